@@ -1,0 +1,23 @@
+"""What can go wrong with the archive.
+
+StoreError
+├── StoreUnavailable   cannot be opened, or refuses to read or write
+├── StoreFromFuture    made by a newer version of the program
+└── StoreCorrupt       not a database, or a damaged one
+"""
+
+
+class StoreError(Exception):
+    """The archive did not do what it was asked; the message is one sentence for the person who runs it."""
+
+
+class StoreUnavailable(StoreError):
+    """The database cannot be opened, read or written at present."""
+
+
+class StoreFromFuture(StoreError):
+    """The database was made by a newer version of the program."""
+
+
+class StoreCorrupt(StoreError):
+    """The file is not a database of ours, or it is damaged."""

@@ -1,0 +1,159 @@
+"""Every question that the bot may ask the archive."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from storage.models import (
+    Chat,
+    Outgoing,
+    Settlement,
+    Stats,
+    Task,
+    TaskEvent,
+    WatchedTask,
+    WatchRequest,
+)
+
+
+class Store(Protocol):
+    """The archive. Every verb is one transaction; every verb may raise StoreError."""
+
+    # people
+
+    async def add_watch(self, request: WatchRequest, *, at: datetime) -> WatchedTask:
+        """Register a watch; the task is due at once, and the card is a delivery from here on.
+
+        The same task in the same chat and topic is the same watch: if it is active or its result
+        was delivered for a task that SUCCEEDED, FAILED or was CANCELLED, it comes back unchanged with
+        is_new False. A stopped watch, and one whose task ended as EXPIRED or NOT_FOUND, starts anew: a
+        fresh card, and in the latter case a task of status UNKNOWN that is looked at again. A new watch
+        of a task that is final already gets its result as a delivery in the same transaction.
+        """
+        ...
+
+    async def active_watches(self, chat_id: int) -> list[WatchedTask]:
+        """The chat's active watches, oldest first."""
+        ...
+
+    async def watches_of(self, chat_id: int, external_id: str) -> list[WatchedTask]:
+        """The chat's watches of this id, whatever their provider, topic and state, newest first."""
+        ...
+
+    async def stop_watch(self, watch_id: int, *, at: datetime) -> bool:
+        """Stop an active watch and have its card say so; False if it was not active.
+
+        Its deliveries that were not sent are overtaken. A task that nobody watches any more has no next look.
+        """
+        ...
+
+    async def look_now(self, task_id: int, *, at: datetime) -> None:
+        """Make a task that is not final due at once."""
+        ...
+
+    async def task(self, task_id: int) -> Task | None:
+        """The task, or None."""
+        ...
+
+    # the clock
+
+    async def claim_due(self, quota: Mapping[str, int], *, at: datetime, lease_s: float) -> list[Task]:
+        """Lease tasks whose next look is due and whose lease is free, longest overdue first.
+
+        quota: for each provider, how many at the most; tasks of providers not named are left alone.
+        """
+        ...
+
+    async def next_due(self, providers: Sequence[str], *, at: datetime) -> datetime | None:
+        """When the next task of these providers can be claimed, which may be past; None: never."""
+        ...
+
+    async def apply(self, task: Task, events: Sequence[TaskEvent]) -> bool:
+        """Write a looked-at task, its events and one delivery of each kind per active watch; free its lease.
+
+        One transaction, only if the row's version is still task.version; otherwise nothing is written
+        but the lease is freed, the task is due again, and the answer is False. A CARD delivery that has
+        not been sent yet is replaced by the newer one. A NOTICE goes to each chat and topic once per
+        provider and cause until a task of that provider has RECOVERED. A task without an active watch
+        is written with no next look.
+        """
+        ...
+
+    # the courier
+
+    async def claim_deliveries(self, limit: int, *, at: datetime, lease_s: float) -> list[Outgoing]:
+        """Lease deliveries that may be sent now: results before notices before cards, oldest first.
+
+        Never two at a time for the same watch and kind. Those of a crashed courier come back when
+        their lease runs out.
+        """
+        ...
+
+    async def renew_deliveries(self, delivery_ids: Sequence[int], *, at: datetime, lease_s: float) -> None:
+        """Lengthen the leases of deliveries in hand."""
+        ...
+
+    async def next_delivery_at(self, *, at: datetime) -> datetime | None:
+        """When the next delivery can be claimed, which may be past; None: none waits."""
+        ...
+
+    async def note_message(self, delivery_id: int, message_id: int | None) -> None:
+        """Remember the message that a delivery has made so far; None: it is gone."""
+        ...
+
+    async def note_risk(self, delivery_id: int, *, at: datetime) -> None:
+        """Remember, before the call, that a call is begun which must not be repeated."""
+        ...
+
+    async def settle(self, delivery_id: int, settlement: Settlement) -> None:
+        """Write how an attempt ended and free the lease.
+
+        A CARD that was sent names the watch's card and digest. A RESULT that is SENT, UNKNOWN or DEAD
+        finishes its watch and, unless SENT, has the card shown again.
+        """
+        ...
+
+    async def refresh_cards(self, *, older_than: datetime, at: datetime) -> int:
+        """Enqueue a CARD for each active watch whose card was last sent before older_than; how many."""
+        ...
+
+    # chats
+
+    async def chat(self, chat_id: int) -> Chat | None:
+        """The chat, or None if it was never met."""
+        ...
+
+    async def save_chat(self, chat: Chat) -> None:
+        """Write a chat as it is now."""
+        ...
+
+    async def chat_lost(self, chat_id: int, reason: str, *, at: datetime) -> None:
+        """Park the chat's active watches; what was to be sent there waits with them; no next look for tasks
+        that nobody else watches."""
+        ...
+
+    async def chat_found(self, chat_id: int, *, at: datetime) -> None:
+        """Take up the parked watches of a chat that came back: cards are shown again, tasks are due."""
+        ...
+
+    async def migrate_chat(self, old_id: int, new_id: int, *, at: datetime) -> None:
+        """Rewrite a group's rows to its supergroup's id; its messages stay behind, so cards are sent anew."""
+        ...
+
+    # the house
+
+    async def stats(self) -> Stats:
+        """Counts by status and state."""
+        ...
+
+    async def check(self) -> None:
+        """Raise StoreError unless the archive can be written to."""
+        ...
+
+    async def prune(self, *, older_than: datetime) -> int:
+        """Forget watches that ended, and tasks that nobody waits for, from before then; how many tasks."""
+        ...
+
+    async def close(self) -> None:
+        """Free this process's leases, checkpoint and close."""
+        ...
