@@ -1,0 +1,118 @@
+"""The chats table, and what becomes of a chat's watches when it is lost, comes back or moves."""
+
+from datetime import datetime
+
+from storage.models import Chat, DeliveryKind
+from storage.sqlite import deliveries, rows, tasks
+from storage.sqlite.connection import Transaction
+
+
+async def get(tx: Transaction, chat_id: int) -> Chat | None:
+    """The chat, or None."""
+    row = await tx.one("SELECT * FROM chats WHERE id = ?", (chat_id,))
+    return None if row is None else rows.chat(row)
+
+
+async def save(tx: Transaction, chat: Chat) -> None:
+    """Write a chat as it is."""
+    await tx.run(
+        """
+        INSERT INTO chats (id, title, language, disabled_reason) VALUES (?, ?, ?, ?)
+        ON CONFLICT (id) DO UPDATE SET
+            title = excluded.title, language = excluded.language, disabled_reason = excluded.disabled_reason
+        """,
+        (chat.id, chat.title, chat.language, chat.disabled_reason),
+    )
+
+
+async def lost(tx: Transaction, chat_id: int, reason: str) -> None:
+    """Park the chat's active watches."""
+    await tx.run(
+        """
+        INSERT INTO chats (id, title, disabled_reason) VALUES (?, '', ?)
+        ON CONFLICT (id) DO UPDATE SET disabled_reason = excluded.disabled_reason
+        """,
+        (chat_id, reason),
+    )
+    parked = await tx.all(
+        "UPDATE watches SET state = 'parked' WHERE chat_id = ? AND state = 'active' RETURNING task_id",
+        (chat_id,),
+    )
+    await tasks.rest_unwatched(tx, [row["task_id"] for row in parked])
+
+
+async def found(tx: Transaction, chat_id: int, *, at: datetime) -> None:
+    """Take up the chat's parked watches; those whose task ended meanwhile get its result."""
+    await tx.run("UPDATE chats SET disabled_reason = NULL WHERE id = ?", (chat_id,))
+    taken_up = await tx.all(
+        "UPDATE watches SET state = 'active' WHERE chat_id = ? AND state = 'parked' RETURNING id, task_id",
+        (chat_id,),
+    )
+    if not taken_up:
+        return
+    watch_ids = [row["id"] for row in taken_up]
+    await deliveries.enqueue(tx, DeliveryKind.CARD, watch_ids, at=at)
+    await deliveries.enqueue_results(tx, watch_ids, at=at)
+    await tasks.make_due(tx, [row["task_id"] for row in taken_up], at=at)
+
+
+async def migrate(tx: Transaction, old_id: int, new_id: int, *, at: datetime) -> None:
+    """Rewrite a chat's rows to its new id; of two watches of a task the one that still waits remains."""
+    if old_id == new_id:
+        return
+    await _drop_twins(tx, old_id, new_id)
+    await tx.run(
+        """
+        UPDATE deliveries SET message_id = NULL WHERE state IN ('pending', 'sending')
+            AND watch_id IN (SELECT id FROM watches WHERE chat_id = ?)
+        """,
+        (old_id,),
+    )
+    # Message ids mean other messages in the supergroup. What waits arrives parked, and is taken up there.
+    await tx.run(
+        """
+        UPDATE watches SET chat_id = ?, request_message_id = NULL, card_message_id = NULL, card_digest = NULL,
+            card_sent_at = NULL, state = CASE state WHEN 'active' THEN 'parked' ELSE state END
+        WHERE chat_id = ?
+        """,
+        (new_id, old_id),
+    )
+    await tx.run("UPDATE OR REPLACE notices SET chat_id = ? WHERE chat_id = ?", (new_id, old_id))
+    await tx.run(
+        """
+        INSERT INTO chats (id, title, language) SELECT ?, title, language FROM chats WHERE id = ?
+        ON CONFLICT DO NOTHING
+        """,
+        (new_id, old_id),
+    )
+    await tx.run("DELETE FROM chats WHERE id = ?", (old_id,))
+    await found(tx, new_id, at=at)
+
+
+async def _drop_twins(tx: Transaction, old_id: int, new_id: int) -> None:
+    """Of two watches of a task and topic keep the new id's, unless only the old id's waits for a result."""
+    await tx.run(
+        """
+        DELETE FROM watches WHERE chat_id = :old AND EXISTS (
+            SELECT 1 FROM watches AS twin
+            WHERE twin.task_id = watches.task_id AND twin.chat_id = :new
+                AND twin.thread_id IS watches.thread_id
+                AND (
+                    twin.state IN ('active', 'parked')
+                    OR twin.told_status IN ('succeeded', 'failed', 'cancelled')
+                    OR watches.state NOT IN ('active', 'parked')
+                )
+        )
+        """,
+        {"old": old_id, "new": new_id},
+    )
+    await tx.run(
+        """
+        DELETE FROM watches WHERE chat_id = :new AND EXISTS (
+            SELECT 1 FROM watches AS twin
+            WHERE twin.task_id = watches.task_id AND twin.chat_id = :old
+                AND twin.thread_id IS watches.thread_id
+        )
+        """,
+        {"old": old_id, "new": new_id},
+    )

@@ -1,0 +1,167 @@
+"""The open database: one connection that writes, one that reads, and the transactions on them."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+import aiosqlite
+
+from storage.errors import StoreCorrupt, StoreUnavailable
+from storage.sqlite.lock import LifeLock
+
+BUSY_TIMEOUT_S = 5.0
+
+# https://www.sqlite.org/pragma.html
+_WRITER_PRAGMAS = ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON")
+_READER_PRAGMAS = ("query_only = ON",)
+
+# https://www.sqlite.org/rescode.html, the low byte
+_UNAVAILABLE = {
+    sqlite3.SQLITE_BUSY: "is locked by another process",
+    sqlite3.SQLITE_LOCKED: "is locked by another process",
+    sqlite3.SQLITE_FULL: "cannot grow: the disk is full",
+    sqlite3.SQLITE_READONLY: "cannot be written to",
+    sqlite3.SQLITE_CANTOPEN: "cannot be opened",
+    sqlite3.SQLITE_PERM: "cannot be opened",
+    sqlite3.SQLITE_IOERR: "cannot be read or written: the disk fails",
+}
+_CORRUPT = {
+    sqlite3.SQLITE_NOTADB: "is not a database",
+    sqlite3.SQLITE_CORRUPT: "is damaged",
+}
+
+
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Turn what SQLite complains of into StoreError, in a sentence that names the file."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if code in _CORRUPT:
+            raise StoreCorrupt(f"The file {path} {_CORRUPT[code]}.") from error
+        if isinstance(error, sqlite3.OperationalError):
+            raise StoreUnavailable(
+                f"The database {path} {_UNAVAILABLE.get(code, f'fails: {error}')}."
+            ) from error
+        raise
+
+
+class Transaction:
+    """Runs statements on a connection that has begun a transaction."""
+
+    def __init__(self, connection: aiosqlite.Connection) -> None:
+        self._connection = connection
+
+    async def run(self, sql: str, parameters: Iterable[Any] = ()) -> None:
+        """Run a statement for what it does."""
+        await self._connection.execute_fetchall(sql, parameters)
+
+    async def all(self, sql: str, parameters: Iterable[Any] = ()) -> list[sqlite3.Row]:
+        """Every row of the answer."""
+        return list(await self._connection.execute_fetchall(sql, parameters))
+
+    async def one(self, sql: str, parameters: Iterable[Any] = ()) -> sqlite3.Row | None:
+        """The first row of the answer, or None."""
+        return next(iter(await self.all(sql, parameters)), None)
+
+
+class Database:
+    """An open database file."""
+
+    def __init__(
+        self, path: Path, *, lock: LifeLock, writer: aiosqlite.Connection, reader: aiosqlite.Connection
+    ) -> None:
+        """Take over what open() has opened."""
+        self.path = path
+        self._lock = lock
+        self._writer = writer
+        self._reader = reader
+        self._writing = asyncio.Lock()
+        self._reading = asyncio.Lock()
+        self._closed = False
+
+    @classmethod
+    async def open(cls, path: Path) -> Self:
+        """Open the file, made with its folder where missing; raises StoreError."""
+        path, lock = _move_in(path)
+        with explained(path):
+            async with AsyncExitStack() as undo:
+                undo.callback(lock.release)
+                writer = await _connect(path, _WRITER_PRAGMAS, undo)
+                reader = await _connect(path, _READER_PRAGMAS, undo)
+                undo.pop_all()
+        return cls(path, lock=lock, writer=writer, reader=reader)
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether it is certain that no other process lives on this file."""
+        return self._lock.held
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether close() has been called."""
+        return self._closed
+
+    def transaction(self) -> AbstractAsyncContextManager[Transaction]:
+        """Write: everything inside is on disk at the end, or nothing of it, even if the task is cancelled."""
+        return self._transaction(self._writer, self._writing, begin="BEGIN IMMEDIATE")
+
+    def reading(self) -> AbstractAsyncContextManager[Transaction]:
+        """Read: everything inside sees the same moment."""
+        return self._transaction(self._reader, self._reading, begin="BEGIN")
+
+    async def close(self) -> None:
+        """Wait for running transactions, checkpoint and close; harmless when closed."""
+        async with self._writing, self._reading:
+            if self._closed:
+                return
+            self._closed = True
+            with explained(self.path):
+                async with AsyncExitStack() as closing:
+                    closing.callback(self._lock.release)
+                    closing.push_async_callback(self._writer.close)
+                    closing.push_async_callback(
+                        self._writer.execute_fetchall, "PRAGMA wal_checkpoint(TRUNCATE)"
+                    )
+                    closing.push_async_callback(self._reader.close)
+
+    @asynccontextmanager
+    async def _transaction(
+        self, connection: aiosqlite.Connection, turn: asyncio.Lock, *, begin: str
+    ) -> AsyncIterator[Transaction]:
+        with explained(self.path):
+            async with turn:
+                if self._closed:
+                    raise StoreUnavailable(f"The database {self.path} is closed.")
+                try:
+                    await connection.execute_fetchall(begin)
+                    yield Transaction(connection)
+                    await connection.execute_fetchall("COMMIT")
+                except BaseException:
+                    # The connection's thread works off its queue in order: a statement whose await was
+                    # cancelled still runs, then this, then what the next turn brings. Outside a transaction
+                    # it does nothing, so a COMMIT that went through stands.
+                    await connection.rollback()
+                    raise
+
+
+def _move_in(path: Path) -> tuple[Path, LifeLock]:
+    path = path.absolute()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path, LifeLock(path)
+    except OSError as error:
+        raise StoreUnavailable(f"The database {path} cannot be made: {error.strerror}.") from error
+
+
+async def _connect(path: Path, pragmas: Iterable[str], undo: AsyncExitStack) -> aiosqlite.Connection:
+    connecting = aiosqlite.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
+    connection = await undo.enter_async_context(connecting)
+    connection.row_factory = sqlite3.Row
+    for pragma in pragmas:
+        await connection.execute_fetchall(f"PRAGMA {pragma}")
+    return connection

@@ -1,0 +1,216 @@
+"""The deliveries table: the durable queue of what is to be told."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from storage.models import Delivery, DeliveryKind, DeliveryState, Settlement, Task
+from storage.sqlite import rows
+from storage.sqlite.connection import Transaction
+
+
+async def enqueue(tx: Transaction, kind: DeliveryKind, watch_ids: Iterable[int], *, at: datetime) -> int:
+    """One delivery for each watch that has none waiting, which would say the newest anyway; how many."""
+    made = await tx.all(
+        """
+        INSERT INTO deliveries (watch_id, kind, created_at)
+        SELECT value, :kind, :at FROM json_each(:watch_ids) WHERE true
+        ON CONFLICT DO NOTHING
+        RETURNING id
+        """,
+        {"kind": kind, "at": rows.seconds(at), "watch_ids": rows.listed(watch_ids)},
+    )
+    return len(made)
+
+
+async def enqueue_results(tx: Transaction, watch_ids: Iterable[int], *, at: datetime) -> None:
+    """A RESULT for each of these watches whose task is final."""
+    ended = await tx.all(
+        """
+        SELECT w.id FROM watches AS w JOIN tasks AS t ON t.id = w.task_id
+        WHERE w.id IN (SELECT value FROM json_each(?)) AND t.status NOT IN ('unknown', 'queued', 'running')
+        """,
+        (rows.listed(watch_ids),),
+    )
+    await enqueue(tx, DeliveryKind.RESULT, [row["id"] for row in ended], at=at)
+
+
+async def enqueue_notices(tx: Transaction, task: Task, watch_ids: Iterable[int], *, at: datetime) -> None:
+    """A NOTICE of the task's trouble for each of these watches whose chat and topic has not been told."""
+    untold = await tx.all(
+        """
+        INSERT INTO notices (provider, cause, chat_id, thread_id, watch_id)
+        SELECT :provider, :cause, chat_id, coalesce(thread_id, 0), id FROM watches
+        WHERE id IN (SELECT value FROM json_each(:watch_ids))
+        ON CONFLICT DO NOTHING
+        RETURNING watch_id
+        """,
+        {
+            "provider": task.ref.provider,
+            "cause": task.trouble.cause if task.trouble else "",
+            "watch_ids": rows.listed(watch_ids),
+        },
+    )
+    await enqueue(tx, DeliveryKind.NOTICE, [row["watch_id"] for row in untold], at=at)
+
+
+async def forget_notices(tx: Transaction, provider: str) -> None:
+    """Have every chat told again of the provider's next trouble."""
+    await tx.run("DELETE FROM notices WHERE provider = ?", (provider,))
+
+
+async def overtake(
+    tx: Transaction, watch_ids: Iterable[int], kinds: Iterable[DeliveryKind], *, at: datetime
+) -> None:
+    """Give up what was not sent to these watches; a notice that nobody got counts as not told."""
+    dead = await tx.all(
+        """
+        UPDATE deliveries SET state = 'dead', note = 'overtaken', settled_at = ?,
+            lease_until = NULL, lease_owner = NULL
+        WHERE watch_id IN (SELECT value FROM json_each(?)) AND kind IN (SELECT value FROM json_each(?))
+            AND state IN ('pending', 'sending')
+        RETURNING watch_id, kind
+        """,
+        (rows.seconds(at), rows.listed(watch_ids), rows.listed(kinds)),
+    )
+    await tx.run(
+        "DELETE FROM notices WHERE watch_id IN (SELECT value FROM json_each(?))",
+        (rows.listed(row["watch_id"] for row in dead if row["kind"] == DeliveryKind.NOTICE),),
+    )
+
+
+async def claim(tx: Transaction, limit: int, *, owner: str, at: datetime, lease_s: float) -> list[Delivery]:
+    """Lease what may be sent now, most pressing first."""
+    found = await tx.all(
+        """
+        UPDATE deliveries SET state = 'sending', attempts = attempts + 1,
+            lease_until = :at + :lease_s, lease_owner = :owner
+        WHERE id IN (
+            SELECT id FROM claimable_deliveries WHERE ready_at <= :at
+            ORDER BY rank, created_at, id LIMIT :limit
+        )
+        RETURNING *
+        """,
+        {"limit": max(0, limit), "owner": owner, "at": rows.seconds(at), "lease_s": lease_s},
+    )
+    found.sort(key=lambda row: (row["rank"], row["created_at"], row["id"]))
+    return [rows.delivery(row) for row in found]
+
+
+async def renew(tx: Transaction, delivery_ids: Iterable[int], *, at: datetime, lease_s: float) -> None:
+    """Lengthen the leases of those still in hand."""
+    await tx.run(
+        """
+        UPDATE deliveries SET lease_until = ? + ?
+        WHERE id IN (SELECT value FROM json_each(?)) AND state = 'sending'
+        """,
+        (rows.seconds(at), lease_s, rows.listed(delivery_ids)),
+    )
+
+
+async def next_ready(tx: Transaction) -> datetime | None:
+    """When the next delivery can be claimed."""
+    row = await tx.one("SELECT ready_at FROM claimable_deliveries ORDER BY ready_at LIMIT 1")
+    return None if row is None else rows.moment(row["ready_at"])
+
+
+async def note_message(tx: Transaction, delivery_id: int, message_id: int | None) -> None:
+    """Remember the message that a delivery has made, or that it is gone."""
+    await tx.run("UPDATE deliveries SET message_id = ? WHERE id = ?", (message_id, delivery_id))
+
+
+async def note_risk(tx: Transaction, delivery_id: int, *, at: datetime) -> None:
+    """Remember that a call is begun which must not be repeated."""
+    await tx.run("UPDATE deliveries SET risky_at = ? WHERE id = ?", (rows.seconds(at), delivery_id))
+
+
+async def settle(tx: Transaction, delivery_id: int, settlement: Settlement) -> None:
+    """Write how an attempt ended; one that was overtaken meanwhile stays so."""
+    row = await tx.one("SELECT * FROM deliveries WHERE id = ? AND state = 'sending'", (delivery_id,))
+    if row is None:
+        return
+    if settlement.state is DeliveryState.PENDING:
+        await _put_back(tx, delivery_id, settlement)
+        return
+    await tx.run(
+        """
+        UPDATE deliveries SET state = ?, settled_at = ?, message_id = coalesce(?, message_id), note = ?,
+            lease_until = NULL, lease_owner = NULL
+        WHERE id = ?
+        """,
+        (settlement.state, rows.seconds(settlement.at), settlement.message_id, settlement.note, delivery_id),
+    )
+    if row["kind"] == DeliveryKind.RESULT:
+        await _finish_watch(tx, row["watch_id"], settlement)
+    elif row["kind"] == DeliveryKind.CARD and settlement.state is DeliveryState.SENT:
+        await _name_card(tx, delivery_id, settlement)
+
+
+async def hand_back(tx: Transaction, *, owner: str | None) -> None:
+    """Free an owner's leases, None: everyone's; what is risky stays SENDING, for a courier to look into."""
+    await tx.run(
+        """
+        UPDATE deliveries SET lease_until = 0
+        WHERE state = 'sending' AND lease_owner = coalesce(?, lease_owner)
+        """,
+        (owner,),
+    )
+    freed = await tx.all(
+        "SELECT id FROM deliveries WHERE state = 'sending' AND lease_until = 0 AND risky_at IS NULL"
+    )
+    await _make_pending(tx, [row["id"] for row in freed])
+
+
+async def _put_back(tx: Transaction, delivery_id: int, settlement: Settlement) -> None:
+    await _make_pending(tx, [delivery_id])
+    await tx.run(
+        """
+        UPDATE deliveries SET not_before = ?, message_id = coalesce(?, message_id), risky_at = NULL, note = ?
+        WHERE id = ?
+        """,
+        (rows.seconds(settlement.not_before), settlement.message_id, settlement.note, delivery_id),
+    )
+
+
+async def _make_pending(tx: Transaction, delivery_ids: Iterable[int]) -> None:
+    """Back into the queue, in the place of newer ones of the kind that were enqueued meanwhile."""
+    ids = rows.listed(delivery_ids)
+    await tx.run(
+        """
+        DELETE FROM deliveries WHERE state = 'pending' AND (watch_id, kind) IN (
+            SELECT watch_id, kind FROM deliveries WHERE id IN (SELECT value FROM json_each(?))
+        )
+        """,
+        (ids,),
+    )
+    await tx.run(
+        """
+        UPDATE deliveries SET state = 'pending', lease_until = NULL, lease_owner = NULL
+        WHERE id IN (SELECT value FROM json_each(?))
+        """,
+        (ids,),
+    )
+
+
+async def _finish_watch(tx: Transaction, watch_id: int, settlement: Settlement) -> None:
+    await tx.run(
+        """
+        UPDATE watches SET state = 'finished', ended_at = :at, told_status = CASE WHEN :state <> 'dead' THEN (
+            SELECT status FROM tasks WHERE tasks.id = watches.task_id
+        ) END
+        WHERE id = :id
+        """,
+        {"id": watch_id, "at": rows.seconds(settlement.at), "state": settlement.state},
+    )
+    if settlement.state is not DeliveryState.SENT:
+        await enqueue(tx, DeliveryKind.CARD, [watch_id], at=settlement.at)
+
+
+async def _name_card(tx: Transaction, delivery_id: int, settlement: Settlement) -> None:
+    await tx.run(
+        """
+        UPDATE watches SET card_message_id = coalesce(d.message_id, card_message_id),
+            card_digest = ?, card_sent_at = ?
+        FROM deliveries AS d WHERE d.id = ? AND watches.id = d.watch_id
+        """,
+        (settlement.card_digest, rows.seconds(settlement.at), delivery_id),
+    )

@@ -1,0 +1,117 @@
+-- Times are unix seconds, UTC. Ids are never used twice: a button under an old message must not name a newer row.
+PRAGMA application_id = 0x5265656C;
+
+CREATE TABLE tasks (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    provider TEXT NOT NULL,
+    external_id TEXT NOT NULL,
+    status TEXT NOT NULL,
+    registered_at REAL NOT NULL,
+    snapshot TEXT,
+    trouble TEXT,
+    last_look_at REAL,
+    next_look_at REAL,
+    lease_until REAL,
+    lease_owner TEXT,
+    failures INTEGER NOT NULL DEFAULT 0,
+    version INTEGER NOT NULL DEFAULT 0,
+    claimable_at REAL AS (max(next_look_at, coalesce(lease_until, next_look_at))) VIRTUAL,
+    UNIQUE (provider, external_id)
+) STRICT;
+
+CREATE INDEX tasks_claimable ON tasks (provider, claimable_at) WHERE claimable_at IS NOT NULL;
+
+CREATE TABLE events (
+    id INTEGER PRIMARY KEY,
+    task_id INTEGER NOT NULL REFERENCES tasks ON DELETE CASCADE,
+    kind TEXT NOT NULL,
+    status_before TEXT NOT NULL,
+    status_after TEXT NOT NULL,
+    at REAL NOT NULL
+) STRICT;
+
+CREATE INDEX events_of_task ON events (task_id);
+
+CREATE TABLE watches (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    task_id INTEGER NOT NULL REFERENCES tasks ON DELETE CASCADE,
+    chat_id INTEGER NOT NULL,
+    thread_id INTEGER,
+    request_message_id INTEGER,
+    user_id INTEGER,
+    language TEXT NOT NULL,
+    created_at REAL NOT NULL,
+    state TEXT NOT NULL DEFAULT 'active',
+    card_message_id INTEGER,
+    card_digest TEXT,
+    card_sent_at REAL,
+    ended_at REAL,
+    told_status TEXT -- the final status that the chat was told; NULL: none, or the telling was given up
+) STRICT;
+
+CREATE UNIQUE INDEX watches_one_per_topic ON watches (task_id, chat_id, coalesce(thread_id, 0));
+CREATE INDEX watches_of_chat ON watches (chat_id, state);
+CREATE INDEX watches_card_age ON watches (card_sent_at) WHERE state = 'active';
+
+CREATE TABLE deliveries (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    watch_id INTEGER NOT NULL REFERENCES watches ON DELETE CASCADE,
+    kind TEXT NOT NULL,
+    state TEXT NOT NULL DEFAULT 'pending',
+    created_at REAL NOT NULL,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    not_before REAL,
+    message_id INTEGER,
+    risky_at REAL,
+    lease_until REAL,
+    lease_owner TEXT,
+    settled_at REAL,
+    note TEXT,
+    rank INTEGER AS (CASE kind WHEN 'result' THEN 0 WHEN 'notice' THEN 1 ELSE 2 END) VIRTUAL,
+    ready_at REAL AS (
+        CASE state WHEN 'pending' THEN coalesce(not_before, created_at) WHEN 'sending' THEN lease_until END
+    ) VIRTUAL
+) STRICT;
+
+CREATE INDEX deliveries_of_watch ON deliveries (watch_id, kind);
+CREATE INDEX deliveries_in_turn ON deliveries (rank, created_at, id) WHERE state IN ('pending', 'sending');
+CREATE INDEX deliveries_ready ON deliveries (ready_at) WHERE state IN ('pending', 'sending');
+CREATE UNIQUE INDEX deliveries_one_pending ON deliveries (watch_id, kind) WHERE state = 'pending';
+CREATE UNIQUE INDEX deliveries_one_sending ON deliveries (watch_id, kind) WHERE state = 'sending';
+CREATE UNIQUE INDEX deliveries_one_result ON deliveries (watch_id)
+WHERE kind = 'result' AND state IN ('pending', 'sending');
+
+CREATE TABLE chats (
+    id INTEGER PRIMARY KEY,
+    title TEXT NOT NULL,
+    language TEXT,
+    disabled_reason TEXT
+) STRICT;
+
+-- Which chats and topics have a notice of a provider's trouble, and through which watch.
+CREATE TABLE notices (
+    provider TEXT NOT NULL,
+    cause TEXT NOT NULL,
+    chat_id INTEGER NOT NULL,
+    thread_id INTEGER NOT NULL, -- 0: the chat itself
+    watch_id INTEGER REFERENCES watches ON DELETE SET NULL,
+    PRIMARY KEY (provider, cause, chat_id, thread_id)
+) STRICT;
+
+CREATE INDEX notices_of_watch ON notices (watch_id);
+
+-- Deliveries that a courier may take up at ready_at: not into a lost chat, and one of a kind at a time for a watch.
+CREATE VIEW claimable_deliveries AS
+SELECT d.id, d.rank, d.created_at, d.ready_at
+FROM deliveries AS d
+JOIN watches AS w ON w.id = d.watch_id
+WHERE d.state IN ('pending', 'sending')
+    AND w.state <> 'parked'
+    AND NOT EXISTS (SELECT 1 FROM chats AS c WHERE c.id = w.chat_id AND c.disabled_reason IS NOT NULL)
+    AND (
+        d.state = 'sending'
+        OR NOT EXISTS (
+            SELECT 1 FROM deliveries AS s
+            WHERE s.watch_id = d.watch_id AND s.kind = d.kind AND s.state = 'sending'
+        )
+    );

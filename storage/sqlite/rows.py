@@ -1,0 +1,146 @@
+"""Rows to models and back. Times are unix seconds; a Snapshot and a Trouble are JSON with ISO times."""
+
+import json
+import sqlite3
+from collections.abc import Iterable
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+from storage.models import (
+    Cause,
+    Chat,
+    Delivery,
+    DeliveryKind,
+    DeliveryState,
+    Media,
+    Snapshot,
+    Task,
+    TaskError,
+    TaskRef,
+    TaskStatus,
+    Trouble,
+    Watch,
+    WatchState,
+)
+
+
+def seconds(moment: datetime | None) -> float | None:
+    """A moment as it is stored."""
+    return None if moment is None else moment.timestamp()
+
+
+def moment(stored: float | None) -> datetime | None:
+    """A stored moment."""
+    return None if stored is None else _at(stored)
+
+
+def listed(values: Iterable[int | str]) -> str:
+    """Values as one parameter, to be read with json_each()."""
+    return json.dumps(list(values))
+
+
+def to_json(part: Snapshot | Trouble | None) -> str | None:
+    """A part of a task as it is stored."""
+    # ASCII only: gateways cut prompts within a surrogate pair, which has no UTF-8.
+    return None if part is None else json.dumps(asdict(part), default=datetime.isoformat)
+
+
+def task(row: sqlite3.Row) -> Task:
+    """A row of tasks."""
+    return Task(
+        id=row["id"],
+        ref=TaskRef(provider=row["provider"], external_id=row["external_id"]),
+        status=TaskStatus(row["status"]),
+        registered_at=_at(row["registered_at"]),
+        snapshot=_snapshot(row["snapshot"]),
+        trouble=_trouble(row["trouble"]),
+        last_look_at=moment(row["last_look_at"]),
+        next_look_at=moment(row["next_look_at"]),
+        lease_until=moment(row["lease_until"]),
+        failures=row["failures"],
+        version=row["version"],
+    )
+
+
+def watch(row: sqlite3.Row) -> Watch:
+    """A row of watches."""
+    return Watch(
+        id=row["id"],
+        task_id=row["task_id"],
+        chat_id=row["chat_id"],
+        thread_id=row["thread_id"],
+        request_message_id=row["request_message_id"],
+        user_id=row["user_id"],
+        language=row["language"],
+        created_at=_at(row["created_at"]),
+        state=WatchState(row["state"]),
+        card_message_id=row["card_message_id"],
+        card_digest=row["card_digest"],
+    )
+
+
+def delivery(row: sqlite3.Row) -> Delivery:
+    """A row of deliveries."""
+    return Delivery(
+        id=row["id"],
+        watch_id=row["watch_id"],
+        kind=DeliveryKind(row["kind"]),
+        state=DeliveryState(row["state"]),
+        created_at=_at(row["created_at"]),
+        attempts=row["attempts"],
+        not_before=moment(row["not_before"]),
+        message_id=row["message_id"],
+        risky_at=moment(row["risky_at"]),
+    )
+
+
+def chat(row: sqlite3.Row) -> Chat:
+    """A row of chats."""
+    return Chat(
+        id=row["id"],
+        title=row["title"],
+        language=row["language"],
+        disabled_reason=row["disabled_reason"],
+    )
+
+
+def _at(stored: float) -> datetime:
+    return datetime.fromtimestamp(stored, UTC)
+
+
+def _snapshot(stored: str | None) -> Snapshot | None:
+    if stored is None:
+        return None
+    said = json.loads(stored)
+    return Snapshot(
+        **said
+        | {
+            "status": TaskStatus(said["status"]),
+            "media": _media(said["media"]),
+            "error": _error(said["error"]),
+            "submitted_at": _iso(said["submitted_at"]),
+            "started_at": _iso(said["started_at"]),
+            "finished_at": _iso(said["finished_at"]),
+        }
+    )
+
+
+def _media(said: dict[str, Any] | None) -> Media | None:
+    return None if said is None else Media(**said | {"expires_at": _iso(said["expires_at"])})
+
+
+def _error(said: dict[str, Any] | None) -> TaskError | None:
+    return None if said is None else TaskError(**said | {"cause": Cause(said["cause"])})
+
+
+def _trouble(stored: str | None) -> Trouble | None:
+    if stored is None:
+        return None
+    said = json.loads(stored)
+    since = datetime.fromisoformat(said["since"])
+    return Trouble(cause=Cause(said["cause"]), message=said["message"], since=since)
+
+
+def _iso(said: str | None) -> datetime | None:
+    return None if said is None else datetime.fromisoformat(said)

@@ -1,0 +1,199 @@
+"""SqliteStore: the archive in one SQLite file."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Self
+from uuid import uuid4
+
+from storage.errors import StoreUnavailable
+from storage.models import (
+    Chat,
+    DeliveryKind,
+    EventKind,
+    Outgoing,
+    Settlement,
+    Stats,
+    Task,
+    TaskEvent,
+    WatchedTask,
+    WatchRequest,
+)
+from storage.sqlite import chats, deliveries, house, tasks, watches
+from storage.sqlite.connection import Database, Transaction
+from storage.sqlite.migrate import bundled_migrations, migrate
+from storage.store import Store
+
+
+class SqliteStore(Store):
+    """The archive in one SQLite file, which several processes may share."""
+
+    def __init__(self, database: Database) -> None:
+        """Take over an open database of the present schema."""
+        self._database = database
+        self._owner = uuid4().hex  # names this store's leases
+
+    @classmethod
+    async def open(cls, path: Path) -> Self:
+        """Open the file, made where missing; leases are freed if no process can be alive to hold them."""
+        database = await Database.open(path)
+        try:
+            await migrate(database, bundled_migrations())
+            if database.is_alone:
+                await _free_leases(database, owner=None)
+        except BaseException:
+            await database.close()
+            raise
+        return cls(database)
+
+    # people
+
+    async def add_watch(self, request: WatchRequest, *, at: datetime) -> WatchedTask:
+        async with self._database.transaction() as tx:
+            return await watches.add(tx, request, at=at)
+
+    async def active_watches(self, chat_id: int) -> list[WatchedTask]:
+        async with self._database.reading() as tx:
+            return await watches.active_in(tx, chat_id)
+
+    async def watches_of(self, chat_id: int, external_id: str) -> list[WatchedTask]:
+        async with self._database.reading() as tx:
+            return await watches.of_task_in(tx, chat_id, external_id)
+
+    async def stop_watch(self, watch_id: int, *, at: datetime) -> bool:
+        async with self._database.transaction() as tx:
+            return await watches.stop(tx, watch_id, at=at)
+
+    async def look_now(self, task_id: int, *, at: datetime) -> None:
+        async with self._database.transaction() as tx:
+            await tasks.make_due(tx, [task_id], at=at)
+
+    async def task(self, task_id: int) -> Task | None:
+        async with self._database.reading() as tx:
+            return (await tasks.by_ids(tx, [task_id])).get(task_id)
+
+    # the clock
+
+    async def claim_due(self, quota: Mapping[str, int], *, at: datetime, lease_s: float) -> list[Task]:
+        async with self._database.transaction() as tx:
+            return await tasks.claim_due(tx, quota, owner=self._owner, at=at, lease_s=lease_s)
+
+    async def next_due(self, providers: Sequence[str], *, at: datetime) -> datetime | None:
+        async with self._database.reading() as tx:
+            return await tasks.next_due(tx, providers)
+
+    async def apply(self, task: Task, events: Sequence[TaskEvent]) -> bool:
+        async with self._database.transaction() as tx:
+            if not await tasks.write_look(tx, task):
+                await tasks.give_up_look(tx, task, owner=self._owner)
+                return False
+            await tasks.record(tx, task.id, events)
+            await _tell(tx, task, events)
+            return True
+
+    # the courier
+
+    async def claim_deliveries(self, limit: int, *, at: datetime, lease_s: float) -> list[Outgoing]:
+        async with self._database.transaction() as tx:
+            claimed = await deliveries.claim(tx, limit, owner=self._owner, at=at, lease_s=lease_s)
+            followers = await watches.by_ids(tx, {delivery.watch_id for delivery in claimed})
+            followed = await tasks.by_ids(tx, {watch.task_id for watch in followers.values()})
+        return [
+            Outgoing(delivery=delivery, watch=watch, task=followed[watch.task_id])
+            for delivery in claimed
+            for watch in (followers[delivery.watch_id],)
+        ]
+
+    async def renew_deliveries(self, delivery_ids: Sequence[int], *, at: datetime, lease_s: float) -> None:
+        async with self._database.transaction() as tx:
+            await deliveries.renew(tx, delivery_ids, at=at, lease_s=lease_s)
+
+    async def next_delivery_at(self, *, at: datetime) -> datetime | None:
+        async with self._database.reading() as tx:
+            return await deliveries.next_ready(tx)
+
+    async def note_message(self, delivery_id: int, message_id: int | None) -> None:
+        async with self._database.transaction() as tx:
+            await deliveries.note_message(tx, delivery_id, message_id)
+
+    async def note_risk(self, delivery_id: int, *, at: datetime) -> None:
+        async with self._database.transaction() as tx:
+            await deliveries.note_risk(tx, delivery_id, at=at)
+
+    async def settle(self, delivery_id: int, settlement: Settlement) -> None:
+        async with self._database.transaction() as tx:
+            await deliveries.settle(tx, delivery_id, settlement)
+
+    async def refresh_cards(self, *, older_than: datetime, at: datetime) -> int:
+        async with self._database.transaction() as tx:
+            return await watches.refresh_cards(tx, older_than=older_than, at=at)
+
+    # chats
+
+    async def chat(self, chat_id: int) -> Chat | None:
+        async with self._database.reading() as tx:
+            return await chats.get(tx, chat_id)
+
+    async def save_chat(self, chat: Chat) -> None:
+        async with self._database.transaction() as tx:
+            await chats.save(tx, chat)
+
+    async def chat_lost(self, chat_id: int, reason: str, *, at: datetime) -> None:
+        async with self._database.transaction() as tx:
+            await chats.lost(tx, chat_id, reason)
+
+    async def chat_found(self, chat_id: int, *, at: datetime) -> None:
+        async with self._database.transaction() as tx:
+            await chats.found(tx, chat_id, at=at)
+
+    async def migrate_chat(self, old_id: int, new_id: int, *, at: datetime) -> None:
+        async with self._database.transaction() as tx:
+            await chats.migrate(tx, old_id, new_id, at=at)
+
+    # the house
+
+    async def stats(self) -> Stats:
+        async with self._database.reading() as tx:
+            return await house.stats(tx)
+
+    async def check(self) -> None:
+        # Writing goes on happily in a file whose name is gone.
+        if not self._database.path.exists():
+            raise StoreUnavailable(f"The database {self._database.path} is gone from the disk.")
+        async with self._database.transaction() as tx:
+            await house.touch(tx)
+
+    async def prune(self, *, older_than: datetime) -> int:
+        async with self._database.transaction() as tx:
+            return await house.prune(tx, older_than=older_than)
+
+    async def close(self) -> None:
+        if self._database.is_closed:
+            return
+        try:
+            await _free_leases(self._database, owner=self._owner)
+        finally:
+            await self._database.close()
+
+
+async def _free_leases(database: Database, *, owner: str | None) -> None:
+    async with database.transaction() as tx:
+        await tasks.free_leases(tx, owner=owner)
+        await deliveries.hand_back(tx, owner=owner)
+
+
+async def _tell(tx: Transaction, task: Task, events: Sequence[TaskEvent]) -> None:
+    """Enqueue what the events have to say to the task's active watches."""
+    if any(event.kind is EventKind.RECOVERED for event in events):
+        await deliveries.forget_notices(tx, task.ref.provider)
+    if not events:
+        return
+    at = events[0].at
+    kinds = {kind for event in events for kind in event.kind.tells}
+    watch_ids = await watches.active_ids(tx, task.id)
+    if DeliveryKind.CARD in kinds:
+        await deliveries.enqueue(tx, DeliveryKind.CARD, watch_ids, at=at)
+    if DeliveryKind.NOTICE in kinds:
+        await deliveries.enqueue_notices(tx, task, watch_ids, at=at)
+    if DeliveryKind.RESULT in kinds:
+        await deliveries.enqueue(tx, DeliveryKind.RESULT, watch_ids, at=at)

@@ -1,0 +1,170 @@
+"""The tasks table: the durable queue of looks."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+
+from storage.models import Task, TaskEvent, TaskRef
+from storage.sqlite import rows
+from storage.sqlite.connection import Transaction
+
+
+async def register(tx: Transaction, ref: TaskRef, *, at: datetime) -> int:
+    """The id of the task, which is made if it is not known."""
+    await tx.run(
+        """
+        INSERT INTO tasks (provider, external_id, status, registered_at) VALUES (?, ?, 'unknown', ?)
+        ON CONFLICT DO NOTHING
+        """,
+        (ref.provider, ref.external_id, rows.seconds(at)),
+    )
+    found = await tx.all(
+        "SELECT id FROM tasks WHERE provider = ? AND external_id = ?", (ref.provider, ref.external_id)
+    )
+    return int(found[0]["id"])
+
+
+async def by_ids(tx: Transaction, task_ids: Iterable[int]) -> dict[int, Task]:
+    """The tasks by their ids."""
+    found = await tx.all(
+        "SELECT * FROM tasks WHERE id IN (SELECT value FROM json_each(?))", (rows.listed(task_ids),)
+    )
+    return {row["id"]: rows.task(row) for row in found}
+
+
+async def make_due(tx: Transaction, task_ids: Iterable[int], *, at: datetime) -> None:
+    """Have tasks that are not final looked at from now on; a look in hand keeps its version and its lease."""
+    await tx.run(
+        """
+        UPDATE tasks SET next_look_at = min(coalesce(next_look_at, :at), :at)
+        WHERE id IN (SELECT value FROM json_each(:ids)) AND status IN ('unknown', 'queued', 'running')
+        """,
+        {"ids": rows.listed(task_ids), "at": rows.seconds(at)},
+    )
+
+
+async def rest_unwatched(tx: Transaction, task_ids: Iterable[int]) -> None:
+    """Take the next look from those tasks that have no active watch."""
+    await tx.run(
+        """
+        UPDATE tasks SET next_look_at = NULL
+        WHERE id IN (SELECT value FROM json_each(?))
+            AND NOT EXISTS (SELECT 1 FROM watches AS w WHERE w.task_id = tasks.id AND w.state = 'active')
+        """,
+        (rows.listed(task_ids),),
+    )
+
+
+async def start_anew(tx: Transaction, task_id: int, *, at: datetime) -> bool:
+    """Forget that the gateway did not know the task, or had forgotten it; False if it had not."""
+    restarted = await tx.one(
+        """
+        UPDATE tasks SET status = 'unknown', registered_at = :at, snapshot = NULL, trouble = NULL,
+            last_look_at = NULL, next_look_at = :at, lease_until = NULL, lease_owner = NULL,
+            failures = 0, version = version + 1
+        WHERE id = :id AND status IN ('expired', 'not_found')
+        RETURNING id
+        """,
+        {"id": task_id, "at": rows.seconds(at)},
+    )
+    return restarted is not None
+
+
+async def claim_due(
+    tx: Transaction, quota: Mapping[str, int], *, owner: str, at: datetime, lease_s: float
+) -> list[Task]:
+    """Lease due tasks, longest overdue first; the version rises, so that no earlier look can be applied."""
+    claimed: list[Task] = []
+    for provider, limit in quota.items():
+        found = await tx.all(
+            """
+            UPDATE tasks SET lease_until = :at + :lease_s, lease_owner = :owner, version = version + 1
+            WHERE id IN (
+                SELECT id FROM tasks WHERE provider = :provider AND claimable_at <= :at
+                ORDER BY claimable_at LIMIT :limit
+            )
+            RETURNING *
+            """,
+            {
+                "provider": provider,
+                "limit": max(0, limit),
+                "owner": owner,
+                "at": rows.seconds(at),
+                "lease_s": lease_s,
+            },
+        )
+        claimed += map(rows.task, found)
+    return sorted(claimed, key=lambda task: (task.next_look_at or at, task.id))
+
+
+async def next_due(tx: Transaction, providers: Sequence[str]) -> datetime | None:
+    """When the next of these providers' tasks is due and free."""
+    times = [
+        await tx.one(
+            """
+            SELECT claimable_at FROM tasks WHERE provider = ? AND claimable_at IS NOT NULL
+            ORDER BY claimable_at LIMIT 1
+            """,
+            (provider,),
+        )
+        for provider in providers
+    ]
+    return rows.moment(min((row["claimable_at"] for row in times if row), default=None))
+
+
+async def write_look(tx: Transaction, task: Task) -> bool:
+    """Write a looked-at task if its version still stands."""
+    written = await tx.one(
+        """
+        UPDATE tasks SET status = :status, snapshot = :snapshot, trouble = :trouble,
+            last_look_at = :last_look_at, failures = :failures,
+            next_look_at = CASE WHEN EXISTS (
+                SELECT 1 FROM watches AS w WHERE w.task_id = tasks.id AND w.state = 'active'
+            ) THEN :next_look_at END,
+            lease_until = NULL, lease_owner = NULL, version = version + 1
+        WHERE id = :id AND version = :version
+        RETURNING id
+        """,
+        {
+            "id": task.id,
+            "version": task.version,
+            "status": task.status,
+            "snapshot": rows.to_json(task.snapshot),
+            "trouble": rows.to_json(task.trouble),
+            "last_look_at": rows.seconds(task.last_look_at),
+            "next_look_at": None if task.status.is_final else rows.seconds(task.next_look_at),
+            "failures": task.failures,
+        },
+    )
+    return written is not None
+
+
+async def give_up_look(tx: Transaction, task: Task, *, owner: str) -> None:
+    """Free this owner's lease of a task whose look came too late, and have the task looked at again."""
+    await tx.run(
+        """
+        UPDATE tasks SET next_look_at = min(next_look_at, coalesce(:looked_at, next_look_at)),
+            lease_until = NULL, lease_owner = NULL
+        WHERE id = :id AND lease_owner = :owner
+        """,
+        {"id": task.id, "owner": owner, "looked_at": rows.seconds(task.last_look_at)},
+    )
+
+
+async def record(tx: Transaction, task_id: int, events: Sequence[TaskEvent]) -> None:
+    """Write what happened to a task."""
+    for event in events:
+        await tx.run(
+            "INSERT INTO events (task_id, kind, status_before, status_after, at) VALUES (?, ?, ?, ?, ?)",
+            (task_id, event.kind, event.before, event.after, rows.seconds(event.at)),
+        )
+
+
+async def free_leases(tx: Transaction, *, owner: str | None) -> None:
+    """Free the leases of an owner; None: of everyone."""
+    await tx.run(
+        """
+        UPDATE tasks SET lease_until = NULL, lease_owner = NULL
+        WHERE lease_owner = coalesce(?, lease_owner)
+        """,
+        (owner,),
+    )

@@ -1,0 +1,140 @@
+"""The watches table: who waits for what."""
+
+import sqlite3
+from collections.abc import Iterable
+from datetime import datetime
+
+from storage.models import DeliveryKind, TaskStatus, Watch, WatchedTask, WatchRequest, WatchState
+from storage.sqlite import chats, deliveries, rows, tasks
+from storage.sqlite.connection import Transaction
+
+# The ends after which a gateway has nothing new to say of a task, so that asking again brings nothing.
+_LASTING = {TaskStatus.SUCCEEDED, TaskStatus.FAILED, TaskStatus.CANCELLED}
+
+
+async def add(tx: Transaction, request: WatchRequest, *, at: datetime) -> WatchedTask:
+    """Register a watch, or find the one that the chat and topic has."""
+    await chats.found(tx, request.chat_id, at=at)  # somebody asks there, so it is not lost
+    task_id = await tasks.register(tx, request.ref, at=at)
+    row = await tx.one(
+        "SELECT * FROM watches WHERE task_id = ? AND chat_id = ? AND thread_id IS ?",
+        (task_id, request.chat_id, request.thread_id),
+    )
+    is_new = row is None or not _stands(row)
+    if row is None or is_new:
+        row = await _begin(tx, request, task_id, at=at)
+    task = (await tasks.by_ids(tx, [task_id]))[task_id]
+    return WatchedTask(watch=rows.watch(row), task=task, is_new=is_new)
+
+
+async def by_ids(tx: Transaction, watch_ids: Iterable[int]) -> dict[int, Watch]:
+    """The watches by their ids."""
+    found = await tx.all(
+        "SELECT * FROM watches WHERE id IN (SELECT value FROM json_each(?))", (rows.listed(watch_ids),)
+    )
+    return {row["id"]: rows.watch(row) for row in found}
+
+
+async def active_in(tx: Transaction, chat_id: int) -> list[WatchedTask]:
+    """The chat's active watches, oldest first."""
+    found = await tx.all(
+        "SELECT * FROM watches WHERE chat_id = ? AND state = 'active' ORDER BY created_at, id", (chat_id,)
+    )
+    return await _with_tasks(tx, found)
+
+
+async def of_task_in(tx: Transaction, chat_id: int, external_id: str) -> list[WatchedTask]:
+    """The chat's watches of an id, newest first."""
+    found = await tx.all(
+        """
+        SELECT w.* FROM watches AS w JOIN tasks AS t ON t.id = w.task_id
+        WHERE w.chat_id = ? AND t.external_id = ?
+        ORDER BY w.created_at DESC, w.id DESC
+        """,
+        (chat_id, external_id),
+    )
+    return await _with_tasks(tx, found)
+
+
+async def active_ids(tx: Transaction, task_id: int) -> list[int]:
+    """The ids of a task's active watches."""
+    found = await tx.all("SELECT id FROM watches WHERE task_id = ? AND state = 'active'", (task_id,))
+    return [row["id"] for row in found]
+
+
+async def stop(tx: Transaction, watch_id: int, *, at: datetime) -> bool:
+    """Stop an active watch; False if it was not active."""
+    stopped = await tx.one(
+        """
+        UPDATE watches SET state = 'stopped', ended_at = ? WHERE id = ? AND state = 'active'
+        RETURNING task_id
+        """,
+        (rows.seconds(at), watch_id),
+    )
+    if stopped is None:
+        return False
+    await deliveries.overtake(tx, [watch_id], (DeliveryKind.RESULT, DeliveryKind.NOTICE), at=at)
+    await deliveries.enqueue(tx, DeliveryKind.CARD, [watch_id], at=at)
+    await tasks.rest_unwatched(tx, [stopped["task_id"]])
+    return True
+
+
+async def refresh_cards(tx: Transaction, *, older_than: datetime, at: datetime) -> int:
+    """Enqueue a CARD where the last one is old and none waits or is on its way; how many."""
+    stale = await tx.all(
+        """
+        SELECT id FROM watches WHERE state = 'active' AND card_sent_at < ? AND NOT EXISTS (
+            SELECT 1 FROM deliveries AS d
+            WHERE d.watch_id = watches.id AND d.kind = 'card' AND d.state IN ('pending', 'sending')
+        )
+        """,
+        (rows.seconds(older_than),),
+    )
+    return await deliveries.enqueue(tx, DeliveryKind.CARD, [row["id"] for row in stale], at=at)
+
+
+def _stands(row: sqlite3.Row) -> bool:
+    return row["state"] == WatchState.ACTIVE or (
+        row["state"] == WatchState.FINISHED and row["told_status"] in _LASTING
+    )
+
+
+async def _begin(tx: Transaction, request: WatchRequest, task_id: int, *, at: datetime) -> sqlite3.Row:
+    """Make a watch, or an ended one new, with its card and, if the task has ended for good, its result."""
+    if await tasks.start_anew(tx, task_id, at=at):
+        # What the other watches were about to be told has no ground any more; they wait for the next end.
+        others = await active_ids(tx, task_id)
+        await deliveries.overtake(tx, others, (DeliveryKind.RESULT,), at=at)
+        await deliveries.enqueue(tx, DeliveryKind.CARD, others, at=at)
+    begun = await tx.all(
+        """
+        INSERT INTO watches (task_id, chat_id, thread_id, request_message_id, user_id, language, created_at)
+        VALUES (?, ?, ?, ?, ?, ?, ?)
+        ON CONFLICT (task_id, chat_id, coalesce(thread_id, 0)) DO UPDATE SET
+            request_message_id = excluded.request_message_id, user_id = excluded.user_id,
+            language = excluded.language, created_at = excluded.created_at, state = 'active',
+            card_message_id = NULL, card_digest = NULL, card_sent_at = NULL,
+            ended_at = NULL, told_status = NULL
+        RETURNING *
+        """,
+        (
+            task_id,
+            request.chat_id,
+            request.thread_id,
+            request.message_id,
+            request.user_id,
+            request.language,
+            rows.seconds(at),
+        ),
+    )
+    watch_id = begun[0]["id"]
+    await deliveries.overtake(tx, [watch_id], tuple(DeliveryKind), at=at)
+    await deliveries.enqueue(tx, DeliveryKind.CARD, [watch_id], at=at)
+    await deliveries.enqueue_results(tx, [watch_id], at=at)
+    await tasks.make_due(tx, [task_id], at=at)
+    return begun[0]
+
+
+async def _with_tasks(tx: Transaction, found: list[sqlite3.Row]) -> list[WatchedTask]:
+    known = await tasks.by_ids(tx, {row["task_id"] for row in found})
+    return [WatchedTask(watch=rows.watch(row), task=known[row["task_id"]]) for row in found]
