@@ -1,0 +1,41 @@
+"""A key at a gateway's base URL: what to ask, with which headers, and whom never to tell the key."""
+
+import re
+from dataclasses import dataclass, field
+from urllib.parse import quote, urlsplit
+
+from bot.providers.links import origin
+
+_TAIL = re.compile(r"(?:/+(?:v1|v1beta)?)+$")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """One configured gateway."""
+
+    name: str  # what people type
+    base_url: str  # as pasted: a trailing slash, /v1 or /v1beta is forgiven
+    key: str = field(repr=False)
+
+    @property
+    def host(self) -> str:
+        """Host and port, for people."""
+        return urlsplit(self.base_url).netloc.rpartition("@")[2]
+
+    @property
+    def usable_key(self) -> bool:
+        """Whether a header can carry the key."""
+        return self.key.isascii() and self.key.isprintable()
+
+    @property
+    def key_header(self) -> dict[str, str]:
+        """The header that shows the key."""
+        return {"Authorization": f"Bearer {self.key}"}
+
+    def url(self, path: str, external_id: str) -> str:
+        """Where a path hangs; its `{id}` becomes the id as one percent-encoded segment."""
+        return _TAIL.sub("", self.base_url) + path.replace("{id}", quote(external_id, safe=""))
+
+    def owns(self, link: str) -> bool:
+        """Whether the link points at the gateway itself: same scheme, host and port."""
+        return (target := origin(link)) is not None and target == origin(self.base_url)

@@ -1,0 +1,44 @@
+"""Alibaba DashScope's tasks as gateways relay them.
+
+https://www.alibabacloud.com/help/en/model-studio/text-to-video-api-reference
+"""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import ClassVar
+
+from bot.providers.wire import Places, Wire
+from storage.models import TaskStatus
+
+
+class Alibailian(Wire):
+    """`{output: {task_status, …}, usage}`; a failed task comes with HTTP 200, a forgotten one as UNKNOWN."""
+
+    kind = "alibailian"
+    path = "/alibailian/api/v1/tasks/{id}"
+    words: ClassVar[Mapping[str, TaskStatus]] = {
+        "pending": TaskStatus.QUEUED,
+        "running": TaskStatus.RUNNING,
+        "suspended": TaskStatus.RUNNING,
+        "succeeded": TaskStatus.SUCCEEDED,
+        "failed": TaskStatus.FAILED,
+        "canceled": TaskStatus.CANCELLED,
+        "cancelled": TaskStatus.CANCELLED,
+        "expired": TaskStatus.EXPIRED,
+        "unknown": TaskStatus.NOT_FOUND,
+    }
+    places = Places(
+        status=("output.task_status",),
+        links=("output.video_url", "output.results.video_url"),
+        codes=("output.code", "code"),
+        reasons=("output.message", "message"),
+        prompt=("output.orig_prompt",),
+        submitted=("output.submit_time",),
+        started=("output.scheduled_time",),
+        finished=("output.end_time",),
+        length=("usage.output_video_duration", "usage.video_duration", "usage.duration"),
+        size=("usage.size",),
+        short_side=("usage.SR",),
+        ratio=("usage.ratio",),
+    )
+    link_life = timedelta(hours=24)

@@ -1,0 +1,143 @@
+"""From an HTTP answer to a JSON object, or to the error that it means."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+
+from bot.providers.base import AuthFailed, BadAnswer, ProviderError, RateLimited, TaskMissing, Unavailable
+from bot.providers.causes import limit_cause, refusal_cause, told_cause
+from bot.providers.fields import Json, as_code, as_number, as_text, first
+from bot.providers.scrub import Scrubber
+from storage.models import Cause
+
+MESSAGE_LIMIT = 500  # characters of vendor text that are kept
+_LONGEST_WAIT_S = 3600.0
+_LONGEST_INTEGER = 30  # digits; a longer one becomes a float, as int() refuses thousands of digits
+_CODES = ("error.code", "code", "error_code", "err_code", "error.type")
+_MESSAGES = (
+    "error.message",
+    "error",
+    "message",
+    "error_msg",
+    "msg",
+    "detail.message",
+    "detail",
+    "description",
+)
+_REFUSED = {HTTPStatus.UNAUTHORIZED, HTTPStatus.PAYMENT_REQUIRED, HTTPStatus.FORBIDDEN}
+_GONE = {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}
+_NO_ROUTE = {HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.GONE}
+_NEW_API_NO_ROUTE = "invalid url ("  # "Invalid URL (GET /v1/…)": new-api's controller/relay.go
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What came back over HTTP."""
+
+    status: int
+    headers: Mapping[str, str]  # of any case, as httpx gives them
+    body: bytes  # decompressed
+
+
+def read_answer(answer: Answer, scrub: Scrubber) -> Json:
+    """Return the JSON object of a good answer; raise ProviderError for every other one."""
+    body = _parse(answer.body)
+    if 200 <= answer.status < 300 and isinstance(body, dict):  # noqa: PLR2004 - HTTP's own range of success
+        return body
+    raise _error(answer, body, scrub)
+
+
+def no_status_in(body: Json, scrub: Scrubber) -> ProviderError:
+    """The error that an object without a task's status means."""
+    code, message = _said(body)
+    return _told_error(code, scrub(message, MESSAGE_LIMIT) or "no status in the answer")
+
+
+def _error(answer: Answer, body: object, scrub: Scrubber) -> ProviderError:
+    status, wait_s = answer.status, _retry_after(answer.headers)
+    code, message = _said(body)
+    text = scrub(message, MESSAGE_LIMIT) or f"HTTP {status}"
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        return RateLimited(text, cause=limit_cause(code, message), retry_after_s=wait_s)
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return Unavailable(text, cause=Cause.UNREACHABLE, retry_after_s=wait_s)
+    if 300 <= status < 400:  # noqa: PLR2004 - HTTP's own range of redirections
+        return BadAnswer(f"HTTP {status}: redirected elsewhere", cause=Cause.ROUTE_MISSING)
+    return _refusal(status, code, text) if isinstance(body, dict) else _shapeless(answer)
+
+
+def _refusal(status: int, code: str, text: str) -> ProviderError:
+    """The error that a JSON object with a 4xx means."""
+    if status in _REFUSED:
+        return AuthFailed(text, cause=refusal_cause(status, code, text))
+    if status == HTTPStatus.NOT_FOUND and _NEW_API_NO_ROUTE in text.casefold():
+        return BadAnswer(text, cause=Cause.ROUTE_MISSING)
+    if status in _GONE:
+        return TaskMissing(text, cause=Cause.TASK_MISSING)
+    return _told_error(code, text)
+
+
+def _told_error(code: str, text: str) -> ProviderError:
+    """The error that code and text name where the HTTP status is silent."""
+    match told_cause(code, text):
+        case Cause.TASK_MISSING as cause:
+            return TaskMissing(text, cause=cause)
+        case Cause.RATE_LIMITED as cause:
+            return RateLimited(text, cause=cause)
+        case None:
+            return BadAnswer(text, cause=Cause.ODD_ANSWER)
+        case cause:
+            return AuthFailed(text, cause=cause)
+
+
+def _shapeless(answer: Answer) -> BadAnswer:
+    """A body that is no JSON object: a CDN's page, a web server's, a start page in place of the route."""
+    start = answer.body[:1000].lstrip(b"\xef\xbb\xbf \t\r\n")
+    page = start.startswith(b"<")
+    shape = "a web page" if page else "not JSON" if start else "empty"
+    challenged = "cf-mitigated" in answer.headers
+    lacking = bool(start) if answer.status in _NO_ROUTE else page and answer.status < HTTPStatus.BAD_REQUEST
+    cause = Cause.ROUTE_MISSING if lacking and not challenged else Cause.ODD_ANSWER
+    return BadAnswer(f"HTTP {answer.status}, {shape}", cause=cause)
+
+
+def _said(body: object) -> tuple[str, str]:
+    """The vendor's code and message, "" where there is none."""
+    return first(body, _CODES, as_code) or "", first(body, _MESSAGES, as_text) or ""
+
+
+def _parse(body: bytes) -> object:
+    """The JSON value, or None for anything that is not JSON."""
+    try:
+        text = body.decode(json.detect_encoding(body), errors="replace")
+        return json.loads(text, parse_int=_integer, parse_constant=lambda _: None)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _integer(digits: str) -> int | float:
+    return int(digits) if len(digits) <= _LONGEST_INTEGER else float(digits)
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    """The wait that the gateway asks for, in milliseconds, seconds or as a date."""
+    wait_s = as_number(headers.get("retry-after"))
+    milliseconds = as_number(headers.get("retry-after-ms"))
+    if milliseconds is not None:
+        wait_s = milliseconds / 1000
+    elif wait_s is None and (until := _http_date(headers.get("retry-after"))):
+        wait_s = (until - (_http_date(headers.get("date")) or datetime.now(UTC))).total_seconds()
+    return None if wait_s is None else min(max(wait_s, 0.0), _LONGEST_WAIT_S)
+
+
+def _http_date(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        moment = parsedate_to_datetime(text)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError, TypeError, IndexError):
+        return None

@@ -1,0 +1,111 @@
+"""What a gateway's codes and words come to, in English and Chinese.
+
+Codes: https://help.aliyun.com/en/model-studio/error-code, https://www.volcengine.com/docs/82379/1299023,
+https://platform.openai.com/docs/guides/error-codes, and new-api's types/error.go.
+"""
+
+from http import HTTPStatus
+
+from storage.models import Cause
+
+_SPENT = (
+    "insufficient_quota", "insufficient_user_quota", "pre_consume_token_quota_failed", "quota_not_enough",
+    "tokenstatusexhausted", "arrearage", "overdue", "insufficient balance", "insufficient credit",
+    "insufficient fund", "insufficient_balance", "out of credit", "billing", "exceeded your current quota",
+    "quota exhausted", "quota has been exhausted", "quota is not enough",
+    "额度已用尽", "额度不足", "余额不足", "配额不足", "剩余额度", "欠费", "积分不足",
+)  # fmt: skip
+_BARRED = (
+    "access_denied", "accessdenied", "access denied", "forbidden", "permission", "not allowed",
+    "not authorized", "whitelist", "banned", "封禁", "无权", "没有权限", "白名单", "不允许", "分组",
+)  # fmt: skip
+_WRONG_KEY = (
+    "invalid_api_key", "invalidapikey", "invalid api", "incorrect api key", "api key", "api-key", "apikey",
+    "authenticationerror", "令牌",
+)  # fmt: skip
+_THROTTLED = (
+    "throttling", "rate_limit", "ratelimit", "rate limit", "too many requests", "请求过于频繁", "限流",
+)  # fmt: skip
+_NO_TASK = (
+    "task_not_exist", "task_not_found", "tasknotfound", "task not exist", "task not found",
+    "task does not exist", "video_not_found", "video not found", "任务不存在",
+)  # fmt: skip
+_COPYRIGHT = (
+    "ipinfringement", "copyright", "intellectual property", "infring", "版权", "侵权", "知识产权",
+)  # fmt: skip
+_NOT_FETCHED = ("invalidparameter.datainspection", "download the media", "download media")
+_MODERATED = (
+    "datainspection", "data_inspection", "content_policy", "content policy", "content_filter",
+    "content filter", "content violation", "content_violation", "moderation", "sensitive", "inappropriate",
+    "safety", "nsfw", "policyviolation", "policy_violation", "policy violation", "guardrail", "unsafe",
+    "prohibited", "real person", "审核", "敏感", "违规", "风控", "不合规", "真人", "色情", "涉黄", "暴力",
+)  # fmt: skip
+_TIMED_OUT = ("timeout", "timed out", "time out", "time_out", "deadline exceeded", "超时")
+_UNFIT = (
+    "invalidparameter", "invalid_parameter", "invalid parameter", "invalid_request", "invalid request",
+    "bad request", "bad_request", "badrequest", "invalidimage", "invalidvideo", "invalidurl",
+    "invalid image", "invalid_image", "invalid url", "invalid input", "unsupported", "not support",
+    "not match", "too large", "too long", "exceeds", "must be", "out of range", "resolution", "missing",
+    "参数", "尺寸", "格式", "不支持", "分辨率",
+)  # fmt: skip
+_BROKE = (
+    "generation_failed", "generation failed", "task failed", "task_failed", "internal", "server error",
+    "server_error", "upstream", "channel info", "unknown error", "processing_error",
+    "生成失败", "任务失败", "内部错误", "渠道",
+)  # fmt: skip
+
+# The first line with a needle in the text decides.
+_TASK_FAILURES = (
+    (Cause.COPYRIGHT, _COPYRIGHT),
+    (Cause.BAD_INPUT, _NOT_FETCHED),
+    (Cause.MODERATION, _MODERATED),
+    (Cause.TASK_TIMEOUT, _TIMED_OUT),
+    (Cause.KEY_EXHAUSTED, _SPENT),
+    (Cause.BAD_INPUT, _UNFIT),
+    (Cause.GENERATION, _BROKE),
+)
+
+
+def failure_cause(word: str, code: str, message: str) -> Cause:
+    """Why a task failed; word: its status as sent, code and message: the vendor's, "" where it gave none."""
+    said = f"{word} {code} {message}".casefold()
+    wordless = Cause.OTHER if code or message else Cause.GENERATION
+    return next((cause for cause, needles in _TASK_FAILURES if _has(said, needles)), wordless)
+
+
+def refusal_cause(status: int, code: str, message: str) -> Cause:
+    """Why a gateway refused the key with a 401, 402 or 403."""
+    said = f"{code} {message}".casefold()
+    if status == HTTPStatus.PAYMENT_REQUIRED or _has(said, _SPENT):
+        return Cause.KEY_EXHAUSTED
+    if status == HTTPStatus.FORBIDDEN:
+        return Cause.KEY_INVALID if _has(said, _WRONG_KEY) and not _has(said, _BARRED) else Cause.NOT_ALLOWED
+    return Cause.NOT_ALLOWED if _has(code.casefold(), _BARRED) else Cause.KEY_INVALID
+
+
+def limit_cause(code: str, message: str) -> Cause:
+    """Whether a 429 means too many questions, or a purse that is empty."""
+    said = f"{code} {message}".casefold()
+    if code.casefold().startswith("throttling") or not _has(said, _SPENT):
+        return Cause.RATE_LIMITED
+    return Cause.KEY_EXHAUSTED
+
+
+def told_cause(code: str, message: str) -> Cause | None:
+    """What is wrong by the words alone, where the HTTP status says nothing; None: they say nothing either."""
+    said = f"{code} {message}".casefold()
+    if _has(said, _NO_TASK):
+        return Cause.TASK_MISSING
+    if _has(said, _THROTTLED):
+        return Cause.RATE_LIMITED
+    if _has(said, _SPENT):
+        return Cause.KEY_EXHAUSTED
+    if _has(code.casefold(), _WRONG_KEY):
+        return Cause.KEY_INVALID
+    if _has(code.casefold(), _BARRED):
+        return Cause.NOT_ALLOWED
+    return None
+
+
+def _has(text: str, needles: tuple[str, ...]) -> bool:
+    return any(needle in text for needle in needles)

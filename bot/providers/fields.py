@@ -1,0 +1,155 @@
+"""Getting at the fields of an answer whose types nobody guarantees."""
+
+import math
+import re
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from typing import TypeVar
+
+Json = dict[str, object]
+T = TypeVar("T")
+
+BEIJING = timezone(timedelta(hours=8))
+_MOST_BRANCHES = 50  # of a list or object that a `*` fans out over
+_LONGEST_NUMBER = 40  # characters of a number sent as text
+_LONGEST_TIME = 64
+_SANE_YEARS = range(2015, 2100)
+_MILLISECONDS_FROM = 1e11  # a bigger figure as seconds would lie beyond the year 5000
+_MICROSECONDS_FROM = 1e14
+_SIZE = re.compile(r"\s*(\d{1,5})\s*[x*×]\s*(\d{1,5})\s*", re.IGNORECASE)
+_MOST_PIXELS = 16_384  # along one side
+_VIDEO_S = (0.1, 86_400.0)  # the shortest and the longest believed
+_LONGEST_QUEUE = 1_000_000
+
+
+def find(value: object, path: str) -> Iterator[object]:
+    """Everything at a dotted path; `*` stands for each element of a list or object."""
+    found = [value]
+    for step in path.split("."):
+        found = [inner for outer in found for inner in _step(outer, step)][:_MOST_BRANCHES]
+    return iter(found)
+
+
+def _step(outer: object, step: str) -> list[object]:
+    if isinstance(outer, dict):
+        if step == "*":
+            return list(outer.values())[:_MOST_BRANCHES]
+        return [outer[step]] if step in outer else []
+    if isinstance(outer, list) and step == "*":
+        return outer[:_MOST_BRANCHES]
+    return []
+
+
+def first(value: object, paths: tuple[str, ...], read: Callable[[object], T | None]) -> T | None:
+    """What read makes of the first place that holds something it can read."""
+    for path in paths:
+        for found in find(value, path):
+            if (got := read(found)) is not None:
+                return got
+    return None
+
+
+def as_text(value: object) -> str | None:
+    """A text that is not blank, without the space around it."""
+    return value.strip() or None if isinstance(value, str) else None
+
+
+def as_code(value: object) -> str | None:
+    """An error code: a text or a whole number; 0 means that there is none."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)[:_LONGEST_NUMBER] if value else None
+    return as_text(value)
+
+
+def as_number(value: object) -> float | None:
+    """A finite number, sent as a number or as text."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, str) and len(value) > _LONGEST_NUMBER:
+        return None
+    if not isinstance(value, int | float | str):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None
+
+
+def as_length(value: object) -> float | None:
+    """The length of a video in seconds."""
+    number = as_number(value)
+    return number if number is not None and _VIDEO_S[0] <= number <= _VIDEO_S[1] else None
+
+
+def as_percent(value: object) -> float | None:
+    """Progress as 0 to 100, from 37, "37%" or a fraction between 0 and 1."""
+    number = as_number(value.strip().removesuffix("%") if isinstance(value, str) else value)
+    if number is None:
+        return None
+    return _clamped(number * 100 if 0 < number < 1 and not isinstance(value, str) else number)
+
+
+def as_fraction(value: object) -> float | None:
+    """Progress as 0 to 100, from a fraction of 0 to 1."""
+    number = as_number(value)
+    return None if number is None else _clamped(number * 100 if number <= 1 else number)
+
+
+def _clamped(percent: float) -> float:
+    return min(max(percent, 0.0), 100.0)
+
+
+def as_position(value: object) -> int | None:
+    """How many wait before this one."""
+    number = as_number(value)
+    return int(number) if number is not None and 0 <= number <= _LONGEST_QUEUE else None
+
+
+def as_time(zone: tzinfo) -> Callable[[object], datetime | None]:
+    """A reader of times: seconds, milliseconds or microseconds since 1970 (0: none), or ISO text.
+
+    zone: what a text without one means.
+    """
+
+    def read(value: object) -> datetime | None:
+        number = as_number(value)
+        try:
+            moment = _from_epoch(number) if number is not None else _from_iso(value, zone)
+        except (ValueError, OverflowError, OSError):
+            return None
+        return moment if moment is not None and moment.year in _SANE_YEARS else None
+
+    return read
+
+
+def _from_epoch(number: float) -> datetime | None:
+    if number <= 0:
+        return None
+    if number >= _MICROSECONDS_FROM:
+        number /= 1e6
+    elif number >= _MILLISECONDS_FROM:
+        number /= 1e3
+    return datetime.fromtimestamp(number, UTC)
+
+
+def _from_iso(value: object, zone: tzinfo) -> datetime | None:
+    if not isinstance(value, str) or len(value) > _LONGEST_TIME:
+        return None
+    moment = datetime.fromisoformat(value.strip().replace("/", "-"))
+    return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
+
+
+def as_side(value: object) -> int | None:
+    """One side of a picture in pixels."""
+    number = as_number(value)
+    return int(number) if number is not None and 1 <= number <= _MOST_PIXELS else None
+
+
+def as_size(value: object) -> tuple[int, int] | None:
+    """Width and height from "1280x720" or "1280*720"."""
+    match = _SIZE.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        return None
+    width, height = as_side(match[1]), as_side(match[2])
+    return (width, height) if width and height else None

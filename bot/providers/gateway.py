@@ -1,0 +1,85 @@
+"""Asking a gateway: one HTTP request, bounded in time and size; all that fails is a ProviderError."""
+
+import asyncio
+
+import httpx
+from aiohttp import ClientError
+
+from bot.providers.answer import Answer, read_answer
+from bot.providers.base import AuthFailed, BadAnswer, MediaSource, Provider, TaskMissing, Unavailable
+from bot.providers.fields import Json
+from bot.providers.ids import valid_id
+from bot.providers.links import decode_inline, is_inline
+from bot.providers.wire import Wire
+from storage.models import Cause, Media, Snapshot
+
+MAX_BODY = (
+    32 * 1024 * 1024
+)  # bytes; a snapshot has a few thousand, a video inside the answer may have millions
+_TIMEOUT = httpx.Timeout(connect=10, read=20, write=10, pool=20)  # seconds
+_OVERALL_S = 60.0
+
+
+class Gateway(Provider):
+    """A configured gateway: a wire format over a shared HTTP client."""
+
+    def __init__(self, wire: Wire, client: httpx.AsyncClient) -> None:
+        self._wire = wire
+        self._account = wire.account
+        self._client = client
+        self.name = wire.account.name
+        self.kind = wire.kind
+        self.host = wire.account.host
+
+    async def fetch(self, external_id: str) -> Snapshot:
+        """Ask for one task; raise ProviderError, and nothing else, when there is no snapshot."""
+        return self._wire.read(await self._ask(external_id), external_id)
+
+    async def open_media(self, external_id: str, media: Media) -> MediaSource:
+        """Say how the video is fetched; raise ProviderError when that takes a question that fails."""
+        if media.inline:
+            return await self._inside(external_id)
+        if media.url is not None:
+            with_key = media.needs_auth and self._account.owns(media.url)
+            return MediaSource(url=media.url, headers=self._account.key_header if with_key else None)
+        if self._wire.content_path is None:
+            raise BadAnswer("no way to the video is known", cause=Cause.NO_VIDEO)
+        url = self._account.url(self._wire.content_path, external_id)
+        return MediaSource(url=url, headers=self._account.key_header)
+
+    async def _inside(self, external_id: str) -> MediaSource:
+        """The bytes inside the task's answer, or the link that has taken their place."""
+        link = self._wire.link_in(await self._ask(external_id))
+        if link is not None and not is_inline(link):
+            return MediaSource(
+                url=link, headers=self._account.key_header if self._account.owns(link) else None
+            )
+        data = decode_inline(link) if link else None
+        if data is None:
+            raise BadAnswer("no video in the answer any more", cause=Cause.NO_VIDEO)
+        return MediaSource(data=data)
+
+    async def _ask(self, external_id: str) -> Json:
+        if not valid_id(external_id):
+            raise TaskMissing("no gateway gives such an id", cause=Cause.TASK_MISSING)
+        if not self._account.usable_key:
+            raise AuthFailed("the key holds characters that no key has", cause=Cause.KEY_INVALID)
+        url = self._account.url(self._wire.path, external_id)
+        try:
+            async with asyncio.timeout(_OVERALL_S):
+                answer = await self._get(url)
+        except (httpx.HTTPError, httpx.InvalidURL, ClientError, OSError) as error:
+            # httpx-aiohttp lets aiohttp's errors through where httpx has no name for them: garbled HTTP.
+            raise Unavailable(f"no answer ({type(error).__name__})", cause=Cause.UNREACHABLE) from error
+        return read_answer(answer, self._wire.scrub)
+
+    async def _get(self, url: str) -> Answer:
+        headers = {"Accept": "application/json", **self._account.key_header}
+        request = self._client.stream("GET", url, headers=headers, timeout=_TIMEOUT, follow_redirects=False)
+        async with request as response:
+            body = bytearray()
+            async for chunk in response.aiter_bytes():
+                body += chunk
+                if len(body) > MAX_BODY:
+                    raise BadAnswer(f"an answer of more than {MAX_BODY} bytes", cause=Cause.ODD_ANSWER)
+            return Answer(status=response.status_code, headers=response.headers, body=bytes(body))

@@ -1,0 +1,94 @@
+"""Links to videos: which text is one, when it dies, and the kind that carries the bytes itself."""
+
+import base64
+import binascii
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from urllib.parse import SplitResult, parse_qsl, unquote_to_bytes, urlsplit
+
+from bot.providers.fields import as_number, as_time
+
+_LONGEST = 8_192  # characters; signed links have under 2,000
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_SIGNERS = ("x-tos", "x-amz", "x-oss", "x-goog")
+_LONGEST_LIFE_S = 366 * 86_400
+_utc = as_time(UTC)
+
+
+def as_link(value: object) -> str | None:
+    """A video's address as it stands, http(s) or data:, or None if the value is not one."""
+    if not isinstance(value, str):
+        return None
+    link = value.strip()
+    if is_inline(link):
+        return link
+    return link if _split(link) is not None else None
+
+
+def as_failure_text(value: object) -> str | None:
+    """A text that is not blank and not a link, from a field that may hold either."""
+    text = value.strip() if isinstance(value, str) else ""
+    return text if text and as_link(text) is None else None
+
+
+def is_inline(link: str) -> bool:
+    """Whether the link carries the bytes itself."""
+    return link[:5].lower() == "data:" and "," in link[:200]
+
+
+def decode_inline(link: str) -> bytes | None:
+    """The bytes that a data: link carries, or None if it carries none (RFC 2397)."""
+    head, _, payload = link.partition(",")
+    try:
+        data = unquote_to_bytes(payload)
+        if head.endswith(";base64"):
+            data = base64.b64decode(data + b"=" * (-len(data) % 4))
+    except (ValueError, binascii.Error):
+        return None
+    return data or None
+
+
+def origin(link: str) -> tuple[str, str, int] | None:
+    """Scheme, host and port, or None where the host can't be told beyond doubt."""
+    parts = _split(link)
+    if parts is None or parts.hostname is None or "@" in parts.netloc or not parts.netloc.isascii():
+        return None
+    return parts.scheme.lower(), parts.hostname, parts.port or _DEFAULT_PORTS[parts.scheme.lower()]
+
+
+def death_of(link: str, *, signed_at: datetime | None) -> datetime | None:
+    """When a signed link stops working, as far as its own query says.
+
+    signed_at: what a life without a beginning is counted from.
+    """
+    parts = _split(link)
+    if parts is None:
+        return None
+    query = {name.lower(): text for name, text in parse_qsl(parts.query)}
+    return _lifetime(query, signed_at) or _deadline(query)
+
+
+def _lifetime(query: Mapping[str, str], signed_at: datetime | None) -> datetime | None:
+    for signer in _SIGNERS:
+        life_s = as_number(query.get(f"{signer}-expires"))
+        if life_s is None or not 0 < life_s <= _LONGEST_LIFE_S:
+            continue
+        signed = _utc(query.get(f"{signer}-date")) or signed_at
+        return signed + timedelta(seconds=life_s) if signed else None
+    return None
+
+
+def _deadline(query: Mapping[str, str]) -> datetime | None:
+    return next((at for name in ("expires", "x-expires", "se") if (at := _utc(query.get(name)))), None)
+
+
+def _split(link: str) -> SplitResult | None:
+    """The link's parts, if it is an address that can be asked for."""
+    if len(link) > _LONGEST or "\\" in link or not link.isprintable() or any(char.isspace() for char in link):
+        return None
+    try:
+        parts = urlsplit(link)
+        usable = parts.scheme.lower() in _DEFAULT_PORTS and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return None
+    return parts if usable else None

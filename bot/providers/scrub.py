@@ -1,0 +1,56 @@
+"""Vendor text made fit for logs and chats: bounded, printable, without keys and signed links."""
+
+import re
+
+HIDDEN = "***"
+_READ_AT_MOST = 4_000  # characters looked at, however long the vendor's text is
+_PIECE = 8  # characters of the configured key that give it away
+_SHORTEST_KEY = 6  # a shorter one can't be told from words
+_JOINER = "\u200d"  # holds family and flag emoji together
+_RULES = (
+    (re.compile(r"data:[\w.+/-]*;base64,\S*"), "data:…"),
+    (re.compile(r"(https?://)[^\s/?#@]*@", re.IGNORECASE), r"\1"),
+    (re.compile(r"(https?://[^\s?#]*)[?#][^\s\"'<>)\]]*", re.IGNORECASE), r"\1?…"),
+    (re.compile(r"\bbearer\s+\S+", re.IGNORECASE), f"Bearer {HIDDEN}"),
+    (re.compile(r"(?<![A-Za-z0-9])sk-[\w*.…-]*[\w*…-]", re.IGNORECASE), HIDDEN),
+    (re.compile(r"(?<![A-Za-z0-9])(?:AKIA|LTAI|AKLT|AIza)[\w-]{8,}"), HIDDEN),
+    (re.compile(r"(?<![A-Za-z0-9])eyJ[\w-]{8,}\.[\w.-]+"), HIDDEN),
+    (re.compile(r"(?<![\w-])[\w-]*\*{3,}[\w-]*", re.ASCII), HIDDEN),
+    (re.compile(r" ?[(（\[]?\brequest[ _-]?id ?[:：=] ?[\w-]+[)）\]]?", re.IGNORECASE), ""),
+)
+
+
+class Scrubber:
+    """Cleans vendor text of what one account must not lose."""
+
+    def __init__(self, key: str) -> None:
+        """key: the account's own; no piece of it of eight characters or more gets through."""
+        self._key = key
+        self._piece = min(_PIECE, len(key)) if len(key) >= _SHORTEST_KEY else 0
+
+    def __call__(self, text: str, limit: int) -> str:
+        """Return text in one line of at most limit characters."""
+        text = text[:_READ_AT_MOST].encode("utf-8", "replace").decode("utf-8")
+        text = "".join(char if char.isprintable() or char == _JOINER else " " for char in text)
+        text = self._without_key(" ".join(text.split()))
+        for pattern, instead in _RULES:
+            text = pattern.sub(instead, text)
+        text = text.strip()
+        return text if len(text) <= limit else text[: limit - 1] + "…"
+
+    def _without_key(self, text: str) -> str:
+        if self._piece == 0:
+            return text
+        kept: list[str] = []
+        at = 0
+        while at < len(text):
+            end = at + self._piece
+            if len(text[at:end]) == self._piece and text[at:end] in self._key:
+                while end < len(text) and text[at : end + 1] in self._key:
+                    end += 1
+                kept.append(HIDDEN)
+                at = end
+            else:
+                kept.append(text[at])
+                at += 1
+        return "".join(kept)

@@ -1,0 +1,225 @@
+"""What all wire formats share: reading a task's snapshot from the places that a format names."""
+
+import logging
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta, tzinfo
+from typing import ClassVar
+
+from bot.providers.account import Account
+from bot.providers.answer import MESSAGE_LIMIT, no_status_in
+from bot.providers.base import TaskMissing
+from bot.providers.causes import failure_cause
+from bot.providers.fields import (
+    BEIJING,
+    Json,
+    as_code,
+    as_length,
+    as_percent,
+    as_position,
+    as_side,
+    as_size,
+    as_text,
+    as_time,
+    first,
+)
+from bot.providers.ids import birth_of
+from bot.providers.links import as_failure_text, as_link, death_of, is_inline
+from bot.providers.scrub import Scrubber
+from storage.models import Cause, Media, Snapshot, TaskError, TaskStatus
+
+logger = logging.getLogger(__name__)
+
+# What gateways and the vendors behind them say, lower-case; new-api accepts the same list from its upstreams:
+# https://github.com/QuantumNous/new-api/blob/main/relay/channel/task/sora/adaptor.go
+SYNONYMS: Mapping[str, TaskStatus] = {
+    "pending": TaskStatus.QUEUED,
+    "queued": TaskStatus.QUEUED,
+    "submitted": TaskStatus.QUEUED,
+    "not_start": TaskStatus.QUEUED,
+    "notstarted": TaskStatus.QUEUED,
+    "unknown": TaskStatus.QUEUED,
+    "preparing": TaskStatus.QUEUED,
+    "created": TaskStatus.QUEUED,
+    "starting": TaskStatus.QUEUED,
+    "processing": TaskStatus.RUNNING,
+    "in_progress": TaskStatus.RUNNING,
+    "running": TaskStatus.RUNNING,
+    "generating": TaskStatus.RUNNING,
+    "completed": TaskStatus.SUCCEEDED,
+    "complete": TaskStatus.SUCCEEDED,
+    "success": TaskStatus.SUCCEEDED,
+    "succeeded": TaskStatus.SUCCEEDED,
+    "succeed": TaskStatus.SUCCEEDED,
+    "finished": TaskStatus.SUCCEEDED,
+    "failed": TaskStatus.FAILED,
+    "failure": TaskStatus.FAILED,
+    "fail": TaskStatus.FAILED,
+    "error": TaskStatus.FAILED,
+    "timeout": TaskStatus.FAILED,
+    "cancelled": TaskStatus.CANCELLED,
+    "canceled": TaskStatus.CANCELLED,
+    "expired": TaskStatus.EXPIRED,
+}
+_EMPTY_REASONS = {"task failed", "upstream returned error", "upstream returned unrecognized message"}
+_WORD_LIMIT = 64
+_PROMPT_LIMIT = 1_000
+_MODEL_LIMIT = 100
+_MOST_WORDS_TOLD = 100
+_SEPARATORS = re.compile(r"[\s-]+")
+_PORTRAIT_RATIOS = {"9:16", "3:4", "2:3", "9:21", "4:5"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Places:
+    """Where a format keeps what: dotted paths from the task; the first that holds something usable wins."""
+
+    status: tuple[str, ...] = ("status",)
+    progress: tuple[str, ...] = ()
+    queue_position: tuple[str, ...] = ()
+    links: tuple[str, ...] = ()  # the video itself, never a preview or an input
+    expires: tuple[str, ...] = ()
+    codes: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
+    raw_reasons: tuple[str, ...] = ()  # asked where reasons hold nothing that tells
+    prompt: tuple[str, ...] = ()
+    model: tuple[str, ...] = ()
+    submitted: tuple[str, ...] = ()
+    started: tuple[str, ...] = ()
+    finished: tuple[str, ...] = ()
+    length: tuple[str, ...] = ()
+    size: tuple[str, ...] = ()  # "1280x720"
+    width: tuple[str, ...] = ()
+    height: tuple[str, ...] = ()
+    short_side: tuple[str, ...] = ()  # 720 for 720p
+    ratio: tuple[str, ...] = ()  # "16:9"
+
+
+class Wire:
+    """A wire format as one account speaks it."""
+
+    kind: ClassVar[str]
+    path: ClassVar[str]  # of a task's status; {id} stands for the id
+    words: ClassVar[Mapping[str, TaskStatus]] = SYNONYMS
+    places: ClassVar[Places]
+    zone: ClassVar[tzinfo] = BEIJING  # of times that name none
+    link_life: ClassVar[timedelta | None] = None  # of links that tell no end themselves
+    content_path: ClassVar[str | None] = None  # where the gateway hands out videos itself
+
+    def __init__(self, account: Account) -> None:
+        self.account = account
+        self.scrub = Scrubber(account.key)
+        self._told: set[str] = set()
+
+    def read(self, answer: Json, external_id: str) -> Snapshot:
+        """Return what a good answer says of the task; raise ProviderError if it says nothing."""
+        task = unwrap(answer)
+        word = first(task, self.places.status, as_text)
+        if word is None:
+            raise no_status_in(answer, self.scrub)
+        status = self.status_of(word, task)
+        error = self._error(word, status, task)
+        if status is TaskStatus.NOT_FOUND:
+            raise TaskMissing(error.message or self.scrub(word, _WORD_LIMIT), cause=Cause.TASK_MISSING)
+        submitted = self._time(task, self.places.submitted) or birth_of(external_id)
+        finished = self._time(task, self.places.finished) if status.is_final else None
+        if finished and submitted and finished < submitted:
+            finished = None
+        progress, measured = self.progress_of(task, external_id)
+        width, height = self._dimensions(task)
+        return Snapshot(
+            status=status,
+            raw_status=self.scrub(word, _WORD_LIMIT),
+            progress=progress,
+            progress_measured=measured,
+            media=self._media(task, finished) if status is TaskStatus.SUCCEEDED else None,
+            error=error if status.is_final and status is not TaskStatus.SUCCEEDED else None,
+            prompt=self._text(task, self.places.prompt, _PROMPT_LIMIT),
+            model=self._text(task, self.places.model, _MODEL_LIMIT) or self.model_of(external_id),
+            submitted_at=submitted,
+            started_at=None if status is TaskStatus.QUEUED else self._time(task, self.places.started),
+            finished_at=finished,
+            video_s=first(task, self.places.length, as_length),
+            width=width,
+            height=height,
+            queue_position=first(task, self.places.queue_position, as_position),
+        )
+
+    def link_in(self, answer: Json) -> str | None:
+        """The video's link, http(s) or data:, whatever the task's status."""
+        return first(unwrap(answer), self.places.links, as_link)
+
+    def status_of(self, word: str, task: Json) -> TaskStatus:
+        """What the task's own status word means; a word that nobody has told us means that it runs."""
+        known = self.known(word)
+        if known is None:
+            self._tell_once(self.scrub(word, _WORD_LIMIT))
+        return known or TaskStatus.RUNNING
+
+    def progress_of(self, task: Json, external_id: str) -> tuple[float | None, bool]:
+        """Progress as 0 to 100, and whether somebody measured it."""
+        return first(task, self.places.progress, as_percent), False
+
+    def model_of(self, external_id: str) -> str | None:
+        """The model where only the id names it."""
+        return None
+
+    def known(self, word: str) -> TaskStatus | None:
+        """The status that a word stands for, if the format knows it."""
+        return self.words.get(_SEPARATORS.sub("_", word[:_WORD_LIMIT].strip().casefold()))
+
+    def _tell_once(self, word: str) -> None:
+        if word not in self._told and len(self._told) < _MOST_WORDS_TOLD:
+            self._told.add(word)
+            logger.warning("%s answered an unknown status, taken as running: %s", self.account.name, word)
+
+    def _error(self, word: str, status: TaskStatus, task: Json) -> TaskError:
+        code = first(task, self.places.codes, as_code)
+        reason = first(task, self.places.reasons, as_failure_text)
+        if reason is None or reason.casefold() in _EMPTY_REASONS:
+            raw = first(task, self.places.raw_reasons, as_failure_text)
+            reason = ": ".join(part for part in (reason, raw) if part)
+        failed = status is TaskStatus.FAILED
+        return TaskError(
+            message=self.scrub(reason or code or "", MESSAGE_LIMIT),
+            code=self.scrub(code, _WORD_LIMIT) if code else None,
+            cause=failure_cause(word, code or "", reason) if failed else Cause.OTHER,
+        )
+
+    def _media(self, task: Json, finished: datetime | None) -> Media | None:
+        link = first(task, self.places.links, as_link)
+        told = self._time(task, self.places.expires)
+        if link is None:
+            return Media(url=None, needs_auth=True, expires_at=told) if self.content_path else None
+        if is_inline(link):
+            return Media(url=None, inline=True, expires_at=told)
+        default = finished + self.link_life if finished and self.link_life else None
+        expires = death_of(link, signed_at=finished) or told or default
+        return Media(url=link, needs_auth=self.account.owns(link), expires_at=expires)
+
+    def _dimensions(self, task: Json) -> tuple[int | None, int | None]:
+        size = first(task, self.places.size, as_size)
+        width, height = size or (None, None)
+        width = width or first(task, self.places.width, as_side)
+        height = height or first(task, self.places.height, as_side)
+        side = first(task, self.places.short_side, as_side)
+        if width or height or side is None:
+            return width, height
+        return (side, None) if first(task, self.places.ratio, as_text) in _PORTRAIT_RATIOS else (None, side)
+
+    def _text(self, task: Json, paths: tuple[str, ...], limit: int) -> str | None:
+        text = first(task, paths, as_text)
+        return self.scrub(text, limit) or None if text else None
+
+    def _time(self, task: Json, paths: tuple[str, ...]) -> datetime | None:
+        return first(task, paths, as_time(self.zone))
+
+
+def unwrap(answer: Json) -> Json:
+    """The task in a `{code, message, data}` envelope, or the answer itself where that is the task."""
+    data = answer.get("data")
+    if not isinstance(data, dict):
+        return answer
+    enveloped = "status" not in answer or ("code" in answer and "status" in data)
+    return data if enveloped else answer
