@@ -1,0 +1,164 @@
+"""The lines that several messages share."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from bot.messages.limits import plain
+from bot.messages.quantities import duration
+from bot.messages.translate import say
+from storage.models import Cause, Task, TaskStatus, Trouble, WatchedTask, WatchState
+
+ICONS = {
+    TaskStatus.UNKNOWN: "⏳",
+    TaskStatus.QUEUED: "⏳",
+    TaskStatus.RUNNING: "🎬",
+    TaskStatus.SUCCEEDED: "✅",
+    TaskStatus.FAILED: "❌",
+    TaskStatus.CANCELLED: "🚫",
+    TaskStatus.EXPIRED: "⌛",
+    TaskStatus.NOT_FOUND: "❓",
+}
+STOPPED_ICON = "⏹"
+
+_LOOK_CAUSES = frozenset(
+    {
+        Cause.KEY_INVALID,
+        Cause.KEY_EXHAUSTED,
+        Cause.NOT_ALLOWED,
+        Cause.ROUTE_MISSING,
+        Cause.TASK_MISSING,
+        Cause.RATE_LIMITED,
+        Cause.UNREACHABLE,
+        Cause.ODD_ANSWER,
+    }
+)  # those with words of their own when a look fails; the others are causes of a task's failure
+
+_BAR_CELLS = 10
+_PROVIDER_UNITS = 64
+_ID_UNITS = 255
+_MODEL_UNITS = 60
+_VENDOR_UNITS = 300
+
+
+def block(lines: Iterable[str | None]) -> str:
+    """The lines that there are, one below the other."""
+    return "\n".join(line for line in lines if line)
+
+
+def dotted(parts: Iterable[str | None]) -> str:
+    """The parts that there are, in one line."""
+    return " · ".join(part for part in parts if part)
+
+
+def provider(task: Task) -> str:
+    """The provider's name in bold."""
+    return f"<b>{plain(task.ref.provider, _PROVIDER_UNITS)}</b>"
+
+
+def shown_id(external_id: str) -> str:
+    """An id that is copied by a tap."""
+    return f"<code>{plain(external_id, _ID_UNITS)}</code>"
+
+
+def title(watched: WatchedTask) -> str:
+    """Icon, provider and id."""
+    task = watched.task
+    icon = STOPPED_ICON if watched.watch.state is WatchState.STOPPED else ICONS[task.status]
+    return f"{icon} {dotted([provider(task), shown_id(task.ref.external_id)])}"
+
+
+def standing(watched: WatchedTask, *, language: str, now: datetime) -> str:
+    """The status word with progress and time; of an ended task how long it took."""
+    task = watched.task
+    if watched.watch.state is WatchState.STOPPED:
+        return f"<b>{say(language, 'status.stopped')}</b>"
+    word = f"<b>{say(language, f'status.{task.status}')}</b>"
+    if task.status is TaskStatus.SUCCEEDED:
+        return dotted([word, took(task, language)])
+    if task.status.is_final:
+        return dotted([word, ended_after(task, language)])
+    return dotted([word, _progress(task), _queue(task, language), _so_far(task, language, now=now)])
+
+
+def took(task: Task, language: str) -> str | None:
+    """How long a finished task took; "at least" where the gateway does not say when it began."""
+    spent_s = _spent_s(task)
+    if spent_s is None:
+        return None
+    key = "card.took" if _began_at(task) else "card.took_at_least"
+    return say(language, key, duration=duration(language, spent_s))
+
+
+def ended_after(task: Task, language: str) -> str | None:
+    """After how long a task ended without a video, where the gateway says when it began."""
+    spent_s = _spent_s(task)
+    if spent_s is None or _began_at(task) is None:
+        return None
+    return say(language, "ended.after", duration=duration(language, spent_s))
+
+
+def model(task: Task) -> str | None:
+    """The model's name, where known."""
+    return plain(task.snapshot.model, _MODEL_UNITS) if task.snapshot and task.snapshot.model else None
+
+
+def trouble(found: Trouble, language: str) -> str:
+    """What stands in the way, and what happens next."""
+    cause = found.cause if found.cause in _LOOK_CAUSES else Cause.OTHER
+    return f"⚠️ {say(language, f'trouble.{cause}')}"
+
+
+def cause_of_failure(task: Task) -> Cause:
+    """What a failure comes to; a task that succeeded without a video failed for want of one."""
+    if task.status is TaskStatus.SUCCEEDED:
+        return Cause.NO_VIDEO
+    error = task.snapshot.error if task.snapshot else None
+    return error.cause if error else Cause.GENERATION
+
+
+def why(task: Task, language: str) -> str | None:
+    """Why there is no video, of a task that failed or has none to give."""
+    has_video = task.snapshot is not None and task.snapshot.media is not None
+    if task.status is TaskStatus.FAILED or (task.status is TaskStatus.SUCCEEDED and not has_video):
+        return say(language, f"failed.{cause_of_failure(task)}.why")
+    return None
+
+
+def vendor_quote(*words: str | None) -> str | None:
+    """The gateway's own words, cut short, in a block that unfolds."""
+    text = plain(": ".join(word for word in words if word), _VENDOR_UNITS)
+    return f"<blockquote expandable>{text}</blockquote>" if text else None
+
+
+def _progress(task: Task) -> str | None:
+    found = task.snapshot
+    if found is None or found.progress is None or task.status is not TaskStatus.RUNNING:
+        return None
+    percent = f"{int(found.progress)}%"
+    if not found.progress_measured:
+        return percent
+    full = int(found.progress * _BAR_CELLS / 100)
+    return f"{'▰' * full}{'▱' * (_BAR_CELLS - full)} {percent}"
+
+
+def _queue(task: Task, language: str) -> str | None:
+    if task.snapshot is None or not task.snapshot.queue_position:
+        return None
+    return say(language, "card.ahead", count=task.snapshot.queue_position)
+
+
+def _began_at(task: Task) -> datetime | None:
+    return (task.snapshot.submitted_at or task.snapshot.started_at) if task.snapshot else None
+
+
+def _so_far(task: Task, language: str, *, now: datetime) -> str:
+    age_s = (now - (_began_at(task) or task.registered_at)).total_seconds()
+    return say(language, "card.so_far", duration=duration(language, age_s))
+
+
+def _spent_s(task: Task) -> float | None:
+    ended_at = (task.snapshot and task.snapshot.finished_at) or task.last_look_at
+    if ended_at is None:
+        return None
+    spent_s = (ended_at - (_began_at(task) or task.registered_at)).total_seconds()
+    return spent_s if spent_s >= 0 else None

@@ -1,0 +1,128 @@
+"""How a task ended, and what a person has to mend → the messages that tell it."""
+
+import shlex
+from datetime import datetime
+
+from bot.messages import lines
+from bot.messages.limits import TEXT_UNITS, plain, units
+from bot.messages.quantities import duration, moment, size
+from bot.messages.translate import say
+from bot.messages.view import View
+from storage.models import Cause, Media, Task, TaskStatus, WatchedTask
+
+_PROMPT_UNITS = 500
+_LINK_UNITS = 3000  # a longer link does not fit into a message beside its explanation
+_DEAD_LINK = "dead_link"
+_KEY_CAUSES = frozenset({Cause.KEY_INVALID, Cause.KEY_EXHAUSTED, Cause.NOT_ALLOWED})
+
+
+def announcement(watched: WatchedTask) -> View:
+    """The short text that is sent at the end, loud, and becomes the video by an edit."""
+    language = watched.watch.language
+    return View(
+        text=lines.block(
+            [
+                lines.title(watched),
+                f"<b>{say(language, 'status.succeeded')}</b> · {say(language, 'result.coming')}",
+            ]
+        )
+    )
+
+
+def caption(watched: WatchedTask, *, size_bytes: int | None, now: datetime) -> View:
+    """What stands under the video; size_bytes is None when Telegram fetches it by itself."""
+    task, language = watched.task, watched.watch.language
+    prompt = task.snapshot.prompt if task.snapshot else None
+    return View(
+        text=lines.block(
+            [
+                lines.title(watched),
+                lines.dotted([lines.model(task), lines.took(task, language)]),
+                _facts(task, language, size_bytes=size_bytes),
+                _deadline(task, language, now=now),
+                f"<blockquote expandable>{plain(prompt, _PROMPT_UNITS)}</blockquote>" if prompt else None,
+            ]
+        )
+    )
+
+
+def link(watched: WatchedTask, *, media: Media | None, why: str, now: datetime) -> View:
+    """The video as a link, when it cannot be sent; a link that wants the key comes as a command to run.
+
+    why: a key of link.why in the locales.
+    """
+    language = watched.watch.language
+    lead = say(language, "link.lead", why=say(language, f"link.why.{why}"))
+    way = _way_to(media, language, now=now) if media is not None and why != _DEAD_LINK else None
+    return View(text=lines.block([lines.title(watched), lead, way or say(language, "link.none")]))
+
+
+def failure(watched: WatchedTask) -> View:
+    """Why there is no video, what to do next, and the gateway's own words."""
+    task, language = watched.task, watched.watch.language
+    error = task.snapshot.error if task.snapshot else None
+    word = f"<b>{say(language, f'status.{task.status}')}</b>"
+    return View(
+        text=lines.block(
+            [
+                lines.title(watched),
+                lines.dotted([word, lines.ended_after(task, language)]),
+                _advice(task, language),
+                lines.vendor_quote(error.code, error.message) if error else None,
+            ]
+        )
+    )
+
+
+def notice(watched: WatchedTask) -> View:
+    """What a person has to mend before the gateway answers again; told once for all tasks of the provider."""
+    task, language = watched.task, watched.watch.language
+    found = task.trouble
+    if found is None:
+        sentence = say(language, f"trouble.{Cause.OTHER}")
+    elif found.cause in _KEY_CAUSES:
+        sentence = f"🔑 {say(language, f'notice.{found.cause}', provider=lines.provider(task))}"
+    else:
+        sentence = lines.trouble(found, language)
+    quote = lines.vendor_quote(found.message) if found else None
+    return View(text=lines.block([sentence, say(language, "notice.kept"), quote]))
+
+
+def _facts(task: Task, language: str, *, size_bytes: int | None) -> str:
+    found = task.snapshot
+    pixels = f"{found.width}×{found.height}" if found and found.width and found.height else None
+    length = duration(language, found.video_s) if found and found.video_s else None
+    return lines.dotted([pixels, length, size(size_bytes) if size_bytes is not None else None])
+
+
+def _deadline(task: Task, language: str, *, now: datetime) -> str | None:
+    expires_at = task.snapshot.media.expires_at if task.snapshot and task.snapshot.media else None
+    if expires_at is None or expires_at <= now:
+        return None
+    left = say(language, "result.link_left", duration=duration(language, (expires_at - now).total_seconds()))
+    return lines.dotted([say(language, "result.link_until", time=moment(expires_at)), left])
+
+
+def _way_to(media: Media, language: str, *, now: datetime) -> str | None:
+    if media.url is None or units(media.url) > _LINK_UNITS:
+        return None
+    if media.needs_auth:
+        command = f'curl -o video.mp4 -H "Authorization: Bearer $KEY" {shlex.quote(media.url)}'
+        return f"{say(language, 'link.needs_key')}\n<pre>{plain(command, TEXT_UNITS)}</pre>"
+    return f"{plain(media.url, _LINK_UNITS)}\n{_link_life(media, language, now=now)}"
+
+
+def _link_life(media: Media, language: str, *, now: datetime) -> str:
+    if media.expires_at is None:
+        return say(language, "link.until_unknown")
+    if media.expires_at <= now:
+        return say(language, "link.dead", time=moment(media.expires_at))
+    left = duration(language, (media.expires_at - now).total_seconds())
+    return say(language, "link.until", time=moment(media.expires_at), duration=left)
+
+
+def _advice(task: Task, language: str) -> str:
+    if task.status in {TaskStatus.CANCELLED, TaskStatus.EXPIRED, TaskStatus.NOT_FOUND}:
+        return say(language, f"ended.{task.status}", provider=lines.provider(task))
+    cause = lines.cause_of_failure(task)
+    return f"{say(language, f'failed.{cause}.why')}\n{say(language, f'failed.{cause}.next')}"

@@ -1,0 +1,21 @@
+"""What to say, free of Telegram's types."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Button:
+    """A button under a message; exactly one of action, url and copy is set."""
+
+    label: str
+    action: str | None = None  # callback data, at most 64 bytes
+    url: str | None = None
+    copy: str | None = None  # text to put on the clipboard, at most 256 characters
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """A message or caption: HTML that is escaped already, within Telegram's limits, and rows of buttons."""
+
+    text: str
+    buttons: tuple[tuple[Button, ...], ...] = ()

@@ -1,0 +1,110 @@
+"""A watched task → its card, its line in a list, the answer to a question about it."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from bot.messages import lines
+from bot.messages.limits import TEXT_UNITS, fitting, plain
+from bot.messages.quantities import duration
+from bot.messages.translate import say
+from bot.messages.view import View
+from storage.models import WatchedTask, WatchState
+
+_PROMPT_UNITS = 120
+_RAW_STATUS_UNITS = 60
+_FRAME_UNITS = 120  # room for the first line of a list and the one that says how many are left out
+
+
+def card(watched: WatchedTask, *, now: datetime) -> View:
+    """The one message that shows a watch as it stands."""
+    task, language = watched.task, watched.watch.language
+    active = watched.watch.state is not WatchState.STOPPED
+    return View(
+        text=lines.block(
+            [
+                lines.title(watched),
+                lines.standing(watched, language=language, now=now),
+                lines.why(task, language) if active else None,
+                _what(watched, language),
+                lines.trouble(task.trouble, language) if task.trouble and active else None,
+            ]
+        )
+    )
+
+
+def status(watched: WatchedTask, *, language: str, now: datetime) -> View:
+    """The answer to /status: the card's facts, the gateway's own word, the last look and the next."""
+    task = watched.task
+    word = plain(task.snapshot.raw_status, _RAW_STATUS_UNITS) if task.snapshot else ""
+    return View(
+        text=lines.block(
+            [
+                lines.title(watched),
+                lines.standing(watched, language=language, now=now),
+                lines.why(task, language),
+                _what(watched, language),
+                say(language, "look.word", word=f"<code>{word}</code>") if word else None,
+                _looks(watched, language=language, now=now),
+                lines.trouble(task.trouble, language) if task.trouble else None,
+                lines.vendor_quote(task.trouble.message) if task.trouble else None,
+            ]
+        )
+    )
+
+
+def already(watched: WatchedTask, *, language: str, now: datetime) -> View:
+    """The answer to /watch for a task that was asked for before; it replies to the card."""
+    key = "watch.already" if watched.watch.state is WatchState.ACTIVE else "watch.delivered"
+    standing = lines.standing(watched, language=language, now=now)
+    return View(text=say(language, key, standing=standing))
+
+
+def tasks(found: Sequence[WatchedTask], *, language: str, thread_id: int | None, now: datetime) -> View:
+    """The answer to /tasks: a line per watch, by topic where there are several, this topic first."""
+    ordered = sorted(found, key=lambda w: (w.watch.thread_id != thread_id, w.watch.thread_id or 0))
+    topics = [w.watch.thread_id for w in ordered]
+    entries = []
+    for place, watched in enumerate(ordered):
+        entry = f"{lines.title(watched)} · {lines.standing(watched, language=language, now=now)}"
+        begins_topic = place == 0 or topics[place] != topics[place - 1]
+        if begins_topic and set(topics) != {thread_id}:
+            entry = f"{_topic(topics[place], language=language, here=thread_id)}\n{entry}"
+        entries.append(entry)
+    shown = fitting(entries, TEXT_UNITS - _FRAME_UNITS)
+    left_out = len(entries) - len(shown)
+    more = [say(language, "tasks.more", number=left_out)] if left_out else []
+    return View(text=lines.block([say(language, "tasks.title", count=len(entries)), *shown, *more]))
+
+
+def _topic(topic: int | None, *, language: str, here: int | None) -> str:
+    if topic is None:
+        return f"<b>{say(language, 'tasks.general')}</b>"
+    return f"<b>{say(language, 'tasks.here' if topic == here else 'tasks.topic', topic=topic)}</b>"
+
+
+def _what(watched: WatchedTask, language: str) -> str | None:
+    prompt = watched.task.snapshot.prompt if watched.task.snapshot else None
+    quoted = say(language, "card.prompt", prompt=plain(prompt, _PROMPT_UNITS)) if prompt else None
+    return lines.dotted([lines.model(watched.task), quoted]) or None
+
+
+def _looks(watched: WatchedTask, *, language: str, now: datetime) -> str:
+    task = watched.task
+    if task.last_look_at is None:
+        return say(language, "look.never")
+    ago = duration(language, (now - task.last_look_at).total_seconds())
+    return lines.dotted(
+        [say(language, "look.last", duration=ago), _next_look(watched, language=language, now=now)]
+    )
+
+
+def _next_look(watched: WatchedTask, *, language: str, now: datetime) -> str | None:
+    at = watched.task.next_look_at
+    if at is None:
+        return None
+    wait_s = (at - now).total_seconds()
+    return (
+        say(language, "look.next", duration=duration(language, wait_s))
+        if wait_s >= 1
+        else say(language, "look.soon")
+    )
