@@ -1,0 +1,93 @@
+"""What a look changes: (Task, what the gateway said) → the task as it is now, and the events to tell."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from bot.providers.base import ProviderError, TaskMissing
+from bot.providers.ids import birth_of
+from storage.models import Cause, EventKind, Snapshot, Task, TaskEvent, TaskStatus, Trouble
+
+GRACE = timedelta(minutes=2)  # after registering, an unknown id may be one that the gateway writes late
+FORGOTTEN = timedelta(hours=24)  # after which gateways forget a task
+BLIPS = 3  # failed looks in a row before the chat hears of it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """A task after a look, and what there is to tell."""
+
+    task: Task
+    events: tuple[TaskEvent, ...]
+
+
+def seen(task: Task, snapshot: Snapshot, *, at: datetime) -> Change:
+    """The gateway told how the task stands."""
+    events = []
+    if _voice(task) is not None:
+        events.append(_event(EventKind.RECOVERED, task, snapshot.status, at))
+    if snapshot.status is not task.status:
+        kind = EventKind.FINISHED if snapshot.status.is_final else EventKind.STATUS
+        events.append(_event(kind, task, snapshot.status, at))
+    elif _moved(task.snapshot, snapshot):
+        events.append(_event(EventKind.PROGRESS, task, snapshot.status, at))
+    after = replace(
+        task, status=snapshot.status, snapshot=snapshot, trouble=None, failures=0, last_look_at=at
+    )
+    return Change(task=after, events=tuple(events))
+
+
+def failed(task: Task, error: ProviderError, *, at: datetime) -> Change:
+    """The look brought no snapshot; only an id that stays unknown ever ends a task."""
+    if isinstance(error, TaskMissing) and _is_gone(task, at):
+        return _ended(task, at)
+    same = task.trouble is not None and task.trouble.cause is error.cause
+    trouble = Trouble(
+        cause=error.cause,
+        message=error.message,
+        since=task.trouble.since if task.trouble is not None and same else at,
+    )
+    after = replace(task, trouble=trouble, failures=task.failures + 1, last_look_at=at)
+    voice = _voice(after)
+    if voice is None or voice is _voice(task):
+        return Change(task=after, events=())
+    return Change(task=after, events=(_event(voice, task, task.status, at),))
+
+
+def _is_gone(task: Task, at: datetime) -> bool:
+    """Missing for the second time running, and long enough after it was registered."""
+    again = task.trouble is not None and task.trouble.cause is Cause.TASK_MISSING
+    return again and at - task.registered_at >= GRACE
+
+
+def _ended(task: Task, at: datetime) -> Change:
+    born = birth_of(task.ref.external_id)
+    existed = task.snapshot is not None or (born is not None and at - born > FORGOTTEN)
+    status = TaskStatus.EXPIRED if existed else TaskStatus.NOT_FOUND
+    after = replace(task, status=status, trouble=None, last_look_at=at)
+    return Change(task=after, events=(_event(EventKind.FINISHED, task, status, at),))
+
+
+def _voice(task: Task) -> EventKind | None:
+    """How the chat hears of a task's trouble; None: it doesn't, or not yet."""
+    if task.trouble is None or task.trouble.cause is Cause.TASK_MISSING:
+        return None
+    if task.trouble.cause in {Cause.KEY_INVALID, Cause.KEY_EXHAUSTED, Cause.NOT_ALLOWED}:
+        return EventKind.KEY_TROUBLE
+    if task.trouble.cause is Cause.ROUTE_MISSING or task.failures >= BLIPS:
+        return EventKind.TROUBLE
+    return None
+
+
+def _moved(before: Snapshot | None, after: Snapshot) -> bool:
+    """Whether the card would show something else, to the whole percent."""
+    if before is None:
+        return True
+    return (_percent(before), before.queue_position) != (_percent(after), after.queue_position)
+
+
+def _percent(snapshot: Snapshot) -> int | None:
+    return None if snapshot.progress is None else int(snapshot.progress)
+
+
+def _event(kind: EventKind, task: Task, after: TaskStatus, at: datetime) -> TaskEvent:
+    return TaskEvent(kind=kind, before=task.status, after=after, at=at)
