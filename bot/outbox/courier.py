@@ -1,0 +1,177 @@
+"""The courier: claim deliveries, render, send, settle."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from bot.messages import results as words
+from bot.messages import views
+from bot.messages.markup import digest as digest_of
+from bot.outbox import retry
+from bot.outbox.results import (
+    Gone,
+    Migrated,
+    Refusal,
+    Refused,
+    SendResult,
+    Sent,
+    Unknown,
+    repeatable,
+)
+from bot.outbox.sender import Sender, place_of
+from bot.outbox.video import Ladder
+from bot.telemetry import Telemetry
+from storage.errors import StoreError
+from storage.models import (
+    DeliveryKind,
+    DeliveryState,
+    Outgoing,
+    Settlement,
+    TaskStatus,
+    WatchedTask,
+)
+from storage.store import Store
+
+log = logging.getLogger(__name__)
+
+LEASE_S = 60.0
+_RENEW_S = 20.0
+_HANDS = 64  # deliveries at a time
+_LONGEST_SLEEP_S = 20.0
+_STORE_PAUSE_S = 2.0
+
+
+class Courier:
+    """Carries deliveries from the archive to the chats."""
+
+    def __init__(
+        self,
+        store: Store,
+        sender: Sender,
+        ladder: Ladder,
+        *,
+        bell: asyncio.Event,
+        clock: Callable[[], datetime],
+        telemetry: Telemetry,
+    ) -> None:
+        """bell: set when there may be something to send."""
+        self._store = store
+        self._sender = sender
+        self._ladder = ladder
+        self._clock = clock
+        self._telemetry = telemetry
+        self._bell = bell
+        self._in_hand: dict[int, asyncio.Task[None]] = {}
+
+    async def run(self) -> None:
+        """Turn until cancelled; what is in hand goes on until drain()."""
+        while True:
+            self._bell.clear()
+            self._telemetry.beat("courier")
+            try:
+                await self._take()
+                pause_s = await self._pause_s()
+            except StoreError as error:
+                if self._telemetry.trouble("courier", str(error)):
+                    log.error("The courier stands still: %s", error)  # noqa: TRY400 - the message says it
+                pause_s = _STORE_PAUSE_S
+            else:
+                if self._telemetry.trouble("courier", None):
+                    log.info("The courier goes on.")
+            await self._sleep(pause_s)
+
+    async def drain(self, patience_s: float) -> None:
+        """Let what is in hand finish, then cut it off; the archive knows how far each has come."""
+        if self._in_hand:
+            _, late = await asyncio.wait(self._in_hand.values(), timeout=patience_s)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+
+    async def _take(self) -> None:
+        if self._in_hand:
+            await self._store.renew_deliveries(list(self._in_hand), at=self._clock(), lease_s=LEASE_S)
+        free = _HANDS - len(self._in_hand)
+        if free <= 0:
+            return
+        for out in await self._store.claim_deliveries(free, at=self._clock(), lease_s=LEASE_S):
+            self._in_hand[out.delivery.id] = asyncio.create_task(self._carry(out))
+
+    async def _carry(self, out: Outgoing) -> None:
+        try:
+            await self._settle(out, await self._deliver(out))
+        except Exception:  # one delivery must not stop the courier; its lease runs out and it is tried again
+            log.exception("Delivery %d failed", out.delivery.id)
+        finally:
+            del self._in_hand[out.delivery.id]
+            self._bell.set()
+
+    async def _deliver(self, out: Outgoing) -> tuple[SendResult, str | None]:
+        """What came of it, and the digest of the card that is shown now."""
+        if out.delivery.kind is DeliveryKind.CARD:
+            return await self._show_card(out)
+        watched = WatchedTask(watch=out.watch, task=out.task)
+        if out.delivery.kind is DeliveryKind.NOTICE:
+            return repeatable(await self._sender.send(place_of(out.watch), words.notice(watched))), None
+        if out.task.status is TaskStatus.SUCCEEDED:
+            return await self._ladder.deliver(out), None
+        return repeatable(await self._sender.send(place_of(out.watch), words.failure(watched))), None
+
+    async def _show_card(self, out: Outgoing) -> tuple[SendResult, str]:
+        view = views.card(WatchedTask(watch=out.watch, task=out.task), now=self._clock())
+        digest = digest_of(view)
+        card = out.watch.card_message_id
+        if card is not None and digest == out.watch.card_digest:
+            return Sent(card), digest
+        result: SendResult = Refused(Refusal.NO_MESSAGE, "not sent yet")
+        if card is not None:
+            result = await self._sender.edit(out.watch.chat_id, card, view)
+        if isinstance(result, Refused) and result.reason is Refusal.NO_MESSAGE:
+            result = await self._sender.send(place_of(out.watch), view)
+        return repeatable(result), digest
+
+    async def _settle(self, out: Outgoing, outcome: tuple[SendResult, str | None]) -> None:
+        result, digest = outcome
+        now = self._clock()
+        delivery, chat_id = out.delivery, out.watch.chat_id
+        wait_s = retry.try_again_s(delivery.attempts, result)
+        match result:
+            case Sent(message_id=message_id):
+                self._telemetry.count(f"sent_{delivery.kind}")
+                settlement = Settlement(
+                    state=DeliveryState.SENT, at=now, message_id=message_id, card_digest=digest
+                )
+            case Unknown(why=why):
+                log.warning("Delivery %d may or may not have arrived: %s", delivery.id, why)
+                settlement = Settlement(state=DeliveryState.UNKNOWN, at=now, note=why)
+            case _ if wait_s is None:
+                log.error("Delivery %d is given up: %s", delivery.id, result)
+                settlement = Settlement(state=DeliveryState.DEAD, at=now, note=str(result))
+            case _:
+                log.info("Delivery %d waits %.1f s: %s", delivery.id, wait_s, result)
+                settlement = Settlement(
+                    state=DeliveryState.PENDING, at=now, not_before=now + timedelta(seconds=wait_s)
+                )
+        await self._store.settle(delivery.id, settlement)
+        if isinstance(result, Migrated):
+            await self._store.migrate_chat(chat_id, result.new_id, at=now)
+        elif isinstance(result, Gone):
+            log.warning("Chat %d is lost to the bot: %s", chat_id, result.why)
+            await self._store.chat_lost(chat_id, result.why, at=now)
+
+    async def _pause_s(self) -> float:
+        longest_s = _RENEW_S if self._in_hand else _LONGEST_SLEEP_S
+        if len(self._in_hand) >= _HANDS:
+            return longest_s
+        due = await self._store.next_delivery_at(at=self._clock())
+        if due is None:
+            return longest_s
+        return min(longest_s, max(0.0, (due - self._clock()).total_seconds()))
+
+    async def _sleep(self, pause_s: float) -> None:
+        try:
+            async with asyncio.timeout(pause_s):
+                await self._bell.wait()
+        except TimeoutError:
+            pass

@@ -1,0 +1,203 @@
+"""A video's bytes → a file on disk: streamed, bounded, resumed when cut off, never from a private network.
+
+aiohttp rather than httpx: signed links must go out byte for byte (yarl's encoded=True), and its resolver
+is where a connection's address can be refused, whatever a redirect or a name server says.
+"""
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from enum import StrEnum
+from http import HTTPStatus
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import aiohttp
+from yarl import URL
+
+from bot.outbox.addresses import PrivateAddress, PublicResolver, is_address, is_public
+from bot.providers.base import MediaSource
+
+log = logging.getLogger(__name__)
+
+_CHUNK = 1 << 18
+_REDIRECTS = 5
+_TRIES = 4
+_TIMEOUT = aiohttp.ClientTimeout(total=900, sock_connect=15, sock_read=60)
+_SNIFFED = 16  # bytes that tell a container
+_MAGIC = (
+    (".mov", 4, b"moov"),
+    (".mov", 4, b"mdat"),
+    (".mov", 4, b"wide"),
+    (".webm", 0, b"\x1a\x45\xdf\xa3"),
+    (".avi", 8, b"AVI "),
+    (".ts", 0, b"\x47\x40"),
+    (".gif", 0, b"GIF8"),
+)
+_LATER = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS}
+_PRIVATE = "the video's address is in a private network"
+
+
+class Fault(StrEnum):
+    """Why there is no video in the chat."""
+
+    TOO_LARGE = "too_large"  # more than the limit
+    DEAD_LINK = "dead_link"  # the server does not give this file, not any more
+    NOT_A_VIDEO = "not_a_video"  # a page or a message where a video should be
+    PRIVATE = "private"  # the address is in a private network
+    UNREACHABLE = "unreachable"  # no answer, or one that broke off; later perhaps
+    UNSENDABLE = "unsendable"  # fetched, and Telegram would not take it
+
+
+class DownloadError(Exception):
+    """The video could not be fetched; the message names no link."""
+
+    def __init__(self, fault: Fault, message: str) -> None:
+        super().__init__(message)
+        self.fault = fault
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Download:
+    """A file that was fetched."""
+
+    path: Path
+    size: int  # bytes
+    suffix: str  # by its content, with the dot
+
+    @property
+    def is_mp4(self) -> bool:
+        """Whether Telegram may play it in place."""
+        return self.suffix == ".mp4"
+
+
+class Downloader:
+    """Fetches videos into one folder."""
+
+    def __init__(self, folder: Path, *, allow_private: bool = False, proxy: str | None = None) -> None:
+        """proxy: http(s) address; names are then resolved there, beyond the reach of the check here."""
+        self._folder = folder
+        self._allow_private = allow_private
+        self._proxy = proxy or None
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        resolver = None if self._allow_private or self._proxy else PublicResolver()
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(resolver=resolver, limit=16),
+            timeout=_TIMEOUT,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def fetch(self, source: MediaSource, name: str, *, limit: int) -> Download:
+        """Fetch into a file of this name, at most limit bytes; DownloadError."""
+        path = self._folder / name
+        try:
+            if source.data is not None:
+                _check_size(len(source.data), limit)
+                path.write_bytes(source.data)
+            else:
+                await self._fetch_with_retries(source, path, limit)
+            return Download(path=path, size=path.stat().st_size, suffix=_sniff(path))
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+
+    async def _fetch_with_retries(self, source: MediaSource, path: Path, limit: int) -> None:
+        path.unlink(missing_ok=True)
+        for attempt in range(1, _TRIES + 1):
+            try:
+                await self._fetch_once(source, path, limit)
+            except DownloadError as error:
+                if error.fault is not Fault.UNREACHABLE or attempt == _TRIES:
+                    raise
+                log.info("A download broke off at %d bytes, going on: %s", _size(path), error)
+                await asyncio.sleep(0.5 * attempt)
+            else:
+                return
+
+    async def _fetch_once(self, source: MediaSource, path: Path, limit: int) -> None:
+        headers = {**(source.headers or {}), "Accept-Encoding": "identity"}
+        if have := _size(path):
+            headers["Range"] = f"bytes={have}-"
+        try:
+            await self._follow(str(source.url), headers, path, limit)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            if isinstance(getattr(error, "os_error", error), PrivateAddress):
+                raise DownloadError(Fault.PRIVATE, _PRIVATE) from error
+            raise DownloadError(Fault.UNREACHABLE, type(error).__name__) from error
+
+    async def _follow(self, link: str, headers: dict[str, str], path: Path, limit: int) -> None:
+        """Ask, and go where redirects lead; the key stays with the host that it was meant for."""
+        assert self._session is not None, "used outside its context"  # noqa: S101 - for the type checker
+        url = URL(link, encoded=True)
+        for _ in range(_REDIRECTS):
+            self._check_address(url)
+            async with self._session.get(
+                url, headers=headers, allow_redirects=False, proxy=self._proxy
+            ) as answer:
+                target = answer.headers.get("Location")
+                if answer.status not in {301, 302, 303, 307, 308} or target is None:
+                    await _save(answer, path, limit)
+                    return
+            following = url.join(URL(target, encoded=True))
+            if following.origin() != url.origin():
+                headers = {name: value for name, value in headers.items() if name != "Authorization"}
+            url = following
+        raise DownloadError(Fault.DEAD_LINK, "too many redirects")
+
+    def _check_address(self, url: URL) -> None:
+        if url.scheme not in {"http", "https"} or not url.host:
+            raise DownloadError(Fault.DEAD_LINK, "not an http address")
+        if not self._allow_private and is_address(url.host) and not is_public(url.host):
+            raise DownloadError(Fault.PRIVATE, _PRIVATE)
+
+
+async def _save(answer: aiohttp.ClientResponse, path: Path, limit: int) -> None:
+    """Write an answer's body behind what is there already if it continues that, else anew."""
+    if answer.status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+        path.unlink()
+        raise DownloadError(Fault.UNREACHABLE, "the file changed meanwhile")
+    if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR or answer.status in _LATER:
+        raise DownloadError(Fault.UNREACHABLE, f"HTTP {answer.status}")
+    if answer.status not in {HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT}:
+        raise DownloadError(Fault.DEAD_LINK, f"HTTP {answer.status}")
+    goes_on = answer.status == HTTPStatus.PARTIAL_CONTENT
+    size = _size(path) if goes_on else 0
+    _check_size(size + (answer.content_length or 0), limit)
+    with path.open("ab" if goes_on else "wb") as file:
+        async for chunk in answer.content.iter_chunked(_CHUNK):
+            size += len(chunk)
+            _check_size(size, limit)
+            file.write(chunk)
+
+
+def _check_size(size: int, limit: int) -> None:
+    if size > limit:
+        raise DownloadError(Fault.TOO_LARGE, f"more than {limit // 1_000_000} MB")
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def _sniff(path: Path) -> str:
+    """The suffix that a file's first bytes call for; a page or a message is not a video."""
+    with path.open("rb") as file:
+        head = file.read(_SNIFFED)
+    if head[4:8] == b"ftyp":
+        return ".mov" if head[8:10] == b"qt" else ".mp4"
+    for suffix, offset, magic in _MAGIC:
+        if head[offset : offset + len(magic)] == magic:
+            return suffix
+    raise DownloadError(Fault.NOT_A_VIDEO, "the address gives something that is not a video")

@@ -1,0 +1,173 @@
+"""What came of a call to Telegram, and how its error texts are read.
+
+The texts are tdlib/telegram-bot-api's own; python-telegram-bot capitalises them anew, so parts are
+matched in lower case. BadRequest and TimedOut are NetworkErrors there: the order below matters.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+
+from telegram import error as tg
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """Telegram has it."""
+
+    message_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class RetryAfter:
+    """Telegram wants this chat left alone for so many seconds; nothing was sent."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Transient:
+    """It certainly did not arrive, and may later."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """The answer was lost: it may have arrived."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """The chat is lost to the bot."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Migrated:
+    """The group became a supergroup with another id."""
+
+    new_id: int
+
+
+class Refusal(StrEnum):
+    """Why Telegram will never take this call as it is."""
+
+    NO_MESSAGE = "no_message"  # the message to edit is gone or can't be edited
+    NO_THREAD = "no_thread"  # the topic is deleted or closed
+    NO_RIGHTS = "no_rights"  # the bot may not write, or not send this kind, there
+    TOO_LARGE = "too_large"  # the upload exceeds the server's limit
+    BAD_FILE = "bad_file"  # Telegram can't take the address or the file as this kind
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Telegram won't take it."""
+
+    reason: Refusal
+    why: str
+
+
+SendResult = Sent | RetryAfter | Transient | Unknown | Gone | Migrated | Refused
+
+
+def repeatable(result: SendResult) -> SendResult:
+    """For a call that does no harm twice: a lost answer is no more than a failure to send."""
+    return Transient(result.why) if isinstance(result, Unknown) else result
+
+
+NOT_MODIFIED = "message is not modified"
+
+_GONE = (
+    "bot was blocked",
+    "user is deactivated",
+    "bot was kicked",
+    "bot is not a member",
+    "group chat was deleted",
+    "can't initiate conversation",
+    "chat not found",
+    "peer_id_invalid",
+)
+_REFUSALS = (
+    (Refusal.NO_THREAD, ("thread not found", "topic_deleted", "topic_closed", "topic_id_invalid")),
+    (
+        Refusal.NO_MESSAGE,
+        ("message to edit not found", "message can't be edited", "message_id_invalid", "message not found"),
+    ),
+    (
+        Refusal.NO_RIGHTS,
+        (
+            "not enough rights",
+            "have no rights",
+            "no write access",
+            "need administrator rights",
+            "write_forbidden",
+            "chat_restricted",
+            "videos_forbidden",
+            "media_forbidden",
+            "docs_forbidden",
+            "plain_forbidden",
+        ),
+    ),
+    (
+        Refusal.BAD_FILE,
+        (
+            "http url",
+            "web page content",
+            "upload file by url",
+            "file identifier",
+            "media_empty",
+            "webpage_",
+            "url_invalid",
+            "video_file_invalid",
+            "file_part",
+            "failed to get",
+        ),
+    ),
+    (Refusal.TOO_LARGE, ("entity too large", "file is too big", "file too large")),
+)
+
+
+def read_error(error: tg.TelegramError) -> SendResult:
+    """What an error of python-telegram-bot means for the message that was to be sent."""
+    text = error.message.lower()
+    match error:
+        case tg.RetryAfter():
+            return RetryAfter(_seconds(error.retry_after))
+        case tg.ChatMigrated():
+            return Migrated(error.new_chat_id)
+        case tg.BadRequest() | tg.Forbidden():
+            return _refused(text)
+        case tg.TimedOut():
+            return Transient(text) if "pool timeout" in text else Unknown(text)
+        case tg.InvalidToken():
+            return Transient(text)  # a revoked token is mended by a restart; nothing may be lost by it
+        case tg.NetworkError():
+            return _network(text)
+        case _:
+            return Transient(text)
+
+
+def _refused(text: str) -> SendResult:
+    if any(part in text for part in _GONE):
+        return Gone(text)
+    for reason, parts in _REFUSALS:
+        if any(part in text for part in parts):
+            return Refused(reason, text)
+    return Refused(Refusal.OTHER, text)
+
+
+def _network(text: str) -> SendResult:
+    if "entity too large" in text:
+        return Refused(Refusal.TOO_LARGE, text)
+    if "connecterror" in text or "connecttimeout" in text:
+        return Transient(text)
+    return Unknown(text)
+
+
+def _seconds(wish: int | timedelta) -> float:
+    return wish.total_seconds() if isinstance(wish, timedelta) else float(wish)

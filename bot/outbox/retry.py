@@ -1,0 +1,20 @@
+"""When to try a delivery again, or to give up: (attempts, result) → seconds or None."""
+
+from bot.outbox.results import Gone, Migrated, Refusal, Refused, RetryAfter, SendResult, Transient
+
+GIVE_UP_AFTER = 200  # tries; more than fifteen hours at the longest wait
+_FIRST_S = 2.0
+_LONGEST_S = 300.0
+
+
+def try_again_s(attempts: int, result: SendResult) -> float | None:
+    """Seconds until the next try; None: it was sent, may have been sent, or never will be."""
+    match result:
+        case RetryAfter(seconds=seconds):
+            return seconds + 0.5  # Telegram counts in whole seconds
+        case Migrated() | Gone():
+            return 0.0  # the archive rewrote the chat's rows, or parked them
+        case Transient() | Refused(reason=Refusal.NO_RIGHTS | Refusal.OTHER) if attempts < GIVE_UP_AFTER:
+            return min(_FIRST_S * 2.0 ** min(attempts - 1, 20), _LONGEST_S)
+        case _:
+            return None

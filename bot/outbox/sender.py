@@ -1,0 +1,177 @@
+"""The only file that sends and edits messages; every Telegram error becomes a SendResult."""
+
+from collections.abc import Awaitable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from telegram import InputFile, InputMediaDocument, InputMediaVideo, Message, ReplyParameters
+from telegram.constants import ChatAction
+from telegram.error import TelegramError
+from telegram.ext import ExtBot
+
+from bot.messages.markup import caption_options, keyboard, text_options
+from bot.messages.view import View
+from bot.outbox.results import NOT_MODIFIED, Refusal, Refused, SendResult, Sent, read_error
+from storage.models import Watch
+
+# Telegram answers an upload, or an address it fetches, only when it has all of it.
+_MEDIA_ANSWER_S = 180.0
+_MEDIA_UPLOAD_S = 600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a message goes."""
+
+    chat_id: int
+    thread_id: int | None = None
+    reply_to: int | None = None
+
+    @property
+    def bare(self) -> "Place":
+        """The chat itself: a reply across topics is refused, so without the topic it goes too."""
+        return Place(chat_id=self.chat_id)
+
+
+def place_of(watch: Watch) -> Place:
+    """Where a watch's messages go: its topic, as replies to the request."""
+    return Place(chat_id=watch.chat_id, thread_id=watch.thread_id, reply_to=watch.request_message_id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Film:
+    """A video to send: a file on disk, or an address or file_id that Telegram fetches itself."""
+
+    source: Path | str
+    filename: str
+    size: int | None = None  # bytes
+    kind: Literal["video", "document"] = "video"
+    width: int | None = None
+    height: int | None = None
+    duration_s: float | None = None
+    thumbnail: bytes | None = None  # JPEG, at most 320 pixels a side and 200 kB
+
+
+class Sender:
+    """Sends and edits; knows nothing of tasks."""
+
+    def __init__(self, bot: ExtBot[None], *, local_mode: bool = False) -> None:
+        """local_mode: the Bot API server shares this disk and takes files by path."""
+        self._bot = bot
+        self._local_mode = local_mode
+
+    async def send(self, place: Place, view: View) -> SendResult:
+        """Send a new text; a topic that is deleted or closed gets it in the chat itself."""
+        result = await self._send(place, view)
+        if isinstance(result, Refused) and result.reason is Refusal.NO_THREAD and place.thread_id:
+            result = await self._send(place.bare, view)
+        return result
+
+    async def edit(self, chat_id: int, message_id: int, view: View) -> SendResult:
+        """Change a text message; may be repeated freely."""
+        return await self._attempt(
+            self._bot.edit_message_text(chat_id=chat_id, message_id=message_id, **text_options(view)),
+            message_id,
+        )
+
+    async def turn_into(self, chat_id: int, message_id: int, film: Film, caption: View) -> SendResult:
+        """Make a text message the video; may be repeated freely."""
+        with _opened(film, local_mode=self._local_mode) as media:
+            return await self._attempt(
+                self._bot.edit_message_media(
+                    _input_media(film, media, caption),
+                    chat_id=chat_id,
+                    message_id=message_id,
+                    reply_markup=keyboard(caption),
+                    read_timeout=_MEDIA_ANSWER_S,
+                    write_timeout=_MEDIA_UPLOAD_S,
+                ),
+                message_id,
+            )
+
+    async def send_film(self, place: Place, film: Film, caption: View) -> SendResult:
+        """Send a new message with the video; must never be repeated after Unknown."""
+        result = await self._send_film(place, film, caption)
+        if isinstance(result, Refused) and result.reason is Refusal.NO_THREAD and place.thread_id:
+            result = await self._send_film(place.bare, film, caption)
+        return result
+
+    async def uploading(self, place: Place) -> None:
+        """Show for up to five seconds that a video is on its way; a failure does not matter."""
+        await self._attempt(
+            self._bot.send_chat_action(
+                place.chat_id, ChatAction.UPLOAD_VIDEO, message_thread_id=place.thread_id
+            ),
+            0,
+        )
+
+    async def _send(self, place: Place, view: View) -> SendResult:
+        return await self._attempt(
+            self._bot.send_message(
+                place.chat_id,
+                message_thread_id=place.thread_id,
+                reply_parameters=_reply(place),
+                **text_options(view),
+            )
+        )
+
+    async def _send_film(self, place: Place, film: Film, caption: View) -> SendResult:
+        with _opened(film, local_mode=self._local_mode) as media:
+            target: dict[str, Any] = {
+                "chat_id": place.chat_id,
+                "message_thread_id": place.thread_id,
+                "reply_parameters": _reply(place),
+                "reply_markup": keyboard(caption),
+                "read_timeout": _MEDIA_ANSWER_S,
+                "write_timeout": _MEDIA_UPLOAD_S,
+                **caption_options(caption),
+            }
+            if film.kind == "document":
+                return await self._attempt(self._bot.send_document(document=media, **target))
+            return await self._attempt(self._bot.send_video(video=media, **target, **_geometry(film)))
+
+    async def _attempt(self, call: Awaitable[Message | bool], message_id: int | None = None) -> SendResult:
+        """message_id: of the message that an edit changes; a new message brings its own."""
+        try:
+            answer = await call
+        except TelegramError as error:
+            if message_id is not None and NOT_MODIFIED in error.message.lower():
+                return Sent(message_id)
+            return read_error(error)
+        return Sent(answer.message_id if isinstance(answer, Message) else message_id or 0)
+
+
+def _reply(place: Place) -> ReplyParameters | None:
+    if place.reply_to is None:
+        return None
+    return ReplyParameters(place.reply_to, allow_sending_without_reply=True)
+
+
+def _geometry(film: Film) -> dict[str, Any]:
+    return {
+        "width": film.width,
+        "height": film.height,
+        "duration": None if film.duration_s is None else round(film.duration_s),
+        "thumbnail": film.thumbnail,
+        "supports_streaming": True,
+    }
+
+
+def _input_media(film: Film, media: InputFile | str, caption: View) -> InputMediaVideo | InputMediaDocument:
+    if film.kind == "document":
+        return InputMediaDocument(media, **caption_options(caption))
+    return InputMediaVideo(media, **caption_options(caption), **_geometry(film))
+
+
+@contextmanager
+def _opened(film: Film, *, local_mode: bool) -> Iterator[InputFile | str]:
+    """What to hand to Telegram: a file is streamed while open, or named by its path in local mode."""
+    if isinstance(film.source, str):
+        yield film.source
+    elif local_mode:
+        yield film.source.absolute().as_uri()
+    else:
+        with film.source.open("rb") as handle:
+            yield InputFile(handle, filename=film.filename, attach=True, read_file_handle=False)
