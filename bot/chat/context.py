@@ -1,0 +1,113 @@
+"""The typed context of the handlers: what they work with, who asks, and how they answer."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, ClassVar, Self
+
+from telegram import Message, ReplyParameters, Update, User
+from telegram.ext import Application, CallbackContext, ContextTypes, ExtBot
+
+from bot.chat import parsing
+from bot.messages.markup import text_options
+from bot.messages.translate import pick_language
+from bot.messages.view import View
+from bot.providers.catalog import Catalog
+from bot.watching.service import Service
+
+_Data = dict[Any, Any]  # python-telegram-bot's own stores, which nothing here uses
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Door:
+    """What the door was built with."""
+
+    service: Service
+    catalog: Catalog
+    clock: Callable[[], datetime]
+    health: Callable[[], Awaitable[Mapping[str, str]]]  # the facts for /health, by name
+    language: str  # the LANGUAGE setting: auto, en or zh
+    allows_everyone: bool
+    allowed_ids: frozenset[int]  # chats and people
+    admin_ids: frozenset[int]  # people
+
+    def lets_in(self, update: Update) -> bool:
+        """Whether the chat or the person may use the bot."""
+        ids = {party.id for party in (update.effective_chat, person(update)) if party}
+        return self.allows_everyone or bool(ids & self.allowed_ids) or self.is_admin(update)
+
+    def is_admin(self, update: Update) -> bool:
+        """Whether the person is one of the bot's admins."""
+        asking = person(update)
+        return asking is not None and asking.id in self.admin_ids
+
+
+def person(update: Update) -> User | None:
+    """Who is behind an update; None for channels and for those who speak as a chat.
+
+    Telegram gives the latter a user that stands for all of their sort: https://core.telegram.org/bots/api#message
+    """
+    message = update.effective_message
+    return None if message is not None and message.sender_chat else update.effective_user
+
+
+class Context(CallbackContext[ExtBot[None], _Data, _Data, _Data]):
+    """What a handler gets beside the update."""
+
+    door: ClassVar[Door]
+    _update: Update | None = None
+
+    @classmethod
+    def from_update(cls, update: object, application: Application[Any, Any, Any, Any, Any, Any]) -> Self:
+        """Called by python-telegram-bot for each update."""
+        context = super().from_update(update, application)
+        context._update = update if isinstance(update, Update) else None
+        return context
+
+    @property
+    def message(self) -> Message:
+        """The message or channel post that asks; LookupError for an update without one."""
+        if self._update is None or self._update.effective_message is None:
+            raise LookupError("This update has no message.")
+        return self._update.effective_message
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What stands after the command."""
+        return parsing.words(self.message.text or "")
+
+    @property
+    def thread_id(self) -> int | None:
+        """The forum topic; elsewhere message_thread_id means a chain of replies."""
+        return self.message.message_thread_id if self.message.is_topic_message else None
+
+    @property
+    def user_id(self) -> int | None:
+        """Who asks, if it is a person."""
+        asking = person(self._update) if self._update else None
+        return asking.id if asking else None
+
+    @property
+    def personal_language(self) -> str:
+        """The language to answer in, as far as it can be told without the archive."""
+        asking = person(self._update) if self._update else None
+        return pick_language(self.door.language, asking.language_code if asking else None, None)
+
+    async def language(self) -> str:
+        """The language to answer in: the setting's, else the person's, else the chat's; StoreError."""
+        asking = person(self._update) if self._update else None
+        if self.door.language != "auto" or (asking and asking.language_code):
+            return self.personal_language
+        return pick_language(
+            self.door.language, None, await self.door.service.language_of(self.message.chat_id)
+        )
+
+    async def reply(self, view: View, *, to: int | None = None) -> None:
+        """Answer in the same topic, quoting the question or the message that is named."""
+        quoted = ReplyParameters(to or self.message.message_id, allow_sending_without_reply=True)
+        await self.message.reply_text(**text_options(view), reply_parameters=quoted)
+
+
+def context_types(door: Door) -> ContextTypes[Context, _Data, _Data, _Data]:
+    """For ApplicationBuilder.context_types()."""
+    return ContextTypes(context=type("BoundContext", (Context,), {"door": door}))

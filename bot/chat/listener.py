@@ -1,0 +1,123 @@
+"""The door's loop: fetch updates, let the handlers work, and confirm only what they have finished.
+
+python-telegram-bot's Updater confirms a batch with its next question, before any handler has run; a crash
+in between would lose a /watch for good. Here the next question waits for the handlers (bounded by
+_PATIENCE_S, since a /status may wait for the gateway); a crash then repeats an update instead, which the
+archive's unique index makes harmless.
+"""
+
+import asyncio
+import contextlib
+import logging
+from datetime import timedelta
+from typing import Any
+
+from telegram import Update
+from telegram.error import Conflict, InvalidToken, RetryAfter, TelegramError, TimedOut
+from telegram.ext import Application
+
+from bot.telemetry import Telemetry
+
+log = logging.getLogger(__name__)
+
+# The server remembers the last list it was given, so it is given one at every start.
+ALLOWED_UPDATES = (Update.MESSAGE, Update.CHANNEL_POST, Update.MY_CHAT_MEMBER)
+_LONG_POLL_S = 25
+_PATIENCE_S = 2.0
+_PAUSES_S = (1.0, 2.0, 4.0, 8.0, 15.0)
+
+
+AnyApplication = Application[Any, Any, Any, Any, Any, Any]
+
+
+class SecondPoller(Exception):
+    """Another process fetches updates with the same token."""
+
+
+class TokenRefused(Exception):
+    """Telegram does not know the bot token."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Telegram refuses TELEGRAM_BOT_TOKEN; take it from @BotFather anew, "
+            "and if TELEGRAM_API_URL is set, see that a Bot API server answers there."
+        )
+
+
+class Listener:
+    """Feeds updates to the application's handlers, those of one chat in their order."""
+
+    def __init__(self, application: AnyApplication, telemetry: Telemetry) -> None:
+        self._application = application
+        self._telemetry = telemetry
+        self._offset: int | None = None
+        self._handling: set[asyncio.Task[None]] = set()
+        self._last_of_chat: dict[int, asyncio.Task[None]] = {}
+
+    async def run(self) -> None:
+        """Turn until cancelled; raises SecondPoller and TokenRefused."""
+        failures = 0
+        while True:
+            self._telemetry.beat("door")
+            try:
+                updates = await self._fetch(_LONG_POLL_S)
+            except TelegramError as error:
+                failures += 1
+                await asyncio.sleep(self._pause_s(error, failures))
+                continue
+            failures = 0
+            if self._telemetry.trouble("telegram", None):
+                log.info("Telegram answers again.")
+            if updates:
+                for update in updates:
+                    self._begin(update)
+                await asyncio.wait(self._handling, timeout=_PATIENCE_S)
+                self._offset = updates[-1].update_id + 1
+
+    async def stop(self, patience_s: float) -> None:
+        """Let handlers finish, and confirm what they have handled; at most so many seconds."""
+        with contextlib.suppress(TimeoutError, TelegramError):
+            async with asyncio.timeout(patience_s):
+                if self._handling:
+                    await asyncio.wait(self._handling)
+                if self._offset is not None:
+                    await self._fetch(0)
+
+    async def _fetch(self, wait_s: int) -> tuple[Update, ...]:
+        try:
+            updates: tuple[Update, ...] = await self._application.bot.get_updates(
+                offset=self._offset, timeout=wait_s, allowed_updates=ALLOWED_UPDATES
+            )
+        except Conflict as error:
+            raise SecondPoller(error.message) from error
+        return updates
+
+    def _pause_s(self, error: TelegramError, failures: int) -> float:
+        if isinstance(error, InvalidToken) and "unauthorized" in error.message.lower():
+            raise TokenRefused from None
+        if isinstance(error, RetryAfter):
+            wish = error.retry_after
+            return wish.total_seconds() if isinstance(wish, timedelta) else float(wish)
+        if isinstance(error, TimedOut) and failures == 1:
+            return 0.0  # a long poll that idled out on the way
+        if self._telemetry.trouble("telegram", error.message):
+            log.warning("Telegram does not answer, trying on: %s", error.message)
+        return _PAUSES_S[min(failures, len(_PAUSES_S)) - 1]
+
+    def _begin(self, update: Update) -> None:
+        chat_id = update.effective_chat.id if update.effective_chat else 0
+        task = asyncio.create_task(self._handle(update, self._last_of_chat.get(chat_id)))
+        self._last_of_chat[chat_id] = task
+        self._handling.add(task)
+        task.add_done_callback(lambda done: self._forget(chat_id, done))
+
+    async def _handle(self, update: Update, earlier: asyncio.Task[None] | None) -> None:
+        if earlier is not None:
+            await asyncio.wait([earlier])
+        await self._application.process_update(update)
+        self._telemetry.count("updates")
+
+    def _forget(self, chat_id: int, task: asyncio.Task[None]) -> None:
+        self._handling.discard(task)
+        if self._last_of_chat.get(chat_id) is task:
+            del self._last_of_chat[chat_id]

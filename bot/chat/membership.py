@@ -1,0 +1,38 @@
+"""Where the bot is let in, put out, or moved along with a group."""
+
+import logging
+
+from telegram import ChatMember, ChatMemberRestricted, Update
+
+from bot.chat.context import Context
+from bot.messages.translate import pick_language
+from storage.models import Chat
+
+log = logging.getLogger(__name__)
+
+_PRESENT = frozenset({ChatMember.OWNER, ChatMember.ADMINISTRATOR, ChatMember.MEMBER})
+
+
+async def changed(update: Update, context: Context) -> None:
+    """The bot's own membership of a chat changed; a person who blocks it puts it out, too."""
+    change, service = update.my_chat_member, context.door.service
+    if change is None:
+        return
+    member = change.new_chat_member
+    inside = member.is_member if isinstance(member, ChatMemberRestricted) else member.status in _PRESENT
+    if not inside:
+        log.info("Chat %d has put the bot out: %s", change.chat.id, member.status)
+        await service.chat_lost(change.chat.id, member.status)
+        return
+    language = pick_language(context.door.language, change.from_user.language_code, None)
+    await service.chat_found(change.chat.id)
+    await service.remember_chat(Chat(id=change.chat.id, title=change.chat.title or "", language=language))
+
+
+async def migrated(_: Update, context: Context) -> None:
+    """A group became a supergroup with another id; Telegram says so in both."""
+    message = context.message
+    old_id = message.migrate_from_chat_id or message.chat_id
+    new_id = message.migrate_to_chat_id or message.chat_id
+    log.warning("Group %d is now %d; if ALLOWED_CHATS names it, name the new id there.", old_id, new_id)
+    await context.door.service.migrate_chat(old_id, new_id)
