@@ -1,0 +1,266 @@
+"""The composition root: builds every room, starts the three loops, stops them in reverse."""
+
+import asyncio
+import contextlib
+import itertools
+import logging
+import signal
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+from httpx_aiohttp import AiohttpTransport
+from telegram.error import InvalidToken, TelegramError
+from telegram.ext import Application, ApplicationBuilder, JobQueue
+from telegram.request import HTTPXRequest
+
+from bot.chat import router
+from bot.chat.context import Door, context_types
+from bot.chat.listener import Listener, SecondPoller, TokenRefused
+from bot.config import Settings
+from bot.health import Health, serve
+from bot.outbox.courier import Courier
+from bot.outbox.download import Downloader
+from bot.outbox.housekeeping import Housekeeper
+from bot.outbox.sender import Sender
+from bot.outbox.video import LOCAL_UPLOAD_LIMIT, UPLOAD_LIMIT, Ladder
+from bot.polling.budget import Budget
+from bot.polling.scheduler import Line, Scheduler
+from bot.providers import catalog as providers
+from bot.providers.catalog import Catalog
+from bot.telemetry import Telemetry
+from bot.watching.cadence import Cadence
+from bot.watching.refresh import Refresher
+from bot.watching.service import Service
+from storage.factory import open_store
+from storage.store import Store
+
+log = logging.getLogger(__name__)
+
+AnyApplication = Application[Any, Any, Any, Any, Any, Any]
+
+_RPS = {"alibailian": 20.0}  # documented per account; what other gateways allow is not known
+_UNKNOWN_RPS = 10.0
+_ASKING_S = httpx.Timeout(20.0, connect=10.0)
+_LISTENER_STOP_S = 2.0
+_COURIER_STOP_S = 5.0
+_STOP_S = 1.5
+_STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_CONNECT_PAUSES_S = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
+
+
+class TelegramAway(Exception):
+    """Telegram does not answer."""
+
+
+def utc_now() -> datetime:
+    """The clock that everything is handed."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class House:
+    """The rooms that run."""
+
+    application: AnyApplication
+    listener: Listener
+    scheduler: Scheduler
+    courier: Courier
+    telemetry: Telemetry
+
+
+async def run(settings: Settings, cadence: Cadence | None = None) -> None:
+    """Run until SIGTERM, SIGINT or cancellation; raises StoreError, TokenRefused and SecondPoller."""
+    store = await open_store(settings.database_url)
+    try:
+        async with _house(settings, store, cadence or Cadence()) as house:
+            await _work(house)
+    finally:
+        await store.close()
+    log.info("Stopped.")
+
+
+def provider_client(settings: Settings) -> httpx.AsyncClient:
+    """The one client of all gateways: aiohttp's transport holds up where httpx's own does not."""
+    proxy = httpx.Proxy(settings.provider_proxy) if settings.provider_proxy else None
+    limits = httpx.Limits(max_connections=200)
+    return httpx.AsyncClient(transport=AiohttpTransport(limits=limits, proxy=proxy), timeout=_ASKING_S)
+
+
+def build_application(settings: Settings) -> ApplicationBuilder[Any, Any, Any, Any, Any, Any]:
+    """python-telegram-bot towards the configured Bot API server, without its own Updater."""
+    proxy = settings.telegram_proxy or None
+    return (
+        Application.builder()
+        .token(settings.telegram_bot_token.get_secret_value())
+        .base_url(f"{settings.telegram_api_url}/bot")
+        .base_file_url(f"{settings.telegram_api_url}/file/bot")
+        .local_mode(settings.telegram_local_mode)
+        .updater(None)
+        .request(HTTPXRequest(64, 20.0, 20.0, 10.0, 10.0, proxy=proxy))
+        .get_updates_request(HTTPXRequest(2, 10.0, 10.0, 10.0, 10.0, proxy=proxy))
+    )
+
+
+async def bot_name(settings: Settings) -> str:
+    """The bot's user name as Telegram knows it; raises TokenRefused or TelegramAway."""
+    application = build_application(settings).build()
+    try:
+        await application.bot.initialize()
+    except InvalidToken:
+        raise TokenRefused from None
+    except TelegramError as error:
+        raise TelegramAway(error.message) from None
+    finally:
+        await application.bot.shutdown()
+    return str(application.bot.username)
+
+
+@contextlib.asynccontextmanager
+async def _house(settings: Settings, store: Store, cadence: Cadence) -> AsyncIterator[House]:
+    """Everything built and opened, nothing running yet."""
+    telemetry = Telemetry()
+    clock_bell, courier_bell = asyncio.Event(), asyncio.Event()
+    service = Service(store, clock=utc_now, ring_clock=clock_bell.set, ring_courier=courier_bell.set)
+    wellness = Health(store, telemetry)
+    async with AsyncExitStack() as stack:
+        client = await stack.enter_async_context(provider_client(settings))
+        downloader = await stack.enter_async_context(_downloader(settings))
+        catalog = providers.build(settings.provider_configs, client)
+        application = _application(settings, _door(settings, service, catalog, wellness))
+        sender = Sender(application.bot, local_mode=settings.telegram_local_mode)
+        limit = LOCAL_UPLOAD_LIMIT if settings.telegram_local_mode else UPLOAD_LIMIT
+        ladder = Ladder(store, sender, catalog, downloader, clock=utc_now, limit=limit)
+        refresher = Refresher(store, cadence, clock=utc_now, ring=courier_bell.set)
+        lines = _lines(settings, catalog)
+        Housekeeper(store, clock=utc_now, ring=courier_bell.set).enlist(_job_queue(application))
+        if settings.health_port is not None:
+            runner = await serve(wellness, settings.health_port)
+            stack.push_async_callback(runner.cleanup)
+        yield House(
+            application=application,
+            listener=Listener(application, telemetry),
+            scheduler=Scheduler(store, refresher, lines, bell=clock_bell, clock=utc_now, telemetry=telemetry),
+            courier=Courier(store, sender, ladder, bell=courier_bell, clock=utc_now, telemetry=telemetry),
+            telemetry=telemetry,
+        )
+
+
+def _door(settings: Settings, service: Service, catalog: Catalog, wellness: Health) -> Door:
+    return Door(
+        service=service,
+        catalog=catalog,
+        clock=utc_now,
+        health=wellness.facts,
+        language=settings.language,
+        allows_everyone=settings.allows_everyone,
+        allowed_ids=settings.allowed_ids,
+        admin_ids=settings.admin_ids,
+    )
+
+
+def _application(settings: Settings, door: Door) -> AnyApplication:
+    application = build_application(settings).context_types(context_types(door)).build()
+    router.install(application, door)
+    return application
+
+
+def _downloader(settings: Settings) -> Downloader:
+    return Downloader(
+        settings.data_folder / "downloads",
+        allow_private=settings.download_allow_private,
+        proxy=settings.download_proxy,
+    )
+
+
+def _lines(settings: Settings, catalog: Catalog) -> dict[str, Line]:
+    return {
+        provider.name: Line(
+            provider=provider,
+            budget=Budget(settings.max_rps(provider.name) or _RPS.get(provider.kind, _UNKNOWN_RPS)),
+        )
+        for provider in catalog
+    }
+
+
+async def _work(house: House) -> None:
+    """Run the loops until a signal or cancellation; raises SecondPoller and TokenRefused."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in _STOP_SIGNALS:
+        loop.add_signal_handler(number, stop.set)
+    try:
+        async with asyncio.TaskGroup() as group:
+            clock = group.create_task(house.scheduler.run())
+            doors = group.create_task(_open_doors(house))
+            await stop.wait()
+            log.info("Stopping; what is in hand is finished first.")
+            doors.cancel()
+            clock.cancel()
+    except BaseExceptionGroup as errors:
+        raise _known(errors) or errors from None
+    finally:
+        for number in _STOP_SIGNALS:
+            loop.remove_signal_handler(number)
+
+
+async def _open_doors(house: House) -> None:
+    """Both doors, from the first answer of Telegram until cancelled; the clock turns without them."""
+    application = house.application
+    await _connect(application, house.telemetry)
+    await application.start()
+    try:
+        await _introduce(application)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(house.listener.run())
+            group.create_task(house.courier.run())
+    finally:
+        await asyncio.gather(house.listener.stop(_LISTENER_STOP_S), house.courier.drain(_COURIER_STOP_S))
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(application.stop(), _STOP_S)
+        await application.bot.shutdown()
+
+
+async def _connect(application: AnyApplication, telemetry: Telemetry) -> None:
+    """Ask Telegram who we are until it answers."""
+    for failures in itertools.count():
+        try:
+            await application.initialize()
+            await application.bot.delete_webhook(drop_pending_updates=False)
+        except InvalidToken:
+            raise TokenRefused from None
+        except TelegramError as error:
+            if telemetry.trouble("telegram", error.message):
+                log.warning("Telegram does not answer, trying on: %s", error.message)
+            await asyncio.sleep(_CONNECT_PAUSES_S[min(failures, len(_CONNECT_PAUSES_S) - 1)])
+        else:
+            telemetry.trouble("telegram", None)
+            log.info("Here as @%s.", application.bot.username)
+            return
+
+
+async def _introduce(application: AnyApplication) -> None:
+    """Put the commands into the menu; the bot works without."""
+    try:
+        await application.bot.set_my_commands(router.commands_for("en"))
+        await application.bot.set_my_commands(router.commands_for("zh"), language_code="zh")
+    except TelegramError as error:
+        log.warning("The command menu was not set: %s", error.message)
+
+
+def _job_queue(application: AnyApplication) -> JobQueue[Any]:
+    jobs = application.job_queue
+    if jobs is None:
+        raise RuntimeError("python-telegram-bot was installed without its job-queue extra")
+    return jobs
+
+
+def _known(errors: BaseExceptionGroup[BaseException]) -> BaseException | None:
+    """The one error inside a group that the caller has a sentence for."""
+    found: BaseException | None = errors.subgroup((SecondPoller, TokenRefused))
+    while isinstance(found, BaseExceptionGroup):
+        found = found.exceptions[0]
+    return found

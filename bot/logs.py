@@ -1,0 +1,79 @@
+"""Logging set-up, and the one filter that keeps tokens, keys and signed links out of every line."""
+
+import json
+import logging
+import re
+import sys
+import traceback
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+REDACTED = "‹redacted›"
+
+# A signed link's query, a bot token wherever it stands, and credentials in an address.
+_PATTERNS = (
+    (re.compile(r"(https?://[^\s?#'\"<>]+)\?[^\s'\"<>)\]]+"), rf"\1?{REDACTED}"),
+    (re.compile(r"\b\d{5,}:[A-Za-z0-9_-]{30,}"), REDACTED),
+    (re.compile(r"(https?://)[^\s/@'\"]+@"), rf"\1{REDACTED}@"),
+    (re.compile(r"(?i)(bearer\s+)[^\s'\",]+"), rf"\1{REDACTED}"),
+    (re.compile(r"\bsk-[A-Za-z0-9_*-]{8,}"), REDACTED),
+    (re.compile(r"data:[\w/+.-]+;base64,[A-Za-z0-9+/=]+"), REDACTED),
+)
+
+
+class Redactor(logging.Filter):
+    """Rewrites each record to its final text without secrets, its traceback included."""
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        """secrets: values that must never be seen, whatever stands around them."""
+        super().__init__()
+        self._secrets = sorted((s for s in secrets if s), key=len, reverse=True)
+
+    def redact(self, text: str) -> str:
+        """The text without secrets."""
+        for secret in self._secrets:
+            text = text.replace(secret, REDACTED)
+        for pattern, replacement in _PATTERNS:
+            text = pattern.sub(replacement, text)
+        return text
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg = self.redact(record.getMessage())
+        record.args = None
+        if record.exc_info:
+            record.exc_text = self.redact("".join(traceback.format_exception(*record.exc_info)).rstrip())
+            record.exc_info = None
+        if record.stack_info:
+            record.stack_info = self.redact(record.stack_info)
+        return True
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_text:
+            line["exception"] = record.exc_text
+        return json.dumps(line, ensure_ascii=False)
+
+
+def set_up_logging(level: str, log_format: str, secrets: Iterable[str]) -> None:
+    """Send every log line to standard error, redacted; log_format: console or json."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(Redactor(secrets))
+    handler.setFormatter(
+        JsonFormatter()
+        if log_format == "json"
+        else logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s", "%Y-%m-%d %H:%M:%S")
+    )
+    logging.basicConfig(level=level, handlers=[handler], force=True)
+    # httpx tells each address, which holds the bot token, at INFO; apscheduler tells each run.
+    for chatty in ("httpx", "httpcore", "aiohttp.access", "apscheduler", "aiosqlite", "telegram.ext"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+    logging.captureWarnings(capture=True)
