@@ -1,0 +1,64 @@
+"""After the tour: what a person types is said to the bot."""
+
+import asyncio
+import os
+import sys
+import threading
+
+from bot.sandbox.gateway.tasks import KINDS
+from bot.sandbox.stage import ANNA, Stage
+
+_SECONDS = 12.0  # that a task takes
+_REASON = "The size is not match 1280*720"
+_HELP = f"""
+Your turn: you are Anna, and each line that you type is said to the bot.
+  :new KIND    submit another task (takes {_SECONDS:.0f} s); KIND is {", ".join(KINDS)}
+  :fail KIND   submit one that fails
+  :help        this
+Ctrl-D ends."""
+
+
+async def play_by_hand(stage: Stage) -> None:
+    """Read lines until the input ends."""
+    stage.screen.tell(_HELP)
+    _submit(stage, "jimeng", fails=None)
+    lines = _standard_input()
+    while (line := await lines.get()) is not None:
+        word, _, rest = line.strip().partition(" ")
+        match word:
+            case "":
+                continue
+            case ":new" if rest in KINDS:
+                _submit(stage, rest, fails=None)
+            case ":fail" if rest in KINDS:
+                _submit(stage, rest, fails=_REASON)
+            case _ if word.startswith(":"):
+                stage.screen.tell(_HELP)
+            case _:
+                stage.telegram.say(ANNA, line.strip())
+
+
+def _submit(stage: Stage, kind: str, *, fails: str | None) -> None:
+    task = stage.new_task(kind, seconds=_SECONDS, fails=fails)
+    stage.screen.tell(f"\nThe gateway has begun a task. Try: /watch {kind} {task.task_id}")
+
+
+def _standard_input() -> "asyncio.Queue[str | None]":
+    """Lines as they are typed, then None.
+
+    A thread reads the descriptor itself: asyncio can't wait for files, and a thread inside sys.stdin
+    would hold its lock while the interpreter ends.
+    """
+    lines: asyncio.Queue[str | None] = asyncio.Queue()
+    loop = asyncio.get_running_loop()
+
+    def read() -> None:
+        rest = b""
+        while chunk := os.read(sys.stdin.fileno(), 4096):
+            *whole, rest = (rest + chunk).split(b"\n")
+            for line in whole:
+                loop.call_soon_threadsafe(lines.put_nowait, line.decode(errors="replace"))
+        loop.call_soon_threadsafe(lines.put_nowait, None)
+
+    threading.Thread(target=read, daemon=True).start()
+    return lines

@@ -1,0 +1,83 @@
+"""The demo: a real bot between a make-believe Telegram and a make-believe gateway."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from bot.sandbox.by_hand import play_by_hand
+from bot.sandbox.stage import ANNA, Stage, open_stage
+from bot.sandbox.tour import Tour
+
+RunBot = Callable[[Mapping[str, str]], Awaitable[int]]
+
+_LIMIT_S = 90.0  # for the tour
+_CASE_S = 4.0  # for what a chat hears of one recorded answer
+_STOP_S = 15.0
+
+
+async def demo(run_bot: RunBot, *, once: bool, case: Path | None = None) -> int:
+    """Play the tour, then let the person play on; or replay a recorded answer.
+
+    Returns 0 if all went well, else 1. run_bot is given settings as in the environment and runs a bot until
+    it is cancelled.
+    """
+    async with open_stage() as stage:
+        bot = asyncio.ensure_future(run_bot(stage.environment))
+        play = asyncio.create_task(_play(stage, once=once, case=case))
+        try:
+            await asyncio.wait({bot, play}, return_when=asyncio.FIRST_COMPLETED)
+            if play.done():
+                return 0 if play.result() else 1
+            status = bot.result()
+            stage.screen.tell(f"\nThe bot has ended with status {status}.")
+            return 1 if once or status else 0  # 0: a person pressed Ctrl-C
+        finally:
+            await _end(play)
+            await _end(bot)
+
+
+async def _play(stage: Stage, *, once: bool, case: Path | None) -> bool:
+    stage.screen.title(
+        "Reelwatch demo: the real bot between a make-believe Telegram and a make-believe gateway"
+    )
+    stage.screen.tell("› a person says   ‹ the bot says   ✎ the bot edits its message   ▶ a video\n")
+    await stage.bot_listens()
+    if case is not None:
+        return await _replay(stage, case)
+    try:
+        async with asyncio.timeout(_LIMIT_S):
+            good = await Tour(stage).play()
+    except TimeoutError:
+        stage.screen.tell(f"The tour was not over within {_LIMIT_S:.0f} s.")
+        good = False
+    if not once:
+        await play_by_hand(stage)
+    return good
+
+
+async def _replay(stage: Stage, case: Path) -> bool:
+    try:
+        recorded = json.loads(case.read_text(encoding="utf-8"))
+        provider, task_id = recorded["provider"], recorded["task_id"]
+        stage.gateway.replay(
+            provider,
+            task_id,
+            http_status=recorded["http_status"],
+            headers=recorded["headers"],
+            body=recorded["body"],
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        stage.screen.tell(f"{case} is no recorded answer: {error!r}")
+        return False
+    for text in (f"/watch {provider} {task_id}", f"/status {task_id}"):
+        stage.telegram.say(ANNA, text)
+        await asyncio.sleep(_CASE_S)
+    return True
+
+
+async def _end(task: "asyncio.Future[Any]") -> None:
+    """Cancel a task and see it out."""
+    task.cancel()
+    await asyncio.wait({task}, timeout=_STOP_S)

@@ -1,0 +1,3 @@
+"""A make-believe gateway."""
+
+from bot.sandbox.gateway.server import FakeGateway as FakeGateway

@@ -1,0 +1,53 @@
+"""Handing out a video's bytes, as object storage does: parts, signatures, and what goes wrong."""
+
+import asyncio
+import re
+
+from aiohttp import web
+
+from bot.sandbox.gateway.tasks import Served
+
+_CHUNK = 64 * 1024  # bytes
+_REFUSED = """<?xml version="1.0" encoding="UTF-8"?>
+<Error>
+  <Code>{code}</Code>
+  <Message>{message}</Message>
+  <RequestId>6911B0A1C0FFEE0000000000</RequestId>
+</Error>
+"""  # https://www.alibabacloud.com/help/en/oss/developer-reference/error-responses
+
+
+def storage_error(status: int, code: str, message: str) -> web.Response:
+    """A refusal in object storage's XML."""
+    text = _REFUSED.format(code=code, message=message)
+    return web.Response(status=status, text=text, content_type="application/xml")
+
+
+async def hand_out(request: web.Request, served: Served) -> web.StreamResponse:
+    """Send the file or the part of it that is asked for."""
+    served.downloads += 1
+    if served.redirect_to is not None:
+        return web.Response(status=302, headers={"Location": served.redirect_to})
+    total = len(served.content)
+    headers = {"Content-Type": served.content_type, "ETag": '"make-believe"'}
+    first, last = 0, total - 1
+    wanted = re.fullmatch(r"bytes=(\d+)-(\d*)", request.headers.get("Range", "")) if served.ranges else None
+    if wanted:
+        first, last = int(wanted[1]), min(int(wanted[2] or last), last)
+        if first > last:
+            return web.Response(status=416, headers={"Content-Range": f"bytes */{total}"})
+        headers["Content-Range"] = f"bytes {first}-{last}/{total}"
+    response = web.StreamResponse(status=206 if wanted else 200, headers=headers)
+    response.content_length = last + 1 - first
+    await response.prepare(request)
+    await _send(request, response, served, served.content[first : last + 1])
+    return response
+
+
+async def _send(request: web.Request, response: web.StreamResponse, served: Served, part: bytes) -> None:
+    length = len(part) if served.cut_after is None else min(served.cut_after, len(part))
+    for start in range(0, length, _CHUNK):
+        await asyncio.sleep(served.pause_s)
+        await response.write(part[start : min(start + _CHUNK, length)])
+    if served.cut_after is not None and request.transport is not None:
+        request.transport.close()

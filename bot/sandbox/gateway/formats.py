@@ -1,0 +1,173 @@
+"""How the four wire formats tell where a task stands.
+
+alibailian  https://www.alibabacloud.com/help/en/model-studio/text-to-video-api-reference
+newapi      https://github.com/QuantumNous/new-api, dto/task.go and service/task_polling.go
+jimeng      the same envelope round Volcengine Ark's tasks, twice
+videos      https://github.com/openai/openai-python, src/openai/types/video.py, with the gateways' video_url
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+from urllib.parse import quote
+
+from bot.sandbox.gateway.tasks import GatewayTask, Phase
+
+Json = dict[str, Any]
+
+_BEIJING = timezone(timedelta(hours=8))  # what DashScope's times are in
+_LINK_LIFE_S = 24 * 3600
+_REQUEST_ID = "ec8f059e-f2e5-4887-bb43-3306cd38f403"
+
+
+def link_path(task: GatewayTask) -> str:
+    """The path and query of the video's link, signed as this kind's storage signs it."""
+    name = quote(task.task_id, safe="")
+    begins = int(task.added_at)
+    match task.kind:
+        case "alibailian":
+            query = f"Expires={begins + _LINK_LIFE_S}&OSSAccessKeyId=LTAImake&Signature=q7%2F%2FTe9b%2BsXw%3D"
+        case "jimeng" | "newapi":
+            date = datetime.fromtimestamp(begins, tz=UTC).strftime("%Y%m%dT%H%M%SZ")
+            query = (
+                f"X-Tos-Algorithm=TOS4-HMAC-SHA256&X-Tos-Credential=AKLTmake-believe%2F{date[:8]}%2Fcn-beijing%2Ftos"
+                f"%2Frequest&X-Tos-Date={date}&X-Tos-Expires={_LINK_LIFE_S}&X-Tos-Signature=0123456789abcdef"
+                "&X-Tos-SignedHeaders=host"
+            )
+        case _:
+            query = f"st={begins}&se={begins + _LINK_LIFE_S}&sig=aGVs%2Bbg%3D%3D"
+    return f"/files/{task.kind}/{name}.mp4?{query}"
+
+
+def status_answer(task: GatewayTask, link: str, now: float) -> Json:
+    """The answer about a task that the gateway knows."""
+    return _FORMATS[task.kind](task, link, now)
+
+
+def unknown_answer(kind: str, task_id: str) -> tuple[int, Json]:
+    """The HTTP status and answer about a task that the gateway does not know."""
+    match kind:
+        case "alibailian":
+            return 200, {
+                "request_id": _REQUEST_ID,
+                "output": {"task_id": task_id, "task_status": "UNKNOWN"},
+            }
+        case "videos":
+            error = {"message": "Video not found", "type": "invalid_request_error"}
+            return 404, {"error": error | {"param": None, "code": None}}
+        case _:
+            return 400, {"code": "task_not_exist", "message": "task_not_exist", "data": None}
+
+
+def _alibailian(task: GatewayTask, link: str, now: float) -> Json:
+    phase = task.phase(now)
+    words = {Phase.QUEUED: "PENDING"}
+    output: Json = {"task_id": task.task_id, "task_status": words.get(phase, phase.upper())}
+    output["submit_time"] = _beijing(task.added_at)
+    if phase is not Phase.QUEUED:
+        output["scheduled_time"] = _beijing(task.started_at)
+    if phase is Phase.FAILED:
+        output |= {"end_time": _beijing(task.ends_at), "code": "InternalError.Algo", "message": task.fails}
+    if phase is not Phase.SUCCEEDED:
+        return {"request_id": _REQUEST_ID, "output": output}
+    output |= {
+        "end_time": _beijing(task.ends_at),
+        "orig_prompt": task.prompt,
+        "actual_prompt": f"{task.prompt}, in soft light, filmed by a steady hand",
+        "video_url": link,
+    }
+    usage = {"duration": 2, "video_count": 1, "SR": 480}
+    return {"request_id": _REQUEST_ID, "output": output, "usage": usage}
+
+
+def _beijing(moment: float) -> str:
+    return datetime.fromtimestamp(moment, tz=_BEIJING).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
+
+
+_ENVELOPE_WORDS = {
+    Phase.QUEUED: ("QUEUED", "20%"),
+    Phase.RUNNING: ("IN_PROGRESS", "30%"),
+    Phase.SUCCEEDED: ("SUCCESS", "100%"),
+    Phase.FAILED: ("FAILURE", "100%"),
+}  # the percentages are made up per status, as new-api does it
+
+
+def _envelope(task: GatewayTask, now: float, *, action: str) -> Json:
+    phase = task.phase(now)
+    status, progress = _ENVELOPE_WORDS[phase]
+    return {
+        "task_id": task.task_id,
+        "action": action,
+        "status": status,
+        "fail_reason": task.fails if phase is Phase.FAILED else "",
+        "submit_time": int(task.added_at),
+        "start_time": 0 if phase is Phase.QUEUED else int(task.started_at),
+        "finish_time": int(task.ends_at) if phase in {Phase.SUCCEEDED, Phase.FAILED} else 0,
+        "progress": progress,
+        "data": None,
+    }
+
+
+def _newapi(task: GatewayTask, link: str, now: float) -> Json:
+    data = _envelope(task, now, action="generate") | {
+        "id": 4711,
+        "created_at": int(task.added_at),
+        "updated_at": int(now),
+        "platform": "54",
+        "user_id": 3,
+        "group": "default",
+        "channel_id": 12,
+        "quota": 50000,
+        "properties": {"input": task.prompt, "origin_model_name": task.model},
+    }
+    if task.phase(now) is Phase.SUCCEEDED:
+        data["result_url"] = link
+        data["data"] = {"id": "cgt-upstream", "model": task.model, "status": "succeeded"}
+    if task.phase(now) is Phase.FAILED:
+        data["result_url"] = task.fails  # new-api falls back to the reason
+    return {"code": "success", "message": "", "data": data}
+
+
+def _jimeng(task: GatewayTask, link: str, now: float) -> Json:
+    outer = _envelope(task, now, action="jimeng-videos")
+    if task.phase(now) is Phase.SUCCEEDED:
+        made = datetime.fromtimestamp(task.ends_at, tz=_BEIJING).strftime("%Y-%m-%dT%H:%M:%S.%f")
+        innermost = {
+            "video": link,
+            "status": "SUCCESS",
+            "created_at": made,
+        }
+        inner = outer | {"data": innermost, "platform": "jimeng", "search_item": ""}
+        outer |= {"start_time": 0, "data": {"code": "success", "data": inner, "message": ""}}
+    return {"code": "success", "message": "", "data": outer}
+
+
+def _videos(task: GatewayTask, link: str, now: float) -> Json:
+    phase = task.phase(now)
+    words = {Phase.RUNNING: "in_progress", Phase.SUCCEEDED: "completed"}
+    answer: Json = {
+        "id": task.task_id,
+        "object": "video",
+        "model": task.model,
+        "status": words.get(phase, phase.value),
+        "progress": task.progress(now),
+        "prompt": task.prompt,
+        "created_at": int(task.added_at),
+        "seconds": "2",
+        "size": "320x180",
+        "error": None,
+    }
+    if phase is Phase.SUCCEEDED:
+        answer |= {"completed_at": int(task.ends_at), "expires_at": int(task.ends_at) + _LINK_LIFE_S}
+        answer |= {"video_url": link} if task.has_link else {}
+    if phase is Phase.FAILED:
+        answer |= {"progress": 0, "error": {"code": "generation_failed", "message": task.fails}}
+    return answer
+
+
+_FORMATS: dict[str, Callable[[GatewayTask, str, float], Json]] = {
+    "alibailian": _alibailian,
+    "newapi": _newapi,
+    "jimeng": _jimeng,
+    "videos": _videos,
+}

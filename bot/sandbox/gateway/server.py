@@ -1,0 +1,211 @@
+"""The make-believe gateway: the four wire formats under one address, and the files on a host of their own."""
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from bot.sandbox.faults import Fault, FaultPlan, json_answer, suffer
+from bot.sandbox.film import Colour, make_film, with_free_box
+from bot.sandbox.gateway.files import hand_out, storage_error
+from bot.sandbox.gateway.formats import link_path, status_answer, unknown_answer
+from bot.sandbox.gateway.tasks import KINDS, GatewayTask, Phase, Served
+from bot.sandbox.loopback import LoopbackServer
+
+T = TypeVar("T")
+MAKE_BELIEVE = "sk-make-believe-key-of-the-sandbox"
+PROMPTS = {
+    "alibailian": "A paper boat on a rainy street, seen from above",
+    "newapi": "A fox runs through fresh snow at dawn",
+    "jimeng": "一只橘猫在窗台上打哈欠，阳光洒进来",
+    "videos": "A lighthouse in a storm, waves <higher> than the rocks",
+}
+MODELS = {
+    "alibailian": "wan2.5-t2v-preview",
+    "newapi": "doubao-seedance-1-0-pro-250528",
+    "jimeng": "jimeng-video-3.0",
+    "videos": "sora-2",
+}
+COLOURS = dict(zip(KINDS, Colour, strict=True))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewayRequest:
+    """A request that the bot made."""
+
+    route: str  # status, content, or files
+    kind: str
+    task_id: str
+    headers: Mapping[str, str]
+    at: float  # by the server's clock
+
+
+class FakeGateway(LoopbackServer):
+    """A gateway on loopback."""
+
+    def __init__(self, *, key: str = MAKE_BELIEVE, clock: Callable[[], float] = time.time) -> None:
+        super().__init__(ports=2)
+        self.key = key
+        self.tasks: dict[tuple[str, str], GatewayTask] = {}
+        self.requests: list[GatewayRequest] = []
+        self._replays: dict[tuple[str, str], Fault] = {}
+        self._faults: FaultPlan[GatewayRequest] = FaultPlan()
+        self._clock = clock
+
+    @property
+    def url(self) -> str:
+        """What GATEWAY_BASE_URL is set to; only after the first start."""
+        return self.address()
+
+    @property
+    def files_url(self) -> str:
+        """The storage that links lead to: another host for all that a client can see."""
+        return self.address(1)
+
+    def routes(self) -> list[web.RouteDef]:
+        """The four status queries and the files."""
+        return [
+            web.get("/alibailian/api/v1/tasks/{task_id}", self._status("alibailian")),
+            web.get("/v1/video/generations/{task_id}", self._status("newapi")),
+            web.get("/jimeng/fetch/{task_id}", self._status("jimeng")),
+            web.get("/v1/videos/{task_id}", self._status("videos")),
+            web.get("/v1/videos/{task_id}/content", self._content),
+            web.get("/files/{kind}/{task_id}.mp4", self._file),
+        ]
+
+    def add(
+        self,
+        kind: str,
+        task_id: str,
+        *,
+        seconds: float | None = 6.0,
+        fails: str | None = None,
+        film: bytes = b"",
+    ) -> GatewayTask:
+        """Add a task that ends after so many seconds (None: moved by advance); change it as you like."""
+        task = GatewayTask(
+            kind=kind,
+            task_id=task_id,
+            served=Served(content=film or with_free_box(make_film(COLOURS[kind]), task_id.encode())),
+            added_at=self._clock(),
+            seconds=seconds,
+            fails=fails,
+            prompt=PROMPTS[kind],
+            model=MODELS[kind],
+        )
+        self.tasks[kind, task_id] = task
+        return task
+
+    def advance(self, task_id: str) -> Phase:
+        """Move a task one step on: queued, running, its end."""
+        [task] = [task for task in self.tasks.values() if task.task_id == task_id]
+        return task.advance(self._clock())
+
+    def link(self, task: GatewayTask) -> str:
+        """The link to a task's video."""
+        return f"{self.files_url}{link_path(task)}"
+
+    def replay(
+        self, kind: str, task_id: str, *, http_status: int, headers: Mapping[str, str], body: object
+    ) -> None:
+        """Answer about this task with a recorded answer; text as it is, anything else as JSON."""
+        fault = json_answer(http_status, body, headers)
+        if isinstance(body, str):
+            fault = Fault(status=http_status, headers=headers, body=body.encode())
+        self._replays[kind, task_id] = fault
+
+    def fail(
+        self,
+        name: str,
+        fault: Fault,
+        *,
+        times: int | None = 1,
+        when: Callable[[GatewayRequest], bool] | None = None,
+    ) -> None:
+        """Let the next requests go wrong, by route, kind, task id or "*"; None: until all_is_well."""
+        self._faults.add(name, fault, times=times, when=when)
+
+    def all_is_well(self) -> None:
+        """Let nothing go wrong from now on."""
+        self._faults.clear()
+
+    async def wait_for(self, condition: Callable[[], T], *, timeout_s: float = 10.0) -> T:
+        """Return the first true value of the condition; it is looked at after every request."""
+        return await self.bell.wait_for(condition, timeout_s=timeout_s)
+
+    def looks(self, task_id: str) -> int:
+        """How often the bot asked where this task stands."""
+        return sum(each.route == "status" and each.task_id == task_id for each in self.requests)
+
+    def _status(self, kind: str) -> Handler:
+        async def answer(request: web.Request) -> web.StreamResponse:
+            return await self._serve(request, "status", kind)
+
+        return answer
+
+    async def _content(self, request: web.Request) -> web.StreamResponse:
+        return await self._serve(request, "content", "videos")
+
+    async def _file(self, request: web.Request) -> web.StreamResponse:
+        return await self._serve(request, "files", request.match_info["kind"])
+
+    async def _serve(self, request: web.Request, route: str, kind: str) -> web.StreamResponse:
+        """Note the request, and answer truly or as planned."""
+        noted = GatewayRequest(
+            route=route,
+            kind=kind,
+            task_id=request.match_info["task_id"],
+            headers=dict(request.headers),
+            at=self._clock(),
+        )
+        self.requests.append(noted)
+        self.bell.ring()
+
+        async def truly() -> web.StreamResponse:
+            return await self._answer(request, noted)
+
+        fault = self._faults.strike((route, kind, noted.task_id), noted)
+        if fault is None and route == "status":
+            fault = self._replays.get((kind, noted.task_id))
+        return await truly() if fault is None else await suffer(fault, request, truly)
+
+    async def _answer(self, request: web.Request, noted: GatewayRequest) -> web.StreamResponse:
+        task = self.tasks.get((noted.kind, noted.task_id))
+        if noted.route == "files":
+            return await self._answer_file(request, task)
+        if noted.headers.get("Authorization") != f"Bearer {self.key}":
+            error = {"code": "", "message": "无效的令牌 (request id: 2026)", "type": "new_api_error"}
+            return _json(401, {"error": error})
+        if noted.route == "content":
+            return await self._answer_content(request, task)
+        if task is None:
+            return _json(*unknown_answer(noted.kind, noted.task_id))
+        return _json(200, status_answer(task, self.link(task), self._clock()))
+
+    async def _answer_content(self, request: web.Request, task: GatewayTask | None) -> web.StreamResponse:
+        # https://github.com/QuantumNous/new-api, controller/video_proxy.go
+        if task is None:
+            return _json(404, {"error": {"message": "Task not found", "type": "invalid_request_error"}})
+        phase = task.phase(self._clock())
+        if phase is not Phase.SUCCEEDED:
+            message = f"Task is not completed yet, current status: {phase.upper()}"
+            return _json(400, {"error": {"message": message, "type": "invalid_request_error"}})
+        return await hand_out(request, task.served)
+
+    async def _answer_file(self, request: web.Request, task: GatewayTask | None) -> web.StreamResponse:
+        if task is None or task.phase(self._clock()) is not Phase.SUCCEEDED:
+            return storage_error(404, "NoSuchKey", "The specified key does not exist.")
+        if "Authorization" in request.headers:
+            return storage_error(400, "InvalidArgument", "Only one authentication mechanism is allowed.")
+        if request.raw_path != link_path(task):
+            message = "The request signature we calculated does not match the signature you provided."
+            return storage_error(403, "SignatureDoesNotMatch", message)
+        return await hand_out(request, task.served)
+
+
+def _json(status: int, body: object) -> web.Response:
+    return web.json_response(body, status=status, dumps=lambda value: json.dumps(value, ensure_ascii=False))

@@ -1,0 +1,151 @@
+"""Prints a conversation as it happens.
+
+0:01  Anna      › /watch wan a55bfe14
+0:01  Anna      ‹ #3  the bot's new message, replying to what was asked
+0:04  Anna      ✎ #3  what the message says now
+0:09  Anna      ▶ #7  a video that can be played in place
+"""
+
+import os
+import re
+import sys
+import time
+import unicodedata
+from collections.abc import Mapping
+from typing import Any
+
+from bot.sandbox.telegram.chats import Attachment, Message
+from bot.sandbox.telegram.events import Answered, Edited, Event, Pressed, Removed, Said, Sent
+from bot.sandbox.telegram.world import World
+
+_BOLD, _DIM, _PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[0m"
+_NAME_WIDTH = 10  # columns
+_INDENT = " " * (5 + 2 + _NAME_WIDTH + 2 + 2 + 4)
+
+
+class Screen:
+    """A terminal, or a pipe, that shows what happens in all chats."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._began = time.monotonic()
+        self._styled = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+
+    def tell(self, text: str = "") -> None:
+        """Print something that is not part of the conversation."""
+        print(text, flush=True)
+
+    def title(self, text: str) -> None:
+        """Print a heading."""
+        self.tell(self._style(text, _BOLD))
+
+    def show(self, event: Event) -> None:
+        """Print what happened."""
+        match event:
+            case Said(message=message):
+                self._line(message, "›", self._style(self._said(message), _BOLD))
+            case Sent(message=message):
+                self._line(message, _sign(message, "‹"), self._content(message), replies=True)
+            case Edited(message=message, before=before):
+                turned = message.attachment is not None and before.attachment is None
+                words = self._content(message) if turned else self._changed(message, before)
+                self._line(message, _sign(message, "✎") if turned else "✎", words, replies=turned)
+            case Removed(message=message):
+                self._line(message, "✕", "deleted")
+            case Pressed(message=message, data=data):
+                self._line(message, "›", f"presses [{_label(message, data)}]")
+            case Answered(text=text) if text:
+                self.tell(f"{_INDENT}({text})")
+            case _:
+                pass
+
+    def _said(self, message: Message) -> str:
+        chat = self._world.chats[message.chat_id]
+        who = (
+            ""
+            if chat.type in {"private", "channel"} or not message.sender
+            else f"{message.sender.first_name}: "
+        )
+        return f"{who}{message.text}"
+
+    def _content(self, message: Message) -> str:
+        parts = [_attachment(message.attachment)] if message.attachment else []
+        parts.append(self._words(message))
+        return "\n".join(part for part in [*parts, _buttons(message.reply_markup)] if part)
+
+    def _changed(self, message: Message, before: Message) -> str:
+        """The first line, which says whose card it is, and the lines that are new."""
+        old = before.words.splitlines()
+        first, *rest = self._words(message).splitlines()
+        return "\n".join([first, *(line for line in rest if _bare(line) not in old)])
+
+    def _words(self, message: Message) -> str:
+        """The text with bold parts in bold, links spelled out and quotations marked."""
+        marks: list[tuple[int, str]] = []
+        for entity in message.entities:
+            start, end = entity["offset"], entity["offset"] + entity["length"]
+            if entity["type"] == "text_link":
+                marks.append((end, f" <{entity['url']}>"))
+            if entity["type"].endswith("blockquote"):
+                marks.append((start, "│ "))
+            if entity["type"] == "bold" and self._styled:
+                marks += [(start, _BOLD), (end, _PLAIN)]
+        units = message.words.encode("utf-16-le")
+        for position, mark in sorted(marks, reverse=True):
+            units = units[: 2 * position] + mark.encode("utf-16-le") + units[2 * position :]
+        return str(units, "utf-16-le")
+
+    def _line(self, message: Message, sign: str, text: str, *, replies: bool = False) -> None:
+        seconds = int(time.monotonic() - self._began)
+        clock = self._style(f"{seconds // 60}:{seconds % 60:02}".rjust(5), _DIM)
+        chat = self._world.chats[message.chat_id]
+        name = _column(chat.title or (chat.person.first_name if chat.person else ""))
+        number = self._style(f"#{message.message_id}".ljust(4), _DIM)
+        first, *rest = text.splitlines() or [""]
+        if replies and message.reply_to is not None:
+            first += self._style(f"  ↪ #{message.reply_to}", _DIM)
+        following = [f"{_INDENT}{line}" if line else "" for line in rest]
+        self.tell("\n".join([f"{clock}  {name}  {sign} {number}{first}", *following]))
+
+    def _style(self, text: str, style: str) -> str:
+        return f"{style}{text}{_PLAIN}" if self._styled else text
+
+
+def _sign(message: Message, otherwise: str) -> str:
+    return "▶" if message.video else "▤" if message.document else otherwise
+
+
+def _attachment(attachment: Attachment) -> str:
+    size = f"{attachment.file.size / 1000:.0f} kB"
+    if attachment.kind == "document":
+        return f"file {attachment.file.name} · {size}"
+    return f"video {attachment.width}×{attachment.height} · {attachment.duration_s} s · {size}"
+
+
+def _buttons(markup: Mapping[str, Any] | None) -> str:
+    rows = (markup or {}).get("inline_keyboard", [])
+    return "\n".join(" ".join(f"[{button['text']}]" for button in row) for row in rows)
+
+
+def _label(message: Message, data: str) -> str:
+    rows = (message.reply_markup or {}).get("inline_keyboard", [])
+    return next(button["text"] for row in rows for button in row if button.get("callback_data") == data)
+
+
+def _bare(line: str) -> str:
+    return re.sub(r"\x1b\[\dm", "", line)
+
+
+def _column(name: str) -> str:
+    """Pad to the column's width; wide characters take two columns."""
+    shown, width = "", 0
+    for character in name:
+        width += 2 if unicodedata.east_asian_width(character) in "WF" else 1
+        if width > _NAME_WIDTH:
+            break
+        shown += character
+    return shown + " " * (_NAME_WIDTH - _width(shown))
+
+
+def _width(text: str) -> int:
+    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)

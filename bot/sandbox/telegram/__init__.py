@@ -1,0 +1,3 @@
+"""A make-believe Telegram."""
+
+from bot.sandbox.telegram.server import FakeTelegram as FakeTelegram

@@ -1,0 +1,86 @@
+"""A method's parameters, however they came: query, form, JSON or multipart."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import BodyPartReader, web
+
+from bot.sandbox.telegram.refusals import Refusal, bad_request
+
+UPLOAD_LIMIT = 50 * 1024 * 1024  # bytes; https://core.telegram.org/bots/api#sending-files
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upload:
+    """A file in a multipart request."""
+
+    name: str
+    mime_type: str
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arguments:
+    """Parameters by name; structures are JSON text, as on the wire."""
+
+    values: Mapping[str, str] = field(default_factory=dict)
+    uploads: Mapping[str, Upload] = field(default_factory=dict)
+
+    def text(self, name: str) -> str:
+        """The parameter, or ""."""
+        return self.values.get(name, "")
+
+    def integer(self, name: str, default: int = 0) -> int:
+        """The parameter as a whole number; what isn't one counts as the default."""
+        try:
+            return int(float(self.values[name]))
+        except (KeyError, ValueError):
+            return default
+
+    def flag(self, name: str) -> bool:
+        """Whether the parameter says yes."""
+        return self.text(name).lower() in {"true", "yes", "1"}
+
+    def structure(self, name: str) -> Any:
+        """The parameter's JSON, or None where there is none."""
+        try:
+            return json.loads(self.values[name]) if self.text(name) else None
+        except ValueError as error:
+            raise bad_request(f"can't parse {name} JSON object") from error
+
+    def plain(self) -> dict[str, Any]:
+        """Everything but file contents, structures decoded, for those who look at requests."""
+        seen: dict[str, Any] = {}
+        for name, value in self.values.items():
+            seen[name] = value
+            if name not in {"text", "caption"} and value[:1] in {"{", "["}:
+                seen[name] = json.loads(value)
+        return seen | {
+            name: f"<{upload.name}: {len(upload.content)} bytes>" for name, upload in self.uploads.items()
+        }
+
+
+async def read_arguments(request: web.Request) -> Arguments:
+    """Read parameters and files; refuse uploads that are too large."""
+    values = dict(request.query)
+    uploads: dict[str, Upload] = {}
+    if request.content_type == "application/json":
+        for name, value in (await request.json()).items():
+            values[name] = value if isinstance(value, str) else json.dumps(value)
+    elif request.content_type == "multipart/form-data":
+        if (request.content_length or 0) > UPLOAD_LIMIT + 64 * 1024:
+            raise Refusal(413, "Request Entity Too Large")
+        async for part in await request.multipart():
+            if not isinstance(part, BodyPartReader) or part.name is None:
+                continue
+            content = bytes(await part.read(decode=True))
+            if part.filename is None:
+                values[part.name] = content.decode()
+            else:
+                mime_type = part.headers.get("Content-Type", "application/octet-stream")
+                uploads[part.name] = Upload(name=part.filename, mime_type=mime_type, content=content)
+    else:
+        values |= {name: value for name, value in (await request.post()).items() if isinstance(value, str)}
+    return Arguments(values=values, uploads=uploads)

@@ -1,0 +1,118 @@
+"""Who and what there is in the make-believe Telegram: people, chats, messages, files."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """A user, human or bot."""
+
+    id: int
+    first_name: str
+    language_code: str | None = None
+    username: str | None = None
+    is_bot: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredFile:
+    """A file that Telegram keeps."""
+
+    file_id: str  # what a bot sends it again by
+    file_unique_id: str
+    name: str
+    mime_type: str
+    content: bytes = field(repr=False)
+    by_url: bool = False  # Telegram fetched it itself
+
+    @property
+    def size(self) -> int:
+        """In bytes."""
+        return len(self.content)
+
+    @property
+    def sha256(self) -> str:
+        """Of the content, in hexadecimal."""
+        return hashlib.sha256(self.content).hexdigest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attachment:
+    """A video or document in a message, as those who read it see it."""
+
+    kind: str  # video or document
+    file: StoredFile
+    width: int = 0  # pixels
+    height: int = 0  # pixels
+    duration_s: int = 0
+    supports_streaming: bool = False
+    thumbnail: StoredFile | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """A message as it stands, with what it was before."""
+
+    chat_id: int
+    message_id: int
+    date: int  # unix seconds
+    sender: Person | None  # None: the channel itself
+    sender_chat_id: int | None = None  # an anonymous administrator's or a forwarded channel's
+    text: str | None = None  # None: there is an attachment or a service notice
+    caption: str | None = None
+    entities: tuple[Mapping[str, Any], ...] = ()  # of the text or the caption; offsets in UTF-16 units
+    attachment: Attachment | None = None
+    reply_to: int | None = None
+    thread_id: int | None = (
+        None  # a forum topic, or in a plain supergroup the first message of a chain of replies
+    )
+    is_topic: bool = False
+    reply_markup: Mapping[str, Any] | None = None
+    service: Mapping[str, Any] = field(default_factory=dict)  # joined, migrated …: fields of their own
+    edit_date: int | None = None
+    deleted: bool = False
+    history: tuple["Message", ...] = ()  # what it was before each edit, oldest first
+
+    @property
+    def from_bot(self) -> bool:
+        """Whether the bot wrote it."""
+        return self.sender is not None and self.sender.is_bot
+
+    @property
+    def video(self) -> Attachment | None:
+        """The video in it."""
+        return self.attachment if self.attachment and self.attachment.kind == "video" else None
+
+    @property
+    def document(self) -> Attachment | None:
+        """The document in it."""
+        return self.attachment if self.attachment and self.attachment.kind == "document" else None
+
+    @property
+    def words(self) -> str:
+        """The text or the caption, without markup."""
+        return self.text or self.caption or ""
+
+
+@dataclass(slots=True, kw_only=True)
+class Chat:
+    """A chat with what the bot may do in it."""
+
+    id: int
+    type: str  # private, group, supergroup, channel
+    title: str = ""
+    is_forum: bool = False
+    person: Person | None = None  # the other side of a private chat
+    bot_status: str = "member"  # member, administrator, left, kicked (in a private chat: blocked)
+    ranks: dict[int, str] = field(default_factory=dict)  # user id → creator, administrator, left; else member
+    migrated_to: int | None = None
+    topics: dict[int, str] = field(default_factory=dict)  # thread id → name
+    closed_topics: set[int] = field(default_factory=set)
+    forbidden: set[str] = field(
+        default_factory=set
+    )  # what the bot may not send: text messages, videos, documents
+    messages: dict[int, Message] = field(default_factory=dict)  # deleted ones stay, marked
+    last_message_id: int = 0

@@ -1,0 +1,177 @@
+"""What a bot's message may hold: words, buttons and files, checked as Telegram checks them."""
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+import av
+from yarl import URL
+
+from bot.sandbox.telegram.arguments import Arguments, Upload
+from bot.sandbox.telegram.chats import Attachment, StoredFile
+from bot.sandbox.telegram.entities import parse_html, trimmed
+from bot.sandbox.telegram.refusals import bad_request
+from bot.sandbox.telegram.world import World
+
+TEXT_LIMIT = 4096  # code points, after parsing
+CAPTION_LIMIT = 1024
+_CALLBACK_LIMIT = 64  # bytes
+_COPY_LIMIT = 256  # characters
+_FETCH_LIMIT = 20 * 1024 * 1024  # bytes; https://core.telegram.org/bots/api#sending-files
+_FETCH_LIMIT_S = 20.0
+_THUMBNAIL_LIMIT = 200 * 1000  # bytes; larger ones are dropped without a word
+_READ_LIMIT = (
+    10 * 1024 * 1024
+)  # bytes; of larger videos Telegram does not find out width, height and duration
+_FETCHED_DOCUMENTS = {"application/pdf", "application/zip", "image/gif"}
+
+Entities = tuple[dict[str, Any], ...]
+
+
+def words(source: str, parse_mode: str, entities: Any) -> tuple[str, Entities]:
+    """Read a text or caption with its markup."""
+    if parse_mode.lower() == "html":
+        return trimmed(*parse_html(source))
+    if parse_mode:
+        raise bad_request("unsupported parse_mode")
+    return trimmed(source, tuple(entities or ()))
+
+
+def message_text(source: str, parse_mode: str, entities: Any) -> tuple[str, Entities]:
+    """Read the text of a message: 1 to 4096 characters."""
+    text, found = words(source, parse_mode, entities)
+    if not text:
+        raise bad_request("message text is empty")
+    if len(text) > TEXT_LIMIT:
+        raise bad_request("message is too long")
+    return text, found
+
+
+def caption_text(source: str, parse_mode: str, entities: Any) -> tuple[str, Entities]:
+    """Read a caption: at most 1024 characters."""
+    text, found = words(source, parse_mode, entities)
+    if len(text) > CAPTION_LIMIT:
+        raise bad_request("message caption is too long")
+    return text, found
+
+
+def reply_markup(arguments: Arguments) -> Mapping[str, Any] | None:
+    """Read the buttons; an empty keyboard is none."""
+    markup = arguments.structure("reply_markup")
+    if not isinstance(markup, dict):
+        return None
+    rows = [row for row in markup.get("inline_keyboard", []) if row]
+    for button in [button for row in rows for button in row]:
+        _check_button(button)
+    if "inline_keyboard" in markup:
+        return {"inline_keyboard": rows} if rows else None
+    return markup
+
+
+def _check_button(button: Mapping[str, Any]) -> None:
+    if not button.get("text"):
+        raise bad_request("BUTTON_TEXT_INVALID")
+    if "callback_data" in button and not 1 <= len(button["callback_data"].encode()) <= _CALLBACK_LIMIT:
+        raise bad_request("BUTTON_DATA_INVALID")
+    if "copy_text" in button and not 1 <= len(button["copy_text"].get("text", "")) <= _COPY_LIMIT:
+        raise bad_request("BUTTON_COPY_TEXT_INVALID")
+    if "url" in button and urlsplit(button["url"]).scheme not in {"http", "https", "tg"}:
+        raise bad_request(f"inline keyboard button URL '{button['url']}' is invalid: Wrong HTTP URL")
+    if not {"callback_data", "copy_text", "url", "web_app"} & button.keys():
+        raise bad_request(
+            "can't parse inline keyboard button: Text buttons are unallowed in the inline keyboard"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A video or document as the bot asks for it."""
+
+    kind: str  # video or document
+    source: str  # file_id, URL, attach://… or "" for the part named like the kind
+    fields: Mapping[str, Any]  # width, height, duration, supports_streaming, thumbnail
+
+
+async def attachment(world: World, asked: Asked, uploads: Mapping[str, Upload]) -> Attachment:
+    """Take in a file: an upload, one that Telegram has already, or one that it fetches itself."""
+    if asked.source.startswith("attach://") or (not asked.source and asked.kind in uploads):
+        part = asked.source.removeprefix("attach://") or asked.kind
+        if part not in uploads:
+            raise bad_request(f"there is no file with name {part} in the request")
+        file = _keep(world, uploads[part])
+        if not file.size:
+            raise bad_request("file must be non-empty")
+    elif "." in asked.source or ":" in asked.source:
+        file = await _fetched(world, asked)
+    elif asked.source:
+        return world.again(asked.source, asked.kind)
+    else:
+        raise bad_request(f"there is no {asked.kind} in the request")
+    thumbnail = _thumbnail(world, asked, uploads)
+    if asked.kind != "video":
+        return world.remember(Attachment(kind=asked.kind, file=file, thumbnail=thumbnail))
+    width, height, duration_s = _geometry(file, asked.fields)
+    streaming = str(asked.fields.get("supports_streaming", "")).lower() == "true"
+    video = Attachment(
+        kind="video",
+        file=file,
+        width=width,
+        height=height,
+        duration_s=duration_s,
+        supports_streaming=streaming,
+        thumbnail=thumbnail,
+    )
+    return world.remember(video)
+
+
+def _keep(world: World, upload: Upload) -> StoredFile:
+    return world.keep(upload.content, name=upload.name, mime_type=upload.mime_type)
+
+
+def _thumbnail(world: World, asked: Asked, uploads: Mapping[str, Upload]) -> StoredFile | None:
+    part = str(asked.fields.get("thumbnail") or "thumbnail").removeprefix("attach://")
+    upload = uploads.get(part)
+    return _keep(world, upload) if upload and len(upload.content) < _THUMBNAIL_LIMIT else None
+
+
+def _geometry(file: StoredFile, fields: Mapping[str, Any]) -> tuple[int, int, int]:
+    """Width, height, seconds: as the bot says, else as found in a small file, else a black square's."""
+    said = [int(float(fields.get(name) or 0)) for name in ("width", "height", "duration")]
+    if all(said) or file.size > _READ_LIMIT:
+        return said[0] or 320, said[1] or 320, said[2]
+    try:
+        with av.open(io.BytesIO(file.content), mode="r") as container:
+            stream = container.streams.video[0]
+            seconds = round((container.duration or 0) / av.time_base)
+            return said[0] or stream.width, said[1] or stream.height, said[2] or seconds
+    except (av.FFmpegError, IndexError):
+        return said[0] or 320, said[1] or 320, said[2]
+
+
+async def _fetched(world: World, asked: Asked) -> StoredFile:
+    if urlsplit(asked.source).scheme not in {"http", "https"}:
+        raise bad_request(f"invalid file HTTP URL specified: Unsupported URL protocol: {asked.source}")
+    timeout = aiohttp.ClientTimeout(total=_FETCH_LIMIT_S)
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=timeout, requote_redirect_url=False) as session,
+            session.get(URL(asked.source, encoded=True)) as response,
+        ):
+            mime_type = response.content_type
+            content = (
+                await response.content.read(_FETCH_LIMIT + 1) if response.status == HTTPStatus.OK else b""
+            )
+            while content and len(content) <= _FETCH_LIMIT and (more := await response.content.readany()):
+                content += more
+    except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+        raise bad_request("failed to get HTTP URL content") from error
+    if not content or len(content) > _FETCH_LIMIT:
+        raise bad_request("failed to get HTTP URL content")
+    if not (mime_type.startswith("video/") if asked.kind == "video" else mime_type in _FETCHED_DOCUMENTS):
+        raise bad_request("wrong type of the web page content")
+    name = urlsplit(asked.source).path.rpartition("/")[2]
+    return world.keep(content, name=name, mime_type=mime_type, by_url=True)

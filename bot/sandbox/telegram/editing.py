@@ -1,0 +1,100 @@
+"""The Bot API's methods that change or remove what is in a chat already."""
+
+from typing import Any
+
+from bot.sandbox.telegram.arguments import Arguments
+from bot.sandbox.telegram.chats import Message
+from bot.sandbox.telegram.content import Asked, attachment, caption_text, message_text, reply_markup
+from bot.sandbox.telegram.events import Edited, Removed
+from bot.sandbox.telegram.refusals import bad_request
+from bot.sandbox.telegram.sending import open_chat
+from bot.sandbox.telegram.wire import Json
+from bot.sandbox.telegram.world import World
+
+_DELETABLE_S = 48 * 3600  # https://core.telegram.org/bots/api#deletemessage
+
+
+async def edit_message_text(world: World, arguments: Arguments) -> Json:
+    """https://core.telegram.org/bots/api#editmessagetext"""
+    message = _editable(world, arguments)
+    if message.text is None:
+        raise bad_request("there is no text in the message to edit")
+    text, entities = message_text(
+        arguments.text("text"), arguments.text("parse_mode"), arguments.structure("entities")
+    )
+    return _changed(world, message, text=text, entities=entities, reply_markup=reply_markup(arguments))
+
+
+async def edit_message_caption(world: World, arguments: Arguments) -> Json:
+    """https://core.telegram.org/bots/api#editmessagecaption"""
+    message = _editable(world, arguments)
+    if message.attachment is None:
+        raise bad_request("there is no caption in the message to edit")
+    caption, entities = caption_text(
+        arguments.text("caption"), arguments.text("parse_mode"), arguments.structure("caption_entities")
+    )
+    return _changed(world, message, caption=caption, entities=entities, reply_markup=reply_markup(arguments))
+
+
+async def edit_message_reply_markup(world: World, arguments: Arguments) -> Json:
+    """https://core.telegram.org/bots/api#editmessagereplymarkup"""
+    return _changed(world, _editable(world, arguments), reply_markup=reply_markup(arguments))
+
+
+async def edit_message_media(world: World, arguments: Arguments) -> Json:
+    """https://core.telegram.org/bots/api#editmessagemedia: a text message may become a video as well."""
+    media = arguments.structure("media")
+    if not isinstance(media, dict) or media.get("type") not in {"video", "document"}:
+        raise bad_request("can't parse InputMedia: media type is unsupported")
+    message = _editable(world, arguments, kind=f"{media['type']}s")
+    markup = reply_markup(arguments)
+    caption, entities = caption_text(
+        media.get("caption", ""), media.get("parse_mode", ""), media.get("caption_entities")
+    )
+    asked = Asked(kind=media["type"], source=str(media.get("media", "")), fields=media)
+    stored = await attachment(world, asked, arguments.uploads)
+    now = world.chats[message.chat_id].messages[
+        message.message_id
+    ]  # it may have changed while a URL was fetched
+    content = {"attachment": stored, "caption": caption, "entities": entities}
+    return _changed(world, now, text=None, reply_markup=markup, **content)
+
+
+async def delete_message(world: World, arguments: Arguments) -> bool:
+    """https://core.telegram.org/bots/api#deletemessage"""
+    chat = open_chat(world, arguments)
+    message = chat.messages.get(arguments.integer("message_id"))
+    if message is None or message.deleted:
+        raise bad_request("message to delete not found")
+    if world.now() - message.date > _DELETABLE_S or (message.sender != world.bot and chat.type != "private"):
+        raise bad_request("message can't be deleted")
+    world.remove(message)
+    world.tell(Removed(message=message))
+    return True
+
+
+def _editable(world: World, arguments: Arguments, *, kind: str | None = None) -> Message:
+    chat = open_chat(world, arguments, kind=kind)
+    message = chat.messages.get(arguments.integer("message_id"))
+    if message is None or message.deleted:
+        raise bad_request("message to edit not found")
+    if message.sender != world.bot or (
+        message.reply_markup and "inline_keyboard" not in message.reply_markup
+    ):
+        raise bad_request("message can't be edited")
+    return message
+
+
+def _changed(world: World, message: Message, **content: Any) -> Json:
+    if all(_same(getattr(message, name), value) for name, value in content.items()):
+        raise bad_request(
+            "message is not modified: specified new message content and reply markup are exactly the same"
+            " as a current content and reply markup of the message"
+        )
+    changed = world.change(message, **content)
+    world.tell(Edited(message=changed, before=message))
+    return world.json(changed)
+
+
+def _same(old: object, new: object) -> bool:
+    return (old or None) == (new or None)

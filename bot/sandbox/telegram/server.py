@@ -1,0 +1,162 @@
+"""The make-believe Telegram: a Bot API server with the people behind it, on loopback."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from aiohttp import web
+
+from bot.sandbox.faults import Fault, FaultPlan, suffer
+from bot.sandbox.loopback import LoopbackServer
+from bot.sandbox.telegram import asking, editing, sending
+from bot.sandbox.telegram.arguments import Arguments, read_arguments
+from bot.sandbox.telegram.chats import Message, Person
+from bot.sandbox.telegram.events import Event
+from bot.sandbox.telegram.people import People
+from bot.sandbox.telegram.refusals import Refusal
+from bot.sandbox.telegram.world import World
+
+T = TypeVar("T")
+Method = Callable[[World, Arguments], Awaitable[object]]
+
+METHODS: dict[str, Method] = {
+    "getMe": asking.get_me,
+    "getUpdates": asking.get_updates,
+    "deleteWebhook": asking.delete_webhook,
+    "setMyCommands": asking.set_my_commands,
+    "getMyCommands": asking.get_my_commands,
+    "deleteMyCommands": asking.delete_my_commands,
+    "setMyDescription": asking.set_my_description,
+    "setMyShortDescription": asking.set_my_short_description,
+    "answerCallbackQuery": asking.answer_callback_query,
+    "getFile": asking.get_file,
+    "getChat": asking.get_chat,
+    "getChatMember": asking.get_chat_member,
+    "leaveChat": asking.leave_chat,
+    "sendMessage": sending.send_message,
+    "sendVideo": sending.send_video,
+    "sendDocument": sending.send_document,
+    "sendChatAction": sending.send_chat_action,
+    "editMessageText": editing.edit_message_text,
+    "editMessageCaption": editing.edit_message_caption,
+    "editMessageReplyMarkup": editing.edit_message_reply_markup,
+    "editMessageMedia": editing.edit_message_media,
+    "deleteMessage": editing.delete_message,
+}
+_NAMES = {name.lower(): name for name in METHODS}  # Telegram takes them in any case
+
+
+MAKE_BELIEVE = "7000000001:AAmake-believe-token-of-the-sandbox"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """A request that the bot made."""
+
+    method: str
+    params: dict[str, Any]  # structures decoded, files as their names and sizes
+    at: float  # by the server's clock
+
+
+class FakeTelegram(People, LoopbackServer):
+    """A Bot API server on loopback with the people behind it."""
+
+    def __init__(self, *, token: str = MAKE_BELIEVE, clock: Callable[[], float] = time.time) -> None:
+        LoopbackServer.__init__(self)
+        bot_id = int(token.partition(":")[0])
+        bot = Person(id=bot_id, first_name="Reelwatch", username="reelwatch_bot", is_bot=True)
+        self.world = World(bot, bell=self.bell, clock=clock)
+        People.__init__(self, self.world)
+        self.token = token
+        self.requests: list[Request] = []
+        self._faults: FaultPlan[Request] = FaultPlan()
+        self._clock = clock
+
+    @property
+    def url(self) -> str:
+        """What TELEGRAM_API_URL is set to; only after the first start."""
+        return self.address()
+
+    def routes(self) -> list[web.RouteDef]:
+        """Methods and files, as at api.telegram.org."""
+        return [
+            web.get("/file/bot{token}/files/{file_id}", self._serve_file),
+            web.route("*", "/bot{token}/{method}", self._serve_method),
+            web.route("*", "/{other:.*}", self._serve_nothing),
+        ]
+
+    def fail(
+        self,
+        method: str,
+        fault: Fault,
+        *,
+        times: int | None = 1,
+        when: Callable[[Request], bool] | None = None,
+    ) -> None:
+        """Let the next calls of a method ("*": of any) go wrong, so many times (None: until all_is_well)."""
+        self._faults.add(method, fault, times=times, when=when)
+
+    def all_is_well(self) -> None:
+        """Let nothing go wrong from now on."""
+        self._faults.clear()
+
+    def messages(self, chat_id: int) -> list[Message]:
+        """All that is in a chat as it stands now, people's messages included."""
+        return [message for message in self.world.chats[chat_id].messages.values() if not message.deleted]
+
+    def videos(self, chat_id: int) -> list[Message]:
+        """The messages in a chat that hold a video."""
+        return [message for message in self.messages(chat_id) if message.video]
+
+    def subscribe(self) -> "asyncio.Queue[Event]":
+        """Hand out a queue that gets every event from now on."""
+        return self.world.subscribe()
+
+    async def wait_for(self, condition: Callable[[], T], *, timeout_s: float = 10.0) -> T:
+        """Return the first true value of the condition; it is looked at after every event and request."""
+        return await self.bell.wait_for(condition, timeout_s=timeout_s)
+
+    async def _serve_method(self, request: web.Request) -> web.StreamResponse:
+        asked = request.match_info["method"]
+        name = _NAMES.get(asked.lower(), asked)
+        try:
+            self._check_token(request)
+            arguments = await read_arguments(request)
+        except Refusal as refusal:
+            return _refused(refusal)
+        noted = Request(method=name, params=arguments.plain(), at=self._clock())
+        self.requests.append(noted)
+        self.bell.ring()
+        fault = self._faults.strike([name], noted)
+        if fault is None:
+            return await self._answer(name, arguments)
+        return await suffer(fault, request, lambda: self._answer(name, arguments))
+
+    async def _answer(self, name: str, arguments: Arguments) -> web.Response:
+        method = METHODS.get(name)
+        if method is None:
+            return _refused(Refusal(404, "Not Found"))
+        try:
+            return web.json_response({"ok": True, "result": await method(self.world, arguments)})
+        except Refusal as refusal:
+            return _refused(refusal)
+
+    async def _serve_file(self, request: web.Request) -> web.Response:
+        try:
+            self._check_token(request)
+            return web.Response(body=self.world.file(request.match_info["file_id"]).content)
+        except Refusal as refusal:
+            return _refused(refusal)
+
+    def _check_token(self, request: web.Request) -> None:
+        if request.match_info["token"] != self.token:
+            raise Refusal(401, "Unauthorized")
+
+    async def _serve_nothing(self, request: web.Request) -> web.Response:
+        return _refused(Refusal(404, "Not Found"))
+
+
+def _refused(refusal: Refusal) -> web.Response:
+    return web.json_response(refusal.body(), status=refusal.code)

@@ -1,0 +1,54 @@
+"""Updates on their way to the bot: https://core.telegram.org/bots/api#getting-updates."""
+
+import asyncio
+
+from bot.sandbox.bell import Bell
+from bot.sandbox.telegram.refusals import Refusal
+from bot.sandbox.telegram.wire import Json
+
+_NOT_BY_DEFAULT = {"chat_member", "message_reaction", "message_reaction_count"}
+_LONGEST_POLL_S = 50
+
+
+class UpdateQueue:
+    """Keeps updates until the bot has confirmed them."""
+
+    def __init__(self) -> None:
+        self.allowed: list[str] = []  # remembered from poll to poll; empty: the default
+        self._waiting: list[Json] = []
+        self._last_id = 700_000_000
+        self._bell = Bell()
+        self._poller = 0  # the latest one; an older one that still waits is sent away
+
+    def add(self, kind: str, payload: Json) -> None:
+        """Keep an update of a kind that the bot wants."""
+        if kind not in self.allowed and (self.allowed or kind in _NOT_BY_DEFAULT):
+            return
+        self._last_id += 1
+        self._waiting.append({"update_id": self._last_id, kind: payload})
+        self._bell.ring()
+
+    async def poll(self, *, offset: int, limit: int, timeout_s: int) -> list[Json]:
+        """Forget what is confirmed, and return what is new, waiting for it if need be."""
+        self._poller += 1
+        this = self._poller
+        self._bell.ring()
+        if offset < 0:
+            self._waiting = self._waiting[offset:]
+        else:
+            self._waiting = [update for update in self._waiting if update["update_id"] >= offset]
+        if timeout_s > 0 and not self._waiting:
+            try:
+                await self._bell.wait_for(
+                    lambda: self._waiting or self._poller != this, timeout_s=min(timeout_s, _LONGEST_POLL_S)
+                )
+            except TimeoutError:
+                return []
+            if self._poller != this:
+                raise Refusal(
+                    409,
+                    "Conflict: terminated by other getUpdates request;"
+                    " make sure that only one bot instance is running",
+                )
+            await asyncio.sleep(0)  # let what is being said at this moment come along
+        return self._waiting[:limit]

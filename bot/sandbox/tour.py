@@ -1,0 +1,108 @@
+"""The tour: two people, four kinds of task, one failure; and the verdict on what arrived."""
+
+import asyncio
+import time
+from dataclasses import dataclass
+
+from bot.sandbox.gateway.tasks import GatewayTask
+from bot.sandbox.stage import ANNA, GROUP, LIN, Stage
+
+_REASON = "The request failed because the output video may contain sensitive information."
+_ANSWER_S = 5.0  # how long a person waits for an answer before going on
+_PAUSE_S = 0.6  # between two things that a person says
+_ENDS_S = 60.0  # for all tasks to be told
+_QUIET_S = 1.5  # afterwards, in which nothing may come twice
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Awaited:
+    """A task whose end a chat waits for."""
+
+    chat_id: int
+    task: GatewayTask
+
+
+class Tour:
+    """Plays what people do and judges what the bot did."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+        self._awaited: list[Awaited] = []
+
+    async def play(self) -> bool:
+        """Play it to the end; True if every video arrived, each once, and the failure told its reason."""
+        began = time.monotonic()
+        await self._ask(ANNA, "/start")
+        await self._ask(ANNA, "/providers")
+        first = self._task("alibailian", seconds=6)
+        await self._ask(ANNA, f"/watch wan {first.task_id}")
+        await self._ask(ANNA, f"/watch newapi {self._task('newapi', seconds=5).task_id}")
+        shared = self._task("jimeng", seconds=8)
+        await self._ask(ANNA, f"/watch jimeng {shared.task_id}")
+        await self._ask(ANNA, f"/watch sora {self._task('videos', seconds=6).task_id}")
+        failing = self._task("jimeng", seconds=4, fails=_REASON)
+        await self._ask(ANNA, f"/watch seedance {failing.task_id}")
+        self._awaited.append(Awaited(chat_id=GROUP, task=shared))
+        await self._ask(GROUP, f"/watch@reelwatch_bot jimeng {shared.task_id}", user=LIN)
+        await self._ask(ANNA, f"/watch wan {first.task_id}")
+        await self._ask(ANNA, "/tasks")
+        try:
+            await self._stage.telegram.wait_for(
+                lambda: all(map(self._told, self._awaited)), timeout_s=_ENDS_S
+            )
+            await asyncio.sleep(_QUIET_S)
+        except TimeoutError:
+            self._stage.screen.tell("Not every end was told in time.")
+        return self._verdict(time.monotonic() - began)
+
+    def _task(self, kind: str, *, seconds: float, fails: str | None = None) -> GatewayTask:
+        task = self._stage.new_task(kind, seconds=seconds, fails=fails)
+        self._awaited.append(Awaited(chat_id=ANNA, task=task))
+        return task
+
+    async def _ask(self, chat_id: int, text: str, *, user: int | None = None) -> None:
+        """Say it, and wait for an answer as people do."""
+        message_id = self._stage.telegram.say(chat_id, text, user=user)
+        try:
+            await self._stage.telegram.wait_for(
+                lambda: any(each.message_id > message_id for each in self._stage.from_bot(chat_id)),
+                timeout_s=_ANSWER_S,
+            )
+        except TimeoutError:
+            self._stage.screen.tell(f"(no answer within {_ANSWER_S:.0f} s)")
+        await asyncio.sleep(_PAUSE_S)
+
+    def _times(self, awaited: Awaited) -> int:
+        """How often the chat got the task's video, compared byte for byte."""
+        videos = [message.video for message in self._stage.telegram.videos(awaited.chat_id)]
+        return sum(video.file.content == awaited.task.served.content for video in videos if video)
+
+    def _told(self, awaited: Awaited) -> bool:
+        if awaited.task.fails is None:
+            return self._times(awaited) > 0
+        asked = {
+            message.message_id
+            for message in self._stage.telegram.messages(awaited.chat_id)
+            if not message.from_bot and awaited.task.task_id in message.words
+        }
+        answers = [message for message in self._stage.from_bot(awaited.chat_id) if message.reply_to in asked]
+        return any(awaited.task.fails in message.words for message in answers)
+
+    def _verdict(self, seconds: float) -> bool:
+        films = [awaited for awaited in self._awaited if awaited.task.fails is None]
+        once = sum(self._times(awaited) == 1 for awaited in films)
+        strays = sum(len(self._stage.telegram.videos(chat)) for chat in (ANNA, GROUP)) - sum(
+            map(self._times, films)
+        )
+        reasons = all(self._told(awaited) for awaited in self._awaited if awaited.task.fails)
+        good = once == len(films) and not strays and reasons
+        looks = sum(request.route == "status" for request in self._stage.gateway.requests)
+        self._stage.screen.tell()
+        self._stage.screen.title(
+            f"{'✓' if good else '✗'} {once} of {len(films)} videos arrived exactly once, byte for byte;"
+            f" the failed task {'told' if reasons else 'did not tell'} its reason."
+        )
+        self._stage.screen.tell(
+            f"  {seconds:.0f} s, {looks} status queries for {len(self._stage.gateway.tasks)} tasks."
+        )
+        return good
