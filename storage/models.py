@@ -1,5 +1,6 @@
 """The vocabulary: what a task, a watch, an event and a delivery are. No I/O; imports nothing of ours."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -101,6 +102,14 @@ class Trouble:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StoredFile:
+    """A video that Telegram has; sending it again costs no bytes."""
+
+    file_id: str  # valid for this bot only
+    is_video: bool  # False: it went as a document, and can be sent again only as one
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
     """A gateway's task as the archive knows it: one row, however many chats watch it."""
 
@@ -115,6 +124,17 @@ class Task:
     lease_until: datetime | None = None  # claimed by a clock until then
     failures: int = 0  # looks in a row that brought no snapshot
     version: int = 0  # rises with every write; the compare-and-set of apply()
+    file: StoredFile | None = None  # what the first upload left at Telegram
+
+
+class DeliveryState(StrEnum):
+    """How far a delivery has come."""
+
+    PENDING = "pending"  # to be sent, not before Delivery.not_before
+    SENDING = "sending"  # in a courier's hands; after a crash its lease runs out
+    SENT = "sent"  # Telegram confirmed it
+    UNKNOWN = "unknown"  # an unrepeatable call lost its answer: it may have arrived
+    DEAD = "dead"  # given up: refused for good, or overtaken
 
 
 class WatchState(StrEnum):
@@ -140,9 +160,8 @@ class Watch:
     created_at: datetime
     state: WatchState = WatchState.ACTIVE
     card_message_id: int | None = None  # None: the card has not been sent yet
-    card_digest: str | None = (
-        None  # of the card's last text and buttons, to leave out edits that change nothing
-    )
+    card_digest: str | None = None  # of the card's last text and buttons, to leave out empty edits
+    result: DeliveryState | None = None  # how the delivery of its result ended; None: it has not
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,16 +225,6 @@ class TaskEvent:
     at: datetime
 
 
-class DeliveryState(StrEnum):
-    """How far a delivery has come."""
-
-    PENDING = "pending"  # to be sent, not before Delivery.not_before
-    SENDING = "sending"  # in a courier's hands; after a crash its lease runs out
-    SENT = "sent"  # Telegram confirmed it
-    UNKNOWN = "unknown"  # an unrepeatable call lost its answer: it may have arrived
-    DEAD = "dead"  # given up: refused for good, or overtaken
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
     """One thing to tell one watch."""
@@ -249,7 +258,19 @@ class Settlement:
     not_before: datetime | None = None
     message_id: int | None = None  # the message that carries it
     card_digest: str | None = None  # of what the card shows now
+    file: StoredFile | None = None  # what Telegram keeps of the video
     note: str | None = None  # why it went no further, for the log and /health
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Closed:
+    """Chats that must not be written to at present."""
+
+    to_all: Collection[int] = ()
+    to_edits: Collection[int] = ()  # of cards that are there already; to_all is not repeated here
+
+
+OPEN = Closed()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,9 @@ from datetime import datetime
 from typing import Protocol
 
 from storage.models import (
+    OPEN,
     Chat,
+    Closed,
     Outgoing,
     Settlement,
     Stats,
@@ -81,8 +83,10 @@ class Store(Protocol):
 
     # the courier
 
-    async def claim_deliveries(self, limit: int, *, at: datetime, lease_s: float) -> list[Outgoing]:
-        """Lease deliveries that may be sent now: results before notices before cards, oldest first.
+    async def claim_deliveries(
+        self, limit: int, closed: Closed = OPEN, *, at: datetime, lease_s: float
+    ) -> list[Outgoing]:
+        """Lease what may be sent now, one to a chat: results, notices, first cards, edits; oldest first.
 
         Never two at a time for the same watch and kind. Those of a crashed courier come back when
         their lease runs out.
@@ -93,8 +97,8 @@ class Store(Protocol):
         """Lengthen the leases of deliveries in hand."""
         ...
 
-    async def next_delivery_at(self, *, at: datetime) -> datetime | None:
-        """When the next delivery can be claimed, which may be past; None: none waits."""
+    async def next_delivery_at(self, closed: Closed = OPEN) -> datetime | None:
+        """When the next delivery can be claimed, which may be past; None: none waits outside closed chats."""
         ...
 
     async def note_message(self, delivery_id: int, message_id: int | None) -> None:
@@ -111,6 +115,10 @@ class Store(Protocol):
         A CARD that was sent names the watch's card and digest. A RESULT that is SENT, UNKNOWN or DEAD
         finishes its watch and, unless SENT, has the card shown again.
         """
+        ...
+
+    async def send_again(self, watch_id: int, chat_id: int, *, at: datetime) -> bool:
+        """Deliver anew a result of this chat's that ended as UNKNOWN or DEAD; False if there is none."""
         ...
 
     async def refresh_cards(self, *, older_than: datetime, at: datetime) -> int:

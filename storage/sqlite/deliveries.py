@@ -3,17 +3,20 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from storage.models import Delivery, DeliveryKind, DeliveryState, Settlement, Task
+from storage.models import Closed, Delivery, DeliveryKind, DeliveryState, Settlement, Task
 from storage.sqlite import rows
 from storage.sqlite.connection import Transaction
+
+_HEAD = 500  # deliveries of the queue that one claim looks at; a chat that fills it is closed soon
 
 
 async def enqueue(tx: Transaction, kind: DeliveryKind, watch_ids: Iterable[int], *, at: datetime) -> int:
     """One delivery for each watch that has none waiting, which would say the newest anyway; how many."""
     made = await tx.all(
         """
-        INSERT INTO deliveries (watch_id, kind, created_at)
-        SELECT value, :kind, :at FROM json_each(:watch_ids) WHERE true
+        INSERT INTO deliveries (watch_id, kind, created_at, is_edit)
+        SELECT id, :kind, :at, :kind = 'card' AND card_message_id IS NOT NULL FROM watches
+        WHERE id IN (SELECT value FROM json_each(:watch_ids))
         ON CONFLICT DO NOTHING
         RETURNING id
         """,
@@ -78,19 +81,30 @@ async def overtake(
     )
 
 
-async def claim(tx: Transaction, limit: int, *, owner: str, at: datetime, lease_s: float) -> list[Delivery]:
-    """Lease what may be sent now, most pressing first."""
+async def claim(
+    tx: Transaction, limit: int, closed: Closed, *, owner: str, at: datetime, lease_s: float
+) -> list[Delivery]:
+    """Lease what may be sent now, one to a chat, most pressing first."""
+    candidates = await tx.all(
+        """
+        SELECT id, chat_id FROM claimable_deliveries
+        WHERE ready_at <= ?
+            AND chat_id NOT IN (SELECT value FROM json_each(?))
+            AND NOT (is_edit AND chat_id IN (SELECT value FROM json_each(?)))
+        ORDER BY rank, created_at, id LIMIT ?
+        """,
+        (rows.seconds(at), rows.listed(closed.to_all), rows.listed(closed.to_edits), _HEAD),
+    )
+    first_of_chat = {row["chat_id"]: row["id"] for row in reversed(candidates)}
+    chosen = [row["id"] for row in candidates if first_of_chat[row["chat_id"]] == row["id"]]
     found = await tx.all(
         """
         UPDATE deliveries SET state = 'sending', attempts = attempts + 1,
-            lease_until = :at + :lease_s, lease_owner = :owner
-        WHERE id IN (
-            SELECT id FROM claimable_deliveries WHERE ready_at <= :at
-            ORDER BY rank, created_at, id LIMIT :limit
-        )
+            lease_until = ? + ?, lease_owner = ?
+        WHERE id IN (SELECT value FROM json_each(?))
         RETURNING *
         """,
-        {"limit": max(0, limit), "owner": owner, "at": rows.seconds(at), "lease_s": lease_s},
+        (rows.seconds(at), lease_s, owner, rows.listed(chosen[: max(0, limit)])),
     )
     found.sort(key=lambda row: (row["rank"], row["created_at"], row["id"]))
     return [rows.delivery(row) for row in found]
@@ -107,9 +121,17 @@ async def renew(tx: Transaction, delivery_ids: Iterable[int], *, at: datetime, l
     )
 
 
-async def next_ready(tx: Transaction) -> datetime | None:
-    """When the next delivery can be claimed."""
-    row = await tx.one("SELECT ready_at FROM claimable_deliveries ORDER BY ready_at LIMIT 1")
+async def next_ready(tx: Transaction, closed: Closed) -> datetime | None:
+    """When the next delivery outside closed chats can be claimed."""
+    row = await tx.one(
+        """
+        SELECT ready_at FROM claimable_deliveries
+        WHERE chat_id NOT IN (SELECT value FROM json_each(?))
+            AND NOT (is_edit AND chat_id IN (SELECT value FROM json_each(?)))
+        ORDER BY ready_at LIMIT 1
+        """,
+        (rows.listed(closed.to_all), rows.listed(closed.to_edits)),
+    )
     return None if row is None else rows.moment(row["ready_at"])
 
 
@@ -194,15 +216,24 @@ async def _make_pending(tx: Transaction, delivery_ids: Iterable[int]) -> None:
 async def _finish_watch(tx: Transaction, watch_id: int, settlement: Settlement) -> None:
     await tx.run(
         """
-        UPDATE watches SET state = 'finished', ended_at = :at, told_status = CASE WHEN :state <> 'dead' THEN (
-            SELECT status FROM tasks WHERE tasks.id = watches.task_id
-        ) END
+        UPDATE watches SET state = 'finished', ended_at = :at, result = :state,
+            told_status = CASE WHEN :state <> 'dead' THEN (
+                SELECT status FROM tasks WHERE tasks.id = watches.task_id
+            ) END
         WHERE id = :id
         """,
         {"id": watch_id, "at": rows.seconds(settlement.at), "state": settlement.state},
     )
     if settlement.state is not DeliveryState.SENT:
         await enqueue(tx, DeliveryKind.CARD, [watch_id], at=settlement.at)
+    if settlement.file is not None:
+        await tx.run(
+            """
+            UPDATE tasks SET file_id = ?, file_is_video = ?
+            WHERE id = (SELECT task_id FROM watches WHERE id = ?)
+            """,
+            (settlement.file.file_id, settlement.file.is_video, watch_id),
+        )
 
 
 async def _name_card(tx: Transaction, delivery_id: int, settlement: Settlement) -> None:

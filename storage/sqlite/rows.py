@@ -15,6 +15,7 @@ from storage.models import (
     DeliveryState,
     Media,
     Snapshot,
+    StoredFile,
     Task,
     TaskError,
     TaskRef,
@@ -60,6 +61,7 @@ def task(row: sqlite3.Row) -> Task:
         lease_until=moment(row["lease_until"]),
         failures=row["failures"],
         version=row["version"],
+        file=_file(row),
     )
 
 
@@ -77,6 +79,7 @@ def watch(row: sqlite3.Row) -> Watch:
         state=WatchState(row["state"]),
         card_message_id=row["card_message_id"],
         card_digest=row["card_digest"],
+        result=None if row["result"] is None else DeliveryState(row["result"]),
     )
 
 
@@ -107,6 +110,12 @@ def chat(row: sqlite3.Row) -> Chat:
 
 def _at(stored: float) -> datetime:
     return datetime.fromtimestamp(stored, UTC)
+
+
+def _file(row: sqlite3.Row) -> StoredFile | None:
+    if row["file_id"] is None:
+        return None
+    return StoredFile(file_id=row["file_id"], is_video=bool(row["file_is_video"]))
 
 
 def _snapshot(stored: str | None) -> Snapshot | None:

@@ -8,7 +8,9 @@ from uuid import uuid4
 
 from storage.errors import StoreUnavailable
 from storage.models import (
+    OPEN,
     Chat,
+    Closed,
     DeliveryKind,
     EventKind,
     Outgoing,
@@ -93,9 +95,11 @@ class SqliteStore(Store):
 
     # the courier
 
-    async def claim_deliveries(self, limit: int, *, at: datetime, lease_s: float) -> list[Outgoing]:
+    async def claim_deliveries(
+        self, limit: int, closed: Closed = OPEN, *, at: datetime, lease_s: float
+    ) -> list[Outgoing]:
         async with self._database.transaction() as tx:
-            claimed = await deliveries.claim(tx, limit, owner=self._owner, at=at, lease_s=lease_s)
+            claimed = await deliveries.claim(tx, limit, closed, owner=self._owner, at=at, lease_s=lease_s)
             followers = await watches.by_ids(tx, {delivery.watch_id for delivery in claimed})
             followed = await tasks.by_ids(tx, {watch.task_id for watch in followers.values()})
         return [
@@ -108,9 +112,9 @@ class SqliteStore(Store):
         async with self._database.transaction() as tx:
             await deliveries.renew(tx, delivery_ids, at=at, lease_s=lease_s)
 
-    async def next_delivery_at(self, *, at: datetime) -> datetime | None:
+    async def next_delivery_at(self, closed: Closed = OPEN) -> datetime | None:
         async with self._database.reading() as tx:
-            return await deliveries.next_ready(tx)
+            return await deliveries.next_ready(tx, closed)
 
     async def note_message(self, delivery_id: int, message_id: int | None) -> None:
         async with self._database.transaction() as tx:
@@ -123,6 +127,10 @@ class SqliteStore(Store):
     async def settle(self, delivery_id: int, settlement: Settlement) -> None:
         async with self._database.transaction() as tx:
             await deliveries.settle(tx, delivery_id, settlement)
+
+    async def send_again(self, watch_id: int, chat_id: int, *, at: datetime) -> bool:
+        async with self._database.transaction() as tx:
+            return await watches.send_again(tx, watch_id, chat_id, at=at)
 
     async def refresh_cards(self, *, older_than: datetime, at: datetime) -> int:
         async with self._database.transaction() as tx:

@@ -79,6 +79,23 @@ async def stop(tx: Transaction, watch_id: int, *, at: datetime) -> bool:
     return True
 
 
+async def send_again(tx: Transaction, watch_id: int, chat_id: int, *, at: datetime) -> bool:
+    """Enqueue the result anew if its delivery ended without a confirmation; False if it did not."""
+    found = await tx.one(
+        """
+        UPDATE watches SET result = NULL
+        WHERE id = ? AND chat_id = ? AND state = 'finished' AND result IN ('unknown', 'dead')
+        RETURNING id
+        """,
+        (watch_id, chat_id),
+    )
+    if found is None:
+        return False
+    await deliveries.enqueue_results(tx, [watch_id], at=at)
+    await deliveries.enqueue(tx, DeliveryKind.CARD, [watch_id], at=at)
+    return True
+
+
 async def refresh_cards(tx: Transaction, *, older_than: datetime, at: datetime) -> int:
     """Enqueue a CARD where the last one is old and none waits or is on its way; how many."""
     stale = await tx.all(
@@ -114,7 +131,7 @@ async def _begin(tx: Transaction, request: WatchRequest, task_id: int, *, at: da
             request_message_id = excluded.request_message_id, user_id = excluded.user_id,
             language = excluded.language, created_at = excluded.created_at, state = 'active',
             card_message_id = NULL, card_digest = NULL, card_sent_at = NULL,
-            ended_at = NULL, told_status = NULL
+            ended_at = NULL, told_status = NULL, result = NULL
         RETURNING *
         """,
         (

@@ -15,6 +15,8 @@ CREATE TABLE tasks (
     lease_owner TEXT,
     failures INTEGER NOT NULL DEFAULT 0,
     version INTEGER NOT NULL DEFAULT 0,
+    file_id TEXT,
+    file_is_video INTEGER,
     claimable_at REAL AS (max(next_look_at, coalesce(lease_until, next_look_at))) VIRTUAL,
     UNIQUE (provider, external_id)
 ) STRICT;
@@ -46,6 +48,7 @@ CREATE TABLE watches (
     card_digest TEXT,
     card_sent_at REAL,
     ended_at REAL,
+    result TEXT, -- the DeliveryState in which the delivery of its result ended
     told_status TEXT -- the final status that the chat was told; NULL: none, or the telling was given up
 ) STRICT;
 
@@ -67,7 +70,8 @@ CREATE TABLE deliveries (
     lease_owner TEXT,
     settled_at REAL,
     note TEXT,
-    rank INTEGER AS (CASE kind WHEN 'result' THEN 0 WHEN 'notice' THEN 1 ELSE 2 END) VIRTUAL,
+    is_edit INTEGER NOT NULL DEFAULT 0, -- of a card that was there already when this was enqueued
+    rank INTEGER AS (CASE kind WHEN 'result' THEN 0 WHEN 'notice' THEN 1 ELSE 2 + is_edit END) VIRTUAL,
     ready_at REAL AS (
         CASE state WHEN 'pending' THEN coalesce(not_before, created_at) WHEN 'sending' THEN lease_until END
     ) VIRTUAL
@@ -102,7 +106,13 @@ CREATE INDEX notices_of_watch ON notices (watch_id);
 
 -- Deliveries that a courier may take up at ready_at: not into a lost chat, and one of a kind at a time for a watch.
 CREATE VIEW claimable_deliveries AS
-SELECT d.id, d.rank, d.created_at, d.ready_at
+SELECT
+    d.id,
+    w.chat_id,
+    d.is_edit,
+    d.rank,
+    d.created_at,
+    d.ready_at
 FROM deliveries AS d
 JOIN watches AS w ON w.id = d.watch_id
 WHERE d.state IN ('pending', 'sending')

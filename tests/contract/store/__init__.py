@@ -1,0 +1,1 @@
+"""One suite for every archive: what storage/store.py promises."""

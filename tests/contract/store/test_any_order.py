@@ -1,0 +1,126 @@
+"""Whatever happens in whatever order, nobody is told twice and nobody is forgotten."""
+
+import asyncio
+from collections import Counter
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from storage.factory import open_store
+from storage.models import DeliveryKind, DeliveryState, TaskStatus, WatchState
+from tests.contract.store.driver import LEASE_S, Driver
+
+CHATS = (1, 2, 3)
+IDS = ("a", "b")
+CHAT = st.sampled_from(CHATS)
+STEP = st.one_of(
+    st.tuples(st.just("watch"), st.sampled_from(IDS), CHAT, st.sampled_from([None, 9])),
+    st.tuples(st.just("stop"), CHAT),
+    st.tuples(st.just("look"), st.sampled_from(IDS), st.sampled_from(TaskStatus)),
+    st.tuples(st.just("send"), st.sampled_from([state for state in DeliveryState if state != "sending"])),
+    st.tuples(st.just("crash")),
+    st.tuples(st.just("lost"), CHAT),
+    st.tuples(st.just("found"), CHAT),
+    st.tuples(st.just("moved"), CHAT, CHAT),
+    st.tuples(st.just("prune")),
+)
+
+
+class Play:
+    """Takes the steps, and keeps count of what every watch was told."""
+
+    def __init__(self, driver: Driver) -> None:
+        self.driver = driver
+        self.store = driver.store
+        self.begun: Counter[int] = Counter()  # by watch
+        self.told: Counter[int] = Counter()  # by watch
+        self.versions: dict[int, int] = {}  # by task
+
+    async def watch(self, external_id: str, chat_id: int, thread_id: int | None) -> None:
+        watched = await self.driver.watch(external_id, chat_id=chat_id, thread_id=thread_id)
+        self.begun[watched.watch.id] += watched.is_new
+
+    async def stop(self, chat_id: int) -> None:
+        for one in (await self.store.active_watches(chat_id))[:1]:
+            assert await self.store.stop_watch(one.watch.id, at=self.driver.now)
+
+    async def look(self, external_id: str, status: TaskStatus) -> None:
+        for task in await self.driver.claim_tasks():
+            assert task.version > self.versions.get(task.id, -1)
+            self.versions[task.id] = task.version
+            if task.ref.external_id == external_id:
+                assert await self.store.apply(*self.driver.seen(task, status, next_s=0))
+
+    async def send(self, state: DeliveryState) -> None:
+        claimed = await self.driver.claim()
+        assert len({(one.watch.id, one.delivery.kind) for one in claimed}) == len(claimed)
+        for one in claimed:
+            assert one.watch.state is not WatchState.PARKED
+            if one.delivery.kind is DeliveryKind.RESULT:
+                assert one.task.status.is_final
+                assert one.watch.state is WatchState.ACTIVE
+                self.told[one.watch.id] += state is not DeliveryState.PENDING
+            await self.driver.settle(one, state, message_id=1, digest="shown")
+
+    async def crash(self) -> None:
+        await self.driver.claim_tasks()
+        await self.driver.claim()
+        self.driver.wait(LEASE_S)
+
+    async def lost(self, chat_id: int) -> None:
+        await self.store.chat_lost(chat_id, "blocked", at=self.driver.now)
+
+    async def found(self, chat_id: int) -> None:
+        await self.store.chat_found(chat_id, at=self.driver.now)
+
+    async def moved(self, old_id: int, new_id: int) -> None:
+        await self.store.migrate_chat(old_id, new_id, at=self.driver.now)
+
+    async def prune(self) -> None:
+        await self.store.prune(older_than=self.driver.later(-LEASE_S))
+
+    async def check(self) -> None:
+        """A task has a next look exactly while it is not final and somebody waits for it."""
+        for chat_id in CHATS:
+            for external_id in IDS:
+                for one in await self.store.watches_of(chat_id, external_id):
+                    waits = one.watch.state is WatchState.ACTIVE and not one.task.status.is_final
+                    assert one.task.next_look_at is not None if waits else True
+        assert all(self.told[watch_id] <= times for watch_id, times in self.begun.items())
+
+    async def end(self) -> None:
+        """Bring everything to its end: then nobody waits any more."""
+        self.driver.wait(LEASE_S)
+        for chat_id in CHATS:
+            await self.found(chat_id)
+        for external_id in IDS:
+            self.driver.wait(LEASE_S)
+            await self.look(external_id, TaskStatus.SUCCEEDED)
+        for _ in range(3):
+            await self.send(DeliveryState.SENT)
+        assert await self.store.next_delivery_at() is None
+        assert await self.store.next_due(["wan"], at=self.driver.now) is None
+        assert (await self.store.stats()).watches["active"] == 0
+
+
+async def play(folder: str, steps: list[tuple[str, ...]]) -> None:
+    store = await open_store(f"sqlite:///{Path(folder) / 'a.db'}")
+    try:
+        acting = Play(Driver(store))
+        for name, *arguments in steps:
+            await getattr(acting, name)(*arguments)
+            await acting.check()
+            acting.driver.wait(1)
+        await acting.end()
+        await acting.check()
+    finally:
+        await store.close()
+
+
+@given(st.lists(STEP, max_size=25))
+@settings(max_examples=40, deadline=None)
+def test_nobody_is_told_twice_and_nobody_is_forgotten(steps: list[tuple[str, ...]]):
+    with TemporaryDirectory() as folder:
+        asyncio.run(play(folder, steps))

@@ -1,0 +1,225 @@
+"""What the archive does when chats are met, lost, found and moved."""
+
+import pytest
+
+from storage.models import Chat, DeliveryKind, DeliveryState, TaskStatus, WatchState
+from tests.contract.store.driver import CHAT, LEASE_S, Driver
+
+CARD, RESULT, NOTICE = DeliveryKind.CARD, DeliveryKind.RESULT, DeliveryKind.NOTICE
+NEW = -100200300
+
+
+async def test_a_chat_comes_back_as_it_was_last_saved(driver: Driver):
+    assert await driver.store.chat(5) is None
+    await driver.store.save_chat(Chat(id=5, title="影片", language="zh", disabled_reason="kicked"))
+    latest = Chat(id=5, title="Films")
+    await driver.store.save_chat(latest)
+
+    assert await driver.store.chat(5) == latest
+
+
+async def test_a_lost_chat_parks_its_watches_and_their_tasks_rest(driver: Driver):
+    watched = await driver.watch()
+
+    await driver.store.chat_lost(CHAT, "blocked", at=driver.now)
+
+    (found,) = await driver.store.watches_of(CHAT, "t1")
+    assert (found.watch.state, found.task.next_look_at) == (WatchState.PARKED, None)
+    assert (await driver.store.chat(CHAT) or Chat(id=0, title="")).disabled_reason == "blocked"
+    assert await driver.store.active_watches(CHAT) == []
+    assert not await driver.store.stop_watch(watched.watch.id, at=driver.now)
+
+
+async def test_losing_a_chat_keeps_its_title_and_language(driver: Driver):
+    await driver.store.save_chat(Chat(id=CHAT, title="Films", language="zh"))
+
+    await driver.store.chat_lost(CHAT, "kicked", at=driver.now)
+
+    assert await driver.store.chat(CHAT) == Chat(
+        id=CHAT, title="Films", language="zh", disabled_reason="kicked"
+    )
+
+
+async def test_a_task_that_another_chat_watches_goes_on_when_one_is_lost(driver: Driver):
+    first = await driver.watch()
+    await driver.watch(chat_id=2)
+
+    await driver.store.chat_lost(CHAT, "blocked", at=driver.now)
+
+    assert [task.id for task in await driver.claim_tasks()] == [first.task.id]
+
+
+@pytest.mark.parametrize("in_hand", [False, True])
+async def test_nothing_is_sent_to_a_lost_chat_until_it_is_found(driver: Driver, in_hand: bool):
+    watched = await driver.watch()
+    await driver.look(watched.task.id, TaskStatus.SUCCEEDED)
+    if in_hand:
+        await driver.claim()
+
+    await driver.store.chat_lost(CHAT, "blocked", at=driver.now)
+    driver.wait(LEASE_S)
+
+    assert await driver.claim() == []
+    assert await driver.store.next_delivery_at() is None
+    await driver.store.chat_found(CHAT, at=driver.now)
+    assert set(await driver.send()) == {(RESULT, watched.watch.id), (CARD, watched.watch.id)}
+
+
+async def test_the_last_card_of_a_stopped_watch_waits_for_its_lost_chat(driver: Driver):
+    watched = await driver.watch()
+    await driver.store.stop_watch(watched.watch.id, at=driver.now)
+    await driver.store.chat_lost(CHAT, "blocked", at=driver.now)
+
+    assert await driver.send() == []
+    await driver.store.chat_found(CHAT, at=driver.now)
+    assert await driver.send() == [(CARD, watched.watch.id)]
+
+
+async def test_a_found_chat_s_watches_go_on(driver: Driver):
+    watched = await driver.watch()
+    await driver.send()
+    await driver.store.chat_lost(CHAT, "blocked", at=driver.now)
+    driver.wait(3600)
+
+    await driver.store.chat_found(CHAT, at=driver.now)
+
+    (found,) = await driver.store.active_watches(CHAT)
+    assert (found.watch.id, found.task.next_look_at) == (watched.watch.id, driver.now)
+    assert (await driver.store.chat(CHAT) or Chat(id=0, title="")).disabled_reason is None
+    assert await driver.send() == [(CARD, watched.watch.id)]
+
+
+async def test_a_found_chat_gets_the_result_of_a_task_that_ended_meanwhile(driver: Driver):
+    watched = await driver.watch()
+    await driver.watch(chat_id=2)
+    await driver.store.chat_lost(CHAT, "blocked", at=driver.now)
+    await driver.look(watched.task.id, TaskStatus.SUCCEEDED)
+    await driver.send()
+
+    await driver.store.chat_found(CHAT, at=driver.now)
+
+    assert await driver.send() == [(RESULT, watched.watch.id), (CARD, watched.watch.id)]
+
+
+async def test_finding_a_chat_that_was_not_lost_changes_nothing(driver: Driver):
+    await driver.watch()
+    await driver.send()
+
+    await driver.store.chat_found(CHAT, at=driver.now)
+    await driver.store.chat_found(999, at=driver.now)
+
+    assert await driver.send() == []
+
+
+async def test_a_chat_that_asks_is_not_lost_any_more(driver: Driver):
+    first = await driver.watch()
+    await driver.store.chat_lost(CHAT, "blocked", at=driver.now)
+
+    again = await driver.watch()
+    other = await driver.watch("t2")
+
+    assert (again.watch.state, again.is_new) == (WatchState.ACTIVE, False)
+    assert await driver.send() == [(CARD, first.watch.id), (CARD, other.watch.id)]
+
+
+async def test_a_migrated_group_s_watches_follow_it_with_fresh_cards(driver: Driver):
+    watched = await driver.watch()
+    await driver.send()
+    await driver.store.save_chat(Chat(id=CHAT, title="Films", language="zh"))
+
+    await driver.store.migrate_chat(CHAT, NEW, at=driver.now)
+
+    assert await driver.store.watches_of(CHAT, "t1") == []
+    (moved,) = await driver.store.active_watches(NEW)
+    assert (moved.watch.id, moved.watch.card_message_id, moved.watch.card_digest) == (
+        watched.watch.id,
+        None,
+        None,
+    )
+    assert moved.watch.request_message_id is None
+    assert await driver.store.chat(NEW) == Chat(id=NEW, title="Films", language="zh")
+    assert await driver.store.chat(CHAT) is None
+    assert await driver.send() == [(CARD, watched.watch.id)]
+    assert len(await driver.claim_tasks()) == 1
+
+
+async def test_a_result_that_met_the_migration_is_sent_to_the_new_chat(driver: Driver):
+    watched = await driver.watch()
+    await driver.look(watched.task.id, TaskStatus.SUCCEEDED)
+    result = await driver.claim_one(RESULT)
+    await driver.store.note_message(result.delivery.id, 5)
+
+    await driver.store.migrate_chat(CHAT, NEW, at=driver.now)
+    await driver.settle(result, DeliveryState.PENDING)
+
+    again = await driver.claim_one(RESULT)
+    assert (again.watch.chat_id, again.delivery.message_id) == (NEW, None)
+
+
+async def test_a_group_that_was_lost_goes_on_under_its_new_id(driver: Driver):
+    watched = await driver.watch()
+    await driver.store.chat_lost(CHAT, "migrated", at=driver.now)
+
+    await driver.store.migrate_chat(CHAT, NEW, at=driver.now)
+
+    assert await driver.send() == [(CARD, watched.watch.id)]
+
+
+async def test_a_migration_told_twice_changes_nothing_more(driver: Driver):
+    await driver.watch()
+    await driver.store.migrate_chat(CHAT, NEW, at=driver.now)
+    await driver.send()
+
+    await driver.store.migrate_chat(CHAT, NEW, at=driver.now)
+    await driver.store.migrate_chat(NEW, NEW, at=driver.now)
+
+    assert await driver.send() == []
+
+
+@pytest.mark.parametrize("thread_id", [None, 4])
+async def test_two_waiting_watches_of_a_task_become_one_when_their_chats_do(
+    driver: Driver, thread_id: int | None
+):
+    await driver.watch(thread_id=thread_id)
+    new = await driver.watch(chat_id=NEW, thread_id=thread_id)
+    await driver.look(new.task.id, TaskStatus.SUCCEEDED)
+
+    await driver.store.migrate_chat(CHAT, NEW, at=driver.now)
+
+    assert await driver.send() == [(RESULT, new.watch.id), (CARD, new.watch.id)]
+
+
+async def test_a_result_that_the_new_chat_has_is_not_sent_again_for_the_old_one(driver: Driver):
+    old = await driver.watch()
+    await driver.store.chat_lost(CHAT, "migrated", at=driver.now)
+    await driver.watch(chat_id=NEW)
+    await driver.look(old.task.id, TaskStatus.SUCCEEDED)
+    await driver.send()
+
+    await driver.store.migrate_chat(CHAT, NEW, at=driver.now)
+
+    assert await driver.send() == []
+    (left,) = await driver.store.watches_of(NEW, "t1")
+    assert left.watch.state is WatchState.FINISHED
+
+
+async def test_a_waiting_watch_outlives_the_stopped_one_of_the_new_chat(driver: Driver):
+    old = await driver.watch()
+    new = await driver.watch(chat_id=NEW)
+    await driver.store.stop_watch(new.watch.id, at=driver.now)
+    await driver.look(old.task.id, TaskStatus.SUCCEEDED)
+
+    await driver.store.migrate_chat(CHAT, NEW, at=driver.now)
+
+    assert await driver.send() == [(RESULT, old.watch.id), (CARD, old.watch.id)]
+
+
+async def test_a_notice_told_in_the_old_chat_is_told_in_the_new(driver: Driver):
+    watched = await driver.watch()
+    await driver.key_trouble(watched.task.id)
+    await driver.send()
+    await driver.store.migrate_chat(CHAT, NEW, at=driver.now)
+
+    await driver.key_trouble(watched.task.id)
+
+    assert NOTICE not in {kind for kind, _ in await driver.send()}

@@ -1,0 +1,262 @@
+"""What the clock asks of the archive."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+from storage.models import (
+    Cause,
+    DeliveryKind,
+    EventKind,
+    Media,
+    Snapshot,
+    TaskError,
+    TaskStatus,
+    Trouble,
+)
+from tests.contract.store.driver import CHAT, LEASE_S, Driver
+
+CARD, RESULT, NOTICE = DeliveryKind.CARD, DeliveryKind.RESULT, DeliveryKind.NOTICE
+
+
+async def test_a_claimed_task_is_leased_until_the_lease_runs_out(driver: Driver):
+    await driver.watch()
+
+    (task,) = await driver.claim_tasks()
+
+    assert task.lease_until == driver.later(LEASE_S)
+    assert await driver.claim_tasks() == []
+    assert await driver.store.next_due(["wan"], at=driver.now) == driver.later(LEASE_S)
+    driver.wait(LEASE_S)
+    assert [again.id for again in await driver.claim_tasks()] == [task.id]
+
+
+async def test_tasks_are_claimed_longest_overdue_first(driver: Driver):
+    order = []
+    for provider, external_id in [("wan", "b"), ("veo", "z"), ("wan", "a")]:
+        order.append((await driver.watch(external_id, provider=provider)).task.id)
+        driver.wait(1)
+
+    claimed = await driver.store.claim_due({"veo": 5, "wan": 5}, at=driver.now, lease_s=1)
+
+    assert [task.id for task in claimed] == order
+
+
+async def test_claims_keep_to_each_provider_s_quota(driver: Driver):
+    for provider in ("wan", "veo", "sora"):
+        for number in range(3):
+            await driver.watch(f"t{number}", provider=provider)
+
+    claimed = await driver.store.claim_due({"wan": 2, "veo": 0}, at=driver.now, lease_s=1)
+
+    assert [task.ref.provider for task in claimed] == ["wan", "wan"]
+
+
+async def test_a_task_whose_next_look_is_later_is_not_claimed(driver: Driver):
+    watched = await driver.watch()
+    await driver.look(watched.task.id, TaskStatus.RUNNING, next_s=30)
+
+    assert await driver.claim_tasks() == []
+    assert await driver.store.next_due(["veo", "wan"], at=driver.now) == driver.later(30)
+    driver.wait(30)
+    assert len(await driver.claim_tasks()) == 1
+
+
+async def test_next_due_knows_only_the_providers_named(driver: Driver):
+    await driver.watch()
+
+    assert await driver.store.next_due(["veo"], at=driver.now) is None
+    assert await driver.store.next_due([], at=driver.now) is None
+
+
+async def test_what_a_look_found_comes_back_as_it_was_written(driver: Driver):
+    watched = await driver.watch()
+    (task,) = await driver.claim_tasks()
+    snapshot = Snapshot(
+        status=TaskStatus.FAILED,
+        raw_status="FAIL",
+        progress=33.5,
+        progress_measured=True,
+        media=Media(url="https://host/a?sig=%2B", needs_auth=True, inline=True, expires_at=driver.later(9)),
+        error=TaskError(message="太长 🎬", code="E1", cause=Cause.BAD_INPUT),
+        prompt="cut within a surrogate pair \ud83c",
+        model="m",
+        submitted_at=driver.later(-3),
+        started_at=driver.later(-2),
+        finished_at=driver.now + timedelta(microseconds=1),
+        video_s=5.0,
+        width=1280,
+        height=720,
+        queue_position=4,
+    )
+    after = replace(
+        task,
+        status=TaskStatus.RUNNING,
+        snapshot=snapshot,
+        trouble=Trouble(cause=Cause.UNREACHABLE, message="refused", since=driver.later(0.123456)),
+        last_look_at=driver.later(0.000001),
+        next_look_at=driver.later(7.654321),
+        failures=3,
+    )
+
+    assert await driver.store.apply(after, [])
+
+    written = replace(after, lease_until=None, version=task.version + 1)
+    assert await driver.store.task(watched.task.id) == written
+
+
+async def test_a_look_frees_its_lease(driver: Driver):
+    watched = await driver.watch()
+    await driver.look(watched.task.id, TaskStatus.RUNNING, next_s=0)
+
+    assert [task.id for task in await driver.claim_tasks()] == [watched.task.id]
+
+
+async def test_an_ended_task_is_never_due_again(driver: Driver):
+    watched = await driver.watch()
+    (task,) = await driver.claim_tasks()
+    after, events = driver.seen(task, TaskStatus.SUCCEEDED)
+
+    await driver.store.apply(replace(after, next_look_at=driver.now), events)
+
+    assert await driver.store.next_due(["wan"], at=driver.now) is None
+    assert watched.task.id == task.id
+
+
+async def test_the_later_of_two_looks_at_once_is_not_written(driver: Driver):
+    watched = await driver.watch()
+    await driver.send()
+    (early,) = await driver.claim_tasks()
+    driver.wait(LEASE_S)
+    (late,) = await driver.claim_tasks()
+    assert await driver.store.apply(*driver.seen(late, TaskStatus.RUNNING))
+    await driver.send()
+
+    assert not await driver.store.apply(*driver.seen(early, TaskStatus.SUCCEEDED))
+
+    task = await driver.store.task(watched.task.id)
+    assert task is not None
+    assert (task.status, task.version) == (TaskStatus.RUNNING, late.version + 1)
+    assert await driver.send() == []
+
+
+async def test_a_look_that_came_too_late_frees_the_lease_and_the_task_is_due_again(driver: Driver):
+    watched = await driver.watch()
+    (early,) = await driver.claim_tasks()
+    driver.wait(LEASE_S)
+    await driver.claim_tasks()
+
+    assert not await driver.store.apply(*driver.seen(early, TaskStatus.RUNNING))
+
+    assert [task.id for task in await driver.claim_tasks()] == [watched.task.id]
+
+
+async def test_a_look_at_a_task_that_nobody_watches_any_more_leaves_no_next_look(driver: Driver):
+    watched = await driver.watch()
+    (task,) = await driver.claim_tasks()
+    await driver.store.stop_watch(watched.watch.id, at=driver.now)
+
+    assert await driver.store.apply(*driver.seen(task, TaskStatus.RUNNING))
+
+    assert await driver.store.next_due(["wan"], at=driver.now) is None
+    assert (await driver.store.task(task.id) or task).status is TaskStatus.RUNNING
+
+
+async def test_every_active_watch_hears_of_the_end(driver: Driver):
+    first = await driver.watch()
+    second = await driver.watch(thread_id=4)
+    stopped = await driver.watch(chat_id=2)
+    await driver.store.stop_watch(stopped.watch.id, at=driver.now)
+    await driver.send()
+
+    await driver.look(first.task.id, TaskStatus.SUCCEEDED)
+
+    assert sorted(await driver.send()) == sorted(
+        (kind, one.watch.id) for kind in (CARD, RESULT) for one in (first, second)
+    )
+
+
+async def test_two_events_that_both_tell_the_card_make_one_card(driver: Driver):
+    watched = await driver.watch()
+    await driver.send()
+
+    await driver.look(watched.task.id, TaskStatus.RUNNING, EventKind.RECOVERED, EventKind.PROGRESS)
+
+    assert await driver.send() == [(CARD, watched.watch.id)]
+
+
+async def test_a_look_that_changed_nothing_tells_nothing(driver: Driver):
+    await driver.watch()
+    await driver.send()
+    (task,) = await driver.claim_tasks()
+    after, _ = driver.seen(task, TaskStatus.UNKNOWN)
+
+    assert await driver.store.apply(after, [])
+
+    assert await driver.send() == []
+
+
+async def test_a_newer_card_takes_the_place_of_the_one_that_waits(driver: Driver):
+    watched = await driver.watch("old")
+    driver.wait(1)
+    other = await driver.watch("other")
+    driver.wait(1)
+    await driver.look(watched.task.id, TaskStatus.RUNNING)
+
+    claimed = await driver.claim()
+
+    assert [outgoing.watch.id for outgoing in claimed] == [watched.watch.id, other.watch.id]
+    assert claimed[0].delivery.created_at == watched.watch.created_at
+    assert claimed[0].task.status is TaskStatus.RUNNING
+
+
+async def test_a_notice_goes_to_each_chat_and_topic_once_per_provider_and_cause(driver: Driver):
+    first = await driver.watch("a")
+    same_chat = await driver.watch("b")
+    topic = await driver.watch("b", thread_id=3)
+    other_chat = await driver.watch("b", chat_id=2)
+    other_provider = await driver.watch("c", provider="veo")
+
+    for task_id in (first.task.id, same_chat.task.id, other_provider.task.id):
+        await driver.key_trouble(task_id)
+
+    told = [watch_id for kind, watch_id in await driver.send() if kind is NOTICE]
+    assert sorted(told) == sorted(one.watch.id for one in (first, topic, other_chat, other_provider))
+    await driver.key_trouble(first.task.id, Cause.KEY_EXHAUSTED)
+    assert (NOTICE, first.watch.id) in await driver.send()
+
+
+async def test_a_provider_that_recovered_may_give_notice_again(driver: Driver):
+    watched = await driver.watch("a")
+    other = await driver.watch("b", provider="veo")
+    await driver.key_trouble(watched.task.id)
+    await driver.key_trouble(other.task.id)
+    await driver.send()
+
+    await driver.look(watched.task.id, TaskStatus.RUNNING, EventKind.RECOVERED)
+    await driver.key_trouble(watched.task.id)
+    await driver.key_trouble(other.task.id)
+
+    assert [one for one in await driver.send() if one[0] is NOTICE] == [(NOTICE, watched.watch.id)]
+
+
+async def test_a_notice_that_was_overtaken_unsent_counts_as_not_told(driver: Driver):
+    watched = await driver.watch("a")
+    other = await driver.watch("b")
+    await driver.key_trouble(watched.task.id)
+    await driver.store.stop_watch(watched.watch.id, at=driver.now)
+
+    await driver.key_trouble(other.task.id)
+
+    assert [one for one in await driver.send() if one[0] is NOTICE] == [(NOTICE, other.watch.id)]
+
+
+async def test_versions_only_rise(driver: Driver):
+    watched = await driver.watch()
+    versions = [watched.task.version]
+    for status in (TaskStatus.QUEUED, TaskStatus.NOT_FOUND):
+        await driver.look(watched.task.id, status)
+        versions.append((await driver.store.task(watched.task.id) or watched.task).version)
+    await driver.send()
+    versions.append((await driver.watch(chat_id=CHAT)).task.version)
+
+    assert versions == sorted(set(versions))

@@ -1,0 +1,100 @@
+"""What is asked of the archive as a whole."""
+
+from storage.models import TaskStatus
+from tests.contract.store.driver import CHAT, Driver
+
+
+async def test_stats_count_by_status_and_state(driver: Driver):
+    await driver.watch("a")
+    ended = await driver.watch("b")
+    await driver.send()
+    await driver.look(ended.task.id, TaskStatus.SUCCEEDED)
+    await driver.claim(1)
+
+    stats = await driver.store.stats()
+
+    assert {name: count for name, count in stats.tasks.items() if count} == {"unknown": 1, "succeeded": 1}
+    assert {name: count for name, count in stats.watches.items() if count} == {"active": 2}
+    assert {name: count for name, count in stats.deliveries.items() if count} == {
+        "sent": 2,
+        "sending": 1,
+        "pending": 1,
+    }
+
+
+async def test_stats_of_an_empty_archive_name_every_state(driver: Driver):
+    stats = await driver.store.stats()
+
+    assert set(stats.tasks) == {str(status) for status in TaskStatus}
+    assert not any((*stats.tasks.values(), *stats.watches.values(), *stats.deliveries.values()))
+
+
+async def test_a_sound_archive_passes_its_check(driver: Driver):
+    await driver.watch()
+
+    await driver.store.check()
+
+    assert len(await driver.store.active_watches(CHAT)) == 1
+
+
+async def test_pruning_forgets_what_ended_before_then(driver: Driver):
+    ended = await driver.watch("ended")
+    stopped = await driver.watch("stopped")
+    await driver.look(ended.task.id, TaskStatus.SUCCEEDED)
+    await driver.store.stop_watch(stopped.watch.id, at=driver.now)
+    await driver.send()
+    driver.wait(100)
+
+    assert await driver.store.prune(older_than=driver.now) == 2
+
+    assert await driver.store.task(ended.task.id) is None
+    assert await driver.store.watches_of(CHAT, "ended") == []
+    assert not any((await driver.store.stats()).deliveries.values())
+
+
+async def test_pruning_keeps_what_is_newer(driver: Driver):
+    ended = await driver.watch()
+    driver.wait(100)
+    await driver.look(ended.task.id, TaskStatus.SUCCEEDED)
+    await driver.send()
+
+    assert await driver.store.prune(older_than=driver.later(-1)) == 0
+
+    assert len(await driver.store.watches_of(CHAT, "t1")) == 1
+
+
+async def test_pruning_keeps_what_somebody_waits_for(driver: Driver):
+    waiting = await driver.watch("waiting")
+    lost = await driver.watch("lost", chat_id=2)
+    untold = await driver.watch("untold")
+    await driver.store.chat_lost(2, "blocked", at=driver.now)
+    await driver.look(untold.task.id, TaskStatus.SUCCEEDED)
+    driver.wait(100)
+
+    assert await driver.store.prune(older_than=driver.now) == 0
+
+    for watched in (waiting, lost, untold):
+        assert await driver.store.task(watched.task.id) is not None
+    assert {watch_id for _, watch_id in await driver.send()} == {waiting.watch.id, untold.watch.id}
+
+
+async def test_a_forgotten_watch_s_id_is_not_given_to_another(driver: Driver):
+    first = await driver.watch()
+    await driver.store.stop_watch(first.watch.id, at=driver.now)
+    await driver.send()
+    driver.wait(100)
+    await driver.store.prune(older_than=driver.now)
+
+    second = await driver.watch("t2")
+
+    assert second.watch.id > first.watch.id
+    assert second.task.id > first.task.id
+
+
+async def test_a_store_that_closes_gives_back_what_it_had_in_hand(driver: Driver):
+    await driver.watch()
+    await driver.claim_tasks()
+    await driver.claim()
+
+    await driver.store.close()
+    await driver.store.close()

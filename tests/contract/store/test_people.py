@@ -1,0 +1,281 @@
+"""What people ask of the archive."""
+
+import pytest
+
+from storage.models import DeliveryKind, DeliveryState, TaskStatus, WatchState
+from tests.contract.store.driver import CHAT, LEASE_S, Driver
+
+CARD, RESULT, NOTICE = DeliveryKind.CARD, DeliveryKind.RESULT, DeliveryKind.NOTICE
+
+
+async def test_a_new_watch_has_a_card_to_send_and_a_task_that_is_due(driver: Driver):
+    watched = await driver.watch(thread_id=5)
+
+    assert watched.is_new
+    assert (watched.watch.chat_id, watched.watch.thread_id) == (CHAT, 5)
+    assert (watched.watch.state, watched.watch.request_message_id) == (WatchState.ACTIVE, 7)
+    assert (watched.task.status, watched.task.next_look_at) == (TaskStatus.UNKNOWN, driver.now)
+    assert await driver.store.next_due(["wan"], at=driver.now) == driver.now
+    (outgoing,) = await driver.claim()
+    assert (outgoing.delivery.kind, outgoing.watch, outgoing.task) == (CARD, watched.watch, watched.task)
+
+
+@pytest.mark.parametrize("thread_id", [None, 5])
+async def test_the_same_task_in_the_same_chat_and_topic_is_the_same_watch(
+    driver: Driver, thread_id: int | None
+):
+    first = await driver.watch(thread_id=thread_id)
+    again = await driver.watch(thread_id=thread_id, message_id=8)
+
+    assert (again.watch, again.is_new) == (first.watch, False)
+    assert await driver.send() == [(CARD, first.watch.id)]
+
+
+async def test_a_task_watched_from_several_chats_and_topics_is_one_task(driver: Driver):
+    watched = [
+        await driver.watch(chat_id=chat, thread_id=topic) for chat, topic in [(1, None), (1, 2), (3, None)]
+    ]
+
+    assert len({one.watch.id for one in watched}) == 3
+    assert len({one.task.id for one in watched}) == 1
+    assert len(await driver.claim_tasks()) == 1
+
+
+async def test_ids_that_differ_in_case_or_provider_are_different_tasks(driver: Driver):
+    watched = [await driver.watch("a"), await driver.watch("A"), await driver.watch("a", provider="veo")]
+
+    assert len({one.task.id for one in watched}) == 3
+
+
+async def test_a_new_watch_makes_a_task_due_whose_next_look_is_far_off(driver: Driver):
+    watched = await driver.watch()
+    await driver.look(watched.task.id, TaskStatus.RUNNING, next_s=3600)
+
+    other = await driver.watch(chat_id=2)
+
+    assert other.task.next_look_at == driver.now
+    assert other.task.status is TaskStatus.RUNNING
+
+
+async def test_a_new_watch_during_a_look_hears_what_the_look_found(driver: Driver):
+    first = await driver.watch()
+    (task,) = await driver.claim_tasks()
+    second = await driver.watch(chat_id=2)
+
+    assert await driver.store.apply(*driver.seen(task, TaskStatus.SUCCEEDED))
+    sent = await driver.send()
+
+    assert {(RESULT, first.watch.id), (RESULT, second.watch.id)} <= set(sent)
+
+
+@pytest.mark.parametrize("status", [TaskStatus.SUCCEEDED, TaskStatus.FAILED, TaskStatus.CANCELLED])
+async def test_a_new_watch_of_an_ended_task_gets_card_and_result_at_once(driver: Driver, status: TaskStatus):
+    first = await driver.watch()
+    await driver.look(first.task.id, status)
+    await driver.send()
+
+    second = await driver.watch(chat_id=2)
+
+    assert (second.task.status, second.task.next_look_at) == (status, None)
+    assert await driver.send() == [(RESULT, second.watch.id), (CARD, second.watch.id)]
+
+
+@pytest.mark.parametrize("status", [TaskStatus.SUCCEEDED, TaskStatus.FAILED, TaskStatus.CANCELLED])
+async def test_a_watch_whose_result_was_delivered_comes_back_unchanged(driver: Driver, status: TaskStatus):
+    first = await driver.watch()
+    await driver.look(first.task.id, status)
+    await driver.send()
+
+    again = await driver.watch(message_id=99)
+
+    assert (again.watch.id, again.is_new) == (first.watch.id, False)
+    assert (again.watch.state, again.watch.request_message_id) == (WatchState.FINISHED, 7)
+    assert await driver.send() == []
+
+
+async def test_a_watch_whose_result_was_given_up_starts_anew(driver: Driver):
+    first = await driver.watch()
+    await driver.look(first.task.id, TaskStatus.SUCCEEDED)
+    await driver.settle(await driver.claim_one(RESULT), DeliveryState.DEAD)
+
+    again = await driver.watch()
+
+    assert (again.watch.id, again.is_new) == (first.watch.id, True)
+    assert await driver.send() == [(RESULT, first.watch.id), (CARD, first.watch.id)]
+
+
+@pytest.mark.parametrize("status", [TaskStatus.EXPIRED, TaskStatus.NOT_FOUND])
+@pytest.mark.parametrize("chat_id", [CHAT, 2])
+async def test_a_task_that_the_gateway_did_not_know_is_looked_at_anew(
+    driver: Driver, status: TaskStatus, chat_id: int
+):
+    first = await driver.watch()
+    await driver.look(first.task.id, status)
+    await driver.send()
+    driver.wait(10)
+
+    again = await driver.watch(chat_id=chat_id)
+
+    assert again.is_new
+    assert (again.watch.card_message_id, again.watch.created_at) == (None, driver.now)
+    assert (again.task.id, again.task.status) == (first.task.id, TaskStatus.UNKNOWN)
+    assert (again.task.snapshot, again.task.last_look_at) == (None, None)
+    assert (again.task.registered_at, again.task.next_look_at) == (driver.now, driver.now)
+    assert await driver.send() == [(CARD, again.watch.id)]
+
+
+async def test_a_chat_that_was_told_not_found_gets_the_result_of_the_task_that_came_later(driver: Driver):
+    first = await driver.watch()
+    await driver.look(first.task.id, TaskStatus.NOT_FOUND)
+    await driver.send()
+    await driver.watch(chat_id=2)
+    await driver.look(first.task.id, TaskStatus.SUCCEEDED)
+    await driver.send()
+
+    again = await driver.watch()
+
+    assert again.is_new
+    assert await driver.send() == [(RESULT, first.watch.id), (CARD, first.watch.id)]
+
+
+async def test_a_not_found_that_was_not_told_yet_is_overtaken_by_the_new_look(driver: Driver):
+    first = await driver.watch()
+    await driver.look(first.task.id, TaskStatus.NOT_FOUND)
+    second = await driver.watch(chat_id=2)
+
+    assert {kind for kind, _ in await driver.send()} == {CARD}
+    await driver.look(first.task.id, TaskStatus.SUCCEEDED)
+    assert {(RESULT, first.watch.id), (RESULT, second.watch.id)} <= set(await driver.send())
+
+
+async def test_active_watches_come_oldest_first_and_only_from_the_chat(driver: Driver):
+    old = await driver.watch("b")
+    driver.wait(1)
+    new = await driver.watch("a")
+    gone = await driver.watch("c")
+    await driver.watch("d", chat_id=2)
+    await driver.store.stop_watch(gone.watch.id, at=driver.now)
+
+    assert [one.watch.id for one in await driver.store.active_watches(CHAT)] == [old.watch.id, new.watch.id]
+
+
+async def test_watches_of_an_id_come_newest_first_whatever_their_state(driver: Driver):
+    stopped = await driver.watch("x")
+    await driver.store.stop_watch(stopped.watch.id, at=driver.now)
+    driver.wait(1)
+    other = await driver.watch("x", provider="veo", thread_id=3)
+    await driver.watch("y")
+    await driver.watch("x", chat_id=2)
+
+    found = await driver.store.watches_of(CHAT, "x")
+
+    assert [one.watch.id for one in found] == [other.watch.id, stopped.watch.id]
+    assert [one.task.ref.provider for one in found] == ["veo", "wan"]
+
+
+async def test_a_stopped_watch_shows_it_on_its_card_and_its_task_rests(driver: Driver):
+    watched = await driver.watch()
+    await driver.send()
+
+    assert await driver.store.stop_watch(watched.watch.id, at=driver.now)
+
+    outgoing = await driver.claim_one(CARD)
+    assert outgoing.watch.state is WatchState.STOPPED
+    assert outgoing.task.next_look_at is None
+    assert await driver.claim_tasks() == []
+
+
+async def test_a_watch_is_stopped_once(driver: Driver):
+    watched = await driver.watch()
+
+    assert await driver.store.stop_watch(watched.watch.id, at=driver.now)
+    assert not await driver.store.stop_watch(watched.watch.id, at=driver.now)
+    assert not await driver.store.stop_watch(12345, at=driver.now)
+
+
+async def test_a_task_that_another_chat_watches_goes_on_when_one_stops(driver: Driver):
+    first = await driver.watch()
+    await driver.watch(chat_id=2)
+
+    await driver.store.stop_watch(first.watch.id, at=driver.now)
+
+    assert [task.id for task in await driver.claim_tasks()] == [first.task.id]
+
+
+@pytest.mark.parametrize("claimed", [False, True])
+async def test_stopping_overtakes_the_result_that_was_not_sent(driver: Driver, claimed: bool):
+    watched = await driver.watch()
+    await driver.look(watched.task.id, TaskStatus.SUCCEEDED)
+    in_hand = await driver.claim() if claimed else []
+
+    await driver.store.stop_watch(watched.watch.id, at=driver.now)
+    for outgoing in in_hand:
+        await driver.settle(outgoing, DeliveryState.PENDING)
+    driver.wait(LEASE_S)
+
+    assert await driver.send() == [(CARD, watched.watch.id)]
+    (found,) = await driver.store.watches_of(CHAT, "t1")
+    assert found.watch.state is WatchState.STOPPED
+    assert (await driver.store.stats()).deliveries["dead"] == 1
+
+
+async def test_a_stopped_watch_starts_anew(driver: Driver):
+    first = await driver.watch()
+    await driver.send()
+    await driver.store.stop_watch(first.watch.id, at=driver.now)
+    driver.wait(5)
+
+    again = await driver.watch(message_id=8)
+
+    assert again.is_new
+    assert (again.watch.id, again.watch.state) == (first.watch.id, WatchState.ACTIVE)
+    assert (again.watch.card_message_id, again.watch.card_digest) == (None, None)
+    assert (again.watch.request_message_id, again.watch.created_at) == (8, driver.now)
+    assert again.task.next_look_at == driver.now
+    assert await driver.send() == [(CARD, first.watch.id)]
+
+
+async def test_the_card_on_its_way_when_a_watch_starts_anew_does_not_become_the_fresh_card(driver: Driver):
+    first = await driver.watch()
+    old_card = await driver.claim_one(CARD)
+    await driver.store.stop_watch(first.watch.id, at=driver.now)
+    await driver.watch()
+
+    await driver.settle(old_card, message_id=55, digest="old")
+
+    assert (await driver.claim_one(CARD)).watch.card_message_id is None
+
+
+async def test_a_stopped_watch_of_an_ended_task_gets_the_result_when_it_starts_anew(driver: Driver):
+    first = await driver.watch()
+    await driver.store.stop_watch(first.watch.id, at=driver.now)
+    await driver.watch(chat_id=2)
+    await driver.look(first.task.id, TaskStatus.SUCCEEDED)
+    await driver.send()
+
+    await driver.watch()
+
+    assert await driver.send() == [(RESULT, first.watch.id), (CARD, first.watch.id)]
+
+
+async def test_a_look_now_makes_a_task_due(driver: Driver):
+    watched = await driver.watch()
+    await driver.look(watched.task.id, TaskStatus.RUNNING, next_s=600)
+    driver.wait(1)
+
+    await driver.store.look_now(watched.task.id, at=driver.now)
+
+    assert [task.id for task in await driver.claim_tasks()] == [watched.task.id]
+
+
+async def test_a_look_now_leaves_an_ended_task_alone(driver: Driver):
+    watched = await driver.watch()
+    await driver.look(watched.task.id, TaskStatus.FAILED)
+
+    await driver.store.look_now(watched.task.id, at=driver.now)
+
+    assert await driver.claim_tasks() == []
+
+
+async def test_an_unknown_task_is_none(driver: Driver):
+    assert await driver.store.task(1) is None

@@ -1,0 +1,121 @@
+"""Databases of every age come to the present schema, or are refused with a clear word."""
+
+import asyncio
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from storage.errors import StoreCorrupt, StoreFromFuture, StoreUnavailable
+from storage.sqlite.connection import Database
+from storage.sqlite.migrate import APPLICATION_ID, Migration, bundled_migrations, migrate
+from storage.sqlite.store import SqliteStore
+
+FIRST = Migration(number=1, script=f"PRAGMA application_id = {APPLICATION_ID};\nCREATE TABLE first (a);\n")
+
+
+async def ask(database: Database, sql: str) -> list[object]:
+    async with database.reading() as tx:
+        return [row[0] for row in await tx.all(sql)]
+
+
+async def tables(database: Database) -> list[object]:
+    return await ask(database, "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")
+
+
+def test_the_migrations_are_numbered_without_gaps():
+    numbers = [migration.number for migration in bundled_migrations()]
+
+    assert numbers == list(range(1, len(numbers) + 1))
+    assert numbers
+
+
+async def test_an_empty_file_becomes_a_database_of_the_present_schema(database: Database):
+    await migrate(database, bundled_migrations())
+
+    assert {"tasks", "watches", "events", "deliveries", "chats"} <= set(await tables(database))
+    assert await ask(database, "PRAGMA user_version") == [bundled_migrations()[-1].number]
+
+
+async def test_migrating_again_changes_nothing(database: Database):
+    await migrate(database, [FIRST])
+    await migrate(database, [FIRST])
+
+    assert await tables(database) == ["first"]
+
+
+async def test_only_what_is_missing_is_applied(database: Database):
+    await migrate(database, [FIRST])
+    await migrate(database, [FIRST, Migration(number=2, script="ALTER TABLE first RENAME TO second;")])
+
+    assert await tables(database) == ["second"]
+    assert await ask(database, "PRAGMA user_version") == [2]
+
+
+async def test_a_migration_that_fails_leaves_the_schema_before_it(database: Database):
+    broken = Migration(number=2, script="CREATE TABLE second (b);\nCREATE TABLE first (a);\n")
+
+    with pytest.raises(StoreUnavailable, match="table first already exists"):
+        await migrate(database, [FIRST, broken])
+
+    assert await tables(database) == ["first"]
+    assert await ask(database, "PRAGMA user_version") == [1]
+
+
+async def test_statements_may_hold_semicolons_in_their_texts_and_triggers():
+    script = """
+    INSERT INTO a VALUES ('x;
+    y'); -- a word; to the reader
+    CREATE TRIGGER t AFTER INSERT ON a BEGIN
+        DELETE FROM a;
+        DELETE FROM b;
+    END;
+    """
+
+    assert len(list(Migration(number=1, script=script).statements())) == 2
+
+
+async def test_a_database_of_a_newer_program_is_refused_untouched(tmp_path: Path):
+    path = tmp_path / "a.db"
+    await (await SqliteStore.open(path)).close()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA user_version = 999")
+
+    with pytest.raises(StoreFromFuture, match=r"a\.db was made by a newer version .*schema is 999"):
+        await SqliteStore.open(path)
+
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (999,)
+
+
+@pytest.mark.parametrize("version", [0, 1])
+async def test_a_database_of_another_program_is_refused_untouched(tmp_path: Path, version: int):
+    path = tmp_path / "a.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE tasks (theirs TEXT)")
+        connection.execute(f"PRAGMA user_version = {version}")
+
+    with pytest.raises(StoreCorrupt, match=r"a\.db is a database of another program"):
+        await SqliteStore.open(path)
+
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("tasks",)]
+
+
+async def test_a_damaged_database_is_corrupt(tmp_path: Path):
+    path = tmp_path / "a.db"
+    await (await SqliteStore.open(path)).close()
+    sound = path.read_bytes()
+    path.write_bytes(sound[:4096] + b"\xff" * (len(sound) - 4096))
+
+    with pytest.raises(StoreCorrupt, match=r"a\.db is damaged"):
+        await SqliteStore.open(path)
+
+
+async def test_two_that_open_a_new_file_at_once_make_it_once(tmp_path: Path):
+    stores = await asyncio.gather(*(SqliteStore.open(tmp_path / "a.db") for _ in range(2)))
+
+    for store in stores:
+        await store.check()
+        await store.close()

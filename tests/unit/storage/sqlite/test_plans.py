@@ -1,0 +1,87 @@
+"""The queries that every turn of a loop asks go by an index, however large the tables are."""
+
+import sqlite3
+from collections.abc import AsyncIterator, Iterable
+from typing import Any
+
+import pytest
+
+from storage.models import OPEN
+from storage.sqlite import deliveries, tasks, watches
+from storage.sqlite.connection import Database, Transaction
+from storage.sqlite.migrate import bundled_migrations, migrate
+from tests.contract.store.driver import LEASE_S, NOON
+
+ORDERED = ("deliveries_in_turn", "deliveries_ready")  # walked from the start, as far as the limit
+
+
+class Explaining(Transaction):
+    """Notes the plan of each statement that it runs."""
+
+    def __init__(self, tx: Transaction) -> None:
+        self._tx = tx
+        self.plan: list[str] = []
+
+    async def all(self, sql: str, parameters: Iterable[Any] = ()) -> list[sqlite3.Row]:
+        self.plan += [row["detail"] for row in await self._tx.all(f"EXPLAIN QUERY PLAN {sql}", parameters)]
+        return await self._tx.all(sql, parameters)
+
+    async def run(self, sql: str, parameters: Iterable[Any] = ()) -> None:
+        await self.all(sql, parameters)
+
+    def scans(self) -> list[str]:
+        """The steps that read a whole table."""
+        return [
+            step
+            for step in self.plan
+            if step.startswith("SCAN")
+            and "json_each" not in step
+            and not any(step.endswith(f"USING INDEX {index}") for index in ORDERED)
+        ]
+
+
+@pytest.fixture
+async def explaining(database: Database) -> AsyncIterator[Explaining]:
+    await migrate(database, bundled_migrations())
+    async with database.transaction() as tx:
+        yield Explaining(tx)
+
+
+async def test_tasks_are_claimed_by_index(explaining: Explaining):
+    await tasks.claim_due(explaining, {"wan": 5}, owner="me", at=NOON, lease_s=LEASE_S)
+
+    assert any("tasks_claimable" in step for step in explaining.plan)
+    assert explaining.scans() == []
+
+
+async def test_the_next_due_task_is_found_by_index(explaining: Explaining):
+    await tasks.next_due(explaining, ["wan"])
+
+    assert any("tasks_claimable" in step for step in explaining.plan)
+    assert explaining.scans() == []
+
+
+async def test_deliveries_are_claimed_in_the_order_of_an_index(explaining: Explaining):
+    await deliveries.claim(explaining, 5, OPEN, owner="me", at=NOON, lease_s=LEASE_S)
+
+    assert any("deliveries_in_turn" in step for step in explaining.plan)
+    assert not any("TEMP B-TREE" in step for step in explaining.plan)
+    assert explaining.scans() == []
+
+
+async def test_the_next_delivery_is_found_in_the_order_of_an_index(explaining: Explaining):
+    await deliveries.next_ready(explaining, OPEN)
+
+    assert any("deliveries_ready" in step for step in explaining.plan)
+    assert not any("TEMP B-TREE" in step for step in explaining.plan)
+    assert explaining.scans() == []
+
+
+async def test_the_steps_of_a_look_go_by_index(explaining: Explaining):
+    await watches.active_ids(explaining, 1)
+    await tasks.rest_unwatched(explaining, [1])
+    await tasks.make_due(explaining, [1], at=NOON)
+    await deliveries.enqueue_results(explaining, [1], at=NOON)
+    await watches.refresh_cards(explaining, older_than=NOON, at=NOON)
+
+    assert explaining.scans() == []

@@ -1,0 +1,50 @@
+"""DATABASE_URL names the archive."""
+
+from pathlib import Path
+
+import pytest
+
+from storage.errors import StoreUnavailable
+from storage.factory import open_store
+
+
+async def test_an_absolute_path_is_opened_and_its_folder_is_made(tmp_path: Path):
+    store = await open_store(f"sqlite:///{tmp_path}/deep/er/a.db")
+    await store.close()
+
+    assert (tmp_path / "deep" / "er" / "a.db").is_file()
+
+
+async def test_three_slashes_name_a_path_relative_to_the_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+
+    store = await open_store("sqlite:///data/a.db")
+    await store.close()
+
+    assert (tmp_path / "data" / "a.db").is_file()
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["", "sqlite:", "sqlite://", "sqlite:///", "sqlite:///:memory:", "postgres://me:hunter2@host/db", "a.db"],
+)
+async def test_what_names_no_sqlite_file_is_refused_without_being_repeated(url: str):
+    with pytest.raises(StoreUnavailable, match=r"sqlite:///relative\.db") as refusal:
+        await open_store(url)
+
+    assert "hunter2" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("below", ["a.db", "folder/a.db"])
+async def test_a_path_below_a_file_is_unavailable(tmp_path: Path, below: str):
+    (tmp_path / "file").write_text("")
+
+    with pytest.raises(StoreUnavailable, match=r"file/.*a\.db cannot be made"):
+        await open_store(f"sqlite:///{tmp_path}/file/{below}")
+
+
+async def test_a_directory_is_unavailable(tmp_path: Path):
+    with pytest.raises(StoreUnavailable, match="cannot be opened"):
+        await open_store(f"sqlite:///{tmp_path}")
