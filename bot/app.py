@@ -25,8 +25,9 @@ from bot.health import Health, serve
 from bot.outbox.courier import Courier
 from bot.outbox.download import Downloader
 from bot.outbox.housekeeping import Housekeeper
+from bot.outbox.larder import LOCAL_UPLOAD_LIMIT, UPLOAD_LIMIT, Larder
 from bot.outbox.sender import Sender
-from bot.outbox.video import LOCAL_UPLOAD_LIMIT, UPLOAD_LIMIT, Ladder
+from bot.outbox.video import Ladder
 from bot.polling.budget import Budget
 from bot.polling.scheduler import Line, Scheduler
 from bot.providers import catalog as providers
@@ -128,12 +129,19 @@ async def _house(settings: Settings, store: Store, cadence: Cadence) -> AsyncIte
     wellness = Health(store, telemetry)
     async with AsyncExitStack() as stack:
         client = await stack.enter_async_context(provider_client(settings))
-        downloader = await stack.enter_async_context(_downloader(settings))
+        downloader = await stack.enter_async_context(
+            Downloader(allow_private=settings.download_allow_private, proxy=settings.download_proxy)
+        )
         catalog = providers.build(settings.provider_configs, client)
         application = _application(settings, _door(settings, service, catalog, wellness))
         sender = Sender(application.bot, local_mode=settings.telegram_local_mode)
-        limit = LOCAL_UPLOAD_LIMIT if settings.telegram_local_mode else UPLOAD_LIMIT
-        ladder = Ladder(store, sender, catalog, downloader, clock=utc_now, limit=limit)
+        larder = Larder(
+            settings.data_folder / "downloads",
+            downloader,
+            catalog,
+            limit=LOCAL_UPLOAD_LIMIT if settings.telegram_local_mode else UPLOAD_LIMIT,
+        )
+        ladder = Ladder(store, sender, larder, clock=utc_now)
         refresher = Refresher(store, cadence, clock=utc_now, ring=courier_bell.set)
         lines = _lines(settings, catalog)
         Housekeeper(store, clock=utc_now, ring=courier_bell.set).enlist(_job_queue(application))
@@ -166,14 +174,6 @@ def _application(settings: Settings, door: Door) -> AnyApplication:
     application = build_application(settings).context_types(context_types(door)).build()
     router.install(application, door)
     return application
-
-
-def _downloader(settings: Settings) -> Downloader:
-    return Downloader(
-        settings.data_folder / "downloads",
-        allow_private=settings.download_allow_private,
-        proxy=settings.download_proxy,
-    )
 
 
 def _lines(settings: Settings, catalog: Catalog) -> dict[str, Line]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
@@ -9,11 +10,13 @@ from bot.messages import results as words
 from bot.messages import views
 from bot.messages.markup import digest as digest_of
 from bot.outbox import retry
+from bot.outbox.pacing import Pacer
 from bot.outbox.results import (
     Gone,
     Migrated,
     Refusal,
     Refused,
+    RetryAfter,
     SendResult,
     Sent,
     Unknown,
@@ -24,6 +27,7 @@ from bot.outbox.video import Ladder
 from bot.telemetry import Telemetry
 from storage.errors import StoreError
 from storage.models import (
+    Closed,
     DeliveryKind,
     DeliveryState,
     Outgoing,
@@ -37,7 +41,7 @@ log = logging.getLogger(__name__)
 
 LEASE_S = 60.0
 _RENEW_S = 20.0
-_HANDS = 64  # deliveries at a time
+_HANDS = 32  # deliveries at a time
 _LONGEST_SLEEP_S = 20.0
 _STORE_PAUSE_S = 2.0
 
@@ -62,6 +66,7 @@ class Courier:
         self._clock = clock
         self._telemetry = telemetry
         self._bell = bell
+        self._pacer = Pacer()
         self._in_hand: dict[int, asyncio.Task[None]] = {}
 
     async def run(self) -> None:
@@ -92,11 +97,24 @@ class Courier:
     async def _take(self) -> None:
         if self._in_hand:
             await self._store.renew_deliveries(list(self._in_hand), at=self._clock(), lease_s=LEASE_S)
-        free = _HANDS - len(self._in_hand)
-        if free <= 0:
-            return
-        for out in await self._store.claim_deliveries(free, at=self._clock(), lease_s=LEASE_S):
-            self._in_hand[out.delivery.id] = asyncio.create_task(self._carry(out))
+        while (room := self._room()) > 0:
+            claimed = await self._store.claim_deliveries(
+                room, self._closed(), at=self._clock(), lease_s=LEASE_S
+            )
+            self._pacer.spend((out.watch.chat_id for out in claimed), time.monotonic())
+            for out in claimed:
+                self._in_hand[out.delivery.id] = asyncio.create_task(self._carry(out))
+            if not claimed:
+                return
+
+    def _room(self) -> int:
+        return min(_HANDS - len(self._in_hand), self._pacer.allowance(time.monotonic()))
+
+    def _closed(self) -> Closed:
+        now = time.monotonic()
+        return Closed(
+            to_all=self._pacer.closed(now, for_edits=False), to_edits=self._pacer.closed(now, for_edits=True)
+        )
 
     async def _carry(self, out: Outgoing) -> None:
         try:
@@ -137,10 +155,10 @@ class Courier:
         delivery, chat_id = out.delivery, out.watch.chat_id
         wait_s = retry.try_again_s(delivery.attempts, result)
         match result:
-            case Sent(message_id=message_id):
+            case Sent(message_id=message_id, file=file):
                 self._telemetry.count(f"sent_{delivery.kind}")
                 settlement = Settlement(
-                    state=DeliveryState.SENT, at=now, message_id=message_id, card_digest=digest
+                    state=DeliveryState.SENT, at=now, message_id=message_id, card_digest=digest, file=file
                 )
             case Unknown(why=why):
                 log.warning("Delivery %d may or may not have arrived: %s", delivery.id, why)
@@ -156,18 +174,23 @@ class Courier:
         await self._store.settle(delivery.id, settlement)
         if isinstance(result, Migrated):
             await self._store.migrate_chat(chat_id, result.new_id, at=now)
+        elif isinstance(result, RetryAfter):
+            self._pacer.stop(chat_id, result.seconds, time.monotonic())
         elif isinstance(result, Gone):
             log.warning("Chat %d is lost to the bot: %s", chat_id, result.why)
             await self._store.chat_lost(chat_id, result.why, at=now)
 
     async def _pause_s(self) -> float:
-        longest_s = _RENEW_S if self._in_hand else _LONGEST_SLEEP_S
-        if len(self._in_hand) >= _HANDS:
-            return longest_s
-        due = await self._store.next_delivery_at(at=self._clock())
-        if due is None:
-            return longest_s
-        return min(longest_s, max(0.0, (due - self._clock()).total_seconds()))
+        waits_s = [_RENEW_S if self._in_hand else _LONGEST_SLEEP_S]
+        if len(self._in_hand) < _HANDS:
+            now = time.monotonic()
+            opens_at = self._pacer.opens_at(now)
+            if opens_at is not None:
+                waits_s.append(opens_at - now)
+            due = await self._store.next_delivery_at(self._closed()) if self._room() > 0 else None
+            if due is not None:
+                waits_s.append((due - self._clock()).total_seconds())
+        return max(0.0, min(waits_s))
 
     async def _sleep(self, pause_s: float) -> None:
         try:

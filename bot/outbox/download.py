@@ -73,17 +73,15 @@ class Download:
 
 
 class Downloader:
-    """Fetches videos into one folder."""
+    """Fetches videos."""
 
-    def __init__(self, folder: Path, *, allow_private: bool = False, proxy: str | None = None) -> None:
+    def __init__(self, *, allow_private: bool = False, proxy: str | None = None) -> None:
         """proxy: http(s) address; names are then resolved there, beyond the reach of the check here."""
-        self._folder = folder
         self._allow_private = allow_private
         self._proxy = proxy or None
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
-        self._folder.mkdir(parents=True, exist_ok=True)
         resolver = None if self._allow_private or self._proxy else PublicResolver()
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(resolver=resolver, limit=16),
@@ -99,22 +97,27 @@ class Downloader:
         if self._session is not None:
             await self._session.close()
 
-    async def fetch(self, source: MediaSource, name: str, *, limit: int) -> Download:
-        """Fetch into a file of this name, at most limit bytes; DownloadError."""
-        path = self._folder / name
-        try:
-            if source.data is not None:
-                _check_size(len(source.data), limit)
-                path.write_bytes(source.data)
-            else:
-                await self._fetch_with_retries(source, path, limit)
-            return Download(path=path, size=path.stat().st_size, suffix=_sniff(path))
-        except BaseException:
-            path.unlink(missing_ok=True)
-            raise
+    async def fetch(self, source: MediaSource, path: Path, *, limit: int) -> Download:
+        """Fetch into a file, at most limit bytes; DownloadError. The file is whole if it is there at all."""
+        if not path.exists():
+            part = path.with_name(f"{path.name}.part")
+            try:
+                await self._fetch(source, part, limit)
+                _sniff(part)
+                part.replace(path)
+            finally:
+                part.unlink(missing_ok=True)
+        return Download(path=path, size=path.stat().st_size, suffix=_sniff(path))
+
+    async def _fetch(self, source: MediaSource, path: Path, limit: int) -> None:
+        path.unlink(missing_ok=True)
+        if source.data is None:
+            await self._fetch_with_retries(source, path, limit)
+            return
+        _check_size(len(source.data), limit)
+        path.write_bytes(source.data)
 
     async def _fetch_with_retries(self, source: MediaSource, path: Path, limit: int) -> None:
-        path.unlink(missing_ok=True)
         for attempt in range(1, _TRIES + 1):
             try:
                 await self._fetch_once(source, path, limit)

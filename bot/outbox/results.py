@@ -10,12 +10,15 @@ from enum import StrEnum
 
 from telegram import error as tg
 
+from storage.models import StoredFile
+
 
 @dataclass(frozen=True, slots=True)
 class Sent:
     """Telegram has it."""
 
     message_id: int
+    file: StoredFile | None = None  # the video in it
 
 
 @dataclass(frozen=True, slots=True)

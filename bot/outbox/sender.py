@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from telegram import InputFile, InputMediaDocument, InputMediaVideo, Message, ReplyParameters
 from telegram.constants import ChatAction
@@ -14,7 +14,7 @@ from telegram.ext import ExtBot
 from bot.messages.markup import caption_options, keyboard, text_options
 from bot.messages.view import View
 from bot.outbox.results import NOT_MODIFIED, Refusal, Refused, SendResult, Sent, read_error
-from storage.models import Watch
+from storage.models import StoredFile, Watch
 
 # Telegram answers an upload, or an address it fetches, only when it has all of it.
 _MEDIA_ANSWER_S = 180.0
@@ -42,16 +42,20 @@ def place_of(watch: Watch) -> Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Film:
-    """A video to send: a file on disk, or an address or file_id that Telegram fetches itself."""
+    """A video to send: a file on disk, or an address or file_id that Telegram takes by itself."""
 
     source: Path | str
-    filename: str
+    filename: str = "video.mp4"
+    is_video: bool = True  # False: as a document
     size: int | None = None  # bytes
-    kind: Literal["video", "document"] = "video"
-    width: int | None = None
-    height: int | None = None
+    width: int | None = None  # pixels
+    height: int | None = None  # pixels
     duration_s: float | None = None
-    thumbnail: bytes | None = None  # JPEG, at most 320 pixels a side and 200 kB
+    unplayable: str | None = None  # the format, where that is why it goes as a document
+    thumbnail: Path | None = None  # JPEG, at most 320 pixels a side and 200 kB
+
+    def __str__(self) -> str:
+        return "video" if self.is_video else "document"
 
 
 class Sender:
@@ -128,7 +132,7 @@ class Sender:
                 "write_timeout": _MEDIA_UPLOAD_S,
                 **caption_options(caption),
             }
-            if film.kind == "document":
+            if not film.is_video:
                 return await self._attempt(self._bot.send_document(document=media, **target))
             return await self._attempt(self._bot.send_video(video=media, **target, **_geometry(film)))
 
@@ -140,7 +144,9 @@ class Sender:
             if message_id is not None and NOT_MODIFIED in error.message.lower():
                 return Sent(message_id)
             return read_error(error)
-        return Sent(answer.message_id if isinstance(answer, Message) else message_id or 0)
+        if isinstance(answer, Message):
+            return Sent(answer.message_id, _file(answer))
+        return Sent(message_id or 0)
 
 
 def _reply(place: Place) -> ReplyParameters | None:
@@ -149,18 +155,26 @@ def _reply(place: Place) -> ReplyParameters | None:
     return ReplyParameters(place.reply_to, allow_sending_without_reply=True)
 
 
+def _file(message: Message) -> StoredFile | None:
+    if message.video is not None:
+        return StoredFile(file_id=message.video.file_id, is_video=True)
+    if message.document is not None:
+        return StoredFile(file_id=message.document.file_id, is_video=False)
+    return None
+
+
 def _geometry(film: Film) -> dict[str, Any]:
     return {
         "width": film.width,
         "height": film.height,
         "duration": None if film.duration_s is None else round(film.duration_s),
-        "thumbnail": film.thumbnail,
+        "thumbnail": None if film.thumbnail is None else film.thumbnail.read_bytes(),
         "supports_streaming": True,
     }
 
 
 def _input_media(film: Film, media: InputFile | str, caption: View) -> InputMediaVideo | InputMediaDocument:
-    if film.kind == "document":
+    if not film.is_video:
         return InputMediaDocument(media, **caption_options(caption))
     return InputMediaVideo(media, **caption_options(caption), **_geometry(film))
 

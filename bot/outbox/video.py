@@ -10,56 +10,38 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import replace
 from datetime import datetime
+from weakref import WeakValueDictionary
 
 from bot.messages import results as words
-from bot.outbox.download import Download, Downloader, DownloadError, Fault
-from bot.outbox.results import (
-    Refusal,
-    Refused,
-    SendResult,
-    Sent,
-    Transient,
-    Unknown,
-    repeatable,
-)
+from bot.messages.view import View
+from bot.outbox.download import DownloadError, Fault
+from bot.outbox.larder import Larder
+from bot.outbox.results import Refusal, Refused, SendResult, Sent, Transient, Unknown, repeatable
 from bot.outbox.sender import Film, Sender, place_of
-from bot.providers.base import MediaSource, ProviderError
-from bot.providers.catalog import Catalog
-from storage.models import Media, Outgoing, WatchedTask
+from bot.providers.base import ProviderError
+from storage.models import Outgoing, StoredFile, Task, WatchedTask
 from storage.store import Store
 
 log = logging.getLogger(__name__)
 
-UPLOAD_LIMIT = 50_000_000  # bytes; https://core.telegram.org/bots/api#sending-files
-LOCAL_UPLOAD_LIMIT = 2_000_000_000
-_PATIENCE = 4  # tries before an address that does not answer is passed on as a link
+_PATIENCE = 4  # tries before a video that can't be had is passed on as a link
 _AT_ONCE = 8  # downloads and uploads
 _ACTION_S = 4.5  # a chat action lasts five seconds
 
 
 class Ladder:
-    """Brings videos: as a video, else as a file, else as an address, else as a link."""
+    """Brings videos: as a video, else as a file, else by its address, else as a link."""
 
     def __init__(
-        self,
-        store: Store,
-        sender: Sender,
-        catalog: Catalog,
-        downloader: Downloader,
-        *,
-        clock: Callable[[], datetime],
-        limit: int = UPLOAD_LIMIT,
+        self, store: Store, sender: Sender, larder: Larder, *, clock: Callable[[], datetime]
     ) -> None:
-        """limit: bytes that the Bot API server takes."""
         self._store = store
         self._sender = sender
-        self._catalog = catalog
-        self._downloader = downloader
+        self._larder = larder
         self._clock = clock
-        self._limit = limit
         self._places = asyncio.Semaphore(_AT_ONCE)
+        self._turns: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
 
     async def deliver(self, out: Outgoing) -> SendResult:
         """Bring the video of a task that succeeded; Unknown only if it may have arrived unseen."""
@@ -68,7 +50,9 @@ class Ladder:
         announced = await self._announce(out)
         if not isinstance(announced, Sent):
             return announced
-        async with self._places, self._showing_progress(out):
+        # One chat uploads, the others send what Telegram has by then.
+        turn = self._turns.setdefault(out.task.id, asyncio.Lock())
+        async with turn, self._places, self._showing_progress(out):
             return await self._bring(out, announced.message_id)
 
     async def _announce(self, out: Outgoing) -> SendResult:
@@ -81,45 +65,31 @@ class Ladder:
         return result
 
     async def _bring(self, out: Outgoing, message_id: int) -> SendResult:
+        known = await self._store.task(out.task.id)
+        if known is not None and known.file is not None:
+            result = await self._show(out, message_id, _kept(known.file))
+            if not isinstance(result, Refused):
+                return result
         media = out.task.snapshot.media if out.task.snapshot else None
         if media is None:
-            return await self._tell_link(out, message_id, None, Fault.DEAD_LINK)
+            return await self._tell(out, message_id, words.failure(_watched(out)))
         try:
-            download = await self._fetch(out, media)
+            async with self._larder.films(out.task, media) as films:
+                result = await self._descend(out, message_id, films, Fault.UNSENDABLE)
         except ProviderError as error:
-            if out.delivery.attempts < _PATIENCE:
-                return Transient(error.message)
-            return await self._tell_link(out, message_id, media, Fault.UNREACHABLE)
+            result = await self._without_file(out, message_id, error.message, Fault.UNREACHABLE)
         except DownloadError as error:
-            if error.fault is Fault.UNREACHABLE and out.delivery.attempts < _PATIENCE:
-                return Transient(str(error))
-            log.warning("Delivery %d: the download failed: %s", out.delivery.id, error)
-            return await self._descend(out, message_id, _by_address(out, media, error.fault), error.fault)
-        try:
-            return await self._descend(out, message_id, _by_upload(out, download), Fault.UNSENDABLE)
-        finally:
-            download.path.unlink(missing_ok=True)
+            result = await self._without_file(out, message_id, str(error), error.fault)
+        if isinstance(result, Sent):
+            self._larder.discard(out.task)
+        return result
 
-    async def _fetch(self, out: Outgoing, media: Media) -> Download:
-        """Download, with a fresh link from the gateway if this one died."""
-        provider = self._catalog.get(out.task.ref.provider)
-        if provider is None:
-            source = MediaSource(url=media.url)
-            if media.url is None or media.needs_auth:
-                raise DownloadError(Fault.DEAD_LINK, "its provider is not configured any more")
-            return await self._downloader.fetch(source, _filename(out), limit=self._limit)
-        external_id = out.task.ref.external_id
-        try:
-            source = await provider.open_media(external_id, media)
-            return await self._downloader.fetch(source, _filename(out), limit=self._limit)
-        except DownloadError as error:
-            if error.fault is not Fault.DEAD_LINK:
-                raise
-            fresh = (await provider.fetch(external_id)).media
-            if fresh is None or fresh == media:
-                raise
-        source = await provider.open_media(external_id, fresh)
-        return await self._downloader.fetch(source, _filename(out), limit=self._limit)
+    async def _without_file(self, out: Outgoing, message_id: int, why: str, fault: Fault) -> SendResult:
+        """Try later, else have Telegram fetch the address, else pass it on."""
+        if fault is Fault.UNREACHABLE and out.delivery.attempts < _PATIENCE:
+            return Transient(why)
+        log.warning("Delivery %d: the download failed: %s", out.delivery.id, why)
+        return await self._descend(out, message_id, _by_address(out.task, fault), fault)
 
     async def _descend(self, out: Outgoing, message_id: int, films: Sequence[Film], why: Fault) -> SendResult:
         """Try each rung until Telegram takes one; the link is the last."""
@@ -127,21 +97,25 @@ class Ladder:
             result = await self._show(out, message_id, film)
             if not isinstance(result, Refused):
                 return result
-            log.warning("Delivery %d: Telegram refused the %s: %s", out.delivery.id, film.kind, result.why)
-        media = out.task.snapshot.media if out.task.snapshot else None
-        return await self._tell_link(out, message_id, media, why)
+            log.warning("Delivery %d: Telegram refused the %s: %s", out.delivery.id, film, result.why)
+        return await self._tell_link(out, message_id, why)
 
     async def _show(self, out: Outgoing, message_id: int, film: Film) -> SendResult:
         """Turn the text into the video, or send it anew if the text is gone."""
-        caption = words.caption(_watched(out), size_bytes=film.size, now=self._clock())
+        caption = words.caption(_watched(out), film, now=self._clock())
         result = repeatable(await self._sender.turn_into(out.watch.chat_id, message_id, film, caption))
         if not (isinstance(result, Refused) and result.reason is Refusal.NO_MESSAGE):
             return result
         await self._store.note_risk(out.delivery.id, at=self._clock())
         return await self._sender.send_film(place_of(out.watch), film, caption)
 
-    async def _tell_link(self, out: Outgoing, message_id: int, media: Media | None, why: Fault) -> SendResult:
-        view = words.link(_watched(out), media=media, why=why, now=self._clock())
+    async def _tell_link(self, out: Outgoing, message_id: int, why: Fault) -> SendResult:
+        media = out.task.snapshot.media if out.task.snapshot else None
+        return await self._tell(
+            out, message_id, words.link(_watched(out), media=media, why=why, now=self._clock())
+        )
+
+    async def _tell(self, out: Outgoing, message_id: int, view: View) -> SendResult:
         result = repeatable(await self._sender.edit(out.watch.chat_id, message_id, view))
         if isinstance(result, Refused) and result.reason is Refusal.NO_MESSAGE:
             return repeatable(await self._sender.send(place_of(out.watch), view))
@@ -161,26 +135,18 @@ class Ladder:
             showing.cancel()
 
 
-def _by_upload(out: Outgoing, download: Download) -> list[Film]:
-    as_file = Film(
-        source=download.path,
-        filename=f"{out.task.ref.external_id[:60]}{download.suffix}".replace(":", "_"),
-        size=download.size,
-        kind="document",
-    )
-    return [replace(as_file, kind="video"), as_file] if download.is_mp4 else [as_file]
-
-
-def _by_address(out: Outgoing, media: Media, fault: Fault) -> list[Film]:
+def _by_address(task: Task, fault: Fault) -> list[Film]:
     """Telegram fetches an address itself, up to 20 MB, but has neither the key nor a way into a LAN."""
-    if media.url is None or media.needs_auth or fault in {Fault.PRIVATE, Fault.NOT_A_VIDEO, Fault.TOO_LARGE}:
+    media = task.snapshot.media if task.snapshot else None
+    helpless = {Fault.PRIVATE, Fault.NOT_A_VIDEO, Fault.TOO_LARGE}
+    if media is None or media.url is None or media.needs_auth or fault in helpless:
         return []
-    return [Film(source=media.url, filename=out.task.ref.external_id, kind="video")]
+    return [Film(source=media.url)]
+
+
+def _kept(file: StoredFile) -> Film:
+    return Film(source=file.file_id, is_video=file.is_video)
 
 
 def _watched(out: Outgoing) -> WatchedTask:
     return WatchedTask(watch=out.watch, task=out.task)
-
-
-def _filename(out: Outgoing) -> str:
-    return f"delivery-{out.delivery.id}"

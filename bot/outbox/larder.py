@@ -1,0 +1,130 @@
+"""Downloaded films under the data folder: fetched once, kept until Telegram has them, within a quota."""
+
+import contextlib
+import logging
+import time
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+from bot.outbox.download import Download, Downloader, DownloadError, Fault
+from bot.outbox.inspection import Facts, inspect
+from bot.outbox.sender import Film
+from bot.providers.base import MediaSource
+from bot.providers.catalog import Catalog
+from storage.models import Media, Task
+
+log = logging.getLogger(__name__)
+
+UPLOAD_LIMIT = 50_000_000  # bytes; https://core.telegram.org/bots/api#sending-files
+LOCAL_UPLOAD_LIMIT = 2_000_000_000
+QUOTA = 4_000_000_000  # bytes of films that wait for Telegram
+_STALE_S = 86_400.0
+
+
+class Larder:
+    """Fetches films and says in which forms each can be sent."""
+
+    def __init__(self, folder: Path, downloader: Downloader, catalog: Catalog, *, limit: int) -> None:
+        """limit: bytes that the Bot API server takes."""
+        self._folder = folder
+        self._downloader = downloader
+        self._catalog = catalog
+        self._limit = limit
+        self._in_use: set[str] = set()
+        folder.mkdir(parents=True, exist_ok=True)
+
+    @contextlib.asynccontextmanager
+    async def films(self, task: Task, media: Media) -> AsyncIterator[list[Film]]:
+        """The film in the forms in which to try it, best first; DownloadError, ProviderError.
+
+        The files stay for a later try, unless they are discarded.
+        """
+        self._in_use.add(_name(task))
+        try:
+            self._make_room()
+            yield await self._forms(task, media)
+        finally:
+            self._in_use.discard(_name(task))
+
+    def discard(self, task: Task) -> None:
+        """Delete what was fetched for a task."""
+        for path in self._folder.glob(f"{_name(task)}*"):
+            path.unlink(missing_ok=True)
+
+    async def _forms(self, task: Task, media: Media) -> list[Film]:
+        download = await self._fetch(task, media)
+        if not download.is_mp4:
+            return [replace(_as_document(task, download), unplayable=download.suffix.lstrip("."))]
+        facts = await inspect(download.path)
+        if facts is not None and not facts.is_whole:
+            self.discard(task)
+            raise DownloadError(Fault.UNREACHABLE, "the file is cut off")
+        return _forms(task, download, facts)
+
+    async def _fetch(self, task: Task, media: Media) -> Download:
+        """Download, with a fresh link from the gateway if this one died."""
+        provider = self._catalog.get(task.ref.provider)
+        if provider is None:
+            if media.url is None or media.needs_auth:
+                raise DownloadError(Fault.DEAD_LINK, "its provider is not configured any more")
+            return await self._download(task, MediaSource(url=media.url))
+        source = await provider.open_media(task.ref.external_id, media)
+        try:
+            return await self._download(task, source)
+        except DownloadError as error:
+            if error.fault is not Fault.DEAD_LINK:
+                raise
+            log.info("Task %d: its link is dead, asking for a fresh one", task.id)
+            fresh = await provider.fetch(task.ref.external_id)
+            if fresh.media is None or fresh.media == media:
+                raise
+        return await self._download(task, await provider.open_media(task.ref.external_id, fresh.media))
+
+    async def _download(self, task: Task, source: MediaSource) -> Download:
+        return await self._downloader.fetch(source, self._folder / _name(task), limit=self._limit)
+
+    def _make_room(self) -> None:
+        """Delete what nobody came for, and the oldest beyond the quota."""
+        files = sorted(self._files(), key=lambda path: path.stat().st_mtime)
+        held = sum(path.stat().st_size for path in files)
+        for path in files:
+            is_stale = time.time() - path.stat().st_mtime > _STALE_S
+            if not is_stale and held <= QUOTA - self._limit:
+                break
+            held -= path.stat().st_size
+            path.unlink(missing_ok=True)
+
+    def _files(self) -> list[Path]:
+        """All but those that are in use."""
+        used = tuple(self._in_use)
+        return [path for path in self._folder.iterdir() if not path.name.startswith(used)]
+
+
+def _forms(task: Task, download: Download, facts: Facts | None) -> list[Film]:
+    document = _as_document(task, download)
+    if facts is None:
+        return [document]
+    if not facts.is_playable:
+        return [replace(document, unplayable=facts.codec)]
+    front = facts.front or download.path
+    video = replace(
+        document,
+        source=front,
+        size=front.stat().st_size,
+        is_video=True,
+        width=facts.width,
+        height=facts.height,
+        duration_s=facts.duration_s,
+        thumbnail=facts.thumbnail,
+    )
+    return [video, document]
+
+
+def _as_document(task: Task, download: Download) -> Film:
+    name = "".join(letter if letter.isalnum() else "_" for letter in task.ref.external_id[:60])
+    return Film(source=download.path, filename=f"{name}{download.suffix}", is_video=False, size=download.size)
+
+
+def _name(task: Task) -> str:
+    return f"task-{task.id}-"

@@ -1,0 +1,113 @@
+"""What a downloaded film is, read with FFmpeg's libraries in a process of its own: the bytes are foreign.
+
+Run as a script with a file and a folder; prints one JSON object. It never re-encodes: it reads the
+geometry, writes a thumbnail and, where the index stands at the end, a copy with the index in front.
+"""
+
+import json
+import resource
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import av
+from av.container import InputContainer
+from av.video.frame import VideoFrame
+
+CPU_LIMIT_S = 60
+MEMORY_LIMIT = 2 << 30  # bytes of address space
+THUMBNAIL_SIDE = 320  # pixels; https://core.telegram.org/bots/api#inputmediavideo
+THUMBNAIL_LIMIT = 190_000  # bytes, below Telegram's 200 kB
+_PLAYED_VIDEO = {"h264"}
+_PLAYED_AUDIO = {"aac", "mp3"}
+_PLAYED_PIXELS = {"yuv420p", "yuvj420p"}
+_BOX_HEAD = 8  # bytes: length and type; ISO/IEC 14496-12, 4.2
+
+
+def probe(path: Path, folder: Path) -> dict[str, Any]:
+    """What the film is, and the files that were made of it."""
+    with av.open(str(path)) as container:
+        frame = _first_frame(container)
+        facts = _facts(container, frame)
+        thumbnail = _thumbnail(frame, folder / f"{path.name}.jpg")
+    layout = dict(boxes(path))
+    front = None
+    if facts["is_playable"] and layout.get(b"moov", 0) > layout.get(b"mdat", 0) > 0:
+        front = _index_to_the_front(path, folder / f"{path.name}.mp4")
+    return facts | {
+        "is_whole": max(layout.values(), default=0) <= path.stat().st_size,
+        "thumbnail": _named(thumbnail),
+        "front": _named(front),
+    }
+
+
+def boxes(path: Path) -> Iterator[tuple[bytes, int]]:
+    """The top-level boxes of an MP4: type, and where each ends, past the file's own end if it was cut."""
+    size = path.stat().st_size
+    at = 0
+    with path.open("rb") as file:
+        while at + _BOX_HEAD <= size:
+            file.seek(at)
+            head = file.read(2 * _BOX_HEAD)
+            length = int.from_bytes(head[:4], "big")
+            if length == 1:  # the real length follows in eight bytes
+                length = int.from_bytes(head[8:16], "big")
+            elif length == 0:  # as far as the file goes
+                length = size - at
+            if length < _BOX_HEAD:
+                return
+            at += length
+            yield head[4:8], at
+
+
+def _first_frame(container: InputContainer) -> VideoFrame:
+    stream = container.streams.video[0]
+    stream.thread_type = "NONE"
+    return next(container.decode(stream))
+
+
+def _facts(container: InputContainer, frame: VideoFrame) -> dict[str, Any]:
+    codec = container.streams.video[0].codec_context
+    sound = {stream.codec_context.name for stream in container.streams.audio}
+    upright = frame.rotation % 180 == 0
+    return {
+        "width": codec.width if upright else codec.height,
+        "height": codec.height if upright else codec.width,
+        "duration_s": container.duration / av.time_base if container.duration else None,
+        "codec": codec.name,
+        "is_playable": codec.name in _PLAYED_VIDEO
+        and codec.pix_fmt in _PLAYED_PIXELS
+        and sound <= _PLAYED_AUDIO,
+    }
+
+
+def _thumbnail(frame: VideoFrame, path: Path) -> Path | None:
+    scale = min(1.0, THUMBNAIL_SIDE / max(frame.width, frame.height))
+    width, height = (max(2, int(side * scale) // 2 * 2) for side in (frame.width, frame.height))
+    frame.reformat(width=width, height=height, format="yuvj420p").save(str(path))
+    if path.stat().st_size <= THUMBNAIL_LIMIT:
+        return path
+    path.unlink()
+    return None
+
+
+def _index_to_the_front(path: Path, target: Path) -> Path:
+    with av.open(str(path)) as source, av.open(str(target), "w", options={"movflags": "faststart"}) as sink:
+        kept = [*source.streams.video[:1], *source.streams.audio[:1]]
+        copies = {stream.index: sink.add_stream_from_template(stream) for stream in kept}
+        for packet in source.demux(kept):
+            if packet.dts is not None:
+                packet.stream = copies[packet.stream_index]
+                sink.mux(packet)
+    return target
+
+
+def _named(path: Path | None) -> str | None:
+    return None if path is None else path.name
+
+
+if __name__ == "__main__":
+    resource.setrlimit(resource.RLIMIT_CPU, (CPU_LIMIT_S, CPU_LIMIT_S))
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT, MEMORY_LIMIT))
+    print(json.dumps(probe(Path(sys.argv[1]), Path(sys.argv[2]))))  # noqa: T201 - the parent process reads it
