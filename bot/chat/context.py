@@ -84,28 +84,34 @@ class Context(CallbackContext[ExtBot[None], _Data, _Data, _Data]):
     @property
     def user_id(self) -> int | None:
         """Who asks, if it is a person."""
-        asking = person(self._update) if self._update else None
+        asking = self._person
         return asking.id if asking else None
 
     @property
     def personal_language(self) -> str:
         """The language to answer in, as far as it can be told without the archive."""
-        asking = person(self._update) if self._update else None
-        return pick_language(self.door.language, asking.language_code if asking else None, None)
+        return pick_language(self.door.language, self._language_code, None)
 
     async def language(self) -> str:
         """The language to answer in: the setting's, else the person's, else the chat's; StoreError."""
-        asking = person(self._update) if self._update else None
-        if self.door.language != "auto" or (asking and asking.language_code):
+        if self._language_code is not None:
             return self.personal_language
-        return pick_language(
-            self.door.language, None, await self.door.service.language_of(self.message.chat_id)
-        )
+        stored = await self.door.service.language_of(self.message.chat_id)
+        return pick_language(self.door.language, None, stored)
 
     async def reply(self, view: View, *, to: int | None = None) -> None:
         """Answer in the same topic, quoting the question or the message that is named."""
         quoted = ReplyParameters(to or self.message.message_id, allow_sending_without_reply=True)
         await self.message.reply_text(**text_options(view), reply_parameters=quoted)
+
+    @property
+    def _person(self) -> User | None:
+        return person(self._update) if self._update else None
+
+    @property
+    def _language_code(self) -> str | None:
+        asking = self._person
+        return asking.language_code if asking else None
 
 
 def context_types(door: Door) -> ContextTypes[Context, _Data, _Data, _Data]:

@@ -9,6 +9,7 @@ archive's unique index makes harmless.
 import asyncio
 import contextlib
 import logging
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
@@ -21,7 +22,7 @@ from bot.telemetry import Telemetry
 log = logging.getLogger(__name__)
 
 # The server remembers the last list it was given, so it is given one at every start.
-ALLOWED_UPDATES = (Update.MESSAGE, Update.CHANNEL_POST, Update.MY_CHAT_MEMBER)
+ALLOWED_UPDATES = (Update.MESSAGE, Update.CHANNEL_POST, Update.MY_CHAT_MEMBER, Update.CALLBACK_QUERY)
 _LONG_POLL_S = 25
 _PATIENCE_S = 2.0
 _PAUSES_S = (1.0, 2.0, 4.0, 8.0, 15.0)
@@ -47,9 +48,16 @@ class TokenRefused(Exception):
 class Listener:
     """Feeds updates to the application's handlers, those of one chat in their order."""
 
-    def __init__(self, application: AnyApplication, telemetry: Telemetry) -> None:
+    def __init__(
+        self,
+        application: AnyApplication,
+        telemetry: Telemetry,
+        *,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
         self._application = application
         self._telemetry = telemetry
+        self._sleep = sleep
         self._offset: int | None = None
         self._handling: set[asyncio.Task[None]] = set()
         self._last_of_chat: dict[int, asyncio.Task[None]] = {}
@@ -63,20 +71,18 @@ class Listener:
                 updates = await self._fetch(_LONG_POLL_S)
             except TelegramError as error:
                 failures += 1
-                await asyncio.sleep(self._pause_s(error, failures))
+                await self._sleep(self._pause_s(error, failures))
                 continue
             failures = 0
             if self._telemetry.trouble("telegram", None):
                 log.info("Telegram answers again.")
             if updates:
-                for update in updates:
-                    self._begin(update)
-                await asyncio.wait(self._handling, timeout=_PATIENCE_S)
+                await asyncio.wait([self._begin(update) for update in updates], timeout=_PATIENCE_S)
                 self._offset = updates[-1].update_id + 1
 
     async def stop(self, patience_s: float) -> None:
         """Let handlers finish, and confirm what they have handled; at most so many seconds."""
-        with contextlib.suppress(TimeoutError, TelegramError):
+        with contextlib.suppress(TimeoutError, TelegramError, SecondPoller):
             async with asyncio.timeout(patience_s):
                 if self._handling:
                     await asyncio.wait(self._handling)
@@ -104,12 +110,13 @@ class Listener:
             log.warning("Telegram does not answer, trying on: %s", error.message)
         return _PAUSES_S[min(failures, len(_PAUSES_S)) - 1]
 
-    def _begin(self, update: Update) -> None:
+    def _begin(self, update: Update) -> asyncio.Task[None]:
         chat_id = update.effective_chat.id if update.effective_chat else 0
         task = asyncio.create_task(self._handle(update, self._last_of_chat.get(chat_id)))
         self._last_of_chat[chat_id] = task
         self._handling.add(task)
         task.add_done_callback(lambda done: self._forget(chat_id, done))
+        return task
 
     async def _handle(self, update: Update, earlier: asyncio.Task[None] | None) -> None:
         if earlier is not None:

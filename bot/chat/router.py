@@ -5,9 +5,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from telegram import BotCommand, Update
-from telegram.ext import Application, ChatMemberHandler, CommandHandler, MessageHandler, filters
+from telegram.ext import (
+    Application,
+    CallbackQueryHandler,
+    ChatMemberHandler,
+    CommandHandler,
+    MessageHandler,
+    filters,
+)
 
-from bot.chat import commands, errors, membership
+from bot.chat import buttons, commands, errors, membership
 from bot.chat.context import Context, Door
 from bot.messages.translate import say
 
@@ -65,6 +72,7 @@ def install(application: Application[Any, Context, Any, Any, Any, Any], door: Do
             MessageHandler(let_in & _PRIVATE & filters.COMMAND, commands.unknown),
             MessageHandler(let_in & _PRIVATE & filters.TEXT, commands.chatter),
             MessageHandler(filters.StatusUpdate.MIGRATE, membership.migrated),
+            CallbackQueryHandler(buttons.pressed),
             ChatMemberHandler(membership.changed, ChatMemberHandler.MY_CHAT_MEMBER),
         ]
     )

@@ -66,7 +66,7 @@ def with_example(key: str, names: Sequence[str], *, language: str) -> View:
 def which_one(ids: Sequence[str], *, command: str, language: str) -> View:
     """A command was given no id, and several tasks are watched."""
     shown = f"<code>/{command} {plain(ids[0], _WORDS_UNITS)}</code>"
-    return View(text=say(language, "tasks.which", count=len(ids), example=shown))
+    return View(text=say(language, "tasks.which", number=len(ids), example=shown))
 
 
 def stopped(external_id: str, *, language: str) -> View:

@@ -142,7 +142,7 @@ def _progress(task: Task) -> str | None:
 
 
 def _queue(task: Task, language: str) -> str | None:
-    if task.snapshot is None or not task.snapshot.queue_position:
+    if task.snapshot is None or task.status is TaskStatus.RUNNING or not task.snapshot.queue_position:
         return None
     return say(language, "card.ahead", count=task.snapshot.queue_position)
 

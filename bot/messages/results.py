@@ -2,18 +2,44 @@
 
 import shlex
 from datetime import datetime
+from typing import Protocol
 
 from bot.messages import lines
 from bot.messages.limits import TEXT_UNITS, plain, units
 from bot.messages.quantities import duration, moment, size
 from bot.messages.translate import say
 from bot.messages.view import View
-from storage.models import Cause, Media, Task, TaskStatus, WatchedTask
+from storage.models import Cause, Media, Snapshot, Task, TaskStatus, WatchedTask
 
-_PROMPT_UNITS = 500
+_PROMPT_UNITS = 400
+_FORMAT_UNITS = 20
 _LINK_UNITS = 3000  # a longer link does not fit into a message beside its explanation
 _DEAD_LINK = "dead_link"
 _KEY_CAUSES = frozenset({Cause.KEY_INVALID, Cause.KEY_EXHAUSTED, Cause.NOT_ALLOWED})
+
+
+class Shown(Protocol):
+    """The film that a caption stands under; what is None is not known."""
+
+    @property
+    def size(self) -> int | None:
+        """Bytes."""
+
+    @property
+    def width(self) -> int | None:
+        """Pixels."""
+
+    @property
+    def height(self) -> int | None:
+        """Pixels."""
+
+    @property
+    def duration_s(self) -> float | None:
+        """Its length."""
+
+    @property
+    def unplayable(self) -> str | None:
+        """The name of a format that Telegram does not play in place."""
 
 
 def announcement(watched: WatchedTask) -> View:
@@ -29,8 +55,8 @@ def announcement(watched: WatchedTask) -> View:
     )
 
 
-def caption(watched: WatchedTask, *, size_bytes: int | None, now: datetime) -> View:
-    """What stands under the video; size_bytes is None when Telegram fetches it by itself."""
+def caption(watched: WatchedTask, film: Shown, *, now: datetime) -> View:
+    """What stands under the video."""
     task, language = watched.task, watched.watch.language
     prompt = task.snapshot.prompt if task.snapshot else None
     return View(
@@ -38,7 +64,10 @@ def caption(watched: WatchedTask, *, size_bytes: int | None, now: datetime) -> V
             [
                 lines.title(watched),
                 lines.dotted([lines.model(task), lines.took(task, language)]),
-                _facts(task, language, size_bytes=size_bytes),
+                _facts(task, language, film),
+                say(language, "result.as_file", format=plain(film.unplayable, _FORMAT_UNITS))
+                if film.unplayable
+                else None,
                 _deadline(task, language, now=now),
                 f"<blockquote expandable>{plain(prompt, _PROMPT_UNITS)}</blockquote>" if prompt else None,
             ]
@@ -88,11 +117,22 @@ def notice(watched: WatchedTask) -> View:
     return View(text=lines.block([sentence, say(language, "notice.kept"), quote]))
 
 
-def _facts(task: Task, language: str, *, size_bytes: int | None) -> str:
+def _facts(task: Task, language: str, film: Shown) -> str:
+    """Of the film itself, else as the gateway has it."""
     found = task.snapshot
-    pixels = f"{found.width}×{found.height}" if found and found.width and found.height else None
-    length = duration(language, found.video_s) if found and found.video_s else None
-    return lines.dotted([pixels, length, size(size_bytes) if size_bytes is not None else None])
+    width, height = (film.width, film.height) if film.width else _pixels(found)
+    length_s = film.duration_s or (found.video_s if found else None)
+    return lines.dotted(
+        [
+            f"{width}×{height}" if width and height else None,
+            duration(language, length_s) if length_s else None,
+            size(film.size) if film.size is not None else None,
+        ]
+    )
+
+
+def _pixels(found: Snapshot | None) -> tuple[int | None, int | None]:
+    return (found.width, found.height) if found else (None, None)
 
 
 def _deadline(task: Task, language: str, *, now: datetime) -> str | None:

@@ -43,7 +43,7 @@ def catalogue(language: str) -> Mapping[str, str]:
 
 def _plural(language: str, key: str, count: object) -> str:
     one = f"{key}.one"
-    return one if count == 1 and one in catalogue(language) else f"{key}.other"
+    return one if count == 1 and one in catalogue(language) else f"{key}.many"
 
 
 def _flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from bot.messages import lines
+from bot.messages.keyboards import send_again
 from bot.messages.limits import TEXT_UNITS, fitting, plain
 from bot.messages.quantities import duration
 from bot.messages.translate import say
 from bot.messages.view import View
-from storage.models import WatchedTask, WatchState
+from storage.models import DeliveryState, WatchedTask, WatchState
 
 _PROMPT_UNITS = 120
 _RAW_STATUS_UNITS = 60
@@ -27,8 +28,10 @@ def card(watched: WatchedTask, *, now: datetime) -> View:
                 lines.why(task, language) if active else None,
                 _what(watched, language),
                 lines.trouble(task.trouble, language) if task.trouble and active else None,
+                _doubt(watched),
             ]
-        )
+        ),
+        buttons=((send_again(watched.watch),),) if _doubt(watched) else (),
     )
 
 
@@ -74,6 +77,17 @@ def tasks(found: Sequence[WatchedTask], *, language: str, thread_id: int | None,
     left_out = len(entries) - len(shown)
     more = [say(language, "tasks.more", number=left_out)] if left_out else []
     return View(text=lines.block([say(language, "tasks.title", count=len(entries)), *shown, *more]))
+
+
+def _doubt(watched: WatchedTask) -> str | None:
+    """What to say of a result that Telegram has not confirmed."""
+    match watched.watch.result:
+        case DeliveryState.UNKNOWN:
+            return say(watched.watch.language, "result.doubtful")
+        case DeliveryState.DEAD:
+            return say(watched.watch.language, "result.given_up")
+        case _:
+            return None
 
 
 def _topic(topic: int | None, *, language: str, here: int | None) -> str:

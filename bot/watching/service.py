@@ -1,7 +1,7 @@
 """What a person may ask for; the rules that doors and loops share."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -22,11 +22,13 @@ class Service:
         clock: Callable[[], datetime],
         ring_clock: Callable[[], None],
         ring_courier: Callable[[], None],
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._store = store
         self._clock = clock
         self._ring_clock = ring_clock
         self._ring_courier = ring_courier
+        self._sleep = sleep
 
     async def watch(self, request: WatchRequest) -> WatchedTask:
         """Register a watch; once this returns it is on disk."""
@@ -43,7 +45,8 @@ class Service:
         asked_at = self._clock()
         found = await self._watches(chat_id, external_id, thread_id)
         for watched in found:
-            await self._store.look_now(watched.task.id, at=asked_at)
+            if watched.watch.state is WatchState.ACTIVE:
+                await self._store.look_now(watched.task.id, at=asked_at)
         self._ring_clock()
         return [await self._fresh(watched, asked_at) for watched in found]
 
@@ -53,6 +56,12 @@ class Service:
         stopped = [w for w in found if await self._store.stop_watch(w.watch.id, at=self._clock())]
         self._ring()
         return stopped
+
+    async def send_again(self, watch_id: int, chat_id: int) -> bool:
+        """Deliver a result anew that Telegram has not confirmed; False if the chat has no such watch."""
+        begun = await self._store.send_again(watch_id, chat_id, at=self._clock())
+        self._ring_courier()
+        return begun
 
     async def stats(self) -> Stats:
         """Counts for /stats and /metrics."""
@@ -94,7 +103,7 @@ class Service:
         while (task.last_look_at is None or task.last_look_at < asked_at) and (
             self._clock() - asked_at < LOOK_PATIENCE
         ):
-            await asyncio.sleep(_LOOK_TICK_S)
+            await self._sleep(_LOOK_TICK_S)
             task = await self._store.task(task.id) or task
         return replace(watched, task=task)
 

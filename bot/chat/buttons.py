@@ -1,0 +1,24 @@
+"""The buttons: read what was pressed, ask the service, answer in a bubble."""
+
+from telegram import Update
+from telegram.error import BadRequest
+
+from bot.chat.context import Context
+from bot.messages.keyboards import watch_to_send_again
+from bot.messages.translate import say
+
+
+async def pressed(update: Update, context: Context) -> None:
+    """A button of a card; the chat that holds the card must own the watch that the button names."""
+    query = update.callback_query
+    if query is None or update.effective_chat is None:
+        return
+    key = "result.not_again"
+    watch_id = watch_to_send_again(query.data or "")
+    if watch_id is not None and context.door.lets_in(update):
+        begun = await context.door.service.send_again(watch_id, update.effective_chat.id)
+        key = "result.sending_again" if begun else key
+    try:
+        await query.answer(say(context.personal_language, key))
+    except BadRequest:
+        return  # pressed too long ago for a bubble; what was asked for is done all the same

@@ -1,0 +1,20 @@
+"""Buttons, and the callback data behind them: a word and a row's number, far below Telegram's 64 bytes."""
+
+from bot.messages.translate import say
+from bot.messages.view import Button
+from storage.models import Watch
+
+_AGAIN = "again:"
+
+
+def send_again(watch: Watch) -> Button:
+    """Has a result delivered anew."""
+    return Button(label=f"🔁 {say(watch.language, 'result.send_again')}", action=f"{_AGAIN}{watch.id}")
+
+
+def watch_to_send_again(data: str) -> int | None:
+    """The watch that a pressed send_again button names; None for any other data."""
+    number = data.removeprefix(_AGAIN)
+    # More digits than a row number has would not fit into SQLite's integers.
+    is_number = number != data and number.isascii() and number.isdigit() and len(number) <= len(str(2**62))
+    return int(number) if is_number else None

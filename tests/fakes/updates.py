@@ -1,0 +1,80 @@
+"""What Telegram says when somebody writes: https://core.telegram.org/bots/api#message."""
+
+import re
+from typing import Any
+
+Json = dict[str, Any]
+
+_ANONYMOUS_ADMIN = {"id": 1087968824, "is_bot": True, "first_name": "Group", "username": "GroupAnonymousBot"}
+_TELEGRAM = {"id": 777000, "is_bot": False, "first_name": "Telegram"}
+
+
+def person(user_id: int, language: str | None = "en") -> Json:
+    """A user; language None: Telegram does not say."""
+    user: Json = {"id": user_id, "is_bot": False, "first_name": "Ann"}
+    return user if language is None else user | {"language_code": language}
+
+
+def private(user_id: int, text: str, *, language: str | None = "en") -> Json:
+    """A message in somebody's private chat with the bot."""
+    chat = {"id": user_id, "type": "private", "first_name": "Ann"}
+    return _message(chat, text) | {"from": person(user_id, language)}
+
+
+def group(chat_id: int, user_id: int, text: str, **fields: Any) -> Json:
+    """A message in a group; fields are added to it."""
+    chat = {"id": chat_id, "type": "supergroup", "title": "Films"}
+    return _message(chat, text) | {"from": person(user_id)} | fields
+
+
+def topic(chat_id: int, user_id: int, thread_id: int, text: str) -> Json:
+    """A message in a forum's topic."""
+    return group(chat_id, user_id, text, message_thread_id=thread_id, is_topic_message=True)
+
+
+def anonymous_admin(chat_id: int, text: str) -> Json:
+    """A message of an admin who writes as the group."""
+    message = group(chat_id, 0, text)
+    return message | {"from": _ANONYMOUS_ADMIN, "sender_chat": message["chat"]}
+
+
+def channel_post(chat_id: int, text: str) -> Json:
+    """A post in a channel; nobody is its author."""
+    chat = {"id": chat_id, "type": "channel", "title": "News"}
+    return _message(chat, text) | {"sender_chat": chat}
+
+
+def automatic_forward(group_id: int, channel_id: int, text: str) -> Json:
+    """A channel's post as it comes again in the group that is linked to the channel."""
+    channel = {"id": channel_id, "type": "channel", "title": "News"}
+    origin = {"type": "channel", "chat": channel, "message_id": 5, "date": 1}
+    message = group(group_id, 0, text, sender_chat=channel, forward_origin=origin, is_automatic_forward=True)
+    return message | {"from": _TELEGRAM}
+
+
+def captioned(user_id: int, caption: str) -> Json:
+    """A photo with a caption in a private chat."""
+    message = private(user_id, caption)
+    photo = [{"file_id": "f", "file_unique_id": "u", "width": 1, "height": 1}]
+    entities = message.pop("entities", [])
+    return message | {"caption": message.pop("text"), "caption_entities": entities, "photo": photo}
+
+
+def membership(chat: Json, user_id: int, *, before: str, after: Json, language: str = "en") -> Json:
+    """A my_chat_member update: user_id changed what the bot is in a chat."""
+    bot = {"id": 99, "is_bot": True, "first_name": "Reelwatch", "username": "reelwatch_bot"}
+    return {
+        "chat": chat,
+        "from": person(user_id, language),
+        "date": 1,
+        "old_chat_member": {"user": bot, "status": before, "until_date": 0},
+        "new_chat_member": {"user": bot, "until_date": 0} | after,
+    }
+
+
+def _message(chat: Json, text: str) -> Json:
+    message: Json = {"message_id": 7, "date": 1, "chat": chat, "text": text}
+    command = re.match(r"/[A-Za-z0-9_]+(@[A-Za-z0-9_]+)?", text)
+    if command:
+        message["entities"] = [{"type": "bot_command", "offset": 0, "length": command.end()}]
+    return message

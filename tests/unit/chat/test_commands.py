@@ -1,0 +1,197 @@
+import pytest
+
+from storage.models import DeliveryState, Settlement, TaskStatus
+from tests.fakes import updates
+from tests.unit.chat.world import ANN, BORIS, GROUP, NOW, NamedProvider, World, Worlds
+
+TASK = "86ecf553-d340-4e21-af6e-a0c6a421c010"
+EXAMPLE = f"/watch alibailian {TASK}"
+
+
+async def ask(world: World, text: str, *, language: str | None = "en", user_id: int = ANN) -> list[str]:
+    return await world.tell(updates.private(user_id, text, language=language))
+
+
+async def watched_ids(world: World, chat_id: int = ANN) -> list[str]:
+    return [each.task.ref.external_id for each in await world.service.active(chat_id)]
+
+
+async def test_a_new_watch_is_registered_and_its_card_is_the_answer(world):
+    assert await ask(world, f"/watch wan {TASK}") == []
+    (found,) = await world.service.active(ANN)
+    assert (found.task.ref.provider, found.task.ref.external_id) == ("alibailian", TASK)
+    watch = found.watch
+    assert (watch.request_message_id, watch.user_id, watch.thread_id, watch.language) == (7, ANN, None, "en")
+
+
+async def test_several_ids_become_several_watches(world):
+    assert await ask(world, "/watch WAN id-1, id-2\n`id-3` id-2") == []
+    assert await watched_ids(world) == ["id-1", "id-2", "id-3"]
+
+
+async def test_a_watch_that_stands_is_told_in_reply_to_its_card(world):
+    await ask(world, "/watch wan id-1")
+    (card,) = await world.store.claim_deliveries(1, at=NOW, lease_s=60)
+    sent = Settlement(state=DeliveryState.SENT, at=NOW, message_id=500, card_digest="d")
+    await world.store.settle(card.delivery.id, sent)
+    (answer,) = await ask(world, "/watch wan id-1")
+    assert answer == "This is being watched already: Queued · 0 s so far"
+    assert world.last["reply_parameters"] == {"message_id": 500, "allow_sending_without_reply": True}
+
+
+async def test_good_ids_are_registered_beside_bad_ones(world):
+    (answer,) = await ask(world, "/watch wan id-1 a/b ... id-2")
+    assert answer.startswith("These are not task ids: a/b, .... An id is made of letters, digits and")
+    assert await watched_ids(world) == ["id-1", "id-2"]
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "answer"),
+    [
+        ("/watch", "en", f"Type the provider and the task id: {EXAMPLE}"),
+        ("/watch", "zh-hans", f"请输入服务商和任务 ID：{EXAMPLE}"),
+        ("/watch wan", "en", f"The task id is missing. Type it after the provider: {EXAMPLE}"),
+        ("/watch wan", "zh", f"缺少任务 ID，请写在服务商后面：{EXAMPLE}"),
+        (
+            "/watch soar id-1",
+            "en",
+            f"“soar” is no provider. Configured here: alibailian, mine. Type for instance {EXAMPLE}",
+        ),
+        ("/watch soar id-1", "zh", f"没有名为“soar”的服务商。这里可用：alibailian, mine。例如输入 {EXAMPLE}"),
+        (
+            "/watch seedance id-1",
+            "en",
+            f"jimeng is not configured here. Configured: alibailian, mine. Type for instance {EXAMPLE}",
+        ),
+        ("/watch seedance id-1", "zh", f"这里没有配置 jimeng。已配置：alibailian, mine。例如输入 {EXAMPLE}"),
+        (
+            "/watch wan a/b",
+            "en",
+            f"This is not a task id: a/b. An id is made of letters, digits and . _ : = + - as in {TASK}",
+        ),
+        ("/watch wan a/b", "zh", f"这不是任务 ID：a/b。ID 由字母、数字和 . _ : = + - 组成，例如 {TASK}"),
+        ("/status id-9", "en", "id-9 is not being watched here. /tasks shows what is."),
+        ("/status id-9", "zh", "这里没有关注 id-9。/tasks 可以列出正在关注的任务。"),
+        ("/unwatch id-9", "en", "id-9 is not being watched here. /tasks shows what is."),
+        ("/status", "en", f"Nothing is being watched here. Start with {EXAMPLE}"),
+        ("/unwatch", "zh", f"这里没有正在关注的任务。可以这样开始：{EXAMPLE}"),
+        ("/tasks", "en", f"Nothing is being watched here. Start with {EXAMPLE}"),
+        ("/nonsense", "en", "I do not know that command. /help shows what I understand."),
+        ("/nonsense", "zh", "我不认识这个命令。/help 列出我能理解的内容。"),
+        (TASK, "en", f"To have a task watched, send {EXAMPLE}. /help shows the rest."),
+        (TASK, "zh", f"要关注一个任务，请发送 {EXAMPLE}。其余用法见 /help。"),
+    ],
+)
+async def test_wrong_input_gets_one_sentence_that_says_what_to_type(world, text, language, answer):
+    assert await ask(world, text, language=language) == [answer]
+    assert await watched_ids(world) == []
+
+
+async def test_a_word_that_fits_several_providers_is_answered_with_their_names(worlds: Worlds):
+    world = await worlds.make(NamedProvider("east", "videos"), NamedProvider("west", "videos"))
+    (answer,) = await ask(world, "/watch sora id-1")
+    assert answer == f"“sora” fits several providers: east, west. Type one of these names: /watch east {TASK}"
+
+
+@pytest.mark.parametrize("text", ["/watch wan id-1", "/watch", "/providers", "/help", "/tasks", "hello"])
+async def test_without_providers_every_answer_names_the_setting_that_is_missing(worlds: Worlds, text):
+    world = await worlds.make()
+    (answer,) = await ask(world, text)
+    assert "GATEWAY_BASE_URL" in answer
+
+
+async def test_tasks_lists_what_is_watched_in_this_chat_only(world):
+    await ask(world, "/watch wan id-1")
+    await world.tell(updates.group(GROUP, ANN, "/watch mine id-2"))
+    (answer,) = await ask(world, "/tasks")
+    assert answer == "Watching 1 task:\n⏳ alibailian · id-1 · Queued · 0 s so far"
+
+
+async def test_status_looks_now_and_shows_the_raw_word(world):
+    await ask(world, "/watch wan id-1")
+    world.answers_as = TaskStatus.RUNNING
+    (answer,) = await ask(world, "/status id-1")
+    assert answer == (
+        "🎬 alibailian · id-1\nRunning · 0 s so far\nThe gateway's word: RUNNING\n"
+        "Last look 0 s ago · next look at any moment"
+    )
+
+
+async def test_status_without_an_id_means_the_only_task(world):
+    await ask(world, "/watch wan id-1")
+    world.answers_as = TaskStatus.RUNNING
+    (answer,) = await ask(world, "/status")
+    assert answer.startswith("🎬 alibailian · id-1")
+
+
+async def test_unwatch_without_an_id_means_the_only_task_of_this_topic(world):
+    await world.tell(updates.group(GROUP, ANN, "/watch mine id-1"))
+    await world.tell(updates.topic(GROUP, ANN, 11, "/watch mine id-2"))
+    answer = await world.tell(updates.topic(GROUP, ANN, 11, "/unwatch"))
+    assert answer == ["No longer watching id-2."]
+    assert await watched_ids(world, GROUP) == ["id-1"]
+
+
+@pytest.mark.parametrize(
+    ("command", "language", "answer"),
+    [
+        ("/status", "en", "2 tasks are being watched here. Say which one: /status id-1"),
+        ("/unwatch", "zh", "这里正在关注 2 个任务，请说明是哪一个：/unwatch id-1"),
+    ],
+)
+async def test_of_several_tasks_one_must_be_named(world, command, language, answer):
+    await ask(world, "/watch wan id-1 id-2")
+    assert await ask(world, command, language=language) == [answer]
+    assert await watched_ids(world) == ["id-1", "id-2"]
+
+
+async def test_unwatch_stops_what_it_names_and_complains_of_the_rest(world):
+    await ask(world, "/watch wan id-1 id-2 id-3")
+    assert await ask(world, "/unwatch wan id-1, a/b id-2") == [
+        f"This is not a task id: a/b. An id is made of letters, digits and . _ : = + - as in {TASK}",
+        "No longer watching id-1.",
+        "No longer watching id-2.",
+    ]
+    assert await watched_ids(world) == ["id-3"]
+
+
+async def test_a_stopped_task_is_not_watched_any_more(world):
+    await ask(world, "/watch wan id-1")
+    await ask(world, "/unwatch id-1")
+    assert await ask(world, "/unwatch id-1") == ["id-1 is not being watched here. /tasks shows what is."]
+
+
+async def test_providers_shows_what_to_type(world):
+    assert await ask(world, "/providers") == [
+        "Configured here:\n"
+        "alibailian · gw.example · also typed bailian, wan, dashscope\n"
+        "mine · videos · mine.example:8443 · also typed videos, sora, veo, openai"
+    ]
+
+
+@pytest.mark.parametrize("command", ["/help", "/start", "/start payload"])
+async def test_help_shows_an_example_that_works(world, command):
+    (answer,) = await ask(world, command)
+    example = next(line for line in answer.split("\n") if line.startswith("/watch"))
+    assert await ask(world, example) == []
+    assert await watched_ids(world) == [TASK]
+
+
+async def test_health_and_stats_answer_admins(world):
+    assert await ask(world, "/health", user_id=BORIS) == ["up: 5 s"]
+    (answer,) = await ask(world, "/stats", user_id=BORIS)
+    assert answer.startswith("Tasks: ")
+
+
+@pytest.mark.parametrize("command", ["/health", "/stats"])
+async def test_for_others_the_admins_commands_do_not_exist(world, command):
+    assert await ask(world, command) == ["I do not know that command. /help shows what I understand."]
+    assert await world.tell(updates.group(GROUP, ANN, command)) == []
+
+
+async def test_answers_are_html_without_previews_and_quote_the_question(world):
+    await ask(world, "/help")
+    assert world.last["parse_mode"] == "HTML"
+    assert world.last["link_preview_options"] == {"is_disabled": True}
+    assert world.last["reply_parameters"] == {"message_id": 7, "allow_sending_without_reply": True}
+    assert "message_thread_id" not in world.last

@@ -1,0 +1,146 @@
+"""The door as it really is built, between a recording Telegram and a real archive."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from telegram import Update
+from telegram.ext import Application
+
+from bot.chat.context import Context, Door, context_types
+from bot.chat.router import install
+from bot.providers.base import MediaSource
+from bot.providers.catalog import Catalog
+from bot.watching.service import Service
+from storage.errors import StoreUnavailable
+from storage.models import Media, Snapshot, TaskStatus
+from storage.sqlite.store import SqliteStore
+from tests.fakes.telegram_request import Parameters, RecordingRequest
+from tests.unit.messages.reading import visible
+
+NOW = datetime(2025, 10, 12, 11, 2, 0, tzinfo=UTC)
+ANN = 42  # may use the bot, by her user id
+BORIS = 43  # an admin
+EVE = 66  # a stranger
+GROUP = -1001
+FOREIGN_GROUP = -1002
+CHANNEL = -1003
+
+
+@dataclass
+class NamedProvider:
+    """A provider that is only talked about; asking it fails the test."""
+
+    name: str
+    kind: str
+    host: str = "gw.example"
+
+    async def fetch(self, external_id: str) -> Snapshot:
+        raise AssertionError(f"{self.name} was asked for {external_id}")
+
+    async def open_media(self, external_id: str, media: Media) -> MediaSource:
+        raise AssertionError(f"{self.name} was asked for {media} of {external_id}")
+
+
+class World:
+    """People who write to the bot, and what it answers."""
+
+    def __init__(self, store: SqliteStore, providers: list[NamedProvider], **settings: Any) -> None:
+        self.store = store
+        self.request = RecordingRequest()
+        self.service = Service(store, clock=self.clock, ring_clock=self._ring, ring_courier=lambda: None)
+        defaults: dict[str, Any] = {
+            "service": self.service,
+            "catalog": Catalog(providers),
+            "clock": self.clock,
+            "health": self._health,
+            "language": "auto",
+            "allows_everyone": False,
+            "allowed_ids": frozenset({ANN, GROUP, CHANNEL}),
+            "admin_ids": frozenset({BORIS}),
+        }
+        self.door = Door(**(defaults | settings))
+        self.application: Application[Any, Context, Any, Any, Any, Any] = (
+            Application.builder()
+            .token("99:secret")
+            .request(self.request)
+            .get_updates_request(RecordingRequest())
+            .updater(None)
+            .job_queue(None)
+            .context_types(context_types(self.door))
+            .build()
+        )
+        install(self.application, self.door)
+        self.answers_as: TaskStatus | None = None  # what the clock's loop finds when it is rung for
+        self._looks: set[asyncio.Task[None]] = set()
+        self._updates = 0
+
+    def clock(self) -> datetime:
+        """The same moment all through a test."""
+        return NOW
+
+    async def tell(self, message: Mapping[str, Any], *, kind: str = "message") -> list[str]:
+        """Give the bot an update; the visible texts of its answers."""
+        self._updates += 1
+        before = len(self.request.sent)
+        update = Update.de_json({"update_id": self._updates, kind: dict(message)}, self.application.bot)
+        await self.application.process_update(update)
+        return [visible(sent["text"]) for sent in self.request.sent[before:]]
+
+    @property
+    def last(self) -> Parameters:
+        """The parameters of the last message that was sent."""
+        return self.request.sent[-1]
+
+    def _ring(self) -> None:
+        if self.answers_as is not None:
+            look = asyncio.create_task(self._look(self.answers_as))
+            self._looks.add(look)
+            look.add_done_callback(self._looks.discard)
+
+    async def _look(self, status: TaskStatus) -> None:
+        """One turn of the clock's loop."""
+        quota = dict.fromkeys(self.door.catalog.names, 10)
+        for task in await self.store.claim_due(quota, at=NOW, lease_s=60):
+            snapshot = Snapshot(status=status, raw_status=str(status).upper())
+            await self.store.apply(
+                replace(task, status=status, snapshot=snapshot, last_look_at=NOW, next_look_at=NOW), []
+            )
+
+    async def _health(self) -> Mapping[str, str]:
+        return {"up": "5 s"}
+
+
+class Worlds:
+    """Makes worlds over one archive and looks after their ends."""
+
+    def __init__(self, store: SqliteStore) -> None:
+        self.store = store
+        self._made: list[World] = []
+
+    async def make(self, *providers: NamedProvider, **settings: Any) -> World:
+        """A world with these providers; settings are Door's."""
+        world = World(self.store, list(providers), **settings)
+        await world.application.initialize()
+        self._made.append(world)
+        return world
+
+    async def end(self) -> None:
+        """Stop all, and fail if Telegram was asked for something odd."""
+        for world in self._made:
+            await world.application.shutdown()
+            assert world.request.unexpected == []
+
+
+class BrokenService(Service):
+    """A service whose archive cannot be reached."""
+
+    def __init__(self) -> None:
+        """Needs nothing, for it never gets that far."""
+
+    async def _fail(self, *_: object, **__: object) -> Any:
+        raise StoreUnavailable("The disk is full.")
+
+    watch = active = look_now = stop = stats = language_of = _fail

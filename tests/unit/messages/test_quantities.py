@@ -1,0 +1,47 @@
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+
+from bot.messages.quantities import duration, moment, size
+
+
+@pytest.mark.parametrize(
+    ("seconds", "english", "chinese"),
+    [
+        (-3.0, "0 s", "0 秒"),
+        (0.9, "0 s", "0 秒"),
+        (45.7, "45 s", "45 秒"),
+        (80, "1 min 20 s", "1 分 20 秒"),
+        (120, "2 min", "2 分"),
+        (3_900, "1 h 5 min", "1 小时 5 分"),
+        (3_605, "1 h", "1 小时"),
+        (86_400 * 2 + 3_600 * 3 + 59, "2 d 3 h", "2 天 3 小时"),
+    ],
+)
+def test_durations_are_said_in_their_two_largest_units(seconds, english, chinese):
+    assert (duration("en", seconds), duration("zh", seconds)) == (english, chinese)
+
+
+@pytest.mark.parametrize(
+    ("count", "expected"),
+    [
+        (0, "0 B"),
+        (999, "999 B"),
+        (1_000, "1 kB"),
+        (812_345, "812 kB"),
+        (999_499, "999 kB"),
+        (999_500, "1.0 MB"),
+        (2_123_456, "2.1 MB"),
+        (999_949_999, "999.9 MB"),
+        (999_950_000, "1.0 GB"),
+        (2_000_000_000, "2.0 GB"),
+    ],
+)
+def test_sizes_are_said_in_decimal_units(count, expected):
+    assert size(count) == expected
+
+
+def test_times_are_said_in_utc():
+    beijing = timezone(timedelta(hours=8))
+    assert moment(datetime(2025, 10, 13, 3, 2, 59, tzinfo=beijing)) == "2025-10-12 19:02 UTC"
+    assert moment(datetime(2025, 10, 12, 19, 2, tzinfo=UTC)) == "2025-10-12 19:02 UTC"

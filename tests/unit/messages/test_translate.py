@@ -1,0 +1,128 @@
+import ast
+import re
+import string
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import bot
+from bot.messages.translate import CHINESE, ENGLISH, LANGUAGES, catalogue, pick_language, say
+from storage.models import Cause, DeliveryState, TaskStatus, WatchState
+from tests.unit.messages.reading import visible
+
+SOURCES = sorted((Path(bot.__file__).parent).rglob("*.py"))
+
+
+def placeholders(text: str) -> set[str]:
+    return {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
+
+
+def without_plural(key: str) -> str:
+    return re.sub(r"\.(one|many)$", "", key)
+
+
+def keys_in(tree: ast.AST) -> Iterator[str]:
+    """Every string of a module that may be a key, as a pattern with anything where a value is put in."""
+    for node in ast.walk(tree):
+        parts = node.values if isinstance(node, ast.JoinedStr) else [node]
+        if isinstance(parts[0], ast.Constant) and re.match(r"[a-z_]+\.", str(parts[0].value)):
+            yield "".join(
+                re.escape(str(part.value)) if isinstance(part, ast.Constant) else r"\w+" for part in parts
+            )
+
+
+def test_both_languages_have_the_same_keys():
+    english, chinese = ({without_plural(key) for key in catalogue(language)} for language in LANGUAGES)
+    assert english == chinese
+
+
+@pytest.mark.parametrize("key", sorted(catalogue(CHINESE)))
+def test_both_languages_fill_in_the_same_names(key):
+    assert placeholders(catalogue(CHINESE)[key]) == placeholders(catalogue(ENGLISH)[key])
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_text_is_html_that_telegram_takes(language):
+    for text in catalogue(language).values():
+        assert visible(text).strip() == visible(text) != ""
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_status_state_and_cause_has_words(language):
+    for key in (
+        *(f"status.{status}" for status in TaskStatus),
+        *(f"failed.{cause}.{part}" for cause in Cause for part in ("why", "next")),
+        *(f"stats.watch.{state}" for state in WatchState),
+        *(f"stats.delivery.{state}" for state in DeliveryState),
+    ):
+        assert key in catalogue(language)
+
+
+def test_the_status_words_are_the_promised_ones():
+    words = [say("en", f"status.{status}") for status in TaskStatus]
+    assert words == [
+        "Queued",
+        "Queued",
+        "Running",
+        "Done",
+        "Failed",
+        "Cancelled",
+        "Expired",
+        "Not found",
+    ]
+
+
+def calls_of_say() -> Iterator[tuple[str, set[str]]]:
+    """The key and the names that each call of say() with a plain key gives."""
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "say":
+                key = node.args[1]
+                if isinstance(key, ast.Constant):
+                    yield str(key.value), {str(keyword.arg) for keyword in node.keywords}
+
+
+@pytest.mark.parametrize(("key", "names"), sorted(calls_of_say(), key=str))
+def test_every_call_names_a_text_and_fills_it_in(key, names):
+    text = catalogue(ENGLISH)[f"{key}.many" if "count" in names else key]
+    assert placeholders(text) | {"count"} == names | {"count"}
+
+
+def test_no_text_lies_unused():
+    found = {key for path in SOURCES for key in keys_in(ast.parse(path.read_text("utf-8")))}
+    used = re.compile("|".join(found | {r"stats\.(watch|delivery)\.\w+"}))
+    assert [key for key in catalogue(ENGLISH) if not used.fullmatch(without_plural(key))] == []
+
+
+def test_plural_forms_are_chosen_by_count():
+    assert say("en", "tasks.title", count=1) == "Watching 1 task:"
+    assert say("en", "tasks.title", count=2) == "Watching 2 tasks:"
+    assert say("zh", "tasks.title", count=1) == "正在关注 1 个任务："
+
+
+def test_a_language_without_texts_is_answered_in_english():
+    assert say("eo", "status.running") == "Running"
+    assert say("eo", "tasks.title", count=1) == "Watching 1 tasks:"
+
+
+def test_a_missing_key_is_loud():
+    with pytest.raises(KeyError, match=r"no\.such"):
+        say("en", "no.such")
+
+
+@pytest.mark.parametrize(
+    ("setting", "telegram_code", "chat_language", "expected"),
+    [
+        ("auto", "zh-hans", None, "zh"),
+        ("auto", "zh-TW", "en", "zh"),
+        ("auto", "ZH", None, "zh"),
+        ("auto", "de", "zh", "en"),
+        ("auto", None, "zh", "zh"),
+        ("auto", None, None, "en"),
+        ("en", "zh", "zh", "en"),
+        ("zh", "en", None, "zh"),
+    ],
+)
+def test_the_setting_wins_then_the_person_then_the_chat(setting, telegram_code, chat_language, expected):
+    assert pick_language(setting, telegram_code, chat_language) == expected

@@ -1,0 +1,206 @@
+from datetime import timedelta
+
+import pytest
+
+from bot.messages import views
+from storage.models import Cause, TaskStatus, Trouble, WatchState
+from tests.unit.messages.builders import NOW, TASK_ID, failed, snapshot, succeeded, troubled, watched
+from tests.unit.messages.reading import utf16_units, visible
+
+HOSTILE = "</b>&<i>🎬 " * 500
+
+
+def card(found) -> list[str]:
+    return visible(views.card(found, now=NOW).text).split("\n")
+
+
+def status(found, language: str = "en") -> str:
+    return visible(views.status(found, language=language, now=NOW).text)
+
+
+def test_a_new_card_names_provider_id_and_status():
+    assert card(watched(TaskStatus.UNKNOWN)) == [f"⏳ alibailian · {TASK_ID}", "Queued · 1 min 20 s so far"]
+
+
+def test_a_queued_card_tells_the_place_in_the_queue_and_the_age_of_the_task():
+    found = watched(TaskStatus.QUEUED, snapshot=snapshot(TaskStatus.QUEUED, queue_position=3))
+    assert card(found)[1] == "Queued · 3 tasks ahead · 1 min 53 s so far"
+
+
+def test_a_running_card_has_left_the_queue():
+    found = watched(TaskStatus.RUNNING, snapshot=snapshot(TaskStatus.RUNNING, queue_position=3))
+    assert card(found)[1] == "Running · 1 min 53 s so far"
+
+
+def test_measured_progress_is_a_bar():
+    found = snapshot(TaskStatus.RUNNING, progress=45.6, progress_measured=True)
+    assert (
+        card(watched(TaskStatus.RUNNING, snapshot=found))[1] == "Running · ▰▰▰▰▱▱▱▱▱▱ 45% · 1 min 53 s so far"
+    )
+
+
+def test_progress_that_is_not_measured_is_only_a_figure():
+    found = watched(TaskStatus.RUNNING, snapshot=snapshot(TaskStatus.RUNNING, progress=30.0))
+    assert card(found)[1] == "Running · 30% · 1 min 53 s so far"
+
+
+def test_model_and_prompt_are_shown_cut_short():
+    found = snapshot(TaskStatus.RUNNING, model="wan2.2", prompt="A cat & a dog\n" * 20)
+    line = card(watched(TaskStatus.RUNNING, snapshot=found))[2]
+    assert line.startswith("wan2.2 · “A cat & a dog A cat & a dog")
+    assert line.endswith("…”")
+
+
+def test_trouble_is_told_in_a_sentence_of_its_own():
+    assert card(troubled(Cause.UNREACHABLE))[-1] == "⚠️ The gateway does not answer. I keep trying."
+    assert card(troubled(Cause.UNREACHABLE, language="zh"))[-1] == "⚠️ 网关没有响应。我会继续尝试。"
+
+
+def test_a_cause_that_is_rare_for_a_look_still_has_a_sentence():
+    assert card(troubled(Cause.MODERATION)) == card(troubled(Cause.OTHER))
+
+
+def test_a_stopped_card_says_so_and_nothing_of_trouble():
+    trouble = Trouble(cause=Cause.UNREACHABLE, message="", since=NOW)
+    found = watched(TaskStatus.RUNNING, state=WatchState.STOPPED, trouble=trouble)
+    assert card(found) == [f"⏹ alibailian · {TASK_ID}", "Stopped watching"]
+
+
+def test_a_finished_card_says_how_long_it_took():
+    assert card(succeeded())[1] == "Done · took 1 min 53 s"
+    assert card(succeeded(language="zh"))[1] == "已完成 · 用时 1 分 53 秒"
+
+
+def test_a_time_from_registration_is_only_a_lower_bound():
+    found = snapshot(TaskStatus.SUCCEEDED, submitted_at=None, finished_at=NOW)
+    task = watched(TaskStatus.SUCCEEDED, snapshot=found)
+    assert card(task)[1] == "Done · took at least 1 min 20 s"
+
+
+def test_a_time_that_would_be_negative_is_left_out():
+    found = snapshot(TaskStatus.SUCCEEDED, submitted_at=None, finished_at=NOW - timedelta(days=1))
+    assert card(watched(TaskStatus.SUCCEEDED, snapshot=found))[1] == "Done"
+
+
+def test_a_failed_card_gives_the_reason():
+    assert card(failed(Cause.KEY_EXHAUSTED))[1:] == [
+        "Failed · after 1 min 53 s",
+        "There was no credit or quota left for it.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("ending", "word"),
+    [
+        (TaskStatus.CANCELLED, "Cancelled"),
+        (TaskStatus.EXPIRED, "Expired"),
+        (TaskStatus.NOT_FOUND, "Not found"),
+    ],
+)
+def test_the_other_ends_have_their_word(ending, word):
+    assert card(watched(ending))[1] == word
+
+
+def test_status_tells_the_raw_word_the_last_look_and_the_next():
+    found = watched(
+        TaskStatus.RUNNING,
+        snapshot=snapshot(TaskStatus.RUNNING, raw_status="IN_PROGRESS"),
+        last_look_at=NOW - timedelta(seconds=5),
+        next_look_at=NOW + timedelta(seconds=10),
+    )
+    assert status(found).split("\n")[2:] == [
+        "The gateway's word: IN_PROGRESS",
+        "Last look 5 s ago · next look in 10 s",
+    ]
+
+
+def test_status_before_the_first_look_says_so():
+    assert status(watched(TaskStatus.UNKNOWN, next_look_at=NOW)).endswith("Not looked at yet")
+
+
+def test_an_overdue_look_is_due_at_any_moment():
+    found = watched(TaskStatus.RUNNING, last_look_at=NOW, next_look_at=NOW - timedelta(seconds=1))
+    assert status(found).endswith("Last look 0 s ago · next look at any moment")
+
+
+def test_a_final_status_promises_no_further_look():
+    found = watched(TaskStatus.EXPIRED, last_look_at=NOW - timedelta(seconds=5))
+    assert status(found).endswith("Last look 5 s ago")
+
+
+def test_status_quotes_the_gateway_when_there_is_trouble():
+    text = status(troubled(Cause.UNREACHABLE, "HTTP 502 <html>"))
+    assert text.endswith("⚠️ The gateway does not answer. I keep trying.\nHTTP 502 <html>")
+
+
+def test_status_speaks_the_language_of_the_one_who_asks():
+    assert "排队中" in status(watched(TaskStatus.UNKNOWN, language="en"), language="zh")
+
+
+def test_a_task_that_was_asked_for_before_is_told_with_its_standing():
+    running = watched(TaskStatus.RUNNING)
+    delivered = watched(TaskStatus.SUCCEEDED, state=WatchState.FINISHED)
+    texts = [visible(views.already(found, language="en", now=NOW).text) for found in (running, delivered)]
+    assert texts == [
+        "This is being watched already: Running · 1 min 20 s so far",
+        "This was watched already, and its result was delivered: Done",
+    ]
+
+
+def tasks(found, thread_id: int | None = None) -> str:
+    return visible(views.tasks(found, language="en", thread_id=thread_id, now=NOW).text)
+
+
+def test_tasks_lists_a_line_for_each():
+    found = [watched(TaskStatus.RUNNING), watched(TaskStatus.UNKNOWN, external_id="task_2")]
+    assert tasks(found) == (
+        "Watching 2 tasks:\n"
+        f"🎬 alibailian · {TASK_ID} · Running · 1 min 20 s so far\n"
+        "⏳ alibailian · task_2 · Queued · 1 min 20 s so far"
+    )
+
+
+def test_tasks_are_grouped_by_topic_with_this_one_first():
+    found = [watched(TaskStatus.UNKNOWN, external_id=f"id-{n}", thread_id=n) for n in (None, 7, 9, 7)]
+    lines = [line.split(" · ")[1] if " · " in line else line for line in tasks(found, 9).split("\n")[1:]]
+    assert lines == [
+        "In this topic",
+        "id-9",
+        "Outside the topics",
+        "id-None",
+        "In topic 7",
+        "id-7",
+        "id-7",
+    ]
+
+
+def test_tasks_of_this_topic_alone_need_no_heading():
+    assert "topic" not in tasks([watched(TaskStatus.UNKNOWN, thread_id=9)], 9)
+
+
+def test_a_list_that_is_too_long_says_how_many_are_left_out():
+    found = [watched(TaskStatus.UNKNOWN, external_id=f"{n:0>200}") for n in range(100)]
+    text = tasks(found)
+    shown = text.count("⏳")
+    assert text.endswith(f"… and {100 - shown} more")
+    assert shown > 10
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("ending", list(TaskStatus))
+def test_no_foreign_text_makes_a_view_too_long_or_breaks_it(language, ending):
+    facts = {"raw_status": HOSTILE, "model": HOSTILE, "prompt": HOSTILE, "queue_position": 10**9}
+    found = watched(
+        ending,
+        language=language,
+        provider=HOSTILE,
+        external_id="i" * 255,
+        snapshot=snapshot(ending, **facts),
+        trouble=Trouble(cause=Cause.KEY_INVALID, message=HOSTILE, since=NOW),
+    )
+    for view in (
+        views.card(found, now=NOW),
+        views.status(found, language=language, now=NOW),
+        views.tasks([found] * 50, language=language, thread_id=3, now=NOW),
+    ):
+        assert utf16_units(view.text) <= 4096
