@@ -1,15 +1,30 @@
 """Environment and .env → frozen Settings; all mistakes are told at once and no secret is shown."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Literal
-from urllib.parse import urlsplit
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import SplitResult, urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 from pydantic_settings import SettingsError as PydanticSettingsError
 
 from bot.providers.catalog import KINDS, ProviderConfig
@@ -25,23 +40,34 @@ class SettingsError(Exception):
         self.mistakes = mistakes
 
 
-def _http_url(text: str) -> str:
-    if not text:
-        return text
+def _parts(url: str) -> SplitResult | None:
+    """An http:// or https:// address in its parts; None: it is none. urlsplit's errors would repeat it."""
     try:
-        parts = urlsplit(text)
+        parts = urlsplit(url)
         _ = parts.port
     except ValueError:
-        parts = None
-    if parts is None or parts.scheme not in {"http", "https"} or not parts.hostname:
+        return None
+    return parts if parts.scheme in {"http", "https"} and parts.hostname else None
+
+
+def _http_url(text: str) -> str:
+    parts = _parts(text)
+    if parts is None:
         raise ValueError("is not an http:// or https:// address")
+    if "@" in parts.netloc:
+        raise ValueError("holds a user name or password, which an address would show")
     return text.rstrip("/")
 
 
 def _proxy_url(text: str) -> str:
-    parts = urlsplit(text)
-    if text and (parts.scheme not in {"http", "https"} or not parts.hostname):
+    if _parts(text) is None:
         raise ValueError("is not an http:// or https:// proxy address")
+    return text
+
+
+def _database_url(text: str) -> str:
+    if not re.fullmatch(r"sqlite:///.+", text):
+        raise ValueError("is neither sqlite:///relative.db nor sqlite:////absolute.db")
     return text
 
 
@@ -69,26 +95,28 @@ def _kind(word: str) -> str:
     return kind
 
 
-def _chats(text: str) -> str:
-    for word in re.split(r"[\s,]+", text.strip()):
-        if word and word != EVERYONE and not re.fullmatch(r"-?\d{1,19}", word):
-            raise ValueError("is not a list of chat ids such as 12345,-1001234567890, nor *")
-    return text
+def _language(text: str) -> str:
+    """Desktops set LANGUAGE too: https://www.gnu.org/software/gettext/manual/html_node/The-LANGUAGE-variable.html"""
+    return "auto" if re.search("[_:]", text) else text.lower()
 
 
-def _users(text: str) -> str:
-    for word in re.split(r"[\s,]+", text.strip()):
-        if word and not re.fullmatch(r"\d{1,19}", word):
-            raise ValueError("is not a list of user ids such as 12345,67890")
-    return text
+def _words(text: str) -> list[str]:
+    return [word for word in re.split(r"[\s,]+", text) if word]
 
 
-def _ids(text: str) -> frozenset[int]:
-    return frozenset(int(word) for word in re.split(r"[\s,]+", text) if word and word != EVERYONE)
+def _list_of(word: str, mistake: str) -> AfterValidator:
+    def check(text: str) -> str:
+        if not all(re.fullmatch(word, each) for each in _words(text)):
+            raise ValueError(mistake)
+        return text
+
+    return AfterValidator(check)
 
 
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
-ProxyUrl = Annotated[str, AfterValidator(_proxy_url)]
+ProxyUrl = Annotated[str, AfterValidator(_proxy_url), Field(repr=False)]  # it may hold a password
+Chats = Annotated[str, _list_of(r"-?\d{1,19}|\*", "is no list of chat ids such as 123,-1001234567890, nor *")]
+Users = Annotated[str, _list_of(r"\d{1,19}", "is no list of user ids such as 12345,67890")]
 Key = Annotated[SecretStr, AfterValidator(_key)]
 
 
@@ -109,44 +137,58 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(
         frozen=True,
         env_file=".env",
+        env_file_encoding="utf-8-sig",  # Notepad begins a file with a byte order mark
         env_nested_delimiter="__",
         env_ignore_empty=True,
         extra="ignore",
+        validate_default=False,
         hide_input_in_errors=True,
     )
 
     telegram_bot_token: Annotated[SecretStr, AfterValidator(_token)]
     telegram_api_url: HttpUrl = "https://api.telegram.org"
     telegram_local_mode: bool = False
-    database_url: str = "sqlite:///data/reelwatch.db"
+    database_url: Annotated[str, AfterValidator(_database_url)] = "sqlite:///data/reelwatch.db"
     gateway_base_url: HttpUrl = ""
     gateway_api_key: Key = SecretStr("")
     providers: dict[str, ProviderSettings] = Field(default_factory=dict)
-    allowed_chats: Annotated[str, NoDecode, AfterValidator(_chats)] = ""
-    admins: Annotated[str, NoDecode, AfterValidator(_users)] = ""
-    language: Literal["auto", "en", "zh"] = "auto"
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
-    log_format: Literal["console", "json"] = "console"
+    allowed_chats: Chats = ""
+    admins: Users = ""
+    language: Annotated[Literal["auto", "en", "zh"], BeforeValidator(_language)] = "auto"
+    log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(str.upper)] = "INFO"
+    log_format: Annotated[Literal["console", "json"], BeforeValidator(str.lower)] = "console"
     health_port: Annotated[int, Field(ge=1, le=65535)] | None = None
     telegram_proxy: ProxyUrl = ""
     provider_proxy: ProxyUrl = ""
     download_proxy: ProxyUrl = ""
     download_allow_private: bool = False
 
+    @model_validator(mode="wrap")
+    @classmethod
+    def _tell_all_mistakes(cls, values: dict[str, Any], handler: ModelWrapValidatorHandler[Self]) -> Self:
+        mistakes = _cross_checks(values)
+        try:
+            settings = handler(values)
+        except ValidationError as error:
+            raise SettingsError([_mistake(detail) for detail in error.errors()] + mistakes) from None
+        if mistakes:
+            raise SettingsError(mistakes)
+        return settings
+
     @property
     def allows_everyone(self) -> bool:
         """Whether ALLOWED_CHATS names everyone."""
-        return EVERYONE in re.split(r"[\s,]+", self.allowed_chats)
+        return EVERYONE in _words(self.allowed_chats)
 
     @cached_property
     def allowed_ids(self) -> frozenset[int]:
         """The chat and user ids of ALLOWED_CHATS."""
-        return _ids(self.allowed_chats)
+        return frozenset(int(word) for word in _words(self.allowed_chats) if word != EVERYONE)
 
     @cached_property
     def admin_ids(self) -> frozenset[int]:
         """The user ids of ADMINS."""
-        return _ids(self.admins)
+        return frozenset(map(int, _words(self.admins)))
 
     @cached_property
     def provider_configs(self) -> tuple[ProviderConfig, ...]:
@@ -165,20 +207,14 @@ class Settings(BaseSettings):
     @property
     def secrets(self) -> tuple[str, ...]:
         """Every value that must never be seen in a log."""
+        routes = (self.telegram_proxy, self.provider_proxy, self.download_proxy)
+        passwords = [urlsplit(route).password for route in routes]
         keys = [config.api_key for config in self.provider_configs]
-        proxies = [urlsplit(url).password or "" for url in self._proxies]
-        return tuple({s for s in (self.telegram_bot_token.get_secret_value(), *keys, *proxies) if s})
+        return tuple({s for s in (self.telegram_bot_token.get_secret_value(), *keys, *passwords) if s})
 
     def max_rps(self, provider: str) -> float | None:
         """What MAX_RPS says for a provider; None: by kind."""
-        for name, own in self.providers.items():
-            if name.lower() == provider:
-                return own.max_rps
-        return None
-
-    @property
-    def _proxies(self) -> tuple[str, str, str]:
-        return (self.telegram_proxy, self.provider_proxy, self.download_proxy)
+        return next((own.max_rps for name, own in self.providers.items() if name.lower() == provider), None)
 
     def _config(self, name: str, own: ProviderSettings) -> ProviderConfig:
         return ProviderConfig(
@@ -208,21 +244,14 @@ def load_settings(given: Mapping[str, str] | None = None) -> Settings:
     """Read the settings from the environment and .env, or from the given names alone; SettingsError."""
     try:
         if given is None:
-            settings = Settings()  # type: ignore[call-arg]  # the token comes from the environment
-        else:
-            settings = _GivenSettings(**{name.lower(): value for name, value in given.items()})  # type: ignore[arg-type]  # pydantic parses the strings
-    except ValidationError as error:
-        raise SettingsError([_mistake(detail) for detail in error.errors()]) from None
+            return Settings()  # type: ignore[call-arg]  # the token comes from the environment
+        environment = EnvSettingsSource(Settings)
+        environment.env_vars = {name.lower(): value for name, value in given.items() if value}
+        return _GivenSettings(**environment())
     except PydanticSettingsError as error:
         raise SettingsError([f"The settings cannot be read: {error}."]) from None
-    mistakes = _cross_checks(settings)
-    if mistakes:
-        raise SettingsError(mistakes)
-    return settings
-
-
-def _host(url: str) -> str | None:
-    return urlsplit(url).hostname
+    except (OSError, UnicodeDecodeError):
+        raise SettingsError([".env cannot be read as UTF-8 text."]) from None
 
 
 def _mistake(detail: ErrorDetails) -> str:
@@ -238,21 +267,35 @@ def _mistake(detail: ErrorDetails) -> str:
             return f"{name}: {detail['msg']}."
 
 
-def _cross_checks(settings: Settings) -> list[str]:
+def _cross_checks(values: Mapping[str, Any]) -> list[str]:
+    """What no field can tell by itself; read from the raw values, so that no other mistake hides it."""
     mistakes = []
-    gateway_host = _host(settings.gateway_base_url)
-    if settings.gateway_base_url and not settings.gateway_api_key.get_secret_value():
+    gateway = {part: values.get(f"gateway_{part}") for part in ("base_url", "api_key")}
+    if gateway["base_url"] and not gateway["api_key"]:
         mistakes.append("GATEWAY_API_KEY is missing: GATEWAY_BASE_URL is set.")
-    for name, own in settings.providers.items():
-        group = f"PROVIDERS__{name.upper()}"
-        if not re.fullmatch(r"[a-z0-9][a-z0-9_.-]{0,31}", name.lower()):
-            mistakes.append(f"{group}: a provider's name is made of letters, digits, '.', '_' and '-'.")
-        if own.kind is None and _known_kind(name) is None:
-            mistakes.append(f"{group}__KIND is missing: {name!r} is none of {', '.join(KINDS)}.")
-        if not own.base_url and not settings.gateway_base_url:
-            mistakes.append(f"{group}__BASE_URL is missing, and there is no GATEWAY_BASE_URL.")
-        if not own.api_key.get_secret_value() and not settings.gateway_api_key.get_secret_value():
-            mistakes.append(f"{group}__API_KEY is missing, and there is no GATEWAY_API_KEY.")
-        elif not own.api_key.get_secret_value() and _host(own.base_url) not in {None, gateway_host}:
-            mistakes.append(f"{group}__API_KEY is missing: GATEWAY_API_KEY goes to the gateway's host only.")
+    providers = values.get("providers")
+    for name, own in providers.items() if isinstance(providers, dict) else ():
+        if isinstance(own, dict):
+            mistakes += [f"PROVIDERS__{name.upper()}{what}" for what in _gaps(name, own, gateway)]
     return mistakes
+
+
+def _gaps(name: str, own: Mapping[str, Any], gateway: Mapping[str, Any]) -> Iterator[str]:
+    """What a provider's group leaves open that the gateway's settings don't fill."""
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_.-]{0,31}", name.lower()):
+        yield ": a provider's name is made of letters, digits, '.', '_' and '-'."
+    if not own.get("kind") and _known_kind(name) is None:
+        yield f"__KIND is missing: {name!r} is none of {', '.join(KINDS)}."
+    if not own.get("base_url") and not gateway["base_url"]:
+        yield "__BASE_URL is missing, and there is no GATEWAY_BASE_URL."
+    if own.get("api_key"):
+        return
+    if not gateway["api_key"]:
+        yield "__API_KEY is missing, and there is no GATEWAY_API_KEY."
+    elif _host(own.get("base_url")) not in {None, _host(gateway["base_url"])}:
+        yield "__API_KEY is missing: GATEWAY_API_KEY goes to the gateway's host only."
+
+
+def _host(url: object) -> str | None:
+    parts = _parts(url) if isinstance(url, str) else None
+    return parts.hostname if parts else None

@@ -70,7 +70,10 @@ async def serve(health: Health, port: int) -> web.AppRunner:
         return web.json_response({"ok": not troubles, "troubles": troubles}, status=503 if troubles else 200)
 
     async def metrics(_: web.Request) -> web.Response:
-        return web.Response(text=await health.metrics())
+        try:
+            return web.Response(text=await health.metrics())
+        except StoreError as error:
+            return web.Response(text=f"{error}\n", status=503)
 
     server = web.Application()
     server.add_routes([web.get("/healthz", healthz), web.get("/metrics", metrics)])

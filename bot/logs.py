@@ -10,14 +10,14 @@ from datetime import UTC, datetime
 
 REDACTED = "‹redacted›"
 
-# A signed link's query, a bot token wherever it stands, and credentials in an address.
+# A link's query, a bot token wherever it stands, credentials in an address, keys, videos inside an answer.
 _PATTERNS = (
-    (re.compile(r"(https?://[^\s?#'\"<>]+)\?[^\s'\"<>)\]]+"), rf"\1?{REDACTED}"),
-    (re.compile(r"\b\d{5,}:[A-Za-z0-9_-]{30,}"), REDACTED),
-    (re.compile(r"(https?://)[^\s/@'\"]+@"), rf"\1{REDACTED}@"),
+    (re.compile(r"(https?:(?:\\?/){2}[^\s?#'\"<>]+)\?[^\s'\"<>]+"), rf"\1?{REDACTED}"),
+    (re.compile(r"\d{5,}(?::|%3[Aa])[A-Za-z0-9_-]{30,}"), REDACTED),
+    (re.compile(r"(https?:(?:\\?/){2})[^\s/@'\"]+@"), rf"\1{REDACTED}@"),
     (re.compile(r"(?i)(bearer\s+)[^\s'\",]+"), rf"\1{REDACTED}"),
     (re.compile(r"\bsk-[A-Za-z0-9_*-]{8,}"), REDACTED),
-    (re.compile(r"data:[\w/+.-]+;base64,[A-Za-z0-9+/=]+"), REDACTED),
+    (re.compile(r"data:[\w/+.;=-]*;base64,[^\s'\"<>]+"), REDACTED),
 )
 
 
@@ -38,7 +38,7 @@ class Redactor(logging.Filter):
         return text
 
     def filter(self, record: logging.LogRecord) -> bool:
-        record.msg = self.redact(record.getMessage())
+        record.msg = self.redact(_message(record))
         record.args = None
         if record.exc_info:
             record.exc_text = self.redact("".join(traceback.format_exception(*record.exc_info)).rstrip())
@@ -46,6 +46,14 @@ class Redactor(logging.Filter):
         if record.stack_info:
             record.stack_info = self.redact(record.stack_info)
         return True
+
+
+def _message(record: logging.LogRecord) -> str:
+    """The record's text; a call whose arguments don't fit it must neither raise nor show them unredacted."""
+    try:
+        return record.getMessage()
+    except (TypeError, ValueError, KeyError):
+        return f"{record.msg} {record.args!r}"
 
 
 class JsonFormatter(logging.Formatter):
@@ -60,12 +68,15 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_text:
             line["exception"] = record.exc_text
+        if record.stack_info:
+            line["stack"] = record.stack_info
         return json.dumps(line, ensure_ascii=False)
 
 
 def set_up_logging(level: str, log_format: str, secrets: Iterable[str]) -> None:
     """Send every log line to standard error, redacted; log_format: console or json."""
     handler = logging.StreamHandler(sys.stderr)
+    handler.setLevel(level)
     handler.addFilter(Redactor(secrets))
     handler.setFormatter(
         JsonFormatter()
@@ -76,4 +87,6 @@ def set_up_logging(level: str, log_format: str, secrets: Iterable[str]) -> None:
     # httpx tells each address, which holds the bot token, at INFO; apscheduler tells each run.
     for chatty in ("httpx", "httpcore", "aiohttp.access", "apscheduler", "aiosqlite", "telegram.ext"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+    # A traceback with the whole page for each HTML answer, besides the error that we tell once.
+    logging.getLogger("telegram.request").setLevel(logging.CRITICAL)
     logging.captureWarnings(capture=True)

@@ -1,57 +1,56 @@
-"""What one provider's key allows: how many questions now, and how long to keep still."""
+"""What one provider's key allows: whether to ask now, and how long to keep still."""
 
 from bot.providers.base import ProviderError, RateLimited, Unavailable
 
-_BURST_S = 1.0  # how many seconds' worth of questions may be asked at once
-_PAUSE_S = (1.0, 2.0, 4.0, 8.0, 15.0)  # while the gateway is away, one probe after each
 _AWAY_AFTER = 5  # unanswered questions in a row
+_PAUSES_S = (1.0, 2.0, 4.0, 8.0, 15.0)  # while the gateway is away, one probe after each
+_PLAIN_PAUSE_S = 1.0  # after a 429 that names no time
 
 
 class Budget:
-    """A token bucket, a pause, and a bound on questions in flight. Times are seconds of one steady clock."""
+    """A gap between questions, a pause, and a bound on questions in flight; times are one steady clock's."""
 
     def __init__(self, max_rps: float, *, in_flight: int = 16) -> None:
         """max_rps: questions per second, above 0. in_flight: unanswered questions at the most."""
-        self._max_rps = max_rps
-        self._size = max(1.0, max_rps * _BURST_S)
-        self._tokens = self._size
-        self._filled_at = 0.0
+        self._gap_s = 1 / max_rps
+        self._most_in_flight = in_flight
+        self._in_flight = 0
+        self._gap_until = 0.0
         self._still_until = 0.0
-        self._places = in_flight
-        self._unanswered = 0
+        self._unanswered = 0  # in a row
+        self._pauses = 0  # since the gateway last answered
 
-    def allowance(self, now: float) -> int:
-        """How many questions may be asked now."""
-        self._fill(now)
-        if now < self._still_until:
-            return 0
-        places = min(self._places, 1) if self._unanswered >= _AWAY_AFTER else self._places
-        return min(int(self._tokens), places)
+    @property
+    def has_place(self) -> bool:
+        """Whether one more question may be in flight; while the gateway is away, a probe goes alone."""
+        return self._in_flight < (1 if self._unanswered >= _AWAY_AFTER else self._most_in_flight)
 
-    def ready_at(self, now: float) -> float:
-        """When the allowance is next above zero, answers aside."""
-        self._fill(now)
-        return max(self._still_until, now + max(0.0, (1 - self._tokens) / self._max_rps))
+    @property
+    def ready_at(self) -> float:
+        """When the next question may be asked, if there is a place for it."""
+        return max(self._gap_until, self._still_until)
+
+    def allows(self, now: float) -> bool:
+        """Whether a question may be asked now."""
+        return self.has_place and now >= self.ready_at
 
     def asked(self, now: float) -> None:
         """A question was asked."""
-        self._fill(now)
-        self._tokens -= 1
-        self._places -= 1
+        self._in_flight += 1
+        self._gap_until = now + self._gap_s
 
     def answered(self, now: float, error: ProviderError | None) -> None:
         """It was answered, or failed with the error."""
-        self._places += 1
+        self._in_flight -= 1
         if isinstance(error, Unavailable):
             self._unanswered += 1
-            over = self._unanswered - _AWAY_AFTER
-            if over >= 0:
-                self._still_until = max(self._still_until, now + _PAUSE_S[min(over, len(_PAUSE_S) - 1)])
+            if self._unanswered >= _AWAY_AFTER and now >= self._still_until:
+                self._keep_still(now + _PAUSES_S[min(self._pauses, len(_PAUSES_S) - 1)])
+                self._pauses += 1
             return
-        self._unanswered = 0
+        self._unanswered = self._pauses = 0
         if isinstance(error, RateLimited):
-            self._still_until = max(self._still_until, now + (error.retry_after_s or 1.0))
+            self._keep_still(now + (error.retry_after_s or _PLAIN_PAUSE_S))
 
-    def _fill(self, now: float) -> None:
-        self._tokens = min(self._size, self._tokens + max(0.0, now - self._filled_at) * self._max_rps)
-        self._filled_at = max(now, self._filled_at)
+    def _keep_still(self, until: float) -> None:
+        self._still_until = max(self._still_until, until)

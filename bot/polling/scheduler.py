@@ -62,8 +62,7 @@ class Scheduler:
                         looks.create_task(self._look(task))
                     pause_s = await self._pause_s()
                 except StoreError as error:
-                    if self._telemetry.trouble("clock", str(error)):
-                        log.error("The clock stands still: %s", error)  # noqa: TRY400 - said by the message
+                    self._stand_still(error)
                     pause_s = _STORE_PAUSE_S
                 else:
                     if self._telemetry.trouble("clock", None):
@@ -72,8 +71,7 @@ class Scheduler:
 
     async def _claim(self) -> list[Task]:
         now = time.monotonic()
-        quota = {name: line.budget.allowance(now) for name, line in self._lines.items()}
-        quota = {name: allowed for name, allowed in quota.items() if allowed > 0}
+        quota = {name: 1 for name, line in self._lines.items() if line.budget.allows(now)}
         tasks = await self._store.claim_due(quota, at=self._clock(), lease_s=LEASE_S) if quota else []
         for task in tasks:
             self._lines[task.ref.provider].budget.asked(now)
@@ -84,6 +82,8 @@ class Scheduler:
         error = None
         try:
             error = await self._refresher.look(task, line.provider)
+        except StoreError as trouble:
+            self._stand_still(trouble)
         except Exception:  # one task must not stop the clock; its lease runs out and it is looked at again
             log.exception("The look at task %d failed", task.id)
         finally:
@@ -93,16 +93,17 @@ class Scheduler:
 
     async def _pause_s(self) -> float:
         now = time.monotonic()
-        ready = [name for name, line in self._lines.items() if line.budget.allowance(now) > 0]
-        waits_s = [
-            line.budget.ready_at(now) - now
-            for line in self._lines.values()
-            if line.budget.allowance(now) == 0 and line.budget.ready_at(now) > now
-        ]
+        free = {name: line.budget for name, line in self._lines.items() if line.budget.has_place}
+        ready = [name for name, budget in free.items() if budget.ready_at <= now]
+        waits_s = [budget.ready_at - now for budget in free.values() if budget.ready_at > now]
         due = await self._store.next_due(ready, at=self._clock()) if ready else None
         if due is not None:
             waits_s.append((due - self._clock()).total_seconds())
         return max(0.0, min(waits_s, default=_LONGEST_SLEEP_S))
+
+    def _stand_still(self, error: StoreError) -> None:
+        if self._telemetry.trouble("clock", str(error)):
+            log.error("The clock stands still: %s", error)
 
     async def _sleep(self, pause_s: float) -> None:
         try:

@@ -34,8 +34,8 @@ class Cadence:
                 wait_s = self.recheck_s
             case AuthFailed():
                 wait_s = self.mend_s
-            case RateLimited(retry_after_s=float(wish_s)):
-                wait_s = max(wish_s, self._pace(kind))
+            case RateLimited() if error.retry_after_s:
+                wait_s = self._pace(kind)
             case _ if error.cause is Cause.ROUTE_MISSING:
                 wait_s = self.mend_s
             case _:

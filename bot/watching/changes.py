@@ -23,7 +23,7 @@ class Change:
 def seen(task: Task, snapshot: Snapshot, *, at: datetime) -> Change:
     """The gateway told how the task stands."""
     events = []
-    if _voice(task) is not None:
+    if _voice(task.trouble, task.failures) is not None:
         events.append(_event(EventKind.RECOVERED, task, snapshot.status, at))
     if snapshot.status is not task.status:
         kind = EventKind.FINISHED if snapshot.status.is_final else EventKind.STATUS
@@ -40,17 +40,13 @@ def failed(task: Task, error: ProviderError, *, at: datetime) -> Change:
     """The look brought no snapshot; only an id that stays unknown ever ends a task."""
     if isinstance(error, TaskMissing) and _is_gone(task, at):
         return _ended(task, at)
-    same = task.trouble is not None and task.trouble.cause is error.cause
-    trouble = Trouble(
-        cause=error.cause,
-        message=error.message,
-        since=task.trouble.since if task.trouble is not None and same else at,
+    failures = task.failures + 1
+    trouble = _trouble(task, error, failures=failures, at=at)
+    news = _news(task, trouble, failures)
+    return Change(
+        task=replace(task, trouble=trouble, failures=failures, last_look_at=at),
+        events=() if news is None else (_event(news, task, task.status, at),),
     )
-    after = replace(task, trouble=trouble, failures=task.failures + 1, last_look_at=at)
-    voice = _voice(after)
-    if voice is None or voice is _voice(task):
-        return Change(task=after, events=())
-    return Change(task=after, events=(_event(voice, task, task.status, at),))
 
 
 def _is_gone(task: Task, at: datetime) -> bool:
@@ -67,13 +63,35 @@ def _ended(task: Task, at: datetime) -> Change:
     return Change(task=after, events=(_event(EventKind.FINISHED, task, status, at),))
 
 
-def _voice(task: Task) -> EventKind | None:
-    """How the chat hears of a task's trouble; None: it doesn't, or not yet."""
-    if task.trouble is None or task.trouble.cause is Cause.TASK_MISSING:
+def _trouble(task: Task, error: ProviderError, *, failures: int, at: datetime) -> Trouble:
+    """What stands in the way; a blip does not cover up what the chat was told."""
+    known = task.trouble
+    since = known.since if known is not None and known.cause is error.cause else at
+    trouble = Trouble(cause=error.cause, message=error.message, since=since)
+    is_blip = _voice(trouble, failures) is None and not isinstance(error, TaskMissing)
+    if known is not None and is_blip and _voice(known, task.failures) is not None:
+        return known
+    return trouble
+
+
+def _news(task: Task, trouble: Trouble, failures: int) -> EventKind | None:
+    """What the chat has to hear of a trouble after what it was told before."""
+    told, voice = _voice(task.trouble, task.failures), _voice(trouble, failures)
+    if voice is None:  # an id that is unknown, too, is an answer
+        return None if told is None else EventKind.RECOVERED
+    same_cause = task.trouble is not None and task.trouble.cause is trouble.cause
+    if voice is told and (same_cause or voice is not EventKind.KEY_TROUBLE):
         return None
-    if task.trouble.cause in {Cause.KEY_INVALID, Cause.KEY_EXHAUSTED, Cause.NOT_ALLOWED}:
+    return voice
+
+
+def _voice(trouble: Trouble | None, failures: int) -> EventKind | None:
+    """How the chat hears of a trouble after so many failed looks; None: it doesn't, or not yet."""
+    if trouble is None or trouble.cause is Cause.TASK_MISSING:
+        return None
+    if trouble.cause in {Cause.KEY_INVALID, Cause.KEY_EXHAUSTED, Cause.NOT_ALLOWED}:
         return EventKind.KEY_TROUBLE
-    if task.trouble.cause is Cause.ROUTE_MISSING or task.failures >= BLIPS:
+    if trouble.cause is Cause.ROUTE_MISSING or failures >= BLIPS:
         return EventKind.TROUBLE
     return None
 
