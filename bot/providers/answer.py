@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 
+import httpx
+
 from bot.providers.base import AuthFailed, BadAnswer, ProviderError, RateLimited, TaskMissing, Unavailable
 from bot.providers.causes import limit_cause, refusal_cause, told_cause
 from bot.providers.fields import Json, as_code, as_number, as_text, first
@@ -45,7 +47,7 @@ class Answer:
 def read_answer(answer: Answer, scrub: Scrubber) -> Json:
     """Return the JSON object of a good answer; raise ProviderError for every other one."""
     body = _parse(answer.body)
-    if 200 <= answer.status < 300 and isinstance(body, dict):  # noqa: PLR2004 - HTTP's own range of success
+    if httpx.codes.is_success(answer.status) and isinstance(body, dict):
         return body
     raise _error(answer, body, scrub)
 
@@ -64,7 +66,7 @@ def _error(answer: Answer, body: object, scrub: Scrubber) -> ProviderError:
         return RateLimited(text, cause=limit_cause(code, message), retry_after_s=wait_s)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return Unavailable(text, cause=Cause.UNREACHABLE, retry_after_s=wait_s)
-    if 300 <= status < 400:  # noqa: PLR2004 - HTTP's own range of redirections
+    if httpx.codes.is_redirect(status):
         return BadAnswer(f"HTTP {status}: redirected elsewhere", cause=Cause.ROUTE_MISSING)
     return _refusal(status, code, text) if isinstance(body, dict) else _shapeless(answer)
 

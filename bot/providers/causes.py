@@ -35,10 +35,10 @@ _COPYRIGHT = (
 )  # fmt: skip
 _NOT_FETCHED = ("invalidparameter.datainspection", "download the media", "download media")
 _MODERATED = (
-    "datainspection", "data_inspection", "content_policy", "content policy", "content_filter",
-    "content filter", "content violation", "content_violation", "moderation", "sensitive", "inappropriate",
-    "safety", "nsfw", "policyviolation", "policy_violation", "policy violation", "guardrail", "unsafe",
-    "prohibited", "real person", "审核", "敏感", "违规", "风控", "不合规", "真人", "色情", "涉黄", "暴力",
+    "datainspection", "data_inspection", "content_policy", "content polic", "content_filter",
+    "content filter", "violat", "moderation", "sensitive", "inappropriate", "safety", "nsfw", "guardrail",
+    "unsafe", "prohibited", "real person",
+    "审核", "敏感", "违规", "风控", "不合规", "真人", "色情", "涉黄", "暴力",
 )  # fmt: skip
 _TIMED_OUT = ("timeout", "timed out", "time out", "time_out", "deadline exceeded", "超时")
 _UNFIT = (

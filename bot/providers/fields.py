@@ -2,11 +2,11 @@
 
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import TypeVar
 
-Json = dict[str, object]
+Json = Mapping[str, object]
 T = TypeVar("T")
 
 BEIJING = timezone(timedelta(hours=8))

@@ -13,9 +13,7 @@ from bot.providers.links import decode_inline, is_inline
 from bot.providers.wire import Wire
 from storage.models import Cause, Media, Snapshot
 
-MAX_BODY = (
-    32 * 1024 * 1024
-)  # bytes; a snapshot has a few thousand, a video inside the answer may have millions
+MAX_BODY = 32 * 2**20  # bytes; most answers have a few thousand, one with the video inside has millions
 _TIMEOUT = httpx.Timeout(connect=10, read=20, write=10, pool=20)  # seconds
 _OVERALL_S = 60.0
 
@@ -40,24 +38,25 @@ class Gateway(Provider):
         if media.inline:
             return await self._inside(external_id)
         if media.url is not None:
-            with_key = media.needs_auth and self._account.owns(media.url)
-            return MediaSource(url=media.url, headers=self._account.key_header if with_key else None)
+            return self._at(media.url, with_key=media.needs_auth)
         if self._wire.content_path is None:
             raise BadAnswer("no way to the video is known", cause=Cause.NO_VIDEO)
-        url = self._account.url(self._wire.content_path, external_id)
-        return MediaSource(url=url, headers=self._account.key_header)
+        return self._at(self._account.url(self._wire.content_path, external_id), with_key=True)
 
     async def _inside(self, external_id: str) -> MediaSource:
         """The bytes inside the task's answer, or the link that has taken their place."""
         link = self._wire.link_in(await self._ask(external_id))
         if link is not None and not is_inline(link):
-            return MediaSource(
-                url=link, headers=self._account.key_header if self._account.owns(link) else None
-            )
+            return self._at(link, with_key=True)
         data = decode_inline(link) if link else None
         if data is None:
             raise BadAnswer("no video in the answer any more", cause=Cause.NO_VIDEO)
         return MediaSource(data=data)
+
+    def _at(self, url: str, *, with_key: bool) -> MediaSource:
+        """An address, with the key only where it is the gateway's own."""
+        shown = with_key and self._account.owns(url)
+        return MediaSource(url=url, headers=self._account.key_header if shown else None)
 
     async def _ask(self, external_id: str) -> Json:
         if not valid_id(external_id):
@@ -68,8 +67,8 @@ class Gateway(Provider):
         try:
             async with asyncio.timeout(_OVERALL_S):
                 answer = await self._get(url)
-        except (httpx.HTTPError, httpx.InvalidURL, ClientError, OSError) as error:
-            # httpx-aiohttp lets aiohttp's errors through where httpx has no name for them: garbled HTTP.
+        except (httpx.HTTPError, httpx.InvalidURL, ClientError, OSError, UnicodeError) as error:
+            # httpx-aiohttp lets through what httpx has no name for: garbled HTTP, a host that can't be spelt.
             raise Unavailable(f"no answer ({type(error).__name__})", cause=Cause.UNREACHABLE) from error
         return read_answer(answer, self._wire.scrub)
 

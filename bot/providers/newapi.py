@@ -26,6 +26,7 @@ class NewApi(Wire):
             "data.output.video_url",
             "data.data.task_result.videos.*.url",
             "data.task_result.videos.*.url",
+            "data.data.video_url",
             "data.video_url",
         ),
         expires=("expires_at",),
@@ -44,7 +45,7 @@ class NewApi(Wire):
         model=("model", "properties.origin_model_name", "properties.upstream_model_name", "data.model"),
         submitted=("submit_time", "created_at"),
         started=("start_time", "started_at"),
-        finished=("finish_time", "finished_at", "completed_at"),
+        finished=("finish_time", "finished_at", "completed_at", "updated_at"),
         length=(
             "metadata.duration",
             "seconds",

@@ -114,7 +114,7 @@ class Wire:
 
     def read(self, answer: Json, external_id: str) -> Snapshot:
         """Return what a good answer says of the task; raise ProviderError if it says nothing."""
-        task = unwrap(answer)
+        task = self.task_in(answer)
         word = first(task, self.places.status, as_text)
         if word is None:
             raise no_status_in(answer, self.scrub)
@@ -148,7 +148,15 @@ class Wire:
 
     def link_in(self, answer: Json) -> str | None:
         """The video's link, http(s) or data:, whatever the task's status."""
-        return first(unwrap(answer), self.places.links, as_link)
+        return first(self.task_in(answer), self.places.links, as_link)
+
+    def task_in(self, answer: Json) -> Json:
+        """The task in a `{code, message, data}` envelope, or the answer itself where that is the task."""
+        data = answer.get("data")
+        if not isinstance(data, dict) or first(data, self.places.status, as_text) is None:
+            return answer
+        is_task = "code" not in answer and first(answer, self.places.status, as_text) is not None
+        return answer if is_task else data
 
     def status_of(self, word: str, task: Json) -> TaskStatus:
         """What the task's own status word means; a word that nobody has told us means that it runs."""
@@ -214,12 +222,3 @@ class Wire:
 
     def _time(self, task: Json, paths: tuple[str, ...]) -> datetime | None:
         return first(task, paths, as_time(self.zone))
-
-
-def unwrap(answer: Json) -> Json:
-    """The task in a `{code, message, data}` envelope, or the answer itself where that is the task."""
-    data = answer.get("data")
-    if not isinstance(data, dict):
-        return answer
-    enveloped = "status" not in answer or ("code" in answer and "status" in data)
-    return data if enveloped else answer
