@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import sys
 import threading
 
 from bot.sandbox.gateway.tasks import KINDS
@@ -18,11 +17,11 @@ Your turn: you are Anna, and each line that you type is said to the bot.
 Ctrl-D ends."""
 
 
-async def play_by_hand(stage: Stage) -> None:
-    """Read lines until the input ends."""
+async def play_by_hand(stage: Stage, descriptor: int) -> None:
+    """Read lines from a file descriptor until the input ends."""
     stage.screen.tell(_HELP)
     _submit(stage, "jimeng", fails=None)
-    lines = _standard_input()
+    lines = _lines(descriptor)
     while (line := await lines.get()) is not None:
         word, _, rest = line.strip().partition(" ")
         match word:
@@ -43,7 +42,7 @@ def _submit(stage: Stage, kind: str, *, fails: str | None) -> None:
     stage.screen.tell(f"\nThe gateway has begun a task. Try: /watch {kind} {task.task_id}")
 
 
-def _standard_input() -> "asyncio.Queue[str | None]":
+def _lines(descriptor: int) -> "asyncio.Queue[str | None]":
     """Lines as they are typed, then None.
 
     A thread reads the descriptor itself: asyncio can't wait for files, and a thread inside sys.stdin
@@ -54,7 +53,7 @@ def _standard_input() -> "asyncio.Queue[str | None]":
 
     def read() -> None:
         rest = b""
-        while chunk := os.read(sys.stdin.fileno(), 4096):
+        while chunk := os.read(descriptor, 4096):
             *whole, rest = (rest + chunk).split(b"\n")
             for line in whole:
                 loop.call_soon_threadsafe(lines.put_nowait, line.decode(errors="replace"))

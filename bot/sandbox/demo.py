@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sys
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,13 +18,13 @@ _CASE_S = 4.0  # for what a chat hears of one recorded answer
 _STOP_S = 15.0
 
 
-async def demo(run_bot: RunBot, *, once: bool, case: Path | None = None) -> int:
+async def demo(run_bot: RunBot, *, once: bool, case: Path | None = None, pace: float = 1.0) -> int:
     """Play the tour, then let the person play on; or replay a recorded answer.
 
     Returns 0 if all went well, else 1. run_bot is given settings as in the environment and runs a bot until
-    it is cancelled.
+    it is cancelled; pace: what all times are multiplied by.
     """
-    async with open_stage() as stage:
+    async with open_stage(pace=pace) as stage:
         bot = asyncio.ensure_future(run_bot(stage.environment))
         play = asyncio.create_task(_play(stage, once=once, case=case))
         try:
@@ -53,7 +54,7 @@ async def _play(stage: Stage, *, once: bool, case: Path | None) -> bool:
         stage.screen.tell(f"The tour was not over within {_LIMIT_S:.0f} s.")
         good = False
     if not once:
-        await play_by_hand(stage)
+        await play_by_hand(stage, sys.stdin.fileno())
     return good
 
 
@@ -73,7 +74,7 @@ async def _replay(stage: Stage, case: Path) -> bool:
         return False
     for text in (f"/watch {provider} {task_id}", f"/status {task_id}"):
         stage.telegram.say(ANNA, text)
-        await asyncio.sleep(_CASE_S)
+        await asyncio.sleep(_CASE_S * stage.pace)
     return True
 
 

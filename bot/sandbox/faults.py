@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from aiohttp import web
 
@@ -102,7 +102,7 @@ async def suffer(
     fault: Fault, request: web.BaseRequest, answer: Callable[[], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
     """Answer as the fault says; `answer` carries the request out."""
-    true_answer: Any = await answer() if fault.execute else None
+    true_answer = await answer() if fault.execute else None
     await asyncio.sleep(fault.delay_s)
     if fault.until is not None:
         await fault.until.wait()
@@ -110,4 +110,4 @@ async def suffer(
         return cut(request)
     if fault.status is not None:
         return web.Response(status=fault.status, body=fault.body, headers=fault.headers)
-    return true_answer or await answer()
+    return await answer() if true_answer is None else true_answer

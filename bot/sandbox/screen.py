@@ -11,8 +11,6 @@ import re
 import sys
 import time
 import unicodedata
-from collections.abc import Mapping
-from typing import Any
 
 from bot.sandbox.telegram.chats import Attachment, Message
 from bot.sandbox.telegram.events import Answered, Edited, Event, Pressed, Removed, Said, Sent
@@ -66,12 +64,12 @@ class Screen:
             if chat.type in {"private", "channel"} or not message.sender
             else f"{message.sender.first_name}: "
         )
-        return f"{who}{message.text}"
+        return f"{who}{message.text}{' (edited)' if message.history else ''}"
 
     def _content(self, message: Message) -> str:
         parts = [_attachment(message.attachment)] if message.attachment else []
         parts.append(self._words(message))
-        return "\n".join(part for part in [*parts, _buttons(message.reply_markup)] if part)
+        return "\n".join(part for part in [*parts, _buttons(message)] if part)
 
     def _changed(self, message: Message, before: Message) -> str:
         """The first line, which says whose card it is, and the lines that are new."""
@@ -122,14 +120,12 @@ def _attachment(attachment: Attachment) -> str:
     return f"video {attachment.width}×{attachment.height} · {attachment.duration_s} s · {size}"
 
 
-def _buttons(markup: Mapping[str, Any] | None) -> str:
-    rows = (markup or {}).get("inline_keyboard", [])
-    return "\n".join(" ".join(f"[{button['text']}]" for button in row) for row in rows)
+def _buttons(message: Message) -> str:
+    return " ".join(f"[{button['text']}]" for button in message.buttons)
 
 
 def _label(message: Message, data: str) -> str:
-    rows = (message.reply_markup or {}).get("inline_keyboard", [])
-    return next(button["text"] for row in rows for button in row if button.get("callback_data") == data)
+    return next(str(button["text"]) for button in message.buttons if button.get("callback_data") == data)
 
 
 def _bare(line: str) -> str:

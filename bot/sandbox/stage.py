@@ -27,10 +27,11 @@ class Stage:
     gateway: FakeGateway
     screen: Screen
     environment: dict[str, str]  # the bot's settings
+    pace: float  # what all times are multiplied by
 
     def new_task(self, kind: str, *, seconds: float, fails: str | None = None) -> GatewayTask:
         """Submit a task to the gateway."""
-        return self.gateway.add(kind, new_id(kind, time.time()), seconds=seconds, fails=fails)
+        return self.gateway.add(kind, new_id(kind, time.time()), seconds=seconds * self.pace, fails=fails)
 
     def from_bot(self, chat_id: int) -> list[Message]:
         """What the bot has said in a chat."""
@@ -45,7 +46,7 @@ class Stage:
 
 
 @contextlib.asynccontextmanager
-async def open_stage() -> AsyncIterator[Stage]:
+async def open_stage(*, pace: float = 1.0) -> AsyncIterator[Stage]:
     """Start both servers, and print what happens until the end."""
     telegram, gateway = FakeTelegram(), FakeGateway()
     telegram.private_chat(ANNA, first_name="Anna", language_code="en")
@@ -70,7 +71,7 @@ async def open_stage() -> AsyncIterator[Stage]:
             "LANGUAGE": "auto",
             "LOG_LEVEL": "WARNING",
         }
-        yield Stage(telegram=telegram, gateway=gateway, screen=screen, environment=environment)
+        yield Stage(telegram=telegram, gateway=gateway, screen=screen, environment=environment, pace=pace)
 
 
 async def _print_all(telegram: FakeTelegram, screen: Screen) -> None:

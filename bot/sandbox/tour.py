@@ -48,9 +48,9 @@ class Tour:
         await self._ask(ANNA, "/tasks")
         try:
             await self._stage.telegram.wait_for(
-                lambda: all(map(self._told, self._awaited)), timeout_s=_ENDS_S
+                lambda: all(map(self._told, self._awaited)), timeout_s=_ENDS_S * self._stage.pace
             )
-            await asyncio.sleep(_QUIET_S)
+            await asyncio.sleep(_QUIET_S * self._stage.pace)
         except TimeoutError:
             self._stage.screen.tell("Not every end was told in time.")
         return self._verdict(time.monotonic() - began)
@@ -70,7 +70,7 @@ class Tour:
             )
         except TimeoutError:
             self._stage.screen.tell(f"(no answer within {_ANSWER_S:.0f} s)")
-        await asyncio.sleep(_PAUSE_S)
+        await asyncio.sleep(_PAUSE_S * self._stage.pace)
 
     def _times(self, awaited: Awaited) -> int:
         """How often the chat got the task's video, compared byte for byte."""

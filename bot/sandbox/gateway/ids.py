@@ -24,7 +24,7 @@ def new_id(kind: str, now: float) -> str:
 
 def _ulid_time(now: float) -> str:
     """https://github.com/ulid/spec: milliseconds in ten characters."""
-    milliseconds = int(now * 1000)
+    milliseconds = round(now * 1000)
     return "".join(_CROCKFORD[milliseconds >> shift & 31] for shift in range(45, -1, -5))
 
 

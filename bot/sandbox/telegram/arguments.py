@@ -10,6 +10,10 @@ from aiohttp import BodyPartReader, web
 from bot.sandbox.telegram.refusals import Refusal, bad_request
 
 UPLOAD_LIMIT = 50 * 1024 * 1024  # bytes; https://core.telegram.org/bots/api#sending-files
+LOCAL_UPLOAD_LIMIT = (
+    2000 * 1024 * 1024
+)  # bytes; https://core.telegram.org/bots/api#using-a-local-bot-api-server
+_FORM_ROOM = 64 * 1024  # bytes, for everything in a request that is not the file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,15 +66,15 @@ class Arguments:
         }
 
 
-async def read_arguments(request: web.Request) -> Arguments:
-    """Read parameters and files; refuse uploads that are too large."""
+async def read_arguments(request: web.Request, *, upload_limit: int) -> Arguments:
+    """Read parameters and files; refuse uploads that are larger than so many bytes."""
     values = dict(request.query)
     uploads: dict[str, Upload] = {}
     if request.content_type == "application/json":
         for name, value in (await request.json()).items():
             values[name] = value if isinstance(value, str) else json.dumps(value)
     elif request.content_type == "multipart/form-data":
-        if (request.content_length or 0) > UPLOAD_LIMIT + 64 * 1024:
+        if (request.content_length or 0) > upload_limit + _FORM_ROOM:
             raise Refusal(413, "Request Entity Too Large")
         async for part in await request.multipart():
             if not isinstance(part, BodyPartReader) or part.name is None:

@@ -9,7 +9,7 @@ from bot.sandbox.telegram.sending import open_chat
 from bot.sandbox.telegram.wire import Json, chat_json, file_json, member_json, user_json
 from bot.sandbox.telegram.world import World
 
-DOWNLOAD_LIMIT = 20 << 20  # bytes; https://core.telegram.org/bots/api#getfile
+_DOWNLOAD_LIMIT = 20 << 20  # bytes; https://core.telegram.org/bots/api#getfile
 _MENU_LIMIT = 100  # commands
 _DESCRIPTION_LIMIT = 256  # characters
 _ANSWER_LIMIT = 200  # characters
@@ -43,7 +43,7 @@ async def get_updates(world: World, arguments: Arguments) -> list[Json]:
 async def delete_webhook(world: World, arguments: Arguments) -> bool:
     """https://core.telegram.org/bots/api#deletewebhook"""
     if arguments.flag("drop_pending_updates"):
-        await world.updates.poll(offset=-1, limit=1, timeout_s=0)
+        world.updates.drop()
     return True
 
 
@@ -99,7 +99,7 @@ async def answer_callback_query(world: World, arguments: Arguments) -> bool:
 async def get_file(world: World, arguments: Arguments) -> Json:
     """https://core.telegram.org/bots/api#getfile"""
     file = world.file(arguments.text("file_id"))
-    if file.size > DOWNLOAD_LIMIT:
+    if file.size > _DOWNLOAD_LIMIT:
         raise bad_request("file is too big")
     return file_json(file) | {"file_path": f"files/{file.file_id}"}
 

@@ -60,6 +60,7 @@ class Message:
     message_id: int
     date: int  # unix seconds
     sender: Person | None  # None: the channel itself
+    from_bot: bool = False  # ours
     sender_chat_id: int | None = None  # an anonymous administrator's or a forwarded channel's
     text: str | None = None  # None: there is an attachment or a service notice
     caption: str | None = None
@@ -77,9 +78,9 @@ class Message:
     history: tuple["Message", ...] = ()  # what it was before each edit, oldest first
 
     @property
-    def from_bot(self) -> bool:
-        """Whether the bot wrote it."""
-        return self.sender is not None and self.sender.is_bot
+    def buttons(self) -> list[Mapping[str, Any]]:
+        """The buttons under it, row after row."""
+        return [button for row in (self.reply_markup or {}).get("inline_keyboard", []) for button in row]
 
     @property
     def video(self) -> Attachment | None:

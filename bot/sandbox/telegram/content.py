@@ -4,8 +4,9 @@ import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import aiohttp
 import av
@@ -105,6 +106,8 @@ async def attachment(world: World, asked: Asked, uploads: Mapping[str, Upload]) 
         file = _keep(world, uploads[part])
         if not file.size:
             raise bad_request("file must be non-empty")
+    elif asked.source.startswith("file://") and world.local:
+        file = _from_disk(world, asked.source)
     elif "." in asked.source or ":" in asked.source:
         file = await _fetched(world, asked)
     elif asked.source:
@@ -130,6 +133,14 @@ async def attachment(world: World, asked: Asked, uploads: Mapping[str, Upload]) 
 
 def _keep(world: World, upload: Upload) -> StoredFile:
     return world.keep(upload.content, name=upload.name, mime_type=upload.mime_type)
+
+
+def _from_disk(world: World, source: str) -> StoredFile:
+    path = Path(unquote(urlsplit(source).path))
+    try:
+        return world.keep(path.read_bytes(), name=path.name, mime_type="video/mp4")
+    except OSError as error:
+        raise bad_request("invalid file HTTP URL specified: file not found") from error
 
 
 def _thumbnail(world: World, asked: Asked, uploads: Mapping[str, Upload]) -> StoredFile | None:

@@ -66,7 +66,7 @@ async def delete_message(world: World, arguments: Arguments) -> bool:
     message = chat.messages.get(arguments.integer("message_id"))
     if message is None or message.deleted:
         raise bad_request("message to delete not found")
-    if world.now() - message.date > _DELETABLE_S or (message.sender != world.bot and chat.type != "private"):
+    if world.now() - message.date > _DELETABLE_S or (not message.from_bot and chat.type != "private"):
         raise bad_request("message can't be deleted")
     world.remove(message)
     world.tell(Removed(message=message))
@@ -78,9 +78,7 @@ def _editable(world: World, arguments: Arguments, *, kind: str | None = None) ->
     message = chat.messages.get(arguments.integer("message_id"))
     if message is None or message.deleted:
         raise bad_request("message to edit not found")
-    if message.sender != world.bot or (
-        message.reply_markup and "inline_keyboard" not in message.reply_markup
-    ):
+    if not message.from_bot or (message.reply_markup and "inline_keyboard" not in message.reply_markup):
         raise bad_request("message can't be edited")
     return message
 

@@ -20,10 +20,11 @@ class People:
         self.privacy = True  # in groups the bot sees commands for it and replies to it, and nothing else
         self._world = world
         self._queries = itertools.count(1)
-        for special, name in ((ANONYMOUS_ADMIN, "Group"), (TELEGRAM, "Telegram")):
-            self._world.people[special] = Person(
-                id=special, first_name=name, is_bot=special == ANONYMOUS_ADMIN
-            )
+        for special in (
+            Person(id=ANONYMOUS_ADMIN, first_name="Group", username="GroupAnonymousBot", is_bot=True),
+            Person(id=TELEGRAM, first_name="Telegram"),
+        ):
+            self._world.people[special.id] = special
 
     def person(self, user_id: int, *, first_name: str, language_code: str | None = "en") -> int:
         """Somebody who writes in groups."""
@@ -42,8 +43,8 @@ class People:
         return self._open(Chat(id=chat_id, type="supergroup" if supergroup else "group", title=title))
 
     def forum(self, chat_id: int, *, title: str = "Forum") -> int:
-        """A supergroup with topics; General is no topic here, as on the wire."""
-        return self._open(Chat(id=chat_id, type="supergroup", title=title, is_forum=True))
+        """A supergroup with topics; as on the wire, General (1) is none of them."""
+        return self._open(Chat(id=chat_id, type="supergroup", title=title, is_forum=True, last_message_id=1))
 
     def channel(self, chat_id: int, *, title: str = "Channel") -> int:
         """A channel with the bot as an administrator."""
@@ -106,6 +107,28 @@ class People:
         self._world.tell(Said(message=message))
         return message.message_id
 
+    def forward_to_discussion(self, channel_id: int, message_id: int, group_id: int) -> int:
+        """Copy a channel's post into its discussion group, as Telegram does by itself."""
+        post = self._world.chats[channel_id].messages[message_id]
+        group = self._world.chats[group_id]
+        origin = {
+            "type": "channel",
+            "date": post.date,
+            "chat": chat_json(self._world.chats[channel_id]),
+            "message_id": message_id,
+        }
+        message = self._world.post(
+            group,
+            sender=self._world.people[TELEGRAM],
+            sender_chat_id=channel_id,
+            text=post.text,
+            entities=post.entities,
+            service={"is_automatic_forward": True, "forward_origin": origin},
+        )
+        if self._bot_sees(group, message):
+            self._world.updates.add("message", self._world.json(message))
+        return message.message_id
+
     def edit(self, chat_id: int, message_id: int, text: str) -> None:
         """Change the text of somebody's own message."""
         chat = self._world.chats[chat_id]
@@ -118,8 +141,7 @@ class People:
     def press(self, chat_id: int, message_id: int, data: str, *, user: int | None = None) -> str:
         """Press the button with this callback data and return the query's id."""
         message = self._world.chats[chat_id].messages[message_id]
-        rows = (message.reply_markup or {}).get("inline_keyboard", [])
-        if data not in [button.get("callback_data") for row in rows for button in row]:
+        if data not in [button.get("callback_data") for button in message.buttons]:
             raise LookupError(f"no button {data!r} under message {message_id}")
         query_id = str(4_000_000_000_000 + next(self._queries))
         user_id = user if user is not None else chat_id
@@ -140,6 +162,10 @@ class People:
         message = self._world.chats[chat_id].messages[message_id]
         self._world.remove(message)
         self._world.tell(Removed(message=message))
+
+    def promote(self, chat_id: int, user_id: int) -> None:
+        """Make somebody an administrator."""
+        self._world.chats[chat_id].ranks[user_id] = "administrator"
 
     def forbid(self, chat_id: int, *kinds: str) -> None:
         """Let the bot send no "text messages", "videos" or "documents"; none named: allow all."""
@@ -190,7 +216,7 @@ class People:
         if chat.type in {"private", "channel"} or chat.bot_status == "administrator" or not self.privacy:
             return True
         replied = chat.messages.get(message.reply_to or 0)
-        if replied is not None and replied.sender == self._world.bot:
+        if replied is not None and replied.from_bot:
             return True
         command = _COMMAND.match(message.text or "")
         return command is not None and command[0].partition("@")[2] in {"", self._world.bot.username}
@@ -198,8 +224,7 @@ class People:
 
 def _speaks_as(chat: Chat, sender: Person | None) -> int | None:
     """Channels and anonymous administrators speak as the chat."""
-    anonymous = sender is None or sender.id in {ANONYMOUS_ADMIN, TELEGRAM}
-    return chat.id if anonymous else None
+    return chat.id if sender is None or sender.id == ANONYMOUS_ADMIN else None
 
 
 def _commands(text: str) -> tuple[Json, ...]:

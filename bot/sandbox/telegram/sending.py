@@ -71,9 +71,14 @@ async def _send_file(world: World, arguments: Arguments, kind: str) -> Json:
 
 
 def _post(world: World, chat: Chat, **content: Any) -> Json:
-    if chat.type == "channel":
-        content["sender_chat_id"] = chat.id
-    message = world.post(chat, sender=world.bot, **content)
+    channel = chat.type == "channel"
+    message = world.post(
+        chat,
+        sender=None if channel else world.bot,
+        sender_chat_id=chat.id if channel else None,
+        from_bot=True,
+        **content,
+    )
     world.tell(Sent(message=message))
     return world.json(message)
 

@@ -11,7 +11,7 @@ from aiohttp import web
 from bot.sandbox.faults import Fault, FaultPlan, suffer
 from bot.sandbox.loopback import LoopbackServer
 from bot.sandbox.telegram import asking, editing, sending
-from bot.sandbox.telegram.arguments import Arguments, read_arguments
+from bot.sandbox.telegram.arguments import LOCAL_UPLOAD_LIMIT, UPLOAD_LIMIT, Arguments, read_arguments
 from bot.sandbox.telegram.chats import Message, Person
 from bot.sandbox.telegram.events import Event
 from bot.sandbox.telegram.people import People
@@ -63,16 +63,20 @@ class Request:
 class FakeTelegram(People, LoopbackServer):
     """A Bot API server on loopback with the people behind it."""
 
-    def __init__(self, *, token: str = MAKE_BELIEVE, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, *, token: str = MAKE_BELIEVE, clock: Callable[[], float] = time.time, local: bool = False
+    ) -> None:
+        """local: as with `--local`, 2000 MB and file:// paths."""
         LoopbackServer.__init__(self)
         bot_id = int(token.partition(":")[0])
         bot = Person(id=bot_id, first_name="Reelwatch", username="reelwatch_bot", is_bot=True)
-        self.world = World(bot, bell=self.bell, clock=clock)
+        self.world = World(bot, bell=self.bell, clock=clock, local=local)
         People.__init__(self, self.world)
         self.token = token
         self.requests: list[Request] = []
         self._faults: FaultPlan[Request] = FaultPlan()
         self._clock = clock
+        self._upload_limit = LOCAL_UPLOAD_LIMIT if local else UPLOAD_LIMIT
 
     @property
     def url(self) -> str:
@@ -123,7 +127,7 @@ class FakeTelegram(People, LoopbackServer):
         name = _NAMES.get(asked.lower(), asked)
         try:
             self._check_token(request)
-            arguments = await read_arguments(request)
+            arguments = await read_arguments(request, upload_limit=self._upload_limit)
         except Refusal as refusal:
             return _refused(refusal)
         noted = Request(method=name, params=arguments.plain(), at=self._clock())

@@ -28,6 +28,10 @@ class UpdateQueue:
         self._waiting.append({"update_id": self._last_id, kind: payload})
         self._bell.ring()
 
+    def drop(self) -> None:
+        """Forget everything."""
+        self._waiting.clear()
+
     async def poll(self, *, offset: int, limit: int, timeout_s: int) -> list[Json]:
         """Forget what is confirmed, and return what is new, waiting for it if need be."""
         self._poller += 1

@@ -57,8 +57,6 @@ def message_json(message: Message, chats: Mapping[int, Chat], *, nested: bool = 
         fields["from"] = user_json(message.sender)
     if message.sender_chat_id is not None:
         fields["sender_chat"] = chat_json(chats[message.sender_chat_id])
-    if message.sender is not None and message.sender.id == TELEGRAM:
-        fields["is_automatic_forward"] = True
     if message.thread_id is not None:
         fields["message_thread_id"] = message.thread_id
     if message.is_topic:
@@ -110,4 +108,5 @@ _RIGHTS = (
     "can_post_stories",
     "can_edit_stories",
     "can_delete_stories",
+    "can_send_welcome_messages",
 )

@@ -18,8 +18,9 @@ from bot.sandbox.telegram.wire import Json, message_json
 class World:
     """People, chats, files and what is on its way to the bot."""
 
-    def __init__(self, bot: Person, *, bell: Bell, clock: Callable[[], float]) -> None:
+    def __init__(self, bot: Person, *, bell: Bell, clock: Callable[[], float], local: bool) -> None:
         self.bot = bot
+        self.local = local
         self.people: dict[int, Person] = {bot.id: bot}
         self.chats: dict[int, Chat] = {}
         self.updates = UpdateQueue()
