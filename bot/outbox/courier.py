@@ -10,7 +10,6 @@ from bot.messages import results as words
 from bot.messages import views
 from bot.messages.markup import digest as digest_of
 from bot.outbox import retry
-from bot.outbox.pacing import Pacer
 from bot.outbox.results import (
     Gone,
     Migrated,
@@ -66,7 +65,6 @@ class Courier:
         self._clock = clock
         self._telemetry = telemetry
         self._bell = bell
-        self._pacer = Pacer()
         self._in_hand: dict[int, asyncio.Task[None]] = {}
 
     async def run(self) -> None:
@@ -101,19 +99,20 @@ class Courier:
             claimed = await self._store.claim_deliveries(
                 room, self._closed(), at=self._clock(), lease_s=LEASE_S
             )
-            self._pacer.spend((out.watch.chat_id for out in claimed), time.monotonic())
+            self._sender.pacer.spend((out.watch.chat_id for out in claimed), time.monotonic())
             for out in claimed:
                 self._in_hand[out.delivery.id] = asyncio.create_task(self._carry(out))
             if not claimed:
                 return
 
     def _room(self) -> int:
-        return min(_HANDS - len(self._in_hand), self._pacer.allowance(time.monotonic()))
+        return min(_HANDS - len(self._in_hand), self._sender.pacer.allowance(time.monotonic()))
 
     def _closed(self) -> Closed:
         now = time.monotonic()
         return Closed(
-            to_all=self._pacer.closed(now, for_edits=False), to_edits=self._pacer.closed(now, for_edits=True)
+            to_all=self._sender.pacer.closed(now, for_edits=False),
+            to_edits=self._sender.pacer.closed(now, for_edits=True),
         )
 
     async def _carry(self, out: Outgoing) -> None:
@@ -175,7 +174,7 @@ class Courier:
         if isinstance(result, Migrated):
             await self._store.migrate_chat(chat_id, result.new_id, at=now)
         elif isinstance(result, RetryAfter):
-            self._pacer.stop(chat_id, result.seconds, time.monotonic())
+            self._sender.pacer.stop(chat_id, result.seconds, time.monotonic())
         elif isinstance(result, Gone):
             log.warning("Chat %d is lost to the bot: %s", chat_id, result.why)
             await self._store.chat_lost(chat_id, result.why, at=now)
@@ -184,7 +183,7 @@ class Courier:
         waits_s = [_RENEW_S if self._in_hand else _LONGEST_SLEEP_S]
         if len(self._in_hand) < _HANDS:
             now = time.monotonic()
-            opens_at = self._pacer.opens_at(now)
+            opens_at = self._sender.pacer.opens_at(now)
             if opens_at is not None:
                 waits_s.append(opens_at - now)
             due = await self._store.next_delivery_at(self._closed()) if self._room() > 0 else None

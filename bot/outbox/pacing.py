@@ -7,10 +7,11 @@ for a group, thirty a second overall (https://core.telegram.org/bots/faq#my-bot-
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-_OVERALL_RPS, _OVERALL_BURST = 30.0, 30.0
+# Burst and rate together stay below the figure in any second, or any minute of a group.
+_OVERALL_RPS, _OVERALL_BURST = 25.0, 5.0
 _CHAT_RPS, _CHAT_BURST = 1.0, 6.0
-_GROUP_RPS, _GROUP_BURST = 20 / 60, 10.0
-_RESERVE = 2.0  # tokens that only results and notices may use
+_GROUP_RPS, _GROUP_BURST = 12 / 60, 8.0
+_RESERVE = 2.0  # tokens that only new messages may use
 
 
 @dataclass(slots=True)

@@ -13,6 +13,7 @@ from telegram.ext import ExtBot
 
 from bot.messages.markup import caption_options, keyboard, text_options
 from bot.messages.view import View
+from bot.outbox.pacing import Pacer
 from bot.outbox.results import NOT_MODIFIED, Refusal, Refused, SendResult, Sent, read_error
 from storage.models import StoredFile, Watch
 
@@ -63,6 +64,7 @@ class Sender:
 
     def __init__(self, bot: ExtBot[None], *, local_mode: bool = False) -> None:
         """local_mode: the Bot API server shares this disk and takes files by path."""
+        self.pacer = Pacer()  # asked, and told of calls, by those who decide what goes next
         self._bot = bot
         self._local_mode = local_mode
 

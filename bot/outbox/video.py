@@ -9,6 +9,7 @@ video sent as a message of its own, noted beforehand and never repeated blindly.
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime
 from weakref import WeakValueDictionary
@@ -34,7 +35,12 @@ class Ladder:
     """Brings videos: as a video, else as a file, else by its address, else as a link."""
 
     def __init__(
-        self, store: Store, sender: Sender, larder: Larder, *, clock: Callable[[], datetime]
+        self,
+        store: Store,
+        sender: Sender,
+        larder: Larder,
+        *,
+        clock: Callable[[], datetime],
     ) -> None:
         self._store = store
         self._sender = sender
@@ -53,6 +59,8 @@ class Ladder:
         # One chat uploads, the others send what Telegram has by then.
         turn = self._turns.setdefault(out.task.id, asyncio.Lock())
         async with turn, self._places, self._showing_progress(out):
+            # The courier counted one call, the announcement.
+            self._sender.pacer.spend([out.watch.chat_id], time.monotonic())
             return await self._bring(out, announced.message_id)
 
     async def _announce(self, out: Outgoing) -> SendResult:
@@ -123,6 +131,10 @@ class Ladder:
 
     @contextlib.asynccontextmanager
     async def _showing_progress(self, out: Outgoing) -> AsyncIterator[None]:
+        if out.watch.chat_id < 0:  # a group's twenty calls a minute are too few for this
+            yield
+            return
+
         async def show() -> None:
             while True:
                 await self._sender.uploading(place_of(out.watch))

@@ -1,9 +1,9 @@
 """Prints a conversation as it happens.
 
-0:01  Anna      › /watch wan a55bfe14
-0:01  Anna      ‹ #3  the bot's new message, replying to what was asked
-0:04  Anna      ✎ #3  what the message says now
-0:09  Anna      ▶ #7  a video that can be played in place
+0:01  Anna        › #2  /watch wan a55bfe14
+0:01  Anna        ‹ #3  a new message of the bot's, which replies to the request  ↪ #2
+0:04  Anna        ✎ #3  the first line of what the message says now, and the lines that are new
+0:09  Anna        ▶ #4  a video that can be played in place  ↪ #2
 """
 
 import os
@@ -43,11 +43,11 @@ class Screen:
             case Said(message=message):
                 self._line(message, "›", self._style(self._said(message), _BOLD))
             case Sent(message=message):
-                self._line(message, _sign(message, "‹"), self._content(message), replies=True)
+                self._line(message, _sign(message), self._content(message), replies=True)
             case Edited(message=message, before=before):
                 turned = message.attachment is not None and before.attachment is None
                 words = self._content(message) if turned else self._changed(message, before)
-                self._line(message, _sign(message, "✎") if turned else "✎", words, replies=turned)
+                self._line(message, _sign(message) if turned else "✎", words, replies=turned)
             case Removed(message=message):
                 self._line(message, "✕", "deleted")
             case Pressed(message=message, data=data):
@@ -58,12 +58,8 @@ class Screen:
                 pass
 
     def _said(self, message: Message) -> str:
-        chat = self._world.chats[message.chat_id]
-        who = (
-            ""
-            if chat.type in {"private", "channel"} or not message.sender
-            else f"{message.sender.first_name}: "
-        )
+        in_private = self._world.chats[message.chat_id].type == "private"
+        who = f"{message.sender.first_name}: " if message.sender and not in_private else ""
         return f"{who}{message.text}{' (edited)' if message.history else ''}"
 
     def _content(self, message: Message) -> str:
@@ -109,8 +105,8 @@ class Screen:
         return f"{style}{text}{_PLAIN}" if self._styled else text
 
 
-def _sign(message: Message, otherwise: str) -> str:
-    return "▶" if message.video else "▤" if message.document else otherwise
+def _sign(message: Message) -> str:
+    return "▶" if message.video else "▤" if message.document else "‹"
 
 
 def _attachment(attachment: Attachment) -> str:
@@ -134,13 +130,9 @@ def _bare(line: str) -> str:
 
 def _column(name: str) -> str:
     """Pad to the column's width; wide characters take two columns."""
-    shown, width = "", 0
-    for character in name:
-        width += 2 if unicodedata.east_asian_width(character) in "WF" else 1
-        if width > _NAME_WIDTH:
-            break
-        shown += character
-    return shown + " " * (_NAME_WIDTH - _width(shown))
+    while _width(name) > _NAME_WIDTH:
+        name = name[:-1]
+    return name + " " * (_NAME_WIDTH - _width(name))
 
 
 def _width(text: str) -> int:

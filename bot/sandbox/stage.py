@@ -14,6 +14,7 @@ from bot.sandbox.gateway.tasks import GatewayTask
 from bot.sandbox.screen import Screen
 from bot.sandbox.telegram import FakeTelegram
 from bot.sandbox.telegram.chats import Message
+from bot.sandbox.telegram.events import Event
 
 ANNA, LIN = 1001, 1002
 GROUP = -1001000000042
@@ -58,7 +59,7 @@ async def open_stage(*, pace: float = 1.0) -> AsyncIterator[Stage]:
         for server in (telegram, gateway):
             await server.start()
             stack.push_async_callback(server.stop)
-        printing = asyncio.create_task(_print_all(telegram, screen))
+        printing = asyncio.create_task(_print_all(telegram.subscribe(), screen))
         stack.callback(printing.cancel)
         environment = {
             "TELEGRAM_BOT_TOKEN": telegram.token,
@@ -74,7 +75,6 @@ async def open_stage(*, pace: float = 1.0) -> AsyncIterator[Stage]:
         yield Stage(telegram=telegram, gateway=gateway, screen=screen, environment=environment, pace=pace)
 
 
-async def _print_all(telegram: FakeTelegram, screen: Screen) -> None:
-    events = telegram.subscribe()
+async def _print_all(events: "asyncio.Queue[Event]", screen: Screen) -> None:
     while True:
         screen.show(await events.get())

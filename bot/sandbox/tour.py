@@ -91,11 +91,9 @@ class Tour:
     def _verdict(self, seconds: float) -> bool:
         films = [awaited for awaited in self._awaited if awaited.task.fails is None]
         once = sum(self._times(awaited) == 1 for awaited in films)
-        strays = sum(len(self._stage.telegram.videos(chat)) for chat in (ANNA, GROUP)) - sum(
-            map(self._times, films)
-        )
+        arrived = sum(len(self._stage.telegram.videos(chat_id)) for chat_id in (ANNA, GROUP))
         reasons = all(self._told(awaited) for awaited in self._awaited if awaited.task.fails)
-        good = once == len(films) and not strays and reasons
+        good = once == len(films) == arrived and reasons
         looks = sum(request.route == "status" for request in self._stage.gateway.requests)
         self._stage.screen.tell()
         self._stage.screen.title(

@@ -53,11 +53,9 @@ async def edit_message_media(world: World, arguments: Arguments) -> Json:
     )
     asked = Asked(kind=media["type"], source=str(media.get("media", "")), fields=media)
     stored = await attachment(world, asked, arguments.uploads)
-    now = world.chats[message.chat_id].messages[
-        message.message_id
-    ]  # it may have changed while a URL was fetched
+    message = _editable(world, arguments)  # it may have changed while a link was fetched
     content = {"attachment": stored, "caption": caption, "entities": entities}
-    return _changed(world, now, text=None, reply_markup=markup, **content)
+    return _changed(world, message, text=None, reply_markup=markup, **content)
 
 
 async def delete_message(world: World, arguments: Arguments) -> bool:
