@@ -159,8 +159,9 @@ def _move_in(path: Path) -> tuple[Path, LifeLock]:
 
 
 async def _connect(path: Path, pragmas: Iterable[str], undo: AsyncExitStack) -> aiosqlite.Connection:
-    connecting = aiosqlite.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
-    connection = await undo.enter_async_context(connecting)
+    # Opened here, not in aiosqlite's thread: after a failure there that thread may outlive the event loop.
+    opened = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
+    connection = await undo.enter_async_context(aiosqlite.Connection(lambda: opened, iter_chunk_size=64))
     connection.row_factory = sqlite3.Row
     for pragma in pragmas:
         await connection.execute_fetchall(f"PRAGMA {pragma}")

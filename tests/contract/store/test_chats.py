@@ -65,6 +65,16 @@ async def test_nothing_is_sent_to_a_lost_chat_until_it_is_found(driver: Driver, 
     assert set(await driver.send()) == {(RESULT, watched.watch.id), (CARD, watched.watch.id)}
 
 
+async def test_a_lost_chat_that_is_only_saved_is_not_found_yet(driver: Driver):
+    watched = await driver.watch()
+    await driver.store.chat_lost(CHAT, "blocked", at=driver.now)
+    await driver.store.save_chat(Chat(id=CHAT, title="another title"))
+
+    assert await driver.send() == []
+    await driver.store.chat_found(CHAT, at=driver.now)
+    assert await driver.send() == [(CARD, watched.watch.id)]
+
+
 async def test_the_last_card_of_a_stopped_watch_waits_for_its_lost_chat(driver: Driver):
     watched = await driver.watch()
     await driver.store.stop_watch(watched.watch.id, at=driver.now)
@@ -174,6 +184,7 @@ async def test_a_migration_told_twice_changes_nothing_more(driver: Driver):
     await driver.store.migrate_chat(NEW, NEW, at=driver.now)
 
     assert await driver.send() == []
+    assert len(await driver.store.active_watches(NEW)) == 1
 
 
 @pytest.mark.parametrize("thread_id", [None, 4])

@@ -89,12 +89,3 @@ async def test_a_forgotten_watch_s_id_is_not_given_to_another(driver: Driver):
 
     assert second.watch.id > first.watch.id
     assert second.task.id > first.task.id
-
-
-async def test_a_store_that_closes_gives_back_what_it_had_in_hand(driver: Driver):
-    await driver.watch()
-    await driver.claim_tasks()
-    await driver.claim()
-
-    await driver.store.close()
-    await driver.store.close()

@@ -3,7 +3,7 @@
 import pytest
 
 from storage.models import DeliveryKind, DeliveryState, TaskStatus, WatchState
-from tests.contract.store.driver import CHAT, LEASE_S, Driver
+from tests.contract.store.driver import CHAT, Driver
 
 CARD, RESULT, NOTICE = DeliveryKind.CARD, DeliveryKind.RESULT, DeliveryKind.NOTICE
 
@@ -148,6 +148,16 @@ async def test_a_not_found_that_was_not_told_yet_is_overtaken_by_the_new_look(dr
     assert {(RESULT, first.watch.id), (RESULT, second.watch.id)} <= set(await driver.send())
 
 
+async def test_the_cards_of_the_others_show_that_a_task_is_looked_at_anew(driver: Driver):
+    first = await driver.watch()
+    await driver.look(first.task.id, TaskStatus.NOT_FOUND)
+    await driver.settle(await driver.claim_one(CARD), message_id=1, digest="not found")
+
+    second = await driver.watch(chat_id=2)
+
+    assert set(await driver.send()) == {(CARD, first.watch.id), (CARD, second.watch.id)}
+
+
 async def test_active_watches_come_oldest_first_and_only_from_the_chat(driver: Driver):
     old = await driver.watch("b")
     driver.wait(1)
@@ -173,91 +183,6 @@ async def test_watches_of_an_id_come_newest_first_whatever_their_state(driver: D
     assert [one.task.ref.provider for one in found] == ["veo", "wan"]
 
 
-async def test_a_stopped_watch_shows_it_on_its_card_and_its_task_rests(driver: Driver):
-    watched = await driver.watch()
-    await driver.send()
-
-    assert await driver.store.stop_watch(watched.watch.id, at=driver.now)
-
-    outgoing = await driver.claim_one(CARD)
-    assert outgoing.watch.state is WatchState.STOPPED
-    assert outgoing.task.next_look_at is None
-    assert await driver.claim_tasks() == []
-
-
-async def test_a_watch_is_stopped_once(driver: Driver):
-    watched = await driver.watch()
-
-    assert await driver.store.stop_watch(watched.watch.id, at=driver.now)
-    assert not await driver.store.stop_watch(watched.watch.id, at=driver.now)
-    assert not await driver.store.stop_watch(12345, at=driver.now)
-
-
-async def test_a_task_that_another_chat_watches_goes_on_when_one_stops(driver: Driver):
-    first = await driver.watch()
-    await driver.watch(chat_id=2)
-
-    await driver.store.stop_watch(first.watch.id, at=driver.now)
-
-    assert [task.id for task in await driver.claim_tasks()] == [first.task.id]
-
-
-@pytest.mark.parametrize("claimed", [False, True])
-async def test_stopping_overtakes_the_result_that_was_not_sent(driver: Driver, claimed: bool):
-    watched = await driver.watch()
-    await driver.look(watched.task.id, TaskStatus.SUCCEEDED)
-    in_hand = await driver.claim() if claimed else []
-
-    await driver.store.stop_watch(watched.watch.id, at=driver.now)
-    for outgoing in in_hand:
-        await driver.settle(outgoing, DeliveryState.PENDING)
-    driver.wait(LEASE_S)
-
-    assert await driver.send() == [(CARD, watched.watch.id)]
-    (found,) = await driver.store.watches_of(CHAT, "t1")
-    assert found.watch.state is WatchState.STOPPED
-    assert (await driver.store.stats()).deliveries["dead"] == 1
-
-
-async def test_a_stopped_watch_starts_anew(driver: Driver):
-    first = await driver.watch()
-    await driver.send()
-    await driver.store.stop_watch(first.watch.id, at=driver.now)
-    driver.wait(5)
-
-    again = await driver.watch(message_id=8)
-
-    assert again.is_new
-    assert (again.watch.id, again.watch.state) == (first.watch.id, WatchState.ACTIVE)
-    assert (again.watch.card_message_id, again.watch.card_digest) == (None, None)
-    assert (again.watch.request_message_id, again.watch.created_at) == (8, driver.now)
-    assert again.task.next_look_at == driver.now
-    assert await driver.send() == [(CARD, first.watch.id)]
-
-
-async def test_the_card_on_its_way_when_a_watch_starts_anew_does_not_become_the_fresh_card(driver: Driver):
-    first = await driver.watch()
-    old_card = await driver.claim_one(CARD)
-    await driver.store.stop_watch(first.watch.id, at=driver.now)
-    await driver.watch()
-
-    await driver.settle(old_card, message_id=55, digest="old")
-
-    assert (await driver.claim_one(CARD)).watch.card_message_id is None
-
-
-async def test_a_stopped_watch_of_an_ended_task_gets_the_result_when_it_starts_anew(driver: Driver):
-    first = await driver.watch()
-    await driver.store.stop_watch(first.watch.id, at=driver.now)
-    await driver.watch(chat_id=2)
-    await driver.look(first.task.id, TaskStatus.SUCCEEDED)
-    await driver.send()
-
-    await driver.watch()
-
-    assert await driver.send() == [(RESULT, first.watch.id), (CARD, first.watch.id)]
-
-
 async def test_a_look_now_makes_a_task_due(driver: Driver):
     watched = await driver.watch()
     await driver.look(watched.task.id, TaskStatus.RUNNING, next_s=600)
@@ -266,6 +191,17 @@ async def test_a_look_now_makes_a_task_due(driver: Driver):
     await driver.store.look_now(watched.task.id, at=driver.now)
 
     assert [task.id for task in await driver.claim_tasks()] == [watched.task.id]
+
+
+async def test_a_look_now_does_not_cost_an_overdue_task_its_place(driver: Driver):
+    overdue = await driver.watch("overdue")
+    driver.wait(1)
+    due = await driver.watch("due")
+    driver.wait(1)
+
+    await driver.store.look_now(overdue.task.id, at=driver.now)
+
+    assert [task.id for task in await driver.claim_tasks()] == [overdue.task.id, due.task.id]
 
 
 async def test_a_look_now_leaves_an_ended_task_alone(driver: Driver):

@@ -205,13 +205,22 @@ async def test_closing_leaves_one_file_that_holds_everything(notes: Database):
     assert not wal.exists()
 
 
-async def test_only_the_first_on_a_file_is_alone(database: Database):
-    assert database.is_alone
-    second = await Database.open(database.path)
-    assert not second.is_alone
-    await second.close()
-    await database.close()
+async def test_closing_puts_everything_into_the_file_though_another_has_it_open(
+    notes: Database, rival: sqlite3.Connection
+):
+    rival.execute("SELECT * FROM notes").fetchall()
+    await write_two(notes)
 
+    await notes.close()
+
+    assert notes.path.with_name("a.db-wal").stat().st_size == 0
+
+
+async def test_only_the_first_on_a_file_is_alone(database: Database):
+    second = await Database.open(database.path)
+    await database.close()
     third = await Database.open(database.path)
-    assert third.is_alone
+    await second.close()
     await third.close()
+
+    assert [one.is_alone for one in (database, second, third)] == [True, False, True]

@@ -14,6 +14,8 @@ from storage.models import DeliveryKind, DeliveryState, TaskStatus
 from storage.sqlite.store import SqliteStore
 from tests.contract.store.driver import LEASE_S, Driver
 
+REPOSITORY = Path(__file__).parents[4]
+
 
 @asynccontextmanager
 async def opened(path: Path) -> AsyncIterator[Driver]:
@@ -143,7 +145,7 @@ async def test_what_a_killed_process_had_in_hand_is_free_at_once(path: Path):
         asyncio.run(main())
     """)
     doomed = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", script, str(path), stdout=asyncio.subprocess.PIPE
+        sys.executable, "-c", script, str(path), stdout=asyncio.subprocess.PIPE, cwd=REPOSITORY
     )
     assert doomed.stdout is not None
     assert await doomed.stdout.readline() == b"in hand\n"

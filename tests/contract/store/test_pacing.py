@@ -1,0 +1,101 @@
+"""Which deliveries a courier gets when chats must be spared, and which results it may carry again."""
+
+import pytest
+
+from storage.models import Closed, DeliveryKind, DeliveryState, Outgoing, Settlement, StoredFile, TaskStatus
+from tests.contract.store.driver import CHAT, LEASE_S, Driver
+
+CARD, RESULT = DeliveryKind.CARD, DeliveryKind.RESULT
+
+
+async def claim_round(driver: Driver, closed: Closed, limit: int = 100) -> list[Outgoing]:
+    return await driver.store.claim_deliveries(limit, closed, at=driver.now, lease_s=LEASE_S)
+
+
+async def test_a_round_of_claims_brings_one_to_a_chat(driver: Driver):
+    first = await driver.watch("a")
+    driver.wait(1)
+    await driver.watch("b")
+    other = await driver.watch("b", chat_id=2)
+
+    claimed = await claim_round(driver, Closed())
+
+    assert [one.watch.id for one in claimed] == [first.watch.id, other.watch.id]
+
+
+async def test_a_closed_chat_gets_nothing(driver: Driver):
+    await driver.watch()
+    open_chat = await driver.watch(chat_id=2)
+    closed = Closed(to_all=[CHAT])
+
+    claimed = await claim_round(driver, closed)
+
+    assert [one.watch.id for one in claimed] == [open_chat.watch.id]
+    assert await driver.store.next_delivery_at(closed) == driver.later(LEASE_S)
+    assert await driver.store.next_delivery_at() == driver.now
+
+
+async def test_a_chat_closed_to_edits_gets_all_but_edits(driver: Driver):
+    shown = await driver.watch("shown")
+    await driver.send()
+    await driver.look(shown.task.id, TaskStatus.RUNNING)
+    closed = Closed(to_edits=[CHAT])
+    assert await claim_round(driver, closed) == []
+    assert await driver.store.next_delivery_at(closed) is None
+
+    new = await driver.watch("new")
+    assert [one.watch.id for one in await claim_round(driver, closed)] == [new.watch.id]
+    await driver.look(shown.task.id, TaskStatus.SUCCEEDED)
+    assert [one.delivery.kind for one in await claim_round(driver, closed)] == [RESULT]
+
+
+async def test_a_first_card_goes_before_an_older_edit(driver: Driver):
+    shown = await driver.watch("shown")
+    await driver.send()
+    await driver.look(shown.task.id, TaskStatus.RUNNING)
+    driver.wait(1)
+    new = await driver.watch("new", chat_id=2)
+
+    assert await driver.send() == [(CARD, new.watch.id), (CARD, shown.watch.id)]
+
+
+@pytest.mark.parametrize("state", [DeliveryState.UNKNOWN, DeliveryState.DEAD])
+async def test_a_result_that_was_not_confirmed_is_sent_again_when_asked_for(
+    driver: Driver, state: DeliveryState
+):
+    watched = await driver.watch()
+    await driver.look(watched.task.id, TaskStatus.SUCCEEDED)
+    await driver.settle(await driver.claim_one(RESULT), state)
+    driver.wait(LEASE_S)
+    await driver.send()
+
+    assert await driver.store.send_again(watched.watch.id, CHAT, at=driver.now)
+    assert not await driver.store.send_again(watched.watch.id, CHAT, at=driver.now)
+
+    assert await driver.send() == [(RESULT, watched.watch.id), (CARD, watched.watch.id)]
+    (found,) = await driver.store.watches_of(CHAT, "t1")
+    assert found.watch.result is DeliveryState.SENT
+
+
+async def test_a_result_that_arrived_or_is_another_chat_s_is_not_sent_again(driver: Driver):
+    arrived = await driver.watch("arrived")
+    lost = await driver.watch("lost", chat_id=2)
+    await driver.look(arrived.task.id, TaskStatus.SUCCEEDED)
+    await driver.send()
+    await driver.look(lost.task.id, TaskStatus.SUCCEEDED)
+    await driver.settle(await driver.claim_one(RESULT), DeliveryState.UNKNOWN)
+
+    assert not await driver.store.send_again(arrived.watch.id, CHAT, at=driver.now)
+    assert not await driver.store.send_again(lost.watch.id, CHAT, at=driver.now)
+
+
+async def test_what_telegram_keeps_of_a_video_is_known_to_the_next_chat(driver: Driver):
+    first = await driver.watch()
+    await driver.look(first.task.id, TaskStatus.SUCCEEDED)
+    result = await driver.claim_one(RESULT)
+    file = StoredFile(file_id="BAAC", is_video=True)
+    await driver.store.settle(
+        result.delivery.id, Settlement(state=DeliveryState.SENT, at=driver.now, message_id=5, file=file)
+    )
+
+    assert (await driver.watch(chat_id=2)).task.file == file
