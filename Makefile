@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: demo run test check format lock clean
+.PHONY: demo run test check format drills lock clean
 
 demo: $(VENV)/.run  ## the real bot between a make-believe Telegram and make-believe gateways
 	$(BIN)/python -m bot demo
@@ -21,6 +21,9 @@ check: $(VENV)/.dev  ## lint, types, architecture, lock and .env.example in step
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest tests/house
+
+drills: $(VENV)/.dev  ## break everything, in full; about a quarter of an hour
+	$(BIN)/python -m tests.drills
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .

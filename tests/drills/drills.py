@@ -1,0 +1,224 @@
+"""The drills: what is broken, how often, and what came of it."""
+
+import asyncio
+import random
+import resource
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bot.sandbox.faults import LOST_ANSWER, html_answer, json_answer
+from bot.sandbox.gateway.tasks import Phase
+from tests.drills.nursery import Nursery
+from tests.drills.scene import KINDS, DrillScene, Verdict
+
+_AT_ONCE = 3  # drills side by side; each is a process and two servers
+_CHAT = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scale:
+    """How much of the drills to do."""
+
+    steps: int | None  # of each way, spread evenly; None: every one
+    kills: int  # at random moments
+    away_s: float  # how long a server is gone
+    storm: int  # 429s in a row
+
+
+SHORT = Scale(steps=4, kills=6, away_s=2.0, storm=10)
+FULL = Scale(steps=None, kills=200, away_s=150.0, storm=200)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """A line of the table."""
+
+    what: str
+    runs: int  # kills, storms, outages
+    videos: int  # asked for
+    verdict: Verdict
+
+
+Drill = Callable[[Nursery, Scale], Awaitable[Report]]
+
+
+@asynccontextmanager
+async def _scene() -> AsyncIterator[DrillScene]:
+    with tempfile.TemporaryDirectory() as folder:
+        async with DrillScene.open(Path(folder)) as scene:
+            yield scene
+
+
+async def _finish(nursery: Nursery, scene: DrillScene) -> Verdict:
+    """Let a bot without a fuse bring everything to its end, and see that it stops well."""
+    polls = scene.polls
+    bot = await nursery.start(scene.settings, scene.folder)
+    await scene.telegram.wait_for(lambda: scene.polls > polls, timeout_s=30)
+    await scene.settle()
+    assert await bot.stop() == 0, bot.log.read_text(encoding="utf-8")
+    return scene.verdict()
+
+
+async def _way(nursery: Nursery, coroutine: str, burns_at: int | None) -> tuple[Verdict, int]:
+    """One video with a bot that dies at a step; the verdict, and how many steps there are if it lived."""
+    async with _scene() as scene:
+        scene.watch(KINDS[(burns_at or 0) % len(KINDS)], _CHAT)
+        bot = await nursery.start(scene.settings, scene.folder, coroutine=coroutine, burns_at=burns_at)
+        steps = 0
+        if burns_at is None:
+            await scene.settle()
+            await bot.stop()
+            steps = bot.steps
+        else:
+            settled = asyncio.create_task(scene.settle())
+            bot.ended.add_done_callback(lambda _: settled.cancel())
+            await asyncio.wait([settled])
+            await bot.kill()
+        return await _finish(nursery, scene), steps
+
+
+async def _kill_at_each_step(nursery: Nursery, scale: Scale, coroutine: str, what: str) -> Report:
+    verdict, steps = await _way(nursery, coroutine, None)
+    chosen = range(1, steps + 1)
+    if scale.steps is not None:
+        chosen = range(1, steps + 1, max(1, steps // scale.steps))
+    places = asyncio.Semaphore(_AT_ONCE)
+
+    async def once(step: int) -> Verdict:
+        async with places:
+            return (await _way(nursery, coroutine, step))[0]
+
+    verdicts = await asyncio.gather(*(once(step) for step in chosen))
+    return Report(
+        what=f"kill -9 at {what} ({steps} steps)",
+        runs=len(chosen),
+        videos=len(chosen) + 1,
+        verdict=sum(verdicts, verdict),
+    )
+
+
+async def kill_the_courier(nursery: Nursery, scale: Scale) -> Report:
+    """Between the claim of a delivery and its settlement."""
+    return await _kill_at_each_step(nursery, scale, "Courier._carry", "each await of a delivery")
+
+
+async def kill_the_clock(nursery: Nursery, scale: Scale) -> Report:
+    """Between the claim of a task and the write of what was seen."""
+    return await _kill_at_each_step(nursery, scale, "Scheduler._look", "each await of a look")
+
+
+async def kill_the_door(nursery: Nursery, scale: Scale) -> Report:
+    """Between an update's arrival and the end of its handler."""
+    return await _kill_at_each_step(nursery, scale, "Listener._handle", "each await of a command")
+
+
+async def kill_at_random(nursery: Nursery, scale: Scale) -> Report:
+    """One database, tasks that keep coming, and a bot that never lives long."""
+    dice = random.Random(20261122)
+    async with _scene() as scene:
+        for number in range(scale.kills):
+            asked = scene.watch(KINDS[number % len(KINDS)], _CHAT + number, is_done=dice.random() < 0.5)
+            bot = await nursery.start(scene.settings, scene.folder)
+            await asyncio.sleep(dice.uniform(0.05, 1.2))
+            await bot.kill()
+            if scene.gateway.tasks[asked.task.kind, asked.task.task_id].by_hand is not Phase.SUCCEEDED:
+                scene.finish(asked.task)
+        verdict = await _finish(nursery, scene)
+    return Report(what="kill -9 at random moments", runs=scale.kills, videos=scale.kills, verdict=verdict)
+
+
+async def lose_answers(nursery: Nursery, scale: Scale) -> Report:
+    """Telegram takes the bytes, and its answer is lost: twice for every call that matters."""
+    async with _scene() as scene:
+        for method in ("sendMessage", "editMessageMedia", "editMessageText", "sendVideo"):
+            scene.telegram.fail(method, LOST_ANSWER, times=2)
+        for number, kind in enumerate(KINDS):
+            scene.watch(kind, _CHAT + number)
+        verdict = await _finish(nursery, scene)
+    return Report(what="answers lost after the bytes were taken", runs=8, videos=len(KINDS), verdict=verdict)
+
+
+async def storm_of_429(nursery: Nursery, scale: Scale) -> Report:
+    """Telegram answers nothing but 429 for a while, to everything that is sent."""
+    refusal = json_answer(
+        429,
+        {
+            "ok": False,
+            "error_code": 429,
+            "description": "Too Many Requests: retry after 1",
+            "parameters": {"retry_after": 1},
+        },
+    )
+    async with _scene() as scene:
+        scene.telegram.fail("*", refusal, times=scale.storm, when=lambda r: r.method not in _QUIET)
+        for number in range(8):
+            scene.watch(KINDS[number % len(KINDS)], _CHAT + number)
+        verdict = await _finish(nursery, scene)
+    return Report(what="storm of 429", runs=scale.storm, videos=8, verdict=verdict)
+
+
+_QUIET = {"getMe", "getUpdates", "deleteWebhook", "setMyCommands"}
+
+
+async def telegram_away(nursery: Nursery, scale: Scale) -> Report:
+    """Telegram is gone while tasks end."""
+    return await _away(nursery, scale, what="Telegram away", is_telegram=True)
+
+
+async def gateway_away(nursery: Nursery, scale: Scale) -> Report:
+    """The gateway is gone while tasks are watched, and while videos are fetched."""
+    return await _away(nursery, scale, what="gateway away", is_telegram=False)
+
+
+async def _away(nursery: Nursery, scale: Scale, *, what: str, is_telegram: bool) -> Report:
+    async with _scene() as scene:
+        asked = [scene.watch(kind, _CHAT + n, is_done=False) for n, kind in enumerate(KINDS)]
+        bot = await nursery.start(scene.settings, scene.folder)
+        await scene.gateway.wait_for(
+            lambda: all(scene.gateway.looks(each.task.task_id) for each in asked), timeout_s=30
+        )
+        server = scene.telegram if is_telegram else scene.gateway
+        server.fail("*", html_answer(502), times=None)
+        for each in asked:
+            scene.finish(each.task)
+        await asyncio.sleep(scale.away_s)
+        server.all_is_well()
+        await scene.settle(patience_s=120)
+        assert await bot.stop() == 0
+        verdict = scene.verdict()
+    return Report(what=f"{what} for {scale.away_s:.0f} s", runs=1, videos=len(KINDS), verdict=verdict)
+
+
+async def disk_full(nursery: Nursery, scale: Scale) -> Report:
+    """No file may grow: what the archive can't take is refused aloud, and comes when asked for anew."""
+    async with _scene() as scene:
+        polls = scene.polls
+        bot = await nursery.start(scene.settings, scene.folder)
+        await scene.telegram.wait_for(lambda: scene.polls > polls, timeout_s=30)
+        resource.prlimit(bot.pid, resource.RLIMIT_FSIZE, (1, resource.RLIM_INFINITY))
+        for number, kind in enumerate(KINDS):
+            scene.watch(kind, _CHAT + number)
+        await scene.telegram.wait_for(scene.is_answered, timeout_s=30)
+        assert scene.verdict().lost == len(KINDS), "the disk was not full"
+        resource.prlimit(bot.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        scene.ask_again()
+        await scene.settle()
+        assert await bot.stop() == 0
+        verdict = scene.verdict()
+    return Report(what="disk full", runs=1, videos=len(KINDS), verdict=verdict)
+
+
+DRILLS: tuple[Drill, ...] = (
+    kill_the_courier,
+    kill_the_clock,
+    kill_the_door,
+    kill_at_random,
+    lose_answers,
+    storm_of_429,
+    telegram_away,
+    gateway_away,
+    disk_full,
+)

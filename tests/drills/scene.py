@@ -1,0 +1,153 @@
+"""What a drill needs: the servers, a chat that waits for a video, and the judgement at the end."""
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Self
+
+from bot.sandbox.gateway import FakeGateway
+from bot.sandbox.gateway.ids import new_id
+from bot.sandbox.gateway.tasks import GatewayTask, Phase
+from bot.sandbox.telegram import FakeTelegram
+
+KINDS = ("alibailian", "newapi", "jimeng", "videos")
+PATIENCE_S = 40.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What came of some watches."""
+
+    lost: int  # videos that never came
+    doubled: int  # videos that came again
+    strays: int  # lines of text that a crash left behind
+    open_cards: int  # cards that do not show the end
+
+    def __add__(self, other: "Verdict") -> "Verdict":
+        return Verdict(
+            lost=self.lost + other.lost,
+            doubled=self.doubled + other.doubled,
+            strays=self.strays + other.strays,
+            open_cards=self.open_cards + other.open_cards,
+        )
+
+    @property
+    def is_good(self) -> bool:
+        """Nothing lost, nothing doubled, every card final; a stray line of text is allowed."""
+        return not (self.lost or self.doubled or self.open_cards)
+
+
+NOTHING = Verdict(lost=0, doubled=0, strays=0, open_cards=0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A /watch that somebody said."""
+
+    chat_id: int
+    message_id: int
+    task: GatewayTask
+
+
+class DrillScene:
+    """Both servers, and people who wait."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.telegram = FakeTelegram()
+        self.gateway = FakeGateway()
+        self.asked: list[Asked] = []
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, folder: Path) -> AsyncIterator[Self]:
+        """Start the servers."""
+        folder.mkdir(parents=True, exist_ok=True)
+        scene = cls(folder)
+        await scene.telegram.start()
+        await scene.gateway.start()
+        try:
+            yield scene
+        finally:
+            await scene.telegram.stop()
+            await scene.gateway.stop()
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """The environment of a bot that lives here."""
+        return {
+            "TELEGRAM_BOT_TOKEN": self.telegram.token,
+            "TELEGRAM_API_URL": self.telegram.url,
+            "GATEWAY_BASE_URL": self.gateway.url,
+            "GATEWAY_API_KEY": self.gateway.key,
+            "DATABASE_URL": f"sqlite:///{self.folder / 'reelwatch.db'}",
+            "ALLOWED_CHATS": "*",
+            "DOWNLOAD_ALLOW_PRIVATE": "true",
+        }
+
+    @property
+    def polls(self) -> int:
+        """How often a bot has asked for updates."""
+        return sum(request.method == "getUpdates" for request in self.telegram.requests)
+
+    def watch(self, kind: str, chat_id: int, *, is_done: bool = True) -> Asked:
+        """Somebody asks for a new task, which is done already or moves when advanced."""
+        task = self.gateway.add(kind, new_id(kind, time.time()), seconds=None)
+        if is_done:
+            self.finish(task)
+        self.telegram.private_chat(chat_id)
+        said = self.telegram.say(chat_id, f"/watch {kind} {task.task_id}")
+        self.asked.append(Asked(chat_id=chat_id, message_id=said, task=task))
+        return self.asked[-1]
+
+    def ask_again(self) -> None:
+        """Everybody says what they said once more."""
+        self.asked = [
+            replace(
+                each,
+                message_id=self.telegram.say(each.chat_id, f"/watch {each.task.kind} {each.task.task_id}"),
+            )
+            for each in self.asked
+        ]
+
+    def finish(self, task: GatewayTask) -> None:
+        """Bring a task to its end."""
+        while self.gateway.advance(task.task_id) is not Phase.SUCCEEDED:
+            pass
+
+    def is_answered(self) -> bool:
+        """Whether everybody has an answer of some kind."""
+        return all(
+            any(message.reply_to == each.message_id for message in self.telegram.messages(each.chat_id))
+            for each in self.asked
+        )
+
+    def is_settled(self) -> bool:
+        """Whether everybody has a video and a final card."""
+        verdict = self.verdict()
+        return not (verdict.lost or verdict.open_cards)
+
+    async def settle(self, *, patience_s: float = PATIENCE_S) -> None:
+        """Wait until everybody has a video and a final card, or patience ends: the verdict tells."""
+        try:
+            await self.telegram.wait_for(self.is_settled, timeout_s=patience_s)
+        except TimeoutError:
+            return
+
+    def verdict(self) -> Verdict:
+        """What everybody has so far."""
+        return sum((self._judge(asked) for asked in self.asked), NOTHING)
+
+    def _judge(self, asked: Asked) -> Verdict:
+        replies = [m for m in self.telegram.messages(asked.chat_id) if m.reply_to == asked.message_id]
+        videos = [m for m in replies if m.video and m.video.file.content == asked.task.served.content]
+        cards = [m for m in replies if not m.video and "on its way" not in m.words]
+        finals = [m for m in cards if "Done" in m.words]
+        return Verdict(
+            lost=int(not videos),
+            doubled=max(0, len(videos) - 1),
+            strays=len(replies) - len(videos) - 1 if videos else 0,
+            open_cards=int(not finals),
+        )
