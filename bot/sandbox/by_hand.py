@@ -10,36 +10,40 @@ from bot.sandbox.stage import ANNA, Stage
 _SECONDS = 12.0  # that a task takes
 _REASON = "The size is not match 1280*720"
 _HELP = f"""
-Your turn: you are Anna, and each line that you type is said to the bot.
+Your turn: you are Anna, and what you type is said to the bot.
   :new KIND    submit another task (takes {_SECONDS:.0f} s); KIND is {", ".join(KINDS)}
   :fail KIND   submit one that fails
   :help        this
-Ctrl-D ends."""
+Ctrl-D ends.
+"""
 
 
 async def play_by_hand(stage: Stage, descriptor: int) -> None:
     """Read lines from a file descriptor until the input ends."""
     stage.screen.tell(_HELP)
-    _submit(stage, "jimeng", fails=None)
+    stage.screen.tell("Three tasks have just begun at the gateway; try:")
+    _submit(stage, "jimeng")
+    _submit(stage, "videos")
+    _submit(stage, "alibailian", fails=_REASON)
     lines = _lines(descriptor)
     while (line := await lines.get()) is not None:
-        word, _, rest = line.strip().partition(" ")
+        word, _, kind = line.strip().partition(" ")
         match word:
             case "":
                 continue
-            case ":new" if rest in KINDS:
-                _submit(stage, rest, fails=None)
-            case ":fail" if rest in KINDS:
-                _submit(stage, rest, fails=_REASON)
+            case ":new" if kind in KINDS:
+                _submit(stage, kind)
+            case ":fail" if kind in KINDS:
+                _submit(stage, kind, fails=_REASON)
             case _ if word.startswith(":"):
                 stage.screen.tell(_HELP)
             case _:
                 stage.telegram.say(ANNA, line.strip())
 
 
-def _submit(stage: Stage, kind: str, *, fails: str | None) -> None:
+def _submit(stage: Stage, kind: str, *, fails: str | None = None) -> None:
     task = stage.new_task(kind, seconds=_SECONDS, fails=fails)
-    stage.screen.tell(f"\nThe gateway has begun a task. Try: /watch {kind} {task.task_id}")
+    stage.screen.tell(f"  /watch {kind} {task.task_id}{'   (this one fails)' if fails else ''}")
 
 
 def _lines(descriptor: int) -> "asyncio.Queue[str | None]":

@@ -32,7 +32,7 @@ async def demo(run_bot: RunBot, *, once: bool, case: Path | None = None, pace: f
             if play.done():
                 return 0 if play.result() else 1
             status = bot.result()
-            stage.screen.tell(f"\nThe bot has ended with status {status}.")
+            stage.screen.tell(f"\nThe bot has stopped (exit status {status}).")
             return 1 if once or status else 0  # 0: a person pressed Ctrl-C
         finally:
             await _end(play)

@@ -25,15 +25,13 @@ _COPY_LIMIT = 256  # characters
 _FETCH_LIMIT = 20 * 1024 * 1024  # bytes; https://core.telegram.org/bots/api#sending-files
 _FETCH_LIMIT_S = 20.0
 _THUMBNAIL_LIMIT = 200 * 1000  # bytes; larger ones are dropped without a word
-_READ_LIMIT = (
-    10 * 1024 * 1024
-)  # bytes; of larger videos Telegram does not find out width, height and duration
+_READ_LIMIT = 10 * 1024 * 1024  # bytes; of larger videos Telegram does not find out the size
 _FETCHED_DOCUMENTS = {"application/pdf", "application/zip", "image/gif"}
 
 Entities = tuple[dict[str, Any], ...]
 
 
-def words(source: str, parse_mode: str, entities: Any) -> tuple[str, Entities]:
+def _words(source: str, parse_mode: str, entities: Any) -> tuple[str, Entities]:
     """Read a text or caption with its markup."""
     if parse_mode.lower() == "html":
         return trimmed(*parse_html(source))
@@ -44,7 +42,7 @@ def words(source: str, parse_mode: str, entities: Any) -> tuple[str, Entities]:
 
 def message_text(source: str, parse_mode: str, entities: Any) -> tuple[str, Entities]:
     """Read the text of a message: 1 to 4096 characters."""
-    text, found = words(source, parse_mode, entities)
+    text, found = _words(source, parse_mode, entities)
     if not text:
         raise bad_request("message text is empty")
     if len(text) > TEXT_LIMIT:
@@ -54,7 +52,7 @@ def message_text(source: str, parse_mode: str, entities: Any) -> tuple[str, Enti
 
 def caption_text(source: str, parse_mode: str, entities: Any) -> tuple[str, Entities]:
     """Read a caption: at most 1024 characters."""
-    text, found = words(source, parse_mode, entities)
+    text, found = _words(source, parse_mode, entities)
     if len(text) > CAPTION_LIMIT:
         raise bad_request("message caption is too long")
     return text, found

@@ -18,6 +18,8 @@ from bot.sandbox.telegram.people import People
 from bot.sandbox.telegram.refusals import Refusal
 from bot.sandbox.telegram.world import World
 
+MAKE_BELIEVE = "7000000001:AAmake-believe-token-of-the-sandbox"
+
 T = TypeVar("T")
 Method = Callable[[World, Arguments], Awaitable[object]]
 
@@ -46,9 +48,6 @@ METHODS: dict[str, Method] = {
     "deleteMessage": editing.delete_message,
 }
 _NAMES = {name.lower(): name for name in METHODS}  # Telegram takes them in any case
-
-
-MAKE_BELIEVE = "7000000001:AAmake-believe-token-of-the-sandbox"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,94 @@
+"""Long polling."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from telegram import Bot, Update
+from telegram.error import Conflict
+from telegram.ext import Application, CallbackContext, CommandHandler
+
+from bot.sandbox.telegram import FakeTelegram
+from tests.unit.sandbox.conftest import ANNA, connected
+
+
+async def test_an_update_comes_again_until_a_higher_offset_confirms_it(
+    telegram: FakeTelegram, bot: Bot
+) -> None:
+    telegram.say(ANNA, "one")
+    telegram.say(ANNA, "two")
+
+    first = await bot.get_updates()
+    again = await bot.get_updates(offset=first[1].update_id)
+    rest = await bot.get_updates(offset=first[1].update_id + 1)
+
+    assert [update.effective_message.text for update in first if update.effective_message] == ["one", "two"]
+    assert again == first[1:]
+    assert rest == ()
+
+
+async def test_a_negative_offset_keeps_only_the_latest(telegram: FakeTelegram, bot: Bot) -> None:
+    telegram.say(ANNA, "one")
+    telegram.say(ANNA, "two")
+
+    assert len(await bot.get_updates(offset=-1)) == 1
+    assert len(await bot.get_updates()) == 1
+
+
+async def test_a_poll_waits_for_something_to_be_said(telegram: FakeTelegram, bot: Bot) -> None:
+    polling = asyncio.create_task(bot.get_updates(timeout=10))
+    await telegram.wait_for(lambda: telegram.requests[-1].method == "getUpdates")
+    assert not polling.done()
+
+    telegram.say(ANNA, "hello")
+
+    assert len(await polling) == 1
+
+
+async def test_a_second_poller_sends_the_first_away(telegram: FakeTelegram, bot: Bot) -> None:
+    first = asyncio.create_task(bot.get_updates(timeout=10))
+    await telegram.wait_for(lambda: telegram.requests[-1].method == "getUpdates")
+    async with connected(telegram) as another:
+        second = asyncio.create_task(another.get_updates(timeout=10))
+
+        with pytest.raises(Conflict, match="terminated by other getUpdates request"):
+            await first
+        telegram.say(ANNA, "hello")
+        assert len(await second) == 1
+
+
+async def test_kinds_of_updates_that_were_not_asked_for_are_not_kept(
+    telegram: FakeTelegram, bot: Bot
+) -> None:
+    await bot.get_updates(allowed_updates=["message"])
+    message_id = telegram.say(ANNA, "one")
+    telegram.edit(ANNA, message_id, "two")
+
+    assert [update.message is not None for update in await bot.get_updates()] == [True]
+
+
+async def test_pending_updates_are_dropped_on_demand(telegram: FakeTelegram, bot: Bot) -> None:
+    telegram.say(ANNA, "one")
+
+    await bot.delete_webhook(drop_pending_updates=True)
+
+    assert await bot.get_updates() == ()
+
+
+async def test_a_whole_application_lives_here(telegram: FakeTelegram) -> None:
+    async def answer(update: Update, context: CallbackContext[Any, Any, Any, Any]) -> None:
+        assert update.effective_message is not None
+        await update.effective_message.reply_text("Here.", do_quote=True)
+
+    application = Application.builder().bot(connected(telegram)).build()
+    application.add_handler(CommandHandler("start", answer))
+    async with application:
+        assert application.updater is not None
+        await application.updater.start_polling(timeout=5)
+        await application.start()
+        asked = telegram.say(ANNA, "/start")
+        answered = await telegram.wait_for(lambda: telegram.messages(ANNA)[1:])
+        await application.updater.stop()
+        await application.stop()
+
+    assert [(message.text, message.reply_to) for message in answered] == [("Here.", asked)]

@@ -1,0 +1,115 @@
+"""The demo judges the bot that it is given."""
+
+import asyncio
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from bot.sandbox.by_hand import play_by_hand
+from bot.sandbox.demo import demo
+from bot.sandbox.stage import ANNA, Stage, open_stage
+from tests.unit.sandbox.small_bot import SmallBot
+
+
+async def test_a_good_bot_passes_the_tour(capsys: pytest.CaptureFixture[str]) -> None:
+    status = await demo(SmallBot(), once=True, pace=0.2)
+
+    assert "✓ 5 of 5 videos arrived exactly once" in capsys.readouterr().out
+    assert status == 0
+
+
+async def test_a_bot_that_brings_a_video_twice_fails(capsys: pytest.CaptureFixture[str]) -> None:
+    status = await demo(SmallBot(forgetful=True), once=True, pace=0.2)
+
+    assert "✗ 4 of 5 videos arrived exactly once" in capsys.readouterr().out
+    assert status == 1
+
+
+async def test_a_bot_that_keeps_a_failure_to_itself_fails(capsys: pytest.CaptureFixture[str]) -> None:
+    status = await demo(SmallBot(tells_reasons=False), once=True, pace=0.05)
+
+    printed = capsys.readouterr().out
+    assert "Not every end was told in time." in printed
+    assert "the failed task did not tell its reason" in printed
+    assert status == 1
+
+
+async def test_a_bot_that_ends_by_itself_fails(capsys: pytest.CaptureFixture[str]) -> None:
+    async def end_at_once(environment: Mapping[str, str]) -> int:
+        return 2
+
+    assert await demo(end_at_once, once=True) == 1
+    assert "The bot has stopped (exit status 2)." in capsys.readouterr().out
+
+
+async def test_a_bot_that_breaks_is_not_hidden() -> None:
+    async def break_down(environment: Mapping[str, str]) -> int:
+        raise LookupError("broken")
+
+    with pytest.raises(LookupError, match="broken"):
+        await demo(break_down, once=True)
+
+
+async def test_a_recorded_answer_is_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    case = tmp_path / "case.json"
+    recorded = {"provider": "jimeng", "task_id": "cgt-1", "http_status": 200, "headers": {}}
+    case.write_text(json.dumps(recorded | {"body": {"data": {"status": "FAILURE", "fail_reason": "why"}}}))
+
+    status = await demo(SmallBot(), once=True, case=case, pace=0.05)
+
+    printed = capsys.readouterr().out
+    assert status == 0
+    assert "/watch jimeng cgt-1" in printed
+    assert "/status cgt-1" in printed
+    assert '"fail_reason": "why"' in printed
+
+
+async def test_a_case_that_cannot_be_read_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    case = tmp_path / "case.json"
+    case.write_text("{}")
+
+    assert await demo(SmallBot(), once=True, case=case) == 1
+    assert "case.json is no recorded answer" in capsys.readouterr().out
+
+
+async def test_the_environment_lets_a_bot_live_in_the_world() -> None:
+    async with open_stage() as stage:
+        environment = stage.environment
+
+        assert environment["TELEGRAM_API_URL"] == stage.telegram.url
+        assert environment["TELEGRAM_BOT_TOKEN"] == stage.telegram.token
+        assert environment["GATEWAY_BASE_URL"] == stage.gateway.url
+        assert Path(environment["DATABASE_URL"].removeprefix("sqlite:///")).parent.is_dir()
+    assert not Path(environment["DATABASE_URL"].removeprefix("sqlite:///")).parent.exists()
+
+
+async def played(stage: Stage, typed: str) -> None:
+    """Type this and end the input."""
+    reading, writing = os.pipe()
+    os.write(writing, typed.encode())
+    os.close(writing)
+    async with asyncio.timeout(5):
+        await play_by_hand(stage, reading)
+    os.close(reading)
+
+
+async def test_typed_lines_are_said_to_the_bot() -> None:
+    async with open_stage() as stage:
+        await played(stage, "/tasks\n\n  /help \n")
+
+        assert [message.text for message in stage.telegram.messages(ANNA)] == ["/tasks", "/help"]
+
+
+async def test_words_with_a_colon_stay_here(capsys: pytest.CaptureFixture[str]) -> None:
+    async with open_stage() as stage:
+        await played(stage, ":new videos\n:fail jimeng\n:new nonsense\n")
+
+        assert stage.telegram.messages(ANNA) == []
+        [*_, new, failing] = stage.gateway.tasks.values()
+        assert (new.kind, new.fails) == ("videos", None)
+        assert failing.kind == "jimeng"
+        assert failing.fails
+        assert f"/watch jimeng {failing.task_id}   (this one fails)" in capsys.readouterr().out

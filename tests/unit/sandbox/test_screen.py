@@ -1,0 +1,108 @@
+"""What the terminal shows."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+from telegram import Bot, InlineKeyboardButton, InlineKeyboardMarkup, InputMediaVideo
+
+from bot.sandbox.film import make_film
+from bot.sandbox.screen import Screen
+from bot.sandbox.telegram import FakeTelegram
+from tests.unit.sandbox.conftest import ANNA, GROUP
+
+Shown = Callable[[], list[str]]
+
+
+@pytest.fixture
+def shown(telegram: FakeTelegram, capsys: pytest.CaptureFixture[str]) -> Shown:
+    """What has happened since, as printed, without the clock."""
+    events = telegram.subscribe()
+    screen = Screen(telegram.world)
+
+    def show() -> list[str]:
+        while not events.empty():
+            screen.show(events.get_nowait())
+        return [re.sub(r"^ +\d+:\d\d  ", "", line) for line in capsys.readouterr().out.splitlines()]
+
+    return show
+
+
+async def test_who_says_what_where_is_shown_in_columns(telegram: FakeTelegram, shown: Shown) -> None:
+    telegram.group(-100999, title="影迷群")
+    telegram.say(ANNA, "/tasks")
+    telegram.say(-100999, "/help", user=telegram.person(7, first_name="小林"))
+
+    assert shown() == [
+        "Anna        › #1  /tasks",
+        "影迷群      › #1  小林: /help",
+    ]
+
+
+async def test_an_edited_card_shows_its_first_line_and_what_is_new(
+    telegram: FakeTelegram, bot: Bot, shown: Shown
+) -> None:
+    asked = telegram.say(ANNA, "/watch")
+    card = await bot.send_message(ANNA, "wan · a1\nQueued\nA fox", reply_to_message_id=asked)
+    await bot.edit_message_text("wan · a1\n<b>Running</b>\nA fox", ANNA, card.message_id, parse_mode="HTML")
+
+    assert shown() == [
+        "Anna        › #1  /watch",
+        "Anna        ‹ #2  wan · a1  ↪ #1",
+        "                         Queued",
+        "                         A fox",
+        "Anna        ✎ #2  wan · a1",
+        "                         Running",
+    ]
+
+
+async def test_a_text_that_becomes_a_video_is_shown_with_its_caption_and_buttons(
+    telegram: FakeTelegram, bot: Bot, shown: Shown
+) -> None:
+    asked = telegram.say(ANNA, "/watch")
+    sent = await bot.send_message(ANNA, "Done", reply_to_message_id=asked)
+    film = make_film()
+    media = InputMediaVideo(
+        film, caption='<a href="https://x.y/">link</a>\n<blockquote>A fox</blockquote>', parse_mode="HTML"
+    )
+    again = InlineKeyboardButton("Again", callback_data="a")
+    await bot.edit_message_media(media, ANNA, sent.message_id, reply_markup=InlineKeyboardMarkup([[again]]))
+    telegram.press(ANNA, sent.message_id, "a")
+
+    assert shown()[2:] == [
+        f"Anna        ▶ #2  video 320×180 · 2 s · {len(film) / 1000:.0f} kB  ↪ #1",
+        "                         link <https://x.y/>",
+        "                         │ A fox",
+        "                         [Again]",
+        "Anna        › #2  presses [Again]",
+    ]
+
+
+async def test_documents_and_deletions_are_shown(telegram: FakeTelegram, bot: Bot, shown: Shown) -> None:
+    sent = await bot.send_document(GROUP, bytes(2000), filename="film.mp4")
+    await bot.delete_message(GROUP, sent.message_id)
+
+    assert shown() == ["Group       ▤ #1  file film.mp4 · 2 kB", "Group       ✕ #1  deleted"]
+
+
+async def test_the_answer_to_a_press_is_shown_beneath(telegram: FakeTelegram, bot: Bot, shown: Shown) -> None:
+    again = InlineKeyboardButton("Again", callback_data="a")
+    sent = await bot.send_message(ANNA, "x", reply_markup=InlineKeyboardMarkup([[again]]))
+    query_id = telegram.press(ANNA, sent.message_id, "a")
+    await bot.answer_callback_query(query_id, text="It is coming")
+
+    assert shown()[-1] == "                         (It is coming)"
+
+
+async def test_a_persons_edit_is_marked(telegram: FakeTelegram, shown: Shown) -> None:
+    message_id = telegram.say(ANNA, "/tsks")
+    telegram.edit(ANNA, message_id, "/tasks")
+
+    assert shown()[-1] == "Anna        › #1  /tasks (edited)"
+
+
+async def test_a_pipe_gets_no_escape_codes(telegram: FakeTelegram, bot: Bot, shown: Shown) -> None:
+    telegram.say(ANNA, "/tasks")
+    await bot.send_message(ANNA, "<b>bold</b>", parse_mode="HTML")
+
+    assert "\x1b" not in "".join(shown())
