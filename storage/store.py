@@ -59,11 +59,25 @@ class Store(Protocol):
 
     # the clock
 
-    async def claim_due(self, quota: Mapping[str, int], *, at: datetime, lease_s: float) -> list[Task]:
+    async def claim_due(
+        self, quota: Mapping[str, int], *, at: datetime, lease_s: float, ahead_s: float = 0.0
+    ) -> list[Task]:
         """Lease tasks whose next look is due and whose lease is free, longest overdue first.
 
         quota: for each provider, how many at the most; tasks of providers not named are left alone.
+        ahead_s: tasks that will be due within so many seconds count as due.
         """
+        ...
+
+    async def take_touched(self) -> list[Task]:
+        """The tasks leased here that people have asked about or left since they were claimed, each told once.
+
+        Their next look says what people want: a moment that is past, or None.
+        """
+        ...
+
+    async def renew_tasks(self, tasks: Sequence[Task], *, at: datetime, lease_s: float) -> set[int]:
+        """Lengthen leases, write when these tasks were and will be looked at; the ids still leased here."""
         ...
 
     async def next_due(self, providers: Sequence[str], *, at: datetime) -> datetime | None:
@@ -71,13 +85,13 @@ class Store(Protocol):
         ...
 
     async def apply(self, task: Task, events: Sequence[TaskEvent]) -> bool:
-        """Write a looked-at task, its events and one delivery of each kind per active watch; free its lease.
+        """Write a looked-at task, its events and one delivery of each kind per active watch.
 
         One transaction, only if the row's version is still task.version; otherwise nothing is written
         but the lease is freed, the task is due again, and the answer is False. A CARD delivery that has
         not been sent yet is replaced by the newer one. A NOTICE goes to each chat and topic once per
         provider and cause until a task of that provider has RECOVERED. A task without an active watch
-        is written with no next look.
+        is written with no next look. The lease becomes task.lease_until, and ends with the last look.
         """
         ...
 

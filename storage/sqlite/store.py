@@ -76,9 +76,21 @@ class SqliteStore(Store):
 
     # the clock
 
-    async def claim_due(self, quota: Mapping[str, int], *, at: datetime, lease_s: float) -> list[Task]:
+    async def claim_due(
+        self, quota: Mapping[str, int], *, at: datetime, lease_s: float, ahead_s: float = 0.0
+    ) -> list[Task]:
         async with self._database.transaction() as tx:
-            return await tasks.claim_due(tx, quota, owner=self._owner, at=at, lease_s=lease_s)
+            return await tasks.claim_due(
+                tx, quota, owner=self._owner, at=at, lease_s=lease_s, ahead_s=ahead_s
+            )
+
+    async def take_touched(self) -> list[Task]:
+        async with self._database.transaction() as tx:
+            return await tasks.take_touched(tx, owner=self._owner)
+
+    async def renew_tasks(self, tasks_: Sequence[Task], *, at: datetime, lease_s: float) -> set[int]:
+        async with self._database.transaction() as tx:
+            return await tasks.renew(tx, tasks_, owner=self._owner, at=at, lease_s=lease_s)
 
     async def next_due(self, providers: Sequence[str], *, at: datetime) -> datetime | None:
         async with self._database.reading() as tx:

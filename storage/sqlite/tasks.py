@@ -1,5 +1,6 @@
 """The tasks table: the durable queue of looks."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
@@ -35,7 +36,8 @@ async def make_due(tx: Transaction, task_ids: Iterable[int], *, at: datetime) ->
     """Have tasks that are not final looked at from now on; a look in hand keeps its version and its lease."""
     await tx.run(
         """
-        UPDATE tasks SET next_look_at = min(coalesce(next_look_at, :at), :at)
+        UPDATE tasks SET next_look_at = min(coalesce(next_look_at, :at), :at),
+            touched = lease_until IS NOT NULL
         WHERE id IN (SELECT value FROM json_each(:ids)) AND status IN ('unknown', 'queued', 'running')
         """,
         {"ids": rows.listed(task_ids), "at": rows.seconds(at)},
@@ -46,7 +48,7 @@ async def rest_unwatched(tx: Transaction, task_ids: Iterable[int]) -> None:
     """Take the next look from those tasks that have no active watch."""
     await tx.run(
         """
-        UPDATE tasks SET next_look_at = NULL
+        UPDATE tasks SET next_look_at = NULL, touched = lease_until IS NOT NULL
         WHERE id IN (SELECT value FROM json_each(?))
             AND NOT EXISTS (SELECT 1 FROM watches AS w WHERE w.task_id = tasks.id AND w.state = 'active')
         """,
@@ -70,16 +72,24 @@ async def start_anew(tx: Transaction, task_id: int, *, at: datetime) -> bool:
 
 
 async def claim_due(
-    tx: Transaction, quota: Mapping[str, int], *, owner: str, at: datetime, lease_s: float
+    tx: Transaction,
+    quota: Mapping[str, int],
+    *,
+    owner: str,
+    at: datetime,
+    lease_s: float,
+    ahead_s: float,
 ) -> list[Task]:
     """Lease due tasks, longest overdue first; the version rises, so that no earlier look can be applied."""
     claimed: list[Task] = []
     for provider, limit in quota.items():
         found = await tx.all(
             """
-            UPDATE tasks SET lease_until = :at + :lease_s, lease_owner = :owner, version = version + 1
+            UPDATE tasks SET lease_until = :at + :lease_s, lease_owner = :owner, touched = 0,
+                version = version + 1
             WHERE id IN (
-                SELECT id FROM tasks WHERE provider = :provider AND claimable_at <= :at
+                SELECT id FROM tasks WHERE provider = :provider AND claimable_at <= :at + :ahead_s
+                    AND coalesce(lease_until, 0) <= :at
                 ORDER BY claimable_at LIMIT :limit
             )
             RETURNING *
@@ -90,10 +100,47 @@ async def claim_due(
                 "owner": owner,
                 "at": rows.seconds(at),
                 "lease_s": lease_s,
+                "ahead_s": ahead_s,
             },
         )
         claimed += map(rows.task, found)
     return sorted(claimed, key=lambda task: (task.next_look_at or at, task.id))
+
+
+async def take_touched(tx: Transaction, *, owner: str) -> list[Task]:
+    """The owner's tasks that people have touched, which are told no more."""
+    found = await tx.all(
+        "UPDATE tasks SET touched = 0 WHERE lease_owner = ? AND touched RETURNING *", (owner,)
+    )
+    return [rows.task(row) for row in found]
+
+
+async def renew(
+    tx: Transaction, looked_at: Sequence[Task], *, owner: str, at: datetime, lease_s: float
+) -> set[int]:
+    """Lengthen the owner's leases; what people have touched keeps the next look that they want."""
+    renewed = await tx.all(
+        """
+        UPDATE tasks SET lease_until = :at + :lease_s,
+            last_look_at = coalesce(looked.value ->> 1, last_look_at),
+            next_look_at = CASE WHEN touched THEN next_look_at ELSE looked.value ->> 2 END
+        FROM json_each(:looked_at) AS looked
+        WHERE tasks.id = looked.value ->> 0 AND version = looked.value ->> 3 AND lease_owner = :owner
+        RETURNING tasks.id
+        """,
+        {
+            "at": rows.seconds(at),
+            "lease_s": lease_s,
+            "owner": owner,
+            "looked_at": json.dumps(
+                [
+                    (task.id, rows.seconds(task.last_look_at), rows.seconds(task.next_look_at), task.version)
+                    for task in looked_at
+                ]
+            ),
+        },
+    )
+    return {row["id"] for row in renewed}
 
 
 async def next_due(tx: Transaction, providers: Sequence[str]) -> datetime | None:
@@ -120,9 +167,9 @@ async def write_look(tx: Transaction, task: Task) -> bool:
             next_look_at = CASE WHEN EXISTS (
                 SELECT 1 FROM watches AS w WHERE w.task_id = tasks.id AND w.state = 'active'
             ) THEN :next_look_at END,
-            lease_until = NULL, lease_owner = NULL, version = version + 1
+            version = version + 1
         WHERE id = :id AND version = :version
-        RETURNING id
+        RETURNING next_look_at
         """,
         {
             "id": task.id,
@@ -135,7 +182,17 @@ async def write_look(tx: Transaction, task: Task) -> bool:
             "failures": task.failures,
         },
     )
-    return written is not None
+    if written is None:
+        return False
+    kept = task.lease_until if written["next_look_at"] is not None else None
+    await tx.run(
+        """
+        UPDATE tasks SET lease_until = :until, lease_owner = CASE WHEN :until IS NOT NULL THEN lease_owner END
+        WHERE id = :id
+        """,
+        {"id": task.id, "until": rows.seconds(kept)},
+    )
+    return True
 
 
 async def give_up_look(tx: Transaction, task: Task, *, owner: str) -> None:

@@ -13,6 +13,7 @@ CREATE TABLE tasks (
     next_look_at REAL,
     lease_until REAL,
     lease_owner TEXT,
+    touched INTEGER NOT NULL DEFAULT 0, -- people changed next_look_at while it was leased
     failures INTEGER NOT NULL DEFAULT 0,
     version INTEGER NOT NULL DEFAULT 0,
     file_id TEXT,
@@ -22,6 +23,7 @@ CREATE TABLE tasks (
 ) STRICT;
 
 CREATE INDEX tasks_claimable ON tasks (provider, claimable_at) WHERE claimable_at IS NOT NULL;
+CREATE INDEX tasks_touched ON tasks (lease_owner) WHERE touched;
 
 CREATE TABLE events (
     id INTEGER PRIMARY KEY,

@@ -100,15 +100,99 @@ async def test_what_a_look_found_comes_back_as_it_was_written(driver: Driver):
 
     assert await driver.store.apply(after, [])
 
-    written = replace(after, lease_until=None, version=task.version + 1)
-    assert await driver.store.task(watched.task.id) == written
+    assert await driver.store.task(watched.task.id) == replace(after, version=task.version + 1)
 
 
-async def test_a_look_frees_its_lease(driver: Driver):
+async def test_a_look_keeps_its_lease_as_long_as_it_says(driver: Driver):
+    await driver.watch()
+    (task,) = await driver.claim_tasks()
+    after, events = driver.seen(task, TaskStatus.RUNNING, next_s=0)
+
+    await driver.store.apply(after, events)
+    assert await driver.claim_tasks() == []
+
+    await driver.store.apply(replace(after, version=task.version + 1, lease_until=None), [])
+    assert [each.id for each in await driver.claim_tasks()] == [task.id]
+
+
+async def test_what_is_due_soon_can_be_claimed_ahead(driver: Driver):
     watched = await driver.watch()
-    await driver.look(watched.task.id, TaskStatus.RUNNING, next_s=0)
+    await driver.look(watched.task.id, TaskStatus.RUNNING, next_s=30)
+    driver.wait(1)
 
-    assert [task.id for task in await driver.claim_tasks()] == [watched.task.id]
+    early = await driver.store.claim_due({"wan": 9}, at=driver.now, lease_s=LEASE_S, ahead_s=28.5)
+    soon = await driver.store.claim_due({"wan": 9}, at=driver.now, lease_s=LEASE_S, ahead_s=29)
+
+    assert (early, [task.id for task in soon]) == ([], [watched.task.id])
+
+
+async def test_a_lease_that_ends_soon_is_not_claimed_ahead(driver: Driver):
+    await driver.watch()
+    await driver.claim_tasks()
+    driver.wait(LEASE_S - 1)
+
+    assert await driver.store.claim_due({"wan": 9}, at=driver.now, lease_s=LEASE_S, ahead_s=60) == []
+
+
+async def test_a_leased_task_that_people_ask_about_is_told_once(driver: Driver):
+    watched = await driver.watch()
+    (task,) = await driver.claim_tasks()
+    await driver.store.apply(*driver.seen(task, TaskStatus.RUNNING))
+    assert await driver.store.take_touched() == []
+    driver.wait(1)
+
+    await driver.store.look_now(watched.task.id, at=driver.now)
+
+    (touched,) = await driver.store.take_touched()
+    assert (touched.id, touched.next_look_at) == (task.id, driver.now)
+    assert await driver.store.take_touched() == []
+
+
+async def test_a_leased_task_that_people_leave_is_told_once(driver: Driver):
+    watched = await driver.watch()
+    await driver.claim_tasks()
+
+    await driver.store.stop_watch(watched.watch.id, at=driver.now)
+
+    (touched,) = await driver.store.take_touched()
+    assert touched.next_look_at is None
+
+
+async def test_renewed_leases_last_longer_and_say_when_the_next_look_is(driver: Driver):
+    await driver.watch()
+    (task,) = await driver.claim_tasks()
+    driver.wait(50)
+    looked_at = replace(task, last_look_at=driver.now, next_look_at=driver.later(20))
+
+    assert await driver.store.renew_tasks([looked_at], at=driver.now, lease_s=LEASE_S) == {task.id}
+
+    known = await driver.store.task(task.id)
+    assert known is not None
+    assert (known.last_look_at, known.next_look_at) == (driver.now, driver.later(20))
+    driver.wait(LEASE_S - 1)
+    assert await driver.claim_tasks() == []
+
+
+async def test_a_renewal_does_not_overrule_what_people_want(driver: Driver):
+    watched = await driver.watch()
+    (task,) = await driver.claim_tasks()
+    await driver.store.look_now(watched.task.id, at=driver.now)
+
+    later = replace(task, next_look_at=driver.later(20))
+    await driver.store.renew_tasks([later], at=driver.now, lease_s=LEASE_S)
+
+    (touched,) = await driver.store.take_touched()
+    assert touched.next_look_at == driver.now
+
+
+async def test_a_lease_that_was_lost_is_not_renewed(driver: Driver):
+    await driver.watch()
+    (lost,) = await driver.claim_tasks()
+    driver.wait(LEASE_S)
+    (task,) = await driver.claim_tasks()
+
+    assert await driver.store.renew_tasks([lost], at=driver.now, lease_s=LEASE_S) == set()
+    assert await driver.store.renew_tasks([task], at=driver.now, lease_s=LEASE_S) == {task.id}
 
 
 async def test_an_ended_task_is_never_due_again(driver: Driver):

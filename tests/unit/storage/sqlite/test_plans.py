@@ -48,7 +48,7 @@ async def explaining(database: Database) -> AsyncIterator[Explaining]:
 
 
 async def test_tasks_are_claimed_by_index(explaining: Explaining):
-    await tasks.claim_due(explaining, {"wan": 5}, owner="me", at=NOON, lease_s=LEASE_S)
+    await tasks.claim_due(explaining, {"wan": 5}, owner="me", at=NOON, lease_s=LEASE_S, ahead_s=0)
 
     assert any("tasks_claimable" in step for step in explaining.plan)
     assert explaining.scans() == []
