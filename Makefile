@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
+LOCKED = --quiet --universal --generate-hashes --no-header
 PIP = $(BIN)/python -m pip --disable-pip-version-check -q
 
 .PHONY: demo run test check format drills lock clean
@@ -29,9 +30,9 @@ format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-lock: $(VENV)/.dev  ## resolve the dependencies anew
-	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header pyproject.toml -o requirements.lock
-	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header pyproject.toml --group dev -o requirements-dev.lock
+lock: $(VENV)/.dev  ## resolve the dependencies anew; both locks hold the same versions
+	$(BIN)/uv pip compile $(LOCKED) --group dev pyproject.toml -o requirements-dev.lock
+	$(BIN)/uv pip compile $(LOCKED) --constraint requirements-dev.lock pyproject.toml -o requirements.lock
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
