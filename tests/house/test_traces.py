@@ -1,0 +1,23 @@
+"""Nothing tells on which machine, or through which mirror, the repository was made."""
+
+import re
+
+from tests.house.tree import ROOT, files
+
+TRACES = re.compile(
+    r"""
+    (?<![\w.~-])/(?:root|home|Users|work|opt|mnt)/\w  # somebody's folders
+    | \b(?:pypi|registry|mirrors?|nexus|artifactory)(?:\.[\w-]+)+\b(?!\()  # package registries
+    | \bfiles\.pythonhosted\b
+    """,
+    re.VERBOSE,
+)
+
+
+def test_no_file_names_a_machines_folder_or_a_package_registry():
+    found = []
+    for path in files():
+        for number, line in enumerate(path.read_bytes().decode(errors="replace").splitlines(), start=1):
+            found += [f"{path.relative_to(ROOT)}:{number}: {hit[0]}" for hit in TRACES.finditer(line)]
+
+    assert found == []
