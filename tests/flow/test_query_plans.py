@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import AsyncIterator, Iterable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -41,10 +42,14 @@ class Explaining(Transaction):
 
 
 @pytest.fixture
-async def explaining(database: Database) -> AsyncIterator[Explaining]:
-    await migrate(database, bundled_migrations())
-    async with database.transaction() as tx:
-        yield Explaining(tx)
+async def explaining(tmp_path: Path) -> AsyncIterator[Explaining]:
+    database = await Database.open(tmp_path / "a.db")
+    try:
+        await migrate(database, bundled_migrations())
+        async with database.transaction() as tx:
+            yield Explaining(tx)
+    finally:
+        await database.close()
 
 
 async def test_tasks_are_claimed_by_index(explaining: Explaining):
