@@ -1,17 +1,19 @@
 """Whether the settings work: what they are, who the bot is, and what each gateway says to its key."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from pydantic import SecretStr
 
 from bot import app
 from bot.chat.listener import TokenRefused
 from bot.config import Settings
+from bot.logs import Redactor
 from bot.providers import catalog as providers
-from bot.providers.base import Provider, ProviderError, TaskMissing
+from bot.providers.base import Provider, ProviderError
 from storage.errors import StoreError
 from storage.factory import open_store
+from storage.models import Cause
 
 _NO_SUCH_TASK = "reelwatch-check-no-such-task"
 
@@ -20,7 +22,8 @@ Row = tuple[str, bool, str]  # what, whether it is well, how it stands
 
 async def check(settings: Settings) -> bool:
     """Print the settings and what came of trying them; whether everything works."""
-    _print_table(("setting", "value"), _described(settings))
+    redact = Redactor(settings.secrets).redact
+    _print_table(("setting", "value"), _described(settings), redact)
     async with app.provider_client(settings) as client:
         catalog = providers.build(settings.provider_configs, client)
         rows = await asyncio.gather(
@@ -28,7 +31,8 @@ async def check(settings: Settings) -> bool:
         )
     if not settings.provider_configs:
         rows.append(("providers", False, "none; set GATEWAY_BASE_URL and GATEWAY_API_KEY"))
-    _print_table(("tried", "", ""), ((what, "ok" if well else "FAILED", how) for what, well, how in rows))
+    results = ((what, "ok" if well else "FAILED", how) for what, well, how in rows)
+    _print_table(("tried", "", ""), results, redact)
     return all(well for _, well, _ in rows)
 
 
@@ -69,15 +73,15 @@ async def _key(provider: Provider) -> Row:
     what = f"provider {provider.name}"
     try:
         await provider.fetch(_NO_SUCH_TASK)
-    except TaskMissing:
-        return what, True, "the key is accepted"
     except ProviderError as error:
+        if error.cause is Cause.TASK_MISSING:
+            return what, True, "the key is accepted"
         return what, False, f"{error.cause}: {error.message}".rstrip(": ")
     return what, True, "answers"
 
 
-def _print_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    lines = [head, *rows]
+def _print_table(head: Sequence[str], rows: Iterable[Sequence[str]], redact: Callable[[str], str]) -> None:
+    lines = [head, *([redact(cell) for cell in row] for row in rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
     for line in lines:
         print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())

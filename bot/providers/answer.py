@@ -76,7 +76,7 @@ def _refusal(status: int, code: str, text: str) -> ProviderError:
     if status in _REFUSED:
         return AuthFailed(text, cause=refusal_cause(status, code, text))
     if status == HTTPStatus.NOT_FOUND and _NEW_API_NO_ROUTE in text.casefold():
-        return BadAnswer(text, cause=Cause.ROUTE_MISSING)
+        return TaskMissing(text, cause=Cause.ROUTE_MISSING)
     if status in _GONE:
         return TaskMissing(text, cause=Cause.TASK_MISSING)
     return _told_error(code, text)

@@ -42,7 +42,7 @@ class AuthFailed(ProviderError):
 
 
 class TaskMissing(ProviderError):
-    """The gateway does not know the task, not yet or not any more."""
+    """The gateway does not know the task, not yet or not any more, or has no such route (see cause)."""
 
     permanent = True
 

@@ -30,14 +30,14 @@ class Cadence:
         if task.status.is_final:
             return None
         match error:
-            case TaskMissing():
-                wait_s = self.recheck_s
             case AuthFailed():
                 wait_s = self.mend_s
             case RateLimited() if error.retry_after_s:
                 wait_s = self._pace(kind)
             case _ if error.cause is Cause.ROUTE_MISSING:
                 wait_s = self.mend_s
+            case TaskMissing():
+                wait_s = self.recheck_s
             case _:
                 wait_s = min(self._pace(kind) * 2 ** min(task.failures - 1, 10), self.slowest_s)
         return at + timedelta(seconds=max(wait_s, error.retry_after_s or 0))

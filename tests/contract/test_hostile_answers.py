@@ -49,7 +49,7 @@ def any_json() -> st.SearchStrategy[object]:
             st.lists(inner, max_size=4)
             | st.dictionaries(st.sampled_from(KEYS) | st.text(max_size=5), inner, max_size=6)
         ),
-        max_leaves=25,
+        max_leaves=12,
     )
 
 

@@ -1,0 +1,43 @@
+"""What every test may count on: no settings of this machine, a clock that stands still, a real archive."""
+
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from bot.config import Settings
+from storage.factory import open_store
+from storage.store import Store
+from tests.fakes.clock import FrozenClock
+
+# How many examples hypothesis makes: few and the same ones here, very many with --hypothesis-profile=bench.
+settings.register_profile("repeatable", max_examples=400, derandomize=True, deadline=None, database=None)
+settings.register_profile("bench", max_examples=100_000 // 8, deadline=None)
+settings.load_profile("repeatable")
+
+_PROXIES = {"http_proxy", "https_proxy", "all_proxy", "no_proxy"}
+
+
+@pytest.fixture(autouse=True)
+def _scrubbed_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No setting, no proxy and no .env of this machine; PTB hands out times in its coming way, unwarned."""
+    for name in list(os.environ):
+        if name.lower().partition("__")[0] in Settings.model_fields.keys() | _PROXIES:
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("PTB_TIMEDELTA", "true")
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def clock() -> FrozenClock:
+    return FrozenClock()
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    """An empty archive on disk."""
+    archive = await open_store(f"sqlite:///{tmp_path / 'reelwatch.db'}")
+    yield archive
+    await archive.close()

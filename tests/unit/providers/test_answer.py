@@ -1,0 +1,136 @@
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import httpx
+import pytest
+
+from bot.providers.answer import Answer, no_status_in, read_answer
+from bot.providers.base import AuthFailed, BadAnswer, ProviderError, RateLimited, TaskMissing, Unavailable
+from bot.providers.scrub import Scrubber
+from storage.models import Cause
+
+SCRUB = Scrubber("sk-Zq7LmW2xVt9RbK4cYh3N")
+
+
+def read(status: int, body: bytes, headers: dict[str, str] | None = None) -> object:
+    return read_answer(Answer(status=status, headers=httpx.Headers(headers or {}), body=body), SCRUB)
+
+
+def error_of(status: int, body: bytes, headers: dict[str, str] | None = None) -> ProviderError:
+    with pytest.raises(ProviderError) as caught:
+        read(status, body, headers)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("body", "value"),
+    [
+        (b'{"a": 1}', {"a": 1}),
+        (b'\xef\xbb\xbf{"a": 1}', {"a": 1}),
+        ('{"a": "中"}'.encode("utf-16"), {"a": "中"}),
+        (b'{"a": "\xff"}', {"a": "\ufffd"}),
+        (b'{"a": NaN, "b": -Infinity}', {"a": None, "b": None}),
+        (b'{"a": 1, "a": 2}', {"a": 2}),
+        (b'{"a": 14117763723766220057}', {"a": 14117763723766220057}),
+        (b'{"a": ' + b"9" * 5000 + b"}", {"a": float("inf")}),
+    ],
+)
+def test_json_is_read_with_a_wide_tolerance(body: bytes, value: object):
+    assert read(200, body) == value
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind", "cause"),
+    [
+        (200, b"", BadAnswer, Cause.ODD_ANSWER),
+        (200, b"[1]", BadAnswer, Cause.ODD_ANSWER),
+        (200, b'{"a": ', BadAnswer, Cause.ODD_ANSWER),
+        (200, b"[" * 100_000, BadAnswer, Cause.ODD_ANSWER),
+        (200, b"\n <!doctype html>", BadAnswer, Cause.ROUTE_MISSING),
+        (301, b"{}", BadAnswer, Cause.ROUTE_MISSING),
+        (401, b"{}", AuthFailed, Cause.KEY_INVALID),
+        (401, b"<html>", BadAnswer, Cause.ODD_ANSWER),
+        (402, b"{}", AuthFailed, Cause.KEY_EXHAUSTED),
+        (403, b"{}", AuthFailed, Cause.NOT_ALLOWED),
+        (403, b"<html>", BadAnswer, Cause.ODD_ANSWER),
+        (404, b"{}", TaskMissing, Cause.TASK_MISSING),
+        (404, b"404 page not found", BadAnswer, Cause.ROUTE_MISSING),
+        (404, b"", BadAnswer, Cause.ODD_ANSWER),
+        (410, b"{}", TaskMissing, Cause.TASK_MISSING),
+        (400, b'{"code": "task_not_exist"}', TaskMissing, Cause.TASK_MISSING),
+        (400, b'{"code": "Throttling"}', RateLimited, Cause.RATE_LIMITED),
+        (400, b'{"code": "InvalidParameter"}', BadAnswer, Cause.ODD_ANSWER),
+        (429, b"", RateLimited, Cause.RATE_LIMITED),
+        (500, b'{"code": "task_not_exist"}', Unavailable, Cause.UNREACHABLE),
+        (599, b"", Unavailable, Cause.UNREACHABLE),
+    ],
+)
+def test_every_other_answer_is_an_error(status: int, body: bytes, kind: type[ProviderError], cause: Cause):
+    error = error_of(status, body)
+    assert (type(error), error.cause) == (kind, cause)
+    assert error.message
+
+
+def test_a_cdns_challenge_is_not_a_missing_route():
+    assert error_of(200, b"<html>", {"cf-mitigated": "challenge"}).cause is Cause.ODD_ANSWER
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"error": {"message": "why", "code": ""}}',
+        b'{"error": "why"}',
+        b'{"message": "why"}',
+        b'{"error_msg": "why"}',
+        b'{"msg": "why"}',
+        b'{"detail": "why"}',
+        b'{"detail": {"message": "why"}}',
+    ],
+)
+def test_the_vendors_words_are_found_wherever_they_stand(body: bytes):
+    assert error_of(401, body).message == "why"
+
+
+def test_the_vendors_words_are_scrubbed_and_cut():
+    error = error_of(401, b'{"message": "sk-Zq7LmW2xVt9RbK4cYh3N ' + b"x" * 1000 + b'"}')
+    assert "Zq7LmW2x" not in str(error)
+    assert len(error.message) == 500
+
+
+def test_a_good_object_without_a_status_is_told_by_its_words():
+    assert type(no_status_in({"code": "task_not_exist"}, SCRUB)) is TaskMissing
+    assert type(no_status_in({"code": "success", "data": None}, SCRUB)) is BadAnswer
+
+
+@pytest.mark.parametrize(
+    ("headers", "wait_s"),
+    [
+        ({"Retry-After": "7"}, 7),
+        ({"Retry-After": "0.5"}, 0.5),
+        ({"Retry-After": "2", "retry-after-ms": "1500"}, 1.5),
+        (
+            {"Retry-After": "Wed, 11 Mar 2026 09:16:06 GMT", "Date": "Wed, 11 Mar 2026 09:15:21 GMT"},
+            45,
+        ),
+        (
+            {"Retry-After": "Wed, 11 Mar 2026 09:15:00 GMT", "Date": "Wed, 11 Mar 2026 09:15:21 GMT"},
+            0,
+        ),
+        ({"Retry-After": "99999999"}, 3600),
+        ({"Retry-After": "-3"}, 0),
+        ({"Retry-After": "nan"}, None),
+        ({"Retry-After": "soon"}, None),
+        ({"Retry-After": "Wed, 99 Mar 2026 09:16:06 GMT"}, None),
+        ({}, None),
+    ],
+)
+@pytest.mark.parametrize("status", [429, 503])
+def test_the_wait_that_the_gateway_asks_for_is_read(headers: dict[str, str], wait_s: float, status: int):
+    assert error_of(status, b"", headers).retry_after_s == wait_s
+
+
+def test_a_date_counts_from_now_where_the_answer_has_none():
+    until = datetime.now(UTC) + timedelta(seconds=100)
+    wait_s = error_of(429, b"", {"Retry-After": format_datetime(until, usegmt=True)}).retry_after_s
+    assert wait_s is not None
+    assert 60 < wait_s <= 100

@@ -1,0 +1,85 @@
+import httpx
+import pytest
+
+from bot.providers.catalog import (
+    KINDS,
+    Catalog,
+    NotConfigured,
+    ProviderConfig,
+    SeveralFit,
+    UnknownWord,
+    build,
+)
+
+
+def catalog_of(**kinds: str) -> Catalog:
+    configs = [
+        ProviderConfig(name=name, kind=kind, base_url="https://gateway.example.com:8443/v1", api_key="sk-x")
+        for name, kind in kinds.items()
+    ]
+    return build(configs, httpx.AsyncClient(transport=httpx.MockTransport(lambda _: httpx.Response(500))))
+
+
+def test_the_kinds_and_aliases_are_those_of_the_readme():
+    assert KINDS == {
+        "alibailian": ("bailian", "wan", "dashscope"),
+        "newapi": ("generations",),
+        "jimeng": ("seedance", "ark"),
+        "videos": ("sora", "veo", "openai"),
+    }
+
+
+def test_providers_keep_their_order_and_show_their_host():
+    catalog = catalog_of(second="videos", first="jimeng")
+    assert catalog.names == ("second", "first")
+    assert [(one.name, one.kind, one.host) for one in catalog] == [
+        ("second", "videos", "gateway.example.com:8443"),
+        ("first", "jimeng", "gateway.example.com:8443"),
+    ]
+
+
+def test_a_provider_is_found_by_its_exact_name_only():
+    catalog = catalog_of(mine="videos")
+    provider = catalog.get("mine")
+    assert provider is not None
+    assert provider.kind == "videos"
+    assert catalog.get("videos") is None
+
+
+def test_a_configured_name_wins_over_an_alias():
+    assert catalog_of(sora="jimeng", videos="videos").resolve("Sora") == "sora"
+
+
+@pytest.mark.parametrize("word", ["videos", "sora", "VEO", "openai"])
+def test_an_alias_means_the_provider_named_like_the_kind(word: str):
+    assert catalog_of(other="videos", videos="videos").resolve(word) == "videos"
+
+
+def test_an_alias_means_the_only_provider_of_its_kind():
+    assert catalog_of(mine="videos", his="jimeng").resolve("sora") == "mine"
+
+
+def test_a_provider_named_like_another_kind_does_not_answer_for_that_kind():
+    assert catalog_of(videos="jimeng", mine="videos").resolve("sora") == "mine"
+
+
+def test_several_of_a_kind_must_be_named():
+    with pytest.raises(SeveralFit) as caught:
+        catalog_of(one="videos", two="videos").resolve("sora")
+    assert caught.value.names == ("one", "two")
+
+
+def test_a_kind_that_nobody_configured_is_said_so():
+    with pytest.raises(NotConfigured) as caught:
+        catalog_of(mine="videos").resolve("wan")
+    assert caught.value.kind == "alibailian"
+
+
+def test_other_words_are_unknown():
+    with pytest.raises(UnknownWord):
+        catalog_of(mine="videos").resolve("runway")
+
+
+def test_the_key_is_not_in_a_configs_repr():
+    config = ProviderConfig(name="x", kind="videos", base_url="https://x.example", api_key="sk-secret")
+    assert "sk-secret" not in repr(config)

@@ -1,0 +1,114 @@
+import base64
+from datetime import UTC, datetime
+
+import pytest
+
+from bot.providers.links import as_failure_text, as_link, death_of, decode_inline, is_inline, origin
+
+SIGNED_AT = datetime(2025, 8, 29, 8, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "https://x.example/a.mp4?Signature=ZmFr%2F%2Fc%3D&b=%20",
+        "http://x.example:8080/a",
+        "HTTPS://X.EXAMPLE/a",
+        "https://x.example/视频.mp4",
+        "data:video/mp4;base64,AAAA",
+    ],
+)
+def test_a_link_passes_byte_for_byte(text: str):
+    assert as_link(f" {text}\n") == text
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "",
+        "ok",
+        "任务超时",
+        "/v1/videos/x",
+        "//x.example/a",
+        "ftp://x.example/a",
+        "https://",
+        "https:///a",
+        "https://x.example/a b",
+        "https://x.example/\x00",
+        "https://x.example/\ud800",
+        "https://[::1",
+        "data:",
+        "https://x.example:99999/",
+        "https://a\\@b/",
+        "https://x.example/" + "a" * 9000,
+        None,
+        5,
+        ["https://x/"],
+    ],
+)
+def test_what_cannot_be_asked_for_is_no_link(value: object):
+    assert as_link(value) is None
+
+
+def test_a_failures_text_is_not_a_link():
+    assert as_failure_text("https://x.example/a.mp4") is None
+    assert as_failure_text(" 任务超时 ") == "任务超时"
+    assert as_failure_text({"message": "x"}) is None
+
+
+@pytest.mark.parametrize(
+    ("link", "expected"),
+    [
+        ("https://X.example/a", ("https", "x.example", 443)),
+        ("http://x.example:3000/a", ("http", "x.example", 3000)),
+        ("https://key@x.example/a", None),
+        ("https://ⅹ.example/a", None),
+        ("nonsense", None),
+    ],
+)
+def test_an_origin_is_told_only_beyond_doubt(link: str, expected: object):
+    assert origin(link) == expected
+
+
+@pytest.mark.parametrize(
+    ("query", "death"),
+    [
+        ("Expires=1760266939&Signature=x", datetime(2025, 10, 12, 11, 2, 19, tzinfo=UTC)),
+        ("X-Tos-Date=20250829T085221Z&X-Tos-Expires=86400", datetime(2025, 8, 30, 8, 52, 21, tzinfo=UTC)),
+        ("X-Amz-Date=20250829T085221Z&X-Amz-Expires=3600", datetime(2025, 8, 29, 9, 52, 21, tzinfo=UTC)),
+        ("x-oss-date=20250829T085221Z&x-oss-expires=60", datetime(2025, 8, 29, 8, 53, 21, tzinfo=UTC)),
+        ("X-Tos-Expires=86400&X-Tos-Signature=00", datetime(2025, 8, 30, 8, 0, tzinfo=UTC)),
+        (
+            "se=2025-10-12T15%3A04%3A21Z&sig=x",
+            datetime(2025, 10, 12, 15, 4, 21, tzinfo=UTC),
+        ),
+        ("x-expires=1760266939", datetime(2025, 10, 12, 11, 2, 19, tzinfo=UTC)),
+        ("Expires=never", None),
+        ("X-Tos-Expires=-1", None),
+        ("X-Tos-Date=20250829T085221Z&X-Tos-Expires=1e12", None),
+        ("", None),
+    ],
+)
+def test_a_signed_link_tells_its_end(query: str, death: datetime | None):
+    assert death_of(f"https://x.example/a.mp4?{query}", signed_at=SIGNED_AT) == death
+
+
+def test_a_life_without_a_beginning_has_no_end():
+    assert death_of("https://x.example/a?X-Tos-Expires=86400", signed_at=None) is None
+
+
+@pytest.mark.parametrize(
+    ("link", "data"),
+    [
+        ("data:video/mp4;base64," + base64.b64encode(b"video").decode(), b"video"),
+        ("data:video/mp4;base64,dmlkZW8", b"video"),
+        ("data:video/mp4;base64,dmlk%5AW8=", b"video"),
+        ("data:,plain%20bytes", b"plain bytes"),
+        ("data:video/mp4;base64,", None),
+        ("data:video/mp4;base64,A", None),
+        ("data:video/mp4;base64,é", None),
+    ],
+)
+def test_inline_bytes_are_decoded(link: str, data: bytes | None):
+    assert is_inline(link)
+    assert decode_inline(link) == data
