@@ -37,7 +37,9 @@ class Refresher:
         else:
             change = changes.seen(task, snapshot, at=self._clock())
             next_look_at = self._cadence.after_look(change.task, provider.kind, at=self._clock())
-        written = await self._store.apply(replace(change.task, next_look_at=next_look_at), change.events)
+        written = await self._store.apply(
+            replace(change.task, next_look_at=next_look_at, lease_until=None), change.events
+        )
         if written and change.events:
             log.info(
                 "%s %s: %s", task.ref.provider, task.ref.external_id, ", ".join(e.kind for e in change.events)
