@@ -137,7 +137,6 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(
         frozen=True,
         env_file=".env",
-        env_file_encoding="utf-8-sig",  # Notepad begins a file with a byte order mark
         env_nested_delimiter="__",
         env_ignore_empty=True,
         extra="ignore",

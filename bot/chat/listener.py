@@ -53,10 +53,13 @@ class Listener:
         application: AnyApplication,
         telemetry: Telemetry,
         *,
+        patience_s: float = _PATIENCE_S,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
+        """patience_s: how long updates that are being handled may keep the next question waiting."""
         self._application = application
         self._telemetry = telemetry
+        self._patience_s = patience_s
         self._sleep = sleep
         self._offset: int | None = None
         self._handling: set[asyncio.Task[None]] = set()
@@ -77,7 +80,7 @@ class Listener:
             if self._telemetry.trouble("telegram", None):
                 log.info("Telegram answers again.")
             if updates:
-                await asyncio.wait([self._begin(update) for update in updates], timeout=_PATIENCE_S)
+                await asyncio.wait([self._begin(update) for update in updates], timeout=self._patience_s)
                 self._offset = updates[-1].update_id + 1
 
     async def stop(self, patience_s: float) -> None:
@@ -95,6 +98,7 @@ class Listener:
                 offset=self._offset, timeout=wait_s, allowed_updates=ALLOWED_UPDATES
             )
         except Conflict as error:
+            self._offset = None  # to confirm anything now would end the other one's poll in its turn
             raise SecondPoller(error.message) from error
         return updates
 

@@ -21,3 +21,16 @@ class FrozenClock:
     async def sleep(self, seconds: float) -> None:
         """Stand in for asyncio.sleep: the time passes, the waiting does not."""
         self.move(seconds)
+
+
+class SteadyClock:
+    """Seconds that never go back, for what takes time.monotonic; they stand still until moved."""
+
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def move(self, seconds: float) -> None:
+        """Let so much time pass."""
+        self.now += seconds

@@ -1,0 +1,23 @@
+"""What people ask for."""
+
+from storage.models import TaskRef, WatchRequest
+
+CHAT = 100
+
+
+def watch_request(
+    external_id: str = "t1",
+    *,
+    provider: str = "wan",
+    chat_id: int = CHAT,
+    thread_id: int | None = None,
+) -> WatchRequest:
+    """Somebody says /watch."""
+    return WatchRequest(
+        ref=TaskRef(provider=provider, external_id=external_id),
+        chat_id=chat_id,
+        thread_id=thread_id,
+        message_id=7,
+        user_id=42,
+        language="en",
+    )

@@ -1,0 +1,233 @@
+"""The way out as it is really built: an archive, the courier and the ladder, a make-believe world around."""
+
+import asyncio
+import contextlib
+import itertools
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Self, TypeVar
+
+import httpx
+from telegram.ext import ExtBot
+from telegram.request import HTTPXRequest
+
+from bot.messages.keyboards import watch_to_send_again
+from bot.outbox.courier import LEASE_S, Courier
+from bot.outbox.download import Downloader
+from bot.outbox.larder import UPLOAD_LIMIT, Larder
+from bot.outbox.pacing import Pacer
+from bot.outbox.sender import Sender
+from bot.outbox.video import Ladder
+from bot.providers import catalog as providers
+from bot.providers.catalog import Catalog, ProviderConfig
+from bot.sandbox.gateway import FakeGateway
+from bot.sandbox.gateway.tasks import KINDS, GatewayTask
+from bot.sandbox.telegram import FakeTelegram
+from bot.sandbox.telegram.chats import Message
+from bot.telemetry import Telemetry
+from bot.watching.cadence import Cadence
+from bot.watching.refresh import Refresher
+from storage.factory import open_store
+from storage.models import DeliveryState, TaskRef, WatchedTask, WatchRequest
+from storage.store import Store
+from tests.fakes.clock import FrozenClock, SteadyClock
+
+T = TypeVar("T")
+
+ANNA = 1001
+BEN = 1002
+GROUP = -100200
+FORUM = -100300
+CHANNEL = -100400
+_PATIENCE_S = 15.0
+
+
+class PostOffice:
+    """One bot's way out. Time stands still but for what move() lets pass."""
+
+    def __init__(self, folder: Path) -> None:
+        self.clock = FrozenClock()
+        self.steady = SteadyClock()
+        self.telegram = FakeTelegram()
+        self.gateway = FakeGateway(clock=lambda: self.clock().timestamp())
+        self.telemetry = Telemetry()
+        self.upload_limit = UPLOAD_LIMIT
+        self.downloads = folder / "downloads"
+        self.catalog = Catalog([])
+        self._folder = folder
+        self._ids = itertools.count(1)
+        self._stack = AsyncExitStack()
+        self._bell = asyncio.Event()
+        self._running: asyncio.Task[None] | None = None
+        self.store: Store
+        self.courier: Courier
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def open(cls, folder: Path) -> AsyncIterator[Self]:
+        """Two people, a chat of each other kind, a gateway; the courier at work."""
+        office = cls(folder)
+        for person, name in ((ANNA, "Anna"), (BEN, "Ben")):
+            office.telegram.private_chat(person, first_name=name)
+        office.telegram.group(GROUP)
+        office.telegram.forum(FORUM)
+        office.telegram.channel(CHANNEL)
+        await office.telegram.start()
+        await office.gateway.start()
+        try:
+            await office.start()
+            yield office
+        finally:
+            await office.stop()
+            await office.telegram.stop()
+            await office.gateway.stop()
+
+    # the bot
+
+    async def start(self) -> None:
+        """Begin as the program does."""
+        self.store = await open_store(f"sqlite:///{self._folder / 'reelwatch.db'}")
+        self._stack.push_async_callback(self.store.close)
+        client = await self._stack.enter_async_context(httpx.AsyncClient(verify=False))
+        self.catalog = providers.build(
+            [
+                ProviderConfig(name=kind, kind=kind, base_url=self.gateway.url, api_key=self.gateway.key)
+                for kind in KINDS
+            ],
+            client,
+        )
+        downloader = await self._stack.enter_async_context(
+            Downloader(allow_private=True, sleep=self.clock.sleep)
+        )
+        bot: ExtBot[None] = await self._stack.enter_async_context(
+            ExtBot(
+                self.telegram.token,
+                base_url=f"{self.telegram.url}/bot",
+                request=HTTPXRequest(httpx_kwargs={"verify": False}),
+            )
+        )
+        sender = Sender(bot, Pacer(clock=self.steady))
+        larder = Larder(self.downloads, downloader, self.catalog, limit=self.upload_limit)
+        self.courier = Courier(
+            self.store,
+            sender,
+            Ladder(self.store, sender, larder, clock=self.clock),
+            bell=self._bell,
+            clock=self.clock,
+            telemetry=self.telemetry,
+        )
+        self._running = asyncio.create_task(self.courier.run())
+
+    async def stop(self, *, patience_s: float = 0.0) -> None:
+        """End: at once, with whatever is in hand cut off, or after waiting for it."""
+        if self._running is not None:
+            self._running.cancel()
+            await asyncio.gather(self._running, return_exceptions=True)
+            await self.courier.drain(patience_s)
+            self._running = None
+        await self._stack.aclose()
+
+    async def crash(self) -> None:
+        """Die in the middle of whatever is under way, and begin anew."""
+        await self.stop()
+        await self.start()
+
+    async def idle(self) -> None:
+        """Wait until all that can be carried now is carried."""
+        self._bell.set()
+        async with asyncio.timeout(_PATIENCE_S):
+            while await self._is_busy():
+                await asyncio.sleep(0.005)
+
+    async def move(self, seconds: float) -> None:
+        """Let time pass, and all be carried that can be carried then."""
+        self.clock.move(seconds)
+        self.steady.move(seconds)
+        await self.idle()
+
+    async def until(self, condition: Callable[[], T]) -> T:
+        """The first true value of a condition on the chats or on what was asked of Telegram."""
+        return await self.telegram.wait_for(condition, timeout_s=_PATIENCE_S)
+
+    async def _is_busy(self) -> bool:
+        if (await self.store.stats()).deliveries.get(DeliveryState.SENDING):
+            return True
+        due = await self.store.next_delivery_at()
+        return due is not None and due <= self.clock()
+
+    # people
+
+    def task(self, kind: str = "alibailian", *, film: bytes = b"", fails: str | None = None) -> GatewayTask:
+        """A task that has ended at the gateway."""
+        return self.gateway.add(kind, f"task-{next(self._ids)}", seconds=0, film=film, fails=fails)
+
+    async def watch(self, task: GatewayTask, chat: int = ANNA, *, thread: int | None = None) -> WatchedTask:
+        """Somebody asks for a task; it is not looked at yet."""
+        user = None if chat == CHANNEL else ANNA
+        request = WatchRequest(
+            ref=TaskRef(provider=task.kind, external_id=task.task_id),
+            chat_id=chat,
+            thread_id=thread,
+            message_id=self.telegram.say(
+                chat, f"/watch {task.kind} {task.task_id}", user=user, thread=thread
+            ),
+            user_id=user,
+            language="en",
+        )
+        watched = await self.store.add_watch(request, at=self.clock())
+        self._bell.set()
+        return watched
+
+    async def look(self) -> None:
+        """The clock looks at everything."""
+        refresher = Refresher(self.store, Cadence(), clock=self.clock, ring=self._bell.set)
+        quota = dict.fromkeys(self.catalog.names, 100)
+        for task in await self.store.claim_due(quota, at=self.clock(), lease_s=LEASE_S):
+            provider = self.catalog.get(task.ref.provider)
+            assert provider is not None
+            await refresher.look(task, provider)
+
+    async def ask(self, task: GatewayTask, chat: int = ANNA, *, thread: int | None = None) -> None:
+        """Somebody asks for a task, gets the card, and the clock sees how it ended."""
+        await self.watch(task, chat, thread=thread)
+        await self.idle()
+        await self.look()
+
+    async def deliver(self, task: GatewayTask, chat: int = ANNA, *, thread: int | None = None) -> None:
+        """All of it: asked for, seen and carried."""
+        await self.ask(task, chat, thread=thread)
+        await self.idle()
+
+    async def press_again(self, card: Message) -> bool:
+        """Press a card's only button; whether anything came of it."""
+        [button] = card.buttons
+        watch_id = watch_to_send_again(button["callback_data"])
+        assert watch_id is not None
+        begun = await self.store.send_again(watch_id, card.chat_id, at=self.clock())
+        await self.idle()
+        return begun
+
+    # what can be seen
+
+    def heard(self, chat: int = ANNA) -> list[Message]:
+        """The bot's messages in a chat."""
+        return [message for message in self.telegram.messages(chat) if message.from_bot]
+
+    def result(self, chat: int = ANNA) -> Message:
+        """The message after the card; there is no other."""
+        [_, result] = self.heard(chat)
+        return result
+
+    def asked(self, *methods: str) -> list[str]:
+        """Which of these methods the bot has called, in order; all but chat actions, if none is named."""
+        return [
+            request.method
+            for request in self.telegram.requests
+            if request.method in methods
+            or (not methods and request.method not in {"getMe", "sendChatAction"})
+        ]
+
+    async def state_of_results(self) -> dict[str, int]:
+        """How many deliveries stand where."""
+        return dict((await self.store.stats()).deliveries)

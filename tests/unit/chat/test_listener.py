@@ -1,0 +1,377 @@
+"""The door's loop between a real HTTP client and the make-believe Telegram."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from telegram import Update
+from telegram.error import TimedOut
+from telegram.ext import Application, TypeHandler
+from telegram.request import HTTPXRequest
+
+from bot.chat.listener import ALLOWED_UPDATES, AnyApplication, Listener, SecondPoller, TokenRefused
+from bot.sandbox.faults import DROPPED, html_answer
+from bot.sandbox.telegram import FakeTelegram
+from bot.sandbox.telegram.refusals import flood, refusal
+from bot.telemetry import Telemetry
+
+ANNA, BORIS = 1001, 1002
+
+
+class StumblingRequest(HTTPXRequest):
+    """A real client whose next answers are lost on the way."""
+
+    stumbles = 0
+    begun = 0  # how many requests it was given
+
+    async def do_request(self, *request: Any, **timeouts: Any) -> tuple[int, bytes]:
+        self.begun += 1
+        if self.stumbles:
+            self.stumbles -= 1
+            raise TimedOut
+        return await super().do_request(*request, **timeouts)
+
+
+@dataclass
+class Door:
+    """An application that notes what it handles, and as long as `gates` say, does not finish."""
+
+    telegram: FakeTelegram
+    polls: StumblingRequest
+    application: AnyApplication
+    telemetry: Telemetry = field(default_factory=Telemetry)
+    begun: list[str] = field(default_factory=list)
+    finished: list[str] = field(default_factory=list)
+    gates: dict[str, asyncio.Event] = field(default_factory=dict)
+    slept_s: list[float] = field(default_factory=list)
+
+    def listener(self, *, patience_s: float = 60.0) -> Listener:
+        """A listener that has not begun."""
+        return Listener(self.application, self.telemetry, patience_s=patience_s, sleep=self._sleep)
+
+    def hold(self, text: str) -> asyncio.Event:
+        """Let the handling of a text take until the event is set."""
+        self.gates[text] = asyncio.Event()
+        return self.gates[text]
+
+    async def handle(self, update: Update, _: object) -> None:
+        """The handler of whatever comes."""
+        text = update.effective_message.text if update.effective_message else None
+        self.begun.append(text or "")
+        self.telegram.bell.ring()
+        if gate := self.gates.get(text or ""):
+            await gate.wait()
+        self.finished.append(text or "")
+        self.telegram.bell.ring()
+
+    async def until_begun(self, *texts: str) -> None:
+        """Wait until exactly these are being handled or have been."""
+        await self.telegram.wait_for(lambda: sorted(self.begun) == sorted(texts))
+
+    async def until_finished(self, *texts: str) -> None:
+        """Wait until exactly these have been handled."""
+        await self.telegram.wait_for(lambda: sorted(self.finished) == sorted(texts))
+
+    @property
+    def asked(self) -> list[dict[str, Any]]:
+        """The parameters of each getUpdates."""
+        return [request.params for request in self.telegram.requests if request.method == "getUpdates"]
+
+    async def until_confirmed(self, count: int) -> None:
+        """Wait until so many updates are confirmed."""
+        after = 700_000_001 + count
+        await self.telegram.wait_for(lambda: self.asked and self.asked[-1].get("offset") == str(after))
+
+    async def overtake(self) -> None:
+        """Ask Telegram something and wait for the answer: by then the loop has begun what it begins."""
+        await self.application.bot.get_me()
+
+    async def _sleep(self, seconds: float) -> None:
+        self.slept_s.append(seconds)
+        await asyncio.sleep(0)
+
+
+@pytest.fixture
+async def door() -> AsyncIterator[Door]:
+    telegram = FakeTelegram()
+    for person in (ANNA, BORIS):
+        telegram.private_chat(person)
+    await telegram.start()
+    polls = StumblingRequest(httpx_kwargs={"verify": False})  # loading certificates takes its time
+    application: AnyApplication = (
+        Application.builder()
+        .token(telegram.token)
+        .base_url(f"{telegram.url}/bot")
+        .request(HTTPXRequest(httpx_kwargs={"verify": False}))
+        .get_updates_request(polls)
+        .updater(None)
+        .job_queue(None)
+        .build()
+    )
+    door = Door(telegram, polls, application)
+    application.add_handler(TypeHandler(Update, door.handle))
+    async with application:
+        yield door
+    await telegram.stop()
+
+
+@contextlib.asynccontextmanager
+async def open_to_people(listener: Listener) -> AsyncIterator[None]:
+    """The listener runs for as long as this lasts; cut off then, as by a crash."""
+    loop = asyncio.create_task(listener.run())
+    try:
+        yield
+        assert not loop.done(), "the listener has ended"
+    finally:
+        loop.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await loop
+
+
+async def test_what_people_write_is_handled(door: Door):
+    async with open_to_people(door.listener()):
+        door.telegram.say(ANNA, "/help")
+        await door.until_finished("/help")
+        door.telegram.say(ANNA, "/tasks")
+        await door.until_finished("/help", "/tasks")
+        await door.until_confirmed(2)
+
+    assert door.telemetry.counters == {"updates": 2}
+    assert "door" in door.telemetry.silences_s
+
+
+async def test_what_was_written_before_the_start_is_handled(door: Door):
+    door.telegram.say(ANNA, "/help")
+
+    async with open_to_people(door.listener()):
+        await door.until_finished("/help")
+
+
+async def test_every_question_names_the_kinds_of_updates(door: Door):
+    async with open_to_people(door.listener()):
+        door.telegram.say(ANNA, "/help")
+        await door.until_confirmed(1)
+
+    assert [asked["allowed_updates"] for asked in door.asked] == [list(ALLOWED_UPDATES)] * len(door.asked)
+    assert {"message", "channel_post", "my_chat_member"} <= set(ALLOWED_UPDATES)
+
+
+async def test_updates_are_confirmed_only_when_their_handlers_have_finished(door: Door):
+    gate = door.hold("/watch a")
+
+    async with open_to_people(door.listener()):
+        door.telegram.say(ANNA, "/watch a")
+        await door.until_begun("/watch a")
+        await door.overtake()
+        assert door.polls.begun == 1
+        gate.set()
+        await door.until_confirmed(1)
+
+    assert door.finished == ["/watch a"]
+
+
+async def test_a_crash_while_an_update_is_handled_brings_it_again(door: Door):
+    gate = door.hold("/watch a")
+    async with open_to_people(door.listener()):
+        door.telegram.say(ANNA, "/watch a")
+        await door.until_begun("/watch a")
+
+    gate.set()
+    async with open_to_people(door.listener()):
+        await door.until_begun("/watch a", "/watch a")
+        await door.until_confirmed(1)
+
+
+async def test_a_handler_that_takes_long_does_not_keep_others_waiting(door: Door):
+    gate = door.hold("/status a")
+
+    async with open_to_people(door.listener(patience_s=0.01)):
+        door.telegram.say(ANNA, "/status a")
+        await door.until_confirmed(1)
+        door.telegram.say(BORIS, "/help")
+        await door.until_finished("/help")
+        gate.set()
+        await door.until_finished("/help", "/status a")
+
+
+async def test_messages_of_one_chat_are_handled_in_their_order(door: Door):
+    gate = door.hold("/watch a")
+    door.telegram.say(ANNA, "/watch a")
+    door.telegram.say(ANNA, "/unwatch a")
+    door.telegram.say(BORIS, "/help")
+
+    async with open_to_people(door.listener()):
+        await door.until_begun("/watch a", "/help")
+        gate.set()
+        await door.until_confirmed(3)
+
+    assert door.begun.index("/unwatch a") == 2
+    assert [text for text in door.finished if text != "/help"] == ["/watch a", "/unwatch a"]
+
+
+async def test_the_order_of_a_chat_holds_across_questions(door: Door):
+    gate = door.hold("/watch a")
+
+    async with open_to_people(door.listener(patience_s=0.01)):
+        door.telegram.say(ANNA, "/watch a")
+        await door.until_confirmed(1)
+        door.telegram.say(ANNA, "/unwatch a")
+        await door.until_confirmed(2)
+        assert door.begun == ["/watch a"]
+        gate.set()
+        await door.until_finished("/watch a", "/unwatch a")
+
+    assert door.finished == ["/watch a", "/unwatch a"]
+
+
+async def test_a_second_poller_ends_it_with_a_name_for_that(door: Door):
+    loop = asyncio.create_task(door.listener().run())
+    await door.telegram.wait_for(lambda: door.asked)
+    await door.application.bot.get_updates(timeout=0)
+
+    with pytest.raises(SecondPoller, match="make sure that only one bot instance is running"):
+        await loop
+
+
+async def test_a_refused_token_ends_it_with_a_name_for_that(door: Door):
+    door.telegram.token = "7000000001:AAanother"
+
+    with pytest.raises(TokenRefused, match="TELEGRAM_BOT_TOKEN") as refusal_of_token:
+        await door.listener().run()
+
+    assert door.application.bot.token not in str(refusal_of_token.value)
+
+
+async def test_network_trouble_is_told_once_and_survived(door: Door, caplog: pytest.LogCaptureFixture):
+    caplog.set_level(logging.INFO, logger="bot.chat.listener")
+    door.telegram.fail("getUpdates", DROPPED, times=3)
+    door.telegram.fail("getUpdates", refusal(500, "Internal Server Error"), times=3)
+
+    async with open_to_people(door.listener()):
+        door.telegram.say(ANNA, "/help")
+        await door.until_finished("/help")
+
+    first, last = [record for record in caplog.records if record.name == "bot.chat.listener"]
+    assert first.getMessage().startswith("Telegram does not answer, trying on: ")
+    assert last.getMessage() == "Telegram answers again."
+    assert door.telegram.token not in caplog.text
+    assert door.slept_s == [1.0, 2.0, 4.0, 8.0, 15.0, 15.0]
+    assert door.telemetry.troubles == {}
+
+
+@pytest.mark.parametrize("fault", [DROPPED, html_answer(502), refusal(404, "Not Found")])
+async def test_while_telegram_is_away_health_can_tell(door: Door, fault: Any):
+    door.telegram.fail("getUpdates", fault, times=None)
+
+    async with open_to_people(door.listener()):
+        await door.telegram.wait_for(lambda: len(door.asked) >= 3)
+        assert "telegram" in door.telemetry.troubles
+
+
+async def test_the_pauses_begin_anew_after_an_answer(door: Door):
+    door.telegram.fail("getUpdates", DROPPED, times=2)
+
+    async with open_to_people(door.listener()):
+        door.telegram.say(ANNA, "/help")
+        await door.until_confirmed(1)
+        door.telegram.fail("getUpdates", DROPPED, times=1)
+        door.telegram.say(ANNA, "/tasks")
+        await door.telegram.wait_for(lambda: len(door.slept_s) == 3)
+
+    assert door.slept_s == [1.0, 2.0, 1.0]
+
+
+async def test_telegrams_wish_to_wait_is_followed_and_no_trouble(door: Door):
+    door.telegram.fail("getUpdates", flood(7))
+
+    async with open_to_people(door.listener()):
+        door.telegram.say(ANNA, "/help")
+        await door.until_finished("/help")
+
+    assert door.slept_s == [7.0]
+    assert door.telemetry.troubles == {}
+
+
+async def test_one_question_that_times_out_is_asked_again_in_silence(
+    door: Door, caplog: pytest.LogCaptureFixture
+):
+    caplog.set_level(logging.INFO, logger="bot.chat.listener")
+    door.polls.stumbles = 1
+    door.telegram.say(ANNA, "/help")
+
+    async with open_to_people(door.listener()):
+        await door.until_finished("/help")
+
+    assert door.slept_s == [0.0]
+    assert "bot.chat.listener" not in [record.name for record in caplog.records]
+
+
+async def test_questions_that_keep_timing_out_are_a_trouble(door: Door, caplog: pytest.LogCaptureFixture):
+    door.polls.stumbles = 3
+    door.telegram.say(ANNA, "/help")
+
+    async with open_to_people(door.listener()):
+        await door.until_finished("/help")
+
+    assert door.slept_s == [0.0, 2.0, 4.0]
+    assert "Telegram does not answer, trying on: Timed out" in caplog.messages
+
+
+async def test_stopping_waits_for_handlers_and_confirms_what_they_handled(door: Door):
+    gate = door.hold("/watch a")
+    listener = door.listener(patience_s=0.01)
+    async with open_to_people(listener):
+        door.telegram.say(ANNA, "/watch a")
+        await door.until_confirmed(1)
+    door.telegram.say(ANNA, "/later")
+
+    stopping = asyncio.create_task(listener.stop(60))
+    begun_before = door.polls.begun
+    await door.overtake()
+    assert door.polls.begun == begun_before
+    gate.set()
+    await stopping
+
+    assert door.finished == ["/watch a"]
+    assert door.polls.begun == begun_before + 1
+    assert door.asked[-1]["timeout"] == "0"
+    async with open_to_people(door.listener()):
+        await door.until_finished("/watch a", "/later")
+
+
+async def test_stopping_does_not_wait_for_ever(door: Door):
+    gate = door.hold("/watch a")
+    listener = door.listener()
+    async with open_to_people(listener):
+        door.telegram.say(ANNA, "/watch a")
+        await door.until_begun("/watch a")
+
+    async with asyncio.timeout(5):
+        await listener.stop(0.01)
+
+    assert door.finished == []
+    gate.set()
+    await door.until_finished("/watch a")
+
+
+@pytest.mark.parametrize("fault", [refusal(409, "Conflict: terminated"), DROPPED])
+async def test_stopping_survives_a_last_question_that_fails(door: Door, fault: Any):
+    listener = door.listener()
+    async with open_to_people(listener):
+        door.telegram.say(ANNA, "/help")
+        await door.until_confirmed(1)
+    door.telegram.fail("getUpdates", fault)
+
+    await listener.stop(5)
+
+    assert door.asked[-1]["timeout"] == "0"
+
+
+async def test_stopping_before_anything_came_asks_nothing(door: Door):
+    await door.listener().stop(5)
+
+    assert door.asked == []

@@ -1,0 +1,322 @@
+"""Settings: names, defaults, and what is said of mistakes."""
+
+import contextlib
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bot.config import Settings, SettingsError, load_settings
+from bot.providers.catalog import ProviderConfig
+
+TOKEN = {"TELEGRAM_BOT_TOKEN": "1234567:hunter2-is-secret"}
+GATEWAY = {"GATEWAY_BASE_URL": "https://gw.example/v1/", "GATEWAY_API_KEY": "sk-hunter2-gateway"}
+OWN = {"PROVIDERS__MINE__KIND": "veo", "PROVIDERS__MINE__BASE_URL": "https://own.example:8443"}
+OWN_KEY = {"PROVIDERS__MINE__API_KEY": "sk-hunter2-own"}
+
+
+def load(*groups: dict[str, str], **more: str) -> Settings:
+    """The settings that come of these names and the token."""
+    return load_settings({name: value for group in (TOKEN, *groups, more) for name, value in group.items()})
+
+
+def mistakes(*groups: dict[str, str], **more: str) -> list[str]:
+    """What is wrong with them, a line each."""
+    with pytest.raises(SettingsError) as refusal:
+        load(*groups, **more)
+    assert "hunter2" not in repr(refusal.value)
+    assert refusal.value.__cause__ is None
+    return refusal.value.mistakes
+
+
+def configs(settings: Settings) -> dict[str, tuple[str, str, str]]:
+    return {c.name: (c.kind, c.base_url, c.api_key) for c in settings.provider_configs}
+
+
+def test_a_token_is_enough_and_everything_else_has_its_default():
+    settings = load()
+
+    assert settings.telegram_bot_token.get_secret_value() == TOKEN["TELEGRAM_BOT_TOKEN"]
+    assert settings.telegram_api_url == "https://api.telegram.org"
+    assert settings.telegram_local_mode is False
+    assert settings.database_url == "sqlite:///data/reelwatch.db"
+    assert (settings.gateway_base_url, settings.gateway_api_key.get_secret_value()) == ("", "")
+    assert settings.provider_configs == ()
+    assert (settings.allows_everyone, len(settings.allowed_ids), len(settings.admin_ids)) == (False, 0, 0)
+    assert (settings.language, settings.log_level, settings.log_format) == ("auto", "INFO", "console")
+    assert settings.health_port is None
+    assert (settings.telegram_proxy, settings.provider_proxy, settings.download_proxy) == ("", "", "")
+    assert settings.download_allow_private is False
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("TELEGRAM_API_URL", "http://127.0.0.1:8081/", "http://127.0.0.1:8081"),
+        ("TELEGRAM_LOCAL_MODE", "true", True),
+        ("DATABASE_URL", "sqlite:////var/lib/a.db", "sqlite:////var/lib/a.db"),
+        ("LANGUAGE", "zh", "zh"),
+        ("LOG_LEVEL", "debug", "DEBUG"),
+        ("LOG_FORMAT", "JSON", "json"),
+        ("HEALTH_PORT", "8080", 8080),
+        ("TELEGRAM_PROXY", "http://p.example:1", "http://p.example:1"),
+        ("PROVIDER_PROXY", "https://p.example:2", "https://p.example:2"),
+        ("DOWNLOAD_PROXY", "http://me:pw@p.example:3", "http://me:pw@p.example:3"),
+        ("DOWNLOAD_ALLOW_PRIVATE", "1", True),
+    ],
+)
+def test_every_setting_can_be_set(name: str, value: str, expected: object):
+    assert getattr(load({name: value}), name.lower()) == expected
+
+
+@pytest.mark.parametrize("value", ["en_GB:en", "de_DE.UTF-8", "zh_CN:zh"])
+def test_the_list_of_locales_that_a_desktop_sets_is_not_taken_for_ours(value: str):
+    assert load(LANGUAGE=value).language == "auto"
+
+
+def test_the_environment_is_read_and_wins_over_the_env_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    lines = ["TELEGRAM_BOT_TOKEN=1234567:from-the-file", "LOG_LEVEL=ERROR", "PROVIDERS__WAN__API_KEY=k"]
+    (tmp_path / ".env").write_text("\ufeff" + "\n".join(lines), encoding="utf-8")
+    monkeypatch.setenv("LOG_LEVEL", "WARNING")
+    monkeypatch.setenv("PROVIDERS__WAN__BASE_URL", "https://gw.example")
+    monkeypatch.setenv("HEALTH_PORT", "")
+
+    settings = load_settings()
+
+    assert settings.telegram_bot_token.get_secret_value() == "1234567:from-the-file"
+    assert (settings.log_level, settings.health_port) == ("WARNING", None)
+    assert configs(settings) == {"wan": ("alibailian", "https://gw.example", "k")}
+
+
+def test_given_names_are_all_there_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / ".env").write_text("LOG_LEVEL=ERROR", encoding="utf-8")
+    monkeypatch.setenv("LANGUAGE", "zh")
+
+    settings = load()
+
+    assert (settings.log_level, settings.language) == ("INFO", "auto")
+
+
+def test_an_env_file_that_is_no_text_is_one_mistake(tmp_path: Path):
+    (tmp_path / ".env").write_bytes("TELEGRAM_BOT_TOKEN=…".encode("utf-16"))
+
+    with pytest.raises(SettingsError) as refusal:
+        load_settings()
+
+    assert refusal.value.mistakes == [".env cannot be read as UTF-8 text."]
+
+
+def test_a_gateway_means_its_four_kinds_under_their_own_names():
+    base, key = "https://gw.example/v1", "sk-hunter2-gateway"
+
+    assert configs(load(GATEWAY)) == {
+        kind: (kind, base, key) for kind in ("alibailian", "newapi", "jimeng", "videos")
+    }
+
+
+@pytest.mark.parametrize(("name", "kind"), [("seedance", "jimeng"), ("sora", "videos"), ("newapi", "newapi")])
+def test_a_provider_named_like_a_kind_or_its_alias_is_of_that_kind(name: str, kind: str):
+    settings = load(GATEWAY, {f"PROVIDERS__{name.upper()}__API_KEY": "k"})
+
+    assert configs(settings)[name] == (kind, "https://gw.example/v1", "k")
+
+
+def test_a_provider_of_its_own_takes_from_the_gateway_what_it_does_not_say():
+    settings = load(GATEWAY, PROVIDERS__MINE__KIND="Veo", PROVIDERS__MINE__MAX_RPS="2.5")
+
+    assert configs(settings)["mine"] == ("videos", "https://gw.example/v1", "sk-hunter2-gateway")
+    assert (settings.max_rps("mine"), settings.max_rps("videos")) == (2.5, None)
+
+
+def test_a_provider_of_its_own_wins_over_the_gateways_kind_of_that_name():
+    settings = load(
+        GATEWAY, PROVIDERS__VIDEOS__BASE_URL="https://own.example", PROVIDERS__VIDEOS__API_KEY="k"
+    )
+
+    assert configs(settings)["videos"] == ("videos", "https://own.example", "k")
+    assert len(settings.provider_configs) == 4
+
+
+def test_a_key_that_looks_like_a_number_stays_as_it_is():
+    assert configs(load(OWN, PROVIDERS__MINE__API_KEY="0012e3"))["mine"][2] == "0012e3"
+    assert (
+        configs(load(OWN, PROVIDERS__MINE__API_KEY="12345678901234567890"))["mine"][2]
+        == "12345678901234567890"
+    )
+
+
+def test_providers_may_be_given_as_one_json_object():
+    settings = load(PROVIDERS='{"Mine": {"kind": "ark", "base_url": "http://10.0.0.2", "api_key": "k"}}')
+
+    assert configs(settings) == {"mine": ("jimeng", "http://10.0.0.2", "k")}
+
+
+@pytest.mark.parametrize(
+    ("allowed", "ids", "everyone"),
+    [
+        ("42", {42}, False),
+        ("42,-1001234567890", {42, -1001234567890}, False),
+        (" 42 ,\n-7 8 ", {42, -7, 8}, False),
+        ("*", set(), True),
+        ("42,*", {42}, True),
+        (",", set(), False),
+    ],
+)
+def test_allowed_chats_are_ids_or_everyone(allowed: str, ids: set[int], everyone: bool):
+    settings = load(ALLOWED_CHATS=allowed)
+
+    assert (set(settings.allowed_ids), settings.allows_everyone) == (ids, everyone)
+
+
+def test_admins_are_user_ids():
+    assert load(ADMINS="1, 2").admin_ids == {1, 2}
+
+
+def test_the_folder_of_the_database_holds_what_outlives_a_restart():
+    assert load().data_folder == Path("data")
+    assert load(DATABASE_URL="sqlite:////srv/a/b.db").data_folder == Path("/srv/a")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "mistake"),
+    [
+        ("TELEGRAM_BOT_TOKEN", "hunter2", "is not a bot token as @BotFather gives it"),
+        ("TELEGRAM_API_URL", "api.telegram.org", "is not an http:// or https:// address"),
+        ("TELEGRAM_LOCAL_MODE", "hunter2", "valid boolean"),
+        ("DATABASE_URL", "postgres://me:hunter2@db/a", "is neither sqlite:///relative.db nor"),
+        ("DATABASE_URL", "sqlite:///", "is neither sqlite:///relative.db nor"),
+        ("GATEWAY_BASE_URL", "https://[hunter2", "is not an http:// or https:// address"),
+        ("GATEWAY_BASE_URL", "https://gw.example:hunter2", "is not an http:// or https:// address"),
+        ("GATEWAY_BASE_URL", "https://me:hunter2@gw.example", "holds a user name or password"),
+        ("GATEWAY_API_KEY", "hunter2 two words", "holds a space or a character that no key has"),
+        ("PROVIDERS", "[]", "valid dictionary"),
+        ("PROVIDERS__WAN", "hunter2", "valid dictionary"),
+        ("PROVIDERS__WAN__KIND", "hunter", "is none of the wire formats alibailian, newapi, jimeng, videos"),
+        ("PROVIDERS__WAN__BASE_URL", "ftp://gw.example", "is not an http:// or https:// address"),
+        ("PROVIDERS__WAN__API_KEY", "hunter2é", "holds a space or a character that no key has"),
+        ("PROVIDERS__WAN__MAX_RPS", "0", "greater than 0"),
+        ("PROVIDERS__WAN__MAX_RPS", "nan", "less than or equal to 1000"),
+        ("PROVIDERS__WAN__RPS", "5", "is not a setting; a provider has KIND, BASE_URL, API_KEY and MAX_RPS"),
+        ("ALLOWED_CHATS", "@films", "is no list of chat ids"),
+        ("ADMINS", "-1001", "is no list of user ids"),
+        ("LANGUAGE", "fr", "'auto', 'en' or 'zh'"),
+        ("LOG_LEVEL", "loud", "'DEBUG', 'INFO', 'WARNING' or 'ERROR'"),
+        ("LOG_FORMAT", "xml", "'console' or 'json'"),
+        ("HEALTH_PORT", "70000", "less than or equal to 65535"),
+        ("TELEGRAM_PROXY", "socks5://me:hunter2@p.example", "is not an http:// or https:// proxy address"),
+        (
+            "PROVIDER_PROXY",
+            "http://me:hunter2@p\u2100.example",
+            "is not an http:// or https:// proxy address",
+        ),
+        ("DOWNLOAD_PROXY", "p.example:3128", "is not an http:// or https:// proxy address"),
+        ("DOWNLOAD_ALLOW_PRIVATE", "perhaps", "valid boolean"),
+    ],
+)
+def test_a_wrong_value_is_one_line_that_names_the_setting_and_never_the_value(
+    name: str, value: str, mistake: str
+):
+    own = {} if name.startswith("GATEWAY") else GATEWAY
+    (line,) = [line for line in mistakes(own, {name: value}) if line.startswith(name)]
+
+    assert mistake in line
+    assert line.endswith(".")
+    assert "\n" not in line
+
+
+def test_a_missing_token_is_said():
+    with pytest.raises(SettingsError) as refusal:
+        load_settings({})
+
+    assert refusal.value.mistakes == ["TELEGRAM_BOT_TOKEN is missing."]
+
+
+def test_a_gateway_without_a_key_is_a_mistake():
+    assert mistakes(GATEWAY_BASE_URL="https://gw.example") == [
+        "GATEWAY_API_KEY is missing: GATEWAY_BASE_URL is set."
+    ]
+
+
+def test_a_provider_with_nothing_to_fall_back_on_lacks_three_things():
+    lines = mistakes(PROVIDERS__MINE__MAX_RPS="5")
+
+    assert [line.partition(" ")[0] for line in lines] == [
+        "PROVIDERS__MINE__KIND",
+        "PROVIDERS__MINE__BASE_URL",
+        "PROVIDERS__MINE__API_KEY",
+    ]
+
+
+def test_the_gateways_key_goes_to_no_other_host():
+    assert mistakes(GATEWAY, OWN) == [
+        "PROVIDERS__MINE__API_KEY is missing: GATEWAY_API_KEY goes to the gateway's host only."
+    ]
+    assert configs(load(GATEWAY, OWN, OWN_KEY))["mine"][2] == "sk-hunter2-own"
+
+
+def test_the_gateways_key_goes_to_another_path_of_its_host():
+    settings = load(GATEWAY, OWN, PROVIDERS__MINE__BASE_URL="https://gw.example/openai")
+
+    assert configs(settings)["mine"][2] == "sk-hunter2-gateway"
+
+
+def test_a_name_that_nobody_could_type_is_a_mistake():
+    (line,) = mistakes(GATEWAY, {"PROVIDERS__MY CLOUD__KIND": "wan"})
+
+    assert line.startswith("PROVIDERS__MY CLOUD: a provider's name is made of")
+
+
+def test_all_mistakes_are_told_at_once():
+    lines = mistakes(
+        TELEGRAM_BOT_TOKEN="hunter2",
+        GATEWAY_BASE_URL="https://gw.example",
+        PROVIDERS__MINE__MAX_RPS="-1",
+        PROVIDERS__WAN__KIND="hunter",
+        ADMINS="me",
+        LOG_LEVEL="loud",
+    )
+
+    assert [line.split()[0].rstrip(":") for line in lines] == [
+        "TELEGRAM_BOT_TOKEN",
+        "PROVIDERS__MINE__MAX_RPS",
+        "PROVIDERS__WAN__KIND",
+        "ADMINS",
+        "LOG_LEVEL",
+        "GATEWAY_API_KEY",
+        "PROVIDERS__MINE__KIND",
+        "PROVIDERS__MINE__API_KEY",
+        "PROVIDERS__WAN__API_KEY",
+    ]
+
+
+def test_json_that_does_not_parse_is_a_mistake_without_its_text():
+    (line,) = mistakes(PROVIDERS='{"hunter2')
+
+    assert "providers" in line
+
+
+def test_settings_do_not_show_their_secrets():
+    settings = load(GATEWAY, OWN, OWN_KEY, TELEGRAM_PROXY="http://me:hunter2@p.example")
+    shown = f"{settings!r} {settings} {settings.provider_configs!r} {settings.providers!r}"
+
+    assert "hunter2" not in shown
+    assert ProviderConfig.__name__ in shown
+
+
+def test_the_secrets_for_the_log_are_token_keys_and_passwords():
+    settings = load(GATEWAY, OWN, OWN_KEY, PROVIDER_PROXY="http://me:hunter2@p.example")
+
+    assert set(settings.secrets) == {
+        "1234567:hunter2-is-secret",
+        "sk-hunter2-gateway",
+        "sk-hunter2-own",
+        "hunter2",
+    }
+
+
+@settings(max_examples=50)
+@given(st.dictionaries(st.sampled_from(sorted(Settings.model_fields)), st.text(max_size=30)))
+def test_whatever_is_given_nothing_but_a_settings_error_comes_of_it(values: dict[str, str]):
+    with contextlib.suppress(SettingsError):
+        assert isinstance(load_settings(values), Settings)

@@ -1,0 +1,165 @@
+"""What the probe and the scraper hear, over real HTTP."""
+
+import re
+import socket
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import pytest
+from aiohttp import ClientSession
+
+from bot.health import Archive, Health, serve
+from bot.telemetry import Telemetry
+from storage.errors import StoreUnavailable
+from storage.models import Stats, TaskRef, WatchRequest
+from storage.store import Store
+from tests.fakes.clock import NOON, SteadyClock
+
+
+class LostArchive(Archive):
+    """An archive whose disk is gone."""
+
+    async def check(self) -> None:
+        raise StoreUnavailable("The disk is gone.")
+
+    async def stats(self) -> Stats:
+        raise StoreUnavailable("The disk is gone.")
+
+
+@dataclass(frozen=True)
+class Probe:
+    """Asks a running server."""
+
+    session: ClientSession
+    port: int
+
+    async def get(self, path: str) -> tuple[int, str]:
+        """Status and body."""
+        async with self.session.get(f"http://127.0.0.1:{self.port}{path}") as answer:
+            return answer.status, await answer.text()
+
+
+async def probing(health: Health) -> AsyncIterator[Probe]:
+    """A server at a port that is free, and somebody who asks it."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    runner = await serve(health, port)
+    async with ClientSession() as session:
+        yield Probe(session, port)
+    await runner.cleanup()
+
+
+@pytest.fixture
+def seconds() -> SteadyClock:
+    return SteadyClock()
+
+
+@pytest.fixture
+def telemetry(seconds: SteadyClock) -> Telemetry:
+    return Telemetry(clock=seconds)
+
+
+@pytest.fixture
+async def probe(store: Store, telemetry: Telemetry) -> AsyncIterator[Probe]:
+    async for probe in probing(Health(store, telemetry)):
+        yield probe
+
+
+@pytest.fixture
+async def probe_of_a_lost_archive(telemetry: Telemetry) -> AsyncIterator[Probe]:
+    async for probe in probing(Health(LostArchive(), telemetry)):
+        yield probe
+
+
+async def test_a_bot_whose_loops_turn_is_well(probe: Probe, telemetry: Telemetry, seconds: SteadyClock):
+    telemetry.beat("clock")
+    seconds.move(60)
+
+    assert await probe.get("/healthz") == (200, '{"ok": true, "troubles": {}}')
+
+
+async def test_a_loop_that_has_not_turned_for_long_makes_it_unwell(
+    probe: Probe, telemetry: Telemetry, seconds: SteadyClock
+):
+    telemetry.beat("clock")
+    telemetry.beat("door")
+    seconds.move(91)
+    telemetry.beat("door")
+
+    assert await probe.get("/healthz") == (
+        503,
+        '{"ok": false, "troubles": {"clock": "has not turned for 91 s"}}',
+    )
+
+
+async def test_a_trouble_that_was_told_makes_it_unwell_until_it_is_over(probe: Probe, telemetry: Telemetry):
+    telemetry.trouble("telegram", "no answer")
+    assert await probe.get("/healthz") == (503, '{"ok": false, "troubles": {"telegram": "no answer"}}')
+
+    telemetry.trouble("telegram", None)
+    assert (await probe.get("/healthz"))[0] == 200
+
+
+async def test_an_archive_that_cannot_be_written_makes_it_unwell(probe_of_a_lost_archive: Probe):
+    assert await probe_of_a_lost_archive.get("/healthz") == (
+        503,
+        '{"ok": false, "troubles": {"archive": "The disk is gone."}}',
+    )
+
+
+async def test_metrics_are_counters_and_what_the_archive_holds(
+    probe: Probe, store: Store, telemetry: Telemetry, seconds: SteadyClock
+):
+    ref = TaskRef(provider="wan", external_id="t1")
+    request = WatchRequest(ref=ref, chat_id=1, thread_id=None, message_id=1, user_id=1, language="en")
+    await store.add_watch(request, at=NOON)
+    telemetry.count("polls", 3)
+    seconds.move(2.5)
+
+    status, text = await probe.get("/metrics")
+
+    assert status == 200
+    assert {
+        "reelwatch_uptime_seconds 2.500",
+        "reelwatch_polls_total 3",
+        'reelwatch_tasks{status="unknown"} 1',
+        'reelwatch_watches{state="active"} 1',
+        'reelwatch_deliveries{state="pending"} 1',
+    } <= set(text.splitlines())
+
+
+async def test_every_line_of_the_metrics_is_in_prometheus_text_format(probe: Probe, telemetry: Telemetry):
+    telemetry.count("polls_failed")
+
+    _, text = await probe.get("/metrics")
+
+    assert text.endswith("\n")
+    for line in text.splitlines():
+        assert re.fullmatch(r'[a-z_]+(\{[a-z]+="[a-z_]+"\})? \d+(\.\d+)?', line), line
+
+
+async def test_metrics_without_an_archive_are_an_error_and_no_traceback(probe_of_a_lost_archive: Probe):
+    assert await probe_of_a_lost_archive.get("/metrics") == (503, "The disk is gone.\n")
+
+
+async def test_facts_for_the_chat_name_turns_counts_and_troubles(telemetry: Telemetry, seconds: SteadyClock):
+    telemetry.beat("clock")
+    telemetry.count("updates", 2)
+    seconds.move(7)
+
+    facts = await Health(LostArchive(), telemetry).facts()
+
+    assert facts == {
+        "up": "7 s",
+        "clock turned": "7 s ago",
+        "updates": "2",
+        "archive": "The disk is gone.",
+    }
+
+
+async def test_a_port_that_is_taken_is_an_error_at_once(store: Store, telemetry: Telemetry):
+    with (
+        socket.create_server(("0.0.0.0", 0)) as taken,
+        pytest.raises(OSError, match="address already in use"),
+    ):
+        await serve(Health(store, telemetry), taken.getsockname()[1])

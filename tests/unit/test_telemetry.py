@@ -1,0 +1,49 @@
+"""Counters, heartbeats and troubles."""
+
+from bot.telemetry import Telemetry
+from tests.fakes.clock import SteadyClock
+
+
+def test_counters_add_up_by_name():
+    telemetry = Telemetry()
+
+    telemetry.count("polls")
+    telemetry.count("polls", 4)
+    telemetry.count("updates")
+
+    assert telemetry.counters == {"polls": 5, "updates": 1}
+
+
+def test_silence_lasts_from_a_loops_last_turn():
+    clock = SteadyClock()
+    telemetry = Telemetry(clock=clock)
+    clock.move(10)
+    telemetry.beat("door")
+    telemetry.beat("clock")
+    clock.move(5)
+    telemetry.beat("clock")
+    clock.move(2)
+
+    assert telemetry.silences_s == {"door": 7.0, "clock": 2.0}
+    assert telemetry.uptime_s == 17.0
+
+
+def test_a_trouble_is_news_when_it_begins_and_when_it_ends():
+    telemetry = Telemetry()
+
+    assert telemetry.trouble("telegram", None) is False
+    assert telemetry.trouble("telegram", "no answer") is True
+    assert telemetry.trouble("telegram", "still no answer") is False
+    assert telemetry.troubles == {"telegram": "still no answer"}
+    assert telemetry.trouble("telegram", None) is True
+    assert telemetry.trouble("telegram", None) is False
+    assert telemetry.troubles == {}
+
+
+def test_troubles_in_two_places_are_apart():
+    telemetry = Telemetry()
+    telemetry.trouble("telegram", "no answer")
+
+    assert telemetry.trouble("clock", "no disk") is True
+    assert telemetry.trouble("telegram", None) is True
+    assert telemetry.troubles == {"clock": "no disk"}

@@ -1,0 +1,41 @@
+"""Tasks and answers to look at."""
+
+from datetime import timedelta
+from typing import Any
+
+from bot.providers.base import AuthFailed, BadAnswer, ProviderError, RateLimited, TaskMissing, Unavailable
+from storage.models import Cause, Snapshot, Task, TaskRef, TaskStatus, Trouble
+from tests.fakes.clock import NOON
+
+OLD_ID = "cgt-20250530120000-abcde"  # made 48 hours and more before NOON
+
+AWAY = Unavailable("no answer", cause=Cause.UNREACHABLE)
+ODD = BadAnswer("<html>", cause=Cause.ODD_ANSWER)
+NO_ROUTE = BadAnswer("Invalid URL", cause=Cause.ROUTE_MISSING)
+TOO_MANY = RateLimited("slow down", cause=Cause.RATE_LIMITED)
+BAD_KEY = AuthFailed("invalid key", cause=Cause.KEY_INVALID)
+NO_CREDIT = AuthFailed("no credit", cause=Cause.KEY_EXHAUSTED)
+MISSING = TaskMissing("no such task", cause=Cause.TASK_MISSING)
+
+
+def snapshot(status: TaskStatus = TaskStatus.RUNNING, **fields: Any) -> Snapshot:
+    """What the gateway says."""
+    return Snapshot(status=status, raw_status=status.upper(), **fields)
+
+
+def task(status: TaskStatus = TaskStatus.RUNNING, *, age_s: float = 3600, **fields: Any) -> Task:
+    """A task that was registered so long before NOON, seen alive unless its status is UNKNOWN."""
+    facts: dict[str, Any] = {
+        "id": 1,
+        "ref": TaskRef(provider="wan", external_id=fields.pop("external_id", "t1")),
+        "registered_at": NOON - timedelta(seconds=age_s),
+        "snapshot": None if status is TaskStatus.UNKNOWN else snapshot(status),
+    }
+    return Task(status=status, **(facts | fields))
+
+
+def troubled(error: ProviderError, *, failures: int, **fields: Any) -> Task:
+    """A running task whose last looks failed, the last of them with the error."""
+    since = NOON - timedelta(minutes=5)
+    trouble = Trouble(cause=error.cause, message=error.message, since=since)
+    return task(trouble=trouble, failures=failures, **fields)

@@ -1,0 +1,244 @@
+"""What a look changes, and what the chat hears of it."""
+
+from datetime import timedelta
+
+import pytest
+
+from bot.providers.base import ProviderError
+from bot.watching.changes import BLIPS, GRACE, Change, failed, seen
+from storage.models import EventKind, Snapshot, Task, TaskEvent, TaskStatus
+from tests.fakes.clock import NOON
+from tests.unit.watching.tasks import (
+    AWAY,
+    BAD_KEY,
+    MISSING,
+    NO_CREDIT,
+    NO_ROUTE,
+    ODD,
+    OLD_ID,
+    TOO_MANY,
+    snapshot,
+    task,
+    troubled,
+)
+
+UNKNOWN, QUEUED, RUNNING = TaskStatus.UNKNOWN, TaskStatus.QUEUED, TaskStatus.RUNNING
+EXPIRED, NOT_FOUND = TaskStatus.EXPIRED, TaskStatus.NOT_FOUND
+
+
+def kinds(change: Change) -> list[EventKind]:
+    return [event.kind for event in change.events]
+
+
+def looks(before: Task, *answers: Snapshot | ProviderError) -> tuple[Task, list[list[EventKind]]]:
+    """The task after looks 20 seconds apart, and what was told after each."""
+    told = []
+    for number, answer in enumerate(answers):
+        at = NOON + timedelta(seconds=20 * number)
+        change = (
+            failed(before, answer, at=at)
+            if isinstance(answer, ProviderError)
+            else seen(before, answer, at=at)
+        )
+        before = change.task
+        told.append(kinds(change))
+    return before, told
+
+
+def test_another_status_is_told_with_what_it_was_before():
+    change = seen(task(QUEUED), snapshot(RUNNING), at=NOON)
+
+    assert change.events == (TaskEvent(kind=EventKind.STATUS, before=QUEUED, after=RUNNING, at=NOON),)
+    assert (change.task.status, change.task.snapshot) == (RUNNING, snapshot(RUNNING))
+    assert change.task.last_look_at == NOON
+
+
+def test_the_first_sight_of_a_task_is_told():
+    assert kinds(seen(task(UNKNOWN), snapshot(QUEUED), at=NOON)) == [EventKind.STATUS]
+
+
+@pytest.mark.parametrize(
+    "status", [TaskStatus.SUCCEEDED, TaskStatus.FAILED, TaskStatus.CANCELLED, TaskStatus.EXPIRED]
+)
+def test_a_final_status_is_told_as_the_end(status: TaskStatus):
+    change = seen(task(), snapshot(status), at=NOON)
+
+    assert change.events == (TaskEvent(kind=EventKind.FINISHED, before=RUNNING, after=status, at=NOON),)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        (snapshot(progress=10.2), snapshot(progress=11.0), [EventKind.PROGRESS]),
+        (snapshot(progress=10.2), snapshot(progress=10.9), []),
+        (snapshot(), snapshot(progress=0.0), [EventKind.PROGRESS]),
+        (snapshot(queue_position=7), snapshot(queue_position=6), [EventKind.PROGRESS]),
+        (snapshot(progress=10.0), snapshot(progress=10.0, model="wan2.2"), []),
+    ],
+    ids=["further", "within one percent", "first figure", "queue", "the same"],
+)
+def test_progress_is_told_when_the_card_would_show_something_else(
+    before: Snapshot, after: Snapshot, told: list[EventKind]
+):
+    change = seen(task(snapshot=before), after, at=NOON)
+
+    assert kinds(change) == told
+    assert change.task.snapshot == after
+
+
+def test_blips_are_silent_until_the_third():
+    after, told = looks(task(), AWAY, ODD, AWAY)
+
+    assert BLIPS == 3
+    assert told == [[], [], [EventKind.TROUBLE]]
+    assert (after.status, after.failures, after.last_look_at) == (RUNNING, 3, NOON + timedelta(seconds=40))
+
+
+def test_trouble_is_told_once_however_long_it_lasts_and_whatever_form_it_takes():
+    _, told = looks(troubled(AWAY, failures=BLIPS), AWAY, ODD, TOO_MANY, AWAY)
+
+    assert told == [[], [], [], []]
+
+
+def test_a_good_look_between_two_blips_begins_the_count_anew():
+    after, told = looks(task(), AWAY, AWAY, snapshot(), AWAY, AWAY)
+
+    assert told == [[], [], [], [], []]
+    assert after.failures == 2
+
+
+def test_recovery_from_a_trouble_that_nobody_heard_of_is_silent():
+    change = seen(troubled(AWAY, failures=BLIPS - 1), snapshot(), at=NOON)
+
+    assert change.events == ()
+    assert (change.task.trouble, change.task.failures) == (None, 0)
+
+
+def test_recovery_from_a_trouble_that_was_told_is_told():
+    change = seen(troubled(AWAY, failures=BLIPS), snapshot(), at=NOON)
+
+    assert kinds(change) == [EventKind.RECOVERED]
+    assert (change.task.trouble, change.task.failures) == (None, 0)
+
+
+def test_recovery_and_the_end_may_come_together():
+    change = seen(troubled(BAD_KEY, failures=1), snapshot(TaskStatus.SUCCEEDED), at=NOON)
+
+    assert kinds(change) == [EventKind.RECOVERED, EventKind.FINISHED]
+
+
+@pytest.mark.parametrize("error", [BAD_KEY, NO_CREDIT])
+def test_key_trouble_is_told_at_once_and_once(error: ProviderError):
+    after, told = looks(task(), error, error, error, error)
+
+    assert told == [[EventKind.KEY_TROUBLE], [], [], []]
+    assert after.trouble is not None
+    assert (after.trouble.cause, after.trouble.since) == (error.cause, NOON)
+
+
+def test_another_thing_to_mend_is_told_as_well():
+    after, told = looks(task(), BAD_KEY, NO_CREDIT, NO_CREDIT)
+
+    assert told == [[EventKind.KEY_TROUBLE], [EventKind.KEY_TROUBLE], []]
+    assert after.trouble is not None
+    assert after.trouble.since == NOON + timedelta(seconds=20)
+
+
+def test_a_gateway_without_the_route_is_told_at_once():
+    _, told = looks(task(), NO_ROUTE, NO_ROUTE)
+
+    assert told == [[EventKind.TROUBLE], []]
+
+
+def test_a_blip_does_not_cover_up_what_was_told_so_its_end_is_told_too():
+    after_blip, told = looks(task(), BAD_KEY, AWAY)
+    after, told_then = looks(after_blip, snapshot())
+
+    assert told == [[EventKind.KEY_TROUBLE], []]
+    assert after_blip.trouble is not None
+    assert (after_blip.trouble.cause, after_blip.failures) == (BAD_KEY.cause, 2)
+    assert (told_then, after.trouble) == ([[EventKind.RECOVERED]], None)
+
+
+def test_a_gateway_that_goes_away_for_long_takes_the_place_of_key_trouble():
+    after, told = looks(task(), BAD_KEY, AWAY, AWAY)
+
+    assert told == [[EventKind.KEY_TROUBLE], [], [EventKind.TROUBLE]]
+    assert after.trouble is not None
+    assert after.trouble.cause is AWAY.cause
+
+
+def test_a_gateway_that_does_not_know_the_id_has_taken_the_key():
+    after, told = looks(task(age_s=0), BAD_KEY, MISSING, MISSING)
+
+    assert told == [[EventKind.KEY_TROUBLE], [EventKind.RECOVERED], []]
+    assert after.trouble is not None
+    assert after.trouble.cause is MISSING.cause
+
+
+def test_a_missing_task_is_not_there_yet_for_two_minutes():
+    before = task(UNKNOWN, age_s=0)
+    looks_in_grace = [MISSING] * 6  # the last 100 s after it was registered
+
+    after, told = looks(before, *looks_in_grace)
+
+    assert timedelta(minutes=2) == GRACE
+    assert told == [[]] * 6
+    assert after.status is UNKNOWN
+    assert kinds(failed(after, MISSING, at=NOON + GRACE)) == [EventKind.FINISHED]
+
+
+def test_a_task_that_appears_in_the_end_is_followed():
+    after, told = looks(task(UNKNOWN, age_s=0), MISSING, MISSING, snapshot(QUEUED))
+
+    assert told == [[], [], [EventKind.STATUS]]
+    assert (after.status, after.trouble) == (QUEUED, None)
+
+
+@pytest.mark.parametrize("age_s", [GRACE.total_seconds(), 864000])
+def test_a_task_that_was_never_seen_and_stays_missing_was_not_found(age_s: float):
+    after, told = looks(task(UNKNOWN, age_s=age_s), MISSING, MISSING)
+
+    assert told == [[], [EventKind.FINISHED]]
+    assert (after.status, after.trouble) == (NOT_FOUND, None)
+
+
+def test_a_task_that_was_seen_alive_and_stays_missing_has_expired():
+    after, told = looks(task(RUNNING), MISSING, MISSING)
+
+    assert told == [[], [EventKind.FINISHED]]
+    assert after.status is EXPIRED
+
+
+@pytest.mark.parametrize(("hours", "status"), [(24, NOT_FOUND), (25, EXPIRED)], ids=["one day old", "older"])
+def test_a_missing_task_whose_id_is_older_than_a_day_has_expired(hours: int, status: TaskStatus):
+    born = NOON - timedelta(hours=hours - 8)  # such ids hold Beijing's time
+    before = task(
+        UNKNOWN, external_id=f"cgt-{born:%Y%m%d%H%M%S}-abcde", trouble=troubled(MISSING, failures=1).trouble
+    )
+
+    change = failed(before, MISSING, at=NOON)
+
+    assert change.events == (TaskEvent(kind=EventKind.FINISHED, before=UNKNOWN, after=status, at=NOON),)
+
+
+def test_an_old_id_has_its_two_minutes_as_well():
+    _, told = looks(task(UNKNOWN, age_s=0, external_id=OLD_ID), MISSING, MISSING)
+
+    assert told == [[], []]
+
+
+@pytest.mark.parametrize("between", [snapshot(), AWAY, BAD_KEY], ids=["alive", "away", "key"])
+def test_one_odd_missing_answer_does_not_end_a_live_task(between: Snapshot | ProviderError):
+    after, told = looks(task(RUNNING), MISSING, between, MISSING)
+
+    assert after.status is RUNNING
+    assert EventKind.FINISHED not in [kind for each in told for kind in each]
+
+
+@pytest.mark.parametrize("error", [AWAY, ODD, NO_ROUTE, TOO_MANY, BAD_KEY, NO_CREDIT])
+def test_no_number_of_other_failures_ends_a_task(error: ProviderError):
+    after, _ = looks(task(RUNNING), *[error] * 200)
+
+    assert (after.status, after.failures) == (RUNNING, 200)
+    assert after.snapshot == snapshot(RUNNING)
