@@ -1,9 +1,9 @@
 """The door's loop: fetch updates, let the handlers work, and confirm only what they have finished.
 
 python-telegram-bot's Updater confirms a batch with its next question, before any handler has run; a crash
-in between would lose a /watch for good. Here the next question waits for the handlers (bounded by
-_PATIENCE_S, since a /status may wait for the gateway); a crash then repeats an update instead, which the
-archive's unique index makes harmless.
+in between would lose a /watch for good. Here the next question waits for the handlers: for those that have
+begun up to _PATIENCE_S, since a /status may wait for the gateway, and what has not begun is not confirmed at
+all. A crash then repeats an update instead, which the archive's unique index makes harmless.
 """
 
 import asyncio
@@ -62,6 +62,8 @@ class Listener:
         self._patience_s = patience_s
         self._sleep = sleep
         self._offset: int | None = None
+        self._newest = -1  # the last update that was taken in
+        self._waiting: dict[int, asyncio.Task[None]] = {}  # not begun, so not to be confirmed; by update_id
         self._handling: set[asyncio.Task[None]] = set()
         self._last_of_chat: dict[int, asyncio.Task[None]] = {}
 
@@ -80,8 +82,15 @@ class Listener:
             if self._telemetry.trouble("telegram", None):
                 log.info("Telegram answers again.")
             if updates:
-                await asyncio.wait([self._begin(update) for update in updates], timeout=self._patience_s)
-                self._offset = updates[-1].update_id + 1
+                await self._handle_all(updates)
+
+    async def _handle_all(self, updates: tuple[Update, ...]) -> None:
+        """Let the handlers work, and move the offset up to the first update that none has begun with."""
+        # Those that are not newer have come again, because they could not be confirmed yet.
+        fresh = [self._begin(update) for update in updates if update.update_id > self._newest]
+        if handling := {*fresh, *self._waiting.values()}:
+            await asyncio.wait(handling, timeout=self._patience_s)
+        self._offset = min(self._waiting, default=self._newest + 1)
 
     async def stop(self, patience_s: float) -> None:
         """Let handlers finish, and confirm what they have handled; at most so many seconds."""
@@ -115,9 +124,11 @@ class Listener:
         return _PAUSES_S[min(failures, len(_PAUSES_S)) - 1]
 
     def _begin(self, update: Update) -> asyncio.Task[None]:
+        self._newest = update.update_id
         chat_id = update.effective_chat.id if update.effective_chat else 0
         task = asyncio.create_task(self._handle(update, self._last_of_chat.get(chat_id)))
         self._last_of_chat[chat_id] = task
+        self._waiting[update.update_id] = task
         self._handling.add(task)
         task.add_done_callback(lambda done: self._forget(chat_id, done))
         return task
@@ -125,6 +136,7 @@ class Listener:
     async def _handle(self, update: Update, earlier: asyncio.Task[None] | None) -> None:
         if earlier is not None:
             await asyncio.wait([earlier])
+        del self._waiting[update.update_id]
         await self._application.process_update(update)
         self._telemetry.count("updates")
 

@@ -1,0 +1,86 @@
+"""One run of `python -m bot` as a process of its own."""
+
+import asyncio
+import os
+import signal
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Self
+
+from bot.sandbox.bell import Bell
+
+_REPOSITORY = Path(__file__).parents[2]
+_KEPT = ("PATH", "HOME", "LANG", "TMPDIR")  # of this process's environment
+
+
+def command(*arguments: str) -> tuple[str, ...]:
+    """What starts the program."""
+    return (sys.executable, "-m", "bot", *arguments)
+
+
+def environment(settings: Mapping[str, str]) -> dict[str, str]:
+    """These settings and no others, with what a Python process needs."""
+    kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
+    return kept | {"PYTHONPATH": str(_REPOSITORY), "PYTHONUNBUFFERED": "1"} | dict(settings)
+
+
+class Program:
+    """A process and what it has written so far."""
+
+    def __init__(self, process: Process, bell: Bell) -> None:
+        """bell: rung whenever it has written something, and when it has ended."""
+        self.output = ""  # standard output
+        self.log = ""  # standard error
+        self._process = process
+        self._bell = bell
+        self._reading = asyncio.gather(self._read_output(), self._read_log())
+        self._reading.add_done_callback(lambda _: bell.ring())
+
+    @classmethod
+    async def start(cls, *arguments: str, settings: Mapping[str, str], folder: Path, bell: Bell) -> Self:
+        """Start it in a folder, with these settings and no others."""
+        process = await asyncio.create_subprocess_exec(
+            *command(*arguments),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=PIPE,
+            stderr=PIPE,
+            cwd=folder,
+            env=environment(settings),
+        )
+        return cls(process, bell)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it has not ended yet."""
+        return not self._reading.done()
+
+    async def end(self, *, timeout_s: float = 30.0) -> int:
+        """Wait until it ends by itself, and return its exit status."""
+        async with asyncio.timeout(timeout_s):
+            await self._reading
+            return await self._process.wait()
+
+    async def stop(self, number: signal.Signals = signal.SIGTERM, *, timeout_s: float = 10.0) -> int:
+        """Ask it to stop; its exit status."""
+        self._process.send_signal(number)
+        return await self.end(timeout_s=timeout_s)
+
+    async def kill(self) -> None:
+        """End it as a power cut does, if it still runs."""
+        if self._process.returncode is None:
+            self._process.kill()
+        await self.end()
+
+    async def _read_output(self) -> None:
+        assert self._process.stdout is not None
+        async for line in self._process.stdout:
+            self.output += line.decode()
+            self._bell.ring()
+
+    async def _read_log(self) -> None:
+        assert self._process.stderr is not None
+        async for line in self._process.stderr:
+            self.log += line.decode()
+            self._bell.ring()

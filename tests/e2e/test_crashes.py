@@ -1,0 +1,187 @@
+"""kill -9 with everything in hand at once, and a restart: nothing is lost and nothing comes twice."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import pytest
+import pytest_asyncio
+
+from bot.sandbox.faults import Fault, held
+from bot.sandbox.gateway.tasks import KINDS, GatewayTask
+from bot.sandbox.telegram.server import Request
+from tests.e2e.scene import Scene
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+REASON = "The size is not match 1280*720"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A task that somebody asked for in a chat of their own."""
+
+    chat_id: int
+    message_id: int
+    task: GatewayTask
+
+
+class Crash:
+    """A bot that was killed; before that, each of its chats was brought to a moment of its own."""
+
+    def __init__(self, scene: Scene) -> None:
+        self.scene = scene
+        self._never = asyncio.Event()
+        self._afterwards = asyncio.Event()
+
+    async def happens(self) -> None:
+        """Bring all chats to their moments, kill the bot, and start another."""
+        bot = await self.scene.start_bot()
+        self.running = await asyncio.gather(*map(self._running, KINDS))
+        (
+            self.failing,
+            self.downloading,
+            self.unsent,
+            self.unconfirmed,
+            self.overtaken,
+            self.without_card,
+        ) = await asyncio.gather(
+            self._asked("newapi", fails=REASON),
+            self._downloading(),
+            self._uploading(held(self._never)),
+            self._uploading(Fault(execute=True, until=self._never)),
+            self._uploading(held(self._afterwards)),
+            self._unanswered(),
+        )
+        self.in_line = await self._unanswered("/providers")
+        await bot.kill()
+
+        self.late = self._say("videos")
+        for asked in (*self.running, self.failing, self.without_card, self.in_line, self.late):
+            self.scene.finish(asked.task)
+        self._afterwards.set()
+        await self.scene.until_video(self.overtaken.chat_id, self.overtaken.message_id)
+        await self.scene.start_bot()
+        await asyncio.gather(
+            *(
+                self.scene.look(asked.chat_id, asked.task)
+                for asked in (*self.running, self.failing, self.without_card)
+            )
+        )
+
+    def _say(self, kind: str, *, fails: str | None = None, chat_id: int | None = None) -> Asked:
+        chat_id, task = chat_id or self.scene.person(), self.scene.task(kind, fails=fails)
+        message_id = self.scene.telegram.say(chat_id, f"/watch {kind} {task.task_id}")
+        return Asked(chat_id=chat_id, message_id=message_id, task=task)
+
+    async def _asked(self, kind: str, *, fails: str | None = None) -> Asked:
+        asked = self._say(kind, fails=fails)
+        await self.scene.answer(asked.chat_id, asked.message_id)
+        return asked
+
+    async def _running(self, kind: str) -> Asked:
+        asked = await self._asked(kind)
+        self.scene.gateway.advance(asked.task.task_id)
+        await self.scene.look(asked.chat_id, asked.task)
+        await self.scene.until_shown(asked.chat_id, asked.message_id, "Running")
+        return asked
+
+    async def _downloading(self) -> Asked:
+        """The announcement is there, the download hangs."""
+        asked = await self._asked("jimeng")
+        id_ = asked.task.task_id
+        self.scene.gateway.fail("files", held(self._never), when=lambda file: file.task_id == id_)
+        self.scene.finish(asked.task)
+        await self.scene.look(asked.chat_id, asked.task)
+        await self.scene.gateway.wait_for(
+            lambda: any(each.route == "files" and each.task_id == id_ for each in self.scene.gateway.requests)
+        )
+        return asked
+
+    async def _uploading(self, fault: Fault) -> Asked:
+        """The announcement is there, Telegram does not answer to the upload."""
+        asked = await self._asked("alibailian")
+        chat, requests = str(asked.chat_id), self.scene.telegram.requests
+        self.scene.telegram.fail(
+            "editMessageMedia", fault, when=lambda request: request.params["chat_id"] == chat
+        )
+        self.scene.finish(asked.task)
+        await self.scene.look(asked.chat_id, asked.task)
+        await self.scene.wait_for(
+            lambda: any(r.method == "editMessageMedia" and r.params["chat_id"] == chat for r in requests)
+        )
+        return asked
+
+    async def _unanswered(self, *said_before: str) -> Asked:
+        """Telegram does not answer to what the bot says first in this chat."""
+        chat, requests = self.scene.person(), self.scene.telegram.requests
+
+        def to_chat(request: Request) -> bool:
+            return request.method == "sendMessage" and request.params["chat_id"] == str(chat)
+
+        self.scene.telegram.fail("sendMessage", held(self._never), when=to_chat)
+        for text in said_before:
+            self.scene.telegram.say(chat, text)
+        asked = self._say("newapi", chat_id=chat)
+        await self.scene.wait_for(lambda: any(map(to_chat, requests)))
+        return asked
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def crash(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Crash]:
+    async with Scene.open(tmp_path_factory.mktemp("crashes"), LOG_LEVEL="DEBUG") as scene:
+        crash = Crash(scene)
+        await crash.happens()
+        yield crash
+
+
+@pytest.mark.parametrize("place", range(len(KINDS)), ids=KINDS)
+async def test_a_running_task_is_followed_to_its_video(crash: Crash, place: int):
+    await _comes_once(crash.scene, crash.running[place])
+
+
+async def test_a_failure_is_told_once(crash: Crash):
+    scene, asked = crash.scene, crash.failing
+    await scene.until_shown(asked.chat_id, asked.message_id, "Failed")
+    await scene.until_all_is_sent()
+    _, result = scene.replies(asked.chat_id, asked.message_id)
+    assert REASON in result.words
+
+
+async def test_what_was_asked_while_the_bot_was_dead_is_answered(crash: Crash):
+    await _comes_once(crash.scene, crash.late)
+
+
+async def test_a_video_that_was_being_downloaded_comes_once(crash: Crash):
+    await _comes_once(crash.scene, crash.downloading)
+
+
+async def test_a_video_that_telegram_did_not_get_comes_once(crash: Crash):
+    await _comes_once(crash.scene, crash.unsent)
+
+
+async def test_a_video_that_telegram_got_without_the_bot_knowing_does_not_come_again(crash: Crash):
+    await _comes_once(crash.scene, crash.unconfirmed)
+
+
+async def test_a_video_that_telegram_got_after_the_kill_does_not_come_again(crash: Crash):
+    await _comes_once(crash.scene, crash.overtaken)
+
+
+async def test_a_card_that_telegram_did_not_get_is_sent_again(crash: Crash):
+    await _comes_once(crash.scene, crash.without_card)
+
+
+async def test_a_request_that_waited_behind_another_one_is_not_lost(crash: Crash):
+    await _comes_once(crash.scene, crash.in_line)
+
+
+async def _comes_once(scene: Scene, asked: Asked) -> None:
+    """See that in the end there are the card and one video, byte for byte."""
+    video = (await scene.until_video(asked.chat_id, asked.message_id)).video
+    assert video
+    assert video.file.content == asked.task.served.content
+    await scene.until_shown(asked.chat_id, asked.message_id, "Done")
+    await scene.until_all_is_sent()
+    assert len(scene.replies(asked.chat_id, asked.message_id)) == 2
+    assert len(scene.telegram.videos(asked.chat_id)) == 1

@@ -1,0 +1,148 @@
+"""Who may use the bot, and what is said to wrong input, through the real process."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from tests.e2e.scene import Scene
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+ANNA, BOSS, STRANGER, WANG = 2001, 2002, 2003, 2004
+OPEN_GROUP, CLOSED_GROUP = -1001000000011, -1001000000012
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def scene(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scene]:
+    """A bot for a few, with two providers."""
+    folder = tmp_path_factory.mktemp("door")
+    async with Scene.open(folder, LOG_LEVEL="DEBUG", LOG_FORMAT="json") as scene:
+        for person in (ANNA, BOSS, STRANGER):
+            scene.telegram.private_chat(person)
+        scene.telegram.private_chat(WANG, language_code="zh-hans")
+        for group in (OPEN_GROUP, CLOSED_GROUP):
+            scene.telegram.group(group)
+        await scene.start_bot(
+            ALLOWED_CHATS=f"{ANNA}, {OPEN_GROUP}",
+            ADMINS=str(BOSS),
+            GATEWAY_BASE_URL="",
+            PROVIDERS__WAN__KIND="alibailian",
+            PROVIDERS__WAN__BASE_URL=scene.gateway.url,
+            PROVIDERS__WAN__API_KEY=scene.gateway.key,
+            PROVIDERS__NEWAPI__BASE_URL=f"{scene.gateway.url}/v1/",
+            PROVIDERS__NEWAPI__API_KEY=scene.gateway.key,
+        )
+        yield scene
+
+
+@pytest.mark.parametrize("person", [STRANGER, WANG])
+async def test_a_stranger_is_told_the_id_of_the_chat_and_nothing_is_registered(scene: Scene, person: int):
+    before, task = await _watches(scene), scene.task("newapi")
+    refusal = await scene.ask(person, f"/watch newapi {task.task_id}")
+    assert str(person) in refusal.words
+    assert "ALLOWED_CHATS" in refusal.words
+    assert await _watches(scene) == before
+
+
+async def test_a_strange_group_is_told_its_own_id(scene: Scene):
+    refusal = await scene.ask(CLOSED_GROUP, "/watch newapi 1", user=STRANGER)
+    assert str(CLOSED_GROUP) in refusal.words
+
+
+async def test_anybody_may_use_the_bot_in_an_allowed_group(scene: Scene):
+    task = scene.task("newapi")
+    card = await scene.ask(OPEN_GROUP, f"/watch newapi {task.task_id}", user=STRANGER)
+    assert task.task_id in card.words
+
+
+async def test_an_allowed_person_may_use_the_bot_in_any_group(scene: Scene):
+    task = scene.task("newapi")
+    card = await scene.ask(CLOSED_GROUP, f"/watch newapi {task.task_id}", user=ANNA)
+    assert task.task_id in card.words
+
+
+async def test_an_admin_may_use_the_bot_anywhere(scene: Scene):
+    task = scene.task("newapi")
+    for chat in (BOSS, CLOSED_GROUP):
+        card = await scene.ask(chat, f"/watch newapi {task.task_id}", user=BOSS)
+        assert task.task_id in card.words
+
+
+async def test_health_and_stats_are_for_admins(scene: Scene):
+    assert "up: " in (await scene.ask(BOSS, "/health")).words
+    assert "Deliveries" in (await scene.ask(BOSS, "/stats")).words
+    for command in ("/health", "/stats"):
+        assert "/help" in (await scene.ask(ANNA, command)).words
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("/watch", ["/watch wan "]),
+        ("/watch newapi", ["/watch newapi "]),
+        ("/watch wan no/such/id", ["no/such/id", "letters, digits"]),
+        (f"/watch wan {'x' * 256}", ["letters, digits"]),
+        ("/watch midjourney 12345", ["midjourney", "wan, newapi", "/watch wan "]),
+        ("/watch sora 12345", ["videos", "wan, newapi", "/watch wan "]),
+        ("/watch <b>bold</b> 12345", ["wan, newapi", "/watch wan "]),
+        ("/status 12345", ["12345", "/tasks"]),
+        ("/unwatch 12345", ["12345", "/tasks"]),
+        ("/status no/such/id", ["no/such/id", "letters, digits"]),
+        ("/status", ["/watch wan "]),
+        ("/abracadabra", ["/help"]),
+        ("hello", ["/watch wan "]),
+    ],
+)
+async def test_wrong_input_gets_one_answer_that_says_what_to_type(scene: Scene, text: str, said: list[str]):
+    before = len(scene.telegram.messages(ANNA))
+    answer = await scene.ask(ANNA, text)
+    assert [part for part in said if part not in answer.words] == []
+    assert "\n" not in answer.words
+
+    await scene.ask(ANNA, "/providers")  # what is said in one chat is answered in its order
+    assert len(scene.telegram.messages(ANNA)) == before + 4
+
+
+async def test_a_good_id_beside_a_malformed_one_is_watched(scene: Scene):
+    task = scene.task("newapi")
+    asked = scene.telegram.say(ANNA, f"/watch newapi no/such/id {task.task_id}")
+    await scene.wait_for(lambda: len(scene.replies(ANNA, asked)) == 2)
+    said = {task.task_id in answer.words: answer.words for answer in scene.replies(ANNA, asked)}
+    assert "no/such/id" in said[False]
+    assert "newapi" in said[True]
+    await scene.ask(ANNA, f"/unwatch {task.task_id}")
+
+
+async def test_an_edited_command_is_not_carried_out_again(scene: Scene):
+    first, second = scene.task("newapi"), scene.task("newapi")
+    asked = await scene.watch(ANNA, first)
+    scene.telegram.edit(ANNA, asked, f"/watch newapi {second.task_id}")
+    await scene.ask(ANNA, "/providers")
+    assert scene.gateway.looks(second.task_id) == 0
+    await scene.ask(ANNA, f"/unwatch {first.task_id}")
+
+
+async def test_a_key_is_never_told(scene: Scene):
+    told = (await scene.ask(ANNA, "/providers")).words
+    assert "wan" in told
+    assert "127.0.0.1" in told
+    assert scene.gateway.key not in told
+
+
+async def test_help_shows_an_example_that_works(scene: Scene):
+    for chat, command in ((ANNA, "/start"), (ANNA, "/help"), (BOSS, "/help")):
+        [example] = [
+            line for line in (await scene.ask(chat, command)).words.splitlines() if line.startswith("/watch ")
+        ]
+        _, _, task_id = example.split()
+        scene.gateway.add("alibailian", task_id, seconds=None)
+        card = await scene.ask(chat, example)
+        assert task_id in card.words
+        await scene.ask(chat, f"/unwatch {task_id}")
+
+
+async def _watches(scene: Scene) -> str:
+    """How many watches there are, as an admin is told."""
+    [line] = [line for line in (await scene.ask(BOSS, "/stats")).words.splitlines() if "Watches" in line]
+    return line

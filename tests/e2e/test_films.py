@@ -1,0 +1,250 @@
+"""What becomes of a film between the gateway and the chat, through the real process."""
+
+import asyncio
+import io
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import av
+import pytest
+import pytest_asyncio
+
+from bot.sandbox.faults import held, json_answer
+from bot.sandbox.film import make_film
+from bot.sandbox.gateway.formats import status_answer
+from bot.sandbox.gateway.tasks import GatewayTask
+from bot.sandbox.telegram.chats import Attachment, Message
+from bot.sandbox.telegram.server import Request
+from tests.e2e.scene import Scene, announces
+from tests.e2e.storage import Storage, answer
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+GROUP = -1001000000021
+FILM = make_film(size=(640, 360), seconds=3)
+HALF = len(FILM) // 2  # in the middle of the pictures
+WHOLE = answer("200 OK", FILM, f"Content-Length: {len(FILM)}")
+REST = answer(
+    "206 Partial Content",
+    FILM[HALF:],
+    f"Content-Length: {len(FILM) - HALF}",
+    f"Content-Range: bytes {HALF}-{len(FILM) - 1}/{len(FILM)}",
+)
+FROM_HALF = f"Range: bytes={HALF}-"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def scene(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scene]:
+    async with Scene.open(tmp_path_factory.mktemp("films"), LOG_LEVEL="DEBUG") as scene:
+        await scene.start_bot()
+        yield scene
+
+
+async def test_a_film_arrives_as_a_video_with_its_geometry_and_a_preview(scene: Scene):
+    video = await _video(scene, scene.person(), _finished(scene, FILM))
+
+    assert video.file.content == FILM
+    assert (video.width, video.height, video.duration_s) == (640, 360, 3)
+    assert video.supports_streaming
+    _is_a_preview(video, size=(320, 180))
+
+
+async def test_a_film_with_its_index_at_the_end_arrives_with_the_index_in_front(scene: Scene):
+    film = make_film(size=(360, 640), index_first=False)
+    assert film.index(b"moov") > film.index(b"mdat")
+    anna, task = scene.person(), _finished(scene, film)
+    video = await _video(scene, anna, task)
+
+    sent = video.file.content
+    assert sent.index(b"moov") < sent.index(b"mdat")
+    assert _packets(sent) == _packets(film)
+    _is_a_preview(video, size=(180, 320))
+    [request] = _media_edits(scene, anna)
+    told = request.params["media"]
+    assert (told["width"], told["height"], told["duration"], told["supports_streaming"]) == (
+        360,
+        640,
+        2,
+        True,
+    )
+
+
+async def test_a_server_on_the_same_disk_gets_the_film_by_its_path_and_the_preview_beside_it(tmp_path: Path):
+    async with Scene.open(tmp_path, TELEGRAM_LOCAL_MODE="true") as scene:
+        await scene.start_bot()
+        anna = scene.person()
+        video = await _video(scene, anna, _finished(scene, FILM))
+
+        [request] = _media_edits(scene, anna)
+        assert request.params["media"]["media"].startswith("file://")
+        assert video.file.content == FILM
+        assert (video.width, video.height, video.duration_s) == (640, 360, 3)
+        _is_a_preview(video, size=(320, 180))
+
+
+async def test_a_format_that_telegram_does_not_play_arrives_as_a_file_with_a_word_why(scene: Scene):
+    film = make_film(codec="libx265")
+    task = _finished(scene, film)
+    message = await _result(scene, scene.person(), task)
+
+    assert message.document
+    assert message.document.file.content == film
+    assert message.document.file.name == f"{task.task_id.replace('-', '_')}.mp4"
+    assert "hevc" in message.words
+
+
+async def test_another_container_arrives_as_a_file_with_its_own_ending(scene: Scene):
+    film = b"\x1a\x45\xdf\xa3" + bytes(2000)  # EBML, what WebM begins with
+    message = await _result(scene, scene.person(), _finished(scene, film))
+
+    assert message.document
+    assert message.document.file.content == film
+    assert message.document.file.name.endswith(".webm")
+    assert "webm" in message.words
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "goes_on"),
+    [
+        (answer("200 OK", FILM[:HALF], f"Content-Length: {len(FILM)}"), REST, True),
+        (answer("200 OK", FILM[:HALF], f"Content-Length: {len(FILM)}"), WHOLE, True),
+        (answer("200 OK", b"%x\r\n%b\r\n" % (HALF, FILM[:HALF]), "Transfer-Encoding: chunked"), REST, True),
+        (answer("200 OK", FILM[:HALF]), WHOLE, False),
+    ],
+    ids=["with-ranges", "without-ranges", "of-unknown-length", "that-seems-complete"],
+)
+async def test_a_download_that_was_cut_off_is_completed(
+    scene: Scene, first: bytes, second: bytes, goes_on: bool
+):
+    async with Storage.open(first, second) as storage:
+        task = _finished(scene, FILM)
+        task.served.redirect_to = f"{storage.url}/film.mp4"
+        video = await _video(scene, scene.person(), task)
+
+        assert video.file.content == FILM
+        assert [FROM_HALF in request for request in storage.requests] == [False, goes_on]
+
+
+async def test_a_message_that_is_named_like_a_video_is_passed_on_as_a_link(scene: Scene):
+    anna, task = scene.person(), _finished(scene, FILM)
+    message = json_answer(200, {"error": {"message": "the file is being prepared"}})
+    scene.gateway.fail(task.task_id, message, times=None, when=lambda request: request.route == "files")
+    told = await _result(scene, anna, task)
+
+    assert "not a video" in told.words
+    assert scene.gateway.link(task) in told.words
+    assert scene.telegram.videos(anna) == []
+
+
+async def test_a_redirect_into_a_private_network_is_not_followed(tmp_path: Path):
+    # Through a proxy a name can be public without asking anybody outside.
+    async with Scene.open(tmp_path, DOWNLOAD_ALLOW_PRIVATE="false") as scene:
+        inside = f"{scene.gateway.files_url}/inside.mp4"
+        async with Storage.open(answer("302 Found", b"", f"Location: {inside}")) as proxy:
+            await scene.start_bot(DOWNLOAD_PROXY=proxy.url)
+            task = _finished(scene, FILM)
+            link = "http://videos.example.com/film.mp4?Signature=q7%2F%2FTe9b"
+            body = status_answer(task, link, task.ends_at)
+            scene.gateway.replay(task.kind, task.task_id, http_status=200, headers={}, body=body)
+            anna = scene.person()
+            told = await _result(scene, anna, task)
+
+            assert "private network" in told.words
+            assert link in told.words
+            assert [request.split()[1] for request in proxy.requests] == [link]
+            assert {request.route for request in scene.gateway.requests} == {"status"}
+
+
+async def test_a_link_that_has_expired_is_asked_for_anew(scene: Scene):
+    anna, task, announced = scene.person(), scene.task("jimeng"), asyncio.Event()
+    scene.telegram.fail("sendMessage", held(announced), when=lambda request: announces(request, anna))
+    scene.finish(task)
+    asked = await scene.watch(anna, task)
+    await scene.until_shown(anna, asked, "Done")
+    looks, expired = scene.gateway.looks(task.task_id), scene.gateway.link(task)
+
+    task.added_at -= 3600  # signs the link anew: the storage answers 403 to the old one
+    announced.set()
+    video = (await scene.until_video(anna, asked)).video
+    assert video
+    assert video.file.content == task.served.content
+    assert scene.gateway.link(task) != expired
+    assert scene.gateway.looks(task.task_id) == looks + 1
+
+
+async def test_three_chats_cost_one_download_and_one_upload(scene: Scene):
+    task = scene.task("alibailian")
+    chats = [scene.person() for _ in range(3)]
+    requests = [await scene.watch(chat, task) for chat in chats]
+    scene.finish(task)
+    await scene.look(chats[0], task)
+    videos = [await scene.until_video(chat, asked) for chat, asked in zip(chats, requests, strict=True)]
+
+    assert len({video.video.file.file_id for video in videos if video.video}) == 1
+    assert task.served.downloads == 1
+    sources = [request.params["media"]["media"] for chat in chats for request in _media_edits(scene, chat)]
+    assert len(sources) == 3
+    assert sum(source.startswith("attach://") for source in sources) == 1
+    await scene.until_all_is_sent()
+    assert list((scene.folder / "downloads").iterdir()) == []
+
+
+@pytest.mark.parametrize("forbidden", [["videos"], ["videos", "documents"]], ids=len)
+async def test_a_chat_that_forbids_videos_gets_what_it_allows(scene: Scene, forbidden: list[str]):
+    group = scene.telegram.group(GROUP - len(forbidden))
+    scene.telegram.forbid(group, *forbidden)
+    task = _finished(scene, FILM)
+    message = await _result(scene, group, task, user=scene.person())
+
+    if "documents" in forbidden:
+        assert "Telegram does not take it here" in message.words
+        assert scene.gateway.link(task) in message.words
+    else:
+        assert message.document
+        assert message.document.file.content == FILM
+
+
+def _finished(scene: Scene, film: bytes) -> GatewayTask:
+    """A task that has ended with this film."""
+    task = scene.task("jimeng")
+    task.served.content = film
+    scene.finish(task)
+    return task
+
+
+async def _video(scene: Scene, chat_id: int, task: GatewayTask) -> Attachment:
+    """The video that a chat gets which asks for the task."""
+    video = (await scene.until_video(chat_id, await scene.watch(chat_id, task))).video
+    assert video
+    return video
+
+
+async def _result(scene: Scene, chat_id: int, task: GatewayTask, *, user: int | None = None) -> Message:
+    """What comes beside the card, once it is no longer the announcement."""
+    asked = await scene.watch(chat_id, task, user=user)
+    [result] = await scene.wait_for(
+        lambda: [each for each in scene.replies(chat_id, asked)[1:] if "on its way" not in each.words]
+    )
+    return result
+
+
+def _media_edits(scene: Scene, chat_id: int) -> list[Request]:
+    return [
+        request
+        for request in scene.telegram.requests
+        if request.method == "editMessageMedia" and request.params["chat_id"] == str(chat_id)
+    ]
+
+
+def _packets(film: bytes) -> list[bytes]:
+    with av.open(io.BytesIO(film), mode="r") as container:
+        return [bytes(packet) for packet in container.demux()]
+
+
+def _is_a_preview(video: Attachment, *, size: tuple[int, int]) -> None:
+    """See that there is a JPEG within Telegram's bounds (https://core.telegram.org/bots/api#sendvideo)."""
+    assert video.thumbnail
+    assert video.thumbnail.size < 200_000
+    with av.open(io.BytesIO(video.thumbnail.content), mode="r") as picture:
+        assert picture.streams.video[0].codec_context.name == "mjpeg"
+        assert (picture.streams.video[0].width, picture.streams.video[0].height) == size

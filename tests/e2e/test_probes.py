@@ -1,0 +1,87 @@
+"""`check` before a start, `health` beside a running bot."""
+
+import json
+import socket
+
+import aiohttp
+import pytest
+
+from tests.e2e.program import Program
+from tests.e2e.scene import Scene
+
+
+@pytest.fixture
+def port() -> str:
+    """A port on which nobody listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return str(probe.getsockname()[1])
+
+
+async def test_check_tells_of_the_settings_and_of_what_works(scene: Scene):
+    check = await scene.run("check", DOWNLOAD_PROXY="http://anna:correct-horse@127.0.0.1:9")
+    assert await check.end() == 0
+    for name in ("DATABASE_URL", "ALLOWED_CHATS", "LANGUAGE", "HEALTH_PORT"):
+        assert _row(check, name)
+    assert _row(check, "TELEGRAM_BOT_TOKEN").split()[1] == "set"
+    assert _row(check, "telegram").split()[1:] == ["ok", "@reelwatch_bot"]
+    for provider in ("alibailian", "newapi", "jimeng", "videos"):
+        assert "  ok  " in _row(check, f"provider {provider}")
+    assert "127.0.0.1:9" in _row(check, "DOWNLOAD_PROXY")
+    assert "correct-horse" not in check.output
+
+
+async def test_check_tells_of_all_that_does_not_work(scene: Scene):
+    (scene.folder / "file").write_text("")
+    check = await scene.run(
+        "check",
+        TELEGRAM_BOT_TOKEN="7000000001:AAwrong-token-of-nobody-at-all",
+        DATABASE_URL=f"sqlite:///{scene.folder / 'file' / 'reelwatch.db'}",
+        PROVIDERS__MINE__KIND="videos",
+        PROVIDERS__MINE__BASE_URL=scene.gateway.url,
+        PROVIDERS__MINE__API_KEY="sk-no-key-of-this-gateway",
+    )
+    assert await check.end() == 1
+    for what in ("telegram", "database", "provider mine"):
+        assert "  FAILED  " in _row(check, what)
+    assert "  ok  " in _row(check, "provider videos")
+    assert "AAwrong" not in check.output + check.log
+    assert "sk-no-key" not in check.output + check.log
+    assert "Traceback" not in check.log
+
+
+async def test_health_asks_the_running_bot(scene: Scene, port: str):
+    bot = await scene.start_bot(HEALTH_PORT=port)
+    anna, task = scene.person(), scene.task("newapi")
+    scene.finish(task)
+    await scene.until_video(anna, await scene.watch(anna, task))
+    await scene.until_all_is_sent()
+
+    well = await scene.run("health", HEALTH_PORT=port)
+    assert await well.end() == 0
+    assert json.loads(well.output) == {"ok": True, "troubles": {}}
+    async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{port}/metrics") as answer:
+        metrics = await answer.text()
+    assert 'reelwatch_tasks{status="succeeded"} 1' in metrics
+    assert "reelwatch_sent_result_total 1" in metrics
+
+    scene.telegram.away = True
+    scene.telegram.say(anna, "/tasks")  # ends the long poll
+    await scene.wait_for(lambda: "does not answer" in bot.log)
+    unwell = await scene.run("health", HEALTH_PORT=port)
+    assert await unwell.end() == 1
+    assert "telegram" in json.loads(unwell.log)["troubles"]
+
+
+async def test_health_without_a_bot_or_a_port_says_so(scene: Scene, port: str):
+    nobody = await scene.run("health", HEALTH_PORT=port)
+    nowhere = await scene.run("health")
+    assert await nobody.end() == 1
+    assert port in nobody.log
+    assert await nowhere.end() == 2
+    assert "HEALTH_PORT" in nowhere.log
+
+
+def _row(program: Program, name: str) -> str:
+    """The last line of the program's tables that begins with a name."""
+    return [line for line in program.output.splitlines() if line.startswith(f"{name}  ")][-1]

@@ -1,0 +1,130 @@
+"""Starts that cannot succeed say why in a sentence; those that can, wait."""
+
+import contextlib
+import sqlite3
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from bot.sandbox.faults import DROPPED
+from tests.e2e.program import Program
+from tests.e2e.scene import BOOT_S, Scene
+
+_WRONG_TOKEN = "7000000001:AAwrong-token-of-nobody-at-all-0123456"
+_MISTAKEN = {
+    "TELEGRAM_BOT_TOKEN": "not-a-token-but-secret",
+    "GATEWAY_BASE_URL": "gateway.example",
+    "GATEWAY_API_KEY": "a key with spaces",
+    "ALLOWED_CHATS": "@somebody",
+    "LOG_LEVEL": "LOUD",
+    "HEALTH_PORT": "70000",
+    "PROVIDERS__MINE__KIND": "midjourney",
+    "PROVIDERS__MINE__API_KYE": "sk-mistyped-name-of-a-setting",
+}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def ended(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[int, Program]]:
+    """Exit status and process of every start that cannot succeed."""
+    folder = tmp_path_factory.mktemp("starting")
+    starts: Mapping[str, Mapping[str, str]] = {
+        "mistakes": _MISTAKEN,
+        "nothing": {"TELEGRAM_BOT_TOKEN": "", "GATEWAY_BASE_URL": "", "GATEWAY_API_KEY": ""},
+        "wrong token": {"TELEGRAM_BOT_TOKEN": _WRONG_TOKEN},
+        "from the future": {"DATABASE_URL": _from_the_future(folder / "future.db")},
+        "no database": {"DATABASE_URL": _text(folder / "letter.db")},
+        "below a file": {"DATABASE_URL": f"{_text(folder / 'file')}/reelwatch.db"},
+    }
+
+    async with Scene.open(folder) as scene:
+        programs = {name: await scene.run(**settings) for name, settings in starts.items()}
+        return {
+            name: (await program.end(timeout_s=2 * BOOT_S), program) for name, program in programs.items()
+        }
+
+
+def _from_the_future(path: Path) -> str:
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        database.execute("PRAGMA user_version = 999")
+    return f"sqlite:///{path}"
+
+
+def _text(path: Path) -> str:
+    path.write_text("Dear Anna, " * 100)
+    return f"sqlite:///{path}"
+
+
+def test_every_mistake_in_the_settings_is_listed_and_no_value_is_shown(ended: dict[str, tuple[int, Program]]):
+    status, program = ended["mistakes"]
+    lines = program.log.splitlines()
+    assert status == 2
+    for name in ("TELEGRAM_BOT_TOKEN", "GATEWAY_BASE_URL", "GATEWAY_API_KEY", "ALLOWED_CHATS", "LOG_LEVEL"):
+        assert len([line for line in lines if line.startswith(name)]) == 1
+    for name in ("HEALTH_PORT", "PROVIDERS__MINE__KIND", "PROVIDERS__MINE__API_KYE"):
+        assert len([line for line in lines if line.startswith(name)]) == 1
+    assert len(lines) == len(_MISTAKEN)
+    shown = [value for name, value in _MISTAKEN.items() if "TOKEN" in name or "API" in name]
+    assert [value for value in shown if value in program.log] == []
+
+
+def test_without_a_token_the_start_says_so(ended: dict[str, tuple[int, Program]]):
+    status, program = ended["nothing"]
+    assert (status, program.log) == (2, "TELEGRAM_BOT_TOKEN is missing.\n")
+
+
+def test_a_token_that_telegram_refuses_ends_the_start(ended: dict[str, tuple[int, Program]]):
+    status, program = ended["wrong token"]
+    assert status == 2
+    assert "refuses TELEGRAM_BOT_TOKEN" in program.log
+    assert "AAwrong" not in program.log
+
+
+@pytest.mark.parametrize(
+    ("start", "why"),
+    [
+        ("from the future", "newer version"),
+        ("no database", "not a database"),
+        ("below a file", "cannot be made"),
+    ],
+)
+def test_a_database_that_cannot_be_used_is_a_clear_line(
+    ended: dict[str, tuple[int, Program]], start: str, why: str
+):
+    status, program = ended[start]
+    assert status == 2
+    assert why in program.log
+    assert len(program.log.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "start",
+    ["mistakes", "nothing", "wrong token", "from the future", "no database", "below a file"],
+)
+def test_nobody_is_shown_a_traceback(ended: dict[str, tuple[int, Program]], start: str):
+    assert "Traceback" not in ended[start][1].log
+
+
+async def test_without_a_network_the_bot_keeps_trying_and_says_so_once(scene: Scene):
+    scene.telegram.fail("getMe", DROPPED, times=2)
+    anna, task = scene.person(), scene.task("newapi")
+    scene.finish(task)
+    asked = scene.telegram.say(anna, f"/watch newapi {task.task_id}")
+    bot = await scene.start_bot()
+    await scene.until_video(anna, asked)
+    assert bot.log.count("does not answer") == 1
+    assert "Here as @reelwatch_bot" in bot.log
+
+
+async def test_of_two_bots_with_one_token_the_older_says_so_and_ends_and_the_newer_goes_on(scene: Scene):
+    anna = scene.person()
+    older = await scene.start_bot()
+    await scene.ask(anna, "/help")
+    newer = await scene.run(DATABASE_URL=f"sqlite:///{scene.folder / 'newer.db'}")
+    assert await older.end() == 1
+    assert "409 Conflict" in older.log
+    assert "Traceback" not in older.log
+
+    await scene.ask(anna, "/help")
+    assert newer.is_running

@@ -1,0 +1,69 @@
+"""SIGTERM and Ctrl-C: what is in hand is finished, and the process ends well within ten seconds."""
+
+import asyncio
+import signal
+
+from bot.sandbox.faults import held
+from tests.e2e.scene import Scene
+
+
+async def test_an_idle_bot_stops_at_once_and_answers_after_the_restart_what_was_said_meanwhile(scene: Scene):
+    bot = await scene.start_bot()
+    anna, task = scene.person(), scene.task("jimeng")
+    await scene.watch(anna, task)
+    assert await bot.stop(timeout_s=5) == 0
+    assert "Traceback" not in bot.log
+
+    question = scene.telegram.say(anna, f"/status {task.task_id}")
+    scene.finish(task)
+    await scene.start_bot()
+    assert "Done" in (await scene.answer(anna, question)).words
+
+
+async def test_an_upload_in_hand_is_finished_first(scene: Scene):
+    released = asyncio.Event()
+    scene.telegram.fail("editMessageMedia", held(released))
+    bot = await scene.start_bot()
+    anna, asked = await _with_an_upload(scene)
+    stopping = asyncio.create_task(bot.stop())
+    await scene.wait_for(lambda: "Stopping" in bot.log)
+    released.set()
+    assert await stopping == 0
+    await scene.until_video(anna, asked)
+
+
+async def test_an_upload_that_takes_too_long_is_begun_anew_after_the_restart(scene: Scene):
+    never = asyncio.Event()
+    scene.telegram.fail("editMessageMedia", held(never))
+    bot = await scene.start_bot()
+    anna, asked = await _with_an_upload(scene)
+    assert await bot.stop() == 0
+    assert scene.telegram.videos(anna) == []
+
+    await scene.start_bot()
+    await scene.until_video(anna, asked)
+    await scene.until_all_is_sent()
+    assert len(scene.replies(anna, asked)) == 2
+
+
+async def test_ctrl_c_stops_the_bot_while_telegram_and_the_gateway_are_away(scene: Scene):
+    never = asyncio.Event()
+    bot = await scene.start_bot()
+    anna, task = scene.person(), scene.task("newapi")
+    scene.gateway.fail("status", held(never), times=None)
+    scene.telegram.say(anna, f"/watch newapi {task.task_id}")
+    await scene.gateway.wait_for(lambda: scene.gateway.looks(task.task_id))
+    scene.telegram.away = True
+    scene.telegram.say(anna, "/tasks")  # ends the long poll
+    await scene.wait_for(lambda: "does not answer" in bot.log)
+    assert await bot.stop(signal.SIGINT) == 0
+    assert "Traceback" not in bot.log
+
+
+async def _with_an_upload(scene: Scene) -> tuple[int, int]:
+    """Have the bot upload a video; the chat and the request in it."""
+    anna, task = scene.person(), scene.task("videos")
+    scene.finish(task)
+    asked = await scene.watch(anna, task)
+    await scene.wait_for(lambda: any(each.method == "editMessageMedia" for each in scene.telegram.requests))
+    return anna, asked

@@ -1,0 +1,20 @@
+"""`python -m bot demo`: the tour, and one recorded answer."""
+
+import json
+
+from tests.e2e.conftest import CASE, Demos
+
+
+def test_the_tour_brings_every_video_once(demos: Demos):
+    output, log = demos["tour"].communicate(timeout=90)
+    assert demos["tour"].returncode == 0, output
+    assert "✓ 5 of 5 videos arrived exactly once" in output
+    assert log == ""
+
+
+def test_a_recorded_answer_is_shown_as_a_chat_sees_it(demos: Demos):
+    output, log = demos["case"].communicate(timeout=60)
+    assert demos["case"].returncode == 0, output
+    assert f"/watch alibailian {json.loads(CASE.read_text())['task_id']}" in output
+    assert "Failed" in output
+    assert log == ""

@@ -1,0 +1,88 @@
+"""What goes wrong at the gateway ends no task, through the real process."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from bot.sandbox.faults import DROPPED, Fault, html_answer, json_answer
+from bot.sandbox.telegram.refusals import flood
+from tests.e2e.scene import Scene
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def scene(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scene]:
+    async with Scene.open(tmp_path_factory.mktemp("troubles"), LOG_FORMAT="json") as scene:
+        await scene.start_bot()
+        yield scene
+
+
+@pytest.mark.parametrize(
+    ("kind", "fault"),
+    [
+        ("alibailian", json_answer(409, {"code": "Conflict", "message": "try again"})),
+        ("newapi", json_answer(429, {"error": {"message": "saturated"}}, {"Retry-After": "1"})),
+        ("jimeng", json_answer(500, {"error": {"message": "database is locked"}})),
+        ("videos", html_answer(502)),
+        ("alibailian", html_answer(200)),
+        ("newapi", Fault(status=200)),
+        ("jimeng", DROPPED),
+    ],
+    ids=["409", "429", "500", "html-502", "html-200", "empty-200", "no-answer"],
+)
+async def test_a_false_answer_of_the_gateway_does_not_end_a_task(scene: Scene, kind: str, fault: Fault):
+    anna, task = scene.person(), scene.task(kind)
+    asked = await scene.watch(anna, task)
+    await scene.gateway.wait_for(lambda: scene.gateway.looks(task.task_id) == 1)
+
+    scene.gateway.fail(task.task_id, fault, times=None)
+    assert "⚠️" in (await scene.look(anna, task)).words
+    scene.gateway.all_is_well()
+    scene.finish(task)
+    assert "⚠️" not in (await scene.look(anna, task)).words
+    await scene.until_video(anna, asked)
+    assert len(scene.replies(anna, asked)) == 2
+
+
+async def test_a_refused_key_is_told_once_and_goes_on_by_itself_when_it_works_again(scene: Scene):
+    anna, first, second = scene.person(), scene.task("newapi"), scene.task("newapi")
+    quoting = {"error": {"message": f"Invalid token: {scene.gateway.key}", "type": "new_api_error"}}
+    scene.gateway.fail("newapi", json_answer(401, quoting), times=None)
+    requests = {task.task_id: await scene.watch(anna, task) for task in (first, second)}
+    for task in (first, second):
+        await scene.until_shown(anna, requests[task.task_id], "key")
+        await scene.look(anna, task)
+    notices = [message.words for message in scene.telegram.messages(anna) if "🔑" in message.words]
+    assert len(notices) == 1
+    assert scene.gateway.key not in "".join(message.words for message in scene.telegram.messages(anna))
+
+    scene.gateway.all_is_well()
+    for task in (first, second):
+        scene.finish(task)
+        await scene.look(anna, task)
+        await scene.until_video(anna, requests[task.task_id])
+
+
+async def test_an_id_that_the_gateway_does_not_know_yet_is_looked_for_again(scene: Scene):
+    anna, later = scene.person(), scene.task("videos")
+    del scene.gateway.tasks[later.kind, later.task_id]
+    asked = await scene.watch(anna, later)
+    assert "Not found" not in (await scene.look(anna, later)).words
+
+    scene.gateway.tasks[later.kind, later.task_id] = later
+    scene.finish(later)
+    await scene.look(anna, later)
+    await scene.until_video(anna, asked)
+
+
+async def test_telegram_asking_for_patience_costs_no_message(scene: Scene):
+    anna, task = scene.person(), scene.task("jimeng")
+    asked = await scene.watch(anna, task)
+    scene.telegram.fail("sendMessage", flood(1), when=lambda request: "video" in request.params["text"])
+    scene.telegram.fail("editMessageMedia", flood(1))
+    scene.finish(task)
+    await scene.look(anna, task)
+    await scene.until_video(anna, asked)
+    assert len(scene.replies(anna, asked)) == 2

@@ -1,0 +1,73 @@
+"""A video that cannot be brought: the link, and why, through the real process."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from bot.sandbox.faults import Fault, html_answer
+from bot.sandbox.gateway.tasks import GatewayTask
+from bot.sandbox.telegram.chats import Message
+from tests.e2e.scene import Scene
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def scene(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scene]:
+    async with Scene.open(tmp_path_factory.mktemp("unfetchable")) as scene:
+        await scene.start_bot()
+        yield scene
+
+
+@pytest.fixture
+def task(scene: Scene) -> GatewayTask:
+    task = scene.task("jimeng")
+    scene.finish(task)
+    return task
+
+
+async def test_a_dead_link_is_passed_on_with_the_reason(scene: Scene, task: GatewayTask):
+    scene.gateway.fail("files", Fault(status=404), times=None, when=lambda file: file.task_id == task.task_id)
+    told = await _result(scene, task, "has died")
+    assert scene.gateway.link(task) in told.words
+
+
+async def test_a_page_that_is_named_like_a_video_is_passed_on_as_a_link(scene: Scene, task: GatewayTask):
+    scene.gateway.fail("files", html_answer(200), times=None, when=lambda file: file.task_id == task.task_id)
+    told = await _result(scene, task, "not a video")
+    assert scene.gateway.link(task) in told.words
+
+
+async def test_a_download_that_breaks_off_goes_on_where_it_was(scene: Scene, task: GatewayTask):
+    task.served.cut_after = len(task.served.content) // 2 + 1
+    anna = scene.person()
+    video = (await scene.until_video(anna, await scene.watch(anna, task))).video
+    assert video
+    assert video.file.content == task.served.content
+    assert task.served.downloads == 2
+
+
+async def test_a_video_in_a_private_network_is_not_fetched_unless_allowed(
+    tmp_path_factory: pytest.TempPathFactory,
+):
+    folder = tmp_path_factory.mktemp("private")
+    async with Scene.open(folder, DOWNLOAD_ALLOW_PRIVATE="false", LOG_LEVEL="DEBUG") as scene:
+        await scene.start_bot()
+        task = scene.task("alibailian")
+        scene.finish(task)
+        told = await _result(scene, task, "private network")
+        assert scene.gateway.link(task) in told.words
+        assert task.served.downloads == 0
+
+
+async def _result(scene: Scene, task: GatewayTask, why: str) -> Message:
+    """What comes in place of the video, once it says why."""
+    anna = scene.person()
+    asked = await scene.watch(anna, task)
+    [told] = await scene.wait_for(
+        lambda: [message for message in scene.replies(anna, asked) if why in message.words]
+    )
+    assert len(scene.replies(anna, asked)) == 2
+    assert scene.telegram.videos(anna) == []
+    return told
