@@ -5,6 +5,7 @@ from bot.messages.view import Button
 from storage.models import Watch
 
 _AGAIN = "again:"
+_DIGITS = 18  # more might not fit into SQLite's integers
 
 
 def send_again(watch: Watch) -> Button:
@@ -15,6 +16,5 @@ def send_again(watch: Watch) -> Button:
 def watch_to_send_again(data: str) -> int | None:
     """The watch that a pressed send_again button names; None for any other data."""
     number = data.removeprefix(_AGAIN)
-    # More digits than a row number has would not fit into SQLite's integers.
-    is_number = number != data and number.isascii() and number.isdigit() and len(number) <= len(str(2**62))
+    is_number = number != data and number.isascii() and number.isdigit() and len(number) <= _DIGITS
     return int(number) if is_number else None

@@ -82,7 +82,7 @@ def link(watched: WatchedTask, *, media: Media | None, why: str, now: datetime) 
     """
     language = watched.watch.language
     lead = say(language, "link.lead", why=say(language, f"link.why.{why}"))
-    way = _way_to(media, language, now=now) if media is not None and why != _DEAD_LINK else None
+    way = _way_to(media, language, works=why != _DEAD_LINK, now=now) if media is not None else None
     return View(text=lines.block([lines.title(watched), lead, way or say(language, "link.none")]))
 
 
@@ -143,13 +143,15 @@ def _deadline(task: Task, language: str, *, now: datetime) -> str | None:
     return lines.dotted([say(language, "result.link_until", time=moment(expires_at)), left])
 
 
-def _way_to(media: Media, language: str, *, now: datetime) -> str | None:
+def _way_to(media: Media, language: str, *, works: bool, now: datetime) -> str | None:
+    """works: the link did not fail when it was tried, so its deadline still says something."""
     if media.url is None or units(media.url) > _LINK_UNITS:
         return None
     if media.needs_auth:
         command = f'curl -o video.mp4 -H "Authorization: Bearer $KEY" {shlex.quote(media.url)}'
         return f"{say(language, 'link.needs_key')}\n<pre>{plain(command, TEXT_UNITS)}</pre>"
-    return f"{plain(media.url, _LINK_UNITS)}\n{_link_life(media, language, now=now)}"
+    link = plain(media.url, _LINK_UNITS)
+    return f"{link}\n{_link_life(media, language, now=now)}" if works else link
 
 
 def _link_life(media: Media, language: str, *, now: datetime) -> str:

@@ -36,19 +36,20 @@ def is_address(host: str) -> bool:
 class PublicResolver(AbstractResolver):
     """Resolves names, and refuses those that lead to any address that is not public."""
 
-    def __init__(self) -> None:
-        self._inner = ThreadedResolver()
+    def __init__(self, names: AbstractResolver | None = None) -> None:
+        """names: who is asked; by default the system."""
+        self._names = names or ThreadedResolver()
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
-        found = await self._inner.resolve(host, port, family)
+        found = await self._names.resolve(host, port, family)
         if not all(is_public(result["host"]) for result in found):
             raise PrivateAddress(f"{host} leads to a private address")
         return found
 
     async def close(self) -> None:
-        await self._inner.close()
+        await self._names.close()
 
 
 def _inner(ip: IPv6Address) -> IPv4Address | None:

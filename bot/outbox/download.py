@@ -6,6 +6,7 @@ is where a connection's address can be refused, whatever a redirect or a name se
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from http import HTTPStatus
@@ -14,6 +15,7 @@ from types import TracebackType
 from typing import Self
 
 import aiohttp
+from aiohttp.abc import AbstractResolver
 from yarl import URL
 
 from bot.outbox.addresses import PrivateAddress, PublicResolver, is_address, is_public
@@ -75,16 +77,29 @@ class Download:
 class Downloader:
     """Fetches videos."""
 
-    def __init__(self, *, allow_private: bool = False, proxy: str | None = None) -> None:
-        """proxy: http(s) address; names are then resolved there, beyond the reach of the check here."""
+    def __init__(
+        self,
+        *,
+        allow_private: bool = False,
+        proxy: str | None = None,
+        resolver: AbstractResolver | None = None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        """proxy: http(s) address; names are then resolved there, beyond the reach of the check here.
+
+        resolver: instead of the one that refuses private addresses where they are not allowed.
+        """
         self._allow_private = allow_private
         self._proxy = proxy or None
+        self._resolver = resolver
+        self._sleep = sleep
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
-        resolver = None if self._allow_private or self._proxy else PublicResolver()
+        if self._resolver is None and not (self._allow_private or self._proxy):
+            self._resolver = PublicResolver()
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(resolver=resolver, limit=16),
+            connector=aiohttp.TCPConnector(resolver=self._resolver, limit=16),
             timeout=_TIMEOUT,
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
@@ -101,6 +116,7 @@ class Downloader:
         """Fetch into a file, at most limit bytes; DownloadError. The file is whole if it is there at all."""
         if not path.exists():
             part = path.with_name(f"{path.name}.part")
+            part.unlink(missing_ok=True)
             try:
                 await self._fetch(source, part, limit)
                 _sniff(part)
@@ -110,14 +126,6 @@ class Downloader:
         return Download(path=path, size=path.stat().st_size, suffix=_sniff(path))
 
     async def _fetch(self, source: MediaSource, path: Path, limit: int) -> None:
-        path.unlink(missing_ok=True)
-        if source.data is None:
-            await self._fetch_with_retries(source, path, limit)
-            return
-        _check_size(len(source.data), limit)
-        path.write_bytes(source.data)
-
-    async def _fetch_with_retries(self, source: MediaSource, path: Path, limit: int) -> None:
         for attempt in range(1, _TRIES + 1):
             try:
                 await self._fetch_once(source, path, limit)
@@ -125,16 +133,19 @@ class Downloader:
                 if error.fault is not Fault.UNREACHABLE or attempt == _TRIES:
                     raise
                 log.info("A download broke off at %d bytes, going on: %s", _size(path), error)
-                await asyncio.sleep(0.5 * attempt)
+                await self._sleep(0.5 * attempt)
             else:
                 return
 
     async def _fetch_once(self, source: MediaSource, path: Path, limit: int) -> None:
-        headers = {**(source.headers or {}), "Accept-Encoding": "identity"}
-        if have := _size(path):
-            headers["Range"] = f"bytes={have}-"
         try:
-            await self._follow(str(source.url), headers, path, limit)
+            if source.data is None:
+                await self._follow(str(source.url), _headers(source, path), path, limit)
+            else:
+                _check_size(len(source.data), limit)
+                path.write_bytes(source.data)
+        except ValueError as error:
+            raise DownloadError(Fault.DEAD_LINK, "not an address") from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             if isinstance(getattr(error, "os_error", error), PrivateAddress):
                 raise DownloadError(Fault.PRIVATE, _PRIVATE) from error
@@ -164,6 +175,13 @@ class Downloader:
             raise DownloadError(Fault.DEAD_LINK, "not an http address")
         if not self._allow_private and is_address(url.host) and not is_public(url.host):
             raise DownloadError(Fault.PRIVATE, _PRIVATE)
+
+
+def _headers(source: MediaSource, path: Path) -> dict[str, str]:
+    """What to ask with; for the rest only, if a part is there already."""
+    headers = {**(source.headers or {}), "Accept-Encoding": "identity"}
+    have = _size(path)
+    return headers | {"Range": f"bytes={have}-"} if have else headers
 
 
 async def _save(answer: aiohttp.ClientResponse, path: Path, limit: int) -> None:

@@ -8,9 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from bot.outbox.download import Download, Downloader, DownloadError, Fault
-from bot.outbox.inspection import Facts, inspect
+from bot.outbox.inspection import CutOff, Facts, inspect
 from bot.outbox.sender import Film
-from bot.providers.base import MediaSource
+from bot.providers.base import MediaSource, Provider, ProviderError
 from bot.providers.catalog import Catalog
 from storage.models import Media, Task
 
@@ -56,11 +56,11 @@ class Larder:
         download = await self._fetch(task, media)
         if not download.is_mp4:
             return [replace(_as_document(task, download), unplayable=download.suffix.lstrip("."))]
-        facts = await inspect(download.path)
-        if facts is not None and not facts.is_whole:
+        try:
+            return _forms(task, download, await inspect(download.path))
+        except CutOff as error:
             self.discard(task)
-            raise DownloadError(Fault.UNREACHABLE, "the file is cut off")
-        return _forms(task, download, facts)
+            raise DownloadError(Fault.UNREACHABLE, "the file is cut off") from error
 
     async def _fetch(self, task: Task, media: Media) -> Download:
         """Download, with a fresh link from the gateway if this one died."""
@@ -76,10 +76,10 @@ class Larder:
             if error.fault is not Fault.DEAD_LINK:
                 raise
             log.info("Task %d: its link is dead, asking for a fresh one", task.id)
-            fresh = await provider.fetch(task.ref.external_id)
-            if fresh.media is None or fresh.media == media:
+            fresh = await _fresh_media(provider, task)
+            if fresh is None or fresh == media:
                 raise
-        return await self._download(task, await provider.open_media(task.ref.external_id, fresh.media))
+        return await self._download(task, await provider.open_media(task.ref.external_id, fresh))
 
     async def _download(self, task: Task, source: MediaSource) -> Download:
         return await self._downloader.fetch(source, self._folder / _name(task), limit=self._limit)
@@ -99,6 +99,16 @@ class Larder:
         """All but those that are in use."""
         used = tuple(self._in_use)
         return [path for path in self._folder.iterdir() if not path.name.startswith(used)]
+
+
+async def _fresh_media(provider: Provider, task: Task) -> Media | None:
+    """Where the gateway says the video is by now; None if it has nothing to say any more."""
+    try:
+        return (await provider.fetch(task.ref.external_id)).media
+    except ProviderError as error:
+        if error.permanent:
+            return None
+        raise
 
 
 def _forms(task: Task, download: Download, facts: Facts | None) -> list[Film]:

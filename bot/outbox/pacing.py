@@ -4,25 +4,30 @@ Telegram publishes no exact limits; its FAQ names about one message a second for
 for a group, thirty a second overall (https://core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this).
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 
 # Burst and rate together stay below the figure in any second, or any minute of a group.
 _OVERALL_RPS, _OVERALL_BURST = 25.0, 5.0
 _CHAT_RPS, _CHAT_BURST = 1.0, 6.0
 _GROUP_RPS, _GROUP_BURST = 12 / 60, 8.0
-_RESERVE = 2.0  # tokens that only new messages may use
+_NEEDED_FOR_EDITS = 3.0  # tokens in a chat: two more than for new messages
+_TICK_S = 0.001  # what floating point swallows must not become a wait of nothing
 
 
 @dataclass(slots=True)
 class Bucket:
-    """A token bucket; seconds are those of one steady clock."""
+    """A token bucket."""
 
-    rate: float
+    rate: float  # tokens a second
     size: float
-    tokens: float
-    filled_at: float
+    filled_at: float = 0.0
     stopped_until: float = 0.0
+    tokens: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.tokens = self.size
 
     def level(self, now: float) -> float:
         """Tokens there now; none while stopped."""
@@ -30,59 +35,64 @@ class Bucket:
         self.filled_at = max(now, self.filled_at)
         return 0.0 if now < self.stopped_until else self.tokens
 
-    def full_to(self, level: float, now: float) -> float:
-        """When there will be so many tokens."""
+    def take(self, now: float) -> None:
+        """One token less, on credit if there is none."""
         self.level(now)
-        return max(self.stopped_until, now + max(0.0, level - self.tokens) / self.rate)
+        self.tokens -= 1
+
+    def wait_s(self, level: float, now: float) -> float:
+        """How long until there are so many tokens; 0: there are."""
+        if self.level(now) >= level:
+            return 0.0
+        return max(self.stopped_until - now, (level - self.tokens) / self.rate, _TICK_S)
 
 
 class Pacer:
     """Says which chats may be written to now; a chat that must wait holds up no other."""
 
-    def __init__(self) -> None:
-        self._overall = _bucket(_OVERALL_RPS, _OVERALL_BURST)
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+        """clock: seconds that never go back."""
+        self._clock = clock
+        self._overall = Bucket(_OVERALL_RPS, _OVERALL_BURST)
         self._chats: dict[int, Bucket] = {}
 
-    def allowance(self, now: float) -> int:
+    def allowance(self) -> int:
         """How many deliveries may be begun now, whatever the chat."""
-        return int(self._overall.level(now))
+        return max(0, int(self._overall.level(self._clock())))
 
-    def closed(self, now: float, *, for_edits: bool) -> list[int]:
+    def closed(self, *, for_edits: bool) -> list[int]:
         """The chats that must not be written to now; edits leave the last tokens to the rest."""
-        needed = 1.0 + (_RESERVE if for_edits else 0.0)
+        needed = _NEEDED_FOR_EDITS if for_edits else 1.0
+        now = self._clock()
         self._forget(now)
         return [chat_id for chat_id, bucket in self._chats.items() if bucket.level(now) < needed]
 
-    def opens_at(self, now: float) -> float | None:
-        """When the first closed chat opens for all, or the whole does; None: nothing is closed."""
-        times = [
-            bucket.full_to(needed, now)
-            for bucket in self._chats.values()
-            for needed in (1.0, 1.0 + _RESERVE)
-            if bucket.level(now) < needed
-        ]
-        if self._overall.level(now) < 1:
-            times.append(self._overall.full_to(1.0, now))
-        return min(times, default=None)
+    def opens_in_s(self) -> float | None:
+        """How long until a chat, or all of Telegram, bears more than now; None: it bears everything."""
+        now = self._clock()
+        waits_s = [self._overall.wait_s(1.0, now)]
+        for bucket in self._chats.values():
+            waits_s += [bucket.wait_s(1.0, now), bucket.wait_s(_NEEDED_FOR_EDITS, now)]
+        return min((wait_s for wait_s in waits_s if wait_s > 0), default=None)
 
-    def spend(self, chat_ids: Iterable[int], now: float) -> None:
+    def spend(self, chat_ids: Iterable[int]) -> None:
         """A call to each of these chats is made."""
+        now = self._clock()
         for chat_id in chat_ids:
-            self._overall.tokens -= 1
-            self._bucket(chat_id, now).tokens -= 1
+            self._overall.take(now)
+            self._bucket(chat_id).take(now)
 
-    def stop(self, chat_id: int, seconds: float, now: float) -> None:
+    def stop(self, chat_id: int, seconds: float) -> None:
         """Telegram wants this chat left alone for so long."""
-        bucket = self._bucket(chat_id, now)
-        bucket.stopped_until = max(bucket.stopped_until, now + seconds)
+        bucket = self._bucket(chat_id)
+        bucket.stopped_until = max(bucket.stopped_until, self._clock() + seconds)
 
-    def _bucket(self, chat_id: int, now: float) -> Bucket:
+    def _bucket(self, chat_id: int) -> Bucket:
         bucket = self._chats.get(chat_id)
         if bucket is None:
             # Groups, supergroups and channels have negative ids.
             limits = (_GROUP_RPS, _GROUP_BURST) if chat_id < 0 else (_CHAT_RPS, _CHAT_BURST)
-            bucket = self._chats[chat_id] = _bucket(*limits)
-        bucket.level(now)
+            bucket = self._chats[chat_id] = Bucket(*limits)
         return bucket
 
     def _forget(self, now: float) -> None:
@@ -93,7 +103,3 @@ class Pacer:
         ]
         for chat_id in rested:
             del self._chats[chat_id]
-
-
-def _bucket(rate: float, size: float) -> Bucket:
-    return Bucket(rate=rate, size=size, tokens=size, filled_at=0.0)

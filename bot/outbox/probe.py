@@ -13,7 +13,9 @@ from typing import Any
 
 import av
 from av.container import InputContainer
+from av.filter import Graph
 from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
 
 CPU_LIMIT_S = 60
 MEMORY_LIMIT = 2 << 30  # bytes of address space
@@ -22,21 +24,24 @@ THUMBNAIL_LIMIT = 190_000  # bytes, below Telegram's 200 kB
 _PLAYED_VIDEO = {"h264"}
 _PLAYED_AUDIO = {"aac", "mp3"}
 _PLAYED_PIXELS = {"yuv420p", "yuvj420p"}
+_NEEDED = {b"moov", b"mdat", b"moof"}  # what stands behind the last of these is not missed
 _BOX_HEAD = 8  # bytes: length and type; ISO/IEC 14496-12, 4.2
 
 
 def probe(path: Path, folder: Path) -> dict[str, Any]:
-    """What the film is, and the files that were made of it."""
+    """What the film is, and the files that were made of it; of a cut one only that it is cut."""
+    layout = dict(boxes(path))
+    if max((end for box, end in layout.items() if box in _NEEDED), default=0) > path.stat().st_size:
+        return {"is_whole": False}
     with av.open(str(path)) as container:
         frame = _first_frame(container)
         facts = _facts(container, frame)
         thumbnail = _thumbnail(frame, folder / f"{path.name}.jpg")
-    layout = dict(boxes(path))
     front = None
     if facts["is_playable"] and layout.get(b"moov", 0) > layout.get(b"mdat", 0) > 0:
         front = _index_to_the_front(path, folder / f"{path.name}.mp4")
     return facts | {
-        "is_whole": max(layout.values(), default=0) <= path.stat().st_size,
+        "is_whole": True,
         "thumbnail": _named(thumbnail),
         "front": _named(front),
     }
@@ -64,16 +69,26 @@ def boxes(path: Path) -> Iterator[tuple[bytes, int]]:
 def _first_frame(container: InputContainer) -> VideoFrame:
     stream = container.streams.video[0]
     stream.thread_type = "NONE"
-    return next(container.decode(stream))
+    return _upright(next(container.decode(stream)), stream)
+
+
+def _upright(frame: VideoFrame, stream: VideoStream) -> VideoFrame:
+    """The frame as players turn it; its rotation counts counterclockwise."""
+    if not frame.rotation:
+        return frame
+    graph = Graph()
+    turns = [graph.add("transpose", "clock") for _ in range(-frame.rotation // 90 % 4)]
+    graph.link_nodes(graph.add_buffer(template=stream), *turns, graph.add("buffersink")).configure()
+    graph.push(frame)
+    return graph.vpull()
 
 
 def _facts(container: InputContainer, frame: VideoFrame) -> dict[str, Any]:
     codec = container.streams.video[0].codec_context
     sound = {stream.codec_context.name for stream in container.streams.audio}
-    upright = frame.rotation % 180 == 0
     return {
-        "width": codec.width if upright else codec.height,
-        "height": codec.height if upright else codec.width,
+        "width": frame.width,
+        "height": frame.height,
         "duration_s": container.duration / av.time_base if container.duration else None,
         "codec": codec.name,
         "is_playable": codec.name in _PLAYED_VIDEO

@@ -60,6 +60,7 @@ class Refusal(StrEnum):
     """Why Telegram will never take this call as it is."""
 
     NO_MESSAGE = "no_message"  # the message to edit is gone or can't be edited
+    NO_TEXT = "no_text"  # the message to edit holds a file by now
     NO_THREAD = "no_thread"  # the topic is deleted or closed
     NO_RIGHTS = "no_rights"  # the bot may not write, or not send this kind, there
     TOO_LARGE = "too_large"  # the upload exceeds the server's limit
@@ -101,6 +102,7 @@ _REFUSALS = (
         Refusal.NO_MESSAGE,
         ("message to edit not found", "message can't be edited", "message_id_invalid", "message not found"),
     ),
+    (Refusal.NO_TEXT, ("no text in the message",)),
     (
         Refusal.NO_RIGHTS,
         (
@@ -131,13 +133,17 @@ _REFUSALS = (
             "failed to get",
         ),
     ),
-    (Refusal.TOO_LARGE, ("entity too large", "file is too big", "file too large")),
+    (Refusal.TOO_LARGE, ("too large", "file is too big")),
 )
+# What httpx calls a request that did not leave this machine; python-telegram-bot keeps it as the cause.
+_NEVER_LEFT = {"ConnectError", "ConnectTimeout", "PoolTimeout"}
 
 
 def read_error(error: tg.TelegramError) -> SendResult:
     """What an error of python-telegram-bot means for the message that was to be sent."""
     text = error.message.lower()
+    if type(error.__cause__).__name__ in _NEVER_LEFT:
+        return Transient(text)
     match error:
         case tg.RetryAfter():
             return RetryAfter(_seconds(error.retry_after))
@@ -145,14 +151,12 @@ def read_error(error: tg.TelegramError) -> SendResult:
             return Migrated(error.new_chat_id)
         case tg.BadRequest() | tg.Forbidden():
             return _refused(text)
-        case tg.TimedOut():
-            return Transient(text) if "pool timeout" in text else Unknown(text)
         case tg.InvalidToken():
             return Transient(text)  # a revoked token is mended by a restart; nothing may be lost by it
-        case tg.NetworkError():
-            return _network(text)
+        case tg.NetworkError() if "too large" in text:
+            return Refused(Refusal.TOO_LARGE, text)
         case _:
-            return Transient(text)
+            return Unknown(text)
 
 
 def _refused(text: str) -> SendResult:
@@ -162,14 +166,6 @@ def _refused(text: str) -> SendResult:
         if any(part in text for part in parts):
             return Refused(reason, text)
     return Refused(Refusal.OTHER, text)
-
-
-def _network(text: str) -> SendResult:
-    if "entity too large" in text:
-        return Refused(Refusal.TOO_LARGE, text)
-    if "connecterror" in text or "connecttimeout" in text:
-        return Transient(text)
-    return Unknown(text)
 
 
 def _seconds(wish: int | timedelta) -> float:

@@ -2,7 +2,7 @@
 
 from bot.outbox.results import Gone, Migrated, Refusal, Refused, RetryAfter, SendResult, Transient
 
-GIVE_UP_AFTER = 200  # tries; more than fifteen hours at the longest wait
+GIVE_UP_AFTER = 200  # refusals that a person might lift; more than fifteen hours at the longest wait
 _FIRST_S = 2.0
 _LONGEST_S = 300.0
 
@@ -14,7 +14,13 @@ def try_again_s(attempts: int, result: SendResult) -> float | None:
             return seconds + 0.5  # Telegram counts in whole seconds
         case Migrated() | Gone():
             return 0.0  # the archive rewrote the chat's rows, or parked them
-        case Transient() | Refused(reason=Refusal.NO_RIGHTS | Refusal.OTHER) if attempts < GIVE_UP_AFTER:
-            return min(_FIRST_S * 2.0 ** min(attempts - 1, 20), _LONGEST_S)
+        case Transient():
+            return _longer_each_time(attempts)
+        case Refused(reason=Refusal.NO_RIGHTS | Refusal.OTHER) if attempts < GIVE_UP_AFTER:
+            return _longer_each_time(attempts)
         case _:
             return None
+
+
+def _longer_each_time(attempts: int) -> float:
+    return min(_FIRST_S * 2.0 ** min(attempts - 1, 20), _LONGEST_S)

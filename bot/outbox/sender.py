@@ -62,9 +62,9 @@ class Film:
 class Sender:
     """Sends and edits; knows nothing of tasks."""
 
-    def __init__(self, bot: ExtBot[None], *, local_mode: bool = False) -> None:
+    def __init__(self, bot: ExtBot[None], pacer: Pacer | None = None, *, local_mode: bool = False) -> None:
         """local_mode: the Bot API server shares this disk and takes files by path."""
-        self.pacer = Pacer()  # asked, and told of calls, by those who decide what goes next
+        self.pacer = pacer or Pacer()  # asked, and told of calls, by those who decide what goes next
         self._bot = bot
         self._local_mode = local_mode
 
@@ -85,14 +85,17 @@ class Sender:
     async def turn_into(self, chat_id: int, message_id: int, film: Film, caption: View) -> SendResult:
         """Make a text message the video; may be repeated freely."""
         with _opened(film, local_mode=self._local_mode) as media:
+            thumbnail = _thumbnail(film)
             return await self._attempt(
                 self._bot.edit_message_media(
-                    _input_media(film, media, caption),
+                    _input_media(film, media, caption, thumbnail),
                     chat_id=chat_id,
                     message_id=message_id,
                     reply_markup=keyboard(caption),
                     read_timeout=_MEDIA_ANSWER_S,
                     write_timeout=_MEDIA_UPLOAD_S,
+                    # Inside InputMedia python-telegram-bot uploads it only if the film is uploaded, too.
+                    api_kwargs={"thumbnail": thumbnail} if thumbnail else None,
                 ),
                 message_id,
             )
@@ -136,7 +139,9 @@ class Sender:
             }
             if not film.is_video:
                 return await self._attempt(self._bot.send_document(document=media, **target))
-            return await self._attempt(self._bot.send_video(video=media, **target, **_geometry(film)))
+            return await self._attempt(
+                self._bot.send_video(video=media, thumbnail=_thumbnail(film), **target, **_geometry(film))
+            )
 
     async def _attempt(self, call: Awaitable[Message | bool], message_id: int | None = None) -> SendResult:
         """message_id: of the message that an edit changes; a new message brings its own."""
@@ -170,15 +175,27 @@ def _geometry(film: Film) -> dict[str, Any]:
         "width": film.width,
         "height": film.height,
         "duration": None if film.duration_s is None else round(film.duration_s),
-        "thumbnail": None if film.thumbnail is None else film.thumbnail.read_bytes(),
         "supports_streaming": True,
     }
 
 
-def _input_media(film: Film, media: InputFile | str, caption: View) -> InputMediaVideo | InputMediaDocument:
+def _thumbnail(film: Film) -> InputFile | None:
+    if film.thumbnail is None:
+        return None
+    return InputFile(film.thumbnail.read_bytes(), filename="thumbnail.jpg", attach=True)
+
+
+def _input_media(
+    film: Film, media: InputFile | str, caption: View, thumbnail: InputFile | None
+) -> InputMediaVideo | InputMediaDocument:
     if not film.is_video:
         return InputMediaDocument(media, **caption_options(caption))
-    return InputMediaVideo(media, **caption_options(caption), **_geometry(film))
+    return InputMediaVideo(
+        media,
+        thumbnail=thumbnail.attach_uri if thumbnail else None,
+        **caption_options(caption),
+        **_geometry(film),
+    )
 
 
 @contextmanager

@@ -9,8 +9,8 @@ video sent as a message of its own, noted beforehand and never repeated blindly.
 import asyncio
 import contextlib
 import logging
-import time
 from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from weakref import WeakValueDictionary
 
@@ -26,9 +26,17 @@ from storage.store import Store
 
 log = logging.getLogger(__name__)
 
-_PATIENCE = 4  # tries before a video that can't be had is passed on as a link
+_PATIENCE = 8  # tries, in some four minutes, before a video that can't be had is passed on as a link
 _AT_ONCE = 8  # downloads and uploads
 _ACTION_S = 4.5  # a chat action lasts five seconds
+
+
+@dataclass(slots=True, weakref_slot=True)
+class _Turn:
+    """One chat uploads a task's film, the others send what Telegram has by then."""
+
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    file: StoredFile | None = None  # from an upload that the archive may not know of yet
 
 
 class Ladder:
@@ -47,7 +55,7 @@ class Ladder:
         self._larder = larder
         self._clock = clock
         self._places = asyncio.Semaphore(_AT_ONCE)
-        self._turns: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
+        self._turns: WeakValueDictionary[int, _Turn] = WeakValueDictionary()
 
     async def deliver(self, out: Outgoing) -> SendResult:
         """Bring the video of a task that succeeded; Unknown only if it may have arrived unseen."""
@@ -56,12 +64,14 @@ class Ladder:
         announced = await self._announce(out)
         if not isinstance(announced, Sent):
             return announced
-        # One chat uploads, the others send what Telegram has by then.
-        turn = self._turns.setdefault(out.task.id, asyncio.Lock())
-        async with turn, self._places, self._showing_progress(out):
+        turn = self._turns.setdefault(out.task.id, _Turn())
+        async with turn.lock, self._places, self._showing_progress(out):
             # The courier counted one call, the announcement.
-            self._sender.pacer.spend([out.watch.chat_id], time.monotonic())
-            return await self._bring(out, announced.message_id)
+            self._sender.pacer.spend([out.watch.chat_id])
+            result = await self._bring(out, announced.message_id, turn.file)
+            if isinstance(result, Sent) and result.file is not None:
+                turn.file = result.file
+            return result
 
     async def _announce(self, out: Outgoing) -> SendResult:
         """The line of text that notifies people; a crash before its id is on disk costs a second line."""
@@ -72,10 +82,11 @@ class Ladder:
             await self._store.note_message(out.delivery.id, result.message_id)
         return result
 
-    async def _bring(self, out: Outgoing, message_id: int) -> SendResult:
+    async def _bring(self, out: Outgoing, message_id: int, file: StoredFile | None) -> SendResult:
         known = await self._store.task(out.task.id)
-        if known is not None and known.file is not None:
-            result = await self._show(out, message_id, _kept(known.file))
+        file = file or (known.file if known else None)
+        if file is not None:
+            result = await self._show(out, message_id, _kept(file))
             if not isinstance(result, Refused):
                 return result
         media = out.task.snapshot.media if out.task.snapshot else None
@@ -124,10 +135,13 @@ class Ladder:
         )
 
     async def _tell(self, out: Outgoing, message_id: int, view: View) -> SendResult:
-        result = repeatable(await self._sender.edit(out.watch.chat_id, message_id, view))
-        if isinstance(result, Refused) and result.reason is Refusal.NO_MESSAGE:
-            return repeatable(await self._sender.send(place_of(out.watch), view))
-        return result
+        match result := repeatable(await self._sender.edit(out.watch.chat_id, message_id, view)):
+            case Refused(reason=Refusal.NO_MESSAGE):
+                return repeatable(await self._sender.send(place_of(out.watch), view))
+            case Refused(reason=Refusal.NO_TEXT):  # the video is there; only the answer had been lost
+                return Sent(message_id)
+            case _:
+                return result
 
     @contextlib.asynccontextmanager
     async def _showing_progress(self, out: Outgoing) -> AsyncIterator[None]:
@@ -137,6 +151,7 @@ class Ladder:
 
         async def show() -> None:
             while True:
+                self._sender.pacer.spend([out.watch.chat_id])
                 await self._sender.uploading(place_of(out.watch))
                 await asyncio.sleep(_ACTION_S)
 

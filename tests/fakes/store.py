@@ -21,9 +21,17 @@ class BrittleStore(SqliteStore):
         self._fail_if_broken()
         return await super().claim_due(quota, at=at, lease_s=lease_s, ahead_s=ahead_s)
 
-    async def next_due(self, providers: Sequence[str], *, at: datetime) -> datetime | None:
+    async def take_touched(self) -> list[Task]:
         self._fail_if_broken()
-        return await super().next_due(providers, at=at)
+        return await super().take_touched()
+
+    async def renew_tasks(self, tasks: Sequence[Task], *, at: datetime, lease_s: float) -> set[int]:
+        self._fail_if_broken()
+        return await super().renew_tasks(tasks, at=at, lease_s=lease_s)
+
+    async def check(self) -> None:
+        self._fail_if_broken()
+        await super().check()
 
     async def apply(self, task: Task, events: Sequence[TaskEvent]) -> bool:
         self._fail_if_broken()

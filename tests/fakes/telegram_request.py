@@ -14,12 +14,13 @@ BOT = {"id": 99, "is_bot": True, "first_name": "Reelwatch", "username": "reelwat
 
 @dataclass(eq=False)
 class RecordingRequest(BaseRequest):
-    """Answers getMe and sendMessage as Telegram does, or refuses; anything else fails the test.
+    """Answers getMe, sendMessage and answerCallbackQuery as Telegram does; anything else fails the test.
 
-    refuse: given sendMessage's parameters, says the error to answer with: HTTP status and description.
+    refuse: given the parameters of the latter two, says the error to answer: HTTP status and description.
     """
 
     sent: list[Parameters] = field(default_factory=list)  # the parameters of each sendMessage
+    bubbles: list[Parameters] = field(default_factory=list)  # of each answerCallbackQuery
     unexpected: list[str] = field(default_factory=list)  # methods that nothing here should call
     refuse: Callable[[Parameters], tuple[int, str] | None] = lambda _: None
 
@@ -41,19 +42,25 @@ class RecordingRequest(BaseRequest):
             case "getMe":
                 return _ok(BOT)
             case "sendMessage":
-                return self._send(parameters)
+                self.sent.append(parameters)
+                return self._refusal(parameters) or _ok(self._message(parameters))
+            case "answerCallbackQuery":
+                self.bubbles.append(parameters)
+                return self._refusal(parameters) or _ok(True)
             case name:
                 self.unexpected.append(name)
                 return 404, json.dumps({"ok": False, "description": "Not Found"}).encode()
 
-    def _send(self, parameters: Parameters) -> tuple[int, bytes]:
-        self.sent.append(parameters)
+    def _refusal(self, parameters: Parameters) -> tuple[int, bytes] | None:
         refusal = self.refuse(parameters)
-        if refusal is not None:
-            code, description = refusal
-            return code, json.dumps({"ok": False, "error_code": code, "description": description}).encode()
+        if refusal is None:
+            return None
+        code, description = refusal
+        return code, json.dumps({"ok": False, "error_code": code, "description": description}).encode()
+
+    def _message(self, parameters: Parameters) -> Parameters:
         chat = {"id": parameters["chat_id"], "type": "private"}
-        return _ok({"message_id": 1000 + len(self.sent), "date": 1, "chat": chat, "text": parameters["text"]})
+        return {"message_id": 1000 + len(self.sent), "date": 1, "chat": chat, "text": parameters["text"]}
 
 
 def _ok(result: Any) -> tuple[int, bytes]:

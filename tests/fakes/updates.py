@@ -60,6 +60,17 @@ def captioned(user_id: int, caption: str) -> Json:
     return message | {"caption": message.pop("text"), "caption_entities": entities, "photo": photo}
 
 
+def press(chat: Json, user_id: int, data: str, *, language: str = "en") -> Json:
+    """A callback_query update: somebody pressed a button under a message of the bot."""
+    return {
+        "id": "4000000000001",
+        "from": person(user_id, language),
+        "message": {"message_id": 8, "date": 1, "chat": chat, "text": "A card"},
+        "chat_instance": "1",
+        "data": data,
+    }
+
+
 def membership(chat: Json, user_id: int, *, before: str, after: Json, language: str = "en") -> Json:
     """A my_chat_member update: user_id changed what the bot is in a chat."""
     bot = {"id": 99, "is_bot": True, "first_name": "Reelwatch", "username": "reelwatch_bot"}

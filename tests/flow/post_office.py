@@ -3,10 +3,10 @@
 import asyncio
 import contextlib
 import itertools
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import Self
 
 import httpx
 from telegram.ext import ExtBot
@@ -18,6 +18,7 @@ from bot.outbox.download import Downloader
 from bot.outbox.larder import UPLOAD_LIMIT, Larder
 from bot.outbox.pacing import Pacer
 from bot.outbox.sender import Sender
+from bot.outbox.texts import Texts
 from bot.outbox.video import Ladder
 from bot.providers import catalog as providers
 from bot.providers.catalog import Catalog, ProviderConfig
@@ -25,15 +26,14 @@ from bot.sandbox.gateway import FakeGateway
 from bot.sandbox.gateway.tasks import KINDS, GatewayTask
 from bot.sandbox.telegram import FakeTelegram
 from bot.sandbox.telegram.chats import Message
+from bot.sandbox.telegram.server import Request
 from bot.telemetry import Telemetry
-from bot.watching.cadence import Cadence
-from bot.watching.refresh import Refresher
+from bot.watching import changes
+from bot.watching.estimate import Estimates
 from storage.factory import open_store
 from storage.models import DeliveryState, TaskRef, WatchedTask, WatchRequest
 from storage.store import Store
 from tests.fakes.clock import FrozenClock, SteadyClock
-
-T = TypeVar("T")
 
 ANNA = 1001
 BEN = 1002
@@ -100,18 +100,15 @@ class PostOffice:
         downloader = await self._stack.enter_async_context(
             Downloader(allow_private=True, sleep=self.clock.sleep)
         )
-        bot: ExtBot[None] = await self._stack.enter_async_context(
-            ExtBot(
-                self.telegram.token,
-                base_url=f"{self.telegram.url}/bot",
-                request=HTTPXRequest(httpx_kwargs={"verify": False}),
-            )
-        )
+        request = HTTPXRequest(httpx_kwargs={"verify": False})  # loading certificates takes its time
+        bot = ExtBot(self.telegram.token, base_url=f"{self.telegram.url}/bot", request=request)
+        await bot.initialize()
+        self._stack.push_async_callback(bot.shutdown)
         sender = Sender(bot, Pacer(clock=self.steady))
         larder = Larder(self.downloads, downloader, self.catalog, limit=self.upload_limit)
         self.courier = Courier(
             self.store,
-            sender,
+            Texts(sender, Estimates(), clock=self.clock),
             Ladder(self.store, sender, larder, clock=self.clock),
             bell=self._bell,
             clock=self.clock,
@@ -134,11 +131,8 @@ class PostOffice:
         await self.start()
 
     async def idle(self) -> None:
-        """Wait until all that can be carried now is carried."""
-        self._bell.set()
-        async with asyncio.timeout(_PATIENCE_S):
-            while await self._is_busy():
-                await asyncio.sleep(0.005)
+        """Wait until all that is due is carried; flood control takes no time."""
+        await self._until(self._is_idle)
 
     async def move(self, seconds: float) -> None:
         """Let time pass, and all be carried that can be carried then."""
@@ -146,15 +140,28 @@ class PostOffice:
         self.steady.move(seconds)
         await self.idle()
 
-    async def until(self, condition: Callable[[], T]) -> T:
-        """The first true value of a condition on the chats or on what was asked of Telegram."""
-        return await self.telegram.wait_for(condition, timeout_s=_PATIENCE_S)
+    async def until(self, condition: Callable[[], object]) -> None:
+        """Wait for a condition on the chats or on what was asked of Telegram, in the midst of the work."""
 
-    async def _is_busy(self) -> bool:
-        if (await self.store.stats()).deliveries.get(DeliveryState.SENDING):
-            return True
+        async def is_met() -> bool:
+            return bool(condition())
+
+        await self._until(is_met)
+
+    async def _until(self, is_met: Callable[[], Awaitable[bool]]) -> None:
+        async with asyncio.timeout(_PATIENCE_S):
+            while True:
+                self.steady.move(1.0)
+                self._bell.set()
+                if await is_met():
+                    return
+                await asyncio.sleep(0.005)
+
+    async def _is_idle(self) -> bool:
+        before = await self.deliveries()
         due = await self.store.next_delivery_at()
-        return due is not None and due <= self.clock()
+        is_due = due is not None and due <= self.clock()
+        return not is_due and before[DeliveryState.SENDING] == 0 and before == await self.deliveries()
 
     # people
 
@@ -165,13 +172,12 @@ class PostOffice:
     async def watch(self, task: GatewayTask, chat: int = ANNA, *, thread: int | None = None) -> WatchedTask:
         """Somebody asks for a task; it is not looked at yet."""
         user = None if chat == CHANNEL else ANNA
+        words = f"/watch {task.kind} {task.task_id}"
         request = WatchRequest(
             ref=TaskRef(provider=task.kind, external_id=task.task_id),
             chat_id=chat,
             thread_id=thread,
-            message_id=self.telegram.say(
-                chat, f"/watch {task.kind} {task.task_id}", user=user, thread=thread
-            ),
+            message_id=self.telegram.say(chat, words, user=user, thread=thread),
             user_id=user,
             language="en",
         )
@@ -180,13 +186,15 @@ class PostOffice:
         return watched
 
     async def look(self) -> None:
-        """The clock looks at everything."""
-        refresher = Refresher(self.store, Cadence(), clock=self.clock, ring=self._bell.set)
+        """The clock looks at everything once."""
         quota = dict.fromkeys(self.catalog.names, 100)
         for task in await self.store.claim_due(quota, at=self.clock(), lease_s=LEASE_S):
             provider = self.catalog.get(task.ref.provider)
             assert provider is not None
-            await refresher.look(task, provider)
+            snapshot = await provider.fetch(task.ref.external_id)
+            change = changes.seen(task, snapshot, at=self.clock())
+            await self.store.apply(change.task, change.events)
+        self._bell.set()
 
     async def ask(self, task: GatewayTask, chat: int = ANNA, *, thread: int | None = None) -> None:
         """Somebody asks for a task, gets the card, and the clock sees how it ended."""
@@ -219,15 +227,10 @@ class PostOffice:
         [_, result] = self.heard(chat)
         return result
 
-    def asked(self, *methods: str) -> list[str]:
-        """Which of these methods the bot has called, in order; all but chat actions, if none is named."""
-        return [
-            request.method
-            for request in self.telegram.requests
-            if request.method in methods
-            or (not methods and request.method not in {"getMe", "sendChatAction"})
-        ]
+    def calls(self, *methods: str) -> list[Request]:
+        """What the bot has asked of Telegram by these methods, in order."""
+        return [request for request in self.telegram.requests if request.method in methods]
 
-    async def state_of_results(self) -> dict[str, int]:
-        """How many deliveries stand where."""
-        return dict((await self.store.stats()).deliveries)
+    async def deliveries(self) -> dict[str, int]:
+        """How many stand where."""
+        return (await self.store.stats()).deliveries

@@ -1,0 +1,187 @@
+"""By which rung of the ladder a video comes when the first one breaks."""
+
+import asyncio
+
+from bot.sandbox.faults import Fault, held, html_answer
+from bot.sandbox.film import make_film, with_free_box
+from bot.sandbox.telegram.refusals import refusal
+from storage.models import DeliveryState
+from tests.flow.post_office import GROUP, PostOffice
+
+
+async def test_a_film_that_telegram_does_not_play_comes_as_a_file_with_a_word_why(office: PostOffice):
+    film = make_film(codec="libx265")
+
+    await office.deliver(office.task(film=film))
+
+    document = office.result().document
+    assert document
+    assert document.file.content == film
+    assert document.file.name == "task_1.mp4"
+    assert "hevc" in office.result().words
+
+
+async def test_an_index_at_the_end_is_moved_to_the_front(office: PostOffice):
+    await office.deliver(office.task(film=make_film(index_first=False)))
+
+    video = office.result().video
+    assert video
+    assert video.file.content.index(b"moov") < video.file.content.index(b"mdat")
+
+
+async def test_what_telegram_refuses_as_a_video_comes_as_a_file(office: PostOffice):
+    bad = refusal(400, "Bad Request: VIDEO_FILE_INVALID")
+    office.telegram.fail("editMessageMedia", bad)
+
+    await office.deliver(office.task())
+
+    assert office.result().document
+
+
+async def test_a_chat_that_forbids_videos_gets_a_file(office: PostOffice):
+    office.telegram.forbid(GROUP, "videos")
+
+    await office.deliver(office.task(), GROUP)
+
+    assert office.result(GROUP).document
+
+
+async def test_a_chat_that_forbids_files_too_gets_the_link(office: PostOffice):
+    office.telegram.forbid(GROUP, "videos", "documents")
+    task = office.task()
+
+    await office.deliver(task, GROUP)
+
+    assert office.gateway.link(task) in office.result(GROUP).words
+    assert "Telegram does not take it here" in office.result(GROUP).words
+    assert "works until" in office.result(GROUP).words
+    assert len(office.result(GROUP).history) == 1
+
+
+async def test_what_telegram_s_server_finds_too_large_comes_as_a_link(office: PostOffice):
+    office.telegram.fail("editMessageMedia", refusal(413, "Request Entity Too Large"), times=None)
+    task = office.task()
+
+    await office.deliver(task)
+
+    assert office.gateway.link(task) in office.result().words
+
+
+async def test_a_film_beyond_the_limit_is_not_fetched_whole_and_comes_as_a_link(office: PostOffice):
+    task = office.task(film=with_free_box(make_film(), bytes(50_000_000)))
+
+    await office.deliver(task)
+
+    assert "larger than Telegram lets a bot send" in office.result().words
+    assert office.gateway.link(task) in office.result().words
+    assert not list(office.downloads.iterdir())
+
+
+async def test_a_film_just_below_the_limit_comes_as_a_video(office: PostOffice):
+    task = office.task(film=with_free_box(make_film(), bytes(49_000_000)))
+
+    await office.deliver(task)
+
+    video = office.result().video
+    assert video
+    assert video.file.size == len(task.served.content)
+    assert (video.width, video.height, video.duration_s) == (320, 180, 2)
+
+
+async def test_a_page_named_like_a_video_is_passed_on_as_a_link(office: PostOffice):
+    task = office.task(film=b"<!DOCTYPE html><html><body>Sign in, please</body></html>")
+
+    await office.deliver(task)
+
+    assert "not a video" in office.result().words
+    assert task.served.downloads == 1
+
+
+async def test_telegram_fetches_what_the_bot_cannot(office: PostOffice):
+    task = office.task()
+    office.gateway.fail(
+        "files",
+        Fault(status=403),
+        times=None,
+        when=lambda request: request.headers.get("Accept-Encoding") == "identity",
+    )
+
+    await office.deliver(task)
+
+    video = office.result().video
+    assert video
+    assert video.file.by_url
+
+
+async def test_a_dead_link_is_replaced_by_a_fresh_one(office: PostOffice):
+    task = office.task()
+    await office.watch(task)
+    await office.idle()
+    gate = asyncio.Event()
+    office.telegram.fail("sendMessage", held(gate))
+    await office.look()
+    task.added_at -= 60  # links are signed anew, and the old signature is worth nothing
+    gate.set()
+    await office.idle()
+
+    assert office.result().video
+    assert office.gateway.looks(task.task_id) == 2
+
+
+async def test_a_link_that_died_for_good_is_told_as_dead(office: PostOffice):
+    task = office.task()
+    office.gateway.fail("files", Fault(status=404), times=None)
+
+    await office.deliver(task)
+
+    assert "has died" in office.result().words
+    assert task.served.downloads == 0
+
+
+async def test_a_storage_that_is_away_is_asked_for_minutes(office: PostOffice):
+    task = office.task()
+    office.gateway.fail("files", html_answer(503), times=None)
+    await office.deliver(task)
+    for _ in range(4):
+        await office.move(60)
+    assert "on its way" in office.result().words
+
+    office.gateway.all_is_well()
+    await office.move(300)
+
+    assert office.result().video
+
+
+async def test_a_storage_that_stays_away_leaves_the_link(office: PostOffice):
+    task = office.task()
+    office.gateway.fail("files", html_answer(503), times=None)
+    await office.deliver(task)
+    for _ in range(8):
+        await office.move(300)
+
+    assert "could not be downloaded" in office.result().words
+    assert office.gateway.link(task) in office.result().words
+    assert (await office.deliveries())[DeliveryState.PENDING] == 0
+
+
+async def test_a_file_that_only_the_key_opens_comes_with_the_key_s_help(office: PostOffice):
+    task = office.task("videos")
+    task.has_link = False
+
+    await office.deliver(task)
+
+    assert office.result().video
+    [content] = [request for request in office.gateway.requests if request.route == "content"]
+    assert content.headers["Authorization"] == f"Bearer {office.gateway.key}"
+
+
+async def test_a_download_cut_off_in_the_middle_costs_nothing(office: PostOffice):
+    task = office.task()
+    task.served.cut_after = len(task.served.content) // 2 + 1
+
+    await office.deliver(task)
+
+    video = office.result().video
+    assert video
+    assert video.file.content == task.served.content
+    assert task.served.downloads == 2

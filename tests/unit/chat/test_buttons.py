@@ -1,0 +1,106 @@
+import pytest
+
+from storage.models import DeliveryKind, DeliveryState, TaskStatus, WatchedTask
+from storage.sqlite.store import SqliteStore
+from tests.contract.store.driver import Driver
+from tests.fakes import updates
+from tests.unit.chat.world import (
+    ANN,
+    BORIS,
+    EVE,
+    FOREIGN_GROUP,
+    GROUP,
+    NOW,
+    BrokenService,
+    NamedProvider,
+    World,
+)
+
+PRIVATE = {"id": ANN, "type": "private", "first_name": "Ann"}
+FILMS = {"id": GROUP, "type": "supergroup", "title": "Films"}
+
+
+@pytest.fixture
+def driver(store: SqliteStore) -> Driver:
+    driver = Driver(store)
+    driver.now = NOW
+    return driver
+
+
+async def doubtful(driver: Driver, chat_id: int = ANN) -> WatchedTask:
+    """A watch whose result may or may not have arrived."""
+    watched = await driver.watch(chat_id=chat_id)
+    await driver.look(watched.task.id, TaskStatus.SUCCEEDED)
+    await driver.settle(await driver.claim_one(DeliveryKind.RESULT), DeliveryState.UNKNOWN)
+    return watched
+
+
+async def press(
+    world: World, data: str, chat: updates.Json = PRIVATE, user_id: int = ANN, **asked: str
+) -> str:
+    """What the bubble says."""
+    assert await world.tell(updates.press(chat, user_id, data, **asked), kind="callback_query") == []
+    return str(world.request.bubbles[-1]["text"])
+
+
+async def results(driver: Driver) -> int:
+    """How many results wait to be carried."""
+    return sum(one.delivery.kind is DeliveryKind.RESULT for one in await driver.claim())
+
+
+async def test_send_again_has_the_result_on_its_way_once(world: World, driver: Driver):
+    watched = await doubtful(driver)
+
+    assert await press(world, f"again:{watched.watch.id}") == "On its way again."
+    assert await press(world, f"again:{watched.watch.id}") == "There is nothing to send again."
+    assert await results(driver) == 1
+    assert world.request.bubbles[0]["callback_query_id"] == "4000000000001"
+
+
+async def test_a_bubble_speaks_the_language_of_whoever_presses(world: World, driver: Driver):
+    watched = await doubtful(driver)
+
+    assert await press(world, f"again:{watched.watch.id}", language="zh-hans") == "正在重新发送。"
+
+
+async def test_anybody_in_a_chat_that_is_let_in_may_press(world: World, driver: Driver):
+    watched = await doubtful(driver, GROUP)
+
+    assert await press(world, f"again:{watched.watch.id}", FILMS, EVE) == "On its way again."
+
+
+async def test_a_button_works_only_in_the_chat_that_owns_the_watch(world: World, driver: Driver):
+    watched = await doubtful(driver, GROUP)
+
+    assert await press(world, f"again:{watched.watch.id}") == "There is nothing to send again."
+    assert await results(driver) == 0
+
+
+async def test_a_stranger_in_a_chat_that_is_not_let_in_gets_nothing(world: World, driver: Driver):
+    watched = await doubtful(driver, FOREIGN_GROUP)
+    chat = FILMS | {"id": FOREIGN_GROUP}
+
+    assert await press(world, f"again:{watched.watch.id}", chat, EVE) == "There is nothing to send again."
+    assert await press(world, f"again:{watched.watch.id}", chat, BORIS) == "On its way again."
+
+
+@pytest.mark.parametrize("data", ["again:1", "again:x", "again:9223372036854775808", "no button of ours"])
+async def test_a_button_that_names_nothing_is_answered_all_the_same(world: World, data: str):
+    assert await press(world, data) == "There is nothing to send again."
+
+
+async def test_a_press_that_is_too_old_for_an_answer_is_carried_out(world: World, driver: Driver):
+    watched = await doubtful(driver)
+    world.request.refuse = lambda _: (400, "Bad Request: query is too old and query ID is invalid")
+
+    await press(world, f"again:{watched.watch.id}")
+
+    assert await results(driver) == 1
+
+
+async def test_a_press_while_the_archive_is_away_is_apologised_for(worlds, caplog):
+    world = await worlds.make(NamedProvider("wan", "alibailian"), service=BrokenService())
+
+    [apology] = await world.tell(updates.press(PRIVATE, ANN, "again:1"), kind="callback_query")
+
+    assert "archive" in apology

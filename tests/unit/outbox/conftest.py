@@ -1,0 +1,55 @@
+"""The sender at a make-believe Telegram that has a chat of each kind, and a host for files."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from telegram.ext import ExtBot
+from telegram.request import HTTPXRequest
+
+from bot.outbox.sender import Sender
+from bot.sandbox.film import make_film
+from bot.sandbox.telegram import FakeTelegram
+from tests.unit.outbox.files import Files
+from tests.unit.outbox.places import ANNA, CHANNEL, FORUM, GROUP
+
+
+@pytest.fixture
+async def telegram() -> AsyncIterator[FakeTelegram]:
+    server = FakeTelegram()
+    server.private_chat(ANNA)
+    server.group(GROUP)
+    server.forum(FORUM)
+    server.channel(CHANNEL)
+    await server.start()
+    yield server
+    await server.stop()
+
+
+@pytest.fixture
+async def bot(telegram: FakeTelegram) -> AsyncIterator[ExtBot[None]]:
+    request = HTTPXRequest(httpx_kwargs={"verify": False})  # loading certificates takes its time
+    async with ExtBot(telegram.token, base_url=f"{telegram.url}/bot", request=request) as connected:
+        yield connected
+
+
+@pytest.fixture
+def sender(bot: ExtBot[None]) -> Sender:
+    return Sender(bot)
+
+
+@pytest.fixture
+def film(tmp_path: Path) -> Path:
+    """A film on disk."""
+    path = tmp_path / "film.mp4"
+    path.write_bytes(make_film())
+    return path
+
+
+@pytest.fixture
+async def files() -> AsyncIterator[Files]:
+    """A host that can be reached at two ports, which are two hosts for all that a client can see."""
+    server = Files(ports=2)
+    await server.start()
+    yield server
+    await server.stop()

@@ -1,0 +1,36 @@
+"""A host for files that answers as a test tells it to."""
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from aiohttp import web
+
+from bot.sandbox.loopback import LoopbackServer
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Files(LoopbackServer):
+    """Hands every request to `answer`, and notes it."""
+
+    def __init__(self, *, ports: int = 1) -> None:
+        super().__init__(ports=ports)
+        self.answer: Handler = self._nothing
+        self.requests: list[web.Request] = []
+
+    def routes(self) -> list[web.RouteDef]:
+        return [web.get("/{path:.*}", self._note)]
+
+    def says(self, body: bytes = b"", *, status: int = 200, headers: Mapping[str, str] | None = None) -> None:
+        """From now on this is the answer."""
+
+        async def answer(_: web.Request) -> web.StreamResponse:
+            return web.Response(status=status, body=body, headers=headers)
+
+        self.answer = answer
+
+    async def _note(self, request: web.Request) -> web.StreamResponse:
+        self.requests.append(request)
+        return await self.answer(request)
+
+    async def _nothing(self, request: web.Request) -> web.StreamResponse:
+        raise AssertionError(f"nobody said what to answer to {request.path}")

@@ -1,0 +1,321 @@
+"""What becomes of deliveries, and in which order they are carried."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from telegram.ext import ExtBot
+
+from bot.outbox.courier import LEASE_S
+from bot.outbox.results import (
+    Gone,
+    Migrated,
+    Refusal,
+    Refused,
+    RetryAfter,
+    SendResult,
+    Sent,
+    Transient,
+    Unknown,
+)
+from bot.outbox.retry import GIVE_UP_AFTER
+from bot.sandbox.telegram import FakeTelegram
+from storage.models import (
+    DeliveryKind,
+    DeliveryState,
+    StoredFile,
+    TaskStatus,
+    WatchState,
+)
+from tests.unit.outbox.places import ANNA, CHANNEL, GROUP
+from tests.unit.outbox.round import BrittleStore, Round
+
+RESULT = DeliveryKind.RESULT
+
+
+@pytest.fixture
+async def round_(tmp_path: Path, telegram: FakeTelegram, bot: ExtBot[None]) -> AsyncIterator[Round]:
+    """Not begun yet."""
+    store = await BrittleStore.open(tmp_path / "reelwatch.db")
+    yield Round(store, bot)
+    await store.close()
+
+
+@contextlib.asynccontextmanager
+async def begun(round_: Round) -> AsyncIterator[None]:
+    running = asyncio.create_task(round_.courier.run())
+    try:
+        yield
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        await round_.courier.drain(0)
+
+
+@pytest.mark.parametrize(
+    ("result", "state"),
+    [
+        (Sent(5), DeliveryState.SENT),
+        (Unknown("lost"), DeliveryState.UNKNOWN),
+        (Refused(Refusal.TOO_LARGE, "too large"), DeliveryState.DEAD),
+    ],
+)
+async def test_what_is_over_finishes_the_watch(round_: Round, result: SendResult, state: DeliveryState):
+    await round_.ended(ANNA, result)
+
+    async with begun(round_):
+        await round_.until_settled(2)
+
+    (found,) = await round_.store.watches_of(ANNA, "t1")
+    assert (found.watch.state, found.watch.result) == (WatchState.FINISHED, state)
+
+
+async def test_what_telegram_keeps_is_noted_with_the_task(round_: Round):
+    file = StoredFile(file_id="BAAC", is_video=True)
+    await round_.ended(ANNA, Sent(5, file))
+
+    async with begun(round_):
+        await round_.until_settled(2)
+
+    (found,) = await round_.store.watches_of(ANNA, "t1")
+    assert found.task.file == file
+
+
+@pytest.mark.parametrize(
+    ("result", "wait_s"),
+    [(Transient("away"), 2.0), (RetryAfter(30), 30.5), (Refused(Refusal.NO_RIGHTS, "no"), 2.0)],
+)
+async def test_what_may_yet_arrive_waits_and_then_does(round_: Round, result: SendResult, wait_s: float):
+    await round_.ended(ANNA, result, Sent(5))
+
+    async with begun(round_):
+        await round_.until_settled(2)
+        assert await round_.store.next_delivery_at() == round_.driver.later(wait_s)
+
+        round_.driver.wait(wait_s)
+        round_.steady.move(wait_s)
+        round_.bell.set()
+        await round_.until_settled(3)
+
+    assert await round_.states() == {DeliveryState.SENT: 3}
+
+
+async def test_a_flood_stops_the_chat_that_it_names_and_no_other(round_: Round):
+    other = await round_.watching(GROUP, "t2")
+    await round_.ended(ANNA, RetryAfter(30))
+    async with begun(round_):
+        await round_.until_settled(2)
+        round_.driver.wait(40)  # by the archive's clock it might be tried again
+        await round_.driver.look(other, TaskStatus.SUCCEEDED)
+        round_.ladder.results[GROUP] = [Sent(5)]
+        round_.bell.set()
+        await round_.until_state(WatchState.FINISHED, GROUP, "t2")
+
+    assert round_.ladder.begun == [ANNA, GROUP]
+    assert round_.pacer.closed(for_edits=False) == [ANNA]
+
+
+async def test_what_is_refused_for_hours_is_given_up_and_offered_anew(round_: Round, telegram: FakeTelegram):
+    await round_.ended(ANNA, Refused(Refusal.OTHER, "no idea"))
+    for _ in range(GIVE_UP_AFTER - 1):
+        for out in await round_.driver.claim():
+            await round_.driver.settle(out, DeliveryState.PENDING, message_id=1)
+
+    round_.store.settled = 0
+    async with begun(round_):
+        await round_.until_settled(3)
+
+    (found,) = await round_.store.watches_of(ANNA, "t1")
+    assert found.watch.result is DeliveryState.DEAD
+    assert "could not be sent here" in telegram.messages(ANNA)[-1].words
+    assert telegram.messages(ANNA)[-1].buttons
+
+
+async def test_a_lost_chat_is_parked_and_taken_up_when_it_comes_back(round_: Round):
+    await round_.ended(GROUP, Gone("bot was kicked"), Sent(5))
+
+    async with begun(round_):
+        await round_.until_state(WatchState.PARKED, GROUP)
+        chat = await round_.store.chat(GROUP)
+        assert chat is not None
+        assert chat.disabled_reason == "bot was kicked"
+
+        await round_.store.chat_found(GROUP, at=round_.driver.now)
+        round_.bell.set()
+        await round_.until_state(WatchState.FINISHED, GROUP)
+
+
+async def test_a_group_that_moved_gets_its_results_where_it_is_now(round_: Round, telegram: FakeTelegram):
+    telegram.migrate(GROUP, -1009)
+    round_.ladder.results[-1009] = [Sent(5)]
+    await round_.ended(GROUP, Migrated(-1009))
+
+    async with begun(round_):
+        await round_.until_state(WatchState.FINISHED, -1009)
+        await round_.until_settled(2)
+
+    assert await round_.store.watches_of(GROUP, "t1") == []
+    assert round_.ladder.begun == [GROUP, -1009]
+    assert [message.from_bot for message in telegram.messages(-1009)] == [False, True]
+
+
+# the order of things
+
+
+async def test_a_result_goes_before_an_older_edit(round_: Round, telegram: FakeTelegram):
+    slow, quick = await round_.watching(GROUP, "slow"), await round_.watching(ANNA, "quick")
+    await round_.driver.look(slow, TaskStatus.RUNNING)
+    round_.driver.wait(1)
+    await round_.driver.look(quick, TaskStatus.SUCCEEDED)
+    round_.ladder.results[ANNA] = [Sent(5)]
+    round_.pacer.spend([CHANNEL] * 4)  # Telegram as a whole bears one call more at present
+
+    async with begun(round_):
+        await round_.until_settled(1)
+        assert round_.ladder.begun == [ANNA]
+        assert telegram.requests[1:] == []
+
+        round_.steady.move(10)
+        round_.bell.set()
+        await round_.until_settled(3)
+
+
+async def test_edits_leave_a_group_s_last_calls_to_its_results(round_: Round, telegram: FakeTelegram):
+    await round_.ended(GROUP, Sent(5))
+    round_.pacer.spend([GROUP] * 6)
+    round_.steady.move(1)
+
+    async with begun(round_):
+        await round_.until_settled(1)
+        assert round_.ladder.begun == [GROUP]
+        assert telegram.requests[1:] == []
+
+        round_.steady.move(30)
+        round_.bell.set()
+        await round_.until_settled(2)
+
+
+async def test_it_does_not_ask_again_and_again_while_a_chat_is_closed(round_: Round):
+    round_.pacer.stop(ANNA, 60)
+    await round_.ended(ANNA, Sent(5))
+
+    async with begun(round_):
+        await round_.until_claimed()
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.3):
+                await round_.until_claimed(5)
+
+
+# trouble
+
+
+async def test_a_full_disk_is_said_once_and_survived(round_: Round, caplog: pytest.LogCaptureFixture):
+    caplog.set_level(logging.INFO, logger="bot.outbox")
+    await round_.ended(ANNA, Sent(5))
+    round_.store.is_full = True
+
+    async with begun(round_):
+        for turn in range(1, 4):
+            round_.bell.set()
+            await round_.until_claimed(turn)
+        assert round_.telemetry.troubles == {"courier": "The disk is full."}
+
+        round_.store.is_full = False
+        round_.bell.set()
+        await round_.until_settled(2)
+
+    said = [record.message for record in caplog.records if "courier" in record.message]
+    assert said == ["The courier stands still: The disk is full.", "The courier goes on."]
+    assert round_.telemetry.troubles == {}
+
+
+async def test_what_could_not_be_written_down_is_carried_again_after_its_lease(
+    round_: Round, caplog: pytest.LogCaptureFixture
+):
+    await round_.ended(ANNA, Sent(5))
+    round_.ladder.gate.clear()
+
+    async with begun(round_):
+        await round_.until_begun()
+        round_.store.is_full = True
+        round_.ladder.gate.set()
+        await round_.until_unwritten()
+        round_.store.is_full = False
+        round_.driver.wait(LEASE_S)
+        round_.bell.set()
+        await round_.until_state(WatchState.FINISHED, ANNA)
+
+    assert round_.ladder.begun == [ANNA, ANNA]
+    assert [record for record in caplog.records if record.exc_info] == []
+
+
+async def test_an_accident_with_one_delivery_does_not_stop_the_others(
+    round_: Round, caplog: pytest.LogCaptureFixture
+):
+    other = await round_.watching(GROUP, "t2")
+    await round_.ended(ANNA, RuntimeError("surprise"), Sent(5))
+    await round_.driver.look(other, TaskStatus.SUCCEEDED)
+    round_.ladder.results[GROUP] = [Sent(5)]
+
+    async with begun(round_):
+        await round_.until_state(WatchState.FINISHED, GROUP, "t2")
+        assert await round_.state(ANNA) is WatchState.ACTIVE
+        round_.driver.wait(LEASE_S)
+        round_.bell.set()
+        await round_.until_state(WatchState.FINISHED, ANNA)
+
+    [accident] = [record for record in caplog.records if record.exc_info]
+    assert "failed" in accident.message
+
+
+async def test_what_takes_long_is_nobody_else_s_meanwhile(round_: Round):
+    await round_.ended(ANNA, Sent(5))
+    round_.ladder.gate.clear()
+
+    async with begun(round_):
+        await round_.until_begun()
+        for _ in range(3):
+            round_.driver.wait(LEASE_S - 1)
+            before = round_.store.claims
+            round_.bell.set()
+            await round_.until_claimed(before + 1)
+        round_.ladder.gate.set()
+        await round_.until_state(WatchState.FINISHED, ANNA)
+
+    assert round_.ladder.begun == [ANNA]
+
+
+# the end
+
+
+async def test_at_the_end_what_is_in_hand_is_finished(round_: Round):
+    await round_.ended(ANNA, Sent(5))
+    round_.ladder.gate.clear()
+    running = asyncio.create_task(round_.courier.run())
+    await round_.until_begun()
+    running.cancel()
+    draining = asyncio.create_task(round_.courier.drain(10))
+    await asyncio.sleep(0)
+
+    round_.ladder.gate.set()
+    await draining
+
+    assert await round_.state(ANNA) is WatchState.FINISHED
+
+
+async def test_at_the_end_what_takes_too_long_is_cut_off_and_left_to_the_next_courier(round_: Round):
+    await round_.ended(ANNA, Sent(5))
+    round_.ladder.gate.clear()
+    running = asyncio.create_task(round_.courier.run())
+    await round_.until_begun()
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+    await round_.courier.drain(0.01)
+
+    assert await round_.state(ANNA) is WatchState.ACTIVE
+    round_.driver.wait(LEASE_S)
+    assert (await round_.driver.claim_one(RESULT)).delivery.attempts == 2

@@ -1,0 +1,333 @@
+"""Fetching videos over real connections."""
+
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from bot.outbox.download import Download, Downloader, DownloadError, Fault
+from bot.providers.base import MediaSource
+from tests.fakes.clock import FrozenClock
+from tests.unit.outbox.files import Files
+
+FILM = b"\x00\x00\x00\x18ftypisom" + bytes(range(256)) * 4000
+LIMIT = 2_000_000
+KEY = {"Authorization": "Bearer sk-a-key"}
+
+
+@pytest.fixture
+async def downloader(clock: FrozenClock) -> AsyncIterator[Downloader]:
+    async with Downloader(allow_private=True, sleep=clock.sleep) as opened:
+        yield opened
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Path:
+    return tmp_path / "films" / "task-1-"
+
+
+@pytest.fixture(autouse=True)
+def _prepared(files: Files, target: Path) -> None:
+    files.says(FILM)
+    target.parent.mkdir()
+
+
+async def fetched(
+    downloader: Downloader, link: str, target: Path, *, headers: dict[str, str] | None = None
+) -> Download:
+    return await downloader.fetch(MediaSource(url=link, headers=headers), target, limit=LIMIT)
+
+
+async def fault_of(downloader: Downloader, link: str, target: Path) -> Fault:
+    """Why a link brings no video; nothing of it remains."""
+    with pytest.raises(DownloadError) as raised:
+        await fetched(downloader, link, target)
+    assert link not in str(raised.value)
+    assert list(target.parent.iterdir()) == []
+    return raised.value.fault
+
+
+async def test_a_video_is_fetched_byte_for_byte(files: Files, downloader: Downloader, target: Path):
+    download = await fetched(downloader, f"{files.address()}/film.mp4", target)
+
+    assert download == Download(path=target, size=len(FILM), suffix=".mp4")
+    assert download.is_mp4
+    assert target.read_bytes() == FILM
+    assert list(target.parent.iterdir()) == [target]
+
+
+async def test_what_was_fetched_before_is_not_fetched_again(
+    files: Files, downloader: Downloader, target: Path
+):
+    link = f"{files.address()}/film.mp4"
+    first = await fetched(downloader, link, target)
+
+    assert await fetched(downloader, link, target) == first
+    assert len(files.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/a%2Fb.mp4?Expires=1&Signature=q7%2F%2FTe9b%2BsXw%3D&x=%7e~%E4%BD%A0",
+        "/a+b%20c.mp4?sig=a+b%2Bc==&empty=&&q=%3A:",
+        "/%E4%BD%A0.mp4?X-Tos-Credential=AK%2F2025%2Fcn&a;b",
+    ],
+)
+async def test_a_signed_link_goes_out_byte_for_byte(
+    files: Files, downloader: Downloader, target: Path, path: str
+):
+    await fetched(downloader, f"{files.address()}{path}", target)
+
+    assert files.requests[0].raw_path == path
+
+
+async def test_a_signed_link_that_a_redirect_names_goes_out_byte_for_byte(
+    files: Files, downloader: Downloader, target: Path
+):
+    signed = "/b.mp4?Signature=q7%2F%2FTe9b%2BsXw%3D&x=%7e~"
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        if request.path == "/a":
+            return web.Response(status=302, headers={"Location": f"{files.address(1)}{signed}"})
+        return web.Response(body=FILM)
+
+    files.answer = answer
+    await fetched(downloader, f"{files.address()}/a", target)
+
+    assert files.requests[1].raw_path == signed
+
+
+@pytest.mark.parametrize(
+    ("port", "keeps"), [(0, True), (1, False)], ids=["the same host", "another host and back"]
+)
+async def test_the_key_is_not_sent_on_to_another_host(
+    files: Files, downloader: Downloader, target: Path, port: int, *, keeps: bool
+):
+    hops = {"/a": f"{files.address(port)}/b", "/b": f"{files.address()}/c"}
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        if request.path in hops:
+            return web.Response(status=307, headers={"Location": hops[request.path]})
+        return web.Response(body=FILM)
+
+    files.answer = answer
+    await fetched(downloader, f"{files.address()}/a", target, headers=KEY)
+
+    shown = ["Authorization" in request.headers for request in files.requests]
+    assert shown == [True, keeps, keeps]
+
+
+async def test_a_link_without_a_key_is_asked_without_one(files: Files, downloader: Downloader, target: Path):
+    await fetched(downloader, f"{files.address()}/film.mp4", target)
+
+    assert "Authorization" not in files.requests[0].headers
+    assert "Cookie" not in files.requests[0].headers
+
+
+async def test_redirects_without_end_are_a_dead_link(files: Files, downloader: Downloader, target: Path):
+    files.says(status=302, headers={"Location": "/again"})
+
+    assert await fault_of(downloader, f"{files.address()}/a", target) is Fault.DEAD_LINK
+    assert len(files.requests) == 5
+
+
+@pytest.mark.parametrize(
+    "location", ["ftp://cdn.example/a", "file:///etc/passwd", "http://[::1", "http://a:99999/", "http://"]
+)
+async def test_a_redirect_to_what_is_no_address_is_a_dead_link(
+    files: Files, downloader: Downloader, target: Path, location: str
+):
+    files.says(status=302, headers={"Location": location})
+
+    assert await fault_of(downloader, f"{files.address()}/a", target) is Fault.DEAD_LINK
+
+
+@pytest.mark.parametrize("link", ["ftp://cdn.example/a", "not a link", "http://[::1", "http://a:99999/", ""])
+async def test_what_is_no_address_is_a_dead_link(downloader: Downloader, target: Path, link: str):
+    with pytest.raises(DownloadError) as raised:
+        await fetched(downloader, link, target)
+
+    assert raised.value.fault is Fault.DEAD_LINK
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 410])
+async def test_what_the_host_does_not_give_is_a_dead_link(
+    files: Files, downloader: Downloader, target: Path, status: int
+):
+    files.says(b"<Error/>", status=status)
+
+    assert await fault_of(downloader, f"{files.address()}/a", target) is Fault.DEAD_LINK
+    assert len(files.requests) == 1
+
+
+@pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504])
+async def test_a_host_in_trouble_is_asked_again_and_then_unreachable(
+    files: Files, downloader: Downloader, target: Path, status: int
+):
+    files.says(b"no", status=status)
+
+    assert await fault_of(downloader, f"{files.address()}/a", target) is Fault.UNREACHABLE
+    assert len(files.requests) == 4
+
+
+async def test_a_host_that_is_not_there_is_unreachable(files: Files, downloader: Downloader, target: Path):
+    await files.stop()
+
+    assert await fault_of(downloader, f"{files.address()}/a", target) is Fault.UNREACHABLE
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<!DOCTYPE html><html><body>Sign in</body></html>",
+        b'{"code":"AccessDenied","message":"Request has expired"}',
+        b"<?xml version='1.0'?><Error/>",
+        b"",
+        b"\x89PNG\r\n\x1a\n",
+    ],
+)
+async def test_a_page_or_a_message_named_like_a_video_is_not_a_video(
+    files: Files, downloader: Downloader, target: Path, body: bytes
+):
+    files.says(body, headers={"Content-Type": "video/mp4"})
+
+    assert await fault_of(downloader, f"{files.address()}/film.mp4", target) is Fault.NOT_A_VIDEO
+
+
+@pytest.mark.parametrize(
+    ("head", "suffix"),
+    [
+        (b"\x00\x00\x00\x18ftypmp42", ".mp4"),
+        (b"\x00\x00\x00\x14ftypqt  ", ".mov"),
+        (b"\x00\x00\x01\x00moov", ".mov"),
+        (b"\x1a\x45\xdf\xa3\x01", ".webm"),
+        (b"RIFF\x00\x00\x00\x00AVI LIST", ".avi"),
+        (b"\x47\x40\x00\x10", ".ts"),
+        (b"GIF89a", ".gif"),
+    ],
+)
+async def test_the_kind_of_a_file_is_told_by_its_content(
+    files: Files, downloader: Downloader, target: Path, *, head: bytes, suffix: str
+):
+    files.says(head + bytes(100))
+
+    download = await fetched(downloader, f"{files.address()}/film.mp4", target)
+
+    assert (download.suffix, download.is_mp4) == (suffix, suffix == ".mp4")
+
+
+async def test_a_file_that_says_it_is_too_large_is_not_begun(
+    files: Files, downloader: Downloader, target: Path
+):
+    async def answer(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Length": str(LIMIT + 1)})
+        await response.prepare(request)
+        return response
+
+    files.answer = answer
+    assert await fault_of(downloader, f"{files.address()}/film.mp4", target) is Fault.TOO_LARGE
+
+
+async def test_a_file_that_turns_out_too_large_is_broken_off(
+    files: Files, downloader: Downloader, target: Path
+):
+    sent = 0
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        nonlocal sent
+        response = web.StreamResponse()
+        response.enable_chunked_encoding()
+        await response.prepare(request)
+        while sent < 100 * LIMIT:
+            await response.write(FILM)
+            sent += len(FILM)
+        return response
+
+    files.answer = answer
+    assert await fault_of(downloader, f"{files.address()}/film.mp4", target) is Fault.TOO_LARGE
+    assert sent < 20 * LIMIT
+
+
+@pytest.mark.parametrize("ranges", [True, False])
+async def test_a_download_that_is_cut_off_is_gone_on_with_or_begun_anew(
+    files: Files, downloader: Downloader, target: Path, *, ranges: bool
+):
+    async def answer(request: web.Request) -> web.StreamResponse:
+        asked = request.headers.get("Range")
+        if asked is None:
+            response = web.StreamResponse(headers={"Content-Length": str(len(FILM))})
+            await response.prepare(request)
+            await response.write(FILM[: len(FILM) // 2])
+            assert request.transport is not None
+            request.transport.close()
+            return response
+        if not ranges:
+            return web.Response(body=FILM)
+        [start] = re.findall(r"bytes=(\d+)-$", asked)
+        return web.Response(status=206, body=FILM[int(start) :])
+
+    files.answer = answer
+    download = await fetched(downloader, f"{files.address()}/film.mp4", target)
+
+    assert download.path.read_bytes() == FILM
+    assert len(files.requests) == 2
+
+
+async def test_a_file_that_shrank_meanwhile_is_begun_anew(files: Files, downloader: Downloader, target: Path):
+    async def answer(request: web.Request) -> web.StreamResponse:
+        if "Range" in request.headers:
+            return web.Response(status=416)
+        if len(files.requests) > 1:
+            return web.Response(body=FILM)
+        response = web.StreamResponse(headers={"Content-Length": str(len(FILM) + 10)})
+        await response.prepare(request)
+        await response.write(FILM)
+        assert request.transport is not None
+        request.transport.close()
+        return response
+
+    files.answer = answer
+    download = await fetched(downloader, f"{files.address()}/film.mp4", target)
+
+    assert download.path.read_bytes() == FILM
+    assert len(files.requests) == 3
+
+
+async def test_a_download_that_is_cut_off_again_and_again_is_unreachable(
+    files: Files, downloader: Downloader, target: Path
+):
+    files.away = True
+
+    assert await fault_of(downloader, f"{files.address()}/film.mp4", target) is Fault.UNREACHABLE
+
+
+async def test_bytes_that_came_with_the_answer_are_written_down(downloader: Downloader, target: Path):
+    download = await downloader.fetch(MediaSource(data=FILM), target, limit=LIMIT)
+
+    assert (download.size, download.path.read_bytes()) == (len(FILM), FILM)
+
+
+@pytest.mark.parametrize(
+    ("data", "fault"), [(bytes(LIMIT + 1), Fault.TOO_LARGE), (b"Sorry", Fault.NOT_A_VIDEO)]
+)
+async def test_bytes_that_came_with_the_answer_are_judged_too(
+    downloader: Downloader, target: Path, data: bytes, fault: Fault
+):
+    with pytest.raises(DownloadError) as raised:
+        await downloader.fetch(MediaSource(data=data), target, limit=LIMIT)
+
+    assert raised.value.fault is fault
+    assert list(target.parent.iterdir()) == []
+
+
+async def test_a_disk_that_takes_nothing_is_told_like_a_host_that_gives_nothing(
+    files: Files, downloader: Downloader, target: Path
+):
+    target.parent.rmdir()
+    for source in (MediaSource(url=f"{files.address()}/film.mp4"), MediaSource(data=FILM)):
+        with pytest.raises(DownloadError) as raised:
+            await downloader.fetch(source, target, limit=LIMIT)
+        assert raised.value.fault is Fault.UNREACHABLE

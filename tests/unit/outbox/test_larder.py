@@ -1,0 +1,276 @@
+import logging
+import os
+import time
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from bot.outbox.download import Downloader, DownloadError, Fault
+from bot.outbox.larder import QUOTA, Larder
+from bot.outbox.sender import Film
+from bot.providers.base import MediaSource, Provider, ProviderError, TaskMissing, Unavailable
+from bot.providers.catalog import Catalog
+from bot.sandbox.film import make_film
+from storage.models import Cause, Media, Snapshot, Task, TaskRef, TaskStatus
+from tests.fakes.clock import NOON, FrozenClock
+from tests.unit.outbox.files import Files
+
+FILM = make_film()
+LIMIT = 1_000_000
+
+
+class Studio(Provider):
+    """A gateway that gives each link out as it is, and has another one when it is asked again."""
+
+    name = "studio"
+    kind = "videos"
+    host = "studio.example"
+
+    def __init__(self) -> None:
+        self.anew: Media | ProviderError | None = None
+        self.key: dict[str, str] | None = None
+        self.asked: list[str] = []
+
+    async def fetch(self, external_id: str) -> Snapshot:
+        self.asked.append(external_id)
+        if isinstance(self.anew, ProviderError):
+            raise self.anew
+        return Snapshot(status=TaskStatus.SUCCEEDED, raw_status="done", media=self.anew)
+
+    async def open_media(self, external_id: str, media: Media) -> MediaSource:
+        return MediaSource(url=media.url, headers=self.key)
+
+
+@pytest.fixture
+def studio() -> Studio:
+    return Studio()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "data" / "downloads"
+
+
+@pytest.fixture
+async def larder(folder: Path, studio: Studio, clock: FrozenClock) -> AsyncIterator[Larder]:
+    async with Downloader(allow_private=True, sleep=clock.sleep) as downloader:
+        yield Larder(folder, downloader, Catalog([studio]), limit=LIMIT)
+
+
+@pytest.fixture
+def media(files: Files) -> Media:
+    """A link to the film."""
+    files.says(FILM)
+    return Media(url=f"{files.address()}/film.mp4")
+
+
+def task(number: int = 1, external_id: str = "cgt-2025/ü:1", provider: str = "studio") -> Task:
+    ref = TaskRef(provider=provider, external_id=external_id)
+    return Task(id=number, ref=ref, status=TaskStatus.SUCCEEDED, registered_at=NOON)
+
+
+async def forms(larder: Larder, media: Media, watched: Task | None = None) -> list[Film]:
+    async with larder.films(watched or task(), media) as films:
+        return films
+
+
+async def fault_of(larder: Larder, media: Media, watched: Task | None = None) -> Fault:
+    with pytest.raises(DownloadError) as raised:
+        await forms(larder, media, watched)
+    return raised.value.fault
+
+
+async def test_a_film_is_offered_as_a_video_and_else_as_a_file(larder: Larder, media: Media, folder: Path):
+    video, document = await forms(larder, media)
+
+    assert video == Film(
+        source=folder / "task-1-",
+        filename="cgt_2025_ü_1.mp4",
+        size=len(FILM),
+        width=320,
+        height=180,
+        duration_s=2.0,
+        thumbnail=folder / "task-1-.jpg",
+    )
+    assert document == Film(
+        source=folder / "task-1-", filename="cgt_2025_ü_1.mp4", size=len(FILM), is_video=False
+    )
+
+
+async def test_of_a_film_with_its_index_at_the_end_the_video_is_a_copy(
+    larder: Larder, media: Media, files: Files, folder: Path
+):
+    files.says(make_film(index_first=False))
+
+    video, document = await forms(larder, media)
+
+    assert (video.source, document.source) == (folder / "task-1-.mp4", folder / "task-1-")
+    assert video.size == (folder / "task-1-.mp4").stat().st_size
+
+
+async def test_a_film_that_telegram_does_not_play_is_a_file_with_the_reason(
+    larder: Larder, media: Media, files: Files
+):
+    files.says(make_film(codec="libx265", seconds=0.5))
+
+    [document] = await forms(larder, media)
+
+    assert (document.is_video, document.unplayable) == (False, "hevc")
+
+
+async def test_what_is_no_mp4_is_a_file_with_the_reason(larder: Larder, media: Media, files: Files):
+    files.says(b"\x1a\x45\xdf\xa3" + bytes(1000))
+
+    [document] = await forms(larder, media)
+
+    assert (document.is_video, document.unplayable) == (False, "webm")
+    assert document.filename.endswith(".webm")
+
+
+async def test_an_mp4_that_cannot_be_looked_into_is_a_file(larder: Larder, media: Media, files: Files):
+    files.says(FILM[:24] + bytes(1000))
+
+    [document] = await forms(larder, media)
+
+    assert (document.is_video, document.unplayable) == (False, None)
+
+
+@pytest.mark.parametrize("index_first", [True, False])
+async def test_a_film_that_is_cut_off_is_fetched_anew_the_next_time(
+    larder: Larder, media: Media, files: Files, *, index_first: bool
+):
+    files.says(make_film(index_first=index_first)[:-3000])
+    assert await fault_of(larder, media) is Fault.UNREACHABLE
+
+    files.says(FILM)
+    assert len(await forms(larder, media)) == 2
+
+
+async def test_a_film_stays_for_the_next_try_until_it_is_discarded(
+    larder: Larder, media: Media, files: Files, folder: Path
+):
+    files.says(make_film(index_first=False))
+    await forms(larder, media)
+    await forms(larder, media)
+    await forms(larder, media, task(11))
+    assert len(files.requests) == 2
+
+    larder.discard(task())
+
+    assert sorted(path.name for path in folder.iterdir()) == ["task-11-", "task-11-.jpg", "task-11-.mp4"]
+
+
+async def test_for_a_dead_link_a_fresh_one_is_asked_for(larder: Larder, files: Files, studio: Studio):
+    async def answer(request: web.Request) -> web.StreamResponse:
+        return web.Response(body=FILM) if request.path == "/fresh.mp4" else web.Response(status=403)
+
+    files.answer = answer
+    studio.anew = Media(url=f"{files.address()}/fresh.mp4")
+
+    assert len(await forms(larder, Media(url=f"{files.address()}/dead.mp4"))) == 2
+    assert studio.asked == ["cgt-2025/ü:1"]
+
+
+@pytest.mark.parametrize("anew", ["the same", "none", "unknown"])
+async def test_a_link_without_a_successor_is_dead(
+    larder: Larder, media: Media, files: Files, studio: Studio, *, anew: str
+):
+    files.says(status=403)
+    unknown = TaskMissing("expired", cause=Cause.TASK_MISSING)
+    studio.anew = {"the same": media, "none": None, "unknown": unknown}[anew]
+
+    assert await fault_of(larder, media) is Fault.DEAD_LINK
+
+
+async def test_a_gateway_that_cannot_say_whether_there_is_another_link_is_asked_later(
+    larder: Larder, media: Media, files: Files, studio: Studio
+):
+    files.says(status=403)
+    studio.anew = Unavailable("no answer", cause=Cause.UNREACHABLE)
+
+    with pytest.raises(Unavailable):
+        await forms(larder, media)
+
+
+async def test_a_host_in_trouble_is_no_reason_for_another_link(
+    larder: Larder, media: Media, files: Files, studio: Studio
+):
+    files.says(status=503)
+
+    assert await fault_of(larder, media) is Fault.UNREACHABLE
+    assert studio.asked == []
+
+
+async def test_the_key_goes_along_where_the_provider_says_so(
+    larder: Larder, media: Media, files: Files, studio: Studio
+):
+    studio.key = {"Authorization": "Bearer sk-a-key"}
+
+    await forms(larder, media)
+
+    assert files.requests[0].headers["Authorization"] == "Bearer sk-a-key"
+
+
+async def test_of_a_provider_that_is_gone_an_open_link_still_works(larder: Larder, media: Media):
+    assert len(await forms(larder, media, task(provider="gone"))) == 2
+
+
+async def test_of_a_provider_that_is_gone_nothing_else_can_be_had(larder: Larder, media: Media):
+    for closed in (Media(url=None), replace(media, needs_auth=True)):
+        assert await fault_of(larder, closed, task(provider="gone")) is Fault.DEAD_LINK
+
+
+# room on the disk
+
+
+def put(folder: Path, name: str, *, age_s: float, size: int = 1) -> Path:
+    """A file of another time; it takes no room in truth."""
+    path = folder / name
+    with path.open("wb") as file:
+        file.truncate(size)
+    then = time.time() - age_s
+    os.utime(path, (then, then))
+    return path
+
+
+async def test_what_nobody_came_for_in_a_day_is_deleted(larder: Larder, media: Media, folder: Path):
+    stale = put(folder, "task-7-", age_s=90_000)
+    recent = put(folder, "task-8-.part", age_s=80_000)
+
+    await forms(larder, media)
+
+    assert (stale.exists(), recent.exists()) == (False, True)
+
+
+async def test_beyond_the_quota_the_oldest_go_first(larder: Larder, media: Media, folder: Path):
+    half = QUOTA // 2
+    oldest, middle, newest = (
+        put(folder, f"task-{number}-", age_s=1000 - number, size=half) for number in (7, 8, 9)
+    )
+
+    await forms(larder, media)
+
+    assert [path.exists() for path in (oldest, middle, newest)] == [False, False, True]
+
+
+async def test_what_is_being_sent_is_not_deleted(larder: Larder, media: Media, folder: Path):
+    async with larder.films(task(7), media) as films:
+        for path in folder.iterdir():
+            os.utime(path, (0, 0))
+        await forms(larder, media, task(8))
+
+        assert all(Path(film.source).exists() for film in films)
+
+
+async def test_a_link_is_not_told_to_the_log(larder: Larder, files: Files, caplog: pytest.LogCaptureFixture):
+    caplog.set_level(logging.DEBUG, logger="bot")
+    secret = Media(url=f"{files.address()}/film.mp4?Signature=q7Te9b")
+    files.says(status=503)
+
+    await fault_of(larder, secret)
+
+    assert caplog.records
+    assert "q7Te9b" not in caplog.text

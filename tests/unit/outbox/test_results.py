@@ -1,0 +1,198 @@
+"""What Telegram's errors mean, as they come through python-telegram-bot and a real connection."""
+
+import asyncio
+from datetime import timedelta
+
+import httpx
+import pytest
+from telegram.error import BadRequest, Forbidden, TelegramError, TimedOut
+from telegram.error import RetryAfter as TooMany
+from telegram.ext import ExtBot
+from telegram.request import HTTPXRequest
+
+from bot.outbox.results import (
+    Gone,
+    Migrated,
+    Refusal,
+    Refused,
+    RetryAfter,
+    SendResult,
+    Sent,
+    Transient,
+    Unknown,
+    read_error,
+    repeatable,
+)
+from bot.sandbox.faults import DROPPED, Fault, html_answer
+from bot.sandbox.telegram import FakeTelegram
+from bot.sandbox.telegram.refusals import flood, refusal
+from tests.unit.outbox.places import ANNA
+
+GONE = [
+    "Forbidden: bot was blocked by the user",
+    "Forbidden: user is deactivated",
+    "Forbidden: bot was kicked from the group chat",
+    "Forbidden: bot was kicked from the supergroup chat",
+    "Forbidden: bot was kicked from the channel chat",
+    "Forbidden: bot is not a member of the supergroup chat",
+    "Forbidden: the group chat was deleted",
+    "Forbidden: bot can't initiate conversation with a user",
+    "Bad Request: chat not found",
+    "Bad Request: PEER_ID_INVALID",
+]
+REFUSALS = [
+    (Refusal.NO_THREAD, "message thread not found"),
+    (Refusal.NO_THREAD, "TOPIC_CLOSED"),
+    (Refusal.NO_THREAD, "TOPIC_DELETED"),
+    (Refusal.NO_MESSAGE, "message to edit not found"),
+    (Refusal.NO_MESSAGE, "message can't be edited"),
+    (Refusal.NO_MESSAGE, "MESSAGE_ID_INVALID"),
+    (Refusal.NO_TEXT, "there is no text in the message to edit"),
+    (Refusal.NO_RIGHTS, "not enough rights to send videos to the chat"),
+    (Refusal.NO_RIGHTS, "not enough rights to send text messages to the chat"),
+    (Refusal.NO_RIGHTS, "have no write access to the chat"),
+    (Refusal.NO_RIGHTS, "need administrator rights in the channel chat"),
+    (Refusal.NO_RIGHTS, "CHAT_WRITE_FORBIDDEN"),
+    (Refusal.NO_RIGHTS, "CHAT_RESTRICTED"),
+    (Refusal.NO_RIGHTS, "CHAT_SEND_VIDEOS_FORBIDDEN"),
+    (Refusal.NO_RIGHTS, "CHAT_SEND_MEDIA_FORBIDDEN"),
+    (Refusal.BAD_FILE, "failed to get HTTP URL content"),
+    (Refusal.BAD_FILE, "wrong type of the web page content"),
+    (Refusal.BAD_FILE, "wrong file identifier/HTTP URL specified"),
+    (Refusal.BAD_FILE, "wrong HTTP URL specified"),
+    (Refusal.BAD_FILE, "can't upload file by URL"),
+    (Refusal.BAD_FILE, "invalid file HTTP URL specified: Unsupported URL protocol"),
+    (Refusal.BAD_FILE, "WEBPAGE_MEDIA_EMPTY"),
+    (Refusal.TOO_LARGE, "file is too big"),
+    (Refusal.OTHER, "can't parse entities: unclosed start tag at byte offset 3"),
+    (Refusal.OTHER, "message to be replied not found"),
+]
+
+
+async def outcome(telegram: FakeTelegram, bot: ExtBot[None], fault: Fault | None = None) -> SendResult:
+    """What a message to Anna comes to."""
+    if fault is not None:
+        telegram.fail("sendMessage", fault)
+    with pytest.raises(TelegramError) as raised:
+        await bot.send_message(ANNA, "x", read_timeout=1)
+    return read_error(raised.value)
+
+
+@pytest.mark.parametrize("description", GONE)
+def test_a_lost_chat_is_gone(description: str):
+    kind = Forbidden if description.startswith("Forbidden") else BadRequest
+
+    assert isinstance(read_error(kind(description)), Gone)
+
+
+@pytest.mark.parametrize(("reason", "description"), REFUSALS)
+def test_a_refusal_is_told_by_its_words(reason: Refusal, description: str):
+    # python-telegram-bot cuts the prefix off, and capitalises what is left.
+    assert read_error(BadRequest(f"Bad Request: {description}")) == Refused(reason, description.lower())
+
+
+def test_a_missing_right_may_come_as_a_403_too():
+    result = read_error(Forbidden("Forbidden: CHAT_WRITE_FORBIDDEN"))
+
+    assert isinstance(result, Refused)
+    assert result.reason is Refusal.NO_RIGHTS
+
+
+async def test_a_refusal_comes_through_a_connection_as_it_is(telegram: FakeTelegram, bot: ExtBot[None]):
+    closed = refusal(400, "Bad Request: TOPIC_CLOSED")
+    assert await outcome(telegram, bot, closed) == Refused(Refusal.NO_THREAD, "topic_closed")
+
+    blocked = await outcome(telegram, bot, refusal(403, "Forbidden: bot was blocked by the user"))
+    assert isinstance(blocked, Gone)
+
+
+async def test_a_flood_names_the_wait(telegram: FakeTelegram, bot: ExtBot[None]):
+    assert await outcome(telegram, bot, flood(17)) == RetryAfter(17.0)
+
+
+def test_a_wait_is_read_as_a_duration_too():
+    assert read_error(TooMany(timedelta(seconds=2.5))) == RetryAfter(2.5)
+
+
+def test_a_wait_is_read_as_whole_seconds_in_python_telegram_bot_s_old_way(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("PTB_TIMEDELTA")
+
+    with pytest.warns(DeprecationWarning, match="timedelta"):
+        assert read_error(TooMany(17)) == RetryAfter(17.0)
+
+
+async def test_a_supergroup_s_new_id_is_read(telegram: FakeTelegram, bot: ExtBot[None]):
+    moved = refusal(400, "Bad Request: group chat was upgraded", migrate_to_chat_id=-1009)
+
+    assert await outcome(telegram, bot, moved) == Migrated(-1009)
+
+
+async def test_what_is_too_large_is_refused_for_good(telegram: FakeTelegram, bot: ExtBot[None]):
+    for fault in (refusal(413, "Request Entity Too Large"), html_answer(413)):
+        result = await outcome(telegram, bot, fault)
+        assert isinstance(result, Refused)
+        assert result.reason is Refusal.TOO_LARGE
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        refusal(500, "Internal Server Error"),
+        html_answer(502),
+        html_answer(200),
+        DROPPED,
+        Fault(delay_s=2),
+    ],
+    ids=["500", "a page", "a page that says 200", "a cut", "a late answer"],
+)
+async def test_an_answer_that_tells_nothing_leaves_it_open(
+    telegram: FakeTelegram, bot: ExtBot[None], fault: Fault
+):
+    assert isinstance(await outcome(telegram, bot, fault), Unknown)
+
+
+async def test_a_message_to_a_server_that_is_not_there_did_not_arrive(
+    telegram: FakeTelegram, bot: ExtBot[None]
+):
+    await telegram.stop()
+
+    assert isinstance(await outcome(telegram, bot), Transient)
+
+
+@pytest.mark.parametrize("cause", [httpx.ConnectTimeout, httpx.PoolTimeout])
+def test_a_time_out_before_anything_was_sent_did_no_harm(cause: type[httpx.TimeoutException]):
+    error = TimedOut()
+    error.__cause__ = cause("")
+
+    assert isinstance(read_error(error), Transient)
+
+
+async def test_a_crowded_pool_did_no_harm(telegram: FakeTelegram):
+    telegram.fail("sendMessage", Fault(delay_s=5))
+    request = HTTPXRequest(connection_pool_size=1, pool_timeout=0.05, httpx_kwargs={"verify": False})
+    async with ExtBot(telegram.token, base_url=f"{telegram.url}/bot", request=request) as bot:
+        first = asyncio.create_task(bot.send_message(ANNA, "x"))
+        await telegram.wait_for(lambda: [each for each in telegram.requests if each.method == "sendMessage"])
+
+        assert isinstance(await outcome(telegram, bot), Transient)
+
+        first.cancel()
+
+
+async def test_nothing_is_lost_by_a_token_that_is_refused(telegram: FakeTelegram, bot: ExtBot[None]):
+    assert isinstance(await outcome(telegram, bot, refusal(401, "Unauthorized")), Transient)
+    assert isinstance(await outcome(telegram, bot, refusal(404, "Not Found")), Transient)
+
+
+@pytest.mark.parametrize(
+    ("result", "expected"),
+    [
+        (Unknown("late"), Transient("late")),
+        (Sent(5), Sent(5)),
+        (Gone("blocked"), Gone("blocked")),
+    ],
+)
+def test_only_a_lost_answer_is_different_for_a_call_that_may_be_repeated(
+    result: SendResult, expected: SendResult
+):
+    assert repeatable(result) == expected

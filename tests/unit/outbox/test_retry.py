@@ -1,0 +1,57 @@
+import pytest
+
+from bot.outbox.results import (
+    Gone,
+    Migrated,
+    Refusal,
+    Refused,
+    RetryAfter,
+    SendResult,
+    Sent,
+    Transient,
+    Unknown,
+)
+from bot.outbox.retry import GIVE_UP_AFTER, try_again_s
+
+
+def test_a_flood_is_waited_out_and_a_little_more():
+    assert try_again_s(1, RetryAfter(17)) == 17.5
+
+
+@pytest.mark.parametrize("result", [Migrated(-1009), Gone("blocked")])
+def test_the_next_try_waits_only_for_the_archive_when_the_chat_moved_or_is_lost(result: SendResult):
+    assert try_again_s(1, result) == 0
+
+
+def test_waits_double_up_to_five_minutes():
+    waits = [try_again_s(attempts, Transient("")) for attempts in range(1, 11)]
+
+    assert waits == [2, 4, 8, 16, 32, 64, 128, 256, 300, 300]
+
+
+def test_an_absence_of_telegram_costs_no_message_however_long_it_is():
+    assert try_again_s(100_000, Transient("away")) == 300
+
+
+@pytest.mark.parametrize("reason", [Refusal.NO_RIGHTS, Refusal.OTHER])
+def test_what_an_admin_may_yet_allow_is_tried_for_hours_and_then_given_up(reason: Refusal):
+    waits = [try_again_s(attempts, Refused(reason, "")) for attempts in range(1, GIVE_UP_AFTER + 1)]
+
+    assert sum(wait for wait in waits if wait) > 15 * 3600
+    assert waits[-1] is None
+    assert None not in waits[:-1]
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        Sent(1),
+        Unknown("lost"),
+        Refused(Refusal.TOO_LARGE, ""),
+        Refused(Refusal.BAD_FILE, ""),
+        Refused(Refusal.NO_MESSAGE, ""),
+        Refused(Refusal.NO_THREAD, ""),
+    ],
+)
+def test_what_is_done_or_never_will_be_is_not_tried_again(result: SendResult):
+    assert try_again_s(1, result) is None

@@ -1,0 +1,367 @@
+"""What goes out to Telegram, as its server sees it, and what comes of it."""
+
+import dataclasses
+from collections.abc import AsyncIterator, Callable
+from io import BufferedReader
+from pathlib import Path
+from typing import Any
+
+import pytest
+from telegram.ext import ExtBot
+from telegram.request import HTTPXRequest, RequestData
+
+from bot.messages.view import Button, View
+from bot.outbox.results import Gone, Migrated, Refusal, Refused, RetryAfter, Sent, Unknown
+from bot.outbox.sender import Film, Place, Sender, place_of
+from bot.sandbox.faults import LOST_ANSWER, Fault
+from bot.sandbox.film import make_film, with_free_box
+from bot.sandbox.gateway import FakeGateway
+from bot.sandbox.telegram import FakeTelegram
+from bot.sandbox.telegram.chats import Message
+from bot.sandbox.telegram.refusals import flood
+from storage.models import StoredFile, TaskStatus
+from tests.unit.messages.builders import watched
+from tests.unit.outbox.places import ANNA, CHANNEL, FORUM, GROUP
+
+BUTTON = Button(label="Again", action="again:1")
+VIEW = View(text="<b>Done</b> &lt;3", buttons=((BUTTON,),))
+CAPTION = View(text="<b>A film</b>")
+
+
+@pytest.fixture
+def video(film: Path) -> Film:
+    """The film with all that is known of it."""
+    thumbnail = film.with_suffix(".jpg")
+    thumbnail.write_bytes(b"\xff\xd8\xff" + bytes(1000))
+    return Film(
+        source=film,
+        filename="abc.mp4",
+        size=film.stat().st_size,
+        width=320,
+        height=180,
+        duration_s=2.4,
+        thumbnail=thumbnail,
+    )
+
+
+def asked(telegram: FakeTelegram) -> dict[str, Any]:
+    """The parameters of the last request."""
+    return telegram.requests[-1].params
+
+
+def last(telegram: FakeTelegram, chat_id: int = ANNA) -> Message:
+    return telegram.messages(chat_id)[-1]
+
+
+async def text_in(telegram: FakeTelegram, sender: Sender, chat_id: int = ANNA) -> int:
+    """Send a text; its id."""
+    result = await sender.send(Place(chat_id=chat_id), View(text="Coming"))
+    assert isinstance(result, Sent)
+    return result.message_id
+
+
+def test_a_watch_s_messages_go_into_its_topic_as_replies_to_the_request():
+    watch = watched(TaskStatus.RUNNING, thread_id=5).watch
+
+    assert place_of(watch) == Place(chat_id=42, thread_id=5, reply_to=7)
+
+
+async def test_a_text_replies_to_the_request_without_insisting(telegram: FakeTelegram, sender: Sender):
+    request = telegram.say(ANNA, "/watch wan 1")
+
+    result = await sender.send(Place(chat_id=ANNA, reply_to=request), VIEW)
+
+    assert result == Sent(last(telegram).message_id)
+    assert (last(telegram).text, last(telegram).reply_to) == ("Done <3", request)
+    assert last(telegram).buttons == [{"text": "Again", "callback_data": "again:1"}]
+    assert asked(telegram)["reply_parameters"] == {
+        "message_id": request,
+        "allow_sending_without_reply": True,
+    }
+    assert asked(telegram)["link_preview_options"] == {"is_disabled": True}
+    assert "disable_notification" not in asked(telegram)
+
+
+async def test_a_text_arrives_though_the_request_is_gone(telegram: FakeTelegram, sender: Sender):
+    request = telegram.say(ANNA, "/watch wan 1")
+    telegram.delete_message(ANNA, request)
+
+    assert isinstance(await sender.send(Place(chat_id=ANNA, reply_to=request), VIEW), Sent)
+    assert last(telegram).reply_to is None
+
+
+@pytest.mark.parametrize("end", [FakeTelegram.close_topic, FakeTelegram.delete_topic])
+async def test_what_cannot_go_into_its_topic_goes_into_the_chat_once_and_without_a_reply(
+    telegram: FakeTelegram, sender: Sender, video: Film, end: Callable[[FakeTelegram, int, int], None]
+):
+    topic = telegram.topic(FORUM, "Films")
+    request = telegram.say(FORUM, "/watch", user=telegram.person(7, first_name="Ben"), thread=topic)
+    end(telegram, FORUM, topic)
+    place = Place(chat_id=FORUM, thread_id=topic, reply_to=request)
+    before = len(telegram.requests)
+
+    assert isinstance(await sender.send(place, VIEW), Sent)
+    assert (last(telegram, FORUM).text, last(telegram, FORUM).thread_id) == ("Done <3", None)
+    assert isinstance(await sender.send_film(place, video, CAPTION), Sent)
+    assert last(telegram, FORUM).video
+
+    methods = [request.method for request in telegram.requests[before:]]
+    assert methods == ["sendMessage"] * 2 + ["sendVideo"] * 2
+
+
+async def test_a_text_goes_into_its_topic(telegram: FakeTelegram, sender: Sender):
+    topic = telegram.topic(FORUM, "Films")
+
+    await sender.send(Place(chat_id=FORUM, thread_id=topic), VIEW)
+
+    assert last(telegram, FORUM).thread_id == topic
+
+
+async def test_an_edit_changes_the_message_in_place(telegram: FakeTelegram, sender: Sender):
+    message_id = await text_in(telegram, sender)
+
+    assert await sender.edit(ANNA, message_id, VIEW) == Sent(message_id)
+
+    [message] = telegram.messages(ANNA)
+    assert (message.text, message.buttons[0]["text"]) == ("Done <3", "Again")
+
+
+async def test_an_edit_that_changes_nothing_is_a_success(telegram: FakeTelegram, sender: Sender):
+    message_id = await text_in(telegram, sender)
+
+    assert await sender.edit(ANNA, message_id, View(text="Coming")) == Sent(message_id)
+
+
+async def test_an_edit_of_what_is_gone_or_a_video_by_now_is_refused(
+    telegram: FakeTelegram, sender: Sender, video: Film
+):
+    message_id = await text_in(telegram, sender)
+    await sender.turn_into(ANNA, message_id, video, CAPTION)
+    is_video = await sender.edit(ANNA, message_id, VIEW)
+    telegram.delete_message(ANNA, message_id)
+    is_gone = await sender.edit(ANNA, message_id, VIEW)
+
+    assert isinstance(is_video, Refused)
+    assert isinstance(is_gone, Refused)
+    assert (is_video.reason, is_gone.reason) == (Refusal.NO_TEXT, Refusal.NO_MESSAGE)
+
+
+async def test_a_video_is_uploaded_with_all_that_telegram_must_be_told(
+    telegram: FakeTelegram, sender: Sender, video: Film
+):
+    result = await sender.send_film(Place(chat_id=ANNA), video, CAPTION)
+
+    message = last(telegram)
+    assert message.video
+    assert message.video.thumbnail
+    assert message.video.file.content == make_film()
+    assert message.video.file.name == "abc.mp4"
+    assert message.video.file.mime_type == "video/mp4"
+    assert (message.video.width, message.video.height, message.video.duration_s) == (320, 180, 2)
+    assert message.video.supports_streaming
+    assert message.video.thumbnail.size == 1003
+    assert message.caption == "A film"
+    file = StoredFile(file_id=message.video.file.file_id, is_video=True)
+    assert result == Sent(message.message_id, file)
+
+
+async def test_a_large_video_is_no_black_square(telegram: FakeTelegram, sender: Sender, video: Film):
+    assert isinstance(video.source, Path)
+    video.source.write_bytes(with_free_box(make_film(), bytes(11_000_000)))
+
+    await sender.turn_into(ANNA, await text_in(telegram, sender), video, CAPTION)
+
+    shown = last(telegram).video
+    assert shown
+    assert (shown.width, shown.height, shown.duration_s) == (320, 180, 2)
+    assert shown.thumbnail
+
+
+async def test_a_text_becomes_the_video_in_the_same_message(
+    telegram: FakeTelegram, sender: Sender, video: Film
+):
+    message_id = await text_in(telegram, sender)
+
+    result = await sender.turn_into(ANNA, message_id, video, CAPTION)
+
+    [message] = telegram.messages(ANNA)
+    assert (message.message_id, message.text, message.caption) == (message_id, None, "A film")
+    assert message.video
+    assert message.video.supports_streaming
+    assert result == Sent(message_id, StoredFile(file_id=message.video.file.file_id, is_video=True))
+
+
+async def test_the_same_video_once_more_is_no_other(telegram: FakeTelegram, sender: Sender, video: Film):
+    message_id = await text_in(telegram, sender)
+    first = await sender.turn_into(ANNA, message_id, video, CAPTION)
+    assert isinstance(first, Sent)
+    assert first.file
+    kept = Film(source=first.file.file_id)
+
+    assert await sender.turn_into(ANNA, message_id, kept, CAPTION) == Sent(message_id)
+
+    assert len(telegram.messages(ANNA)) == 1
+
+
+async def test_a_file_goes_as_a_document(telegram: FakeTelegram, sender: Sender, video: Film):
+    document = dataclasses.replace(video, is_video=False, filename="abc.webm")
+
+    sent = await sender.send_film(Place(chat_id=ANNA), document, CAPTION)
+    turned = await sender.turn_into(ANNA, await text_in(telegram, sender), document, CAPTION)
+
+    for result, message in zip((sent, turned), telegram.messages(ANNA), strict=True):
+        assert message.document
+        assert message.document.file.name == "abc.webm"
+        assert isinstance(result, Sent)
+        assert result.file == StoredFile(file_id=message.document.file.file_id, is_video=False)
+
+
+@pytest.mark.parametrize("is_video", [True, False])
+async def test_what_telegram_has_is_sent_without_its_bytes(
+    telegram: FakeTelegram, sender: Sender, video: Film, *, is_video: bool
+):
+    first = await sender.send_film(
+        Place(chat_id=ANNA), dataclasses.replace(video, is_video=is_video), CAPTION
+    )
+    assert isinstance(first, Sent)
+    assert first.file
+    kept = Film(source=first.file.file_id, is_video=is_video)
+
+    for chat_id in (GROUP, CHANNEL):
+        await sender.turn_into(chat_id, await text_in(telegram, sender, chat_id), kept, CAPTION)
+        assert asked(telegram)["media"]["media"] == first.file.file_id
+        attachment = last(telegram, chat_id).attachment
+        assert attachment
+        assert attachment.file.content == make_film()
+
+
+async def test_telegram_fetches_an_address_itself(telegram: FakeTelegram, sender: Sender):
+    gateway = FakeGateway()
+    await gateway.start()
+    task = gateway.add("alibailian", "a1", seconds=0)
+    link = gateway.link(task)
+
+    result = await sender.turn_into(ANNA, await text_in(telegram, sender), Film(source=link), CAPTION)
+    await gateway.stop()
+
+    assert isinstance(result, Sent)
+    assert asked(telegram)["media"]["media"] == link
+    shown = last(telegram).video
+    assert shown
+    assert shown.file.by_url
+
+
+async def test_an_address_that_telegram_cannot_take_is_refused(telegram: FakeTelegram, sender: Sender):
+    film = Film(source="http://127.0.0.1:1/film.mp4")
+
+    result = await sender.turn_into(ANNA, await text_in(telegram, sender), film, CAPTION)
+
+    assert isinstance(result, Refused)
+    assert result.reason is Refusal.BAD_FILE
+
+
+async def test_a_chat_that_forbids_videos_says_so(telegram: FakeTelegram, sender: Sender, video: Film):
+    telegram.forbid(GROUP, "videos")
+    message_id = await text_in(telegram, sender, GROUP)
+
+    for result in (
+        await sender.turn_into(GROUP, message_id, video, CAPTION),
+        await sender.send_film(Place(chat_id=GROUP), video, CAPTION),
+    ):
+        assert isinstance(result, Refused)
+        assert result.reason is Refusal.NO_RIGHTS
+
+
+async def test_the_chat_s_own_endings_are_told(telegram: FakeTelegram, sender: Sender):
+    telegram.block(ANNA)
+    assert isinstance(await sender.send(Place(chat_id=ANNA), VIEW), Gone)
+    telegram.migrate(GROUP, -1009)
+    assert await sender.send(Place(chat_id=GROUP), VIEW) == Migrated(-1009)
+    telegram.fail("sendMessage", flood(3))
+    assert await sender.send(Place(chat_id=CHANNEL), VIEW) == RetryAfter(3.0)
+
+
+async def test_a_lost_answer_is_told_as_such(telegram: FakeTelegram, sender: Sender, video: Film):
+    telegram.fail("sendVideo", LOST_ANSWER)
+
+    assert isinstance(await sender.send_film(Place(chat_id=ANNA), video, CAPTION), Unknown)
+    assert len(telegram.videos(ANNA)) == 1
+
+
+async def test_a_chat_action_goes_into_the_topic_and_its_failure_does_not_matter(
+    telegram: FakeTelegram, sender: Sender
+):
+    topic = telegram.topic(FORUM, "Films")
+    telegram.fail("sendChatAction", Fault(status=500))
+
+    await sender.uploading(Place(chat_id=FORUM, thread_id=topic))
+
+    assert asked(telegram) == {
+        "chat_id": str(FORUM),
+        "action": "upload_video",
+        "message_thread_id": str(topic),
+    }
+
+
+# what an upload costs
+
+
+class Watchful(HTTPXRequest):
+    """Keeps what was handed over for each request."""
+
+    def __init__(self) -> None:
+        super().__init__(httpx_kwargs={"verify": False})
+        self.handed: list[RequestData] = []
+        self.timeouts: list[tuple[object, object]] = []  # of reading and writing
+
+    async def do_request(self, *args: Any, **kwargs: Any) -> tuple[int, bytes]:
+        if (data := kwargs.get("request_data")) is not None:
+            self.handed.append(data)
+            self.timeouts.append((kwargs["read_timeout"], kwargs["write_timeout"]))
+        return await super().do_request(*args, **kwargs)
+
+
+@pytest.fixture
+def watchful() -> Watchful:
+    return Watchful()
+
+
+@pytest.fixture
+async def bot(telegram: FakeTelegram, watchful: Watchful) -> AsyncIterator[ExtBot[None]]:
+    async with ExtBot(telegram.token, base_url=f"{telegram.url}/bot", request=watchful) as connected:
+        yield connected
+
+
+async def test_an_upload_is_streamed_from_the_disk_and_given_time(
+    telegram: FakeTelegram, sender: Sender, video: Film, watchful: Watchful
+):
+    message_id = await text_in(telegram, sender)
+    await sender.turn_into(ANNA, message_id, video, CAPTION)
+    await sender.send_film(Place(chat_id=ANNA), video, CAPTION)
+
+    for data in watchful.handed[-2:]:
+        [handle] = [part[1] for part in (data.multipart_data or {}).values() if part[0] == video.filename]
+        assert isinstance(handle, BufferedReader)
+        assert (handle.name, handle.closed) == (str(video.source), True)
+    assert watchful.timeouts[-2:] == [(180.0, 600.0), (180.0, 600.0)]
+
+
+async def test_a_local_server_gets_the_path_instead_of_the_bytes(tmp_path: Path, video: Film):
+    assert isinstance(video.source, Path)
+    source = video.source.rename(tmp_path / "a film 电影.mp4")
+    server = FakeTelegram(local=True)
+    server.private_chat(ANNA)
+    await server.start()
+    request = HTTPXRequest(httpx_kwargs={"verify": False})
+    async with ExtBot(server.token, base_url=f"{server.url}/bot", request=request, local_mode=True) as bot:
+        sender = Sender(bot, local_mode=True)
+        film = dataclasses.replace(video, source=source)
+        assert isinstance(await sender.turn_into(ANNA, await text_in(server, sender), film, CAPTION), Sent)
+        turned = asked(server)["media"]["media"]
+        assert isinstance(await sender.send_film(Place(chat_id=ANNA), film, CAPTION), Sent)
+        sent = asked(server)["video"]
+    await server.stop()
+
+    assert turned == sent == source.as_uri()
+    assert [each.video.file.content for each in server.videos(ANNA) if each.video] == [make_film()] * 2
+    assert all(each.video and each.video.thumbnail for each in server.videos(ANNA))
