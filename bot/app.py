@@ -4,8 +4,9 @@ import asyncio
 import contextlib
 import itertools
 import logging
+import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -27,13 +28,18 @@ from bot.outbox.download import Downloader
 from bot.outbox.housekeeping import Housekeeper
 from bot.outbox.larder import LOCAL_UPLOAD_LIMIT, UPLOAD_LIMIT, Larder
 from bot.outbox.sender import Sender
+from bot.outbox.texts import Texts
 from bot.outbox.video import Ladder
+from bot.polling.alarm import Alarm
+from bot.polling.book import Line
 from bot.polling.budget import Budget
-from bot.polling.scheduler import Line, Scheduler
+from bot.polling.scheduler import Scheduler
 from bot.providers import catalog as providers
+from bot.providers.base import Provider
 from bot.providers.catalog import Catalog
 from bot.telemetry import Telemetry
 from bot.watching.cadence import Cadence
+from bot.watching.estimate import Estimates
 from bot.watching.refresh import Refresher
 from bot.watching.service import Service
 from storage.factory import open_store
@@ -43,8 +49,8 @@ log = logging.getLogger(__name__)
 
 AnyApplication = Application[Any, Any, Any, Any, Any, Any]
 
-_RPS = {"alibailian": 20.0}  # documented per account; what other gateways allow is not known
-_UNKNOWN_RPS = 10.0
+# Per account: https://www.alibabacloud.com/help/en/model-studio/rate-limit; the others publish none.
+_PUBLISHED_RPS = {"alibailian": 20.0}
 _ASKING_S = httpx.Timeout(20.0, connect=10.0)
 _LISTENER_STOP_S = 2.0
 _COURIER_STOP_S = 5.0
@@ -75,10 +81,13 @@ class House:
 
 async def run(settings: Settings, cadence: Cadence | None = None) -> None:
     """Run until SIGTERM, SIGINT or cancellation; raises StoreError, TokenRefused and SecondPoller."""
+    os.environ["PTB_TIMEDELTA"] = "true"  # else python-telegram-bot warns with every RetryAfter
     store = await open_store(settings.database_url)
     try:
-        async with _house(settings, store, cadence or Cadence()) as house:
+        estimates = Estimates.from_json(await store.learned())
+        async with _house(settings, store, cadence or Cadence(), estimates) as house:
             await _work(house)
+        await store.save_learned(estimates.to_json())
     finally:
         await store.close()
     log.info("Stopped.")
@@ -121,11 +130,13 @@ async def bot_name(settings: Settings) -> str:
 
 
 @contextlib.asynccontextmanager
-async def _house(settings: Settings, store: Store, cadence: Cadence) -> AsyncIterator[House]:
+async def _house(
+    settings: Settings, store: Store, cadence: Cadence, estimates: Estimates
+) -> AsyncIterator[House]:
     """Everything built and opened, nothing running yet."""
     telemetry = Telemetry()
-    clock_bell, courier_bell = asyncio.Event(), asyncio.Event()
-    service = Service(store, clock=utc_now, ring_clock=clock_bell.set, ring_courier=courier_bell.set)
+    alarm, courier_bell = Alarm(), asyncio.Event()
+    service = Service(store, clock=utc_now, ring_clock=alarm.ring, ring_courier=courier_bell.set)
     wellness = Health(store, telemetry)
     async with AsyncExitStack() as stack:
         client = await stack.enter_async_context(provider_client(settings))
@@ -142,17 +153,19 @@ async def _house(settings: Settings, store: Store, cadence: Cadence) -> AsyncIte
             limit=LOCAL_UPLOAD_LIMIT if settings.telegram_local_mode else UPLOAD_LIMIT,
         )
         ladder = Ladder(store, sender, larder, clock=utc_now)
-        refresher = Refresher(store, cadence, clock=utc_now, ring=courier_bell.set)
+        texts = Texts(sender, estimates, clock=utc_now)
+        refresher = Refresher(store, cadence, estimates, clock=utc_now, ring=courier_bell.set)
         lines = _lines(settings, catalog)
-        Housekeeper(store, clock=utc_now, ring=courier_bell.set).enlist(_job_queue(application))
+        housekeeper = Housekeeper(store, estimates, clock=utc_now, ring=courier_bell.set)
+        housekeeper.enlist(_job_queue(application))
         if settings.health_port is not None:
             runner = await serve(wellness, settings.health_port)
             stack.push_async_callback(runner.cleanup)
         yield House(
             application=application,
             listener=Listener(application, telemetry),
-            scheduler=Scheduler(store, refresher, lines, bell=clock_bell, clock=utc_now, telemetry=telemetry),
-            courier=Courier(store, sender, ladder, bell=courier_bell, clock=utc_now, telemetry=telemetry),
+            scheduler=Scheduler(store, refresher, lines, alarm=alarm, clock=utc_now, telemetry=telemetry),
+            courier=Courier(store, texts, ladder, bell=courier_bell, clock=utc_now, telemetry=telemetry),
             telemetry=telemetry,
         )
 
@@ -176,14 +189,20 @@ def _application(settings: Settings, door: Door) -> AnyApplication:
     return application
 
 
-def _lines(settings: Settings, catalog: Catalog) -> dict[str, Line]:
-    return {
-        provider.name: Line(
-            provider=provider,
-            budget=Budget(settings.max_rps(provider.name) or _RPS.get(provider.kind, _UNKNOWN_RPS)),
-        )
-        for provider in catalog
-    }
+def _lines(settings: Settings, catalog: Catalog) -> list[Line]:
+    """One line a key and host, whatever names and kinds it serves."""
+    behind: dict[tuple[str, str], dict[str, Provider]] = {}
+    for config, provider in zip(settings.provider_configs, catalog, strict=True):
+        behind.setdefault((provider.host, config.api_key), {})[provider.name] = provider
+    return [
+        Line(providers=named, budget=Budget(_max_rps(settings, named.values()))) for named in behind.values()
+    ]
+
+
+def _max_rps(settings: Settings, providers: Iterable[Provider]) -> float | None:
+    """The least that is set or published for any of them; None: not known, to be found out."""
+    told = [settings.max_rps(each.name) or _PUBLISHED_RPS.get(each.kind) for each in providers]
+    return min((rps for rps in told if rps is not None), default=None)
 
 
 async def _work(house: House) -> None:

@@ -5,8 +5,11 @@ import asyncio
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
+from typing import Any, TypeVar
+
+import uvloop
 
 from bot import __version__, app
 from bot.chat.listener import SecondPoller, TokenRefused
@@ -17,9 +20,11 @@ from bot.sandbox.demo import demo
 from bot.watching.cadence import Cadence
 from storage.errors import StoreError
 
+T = TypeVar("T")
+
 OK, FAILED, UNUSABLE = 0, 1, 2
 
-_HURRIED = Cadence(pace_s=1.0, pace_by_kind_s={}, recheck_s=1.0, slowest_s=2.0, mend_s=5.0)
+_HURRIED = Cadence(longest_s=1.0, recheck_s=1.0, slowest_s=2.0, mend_s=5.0)
 _PROBE_S = 5.0
 
 
@@ -28,14 +33,19 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = _parser().parse_args(argv)
     match arguments.command:
         case "demo":
-            status = asyncio.run(demo(_run_given, once=arguments.once, case=arguments.case))
+            status = _in_loop(demo(_run_given, once=arguments.once, case=arguments.case))
         case "check":
-            status = _with_settings(lambda s: OK if asyncio.run(check(s)) else FAILED)
+            status = _with_settings(lambda s: OK if _in_loop(check(s)) else FAILED)
         case "health":
             status = _with_settings(_probe)
         case _:
-            status = _with_settings(lambda s: asyncio.run(_run(s)))
+            status = _with_settings(lambda s: _in_loop(_run(s)))
     sys.exit(status)
+
+
+def _in_loop(work: Coroutine[Any, Any, T]) -> T:
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(work)
 
 
 def _parser() -> argparse.ArgumentParser:

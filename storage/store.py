@@ -50,7 +50,7 @@ class Store(Protocol):
         ...
 
     async def look_now(self, task_id: int, *, at: datetime) -> None:
-        """Make a task that is not final due at once."""
+        """Make a task that is not final due at once, and have whoever leases it told that somebody waits."""
         ...
 
     async def task(self, task_id: int) -> Task | None:
@@ -70,7 +70,7 @@ class Store(Protocol):
         ...
 
     async def take_touched(self) -> list[Task]:
-        """The tasks leased here that people have asked about or left since they were claimed, each told once.
+        """The tasks leased here that people wait for or have left, each told once.
 
         Their next look says what people want: a moment that is past, or None.
         """
@@ -163,6 +163,14 @@ class Store(Protocol):
         ...
 
     # the house
+
+    async def learned(self) -> str | None:
+        """What save_learned() wrote last; None: nothing yet."""
+        ...
+
+    async def save_learned(self, estimates: str) -> None:
+        """Keep what was learned of how long tasks take; a text that only its writer reads."""
+        ...
 
     async def stats(self) -> Stats:
         """Counts by status and state."""

@@ -1,56 +1,114 @@
-"""What one provider's key allows: whether to ask now, and how long to keep still."""
+"""What one provider's key allows: how many questions now, how fast at most, and how long to keep still."""
 
-from bot.providers.base import ProviderError, RateLimited, Unavailable
+from bot.providers.base import BadAnswer, ProviderError, RateLimited, Unavailable
 
-_AWAY_AFTER = 5  # unanswered questions in a row
+_UNKNOWN_RPS = 5.0  # where to begin when nobody has published an allowance
+_SLOWEST_RPS = 0.05
+_BURST_S = 0.2  # how many seconds' worth of questions may be asked at once
+_CUT = 0.7  # of the rate, once per burst of refusals
+_SEARCH = 1.1  # a second, until the first refusal ever
+_RECOVER = 1.02  # a second, from then on
+_REFUSED_S = 1.0  # the pause when a refusal names none
 _PAUSES_S = (1.0, 2.0, 4.0, 8.0, 15.0)  # while the gateway is away, one probe after each
-_PLAIN_PAUSE_S = 1.0  # after a 429 that names no time
+_AWAY_AFTER = 3  # questions in a row that the gateway did not answer, or answered with nonsense
 
 
 class Budget:
-    """A gap between questions, a pause, and a bound on questions in flight; times are one steady clock's."""
+    """A token bucket whose rate adapts, a pause, and a bound on questions in flight.
 
-    def __init__(self, max_rps: float, *, in_flight: int = 16) -> None:
-        """max_rps: questions per second, above 0. in_flight: unanswered questions at the most."""
-        self._gap_s = 1 / max_rps
-        self._most_in_flight = in_flight
-        self._in_flight = 0
-        self._gap_until = 0.0
+    All times are seconds of one steady clock. Too many questions lower the rate; an outage does not, because
+    then the rate was never the fault and learning it anew would take minutes.
+    """
+
+    def __init__(self, max_rps: float | None, *, in_flight: int = 64) -> None:
+        """max_rps: the published rate, above 0; None: unknown. in_flight: most questions unanswered."""
+        self._max_rps = max_rps
+        self._rate = _UNKNOWN_RPS if max_rps is None else max_rps
+        self._growth = _SEARCH
+        self._tokens = 1.0
+        self._filled_at = 0.0
+        self._places = in_flight
+        self._asked_at = 0.0
         self._still_until = 0.0
-        self._unanswered = 0  # in a row
-        self._pauses = 0  # since the gateway last answered
+        self._still_since = 0.0  # answers to older questions belong to what brought the pause
+        self._unanswered = 0
+        self._probing = False
 
     @property
-    def has_place(self) -> bool:
-        """Whether one more question may be in flight; while the gateway is away, a probe goes alone."""
-        return self._in_flight < (1 if self._unanswered >= _AWAY_AFTER else self._most_in_flight)
+    def rate(self) -> float:
+        """Questions per second at present."""
+        return self._rate
 
-    @property
-    def ready_at(self) -> float:
-        """When the next question may be asked, if there is a place for it."""
-        return max(self._gap_until, self._still_until)
+    def allowance(self, now: float) -> int:
+        """How many questions may be asked now."""
+        self._fill(now)
+        if now < self._still_until:
+            return 0
+        places = min(self._places, 0 if self._probing else 1) if self._is_away() else self._places
+        return max(0, min(int(self._tokens), places))
 
-    def allows(self, now: float) -> bool:
-        """Whether a question may be asked now."""
-        return self.has_place and now >= self.ready_at
+    def ready_at(self, now: float) -> float:
+        """When the allowance is next above zero, answers aside."""
+        self._fill(now)
+        return max(self._still_until, now + max(0.0, (1 - self._tokens) / self._rate))
 
     def asked(self, now: float) -> None:
         """A question was asked."""
-        self._in_flight += 1
-        self._gap_until = now + self._gap_s
+        self._fill(now)
+        if now - self._asked_at <= 2 / self._rate:  # a rate that is not used proves nothing
+            self._grow()
+        self._tokens -= 1
+        self._places -= 1
+        self._asked_at = now
+        self._probing = self._is_away()
 
-    def answered(self, now: float, error: ProviderError | None) -> None:
-        """It was answered, or failed with the error."""
-        self._in_flight -= 1
-        if isinstance(error, Unavailable):
-            self._unanswered += 1
-            if self._unanswered >= _AWAY_AFTER and now >= self._still_until:
-                self._keep_still(now + _PAUSES_S[min(self._pauses, len(_PAUSES_S) - 1)])
-                self._pauses += 1
+    def answered(self, now: float, error: ProviderError | None, *, asked_at: float) -> None:
+        """A question that was asked then was answered, or failed with the error."""
+        self._places += 1
+        is_news = asked_at >= self._still_since
+        match error:
+            case Unavailable() | BadAnswer():
+                self._failed(now, error, is_news=is_news)
+            case RateLimited():
+                self._answers()
+                self._refused(now, error.retry_after_s or _REFUSED_S, is_news=is_news)
+            case _:
+                self._answers()
+
+    def _failed(self, now: float, error: ProviderError, *, is_news: bool) -> None:
+        if not is_news:
             return
-        self._unanswered = self._pauses = 0
-        if isinstance(error, RateLimited):
-            self._keep_still(now + (error.retry_after_s or _PLAIN_PAUSE_S))
+        self._probing = False
+        self._unanswered += 1
+        if self._is_away():
+            times = min(self._unanswered - _AWAY_AFTER, len(_PAUSES_S) - 1)
+            self._pause(now, max(_PAUSES_S[times], error.retry_after_s or 0.0))
 
-    def _keep_still(self, until: float) -> None:
-        self._still_until = max(self._still_until, until)
+    def _refused(self, now: float, pause_s: float, *, is_news: bool) -> None:
+        if is_news:
+            self._rate = max(self._rate * _CUT, min(self._rate, _SLOWEST_RPS))
+            self._growth = _RECOVER
+        self._pause(now, pause_s)
+
+    def _answers(self) -> None:
+        self._unanswered = 0
+        self._probing = False
+
+    def _pause(self, now: float, pause_s: float) -> None:
+        self._still_since = now
+        self._still_until = max(self._still_until, now + pause_s)
+        self._tokens = 1.0
+        self._filled_at = self._still_until
+
+    def _is_away(self) -> bool:
+        return self._unanswered >= _AWAY_AFTER
+
+    def _grow(self) -> None:
+        """One question more is worth so much of a second."""
+        grown = self._rate * self._growth ** (1 / max(self._rate, 1.0))
+        self._rate = grown if self._max_rps is None else min(grown, self._max_rps)
+
+    def _fill(self, now: float) -> None:
+        size = max(1.0, self._rate * _BURST_S)
+        self._tokens = min(size, self._tokens + max(0.0, now - self._filled_at) * self._rate)
+        self._filled_at = max(now, self._filled_at)

@@ -1,113 +1,165 @@
-"""The clock: claim what is due, look at it, sleep until the next due time or a ring."""
+"""The clock: lease what will be due, look at what is most worth a look, write only what is news.
+
+Due times live in memory under leases that are renewed in batches, so a look that learns nothing costs no
+write. After a crash the archive's own due times, at most one renewal old, are taken up by whoever is next.
+"""
 
 import asyncio
+import contextlib
 import logging
-import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime, timedelta
 
-from bot.polling.budget import Budget
-from bot.providers.base import Provider
+from bot.polling.alarm import Alarm
+from bot.polling.book import Book, Line
 from bot.telemetry import Telemetry
-from bot.watching.refresh import Refresher
+from bot.watching.refresh import Look, Refresher
 from storage.errors import StoreError
 from storage.models import Task
 from storage.store import Store
 
 log = logging.getLogger(__name__)
 
-LEASE_S = 90.0  # longer than any look takes
-_LONGEST_SLEEP_S = 20.0  # so that a wall clock that was set does not strand anybody
-_STORE_PAUSE_S = 2.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
-    """A provider and what its key allows."""
-
-    provider: Provider
-    budget: Budget
+LEASE_S = 180.0  # renewed long before it ends, even if the longest look comes in between
+RENEW_S = 40.0
+AHEAD_S = 60.0  # tasks due within so long are leased
+SWEEP_S = 5.0  # how often the archive is asked without a ring
+_BATCH = 500  # tasks that one transaction leases or renews
+_TICK_S = 0.05  # looks that fall due within so long go out together
+_ARCHIVE_PAUSE_S = 2.0
+_BROKEN_PAUSE_S = 60.0
 
 
 class Scheduler:
-    """Looks at due tasks with bounded concurrency; the archive's leases are its queue."""
+    """Looks at tasks within what each key allows; the archive's leases are its queue."""
 
     def __init__(
         self,
         store: Store,
         refresher: Refresher,
-        lines: Mapping[str, Line],
+        lines: Sequence[Line],
         *,
-        bell: asyncio.Event,
+        alarm: Alarm,
         clock: Callable[[], datetime],
         telemetry: Telemetry,
     ) -> None:
-        """lines: by provider name. bell: set when something may be due."""
+        """alarm: rung when people have changed what there is to look at."""
         self._store = store
         self._refresher = refresher
-        self._lines = lines
+        self._names = [name for line in lines for name in line.providers]
+        self._book = Book(lines, refresher.outlook)
+        self._alarm = alarm
         self._clock = clock
         self._telemetry = telemetry
-        self._bell = bell
+        self._sweep_at = 0.0
+        self._renew_at = clock() + timedelta(seconds=RENEW_S)
 
     async def run(self) -> None:
         """Turn until cancelled."""
-        async with asyncio.TaskGroup() as looks:
-            while True:
-                self._bell.clear()
-                self._telemetry.beat("clock")
-                try:
-                    for task in await self._claim():
-                        looks.create_task(self._look(task))
-                    pause_s = await self._pause_s()
-                except StoreError as error:
-                    self._stand_still(error)
-                    pause_s = _STORE_PAUSE_S
-                else:
-                    if self._telemetry.trouble("clock", None):
-                        log.info("The clock goes on.")
-                await self._sleep(pause_s)
-
-    async def _claim(self) -> list[Task]:
-        now = time.monotonic()
-        quota = {name: 1 for name, line in self._lines.items() if line.budget.allows(now)}
-        tasks = await self._store.claim_due(quota, at=self._clock(), lease_s=LEASE_S) if quota else []
-        for task in tasks:
-            self._lines[task.ref.provider].budget.asked(now)
-        return tasks
-
-    async def _look(self, task: Task) -> None:
-        line = self._lines[task.ref.provider]
-        error = None
         try:
-            error = await self._refresher.look(task, line.provider)
-        except StoreError as trouble:
-            self._stand_still(trouble)
-        except Exception:  # one task must not stop the clock; its lease runs out and it is looked at again
-            log.exception("The look at task %d failed", task.id)
+            async with asyncio.TaskGroup() as looks:
+                while True:
+                    self._telemetry.beat("clock")
+                    await self._keep_in_step()
+                    for task, line in self._begin():
+                        looks.create_task(self._look(task, line))
+                    await self._alarm.rest(self._pause_s())
         finally:
-            line.budget.answered(time.monotonic(), error)
-            self._telemetry.count("polls_failed" if error else "polls")
-            self._bell.set()
+            with contextlib.suppress(StoreError):
+                await self._renew()
 
-    async def _pause_s(self) -> float:
-        now = time.monotonic()
-        free = {name: line.budget for name, line in self._lines.items() if line.budget.has_place}
-        ready = [name for name, budget in free.items() if budget.ready_at <= now]
-        waits_s = [budget.ready_at - now for budget in free.values() if budget.ready_at > now]
-        due = await self._store.next_due(ready, at=self._clock()) if ready else None
-        if due is not None:
-            waits_s.append((due - self._clock()).total_seconds())
-        return max(0.0, min(waits_s, default=_LONGEST_SLEEP_S))
+    async def _keep_in_step(self) -> None:
+        """Ask the archive when it is time or people have rung; what it refuses is tried again soon."""
+        now = self._alarm.now()
+        if not self._alarm.take_ring() and now < self._sweep_at:
+            return
+        self._sweep_at = now + SWEEP_S
+        try:
+            if self._clock() >= self._renew_at:
+                await self._renew()
+            await self._sweep()
+            await self._go_on()
+        except StoreError as error:
+            self._stand_still(error)
+            self._sweep_at = now + _ARCHIVE_PAUSE_S
+
+    async def _sweep(self) -> None:
+        """Lease what will be due, and hear what people want of what is leased."""
+        full = self._names
+        while full:
+            quota = dict.fromkeys(full, _BATCH)
+            claimed = await self._store.claim_due(quota, at=self._clock(), lease_s=LEASE_S, ahead_s=AHEAD_S)
+            for task in claimed:
+                self._book.take_in(task)
+            full = [n for n in full if sum(task.ref.provider == n for task in claimed) == _BATCH]
+        for task in await self._store.take_touched():
+            self._book.touch(task, at=self._clock())
+
+    async def _renew(self) -> None:
+        tasks = self._book.resting()
+        for start in range(0, len(tasks), _BATCH):
+            batch, now = tasks[start : start + _BATCH], self._clock()
+            kept = await self._store.renew_tasks(batch, at=now, lease_s=LEASE_S)
+            self._book.renewed(batch, kept, until=now + timedelta(seconds=LEASE_S))
+        self._renew_at = self._clock() + timedelta(seconds=RENEW_S)
+
+    def _begin(self) -> Iterator[tuple[Task, Line]]:
+        """The tasks to look at now, within what each key allows."""
+        wall, now = self._clock().timestamp(), self._alarm.now()
+        for line, agenda in self._book.agendas:
+            for task_id in agenda.take(line.budget.allowance(now), now=wall):
+                line.budget.asked(now)
+                yield self._book.begin(task_id), line
+
+    async def _look(self, task: Task, line: Line) -> None:
+        look, asked_at = None, self._alarm.now()
+        pause_s = _BROKEN_PAUSE_S
+        try:
+            look = await self._refresher.look(
+                task, line.providers[task.ref.provider], is_owed=lambda: self._book.owes(task.id)
+            )
+        except StoreError as error:
+            self._stand_still(error)
+            pause_s = _ARCHIVE_PAUSE_S
+        except Exception:  # one task must not stop the clock
+            log.exception("The look at task %d failed", task.id)
+        line.budget.answered(self._alarm.now(), look.error if look else None, asked_at=asked_at)
+        self._telemetry.count("polls_failed" if look is None or look.error else "polls")
+        if look is None:
+            self._book.end(task, next_look_at=self._clock() + timedelta(seconds=pause_s))
+        else:
+            self._close(look)
+        self._alarm.wake()
+
+    def _close(self, look: Look) -> None:
+        """Hold the task on as the look left it, or let it go to whoever has written it meanwhile."""
+        if look.is_overtaken:
+            self._book.drop(look.task.id)
+            self._alarm.ring()
+            return
+        if look.is_written:
+            self._book.paid(look.task)
+        owed = self._book.owes(look.task.id)
+        self._book.end(look.task, next_look_at=self._clock() if owed else look.task.next_look_at)
+
+    def _pause_s(self) -> float:
+        """Until the next look may begin, a key may be asked again, or the archive is to be asked."""
+        wall, now = self._clock().timestamp(), self._alarm.now()
+        waits_s = [self._sweep_at - now]
+        for line, agenda in self._book.agendas:
+            if agenda.has_ready(wall):
+                waits_s.append(line.budget.ready_at(now) - now)
+            elif (due := agenda.next_due()) is not None:
+                waits_s.append(due - wall)
+        return max(_TICK_S, min(waits_s))
 
     def _stand_still(self, error: StoreError) -> None:
         if self._telemetry.trouble("clock", str(error)):
             log.error("The clock stands still: %s", error)
 
-    async def _sleep(self, pause_s: float) -> None:
-        try:
-            async with asyncio.timeout(min(pause_s, _LONGEST_SLEEP_S)):
-                await self._bell.wait()
-        except TimeoutError:
-            pass
+    async def _go_on(self) -> None:
+        """Say so, once the archive takes writes again: a sweep that finds nothing writes nothing."""
+        if "clock" in self._telemetry.troubles:
+            await self._store.check()
+            self._telemetry.trouble("clock", None)
+            log.info("The clock goes on.")

@@ -8,6 +8,7 @@ from bot.providers.ids import birth_of
 from storage.models import Cause, EventKind, Snapshot, Task, TaskEvent, TaskStatus, Trouble
 
 GRACE = timedelta(minutes=2)  # after registering, an unknown id may be one that the gateway writes late
+MISSING = timedelta(seconds=30)  # without a break: one gateway out of several may lag behind
 FORGOTTEN = timedelta(hours=24)  # after which gateways forget a task
 BLIPS = 3  # failed looks in a row before the chat hears of it
 
@@ -50,9 +51,10 @@ def failed(task: Task, error: ProviderError, *, at: datetime) -> Change:
 
 
 def _is_gone(task: Task, at: datetime) -> bool:
-    """Missing for the second time running, and long enough after it was registered."""
-    again = task.trouble is not None and task.trouble.cause is Cause.TASK_MISSING
-    return again and at - task.registered_at >= GRACE
+    """Missing for some time, and long enough after it was registered."""
+    if task.trouble is None or task.trouble.cause is not Cause.TASK_MISSING:
+        return False
+    return at - task.trouble.since >= MISSING and at - task.registered_at >= GRACE
 
 
 def _ended(task: Task, at: datetime) -> Change:

@@ -1,48 +1,80 @@
-"""One look at one task: ask the provider, see what changed, write it down."""
+"""One look at one task: ask the provider, see what changed, write what is news."""
 
 import logging
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bot.providers.base import Provider, ProviderError
 from bot.watching import changes
 from bot.watching.cadence import Cadence
-from storage.models import Task
+from bot.watching.estimate import Estimates, seen_at
+from bot.watching.outlook import Outlook, outlook
+from storage.models import Task, TaskEvent
 from storage.store import Store
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """What a look came to."""
+
+    task: Task  # as it is now
+    error: ProviderError | None  # why it brought no snapshot
+    is_written: bool  # the archive has it
+    is_overtaken: bool = False  # somebody else had written the task meanwhile
 
 
 class Refresher:
     """Looks at tasks; tells nobody but the archive, and rings when there is something to send."""
 
     def __init__(
-        self, store: Store, cadence: Cadence, *, clock: Callable[[], datetime], ring: Callable[[], None]
+        self,
+        store: Store,
+        cadence: Cadence,
+        estimates: Estimates,
+        *,
+        clock: Callable[[], datetime],
+        ring: Callable[[], None],
     ) -> None:
         self._store = store
         self._cadence = cadence
+        self._estimates = estimates
         self._clock = clock
         self._ring = ring
 
-    async def look(self, task: Task, provider: Provider) -> ProviderError | None:
-        """Look once and write what came of it; the error if the look failed, raising StoreError only."""
-        error: ProviderError | None = None
+    def outlook(self, task: Task) -> Outlook:
+        """When the task may end, by what is known now."""
+        return outlook(task, task, self._estimates)
+
+    async def look(self, task: Task, provider: Provider, *, is_owed: Callable[[], bool]) -> Look:
+        """Look once, raising StoreError only; what is no news is written only if somebody waits for it."""
+        after, events, error = await self._ask(task, provider)
+        is_written = bool(events) or is_owed()
+        if is_written and not await self._store.apply(after, events):
+            return Look(task=after, error=error, is_written=False, is_overtaken=True)
+        if error is None:  # only now: a look that cannot be written is repeated, and must not teach twice
+            self._estimates.learn(task, after, at=seen_at(after))
+        if events:
+            kinds = ", ".join(event.kind for event in events)
+            log.info("%s %s: %s", task.ref.provider, task.ref.external_id, kinds)
+            self._ring()
+        version = after.version + 1 if is_written else after.version
+        return Look(task=replace(after, version=version), error=error, is_written=is_written)
+
+    async def _ask(
+        self, task: Task, provider: Provider
+    ) -> tuple[Task, tuple[TaskEvent, ...], ProviderError | None]:
+        """The task after a question, with its next look, and what there is to tell."""
         try:
             snapshot = await provider.fetch(task.ref.external_id)
-        except ProviderError as refusal:
-            error = refusal
-            change = changes.failed(task, refusal, at=self._clock())
-            next_look_at = self._cadence.after_failure(change.task, provider.kind, refusal, at=self._clock())
-        else:
-            change = changes.seen(task, snapshot, at=self._clock())
-            next_look_at = self._cadence.after_look(change.task, provider.kind, at=self._clock())
-        written = await self._store.apply(
-            replace(change.task, next_look_at=next_look_at, lease_until=None), change.events
-        )
-        if written and change.events:
-            log.info(
-                "%s %s: %s", task.ref.provider, task.ref.external_id, ", ".join(e.kind for e in change.events)
-            )
-            self._ring()
-        return error
+        except ProviderError as error:
+            now = self._clock()
+            change = changes.failed(task, error, at=now)
+            next_look_at = self._cadence.after_failure(change.task, error, at=now)
+            return replace(change.task, next_look_at=next_look_at), change.events, error
+        now = self._clock()
+        change = changes.seen(task, snapshot, at=now)
+        next_look_at = self._cadence.after_look(task, change.task, self._estimates, at=now)
+        return replace(change.task, next_look_at=next_look_at), change.events, None

@@ -68,6 +68,16 @@ async def migrate(tx: Transaction, old_id: int, new_id: int, *, at: datetime) ->
         """,
         (old_id,),
     )
+    # A card on its way to the old chat is forgotten and made anew: its message must not be taken for one
+    # of the new chat.
+    in_hand = await tx.all(
+        """
+        DELETE FROM deliveries WHERE kind = 'card' AND state = 'sending'
+            AND watch_id IN (SELECT id FROM watches WHERE chat_id = ?)
+        RETURNING watch_id
+        """,
+        (old_id,),
+    )
     # Message ids mean other messages in the supergroup. What waits arrives parked, and is taken up there.
     await tx.run(
         """
@@ -77,6 +87,7 @@ async def migrate(tx: Transaction, old_id: int, new_id: int, *, at: datetime) ->
         """,
         (new_id, old_id),
     )
+    await deliveries.enqueue(tx, DeliveryKind.CARD, [row["watch_id"] for row in in_hand], at=at)
     await tx.run("UPDATE OR REPLACE notices SET chat_id = ? WHERE chat_id = ?", (new_id, old_id))
     await tx.run(
         """

@@ -54,3 +54,17 @@ async def prune(tx: Transaction, *, older_than: datetime) -> int:
 
 def _counts(names: Iterable[StrEnum], found: Iterable[sqlite3.Row]) -> dict[str, int]:
     return {str(name): 0 for name in names} | {name: count for name, count in found}
+
+
+async def learned(tx: Transaction) -> str | None:
+    """What was learned, as it was saved."""
+    row = await tx.one("SELECT estimates FROM learned")
+    return None if row is None else str(row["estimates"])
+
+
+async def save_learned(tx: Transaction, estimates: str) -> None:
+    """Keep what was learned in place of what was kept before."""
+    await tx.run(
+        "INSERT INTO learned VALUES (1, ?) ON CONFLICT (id) DO UPDATE SET estimates = excluded.estimates",
+        (estimates,),
+    )

@@ -68,7 +68,7 @@ class SqliteStore(Store):
 
     async def look_now(self, task_id: int, *, at: datetime) -> None:
         async with self._database.transaction() as tx:
-            await tasks.make_due(tx, [task_id], at=at)
+            await tasks.make_due(tx, [task_id], at=at, is_awaited=True)
 
     async def task(self, task_id: int) -> Task | None:
         async with self._database.reading() as tx:
@@ -171,6 +171,14 @@ class SqliteStore(Store):
             await chats.migrate(tx, old_id, new_id, at=at)
 
     # the house
+
+    async def learned(self) -> str | None:
+        async with self._database.reading() as tx:
+            return await house.learned(tx)
+
+    async def save_learned(self, estimates: str) -> None:
+        async with self._database.transaction() as tx:
+            await house.save_learned(tx, estimates)
 
     async def stats(self) -> Stats:
         async with self._database.reading() as tx:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from storage.models import Task, TaskEvent, TaskRef
@@ -32,15 +33,20 @@ async def by_ids(tx: Transaction, task_ids: Iterable[int]) -> dict[int, Task]:
     return {row["id"]: rows.task(row) for row in found}
 
 
-async def make_due(tx: Transaction, task_ids: Iterable[int], *, at: datetime) -> None:
-    """Have tasks that are not final looked at from now on; a look in hand keeps its version and its lease."""
+async def make_due(
+    tx: Transaction, task_ids: Iterable[int], *, at: datetime, is_awaited: bool = False
+) -> None:
+    """Have tasks that are not final looked at from now on; a look in hand keeps its version and its lease.
+
+    is_awaited: somebody waits for what the look finds; whoever leases the task is told.
+    """
     await tx.run(
         """
         UPDATE tasks SET next_look_at = min(coalesce(next_look_at, :at), :at),
-            touched = lease_until IS NOT NULL
+            touched = max(touched, :is_awaited, lease_until IS NOT NULL)
         WHERE id IN (SELECT value FROM json_each(:ids)) AND status IN ('unknown', 'queued', 'running')
         """,
-        {"ids": rows.listed(task_ids), "at": rows.seconds(at)},
+        {"ids": rows.listed(task_ids), "at": rows.seconds(at), "is_awaited": is_awaited},
     )
 
 
@@ -85,8 +91,7 @@ async def claim_due(
     for provider, limit in quota.items():
         found = await tx.all(
             """
-            UPDATE tasks SET lease_until = :at + :lease_s, lease_owner = :owner, touched = 0,
-                version = version + 1
+            UPDATE tasks SET lease_until = :at + :lease_s, lease_owner = :owner, version = version + 1
             WHERE id IN (
                 SELECT id FROM tasks WHERE provider = :provider AND claimable_at <= :at + :ahead_s
                     AND coalesce(lease_until, 0) <= :at
@@ -104,7 +109,24 @@ async def claim_due(
             },
         )
         claimed += map(rows.task, found)
+    crowds = await _crowds(tx, [task.id for task in claimed])
+    claimed = [replace(task, crowd=crowds.get(task.id, 1)) for task in claimed]
     return sorted(claimed, key=lambda task: (task.next_look_at or at, task.id))
+
+
+async def _crowds(tx: Transaction, task_ids: Sequence[int]) -> dict[int, int]:
+    found = await tx.all(
+        """
+        SELECT w.task_id, min(busy.watches) AS crowd FROM watches AS w
+        JOIN (
+            SELECT chat_id, count(*) AS watches FROM watches WHERE state = 'active' GROUP BY chat_id
+        ) AS busy ON busy.chat_id = w.chat_id
+        WHERE w.state = 'active' AND w.task_id IN (SELECT value FROM json_each(?))
+        GROUP BY w.task_id
+        """,
+        (rows.listed(task_ids),),
+    )
+    return {row["task_id"]: row["crowd"] for row in found}
 
 
 async def take_touched(tx: Transaction, *, owner: str) -> list[Task]:

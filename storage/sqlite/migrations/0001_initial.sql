@@ -13,7 +13,7 @@ CREATE TABLE tasks (
     next_look_at REAL,
     lease_until REAL,
     lease_owner TEXT,
-    touched INTEGER NOT NULL DEFAULT 0, -- people changed next_look_at while it was leased
+    touched INTEGER NOT NULL DEFAULT 0, -- people wait for a look, or changed next_look_at while it was leased; its clock has not heard yet
     failures INTEGER NOT NULL DEFAULT 0,
     version INTEGER NOT NULL DEFAULT 0,
     file_id TEXT,
@@ -92,6 +92,12 @@ CREATE TABLE chats (
     title TEXT NOT NULL,
     language TEXT,
     disabled_reason TEXT
+) STRICT;
+
+-- What was learned of how long tasks take, as its owner wrote it; one row.
+CREATE TABLE learned (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    estimates TEXT NOT NULL
 ) STRICT;
 
 -- Which chats and topics have a notice of a provider's trouble, and through which watch.

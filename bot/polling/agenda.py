@@ -1,0 +1,76 @@
+"""Which of the tasks in memory to look at now: all that are due, or the most urgent of them."""
+
+from collections.abc import Callable
+from heapq import heapify, heappop, heappush
+from itertools import count
+
+_RANKED_FOR_S = 5e-4  # for each due task, so that however many there are, ranking takes 1 % of one core
+
+
+class Agenda:
+    """One key's tasks by the time of their next look; all times are seconds of one clock."""
+
+    def __init__(self, urgency: Callable[[int, float], float]) -> None:
+        """urgency: of a task's id at a time."""
+        self._urgency = urgency
+        self._entries: dict[int, int] = {}  # id → its valid entry
+        self._numbers = count()
+        self._waiting: list[tuple[float, int, int]] = []  # due, entry, id
+        self._ranked: list[tuple[float, int, int]] = []  # minus urgency, entry, id
+        self._ranked_until = 0.0
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def put(self, task_id: int, due: float) -> None:
+        """Look at a task from this time on, in place of any time before."""
+        entry = next(self._numbers)
+        self._entries[task_id] = entry
+        heappush(self._waiting, (due, entry, task_id))
+
+    def drop(self, task_id: int) -> None:
+        """Forget a task."""
+        self._entries.pop(task_id, None)
+
+    def has_ready(self, now: float) -> bool:
+        """Whether a task is due."""
+        self._gather(now)
+        return bool(self._ranked)
+
+    def next_due(self) -> float | None:
+        """When the first of the tasks that are not due yet will be; None: there is none."""
+        while self._waiting and not self._holds(*self._waiting[0][1:]):
+            heappop(self._waiting)
+        return self._waiting[0][0] if self._waiting else None
+
+    def take(self, limit: int, *, now: float) -> list[int]:
+        """Take out at most so many of the due tasks, the most urgent first."""
+        self._gather(now)
+        if now >= self._ranked_until and len(self._ranked) > limit > 0:
+            self._rank(now)
+        taken: list[int] = []
+        while self._ranked and len(taken) < limit:
+            _, entry, task_id = heappop(self._ranked)
+            if self._holds(entry, task_id):
+                del self._entries[task_id]
+                taken.append(task_id)
+        return taken
+
+    def _gather(self, now: float) -> None:
+        while self._waiting and self._waiting[0][0] <= now:
+            _, entry, task_id = heappop(self._waiting)
+            if self._holds(entry, task_id):
+                heappush(self._ranked, (-self._urgency(task_id, now), entry, task_id))
+
+    def _rank(self, now: float) -> None:
+        """Compare all that are due anew: those whose end is near have become urgent faster than others."""
+        self._ranked = [
+            (-self._urgency(task_id, now), entry, task_id)
+            for _, entry, task_id in self._ranked
+            if self._holds(entry, task_id)
+        ]
+        heapify(self._ranked)
+        self._ranked_until = now + _RANKED_FOR_S * len(self._ranked)
+
+    def _holds(self, entry: int, task_id: int) -> bool:
+        return self._entries.get(task_id) == entry

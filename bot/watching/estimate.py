@@ -1,0 +1,111 @@
+"""What was learned of how long tasks take, per provider and model, from nothing but the bot's own looks."""
+
+import contextlib
+import json
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from bot.providers.ids import birth_of
+from bot.watching.eta import Eta, eta, is_longer_than_usual
+from bot.watching.lifetable import LifeTable
+from storage.models import Task, TaskStatus
+
+_REMEMBERED = 100  # past durations for the range that people see
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _History:
+    """What one model's tasks taught."""
+
+    table: LifeTable = field(default_factory=LifeTable)
+    durations_s: deque[float] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
+
+
+class Estimates:
+    """The life tables and past durations of all models."""
+
+    def __init__(self) -> None:
+        self._histories: dict[tuple[str, str], _History] = {}
+
+    def learn(self, before: Task, after: Task, *, at: datetime) -> None:
+        """Take in a look that brought a snapshot; a task's first one teaches nothing but that it lives."""
+        if before.snapshot is None or before.status.is_final:
+            return
+        since_s, until_s = age_s(after, seen_at(before)), age_s(after, at)
+        history = self._history(after)
+        if after.status in {TaskStatus.SUCCEEDED, TaskStatus.FAILED}:
+            history.table.ended(since_s, until_s)
+            history.durations_s.append((since_s + until_s) / 2)
+        elif not after.status.is_final:
+            history.table.survived(since_s, until_s)
+
+    def table(self, task: Task) -> LifeTable:
+        """The life table of the task's provider and model."""
+        return self._history(task).table
+
+    def eta(self, task: Task, *, at: datetime) -> Eta | None:
+        """How much longer the task may take; None when too little is known."""
+        return eta(self._history(task).durations_s, age_s(task, at))
+
+    def is_longer_than_usual(self, task: Task, *, at: datetime) -> bool:
+        """Whether the task is past the range that was expected when it was new."""
+        return is_longer_than_usual(self._history(task).durations_s, age_s(task, at))
+
+    def to_json(self) -> str:
+        """What from_json() takes."""
+        plain = [
+            {
+                "provider": provider,
+                "model": model,
+                "table": history.table.to_plain(),
+                "durations_s": list(history.durations_s),
+            }
+            for (provider, model), history in self._histories.items()
+        ]
+        return json.dumps(plain)
+
+    @classmethod
+    def from_json(cls, text: str | None) -> "Estimates":
+        """What to_json() wrote; nothing learned yet for None, or where an older version had other bins."""
+        estimates = cls()
+        with contextlib.suppress(ValueError):
+            estimates._recall(json.loads(text or "[]"))
+        return estimates
+
+    def _recall(self, plain: Iterable[Mapping[str, Any]]) -> None:
+        for record in plain:
+            self._histories[record["provider"], record["model"]] = _History(
+                table=LifeTable.from_plain(record["table"]),
+                durations_s=deque(record["durations_s"], maxlen=_REMEMBERED),
+            )
+
+    def _history(self, task: Task) -> _History:
+        key = (task.ref.provider, (task.snapshot and task.snapshot.model) or "")
+        history = self._histories.get(key)
+        if history is None:
+            history = self._histories[key] = _History()
+        return history
+
+
+def born_at(task: Task) -> datetime:
+    """When the task was submitted, as its gateway or its id tells, and not after it was registered here."""
+    told = task.snapshot.submitted_at if task.snapshot is not None else None
+    told = told or birth_of(task.ref.external_id)
+    return min(told, task.registered_at) if told is not None else task.registered_at
+
+
+def seen_at(task: Task) -> datetime:
+    """When the task was last known to be alive, as far as its row tells."""
+    if task.snapshot is None:
+        return task.registered_at
+    if task.trouble is not None:
+        return task.trouble.since
+    return task.last_look_at or task.registered_at
+
+
+def age_s(task: Task, at: datetime) -> float:
+    """Seconds since submission, not below 0."""
+    return max(0.0, (at - born_at(task)).total_seconds())
