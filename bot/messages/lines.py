@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Literal
 
 from bot.messages.limits import plain
 from bot.messages.quantities import duration
 from bot.messages.translate import say
+from bot.messages.view import Forecast
 from storage.models import Cause, Task, TaskStatus, Trouble, WatchedTask, WatchState
 
 ICONS = {
@@ -33,6 +35,7 @@ _LOOK_CAUSES = frozenset(
     }
 )  # those with words of their own when a look fails; the others are causes of a task's failure
 
+_GRAINS_S = ((90.0, 5.0), (600.0, 30.0), (float("inf"), 60.0))  # below so many seconds, rounded to so many
 _BAR_CELLS = 10
 _PROVIDER_UNITS = 64
 _ID_UNITS = 255
@@ -78,6 +81,19 @@ def standing(watched: WatchedTask, *, language: str, now: datetime) -> str:
     if task.status.is_final:
         return dotted([word, ended_after(task, language)])
     return dotted([word, _progress(task), _queue(task, language), _so_far(task, language, now=now)])
+
+
+def ahead(task: Task, forecast: Forecast | Literal["overdue"], language: str) -> str | None:
+    """How much longer an unfinished task may take, as a range."""
+    if task.status.is_final:
+        return None
+    if not isinstance(forecast, Forecast):
+        return say(language, "card.overdue")
+    middle, low, high = (
+        duration(language, _rounded(seconds))
+        for seconds in (forecast.middle_s, forecast.low_s, forecast.high_s)
+    )
+    return say(language, "card.left" if low != high else "card.left_about", middle=middle, low=low, high=high)
 
 
 def took(task: Task, language: str) -> str | None:
@@ -145,6 +161,12 @@ def _queue(task: Task, language: str) -> str | None:
     if task.snapshot is None or task.status is TaskStatus.RUNNING or not task.snapshot.queue_position:
         return None
     return say(language, "card.ahead", count=task.snapshot.queue_position)
+
+
+def _rounded(seconds: float) -> float:
+    """As fine as a forecast is worth."""
+    grain_s = next(grain for bound, grain in _GRAINS_S if seconds < bound)
+    return max(grain_s, round(seconds / grain_s) * grain_s)
 
 
 def _began_at(task: Task) -> datetime | None:

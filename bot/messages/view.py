@@ -1,6 +1,7 @@
 """What to say, free of Telegram's types."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -11,6 +12,18 @@ class Button:
     action: str | None = None  # callback data, at most 64 bytes
     url: str | None = None
     copy: str | None = None  # text to put on the clipboard, at most 256 characters
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forecast:
+    """How much longer a task may take, by what past tasks took; seconds."""
+
+    low_s: float
+    middle_s: float
+    high_s: float
+
+
+OVERDUE: Literal["overdue"] = "overdue"  # in place of a forecast: longer than usual
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

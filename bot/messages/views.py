@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Literal
 
 from bot.messages import lines
 from bot.messages.keyboards import send_again
 from bot.messages.limits import TEXT_UNITS, fitting, plain
 from bot.messages.quantities import duration
 from bot.messages.translate import say
-from bot.messages.view import View
+from bot.messages.view import Forecast, View
 from storage.models import DeliveryState, WatchedTask, WatchState
 
 _PROMPT_UNITS = 120
@@ -16,8 +17,10 @@ _RAW_STATUS_UNITS = 60
 _FRAME_UNITS = 120  # room for the first line of a list and the one that says how many are left out
 
 
-def card(watched: WatchedTask, *, now: datetime) -> View:
-    """The one message that shows a watch as it stands."""
+def card(
+    watched: WatchedTask, *, now: datetime, forecast: Forecast | Literal["overdue"] | None = None
+) -> View:
+    """The one message that shows a watch as it stands; forecast: None where too little is known."""
     task, language = watched.task, watched.watch.language
     active = watched.watch.state is not WatchState.STOPPED
     return View(
@@ -25,6 +28,7 @@ def card(watched: WatchedTask, *, now: datetime) -> View:
             [
                 lines.title(watched),
                 lines.standing(watched, language=language, now=now),
+                lines.ahead(task, forecast, language) if forecast and active else None,
                 lines.why(task, language) if active else None,
                 _what(watched, language),
                 lines.trouble(task.trouble, language) if task.trouble and active else None,

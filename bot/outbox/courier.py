@@ -2,26 +2,19 @@
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from bot.messages import results as words
-from bot.messages import views
-from bot.messages.markup import digest as digest_of
 from bot.outbox import retry
 from bot.outbox.results import (
     Gone,
     Migrated,
-    Refusal,
-    Refused,
     RetryAfter,
     SendResult,
     Sent,
     Unknown,
-    repeatable,
 )
-from bot.outbox.sender import Sender, place_of
+from bot.outbox.texts import Texts
 from bot.outbox.video import Ladder
 from bot.telemetry import Telemetry
 from storage.errors import StoreError
@@ -32,7 +25,6 @@ from storage.models import (
     Outgoing,
     Settlement,
     TaskStatus,
-    WatchedTask,
 )
 from storage.store import Store
 
@@ -51,7 +43,7 @@ class Courier:
     def __init__(
         self,
         store: Store,
-        sender: Sender,
+        texts: Texts,
         ladder: Ladder,
         *,
         bell: asyncio.Event,
@@ -60,7 +52,7 @@ class Courier:
     ) -> None:
         """bell: set when there may be something to send."""
         self._store = store
-        self._sender = sender
+        self._texts = texts
         self._ladder = ladder
         self._clock = clock
         self._telemetry = telemetry
@@ -76,8 +68,7 @@ class Courier:
                 await self._take()
                 pause_s = await self._pause_s()
             except StoreError as error:
-                if self._telemetry.trouble("courier", str(error)):
-                    log.error("The courier stands still: %s", error)  # noqa: TRY400 - the message says it
+                self._stand_still(error)
                 pause_s = _STORE_PAUSE_S
             else:
                 if self._telemetry.trouble("courier", None):
@@ -92,6 +83,10 @@ class Courier:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
 
+    def _stand_still(self, error: StoreError) -> None:
+        if self._telemetry.trouble("courier", str(error)):
+            log.error("The courier stands still: %s", error)
+
     async def _take(self) -> None:
         if self._in_hand:
             await self._store.renew_deliveries(list(self._in_hand), at=self._clock(), lease_s=LEASE_S)
@@ -99,26 +94,26 @@ class Courier:
             claimed = await self._store.claim_deliveries(
                 room, self._closed(), at=self._clock(), lease_s=LEASE_S
             )
-            self._sender.pacer.spend((out.watch.chat_id for out in claimed), time.monotonic())
+            self._texts.pacer.spend(out.watch.chat_id for out in claimed)
             for out in claimed:
                 self._in_hand[out.delivery.id] = asyncio.create_task(self._carry(out))
             if not claimed:
                 return
 
     def _room(self) -> int:
-        return min(_HANDS - len(self._in_hand), self._sender.pacer.allowance(time.monotonic()))
+        return min(_HANDS - len(self._in_hand), self._texts.pacer.allowance())
 
     def _closed(self) -> Closed:
-        now = time.monotonic()
-        return Closed(
-            to_all=self._sender.pacer.closed(now, for_edits=False),
-            to_edits=self._sender.pacer.closed(now, for_edits=True),
-        )
+        pacer = self._texts.pacer
+        return Closed(to_all=pacer.closed(for_edits=False), to_edits=pacer.closed(for_edits=True))
 
     async def _carry(self, out: Outgoing) -> None:
         try:
             await self._settle(out, await self._deliver(out))
-        except Exception:  # one delivery must not stop the courier; its lease runs out and it is tried again
+        # One delivery must not stop the courier; its lease runs out, and it is tried again.
+        except StoreError as error:
+            self._stand_still(error)
+        except Exception:
             log.exception("Delivery %d failed", out.delivery.id)
         finally:
             del self._in_hand[out.delivery.id]
@@ -127,31 +122,17 @@ class Courier:
     async def _deliver(self, out: Outgoing) -> tuple[SendResult, str | None]:
         """What came of it, and the digest of the card that is shown now."""
         if out.delivery.kind is DeliveryKind.CARD:
-            return await self._show_card(out)
-        watched = WatchedTask(watch=out.watch, task=out.task)
+            return await self._texts.card(out)
         if out.delivery.kind is DeliveryKind.NOTICE:
-            return repeatable(await self._sender.send(place_of(out.watch), words.notice(watched))), None
+            return await self._texts.notice(out), None
         if out.task.status is TaskStatus.SUCCEEDED:
             return await self._ladder.deliver(out), None
-        return repeatable(await self._sender.send(place_of(out.watch), words.failure(watched))), None
-
-    async def _show_card(self, out: Outgoing) -> tuple[SendResult, str]:
-        view = views.card(WatchedTask(watch=out.watch, task=out.task), now=self._clock())
-        digest = digest_of(view)
-        card = out.watch.card_message_id
-        if card is not None and digest == out.watch.card_digest:
-            return Sent(card), digest
-        result: SendResult = Refused(Refusal.NO_MESSAGE, "not sent yet")
-        if card is not None:
-            result = await self._sender.edit(out.watch.chat_id, card, view)
-        if isinstance(result, Refused) and result.reason is Refusal.NO_MESSAGE:
-            result = await self._sender.send(place_of(out.watch), view)
-        return repeatable(result), digest
+        return await self._texts.failure(out), None
 
     async def _settle(self, out: Outgoing, outcome: tuple[SendResult, str | None]) -> None:
         result, digest = outcome
         now = self._clock()
-        delivery, chat_id = out.delivery, out.watch.chat_id
+        delivery = out.delivery
         wait_s = retry.try_again_s(delivery.attempts, result)
         match result:
             case Sent(message_id=message_id, file=file):
@@ -170,22 +151,26 @@ class Courier:
                 settlement = Settlement(
                     state=DeliveryState.PENDING, at=now, not_before=now + timedelta(seconds=wait_s)
                 )
-        await self._store.settle(delivery.id, settlement)
-        if isinstance(result, Migrated):
-            await self._store.migrate_chat(chat_id, result.new_id, at=now)
-        elif isinstance(result, RetryAfter):
-            self._sender.pacer.stop(chat_id, result.seconds, time.monotonic())
-        elif isinstance(result, Gone):
-            log.warning("Chat %d is lost to the bot: %s", chat_id, result.why)
-            await self._store.chat_lost(chat_id, result.why, at=now)
+        await self._heed(out.watch.chat_id, result, at=now)
+        await self._store.settle(delivery.id, settlement)  # last: now it may be claimed again
+
+    async def _heed(self, chat_id: int, result: SendResult, *, at: datetime) -> None:
+        """What a result says of the whole chat."""
+        match result:
+            case Migrated(new_id=new_id):
+                await self._store.migrate_chat(chat_id, new_id, at=at)
+            case RetryAfter(seconds=seconds):
+                self._texts.pacer.stop(chat_id, seconds)
+            case Gone(why=why):
+                log.warning("Chat %d is lost to the bot: %s", chat_id, why)
+                await self._store.chat_lost(chat_id, why, at=at)
 
     async def _pause_s(self) -> float:
         waits_s = [_RENEW_S if self._in_hand else _LONGEST_SLEEP_S]
         if len(self._in_hand) < _HANDS:
-            now = time.monotonic()
-            opens_at = self._sender.pacer.opens_at(now)
-            if opens_at is not None:
-                waits_s.append(opens_at - now)
+            opens_in_s = self._texts.pacer.opens_in_s()
+            if opens_in_s is not None:
+                waits_s.append(opens_in_s)
             due = await self._store.next_delivery_at(self._closed()) if self._room() > 0 else None
             if due is not None:
                 waits_s.append((due - self._clock()).total_seconds())

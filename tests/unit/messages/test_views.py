@@ -3,6 +3,7 @@ from datetime import timedelta
 import pytest
 
 from bot.messages import views
+from bot.messages.view import OVERDUE, Forecast
 from storage.models import Cause, TaskStatus, Trouble, WatchState
 from tests.unit.messages.builders import NOW, TASK_ID, failed, snapshot, succeeded, troubled, watched
 from tests.unit.messages.reading import utf16_units, visible
@@ -204,3 +205,31 @@ def test_no_foreign_text_makes_a_view_too_long_or_breaks_it(language, ending):
         views.tasks([found] * 50, language=language, thread_id=3, now=NOW),
     ):
         assert utf16_units(view.text) <= 4096
+
+
+@pytest.mark.parametrize(
+    ("seconds", "language", "shown"),
+    [
+        ((60, 122, 238), "en", "about 2 min left (1 min – 4 min)"),
+        ((61, 118, 241), "zh", "大约还需 2 分（1 分 – 4 分）"),
+        ((1, 12, 33), "en", "about 10 s left (5 s – 35 s)"),
+        ((3700, 4000, 7300), "en", "about 1 h 7 min left (1 h 2 min – 2 h 2 min)"),
+        ((41, 42, 43), "en", "about 40 s left (40 s – 45 s)"),
+        ((41, 41, 41), "en", "about 40 s left"),
+    ],
+)
+def test_a_forecast_is_a_range_as_fine_as_it_is_worth(seconds, language, shown):
+    low_s, middle_s, high_s = seconds
+    forecast = Forecast(low_s=low_s, middle_s=middle_s, high_s=high_s)
+    view = views.card(watched(TaskStatus.RUNNING, language=language), now=NOW, forecast=forecast)
+    assert shown in visible(view.text).split("\n")
+
+
+def test_a_task_past_every_forecast_takes_longer_than_usual():
+    view = views.card(watched(TaskStatus.RUNNING), now=NOW, forecast=OVERDUE)
+    assert "longer than usual" in visible(view.text)
+
+
+def test_an_ended_task_has_no_forecast():
+    view = views.card(succeeded(), now=NOW, forecast=OVERDUE)
+    assert "longer than usual" not in visible(view.text)

@@ -1,0 +1,62 @@
+"""What goes to a chat as text: the card of a watch, a notice, the reason of a failure."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Literal
+
+from bot.messages import results as words
+from bot.messages import views
+from bot.messages.markup import digest as digest_of
+from bot.messages.view import OVERDUE, Forecast
+from bot.outbox.pacing import Pacer
+from bot.outbox.results import Refusal, Refused, SendResult, Sent, repeatable
+from bot.outbox.sender import Sender, place_of
+from bot.watching.estimate import Estimates
+from storage.models import Outgoing, Task, WatchedTask
+
+
+class Texts:
+    """Renders and sends; each of its calls may be repeated freely."""
+
+    def __init__(self, sender: Sender, estimates: Estimates, *, clock: Callable[[], datetime]) -> None:
+        self._sender = sender
+        self._estimates = estimates
+        self._clock = clock
+
+    @property
+    def pacer(self) -> Pacer:
+        """What the chats will bear."""
+        return self._sender.pacer
+
+    async def card(self, out: Outgoing) -> tuple[SendResult, str]:
+        """Send or edit the one card; what came of it, and the digest of what it shows."""
+        now = self._clock()
+        view = views.card(_watched(out), now=now, forecast=self._forecast(out.task, now))
+        digest = digest_of(view)
+        card = out.watch.card_message_id
+        if card is not None and digest == out.watch.card_digest:
+            return Sent(card), digest
+        result: SendResult = Refused(Refusal.NO_MESSAGE, "not sent yet")
+        if card is not None:
+            result = await self._sender.edit(out.watch.chat_id, card, view)
+        if isinstance(result, Refused) and result.reason is Refusal.NO_MESSAGE:
+            result = await self._sender.send(place_of(out.watch), view)
+        return repeatable(result), digest
+
+    async def notice(self, out: Outgoing) -> SendResult:
+        """Tell what a person has to mend."""
+        return repeatable(await self._sender.send(place_of(out.watch), words.notice(_watched(out))))
+
+    async def failure(self, out: Outgoing) -> SendResult:
+        """Tell why there is no video."""
+        return repeatable(await self._sender.send(place_of(out.watch), words.failure(_watched(out))))
+
+    def _forecast(self, task: Task, now: datetime) -> Forecast | Literal["overdue"] | None:
+        if self._estimates.is_longer_than_usual(task, at=now):
+            return OVERDUE
+        found = self._estimates.eta(task, at=now)
+        return Forecast(low_s=found.low_s, middle_s=found.middle_s, high_s=found.high_s) if found else None
+
+
+def _watched(out: Outgoing) -> WatchedTask:
+    return WatchedTask(watch=out.watch, task=out.task)
