@@ -1,14 +1,17 @@
-"""python -m tests.drills: all drills in full, as a table."""
+"""python -m tests.drills: all drills in full, as two tables; --short: the few that `make test` does."""
 
 import asyncio
 import logging
 import sys
 import time
+from collections.abc import Iterable
 
-from tests.drills.drills import DRILLS, FULL, SHORT, Report
+from tests.drills.drills import DRILLS, FULL, SHORT, Report, Scale
 from tests.drills.nursery import Nursery
+from tests.drills.weight import LOADS, SHORT_LOADS, Load, Weight, weigh
 
 _HEAD = "| drill | times | videos | lost | doubled | stray lines | cards not final |"
+_WEIGHT_HEAD = "| film | on its way to Telegram | the bot before | grew by | the probe beside it |"
 
 
 def row(report: Report) -> str:
@@ -26,19 +29,47 @@ def row(report: Report) -> str:
     return f"| {' | '.join(map(str, cells))} |"
 
 
+def weight_row(weight: Weight) -> str:
+    """A weight as a line of the other table."""
+    way = "by path" if weight.load.by_path else "by multipart"
+    memory = (weight.before_mb, weight.grew_mb, weight.probe_mb)
+    cells = (f"{weight.load.film_mb} MB", way, *(f"{each_mb:.1f} MB" for each_mb in memory))
+    return f"| {' | '.join(cells)} |"
+
+
 async def main() -> int:
-    """Print the table as it grows; 0 if nothing was lost, doubled or left open."""
+    """Print the tables as they grow; 0 if nothing was lost, doubled or left open, nor weighed too much."""
     logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)  # killed bots hang up in mid-sentence
-    scale = SHORT if "--short" in sys.argv else FULL
+    is_short = "--short" in sys.argv
     begun = time.monotonic()
-    print(f"{_HEAD}\n|{' --- |' * 7}", flush=True)
-    reports = []
     async with Nursery.open() as nursery:
-        for drill in DRILLS:
-            reports.append(await drill(nursery, scale))
-            print(row(reports[-1]), flush=True)
+        all_is_well = await _drill(nursery, SHORT if is_short else FULL)
+        all_is_well &= await _weigh(nursery, SHORT_LOADS if is_short else LOADS)
     print(f"\n{time.monotonic() - begun:.0f} s")
-    return 0 if all(report.verdict.is_good for report in reports) else 1
+    return 0 if all_is_well else 1
+
+
+async def _drill(nursery: Nursery, scale: Scale) -> bool:
+    _begin_table(_HEAD)
+    reports = []
+    for drill in DRILLS:
+        reports.append(await drill(nursery, scale))
+        print(row(reports[-1]), flush=True)
+    return all(report.verdict.is_good for report in reports)
+
+
+async def _weigh(nursery: Nursery, loads: Iterable[Load]) -> bool:
+    print()
+    _begin_table(_WEIGHT_HEAD)
+    weights = []
+    for load in loads:
+        weights.append(await weigh(nursery, load))
+        print(weight_row(weights[-1]), flush=True)
+    return all(weight.is_good for weight in weights)
+
+
+def _begin_table(head: str) -> None:
+    print(f"{head}\n|{' --- |' * (head.count('|') - 1)}", flush=True)
 
 
 if __name__ == "__main__":

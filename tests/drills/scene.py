@@ -54,18 +54,20 @@ class Asked:
 class DrillScene:
     """Both servers, and people who wait."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, local: bool = False) -> None:
+        """local: Telegram's server shares the bot's disk."""
         self.folder = folder
-        self.telegram = FakeTelegram()
+        self.local = local
+        self.telegram = FakeTelegram(local=local)
         self.gateway = FakeGateway()
         self.asked: list[Asked] = []
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, folder: Path) -> AsyncIterator[Self]:
+    async def open(cls, folder: Path, *, local: bool = False) -> AsyncIterator[Self]:
         """Start the servers."""
         folder.mkdir(parents=True, exist_ok=True)
-        scene = cls(folder)
+        scene = cls(folder, local=local)
         await scene.telegram.start()
         await scene.gateway.start()
         try:
@@ -80,6 +82,7 @@ class DrillScene:
         return {
             "TELEGRAM_BOT_TOKEN": self.telegram.token,
             "TELEGRAM_API_URL": self.telegram.url,
+            "TELEGRAM_LOCAL_MODE": str(self.local).lower(),
             "GATEWAY_BASE_URL": self.gateway.url,
             "GATEWAY_API_KEY": self.gateway.key,
             "DATABASE_URL": f"sqlite:///{self.folder / 'reelwatch.db'}",

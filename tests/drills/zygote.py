@@ -17,7 +17,7 @@ from bot.logs import set_up_logging
 from bot.watching.cadence import Cadence
 from tests.drills.fuse import Fuse
 
-_HURRIED = Cadence(pace_s=0.3, pace_by_kind_s={}, recheck_s=0.3, slowest_s=1.0, mend_s=1.0)
+_HURRIED = Cadence(longest_s=0.3, recheck_s=0.3, slowest_s=1.0, mend_s=1.0)
 
 
 def main() -> None:
