@@ -97,12 +97,13 @@ class Service:
 
     async def _fresh(self, watched: WatchedTask, asked_at: datetime) -> WatchedTask:
         """The archive is where the clock's answer arrives, so that is where it is waited for."""
-        if watched.task.status.is_final or watched.watch.state is not WatchState.ACTIVE:
-            return watched
         task = watched.task
-        while (task.last_look_at is None or task.last_look_at < asked_at) and (
-            self._clock() - asked_at < LOOK_PATIENCE
-        ):
+        if watched.watch.state is not WatchState.ACTIVE:
+            return watched
+        # A task may end by a look that was on its way already; nobody looks again after that.
+        while not (task.status.is_final or (task.last_look_at and task.last_look_at >= asked_at)):
+            if self._clock() - asked_at >= LOOK_PATIENCE:
+                break
             await self._sleep(_LOOK_TICK_S)
             task = await self._store.task(task.id) or task
         return replace(watched, task=task)
