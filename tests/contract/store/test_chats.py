@@ -166,6 +166,18 @@ async def test_a_result_that_met_the_migration_is_sent_to_the_new_chat(driver: D
     assert (again.watch.chat_id, again.delivery.message_id) == (NEW, None)
 
 
+async def test_a_card_that_was_on_its_way_to_a_group_is_sent_anew_where_the_group_moved(driver: Driver):
+    watched = await driver.watch()
+    card = await driver.claim_one(CARD)
+
+    await driver.store.migrate_chat(CHAT, NEW, at=driver.now)
+    await driver.settle(card, message_id=8, digest="shown")
+
+    (moved,) = await driver.store.active_watches(NEW)
+    assert (moved.watch.card_message_id, moved.watch.card_digest) == (None, None)
+    assert await driver.send() == [(CARD, watched.watch.id)]
+
+
 async def test_a_group_that_was_lost_goes_on_under_its_new_id(driver: Driver):
     watched = await driver.watch()
     await driver.store.chat_lost(CHAT, "migrated", at=driver.now)
