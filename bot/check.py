@@ -24,8 +24,8 @@ async def check(settings: Settings) -> bool:
     """Print the settings and what came of trying them; whether everything works."""
     redact = Redactor(settings.secrets).redact
     _print_table(("setting", "value"), _described(settings), redact)
-    async with app.provider_client(settings) as client:
-        catalog = providers.build(settings.provider_configs, client)
+    async with app.provider_transport(settings) as transport:
+        catalog = providers.build(settings.provider_configs, transport)
         rows = await asyncio.gather(
             _telegram(settings), _database(settings), *(_key(provider) for provider in catalog)
         )

@@ -99,12 +99,12 @@ class Catalog:
         return fitting[0]
 
 
-def build(configs: Iterable[ProviderConfig], client: httpx.AsyncClient) -> Catalog:
-    """Make the configured providers, which share one HTTP client."""
+def build(configs: Iterable[ProviderConfig], transport: httpx.AsyncBaseTransport) -> Catalog:
+    """Make the configured providers, which share one HTTP transport."""
     return Catalog(
         Gateway(
             _BY_KIND[config.kind](Account(name=config.name, base_url=config.base_url, key=config.api_key)),
-            client,
+            transport,
         )
         for config in configs
     )

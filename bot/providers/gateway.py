@@ -15,7 +15,8 @@ from bot.providers.wire import Wire
 from storage.models import Cause, Media, Snapshot
 
 MAX_BODY = 32 * 2**20  # bytes; most answers have a few thousand, one with the video inside has millions
-_TIMEOUT = httpx.Timeout(connect=10, read=20, write=10, pool=20)  # seconds
+_EXTENSIONS = {"timeout": {"connect": 10.0, "read": 20.0, "write": 10.0, "pool": 20.0}}  # seconds
+_HEADERS = {"Accept": "application/json", "Accept-Encoding": "gzip, deflate", "User-Agent": "reelwatch"}
 _OK = HTTPStatus.OK
 _DIGEST = 16  # bytes
 _MOST_KNOWN = 20_000
@@ -23,12 +24,12 @@ _OVERALL_S = 60.0
 
 
 class Gateway(Provider):
-    """A configured gateway: a wire format over a shared HTTP client."""
+    """A configured gateway: a wire format over a shared HTTP transport."""
 
-    def __init__(self, wire: Wire, client: httpx.AsyncClient) -> None:
+    def __init__(self, wire: Wire, transport: httpx.AsyncBaseTransport) -> None:
         self._wire = wire
         self._account = wire.account
-        self._client = client
+        self._transport = transport
         # The last answers that were read, least recently asked first: most answers say nothing new.
         self._known: dict[str, tuple[bytes, Snapshot]] = {}
         self.name = wire.account.name
@@ -89,12 +90,20 @@ class Gateway(Provider):
             raise Unavailable(f"no answer ({type(error).__name__})", cause=Cause.UNREACHABLE) from error
 
     async def _get(self, url: str) -> Answer:
-        headers = {"Accept": "application/json", **self._account.key_header}
-        request = self._client.stream("GET", url, headers=headers, timeout=_TIMEOUT, follow_redirects=False)
-        async with request as response:
+        """One exchange, without httpx's client: no cookies, no redirects, and a third of the cost."""
+        headers = {
+            "Accept": "application/json",
+            "Accept-Encoding": "gzip, deflate",
+            **self._account.key_header,
+        }
+        request = httpx.Request("GET", url, headers=headers, extensions=_EXTENSIONS)
+        response = await self._transport.handle_async_request(request)
+        try:
             body = bytearray()
             async for chunk in response.aiter_bytes():
                 body += chunk
                 if len(body) > MAX_BODY:
                     raise BadAnswer(f"an answer of more than {MAX_BODY} bytes", cause=Cause.ODD_ANSWER)
-            return Answer(status=response.status_code, headers=response.headers, body=bytes(body))
+        finally:
+            await response.aclose()
+        return Answer(status=response.status_code, headers=response.headers, body=bytes(body))

@@ -9,8 +9,8 @@ from typing import Self
 _FIRST_EDGE_S = 4.0
 _LAST_EDGE_S = 3 * 3600.0
 _WIDEN = 1.15
-_MEMORY = 100.0  # finished tasks over which a bin forgets, of those that reached it
-_DOUBT = 5e-4  # how readily a death that was not foreseen makes the table forget
+_HALF_LIFE = 100.0  # finished tasks in which a bin forgets half, counting those that reached it
+_DOUBT = 2e-4  # how readily a death that was not foreseen makes the table forget
 _PRIOR_AGE_S = 30.0  # before anything is known the hazard is 1 / (age + this): the same shape at every scale
 _PRIOR_DEATHS = 0.01  # what the prior weighs in each bin
 _BLUR = 0.15  # the share of each neighbour in a bin's hazard
@@ -110,7 +110,7 @@ class LifeTable:
         odds: of the death having been foreseen by the table against by the prior, squared to make it sharp.
         """
         trust = odds / (odds + _DOUBT)
-        fresh = trust * (1 - 1 / _MEMORY)
+        fresh = trust * 2 ** (-1 / _HALF_LIFE)
         keeps = [fresh if at <= reached else trust for at in range(_BINS)]
         self._deaths = [deaths * keep for deaths, keep in zip(self._deaths, keeps, strict=True)]
         self._at_risk_s = [risk_s * keep for risk_s, keep in zip(self._at_risk_s, keeps, strict=True)]

@@ -40,9 +40,9 @@ def recorded(kind: str) -> list[Recorded]:
 
 def provider_that_gets(kind: str, response: httpx.Response) -> Provider:
     """A provider of the kind whose gateway always answers the same."""
-    client = httpx.AsyncClient(transport=httpx.MockTransport(lambda _: response))
+    transport = httpx.MockTransport(lambda _: response)
     config = ProviderConfig(name=kind, kind=kind, base_url=BASE_URL, api_key=KEY)
-    provider = build([config], client).get(kind)
+    provider = build([config], transport).get(kind)
     assert provider is not None
     return provider
 

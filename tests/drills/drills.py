@@ -12,7 +12,7 @@ from pathlib import Path
 from bot.sandbox.faults import LOST_ANSWER, html_answer, json_answer
 from bot.sandbox.gateway.tasks import Phase
 from tests.drills.nursery import Nursery
-from tests.drills.scene import KINDS, DrillScene, Verdict
+from tests.drills.scene import KINDS, PATIENCE_S, DrillScene, Verdict
 
 _AT_ONCE = 3  # drills side by side; each is a process and two servers
 _CHAT = 1000
@@ -52,12 +52,12 @@ async def _scene() -> AsyncIterator[DrillScene]:
             yield scene
 
 
-async def _finish(nursery: Nursery, scene: DrillScene) -> Verdict:
+async def _finish(nursery: Nursery, scene: DrillScene, *, patience_s: float = PATIENCE_S) -> Verdict:
     """Let a bot without a fuse bring everything to its end, and see that it stops well."""
     polls = scene.polls
     bot = await nursery.start(scene.settings, scene.folder)
     await scene.telegram.wait_for(lambda: scene.polls > polls, timeout_s=30)
-    await scene.settle()
+    await scene.settle(patience_s=patience_s)
     assert await bot.stop() == 0, bot.log.read_text(encoding="utf-8")
     return scene.verdict()
 
@@ -126,7 +126,8 @@ async def kill_at_random(nursery: Nursery, scale: Scale) -> Report:
             await bot.kill()
             if scene.gateway.tasks[asked.task.kind, asked.task.task_id].by_hand is not Phase.SUCCEEDED:
                 scene.finish(asked.task)
-        verdict = await _finish(nursery, scene)
+        # What waits is much: every film is inspected by a process of its own.
+        verdict = await _finish(nursery, scene, patience_s=PATIENCE_S + 2 * scale.kills)
     return Report(what="kill -9 at random moments", runs=scale.kills, videos=scale.kills, verdict=verdict)
 
 

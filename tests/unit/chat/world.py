@@ -143,4 +143,4 @@ class BrokenService(Service):
     async def _fail(self, *_: object, **__: object) -> Any:
         raise StoreUnavailable("The disk is full.")
 
-    watch = active = look_now = stop = stats = language_of = _fail
+    watch = active = look_now = stop = stats = language_of = send_again = _fail

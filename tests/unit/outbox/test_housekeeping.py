@@ -65,12 +65,17 @@ def rung() -> list[bool]:
     return []
 
 
+@pytest.fixture
+def estimates() -> Estimates:
+    return Estimates()
+
+
 @pytest.fixture(autouse=True)
-def _enlisted(driver: Driver, jobs: RecordedJobs, rung: list[bool]) -> None:
+def _enlisted(driver: Driver, estimates: Estimates, jobs: RecordedJobs, rung: list[bool]) -> None:
     def ring() -> None:
         rung.append(True)
 
-    Housekeeper(driver.store, Estimates(), clock=lambda: driver.now, ring=ring).enlist(jobs)
+    Housekeeper(driver.store, estimates, clock=lambda: driver.now, ring=ring).enlist(jobs)
 
 
 async def test_a_card_is_brought_up_to_date_each_minute(driver: Driver, jobs: RecordedJobs, rung: list[bool]):
@@ -99,6 +104,21 @@ async def test_what_ended_a_month_ago_is_forgotten(driver: Driver, jobs: Recorde
     await jobs.run()
 
     assert await driver.store.task(watched.task.id) is None
+
+
+async def test_what_was_learned_is_saved(driver: Driver, estimates: Estimates, jobs: RecordedJobs):
+    await driver.watch()
+    (claimed,) = await driver.claim_tasks()
+    running, _ = driver.seen(claimed, TaskStatus.RUNNING)
+    driver.wait(60)
+    over, _ = driver.seen(running, TaskStatus.SUCCEEDED)
+    estimates.learn(running, over, at=driver.now)
+
+    await jobs.run()
+
+    saved = Estimates.from_json(await driver.store.learned())
+    assert saved.table(over).to_plain() == estimates.table(over).to_plain()
+    assert saved.table(over).to_plain() != Estimates().table(over).to_plain()
 
 
 async def test_an_archive_without_room_is_told_and_tried_again(caplog: pytest.LogCaptureFixture):

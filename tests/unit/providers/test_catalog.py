@@ -17,7 +17,7 @@ def catalog_of(**kinds: str) -> Catalog:
         ProviderConfig(name=name, kind=kind, base_url="https://gateway.example.com:8443/v1", api_key="sk-x")
         for name, kind in kinds.items()
     ]
-    return build(configs, httpx.AsyncClient(transport=httpx.MockTransport(lambda _: httpx.Response(500))))
+    return build(configs, httpx.MockTransport(lambda _: httpx.Response(500)))
 
 
 def test_the_kinds_and_aliases_are_those_of_the_readme():

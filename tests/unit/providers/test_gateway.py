@@ -11,12 +11,14 @@ from aiohttp.test_utils import TestServer
 from httpx_aiohttp import AiohttpTransport
 
 from bot.providers.account import Account
-from bot.providers.base import AuthFailed, BadAnswer, MediaSource, Unavailable
+from bot.providers.answer import Answer
+from bot.providers.base import AuthFailed, BadAnswer, MediaSource, ProviderError, Unavailable
+from bot.providers.fields import Json
 from bot.providers.gateway import Gateway
 from bot.providers.newapi import NewApi
 from bot.providers.videos import Videos
 from bot.providers.wire import Wire
-from storage.models import Cause, Media, TaskStatus
+from storage.models import Cause, Media, Snapshot, TaskStatus
 
 KEY = "sk-Zq7LmW2xVt9RbK4cYh3N"
 BASE_URL = "https://gateway.example.com"
@@ -25,7 +27,7 @@ Handler = Callable[[httpx.Request], httpx.Response]
 
 def gateway(handler: Handler, *, wire: type[Wire] = Videos, key: str = KEY) -> Gateway:
     account = Account(name="mine", base_url=BASE_URL, key=key)
-    return Gateway(wire(account), httpx.AsyncClient(transport=httpx.MockTransport(handler)))
+    return Gateway(wire(account), httpx.MockTransport(handler))
 
 
 def raising(error: Exception) -> Handler:
@@ -133,10 +135,125 @@ async def test_a_format_without_a_content_path_has_no_way_without_a_link():
     assert caught.value.cause is Cause.NO_VIDEO
 
 
+RUNNING = {"status": "in_progress", "progress": 10}
+FURTHER = {"status": "in_progress", "progress": 20}
+
+
+class CountingVideos(Videos):
+    """Counts the answers that it reads."""
+
+    reads = 0
+
+    def read(self, answer: Json, external_id: str) -> Snapshot:
+        self.reads += 1
+        return super().read(answer, external_id)
+
+
+class CannedVideos(CountingVideos):
+    """Reads the same in every answer, at little cost."""
+
+    def read(self, answer: Json, external_id: str) -> Snapshot:
+        self.reads += 1
+        return Snapshot(status=TaskStatus.QUEUED, raw_status="queued")
+
+
+def remembering(*answers: httpx.Response) -> tuple[Gateway, CountingVideos]:
+    """A gateway that gives these answers, the last one again and again."""
+    script = list(answers)
+    wire = CountingVideos(Account(name="mine", base_url=BASE_URL, key=KEY))
+
+    def handler(_: httpx.Request) -> httpx.Response:
+        found = script.pop(0) if len(script) > 1 else script[0]
+        return httpx.Response(found.status_code, content=found.content)
+
+    return Gateway(wire, httpx.MockTransport(handler)), wire
+
+
+async def test_an_answer_that_says_nothing_new_is_not_read_again():
+    provider, wire = remembering(httpx.Response(200, json=RUNNING))
+    first = await provider.fetch("video_1")
+
+    assert await provider.fetch("video_1") is first
+    assert await provider.fetch("video_1") is first
+    assert wire.reads == 1
+
+
+async def test_an_answer_that_has_changed_is_read():
+    provider, wire = remembering(httpx.Response(200, json=RUNNING), httpx.Response(200, json=FURTHER))
+    seen = [(await provider.fetch("video_1")).progress for _ in range(3)]
+
+    assert seen == [10, 20, 20]
+    assert wire.reads == 2
+
+
+async def test_the_same_answer_about_another_task_is_read_for_itself():
+    provider, wire = remembering(httpx.Response(200, json=RUNNING))
+    for external_id in ("video_1", "video_2", "video_1"):
+        await provider.fetch(external_id)
+
+    assert wire.reads == 2
+
+
+@pytest.mark.parametrize("status", [200, 429, 500])
+async def test_an_answer_that_is_an_error_is_an_error_every_time(status: int):
+    refusal = httpx.Response(status, json={"error": {"message": "slow down", "code": "rate_limit_exceeded"}})
+    running = httpx.Response(200, json=RUNNING)
+    provider, _ = remembering(running, refusal, refusal, running)
+    before = await provider.fetch("video_1")
+    for _ in range(2):
+        with pytest.raises(ProviderError):
+            await provider.fetch("video_1")
+
+    assert await provider.fetch("video_1") == before
+
+
+async def test_a_body_that_came_with_an_error_is_read_when_it_comes_with_success():
+    provider, wire = remembering(httpx.Response(500, json=RUNNING), httpx.Response(200, json=RUNNING))
+    with pytest.raises(Unavailable):
+        await provider.fetch("video_1")
+
+    assert (await provider.fetch("video_1")).status is TaskStatus.RUNNING
+    assert wire.reads == 1
+
+
+async def test_the_answer_about_a_task_that_is_over_is_not_kept():
+    provider, wire = remembering(httpx.Response(200, json={"status": "completed"}))
+    for _ in range(2):
+        await provider.fetch("video_1")
+
+    assert wire.reads == 2
+
+
+class CannedGateway(Gateway):
+    """Gets the same answer to every question, at little cost."""
+
+    async def _ask(self, external_id: str) -> Answer:
+        return Answer(status=200, headers=httpx.Headers(), body=b"{}")
+
+
+async def test_only_the_answers_asked_for_last_are_kept():
+    wire = CannedVideos(Account(name="mine", base_url=BASE_URL, key=KEY))
+    transport = httpx.MockTransport(raising(AssertionError("asked")))
+    provider = CannedGateway(wire, transport)
+    await provider.fetch("stale")
+    await provider.fetch("fresh")
+    for number in range(19_998):
+        await provider.fetch(f"video_{number}")
+    await provider.fetch("fresh")
+    reads = wire.reads
+    assert reads == 20_000
+
+    await provider.fetch("one more")
+    await provider.fetch("fresh")
+    assert wire.reads == reads + 1
+    await provider.fetch("stale")
+    assert wire.reads == reads + 2
+
+
 @asynccontextmanager
 async def on_the_wire(base_url: str) -> AsyncIterator[Gateway]:
-    async with httpx.AsyncClient(transport=AiohttpTransport()) as client:
-        yield Gateway(Videos(Account(name="mine", base_url=base_url, key=KEY)), client)
+    async with AiohttpTransport() as transport:
+        yield Gateway(Videos(Account(name="mine", base_url=base_url, key=KEY)), transport)
 
 
 @asynccontextmanager

@@ -1,0 +1,167 @@
+"""Cards, notices and reasons as they arrive in a chat."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from bot.outbox.results import Sent
+from bot.outbox.sender import Sender
+from bot.outbox.texts import Texts
+from bot.sandbox.telegram import FakeTelegram
+from bot.watching.estimate import Estimates
+from storage.models import (
+    Cause,
+    Delivery,
+    DeliveryKind,
+    DeliveryState,
+    Outgoing,
+    TaskStatus,
+    WatchedTask,
+)
+from tests.fakes.clock import FrozenClock
+from tests.unit.messages.builders import NOW, failed, snapshot, troubled, watched
+from tests.unit.outbox.places import ANNA
+
+
+@pytest.fixture
+def clock() -> FrozenClock:
+    return FrozenClock(NOW)
+
+
+@pytest.fixture
+def estimates() -> Estimates:
+    return Estimates()
+
+
+@pytest.fixture
+def texts(sender: Sender, estimates: Estimates, clock: FrozenClock) -> Texts:
+    return Texts(sender, estimates, clock=clock)
+
+
+def outgoing(what: WatchedTask, kind: DeliveryKind = DeliveryKind.CARD, **fields: Any) -> Outgoing:
+    """What the courier has claimed for Anna; fields are of the watch."""
+    delivery = Delivery(id=1, watch_id=1, kind=kind, state=DeliveryState.SENDING, created_at=NOW)
+    watch = replace(what.watch, chat_id=ANNA, request_message_id=None, **fields)
+    return Outgoing(delivery=delivery, watch=watch, task=what.task)
+
+
+def running(**fields: Any) -> WatchedTask:
+    """A task that was submitted 113 seconds ago."""
+    said = snapshot(TaskStatus.RUNNING, model="wan2.2")
+    return watched(TaskStatus.RUNNING, snapshot=said, last_look_at=NOW, **fields)
+
+
+def learn(estimates: Estimates, *durations_s: float, model: str = "wan2.2") -> None:
+    """Past tasks of this model took so long."""
+    for duration_s in durations_s:
+        born = NOW - timedelta(seconds=duration_s)
+        fields: dict[str, Any] = {"model": model, "submitted_at": born}
+        before = watched(TaskStatus.RUNNING, snapshot=snapshot(TaskStatus.RUNNING, **fields), last_look_at=NOW)
+        over = snapshot(TaskStatus.SUCCEEDED, **fields)
+        after = replace(before.task, status=TaskStatus.SUCCEEDED, snapshot=over)
+        estimates.learn(before.task, after, at=NOW)
+
+
+def lines(telegram: FakeTelegram) -> list[str]:
+    """The last message, line by line."""
+    return (telegram.messages(ANNA)[-1].text or "").split("\n")
+
+
+async def test_a_card_says_how_much_longer_its_task_may_take(
+    texts: Texts, estimates: Estimates, telegram: FakeTelegram
+):
+    learn(estimates, *range(213, 413, 20))  # 100, 120, … 280 s from now
+
+    await texts.card(outgoing(running()))
+
+    assert "about 3 min left (1 min 30 s – 4 min 30 s)" in lines(telegram)
+
+
+async def test_a_card_says_so_in_the_language_of_the_watch(
+    texts: Texts, estimates: Estimates, telegram: FakeTelegram
+):
+    learn(estimates, *range(213, 413, 20))
+
+    await texts.card(outgoing(running(language="zh")))
+
+    assert any(line.startswith("大约还需 3 分") for line in lines(telegram))
+
+
+async def test_a_forecast_follows_the_clock(
+    texts: Texts, estimates: Estimates, telegram: FakeTelegram, clock: FrozenClock
+):
+    learn(estimates, *range(213, 413, 20))
+    clock.move(60)
+
+    await texts.card(outgoing(running()))
+
+    assert "about 2 min left (40 s – 3 min 30 s)" in lines(telegram)
+
+
+async def test_a_task_past_the_expected_range_takes_longer_than_usual(
+    texts: Texts, estimates: Estimates, telegram: FakeTelegram
+):
+    learn(estimates, *range(20, 110, 10))
+
+    await texts.card(outgoing(running()))
+
+    assert "longer than usual" in lines(telegram)
+
+
+@pytest.mark.parametrize(
+    ("durations_s", "model"), [((), "wan2.2"), ((200, 210), "wan2.2"), ((200, 210, 220, 230), "another")]
+)
+async def test_a_card_forecasts_nothing_where_too_little_is_known(
+    texts: Texts, estimates: Estimates, telegram: FakeTelegram, durations_s: tuple[float, ...], model: str
+):
+    learn(estimates, *durations_s, model=model)
+
+    await texts.card(outgoing(running()))
+
+    assert not any("left" in line or "usual" in line for line in lines(telegram))
+
+
+async def test_a_card_that_would_show_the_same_is_not_edited(texts: Texts, telegram: FakeTelegram):
+    result, digest = await texts.card(outgoing(running()))
+    assert isinstance(result, Sent)
+    calls = len(telegram.requests)
+    shown = outgoing(running(), card_message_id=result.message_id, card_digest=digest)
+
+    assert await texts.card(shown) == (Sent(result.message_id), digest)
+
+    assert len(telegram.requests) == calls
+
+
+async def test_a_card_that_shows_something_else_is_edited_in_place(
+    texts: Texts, telegram: FakeTelegram, clock: FrozenClock
+):
+    result, digest = await texts.card(outgoing(running()))
+    assert isinstance(result, Sent)
+    clock.move(60)
+
+    edited = outgoing(running(), card_message_id=result.message_id, card_digest=digest)
+    assert await texts.card(edited) != (result, digest)
+
+    (card,) = telegram.messages(ANNA)
+    assert card.message_id == result.message_id
+    assert "2 min 53 s" in (card.text or "")
+
+
+async def test_a_card_that_somebody_deleted_is_sent_anew(texts: Texts, telegram: FakeTelegram):
+    result, _ = await texts.card(outgoing(running(), card_message_id=999, card_digest="other"))
+
+    (card,) = telegram.messages(ANNA)
+    assert result == Sent(card.message_id)
+
+
+async def test_a_notice_and_a_failure_are_new_messages(texts: Texts, telegram: FakeTelegram):
+    notice = outgoing(troubled(Cause.KEY_EXHAUSTED), DeliveryKind.NOTICE, card_message_id=1)
+    failure = outgoing(failed(Cause.MODERATION), DeliveryKind.RESULT, card_message_id=1)
+
+    results = [await texts.notice(notice), await texts.failure(failure)]
+
+    messages = telegram.messages(ANNA)
+    assert results == [Sent(message.message_id) for message in messages]
+    assert "no credit" in (messages[0].text or "")

@@ -1,0 +1,81 @@
+"""What the composition root decides by itself."""
+
+import httpx
+import pytest
+
+from bot.app import key_lines
+from bot.config import load_settings
+from bot.polling.budget import Budget
+from bot.providers import catalog
+
+TOKEN = {"TELEGRAM_BOT_TOKEN": "99:secret"}
+GATEWAY = {"GATEWAY_BASE_URL": "https://gw.example", "GATEWAY_API_KEY": "sk-gateway"}
+UNKNOWN_RPS = Budget(None).rate
+
+
+def lines(**environment: str) -> dict[frozenset[str], float]:
+    """The rate with which each key begins, by the names of the providers that it opens."""
+    settings = load_settings(TOKEN | environment)
+    providers = catalog.build(settings.provider_configs, httpx.AsyncClient())
+    return {frozenset(line.providers): line.budget.rate for line in key_lines(settings, providers)}
+
+
+def provider(name: str, kind: str, **facts: str) -> dict[str, str]:
+    """The settings of a provider of its own."""
+    return {f"PROVIDERS__{name}__{what}": value for what, value in (facts | {"KIND": kind}).items()}
+
+
+def test_a_gateways_four_kinds_share_its_one_key():
+    assert lines(**GATEWAY) == {frozenset({"alibailian", "newapi", "jimeng", "videos"}): 20.0}
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        {"API_KEY": "sk-another"},
+        {"BASE_URL": "https://other.example", "API_KEY": "sk-gateway"},
+        {"BASE_URL": "https://gw.example:8443", "API_KEY": "sk-gateway"},
+    ],
+    ids=["key", "host", "port"],
+)
+def test_another_key_host_or_port_has_an_allowance_of_its_own(own: dict[str, str]):
+    found = lines(**GATEWAY, **provider("MINE", "newapi", **own))
+
+    assert found[frozenset({"mine"})] == UNKNOWN_RPS
+    assert len(found) == 2
+
+
+def test_a_second_name_for_the_same_key_shares_its_allowance():
+    found = lines(**GATEWAY, **provider("MINE", "newapi", BASE_URL="https://gw.example/v1/"))
+
+    assert set(found) == {frozenset({"alibailian", "newapi", "jimeng", "videos", "mine"})}
+
+
+@pytest.mark.parametrize(
+    ("mine", "yours", "rate"),
+    [
+        (None, None, UNKNOWN_RPS),
+        ("3", None, 3.0),
+        ("3", "0.5", 0.5),
+        ("900", None, 900.0),
+    ],
+)
+def test_the_least_that_is_set_for_a_key_holds_for_all_its_names(
+    mine: str | None, yours: str | None, rate: float
+):
+    key = {"BASE_URL": "https://gw.example", "API_KEY": "sk-shared"}
+    names = {"MINE": mine, "YOURS": yours}
+    environment = {
+        setting: value
+        for name, rps in names.items()
+        for setting, value in provider(name, "videos", **key, **({"MAX_RPS": rps} if rps else {})).items()
+    }
+
+    assert lines(**environment) == {frozenset({"mine", "yours"}): rate}
+
+
+@pytest.mark.parametrize(("max_rps", "rate"), [("50", 50.0), ("2", 2.0)])
+def test_what_is_set_for_a_name_takes_the_place_of_what_its_kind_publishes(max_rps: str, rate: float):
+    key = {"BASE_URL": "https://gw.example", "API_KEY": "sk-mine"}
+
+    assert lines(**provider("MINE", "alibailian", **key, MAX_RPS=max_rps)) == {frozenset({"mine"}): rate}
