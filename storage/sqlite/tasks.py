@@ -117,12 +117,15 @@ async def claim_due(
 async def _crowds(tx: Transaction, task_ids: Sequence[int]) -> dict[int, int]:
     found = await tx.all(
         """
-        SELECT w.task_id, min(busy.watches) AS crowd FROM watches AS w
-        JOIN (
-            SELECT chat_id, count(*) AS watches FROM watches WHERE state = 'active' GROUP BY chat_id
-        ) AS busy ON busy.chat_id = w.chat_id
-        WHERE w.state = 'active' AND w.task_id IN (SELECT value FROM json_each(?))
-        GROUP BY w.task_id
+        WITH waiting AS (
+            SELECT task_id, chat_id FROM watches
+            WHERE state = 'active' AND task_id IN (SELECT value FROM json_each(?))
+        ),
+        busy AS (
+            SELECT chat_id, count(*) AS watches FROM watches
+            WHERE state = 'active' AND chat_id IN (SELECT chat_id FROM waiting) GROUP BY chat_id
+        )
+        SELECT task_id, min(watches) AS crowd FROM waiting JOIN busy USING (chat_id) GROUP BY task_id
         """,
         (rows.listed(task_ids),),
     )

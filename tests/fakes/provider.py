@@ -1,7 +1,7 @@
 """A gateway that says what a test puts into its mouth."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from bot.providers.base import MediaSource, Provider
 from storage.models import Media, Snapshot
@@ -16,7 +16,7 @@ class ScriptedProvider(Provider):
     """
 
     def __init__(
-        self, answers: Mapping[str, list[Answer]], *, name: str = "wan", kind: str = "alibailian"
+        self, answers: Mapping[str, Sequence[Answer]], *, name: str = "wan", kind: str = "alibailian"
     ) -> None:
         self.name = name
         self.kind = kind
@@ -30,8 +30,10 @@ class ScriptedProvider(Provider):
     async def fetch(self, external_id: str) -> Snapshot:
         self.asked.append(external_id)
         self.waiting += 1
-        await self.gate.wait()
-        self.waiting -= 1
+        try:
+            await self.gate.wait()
+        finally:
+            self.waiting -= 1
         script = self._answers[external_id]
         answer = script.pop(0) if len(script) > 1 else script[0]
         if isinstance(answer, Exception):

@@ -1,7 +1,9 @@
 """An archive whose disk can fail."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from storage.errors import StoreUnavailable
 from storage.models import Task, TaskEvent
@@ -9,11 +11,26 @@ from storage.sqlite.store import SqliteStore
 
 
 class BrittleStore(SqliteStore):
-    """A real archive; while `broken`, it fails in whatever the clock's loop asks of it."""
+    """A real archive; while `broken`, it fails in whatever the clock's loop asks of it.
+
+    While it `refuses_writes`, only those questions fail that always write. While `gate` is clear, looks
+    wait before they are written.
+    """
 
     broken = False
-    served = 0  # how many questions of the loop went well
-    refused = 0  # how many failed
+    refuses_writes = False
+    refused = 0  # how many questions of the loop failed
+    applied = 0  # how many looks were to be written
+    waiting = 0  # looks that the gate holds up
+
+    def __init__(self, *parts: Any) -> None:
+        super().__init__(*parts)
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def crash(self) -> None:
+        """End as a killed process does: nothing is handed back."""
+        await self._database.close()
 
     async def claim_due(
         self, quota: Mapping[str, int], *, at: datetime, lease_s: float, ahead_s: float = 0.0
@@ -30,15 +47,18 @@ class BrittleStore(SqliteStore):
         return await super().renew_tasks(tasks, at=at, lease_s=lease_s)
 
     async def check(self) -> None:
-        self._fail_if_broken()
+        self._fail_if_broken(is_writing=True)
         await super().check()
 
     async def apply(self, task: Task, events: Sequence[TaskEvent]) -> bool:
-        self._fail_if_broken()
+        self._fail_if_broken(is_writing=True)
+        self.applied += 1
+        self.waiting += 1
+        await self.gate.wait()
+        self.waiting -= 1
         return await super().apply(task, events)
 
-    def _fail_if_broken(self) -> None:
-        if self.broken:
+    def _fail_if_broken(self, *, is_writing: bool = False) -> None:
+        if self.broken or (is_writing and self.refuses_writes):
             self.refused += 1
             raise StoreUnavailable("The disk is full.")
-        self.served += 1

@@ -2,47 +2,63 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
 
+from bot.polling.book import Line
 from bot.polling.budget import Budget
-from bot.polling.scheduler import Line, Scheduler
-from bot.providers.base import Provider
+from bot.polling.scheduler import Scheduler
 from bot.telemetry import Telemetry
 from bot.watching.cadence import Cadence
+from bot.watching.estimate import Estimates
 from bot.watching.refresh import Refresher
 from storage.models import DeliveryKind, Task
 from storage.store import Store
-from tests.fakes.clock import FrozenClock
+from tests.fakes.alarm import HandAlarm
+from tests.fakes.clock import NOON, FrozenClock
+from tests.fakes.provider import Answer, ScriptedProvider
+from tests.fakes.requests import watch_request
+from tests.fakes.store import BrittleStore
 
-CADENCE = Cadence(pace_s=15.0, pace_by_kind_s={})
-PATIENCE_S = 5.0  # of a test that waits for what must come
-_TICK_S = 0.005
+FAST = 1000.0  # questions per second
+_PATIENCE_S = 10.0  # of a test that waits for what must come
+_TICK_S = 0.003
+
+
+def gateway(name: str = "wan", /, **answers: Sequence[Answer]) -> ScriptedProvider:
+    """A gateway that gives the ids these answers."""
+    return ScriptedProvider(answers, name=name)
+
+
+def key(*gateways: ScriptedProvider, rps: float = FAST, in_flight: int = 64) -> Line:
+    """A key that opens these gateways."""
+    return Line(providers={each.name: each for each in gateways}, budget=Budget(rps, in_flight=in_flight))
 
 
 class Clockwork:
-    """A running scheduler."""
+    """A process's clock: the scheduler, turning as long as turning() lasts."""
 
-    def __init__(
-        self, store: Store, providers: Mapping[str, tuple[Provider, Budget]], *, clock: FrozenClock
-    ) -> None:
+    def __init__(self, store: BrittleStore, lines: Sequence[Line], *, clock: FrozenClock) -> None:
         self.store = store
         self.clock = clock
         self.telemetry = Telemetry()
-        self.bell = asyncio.Event()
+        self.alarm = HandAlarm()
         self.news = asyncio.Event()  # set when the courier is rung for
-        refresher = Refresher(store, CADENCE, clock=clock, ring=self.news.set)
-        lines = {
-            name: Line(provider=provider, budget=budget) for name, (provider, budget) in providers.items()
-        }
+        self._gateways = [
+            each for line in lines for each in line.providers.values() if isinstance(each, ScriptedProvider)
+        ]
+        self._asked_before = self._asked()
+        refresher = Refresher(store, Cadence(), Estimates(), clock=clock, ring=self.news.set)
         self._scheduler = Scheduler(
-            store, refresher, lines, bell=self.bell, clock=clock, telemetry=self.telemetry
+            store, refresher, lines, alarm=self.alarm, clock=clock, telemetry=self.telemetry
         )
 
     @contextlib.asynccontextmanager
     async def turning(self) -> AsyncIterator[None]:
-        """The loop turns for as long as this lasts, and no longer."""
+        """The loop turns for as long as this lasts, and begins with what there is to do."""
         loop = asyncio.create_task(self._scheduler.run())
         try:
+            await self.settle()
             yield
             assert not loop.done(), "the loop has ended"
         finally:
@@ -50,10 +66,37 @@ class Clockwork:
             with contextlib.suppress(asyncio.CancelledError):
                 await loop
 
-    def pass_time(self, seconds: float) -> None:
-        """Let time pass, and wake the loop, which would sleep through it for real."""
+    async def pass_time(self, seconds: float) -> None:
+        """Let time pass, and the loop do what there is to do then."""
         self.clock.move(seconds)
-        self.bell.set()
+        self.alarm.move(seconds)
+        await self.settle()
+
+    async def pass_slowly(self, seconds: float, *, step_s: float) -> None:
+        """Let time pass step by step, as a loop that turns often has it."""
+        for _ in range(round(seconds / step_s)):
+            await self.pass_time(step_s)
+
+    async def ring(self) -> None:
+        """People have asked for something; the loop does what there is to do."""
+        self.alarm.ring()
+        await self.settle()
+
+    async def settle(self) -> None:
+        """Wait until nothing but time, or a gate, makes the loop go on."""
+        calm = 0
+        async with asyncio.timeout(_PATIENCE_S):
+            while calm < 2:  # a look that has just begun shows a turn later
+                await asyncio.sleep(_TICK_S)
+                calm = calm + 1 if self._is_at_rest() else 0
+
+    def _is_at_rest(self) -> bool:
+        answered = sum(self.telemetry.counters.values())
+        held_up = sum(each.waiting for each in self._gateways) + self.store.waiting
+        return self.alarm.is_resting and self._asked_before + answered + held_up == self._asked()
+
+    def _asked(self) -> int:
+        return sum(len(each.asked) for each in self._gateways)
 
     async def task(self, task_id: int = 1) -> Task:
         """A task as the archive knows it."""
@@ -61,25 +104,31 @@ class Clockwork:
         assert task is not None
         return task
 
-    async def until(self, condition: Callable[[Task], bool], task_id: int = 1) -> Task:
-        """The task, once the condition holds for it."""
-        async with asyncio.timeout(PATIENCE_S):
-            while True:
-                task = await self.task(task_id)
-                if condition(task):
-                    return task
-                await asyncio.sleep(_TICK_S)
-
     async def to_send(self) -> list[DeliveryKind]:
         """What the courier would find."""
         found = await self.store.claim_deliveries(100, at=self.clock(), lease_s=60)
         return [outgoing.delivery.kind for outgoing in found]
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    """Wait for what must come."""
-    async with asyncio.timeout(PATIENCE_S):
-        while True:
-            if condition():
-                return
-            await asyncio.sleep(_TICK_S)
+class Processes:
+    """The archives of processes that share one file."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._opened: list[BrittleStore] = []
+
+    async def begin(self) -> BrittleStore:
+        """One process more."""
+        self._opened.append(await BrittleStore.open(self._path))
+        return self._opened[-1]
+
+    async def end(self) -> None:
+        """Close whatever was not closed."""
+        for store in self._opened:
+            await store.close()
+
+
+async def watch(store: Store, *external_ids: str, provider: str = "wan", chat_id: int = 100) -> None:
+    """Somebody asked for these tasks at NOON."""
+    for external_id in external_ids or ("t1",):
+        await store.add_watch(watch_request(external_id, provider=provider, chat_id=chat_id), at=NOON)

@@ -3,6 +3,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.fakes.store import BrittleStore
+from tests.flow.clockwork import Processes
 from tests.flow.post_office import PostOffice
 
 
@@ -10,3 +12,17 @@ from tests.flow.post_office import PostOffice
 async def office(tmp_path: Path) -> AsyncIterator[PostOffice]:
     async with PostOffice.open(tmp_path) as opened:
         yield opened
+
+
+@pytest.fixture
+async def processes(tmp_path: Path) -> AsyncIterator[Processes]:
+    """Processes over one archive."""
+    opened = Processes(tmp_path / "reelwatch.db")
+    yield opened
+    await opened.end()
+
+
+@pytest.fixture
+async def store(processes: Processes) -> BrittleStore:
+    """The archive of the first process."""
+    return await processes.begin()

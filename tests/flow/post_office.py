@@ -89,13 +89,13 @@ class PostOffice:
         """Begin as the program does."""
         self.store = await open_store(f"sqlite:///{self._folder / 'reelwatch.db'}")
         self._stack.push_async_callback(self.store.close)
-        client = await self._stack.enter_async_context(httpx.AsyncClient(verify=False))
+        transport = await self._stack.enter_async_context(httpx.AsyncHTTPTransport(verify=False))
         self.catalog = providers.build(
             [
                 ProviderConfig(name=kind, kind=kind, base_url=self.gateway.url, api_key=self.gateway.key)
                 for kind in KINDS
             ],
-            client,
+            transport,
         )
         downloader = await self._stack.enter_async_context(
             Downloader(allow_private=True, sleep=self.clock.sleep)

@@ -1,5 +1,6 @@
 """When to look next."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -7,33 +8,86 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.providers.base import AuthFailed, BadAnswer, ProviderError, RateLimited, TaskMissing, Unavailable
-from bot.watching.cadence import Cadence
-from storage.models import Cause, TaskStatus
+from bot.watching.cadence import PRICE_S, SPARE_PRICE_S, Cadence
+from bot.watching.estimate import Estimates
+from bot.watching.outlook import outlook
+from storage.models import Cause, Task, TaskStatus
 from tests.fakes.clock import NOON
-from tests.unit.watching.tasks import AWAY, BAD_KEY, MISSING, NO_ROUTE, ODD, TOO_MANY, task
-
-PACE_S = 15.0
+from tests.unit.watching.tasks import AWAY, BAD_KEY, MISSING, NO_ROUTE, ODD, TOO_MANY, snapshot, task
 
 
-def wait_s(next_look_at: datetime | None) -> float | None:
-    return None if next_look_at is None else (next_look_at - NOON).total_seconds()
+def seconds(next_look_at: datetime | None) -> float:
+    assert next_look_at is not None
+    return (next_look_at - NOON).total_seconds()
 
 
-def after_failure(error: ProviderError, *, failures: int = 1, kind: str = "newapi") -> float | None:
-    return wait_s(Cadence().after_failure(task(failures=failures), kind, error, at=NOON))
+def seen(*, age_s: float, progress: float | None = None) -> Task:
+    """A running task of that age that was seen at NOON."""
+    shown = snapshot(progress=progress, progress_measured=progress is not None)
+    return task(age_s=age_s, snapshot=shown, last_look_at=NOON)
 
 
-@pytest.mark.parametrize(
-    ("kind", "pace_s"), [("alibailian", 15.0), ("newapi", 15.0), ("jimeng", 15.0), ("videos", 20.0)]
-)
-def test_each_kind_has_its_pace(kind: str, pace_s: float):
-    assert wait_s(Cadence().after_look(task(), kind, at=NOON)) == pace_s
+def after_look(after: Task, cadence: Cadence | None = None, estimates: Estimates | None = None) -> float:
+    found = (cadence or Cadence()).after_look(after, after, estimates or Estimates(), at=NOON)
+    return seconds(found)
+
+
+def after_failure(error: ProviderError, *, failures: int = 1) -> float:
+    return seconds(Cadence().after_failure(task(failures=failures), error, at=NOON))
+
+
+def taught(duration_s: float, *, tasks: int = 20) -> Estimates:
+    """What is learned of tasks that were seen alive until a second before they were found finished."""
+    estimates = Estimates()
+    for _ in range(tasks):
+        new = replace(seen(age_s=duration_s), last_look_at=NOON - timedelta(seconds=duration_s))
+        old = replace(new, last_look_at=NOON - timedelta(seconds=1))
+        assert old.last_look_at is not None
+        estimates.learn(new, old, at=old.last_look_at)
+        estimates.learn(old, task(TaskStatus.SUCCEEDED, age_s=duration_s), at=NOON)
+    return estimates
+
+
+def test_the_next_look_is_when_not_looking_has_cost_as_much_as_a_look():
+    after = seen(age_s=60)
+    expected = outlook(after, after, Estimates())
+
+    wait_s = after_look(after)
+
+    assert expected.debt(NOON.timestamp() + wait_s) == pytest.approx(PRICE_S, abs=0.01)
+
+
+def test_where_looks_are_cheaper_they_are_nearer():
+    hurried = Cadence(price_by_provider_s={"wan": SPARE_PRICE_S})
+
+    assert after_look(seen(age_s=60), hurried) < after_look(seen(age_s=60)) / 2
+    assert after_look(replace(seen(age_s=60), ref=replace(seen(age_s=60).ref, provider="veo")), hurried) == (
+        after_look(seen(age_s=60))
+    )
+
+
+def test_what_past_tasks_took_decides_when_to_look():
+    estimates = taught(300.0)
+
+    assert after_look(seen(age_s=10), estimates=estimates) > 60
+    assert after_look(seen(age_s=298), estimates=estimates) < 10
+
+
+def test_measured_progress_decides_when_to_look():
+    assert after_look(seen(age_s=90, progress=90.0)) < after_look(seen(age_s=90, progress=50.0))
+
+
+def test_a_task_that_may_fail_out_of_turn_is_not_left_alone_for_long():
+    estimates = taught(3600.0)
+
+    assert after_look(seen(age_s=10), estimates=estimates) == 120.0
+    assert after_look(seen(age_s=10), Cadence(longest_s=7.0), estimates) == 7.0
 
 
 @pytest.mark.parametrize("status", [status for status in TaskStatus if status.is_final])
 def test_a_final_task_is_never_looked_at_again(status: TaskStatus):
-    assert Cadence().after_look(task(status), "newapi", at=NOON) is None
-    assert Cadence().after_failure(task(status), "newapi", MISSING, at=NOON) is None
+    assert Cadence().after_look(task(), task(status), Estimates(), at=NOON) is None
+    assert Cadence().after_failure(task(status), MISSING, at=NOON) is None
 
 
 def test_a_missing_task_is_looked_at_again_soon():
@@ -47,19 +101,20 @@ def test_what_a_person_has_to_mend_is_looked_at_slowly(error: ProviderError):
 
 @pytest.mark.parametrize("error", [AWAY, ODD, TOO_MANY])
 def test_waits_double_while_looks_fail_up_to_two_minutes(error: ProviderError):
-    assert [after_failure(error, failures=n) for n in (1, 2, 3, 4, 5, 10_000)] == [15, 30, 60, 120, 120, 120]
+    waits_s = [after_failure(error, failures=n) for n in (1, 2, 3, 4, 5, 6, 10_000)]
+
+    assert waits_s == [5, 10, 20, 40, 80, 120, 120]
 
 
-@pytest.mark.parametrize("wish_s", [90, 90.0])
-@pytest.mark.parametrize("failures", [1, 9])
-def test_the_gateways_wish_is_followed_to_the_second(wish_s: float, failures: int):
-    error = RateLimited("slow down", cause=Cause.RATE_LIMITED, retry_after_s=wish_s)
+@pytest.mark.parametrize("failures", [1, 5])
+def test_the_gateways_wish_is_followed_to_the_second(failures: int):
+    error = RateLimited("slow down", cause=Cause.RATE_LIMITED, retry_after_s=90.0)
 
     assert after_failure(error, failures=failures) == 90.0
 
 
-def test_a_wish_that_is_shorter_than_the_pace_does_not_hurry():
-    assert after_failure(RateLimited("", cause=Cause.RATE_LIMITED, retry_after_s=0.5)) == PACE_S
+def test_a_wish_that_is_shorter_than_the_wait_does_not_hurry():
+    assert after_failure(RateLimited("", cause=Cause.RATE_LIMITED, retry_after_s=0.5)) == 5.0
 
 
 def test_a_gateway_that_is_away_may_wish_for_a_longer_wait():
@@ -67,10 +122,10 @@ def test_a_gateway_that_is_away_may_wish_for_a_longer_wait():
 
 
 def test_the_waits_can_be_chosen():
-    hurried = Cadence(pace_s=1.0, pace_by_kind_s={}, recheck_s=0.5)
+    hurried = Cadence(recheck_s=0.5, again_s=1.0)
 
-    assert wait_s(hurried.after_look(task(), "videos", at=NOON)) == 1.0
-    assert wait_s(hurried.after_failure(task(failures=1), "videos", MISSING, at=NOON)) == 0.5
+    assert seconds(hurried.after_failure(task(failures=1), MISSING, at=NOON)) == 0.5
+    assert seconds(hurried.after_failure(task(failures=2), AWAY, at=NOON)) == 2.0
 
 
 @settings(max_examples=100)
@@ -83,10 +138,15 @@ def test_the_waits_can_be_chosen():
 def test_the_next_look_is_always_later_and_within_the_gateways_wish_or_five_minutes(
     kind: type[ProviderError], cause: Cause, wish_s: float | None, failures: int
 ):
-    error = kind("", cause=cause, retry_after_s=wish_s)
+    next_look_s = after_failure(kind("", cause=cause, retry_after_s=wish_s), failures=failures)
 
-    next_look_at = Cadence().after_failure(task(failures=failures), "newapi", error, at=NOON)
+    # datetimes hold microseconds
+    assert max(5.0, wish_s or 0.0) - 1e-6 <= next_look_s <= max(300.0, wish_s or 0.0) + 1e-6
 
-    assert next_look_at is not None
-    assert timedelta(seconds=max(5.0, wish_s or 0.0)) <= next_look_at - NOON
-    assert next_look_at - NOON <= timedelta(seconds=max(300.0, wish_s or 0.0))
+
+@settings(max_examples=100)
+@given(age_s=st.floats(0, 1e5), progress=st.none() | st.floats(0, 100))
+def test_a_task_that_was_just_seen_is_looked_at_later_and_within_two_minutes(
+    age_s: float, progress: float | None
+):
+    assert 0.5 <= after_look(seen(age_s=age_s, progress=progress)) <= 120.0

@@ -197,17 +197,28 @@ def test_a_task_that_appears_in_the_end_is_followed():
 
 @pytest.mark.parametrize("age_s", [GRACE.total_seconds(), 864000])
 def test_a_task_that_was_never_seen_and_stays_missing_was_not_found(age_s: float):
-    after, told = looks(task(UNKNOWN, age_s=age_s), MISSING, MISSING)
+    after, told = looks(task(UNKNOWN, age_s=age_s), MISSING, MISSING, MISSING)
 
-    assert told == [[], [EventKind.FINISHED]]
+    assert told == [[], [], [EventKind.FINISHED]]
     assert (after.status, after.trouble) == (NOT_FOUND, None)
 
 
 def test_a_task_that_was_seen_alive_and_stays_missing_has_expired():
-    after, told = looks(task(RUNNING), MISSING, MISSING)
+    after, told = looks(task(RUNNING), MISSING, MISSING, MISSING)
 
-    assert told == [[], [EventKind.FINISHED]]
+    assert told == [[], [], [EventKind.FINISHED]]
     assert after.status is EXPIRED
+
+
+def test_missing_answers_must_go_on_for_half_a_minute():
+    """However many there are: behind one address one gateway of several may lag behind the others."""
+    before = failed(task(RUNNING), MISSING, at=NOON).task
+    for at_s in range(1, 30):
+        change = failed(before, MISSING, at=NOON + timedelta(seconds=at_s))
+        assert change.events == ()
+        before = change.task
+
+    assert kinds(failed(before, MISSING, at=NOON + timedelta(seconds=30))) == [EventKind.FINISHED]
 
 
 @pytest.mark.parametrize(("hours", "status"), [(24, NOT_FOUND), (25, EXPIRED)], ids=["one day old", "older"])
@@ -229,8 +240,8 @@ def test_an_old_id_has_its_two_minutes_as_well():
 
 
 @pytest.mark.parametrize("between", [snapshot(), AWAY, BAD_KEY], ids=["alive", "away", "key"])
-def test_one_odd_missing_answer_does_not_end_a_live_task(between: Snapshot | ProviderError):
-    after, told = looks(task(RUNNING), MISSING, between, MISSING)
+def test_missing_answers_with_another_between_do_not_end_a_live_task(between: Snapshot | ProviderError):
+    after, told = looks(task(RUNNING), MISSING, MISSING, between, MISSING, MISSING)
 
     assert after.status is RUNNING
     assert EventKind.FINISHED not in [kind for each in told for kind in each]

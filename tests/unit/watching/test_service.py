@@ -89,6 +89,21 @@ async def test_looking_now_takes_a_look_that_failed_for_an_answer(desk: Desk):
     assert (found.task.failures, desk.slept) == (1, 1)
 
 
+async def test_looking_now_waits_no_longer_when_an_earlier_look_brings_the_end(desk: Desk):
+    await desk.service.watch(watch_request())
+    desk.clock.move(5)
+
+    async def end() -> None:
+        for task in await desk.store.claim_due({"wan": 1}, at=desk.clock(), lease_s=60):
+            ended = replace(task, status=TaskStatus.SUCCEEDED, last_look_at=NOON, next_look_at=None)
+            await desk.store.apply(ended, [])
+
+    desk.meanwhile = end
+    (found,) = await desk.service.look_now(CHAT, "t1", thread_id=None)
+
+    assert (found.task.status, desk.slept) == (TaskStatus.SUCCEEDED, 1)
+
+
 async def test_looking_now_gives_up_after_its_patience(desk: Desk):
     watched = await desk.service.watch(watch_request())
 

@@ -1,0 +1,169 @@
+"""Which process looks at a task, and what is left behind when one ends."""
+
+import pytest
+
+from bot.polling.scheduler import AHEAD_S, LEASE_S, RENEW_S
+from storage.models import TaskStatus
+from tests.fakes.clock import NOON, FrozenClock
+from tests.fakes.store import BrittleStore
+from tests.flow.clockwork import Clockwork, Processes, gateway, key, watch
+from tests.unit.watching.tasks import BAD_KEY, snapshot
+
+IDS = [f"t{number}" for number in range(5)]
+
+
+async def test_leases_are_renewed_while_the_process_lives(processes: Processes, clock: FrozenClock):
+    store, other = await processes.begin(), await processes.begin()
+    await watch(store, *IDS)
+    work = Clockwork(store, [key(gateway(**dict.fromkeys(IDS, (snapshot(),))))], clock=clock)
+
+    async with work.turning():
+        for _ in range(30):
+            await work.pass_time(20.0)
+            assert await other.claim_due({"wan": 9}, at=clock(), lease_s=60) == []
+
+
+async def test_a_renewal_writes_when_looks_that_brought_no_news_were(store: BrittleStore, clock: FrozenClock):
+    await watch(store)
+    work = Clockwork(store, [key(gateway(t1=[snapshot()]))], clock=clock)
+
+    async with work.turning():
+        await work.pass_time(RENEW_S - 10)
+        assert (await work.task()).last_look_at == NOON
+        looked_at = clock()
+        await work.pass_time(10)
+
+        task = await work.task()
+        assert task.last_look_at is not None
+        assert task.last_look_at >= looked_at
+        assert task.lease_until is not None
+        assert (task.lease_until - clock()).total_seconds() == LEASE_S
+        assert store.applied == 1
+
+
+async def test_another_process_takes_over_when_the_leases_of_one_that_hangs_have_run_out(
+    processes: Processes, clock: FrozenClock
+):
+    hung, store = await processes.begin(), await processes.begin()
+    await watch(hung, *IDS)
+    async with Clockwork(hung, [key(gateway(**dict.fromkeys(IDS, (snapshot(),))))], clock=clock).turning():
+        hung.broken = True
+    wan = gateway(**dict.fromkeys(IDS, (snapshot(),)))
+    work = Clockwork(store, [key(wan)], clock=clock)
+
+    async with work.turning():
+        await work.pass_time(LEASE_S - 1)
+        assert wan.asked == []
+        await work.pass_time(10)
+
+    assert sorted(wan.asked) == IDS
+
+
+async def test_a_lease_that_another_process_has_taken_is_let_go(processes: Processes, clock: FrozenClock):
+    store, other = await processes.begin(), await processes.begin()
+    await watch(store)
+    wan = gateway(t1=[snapshot()])
+    work = Clockwork(store, [key(wan)], clock=clock)
+
+    async with work.turning():
+        clock.move(LEASE_S)  # while this process's own time stands still
+        assert len(await other.claim_due({"wan": 9}, at=clock(), lease_s=3600)) == 1
+        await work.pass_slowly(600, step_s=10.0)
+
+    assert len(wan.asked) == 1
+
+
+async def test_a_look_that_another_process_has_overtaken_is_dropped_and_taken_up_again_at_once(
+    processes: Processes, clock: FrozenClock
+):
+    store, other = await processes.begin(), await processes.begin()
+    await watch(store)
+    wan = gateway(t1=[snapshot(progress=10.0), snapshot(progress=20.0)])
+    wan.gate.clear()
+    work = Clockwork(store, [key(wan)], clock=clock)
+
+    async with work.turning():
+        clock.move(LEASE_S)
+        assert len(await other.claim_due({"wan": 9}, at=clock(), lease_s=3600)) == 1
+        await other.close()
+        wan.gate.set()
+        await work.settle()
+
+    assert store.applied == 2
+    assert (await work.task()).snapshot == snapshot(progress=20.0)
+
+
+async def test_a_crash_loses_no_task(processes: Processes, clock: FrozenClock):
+    killed = await processes.begin()
+    await watch(killed, *IDS)
+    wan = gateway(**dict.fromkeys(IDS, (snapshot(), snapshot(TaskStatus.SUCCEEDED))))
+    async with Clockwork(killed, [key(wan)], clock=clock).turning():
+        killed.broken = True  # so that the end of the loop hands nothing back
+        wan.gate.clear()
+    await killed.crash()
+    wan.gate.set()
+
+    store = await processes.begin()
+    work = Clockwork(store, [key(wan)], clock=clock)
+    async with work.turning():
+        await work.pass_time(120.0)
+
+    assert (await store.stats()).tasks["succeeded"] == len(IDS)
+
+
+async def test_a_clean_stop_writes_back_when_looks_are_due(processes: Processes, clock: FrozenClock):
+    before = await processes.begin()
+    await watch(before)
+    wan = gateway(t1=[snapshot()])
+    work = Clockwork(before, [key(wan)], clock=clock)
+    async with work.turning():
+        for _ in range(3):
+            await work.pass_time(11.0)
+        looks = len(wan.asked)
+    stopped = await work.task()
+    await before.close()
+    assert before.applied == 1
+    assert stopped.next_look_at is not None
+    wait_s = (stopped.next_look_at - clock()).total_seconds()
+    assert wait_s > 0
+
+    work = Clockwork(await processes.begin(), [key(wan)], clock=clock)
+    async with work.turning():
+        await work.pass_time(wait_s - 0.1)
+        assert len(wan.asked) == looks
+        await work.pass_time(0.2)
+        assert len(wan.asked) == looks + 1
+
+
+async def test_stopping_leaves_what_is_in_flight_to_the_next_process(
+    processes: Processes, clock: FrozenClock
+):
+    before = await processes.begin()
+    await watch(before)
+    wan = gateway(t1=[snapshot()])
+    wan.gate.clear()
+    async with Clockwork(before, [key(wan)], clock=clock).turning():
+        assert wan.waiting == 1
+    await before.close()
+    wan.gate.set()
+
+    work = Clockwork(await processes.begin(), [key(wan)], clock=clock)
+    async with work.turning():
+        assert (await work.task()).status is TaskStatus.RUNNING
+
+
+@pytest.mark.parametrize(("wait_s", "leased"), [(AHEAD_S - 1, True), (AHEAD_S + 10, False)])
+async def test_only_what_is_due_soon_is_leased(
+    processes: Processes, clock: FrozenClock, wait_s: float, leased: bool
+):
+    before = await processes.begin()
+    await watch(before)
+    wan = gateway(t1=[BAD_KEY])  # which is looked at again after five minutes
+    async with Clockwork(before, [key(wan)], clock=clock).turning():
+        pass
+    await before.close()
+    clock.move(300 - wait_s)
+
+    work = Clockwork(await processes.begin(), [key(wan)], clock=clock)
+    async with work.turning():
+        assert ((await work.task()).lease_until is not None) is leased

@@ -1,0 +1,242 @@
+"""What the clock does about gateways, keys, looks and archives that fail or set bounds."""
+
+import logging
+
+import pytest
+
+from storage.models import TaskStatus
+from tests.fakes.clock import NOON, FrozenClock
+from tests.fakes.store import BrittleStore
+from tests.flow.clockwork import Clockwork, gateway, key, watch
+from tests.unit.watching.tasks import AWAY, TOO_MANY, snapshot
+
+RUNNING, SUCCEEDED, UNKNOWN = TaskStatus.RUNNING, TaskStatus.SUCCEEDED, TaskStatus.UNKNOWN
+
+
+def names(count: int, letter: str = "t") -> list[str]:
+    return [f"{letter}{number}" for number in range(count)]
+
+
+async def test_many_tasks_after_a_restart_are_asked_for_no_faster_than_the_key_allows(
+    store: BrittleStore, clock: FrozenClock
+):
+    ids = names(300)
+    await watch(store, *ids)
+    wan = gateway(**dict.fromkeys(ids, (snapshot(),)))
+    work = Clockwork(store, [key(wan, rps=100.0)], clock=clock)
+
+    asked = [0]
+    async with work.turning():
+        while len(set(wan.asked)) < len(ids):
+            await work.pass_time(0.1)
+            asked.append(len(wan.asked))
+
+    for first in range(len(asked)):
+        for last in range(first, len(asked)):
+            assert asked[last] - asked[first] <= 100 * 0.1 * (last - first) + 20  # a fifth of a second's
+    assert len(asked) <= 40, "slower than the key allows"
+
+
+async def test_names_with_one_key_share_what_it_allows(store: BrittleStore, clock: FrozenClock):
+    mine, yours = names(10, "m"), names(10, "y")
+    await watch(store, *mine, provider="mine")
+    await watch(store, *yours, provider="yours")
+    gateways = [
+        gateway("mine", **dict.fromkeys(mine, (snapshot(),))),
+        gateway("yours", **dict.fromkeys(yours, (snapshot(),))),
+    ]
+    work = Clockwork(store, [key(*gateways, rps=5.0)], clock=clock)
+
+    async with work.turning():
+        await work.pass_slowly(2.0, step_s=0.1)
+
+    assert 9 <= sum(len(each.asked) for each in gateways) <= 11
+
+
+async def test_questions_in_flight_are_bounded(store: BrittleStore, clock: FrozenClock):
+    ids = names(8)
+    await watch(store, *ids)
+    wan = gateway(**dict.fromkeys(ids, (snapshot(),)))
+    wan.gate.clear()
+    work = Clockwork(store, [key(wan, in_flight=3)], clock=clock)
+
+    async with work.turning():
+        await work.pass_slowly(1.0, step_s=0.1)
+        assert wan.waiting == 3
+        wan.gate.set()
+        await work.settle()
+        await work.pass_slowly(1.0, step_s=0.1)
+
+    assert sorted(wan.asked) == ids
+
+
+async def test_a_chat_with_many_tasks_does_not_keep_another_waiting(store: BrittleStore, clock: FrozenClock):
+    flood = names(50)
+    await watch(store, *flood, chat_id=1)
+    await watch(store, "lone", chat_id=2)
+    wan = gateway(lone=[snapshot()], **dict.fromkeys(flood, (snapshot(),)))
+    clock.move(10.0)
+    work = Clockwork(store, [key(wan, rps=5.0)], clock=clock)
+
+    async with work.turning():
+        pass
+
+    assert wan.asked == ["lone"]
+
+
+async def test_a_gateway_that_hangs_does_not_keep_others_waiting(store: BrittleStore, clock: FrozenClock):
+    ids = names(5)
+    await watch(store, *ids, provider="hung")
+    await watch(store, "w1")
+    hung = gateway("hung", **dict.fromkeys(ids, (snapshot(),)))
+    hung.gate.clear()
+    well = gateway(w1=[snapshot(), snapshot(SUCCEEDED)])
+    work = Clockwork(store, [key(hung, in_flight=2), key(well)], clock=clock)
+
+    async with work.turning():
+        await work.pass_time(30.0)
+        assert hung.waiting == 2
+
+    assert (await work.task(len(ids) + 1)).status is SUCCEEDED
+
+
+async def test_a_gateway_that_is_away_is_probed_loses_nothing_and_starves_nobody(
+    store: BrittleStore, clock: FrozenClock
+):
+    ids = names(12)
+    await watch(store, *ids, provider="away")
+    await watch(store, "w1")
+    away = gateway("away", **dict.fromkeys(ids, (AWAY,)))
+    away.gate.clear()
+    well = gateway(w1=[snapshot()])
+    work = Clockwork(store, [key(away), key(well)], clock=clock)
+
+    async with work.turning():
+        assert away.waiting == len(ids)
+        await work.pass_time(1.0)
+        away.gate.set()
+        await work.settle()
+        await work.pass_slowly(60.0, step_s=0.5)
+
+    assert 5 <= len(away.asked) - len(ids) <= 7  # after 1, 2, 4, 8, 15, 15 … s
+    assert (await store.stats()).tasks["unknown"] == len(ids)
+    assert len(well.asked) >= 5
+
+
+async def test_a_key_that_asks_too_often_keeps_still_for_all_its_tasks(
+    store: BrittleStore, clock: FrozenClock
+):
+    await watch(store, "t1")
+    wan = gateway(t1=[TOO_MANY, snapshot()], t2=[snapshot()])
+    work = Clockwork(store, [key(wan)], clock=clock)
+
+    async with work.turning():
+        await watch(store, "t2")
+        await work.ring()
+        assert wan.asked == ["t1"]
+        await work.pass_time(1.0)
+
+    assert wan.asked == ["t1", "t2"]
+
+
+async def test_tasks_of_providers_that_are_not_configured_are_left_alone(
+    store: BrittleStore, clock: FrozenClock
+):
+    await watch(store, provider="gone")
+    await watch(store, "w1")
+    work = Clockwork(store, [key(gateway(w1=[snapshot(SUCCEEDED)]))], clock=clock)
+
+    async with work.turning():
+        await work.pass_time(60.0)
+
+    orphan = await work.task(1)
+    assert (orphan.status, orphan.next_look_at, orphan.lease_until) == (UNKNOWN, NOON, None)
+    assert (await work.task(2)).status is SUCCEEDED
+
+
+async def test_a_bot_without_providers_turns_quietly(store: BrittleStore, clock: FrozenClock):
+    await watch(store)
+    work = Clockwork(store, [], clock=clock)
+
+    async with work.turning():
+        await work.ring()
+        await work.pass_time(60.0)
+
+    assert work.telemetry.troubles == {}
+
+
+async def test_a_look_that_breaks_stops_nothing_but_itself(
+    store: BrittleStore, clock: FrozenClock, caplog: pytest.LogCaptureFixture
+):
+    await watch(store, "t1", "t2")
+    wan = gateway(t1=[ZeroDivisionError(), snapshot()], t2=[snapshot(SUCCEEDED)])
+    work = Clockwork(store, [key(wan)], clock=clock)
+
+    async with work.turning():
+        assert (await work.task(2)).status is SUCCEEDED
+        assert caplog.messages == ["The look at task 1 failed"]
+        await work.pass_time(59.0)
+        assert wan.asked.count("t1") == 1
+        await work.pass_time(1.0)
+
+    assert (await work.task(1)).status is RUNNING
+
+
+async def test_a_failing_archive_is_told_once_and_survived(
+    store: BrittleStore, clock: FrozenClock, caplog: pytest.LogCaptureFixture
+):
+    caplog.set_level(logging.INFO, logger="bot.polling")
+    await watch(store)
+    work = Clockwork(store, [key(gateway(t1=[snapshot()]))], clock=clock)
+    store.broken = True
+
+    async with work.turning():
+        await work.pass_slowly(10.0, step_s=1.0)
+        assert store.refused >= 5
+        assert work.telemetry.troubles == {"clock": "The disk is full."}
+        store.broken = False
+        await work.pass_time(2.0)
+        assert (await work.task()).status is RUNNING
+
+    assert work.telemetry.troubles == {}
+    assert caplog.messages == ["The clock stands still: The disk is full.", "The clock goes on."]
+
+
+async def test_what_could_not_be_written_is_asked_for_again(
+    store: BrittleStore, clock: FrozenClock, caplog: pytest.LogCaptureFixture
+):
+    await watch(store)
+    wan = gateway(t1=[snapshot(SUCCEEDED)])
+    wan.gate.clear()
+    work = Clockwork(store, [key(wan)], clock=clock)
+
+    async with work.turning():
+        store.broken = True
+        wan.gate.set()
+        await work.settle()
+        await work.pass_slowly(6.0, step_s=1.0)
+        store.broken = False
+        await work.pass_time(2.0)
+
+    assert (await work.task()).status is SUCCEEDED
+    assert 3 <= len(wan.asked) <= 5
+    assert caplog.messages == ["The clock stands still: The disk is full."]
+    assert caplog.records[0].exc_info is None
+
+
+async def test_an_archive_that_only_reads_is_not_taken_for_one_that_is_well(
+    store: BrittleStore, clock: FrozenClock, caplog: pytest.LogCaptureFixture
+):
+    """A sweep that finds nothing to lease writes nothing, so it goes well on a full disk."""
+    caplog.set_level(logging.INFO, logger="bot.polling")
+    await watch(store)
+    work = Clockwork(store, [key(gateway(t1=[snapshot(SUCCEEDED)]))], clock=clock)
+    store.refuses_writes = True
+
+    async with work.turning():
+        await work.pass_slowly(20.0, step_s=1.0)
+        assert work.telemetry.troubles == {"clock": "The disk is full."}
+        store.refuses_writes = False
+        await work.pass_slowly(5.0, step_s=1.0)
+
+    assert caplog.messages == ["The clock stands still: The disk is full.", "The clock goes on."]

@@ -1,0 +1,94 @@
+"""Which tasks to look at now."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bot.polling.agenda import Agenda
+
+
+def agenda(urgencies: dict[int, float] | None = None) -> Agenda:
+    """An agenda of tasks whose urgency is looked up each time."""
+    return Agenda(lambda task_id, _now: (urgencies or {}).get(task_id, 0.0))
+
+
+def test_nothing_is_taken_before_it_is_due():
+    found = agenda()
+    found.put(1, 10.0)
+
+    assert found.take(5, now=9.9) == []
+    assert found.next_due() == 10.0
+    assert found.take(5, now=10.0) == [1]
+    assert found.next_due() is None
+
+
+def test_the_most_urgent_of_the_due_tasks_come_first():
+    found = agenda({1: 0.5, 2: 3.0, 3: 2.0, 4: 99.0})
+    for task_id in (1, 2, 3):
+        found.put(task_id, 0.0)
+    found.put(4, 50.0)
+
+    assert found.take(2, now=1.0) == [2, 3]
+    assert found.take(2, now=1.0) == [1]
+
+
+def test_tasks_that_have_become_urgent_overtake_those_that_were():
+    urgencies = dict.fromkeys(range(10), 1.0)
+    found = agenda(urgencies)
+    for task_id in urgencies:
+        found.put(task_id, 0.0)
+    assert len(found.take(1, now=0.0)) == 1
+    last = max(found.take(0, now=0.0), default=9)
+    urgencies[last] = 5.0
+
+    assert found.take(1, now=1.0) == [last]
+
+
+def test_a_task_that_falls_due_between_two_rankings_is_compared_at_once():
+    found = agenda({1: 1.0, 2: 1.0, 3: 9.0})
+    for task_id in (1, 2):
+        found.put(task_id, 0.0)
+    found.put(3, 0.0001)
+    found.take(1, now=0.0)
+
+    assert found.take(1, now=0.0001) == [3]
+
+
+def test_a_dropped_task_is_not_taken():
+    found = agenda()
+    found.put(1, 0.0)
+    found.put(2, 5.0)
+    found.drop(1)
+    found.drop(2)
+
+    assert found.take(5, now=10.0) == []
+    assert found.next_due() is None
+    assert len(found) == 0
+
+
+@pytest.mark.parametrize(("first", "second"), [(0.0, 20.0), (20.0, 0.0)])
+def test_a_task_has_one_place_the_last_that_it_was_given(first: float, second: float):
+    found = agenda()
+    found.put(1, first)
+    found.put(1, second)
+
+    assert found.take(5, now=10.0) == ([1] if second <= 10 else [])
+    assert found.take(5, now=30.0) == ([1] if second > 10 else [])
+
+
+@settings(max_examples=100)
+@given(
+    dues=st.dictionaries(st.integers(0, 50), st.floats(0, 10), max_size=40),
+    limits=st.lists(st.integers(0, 7), min_size=1, max_size=30),
+)
+def test_every_due_task_is_taken_once_and_never_more_than_allowed(dues: dict[int, float], limits: list[int]):
+    found, taken = agenda({task_id: float(task_id % 5) for task_id in dues}), []
+    for task_id, due in dues.items():
+        found.put(task_id, due)
+    for step, limit in enumerate(limits):
+        chosen = found.take(limit, now=float(step))
+        assert len(chosen) <= limit
+        taken += chosen
+
+    taken += found.take(len(dues), now=100.0)
+    assert sorted(taken) == sorted(dues)

@@ -1,0 +1,212 @@
+"""The tasks in memory."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from bot.polling.book import Book, Line
+from bot.polling.budget import Budget
+from bot.watching.estimate import Estimates
+from bot.watching.outlook import Outlook, outlook
+from storage.models import Task, TaskRef
+from tests.fakes.clock import NOON
+from tests.fakes.provider import ScriptedProvider
+from tests.unit.watching.tasks import task
+
+
+def later(seconds: float) -> datetime:
+    return NOON + timedelta(seconds=seconds)
+
+
+def leased(task_id: int = 1, *, due_s: float | None = 0.0, provider: str = "wan", **fields: Any) -> Task:
+    """A claimed task whose next look is so long after NOON."""
+    return replace(
+        task(last_look_at=NOON),
+        id=task_id,
+        ref=TaskRef(provider=provider, external_id=f"t{task_id}"),
+        next_look_at=None if due_s is None else later(due_s),
+        lease_until=later(180),
+        version=1,
+        **fields,
+    )
+
+
+def plain_outlook(known: Task) -> Outlook:
+    return outlook(known, known, Estimates())
+
+
+def line(*names: str) -> Line:
+    return Line(providers={name: ScriptedProvider({}, name=name) for name in names}, budget=Budget(10))
+
+
+@pytest.fixture
+def book() -> Book:
+    return Book([line("wan", "wan2"), line("veo")], plain_outlook)
+
+
+def due(book: Book, *, at_s: float = 0.0, limit: int = 99) -> list[list[int]]:
+    """Take what each line has to look at then."""
+    return [agenda.take(limit, now=later(at_s).timestamp()) for _, agenda in book.agendas]
+
+
+def test_names_behind_one_key_share_an_agenda(book: Book):
+    for task_id, provider in enumerate(("wan", "wan2", "veo")):
+        book.take_in(leased(task_id, provider=provider))
+
+    assert due(book) == [[0, 1], [2]]
+
+
+def test_a_task_is_due_at_its_next_look(book: Book):
+    book.take_in(leased(due_s=10))
+
+    assert due(book, at_s=9.9) == [[], []]
+    assert due(book, at_s=10) == [[1], []]
+
+
+def test_a_task_without_a_next_look_is_let_go(book: Book):
+    book.take_in(leased())
+    book.take_in(leased(due_s=None))
+
+    assert len(book) == 0
+    assert due(book) == [[], []]
+
+
+def test_a_look_that_is_over_puts_the_task_on_the_agenda_again(book: Book):
+    book.take_in(leased())
+    due(book)
+    seen = replace(book.begin(1), failures=1)
+    assert book.resting() == []
+
+    book.end(seen, next_look_at=later(20))
+
+    assert due(book, at_s=19) == [[], []]
+    assert due(book, at_s=20) == [[1], []]
+    (resting,) = book.resting()
+    assert (resting.failures, resting.next_look_at) == (1, later(20))
+
+
+def test_a_look_at_a_final_task_lets_it_go(book: Book):
+    book.take_in(leased())
+    due(book)
+
+    book.end(book.begin(1), next_look_at=None)
+
+    assert len(book) == 0
+
+
+def test_a_task_that_was_let_go_during_its_look_stays_away(book: Book):
+    book.take_in(leased())
+    due(book)
+    seen = book.begin(1)
+    book.touch(leased(due_s=None), at=NOON)
+
+    book.end(seen, next_look_at=later(20))
+
+    assert len(book) == 0
+    assert due(book, at_s=20) == [[], []]
+
+
+def test_whoever_asks_gets_a_look_at_once_and_first(book: Book):
+    book.take_in(leased(1, due_s=-500))
+    book.take_in(leased(2, due_s=100))
+
+    book.touch(leased(2, due_s=0), at=NOON)
+
+    assert book.owes(2)
+    assert due(book, limit=1) == [[2], []]
+
+
+def test_whoever_asks_does_not_take_back_what_was_seen_since_the_last_write(book: Book):
+    seen = leased(due_s=100, failures=2, crowd=7)
+    book.take_in(seen)
+
+    book.touch(leased(due_s=0), at=NOON)
+
+    assert book.resting() == [replace(seen, next_look_at=NOON)]
+
+
+def test_a_task_that_was_let_go_is_held_again_when_people_want_it(book: Book):
+    book.take_in(leased())
+    book.touch(leased(due_s=None), at=NOON)
+
+    book.touch(leased(due_s=0), at=NOON)
+
+    assert due(book) == [[1], []]
+    assert book.owes(1)
+
+
+def test_a_task_that_was_let_go_is_not_looked_at(book: Book):
+    book.take_in(leased(1))
+    book.take_in(leased(2))
+
+    book.touch(leased(1, due_s=None), at=NOON)
+    book.drop(99)
+
+    assert due(book) == [[2], []]
+    assert [resting.id for resting in book.resting()] == [2]
+
+
+@pytest.mark.parametrize(("asked_s", "owed"), [(-1, False), (0, False), (1, True)])
+def test_a_written_look_answers_those_who_asked_before_the_gateway_spoke(
+    book: Book, asked_s: float, owed: bool
+):
+    book.take_in(leased())
+    due(book)
+    seen = book.begin(1)
+    book.touch(leased(), at=later(asked_s))
+    assert due(book) == [[], []], "a second look beside the first"
+
+    book.paid(replace(seen, last_look_at=NOON))
+
+    assert book.owes(1) is owed
+
+
+def test_who_waits_is_not_forgotten_with_a_new_lease_or_another_look(book: Book):
+    book.take_in(leased())
+    book.touch(leased(), at=later(1))
+
+    book.take_in(leased(due_s=3))
+    book.end(leased(), next_look_at=later(4))
+
+    assert book.owes(1)
+
+
+def test_nobody_waits_for_a_task_that_is_not_held(book: Book):
+    book.paid(leased())
+    assert not book.owes(1)
+
+
+def test_renewed_leases_are_noted_and_lost_ones_let_go(book: Book):
+    for task_id in (1, 2):
+        book.take_in(leased(task_id))
+
+    book.renewed(book.resting(), {1}, until=later(500))
+
+    assert [(kept.id, kept.lease_until) for kept in book.resting()] == [(1, later(500))]
+    assert due(book) == [[1], []]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [lambda book: book.take_in(replace(leased(), version=2)), lambda book: book.drop(1)],
+    ids=["written", "let go"],
+)
+def test_a_renewal_says_nothing_of_what_has_changed_meanwhile(book: Book, change: Callable[[Book], None]):
+    book.take_in(leased())
+    renewing = book.resting()
+    change(book)
+    known = book.resting()
+
+    book.renewed(renewing, set(), until=later(500))
+
+    assert book.resting() == known
+
+
+def test_of_tasks_that_are_as_old_the_one_from_the_less_busy_chat_is_first(book: Book):
+    book.take_in(leased(1, crowd=5000))
+    book.take_in(leased(2, crowd=1))
+
+    assert due(book, at_s=60, limit=1) == [[2], []]
