@@ -80,10 +80,6 @@ class Store(Protocol):
         """Lengthen leases, write when these tasks were and will be looked at; the ids still leased here."""
         ...
 
-    async def next_due(self, providers: Sequence[str], *, at: datetime) -> datetime | None:
-        """When the next task of these providers can be claimed, which may be past; None: never."""
-        ...
-
     async def apply(self, task: Task, events: Sequence[TaskEvent]) -> bool:
         """Write a looked-at task, its events and one delivery of each kind per active watch.
 

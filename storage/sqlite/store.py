@@ -92,10 +92,6 @@ class SqliteStore(Store):
         async with self._database.transaction() as tx:
             return await tasks.renew(tx, tasks_, owner=self._owner, at=at, lease_s=lease_s)
 
-    async def next_due(self, providers: Sequence[str], *, at: datetime) -> datetime | None:
-        async with self._database.reading() as tx:
-            return await tasks.next_due(tx, providers)
-
     async def apply(self, task: Task, events: Sequence[TaskEvent]) -> bool:
         async with self._database.transaction() as tx:
             if not await tasks.write_look(tx, task):

@@ -168,21 +168,6 @@ async def renew(
     return {row["id"] for row in renewed}
 
 
-async def next_due(tx: Transaction, providers: Sequence[str]) -> datetime | None:
-    """When the next of these providers' tasks is due and free."""
-    times = [
-        await tx.one(
-            """
-            SELECT claimable_at FROM tasks WHERE provider = ? AND claimable_at IS NOT NULL
-            ORDER BY claimable_at LIMIT 1
-            """,
-            (provider,),
-        )
-        for provider in providers
-    ]
-    return rows.moment(min((row["claimable_at"] for row in times if row), default=None))
-
-
 async def write_look(tx: Transaction, task: Task) -> bool:
     """Write a looked-at task if its version still stands."""
     written = await tx.one(

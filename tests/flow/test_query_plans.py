@@ -71,13 +71,6 @@ async def test_leased_tasks_are_heard_of_and_renewed_by_index(explaining: Explai
     assert explaining.scans() == []
 
 
-async def test_the_next_due_task_is_found_by_index(explaining: Explaining):
-    await tasks.next_due(explaining, ["wan"])
-
-    assert any("tasks_claimable" in step for step in explaining.plan)
-    assert explaining.scans() == []
-
-
 async def test_deliveries_are_claimed_in_the_order_of_an_index(explaining: Explaining):
     await deliveries.claim(explaining, 5, OPEN, owner="me", at=NOON, lease_s=LEASE_S)
 

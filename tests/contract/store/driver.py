@@ -65,6 +65,10 @@ class Driver:
         """The clock claims what is due."""
         return await self.store.claim_due({provider: limit}, at=self.now, lease_s=LEASE_S)
 
+    async def nothing_is_due(self, provider: str = "wan") -> bool:
+        """Whether the clock never finds anything again, however long it waits."""
+        return not await self.store.claim_due({provider: 1}, at=self.later(10**8), lease_s=0)
+
     async def look(self, task_id: int, status: TaskStatus, *kinds: EventKind, next_s: float = 30) -> bool:
         """The clock sees a task in a status; kinds: what happened, by default what fits the status."""
         return await self.store.apply(*self.seen(await self._take(task_id), status, *kinds, next_s=next_s))

@@ -57,7 +57,7 @@ async def test_a_watch_is_on_disk_and_both_loops_are_rung(desk: Desk):
     assert watched.is_new
     assert desk.rings == ["clock", "courier"]
     assert [found.watch for found in await desk.service.active(CHAT)] == [watched.watch]
-    assert await desk.store.next_due(["wan"], at=NOON) == NOON
+    assert watched.task.next_look_at == NOON
 
 
 async def test_looking_now_waits_for_the_fresh_look(desk: Desk):
@@ -139,7 +139,7 @@ async def test_a_stopped_watch_is_answered_at_once_and_asks_nobody(desk: Desk):
     (found,) = await desk.service.look_now(CHAT, "t1", thread_id=None)
 
     assert (found.watch.state, desk.slept) == (WatchState.STOPPED, 0)
-    assert await desk.store.next_due(["wan"], at=NOON) is None
+    assert found.task.next_look_at is None
 
 
 async def test_an_id_that_is_not_watched_here_is_nothing(desk: Desk):
