@@ -5,7 +5,7 @@ BIN = $(VENV)/bin
 LOCKED = --quiet --universal --generate-hashes --no-header
 PIP = $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: demo run test check format drills lock clean
+.PHONY: demo run test check format drills bench lock clean
 
 demo: $(VENV)/.run  ## the real bot between a make-believe Telegram and make-believe gateways
 	$(BIN)/python -m bot demo
@@ -25,6 +25,10 @@ check: $(VENV)/.dev  ## lint, types, architecture, lock and .env.example in step
 
 drills: $(VENV)/.dev  ## break everything, in full; about a quarter of an hour
 	$(BIN)/python -m tests.drills
+
+bench: $(VENV)/.dev  ## the schedule's goals in a simulation, then what polling costs; about a quarter of an hour
+	$(BIN)/python -m tests.bench.simulate
+	$(BIN)/python -m tests.bench
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .

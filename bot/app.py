@@ -38,7 +38,7 @@ from bot.providers import catalog as providers
 from bot.providers.base import Provider
 from bot.providers.catalog import Catalog
 from bot.telemetry import Telemetry
-from bot.watching.cadence import Cadence
+from bot.watching.cadence import SPARE_PRICE_S, Cadence
 from bot.watching.estimate import Estimates
 from bot.watching.refresh import Refresher
 from bot.watching.service import Service
@@ -85,7 +85,9 @@ async def run(settings: Settings, cadence: Cadence | None = None) -> None:
     store = await open_store(settings.database_url)
     try:
         estimates = Estimates.from_json(await store.learned())
-        async with _house(settings, store, cadence or Cadence(), estimates) as house:
+        async with _house(
+            settings, store, cadence or Cadence(price_by_provider_s=prices_s(settings)), estimates
+        ) as house:
             await _work(house)
         await store.save_learned(estimates.to_json())
     finally:
@@ -188,6 +190,12 @@ def _application(settings: Settings, door: Door) -> AnyApplication:
     application = build_application(settings).context_types(context_types(door)).build()
     router.install(application, door)
     return application
+
+
+def prices_s(settings: Settings) -> dict[str, float]:
+    """Where somebody has named a key's allowance it may be spent; elsewhere a poll keeps its price."""
+    named = (config.name for config in settings.provider_configs if settings.max_rps(config.name) is not None)
+    return dict.fromkeys(named, SPARE_PRICE_S)
 
 
 def key_lines(settings: Settings, catalog: Catalog) -> list[Line]:

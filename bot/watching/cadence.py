@@ -10,7 +10,7 @@ from bot.watching.outlook import outlook
 from storage.models import Cause, Task
 
 PRICE_S = 1.0  # what a poll is worth in seconds of delay
-SPARE_PRICE_S = 0.1  # the same where the gateway publishes an allowance: what is left of it is lost
+SPARE_PRICE_S = 0.1  # the same where an allowance may be spent: what is left of it is lost
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,10 +10,11 @@ _FIRST_EDGE_S = 4.0
 _LAST_EDGE_S = 3 * 3600.0
 _WIDEN = 1.15
 _HALF_LIFE = 100.0  # finished tasks in which a bin forgets half, counting those that reached it
-_DOUBT = 2e-4  # how readily a death that was not foreseen makes the table forget
+_DOUBT = 5e-4  # how readily a death that was not foreseen makes the table forget
 _PRIOR_AGE_S = 30.0  # before anything is known the hazard is 1 / (age + this): the same shape at every scale
 _PRIOR_DEATHS = 0.01  # what the prior weighs in each bin
 _BLUR = 0.15  # the share of each neighbour in a bin's hazard
+_STRETCH = 0.2  # how much further than self-consistency ends are moved to where the hazard is high
 _PATIENCE = 16  # looks that only add time at risk before the hazards are worked out anew
 _EXACT_S = 1e-3
 
@@ -55,19 +56,23 @@ class LifeTable:
     def ended(self, since_s: float, until_s: float) -> None:
         """A task that was seen alive at the first age was over at the second.
 
-        When in between it ended is spread as the table has it (a step of Turnbull's self-consistency).
+        When in between it ended is spread as the table has it: a step of Turnbull's self-consistency
+        (J. R. Stat. Soc. B 38, 1976, 290-295), lengthened, because looks that are far apart smear.
         """
         until_s = max(until_s, since_s + _EXACT_S)
         alive, parts = 1.0, []
         for at, start_s, end_s in _stretches(since_s, until_s):
-            dying = -alive * math.expm1(-self._hazards[at] * (end_s - start_s))
-            parts.append((at, end_s - start_s, dying))
+            hazard = self._hazards[at]
+            dying = -alive * math.expm1(-hazard * (end_s - start_s))
+            parts.append((at, end_s - start_s, dying * hazard**_STRETCH))
             alive -= dying
-        expected = 1 - alive
-        self._fade(parts[-1][0], (expected / _prior_death(since_s, until_s)) ** 2)
-        for at, width_s, dying in parts:
-            self._at_risk_s[at] += (dying / self._hazards[at] - alive * width_s) / expected
-            self._deaths[at] += dying / expected
+        self._fade(parts[-1][0], ((1 - alive) / _prior_death(since_s, until_s)) ** 2)
+        whole, left = sum(part for _, _, part in parts), 1.0
+        for at, width_s, part in parts:
+            share = part / whole
+            left -= share
+            self._deaths[at] += share
+            self._at_risk_s[at] += width_s * (left + share / 2)
         self._read()
 
     def debt(self, seen_s: float, age_s: float) -> float:

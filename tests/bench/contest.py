@@ -1,0 +1,272 @@
+"""One measurement: a program, so many tasks, so often, for so long."""
+
+import asyncio
+import resource
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from functools import partial
+from itertools import count
+from pathlib import Path
+from random import Random
+from typing import Self
+
+from tests.bench.kinds import KEY, KINDS, BenchTask, bench_tasks
+from tests.bench.processes import Program, StandIn
+from tests.bench.seeding import seed
+
+_PATIENCE_S = 40.0
+_ANNOUNCING = {"sendMessage", "sendVideo", "sendDocument"}
+_BRINGING = {"editMessageMedia", "sendVideo", "sendDocument"}
+
+
+class Contestant(StrEnum):
+    """Who polls."""
+
+    NAIVE = "naive"
+    CAREFUL = "careful"
+    OURS = "ours"
+    WRK = "wrk"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Load:
+    """What is asked of a program."""
+
+    tasks: int
+    pace_s: float  # between two polls of a task; 0: all are due at all times
+    window_s: float
+    answer_s: float = 0.0  # how long the gateway takes
+    settle_s: float = 3.0  # for a program to find its pace
+    cards_age: bool = False  # whether cards want their time brought up to date, as they do every minute
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """What it did, and what that took."""
+
+    who: Contestant
+    load: Load
+    polls: int
+    span_s: float
+    cpu_s: float
+    rss_mb: float = 0.0
+    calls: int = 0  # of Telegram
+    late_s: tuple[float, float, float] = (0.0, 0.0, 0.0)  # p50, p95, p99
+
+    @property
+    def polls_rps(self) -> float:
+        """Polls a second."""
+        return self.polls / self.span_s
+
+    @property
+    def cpu_per_poll_s(self) -> float:
+        """Processor time for a poll."""
+        return self.cpu_s / max(self.polls, 1)
+
+    @property
+    def share(self) -> float:
+        """Of one core."""
+        return self.cpu_s / self.span_s
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ends:
+    """Seconds of the way from a task's end at the gateway to the chat, one of each kind for each task."""
+
+    unseen: list[float]  # until the gateway told it
+    called: list[float]  # from there until Telegram was called
+    brought: list[float]  # from the gateway's telling until Telegram had the video
+    missing: int  # videos that never came
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """From nothing to the first question for updates."""
+
+    took_s: float
+    cpu_s: float
+
+
+class Contest:
+    """The stand-ins, and the programs that run against them one after another."""
+
+    def __init__(self, gateway: StandIn, telegram: StandIn, folder: Path) -> None:
+        self._gateway = gateway
+        self._telegram = telegram
+        self._folder = folder
+        self._numbers = count()
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, folder: Path) -> AsyncIterator[Self]:
+        """Start the stand-ins."""
+        async with (
+            StandIn.open("tests.bench.gateway") as gateway,
+            StandIn.open("tests.bench.telegram") as telegram,
+        ):
+            yield cls(gateway, telegram, folder)
+
+    async def cost(self, who: Contestant, load: Load) -> Cost:
+        """Let a program poll, and measure it."""
+        async with self._running(who, load) as program:
+            return await self._window(who, load, program)
+
+    async def cost_and_ends(self, load: Load, *, ends: int, gap_s: float) -> tuple[Cost, Ends]:
+        """Measure ours; after that let so many tasks end, one after another."""
+        async with self._running(Contestant.OURS, load) as program:
+            cost = await self._window(Contestant.OURS, load, program)
+            ending = Random(1).sample(bench_tasks(load.tasks), ends)
+            for task in ending:
+                await self._gateway.order("end", task_id=task.task_id, address=self._gateway.address)
+                await asyncio.sleep(gap_s)
+            return cost, await self._ends(ending)
+
+    async def wrk(self, seconds: int) -> Cost:
+        """https://github.com/wg/wrk: what asking costs at the least, without reading the answer."""
+        load = Load(tasks=1, pace_s=0, window_s=seconds)
+        await self._gateway.order("begin", tasks=1, answer_s=0)
+        before_s = _children_s()
+        await self._gateway.order("open", pace_s=0)
+        url = self._gateway.address + bench_tasks(1)[0].path
+        wrk = await asyncio.create_subprocess_exec(
+            "wrk", "-t1", "-c64", f"-d{seconds}s", url, stdout=asyncio.subprocess.DEVNULL
+        )
+        await wrk.wait()
+        report = await self._gateway.order("polls")
+        return Cost(
+            who=Contestant.WRK,
+            load=load,
+            polls=report["polls"],
+            span_s=report["span_s"],
+            cpu_s=_children_s() - before_s,
+        )
+
+    async def cold_start(self) -> Start:
+        """Start the real program and wait for its first question for updates."""
+        await self._telegram.order("forget")
+        begun = time.monotonic()
+        async with self._bot("bot", self._new_folder()) as program:
+            asked_at = await self._telegram.answer("first", method="getUpdates")
+            return Start(took_s=asked_at - begun, cpu_s=program.cpu_s)
+
+    async def idle_rss_mb(self, after_s: float) -> float:
+        """Memory in use so long after the first question for updates."""
+        await self._telegram.order("forget")
+        async with self._bot("bot", self._new_folder()) as program:
+            await self._telegram.answer("first", method="getUpdates")
+            await asyncio.sleep(after_s)
+            return program.rss_mb
+
+    @asynccontextmanager
+    async def _running(self, who: Contestant, load: Load) -> AsyncIterator[Program]:
+        """A program that has found its pace."""
+        begin = partial(self._gateway.order, "begin", tasks=load.tasks, answer_s=load.answer_s)
+        await begin()
+        tasks = bench_tasks(load.tasks)
+        folder = self._new_folder()
+        steady_at = datetime.now(UTC)
+        if who is Contestant.OURS:
+            steady_at = await seed(
+                folder / "reelwatch.db",
+                tasks,
+                gateway=self._gateway.address,
+                pace_s=load.pace_s,
+                cards_age=load.cards_age,
+            )
+            await begin()  # the archive was seeded with answers of its own
+            starting = self._bot("tests.bench.bot", folder, str(load.pace_s))
+        else:
+            starting = self._baseline(who, folder, tasks, load)
+        async with starting as program:
+            await self._gateway.answer("asked")
+            left_s = (steady_at - datetime.now(UTC)).total_seconds()
+            await asyncio.sleep(max(left_s, load.pace_s) + load.settle_s)
+            yield program
+
+    def _baseline(
+        self, who: Contestant, folder: Path, tasks: list[BenchTask], load: Load
+    ) -> AbstractAsyncContextManager[Program]:
+        order = {
+            "urls": [self._gateway.address + task.path for task in tasks],
+            "pace_s": load.pace_s,
+            "database": str(folder / "baseline.db"),
+            "telegram": self._telegram.address,
+        }
+        return Program.open(f"tests.bench.baseline_{who}", folder=folder, settings={}, order=order)
+
+    def _bot(self, module: str, folder: Path, *arguments: str) -> AbstractAsyncContextManager[Program]:
+        settings = {
+            "TELEGRAM_BOT_TOKEN": "4242:make-believe",
+            "TELEGRAM_API_URL": self._telegram.address,
+            "DATABASE_URL": f"sqlite:///{folder / 'reelwatch.db'}",
+            "ALLOWED_CHATS": "*",
+            "DOWNLOAD_ALLOW_PRIVATE": "true",
+        }
+        for kind in KINDS:  # a key each, as a key's allowance is at most 1000 a second
+            provider = {"BASE_URL": self._gateway.address, "API_KEY": f"{KEY}-{kind}", "MAX_RPS": "1000"}
+            settings |= {f"PROVIDERS__{kind.upper()}__{name}": value for name, value in provider.items()}
+        return Program.open(module, *arguments, folder=folder, settings=settings, order={})
+
+    async def _window(self, who: Contestant, load: Load, program: Program) -> Cost:
+        await self._telegram.order("forget")
+        await self._gateway.order("open", pace_s=load.pace_s)
+        before_s = program.cpu_s
+        await asyncio.sleep(load.window_s)
+        cpu_s = program.cpu_s - before_s
+        report = await self._gateway.order("polls")
+        return Cost(
+            who=who,
+            load=load,
+            polls=report["polls"],
+            span_s=report["span_s"],
+            cpu_s=cpu_s,
+            rss_mb=program.rss_mb,
+            calls=len(await self._telegram.order("calls")),
+            late_s=tuple(report["late_s"]),
+        )
+
+    async def _ends(self, ending: list[BenchTask]) -> Ends:
+        """Wait for every video, or until patience ends."""
+        deadline = time.monotonic() + _PATIENCE_S
+        while True:
+            told: Mapping[str, tuple[float, float | None]] = await self._gateway.order("ends")
+            calls = await self._telegram.order("calls")
+            ways = [_way(*told[task.task_id], task.chat_id, calls) for task in ending]
+            whole = [way for way in ways if way is not None]
+            if len(whole) == len(ending) or time.monotonic() > deadline:
+                break
+            await asyncio.sleep(0.5)
+        return Ends(
+            unseen=[way[0] for way in whole],
+            called=[way[1] for way in whole],
+            brought=[way[2] for way in whole],
+            missing=len(ending) - len(whole),
+        )
+
+    def _new_folder(self) -> Path:
+        folder = self._folder / str(next(self._numbers))
+        folder.mkdir()
+        return folder
+
+
+def _way(
+    ended_at: float, told_at: float | None, chat_id: int, calls: list[tuple[str, int, float]]
+) -> tuple[float, float, float] | None:
+    """How long a task's end was unseen, untold and not brought yet; None: it is still under way."""
+    if told_at is None:
+        return None
+    made = [(method, at) for method, chat, at in calls if chat == chat_id and at >= told_at]
+    called = [at for method, at in made if method in _ANNOUNCING]
+    brought = [at for method, at in made if method in _BRINGING]
+    if not called or not brought:
+        return None
+    return told_at - ended_at, called[0] - told_at, brought[0] - told_at
+
+
+def _children_s() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime

@@ -1,0 +1,140 @@
+"""The parts of the cost benchmark: what is measured, how often, and what it shows."""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from statistics import median
+
+from tests.bench.contest import Contest, Contestant, Cost, Ends, Load, Start
+
+_NAIVE_TASKS = 40  # due each second: more than it can do
+_NAIVE_PACE_S = 1.0
+_ANSWER_S = 0.05  # of the gateway, where the load is given
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scale:
+    """How long and how often is measured."""
+
+    rounds: int
+    window_s: float
+    settle_s: float
+    tasks: int  # always due
+    steady_tasks: int  # at pace_s
+    fleets: tuple[int, ...]  # tasks in flight at pace_s
+    pace_s: float
+    ends: int
+    starts: int
+
+
+FULL = Scale(
+    rounds=3,
+    window_s=8,
+    settle_s=3,
+    tasks=1000,
+    steady_tasks=1000,
+    fleets=(1_000, 10_000),
+    pace_s=10,
+    ends=60,
+    starts=7,
+)
+QUICK = Scale(
+    rounds=1,
+    window_s=1.5,
+    settle_s=0.5,
+    tasks=100,
+    steady_tasks=100,
+    fleets=(100,),
+    pace_s=1,
+    ends=4,
+    starts=2,
+)
+
+
+@dataclass(slots=True, kw_only=True)
+class Results:
+    """What was measured so far."""
+
+    saturation: list[list[Cost]] = field(default_factory=list)  # a list for each round
+    steady: list[Cost] = field(default_factory=list)
+    fleets: list[Cost] = field(default_factory=list)
+    ends: dict[int, Ends] = field(default_factory=dict)  # by tasks in flight
+    starts: list[Start] = field(default_factory=list)
+    idle_rss_mb: float | None = None
+
+    def saturated(self, who: Contestant) -> Cost | None:
+        """The run with the median cost of a poll."""
+        runs = sorted(self._of(who), key=lambda cost: cost.cpu_per_poll_s)
+        return runs[len(runs) // 2] if runs else None
+
+    def times_ours(self, who: Contestant) -> float | None:
+        """How many times our processor time one takes for a poll at saturation, in the median round."""
+        pairs = zip(self._of(who), self._of(Contestant.OURS), strict=False)
+        return median([a.cpu_per_poll_s / b.cpu_per_poll_s for a, b in pairs] or [0]) or None
+
+    def at_pace(self, who: Contestant) -> Cost | None:
+        """The run at a given load."""
+        return next((cost for cost in self.steady if cost.who is who), None)
+
+    def fleet(self, tasks: int) -> Cost | None:
+        """Ours with so many tasks in flight."""
+        ours = (cost for cost in self.fleets if cost.who is Contestant.OURS)
+        return next((cost for cost in ours if cost.load.tasks == tasks), None)
+
+    def _of(self, who: Contestant) -> Iterator[Cost]:
+        return (cost for round_ in self.saturation for cost in round_ if cost.who is who)
+
+
+async def saturation(contest: Contest, scale: Scale, results: Results) -> None:
+    """As many polls as each can."""
+    flood = Load(tasks=scale.tasks, pace_s=0, window_s=scale.window_s, settle_s=scale.settle_s)
+    jobs = Load(tasks=_NAIVE_TASKS, pace_s=_NAIVE_PACE_S, window_s=scale.window_s, settle_s=scale.settle_s)
+    for _ in range(scale.rounds):
+        costs = [
+            await contest.cost(Contestant.NAIVE, jobs),
+            await contest.cost(Contestant.CAREFUL, flood),
+            await contest.cost(Contestant.OURS, flood),
+        ]
+        if shutil.which("wrk"):
+            costs.append(await contest.wrk(round(scale.window_s)))
+        results.saturation.append(costs)
+
+
+async def steady(contest: Contest, scale: Scale, results: Results) -> None:
+    """The same number of polls for all, and nothing to tell anybody."""
+    load = Load(
+        tasks=scale.steady_tasks,
+        pace_s=scale.pace_s,
+        window_s=3 * scale.window_s,
+        settle_s=scale.settle_s,
+        answer_s=_ANSWER_S,
+    )
+    for who in (Contestant.CAREFUL, Contestant.OURS):  # naive cannot
+        results.steady.append(await contest.cost(who, load))
+
+
+async def flight(contest: Contest, scale: Scale, results: Results) -> None:
+    """Many tasks as in real life: cards grow old, and tasks end."""
+    for tasks in scale.fleets:
+        load = Load(
+            tasks=tasks,
+            pace_s=scale.pace_s,
+            window_s=3 * scale.window_s,
+            settle_s=scale.settle_s,
+            answer_s=_ANSWER_S,
+            cards_age=True,
+        )
+        results.fleets.append(await contest.cost(Contestant.CAREFUL, load))
+        cost, ends = await contest.cost_and_ends(load, ends=scale.ends, gap_s=0.5)
+        results.fleets.append(cost)
+        results.ends[tasks] = ends
+
+
+async def start(contest: Contest, scale: Scale, results: Results) -> None:
+    """From nothing to the first question for updates, and what it then takes to wait."""
+    await contest.cold_start()  # compiles what has changed
+    results.starts = [await contest.cold_start() for _ in range(scale.starts)]
+    results.idle_rss_mb = await contest.idle_rss_mb(5.0)
+
+
+PARTS = {"saturation": saturation, "steady": steady, "flight": flight, "start": start}

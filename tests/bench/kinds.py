@@ -1,0 +1,43 @@
+"""The tasks that all programs watch: which there are, and where each is asked for."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+KEY = "sk-make-believe-key-of-the-benchmark"
+PATHS = {
+    "alibailian": "/alibailian/api/v1/tasks/",
+    "newapi": "/v1/video/generations/",
+    "jimeng": "/jimeng/fetch/",
+    "videos": "/v1/videos/",
+}
+KINDS = tuple(PATHS)
+
+
+class Phase(StrEnum):
+    """Where a task stands."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BenchTask:
+    """A task at the gateway, watched in a chat of its own."""
+
+    kind: str
+    task_id: str
+    chat_id: int
+
+    @property
+    def path(self) -> str:
+        """Where the gateway is asked for it."""
+        return PATHS[self.kind] + self.task_id
+
+
+def bench_tasks(count: int) -> list[BenchTask]:
+    """So many tasks, evenly of all kinds."""
+    return [
+        BenchTask(kind=KINDS[n % len(KINDS)], task_id=f"task_{n:032d}", chat_id=1_000_000 + n)
+        for n in range(count)
+    ]

@@ -1,0 +1,183 @@
+"""What was measured, as Markdown."""
+
+import os
+import platform
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median, quantiles
+
+from tests.bench.contest import Contestant, Cost
+from tests.bench.cost import Results
+
+_GOOD, _BAD = "reached", "**missed**"
+
+
+def report(results: Results, command: str) -> str:
+    """All tables of what was measured."""
+    tables = [*_costs(results), *_fleets(results), *_starts(results), _goals(results)]
+    return "\n\n".join([_circumstances(command), *tables]) + "\n"
+
+
+def _circumstances(command: str) -> str:
+    model = next(
+        (
+            line.partition(":")[2].strip()
+            for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+            if line.startswith("model name")
+        ),
+        platform.processor(),
+    )
+    load = os.getloadavg()[1]
+    return (
+        f"{datetime.now(UTC):%Y-%m-%d} · `{command}` · {os.cpu_count()} cores, {model} · "
+        f"CPython {platform.python_version()} · load average {load:.1f} at the end: "
+        "what else runs makes polls late and starts slow, and leaves ratios as they are."
+    )
+
+
+def _costs(results: Results) -> Iterator[str]:
+    rows = []
+    for who in Contestant:
+        if (cost := results.saturated(who)) is not None:
+            times = results.times_ours(who) or 1.0
+            rows.append([who, cost.load.tasks, *_figures(cost), f"{times:.1f} ×"])
+    if rows:
+        yield "### As many polls as it can (median round)"
+        yield _table(["program", "tasks", "polls/s", "CPU per poll", "of ours"], rows)
+    if results.steady:
+        first = results.steady[0].load
+        ours = results.at_pace(Contestant.OURS)
+        wanted = first.tasks / first.pace_s
+        yield f"### {wanted:.0f} polls a second: {first.tasks} tasks every {first.pace_s:.0f} s"
+        rows = [
+            [
+                cost.who,
+                *_figures(cost),
+                f"{cost.cpu_per_poll_s / ours.cpu_per_poll_s:.1f} ×" if ours else "",
+                *_late(cost),
+            ]
+            for cost in results.steady
+        ]
+        yield _table(["program", "polls/s", "CPU per poll", "of ours", "late p50", "p95", "p99"], rows)
+
+
+def _fleets(results: Results) -> Iterator[str]:
+    if results.fleets:
+        pace_s = results.fleets[0].load.pace_s
+        yield f"### In flight, every {pace_s:.0f} s; ours keeps the cards up to date meanwhile"
+        rows = [
+            [
+                cost.who,
+                f"{cost.load.tasks:,}",
+                f"{cost.polls_rps:.0f}",
+                f"{cost.share:.0%}",
+                f"{cost.rss_mb:.0f} MB",
+                *_late(cost),
+                f"{cost.calls / cost.span_s:.1f}",
+            ]
+            for cost in results.fleets
+        ]
+        heads = [
+            "program",
+            "tasks",
+            "polls/s",
+            "of one core",
+            "RSS",
+            "late p50",
+            "p95",
+            "p99",
+            "Telegram calls/s",
+        ]
+        yield _table(heads, rows)
+    if results.ends:
+        yield "### From the end at the gateway, told to us, to the call of Telegram and the video (p50 / p95)"
+        rows = [
+            [
+                f"{tasks:,}",
+                f"{len(ends.brought)}",
+                f"{ends.missing}",
+                _both(ends.unseen),
+                _both(ends.called),
+                _both(ends.brought),
+            ]
+            for tasks, ends in results.ends.items()
+        ]
+        heads = [
+            "in flight",
+            "videos",
+            "missing",
+            "end → told",
+            "told → Telegram called",
+            "told → video there",
+        ]
+        yield _table(heads, rows)
+
+
+def _starts(results: Results) -> Iterator[str]:
+    if results.idle_rss_mb is not None:
+        took_s = [start.took_s for start in results.starts]
+        cpu_s = median(start.cpu_s for start in results.starts)
+        yield "### Start"
+        yield (
+            f"First getUpdates after {median(took_s):.2f} s (median of {len(took_s)}: {min(took_s):.2f} to "
+            f"{max(took_s):.2f}; {cpu_s:.2f} s of processor time); "
+            f"{results.idle_rss_mb:.0f} MB after 5 s of waiting."
+        )
+
+
+def _goals(results: Results) -> str:
+    rows = [
+        [what, goal, found, _GOOD if is_reached else _BAD]
+        for what, goal, found, is_reached in _judged(results)
+    ]
+    return f"### Goals\n\n{_table(['what', 'goal', 'measured', ''], rows)}"
+
+
+def _judged(results: Results) -> Iterator[tuple[str, str, str, bool]]:
+    for who, goal in ((Contestant.CAREFUL, 6), (Contestant.NAIVE, 90)):
+        if (times := results.times_ours(who)) is not None:
+            yield f"CPU per poll at saturation, *{who}* / ours", f"≥ {goal}", f"{times:.1f}", times >= goal
+    careful, ours = results.at_pace(Contestant.CAREFUL), results.at_pace(Contestant.OURS)
+    if careful and ours:
+        part = ours.cpu_per_poll_s / careful.cpu_per_poll_s
+        yield "CPU per poll at a given pace, ours / *careful*", "≤ 0.33", f"{part:.2f}", part <= 1 / 3
+    if (many := results.fleet(10_000)) is not None:
+        kept = many.polls_rps >= 0.95 * many.load.tasks / many.load.pace_s
+        yield "10,000 tasks every 10 s: polls/s", "≥ 950", f"{many.polls_rps:.0f}", kept
+        yield "… of one core", "≤ 60 %", f"{many.share:.0%}", kept and many.share <= 0.6
+        yield "… RSS", "≤ 150 MB", f"{many.rss_mb:.0f} MB", many.rss_mb <= 150
+        yield "… lateness p99", "< 250 ms", _ms(many.late_s[2]), many.late_s[2] < 0.25
+    if (ends := results.ends.get(1_000)) is not None:
+        late_s = _p95(ends.called)
+        good = late_s < 0.3 and not ends.missing
+        yield "1,000 tasks: told → Telegram called, p95", "< 300 ms", _ms(late_s), good
+    if results.idle_rss_mb is not None:
+        start_s = median(start.took_s for start in results.starts)
+        yield "cold start to the first getUpdates", "< 0.6 s", f"{start_s:.2f} s", start_s < 0.6
+        yield "idle RSS", "< 70 MB", f"{results.idle_rss_mb:.0f} MB", results.idle_rss_mb < 70
+
+
+def _figures(cost: Cost) -> tuple[str, str]:
+    return f"{cost.polls_rps:.0f}", f"{cost.cpu_per_poll_s * 1e6:,.0f} µs"
+
+
+def _late(cost: Cost) -> Iterator[str]:
+    return map(_ms, cost.late_s)
+
+
+def _both(times_s: list[float]) -> str:
+    return f"{_ms(median(times_s))} / {_ms(_p95(times_s))}" if times_s else "–"
+
+
+def _p95(times_s: list[float]) -> float:
+    return quantiles(times_s, n=20, method="inclusive")[18] if len(times_s) > 1 else float("inf")
+
+
+def _ms(seconds: float) -> str:
+    return f"{seconds * 1000:,.0f} ms"
+
+
+def _table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)

@@ -1,0 +1,81 @@
+"""An archive in which people wait for tasks that run, as if the bot had been at it for a while."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from random import Random
+
+import httpx
+
+from bot.providers import catalog
+from bot.providers.catalog import ProviderConfig
+from storage.factory import open_store
+from storage.models import DeliveryState, Settlement, Snapshot, TaskRef, WatchedTask, WatchRequest
+from storage.store import Store
+from tests.bench.kinds import KEY, BenchTask
+
+_HAND = 500  # cards
+_PER_TASK_S = 0.003  # more than noting the first look takes
+_CARD_LIFE_S = 60.0
+_NEVER = timedelta(hours=-1)
+
+
+async def seed(
+    database: Path, tasks: list[BenchTask], *, gateway: str, pace_s: float, cards_age: bool
+) -> datetime:
+    """Write the archive: every task seen running, its card shown; when the last is due for the first time.
+
+    pace_s: over which the first looks are spread. cards_age: whether cards will want a new time.
+    """
+    store = await open_store(f"sqlite:///{database}")
+    try:
+        watched = [await _register(store, task) for task in tasks]
+        await _show_cards(store, cards_age=cards_age)
+        seen = await _look(tasks, gateway)
+        begins = datetime.now(UTC) + timedelta(seconds=3 + _PER_TASK_S * len(tasks) if pace_s else 0)
+        for number, each in enumerate(watched):
+            due = begins + timedelta(seconds=pace_s * number / len(watched))
+            await _note_look(store, each, seen[each.task.ref.provider], due)
+    finally:
+        await store.close()
+    return begins + timedelta(seconds=pace_s)
+
+
+async def _register(store: Store, task: BenchTask) -> WatchedTask:
+    request = WatchRequest(
+        ref=TaskRef(provider=task.kind, external_id=task.task_id),
+        chat_id=task.chat_id,
+        thread_id=None,
+        message_id=1,
+        user_id=task.chat_id,
+        language="en",
+    )
+    return await store.add_watch(request, at=datetime.now(UTC))
+
+
+async def _show_cards(store: Store, *, cards_age: bool) -> None:
+    now = datetime.now(UTC)
+    ages_s = Random(1)
+    while claimed := await store.claim_deliveries(_HAND, at=now, lease_s=600):
+        for out in claimed:
+            age = timedelta(seconds=ages_s.uniform(0, _CARD_LIFE_S)) if cards_age else _NEVER
+            card = Settlement(state=DeliveryState.SENT, at=now - age, message_id=2, card_digest="seeded")
+            await store.settle(out.delivery.id, card)
+
+
+async def _look(tasks: list[BenchTask], gateway: str) -> dict[str, Snapshot]:
+    """What the gateway says of the first task of each kind; it says the same of all of them."""
+    firsts = {task.kind: task for task in reversed(tasks)}
+    configs = [ProviderConfig(name=kind, kind=kind, base_url=gateway, api_key=KEY) for kind in firsts]
+    async with httpx.AsyncHTTPTransport() as transport:
+        providers = catalog.build(configs, transport)
+        return {each.name: await each.fetch(firsts[each.name].task_id) for each in providers}
+
+
+async def _note_look(store: Store, watched: WatchedTask, snapshot: Snapshot, due: datetime) -> None:
+    now = datetime.now(UTC)
+    task = replace(
+        watched.task, status=snapshot.status, snapshot=snapshot, last_look_at=now, next_look_at=due
+    )
+    if not await store.apply(task, ()):
+        raise RuntimeError("the archive was not empty")

@@ -1,0 +1,77 @@
+"""Tasks one after another with no cap in the way: what each costs in delay and polls."""
+
+import math
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import count
+
+from bot.watching.eta import Eta
+from tests.bench.simulation.desk import Desk, Job
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """What noticing the end of one task took."""
+
+    delay_s: float
+    polls: int
+
+    @property
+    def total_s(self) -> float:
+        """A poll is worth a second of delay."""
+        return self.delay_s + self.polls
+
+
+class Ours:
+    """The desk following tasks of one model, learning from each."""
+
+    def __init__(self, model: str) -> None:
+        self._desk = Desk()
+        self._model = model
+        self._now = 0.0
+        self._ids = count()
+
+    def follow(self, duration_s: float) -> Cost:
+        """Watch a task from its birth to the look that finds it over."""
+        job = self._job(duration_s)
+        task, due = self._desk.register(job, self._now)
+        polls = 0
+        while not task.status.is_final:
+            polls, self._now = polls + 1, due
+            task, due = self._desk.seen(task, job, self._now)
+        return Cost(delay_s=self._now - job.ends, polls=polls)
+
+    def eta(self, age_s: float) -> Eta | None:
+        """What people would be told of a task of this age."""
+        task, _ = self._desk.register(self._job(math.inf), self._now)
+        return self._desk.eta(task, self._now + age_s)
+
+    def _job(self, duration_s: float) -> Job:
+        ends = self._now + duration_s
+        return Job(id=next(self._ids), model=self._model, chat=0, born=self._now, ends=ends)
+
+
+def follow_plan(ages_s: Sequence[float], duration_s: float) -> Cost:
+    """Look at given ages, which must reach past every duration but the very longest."""
+    at = min(bisect_left(ages_s, duration_s), len(ages_s) - 1)
+    return Cost(delay_s=ages_s[at] - duration_s, polls=at + 1)
+
+
+def fixed(gap_s: float, *, horizon_s: float) -> list[float]:
+    """Look every so often."""
+    return list(_until(horizon_s, (gap_s for _ in count())))
+
+
+def backoff(*, horizon_s: float) -> list[float]:
+    """Look after 2 s, then after gaps that grow by half, up to a minute."""
+    return list(_until(horizon_s, (min(2 * 1.5**step, 60.0) for step in count())))
+
+
+def _until(horizon_s: float, gaps_s: Iterable[float]) -> Iterator[float]:
+    age_s = 0.0
+    for gap_s in gaps_s:
+        age_s += gap_s
+        yield age_s
+        if age_s > horizon_s:
+            return

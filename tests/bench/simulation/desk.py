@@ -1,0 +1,73 @@
+"""The desk as the bot has it, fed with simulated answers: changes, estimates, cadence, and no more."""
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+from bot.providers.base import ProviderError
+from bot.watching import changes
+from bot.watching.cadence import PRICE_S, Cadence
+from bot.watching.estimate import Estimates
+from bot.watching.eta import Eta
+from bot.watching.outlook import Outlook, outlook
+from storage.models import Snapshot, Task, TaskRef, TaskStatus
+
+_BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
+_PROVIDER = "gateway"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A simulated task; times are seconds since the simulation began."""
+
+    id: int
+    model: str
+    chat: int
+    born: float
+    ends: float
+
+
+class Desk:
+    """Tasks in hand and what was learned; times are seconds since the simulation began."""
+
+    def __init__(self, *, price_s: float = PRICE_S) -> None:
+        self.estimates = Estimates()
+        self._cadence = Cadence(price_by_provider_s={_PROVIDER: price_s})
+
+    def register(self, job: Job, now: float) -> tuple[Task, float]:
+        """The task, known to be alive now, and when to look next."""
+        blank = Task(
+            id=job.id,
+            ref=TaskRef(provider=_PROVIDER, external_id=f"{job.id}"),
+            status=TaskStatus.UNKNOWN,
+            registered_at=_time(now),
+        )
+        return self.seen(blank, job, now)
+
+    def seen(self, task: Task, job: Job, now: float) -> tuple[Task, float]:
+        """The task after a look that was answered, and when to look next (0 when it is over)."""
+        status = TaskStatus.SUCCEEDED if job.ends <= now else TaskStatus.RUNNING
+        snapshot = Snapshot(status=status, raw_status=status, model=job.model, submitted_at=_time(job.born))
+        after = changes.seen(task, snapshot, at=_time(now)).task
+        self.estimates.learn(task, after, at=_time(now))
+        due = self._cadence.after_look(task, after, self.estimates, at=_time(now))
+        return after, (due - _BEGIN).total_seconds() if due is not None else 0.0
+
+    def failed(self, task: Task, error: ProviderError, now: float) -> tuple[Task, float]:
+        """The task after a look that failed, and when to look next (0 when it is over)."""
+        after = changes.failed(task, error, at=_time(now)).task
+        due = self._cadence.after_failure(after, error, at=_time(now))
+        return after, (due - _BEGIN).total_seconds() if due is not None else 0.0
+
+    def eta(self, task: Task, now: float) -> Eta | None:
+        """How much longer the task may take."""
+        return self.estimates.eta(task, at=_time(now))
+
+    def outlook(self, task: Task) -> Outlook:
+        """What urgency is worked out from; its clock is seconds since the simulation began."""
+        begin = _BEGIN.timestamp()
+        ahead = outlook(task, task, self.estimates)
+        return replace(ahead, born=ahead.born - begin, seen=ahead.seen - begin)
+
+
+def _time(now: float) -> datetime:
+    return _BEGIN + timedelta(seconds=now)

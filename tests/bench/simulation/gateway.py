@@ -1,0 +1,35 @@
+"""A simulated gateway: a cap on questions, and times at which it is away."""
+
+from dataclasses import dataclass, field
+
+from bot.providers.base import ProviderError, RateLimited, Unavailable
+from storage.models import Cause
+
+_RETRY_AFTER_S = 1.0
+
+
+@dataclass(slots=True, kw_only=True)
+class Gateway:
+    """A token bucket that holds a second's worth; refused questions cost nothing."""
+
+    rate: float
+    away: tuple[float, float] = (0.0, 0.0)  # from, until
+    asked: int = 0
+    refused_at: list[float] = field(default_factory=list)
+    failed_at: list[float] = field(default_factory=list)
+    _tokens: float = 0.0
+    _filled_at: float = 0.0
+
+    def ask(self, now: float) -> ProviderError | None:
+        """Answer a question at a time; None: it is answered."""
+        self.asked += 1
+        if self.away[0] <= now < self.away[1]:
+            self.failed_at.append(now)
+            return Unavailable("503", cause=Cause.UNREACHABLE)
+        self._tokens = min(self.rate, self._tokens + (now - self._filled_at) * self.rate)
+        self._filled_at = now
+        if self._tokens < 1:
+            self.refused_at.append(now)
+            return RateLimited("429", cause=Cause.RATE_LIMITED, retry_after_s=_RETRY_AFTER_S)
+        self._tokens -= 1
+        return None

@@ -1,0 +1,45 @@
+"""The bound that the schedule is measured against."""
+
+from collections.abc import Sequence
+from itertools import accumulate, pairwise
+from random import Random
+
+import pytest
+
+from tests.bench.simulation.bound import capped_delay, optimum
+from tests.bench.simulation.durations import AGES_S, MODELS, STEP_S, Model
+
+
+def cost(model: Model, looks: Sequence[int], price_s: float) -> float:
+    """E[delay] + price · E[polls] of looks at these steps, worked out term by term."""
+    survival = model.survival
+    areas_s = (STEP_S * (here + there) / 2 for here, there in pairwise(survival))
+    lived_s = list(accumulate(areas_s, initial=0.0))
+    return sum(
+        survival[a] * (price_s + AGES_S[b] - AGES_S[a]) - (lived_s[b] - lived_s[a])
+        for a, b in pairwise([0, *looks])
+    )
+
+
+@pytest.mark.parametrize("price_s", [0.2, 1.0, 6.0])
+@pytest.mark.parametrize("model", MODELS, ids=[model.name for model in MODELS])
+def test_no_change_of_the_best_schedule_makes_it_better(model: Model, price_s: float):
+    best = optimum(model, price_s)
+    looks = [round(age_s / STEP_S) for age_s in best.ages_s]
+    least = cost(model, looks, price_s)
+    rng = Random(1)
+
+    assert least == pytest.approx(best.delay_s + price_s * best.polls, rel=1e-6)
+    for _ in range(100):
+        other = set(looks)
+        moved = rng.choice(looks[:-1])
+        other.discard(moved)
+        if rng.random() < 0.8:
+            other.add(max(1, moved + rng.randint(-20, 20)))
+        assert cost(model, sorted(other), price_s) >= least - 1e-6
+
+
+def test_the_bound_rises_with_the_load():
+    light, heavy = (capped_delay(MODELS[:1], in_flight=n, rate=20) for n in (200, 1000))
+
+    assert light < heavy

@@ -1,0 +1,87 @@
+"""Many tasks on one key: arrivals, questions, answers, and when each end was noticed."""
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import count
+from operator import attrgetter
+from random import Random
+
+from bot.providers.base import ProviderError
+from tests.bench.simulation.desk import Job
+from tests.bench.simulation.durations import HORIZON_S, Model
+from tests.bench.simulation.gateway import Gateway
+from tests.bench.simulation.policies import Policy
+
+STEP_S = 0.1
+_LATENCY_S = 0.3  # from a question to its answer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Noticed:
+    """A task whose end was noticed; seconds since the simulation began."""
+
+    job: Job
+    at: float
+
+    @property
+    def delay_s(self) -> float:
+        """From the end to the question that found it."""
+        return self.at - self.job.ends
+
+
+def steady(models: Sequence[Model], *, in_flight: float, until: float, seed: int) -> list[Job]:
+    """So many tasks unfinished at any time, each in its own chat, the models sharing the arrivals evenly.
+
+    Tasks that are unfinished when the simulation begins were born before it.
+    """
+    gap_s = sum(model.mean_s for model in models) / len(models) / in_flight
+    arrivals = _arrivals(models, gap_s=gap_s, begin=-HORIZON_S, until=until, seed=seed)
+    return [job for job in arrivals if job.ends > 0]
+
+
+def trickle(models: Sequence[Model], *, gap_s: float, until: float, seed: int) -> list[Job]:
+    """A task every so often, each in its own chat."""
+    return list(_arrivals(models, gap_s=gap_s, begin=0.0, until=until, seed=seed))
+
+
+def drop(models: Sequence[Model], *, tasks: int, at: float, seed: int) -> list[Job]:
+    """One chat's tasks, all at once; ids and chat are below 0."""
+    rng = Random(seed)
+    return [
+        Job(id=-1 - number, model=model.name, chat=-1, born=at, ends=at + model.draw(rng))
+        for number, model in ((number, rng.choice(models)) for number in range(tasks))
+    ]
+
+
+def run(jobs: Sequence[Job], policy: Policy, gateway: Gateway, *, until: float) -> list[Noticed]:
+    """Let time pass in steps; the tasks that were noticed."""
+    by_id = {job.id: job for job in jobs}
+    coming = deque(sorted(jobs, key=attrgetter("born")))
+    answers: deque[tuple[float, float, Job, ProviderError | None]] = deque()
+    noticed: list[Noticed] = []
+    for step in range(round(until / STEP_S)):
+        now = step * STEP_S
+        while coming and coming[0].born <= now:
+            policy.register(coming.popleft(), now)
+        while answers and answers[0][0] <= now:
+            _, asked_at, job, error = answers.popleft()
+            policy.answered(job, error, asked_at=asked_at, now=now)
+            if error is None and job.ends <= asked_at:
+                noticed.append(Noticed(job=job, at=asked_at))
+        for job_id in policy.choose(now):
+            answers.append((now + _LATENCY_S, now, by_id[job_id], gateway.ask(now)))
+    return noticed
+
+
+def _arrivals(
+    models: Sequence[Model], *, gap_s: float, begin: float, until: float, seed: int
+) -> Iterator[Job]:
+    rng = Random(seed)
+    born = begin
+    for number in count():
+        born += rng.expovariate(1 / gap_s)
+        if born > until:
+            return
+        model = rng.choice(models)
+        yield Job(id=number, model=model.name, chat=number, born=born, ends=born + model.draw(rng))

@@ -1,0 +1,134 @@
+"""What the bot learns from its own looks."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+
+from bot.watching.estimate import Estimates, age_s, born_at, seen_at
+from storage.models import Task, TaskStatus
+from tests.fakes.clock import NOON
+from tests.unit.watching.tasks import AWAY, OLD_ID, snapshot, task, troubled
+
+
+def ago(seconds: float) -> datetime:
+    return NOON - timedelta(seconds=seconds)
+
+
+def running(*, model: str = "m", since_s: float = 100, seen_s: float = 10) -> Task:
+    """A task submitted so long before NOON, and last seen alive so long before."""
+    shown = snapshot(model=model, submitted_at=ago(since_s))
+    return task(snapshot=shown, registered_at=ago(since_s), last_look_at=ago(seen_s))
+
+
+def ended(before: Task, status: TaskStatus = TaskStatus.SUCCEEDED) -> Task:
+    """The same task, seen to be over at NOON."""
+    assert before.snapshot is not None
+    return replace(before, status=status, snapshot=replace(before.snapshot, status=status))
+
+
+def taught(*, model: str = "m", tasks: int = 20) -> Estimates:
+    estimates = Estimates()
+    for _ in range(tasks):
+        before = running(model=model)
+        estimates.learn(before, ended(before), at=NOON)
+    return estimates
+
+
+@pytest.mark.parametrize("status", [TaskStatus.SUCCEEDED, TaskStatus.FAILED])
+def test_the_end_of_a_task_is_learned(status: TaskStatus):
+    estimates, before = Estimates(), running()
+    unknown_s = estimates.table(before).due(90, 1.0)
+
+    estimates.learn(before, ended(before, status), at=NOON)
+
+    assert estimates.table(before).due(90, 1.0) < unknown_s
+
+
+@pytest.mark.parametrize("status", [TaskStatus.CANCELLED, TaskStatus.EXPIRED, TaskStatus.NOT_FOUND])
+def test_an_end_that_is_not_the_gateways_work_teaches_nothing(status: TaskStatus):
+    estimates, before = Estimates(), running()
+    unknown = estimates.table(before).to_plain()
+
+    estimates.learn(before, ended(before, status), at=NOON)
+
+    assert estimates.table(before).to_plain() == unknown
+
+
+def test_a_task_that_lives_on_is_learned():
+    estimates, before = Estimates(), running()
+
+    estimates.learn(before, replace(before, last_look_at=NOON), at=NOON)
+
+    assert sum(estimates.table(before).to_plain()["at_risk_s"]) == pytest.approx(10)
+
+
+def test_a_task_that_was_over_when_it_was_registered_teaches_nothing():
+    estimates, before = Estimates(), task(TaskStatus.UNKNOWN)
+
+    estimates.learn(before, task(TaskStatus.SUCCEEDED), at=NOON)
+
+    assert estimates.eta(task(), at=NOON) is None
+    assert sum(estimates.table(task()).to_plain()["deaths"]) == 0
+
+
+def test_models_are_learned_apart():
+    estimates = taught(model="quick")
+
+    assert estimates.eta(running(model="quick", since_s=1), at=NOON) is not None
+    assert estimates.eta(running(model="slow", since_s=1), at=NOON) is None
+
+
+def test_a_range_is_given_for_a_young_task_and_an_old_one_is_longer_than_usual():
+    estimates = taught()
+    young, old = running(since_s=30), running(since_s=200)
+
+    found = estimates.eta(young, at=NOON)
+
+    assert found is not None
+    assert found.middle_s == pytest.approx(95 - 30)
+    assert not estimates.is_longer_than_usual(young, at=NOON)
+    assert estimates.is_longer_than_usual(old, at=NOON)
+
+
+def test_what_was_learned_survives_a_restart():
+    estimates, now = taught(), running(since_s=30)
+
+    again = Estimates.from_json(estimates.to_json())
+
+    assert again.eta(now, at=NOON) == estimates.eta(now, at=NOON)
+    assert again.table(now).due(30, 1.0) == estimates.table(now).due(30, 1.0)
+
+
+@pytest.mark.parametrize(
+    "text", [None, "", "no json", taught().to_json().replace('"deaths": [', '"deaths": [0, ')]
+)
+def test_what_cannot_be_read_is_learned_anew(text: str | None):
+    assert Estimates.from_json(text).eta(running(since_s=30), at=NOON) is None
+
+
+def test_age_counts_from_the_submission_that_the_gateway_tells():
+    told = task(age_s=10, snapshot=snapshot(submitted_at=ago(100)))
+
+    assert age_s(told, NOON) == 100
+
+
+def test_age_counts_from_the_time_in_the_id_where_the_gateway_tells_none():
+    assert born_at(task(age_s=10, external_id=OLD_ID)) == datetime.fromisoformat("2025-05-30T12:00:00+08:00")
+
+
+def test_age_counts_from_registration_where_nothing_tells_it():
+    assert age_s(task(age_s=10), NOON) == 10
+
+
+def test_a_gateway_whose_clock_is_ahead_makes_no_task_younger_than_its_watch():
+    ahead = task(age_s=10, snapshot=snapshot(submitted_at=NOON + timedelta(hours=8)))
+
+    assert age_s(ahead, NOON) == 10
+    assert age_s(ahead, ago(60)) == 0
+
+
+def test_a_task_is_known_alive_by_its_last_good_look():
+    assert seen_at(running(seen_s=7)) == ago(7)
+    assert seen_at(task(TaskStatus.UNKNOWN, age_s=10)) == ago(10)
+    assert seen_at(troubled(AWAY, failures=3, last_look_at=NOON)) == NOON - timedelta(minutes=5)

@@ -1,0 +1,94 @@
+"""When a task may end, as known after a look."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bot.watching.estimate import Estimates
+from bot.watching.lifetable import LifeTable
+from bot.watching.outlook import Outlook, outlook
+from storage.models import Task, TaskStatus
+from tests.fakes.clock import NOON
+from tests.unit.watching.tasks import snapshot, task
+
+NOW = NOON.timestamp()
+
+
+def at(progress: float, *, age_s: float, seen_s: float = 0, measured: bool = True) -> Task:
+    """A task of this age at NOON, with the progress that was seen so long before."""
+    shown = snapshot(progress=progress, progress_measured=measured)
+    return task(age_s=age_s, snapshot=shown, last_look_at=NOON - timedelta(seconds=seen_s))
+
+
+def gap_s(before: Task, after: Task) -> float:
+    return outlook(before, after, Estimates()).due(1.0) - NOW
+
+
+@settings(max_examples=200)
+@given(left_s=st.none() | st.just(0.0) | st.floats(1, 10_000), price_s=st.floats(0.05, 100))
+def test_a_look_is_due_when_the_debt_reaches_the_price(left_s: float | None, price_s: float):
+    ahead = Outlook(table=LifeTable(), born=NOW - 50, seen=NOW, left_s=left_s)
+
+    assert ahead.debt(ahead.due(price_s)) == pytest.approx(price_s, rel=0.01, abs=0.002)
+
+
+def test_a_task_in_the_middle_is_left_alone_for_most_of_what_remains():
+    after = at(50, age_s=200)
+
+    assert 100 < gap_s(after, after) < 200
+
+
+def test_a_task_that_is_nearly_done_is_looked_at_soon():
+    after = at(98, age_s=200)
+
+    assert gap_s(after, after) < 12
+
+
+def test_a_task_that_waited_in_a_queue_is_believed_by_its_last_steps():
+    before, after = at(10, age_s=500, seen_s=20), at(50, age_s=500)
+
+    assert gap_s(before, after) < 25
+    assert gap_s(after, after) > 100
+
+
+def test_time_in_the_queue_does_not_count_where_the_gateway_tells_the_start():
+    after = at(50, age_s=500)
+    assert after.snapshot is not None
+    told = replace(after, snapshot=replace(after.snapshot, started_at=NOON - timedelta(seconds=20)))
+
+    assert gap_s(told, told) < 20
+
+
+def test_progress_that_stands_still_at_the_end_is_not_asked_for_every_second():
+    stuck = at(100, age_s=600)
+
+    assert gap_s(stuck, stuck) > 10
+
+
+@pytest.mark.parametrize("made_up", [at(50, age_s=200, measured=False), at(0, age_s=200)])
+def test_progress_that_tells_nothing_leaves_it_to_the_table(made_up: Task):
+    plain = task(age_s=200, last_look_at=NOON)
+
+    assert gap_s(made_up, made_up) == gap_s(plain, plain)
+
+
+def test_a_task_that_was_never_looked_at_owes_every_second():
+    new = task(TaskStatus.UNKNOWN, age_s=3)
+
+    assert outlook(new, new, Estimates()).debt(NOW) == pytest.approx(3)
+
+
+def test_a_look_that_has_just_been_had_owes_nothing():
+    after = task(age_s=200, last_look_at=NOON)
+
+    assert outlook(after, after, Estimates()).debt(NOW) == 0
+    assert outlook(after, after, Estimates()).debt(NOW - 5) == 0
+
+
+def test_one_chat_with_many_tasks_does_not_drown_a_chat_with_one():
+    ahead = outlook(task(age_s=200), task(age_s=200), Estimates())
+
+    assert ahead.urgency(NOW + 60, in_flight=5000) < ahead.urgency(NOW + 10, in_flight=1)
