@@ -16,6 +16,7 @@ from bot import __version__, app
 from bot.chat.listener import SecondPoller, TokenRefused
 from bot.check import check
 from bot.config import Settings, SettingsError, load_settings
+from bot.health import PortTaken
 from bot.logs import set_up_logging
 from bot.watching.cadence import Cadence
 from storage.errors import StoreError
@@ -85,7 +86,7 @@ async def _run(settings: Settings, cadence: Cadence | None = None) -> int:
             "one running bot: stop the other one, or give this one a token of its own."
         )
         return FAILED
-    except (TokenRefused, StoreError) as error:
+    except (TokenRefused, StoreError, PortTaken) as error:
         _complain(str(error))
         return UNUSABLE
     return OK

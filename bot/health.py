@@ -62,8 +62,12 @@ class Health:
         return "\n".join(lines) + "\n"
 
 
+class PortTaken(Exception):
+    """HEALTH_PORT can't be listened on."""
+
+
 async def serve(health: Health, port: int) -> web.AppRunner:
-    """Start the server on all addresses; the caller cleans the runner up."""
+    """Start the server on all addresses; raises PortTaken, and the caller cleans the runner up."""
 
     async def healthz(_: web.Request) -> web.Response:
         troubles = await health.troubles()
@@ -79,5 +83,9 @@ async def serve(health: Health, port: int) -> web.AppRunner:
     server.add_routes([web.get("/healthz", healthz), web.get("/metrics", metrics)])
     runner = web.AppRunner(server, access_log=None)
     await runner.setup()
-    await web.TCPSite(runner, "0.0.0.0", port).start()  # noqa: S104 - a container's probe comes from outside
+    try:
+        await web.TCPSite(runner, "0.0.0.0", port).start()  # noqa: S104 - a container's probe comes from outside
+    except OSError as error:
+        await runner.cleanup()
+        raise PortTaken(f"HEALTH_PORT {port} can't be listened on: {error.strerror}.") from error
     return runner

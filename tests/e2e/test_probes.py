@@ -85,3 +85,14 @@ async def test_health_without_a_bot_or_a_port_says_so(scene: Scene, port: str):
 def _row(program: Program, name: str) -> str:
     """The last line of the program's tables that begins with a name."""
     return [line for line in program.output.splitlines() if line.startswith(f"{name}  ")][-1]
+
+
+async def test_a_health_port_that_is_taken_is_said_in_a_sentence(scene: Scene):
+    with socket.socket() as taken:
+        taken.bind(("0.0.0.0", 0))
+        taken.listen()
+        program = await scene.run(HEALTH_PORT=str(taken.getsockname()[1]))
+        assert await program.end() == 2
+
+    assert program.log.startswith("HEALTH_PORT ")
+    assert "Traceback" not in program.log

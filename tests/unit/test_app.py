@@ -3,10 +3,11 @@
 import httpx
 import pytest
 
-from bot.app import key_lines
+from bot.app import key_lines, prices_s
 from bot.config import load_settings
 from bot.polling.budget import Budget
 from bot.providers import catalog
+from bot.watching.cadence import SPARE_PRICE_S
 
 TOKEN = {"TELEGRAM_BOT_TOKEN": "99:secret"}
 GATEWAY = {"GATEWAY_BASE_URL": "https://gw.example", "GATEWAY_API_KEY": "sk-gateway"}
@@ -80,3 +81,11 @@ def test_what_is_set_for_a_name_takes_the_place_of_what_its_kind_publishes(max_r
     key = {"BASE_URL": "https://gw.example", "API_KEY": "sk-mine"}
 
     assert lines(**provider("MINE", "alibailian", **key, MAX_RPS=max_rps)) == {frozenset({"mine"}): rate}
+
+
+def test_only_an_allowance_that_somebody_names_is_spent():
+    settings = load_settings(
+        TOKEN | GATEWAY | provider("MINE", "newapi", MAX_RPS="3") | provider("YOURS", "alibailian")
+    )
+
+    assert prices_s(settings) == {"mine": SPARE_PRICE_S}
