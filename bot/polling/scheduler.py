@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 
-from bot.polling.alarm import Alarm
+from bot.polling.alarm import TICK_S, Alarm
 from bot.polling.book import Book, Line
 from bot.telemetry import Telemetry
 from bot.watching.refresh import Look, Refresher
@@ -25,7 +25,6 @@ RENEW_S = 40.0
 AHEAD_S = 60.0  # tasks due within so long are leased
 SWEEP_S = 5.0  # how often the archive is asked without a ring
 _BATCH = 500  # tasks that one transaction leases or renews
-_TICK_S = 0.05  # looks that fall due within so long go out together
 _ARCHIVE_PAUSE_S = 2.0
 _BROKEN_PAUSE_S = 60.0
 
@@ -151,7 +150,7 @@ class Scheduler:
                 waits_s.append(line.budget.ready_at(now) - now)
             elif (due := agenda.next_due()) is not None:
                 waits_s.append(due - wall)
-        return max(_TICK_S, min(waits_s))
+        return max(TICK_S, min(waits_s))
 
     def _stand_still(self, error: StoreError) -> None:
         if self._telemetry.trouble("clock", str(error)):

@@ -14,6 +14,9 @@ class HandAlarm(Alarm):
     def now(self) -> float:
         return self._now
 
+    def wake(self) -> None:
+        self._awake.set()
+
     def move(self, seconds: float) -> None:
         """Let so much time pass."""
         self._now += seconds
