@@ -16,7 +16,16 @@ def test_a_link_to_a_file_leads_to_one():
             assert [link for link in links if not (page.parent / link).exists()] == [], page
 
 
-@pytest.mark.parametrize("page", ["docs/architecture.md", "docs/decisions.md", "CONTRIBUTING.md"])
+@pytest.mark.parametrize(
+    "page",
+    [
+        "docs/architecture.md",
+        "docs/decisions.md",
+        "docs/performance.md",
+        "docs/reliability.md",
+        "CONTRIBUTING.md",
+    ],
+)
 def test_a_file_that_a_page_names_exists(page: str):
     named = re.findall(r"`((?:bot|storage|tests|docs)/[\w./-]*)`", text(page))
 
