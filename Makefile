@@ -14,7 +14,7 @@ run: $(VENV)/.run  ## the bot, with the settings in .env
 	$(BIN)/python -m bot
 
 test: $(VENV)/.dev  ## all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: $(VENV)/.dev  ## lint, types, architecture, lock and .env.example in step with the code
 	$(BIN)/ruff check .

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pytest
 from aiohttp import ClientSession
 
-from bot.health import Archive, Health, serve
+from bot.health import Archive, Health, PortTaken, serve
 from bot.telemetry import Telemetry
 from storage.errors import StoreUnavailable
 from storage.models import Stats, TaskRef, WatchRequest
@@ -160,6 +160,6 @@ async def test_facts_for_the_chat_name_turns_counts_and_troubles(telemetry: Tele
 async def test_a_port_that_is_taken_is_an_error_at_once(store: Store, telemetry: Telemetry):
     with (
         socket.create_server(("0.0.0.0", 0)) as taken,
-        pytest.raises(OSError, match="address already in use"),
+        pytest.raises(PortTaken, match="address already in use"),
     ):
         await serve(Health(store, telemetry), taken.getsockname()[1])
