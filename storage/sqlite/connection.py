@@ -137,16 +137,15 @@ class Database:
             async with turn:
                 if self._closed:
                     raise StoreUnavailable(f"The database {self.path} is closed.")
-                try:
-                    await connection.execute_fetchall(begin)
-                    yield Transaction(connection)
-                    await connection.execute_fetchall("COMMIT")
-                except BaseException:
+                async with AsyncExitStack() as undo:
                     # The connection's thread works off its queue in order: a statement whose await was
                     # cancelled still runs, then this, then what the next turn brings. Outside a transaction
                     # it does nothing, so a COMMIT that went through stands.
-                    await connection.rollback()
-                    raise
+                    undo.push_async_callback(connection.rollback)
+                    await connection.execute_fetchall(begin)
+                    yield Transaction(connection)
+                    await connection.execute_fetchall("COMMIT")
+                    undo.pop_all()
 
 
 def _move_in(path: Path) -> tuple[Path, LifeLock]:

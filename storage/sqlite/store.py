@@ -1,6 +1,7 @@
 """SqliteStore: the archive in one SQLite file."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
 from datetime import datetime
 from pathlib import Path
 from typing import Self
@@ -39,13 +40,12 @@ class SqliteStore(Store):
     async def open(cls, path: Path) -> Self:
         """Open the file, made where missing; leases are freed if no process can be alive to hold them."""
         database = await Database.open(path)
-        try:
+        async with AsyncExitStack() as undo:
+            undo.push_async_callback(database.close)
             await migrate(database, bundled_migrations())
             if database.is_alone:
                 await _free_leases(database, owner=None)
-        except BaseException:
-            await database.close()
-            raise
+            undo.pop_all()
         return cls(database)
 
     # people
