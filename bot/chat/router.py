@@ -79,7 +79,7 @@ def install(application: Application[Any, Context, Any, Any, Any, Any], door: Do
     application.add_error_handler(errors.tell)
 
 
-def commands_for(language: str, *, with_admins: bool = False) -> list[BotCommand]:
-    """The menu for set_my_commands."""
-    shown = [command.name for command in COMMANDS if with_admins or not command.for_admins]
+def commands_for(language: str) -> list[BotCommand]:
+    """The menu for set_my_commands, which shows everybody the same: what is for admins stays out."""
+    shown = [command.name for command in COMMANDS if not command.for_admins]
     return [BotCommand(name, say(language, f"menu.{name}")) for name in shown]
