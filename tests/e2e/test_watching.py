@@ -142,6 +142,7 @@ async def test_the_same_id_twice_gives_the_same_card(scene: Scene):
     anna, task = scene.person(), scene.task("jimeng")
     asked = await scene.watch(anna, task)
     card = await scene.until_shown(anna, asked, "Queued")
+    await scene.until_all_is_sent()  # before its id is on disk, the answer could not point at it
 
     again = scene.telegram.say(anna, f"/watch seedance {task.task_id}")
     await scene.answer(anna, card.message_id)  # the answer points at the card
