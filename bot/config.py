@@ -1,35 +1,37 @@
 """Environment and .env → frozen Settings; all mistakes are told at once and no secret is shown."""
 
+import os
 import re
 from collections.abc import Iterator, Mapping
-from functools import cached_property
+from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
-from urllib.parse import SplitResult, urlsplit
+from typing import Annotated, Any, NoReturn, get_args
+from urllib.parse import urlsplit
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ModelWrapValidatorHandler,
-    SecretStr,
-    ValidationError,
-    model_validator,
+from dotenv import dotenv_values
+
+from bot.providers.kinds import KINDS, ProviderConfig, kind_of
+from bot.setting_types import (
+    Chats,
+    DatabaseUrl,
+    HttpUrl,
+    Key,
+    Kind,
+    Language,
+    LogFormat,
+    LogLevel,
+    Port,
+    Proxy,
+    Rate,
+    Switch,
+    Token,
+    Users,
+    host_of,
+    words,
 )
-from pydantic_core import ErrorDetails
-from pydantic_settings import (
-    BaseSettings,
-    EnvSettingsSource,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-)
-from pydantic_settings import SettingsError as PydanticSettingsError
 
-from bot.providers.catalog import KINDS, ProviderConfig
-
-EVERYONE: Literal["*"] = "*"
+_EVERYONE = "*"
+_GROUP = "providers__"
 
 
 class SettingsError(Exception):
@@ -40,163 +42,62 @@ class SettingsError(Exception):
         self.mistakes = mistakes
 
 
-def _parts(url: str) -> SplitResult | None:
-    """An http:// or https:// address in its parts; None: it is none. urlsplit's errors would repeat it."""
-    try:
-        parts = urlsplit(url)
-        _ = parts.port
-    except ValueError:
-        return None
-    return parts if parts.scheme in {"http", "https"} and parts.hostname else None
+def _no_value(_: str) -> NoReturn:
+    raise ValueError("has no value of its own; a provider is set by names such as PROVIDERS__STUDIO__API_KEY")
 
 
-def _http_url(text: str) -> str:
-    parts = _parts(text)
-    if parts is None:
-        raise ValueError("is not an http:// or https:// address")
-    if "@" in parts.netloc:
-        raise ValueError("holds a user name or password, which an address would show")
-    return text.rstrip("/")
-
-
-def _proxy_url(text: str) -> str:
-    if _parts(text) is None:
-        raise ValueError("is not an http:// or https:// proxy address")
-    return text
-
-
-def _database_url(text: str) -> str:
-    if not re.fullmatch(r"sqlite:///.+", text):
-        raise ValueError("is neither sqlite:///relative.db nor sqlite:////absolute.db")
-    return text
-
-
-def _token(token: SecretStr) -> SecretStr:
-    if not re.fullmatch(r"\d+:[A-Za-z0-9_-]{5,}", token.get_secret_value()):
-        raise ValueError("is not a bot token as @BotFather gives it (digits, a colon, letters)")
-    return token
-
-
-def _key(key: SecretStr) -> SecretStr:
-    """A header value: httpx refuses anything else only when the first question is asked."""
-    if not re.fullmatch(r"[\x21-\x7e]*", key.get_secret_value()):
-        raise ValueError("holds a space or a character that no key has")
-    return key
-
-
-def _known_kind(word: str) -> str | None:
-    return next((kind for kind, aliases in KINDS.items() if word.lower() in {kind, *aliases}), None)
-
-
-def _kind(word: str) -> str:
-    kind = _known_kind(word)
-    if kind is None:
-        raise ValueError(f"is none of the wire formats {', '.join(KINDS)}")
-    return kind
-
-
-def _language(text: str) -> str:
-    """Desktops set LANGUAGE too: https://www.gnu.org/software/gettext/manual/html_node/The-LANGUAGE-variable.html"""
-    return "auto" if re.search("[_:]", text) else text.lower()
-
-
-def _words(text: str) -> list[str]:
-    return [word for word in re.split(r"[\s,]+", text) if word]
-
-
-def _list_of(word: str, mistake: str) -> AfterValidator:
-    def check(text: str) -> str:
-        if not all(re.fullmatch(word, each) for each in _words(text)):
-            raise ValueError(mistake)
-        return text
-
-    return AfterValidator(check)
-
-
-HttpUrl = Annotated[str, AfterValidator(_http_url)]
-ProxyUrl = Annotated[str, AfterValidator(_proxy_url), Field(repr=False)]  # it may hold a password
-Chats = Annotated[str, _list_of(r"-?\d{1,19}|\*", "is no list of chat ids such as 123,-1001234567890, nor *")]
-Users = Annotated[str, _list_of(r"\d{1,19}", "is no list of user ids such as 12345,67890")]
-Key = Annotated[SecretStr, AfterValidator(_key)]
-
-
-class ProviderSettings(BaseModel):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderSettings:
     """One PROVIDERS__<NAME>__… group."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-    kind: Annotated[str, AfterValidator(_kind)] | None = None
+    kind: Kind = ""
     base_url: HttpUrl = ""
-    api_key: Key = SecretStr("")
-    max_rps: Annotated[float, Field(gt=0, le=1000)] | None = None
+    api_key: Key = field(default="", repr=False)
+    max_rps: Rate = None
 
 
-class Settings(BaseSettings):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
     """Everything that can be set from outside; the names in capitals are the environment's."""
 
-    model_config = SettingsConfigDict(
-        frozen=True,
-        env_file=".env",
-        env_nested_delimiter="__",
-        env_ignore_empty=True,
-        extra="ignore",
-        validate_default=False,
-        hide_input_in_errors=True,
-    )
-
-    telegram_bot_token: Annotated[SecretStr, AfterValidator(_token)]
+    telegram_bot_token: Token = field(repr=False)
     telegram_api_url: HttpUrl = "https://api.telegram.org"
-    telegram_local_mode: bool = False
-    database_url: Annotated[str, AfterValidator(_database_url)] = "sqlite:///data/reelwatch.db"
+    telegram_local_mode: Switch = False
+    database_url: DatabaseUrl = "sqlite:///data/reelwatch.db"
     gateway_base_url: HttpUrl = ""
-    gateway_api_key: Key = SecretStr("")
-    providers: dict[str, ProviderSettings] = Field(default_factory=dict)
+    gateway_api_key: Key = field(default="", repr=False)
+    providers: Annotated[Mapping[str, ProviderSettings], _no_value] = field(default_factory=dict)
     allowed_chats: Chats = ""
     admins: Users = ""
-    language: Annotated[Literal["auto", "en", "zh"], BeforeValidator(_language)] = "auto"
-    log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(str.upper)] = "INFO"
-    log_format: Annotated[Literal["console", "json"], BeforeValidator(str.lower)] = "console"
-    health_port: Annotated[int, Field(ge=1, le=65535)] | None = None
-    telegram_proxy: ProxyUrl = ""
-    provider_proxy: ProxyUrl = ""
-    download_proxy: ProxyUrl = ""
-    download_allow_private: bool = False
-
-    @model_validator(mode="wrap")
-    @classmethod
-    def _tell_all_mistakes(cls, values: dict[str, Any], handler: ModelWrapValidatorHandler[Self]) -> Self:
-        mistakes = _cross_checks(values)
-        try:
-            settings = handler(values)
-        except ValidationError as error:
-            raise SettingsError([_mistake(detail) for detail in error.errors()] + mistakes) from None
-        if mistakes:
-            raise SettingsError(mistakes)
-        return settings
+    language: Language = "auto"
+    log_level: LogLevel = "INFO"
+    log_format: LogFormat = "console"
+    health_port: Port = None
+    telegram_proxy: Proxy = field(default="", repr=False)  # it may hold a password, as the next two may
+    provider_proxy: Proxy = field(default="", repr=False)
+    download_proxy: Proxy = field(default="", repr=False)
+    download_allow_private: Switch = False
 
     @property
     def allows_everyone(self) -> bool:
         """Whether ALLOWED_CHATS names everyone."""
-        return EVERYONE in _words(self.allowed_chats)
+        return _EVERYONE in words(self.allowed_chats)
 
-    @cached_property
+    @property
     def allowed_ids(self) -> frozenset[int]:
         """The chat and user ids of ALLOWED_CHATS."""
-        return frozenset(int(word) for word in _words(self.allowed_chats) if word != EVERYONE)
+        return frozenset(int(word) for word in words(self.allowed_chats) if word != _EVERYONE)
 
-    @cached_property
+    @property
     def admin_ids(self) -> frozenset[int]:
         """The user ids of ADMINS."""
-        return frozenset(map(int, _words(self.admins)))
+        return frozenset(map(int, words(self.admins)))
 
-    @cached_property
+    @property
     def provider_configs(self) -> tuple[ProviderConfig, ...]:
         """The gateway's four kinds and the providers of their own; a name of its own wins."""
-        configs = {}
-        if self.gateway_base_url:
-            configs = {kind: self._config(kind, ProviderSettings()) for kind in KINDS}
-        configs |= {name.lower(): self._config(name.lower(), own) for name, own in self.providers.items()}
-        return tuple(configs.values())
+        gateways = {kind: ProviderSettings(kind=kind) for kind in KINDS} if self.gateway_base_url else {}
+        return tuple(self._config(name, own) for name, own in {**gateways, **self.providers}.items())
 
     @property
     def data_folder(self) -> Path:
@@ -208,93 +109,91 @@ class Settings(BaseSettings):
         """Every value that must never be seen in a log."""
         routes = (self.telegram_proxy, self.provider_proxy, self.download_proxy)
         passwords = [urlsplit(route).password for route in routes]
-        keys = [config.api_key for config in self.provider_configs]
-        return tuple({s for s in (self.telegram_bot_token.get_secret_value(), *keys, *passwords) if s})
+        keys = [self.gateway_api_key, *(own.api_key for own in self.providers.values())]
+        return tuple({secret for secret in (self.telegram_bot_token, *keys, *passwords) if secret})
 
     def max_rps(self, provider: str) -> float | None:
         """What MAX_RPS says for a provider; None: by kind."""
-        return next((own.max_rps for name, own in self.providers.items() if name.lower() == provider), None)
+        own = self.providers.get(provider)
+        return own.max_rps if own else None
 
     def _config(self, name: str, own: ProviderSettings) -> ProviderConfig:
         return ProviderConfig(
             name=name,
-            kind=own.kind or _kind(name),
+            kind=own.kind,
             base_url=own.base_url or self.gateway_base_url,
-            api_key=own.api_key.get_secret_value() or self.gateway_api_key.get_secret_value(),
+            api_key=own.api_key or self.gateway_api_key,
         )
-
-
-class _GivenSettings(Settings):
-    """Settings that look neither at the process's environment nor at .env."""
-
-    @classmethod
-    def settings_customise_sources(  # noqa: PLR0917 - the signature is pydantic-settings' own
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return (init_settings,)
 
 
 def load_settings(given: Mapping[str, str] | None = None) -> Settings:
     """Read the settings from the environment and .env, or from the given names alone; SettingsError."""
+    sources = (_env_file(), os.environ) if given is None else (given,)
+    texts = {name.lower(): text for source in sources for name, text in source.items() if text}
+    values, mistakes = _read(Settings, texts)
+    if "gateway_base_url" in texts and "gateway_api_key" not in texts:
+        mistakes.append("GATEWAY_API_KEY is missing: GATEWAY_BASE_URL is set.")
+    providers = {}
+    for name, group in _groups(texts).items():
+        prefix = f"{_GROUP}{name}".upper()
+        own, wrong = _read(ProviderSettings, group, f"{prefix}__")
+        mistakes += wrong + [f"{prefix}{what}" for what in _mistakes_of_group(name, group, texts)]
+        providers[name] = ProviderSettings(**{"kind": kind_of(name)} | own)
+    if mistakes:
+        raise SettingsError(mistakes)
+    return Settings(**values, providers=providers)
+
+
+def _env_file() -> Mapping[str, str | None]:
     try:
-        if given is None:
-            return Settings()  # type: ignore[call-arg]  # the token comes from the environment
-        environment = EnvSettingsSource(Settings)
-        environment.env_vars = {name.lower(): value for name, value in given.items() if value}
-        return _GivenSettings(**environment())
-    except PydanticSettingsError as error:
-        raise SettingsError([f"The settings cannot be read: {error}."]) from None
+        return dotenv_values(".env")
     except (OSError, UnicodeDecodeError):
         raise SettingsError([".env cannot be read as UTF-8 text."]) from None
 
 
-def _mistake(detail: ErrorDetails) -> str:
-    name = "__".join(str(part) for part in detail["loc"]).upper()
-    match detail["type"]:
-        case "missing":
-            return f"{name} is missing."
-        case "extra_forbidden":
-            return f"{name} is not a setting; a provider has KIND, BASE_URL, API_KEY and MAX_RPS."
-        case "value_error":
-            return f"{name} {detail['msg'].removeprefix('Value error, ')}."
-        case _:
-            return f"{name}: {detail['msg']}."
+def _groups(texts: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """Each provider's own settings, by its name."""
+    groups: dict[str, dict[str, str]] = {}
+    for name, text in texts.items():
+        if name.startswith(_GROUP):
+            provider, _, what = name.removeprefix(_GROUP).partition("__")
+            groups.setdefault(provider, {})[what] = text
+    return groups
 
 
-def _cross_checks(values: Mapping[str, Any]) -> list[str]:
-    """What no field can tell by itself; read from the raw values, so that no other mistake hides it."""
-    mistakes = []
-    gateway = {part: values.get(f"gateway_{part}") for part in ("base_url", "api_key")}
-    if gateway["base_url"] and not gateway["api_key"]:
-        mistakes.append("GATEWAY_API_KEY is missing: GATEWAY_BASE_URL is set.")
-    providers = values.get("providers")
-    for name, own in providers.items() if isinstance(providers, dict) else ():
-        if isinstance(own, dict):
-            mistakes += [f"PROVIDERS__{name.upper()}{what}" for what in _gaps(name, own, gateway)]
-    return mistakes
+def _read(
+    cls: type[Settings | ProviderSettings], texts: Mapping[str, str], prefix: str = ""
+) -> tuple[dict[str, Any], list[str]]:
+    """The values of the fields that are set, and the mistakes in them."""
+    values, mistakes = {}, []
+    for each in fields(cls):
+        _, read = get_args(each.type)
+        if each.name in texts:
+            try:
+                values[each.name] = read(texts[each.name])
+            except ValueError as mistake:
+                mistakes.append(f"{prefix}{each.name.upper()} {mistake}.")
+        elif each.default is each.default_factory is MISSING:
+            mistakes.append(f"{prefix}{each.name.upper()} is missing.")
+    return values, mistakes
 
 
-def _gaps(name: str, own: Mapping[str, Any], gateway: Mapping[str, Any]) -> Iterator[str]:
-    """What a provider's group leaves open that the gateway's settings don't fill."""
-    if not re.fullmatch(r"[a-z0-9][a-z0-9_.-]{0,31}", name.lower()):
+def _mistakes_of_group(name: str, own: Mapping[str, str], texts: Mapping[str, str]) -> Iterator[str]:
+    """What no field can tell by itself; read from the texts, so that no other mistake hides it."""
+    known = [each.name for each in fields(ProviderSettings)]
+    for what in own:
+        if what not in known:
+            end = f"__{what.upper()}" if what else ""
+            yield f"{end} is not a setting; a provider has {', '.join(known).upper()}."
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_.-]{0,31}", name):
         yield ": a provider's name is made of letters, digits, '.', '_' and '-'."
-    if not own.get("kind") and _known_kind(name) is None:
+    if "kind" not in own and kind_of(name) is None:
         yield f"__KIND is missing: {name!r} is none of {', '.join(KINDS)}."
-    if not own.get("base_url") and not gateway["base_url"]:
+    if "base_url" not in own and "gateway_base_url" not in texts:
         yield "__BASE_URL is missing, and there is no GATEWAY_BASE_URL."
-    if own.get("api_key"):
+    if "api_key" in own:
         return
-    if not gateway["api_key"]:
+    if "gateway_api_key" not in texts:
         yield "__API_KEY is missing, and there is no GATEWAY_API_KEY."
-    elif _host(own.get("base_url")) not in {None, _host(gateway["base_url"])}:
+    elif host_of(own.get("base_url")) not in {None, host_of(texts.get("gateway_base_url"))}:
         yield "__API_KEY is missing: GATEWAY_API_KEY goes to the gateway's host only."
-
-
-def _host(url: object) -> str | None:
-    parts = _parts(url) if isinstance(url, str) else None
-    return parts.hostname if parts else None

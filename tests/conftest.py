@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import AsyncIterator
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ settings.register_profile("repeatable", max_examples=400, derandomize=True, dead
 settings.register_profile("bench", max_examples=100_000 // 8, deadline=None)
 settings.load_profile("repeatable")
 
+_SETTINGS = {each.name for each in fields(Settings)}
 _PROXIES = {"http_proxy", "https_proxy", "all_proxy", "no_proxy"}
 
 
@@ -24,7 +26,7 @@ _PROXIES = {"http_proxy", "https_proxy", "all_proxy", "no_proxy"}
 def _scrubbed_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No setting, no proxy and no .env of this machine; PTB hands out times in its coming way, unwarned."""
     for name in list(os.environ):
-        if name.lower().partition("__")[0] in Settings.model_fields.keys() | _PROXIES:
+        if name.lower().partition("__")[0] in _SETTINGS | _PROXIES:
             monkeypatch.delenv(name)
     monkeypatch.setenv("PTB_TIMEDELTA", "true")
     monkeypatch.chdir(tmp_path)

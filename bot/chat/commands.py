@@ -6,8 +6,9 @@ from telegram.constants import ChatType
 from bot.chat.context import Context
 from bot.messages import answers, views
 from bot.messages.view import View
-from bot.providers.catalog import KINDS, Catalog, CatalogError, NotConfigured, SeveralFit
+from bot.providers.catalog import Catalog, CatalogError, NotConfigured, SeveralFit
 from bot.providers.ids import valid_id
+from bot.providers.kinds import KINDS
 from storage.models import TaskRef, WatchRequest
 
 

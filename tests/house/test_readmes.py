@@ -1,13 +1,14 @@
 """The English and the Chinese half of the manual tell the same, and all of it."""
 
 import re
+from dataclasses import fields
 
 import pytest
 
 from bot.chat.router import COMMANDS
 from bot.cli import main
 from bot.config import Settings
-from bot.providers.catalog import KINDS
+from bot.providers.kinds import KINDS
 from tests.house.tree import text
 
 ENGLISH, CHINESE = "README.md", "README.zh.md"
@@ -32,7 +33,7 @@ def test_a_readme_tells_every_command_of_the_program(readme: str, capsys: pytest
 
 @both
 def test_a_readme_tells_every_setting(readme: str):
-    names = [name.upper() for name in Settings.model_fields if name != "providers"]
+    names = [each.name.upper() for each in fields(Settings) if each.name != "providers"]
 
     assert [name for name in names if f"`{name}`" not in text(readme)] == []
 

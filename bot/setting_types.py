@@ -1,0 +1,146 @@
+"""The types of the settings: what the program gets, and how that is read from text.
+
+A reader is handed what is set and not empty; its ValueError ends the sentence that the setting's name begins.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Annotated
+from urllib.parse import SplitResult, urlsplit
+
+from bot.providers.kinds import KINDS, kind_of
+
+_MOST_RPS = 1000.0
+_LAST_PORT = 65535
+
+
+def words(text: str) -> list[str]:
+    """The words of a list, however they are kept apart."""
+    return [word for word in re.split(r"[\s,]+", text) if word]
+
+
+def host_of(url: str | None) -> str | None:
+    """The host of an http:// or https:// address; None: it is none."""
+    parts = _parts(url) if url else None
+    return parts.hostname if parts else None
+
+
+def _parts(url: str) -> SplitResult | None:
+    """An http:// or https:// address in its parts; None: it is none. urlsplit's errors would repeat it."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return None
+    return parts if parts.scheme in {"http", "https"} and parts.hostname else None
+
+
+def _http_url(text: str) -> str:
+    parts = _parts(text)
+    if parts is None:
+        raise ValueError("is not an http:// or https:// address")
+    if "@" in parts.netloc:
+        raise ValueError("holds a user name or password, which an address would show")
+    return text.rstrip("/")
+
+
+def _proxy_url(text: str) -> str:
+    if _parts(text) is None:
+        raise ValueError("is not an http:// or https:// proxy address")
+    return text
+
+
+def _database_url(text: str) -> str:
+    if not re.fullmatch(r"sqlite:///.+", text):
+        raise ValueError("is neither sqlite:///relative.db nor sqlite:////absolute.db")
+    return text
+
+
+def _token(text: str) -> str:
+    if not re.fullmatch(r"\d+:[A-Za-z0-9_-]{5,}", text):
+        raise ValueError("is not a bot token as @BotFather gives it (digits, a colon, letters)")
+    return text
+
+
+def _key(text: str) -> str:
+    """A header value: httpx refuses anything else only when the first question is asked."""
+    if not re.fullmatch(r"[\x21-\x7e]+", text):
+        raise ValueError("holds a space or a character that no key has")
+    return text
+
+
+def _kind(word: str) -> str:
+    kind = kind_of(word)
+    if kind is None:
+        raise ValueError(f"is none of the wire formats {', '.join(KINDS)}")
+    return kind
+
+
+def _rate(text: str) -> float:
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = 0.0
+    if not 0 < rate <= _MOST_RPS:
+        raise ValueError(f"is not a number above 0 and up to {_MOST_RPS:.0f}")
+    return rate
+
+
+def _port(text: str) -> int:
+    try:
+        port = int(text)
+    except ValueError:
+        port = 0
+    if not 1 <= port <= _LAST_PORT:
+        raise ValueError(f"is not a number from 1 to {_LAST_PORT}")
+    return port
+
+
+def _truth(text: str) -> bool:
+    match text.lower():
+        case "true" | "1" | "yes" | "on":
+            return True
+        case "false" | "0" | "no" | "off":
+            return False
+        case _:
+            raise ValueError("is neither true nor false")
+
+
+def _one_of(*choices: str) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        for choice in choices:
+            if text.lower() == choice.lower():
+                return choice
+        raise ValueError(f"is none of {', '.join(choices)}")
+
+    return read
+
+
+def _language(text: str) -> str:
+    """Desktops set LANGUAGE too: https://www.gnu.org/software/gettext/manual/html_node/The-LANGUAGE-variable.html"""
+    return "auto" if re.search("[_:]", text) else _one_of("auto", "en", "zh")(text)
+
+
+def _list_of(word: str, mistake: str) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if not all(re.fullmatch(word, each) for each in words(text)):
+            raise ValueError(mistake)
+        return text
+
+    return read
+
+
+Token = Annotated[str, _token]
+Key = Annotated[str, _key]
+HttpUrl = Annotated[str, _http_url]
+Proxy = Annotated[str, _proxy_url]
+DatabaseUrl = Annotated[str, _database_url]
+Kind = Annotated[str, _kind]
+Rate = Annotated[float | None, _rate]
+Port = Annotated[int | None, _port]
+Switch = Annotated[bool, _truth]
+Chats = Annotated[str, _list_of(r"-?\d{1,19}|\*", "is no list of chat ids such as 123,-1001234567890, nor *")]
+Users = Annotated[str, _list_of(r"\d{1,19}", "is no list of user ids such as 12345,67890")]
+Language = Annotated[str, _language]
+LogLevel = Annotated[str, _one_of("DEBUG", "INFO", "WARNING", "ERROR")]
+LogFormat = Annotated[str, _one_of("console", "json")]
