@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass, field
+from functools import cached_property
 from urllib.parse import quote, urlsplit
 
 from bot.providers.links import origin
@@ -9,7 +10,7 @@ from bot.providers.links import origin
 _TAIL = re.compile(r"(?:/+(?:v1|v1beta)?)+$")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Account:
     """One configured gateway."""
 
@@ -22,7 +23,7 @@ class Account:
         """Host and port, for people."""
         return urlsplit(self.base_url).netloc.rpartition("@")[2]
 
-    @property
+    @cached_property
     def usable_key(self) -> bool:
         """Whether a header can carry the key."""
         return self.key.isascii() and self.key.isprintable()
@@ -34,7 +35,11 @@ class Account:
 
     def url(self, path: str, external_id: str) -> str:
         """Where a path hangs; its `{id}` becomes the id as one percent-encoded segment."""
-        return _TAIL.sub("", self.base_url) + path.replace("{id}", quote(external_id, safe=""))
+        return self._root + path.replace("{id}", quote(external_id, safe=""))
+
+    @cached_property
+    def _root(self) -> str:
+        return _TAIL.sub("", self.base_url)
 
     def owns(self, link: str) -> bool:
         """Whether the link points at the gateway itself: same scheme, host and port."""

@@ -7,8 +7,6 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 
-import httpx
-
 from bot.providers.base import AuthFailed, BadAnswer, ProviderError, RateLimited, TaskMissing, Unavailable
 from bot.providers.causes import limit_cause, refusal_cause, told_cause
 from bot.providers.fields import Json, as_code, as_number, as_text, first
@@ -29,6 +27,8 @@ _MESSAGES = (
     "detail",
     "description",
 )
+_GOOD = range(200, 300)
+_ELSEWHERE = range(300, 400)
 _REFUSED = {HTTPStatus.UNAUTHORIZED, HTTPStatus.PAYMENT_REQUIRED, HTTPStatus.FORBIDDEN}
 _GONE = {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}
 _NO_ROUTE = {HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.GONE}
@@ -40,14 +40,14 @@ class Answer:
     """What came back over HTTP."""
 
     status: int
-    headers: Mapping[str, str]  # of any case, as httpx gives them
+    headers: Mapping[str, str]  # of any case
     body: bytes  # decompressed
 
 
 def read_answer(answer: Answer, scrub: Scrubber) -> Json:
     """Return the JSON object of a good answer; raise ProviderError for every other one."""
     body = _parse(answer.body)
-    if httpx.codes.is_success(answer.status) and isinstance(body, dict):
+    if answer.status in _GOOD and isinstance(body, dict):
         return body
     raise _error(answer, body, scrub)
 
@@ -66,7 +66,7 @@ def _error(answer: Answer, body: object, scrub: Scrubber) -> ProviderError:
         return RateLimited(text, cause=limit_cause(code, message), retry_after_s=wait_s)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return Unavailable(text, cause=Cause.UNREACHABLE, retry_after_s=wait_s)
-    if httpx.codes.is_redirect(status):
+    if status in _ELSEWHERE:
         return BadAnswer(f"HTTP {status}: redirected elsewhere", cause=Cause.ROUTE_MISSING)
     return _refusal(status, code, text) if isinstance(body, dict) else _shapeless(answer)
 

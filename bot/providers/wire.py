@@ -146,6 +146,10 @@ class Wire:
             queue_position=first(task, self.places.queue_position, as_position),
         )
 
+    def gist(self, body: bytes) -> bytes:
+        """A body without what differs in every answer and says nothing."""
+        return body
+
     def link_in(self, answer: Json) -> str | None:
         """The video's link, http(s) or data:, whatever the task's status."""
         return first(self.task_in(answer), self.places.links, as_link)

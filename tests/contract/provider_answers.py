@@ -5,10 +5,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
-
+from bot.providers.answer import Answer
 from bot.providers.base import Provider
-from bot.providers.catalog import ProviderConfig, build
+from bot.providers.gateways import build
+from bot.providers.kinds import ProviderConfig
+from tests.fakes.transport import always
 
 FOLDER = Path(__file__).parents[1] / "fixtures" / "providers"
 BASE_URL = "https://gateway.example.com"
@@ -38,13 +39,10 @@ def recorded(kind: str) -> list[Recorded]:
     return [_load(path) for path in sorted((FOLDER / kind).glob("*.json"))]
 
 
-def provider_that_gets(kind: str, response: httpx.Response) -> Provider:
+def provider_that_gets(kind: str, reply: Answer) -> Provider:
     """A provider of the kind whose gateway always answers the same."""
-    transport = httpx.MockTransport(lambda _: response)
     config = ProviderConfig(name=kind, kind=kind, base_url=BASE_URL, api_key=KEY)
-    provider = build([config], transport).get(kind)
-    assert provider is not None
-    return provider
+    return build([config], always(reply))[kind]
 
 
 def _load(path: Path) -> Recorded:

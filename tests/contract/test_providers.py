@@ -2,7 +2,6 @@
 
 from datetime import datetime
 
-import httpx
 import pytest
 
 from bot.providers.base import (
@@ -13,9 +12,10 @@ from bot.providers.base import (
     TaskMissing,
     Unavailable,
 )
-from bot.providers.catalog import KINDS
+from bot.providers.kinds import KINDS
 from storage.models import Media, Snapshot, TaskError
 from tests.contract.provider_answers import FOLDER, Recorded, provider_that_gets, recorded
+from tests.fakes.transport import answer
 
 STATES = {
     TaskMissing: "not_found",
@@ -31,8 +31,8 @@ NO_ERROR = TaskError(message="")
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 async def test_a_recorded_answer_is_read_rightly(case: Recorded):
-    response = httpx.Response(case.status, headers=case.headers, content=case.content)
-    provider = provider_that_gets(case.kind, response)
+    reply = answer(case.content, status=case.status, headers=case.headers)
+    provider = provider_that_gets(case.kind, reply)
     try:
         seen = facts_of(await provider.fetch(case.task_id))
     except ProviderError as error:

@@ -1,19 +1,19 @@
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
-import httpx
 import pytest
 
-from bot.providers.answer import Answer, no_status_in, read_answer
+from bot.providers.answer import no_status_in, read_answer
 from bot.providers.base import AuthFailed, BadAnswer, ProviderError, RateLimited, TaskMissing, Unavailable
 from bot.providers.scrub import Scrubber
 from storage.models import Cause
+from tests.fakes.transport import answer
 
 SCRUB = Scrubber("sk-Zq7LmW2xVt9RbK4cYh3N")
 
 
 def read(status: int, body: bytes, headers: dict[str, str] | None = None) -> object:
-    return read_answer(Answer(status=status, headers=httpx.Headers(headers or {}), body=body), SCRUB)
+    return read_answer(answer(body, status=status, headers=headers), SCRUB)
 
 
 def error_of(status: int, body: bytes, headers: dict[str, str] | None = None) -> ProviderError:

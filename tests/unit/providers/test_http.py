@@ -1,0 +1,191 @@
+"""What can happen on the way to a gateway, on a real connection."""
+
+import asyncio
+import gzip
+import ssl
+import zlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from bot.providers.answer import Answer
+from bot.providers.base import BadAnswer, Unavailable
+from bot.providers.http import HttpTransport
+from storage.models import Cause
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+HEADERS = {"Authorization": "Bearer sk-secret", "Accept": "application/json"}
+
+
+@asynccontextmanager
+async def http_server(handler: Handler) -> AsyncIterator[str]:
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", handler)
+    async with TestServer(app) as server:
+        yield str(server.make_url("/")).rstrip("/")
+
+
+@asynccontextmanager
+async def raw_server(answer: bytes) -> AsyncIterator[str]:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        yield f"http://127.0.0.1:{port}"
+
+
+async def asked(url: str, *, proxy: str = "") -> Answer:
+    """The answer to one question."""
+    async with HttpTransport(tls=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), proxy=proxy) as transport:
+        return await transport.get(url, HEADERS)
+
+
+async def test_a_question_goes_out_byte_for_byte():
+    seen: list[web.BaseRequest] = []
+
+    async def handler(request: web.Request) -> web.Response:
+        seen.append(request)
+        return web.json_response({"status": "queued"}, status=203, headers={"Retry-After": "7"})
+
+    async with http_server(handler) as address:
+        answer = await asked(f"{address}/v1/videos/sora-2%3Aa%2Bb")
+
+    assert (answer.status, answer.body) == (203, b'{"status": "queued"}')
+    assert answer.headers["retry-after"] == "7"
+    assert (seen[0].method, seen[0].raw_path) == ("GET", "/v1/videos/sora-2%3Aa%2Bb")
+    assert HEADERS.items() <= dict(seen[0].headers).items()
+    assert "Cookie" not in seen[0].headers
+
+
+async def test_neither_a_redirect_nor_a_cookie_is_followed():
+    seen: list[str | None] = []
+
+    async def handler(request: web.Request) -> web.Response:
+        seen.append(request.headers.get("Cookie"))
+        response = web.Response(status=302, headers={"Location": "/elsewhere"})
+        response.set_cookie("session", "1")
+        return response
+
+    async with (
+        http_server(handler) as address,
+        HttpTransport(tls=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)) as transport,
+    ):
+        statuses = [(await transport.get(f"{address}/x", HEADERS)).status for _ in range(2)]
+
+    assert statuses == [302, 302]
+    assert seen == [None, None]
+
+
+async def test_a_compressed_body_is_unpacked():
+    async def handler(_: web.Request) -> web.Response:
+        return web.Response(body=gzip.compress(b"{}"), headers={"Content-Encoding": "gzip"})
+
+    async with http_server(handler) as address:
+        assert (await asked(address)).body == b"{}"
+
+
+async def test_a_body_in_many_pieces_is_put_together():
+    async def handler(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        for number in range(100):
+            await response.write(b"%d," % number)
+        return response
+
+    async with http_server(handler) as address:
+        assert (await asked(address)).body == b"".join(b"%d," % number for number in range(100))
+
+
+@pytest.mark.parametrize("packed", [True, False], ids=["packed", "plain"])
+async def test_a_body_without_end_is_given_up(packed: bool):
+    async def handler(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Encoding": "deflate"} if packed else {})
+        await response.prepare(request)
+        pack = zlib.compressobj()
+        piece = b" " * 2**20
+        while not (request.transport is None or request.transport.is_closing()):
+            await response.write(pack.compress(piece) + pack.flush(zlib.Z_SYNC_FLUSH) if packed else piece)
+            await asyncio.sleep(0)
+        return response
+
+    async with http_server(handler) as address:
+        with pytest.raises(BadAnswer) as caught:
+            await asked(address)
+    assert caught.value.cause is Cause.ODD_ANSWER
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"this is not HTTP\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{}",
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n" + gzip.compress(b"{}")[:-9] + b"nonsense!",
+        b"HTTP/1.1 200 OK\r\nX: " + b"y" * 100_000 + b"\r\n\r\n{}",
+    ],
+    ids=["closed", "garbage", "cut-off", "bad-chunk", "no-gzip", "broken-gzip", "long-header"],
+)
+async def test_a_broken_conversation_is_a_passing_trouble(answer: bytes):
+    async with raw_server(answer) as address:
+        with pytest.raises(Unavailable) as caught:
+            await asked(address)
+    assert caught.value.cause is Cause.UNREACHABLE
+    assert not caught.value.permanent
+
+
+async def test_a_gateway_that_says_nothing_is_a_passing_trouble():
+    async def handler(_: web.Request) -> web.Response:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async with (
+        http_server(handler) as address,
+        HttpTransport(tls=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), patience_s=0.05) as transport,
+    ):
+        with pytest.raises(Unavailable):
+            await transport.get(address, HEADERS)
+
+
+async def test_a_closed_port_is_a_passing_trouble():
+    async with raw_server(b"") as address:
+        pass
+    with pytest.raises(Unavailable):
+        await asked(address)
+
+
+@pytest.mark.parametrize(
+    "url", ["gopher://x.example/", "http:///v1", f"http://{'a' * 70}.example/", "http://[/"]
+)
+async def test_an_address_that_leads_nowhere_is_a_passing_trouble(url: str):
+    with pytest.raises(Unavailable):
+        await asked(url)
+
+
+async def test_the_key_is_in_no_message():
+    async with raw_server(b"nonsense\r\n\r\n") as address:
+        with pytest.raises(Unavailable) as caught:
+            await asked(address)
+    assert "secret" not in f"{caught.value.message} {caught.value!r}"
+
+
+async def test_a_proxy_is_asked_in_place_of_the_gateway():
+    seen: list[tuple[str, str | None]] = []
+
+    async def handler(request: web.Request) -> web.Response:
+        seen.append((str(request.url), request.headers.get("Proxy-Authorization")))
+        return web.json_response({})
+
+    async with http_server(handler) as proxy:
+        answer = await asked("http://gateway.example/v1/videos/1", proxy=proxy.replace("//", "//ann:pass@"))
+
+    assert answer.status == 200
+    assert seen == [("http://gateway.example/v1/videos/1", "Basic YW5uOnBhc3M=")]
