@@ -46,19 +46,13 @@ class Book:
         """Each line with its tasks by the time of their next look."""
         return self._agendas
 
-    def resting(self) -> list[Task]:
-        """The tasks whose gateway is not being asked at this moment."""
-        return [entry.task for entry in self._entries.values() if not entry.is_flying]
+    def leased(self) -> list[Task]:
+        """All tasks, as they were before the look that is under way."""
+        return [entry.task for entry in self._entries.values()]
 
     def take_in(self, task: Task) -> None:
-        """Hold a task that was leased or has been looked at; one without a next look is let go."""
-        if task.next_look_at is None:
-            self.drop(task.id)
-            return
-        known = self._entries.get(task.id)
-        asked_at = known.asked_at if known else None
-        self._entries[task.id] = Entry(task, self._outlook(task), asked_at=asked_at)
-        self._agenda(task).put(task.id, task.next_look_at.timestamp())
+        """Hold a task that was leased; one without a next look is let go."""
+        self._hold(task, self._outlook(task))
 
     def touch(self, task: Task, *, at: datetime) -> None:
         """People want a look now, or none any more; whoever has let the task go holds it again."""
@@ -88,10 +82,10 @@ class Book:
         if entry and entry.asked_at and task.last_look_at and entry.asked_at <= task.last_look_at:
             entry.asked_at = None
 
-    def end(self, task: Task, *, next_look_at: datetime | None) -> None:
-        """The look is over, and the task was not let go meanwhile."""
+    def end(self, task: Task, outlook: Outlook) -> None:
+        """The look is over; if the task was not let go meanwhile, it is held on."""
         if task.id in self._entries:
-            self.take_in(replace(task, next_look_at=next_look_at))
+            self._hold(task, outlook)
 
     def drop(self, task_id: int) -> None:
         """Let a task go."""
@@ -107,8 +101,16 @@ class Book:
                 continue  # looked at and written meanwhile
             if task.id in kept:
                 entry.task = replace(entry.task, lease_until=until)
-            else:
+            elif not entry.is_flying:  # what flies may have been written this moment
                 self.drop(task.id)
+
+    def _hold(self, task: Task, outlook: Outlook) -> None:
+        if task.next_look_at is None:
+            self.drop(task.id)
+            return
+        known = self._entries.get(task.id)
+        self._entries[task.id] = Entry(task, outlook, asked_at=known.asked_at if known else None)
+        self._agenda(task).put(task.id, task.next_look_at.timestamp())
 
     def _agenda(self, task: Task) -> Agenda:
         return self._agenda_of[task.ref.provider]

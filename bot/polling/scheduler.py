@@ -7,7 +7,8 @@ write. After a crash the archive's own due times, at most one renewal old, are t
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from bot.polling.alarm import TICK_S, Alarm
@@ -25,6 +26,7 @@ RENEW_S = 40.0
 AHEAD_S = 60.0  # tasks due within so long are leased
 SWEEP_S = 5.0  # how often the archive is asked without a ring
 _BATCH = 500  # tasks that one transaction leases or renews
+_SURE = timedelta(seconds=LEASE_S - RENEW_S)  # from when leases should be renewed until the first ends
 _ARCHIVE_PAUSE_S = 2.0
 _BROKEN_PAUSE_S = 60.0
 
@@ -51,27 +53,31 @@ class Scheduler:
         self._clock = clock
         self._telemetry = telemetry
         self._sweep_at = 0.0
+        self._in_step = True  # False while the archive is being asked
         self._renew_at = clock() + timedelta(seconds=RENEW_S)
 
     async def run(self) -> None:
         """Turn until cancelled."""
         try:
-            async with asyncio.TaskGroup() as looks:
+            async with asyncio.TaskGroup() as work:
                 while True:
                     self._telemetry.beat("clock")
-                    await self._keep_in_step()
-                    for task, line in self._begin():
-                        looks.create_task(self._look(task, line))
+                    if self._wants_archive():
+                        self._in_step = False
+                        work.create_task(self._keep_in_step(work))
+                    self._begin_looks(work)
                     await self._alarm.rest(self._pause_s())
         finally:
             with contextlib.suppress(StoreError):
                 await self._renew()
 
-    async def _keep_in_step(self) -> None:
-        """Ask the archive when it is time or people have rung; what it refuses is tried again soon."""
+    def _wants_archive(self) -> bool:
+        """Whether it is time to ask the archive, or people have rung, and nobody is asking it."""
+        return self._in_step and (self._alarm.take_ring() or self._alarm.now() >= self._sweep_at)
+
+    async def _keep_in_step(self, work: asyncio.TaskGroup) -> None:
+        """Ask the archive, while looks go on; what it refuses is tried again soon."""
         now = self._alarm.now()
-        if not self._alarm.take_ring() and now < self._sweep_at:
-            return
         self._sweep_at = now + SWEEP_S
         try:
             if self._clock() >= self._renew_at:
@@ -81,6 +87,9 @@ class Scheduler:
         except StoreError as error:
             self._stand_still(error)
             self._sweep_at = now + _ARCHIVE_PAUSE_S
+        self._in_step = True
+        self._begin_looks(work)
+        self._alarm.wake()
 
     async def _sweep(self) -> None:
         """Lease what will be due, and hear what people want of what is leased."""
@@ -95,20 +104,22 @@ class Scheduler:
             self._book.touch(task, at=self._clock())
 
     async def _renew(self) -> None:
-        tasks = self._book.resting()
+        tasks = self._book.leased()
         for start in range(0, len(tasks), _BATCH):
             batch, now = tasks[start : start + _BATCH], self._clock()
             kept = await self._store.renew_tasks(batch, at=now, lease_s=LEASE_S)
             self._book.renewed(batch, kept, until=now + timedelta(seconds=LEASE_S))
         self._renew_at = self._clock() + timedelta(seconds=RENEW_S)
 
-    def _begin(self) -> Iterator[tuple[Task, Line]]:
-        """The tasks to look at now, within what each key allows."""
+    def _begin_looks(self, work: asyncio.TaskGroup) -> None:
+        """Look at what is due and still leased, within what each key allows."""
+        if self._clock() >= self._renew_at + _SURE:
+            return
         wall, now = self._clock().timestamp(), self._alarm.now()
         for line, agenda in self._book.agendas:
             for task_id in agenda.take(line.budget.allowance(now), now=wall):
                 line.budget.asked(now)
-                yield self._book.begin(task_id), line
+                work.create_task(self._look(self._book.begin(task_id), line))
 
     async def _look(self, task: Task, line: Line) -> None:
         look, asked_at = None, self._alarm.now()
@@ -125,7 +136,8 @@ class Scheduler:
         line.budget.answered(self._alarm.now(), look.error if look else None, asked_at=asked_at)
         self._telemetry.count("polls_failed" if look is None or look.error else "polls")
         if look is None:
-            self._book.end(task, next_look_at=self._clock() + timedelta(seconds=pause_s))
+            later = replace(task, next_look_at=self._clock() + timedelta(seconds=pause_s))
+            self._book.end(later, self._refresher.outlook(later))
         else:
             self._close(look)
         self._alarm.wake()
@@ -139,7 +151,7 @@ class Scheduler:
         if look.is_written:
             self._book.paid(look.task)
         owed = self._book.owes(look.task.id)
-        self._book.end(look.task, next_look_at=self._clock() if owed else look.task.next_look_at)
+        self._book.end(replace(look.task, next_look_at=self._clock()) if owed else look.task, look.outlook)
 
     def _pause_s(self) -> float:
         """Until the next look may begin, a key may be asked again, or the archive is to be asked."""

@@ -5,8 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from bot.providers.base import AuthFailed, ProviderError, TaskMissing
-from bot.watching.estimate import Estimates
-from bot.watching.outlook import outlook
+from bot.watching.outlook import Outlook
 from storage.models import Cause, Task
 
 PRICE_S = 1.0  # what a poll is worth in seconds of delay
@@ -24,12 +23,12 @@ class Cadence:
     slowest_s: float = 120.0  # while the gateway is away or talks nonsense
     mend_s: float = 300.0  # while a person has to mend something
 
-    def after_look(self, before: Task, after: Task, estimates: Estimates, *, at: datetime) -> datetime | None:
+    def after_look(self, task: Task, outlook: Outlook, *, at: datetime) -> datetime | None:
         """The next look at a task that has just been seen; None when it is final."""
-        if after.status.is_final:
+        if task.status.is_final:
             return None
-        price_s = self.price_by_provider_s.get(after.ref.provider, PRICE_S)
-        due = datetime.fromtimestamp(outlook(before, after, estimates).due(price_s), UTC)
+        price_s = self.price_by_provider_s.get(task.ref.provider, PRICE_S)
+        due = datetime.fromtimestamp(outlook.due(price_s), UTC)
         return min(due, at + timedelta(seconds=self.longest_s))
 
     def after_failure(self, task: Task, error: ProviderError, *, at: datetime) -> datetime | None:

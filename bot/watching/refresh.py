@@ -8,9 +8,10 @@ from datetime import datetime
 from bot.providers.base import Provider, ProviderError
 from bot.watching import changes
 from bot.watching.cadence import Cadence
+from bot.watching.changes import Change
 from bot.watching.estimate import Estimates, seen_at
 from bot.watching.outlook import Outlook, outlook
-from storage.models import Task, TaskEvent
+from storage.models import Task
 from storage.store import Store
 
 log = logging.getLogger(__name__)
@@ -21,6 +22,7 @@ class Look:
     """What a look came to."""
 
     task: Task  # as it is now
+    outlook: Outlook  # when it may end
     error: ProviderError | None  # why it brought no snapshot
     is_written: bool  # the archive has it
     is_overtaken: bool = False  # somebody else had written the task meanwhile
@@ -50,31 +52,30 @@ class Refresher:
 
     async def look(self, task: Task, provider: Provider, *, is_owed: Callable[[], bool]) -> Look:
         """Look once, raising StoreError only; what is no news is written only if somebody waits for it."""
-        after, events, error = await self._ask(task, provider)
+        change, error = await self._ask(task, provider)
+        at, ahead = self._clock(), outlook(task, change.task, self._estimates)
+        next_look_at = (
+            self._cadence.after_look(change.task, ahead, at=at)
+            if error is None
+            else self._cadence.after_failure(change.task, error, at=at)
+        )
+        after, events = replace(change.task, next_look_at=next_look_at), change.events
         is_written = bool(events) or is_owed()
-        if is_written and not await self._store.apply(after, events):
-            return Look(task=after, error=error, is_written=False, is_overtaken=True)
+        if is_written:
+            if not await self._store.apply(after, events):
+                return Look(task=after, outlook=ahead, error=error, is_written=False, is_overtaken=True)
+            after = replace(after, version=after.version + 1)
         if error is None:  # only now: a look that cannot be written is repeated, and must not teach twice
             self._estimates.learn(task, after, at=seen_at(after))
         if events:
             kinds = ", ".join(event.kind for event in events)
             log.info("%s %s: %s", task.ref.provider, task.ref.external_id, kinds)
             self._ring()
-        version = after.version + 1 if is_written else after.version
-        return Look(task=replace(after, version=version), error=error, is_written=is_written)
+        return Look(task=after, outlook=ahead, error=error, is_written=is_written)
 
-    async def _ask(
-        self, task: Task, provider: Provider
-    ) -> tuple[Task, tuple[TaskEvent, ...], ProviderError | None]:
-        """The task after a question, with its next look, and what there is to tell."""
+    async def _ask(self, task: Task, provider: Provider) -> tuple[Change, ProviderError | None]:
         try:
             snapshot = await provider.fetch(task.ref.external_id)
         except ProviderError as error:
-            now = self._clock()
-            change = changes.failed(task, error, at=now)
-            next_look_at = self._cadence.after_failure(change.task, error, at=now)
-            return replace(change.task, next_look_at=next_look_at), change.events, error
-        now = self._clock()
-        change = changes.seen(task, snapshot, at=now)
-        next_look_at = self._cadence.after_look(task, change.task, self._estimates, at=now)
-        return replace(change.task, next_look_at=next_look_at), change.events, None
+            return changes.failed(task, error, at=self._clock()), error
+        return changes.seen(task, snapshot, at=self._clock()), None

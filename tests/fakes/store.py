@@ -1,7 +1,8 @@
 """An archive whose disk can fail."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
@@ -14,7 +15,7 @@ class BrittleStore(SqliteStore):
     """A real archive; while `broken`, it fails in whatever the clock's loop asks of it.
 
     While it `refuses_writes`, only those questions fail that always write. While `gate` is clear, looks
-    wait before they are written.
+    wait before they are written; while `sweep_gate` is, so does the search for what is due.
     """
 
     broken = False
@@ -22,11 +23,14 @@ class BrittleStore(SqliteStore):
     refused = 0  # how many questions of the loop failed
     applied = 0  # how many looks were to be written
     waiting = 0  # looks that the gate holds up
+    asked = 0  # questions of the loop that are not answered yet
 
     def __init__(self, *parts: Any) -> None:
         super().__init__(*parts)
         self.gate = asyncio.Event()
         self.gate.set()
+        self.sweep_gate = asyncio.Event()
+        self.sweep_gate.set()
 
     async def crash(self) -> None:
         """End as a killed process does: nothing is handed back."""
@@ -35,20 +39,21 @@ class BrittleStore(SqliteStore):
     async def claim_due(
         self, quota: Mapping[str, int], *, at: datetime, lease_s: float, ahead_s: float = 0.0
     ) -> list[Task]:
-        self._fail_if_broken()
-        return await super().claim_due(quota, at=at, lease_s=lease_s, ahead_s=ahead_s)
+        await self.sweep_gate.wait()
+        with self._question():
+            return await super().claim_due(quota, at=at, lease_s=lease_s, ahead_s=ahead_s)
 
     async def take_touched(self) -> list[Task]:
-        self._fail_if_broken()
-        return await super().take_touched()
+        with self._question():
+            return await super().take_touched()
 
     async def renew_tasks(self, tasks: Sequence[Task], *, at: datetime, lease_s: float) -> set[int]:
-        self._fail_if_broken()
-        return await super().renew_tasks(tasks, at=at, lease_s=lease_s)
+        with self._question():
+            return await super().renew_tasks(tasks, at=at, lease_s=lease_s)
 
     async def check(self) -> None:
-        self._fail_if_broken(is_writing=True)
-        await super().check()
+        with self._question(is_writing=True):
+            await super().check()
 
     async def apply(self, task: Task, events: Sequence[TaskEvent]) -> bool:
         self._fail_if_broken(is_writing=True)
@@ -58,7 +63,16 @@ class BrittleStore(SqliteStore):
         self.waiting -= 1
         return await super().apply(task, events)
 
-    def _fail_if_broken(self, *, is_writing: bool = False) -> None:
+    @contextmanager
+    def _question(self, *, is_writing: bool = False) -> Iterator[None]:
+        self._fail_if_broken(is_writing=is_writing)
+        self.asked += 1
+        try:
+            yield
+        finally:
+            self.asked -= 1
+
+    def _fail_if_broken(self, *, is_writing: bool) -> None:
         if self.broken or (is_writing and self.refuses_writes):
             self.refused += 1
             raise StoreUnavailable("The disk is full.")

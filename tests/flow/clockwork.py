@@ -93,7 +93,11 @@ class Clockwork:
     def _is_at_rest(self) -> bool:
         answered = sum(self.telemetry.counters.values())
         held_up = sum(each.waiting for each in self._gateways) + self.store.waiting
-        return self.alarm.is_resting and self._asked_before + answered + held_up == self._asked()
+        return (
+            self.alarm.is_resting
+            and not self.store.asked
+            and self._asked_before + answered + held_up == self._asked()
+        )
 
     def _asked(self) -> int:
         return sum(len(each.asked) for each in self._gateways)

@@ -76,6 +76,18 @@ async def test_a_task_is_looked_at_when_it_is_due_and_not_before(store: BrittleS
     assert len(wan.asked) == 2
 
 
+async def test_looks_go_on_while_the_archive_takes_its_time(store: BrittleStore, clock: FrozenClock):
+    await watch(store)
+    wan = gateway(t1=[snapshot()])
+    work = Clockwork(store, [key(wan)], clock=clock)
+
+    async with work.turning():
+        store.sweep_gate.clear()
+        await work.pass_slowly(30, step_s=5.0)
+        assert len(wan.asked) > 1
+        store.sweep_gate.set()
+
+
 async def test_ten_chats_that_watch_a_task_cost_one_question(store: BrittleStore, clock: FrozenClock):
     for chat_id in range(10):
         await watch(store, chat_id=chat_id)

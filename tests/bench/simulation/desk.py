@@ -49,7 +49,7 @@ class Desk:
         snapshot = Snapshot(status=status, raw_status=status, model=job.model, submitted_at=_time(job.born))
         after = changes.seen(task, snapshot, at=_time(now)).task
         self.estimates.learn(task, after, at=_time(now))
-        due = self._cadence.after_look(task, after, self.estimates, at=_time(now))
+        due = self._cadence.after_look(after, outlook(task, after, self.estimates), at=_time(now))
         return after, (due - _BEGIN).total_seconds() if due is not None else 0.0
 
     def failed(self, task: Task, error: ProviderError, now: float) -> tuple[Task, float]:

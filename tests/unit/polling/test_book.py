@@ -78,21 +78,22 @@ def test_a_look_that_is_over_puts_the_task_on_the_agenda_again(book: Book):
     book.take_in(leased())
     due(book)
     seen = replace(book.begin(1), failures=1)
-    assert book.resting() == []
+    assert due(book, at_s=999) == [[], []]
 
-    book.end(seen, next_look_at=later(20))
+    book.end(replace(seen, next_look_at=later(20)), plain_outlook(seen))
 
     assert due(book, at_s=19) == [[], []]
     assert due(book, at_s=20) == [[1], []]
-    (resting,) = book.resting()
-    assert (resting.failures, resting.next_look_at) == (1, later(20))
+    (held,) = book.leased()
+    assert (held.failures, held.next_look_at) == (1, later(20))
 
 
 def test_a_look_at_a_final_task_lets_it_go(book: Book):
     book.take_in(leased())
     due(book)
 
-    book.end(book.begin(1), next_look_at=None)
+    over = replace(book.begin(1), next_look_at=None)
+    book.end(over, plain_outlook(over))
 
     assert len(book) == 0
 
@@ -103,7 +104,7 @@ def test_a_task_that_was_let_go_during_its_look_stays_away(book: Book):
     seen = book.begin(1)
     book.touch(leased(due_s=None), at=NOON)
 
-    book.end(seen, next_look_at=later(20))
+    book.end(replace(seen, next_look_at=later(20)), plain_outlook(seen))
 
     assert len(book) == 0
     assert due(book, at_s=20) == [[], []]
@@ -125,7 +126,7 @@ def test_whoever_asks_does_not_take_back_what_was_seen_since_the_last_write(book
 
     book.touch(leased(due_s=0), at=NOON)
 
-    assert book.resting() == [replace(seen, next_look_at=NOON)]
+    assert book.leased() == [replace(seen, next_look_at=NOON)]
 
 
 def test_a_task_that_was_let_go_is_held_again_when_people_want_it(book: Book):
@@ -146,7 +147,7 @@ def test_a_task_that_was_let_go_is_not_looked_at(book: Book):
     book.drop(99)
 
     assert due(book) == [[2], []]
-    assert [resting.id for resting in book.resting()] == [2]
+    assert [held.id for held in book.leased()] == [2]
 
 
 @pytest.mark.parametrize(("asked_s", "owed"), [(-1, False), (0, False), (1, True)])
@@ -169,7 +170,7 @@ def test_who_waits_is_not_forgotten_with_a_new_lease_or_another_look(book: Book)
     book.touch(leased(), at=later(1))
 
     book.take_in(leased(due_s=3))
-    book.end(leased(), next_look_at=later(4))
+    book.end(leased(due_s=4), plain_outlook(leased()))
 
     assert book.owes(1)
 
@@ -183,10 +184,23 @@ def test_renewed_leases_are_noted_and_lost_ones_let_go(book: Book):
     for task_id in (1, 2):
         book.take_in(leased(task_id))
 
-    book.renewed(book.resting(), {1}, until=later(500))
+    book.renewed(book.leased(), {1}, until=later(500))
 
-    assert [(kept.id, kept.lease_until) for kept in book.resting()] == [(1, later(500))]
+    assert [(kept.id, kept.lease_until) for kept in book.leased()] == [(1, later(500))]
     assert due(book) == [[1], []]
+
+
+def test_a_lease_that_is_lost_during_a_look_is_not_let_go_before_the_look_is_over(book: Book):
+    book.take_in(leased())
+    due(book)
+    seen = book.begin(1)
+
+    book.renewed([seen], set(), until=later(500))
+    book.end(replace(seen, next_look_at=later(20)), plain_outlook(seen))
+    assert len(book) == 1
+
+    book.renewed(book.leased(), set(), until=later(500))
+    assert len(book) == 0
 
 
 @pytest.mark.parametrize(
@@ -196,13 +210,13 @@ def test_renewed_leases_are_noted_and_lost_ones_let_go(book: Book):
 )
 def test_a_renewal_says_nothing_of_what_has_changed_meanwhile(book: Book, change: Callable[[Book], None]):
     book.take_in(leased())
-    renewing = book.resting()
+    renewing = book.leased()
     change(book)
-    known = book.resting()
+    known = book.leased()
 
     book.renewed(renewing, set(), until=later(500))
 
-    assert book.resting() == known
+    assert book.leased() == known
 
 
 def test_of_tasks_that_are_as_old_the_one_from_the_less_busy_chat_is_first(book: Book):

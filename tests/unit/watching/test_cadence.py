@@ -28,7 +28,7 @@ def seen(*, age_s: float, progress: float | None = None) -> Task:
 
 
 def after_look(after: Task, cadence: Cadence | None = None, estimates: Estimates | None = None) -> float:
-    found = (cadence or Cadence()).after_look(after, after, estimates or Estimates(), at=NOON)
+    found = (cadence or Cadence()).after_look(after, outlook(after, after, estimates or Estimates()), at=NOON)
     return seconds(found)
 
 
@@ -86,7 +86,7 @@ def test_a_task_that_may_fail_out_of_turn_is_not_left_alone_for_long():
 
 @pytest.mark.parametrize("status", [status for status in TaskStatus if status.is_final])
 def test_a_final_task_is_never_looked_at_again(status: TaskStatus):
-    assert Cadence().after_look(task(), task(status), Estimates(), at=NOON) is None
+    assert Cadence().after_look(task(status), outlook(task(), task(), Estimates()), at=NOON) is None
     assert Cadence().after_failure(task(status), MISSING, at=NOON) is None
 
 
