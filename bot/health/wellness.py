@@ -1,8 +1,6 @@
-"""A small HTTP server for /healthz and /metrics, and the probe that asks it."""
+"""Whether the process does its work, for people and for machines."""
 
 from typing import Protocol
-
-from aiohttp import web
 
 from bot.telemetry import Telemetry
 from storage.errors import StoreError
@@ -22,7 +20,7 @@ class Archive(Protocol):
         ...
 
 
-class Health:
+class Wellness:
     """Tells whether the process does its work."""
 
     def __init__(self, archive: Archive, telemetry: Telemetry) -> None:
@@ -60,32 +58,3 @@ class Health:
         ):
             lines += [f'reelwatch_{gauge}{{{label}="{value}"}} {n}' for value, n in sorted(counts.items())]
         return "\n".join(lines) + "\n"
-
-
-class PortTaken(Exception):
-    """HEALTH_PORT can't be listened on."""
-
-
-async def serve(health: Health, port: int) -> web.AppRunner:
-    """Start the server on all addresses; raises PortTaken, and the caller cleans the runner up."""
-
-    async def healthz(_: web.Request) -> web.Response:
-        troubles = await health.troubles()
-        return web.json_response({"ok": not troubles, "troubles": troubles}, status=503 if troubles else 200)
-
-    async def metrics(_: web.Request) -> web.Response:
-        try:
-            return web.Response(text=await health.metrics())
-        except StoreError as error:
-            return web.Response(text=f"{error}\n", status=503)
-
-    server = web.Application()
-    server.add_routes([web.get("/healthz", healthz), web.get("/metrics", metrics)])
-    runner = web.AppRunner(server, access_log=None)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "0.0.0.0", port).start()  # noqa: S104 - a container's probe comes from outside
-    except OSError as error:
-        await runner.cleanup()
-        raise PortTaken(f"HEALTH_PORT {port} can't be listened on: {error.strerror}.") from error
-    return runner

@@ -8,22 +8,14 @@ from dataclasses import dataclass
 import pytest
 from aiohttp import ClientSession
 
-from bot.health import Archive, Health, PortTaken, serve
+from bot.errors import PortTaken
+from bot.health.server import serving
+from bot.health.wellness import Wellness
 from bot.telemetry import Telemetry
-from storage.errors import StoreUnavailable
-from storage.models import Stats, TaskRef, WatchRequest
+from storage.models import TaskRef, WatchRequest
 from storage.store import Store
 from tests.fakes.clock import NOON, SteadyClock
-
-
-class LostArchive(Archive):
-    """An archive whose disk is gone."""
-
-    async def check(self) -> None:
-        raise StoreUnavailable("The disk is gone.")
-
-    async def stats(self) -> Stats:
-        raise StoreUnavailable("The disk is gone.")
+from tests.unit.health.lost_archive import LostArchive
 
 
 @dataclass(frozen=True)
@@ -39,14 +31,12 @@ class Probe:
             return answer.status, await answer.text()
 
 
-async def probing(health: Health) -> AsyncIterator[Probe]:
+async def probing(wellness: Wellness) -> AsyncIterator[Probe]:
     """A server at a port that is free, and somebody who asks it."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-    runner = await serve(health, port)
-    async with ClientSession() as session:
+    async with serving(wellness, port), ClientSession() as session:
         yield Probe(session, port)
-    await runner.cleanup()
 
 
 @pytest.fixture
@@ -61,13 +51,13 @@ def telemetry(seconds: SteadyClock) -> Telemetry:
 
 @pytest.fixture
 async def probe(store: Store, telemetry: Telemetry) -> AsyncIterator[Probe]:
-    async for probe in probing(Health(store, telemetry)):
+    async for probe in probing(Wellness(store, telemetry)):
         yield probe
 
 
 @pytest.fixture
 async def probe_of_a_lost_archive(telemetry: Telemetry) -> AsyncIterator[Probe]:
-    async for probe in probing(Health(LostArchive(), telemetry)):
+    async for probe in probing(Wellness(LostArchive(), telemetry)):
         yield probe
 
 
@@ -142,24 +132,8 @@ async def test_metrics_without_an_archive_are_an_error_and_no_traceback(probe_of
     assert await probe_of_a_lost_archive.get("/metrics") == (503, "The disk is gone.\n")
 
 
-async def test_facts_for_the_chat_name_turns_counts_and_troubles(telemetry: Telemetry, seconds: SteadyClock):
-    telemetry.beat("clock")
-    telemetry.count("updates", 2)
-    seconds.move(7)
-
-    facts = await Health(LostArchive(), telemetry).facts()
-
-    assert facts == {
-        "up": "7 s",
-        "clock turned": "7 s ago",
-        "updates": "2",
-        "archive": "The disk is gone.",
-    }
-
-
 async def test_a_port_that_is_taken_is_an_error_at_once(store: Store, telemetry: Telemetry):
-    with (
-        socket.create_server(("0.0.0.0", 0)) as taken,
-        pytest.raises(PortTaken, match="address already in use"),
-    ):
-        await serve(Health(store, telemetry), taken.getsockname()[1])
+    with socket.create_server(("0.0.0.0", 0)) as taken:
+        server = serving(Wellness(store, telemetry), taken.getsockname()[1])
+        with pytest.raises(PortTaken, match="address already in use"):
+            await server.__aenter__()
