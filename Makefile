@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
+BARE = $(VENV)-bare
 LOCKED = --quiet --universal --generate-hashes --no-header
 PIP = $(BIN)/python -m pip --disable-pip-version-check -q
 
@@ -26,9 +27,9 @@ check: $(VENV)/.dev  ## lint, types, architecture, lock and .env.example in step
 drills: $(VENV)/.dev  ## break everything, in full; about a quarter of an hour
 	$(BIN)/python -m tests.drills
 
-bench: $(VENV)/.dev  ## the schedule's goals in a simulation, then what polling costs; about a quarter of an hour
+bench: $(VENV)/.dev $(BARE)/.run  ## the schedule's goals in a simulation, then what polling costs; about a quarter of an hour
 	$(BIN)/python -m tests.bench.simulate
-	$(BIN)/python -m tests.bench
+	$(BIN)/python -m tests.bench --python $(BARE)/bin/python
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
@@ -51,5 +52,11 @@ $(VENV)/.dev: requirements-dev.lock | $(BIN)/python
 	$(PIP) install --require-hashes -r requirements-dev.lock
 	@touch $@ $(VENV)/.run
 
+$(BARE)/.run: requirements.lock
+	@echo "Installing what the bot needs, and no more, into $(BARE) (about a minute, once) …"
+	$(PYTHON) -m venv $(BARE)
+	$(BARE)/bin/python -m pip --disable-pip-version-check -q install --require-hashes -r requirements.lock
+	@touch $@
+
 clean:
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(BARE) .mypy_cache .pytest_cache .ruff_cache .hypothesis

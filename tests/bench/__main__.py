@@ -19,7 +19,7 @@ _BEGIN, _END = "<!-- cost: begin -->", "<!-- cost: end -->"
 def main() -> None:
     """Measure, print, and write the page if told to."""
     arguments = _parser().parse_args()
-    results = asyncio.run(_measure(arguments.only, is_quick=arguments.quick))
+    results = asyncio.run(_measure(arguments))
     text = report(results, " ".join(["python -m tests.bench", *sys.argv[1:]]))
     print(text)
     if arguments.write:
@@ -30,17 +30,20 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description="Measures what polling costs.")
     parser.add_argument("--only", action="append", choices=PARTS, help="one part; may be repeated")
     parser.add_argument("--quick", action="store_true", help="a smoke run: small, short, figures of no worth")
+    parser.add_argument(
+        "--python", default=sys.executable, help="runs ours: one that has what the image has and no more"
+    )
     parser.add_argument("--write", action="store_true", help=f"put the tables into {_PAGE.relative_to(ROOT)}")
     return parser
 
 
-async def _measure(only: list[str] | None, *, is_quick: bool) -> Results:
+async def _measure(arguments: argparse.Namespace) -> Results:
     results = Results()
     with TemporaryDirectory(prefix="reelwatch-bench-") as folder:
-        async with Contest.open(Path(folder)) as contest:
-            for name in only or PARTS:
+        async with Contest.open(Path(folder), arguments.python) as contest:
+            for name in arguments.only or PARTS:
                 begun = time.monotonic()
-                await PARTS[name](contest, QUICK if is_quick else FULL, results)
+                await PARTS[name](contest, QUICK if arguments.quick else FULL, results)
                 print(f"{name}: {time.monotonic() - begun:.0f} s", file=sys.stderr, flush=True)
     return results
 

@@ -94,21 +94,23 @@ class Start:
 class Contest:
     """The stand-ins, and the programs that run against them one after another."""
 
-    def __init__(self, gateway: StandIn, telegram: StandIn, folder: Path) -> None:
+    def __init__(self, gateway: StandIn, telegram: StandIn, *, folder: Path, python: str) -> None:
+        """python: the interpreter that runs ours."""
         self._gateway = gateway
         self._telegram = telegram
         self._folder = folder
+        self._python = python
         self._numbers = count()
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, folder: Path) -> AsyncIterator[Self]:
+    async def open(cls, folder: Path, python: str) -> AsyncIterator[Self]:
         """Start the stand-ins."""
         async with (
             StandIn.open("tests.bench.gateway") as gateway,
             StandIn.open("tests.bench.telegram") as telegram,
         ):
-            yield cls(gateway, telegram, folder)
+            yield cls(gateway, telegram, folder=folder, python=python)
 
     async def cost(self, who: Contestant, load: Load) -> Cost:
         """Let a program poll, and measure it."""
@@ -209,7 +211,9 @@ class Contest:
         for kind in KINDS:  # a key each, as a key's allowance is at most 1000 a second
             provider = {"BASE_URL": self._gateway.address, "API_KEY": f"{KEY}-{kind}", "MAX_RPS": "1000"}
             settings |= {f"PROVIDERS__{kind.upper()}__{name}": value for name, value in provider.items()}
-        return Program.open(module, *arguments, folder=folder, settings=settings, order={})
+        return Program.open(
+            module, *arguments, folder=folder, settings=settings, order={}, python=self._python
+        )
 
     async def _window(self, who: Contestant, load: Load, program: Program) -> Cost:
         await self._telegram.order("forget")

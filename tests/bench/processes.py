@@ -73,13 +73,18 @@ class Program:
     @classmethod
     @asynccontextmanager
     async def open(
-        cls, *arguments: str, folder: Path, settings: Mapping[str, str], order: Mapping[str, Any]
+        cls,
+        *arguments: str,
+        folder: Path,
+        settings: Mapping[str, str],
+        order: Mapping[str, Any],
+        python: str = sys.executable,
     ) -> AsyncIterator[Self]:
         """Run a module in a folder, with an order on its standard input; at the end it is stopped."""
         log = folder / "output.log"
         with log.open("ab") as output:
             process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", *arguments,
+                python, "-m", *arguments,
                 stdin=PIPE, stdout=output, stderr=output, cwd=folder, env=environment(settings),
             )  # fmt: skip
         assert process.stdin is not None

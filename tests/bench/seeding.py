@@ -1,14 +1,14 @@
 """An archive in which people wait for tasks that run, as if the bot had been at it for a while."""
 
+import ssl
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 
-import httpx
-
-from bot.providers import catalog
-from bot.providers.catalog import ProviderConfig
+from bot.providers import gateways
+from bot.providers.http import HttpTransport
+from bot.providers.kinds import ProviderConfig
 from storage.factory import open_store
 from storage.models import DeliveryState, Settlement, Snapshot, TaskRef, WatchedTask, WatchRequest
 from storage.store import Store
@@ -67,9 +67,9 @@ async def _look(tasks: list[BenchTask], gateway: str) -> dict[str, Snapshot]:
     """What the gateway says of the first task of each kind; it says the same of all of them."""
     firsts = {task.kind: task for task in reversed(tasks)}
     configs = [ProviderConfig(name=kind, kind=kind, base_url=gateway, api_key=KEY) for kind in firsts]
-    async with httpx.AsyncHTTPTransport() as transport:
-        providers = catalog.build(configs, transport)
-        return {each.name: await each.fetch(firsts[each.name].task_id) for each in providers}
+    async with HttpTransport(tls=ssl.create_default_context()) as transport:
+        providers = gateways.build(configs, transport)
+        return {name: await each.fetch(firsts[name].task_id) for name, each in providers.items()}
 
 
 async def _note_look(store: Store, watched: WatchedTask, snapshot: Snapshot, due: datetime) -> None:

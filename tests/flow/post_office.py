@@ -3,25 +3,28 @@
 import asyncio
 import contextlib
 import itertools
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Self
 
-import httpx
 from telegram.ext import ExtBot
 from telegram.request import HTTPXRequest
 
 from bot.messages.keyboards import watch_to_send_again
 from bot.outbox.courier import LEASE_S, Courier
 from bot.outbox.download import Downloader
+from bot.outbox.inspection import Inspector
 from bot.outbox.larder import UPLOAD_LIMIT, Larder
 from bot.outbox.pacing import Pacer
 from bot.outbox.sender import Sender
 from bot.outbox.texts import Texts
 from bot.outbox.video import Ladder
-from bot.providers import catalog as providers
-from bot.providers.catalog import Catalog, ProviderConfig
+from bot.providers import gateways
+from bot.providers.base import Provider
+from bot.providers.http import HttpTransport
+from bot.providers.kinds import ProviderConfig
 from bot.sandbox.gateway import FakeGateway
 from bot.sandbox.gateway.tasks import KINDS, GatewayTask
 from bot.sandbox.telegram import FakeTelegram
@@ -34,6 +37,8 @@ from storage.factory import open_store
 from storage.models import DeliveryState, TaskRef, WatchedTask, WatchRequest
 from storage.store import Store
 from tests.fakes.clock import FrozenClock, SteadyClock
+
+_NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # loading certificates takes its time
 
 ANNA = 1001
 BEN = 1002
@@ -54,7 +59,7 @@ class PostOffice:
         self.telemetry = Telemetry()
         self.upload_limit = UPLOAD_LIMIT
         self.downloads = folder / "downloads"
-        self.catalog = Catalog([])
+        self.providers: dict[str, Provider] = {}
         self._folder = folder
         self._ids = itertools.count(1)
         self._stack = AsyncExitStack()
@@ -89,8 +94,8 @@ class PostOffice:
         """Begin as the program does."""
         self.store = await open_store(f"sqlite:///{self._folder / 'reelwatch.db'}")
         self._stack.push_async_callback(self.store.close)
-        transport = await self._stack.enter_async_context(httpx.AsyncHTTPTransport(verify=False))
-        self.catalog = providers.build(
+        transport = await self._stack.enter_async_context(HttpTransport(tls=_NO_TLS))
+        self.providers = gateways.build(
             [
                 ProviderConfig(name=kind, kind=kind, base_url=self.gateway.url, api_key=self.gateway.key)
                 for kind in KINDS
@@ -100,12 +105,15 @@ class PostOffice:
         downloader = await self._stack.enter_async_context(
             Downloader(allow_private=True, sleep=self.clock.sleep)
         )
-        request = HTTPXRequest(httpx_kwargs={"verify": False})  # loading certificates takes its time
+        request = HTTPXRequest(httpx_kwargs={"verify": _NO_TLS})
         bot = ExtBot(self.telegram.token, base_url=f"{self.telegram.url}/bot", request=request)
         await bot.initialize()
         self._stack.push_async_callback(bot.shutdown)
         sender = Sender(bot, Pacer(clock=self.steady))
-        larder = Larder(self.downloads, downloader, self.catalog, limit=self.upload_limit)
+        inspector = await self._stack.enter_async_context(Inspector())
+        larder = Larder(
+            self.downloads, downloader, self.providers, inspector=inspector, limit=self.upload_limit
+        )
         self.courier = Courier(
             self.store,
             Texts(sender, Estimates(), clock=self.clock),
@@ -187,11 +195,9 @@ class PostOffice:
 
     async def look(self) -> None:
         """The clock looks at everything once."""
-        quota = dict.fromkeys(self.catalog.names, 100)
+        quota = dict.fromkeys(self.providers, 100)
         for task in await self.store.claim_due(quota, at=self.clock(), lease_s=LEASE_S):
-            provider = self.catalog.get(task.ref.provider)
-            assert provider is not None
-            snapshot = await provider.fetch(task.ref.external_id)
+            snapshot = await self.providers[task.ref.provider].fetch(task.ref.external_id)
             change = changes.seen(task, snapshot, at=self.clock())
             await self.store.apply(change.task, change.events)
         self._bell.set()

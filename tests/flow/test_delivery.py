@@ -129,11 +129,25 @@ async def test_what_ended_in_a_closed_topic_is_told_in_the_chat(office: PostOffi
 
 
 async def test_a_chat_action_tells_people_that_a_video_is_coming(office: PostOffice):
-    await office.deliver(office.task())
-    await office.deliver(office.task(), GROUP)
+    gate = asyncio.Event()
+    office.gateway.fail("files", Fault(until=gate))
+    office.gateway.fail("files", Fault(until=gate))
+    await office.watch(office.task(), GROUP)
+    await office.watch(office.task())
+    await office.idle()
+    await office.look()
+    await office.until(lambda: bool(office.calls("sendChatAction")))
+    gate.set()
+    await office.idle()
 
     actions = [request.params for request in office.calls("sendChatAction")]
     assert actions == [{"chat_id": str(ANNA), "action": "upload_video"}]
+
+
+async def test_a_video_that_is_there_at_once_needs_no_chat_action(office: PostOffice):
+    await office.deliver(office.task())
+
+    assert office.calls("sendChatAction") == []
 
 
 async def test_deliveries_to_many_chats_go_side_by_side(office: PostOffice):

@@ -92,6 +92,12 @@ async def test_the_steps_of_a_look_go_by_index(explaining: Explaining):
     await tasks.rest_unwatched(explaining, [1])
     await tasks.make_due(explaining, [1], at=NOON)
     await deliveries.enqueue_results(explaining, [1], at=NOON)
-    await watches.refresh_cards(explaining, older_than=NOON, at=NOON)
 
     assert explaining.scans() == []
+
+
+async def test_each_chat_s_oldest_card_is_found_in_the_order_of_an_index(explaining: Explaining):
+    await watches.refresh_cards(explaining, older_than=NOON, limit=8, at=NOON)
+
+    assert any("watches_card_age" in step for step in explaining.plan)
+    assert not any("GROUP BY" in step for step in explaining.plan)
