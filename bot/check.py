@@ -2,15 +2,17 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import fields
 
-from pydantic import SecretStr
+import httpx
 
 from bot import app
-from bot.chat.listener import TokenRefused
 from bot.config import Settings
+from bot.errors import TokenRefused
 from bot.logs import Redactor
-from bot.providers import catalog as providers
+from bot.providers import gateways
 from bot.providers.base import Provider, ProviderError
+from bot.providers.http import HttpTransport
 from storage.errors import StoreError
 from storage.factory import open_store
 from storage.models import Cause
@@ -24,10 +26,10 @@ async def check(settings: Settings) -> bool:
     """Print the settings and what came of trying them; whether everything works."""
     redact = Redactor(settings.secrets).redact
     _print_table(("setting", "value"), _described(settings), redact)
-    async with app.provider_transport(settings) as transport:
-        catalog = providers.build(settings.provider_configs, transport)
+    async with HttpTransport(tls=httpx.create_ssl_context(), proxy=settings.provider_proxy) as transport:
+        providers = gateways.build(settings.provider_configs, transport).values()
         rows = await asyncio.gather(
-            _telegram(settings), _database(settings), *(_key(provider) for provider in catalog)
+            _telegram(settings), _database(settings), *(_key(provider) for provider in providers)
         )
     if not settings.provider_configs:
         rows.append(("providers", False, "none; set GATEWAY_BASE_URL and GATEWAY_API_KEY"))
@@ -37,16 +39,15 @@ async def check(settings: Settings) -> bool:
 
 
 def _described(settings: Settings) -> Iterable[Sequence[str]]:
-    for name, value in settings:
-        if name != "providers":
-            yield name.upper(), _shown(value)
+    for each in fields(settings):
+        if each.name != "providers":
+            value = getattr(settings, each.name)
+            yield each.name.upper(), "set" if value in settings.secrets else _shown(value)
     for config in settings.provider_configs:
         yield f"provider {config.name}", f"{config.kind} at {config.base_url}"
 
 
 def _shown(value: object) -> str:
-    if isinstance(value, SecretStr):
-        return "set" if value.get_secret_value() else "–"
     return "–" if value in ("", None) else str(value)
 
 

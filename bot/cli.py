@@ -3,8 +3,6 @@
 import argparse
 import asyncio
 import sys
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -12,11 +10,9 @@ from typing import Any, TypeVar
 
 import uvloop
 
-from bot import __version__, app
-from bot.chat.listener import SecondPoller, TokenRefused
-from bot.check import check
+from bot import __version__
 from bot.config import Settings, SettingsError, load_settings
-from bot.health import PortTaken
+from bot.errors import PortTaken, SecondPoller, TokenRefused
 from bot.logs import set_up_logging
 from bot.watching.cadence import Cadence
 from storage.errors import StoreError
@@ -26,18 +22,18 @@ T = TypeVar("T")
 OK, FAILED, UNUSABLE = 0, 1, 2
 
 _HURRIED = Cadence(longest_s=1.0, recheck_s=1.0, slowest_s=2.0, mend_s=5.0)
-_PROBE_S = 5.0
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the program and exit: 0 well, 1 failed, 2 settings or database that can't be used."""
     arguments = _parser().parse_args(argv)
+    # Loaded by name: each needs a part of the program only, and the probe hardly any.
     match arguments.command:
         case "demo":
-            # Loaded by name: its film maker would cost every start of the bot some 200 ms and 18 MB.
             demo = import_module("bot.sandbox.demo").demo
             status = _in_loop(demo(_run_given, once=arguments.once, case=arguments.case))
         case "check":
+            check = import_module("bot.check").check
             status = _with_settings(lambda s: OK if _in_loop(check(s)) else FAILED)
         case "health":
             status = _with_settings(_probe)
@@ -79,12 +75,9 @@ def _with_settings(command: Callable[[Settings], int]) -> int:
 
 async def _run(settings: Settings, cadence: Cadence | None = None) -> int:
     try:
-        await app.run(settings, cadence)
-    except SecondPoller:
-        _complain(
-            "Another process fetches updates with this TELEGRAM_BOT_TOKEN (409 Conflict); one token serves "
-            "one running bot: stop the other one, or give this one a token of its own."
-        )
+        await import_module("bot.app").run(settings, cadence)
+    except SecondPoller as error:
+        _complain(str(error))
         return FAILED
     except (TokenRefused, StoreError, PortTaken) as error:
         _complain(str(error))
@@ -103,17 +96,7 @@ def _probe(settings: Settings) -> int:
     if settings.health_port is None:
         _complain("HEALTH_PORT is not set, so there is nobody to ask.")
         return UNUSABLE
-    address = f"http://127.0.0.1:{settings.health_port}/healthz"
-    try:
-        with urllib.request.urlopen(address, timeout=_PROBE_S) as answer:
-            print(answer.read().decode())
-    except urllib.error.HTTPError as error:
-        _complain(error.read().decode())
-        return FAILED
-    except OSError as error:
-        _complain(f"The bot does not answer on port {settings.health_port}: {error}.")
-        return FAILED
-    return OK
+    return OK if import_module("bot.health.probe").probe(settings.health_port) else FAILED
 
 
 def _complain(sentence: str) -> None:

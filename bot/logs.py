@@ -84,8 +84,8 @@ def set_up_logging(level: str, log_format: str, secrets: Iterable[str]) -> None:
         else logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s", "%Y-%m-%d %H:%M:%S")
     )
     logging.basicConfig(level=level, handlers=[handler], force=True)
-    # httpx tells each address, which holds the bot token, at INFO; apscheduler tells each run.
-    for chatty in ("httpx", "httpcore", "aiohttp.access", "apscheduler", "aiosqlite", "telegram.ext"):
+    # httpx tells each address, which holds the bot token, at INFO.
+    for chatty in ("httpx", "httpcore", "aiohttp.access", "aiosqlite", "telegram.ext"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     # A traceback with the whole page for each HTML answer, besides the error that we tell once.
     logging.getLogger("telegram.request").setLevel(logging.CRITICAL)

@@ -17,6 +17,7 @@ from telegram import Update
 from telegram.error import Conflict, InvalidToken, RetryAfter, TelegramError, TimedOut
 from telegram.ext import Application
 
+from bot.errors import SecondPoller, TokenRefused
 from bot.telemetry import Telemetry
 
 log = logging.getLogger(__name__)
@@ -27,22 +28,7 @@ _LONG_POLL_S = 25
 _PATIENCE_S = 2.0
 _PAUSES_S = (1.0, 2.0, 4.0, 8.0, 15.0)
 
-
 AnyApplication = Application[Any, Any, Any, Any, Any, Any]
-
-
-class SecondPoller(Exception):
-    """Another process fetches updates with the same token."""
-
-
-class TokenRefused(Exception):
-    """Telegram does not know the bot token."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "Telegram refuses TELEGRAM_BOT_TOKEN; take it from @BotFather anew, "
-            "and if TELEGRAM_API_URL is set, see that a Bot API server answers there."
-        )
 
 
 class Listener:
@@ -108,7 +94,7 @@ class Listener:
             )
         except Conflict as error:
             self._offset = None  # to confirm anything now would end the other one's poll in its turn
-            raise SecondPoller(error.message) from error
+            raise SecondPoller from error
         return updates
 
     def _pause_s(self, error: TelegramError, failures: int) -> float:

@@ -1,13 +1,13 @@
-"""What the composition root decides by itself."""
+"""What the composition of the engine decides by itself."""
 
-import httpx
 import pytest
 
-from bot.app import key_lines, prices_s
 from bot.config import load_settings
+from bot.engine import key_lines, prices_s
 from bot.polling.budget import Budget
-from bot.providers import catalog
+from bot.providers import gateways
 from bot.watching.cadence import SPARE_PRICE_S
+from tests.fakes.transport import never
 
 TOKEN = {"TELEGRAM_BOT_TOKEN": "99:secret"}
 GATEWAY = {"GATEWAY_BASE_URL": "https://gw.example", "GATEWAY_API_KEY": "sk-gateway"}
@@ -17,8 +17,7 @@ UNKNOWN_RPS = Budget(None).rate
 def lines(**environment: str) -> dict[frozenset[str], float]:
     """The rate with which each key begins, by the names of the providers that it opens."""
     settings = load_settings(TOKEN | environment)
-    transport = httpx.MockTransport(lambda _: httpx.Response(500))
-    providers = catalog.build(settings.provider_configs, transport)
+    providers = gateways.build(settings.provider_configs, never()).values()
     return {frozenset(line.providers): line.budget.rate for line in key_lines(settings, providers)}
 
 

@@ -158,7 +158,7 @@ def test_the_level_bounds_other_peoples_loggers_too(screen: Screen):
     assert screen.text() == ""
 
 
-@pytest.mark.parametrize("name", ["httpx", "httpcore.http11", "aiohttp.access", "apscheduler.scheduler"])
+@pytest.mark.parametrize("name", ["httpx", "httpcore.http11", "aiohttp.access"])
 def test_libraries_that_tell_each_request_are_silenced(screen: Screen, name: str):
     screen.begin(level="DEBUG")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from storage.sqlite.store import SqliteStore
-from tests.unit.chat.world import NamedProvider, World, Worlds
+from tests.unit.chat.world import World, Worlds, named
 
 
 @pytest.fixture
@@ -26,6 +26,4 @@ async def worlds(store: SqliteStore) -> AsyncIterator[Worlds]:
 @pytest.fixture
 async def world(worlds: Worlds) -> World:
     """Two providers: one named like its kind, one with a name of its own."""
-    return await worlds.make(
-        NamedProvider("alibailian", "alibailian"), NamedProvider("mine", "videos", "mine.example:8443")
-    )
+    return await worlds.make(named("alibailian", "alibailian"), named("mine", "videos", "mine.example:8443"))

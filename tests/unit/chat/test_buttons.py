@@ -12,8 +12,8 @@ from tests.unit.chat.world import (
     GROUP,
     NOW,
     BrokenService,
-    NamedProvider,
     World,
+    named,
 )
 
 PRIVATE = {"id": ANN, "type": "private", "first_name": "Ann"}
@@ -99,7 +99,7 @@ async def test_a_press_that_is_too_old_for_an_answer_is_carried_out(world: World
 
 
 async def test_a_press_while_the_archive_is_away_is_apologised_for(worlds, caplog):
-    world = await worlds.make(NamedProvider("wan", "alibailian"), service=BrokenService())
+    world = await worlds.make(named("wan", "alibailian"), service=BrokenService())
 
     [apology] = await world.tell(updates.press(PRIVATE, ANN, "again:1"), kind="callback_query")
 

@@ -2,7 +2,7 @@ import pytest
 
 from storage.models import DeliveryState, Settlement, TaskStatus
 from tests.fakes import updates
-from tests.unit.chat.world import ANN, BORIS, GROUP, NOW, NamedProvider, World, Worlds
+from tests.unit.chat.world import ANN, BORIS, GROUP, NOW, World, Worlds, named
 
 TASK = "86ecf553-d340-4e21-af6e-a0c6a421c010"
 EXAMPLE = f"/watch alibailian {TASK}"
@@ -88,7 +88,7 @@ async def test_wrong_input_gets_one_sentence_that_says_what_to_type(world, text,
 
 
 async def test_a_word_that_fits_several_providers_is_answered_with_their_names(worlds: Worlds):
-    world = await worlds.make(NamedProvider("east", "videos"), NamedProvider("west", "videos"))
+    world = await worlds.make(named("east", "videos"), named("west", "videos"))
     (answer,) = await ask(world, "/watch sora id-1")
     assert answer == f"“sora” fits several providers: east, west. Type one of these names: /watch east {TASK}"
 

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 import pytest
 
 from tests.fakes import updates
-from tests.unit.chat.world import ANN, BORIS, BrokenService, NamedProvider, Worlds
+from tests.unit.chat.world import ANN, BORIS, BrokenService, Worlds, named
 
-PROVIDER = NamedProvider("wan", "alibailian")
+PROVIDER = named("wan", "alibailian")
 
 
 @pytest.mark.parametrize("command", ["/watch wan id-1", "/tasks", "/status id-1", "/unwatch id-1"])

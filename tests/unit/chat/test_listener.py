@@ -13,7 +13,8 @@ from telegram.error import TimedOut
 from telegram.ext import Application, TypeHandler
 from telegram.request import HTTPXRequest
 
-from bot.chat.listener import ALLOWED_UPDATES, AnyApplication, Listener, SecondPoller, TokenRefused
+from bot.chat.listener import ALLOWED_UPDATES, AnyApplication, Listener
+from bot.errors import SecondPoller, TokenRefused
 from bot.sandbox.faults import DROPPED, html_answer
 from bot.sandbox.telegram import FakeTelegram
 from bot.sandbox.telegram.refusals import flood, refusal
@@ -249,7 +250,7 @@ async def test_a_second_poller_ends_it_with_a_name_for_that(door: Door):
     await door.telegram.wait_for(lambda: door.asked)
     await door.application.bot.get_updates(timeout=0)
 
-    with pytest.raises(SecondPoller, match="make sure that only one bot instance is running"):
+    with pytest.raises(SecondPoller, match="409 Conflict"):
         await loop
 
 

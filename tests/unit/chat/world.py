@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,11 +11,11 @@ from telegram.ext import Application
 
 from bot.chat.context import Context, Door, context_types
 from bot.chat.router import install
-from bot.providers.base import MediaSource
 from bot.providers.catalog import Catalog
+from bot.providers.kinds import ProviderConfig
 from bot.watching.service import Service
 from storage.errors import StoreUnavailable
-from storage.models import Media, Snapshot, TaskStatus
+from storage.models import Snapshot, TaskStatus
 from storage.sqlite.store import SqliteStore
 from tests.fakes.telegram_request import Parameters, RecordingRequest
 from tests.unit.messages.reading import visible
@@ -29,25 +29,15 @@ FOREIGN_GROUP = -1002
 CHANNEL = -1003
 
 
-@dataclass
-class NamedProvider:
-    """A provider that is only talked about; asking it fails the test."""
-
-    name: str
-    kind: str
-    host: str = "gw.example"
-
-    async def fetch(self, external_id: str) -> Snapshot:
-        raise AssertionError(f"{self.name} was asked for {external_id}")
-
-    async def open_media(self, external_id: str, media: Media) -> MediaSource:
-        raise AssertionError(f"{self.name} was asked for {media} of {external_id}")
+def named(name: str, kind: str, host: str = "gw.example") -> ProviderConfig:
+    """A provider that is only talked about."""
+    return ProviderConfig(name=name, kind=kind, base_url=f"https://{host}", api_key="sk-x")
 
 
 class World:
     """People who write to the bot, and what it answers."""
 
-    def __init__(self, store: SqliteStore, providers: list[NamedProvider], **settings: Any) -> None:
+    def __init__(self, store: SqliteStore, providers: list[ProviderConfig], **settings: Any) -> None:
         self.store = store
         self.request = RecordingRequest()
         self.service = Service(store, clock=self.clock, ring_clock=self._ring, ring_courier=lambda: None)
@@ -120,7 +110,7 @@ class Worlds:
         self.store = store
         self._made: list[World] = []
 
-    async def make(self, *providers: NamedProvider, **settings: Any) -> World:
+    async def make(self, *providers: ProviderConfig, **settings: Any) -> World:
         """A world with these providers; settings are Door's."""
         world = World(self.store, list(providers), **settings)
         await world.application.initialize()

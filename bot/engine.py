@@ -1,0 +1,133 @@
+"""What goes on whether or not people write: the clock, the courier, the housekeeper, the health server.
+
+Apart from the door, and loaded after it has opened, since it takes as long to load as all the rest.
+"""
+
+import asyncio
+import gc
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from telegram.ext import ExtBot
+
+from bot.config import Settings
+from bot.foundation import Foundation, utc_now
+from bot.health import server
+from bot.health.wellness import Wellness
+from bot.outbox.courier import Courier
+from bot.outbox.download import Downloader
+from bot.outbox.housekeeping import Housekeeper
+from bot.outbox.inspection import Inspector
+from bot.outbox.larder import LOCAL_UPLOAD_LIMIT, UPLOAD_LIMIT, Larder
+from bot.outbox.sender import Sender
+from bot.outbox.texts import Texts
+from bot.outbox.video import Ladder
+from bot.polling.book import Line
+from bot.polling.budget import Budget
+from bot.polling.scheduler import Scheduler
+from bot.providers import gateways
+from bot.providers.base import Provider
+from bot.providers.http import HttpTransport
+from bot.watching.cadence import SPARE_PRICE_S, Cadence
+from bot.watching.estimate import Estimates
+from bot.watching.refresh import Refresher
+
+# Per account: https://www.alibabacloud.com/help/en/model-studio/rate-limit; the others publish none.
+_PUBLISHED_RPS = {"alibailian": 20.0}
+_COURIER_STOP_S = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Loops:
+    scheduler: Scheduler
+    courier: Courier
+    housekeeper: Housekeeper
+
+
+async def drive(foundation: Foundation, bot: ExtBot[None], cadence: Cadence | None) -> None:
+    """Turn until cancelled, the courier once Telegram has answered; raises StoreError and PortTaken."""
+    # What a look makes dies with it: going through it every 700 objects was an eighth of a poll's time.
+    gc.set_threshold(20_000, 20, 20)
+    gc.freeze()
+    async with _open(foundation, bot, cadence) as loops, asyncio.TaskGroup() as group:
+        group.create_task(loops.scheduler.run())
+        group.create_task(loops.housekeeper.run())
+        group.create_task(_deliver(loops.courier, foundation.connected))
+
+
+async def _deliver(courier: Courier, connected: asyncio.Event) -> None:
+    await connected.wait()
+    try:
+        await courier.run()
+    finally:
+        await courier.drain(_COURIER_STOP_S)
+
+
+@asynccontextmanager
+async def _open(foundation: Foundation, bot: ExtBot[None], cadence: Cadence | None) -> AsyncIterator[_Loops]:
+    """Everything built and opened, nothing running yet."""
+    settings, store, telemetry = foundation.settings, foundation.store, foundation.telemetry
+    ring = foundation.bell.set
+    estimates = Estimates.from_json(await store.learned())
+    async with AsyncExitStack() as stack:
+        transport = await stack.enter_async_context(
+            HttpTransport(tls=foundation.tls, proxy=settings.provider_proxy)
+        )
+        downloader = await stack.enter_async_context(
+            Downloader(allow_private=settings.download_allow_private, proxy=settings.download_proxy)
+        )
+        providers = gateways.build(settings.provider_configs, transport)
+        cadence = cadence or Cadence(price_by_provider_s=prices_s(settings))
+        refresher = Refresher(store, cadence, estimates, clock=utc_now, ring=ring)
+        sender = Sender(bot, local_mode=settings.telegram_local_mode)
+        larder = Larder(
+            settings.data_folder / "downloads",
+            downloader,
+            providers,
+            inspector=await stack.enter_async_context(Inspector()),
+            limit=LOCAL_UPLOAD_LIMIT if settings.telegram_local_mode else UPLOAD_LIMIT,
+        )
+        if settings.health_port is not None:
+            await stack.enter_async_context(server.serving(Wellness(store, telemetry), settings.health_port))
+        yield _Loops(
+            scheduler=Scheduler(
+                store,
+                refresher,
+                key_lines(settings, providers.values()),
+                alarm=foundation.alarm,
+                clock=utc_now,
+                telemetry=telemetry,
+            ),
+            courier=Courier(
+                store,
+                Texts(sender, estimates, clock=utc_now),
+                Ladder(store, sender, larder, clock=utc_now),
+                bell=foundation.bell,
+                clock=utc_now,
+                telemetry=telemetry,
+            ),
+            housekeeper=Housekeeper(store, estimates, clock=utc_now, ring=ring),
+        )
+
+
+def prices_s(settings: Settings) -> Mapping[str, float]:
+    """Where somebody has named a key's allowance it may be spent; elsewhere a poll keeps its price."""
+    named = (config.name for config in settings.provider_configs if settings.max_rps(config.name) is not None)
+    return dict.fromkeys(named, SPARE_PRICE_S)
+
+
+def key_lines(settings: Settings, providers: Iterable[Provider]) -> list[Line]:
+    """One line a key and host, whatever names and kinds it serves."""
+    behind: dict[tuple[str, str], dict[str, Provider]] = {}
+    for config, provider in zip(settings.provider_configs, providers, strict=True):
+        behind.setdefault((provider.host, config.api_key), {})[provider.name] = provider
+    return [
+        Line(providers=named, budget=Budget(_max_rps(settings, named.values()))) for named in behind.values()
+    ]
+
+
+def _max_rps(settings: Settings, providers: Iterable[Provider]) -> float | None:
+    """The least that is set or published for any of them; None: not known, to be found out."""
+    told = [settings.max_rps(each.name) or _PUBLISHED_RPS.get(each.kind) for each in providers]
+    return min((rps for rps in told if rps is not None), default=None)

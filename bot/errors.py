@@ -1,0 +1,28 @@
+"""Why the program ends by itself; each message is the sentence for whoever started it."""
+
+
+class SecondPoller(Exception):
+    """Another process fetches updates with the same token."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Another process fetches updates with this TELEGRAM_BOT_TOKEN (409 Conflict); one token serves "
+            "one running bot: stop the other one, or give this one a token of its own."
+        )
+
+
+class TokenRefused(Exception):
+    """Telegram does not know the bot token."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Telegram refuses TELEGRAM_BOT_TOKEN; take it from @BotFather anew, "
+            "and if TELEGRAM_API_URL is set, see that a Bot API server answers there."
+        )
+
+
+class PortTaken(Exception):
+    """HEALTH_PORT can't be listened on."""
+
+    def __init__(self, port: int, why: str | None) -> None:
+        super().__init__(f"HEALTH_PORT {port} can't be listened on: {why}.")

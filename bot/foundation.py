@@ -1,0 +1,29 @@
+"""What the two halves of the program stand on; door and engine meet in nothing else."""
+
+import asyncio
+import ssl
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from bot.config import Settings
+from bot.polling.alarm import Alarm
+from bot.telemetry import Telemetry
+from storage.store import Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Foundation:
+    """What is there before anything runs."""
+
+    settings: Settings
+    store: Store
+    telemetry: Telemetry
+    tls: ssl.SSLContext  # one for all: each costs a start some 50 ms
+    alarm: Alarm  # wakes the clock
+    bell: asyncio.Event  # wakes the courier
+    connected: asyncio.Event  # set when Telegram has answered
+
+
+def utc_now() -> datetime:
+    """The clock that everything is handed."""
+    return datetime.now(UTC)
