@@ -24,5 +24,5 @@ class TokenRefused(Exception):
 class PortTaken(Exception):
     """HEALTH_PORT can't be listened on."""
 
-    def __init__(self, port: int, why: str | None) -> None:
+    def __init__(self, port: int, why: str) -> None:
         super().__init__(f"HEALTH_PORT {port} can't be listened on: {why}.")

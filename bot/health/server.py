@@ -1,5 +1,6 @@
 """A small HTTP server for /healthz and /metrics."""
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -39,4 +40,4 @@ async def _listen(runner: web.AppRunner, port: int) -> None:
     try:
         await web.TCPSite(runner, "0.0.0.0", port).start()  # noqa: S104 - a container's probe comes from outside
     except OSError as error:
-        raise PortTaken(port, error.strerror) from error
+        raise PortTaken(port, os.strerror(error.errno or 0)) from error

@@ -135,5 +135,5 @@ async def test_metrics_without_an_archive_are_an_error_and_no_traceback(probe_of
 async def test_a_port_that_is_taken_is_an_error_at_once(store: Store, telemetry: Telemetry):
     with socket.create_server(("0.0.0.0", 0)) as taken:
         server = serving(Wellness(store, telemetry), taken.getsockname()[1])
-        with pytest.raises(PortTaken, match="address already in use"):
+        with pytest.raises(PortTaken, match="Address already in use"):
             await server.__aenter__()
