@@ -6,7 +6,8 @@ import logging
 import os
 import signal
 import ssl
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from importlib import import_module
 from typing import Any
 
@@ -128,10 +129,10 @@ async def _work(foundation: Foundation, cadence: Cadence | None) -> None:
     """Run door and engine until a signal or cancellation."""
     application = _application(foundation)
     try:
-        async with asyncio.TaskGroup() as group:
+        async with _stop_signals() as stop, asyncio.TaskGroup() as group:
             door = group.create_task(_keep_door(application, foundation))
             engine = group.create_task(_drive(foundation, application, cadence))
-            await _told_to_stop()
+            await stop.wait()
             log.info("Stopping; what is in hand is finished first.")
             door.cancel()
             engine.cancel()
@@ -142,13 +143,14 @@ async def _work(foundation: Foundation, cadence: Cadence | None) -> None:
             await asyncio.wait_for(_close(application), _STOP_S)
 
 
-async def _told_to_stop() -> None:
-    """Wait for a signal."""
+@asynccontextmanager
+async def _stop_signals() -> AsyncIterator[asyncio.Event]:
+    """What a signal sets; the second one changes nothing."""
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in _STOP_SIGNALS:
         loop.add_signal_handler(number, stop.set)
     try:
-        await stop.wait()
+        yield stop
     finally:
         for number in _STOP_SIGNALS:
             loop.remove_signal_handler(number)
