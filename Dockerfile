@@ -13,6 +13,7 @@ COPY --from=build /venv /venv
 WORKDIR /app
 COPY bot bot
 COPY storage storage
+RUN /venv/bin/python -m compileall -q bot storage
 ENV PATH=/venv/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \

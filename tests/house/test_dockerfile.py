@@ -9,6 +9,7 @@ from bot.config import load_settings
 from tests.house.tree import ROOT, text
 
 PROGRAM = ["python", "-m", "bot"]
+PACKAGES = ("bot", "storage")
 
 
 def instructions() -> list[tuple[str, str]]:
@@ -54,6 +55,13 @@ def test_packages_are_installed_hashed_from_the_lock_and_nothing_is_compiled():
     assert not any("apt" in step for step in all_of("RUN"))
 
 
+def test_the_program_is_compiled_once_and_not_at_each_probe_of_its_health():
+    steps = [rest for _, rest in last_stage()]
+    compiling = steps.index(f"/venv/bin/python -m compileall -q {' '.join(PACKAGES)}")
+
+    assert all(steps.index(f"{package} {package}") < compiling for package in PACKAGES)
+
+
 def test_the_last_stage_fetches_nothing():
     assert not any("pip" in rest for word, rest in last_stage() if word == "RUN")
 
@@ -79,7 +87,7 @@ def test_the_program_probes_itself():
 
 def test_the_state_is_in_a_volume_that_the_user_owns():
     [folder] = json.loads(all_of("VOLUME")[0])
-    [make_user] = [rest for word, rest in last_stage() if word == "RUN"]
+    make_user, *_ = [rest for word, rest in last_stage() if word == "RUN"]
 
     assert folder == "/data"
     assert re.search(rf"install -d -o 10001 -g 10001 .*{folder}$", make_user)
