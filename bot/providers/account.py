@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from urllib.parse import quote, urlsplit
 
-from bot.providers.links import origin
+from bot.providers.links import is_loopback, origin
 
 _TAIL = re.compile(r"(?:/+(?:v1|v1beta)?)+$")
 
@@ -36,6 +36,16 @@ class Account:
     def url(self, path: str, external_id: str) -> str:
         """Where a path hangs; its `{id}` becomes the id as one percent-encoded segment."""
         return self._root + path.replace("{id}", quote(external_id, safe=""))
+
+    def rehomed(self, link: str) -> str:
+        """A link to the gateway's own localhost, in the words of those who are not on that machine.
+
+        new-api makes such links until it is told its address: its relay/channel/task/taskcommon/helpers.go
+        """
+        there, home = origin(link), origin(self.base_url)
+        if there is None or home is None or not is_loopback(there[1]) or is_loopback(home[1]):
+            return link
+        return self._root + urlsplit(link)._replace(scheme="", netloc="").geturl()
 
     @cached_property
     def _root(self) -> str:

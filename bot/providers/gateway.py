@@ -69,7 +69,7 @@ class Gateway(Provider):
         answer = read_answer(await self._ask(external_id), self._wire.scrub)
         link = self._wire.link_in(answer)
         if link is not None and not is_inline(link):
-            return self._at(link, with_key=True)
+            return self._at(self._account.rehomed(link), with_key=True)
         data = decode_inline(link) if link else None
         if data is None:
             raise BadAnswer("no video in the answer any more", cause=Cause.NO_VIDEO)

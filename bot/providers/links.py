@@ -4,6 +4,7 @@ import base64
 import binascii
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from urllib.parse import SplitResult, parse_qsl, unquote_to_bytes, urlsplit
 
 from bot.providers.fields import as_number, as_time
@@ -54,6 +55,14 @@ def origin(link: str) -> tuple[str, str, int] | None:
     if parts is None or parts.hostname is None or "@" in parts.netloc or not parts.netloc.isascii():
         return None
     return parts.scheme.lower(), parts.hostname, parts.port or _DEFAULT_PORTS[parts.scheme.lower()]
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is the machine that says its name."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
 
 
 def death_of(link: str, *, signed_at: datetime | None) -> datetime | None:

@@ -206,6 +206,7 @@ class Wire:
             return Media(url=None, needs_auth=True, expires_at=told) if self.content_path else None
         if is_inline(link):
             return Media(url=None, inline=True, expires_at=told)
+        link = self.account.rehomed(link)
         default = finished + self.link_life if finished and self.link_life else None
         expires = death_of(link, signed_at=finished) or told or default
         return Media(url=link, needs_auth=self.account.owns(link), expires_at=expires)

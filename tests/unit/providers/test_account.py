@@ -52,3 +52,26 @@ def test_only_the_same_origin_is_the_gateway(link: str, own: bool):
 @pytest.mark.parametrize(("key", "usable"), [("sk-x", True), ("sk-密钥", False), ("sk-x\r\nX: y", False)])
 def test_a_key_that_no_header_can_carry_is_known(key: str, usable: bool):
     assert account(key=key).usable_key is usable
+
+
+@pytest.mark.parametrize("host", ["localhost:3000", "127.0.0.1", "[::1]:8080", "api.localhost"])
+def test_a_link_to_the_gateways_own_machine_leads_to_the_gateway(host: str):
+    link = account("https://gateway.example.com/api/v1").rehomed(
+        f"http://{host}/v1/videos/x%3A1/content?a=%2F"
+    )
+    assert link == "https://gateway.example.com/api/v1/videos/x%3A1/content?a=%2F"
+
+
+@pytest.mark.parametrize(
+    ("base_url", "link"),
+    [
+        ("http://localhost:3000", "http://127.0.0.1:3000/v1/videos/x/content"),
+        ("http://[::1]:3000", "http://localhost/v"),
+        ("https://gateway.example.com", "https://cdn.example.com/v.mp4?s=%2F"),
+        ("https://gateway.example.com", "http://localhost@evil.example/v"),
+        ("https://gateway.example.com", "http://localhost.evil.example/v"),
+        ("https://gateway.example.com", "http://10.0.0.1/v"),
+    ],
+)
+def test_every_other_link_stays_as_it_is(base_url: str, link: str):
+    assert account(base_url).rehomed(link) == link

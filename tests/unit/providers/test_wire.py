@@ -191,3 +191,8 @@ def test_an_envelope_is_told_from_a_task_with_raw_data(
     wire: Flat, answer: dict[str, object], task: dict[str, object]
 ):
     assert wire.task_in(answer) == task
+
+
+def test_a_link_to_the_gateways_own_localhost_is_one_to_the_gateway_and_wants_the_key(wire: Flat):
+    snapshot = wire.read({"status": "completed", "url": "http://localhost:3000/v1/videos/x/content"}, "x")
+    assert snapshot.media == Media(url="https://gateway.example.com/v1/videos/x/content", needs_auth=True)
