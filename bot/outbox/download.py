@@ -74,6 +74,18 @@ class Download:
         return self.suffix == ".mp4"
 
 
+@dataclass(slots=True)
+class _Part:
+    """A file that is not whole yet."""
+
+    path: Path
+    validator: str = ""  # of the version that it is a part of; "": the server names none
+
+    @property
+    def size(self) -> int:
+        return self.path.stat().st_size if self.path.exists() else 0
+
+
 class Downloader:
     """Fetches videos."""
 
@@ -115,35 +127,35 @@ class Downloader:
     async def fetch(self, source: MediaSource, path: Path, *, limit: int) -> Download:
         """Fetch into a file, at most limit bytes; DownloadError. The file is whole if it is there at all."""
         if not path.exists():
-            part = path.with_name(f"{path.name}.part")
-            part.unlink(missing_ok=True)
+            part = _Part(path.with_name(f"{path.name}.part"))
+            part.path.unlink(missing_ok=True)
             try:
                 await self._fetch(source, part, limit)
-                _sniff(part)
-                part.replace(path)
+                _sniff(part.path)
+                part.path.replace(path)
             finally:
-                part.unlink(missing_ok=True)
+                part.path.unlink(missing_ok=True)
         return Download(path=path, size=path.stat().st_size, suffix=_sniff(path))
 
-    async def _fetch(self, source: MediaSource, path: Path, limit: int) -> None:
+    async def _fetch(self, source: MediaSource, part: _Part, limit: int) -> None:
         for attempt in range(1, _TRIES + 1):
             try:
-                await self._fetch_once(source, path, limit)
+                await self._fetch_once(source, part, limit)
             except DownloadError as error:
                 if error.fault is not Fault.UNREACHABLE or attempt == _TRIES:
                     raise
-                log.info("A download broke off at %d bytes, going on: %s", _size(path), error)
+                log.info("A download broke off at %d bytes, going on: %s", part.size, error)
                 await self._sleep(0.5 * attempt)
             else:
                 return
 
-    async def _fetch_once(self, source: MediaSource, path: Path, limit: int) -> None:
+    async def _fetch_once(self, source: MediaSource, part: _Part, limit: int) -> None:
         try:
             if source.data is None:
-                await self._follow(str(source.url), _headers(source, path), path, limit)
+                await self._follow(str(source.url), _headers(source, part), part, limit)
             else:
                 _check_size(len(source.data), limit)
-                path.write_bytes(source.data)
+                part.path.write_bytes(source.data)
         except ValueError as error:
             raise DownloadError(Fault.DEAD_LINK, "not an address") from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
@@ -151,7 +163,7 @@ class Downloader:
                 raise DownloadError(Fault.PRIVATE, _PRIVATE) from error
             raise DownloadError(Fault.UNREACHABLE, type(error).__name__) from error
 
-    async def _follow(self, link: str, headers: dict[str, str], path: Path, limit: int) -> None:
+    async def _follow(self, link: str, headers: dict[str, str], part: _Part, limit: int) -> None:
         """Ask, and go where redirects lead; the key stays with the host that it was meant for."""
         assert self._session is not None, "used outside its context"  # noqa: S101 - for the type checker
         url = URL(link, encoded=True)
@@ -162,7 +174,7 @@ class Downloader:
             ) as answer:
                 target = answer.headers.get("Location")
                 if answer.status not in {301, 302, 303, 307, 308} or target is None:
-                    await _save(answer, path, limit)
+                    await _save(answer, part, limit)
                     return
             following = url.join(URL(target, encoded=True))
             if following.origin() != url.origin():
@@ -177,39 +189,53 @@ class Downloader:
             raise DownloadError(Fault.PRIVATE, _PRIVATE)
 
 
-def _headers(source: MediaSource, path: Path) -> dict[str, str]:
-    """What to ask with; for the rest only, if a part is there already."""
+def _headers(source: MediaSource, part: _Part) -> dict[str, str]:
+    """What to ask with; for the rest only, if there is a part of the same version already.
+
+    https://www.rfc-editor.org/rfc/rfc9110#field.if-range
+    """
     headers = {**(source.headers or {}), "Accept-Encoding": "identity"}
-    have = _size(path)
-    return headers | {"Range": f"bytes={have}-"} if have else headers
+    if part.size:
+        headers["Range"] = f"bytes={part.size}-"
+        if part.validator:
+            headers["If-Range"] = part.validator
+    return headers
 
 
-async def _save(answer: aiohttp.ClientResponse, path: Path, limit: int) -> None:
+async def _save(answer: aiohttp.ClientResponse, part: _Part, limit: int) -> None:
     """Write an answer's body behind what is there already if it continues that, else anew."""
-    if answer.status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
-        path.unlink()
+    goes_on = answer.status == HTTPStatus.PARTIAL_CONTENT
+    if answer.status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE or (goes_on and not _fits(answer, part)):
+        part.path.unlink(missing_ok=True)
         raise DownloadError(Fault.UNREACHABLE, "the file changed meanwhile")
     if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR or answer.status in _LATER:
         raise DownloadError(Fault.UNREACHABLE, f"HTTP {answer.status}")
     if answer.status not in {HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT}:
         raise DownloadError(Fault.DEAD_LINK, f"HTTP {answer.status}")
-    goes_on = answer.status == HTTPStatus.PARTIAL_CONTENT
-    size = _size(path) if goes_on else 0
+    part.validator = _validator(answer)
+    size = part.size if goes_on else 0
     _check_size(size + (answer.content_length or 0), limit)
-    with path.open("ab" if goes_on else "wb") as file:
+    with part.path.open("ab" if goes_on else "wb") as file:
         async for chunk in answer.content.iter_chunked(_CHUNK):
             size += len(chunk)
             _check_size(size, limit)
             file.write(chunk)
 
 
+def _fits(answer: aiohttp.ClientResponse, part: _Part) -> bool:
+    """Whether an answer's bytes are those that come after the part's."""
+    return answer.headers.get("Content-Range", "").startswith(f"bytes {part.size}-")
+
+
+def _validator(answer: aiohttp.ClientResponse) -> str:
+    """What names the version of a file beyond doubt, as a weak tag does not."""
+    tag = answer.headers.get("ETag", "")
+    return tag if tag.startswith('"') else answer.headers.get("Last-Modified", "")
+
+
 def _check_size(size: int, limit: int) -> None:
     if size > limit:
         raise DownloadError(Fault.TOO_LARGE, f"more than {limit // 1_000_000} MB")
-
-
-def _size(path: Path) -> int:
-    return path.stat().st_size if path.exists() else 0
 
 
 def _sniff(path: Path) -> str:

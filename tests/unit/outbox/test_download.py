@@ -251,6 +251,24 @@ async def test_a_file_that_turns_out_too_large_is_broken_off(
     assert sent < 20 * LIMIT
 
 
+DATE = "Wed, 21 Oct 2015 07:28:00 GMT"
+
+
+def the_rest(start: int, **headers: str) -> web.Response:
+    span = f"bytes {start}-{len(FILM) - 1}/{len(FILM)}"
+    return web.Response(status=206, body=FILM[start:], headers={"Content-Range": span} | headers)
+
+
+async def cut_off(request: web.Request, body: bytes, **headers: str) -> web.StreamResponse:
+    """Half of a body, and the connection ends."""
+    response = web.StreamResponse(headers={"Content-Length": str(len(body))} | headers)
+    await response.prepare(request)
+    await response.write(body[: len(body) // 2])
+    assert request.transport is not None
+    request.transport.close()
+    return response
+
+
 @pytest.mark.parametrize("ranges", [True, False])
 async def test_a_download_that_is_cut_off_is_gone_on_with_or_begun_anew(
     files: Files, downloader: Downloader, target: Path, *, ranges: bool
@@ -258,22 +276,59 @@ async def test_a_download_that_is_cut_off_is_gone_on_with_or_begun_anew(
     async def answer(request: web.Request) -> web.StreamResponse:
         asked = request.headers.get("Range")
         if asked is None:
-            response = web.StreamResponse(headers={"Content-Length": str(len(FILM))})
-            await response.prepare(request)
-            await response.write(FILM[: len(FILM) // 2])
-            assert request.transport is not None
-            request.transport.close()
-            return response
+            return await cut_off(request, FILM)
         if not ranges:
             return web.Response(body=FILM)
         [start] = re.findall(r"bytes=(\d+)-$", asked)
-        return web.Response(status=206, body=FILM[int(start) :])
+        return the_rest(int(start))
 
     files.answer = answer
     download = await fetched(downloader, f"{files.address()}/film.mp4", target)
 
     assert download.path.read_bytes() == FILM
     assert len(files.requests) == 2
+
+
+@pytest.mark.parametrize(
+    ("version", "named"),
+    [
+        ({"ETag": '"one"', "Last-Modified": "Wed, 21 Oct 2015 07:28:00 GMT"}, '"one"'),
+        (
+            {"ETag": 'W/"one"', "Last-Modified": "Wed, 21 Oct 2015 07:28:00 GMT"},
+            "Wed, 21 Oct 2015 07:28:00 GMT",
+        ),
+        ({"ETag": 'W/"one"'}, None),
+    ],
+    ids=["tag", "date", "neither"],
+)
+async def test_the_rest_is_asked_for_only_of_the_version_that_was_begun(
+    files: Files, downloader: Downloader, target: Path, *, version: dict[str, str], named: str | None
+):
+    async def answer(request: web.Request) -> web.StreamResponse:
+        if "Range" not in request.headers:
+            return await cut_off(request, FILM, **version)
+        assert request.headers.get("If-Range") == named
+        return the_rest(len(FILM) // 2)
+
+    files.answer = answer
+    download = await fetched(downloader, f"{files.address()}/film.mp4", target)
+
+    assert download.path.read_bytes() == FILM
+
+
+async def test_bytes_from_elsewhere_in_the_file_are_not_put_behind_a_part(
+    files: Files, downloader: Downloader, target: Path
+):
+    async def answer(request: web.Request) -> web.StreamResponse:
+        if len(files.requests) == 1:
+            return await cut_off(request, FILM)
+        return the_rest(0) if "Range" in request.headers else web.Response(body=FILM)
+
+    files.answer = answer
+    download = await fetched(downloader, f"{files.address()}/film.mp4", target)
+
+    assert download.path.read_bytes() == FILM
+    assert len(files.requests) == 3
 
 
 async def test_a_file_that_shrank_meanwhile_is_begun_anew(files: Files, downloader: Downloader, target: Path):
