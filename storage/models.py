@@ -269,6 +269,7 @@ class Closed:
 
     to_all: Collection[int] = ()
     to_edits: Collection[int] = ()  # of cards that are there already; to_all is not repeated here
+    to_refreshes: Collection[int] = ()  # of cards that have only grown old; neither is to_edits
 
 
 OPEN = Closed()

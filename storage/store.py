@@ -96,7 +96,9 @@ class Store(Protocol):
     async def claim_deliveries(
         self, limit: int, closed: Closed = OPEN, *, at: datetime, lease_s: float
     ) -> list[Outgoing]:
-        """Lease what may be sent now, one to a chat: results, notices, first cards, edits; oldest first.
+        """Lease what may be sent now, one to a chat: results, notices, first cards, news, refreshes.
+
+        Of each of these the oldest first.
 
         Never two at a time for the same watch and kind. Those of a crashed courier come back when
         their lease runs out.
@@ -131,8 +133,11 @@ class Store(Protocol):
         """Deliver anew a result of this chat's that ended as UNKNOWN or DEAD; False if there is none."""
         ...
 
-    async def refresh_cards(self, *, older_than: datetime, at: datetime) -> int:
-        """Enqueue a CARD for each active watch whose card was last sent before older_than; how many."""
+    async def refresh_cards(self, *, older_than: datetime, limit: int, at: datetime) -> int:
+        """Enqueue a CARD for as many as limit active watches whose card is older than that; how many.
+
+        The oldest first, one to a chat, and none where one waits or is on its way. News goes before them.
+        """
         ...
 
     # chats

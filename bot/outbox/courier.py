@@ -19,7 +19,6 @@ from bot.outbox.video import Ladder
 from bot.telemetry import Telemetry
 from storage.errors import StoreError
 from storage.models import (
-    Closed,
     DeliveryKind,
     DeliveryState,
     Outgoing,
@@ -32,7 +31,8 @@ log = logging.getLogger(__name__)
 
 LEASE_S = 60.0
 _RENEW_S = 20.0
-_HANDS = 32  # deliveries at a time
+_HANDS = 32  # deliveries at a time, those not counted that wait for their film
+_MOST = 1000  # deliveries at a time, all counted
 _LONGEST_SLEEP_S = 20.0
 _STORE_PAUSE_S = 2.0
 
@@ -58,6 +58,8 @@ class Courier:
         self._telemetry = telemetry
         self._bell = bell
         self._in_hand: dict[int, asyncio.Task[None]] = {}
+        self._announced: set[int] = set()  # of these those whose film is on its way
+        self._renewed_at = clock()
 
     async def run(self) -> None:
         """Turn until cancelled; what is in hand goes on until drain()."""
@@ -65,8 +67,7 @@ class Courier:
             self._bell.clear()
             self._telemetry.beat("courier")
             try:
-                await self._take()
-                pause_s = await self._pause_s()
+                pause_s = await self._take()
             except StoreError as error:
                 self._stand_still(error)
                 pause_s = _STORE_PAUSE_S
@@ -87,25 +88,38 @@ class Courier:
         if self._telemetry.trouble("courier", str(error)):
             log.error("The courier stands still: %s", error)
 
-    async def _take(self) -> None:
-        if self._in_hand:
-            await self._store.renew_deliveries(list(self._in_hand), at=self._clock(), lease_s=LEASE_S)
-        while (room := self._room()) > 0:
-            claimed = await self._store.claim_deliveries(
-                room, self._closed(), at=self._clock(), lease_s=LEASE_S
-            )
-            self._texts.pacer.spend(out.watch.chat_id for out in claimed)
+    async def _take(self) -> float:
+        """Take in hand what may be sent now; seconds until there may be more."""
+        pacer = self._texts.pacer
+        while True:
+            now = self._clock()
+            await self._renew(now)
+            pause_s = self._pause_s()  # first: what opens from here on ends it
+            room = min(self._free_hands(), pacer.allowance())
+            if room <= 0:
+                return pause_s
+            # Asked first because it costs a third of a claim, and most often there is nothing to claim.
+            due = await self._store.next_delivery_at(pacer.closed())
+            if due is None or due > now:
+                return pause_s if due is None else min(pause_s, (due - now).total_seconds())
+            claimed = await self._store.claim_deliveries(room, pacer.closed(), at=now, lease_s=LEASE_S)
+            pacer.spend(out.watch.chat_id for out in claimed)
             for out in claimed:
                 self._in_hand[out.delivery.id] = asyncio.create_task(self._carry(out))
-            if not claimed:
-                return
 
-    def _room(self) -> int:
-        return min(_HANDS - len(self._in_hand), self._texts.pacer.allowance())
+    async def _renew(self, now: datetime) -> None:
+        if self._in_hand and now - self._renewed_at >= timedelta(seconds=_RENEW_S):
+            await self._store.renew_deliveries(list(self._in_hand), at=now, lease_s=LEASE_S)
+            self._renewed_at = now
 
-    def _closed(self) -> Closed:
-        pacer = self._texts.pacer
-        return Closed(to_all=pacer.closed(for_edits=False), to_edits=pacer.closed(for_edits=True))
+    def _free_hands(self) -> int:
+        busy = len(self._in_hand) - len(self._announced)
+        return min(_HANDS - busy, _MOST - len(self._in_hand))
+
+    def _pause_s(self) -> float:
+        pause_s = _RENEW_S if self._in_hand else _LONGEST_SLEEP_S
+        opens_in_s = self._texts.pacer.opens_in_s() if self._free_hands() > 0 else None
+        return pause_s if opens_in_s is None else min(pause_s, opens_in_s)
 
     async def _carry(self, out: Outgoing) -> None:
         try:
@@ -116,6 +130,7 @@ class Courier:
         except Exception:
             log.exception("Delivery %d failed", out.delivery.id)
         finally:
+            self._announced.discard(out.delivery.id)
             del self._in_hand[out.delivery.id]
             self._bell.set()
 
@@ -126,8 +141,17 @@ class Courier:
         if out.delivery.kind is DeliveryKind.NOTICE:
             return await self._texts.notice(out), None
         if out.task.status is TaskStatus.SUCCEEDED:
-            return await self._ladder.deliver(out), None
+            return await self._bring(out), None
         return await self._texts.failure(out), None
+
+    async def _bring(self, out: Outgoing) -> SendResult:
+        """The announcement takes a hand; the film that it becomes may take its time."""
+        announced = await self._ladder.announce(out)
+        if not isinstance(announced, Sent):
+            return announced
+        self._announced.add(out.delivery.id)
+        self._bell.set()
+        return await self._ladder.bring(out, announced.message_id)
 
     async def _settle(self, out: Outgoing, outcome: tuple[SendResult, str | None]) -> None:
         result, digest = outcome
@@ -164,17 +188,6 @@ class Courier:
             case Gone(why=why):
                 log.warning("Chat %d is lost to the bot: %s", chat_id, why)
                 await self._store.chat_lost(chat_id, why, at=at)
-
-    async def _pause_s(self) -> float:
-        waits_s = [_RENEW_S if self._in_hand else _LONGEST_SLEEP_S]
-        if len(self._in_hand) < _HANDS:
-            opens_in_s = self._texts.pacer.opens_in_s()
-            if opens_in_s is not None:
-                waits_s.append(opens_in_s)
-            due = await self._store.next_delivery_at(self._closed()) if self._room() > 0 else None
-            if due is not None:
-                waits_s.append((due - self._clock()).total_seconds())
-        return max(0.0, min(waits_s))
 
     async def _sleep(self, pause_s: float) -> None:
         try:

@@ -1,11 +1,9 @@
 """What is done by the hour rather than by the event: cards' elapsed time, and forgetting."""
 
+import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
-from typing import Any
-
-from telegram.ext import JobQueue
 
 from bot.watching.estimate import Estimates
 from storage.errors import StoreError
@@ -13,15 +11,16 @@ from storage.store import Store
 
 log = logging.getLogger(__name__)
 
-_CARD_AGE = timedelta(seconds=55)  # a card says minutes; more edits would cost results their turn
-_CARD_ROUND_S = 30.0
+_CARD_AGE = timedelta(seconds=55)  # a card says minutes
+_CARD_ROUND_S = 2.0
+_CARDS_A_ROUND = 8  # four a second at the most, however many there are
 _SAVE_ROUND_S = 60.0
 _KEPT = timedelta(days=30)
-_PRUNE_ROUND_S = 6 * 3600.0
+_PRUNE_ROUND_S = 3600.0
 
 
 class Housekeeper:
-    """Jobs for python-telegram-bot's JobQueue, which forgets what it misses; nothing here minds."""
+    """Three rounds that go on until cancelled; one that is missed is made up for by the next."""
 
     def __init__(
         self,
@@ -30,36 +29,48 @@ class Housekeeper:
         *,
         clock: Callable[[], datetime],
         ring: Callable[[], None],
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._store = store
         self._estimates = estimates
         self._clock = clock
         self._ring = ring
+        self._sleep = sleep
 
-    def enlist(self, jobs: JobQueue[Any]) -> None:
-        """Put the jobs into the queue."""
-        jobs.run_repeating(self._refresh_cards, _CARD_ROUND_S)
-        jobs.run_repeating(self._save_estimates, _SAVE_ROUND_S)
-        jobs.run_repeating(self._prune, _PRUNE_ROUND_S, first=60.0)
+    async def run(self) -> None:
+        """Turn until cancelled; what was learned is saved at the end."""
+        try:
+            async with asyncio.TaskGroup() as rounds:
+                rounds.create_task(self._every(_CARD_ROUND_S, self._refresh_cards))
+                rounds.create_task(self._every(_SAVE_ROUND_S, self._save_estimates))
+                rounds.create_task(self._every(_PRUNE_ROUND_S, self._prune))
+        finally:
+            await self._save_estimates()
 
-    async def _refresh_cards(self, _: object) -> None:
+    async def _every(self, round_s: float, chore: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            await self._sleep(round_s)
+            await chore()
+
+    async def _refresh_cards(self) -> None:
         now = self._clock()
         try:
-            if await self._store.refresh_cards(older_than=now - _CARD_AGE, at=now):
+            if await self._store.refresh_cards(older_than=now - _CARD_AGE, limit=_CARDS_A_ROUND, at=now):
                 self._ring()
         except StoreError as error:
             log.warning("Cards keep their old times: %s", error)
 
-    async def _save_estimates(self, _: object) -> None:
+    async def _save_estimates(self) -> None:
         try:
             await self._store.save_learned(self._estimates.to_json())
         except StoreError as error:
             log.warning("What was learned is not saved for now: %s", error)
 
-    async def _prune(self, _: object) -> None:
+    async def _prune(self) -> None:
         try:
             forgotten = await self._store.prune(older_than=self._clock() - _KEPT)
         except StoreError as error:
             log.warning("Nothing is forgotten for now: %s", error)
         else:
-            log.info("Forgot %d old tasks.", forgotten)
+            if forgotten:
+                log.info("Forgot %d old tasks.", forgotten)

@@ -1,17 +1,23 @@
-"""Asking the probe about a downloaded film, within limits of time and memory."""
+"""Asking a probe about a downloaded film, within limits of time and memory."""
 
 import asyncio
+import contextlib
 import json
 import logging
+import os
+import signal
 import sys
+from asyncio.subprocess import DEVNULL, PIPE, Process
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 log = logging.getLogger(__name__)
 
 _PROBE = Path(__file__).with_name("probe.py")  # run, never imported: FFmpeg's libraries stay out of the bot
 _PATIENCE_S = 90.0
+_REST_S = 60.0  # how long a probe is kept for the next film
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,43 +37,101 @@ class CutOff(Exception):
     """The film goes on behind the end of the file."""
 
 
-async def inspect(path: Path, *, probe: Path = _PROBE, patience_s: float = _PATIENCE_S) -> Facts | None:
-    """Look into a file; None if it is not a film that can be read; CutOff. Files made of it lie beside it."""
-    found = await _ask(probe, path, patience_s)
-    if found is None:
-        return None
-    if not found.pop("is_whole"):
-        raise CutOff
-    thumbnail, front = found.pop("thumbnail"), found.pop("front")
-    return Facts(
-        **found,
-        thumbnail=path.parent / thumbnail if thumbnail else None,
-        front=path.parent / front if front else None,
-    )
+class Inspector:
+    """Asks probes: each about one film at a time, and one of them rests a while for the next."""
+
+    def __init__(
+        self, *, probe: Path = _PROBE, patience_s: float = _PATIENCE_S, rest_s: float = _REST_S
+    ) -> None:
+        """probe: a script that answers paths on its input, line by line."""
+        self._probe = probe
+        self._patience_s = patience_s
+        self._rest_s = rest_s
+        self._rested: Process | None = None
+        self._dismissal: asyncio.TimerHandle | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        probe = self._take()
+        if probe is not None:
+            await _kill(probe)
+
+    async def inspect(self, path: Path) -> Facts | None:
+        """Look into a file; None if no film can be read from it; CutOff. Files made of it lie beside it."""
+        found = await self._ask(path)
+        if found is None:
+            log.warning("%s is not a film that can be read", path.name)
+            return None
+        if not found.pop("is_whole"):
+            raise CutOff
+        thumbnail, front = found.pop("thumbnail"), found.pop("front")
+        return Facts(
+            **found,
+            thumbnail=path.parent / thumbnail if thumbnail else None,
+            front=path.parent / front if front else None,
+        )
+
+    async def _ask(self, path: Path) -> dict[str, Any] | None:
+        probe = self._take() or await _start(self._probe)
+        try:
+            async with asyncio.timeout(self._patience_s):
+                found: dict[str, Any] | None = json.loads(await _answer(probe, path))
+        except (TimeoutError, ValueError):
+            return None
+        else:
+            self._keep(probe)
+            return found
+        finally:
+            if probe is not self._rested:
+                await _kill(probe)
+
+    def _take(self) -> Process | None:
+        """The probe that rests, if there is one that lives."""
+        probe, self._rested = self._rested, None
+        if self._dismissal is not None:
+            self._dismissal.cancel()
+        return probe if probe is not None and probe.returncode is None else None
+
+    def _keep(self, probe: Process) -> None:
+        """Let it rest, unless another does."""
+        if self._rested is not None:
+            return
+        self._rested = probe
+        self._dismissal = asyncio.get_running_loop().call_later(self._rest_s, self._dismiss)
+
+    def _dismiss(self) -> None:
+        probe = self._take()
+        if probe is not None and probe.stdin is not None:
+            probe.stdin.close()  # it ends with its input
 
 
-async def _ask(probe: Path, path: Path, patience_s: float) -> dict[str, Any] | None:
-    process = await asyncio.create_subprocess_exec(
+async def _start(script: Path) -> Process:
+    return await asyncio.create_subprocess_exec(
         sys.executable,
         "-P",  # the probe's neighbours must not be taken for modules of the standard library
-        str(probe),
-        str(path),
-        str(path.parent),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
+        str(script),
+        stdin=PIPE,
+        stdout=PIPE,
+        stderr=DEVNULL,
         env={},
+        start_new_session=True,  # so that its children can be killed with it
     )
-    try:
-        async with asyncio.timeout(patience_s):
-            output, _ = await process.communicate()
-        found: dict[str, Any] = json.loads(output)
-    except (TimeoutError, ValueError):
-        log.warning("%s is not a film that can be read", path.name)
-        return None
-    else:
-        return found
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
+
+
+async def _answer(probe: Process, path: Path) -> bytes:
+    """A line; none of a probe that died."""
+    if probe.stdin is None or probe.stdout is None:
+        raise RuntimeError("a probe was started without its pipes")
+    probe.stdin.write(json.dumps(str(path)).encode() + b"\n")
+    return await probe.stdout.readline()
+
+
+async def _kill(probe: Process) -> None:
+    if probe.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(probe.pid, signal.SIGKILL)
+        await probe.wait()

@@ -3,15 +3,14 @@
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from bot.outbox.download import Download, Downloader, DownloadError, Fault
-from bot.outbox.inspection import CutOff, Facts, inspect
+from bot.outbox.inspection import CutOff, Facts, Inspector
 from bot.outbox.sender import Film
 from bot.providers.base import MediaSource, Provider, ProviderError
-from bot.providers.catalog import Catalog
 from storage.models import Media, Task
 
 log = logging.getLogger(__name__)
@@ -25,11 +24,20 @@ _STALE_S = 86_400.0
 class Larder:
     """Fetches films and says in which forms each can be sent."""
 
-    def __init__(self, folder: Path, downloader: Downloader, catalog: Catalog, *, limit: int) -> None:
-        """limit: bytes that the Bot API server takes."""
+    def __init__(
+        self,
+        folder: Path,
+        downloader: Downloader,
+        providers: Mapping[str, Provider],
+        *,
+        inspector: Inspector,
+        limit: int,
+    ) -> None:
+        """providers: by name. limit: bytes that the Bot API server takes."""
         self._folder = folder
         self._downloader = downloader
-        self._catalog = catalog
+        self._providers = providers
+        self._inspector = inspector
         self._limit = limit
         self._in_use: set[str] = set()
         folder.mkdir(parents=True, exist_ok=True)
@@ -57,14 +65,14 @@ class Larder:
         if not download.is_mp4:
             return [replace(_as_document(task, download), unplayable=download.suffix.lstrip("."))]
         try:
-            return _forms(task, download, await inspect(download.path))
+            return _forms(task, download, await self._inspector.inspect(download.path))
         except CutOff as error:
             self.discard(task)
             raise DownloadError(Fault.UNREACHABLE, "the file is cut off") from error
 
     async def _fetch(self, task: Task, media: Media) -> Download:
         """Download, with a fresh link from the gateway if this one died."""
-        provider = self._catalog.get(task.ref.provider)
+        provider = self._providers.get(task.ref.provider)
         if provider is None:
             if media.url is None or media.needs_auth:
                 raise DownloadError(Fault.DEAD_LINK, "its provider is not configured any more")

@@ -8,11 +8,14 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from storage.models import Closed
+
 # Burst and rate together stay below the figure in any second, or any minute of a group.
 _OVERALL_RPS, _OVERALL_BURST = 25.0, 5.0
 _CHAT_RPS, _CHAT_BURST = 1.0, 6.0
 _GROUP_RPS, _GROUP_BURST = 12 / 60, 8.0
-_NEEDED_FOR_EDITS = 3.0  # tokens in a chat: two more than for new messages
+# Tokens in a chat: what is less pressing leaves the last ones to what is more so.
+_FOR_MESSAGES, _FOR_EDITS, _FOR_REFRESHES = 1.0, 3.0, 5.0
 _TICK_S = 0.001  # what floating point swallows must not become a wait of nothing
 
 
@@ -60,19 +63,22 @@ class Pacer:
         """How many deliveries may be begun now, whatever the chat."""
         return max(0, int(self._overall.level(self._clock())))
 
-    def closed(self, *, for_edits: bool) -> list[int]:
-        """The chats that must not be written to now; edits leave the last tokens to the rest."""
-        needed = _NEEDED_FOR_EDITS if for_edits else 1.0
+    def closed(self) -> Closed:
+        """The chats that must not be written to now."""
         now = self._clock()
         self._forget(now)
-        return [chat_id for chat_id, bucket in self._chats.items() if bucket.level(now) < needed]
+        levels = [(chat_id, bucket.level(now)) for chat_id, bucket in self._chats.items()]
+        return Closed(
+            to_all=[chat_id for chat_id, level in levels if level < _FOR_MESSAGES],
+            to_edits=[chat_id for chat_id, level in levels if _FOR_MESSAGES <= level < _FOR_EDITS],
+            to_refreshes=[chat_id for chat_id, level in levels if _FOR_EDITS <= level < _FOR_REFRESHES],
+        )
 
     def opens_in_s(self) -> float | None:
         """How long until a chat, or all of Telegram, bears more than now; None: it bears everything."""
         now = self._clock()
-        waits_s = [self._overall.wait_s(1.0, now)]
-        for bucket in self._chats.values():
-            waits_s += [bucket.wait_s(1.0, now), bucket.wait_s(_NEEDED_FOR_EDITS, now)]
+        waits_s = [self._overall.wait_s(_FOR_MESSAGES, now)]
+        waits_s += [_next_wait_s(bucket, now) for bucket in self._chats.values()]
         return min((wait_s for wait_s in waits_s if wait_s > 0), default=None)
 
     def spend(self, chat_ids: Iterable[int]) -> None:
@@ -103,3 +109,12 @@ class Pacer:
         ]
         for chat_id in rested:
             del self._chats[chat_id]
+
+
+def _next_wait_s(bucket: Bucket, now: float) -> float:
+    """How long until the chat bears more than now; 0: it bears everything."""
+    level = bucket.level(now)
+    for needed in (_FOR_MESSAGES, _FOR_EDITS, _FOR_REFRESHES):
+        if level < needed:
+            return bucket.wait_s(needed, now)
+    return 0.0

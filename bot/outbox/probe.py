@@ -1,15 +1,18 @@
 """What a downloaded film is, read with FFmpeg's libraries in a process of its own: the bytes are foreign.
 
-Run as a script with a file and a folder; prints one JSON object. It never re-encodes: it reads the
-geometry, writes a thumbnail and, where the index stands at the end, a copy with the index in front.
+Run as a script; for each line of its input, a path as JSON, it prints a line: an object, or null of what
+is no film. To load the libraries takes longer than to read a film, so the process stays, and a child of it
+reads: what is wrong with a film ends with its child. It never re-encodes: it reads the geometry, writes a
+thumbnail and, where the index stands at the end, a copy with the index in front, beside the film.
 """
 
 import json
+import os
 import resource
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import av
 from av.container import InputContainer
@@ -28,7 +31,19 @@ _NEEDED = {b"moov", b"mdat", b"moof"}  # what stands behind the last of these is
 _BOX_HEAD = 8  # bytes: length and type; ISO/IEC 14496-12, 4.2
 
 
-def probe(path: Path, folder: Path) -> dict[str, Any]:
+def serve() -> None:
+    """Answer until the input ends."""
+    for line in sys.stdin:
+        path = Path(json.loads(line))
+        child = os.fork()
+        if child == 0:
+            _answer(path)
+        _, status = os.waitpid(child, 0)
+        if status:
+            _say(None)
+
+
+def probe(path: Path) -> dict[str, Any]:
     """What the film is, and the files that were made of it; of a cut one only that it is cut."""
     layout = dict(boxes(path))
     if max((end for box, end in layout.items() if box in _NEEDED), default=0) > path.stat().st_size:
@@ -36,10 +51,10 @@ def probe(path: Path, folder: Path) -> dict[str, Any]:
     with av.open(str(path)) as container:
         frame = _first_frame(container)
         facts = _facts(container, frame)
-        thumbnail = _thumbnail(frame, folder / f"{path.name}.jpg")
+        thumbnail = _thumbnail(frame, path.with_name(f"{path.name}.jpg"))
     front = None
     if facts["is_playable"] and layout.get(b"moov", 0) > layout.get(b"mdat", 0) > 0:
-        front = _index_to_the_front(path, folder / f"{path.name}.mp4")
+        front = _index_to_the_front(path, path.with_name(f"{path.name}.mp4"))
     return facts | {
         "is_whole": True,
         "thumbnail": _named(thumbnail),
@@ -64,6 +79,21 @@ def boxes(path: Path) -> Iterator[tuple[bytes, int]]:
                 return
             at += length
             yield head[4:8], at
+
+
+def _answer(path: Path) -> NoReturn:
+    """The child's work; it ends without the parent's clean-up, whatever happens."""
+    try:
+        resource.setrlimit(resource.RLIMIT_CPU, (CPU_LIMIT_S, CPU_LIMIT_S))
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT, MEMORY_LIMIT))
+        _say(probe(path))
+        os._exit(0)
+    finally:
+        os._exit(1)
+
+
+def _say(found: dict[str, Any] | None) -> None:
+    print(json.dumps(found), flush=True)  # noqa: T201 - whoever started the process reads it
 
 
 def _first_frame(container: InputContainer) -> VideoFrame:
@@ -123,6 +153,4 @@ def _named(path: Path | None) -> str | None:
 
 
 if __name__ == "__main__":
-    resource.setrlimit(resource.RLIMIT_CPU, (CPU_LIMIT_S, CPU_LIMIT_S))
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT, MEMORY_LIMIT))
-    print(json.dumps(probe(Path(sys.argv[1]), Path(sys.argv[2]))))  # noqa: T201 - the parent process reads it
+    serve()

@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 
 _PATIENCE = 8  # tries, in some four minutes, before a video that can't be had is passed on as a link
 _AT_ONCE = 8  # downloads and uploads
+_ACTION_AFTER_S = 1.0  # most videos are there sooner, and a call would tell nobody anything
 _ACTION_S = 4.5  # a chat action lasts five seconds
 
 
@@ -57,30 +58,30 @@ class Ladder:
         self._places = asyncio.Semaphore(_AT_ONCE)
         self._turns: WeakValueDictionary[int, _Turn] = WeakValueDictionary()
 
-    async def deliver(self, out: Outgoing) -> SendResult:
-        """Bring the video of a task that succeeded; Unknown only if it may have arrived unseen."""
+    async def announce(self, out: Outgoing) -> SendResult:
+        """Send the line of text that notifies people; Unknown if the video may have arrived unseen.
+
+        A crash before its id is on disk costs a second line.
+        """
         if out.delivery.risky_at is not None:
             return Unknown("the answer to an earlier attempt was lost")
-        announced = await self._announce(out)
-        if not isinstance(announced, Sent):
-            return announced
-        turn = self._turns.setdefault(out.task.id, _Turn())
-        async with turn.lock, self._places, self._showing_progress(out):
-            # The courier counted one call, the announcement.
-            self._sender.pacer.spend([out.watch.chat_id])
-            result = await self._bring(out, announced.message_id, turn.file)
-            if isinstance(result, Sent) and result.file is not None:
-                turn.file = result.file
-            return result
-
-    async def _announce(self, out: Outgoing) -> SendResult:
-        """The line of text that notifies people; a crash before its id is on disk costs a second line."""
         if out.delivery.message_id is not None:
             return Sent(out.delivery.message_id)
         result = repeatable(await self._sender.send(place_of(out.watch), words.announcement(_watched(out))))
         if isinstance(result, Sent):
             await self._store.note_message(out.delivery.id, result.message_id)
         return result
+
+    async def bring(self, out: Outgoing, message_id: int) -> SendResult:
+        """Turn the announcement into the video; Unknown only if it may have arrived unseen."""
+        turn = self._turns.setdefault(out.task.id, _Turn())
+        async with turn.lock, self._places, self._showing_progress(out):
+            # The courier counted one call, the announcement.
+            self._sender.pacer.spend([out.watch.chat_id])
+            result = await self._bring(out, message_id, turn.file)
+            if isinstance(result, Sent) and result.file is not None:
+                turn.file = result.file
+            return result
 
     async def _bring(self, out: Outgoing, message_id: int, file: StoredFile | None) -> SendResult:
         known = await self._store.task(out.task.id)
@@ -150,6 +151,7 @@ class Ladder:
             return
 
         async def show() -> None:
+            await asyncio.sleep(_ACTION_AFTER_S)
             while True:
                 self._sender.pacer.spend([out.watch.chat_id])
                 await self._sender.uploading(place_of(out.watch))

@@ -7,20 +7,37 @@ from storage.models import Closed, Delivery, DeliveryKind, DeliveryState, Settle
 from storage.sqlite import rows
 from storage.sqlite.connection import Transaction
 
-_HEAD = 500  # deliveries of the queue that one claim looks at; a chat that fills it is closed soon
+_HEAD = 100  # deliveries of the queue that one claim looks at; a chat that fills it is closed soon
 
 
-async def enqueue(tx: Transaction, kind: DeliveryKind, watch_ids: Iterable[int], *, at: datetime) -> int:
-    """One delivery for each watch that has none waiting, which would say the newest anyway; how many."""
+async def enqueue(
+    tx: Transaction,
+    kind: DeliveryKind,
+    watch_ids: Iterable[int],
+    *,
+    at: datetime,
+    is_refresh: bool = False,
+) -> int:
+    """One delivery for each watch that has none waiting, which would say the newest anyway; how many.
+
+    is_refresh: it has no news; a refresh that waits becomes news when there is some.
+    """
     made = await tx.all(
         """
-        INSERT INTO deliveries (watch_id, kind, created_at, is_edit)
-        SELECT id, :kind, :at, :kind = 'card' AND card_message_id IS NOT NULL FROM watches
+        INSERT INTO deliveries (watch_id, kind, created_at, is_edit, is_refresh)
+        SELECT id, :kind, :at, :kind = 'card' AND card_message_id IS NOT NULL, :is_refresh FROM watches
         WHERE id IN (SELECT value FROM json_each(:watch_ids))
+        ON CONFLICT (watch_id, kind) WHERE state = 'pending' DO UPDATE
+            SET is_refresh = 0, created_at = excluded.created_at WHERE is_refresh > excluded.is_refresh
         ON CONFLICT DO NOTHING
         RETURNING id
         """,
-        {"kind": kind, "at": rows.seconds(at), "watch_ids": rows.listed(watch_ids)},
+        {
+            "kind": kind,
+            "at": rows.seconds(at),
+            "is_refresh": is_refresh,
+            "watch_ids": rows.listed(watch_ids),
+        },
     )
     return len(made)
 
@@ -88,12 +105,13 @@ async def claim(
     candidates = await tx.all(
         """
         SELECT id, chat_id FROM claimable_deliveries
-        WHERE ready_at <= ?
-            AND chat_id NOT IN (SELECT value FROM json_each(?))
-            AND NOT (is_edit AND chat_id IN (SELECT value FROM json_each(?)))
-        ORDER BY rank, created_at, id LIMIT ?
+        WHERE ready_at <= :at
+            AND chat_id NOT IN (SELECT value FROM json_each(:to_all))
+            AND NOT (is_edit AND chat_id IN (SELECT value FROM json_each(:to_edits)))
+            AND NOT (is_refresh AND chat_id IN (SELECT value FROM json_each(:to_refreshes)))
+        ORDER BY rank, created_at, id LIMIT :head
         """,
-        (rows.seconds(at), rows.listed(closed.to_all), rows.listed(closed.to_edits), _HEAD),
+        _named(closed) | {"at": rows.seconds(at), "head": _HEAD},
     )
     first_of_chat = {row["chat_id"]: row["id"] for row in reversed(candidates)}
     chosen = [row["id"] for row in candidates if first_of_chat[row["chat_id"]] == row["id"]]
@@ -126,11 +144,12 @@ async def next_ready(tx: Transaction, closed: Closed) -> datetime | None:
     row = await tx.one(
         """
         SELECT ready_at FROM claimable_deliveries
-        WHERE chat_id NOT IN (SELECT value FROM json_each(?))
-            AND NOT (is_edit AND chat_id IN (SELECT value FROM json_each(?)))
+        WHERE chat_id NOT IN (SELECT value FROM json_each(:to_all))
+            AND NOT (is_edit AND chat_id IN (SELECT value FROM json_each(:to_edits)))
+            AND NOT (is_refresh AND chat_id IN (SELECT value FROM json_each(:to_refreshes)))
         ORDER BY ready_at LIMIT 1
         """,
-        (rows.listed(closed.to_all), rows.listed(closed.to_edits)),
+        _named(closed),
     )
     return None if row is None else rows.moment(row["ready_at"])
 
@@ -180,6 +199,15 @@ async def hand_back(tx: Transaction, *, owner: str | None) -> None:
         "SELECT id FROM deliveries WHERE state = 'sending' AND lease_until = 0 AND risky_at IS NULL"
     )
     await _make_pending(tx, [row["id"] for row in freed])
+
+
+def _named(closed: Closed) -> dict[str, str]:
+    """As parameters."""
+    return {
+        "to_all": rows.listed(closed.to_all),
+        "to_edits": rows.listed(closed.to_edits),
+        "to_refreshes": rows.listed(closed.to_refreshes),
+    }
 
 
 async def _put_back(tx: Transaction, delivery_id: int, settlement: Settlement) -> None:

@@ -140,9 +140,9 @@ class SqliteStore(Store):
         async with self._database.transaction() as tx:
             return await watches.send_again(tx, watch_id, chat_id, at=at)
 
-    async def refresh_cards(self, *, older_than: datetime, at: datetime) -> int:
+    async def refresh_cards(self, *, older_than: datetime, limit: int, at: datetime) -> int:
         async with self._database.transaction() as tx:
-            return await watches.refresh_cards(tx, older_than=older_than, at=at)
+            return await watches.refresh_cards(tx, older_than=older_than, limit=limit, at=at)
 
     # chats
 

@@ -96,18 +96,23 @@ async def send_again(tx: Transaction, watch_id: int, chat_id: int, *, at: dateti
     return True
 
 
-async def refresh_cards(tx: Transaction, *, older_than: datetime, at: datetime) -> int:
-    """Enqueue a CARD where the last one is old and none waits or is on its way; how many."""
+async def refresh_cards(tx: Transaction, *, older_than: datetime, limit: int, at: datetime) -> int:
+    """Enqueue the oldest CARD of each chat where none waits or is on its way; how many."""
+    # With min(), SQLite takes id from the row that has it: https://www.sqlite.org/lang_select.html#bareagg
     stale = await tx.all(
         """
-        SELECT id FROM watches WHERE state = 'active' AND card_sent_at < ? AND NOT EXISTS (
-            SELECT 1 FROM deliveries AS d
-            WHERE d.watch_id = watches.id AND d.kind = 'card' AND d.state IN ('pending', 'sending')
+        SELECT id, min(card_sent_at) AS sent_at FROM watches
+        WHERE state = 'active' AND card_sent_at < ? AND chat_id NOT IN (
+            SELECT w.chat_id FROM deliveries AS d JOIN watches AS w ON w.id = d.watch_id
+            WHERE d.kind = 'card' AND d.state IN ('pending', 'sending')
         )
+        GROUP BY chat_id ORDER BY sent_at LIMIT ?
         """,
-        (rows.seconds(older_than),),
+        (rows.seconds(older_than), limit),
     )
-    return await deliveries.enqueue(tx, DeliveryKind.CARD, [row["id"] for row in stale], at=at)
+    return await deliveries.enqueue(
+        tx, DeliveryKind.CARD, [row["id"] for row in stale], at=at, is_refresh=True
+    )
 
 
 def _stands(row: sqlite3.Row) -> bool:

@@ -12,7 +12,7 @@ from tests.drills.scene import DrillScene, Verdict
 
 LIMIT_MB = 40.0
 _ANNA, _BEN = 1000, 1001
-_TICK_S = 0.02  # the probe lives a few tenths of a second at least
+_TICK_S = 0.005  # a film is looked into for some hundredths of a second at least
 _PATIENCE_S = 120.0
 
 
@@ -72,20 +72,23 @@ async def weigh(nursery: Nursery, load: Load) -> Weight:
 
 
 async def _heaviest_child_mb(pid: int, scene: DrillScene) -> float:
-    """The highest memory of any child process until everybody has a video."""
+    """The highest memory of any process below this one until everybody has a video."""
     heaviest_mb = 0.0
     async with asyncio.timeout(_PATIENCE_S):
         while not scene.is_settled():
-            for child in _children(pid):
+            for child in _descendants(pid):
                 with contextlib.suppress(OSError, LookupError):  # it has ended meanwhile
                     heaviest_mb = max(heaviest_mb, _memory_mb(child, "VmHWM"))
             await asyncio.sleep(_TICK_S)
     return heaviest_mb
 
 
-def _children(pid: int) -> list[int]:
-    found = [path.read_text(encoding="ascii") for path in Path(f"/proc/{pid}/task").glob("*/children")]
-    return [int(child) for children in found for child in children.split()]
+def _descendants(pid: int) -> list[int]:
+    found: list[int] = []
+    with contextlib.suppress(OSError):  # it has ended meanwhile
+        for path in Path(f"/proc/{pid}/task").glob("*/children"):
+            found += map(int, path.read_text(encoding="ascii").split())
+    return found + [grandchild for child in found for grandchild in _descendants(child)]
 
 
 def _memory_mb(pid: int, field: str) -> float:

@@ -56,7 +56,7 @@ CREATE TABLE watches (
 
 CREATE UNIQUE INDEX watches_one_per_topic ON watches (task_id, chat_id, coalesce(thread_id, 0));
 CREATE INDEX watches_of_chat ON watches (chat_id, state);
-CREATE INDEX watches_card_age ON watches (card_sent_at) WHERE state = 'active';
+CREATE INDEX watches_card_age ON watches (chat_id, card_sent_at) WHERE state = 'active';
 
 CREATE TABLE deliveries (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -73,7 +73,10 @@ CREATE TABLE deliveries (
     settled_at REAL,
     note TEXT,
     is_edit INTEGER NOT NULL DEFAULT 0, -- of a card that was there already when this was enqueued
-    rank INTEGER AS (CASE kind WHEN 'result' THEN 0 WHEN 'notice' THEN 1 ELSE 2 + is_edit END) VIRTUAL,
+    is_refresh INTEGER NOT NULL DEFAULT 0, -- of a card that has only grown old
+    rank INTEGER AS (
+        CASE kind WHEN 'result' THEN 0 WHEN 'notice' THEN 1 ELSE 2 + is_edit + is_refresh END
+    ) VIRTUAL,
     ready_at REAL AS (
         CASE state WHEN 'pending' THEN coalesce(not_before, created_at) WHEN 'sending' THEN lease_until END
     ) VIRTUAL
@@ -118,6 +121,7 @@ SELECT
     d.id,
     w.chat_id,
     d.is_edit,
+    d.is_refresh,
     d.rank,
     d.created_at,
     d.ready_at

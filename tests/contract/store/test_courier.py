@@ -228,7 +228,7 @@ async def test_old_cards_of_active_watches_are_refreshed(driver: Driver):
     await driver.watch("new")
     await driver.send()
 
-    assert await driver.store.refresh_cards(older_than=driver.later(-50), at=driver.now) == 1
-    assert await driver.store.refresh_cards(older_than=driver.later(-50), at=driver.now) == 0
+    assert await driver.store.refresh_cards(older_than=driver.later(-50), limit=9, at=driver.now) == 1
+    assert await driver.store.refresh_cards(older_than=driver.later(-50), limit=9, at=driver.now) == 0
 
     assert await driver.send() == [(CARD, old.watch.id)]

@@ -12,6 +12,10 @@ async def claim_round(driver: Driver, closed: Closed, limit: int = 100) -> list[
     return await driver.store.claim_deliveries(limit, closed, at=driver.now, lease_s=LEASE_S)
 
 
+async def refresh(driver: Driver, limit: int = 9) -> int:
+    return await driver.store.refresh_cards(older_than=driver.later(1), limit=limit, at=driver.now)
+
+
 async def test_a_round_of_claims_brings_one_to_a_chat(driver: Driver):
     first = await driver.watch("a")
     driver.wait(1)
@@ -57,6 +61,60 @@ async def test_a_first_card_goes_before_an_older_edit(driver: Driver):
     new = await driver.watch("new", chat_id=2)
 
     assert await driver.send() == [(CARD, new.watch.id), (CARD, shown.watch.id)]
+
+
+async def test_the_oldest_cards_are_refreshed_first_and_one_to_a_chat(driver: Driver):
+    watched = []
+    for name, chat_id in (("a", 1), ("b", 1), ("c", 2), ("d", 3)):
+        watched.append(await driver.watch(name, chat_id=chat_id))
+        await driver.send()
+        driver.wait(1)
+    oldest, next_of_chat, second, third = (one.watch.id for one in watched)
+
+    assert await refresh(driver, limit=2) == 2
+    assert await refresh(driver, limit=2) == 1
+    assert await driver.send() == [(CARD, oldest), (CARD, second), (CARD, third)]
+
+    assert await refresh(driver, limit=1) == 1
+    assert await driver.send() == [(CARD, next_of_chat)]
+
+
+async def test_news_goes_before_an_older_refresh(driver: Driver):
+    old = await driver.watch("old")
+    await driver.send()
+    driver.wait(1)
+    news = await driver.watch("news", chat_id=2)
+    await driver.send()
+    assert await refresh(driver, limit=1) == 1
+    driver.wait(1)
+
+    await driver.look(news.task.id, TaskStatus.RUNNING)
+
+    assert await driver.send() == [(CARD, news.watch.id), (CARD, old.watch.id)]
+
+
+async def test_a_refresh_becomes_news_when_there_is_some(driver: Driver):
+    watched = await driver.watch()
+    await driver.send()
+    await refresh(driver)
+    closed = Closed(to_refreshes=[CHAT])
+    assert await claim_round(driver, closed) == []
+    assert await driver.store.next_delivery_at(closed) is None
+
+    await driver.look(watched.task.id, TaskStatus.RUNNING)
+
+    (claimed,) = await claim_round(driver, closed)
+    assert claimed.task.status is TaskStatus.RUNNING
+
+
+async def test_news_does_not_become_a_refresh(driver: Driver):
+    watched = await driver.watch()
+    await driver.send()
+    await driver.look(watched.task.id, TaskStatus.RUNNING)
+
+    assert await refresh(driver) == 0
+
+    assert len(await claim_round(driver, Closed(to_refreshes=[CHAT]))) == 1
 
 
 @pytest.mark.parametrize("state", [DeliveryState.UNKNOWN, DeliveryState.DEAD])

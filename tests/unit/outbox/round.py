@@ -8,9 +8,7 @@ from telegram.ext import ExtBot
 
 from bot.outbox.courier import Courier
 from bot.outbox.pacing import Pacer
-from bot.outbox.results import (
-    SendResult,
-)
+from bot.outbox.results import SendResult, Sent
 from bot.outbox.sender import Sender
 from bot.outbox.texts import Texts
 from bot.outbox.video import Ladder
@@ -36,14 +34,17 @@ class BrittleStore(SqliteStore):
     """A real archive whose disk is full when a test says so."""
 
     is_full = False
-    claims = 0  # how often the courier asked
+    questions = 0  # how often the courier asked whether there is something to send
     settled = 0  # how many endings were written down
     unwritten = 0  # how many could not be
+
+    async def next_delivery_at(self, closed: Closed = OPEN) -> datetime | None:
+        self.questions += 1
+        return await super().next_delivery_at(closed)
 
     async def claim_deliveries(
         self, limit: int, closed: Closed = OPEN, *, at: datetime, lease_s: float
     ) -> list[Outgoing]:
-        self.claims += 1
         self._check_room()
         return await super().claim_deliveries(limit, closed, at=at, lease_s=lease_s)
 
@@ -67,7 +68,10 @@ class ScriptedLadder(Ladder):
         self.gate = asyncio.Event()
         self.gate.set()
 
-    async def deliver(self, out: Outgoing) -> SendResult:
+    async def announce(self, out: Outgoing) -> SendResult:
+        return Sent(1)
+
+    async def bring(self, out: Outgoing, message_id: int) -> SendResult:
         self.begun.append(out.watch.chat_id)
         await self.gate.wait()
         script = self.results[out.watch.chat_id]
@@ -125,11 +129,19 @@ class Round:
 
         await self.until(is_reached)
 
-    async def until_claimed(self, count: int = 1) -> None:
+    async def until_asked(self, count: int = 1) -> None:
         """Wait until the courier has asked so often for something to carry."""
 
         async def is_reached() -> bool:
-            return self.store.claims >= count
+            return self.store.questions >= count
+
+        await self.until(is_reached)
+
+    async def until_shown(self) -> None:
+        """Wait until a card has found its end, whatever is in hand."""
+
+        async def is_reached() -> bool:
+            return self.store.settled > 0
 
         await self.until(is_reached)
 
@@ -141,11 +153,11 @@ class Round:
 
         await self.until(is_reached)
 
-    async def until_begun(self) -> None:
-        """Wait until a result is in hand."""
+    async def until_begun(self, count: int = 1) -> None:
+        """Wait until so many films are on their way."""
 
         async def is_reached() -> bool:
-            return bool(self.ladder.begun)
+            return len(self.ladder.begun) >= count
 
         await self.until(is_reached)
 

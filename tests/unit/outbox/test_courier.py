@@ -90,8 +90,11 @@ async def test_what_telegram_keeps_is_noted_with_the_task(round_: Round):
 )
 async def test_what_may_yet_arrive_waits_and_then_does(round_: Round, result: SendResult, wait_s: float):
     await round_.ended(ANNA, result, Sent(5))
+    round_.ladder.gate.clear()
 
     async with begun(round_):
+        await round_.until_shown()
+        round_.ladder.gate.set()
         await round_.until_settled(2)
         assert await round_.store.next_delivery_at() == round_.driver.later(wait_s)
 
@@ -106,7 +109,10 @@ async def test_what_may_yet_arrive_waits_and_then_does(round_: Round, result: Se
 async def test_a_flood_stops_the_chat_that_it_names_and_no_other(round_: Round):
     other = await round_.watching(GROUP, "t2")
     await round_.ended(ANNA, RetryAfter(30))
+    round_.ladder.gate.clear()
     async with begun(round_):
+        await round_.until_shown()
+        round_.ladder.gate.set()
         await round_.until_settled(2)
         round_.driver.wait(40)  # by the archive's clock it might be tried again
         await round_.driver.look(other, TaskStatus.SUCCEEDED)
@@ -115,7 +121,7 @@ async def test_a_flood_stops_the_chat_that_it_names_and_no_other(round_: Round):
         await round_.until_state(WatchState.FINISHED, GROUP, "t2")
 
     assert round_.ladder.begun == [ANNA, GROUP]
-    assert round_.pacer.closed(for_edits=False) == [ANNA]
+    assert round_.pacer.closed().to_all == [ANNA]
 
 
 async def test_what_is_refused_for_hours_is_given_up_and_offered_anew(round_: Round, telegram: FakeTelegram):
@@ -124,9 +130,11 @@ async def test_what_is_refused_for_hours_is_given_up_and_offered_anew(round_: Ro
         for out in await round_.driver.claim():
             await round_.driver.settle(out, DeliveryState.PENDING, message_id=1)
 
-    round_.store.settled = 0
+    async def is_offered() -> bool:
+        return any(message.buttons for message in telegram.messages(ANNA))
+
     async with begun(round_):
-        await round_.until_settled(3)
+        await round_.until(is_offered)
 
     (found,) = await round_.store.watches_of(ANNA, "t1")
     assert found.watch.result is DeliveryState.DEAD
@@ -203,10 +211,28 @@ async def test_it_does_not_ask_again_and_again_while_a_chat_is_closed(round_: Ro
     await round_.ended(ANNA, Sent(5))
 
     async with begun(round_):
-        await round_.until_claimed()
+        await round_.until_asked()
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.3):
-                await round_.until_claimed(5)
+                await round_.until_asked(5)
+
+
+async def test_films_on_their_way_hold_up_no_announcement_and_no_card(round_: Round):
+    films = 40  # more than the courier has hands
+    tasks = [await round_.watching(chat, f"t{chat}") for chat in range(1, films + 1)]
+    for chat, task in enumerate(tasks, 1):
+        await round_.driver.look(task, TaskStatus.SUCCEEDED)
+        round_.ladder.results[chat] = [Sent(5)]
+    round_.ladder.gate.clear()
+
+    async with begun(round_):
+        for so_far in range(5, films + 1, 5):
+            await round_.until_begun(so_far)
+            round_.steady.move(1)
+            round_.bell.set()
+        await round_.until_shown()
+
+    assert len(round_.ladder.begun) == films
 
 
 # trouble
@@ -220,7 +246,7 @@ async def test_a_full_disk_is_said_once_and_survived(round_: Round, caplog: pyte
     async with begun(round_):
         for turn in range(1, 4):
             round_.bell.set()
-            await round_.until_claimed(turn)
+            await round_.until_asked(turn)
         assert round_.telemetry.troubles == {"courier": "The disk is full."}
 
         round_.store.is_full = False
@@ -279,9 +305,9 @@ async def test_what_takes_long_is_nobody_else_s_meanwhile(round_: Round):
         await round_.until_begun()
         for _ in range(3):
             round_.driver.wait(LEASE_S - 1)
-            before = round_.store.claims
+            before = round_.store.questions
             round_.bell.set()
-            await round_.until_claimed(before + 1)
+            await round_.until_asked(before + 1)
         round_.ladder.gate.set()
         await round_.until_state(WatchState.FINISHED, ANNA)
 

@@ -1,10 +1,10 @@
+import asyncio
+import contextlib
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable
 from datetime import datetime
-from typing import Any
 
 import pytest
-from telegram.ext import JobQueue
 
 from bot.outbox.housekeeping import Housekeeper
 from bot.watching.estimate import Estimates
@@ -14,24 +14,47 @@ from storage.sqlite.store import SqliteStore
 from storage.store import Store
 from tests.contract.store.driver import Driver
 
-Job = Callable[[object], Coroutine[Any, Any, None]]
-
 DAY_S = 86_400
+ROUNDS = 3
 
 
-class RecordedJobs(JobQueue[Any]):
-    """Runs each job whenever it is told to."""
+class Rounds:
+    """Sleeps that all end when a test says so."""
 
     def __init__(self) -> None:
-        self.enlisted: list[Job] = []
+        self._gate = asyncio.Event()
+        self._all_asleep = asyncio.Event()
+        self._asleep = 0
 
-    def run_repeating(self, callback: Any, interval: Any, *_: Any, **__: Any) -> Any:
-        self.enlisted.append(callback)
+    async def sleep(self, _: float) -> None:
+        """Stand in for asyncio.sleep."""
+        self._asleep += 1
+        if self._asleep == ROUNDS:
+            self._all_asleep.set()
+        await self._gate.wait()
 
-    async def run(self) -> None:
-        """Once around."""
-        for job in self.enlisted:
-            await job(None)
+    async def turn(self) -> None:
+        """Let every round be made once."""
+        await self._all_asleep.wait()
+        gate, self._gate = self._gate, asyncio.Event()
+        self._all_asleep.clear()
+        self._asleep = 0
+        gate.set()
+        await self._all_asleep.wait()
+
+
+@contextlib.asynccontextmanager
+async def keeping_house(
+    store: Store, estimates: Estimates, *, clock: Callable[[], datetime], ring: Callable[[], None]
+) -> AsyncIterator[Rounds]:
+    """A housekeeper at work."""
+    rounds = Rounds()
+    housekeeper = Housekeeper(store, estimates, clock=clock, ring=ring, sleep=rounds.sleep)
+    work = asyncio.create_task(housekeeper.run())
+    yield rounds
+    work.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await work
 
 
 class FullStore(SqliteStore):
@@ -40,7 +63,7 @@ class FullStore(SqliteStore):
     def __init__(self) -> None:
         """Holds nothing."""
 
-    async def refresh_cards(self, *, older_than: datetime, at: datetime) -> int:
+    async def refresh_cards(self, *, older_than: datetime, limit: int, at: datetime) -> int:
         raise StoreUnavailable("The disk is full.")
 
     async def prune(self, *, older_than: datetime) -> int:
@@ -48,11 +71,6 @@ class FullStore(SqliteStore):
 
     async def save_learned(self, learned: str) -> None:
         raise StoreUnavailable("The disk is full.")
-
-
-@pytest.fixture
-def jobs() -> RecordedJobs:
-    return RecordedJobs()
 
 
 @pytest.fixture
@@ -70,43 +88,56 @@ def estimates() -> Estimates:
     return Estimates()
 
 
-@pytest.fixture(autouse=True)
-def _enlisted(driver: Driver, estimates: Estimates, jobs: RecordedJobs, rung: list[bool]) -> None:
+@pytest.fixture
+async def rounds(driver: Driver, estimates: Estimates, rung: list[bool]) -> AsyncIterator[Rounds]:
     def ring() -> None:
         rung.append(True)
 
-    Housekeeper(driver.store, estimates, clock=lambda: driver.now, ring=ring).enlist(jobs)
+    async with keeping_house(driver.store, estimates, clock=lambda: driver.now, ring=ring) as rounds:
+        yield rounds
 
 
-async def test_a_card_is_brought_up_to_date_each_minute(driver: Driver, jobs: RecordedJobs, rung: list[bool]):
+async def test_a_card_is_brought_up_to_date_each_minute(driver: Driver, rounds: Rounds, rung: list[bool]):
     watched = await driver.watch()
     await driver.send()
     driver.wait(50)
-    await jobs.run()
+    await rounds.turn()
     assert (await driver.send(), rung) == ([], [])
 
     driver.wait(10)
-    await jobs.run()
+    await rounds.turn()
 
     assert rung == [True]
     assert await driver.send() == [(DeliveryKind.CARD, watched.watch.id)]
 
 
-async def test_what_ended_a_month_ago_is_forgotten(driver: Driver, jobs: RecordedJobs):
+async def test_cards_that_grow_old_together_are_brought_up_to_date_by_and_by(driver: Driver, rounds: Rounds):
+    for chat_id in range(1, 11):
+        await driver.watch(chat_id=chat_id)
+    await driver.send()
+    driver.wait(60)
+
+    await rounds.turn()
+    assert len(await driver.send()) == 8
+    await rounds.turn()
+    assert len(await driver.send()) == 2
+
+
+async def test_what_ended_a_month_ago_is_forgotten(driver: Driver, rounds: Rounds):
     watched = await driver.watch()
     await driver.look(watched.task.id, TaskStatus.FAILED)
     await driver.send()
     driver.wait(29 * DAY_S)
-    await jobs.run()
+    await rounds.turn()
     assert await driver.store.task(watched.task.id)
 
     driver.wait(2 * DAY_S)
-    await jobs.run()
+    await rounds.turn()
 
     assert await driver.store.task(watched.task.id) is None
 
 
-async def test_what_was_learned_is_saved(driver: Driver, estimates: Estimates, jobs: RecordedJobs):
+async def test_what_was_learned_is_saved(driver: Driver, estimates: Estimates, rounds: Rounds):
     await driver.watch()
     (claimed,) = await driver.claim_tasks()
     running, _ = driver.seen(claimed, TaskStatus.RUNNING)
@@ -114,20 +145,30 @@ async def test_what_was_learned_is_saved(driver: Driver, estimates: Estimates, j
     over, _ = driver.seen(running, TaskStatus.SUCCEEDED)
     estimates.learn(running, over, at=driver.now)
 
-    await jobs.run()
+    await rounds.turn()
 
     saved = Estimates.from_json(await driver.store.learned())
     assert saved.table(over).to_plain() == estimates.table(over).to_plain()
     assert saved.table(over).to_plain() != Estimates().table(over).to_plain()
 
 
+async def test_what_was_learned_is_saved_at_the_end(driver: Driver, estimates: Estimates):
+    async with keeping_house(driver.store, estimates, clock=lambda: driver.now, ring=lambda: None) as rounds:
+        await rounds.turn()
+        await driver.store.save_learned("[nothing]")
+
+    assert await driver.store.learned() == estimates.to_json()
+
+
 async def test_an_archive_without_room_is_told_and_tried_again(caplog: pytest.LogCaptureFixture):
     caplog.set_level(logging.WARNING, logger="bot")
-    jobs = RecordedJobs()
     store = FullStore()
-    Housekeeper(store, Estimates(), clock=lambda: Driver(store).now, ring=lambda: None).enlist(jobs)
 
-    await jobs.run()
+    async with keeping_house(
+        store, Estimates(), clock=lambda: Driver(store).now, ring=lambda: None
+    ) as rounds:
+        for turns in (1, 2):
+            await rounds.turn()
+            assert len(caplog.records) == ROUNDS * turns
 
-    assert len(caplog.records) == len(jobs.enlisted)
     assert all("The disk is full." in record.message for record in caplog.records)

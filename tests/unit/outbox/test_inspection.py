@@ -1,15 +1,75 @@
 import asyncio
 import os
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from bot.outbox.inspection import CutOff, Facts, inspect
+from bot.outbox.inspection import CutOff, Facts, Inspector
 from bot.sandbox.film import make_film
 
+# Answers like the probe's, each with a number of its own instead of facts.
+TELLING = """
+import json, os, pathlib, sys
+for line in sys.stdin:
+    path = pathlib.Path(json.loads(line))
+    path.with_name("pids").open("a").write(f"{os.getpid()}\\n")
+    path.with_name("environment").write_text(str(dict(os.environ)))
+    print("null", flush=True)
+"""
+# Leaves its work to a child, as the probe does, which never ends.
+HANGING = """
+import json, os, pathlib, sys, time
+path = pathlib.Path(json.loads(sys.stdin.readline()))
+if os.fork() == 0:
+    path.with_name("pid").write_text(str(os.getpid()))
+time.sleep(600)
+"""
 
-async def test_a_film_s_facts_are_told(film: Path):
-    assert await inspect(film) == Facts(
+
+@pytest.fixture
+async def inspector() -> AsyncIterator[Inspector]:
+    async with Inspector() as inspector:
+        yield inspector
+
+
+@pytest.fixture
+def telling(tmp_path: Path) -> Path:
+    script = tmp_path / "telling.py"
+    script.write_text(TELLING)
+    return script
+
+
+@pytest.fixture
+def hanging(tmp_path: Path) -> Path:
+    script = tmp_path / "hanging.py"
+    script.write_text(HANGING)
+    return script
+
+
+def pids(film: Path) -> list[int]:
+    """The probes that were asked, in turn."""
+    return [int(line) for line in film.with_name("pids").read_text().split()]
+
+
+async def until_gone(pid: int) -> None:
+    """Wait until there is no such process; what it was a child of may take a moment to bury it."""
+    async with asyncio.timeout(10):
+        while True:
+            if not _lives(pid):
+                return
+            await asyncio.sleep(0.01)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+async def test_a_film_s_facts_are_told(film: Path, inspector: Inspector):
+    assert await inspector.inspect(film) == Facts(
         width=320,
         height=180,
         duration_s=2.0,
@@ -20,72 +80,109 @@ async def test_a_film_s_facts_are_told(film: Path):
     )
 
 
-async def test_a_copy_with_its_index_in_front_lies_beside_the_film(film: Path):
+async def test_a_copy_with_its_index_in_front_lies_beside_the_film(film: Path, inspector: Inspector):
     film.write_bytes(make_film(index_first=False))
 
-    facts = await inspect(film)
+    facts = await inspector.inspect(film)
 
     assert facts is not None
     assert facts.front == film.parent / "film.mp4.mp4"
     assert facts.front.stat().st_size > 0
 
 
-async def test_a_film_that_is_cut_off_is_no_film_to_send(film: Path):
+async def test_a_film_that_is_cut_off_is_no_film_to_send(film: Path, inspector: Inspector):
     film.write_bytes(film.read_bytes()[:-1000])
 
     with pytest.raises(CutOff):
-        await inspect(film)
+        await inspector.inspect(film)
 
 
-async def test_junk_has_no_facts(film: Path, caplog: pytest.LogCaptureFixture):
-    film.write_bytes(b"junk")
+async def test_junk_has_no_facts_and_hurts_no_other_film(
+    film: Path, inspector: Inspector, caplog: pytest.LogCaptureFixture
+):
+    junk = film.with_name("junk.mp4")
+    junk.write_bytes(b"junk")
 
-    assert await inspect(film) is None
-    assert "film.mp4 is not a film that can be read" in caplog.text
-
-
-async def test_a_probe_that_hangs_is_killed(film: Path, tmp_path: Path):
-    hanging = tmp_path / "hanging.py"
-    hanging.write_text(
-        "import os, pathlib, sys, time\n"
-        "pathlib.Path(sys.argv[2], 'pid').write_text(str(os.getpid()))\n"
-        "time.sleep(600)\n"
-    )
-
-    assert await inspect(film, probe=hanging, patience_s=1.5) is None
-
-    with pytest.raises(ProcessLookupError):
-        os.kill(int((tmp_path / "pid").read_text()), 0)
+    assert await inspector.inspect(junk) is None
+    assert "junk.mp4 is not a film that can be read" in caplog.text
+    assert await inspector.inspect(film) is not None
 
 
-async def test_a_probe_dies_with_the_question(film: Path, tmp_path: Path):
+async def test_a_probe_is_asked_about_one_film_after_another(film: Path, telling: Path):
+    async with Inspector(probe=telling) as inspector:
+        await inspector.inspect(film)
+        await inspector.inspect(film)
+
+    first, second = pids(film)
+    assert first == second
+
+
+async def test_films_that_come_together_are_looked_into_side_by_side(film: Path, telling: Path):
+    async with Inspector(probe=telling) as inspector:
+        await asyncio.gather(inspector.inspect(film), inspector.inspect(film))
+        await inspector.inspect(film)
+
+    first, second, third = pids(film)
+    assert first != second
+    assert third in {first, second}
+
+
+async def test_a_probe_without_work_goes(film: Path, telling: Path):
+    async with Inspector(probe=telling, rest_s=0.0) as inspector:
+        await inspector.inspect(film)
+
+        await until_gone(pids(film)[0])
+        await inspector.inspect(film)
+
+    first, second = pids(film)
+    assert first != second
+
+
+async def test_a_probe_that_died_is_replaced(film: Path, telling: Path):
+    async with Inspector(probe=telling) as inspector:
+        await inspector.inspect(film)
+        os.kill(pids(film)[0], 9)
+        await until_gone(pids(film)[0])
+
+        await inspector.inspect(film)
+        await inspector.inspect(film)
+
+    assert len(set(pids(film))) == 2
+
+
+async def test_a_probe_that_hangs_is_killed_with_its_child(film: Path, tmp_path: Path, hanging: Path):
+    async with Inspector(probe=hanging, patience_s=1.5) as inspector:
+        assert await inspector.inspect(film) is None
+
+    await until_gone(int((tmp_path / "pid").read_text()))
+
+
+async def test_a_probe_dies_with_the_question(film: Path, tmp_path: Path, hanging: Path):
     pid = tmp_path / "pid"
     os.mkfifo(pid)
-    hanging = tmp_path / "hanging.py"
-    hanging.write_text(
-        "import os, pathlib, sys, time\n"
-        "pathlib.Path(sys.argv[2], 'pid').write_text(str(os.getpid()))\n"
-        "time.sleep(600)\n"
-    )
-    asked = asyncio.create_task(inspect(film, probe=hanging))
-    number = int(await asyncio.to_thread(pid.read_text))
+    async with Inspector(probe=hanging) as inspector:
+        asked = asyncio.create_task(inspector.inspect(film))
+        number = int(await asyncio.to_thread(pid.read_text))
 
-    asked.cancel()
-    await asyncio.gather(asked, return_exceptions=True)
+        asked.cancel()
+        await asyncio.gather(asked, return_exceptions=True)
 
-    with pytest.raises(ProcessLookupError):
-        os.kill(number, 0)
+        await until_gone(number)
+
+
+async def test_at_the_end_no_probe_is_left(film: Path, telling: Path):
+    async with Inspector(probe=telling) as inspector:
+        await inspector.inspect(film)
+
+    await until_gone(pids(film)[0])
 
 
 async def test_the_probe_learns_nothing_from_the_bot_s_environment(
-    film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    film: Path, telling: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setenv("TELEGRAM_BOT_TOKEN", "1:secret")
-    telling = tmp_path / "telling.py"
-    telling.write_text(
-        "import os, pathlib, sys\npathlib.Path(sys.argv[2], 'told').write_text(str(dict(os.environ)))\n"
-    )
 
-    await inspect(film, probe=telling)
+    async with Inspector(probe=telling) as inspector:
+        await inspector.inspect(film)
 
-    assert "TELEGRAM" not in (tmp_path / "told").read_text()
+    assert "TELEGRAM" not in film.with_name("environment").read_text()

@@ -9,10 +9,10 @@ import pytest
 from aiohttp import web
 
 from bot.outbox.download import Downloader, DownloadError, Fault
+from bot.outbox.inspection import Inspector
 from bot.outbox.larder import QUOTA, Larder
 from bot.outbox.sender import Film
 from bot.providers.base import MediaSource, Provider, ProviderError, TaskMissing, Unavailable
-from bot.providers.catalog import Catalog
 from bot.sandbox.film import make_film
 from storage.models import Cause, Media, Snapshot, Task, TaskRef, TaskStatus
 from tests.fakes.clock import NOON, FrozenClock
@@ -56,8 +56,8 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 async def larder(folder: Path, studio: Studio, clock: FrozenClock) -> AsyncIterator[Larder]:
-    async with Downloader(allow_private=True, sleep=clock.sleep) as downloader:
-        yield Larder(folder, downloader, Catalog([studio]), limit=LIMIT)
+    async with Downloader(allow_private=True, sleep=clock.sleep) as downloader, Inspector() as inspector:
+        yield Larder(folder, downloader, {studio.name: studio}, inspector=inspector, limit=LIMIT)
 
 
 @pytest.fixture

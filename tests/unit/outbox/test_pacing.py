@@ -1,11 +1,13 @@
 from collections import defaultdict
 from collections.abc import Iterable
+from enum import IntEnum
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.outbox.pacing import Pacer
+from storage.models import Closed
 from tests.fakes.clock import SteadyClock
 
 ANN, BEN, GROUP = 1, 2, -100
@@ -23,18 +25,37 @@ def pacer(time: SteadyClock) -> Pacer:
     return Pacer(clock=time)
 
 
-def write(pacer: Pacer, chats: Iterable[int], *, edits: bool) -> list[int]:
+class Urgency(IntEnum):
+    """What is to be written."""
+
+    REFRESH = 0
+    EDIT = 1
+    MESSAGE = 2
+
+
+def shut_to(pacer: Pacer, urgency: Urgency) -> list[int]:
+    """The chats that must not be written to with this."""
+    closed = pacer.closed()
+    shut = [*closed.to_all]
+    if urgency < Urgency.MESSAGE:
+        shut += closed.to_edits
+    if urgency < Urgency.EDIT:
+        shut += closed.to_refreshes
+    return shut
+
+
+def write(pacer: Pacer, chats: Iterable[int], urgency: Urgency = Urgency.MESSAGE) -> list[int]:
     """Write to as many of these chats as may be written to, as the courier does; those that were."""
-    closed = pacer.closed(for_edits=edits)
+    closed = shut_to(pacer, urgency)
     chosen = [chat for chat in chats if chat not in closed][: pacer.allowance()]
     pacer.spend(chosen)
     return chosen
 
 
-def exhaust(pacer: Pacer, time: SteadyClock, chat: int, *, edits: bool = False) -> int:
+def exhaust(pacer: Pacer, chat: int, urgency: Urgency = Urgency.MESSAGE) -> int:
     """Write to a chat until it is closed, in a moment; how often."""
     count = 0
-    while chat not in pacer.closed(for_edits=edits):
+    while chat not in shut_to(pacer, urgency):
         pacer.spend([chat])
         count += 1
     return count
@@ -47,20 +68,20 @@ def most_within(times: list[float], span_s: float) -> int:
 
 STEP = st.tuples(
     st.sampled_from([0.0, 0.001, 0.04, 0.3, 1.0, 5.0, 30.0]),
-    st.booleans(),
+    st.sampled_from(Urgency),
     st.lists(st.sampled_from([*range(1, 30), *range(-5, 0)]), unique=True, max_size=34),
 )
 
 
 @settings(max_examples=100)
 @given(st.lists(STEP, max_size=60))
-def test_no_limit_is_ever_passed(steps: list[tuple[float, bool, list[int]]]):
+def test_no_limit_is_ever_passed(steps: list[tuple[float, Urgency, list[int]]]):
     time = SteadyClock()
     pacer = Pacer(clock=time)
     calls: Calls = []
-    for wait_s, edits, chats in steps:
+    for wait_s, urgency, chats in steps:
         time.move(wait_s)
-        calls += [(time.now, chat) for chat in write(pacer, chats, edits=edits)]
+        calls += [(time.now, chat) for chat in write(pacer, chats, urgency)]
 
     by_chat = defaultdict(list)
     for at, chat in calls:
@@ -74,24 +95,20 @@ def test_no_limit_is_ever_passed(steps: list[tuple[float, bool, list[int]]]):
 @settings(max_examples=100)
 @given(st.lists(STEP, max_size=60))
 def test_what_is_closed_opens_when_it_is_said_to_and_not_before(
-    steps: list[tuple[float, bool, list[int]]],
+    steps: list[tuple[float, Urgency, list[int]]],
 ):
     time = SteadyClock()
     pacer = Pacer(clock=time)
-    for wait_s, edits, chats in steps:
+    for wait_s, urgency, chats in steps:
         time.move(wait_s)
-        write(pacer, chats, edits=edits)
+        write(pacer, chats, urgency)
 
-    def shut() -> tuple[set[int], set[int], bool]:
-        return (
-            set(pacer.closed(for_edits=False)),
-            set(pacer.closed(for_edits=True)),
-            pacer.allowance() < 1,
-        )
+    def shut() -> tuple[Closed, bool]:
+        return pacer.closed(), pacer.allowance() < 1
 
     before = shut()
     opens_in_s = pacer.opens_in_s()
-    assert (opens_in_s is None) == (before == (set(), set(), False))
+    assert (opens_in_s is None) == (before == (Closed(to_all=[], to_edits=[], to_refreshes=[]), False))
     if opens_in_s is not None:
         assert opens_in_s > 0
         early_s = opens_in_s * 0.99 if opens_in_s > 0.01 else 0.0
@@ -102,42 +119,43 @@ def test_what_is_closed_opens_when_it_is_said_to_and_not_before(
 
 
 def test_a_chat_bears_a_burst_and_then_one_a_second(pacer: Pacer, time: SteadyClock):
-    assert exhaust(pacer, time, ANN) == 6
+    assert exhaust(pacer, ANN) == 6
     time.move(0.99)
-    assert exhaust(pacer, time, ANN) == 0
+    assert exhaust(pacer, ANN) == 0
     time.move(0.01 + 1e-9)
-    assert exhaust(pacer, time, ANN) == 1
+    assert exhaust(pacer, ANN) == 1
 
 
 def test_a_group_bears_a_burst_and_then_one_in_five_seconds(pacer: Pacer, time: SteadyClock):
-    assert exhaust(pacer, time, GROUP) == 8
+    assert exhaust(pacer, GROUP) == 8
     time.move(4.9)
-    assert exhaust(pacer, time, GROUP) == 0
+    assert exhaust(pacer, GROUP) == 0
     time.move(0.1 + 1e-9)
-    assert exhaust(pacer, time, GROUP) == 1
+    assert exhaust(pacer, GROUP) == 1
 
 
 def test_a_chat_that_must_wait_holds_up_no_other(pacer: Pacer, time: SteadyClock):
-    exhaust(pacer, time, ANN)
+    exhaust(pacer, ANN)
     time.move(0.5)
 
-    assert write(pacer, [ANN, BEN], edits=False) == [BEN]
+    assert write(pacer, [ANN, BEN]) == [BEN]
 
 
-def test_edits_leave_a_chat_s_last_calls_to_new_messages(pacer: Pacer, time: SteadyClock):
-    assert exhaust(pacer, time, GROUP, edits=True) == 6
-    assert exhaust(pacer, time, GROUP) == 2
+def test_what_is_less_pressing_leaves_a_chat_s_last_calls_to_the_rest(pacer: Pacer):
+    assert exhaust(pacer, GROUP, Urgency.REFRESH) == 4
+    assert exhaust(pacer, GROUP, Urgency.EDIT) == 2
+    assert exhaust(pacer, GROUP) == 2
 
 
 def test_a_flood_stops_only_the_chat_that_it_names(pacer: Pacer, time: SteadyClock):
     pacer.stop(ANN, 17)
 
-    assert write(pacer, [ANN, BEN], edits=False) == [BEN]
+    assert write(pacer, [ANN, BEN]) == [BEN]
     assert pacer.opens_in_s() == 17
     time.move(16.9)
-    assert pacer.closed(for_edits=False) == [ANN]
+    assert shut_to(pacer, Urgency.MESSAGE) == [ANN]
     time.move(0.2)
-    assert pacer.closed(for_edits=False) == []
+    assert shut_to(pacer, Urgency.MESSAGE) == []
 
 
 def test_a_shorter_flood_does_not_cut_a_longer_one_short(pacer: Pacer, time: SteadyClock):
@@ -145,7 +163,7 @@ def test_a_shorter_flood_does_not_cut_a_longer_one_short(pacer: Pacer, time: Ste
     pacer.stop(ANN, 1)
 
     time.move(16)
-    assert pacer.closed(for_edits=False) == [ANN]
+    assert shut_to(pacer, Urgency.MESSAGE) == [ANN]
 
 
 def test_calls_on_credit_are_waited_for(pacer: Pacer, time: SteadyClock):
@@ -154,6 +172,6 @@ def test_calls_on_credit_are_waited_for(pacer: Pacer, time: SteadyClock):
 
     assert pacer.allowance() == 0
     time.move(10)
-    assert pacer.closed(for_edits=False) == [GROUP]
+    assert shut_to(pacer, Urgency.MESSAGE) == [GROUP]
     time.move(5.1)
-    assert pacer.closed(for_edits=False) == []
+    assert shut_to(pacer, Urgency.MESSAGE) == []

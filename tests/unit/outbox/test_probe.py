@@ -2,6 +2,8 @@ import asyncio
 import json
 import struct
 import sys
+from asyncio.subprocess import DEVNULL, PIPE
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,7 +20,7 @@ FILM = make_film()
 
 def probed(path: Path) -> dict[str, Any]:
     """What the probe finds; files that it makes lie beside the film."""
-    return probe(path, path.parent)
+    return probe(path)
 
 
 @pytest.fixture
@@ -159,31 +161,41 @@ def test_what_is_no_film_is_an_error(path: Path, content: bytes):
         probed(path)
 
 
-async def run(*arguments: str) -> bytes:
+async def run(*arguments: str, paths: Iterable[Path]) -> list[bytes]:
+    """What it prints, line by line."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-P", *arguments, stdout=asyncio.subprocess.PIPE
+        sys.executable, "-P", *arguments, stdin=PIPE, stdout=PIPE, stderr=DEVNULL
     )
-    output, _ = await process.communicate()
-    return output
+    questions = "".join(f"{json.dumps(str(path))}\n" for path in paths)
+    output, _ = await process.communicate(questions.encode())
+    return output.splitlines()
 
 
-async def test_as_a_script_it_prints_what_it_found(path: Path):
+async def test_as_a_script_it_answers_line_by_line_until_its_input_ends(path: Path):
     path.write_bytes(FILM)
+    junk = path.with_name("task-2-")
+    junk.write_bytes(b"junk")
 
-    assert json.loads(await run(probe_file, str(path), str(path.parent))) == probed(path)
+    answers = await run(probe_file, paths=[path, junk, path])
+
+    assert [json.loads(answer) for answer in answers] == [probed(path), None, probed(path)]
 
 
-async def test_as_a_script_it_is_bounded_in_time_and_memory(path: Path):
+async def test_as_a_script_it_bounds_the_time_and_the_memory_for_a_film(path: Path):
+    # A fork of this program finds no film, and has the bounds when it is about to end.
     program = """
-import contextlib, resource, runpy, sys
-sys.argv = sys.argv[1:]
-with contextlib.suppress(FileNotFoundError):
-    runpy.run_path(sys.argv[0], run_name="__main__")
-print(resource.getrlimit(resource.RLIMIT_CPU)[1])
-try:
-    bytearray(3 << 30)
-except MemoryError:
-    print("no more memory")
+import os, resource, runpy, sys
+
+def tell(_):
+    print(resource.getrlimit(resource.RLIMIT_CPU)[1], flush=True)
+    try:
+        bytearray(3 << 30)
+    except MemoryError:
+        print("no more memory", flush=True)
+    leave(0)
+
+leave, os._exit = os._exit, tell
+runpy.run_path(sys.argv[1], run_name="__main__")
 """
 
-    assert await run("-c", program, probe_file, str(path), str(path.parent)) == b"60\nno more memory\n"
+    assert await run("-c", program, probe_file, paths=[path]) == [b"60", b"no more memory"]
