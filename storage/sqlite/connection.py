@@ -13,6 +13,7 @@ from storage.errors import StoreCorrupt, StoreUnavailable
 from storage.sqlite.lock import LifeLock
 
 BUSY_TIMEOUT_S = 5.0
+_AGAIN_S = 0.02
 
 # https://www.sqlite.org/pragma.html
 _WRITER_PRAGMAS = ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON")
@@ -163,5 +164,20 @@ async def _connect(path: Path, pragmas: Iterable[str], undo: AsyncExitStack) -> 
     connection = await undo.enter_async_context(aiosqlite.Connection(lambda: opened, iter_chunk_size=64))
     connection.row_factory = sqlite3.Row
     for pragma in pragmas:
-        await connection.execute_fetchall(f"PRAGMA {pragma}")
+        await _set(connection, pragma)
     return connection
+
+
+async def _set(connection: aiosqlite.Connection, pragma: str) -> None:
+    """Wait for others as statements do; SQLite does not wait with a change to write-ahead logging."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + BUSY_TIMEOUT_S
+    while True:
+        try:
+            await connection.execute_fetchall(f"PRAGMA {pragma}")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or loop.time() > deadline:
+                raise
+            await asyncio.sleep(_AGAIN_S)
+        else:
+            return
