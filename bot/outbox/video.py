@@ -9,6 +9,7 @@ video sent as a message of its own, noted beforehand and never repeated blindly.
 import asyncio
 import contextlib
 import logging
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -28,6 +29,7 @@ log = logging.getLogger(__name__)
 
 _PATIENCE = 8  # tries, in some four minutes, before a video that can't be had is passed on as a link
 _AT_ONCE = 8  # downloads and uploads
+_REMEMBERED = 64  # turns: longer than it takes until the archive knows their files
 _ACTION_AFTER_S = 1.0  # most videos are there sooner, and a call would tell nobody anything
 _ACTION_S = 4.5  # a chat action lasts five seconds
 
@@ -57,6 +59,7 @@ class Ladder:
         self._clock = clock
         self._places = asyncio.Semaphore(_AT_ONCE)
         self._turns: WeakValueDictionary[int, _Turn] = WeakValueDictionary()
+        self._last_turns: deque[_Turn] = deque(maxlen=_REMEMBERED)
 
     async def announce(self, out: Outgoing) -> SendResult:
         """Send the line of text that notifies people; Unknown if the video may have arrived unseen.
@@ -75,6 +78,7 @@ class Ladder:
     async def bring(self, out: Outgoing, message_id: int) -> SendResult:
         """Turn the announcement into the video; Unknown only if it may have arrived unseen."""
         turn = self._turns.setdefault(out.task.id, _Turn())
+        self._last_turns.append(turn)
         async with turn.lock, self._places, self._showing_progress(out):
             # The courier counted one call, the announcement.
             self._sender.pacer.spend([out.watch.chat_id])

@@ -31,7 +31,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--only", action="append", choices=PARTS, help="one part; may be repeated")
     parser.add_argument("--quick", action="store_true", help="a smoke run: small, short, figures of no worth")
     parser.add_argument(
-        "--python", default=sys.executable, help="runs ours: one that has what the image has and no more"
+        "--python",
+        type=lambda path: str(Path(path).absolute()),
+        default=sys.executable,
+        help="runs ours: one that has what the image has and no more",
     )
     parser.add_argument("--write", action="store_true", help=f"put the tables into {_PAGE.relative_to(ROOT)}")
     return parser

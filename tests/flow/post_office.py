@@ -114,10 +114,11 @@ class PostOffice:
         larder = Larder(
             self.downloads, downloader, self.providers, inspector=inspector, limit=self.upload_limit
         )
+        self.ladder = Ladder(self.store, sender, larder, clock=self.clock)
         self.courier = Courier(
             self.store,
             Texts(sender, Estimates(), clock=self.clock),
-            Ladder(self.store, sender, larder, clock=self.clock),
+            self.ladder,
             bell=self._bell,
             clock=self.clock,
             telemetry=self.telemetry,
@@ -126,12 +127,16 @@ class PostOffice:
 
     async def stop(self, *, patience_s: float = 0.0) -> None:
         """End: at once, with whatever is in hand cut off, or after waiting for it."""
+        await self.rest(patience_s=patience_s)
+        await self._stack.aclose()
+
+    async def rest(self, *, patience_s: float = 0.0) -> None:
+        """The courier takes nothing in hand any more."""
         if self._running is not None:
             self._running.cancel()
             await asyncio.gather(self._running, return_exceptions=True)
             await self.courier.drain(patience_s)
             self._running = None
-        await self._stack.aclose()
 
     async def crash(self) -> None:
         """Die in the middle of whatever is under way, and begin anew."""

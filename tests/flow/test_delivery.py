@@ -4,6 +4,8 @@ import asyncio
 
 import pytest
 
+from bot.outbox.courier import LEASE_S
+from bot.outbox.results import Sent
 from bot.sandbox.faults import Fault
 from bot.sandbox.gateway.tasks import KINDS
 from bot.sandbox.telegram.refusals import refusal
@@ -80,6 +82,23 @@ async def test_three_chats_get_one_upload(office: PostOffice):
     assert task.served.downloads == 1
     uploads = [request for request in office.telegram.requests if "thumbnail" in request.params]
     assert len(uploads) == 1
+
+
+async def test_a_chat_whose_turn_comes_before_the_upload_is_on_record_needs_no_other(office: PostOffice):
+    task = office.task()
+    for chat in (ANNA, BEN):
+        await office.watch(task, chat)
+    await office.idle()
+    await office.rest()
+    await office.look()
+
+    for out in await office.store.claim_deliveries(9, at=office.clock(), lease_s=LEASE_S):
+        announced = await office.ladder.announce(out)
+        assert isinstance(announced, Sent)
+        await office.ladder.bring(out, announced.message_id)
+
+    assert all(office.result(chat).video for chat in (ANNA, BEN))
+    assert task.served.downloads == 1
 
 
 async def test_a_chat_that_asks_later_gets_what_telegram_has(office: PostOffice):
