@@ -181,7 +181,6 @@ async def _connect(application: AnyApplication, telemetry: Telemetry) -> None:
     for failures in itertools.count():
         try:
             await application.initialize()
-            await application.bot.delete_webhook(drop_pending_updates=False)
         except InvalidToken:
             raise TokenRefused from None
         except TelegramError as error:

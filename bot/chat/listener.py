@@ -93,6 +93,9 @@ class Listener:
                 offset=self._offset, timeout=wait_s, allowed_updates=ALLOWED_UPDATES
             )
         except Conflict as error:
+            if "webhook" in error.message.lower():
+                await self._application.bot.delete_webhook(drop_pending_updates=False)
+                raise
             self._offset = None  # to confirm anything now would end the other one's poll in its turn
             raise SecondPoller from error
         return updates
@@ -103,8 +106,8 @@ class Listener:
         if isinstance(error, RetryAfter):
             wish = error.retry_after
             return wish.total_seconds() if isinstance(wish, timedelta) else float(wish)
-        if isinstance(error, TimedOut) and failures == 1:
-            return 0.0  # a long poll that idled out on the way
+        if isinstance(error, TimedOut | Conflict) and failures == 1:
+            return 0.0  # a long poll that idled out on the way; a webhook that was in the way
         if self._telemetry.trouble("telegram", error.message):
             log.warning("Telegram does not answer, trying on: %s", error.message)
         return _PAUSES_S[min(failures, len(_PAUSES_S)) - 1]

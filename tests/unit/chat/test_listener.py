@@ -21,6 +21,7 @@ from bot.sandbox.telegram.refusals import flood, refusal
 from bot.telemetry import Telemetry
 
 ANNA, BORIS = 1001, 1002
+WEBHOOK_ACTIVE = "Conflict: can't use getUpdates method while webhook is active; use deleteWebhook to delete the webhook first"
 
 
 class StumblingRequest(HTTPXRequest):
@@ -252,6 +253,27 @@ async def test_a_second_poller_ends_it_with_a_name_for_that(door: Door):
 
     with pytest.raises(SecondPoller, match="409 Conflict"):
         await loop
+
+
+async def test_a_webhook_that_is_in_the_way_is_deleted(door: Door):
+    door.telegram.fail("getUpdates", refusal(409, WEBHOOK_ACTIVE))
+    door.telegram.say(ANNA, "/help")
+
+    async with open_to_people(door.listener()):
+        await door.until_finished("/help")
+
+    methods = [request.method for request in door.telegram.requests]
+    assert methods[1:4] == ["getUpdates", "deleteWebhook", "getUpdates"]
+    assert door.slept_s == [0.0]
+
+
+async def test_a_webhook_that_is_set_again_and_again_is_no_reason_to_hurry(door: Door):
+    door.telegram.fail("getUpdates", refusal(409, WEBHOOK_ACTIVE), times=3)
+
+    async with open_to_people(door.listener()):
+        await door.telegram.wait_for(lambda: len(door.asked) > 3)
+
+    assert door.slept_s == [0.0, 2.0, 4.0]
 
 
 async def test_a_refused_token_ends_it_with_a_name_for_that(door: Door):
