@@ -21,7 +21,7 @@ from bot.chat.context import Door, context_types
 from bot.chat.listener import Listener
 from bot.config import Settings
 from bot.errors import PortTaken, SecondPoller, TokenRefused
-from bot.foundation import Foundation, utc_now
+from bot.foundation import Foundation, certificates, utc_now
 from bot.health.wellness import Wellness
 from bot.polling.alarm import Alarm
 from bot.providers.catalog import Catalog
@@ -49,18 +49,16 @@ class TelegramAway(Exception):
     """Telegram does not answer."""
 
 
-async def run(settings: Settings, cadence: Cadence | None = None) -> None:
+async def run(settings: Settings, tls: ssl.SSLContext, cadence: Cadence | None = None) -> None:
     """Run until SIGTERM, SIGINT or cancellation; raises StoreError and what is in bot.errors."""
     os.environ["PTB_TIMEDELTA"] = "true"  # else python-telegram-bot warns with every RetryAfter
-    # In a thread, as OpenSSL takes its time with the certificates, and lets go of the interpreter for it.
-    loading = asyncio.create_task(asyncio.to_thread(httpx.create_ssl_context))
     store = await open_store(settings.database_url)
     try:
         foundation = Foundation(
             settings=settings,
             store=store,
             telemetry=Telemetry(),
-            tls=await loading,
+            tls=tls,
             alarm=Alarm(),
             bell=asyncio.Event(),
             connected=asyncio.Event(),
@@ -73,7 +71,7 @@ async def run(settings: Settings, cadence: Cadence | None = None) -> None:
 
 async def bot_name(settings: Settings) -> str:
     """The bot's user name as Telegram knows it; raises TokenRefused or TelegramAway."""
-    application = _builder(settings, httpx.create_ssl_context()).build()
+    application = _builder(settings, certificates()).build()
     try:
         await application.bot.initialize()
     except InvalidToken:

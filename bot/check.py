@@ -4,11 +4,10 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields
 
-import httpx
-
 from bot import app
 from bot.config import Settings
 from bot.errors import TokenRefused
+from bot.foundation import certificates
 from bot.logs import Redactor
 from bot.providers import gateways
 from bot.providers.base import Provider, ProviderError
@@ -26,7 +25,7 @@ async def check(settings: Settings) -> bool:
     """Print the settings and what came of trying them; whether everything works."""
     redact = Redactor(settings.secrets).redact
     _print_table(("setting", "value"), _described(settings), redact)
-    async with HttpTransport(tls=httpx.create_ssl_context(), proxy=settings.provider_proxy) as transport:
+    async with HttpTransport(tls=certificates(), proxy=settings.provider_proxy) as transport:
         providers = gateways.build(settings.provider_configs, transport).values()
         rows = await asyncio.gather(
             _telegram(settings), _database(settings), *(_key(provider) for provider in providers)

@@ -74,8 +74,12 @@ def _with_settings(command: Callable[[Settings], int]) -> int:
 
 
 async def _run(settings: Settings, cadence: Cadence | None = None) -> int:
+    # A thread has time for the certificates while the rest is loaded: OpenSSL lets go of the interpreter.
+    certificates = import_module("bot.foundation").certificates
+    loading = asyncio.get_running_loop().run_in_executor(None, certificates)
+    run = import_module("bot.app").run
     try:
-        await import_module("bot.app").run(settings, cadence)
+        await run(settings, await loading, cadence)
     except SecondPoller as error:
         _complain(str(error))
         return FAILED

@@ -3,13 +3,14 @@
 import tomllib
 from collections.abc import Iterator, Mapping
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 ENGLISH = "en"
 CHINESE = "zh"
 LANGUAGES = (ENGLISH, CHINESE)
+_LOCALES = Path(__file__).with_name("locales")
 
 
 def pick_language(setting: str, telegram_code: str | None, chat_language: str | None) -> str:
@@ -37,7 +38,7 @@ def catalogue(language: str) -> Mapping[str, str]:
     """All texts of a language by their dotted keys; empty for a language that there is none of."""
     if language not in LANGUAGES:
         return MappingProxyType({})
-    source = files("bot.messages") / "locales" / f"{language}.toml"
+    source = _LOCALES / f"{language}.toml"
     return MappingProxyType(dict(_flat(tomllib.loads(source.read_text(encoding="utf-8")))))
 
 
