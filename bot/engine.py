@@ -47,7 +47,7 @@ class _Loops:
 
 async def drive(foundation: Foundation, bot: ExtBot[None], cadence: Cadence | None) -> None:
     """Turn until cancelled, the courier once Telegram has answered; raises StoreError and PortTaken."""
-    # What a look makes dies with it: going through it every 700 objects was an eighth of a poll's time.
+    # What a look makes dies with it: to search all of it for circles every 700 objects costs the polls time.
     gc.set_threshold(20_000, 20, 20)
     gc.freeze()
     async with _open(foundation, bot, cadence) as loops, asyncio.TaskGroup() as group:
