@@ -63,7 +63,7 @@ def _token(text: str) -> str:
 
 
 def _key(text: str) -> str:
-    """A header value: httpx refuses anything else only when the first question is asked."""
+    """A header value; anything else would be refused only when the first question is asked."""
     if not re.fullmatch(r"[\x21-\x7e]+", text):
         raise ValueError("holds a space or a character that no key has")
     return text
