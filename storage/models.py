@@ -107,6 +107,10 @@ class StoredFile:
 
     file_id: str  # valid for this bot only
     is_video: bool  # False: it went as a document, and can be sent again only as one
+    size: int | None = None  # bytes
+    width: int | None = None  # pixels
+    height: int | None = None  # pixels
+    duration_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -163,10 +164,18 @@ def _reply(place: Place) -> ReplyParameters | None:
 
 
 def _file(message: Message) -> StoredFile | None:
-    if message.video is not None:
-        return StoredFile(file_id=message.video.file_id, is_video=True)
-    if message.document is not None:
-        return StoredFile(file_id=message.document.file_id, is_video=False)
+    if (video := message.video) is not None:
+        length = video.duration
+        return StoredFile(
+            file_id=video.file_id,
+            is_video=True,
+            size=video.file_size,
+            width=video.width,
+            height=video.height,
+            duration_s=length.total_seconds() if isinstance(length, timedelta) else float(length),
+        )
+    if (document := message.document) is not None:
+        return StoredFile(file_id=document.file_id, is_video=False, size=document.file_size)
     return None
 
 

@@ -178,7 +178,14 @@ def _by_address(task: Task, fault: Fault) -> list[Film]:
 
 
 def _kept(file: StoredFile) -> Film:
-    return Film(source=file.file_id, is_video=file.is_video)
+    return Film(
+        source=file.file_id,
+        is_video=file.is_video,
+        size=file.size,
+        width=file.width,
+        height=file.height,
+        duration_s=file.duration_s,
+    )
 
 
 def _watched(out: Outgoing) -> WatchedTask:

@@ -257,10 +257,10 @@ async def _finish_watch(tx: Transaction, watch_id: int, settlement: Settlement) 
     if settlement.file is not None:
         await tx.run(
             """
-            UPDATE tasks SET file_id = ?, file_is_video = ?
+            UPDATE tasks SET file = ?
             WHERE id = (SELECT task_id FROM watches WHERE id = ?)
             """,
-            (settlement.file.file_id, settlement.file.is_video, watch_id),
+            (rows.to_json(settlement.file), watch_id),
         )
 
 

@@ -41,7 +41,7 @@ def listed(values: Iterable[int | str]) -> str:
     return json.dumps(list(values))
 
 
-def to_json(part: Snapshot | Trouble | None) -> str | None:
+def to_json(part: Snapshot | Trouble | StoredFile | None) -> str | None:
     """A part of a task as it is stored."""
     # ASCII only: gateways cut prompts within a surrogate pair, which has no UTF-8.
     return None if part is None else json.dumps(asdict(part), default=datetime.isoformat)
@@ -61,7 +61,7 @@ def task(row: sqlite3.Row) -> Task:
         lease_until=moment(row["lease_until"]),
         failures=row["failures"],
         version=row["version"],
-        file=_file(row),
+        file=_file(row["file"]),
     )
 
 
@@ -112,10 +112,8 @@ def _at(stored: float) -> datetime:
     return datetime.fromtimestamp(stored, UTC)
 
 
-def _file(row: sqlite3.Row) -> StoredFile | None:
-    if row["file_id"] is None:
-        return None
-    return StoredFile(file_id=row["file_id"], is_video=bool(row["file_is_video"]))
+def _file(stored: str | None) -> StoredFile | None:
+    return None if stored is None else StoredFile(**json.loads(stored))
 
 
 def _snapshot(stored: str | None) -> Snapshot | None:

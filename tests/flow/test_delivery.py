@@ -110,6 +110,8 @@ async def test_a_chat_that_asks_later_gets_what_telegram_has(office: PostOffice)
 
     assert len(office.telegram.videos(BEN)) == 1
     assert task.served.downloads == 1
+    captions = [office.telegram.videos(chat)[0].caption for chat in (ANNA, BEN)]
+    assert ["320×180 · 2 s · 6 kB" in (caption or "") for caption in captions] == [True, True]
 
 
 async def test_a_file_that_telegram_does_not_know_any_more_is_uploaded_anew(office: PostOffice):

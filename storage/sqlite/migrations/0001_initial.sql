@@ -16,8 +16,7 @@ CREATE TABLE tasks (
     touched INTEGER NOT NULL DEFAULT 0, -- people wait for a look, or changed next_look_at while it was leased; its clock has not heard yet
     failures INTEGER NOT NULL DEFAULT 0,
     version INTEGER NOT NULL DEFAULT 0,
-    file_id TEXT,
-    file_is_video INTEGER,
+    file TEXT, -- what Telegram has of the video, JSON
     claimable_at REAL AS (max(next_look_at, coalesce(lease_until, next_look_at))) VIRTUAL,
     UNIQUE (provider, external_id)
 ) STRICT;

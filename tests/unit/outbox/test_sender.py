@@ -17,7 +17,7 @@ from bot.sandbox.faults import LOST_ANSWER, Fault
 from bot.sandbox.film import make_film, with_free_box
 from bot.sandbox.gateway import FakeGateway
 from bot.sandbox.telegram import FakeTelegram
-from bot.sandbox.telegram.chats import Message
+from bot.sandbox.telegram.chats import Attachment, Message
 from bot.sandbox.telegram.refusals import flood
 from storage.models import StoredFile, TaskStatus
 from tests.unit.messages.builders import watched
@@ -64,6 +64,18 @@ def test_a_watch_s_messages_go_into_its_topic_as_replies_to_the_request():
     watch = watched(TaskStatus.RUNNING, thread_id=5).watch
 
     assert place_of(watch) == Place(chat_id=42, thread_id=5, reply_to=7)
+
+
+def stored(video: Attachment) -> StoredFile:
+    """What Telegram tells of the film."""
+    return StoredFile(
+        file_id=video.file.file_id,
+        is_video=True,
+        size=len(make_film()),
+        width=320,
+        height=180,
+        duration_s=2.0,
+    )
 
 
 async def test_a_text_replies_to_the_request_without_insisting(telegram: FakeTelegram, sender: Sender):
@@ -161,8 +173,7 @@ async def test_a_video_is_uploaded_with_all_that_telegram_must_be_told(
     assert message.video.supports_streaming
     assert message.video.thumbnail.size == 1003
     assert message.caption == "A film"
-    file = StoredFile(file_id=message.video.file.file_id, is_video=True)
-    assert result == Sent(message.message_id, file)
+    assert result == Sent(message.message_id, stored(message.video))
 
 
 async def test_a_large_video_is_no_black_square(telegram: FakeTelegram, sender: Sender, video: Film):
@@ -188,7 +199,7 @@ async def test_a_text_becomes_the_video_in_the_same_message(
     assert (message.message_id, message.text, message.caption) == (message_id, None, "A film")
     assert message.video
     assert message.video.supports_streaming
-    assert result == Sent(message_id, StoredFile(file_id=message.video.file.file_id, is_video=True))
+    assert result == Sent(message_id, stored(message.video))
 
 
 async def test_the_same_video_once_more_is_no_other(telegram: FakeTelegram, sender: Sender, video: Film):
@@ -213,7 +224,9 @@ async def test_a_file_goes_as_a_document(telegram: FakeTelegram, sender: Sender,
         assert message.document
         assert message.document.file.name == "abc.webm"
         assert isinstance(result, Sent)
-        assert result.file == StoredFile(file_id=message.document.file.file_id, is_video=False)
+        assert result.file == StoredFile(
+            file_id=message.document.file.file_id, is_video=False, size=len(make_film())
+        )
 
 
 @pytest.mark.parametrize("is_video", [True, False])
