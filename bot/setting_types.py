@@ -5,13 +5,14 @@ A reader is handed what is set and not empty; its ValueError ends the sentence t
 
 import re
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, TypeVar
 from urllib.parse import SplitResult, urlsplit
 
 from bot.providers.kinds import KINDS, kind_of
 
-_MOST_RPS = 1000.0
+_MOST_RPS = 1000
 _LAST_PORT = 65535
+N = TypeVar("N", int, float)
 
 
 def words(text: str) -> list[str]:
@@ -76,24 +77,19 @@ def _kind(word: str) -> str:
     return kind
 
 
-def _rate(text: str) -> float:
-    try:
-        rate = float(text)
-    except ValueError:
-        rate = 0.0
-    if not 0 < rate <= _MOST_RPS:
-        raise ValueError(f"is not a number above 0 and up to {_MOST_RPS:.0f}")
-    return rate
+def _number(convert: Callable[[str], N], most: int, mistake: str) -> Callable[[str], N]:
+    """Reads a number above 0."""
 
+    def read(text: str) -> N:
+        try:
+            number = convert(text)
+        except ValueError:
+            raise ValueError(mistake) from None
+        if not 0 < number <= most:
+            raise ValueError(mistake)
+        return number
 
-def _port(text: str) -> int:
-    try:
-        port = int(text)
-    except ValueError:
-        port = 0
-    if not 1 <= port <= _LAST_PORT:
-        raise ValueError(f"is not a number from 1 to {_LAST_PORT}")
-    return port
+    return read
 
 
 def _truth(text: str) -> bool:
@@ -136,8 +132,8 @@ HttpUrl = Annotated[str, _http_url]
 Proxy = Annotated[str, _proxy_url]
 DatabaseUrl = Annotated[str, _database_url]
 Kind = Annotated[str, _kind]
-Rate = Annotated[float | None, _rate]
-Port = Annotated[int | None, _port]
+Rate = Annotated[float | None, _number(float, _MOST_RPS, f"is not a number above 0 and up to {_MOST_RPS}")]
+Port = Annotated[int | None, _number(int, _LAST_PORT, f"is not a number from 1 to {_LAST_PORT}")]
 Switch = Annotated[bool, _truth]
 Chats = Annotated[str, _list_of(r"-?\d{1,19}|\*", "is no list of chat ids such as 123,-1001234567890, nor *")]
 Users = Annotated[str, _list_of(r"\d{1,19}", "is no list of user ids such as 12345,67890")]
