@@ -20,7 +20,7 @@ class Foundation:
     settings: Settings
     store: Store
     telemetry: Telemetry
-    tls: ssl.SSLContext  # what certificates() gave: one for all, as each takes some 40 ms
+    tls: ssl.SSLContext  # what certificates() gave: one for all, as each takes its time
     alarm: Alarm  # wakes the clock
     bell: asyncio.Event  # wakes the courier
     connected: asyncio.Event  # set when Telegram has answered

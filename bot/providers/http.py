@@ -17,9 +17,8 @@ _CONNECTIONS = 200
 _CONNECT_S = 10.0
 _PATIENCE_S = 20.0
 _BODY_S = 60.0
-_WITHOUT = aiohttp.ClientTimeout(
-    sock_connect=_CONNECT_S
-)  # it sets a timer for each packet; ours is one a question
+# aiohttp's own bounds on answers set a timer for each packet; here it is one for each question.
+_TIMEOUT = aiohttp.ClientTimeout(sock_connect=_CONNECT_S)
 
 
 class HttpTransport:
@@ -35,7 +34,7 @@ class HttpTransport:
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=_CONNECTIONS, ssl=self._tls),
             proxy=self._proxy,
-            timeout=_WITHOUT,
+            timeout=_TIMEOUT,
             cookie_jar=aiohttp.DummyCookieJar(),
         )
         return self
