@@ -64,6 +64,7 @@ class Scheduler:
                     self._telemetry.beat("clock")
                     if self._wants_archive():
                         self._in_step = False
+                        self._sweep_at = self._alarm.now() + SWEEP_S
                         work.create_task(self._keep_in_step(work))
                     self._begin_looks(work)
                     await self._alarm.rest(self._pause_s())
@@ -77,8 +78,6 @@ class Scheduler:
 
     async def _keep_in_step(self, work: asyncio.TaskGroup) -> None:
         """Ask the archive, while looks go on; what it refuses is tried again soon."""
-        now = self._alarm.now()
-        self._sweep_at = now + SWEEP_S
         try:
             if self._clock() >= self._renew_at:
                 await self._renew()
@@ -86,7 +85,7 @@ class Scheduler:
             await self._go_on()
         except StoreError as error:
             self._stand_still(error)
-            self._sweep_at = now + _ARCHIVE_PAUSE_S
+            self._sweep_at = self._alarm.now() + _ARCHIVE_PAUSE_S
         self._in_step = True
         self._begin_looks(work)
         self._alarm.wake()
