@@ -20,7 +20,7 @@ class Storage:
         """Listen on loopback; at the end the whole script must have been played."""
         storage = cls(script)
         server = await asyncio.start_server(storage._answer, "127.0.0.1", 0)
-        storage.url = "http://127.0.0.1:{1}".format(*server.sockets[0].getsockname())
+        storage.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         async with server:
             yield storage
         assert storage._script == []

@@ -30,7 +30,7 @@ class Sick(Patient):
     status = 503
 
 
-@pytest.fixture(params=[Patient, Sick])
+@pytest.fixture
 def port(request: pytest.FixtureRequest) -> Iterator[int]:
     with HTTPServer(("127.0.0.1", 0), request.param) as server:
         serving = threading.Thread(target=server.serve_forever)
