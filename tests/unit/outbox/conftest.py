@@ -1,4 +1,4 @@
-"""The sender at a make-believe Telegram that has a chat of each kind, and a host for files."""
+"""The sender at a make-believe Telegram, and a host for files."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -11,19 +11,6 @@ from bot.outbox.sender import Sender
 from bot.sandbox.film import make_film
 from bot.sandbox.telegram import FakeTelegram
 from tests.unit.outbox.files import Files
-from tests.unit.outbox.places import ANNA, CHANNEL, FORUM, GROUP
-
-
-@pytest.fixture
-async def telegram() -> AsyncIterator[FakeTelegram]:
-    server = FakeTelegram()
-    server.private_chat(ANNA)
-    server.group(GROUP)
-    server.forum(FORUM)
-    server.channel(CHANNEL)
-    await server.start()
-    yield server
-    await server.stop()
 
 
 @pytest.fixture

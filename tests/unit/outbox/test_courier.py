@@ -30,7 +30,7 @@ from storage.models import (
     TaskStatus,
     WatchState,
 )
-from tests.unit.outbox.places import ANNA, CHANNEL, GROUP
+from tests.fakes.places import ANNA, CHANNEL, GROUP
 from tests.unit.outbox.round import BrittleStore, Round
 
 RESULT = DeliveryKind.RESULT

@@ -26,7 +26,7 @@ from bot.outbox.results import (
 from bot.sandbox.faults import DROPPED, Fault, html_answer
 from bot.sandbox.telegram import FakeTelegram
 from bot.sandbox.telegram.refusals import flood, refusal
-from tests.unit.outbox.places import ANNA
+from tests.fakes.places import ANNA
 
 GONE = [
     "Forbidden: bot was blocked by the user",

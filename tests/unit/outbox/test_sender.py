@@ -20,8 +20,8 @@ from bot.sandbox.telegram import FakeTelegram
 from bot.sandbox.telegram.chats import Attachment, Message
 from bot.sandbox.telegram.refusals import flood
 from storage.models import StoredFile, TaskStatus
+from tests.fakes.places import ANNA, CHANNEL, FORUM, GROUP
 from tests.unit.messages.builders import watched
-from tests.unit.outbox.places import ANNA, CHANNEL, FORUM, GROUP
 
 BUTTON = Button(label="Again", action="again:1")
 VIEW = View(text="<b>Done</b> &lt;3", buttons=((BUTTON,),))

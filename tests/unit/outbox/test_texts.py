@@ -21,8 +21,8 @@ from storage.models import (
     WatchedTask,
 )
 from tests.fakes.clock import FrozenClock
+from tests.fakes.places import ANNA
 from tests.unit.messages.builders import NOW, failed, snapshot, troubled, watched
-from tests.unit.outbox.places import ANNA
 
 
 @pytest.fixture

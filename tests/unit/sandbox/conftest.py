@@ -8,24 +8,6 @@ from telegram.request import HTTPXRequest
 
 from bot.sandbox.telegram import FakeTelegram
 
-ANNA = 1001
-GROUP = -100200
-FORUM = -100300
-CHANNEL = -100400
-
-
-@pytest.fixture
-async def telegram() -> AsyncIterator[FakeTelegram]:
-    """Running, with a chat of each kind."""
-    server = FakeTelegram()
-    server.private_chat(ANNA)
-    server.group(GROUP)
-    server.forum(FORUM)
-    server.channel(CHANNEL)
-    await server.start()
-    yield server
-    await server.stop()
-
 
 @pytest.fixture
 async def bot(telegram: FakeTelegram) -> AsyncIterator[Bot]:

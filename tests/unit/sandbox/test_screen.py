@@ -9,7 +9,7 @@ from telegram import Bot, InlineKeyboardButton, InlineKeyboardMarkup, InputMedia
 from bot.sandbox.film import make_film
 from bot.sandbox.screen import Screen
 from bot.sandbox.telegram import FakeTelegram
-from tests.unit.sandbox.conftest import ANNA, GROUP
+from tests.fakes.places import ANNA, GROUP
 
 Shown = Callable[[], list[str]]
 

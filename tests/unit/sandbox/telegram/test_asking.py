@@ -10,7 +10,7 @@ from telegram.error import BadRequest
 from bot.sandbox.telegram import FakeTelegram
 from bot.sandbox.telegram.arguments import Arguments
 from bot.sandbox.telegram.asking import get_chat, get_chat_member, get_me
-from tests.unit.sandbox.conftest import ANNA, CHANNEL, FORUM, GROUP
+from tests.fakes.places import ANNA, CHANNEL, FORUM, GROUP
 
 
 async def test_the_bot_knows_itself(telegram: FakeTelegram, bot: Bot) -> None:

@@ -8,7 +8,7 @@ from telegram.error import BadRequest
 from bot.sandbox.film import Colour, make_film
 from bot.sandbox.telegram import FakeTelegram
 from bot.sandbox.telegram.events import Edited
-from tests.unit.sandbox.conftest import ANNA, GROUP
+from tests.fakes.places import ANNA, GROUP
 
 FILM = make_film(Colour.GREEN)
 

@@ -10,7 +10,7 @@ from telegram.error import BadRequest
 from bot.sandbox.telegram import FakeTelegram
 from bot.sandbox.telegram.events import Answered, Pressed, Said
 from bot.sandbox.telegram.wire import ANONYMOUS_ADMIN
-from tests.unit.sandbox.conftest import ANNA, CHANNEL, FORUM, GROUP
+from tests.fakes.places import ANNA, CHANNEL, FORUM, GROUP
 
 
 async def heard(telegram: FakeTelegram) -> list[dict[str, Any]]:

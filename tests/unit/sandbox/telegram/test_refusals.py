@@ -23,7 +23,8 @@ from bot.sandbox.telegram import FakeTelegram
 from bot.sandbox.telegram.arguments import Arguments
 from bot.sandbox.telegram.content import reply_markup
 from bot.sandbox.telegram.refusals import Refusal, flood, refusal
-from tests.unit.sandbox.conftest import ANNA, CHANNEL, FORUM, GROUP, connected
+from tests.fakes.places import ANNA, CHANNEL, FORUM, GROUP
+from tests.unit.sandbox.conftest import connected
 
 
 async def test_an_unknown_chat_is_not_found(bot: Bot) -> None:

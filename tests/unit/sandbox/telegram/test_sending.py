@@ -14,7 +14,8 @@ from bot.sandbox.film import make_film, with_free_box
 from bot.sandbox.gateway import FakeGateway
 from bot.sandbox.telegram import FakeTelegram
 from bot.sandbox.telegram.events import Sent
-from tests.unit.sandbox.conftest import ANNA, CHANNEL, FORUM, GROUP, connected
+from tests.fakes.places import ANNA, CHANNEL, FORUM, GROUP
+from tests.unit.sandbox.conftest import connected
 
 FILM = make_film()
 

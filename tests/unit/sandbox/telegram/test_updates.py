@@ -9,7 +9,8 @@ from telegram.error import Conflict
 from telegram.ext import Application, CallbackContext, CommandHandler
 
 from bot.sandbox.telegram import FakeTelegram
-from tests.unit.sandbox.conftest import ANNA, connected
+from tests.fakes.places import ANNA
+from tests.unit.sandbox.conftest import connected
 
 
 async def test_an_update_comes_again_until_a_higher_offset_confirms_it(
