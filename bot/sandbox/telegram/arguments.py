@@ -74,12 +74,13 @@ async def read_arguments(request: web.Request, *, upload_limit: int) -> Argument
         for name, value in (await request.json()).items():
             values[name] = value if isinstance(value, str) else json.dumps(value)
     elif request.content_type == "multipart/form-data":
-        if (request.content_length or 0) > upload_limit + _FORM_ROOM:
+        body_limit = upload_limit + _FORM_ROOM
+        if (request.content_length or 0) > body_limit:
             raise Refusal(413, "Request Entity Too Large")
         async for part in await request.multipart():
             if not isinstance(part, BodyPartReader) or part.name is None:
                 continue
-            content = bytes(await part.read(decode=True))
+            content = await _content(part, body_limit)
             if part.filename is None:
                 values[part.name] = content.decode()
             else:
@@ -88,3 +89,12 @@ async def read_arguments(request: web.Request, *, upload_limit: int) -> Argument
     else:
         values |= {name: value for name, value in (await request.post()).items() if isinstance(value, str)}
     return Arguments(values=values, uploads=uploads)
+
+
+async def _content(part: BodyPartReader, body_limit: int) -> bytes:
+    # Never asks for less than what may have come: aiohttp gives the rest back to its stream by a
+    # method that it calls deprecated (https://github.com/aio-libs/aiohttp/issues/3260).
+    content = bytearray()
+    while not part.at_eof():
+        content += await part.read_chunk(body_limit)
+    return bytes(content)
