@@ -52,11 +52,14 @@ class Ladder:
         larder: Larder,
         *,
         clock: Callable[[], datetime],
+        action_after_s: float = _ACTION_AFTER_S,
     ) -> None:
+        """action_after_s: how long a video may take before the chat is shown that it is on its way."""
         self._store = store
         self._sender = sender
         self._larder = larder
         self._clock = clock
+        self._action_after_s = action_after_s
         self._places = asyncio.Semaphore(_AT_ONCE)
         self._turns: WeakValueDictionary[int, _Turn] = WeakValueDictionary()
         self._last_turns: deque[_Turn] = deque(maxlen=_REMEMBERED)
@@ -155,7 +158,7 @@ class Ladder:
             return
 
         async def show() -> None:
-            await asyncio.sleep(_ACTION_AFTER_S)
+            await asyncio.sleep(self._action_after_s)
             while True:
                 self._sender.pacer.spend([out.watch.chat_id])
                 await self._sender.uploading(place_of(out.watch))

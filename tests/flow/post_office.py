@@ -58,6 +58,7 @@ class PostOffice:
         self.gateway = FakeGateway(clock=lambda: self.clock().timestamp())
         self.telemetry = Telemetry()
         self.upload_limit = UPLOAD_LIMIT
+        self.action_after_s = 3600.0  # no video takes that long, however busy the machine
         self.downloads = folder / "downloads"
         self.providers: dict[str, Provider] = {}
         self._folder = folder
@@ -114,7 +115,7 @@ class PostOffice:
         larder = Larder(
             self.downloads, downloader, self.providers, inspector=inspector, limit=self.upload_limit
         )
-        self.ladder = Ladder(self.store, sender, larder, clock=self.clock)
+        self.ladder = Ladder(self.store, sender, larder, clock=self.clock, action_after_s=self.action_after_s)
         self.courier = Courier(
             self.store,
             Texts(sender, Estimates(), clock=self.clock),

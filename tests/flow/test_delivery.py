@@ -151,6 +151,8 @@ async def test_what_ended_in_a_closed_topic_is_told_in_the_chat(office: PostOffi
 
 async def test_a_chat_action_tells_people_that_a_video_is_coming(office: PostOffice):
     gate = asyncio.Event()
+    office.action_after_s = 0.01
+    await office.crash()
     office.gateway.fail("files", Fault(until=gate))
     office.gateway.fail("files", Fault(until=gate))
     await office.watch(office.task(), GROUP)
