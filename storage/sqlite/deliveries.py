@@ -73,9 +73,10 @@ async def enqueue_notices(tx: Transaction, task: Task, watch_ids: Iterable[int],
     await enqueue(tx, DeliveryKind.NOTICE, [row["watch_id"] for row in untold], at=at)
 
 
-async def forget_notices(tx: Transaction, provider: str) -> None:
-    """Have every chat told again of the provider's next trouble."""
-    await tx.run("DELETE FROM notices WHERE provider = ?", (provider,))
+async def forget_notices(tx: Transaction, provider: str, *, at: datetime) -> None:
+    """The provider's trouble is over: who has not heard of it need not, and all are told of the next one."""
+    told = await tx.all("DELETE FROM notices WHERE provider = ? RETURNING watch_id", (provider,))
+    await overtake(tx, [row["watch_id"] for row in told], (DeliveryKind.NOTICE,), at=at)
 
 
 async def overtake(

@@ -208,11 +208,11 @@ async def _free_leases(database: Database, *, owner: str | None) -> None:
 
 async def _tell(tx: Transaction, task: Task, events: Sequence[TaskEvent]) -> None:
     """Enqueue what the events have to say to the task's active watches."""
-    if any(event.kind is EventKind.RECOVERED for event in events):
-        await deliveries.forget_notices(tx, task.ref.provider)
     if not events:
         return
     at = events[0].at
+    if any(event.kind is EventKind.RECOVERED for event in events):
+        await deliveries.forget_notices(tx, task.ref.provider, at=at)
     kinds = {kind for event in events for kind in event.kind.tells}
     watch_ids = await watches.active_ids(tx, task.id)
     if DeliveryKind.CARD in kinds:

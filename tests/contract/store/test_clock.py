@@ -236,6 +236,17 @@ async def test_a_provider_that_recovered_may_give_notice_again(driver: Driver):
     assert [one for one in await driver.send() if one[0] is NOTICE] == [(NOTICE, watched.watch.id)]
 
 
+async def test_a_notice_of_a_trouble_that_is_over_before_it_was_sent_is_taken_back(driver: Driver):
+    watched = await driver.watch("a")
+    other = await driver.watch("b", provider="veo")
+    await driver.key_trouble(watched.task.id)
+    await driver.key_trouble(other.task.id)
+
+    await driver.look(watched.task.id, TaskStatus.RUNNING, EventKind.RECOVERED)
+
+    assert [one for one in await driver.send() if one[0] is NOTICE] == [(NOTICE, other.watch.id)]
+
+
 async def test_a_notice_that_was_overtaken_unsent_counts_as_not_told(driver: Driver):
     watched = await driver.watch("a")
     other = await driver.watch("b")
