@@ -47,7 +47,6 @@ class Listener:
         self._telemetry = telemetry
         self._patience_s = patience_s
         self._sleep = sleep
-        self._offset: int | None = None
         self._newest = -1  # the last update that was taken in
         self._waiting: dict[int, asyncio.Task[None]] = {}  # not begun, so not to be confirmed; by update_id
         self._handling: set[asyncio.Task[None]] = set()
@@ -71,12 +70,10 @@ class Listener:
                 await self._handle_all(updates)
 
     async def _handle_all(self, updates: tuple[Update, ...]) -> None:
-        """Let the handlers work, and move the offset up to the first update that none has begun with."""
-        # Those that are not newer have come again, because they could not be confirmed yet.
+        """Let the handlers work on what has not come before; what could not be confirmed comes again."""
         fresh = [self._begin(update) for update in updates if update.update_id > self._newest]
         if handling := {*fresh, *self._waiting.values()}:
             await asyncio.wait(handling, timeout=self._patience_s)
-        self._offset = min(self._waiting, default=self._newest + 1)
 
     async def stop(self, patience_s: float) -> None:
         """Let handlers finish, and confirm what they have handled; at most so many seconds."""
@@ -87,6 +84,11 @@ class Listener:
                 if self._offset is not None:
                     await self._fetch(0)
 
+    @property
+    def _offset(self) -> int | None:
+        """The first update that must not be confirmed yet; None: there is nothing to confirm."""
+        return min(self._waiting, default=self._newest + 1) if self._newest >= 0 else None
+
     async def _fetch(self, wait_s: int) -> tuple[Update, ...]:
         try:
             updates: tuple[Update, ...] = await self._application.bot.get_updates(
@@ -96,7 +98,7 @@ class Listener:
             if "webhook" in error.message.lower():
                 await self._application.bot.delete_webhook(drop_pending_updates=False)
                 raise
-            self._offset = None  # to confirm anything now would end the other one's poll in its turn
+            self._newest = -1  # to confirm anything now would end the other one's poll in its turn
             raise SecondPoller from error
         return updates
 

@@ -292,6 +292,35 @@ async def test_stopping_waits_for_handlers_and_confirms_what_they_handled(door: 
         await door.until_finished("/watch a", "/later")
 
 
+async def test_stopping_confirms_what_was_in_hand_when_the_wish_to_stop_came(door: Door):
+    gate = door.hold("/watch a")
+    listener = door.listener()
+    async with open_to_people(listener):
+        door.telegram.say(ANNA, "/watch a")
+        await door.until_begun("/watch a")
+
+    gate.set()
+    await listener.stop(60)
+
+    assert door.finished == ["/watch a"]
+    assert await door.application.bot.get_updates() == ()
+
+
+async def test_after_a_second_poller_stopping_asks_nothing(door: Door):
+    listener = door.listener()
+    async with open_to_people(listener):
+        door.telegram.say(ANNA, "/help")
+        await door.until_confirmed(1)
+    door.telegram.fail("getUpdates", refusal(409, "Conflict: terminated by other getUpdates request"))
+    with pytest.raises(SecondPoller):
+        await listener.run()
+    asked = len(door.asked)
+
+    await listener.stop(5)
+
+    assert len(door.asked) == asked
+
+
 async def test_stopping_does_not_wait_for_ever(door: Door):
     gate = door.hold("/watch a")
     listener = door.listener()
