@@ -47,7 +47,7 @@ class Listener:
         self._telemetry = telemetry
         self._patience_s = patience_s
         self._sleep = sleep
-        self._newest = -1  # the last update that was taken in
+        self._taken: tuple[int, ...] = ()  # the update_ids of the last answer that held any, in its order
         self._waiting: dict[int, asyncio.Task[None]] = {}  # not begun, so not to be confirmed; by update_id
         self._handling: set[asyncio.Task[None]] = set()
         self._last_of_chat: dict[int, asyncio.Task[None]] = {}
@@ -71,7 +71,10 @@ class Listener:
 
     async def _handle_all(self, updates: tuple[Update, ...]) -> None:
         """Let the handlers work on what has not come before; what could not be confirmed comes again."""
-        fresh = [self._begin(update) for update in updates if update.update_id > self._newest]
+        # Whether an id is higher tells nothing: after a week without updates Telegram goes on anywhere.
+        # https://core.telegram.org/bots/api#update
+        known, self._taken = self._taken, tuple(update.update_id for update in updates)
+        fresh = [self._begin(update) for update in updates if update.update_id not in known]
         if handling := {*fresh, *self._waiting.values()}:
             await asyncio.wait(handling, timeout=self._patience_s)
 
@@ -87,7 +90,7 @@ class Listener:
     @property
     def _offset(self) -> int | None:
         """The first update that must not be confirmed yet; None: there is nothing to confirm."""
-        return min(self._waiting, default=self._newest + 1) if self._newest >= 0 else None
+        return min(self._waiting, default=self._taken[-1] + 1) if self._taken else None
 
     async def _fetch(self, wait_s: int) -> tuple[Update, ...]:
         try:
@@ -98,7 +101,7 @@ class Listener:
             if "webhook" in error.message.lower():
                 await self._application.bot.delete_webhook(drop_pending_updates=False)
                 raise
-            self._newest = -1  # to confirm anything now would end the other one's poll in its turn
+            self._taken = ()  # to confirm anything now would end the other one's poll in its turn
             raise SecondPoller from error
         return updates
 
@@ -115,7 +118,6 @@ class Listener:
         return _PAUSES_S[min(failures, len(_PAUSES_S)) - 1]
 
     def _begin(self, update: Update) -> asyncio.Task[None]:
-        self._newest = update.update_id
         chat_id = update.effective_chat.id if update.effective_chat else 0
         task = asyncio.create_task(self._handle(update, self._last_of_chat.get(chat_id)))
         self._last_of_chat[chat_id] = task

@@ -8,6 +8,7 @@ from bot.sandbox.telegram.wire import Json
 
 _NOT_BY_DEFAULT = {"chat_member", "message_reaction", "message_reaction_count"}
 _LONGEST_POLL_S = 50
+_FARTHEST_AHEAD = 10  # of the next update; an offset beyond is of another numbering, and confirms nothing
 
 
 class UpdateQueue:
@@ -28,6 +29,10 @@ class UpdateQueue:
         self._waiting.append({"update_id": self._last_id, kind: payload})
         self._bell.ring()
 
+    def number_from(self, update_id: int) -> None:
+        """Give the next update this id, as any may come after a week without updates."""
+        self._last_id = update_id - 1
+
     def drop(self) -> None:
         """Forget everything."""
         self._waiting.clear()
@@ -39,7 +44,7 @@ class UpdateQueue:
         self._bell.ring()
         if offset < 0:
             self._waiting = self._waiting[offset:]
-        else:
+        elif offset <= self._last_id + 1 + _FARTHEST_AHEAD:
             self._waiting = [update for update in self._waiting if update["update_id"] >= offset]
         if timeout_s > 0 and not self._waiting:
             try:

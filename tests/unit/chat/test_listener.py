@@ -156,6 +156,35 @@ async def test_an_update_behind_a_slow_one_is_not_confirmed_before_its_handler_b
         await door.until_finished("/help", "/status a", "/watch b", "/watch b", "/help")
 
 
+async def test_what_comes_under_lower_numbers_after_a_quiet_week_is_handled_once_and_confirmed(door: Door):
+    async with open_to_people(door.listener()):
+        door.telegram.say(ANNA, "/help")
+        await door.until_confirmed(1)
+        door.telegram.world.updates.number_from(117_314_199)
+        door.telegram.say(ANNA, "/tasks")
+        door.telegram.say(BORIS, "/tasks")
+        await door.telegram.wait_for(lambda: door.asked[-1]["offset"] == "117314201")
+
+    assert door.finished == ["/help", "/tasks", "/tasks"]
+    assert len(door.asked) <= 4
+
+
+async def test_lower_numbers_are_handled_once_while_something_older_still_waits(door: Door):
+    gate = door.hold("/status a")
+    async with open_to_people(door.listener(patience_s=0.01)):
+        door.telegram.say(ANNA, "/status a")
+        await door.until_confirmed(1)
+        door.telegram.say(ANNA, "/watch b")
+        await door.telegram.wait_for(lambda: door.asked[-1]["offset"] == "700000002")
+        door.telegram.world.updates.number_from(117_314_199)
+        door.telegram.say(BORIS, "/help")
+        await door.until_finished("/help")
+        gate.set()
+        await door.telegram.wait_for(lambda: door.asked[-1]["offset"] == "117314200")
+
+    assert door.finished == ["/help", "/status a", "/watch b"]
+
+
 async def test_a_second_poller_ends_it_with_a_name_for_that(door: Door):
     loop = asyncio.create_task(door.listener().run())
     await door.telegram.wait_for(lambda: door.asked)

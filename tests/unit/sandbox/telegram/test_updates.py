@@ -28,6 +28,18 @@ async def test_an_update_comes_again_until_a_higher_offset_confirms_it(
     assert rest == ()
 
 
+async def test_an_offset_of_an_older_numbering_confirms_nothing(telegram: FakeTelegram, bot: Bot) -> None:
+    telegram.say(ANNA, "one")
+    [one] = await bot.get_updates()
+    await bot.get_updates(offset=one.update_id + 1)
+    telegram.world.updates.number_from(117_314_199)
+    telegram.say(ANNA, "two")
+
+    for _ in range(2):
+        assert [two.update_id for two in await bot.get_updates(offset=one.update_id + 1)] == [117_314_199]
+    assert await bot.get_updates(offset=117_314_200) == ()
+
+
 async def test_a_negative_offset_keeps_only_the_latest(telegram: FakeTelegram, bot: Bot) -> None:
     telegram.say(ANNA, "one")
     telegram.say(ANNA, "two")
