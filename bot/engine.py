@@ -5,7 +5,8 @@ Apart from the door, and loaded after it has opened, since it takes as long to l
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator, Iterable, Mapping
+import logging
+from collections.abc import AsyncIterator, Iterable, Mapping, Set
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -28,10 +29,13 @@ from bot.polling.budget import Budget
 from bot.polling.scheduler import Scheduler
 from bot.providers import gateways
 from bot.providers.base import Provider
+from bot.providers.gateways import Gateways
 from bot.providers.http import HttpTransport
 from bot.watching.cadence import SPARE_PRICE_S, Cadence
 from bot.watching.estimate import Estimates
 from bot.watching.refresh import Refresher
+
+log = logging.getLogger(__name__)
 
 # Per account: https://www.alibabacloud.com/help/en/model-studio/rate-limit; the others publish none.
 _PUBLISHED_RPS = {"alibailian": 20.0}
@@ -94,7 +98,10 @@ async def _open(foundation: Foundation, bot: ExtBot[None], cadence: Cadence | No
             scheduler=Scheduler(
                 store,
                 refresher,
-                key_lines(settings, providers.values()),
+                [
+                    *key_lines(settings, providers.values()),
+                    *_orphaned(providers, await store.providers_awaited()),
+                ],
                 alarm=foundation.alarm,
                 clock=utc_now,
                 telemetry=telemetry,
@@ -125,6 +132,14 @@ def key_lines(settings: Settings, providers: Iterable[Provider]) -> list[Line]:
     return [
         Line(providers=named, budget=Budget(_max_rps(settings, named.values()))) for named in behind.values()
     ]
+
+
+def _orphaned(providers: Gateways, awaited: Set[str]) -> list[Line]:
+    """Of the providers that tasks wait for and nobody has configured, so that their chats are told."""
+    names = sorted(awaited - providers.keys())
+    if names:
+        log.warning("Tasks wait for providers that are not configured: %s", ", ".join(names))
+    return [Line(providers={name: providers[name]}, budget=Budget(None)) for name in names]
 
 
 def _max_rps(settings: Settings, providers: Iterable[Provider]) -> float | None:

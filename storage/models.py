@@ -36,6 +36,7 @@ class Cause(StrEnum):
     KEY_INVALID = "key_invalid"  # the key is wrong, disabled or expired
     KEY_EXHAUSTED = "key_exhausted"  # no credit or quota left behind the key
     NOT_ALLOWED = "not_allowed"  # the key is right, but its owner, group or address may not ask
+    NOT_CONFIGURED = "not_configured"  # the bot's settings name the provider no more
     ROUTE_MISSING = "route_missing"  # the gateway does not speak this wire format
     TASK_MISSING = "task_missing"  # the gateway does not know the id, or it belongs to another account
     RATE_LIMITED = "rate_limited"  # too many questions

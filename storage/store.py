@@ -69,6 +69,10 @@ class Store(Protocol):
         """
         ...
 
+    async def providers_awaited(self) -> set[str]:
+        """The names of the providers that have tasks to be looked at."""
+        ...
+
     async def take_touched(self) -> list[Task]:
         """The tasks leased here that people wait for or have left, each told once.
 
@@ -87,7 +91,8 @@ class Store(Protocol):
         but the lease is freed, the task is due again, and the answer is False. A CARD delivery that has
         not been sent yet is replaced by the newer one. A NOTICE goes to each chat and topic once per
         provider and cause until a task of that provider has RECOVERED, which takes back those that were
-        not sent. A task without an active watch is written with no next look. The lease becomes task.lease_until, and ends with the last look.
+        not sent. A task without an active watch is written with no next look. The lease becomes
+        task.lease_until, and ends with the last look.
         """
         ...
 

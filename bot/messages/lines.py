@@ -27,6 +27,7 @@ _LOOK_CAUSES = frozenset(
         Cause.KEY_INVALID,
         Cause.KEY_EXHAUSTED,
         Cause.NOT_ALLOWED,
+        Cause.NOT_CONFIGURED,
         Cause.ROUTE_MISSING,
         Cause.TASK_MISSING,
         Cause.RATE_LIMITED,

@@ -15,7 +15,7 @@ _PROMPT_UNITS = 400
 _FORMAT_UNITS = 20
 _LINK_UNITS = 3000  # a longer link does not fit into a message beside its explanation
 _DEAD_LINK = "dead_link"
-_KEY_CAUSES = frozenset({Cause.KEY_INVALID, Cause.KEY_EXHAUSTED, Cause.NOT_ALLOWED})
+_KEY_CAUSES = frozenset({Cause.KEY_INVALID, Cause.KEY_EXHAUSTED, Cause.NOT_ALLOWED, Cause.NOT_CONFIGURED})
 
 
 class Shown(Protocol):

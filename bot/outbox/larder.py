@@ -72,11 +72,7 @@ class Larder:
 
     async def _fetch(self, task: Task, media: Media) -> Download:
         """Download, with a fresh link from the gateway if this one died."""
-        provider = self._providers.get(task.ref.provider)
-        if provider is None:
-            if media.url is None or media.needs_auth:
-                raise DownloadError(Fault.DEAD_LINK, "its provider is not configured any more")
-            return await self._download(task, MediaSource(url=media.url))
+        provider = self._providers[task.ref.provider]
         source = await provider.open_media(task.ref.external_id, media)
         try:
             return await self._download(task, source)

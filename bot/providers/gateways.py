@@ -5,8 +5,18 @@ from collections.abc import Iterable
 from bot.providers.base import Provider
 from bot.providers.gateway import Gateway, Transport
 from bot.providers.kinds import WIRES, ProviderConfig
+from bot.providers.unconfigured import Unconfigured
 
 
-def build(configs: Iterable[ProviderConfig], transport: Transport) -> dict[str, Provider]:
-    """By name; they share one transport."""
-    return {config.name: Gateway(WIRES[config.kind](config.account), transport) for config in configs}
+class Gateways(dict[str, Provider]):
+    """By name; for any other name there is one that says so."""
+
+    def __missing__(self, name: str) -> Provider:
+        return Unconfigured(name)
+
+
+def build(configs: Iterable[ProviderConfig], transport: Transport) -> Gateways:
+    """They share one transport."""
+    return Gateways(
+        {config.name: Gateway(WIRES[config.kind](config.account), transport) for config in configs}
+    )

@@ -11,6 +11,7 @@ GRACE = timedelta(minutes=2)  # after registering, an unknown id may be one that
 MISSING = timedelta(seconds=30)  # without a break: one gateway out of several may lag behind
 FORGOTTEN = timedelta(hours=24)  # after which gateways forget a task
 BLIPS = 3  # failed looks in a row before the chat hears of it
+_FOR_PEOPLE = frozenset({Cause.KEY_INVALID, Cause.KEY_EXHAUSTED, Cause.NOT_ALLOWED, Cause.NOT_CONFIGURED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +92,7 @@ def _voice(trouble: Trouble | None, failures: int) -> EventKind | None:
     """How the chat hears of a trouble after so many failed looks; None: it doesn't, or not yet."""
     if trouble is None or trouble.cause is Cause.TASK_MISSING:
         return None
-    if trouble.cause in {Cause.KEY_INVALID, Cause.KEY_EXHAUSTED, Cause.NOT_ALLOWED}:
+    if trouble.cause in _FOR_PEOPLE:
         return EventKind.KEY_TROUBLE
     if trouble.cause is Cause.ROUTE_MISSING or failures >= BLIPS:
         return EventKind.TROUBLE

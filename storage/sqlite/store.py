@@ -84,6 +84,10 @@ class SqliteStore(Store):
                 tx, quota, owner=self._owner, at=at, lease_s=lease_s, ahead_s=ahead_s
             )
 
+    async def providers_awaited(self) -> set[str]:
+        async with self._database.reading() as tx:
+            return await tasks.providers_awaited(tx)
+
     async def take_touched(self) -> list[Task]:
         async with self._database.transaction() as tx:
             return await tasks.take_touched(tx, owner=self._owner)

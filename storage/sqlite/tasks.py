@@ -77,6 +77,12 @@ async def start_anew(tx: Transaction, task_id: int, *, at: datetime) -> bool:
     return restarted is not None
 
 
+async def providers_awaited(tx: Transaction) -> set[str]:
+    """The providers of tasks that have a next look."""
+    found = await tx.all("SELECT DISTINCT provider FROM tasks WHERE claimable_at IS NOT NULL")
+    return {row["provider"] for row in found}
+
+
 async def claim_due(
     tx: Transaction,
     quota: Mapping[str, int],

@@ -128,3 +128,23 @@ async def test_of_two_bots_with_one_token_the_older_says_so_and_ends_and_the_new
 
     await scene.ask(anna, "/help")
     assert newer.is_running
+
+
+async def test_tasks_of_a_provider_that_left_the_settings_say_so_and_go_on_when_it_is_back(scene: Scene):
+    anna, task = scene.person(), scene.task("jimeng")
+    bot = await scene.start_bot(PROVIDERS__MINE__KIND="jimeng")
+    asked = scene.telegram.say(anna, f"/watch mine {task.task_id}")
+    await scene.until_shown(anna, asked, "Queued")
+    await bot.stop()
+
+    bot = await scene.start_bot()
+    await scene.until_shown(anna, asked, "no longer in the bot's settings")
+    await scene.wait_for(lambda: "🔑 mine is no longer" in scene.telegram.messages(anna)[-1].words)
+    assert "not configured: mine" in bot.log
+    await bot.stop()
+
+    scene.finish(task)
+    await scene.start_bot(PROVIDERS__MINE__KIND="jimeng")
+    await scene.look(anna, task)
+    await scene.until_video(anna, asked)
+    assert "settings" not in scene.replies(anna, asked)[0].words

@@ -2,7 +2,6 @@ import logging
 import os
 import time
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -212,15 +211,6 @@ async def test_the_key_goes_along_where_the_provider_says_so(
     await forms(larder, media)
 
     assert files.requests[0].headers["Authorization"] == "Bearer sk-a-key"
-
-
-async def test_of_a_provider_that_is_gone_an_open_link_still_works(larder: Larder, media: Media):
-    assert len(await forms(larder, media, task(provider="gone"))) == 2
-
-
-async def test_of_a_provider_that_is_gone_nothing_else_can_be_had(larder: Larder, media: Media):
-    for closed in (Media(url=None), replace(media, needs_auth=True)):
-        assert await fault_of(larder, closed, task(provider="gone")) is Fault.DEAD_LINK
 
 
 # room on the disk

@@ -1,0 +1,27 @@
+"""What answers for a provider that tasks name and the settings, meanwhile, don't."""
+
+from bot.providers.base import AuthFailed, MediaSource, Provider
+from storage.models import Cause, Media, Snapshot
+
+
+class Unconfigured(Provider):
+    """A name without a gateway: only links that want no key can still be fetched."""
+
+    kind = ""
+    host = ""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    async def fetch(self, external_id: str) -> Snapshot:
+        """Raise AuthFailed."""
+        raise self._refusal()
+
+    async def open_media(self, external_id: str, media: Media) -> MediaSource:
+        """Say how the video is fetched; raise AuthFailed where that takes the key."""
+        if media.url is None or media.needs_auth:
+            raise self._refusal()
+        return MediaSource(url=media.url)
+
+    def _refusal(self) -> AuthFailed:
+        return AuthFailed("", cause=Cause.NOT_CONFIGURED)
