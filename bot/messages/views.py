@@ -10,7 +10,7 @@ from bot.messages.limits import TEXT_UNITS, fitting, plain
 from bot.messages.quantities import duration
 from bot.messages.translate import say
 from bot.messages.view import Forecast, View
-from storage.models import DeliveryState, WatchedTask, WatchState
+from storage.models import DeliveryState, Watch, WatchedTask, WatchState
 
 _PROMPT_UNITS = 120
 _RAW_STATUS_UNITS = 60
@@ -23,6 +23,7 @@ def card(
     """The one message that shows a watch as it stands; forecast: None where too little is known."""
     task, language = watched.task, watched.watch.language
     active = watched.watch.state is not WatchState.STOPPED
+    doubt = _doubt(watched.watch, language)
     return View(
         text=lines.block(
             [
@@ -32,28 +33,30 @@ def card(
                 lines.why(task, language) if active else None,
                 _what(watched, language),
                 lines.trouble(task.trouble, language) if task.trouble and active else None,
-                _doubt(watched),
+                doubt,
             ]
         ),
-        buttons=((send_again(watched.watch),),) if _doubt(watched) else (),
+        buttons=((send_again(watched.watch),),) if doubt else (),
     )
 
 
 def status(watched: WatchedTask, *, language: str, now: datetime) -> View:
     """The answer to /status: the card's facts, the gateway's own word, the last look and the next."""
     task = watched.task
+    active = watched.watch.state is not WatchState.STOPPED
+    trouble = task.trouble if active else None
     word = plain(task.snapshot.raw_status, _RAW_STATUS_UNITS) if task.snapshot else ""
     return View(
         text=lines.block(
             [
                 lines.title(watched),
                 lines.standing(watched, language=language, now=now),
-                lines.why(task, language),
+                lines.why(task, language) if active else None,
                 _what(watched, language),
                 say(language, "look.word", word=f"<code>{word}</code>") if word else None,
                 _looks(watched, language=language, now=now),
-                lines.trouble(task.trouble, language) if task.trouble else None,
-                lines.vendor_quote(task.trouble.message) if task.trouble else None,
+                lines.trouble(trouble, language) if trouble else None,
+                lines.vendor_quote(trouble.message) if trouble else None,
             ]
         )
     )
@@ -61,9 +64,13 @@ def status(watched: WatchedTask, *, language: str, now: datetime) -> View:
 
 def already(watched: WatchedTask, *, language: str, now: datetime) -> View:
     """The answer to /watch for a task that was asked for before; it replies to the card."""
-    key = "watch.already" if watched.watch.state is WatchState.ACTIVE else "watch.delivered"
-    standing = lines.standing(watched, language=language, now=now)
-    return View(text=say(language, key, standing=standing))
+    watch, standing = watched.watch, lines.standing(watched, language=language, now=now)
+    if watch.state is WatchState.ACTIVE:
+        return View(text=say(language, "watch.already", standing=standing))
+    if watch.result is DeliveryState.SENT:
+        return View(text=say(language, "watch.delivered", standing=standing))
+    outcome = _doubt(watch, language) or say(language, "result.sending_again")
+    return View(text=lines.block([say(language, "watch.before", standing=standing), outcome]))
 
 
 def tasks(found: Sequence[WatchedTask], *, language: str, thread_id: int | None, now: datetime) -> View:
@@ -83,13 +90,13 @@ def tasks(found: Sequence[WatchedTask], *, language: str, thread_id: int | None,
     return View(text=lines.block([say(language, "tasks.title", count=len(entries)), *shown, *more]))
 
 
-def _doubt(watched: WatchedTask) -> str | None:
+def _doubt(watch: Watch, language: str) -> str | None:
     """What to say of a result that Telegram has not confirmed."""
-    match watched.watch.result:
+    match watch.result:
         case DeliveryState.UNKNOWN:
-            return say(watched.watch.language, "result.doubtful")
+            return say(language, "result.doubtful")
         case DeliveryState.DEAD:
-            return say(watched.watch.language, "result.given_up")
+            return say(language, "result.given_up")
         case _:
             return None
 
@@ -118,7 +125,7 @@ def _looks(watched: WatchedTask, *, language: str, now: datetime) -> str:
 
 def _next_look(watched: WatchedTask, *, language: str, now: datetime) -> str | None:
     at = watched.task.next_look_at
-    if at is None:
+    if at is None or watched.watch.state is WatchState.STOPPED:
         return None
     wait_s = (at - now).total_seconds()
     return (

@@ -43,6 +43,7 @@ def watched(status: TaskStatus, *, language: str = "en", **fields) -> WatchedTas
         language=language,
         created_at=NOW,
         state=fields.pop("state", WatchState.ACTIVE),
+        result=fields.pop("result", None),
     )
     task = Task(id=1, ref=ref, status=status, registered_at=NOW - timedelta(seconds=80), **fields)
     return WatchedTask(watch=watch, task=task)

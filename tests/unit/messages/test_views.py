@@ -1,10 +1,11 @@
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from bot.messages import views
 from bot.messages.view import OVERDUE, Forecast
-from storage.models import Cause, TaskStatus, Trouble, WatchState
+from storage.models import Cause, DeliveryState, TaskStatus, Trouble, WatchState
 from tests.unit.messages.builders import NOW, TASK_ID, failed, snapshot, succeeded, troubled, watched
 from tests.unit.messages.reading import utf16_units, visible
 
@@ -13,6 +14,10 @@ HOSTILE = "</b>&<i>🎬 " * 500
 
 def card(found) -> list[str]:
     return visible(views.card(found, now=NOW).text).split("\n")
+
+
+def already(found) -> str:
+    return visible(views.already(found, language="en", now=NOW).text)
 
 
 def status(found, language: str = "en") -> str:
@@ -134,18 +139,39 @@ def test_status_quotes_the_gateway_when_there_is_trouble():
     assert text.endswith("⚠️ The gateway does not answer. I keep trying.\nHTTP 502 <html>")
 
 
+@pytest.mark.parametrize("task", [troubled(Cause.KEY_INVALID, "HTTP 401"), failed(Cause.MODERATION)])
+def test_the_status_of_a_stopped_watch_promises_and_explains_nothing(task):
+    stopped = replace(task, watch=replace(task.watch, state=WatchState.STOPPED))
+    raw_status = task.task.snapshot.raw_status
+    first, standing, word, looks = status(stopped).split("\n")
+    assert (standing, word) == ("Stopped watching", f"The gateway's word: {raw_status}")
+    assert looks in {"Last look 5 s ago", "Not looked at yet"}
+
+
 def test_status_speaks_the_language_of_the_one_who_asks():
     assert "排队中" in status(watched(TaskStatus.UNKNOWN, language="en"), language="zh")
 
 
 def test_a_task_that_was_asked_for_before_is_told_with_its_standing():
     running = watched(TaskStatus.RUNNING)
-    delivered = watched(TaskStatus.SUCCEEDED, state=WatchState.FINISHED)
-    texts = [visible(views.already(found, language="en", now=NOW).text) for found in (running, delivered)]
-    assert texts == [
-        "This is being watched already: Running · 1 min 20 s so far",
-        "This was watched already, and its result was delivered: Done",
-    ]
+    assert already(running) == "This is being watched already: Running · 1 min 20 s so far"
+
+
+@pytest.mark.parametrize(
+    ("result", "told"),
+    [
+        (DeliveryState.SENT, "This was watched already, and its result was delivered: Done"),
+        (
+            DeliveryState.UNKNOWN,
+            "This was watched before: Done\n"
+            "Telegram's answer was lost, so the video may or may not have arrived.",
+        ),
+        (DeliveryState.DEAD, "This was watched before: Done\nThe result could not be sent here."),
+        (None, "This was watched before: Done\nOn its way again."),
+    ],
+)
+def test_of_a_result_no_more_is_told_than_is_known(result, told):
+    assert already(watched(TaskStatus.SUCCEEDED, state=WatchState.FINISHED, result=result)) == told
 
 
 def tasks(found, thread_id: int | None = None) -> str:
