@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Protocol
 
 from bot.messages import lines
-from bot.messages.limits import TEXT_UNITS, plain, units
+from bot.messages.limits import plain, units
 from bot.messages.quantities import duration, moment, size
 from bot.messages.translate import say
 from bot.messages.view import View
@@ -13,7 +13,7 @@ from storage.models import Cause, Media, Snapshot, Task, TaskStatus, WatchedTask
 
 _PROMPT_UNITS = 400
 _FORMAT_UNITS = 20
-_LINK_UNITS = 3000  # a longer link does not fit into a message beside its explanation
+_WAY_UNITS = 3000  # a longer link or command does not fit into a message beside its explanation
 _DEAD_LINK = "dead_link"
 _KEY_CAUSES = frozenset({Cause.KEY_INVALID, Cause.KEY_EXHAUSTED, Cause.NOT_ALLOWED, Cause.NOT_CONFIGURED})
 
@@ -145,13 +145,16 @@ def _deadline(task: Task, language: str, *, now: datetime) -> str | None:
 
 def _way_to(media: Media, language: str, *, works: bool, now: datetime) -> str | None:
     """works: the link did not fail when it was tried, so its deadline still says something."""
-    if media.url is None or units(media.url) > _LINK_UNITS:
+    if media.url is None:
         return None
+    command = f'curl -fLo video.mp4 -H "Authorization: Bearer $KEY" {shlex.quote(media.url)}'
+    shown = command if media.needs_auth else media.url
+    if units(shown) > _WAY_UNITS:
+        return None
+    way = plain(shown, _WAY_UNITS)
     if media.needs_auth:
-        command = f'curl -o video.mp4 -H "Authorization: Bearer $KEY" {shlex.quote(media.url)}'
-        return f"{say(language, 'link.needs_key')}\n<pre>{plain(command, TEXT_UNITS)}</pre>"
-    link = plain(media.url, _LINK_UNITS)
-    return f"{link}\n{_link_life(media, language, now=now)}" if works else link
+        way = f"{say(language, 'link.needs_key')}\n<pre>{way}</pre>"
+    return f"{way}\n{_link_life(media, language, now=now)}" if works else way
 
 
 def _link_life(media: Media, language: str, *, now: datetime) -> str:

@@ -53,13 +53,9 @@ class Gateway(Provider):
 
     async def open_media(self, external_id: str, media: Media) -> MediaSource:
         """Say how the video is fetched; raise ProviderError when that takes a question that fails."""
-        if media.inline:
+        if media.url is None:
             return await self._inside(external_id)
-        if media.url is not None:
-            return self._at(media.url, with_key=media.needs_auth)
-        if self._wire.content_path is None:
-            raise BadAnswer("no way to the video is known", cause=Cause.NO_VIDEO)
-        return self._at(self._account.url(self._wire.content_path, external_id), with_key=True)
+        return self._at(media.url, with_key=media.needs_auth)
 
     def _read(self, answer: Answer, external_id: str) -> Snapshot:
         return self._wire.read(read_answer(answer, self._wire.scrub), external_id)

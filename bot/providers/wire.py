@@ -133,7 +133,7 @@ class Wire:
             raw_status=self.scrub(word, _WORD_LIMIT),
             progress=progress,
             progress_measured=measured,
-            media=self._media(task, finished) if status is TaskStatus.SUCCEEDED else None,
+            media=self._media(task, external_id, finished) if status is TaskStatus.SUCCEEDED else None,
             error=error if status.is_final and status is not TaskStatus.SUCCEEDED else None,
             prompt=self._text(task, self.places.prompt, _PROMPT_LIMIT),
             model=self._text(task, self.places.model, _MODEL_LIMIT) or self.model_of(external_id),
@@ -199,11 +199,13 @@ class Wire:
             cause=failure_cause(word, code or "", reason) if failed else Cause.OTHER,
         )
 
-    def _media(self, task: Json, finished: datetime | None) -> Media | None:
+    def _media(self, task: Json, external_id: str, finished: datetime | None) -> Media | None:
         link = first(task, self.places.links, as_link)
         told = self._time(task, self.places.expires)
+        if link is None and self.content_path is not None:
+            link = self.account.url(self.content_path, external_id)
         if link is None:
-            return Media(url=None, needs_auth=True, expires_at=told) if self.content_path else None
+            return None
         if is_inline(link):
             return Media(url=None, inline=True, expires_at=told)
         link = self.account.rehomed(link)

@@ -175,6 +175,18 @@ async def test_a_file_that_only_the_key_opens_comes_with_the_key_s_help(office: 
     assert content.headers["Authorization"] == f"Bearer {office.gateway.key}"
 
 
+async def test_a_file_that_only_the_key_opens_comes_as_a_command_where_no_file_may(office: PostOffice):
+    office.telegram.forbid(GROUP, "videos", "documents")
+    task = office.task("videos")
+    task.has_link = False
+
+    await office.deliver(task, GROUP)
+
+    assert f"{office.gateway.url}/v1/videos/{task.task_id}/content" in office.result(GROUP).words
+    assert office.gateway.key not in office.result(GROUP).words
+    assert "works until" in office.result(GROUP).words
+
+
 async def test_a_download_cut_off_in_the_middle_costs_nothing(office: PostOffice):
     task = office.task()
     task.served.cut_after = len(task.served.content) // 2 + 1

@@ -107,7 +107,13 @@ def test_a_dead_link_is_passed_on_without_a_deadline():
 
 
 @pytest.mark.parametrize(
-    "media", [None, Media(url=None, needs_auth=True), Media(url="https://x/" + "a" * 4000)]
+    "media",
+    [
+        None,
+        Media(url=None),
+        Media(url="https://x/" + "a" * 4000),
+        Media(url="https://x/" + "'" * 800, needs_auth=True),
+    ],
 )
 def test_without_a_link_that_fits_the_way_is_the_gateways_own_page(media):
     assert link(media)[-1].startswith("There is no link to pass on.")
@@ -115,8 +121,13 @@ def test_without_a_link_that_fits_the_way_is_the_gateways_own_page(media):
 
 def test_a_link_that_wants_the_key_is_a_command_that_names_no_key():
     url = "https://gw.example/v1/videos/a/content?x=1&y='$(rm)'"
-    command = shlex.split(link(Media(url=url, needs_auth=True))[-1])
-    assert command == ["curl", "-o", "video.mp4", "-H", "Authorization: Bearer $KEY", url]
+    command = shlex.split(link(Media(url=url, needs_auth=True))[-2])
+    assert command == ["curl", "-fLo", "video.mp4", "-H", "Authorization: Bearer $KEY", url]
+
+
+def test_a_link_that_wants_the_key_comes_with_its_last_moment():
+    media = Media(url=LINK, needs_auth=True, expires_at=NOW + timedelta(minutes=90))
+    assert link(media)[-1] == "This link works until 2025-10-12 12:32 UTC (1 h 30 min left)."
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])

@@ -8,7 +8,6 @@ from bot.providers.answer import Answer
 from bot.providers.base import AuthFailed, BadAnswer, MediaSource, ProviderError, TaskMissing, Unavailable
 from bot.providers.fields import Json
 from bot.providers.gateway import Gateway, Transport
-from bot.providers.newapi import NewApi
 from bot.providers.videos import Videos
 from bot.providers.wire import Wire
 from storage.models import Cause, Media, Snapshot, TaskStatus
@@ -63,12 +62,6 @@ async def test_an_id_that_no_gateway_gives_is_not_asked_for():
             Media(url="https://evil.example/f.mp4", needs_auth=True),
             MediaSource(url="https://evil.example/f.mp4"),
         ),
-        (
-            Media(url=None, needs_auth=True),
-            MediaSource(
-                url=f"{BASE_URL}/v1/videos/sora-2%3Ax/content", headers={"Authorization": f"Bearer {KEY}"}
-            ),
-        ),
     ],
 )
 async def test_a_video_is_fetched_with_the_key_from_the_gateway_only(media: Media, source: MediaSource):
@@ -94,12 +87,6 @@ async def test_bytes_that_are_gone_are_no_video(url: str | None):
     provider = gateway(always(json_answer({"status": "completed", "url": url})))
     with pytest.raises(BadAnswer) as caught:
         await provider.open_media("video_1", Media(url=None, inline=True))
-    assert caught.value.cause is Cause.NO_VIDEO
-
-
-async def test_a_format_without_a_content_path_has_no_way_without_a_link():
-    with pytest.raises(BadAnswer) as caught:
-        await gateway(never(), wire=NewApi).open_media("x", Media(url=None))
     assert caught.value.cause is Cause.NO_VIDEO
 
 

@@ -54,4 +54,5 @@ def test_the_id_may_name_the_model(wire: Videos):
 
 
 def test_a_finished_task_without_a_link_is_at_the_gateway(wire: Videos):
-    assert wire.read({"status": "completed"}, "x").media == Media(url=None, needs_auth=True)
+    url = "https://gateway.example.com/v1/videos/sora-2%3Ax/content"
+    assert wire.read({"status": "completed"}, "sora-2:x").media == Media(url=url, needs_auth=True)
