@@ -48,7 +48,8 @@ def person(update: Update) -> User | None:
     Telegram gives the latter a user that stands for all of their sort: https://core.telegram.org/bots/api#message
     """
     message = update.effective_message
-    return None if message is not None and message.sender_chat else update.effective_user
+    speaks_as_chat = update.callback_query is None and message is not None and message.sender_chat
+    return None if speaks_as_chat else update.effective_user
 
 
 class Context(CallbackContext[ExtBot[None], _Data, _Data, _Data]):

@@ -6,6 +6,7 @@ from typing import Any
 Json = dict[str, Any]
 
 _ANONYMOUS_ADMIN = {"id": 1087968824, "is_bot": True, "first_name": "Group", "username": "GroupAnonymousBot"}
+_BOT = {"id": 99, "is_bot": True, "first_name": "Reelwatch", "username": "reelwatch_bot"}
 _TELEGRAM = {"id": 777000, "is_bot": False, "first_name": "Telegram"}
 
 
@@ -62,10 +63,11 @@ def captioned(user_id: int, caption: str) -> Json:
 
 def press(chat: Json, user_id: int, data: str, *, language: str = "en") -> Json:
     """A callback_query update: somebody pressed a button under a message of the bot."""
+    sender = {"sender_chat": chat} if chat["type"] == "channel" else {"from": _BOT}
     return {
         "id": "4000000000001",
         "from": person(user_id, language),
-        "message": {"message_id": 8, "date": 1, "chat": chat, "text": "A card"},
+        "message": {"message_id": 8, "date": 1, "chat": chat, "text": "A card"} | sender,
         "chat_instance": "1",
         "data": data,
     }
@@ -73,13 +75,12 @@ def press(chat: Json, user_id: int, data: str, *, language: str = "en") -> Json:
 
 def membership(chat: Json, user_id: int, *, before: str, after: Json, language: str = "en") -> Json:
     """A my_chat_member update: user_id changed what the bot is in a chat."""
-    bot = {"id": 99, "is_bot": True, "first_name": "Reelwatch", "username": "reelwatch_bot"}
     return {
         "chat": chat,
         "from": person(user_id, language),
         "date": 1,
-        "old_chat_member": {"user": bot, "status": before, "until_date": 0},
-        "new_chat_member": {"user": bot, "until_date": 0} | after,
+        "old_chat_member": {"user": _BOT, "status": before, "until_date": 0},
+        "new_chat_member": {"user": _BOT, "until_date": 0} | after,
     }
 
 

@@ -7,6 +7,7 @@ from tests.fakes import updates
 from tests.unit.chat.world import (
     ANN,
     BORIS,
+    CHANNEL,
     EVE,
     FOREIGN_GROUP,
     GROUP,
@@ -18,6 +19,9 @@ from tests.unit.chat.world import (
 
 PRIVATE = {"id": ANN, "type": "private", "first_name": "Ann"}
 FILMS = {"id": GROUP, "type": "supergroup", "title": "Films"}
+NEWS = {"id": CHANNEL, "type": "channel", "title": "News"}
+FOREIGN_CHANNEL = -1004
+NOTHING = "There is nothing to send again."
 
 
 @pytest.fixture
@@ -52,7 +56,7 @@ async def test_send_again_has_the_result_on_its_way_once(world: World, driver: D
     watched = await doubtful(driver)
 
     assert await press(world, f"again:{watched.watch.id}") == "On its way again."
-    assert await press(world, f"again:{watched.watch.id}") == "There is nothing to send again."
+    assert await press(world, f"again:{watched.watch.id}") == NOTHING
     assert await results(driver) == 1
     assert world.request.bubbles[0]["callback_query_id"] == "4000000000001"
 
@@ -69,10 +73,19 @@ async def test_anybody_in_a_chat_that_is_let_in_may_press(world: World, driver: 
     assert await press(world, f"again:{watched.watch.id}", FILMS, EVE) == "On its way again."
 
 
+async def test_who_presses_under_a_channels_post_counts_as_a_person(world: World, driver: Driver):
+    foreign_channel = NEWS | {"id": FOREIGN_CHANNEL}
+    watched = await doubtful(driver, FOREIGN_CHANNEL)
+
+    assert await press(world, "again:0", NEWS, EVE, language="zh-hans") == "没有可以重新发送的内容。"
+    assert await press(world, f"again:{watched.watch.id}", foreign_channel, EVE) == NOTHING
+    assert await press(world, f"again:{watched.watch.id}", foreign_channel, BORIS) == "On its way again."
+
+
 async def test_a_button_works_only_in_the_chat_that_owns_the_watch(world: World, driver: Driver):
     watched = await doubtful(driver, GROUP)
 
-    assert await press(world, f"again:{watched.watch.id}") == "There is nothing to send again."
+    assert await press(world, f"again:{watched.watch.id}") == NOTHING
     assert await results(driver) == 0
 
 
@@ -80,13 +93,13 @@ async def test_a_stranger_in_a_chat_that_is_not_let_in_gets_nothing(world: World
     watched = await doubtful(driver, FOREIGN_GROUP)
     chat = FILMS | {"id": FOREIGN_GROUP}
 
-    assert await press(world, f"again:{watched.watch.id}", chat, EVE) == "There is nothing to send again."
+    assert await press(world, f"again:{watched.watch.id}", chat, EVE) == NOTHING
     assert await press(world, f"again:{watched.watch.id}", chat, BORIS) == "On its way again."
 
 
 @pytest.mark.parametrize("data", ["again:1", "again:x", "again:9223372036854775808", "no button of ours"])
 async def test_a_button_that_names_nothing_is_answered_all_the_same(world: World, data: str):
-    assert await press(world, data) == "There is nothing to send again."
+    assert await press(world, data) == NOTHING
 
 
 async def test_a_press_that_is_too_old_for_an_answer_is_carried_out(world: World, driver: Driver):
