@@ -169,7 +169,7 @@ async def _keep_door(application: AnyApplication, foundation: Foundation) -> Non
     try:
         async with asyncio.TaskGroup() as group:
             group.create_task(listener.run())
-            group.create_task(_introduce(application))
+            group.create_task(_introduce(application, foundation.settings.language))
     finally:
         await listener.stop(_LISTENER_STOP_S)
 
@@ -191,11 +191,11 @@ async def _connect(application: AnyApplication, telemetry: Telemetry) -> None:
             return
 
 
-async def _introduce(application: AnyApplication) -> None:
+async def _introduce(application: AnyApplication, language: str) -> None:
     """Put the commands into the menu; the bot works without."""
     try:
-        await application.bot.set_my_commands(router.commands_for("en"))
-        await application.bot.set_my_commands(router.commands_for("zh"), language_code="zh")
+        for client, menu in router.menus(language).items():
+            await application.bot.set_my_commands(menu, language_code=client)
     except TelegramError as error:
         log.warning("The command menu was not set: %s", error.message)
 

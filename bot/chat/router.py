@@ -16,7 +16,7 @@ from telegram.ext import (
 
 from bot.chat import buttons, commands, errors, membership
 from bot.chat.context import Context, Door
-from bot.messages.translate import say
+from bot.messages.translate import CHINESE, pick_language, say
 
 # An edit would fire its command again; a channel's post comes again in the group that is linked to it.
 _FRESH = (filters.UpdateType.MESSAGE | filters.UpdateType.CHANNEL_POST) & ~filters.IS_AUTOMATIC_FORWARD
@@ -79,7 +79,14 @@ def install(application: Application[Any, Context, Any, Any, Any, Any], door: Do
     application.add_error_handler(errors.tell)
 
 
-def commands_for(language: str) -> list[BotCommand]:
-    """The menu for set_my_commands, which shows everybody the same: what is for admins stays out."""
+def menus(setting: str) -> dict[str | None, list[BotCommand]]:
+    """The menus for set_my_commands by the client's language, None: any other; what is for admins stays out.
+
+    setting: LANGUAGE.
+    """
     shown = [command.name for command in COMMANDS if not command.for_admins]
-    return [BotCommand(name, say(language, f"menu.{name}")) for name in shown]
+    languages = {client: pick_language(setting, client, None) for client in (None, CHINESE)}
+    return {
+        client: [BotCommand(name, say(language, f"menu.{name}")) for name in shown]
+        for client, language in languages.items()
+    }

@@ -117,6 +117,13 @@ async def test_without_a_network_the_bot_keeps_trying_and_says_so_once(scene: Sc
     assert "Here as @reelwatch_bot" in bot.log
 
 
+async def test_the_menu_speaks_the_language_that_is_set(scene: Scene):
+    await scene.start_bot(LANGUAGE="en")
+    menus = scene.telegram.world.commands
+    await scene.wait_for(lambda: len(menus) == 2)
+    assert {menu[0]["description"] for menu in menus.values()} == {"Watch a task: provider and task id"}
+
+
 async def test_of_two_bots_with_one_token_the_older_says_so_and_ends_and_the_newer_goes_on(scene: Scene):
     anna = scene.person()
     older = await scene.start_bot()

@@ -1,7 +1,7 @@
 import pytest
 
-from bot.chat.router import commands_for
-from bot.messages.translate import LANGUAGES
+from bot.chat.router import menus
+from bot.messages.translate import say
 from storage.models import Chat
 from tests.fakes import updates
 from tests.unit.chat.world import ANN, BORIS, CHANNEL, EVE, FOREIGN_GROUP, GROUP, World, Worlds
@@ -151,9 +151,18 @@ async def test_cards_will_speak_the_language_of_the_one_who_asked(world):
     assert (await watch_of(world, ANN)).language == "zh"
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_the_menu_describes_every_command_but_those_of_admins(language):
-    menu = commands_for(language)
-    shown = ["watch", "tasks", "status", "unwatch", "providers", "help", "start"]
-    assert [command.command for command in menu] == shown
-    assert len({command.description for command in menu}) == len(shown)
+def test_the_menus_describe_every_command_but_those_of_admins():
+    for menu in menus("auto").values():
+        shown = ["watch", "tasks", "status", "unwatch", "providers", "help", "start"]
+        assert [command.command for command in menu] == shown
+        assert len({command.description for command in menu}) == len(shown)
+
+
+@pytest.mark.parametrize(
+    ("setting", "english", "chinese"), [("auto", "en", "zh"), ("en", "en", "en"), ("zh", "zh", "zh")]
+)
+def test_menus_are_in_the_language_of_the_setting_else_of_the_client(setting, english, chinese):
+    found = menus(setting)
+    assert list(found) == [None, "zh"]
+    assert found[None][0].description == say(english, "menu.watch")
+    assert found["zh"][0].description == say(chinese, "menu.watch")
