@@ -1,6 +1,7 @@
 """new-api's unified path: the documented flat object, the envelope that servers send, forks of both.
 
-https://docs.newapi.pro, https://github.com/QuantumNous/new-api/blob/main/relay/relay_task.go
+https://docs.newapi.pro, https://github.com/QuantumNous/new-api/blob/main/relay/relay_task.go,
+https://github.com/QuantumNous/new-api/blob/main/controller/video_proxy.go
 """
 
 from bot.providers.wire import Places, Wire
@@ -11,6 +12,7 @@ class NewApi(Wire):
 
     kind = "newapi"
     path = "/v1/video/generations/{id}"
+    content_path = "/v1/videos/{id}/content"  # the only way to what a Vertex channel made
     places = Places(
         progress=("progress",),  # made up per status: 10, 20, 30, 50, 100
         links=(

@@ -175,6 +175,16 @@ async def test_a_file_that_only_the_key_opens_comes_with_the_key_s_help(office: 
     assert content.headers["Authorization"] == f"Bearer {office.gateway.key}"
 
 
+async def test_a_gateway_that_hands_out_nothing_in_the_end_is_told_at_once(office: PostOffice):
+    task = office.task("videos")
+    task.has_link = False
+    office.gateway.fail("content", Fault(status=404), times=None)
+
+    await office.deliver(task)
+
+    assert "has died, or never worked" in office.result().words
+
+
 async def test_a_file_that_only_the_key_opens_comes_as_a_command_where_no_file_may(office: PostOffice):
     office.telegram.forbid(GROUP, "videos", "documents")
     task = office.task("videos")

@@ -101,7 +101,7 @@ def test_a_link_past_its_deadline_is_not_promised():
 def test_a_dead_link_is_passed_on_without_a_deadline():
     lines = link(Media(url=LINK, expires_at=NOW + timedelta(hours=1)), "dead_link")
     assert lines[1:] == [
-        "The video is ready but cannot be brought here: the gateway's link to it has died.",
+        "The video is ready but cannot be brought here: the gateway's link to it has died, or never worked.",
         LINK,
     ]
 
