@@ -223,8 +223,18 @@ async def _put_back(tx: Transaction, delivery_id: int, settlement: Settlement) -
 
 
 async def _make_pending(tx: Transaction, delivery_ids: Iterable[int]) -> None:
-    """Back into the queue, in the place of newer ones of the kind that were enqueued meanwhile."""
+    """Back into the queue, in the place, and with the news, of newer ones of the kind enqueued meanwhile."""
     ids = rows.listed(delivery_ids)
+    await tx.run(
+        """
+        UPDATE deliveries AS d SET is_refresh = 0
+        WHERE id IN (SELECT value FROM json_each(?)) AND EXISTS (
+            SELECT 1 FROM deliveries AS n
+            WHERE n.watch_id = d.watch_id AND n.kind = d.kind AND n.state = 'pending' AND NOT n.is_refresh
+        )
+        """,
+        (ids,),
+    )
     await tx.run(
         """
         DELETE FROM deliveries WHERE state = 'pending' AND (watch_id, kind) IN (

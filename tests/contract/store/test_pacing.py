@@ -107,6 +107,19 @@ async def test_a_refresh_becomes_news_when_there_is_some(driver: Driver):
     assert claimed.task.status is TaskStatus.RUNNING
 
 
+async def test_a_refresh_that_is_to_be_tried_later_takes_the_news_along(driver: Driver):
+    watched = await driver.watch()
+    await driver.send()
+    await refresh(driver)
+    (on_its_way,) = await driver.claim()
+    await driver.look(watched.task.id, TaskStatus.RUNNING)
+
+    await driver.settle(on_its_way, DeliveryState.PENDING, retry_s=0)
+
+    (claimed,) = await claim_round(driver, Closed(to_refreshes=[CHAT]))
+    assert claimed.task.status is TaskStatus.RUNNING
+
+
 async def test_news_does_not_become_a_refresh(driver: Driver):
     watched = await driver.watch()
     await driver.send()
