@@ -3,6 +3,7 @@
 from bot.outbox.results import Gone, Migrated, Refusal, Refused, RetryAfter, SendResult, Transient
 
 GIVE_UP_AFTER = 200  # refusals that a person might lift; more than fifteen hours at the longest wait
+_MAY_BE_LIFTED = {Refusal.NO_RIGHTS, Refusal.NO_THREAD, Refusal.OTHER}
 _FIRST_S = 2.0
 _LONGEST_S = 300.0
 
@@ -16,7 +17,7 @@ def try_again_s(attempts: int, result: SendResult) -> float | None:
             return 0.0  # the archive rewrote the chat's rows, or parked them
         case Transient():
             return _longer_each_time(attempts)
-        case Refused(reason=Refusal.NO_RIGHTS | Refusal.OTHER) if attempts < GIVE_UP_AFTER:
+        case Refused(reason=reason) if reason in _MAY_BE_LIFTED and attempts < GIVE_UP_AFTER:
             return _longer_each_time(attempts)
         case _:
             return None

@@ -33,7 +33,7 @@ def test_an_absence_of_telegram_costs_no_message_however_long_it_is():
     assert try_again_s(100_000, Transient("away")) == 300
 
 
-@pytest.mark.parametrize("reason", [Refusal.NO_RIGHTS, Refusal.OTHER])
+@pytest.mark.parametrize("reason", [Refusal.NO_RIGHTS, Refusal.NO_THREAD, Refusal.OTHER])
 def test_what_an_admin_may_yet_allow_is_tried_for_hours_and_then_given_up(reason: Refusal):
     waits = [try_again_s(attempts, Refused(reason, "")) for attempts in range(1, GIVE_UP_AFTER + 1)]
 
@@ -50,7 +50,6 @@ def test_what_an_admin_may_yet_allow_is_tried_for_hours_and_then_given_up(reason
         Refused(Refusal.TOO_LARGE, ""),
         Refused(Refusal.BAD_FILE, ""),
         Refused(Refusal.NO_MESSAGE, ""),
-        Refused(Refusal.NO_THREAD, ""),
     ],
 )
 def test_what_is_done_or_never_will_be_is_not_tried_again(result: SendResult):
