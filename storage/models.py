@@ -57,9 +57,8 @@ class TaskRef:
 class Media:
     """Where a finished task's video is."""
 
-    url: str | None  # byte for byte as the gateway gave it; None: the gateway hands the file out itself
+    url: str | None  # byte for byte as the gateway gave it; None: the bytes are in the answer (a data: URL)
     needs_auth: bool = False  # the file is on the gateway's own host, which wants the key
-    inline: bool = False  # the answer holds the bytes (a data: URL); the gateway is asked again when sending
     expires_at: datetime | None = None  # when the link dies, as far as it or its kind tells
 
 

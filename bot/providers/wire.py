@@ -207,7 +207,7 @@ class Wire:
         if link is None:
             return None
         if is_inline(link):
-            return Media(url=None, inline=True, expires_at=told)
+            return Media(url=None, expires_at=told)
         link = self.account.rehomed(link)
         default = finished + self.link_life if finished and self.link_life else None
         expires = death_of(link, signed_at=finished) or told or default

@@ -134,7 +134,9 @@ def _snapshot(stored: str | None) -> Snapshot | None:
 
 
 def _media(said: dict[str, Any] | None) -> Media | None:
-    return None if said is None else Media(**said | {"expires_at": _iso(said["expires_at"])})
+    if said is None:
+        return None
+    return Media(url=said["url"], needs_auth=said["needs_auth"], expires_at=_iso(said["expires_at"]))
 
 
 def _error(said: dict[str, Any] | None) -> TaskError | None:

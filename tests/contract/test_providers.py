@@ -64,7 +64,7 @@ def facts_of(snapshot: Snapshot, case: Recorded) -> dict[str, object]:
         "state": snapshot.status,
         "video_url": link_told(media, case),
         "needs_auth": media.needs_auth,
-        "inline": media.inline,
+        "inline": snapshot.media is not None and media.url is None,
         "expires_at": text_of(media.expires_at),
         "progress": snapshot.progress,
         "measured": snapshot.progress_measured,

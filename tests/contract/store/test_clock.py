@@ -69,7 +69,7 @@ async def test_what_a_look_found_comes_back_as_it_was_written(driver: Driver):
         raw_status="FAIL",
         progress=33.5,
         progress_measured=True,
-        media=Media(url="https://host/a?sig=%2B", needs_auth=True, inline=True, expires_at=driver.later(9)),
+        media=Media(url="https://host/a?sig=%2B", needs_auth=True, expires_at=driver.later(9)),
         error=TaskError(message="太长 🎬", code="E1", cause=Cause.BAD_INPUT),
         prompt="cut within a surrogate pair \ud83c",
         model="m",

@@ -72,13 +72,13 @@ async def test_bytes_inside_the_answer_are_asked_for_again():
     link = "data:video/mp4;base64," + base64.b64encode(b"video").decode()
     provider = gateway(always(json_answer({"status": "completed", "metadata": {"url": link}})))
     snapshot = await provider.fetch("video_1")
-    assert snapshot.media == Media(url=None, inline=True)
+    assert snapshot.media == Media(url=None)
     assert await provider.open_media("video_1", snapshot.media) == MediaSource(data=b"video")
 
 
 async def test_a_link_that_took_the_place_of_the_bytes_is_used():
     provider = gateway(always(json_answer({"status": "completed", "url": "https://x.example/v"})))
-    source = await provider.open_media("video_1", Media(url=None, inline=True))
+    source = await provider.open_media("video_1", Media(url=None))
     assert source == MediaSource(url="https://x.example/v")
 
 
@@ -86,7 +86,7 @@ async def test_a_link_that_took_the_place_of_the_bytes_is_used():
 async def test_bytes_that_are_gone_are_no_video(url: str | None):
     provider = gateway(always(json_answer({"status": "completed", "url": url})))
     with pytest.raises(BadAnswer) as caught:
-        await provider.open_media("video_1", Media(url=None, inline=True))
+        await provider.open_media("video_1", Media(url=None))
     assert caught.value.cause is Cause.NO_VIDEO
 
 

@@ -26,7 +26,7 @@ async def test_an_open_link_of_it_still_works(gone: Provider):
     assert await gone.open_media("task-1", OPEN) == MediaSource(url=OPEN.url)
 
 
-@pytest.mark.parametrize("media", [Media(url=OPEN.url, needs_auth=True), Media(url=None, inline=True)])
+@pytest.mark.parametrize("media", [Media(url=OPEN.url, needs_auth=True), Media(url=None)])
 async def test_what_wants_the_key_cannot_be_had(gone: Provider, media: Media):
     with pytest.raises(AuthFailed):
         await gone.open_media("task-1", media)
