@@ -27,8 +27,7 @@ class Facts:
     width: int  # pixels, as it is seen
     height: int  # pixels, as it is seen
     duration_s: float | None
-    codec: str
-    is_playable: bool  # Telegram plays it in place
+    unplayable: str | None  # the part of it that Telegram does not play in place
     thumbnail: Path | None  # JPEG within Telegram's bounds
     front: Path | None  # a copy with the index in front, where the file has it at the end
 

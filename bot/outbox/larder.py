@@ -119,8 +119,8 @@ def _forms(task: Task, download: Download, facts: Facts | None) -> list[Film]:
     document = _as_document(task, download)
     if facts is None:
         return [document]
-    if not facts.is_playable:
-        return [replace(document, unplayable=facts.codec)]
+    if facts.unplayable is not None:
+        return [replace(document, unplayable=facts.unplayable)]
     front = facts.front or download.path
     video = replace(
         document,

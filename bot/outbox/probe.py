@@ -24,7 +24,7 @@ CPU_LIMIT_S = 60
 MEMORY_LIMIT = 2 << 30  # bytes of address space
 THUMBNAIL_SIDE = 320  # pixels; https://core.telegram.org/bots/api#inputmediavideo
 THUMBNAIL_LIMIT = 190_000  # bytes, below Telegram's 200 kB
-_PLAYED_VIDEO = {"h264"}
+_PLAYED_VIDEO = "h264"
 _PLAYED_AUDIO = {"aac", "mp3"}
 _PLAYED_PIXELS = {"yuv420p", "yuvj420p"}
 _NEEDED = {b"moov", b"mdat", b"moof"}  # what stands behind the last of these is not missed
@@ -53,7 +53,7 @@ def probe(path: Path) -> dict[str, Any]:
         facts = _facts(container, frame)
         thumbnail = _thumbnail(frame, path.with_name(f"{path.name}.jpg"))
     front = None
-    if facts["is_playable"] and layout.get(b"moov", 0) > layout.get(b"mdat", 0) > 0:
+    if facts["unplayable"] is None and layout.get(b"moov", 0) > layout.get(b"mdat", 0) > 0:
         front = _index_to_the_front(path, path.with_name(f"{path.name}.mp4"))
     return facts | {
         "is_whole": True,
@@ -114,17 +114,23 @@ def _upright(frame: VideoFrame, stream: VideoStream) -> VideoFrame:
 
 
 def _facts(container: InputContainer, frame: VideoFrame) -> dict[str, Any]:
-    codec = container.streams.video[0].codec_context
-    sound = {stream.codec_context.name for stream in container.streams.audio}
     return {
         "width": frame.width,
         "height": frame.height,
         "duration_s": container.duration / av.time_base if container.duration else None,
-        "codec": codec.name,
-        "is_playable": codec.name in _PLAYED_VIDEO
-        and codec.pix_fmt in _PLAYED_PIXELS
-        and sound <= _PLAYED_AUDIO,
+        "unplayable": _unplayable(container),
     }
+
+
+def _unplayable(container: InputContainer) -> str | None:
+    """The part of a film that Telegram does not play in place."""
+    picture = container.streams.video[0].codec_context
+    if picture.codec.canonical_name != _PLAYED_VIDEO:
+        return picture.codec.canonical_name
+    if picture.pix_fmt not in _PLAYED_PIXELS:
+        return f"{_PLAYED_VIDEO} {picture.pix_fmt}"
+    sounds = [stream.codec_context.codec.canonical_name for stream in container.streams.audio]
+    return next((sound for sound in sounds if sound not in _PLAYED_AUDIO), None)
 
 
 def _thumbnail(frame: VideoFrame, path: Path) -> Path | None:

@@ -53,7 +53,7 @@ class Film:
     width: int | None = None  # pixels
     height: int | None = None  # pixels
     duration_s: float | None = None
-    unplayable: str | None = None  # the format, where that is why it goes as a document
+    unplayable: str | None = None  # the part of it that is why it goes as a document
     thumbnail: Path | None = None  # JPEG, at most 320 pixels a side and 200 kB
 
     def __str__(self) -> str:

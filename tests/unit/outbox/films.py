@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Literal
 
 import av
+from av.container import OutputContainer
+from av.video.stream import VideoStream
 
 _UPRIGHT = struct.pack(">9i", 1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30)
 _QUARTER_TURN = struct.pack(">9i", 0, 1 << 16, 0, -1 << 16, 0, 0, 0, 0, 1 << 30)
@@ -19,19 +21,22 @@ def turned(film: bytes, *, quarters: int) -> bytes:
     return film[:at] + matrix + film[at + len(matrix) :]
 
 
-def with_sound(path: Path, codec: Literal["aac", "libopus"], *, index_first: bool = True) -> None:
+def with_pictures(path: Path, codec: Literal["libx264", "libsvtav1"], pixels: str) -> None:
+    """Make a silent film in this codec and format of pixels."""
+    with av.open(str(path), "w") as container:
+        picture = container.add_stream(codec, rate=10)
+        _paint(container, picture, pixels)
+
+
+def with_sound(
+    path: Path, codec: Literal["aac", "libmp3lame", "libopus"], *, index_first: bool = True
+) -> None:
     """Make a film of noise with a second of silence in this codec."""
     options = {"movflags": "faststart"} if index_first else {}
     with av.open(str(path), "w", options=options) as container:
         picture = container.add_stream("libx264", rate=10, options={"preset": "ultrafast"})
-        picture.width, picture.height, picture.pix_fmt = 64, 48, "yuv420p"
         sound = container.add_stream(codec, rate=48000)
-        for number in range(10):
-            frame = av.VideoFrame(64, 48, "yuv420p")
-            for plane in frame.planes:
-                plane.update(bytes([20 * number]) * plane.buffer_size)
-            container.mux(picture.encode(frame))
-        container.mux(picture.encode())
+        _paint(container, picture, "yuv420p")
         silence = av.AudioFrame(format="fltp", layout="stereo", samples=960)
         silence.sample_rate, silence.time_base = 48000, Fraction(1, 48000)
         for channel in silence.planes:
@@ -47,3 +52,13 @@ def packets(path: Path) -> list[tuple[int, int | None, bytes]]:
     with av.open(str(path)) as container:
         found = [(packet.stream_index, packet.pts, bytes(packet)) for packet in container.demux()]
     return sorted(packet for packet in found if packet[2])
+
+
+def _paint(container: OutputContainer, picture: VideoStream, pixels: str) -> None:
+    picture.width, picture.height, picture.pix_fmt = 64, 64, pixels
+    for number in range(10):
+        frame = av.VideoFrame(64, 64, pixels)
+        for plane in frame.planes:
+            plane.update(bytes([20 * number]) * plane.buffer_size)
+        container.mux(picture.encode(frame))
+    container.mux(picture.encode())

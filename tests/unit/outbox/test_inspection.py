@@ -73,8 +73,7 @@ async def test_a_film_s_facts_are_told(film: Path, inspector: Inspector):
         width=320,
         height=180,
         duration_s=2.0,
-        codec="h264",
-        is_playable=True,
+        unplayable=None,
         thumbnail=film.parent / "film.mp4.jpg",
         front=None,
     )

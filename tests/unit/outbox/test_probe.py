@@ -13,7 +13,7 @@ import pytest
 from bot.outbox.probe import __file__ as probe_file
 from bot.outbox.probe import boxes, probe
 from bot.sandbox.film import make_film, with_free_box
-from tests.unit.outbox.films import packets, turned, with_sound
+from tests.unit.outbox.films import packets, turned, with_pictures, with_sound
 
 FILM = make_film()
 
@@ -46,8 +46,7 @@ def test_a_plain_film_is_described(path: Path):
         "width": 320,
         "height": 180,
         "duration_s": 2.0,
-        "codec": "h264",
-        "is_playable": True,
+        "unplayable": None,
         "thumbnail": "task-1-.mp4.jpg",
         "front": None,
     }
@@ -115,14 +114,24 @@ def test_a_film_that_telegram_does_not_play_is_left_as_it_is(path: Path):
 
     found = probed(path)
 
-    assert (found["codec"], found["is_playable"], found["front"]) == ("hevc", False, None)
+    assert (found["unplayable"], found["front"]) == ("hevc", None)
 
 
-@pytest.mark.parametrize(("codec", "expected"), [("aac", True), ("libopus", False)])
-def test_sound_decides_too(path: Path, codec: Literal["aac", "libopus"], *, expected: bool):
+def test_the_part_that_telegram_does_not_play_is_called_by_its_common_name(path: Path):
+    with_pictures(path, "libsvtav1", "yuv420p")
+    assert probed(path)["unplayable"] == "av1"
+
+    with_pictures(path, "libx264", "yuv444p")
+    assert probed(path)["unplayable"] == "h264 yuv444p"
+
+
+@pytest.mark.parametrize(("codec", "unplayable"), [("aac", None), ("libmp3lame", None), ("libopus", "opus")])
+def test_sound_decides_too(
+    path: Path, codec: Literal["aac", "libmp3lame", "libopus"], *, unplayable: str | None
+):
     with_sound(path, codec)
 
-    assert probed(path)["is_playable"] is expected
+    assert probed(path)["unplayable"] == unplayable
 
 
 @pytest.mark.parametrize("index_first", [True, False])
