@@ -107,6 +107,7 @@ class StoredFile:
 
     file_id: str  # valid for this bot only
     is_video: bool  # False: it went as a document, and can be sent again only as one
+    unplayable: str | None = None  # the part of it that is why it went as a document
     size: int | None = None  # bytes
     width: int | None = None  # pixels
     height: int | None = None  # pixels

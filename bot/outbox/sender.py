@@ -99,6 +99,7 @@ class Sender:
                     api_kwargs={"thumbnail": thumbnail} if thumbnail else None,
                 ),
                 message_id,
+                film=film,
             )
 
     async def send_film(self, place: Place, film: Film, caption: View) -> SendResult:
@@ -139,12 +140,15 @@ class Sender:
                 **caption_options(caption),
             }
             if not film.is_video:
-                return await self._attempt(self._bot.send_document(document=media, **target))
+                return await self._attempt(self._bot.send_document(document=media, **target), film=film)
             return await self._attempt(
-                self._bot.send_video(video=media, thumbnail=_thumbnail(film), **target, **_geometry(film))
+                self._bot.send_video(video=media, thumbnail=_thumbnail(film), **target, **_geometry(film)),
+                film=film,
             )
 
-    async def _attempt(self, call: Awaitable[Message | bool], message_id: int | None = None) -> SendResult:
+    async def _attempt(
+        self, call: Awaitable[Message | bool], message_id: int | None = None, *, film: Film | None = None
+    ) -> SendResult:
         """message_id: of the message that an edit changes; a new message brings its own."""
         try:
             answer = await call
@@ -153,7 +157,7 @@ class Sender:
                 return Sent(message_id)
             return read_error(error)
         if isinstance(answer, Message):
-            return Sent(answer.message_id, _file(answer))
+            return Sent(answer.message_id, _file(answer, film))
         return Sent(message_id or 0)
 
 
@@ -163,7 +167,7 @@ def _reply(place: Place) -> ReplyParameters | None:
     return ReplyParameters(place.reply_to, allow_sending_without_reply=True)
 
 
-def _file(message: Message) -> StoredFile | None:
+def _file(message: Message, film: Film | None) -> StoredFile | None:
     if (video := message.video) is not None:
         length = video.duration
         return StoredFile(
@@ -175,7 +179,12 @@ def _file(message: Message) -> StoredFile | None:
             duration_s=length.total_seconds() if isinstance(length, timedelta) else float(length),
         )
     if (document := message.document) is not None:
-        return StoredFile(file_id=document.file_id, is_video=False, size=document.file_size)
+        return StoredFile(
+            file_id=document.file_id,
+            is_video=False,
+            unplayable=film.unplayable if film else None,
+            size=document.file_size,
+        )
     return None
 
 

@@ -184,6 +184,7 @@ def _kept(file: StoredFile) -> Film:
     return Film(
         source=file.file_id,
         is_video=file.is_video,
+        unplayable=file.unplayable,
         size=file.size,
         width=file.width,
         height=file.height,

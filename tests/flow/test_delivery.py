@@ -7,6 +7,7 @@ import pytest
 from bot.outbox.courier import LEASE_S
 from bot.outbox.results import Sent
 from bot.sandbox.faults import Fault
+from bot.sandbox.film import make_film
 from bot.sandbox.gateway.tasks import KINDS
 from bot.sandbox.telegram.refusals import refusal
 from tests.flow.post_office import ANNA, BEN, CHANNEL, FORUM, GROUP, PostOffice
@@ -112,6 +113,18 @@ async def test_a_chat_that_asks_later_gets_what_telegram_has(office: PostOffice)
     assert task.served.downloads == 1
     captions = [office.telegram.videos(chat)[0].caption for chat in (ANNA, BEN)]
     assert ["320×180 · 2 s · 6 kB" in (caption or "") for caption in captions] == [True, True]
+
+
+async def test_a_chat_that_asks_later_hears_why_it_gets_a_file(office: PostOffice):
+    task = office.task(film=make_film(codec="libx265"))
+    await office.deliver(task)
+
+    await office.watch(task, BEN)
+    await office.idle()
+
+    [document] = [message for message in office.heard(BEN) if message.document]
+    assert "does not play hevc" in document.words
+    assert task.served.downloads == 1
 
 
 async def test_a_file_that_telegram_does_not_know_any_more_is_uploaded_anew(office: PostOffice):

@@ -164,7 +164,7 @@ async def test_what_telegram_keeps_of_a_video_is_known_to_the_next_chat(driver: 
     first = await driver.watch()
     await driver.look(first.task.id, TaskStatus.SUCCEEDED)
     result = await driver.claim_one(RESULT)
-    file = StoredFile(file_id="BAAC", is_video=True, size=6_000, width=320, height=180, duration_s=2.5)
+    file = StoredFile(file_id="BAAC", is_video=False, unplayable="hevc", size=6_000, duration_s=2.5)
     await driver.store.settle(
         result.delivery.id, Settlement(state=DeliveryState.SENT, at=driver.now, message_id=5, file=file)
     )

@@ -215,7 +215,7 @@ async def test_the_same_video_once_more_is_no_other(telegram: FakeTelegram, send
 
 
 async def test_a_file_goes_as_a_document(telegram: FakeTelegram, sender: Sender, video: Film):
-    document = dataclasses.replace(video, is_video=False, filename="abc.webm")
+    document = dataclasses.replace(video, is_video=False, filename="abc.webm", unplayable="webm")
 
     sent = await sender.send_film(Place(chat_id=ANNA), document, CAPTION)
     turned = await sender.turn_into(ANNA, await text_in(telegram, sender), document, CAPTION)
@@ -225,7 +225,10 @@ async def test_a_file_goes_as_a_document(telegram: FakeTelegram, sender: Sender,
         assert message.document.file.name == "abc.webm"
         assert isinstance(result, Sent)
         assert result.file == StoredFile(
-            file_id=message.document.file.file_id, is_video=False, size=len(make_film())
+            file_id=message.document.file.file_id,
+            is_video=False,
+            unplayable="webm",
+            size=len(make_film()),
         )
 
 

@@ -1,16 +1,17 @@
 """Leases of stores that share a file, that close, and that die."""
 
 import asyncio
+import sqlite3
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from textwrap import dedent
 
 import pytest
 
 from storage.errors import StoreUnavailable
-from storage.models import DeliveryKind, DeliveryState, TaskStatus
+from storage.models import DeliveryKind, DeliveryState, StoredFile, TaskStatus
 from storage.sqlite.store import SqliteStore
 from tests.contract.store.driver import LEASE_S, Driver
 
@@ -170,6 +171,18 @@ async def test_what_was_acknowledged_is_there_when_the_file_is_opened_again(path
         result = await second.claim_one(DeliveryKind.RESULT)
         assert result.task.status is TaskStatus.SUCCEEDED
         assert result.delivery.attempts == 2
+
+
+async def test_a_video_that_an_older_program_noted_is_known(path: Path):
+    async with opened(path) as first:
+        await first.watch()
+    with closing(sqlite3.connect(path)) as older, older:
+        older.execute("""UPDATE tasks SET file = '{"file_id": "BAAC", "is_video": false, "size": 6}'""")
+
+    async with opened(path) as second:
+        known = (await second.watch()).task
+
+    assert known.file == StoredFile(file_id="BAAC", is_video=False, size=6)
 
 
 async def test_the_check_notices_a_file_that_is_gone(path: Path):
