@@ -52,7 +52,7 @@ async def open_stage(*, pace: float = 1.0) -> AsyncIterator[Stage]:
     telegram, gateway = FakeTelegram(), FakeGateway()
     telegram.private_chat(ANNA, first_name="Anna", language_code="en")
     telegram.group(GROUP, title="影迷群")
-    telegram.person(LIN, first_name="小林", language_code="zh-hans")
+    telegram.private_chat(LIN, first_name="小林", language_code="zh-hans")
     screen = Screen(telegram.world)
     async with contextlib.AsyncExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="reelwatch-demo-")))
@@ -66,7 +66,7 @@ async def open_stage(*, pace: float = 1.0) -> AsyncIterator[Stage]:
             "TELEGRAM_API_URL": telegram.url,
             "GATEWAY_BASE_URL": gateway.url,
             "GATEWAY_API_KEY": gateway.key,
-            "ALLOWED_CHATS": f"{ANNA},{GROUP}",
+            "ALLOWED_CHATS": f"{ANNA},{LIN},{GROUP}",
             "DATABASE_URL": f"sqlite:///{folder / 'reelwatch.db'}",
             "DOWNLOAD_ALLOW_PRIVATE": "true",
             "LANGUAGE": "auto",

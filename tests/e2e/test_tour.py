@@ -1,14 +1,19 @@
 """`python -m bot demo`: the tour, and one recorded answer."""
 
 import json
+import re
 
 from tests.e2e.conftest import CASE, Demos
 
 
-def test_the_tour_brings_every_video_once(demos: Demos):
+def test_the_tour_brings_every_video_once_and_every_card_to_its_end(demos: Demos):
     output, log = demos["tour"].communicate(timeout=90)
     assert demos["tour"].returncode == 0, output
     assert "✓ 5 of 5 videos arrived exactly once" in output
+    signs = re.findall(r" (\S+) +[‹✎] #(\d+) +([⏳🎬✅❌])", output)
+    last = {(chat, number): sign for chat, number, sign in signs}
+    assert ("Anna", "6", "⏳") in signs
+    assert set(last.values()) == {"✅", "❌"}
     assert log == ""
 
 
