@@ -7,6 +7,9 @@ from ipaddress import IPv4Address, IPv6Address
 from aiohttp import ThreadedResolver
 from aiohttp.abc import AbstractResolver, ResolveResult
 
+# Any name leads there where Clash, sing-box or their kin route the traffic; docs/decisions.md says more:
+# https://sing-box.sagernet.org/configuration/dns/server/fakeip/
+_STAND_INS = ipaddress.ip_network("198.18.0.0/15")
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")  # RFC 6052: the last four bytes are an IPv4 address
 
 
@@ -34,7 +37,7 @@ def is_address(host: str) -> bool:
 
 
 class PublicResolver(AbstractResolver):
-    """Resolves names, and refuses those that lead to any address that is not public."""
+    """Resolves names, and refuses those that lead to an address that is neither public nor a stand-in."""
 
     def __init__(self, names: AbstractResolver | None = None) -> None:
         """names: who is asked; by default the system."""
@@ -44,12 +47,16 @@ class PublicResolver(AbstractResolver):
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
         found = await self._names.resolve(host, port, family)
-        if not all(is_public(result["host"]) for result in found):
+        if not all(is_public(result["host"]) or _is_stand_in(result["host"]) for result in found):
             raise PrivateAddress(f"{host} leads to a private address")
         return found
 
     async def close(self) -> None:
         await self._names.close()
+
+
+def _is_stand_in(address: str) -> bool:
+    return ipaddress.ip_address(address) in _STAND_INS
 
 
 def _inner(ip: IPv6Address) -> IPv4Address | None:

@@ -38,7 +38,7 @@ _MAGIC = (
     (".gif", 0, b"GIF8"),
 )
 _LATER = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS}
-_PRIVATE = "the video's address is in a private network"
+_PRIVATE = "the video's address is in a private network, and DOWNLOAD_ALLOW_PRIVATE is off"
 
 
 class Fault(StrEnum):

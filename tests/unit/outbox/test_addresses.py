@@ -92,7 +92,16 @@ async def test_a_name_that_leads_to_the_internet_is_resolved():
     assert [found["host"] for found in await names.resolve("cdn", 443)] == ["8.8.8.8", "1.1.1.1"]
 
 
-@pytest.mark.parametrize("addresses", [["127.0.0.1"], ["8.8.8.8", "10.0.0.1"], ["::ffff:10.0.0.1"]])
+async def test_a_stand_in_that_a_local_proxy_answers_for_a_name_is_taken():
+    names = PublicResolver(ScriptedNames(cdn=["198.18.0.27"], far=["198.19.255.254"]))
+
+    for name in ("cdn", "far"):
+        assert len(await names.resolve(name, 443)) == 1
+
+
+@pytest.mark.parametrize(
+    "addresses", [["127.0.0.1"], ["8.8.8.8", "10.0.0.1"], ["::ffff:10.0.0.1"], ["198.18.0.27", "10.0.0.1"]]
+)
 async def test_a_name_that_leads_into_a_private_network_is_refused(addresses: list[str]):
     names = PublicResolver(ScriptedNames(trap=addresses))
 
@@ -158,6 +167,7 @@ async def careful(clock: FrozenClock) -> AsyncIterator[Downloader]:
         "10.0.0.1",
         "169.254.169.254",
         "100.64.0.1",
+        "198.18.0.27",
         "[fe80::1]",
         "[64:ff9b::7f00:1]",
         "[2002:7f00:1::]",
@@ -169,7 +179,9 @@ async def test_a_private_address_is_not_connected_to(
 ):
     port = files.address().rpartition(":")[2]
 
-    assert await fault_of(careful, f"http://{host}:{port}/film.mp4", target) is Fault.PRIVATE
+    with pytest.raises(DownloadError, match="DOWNLOAD_ALLOW_PRIVATE") as raised:
+        await fetched(careful, f"http://{host}:{port}/film.mp4", target)
+    assert raised.value.fault is Fault.PRIVATE
     assert files.requests == []
 
 
