@@ -77,7 +77,7 @@ async def test_good_ids_are_registered_beside_bad_ones(world):
         ("/unwatch", "zh", f"这里没有正在关注的任务。可以这样开始：{EXAMPLE}"),
         ("/tasks", "en", f"Nothing is being watched here. Start with {EXAMPLE}"),
         ("/nonsense", "en", "I do not know that command. /help shows what I understand."),
-        ("/nonsense", "zh", "我不认识这个命令。/help 列出我能理解的内容。"),
+        ("/nonsense", "zh", "我不认识这个命令。可用的命令见 /help。"),
         (TASK, "en", f"To have a task watched, send {EXAMPLE}. /help shows the rest."),
         (TASK, "zh", f"要关注一个任务，请发送 {EXAMPLE}。其余用法见 /help。"),
     ],

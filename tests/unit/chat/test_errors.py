@@ -20,7 +20,7 @@ async def test_an_archive_that_fails_is_said_and_nothing_is_promised(worlds: Wor
 
 
 @pytest.mark.parametrize(
-    ("language", "beginning"), [("zh", "我暂时无法读写磁盘上的记录"), (None, "I cannot reach my archive")]
+    ("language", "beginning"), [("zh", "我暂时无法读写磁盘上的数据"), (None, "I cannot reach my archive")]
 )
 async def test_the_apology_needs_no_archive_to_find_its_language(worlds: Worlds, language, beginning):
     world = await worlds.make(PROVIDER, service=BrokenService())

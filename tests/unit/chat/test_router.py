@@ -109,7 +109,10 @@ async def test_a_strange_group_is_told_its_own_id(world):
 
 async def test_a_stranger_is_answered_in_chinese_as_well(world):
     (answer,) = await world.tell(updates.private(EVE, WATCH, language="zh-hans"))
-    assert answer == "这是一个私人机器人。要使用它，请让管理员把你的 ID 66 加入 ALLOWED_CHATS 并重新启动。"
+    assert (
+        answer
+        == "这是一个私人机器人。要使用它，请机器人的部署者把你的 ID 66 加入 ALLOWED_CHATS，并重新启动机器人。"
+    )
 
 
 async def test_people_who_are_let_in_may_ask_anywhere(world):

@@ -74,7 +74,7 @@ def test_a_stopped_card_says_so_and_nothing_of_trouble():
 
 def test_a_finished_card_says_how_long_it_took():
     assert card(succeeded())[1] == "Done · took 1 min 53 s"
-    assert card(succeeded(language="zh"))[1] == "已完成 · 用时 1 分 53 秒"
+    assert card(succeeded(language="zh"))[1] == "已完成 · 用时 1 分钟 53 秒"
 
 
 def test_a_time_from_registration_is_only_a_lower_bound():
@@ -143,7 +143,7 @@ def test_status_quotes_the_gateway_when_there_is_trouble():
 def test_the_status_of_a_stopped_watch_promises_and_explains_nothing(task):
     stopped = replace(task, watch=replace(task.watch, state=WatchState.STOPPED))
     raw_status = task.task.snapshot.raw_status
-    first, standing, word, looks = status(stopped).split("\n")
+    _title, standing, word, looks = status(stopped).split("\n")
     assert (standing, word) == ("Stopped watching", f"The gateway's word: {raw_status}")
     assert looks in {"Last look 5 s ago", "Not looked at yet"}
 
@@ -237,7 +237,7 @@ def test_no_foreign_text_makes_a_view_too_long_or_breaks_it(language, ending):
     ("seconds", "language", "shown"),
     [
         ((60, 122, 238), "en", "about 2 min left (1 min – 4 min)"),
-        ((61, 118, 241), "zh", "大约还需 2 分（1 分 – 4 分）"),
+        ((61, 118, 241), "zh", "大约还需 2 分钟（1 分钟 – 4 分钟）"),
         ((1, 12, 33), "en", "about 10 s left (5 s – 35 s)"),
         ((3700, 4000, 7300), "en", "about 1 h 7 min left (1 h 2 min – 2 h 2 min)"),
         ((41, 42, 43), "en", "about 40 s left (40 s – 45 s)"),

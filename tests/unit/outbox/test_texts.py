@@ -88,7 +88,7 @@ async def test_a_card_says_so_in_the_language_of_the_watch(
 
     await texts.card(outgoing(running(language="zh")))
 
-    assert any(line.startswith("大约还需 3 分") for line in lines(telegram))
+    assert any(line.startswith("大约还需 3 分钟") for line in lines(telegram))
 
 
 async def test_a_forecast_follows_the_clock(
