@@ -44,9 +44,18 @@ class Answer:
     body: bytes  # decompressed
 
 
+def parse(body: bytes) -> object:
+    """The JSON value, or None for anything that is not JSON."""
+    try:
+        text = body.decode(json.detect_encoding(body), errors="replace")
+        return json.loads(text, parse_int=_integer, parse_constant=lambda _: None)
+    except (ValueError, RecursionError):
+        return None
+
+
 def read_answer(answer: Answer, scrub: Scrubber) -> Json:
     """Return the JSON object of a good answer; raise ProviderError for every other one."""
-    body = _parse(answer.body)
+    body = parse(answer.body)
     if answer.status in _GOOD and isinstance(body, dict):
         return body
     raise _error(answer, body, scrub)
@@ -109,15 +118,6 @@ def _shapeless(answer: Answer) -> BadAnswer:
 def _said(body: object) -> tuple[str, str]:
     """The vendor's code and message, "" where there is none."""
     return first(body, _CODES, as_code) or "", first(body, _MESSAGES, as_text) or ""
-
-
-def _parse(body: bytes) -> object:
-    """The JSON value, or None for anything that is not JSON."""
-    try:
-        text = body.decode(json.detect_encoding(body), errors="replace")
-        return json.loads(text, parse_int=_integer, parse_constant=lambda _: None)
-    except (ValueError, RecursionError):
-        return None
 
 
 def _integer(digits: str) -> int | float:

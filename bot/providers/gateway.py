@@ -3,7 +3,7 @@
 from http import HTTPStatus
 from typing import Protocol
 
-from bot.providers.answer import Answer, read_answer
+from bot.providers.answer import Answer
 from bot.providers.base import AuthFailed, BadAnswer, MediaSource, Provider, TaskMissing
 from bot.providers.ids import valid_id
 from bot.providers.links import decode_inline, is_inline
@@ -58,11 +58,11 @@ class Gateway(Provider):
         return self._at(media.url, with_key=media.needs_auth)
 
     def _read(self, answer: Answer, external_id: str) -> Snapshot:
-        return self._wire.read(read_answer(answer, self._wire.scrub), external_id)
+        return self._wire.read(self._wire.body_of(answer), external_id)
 
     async def _inside(self, external_id: str) -> MediaSource:
         """The bytes inside the task's answer, or the link that has taken their place."""
-        answer = read_answer(await self._ask(external_id), self._wire.scrub)
+        answer = self._wire.body_of(await self._ask(external_id))
         link = self._wire.link_in(answer)
         if link is not None and not is_inline(link):
             return self._at(self._account.rehomed(link), with_key=True)

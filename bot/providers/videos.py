@@ -1,14 +1,17 @@
-"""OpenAI's Videos path: OpenAI's object, web-Sora's `detail`, Veo's steps, new-api's likeness of them.
+"""OpenAI's Videos path: OpenAI's object, web-Sora's `detail`, Veo's steps, new-api's likeness, xAI's form.
 
-https://platform.openai.com/docs/api-reference/videos, https://doc.aimanyi.top/api-370109885.html
+https://platform.openai.com/docs/api-reference/videos, https://doc.aimanyi.top/api-370109885.html,
+https://docs.x.ai/developers/rest-api-reference/inference/videos
 """
 
 import re
 from collections.abc import Mapping
 from datetime import UTC
+from http import HTTPStatus
 from typing import ClassVar
 
-from bot.providers.fields import Json, as_fraction, as_percent, as_text, first
+from bot.providers.answer import Answer, parse
+from bot.providers.fields import Json, as_fraction, as_percent, as_text, find, first
 from bot.providers.wire import SYNONYMS, Places, Wire
 from storage.models import TaskStatus
 
@@ -17,6 +20,7 @@ _INNER_STATUS = ("detail.pending_info.status", "detail.status")
 _NEW_API_ID = re.compile(r"task_[0-9A-Za-z]{32}")
 # One figure per status: new-api's relay/channel/task/taskcommon.
 _NEW_API_FIGURES = {0.0, 10.0, 20.0, 30.0, 50.0, 100.0}
+_XAI_REFUSAL = "imagine:content-moderated"
 
 
 class Videos(Wire):
@@ -35,6 +39,8 @@ class Videos(Wire):
         "video_upsampling": TaskStatus.RUNNING,
         "video_upsampling_completed": TaskStatus.RUNNING,
         "video_upsampling_failed": TaskStatus.FAILED,
+        "done": TaskStatus.SUCCEEDED,  # xAI
+        "moderated": TaskStatus.FAILED,  # ours, where xAI says it with other fields
     }
     places = Places(
         status=("status", "detail.status"),
@@ -50,6 +56,7 @@ class Videos(Wire):
             "detail.output.media_url",
             "result_url",
             "content.video_url",
+            "video.url",
             "fail_reason",
         ),
         expires=("expires_at",),
@@ -77,13 +84,40 @@ class Videos(Wire):
             "detail.draft_info.created_at",
             "status_update_time",
         ),
-        length=("seconds", "duration", "metadata.duration", "usage.video_duration", "usage.duration"),
+        length=(
+            "seconds",
+            "duration",
+            "metadata.duration",
+            "usage.video_duration",
+            "usage.duration",
+            "video.duration",
+        ),
         size=("size",),
         width=("width", "detail.pending_info.width", "metadata.width"),
         height=("height", "detail.pending_info.height", "metadata.height"),
         short_side=("usage.SR",),
         ratio=("usage.ratio",),
     )
+
+    def body_of(self, answer: Answer) -> Json:
+        """As everywhere, but xAI tells by HTTP's status that a task waits, or that its video was refused."""
+        if answer.status not in {HTTPStatus.ACCEPTED, HTTPStatus.BAD_REQUEST}:
+            return super().body_of(answer)
+        body = parse(answer.body)
+        told = body if isinstance(body, dict) else {}
+        if answer.status == HTTPStatus.ACCEPTED:
+            return {"status": "pending", **told}
+        if told.get("code") == _XAI_REFUSAL:
+            return {**told, "status": "moderated"}
+        return super().body_of(answer)
+
+    def word_in(self, task: Json) -> str | None:
+        """As everywhere, but xAI's form may hold no more than an id, and refuse a video that is done."""
+        word = super().word_in(task)
+        if word is None:
+            return "pending" if task.keys() == {"request_id"} else None
+        refused = any(kept is False for kept in find(task, "video.respect_moderation"))
+        return "moderated" if refused and self.known(word) is TaskStatus.SUCCEEDED else word
 
     def status_of(self, word: str, task: Json) -> TaskStatus:
         """As everywhere, but web-Sora says pending until the very end while its inner status runs."""

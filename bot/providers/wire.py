@@ -8,7 +8,7 @@ from datetime import datetime, timedelta, tzinfo
 from typing import ClassVar
 
 from bot.providers.account import Account
-from bot.providers.answer import MESSAGE_LIMIT, no_status_in
+from bot.providers.answer import MESSAGE_LIMIT, Answer, no_status_in, read_answer
 from bot.providers.base import TaskMissing
 from bot.providers.causes import failure_cause
 from bot.providers.fields import (
@@ -112,10 +112,14 @@ class Wire:
         self.scrub = Scrubber(account.key)
         self._told: set[str] = set()
 
+    def body_of(self, answer: Answer) -> Json:
+        """The JSON object of a good answer; raise ProviderError for every other one."""
+        return read_answer(answer, self.scrub)
+
     def read(self, answer: Json, external_id: str) -> Snapshot:
         """Return what a good answer says of the task; raise ProviderError if it says nothing."""
         task = self.task_in(answer)
-        word = first(task, self.places.status, as_text)
+        word = self.word_in(task)
         if word is None:
             raise no_status_in(answer, self.scrub)
         status = self.status_of(word, task)
@@ -161,6 +165,10 @@ class Wire:
             return answer
         is_task = "code" not in answer and first(answer, self.places.status, as_text) is not None
         return answer if is_task else data
+
+    def word_in(self, task: Json) -> str | None:
+        """The task's own status word."""
+        return first(task, self.places.status, as_text)
 
     def status_of(self, word: str, task: Json) -> TaskStatus:
         """What the task's own status word means; a word that nobody has told us means that it runs."""

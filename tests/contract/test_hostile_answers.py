@@ -19,7 +19,9 @@ from tests.contract.provider_answers import KEY, Recorded, provider_that_gets, r
 from tests.fakes.transport import answer
 
 CASES = {kind: recorded(kind) for kind in KINDS}
-STATUSES = [200] * 12 + [201, 204, 301, 304, 400, 401, 402, 403, 404, 410, 418, 429, 500, 503, 524, 599, 999]
+STATUSES = [200] * 12 + [
+    201, 202, 204, 301, 304, 400, 401, 402, 403, 404, 410, 418, 429, 500, 503, 524, 599, 999,
+]  # fmt: skip
 POISON: list[object] = [
     None, True, False, 0, -1, 1e308, -1e308, float("nan"), float("inf"), 10**25, 10**400, 2**63, 1e-320, [],
     {}, [[]], "", " ", "0", "NaN", "1e999", "9" * 5000, "-", "100%", "%", "\x00", "\u202e", "\ud800",

@@ -9,6 +9,7 @@ from storage.models import Cause
     [
         ("DataInspectionFailed", "Output data may contain inappropriate content.", Cause.MODERATION),
         ("content_policy_violation", "", Cause.MODERATION),
+        ("imagine:content-moderated", "", Cause.MODERATION),
         ("", "内容审核未通过：检测到真人形象", Cause.MODERATION),
         ("", "the input text may contain sensitive information", Cause.MODERATION),
         ("IPInfringementSuspect", "", Cause.COPYRIGHT),
