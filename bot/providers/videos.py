@@ -1,7 +1,8 @@
 """OpenAI's Videos path: OpenAI's object, web-Sora's `detail`, Veo's steps, new-api's likeness, xAI's form.
 
 https://platform.openai.com/docs/api-reference/videos, https://doc.aimanyi.top/api-370109885.html,
-https://docs.x.ai/developers/rest-api-reference/inference/videos
+https://docs.x.ai/developers/rest-api-reference/inference/videos, https://apidocs.qnaigc.com/237751553d0,
+https://docs.inworld.ai/api-reference/videoAPI/retrieve-video
 """
 
 import re
@@ -57,9 +58,11 @@ class Videos(Wire):
             "result_url",
             "content.video_url",
             "video.url",
+            "output.videos.*.url",
+            "task_result.videos.*.url",
             "fail_reason",
         ),
-        expires=("expires_at",),
+        expires=("output.videos.*.url_expires_at", "expires_at"),
         codes=("error.code", "error.type"),
         reasons=(
             "error.message",
@@ -91,6 +94,7 @@ class Videos(Wire):
             "usage.video_duration",
             "usage.duration",
             "video.duration",
+            "task_result.videos.*.duration",
         ),
         size=("size",),
         width=("width", "detail.pending_info.width", "metadata.width"),
