@@ -68,10 +68,17 @@ def test_its_example_of_a_provider_names_all_that_a_provider_has():
 
 
 def test_settings_stand_in_groups_and_alphabetically_inside_them():
-    assert len(groups()) == 7
+    assert len(groups()) == 9
     for group in groups():
         names = [line.name for line in group]
         assert names == sorted(names)
+
+
+def test_what_a_newcomer_needs_stands_first():
+    names = [line.name for line in every_line()]
+
+    assert set(names[:5]) == {*NEEDED, "ADMINS", "ALLOWED_CHATS"}
+    assert names[0] == "TELEGRAM_BOT_TOKEN"
 
 
 def test_each_setting_has_a_line_of_meaning():
