@@ -85,10 +85,7 @@ def refusal_cause(status: int, code: str, message: str) -> Cause:
 
 def limit_cause(code: str, message: str) -> Cause:
     """Whether a 429 means too many questions, or a purse that is empty."""
-    said = f"{code} {message}".casefold()
-    if code.casefold().startswith("throttling") or not _has(said, _SPENT):
-        return Cause.RATE_LIMITED
-    return Cause.KEY_EXHAUSTED
+    return _told_limit(code, message) or Cause.RATE_LIMITED
 
 
 def told_cause(code: str, message: str) -> Cause | None:
@@ -96,15 +93,21 @@ def told_cause(code: str, message: str) -> Cause | None:
     said = f"{code} {message}".casefold()
     if _has(said, _NO_TASK):
         return Cause.TASK_MISSING
-    if _has(said, _THROTTLED):
-        return Cause.RATE_LIMITED
-    if _has(said, _SPENT):
-        return Cause.KEY_EXHAUSTED
+    if limit := _told_limit(code, message):
+        return limit
     if _has(code.casefold(), _WRONG_KEY):
         return Cause.KEY_INVALID
     if _has(code.casefold(), _BARRED):
         return Cause.NOT_ALLOWED
     return None
+
+
+def _told_limit(code: str, message: str) -> Cause | None:
+    """A limit on questions before one on money: OpenAI's 429s for the former offer to pay for more."""
+    said = f"{code} {message}".casefold()
+    if _has(said, _THROTTLED) and not _has(code.casefold(), _SPENT):
+        return Cause.RATE_LIMITED
+    return Cause.KEY_EXHAUSTED if _has(said, _SPENT) else None
 
 
 def _has(text: str, needles: tuple[str, ...]) -> bool:

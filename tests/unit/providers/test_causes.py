@@ -62,6 +62,9 @@ def test_a_refusal_is_told_by_status_and_words(status: int, code: str, message: 
     ("code", "message", "cause"),
     [
         ("rate_limit_exceeded", "", Cause.RATE_LIMITED),
+        ("rate_limit_exceeded", "Please add a payment method: …/account/billing", Cause.RATE_LIMITED),
+        ("", "Rate limit reached for sora-2. Visit …/account/billing", Cause.RATE_LIMITED),
+        ("insufficient_quota", "Rate limit reached", Cause.KEY_EXHAUSTED),
         ("Throttling.AllocationQuota", "Allocated quota exceeded", Cause.RATE_LIMITED),
         ("insufficient_quota", "You exceeded your current quota", Cause.KEY_EXHAUSTED),
         ("pre_consume_token_quota_failed", "当前分组上游负载已饱和", Cause.KEY_EXHAUSTED),
