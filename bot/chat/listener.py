@@ -1,9 +1,8 @@
 """The door's loop: fetch updates, let the handlers work, and confirm only what they have finished.
 
 python-telegram-bot's Updater confirms a batch with its next question, before any handler has run; a crash
-in between would lose a /watch for good. Here the next question waits for the handlers: for those that have
-begun up to _PATIENCE_S, since a /status may wait for the gateway, and what has not begun is not confirmed at
-all. A crash then repeats an update instead, which the archive's unique index makes harmless.
+in between would lose a /watch for good. Here a question confirms what lies before the first update that is
+still being handled. A crash then repeats an update instead, which the archive's unique index makes harmless.
 """
 
 import asyncio
@@ -25,7 +24,7 @@ log = logging.getLogger(__name__)
 # The server remembers the last list it was given, so it is given one at every start.
 ALLOWED_UPDATES = (Update.MESSAGE, Update.CHANNEL_POST, Update.MY_CHAT_MEMBER, Update.CALLBACK_QUERY)
 _LONG_POLL_S = 25
-_PATIENCE_S = 2.0
+_PATIENCE_S = 1.0
 _PAUSES_S = (1.0, 2.0, 4.0, 8.0, 15.0)
 
 AnyApplication = Application[Any, Any, Any, Any, Any, Any]
@@ -42,14 +41,13 @@ class Listener:
         patience_s: float = _PATIENCE_S,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        """patience_s: how long updates that are being handled may keep the next question waiting."""
+        """patience_s: how long updates that are being handled keep the next question waiting."""
         self._application = application
         self._telemetry = telemetry
         self._patience_s = patience_s
         self._sleep = sleep
         self._taken: tuple[int, ...] = ()  # the update_ids of the last answer that held any, in its order
-        self._waiting: dict[int, asyncio.Task[None]] = {}  # not begun, so not to be confirmed; by update_id
-        self._handling: set[asyncio.Task[None]] = set()
+        self._handling: dict[int, asyncio.Task[None]] = {}  # by update_id
         self._last_of_chat: dict[int, asyncio.Task[None]] = {}
 
     async def run(self) -> None:
@@ -70,27 +68,29 @@ class Listener:
                 await self._handle_all(updates)
 
     async def _handle_all(self, updates: tuple[Update, ...]) -> None:
-        """Let the handlers work on what has not come before; what could not be confirmed comes again."""
+        """Have handled what has not come before; what could not be confirmed comes again."""
         # Whether an id is higher tells nothing: after a week without updates Telegram goes on anywhere.
         # https://core.telegram.org/bots/api#update
         known, self._taken = self._taken, tuple(update.update_id for update in updates)
-        fresh = [self._begin(update) for update in updates if update.update_id not in known]
-        if handling := {*fresh, *self._waiting.values()}:
-            await asyncio.wait(handling, timeout=self._patience_s)
+        for update in updates:
+            if update.update_id not in known:
+                self._begin(update)
+        if self._handling:
+            await asyncio.wait(self._handling.values(), timeout=self._patience_s)
 
     async def stop(self, patience_s: float) -> None:
         """Let handlers finish, and confirm what they have handled; at most so many seconds."""
         with contextlib.suppress(TimeoutError, TelegramError, SecondPoller):
             async with asyncio.timeout(patience_s):
                 if self._handling:
-                    await asyncio.wait(self._handling)
+                    await asyncio.wait(self._handling.values())
                 if self._offset is not None:
                     await self._fetch(0)
 
     @property
     def _offset(self) -> int | None:
         """The first update that must not be confirmed yet; None: there is nothing to confirm."""
-        return min(self._waiting, default=self._taken[-1] + 1) if self._taken else None
+        return min(self._handling, default=self._taken[-1] + 1) if self._taken else None
 
     async def _fetch(self, wait_s: int) -> tuple[Update, ...]:
         try:
@@ -117,23 +117,20 @@ class Listener:
             log.warning("Telegram does not answer, trying on: %s", error.message)
         return _PAUSES_S[min(failures, len(_PAUSES_S)) - 1]
 
-    def _begin(self, update: Update) -> asyncio.Task[None]:
+    def _begin(self, update: Update) -> None:
         chat_id = update.effective_chat.id if update.effective_chat else 0
         task = asyncio.create_task(self._handle(update, self._last_of_chat.get(chat_id)))
         self._last_of_chat[chat_id] = task
-        self._waiting[update.update_id] = task
-        self._handling.add(task)
-        task.add_done_callback(lambda done: self._forget(chat_id, done))
-        return task
+        self._handling[update.update_id] = task
+        task.add_done_callback(lambda done: self._forget(update.update_id, chat_id, done))
 
     async def _handle(self, update: Update, earlier: asyncio.Task[None] | None) -> None:
         if earlier is not None:
             await asyncio.wait([earlier])
-        del self._waiting[update.update_id]
         await self._application.process_update(update)
         self._telemetry.count("updates")
 
-    def _forget(self, chat_id: int, task: asyncio.Task[None]) -> None:
-        self._handling.discard(task)
+    def _forget(self, update_id: int, chat_id: int, task: asyncio.Task[None]) -> None:
+        del self._handling[update_id]
         if self._last_of_chat.get(chat_id) is task:
             del self._last_of_chat[chat_id]
