@@ -1,6 +1,7 @@
 """Vendor text made fit for logs and chats: bounded, printable, without keys and signed links."""
 
 import re
+from collections.abc import Iterable
 
 HIDDEN = "***"
 _READ_AT_MOST = 4_000  # characters looked at, however long the vendor's text is
@@ -11,10 +12,14 @@ _RULES = (
     (re.compile(r"data:[\w.+/-]*;base64,\S*"), "data:…"),
     (re.compile(r"(https?://)[^\s/?#@]*@", re.IGNORECASE), r"\1"),
     (re.compile(r"(https?://[^\s?#]*)[?#][^\s\"'<>)\]]*", re.IGNORECASE), r"\1?…"),
-    (re.compile(r"\bbearer\s+\S+", re.IGNORECASE), f"Bearer {HIDDEN}"),
-    (re.compile(r"(?<![A-Za-z0-9])sk-[\w*.…-]*[\w*…-]", re.IGNORECASE), HIDDEN),
+    (re.compile(r"\b(bearer)\s+[\w.~+/=-]{16,}", re.ASCII | re.IGNORECASE), rf"\1 {HIDDEN}"),
+    (re.compile(r"(?<![A-Za-z0-9])sk-[\w.-]{15,}[\w-]", re.ASCII), HIDDEN),
     (re.compile(r"(?<![A-Za-z0-9])(?:AKIA|LTAI|AKLT|AIza)[\w-]{8,}"), HIDDEN),
     (re.compile(r"(?<![A-Za-z0-9])eyJ[\w-]{8,}\.[\w.-]+"), HIDDEN),
+)
+# What only a vendor says: keys that it has masked itself, and the numbers of its questions.
+_VENDOR_RULES = (
+    (re.compile(r"(?<![A-Za-z0-9])sk-(?=[\w.-]{0,64}(?:[*…]|\.{3}))[\w.*…-]*[\w*…-]", re.ASCII), HIDDEN),
     (re.compile(r"(?<![\w-])[\w-]*\*{3,}[\w-]*", re.ASCII), HIDDEN),
     (re.compile(r" ?[(（\[]?\brequest[ _-]?id ?[:：=] ?[\w-]+[)）\]]?", re.IGNORECASE), ""),
 )
@@ -29,11 +34,18 @@ class Scrubber:
         self._piece = min(_PIECE, len(key)) if len(key) >= _SHORTEST_KEY else 0
 
     def __call__(self, text: str, limit: int) -> str:
-        """Return text in one line of at most limit characters."""
+        """Return a vendor's words in one line of at most limit characters."""
+        return self._clean(text, limit, _RULES + _VENDOR_RULES)
+
+    def mildly(self, text: str, limit: int) -> str:
+        """Return a person's words, in which asterisks and request ids are no vendor's."""
+        return self._clean(text, limit, _RULES)
+
+    def _clean(self, text: str, limit: int, rules: Iterable[tuple[re.Pattern[str], str]]) -> str:
         text = text[:_READ_AT_MOST].encode("utf-8", "replace").decode("utf-8")
         text = "".join(char if char.isprintable() or char == _JOINER else " " for char in text)
         text = self._without_key(" ".join(text.split()))
-        for pattern, instead in _RULES:
+        for pattern, instead in rules:
             text = pattern.sub(instead, text)
         text = text.strip()
         return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -233,7 +233,7 @@ class Wire:
 
     def _text(self, task: Json, paths: tuple[str, ...], limit: int) -> str | None:
         text = first(task, paths, as_text)
-        return self.scrub(text, limit) or None if text else None
+        return self.scrub.mildly(text, limit) or None if text else None
 
     def _time(self, task: Json, paths: tuple[str, ...]) -> datetime | None:
         return first(task, paths, as_time(self.zone))

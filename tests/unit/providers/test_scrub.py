@@ -15,7 +15,9 @@ KEY = "sk-Zq7LmW2xVt9RbK4cYh3N"
         ("该令牌额度已用尽 TokenStatusExhausted[sk-duK***qqX]", "该令牌额度已用尽 TokenStatusExhausted[***]"),
         ("token Zq7LmW2x is wrong", "token *** is wrong"),
         ("…W2xVt9RbK4cY…", "…***…"),
-        ("sent Authorization: Bearer abc.def", "sent Authorization: Bearer ***"),
+        ("sent Authorization: Bearer abcd.efgh-1234567", "sent Authorization: Bearer ***"),
+        ("Received API Key = sk-...1234, hashed", "Received API Key = ***, hashed"),
+        ("another's sk-proj-0123456789abcdef.", "another's ***."),
         ("key abcd****wxyz", "key ***"),
         ("LTAI5tAbCdEfGhIj failed", "*** failed"),
         ("jwt eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.sig", "jwt ***"),
@@ -54,6 +56,32 @@ def test_signed_links_and_request_ids_are_left_out(text: str, clean: str):
 )
 def test_harmless_text_stays_as_it_is(text: str):
     assert Scrubber(KEY)(text, 500) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SK-II神仙水广告，女孩在海边微笑",
+        "SK-II… facial treatment essence bottle, sk-8 park at sunset",
+        "a standard bearer marching through the rain",
+        "Style: ***cinematic*** sunset",
+        "request id: badge on the desk",
+    ],
+)
+def test_what_a_person_wrote_is_left_alone(text: str):
+    assert Scrubber(KEY).mildly(text, 500) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "clean"),
+    [
+        (f"with my key {KEY}", "with my key ***"),
+        ("with his key sk-0123456789abcdefg", "with his key ***"),
+        ("like https://x.example/a.png?Signature=abc%3D but blue", "like https://x.example/a.png?… but blue"),
+    ],
+)
+def test_keys_and_signed_links_are_hidden_in_what_a_person_wrote_too(text: str, clean: str):
+    assert Scrubber(KEY).mildly(text, 500) == clean
 
 
 def test_what_cannot_be_shown_becomes_space():

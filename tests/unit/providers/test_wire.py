@@ -114,6 +114,11 @@ def test_vendor_text_holds_no_piece_of_the_key(wire: Flat):
     assert "secret" not in repr(snapshot)
 
 
+def test_a_prompt_stays_as_it_was_written(wire: Flat):
+    prompt = "***cinematic*** a standard bearer with a bottle of SK-II"
+    assert wire.read({"status": "queued", "prompt": prompt}, "x").prompt == prompt
+
+
 def test_times_that_run_backwards_have_no_end(wire: Flat):
     snapshot = wire.read({"status": "success", "submitted": 1768000000, "finished": 1767000000}, "x")
     assert snapshot.submitted_at == datetime(2026, 1, 9, 23, 6, 40, tzinfo=UTC)
