@@ -100,9 +100,9 @@ class Settings:
         return tuple(self._config(name, own) for name, own in {**gateways, **self.providers}.items())
 
     @property
-    def data_folder(self) -> Path:
-        """Where the database lies, and what else must outlive a restart."""
-        return Path(self.database_url.removeprefix("sqlite:///")).parent
+    def downloads_folder(self) -> Path:
+        """Where films wait for Telegram: beside the database, and for each database another."""
+        return Path(f"{self.database_url.removeprefix('sqlite:///')}.downloads")
 
     @property
     def secrets(self) -> tuple[str, ...]:

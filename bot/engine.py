@@ -86,7 +86,7 @@ async def _open(foundation: Foundation, bot: ExtBot[None], cadence: Cadence | No
         refresher = Refresher(store, cadence, estimates, clock=utc_now, ring=ring)
         sender = Sender(bot, local_mode=settings.telegram_local_mode)
         larder = Larder(
-            settings.data_folder / "downloads",
+            settings.downloads_folder,
             downloader,
             providers,
             inspector=await stack.enter_async_context(Inspector()),

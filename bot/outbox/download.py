@@ -6,6 +6,7 @@ is where a connection's address can be refused, whatever a redirect or a name se
 
 import asyncio
 import logging
+import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -28,6 +29,7 @@ _REDIRECTS = 5
 _TRIES = 4
 _TIMEOUT = aiohttp.ClientTimeout(total=900, sock_connect=15, sock_read=60)
 _SNIFFED = 16  # bytes that tell a container
+_MP4 = ".mp4"
 _MAGIC = (
     (".mov", 4, b"moov"),
     (".mov", 4, b"mdat"),
@@ -64,14 +66,13 @@ class DownloadError(Exception):
 class Download:
     """A file that was fetched."""
 
-    path: Path
+    path: Path  # its ending tells what its content is
     size: int  # bytes
-    suffix: str  # by its content, with the dot
 
     @property
     def is_mp4(self) -> bool:
         """Whether Telegram may play it in place."""
-        return self.suffix == ".mp4"
+        return self.path.suffix == _MP4
 
 
 @dataclass(slots=True)
@@ -124,18 +125,30 @@ class Downloader:
         if self._session is not None:
             await self._session.close()
 
-    async def fetch(self, source: MediaSource, path: Path, *, limit: int) -> Download:
-        """Fetch into a file, at most limit bytes; DownloadError. The file is whole if it is there at all."""
-        if not path.exists():
-            part = _Part(path.with_name(f"{path.name}.part"))
+    async def fetch(self, source: MediaSource, stem: Path, *, limit: int) -> Download:
+        """Fetch into a file, at most limit bytes, unless it is there already; DownloadError.
+
+        stem: of the file, which gets the ending that its content calls for.
+        """
+        try:
+            path = _found(stem) or await self._fetch_anew(source, stem, limit)
+            return Download(path=path, size=path.stat().st_size)
+        except OSError as error:
+            raise DownloadError(Fault.UNREACHABLE, f"the disk: {type(error).__name__}") from error
+
+    async def _fetch_anew(self, source: MediaSource, stem: Path, limit: int) -> Path:
+        stem.parent.mkdir(parents=True, exist_ok=True)
+        part = _Part(stem.with_name(f"{stem.name}.part"))
+        part.path.unlink(missing_ok=True)
+        try:
+            await self._fetch(source, part, limit)
+            suffix = _suffix(part.path)
+            if suffix is None:
+                raise DownloadError(Fault.NOT_A_VIDEO, "the address gives something that is not a video")
+            await asyncio.to_thread(_put_on_disk, part.path)  # else a power cut may leave an empty file
+            return part.path.replace(stem.with_name(f"{stem.name}{suffix}"))
+        finally:
             part.path.unlink(missing_ok=True)
-            try:
-                await self._fetch(source, part, limit)
-                _sniff(part.path)
-                part.path.replace(path)
-            finally:
-                part.path.unlink(missing_ok=True)
-        return Download(path=path, size=path.stat().st_size, suffix=_sniff(path))
 
     async def _fetch(self, source: MediaSource, part: _Part, limit: int) -> None:
         for attempt in range(1, _TRIES + 1):
@@ -238,13 +251,23 @@ def _check_size(size: int, limit: int) -> None:
         raise DownloadError(Fault.TOO_LARGE, f"more than {limit // 1_000_000} MB")
 
 
-def _sniff(path: Path) -> str:
-    """The suffix that a file's first bytes call for; a page or a message is not a video."""
+def _found(stem: Path) -> Path | None:
+    """A video that was fetched before."""
+    paths = (stem.with_name(f"{stem.name}{suffix}") for suffix in (_MP4, *(each[0] for each in _MAGIC)))
+    return next((path for path in paths if path.exists() and _suffix(path) == path.suffix), None)
+
+
+def _suffix(path: Path) -> str | None:
+    """The ending that a file's first bytes call for; None of a page or a message, which is no video."""
     with path.open("rb") as file:
         head = file.read(_SNIFFED)
     if head[4:8] == b"ftyp":
-        return ".mov" if head[8:10] == b"qt" else ".mp4"
-    for suffix, offset, magic in _MAGIC:
-        if head[offset : offset + len(magic)] == magic:
-            return suffix
-    raise DownloadError(Fault.NOT_A_VIDEO, "the address gives something that is not a video")
+        return ".mov" if head[8:10] == b"qt" else _MP4
+    return next(
+        (suffix for suffix, offset, magic in _MAGIC if head[offset : offset + len(magic)] == magic), None
+    )
+
+
+def _put_on_disk(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())

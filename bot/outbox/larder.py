@@ -1,10 +1,12 @@
-"""Downloaded films under the data folder: fetched once, kept until Telegram has them, within a quota."""
+"""Downloaded films: fetched once, and kept until Telegram has them; what waits for that, within a quota."""
 
 import contextlib
 import logging
+import shutil
 import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
 from bot.outbox.download import Download, Downloader, DownloadError, Fault
@@ -39,7 +41,7 @@ class Larder:
         self._providers = providers
         self._inspector = inspector
         self._limit = limit
-        self._in_use: set[str] = set()
+        self._in_use: set[Path] = set()
         folder.mkdir(parents=True, exist_ok=True)
 
     @contextlib.asynccontextmanager
@@ -48,24 +50,24 @@ class Larder:
 
         The files stay for a later try, unless they are discarded.
         """
-        self._in_use.add(_name(task))
+        folder = self._stem(task).parent
+        self._in_use.add(folder)
         try:
             self._make_room()
             yield await self._forms(task, media)
         finally:
-            self._in_use.discard(_name(task))
+            self._in_use.discard(folder)
 
     def discard(self, task: Task) -> None:
         """Delete what was fetched for a task."""
-        for path in self._folder.glob(f"{_name(task)}*"):
-            path.unlink(missing_ok=True)
+        shutil.rmtree(self._stem(task).parent, ignore_errors=True)
 
     async def _forms(self, task: Task, media: Media) -> list[Film]:
         download = await self._fetch(task, media)
         if not download.is_mp4:
-            return [replace(_as_document(task, download), unplayable=download.suffix.lstrip("."))]
+            return [replace(_as_document(download), unplayable=download.path.suffix.lstrip("."))]
         try:
-            return _forms(task, download, await self._inspector.inspect(download.path))
+            return _forms(download, await self._inspector.inspect(download.path))
         except CutOff as error:
             self.discard(task)
             raise DownloadError(Fault.UNREACHABLE, "the file is cut off") from error
@@ -86,23 +88,27 @@ class Larder:
         return await self._download(task, await provider.open_media(task.ref.external_id, fresh))
 
     async def _download(self, task: Task, source: MediaSource) -> Download:
-        return await self._downloader.fetch(source, self._folder / _name(task), limit=self._limit)
+        return await self._downloader.fetch(source, self._stem(task), limit=self._limit)
+
+    def _stem(self, task: Task) -> Path:
+        """Where a task's film lies: by what it is, as a row's number may be another task's tomorrow.
+
+        People see the last part, without the ending, as the file's name.
+        """
+        ref = task.ref
+        name = "".join(letter if letter.isalnum() else "_" for letter in ref.external_id[:60])
+        return self._folder / sha256(f"{ref.provider}/{ref.external_id}".encode()).hexdigest() / name
 
     def _make_room(self) -> None:
-        """Delete what nobody came for, and the oldest beyond the quota."""
-        files = sorted(self._files(), key=lambda path: path.stat().st_mtime)
-        held = sum(path.stat().st_size for path in files)
-        for path in files:
-            is_stale = time.time() - path.stat().st_mtime > _STALE_S
+        """Delete what nobody came for, and of the rest that waits the oldest beyond the quota."""
+        waiting = [folder for folder in self._folder.iterdir() if folder not in self._in_use]
+        held = sum(map(_size, waiting))
+        for folder in sorted(waiting, key=lambda each: each.stat().st_mtime):
+            is_stale = time.time() - folder.stat().st_mtime > _STALE_S
             if not is_stale and held <= QUOTA - self._limit:
                 break
-            held -= path.stat().st_size
-            path.unlink(missing_ok=True)
-
-    def _files(self) -> list[Path]:
-        """All but those that are in use."""
-        used = tuple(self._in_use)
-        return [path for path in self._folder.iterdir() if not path.name.startswith(used)]
+            held -= _size(folder)
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 async def _fresh_media(provider: Provider, task: Task) -> Media | None:
@@ -115,8 +121,12 @@ async def _fresh_media(provider: Provider, task: Task) -> Media | None:
         raise
 
 
-def _forms(task: Task, download: Download, facts: Facts | None) -> list[Film]:
-    document = _as_document(task, download)
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*"))
+
+
+def _forms(download: Download, facts: Facts | None) -> list[Film]:
+    document = _as_document(download)
     if facts is None:
         return [document]
     if facts.unplayable is not None:
@@ -135,10 +145,5 @@ def _forms(task: Task, download: Download, facts: Facts | None) -> list[Film]:
     return [video, document]
 
 
-def _as_document(task: Task, download: Download) -> Film:
-    name = "".join(letter if letter.isalnum() else "_" for letter in task.ref.external_id[:60])
-    return Film(source=download.path, filename=f"{name}{download.suffix}", is_video=False, size=download.size)
-
-
-def _name(task: Task) -> str:
-    return f"task-{task.id}-"
+def _as_document(download: Download) -> Film:
+    return Film(source=download.path, is_video=False, size=download.size)

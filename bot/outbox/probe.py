@@ -54,11 +54,11 @@ def probe(path: Path) -> dict[str, Any]:
         thumbnail = _thumbnail(frame, path.with_name(f"{path.name}.jpg"))
     front = None
     if facts["unplayable"] is None and layout.get(b"moov", 0) > layout.get(b"mdat", 0) > 0:
-        front = _index_to_the_front(path, path.with_name(f"{path.name}.mp4"))
+        front = _index_to_the_front(path, path.parent / "front" / path.name)
     return facts | {
         "is_whole": True,
-        "thumbnail": _named(thumbnail),
-        "front": _named(front),
+        "thumbnail": _below(path, thumbnail),
+        "front": _below(path, front),
     }
 
 
@@ -144,6 +144,7 @@ def _thumbnail(frame: VideoFrame, path: Path) -> Path | None:
 
 
 def _index_to_the_front(path: Path, target: Path) -> Path:
+    target.parent.mkdir(exist_ok=True)
     with av.open(str(path)) as source, av.open(str(target), "w", options={"movflags": "faststart"}) as sink:
         kept = [*source.streams.video[:1], *source.streams.audio[:1]]
         copies = {stream.index: sink.add_stream_from_template(stream) for stream in kept}
@@ -154,8 +155,8 @@ def _index_to_the_front(path: Path, target: Path) -> Path:
     return target
 
 
-def _named(path: Path | None) -> str | None:
-    return None if path is None else path.name
+def _below(film: Path, path: Path | None) -> str | None:
+    return None if path is None else str(path.relative_to(film.parent))
 
 
 if __name__ == "__main__":

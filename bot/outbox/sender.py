@@ -47,7 +47,6 @@ class Film:
     """A video to send: a file on disk, or an address or file_id that Telegram takes by itself."""
 
     source: Path | str
-    filename: str = "video.mp4"
     is_video: bool = True  # False: as a document
     size: int | None = None  # bytes
     width: int | None = None  # pixels
@@ -225,4 +224,4 @@ def _opened(film: Film, *, local_mode: bool) -> Iterator[InputFile | str]:
         yield film.source.absolute().as_uri()
     else:
         with film.source.open("rb") as handle:
-            yield InputFile(handle, filename=film.filename, attach=True, read_file_handle=False)
+            yield InputFile(handle, filename=film.source.name, attach=True, read_file_handle=False)

@@ -72,12 +72,13 @@ async def test_a_film_with_its_index_at_the_end_arrives_with_the_index_in_front(
 async def test_a_server_on_the_same_disk_gets_the_film_by_its_path_and_the_preview_beside_it(tmp_path: Path):
     async with Scene.open(tmp_path, TELEGRAM_LOCAL_MODE="true") as scene:
         await scene.start_bot()
-        anna = scene.person()
-        video = await _video(scene, anna, _finished(scene, FILM))
+        anna, task = scene.person(), _finished(scene, FILM)
+        video = await _video(scene, anna, task)
 
         [request] = _media_edits(scene, anna)
         assert request.params["media"]["media"].startswith("file://")
         assert video.file.content == FILM
+        assert video.file.name == f"{task.task_id.replace('-', '_')}.mp4"
         assert (video.width, video.height, video.duration_s) == (640, 360, 3)
         _is_a_preview(video, size=(320, 180))
 
@@ -186,7 +187,7 @@ async def test_three_chats_cost_one_download_and_one_upload(scene: Scene):
     assert len(sources) == 3
     assert sum(source.startswith("attach://") for source in sources) == 1
     await scene.until_all_is_sent()
-    assert list((scene.folder / "downloads").iterdir()) == []
+    assert list((scene.folder / "reelwatch.db.downloads").iterdir()) == []
 
 
 @pytest.mark.parametrize("forbidden", [["videos"], ["videos", "documents"]], ids=len)

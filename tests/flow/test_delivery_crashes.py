@@ -1,6 +1,7 @@
 """Exactly once, whatever breaks: crashes, lost answers and deleted messages at each step of the way."""
 
 import asyncio
+import shutil
 from collections.abc import Callable
 
 import pytest
@@ -115,8 +116,8 @@ async def test_an_upload_that_was_carried_out_unseen_is_not_talked_over(office: 
     task = office.task()
     office.telegram.fail("editMessageMedia", LOST_ANSWER)
     await office.deliver(task)
-    for path in office.downloads.iterdir():
-        path.unlink()
+    for folder in office.downloads.iterdir():
+        shutil.rmtree(folder)
     office.gateway.fail("files", Fault(status=404), times=None)
     office.telegram.fail("editMessageMedia", refusal(400, "Bad Request: WEBPAGE_CURL_FAILED"), times=None)
     await settle_down(office)

@@ -198,9 +198,9 @@ def test_admins_are_user_ids():
     assert load(ADMINS="1, 2").admin_ids == {1, 2}
 
 
-def test_the_folder_of_the_database_holds_what_outlives_a_restart():
-    assert load().data_folder == Path("data")
-    assert load(DATABASE_URL="sqlite:////srv/a/b.db").data_folder == Path("/srv/a")
+def test_films_lie_beside_the_database_that_they_belong_to():
+    assert load().downloads_folder == Path("data/reelwatch.db.downloads")
+    assert load(DATABASE_URL="sqlite:////srv/a/b.db").downloads_folder == Path("/srv/a/b.db.downloads")
 
 
 @pytest.mark.parametrize(

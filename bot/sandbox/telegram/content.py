@@ -1,6 +1,7 @@
 """What a bot's message may hold: words, buttons and files, checked as Telegram checks them."""
 
 import io
+import mimetypes
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -134,9 +135,11 @@ def _keep(world: World, upload: Upload) -> StoredFile:
 
 
 def _from_disk(world: World, source: str) -> StoredFile:
+    """The path alone tells its name and type: https://github.com/tdlib/td, td/telegram/MessageContent.cpp."""
     path = Path(unquote(urlsplit(source).path))
+    mime_type = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
     try:
-        return world.keep(path.read_bytes(), name=path.name, mime_type="video/mp4")
+        return world.keep(path.read_bytes(), name=path.name, mime_type=mime_type)
     except OSError as error:
         raise bad_request("invalid file HTTP URL specified: file not found") from error
 

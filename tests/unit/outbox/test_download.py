@@ -25,13 +25,12 @@ async def downloader(clock: FrozenClock) -> AsyncIterator[Downloader]:
 
 @pytest.fixture
 def target(tmp_path: Path) -> Path:
-    return tmp_path / "films" / "task-1-"
+    return tmp_path / "films" / "film"
 
 
 @pytest.fixture(autouse=True)
-def _prepared(files: Files, target: Path) -> None:
+def _prepared(files: Files) -> None:
     files.says(FILM)
-    target.parent.mkdir()
 
 
 async def fetched(
@@ -52,10 +51,11 @@ async def fault_of(downloader: Downloader, link: str, target: Path) -> Fault:
 async def test_a_video_is_fetched_byte_for_byte(files: Files, downloader: Downloader, target: Path):
     download = await fetched(downloader, f"{files.address()}/film.mp4", target)
 
-    assert download == Download(path=target, size=len(FILM), suffix=".mp4")
+    path = target.with_name("film.mp4")
+    assert download == Download(path=path, size=len(FILM))
     assert download.is_mp4
-    assert target.read_bytes() == FILM
-    assert list(target.parent.iterdir()) == [target]
+    assert path.read_bytes() == FILM
+    assert list(target.parent.iterdir()) == [path]
 
 
 async def test_what_was_fetched_before_is_not_fetched_again(
@@ -66,6 +66,17 @@ async def test_what_was_fetched_before_is_not_fetched_again(
 
     assert await fetched(downloader, link, target) == first
     assert len(files.requests) == 1
+
+
+async def test_what_a_power_cut_left_of_a_file_is_not_taken_for_it(
+    files: Files, downloader: Downloader, target: Path
+):
+    target.parent.mkdir()
+    target.with_name("film.mp4").write_bytes(b"")
+
+    download = await fetched(downloader, f"{files.address()}/film.mp4", target)
+
+    assert download.path.read_bytes() == FILM
 
 
 @pytest.mark.parametrize(
@@ -216,7 +227,7 @@ async def test_the_kind_of_a_file_is_told_by_its_content(
 
     download = await fetched(downloader, f"{files.address()}/film.mp4", target)
 
-    assert (download.suffix, download.is_mp4) == (suffix, suffix == ".mp4")
+    assert (download.path.name, download.is_mp4) == (f"film{suffix}", suffix == ".mp4")
 
 
 async def test_a_file_that_says_it_is_too_large_is_not_begun(
@@ -381,7 +392,7 @@ async def test_bytes_that_came_with_the_answer_are_judged_too(
 async def test_a_disk_that_takes_nothing_is_told_like_a_host_that_gives_nothing(
     files: Files, downloader: Downloader, target: Path
 ):
-    target.parent.rmdir()
+    target.parent.touch()
     for source in (MediaSource(url=f"{files.address()}/film.mp4"), MediaSource(data=FILM)):
         with pytest.raises(DownloadError) as raised:
             await downloader.fetch(source, target, limit=LIMIT)

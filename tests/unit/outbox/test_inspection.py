@@ -85,7 +85,7 @@ async def test_a_copy_with_its_index_in_front_lies_beside_the_film(film: Path, i
     facts = await inspector.inspect(film)
 
     assert facts is not None
-    assert facts.front == film.parent / "film.mp4.mp4"
+    assert facts.front == film.parent / "front" / "film.mp4"
     assert facts.front.stat().st_size > 0
 
 

@@ -18,6 +18,7 @@ from tests.fakes.clock import NOON, FrozenClock
 from tests.unit.outbox.files import Files
 
 FILM = make_film()
+OTHER_FILM = make_film(size=(64, 48))
 LIMIT = 1_000_000
 
 
@@ -56,7 +57,8 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 async def larder(folder: Path, studio: Studio, clock: FrozenClock) -> AsyncIterator[Larder]:
     async with Downloader(allow_private=True, sleep=clock.sleep) as downloader, Inspector() as inspector:
-        yield Larder(folder, downloader, {studio.name: studio}, inspector=inspector, limit=LIMIT)
+        providers = {studio.name: studio, "workshop": studio}
+        yield Larder(folder, downloader, providers, inspector=inspector, limit=LIMIT)
 
 
 @pytest.fixture
@@ -85,18 +87,16 @@ async def fault_of(larder: Larder, media: Media, watched: Task | None = None) ->
 async def test_a_film_is_offered_as_a_video_and_else_as_a_file(larder: Larder, media: Media, folder: Path):
     video, document = await forms(larder, media)
 
+    [shelf] = folder.iterdir()
     assert video == Film(
-        source=folder / "task-1-",
-        filename="cgt_2025_ü_1.mp4",
+        source=shelf / "cgt_2025_ü_1.mp4",
         size=len(FILM),
         width=320,
         height=180,
         duration_s=2.0,
-        thumbnail=folder / "task-1-.jpg",
+        thumbnail=shelf / "cgt_2025_ü_1.mp4.jpg",
     )
-    assert document == Film(
-        source=folder / "task-1-", filename="cgt_2025_ü_1.mp4", size=len(FILM), is_video=False
-    )
+    assert document == Film(source=shelf / "cgt_2025_ü_1.mp4", size=len(FILM), is_video=False)
 
 
 async def test_of_a_film_with_its_index_at_the_end_the_video_is_a_copy(
@@ -106,8 +106,12 @@ async def test_of_a_film_with_its_index_at_the_end_the_video_is_a_copy(
 
     video, document = await forms(larder, media)
 
-    assert (video.source, document.source) == (folder / "task-1-.mp4", folder / "task-1-")
-    assert video.size == (folder / "task-1-.mp4").stat().st_size
+    [shelf] = folder.iterdir()
+    assert (video.source, document.source) == (
+        shelf / "front" / "cgt_2025_ü_1.mp4",
+        shelf / "cgt_2025_ü_1.mp4",
+    )
+    assert video.size == (shelf / "front" / "cgt_2025_ü_1.mp4").stat().st_size
 
 
 async def test_a_film_that_telegram_does_not_play_is_a_file_with_the_reason(
@@ -126,7 +130,7 @@ async def test_what_is_no_mp4_is_a_file_with_the_reason(larder: Larder, media: M
     [document] = await forms(larder, media)
 
     assert (document.is_video, document.unplayable) == (False, "webm")
-    assert document.filename.endswith(".webm")
+    assert Path(document.source).name == "cgt_2025_ü_1.webm"
 
 
 async def test_an_mp4_that_cannot_be_looked_into_is_a_file(larder: Larder, media: Media, files: Files):
@@ -154,12 +158,31 @@ async def test_a_film_stays_for_the_next_try_until_it_is_discarded(
     files.says(make_film(index_first=False))
     await forms(larder, media)
     await forms(larder, media)
-    await forms(larder, media, task(11))
+    assert len(files.requests) == 1
+    await forms(larder, media, task(external_id="another"))
     assert len(files.requests) == 2
 
     larder.discard(task())
 
-    assert sorted(path.name for path in folder.iterdir()) == ["task-11-", "task-11-.jpg", "task-11-.mp4"]
+    assert {path.name for path in folder.rglob("*.*")} == {"another.mp4", "another.mp4.jpg"}
+
+
+@pytest.mark.parametrize("other", [task(external_id="cgt-2025_ü:1"), task(provider="workshop")])
+async def test_a_film_is_nobody_else_s_though_their_rows_have_one_number(
+    larder: Larder, media: Media, files: Files, other: Task
+):
+    await forms(larder, media)
+    files.says(OTHER_FILM)
+
+    async with larder.films(other, media) as films:
+        assert Path(films[0].source).read_bytes() == OTHER_FILM
+
+
+async def test_a_film_is_known_though_its_row_has_another_number(larder: Larder, media: Media, files: Files):
+    await forms(larder, media, task(1))
+    await forms(larder, media, task(2))
+
+    assert len(files.requests) == 1
 
 
 async def test_for_a_dead_link_a_fresh_one_is_asked_for(larder: Larder, files: Files, studio: Studio):
@@ -217,18 +240,19 @@ async def test_the_key_goes_along_where_the_provider_says_so(
 
 
 def put(folder: Path, name: str, *, age_s: float, size: int = 1) -> Path:
-    """A file of another time; it takes no room in truth."""
-    path = folder / name
-    with path.open("wb") as file:
+    """A film of another time; it takes no room in truth."""
+    shelf = folder / name
+    (shelf / "front").mkdir(parents=True)
+    with (shelf / "front" / "film.mp4").open("wb") as file:
         file.truncate(size)
     then = time.time() - age_s
-    os.utime(path, (then, then))
-    return path
+    os.utime(shelf, (then, then))
+    return shelf
 
 
 async def test_what_nobody_came_for_in_a_day_is_deleted(larder: Larder, media: Media, folder: Path):
-    stale = put(folder, "task-7-", age_s=90_000)
-    recent = put(folder, "task-8-.part", age_s=80_000)
+    stale = put(folder, "stale", age_s=90_000)
+    recent = put(folder, "recent", age_s=80_000)
 
     await forms(larder, media)
 
@@ -238,7 +262,7 @@ async def test_what_nobody_came_for_in_a_day_is_deleted(larder: Larder, media: M
 async def test_beyond_the_quota_the_oldest_go_first(larder: Larder, media: Media, folder: Path):
     half = QUOTA // 2
     oldest, middle, newest = (
-        put(folder, f"task-{number}-", age_s=1000 - number, size=half) for number in (7, 8, 9)
+        put(folder, f"film-{number}", age_s=1000 - number, size=half) for number in (7, 8, 9)
     )
 
     await forms(larder, media)
@@ -247,10 +271,10 @@ async def test_beyond_the_quota_the_oldest_go_first(larder: Larder, media: Media
 
 
 async def test_what_is_being_sent_is_not_deleted(larder: Larder, media: Media, folder: Path):
-    async with larder.films(task(7), media) as films:
+    async with larder.films(task(), media) as films:
         for path in folder.iterdir():
             os.utime(path, (0, 0))
-        await forms(larder, media, task(8))
+        await forms(larder, media, task(external_id="another"))
 
         assert all(Path(film.source).exists() for film in films)
 

@@ -35,7 +35,6 @@ def video(film: Path) -> Film:
     thumbnail.write_bytes(b"\xff\xd8\xff" + bytes(1000))
     return Film(
         source=film,
-        filename="abc.mp4",
         size=film.stat().st_size,
         width=320,
         height=180,
@@ -167,7 +166,7 @@ async def test_a_video_is_uploaded_with_all_that_telegram_must_be_told(
     assert message.video
     assert message.video.thumbnail
     assert message.video.file.content == make_film()
-    assert message.video.file.name == "abc.mp4"
+    assert message.video.file.name == "film.mp4"
     assert message.video.file.mime_type == "video/mp4"
     assert (message.video.width, message.video.height, message.video.duration_s) == (320, 180, 2)
     assert message.video.supports_streaming
@@ -215,7 +214,9 @@ async def test_the_same_video_once_more_is_no_other(telegram: FakeTelegram, send
 
 
 async def test_a_file_goes_as_a_document(telegram: FakeTelegram, sender: Sender, video: Film):
-    document = dataclasses.replace(video, is_video=False, filename="abc.webm", unplayable="webm")
+    assert isinstance(video.source, Path)
+    source = video.source.rename(video.source.with_name("abc.webm"))
+    document = dataclasses.replace(video, source=source, is_video=False, unplayable="webm")
 
     sent = await sender.send_film(Place(chat_id=ANNA), document, CAPTION)
     turned = await sender.turn_into(ANNA, await text_in(telegram, sender), document, CAPTION)
@@ -356,7 +357,7 @@ async def test_an_upload_is_streamed_from_the_disk_and_given_time(
     await sender.send_film(Place(chat_id=ANNA), video, CAPTION)
 
     for data in watchful.handed[-2:]:
-        [handle] = [part[1] for part in (data.multipart_data or {}).values() if part[0] == video.filename]
+        [handle] = [part[1] for part in (data.multipart_data or {}).values() if part[0] == "film.mp4"]
         assert isinstance(handle, BufferedReader)
         assert (handle.name, handle.closed) == (str(video.source), True)
     assert watchful.timeouts[-2:] == [(180.0, 600.0), (180.0, 600.0)]
@@ -379,5 +380,7 @@ async def test_a_local_server_gets_the_path_instead_of_the_bytes(tmp_path: Path,
     await server.stop()
 
     assert turned == sent == source.as_uri()
-    assert [each.video.file.content for each in server.videos(ANNA) if each.video] == [make_film()] * 2
+    files = [each.video.file for each in server.videos(ANNA) if each.video]
+    assert [file.content for file in files] == [make_film()] * 2
+    assert [(file.name, file.mime_type) for file in files] == [("a film 电影.mp4", "video/mp4")] * 2
     assert all(each.video and each.video.thumbnail for each in server.videos(ANNA))
