@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bot.messages.limits import TEXT_UNITS, fitting, plain
-from bot.messages.lines import block, dotted, shown_id
+from bot.messages.lines import ID_UNITS, block, dotted, shown_id
 from bot.messages.translate import say
 from bot.messages.view import View
 from storage.models import Stats
@@ -65,7 +65,7 @@ def with_example(key: str, names: Sequence[str], *, language: str) -> View:
 
 def which_one(ids: Sequence[str], *, command: str, language: str) -> View:
     """A command was given no id, and several tasks are watched."""
-    shown = f"<code>/{command} {plain(ids[0], _WORDS_UNITS)}</code>"
+    shown = f"<code>/{command} {plain(ids[0], ID_UNITS)}</code>"
     return View(text=say(language, "tasks.which", number=len(ids), example=shown))
 
 

@@ -39,7 +39,7 @@ _LOOK_CAUSES = frozenset(
 _GRAINS_S = ((90.0, 5.0), (600.0, 30.0), (float("inf"), 60.0))  # below so many seconds, rounded to so many
 _BAR_CELLS = 10
 _PROVIDER_UNITS = 64
-_ID_UNITS = 255
+ID_UNITS = 512
 _MODEL_UNITS = 60
 _VENDOR_UNITS = 300
 
@@ -61,7 +61,7 @@ def provider(task: Task) -> str:
 
 def shown_id(external_id: str) -> str:
     """An id that is copied by a tap."""
-    return f"<code>{plain(external_id, _ID_UNITS)}</code>"
+    return f"<code>{plain(external_id, ID_UNITS)}</code>"
 
 
 def title(watched: WatchedTask) -> str:

@@ -5,13 +5,14 @@ from datetime import datetime
 from typing import Protocol
 
 from bot.messages import lines
-from bot.messages.limits import plain, units
+from bot.messages.limits import CAPTION_UNITS, plain, units
 from bot.messages.quantities import duration, moment, size
 from bot.messages.translate import say
 from bot.messages.view import View
 from storage.models import Cause, Media, Snapshot, Task, TaskStatus, WatchedTask
 
 _PROMPT_UNITS = 400
+_LEAST_PROMPT_UNITS = 20
 _FORMAT_UNITS = 20
 _WAY_UNITS = 3000  # a longer link or command does not fit into a message beside its explanation
 _DEAD_LINK = "dead_link"
@@ -58,21 +59,18 @@ def announcement(watched: WatchedTask) -> View:
 def caption(watched: WatchedTask, film: Shown, *, now: datetime) -> View:
     """What stands under the video."""
     task, language = watched.task, watched.watch.language
-    prompt = task.snapshot.prompt if task.snapshot else None
-    return View(
-        text=lines.block(
-            [
-                lines.title(watched),
-                lines.dotted([lines.model(task), lines.took(task, language)]),
-                _facts(task, language, film),
-                say(language, "result.as_file", format=plain(film.unplayable, _FORMAT_UNITS))
-                if film.unplayable
-                else None,
-                _deadline(task, language, now=now),
-                f"<blockquote expandable>{plain(prompt, _PROMPT_UNITS)}</blockquote>" if prompt else None,
-            ]
-        )
+    facts = lines.block(
+        [
+            lines.title(watched),
+            lines.dotted([lines.model(task), lines.took(task, language)]),
+            _facts(task, language, film),
+            say(language, "result.as_file", format=plain(film.unplayable, _FORMAT_UNITS))
+            if film.unplayable
+            else None,
+            _deadline(task, language, now=now),
+        ]
     )
+    return View(text=lines.block([facts, _prompt(task, room=CAPTION_UNITS - units(facts) - 1)]))
 
 
 def link(watched: WatchedTask, *, media: Media | None, why: str, now: datetime) -> View:
@@ -129,6 +127,14 @@ def _facts(task: Task, language: str, film: Shown) -> str:
             size(film.size) if film.size is not None else None,
         ]
     )
+
+
+def _prompt(task: Task, *, room: int) -> str | None:
+    """What was asked for, if there is room for more than a word of it."""
+    prompt = task.snapshot.prompt if task.snapshot else None
+    if not prompt or room < _LEAST_PROMPT_UNITS:
+        return None
+    return f"<blockquote expandable>{plain(prompt, min(room, _PROMPT_UNITS))}</blockquote>"
 
 
 def _pixels(found: Snapshot | None) -> tuple[int | None, int | None]:

@@ -3,7 +3,9 @@
 import re
 from datetime import UTC, datetime, timedelta, timezone
 
-_VALID = re.compile(r"[A-Za-z0-9._:=+-]{1,255}")
+# LiteLLM's ids hold a Vertex operation's name in base64, and have up to 370 characters:
+# https://github.com/BerriAI/litellm/pull/16192
+_VALID = re.compile(r"[A-Za-z0-9._:=+-]{1,512}")
 _ARK = re.compile(r"cgt-(\d{14})-")
 _ULID = re.compile(r"(?:^|[_:])([0-7][0-9a-hjkmnp-tv-z]{25})$", re.IGNORECASE)
 _CROCKFORD = {letter: value for value, letter in enumerate("0123456789abcdefghjkmnpqrstvwxyz")}

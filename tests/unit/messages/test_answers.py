@@ -72,6 +72,11 @@ def test_of_several_tasks_one_must_be_named():
     assert text == "2 tasks are being watched here. Say which one: /status id-1"
 
 
+def test_a_command_to_copy_holds_the_whole_of_the_longest_id():
+    text = visible(answers.which_one(["i" * 512, "id-2"], command="status", language="en").text)
+    assert text.endswith("/status " + "i" * 512)
+
+
 def test_health_is_a_line_for_each_fact():
     assert answers.health({"up": "5 s", "archive": "<locked>"}).text == "up: 5 s\narchive: &lt;locked&gt;"
 

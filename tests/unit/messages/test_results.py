@@ -81,6 +81,15 @@ def test_the_prompt_unfolds_under_the_video():
     )
 
 
+def test_the_prompt_makes_room_for_a_long_id():
+    found = succeeded(model="veo-3.1", prompt="a cat " * 100, width=1280, height=720, video_s=5.0)
+    ref = replace(found.task.ref, external_id="i" * 512)
+    text = results.caption(replace(found, task=replace(found.task, ref=ref)), Film(source="f"), now=NOW).text
+    assert utf16_units(text) <= 1024
+    assert "i" * 512 in text
+    assert "a cat a cat" in text
+
+
 def test_a_link_comes_with_the_reason_and_its_last_moment():
     assert link(Media(url=LINK, expires_at=NOW + timedelta(minutes=90))) == [
         TITLE,
@@ -201,7 +210,7 @@ def test_no_foreign_text_makes_a_result_too_long_or_breaks_it(language):
     found = succeeded(
         language=language, media=big, model=HOSTILE, prompt=HOSTILE, width=9999, height=9999, video_s=86_399.0
     )
-    ref = replace(found.task.ref, provider=HOSTILE, external_id="i" * 255)
+    ref = replace(found.task.ref, provider=HOSTILE, external_id="i" * 512)
     found = replace(found, task=replace(found.task, ref=ref))
     film = Film(source="file_id", size=10**12, unplayable=HOSTILE)
     assert utf16_units(results.caption(found, film, now=NOW).text) <= 1024

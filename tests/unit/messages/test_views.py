@@ -221,7 +221,7 @@ def test_no_foreign_text_makes_a_view_too_long_or_breaks_it(language, ending):
         ending,
         language=language,
         provider=HOSTILE,
-        external_id="i" * 255,
+        external_id="i" * 512,
         snapshot=snapshot(ending, **facts),
         trouble=Trouble(cause=Cause.KEY_INVALID, message=HOSTILE, since=NOW),
     )
