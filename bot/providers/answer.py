@@ -33,6 +33,7 @@ _REFUSED = {HTTPStatus.UNAUTHORIZED, HTTPStatus.PAYMENT_REQUIRED, HTTPStatus.FOR
 _GONE = {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}
 _NO_ROUTE = {HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.GONE}
 _NEW_API_NO_ROUTE = "invalid url ("  # "Invalid URL (GET /v1/…)": new-api's controller/relay.go
+_FASTAPI_NO_ROUTE = {"detail": "Not Found"}  # no more and no less: starlette/routing.py
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,15 +78,17 @@ def _error(answer: Answer, body: object, scrub: Scrubber) -> ProviderError:
         return Unavailable(text, cause=Cause.UNREACHABLE, retry_after_s=wait_s)
     if status in _ELSEWHERE:
         return BadAnswer(f"HTTP {status}: redirected elsewhere", cause=Cause.ROUTE_MISSING)
-    return _refusal(status, code, text) if isinstance(body, dict) else _shapeless(answer)
+    if not isinstance(body, dict):
+        return _shapeless(answer)
+    if status == HTTPStatus.NOT_FOUND and (_NEW_API_NO_ROUTE in text.casefold() or body == _FASTAPI_NO_ROUTE):
+        return TaskMissing(text, cause=Cause.ROUTE_MISSING)
+    return _refusal(status, code, text)
 
 
 def _refusal(status: int, code: str, text: str) -> ProviderError:
     """The error that a JSON object with a 4xx means."""
     if status in _REFUSED:
         return AuthFailed(text, cause=refusal_cause(status, code, text))
-    if status == HTTPStatus.NOT_FOUND and _NEW_API_NO_ROUTE in text.casefold():
-        return TaskMissing(text, cause=Cause.ROUTE_MISSING)
     if status in _GONE:
         return TaskMissing(text, cause=Cause.TASK_MISSING)
     return _told_error(code, text)

@@ -54,6 +54,8 @@ def test_json_is_read_with_a_wide_tolerance(body: bytes, value: object):
         (403, b"{}", AuthFailed, Cause.NOT_ALLOWED),
         (403, b"<html>", BadAnswer, Cause.ODD_ANSWER),
         (404, b"{}", TaskMissing, Cause.TASK_MISSING),
+        (404, b'{"detail": "Not Found"}', TaskMissing, Cause.ROUTE_MISSING),
+        (404, b'{"detail": "Not found: task-1"}', TaskMissing, Cause.TASK_MISSING),
         (404, b"404 page not found", BadAnswer, Cause.ROUTE_MISSING),
         (404, b"", BadAnswer, Cause.ODD_ANSWER),
         (410, b"{}", TaskMissing, Cause.TASK_MISSING),
