@@ -12,6 +12,8 @@ from storage.models import Cause, Media, Snapshot
 
 _OK = HTTPStatus.OK
 _MOST_KNOWN = 20_000
+# Answers are small, and a gateway says gzip of what is none: docs.apiyi.com on Seedance.
+_HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "reelwatch"}
 
 
 class Transport(Protocol):
@@ -29,7 +31,7 @@ class Gateway(Provider):
         self._wire = wire
         self._account = wire.account
         self._transport = transport
-        self._headers = {"Accept": "application/json", "User-Agent": "reelwatch"} | wire.account.key_header
+        self._headers = _HEADERS | wire.account.key_header
         # What was read last, least recently asked first: most answers say nothing new.
         self._known: dict[str, tuple[int, Snapshot]] = {}
         self.name = wire.account.name

@@ -31,6 +31,7 @@ async def test_the_question_shows_the_key_and_quotes_the_id():
     assert url == f"{BASE_URL}/v1/videos/sora-2%3Aa%2Bb%3Dc"
     assert headers == {
         "Accept": "application/json",
+        "Accept-Encoding": "identity",
         "User-Agent": "reelwatch",
         "Authorization": f"Bearer {KEY}",
     }
