@@ -2,9 +2,10 @@
 
 ProviderError
 ├── Unavailable   no answer, or a 5xx: later
-├── RateLimited   429: not before retry_after_s
-├── AuthFailed    401 or 403 in JSON: a person must mend the key or its account
-├── TaskMissing   the gateway does not know the id
+├── RateLimited   a 429, whatever its cause, or words to the same effect: not before retry_after_s
+├── AuthFailed    the key, what it may do or what it may spend is refused, by a 401, 402 or 403 in JSON or in
+│                 words, or there is none: a person must act
+├── TaskMissing   the gateway does not know the id, or has no such path (see cause)
 └── BadAnswer     an answer that is not of the format: later
 """
 

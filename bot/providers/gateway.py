@@ -1,4 +1,4 @@
-"""Asking a gateway: one HTTP request, bounded in time and size; all that fails is a ProviderError."""
+"""Asking a gateway: which question, to whom the key is shown, and whether the answer says anything new."""
 
 from http import HTTPStatus
 from typing import Protocol
