@@ -85,7 +85,9 @@ async def bot_name(settings: Settings) -> str:
 
 def _builder(settings: Settings, tls: ssl.SSLContext) -> ApplicationBuilder[Any, Any, Any, Any, Any, Any]:
     """python-telegram-bot towards the configured Bot API server, without its own Updater and JobQueue."""
-    proxy, tls_options = settings.telegram_proxy or None, {"verify": tls}
+    proxy = settings.telegram_proxy or None
+    # The shell's http_proxy and all_proxy are not heard: TELEGRAM_PROXY is the way, if there is to be one.
+    options: dict[str, Any] = {"verify": tls, "trust_env": False}
     return (
         Application.builder()
         .token(settings.telegram_bot_token)
@@ -95,11 +97,9 @@ def _builder(settings: Settings, tls: ssl.SSLContext) -> ApplicationBuilder[Any,
         .updater(None)
         .job_queue(None)
         .request(
-            HTTPXRequest(
-                64, 20.0, 20.0, 10.0, 10.0, proxy=proxy, httpx_kwargs=tls_options | {"limits": _LIMITS}
-            )
+            HTTPXRequest(64, 20.0, 20.0, 10.0, 10.0, proxy=proxy, httpx_kwargs=options | {"limits": _LIMITS})
         )
-        .get_updates_request(HTTPXRequest(2, 10.0, 10.0, 10.0, 10.0, proxy=proxy, httpx_kwargs=tls_options))
+        .get_updates_request(HTTPXRequest(2, 10.0, 10.0, 10.0, 10.0, proxy=proxy, httpx_kwargs=options))
     )
 
 

@@ -117,6 +117,13 @@ async def test_without_a_network_the_bot_keeps_trying_and_says_so_once(scene: Sc
     assert "Here as @reelwatch_bot" in bot.log
 
 
+async def test_the_shells_proxies_are_not_heard(scene: Scene):
+    shell = {"all_proxy": "socks5://127.0.0.1:9", "http_proxy": "http://127.0.0.1:9"}
+    bot, check = await scene.start_bot(**shell), await scene.run("check", **shell)
+    assert await check.end() == 0
+    assert "does not answer" not in bot.log
+
+
 async def test_the_menu_speaks_the_language_that_is_set(scene: Scene):
     await scene.start_bot(LANGUAGE="en")
     menus = scene.telegram.world.commands
