@@ -5,12 +5,14 @@ import urllib.error
 import urllib.request
 
 _PATIENCE_S = 5.0
+# Docker hands HTTP_PROXY to every container: https://docs.docker.com/engine/cli/proxy/
+_DIRECTLY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def probe(port: int) -> bool:
     """Print what the bot says of itself; whether it is well."""
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=_PATIENCE_S) as answer:
+        with _DIRECTLY.open(f"http://127.0.0.1:{port}/healthz", timeout=_PATIENCE_S) as answer:
             print(answer.read().decode())
     except urllib.error.HTTPError as error:
         print(error.read().decode(), file=sys.stderr)

@@ -52,6 +52,15 @@ def test_a_bot_that_is_not_well_complains(port: int, capsys: pytest.CaptureFixtu
     assert capsys.readouterr() == ("", "/healthz 503\n")
 
 
+@pytest.mark.parametrize("port", [Patient], indirect=True)
+def test_the_bot_is_asked_past_the_proxy_that_docker_hands_to_containers(
+    port: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    assert probe(port)
+    assert capsys.readouterr().out == "/healthz 200\n"
+
+
 def test_a_bot_that_is_not_there_is_not_well(capsys: pytest.CaptureFixture[str]):
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
