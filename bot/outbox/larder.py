@@ -4,15 +4,15 @@ import contextlib
 import logging
 import shutil
 import time
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import replace
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
 from bot.outbox.download import Download, Downloader, DownloadError, Fault
 from bot.outbox.inspection import CutOff, Facts, Inspector
 from bot.outbox.sender import Film
-from bot.providers.base import MediaSource, Provider, ProviderError
+from bot.providers.base import Provider, ProviderError
 from storage.models import Media, Task
 
 log = logging.getLogger(__name__)
@@ -21,6 +21,23 @@ UPLOAD_LIMIT = 50_000_000  # bytes; https://core.telegram.org/bots/api#sending-f
 LOCAL_UPLOAD_LIMIT = 2_000_000_000
 QUOTA = 4_000_000_000  # bytes of films that wait for Telegram
 _STALE_S = 86_400.0
+# As a gateway may answer at its own address while it fetches the film from its upstream.
+_NOT_YET = {Fault.DEAD_LINK, Fault.NOT_A_VIDEO}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stock:
+    """What can be had of a film."""
+
+    media: Media  # where it is, by what the gateway said last
+    films: Sequence[Film] = ()  # the forms in which to try it, best first
+    fault: Fault | None = None  # why there are none
+    why: str = ""  # the same for the log; without links
+
+    @property
+    def may_come(self) -> bool:
+        """Whether it is worth trying again later."""
+        return self.fault is Fault.UNREACHABLE or (self.media.needs_auth and self.fault in _NOT_YET)
 
 
 class Larder:
@@ -45,16 +62,13 @@ class Larder:
         folder.mkdir(parents=True, exist_ok=True)
 
     @contextlib.asynccontextmanager
-    async def films(self, task: Task, media: Media) -> AsyncIterator[list[Film]]:
-        """The film in the forms in which to try it, best first; DownloadError, ProviderError.
-
-        The files stay for a later try, unless they are discarded.
-        """
+    async def stock(self, task: Task, media: Media) -> AsyncIterator[Stock]:
+        """What can be had of a film; the files stay for a later try, unless they are discarded."""
         folder = self._stem(task).parent
         self._in_use.add(folder)
         try:
             self._make_room()
-            yield await self._forms(task, media)
+            yield await self._with_a_fresh_link(task, media)
         finally:
             self._in_use.discard(folder)
 
@@ -62,8 +76,29 @@ class Larder:
         """Delete what was fetched for a task."""
         shutil.rmtree(self._stem(task).parent, ignore_errors=True)
 
+    async def _with_a_fresh_link(self, task: Task, media: Media) -> Stock:
+        """Ask the gateway where the film is now, if the link has died."""
+        try:
+            stock = await self._stock(task, media)
+            if stock.fault is Fault.DEAD_LINK:
+                log.info("Task %d: its link is dead, asking for a fresh one", task.id)
+                fresh = await self._fresh_media(task)
+                if fresh is not None and fresh != media:
+                    stock = await self._stock(task, fresh)
+        except ProviderError as error:
+            return Stock(media=media, fault=Fault.UNREACHABLE, why=error.message)
+        return stock
+
+    async def _stock(self, task: Task, media: Media) -> Stock:
+        try:
+            return Stock(media=media, films=await self._forms(task, media))
+        except DownloadError as error:
+            return Stock(media=media, fault=error.fault, why=str(error))
+
     async def _forms(self, task: Task, media: Media) -> list[Film]:
-        download = await self._fetch(task, media)
+        provider = self._providers[task.ref.provider]
+        source = await provider.open_media(task.ref.external_id, media)
+        download = await self._downloader.fetch(source, self._stem(task), limit=self._limit)
         if not download.is_mp4:
             return [replace(_as_document(download), unplayable=download.path.suffix.lstrip("."))]
         try:
@@ -72,23 +107,14 @@ class Larder:
             self.discard(task)
             raise DownloadError(Fault.UNREACHABLE, "the file is cut off") from error
 
-    async def _fetch(self, task: Task, media: Media) -> Download:
-        """Download, with a fresh link from the gateway if this one died."""
-        provider = self._providers[task.ref.provider]
-        source = await provider.open_media(task.ref.external_id, media)
+    async def _fresh_media(self, task: Task) -> Media | None:
+        """Where the gateway says the video is by now; None if it has nothing to say any more."""
         try:
-            return await self._download(task, source)
-        except DownloadError as error:
-            if error.fault is not Fault.DEAD_LINK:
-                raise
-            log.info("Task %d: its link is dead, asking for a fresh one", task.id)
-            fresh = await _fresh_media(provider, task)
-            if fresh is None or fresh == media:
-                raise
-        return await self._download(task, await provider.open_media(task.ref.external_id, fresh))
-
-    async def _download(self, task: Task, source: MediaSource) -> Download:
-        return await self._downloader.fetch(source, self._stem(task), limit=self._limit)
+            return (await self._providers[task.ref.provider].fetch(task.ref.external_id)).media
+        except ProviderError as error:
+            if error.permanent:
+                return None
+            raise
 
     def _stem(self, task: Task) -> Path:
         """Where a task's film lies: by what it is, as a row's number may be another task's tomorrow.
@@ -109,16 +135,6 @@ class Larder:
                 break
             held -= _size(folder)
             shutil.rmtree(folder, ignore_errors=True)
-
-
-async def _fresh_media(provider: Provider, task: Task) -> Media | None:
-    """Where the gateway says the video is by now; None if it has nothing to say any more."""
-    try:
-        return (await provider.fetch(task.ref.external_id)).media
-    except ProviderError as error:
-        if error.permanent:
-            return None
-        raise
 
 
 def _size(folder: Path) -> int:

@@ -11,18 +11,17 @@ import contextlib
 import logging
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from weakref import WeakValueDictionary
 
 from bot.messages import results as words
 from bot.messages.view import View
-from bot.outbox.download import DownloadError, Fault
-from bot.outbox.larder import Larder
+from bot.outbox.download import Fault
+from bot.outbox.larder import Larder, Stock
 from bot.outbox.results import Refusal, Refused, SendResult, Sent, Transient, Unknown, repeatable
 from bot.outbox.sender import Film, Sender, place_of
-from bot.providers.base import ProviderError
-from storage.models import Outgoing, StoredFile, Task, WatchedTask
+from storage.models import Outgoing, StoredFile, WatchedTask
 from storage.store import Store
 
 log = logging.getLogger(__name__)
@@ -97,26 +96,24 @@ class Ladder:
             result = await self._show(out, message_id, _kept(file))
             if not isinstance(result, Refused):
                 return result
-        media = out.task.snapshot.media if out.task.snapshot else None
-        if media is None:
+        snapshot = out.task.snapshot
+        if snapshot is None or snapshot.media is None:
             return await self._tell(out, message_id, words.failure(_watched(out)))
-        try:
-            async with self._larder.films(out.task, media) as films:
-                result = await self._descend(out, message_id, films, Fault.UNSENDABLE)
-        except ProviderError as error:
-            result = await self._without_file(out, message_id, error.message, Fault.UNREACHABLE)
-        except DownloadError as error:
-            result = await self._without_file(out, message_id, str(error), error.fault)
+        async with self._larder.stock(out.task, snapshot.media) as stock:
+            task = replace(out.task, snapshot=replace(snapshot, media=stock.media))
+            result = await self._bring_from(stock, replace(out, task=task), message_id)
         if isinstance(result, Sent):
             self._larder.discard(out.task)
         return result
 
-    async def _without_file(self, out: Outgoing, message_id: int, why: str, fault: Fault) -> SendResult:
-        """Try later, else have Telegram fetch the address, else pass it on."""
-        if fault is Fault.UNREACHABLE and out.delivery.attempts < _PATIENCE:
-            return Transient(why)
-        log.warning("Delivery %d: the download failed: %s", out.delivery.id, why)
-        return await self._descend(out, message_id, _by_address(out.task, fault), fault)
+    async def _bring_from(self, stock: Stock, out: Outgoing, message_id: int) -> SendResult:
+        """Bring the film, or try later, else have Telegram fetch the address, else pass it on."""
+        if stock.fault is None:
+            return await self._descend(out, message_id, stock.films, Fault.UNSENDABLE)
+        if stock.may_come and out.delivery.attempts < _PATIENCE:
+            return Transient(stock.why)
+        log.warning("Delivery %d: the download failed: %s", out.delivery.id, stock.why)
+        return await self._descend(out, message_id, _by_address(stock), stock.fault)
 
     async def _descend(self, out: Outgoing, message_id: int, films: Sequence[Film], why: Fault) -> SendResult:
         """Try each rung until Telegram takes one; the link is the last."""
@@ -171,13 +168,12 @@ class Ladder:
             showing.cancel()
 
 
-def _by_address(task: Task, fault: Fault) -> list[Film]:
+def _by_address(stock: Stock) -> list[Film]:
     """Telegram fetches an address itself, up to 20 MB, but has neither the key nor a way into a LAN."""
-    media = task.snapshot.media if task.snapshot else None
     helpless = {Fault.PRIVATE, Fault.NOT_A_VIDEO, Fault.TOO_LARGE}
-    if media is None or media.url is None or media.needs_auth or fault in helpless:
+    if stock.media.url is None or stock.media.needs_auth or stock.fault in helpless:
         return []
-    return [Film(source=media.url)]
+    return [Film(source=stock.media.url)]
 
 
 def _kept(file: StoredFile) -> Film:

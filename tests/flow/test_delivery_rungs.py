@@ -128,6 +128,22 @@ async def test_a_dead_link_is_replaced_by_a_fresh_one(office: PostOffice):
     assert office.gateway.looks(task.task_id) == 2
 
 
+async def test_of_two_links_the_fresh_one_is_passed_on(office: PostOffice):
+    office.telegram.forbid(GROUP, "videos", "documents")
+    task = office.task()
+    await office.watch(task, GROUP)
+    await office.idle()
+    await office.rest()
+    await office.look()
+    expired = office.gateway.link(task)
+    task.added_at -= 60
+    await office.crash()
+    await office.idle()
+
+    assert office.gateway.link(task) in office.result(GROUP).words
+    assert expired not in office.result(GROUP).words
+
+
 async def test_a_link_that_died_for_good_is_told_as_dead(office: PostOffice):
     task = office.task()
     office.gateway.fail("files", Fault(status=404), times=None)
@@ -175,14 +191,28 @@ async def test_a_file_that_only_the_key_opens_comes_with_the_key_s_help(office: 
     assert content.headers["Authorization"] == f"Bearer {office.gateway.key}"
 
 
-async def test_a_gateway_that_hands_out_nothing_in_the_end_is_told_at_once(office: PostOffice):
+async def test_a_gateway_that_does_not_have_the_file_yet_is_asked_again(office: PostOffice):
+    task = office.task("videos")
+    task.has_link = False
+    office.gateway.fail("content", Fault(status=404))
+
+    await office.deliver(task)
+    await office.move(2)
+
+    assert office.result().video
+
+
+async def test_a_gateway_that_hands_out_nothing_in_the_end_is_told_as_such(office: PostOffice):
     task = office.task("videos")
     task.has_link = False
     office.gateway.fail("content", Fault(status=404), times=None)
 
     await office.deliver(task)
+    for _ in range(8):
+        await office.move(300)
 
     assert "has died, or never worked" in office.result().words
+    assert f"{office.gateway.url}/v1/videos/{task.task_id}/content" in office.result().words
 
 
 async def test_a_file_that_only_the_key_opens_comes_as_a_command_where_no_file_may(office: PostOffice):

@@ -1,15 +1,15 @@
 import logging
 import os
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
 from aiohttp import web
 
-from bot.outbox.download import Downloader, DownloadError, Fault
+from bot.outbox.download import Downloader, Fault
 from bot.outbox.inspection import Inspector
-from bot.outbox.larder import QUOTA, Larder
+from bot.outbox.larder import QUOTA, Larder, Stock
 from bot.outbox.sender import Film
 from bot.providers.base import MediaSource, Provider, ProviderError, TaskMissing, Unavailable
 from bot.sandbox.film import make_film
@@ -73,15 +73,24 @@ def task(number: int = 1, external_id: str = "cgt-2025/ü:1", provider: str = "s
     return Task(id=number, ref=ref, status=TaskStatus.SUCCEEDED, registered_at=NOON)
 
 
-async def forms(larder: Larder, media: Media, watched: Task | None = None) -> list[Film]:
-    async with larder.films(watched or task(), media) as films:
-        return films
+async def stock(larder: Larder, media: Media, watched: Task | None = None) -> Stock:
+    async with larder.stock(watched or task(), media) as found:
+        return found
 
 
-async def fault_of(larder: Larder, media: Media, watched: Task | None = None) -> Fault:
-    with pytest.raises(DownloadError) as raised:
-        await forms(larder, media, watched)
-    return raised.value.fault
+async def forms(larder: Larder, media: Media, watched: Task | None = None) -> Sequence[Film]:
+    """The forms in which a film can be had that can be had."""
+    found = await stock(larder, media, watched)
+    assert found.fault is None
+    return found.films
+
+
+async def fault_of(larder: Larder, media: Media) -> Fault | None:
+    """Why a film of another host than the gateway's can't be had."""
+    found = await stock(larder, media)
+    assert found.films == ()
+    assert found.may_come is (found.fault is Fault.UNREACHABLE)
+    return found.fault
 
 
 async def test_a_film_is_offered_as_a_video_and_else_as_a_file(larder: Larder, media: Media, folder: Path):
@@ -174,8 +183,9 @@ async def test_a_film_is_nobody_else_s_though_their_rows_have_one_number(
     await forms(larder, media)
     files.says(OTHER_FILM)
 
-    async with larder.films(other, media) as films:
-        assert Path(films[0].source).read_bytes() == OTHER_FILM
+    [video, _] = await forms(larder, media, other)
+
+    assert Path(video.source).read_bytes() == OTHER_FILM
 
 
 async def test_a_film_is_known_though_its_row_has_another_number(larder: Larder, media: Media, files: Files):
@@ -192,8 +202,30 @@ async def test_for_a_dead_link_a_fresh_one_is_asked_for(larder: Larder, files: F
     files.answer = answer
     studio.anew = Media(url=f"{files.address()}/fresh.mp4")
 
-    assert len(await forms(larder, Media(url=f"{files.address()}/dead.mp4"))) == 2
+    found = await stock(larder, Media(url=f"{files.address()}/dead.mp4"))
+    assert (len(found.films), found.media) == (2, studio.anew)
     assert studio.asked == ["cgt-2025/ü:1"]
+
+
+async def test_a_fresh_link_is_told_though_it_brings_no_film_either(
+    larder: Larder, files: Files, studio: Studio
+):
+    files.says(status=403)
+    studio.anew = Media(url=f"{files.address()}/fresh.mp4")
+
+    found = await stock(larder, Media(url=f"{files.address()}/dead.mp4"))
+
+    assert (found.fault, found.media) == (Fault.DEAD_LINK, studio.anew)
+
+
+@pytest.mark.parametrize(("status", "body"), [(404, b"{}"), (401, b"{}"), (200, b'{"status": "processing"}')])
+async def test_what_the_gateway_s_own_address_refuses_may_come_later(
+    larder: Larder, files: Files, studio: Studio, *, status: int, body: bytes
+):
+    files.says(body, status=status)
+    studio.anew = own = Media(url=f"{files.address()}/content", needs_auth=True)
+
+    assert (await stock(larder, own)).may_come
 
 
 @pytest.mark.parametrize("anew", ["the same", "none", "unknown"])
@@ -213,8 +245,7 @@ async def test_a_gateway_that_cannot_say_whether_there_is_another_link_is_asked_
     files.says(status=403)
     studio.anew = Unavailable("no answer", cause=Cause.UNREACHABLE)
 
-    with pytest.raises(Unavailable):
-        await forms(larder, media)
+    assert await fault_of(larder, media) is Fault.UNREACHABLE
 
 
 async def test_a_host_in_trouble_is_no_reason_for_another_link(
@@ -271,12 +302,12 @@ async def test_beyond_the_quota_the_oldest_go_first(larder: Larder, media: Media
 
 
 async def test_what_is_being_sent_is_not_deleted(larder: Larder, media: Media, folder: Path):
-    async with larder.films(task(), media) as films:
+    async with larder.stock(task(), media) as found:
         for path in folder.iterdir():
             os.utime(path, (0, 0))
         await forms(larder, media, task(external_id="another"))
 
-        assert all(Path(film.source).exists() for film in films)
+        assert [Path(film.source).exists() for film in found.films] == [True, True]
 
 
 async def test_a_link_is_not_told_to_the_log(larder: Larder, files: Files, caplog: pytest.LogCaptureFixture):
