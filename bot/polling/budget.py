@@ -5,19 +5,20 @@ from bot.providers.base import BadAnswer, ProviderError, RateLimited, Unavailabl
 _UNKNOWN_RPS = 5.0  # where to begin when nobody has published an allowance
 _SLOWEST_RPS = 0.05
 _BURST_S = 0.2  # how many seconds' worth of questions may be asked at once
-_CUT = 0.7  # of the rate, once per burst of refusals
+_CUT = 0.7  # of the rate, once per run of refusals
 _SEARCH = 1.1  # a second, until the first refusal ever
 _RECOVER = 1.02  # a second, from then on
-_REFUSED_S = 1.0  # the pause when a refusal names none
-_PAUSES_S = (1.0, 2.0, 4.0, 8.0, 15.0)  # while the gateway is away, one probe after each
+_PAUSES_S = (1.0, 2.0, 4.0, 8.0, 15.0)  # while the gateway is shut, one probe after each
 _AWAY_AFTER = 3  # questions in a row that the gateway did not answer, or answered with nonsense
+_SHUT_AFTER = 2  # refusals in a row, since one pause mends a rate that was too high
 
 
 class Budget:
     """A token bucket whose rate adapts, a pause, and a bound on questions in flight.
 
-    All times are seconds of one steady clock. Too many questions lower the rate; an outage does not, because
-    then the rate was never the fault and learning it anew would take minutes.
+    All times are seconds of one steady clock. Too many questions lower the rate; an outage does not, nor do
+    refusals that follow on one another, because then the rate is not the fault and learning it anew takes
+    minutes.
     """
 
     def __init__(self, max_rps: float | None, *, in_flight: int = 64) -> None:
@@ -32,6 +33,7 @@ class Budget:
         self._still_until = 0.0
         self._still_since = 0.0  # answers to older questions belong to what brought the pause
         self._unanswered = 0
+        self._refusals = 0  # in a row
         self._probing = False
 
     @property
@@ -44,7 +46,7 @@ class Budget:
         self._fill(now)
         if now < self._still_until:
             return 0
-        places = min(self._places, 0 if self._probing else 1) if self._is_away() else self._places
+        places = min(self._places, 0 if self._probing else 1) if self._is_shut() else self._places
         return max(0, min(int(self._tokens), places))
 
     def ready_at(self, now: float) -> float:
@@ -60,7 +62,7 @@ class Budget:
         self._tokens -= 1
         self._places -= 1
         self._asked_at = now
-        self._probing = self._is_away()
+        self._probing = self._is_shut()
 
     def answered(self, now: float, error: ProviderError | None, *, asked_at: float) -> None:
         """A question that was asked then was answered, or failed with the error."""
@@ -71,24 +73,28 @@ class Budget:
                 self._failed(now, error, is_news=is_news)
             case RateLimited():
                 self._answers()
-                self._refused(now, error.retry_after_s or _REFUSED_S, is_news=is_news)
+                self._refused(now, error, is_news=is_news)
             case _:
                 self._answers()
+                if is_news:
+                    self._refusals = 0
 
     def _failed(self, now: float, error: ProviderError, *, is_news: bool) -> None:
         if not is_news:
             return
         self._probing = False
         self._unanswered += 1
-        if self._is_away():
-            times = min(self._unanswered - _AWAY_AFTER, len(_PAUSES_S) - 1)
-            self._pause(now, max(_PAUSES_S[times], error.retry_after_s or 0.0))
+        if self._unanswered >= _AWAY_AFTER:
+            pause_s = _pause_s(self._unanswered - _AWAY_AFTER + 1)
+            self._pause(now, max(pause_s, error.retry_after_s or 0.0))
 
-    def _refused(self, now: float, pause_s: float, *, is_news: bool) -> None:
+    def _refused(self, now: float, error: ProviderError, *, is_news: bool) -> None:
         if is_news:
-            self._rate = max(self._rate * _CUT, min(self._rate, _SLOWEST_RPS))
-            self._growth = _RECOVER
-        self._pause(now, pause_s)
+            if self._refusals == 0:
+                self._rate = max(self._rate * _CUT, min(self._rate, _SLOWEST_RPS))
+                self._growth = _RECOVER
+            self._refusals += 1
+        self._pause(now, error.retry_after_s or _pause_s(max(1, self._refusals)))
 
     def _answers(self) -> None:
         self._unanswered = 0
@@ -100,15 +106,21 @@ class Budget:
         self._tokens = 1.0
         self._filled_at = self._still_until
 
-    def _is_away(self) -> bool:
-        return self._unanswered >= _AWAY_AFTER
+    def _is_shut(self) -> bool:
+        """Whether the gateway is away, or refuses whatever is asked."""
+        return self._unanswered >= _AWAY_AFTER or self._refusals >= _SHUT_AFTER
 
     def _grow(self) -> None:
         """One question more is worth so much of a second."""
-        grown = self._rate * self._growth ** (1 / max(self._rate, 1.0))
+        grown = self._rate * self._growth ** (1 / max(self._rate, _SLOWEST_RPS))
         self._rate = grown if self._max_rps is None else min(grown, self._max_rps)
 
     def _fill(self, now: float) -> None:
         size = max(1.0, self._rate * _BURST_S)
         self._tokens = min(size, self._tokens + max(0.0, now - self._filled_at) * self._rate)
         self._filled_at = max(now, self._filled_at)
+
+
+def _pause_s(times: int) -> float:
+    """The pause after the first sign that the gateway is shut, the second, and so on."""
+    return _PAUSES_S[min(times, len(_PAUSES_S)) - 1]

@@ -123,8 +123,70 @@ def test_a_burst_of_refusals_is_one_cut():
         budget.answered(0.5 + at, too_many(), asked_at=at)
     assert budget.rate == pytest.approx(70)
 
+    exchange(budget, 2.0)
     exchange(budget, 2.0, too_many())
-    assert budget.rate == pytest.approx(49)
+    assert budget.rate == pytest.approx(49, rel=0.01)
+
+
+def refuse(budget: Budget, *, times: int, wish_s: float | None = None) -> list[float]:
+    """Refuse whatever is asked as soon as it may be; the pauses."""
+    now, pauses = 0.0, []
+    for _ in range(times):
+        exchange(budget, now, too_many(wish_s))
+        pauses.append(budget.ready_at(now) - now)
+        now = budget.ready_at(now)
+    return pauses
+
+
+def test_refusals_without_an_answer_in_between_are_one_cut_and_lengthen_the_pause():
+    budget = Budget(20)
+
+    assert refuse(budget, times=6) == [1.0, 2.0, 4.0, 8.0, 15.0, 15.0]
+    assert budget.rate == pytest.approx(14, rel=0.01)
+
+    exchange(budget, 100.0)
+    exchange(budget, 100.0, too_many())
+    assert budget.ready_at(100.0) == 101.0, "the next run begins with the shortest pause"
+
+
+def test_the_gateways_wish_is_followed_however_often_it_refuses():
+    assert refuse(Budget(20), times=4, wish_s=3.0) == [3.0, 3.0, 3.0, 3.0]
+
+
+def test_a_gateway_that_refuses_whatever_is_asked_gets_one_probe_after_each_pause():
+    budget = Budget(1000)
+    exchange(budget, 0.0, too_many())
+    assert budget.allowance(1.5) > 1
+    exchange(budget, 1.5, too_many())
+
+    assert budget.allowance(4.0) == 1
+    budget.asked(4.0)
+    assert budget.allowance(4.5) == 0
+    budget.answered(4.5, None, asked_at=4.0)
+    assert budget.allowance(4.7) > 1
+
+
+def test_an_answer_to_an_older_question_ends_no_run_of_refusals():
+    budget = Budget(1000)
+    budget.asked(0.0)
+    exchange(budget, 1.0, too_many())
+    budget.answered(1.5, None, asked_at=0.0)
+
+    exchange(budget, 2.0, too_many())
+
+    assert budget.rate == 700
+    assert budget.ready_at(2.0) == 4.0
+
+
+def test_a_late_refusal_pauses_no_longer_than_the_first():
+    budget = Budget(1000)
+    budget.asked(0.0)
+    exchange(budget, 1.0, too_many())
+    exchange(budget, 2.0)
+
+    budget.answered(3.0, too_many(), asked_at=0.0)
+
+    assert budget.ready_at(3.0) == 4.0
 
 
 def test_an_unknown_rate_is_searched_for_until_the_first_refusal():
@@ -158,12 +220,14 @@ def test_a_rate_that_is_not_used_is_not_raised():
     assert budget.rate == 5.0
 
 
-def test_no_number_of_refusals_silences_a_key_for_good():
+def test_no_number_of_refusals_silences_a_key_for_long():
     budget = Budget(20)
     for at in range(200):
-        exchange(budget, 2.0 * at, too_many())
+        exchange(budget, 3.0 * at, None if at % 2 else too_many())
+    assert budget.ready_at(600.0) <= 600.0 + 1 / 0.03
 
-    assert budget.ready_at(400.0) <= 400.0 + 1 / 0.03
+    use_fully(budget, since=600.0, until=840.0)
+    assert budget.rate > 1.0
 
 
 @pytest.mark.parametrize("error", [AWAY, ODD])
