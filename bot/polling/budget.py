@@ -1,6 +1,7 @@
 """What one provider's key allows: how many questions now, how fast at most, and how long to keep still."""
 
 from bot.providers.base import BadAnswer, ProviderError, RateLimited, Unavailable
+from bot.watching.cadence import wish_s
 
 _UNKNOWN_RPS = 5.0  # where to begin when nobody has published an allowance
 _SLOWEST_RPS = 0.05
@@ -85,8 +86,7 @@ class Budget:
         self._probing = False
         self._unanswered += 1
         if self._unanswered >= _AWAY_AFTER:
-            pause_s = _pause_s(self._unanswered - _AWAY_AFTER + 1)
-            self._pause(now, max(pause_s, error.retry_after_s or 0.0))
+            self._pause(now, max(_pause_s(self._unanswered - _AWAY_AFTER + 1), wish_s(error)))
 
     def _refused(self, now: float, error: ProviderError, *, is_news: bool) -> None:
         if is_news:
@@ -94,7 +94,7 @@ class Budget:
                 self._rate = max(self._rate * _CUT, min(self._rate, _SLOWEST_RPS))
                 self._growth = _RECOVER
             self._refusals += 1
-        self._pause(now, error.retry_after_s or _pause_s(max(1, self._refusals)))
+        self._pause(now, wish_s(error) or _pause_s(max(1, self._refusals)))
 
     def _answers(self) -> None:
         self._unanswered = 0

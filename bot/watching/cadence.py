@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from bot.providers.base import AuthFailed, ProviderError, TaskMissing
+from bot.providers.base import AuthFailed, ProviderError, TaskMissing, Unavailable
 from bot.watching.outlook import Outlook
 from storage.models import Cause, Task
 
 PRICE_S = 1.0  # what a poll is worth in seconds of delay
 SPARE_PRICE_S = 0.1  # the same where an allowance may be spent: what is left of it is lost
+_BACK_AFTER_S = 60.0  # gateways and proxies that are away guess when they are back, and may say an hour
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,4 +45,10 @@ class Cadence:
                 wait_s = self.recheck_s
             case _:
                 wait_s = min(self.again_s * 2 ** min(max(task.failures - 1, 0), 10), self.slowest_s)
-        return at + timedelta(seconds=max(wait_s, error.retry_after_s or 0))
+        return at + timedelta(seconds=max(wait_s, wish_s(error)))
+
+
+def wish_s(error: ProviderError) -> float:
+    """For how many seconds to heed the gateway's wish not to be asked; 0: it has none."""
+    told_s = error.retry_after_s or 0.0
+    return min(told_s, _BACK_AFTER_S) if isinstance(error, Unavailable) else told_s
