@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 # The server remembers the last list it was given, so it is given one at every start.
 ALLOWED_UPDATES = (Update.MESSAGE, Update.CHANNEL_POST, Update.MY_CHAT_MEMBER, Update.CALLBACK_QUERY)
 _LONG_POLL_S = 25
+_HELD_S = 1.0  # a server that has no news sooner does not hold questions
+_IDLE_PAUSE_S = 0.2
 _PATIENCE_S = 1.0
 _PAUSES_S = (1.0, 2.0, 4.0, 8.0, 15.0)
 
@@ -52,9 +54,10 @@ class Listener:
 
     async def run(self) -> None:
         """Turn until cancelled; raises SecondPoller and TokenRefused."""
-        failures = 0
+        failures, clock = 0, asyncio.get_running_loop().time
         while True:
             self._telemetry.beat("door")
+            asked_at = clock()
             try:
                 updates = await self._fetch(_LONG_POLL_S)
             except TelegramError as error:
@@ -66,6 +69,8 @@ class Listener:
                 log.info("Telegram answers again.")
             if updates:
                 await self._handle_all(updates)
+            elif clock() - asked_at < _HELD_S:
+                await self._sleep(_IDLE_PAUSE_S)
 
     async def _handle_all(self, updates: tuple[Update, ...]) -> None:
         """Have handled what has not come before; what could not be confirmed comes again."""

@@ -12,7 +12,7 @@ from telegram.request import HTTPXRequest
 
 from bot.chat.listener import ALLOWED_UPDATES, AnyApplication
 from bot.errors import SecondPoller, TokenRefused
-from bot.sandbox.faults import DROPPED, html_answer
+from bot.sandbox.faults import DROPPED, html_answer, json_answer
 from bot.sandbox.telegram import FakeTelegram
 from bot.sandbox.telegram.refusals import flood, refusal
 from tests.unit.chat.listening import ANNA, BORIS, Door, StumblingRequest, open_to_people
@@ -169,6 +169,16 @@ async def test_what_comes_under_lower_numbers_after_a_quiet_week_is_handled_once
 
     assert door.finished == ["/help", "/tasks", "/tasks"]
     assert len(door.asked) <= 4
+
+
+async def test_a_server_that_holds_no_question_is_not_hurried(door: Door):
+    door.telegram.fail("getUpdates", json_answer(200, {"ok": True, "result": []}), times=3)
+
+    async with open_to_people(door.listener()):
+        door.telegram.say(ANNA, "/help")
+        await door.until_finished("/help")
+
+    assert door.slept_s == [0.2] * 3
 
 
 async def test_a_second_poller_ends_it_with_a_name_for_that(door: Door):
