@@ -221,10 +221,14 @@ async def _video(scene: Scene, chat_id: int, task: GatewayTask) -> Attachment:
 
 
 async def _result(scene: Scene, chat_id: int, task: GatewayTask, *, user: int | None = None) -> Message:
-    """What comes beside the card, once it is no longer the announcement."""
+    """The film, or what is said in its place; either may come before the card."""
     asked = await scene.watch(chat_id, task, user=user)
     [result] = await scene.wait_for(
-        lambda: [each for each in scene.replies(chat_id, asked)[1:] if "on its way" not in each.words]
+        lambda: [
+            each
+            for each in scene.replies(chat_id, asked)
+            if each.text is None or "The video is ready" in each.text
+        ]
     )
     return result
 

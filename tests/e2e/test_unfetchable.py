@@ -68,6 +68,7 @@ async def _result(scene: Scene, task: GatewayTask, why: str) -> Message:
     [told] = await scene.wait_for(
         lambda: [message for message in scene.replies(anna, asked) if why in message.words]
     )
+    await scene.until_all_is_sent()
     assert len(scene.replies(anna, asked)) == 2
     assert scene.telegram.videos(anna) == []
     return told
