@@ -52,6 +52,7 @@ class Fault(StrEnum):
     PRIVATE = "private"  # the address is in a private network
     UNREACHABLE = "unreachable"  # no answer, or one that broke off; later perhaps
     UNSENDABLE = "unsendable"  # fetched, and Telegram would not take it
+    UNCONFIRMED = "unconfirmed"  # fetched, and no answer of Telegram's came through
 
 
 class DownloadError(Exception):

@@ -56,6 +56,13 @@ class Migrated:
     new_id: int
 
 
+@dataclass(frozen=True, slots=True)
+class LinkOnly:
+    """A link went in the film's place, and a person may have the film tried again."""
+
+    why: str
+
+
 class Refusal(StrEnum):
     """Why Telegram will never take this call as it is."""
 
@@ -76,7 +83,7 @@ class Refused:
     why: str
 
 
-SendResult = Sent | RetryAfter | Transient | Unknown | Gone | Migrated | Refused
+SendResult = Sent | LinkOnly | RetryAfter | Transient | Unknown | Gone | Migrated | Refused
 
 
 def repeatable(result: SendResult) -> SendResult:

@@ -10,23 +10,32 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from weakref import WeakValueDictionary
 
 from bot.messages import results as words
 from bot.messages.view import View
 from bot.outbox.download import Fault
 from bot.outbox.larder import Larder, Stock
-from bot.outbox.results import Refusal, Refused, SendResult, Sent, Transient, Unknown, repeatable
+from bot.outbox.results import (
+    LinkOnly,
+    Refusal,
+    Refused,
+    SendResult,
+    Sent,
+    Transient,
+    Unknown,
+    repeatable,
+)
 from bot.outbox.sender import Film, Sender, place_of
 from storage.models import Outgoing, StoredFile, WatchedTask
 from storage.store import Store
 
 log = logging.getLogger(__name__)
 
-_PATIENCE = 8  # tries, in some four minutes, before a video that can't be had is passed on as a link
+_PATIENCE = timedelta(minutes=4)  # with what may pass, before the video is passed on as a link
 _AT_ONCE = 8  # downloads and uploads
 _REMEMBERED = 64  # turns: longer than it takes until the archive knows their files
 _ACTION_AFTER_S = 1.0  # most videos are there sooner, and a call would tell nobody anything
@@ -60,6 +69,8 @@ class Ladder:
         self._clock = clock
         self._action_after_s = action_after_s
         self._places = asyncio.Semaphore(_AT_ONCE)
+        # For each delivery that is to be tried again, what failed and since when; a restart begins anew.
+        self._failing: dict[int, dict[Fault, datetime]] = {}
         self._turns: WeakValueDictionary[int, _Turn] = WeakValueDictionary()
         self._last_turns: deque[_Turn] = deque(maxlen=_REMEMBERED)
 
@@ -87,7 +98,9 @@ class Ladder:
             result = await self._bring(out, message_id, turn.file)
             if isinstance(result, Sent) and result.file is not None:
                 turn.file = result.file
-            return result
+        if isinstance(result, Sent | LinkOnly | Unknown):
+            self._failing.pop(out.delivery.id, None)
+        return result
 
     async def _bring(self, out: Outgoing, message_id: int, file: StoredFile | None) -> SendResult:
         known = await self._store.task(out.task.id)
@@ -101,52 +114,59 @@ class Ladder:
             return await self._tell(out, message_id, words.failure(_watched(out)))
         async with self._larder.stock(out.task, snapshot.media) as stock:
             task = replace(out.task, snapshot=replace(snapshot, media=stock.media))
-            result = await self._bring_from(stock, replace(out, task=task), message_id)
+            result = await self._descend(stock, replace(out, task=task), message_id)
         if isinstance(result, Sent):
             self._larder.discard(out.task)
         return result
 
-    async def _bring_from(self, stock: Stock, out: Outgoing, message_id: int) -> SendResult:
-        """Bring the film, or try later, else have Telegram fetch the address, else pass it on."""
-        if stock.fault is None:
-            return await self._descend(out, message_id, stock.films, Fault.UNSENDABLE)
-        if stock.may_come and out.delivery.attempts < _PATIENCE:
-            return Transient(stock.why)
-        log.warning("Delivery %d: the download failed: %s", out.delivery.id, stock.why)
-        return await self._descend(out, message_id, _by_address(stock), stock.fault)
-
-    async def _descend(self, out: Outgoing, message_id: int, films: Sequence[Film], why: Fault) -> SendResult:
-        """Try each rung until Telegram takes one; the link is the last."""
-        for film in films:
+    async def _descend(self, stock: Stock, out: Outgoing, message_id: int) -> SendResult:
+        """Try each rung until Telegram takes one; the link is the last, and waits for what may come."""
+        if stock.fault is not None:
+            if stock.may_come and self._has_patience(out, stock.fault):
+                return Transient(stock.why)
+            log.warning("Delivery %d: the download failed: %s", out.delivery.id, stock.why)
+        for film in stock.films or _by_address(stock):
             result = await self._show(out, message_id, film)
             if not isinstance(result, Refused):
                 return result
             log.warning("Delivery %d: Telegram refused the %s: %s", out.delivery.id, film, result.why)
-        return await self._tell_link(out, message_id, why)
+        why = stock.fault or Fault.UNSENDABLE
+        return await self._tell_link(out, message_id, why, may_come=stock.may_come)
 
     async def _show(self, out: Outgoing, message_id: int, film: Film) -> SendResult:
         """Turn the text into the video, or send it anew if the text is gone."""
         caption = words.caption(_watched(out), film, now=self._clock())
-        result = repeatable(await self._sender.turn_into(out.watch.chat_id, message_id, film, caption))
-        if not (isinstance(result, Refused) and result.reason is Refusal.NO_MESSAGE):
-            return result
-        await self._store.note_risk(out.delivery.id, at=self._clock())
-        return await self._sender.send_film(place_of(out.watch), film, caption)
-
-    async def _tell_link(self, out: Outgoing, message_id: int, why: Fault) -> SendResult:
-        media = out.task.snapshot.media if out.task.snapshot else None
-        return await self._tell(
-            out, message_id, words.link(_watched(out), media=media, why=why, now=self._clock())
-        )
-
-    async def _tell(self, out: Outgoing, message_id: int, view: View) -> SendResult:
-        match result := repeatable(await self._sender.edit(out.watch.chat_id, message_id, view)):
+        match result := await self._sender.turn_into(out.watch.chat_id, message_id, film, caption):
             case Refused(reason=Refusal.NO_MESSAGE):
-                return repeatable(await self._sender.send(place_of(out.watch), view))
+                await self._store.note_risk(out.delivery.id, at=self._clock())
+                return await self._sender.send_film(place_of(out.watch), film, caption)
+            case Unknown() if not self._has_patience(out, Fault.UNCONFIRMED):
+                log.warning("Delivery %d: the upload is never confirmed: %s", out.delivery.id, result.why)
+                return await self._tell_link(out, message_id, Fault.UNCONFIRMED, may_come=True)
+            case _:
+                return repeatable(result)
+
+    def _has_patience(self, out: Outgoing, fault: Fault) -> bool:
+        """Whether what fails is to be tried again."""
+        now = self._clock()
+        return now - self._failing.setdefault(out.delivery.id, {}).setdefault(fault, now) < _PATIENCE
+
+    async def _tell_link(self, out: Outgoing, message_id: int, why: Fault, *, may_come: bool) -> SendResult:
+        media = out.task.snapshot.media if out.task.snapshot else None
+        view = words.link(_watched(out), media=media, why=why, now=self._clock())
+        match result := await self._tell(out, message_id, view):
             case Refused(reason=Refusal.NO_TEXT):  # the video is there; only the answer had been lost
                 return Sent(message_id)
+            case Sent() if may_come:
+                return LinkOnly(why)
             case _:
                 return result
+
+    async def _tell(self, out: Outgoing, message_id: int, view: View) -> SendResult:
+        result = await self._sender.edit(out.watch.chat_id, message_id, view)
+        if isinstance(result, Refused) and result.reason is Refusal.NO_MESSAGE:
+            result = await self._sender.send(place_of(out.watch), view)
+        return repeatable(result)
 
     @contextlib.asynccontextmanager
     async def _showing_progress(self, out: Outgoing) -> AsyncIterator[None]:

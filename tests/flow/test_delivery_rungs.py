@@ -158,7 +158,7 @@ async def test_a_storage_that_is_away_is_asked_for_minutes(office: PostOffice):
     task = office.task()
     office.gateway.fail("files", html_answer(503), times=None)
     await office.deliver(task)
-    for _ in range(4):
+    for _ in range(3):
         await office.move(60)
     assert "on its way" in office.result().words
 

@@ -2,6 +2,7 @@ import pytest
 
 from bot.outbox.results import (
     Gone,
+    LinkOnly,
     Migrated,
     Refusal,
     Refused,
@@ -47,6 +48,7 @@ def test_what_an_admin_may_yet_allow_is_tried_for_hours_and_then_given_up(reason
     [
         Sent(1),
         Unknown("lost"),
+        LinkOnly("unreachable"),
         Refused(Refusal.TOO_LARGE, ""),
         Refused(Refusal.BAD_FILE, ""),
         Refused(Refusal.NO_MESSAGE, ""),

@@ -1,0 +1,109 @@
+"""How long what may pass is tried again, and what is left to people after that."""
+
+import pytest
+
+from bot.sandbox.faults import Fault, html_answer, json_answer
+from bot.sandbox.gateway.tasks import GatewayTask
+from storage.models import DeliveryState
+from tests.flow.post_office import ANNA, PostOffice
+
+FOUR_MINUTES_S = 240.0
+NOT_READY = json_answer(404, {"error": {"message": "video is not ready"}})
+
+
+@pytest.fixture
+def task(office: PostOffice) -> GatewayTask:
+    """A task whose video the gateway itself hands out."""
+    task = office.task("videos")
+    task.has_link = False
+    return task
+
+
+async def until_the_link_is_out(office: PostOffice, task: GatewayTask) -> None:
+    await office.deliver(task)
+    await office.move(FOUR_MINUTES_S)
+    assert "cannot be brought here" in office.heard()[-1].words
+
+
+async def test_what_telegram_cost_is_not_taken_from_the_gateway(office: PostOffice, task: GatewayTask):
+    await office.watch(task)
+    await office.idle()
+    office.telegram.fail("sendMessage", html_answer(502), times=10)
+    office.gateway.fail("content", NOT_READY)
+    await office.look()
+    for _ in range(12):
+        await office.move(300)
+
+    assert office.result().video
+
+
+@pytest.mark.parametrize("times", [1, 3])
+async def test_a_video_that_could_not_be_downloaded_is_tried_again_when_asked_for(
+    office: PostOffice, task: GatewayTask, times: int
+):
+    office.gateway.fail("content", NOT_READY, times=None)
+    await until_the_link_is_out(office, task)
+    for _ in range(times - 1):
+        assert await office.press_again(office.heard()[0])
+        await office.move(FOUR_MINUTES_S)
+    office.gateway.all_is_well()
+
+    assert await office.press_again(office.heard()[0])
+
+    assert len(office.telegram.videos(ANNA)) == 1
+    assert office.heard()[0].buttons == []
+
+
+async def test_a_video_that_could_not_be_downloaded_can_be_watched_anew(
+    office: PostOffice, task: GatewayTask
+):
+    office.gateway.fail("content", NOT_READY, times=None)
+    await until_the_link_is_out(office, task)
+    office.gateway.all_is_well()
+
+    assert (await office.watch(task)).is_new
+    await office.idle()
+
+    assert len(office.telegram.videos(ANNA)) == 1
+
+
+async def test_an_upload_that_is_never_confirmed_leaves_the_link(office: PostOffice):
+    office.telegram.fail("editMessageMedia", Fault(status=504), times=None)
+    task = office.task()
+
+    await until_the_link_is_out(office, task)
+
+    assert "Telegram does not confirm the upload" in office.result().words
+    assert office.gateway.link(task) in office.result().words
+    uploads = len(office.calls("editMessageMedia"))
+    await office.move(3600)
+    assert len(office.calls("editMessageMedia")) == uploads
+
+    office.telegram.all_is_well()
+    assert await office.press_again(office.heard()[0])
+    assert len(office.telegram.videos(ANNA)) == 1
+    assert task.served.downloads == 1
+
+
+async def test_an_upload_that_is_never_confirmed_and_arrived_is_the_end(office: PostOffice):
+    office.telegram.fail("editMessageMedia", Fault(execute=True, status=504), times=None)
+
+    await office.deliver(office.task())
+    await office.move(FOUR_MINUTES_S)
+
+    assert office.result().video
+    deliveries = await office.deliveries()
+    assert (deliveries[DeliveryState.PENDING], deliveries[DeliveryState.DEAD]) == (0, 0)
+
+
+async def test_however_long_telegram_is_away_the_video_comes(office: PostOffice):
+    for method in ("editMessageMedia", "editMessageText"):
+        office.telegram.fail(method, html_answer(502), times=None)
+    await office.deliver(office.task())
+    for _ in range(20):
+        await office.move(300)
+
+    office.telegram.all_is_well()
+    await office.move(300)
+
+    assert office.result().video
