@@ -99,8 +99,17 @@ class Database:
 
     @property
     def is_alone(self) -> bool:
-        """Whether it is certain that no other process lives on this file."""
-        return self._lock.held
+        """Whether it is certain that no other process lives on this file, and none does before share()."""
+        return self._lock.is_alone
+
+    async def share(self) -> None:
+        """Live on this file with others, as soon as none of them is alone there; raises StoreUnavailable."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + BUSY_TIMEOUT_S
+        while not self._lock.share():
+            if loop.time() > deadline:
+                raise StoreUnavailable(f"The database {self.path} is locked by another process.")
+            await asyncio.sleep(_AGAIN_S)
 
     @property
     def is_closed(self) -> bool:

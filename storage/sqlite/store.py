@@ -38,13 +38,17 @@ class SqliteStore(Store):
 
     @classmethod
     async def open(cls, path: Path) -> Self:
-        """Open the file, made where missing; leases are freed if no process can be alive to hold them."""
+        """Open the file, made where missing; leases are freed if no process can be alive to hold them.
+
+        Nothing may be leased before the file is shared: up to then another may hold itself for alone.
+        """
         database = await Database.open(path)
         async with AsyncExitStack() as undo:
             undo.push_async_callback(database.close)
             await migrate(database, bundled_migrations())
             if database.is_alone:
                 await _free_leases(database, owner=None)
+            await database.share()
             undo.pop_all()
         return cls(database)
 

@@ -216,11 +216,29 @@ async def test_closing_puts_everything_into_the_file_though_another_has_it_open(
     assert notes.path.with_name("a.db-wal").stat().st_size == 0
 
 
-async def test_only_the_first_on_a_file_is_alone(database: Database):
-    second = await Database.open(database.path)
-    await database.close()
-    third = await Database.open(database.path)
+async def test_nobody_is_alone_while_another_lives_on_the_file(database: Database):
+    first, path = database, database.path
+    await first.share()
+    second = await Database.open(path)
+    await second.share()
+    await first.close()
+    third = await Database.open(path)
     await second.close()
     await third.close()
+    last = await Database.open(path)
+    await last.close()
 
-    assert [one.is_alone for one in (database, second, third)] == [True, False, True]
+    assert [one.is_alone for one in (first, second, third, last)] == [True, False, False, True]
+
+
+async def test_nobody_moves_in_before_the_one_who_is_alone_has_shared_the_file(database: Database):
+    second = await Database.open(database.path)
+    moving_in = asyncio.create_task(second.share())
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert not moving_in.done()
+
+    await database.share()
+
+    await moving_in
+    await second.close()

@@ -46,6 +46,18 @@ async def test_a_second_store_leaves_the_first_one_s_leases_alone(path: Path):
             assert await third.claim() == []
 
 
+async def test_a_third_store_leaves_the_second_one_s_leases_alone_though_the_first_has_ended(path: Path):
+    async with opened(path) as first, opened(path) as second:
+        await second.watch()
+        await first.store.close()
+        await second.claim_tasks()
+        await second.claim()
+
+        async with opened(path) as third:
+            assert await third.claim_tasks() == []
+            assert await third.claim() == []
+
+
 async def test_two_stores_that_claim_at_once_never_get_the_same(path: Path):
     async with opened(path) as first, opened(path) as second:
         watched = [await first.watch(f"t{number}") for number in range(20)]
