@@ -123,6 +123,7 @@ class Task:
     status: TaskStatus
     registered_at: datetime
     snapshot: Snapshot | None = None  # the last one; None: never seen alive
+    snapshot_at: datetime | None = None  # when the gateway last gave one
     trouble: Trouble | None = None  # None: the last look went well
     last_look_at: datetime | None = None  # when the gateway last answered or failed to
     next_look_at: datetime | None = None  # None: final, or nobody watches it

@@ -33,7 +33,13 @@ def seen(task: Task, snapshot: Snapshot, *, at: datetime) -> Change:
     elif _moved(task.snapshot, snapshot):
         events.append(_event(EventKind.PROGRESS, task, snapshot.status, at))
     after = replace(
-        task, status=snapshot.status, snapshot=snapshot, trouble=None, failures=0, last_look_at=at
+        task,
+        status=snapshot.status,
+        snapshot=snapshot,
+        snapshot_at=at,
+        trouble=None,
+        failures=0,
+        last_look_at=at,
     )
     return Change(task=after, events=tuple(events))
 

@@ -98,12 +98,8 @@ def born_at(task: Task) -> datetime:
 
 
 def seen_at(task: Task) -> datetime:
-    """When the task was last known to be alive, as far as its row tells."""
-    if task.snapshot is None:
-        return task.registered_at
-    if task.trouble is not None:
-        return task.trouble.since
-    return task.last_look_at or task.registered_at
+    """When the gateway last told how the task stands; until it has, when somebody said that there is one."""
+    return task.snapshot_at or task.registered_at
 
 
 def age_s(task: Task, at: datetime) -> float:

@@ -65,8 +65,8 @@ def _left_s(before: Task, after: Task, seen: float) -> float | None:
     run_s = seen - (after.snapshot.started_at or born_at(after)).timestamp()
     ways_s = [run_s * (1 - done) / done]
     done_before = _progress(before)
-    if done_before is not None and done_before < done and before.last_look_at is not None:
-        ways_s.append((seen - before.last_look_at.timestamp()) * (1 - done) / (done - done_before))
+    if done_before is not None and done_before < done:
+        ways_s.append((seen - seen_at(before).timestamp()) * (1 - done) / (done - done_before))
     return max(min(ways_s), _STUCK * run_s, 1.0)
 
 

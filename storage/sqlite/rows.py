@@ -55,6 +55,7 @@ def task(row: sqlite3.Row) -> Task:
         status=TaskStatus(row["status"]),
         registered_at=_at(row["registered_at"]),
         snapshot=_snapshot(row["snapshot"]),
+        snapshot_at=moment(row["snapshot_at"]),
         trouble=_trouble(row["trouble"]),
         last_look_at=moment(row["last_look_at"]),
         next_look_at=moment(row["next_look_at"]),

@@ -66,8 +66,8 @@ async def start_anew(tx: Transaction, task_id: int, *, at: datetime) -> bool:
     """Forget that the gateway did not know the task, or had forgotten it; False if it had not."""
     restarted = await tx.one(
         """
-        UPDATE tasks SET status = 'unknown', registered_at = :at, snapshot = NULL, trouble = NULL,
-            last_look_at = NULL, next_look_at = :at, lease_until = NULL, lease_owner = NULL,
+        UPDATE tasks SET status = 'unknown', registered_at = :at, snapshot = NULL, snapshot_at = NULL,
+            trouble = NULL, last_look_at = NULL, next_look_at = :at, lease_until = NULL, lease_owner = NULL,
             failures = 0, version = version + 1
         WHERE id = :id AND status IN ('expired', 'not_found')
         RETURNING id
@@ -153,10 +153,10 @@ async def renew(
     renewed = await tx.all(
         """
         UPDATE tasks SET lease_until = :at + :lease_s,
-            last_look_at = coalesce(looked.value ->> 1, last_look_at),
-            next_look_at = CASE WHEN touched THEN next_look_at ELSE looked.value ->> 2 END
+            snapshot_at = looked.value ->> 2, last_look_at = looked.value ->> 3,
+            next_look_at = CASE WHEN touched THEN next_look_at ELSE looked.value ->> 4 END
         FROM json_each(:looked_at) AS looked
-        WHERE tasks.id = looked.value ->> 0 AND version = looked.value ->> 3 AND lease_owner = :owner
+        WHERE tasks.id = looked.value ->> 0 AND version = looked.value ->> 1 AND lease_owner = :owner
         RETURNING tasks.id
         """,
         {
@@ -165,7 +165,13 @@ async def renew(
             "owner": owner,
             "looked_at": json.dumps(
                 [
-                    (task.id, rows.seconds(task.last_look_at), rows.seconds(task.next_look_at), task.version)
+                    (
+                        task.id,
+                        task.version,
+                        rows.seconds(task.snapshot_at),
+                        rows.seconds(task.last_look_at),
+                        rows.seconds(task.next_look_at),
+                    )
                     for task in looked_at
                 ]
             ),
@@ -178,8 +184,8 @@ async def write_look(tx: Transaction, task: Task) -> bool:
     """Write a looked-at task if its version still stands."""
     written = await tx.one(
         """
-        UPDATE tasks SET status = :status, snapshot = :snapshot, trouble = :trouble,
-            last_look_at = :last_look_at, failures = :failures,
+        UPDATE tasks SET status = :status, snapshot = :snapshot, snapshot_at = :snapshot_at,
+            trouble = :trouble, last_look_at = :last_look_at, failures = :failures,
             next_look_at = CASE WHEN EXISTS (
                 SELECT 1 FROM watches AS w WHERE w.task_id = tasks.id AND w.state = 'active'
             ) THEN :next_look_at END,
@@ -192,6 +198,7 @@ async def write_look(tx: Transaction, task: Task) -> bool:
             "version": task.version,
             "status": task.status,
             "snapshot": rows.to_json(task.snapshot),
+            "snapshot_at": rows.seconds(task.snapshot_at),
             "trouble": rows.to_json(task.trouble),
             "last_look_at": rows.seconds(task.last_look_at),
             "next_look_at": None if task.status.is_final else rows.seconds(task.next_look_at),

@@ -75,7 +75,12 @@ async def _look(tasks: list[BenchTask], gateway: str) -> dict[str, Snapshot]:
 async def _note_look(store: Store, watched: WatchedTask, snapshot: Snapshot, due: datetime) -> None:
     now = datetime.now(UTC)
     task = replace(
-        watched.task, status=snapshot.status, snapshot=snapshot, last_look_at=now, next_look_at=due
+        watched.task,
+        status=snapshot.status,
+        snapshot=snapshot,
+        snapshot_at=now,
+        last_look_at=now,
+        next_look_at=due,
     )
     if not await store.apply(task, ()):
         raise RuntimeError("the archive was not empty")

@@ -8,6 +8,7 @@ CREATE TABLE tasks (
     status TEXT NOT NULL,
     registered_at REAL NOT NULL,
     snapshot TEXT,
+    snapshot_at REAL,
     trouble TEXT,
     last_look_at REAL,
     next_look_at REAL,

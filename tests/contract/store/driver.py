@@ -82,6 +82,7 @@ class Driver:
             task,
             status=status,
             snapshot=Snapshot(status=status, raw_status=status.upper()),
+            snapshot_at=self.now,
             last_look_at=self.now,
             next_look_at=None if status.is_final else self.later(next_s),
         )

@@ -85,6 +85,7 @@ async def test_what_a_look_found_comes_back_as_it_was_written(driver: Driver):
         task,
         status=TaskStatus.RUNNING,
         snapshot=snapshot,
+        snapshot_at=driver.later(-4.5),
         trouble=Trouble(cause=Cause.UNREACHABLE, message="refused", since=driver.later(0.123456)),
         last_look_at=driver.later(0.000001),
         next_look_at=driver.later(7.654321),

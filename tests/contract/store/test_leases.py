@@ -49,17 +49,20 @@ async def test_a_leased_task_that_people_leave_is_told_once(driver: Driver):
     assert touched.next_look_at is None
 
 
-async def test_renewed_leases_last_longer_and_say_when_the_next_look_is(driver: Driver):
+async def test_renewed_leases_last_longer_and_say_when_looks_were_and_the_next_one_is(driver: Driver):
     await driver.watch()
     (task,) = await driver.claim_tasks()
     driver.wait(50)
-    looked_at = replace(task, last_look_at=driver.now, next_look_at=driver.later(20))
+    looked_at = replace(
+        task, snapshot_at=driver.later(-9), last_look_at=driver.now, next_look_at=driver.later(20)
+    )
 
     assert await driver.store.renew_tasks([looked_at], at=driver.now, lease_s=LEASE_S) == {task.id}
 
     known = await driver.store.task(task.id)
     assert known is not None
-    assert (known.last_look_at, known.next_look_at) == (driver.now, driver.later(20))
+    assert (known.snapshot_at, known.last_look_at) == (driver.later(-9), driver.now)
+    assert known.next_look_at == driver.later(20)
     driver.wait(LEASE_S - 1)
     assert await driver.claim_tasks() == []
 

@@ -117,7 +117,7 @@ async def test_a_task_that_the_gateway_did_not_know_is_looked_at_anew(
     assert again.is_new
     assert (again.watch.card_message_id, again.watch.created_at) == (None, driver.now)
     assert (again.task.id, again.task.status) == (first.task.id, TaskStatus.UNKNOWN)
-    assert (again.task.snapshot, again.task.last_look_at) == (None, None)
+    assert (again.task.snapshot, again.task.snapshot_at, again.task.last_look_at) == (None, None, None)
     assert (again.task.registered_at, again.task.next_look_at) == (driver.now, driver.now)
     assert await driver.send() == [(CARD, again.watch.id)]
 

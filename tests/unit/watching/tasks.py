@@ -24,12 +24,13 @@ def snapshot(status: TaskStatus = TaskStatus.RUNNING, **fields: Any) -> Snapshot
 
 
 def task(status: TaskStatus = TaskStatus.RUNNING, *, age_s: float = 3600, **fields: Any) -> Task:
-    """A task that was registered so long before NOON, seen alive unless its status is UNKNOWN."""
+    """A task that was registered so long before NOON, seen alive by its last look unless it is UNKNOWN."""
     facts: dict[str, Any] = {
         "id": 1,
         "ref": TaskRef(provider="wan", external_id=fields.pop("external_id", "t1")),
         "registered_at": NOON - timedelta(seconds=age_s),
         "snapshot": None if status is TaskStatus.UNKNOWN else snapshot(status),
+        "snapshot_at": None if status is TaskStatus.UNKNOWN else fields.get("last_look_at"),
     }
     return Task(status=status, **(facts | fields))
 

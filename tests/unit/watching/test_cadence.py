@@ -40,10 +40,10 @@ def taught(duration_s: float, *, tasks: int = 20) -> Estimates:
     """What is learned of tasks that were seen alive until a second before they were found finished."""
     estimates = Estimates()
     for _ in range(tasks):
-        new = replace(seen(age_s=duration_s), last_look_at=NOON - timedelta(seconds=duration_s))
-        old = replace(new, last_look_at=NOON - timedelta(seconds=1))
-        assert old.last_look_at is not None
-        estimates.learn(new, old, at=old.last_look_at)
+        new = replace(seen(age_s=duration_s), snapshot_at=NOON - timedelta(seconds=duration_s))
+        almost = NOON - timedelta(seconds=1)
+        old = replace(new, snapshot_at=almost)
+        estimates.learn(new, old, at=almost)
         estimates.learn(old, task(TaskStatus.SUCCEEDED, age_s=duration_s), at=NOON)
     return estimates
 

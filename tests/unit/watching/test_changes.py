@@ -50,7 +50,7 @@ def test_another_status_is_told_with_what_it_was_before():
 
     assert change.events == (TaskEvent(kind=EventKind.STATUS, before=QUEUED, after=RUNNING, at=NOON),)
     assert (change.task.status, change.task.snapshot) == (RUNNING, snapshot(RUNNING))
-    assert change.task.last_look_at == NOON
+    assert (change.task.snapshot_at, change.task.last_look_at) == (NOON, NOON)
 
 
 def test_the_first_sight_of_a_task_is_told():

@@ -1,14 +1,16 @@
 """What the bot learns from its own looks."""
 
+import json
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
 
+from bot.watching import changes
 from bot.watching.estimate import Estimates, age_s, born_at, seen_at
 from storage.models import Task, TaskStatus
 from tests.fakes.clock import NOON
-from tests.unit.watching.tasks import AWAY, OLD_ID, snapshot, task, troubled
+from tests.unit.watching.tasks import AWAY, ODD, OLD_ID, snapshot, task
 
 
 def ago(seconds: float) -> datetime:
@@ -58,7 +60,7 @@ def test_an_end_that_is_not_the_gateways_work_teaches_nothing(status: TaskStatus
 def test_a_task_that_lives_on_is_learned():
     estimates, before = Estimates(), running()
 
-    estimates.learn(before, replace(before, last_look_at=NOON), at=NOON)
+    estimates.learn(before, replace(before, snapshot_at=NOON), at=NOON)
 
     assert sum(estimates.table(before).to_plain()["at_risk_s"]) == pytest.approx(10)
 
@@ -128,7 +130,21 @@ def test_a_gateway_whose_clock_is_ahead_makes_no_task_younger_than_its_watch():
     assert age_s(ahead, ago(60)) == 0
 
 
-def test_a_task_is_known_alive_by_its_last_good_look():
-    assert seen_at(running(seen_s=7)) == ago(7)
+def test_a_task_is_known_alive_by_its_last_good_look_whatever_fails_after_it():
     assert seen_at(task(TaskStatus.UNKNOWN, age_s=10)) == ago(10)
-    assert seen_at(troubled(AWAY, failures=3, last_look_at=NOON)) == NOON - timedelta(minutes=5)
+
+    failing = running(seen_s=700)
+    for number, error in enumerate([AWAY, AWAY, ODD, AWAY, ODD, ODD]):
+        failing = changes.failed(failing, error, at=ago(600 - 100 * number)).task
+        assert seen_at(failing) == ago(700)
+
+
+def test_an_outage_teaches_no_longer_lives():
+    estimates, before = Estimates(), running(since_s=760, seen_s=660)
+    for at_s in (500, 300, 100):
+        before = changes.failed(before, AWAY, at=ago(at_s)).task
+
+    estimates.learn(before, changes.seen(before, snapshot(TaskStatus.SUCCEEDED), at=NOON).task, at=NOON)
+
+    (learned,) = json.loads(estimates.to_json())
+    assert learned["durations_s"] == [pytest.approx((100 + 760) / 2)]

@@ -54,6 +54,13 @@ def test_a_task_that_waited_in_a_queue_is_believed_by_its_last_steps():
     assert gap_s(after, after) > 100
 
 
+def test_progress_is_measured_from_the_last_look_that_showed_some():
+    before, after = at(10, age_s=500, seen_s=100), at(50, age_s=500)
+    failed = replace(before, last_look_at=NOON - timedelta(seconds=1))
+
+    assert gap_s(failed, after) == gap_s(before, after)
+
+
 def test_time_in_the_queue_does_not_count_where_the_gateway_tells_the_start():
     after = at(50, age_s=500)
     assert after.snapshot is not None
