@@ -152,11 +152,13 @@ class Downloader:
             part.path.unlink(missing_ok=True)
 
     async def _fetch(self, source: MediaSource, part: _Part, limit: int) -> None:
+        """Go on at once while that brings something; a host that gives nothing would only hold up others."""
         for attempt in range(1, _TRIES + 1):
+            size = part.size
             try:
                 await self._fetch_once(source, part, limit)
             except DownloadError as error:
-                if error.fault is not Fault.UNREACHABLE or attempt == _TRIES:
+                if error.fault is not Fault.UNREACHABLE or part.size == size or attempt == _TRIES:
                     raise
                 log.info("A download broke off at %d bytes, going on: %s", part.size, error)
                 await self._sleep(0.5 * attempt)

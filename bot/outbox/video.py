@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Hashable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from weakref import WeakValueDictionary
@@ -30,13 +30,15 @@ from bot.outbox.results import (
     repeatable,
 )
 from bot.outbox.sender import Film, Sender, place_of
-from storage.models import Outgoing, StoredFile, WatchedTask
+from bot.providers.links import origin
+from storage.models import Media, Outgoing, StoredFile, Task, WatchedTask
 from storage.store import Store
 
 log = logging.getLogger(__name__)
 
 _PATIENCE = timedelta(minutes=4)  # with what may pass, before the video is passed on as a link
 _AT_ONCE = 8  # downloads and uploads
+_OF_ONE_SOURCE = _AT_ONCE // 2  # one that hangs must not hold up all others
 _REMEMBERED = 64  # turns: longer than it takes until the archive knows their files
 _ACTION_AFTER_S = 1.0  # most videos are there sooner, and a call would tell nobody anything
 _ACTION_S = 4.5  # a chat action lasts five seconds
@@ -69,6 +71,7 @@ class Ladder:
         self._clock = clock
         self._action_after_s = action_after_s
         self._places = asyncio.Semaphore(_AT_ONCE)
+        self._sources: WeakValueDictionary[Hashable, asyncio.Semaphore] = WeakValueDictionary()
         # For each delivery that is to be tried again, what failed and since when; a restart begins anew.
         self._failing: dict[int, dict[Fault, datetime]] = {}
         self._turns: WeakValueDictionary[int, _Turn] = WeakValueDictionary()
@@ -92,9 +95,7 @@ class Ladder:
         """Turn the announcement into the video; Unknown only if it may have arrived unseen."""
         turn = self._turns.setdefault(out.task.id, _Turn())
         self._last_turns.append(turn)
-        async with turn.lock, self._places, self._showing_progress(out):
-            # The courier counted one call, the announcement.
-            self._sender.pacer.spend([out.watch.chat_id])
+        async with turn.lock:
             result = await self._bring(out, message_id, turn.file)
             if isinstance(result, Sent) and result.file is not None:
                 turn.file = result.file
@@ -112,12 +113,23 @@ class Ladder:
         snapshot = out.task.snapshot
         if snapshot is None or snapshot.media is None:
             return await self._tell(out, message_id, words.failure(_watched(out)))
-        async with self._larder.stock(out.task, snapshot.media) as stock:
+        async with (
+            self._place(out.task, snapshot.media),
+            self._showing_progress(out),
+            self._larder.stock(out.task, snapshot.media) as stock,
+        ):
             task = replace(out.task, snapshot=replace(snapshot, media=stock.media))
             result = await self._descend(stock, replace(out, task=task), message_id)
         if isinstance(result, Sent):
             self._larder.discard(out.task)
         return result
+
+    @contextlib.asynccontextmanager
+    async def _place(self, task: Task, media: Media) -> AsyncIterator[None]:
+        """Among those that download and upload at once."""
+        source = (task.ref.provider, origin(media.url) if media.url else None)
+        async with self._sources.setdefault(source, asyncio.Semaphore(_OF_ONE_SOURCE)), self._places:
+            yield
 
     async def _descend(self, stock: Stock, out: Outgoing, message_id: int) -> SendResult:
         """Try each rung until Telegram takes one; the link is the last, and waits for what may come."""
@@ -136,6 +148,7 @@ class Ladder:
     async def _show(self, out: Outgoing, message_id: int, film: Film) -> SendResult:
         """Turn the text into the video, or send it anew if the text is gone."""
         caption = words.caption(_watched(out), film, now=self._clock())
+        self._sender.pacer.spend([out.watch.chat_id])  # the courier counted one call, the announcement
         match result := await self._sender.turn_into(out.watch.chat_id, message_id, film, caption):
             case Refused(reason=Refusal.NO_MESSAGE):
                 await self._store.note_risk(out.delivery.id, at=self._clock())
@@ -163,6 +176,7 @@ class Ladder:
                 return result
 
     async def _tell(self, out: Outgoing, message_id: int, view: View) -> SendResult:
+        self._sender.pacer.spend([out.watch.chat_id])
         result = await self._sender.edit(out.watch.chat_id, message_id, view)
         if isinstance(result, Refused) and result.reason is Refusal.NO_MESSAGE:
             result = await self._sender.send(place_of(out.watch), view)

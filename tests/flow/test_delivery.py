@@ -201,3 +201,39 @@ async def test_deliveries_to_many_chats_go_side_by_side(office: PostOffice):
     gate.set()
     await office.idle()
     assert office.result().video
+
+
+async def hang(office: PostOffice, *kinds: str) -> asyncio.Event:
+    """Have more films on their way than there are places, from storage that gives no byte until then."""
+    gate = asyncio.Event()
+    office.gateway.fail("files", Fault(until=gate), times=None, when=lambda file: file.kind in kinds)
+    for kind in kinds * 8:
+        await office.watch(office.task(kind))
+    await office.idle()
+    await office.look()
+    await office.until(lambda: len(office.heard()) == 16 * len(kinds))
+    return gate
+
+
+async def test_storage_that_hangs_holds_up_nobody_else_s_videos(office: PostOffice):
+    gate = await hang(office, "jimeng")
+
+    await office.watch(office.task("alibailian"), BEN)
+    await office.look()
+    await office.until(lambda: office.telegram.videos(BEN))
+    assert office.telegram.videos(ANNA) == []
+
+    gate.set()
+    await office.idle()
+    assert len(office.telegram.videos(ANNA)) == 8
+
+
+async def test_what_telegram_has_waits_for_no_download(office: PostOffice):
+    known = office.task("videos")
+    await office.deliver(known, GROUP)
+    gate = await hang(office, "jimeng", "newapi")
+
+    await office.watch(known, BEN)
+    await office.until(lambda: office.telegram.videos(BEN))
+
+    gate.set()

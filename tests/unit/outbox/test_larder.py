@@ -313,7 +313,7 @@ async def test_what_is_being_sent_is_not_deleted(larder: Larder, media: Media, f
 async def test_a_link_is_not_told_to_the_log(larder: Larder, files: Files, caplog: pytest.LogCaptureFixture):
     caplog.set_level(logging.DEBUG, logger="bot")
     secret = Media(url=f"{files.address()}/film.mp4?Signature=q7Te9b")
-    files.says(status=503)
+    files.says(status=403)
 
     await fault_of(larder, secret)
 
