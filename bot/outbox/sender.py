@@ -167,6 +167,7 @@ def _reply(place: Place) -> ReplyParameters | None:
 
 
 def _file(message: Message, film: Film | None) -> StoredFile | None:
+    """What other chats can have; where only this one takes no videos, they can have better than a file."""
     if (video := message.video) is not None:
         length = video.duration
         return StoredFile(
@@ -177,11 +178,11 @@ def _file(message: Message, film: Film | None) -> StoredFile | None:
             height=video.height,
             duration_s=length.total_seconds() if isinstance(length, timedelta) else float(length),
         )
-    if (document := message.document) is not None:
+    if (document := message.document) is not None and film is not None and film.unplayable:
         return StoredFile(
             file_id=document.file_id,
             is_video=False,
-            unplayable=film.unplayable if film else None,
+            unplayable=film.unplayable,
             size=document.file_size,
         )
     return None

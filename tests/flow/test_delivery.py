@@ -127,6 +127,18 @@ async def test_a_chat_that_asks_later_hears_why_it_gets_a_file(office: PostOffic
     assert task.served.downloads == 1
 
 
+async def test_a_chat_that_takes_videos_gets_one_though_another_takes_only_files(office: PostOffice):
+    office.telegram.forbid(GROUP, "videos")
+    task = office.task()
+    await office.deliver(task, GROUP)
+    assert office.result(GROUP).document
+
+    await office.watch(task, BEN)
+    await office.idle()
+
+    assert len(office.telegram.videos(BEN)) == 1
+
+
 async def test_a_file_that_telegram_does_not_know_any_more_is_uploaded_anew(office: PostOffice):
     task = office.task()
     await office.deliver(task)

@@ -233,16 +233,15 @@ async def test_a_file_goes_as_a_document(telegram: FakeTelegram, sender: Sender,
         )
 
 
-@pytest.mark.parametrize("is_video", [True, False])
+@pytest.mark.parametrize("unplayable", [None, "hevc"])
 async def test_what_telegram_has_is_sent_without_its_bytes(
-    telegram: FakeTelegram, sender: Sender, video: Film, *, is_video: bool
+    telegram: FakeTelegram, sender: Sender, video: Film, *, unplayable: str | None
 ):
-    first = await sender.send_film(
-        Place(chat_id=ANNA), dataclasses.replace(video, is_video=is_video), CAPTION
-    )
+    film = dataclasses.replace(video, is_video=not unplayable, unplayable=unplayable)
+    first = await sender.send_film(Place(chat_id=ANNA), film, CAPTION)
     assert isinstance(first, Sent)
     assert first.file
-    kept = Film(source=first.file.file_id, is_video=is_video)
+    kept = Film(source=first.file.file_id, is_video=not unplayable)
 
     for chat_id in (GROUP, CHANNEL):
         await sender.turn_into(chat_id, await text_in(telegram, sender, chat_id), kept, CAPTION)
