@@ -72,7 +72,7 @@ class Ladder:
         self._action_after_s = action_after_s
         self._places = asyncio.Semaphore(_AT_ONCE)
         self._sources: WeakValueDictionary[Hashable, asyncio.Semaphore] = WeakValueDictionary()
-        # For each delivery that is to be tried again, what failed and since when; a restart begins anew.
+        # Of each delivery that is to be tried again: since when what has failed; a restart begins anew.
         self._failing: dict[int, dict[Fault, datetime]] = {}
         self._turns: WeakValueDictionary[int, _Turn] = WeakValueDictionary()
         self._last_turns: deque[_Turn] = deque(maxlen=_REMEMBERED)
@@ -134,7 +134,7 @@ class Ladder:
     async def _descend(self, stock: Stock, out: Outgoing, message_id: int) -> SendResult:
         """Try each rung until Telegram takes one; the link is the last, and waits for what may come."""
         if stock.fault is not None:
-            if stock.may_come and self._has_patience(out, stock.fault):
+            if stock.may_come and self._has_patience(out, Fault.UNREACHABLE):
                 return Transient(stock.why)
             log.warning("Delivery %d: the download failed: %s", out.delivery.id, stock.why)
         for film in stock.films or _by_address(stock):

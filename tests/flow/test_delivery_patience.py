@@ -37,6 +37,18 @@ async def test_what_telegram_cost_is_not_taken_from_the_gateway(office: PostOffi
     assert office.result().video
 
 
+async def test_reasons_that_take_turns_use_up_one_patience(office: PostOffice, task: GatewayTask):
+    office.gateway.fail("content", NOT_READY)
+    office.gateway.fail("content", html_answer(503), times=None)
+    await office.deliver(task)
+    await office.move(FOUR_MINUTES_S / 2)
+    assert "on its way" in office.result().words
+
+    await office.move(FOUR_MINUTES_S / 2)
+
+    assert "cannot be brought here" in office.result().words
+
+
 @pytest.mark.parametrize("times", [1, 3])
 async def test_a_video_that_could_not_be_downloaded_is_tried_again_when_asked_for(
     office: PostOffice, task: GatewayTask, times: int
