@@ -1,5 +1,6 @@
 """Which of the tasks in memory to look at now: all that are due, or the most urgent of them."""
 
+import math
 from collections.abc import Callable
 from heapq import heapify, heappop, heappush
 from itertools import count
@@ -8,7 +9,7 @@ _RANKED_FOR_S = 5e-4  # for each due task, so that however many there are, ranki
 
 
 class Agenda:
-    """One key's tasks by the time of their next look; all times are seconds of one clock."""
+    """One key's tasks by the time of their next look; times are seconds of a clock that may be set back."""
 
     def __init__(self, urgency: Callable[[int, float], float]) -> None:
         """urgency: of a task's id at a time."""
@@ -17,7 +18,7 @@ class Agenda:
         self._numbers = count()
         self._waiting: list[tuple[float, int, int]] = []  # due, entry, id
         self._ranked: list[tuple[float, int, int]] = []  # minus urgency, entry, id
-        self._ranked_until = 0.0
+        self._ranked_at = -math.inf
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -46,7 +47,7 @@ class Agenda:
     def take(self, limit: int, *, now: float) -> list[int]:
         """Take out at most so many of the due tasks, the most urgent first."""
         self._gather(now)
-        if now >= self._ranked_until and len(self._ranked) > limit > 0:
+        if len(self._ranked) > limit > 0 and abs(now - self._ranked_at) >= _RANKED_FOR_S * len(self._ranked):
             self._rank(now)
         taken: list[int] = []
         while self._ranked and len(taken) < limit:
@@ -70,7 +71,7 @@ class Agenda:
             if self._holds(entry, task_id)
         ]
         heapify(self._ranked)
-        self._ranked_until = now + _RANKED_FOR_S * len(self._ranked)
+        self._ranked_at = now
 
     def _holds(self, entry: int, task_id: int) -> bool:
         return self._entries.get(task_id) == entry

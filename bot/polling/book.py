@@ -93,6 +93,16 @@ class Book:
         if entry is not None:
             self._agenda(entry.task).drop(task_id)
 
+    def set_back(self, now: datetime) -> None:
+        """The clock was set back to now: what seems to be registered or looked at later is due."""
+        latest = now.timestamp()  # else nothing would be owed until then
+        for entry in list(self._entries.values()):
+            entry.asked_at = entry.asked_at and min(entry.asked_at, now)
+            task, ahead = entry.task, entry.outlook
+            if not entry.is_flying and (task.last_look_at or task.registered_at) > now:
+                ahead = replace(ahead, born=min(ahead.born, latest), seen=min(ahead.seen, latest))
+                self._hold(replace(task, next_look_at=now), ahead)
+
     def renewed(self, tasks: Sequence[Task], kept: set[int], until: datetime) -> None:
         """Note the new end of leases; tasks that another process has are let go."""
         for task in tasks:

@@ -7,9 +7,10 @@ write. After a crash the archive's own due times, at most one renewal old, are t
 import asyncio
 import contextlib
 import logging
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from bot.polling.alarm import TICK_S, Alarm
 from bot.polling.book import Book, Line
@@ -53,6 +54,7 @@ class Scheduler:
         self._clock = clock
         self._telemetry = telemetry
         self._sweep_at = 0.0
+        self._swept_at = datetime.max.replace(tzinfo=UTC)  # the archive may know a clock that was ahead
         self._in_step = True  # False while the archive is being asked
         self._renew_at = clock() + timedelta(seconds=RENEW_S)
 
@@ -91,16 +93,28 @@ class Scheduler:
         self._alarm.wake()
 
     async def _sweep(self) -> None:
-        """Lease what will be due, and hear what people want of what is leased."""
+        """Lease what will be due, and hear what people want of what is leased.
+
+        If the clock was set back, what was to be due soon is due late: everything is leased and put right.
+        """
+        now = self._clock()
+        is_set_back = now < self._swept_at
+        await self._claim(ahead_s=math.inf if is_set_back else AHEAD_S)
+        if is_set_back:
+            self._book.set_back(now)
+            self._renew_at = min(self._renew_at, now + timedelta(seconds=RENEW_S))
+        self._swept_at = now
+        for task in await self._store.take_touched():
+            self._book.touch(task, at=self._clock())
+
+    async def _claim(self, *, ahead_s: float) -> None:
         full = self._names
         while full:
             quota = dict.fromkeys(full, _BATCH)
-            claimed = await self._store.claim_due(quota, at=self._clock(), lease_s=LEASE_S, ahead_s=AHEAD_S)
+            claimed = await self._store.claim_due(quota, at=self._clock(), lease_s=LEASE_S, ahead_s=ahead_s)
             for task in claimed:
                 self._book.take_in(task)
             full = [n for n in full if sum(task.ref.provider == n for task in claimed) == _BATCH]
-        for task in await self._store.take_touched():
-            self._book.touch(task, at=self._clock())
 
     async def _renew(self) -> None:
         tasks = self._book.leased()

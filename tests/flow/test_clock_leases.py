@@ -2,7 +2,7 @@
 
 import pytest
 
-from bot.polling.scheduler import AHEAD_S, LEASE_S, RENEW_S
+from bot.polling.scheduler import AHEAD_S, LEASE_S, RENEW_S, SWEEP_S
 from storage.models import TaskStatus
 from tests.fakes.clock import NOON, FrozenClock
 from tests.fakes.store import BrittleStore
@@ -153,17 +153,52 @@ async def test_stopping_leaves_what_is_in_flight_to_the_next_process(
 
 
 @pytest.mark.parametrize(("wait_s", "leased"), [(AHEAD_S - 1, True), (AHEAD_S + 10, False)])
-async def test_only_what_is_due_soon_is_leased(
+async def test_of_what_another_process_has_let_go_only_what_is_due_soon_is_leased(
     processes: Processes, clock: FrozenClock, wait_s: float, leased: bool
 ):
+    store, other = await processes.begin(), await processes.begin()
+    work = Clockwork(store, [key(gateway())], clock=clock)
+
+    async with work.turning():
+        await watch(other)
+        async with Clockwork(other, [key(gateway(t1=[BAD_KEY]))], clock=clock).turning():
+            pass  # it is looked at again after five minutes
+        await other.close()
+        clock.move(300 - wait_s)
+        await work.ring()
+
+        assert ((await work.task()).lease_until is not None) is leased
+
+
+async def test_a_restart_finds_what_a_clock_that_was_ahead_had_written(
+    processes: Processes, clock: FrozenClock
+):
     before = await processes.begin()
-    await watch(before)
-    wan = gateway(t1=[BAD_KEY])  # which is looked at again after five minutes
+    await watch(before, "seen")
+    wan = gateway(seen=[snapshot(), snapshot(TaskStatus.SUCCEEDED)], new=[snapshot(TaskStatus.SUCCEEDED)])
     async with Clockwork(before, [key(wan)], clock=clock).turning():
         pass
+    await watch(before, "new")
     await before.close()
-    clock.move(300 - wait_s)
+    clock.move(-8 * 3600)
 
-    work = Clockwork(await processes.begin(), [key(wan)], clock=clock)
+    store = await processes.begin()
+    async with Clockwork(store, [key(wan)], clock=clock).turning():
+        pass
+
+    assert (await store.stats()).tasks["succeeded"] == 2
+
+
+async def test_leases_are_no_longer_than_ever_after_the_clock_was_set_back(
+    store: BrittleStore, clock: FrozenClock
+):
+    await watch(store)
+    work = Clockwork(store, [key(gateway(t1=[snapshot()]))], clock=clock)
+
     async with work.turning():
-        assert ((await work.task()).lease_until is not None) is leased
+        clock.move(-3600)
+        await work.pass_slowly(RENEW_S + SWEEP_S, step_s=SWEEP_S)
+
+        task = await work.task()
+        assert task.lease_until is not None
+        assert (task.lease_until - clock()).total_seconds() <= LEASE_S

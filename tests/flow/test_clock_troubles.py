@@ -165,6 +165,24 @@ async def test_a_bot_without_providers_turns_quietly(store: BrittleStore, clock:
     assert work.telemetry.troubles == {}
 
 
+@pytest.mark.parametrize("back_s", [600.0, 8 * 3600.0])
+async def test_a_clock_that_is_set_back_holds_up_no_task(
+    store: BrittleStore, clock: FrozenClock, back_s: float
+):
+    ids = names(20)
+    await watch(store, *ids)
+    wan = gateway(**dict.fromkeys(ids, (snapshot(), snapshot(SUCCEEDED))))
+    work = Clockwork(store, [key(wan, rps=4.0)], clock=clock)
+
+    async with work.turning():
+        await work.pass_slowly(2.5, step_s=0.5)
+        assert 5 < len(wan.asked) < len(ids), "not all of them were looked at"
+        clock.move(-back_s)
+        await work.pass_slowly(30.0, step_s=0.5)
+
+    assert (await store.stats()).tasks["succeeded"] == len(ids)
+
+
 async def test_a_look_that_breaks_stops_nothing_but_itself(
     store: BrittleStore, clock: FrozenClock, caplog: pytest.LogCaptureFixture
 ):

@@ -54,6 +54,17 @@ def test_a_task_that_falls_due_between_two_rankings_is_compared_at_once():
     assert found.take(1, now=0.0001) == [3]
 
 
+def test_tasks_are_compared_anew_though_the_clock_was_set_back():
+    urgencies = {1: 3.0, 2: 2.0, 3: 1.0}
+    found = agenda(urgencies)
+    for task_id in urgencies:
+        found.put(task_id, 0.0)
+    assert found.take(1, now=5000.0) == [1]
+    urgencies[3] = 5.0
+
+    assert found.take(1, now=1000.0) == [3]
+
+
 def test_a_dropped_task_is_not_taken():
     found = agenda()
     found.put(1, 0.0)

@@ -175,6 +175,48 @@ def test_who_waits_is_not_forgotten_with_a_new_lease_or_another_look(book: Book)
     assert book.owes(1)
 
 
+def test_what_was_looked_at_later_than_now_is_due_now_and_as_old_as_that(book: Book):
+    before, after = leased(1, due_s=60), replace(leased(2, due_s=60), last_look_at=later(3))
+    book.take_in(before)
+    book.take_in(after)
+
+    book.set_back(later(1))
+
+    assert due(book, at_s=1) == [[2], []]
+    assert book.begin(2).next_look_at == later(1)
+
+
+def test_a_task_that_was_seen_later_than_now_does_not_rank_last_until_then(book: Book):
+    now = later(-8 * 3600)
+    book.take_in(replace(leased(1, crowd=4), snapshot_at=NOON))
+
+    book.set_back(now)
+    other = leased(2, crowd=5)
+    book.take_in(replace(other, registered_at=now, snapshot_at=now, next_look_at=now))
+
+    assert due(book, at_s=60 - 8 * 3600, limit=1) == [[1], []]
+
+
+def test_a_look_that_is_under_way_is_not_begun_again_when_the_clock_is_set_back(book: Book):
+    book.take_in(leased())
+    due(book)
+    book.begin(1)
+
+    book.set_back(later(-600))
+
+    assert due(book) == [[], []]
+
+
+def test_who_asked_later_than_now_is_answered_by_the_next_look(book: Book):
+    book.take_in(leased())
+    book.touch(leased(), at=later(9))
+    book.set_back(NOON)
+
+    book.paid(replace(leased(), last_look_at=NOON))
+
+    assert not book.owes(1)
+
+
 def test_nobody_waits_for_a_task_that_is_not_held(book: Book):
     book.paid(leased())
     assert not book.owes(1)
