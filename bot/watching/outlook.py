@@ -9,7 +9,7 @@ from storage.models import Task
 
 _SPREAD = 0.3  # of the logarithm of the remaining time that progress foretells
 _TELLING = 0.03  # progress below which nothing is foretold
-_STUCK = 0.05  # of the time since the start: the least that is foretold, since the last percents can last
+_STUCK = 0.05  # of the time that a forecast rests on: the least it tells, since the last percents can last
 _ROUNDS = 40
 
 
@@ -62,12 +62,17 @@ def _left_s(before: Task, after: Task, seen: float) -> float | None:
     done = _progress(after)
     if done is None or done < _TELLING:
         return None
-    run_s = seen - (after.snapshot.started_at or born_at(after)).timestamp()
-    ways_s = [run_s * (1 - done) / done]
+    gains = [(seen - _started(after, seen), done)]
     done_before = _progress(before)
     if done_before is not None and done_before < done:
-        ways_s.append((seen - seen_at(before).timestamp()) * (1 - done) / (done - done_before))
-    return max(min(ways_s), _STUCK * run_s, 1.0)
+        gains.append((seen - seen_at(before).timestamp(), done - done_before))
+    return max(1.0, min(took_s * max((1 - done) / gained, _STUCK) for took_s, gained in gains))
+
+
+def _started(task: Task, seen: float) -> float:
+    """When the work began; a gateway that tells a time after the look has a clock that is ahead."""
+    told = task.snapshot and task.snapshot.started_at
+    return (told if told and told.timestamp() <= seen else born_at(task)).timestamp()
 
 
 def _progress(task: Task) -> float | None:

@@ -47,8 +47,9 @@ def test_a_task_that_is_nearly_done_is_looked_at_soon():
     assert gap_s(after, after) < 12
 
 
-def test_a_task_that_waited_in_a_queue_is_believed_by_its_last_steps():
-    before, after = at(10, age_s=500, seen_s=20), at(50, age_s=500)
+@pytest.mark.parametrize("age_s", [500, 8 * 3600])
+def test_a_task_that_waited_in_a_queue_is_believed_by_its_last_steps(age_s: float):
+    before, after = at(10, age_s=age_s, seen_s=20), at(50, age_s=age_s)
 
     assert gap_s(before, after) < 25
     assert gap_s(after, after) > 100
@@ -67,6 +68,14 @@ def test_time_in_the_queue_does_not_count_where_the_gateway_tells_the_start():
     told = replace(after, snapshot=replace(after.snapshot, started_at=NOON - timedelta(seconds=20)))
 
     assert gap_s(told, told) < 20
+
+
+def test_a_start_that_is_still_to_come_is_a_clock_that_is_ahead():
+    after = at(50, age_s=200)
+    assert after.snapshot is not None
+    told = replace(after, snapshot=replace(after.snapshot, started_at=NOON + timedelta(hours=1)))
+
+    assert gap_s(told, told) == gap_s(after, after)
 
 
 def test_progress_that_stands_still_at_the_end_is_not_asked_for_every_second():
