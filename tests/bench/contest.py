@@ -3,7 +3,7 @@
 import asyncio
 import resource
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -55,7 +55,7 @@ class Cost:
     cpu_s: float
     rss_mb: float = 0.0
     calls: int = 0  # of Telegram
-    late_s: tuple[float, float, float] = (0.0, 0.0, 0.0)  # p50, p95, p99
+    late_s: Sequence[float] | None = None  # p50, p95, p99; None: no task was asked for twice
 
     @property
     def polls_rps(self) -> float:
@@ -230,7 +230,7 @@ class Contest:
             cpu_s=cpu_s,
             rss_mb=program.rss_mb,
             calls=len(await self._telegram.order("calls")),
-            late_s=tuple(report["late_s"]),
+            late_s=report["late_s"],
         )
 
     async def _ends(self, ending: list[BenchTask]) -> Ends:

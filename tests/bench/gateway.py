@@ -112,11 +112,11 @@ class Gateway:
 
     def _report(self) -> dict[str, Any]:
         window = self._window
-        late = quantiles(window.late_s, n=100) if len(window.late_s) > 1 else [0.0] * 99
+        late = quantiles(window.late_s, n=100) if len(window.late_s) > 1 else None
         return {
             "polls": window.polls,
             "span_s": time.monotonic() - window.opened_at,
-            "late_s": [late[49], late[94], late[98]],
+            "late_s": late and [late[49], late[94], late[98]],
         }
 
 

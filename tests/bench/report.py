@@ -147,7 +147,8 @@ def _judged(results: Results) -> Iterator[tuple[str, str, str, bool]]:
         yield "10,000 tasks every 10 s: polls/s", "≥ 950", f"{many.polls_rps:.0f}", kept
         yield "… of one core", "≤ 60 %", f"{many.share:.0%}", kept and many.share <= 0.6
         yield "… RSS", "≤ 150 MB", f"{many.rss_mb:.0f} MB", many.rss_mb <= 150
-        yield "… lateness p99", "< 250 ms", _ms(many.late_s[2]), many.late_s[2] < 0.25
+        p99_s = many.late_s[2] if many.late_s else None
+        yield "… lateness p99", "< 250 ms", _ms(p99_s), p99_s is not None and p99_s < 0.25
     if (ends := results.ends.get(1_000)) is not None:
         late_s = _p95(ends.called)
         good = late_s < 0.3 and not ends.missing
@@ -163,7 +164,7 @@ def _figures(cost: Cost) -> tuple[str, str]:
 
 
 def _late(cost: Cost) -> Iterator[str]:
-    return map(_ms, cost.late_s)
+    return map(_ms, cost.late_s or (None, None, None))
 
 
 def _both(times_s: list[float]) -> str:
@@ -174,8 +175,8 @@ def _p95(times_s: list[float]) -> float:
     return quantiles(times_s, n=20, method="inclusive")[18] if len(times_s) > 1 else float("inf")
 
 
-def _ms(seconds: float) -> str:
-    return f"{seconds * 1000:,.0f} ms"
+def _ms(seconds: float | None) -> str:
+    return "–" if seconds is None else f"{seconds * 1000:,.0f} ms"
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> str:

@@ -1,0 +1,17 @@
+"""What the benchmark says of figures that it does not have."""
+
+from tests.bench.contest import Contestant, Cost, Load
+from tests.bench.cost import Results
+from tests.bench.gateway import Gateway
+from tests.bench.report import report
+
+
+def test_a_lateness_that_nobody_measured_is_no_lateness_of_0():
+    late_s = Gateway().obey({"do": "polls"})["late_s"]
+    load = Load(tasks=10_000, pace_s=10, window_s=24)
+    cost = Cost(who=Contestant.OURS, load=load, polls=24_000, span_s=24, cpu_s=12, late_s=late_s)
+
+    lines = report(Results(fleets=[cost]), "").splitlines()
+
+    assert "| ours | 10,000 | 1000 | 50% | 0 MB | – | – | – | 0.0 |" in lines
+    assert "| … lateness p99 | < 250 ms | – | **missed** |" in lines
