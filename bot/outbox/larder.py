@@ -59,7 +59,6 @@ class Larder:
         self._inspector = inspector
         self._limit = limit
         self._in_use: set[Path] = set()
-        folder.mkdir(parents=True, exist_ok=True)
 
     @contextlib.asynccontextmanager
     async def stock(self, task: Task, media: Media) -> AsyncIterator[Stock]:
@@ -127,7 +126,7 @@ class Larder:
 
     def _make_room(self) -> None:
         """Delete what nobody came for, and of the rest that waits the oldest beyond the quota."""
-        waiting = [folder for folder in self._folder.iterdir() if folder not in self._in_use]
+        waiting = [folder for folder in self._folder.glob("*") if folder not in self._in_use]
         held = sum(map(_size, waiting))
         for folder in sorted(waiting, key=lambda each: each.stat().st_mtime):
             is_stale = time.time() - folder.stat().st_mtime > _STALE_S

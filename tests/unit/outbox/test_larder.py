@@ -1,5 +1,6 @@
 import logging
 import os
+import shutil
 import time
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -299,6 +300,13 @@ async def test_beyond_the_quota_the_oldest_go_first(larder: Larder, media: Media
     await forms(larder, media)
 
     assert [path.exists() for path in (oldest, middle, newest)] == [False, False, True]
+
+
+async def test_a_folder_that_somebody_deleted_is_made_anew(larder: Larder, media: Media, folder: Path):
+    await forms(larder, media)
+    shutil.rmtree(folder)
+
+    assert len(await forms(larder, media)) == 2
 
 
 async def test_what_is_being_sent_is_not_deleted(larder: Larder, media: Media, folder: Path):
