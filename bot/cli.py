@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 OK, FAILED, UNUSABLE = 0, 1, 2
 
-_HURRIED = Cadence(longest_s=1.0, recheck_s=1.0, slowest_s=2.0, mend_s=5.0)
+_HURRIED = Cadence(longest_s=1.0, again_s=1.0, slowest_s=2.0, mend_s=5.0)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

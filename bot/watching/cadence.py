@@ -15,12 +15,15 @@ _BACK_AFTER_S = 60.0  # gateways and proxies that are away guess when they are b
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cadence:
-    """How long to wait between two looks at one task; all in seconds."""
+    """How long to wait between two looks at one task; all in seconds.
+
+    Waits double from again_s while looks fail, up to what the failure allows.
+    """
 
     price_by_provider_s: Mapping[str, float] = field(default_factory=dict)  # PRICE_S for those not named
     longest_s: float = 120.0  # between looks that go well, so that a task that fails out of turn is heard of
-    recheck_s: float = 5.0  # an id that the gateway does not know, not yet or not any more
-    again_s: float = 5.0  # after the first look that failed, then twice as long
+    again_s: float = 5.0  # after the first look that failed
+    recheck_s: float = 15.0  # while the gateway does not know the id, not yet or not any more
     slowest_s: float = 120.0  # while the gateway is away or talks nonsense
     mend_s: float = 300.0  # while a person has to mend something
 
@@ -38,14 +41,15 @@ class Cadence:
             return None
         match error:
             case AuthFailed():
-                wait_s = self.mend_s
+                longest_s = self.mend_s
             case _ if error.cause is Cause.ROUTE_MISSING:
-                wait_s = self.mend_s
+                longest_s = self.mend_s
             case TaskMissing():
-                wait_s = self.recheck_s
+                longest_s = self.recheck_s
             case _:
-                wait_s = min(self.again_s * 2 ** min(max(task.failures - 1, 0), 10), self.slowest_s)
-        return at + timedelta(seconds=max(wait_s, wish_s(error)))
+                longest_s = self.slowest_s
+        wait_s = self.again_s * 2 ** min(max(task.failures - 1, 0), 10)
+        return at + timedelta(seconds=max(min(wait_s, longest_s), wish_s(error)))
 
 
 def wish_s(error: ProviderError) -> float:

@@ -8,7 +8,7 @@ from tests.fakes.clock import NOON, FrozenClock
 from tests.fakes.provider import Answer
 from tests.fakes.store import BrittleStore
 from tests.flow.clockwork import Clockwork, Processes, gateway, key, watch
-from tests.unit.watching.tasks import AWAY, BAD_KEY, MISSING, snapshot
+from tests.unit.watching.tasks import AWAY, BAD_KEY, IN_FIVE_MINUTES, MISSING, snapshot
 
 QUEUED, RUNNING, SUCCEEDED = TaskStatus.QUEUED, TaskStatus.RUNNING, TaskStatus.SUCCEEDED
 LONG_S = 120.0  # after which every task that goes well is due again
@@ -187,7 +187,7 @@ async def test_who_asks_after_a_restart_is_answered_though_the_next_look_is_far(
 ):
     before = await processes.begin()
     await watch(before)
-    wan = gateway(t1=[BAD_KEY])
+    wan = gateway(t1=[IN_FIVE_MINUTES])
     async with Clockwork(before, [key(wan)], clock=clock).turning():
         pass
     await before.close()

@@ -7,7 +7,7 @@ from storage.models import TaskStatus
 from tests.fakes.clock import NOON, FrozenClock
 from tests.fakes.store import BrittleStore
 from tests.flow.clockwork import Clockwork, Processes, gateway, key, watch
-from tests.unit.watching.tasks import BAD_KEY, snapshot
+from tests.unit.watching.tasks import IN_FIVE_MINUTES, snapshot
 
 IDS = [f"t{number}" for number in range(5)]
 
@@ -161,8 +161,8 @@ async def test_of_what_another_process_has_let_go_only_what_is_due_soon_is_lease
 
     async with work.turning():
         await watch(other)
-        async with Clockwork(other, [key(gateway(t1=[BAD_KEY]))], clock=clock).turning():
-            pass  # it is looked at again after five minutes
+        async with Clockwork(other, [key(gateway(t1=[IN_FIVE_MINUTES]))], clock=clock).turning():
+            pass
         await other.close()
         clock.move(300 - wait_s)
         await work.ring()
