@@ -1,4 +1,5 @@
-# The same targets serve people and CI. Needs Python 3.11 or newer with venv; everything else is fetched.
+# The same targets serve people and CI. Needs Linux or macOS and Python 3.11 or newer with venv and SQLite 3.38 or newer;
+# everything else is fetched.
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin

@@ -12,6 +12,8 @@ import aiosqlite
 from storage.errors import StoreCorrupt, StoreUnavailable
 from storage.sqlite.lock import LifeLock
 
+# STRICT, ->>, and numbers without a fraction in STRICT tables with generated columns, which 3.37 refuses.
+_OLDEST_SQLITE = (3, 38, 0)
 BUSY_TIMEOUT_S = 5.0
 _AGAIN_S = 0.02
 
@@ -51,6 +53,13 @@ def explained(path: Path) -> Iterator[None]:
         raise
 
 
+def require_sqlite(version: tuple[int, ...]) -> None:
+    """Raise StoreUnavailable where the SQLite that Python found is too old for what is asked of it."""
+    if version < _OLDEST_SQLITE:
+        needed, found = (".".join(map(str, each)) for each in (_OLDEST_SQLITE, version))
+        raise StoreUnavailable(f"SQLite {needed} or newer is needed, and this Python has {found}.")
+
+
 class Transaction:
     """Runs statements on a connection that has begun a transaction."""
 
@@ -88,6 +97,7 @@ class Database:
     @classmethod
     async def open(cls, path: Path) -> Self:
         """Open the file, made with its folder where missing; raises StoreError."""
+        require_sqlite(sqlite3.sqlite_version_info)
         path, lock = _move_in(path)
         with explained(path):
             async with AsyncExitStack() as undo:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from storage.errors import StoreCorrupt, StoreUnavailable
-from storage.sqlite.connection import Database
+from storage.sqlite.connection import Database, require_sqlite
 
 
 @pytest.fixture
@@ -170,6 +170,13 @@ async def test_a_file_that_is_not_a_database_is_corrupt(tmp_path: Path, size: in
         await Database.open(path)
 
     assert path.read_bytes() == b"x" * size
+
+
+def test_an_sqlite_that_is_too_old_is_said_in_a_sentence():
+    require_sqlite((3, 38, 0))
+
+    with pytest.raises(StoreUnavailable, match=r"^SQLite 3\.38\.0 or newer .* has 3\.37\.2\.$"):
+        require_sqlite((3, 37, 2))
 
 
 async def test_a_closed_database_is_unavailable_and_may_be_closed_again(database: Database):
