@@ -207,6 +207,7 @@ class EventKind(StrEnum):
     PROGRESS = "progress"  # the same status, further on
     FINISHED = "finished"  # a final status
     TROUBLE = "trouble"  # looks began to fail
+    MISSING = "missing"  # the gateway does not know the id, so far
     KEY_TROUBLE = "key_trouble"  # looks fail until a person mends the key or its account
     RECOVERED = "recovered"  # looks go well again
 

@@ -7,10 +7,11 @@ from bot.providers.base import ProviderError, TaskMissing
 from bot.providers.ids import birth_of
 from storage.models import Cause, EventKind, Snapshot, Task, TaskEvent, TaskStatus, Trouble
 
-GRACE = timedelta(minutes=2)  # after registering, an unknown id may be one that the gateway writes late
+GRACE = timedelta(minutes=1)  # after registering, an unknown id may be one that the gateway writes late
 MISSING = timedelta(seconds=30)  # without a break: one gateway out of several may lag behind
 FORGOTTEN = timedelta(hours=24)  # after which gateways forget a task
 BLIPS = 3  # failed looks in a row before the chat hears of it
+MISSES = 2  # the same, where the last said that there is no such task
 _FOR_PEOPLE = frozenset({Cause.KEY_INVALID, Cause.KEY_EXHAUSTED, Cause.NOT_ALLOWED, Cause.NOT_CONFIGURED})
 
 
@@ -24,6 +25,7 @@ class Change:
 
 def seen(task: Task, snapshot: Snapshot, *, at: datetime) -> Change:
     """The gateway told how the task stands."""
+    snapshot = _without_stale_birth(task, snapshot)
     events = []
     if _voice(task.trouble, task.failures) is not None:
         events.append(_event(EventKind.RECOVERED, task, snapshot.status, at))
@@ -57,6 +59,14 @@ def failed(task: Task, error: ProviderError, *, at: datetime) -> Change:
     )
 
 
+def _without_stale_birth(task: Task, snapshot: Snapshot) -> Snapshot:
+    """Without dates from which a task that goes on would be older than gateways let one become."""
+    begun = min((at for at in (snapshot.submitted_at, snapshot.started_at) if at), default=None)
+    if begun is None or snapshot.finished_at or task.registered_at - begun <= FORGOTTEN:
+        return snapshot
+    return replace(snapshot, submitted_at=None, started_at=None)
+
+
 def _is_gone(task: Task, at: datetime) -> bool:
     """Missing for some time, and long enough after it was registered."""
     if task.trouble is None or task.trouble.cause is not Cause.TASK_MISSING:
@@ -86,8 +96,8 @@ def _trouble(task: Task, error: ProviderError, *, failures: int, at: datetime) -
 def _news(task: Task, trouble: Trouble, failures: int) -> EventKind | None:
     """What the chat has to hear of a trouble after what it was told before."""
     told, voice = _voice(task.trouble, task.failures), _voice(trouble, failures)
-    if voice is None:  # an id that is unknown, too, is an answer
-        return None if told is None else EventKind.RECOVERED
+    if trouble.cause is Cause.TASK_MISSING and told not in {None, EventKind.MISSING}:
+        return EventKind.RECOVERED  # an id that is unknown, too, is an answer
     same_cause = task.trouble is not None and task.trouble.cause is trouble.cause
     if voice is told and (same_cause or voice is not EventKind.KEY_TROUBLE):
         return None
@@ -96,8 +106,10 @@ def _news(task: Task, trouble: Trouble, failures: int) -> EventKind | None:
 
 def _voice(trouble: Trouble | None, failures: int) -> EventKind | None:
     """How the chat hears of a trouble after so many failed looks; None: it doesn't, or not yet."""
-    if trouble is None or trouble.cause is Cause.TASK_MISSING:
+    if trouble is None:
         return None
+    if trouble.cause is Cause.TASK_MISSING:
+        return EventKind.MISSING if failures >= MISSES else None
     if trouble.cause in _FOR_PEOPLE:
         return EventKind.KEY_TROUBLE
     if trouble.cause is Cause.ROUTE_MISSING or failures >= BLIPS:

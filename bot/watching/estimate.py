@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from bot.providers.ids import birth_of
 from bot.watching.eta import Eta, eta, is_longer_than_usual
 from bot.watching.lifetable import LifeTable
 from storage.models import Task, TaskStatus
@@ -91,9 +90,8 @@ class Estimates:
 
 
 def born_at(task: Task) -> datetime:
-    """When the task was submitted, as its gateway or its id tells, and not after it was registered here."""
+    """When the task was submitted, as far as the gateway tells, and not after it was registered here."""
     told = task.snapshot.submitted_at if task.snapshot is not None else None
-    told = told or birth_of(task.ref.external_id)
     return min(told, task.registered_at) if told is not None else task.registered_at
 
 

@@ -101,7 +101,7 @@ async def test_ten_chats_that_watch_a_task_cost_one_question(store: BrittleStore
     assert (await work.to_send()).count(DeliveryKind.RESULT) == 10
 
 
-@pytest.mark.parametrize("answer", [snapshot(), MISSING], ids=["the same", "not there yet"])
+@pytest.mark.parametrize("answer", [snapshot(), AWAY], ids=["the same", "a blip"])
 async def test_a_look_that_learns_nothing_writes_nothing_and_the_next_one_comes(
     store: BrittleStore, clock: FrozenClock, answer: Answer
 ):

@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 import pytest
 
 from bot.watching import changes
-from bot.watching.estimate import Estimates, age_s, born_at, seen_at
+from bot.watching.estimate import Estimates, age_s, seen_at
 from storage.models import Task, TaskStatus
 from tests.fakes.clock import NOON
-from tests.unit.watching.tasks import AWAY, ODD, OLD_ID, snapshot, task
+from tests.unit.watching.tasks import AWAY, ODD, snapshot, task
 
 
 def ago(seconds: float) -> datetime:
@@ -113,10 +113,6 @@ def test_age_counts_from_the_submission_that_the_gateway_tells():
     told = task(age_s=10, snapshot=snapshot(submitted_at=ago(100)))
 
     assert age_s(told, NOON) == 100
-
-
-def test_age_counts_from_the_time_in_the_id_where_the_gateway_tells_none():
-    assert born_at(task(age_s=10, external_id=OLD_ID)) == datetime.fromisoformat("2025-05-30T12:00:00+08:00")
 
 
 def test_age_counts_from_registration_where_nothing_tells_it():
