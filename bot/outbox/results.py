@@ -33,6 +33,7 @@ class Transient:
     """It certainly did not arrive, and may later."""
 
     why: str
+    again_s: float | None = None  # how long to wait; None: longer each time
 
 
 @dataclass(frozen=True, slots=True)

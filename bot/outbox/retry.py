@@ -15,8 +15,8 @@ def try_again_s(attempts: int, result: SendResult) -> float | None:
             return seconds + 0.5  # Telegram counts in whole seconds
         case Migrated() | Gone():
             return 0.0  # the archive rewrote the chat's rows, or parked them
-        case Transient():
-            return _longer_each_time(attempts)
+        case Transient(again_s=again_s):
+            return _longer_each_time(attempts) if again_s is None else again_s
         case Refused(reason=reason) if reason in _MAY_BE_LIFTED and attempts < GIVE_UP_AFTER:
             return _longer_each_time(attempts)
         case _:

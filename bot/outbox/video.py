@@ -12,7 +12,7 @@ import logging
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Hashable
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from weakref import WeakValueDictionary
 
 from bot.messages import results as words
@@ -36,7 +36,8 @@ from storage.store import Store
 
 log = logging.getLogger(__name__)
 
-_PATIENCE = timedelta(minutes=4)  # with what may pass, before the video is passed on as a link
+_PATIENCE_S = 240.0  # with what may pass, before the video is passed on as a link
+_SOONEST_S, _LATEST_S = 2.0, 60.0  # until the next try meanwhile
 _AT_ONCE = 8  # downloads and uploads
 _OF_ONE_SOURCE = _AT_ONCE // 2  # one that hangs must not hold up all others
 _REMEMBERED = 64  # turns: longer than it takes until the archive knows their files
@@ -134,8 +135,8 @@ class Ladder:
     async def _descend(self, stock: Stock, out: Outgoing, message_id: int) -> SendResult:
         """Try each rung until Telegram takes one; the link is the last, and waits for what may come."""
         if stock.fault is not None:
-            if stock.may_come and self._has_patience(out, Fault.UNREACHABLE):
-                return Transient(stock.why)
+            if stock.may_come and (later := self._later(out, Fault.UNREACHABLE, stock.why)):
+                return later
             log.warning("Delivery %d: the download failed: %s", out.delivery.id, stock.why)
         for film in stock.films or _by_address(stock):
             result = await self._show(out, message_id, film)
@@ -153,16 +154,22 @@ class Ladder:
             case Refused(reason=Refusal.NO_MESSAGE):
                 await self._store.note_risk(out.delivery.id, at=self._clock())
                 return await self._sender.send_film(place_of(out.watch), film, caption)
-            case Unknown() if not self._has_patience(out, Fault.UNCONFIRMED):
-                log.warning("Delivery %d: the upload is never confirmed: %s", out.delivery.id, result.why)
+            case Unknown(why=why):
+                if later := self._later(out, Fault.UNCONFIRMED, why):
+                    return later
+                log.warning("Delivery %d: the upload is never confirmed: %s", out.delivery.id, why)
                 return await self._tell_link(out, message_id, Fault.UNCONFIRMED, may_come=True)
             case _:
-                return repeatable(result)
+                return result
 
-    def _has_patience(self, out: Outgoing, fault: Fault) -> bool:
-        """Whether what fails is to be tried again."""
+    def _later(self, out: Outgoing, fault: Fault, why: str) -> Transient | None:
+        """Another try of what fails, soon while it has not failed for long; None: patience is at its end."""
         now = self._clock()
-        return now - self._failing.setdefault(out.delivery.id, {}).setdefault(fault, now) < _PATIENCE
+        since = self._failing.setdefault(out.delivery.id, {}).setdefault(fault, now)
+        failing_s = (now - since).total_seconds()
+        if failing_s >= _PATIENCE_S:
+            return None
+        return Transient(why, again_s=min(max(failing_s, _SOONEST_S), _LATEST_S))
 
     async def _tell_link(self, out: Outgoing, message_id: int, why: Fault, *, may_come: bool) -> SendResult:
         media = out.task.snapshot.media if out.task.snapshot else None

@@ -29,10 +29,14 @@ async def test_what_telegram_cost_is_not_taken_from_the_gateway(office: PostOffi
     await office.watch(task)
     await office.idle()
     office.telegram.fail("sendMessage", html_answer(502), times=10)
-    office.gateway.fail("content", NOT_READY)
+    office.gateway.fail("content", NOT_READY, times=4)
     await office.look()
-    for _ in range(12):
+    while len(office.heard()) < 2:
         await office.move(300)
+    assert "on its way" in office.result().words
+
+    for _ in range(8):
+        await office.move(5)
 
     assert office.result().video
 

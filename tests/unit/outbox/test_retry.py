@@ -30,6 +30,10 @@ def test_waits_double_up_to_five_minutes():
     assert waits == [2, 4, 8, 16, 32, 64, 128, 256, 300, 300]
 
 
+def test_who_knows_when_to_try_again_is_heard():
+    assert try_again_s(9, Transient("", again_s=4.0)) == 4.0
+
+
 def test_an_absence_of_telegram_costs_no_message_however_long_it_is():
     assert try_again_s(100_000, Transient("away")) == 300
 
