@@ -129,8 +129,8 @@ class Store(Protocol):
     async def settle(self, delivery_id: int, settlement: Settlement) -> None:
         """Write how an attempt ended and free the lease.
 
-        A CARD that was sent names the watch's card and digest. A RESULT that is SENT, UNKNOWN or DEAD
-        finishes its watch and, unless SENT, has the card shown again.
+        A CARD that was sent names the watch's card and digest, and is forgotten. A RESULT that is SENT,
+        UNKNOWN or DEAD finishes its watch and, unless SENT, has the card shown again.
         """
         ...
 

@@ -16,10 +16,21 @@ async def test_stats_count_by_status_and_state(driver: Driver):
     assert {name: count for name, count in stats.tasks.items() if count} == {"unknown": 1, "succeeded": 1}
     assert {name: count for name, count in stats.watches.items() if count} == {"active": 2}
     assert {name: count for name, count in stats.deliveries.items() if count} == {
-        "sent": 2,
         "sending": 1,
         "pending": 1,
     }
+
+
+async def test_cards_that_were_sent_are_forgotten_and_results_are_not(driver: Driver):
+    watched = await driver.watch()
+    await driver.send()
+    await driver.look(watched.task.id, TaskStatus.RUNNING)
+    await driver.send()
+    assert not any((await driver.store.stats()).deliveries.values())
+
+    await driver.look(watched.task.id, TaskStatus.SUCCEEDED)
+    await driver.send()
+    assert (await driver.store.stats()).deliveries["sent"] == 1
 
 
 async def test_stats_of_an_empty_archive_name_every_state(driver: Driver):
