@@ -90,9 +90,9 @@ class Store(Protocol):
         One transaction, only if the row's version is still task.version; otherwise nothing is written
         but the lease is freed, the task is due again, and the answer is False. A CARD delivery that has
         not been sent yet is replaced by the newer one. A NOTICE goes to each chat and topic once per
-        provider and cause until a task of that provider has RECOVERED, which takes back those that were
-        not sent. A task without an active watch is written with no next look. The lease becomes
-        task.lease_until, and ends with the last look.
+        provider and cause, as long as the watch that it was told through is active, and until a task of
+        that provider has RECOVERED, which takes back those that were not sent. A task without an active
+        watch is written with no next look. The lease becomes task.lease_until, and ends with the last look.
         """
         ...
 

@@ -56,7 +56,19 @@ async def enqueue_results(tx: Transaction, watch_ids: Iterable[int], *, at: date
 
 
 async def enqueue_notices(tx: Transaction, task: Task, watch_ids: Iterable[int], *, at: datetime) -> None:
-    """A NOTICE of the task's trouble for each of these watches whose chat and topic has not been told."""
+    """A NOTICE of the task's trouble for each of these watches whose chat and topic has not been told.
+
+    What was told through a watch that waits no more does not count: no look of its would see the trouble end.
+    """
+    trouble = {"provider": task.ref.provider, "cause": task.trouble.cause if task.trouble else ""}
+    await tx.run(
+        """
+        DELETE FROM notices WHERE provider = :provider AND cause = :cause AND NOT EXISTS (
+            SELECT 1 FROM watches AS w WHERE w.id = notices.watch_id AND w.state = 'active'
+        )
+        """,
+        trouble,
+    )
     untold = await tx.all(
         """
         INSERT INTO notices (provider, cause, chat_id, thread_id, watch_id)
@@ -65,11 +77,7 @@ async def enqueue_notices(tx: Transaction, task: Task, watch_ids: Iterable[int],
         ON CONFLICT DO NOTHING
         RETURNING watch_id
         """,
-        {
-            "provider": task.ref.provider,
-            "cause": task.trouble.cause if task.trouble else "",
-            "watch_ids": rows.listed(watch_ids),
-        },
+        trouble | {"watch_ids": rows.listed(watch_ids)},
     )
     await enqueue(tx, DeliveryKind.NOTICE, [row["watch_id"] for row in untold], at=at)
 

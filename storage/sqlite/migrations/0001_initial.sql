@@ -109,7 +109,7 @@ CREATE TABLE notices (
     cause TEXT NOT NULL,
     chat_id INTEGER NOT NULL,
     thread_id INTEGER NOT NULL, -- 0: the chat itself
-    watch_id INTEGER REFERENCES watches ON DELETE SET NULL,
+    watch_id INTEGER NOT NULL REFERENCES watches ON DELETE CASCADE,
     PRIMARY KEY (provider, cause, chat_id, thread_id)
 ) STRICT;
 

@@ -3,6 +3,8 @@
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
+
 from storage.models import (
     Cause,
     DeliveryKind,
@@ -257,6 +259,23 @@ async def test_a_notice_that_was_overtaken_unsent_counts_as_not_told(driver: Dri
     await driver.key_trouble(other.task.id)
 
     assert [one for one in await driver.send() if one[0] is NOTICE] == [(NOTICE, other.watch.id)]
+
+
+@pytest.mark.parametrize("pruned", [False, True])
+async def test_a_notice_told_through_a_watch_that_waits_no_more_does_not_count(driver: Driver, pruned: bool):
+    watched = await driver.watch("a")
+    await driver.key_trouble(watched.task.id)
+    await driver.send()
+    await driver.store.stop_watch(watched.watch.id, at=driver.now)
+    await driver.send()
+    if pruned:
+        driver.wait(1)
+        await driver.store.prune(older_than=driver.now)
+    other = await driver.watch("b")
+
+    await driver.key_trouble(other.task.id)
+
+    assert (NOTICE, other.watch.id) in await driver.send()
 
 
 async def test_versions_only_rise(driver: Driver):
