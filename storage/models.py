@@ -267,7 +267,6 @@ class Settlement:
     message_id: int | None = None  # the message that carries it
     card_digest: str | None = None  # of what the card shows now
     file: StoredFile | None = None  # what Telegram keeps of the video
-    note: str | None = None  # why it went no further, for the log and /health
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -155,7 +155,7 @@ class Store(Protocol):
         """Write a chat as it is now."""
         ...
 
-    async def chat_lost(self, chat_id: int, reason: str, *, at: datetime) -> None:
+    async def chat_lost(self, chat_id: int, reason: str) -> None:
         """Park the chat's active watches; what was to be sent there waits with them; no next look for tasks
         that nobody else watches."""
         ...

@@ -166,10 +166,10 @@ class Courier:
                 )
             case Unknown(why=why):
                 log.warning("Delivery %d may or may not have arrived: %s", delivery.id, why)
-                settlement = Settlement(state=DeliveryState.UNKNOWN, at=now, note=why)
+                settlement = Settlement(state=DeliveryState.UNKNOWN, at=now)
             case _ if wait_s is None:
                 log.error("Delivery %d is given up: %s", delivery.id, result)
-                settlement = Settlement(state=DeliveryState.DEAD, at=now, note=str(result))
+                settlement = Settlement(state=DeliveryState.DEAD, at=now)
             case _:
                 log.info("Delivery %d waits %.1f s: %s", delivery.id, wait_s, result)
                 settlement = Settlement(
@@ -187,7 +187,7 @@ class Courier:
                 self._texts.pacer.stop(chat_id, seconds)
             case Gone(why=why):
                 log.warning("Chat %d is lost to the bot: %s", chat_id, why)
-                await self._store.chat_lost(chat_id, why, at=at)
+                await self._store.chat_lost(chat_id, why)
 
     async def _sleep(self, pause_s: float) -> None:
         try:

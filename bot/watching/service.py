@@ -78,7 +78,7 @@ class Service:
 
     async def chat_lost(self, chat_id: int, reason: str) -> None:
         """The bot can't write there any more."""
-        await self._store.chat_lost(chat_id, reason, at=self._clock())
+        await self._store.chat_lost(chat_id, reason)
 
     async def chat_found(self, chat_id: int) -> None:
         """The bot may write there again."""

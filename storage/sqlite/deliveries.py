@@ -94,8 +94,7 @@ async def overtake(
     """Give up what was not sent to these watches; a notice that nobody got counts as not told."""
     dead = await tx.all(
         """
-        UPDATE deliveries SET state = 'dead', note = 'overtaken', settled_at = ?,
-            lease_until = NULL, lease_owner = NULL
+        UPDATE deliveries SET state = 'dead', settled_at = ?, lease_until = NULL, lease_owner = NULL
         WHERE watch_id IN (SELECT value FROM json_each(?)) AND kind IN (SELECT value FROM json_each(?))
             AND state IN ('pending', 'sending')
         RETURNING watch_id, kind
@@ -189,11 +188,11 @@ async def settle(tx: Transaction, delivery_id: int, settlement: Settlement) -> N
         return
     await tx.run(
         """
-        UPDATE deliveries SET state = ?, settled_at = ?, message_id = coalesce(?, message_id), note = ?,
+        UPDATE deliveries SET state = ?, settled_at = ?, message_id = coalesce(?, message_id),
             lease_until = NULL, lease_owner = NULL
         WHERE id = ?
         """,
-        (settlement.state, rows.seconds(settlement.at), settlement.message_id, settlement.note, delivery_id),
+        (settlement.state, rows.seconds(settlement.at), settlement.message_id, delivery_id),
     )
     if row["kind"] == DeliveryKind.RESULT:
         await _finish_watch(tx, row["watch_id"], settlement)
@@ -227,10 +226,10 @@ async def _put_back(tx: Transaction, delivery_id: int, settlement: Settlement) -
     await _make_pending(tx, [delivery_id])
     await tx.run(
         """
-        UPDATE deliveries SET not_before = ?, message_id = coalesce(?, message_id), risky_at = NULL, note = ?
+        UPDATE deliveries SET not_before = ?, message_id = coalesce(?, message_id), risky_at = NULL
         WHERE id = ?
         """,
-        (rows.seconds(settlement.not_before), settlement.message_id, settlement.note, delivery_id),
+        (rows.seconds(settlement.not_before), settlement.message_id, delivery_id),
     )
 
 

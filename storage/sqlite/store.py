@@ -162,7 +162,7 @@ class SqliteStore(Store):
         async with self._database.transaction() as tx:
             await chats.save(tx, chat)
 
-    async def chat_lost(self, chat_id: int, reason: str, *, at: datetime) -> None:
+    async def chat_lost(self, chat_id: int, reason: str) -> None:
         async with self._database.transaction() as tx:
             await chats.lost(tx, chat_id, reason)
 

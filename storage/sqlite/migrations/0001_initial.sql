@@ -71,7 +71,6 @@ CREATE TABLE deliveries (
     lease_until REAL,
     lease_owner TEXT,
     settled_at REAL,
-    note TEXT,
     is_edit INTEGER NOT NULL DEFAULT 0, -- of a card that was there already when this was enqueued
     is_refresh INTEGER NOT NULL DEFAULT 0, -- of a card that has only grown old
     rank INTEGER AS (

@@ -21,7 +21,7 @@ async def test_a_chat_comes_back_as_it_was_last_saved(driver: Driver):
 async def test_a_lost_chat_parks_its_watches_and_their_tasks_rest(driver: Driver):
     watched = await driver.watch()
 
-    await driver.store.chat_lost(CHAT, "blocked", at=driver.now)
+    await driver.store.chat_lost(CHAT, "blocked")
 
     (found,) = await driver.store.watches_of(CHAT, "t1")
     assert (found.watch.state, found.task.next_look_at) == (WatchState.PARKED, None)
@@ -33,7 +33,7 @@ async def test_a_lost_chat_parks_its_watches_and_their_tasks_rest(driver: Driver
 async def test_losing_a_chat_keeps_its_title_and_language(driver: Driver):
     await driver.store.save_chat(Chat(id=CHAT, title="Films", language="zh"))
 
-    await driver.store.chat_lost(CHAT, "kicked", at=driver.now)
+    await driver.store.chat_lost(CHAT, "kicked")
 
     assert await driver.store.chat(CHAT) == Chat(
         id=CHAT, title="Films", language="zh", disabled_reason="kicked"
@@ -44,7 +44,7 @@ async def test_a_task_that_another_chat_watches_goes_on_when_one_is_lost(driver:
     first = await driver.watch()
     await driver.watch(chat_id=2)
 
-    await driver.store.chat_lost(CHAT, "blocked", at=driver.now)
+    await driver.store.chat_lost(CHAT, "blocked")
 
     assert [task.id for task in await driver.claim_tasks()] == [first.task.id]
 
@@ -56,7 +56,7 @@ async def test_nothing_is_sent_to_a_lost_chat_until_it_is_found(driver: Driver, 
     if in_hand:
         await driver.claim()
 
-    await driver.store.chat_lost(CHAT, "blocked", at=driver.now)
+    await driver.store.chat_lost(CHAT, "blocked")
     driver.wait(LEASE_S)
 
     assert await driver.claim() == []
@@ -67,7 +67,7 @@ async def test_nothing_is_sent_to_a_lost_chat_until_it_is_found(driver: Driver, 
 
 async def test_a_lost_chat_that_is_only_saved_is_not_found_yet(driver: Driver):
     watched = await driver.watch()
-    await driver.store.chat_lost(CHAT, "blocked", at=driver.now)
+    await driver.store.chat_lost(CHAT, "blocked")
     await driver.store.save_chat(Chat(id=CHAT, title="another title"))
 
     assert await driver.send() == []
@@ -78,7 +78,7 @@ async def test_a_lost_chat_that_is_only_saved_is_not_found_yet(driver: Driver):
 async def test_the_last_card_of_a_stopped_watch_waits_for_its_lost_chat(driver: Driver):
     watched = await driver.watch()
     await driver.store.stop_watch(watched.watch.id, at=driver.now)
-    await driver.store.chat_lost(CHAT, "blocked", at=driver.now)
+    await driver.store.chat_lost(CHAT, "blocked")
 
     assert await driver.send() == []
     await driver.store.chat_found(CHAT, at=driver.now)
@@ -88,7 +88,7 @@ async def test_the_last_card_of_a_stopped_watch_waits_for_its_lost_chat(driver: 
 async def test_a_found_chat_s_watches_go_on(driver: Driver):
     watched = await driver.watch()
     await driver.send()
-    await driver.store.chat_lost(CHAT, "blocked", at=driver.now)
+    await driver.store.chat_lost(CHAT, "blocked")
     driver.wait(3600)
 
     await driver.store.chat_found(CHAT, at=driver.now)
@@ -102,7 +102,7 @@ async def test_a_found_chat_s_watches_go_on(driver: Driver):
 async def test_a_found_chat_gets_the_result_of_a_task_that_ended_meanwhile(driver: Driver):
     watched = await driver.watch()
     await driver.watch(chat_id=2)
-    await driver.store.chat_lost(CHAT, "blocked", at=driver.now)
+    await driver.store.chat_lost(CHAT, "blocked")
     await driver.look(watched.task.id, TaskStatus.SUCCEEDED)
     await driver.send()
 
@@ -123,7 +123,7 @@ async def test_finding_a_chat_that_was_not_lost_changes_nothing(driver: Driver):
 
 async def test_a_chat_that_asks_is_not_lost_any_more(driver: Driver):
     first = await driver.watch()
-    await driver.store.chat_lost(CHAT, "blocked", at=driver.now)
+    await driver.store.chat_lost(CHAT, "blocked")
 
     again = await driver.watch()
     other = await driver.watch("t2")
@@ -180,7 +180,7 @@ async def test_a_card_that_was_on_its_way_to_a_group_is_sent_anew_where_the_grou
 
 async def test_a_group_that_was_lost_goes_on_under_its_new_id(driver: Driver):
     watched = await driver.watch()
-    await driver.store.chat_lost(CHAT, "migrated", at=driver.now)
+    await driver.store.chat_lost(CHAT, "migrated")
 
     await driver.store.migrate_chat(CHAT, NEW, at=driver.now)
 
@@ -214,7 +214,7 @@ async def test_two_waiting_watches_of_a_task_become_one_when_their_chats_do(
 
 async def test_a_result_that_the_new_chat_has_is_not_sent_again_for_the_old_one(driver: Driver):
     old = await driver.watch()
-    await driver.store.chat_lost(CHAT, "migrated", at=driver.now)
+    await driver.store.chat_lost(CHAT, "migrated")
     await driver.watch(chat_id=NEW)
     await driver.look(old.task.id, TaskStatus.SUCCEEDED)
     await driver.send()
