@@ -1,4 +1,4 @@
-"""What the two halves of the program stand on; door and engine meet in nothing else."""
+"""What the two halves of the program stand on; beside it, the engine is handed the bot to send with."""
 
 import asyncio
 import ssl
