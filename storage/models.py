@@ -131,7 +131,7 @@ class Task:
     failures: int = 0  # looks in a row that brought no snapshot
     version: int = 0  # rises with every write; the compare-and-set of apply()
     file: StoredFile | None = None  # what the first upload left at Telegram
-    crowd: int = 1  # unfinished watches of the least busy chat that waits for it, counted when it was leased
+    crowd: int = 1  # active watches of the least busy chat that waits for it, when its lease was last given
 
 
 class DeliveryState(StrEnum):

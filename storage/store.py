@@ -80,8 +80,11 @@ class Store(Protocol):
         """
         ...
 
-    async def renew_tasks(self, tasks: Sequence[Task], *, at: datetime, lease_s: float) -> set[int]:
-        """Lengthen leases, write when these tasks were and will be looked at; the ids still leased here."""
+    async def renew_tasks(self, tasks: Sequence[Task], *, at: datetime, lease_s: float) -> Mapping[int, int]:
+        """Lengthen leases, write when these tasks were and will be looked at.
+
+        The crowds, by id, of those that are still leased here.
+        """
         ...
 
     async def apply(self, task: Task, events: Sequence[TaskEvent]) -> bool:

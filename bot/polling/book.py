@@ -103,14 +103,14 @@ class Book:
                 ahead = replace(ahead, born=min(ahead.born, latest), seen=min(ahead.seen, latest))
                 self._hold(replace(task, next_look_at=now), ahead)
 
-    def renewed(self, tasks: Sequence[Task], kept: set[int], until: datetime) -> None:
-        """Note the new end of leases; tasks that another process has are let go."""
+    def renewed(self, tasks: Sequence[Task], crowds: Mapping[int, int], until: datetime) -> None:
+        """Note the new end of leases, and the crowds; tasks that another process has are let go."""
         for task in tasks:
             entry = self._entries.get(task.id)
             if entry is None or entry.task.version != task.version:
                 continue  # looked at and written meanwhile
-            if task.id in kept:
-                entry.task = replace(entry.task, lease_until=until)
+            if task.id in crowds:
+                entry.task = replace(entry.task, lease_until=until, crowd=crowds[task.id])
             elif not entry.is_flying:  # what flies may have been written this moment
                 self.drop(task.id)
 

@@ -120,8 +120,8 @@ class Scheduler:
         tasks = self._book.leased()
         for start in range(0, len(tasks), _BATCH):
             batch, now = tasks[start : start + _BATCH], self._clock()
-            kept = await self._store.renew_tasks(batch, at=now, lease_s=LEASE_S)
-            self._book.renewed(batch, kept, until=now + timedelta(seconds=LEASE_S))
+            crowds = await self._store.renew_tasks(batch, at=now, lease_s=LEASE_S)
+            self._book.renewed(batch, crowds, until=now + timedelta(seconds=LEASE_S))
         self._renew_at = self._clock() + timedelta(seconds=RENEW_S)
 
     def _begin_looks(self, work: asyncio.TaskGroup) -> None:

@@ -96,7 +96,7 @@ class SqliteStore(Store):
         async with self._database.transaction() as tx:
             return await tasks.take_touched(tx, owner=self._owner)
 
-    async def renew_tasks(self, tasks_: Sequence[Task], *, at: datetime, lease_s: float) -> set[int]:
+    async def renew_tasks(self, tasks_: Sequence[Task], *, at: datetime, lease_s: float) -> Mapping[int, int]:
         async with self._database.transaction() as tx:
             return await tasks.renew(tx, tasks_, owner=self._owner, at=at, lease_s=lease_s)
 

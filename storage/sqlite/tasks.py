@@ -116,11 +116,12 @@ async def claim_due(
         )
         claimed += map(rows.task, found)
     crowds = await _crowds(tx, [task.id for task in claimed])
-    claimed = [replace(task, crowd=crowds.get(task.id, 1)) for task in claimed]
+    claimed = [replace(task, crowd=crowds[task.id]) for task in claimed]
     return sorted(claimed, key=lambda task: (task.next_look_at or at, task.id))
 
 
 async def _crowds(tx: Transaction, task_ids: Sequence[int]) -> dict[int, int]:
+    """Of each task, how many active watches the least busy of its chats has; 1 where none waits any more."""
     found = await tx.all(
         """
         WITH waiting AS (
@@ -135,7 +136,7 @@ async def _crowds(tx: Transaction, task_ids: Sequence[int]) -> dict[int, int]:
         """,
         (rows.listed(task_ids),),
     )
-    return {row["task_id"]: row["crowd"] for row in found}
+    return dict.fromkeys(task_ids, 1) | {row["task_id"]: row["crowd"] for row in found}
 
 
 async def take_touched(tx: Transaction, *, owner: str) -> list[Task]:
@@ -148,7 +149,7 @@ async def take_touched(tx: Transaction, *, owner: str) -> list[Task]:
 
 async def renew(
     tx: Transaction, looked_at: Sequence[Task], *, owner: str, at: datetime, lease_s: float
-) -> set[int]:
+) -> dict[int, int]:
     """Lengthen the owner's leases; what people have touched keeps the next look that they want."""
     renewed = await tx.all(
         """
@@ -177,7 +178,7 @@ async def renew(
             ),
         },
     )
-    return {row["id"] for row in renewed}
+    return await _crowds(tx, [row["id"] for row in renewed])
 
 
 async def write_look(tx: Transaction, task: Task) -> bool:

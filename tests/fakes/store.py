@@ -47,7 +47,7 @@ class BrittleStore(SqliteStore):
         with self._question():
             return await super().take_touched()
 
-    async def renew_tasks(self, tasks: Sequence[Task], *, at: datetime, lease_s: float) -> set[int]:
+    async def renew_tasks(self, tasks: Sequence[Task], *, at: datetime, lease_s: float) -> Mapping[int, int]:
         with self._question():
             return await super().renew_tasks(tasks, at=at, lease_s=lease_s)
 

@@ -57,7 +57,7 @@ async def test_renewed_leases_last_longer_and_say_when_looks_were_and_the_next_o
         task, snapshot_at=driver.later(-9), last_look_at=driver.now, next_look_at=driver.later(20)
     )
 
-    assert await driver.store.renew_tasks([looked_at], at=driver.now, lease_s=LEASE_S) == {task.id}
+    assert await driver.store.renew_tasks([looked_at], at=driver.now, lease_s=LEASE_S) == {task.id: 1}
 
     known = await driver.store.task(task.id)
     assert known is not None
@@ -85,8 +85,8 @@ async def test_a_lease_that_was_lost_is_not_renewed(driver: Driver):
     driver.wait(LEASE_S)
     (task,) = await driver.claim_tasks()
 
-    assert await driver.store.renew_tasks([lost], at=driver.now, lease_s=LEASE_S) == set()
-    assert await driver.store.renew_tasks([task], at=driver.now, lease_s=LEASE_S) == {task.id}
+    assert await driver.store.renew_tasks([lost], at=driver.now, lease_s=LEASE_S) == {}
+    assert await driver.store.renew_tasks([task], at=driver.now, lease_s=LEASE_S) == {task.id: 1}
 
 
 async def test_who_waits_for_a_look_is_told_to_whoever_leases_the_task_later(driver: Driver):
@@ -150,3 +150,15 @@ async def test_watches_that_ended_do_not_count_in_the_crowd(driver: Driver):
     (task,) = await driver.claim_tasks()
 
     assert (task.ref.external_id, task.crowd) == ("active", 1)
+
+
+async def test_a_renewal_says_how_many_the_chat_waits_for_now(driver: Driver):
+    stopped = [await driver.watch(f"stopped{number}") for number in range(3)]
+    last = await driver.watch("last")
+    claimed = await driver.claim_tasks()
+    for watched in stopped:
+        await driver.store.stop_watch(watched.watch.id, at=driver.now)
+
+    crowds = await driver.store.renew_tasks(claimed, at=driver.now, lease_s=LEASE_S)
+
+    assert crowds[last.task.id] == 1

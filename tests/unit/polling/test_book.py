@@ -226,10 +226,19 @@ def test_renewed_leases_are_noted_and_lost_ones_let_go(book: Book):
     for task_id in (1, 2):
         book.take_in(leased(task_id))
 
-    book.renewed(book.leased(), {1}, until=later(500))
+    book.renewed(book.leased(), {1: 1}, until=later(500))
 
     assert [(kept.id, kept.lease_until) for kept in book.leased()] == [(1, later(500))]
     assert due(book) == [[1], []]
+
+
+def test_with_its_renewal_a_task_ranks_by_what_its_chat_waits_for_now(book: Book):
+    for task_id in (1, 2):
+        book.take_in(leased(task_id, crowd=10))
+
+    book.renewed(book.leased(), {1: 10, 2: 1}, until=later(500))
+
+    assert due(book, at_s=60, limit=1) == [[2], []]
 
 
 def test_a_lease_that_is_lost_during_a_look_is_not_let_go_before_the_look_is_over(book: Book):
@@ -237,11 +246,11 @@ def test_a_lease_that_is_lost_during_a_look_is_not_let_go_before_the_look_is_ove
     due(book)
     seen = book.begin(1)
 
-    book.renewed([seen], set(), until=later(500))
+    book.renewed([seen], {}, until=later(500))
     book.end(replace(seen, next_look_at=later(20)), plain_outlook(seen))
     assert len(book) == 1
 
-    book.renewed(book.leased(), set(), until=later(500))
+    book.renewed(book.leased(), {}, until=later(500))
     assert len(book) == 0
 
 
@@ -256,7 +265,7 @@ def test_a_renewal_says_nothing_of_what_has_changed_meanwhile(book: Book, change
     change(book)
     known = book.leased()
 
-    book.renewed(renewing, set(), until=later(500))
+    book.renewed(renewing, {}, until=later(500))
 
     assert book.leased() == known
 
