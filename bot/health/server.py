@@ -10,6 +10,8 @@ from bot.errors import PortTaken
 from bot.health.wellness import Wellness
 from storage.errors import StoreError
 
+_STOP_S = 1.0  # for who is being answered, or has begun to ask
+
 
 @asynccontextmanager
 async def serving(wellness: Wellness, port: int) -> AsyncIterator[None]:
@@ -27,7 +29,7 @@ async def serving(wellness: Wellness, port: int) -> AsyncIterator[None]:
 
     server = web.Application()
     server.add_routes([web.get("/healthz", healthz), web.get("/metrics", metrics)])
-    runner = web.AppRunner(server, access_log=None)
+    runner = web.AppRunner(server, access_log=None, shutdown_timeout=_STOP_S)
     await runner.setup()
     try:
         await _listen(runner, port)

@@ -1,5 +1,6 @@
 """What the probe and the scraper hear, over real HTTP."""
 
+import asyncio
 import re
 import socket
 from collections.abc import AsyncIterator
@@ -33,10 +34,15 @@ class Probe:
 
 async def probing(wellness: Wellness) -> AsyncIterator[Probe]:
     """A server at a port that is free, and somebody who asks it."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+    port = free_port()
     async with serving(wellness, port), ClientSession() as session:
         yield Probe(session, port)
+
+
+def free_port() -> int:
+    """A port at which nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return int(taken.getsockname()[1])
 
 
 @pytest.fixture
@@ -137,3 +143,16 @@ async def test_a_port_that_is_taken_is_an_error_at_once(store: Store, telemetry:
         server = serving(Wellness(store, telemetry), taken.getsockname()[1])
         with pytest.raises(PortTaken, match="Address already in use"):
             await server.__aenter__()
+
+
+async def test_a_question_that_is_never_asked_to_its_end_does_not_hold_up_the_stop(
+    store: Store, telemetry: Telemetry
+):
+    port = free_port()
+    async with asyncio.timeout(None) as patience:
+        async with serving(Wellness(store, telemetry), port):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(b"GET /healthz HTTP/1.1\r\nHost: bot\r\nContent-Length: 100\r\n\r\n")
+            assert b"200 OK" in await reader.readline()
+            patience.reschedule(asyncio.get_running_loop().time() + 5)
+        writer.close()
