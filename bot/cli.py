@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import signal
 import sys
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from importlib import import_module
@@ -38,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         case "health":
             status = _with_settings(_probe)
         case _:
-            status = _with_settings(lambda s: _in_loop(_run(s)))
+            status = _serve()
     sys.exit(status)
 
 
@@ -71,6 +72,16 @@ def _with_settings(command: Callable[[Settings], int]) -> int:
         return UNUSABLE
     set_up_logging(settings.log_level, settings.log_format, settings.secrets)
     return command(settings)
+
+
+def _serve() -> int:
+    """Run the bot; up to where it hears signals in its own way nothing is in hand, and they simply end it."""
+    # Without a handler, process 1 of a container hears none: https://man7.org/linux/man-pages/man2/kill.2.html
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        return _with_settings(lambda s: _in_loop(_run(s)))
+    except KeyboardInterrupt:
+        return OK
 
 
 async def _run(settings: Settings, cadence: Cadence | None = None) -> int:

@@ -1,10 +1,12 @@
 """SIGTERM and Ctrl-C: what is in hand is finished, and the process ends well within ten seconds."""
 
 import asyncio
+import os
 import signal
+from pathlib import Path
 
 from bot.sandbox.faults import held
-from tests.e2e.scene import Scene
+from tests.e2e.scene import BOOT_S, Scene
 
 
 async def test_an_idle_bot_stops_at_once_and_answers_after_the_restart_what_was_said_meanwhile(scene: Scene):
@@ -18,6 +20,16 @@ async def test_an_idle_bot_stops_at_once_and_answers_after_the_restart_what_was_
     scene.finish(task)
     await scene.start_bot()
     assert "Done" in (await scene.answer(anna, question)).words
+
+
+async def test_a_bot_that_is_still_loading_stops_at_once(scene: Scene):
+    settings = scene.folder / ".env"
+    os.mkfifo(settings)
+    bot = await scene.run()
+    writing = await _opened_by_a_reader(settings)
+    assert await bot.stop(timeout_s=5) == 0
+    os.close(writing)
+    assert bot.log == ""
 
 
 async def test_an_upload_in_hand_is_finished_first(scene: Scene):
@@ -67,3 +79,13 @@ async def _with_an_upload(scene: Scene) -> tuple[int, int]:
     asked = await scene.watch(anna, task)
     await scene.wait_for(lambda: any(each.method == "editMessageMedia" for each in scene.telegram.requests))
     return anna, asked
+
+
+async def _opened_by_a_reader(pipe: Path) -> int:
+    """Wait until somebody has begun to read the pipe; its other end."""
+    async with asyncio.timeout(BOOT_S):
+        while True:
+            try:
+                return os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+            except OSError:  # nobody yet: https://man7.org/linux/man-pages/man7/fifo.7.html
+                await asyncio.sleep(0.01)
