@@ -58,9 +58,7 @@ def learn(estimates: Estimates, *durations_s: float, model: str = "wan2.2") -> N
     for duration_s in durations_s:
         born = NOW - timedelta(seconds=duration_s)
         fields: dict[str, Any] = {"model": model, "submitted_at": born}
-        before = watched(
-            TaskStatus.RUNNING, snapshot=snapshot(TaskStatus.RUNNING, **fields), last_look_at=NOW
-        )
+        before = watched(TaskStatus.RUNNING, snapshot=snapshot(TaskStatus.RUNNING, **fields), snapshot_at=NOW)
         over = snapshot(TaskStatus.SUCCEEDED, **fields)
         after = replace(before.task, status=TaskStatus.SUCCEEDED, snapshot=over)
         estimates.learn(before.task, after, at=NOW)
