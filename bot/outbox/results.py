@@ -67,7 +67,8 @@ class LinkOnly:
 class Refusal(StrEnum):
     """Why Telegram will never take this call as it is."""
 
-    NO_MESSAGE = "no_message"  # the message to edit is gone or can't be edited
+    NO_MESSAGE = "no_message"  # the message to edit is gone or can't be edited like this
+    NO_METHOD = "no_method"  # the Bot API server does not know the call
     NO_TEXT = "no_text"  # the message to edit holds a file by now
     NO_THREAD = "no_thread"  # the topic is deleted or closed
     NO_RIGHTS = "no_rights"  # the bot may not write, or not send this kind, there
@@ -108,7 +109,13 @@ _REFUSALS = (
     (Refusal.NO_THREAD, ("thread not found", "topic_deleted", "topic_closed", "topic_id_invalid")),
     (
         Refusal.NO_MESSAGE,
-        ("message to edit not found", "message can't be edited", "message_id_invalid", "message not found"),
+        (
+            "message to edit not found",
+            "message can't be edited",
+            "message_id_invalid",
+            "message not found",
+            "no media in the message",
+        ),
     ),
     (Refusal.NO_TEXT, ("no text in the message",)),
     (
@@ -159,6 +166,8 @@ def read_error(error: tg.TelegramError) -> SendResult:
             return Migrated(error.new_chat_id)
         case tg.BadRequest() | tg.Forbidden():
             return _refused(text)
+        case tg.InvalidToken() if "not found" in text:
+            return Refused(Refusal.NO_METHOD, text)
         case tg.InvalidToken():
             return Transient(text)  # a revoked token is mended by a restart; nothing may be lost by it
         case tg.NetworkError() if "too large" in text:

@@ -3,7 +3,7 @@
 from bot.outbox.results import Gone, Migrated, Refusal, Refused, RetryAfter, SendResult, Transient
 
 GIVE_UP_AFTER = 200  # refusals that a person might lift; more than fifteen hours at the longest wait
-_MAY_BE_LIFTED = {Refusal.NO_RIGHTS, Refusal.NO_THREAD, Refusal.OTHER}
+_MAY_BE_LIFTED = {Refusal.NO_RIGHTS, Refusal.NO_THREAD, Refusal.NO_METHOD, Refusal.OTHER}
 _FIRST_S = 2.0
 _LONGEST_S = 300.0
 

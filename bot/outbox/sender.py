@@ -108,6 +108,10 @@ class Sender:
             result = await self._send_film(place.bare, film, caption)
         return result
 
+    async def withdraw(self, chat_id: int, message_id: int) -> None:
+        """Delete a message, if it is still there."""
+        await self._attempt(self._bot.delete_message(chat_id, message_id), message_id)
+
     async def uploading(self, place: Place) -> None:
         """Show for up to five seconds that a video is on its way; a failure does not matter."""
         await self._attempt(

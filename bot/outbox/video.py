@@ -133,27 +133,39 @@ class Ladder:
             yield
 
     async def _descend(self, stock: Stock, out: Outgoing, message_id: int) -> SendResult:
-        """Try each rung until Telegram takes one; the link is the last, and waits for what may come."""
-        if stock.fault is not None:
-            if stock.may_come and (later := self._later(out, Fault.UNREACHABLE, stock.why)):
+        """Try each rung until Telegram takes one; the link is the last, and waits for what may come.
+
+        Where the bot can't get at the film, Telegram may; but as it reads no film's size or length beyond
+        some megabytes, the bot tries twice before.
+        """
+        later, is_first = None, out.delivery.id not in self._failing
+        if stock.may_come:
+            later = self._later(out, Fault.UNREACHABLE, stock.why)
+            if later is not None and is_first:
                 return later
+        if stock.fault is not None and later is None:
             log.warning("Delivery %d: the download failed: %s", out.delivery.id, stock.why)
         for film in stock.films or _by_address(stock):
             result = await self._show(out, message_id, film)
             if not isinstance(result, Refused):
                 return result
             log.warning("Delivery %d: Telegram refused the %s: %s", out.delivery.id, film, result.why)
+        if later is not None:
+            return later
         why = stock.fault or Fault.UNSENDABLE
         return await self._tell_link(out, message_id, why, may_come=stock.may_come)
 
     async def _show(self, out: Outgoing, message_id: int, film: Film) -> SendResult:
-        """Turn the text into the video, or send it anew if the text is gone."""
+        """Turn the text into the video, or send it anew if the text is gone or the server can't do that."""
         caption = words.caption(_watched(out), film, now=self._clock())
         self._sender.pacer.spend([out.watch.chat_id])  # the courier counted one call, the announcement
         match result := await self._sender.turn_into(out.watch.chat_id, message_id, film, caption):
-            case Refused(reason=Refusal.NO_MESSAGE):
+            case Refused(reason=Refusal.NO_MESSAGE | Refusal.NO_METHOD):
                 await self._store.note_risk(out.delivery.id, at=self._clock())
-                return await self._sender.send_film(place_of(out.watch), film, caption)
+                sent = await self._sender.send_film(place_of(out.watch), film, caption)
+                if isinstance(sent, Sent):
+                    await self._sender.withdraw(out.watch.chat_id, message_id)
+                return sent
             case Unknown(why=why):
                 if later := self._later(out, Fault.UNCONFIRMED, why):
                     return later

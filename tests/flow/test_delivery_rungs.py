@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from bot.sandbox.faults import Fault, held, html_answer
 from bot.sandbox.film import make_film, with_free_box
 from bot.sandbox.telegram.refusals import refusal
@@ -107,6 +109,40 @@ async def test_telegram_fetches_what_the_bot_cannot(office: PostOffice):
     )
 
     await office.deliver(task)
+
+    video = office.result().video
+    assert video
+    assert video.file.by_url
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [refusal(400, "Bad Request: there is no media in the message to edit"), refusal(404, "Not Found")],
+    ids=["text stays text", "no such call"],
+)
+async def test_from_a_server_that_turns_no_text_into_a_video_it_comes_as_a_message(
+    office: PostOffice, fault: Fault
+):
+    office.telegram.fail("editMessageMedia", fault, times=None)
+
+    await office.deliver(office.task())
+
+    assert office.result().video
+    assert len(office.calls("sendVideo")) == 1
+
+
+async def test_a_storage_that_answers_only_telegram_costs_one_try_more(office: PostOffice):
+    task = office.task()
+    office.gateway.fail(
+        "files",
+        html_answer(503),
+        times=None,
+        when=lambda request: request.headers.get("Accept-Encoding") == "identity",
+    )
+    await office.deliver(task)
+    assert "on its way" in office.result().words
+
+    await office.move(5)
 
     video = office.result().video
     assert video

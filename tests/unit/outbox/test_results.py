@@ -47,6 +47,7 @@ REFUSALS = [
     (Refusal.NO_MESSAGE, "message to edit not found"),
     (Refusal.NO_MESSAGE, "message can't be edited"),
     (Refusal.NO_MESSAGE, "MESSAGE_ID_INVALID"),
+    (Refusal.NO_MESSAGE, "there is no media in the message to edit"),
     (Refusal.NO_TEXT, "there is no text in the message to edit"),
     (Refusal.NO_RIGHTS, "not enough rights to send videos to the chat"),
     (Refusal.NO_RIGHTS, "not enough rights to send text messages to the chat"),
@@ -181,7 +182,10 @@ async def test_a_crowded_pool_did_no_harm(telegram: FakeTelegram):
 
 async def test_nothing_is_lost_by_a_token_that_is_refused(telegram: FakeTelegram, bot: ExtBot[None]):
     assert isinstance(await outcome(telegram, bot, refusal(401, "Unauthorized")), Transient)
-    assert isinstance(await outcome(telegram, bot, refusal(404, "Not Found")), Transient)
+
+
+async def test_a_call_that_the_server_does_not_know_is_refused(telegram: FakeTelegram, bot: ExtBot[None]):
+    assert await outcome(telegram, bot, refusal(404, "Not Found")) == Refused(Refusal.NO_METHOD, "not found")
 
 
 @pytest.mark.parametrize(
