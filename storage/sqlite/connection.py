@@ -3,7 +3,13 @@
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+    contextmanager,
+    suppress,
+)
 from pathlib import Path
 from typing import Any, Self
 
@@ -172,6 +178,8 @@ def _move_in(path: Path) -> tuple[Path, LifeLock]:
     path = path.absolute()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(FileExistsError):  # SQLite would let everyone read it, and gives its -wal the same mode
+            path.touch(0o600, exist_ok=False)
         return path, LifeLock(path)
     except OSError as error:
         raise StoreUnavailable(f"The database {path} cannot be made: {error.strerror}.") from error

@@ -223,6 +223,23 @@ async def test_closing_puts_everything_into_the_file_though_another_has_it_open(
     assert notes.path.with_name("a.db-wal").stat().st_size == 0
 
 
+async def test_prompts_and_signed_links_are_for_the_owner_of_a_new_file_alone(notes: Database):
+    files = sorted(notes.path.parent.iterdir())
+
+    assert [file.name for file in files] == ["a.db", "a.db-shm", "a.db-wal", "a.db.lock"]
+    assert {file.stat().st_mode & 0o777 for file in files} == {0o600}
+
+
+async def test_a_file_that_is_there_keeps_its_mode(tmp_path: Path):
+    path = tmp_path / "a.db"
+    path.touch()
+    path.chmod(0o640)
+
+    await (await Database.open(path)).close()
+
+    assert path.stat().st_mode & 0o777 == 0o640
+
+
 async def test_nobody_is_alone_while_another_lives_on_the_file(database: Database):
     first, path = database, database.path
     await first.share()
