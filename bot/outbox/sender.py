@@ -68,11 +68,11 @@ class Sender:
         self._bot = bot
         self._local_mode = local_mode
 
-    async def send(self, place: Place, view: View) -> SendResult:
+    async def send(self, place: Place, view: View, *, is_silent: bool = False) -> SendResult:
         """Send a new text; a topic that is deleted or closed gets it in the chat itself."""
-        result = await self._send(place, view)
+        result = await self._send(place, view, is_silent=is_silent)
         if isinstance(result, Refused) and result.reason is Refusal.NO_THREAD and place.thread_id:
-            result = await self._send(place.bare, view)
+            result = await self._send(place.bare, view, is_silent=is_silent)
         return result
 
     async def edit(self, chat_id: int, message_id: int, view: View) -> SendResult:
@@ -121,12 +121,13 @@ class Sender:
             0,
         )
 
-    async def _send(self, place: Place, view: View) -> SendResult:
+    async def _send(self, place: Place, view: View, *, is_silent: bool) -> SendResult:
         return await self._attempt(
             self._bot.send_message(
                 place.chat_id,
                 message_thread_id=place.thread_id,
                 reply_parameters=_reply(place),
+                disable_notification=is_silent or None,
                 **text_options(view),
             )
         )

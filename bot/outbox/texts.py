@@ -40,7 +40,8 @@ class Texts:
         if card is not None:
             result = await self._sender.edit(out.watch.chat_id, card, view)
         if isinstance(result, Refused) and result.reason is Refusal.NO_MESSAGE:
-            result = await self._sender.send(place_of(out.watch), view)
+            is_over = out.task.status.is_final  # the result is what people are to hear of
+            result = await self._sender.send(place_of(out.watch), view, is_silent=is_over)
         return repeatable(result), digest
 
     async def notice(self, out: Outgoing) -> SendResult:

@@ -100,6 +100,16 @@ async def test_a_forecast_follows_the_clock(
     assert "about 2 min left (40 s – 3 min 30 s)" in lines(telegram)
 
 
+@pytest.mark.parametrize(("what", "is_silent"), [(running(), False), (failed(Cause.MODERATION), True)])
+async def test_the_first_card_of_a_task_that_is_over_makes_no_sound_beside_its_result(
+    texts: Texts, telegram: FakeTelegram, what: WatchedTask, is_silent: bool
+):
+    await texts.card(outgoing(what))
+
+    [sent] = [request for request in telegram.requests if request.method == "sendMessage"]
+    assert ("disable_notification" in sent.params) is is_silent
+
+
 async def test_a_task_past_the_expected_range_takes_longer_than_usual(
     texts: Texts, estimates: Estimates, telegram: FakeTelegram
 ):
