@@ -124,6 +124,11 @@ async def test_the_shells_proxies_are_not_heard(scene: Scene):
     assert "does not answer" not in bot.log
 
 
+async def test_without_a_provider_the_bot_starts_and_says_what_is_missing(scene: Scene):
+    bot = await scene.start_bot(GATEWAY_BASE_URL="", GATEWAY_API_KEY="")
+    await scene.wait_for(lambda: "No provider is configured yet" in bot.log)
+
+
 async def test_the_menu_speaks_the_language_that_is_set(scene: Scene):
     await scene.start_bot(LANGUAGE="en")
     menus = scene.telegram.world.commands
