@@ -8,7 +8,7 @@ from bot.watching.lifetable import LifeTable
 from storage.models import Task
 
 _SPREAD = 0.3  # of the logarithm of the remaining time that progress foretells
-_TELLING = 0.03  # progress below which nothing is foretold
+_TELLING = 0.1  # progress below which nothing is foretold: whole percents and seconds are too coarse for it
 _STUCK = 0.05  # of the time that a forecast rests on: the least it tells, since the last percents can last
 _ROUNDS = 40
 
