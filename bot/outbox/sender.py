@@ -1,7 +1,7 @@
 """The only file that sends and edits messages; every Telegram error becomes a SendResult."""
 
-from collections.abc import Awaitable, Iterator
-from contextlib import contextmanager
+import logging
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -17,6 +17,8 @@ from bot.messages.view import View
 from bot.outbox.pacing import Pacer
 from bot.outbox.results import NOT_MODIFIED, Refusal, Refused, SendResult, Sent, read_error
 from storage.models import StoredFile, Watch
+
+log = logging.getLogger(__name__)
 
 # Telegram answers an upload, or an address it fetches, only when it has all of it.
 _MEDIA_ANSWER_S = 180.0
@@ -84,8 +86,9 @@ class Sender:
 
     async def turn_into(self, chat_id: int, message_id: int, film: Film, caption: View) -> SendResult:
         """Make a text message the video; may be repeated freely."""
-        with _opened(film, local_mode=self._local_mode) as media:
-            thumbnail = _thumbnail(film)
+        thumbnail = _thumbnail(film)
+
+        async def edit(media: InputFile | str) -> SendResult:
             return await self._attempt(
                 self._bot.edit_message_media(
                     _input_media(film, media, caption, thumbnail),
@@ -100,6 +103,8 @@ class Sender:
                 message_id,
                 film=film,
             )
+
+        return await self._hand_over(film, edit)
 
     async def send_film(self, place: Place, film: Film, caption: View) -> SendResult:
         """Send a new message with the video; must never be repeated after Unknown."""
@@ -133,21 +138,42 @@ class Sender:
         )
 
     async def _send_film(self, place: Place, film: Film, caption: View) -> SendResult:
-        with _opened(film, local_mode=self._local_mode) as media:
-            target: dict[str, Any] = {
-                "chat_id": place.chat_id,
-                "message_thread_id": place.thread_id,
-                "reply_parameters": _reply(place),
-                "reply_markup": keyboard(caption),
-                "read_timeout": _MEDIA_ANSWER_S,
-                "write_timeout": _MEDIA_UPLOAD_S,
-                **caption_options(caption),
-            }
+        target: dict[str, Any] = {
+            "chat_id": place.chat_id,
+            "message_thread_id": place.thread_id,
+            "reply_parameters": _reply(place),
+            "reply_markup": keyboard(caption),
+            "read_timeout": _MEDIA_ANSWER_S,
+            "write_timeout": _MEDIA_UPLOAD_S,
+            **caption_options(caption),
+        }
+
+        async def send(media: InputFile | str) -> SendResult:
             if not film.is_video:
                 return await self._attempt(self._bot.send_document(document=media, **target), film=film)
             return await self._attempt(
                 self._bot.send_video(video=media, thumbnail=_thumbnail(film), **target, **_geometry(film)),
                 film=film,
+            )
+
+        return await self._hand_over(film, send)
+
+    async def _hand_over(
+        self, film: Film, call: Callable[[InputFile | str], Awaitable[SendResult]]
+    ) -> SendResult:
+        """Call with an address or file_id as it is, with a file's path where the server shares the disk, else
+        with the file, which is streamed. A server that can't read the path gets the file as well.
+        """
+        if isinstance(film.source, str):
+            return await call(film.source)
+        if self._local_mode:
+            result = await call(film.source.absolute().as_uri())
+            if not (isinstance(result, Refused) and result.reason is Refusal.BAD_FILE):
+                return result
+            log.warning("The Bot API server does not take %s by its path: %s", film.source.name, result.why)
+        with film.source.open("rb") as handle:
+            return await call(
+                InputFile(handle, filename=film.source.name, attach=True, read_file_handle=False)
             )
 
     async def _attempt(
@@ -219,15 +245,3 @@ def _input_media(
         **caption_options(caption),
         **_geometry(film),
     )
-
-
-@contextmanager
-def _opened(film: Film, *, local_mode: bool) -> Iterator[InputFile | str]:
-    """What to hand to Telegram: a file is streamed while open, or named by its path in local mode."""
-    if isinstance(film.source, str):
-        yield film.source
-    elif local_mode:
-        yield film.source.absolute().as_uri()
-    else:
-        with film.source.open("rb") as handle:
-            yield InputFile(handle, filename=film.source.name, attach=True, read_file_handle=False)

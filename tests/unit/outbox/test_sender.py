@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from io import BufferedReader
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from bot.sandbox.film import make_film, with_free_box
 from bot.sandbox.gateway import FakeGateway
 from bot.sandbox.telegram import FakeTelegram
 from bot.sandbox.telegram.chats import Attachment, Message
-from bot.sandbox.telegram.refusals import flood
+from bot.sandbox.telegram.refusals import flood, refusal
 from storage.models import StoredFile, TaskStatus
 from tests.fakes.places import ANNA, CHANNEL, FORUM, GROUP
 from tests.unit.messages.builders import watched
@@ -362,24 +363,38 @@ async def test_an_upload_is_streamed_from_the_disk_and_given_time(
     assert watchful.timeouts[-2:] == [(180.0, 600.0), (180.0, 600.0)]
 
 
-async def test_a_local_server_gets_the_path_instead_of_the_bytes(tmp_path: Path, video: Film):
-    assert isinstance(video.source, Path)
-    source = video.source.rename(tmp_path / "a film 电影.mp4")
+@asynccontextmanager
+async def local_server() -> AsyncIterator[tuple[FakeTelegram, Sender]]:
+    """A server that takes files by their path, and a sender to it."""
     server = FakeTelegram(local=True)
     server.private_chat(ANNA)
     await server.start()
     request = HTTPXRequest(httpx_kwargs={"verify": False})
     async with ExtBot(server.token, base_url=f"{server.url}/bot", request=request, local_mode=True) as bot:
-        sender = Sender(bot, local_mode=True)
-        film = dataclasses.replace(video, source=source)
+        yield server, Sender(bot, local_mode=True)
+    await server.stop()
+
+
+async def test_a_local_server_gets_the_path_instead_of_the_bytes(tmp_path: Path, video: Film):
+    assert isinstance(video.source, Path)
+    film = dataclasses.replace(video, source=video.source.rename(tmp_path / "a film 电影.mp4"))
+    async with local_server() as (server, sender):
         assert isinstance(await sender.turn_into(ANNA, await text_in(server, sender), film, CAPTION), Sent)
         turned = asked(server)["media"]["media"]
         assert isinstance(await sender.send_film(Place(chat_id=ANNA), film, CAPTION), Sent)
-        sent = asked(server)["video"]
-    await server.stop()
 
-    assert turned == sent == source.as_uri()
+    assert turned == asked(server)["video"] == (tmp_path / "a film 电影.mp4").as_uri()
     files = [each.video.file for each in server.videos(ANNA) if each.video]
     assert [file.content for file in files] == [make_film()] * 2
     assert [(file.name, file.mime_type) for file in files] == [("a film 电影.mp4", "video/mp4")] * 2
     assert all(each.video and each.video.thumbnail for each in server.videos(ANNA))
+
+
+async def test_a_local_server_that_can_not_read_the_path_gets_the_bytes(video: Film):
+    unreadable = refusal(400, "Bad Request: invalid file HTTP URL specified: Permission denied")
+    async with local_server() as (server, sender):
+        server.fail("*", unreadable, times=None, when=lambda request: "file://" in str(request.params))
+        assert isinstance(await sender.turn_into(ANNA, await text_in(server, sender), video, CAPTION), Sent)
+        assert isinstance(await sender.send_film(Place(chat_id=ANNA), video, CAPTION), Sent)
+
+    assert [each.video.file.content for each in server.videos(ANNA) if each.video] == [make_film()] * 2
