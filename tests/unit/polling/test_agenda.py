@@ -37,11 +37,10 @@ def test_tasks_that_have_become_urgent_overtake_those_that_were():
     found = agenda(urgencies)
     for task_id in urgencies:
         found.put(task_id, 0.0)
-    assert len(found.take(1, now=0.0)) == 1
-    last = max(found.take(0, now=0.0), default=9)
-    urgencies[last] = 5.0
+    assert found.take(1, now=0.0) == [0]
+    urgencies[9] = 5.0
 
-    assert found.take(1, now=1.0) == [last]
+    assert found.take(1, now=1.0) == [9]
 
 
 def test_a_task_that_falls_due_between_two_rankings_is_compared_at_once():
