@@ -95,7 +95,7 @@ class Settings:
 
     @property
     def provider_configs(self) -> tuple[ProviderConfig, ...]:
-        """The gateway's four kinds and the providers of their own; a name of its own wins."""
+        """The gateway's kinds and the providers of their own; a name of its own wins."""
         gateways = {kind: ProviderSettings(kind=kind) for kind in KINDS} if self.gateway_base_url else {}
         return tuple(self._config(name, own) for name, own in {**gateways, **self.providers}.items())
 

@@ -83,7 +83,7 @@ async def _open(foundation: Foundation, bot: ExtBot[None], cadence: Cadence | No
         )
         providers = gateways.build(settings.provider_configs, transport)
         if not providers:
-            log.warning("No provider is configured yet: GATEWAY_BASE_URL and GATEWAY_API_KEY give four.")
+            log.warning("No provider is configured yet; set GATEWAY_BASE_URL and GATEWAY_API_KEY.")
         cadence = cadence or Cadence(price_by_provider_s=prices_s(settings))
         refresher = Refresher(store, cadence, estimates, clock=utc_now, ring=ring)
         sender = Sender(bot, local_mode=settings.telegram_local_mode)

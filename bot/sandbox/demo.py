@@ -6,7 +6,9 @@ import sys
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
+from bot.providers.kinds import WIRES
 from bot.sandbox.by_hand import play_by_hand
 from bot.sandbox.stage import ANNA, Stage, open_stage
 from bot.sandbox.tour import Tour
@@ -63,8 +65,7 @@ async def _replay(stage: Stage, case: Path) -> bool:
         recorded = json.loads(case.read_text(encoding="utf-8"))
         provider, task_id = recorded["provider"], recorded["task_id"]
         stage.gateway.replay(
-            provider,
-            task_id,
+            WIRES[provider].path.replace("{id}", quote(task_id, safe="")),
             http_status=recorded["http_status"],
             headers=recorded["headers"],
             body=recorded["body"],

@@ -146,7 +146,7 @@ async def test_a_redirect_into_a_private_network_is_not_followed(tmp_path: Path)
             task = _finished(scene, FILM)
             link = "http://videos.example.com/film.mp4?Signature=q7%2F%2FTe9b"
             body = status_answer(task, link, task.ends_at)
-            scene.gateway.replay(task.kind, task.task_id, http_status=200, headers={}, body=body)
+            scene.gateway.replay(f"/jimeng/fetch/{task.task_id}", http_status=200, headers={}, body=body)
             anna = scene.person()
             told = await _result(scene, anna, task)
 

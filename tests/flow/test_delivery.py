@@ -61,7 +61,8 @@ async def test_a_video_that_nobody_can_name_a_place_for_is_told_as_such(office: 
     task = office.task("alibailian")
     output = {"task_id": task.task_id, "task_status": "SUCCEEDED"}
     body = {"request_id": "r", "output": output}
-    office.gateway.replay("alibailian", task.task_id, http_status=200, headers={}, body=body)
+    path = f"/alibailian/api/v1/tasks/{task.task_id}"
+    office.gateway.replay(path, http_status=200, headers={}, body=body)
 
     await office.deliver(task)
 

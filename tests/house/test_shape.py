@@ -1,11 +1,13 @@
 """Sizes, names and manners of the code."""
 
 import ast
+import tomllib
 from collections.abc import Iterator
 
 import pytest
 
-from tests.house.tree import PROGRAM, ROOT, files, modules
+from bot.providers.kinds import WIRES
+from tests.house.tree import PROGRAM, ROOT, files, modules, text
 
 LINES_OF_A_FILE = 400
 LINES_OF_A_FUNCTION = 60
@@ -97,3 +99,10 @@ def test_every_folder_of_the_program_is_a_package(package: str):
     folders = {path.parent for path in files(ROOT / package) if path.suffix == ".py"}
 
     assert [folder for folder in folders if not (folder / "__init__.py").exists()] == []
+
+
+def test_every_wire_format_is_a_stranger_to_the_others():
+    contracts = tomllib.loads(text("pyproject.toml"))["tool"]["importlinter"]["contracts"]
+    [strangers] = [contract["modules"] for contract in contracts if contract["type"] == "independence"]
+
+    assert set(strangers) == {wire.__module__ for wire in WIRES.values()}

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.config import Settings, SettingsError, load_settings
-from bot.providers.kinds import ProviderConfig
+from bot.providers.kinds import KINDS, ProviderConfig
 
 TOKEN = {"TELEGRAM_BOT_TOKEN": "1234567:hunter2-is-secret"}
 GATEWAY = {"GATEWAY_BASE_URL": "https://gw.example/v1/", "GATEWAY_API_KEY": "sk-hunter2-gateway"}
@@ -138,12 +138,10 @@ def test_an_env_file_that_is_no_text_is_one_mistake(tmp_path: Path):
     assert refusal.value.mistakes == [".env cannot be read as UTF-8 text."]
 
 
-def test_a_gateway_means_its_four_kinds_under_their_own_names():
+def test_a_gateway_means_every_kind_under_its_own_name():
     base, key = "https://gw.example/v1", "sk-hunter2-gateway"
 
-    assert configs(load(GATEWAY)) == {
-        kind: (kind, base, key) for kind in ("alibailian", "newapi", "jimeng", "videos")
-    }
+    assert configs(load(GATEWAY)) == {kind: (kind, base, key) for kind in KINDS}
 
 
 @pytest.mark.parametrize(("name", "kind"), [("seedance", "jimeng"), ("sora", "videos"), ("newapi", "newapi")])
@@ -166,7 +164,7 @@ def test_a_provider_of_its_own_wins_over_the_gateways_kind_of_that_name():
     )
 
     assert configs(settings)["videos"] == ("videos", "https://own.example", "k")
-    assert len(settings.provider_configs) == 4
+    assert len(settings.provider_configs) == len(KINDS)
 
 
 def test_a_key_that_looks_like_a_number_stays_as_it_is():
@@ -217,7 +215,7 @@ def test_films_lie_beside_the_database_that_they_belong_to():
         ("GATEWAY_API_KEY", "hunter2 two words", "holds a space or a character that no key has"),
         ("PROVIDERS", '{"wan": "hunter2"}', "has no value of its own; a provider is set by names such as"),
         ("PROVIDERS__WAN", "hunter2", "is not a setting; a provider has KIND"),
-        ("PROVIDERS__WAN__KIND", "hunter", "is none of the wire formats alibailian, newapi, jimeng, videos"),
+        ("PROVIDERS__WAN__KIND", "hunter", f"is none of the wire formats {', '.join(KINDS)}"),
         ("PROVIDERS__WAN__BASE_URL", "ftp://gw.example", "is not an http:// or https:// address"),
         ("PROVIDERS__WAN__API_KEY", "hunter2é", "holds a space or a character that no key has"),
         ("PROVIDERS__WAN__MAX_RPS", "fast", "is not a number above 0 and up to 1000"),

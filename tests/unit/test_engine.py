@@ -6,6 +6,7 @@ from bot.config import load_settings
 from bot.engine import key_lines, prices_s
 from bot.polling.budget import Budget
 from bot.providers import gateways
+from bot.providers.kinds import KINDS
 from bot.watching.cadence import SPARE_PRICE_S
 from tests.fakes.transport import never
 
@@ -26,8 +27,8 @@ def provider(name: str, kind: str, **facts: str) -> dict[str, str]:
     return {f"PROVIDERS__{name}__{what}": value for what, value in (facts | {"KIND": kind}).items()}
 
 
-def test_a_gateways_four_kinds_share_its_one_key():
-    assert lines(**GATEWAY) == {frozenset({"alibailian", "newapi", "jimeng", "videos"}): 20.0}
+def test_a_gateways_kinds_share_its_one_key():
+    assert lines(**GATEWAY) == {frozenset(KINDS): 20.0}
 
 
 @pytest.mark.parametrize(
@@ -49,7 +50,7 @@ def test_another_key_host_or_port_has_an_allowance_of_its_own(own: dict[str, str
 def test_a_second_name_for_the_same_key_shares_its_allowance():
     found = lines(**GATEWAY, **provider("MINE", "newapi", BASE_URL="https://gw.example/v1/"))
 
-    assert set(found) == {frozenset({"alibailian", "newapi", "jimeng", "videos", "mine"})}
+    assert set(found) == {frozenset({*KINDS, "mine"})}
 
 
 @pytest.mark.parametrize(

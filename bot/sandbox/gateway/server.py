@@ -52,7 +52,7 @@ class FakeGateway(LoopbackServer):
         self.key = key
         self.tasks: dict[tuple[str, str], GatewayTask] = {}
         self.requests: list[GatewayRequest] = []
-        self._replays: dict[tuple[str, str], Fault] = {}
+        self._replays: dict[str, Fault] = {}  # by path and query, as they are asked for
         self._faults: FaultPlan[GatewayRequest] = FaultPlan()
         self._clock = clock
 
@@ -67,7 +67,7 @@ class FakeGateway(LoopbackServer):
         return self.address(1)
 
     def routes(self) -> list[web.RouteDef]:
-        """The four status queries and the files."""
+        """The four status queries, the files, and what is replayed of other formats."""
         return [
             web.get("/alibailian/api/v1/tasks/{task_id}", self._status("alibailian")),
             web.get("/v1/video/generations/{task_id}", self._status("newapi")),
@@ -75,6 +75,7 @@ class FakeGateway(LoopbackServer):
             web.get("/v1/videos/{task_id}", self._status("videos")),
             web.get("/v1/videos/{task_id}/content", self._content),
             web.get("/files/{kind}/{task_id}.mp4", self._file),
+            web.get("/{path:.*}", self._elsewhere),
         ]
 
     def add(
@@ -109,14 +110,12 @@ class FakeGateway(LoopbackServer):
         """The link to a task's video."""
         return f"{self.files_url}{link_path(task)}"
 
-    def replay(
-        self, kind: str, task_id: str, *, http_status: int, headers: Mapping[str, str], body: object
-    ) -> None:
-        """Answer about this task with a recorded answer; text as it is, anything else as JSON."""
+    def replay(self, path: str, *, http_status: int, headers: Mapping[str, str], body: object) -> None:
+        """Answer to this path, known here or not, with a recorded answer; text as it is, the rest as JSON."""
         fault = json_answer(http_status, body, headers)
         if isinstance(body, str):
             fault = Fault(status=http_status, headers=headers, body=body.encode())
-        self._replays[kind, task_id] = fault
+        self._replays[path] = fault
 
     def fail(
         self,
@@ -153,6 +152,13 @@ class FakeGateway(LoopbackServer):
     async def _file(self, request: web.Request) -> web.StreamResponse:
         return await self._serve(request, "files", request.match_info["kind"])
 
+    async def _elsewhere(self, request: web.Request) -> web.StreamResponse:
+        async def truly() -> web.StreamResponse:
+            raise web.HTTPNotFound
+
+        fault = self._replays.get(request.raw_path)
+        return await truly() if fault is None else await suffer(fault, request, truly)
+
     async def _serve(self, request: web.Request, route: str, kind: str) -> web.StreamResponse:
         """Note the request, and answer truly or as planned."""
         noted = GatewayRequest(
@@ -169,8 +175,8 @@ class FakeGateway(LoopbackServer):
             return await self._answer(request, noted)
 
         fault = self._faults.strike((route, kind, noted.task_id), noted)
-        if fault is None and route == "status":
-            fault = self._replays.get((kind, noted.task_id))
+        if fault is None:
+            fault = self._replays.get(request.raw_path)
         return await truly() if fault is None else await suffer(fault, request, truly)
 
     async def _answer(self, request: web.Request, noted: GatewayRequest) -> web.StreamResponse:

@@ -136,8 +136,8 @@ def test_every_task_has_a_video_of_its_own_that_plays(gateway: FakeGateway) -> N
 async def test_a_recorded_answer_is_replayed_as_it_is(
     gateway: FakeGateway, client: httpx.AsyncClient
 ) -> None:
-    gateway.replay("videos", "a", http_status=429, headers={"Retry-After": "1"}, body={"error": "慢"})
-    gateway.replay("videos", "b", http_status=403, headers={"Content-Type": "text/html"}, body="<html>")
+    gateway.replay("/v1/videos/a", http_status=429, headers={"Retry-After": "1"}, body={"error": "慢"})
+    gateway.replay("/v1/videos/b", http_status=403, headers={"Content-Type": "text/html"}, body="<html>")
 
     as_json, as_text = await client.get("/v1/videos/a"), await client.get("/v1/videos/b")
 
@@ -148,6 +148,17 @@ async def test_a_recorded_answer_is_replayed_as_it_is(
     )
     assert (as_text.status_code, as_text.text) == (403, "<html>")
     assert as_text.headers["Content-Type"] == "text/html"
+
+
+async def test_a_recorded_answer_of_a_format_that_is_not_played_here_is_replayed_too(
+    gateway: FakeGateway, client: httpx.AsyncClient
+) -> None:
+    gateway.replay("/v2/query?task_id=a%3A1", http_status=200, headers={}, body={"status": "done"})
+
+    answer = await client.get("/v2/query?task_id=a%3A1")
+    other = await client.get("/v2/query?task_id=b")
+
+    assert (answer.status_code, answer.json(), other.status_code) == (200, {"status": "done"}, 404)
 
 
 async def test_faults_strike_by_route_kind_or_task(
