@@ -82,7 +82,7 @@ async def test_health_and_stats_are_for_admins(scene: Scene):
         ("/watch", ["/watch wan "]),
         ("/watch newapi", ["/watch newapi "]),
         ("/watch wan no/such/id", ["no/such/id", "letters, digits"]),
-        (f"/watch wan {'x' * 256}", ["letters, digits"]),
+        (f"/watch wan {'x' * 513}", ["letters, digits"]),
         ("/watch midjourney 12345", ["midjourney", "wan, newapi", "/watch wan "]),
         ("/watch sora 12345", ["videos", "wan, newapi", "/watch wan "]),
         ("/watch <b>bold</b> 12345", ["wan, newapi", "/watch wan "]),
