@@ -289,13 +289,11 @@ async def _finish_watch(tx: Transaction, watch_id: int, settlement: Settlement) 
 async def _name_card(tx: Transaction, sent: sqlite3.Row, settlement: Settlement) -> None:
     await tx.run(
         """
-        UPDATE watches SET card_message_id = coalesce(?, ?, card_message_id),
-            card_digest = ?, card_sent_at = ?
+        UPDATE watches SET card_message_id = coalesce(?, card_message_id), card_digest = ?, card_sent_at = ?
         WHERE id = ?
         """,
         (
-            settlement.message_id,
-            sent["message_id"],
+            settlement.message_id or sent["message_id"],
             settlement.card_digest,
             rows.seconds(settlement.at),
             sent["watch_id"],
