@@ -34,12 +34,21 @@ from bot.providers.http import HttpTransport
 from bot.watching.cadence import SPARE_PRICE_S, Cadence
 from bot.watching.estimate import Estimates
 from bot.watching.refresh import Refresher
+from storage.models import Cause
 
 log = logging.getLogger(__name__)
 
 # Per account: https://www.alibabacloud.com/help/en/model-studio/rate-limit; the others publish none.
 _PUBLISHED_RPS = {"alibailian": 20.0}
 _COURIER_STOP_S = 5.0
+# What other settings mend, and settings are read at the start only.
+_MAYBE_MENDED = {
+    Cause.KEY_INVALID,
+    Cause.KEY_EXHAUSTED,
+    Cause.NOT_ALLOWED,
+    Cause.NOT_CONFIGURED,
+    Cause.ROUTE_MISSING,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +105,7 @@ async def _open(foundation: Foundation, bot: ExtBot[None], cadence: Cadence | No
         )
         if settings.health_port is not None:
             await stack.enter_async_context(server.serving(Wellness(store, telemetry), settings.health_port))
+        await store.look_again(_MAYBE_MENDED, at=utc_now())
         yield _Loops(
             scheduler=Scheduler(
                 store,

@@ -1,11 +1,12 @@
 """Every question that the bot may ask the archive."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
 from storage.models import (
     OPEN,
+    Cause,
     Chat,
     Closed,
     Outgoing,
@@ -71,6 +72,10 @@ class Store(Protocol):
 
     async def providers_awaited(self) -> set[str]:
         """The names of the providers that have tasks to be looked at."""
+        ...
+
+    async def look_again(self, causes: Collection[Cause], *, at: datetime) -> None:
+        """Make tasks that have a next look due at once if they are in trouble for one of these causes."""
         ...
 
     async def take_touched(self) -> list[Task]:

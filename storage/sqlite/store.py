@@ -1,6 +1,6 @@
 """SqliteStore: the archive in one SQLite file."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import datetime
 from pathlib import Path
@@ -10,6 +10,7 @@ from uuid import uuid4
 from storage.errors import StoreUnavailable
 from storage.models import (
     OPEN,
+    Cause,
     Chat,
     Closed,
     DeliveryKind,
@@ -91,6 +92,10 @@ class SqliteStore(Store):
     async def providers_awaited(self) -> set[str]:
         async with self._database.reading() as tx:
             return await tasks.providers_awaited(tx)
+
+    async def look_again(self, causes: Collection[Cause], *, at: datetime) -> None:
+        async with self._database.transaction() as tx:
+            await tasks.look_again(tx, causes, at=at)
 
     async def take_touched(self) -> list[Task]:
         async with self._database.transaction() as tx:

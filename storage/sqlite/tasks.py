@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from storage.models import Task, TaskEvent, TaskRef
+from storage.models import Cause, Task, TaskEvent, TaskRef
 from storage.sqlite import rows
 from storage.sqlite.connection import Transaction
 
@@ -81,6 +81,18 @@ async def providers_awaited(tx: Transaction) -> set[str]:
     """The providers of tasks that have a next look."""
     found = await tx.all("SELECT DISTINCT provider FROM tasks WHERE claimable_at IS NOT NULL")
     return {row["provider"] for row in found}
+
+
+async def look_again(tx: Transaction, causes: Iterable[Cause], *, at: datetime) -> None:
+    """Have tasks that wait for a look, and are in trouble for one of these causes, looked at from now on."""
+    found = await tx.all(
+        """
+        SELECT id FROM tasks
+        WHERE next_look_at IS NOT NULL AND trouble ->> 'cause' IN (SELECT value FROM json_each(?))
+        """,
+        (rows.listed(causes),),
+    )
+    await make_due(tx, [row["id"] for row in found], at=at)
 
 
 async def claim_due(

@@ -261,6 +261,21 @@ async def test_a_notice_that_was_overtaken_unsent_counts_as_not_told(driver: Dri
     assert [one for one in await driver.send() if one[0] is NOTICE] == [(NOTICE, other.watch.id)]
 
 
+async def test_tasks_in_a_trouble_that_may_be_mended_are_looked_at_again(driver: Driver):
+    refused, exhausted, sound, left = [await driver.watch(name) for name in ("a", "b", "c", "d")]
+    await driver.key_trouble(refused.task.id)
+    await driver.key_trouble(exhausted.task.id, Cause.KEY_EXHAUSTED)
+    await driver.look(sound.task.id, TaskStatus.RUNNING)
+    await driver.key_trouble(left.task.id)
+    await driver.store.stop_watch(left.watch.id, at=driver.now)
+    driver.wait(1)
+    assert await driver.claim_tasks() == []
+
+    await driver.store.look_again({Cause.KEY_INVALID, Cause.NOT_CONFIGURED}, at=driver.now)
+
+    assert [task.id for task in await driver.claim_tasks()] == [refused.task.id]
+
+
 @pytest.mark.parametrize("pruned", [False, True])
 async def test_a_notice_told_through_a_watch_that_waits_no_more_does_not_count(driver: Driver, pruned: bool):
     watched = await driver.watch("a")
