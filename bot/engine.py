@@ -7,7 +7,7 @@ import asyncio
 import gc
 import logging
 from collections.abc import AsyncIterator, Iterable, Mapping, Set
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 
 from telegram.ext import ExtBot
@@ -34,6 +34,7 @@ from bot.providers.http import HttpTransport
 from bot.watching.cadence import SPARE_PRICE_S, Cadence
 from bot.watching.estimate import Estimates
 from bot.watching.refresh import Refresher
+from storage.errors import StoreError
 from storage.models import Cause
 
 log = logging.getLogger(__name__)
@@ -63,6 +64,8 @@ async def drive(foundation: Foundation, bot: ExtBot[None], cadence: Cadence | No
     # What a look makes dies with it: to search all of it for circles every 700 objects costs the polls time.
     gc.set_threshold(20_000, 20, 20)
     gc.freeze()
+    with suppress(StoreError):  # where the disk is full, they are looked at later
+        await foundation.store.look_again(_MAYBE_MENDED, at=utc_now())
     async with _open(foundation, bot, cadence) as loops, asyncio.TaskGroup() as group:
         group.create_task(loops.scheduler.run())
         group.create_task(loops.housekeeper.run())
@@ -105,7 +108,6 @@ async def _open(foundation: Foundation, bot: ExtBot[None], cadence: Cadence | No
         )
         if settings.health_port is not None:
             await stack.enter_async_context(server.serving(Wellness(store, telemetry), settings.health_port))
-        await store.look_again(_MAYBE_MENDED, at=utc_now())
         yield _Loops(
             scheduler=Scheduler(
                 store,
