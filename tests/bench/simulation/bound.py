@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 
-from tests.bench.simulation.durations import AGES_S, STEP_S, Model
+from tests.bench.simulation.durations import AGES_S, GRID_S, Model
 
 _ROUNDS = 20
 
@@ -26,7 +26,7 @@ def optimum(model: Model, price_s: float) -> Optimum:
     slopes fall and whose argument rises as a goes down, so one pass over a convex hull solves it.
     """
     survival = model.survival
-    areas_s = (STEP_S * (here + there) / 2 for here, there in pairwise(survival))
+    areas_s = (GRID_S * (here + there) / 2 for here, there in pairwise(survival))
     lived_s = list(accumulate(areas_s, initial=0.0))
     following = [0] * len(AGES_S)
     hull: list[tuple[float, float, int]] = []  # slope, intercept, index; the oldest last

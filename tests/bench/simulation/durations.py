@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
 
-STEP_S = 0.25  # of the grids on which survival is known
+GRID_S = 0.25  # between the ages at which survival is known
 HORIZON_S = 3700.0
 _GATEWAY_LIMIT_S = 3600.0
-AGES_S = tuple(step * STEP_S for step in range(int(HORIZON_S / STEP_S) + 1))
+AGES_S = tuple(step * GRID_S for step in range(int(HORIZON_S / GRID_S) + 1))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +34,7 @@ def _lognormal(median_s: float, sigma: float) -> Callable[[float], float]:
 
 def _model(name: str, draw: Callable[[Random], float], survival: Sequence[float]) -> Model:
     known = (*survival[:-1], 0.0)
-    return Model(name=name, draw=draw, survival=known, mean_s=sum(known) * STEP_S)
+    return Model(name=name, draw=draw, survival=known, mean_s=sum(known) * GRID_S)
 
 
 def _shifted(name: str, shift_s: float, median_s: float, sigma: float) -> Model:
@@ -49,11 +49,11 @@ def _shifted(name: str, shift_s: float, median_s: float, sigma: float) -> Model:
 def _bimodal() -> Model:
     """60 % run at once; 40 % wait in a queue first."""
     wait_s, run = 240.0, _lognormal(75, 0.2)
-    keep = math.exp(-STEP_S / wait_s)
+    keep = math.exp(-GRID_S / wait_s)
     queued, survival = 1.0, []
     for age_s in AGES_S:
         survival.append(0.6 * run(age_s) + 0.4 * queued)
-        queued = keep * queued + (1 - keep) * run(age_s + STEP_S / 2)
+        queued = keep * queued + (1 - keep) * run(age_s + GRID_S / 2)
 
     def draw(rng: Random) -> float:
         queue_s = rng.expovariate(1 / wait_s) if rng.random() < 0.4 else 0.0

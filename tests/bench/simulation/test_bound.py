@@ -7,13 +7,13 @@ from random import Random
 import pytest
 
 from tests.bench.simulation.bound import capped_delay, optimum
-from tests.bench.simulation.durations import AGES_S, MODELS, STEP_S, Model
+from tests.bench.simulation.durations import AGES_S, GRID_S, MODELS, Model
 
 
 def cost(model: Model, looks: Sequence[int], price_s: float) -> float:
     """E[delay] + price · E[polls] of looks at these steps, worked out term by term."""
     survival = model.survival
-    areas_s = (STEP_S * (here + there) / 2 for here, there in pairwise(survival))
+    areas_s = (GRID_S * (here + there) / 2 for here, there in pairwise(survival))
     lived_s = list(accumulate(areas_s, initial=0.0))
     return sum(
         survival[a] * (price_s + AGES_S[b] - AGES_S[a]) - (lived_s[b] - lived_s[a])
@@ -25,7 +25,7 @@ def cost(model: Model, looks: Sequence[int], price_s: float) -> float:
 @pytest.mark.parametrize("model", MODELS, ids=[model.name for model in MODELS])
 def test_no_change_of_the_best_schedule_makes_it_better(model: Model, price_s: float):
     best = optimum(model, price_s)
-    looks = [round(age_s / STEP_S) for age_s in best.ages_s]
+    looks = [round(age_s / GRID_S) for age_s in best.ages_s]
     least = cost(model, looks, price_s)
     rng = Random(1)
 

@@ -13,7 +13,7 @@ from tests.bench.simulation.durations import HORIZON_S, Model
 from tests.bench.simulation.gateway import Gateway
 from tests.bench.simulation.policies import Policy
 
-STEP_S = 0.1
+_STEP_S = 0.1
 _LATENCY_S = 0.3  # from a question to its answer
 
 
@@ -60,8 +60,8 @@ def run(jobs: Sequence[Job], policy: Policy, gateway: Gateway, *, until: float) 
     coming = deque(sorted(jobs, key=attrgetter("born")))
     answers: deque[tuple[float, float, Job, ProviderError | None]] = deque()
     noticed: list[Noticed] = []
-    for step in range(round(until / STEP_S)):
-        now = step * STEP_S
+    for step in range(round(until / _STEP_S)):
+        now = step * _STEP_S
         while coming and coming[0].born <= now:
             policy.register(coming.popleft(), now)
         while answers and answers[0][0] <= now:
