@@ -14,7 +14,7 @@ _DOUBT = 5e-4  # how readily a death that was not foreseen makes the table forge
 _PRIOR_AGE_S = 30.0  # before anything is known the hazard is 1 / (age + this): the same shape at every scale
 _PRIOR_DEATHS = 0.01  # what the prior weighs in each bin
 _BLUR = 0.15  # the share of each neighbour in a bin's hazard
-_STRETCH = 0.2  # how much further than self-consistency ends are moved to where the hazard is high
+_STRETCH = 0.1  # how much further than self-consistency ends are moved to where they are dense
 _PATIENCE = 16  # looks that only add time at risk before the hazards are worked out anew
 _EXACT_S = 1e-3
 
@@ -62,9 +62,9 @@ class LifeTable:
         until_s = max(until_s, since_s + _EXACT_S)
         alive, parts = 1.0, []
         for at, start_s, end_s in _stretches(since_s, until_s):
-            hazard = self._hazards[at]
-            dying = -alive * math.expm1(-hazard * (end_s - start_s))
-            parts.append((at, end_s - start_s, dying * hazard**_STRETCH))
+            width_s = end_s - start_s
+            dying = -alive * math.expm1(-self._hazards[at] * width_s)
+            parts.append((at, width_s, dying * (dying / width_s) ** _STRETCH))
             alive -= dying
         self._fade(parts[-1][0], ((1 - alive) / _prior_death(since_s, until_s)) ** 2)
         whole, left = sum(part for _, _, part in parts), 1.0
