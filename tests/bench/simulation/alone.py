@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import count
 
 from bot.watching.eta import Eta
+from storage.models import Task
 from tests.bench.simulation.desk import Desk, Job
 
 
@@ -33,9 +34,9 @@ class Ours:
         self._ids = count()
 
     def follow(self, duration_s: float) -> Cost:
-        """Watch a task from its birth to the look that finds it over."""
+        """Watch a task from its first look, at birth, which does not count, to the one that finds it over."""
         job = self._job(duration_s)
-        task, due = self._desk.register(job, self._now)
+        task, due = self._first_look(job)
         polls = 0
         while not task.status.is_final:
             polls, self._now = polls + 1, due
@@ -44,8 +45,11 @@ class Ours:
 
     def eta(self, age_s: float) -> Eta | None:
         """What people would be told of a task of this age."""
-        task, _ = self._desk.register(self._job(math.inf), self._now)
+        task, _ = self._first_look(self._job(math.inf))
         return self._desk.eta(task, self._now + age_s)
+
+    def _first_look(self, job: Job) -> tuple[Task, float]:
+        return self._desk.seen(self._desk.register(job, self._now), job, self._now)
 
     def _job(self, duration_s: float) -> Job:
         ends = self._now + duration_s

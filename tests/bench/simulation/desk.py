@@ -33,15 +33,14 @@ class Desk:
         self.estimates = Estimates()
         self._cadence = Cadence(price_by_provider_s={_PROVIDER: price_s})
 
-    def register(self, job: Job, now: float) -> tuple[Task, float]:
-        """The task, known to be alive now, and when to look next."""
-        blank = Task(
+    def register(self, job: Job, now: float) -> Task:
+        """The task as it is before its first look."""
+        return Task(
             id=job.id,
             ref=TaskRef(provider=_PROVIDER, external_id=f"{job.id}"),
             status=TaskStatus.UNKNOWN,
             registered_at=_time(now),
         )
-        return self.seen(blank, job, now)
 
     def seen(self, task: Task, job: Job, now: float) -> tuple[Task, float]:
         """The task after a look that was answered, and when to look next (0 when it is over)."""

@@ -1,5 +1,6 @@
 """A simulated gateway: a cap on questions, and times at which it is away."""
 
+import math
 from dataclasses import dataclass, field
 
 from bot.providers.base import ProviderError, RateLimited, Unavailable
@@ -10,7 +11,7 @@ _RETRY_AFTER_S = 1.0
 
 @dataclass(slots=True, kw_only=True)
 class Gateway:
-    """A token bucket that holds a second's worth; refused questions cost nothing."""
+    """A token bucket that holds a second's worth, and does at first; refused questions cost nothing."""
 
     rate: float
     away: tuple[float, float] = (0.0, 0.0)  # from, until
@@ -18,7 +19,7 @@ class Gateway:
     refused_at: list[float] = field(default_factory=list)
     failed_at: list[float] = field(default_factory=list)
     _tokens: float = 0.0
-    _filled_at: float = 0.0
+    _filled_at: float = -math.inf
 
     def ask(self, now: float) -> ProviderError | None:
         """Answer a question at a time; None: it is answered."""

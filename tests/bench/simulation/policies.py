@@ -5,20 +5,19 @@ from typing import Protocol
 
 from bot.polling.agenda import Agenda
 from bot.polling.budget import Budget
+from bot.polling.scheduler import RENEW_S
 from bot.providers.base import ProviderError
 from bot.watching.cadence import PRICE_S, SPARE_PRICE_S
 from bot.watching.outlook import Outlook
 from storage.models import Task
 from tests.bench.simulation.desk import Desk, Job
 
-_STEP_S = 0.1
-
 
 class Policy(Protocol):
     """Chooses which tasks to ask for."""
 
     def register(self, job: Job, now: float) -> None:
-        """A task is known, and alive."""
+        """A task is to be followed."""
 
     def choose(self, now: float) -> list[int]:
         """The tasks to ask for now."""
@@ -28,23 +27,35 @@ class Policy(Protocol):
 
 
 class Ours:
-    """The bot's budget, agenda and desk, wired as its scheduler wires them."""
+    """The bot's budget, agenda and desk, wired as its scheduler and its book wire them."""
 
-    def __init__(self, max_rps: float | None) -> None:
+    def __init__(self, max_rps: float | None, *, pays_first_looks: bool = True) -> None:
+        """pays_first_looks: False: each task comes looked at, so that its model is known, and its life."""
         self.budget = Budget(max_rps)
+        self._pays_first_looks = pays_first_looks
         self._desk = Desk(price_s=PRICE_S if max_rps is None else SPARE_PRICE_S)
         self._agenda = Agenda(self._urgency)
         self._tasks: dict[int, tuple[Job, Task]] = {}
         self._outlooks: dict[int, Outlook] = {}
-        self._in_flight: Counter[int] = Counter()
+        self._in_flight: Counter[int] = Counter()  # by chat
+        self._crowds: dict[int, int] = {}  # by task, as of the last renewal
+        self._renew_at = RENEW_S
 
     def register(self, job: Job, now: float) -> None:
         """Put the task on the agenda."""
         self._in_flight[job.chat] += 1
-        self._keep(job, *self._desk.register(job, now))
+        self._crowds[job.id] = self._in_flight[job.chat]
+        task = self._desk.register(job, now)
+        if self._pays_first_looks:
+            self._keep(job, task, now)
+        else:
+            self._keep(job, *self._desk.seen(task, job, now))
 
     def choose(self, now: float) -> list[int]:
-        """Take the most urgent tasks, as many as the key allows."""
+        """Take the most urgent tasks, as many as the key allows; now and then, count the crowds anew."""
+        if now >= self._renew_at:
+            self._renew_at = now + RENEW_S
+            self._crowds = {job.id: self._in_flight[job.chat] for job, _ in self._tasks.values()}
         chosen = self._agenda.take(self.budget.allowance(now), now=now)
         for _ in chosen:
             self.budget.asked(now)
@@ -60,7 +71,7 @@ class Ours:
         after, due = self._desk.seen(task, job, asked_at)
         if after.status.is_final:
             self._in_flight[job.chat] -= 1
-            del self._tasks[job.id], self._outlooks[job.id]
+            del self._tasks[job.id], self._outlooks[job.id], self._crowds[job.id]
         else:
             self._keep(job, after, due)
 
@@ -70,7 +81,7 @@ class Ours:
         self._agenda.put(job.id, due)
 
     def _urgency(self, job_id: int, now: float) -> float:
-        return self._outlooks[job_id].urgency(now, in_flight=self._in_flight[self._tasks[job_id][0].chat])
+        return self._outlooks[job_id].urgency(now, in_flight=self._crowds[job_id])
 
 
 class RoundRobin:
@@ -79,6 +90,7 @@ class RoundRobin:
     def __init__(self, rate: float) -> None:
         self._rate = rate
         self._tokens = 0.0
+        self._filled_at = 0.0
         self._turn: OrderedDict[int, None] = OrderedDict()
 
     def register(self, job: Job, now: float) -> None:
@@ -87,7 +99,8 @@ class RoundRobin:
 
     def choose(self, now: float) -> list[int]:
         """The first of the row."""
-        self._tokens = min(self._tokens + self._rate * _STEP_S, self._rate)
+        self._tokens = min(self._tokens + self._rate * (now - self._filled_at), self._rate)
+        self._filled_at = now
         chosen = [self._turn.popitem(last=False)[0] for _ in range(min(int(self._tokens), len(self._turn)))]
         self._tokens -= len(chosen)
         return chosen

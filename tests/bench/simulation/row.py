@@ -11,8 +11,8 @@ class Row:
     case: str
     measure: str
     ours: str
-    goal: str
-    passed: bool
+    goal: str = ""  # none: shown for comparison
+    passed: bool = True
     peer: str = ""  # round robin, or what is named
     bound: str = ""  # the least that is possible
 

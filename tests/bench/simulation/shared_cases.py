@@ -1,6 +1,6 @@
 """The goals where many tasks share one key: a cap, a chat that drops thousands, an outage, an unknown cap."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
@@ -13,6 +13,7 @@ from tests.bench.simulation.row import Row, p95
 from tests.bench.simulation.world import Noticed, drop, run, steady, trickle
 
 _RATE = 20.0
+_SEEDS = (7, 8)
 _UNTIL_S = 2400.0
 _COUNTED_S = (900.0, 2100.0)  # ends that count: after learning, and early enough to be noticed
 _AWAY_S = (900.0, 1500.0)
@@ -37,9 +38,17 @@ def cases() -> Iterator[Row]:
     yield from _unknown_cap()
 
 
+def fresh(seeds: Iterable[int]) -> Iterator[Row]:
+    """1,000 in flight against the bound, once with each of these seeds."""
+    for seed in seeds:
+        load = _loaded(in_flight=1000, max_rps=_RATE, seeds=(seed,), pays_first_looks=False)
+        yield _mean_against_bound(f"1,000 in flight, 20/s, seed {seed}", load, goal=1.10)
+
+
 def _known_cap() -> Iterator[Row]:
-    load = _loaded(in_flight=1000, max_rps=_RATE, seeds=(7, 8))
-    yield from _against("1,000 in flight, 20/s", load, peer_goal=0.60, bound_goal=1.10)
+    load = _loaded(in_flight=1000, max_rps=_RATE, seeds=_SEEDS, pays_first_looks=False)
+    yield _mean_against_peer("1,000 in flight, 20/s", load, goal=0.60)
+    yield _mean_against_bound("", load, goal=1.10)
     ratio = p95(load.ours_s) / p95(load.peer_s)
     yield Row(
         case="",
@@ -49,15 +58,29 @@ def _known_cap() -> Iterator[Row]:
         goal="≤ 0.80×",
         passed=ratio <= 0.80,
     )
+    paid_s = fmean(delay_s for seed in _SEEDS for delay_s in _paid_s(seed))
+    yield Row(
+        case="",
+        measure="mean delay where ours pays for first looks, too, against both",
+        ours=f"{paid_s:.2f} s, {paid_s / fmean(load.peer_s):.2f}×, {paid_s / load.bound_s:.2f}×",
+        peer=f"{fmean(load.peer_s):.2f} s",
+        bound=f"{load.bound_s:.2f} s",
+    )
+
+
+def _paid_s(seed: int) -> list[float]:
+    jobs = steady(MODELS, in_flight=1000, until=_UNTIL_S, seed=seed)
+    return _delays_s(run(jobs, Ours(_RATE), Gateway(rate=_RATE), until=_UNTIL_S))
 
 
 def _few() -> Iterator[Row]:
-    load = _loaded(in_flight=200, max_rps=_RATE, seeds=(7, 8))
-    yield from _against("200 in flight, 20/s", load, peer_goal=0.65, bound_goal=1.30)
+    load = _loaded(in_flight=200, max_rps=_RATE, seeds=_SEEDS, pays_first_looks=True)
+    yield _mean_against_peer("200 in flight, 20/s", load, goal=0.65)
+    yield _mean_against_bound("", load, goal=1.30)
 
 
 def _unknown_cap() -> Iterator[Row]:
-    load = _loaded(in_flight=1000, max_rps=None, seeds=(7,))
+    load = _loaded(in_flight=1000, max_rps=None, seeds=_SEEDS[:1], pays_first_looks=False)
     yield Row(
         case="unknown cap (20/s), 1,000 in flight",
         measure="share of 429s",
@@ -68,16 +91,15 @@ def _unknown_cap() -> Iterator[Row]:
     yield _mean_against_peer("", load, goal=0.65)
 
 
-def _against(case: str, load: _Load, *, peer_goal: float, bound_goal: float) -> Iterator[Row]:
-    yield _mean_against_peer(case, load, goal=peer_goal)
+def _mean_against_bound(case: str, load: _Load, *, goal: float) -> Row:
     ratio = fmean(load.ours_s) / load.bound_s
-    yield Row(
-        case="",
+    return Row(
+        case=case,
         measure="mean delay against the bound",
         ours=f"{fmean(load.ours_s):.2f} s, {ratio:.2f}×",
         bound=f"{load.bound_s:.2f} s",
-        goal=f"≤ {bound_goal:.2f}×",
-        passed=ratio <= bound_goal,
+        goal=f"≤ {goal:.2f}×",
+        passed=ratio <= goal,
     )
 
 
@@ -93,12 +115,15 @@ def _mean_against_peer(case: str, load: _Load, *, goal: float) -> Row:
     )
 
 
-def _loaded(*, in_flight: float, max_rps: float | None, seeds: Sequence[int]) -> _Load:
+def _loaded(
+    *, in_flight: float, max_rps: float | None, seeds: Sequence[int], pays_first_looks: bool
+) -> _Load:
     ours_s, peer_s, bounds_s, refused, asked = [], [], [], 0, 0
     for seed in seeds:
         jobs = steady(MODELS, in_flight=in_flight, until=_UNTIL_S, seed=seed)
         gateway = Gateway(rate=_RATE)
-        ours_s += _delays_s(run(jobs, Ours(max_rps), gateway, until=_UNTIL_S))
+        ours = Ours(max_rps, pays_first_looks=pays_first_looks)
+        ours_s += _delays_s(run(jobs, ours, gateway, until=_UNTIL_S))
         peer_s += _delays_s(run(jobs, RoundRobin(_RATE), Gateway(rate=_RATE), until=_UNTIL_S))
         bounds_s.append(capped_delay(MODELS, in_flight=_mean_in_flight(jobs), rate=_RATE))
         refused, asked = refused + len(gateway.refused_at), asked + gateway.asked
