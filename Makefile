@@ -7,7 +7,22 @@ BARE = $(VENV)-bare
 LOCKED = --quiet --universal --generate-hashes --no-header
 PIP = $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: demo run test check format drills bench lock clean
+IS_SUPPORTED = import sys, sqlite3; sys.exit(sys.version_info < (3, 11) or sqlite3.sqlite_version_info < (3, 38))
+
+# An environment made by an older Python, left without pip or moved with its Python gone, would fail for ever.
+ifneq ($(wildcard $(VENV)/pyvenv.cfg),)
+ifneq ($(shell $(BIN)/python -c 'import pip; $(IS_SUPPORTED)' 2>/dev/null && echo usable),usable)
+$(shell rm -rf $(VENV))
+endif
+endif
+
+.PHONY: demo run test check format drills bench lock clean help
+
+# A folder that could not be finished is removed, else the next run would take it for a whole one.
+define new_venv
+@$(PYTHON) -c '$(IS_SUPPORTED)' 2>/dev/null || { echo "Reelwatch needs Python 3.11 or newer with SQLite 3.38 or newer; $(PYTHON) is not. Name one: make PYTHON=python3.12 …" >&2; exit 1; }
+@$(PYTHON) -m venv $(1) || { rm -rf $(1); echo "$(PYTHON) can't make a virtual environment; on Debian or Ubuntu install python3-venv." >&2; exit 1; }
+endef
 
 demo: $(VENV)/.run  ## the real bot between a make-believe Telegram and make-believe gateways
 	$(BIN)/python -m bot demo
@@ -32,7 +47,7 @@ bench: $(VENV)/.dev $(BARE)/.run  ## the schedule's goals in a simulation, then 
 	$(BIN)/python -m tests.bench.simulate
 	$(BIN)/python -m tests.bench --python $(BARE)/bin/python
 
-format: $(VENV)/.dev
+format: $(VENV)/.dev  ## lint what can be mended, and format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
@@ -41,7 +56,7 @@ lock: $(VENV)/.dev  ## resolve the dependencies anew; both locks hold the same v
 	$(BIN)/uv pip compile $(LOCKED) --constraint requirements-dev.lock pyproject.toml -o requirements.lock
 
 $(BIN)/python:
-	$(PYTHON) -m venv $(VENV)
+	$(call new_venv,$(VENV))
 
 $(VENV)/.run: requirements.lock | $(BIN)/python
 	@echo "Installing what the bot needs into $(VENV) (about a minute, once) …"
@@ -55,9 +70,13 @@ $(VENV)/.dev: requirements-dev.lock | $(BIN)/python
 
 $(BARE)/.run: requirements.lock
 	@echo "Installing what the bot needs, and no more, into $(BARE) (about a minute, once) …"
-	$(PYTHON) -m venv $(BARE)
+	$(call new_venv,$(BARE))
 	$(BARE)/bin/python -m pip --disable-pip-version-check -q install --require-hashes -r requirements.lock
 	@touch $@
 
-clean:
+help:  ## what each target does
+	@sed -n 's/^\([a-z]*\):.*  ## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r name what; do \
+		printf '%-8s %s\n' "$$name" "$$what"; done
+
+clean:  ## remove the environments and all caches
 	rm -rf $(VENV) $(BARE) .mypy_cache .pytest_cache .ruff_cache .hypothesis
