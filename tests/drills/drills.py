@@ -6,7 +6,7 @@ import resource
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bot.sandbox.faults import LOST_ANSWER, html_answer, json_answer
@@ -16,6 +16,8 @@ from tests.drills.scene import KINDS, PATIENCE_S, DrillScene, Verdict
 
 _AT_ONCE = 3  # drills side by side; each is a process and two servers
 _CHAT = 1000
+_WAITING = 12  # results, in as many chats
+_BACK_WITHIN_S = 10.0  # a video that comes later after an outage counts as lost
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,11 +27,12 @@ class Scale:
     steps: int | None  # of each way, spread evenly; None: every one
     kills: int  # at random moments
     away_s: float  # how long a server is gone
+    long_away_s: float  # how long Telegram is gone while results wait
     storm: int  # 429s in a row
 
 
-SHORT = Scale(steps=4, kills=6, away_s=2.0, storm=10)
-FULL = Scale(steps=None, kills=200, away_s=150.0, storm=200)
+SHORT = Scale(steps=4, kills=6, away_s=2.0, long_away_s=8.0, storm=10)
+FULL = Scale(steps=None, kills=200, away_s=150.0, long_away_s=370.0, storm=200)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,6 +196,44 @@ async def _away(nursery: Nursery, scale: Scale, *, what: str, is_telegram: bool)
     return Report(what=f"{what} for {scale.away_s:.0f} s", runs=1, videos=len(KINDS), verdict=verdict)
 
 
+async def results_wait_for_telegram(nursery: Nursery, scale: Scale) -> Report:
+    """Telegram is gone for long; once it is back, every video that waited is there within seconds."""
+    return await _long_outage(nursery, scale, restarts=False)
+
+
+async def restart_while_results_wait(nursery: Nursery, scale: Scale) -> Report:
+    """The same, with the bot killed and started anew in the middle."""
+    return await _long_outage(nursery, scale, restarts=True)
+
+
+async def _long_outage(nursery: Nursery, scale: Scale, *, restarts: bool) -> Report:
+    async with _scene() as scene:
+        asked = [scene.watch(KINDS[n % len(KINDS)], _CHAT + n, is_done=False) for n in range(_WAITING)]
+        bot = await nursery.start(scene.settings, scene.folder)
+        await scene.telegram.wait_for(scene.is_answered, timeout_s=30)
+        scene.telegram.fail("*", html_answer(502), times=None)
+        for each in asked:
+            scene.finish(each.task)
+        await asyncio.sleep(scale.long_away_s / 2)
+        if restarts:
+            await bot.kill()
+            bot = await nursery.start(scene.settings, scene.folder)
+        await asyncio.sleep(scale.long_away_s / 2)
+        scene.telegram.all_is_well()
+        await scene.settle(patience_s=_BACK_WITHIN_S, with_cards=False)
+        late = scene.verdict().lost
+        await scene.settle(patience_s=120)
+        assert await bot.stop() == 0, bot.log.read_text(encoding="utf-8")
+        verdict = replace(scene.verdict(), lost=late)
+    what = f"Telegram away for {scale.long_away_s:.0f} s, all there {_BACK_WITHIN_S:.0f} s after"
+    return Report(
+        what=f"{what}, restarted in between" if restarts else what,
+        runs=1,
+        videos=len(asked),
+        verdict=verdict,
+    )
+
+
 async def disk_full(nursery: Nursery, scale: Scale) -> Report:
     """No file may grow: what the archive can't take is refused aloud, and comes when asked for anew."""
     async with _scene() as scene:
@@ -221,5 +262,7 @@ DRILLS: tuple[Drill, ...] = (
     storm_of_429,
     telegram_away,
     gateway_away,
+    results_wait_for_telegram,
+    restart_while_results_wait,
     disk_full,
 )

@@ -132,10 +132,15 @@ class DrillScene:
         verdict = self.verdict()
         return not (verdict.lost or verdict.open_cards)
 
-    async def settle(self, *, patience_s: float = PATIENCE_S) -> None:
+    def is_delivered(self) -> bool:
+        """Whether everybody has a video."""
+        return not self.verdict().lost
+
+    async def settle(self, *, patience_s: float = PATIENCE_S, with_cards: bool = True) -> None:
         """Wait until everybody has a video and a final card, or patience ends: the verdict tells."""
+        is_over = self.is_settled if with_cards else self.is_delivered
         try:
-            await self.telegram.wait_for(self.is_settled, timeout_s=patience_s)
+            await self.telegram.wait_for(is_over, timeout_s=patience_s)
         except TimeoutError:
             return
 
