@@ -13,7 +13,7 @@ from bot.outbox.download import Download, Downloader, DownloadError, Fault
 from bot.outbox.inspection import CutOff, Facts, Inspector
 from bot.outbox.sender import Film
 from bot.providers.base import Provider, ProviderError
-from storage.models import Media, Task
+from storage.models import Media, Task, TaskRef
 
 log = logging.getLogger(__name__)
 
@@ -21,8 +21,10 @@ UPLOAD_LIMIT = 50_000_000  # bytes; https://core.telegram.org/bots/api#sending-f
 LOCAL_UPLOAD_LIMIT = 2_000_000_000
 QUOTA = 4_000_000_000  # bytes of films that wait for Telegram
 _STALE_S = 86_400.0
-# As a gateway may answer at its own address while it fetches the film from its upstream.
-_NOT_YET = {Fault.DEAD_LINK, Fault.NOT_A_VIDEO}
+# A young link may answer anything while its file is still being copied: 404, 403, an empty or a JSON 200.
+_MAY_PASS = {Fault.UNREACHABLE, Fault.DEAD_LINK, Fault.NOT_A_VIDEO}
+_FRESH_AFTER = {1, 2, 4, 8}  # failures after which the gateway is asked where the film is now
+_MOST_FAILING = 1000  # films whose failures are remembered
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +39,15 @@ class Stock:
     @property
     def may_come(self) -> bool:
         """Whether it is worth trying again later."""
-        return self.fault is Fault.UNREACHABLE or (self.media.needs_auth and self.fault in _NOT_YET)
+        return self.fault in _MAY_PASS
+
+
+@dataclass(slots=True)
+class _Failing:
+    """A film that could not be had so far."""
+
+    failures: int = 0
+    media: Media | None = None  # where the gateway said last that it is
 
 
 class Larder:
@@ -59,6 +69,7 @@ class Larder:
         self._inspector = inspector
         self._limit = limit
         self._in_use: set[Path] = set()
+        self._failing: dict[TaskRef, _Failing] = {}
 
     @contextlib.asynccontextmanager
     async def stock(self, task: Task, media: Media) -> AsyncIterator[Stock]:
@@ -75,24 +86,47 @@ class Larder:
         """Delete what was fetched for a task."""
         shutil.rmtree(self._stem(task).parent, ignore_errors=True)
 
+    def forget_failures(self, task: Task) -> None:
+        """Begin anew with the next try: no failure yet, and the link that the task names."""
+        self._failing.pop(task.ref, None)
+
     async def _with_a_fresh_link(self, task: Task, media: Media) -> Stock:
-        """Ask the gateway where the film is now, if the link has died."""
-        try:
-            stock = await self._stock(task, media)
-            if stock.fault is Fault.DEAD_LINK:
-                log.info("Task %d: its link is dead, asking for a fresh one", task.id)
-                fresh = await self._fresh_media(task)
-                if fresh is not None and fresh != media:
-                    stock = await self._stock(task, fresh)
-        except ProviderError as error:
-            return Stock(media=media, fault=Fault.UNREACHABLE, why=error.message)
+        """Ask the gateway now and then where the film is, while it can't be had."""
+        failing = self._failing.get(task.ref, _Failing())
+        stock = await self._stock(task, failing.media or media)
+        if not stock.may_come:
+            self.forget_failures(task)
+            return stock
+        failing.failures += 1
+        self._failing[task.ref] = failing
+        if len(self._failing) > _MOST_FAILING:
+            del self._failing[next(iter(self._failing))]
+        # A host in trouble is given another try first.
+        if failing.failures in _FRESH_AFTER and (
+            failing.failures > 1 or stock.fault is not Fault.UNREACHABLE
+        ):
+            return await self._refreshed(task, stock, failing)
         return stock
+
+    async def _refreshed(self, task: Task, stock: Stock, failing: _Failing) -> Stock:
+        """The same, from where the gateway says that the film is now, if that is another place."""
+        log.info("Task %d: %s; asking for a fresh link", task.id, stock.why)
+        try:
+            fresh = await self._fresh_media(task)
+        except ProviderError as error:
+            return replace(stock, fault=Fault.UNREACHABLE, why=error.message)
+        if fresh is None or fresh == stock.media:
+            return stock
+        failing.media = fresh
+        return await self._stock(task, fresh)
 
     async def _stock(self, task: Task, media: Media) -> Stock:
         try:
             return Stock(media=media, films=await self._forms(task, media))
         except DownloadError as error:
             return Stock(media=media, fault=error.fault, why=str(error))
+        except ProviderError as error:
+            return Stock(media=media, fault=Fault.UNREACHABLE, why=error.message)
 
     async def _forms(self, task: Task, media: Media) -> list[Film]:
         provider = self._providers[task.ref.provider]

@@ -30,7 +30,7 @@ from bot.outbox.results import (
     repeatable,
 )
 from bot.outbox.sender import Film, Sender, place_of
-from bot.providers.links import origin
+from bot.providers.links import death_of, origin
 from storage.models import Media, Outgoing, StoredFile, Task, WatchedTask
 from storage.store import Store
 
@@ -102,6 +102,7 @@ class Ladder:
                 turn.file = result.file
         if isinstance(result, Sent | LinkOnly | Unknown):
             self._failing.pop(out.delivery.id, None)
+            self._larder.forget_failures(out.task)
         return result
 
     async def _bring(self, out: Outgoing, message_id: int, file: StoredFile | None) -> SendResult:
@@ -121,7 +122,7 @@ class Ladder:
         ):
             task = replace(out.task, snapshot=replace(snapshot, media=stock.media))
             result = await self._descend(stock, replace(out, task=task), message_id)
-        if isinstance(result, Sent):
+        if isinstance(result, Sent) or (isinstance(result, LinkOnly) and not stock.films):
             self._larder.discard(out.task)
         return result
 
@@ -139,7 +140,7 @@ class Ladder:
         some megabytes, the bot tries twice before.
         """
         later, is_first = None, out.delivery.id not in self._failing
-        if stock.may_come:
+        if stock.may_come and not self._is_expired(stock):
             later = self._later(out, Fault.UNREACHABLE, stock.why)
             if later is not None and is_first:
                 return later
@@ -153,7 +154,7 @@ class Ladder:
         if later is not None:
             return later
         why = stock.fault or Fault.UNSENDABLE
-        return await self._tell_link(out, message_id, why, may_come=stock.may_come)
+        return await self._tell_link(out, message_id, why)
 
     async def _show(self, out: Outgoing, message_id: int, film: Film) -> SendResult:
         """Turn the text into the video, or send it anew if the text is gone or the server can't do that."""
@@ -170,9 +171,14 @@ class Ladder:
                 if later := self._later(out, Fault.UNCONFIRMED, why):
                     return later
                 log.warning("Delivery %d: the upload is never confirmed: %s", out.delivery.id, why)
-                return await self._tell_link(out, message_id, Fault.UNCONFIRMED, may_come=True)
+                return await self._tell_link(out, message_id, Fault.UNCONFIRMED)
             case _:
                 return result
+
+    def _is_expired(self, stock: Stock) -> bool:
+        """Whether a link says itself that its time is over; a fresh one was asked for then."""
+        end = death_of(stock.media.url, signed_at=None) if stock.media.url else None
+        return stock.fault is Fault.DEAD_LINK and end is not None and end <= self._clock()
 
     def _later(self, out: Outgoing, fault: Fault, why: str) -> Transient | None:
         """Another try of what fails, soon while it has not failed for long; None: patience is at its end."""
@@ -183,13 +189,13 @@ class Ladder:
             return None
         return Transient(why, again_s=min(max(failing_s, _SOONEST_S), _LATEST_S))
 
-    async def _tell_link(self, out: Outgoing, message_id: int, why: Fault, *, may_come: bool) -> SendResult:
+    async def _tell_link(self, out: Outgoing, message_id: int, why: Fault) -> SendResult:
         media = out.task.snapshot.media if out.task.snapshot else None
         view = words.link(_watched(out), media=media, why=why, now=self._clock())
         match result := await self._tell(out, message_id, view):
             case Refused(reason=Refusal.NO_TEXT):  # the video is there; only the answer had been lost
                 return Sent(message_id)
-            case Sent() if may_come:
+            case Sent():
                 return LinkOnly(why)
             case _:
                 return result

@@ -9,7 +9,7 @@ import av
 import pytest
 import pytest_asyncio
 
-from bot.sandbox.faults import held, json_answer
+from bot.sandbox.faults import held
 from bot.sandbox.film import make_film
 from bot.sandbox.gateway.formats import status_answer
 from bot.sandbox.gateway.tasks import GatewayTask
@@ -124,17 +124,6 @@ async def test_a_download_that_was_cut_off_is_completed(
 
         assert video.file.content == FILM
         assert [FROM_HALF in request for request in storage.requests] == [False, goes_on]
-
-
-async def test_a_message_that_is_named_like_a_video_is_passed_on_as_a_link(scene: Scene):
-    anna, task = scene.person(), _finished(scene, FILM)
-    message = json_answer(200, {"error": {"message": "the file is being prepared"}})
-    scene.gateway.fail(task.task_id, message, times=None, when=lambda request: request.route == "files")
-    told = await _result(scene, anna, task)
-
-    assert "not a video" in told.words
-    assert scene.gateway.link(task) in told.words
-    assert scene.telegram.videos(anna) == []
 
 
 async def test_a_redirect_into_a_private_network_is_not_followed(tmp_path: Path):

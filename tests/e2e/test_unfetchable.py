@@ -27,16 +27,19 @@ def task(scene: Scene) -> GatewayTask:
     return task
 
 
-async def test_a_dead_link_is_passed_on_with_the_reason(scene: Scene, task: GatewayTask):
-    scene.gateway.fail("files", Fault(status=404), times=None, when=lambda file: file.task_id == task.task_id)
+async def test_a_link_whose_time_is_over_is_passed_on_with_the_reason(scene: Scene, task: GatewayTask):
+    task.added_at -= 2 * 86_400.0
+    scene.gateway.fail("files", Fault(status=403), times=None, when=lambda file: file.task_id == task.task_id)
     told = await _result(scene, task, "has died")
     assert scene.gateway.link(task) in told.words
 
 
-async def test_a_page_that_is_named_like_a_video_is_passed_on_as_a_link(scene: Scene, task: GatewayTask):
-    scene.gateway.fail("files", html_answer(200), times=None, when=lambda file: file.task_id == task.task_id)
-    told = await _result(scene, task, "not a video")
-    assert scene.gateway.link(task) in told.words
+async def test_a_link_that_gives_a_page_at_first_brings_the_video_a_little_later(
+    scene: Scene, task: GatewayTask
+):
+    scene.gateway.fail("files", html_answer(200), times=1, when=lambda file: file.task_id == task.task_id)
+    anna = scene.person()
+    assert (await scene.until_video(anna, await scene.watch(anna, task))).video
 
 
 async def test_a_download_that_breaks_off_goes_on_where_it_was(scene: Scene, task: GatewayTask):
@@ -68,7 +71,7 @@ async def _result(scene: Scene, task: GatewayTask, why: str) -> Message:
     [told] = await scene.wait_for(
         lambda: [message for message in scene.replies(anna, asked) if why in message.words]
     )
-    await scene.until_all_is_sent()
+    await scene.wait_for(lambda: any(message.buttons for message in scene.replies(anna, asked)))
     assert len(scene.replies(anna, asked)) == 2
     assert scene.telegram.videos(anna) == []
     return told

@@ -240,5 +240,6 @@ async def test_a_link_whose_place_is_gone_comes_in_a_new_message(office: PostOff
     gate.set()
     await office.idle()
 
+    await office.move(240)
     assert "has died" in office.result().words
     assert office.result().reply_to == 1

@@ -4,11 +4,13 @@ import asyncio
 
 import pytest
 
-from bot.sandbox.faults import Fault, held, html_answer
+from bot.sandbox.faults import Fault, held, html_answer, json_answer
 from bot.sandbox.film import make_film, with_free_box
 from bot.sandbox.telegram.refusals import refusal
 from storage.models import DeliveryState
-from tests.flow.post_office import GROUP, PostOffice
+from tests.flow.post_office import ANNA, GROUP, PostOffice
+
+FOUR_MINUTES_S = 240.0
 
 
 async def test_a_film_that_telegram_does_not_play_comes_as_a_file_with_a_word_why(office: PostOffice):
@@ -94,9 +96,10 @@ async def test_a_page_named_like_a_video_is_passed_on_as_a_link(office: PostOffi
     task = office.task(film=b"<!DOCTYPE html><html><body>Sign in, please</body></html>")
 
     await office.deliver(task)
+    await office.move(FOUR_MINUTES_S)
 
     assert "not a video" in office.result().words
-    assert task.served.downloads == 1
+    assert office.telegram.videos(ANNA) == []
 
 
 async def test_telegram_fetches_what_the_bot_cannot(office: PostOffice):
@@ -109,6 +112,7 @@ async def test_telegram_fetches_what_the_bot_cannot(office: PostOffice):
     )
 
     await office.deliver(task)
+    await office.move(5)
 
     video = office.result().video
     assert video
@@ -185,9 +189,50 @@ async def test_a_link_that_died_for_good_is_told_as_dead(office: PostOffice):
     office.gateway.fail("files", Fault(status=404), times=None)
 
     await office.deliver(task)
+    assert "on its way" in office.result().words
+    await office.move(FOUR_MINUTES_S)
 
     assert "has died" in office.result().words
     assert task.served.downloads == 0
+
+
+async def test_a_link_whose_time_is_over_is_told_at_once(office: PostOffice):
+    task = office.task()
+    task.added_at -= 2 * 86_400.0
+    office.gateway.fail("files", Fault(status=403), times=None)
+
+    await office.deliver(task)
+
+    assert "has died" in office.result().words
+    assert len(office.heard()[0].buttons) == 1
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        *(Fault(status=status) for status in (200, 202, 204, 403, 404, 409, 423)),
+        json_answer(200, {"status": "processing"}),
+        html_answer(200),
+    ],
+    ids=lambda fault: str(fault.status),
+)
+async def test_a_link_that_does_not_work_yet_brings_the_video_when_it_does(office: PostOffice, fault: Fault):
+    task = office.task()
+    office.gateway.fail("files", fault, times=None)
+    await office.deliver(task)
+    await office.move(4)
+    office.gateway.all_is_well()
+
+    await office.move(8)
+
+    assert office.result().video
+
+
+async def test_a_link_told_in_the_end_leaves_a_button_whatever_the_reason(office: PostOffice):
+    await office.deliver(office.task(film=with_free_box(make_film(), bytes(60_000_000))))
+
+    assert "larger than Telegram" in office.result().words
+    assert len(office.heard()[0].buttons) == 1
 
 
 async def test_a_storage_that_is_away_is_asked_for_minutes(office: PostOffice):

@@ -90,7 +90,7 @@ async def fault_of(larder: Larder, media: Media) -> Fault | None:
     """Why a film of another host than the gateway's can't be had."""
     found = await stock(larder, media)
     assert found.films == ()
-    assert found.may_come is (found.fault is Fault.UNREACHABLE)
+    assert found.may_come
     return found.fault
 
 
@@ -219,14 +219,52 @@ async def test_a_fresh_link_is_told_though_it_brings_no_film_either(
     assert (found.fault, found.media) == (Fault.DEAD_LINK, studio.anew)
 
 
-@pytest.mark.parametrize(("status", "body"), [(404, b"{}"), (401, b"{}"), (200, b'{"status": "processing"}')])
-async def test_what_the_gateway_s_own_address_refuses_may_come_later(
-    larder: Larder, files: Files, studio: Studio, *, status: int, body: bytes
+@pytest.mark.parametrize("needs_auth", [True, False])
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        *((status, b"{}") for status in (202, 400, 401, 403, 404, 409, 410, 423, 425, 429, 500, 503)),
+        (204, b""),
+        (200, b""),
+        (200, b'{"status": "processing"}'),
+        (200, b"<!DOCTYPE html><html></html>"),
+        (200, FILM[:-1000]),
+    ],
+)
+async def test_whatever_a_young_link_answers_the_film_may_come_later(
+    larder: Larder, files: Files, studio: Studio, *, status: int, body: bytes, needs_auth: bool
 ):
     files.says(body, status=status)
-    studio.anew = own = Media(url=f"{files.address()}/content", needs_auth=True)
+    studio.anew = own = Media(url=f"{files.address()}/content", needs_auth=needs_auth)
 
     assert (await stock(larder, own)).may_come
+
+
+async def test_a_fresh_link_is_asked_for_a_few_times_while_a_film_can_not_be_had(
+    larder: Larder, media: Media, files: Files, studio: Studio
+):
+    files.says(status=404)
+    studio.anew = media
+    asked = []
+    for _ in range(20):
+        await stock(larder, media)
+        asked.append(len(studio.asked))
+
+    assert (asked[0], asked[1], asked[-1]) == (1, 2, 4)
+
+
+async def test_after_a_fresh_link_the_old_one_is_left_alone(larder: Larder, files: Files, studio: Studio):
+    files.says(status=404)
+    studio.anew = Media(url=f"{files.address()}/fresh.mp4")
+    old = Media(url=f"{files.address()}/old.mp4")
+    for _ in range(3):
+        await stock(larder, old)
+
+    assert [request.path for request in files.requests] == ["/old.mp4", *["/fresh.mp4"] * 3]
+
+    larder.forget_failures(task())
+    await stock(larder, old)
+    assert files.requests[4].path == "/old.mp4"
 
 
 @pytest.mark.parametrize("anew", ["the same", "none", "unknown"])
@@ -249,13 +287,17 @@ async def test_a_gateway_that_cannot_say_whether_there_is_another_link_is_asked_
     assert await fault_of(larder, media) is Fault.UNREACHABLE
 
 
-async def test_a_host_in_trouble_is_no_reason_for_another_link(
+async def test_a_host_in_trouble_is_tried_again_before_another_link_is_asked_for(
     larder: Larder, media: Media, files: Files, studio: Studio
 ):
     files.says(status=503)
 
+    studio.anew = media
+
     assert await fault_of(larder, media) is Fault.UNREACHABLE
     assert studio.asked == []
+    assert await fault_of(larder, media) is Fault.UNREACHABLE
+    assert studio.asked == ["cgt-2025/ü:1"]
 
 
 async def test_the_key_goes_along_where_the_provider_says_so(
@@ -318,10 +360,13 @@ async def test_what_is_being_sent_is_not_deleted(larder: Larder, media: Media, f
         assert [Path(film.source).exists() for film in found.films] == [True, True]
 
 
-async def test_a_link_is_not_told_to_the_log(larder: Larder, files: Files, caplog: pytest.LogCaptureFixture):
+async def test_a_link_is_not_told_to_the_log(
+    larder: Larder, files: Files, studio: Studio, caplog: pytest.LogCaptureFixture
+):
     caplog.set_level(logging.DEBUG, logger="bot")
     secret = Media(url=f"{files.address()}/film.mp4?Signature=q7Te9b")
     files.says(status=403)
+    studio.anew = secret
 
     await fault_of(larder, secret)
 
