@@ -30,6 +30,7 @@ from bot.watching.cadence import Cadence
 from bot.watching.service import Service
 from storage.errors import StoreError
 from storage.factory import open_store
+from storage.store import Store
 
 log = logging.getLogger(__name__)
 
@@ -65,8 +66,16 @@ async def run(settings: Settings, tls: ssl.SSLContext, cadence: Cadence | None =
         )
         await _work(foundation, cadence)
     finally:
-        await store.close()
+        await _close_store(store)
     log.info("Stopped.")
+
+
+async def _close_store(store: Store) -> None:
+    """Close it; leases that a full disk keeps from being freed run out by themselves."""
+    try:
+        await store.close()
+    except StoreError as error:
+        log.warning("The database was not closed in order: %s", error)
 
 
 async def bot_name(settings: Settings) -> str:

@@ -34,14 +34,16 @@ from bot.providers.http import HttpTransport
 from bot.watching.cadence import SPARE_PRICE_S, Cadence
 from bot.watching.estimate import Estimates
 from bot.watching.refresh import Refresher
-from storage.errors import StoreError
+from storage.errors import StoreError, StoreUnavailable
 from storage.models import Cause
+from storage.store import Store
 
 log = logging.getLogger(__name__)
 
 # Per account: https://www.alibabacloud.com/help/en/model-studio/rate-limit; the others publish none.
 _PUBLISHED_RPS = {"alibailian": 20.0}
 _COURIER_STOP_S = 5.0
+_STORE_PAUSE_S = 2.0
 # What other settings mend, and settings are read at the start only.
 _MAYBE_MENDED = {
     Cause.KEY_INVALID,
@@ -59,6 +61,14 @@ class _Loops:
     housekeeper: Housekeeper
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Learned:
+    """What the database knows at the start."""
+
+    estimates: Estimates
+    awaited_providers: Set[str]  # the names of those that tasks wait for
+
+
 async def drive(foundation: Foundation, bot: ExtBot[None], cadence: Cadence | None) -> None:
     """Turn until cancelled, the courier once Telegram has answered; raises StoreError and PortTaken."""
     # What a look makes dies with it: to search all of it for circles every 700 objects costs the polls time.
@@ -66,10 +76,23 @@ async def drive(foundation: Foundation, bot: ExtBot[None], cadence: Cadence | No
     gc.freeze()
     with suppress(StoreError):  # where the disk is full, they are looked at later
         await foundation.store.look_again(_MAYBE_MENDED, at=utc_now())
-    async with _open(foundation, bot, cadence) as loops, asyncio.TaskGroup() as group:
+    learned = await _load(foundation.store)
+    async with _open(foundation, bot, cadence, learned) as loops, asyncio.TaskGroup() as group:
         group.create_task(loops.scheduler.run())
         group.create_task(loops.housekeeper.run())
         group.create_task(_deliver(loops.courier, foundation.connected))
+
+
+async def _load(store: Store) -> _Learned:
+    """What the database knows at the start, as soon as it can be read; people are answered meanwhile."""
+    while True:
+        try:
+            return _Learned(
+                estimates=Estimates.from_json(await store.learned()),
+                awaited_providers=await store.providers_awaited(),
+            )
+        except StoreUnavailable:
+            await asyncio.sleep(_STORE_PAUSE_S)
 
 
 async def _deliver(courier: Courier, connected: asyncio.Event) -> None:
@@ -81,11 +104,13 @@ async def _deliver(courier: Courier, connected: asyncio.Event) -> None:
 
 
 @asynccontextmanager
-async def _open(foundation: Foundation, bot: ExtBot[None], cadence: Cadence | None) -> AsyncIterator[_Loops]:
+async def _open(
+    foundation: Foundation, bot: ExtBot[None], cadence: Cadence | None, learned: _Learned
+) -> AsyncIterator[_Loops]:
     """Everything built and opened, nothing running yet."""
     settings, store, telemetry = foundation.settings, foundation.store, foundation.telemetry
     ring = foundation.bell.set
-    estimates = Estimates.from_json(await store.learned())
+    estimates = learned.estimates
     async with AsyncExitStack() as stack:
         transport = await stack.enter_async_context(
             HttpTransport(tls=foundation.tls, proxy=settings.provider_proxy)
@@ -114,7 +139,7 @@ async def _open(foundation: Foundation, bot: ExtBot[None], cadence: Cadence | No
                 refresher,
                 [
                     *key_lines(settings, providers.values()),
-                    *_orphaned(providers, await store.providers_awaited()),
+                    *_orphaned(providers, learned.awaited_providers),
                 ],
                 alarm=foundation.alarm,
                 clock=utc_now,

@@ -2,6 +2,7 @@
 
 StoreError
 ├── StoreUnavailable   cannot be opened, or refuses to read or write
+│   └── StoreFull      for want of room on the disk, or because the disk fails
 ├── StoreFromFuture    made by a newer version of the program
 └── StoreCorrupt       not a database, or a damaged one
 """
@@ -13,6 +14,10 @@ class StoreError(Exception):
 
 class StoreUnavailable(StoreError):
     """The database cannot be opened, read or written at present."""
+
+
+class StoreFull(StoreUnavailable):
+    """The disk has no room, or fails."""
 
 
 class StoreFromFuture(StoreError):

@@ -194,8 +194,12 @@ class Store(Protocol):
         """Raise StoreError unless the archive can be written to."""
         ...
 
-    async def prune(self, *, older_than: datetime) -> int:
-        """Forget watches that ended, and tasks that nobody waits for, from before then; how many tasks."""
+    async def prune(self, *, older_than: datetime, limit: int) -> int:
+        """Forget settled deliveries, watches that ended, and tasks that nobody waits for, from before then.
+
+        At most limit rows of each, so that nothing else waits for long; how many rows: 0 means that no more
+        are left. The space of what is forgotten goes back to the disk.
+        """
         ...
 
     async def close(self) -> None:

@@ -17,6 +17,8 @@ _CARDS_A_ROUND = 8  # four a second at the most, however many there are
 _SAVE_ROUND_S = 60.0
 _KEPT = timedelta(days=30)
 _PRUNE_ROUND_S = 3600.0
+_PRUNE_ROWS = 500  # of each kind in one transaction, for which all other writes wait
+_PRUNE_PAUSE_S = 0.1
 
 
 class Housekeeper:
@@ -67,10 +69,12 @@ class Housekeeper:
             log.warning("What was learned is not saved for now: %s", error)
 
     async def _prune(self) -> None:
+        before, forgotten = self._clock() - _KEPT, 0
         try:
-            forgotten = await self._store.prune(older_than=self._clock() - _KEPT)
+            while pruned := await self._store.prune(older_than=before, limit=_PRUNE_ROWS):
+                forgotten += pruned
+                await self._sleep(_PRUNE_PAUSE_S)
         except StoreError as error:
             log.warning("Nothing is forgotten for now: %s", error)
-        else:
-            if forgotten:
-                log.info("Forgot %d old tasks.", forgotten)
+        if forgotten:
+            log.info("Forgot %d old rows.", forgotten)

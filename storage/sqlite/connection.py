@@ -15,27 +15,36 @@ from typing import Any, Self
 
 import aiosqlite
 
-from storage.errors import StoreCorrupt, StoreUnavailable
+from storage.errors import StoreCorrupt, StoreFull, StoreUnavailable
 from storage.sqlite.lock import LifeLock
 
 # STRICT, ->>, and numbers without a fraction in STRICT tables with generated columns, which 3.37 refuses.
 _OLDEST_SQLITE = (3, 38, 0)
 BUSY_TIMEOUT_S = 5.0
 _AGAIN_S = 0.02
+_VACUUM_PAGES = 1000  # of 4 KiB; a few milliseconds
 
 # https://www.sqlite.org/pragma.html
-_WRITER_PRAGMAS = ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON")
+_WRITER_PRAGMAS = (
+    "auto_vacuum = INCREMENTAL",  # heard only while there is no table; give_back_space() uses it
+    "journal_mode = WAL",
+    f"journal_size_limit = {16 * 2**20}",
+    "synchronous = NORMAL",
+    "foreign_keys = ON",
+)
 _READER_PRAGMAS = ("query_only = ON",)
 
 # https://www.sqlite.org/rescode.html, the low byte
 _UNAVAILABLE = {
     sqlite3.SQLITE_BUSY: "is locked by another process",
     sqlite3.SQLITE_LOCKED: "is locked by another process",
-    sqlite3.SQLITE_FULL: "cannot grow: the disk is full",
     sqlite3.SQLITE_READONLY: "cannot be written to",
     sqlite3.SQLITE_CANTOPEN: "cannot be opened",
     sqlite3.SQLITE_PERM: "cannot be opened",
-    sqlite3.SQLITE_IOERR: "cannot be read or written: the disk fails",
+}
+_FULL = {
+    sqlite3.SQLITE_FULL: "cannot grow: the disk is full",
+    sqlite3.SQLITE_IOERR: "cannot be read or written: the disk is full or fails",
 }
 _CORRUPT = {
     sqlite3.SQLITE_NOTADB: "is not a database",
@@ -52,6 +61,8 @@ def explained(path: Path) -> Iterator[None]:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         if code in _CORRUPT:
             raise StoreCorrupt(f"The file {path} {_CORRUPT[code]}.") from error
+        if code in _FULL:
+            raise StoreFull(f"The database {path} {_FULL[code]}.") from error
         if isinstance(error, sqlite3.OperationalError):
             raise StoreUnavailable(
                 f"The database {path} {_UNAVAILABLE.get(code, f'fails: {error}')}."
@@ -139,6 +150,13 @@ class Database:
     def reading(self) -> AbstractAsyncContextManager[Transaction]:
         """Read: everything inside sees the same moment."""
         return self._transaction(self._reader, self._reading, begin="BEGIN")
+
+    async def give_back_space(self) -> None:
+        """Return some of the pages that hold nothing any more to the file system."""
+        with explained(self.path):
+            async with self._writing:
+                # As a script: execute() takes the first step only, which frees a single page.
+                await self._writer.executescript(f"PRAGMA incremental_vacuum({_VACUUM_PAGES})")
 
     async def close(self) -> None:
         """Wait for running transactions, checkpoint and close; harmless when closed."""

@@ -28,28 +28,37 @@ async def touch(tx: Transaction) -> None:
     await tx.run(f"PRAGMA user_version = {found[0]['user_version']}")
 
 
-async def prune(tx: Transaction, *, older_than: datetime) -> int:
-    """Forget what ended before then and has nothing left to tell; how many tasks."""
-    limit = rows.seconds(older_than)
-    await tx.run("DELETE FROM deliveries WHERE settled_at < ?", (limit,))
-    await tx.run(
-        """
-        DELETE FROM watches WHERE ended_at < ? AND state IN ('finished', 'stopped') AND NOT EXISTS (
-            SELECT 1 FROM deliveries AS d WHERE d.watch_id = watches.id AND d.state IN ('pending', 'sending')
+_PRUNE = (
+    """
+    DELETE FROM deliveries WHERE id IN (SELECT id FROM deliveries WHERE settled_at < :before LIMIT :limit)
+    RETURNING id
+    """,
+    """
+    DELETE FROM watches WHERE id IN (
+        SELECT w.id FROM watches AS w
+        WHERE w.ended_at < :before AND w.state IN ('finished', 'stopped') AND NOT EXISTS (
+            SELECT 1 FROM deliveries AS d WHERE d.watch_id = w.id AND d.state IN ('pending', 'sending')
         )
-        """,
-        (limit,),
+        LIMIT :limit
     )
-    forgotten = await tx.all(
-        """
-        DELETE FROM tasks
-        WHERE coalesce(last_look_at, registered_at) < ?
-            AND NOT EXISTS (SELECT 1 FROM watches AS w WHERE w.task_id = tasks.id)
-        RETURNING id
-        """,
-        (limit,),
+    RETURNING id
+    """,
+    """
+    DELETE FROM tasks WHERE id IN (
+        SELECT t.id FROM tasks AS t
+        WHERE coalesce(t.last_look_at, t.registered_at) < :before
+            AND NOT EXISTS (SELECT 1 FROM watches AS w WHERE w.task_id = t.id)
+        LIMIT :limit
     )
-    return len(forgotten)
+    RETURNING id
+    """,
+)
+
+
+async def prune(tx: Transaction, *, older_than: datetime, limit: int) -> int:
+    """Forget what ended before then and has nothing left to send, limit rows of each kind; how many."""
+    values = {"before": rows.seconds(older_than), "limit": limit}
+    return sum([len(await tx.all(sql, values)) for sql in _PRUNE])
 
 
 def _counts(names: Iterable[StrEnum], found: Iterable[sqlite3.Row]) -> dict[str, int]:

@@ -1,11 +1,15 @@
 """Brings a database to the schema of this program; the number of the last migration is its user_version."""
 
+import os
 import sqlite3
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import resources
+from pathlib import Path
+from uuid import uuid4
 
-from storage.errors import StoreCorrupt, StoreFromFuture
+from storage.errors import StoreCorrupt, StoreFromFuture, StoreUnavailable
 from storage.sqlite.connection import Database, Transaction
 
 APPLICATION_ID = 0x5265656C  # "Reel", set by the first migration
@@ -35,6 +39,58 @@ def bundled_migrations() -> list[Migration]:
         (file for file in folder.iterdir() if file.name.endswith(".sql")), key=lambda file: file.name
     )
     return [Migration(number=int(file.name[:4]), script=file.read_text("utf-8")) for file in files]
+
+
+async def create(path: Path) -> None:
+    """Make a new database of the present schema; raises StoreError.
+
+    It gets its name only once it is whole. So a file without tables is never what a crash left behind, but
+    the copy of a running bot's database without the -wal file that holds them: see require_tables().
+    """
+    draft = path.with_name(f"{path.name}.{uuid4().hex}.new")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreUnavailable(f"The database {path} cannot be made: {error.strerror}.") from error
+    try:
+        database = await Database.open(draft)
+        try:
+            await migrate(database, bundled_migrations())
+        finally:
+            await database.close()
+        _give_name(draft, path)
+    finally:
+        with suppress(OSError):
+            for each in (draft, draft.with_name(f"{draft.name}.lock")):
+                each.unlink(missing_ok=True)
+
+
+async def require_tables(database: Database) -> None:
+    """Raise StoreCorrupt for a file that holds no tables."""
+    async with database.reading() as tx:
+        found = await tx.one(
+            "SELECT user_version, (SELECT count(*) FROM sqlite_master) AS tables FROM pragma_user_version"
+        )
+    if found is None or not (found["tables"] or found["user_version"]):
+        raise StoreCorrupt(
+            f"The file {database.path} holds no tables, like a copy of a running bot's database without the"
+            " -wal file beside it. Copy both while the bot is stopped; to begin anew, remove the file."
+        )
+
+
+def _give_name(draft: Path, path: Path) -> None:
+    """Unlike a rename, a link never takes the place of a file that another process has just made."""
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        return
+    except OSError:  # a file system without links
+        if path.exists():
+            return
+        try:
+            draft.rename(path)
+        except OSError as error:
+            raise StoreUnavailable(f"The database {path} cannot be made: {error.strerror}.") from error
 
 
 async def migrate(database: Database, migrations: Sequence[Migration]) -> None:

@@ -1,7 +1,8 @@
 """SqliteStore: the archive in one SQLite file."""
 
+import logging
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Self
@@ -14,6 +15,7 @@ from storage.models import (
     Chat,
     Closed,
     DeliveryKind,
+    DeliveryState,
     EventKind,
     Outgoing,
     Settlement,
@@ -22,17 +24,21 @@ from storage.models import (
     TaskEvent,
     WatchedTask,
     WatchRequest,
+    WatchState,
 )
 from storage.sqlite import chats, deliveries, house, tasks, watches
 from storage.sqlite.connection import Database, Transaction
-from storage.sqlite.migrate import bundled_migrations, migrate
+from storage.sqlite.migrate import bundled_migrations, create, migrate, require_tables
+from storage.sqlite.reopening import ReopeningDatabase
 from storage.store import Store
+
+log = logging.getLogger(__name__)
 
 
 class SqliteStore(Store):
     """The archive in one SQLite file, which several processes may share."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: ReopeningDatabase) -> None:
         """Take over an open database of the present schema."""
         self._database = database
         self._owner = uuid4().hex  # names this store's leases
@@ -41,17 +47,12 @@ class SqliteStore(Store):
     async def open(cls, path: Path) -> Self:
         """Open the file, made where missing; leases are freed if no process can be alive to hold them.
 
-        Nothing may be leased before the file is shared: up to then another may hold itself for alone.
+        With a full disk a database that is there already is opened by the first verb that finds room.
         """
-        database = await Database.open(path)
-        async with AsyncExitStack() as undo:
-            undo.push_async_callback(database.close)
-            await migrate(database, bundled_migrations())
-            if database.is_alone:
-                await _free_leases(database, owner=None)
-            await database.share()
-            undo.pop_all()
-        return cls(database)
+        is_new = not path.exists()
+        if is_new:
+            await create(path)
+        return cls(await ReopeningDatabase.open(path.absolute(), lambda: _open_database(path, is_new=is_new)))
 
     # people
 
@@ -200,9 +201,11 @@ class SqliteStore(Store):
         async with self._database.transaction() as tx:
             await house.touch(tx)
 
-    async def prune(self, *, older_than: datetime) -> int:
+    async def prune(self, *, older_than: datetime, limit: int) -> int:
         async with self._database.transaction() as tx:
-            return await house.prune(tx, older_than=older_than)
+            pruned = await house.prune(tx, older_than=older_than, limit=limit)
+        await self._database.give_back_space()
+        return pruned
 
     async def close(self) -> None:
         if self._database.is_closed:
@@ -213,7 +216,44 @@ class SqliteStore(Store):
             await self._database.close()
 
 
-async def _free_leases(database: Database, *, owner: str | None) -> None:
+async def _open_database(path: Path, *, is_new: bool) -> Database:
+    """A database that is ready for use.
+
+    Nothing may be leased before the file is shared: up to then another may hold itself for alone.
+    """
+    database = await Database.open(path)
+    async with AsyncExitStack() as undo:
+        undo.push_async_callback(database.close)
+        await require_tables(database)
+        await migrate(database, bundled_migrations())
+        if database.is_alone:
+            with suppress(StoreUnavailable):  # where the disk is full, they run out by themselves
+                await _free_leases(database, owner=None)
+        await database.share()
+        await _log_opening(database, is_new=is_new)
+        undo.pop_all()
+    return database
+
+
+async def _log_opening(database: Database, *, is_new: bool) -> None:
+    """Say which database this is, so that a wrong path or an empty volume shows at once."""
+    schema = bundled_migrations()[-1].number
+    if is_new:
+        log.info("Made a new database: %s (schema %d).", database.path, schema)
+        return
+    async with database.reading() as tx:
+        found = await house.stats(tx)
+    waiting = sum(found.deliveries[state] for state in (DeliveryState.PENDING, DeliveryState.SENDING))
+    log.info(
+        "Opened the database %s (schema %d): %d watches waiting for their end, %d messages to be sent.",
+        database.path,
+        schema,
+        found.watches[WatchState.ACTIVE],
+        waiting,
+    )
+
+
+async def _free_leases(database: Database | ReopeningDatabase, *, owner: str | None) -> None:
     async with database.transaction() as tx:
         await tasks.free_leases(tx, owner=owner)
         await deliveries.hand_back(tx, owner=owner)

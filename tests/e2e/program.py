@@ -52,6 +52,11 @@ class Program:
         return cls(process, bell)
 
     @property
+    def pid(self) -> int:
+        """The process's number."""
+        return self._process.pid
+
+    @property
     def is_running(self) -> bool:
         """Whether it has not ended yet."""
         return not self._reading.done()

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import resource
 import signal
 from pathlib import Path
 
@@ -89,3 +90,14 @@ async def _opened_by_a_reader(pipe: Path) -> int:
                 return os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
             except OSError:  # nobody yet: https://man7.org/linux/man-pages/man7/fifo.7.html
                 await asyncio.sleep(0.01)
+
+
+async def test_a_bot_whose_disk_is_full_stops_well(scene: Scene):
+    full = (1, resource.RLIM_INFINITY)  # bytes that a file may have; more may be allowed again
+    bot = await scene.start_bot()
+    anna, task = scene.person(), scene.task("jimeng")
+    await scene.watch(anna, task)
+    resource.prlimit(bot.pid, resource.RLIMIT_FSIZE, full)
+
+    assert await bot.stop() == 0
+    assert "Traceback" not in bot.log

@@ -79,7 +79,7 @@ class Play:
         await self.store.migrate_chat(old_id, new_id, at=self.driver.now)
 
     async def prune(self) -> None:
-        await self.store.prune(older_than=self.driver.later(-LEASE_S))
+        await self.store.prune(older_than=self.driver.later(-LEASE_S), limit=100)
 
     async def check(self) -> None:
         """A task has a next look exactly while it is not final and somebody waits for it."""

@@ -56,11 +56,27 @@ async def test_pruning_forgets_what_ended_before_then(driver: Driver):
     await driver.send()
     driver.wait(100)
 
-    assert await driver.store.prune(older_than=driver.now) == 2
+    assert await driver.store.prune(older_than=driver.now, limit=100) > 0
 
+    assert await driver.store.prune(older_than=driver.now, limit=100) == 0
     assert await driver.store.task(ended.task.id) is None
     assert await driver.store.watches_of(CHAT, "ended") == []
     assert not any((await driver.store.stats()).deliveries.values())
+
+
+async def test_pruning_goes_by_portions_until_nothing_old_is_left(driver: Driver):
+    for number in range(5):
+        watched = await driver.watch(f"t{number}")
+        await driver.store.stop_watch(watched.watch.id, at=driver.now)
+    await driver.send()
+    driver.wait(100)
+
+    pruned: list[int] = []
+    while not pruned or pruned[-1]:
+        pruned.append(await driver.store.prune(older_than=driver.now, limit=2))
+
+    assert max(pruned) <= 3 * 2
+    assert not any((await driver.store.stats()).tasks.values())
 
 
 async def test_pruning_keeps_what_is_newer(driver: Driver):
@@ -69,7 +85,7 @@ async def test_pruning_keeps_what_is_newer(driver: Driver):
     await driver.look(ended.task.id, TaskStatus.SUCCEEDED)
     await driver.send()
 
-    assert await driver.store.prune(older_than=driver.later(-1)) == 0
+    assert await driver.store.prune(older_than=driver.later(-1), limit=100) == 0
 
     assert len(await driver.store.watches_of(CHAT, "t1")) == 1
 
@@ -82,7 +98,7 @@ async def test_pruning_keeps_what_somebody_waits_for(driver: Driver):
     await driver.look(untold.task.id, TaskStatus.SUCCEEDED)
     driver.wait(100)
 
-    assert await driver.store.prune(older_than=driver.now) == 0
+    assert await driver.store.prune(older_than=driver.now, limit=100) == 0
 
     for watched in (waiting, lost, untold):
         assert await driver.store.task(watched.task.id) is not None
@@ -94,7 +110,7 @@ async def test_a_forgotten_watch_s_id_is_not_given_to_another(driver: Driver):
     await driver.store.stop_watch(first.watch.id, at=driver.now)
     await driver.send()
     driver.wait(100)
-    await driver.store.prune(older_than=driver.now)
+    await driver.store.prune(older_than=driver.now, limit=100)
 
     second = await driver.watch("t2")
 

@@ -66,7 +66,7 @@ class FullStore(SqliteStore):
     async def refresh_cards(self, *, older_than: datetime, limit: int, at: datetime) -> int:
         raise StoreUnavailable("The disk is full.")
 
-    async def prune(self, *, older_than: datetime) -> int:
+    async def prune(self, *, older_than: datetime, limit: int) -> int:
         raise StoreUnavailable("The disk is full.")
 
     async def save_learned(self, learned: str) -> None:
