@@ -10,6 +10,7 @@ from yarl import URL
 
 from bot.providers.answer import Answer
 from bot.providers.base import BadAnswer, Unavailable
+from bot.providers.session import open_session
 from storage.models import Cause
 
 MAX_BODY = 32 * 2**20  # bytes; most answers have a few thousand, one with the video inside has millions
@@ -31,11 +32,8 @@ class HttpTransport:
         self._proxy = proxy or None
 
     async def __aenter__(self) -> Self:
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=_CONNECTIONS, ssl=self._tls),
-            proxy=self._proxy,
-            timeout=_TIMEOUT,
-            cookie_jar=aiohttp.DummyCookieJar(),
+        self._session = open_session(
+            tls=self._tls, connections=_CONNECTIONS, timeout=_TIMEOUT, proxy=self._proxy
         )
         return self
 

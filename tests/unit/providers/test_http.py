@@ -130,7 +130,7 @@ async def test_a_body_without_end_is_given_up(packed: bool):
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
         b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{}",
         b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n" + gzip.compress(b"{}")[:-9] + b"nonsense!",
-        b"HTTP/1.1 200 OK\r\nX: " + b"y" * 100_000 + b"\r\n\r\n{}",
+        b"HTTP/1.1 200 OK\r\nX: " + b"y" * 200_000 + b"\r\n\r\n{}",
     ],
     ids=["closed", "garbage", "cut-off", "bad-chunk", "no-gzip", "broken-gzip", "long-header"],
 )
@@ -140,6 +140,42 @@ async def test_a_broken_conversation_is_a_passing_trouble(answer: bytes):
             await asked(address)
     assert caught.value.cause is Cause.UNREACHABLE
     assert not caught.value.permanent
+
+
+async def test_a_few_interim_answers_come_before_the_answer():
+    hints = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" * 16
+    async with raw_server(hints + b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}") as address:
+        assert (await asked(address)).body == b"{}"
+
+
+async def test_endless_interim_answers_are_given_up():
+    interim = b"HTTP/1.1 100 Continue\r\n\r\n" * 17
+    async with raw_server(interim + b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}") as address:
+        with pytest.raises(Unavailable, match="TooManyInterim"):
+            await asked(address)
+
+
+async def test_a_connection_is_used_again_after_answers_with_and_without_a_body():
+    peers: set[object] = set()
+
+    async def handler(request: web.Request) -> web.Response:
+        assert request.transport is not None
+        peers.add(request.transport.get_extra_info("peername"))
+        return web.Response(status=204) if request.path == "/empty" else web.json_response({})
+
+    async with (
+        http_server(handler) as address,
+        HttpTransport(tls=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)) as transport,
+    ):
+        for path in ("empty", "full", "empty", "full"):
+            await transport.get(f"{address}/{path}", HEADERS)
+    assert len(peers) == 1
+
+
+async def test_headers_of_64_kib_are_read():
+    long = b"HTTP/1.1 200 OK\r\nX: " + b"y" * 65_000 + b"\r\nContent-Length: 2\r\n\r\n{}"
+    async with raw_server(long) as address:
+        assert (await asked(address)).body == b"{}"
 
 
 async def test_a_gateway_that_says_nothing_is_a_passing_trouble():
