@@ -14,6 +14,8 @@ from bot.providers.scrub import Scrubber
 from storage.models import Cause
 
 MESSAGE_LIMIT = 500  # characters of vendor text that are kept
+_MOST_ELEMENTS = 50_000  # of lists and objects; a task has a hundred
+_UNCOUNTED = 16_384  # bytes of a body that is too small for many elements
 _LONGEST_WAIT_S = 3600.0
 _LONGEST_INTEGER = 30  # digits; a longer one becomes a float, as int() refuses thousands of digits
 _CODES = ("error.code", "code", "error_code", "err_code", "error.type")
@@ -43,15 +45,23 @@ class Answer:
     status: int
     headers: Mapping[str, str]  # of any case
     body: bytes  # decompressed
+    videos: tuple[bytes, ...] = ()  # base64 that was cut out of a large body
 
 
 def parse(body: bytes) -> object:
-    """The JSON value, or None for anything that is not JSON."""
+    """The JSON value, or None for anything that is not JSON or has too many elements."""
+    if len(body) > _UNCOUNTED and _has_too_many(body):
+        return None
     try:
         text = body.decode(json.detect_encoding(body), errors="replace")
         return json.loads(text, parse_int=_integer, parse_constant=lambda _: None)
     except (ValueError, RecursionError):
         return None
+
+
+def _has_too_many(body: bytes) -> bool:
+    """Whether parsing would take long: what separates elements is counted, also inside texts."""
+    return body.count(b",") + body.count(b"[") + body.count(b"{") > _MOST_ELEMENTS
 
 
 def read_answer(answer: Answer, scrub: Scrubber) -> Json:

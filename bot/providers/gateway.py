@@ -1,17 +1,20 @@
 """Asking a gateway: which question, to whom the key is shown, and whether the answer says anything new."""
 
+import asyncio
 from http import HTTPStatus
 from typing import Protocol
 
 from bot.providers.answer import Answer
 from bot.providers.base import AuthFailed, BadAnswer, MediaSource, Provider, TaskMissing
 from bot.providers.ids import valid_id
+from bot.providers.inline import payload_of
 from bot.providers.links import decode_inline, is_inline
 from bot.providers.wire import Wire
 from storage.models import Cause, Media, Snapshot
 
 _OK = HTTPStatus.OK
 _MOST_KNOWN = 20_000
+_READ_IN_LOOP = 65_536  # bytes of a body that is read in the event loop; a larger one takes a thread
 # Answers are small, and a gateway says gzip of what is none: docs.apiyi.com on Seedance.
 _HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "reelwatch"}
 
@@ -42,11 +45,11 @@ class Gateway(Provider):
         """Ask for one task; raise ProviderError, and nothing else, when there is no snapshot."""
         answer = await self._ask(external_id)
         if answer.status != _OK:
-            return self._read(answer, external_id)
+            return await self._read(answer, external_id)
         gist = hash(self._wire.gist(answer.body))
         known = self._known.pop(external_id, None)
         if known is None or known[0] != gist:
-            known = gist, self._read(answer, external_id)
+            known = gist, await self._read(answer, external_id)
         if not known[1].status.is_final:
             self._known[external_id] = known
             if len(self._known) > _MOST_KNOWN:
@@ -59,19 +62,30 @@ class Gateway(Provider):
             return await self._inside(external_id)
         return self._at(media.url, with_key=media.needs_auth)
 
-    def _read(self, answer: Answer, external_id: str) -> Snapshot:
+    async def _read(self, answer: Answer, external_id: str) -> Snapshot:
+        if len(answer.body) > _READ_IN_LOOP:
+            return await asyncio.to_thread(self._read_now, answer, external_id)
+        return self._read_now(answer, external_id)
+
+    def _read_now(self, answer: Answer, external_id: str) -> Snapshot:
         return self._wire.read(self._wire.body_of(answer), external_id)
 
     async def _inside(self, external_id: str) -> MediaSource:
         """The bytes inside the task's answer, or the link that has taken their place."""
-        answer = self._wire.body_of(await self._ask(external_id))
-        link = self._wire.link_in(answer)
+        answer = await self._ask(external_id)
+        link, data = await asyncio.to_thread(self._link_and_data, answer)
         if link is not None and not is_inline(link):
             return self._at(self._account.rehomed(link), with_key=True)
-        data = decode_inline(link) if link else None
         if data is None:
             raise BadAnswer("no video in the answer any more", cause=Cause.NO_VIDEO)
         return MediaSource(data=data)
+
+    def _link_and_data(self, answer: Answer) -> tuple[str | None, bytes | None]:
+        """The video's link, and the bytes where it carries them."""
+        link = self._wire.link_in(self._wire.body_of(answer))
+        if link is None or not is_inline(link):
+            return link, None
+        return link, payload_of(link, answer.videos) if answer.videos else decode_inline(link)
 
     def _at(self, url: str, *, with_key: bool) -> MediaSource:
         """An address, with the key only where it is the gateway's own."""

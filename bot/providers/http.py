@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+from collections import defaultdict
 from types import TracebackType
 from typing import Self
 
@@ -10,10 +11,11 @@ from yarl import URL
 
 from bot.providers.answer import Answer
 from bot.providers.base import BadAnswer, Unavailable
+from bot.providers.inline import MAX_TEXT, cut_videos, may_hold_video
 from bot.providers.session import open_session
 from storage.models import Cause
 
-MAX_BODY = 32 * 2**20  # bytes; most answers have a few thousand, one with the video inside has millions
+MAX_BODY = 32 * 2**20  # bytes of an answer with the video inside
 _CONNECTIONS = 200
 _CONNECT_S = 10.0
 _PATIENCE_S = 20.0
@@ -30,6 +32,8 @@ class HttpTransport:
         self._tls = tls
         self._patience_s = patience_s
         self._proxy = proxy or None
+        # By host: one large answer at a time, so that no gateway fills the memory.
+        self._large: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(1))
 
     async def __aenter__(self) -> Self:
         self._session = open_session(
@@ -51,20 +55,44 @@ class HttpTransport:
             ):
                 if not response.content.is_eof():
                     patience.reschedule(asyncio.get_running_loop().time() + _BODY_S)
-                body = await _bounded(response.content)
+                body, videos = await self._body(response)
         except (aiohttp.ClientError, OSError, ValueError) as error:  # ValueError: a host that can't be spelt
             raise Unavailable(f"no answer ({type(error).__name__})", cause=Cause.UNREACHABLE) from error
-        return Answer(status=response.status, headers=response.headers, body=body)
+        return Answer(status=response.status, headers=response.headers, body=body, videos=videos)
+
+    async def _body(self, response: aiohttp.ClientResponse) -> tuple[bytes, tuple[bytes, ...]]:
+        """The whole body, decompressed, and the videos that were cut out of a large one."""
+        content = response.content
+        body = await content.readany()
+        if content.at_eof() and len(body) <= MAX_TEXT:
+            return body, ()
+        whole = bytearray(body)
+        if await _is_whole(content, whole, MAX_TEXT):
+            return bytes(whole), ()
+        if not may_hold_video(whole):
+            raise _too_large(MAX_TEXT)
+        async with self._large[str(response.url.origin())]:
+            if not await _is_whole(content, whole, MAX_BODY):
+                raise _too_large(MAX_BODY)
+            text, videos = await asyncio.to_thread(_cut, whole)
+        if len(text) > MAX_TEXT:
+            raise _too_large(MAX_TEXT)
+        return text, videos
 
 
-async def _bounded(content: aiohttp.StreamReader) -> bytes:
-    """The whole body, decompressed."""
-    body = await content.readany()
-    if content.at_eof():
-        return body
-    whole = bytearray(body)
-    while chunk := await content.readany():
-        whole += chunk
-        if len(whole) > MAX_BODY:
-            raise BadAnswer(f"an answer of more than {MAX_BODY} bytes", cause=Cause.ODD_ANSWER)
-    return bytes(whole)
+async def _is_whole(content: aiohttp.StreamReader, body: bytearray, limit: int) -> bool:
+    """Read on until the body is whole, or larger than the limit."""
+    while len(body) <= limit:
+        chunk = await content.readany()
+        if not chunk:
+            return True
+        body += chunk
+    return False
+
+
+def _cut(body: bytearray) -> tuple[bytes, tuple[bytes, ...]]:
+    return cut_videos(bytes(body))
+
+
+def _too_large(limit: int) -> BadAnswer:
+    return BadAnswer(f"an answer of more than {limit} bytes", cause=Cause.ODD_ANSWER)

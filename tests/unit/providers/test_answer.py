@@ -73,6 +73,14 @@ def test_every_other_answer_is_an_error(status: int, body: bytes, kind: type[Pro
     assert error.message
 
 
+def test_an_answer_of_too_many_elements_is_not_parsed():
+    assert read(200, b'{"a": [' + b"1," * 49_000 + b"1]}")
+    for element in (b"1,", b"[],", b"{},", b'{"a":1},'):
+        body = b'{"a": [' + element * 60_000 + b"1]}"
+        assert error_of(200, body).cause is Cause.ODD_ANSWER
+        assert error_of(429, body).cause is Cause.RATE_LIMITED
+
+
 def test_a_cdns_challenge_is_not_a_missing_route():
     assert error_of(200, b"<html>", {"cf-mitigated": "challenge"}).cause is Cause.ODD_ANSWER
 

@@ -1,4 +1,6 @@
+import asyncio
 import base64
+import json
 
 import pytest
 
@@ -8,6 +10,7 @@ from bot.providers.answer import Answer
 from bot.providers.base import AuthFailed, BadAnswer, MediaSource, ProviderError, TaskMissing, Unavailable
 from bot.providers.fields import Json
 from bot.providers.gateway import Gateway, Transport
+from bot.providers.inline import cut_videos
 from bot.providers.videos import Videos
 from bot.providers.wire import Wire
 from storage.models import Cause, Media, Snapshot, TaskStatus
@@ -75,6 +78,27 @@ async def test_bytes_inside_the_answer_are_asked_for_again():
     snapshot = await provider.fetch("video_1")
     assert snapshot.media == Media(url=None)
     assert await provider.open_media("video_1", snapshot.media) == MediaSource(data=b"video")
+
+
+@pytest.mark.parametrize("size", [1, 2_000, 3_000_001])
+async def test_bytes_that_were_cut_out_of_a_large_answer_are_decoded(size: int):
+    video = bytes(range(256)) * (size // 256) + b"x"
+    link = "data:video/mp4;base64," + base64.b64encode(video).decode()
+    body = json.dumps({"status": "completed", "url": link}).replace("/", "\\/").encode()
+    body, videos = cut_videos(body.replace(b"\\/mp4", b"/mp4"))
+    provider = gateway(always(Answer(status=200, headers={}, body=body, videos=videos)))
+    snapshot = await provider.fetch("video_1")
+    assert snapshot.media == Media(url=None)
+    assert await provider.open_media("video_1", snapshot.media) == MediaSource(data=video)
+
+
+async def test_a_large_answer_does_not_hold_up_the_event_loop():
+    body = json.dumps({"status": "in_progress", "x": ["y" * 20] * 40_000}).encode()
+    provider = gateway(always(Answer(status=200, headers={}, body=body)))
+    loop_ran = asyncio.Event()
+    asyncio.get_running_loop().call_soon(loop_ran.set)
+    await provider.fetch("video_1")
+    assert loop_ran.is_set()
 
 
 async def test_a_link_that_took_the_place_of_the_bytes_is_used():

@@ -121,6 +121,66 @@ async def test_a_body_without_end_is_given_up(packed: bool):
     assert caught.value.cause is Cause.ODD_ANSWER
 
 
+async def test_a_large_answer_without_a_video_in_it_is_refused():
+    async def handler(_: web.Request) -> web.Response:
+        return web.Response(body=b'{"status": "running", "x": [' + b"1," * 2**20 + b"1]}")
+
+    async with http_server(handler) as address:
+        with pytest.raises(BadAnswer, match="1048576"):
+            await asked(address)
+
+
+async def test_a_large_answer_that_only_names_a_video_is_refused():
+    async def handler(_: web.Request) -> web.Response:
+        return web.Response(body=b'["data:video/mp4;base64,AA", ' + b"1," * 2**20 + b"1]")
+
+    async with http_server(handler) as address:
+        with pytest.raises(BadAnswer, match="1048576"):
+            await asked(address)
+
+
+async def test_a_video_is_cut_out_of_a_large_answer():
+    payload = b"QUJD" * 2**19
+
+    async def handler(_: web.Request) -> web.Response:
+        return web.Response(body=b'{"status": "completed", "url": "data:video/mp4;base64,' + payload + b'"}')
+
+    async with http_server(handler) as address:
+        answer = await asked(address)
+    assert answer.body == b'{"status": "completed", "url": "data:video/mp4;base64,#0"}'
+    assert answer.videos == (payload,)
+
+
+async def test_large_answers_of_one_gateway_come_one_after_another():
+    begun = 0
+    sent = asyncio.Event()
+    go_on = asyncio.Event()
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        nonlocal begun
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await response.write(b'{"url": "data:video/mp4;base64,' + b"A" * (2**20 + 1))
+        begun += 1
+        if begun == 2:
+            sent.set()
+        await go_on.wait()
+        await response.write(b"A" * 2**24 + b'"}')
+        return response
+
+    async with (
+        http_server(handler) as address,
+        HttpTransport(tls=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)) as transport,
+        asyncio.TaskGroup() as group,
+    ):
+        gets = [group.create_task(transport.get(f"{address}/{n}", HEADERS)) for n in range(2)]
+        await sent.wait()
+        go_on.set()
+        done, pending = await asyncio.wait(gets, return_when=asyncio.FIRST_COMPLETED)
+        assert (len(done), len(pending)) == (1, 1)
+        assert [len(answer.videos) for answer in await asyncio.gather(*gets)] == [1, 1]
+
+
 @pytest.mark.parametrize(
     "answer",
     [
