@@ -18,6 +18,7 @@ ENV PATH=/venv/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
     DATABASE_URL=sqlite:////data/reelwatch.db \
+    HEALTH_HOST=0.0.0.0 \
     HEALTH_PORT=8080
 USER 10001:10001
 VOLUME ["/data"]

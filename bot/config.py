@@ -10,10 +10,13 @@ from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 
+from bot.private_hosts import NO_PRIVATE_HOSTS
 from bot.providers.kinds import KINDS, ProviderConfig, kind_of
 from bot.setting_types import (
     Chats,
     DatabaseUrl,
+    Days,
+    Host,
     HttpUrl,
     Key,
     Kind,
@@ -21,11 +24,13 @@ from bot.setting_types import (
     LogFormat,
     LogLevel,
     Port,
+    Private,
     Proxy,
     Rate,
     Switch,
     Token,
     Users,
+    Watches,
     host_of,
     words,
 )
@@ -70,13 +75,17 @@ class Settings:
     allowed_chats: Chats = ""
     admins: Users = ""
     language: Language = "auto"
+    keep_days: Days = 30
+    rest_days: Days = 3
+    max_watches: Watches = 200
     log_level: LogLevel = "INFO"
     log_format: LogFormat = "console"
+    health_host: Host = "127.0.0.1"
     health_port: Port = None
     telegram_proxy: Proxy = field(default="", repr=False)  # it may hold a password, as the next two may
     provider_proxy: Proxy = field(default="", repr=False)
     download_proxy: Proxy = field(default="", repr=False)
-    download_allow_private: Switch = False
+    download_allow_private: Private = NO_PRIVATE_HOSTS
 
     @property
     def allows_everyone(self) -> bool:

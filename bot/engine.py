@@ -9,6 +9,7 @@ import logging
 from collections.abc import AsyncIterator, Iterable, Mapping, Set
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
+from datetime import timedelta
 
 from telegram.ext import ExtBot
 
@@ -116,7 +117,9 @@ async def _open(
             HttpTransport(tls=foundation.tls, proxy=settings.provider_proxy)
         )
         downloader = await stack.enter_async_context(
-            Downloader(allow_private=settings.download_allow_private, proxy=settings.download_proxy)
+            Downloader(
+                allow_private=settings.download_allow_private.everything, proxy=settings.download_proxy
+            )
         )
         providers = gateways.build(settings.provider_configs, transport)
         if not providers:
@@ -153,7 +156,9 @@ async def _open(
                 clock=utc_now,
                 telemetry=telemetry,
             ),
-            housekeeper=Housekeeper(store, estimates, clock=utc_now, ring=ring),
+            housekeeper=Housekeeper(
+                store, estimates, clock=utc_now, ring=ring, kept=timedelta(days=settings.keep_days)
+            ),
         )
 
 

@@ -3,21 +3,26 @@
 A reader is handed what is set and not empty; its ValueError ends the sentence that the setting's name begins.
 """
 
+import ipaddress
 import re
+import unicodedata
 from collections.abc import Callable
 from typing import Annotated, TypeVar
 from urllib.parse import SplitResult, urlsplit
 
+from bot.private_hosts import PrivateHosts, private_hosts
 from bot.providers.kinds import KINDS, kind_of
 
 _MOST_RPS = 1000
 _LAST_PORT = 65535
+_MOST_DAYS = 3650
+_MOST_WATCHES = 100_000
 N = TypeVar("N", int, float)
 
 
 def words(text: str) -> list[str]:
     """The words of a list, however they are kept apart."""
-    return [word for word in re.split(r"[\s,]+", text) if word]
+    return [word for word in re.split(r"[\s,;、]+", unicodedata.normalize("NFKC", text)) if word]
 
 
 def host_of(url: str | None) -> str | None:
@@ -102,6 +107,22 @@ def _truth(text: str) -> bool:
             raise ValueError("is neither true nor false")
 
 
+def _private(text: str) -> PrivateHosts:
+    try:
+        return PrivateHosts(everything=_truth(text))
+    except ValueError:
+        return private_hosts(words(text))
+
+
+def _listening_host(text: str) -> str:
+    try:
+        return str(ipaddress.ip_address(text.strip("[]")))
+    except ValueError:
+        if text.lower() == "localhost":
+            return "localhost"
+        raise ValueError("is no IP address to listen at, such as 127.0.0.1 or 0.0.0.0") from None
+
+
 def _one_of(*choices: str) -> Callable[[str], str]:
     def read(text: str) -> str:
         for choice in choices:
@@ -114,6 +135,8 @@ def _one_of(*choices: str) -> Callable[[str], str]:
 
 def _language(text: str) -> str:
     """Desktops set LANGUAGE too: https://www.gnu.org/software/gettext/manual/html_node/The-LANGUAGE-variable.html"""
+    if locale := re.fullmatch(r"(en|zh)([_-][a-z]+)*([.@][\w.@-]+)?|(cn)", text.lower()):
+        return locale[1] or "zh"
     return "auto" if re.search("[_:]", text) else _one_of("auto", "en", "zh")(text)
 
 
@@ -134,6 +157,10 @@ DatabaseUrl = Annotated[str, _database_url]
 Kind = Annotated[str, _kind]
 Rate = Annotated[float | None, _number(float, _MOST_RPS, f"is not a number above 0 and up to {_MOST_RPS}")]
 Port = Annotated[int | None, _number(int, _LAST_PORT, f"is not a number from 1 to {_LAST_PORT}")]
+Days = Annotated[float, _number(float, _MOST_DAYS, f"is not a number of days above 0 and up to {_MOST_DAYS}")]
+Watches = Annotated[int, _number(int, _MOST_WATCHES, f"is not a number from 1 to {_MOST_WATCHES}")]
+Host = Annotated[str, _listening_host]
+Private = Annotated[PrivateHosts, _private]
 Switch = Annotated[bool, _truth]
 Chats = Annotated[str, _list_of(r"-?\d{1,19}|\*", "is no list of chat ids such as 123,-1001234567890, nor *")]
 Users = Annotated[str, _list_of(r"\d{1,19}", "is no list of user ids such as 12345,67890")]

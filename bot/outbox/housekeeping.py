@@ -15,7 +15,6 @@ _CARD_AGE = timedelta(seconds=55)  # a card says minutes
 _CARD_ROUND_S = 2.0
 _CARDS_A_ROUND = 8  # four a second at the most, however many there are
 _SAVE_ROUND_S = 60.0
-_KEPT = timedelta(days=30)
 _PRUNE_ROUND_S = 3600.0
 _PRUNE_ROWS = 500  # of each kind in one transaction, for which all other writes wait
 _PRUNE_PAUSE_S = 0.1
@@ -31,12 +30,14 @@ class Housekeeper:
         *,
         clock: Callable[[], datetime],
         ring: Callable[[], None],
+        kept: timedelta = timedelta(days=30),
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._store = store
         self._estimates = estimates
         self._clock = clock
         self._ring = ring
+        self._kept = kept
         self._sleep = sleep
 
     async def run(self) -> None:
@@ -69,7 +70,7 @@ class Housekeeper:
             log.warning("What was learned is not saved for now: %s", error)
 
     async def _prune(self) -> None:
-        before, forgotten = self._clock() - _KEPT, 0
+        before, forgotten = self._clock() - self._kept, 0
         try:
             while pruned := await self._store.prune(older_than=before, limit=_PRUNE_ROWS):
                 forgotten += pruned

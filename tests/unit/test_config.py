@@ -2,6 +2,7 @@
 
 import contextlib
 from dataclasses import fields
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.config import Settings, SettingsError, load_settings
+from bot.private_hosts import PrivateHosts
 from bot.providers.kinds import KINDS, ProviderConfig
 
 TOKEN = {"TELEGRAM_BOT_TOKEN": "1234567:hunter2-is-secret"}
@@ -48,7 +50,9 @@ def test_a_token_is_enough_and_everything_else_has_its_default():
     assert (settings.language, settings.log_level, settings.log_format) == ("auto", "INFO", "console")
     assert settings.health_port is None
     assert (settings.telegram_proxy, settings.provider_proxy, settings.download_proxy) == ("", "", "")
-    assert settings.download_allow_private is False
+    assert settings.download_allow_private == PrivateHosts()
+    assert (settings.keep_days, settings.rest_days, settings.max_watches) == (30, 3, 200)
+    assert settings.health_host == "127.0.0.1"
 
 
 @pytest.mark.parametrize(
@@ -64,7 +68,14 @@ def test_a_token_is_enough_and_everything_else_has_its_default():
         ("TELEGRAM_PROXY", "http://p.example:1", "http://p.example:1"),
         ("PROVIDER_PROXY", "https://p.example:2", "https://p.example:2"),
         ("DOWNLOAD_PROXY", "http://me:pw@p.example:3", "http://me:pw@p.example:3"),
-        ("DOWNLOAD_ALLOW_PRIVATE", "1", True),
+        ("DOWNLOAD_ALLOW_PRIVATE", "1", PrivateHosts(everything=True)),
+        ("DOWNLOAD_ALLOW_PRIVATE", "no", PrivateHosts()),
+        ("DOWNLOAD_ALLOW_PRIVATE", "10.0.0.0/8", PrivateHosts(networks=(ip_network("10.0.0.0/8"),))),
+        ("KEEP_DAYS", "7", 7.0),
+        ("REST_DAYS", "0.5", 0.5),
+        ("MAX_WATCHES", "20", 20),
+        ("HEALTH_HOST", "::", "::"),
+        ("HEALTH_HOST", "localhost", "localhost"),
     ],
 )
 def test_every_setting_can_be_set(name: str, value: str, expected: object):
@@ -88,6 +99,21 @@ def test_names_are_read_in_any_case_and_names_of_others_are_passed_over():
 
     assert settings.log_level == "ERROR"
     assert settings.provider_configs[-1].name == "mine"
+
+
+@pytest.mark.parametrize(
+    ("value", "language"),
+    [
+        ("zh_CN", "zh"),
+        ("zh-CN", "zh"),
+        ("cn", "zh"),
+        ("zh_CN.UTF-8", "zh"),
+        ("zh-Hans-CN", "zh"),
+        ("en_US", "en"),
+    ],
+)
+def test_a_locale_of_a_language_that_it_speaks_is_that_language(value: str, language: str):
+    assert load(LANGUAGE=value).language == language
 
 
 @pytest.mark.parametrize("value", ["en_GB:en", "de_DE.UTF-8", "zh_CN:zh"])
@@ -184,6 +210,7 @@ def test_a_key_that_looks_like_a_number_stays_as_it_is():
         ("*", set(), True),
         ("42,*", {42}, True),
         (",", set(), False),
+        ("42，-7；8;9、10", {42, -7, 8, 9, 10}, False),
     ],
 )
 def test_allowed_chats_are_ids_or_everyone(allowed: str, ids: set[int], everyone: bool):
@@ -229,6 +256,10 @@ def test_films_lie_beside_the_database_that_they_belong_to():
         ("LOG_LEVEL", "loud", "is none of DEBUG, INFO, WARNING, ERROR"),
         ("LOG_FORMAT", "xml", "is none of console, json"),
         ("HEALTH_PORT", "70000", "is not a number from 1 to 65535"),
+        ("HEALTH_HOST", "http://0.0.0.0", "is no IP address to listen at"),
+        ("KEEP_DAYS", "0", "is not a number of days above 0"),
+        ("REST_DAYS", "inf", "is not a number of days above 0"),
+        ("MAX_WATCHES", "1.5", "is not a number from 1"),
         ("HEALTH_PORT", "http", "is not a number from 1 to 65535"),
         ("TELEGRAM_PROXY", "socks5://me:hunter2@p.example", "is not an http:// or https:// proxy address"),
         (
@@ -237,7 +268,7 @@ def test_films_lie_beside_the_database_that_they_belong_to():
             "is not an http:// or https:// proxy address",
         ),
         ("DOWNLOAD_PROXY", "p.example:3128", "is not an http:// or https:// proxy address"),
-        ("DOWNLOAD_ALLOW_PRIVATE", "perhaps", "is neither true nor false"),
+        ("DOWNLOAD_ALLOW_PRIVATE", "http://nas/", "is neither true nor false"),
     ],
 )
 def test_a_wrong_value_is_one_line_that_names_the_setting_and_never_the_value(
