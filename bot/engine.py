@@ -26,7 +26,7 @@ from bot.outbox.sender import Sender
 from bot.outbox.texts import Texts
 from bot.outbox.video import Ladder
 from bot.polling.book import Line
-from bot.polling.budget import Budget
+from bot.polling.rate_limiter import AdaptiveRateLimiter
 from bot.polling.scheduler import Scheduler
 from bot.providers import gateways
 from bot.providers.base import Provider
@@ -174,7 +174,8 @@ def key_lines(settings: Settings, providers: Iterable[Provider]) -> list[Line]:
     for config, provider in zip(settings.provider_configs, providers, strict=True):
         behind.setdefault((provider.host, config.api_key), {})[provider.name] = provider
     return [
-        Line(providers=named, budget=Budget(_max_rps(settings, named.values()))) for named in behind.values()
+        Line(providers=named, limiter=AdaptiveRateLimiter(_max_rps(settings, named.values())))
+        for named in behind.values()
     ]
 
 
@@ -183,7 +184,7 @@ def _orphaned(providers: Gateways, awaited: Set[str]) -> list[Line]:
     names = sorted(awaited - providers.keys())
     if names:
         log.warning("Tasks wait for providers that are not configured: %s", ", ".join(names))
-    return [Line(providers={name: providers[name]}, budget=Budget(None)) for name in names]
+    return [Line(providers={name: providers[name]}, limiter=AdaptiveRateLimiter(None)) for name in names]
 
 
 def _max_rps(settings: Settings, providers: Iterable[Provider]) -> float | None:

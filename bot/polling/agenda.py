@@ -1,8 +1,8 @@
 """Which of the tasks in memory to look at now: all that are due, or the most urgent of them."""
 
 import math
-from collections.abc import Callable
-from heapq import heapify, heappop, heappush
+from collections.abc import Callable, Iterator
+from heapq import heapify, heappop, heappush, nsmallest
 from itertools import count
 
 _RANKED_FOR_S = 5e-4  # for each due task, so that however many there are, ranking takes 1 % of one core
@@ -56,6 +56,17 @@ class Agenda:
                 del self._entries[task_id]
                 taken.append(task_id)
         return taken
+
+    def take_least(self, limit: int, rank: Callable[[int], tuple[float, ...]]) -> list[int]:
+        """Take out at most so many tasks, those of the least rank, due or not."""
+        taken = nsmallest(limit, self._entries, key=rank)
+        for task_id in taken:
+            del self._entries[task_id]
+        return taken
+
+    def ids(self) -> Iterator[int]:
+        """The tasks, due or not."""
+        return iter(self._entries)
 
     def _gather(self, now: float) -> None:
         while self._waiting and self._waiting[0][0] <= now:

@@ -1,11 +1,12 @@
 """The tasks that this process has leased, and which of them to look at when; no I/O."""
 
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bot.polling.agenda import Agenda
-from bot.polling.budget import Budget
+from bot.polling.rate_limiter import AdaptiveRateLimiter
 from bot.providers.base import Provider
 from bot.watching.outlook import Outlook
 from storage.models import Task
@@ -16,7 +17,7 @@ class Line:
     """A key: the providers that it opens, by name, and what it allows."""
 
     providers: Mapping[str, Provider]
-    budget: Budget
+    limiter: AdaptiveRateLimiter
 
 
 @dataclass(slots=True)
@@ -26,7 +27,23 @@ class Entry:
     task: Task
     outlook: Outlook
     is_flying: bool = False  # its gateway is being asked at this moment
+    own_failures: int = 0  # polls in a row that failed while the gateway was there, as far as is known
     asked_at: datetime | None = None  # when it was last heard that somebody waits for a look that is written
+
+    @property
+    def last_polled(self) -> float:
+        """When its gateway was last asked; 0: never."""
+        return self.task.last_look_at.timestamp() if self.task.last_look_at else 0.0
+
+    @property
+    def probe_rank(self) -> tuple[bool, float]:
+        """Least for the task to probe a gateway with: its last poll went well, and is long ago."""
+        return self.task.failures > 0 or self.task.snapshot is None, self.last_polled
+
+    def due_probe_rank(self, wall: float) -> tuple[bool, bool, float]:
+        """The same among those that are due."""
+        due_at = self.task.next_look_at
+        return due_at is None or due_at.timestamp() > wall, *self.probe_rank
 
 
 class Book:
@@ -37,6 +54,7 @@ class Book:
         self._entries: dict[int, Entry] = {}
         self._agendas = [(line, Agenda(self._urgency)) for line in lines]
         self._agenda_of = {name: agenda for line, agenda in self._agendas for name in line.providers}
+        self._line_of = {name: line for line in lines for name in line.providers}
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -86,12 +104,50 @@ class Book:
         """The look is over; if the task was not let go meanwhile, it is held on."""
         if task.id in self._entries:
             self._hold(task, outlook)
+        else:
+            self._line_of[task.ref.provider].limiter.forget(task.id)
 
     def drop(self, task_id: int) -> None:
         """Let a task go."""
         entry = self._entries.pop(task_id, None)
         if entry is not None:
             self._agenda(entry.task).drop(task_id)
+            self._line_of[entry.task.ref.provider].limiter.forget(task_id)
+
+    def next_polls(self, line: Line, agenda: Agenda, *, now: float, wall: float) -> list[int]:
+        """Take the tasks to poll now: those due, or a probe while the gateway is away."""
+        available = line.limiter.available(now)
+        if not line.limiter.is_away:
+            if line.limiter.is_half_open and available and agenda.has_ready(wall):
+                return agenda.take_least(1, lambda task_id: self._entries[task_id].due_probe_rank(wall))
+            return agenda.take(available, now=wall)
+        if available:
+            return agenda.take_least(1, lambda task_id: self._entries[task_id].probe_rank)
+        first = min(line.limiter.available_first_polls(now), self._count_new(agenda))
+        return agenda.take_least(first, lambda task_id: (False, self._entries[task_id].last_polled))
+
+    def wait_s(self, line: Line, agenda: Agenda, *, now: float, wall: float) -> float:
+        """For how long there is nothing to poll, answers aside."""
+        if line.limiter.is_away and len(agenda):
+            is_first = line.limiter.may_poll_first and self._count_new(agenda) > 0
+            return (line.limiter.first_poll_at(now) if is_first else line.limiter.ready_at(now)) - now
+        if agenda.has_ready(wall):
+            return line.limiter.ready_at(now) - now
+        due = agenda.next_due()
+        return math.inf if due is None else due - wall
+
+    def _count_new(self, agenda: Agenda) -> int:
+        """How many of the tasks have never been polled."""
+        return sum(self._entries[task_id].task.last_look_at is None for task_id in agenda.ids())
+
+    def free(self, task_ids: Set[int], *, at: datetime) -> None:
+        """The gateway is back: what waited only for that is due, and as urgent as if it had not failed."""
+        for task_id in task_ids:
+            entry = self._entries.get(task_id)
+            if entry is not None and not entry.is_flying and entry.task.next_look_at:
+                due_at = min(entry.task.next_look_at, at)
+                entry.task, entry.own_failures = replace(entry.task, next_look_at=due_at), 0
+                self._agenda(entry.task).put(task_id, due_at.timestamp())
 
     def set_back(self, now: datetime) -> None:
         """The clock was set back to now: what seems to be registered or looked at later is due."""
@@ -119,7 +175,8 @@ class Book:
             self.drop(task.id)
             return
         known = self._entries.get(task.id)
-        self._entries[task.id] = Entry(task, outlook, asked_at=known.asked_at if known else None)
+        asked_at = known.asked_at if known else None
+        self._entries[task.id] = Entry(task, outlook, asked_at=asked_at, own_failures=task.failures)
         self._agenda(task).put(task.id, task.next_look_at.timestamp())
 
     def _agenda(self, task: Task) -> Agenda:
@@ -127,4 +184,10 @@ class Book:
 
     def _urgency(self, task_id: int, now: float) -> float:
         entry = self._entries[task_id]
-        return float("inf") if entry.asked_at else entry.outlook.urgency(now, in_flight=entry.task.crowd)
+        if entry.asked_at:
+            return float("inf")
+        if entry.own_failures == 0:
+            return entry.outlook.urgency(now, in_flight=entry.task.crowd)
+        # Counted from the last attempt: a debt that grew on would outrank all tasks that are answered.
+        since_poll = replace(entry.outlook, seen=max(entry.outlook.seen, entry.last_polled), left_s=None)
+        return since_poll.urgency(now, in_flight=entry.task.crowd) / (1 + entry.own_failures)

@@ -130,8 +130,8 @@ class Scheduler:
             return
         wall, now = self._clock().timestamp(), self._alarm.now()
         for line, agenda in self._book.agendas:
-            for task_id in agenda.take(line.budget.allowance(now), now=wall):
-                line.budget.asked(now)
+            for task_id in self._book.next_polls(line, agenda, now=now, wall=wall):
+                line.limiter.on_request(now, task_id)
                 work.create_task(self._look(self._book.begin(task_id), line))
 
     async def _look(self, task: Task, line: Line) -> None:
@@ -146,13 +146,16 @@ class Scheduler:
             pause_s = _ARCHIVE_PAUSE_S
         except Exception:  # one task must not stop the clock
             log.exception("The look at task %d failed", task.id)
-        line.budget.answered(self._alarm.now(), look.error if look else None, asked_at=asked_at)
         self._telemetry.count("polls_failed" if look is None or look.error else "polls")
         if look is None:
+            line.limiter.on_abandoned(task.id)
             later = replace(task, next_look_at=self._clock() + timedelta(seconds=pause_s))
             self._book.end(later, self._refresher.outlook(later))
         else:
+            now = self._alarm.now()
+            freed = line.limiter.on_response(now, task.id, look.error, requested_at=asked_at)
             self._close(look)
+            self._book.free(freed, at=self._clock())
         self._alarm.wake()
 
     def _close(self, look: Look) -> None:
@@ -171,10 +174,7 @@ class Scheduler:
         wall, now = self._clock().timestamp(), self._alarm.now()
         waits_s = [self._sweep_at - now]
         for line, agenda in self._book.agendas:
-            if agenda.has_ready(wall):
-                waits_s.append(line.budget.ready_at(now) - now)
-            elif (due := agenda.next_due()) is not None:
-                waits_s.append(due - wall)
+            waits_s.append(self._book.wait_s(line, agenda, now=now, wall=wall))
         return max(TICK_S, min(waits_s))
 
     def _stand_still(self, error: StoreError) -> None:

@@ -19,6 +19,8 @@ class ProviderError(Exception):
     """A look at a task brought no snapshot."""
 
     permanent: ClassVar[bool] = False  # True: asking again changes nothing until a person acts
+    is_gateway_reply = True  # an answer of the gateway's own, which proves that it is there
+    http_status: int | None = None  # of the answer, where there was one
 
     def __init__(self, message: str, *, cause: Cause, retry_after_s: float | None = None) -> None:
         """message: vendor text, bounded and without keys. retry_after_s: the gateway's wish, 0 to 3600."""
@@ -30,6 +32,8 @@ class ProviderError(Exception):
 
 class Unavailable(ProviderError):
     """The gateway did not answer, or answered that it can't."""
+
+    is_gateway_reply = False  # unless a JSON body says otherwise
 
 
 class RateLimited(ProviderError):
@@ -50,6 +54,8 @@ class TaskMissing(ProviderError):
 
 class BadAnswer(ProviderError):
     """The gateway answered something that is not of its format."""
+
+    is_gateway_reply = False  # unless a JSON body says otherwise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,8 +4,8 @@ import asyncio
 from http import HTTPStatus
 from typing import Protocol
 
-from bot.providers.answer import Answer
-from bot.providers.base import AuthFailed, BadAnswer, MediaSource, Provider, TaskMissing
+from bot.providers.answer import Answer, parse
+from bot.providers.base import AuthFailed, BadAnswer, MediaSource, Provider, ProviderError, TaskMissing
 from bot.providers.ids import valid_id
 from bot.providers.inline import payload_of
 from bot.providers.links import decode_inline, is_inline
@@ -68,7 +68,12 @@ class Gateway(Provider):
         return self._read_now(answer, external_id)
 
     def _read_now(self, answer: Answer, external_id: str) -> Snapshot:
-        return self._wire.read(self._wire.body_of(answer), external_id)
+        try:
+            return self._wire.read(self._wire.body_of(answer), external_id)
+        except ProviderError as error:
+            error.is_gateway_reply = parse(answer.body) is not None
+            error.http_status = answer.status
+            raise
 
     async def _inside(self, external_id: str) -> MediaSource:
         """The bytes inside the task's answer, or the link that has taken their place."""

@@ -95,4 +95,6 @@ def _cut(body: bytearray) -> tuple[bytes, tuple[bytes, ...]]:
 
 
 def _too_large(limit: int) -> BadAnswer:
-    return BadAnswer(f"an answer of more than {limit} bytes", cause=Cause.ODD_ANSWER)
+    error = BadAnswer(f"an answer of more than {limit} bytes", cause=Cause.ODD_ANSWER)
+    error.is_gateway_reply = True
+    return error

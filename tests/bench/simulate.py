@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import Iterator
 
-from tests.bench.simulation import alone_cases, shared_cases
+from tests.bench.simulation import alone_cases, broken_cases, shared_cases
 from tests.bench.simulation.row import Row
 
 
@@ -13,6 +13,7 @@ def rows() -> Iterator[Row]:
     """Every goal, as it is measured."""
     yield from alone_cases.cases()
     yield from shared_cases.cases()
+    yield from broken_cases.cases()
 
 
 def main() -> int:

@@ -25,7 +25,7 @@ class ScriptedProvider(Provider):
         self.gate = asyncio.Event()
         self.gate.set()
         self.waiting = 0  # questions that the gate holds up
-        self._answers = {external_id: list(script) for external_id, script in answers.items()}
+        self.answers = {external_id: list(script) for external_id, script in answers.items()}
 
     async def fetch(self, external_id: str) -> Snapshot:
         self.asked.append(external_id)
@@ -34,7 +34,7 @@ class ScriptedProvider(Provider):
             await self.gate.wait()
         finally:
             self.waiting -= 1
-        script = self._answers[external_id]
+        script = self.answers[external_id]
         answer = script.pop(0) if len(script) > 1 else script[0]
         if isinstance(answer, Exception):
             raise answer

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 from bot.polling.book import Line
-from bot.polling.budget import Budget
+from bot.polling.rate_limiter import AdaptiveRateLimiter
 from bot.polling.scheduler import Scheduler
 from bot.telemetry import Telemetry
 from bot.watching.cadence import Cadence
@@ -32,7 +32,10 @@ def gateway(name: str = "wan", /, **answers: Sequence[Answer]) -> ScriptedProvid
 
 def key(*gateways: ScriptedProvider, rps: float = FAST, in_flight: int = 64) -> Line:
     """A key that opens these gateways."""
-    return Line(providers={each.name: each for each in gateways}, budget=Budget(rps, in_flight=in_flight))
+    return Line(
+        providers={each.name: each for each in gateways},
+        limiter=AdaptiveRateLimiter(rps, in_flight=in_flight),
+    )
 
 
 class Clockwork:

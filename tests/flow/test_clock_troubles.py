@@ -4,11 +4,15 @@ import logging
 
 import pytest
 
-from storage.models import TaskStatus
+from bot.providers.base import ProviderError, Unavailable
+from storage.models import Cause, TaskStatus
 from tests.fakes.clock import NOON, FrozenClock
 from tests.fakes.store import BrittleStore
 from tests.flow.clockwork import Clockwork, gateway, key, watch
-from tests.unit.watching.tasks import AWAY, TOO_MANY, snapshot
+from tests.unit.watching.tasks import AWAY, BAD_KEY, MISSING, ODD, TOO_MANY, snapshot
+
+BUSY = Unavailable("upstream error", cause=Cause.UNREACHABLE)
+BUSY.is_gateway_reply = True
 
 RUNNING, SUCCEEDED, UNKNOWN = TaskStatus.RUNNING, TaskStatus.SUCCEEDED, TaskStatus.UNKNOWN
 
@@ -119,8 +123,60 @@ async def test_a_gateway_that_is_away_is_probed_loses_nothing_and_starves_nobody
         await work.pass_slowly(60.0, step_s=0.5)
 
     assert 5 <= len(away.asked) - len(ids) <= 7  # after 1, 2, 4, 8, 15, 15 … s
+    assert len(set(away.asked[len(ids) :])) >= 5, "the same task is probed again"
     assert (await store.stats()).tasks["unknown"] == len(ids)
     assert len(well.asked) >= 5
+
+
+@pytest.mark.parametrize("error", [BUSY, ODD, AWAY, BAD_KEY, MISSING])
+@pytest.mark.parametrize("broken", [3, 20])
+async def test_tasks_that_are_never_answered_do_not_keep_a_healthy_one_waiting(
+    store: BrittleStore, clock: FrozenClock, error: ProviderError, broken: int
+):
+    ids = names(broken)
+    await watch(store, *ids)
+    wan = gateway(well=[snapshot()] * 3 + [snapshot(SUCCEEDED)], **dict.fromkeys(ids, (error,)))
+    work = Clockwork(store, [key(wan, rps=5.0)], clock=clock)
+
+    async with work.turning():
+        await work.pass_slowly(10.0, step_s=0.5)
+        await watch(store, "well", chat_id=7)
+        await work.ring()
+        await work.pass_slowly(60.0, step_s=0.5)
+
+    assert (await work.task(broken + 1)).status is SUCCEEDED
+
+
+async def test_a_task_whose_last_poll_went_well_is_the_first_probe_though_others_are_overdue(
+    store: BrittleStore, clock: FrozenClock
+):
+    await watch(store, "well")
+    wan = gateway(well=[snapshot()], **dict.fromkeys(names(3), (AWAY,)))
+    work = Clockwork(store, [key(wan)], clock=clock)
+
+    async with work.turning():
+        await watch(store, *names(3))
+        await work.ring()
+        assert wan.asked[1:] == names(3)
+        await work.pass_time(1.0)
+
+    assert wan.asked[4:] == ["well"]
+
+
+async def test_when_a_gateway_is_back_no_task_waits_for_its_own_back_off(
+    store: BrittleStore, clock: FrozenClock
+):
+    ids = names(4)
+    await watch(store, *ids)
+    wan = gateway(**dict.fromkeys(ids, (AWAY,)))
+    work = Clockwork(store, [key(wan)], clock=clock)
+
+    async with work.turning():
+        await work.pass_slowly(300.0, step_s=0.5)
+        wan.answers |= {each: [snapshot(SUCCEEDED)] for each in ids}
+        await work.pass_slowly(16.0, step_s=0.5)
+
+    assert (await store.stats()).tasks["succeeded"] == len(ids)
 
 
 async def test_a_key_that_asks_too_often_keeps_still_for_all_its_tasks(

@@ -4,7 +4,7 @@ import pytest
 
 from bot.config import load_settings
 from bot.engine import key_lines, prices_s
-from bot.polling.budget import Budget
+from bot.polling.rate_limiter import AdaptiveRateLimiter
 from bot.providers import gateways
 from bot.providers.kinds import KINDS
 from bot.watching.cadence import SPARE_PRICE_S
@@ -12,14 +12,14 @@ from tests.fakes.transport import never
 
 TOKEN = {"TELEGRAM_BOT_TOKEN": "99:secret"}
 GATEWAY = {"GATEWAY_BASE_URL": "https://gw.example", "GATEWAY_API_KEY": "sk-gateway"}
-UNKNOWN_RPS = Budget(None).rate
+UNKNOWN_RPS = AdaptiveRateLimiter(None).rate
 
 
 def lines(**environment: str) -> dict[frozenset[str], float]:
     """The rate with which each key begins, by the names of the providers that it opens."""
     settings = load_settings(TOKEN | environment)
     providers = gateways.build(settings.provider_configs, never()).values()
-    return {frozenset(line.providers): line.budget.rate for line in key_lines(settings, providers)}
+    return {frozenset(line.providers): line.limiter.rate for line in key_lines(settings, providers)}
 
 
 def provider(name: str, kind: str, **facts: str) -> dict[str, str]:

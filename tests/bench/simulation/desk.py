@@ -1,6 +1,6 @@
 """The desk as the bot has it, fed with simulated answers: changes, estimates, cadence, and no more."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from bot.providers.base import ProviderError
@@ -12,7 +12,7 @@ from bot.watching.outlook import Outlook, outlook
 from storage.models import Snapshot, Task, TaskRef, TaskStatus
 
 _BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
-_PROVIDER = "gateway"
+PROVIDER = "gateway"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,42 +31,45 @@ class Desk:
 
     def __init__(self, *, price_s: float = PRICE_S) -> None:
         self.estimates = Estimates()
-        self._cadence = Cadence(price_by_provider_s={_PROVIDER: price_s})
+        self._cadence = Cadence(price_by_provider_s={PROVIDER: price_s})
 
     def register(self, job: Job, now: float) -> Task:
         """The task as it is before its first look."""
         return Task(
             id=job.id,
-            ref=TaskRef(provider=_PROVIDER, external_id=f"{job.id}"),
+            ref=TaskRef(provider=PROVIDER, external_id=f"{job.id}"),
             status=TaskStatus.UNKNOWN,
-            registered_at=_time(now),
+            registered_at=time_at(now),
         )
 
     def seen(self, task: Task, job: Job, now: float) -> tuple[Task, float]:
         """The task after a look that was answered, and when to look next (0 when it is over)."""
         status = TaskStatus.SUCCEEDED if job.ends <= now else TaskStatus.RUNNING
-        snapshot = Snapshot(status=status, raw_status=status, model=job.model, submitted_at=_time(job.born))
-        after = changes.seen(task, snapshot, at=_time(now)).task
-        self.estimates.learn(task, after, at=_time(now))
-        due = self._cadence.after_look(after, outlook(task, after, self.estimates), at=_time(now))
+        snapshot = Snapshot(status=status, raw_status=status, model=job.model, submitted_at=time_at(job.born))
+        after = changes.seen(task, snapshot, at=time_at(now)).task
+        self.estimates.learn(task, after, at=time_at(now))
+        due = self._cadence.after_look(after, outlook(task, after, self.estimates), at=time_at(now))
         return after, (due - _BEGIN).total_seconds() if due is not None else 0.0
 
     def failed(self, task: Task, error: ProviderError, now: float) -> tuple[Task, float]:
         """The task after a look that failed, and when to look next (0 when it is over)."""
-        after = changes.failed(task, error, at=_time(now)).task
-        due = self._cadence.after_failure(after, error, at=_time(now))
+        after = changes.failed(task, error, at=time_at(now)).task
+        due = self._cadence.after_failure(after, error, at=time_at(now))
         return after, (due - _BEGIN).total_seconds() if due is not None else 0.0
 
     def eta(self, task: Task, now: float) -> Eta | None:
         """How much longer the task may take."""
-        return self.estimates.eta(task, at=_time(now))
+        return self.estimates.eta(task, at=time_at(now))
 
     def outlook(self, task: Task) -> Outlook:
-        """What urgency is worked out from; its clock is seconds since the simulation began."""
-        begin = _BEGIN.timestamp()
-        ahead = outlook(task, task, self.estimates)
-        return replace(ahead, born=ahead.born - begin, seen=ahead.seen - begin)
+        """What urgency is worked out from before the first look."""
+        return self.ahead(task, task)
+
+    def ahead(self, before: Task, after: Task) -> Outlook:
+        """What urgency is worked out from after a look."""
+        return outlook(before, after, self.estimates)
 
 
-def _time(now: float) -> datetime:
+def time_at(now: float) -> datetime:
+    """The wall clock's time."""
     return _BEGIN + timedelta(seconds=now)

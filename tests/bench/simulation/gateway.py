@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from bot.providers.base import ProviderError, RateLimited, Unavailable
 from storage.models import Cause
+from tests.bench.simulation.desk import Job
 
 _RETRY_AFTER_S = 1.0
 
@@ -21,7 +22,7 @@ class Gateway:
     _tokens: float = 0.0
     _filled_at: float = -math.inf
 
-    def ask(self, now: float) -> ProviderError | None:
+    def ask(self, now: float, job: Job) -> ProviderError | None:
         """Answer a question at a time; None: it is answered."""
         self.asked += 1
         if self.away[0] <= now < self.away[1]:

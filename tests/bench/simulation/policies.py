@@ -1,16 +1,17 @@
 """Who decides whom to ask when many tasks share one key: the bot's own parts, and what others do."""
 
 from collections import Counter, OrderedDict
+from dataclasses import replace
 from typing import Protocol
 
 from bot.polling.agenda import Agenda
-from bot.polling.budget import Budget
+from bot.polling.book import Book, Line
+from bot.polling.rate_limiter import AdaptiveRateLimiter
 from bot.polling.scheduler import RENEW_S
 from bot.providers.base import ProviderError
 from bot.watching.cadence import PRICE_S, SPARE_PRICE_S
-from bot.watching.outlook import Outlook
-from storage.models import Task
-from tests.bench.simulation.desk import Desk, Job
+from tests.bench.simulation.desk import PROVIDER, Desk, Job, time_at
+from tests.fakes.provider import ScriptedProvider
 
 
 class Policy(Protocol):
@@ -27,61 +28,57 @@ class Policy(Protocol):
 
 
 class Ours:
-    """The bot's budget, agenda and desk, wired as its scheduler and its book wire them."""
+    """The bot's limiter, book and desk, wired as its scheduler wires them."""
 
     def __init__(self, max_rps: float | None, *, pays_first_looks: bool = True) -> None:
         """pays_first_looks: False: each task comes looked at, so that its model is known, and its life."""
-        self.budget = Budget(max_rps)
         self._pays_first_looks = pays_first_looks
         self._desk = Desk(price_s=PRICE_S if max_rps is None else SPARE_PRICE_S)
-        self._agenda = Agenda(self._urgency)
-        self._tasks: dict[int, tuple[Job, Task]] = {}
-        self._outlooks: dict[int, Outlook] = {}
+        provider = ScriptedProvider({}, name=PROVIDER)
+        self._line = Line(providers={PROVIDER: provider}, limiter=AdaptiveRateLimiter(max_rps))
+        self._book = Book([self._line], self._desk.outlook)
+        ((_, self._agenda),) = self._book.agendas
+        self._chats: dict[int, int] = {}  # by task
         self._in_flight: Counter[int] = Counter()  # by chat
-        self._crowds: dict[int, int] = {}  # by task, as of the last renewal
         self._renew_at = RENEW_S
 
     def register(self, job: Job, now: float) -> None:
         """Put the task on the agenda."""
         self._in_flight[job.chat] += 1
-        self._crowds[job.id] = self._in_flight[job.chat]
-        task = self._desk.register(job, now)
-        if self._pays_first_looks:
-            self._keep(job, task, now)
-        else:
-            self._keep(job, *self._desk.seen(task, job, now))
+        self._chats[job.id] = job.chat
+        task = replace(self._desk.register(job, now), crowd=self._in_flight[job.chat])
+        due = now
+        if not self._pays_first_looks:
+            task, due = self._desk.seen(task, job, now)
+        self._book.take_in(replace(task, next_look_at=time_at(due)))
 
     def choose(self, now: float) -> list[int]:
         """Take the most urgent tasks, as many as the key allows; now and then, count the crowds anew."""
         if now >= self._renew_at:
             self._renew_at = now + RENEW_S
-            self._crowds = {job.id: self._in_flight[job.chat] for job, _ in self._tasks.values()}
-        chosen = self._agenda.take(self.budget.allowance(now), now=now)
-        for _ in chosen:
-            self.budget.asked(now)
+            tasks = self._book.leased()
+            crowds = {task.id: self._in_flight[self._chats[task.id]] for task in tasks}
+            self._book.renewed(tasks, crowds, until=time_at(self._renew_at))
+        wall = time_at(now).timestamp()
+        chosen = self._book.next_polls(self._line, self._agenda, now=now, wall=wall)
+        for job_id in chosen:
+            self._line.limiter.on_request(now, job_id)
+            self._book.begin(job_id)
         return chosen
 
     def answered(self, job: Job, error: ProviderError | None, *, asked_at: float, now: float) -> None:
         """Learn from the answer, and put the task on the agenda again."""
-        self.budget.answered(now, error, asked_at=asked_at)
-        _, task = self._tasks[job.id]
+        freed = self._line.limiter.on_response(now, job.id, error, requested_at=asked_at)
+        task = self._book.begin(job.id)
         if error is not None:
-            self._keep(job, *self._desk.failed(task, error, now))
-            return
-        after, due = self._desk.seen(task, job, asked_at)
+            after, due = self._desk.failed(task, error, now)
+        else:
+            after, due = self._desk.seen(task, job, asked_at)
         if after.status.is_final:
             self._in_flight[job.chat] -= 1
-            del self._tasks[job.id], self._outlooks[job.id], self._crowds[job.id]
-        else:
-            self._keep(job, after, due)
-
-    def _keep(self, job: Job, task: Task, due: float) -> None:
-        self._tasks[job.id] = (job, task)
-        self._outlooks[job.id] = self._desk.outlook(task)
-        self._agenda.put(job.id, due)
-
-    def _urgency(self, job_id: int, now: float) -> float:
-        return self._outlooks[job_id].urgency(now, in_flight=self._crowds[job_id])
+        next_look_at = None if after.status.is_final else time_at(due)
+        self._book.end(replace(after, next_look_at=next_look_at), self._desk.ahead(task, after))
+        self._book.free(freed, at=time_at(now))
 
 
 class RoundRobin:

@@ -3,11 +3,12 @@
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from heapq import heappop, heappush
 from itertools import count
 from operator import attrgetter
 from random import Random
 
-from bot.providers.base import ProviderError
+from bot.providers.base import ProviderError, Unavailable
 from tests.bench.simulation.desk import Job
 from tests.bench.simulation.durations import HORIZON_S, Model
 from tests.bench.simulation.gateway import Gateway
@@ -54,23 +55,28 @@ def drop(models: Sequence[Model], *, tasks: int, at: float, seed: int) -> list[J
     ]
 
 
-def run(jobs: Sequence[Job], policy: Policy, gateway: Gateway, *, until: float) -> list[Noticed]:
-    """Let time pass in steps; the tasks that were noticed."""
+def run(
+    jobs: Sequence[Job], policy: Policy, gateway: Gateway, *, until: float, silence_s: float = _LATENCY_S
+) -> list[Noticed]:
+    """Let time pass in steps; the tasks that were noticed. silence_s: until a question has failed."""
     by_id = {job.id: job for job in jobs}
     coming = deque(sorted(jobs, key=attrgetter("born")))
-    answers: deque[tuple[float, float, Job, ProviderError | None]] = deque()
+    answers: list[tuple[float, int, float, Job, ProviderError | None]] = []
+    numbers = count()
     noticed: list[Noticed] = []
     for step in range(round(until / _STEP_S)):
         now = step * _STEP_S
         while coming and coming[0].born <= now:
             policy.register(coming.popleft(), now)
         while answers and answers[0][0] <= now:
-            _, asked_at, job, error = answers.popleft()
+            _, _, asked_at, job, error = heappop(answers)
             policy.answered(job, error, asked_at=asked_at, now=now)
             if error is None and job.ends <= asked_at:
                 noticed.append(Noticed(job=job, at=asked_at))
         for job_id in policy.choose(now):
-            answers.append((now + _LATENCY_S, now, by_id[job_id], gateway.ask(now)))
+            error = gateway.ask(now, by_id[job_id])
+            answer_at = now + (silence_s if isinstance(error, Unavailable) else _LATENCY_S)
+            heappush(answers, (answer_at, next(numbers), now, by_id[job_id], error))
     return noticed
 
 

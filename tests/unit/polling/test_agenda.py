@@ -102,3 +102,13 @@ def test_every_due_task_is_taken_once_and_never_more_than_allowed(dues: dict[int
 
     taken += found.take(len(dues), now=100.0)
     assert sorted(taken) == sorted(dues)
+
+
+def test_tasks_of_the_least_rank_are_taken_though_they_are_not_due():
+    found = agenda()
+    for task_id in (1, 2, 3):
+        found.put(task_id, 10.0)
+
+    assert found.take_least(1, lambda task_id: (float(task_id != 2),)) == [2]
+    assert sorted(found.ids()) == [1, 3]
+    assert found.take(5, now=10.0) == [1, 3]

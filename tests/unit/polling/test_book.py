@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from bot.polling.book import Book, Line
-from bot.polling.budget import Budget
+from bot.polling.rate_limiter import AdaptiveRateLimiter
 from bot.watching.estimate import Estimates
 from bot.watching.outlook import Outlook, outlook
 from storage.models import Task, TaskRef
 from tests.fakes.clock import NOON
 from tests.fakes.provider import ScriptedProvider
-from tests.unit.watching.tasks import task
+from tests.unit.watching.tasks import AWAY, task
 
 
 def later(seconds: float) -> datetime:
@@ -39,7 +39,9 @@ def plain_outlook(known: Task) -> Outlook:
 
 
 def line(*names: str) -> Line:
-    return Line(providers={name: ScriptedProvider({}, name=name) for name in names}, budget=Budget(10))
+    return Line(
+        providers={name: ScriptedProvider({}, name=name) for name in names}, limiter=AdaptiveRateLimiter(10)
+    )
 
 
 @pytest.fixture
@@ -275,3 +277,37 @@ def test_of_tasks_that_are_as_old_the_one_from_the_less_busy_chat_is_first(book:
     book.take_in(leased(2, crowd=1))
 
     assert due(book, at_s=60, limit=1) == [[2], []]
+
+
+def test_a_task_that_fails_does_not_rank_before_one_that_is_answered_however_long_it_has_failed(book: Book):
+    failing = replace(
+        leased(1, failures=6), snapshot=None, registered_at=later(-7200), last_look_at=later(40)
+    )
+    book.take_in(failing)
+    book.take_in(replace(leased(2), snapshot_at=later(40)))
+
+    assert due(book, at_s=60, limit=1) == [[2], []]
+
+
+def test_a_task_that_was_freed_is_due_and_ranks_as_if_it_had_not_failed(book: Book):
+    book.take_in(replace(leased(1, due_s=120, failures=6), snapshot_at=later(-600), last_look_at=later(40)))
+    book.take_in(replace(leased(2), snapshot_at=later(0)))
+
+    book.free({1, 99}, at=later(60))
+
+    assert due(book, at_s=60, limit=1) == [[1], []]
+
+
+def test_of_a_task_that_was_let_go_during_its_poll_the_limiter_keeps_nothing():
+    held = line("wan")
+    book = Book([held], plain_outlook)
+    for task_id in range(3):
+        book.take_in(leased(task_id))
+        held.limiter.on_request(0.0, task_id)
+        book.begin(task_id)
+        book.drop(task_id)
+        held.limiter.on_response(0.0, task_id, AWAY, requested_at=0.0)
+        book.end(leased(task_id), plain_outlook(leased(task_id)))
+
+    held.limiter.on_request(60.0, 9)
+    assert not held.limiter.on_response(60.0, 9, None, requested_at=60.0)

@@ -14,7 +14,7 @@ from bot.providers.inline import cut_videos
 from bot.providers.videos import Videos
 from bot.providers.wire import Wire
 from storage.models import Cause, Media, Snapshot, TaskStatus
-from tests.fakes.transport import FakeTransport, always, json_answer, never
+from tests.fakes.transport import FakeTransport, always, answer, json_answer, never
 
 KEY = "sk-Zq7LmW2xVt9RbK4cYh3N"
 BASE_URL = "https://gateway.example.com"
@@ -227,3 +227,25 @@ async def test_only_the_answers_asked_for_last_are_kept():
     assert wire.reads == reads + 1
     await provider.fetch("stale")
     assert wire.reads == reads + 2
+
+
+@pytest.mark.parametrize(
+    ("reply", "is_own"),
+    [
+        (json_answer({"error": {"message": "job failed"}}, status=500), True),
+        (json_answer({"message": "fine"}), True),
+        (json_answer({"error": "invalid channel id"}, status=400), True),
+        (json_answer({"error": "no such task"}, status=404), True),
+        (json_answer(["busy"], status=503), True),
+        (answer(b"<html>Bad gateway</html>", status=502), False),
+        (answer(b"<html>Sign in</html>"), False),
+        (answer(b"", status=503), False),
+        (answer(b'{"status": "runn'), False),
+    ],
+)
+async def test_an_answer_in_json_is_the_gateways_own_whatever_it_says(reply: Answer, is_own: bool):
+    with pytest.raises(ProviderError) as caught:
+        await gateway(always(reply)).fetch("video_1")
+
+    assert caught.value.is_gateway_reply is is_own
+    assert caught.value.http_status == reply.status

@@ -1,0 +1,147 @@
+"""When a gateway counts as away, and what a task's own failures mean."""
+
+import pytest
+
+from bot.polling.rate_limiter import AdaptiveRateLimiter
+from bot.providers.base import AuthFailed, BadAnswer, ProviderError, RateLimited, TaskMissing, Unavailable
+from storage.models import Cause
+
+AWAY = Unavailable("", cause=Cause.UNREACHABLE)
+TOO_MANY = RateLimited("", cause=Cause.RATE_LIMITED)
+
+
+def exchange(
+    limiter: AdaptiveRateLimiter, now: float, error: ProviderError | None = None, *, task: int = 1
+) -> None:
+    """A request and its answer."""
+    limiter.on_request(now, task)
+    limiter.on_response(now, task, error, requested_at=now)
+
+
+def go_away(limiter: AdaptiveRateLimiter, *, at: float) -> None:
+    """So many questions without an answer that the gateway counts as away."""
+    for task in range(3):
+        exchange(limiter, at, AWAY, task=task)
+
+
+def own(error: ProviderError) -> ProviderError:
+    """The same in a JSON body."""
+    error.is_gateway_reply = True
+    return error
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        own(Unavailable("", cause=Cause.UNREACHABLE)),
+        own(BadAnswer("", cause=Cause.ODD_ANSWER)),
+        AuthFailed("", cause=Cause.KEY_INVALID),
+        TaskMissing("", cause=Cause.TASK_MISSING),
+    ],
+    ids=["a 5xx in JSON", "JSON without a status", "a refused key", "an unknown id"],
+)
+def test_no_number_of_error_answers_of_the_gateways_own_opens_the_circuit(error: ProviderError):
+    limiter = AdaptiveRateLimiter(1000)
+    for task in range(50):
+        exchange(limiter, 1.0 + task, error, task=task)
+
+    assert not limiter.is_away
+    assert limiter.available(100.0) > 1
+
+
+def test_one_task_that_is_never_answered_opens_no_circuit():
+    limiter = AdaptiveRateLimiter(1000)
+    for at in range(50):
+        exchange(limiter, float(at), AWAY, task=7)
+
+    assert not limiter.is_away
+
+
+def test_silence_says_nothing_of_the_gateway_if_others_were_answered_since_the_request():
+    limiter = AdaptiveRateLimiter(1000)
+    for task in range(5):
+        limiter.on_request(0.0, task)
+    exchange(limiter, 10.0, task=99)
+    for task in range(5):
+        limiter.on_response(20.0, task, AWAY, requested_at=0.0)
+
+    assert not limiter.is_away
+
+
+def test_tasks_that_fail_again_and_again_while_another_is_answered_open_no_circuit():
+    limiter = AdaptiveRateLimiter(1000)
+    opened = []
+    for at in range(1, 20):
+        for task in range(5):
+            exchange(limiter, float(at), AWAY, task=task)
+        opened.append(limiter.is_away)
+        exchange(limiter, at + 0.9, task=99)
+
+    assert opened == [True] * 2 + [False] * 17
+
+
+def test_new_tasks_are_polled_beside_the_probes_but_only_so_many_while_the_gateway_is_away():
+    limiter, now, polled = AdaptiveRateLimiter(1000), 0.0, 0
+    go_away(limiter, at=now)
+    while now < 0.9:
+        now += 0.01
+        if limiter.available_first_polls(now):
+            exchange(limiter, now, AWAY, task=100 + polled)
+            polled += 1
+
+    assert polled == 24
+    assert limiter.ready_at(now) == pytest.approx(1.0), "their failures put off the probe"
+
+
+def test_after_an_outage_what_waited_for_the_gateway_is_told():
+    limiter = AdaptiveRateLimiter(1000)
+    go_away(limiter, at=0.0)
+    limiter.on_request(7.0, 99)
+
+    assert limiter.on_response(7.0, 99, None, requested_at=7.0) == {0, 1, 2}
+
+
+def test_a_blip_frees_no_task_from_its_back_off():
+    limiter = AdaptiveRateLimiter(1000)
+    go_away(limiter, at=0.0)
+    limiter.on_request(1.0, 99)
+
+    assert not limiter.on_response(1.0, 99, None, requested_at=1.0)
+
+
+def test_a_task_that_is_answered_again_after_error_answers_frees_those_that_had_the_same():
+    limiter, busy = AdaptiveRateLimiter(1000), own(Unavailable("", cause=Cause.UNREACHABLE))
+    for at in (0.0, 10.0):
+        for task in range(2):
+            exchange(limiter, at, busy, task=task)
+    limiter.on_request(20.0, 0)
+
+    assert limiter.on_response(20.0, 0, None, requested_at=20.0) == {1}
+
+
+def test_one_task_that_is_refused_whenever_it_is_asked_for_does_not_slow_down_the_others():
+    limiter = AdaptiveRateLimiter(20)
+    for at in range(0, 400, 4):
+        exchange(limiter, float(at), TOO_MANY, task=7)
+        exchange(limiter, at + 2.0, task=99)
+
+    assert limiter.rate > 5
+
+
+def test_of_forgotten_tasks_nothing_is_kept():
+    limiter = AdaptiveRateLimiter(1000)
+    go_away(limiter, at=0.0)
+    for task in range(3):
+        limiter.forget(task)
+    limiter.on_request(9.0, 99)
+
+    assert not limiter.on_response(9.0, 99, None, requested_at=9.0)
+
+
+def test_a_request_that_was_abandoned_gives_its_slot_and_the_probe_back():
+    limiter = AdaptiveRateLimiter(1000)
+    go_away(limiter, at=0.0)
+    limiter.on_request(1.0, 5)
+    limiter.on_abandoned(5)
+
+    assert limiter.available(1.1) == 1
