@@ -8,10 +8,10 @@ from bot import app
 from bot.config import Settings
 from bot.errors import TokenRefused
 from bot.foundation import certificates
-from bot.logs import Redactor
 from bot.providers import gateways
 from bot.providers.base import Provider, ProviderError
 from bot.providers.http import HttpTransport
+from bot.redaction import Redactor
 from storage.errors import StoreError
 from storage.factory import open_store
 from storage.models import Cause

@@ -1,50 +1,31 @@
-"""Logging set-up, and the one filter that keeps tokens, keys and signed links out of every line."""
+"""Logging set-up; every line goes through the redactor."""
 
 import json
 import logging
-import re
 import sys
 import traceback
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-REDACTED = "‹redacted›"
-
-# A link's query, a bot token wherever it stands, credentials in an address, keys, videos inside an answer.
-_PATTERNS = (
-    (re.compile(r"(https?:(?:\\?/){2}[^\s?#'\"<>]+)\?[^\s'\"<>]+"), rf"\1?{REDACTED}"),
-    (re.compile(r"\d{5,}(?::|%3[Aa])[A-Za-z0-9_-]{30,}"), REDACTED),
-    (re.compile(r"(https?:(?:\\?/){2})[^\s/@'\"]+@"), rf"\1{REDACTED}@"),
-    (re.compile(r"(?i)(bearer\s+)[^\s'\",]+"), rf"\1{REDACTED}"),
-    (re.compile(r"\bsk-[A-Za-z0-9_*-]{8,}"), REDACTED),
-    (re.compile(r"data:[\w/+.;=-]*;base64,[^\s'\"<>]+"), REDACTED),
-)
+from bot.redaction import Redactor
 
 
-class Redactor(logging.Filter):
+class RedactingFilter(logging.Filter):
     """Rewrites each record to its final text without secrets, its traceback included."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
         """secrets: values that must never be seen, whatever stands around them."""
         super().__init__()
-        self._secrets = sorted((s for s in secrets if s), key=len, reverse=True)
-
-    def redact(self, text: str) -> str:
-        """The text without secrets."""
-        for secret in self._secrets:
-            text = text.replace(secret, REDACTED)
-        for pattern, replacement in _PATTERNS:
-            text = pattern.sub(replacement, text)
-        return text
+        self._redact = Redactor(secrets).redact
 
     def filter(self, record: logging.LogRecord) -> bool:
-        record.msg = self.redact(_message(record))
+        record.msg = self._redact(_message(record))
         record.args = None
         if record.exc_info:
-            record.exc_text = self.redact("".join(traceback.format_exception(*record.exc_info)).rstrip())
+            record.exc_text = self._redact("".join(traceback.format_exception(*record.exc_info)).rstrip())
             record.exc_info = None
         if record.stack_info:
-            record.stack_info = self.redact(record.stack_info)
+            record.stack_info = self._redact(record.stack_info)
         return True
 
 
@@ -77,7 +58,7 @@ def set_up_logging(level: str, log_format: str, secrets: Iterable[str]) -> None:
     """Send every log line to standard error, redacted; log_format: console or json."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setLevel(level)
-    handler.addFilter(Redactor(secrets))
+    handler.addFilter(RedactingFilter(secrets))
     handler.setFormatter(
         JsonFormatter()
         if log_format == "json"

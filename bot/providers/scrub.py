@@ -3,20 +3,13 @@
 import re
 from collections.abc import Iterable
 
+from bot.redaction import hide
+
 HIDDEN = "***"
 _READ_AT_MOST = 4_000  # characters looked at, however long the vendor's text is
 _PIECE = 8  # characters of the configured key that give it away
 _SHORTEST_KEY = 6  # a shorter one can't be told from words
 _JOINER = "\u200d"  # holds family and flag emoji together
-_RULES = (
-    (re.compile(r"data:[\w.+/-]*;base64,\S*"), "data:…"),
-    (re.compile(r"(https?://)[^\s/?#@]*@", re.IGNORECASE), r"\1"),
-    (re.compile(r"(https?://[^\s?#]*)[?#][^\s\"'<>)\]]*", re.IGNORECASE), r"\1?…"),
-    (re.compile(r"\b(bearer)\s+[\w.~+/=-]{16,}", re.ASCII | re.IGNORECASE), rf"\1 {HIDDEN}"),
-    (re.compile(r"(?<![A-Za-z0-9])sk-[\w.-]{15,}[\w-]", re.ASCII), HIDDEN),
-    (re.compile(r"(?<![A-Za-z0-9])(?:AKIA|LTAI|AKLT|AIza)[\w-]{8,}"), HIDDEN),
-    (re.compile(r"(?<![A-Za-z0-9])eyJ[\w-]{8,}\.[\w.-]+"), HIDDEN),
-)
 # What only a vendor says: keys that it has masked itself, and the numbers of its questions.
 _VENDOR_RULES = (
     (re.compile(r"(?<![A-Za-z0-9])sk-(?=[\w.-]{0,64}(?:[*…]|\.{3}))[\w.*…-]*[\w*…-]", re.ASCII), HIDDEN),
@@ -35,16 +28,17 @@ class Scrubber:
 
     def __call__(self, text: str, limit: int) -> str:
         """Return a vendor's words in one line of at most limit characters."""
-        return self._clean(text, limit, _RULES + _VENDOR_RULES)
+        return self._clean(text, limit, _VENDOR_RULES)
 
     def mildly(self, text: str, limit: int) -> str:
         """Return a person's words, in which asterisks and request ids are no vendor's."""
-        return self._clean(text, limit, _RULES)
+        return self._clean(text, limit, ())
 
     def _clean(self, text: str, limit: int, rules: Iterable[tuple[re.Pattern[str], str]]) -> str:
         text = text[:_READ_AT_MOST].encode("utf-8", "replace").decode("utf-8")
         text = "".join(char if char.isprintable() or char == _JOINER else " " for char in text)
         text = self._without_key(" ".join(text.split()))
+        text = hide(text, HIDDEN)
         for pattern, instead in rules:
             text = pattern.sub(instead, text)
         text = text.strip()

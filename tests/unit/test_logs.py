@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from bot.logs import REDACTED, set_up_logging
+from bot.logs import set_up_logging
+from bot.redaction import REDACTED
 
 TOKEN = "1234567:hunter2-short"
 KEY = "hunter2-gateway-key"
