@@ -25,6 +25,7 @@ from bot.foundation import Foundation, certificates, utc_now
 from bot.health.wellness import Wellness
 from bot.polling.alarm import Alarm
 from bot.providers.catalog import Catalog
+from bot.redaction import Redactor
 from bot.telemetry import Telemetry
 from bot.watching.cadence import Cadence
 from bot.watching.service import Service
@@ -121,7 +122,7 @@ def _application(foundation: Foundation) -> AnyApplication:
         ),
         catalog=Catalog(settings.provider_configs),
         clock=utc_now,
-        health=Wellness(store, foundation.telemetry).facts,
+        health=Wellness(store, foundation.telemetry, redact=Redactor(settings.secrets).redact).facts,
         language=settings.language,
         allows_everyone=settings.allows_everyone,
         allowed_ids=settings.allowed_ids,

@@ -135,7 +135,9 @@ async def _open(
             limit=LOCAL_UPLOAD_LIMIT if settings.telegram_local_mode else UPLOAD_LIMIT,
         )
         if settings.health_port is not None:
-            await stack.enter_async_context(server.serving(Wellness(store, telemetry), settings.health_port))
+            await stack.enter_async_context(
+                server.serving(Wellness(store, telemetry), settings.health_port, settings.health_host)
+            )
         yield _Loops(
             scheduler=Scheduler(
                 store,

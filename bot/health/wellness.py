@@ -1,12 +1,17 @@
 """Whether the process does its work, for people and for machines."""
 
+import asyncio
+from collections.abc import Callable
 from typing import Protocol
 
 from bot.telemetry import Telemetry
 from storage.errors import StoreError
 from storage.models import Stats
 
+_CHECKED_S = 10.0  # for so long the last check of the database stands: each is a write
 _SILENT_S = 90.0  # a loop that has not turned for so long hangs; the long poll lasts 25 s
+
+_FAILS = "fails"
 
 
 class Archive(Protocol):
@@ -23,21 +28,58 @@ class Archive(Protocol):
 class Wellness:
     """Tells whether the process does its work."""
 
-    def __init__(self, archive: Archive, telemetry: Telemetry) -> None:
+    def __init__(
+        self, archive: Archive, telemetry: Telemetry, *, redact: Callable[[str], str] | None = None
+    ) -> None:
+        """redact: takes the secrets out of foreign texts; without it none is shown."""
         self._archive = archive
         self._telemetry = telemetry
+        self._redact = redact or (lambda _: _FAILS)
+        self._checking = asyncio.Lock()
+        self._checked_s = -_CHECKED_S
+        self._complaint: str | None = None
+        self._stats: Stats | None = None
+        self._counted_s = -_CHECKED_S
+
+    async def classes(self) -> dict[str, str]:
+        """What is wrong, by place, without a word that comes from outside."""
+        told = dict.fromkeys(self._telemetry.troubles, _FAILS) | self._silences()
+        return told | ({"archive": _FAILS} if await self._archive_complaint() else {})
 
     async def troubles(self) -> dict[str, str]:
-        """What is wrong, by place; empty when all is well."""
-        troubles = dict(self._telemetry.troubles)
-        for loop, silent_s in self._telemetry.silences_s.items():
-            if silent_s > _SILENT_S:
-                troubles[loop] = f"has not turned for {silent_s:.0f} s"
-        try:
-            await self._archive.check()
-        except StoreError as error:
-            troubles["archive"] = str(error)
-        return troubles
+        """What is wrong, by place, in the words of whoever said it; empty when all is well."""
+        troubles = {where: self._redact(what) for where, what in self._telemetry.troubles.items()}
+        troubles |= self._silences()
+        complaint = await self._archive_complaint()
+        return troubles | ({"archive": complaint} if complaint else {})
+
+    def _silences(self) -> dict[str, str]:
+        return {
+            loop: f"has not turned for {silent_s:.0f} s"
+            for loop, silent_s in self._telemetry.silences_s.items()
+            if silent_s > _SILENT_S
+        }
+
+    async def _archive_complaint(self) -> str | None:
+        """What the last check came to, made anew when it is old; those who ask meanwhile share it."""
+        async with self._checking:
+            now_s = self._telemetry.uptime_s
+            if now_s - self._checked_s >= _CHECKED_S:
+                self._checked_s = now_s
+                try:
+                    await self._archive.check()
+                except StoreError as error:
+                    self._complaint = str(error)
+                else:
+                    self._complaint = None
+            return self._complaint
+
+    async def _counts(self) -> Stats:
+        async with self._checking:
+            now_s = self._telemetry.uptime_s
+            if self._stats is None or now_s - self._counted_s >= _CHECKED_S:
+                self._stats, self._counted_s = await self._archive.stats(), now_s
+            return self._stats
 
     async def facts(self) -> dict[str, str]:
         """Name → value for /health in the chat."""
@@ -48,7 +90,7 @@ class Wellness:
 
     async def metrics(self) -> str:
         """Counters and gauges in Prometheus' text format."""
-        stats = await self._archive.stats()
+        stats = await self._counts()
         lines = [f"reelwatch_uptime_seconds {self._telemetry.uptime_s:.3f}"]
         lines += [f"reelwatch_{name}_total {n}" for name, n in sorted(self._telemetry.counters.items())]
         for gauge, label, counts in (
