@@ -19,20 +19,15 @@ class Alibailian(Wire):
 
     kind = "alibailian"
     path = "/alibailian/api/v1/tasks/{id}"
-    words: ClassVar[Mapping[str, TaskStatus]] = {
-        "pending": TaskStatus.QUEUED,
-        "running": TaskStatus.RUNNING,
-        "suspended": TaskStatus.RUNNING,
-        "succeeded": TaskStatus.SUCCEEDED,
-        "failed": TaskStatus.FAILED,
-        "canceled": TaskStatus.CANCELLED,
-        "cancelled": TaskStatus.CANCELLED,
-        "expired": TaskStatus.EXPIRED,
-        "unknown": TaskStatus.NOT_FOUND,
-    }
+    words: ClassVar[Mapping[str, TaskStatus]] = {"unknown": TaskStatus.NOT_FOUND}  # forgotten, or never known
     places = Places(
-        status=("output.task_status",),
-        links=("output.video_url", "output.results.video_url"),
+        status=("output.task_status", "output.status", "output.state", "task_status", "status", "state"),
+        links=(
+            "output.video_url",
+            "output.results.video_url",
+            "output.output_video_url",
+            "output.results.*.url",
+        ),
         codes=("output.code", "code"),
         reasons=("output.message", "message"),
         prompt=("output.orig_prompt",),

@@ -28,7 +28,9 @@ _THROTTLED = (
 )  # fmt: skip
 _NO_TASK = (
     "task_not_exist", "task_not_found", "tasknotfound", "task not exist", "task not found",
-    "task does not exist", "video_not_found", "video not found", "任务不存在",
+    "task does not exist", "video_not_found", "video not found",
+    "record not found", "no such task", "no such video", "task is not found", "job not found", "unknown task",
+    "任务不存在", "找不到任务", "未找到任务", "记录不存在",
 )  # fmt: skip
 _COPYRIGHT = (
     "ipinfringement", "copyright", "intellectual property", "infring", "版权", "侵权", "知识产权",

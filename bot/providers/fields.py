@@ -84,10 +84,11 @@ def as_length(value: object) -> float | None:
 
 def as_percent(value: object) -> float | None:
     """Progress as 0 to 100, from 37, "37%" or a fraction between 0 and 1."""
-    number = as_number(value.strip().removesuffix("%") if isinstance(value, str) else value)
+    text = value.strip() if isinstance(value, str) else ""
+    number = as_number(text.removesuffix("%") if text else value)
     if number is None:
         return None
-    return _clamped(number * 100 if 0 < number < 1 and not isinstance(value, str) else number)
+    return _clamped(number * 100 if 0 < number < 1 and not text.endswith("%") else number)
 
 
 def as_fraction(value: object) -> float | None:

@@ -14,7 +14,6 @@ class Jimeng(Wire):
     kind = "jimeng"
     path = "/jimeng/fetch/{id}"
     places = Places(
-        status=("status", "task_status"),
         progress=("progress", "data.data.progress"),  # made up per status
         links=(
             "data.data.data.video",
@@ -29,6 +28,8 @@ class Jimeng(Wire):
             "task_result.videos.*.url",
             "data.task_result.videos.*.url",
             "data.metadata.data.task_map.*.item_list.*.transcoded_video.origin.video_url",
+            "data.item_list.*.video.transcoded_video.origin.video_url",
+            "data.data.item_list.*.video.transcoded_video.origin.video_url",
             "data.content.video_url",
             "result_url",
             "url",

@@ -23,6 +23,7 @@ class NewApi(Wire):
             "metadata.url",
             "content.result_url",
             "content.video_url",
+            "video.url",
             "fail_reason",  # older new-api
             "data.content.video_url",
             "data.output.video_url",

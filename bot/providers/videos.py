@@ -6,14 +6,12 @@ https://docs.inworld.ai/api-reference/videoAPI/retrieve-video
 """
 
 import re
-from collections.abc import Mapping
 from datetime import UTC
 from http import HTTPStatus
-from typing import ClassVar
 
 from bot.providers.answer import Answer, parse
 from bot.providers.fields import Json, as_fraction, as_percent, as_text, find, first
-from bot.providers.wire import SYNONYMS, Places, Wire
+from bot.providers.wire import Places, Wire
 from storage.models import TaskStatus
 
 _MEASURED = ("detail.pending_info.progress_pct", "detail.progress_pct")
@@ -31,20 +29,8 @@ class Videos(Wire):
     path = "/v1/videos/{id}"
     content_path = "/v1/videos/{id}/content"
     zone = UTC
-    words: ClassVar[Mapping[str, TaskStatus]] = {
-        **SYNONYMS,
-        "image_downloading": TaskStatus.RUNNING,
-        "video_generating": TaskStatus.RUNNING,
-        "video_generation_completed": TaskStatus.RUNNING,
-        "video_generation_failed": TaskStatus.FAILED,
-        "video_upsampling": TaskStatus.RUNNING,
-        "video_upsampling_completed": TaskStatus.RUNNING,
-        "video_upsampling_failed": TaskStatus.FAILED,
-        "done": TaskStatus.SUCCEEDED,  # xAI
-        "moderated": TaskStatus.FAILED,  # ours, where xAI says it with other fields
-    }
     places = Places(
-        status=("status", "detail.status"),
+        status=("status", "state", "task_status", "detail.status"),
         progress=("progress",),
         queue_position=("detail.pending_info.progress_pos_in_queue",),
         links=(
@@ -56,6 +42,7 @@ class Videos(Wire):
             "detail.video_url",
             "detail.output.media_url",
             "result_url",
+            "content_url",
             "content.video_url",
             "video.url",
             "output.videos.*.url",

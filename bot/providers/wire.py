@@ -1,7 +1,6 @@
 """What all wire formats share: reading a task's snapshot from the places that a format names."""
 
 import logging
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
@@ -27,47 +26,42 @@ from bot.providers.fields import (
 from bot.providers.ids import birth_of
 from bot.providers.links import as_failure_text, as_link, death_of, is_inline
 from bot.providers.scrub import Scrubber
+from bot.providers.words import WORD_LIMIT, WORDS, plain
 from storage.models import Cause, Media, Snapshot, TaskError, TaskStatus
 
 logger = logging.getLogger(__name__)
 
-# What gateways and the vendors behind them say, lower-case; new-api accepts the same list from its upstreams:
-# https://github.com/QuantumNous/new-api/blob/main/relay/channel/task/sora/adaptor.go
-SYNONYMS: Mapping[str, TaskStatus] = {
-    "pending": TaskStatus.QUEUED,
-    "queued": TaskStatus.QUEUED,
-    "submitted": TaskStatus.QUEUED,
-    "not_start": TaskStatus.QUEUED,
-    "notstarted": TaskStatus.QUEUED,
-    "unknown": TaskStatus.QUEUED,
-    "preparing": TaskStatus.QUEUED,
-    "created": TaskStatus.QUEUED,
-    "starting": TaskStatus.QUEUED,
-    "processing": TaskStatus.RUNNING,
-    "in_progress": TaskStatus.RUNNING,
-    "running": TaskStatus.RUNNING,
-    "generating": TaskStatus.RUNNING,
-    "completed": TaskStatus.SUCCEEDED,
-    "complete": TaskStatus.SUCCEEDED,
-    "success": TaskStatus.SUCCEEDED,
-    "succeeded": TaskStatus.SUCCEEDED,
-    "succeed": TaskStatus.SUCCEEDED,
-    "finished": TaskStatus.SUCCEEDED,
-    "failed": TaskStatus.FAILED,
-    "failure": TaskStatus.FAILED,
-    "fail": TaskStatus.FAILED,
-    "error": TaskStatus.FAILED,
-    "timeout": TaskStatus.FAILED,
-    "cancelled": TaskStatus.CANCELLED,
-    "canceled": TaskStatus.CANCELLED,
-    "expired": TaskStatus.EXPIRED,
-}
+_ENVELOPES = ("data", "output", "task", "result", "response", "video", "job", "detail", "task_result")
+_ID_KEYS = ("id", "task_id", "taskId", "video_id")
+# Where a failure's text may stand besides the places of its format.
+_REASONS = (
+    "failReason",
+    "fail_reason",
+    "failure_reason",
+    "failureReason",
+    "error.message",
+    "error.msg",
+    "error",
+    "error_message",
+    "errorMessage",
+    "error_msg",
+    "err_msg",
+    "fail_msg",
+    "failMsg",
+    "fail_message",
+    "task_status_msg",
+    "status_message",
+    "status_msg",
+    "detail.failure_reason",
+    "output.message",
+    "reason",
+    "message",
+    "msg",
+)
 _EMPTY_REASONS = {"task failed", "upstream returned error", "upstream returned unrecognized message"}
-_WORD_LIMIT = 64
 _PROMPT_LIMIT = 1_000
 _MODEL_LIMIT = 100
 _MOST_WORDS_TOLD = 100
-_SEPARATORS = re.compile(r"[\s-]+")
 _PORTRAIT_RATIOS = {"9:16", "3:4", "2:3", "9:21", "4:5"}
 
 
@@ -75,7 +69,7 @@ _PORTRAIT_RATIOS = {"9:16", "3:4", "2:3", "9:21", "4:5"}
 class Places:
     """Where a format keeps what: dotted paths from the task; the first that holds something usable wins."""
 
-    status: tuple[str, ...] = ("status",)
+    status: tuple[str, ...] = ("status", "state", "task_status")
     progress: tuple[str, ...] = ()
     queue_position: tuple[str, ...] = ()
     links: tuple[str, ...] = ()  # the video itself, never a preview or an input
@@ -101,7 +95,7 @@ class Wire:
 
     kind: ClassVar[str]
     path: ClassVar[str]  # of a task's status; {id} stands for the id
-    words: ClassVar[Mapping[str, TaskStatus]] = SYNONYMS
+    words: ClassVar[Mapping[str, TaskStatus]] = {}  # where it means something else than in WORDS
     places: ClassVar[Places]
     zone: ClassVar[tzinfo] = BEIJING  # of times that name none
     link_life: ClassVar[timedelta | None] = None  # of links that tell no end themselves
@@ -125,7 +119,7 @@ class Wire:
         status = self.status_of(word, task)
         error = self._error(word, status, task)
         if status is TaskStatus.NOT_FOUND:
-            raise TaskMissing(error.message or self.scrub(word, _WORD_LIMIT), cause=Cause.TASK_MISSING)
+            raise TaskMissing(error.message or self.scrub(word, WORD_LIMIT), cause=Cause.TASK_MISSING)
         submitted = self._time(task, self.places.submitted) or birth_of(external_id)
         finished = self._time(task, self.places.finished) if status.is_final else None
         if finished and submitted and finished < submitted:
@@ -134,7 +128,7 @@ class Wire:
         width, height = self._dimensions(task)
         return Snapshot(
             status=status,
-            raw_status=self.scrub(word, _WORD_LIMIT),
+            raw_status=self.scrub(word, WORD_LIMIT),
             progress=progress,
             progress_measured=measured,
             media=self._media(task, external_id, finished) if status is TaskStatus.SUCCEEDED else None,
@@ -160,11 +154,21 @@ class Wire:
 
     def task_in(self, answer: Json) -> Json:
         """The task in a `{code, message, data}` envelope, or the answer itself where that is the task."""
-        data = answer.get("data")
-        if not isinstance(data, dict) or first(data, self.places.status, as_text) is None:
+        word = first(answer, self.places.status, as_text)
+        if word is not None and "code" not in answer and (_names_task(answer) or "data" not in answer):
             return answer
-        is_task = "code" not in answer and first(answer, self.places.status, as_text) is not None
-        return answer if is_task else data
+        data = answer.get("data")
+        if isinstance(data, dict) and first(data, self.places.status, as_text) is not None:
+            return answer if word is not None and "code" not in answer and not _names_task(data) else data
+        return answer if word is not None else self._inside(answer)
+
+    def _inside(self, answer: Json) -> Json:
+        """The task one level in, under a name that gateways use for it."""
+        for name in _ENVELOPES:
+            task = answer.get(name)
+            if isinstance(task, dict) and first(task, self.places.status, as_text) is not None:
+                return task
+        return answer
 
     def word_in(self, task: Json) -> str | None:
         """The task's own status word."""
@@ -174,7 +178,7 @@ class Wire:
         """What the task's own status word means; a word that nobody has told us means that it runs."""
         known = self.known(word)
         if known is None:
-            self._tell_once(self.scrub(word, _WORD_LIMIT))
+            self._tell_once(self.scrub(word, WORD_LIMIT))
         return known or TaskStatus.RUNNING
 
     def progress_of(self, task: Json, external_id: str) -> tuple[float | None, bool]:
@@ -187,7 +191,8 @@ class Wire:
 
     def known(self, word: str) -> TaskStatus | None:
         """The status that a word stands for, if the format knows it."""
-        return self.words.get(_SEPARATORS.sub("_", word[:_WORD_LIMIT].strip().casefold()))
+        key = plain(word)
+        return self.words.get(key) or WORDS.get(key)
 
     def _tell_once(self, word: str) -> None:
         if word not in self._told and len(self._told) < _MOST_WORDS_TOLD:
@@ -200,10 +205,12 @@ class Wire:
         if reason is None or reason.casefold() in _EMPTY_REASONS:
             raw = first(task, self.places.raw_reasons, as_failure_text)
             reason = ": ".join(part for part in (reason, raw) if part)
+        if not reason and status.is_final and status is not TaskStatus.SUCCEEDED:
+            reason = first(task, _REASONS, as_failure_text) or ""
         failed = status is TaskStatus.FAILED
         return TaskError(
             message=self.scrub(reason or code or "", MESSAGE_LIMIT),
-            code=self.scrub(code, _WORD_LIMIT) if code else None,
+            code=self.scrub(code, WORD_LIMIT) if code else None,
             cause=failure_cause(word, code or "", reason) if failed else Cause.OTHER,
         )
 
@@ -237,3 +244,7 @@ class Wire:
 
     def _time(self, task: Json, paths: tuple[str, ...]) -> datetime | None:
         return first(task, paths, as_time(self.zone))
+
+
+def _names_task(answer: Json) -> bool:
+    return any(key in answer for key in _ID_KEYS)

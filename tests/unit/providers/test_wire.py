@@ -49,13 +49,49 @@ def test_words_are_known_in_any_spelling(wire: Flat, word: str):
     assert snapshot.raw_status == word.strip()
 
 
+@pytest.mark.parametrize(
+    ("word", "status"),
+    [
+        ("done", TaskStatus.SUCCEEDED),
+        ("CANCEL", TaskStatus.CANCELLED),
+        ("queueing", TaskStatus.QUEUED),
+        ("Timed-Out", TaskStatus.FAILED),
+        ("Not Start", TaskStatus.QUEUED),
+        ("NotStart", TaskStatus.QUEUED),
+        ("IN PROGRESS", TaskStatus.RUNNING),
+        ("video_generation_completed", TaskStatus.RUNNING),
+        ("完成", TaskStatus.SUCCEEDED),
+        ("almost done", TaskStatus.RUNNING),
+    ],
+)
+def test_one_table_holds_the_words_of_all_formats(wire: Flat, word: str, status: TaskStatus):
+    assert wire.read({"status": word}, "x").status is status
+
+
+@pytest.mark.parametrize("key", ["status", "state", "task_status"])
+@pytest.mark.parametrize("envelope", [None, "data", "output", "task", "result", "response"])
+def test_the_status_stands_under_several_keys_at_the_task_or_one_level_in(
+    wire: Flat, key: str, envelope: str | None
+):
+    task = {key: "failed", "failReason": "the prompt is sensitive"}
+    snapshot = wire.read(task if envelope is None else {envelope: task}, "x")
+    assert snapshot.status is TaskStatus.FAILED
+    assert snapshot.error is not None
+    assert snapshot.error.message == "the prompt is sensitive"
+
+
+def test_an_envelopes_own_word_is_not_the_tasks(wire: Flat):
+    answer = {"status": "success", "data": {"task_id": "x", "status": "processing"}}
+    assert wire.read(answer, "x").status is TaskStatus.RUNNING
+
+
 def test_an_unknown_word_means_running_and_is_told_once(wire: Flat, caplog: pytest.LogCaptureFixture):
     with caplog.at_level(logging.WARNING):
-        for word in ("polishing", "polishing", "rendering"):
+        for word in ("polishing", "polishing", "dreaming"):
             assert wire.read({"status": word}, "x").status is TaskStatus.RUNNING
     assert [record.getMessage().rsplit(maxsplit=1)[-1] for record in caplog.records] == [
         "polishing",
-        "rendering",
+        "dreaming",
     ]
     assert "mine" in caplog.text
 
