@@ -53,6 +53,8 @@ class TelegramAway(Exception):
 
 async def run(settings: Settings, tls: ssl.SSLContext, cadence: Cadence | None = None) -> None:
     """Run until SIGTERM, SIGINT or cancellation; raises StoreError and what is in bot.errors."""
+    for sentence in settings.sent_in_the_clear:
+        log.warning("%s", sentence)
     os.environ["PTB_TIMEDELTA"] = "true"  # else python-telegram-bot warns with every RetryAfter
     store = await open_store(settings.database_url)
     try:

@@ -1,5 +1,7 @@
 """Environment and .env → frozen Settings; all mistakes are told at once and no secret is shown."""
 
+import io
+import ipaddress
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -9,9 +11,11 @@ from typing import Annotated, Any, NoReturn, get_args
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
+from dotenv.parser import Original, parse_stream
 
 from bot.private_hosts import NO_PRIVATE_HOSTS
 from bot.providers.kinds import KINDS, ProviderConfig, kind_of
+from bot.setting_names import meant, meant_field
 from bot.setting_types import (
     Chats,
     DatabaseUrl,
@@ -114,6 +118,18 @@ class Settings:
         return Path(f"{self.database_url.removeprefix('sqlite:///')}.downloads")
 
     @property
+    def sent_in_the_clear(self) -> tuple[str, ...]:
+        """A sentence for each token or key that goes over plain http to another machine."""
+        targets = {"TELEGRAM_API_URL": self.telegram_api_url, "GATEWAY_BASE_URL": self.gateway_base_url}
+        targets |= {f"{_GROUP}{name}__base_url".upper(): own.base_url for name, own in self.providers.items()}
+        return tuple(
+            f"{name} is plain http to {host_of(url)}: whoever is on the way can read"
+            f" {'the bot token' if name == 'TELEGRAM_API_URL' else 'the key'}."
+            for name, url in targets.items()
+            if url.lower().startswith("http://") and not _is_loopback(host_of(url) or "")
+        )
+
+    @property
     def secrets(self) -> tuple[str, ...]:
         """Every value that must never be seen in a log."""
         routes = (self.telegram_proxy, self.provider_proxy, self.download_proxy)
@@ -135,11 +151,18 @@ class Settings:
         )
 
 
+_NAMES = {each.name for each in fields(Settings)}
+_FIELDS = [each.name.upper() for each in fields(ProviderSettings)]
+_SHOWN = 80  # characters of a name that is wrong
+
+
 def load_settings(given: Mapping[str, str] | None = None) -> Settings:
     """Read the settings from the environment and .env, or from the given names alone; SettingsError."""
-    sources = (_env_file(), os.environ) if given is None else (given,)
+    from_file, lines = _env_file() if given is None else ({}, [])
+    sources = (from_file, os.environ) if given is None else (given,)
     texts = {name.lower(): text for source in sources for name, text in source.items() if text}
     values, mistakes = _read(Settings, texts)
+    mistakes = lines + list(_misspelt(texts)) + mistakes
     if "gateway_base_url" in texts and "gateway_api_key" not in texts:
         mistakes.append("GATEWAY_API_KEY is missing: GATEWAY_BASE_URL is set.")
     providers = {}
@@ -153,11 +176,55 @@ def load_settings(given: Mapping[str, str] | None = None) -> Settings:
     return Settings(**values, providers=providers)
 
 
-def _env_file() -> Mapping[str, str | None]:
+def foreign_names() -> list[str]:
+    """The names in .env that are none of ours, and are ignored; SettingsError."""
+    return [
+        name
+        for name in _env_file()[0]
+        if name.lower() not in _NAMES and not name.lower().startswith(_GROUP) and not _meant(name)
+    ]
+
+
+def _env_file() -> tuple[Mapping[str, str | None], list[str]]:
+    """What .env says, and a mistake for each line that says nothing."""
     try:
-        return dotenv_values(".env")
+        text = Path(".env").read_text("utf-8-sig")
+    except FileNotFoundError:
+        return {}, []
     except (OSError, UnicodeDecodeError):
         raise SettingsError([".env cannot be read as UTF-8 text."]) from None
+    good, mistakes = "", []
+    for line in parse_stream(io.StringIO(text)):
+        if line.error:
+            mistakes.append(f"Line {_line_of(line.original)} of .env cannot be read: look at its quotes.")
+        elif line.key is not None and line.value is None:
+            mistakes.append(f"Line {_line_of(line.original)} of .env has no '='.")
+        else:
+            good += line.original.string
+    return dotenv_values(stream=io.StringIO(good)), mistakes
+
+
+def _line_of(original: Original) -> int:
+    """Where the statement begins, which may be after empty lines."""
+    string = original.string
+    return original.line + string[: len(string) - len(string.lstrip())].count("\n")
+
+
+def _misspelt(texts: Mapping[str, str]) -> Iterator[str]:
+    for name in texts:
+        if right := _meant(name):
+            yield f"{name[:_SHOWN].upper()} is not a setting; {right[:_SHOWN]} is meant."
+
+
+def _meant(name: str) -> str | None:
+    return meant(name.upper(), {known.upper() for known in _NAMES}, _FIELDS)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
 
 
 def _groups(texts: Mapping[str, str]) -> dict[str, dict[str, str]]:
@@ -193,7 +260,9 @@ def _mistakes_of_group(name: str, own: Mapping[str, str], texts: Mapping[str, st
     for what in own:
         if what not in known:
             end = f"__{what.upper()}" if what else ""
-            yield f"{end} is not a setting; a provider has {', '.join(known).upper()}."
+            right = meant_field(what.upper(), _FIELDS)
+            hint = f"; {right} is meant" if right else ""
+            yield f"{end} is not a setting; a provider has {', '.join(_FIELDS)}{hint}."
     if not re.fullmatch(r"[a-z0-9][a-z0-9_.-]{0,31}", name):
         yield ": a provider's name is made of letters, digits, '.', '_' and '-'."
     if "kind" not in own and kind_of(name) is None:
