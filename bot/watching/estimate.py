@@ -2,7 +2,7 @@
 
 import contextlib
 import json
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -10,9 +10,13 @@ from typing import Any
 
 from bot.watching.eta import Eta, eta, is_longer_than_usual
 from bot.watching.lifetable import LifeTable
+from bot.watching.progress import Credit
 from storage.models import Task, TaskStatus
 
 _REMEMBERED = 100  # past durations for the range that people see
+FORECASTS = 10_000  # of tasks in hand, by progress, that wait for their test; the oldest are let go
+# No figure foretells a failure, and other ends are not the gateway's work.
+_NO_TEST = frozenset(status for status in TaskStatus if status.is_final) - {TaskStatus.SUCCEEDED}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +24,7 @@ class _History:
     """What one model's tasks taught."""
 
     table: LifeTable = field(default_factory=LifeTable)
+    credit: Credit = field(default_factory=Credit)
     durations_s: deque[float] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
 
 
@@ -28,6 +33,15 @@ class Estimates:
 
     def __init__(self) -> None:
         self._histories: dict[tuple[str, str], _History] = {}
+        self._foretold: OrderedDict[int, float] = OrderedDict()  # by task: what progress says is left
+
+    def foretold(self, task: Task, left_s: float | None) -> None:
+        """Keep what progress foretells, for the task's next look to test; None or 0: nothing."""
+        self._foretold.pop(task.id, None)
+        if left_s and not task.status.is_final:
+            self._foretold[task.id] = left_s
+            if len(self._foretold) > FORECASTS:
+                self._foretold.popitem(last=False)
 
     def learn(self, before: Task, after: Task, *, at: datetime) -> None:
         """Take in a look that brought a snapshot; a task's first one teaches nothing but that it lives."""
@@ -35,6 +49,10 @@ class Estimates:
             return
         since_s, until_s = age_s(after, seen_at(before)), age_s(after, at)
         history = self._history(after)
+        foretold = self._foretold.pop(after.id, None)
+        if foretold is not None and after.status not in _NO_TEST:
+            ended = after.status is TaskStatus.SUCCEEDED
+            history.credit.tested(foretold, history.table, since_s, until_s, ended=ended)
         if after.status in {TaskStatus.SUCCEEDED, TaskStatus.FAILED}:
             history.table.ended(since_s, until_s)
             history.durations_s.append((since_s + until_s) / 2)
@@ -44,6 +62,10 @@ class Estimates:
     def table(self, task: Task) -> LifeTable:
         """The life table of the task's provider and model."""
         return self._history(task).table
+
+    def credit(self, task: Task) -> Credit:
+        """What the progress figures of the task's provider and model have earned."""
+        return self._history(task).credit
 
     def eta(self, task: Task, *, at: datetime) -> Eta | None:
         """How much longer the task may take; None when too little is known."""
@@ -60,6 +82,7 @@ class Estimates:
                 "provider": provider,
                 "model": model,
                 "table": history.table.to_plain(),
+                "credit": history.credit.log_odds,
                 "durations_s": list(history.durations_s),
             }
             for (provider, model), history in self._histories.items()
@@ -78,6 +101,7 @@ class Estimates:
         for record in plain:
             self._histories[record["provider"], record["model"]] = _History(
                 table=LifeTable.from_plain(record["table"]),
+                credit=Credit(record["credit"]) if "credit" in record else Credit(),
                 durations_s=deque(record["durations_s"], maxlen=_REMEMBERED),
             )
 

@@ -81,6 +81,10 @@ class LifeTable:
         toll, life_s = self._standing(age_s)
         return age_s - seen_s - seen_life_s + math.exp(seen_toll - toll) * life_s
 
+    def death(self, seen_s: float, age_s: float) -> float:
+        """P(T <= age | T > seen)."""
+        return -math.expm1(self._standing(seen_s)[0] - self._standing(age_s)[0])
+
     def due(self, seen_s: float, price_s: float) -> float:
         """The age at which the debt of a task last seen alive then reaches the price, above 0."""
         at = _bin_of(seen_s)

@@ -1,16 +1,17 @@
-"""When a task may end, as known after a look: by its life table, or better by its measured progress."""
+"""When a task may end, as known after a look: by its life table, and by progress that earned it."""
 
 import math
 from dataclasses import dataclass
 
+from bot.watching import progress
 from bot.watching.estimate import Estimates, born_at, seen_at
 from bot.watching.lifetable import LifeTable
 from storage.models import Task
 
-_SPREAD = 0.3  # of the logarithm of the remaining time that progress foretells
 _TELLING = 0.1  # progress below which nothing is foretold: whole percents and seconds are too coarse for it
 _STUCK = 0.05  # of the time that a forecast rests on: the least it tells, since the last percents can last
-_ROUNDS = 40
+_EXACT_S = 0.01
+_ROUNDS = 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,21 +21,42 @@ class Outlook:
     table: LifeTable
     born: float
     seen: float  # when it was last known to be alive
-    left_s: float | None = None  # what remained then, by its measured progress; 0: perhaps nothing
+    left_s: float | None = None  # what remained then, by its progress; 0: perhaps nothing
+    weight: float = 0.0  # of that forecast against the table's, below 1
 
     def debt(self, now: float) -> float:
         """The expected number of seconds that the task has been over without our knowing."""
         if now <= self.seen:
             return 0.0
-        if self.left_s is not None:
-            return _foretold_debt(self.left_s, now - self.seen)
-        return self.table.debt(self.seen - self.born, now - self.born)
+        if self.left_s == 0:
+            return now - self.seen
+        by_table = self.table.debt(self.seen - self.born, now - self.born)
+        if self.left_s is None or self.weight == 0:
+            return by_table
+        return self.weight * progress.debt(self.left_s, now - self.seen) + (1 - self.weight) * by_table
 
     def due(self, price_s: float) -> float:
         """When the debt reaches the price."""
-        if self.left_s is not None:
-            return self.seen + _foretold_due(self.left_s, price_s)
-        return self.born + self.table.due(self.seen - self.born, price_s)
+        if self.left_s == 0:
+            return self.seen + price_s
+        if self.left_s is None or self.weight == 0:
+            return self.born + self.table.due(self.seen - self.born, price_s)
+        return self._mixed_due(self.left_s, price_s)
+
+    def _mixed_due(self, left_s: float, price_s: float) -> float:
+        """By Newton's method from where the table alone calls for a poll; the debt is convex."""
+        share = 1 - self.weight
+        seen_s = self.seen - self.born
+        age_s = self.table.due(seen_s, price_s / share)
+        for _ in range(_ROUNDS):
+            gap_s = age_s - seen_s
+            owed_s = self.weight * progress.debt(left_s, gap_s) + share * self.table.debt(seen_s, age_s)
+            ended = self.weight * progress.death(left_s, gap_s) + share * self.table.death(seen_s, age_s)
+            step_s = (owed_s - price_s) / ended
+            age_s -= step_s
+            if step_s < _EXACT_S:
+                break
+        return self.born + age_s
 
     def urgency(self, now: float, *, in_flight: int) -> float:
         """What a look is worth now, so that no chat drowns another; in_flight: of the same chat."""
@@ -49,6 +71,7 @@ def outlook(before: Task, after: Task, estimates: Estimates) -> Outlook:
         born=min(born, seen),
         seen=seen,
         left_s=_left_s(before, after, seen),
+        weight=estimates.credit(after).weight,
     )
 
 
@@ -76,31 +99,7 @@ def _started(task: Task, seen: float) -> float:
 
 
 def _progress(task: Task) -> float | None:
-    """Real progress, 0 to 1."""
-    snapshot = task.snapshot
-    if snapshot is None or snapshot.progress is None or not snapshot.progress_measured:
+    """The figure as a fraction, whoever made it up: what it is worth is found out."""
+    if task.snapshot is None or task.snapshot.progress is None:
         return None
-    return min(snapshot.progress / 100, 1.0)
-
-
-def _foretold_debt(left_s: float, gap_s: float) -> float:
-    """E[(gap - R)+] for a lognormal R with the median that was foretold."""
-    if left_s == 0:
-        return gap_s
-    z = math.log(gap_s / left_s) / _SPREAD
-    return gap_s * _normal(z) - left_s * math.exp(_SPREAD**2 / 2) * _normal(z - _SPREAD)
-
-
-def _foretold_due(left_s: float, price_s: float) -> float:
-    low_s, high_s = 0.0, 4 * left_s + 2 * price_s
-    for _ in range(_ROUNDS):
-        middle_s = (low_s + high_s) / 2
-        if _foretold_debt(left_s, middle_s) < price_s:
-            low_s = middle_s
-        else:
-            high_s = middle_s
-    return high_s
-
-
-def _normal(z: float) -> float:
-    return 0.5 * math.erfc(-z / math.sqrt(2))
+    return min(task.snapshot.progress / 100, 1.0)

@@ -67,6 +67,7 @@ class Refresher:
             after = replace(after, version=after.version + 1)
         if error is None:  # only now: a look that cannot be written is repeated, and must not teach twice
             self._estimates.learn(task, after, at=seen_at(after))
+            self._estimates.foretold(after, ahead.left_s)
         if events:
             kinds = ", ".join(event.kind for event in events)
             log.info("%s %s: %s", task.ref.provider, task.ref.external_id, kinds)

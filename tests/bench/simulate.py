@@ -5,13 +5,14 @@ import sys
 import time
 from collections.abc import Iterator
 
-from tests.bench.simulation import alone_cases, broken_cases, shared_cases
+from tests.bench.simulation import alone_cases, broken_cases, figure_cases, shared_cases
 from tests.bench.simulation.row import Row
 
 
 def rows() -> Iterator[Row]:
     """Every goal, as it is measured."""
     yield from alone_cases.cases()
+    yield from figure_cases.cases()
     yield from shared_cases.cases()
     yield from broken_cases.cases()
 

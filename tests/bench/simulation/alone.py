@@ -2,13 +2,15 @@
 
 import math
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import count
 
 from bot.watching.eta import Eta
 from storage.models import Task
 from tests.bench.simulation.desk import Desk, Job
+
+Figure = Callable[[float], float | None]  # the share of the run that is over → the progress told, 0 to 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,13 +35,15 @@ class Ours:
         self._now = 0.0
         self._ids = count()
 
-    def follow(self, duration_s: float) -> Cost:
+    def follow(self, duration_s: float, figure: Figure | None = None) -> Cost:
         """Watch a task from its first look, at birth, which does not count, to the one that finds it over."""
         job = self._job(duration_s)
         task, due = self._first_look(job)
-        polls = 0
+        born, polls = self._now, 0
         while not task.status.is_final:
             polls, self._now = polls + 1, due
+            if figure is not None:
+                job = replace(job, figure=figure((self._now - born) / duration_s))
             task, due = self._desk.seen(task, job, self._now)
         return Cost(delay_s=self._now - job.ends, polls=polls)
 

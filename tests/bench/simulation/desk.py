@@ -24,6 +24,7 @@ class Job:
     chat: int
     born: float
     ends: float
+    figure: float | None = None  # progress as the gateway tells it while the task runs, 0 to 100
 
 
 class Desk:
@@ -45,10 +46,19 @@ class Desk:
     def seen(self, task: Task, job: Job, now: float) -> tuple[Task, float]:
         """The task after a look that was answered, and when to look next (0 when it is over)."""
         status = TaskStatus.SUCCEEDED if job.ends <= now else TaskStatus.RUNNING
-        snapshot = Snapshot(status=status, raw_status=status, model=job.model, submitted_at=time_at(job.born))
+        snapshot = Snapshot(
+            status=status,
+            raw_status=status,
+            model=job.model,
+            submitted_at=time_at(job.born),
+            progress=job.figure,
+            progress_measured=job.figure is not None,
+        )
         after = changes.seen(task, snapshot, at=time_at(now)).task
         self.estimates.learn(task, after, at=time_at(now))
-        due = self._cadence.after_look(after, outlook(task, after, self.estimates), at=time_at(now))
+        ahead = outlook(task, after, self.estimates)
+        self.estimates.foretold(after, ahead.left_s)
+        due = self._cadence.after_look(after, ahead, at=time_at(now))
         return after, (due - _BEGIN).total_seconds() if due is not None else 0.0
 
     def failed(self, task: Task, error: ProviderError, now: float) -> tuple[Task, float]:

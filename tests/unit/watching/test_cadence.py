@@ -73,8 +73,17 @@ def test_what_past_tasks_took_decides_when_to_look():
     assert after_look(seen(age_s=298), estimates=estimates) < 10
 
 
-def test_measured_progress_decides_when_to_look():
-    assert after_look(seen(age_s=90, progress=90.0)) < after_look(seen(age_s=90, progress=50.0))
+def test_progress_that_has_proven_true_decides_when_to_look():
+    estimates = Estimates()
+    for _ in range(5):
+        nearly = seen(age_s=100, progress=95.0)
+        estimates.foretold(nearly, outlook(nearly, nearly, estimates).left_s)
+        at = NOON + timedelta(seconds=8)
+        over = replace(nearly, status=TaskStatus.SUCCEEDED, snapshot_at=at)
+        estimates.learn(nearly, over, at=at)
+    late, early = seen(age_s=90, progress=90.0), seen(age_s=90, progress=50.0)
+
+    assert after_look(late, estimates=estimates) < after_look(early, estimates=estimates)
 
 
 def test_a_task_that_may_fail_out_of_turn_is_not_left_alone_for_long():

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from bot.watching import changes
-from bot.watching.estimate import Estimates, age_s, seen_at
+from bot.watching.estimate import FORECASTS, Estimates, age_s, seen_at
 from storage.models import Task, TaskStatus
 from tests.fakes.clock import NOON
 from tests.unit.watching.tasks import AWAY, ODD, snapshot, task
@@ -107,6 +107,59 @@ def test_what_was_learned_survives_a_restart():
 )
 def test_what_cannot_be_read_is_learned_anew(text: str | None):
     assert Estimates.from_json(text).eta(running(since_s=30), at=NOON) is None
+
+
+def foretelling(*, left_s: float, tasks: int, status: TaskStatus = TaskStatus.SUCCEEDED) -> Estimates:
+    """Progress foretold so many times that so much was left, and it took ten seconds."""
+    estimates = Estimates()
+    for _ in range(tasks):
+        before = running()
+        estimates.foretold(before, left_s)
+        estimates.learn(before, ended(before, status), at=NOON)
+    return estimates
+
+
+def test_progress_that_foretold_ends_is_believed_and_progress_that_did_not_is_not():
+    assert foretelling(left_s=8, tasks=5).credit(running()).weight > 0.5
+    assert foretelling(left_s=500, tasks=5).credit(running()).weight == 0
+
+
+def test_progress_that_foretold_no_failure_is_not_blamed():
+    failed = foretelling(left_s=500, tasks=5, status=TaskStatus.FAILED)
+
+    assert failed.credit(running()).log_odds == Estimates().credit(running()).log_odds
+
+
+def test_what_progress_has_earned_survives_a_restart():
+    estimates = foretelling(left_s=8, tasks=5)
+
+    again = Estimates.from_json(estimates.to_json())
+
+    assert again.credit(running()).log_odds == estimates.credit(running()).log_odds
+
+
+def test_what_an_older_version_wrote_is_read_with_progress_unproven():
+    plain = json.loads(foretelling(left_s=8, tasks=5).to_json())
+    for record in plain:
+        del record["credit"]
+
+    again = Estimates.from_json(json.dumps(plain))
+
+    assert again.credit(running()).log_odds == Estimates().credit(running()).log_odds
+    assert again.eta(running(since_s=30), at=NOON) is not None
+
+
+def test_forecasts_that_wait_for_their_test_are_bounded():
+    estimates = Estimates()
+    for number in range(FORECASTS + 1):
+        estimates.foretold(replace(running(), id=number), 500)
+    unproven = estimates.credit(running()).log_odds
+
+    oldest, newest = replace(running(), id=0), replace(running(), id=FORECASTS)
+    estimates.learn(oldest, ended(oldest), at=NOON)
+    assert estimates.credit(running()).log_odds == unproven
+    estimates.learn(newest, ended(newest), at=NOON)
+    assert estimates.credit(running()).log_odds < unproven
 
 
 def test_age_counts_from_the_submission_that_the_gateway_tells():
