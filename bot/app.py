@@ -44,7 +44,7 @@ _LIMITS = httpx.Limits(max_connections=64, max_keepalive_connections=4, keepaliv
 _LISTENER_STOP_S = 2.0
 _STOP_S = 1.5
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
-_CONNECT_PAUSES_S = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
+_CONNECT_PAUSES_S = (1.0, 2.0, 4.0, 5.0)  # what was finished meanwhile waits for the first answer
 
 
 class TelegramAway(Exception):

@@ -264,6 +264,7 @@ class Settlement:
     state: DeliveryState  # PENDING: try again at not_before
     at: datetime
     not_before: datetime | None = None
+    is_attempt: bool = True  # False: it never left, and does not count among the attempts
     message_id: int | None = None  # the message that carries it
     card_digest: str | None = None  # of what the card shows now
     file: StoredFile | None = None  # what Telegram keeps of the video

@@ -12,6 +12,7 @@ from bot.outbox.results import (
     RetryAfter,
     SendResult,
     Sent,
+    Transient,
     Unknown,
 )
 from bot.outbox.texts import Texts
@@ -54,6 +55,7 @@ class Courier:
         self._store = store
         self._texts = texts
         self._ladder = ladder
+        self._route = texts.route
         self._clock = clock
         self._telemetry = telemetry
         self._bell = bell
@@ -96,6 +98,9 @@ class Courier:
             await self._renew(now)
             pause_s = self._pause_s()  # first: what opens from here on ends it
             room = min(self._free_hands(), pacer.allowance())
+            if self._route.is_down:
+                pause_s = min(pause_s, self._route.next_probe_in_s() or pause_s)
+                room = min(room, 0 if self._busy or self._route.next_probe_in_s() else 1)
             if room <= 0:
                 return pause_s
             # Asked first because it costs a third of a claim, and most often there is nothing to claim.
@@ -112,9 +117,13 @@ class Courier:
             await self._store.renew_deliveries(list(self._in_hand), at=now, lease_s=LEASE_S)
             self._renewed_at = now
 
+    @property
+    def _busy(self) -> int:
+        """How many are in hand, those not counted that wait for their film."""
+        return len(self._in_hand) - len(self._announced)
+
     def _free_hands(self) -> int:
-        busy = len(self._in_hand) - len(self._announced)
-        return min(_HANDS - busy, _MOST - len(self._in_hand))
+        return min(_HANDS - self._busy, _MOST - len(self._in_hand))
 
     def _pause_s(self) -> float:
         pause_s = _RENEW_S if self._in_hand else _LONGEST_SLEEP_S
@@ -158,6 +167,7 @@ class Courier:
         now = self._clock()
         delivery = out.delivery
         wait_s = retry.try_again_s(delivery.attempts, result)
+        await self._note_route(delivery.id, result)
         match result:
             case Sent(message_id=message_id, file=file):
                 self._telemetry.count(f"sent_{delivery.kind}")
@@ -170,6 +180,14 @@ class Courier:
             case _ if wait_s is None:
                 log.error("Delivery %d is given up: %s", delivery.id, result)
                 settlement = Settlement(state=DeliveryState.DEAD, at=now)
+            case Transient(is_of_the_route=True):
+                log.debug("Delivery %d waits for Telegram: %s", delivery.id, result.why)
+                settlement = Settlement(
+                    state=DeliveryState.PENDING,
+                    at=now,
+                    not_before=now + timedelta(seconds=wait_s),
+                    is_attempt=False,
+                )
             case _:
                 log.info("Delivery %d waits %.1f s: %s", delivery.id, wait_s, result)
                 settlement = Settlement(
@@ -177,6 +195,18 @@ class Courier:
                 )
         await self._heed(out.watch.chat_id, result, at=now)
         await self._store.settle(delivery.id, settlement)  # last: now it may be claimed again
+
+    async def _note_route(self, delivery_id: int, result: SendResult) -> None:
+        """Keep what the result says of the way to Telegram, and tell of its two ends."""
+        match result:
+            case Transient(is_of_the_route=True, why=why):
+                if self._route.failed(delivery_id):
+                    log.warning("Telegram can't be reached, what is to be sent waits: %s", why)
+            case Transient() | Unknown():
+                pass  # says nothing: the download failed, or an upload whose answer was lost
+            case _ if self._route.answered():
+                waiting = (await self._store.stats()).deliveries[DeliveryState.PENDING]
+                log.info("Telegram takes messages again; %d waited.", waiting)
 
     async def _heed(self, chat_id: int, result: SendResult, *, at: datetime) -> None:
         """What a result says of the whole chat."""

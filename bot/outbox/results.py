@@ -33,7 +33,12 @@ class Transient:
     """It certainly did not arrive, and may later."""
 
     why: str
-    again_s: float | None = None  # how long to wait; None: longer each time
+    again_s: float | None = None  # how long to wait; None: for as long as the way to Telegram is cut
+
+    @property
+    def is_of_the_route(self) -> bool:
+        """Whether Telegram could not be reached, which says nothing of the message."""
+        return self.again_s is None
 
 
 @dataclass(frozen=True, slots=True)

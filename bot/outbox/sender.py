@@ -16,6 +16,7 @@ from bot.messages.markup import caption_options, keyboard, text_options
 from bot.messages.view import View
 from bot.outbox.pacing import Pacer
 from bot.outbox.results import NOT_MODIFIED, Refusal, Refused, SendResult, Sent, read_error
+from bot.outbox.route import TelegramRoute
 from storage.models import StoredFile, Watch
 
 log = logging.getLogger(__name__)
@@ -64,9 +65,17 @@ class Film:
 class Sender:
     """Sends and edits; knows nothing of tasks."""
 
-    def __init__(self, bot: ExtBot[None], pacer: Pacer | None = None, *, local_mode: bool = False) -> None:
+    def __init__(
+        self,
+        bot: ExtBot[None],
+        pacer: Pacer | None = None,
+        route: TelegramRoute | None = None,
+        *,
+        local_mode: bool = False,
+    ) -> None:
         """local_mode: the Bot API server shares this disk and takes files by path."""
         self.pacer = pacer or Pacer()  # asked, and told of calls, by those who decide what goes next
+        self.route = route or TelegramRoute()  # likewise, and told what became of them
         self._bot = bot
         self._local_mode = local_mode
 

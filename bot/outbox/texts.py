@@ -10,6 +10,7 @@ from bot.messages.markup import digest as digest_of
 from bot.messages.view import OVERDUE, Forecast
 from bot.outbox.pacing import Pacer
 from bot.outbox.results import Refusal, Refused, SendResult, Sent, repeatable
+from bot.outbox.route import TelegramRoute
 from bot.outbox.sender import Sender, place_of
 from bot.watching.estimate import Estimates
 from storage.models import Outgoing, Task, WatchedTask
@@ -27,6 +28,11 @@ class Texts:
     def pacer(self) -> Pacer:
         """What the chats will bear."""
         return self._sender.pacer
+
+    @property
+    def route(self) -> TelegramRoute:
+        """Whether Telegram can be reached."""
+        return self._sender.route
 
     async def card(self, out: Outgoing) -> tuple[SendResult, str]:
         """Send or edit the one card; what came of it, and the digest of what it shows."""

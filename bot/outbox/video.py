@@ -29,6 +29,7 @@ from bot.outbox.results import (
     Unknown,
     repeatable,
 )
+from bot.outbox.route import PROBE_S
 from bot.outbox.sender import Film, Sender, place_of
 from bot.providers.links import death_of, origin
 from storage.models import Media, Outgoing, StoredFile, Task, WatchedTask
@@ -168,7 +169,7 @@ class Ladder:
                     await self._sender.withdraw(out.watch.chat_id, message_id)
                 return sent
             case Unknown(why=why):
-                if later := self._later(out, Fault.UNCONFIRMED, why):
+                if later := self._later(out, Fault.UNCONFIRMED, why, latest_s=PROBE_S):
                     return later
                 log.warning("Delivery %d: the upload is never confirmed: %s", out.delivery.id, why)
                 return await self._tell_link(out, message_id, Fault.UNCONFIRMED)
@@ -180,14 +181,16 @@ class Ladder:
         end = death_of(stock.media.url, signed_at=None) if stock.media.url else None
         return stock.fault is Fault.DEAD_LINK and end is not None and end <= self._clock()
 
-    def _later(self, out: Outgoing, fault: Fault, why: str) -> Transient | None:
+    def _later(
+        self, out: Outgoing, fault: Fault, why: str, *, latest_s: float = _LATEST_S
+    ) -> Transient | None:
         """Another try of what fails, soon while it has not failed for long; None: patience is at its end."""
         now = self._clock()
         since = self._failing.setdefault(out.delivery.id, {}).setdefault(fault, now)
         failing_s = (now - since).total_seconds()
         if failing_s >= _PATIENCE_S:
             return None
-        return Transient(why, again_s=min(max(failing_s, _SOONEST_S), _LATEST_S))
+        return Transient(why, again_s=min(max(failing_s, _SOONEST_S), latest_s))
 
     async def _tell_link(self, out: Outgoing, message_id: int, why: Fault) -> SendResult:
         media = out.task.snapshot.media if out.task.snapshot else None

@@ -226,10 +226,16 @@ async def _put_back(tx: Transaction, delivery_id: int, settlement: Settlement) -
     await _make_pending(tx, [delivery_id])
     await tx.run(
         """
-        UPDATE deliveries SET not_before = ?, message_id = coalesce(?, message_id), risky_at = NULL
+        UPDATE deliveries SET not_before = ?, message_id = coalesce(?, message_id), risky_at = NULL,
+            attempts = attempts - ?
         WHERE id = ?
         """,
-        (rows.seconds(settlement.not_before), settlement.message_id, delivery_id),
+        (
+            rows.seconds(settlement.not_before),
+            settlement.message_id,
+            int(not settlement.is_attempt),
+            delivery_id,
+        ),
     )
 
 

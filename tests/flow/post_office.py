@@ -18,6 +18,7 @@ from bot.outbox.download import Downloader
 from bot.outbox.inspection import Inspector
 from bot.outbox.larder import UPLOAD_LIMIT, Larder
 from bot.outbox.pacing import Pacer
+from bot.outbox.route import TelegramRoute
 from bot.outbox.sender import Sender
 from bot.outbox.texts import Texts
 from bot.outbox.video import Ladder
@@ -110,7 +111,7 @@ class PostOffice:
         bot = ExtBot(self.telegram.token, base_url=f"{self.telegram.url}/bot", request=request)
         await bot.initialize()
         self._stack.push_async_callback(bot.shutdown)
-        sender = Sender(bot, Pacer(clock=self.steady))
+        sender = Sender(bot, Pacer(clock=self.steady), TelegramRoute(clock=self.steady))
         inspector = await self._stack.enter_async_context(Inspector())
         larder = Larder(
             self.downloads, downloader, self.providers, inspector=inspector, limit=self.upload_limit

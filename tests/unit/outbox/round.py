@@ -9,6 +9,7 @@ from telegram.ext import ExtBot
 from bot.outbox.courier import Courier
 from bot.outbox.pacing import Pacer
 from bot.outbox.results import SendResult, Sent
+from bot.outbox.route import TelegramRoute
 from bot.outbox.sender import Sender
 from bot.outbox.texts import Texts
 from bot.outbox.video import Ladder
@@ -92,7 +93,11 @@ class Round:
         self.ladder = ScriptedLadder()
         self.bell = asyncio.Event()
         self.telemetry = Telemetry()
-        texts = Texts(Sender(bot, self.pacer), Estimates(), clock=lambda: self.driver.now)
+        texts = Texts(
+            Sender(bot, self.pacer, TelegramRoute(clock=self.steady)),
+            Estimates(),
+            clock=lambda: self.driver.now,
+        )
         self.courier = Courier(
             store,
             texts,

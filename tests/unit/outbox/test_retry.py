@@ -13,6 +13,7 @@ from bot.outbox.results import (
     Unknown,
 )
 from bot.outbox.retry import GIVE_UP_AFTER, try_again_s
+from bot.outbox.route import PROBE_S
 
 
 def test_a_flood_is_waited_out_and_a_little_more():
@@ -24,8 +25,9 @@ def test_the_next_try_waits_only_for_the_archive_when_the_chat_moved_or_is_lost(
     assert try_again_s(1, result) == 0
 
 
-def test_waits_double_up_to_five_minutes():
-    waits = [try_again_s(attempts, Transient("")) for attempts in range(1, 11)]
+def test_waits_for_what_an_admin_may_yet_allow_double_up_to_five_minutes():
+    refused = Refused(Refusal.NO_RIGHTS, "")
+    waits = [try_again_s(attempts, refused) for attempts in range(1, 11)]
 
     assert waits == [2, 4, 8, 16, 32, 64, 128, 256, 300, 300]
 
@@ -34,8 +36,8 @@ def test_who_knows_when_to_try_again_is_heard():
     assert try_again_s(9, Transient("", again_s=4.0)) == 4.0
 
 
-def test_an_absence_of_telegram_costs_no_message_however_long_it_is():
-    assert try_again_s(100_000, Transient("away")) == 300
+def test_what_waits_for_telegram_alone_waits_for_seconds_however_long_it_is_away():
+    assert try_again_s(100_000, Transient("away")) == PROBE_S
 
 
 @pytest.mark.parametrize("reason", [Refusal.NO_RIGHTS, Refusal.NO_THREAD, Refusal.OTHER])
