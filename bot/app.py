@@ -16,8 +16,9 @@ from telegram.error import InvalidToken, TelegramError
 from telegram.ext import Application, ApplicationBuilder
 from telegram.request import HTTPXRequest
 
-from bot.chat import router
+from bot.chat import router, strangers
 from bot.chat.context import Door, context_types
+from bot.chat.dispatcher import Dispatcher
 from bot.chat.listener import Listener
 from bot.config import Settings
 from bot.errors import PortTaken, SecondPoller, TokenRefused
@@ -31,6 +32,7 @@ from bot.watching.cadence import Cadence
 from bot.watching.service import Service
 from storage.errors import StoreError
 from storage.factory import open_store
+from storage.models import WatchLimits
 from storage.store import Store
 
 log = logging.getLogger(__name__)
@@ -42,6 +44,7 @@ _HEAD_START_S = 0.25  # for the door, in which it asks Telegram for the first ti
 # some, as httpcore looks at each that rests whenever there is something to send.
 _LIMITS = httpx.Limits(max_connections=64, max_keepalive_connections=4, keepalive_expiry=75.0)
 _LISTENER_STOP_S = 2.0
+_REPLIES_STOP_S = 1.0
 _STOP_S = 1.5
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _CONNECT_PAUSES_S = (1.0, 2.0, 4.0, 5.0)  # what was finished meanwhile waits for the first answer
@@ -115,12 +118,16 @@ def _builder(settings: Settings, tls: ssl.SSLContext) -> ApplicationBuilder[Any,
     )
 
 
-def _application(foundation: Foundation) -> AnyApplication:
-    """The door, closed."""
+def _application(foundation: Foundation) -> tuple[AnyApplication, Door]:
+    """The application with its handlers, and what they work with."""
     settings, store = foundation.settings, foundation.store
     door = Door(
         service=Service(
-            store, clock=utc_now, ring_clock=foundation.alarm.ring, ring_courier=foundation.bell.set
+            store,
+            clock=utc_now,
+            ring_clock=foundation.alarm.ring,
+            ring_courier=foundation.bell.set,
+            limits=WatchLimits(per_chat=settings.max_watches, per_person=max(1, settings.max_watches // 2)),
         ),
         catalog=Catalog(settings.provider_configs),
         clock=utc_now,
@@ -131,20 +138,20 @@ def _application(foundation: Foundation) -> AnyApplication:
         admin_ids=settings.admin_ids,
     )
     application = _builder(settings, foundation.tls).context_types(context_types(door)).build()
-    router.install(application, door)
-    return application
+    router.install(application)
+    return application, door
 
 
 async def _work(foundation: Foundation, cadence: Cadence | None) -> None:
     """Run door and engine until a signal or cancellation."""
-    application = _application(foundation)
+    application, door = _application(foundation)
     try:
         async with _stop_signals() as stop, asyncio.TaskGroup() as group:
-            door = group.create_task(_keep_door(application, foundation))
+            updates = group.create_task(_keep_door(application, door, foundation))
             engine = group.create_task(_drive(foundation, application, cadence))
             await stop.wait()
             log.info("Stopping; what is in hand is finished first.")
-            door.cancel()
+            updates.cancel()
             engine.cancel()
     except BaseExceptionGroup as errors:
         raise _known(errors) or errors from None
@@ -172,18 +179,28 @@ async def _drive(foundation: Foundation, application: AnyApplication, cadence: C
     await import_module("bot.engine").drive(foundation, application.bot, cadence)
 
 
-async def _keep_door(application: AnyApplication, foundation: Foundation) -> None:
+async def _keep_door(application: AnyApplication, door: Door, foundation: Foundation) -> None:
     """Hear what people say, from the first answer of Telegram until cancelled."""
     await _connect(application, foundation.telemetry)
     foundation.connected.set()
     await application.start()
-    listener = Listener(application, foundation.telemetry)
+    dispatcher = Dispatcher(
+        application,
+        foundation.telemetry,
+        door.held,
+        kind_of=lambda update: router.kind_of(update, door, application.bot.username),
+        refuse=lambda update: strangers.busy(update, door),
+    )
+    listener = Listener(application, dispatcher, door.held, foundation.telemetry)
     try:
         async with asyncio.TaskGroup() as group:
             group.create_task(listener.run())
             group.create_task(_introduce(application, foundation.settings.language))
     finally:
         await listener.stop(_LISTENER_STOP_S)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(door.replies.drain(), _REPLIES_STOP_S)
+        door.replies.cancel()
 
 
 async def _connect(application: AnyApplication, telemetry: Telemetry) -> None:

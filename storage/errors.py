@@ -8,6 +8,15 @@ StoreError
 """
 
 
+class WatchLimitReached(Exception):
+    """A chat, or a person there, watches as many tasks as it may; the store did what it was asked."""
+
+    def __init__(self, limit: int, *, is_personal: bool) -> None:
+        super().__init__(limit)
+        self.limit = limit
+        self.is_personal = is_personal
+
+
 class StoreError(Exception):
     """The archive did not do what it was asked; the message is one sentence for the person who runs it."""
 

@@ -184,6 +184,17 @@ class WatchRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WatchLimits:
+    """How many active watches there may be; None: any number."""
+
+    per_chat: int | None = None
+    per_person: int | None = None  # of one person in one chat that others use, too
+
+
+UNLIMITED = WatchLimits()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WatchedTask:
     """A watch and the task it follows."""
 

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from storage.models import (
     OPEN,
+    UNLIMITED,
     Cause,
     Chat,
     Closed,
@@ -15,6 +16,7 @@ from storage.models import (
     Task,
     TaskEvent,
     WatchedTask,
+    WatchLimits,
     WatchRequest,
 )
 
@@ -24,8 +26,12 @@ class Store(Protocol):
 
     # people
 
-    async def add_watch(self, request: WatchRequest, *, at: datetime) -> WatchedTask:
+    async def add_watch(
+        self, request: WatchRequest, *, at: datetime, limits: WatchLimits = UNLIMITED
+    ) -> WatchedTask:
         """Register a watch; the task is due at once, and the card is a delivery from here on.
+
+        WatchLimitReached, and nothing written, if it would be one active watch more than the limits allow.
 
         The same task in the same chat and topic is the same watch: if it is active or its result
         was delivered for a task that SUCCEEDED, FAILED or was CANCELLED, it comes back unchanged with
@@ -56,6 +62,10 @@ class Store(Protocol):
 
     async def task(self, task_id: int) -> Task | None:
         """The task, or None."""
+        ...
+
+    async def tasks(self, task_ids: Collection[int]) -> list[Task]:
+        """Those of these tasks that there are."""
         ...
 
     # the clock

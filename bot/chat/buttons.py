@@ -15,9 +15,13 @@ async def pressed(update: Update, context: Context) -> None:
         return
     key = "result.not_again"
     watch_id = watch_to_send_again(query.data or "")
-    if watch_id is not None and context.door.lets_in(update):
+    is_let_in = context.door.lets_in(update)
+    if not is_let_in and not context.door.refusals.allows(("button", update.effective_chat.id)):
+        return
+    if watch_id is not None and is_let_in:
         begun = await context.door.service.send_again(watch_id, update.effective_chat.id)
         key = "result.sending_again" if begun else key
+    context.release()
     try:
         await query.answer(say(context.personal_language, key))
     except BadRequest:

@@ -1,42 +1,47 @@
-"""The commands: read what was typed, ask the service, look at what came, reply."""
+"""The commands: take what was typed, ask the service, reply with one message that says what came of it."""
 
-from telegram import Update
-from telegram.constants import ChatType
+from collections.abc import Iterable, Sequence
 
-from bot.chat.context import Context
+from bot.chat.context import IDS_OF_A_MESSAGE, Context
+from bot.chat.parsing import TypedCommand
 from bot.messages import answers, views
 from bot.messages.view import View
 from bot.providers.catalog import Catalog, CatalogError, NotConfigured, SeveralFit
 from bot.providers.ids import valid_id
 from bot.providers.kinds import KINDS
-from storage.models import TaskRef, WatchRequest
+from bot.watching.service import COMMAND_S
+from storage.errors import WatchLimitReached
+from storage.models import TaskRef, WatchedTask, WatchRequest
 
 
-async def watch(_: Update, context: Context) -> None:
+async def watch(context: Context, typed: TypedCommand) -> None:
     """/watch provider id [id …]: the cards that follow are the answer for those that are new."""
     language, catalog = await context.language(), context.door.catalog
-    if not context.words:
-        await context.reply(answers.with_example("watch.usage", catalog.names, language=language))
+    if not typed.words:
+        notes = [answers.with_example("watch.usage", catalog.names, language=language)]
+        _reply(context, [*notes, *_left_out(typed, language)])
         return
-    word, *ids = context.words
+    word, *ids = typed.words
     try:
         provider = catalog.resolve(word)
     except CatalogError as error:
-        await context.reply(_no_provider(error, word, catalog=catalog, language=language))
+        context.reply(_no_provider(error, word, catalog=catalog, language=language))
         return
-    requests = [
-        _request(context, provider, external_id, language) for external_id in ids if valid_id(external_id)
-    ]
-    watched = [await context.door.service.watch(request) for request in requests]
-    for known in (each for each in watched if not each.is_new):
-        view = views.already(known, language=language, now=context.door.clock())
-        await context.reply(view, to=known.watch.card_message_id)
+    taken, notes = _valid(context, ids, language)
+    known, refused, limit = await _register(context, provider, taken, language)
+    if len(known) == 1:
+        view = views.already(known[0], language=language, now=context.door.clock())
+        context.reply(view, to=known[0].watch.card_message_id)
+    elif known:
+        notes.insert(0, views.already_all(known, language=language, now=context.door.clock()))
+    if limit is not None:
+        notes.append(_limit_reached(limit, refused, language))
     if not ids:
-        await context.reply(answers.with_example("watch.no_id", (provider,), language=language))
-    await _complain(context, ids, language)
+        notes.append(answers.with_example("watch.no_id", (provider,), language=language))
+    _reply(context, [*notes, *_left_out(typed, language)])
 
 
-async def tasks(_: Update, context: Context) -> None:
+async def tasks(context: Context, _: TypedCommand) -> None:
     """/tasks."""
     language, door = await context.language(), context.door
     active = await door.service.active(context.message.chat_id)
@@ -44,30 +49,37 @@ async def tasks(_: Update, context: Context) -> None:
         view = views.tasks(active, language=language, thread_id=context.thread_id, now=door.clock())
     else:
         view = answers.with_example("tasks.none", door.catalog.names, language=language)
-    await context.reply(view)
+    context.reply(view)
 
 
-async def status(_: Update, context: Context) -> None:
-    """/status [id]: looks now, which may take some seconds."""
+async def status(context: Context, typed: TypedCommand) -> None:
+    """/status [id …]: polls now, which may take some seconds."""
     language, door = await context.language(), context.door
-    for external_id in await _named(context, "status", language):
-        found = await door.service.look_now(context.message.chat_id, external_id, thread_id=context.thread_id)
-        for watched in found:
-            await context.reply(views.status(watched, language=language, now=door.clock()))
-        if not found:
-            await context.reply(answers.not_watched(external_id, language=language))
+    ids, notes = await _named(context, typed, language)
+    found = await door.service.poll_now(
+        context.message.chat_id,
+        ids,
+        thread_id=context.thread_id,
+        patience_s=context.remaining_s(COMMAND_S),
+    )
+    if len(found) == 1:
+        notes.insert(0, views.status(found[0], language=language, now=door.clock()))
+    elif found:
+        notes.insert(0, views.statuses(found, language=language, now=door.clock()))
+    _reply(context, [*notes, *_not_watched(ids, found, language)])
 
 
-async def unwatch(_: Update, context: Context) -> None:
-    """/unwatch [id]."""
+async def unwatch(context: Context, typed: TypedCommand) -> None:
+    """/unwatch [id …]."""
     language, service = await context.language(), context.door.service
-    for external_id in await _named(context, "unwatch", language):
-        stopped = await service.stop(context.message.chat_id, external_id, thread_id=context.thread_id)
-        view = answers.stopped if stopped else answers.not_watched
-        await context.reply(view(external_id, language=language))
+    ids, notes = await _named(context, typed, language)
+    stopped = await service.stop(context.message.chat_id, ids, thread_id=context.thread_id)
+    if stopped:
+        notes.insert(0, answers.stopped(_ids_of(stopped), language=language))
+    _reply(context, [*notes, *_not_watched(ids, stopped, language)])
 
 
-async def providers(_: Update, context: Context) -> None:
+async def providers(context: Context, _: TypedCommand) -> None:
     """/providers."""
     catalog = context.door.catalog
     configured = [
@@ -79,66 +91,92 @@ async def providers(_: Update, context: Context) -> None:
         )
         for each in catalog
     ]
-    await context.reply(answers.providers(configured, language=await context.language()))
+    context.reply(answers.providers(configured, language=await context.language()))
 
 
-async def help_(_: Update, context: Context) -> None:
+async def help_(context: Context, _: TypedCommand) -> None:
     """/help and /start."""
-    await context.reply(answers.help_text(context.door.catalog.names, language=await context.language()))
+    context.reply(answers.help_text(context.door.catalog.names, language=await context.language()))
 
 
-async def health(_: Update, context: Context) -> None:
+async def health(context: Context, _: TypedCommand) -> None:
     """/health, for admins."""
-    await context.reply(answers.health(await context.door.health()))
+    context.reply(answers.health(await context.door.health()))
 
 
-async def stats(_: Update, context: Context) -> None:
+async def stats(context: Context, _: TypedCommand) -> None:
     """/stats, for admins."""
     found = await context.door.service.stats()
-    await context.reply(answers.stats(found, language=await context.language()))
+    context.reply(answers.stats(found, language=await context.language()))
 
 
-async def stranger(_: Update, context: Context) -> None:
-    """Anything from somebody who may not use the bot."""
-    chat = context.message.chat
-    language = await context.language()
-    await context.reply(
-        answers.stranger(chat.id, is_private=chat.type == ChatType.PRIVATE, language=language)
-    )
+async def _register(
+    context: Context, provider: str, ids: Sequence[str], language: str
+) -> tuple[list[WatchedTask], int, WatchLimitReached | None]:
+    """Watch these ids: those that were watched already, how many a limit refused, and the limit."""
+    known, refused, limit = [], 0, None
+    for external_id in ids:
+        try:
+            watched = await context.door.service.watch(_request(context, provider, external_id, language))
+        except WatchLimitReached as error:
+            refused, limit = refused + 1, error
+        else:
+            known += [] if watched.is_new else [watched]
+    return known, refused, limit
 
 
-async def unknown(_: Update, context: Context) -> None:
-    """A command that there is none of, in a private chat."""
-    await context.reply(answers.sentence("wrong.command", language=await context.language()))
-
-
-async def chatter(_: Update, context: Context) -> None:
-    """Text that is no command, in a private chat."""
-    names = context.door.catalog.names
-    await context.reply(answers.with_example("wrong.text", names, language=await context.language()))
-
-
-async def _named(context: Context, command: str, language: str) -> list[str]:
-    """The ids that a command names, or the only one that is watched; says what is wrong with the rest."""
-    words = [word for word in context.words if not _meant(context.door.catalog, word)]
+async def _named(context: Context, typed: TypedCommand, language: str) -> tuple[list[str], list[View]]:
+    """The ids that a command names, or the only one that is watched; and what is wrong with the rest."""
+    words = [word for word in typed.words if not _meant(context.door.catalog, word)]
+    left_out = _left_out(typed, language)
     if words:
-        await _complain(context, words, language)
-        return [word for word in words if valid_id(word)]
+        ids, notes = _valid(context, words, language)
+        return ids, [*notes, *left_out]
     active = await context.door.service.active(context.message.chat_id)
     here = [each for each in active if each.watch.thread_id == context.thread_id] or active
-    ids = list(dict.fromkeys(each.task.ref.external_id for each in here))
+    ids = _ids_of(here)
     if len(ids) > 1:
-        await context.reply(answers.which_one(ids, command=command, language=language))
-        return []
+        return [], [answers.which_one(ids, command=typed.name, language=language), *left_out]
     if not ids:
-        await context.reply(answers.with_example("tasks.none", context.door.catalog.names, language=language))
-    return ids
+        names = context.door.catalog.names
+        left_out.insert(0, answers.with_example("tasks.none", names, language=language))
+    return ids, left_out
 
 
-async def _complain(context: Context, words: list[str], language: str) -> None:
-    bad = [word for word in words if not valid_id(word)]
-    if bad:
-        await context.reply(answers.bad_ids(bad, language=language))
+def _valid(context: Context, words: Sequence[str], language: str) -> tuple[list[str], list[View]]:
+    """Those of the words that may be ids, as many as a message may name; and what is wrong with the rest."""
+    notes = []
+    taken, is_cut = context.take_ids([word for word in words if valid_id(word)])
+    if bad := [word for word in words if not valid_id(word)]:
+        notes.append(answers.bad_ids(bad, language=language))
+    if is_cut:
+        notes.append(answers.first_ids_only(IDS_OF_A_MESSAGE, language=language))
+    return taken, notes
+
+
+def _reply(context: Context, parts: Sequence[View]) -> None:
+    """One message for all that there is to say, if there is anything."""
+    if parts:
+        context.reply(answers.summary(parts))
+
+
+def _left_out(typed: TypedCommand, language: str) -> list[View]:
+    return [answers.left_out(typed.left_out, language=language)] if typed.left_out else []
+
+
+def _not_watched(ids: Sequence[str], found: Sequence[WatchedTask], language: str) -> list[View]:
+    missing = [each for each in ids if each not in _ids_of(found)]
+    return [answers.not_watched(missing, language=language)] if missing else []
+
+
+def _ids_of(found: Iterable[WatchedTask]) -> list[str]:
+    return list(dict.fromkeys(each.task.ref.external_id for each in found))
+
+
+def _limit_reached(limit: WatchLimitReached, refused: int, language: str) -> View:
+    return answers.limit_reached(
+        limit.limit, refused=refused, is_personal=limit.is_personal, language=language
+    )
 
 
 def _request(context: Context, provider: str, external_id: str, language: str) -> WatchRequest:

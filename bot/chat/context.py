@@ -1,19 +1,27 @@
 """The typed context of the handlers: what they work with, who asks, and how they answer."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any, ClassVar, Self
 
 from telegram import Message, ReplyParameters, Update, User
+from telegram.constants import ChatType
 from telegram.ext import Application, CallbackContext, ContextTypes, ExtBot
 
-from bot.chat import parsing
+from bot.chat.held import HeldUpdates
+from bot.chat.once_per import OncePer
+from bot.chat.parsing import TypedCommand, typed_commands
+from bot.chat.replies import Replies
 from bot.messages.markup import text_options
 from bot.messages.translate import pick_language
 from bot.messages.view import View
 from bot.providers.catalog import Catalog
 from bot.watching.service import Service
+
+IDS_OF_A_MESSAGE = 50
 
 _Data = dict[Any, Any]  # python-telegram-bot's own stores, which nothing here uses
 
@@ -25,11 +33,15 @@ class Door:
     service: Service
     catalog: Catalog
     clock: Callable[[], datetime]
+    held: HeldUpdates = field(default_factory=HeldUpdates)
+    replies: Replies = field(default_factory=Replies)
     health: Callable[[], Awaitable[Mapping[str, str]]]  # the facts for /health, by name
     language: str  # the LANGUAGE setting: auto, en or zh
     allows_everyone: bool
     allowed_ids: frozenset[int]  # chats and people
     admin_ids: frozenset[int]  # people
+    refusals: OncePer = field(default_factory=lambda: OncePer(3600.0))  # by chat
+    busy_answers: OncePer = field(default_factory=lambda: OncePer(60.0))  # by chat
 
     def lets_in(self, update: Update) -> bool:
         """Whether the chat or the person may use the bot."""
@@ -52,17 +64,27 @@ def person(update: Update) -> User | None:
     return None if speaks_as_chat else update.effective_user
 
 
+def commands_of(message: Message, bot_name: str) -> tuple[TypedCommand, ...]:
+    """The commands for this bot in a message's text or caption."""
+    text = message.text or message.caption or ""
+    is_private = message.chat.type == ChatType.PRIVATE
+    return typed_commands(text, bot_name=bot_name, is_addressed=is_private)
+
+
 class Context(CallbackContext[ExtBot[None], _Data, _Data, _Data]):
     """What a handler gets beside the update."""
 
     door: ClassVar[Door]
     _update: Update | None = None
+    _ids_left = IDS_OF_A_MESSAGE
+    _begun_s = 0.0
 
     @classmethod
     def from_update(cls, update: object, application: Application[Any, Any, Any, Any, Any, Any]) -> Self:
         """Called by python-telegram-bot for each update."""
         context = super().from_update(update, application)
         context._update = update if isinstance(update, Update) else None
+        context._begun_s = cls._loop_time()
         return context
 
     @property
@@ -73,9 +95,24 @@ class Context(CallbackContext[ExtBot[None], _Data, _Data, _Data]):
         return self._update.effective_message
 
     @property
-    def words(self) -> tuple[str, ...]:
-        """What stands after the command."""
-        return parsing.words(self.message.text or "")
+    def typed(self) -> tuple[TypedCommand, ...]:
+        """The commands of the message's text or caption."""
+        return commands_of(self.message, self.bot.username)
+
+    def take_ids(self, ids: list[str]) -> tuple[list[str], bool]:
+        """As many of the first ids as the message may still name, and whether that is less than all."""
+        taken = ids[: self._ids_left]
+        self._ids_left -= len(taken)
+        return taken, len(taken) < len(ids)
+
+    def remaining_s(self, of_s: float) -> float:
+        """What is left for the commands of this message together, which have so many seconds in all."""
+        return max(0.0, of_s - (self._loop_time() - self._begun_s))
+
+    def release(self) -> None:
+        """All that the update asks to have written is on disk: it may be confirmed to Telegram."""
+        if self._update is not None:
+            self.door.held.release(self._update.update_id)
 
     @property
     def thread_id(self) -> int | None:
@@ -90,7 +127,7 @@ class Context(CallbackContext[ExtBot[None], _Data, _Data, _Data]):
 
     @property
     def personal_language(self) -> str:
-        """The language to answer in, as far as it can be told without the archive."""
+        """The language to answer in, as far as it can be told without the store."""
         return pick_language(self.door.language, self._language_code, None)
 
     async def language(self) -> str:
@@ -100,10 +137,16 @@ class Context(CallbackContext[ExtBot[None], _Data, _Data, _Data]):
         stored = await self.door.service.language_of(self.message.chat_id)
         return pick_language(self.door.language, None, stored)
 
-    async def reply(self, view: View, *, to: int | None = None) -> None:
-        """Answer in the same topic, quoting the question or the message that is named."""
-        quoted = ReplyParameters(to or self.message.message_id, allow_sending_without_reply=True)
-        await self.message.reply_text(**text_options(view), reply_parameters=quoted)
+    def reply(self, view: View, *, to: int | None = None) -> None:
+        """Answer in the same topic, quoting the question or the message that is named; sent later."""
+        message = self.message
+        quoted = ReplyParameters(to or message.message_id, allow_sending_without_reply=True)
+        send = partial(message.reply_text, **text_options(view), reply_parameters=quoted)
+        self.door.replies.put(message.chat_id, send)
+
+    @staticmethod
+    def _loop_time() -> float:
+        return asyncio.get_running_loop().time()
 
     @property
     def _person(self) -> User | None:

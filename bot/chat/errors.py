@@ -17,20 +17,16 @@ async def tell(update: object, context: Context) -> None:
     error = context.error
     update_id = update.update_id if isinstance(update, Update) else None
     if isinstance(error, TelegramError):
-        log.warning("Update %s: the answer was not sent: %s", update_id, error)
+        log.warning("Update %s: Telegram did not take a call: %s", update_id, error)
         return
     if isinstance(error, StoreError):
         log.error("Update %s: %s", update_id, error)
         key = "wrong.archive"
+    elif isinstance(error, TimeoutError):
+        log.error("Update %s: its handler took too long and was ended.", update_id)
+        key = "wrong.surprise"
     else:
         log.error("Update %s failed", update_id, exc_info=error)
         key = "wrong.surprise"
     if isinstance(update, Update) and update.effective_message is not None:
-        await _apologise(context, key)
-
-
-async def _apologise(context: Context, key: str) -> None:
-    try:
-        await context.reply(answers.sentence(key, language=context.personal_language))
-    except TelegramError as error:
-        log.warning("The apology was not sent: %s", error)
+        context.reply(answers.sentence(key, language=context.personal_language))

@@ -1,8 +1,8 @@
-"""The door's loop: fetch updates, let the handlers work, and confirm only what they have finished.
+"""The loop that fetches updates, hands them to the dispatcher, and confirms what need not come again.
 
-python-telegram-bot's Updater confirms a batch with its next question, before any handler has run; a crash
-in between would lose a /watch for good. Here a question confirms what lies before the first update that is
-still being handled. A crash then repeats an update instead, which the archive's unique index makes harmless.
+python-telegram-bot's Updater confirms a batch with its next getUpdates, before any handler has run; a crash
+in between would lose a /watch for good. Here each getUpdates confirms what lies before the first update that
+is held: one that writes and is not on disk yet. A crash then repeats it, which a unique index makes harmless.
 """
 
 import asyncio
@@ -16,6 +16,8 @@ from telegram import Update
 from telegram.error import Conflict, InvalidToken, RetryAfter, TelegramError, TimedOut
 from telegram.ext import Application
 
+from bot.chat.dispatcher import Dispatcher
+from bot.chat.held import HeldUpdates
 from bot.errors import SecondPoller, TokenRefused
 from bot.telemetry import Telemetry
 
@@ -33,24 +35,26 @@ AnyApplication = Application[Any, Any, Any, Any, Any, Any]
 
 
 class Listener:
-    """Feeds updates to the application's handlers, those of one chat in their order."""
+    """Fetches updates however many handlers are running."""
 
     def __init__(
         self,
         application: AnyApplication,
+        dispatcher: Dispatcher,
+        held: HeldUpdates,
         telemetry: Telemetry,
         *,
         patience_s: float = _PATIENCE_S,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        """patience_s: how long updates that are being handled keep the next question waiting."""
+        """patience_s: how long updates that are held keep the next getUpdates waiting."""
         self._application = application
+        self._dispatcher = dispatcher
+        self._held = held
         self._telemetry = telemetry
         self._patience_s = patience_s
         self._sleep = sleep
         self._taken: tuple[int, ...] = ()  # the update_ids of the last answer that held any, in its order
-        self._handling: dict[int, asyncio.Task[None]] = {}  # by update_id
-        self._last_of_chat: dict[int, asyncio.Task[None]] = {}
 
     async def run(self) -> None:
         """Turn until cancelled; raises SecondPoller and TokenRefused."""
@@ -79,23 +83,25 @@ class Listener:
         known, self._taken = self._taken, tuple(update.update_id for update in updates)
         for update in updates:
             if update.update_id not in known:
-                self._begin(update)
-        if self._handling:
-            await asyncio.wait(self._handling.values(), timeout=self._patience_s)
+                self._dispatcher.start(update)
+        await self._held.wait(self._patience_s)  # else what is held would come again at once
 
     async def stop(self, patience_s: float) -> None:
-        """Let handlers finish, and confirm what they have handled; at most so many seconds."""
+        """Let handlers finish, and confirm what need not come again; at most so many seconds."""
         with contextlib.suppress(TimeoutError, TelegramError, SecondPoller):
             async with asyncio.timeout(patience_s):
-                if self._handling:
-                    await asyncio.wait(self._handling.values())
+                await self._held.wait()
                 if self._offset is not None:
                     await self._fetch(0)
+                await self._dispatcher.finish()
+        self._dispatcher.cancel()
 
     @property
     def _offset(self) -> int | None:
         """The first update that must not be confirmed yet; None: there is nothing to confirm."""
-        return min(self._handling, default=self._taken[-1] + 1) if self._taken else None
+        if not self._taken:
+            return None
+        return self._taken[-1] + 1 if self._held.first is None else self._held.first
 
     async def _fetch(self, wait_s: int) -> tuple[Update, ...]:
         try:
@@ -121,21 +127,3 @@ class Listener:
         if self._telemetry.trouble("telegram", error.message):
             log.warning("Telegram does not answer, trying on: %s", error.message)
         return _PAUSES_S[min(failures, len(_PAUSES_S)) - 1]
-
-    def _begin(self, update: Update) -> None:
-        chat_id = update.effective_chat.id if update.effective_chat else 0
-        task = asyncio.create_task(self._handle(update, self._last_of_chat.get(chat_id)))
-        self._last_of_chat[chat_id] = task
-        self._handling[update.update_id] = task
-        task.add_done_callback(lambda done: self._forget(update.update_id, chat_id, done))
-
-    async def _handle(self, update: Update, earlier: asyncio.Task[None] | None) -> None:
-        if earlier is not None:
-            await asyncio.wait([earlier])
-        await self._application.process_update(update)
-        self._telemetry.count("updates")
-
-    def _forget(self, update_id: int, chat_id: int, task: asyncio.Task[None]) -> None:
-        del self._handling[update_id]
-        if self._last_of_chat.get(chat_id) is task:
-            del self._last_of_chat[chat_id]

@@ -1,82 +1,112 @@
-"""The index of all commands, and which handler gets an update: the first that fits, from the top."""
+"""The index of all commands, and what is done with each kind of update."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
 from telegram import BotCommand, Update
-from telegram.ext import (
-    Application,
-    CallbackQueryHandler,
-    ChatMemberHandler,
-    CommandHandler,
-    MessageHandler,
-    filters,
-)
+from telegram.constants import ChatType
+from telegram.ext import Application, CallbackQueryHandler, ChatMemberHandler, MessageHandler, filters
 
-from bot.chat import buttons, commands, errors, membership
-from bot.chat.context import Context, Door
+from bot.chat import buttons, commands, errors, membership, strangers
+from bot.chat.context import Context, Door, commands_of
+from bot.chat.dispatcher import UpdateKind
+from bot.chat.parsing import TypedCommand
+from bot.messages import answers
 from bot.messages.translate import CHINESE, pick_language, say
 
 # An edit would fire its command again; a channel's post comes again in the group that is linked to it.
 _FRESH = (filters.UpdateType.MESSAGE | filters.UpdateType.CHANNEL_POST) & ~filters.IS_AUTOMATIC_FORWARD
-_PRIVATE = filters.ChatType.PRIVATE
+_COMMANDS_OF_A_MESSAGE = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """A command and who may use it."""
+    """A command, who may use it, and whether it writes what must not be lost."""
 
     name: str
-    handler: Callable[[Update, Context], Coroutine[Any, Any, None]]
+    handler: Callable[[Context, TypedCommand], Awaitable[None]]
     for_admins: bool = False
+    writes: bool = False
 
 
 COMMANDS = (
-    Command(name="watch", handler=commands.watch),
+    Command(name="watch", handler=commands.watch, writes=True),
     Command(name="tasks", handler=commands.tasks),
     Command(name="status", handler=commands.status),
-    Command(name="unwatch", handler=commands.unwatch),
+    Command(name="unwatch", handler=commands.unwatch, writes=True),
     Command(name="providers", handler=commands.providers),
     Command(name="help", handler=commands.help_),
     Command(name="start", handler=commands.help_),
     Command(name="health", handler=commands.health, for_admins=True),
     Command(name="stats", handler=commands.stats, for_admins=True),
 )
+_BY_NAME = {command.name: command for command in COMMANDS}
 
 
-class _Passes(filters.UpdateFilter):
-    """Lets an update through if the door says so."""
-
-    def __init__(self, rule: Callable[[Update], bool]) -> None:
-        super().__init__()
-        self._rule = rule
-
-    def filter(self, update: Update) -> bool:
-        return self._rule(update)
-
-
-def install(application: Application[Any, Context, Any, Any, Any, Any], door: Door) -> None:
-    """Add all handlers to an application that was built with context_types(door)."""
-    let_in = _FRESH & _Passes(door.lets_in)
-    left_out = _FRESH & ~_Passes(door.lets_in)
-    admins = _FRESH & _Passes(door.is_admin)
-    for command in COMMANDS:
-        who = admins if command.for_admins else let_in
-        application.add_handler(CommandHandler(command.name, command.handler, who))
-    public = [command.name for command in COMMANDS if not command.for_admins]
+def install(application: Application[Any, Context, Any, Any, Any, Any]) -> None:
+    """Add all handlers to an application that was built with context_types()."""
     application.add_handlers(
         [
-            CommandHandler(public, commands.stranger, left_out),
-            MessageHandler(left_out & _PRIVATE & filters.TEXT, commands.stranger),
-            MessageHandler(let_in & _PRIVATE & filters.COMMAND, commands.unknown),
-            MessageHandler(let_in & _PRIVATE & filters.TEXT, commands.chatter),
             MessageHandler(filters.StatusUpdate.MIGRATE, membership.migrated),
+            MessageHandler(_FRESH & (filters.TEXT | filters.CAPTION), heard),
             CallbackQueryHandler(buttons.pressed),
             ChatMemberHandler(membership.changed, ChatMemberHandler.MY_CHAT_MEMBER),
         ]
     )
     application.add_error_handler(errors.tell)
+
+
+async def heard(update: Update, context: Context) -> None:
+    """Carry out the commands of a message, in their order."""
+    typed, door = context.typed, context.door
+    is_private = context.message.chat.type == ChatType.PRIVATE
+    if not door.lets_in(update):
+        if is_private or any(_is_public(each) for each in typed):
+            await strangers.refuse(update, context)
+        return
+    known = [(each, _BY_NAME.get(each.name)) for each in typed[:_COMMANDS_OF_A_MESSAGE]]
+    writes = sum(command is not None and command.writes for _, command in known)
+    for each, command in known:
+        if command is not None and (door.is_admin(update) or not command.for_admins):
+            await command.handler(context, each)
+            writes -= command.writes
+        elif is_private:
+            context.reply(answers.sentence("wrong.command", language=await context.language()))
+        if not writes:
+            context.release()  # what is still to be read holds the update back no longer
+    if is_private and not typed:
+        names = door.catalog.names
+        context.reply(answers.with_example("wrong.text", names, language=await context.language()))
+    if len(typed) > len(known):
+        note = answers.first_commands_only(_COMMANDS_OF_A_MESSAGE, language=await context.language())
+        context.reply(note)
+
+
+def kind_of(update: Update, door: Door, bot_name: str) -> UpdateKind:
+    """What an update asks for: whether it must be carried out, may be dropped, or is none of ours."""
+    if update.my_chat_member is not None:
+        return UpdateKind.WRITE
+    if update.callback_query is not None:
+        return UpdateKind.WRITE if door.lets_in(update) else UpdateKind.READ
+    message = update.message or update.channel_post
+    if message is None:
+        return UpdateKind.NOTHING
+    if message.migrate_to_chat_id or message.migrate_from_chat_id:
+        return UpdateKind.WRITE
+    if not (message.text or message.caption):
+        return UpdateKind.NOTHING
+    typed = commands_of(message, bot_name)
+    named = [_BY_NAME[each.name] for each in typed if each.name in _BY_NAME]
+    if any(command.writes for command in named) and door.lets_in(update):
+        return UpdateKind.WRITE
+    is_private = message.chat.type == ChatType.PRIVATE
+    return UpdateKind.READ if named or is_private else UpdateKind.NOTHING
+
+
+def _is_public(typed: TypedCommand) -> bool:
+    command = _BY_NAME.get(typed.name)
+    return command is not None and not command.for_admins
 
 
 def menus(setting: str) -> dict[str | None, list[BotCommand]]:

@@ -15,6 +15,7 @@ _COMMANDS_TO_EXPLAIN = ("tasks", "status", "unwatch", "providers")
 _WORD_UNITS = 64
 _WORDS_UNITS = 400
 _FACT_UNITS = 120
+_LEFT_OUT_UNITS = 120
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,14 +70,40 @@ def which_one(ids: Sequence[str], *, command: str, language: str) -> View:
     return View(text=say(language, "tasks.which", number=len(ids), example=shown))
 
 
-def stopped(external_id: str, *, language: str) -> View:
+def stopped(ids: Sequence[str], *, language: str) -> View:
     """The answer to /unwatch."""
-    return View(text=say(language, "unwatch.done", id=shown_id(external_id)))
+    return View(text=say(language, "unwatch.done", count=len(ids), ids=_shown_ids(ids)))
 
 
-def not_watched(external_id: str, *, language: str) -> View:
-    """A command named an id that the chat does not watch."""
-    return View(text=say(language, "wrong.not_watched", id=shown_id(external_id)))
+def not_watched(ids: Sequence[str], *, language: str) -> View:
+    """A command named ids that the chat does not watch."""
+    return View(text=say(language, "wrong.not_watched", count=len(ids), ids=_shown_ids(ids)))
+
+
+def first_ids_only(most: int, *, language: str) -> View:
+    """A message named more ids than one may."""
+    return View(text=say(language, "wrong.first_ids_only", most=most))
+
+
+def first_commands_only(most: int, *, language: str) -> View:
+    """A message held more commands than one may."""
+    return View(text=say(language, "wrong.first_commands_only", most=most))
+
+
+def left_out(paragraphs: Sequence[str], *, language: str) -> View:
+    """A message had further paragraphs that are no ids."""
+    return View(text=say(language, "wrong.left_out", text=plain(" … ".join(paragraphs), _LEFT_OUT_UNITS)))
+
+
+def limit_reached(limit: int, *, refused: int, is_personal: bool, language: str) -> View:
+    """Ids were not registered, since the chat or the person there watches as many as it may."""
+    key = "watch.limit_of_person" if is_personal else "watch.limit_of_chat"
+    return View(text=say(language, key, count=refused, limit=limit))
+
+
+def summary(parts: Sequence[View]) -> View:
+    """Several answers as one message, the last ones left out where they don't fit."""
+    return View(text=block(fitting([part.text for part in parts], TEXT_UNITS)))
 
 
 def bad_ids(words: Sequence[str], *, language: str) -> View:
@@ -118,6 +145,11 @@ def stats(found: Stats, *, language: str) -> View:
             ]
         )
     )
+
+
+def _shown_ids(ids: Sequence[str]) -> str:
+    """One id to be copied by a tap; of several as many as fit."""
+    return shown_id(ids[0]) if len(ids) == 1 else plain(", ".join(ids), _WORDS_UNITS)
 
 
 def _example(names: Sequence[str]) -> str:

@@ -14,6 +14,7 @@ from storage.models import DeliveryState, Watch, WatchedTask, WatchState
 
 _PROMPT_UNITS = 120
 _RAW_STATUS_UNITS = 60
+_NOTES_UNITS = 1500  # room for the sentences about ids that are wrong, unknown or too many
 _FRAME_UNITS = 120  # room for the first line of a list and the one that says how many are left out
 
 
@@ -73,21 +74,52 @@ def already(watched: WatchedTask, *, language: str, now: datetime) -> View:
     return View(text=lines.block([say(language, "watch.before", standing=standing), outcome]))
 
 
+def already_all(found: Sequence[WatchedTask], *, language: str, now: datetime) -> View:
+    """The answer to /watch for several tasks that were asked for before."""
+    title = say(language, "watch.already_all", count=len(found))
+    return _listed(title, [_entry(each, language=language, now=now) for each in found], language)
+
+
+def statuses(found: Sequence[WatchedTask], *, language: str, now: datetime) -> View:
+    """The answer to /status for several tasks: a line each, and what stands in the way of polling it."""
+    entries = [
+        lines.dotted(
+            [
+                _entry(each, language=language, now=now),
+                lines.trouble(each.task.trouble, language)
+                if each.task.trouble and each.watch.state is not WatchState.STOPPED
+                else None,
+            ]
+        )
+        for each in found
+    ]
+    return _listed(say(language, "look.several", count=len(found)), entries, language)
+
+
 def tasks(found: Sequence[WatchedTask], *, language: str, thread_id: int | None, now: datetime) -> View:
     """The answer to /tasks: a line per watch, by topic where there are several, this topic first."""
     ordered = sorted(found, key=lambda w: (w.watch.thread_id != thread_id, w.watch.thread_id or 0))
     topics = [w.watch.thread_id for w in ordered]
     entries = []
     for place, watched in enumerate(ordered):
-        entry = f"{lines.title(watched)} · {lines.standing(watched, language=language, now=now)}"
+        entry = _entry(watched, language=language, now=now)
         begins_topic = place == 0 or topics[place] != topics[place - 1]
         if begins_topic and set(topics) != {thread_id}:
             entry = f"{_topic(topics[place], language=language, here=thread_id)}\n{entry}"
         entries.append(entry)
-    shown = fitting(entries, TEXT_UNITS - _FRAME_UNITS)
+    return _listed(say(language, "tasks.title", count=len(entries)), entries, language, spare=0)
+
+
+def _entry(watched: WatchedTask, *, language: str, now: datetime) -> str:
+    return f"{lines.title(watched)} · {lines.standing(watched, language=language, now=now)}"
+
+
+def _listed(title: str, entries: Sequence[str], language: str, *, spare: int = _NOTES_UNITS) -> View:
+    """As many of the entries as fit, and how many more there are; spare: room for what is said besides."""
+    shown = fitting(entries, TEXT_UNITS - _FRAME_UNITS - spare)
     left_out = len(entries) - len(shown)
     more = [say(language, "tasks.more", number=left_out)] if left_out else []
-    return View(text=lines.block([say(language, "tasks.title", count=len(entries)), *shown, *more]))
+    return View(text=lines.block([title, *shown, *more]))
 
 
 def _doubt(watch: Watch, language: str) -> str | None:

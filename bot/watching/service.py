@@ -1,15 +1,25 @@
 """What a person may ask for; the rules that doors and loops share."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from storage.models import Chat, Stats, WatchedTask, WatchRequest, WatchState
+from storage.models import (
+    UNLIMITED,
+    Chat,
+    Stats,
+    Task,
+    WatchedTask,
+    WatchLimits,
+    WatchRequest,
+    WatchState,
+)
 from storage.store import Store
 
-LOOK_PATIENCE = timedelta(seconds=10)
-_LOOK_TICK_S = 0.1
+COMMAND_S = 10.0  # for all that one message asks
+_TICK_S = 0.1
+_LONGEST_TICK_S = 0.5
 
 
 class Service:
@@ -22,17 +32,19 @@ class Service:
         clock: Callable[[], datetime],
         ring_clock: Callable[[], None],
         ring_courier: Callable[[], None],
+        limits: WatchLimits = UNLIMITED,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._store = store
         self._clock = clock
         self._ring_clock = ring_clock
         self._ring_courier = ring_courier
+        self._limits = limits
         self._sleep = sleep
 
     async def watch(self, request: WatchRequest) -> WatchedTask:
-        """Register a watch; once this returns it is on disk."""
-        watched = await self._store.add_watch(request, at=self._clock())
+        """Register a watch; once this returns it is on disk; WatchLimitReached."""
+        watched = await self._store.add_watch(request, at=self._clock(), limits=self._limits)
         self._ring()
         return watched
 
@@ -40,19 +52,32 @@ class Service:
         """What the chat waits for, oldest first."""
         return await self._store.active_watches(chat_id)
 
-    async def look_now(self, chat_id: int, external_id: str, *, thread_id: int | None) -> list[WatchedTask]:
-        """The chat's watches of an id after a fresh look, or as they are after ten seconds without one."""
-        asked_at = self._clock()
-        found = await self._watches(chat_id, external_id, thread_id)
-        for watched in found:
-            if watched.watch.state is WatchState.ACTIVE:
-                await self._store.look_now(watched.task.id, at=asked_at)
-        self._ring_clock()
-        return [await self._fresh(watched, asked_at) for watched in found]
+    async def poll_now(
+        self,
+        chat_id: int,
+        external_ids: Sequence[str],
+        *,
+        thread_id: int | None,
+        patience_s: float = COMMAND_S,
+    ) -> list[WatchedTask]:
+        """The chat's watches of these ids after a fresh poll, or as they are after patience_s without one.
 
-    async def stop(self, chat_id: int, external_id: str, *, thread_id: int | None) -> list[WatchedTask]:
-        """Stop the chat's active watches of an id; those that were stopped."""
-        found = await self._watches(chat_id, external_id, thread_id)
+        All are polled at the same time; those without a watch here are left out.
+        """
+        asked_at = self._clock()
+        found = [w for each in external_ids for w in await self._watches(chat_id, each, thread_id)]
+        awaited = [w.task.id for w in found if w.watch.state is WatchState.ACTIVE]
+        for task_id in awaited:
+            await self._store.look_now(task_id, at=asked_at)
+        self._ring_clock()
+        fresh = await self._polled(awaited, asked_at, patience_s)
+        return [replace(w, task=fresh.get(w.task.id, w.task)) for w in found]
+
+    async def stop(
+        self, chat_id: int, external_ids: Sequence[str], *, thread_id: int | None
+    ) -> list[WatchedTask]:
+        """Stop the chat's active watches of these ids; those that were stopped."""
+        found = [w for each in external_ids for w in await self._watches(chat_id, each, thread_id)]
         stopped = [w for w in found if await self._store.stop_watch(w.watch.id, at=self._clock())]
         self._ring()
         return stopped
@@ -95,18 +120,25 @@ class Service:
         found = await self._store.watches_of(chat_id, external_id)
         return [w for w in found if w.watch.thread_id == thread_id] or found
 
-    async def _fresh(self, watched: WatchedTask, asked_at: datetime) -> WatchedTask:
-        """The archive is where the clock's answer arrives, so that is where it is waited for."""
-        task = watched.task
-        if watched.watch.state is not WatchState.ACTIVE:
-            return watched
-        # A task may end by a look that was on its way already; nobody looks again after that.
-        while not (task.status.is_final or (task.last_look_at and task.last_look_at >= asked_at)):
-            if self._clock() - asked_at >= LOOK_PATIENCE:
+    async def _polled(
+        self, task_ids: Collection[int], asked_at: datetime, patience_s: float
+    ) -> dict[int, Task]:
+        """These tasks once they are polled; the store is where the polling loop's answer arrives."""
+        known = {task.id: task for task in await self._store.tasks(task_ids)}
+        tick_s = _TICK_S
+        # A task may end by a poll that was on its way already; nobody polls it after that.
+        while waiting := [
+            task.id
+            for task in known.values()
+            if not (task.status.is_final or (task.last_look_at and task.last_look_at >= asked_at))
+        ]:
+            left_s = patience_s - (self._clock() - asked_at).total_seconds()
+            if left_s <= 0:
                 break
-            await self._sleep(_LOOK_TICK_S)
-            task = await self._store.task(task.id) or task
-        return replace(watched, task=task)
+            await self._sleep(min(tick_s, left_s))
+            tick_s = min(tick_s * 1.25, _LONGEST_TICK_S)
+            known |= {task.id: task for task in await self._store.tasks(waiting)}
+        return known
 
     def _ring(self) -> None:
         self._ring_clock()

@@ -11,6 +11,7 @@ from uuid import uuid4
 from storage.errors import StoreUnavailable
 from storage.models import (
     OPEN,
+    UNLIMITED,
     Cause,
     Chat,
     Closed,
@@ -23,6 +24,7 @@ from storage.models import (
     Task,
     TaskEvent,
     WatchedTask,
+    WatchLimits,
     WatchRequest,
     WatchState,
 )
@@ -56,9 +58,11 @@ class SqliteStore(Store):
 
     # people
 
-    async def add_watch(self, request: WatchRequest, *, at: datetime) -> WatchedTask:
+    async def add_watch(
+        self, request: WatchRequest, *, at: datetime, limits: WatchLimits = UNLIMITED
+    ) -> WatchedTask:
         async with self._database.transaction() as tx:
-            return await watches.add(tx, request, at=at)
+            return await watches.add(tx, request, at=at, limits=limits)
 
     async def active_watches(self, chat_id: int) -> list[WatchedTask]:
         async with self._database.reading() as tx:
@@ -79,6 +83,10 @@ class SqliteStore(Store):
     async def task(self, task_id: int) -> Task | None:
         async with self._database.reading() as tx:
             return (await tasks.by_ids(tx, [task_id])).get(task_id)
+
+    async def tasks(self, task_ids: Collection[int]) -> list[Task]:
+        async with self._database.reading() as tx:
+            return list((await tasks.by_ids(tx, task_ids)).values())
 
     # the clock
 

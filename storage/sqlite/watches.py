@@ -4,7 +4,16 @@ import sqlite3
 from collections.abc import Iterable
 from datetime import datetime
 
-from storage.models import DeliveryKind, TaskStatus, Watch, WatchedTask, WatchRequest, WatchState
+from storage.errors import WatchLimitReached
+from storage.models import (
+    DeliveryKind,
+    TaskStatus,
+    Watch,
+    WatchedTask,
+    WatchLimits,
+    WatchRequest,
+    WatchState,
+)
 from storage.sqlite import chats, deliveries, rows, tasks
 from storage.sqlite.connection import Transaction
 
@@ -12,8 +21,8 @@ from storage.sqlite.connection import Transaction
 _LASTING = {TaskStatus.SUCCEEDED, TaskStatus.FAILED, TaskStatus.CANCELLED}
 
 
-async def add(tx: Transaction, request: WatchRequest, *, at: datetime) -> WatchedTask:
-    """Register a watch, or find the one that the chat and topic has."""
+async def add(tx: Transaction, request: WatchRequest, *, at: datetime, limits: WatchLimits) -> WatchedTask:
+    """Register a watch, or find the one that the chat and topic has; WatchLimitReached."""
     await chats.found(tx, request.chat_id, at=at)  # somebody asks there, so it is not lost
     task_id = await tasks.register(tx, request.ref, at=at)
     row = await tx.one(
@@ -22,6 +31,7 @@ async def add(tx: Transaction, request: WatchRequest, *, at: datetime) -> Watche
     )
     is_new = row is None or not _stands(row)
     if row is None or is_new:
+        await _check_limits(tx, request, limits)
         row = await _begin(tx, request, task_id, at=at)
     task = (await tasks.by_ids(tx, [task_id]))[task_id]
     return WatchedTask(watch=rows.watch(row), task=task, is_new=is_new)
@@ -113,6 +123,22 @@ async def refresh_cards(tx: Transaction, *, older_than: datetime, limit: int, at
     return await deliveries.enqueue(
         tx, DeliveryKind.CARD, [row["id"] for row in stale], at=at, is_refresh=True
     )
+
+
+async def _check_limits(tx: Transaction, request: WatchRequest, limits: WatchLimits) -> None:
+    """Whether one active watch more may be; inside the transaction, so that no two requests slip through."""
+    found = await tx.all(
+        """
+        SELECT count(*) AS of_chat, count(*) FILTER (WHERE user_id = :user_id) AS of_person
+        FROM watches WHERE chat_id = :chat_id AND state = 'active'
+        """,
+        {"chat_id": request.chat_id, "user_id": request.user_id},
+    )
+    is_shared = request.user_id is not None and request.user_id != request.chat_id
+    if limits.per_chat is not None and found[0]["of_chat"] >= limits.per_chat:
+        raise WatchLimitReached(limits.per_chat, is_personal=False)
+    if is_shared and limits.per_person is not None and found[0]["of_person"] >= limits.per_person:
+        raise WatchLimitReached(limits.per_person, is_personal=True)
 
 
 def _stands(row: sqlite3.Row) -> bool:

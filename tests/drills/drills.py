@@ -115,7 +115,7 @@ async def kill_the_clock(nursery: Nursery, scale: Scale) -> Report:
 
 async def kill_the_door(nursery: Nursery, scale: Scale) -> Report:
     """Between an update's arrival and the end of its handler."""
-    return await _kill_at_each_step(nursery, scale, "Listener._handle", "each await of a command")
+    return await _kill_at_each_step(nursery, scale, "Dispatcher._write", "each await of a command")
 
 
 async def kill_at_random(nursery: Nursery, scale: Scale) -> Report:

@@ -1,9 +1,13 @@
 """What people ask of the archive."""
 
+import asyncio
+
 import pytest
 
-from storage.models import DeliveryKind, DeliveryState, TaskStatus, WatchState
+from storage.errors import WatchLimitReached
+from storage.models import DeliveryKind, DeliveryState, TaskStatus, WatchLimits, WatchState
 from tests.contract.store.driver import CHAT, Driver
+from tests.fakes.requests import watch_request
 
 CARD, RESULT, NOTICE = DeliveryKind.CARD, DeliveryKind.RESULT, DeliveryKind.NOTICE
 
@@ -213,3 +217,32 @@ async def test_a_look_now_leaves_an_ended_task_alone(driver: Driver):
 
 async def test_an_unknown_task_is_none(driver: Driver):
     assert await driver.store.task(1) is None
+
+
+async def test_a_watch_beyond_the_limit_of_a_chat_is_not_written(driver: Driver):
+    limits = WatchLimits(per_chat=2)
+    for external_id in ("t1", "t2"):
+        await driver.store.add_watch(watch_request(external_id), at=driver.now, limits=limits)
+
+    with pytest.raises(WatchLimitReached) as reached:
+        await driver.store.add_watch(watch_request("t3"), at=driver.now, limits=limits)
+
+    assert (reached.value.limit, reached.value.is_personal) == (2, False)
+    assert (await driver.store.stats()).tasks["unknown"] == 2
+    again = await driver.store.add_watch(watch_request("t1"), at=driver.now, limits=limits)
+    assert not again.is_new
+    await driver.store.stop_watch(again.watch.id, at=driver.now)
+    assert (await driver.store.add_watch(watch_request("t3"), at=driver.now, limits=limits)).is_new
+
+
+async def test_requests_at_the_same_time_do_not_pass_the_limit(driver: Driver):
+    limits = WatchLimits(per_chat=100, per_person=3)
+    requests = [watch_request(f"t{number}") for number in range(9)]
+
+    ended = await asyncio.gather(
+        *(driver.store.add_watch(each, at=driver.now, limits=limits) for each in requests),
+        return_exceptions=True,
+    )
+
+    assert sum(isinstance(each, WatchLimitReached) and each.is_personal for each in ended) == 6
+    assert len(await driver.store.active_watches(CHAT)) == 3

@@ -4,8 +4,14 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from telegram import Update
+from telegram.ext import Application, TypeHandler
+from telegram.request import HTTPXRequest
 
+from bot.chat.listener import AnyApplication
+from bot.sandbox.telegram import FakeTelegram
 from storage.sqlite.store import SqliteStore
+from tests.unit.chat.listening import ANNA, BORIS, Door, StumblingRequest
 from tests.unit.chat.world import World, Worlds, named
 
 
@@ -27,3 +33,27 @@ async def worlds(store: SqliteStore) -> AsyncIterator[Worlds]:
 async def world(worlds: Worlds) -> World:
     """Two providers: one named like its kind, one with a name of its own."""
     return await worlds.make(named("alibailian", "alibailian"), named("mine", "videos", "mine.example:8443"))
+
+
+@pytest.fixture
+async def door() -> AsyncIterator[Door]:
+    telegram = FakeTelegram()
+    for person in (ANNA, BORIS):
+        telegram.private_chat(person)
+    await telegram.start()
+    polls = StumblingRequest(httpx_kwargs={"verify": False})  # loading certificates takes its time
+    application: AnyApplication = (
+        Application.builder()
+        .token(telegram.token)
+        .base_url(f"{telegram.url}/bot")
+        .request(HTTPXRequest(httpx_kwargs={"verify": False}))
+        .get_updates_request(polls)
+        .updater(None)
+        .job_queue(None)
+        .build()
+    )
+    door = Door(telegram, polls, application)
+    application.add_handler(TypeHandler(Update, door.handle))
+    async with application:
+        yield door
+    await telegram.stop()

@@ -10,6 +10,8 @@ from telegram import Update
 from telegram.error import TimedOut
 from telegram.request import HTTPXRequest
 
+from bot.chat.dispatcher import Dispatcher, UpdateKind
+from bot.chat.held import HeldUpdates
 from bot.chat.listener import AnyApplication, Listener
 from bot.sandbox.telegram import FakeTelegram
 from bot.telemetry import Telemetry
@@ -43,10 +45,22 @@ class Door:
     finished: list[str] = field(default_factory=list)
     gates: dict[str, asyncio.Event] = field(default_factory=dict)
     slept_s: list[float] = field(default_factory=list)
+    refused: list[int] = field(default_factory=list)  # the ids of updates that were too many
 
-    def listener(self, *, patience_s: float = 60.0) -> Listener:
-        """A listener that has not begun."""
-        return Listener(self.application, self.telemetry, patience_s=patience_s, sleep=self._sleep)
+    def listener(self, *, patience_s: float = 60.0, limit_s: float = 60.0) -> Listener:
+        """A listener that has not begun; commands but /watch and /unwatch only read."""
+        held = HeldUpdates()
+        dispatcher = Dispatcher(
+            self.application,
+            self.telemetry,
+            held,
+            kind_of=self._kind_of,
+            refuse=lambda update: self.refused.append(update.update_id),
+            limit_s=limit_s,
+        )
+        return Listener(
+            self.application, dispatcher, held, self.telemetry, patience_s=patience_s, sleep=self._sleep
+        )
 
     def hold(self, text: str) -> asyncio.Event:
         """Let the handling of a text take until the event is set."""
@@ -84,6 +98,10 @@ class Door:
     async def overtake(self) -> None:
         """Ask Telegram something and wait for the answer: by then the loop has begun what it begins."""
         await self.application.bot.get_me()
+
+    def _kind_of(self, update: Update) -> UpdateKind:
+        text = update.effective_message.text if update.effective_message else None
+        return UpdateKind.WRITE if "watch" in (text or "") else UpdateKind.READ
 
     async def _sleep(self, seconds: float) -> None:
         self.slept_s.append(seconds)

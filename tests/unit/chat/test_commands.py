@@ -1,6 +1,6 @@
 import pytest
 
-from storage.models import DeliveryState, Settlement, TaskStatus
+from storage.models import DeliveryState, Settlement, TaskStatus, WatchLimits
 from tests.fakes import updates
 from tests.unit.chat.world import ANN, BORIS, GROUP, NOW, World, Worlds, named
 
@@ -147,12 +147,90 @@ async def test_of_several_tasks_one_must_be_named(world, command, language, answ
 
 async def test_unwatch_stops_what_it_names_and_complains_of_the_rest(world):
     await ask(world, "/watch wan id-1 id-2 id-3")
-    assert await ask(world, "/unwatch wan id-1, a/b id-2") == [
-        f"This is not a task id: a/b. An id is made of letters, digits and . _ : = + - as in {TASK}",
-        "No longer watching id-1.",
-        "No longer watching id-2.",
+    assert await ask(world, "/unwatch wan id-1, a/b id-2 id-9") == [
+        "No longer watching 2 tasks: id-1, id-2\n"
+        f"This is not a task id: a/b. An id is made of letters, digits and . _ : = + - as in {TASK}\n"
+        "id-9 is not being watched here. /tasks shows what is."
     ]
     assert await watched_ids(world) == ["id-3"]
+
+
+IDS = [f"id-{number}" for number in range(60)]
+
+
+@pytest.mark.parametrize(
+    ("command", "beginning", "language"),
+    [
+        ("/watch wan", "50 of these are being watched or were delivered already:", "en"),
+        ("/status", "50 tasks:", "en"),
+        ("/unwatch", "No longer watching 50 tasks: id-0, id-1", "en"),
+        ("/unwatch", "已停止关注 50 个任务：id-0, id-1", "zh"),
+    ],
+)
+async def test_of_very_many_ids_the_first_fifty_get_one_answer(world, command, beginning, language):
+    await ask(world, f"/watch wan {' '.join(IDS[:50])}")
+    world.answers_as = TaskStatus.RUNNING
+    (answer,) = await ask(world, f"{command} {' '.join(IDS)}", language=language)
+    assert answer.startswith(beginning)
+    limit = "One message may name 50 ids: only the first 50 were used. Send the others in another message."
+    assert answer.endswith(limit if language == "en" else "其余的请另发一条消息。")
+    assert len(await watched_ids(world)) == (0 if "unwatch" in command else 50)
+
+
+async def test_ids_are_counted_over_all_commands_of_a_message(world):
+    text = f"/watch wan {' '.join(IDS[:30])}\n/watch mine {' '.join(IDS[30:])}"
+    (answer,) = await ask(world, text)
+    assert answer.startswith("One message may name 50 ids")
+    assert await watched_ids(world) == IDS[:50]
+
+
+async def test_the_longest_message_gets_one_answer_that_telegram_takes(world):
+    await ask(world, "/watch wan " + " ".join(f"{'x' * 70}{number}" for number in range(50)))
+    for command in ("/watch wan", "/status", "/unwatch"):
+        ids = " ".join(f"{'x' * 70}{number}" for number in range(50))
+        world.answers_as = TaskStatus.RUNNING
+        (answer,) = await ask(world, f"{command} {ids} a/b <b>&</b>\n\nThank you")
+        assert len(answer) <= 4096
+        assert "I did not read “Thank you”" in answer
+
+
+async def test_status_of_several_tasks_polls_them_together(world):
+    await ask(world, "/watch wan id-1 id-2")
+    world.answers_as = TaskStatus.RUNNING
+    assert await ask(world, "/status id-1 id-2 id-9") == [
+        "2 tasks:\n🎬 alibailian · id-1 · Running · 0 s so far\n🎬 alibailian · id-2 · Running · 0 s so far\n"
+        "id-9 is not being watched here. /tasks shows what is."
+    ]
+
+
+async def test_what_is_more_than_a_chat_may_watch_is_not_registered(worlds: Worlds):
+    world = await worlds.make(named("wan", "alibailian"), limits=WatchLimits(per_chat=3, per_person=1))
+    assert await ask(world, "/watch wan id-1 id-2 id-3 id-4 id-5 id-2") == [
+        "This chat watches 3 tasks, the most that one may (MAX_WATCHES), so 2 tasks were not registered. "
+        "/unwatch makes room."
+    ]
+    assert await watched_ids(world) == ["id-1", "id-2", "id-3"]
+    (answer,) = await ask(world, "/watch wan id-9", language="zh")
+    assert answer == ("本聊天最多同时关注 3 个任务（MAX_WATCHES），有 1 个没有登记。可用 /unwatch 腾出位置。")
+
+
+async def test_in_a_group_nobody_takes_up_all_that_it_may_watch(worlds: Worlds):
+    world = await worlds.make(named("wan", "alibailian"), limits=WatchLimits(per_chat=4, per_person=2))
+    (answer,) = await world.tell(updates.group(GROUP, ANN, "/watch wan id-1 id-2 id-3"))
+    assert answer == (
+        "You watch 2 tasks here, the most that one person may in a chat (half of MAX_WATCHES), "
+        "so 1 task was not registered. /unwatch makes room."
+    )
+    assert await world.tell(updates.group(GROUP, BORIS, "/watch wan id-3")) == []
+    assert await watched_ids(world, GROUP) == ["id-1", "id-2", "id-3"]
+
+
+async def test_a_further_paragraph_is_not_dropped_without_a_word(world):
+    assert await ask(world, "/watch wan id-1\n\nalso id-2 please") == [
+        "I did not read “also id-2 please”. Put all ids into the lines right after the command."
+    ]
+    assert await ask(world, "/watch wan id-3\n\nThis message was sent automatically with n8n") == []
+    assert await watched_ids(world) == ["id-1", "id-3"]
 
 
 async def test_a_stopped_task_is_not_watched_any_more(world):

@@ -45,7 +45,7 @@ async def test_an_answer_that_telegram_refuses_is_only_logged(worlds: Worlds, ca
     world.request.refuse = lambda _: (403, "Forbidden: bot was blocked by the user")
     await world.tell(updates.private(ANN, "/help"))
     assert len(world.request.sent) == 1
-    assert "Update 1: the answer was not sent: Forbidden: bot was blocked" in caplog.text
+    assert "Chat 42: the answer was not sent: Forbidden: bot was blocked" in caplog.text
 
 
 async def test_an_apology_that_telegram_refuses_is_only_logged(worlds: Worlds, caplog):
@@ -53,7 +53,7 @@ async def test_an_apology_that_telegram_refuses_is_only_logged(worlds: Worlds, c
     world.request.refuse = lambda _: (403, "Forbidden: bot was blocked by the user")
     await world.tell(updates.private(ANN, "/tasks"))
     assert len(world.request.sent) == 1
-    assert "The apology was not sent" in caplog.text
+    assert "Chat 42: the answer was not sent" in caplog.text
 
 
 async def test_no_answer_shows_the_token_in_the_log(worlds: Worlds, caplog):

@@ -2,46 +2,17 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from telegram import Update
-from telegram.ext import Application, TypeHandler
-from telegram.request import HTTPXRequest
 
-from bot.chat.listener import ALLOWED_UPDATES, AnyApplication
+from bot.chat.listener import ALLOWED_UPDATES
 from bot.errors import SecondPoller, TokenRefused
 from bot.sandbox.faults import DROPPED, html_answer, json_answer
-from bot.sandbox.telegram import FakeTelegram
 from bot.sandbox.telegram.refusals import flood, refusal
-from tests.unit.chat.listening import ANNA, BORIS, Door, StumblingRequest, open_to_people
+from tests.unit.chat.listening import ANNA, BORIS, Door, open_to_people
 
 WEBHOOK_ACTIVE = "Conflict: can't use getUpdates method while webhook is active"
-
-
-@pytest.fixture
-async def door() -> AsyncIterator[Door]:
-    telegram = FakeTelegram()
-    for person in (ANNA, BORIS):
-        telegram.private_chat(person)
-    await telegram.start()
-    polls = StumblingRequest(httpx_kwargs={"verify": False})  # loading certificates takes its time
-    application: AnyApplication = (
-        Application.builder()
-        .token(telegram.token)
-        .base_url(f"{telegram.url}/bot")
-        .request(HTTPXRequest(httpx_kwargs={"verify": False}))
-        .get_updates_request(polls)
-        .updater(None)
-        .job_queue(None)
-        .build()
-    )
-    door = Door(telegram, polls, application)
-    application.add_handler(TypeHandler(Update, door.handle))
-    async with application:
-        yield door
-    await telegram.stop()
 
 
 async def test_what_people_write_is_handled(door: Door):
@@ -144,18 +115,30 @@ async def test_the_order_of_a_chat_holds_across_questions(door: Door):
 
 
 async def test_a_slow_update_and_what_came_behind_it_come_again_after_a_crash(door: Door):
-    gate = door.hold("/status a")
+    gate = door.hold("/watch a")
     async with open_to_people(door.listener(patience_s=0.01)):
-        door.telegram.say(ANNA, "/status a")
-        await door.until_begun("/status a")
+        door.telegram.say(ANNA, "/watch a")
+        await door.until_begun("/watch a")
         door.telegram.say(ANNA, "/watch b")
         door.telegram.say(BORIS, "/help")
         await door.until_finished("/help")
 
     gate.set()
-    await door.until_finished("/help", "/status a", "/watch b")
+    await door.until_finished("/help", "/watch a", "/watch b")
     async with open_to_people(door.listener()):
-        await door.until_finished(*2 * ("/help", "/status a", "/watch b"))
+        await door.until_finished(*2 * ("/help", "/watch a", "/watch b"))
+
+
+async def test_a_command_that_only_reads_is_confirmed_before_it_is_answered(door: Door):
+    gate = door.hold("/status a")
+
+    async with open_to_people(door.listener()):
+        door.telegram.say(ANNA, "/status a")
+        await door.until_begun("/status a")
+        await door.until_confirmed(1)
+        assert door.finished == []
+        gate.set()
+        await door.until_finished("/status a")
 
 
 async def test_what_comes_under_lower_numbers_after_a_quiet_week_is_handled_once_and_confirmed(door: Door):
@@ -356,9 +339,9 @@ async def test_stopping_does_not_wait_for_ever(door: Door):
     async with asyncio.timeout(5):
         await listener.stop(0.01)
 
-    assert door.finished == []
     gate.set()
-    await door.until_finished("/watch a")
+    await door.overtake()
+    assert door.finished == []
 
 
 @pytest.mark.parametrize("fault", [refusal(409, "Conflict: terminated"), DROPPED])

@@ -1,6 +1,20 @@
 import pytest
 
-from bot.chat.parsing import words
+from bot.chat.parsing import TypedCommand, typed_commands
+
+
+def typed(text: str, *, is_addressed: bool = True) -> tuple[TypedCommand, ...]:
+    return typed_commands(text, bot_name="reelwatch_bot", is_addressed=is_addressed)
+
+
+def words(text: str) -> tuple[str, ...]:
+    (command,) = typed(text)
+    return command.words
+
+
+def left_out(text: str) -> tuple[str, ...]:
+    (command,) = typed(text)
+    return command.left_out
 
 
 @pytest.mark.parametrize(
@@ -13,9 +27,13 @@ from bot.chat.parsing import words
         ("/watch wan id-1, id-2,id-3;id-4", ("wan", "id-1", "id-2", "id-3", "id-4")),
         ("/watch wan\nid-1\n\n\tid-2", ("wan", "id-1", "id-2")),
         ("/watch\nwan id-1", ("wan", "id-1")),
+        ("/watch\n\nwan id-1", ("wan", "id-1")),
+        ("/watch, wan id-1", ("wan", "id-1")),
         ("/watch wan id-1，id-2、id-3；id-4", ("wan", "id-1", "id-2", "id-3", "id-4")),
         ("/watch wan：id-1。", ("wan", "id-1")),
+        ("/watch：wan id-1", ("wan", "id-1")),
         ("/watch wan\u3000id-1\u00a0id-2", ("wan", "id-1", "id-2")),
+        ("/watch wan\r\nid-1\u2028id-2", ("wan", "id-1", "id-2")),
     ],
 )
 def test_words_stand_between_white_space_and_commas(text, expected):
@@ -23,10 +41,49 @@ def test_words_stand_between_white_space_and_commas(text, expected):
 
 
 @pytest.mark.parametrize(
-    "quoted", ["`id-1`", "<id-1>", "'id-1'", '"id-1"', "“id-1”", "「id-1」", "(id-1)", "\u200bid-1\ufeff"]
+    "quoted",
+    ["`id-1`", "<id-1>", "'id-1'", '"id-1"', "“id-1”", "「id-1」", "(id-1)", "（id-1）", "【id-1】"],
 )
 def test_what_stands_around_an_id_is_forgiven(quoted):
     assert words(f"/watch wan {quoted}") == ("wan", "id-1")
+
+
+@pytest.mark.parametrize("end", [".", "。", "｡", "．", "!", "！", "?", "？", ":", ").", "`.", "”。"])
+def test_what_ends_the_sentence_is_no_part_of_an_id(end):
+    assert words(f"/watch wan id-1{end}") == ("wan", "id-1")
+
+
+@pytest.mark.parametrize(
+    "mark",
+    list("\u200b\u200c\u200d\u202a\u202e\u2066\u2069\u00ad\ufe0f\ufeff\u2060\u180e\u061c\u034f\U000e0101"),
+)
+def test_invisible_characters_are_none(mark):
+    assert words(f"{mark}/wa{mark}tch wan{mark} {mark}i{mark}d-1{mark}") == ("wan", "id-1")
+
+
+def test_full_width_letters_are_letters():
+    assert words("／ｗａｔｃｈ　ｗａｎ　ｉｄ－１２＿ａ．ｂ") == ("wan", "id-12_a.b")
+
+
+@pytest.mark.parametrize("hyphen", ["\u2010", "\u2011", "\u2212", "－"])
+def test_other_hyphens_are_hyphens(hyphen):
+    assert words(f"/watch wan id{hyphen}1") == ("wan", "id-1")
+
+
+@pytest.mark.parametrize("cut", ["abc...", "abc..", "abc…", "`abc…`"])
+def test_an_id_that_is_cut_off_is_told_from_a_whole_one(cut):
+    assert words(f"/watch wan {cut}") == ("wan", "abc…")
+
+
+def test_marks_of_a_list_are_no_ids():
+    assert words("/watch wan\n1. id-1\n2) id-2\n• id-3\n- id-4\n5") == (
+        "wan",
+        "id-1",
+        "id-2",
+        "id-3",
+        "id-4",
+        "5",
+    )
 
 
 def test_each_word_counts_once():
@@ -34,7 +91,7 @@ def test_each_word_counts_once():
 
 
 def test_signs_that_belong_to_ids_stay():
-    assert words("/watch wan .a_b:c=d+e-f.") == ("wan", ".a_b:c=d+e-f.")
+    assert words("/watch wan .a_b:c=d+e-f=") == ("wan", ".a_b:c=d+e-f=")
 
 
 def test_a_lone_sign_is_no_word():
@@ -42,17 +99,60 @@ def test_a_lone_sign_is_no_word():
 
 
 @pytest.mark.parametrize(
-    "prose", ["This message was sent automatically with n8n", "See task 7", "Thanks!\n\nSent from my phone"]
+    "footer",
+    [
+        "This message was sent automatically with n8n",
+        "this message was sent automatically with n8n (https://n8n.io/?utm_source=n8n-internal)",
+        "Sent from my iPhone",
+        "Sent via Make",
+    ],
 )
-def test_what_is_written_below_the_ids_is_no_id(prose):
-    assert words(f"/watch wan an-id\nanother\n\n{prose}") == ("wan", "an-id", "another")
+def test_what_programs_and_phones_write_below_is_ignored(footer):
+    assert typed(f"/watch wan an-id\nanother\n\n{footer}") == (
+        TypedCommand(name="watch", words=("wan", "an-id", "another")),
+    )
+
+
+@pytest.mark.parametrize("prose", ["See task 7", "Thanks!", "also id-2 please"])
+def test_a_further_paragraph_that_holds_no_ids_is_named(prose):
+    assert words(f"/watch wan an-id\n\n{prose}") == ("wan", "an-id")
+    assert left_out(f"/watch wan an-id\n\n{prose}") == (prose,)
 
 
 def test_ids_may_stand_in_paragraphs_of_their_own():
-    assert words("/watch wan one\n \nid-2, `id-3`\n\n\nThank you\n\nid-4") == (
-        "wan",
-        "one",
-        "id-2",
-        "id-3",
-        "id-4",
+    text = "/watch wan one\n \nid-2, `id-3`\n\n\nThank you\n\nid-4"
+    assert words(text) == ("wan", "one", "id-2", "id-3", "id-4")
+    assert left_out(text) == ("Thank you",)
+
+
+def test_a_slash_at_the_beginning_of_a_line_begins_a_command():
+    assert typed("/watch wan id-1\n/WATCH mine id-2\n\n  /tasks\n/status@Reelwatch_Bot") == (
+        TypedCommand(name="watch", words=("wan", "id-1")),
+        TypedCommand(name="watch", words=("mine", "id-2")),
+        TypedCommand(name="tasks"),
+        TypedCommand(name="status"),
     )
+
+
+def test_what_stands_behind_another_bots_command_is_not_ours():
+    assert typed("/watch wan id-1\n/watch@other_bot mine id-2") == (
+        TypedCommand(name="watch", words=("wan", "id-1")),
+    )
+
+
+def test_a_path_is_no_command():
+    assert words("/watch wan id-1\n/alibailian/api/v1/tasks/2") == (
+        "wan",
+        "id-1",
+        "/alibailian/api/v1/tasks/2",
+    )
+
+
+@pytest.mark.parametrize(("is_addressed", "count"), [(True, 1), (False, 0)])
+def test_prose_before_the_first_command_hides_it_only_from_groups(is_addressed, count):
+    assert len(typed("Please:\n/watch wan id-1", is_addressed=is_addressed)) == count
+
+
+@pytest.mark.parametrize("text", ["", "hello", "a /watch wan id-1", "//watch wan id-1", "/watch.me"])
+def test_other_text_holds_no_command(text):
+    assert typed(text) == ()

@@ -1,6 +1,12 @@
-import pytest
+import asyncio
+import logging
 
-from bot.chat.router import menus
+import pytest
+from telegram import Update
+
+from bot.chat.dispatcher import UpdateKind
+from bot.chat.router import kind_of, menus
+from bot.chat.strangers import busy
 from bot.messages.translate import say
 from storage.models import Chat
 from tests.fakes import updates
@@ -82,15 +88,79 @@ async def test_nobody_becomes_an_admin_by_writing_as_a_group(worlds: Worlds):
     assert await world.tell(updates.anonymous_admin(GROUP, "/health")) == []
 
 
-async def test_a_command_in_a_caption_is_left_alone(world):
+async def test_a_command_in_a_caption_is_heard_like_one_in_a_text(world):
     assert await world.tell(updates.captioned(ANN, WATCH)) == []
-    assert await is_idle(world, ANN)
+    assert (await watch_of(world, ANN)).user_id == ANN
+
+
+async def test_a_picture_without_words_is_left_alone(world):
+    picture = updates.captioned(ANN, "")
+    del picture["caption"]
+    assert await world.tell(picture) == []
+
+
+async def test_each_command_of_a_message_is_carried_out(world):
+    answers = await world.tell(updates.private(ANN, "/watch wan id-1\n/watch mine id-2\n/nonsense\n/tasks"))
+    assert [answer.split(" ")[0:2] for answer in answers] == [["I", "do"], ["Watching", "2"]]
+    found = [each.task.ref for each in await world.service.active(ANN)]
+    assert [(ref.provider, ref.external_id) for ref in found] == [("alibailian", "id-1"), ("mine", "id-2")]
+
+
+async def test_of_very_many_commands_in_a_message_only_the_first_are_carried_out(world):
+    answers = await world.tell(updates.private(ANN, "/help\n" * 200))
+    assert len(answers) == 11
+    assert answers[-1] == "One message may hold 10 commands: only the first 10 were carried out."
 
 
 @pytest.mark.parametrize("text", ["hello", "/nonsense"])
 async def test_a_group_hears_nothing_of_what_is_not_meant_for_the_bot(world, text):
     assert await world.tell(updates.group(GROUP, ANN, text)) == []
     assert await world.tell(updates.group(FOREIGN_GROUP, EVE, text)) == []
+
+
+def kind(world: World, message: updates.Json, name: str = "message") -> UpdateKind:
+    update = Update.de_json({"update_id": 1, name: dict(message)}, world.application.bot)
+    return kind_of(update, world.door, "reelwatch_bot")
+
+
+@pytest.mark.parametrize("text", [WATCH, "/unwatch", "/tasks\n/watch wan id-1"])
+async def test_what_must_not_be_lost_is_held_back(world, text):
+    assert kind(world, updates.private(ANN, text)) is UpdateKind.WRITE
+    assert kind(world, updates.channel_post(CHANNEL, text), "channel_post") is UpdateKind.WRITE
+    assert kind(world, updates.captioned(ANN, text)) is UpdateKind.WRITE
+    assert kind(world, updates.private(EVE, text)) is UpdateKind.READ
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["/status a", "/tasks", "/help", "/start", "/providers", "/health", "/stats", "/nonsense", "hello"],
+)
+async def test_what_only_reads_is_confirmed_at_once(world, text):
+    assert kind(world, updates.private(ANN, text)) is UpdateKind.READ
+
+
+async def test_what_is_not_meant_for_the_bot_costs_nothing(world):
+    assert kind(world, updates.group(GROUP, ANN, "hello")) is UpdateKind.NOTHING
+    assert kind(world, updates.private(ANN, WATCH), "edited_message") is UpdateKind.NOTHING
+
+
+async def test_buttons_membership_and_migration_are_held_back(world):
+    chat = {"id": ANN, "type": "private", "first_name": "Ann"}
+    assert kind(world, updates.press(chat, ANN, "again:1"), "callback_query") is UpdateKind.WRITE
+    change = updates.membership(chat, ANN, before="left", after={"status": "member"})
+    assert kind(world, change, "my_chat_member") is UpdateKind.WRITE
+    assert kind(world, updates.group(-77, ANN, "", migrate_to_chat_id=GROUP)) is UpdateKind.WRITE
+
+
+async def test_what_is_read_after_what_is_written_holds_nothing_back(world):
+    released = world.door.held.hold(1)
+    world.answers_as = None  # no poll comes, so /status waits
+    asked = asyncio.create_task(world.tell(updates.private(ANN, "/watch wan id-1\n/status id-1")))
+    async with asyncio.timeout(5):
+        await released.wait()
+    assert not asked.done()
+    asked.cancel()
+    await asyncio.wait([asked])
 
 
 @pytest.mark.parametrize("text", [WATCH, "/help", "/health", "/nonsense", "hello"])
@@ -113,6 +183,27 @@ async def test_a_stranger_is_answered_in_chinese_as_well(world):
         answer
         == "这是一个私人机器人。要使用它，请机器人的部署者把你的 ID 66 加入 ALLOWED_CHATS，并重新启动机器人。"
     )
+
+
+async def test_a_stranger_is_refused_once_an_hour_in_each_chat(world, caplog):
+    caplog.set_level(logging.INFO, logger="bot.chat.strangers")
+    told = [await world.tell(updates.private(EVE, text)) for text in (WATCH, WATCH, "hello", "/help")]
+    assert [len(answers) for answers in told] == [1, 0, 0, 0]
+    assert len(await world.tell(updates.group(FOREIGN_GROUP, EVE, WATCH))) == 1
+    assert [record.getMessage() for record in caplog.records] == [
+        "Refused: chat 66 (private), user 66; 0 more were not answered since the last line.",
+        "Refused: chat -1002 (supergroup), user 66; 3 more were not answered since the last line.",
+    ]
+
+
+async def test_who_asks_too_much_at_once_is_told_so_once_a_minute(world):
+    for _ in range(3):
+        update = Update.de_json(
+            {"update_id": 1, "message": updates.private(ANN, "/help")}, world.application.bot
+        )
+        busy(update, world.door)
+    await world.door.replies.drain()
+    assert [sent["text"][:28] for sent in world.request.sent] == ["Too many of your commands ar"]
 
 
 async def test_people_who_are_let_in_may_ask_anywhere(world):

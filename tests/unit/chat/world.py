@@ -10,12 +10,13 @@ from telegram import Update
 from telegram.ext import Application
 
 from bot.chat.context import Context, Door, context_types
+from bot.chat.replies import Replies
 from bot.chat.router import install
 from bot.providers.catalog import Catalog
 from bot.providers.kinds import ProviderConfig
 from bot.watching.service import Service
 from storage.errors import StoreUnavailable
-from storage.models import Snapshot, TaskStatus
+from storage.models import UNLIMITED, Snapshot, TaskStatus, WatchLimits
 from storage.sqlite.store import SqliteStore
 from tests.fakes.telegram_request import Parameters, RecordingRequest
 from tests.unit.messages.reading import visible
@@ -37,15 +38,25 @@ def named(name: str, kind: str, host: str = "gw.example") -> ProviderConfig:
 class World:
     """People who write to the bot, and what it answers."""
 
-    def __init__(self, store: SqliteStore, providers: list[ProviderConfig], **settings: Any) -> None:
+    def __init__(
+        self,
+        store: SqliteStore,
+        providers: list[ProviderConfig],
+        *,
+        limits: WatchLimits = UNLIMITED,
+        **settings: Any,
+    ) -> None:
         self.store = store
         self.request = RecordingRequest()
-        self.service = Service(store, clock=self.clock, ring_clock=self._ring, ring_courier=lambda: None)
+        self.service = Service(
+            store, clock=self.clock, ring_clock=self._ring, ring_courier=lambda: None, limits=limits
+        )
         defaults: dict[str, Any] = {
             "service": self.service,
             "catalog": Catalog(providers),
             "clock": self.clock,
             "health": self._health,
+            "replies": Replies(sleep=self._sleep),
             "language": "auto",
             "allows_everyone": False,
             "allowed_ids": frozenset({ANN, GROUP, CHANNEL}),
@@ -62,10 +73,11 @@ class World:
             .context_types(context_types(self.door))
             .build()
         )
-        install(self.application, self.door)
+        install(self.application)
         self.answers_as: TaskStatus | None = None  # what the clock's loop finds when it is rung for
         self._looks: set[asyncio.Task[None]] = set()
         self._updates = 0
+        self.slept_s: list[float] = []  # before answers that Telegram refused for a while
 
     def clock(self) -> datetime:
         """The same moment all through a test."""
@@ -77,6 +89,7 @@ class World:
         before = len(self.request.sent)
         update = Update.de_json({"update_id": self._updates, kind: dict(message)}, self.application.bot)
         await self.application.process_update(update)
+        await self.door.replies.drain()
         return [visible(sent["text"]) for sent in self.request.sent[before:]]
 
     @property
@@ -92,12 +105,15 @@ class World:
 
     async def _look(self, status: TaskStatus) -> None:
         """One turn of the clock's loop."""
-        quota = dict.fromkeys(self.door.catalog.names, 10)
+        quota = dict.fromkeys(self.door.catalog.names, 100)
         for task in await self.store.claim_due(quota, at=NOW, lease_s=60):
             snapshot = Snapshot(status=status, raw_status=str(status).upper())
             await self.store.apply(
                 replace(task, status=status, snapshot=snapshot, last_look_at=NOW, next_look_at=NOW), []
             )
+
+    async def _sleep(self, seconds: float) -> None:
+        self.slept_s.append(seconds)
 
     async def _health(self) -> Mapping[str, str]:
         return {"up": "5 s"}
@@ -111,7 +127,7 @@ class Worlds:
         self._made: list[World] = []
 
     async def make(self, *providers: ProviderConfig, **settings: Any) -> World:
-        """A world with these providers; settings are Door's."""
+        """A world with these providers; settings are Door's, and limits."""
         world = World(self.store, list(providers), **settings)
         await world.application.initialize()
         self._made.append(world)
@@ -133,4 +149,4 @@ class BrokenService(Service):
     async def _fail(self, *_: object, **__: object) -> Any:
         raise StoreUnavailable("The disk is full.")
 
-    watch = active = look_now = stop = stats = language_of = send_again = _fail
+    watch = active = poll_now = stop = stats = language_of = send_again = _fail

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from bot.watching.service import LOOK_PATIENCE, Service
+from bot.watching.service import COMMAND_S, Service
 from storage.models import Chat, DeliveryKind, TaskStatus, WatchState
 from storage.store import Store
 from tests.fakes.clock import NOON, FrozenClock
@@ -66,7 +66,7 @@ async def test_looking_now_waits_for_the_fresh_look(desk: Desk):
     desk.clock.move(5)
     desk.meanwhile = desk.look
 
-    (found,) = await desk.service.look_now(CHAT, "t1", thread_id=None)
+    (found,) = await desk.service.poll_now(CHAT, ["t1"], thread_id=None)
 
     assert found.task.status is TaskStatus.RUNNING
     assert found.task.last_look_at is not None
@@ -84,7 +84,7 @@ async def test_looking_now_takes_a_look_that_failed_for_an_answer(desk: Desk):
             await desk.store.apply(replace(task, failures=1, last_look_at=now, next_look_at=now), [])
 
     desk.meanwhile = fail
-    (found,) = await desk.service.look_now(CHAT, "t1", thread_id=None)
+    (found,) = await desk.service.poll_now(CHAT, ["t1"], thread_id=None)
 
     assert (found.task.failures, desk.slept) == (1, 1)
 
@@ -99,7 +99,7 @@ async def test_looking_now_waits_no_longer_when_an_earlier_look_brings_the_end(d
             await desk.store.apply(ended, [])
 
     desk.meanwhile = end
-    (found,) = await desk.service.look_now(CHAT, "t1", thread_id=None)
+    (found,) = await desk.service.poll_now(CHAT, ["t1"], thread_id=None)
 
     assert (found.task.status, desk.slept) == (TaskStatus.SUCCEEDED, 1)
 
@@ -107,36 +107,37 @@ async def test_looking_now_waits_no_longer_when_an_earlier_look_brings_the_end(d
 async def test_looking_now_gives_up_after_its_patience(desk: Desk):
     watched = await desk.service.watch(watch_request())
 
-    (found,) = await desk.service.look_now(CHAT, "t1", thread_id=None)
+    (found,) = await desk.service.poll_now(CHAT, ["t1"], thread_id=None)
 
     assert found.task == watched.task
-    assert LOOK_PATIENCE <= desk.clock() - NOON <= LOOK_PATIENCE * 1.1
+    assert COMMAND_S <= (desk.clock() - NOON).total_seconds() <= COMMAND_S * 1.1
 
 
 async def test_looking_at_several_is_no_more_patient_than_at_one(desk: Desk):
     await desk.service.watch(watch_request())
     await desk.service.watch(watch_request(provider="veo"))
+    await desk.service.watch(watch_request("t2"))
 
-    found = await desk.service.look_now(CHAT, "t1", thread_id=None)
+    found = await desk.service.poll_now(CHAT, ["t1", "t2", "t3"], thread_id=None)
 
-    assert len(found) == 2
-    assert desk.clock() - NOON <= LOOK_PATIENCE * 1.1
+    assert len(found) == 3
+    assert (desk.clock() - NOON).total_seconds() <= COMMAND_S * 1.1
 
 
 async def test_a_final_task_is_answered_at_once(desk: Desk):
     await desk.service.watch(watch_request())
     await desk.look(TaskStatus.SUCCEEDED)
 
-    (found,) = await desk.service.look_now(CHAT, "t1", thread_id=None)
+    (found,) = await desk.service.poll_now(CHAT, ["t1"], thread_id=None)
 
     assert (found.task.status, desk.slept) == (TaskStatus.SUCCEEDED, 0)
 
 
 async def test_a_stopped_watch_is_answered_at_once_and_asks_nobody(desk: Desk):
     await desk.service.watch(watch_request())
-    await desk.service.stop(CHAT, "t1", thread_id=None)
+    await desk.service.stop(CHAT, ["t1"], thread_id=None)
 
-    (found,) = await desk.service.look_now(CHAT, "t1", thread_id=None)
+    (found,) = await desk.service.poll_now(CHAT, ["t1"], thread_id=None)
 
     assert (found.watch.state, desk.slept) == (WatchState.STOPPED, 0)
     assert found.task.next_look_at is None
@@ -145,8 +146,8 @@ async def test_a_stopped_watch_is_answered_at_once_and_asks_nobody(desk: Desk):
 async def test_an_id_that_is_not_watched_here_is_nothing(desk: Desk):
     await desk.service.watch(watch_request(chat_id=2))
 
-    assert await desk.service.look_now(CHAT, "t1", thread_id=None) == []
-    assert await desk.service.stop(CHAT, "t1", thread_id=None) == []
+    assert await desk.service.poll_now(CHAT, ["t1"], thread_id=None) == []
+    assert await desk.service.stop(CHAT, ["t1"], thread_id=None) == []
     assert len(await desk.service.active(2)) == 1
 
 
@@ -154,7 +155,7 @@ async def test_a_topics_own_watch_is_meant_first(desk: Desk):
     await desk.service.watch(watch_request())
     mine = await desk.service.watch(watch_request(thread_id=5))
 
-    stopped = await desk.service.stop(CHAT, "t1", thread_id=5)
+    stopped = await desk.service.stop(CHAT, ["t1"], thread_id=5)
 
     assert [found.watch.id for found in stopped] == [mine.watch.id]
     assert [found.watch.thread_id for found in await desk.service.active(CHAT)] == [None]
@@ -164,7 +165,7 @@ async def test_a_topic_without_one_means_the_chats(desk: Desk):
     for topic in (None, 5):
         await desk.service.watch(watch_request(thread_id=topic))
 
-    stopped = await desk.service.stop(CHAT, "t1", thread_id=6)
+    stopped = await desk.service.stop(CHAT, ["t1"], thread_id=6)
 
     assert {found.watch.thread_id for found in stopped} == {None, 5}
     assert await desk.service.active(CHAT) == []
@@ -173,15 +174,15 @@ async def test_a_topic_without_one_means_the_chats(desk: Desk):
 async def test_a_watch_is_stopped_once(desk: Desk):
     await desk.service.watch(watch_request())
 
-    assert len(await desk.service.stop(CHAT, "t1", thread_id=None)) == 1
-    assert await desk.service.stop(CHAT, "t1", thread_id=None) == []
+    assert len(await desk.service.stop(CHAT, ["t1"], thread_id=None)) == 1
+    assert await desk.service.stop(CHAT, ["t1"], thread_id=None) == []
 
 
 async def test_stopping_rings_for_the_card_that_says_so(desk: Desk):
     await desk.service.watch(watch_request())
     desk.rings.clear()
 
-    await desk.service.stop(CHAT, "t1", thread_id=None)
+    await desk.service.stop(CHAT, ["t1"], thread_id=None)
 
     assert "courier" in desk.rings
     (outgoing,) = await desk.store.claim_deliveries(9, at=NOON, lease_s=60)

@@ -1,0 +1,90 @@
+import asyncio
+from collections.abc import Callable
+from functools import partial
+
+import pytest
+from telegram.error import Forbidden, RetryAfter
+
+from bot.chat.replies import WAITING_OF_A_CHAT, Replies
+
+
+class Telegram:
+    """Takes answers, unless told otherwise."""
+
+    def __init__(self) -> None:
+        self.sent: list[str] = []
+        self.slept_s: list[float] = []
+        self.errors: list[Exception] = []
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.has_sent = asyncio.Event()
+
+    async def send(self, text: str) -> None:
+        await self.gate.wait()
+        if self.errors:
+            raise self.errors.pop(0)
+        self.sent.append(text)
+        self.has_sent.set()
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept_s.append(seconds)
+
+
+@pytest.fixture
+def telegram() -> Telegram:
+    return Telegram()
+
+
+@pytest.fixture
+def replies(telegram: Telegram) -> Replies:
+    return Replies(sleep=telegram.sleep)
+
+
+async def test_answers_of_a_chat_are_sent_in_their_order(telegram: Telegram, replies: Replies):
+    for text in "abc":
+        assert replies.put(1, partial(telegram.send, text))
+    await replies.drain()
+    assert telegram.sent == ["a", "b", "c"]
+
+
+async def test_a_chat_whose_answers_wait_holds_up_no_other(telegram: Telegram, replies: Replies):
+    telegram.gate.clear()
+    replies.put(1, lambda: telegram.send("late"))
+    other = Telegram()
+    replies.put(2, lambda: other.send("soon"))
+    async with asyncio.timeout(5):
+        await other.has_sent.wait()
+    assert telegram.sent == []
+    replies.cancel()
+    await replies.drain()
+
+
+async def test_what_telegram_refuses_for_a_while_is_sent_again(telegram: Telegram, replies: Replies):
+    telegram.errors = [RetryAfter(7), RetryAfter(2)]
+    replies.put(1, lambda: telegram.send("a"))
+    await replies.drain()
+    assert telegram.sent == ["a"]
+    assert telegram.slept_s == [7.0, 2.0]
+
+
+@pytest.mark.parametrize(
+    "error", [lambda: Forbidden("blocked"), lambda: RetryAfter(3600), lambda: RuntimeError("closed")]
+)
+async def test_an_answer_that_fails_keeps_the_next_one_from_nothing(
+    telegram: Telegram, replies: Replies, caplog: pytest.LogCaptureFixture, error: Callable[[], Exception]
+):
+    telegram.errors = [error()]
+    replies.put(1, lambda: telegram.send("a"))
+    replies.put(1, lambda: telegram.send("b"))
+    await replies.drain()
+    assert telegram.sent == ["b"]
+    assert "Chat 1" in caplog.text
+
+
+async def test_a_chat_has_only_so_many_answers_waiting(telegram: Telegram, replies: Replies):
+    telegram.gate.clear()
+    taken = [replies.put(1, lambda: telegram.send("a")) for _ in range(WAITING_OF_A_CHAT + 5)]
+    assert taken.count(False) == 5
+    assert replies.put(2, lambda: telegram.send("b"))
+    replies.cancel()
+    await replies.drain()
