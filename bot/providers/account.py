@@ -3,10 +3,11 @@
 import re
 from dataclasses import dataclass, field
 from functools import cached_property
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from bot.providers.links import is_loopback, origin
 
+CONTENT_PATH = "/v1/videos/{id}/content"  # where gateways hand out videos themselves
 _TAIL = re.compile(r"(?:/+(?:v1|v1beta)?)+$")
 
 
@@ -46,6 +47,13 @@ class Account:
         if there is None or home is None or not is_loopback(there[1]) or is_loopback(home[1]):
             return link
         return self._root + urlsplit(link)._replace(scheme="", netloc="").geturl()
+
+    def content_url(self, link: str, external_id: str) -> str:
+        """A link to a task's own content under whatever host and scheme, at the gateway's base URL."""
+        parts = urlsplit(link)
+        if not unquote(parts.path).endswith(CONTENT_PATH.replace("{id}", external_id)):
+            return link
+        return self.url(CONTENT_PATH, external_id) + (f"?{parts.query}" if parts.query else "")
 
     @cached_property
     def _root(self) -> str:

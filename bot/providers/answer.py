@@ -6,16 +6,20 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
+from urllib.parse import urljoin
 
 from bot.providers.base import AuthFailed, BadAnswer, ProviderError, RateLimited, TaskMissing, Unavailable
 from bot.providers.causes import limit_cause, refusal_cause, told_cause
 from bot.providers.fields import Json, as_code, as_number, as_text, first
+from bot.providers.links import DEFAULT_PORTS, origin
 from bot.providers.scrub import Scrubber
 from storage.models import Cause
 
 MESSAGE_LIMIT = 500  # characters of vendor text that are kept
 _MOST_ELEMENTS = 50_000  # of lists and objects; a task has a hundred
 _UNCOUNTED = 16_384  # bytes of a body that is too small for many elements
+_GBK = {"gbk", "gb2312", "gb18030", "x-gbk", "cp936"}
+_LOST = "\ufffd"
 _LONGEST_WAIT_S = 3600.0
 _LONGEST_INTEGER = 30  # digits; a longer one becomes a float, as int() refuses thousands of digits
 _CODES = ("error.code", "code", "error_code", "err_code", "error.type")
@@ -27,6 +31,15 @@ _MESSAGES = (
     "msg",
     "detail.message",
     "detail",
+    "detail.*.msg",
+    "detail.*.message",
+    "detail.*",
+    "errors.*.message",
+    "errors.*.msg",
+    "errors.*",
+    "error.*.message",
+    "error.*.msg",
+    "message.*.msg",
     "description",
 )
 _GOOD = range(200, 300)
@@ -36,6 +49,20 @@ _GONE = {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}
 _NO_ROUTE = {HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.GONE}
 _NEW_API_NO_ROUTE = "invalid url ("  # "Invalid URL (GET /v1/…)": new-api's controller/relay.go
 _FASTAPI_NO_ROUTE = {"detail": "Not Found"}  # no more and no less: starlette/routing.py
+_TOO_MANY = "429"
+_PAGE_START = 65_536  # bytes of a page in which a firewall's marks are sought
+_FIREWALL_HEADERS = ("cf-mitigated", "x-sucuri-block", "x-waf-event-info", "x-amzn-waf-action")
+# Of the pages that firewalls show in place of an answer: Aliyun, Tencent, Huawei, Baidu, Cloudflare, Akamai,
+# Imperva, AWS, Sucuri, ModSecurity, F5, SafeLine, BaoTa, 360, Yundun.
+_FIREWALL_MARKS = (
+    "errors.aliyun.com", "安全威胁", "访问被阻断", "访问被拦截", "被拦截", "已被拦截", "请求被拒绝",
+    "安全验证", "人机验证", "防火墙", "waf-", "_waf", "waf.", " waf", "\"waf", "firewall", "cf-error",
+    "just a moment", "attention required", "cf-browser-verification", "you have been blocked", "incapsula",
+    "imperva", "errors.edgesuite.net", "akamaighost", "reference #", "sucuri", "mod_security", "modsecurity",
+    "requested url was rejected", "support id", "request blocked", "request could not be satisfied",
+    "safeline", "雷池", "宝塔", "yunsuo", "safedog", "security check", "access denied", "blocked by",
+    "captcha", "ddos",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,15 +75,34 @@ class Answer:
     videos: tuple[bytes, ...] = ()  # base64 that was cut out of a large body
 
 
-def parse(body: bytes) -> object:
+def parse(body: bytes, charset: str = "") -> object:
     """The JSON value, or None for anything that is not JSON or has too many elements."""
     if len(body) > _UNCOUNTED and _has_too_many(body):
         return None
     try:
-        text = body.decode(json.detect_encoding(body), errors="replace")
+        text = _text_of(body, charset)
         return json.loads(text, parse_int=_integer, parse_constant=lambda _: None)
     except (ValueError, RecursionError):
         return None
+
+
+def _text_of(body: bytes, charset: str) -> str:
+    """The body's text, also where it is in GBK, of which gateways in China do not always tell."""
+    if charset in _GBK:
+        return body.decode("gb18030", errors="replace")
+    text = body.decode(json.detect_encoding(body), errors="replace")
+    if charset == "utf-8" or _LOST not in text:
+        return text
+    try:
+        return body.decode("gb18030")
+    except UnicodeDecodeError:
+        return text
+
+
+def charset_of(headers: Mapping[str, str]) -> str:
+    """The charset that an answer names, lower-case, "" for none."""
+    _, found, charset = headers.get("content-type", "").lower().partition("charset=")
+    return charset.partition(";")[0].strip(" \"'") if found else ""
 
 
 def _has_too_many(body: bytes) -> bool:
@@ -64,21 +110,34 @@ def _has_too_many(body: bytes) -> bool:
     return body.count(b",") + body.count(b"[") + body.count(b"{") > _MOST_ELEMENTS
 
 
-def read_answer(answer: Answer, scrub: Scrubber) -> Json:
-    """Return the JSON object of a good answer; raise ProviderError for every other one."""
-    body = parse(answer.body)
+def parsed(answer: Answer) -> object:
+    """The JSON value in an answer, or None."""
+    return parse(answer.body, charset_of(answer.headers))
+
+
+def read_answer(answer: Answer, scrub: Scrubber, *, asked_at: str = "") -> Json:
+    """Return the JSON object of a good answer; raise ProviderError for every other one.
+
+    asked_at: the gateway's base URL, to say how a redirect differs from it.
+    """
+    body = parsed(answer)
     if answer.status in _GOOD and isinstance(body, dict):
         return body
-    raise _error(answer, body, scrub)
+    raise _error(answer, body, scrub, asked_at)
 
 
 def no_status_in(body: Json, scrub: Scrubber) -> ProviderError:
     """The error that an object without a task's status means."""
+    return told_error(body, scrub, "no status in the answer")
+
+
+def told_error(body: Json, scrub: Scrubber, otherwise: str) -> ProviderError:
+    """The error that the words of an object without a task mean."""
     code, message = _said(body)
-    return _told_error(code, scrub(message, MESSAGE_LIMIT) or "no status in the answer")
+    return _told_error(code, scrub(message, MESSAGE_LIMIT) or otherwise)
 
 
-def _error(answer: Answer, body: object, scrub: Scrubber) -> ProviderError:
+def _error(answer: Answer, body: object, scrub: Scrubber, asked_at: str) -> ProviderError:
     status, wait_s = answer.status, _retry_after(answer.headers)
     code, message = _said(body)
     text = scrub(message, MESSAGE_LIMIT) or f"HTTP {status}"
@@ -87,7 +146,7 @@ def _error(answer: Answer, body: object, scrub: Scrubber) -> ProviderError:
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return Unavailable(text, cause=Cause.UNREACHABLE, retry_after_s=wait_s)
     if status in _ELSEWHERE:
-        return BadAnswer(f"HTTP {status}: redirected elsewhere", cause=Cause.ROUTE_MISSING)
+        return BadAnswer(_redirect(answer, asked_at), cause=Cause.ODD_ANSWER)
     if not isinstance(body, dict):
         return _shapeless(answer)
     if status == HTTPStatus.NOT_FOUND and (_NEW_API_NO_ROUTE in text.casefold() or body == _FASTAPI_NO_ROUTE):
@@ -106,6 +165,8 @@ def _refusal(status: int, code: str, text: str) -> ProviderError:
 
 def _told_error(code: str, text: str) -> ProviderError:
     """The error that code and text name where the HTTP status is silent."""
+    if code == _TOO_MANY:
+        return RateLimited(text, cause=limit_cause(code, text))
     match told_cause(code, text):
         case Cause.TASK_MISSING as cause:
             return TaskMissing(text, cause=cause)
@@ -117,14 +178,40 @@ def _told_error(code: str, text: str) -> ProviderError:
             return AuthFailed(text, cause=cause)
 
 
+def _redirect(answer: Answer, asked_at: str) -> str:
+    """Where a redirect leads: the host, never what else an address may hold."""
+    says = f"HTTP {answer.status}: redirected"
+    try:
+        target = origin(urljoin(asked_at, answer.headers.get("location", "")))
+    except ValueError:
+        target = None
+    asked = origin(asked_at)
+    if target is None:
+        return says
+    scheme, host, port = target
+    shown = f"[{host}]" if ":" in host else host
+    address = shown if port == DEFAULT_PORTS[scheme] else f"{shown}:{port}"
+    if asked is not None and (asked[0], scheme) == ("http", "https") and asked[1] == host:
+        return f"{says} to https, so BASE_URL has to be https://{address}"
+    return f"{says} to {address}"
+
+
+def _is_blocked(answer: Answer) -> bool:
+    """Whether a page is a firewall's, by what such pages hold."""
+    if any(header in answer.headers for header in _FIREWALL_HEADERS):
+        return True
+    start = answer.body[:_PAGE_START]
+    page = f"{start.decode('utf-8', 'replace')} {start.decode('gb18030', 'replace')}".casefold()
+    return any(mark in page for mark in _FIREWALL_MARKS)
+
+
 def _shapeless(answer: Answer) -> BadAnswer:
     """A body that is no JSON object: a CDN's page, a web server's, a start page in place of the route."""
     start = answer.body[:1000].lstrip(b"\xef\xbb\xbf \t\r\n")
     page = start.startswith(b"<")
     shape = "a web page" if page else "not JSON" if start else "empty"
-    challenged = "cf-mitigated" in answer.headers
     lacking = bool(start) if answer.status in _NO_ROUTE else page and answer.status < HTTPStatus.BAD_REQUEST
-    cause = Cause.ROUTE_MISSING if lacking and not challenged else Cause.ODD_ANSWER
+    cause = Cause.ROUTE_MISSING if lacking and not _is_blocked(answer) else Cause.ODD_ANSWER
     return BadAnswer(f"HTTP {answer.status}, {shape}", cause=cause)
 
 

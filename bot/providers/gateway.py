@@ -9,7 +9,7 @@ from bot.providers.base import AuthFailed, BadAnswer, MediaSource, Provider, Pro
 from bot.providers.ids import valid_id
 from bot.providers.inline import payload_of
 from bot.providers.links import decode_inline, is_inline
-from bot.providers.wire import Wire
+from bot.providers.wire import UnsureFailure, Wire
 from storage.models import Cause, Media, Snapshot
 
 _OK = HTTPStatus.OK
@@ -37,6 +37,7 @@ class Gateway(Provider):
         self._headers = _HEADERS | wire.account.key_header
         # What was read last, least recently asked first: most answers say nothing new.
         self._known: dict[str, tuple[int, Snapshot]] = {}
+        self._doubted: dict[str, None] = {}  # whose last answer was a failure that names no task
         self.name = wire.account.name
         self.kind = wire.kind
         self.host = wire.account.host
@@ -45,11 +46,11 @@ class Gateway(Provider):
         """Ask for one task; raise ProviderError, and nothing else, when there is no snapshot."""
         answer = await self._ask(external_id)
         if answer.status != _OK:
-            return await self._read(answer, external_id)
+            return await self._sure(answer, external_id)
         gist = hash(self._wire.gist(answer.body))
         known = self._known.pop(external_id, None)
         if known is None or known[0] != gist:
-            known = gist, await self._read(answer, external_id)
+            known = gist, await self._sure(answer, external_id)
         if not known[1].status.is_final:
             self._known[external_id] = known
             if len(self._known) > _MOST_KNOWN:
@@ -62,6 +63,20 @@ class Gateway(Provider):
             return await self._inside(external_id)
         return self._at(media.url, with_key=media.needs_auth)
 
+    async def _sure(self, answer: Answer, external_id: str) -> Snapshot:
+        """What an answer says; a failure that names no task counts once it has been told twice in a row."""
+        doubted = external_id in self._doubted
+        self._doubted.pop(external_id, None)
+        try:
+            return await self._read(answer, external_id)
+        except UnsureFailure as failure:
+            if doubted:
+                return failure.snapshot
+            self._doubted[external_id] = None
+            if len(self._doubted) > _MOST_KNOWN:
+                del self._doubted[next(iter(self._doubted))]
+            raise
+
     async def _read(self, answer: Answer, external_id: str) -> Snapshot:
         if len(answer.body) > _READ_IN_LOOP:
             return await asyncio.to_thread(self._read_now, answer, external_id)
@@ -69,7 +84,7 @@ class Gateway(Provider):
 
     def _read_now(self, answer: Answer, external_id: str) -> Snapshot:
         try:
-            return self._wire.read(self._wire.body_of(answer), external_id)
+            return self._wire.look(answer, external_id)
         except ProviderError as error:
             error.is_gateway_reply = parse(answer.body) is not None
             error.http_status = answer.status
@@ -80,7 +95,7 @@ class Gateway(Provider):
         answer = await self._ask(external_id)
         link, data = await asyncio.to_thread(self._link_and_data, answer)
         if link is not None and not is_inline(link):
-            return self._at(self._account.rehomed(link), with_key=True)
+            return self._at(self._wire.address(link, external_id), with_key=True)
         if data is None:
             raise BadAnswer("no video in the answer any more", cause=Cause.NO_VIDEO)
         return MediaSource(data=data)

@@ -10,7 +10,7 @@ from urllib.parse import SplitResult, parse_qsl, unquote_to_bytes, urlsplit
 from bot.providers.fields import as_number, as_time
 
 _LONGEST = 8_192  # characters; signed links have under 2,000
-_DEFAULT_PORTS = {"http": 80, "https": 443}
+DEFAULT_PORTS = {"http": 80, "https": 443}
 _SIGNERS = ("x-tos", "x-amz", "x-oss", "x-goog")
 _LONGEST_LIFE_S = 366 * 86_400
 _utc = as_time(UTC)
@@ -54,7 +54,7 @@ def origin(link: str) -> tuple[str, str, int] | None:
     parts = _split(link)
     if parts is None or parts.hostname is None or "@" in parts.netloc or not parts.netloc.isascii():
         return None
-    return parts.scheme.lower(), parts.hostname, parts.port or _DEFAULT_PORTS[parts.scheme.lower()]
+    return parts.scheme.lower(), parts.hostname, parts.port or DEFAULT_PORTS[parts.scheme.lower()]
 
 
 def is_loopback(host: str) -> bool:
@@ -97,7 +97,7 @@ def _split(link: str) -> SplitResult | None:
         return None
     try:
         parts = urlsplit(link)
-        usable = parts.scheme.lower() in _DEFAULT_PORTS and bool(parts.hostname) and parts.port != 0
+        usable = parts.scheme.lower() in DEFAULT_PORTS and bool(parts.hostname) and parts.port != 0
     except ValueError:
         return None
     return parts if usable else None

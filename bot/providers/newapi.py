@@ -4,6 +4,7 @@ https://docs.newapi.pro, https://github.com/QuantumNous/new-api/blob/main/relay/
 https://github.com/QuantumNous/new-api/blob/main/controller/video_proxy.go
 """
 
+from bot.providers.account import CONTENT_PATH
 from bot.providers.wire import Places, Wire
 
 
@@ -12,7 +13,7 @@ class NewApi(Wire):
 
     kind = "newapi"
     path = "/v1/video/generations/{id}"
-    content_path = "/v1/videos/{id}/content"  # the only way to what a Vertex channel made
+    content_path = CONTENT_PATH  # the only way to what a Vertex channel made
     places = Places(
         progress=("progress",),  # made up per status: 10, 20, 30, 50, 100
         links=(

@@ -9,7 +9,8 @@ import re
 from datetime import UTC
 from http import HTTPStatus
 
-from bot.providers.answer import Answer, parse
+from bot.providers.account import CONTENT_PATH
+from bot.providers.answer import Answer, parsed
 from bot.providers.fields import Json, as_fraction, as_percent, as_text, find, first
 from bot.providers.wire import Places, Wire
 from storage.models import TaskStatus
@@ -27,7 +28,7 @@ class Videos(Wire):
 
     kind = "videos"
     path = "/v1/videos/{id}"
-    content_path = "/v1/videos/{id}/content"
+    content_path = CONTENT_PATH
     zone = UTC
     places = Places(
         status=("status", "state", "task_status", "detail.status"),
@@ -94,7 +95,7 @@ class Videos(Wire):
         """As everywhere, but xAI tells by HTTP's status that a task waits, or that its video was refused."""
         if answer.status not in {HTTPStatus.ACCEPTED, HTTPStatus.BAD_REQUEST}:
             return super().body_of(answer)
-        body = parse(answer.body)
+        body = parsed(answer)
         told = body if isinstance(body, dict) else {}
         if answer.status == HTTPStatus.ACCEPTED:
             return {"status": "pending", **told}

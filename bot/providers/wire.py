@@ -4,11 +4,12 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
+from http import HTTPStatus
 from typing import ClassVar
 
 from bot.providers.account import Account
-from bot.providers.answer import MESSAGE_LIMIT, Answer, no_status_in, read_answer
-from bot.providers.base import TaskMissing
+from bot.providers.answer import MESSAGE_LIMIT, Answer, no_status_in, parsed, read_answer, told_error
+from bot.providers.base import BadAnswer, TaskMissing
 from bot.providers.causes import failure_cause
 from bot.providers.fields import (
     BEIJING,
@@ -21,6 +22,7 @@ from bot.providers.fields import (
     as_size,
     as_text,
     as_time,
+    find,
     first,
 )
 from bot.providers.ids import birth_of
@@ -31,7 +33,31 @@ from storage.models import Cause, Media, Snapshot, TaskError, TaskStatus
 
 logger = logging.getLogger(__name__)
 
+_DURATIONS = ("duration", "data.duration", "metadata.duration", "usage.duration")
+_TIMES_TAKEN = (
+    "metadata.total_time",
+    "metadata.predict_time",
+    "total_time",
+    "predict_time",
+    "metrics.predict_time",
+    "metrics.total_time",
+    "elapsed",
+    "elapsed_time",
+    "time_taken",
+    "inference_time_s",
+    "usage.total_time",
+)
+_SAME_S = 1.0
 _ENVELOPES = ("data", "output", "task", "result", "response", "video", "job", "detail", "task_result")
+_TASK_KEYS = frozenset({
+    "id", "task_id", "taskId", "video_id", "videoId", "object", "progress", "model", "prompt", "action",
+    "output",
+    "created_at", "updated_at", "completed_at", "failed_at", "submit_time", "start_time", "finish_time",
+    "submitTime", "startTime", "finishTime", "created", "createdAt", "fail_reason", "failReason",
+    "failure_reason", "failureReason", "seconds", "duration", "size", "usage", "metadata", "url", "video_url",
+    "result_url", "video", "platform", "task_status", "task_status_msg", "task_result", "expires_at",
+})  # fmt: skip
+_VAGUE = {"error", "errored", "failed", "failure", "fail"}  # said of a question as well
 _ID_KEYS = ("id", "task_id", "taskId", "video_id")
 # Where a failure's text may stand besides the places of its format.
 _REASONS = (
@@ -63,6 +89,14 @@ _PROMPT_LIMIT = 1_000
 _MODEL_LIMIT = 100
 _MOST_WORDS_TOLD = 100
 _PORTRAIT_RATIOS = {"9:16", "3:4", "2:3", "9:21", "4:5"}
+
+
+class UnsureFailure(BadAnswer):
+    """A failure that names no task: it may be about the question."""
+
+    def __init__(self, message: str, *, snapshot: Snapshot) -> None:
+        super().__init__(message, cause=Cause.ODD_ANSWER)
+        self.snapshot = snapshot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +142,40 @@ class Wire:
 
     def body_of(self, answer: Answer) -> Json:
         """The JSON object of a good answer; raise ProviderError for every other one."""
-        return read_answer(answer, self.scrub)
+        return read_answer(answer, self.scrub, asked_at=self.account.base_url)
+
+    def look(self, answer: Answer, external_id: str) -> Snapshot:
+        """Return what an answer of any kind says of the task; raise ProviderError if it says nothing.
+
+        Some servers tell a failed task with an HTTP status of 4xx or 5xx and the whole task below it:
+        https://github.com/vllm-project/vllm-omni (entrypoints/openai/api_server.py)
+        """
+        if not HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
+            body = parsed(answer)
+            if isinstance(body, dict) and self._is_ended(body, external_id):
+                return self.read(body, external_id)
+        body = self.body_of(answer)
+        snapshot = self.read(body, external_id)
+        if plain(snapshot.raw_status) in _VAGUE and not self._tells_of_task(body):
+            error = told_error(body, self.scrub, snapshot.raw_status)
+            raise UnsureFailure(error.message, snapshot=snapshot) if isinstance(error, BadAnswer) else error
+        return snapshot
+
+    def _is_ended(self, body: Json, external_id: str) -> bool:
+        """Whether the body of an error is the task itself, and the task has ended."""
+        task = self.task_in(body)
+        ids = [task.get(key) for key in _ID_KEYS]
+        named = any(text == external_id or external_id.endswith(f":{text}") for text in ids if text)
+        if not named and not str(task.get("object")).startswith("video"):
+            return False
+        word = self.word_in(task)
+        known = self.known(word) if word else None
+        return known is not None and known.is_final and known is not TaskStatus.NOT_FOUND
+
+    def _tells_of_task(self, body: Json) -> bool:
+        """Whether an answer names a task's id or any of its fields."""
+        task = self.task_in(body)
+        return not (_TASK_KEYS.isdisjoint(task) and _TASK_KEYS.isdisjoint(body))
 
     def read(self, answer: Json, external_id: str) -> Snapshot:
         """Return what a good answer says of the task; raise ProviderError if it says nothing."""
@@ -138,7 +205,7 @@ class Wire:
             submitted_at=submitted,
             started_at=None if status is TaskStatus.QUEUED else self._time(task, self.places.started),
             finished_at=finished,
-            video_s=first(task, self.places.length, as_length),
+            video_s=self._length(task, finished, submitted),
             width=width,
             height=height,
             queue_position=first(task, self.places.queue_position, as_position),
@@ -151,6 +218,10 @@ class Wire:
     def link_in(self, answer: Json) -> str | None:
         """The video's link, http(s) or data:, whatever the task's status."""
         return first(self.task_in(answer), self.places.links, as_link)
+
+    def address(self, link: str, external_id: str) -> str:
+        """Where a link is asked for: what is the gateway's own, at its base URL."""
+        return self.account.content_url(self.account.rehomed(link), external_id)
 
     def task_in(self, answer: Json) -> Json:
         """The task in a `{code, message, data}` envelope, or the answer itself where that is the task."""
@@ -223,10 +294,20 @@ class Wire:
             return None
         if is_inline(link):
             return Media(url=None, expires_at=told)
-        link = self.account.rehomed(link)
+        link = self.address(link, external_id)
         default = finished + self.link_life if finished and self.link_life else None
         expires = death_of(link, signed_at=finished) or told or default
         return Media(url=link, needs_auth=self.account.owns(link), expires_at=expires)
+
+    def _length(self, task: Json, finished: datetime | None, submitted: datetime | None) -> float | None:
+        """The video's length, unless that figure is how long the task took."""
+        length_s = first(task, self.places.length, as_length)
+        if length_s is None or length_s not in (first(task, (path,), as_length) for path in _DURATIONS):
+            return length_s
+        taken = [as_length(found) for path in _TIMES_TAKEN for found in find(task, path)]
+        if finished and submitted:
+            taken.append((finished - submitted).total_seconds())
+        return None if any(s and abs(s - length_s) < _SAME_S for s in taken) else length_s
 
     def _dimensions(self, task: Json) -> tuple[int | None, int | None]:
         size = first(task, self.places.size, as_size)

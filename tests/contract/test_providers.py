@@ -1,6 +1,7 @@
 """Every adapter reads every recorded answer of its folder as the recording demands."""
 
 import json
+import re
 from datetime import datetime
 from urllib.parse import quote
 
@@ -87,12 +88,16 @@ def facts_of(snapshot: Snapshot, case: Recorded) -> dict[str, object]:
 def link_told(media: Media, case: Recorded) -> str | None:
     """The video's link, unless it is the gateway's own address for it, which the answer did not name."""
     own = f"{BASE_URL}/v1/videos/{quote(case.task_id, safe='')}/content"
-    return None if media.url == own and own not in json.dumps(case.body) else media.url
+    return (
+        None
+        if media.url == own and re.search(r"://[^\"]*/content", json.dumps(case.body)) is None
+        else media.url
+    )
 
 
 def facts_of_error(error: ProviderError) -> dict[str, object]:
     return {
-        "state": STATES[type(error)],
+        "state": next(state for kind, state in STATES.items() if isinstance(error, kind)),
         "video_url": None,
         "progress": None,
         "message": error.message,

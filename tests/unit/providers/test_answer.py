@@ -47,7 +47,7 @@ def test_json_is_read_with_a_wide_tolerance(body: bytes, value: object):
         (200, b'{"a": ', BadAnswer, Cause.ODD_ANSWER),
         (200, b"[" * 100_000, BadAnswer, Cause.ODD_ANSWER),
         (200, b"\n <!doctype html>", BadAnswer, Cause.ROUTE_MISSING),
-        (301, b"{}", BadAnswer, Cause.ROUTE_MISSING),
+        (301, b"{}", BadAnswer, Cause.ODD_ANSWER),
         (401, b"{}", AuthFailed, Cause.KEY_INVALID),
         (401, b"<html>", BadAnswer, Cause.ODD_ANSWER),
         (402, b"{}", AuthFailed, Cause.KEY_EXHAUSTED),
@@ -81,6 +81,52 @@ def test_an_answer_of_too_many_elements_is_not_parsed():
         assert error_of(429, body).cause is Cause.RATE_LIMITED
 
 
+@pytest.mark.parametrize(
+    "page",
+    [
+        '<img src="https://errors.aliyun.com/images/a.png">',
+        "<h1>很抱歉，您的访问被阻断</h1>",
+        "<title>Attention Required! | Cloudflare</title>",
+        "<p>Request blocked.</p>",
+        "<p>Request unsuccessful. Incapsula incident ID: 1</p>",
+        "<title>腾讯T-Sec Web应用防火墙(WAF)</title>",
+    ],
+)
+@pytest.mark.parametrize("status", [200, 404, 405])
+@pytest.mark.parametrize("charset", ["utf-8", "gb18030"])
+def test_a_firewalls_page_is_no_missing_route(page: str, status: int, charset: str):
+    assert error_of(status, f"<html>{page}</html>".encode(charset)).cause is Cause.ODD_ANSWER
+    assert error_of(405, b"<html><h1>405 Not Allowed</h1></html>").cause is Cause.ROUTE_MISSING
+
+
+@pytest.mark.parametrize(
+    ("asked_at", "location", "says"),
+    [
+        ("http://g.example/v1", "https://g.example/v1/videos/1", "BASE_URL has to be https://g.example"),
+        ("http://g.example:80", "https://g.example:8443/x", "BASE_URL has to be https://g.example:8443"),
+        ("https://g.example", "/login?next=secret", "redirected to g.example"),
+        ("https://g.example", "https://ann:secret@login.example/?key=secret", "redirected"),
+        ("https://g.example", "https://login.example/?key=secret", "redirected to login.example"),
+        ("https://g.example", "http://[::1]:99/", "redirected to [::1]:99"),
+        ("https://g.example", "nonsense://[", "redirected"),
+        ("https://g.example", "", "redirected"),
+    ],
+)
+def test_a_redirect_is_told_with_the_host_that_it_leads_to(asked_at: str, location: str, says: str):
+    with pytest.raises(BadAnswer) as caught:
+        read_answer(answer(b"", status=301, headers={"Location": location}), SCRUB, asked_at=asked_at)
+    assert says in caught.value.message
+    assert "secret" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "content_type", ["application/json", "application/json; charset=GBK", 'text/json; charset="gb2312"', ""]
+)
+def test_a_body_in_gbk_keeps_its_letters(content_type: str):
+    body = '{"url": "https://x.example/视频.mp4"}'.encode("gbk")
+    assert read(200, body, {"Content-Type": content_type}) == {"url": "https://x.example/视频.mp4"}
+
+
 def test_a_cdns_challenge_is_not_a_missing_route():
     assert error_of(200, b"<html>", {"cf-mitigated": "challenge"}).cause is Cause.ODD_ANSWER
 
@@ -95,6 +141,9 @@ def test_a_cdns_challenge_is_not_a_missing_route():
         b'{"msg": "why"}',
         b'{"detail": "why"}',
         b'{"detail": {"message": "why"}}',
+        b'{"detail": [{"loc": ["path"], "msg": "why"}]}',
+        b'{"detail": ["why"]}',
+        b'{"errors": [{"message": "why"}]}',
     ],
 )
 def test_the_vendors_words_are_found_wherever_they_stand(body: bytes):

@@ -98,6 +98,11 @@ def test_progress_is_a_percentage(value: object, percent: float | None):
     assert as_percent(value) == (None if percent is None else pytest.approx(percent))
 
 
+def test_a_fraction_sent_as_text_is_a_fraction_unless_it_says_percent():
+    assert as_percent("0.42") == pytest.approx(42)
+    assert as_percent("0.42%") == pytest.approx(0.42)
+
+
 @pytest.mark.parametrize(("value", "percent"), [(0.004, 0.4), (0.93, 93), (1, 100), (93, 93), (None, None)])
 def test_a_fraction_becomes_a_percentage(value: object, percent: float | None):
     assert as_fraction(value) == (None if percent is None else pytest.approx(percent))

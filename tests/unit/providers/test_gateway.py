@@ -203,6 +203,71 @@ async def test_a_body_that_came_with_an_error_is_read_when_it_comes_with_success
     assert wire.reads == 1
 
 
+async def test_a_failure_that_names_no_task_counts_once_it_is_told_twice_in_a_row():
+    vague = json_answer({"status": "error", "message": "something went wrong"})
+    provider, _ = remembering(vague, json_answer(RUNNING), vague, vague)
+    with pytest.raises(BadAnswer, match="something went wrong"):
+        await provider.fetch("video_1")
+    assert (await provider.fetch("video_1")).status is TaskStatus.RUNNING
+    with pytest.raises(BadAnswer):
+        await provider.fetch("video_1")
+
+    assert (await provider.fetch("video_1")).status is TaskStatus.FAILED
+
+
+async def test_a_failure_that_names_the_task_counts_at_once():
+    provider = gateway(always(json_answer({"id": "video_1", "status": "error", "message": "broken"})))
+    assert (await provider.fetch("video_1")).status is TaskStatus.FAILED
+
+
+@pytest.mark.parametrize("status", [400, 404, 409, 422, 500, 503])
+@pytest.mark.parametrize(
+    "task", [{"id": "video_1"}, {"object": "video"}, {"data": {"task_id": "video_1", "status": "FAILURE"}}]
+)
+async def test_a_failed_task_under_an_error_status_has_failed(status: int, task: dict[str, object]):
+    body = {"status": "failed", "error": {"code": 500, "message": "out of memory"}} | task
+    snapshot = await gateway(always(json_answer(body, status=status))).fetch("video_1")
+    assert snapshot.status is TaskStatus.FAILED
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"id": "video_2", "status": "failed"},
+        {"id": "video_1", "status": "in_progress"},
+        {"id": "video_1"},
+        {"status": "failed", "message": "upstream"},
+    ],
+)
+async def test_an_error_that_is_not_the_ended_task_stays_an_error(body: dict[str, object]):
+    with pytest.raises(Unavailable):
+        await gateway(always(json_answer(body, status=500))).fetch("video_1")
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "http://gateway.example.com/v1/videos/video_1/content",
+        "https://other.example:3000/v1/videos/video_1/content",
+        "http://localhost:3000/v1/videos/video_1/content",
+    ],
+)
+async def test_the_gateways_own_content_is_asked_for_at_its_base_with_the_key(link: str):
+    provider = gateway(always(json_answer({"status": "completed", "url": link})))
+    snapshot = await provider.fetch("video_1")
+    assert snapshot.media is not None
+    source = await provider.open_media("video_1", snapshot.media)
+    assert source.url == f"{BASE_URL}/v1/videos/video_1/content"
+    assert source.headers == {"Authorization": f"Bearer {KEY}"}
+
+
+async def test_the_content_of_another_task_elsewhere_gets_no_key():
+    link = "https://other.example/v1/videos/video_2/content"
+    provider = gateway(always(json_answer({"status": "completed", "url": link})))
+    snapshot = await provider.fetch("video_1")
+    assert snapshot.media == Media(url=link)
+
+
 async def test_the_answer_about_a_task_that_is_over_is_not_kept():
     provider, wire = remembering(json_answer({"status": "completed"}))
     for _ in range(2):

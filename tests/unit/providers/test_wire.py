@@ -37,6 +37,27 @@ class Flat(Wire):
     )
 
 
+class Lengthy(Flat):
+    """A format that tells a duration."""
+
+    places = Places(length=("seconds", "duration"), submitted=("submitted",), finished=("finished",))
+
+
+@pytest.mark.parametrize(
+    ("task", "length_s"),
+    [
+        ({"duration": 89, "metadata": {"total_time": 89.55}}, None),
+        ({"duration": 60, "submitted": 1768000000, "finished": 1768000060}, None),
+        ({"duration": 5, "submitted": 1768000000, "finished": 1768000060}, 5),
+        ({"duration": 5}, 5),
+        ({"seconds": 10, "duration": 60, "submitted": 1768000000, "finished": 1768000060}, 10),
+    ],
+)
+def test_a_duration_may_be_the_time_taken(task: dict[str, object], length_s: float | None):
+    wire = Lengthy(Account(name="mine", base_url="https://gateway.example.com", key="sk-secret-of-ours"))
+    assert wire.read({"status": "completed"} | task, "x").video_s == length_s
+
+
 @pytest.fixture
 def wire() -> Flat:
     return Flat(Account(name="mine", base_url="https://gateway.example.com", key="sk-secret-of-ours"))
