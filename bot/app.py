@@ -29,6 +29,7 @@ from bot.providers.catalog import Catalog
 from bot.redaction import Redactor
 from bot.telemetry import Telemetry
 from bot.watching.cadence import Cadence
+from bot.watching.gateway_state import GatewayStates
 from bot.watching.service import Service
 from storage.errors import StoreError
 from storage.factory import open_store
@@ -68,6 +69,7 @@ async def run(settings: Settings, tls: ssl.SSLContext, cadence: Cadence | None =
             tls=tls,
             alarm=Alarm(),
             bell=asyncio.Event(),
+            gateways=GatewayStates(clock=utc_now),
             connected=asyncio.Event(),
         )
         await _work(foundation, cadence)
@@ -131,7 +133,13 @@ def _application(foundation: Foundation) -> tuple[AnyApplication, Door]:
         ),
         catalog=Catalog(settings.provider_configs),
         clock=utc_now,
-        health=Wellness(store, foundation.telemetry, redact=Redactor(settings.secrets).redact).facts,
+        health=Wellness(
+            store,
+            foundation.telemetry,
+            foundation.gateways.reports,
+            redact=Redactor(settings.secrets).redact,
+        ).facts,
+        problem_of=foundation.gateways.problem_of,
         language=settings.language,
         allows_everyone=settings.allows_everyone,
         allowed_ids=settings.allowed_ids,

@@ -17,6 +17,7 @@ from bot.config import Settings
 from bot.foundation import Foundation, utc_now
 from bot.health import server
 from bot.health.wellness import Wellness
+from bot.outbox.admin_reports import AdminReports, Admins
 from bot.outbox.courier import Courier
 from bot.outbox.download import Downloader
 from bot.outbox.housekeeping import Housekeeper
@@ -34,6 +35,7 @@ from bot.providers.gateways import Gateways
 from bot.providers.http import HttpTransport
 from bot.watching.cadence import SPARE_PRICE_S, Cadence
 from bot.watching.estimate import Estimates
+from bot.watching.gateway_state import GatewayStates
 from bot.watching.refresh import Refresher
 from storage.errors import StoreError, StoreUnavailable
 from storage.models import Cause
@@ -58,6 +60,7 @@ _MAYBE_MENDED = {
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Loops:
     scheduler: Scheduler
+    admin_reports: AdminReports
     courier: Courier
     housekeeper: Housekeeper
 
@@ -82,6 +85,7 @@ async def drive(foundation: Foundation, bot: ExtBot[None], cadence: Cadence | No
         group.create_task(loops.scheduler.run())
         group.create_task(loops.housekeeper.run())
         group.create_task(_deliver(loops.courier, foundation.connected))
+        group.create_task(_report(loops.admin_reports, foundation.connected))
 
 
 async def _load(store: Store) -> _Learned:
@@ -94,6 +98,11 @@ async def _load(store: Store) -> _Learned:
             )
         except StoreUnavailable:
             await asyncio.sleep(_STORE_PAUSE_S)
+
+
+async def _report(reports: AdminReports, connected: asyncio.Event) -> None:
+    await connected.wait()
+    await reports.run()
 
 
 async def _deliver(courier: Courier, connected: asyncio.Event) -> None:
@@ -110,7 +119,7 @@ async def _open(
 ) -> AsyncIterator[_Loops]:
     """Everything built and opened, nothing running yet."""
     settings, store, telemetry = foundation.settings, foundation.store, foundation.telemetry
-    ring = foundation.bell.set
+    ring, states = foundation.bell.set, foundation.gateways
     estimates = learned.estimates
     async with AsyncExitStack() as stack:
         transport = await stack.enter_async_context(
@@ -135,24 +144,24 @@ async def _open(
             limit=LOCAL_UPLOAD_LIMIT if settings.telegram_local_mode else UPLOAD_LIMIT,
         )
         if settings.health_port is not None:
+            wellness = Wellness(store, telemetry, states.reports)
             await stack.enter_async_context(
-                server.serving(Wellness(store, telemetry), settings.health_port, settings.health_host)
+                server.serving(wellness, settings.health_port, settings.health_host)
             )
+        scheduler = _scheduler(foundation, refresher, providers, learned.awaited_providers)
         yield _Loops(
-            scheduler=Scheduler(
+            scheduler=scheduler,
+            admin_reports=AdminReports(
                 store,
-                refresher,
-                [
-                    *key_lines(settings, providers.values()),
-                    *_orphaned(providers, learned.awaited_providers),
-                ],
-                alarm=foundation.alarm,
+                sender.send,
+                states,
+                admins=Admins(ids=settings.admin_ids, language=settings.language),
+                waiting=scheduler.waiting,
                 clock=utc_now,
-                telemetry=telemetry,
             ),
             courier=Courier(
                 store,
-                Texts(sender, estimates, clock=utc_now),
+                Texts(sender, estimates, clock=utc_now, problem_of=states.problem_of),
                 Ladder(store, sender, larder, clock=utc_now),
                 bell=foundation.bell,
                 clock=utc_now,
@@ -164,20 +173,38 @@ async def _open(
         )
 
 
+def _scheduler(
+    foundation: Foundation, refresher: Refresher, providers: Gateways, awaited: Set[str]
+) -> Scheduler:
+    lines = key_lines(foundation.settings, providers.values(), foundation.gateways)
+    return Scheduler(
+        foundation.store,
+        refresher,
+        [*lines, *_orphaned(providers, awaited)],
+        alarm=foundation.alarm,
+        clock=utc_now,
+        telemetry=foundation.telemetry,
+    )
+
+
 def prices_s(settings: Settings) -> Mapping[str, float]:
     """Where somebody has named a key's allowance it may be spent; elsewhere a poll keeps its price."""
     named = (config.name for config in settings.provider_configs if settings.max_rps(config.name) is not None)
     return dict.fromkeys(named, SPARE_PRICE_S)
 
 
-def key_lines(settings: Settings, providers: Iterable[Provider]) -> list[Line]:
+def key_lines(settings: Settings, providers: Iterable[Provider], states: GatewayStates) -> list[Line]:
     """One line a key and host, whatever names and kinds it serves."""
     behind: dict[tuple[str, str], dict[str, Provider]] = {}
     for config, provider in zip(settings.provider_configs, providers, strict=True):
         behind.setdefault((provider.host, config.api_key), {})[provider.name] = provider
     return [
-        Line(providers=named, limiter=AdaptiveRateLimiter(_max_rps(settings, named.values())))
-        for named in behind.values()
+        Line(
+            providers=named,
+            limiter=AdaptiveRateLimiter(_max_rps(settings, named.values())),
+            state=states.add(list(named), host),
+        )
+        for (host, _), named in behind.items()
     ]
 
 

@@ -10,6 +10,7 @@ import httpx
 from bot.config import Settings
 from bot.polling.alarm import Alarm
 from bot.telemetry import Telemetry
+from bot.watching.gateway_state import GatewayStates
 from storage.store import Store
 
 
@@ -23,6 +24,7 @@ class Foundation:
     tls: ssl.SSLContext  # what certificates() gave: one for all, as each takes its time
     alarm: Alarm  # wakes the clock
     bell: asyncio.Event  # wakes the courier
+    gateways: GatewayStates  # how each key's gateway does
     connected: asyncio.Event  # set when Telegram has answered
 
 

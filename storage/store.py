@@ -196,6 +196,14 @@ class Store(Protocol):
         """Keep what was learned of how long tasks take; a text that only its writer reads."""
         ...
 
+    async def admin_reports(self) -> str | None:
+        """What save_admin_reports() wrote last; None: nothing yet."""
+        ...
+
+    async def save_admin_reports(self, data: str) -> None:
+        """Keep what the admins were told of gateways; a text that only its writer reads."""
+        ...
+
     async def stats(self) -> Stats:
         """Counts by status and state."""
         ...

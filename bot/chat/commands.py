@@ -46,7 +46,13 @@ async def tasks(context: Context, _: TypedCommand) -> None:
     language, door = await context.language(), context.door
     active = await door.service.active(context.message.chat_id)
     if active:
-        view = views.tasks(active, language=language, thread_id=context.thread_id, now=door.clock())
+        view = views.tasks(
+            active,
+            language=language,
+            thread_id=context.thread_id,
+            now=door.clock(),
+            problem_of=door.problem_of,
+        )
     else:
         view = answers.with_example("tasks.none", door.catalog.names, language=language)
     context.reply(view)

@@ -36,6 +36,7 @@ class Door:
     held: HeldUpdates = field(default_factory=HeldUpdates)
     replies: Replies = field(default_factory=Replies)
     health: Callable[[], Awaitable[Mapping[str, str]]]  # the facts for /health, by name
+    problem_of: Callable[[str], str | None]  # what keeps a provider's tasks from being polled
     language: str  # the LANGUAGE setting: auto, en or zh
     allows_everyone: bool
     allowed_ids: frozenset[int]  # chats and people

@@ -25,7 +25,10 @@ async def serving(wellness: Wellness, port: int, host: str = "127.0.0.1") -> Asy
 
     async def healthz(_: web.Request) -> web.Response:
         troubles = await wellness.classes()
-        return web.json_response({"ok": not troubles, "troubles": troubles}, status=503 if troubles else 200)
+        told: dict[str, object] = {"ok": not troubles, "troubles": troubles}
+        if gateways := wellness.gateways():
+            told["gateways"] = gateways
+        return web.json_response(told, status=503 if troubles else 200)
 
     async def metrics(_: web.Request) -> web.Response:
         try:

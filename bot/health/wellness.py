@@ -1,10 +1,11 @@
 """Whether the process does its work, for people and for machines."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from bot.telemetry import Telemetry
+from bot.watching.gateway_state import GatewayReport
 from storage.errors import StoreError
 from storage.models import Stats
 
@@ -29,10 +30,16 @@ class Wellness:
     """Tells whether the process does its work."""
 
     def __init__(
-        self, archive: Archive, telemetry: Telemetry, *, redact: Callable[[str], str] | None = None
+        self,
+        archive: Archive,
+        telemetry: Telemetry,
+        gateways: Callable[[], Sequence[GatewayReport]] = lambda: (),
+        *,
+        redact: Callable[[str], str] | None = None,
     ) -> None:
-        """redact: takes the secrets out of foreign texts; without it none is shown."""
+        """gateways: the state of each key. redact: takes secrets out of foreign texts; else none is shown."""
         self._archive = archive
+        self._gateways = gateways
         self._telemetry = telemetry
         self._redact = redact or (lambda _: _FAILS)
         self._checking = asyncio.Lock()
@@ -86,12 +93,21 @@ class Wellness:
         facts = {"up": f"{self._telemetry.uptime_s:.0f} s"}
         facts |= {f"{loop} turned": f"{s:.0f} s ago" for loop, s in self._telemetry.silences_s.items()}
         facts |= {name: str(count) for name, count in sorted(self._telemetry.counters.items())}
-        return facts | await self.troubles()
+        return facts | self.gateways() | await self.troubles()
+
+    def gateways(self) -> dict[str, str]:
+        """The state of each key at its host; trouble there is not this process's."""
+        return {f"gateway {each.id}": _told(each) for each in self._gateways()}
 
     async def metrics(self) -> str:
         """Counters and gauges in Prometheus' text format."""
         stats = await self._counts()
         lines = [f"reelwatch_uptime_seconds {self._telemetry.uptime_s:.3f}"]
+        lines += [
+            f'reelwatch_provider_up{{provider="{name}"}} {int(not each.status.is_bad)}'
+            for each in self._gateways()
+            for name in each.names
+        ]
         lines += [f"reelwatch_{name}_total {n}" for name, n in sorted(self._telemetry.counters.items())]
         for gauge, label, counts in (
             ("tasks", "status", stats.tasks),
@@ -100,3 +116,8 @@ class Wellness:
         ):
             lines += [f'reelwatch_{gauge}{{{label}="{value}"}} {n}' for value, n in sorted(counts.items())]
         return "\n".join(lines) + "\n"
+
+
+def _told(report: GatewayReport) -> str:
+    http = f", HTTP {report.http_status}" if report.http_status else ""
+    return f"{report.status} since {report.since:%Y-%m-%d %H:%M:%S} UTC{http}"

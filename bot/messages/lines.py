@@ -76,6 +76,8 @@ def standing(watched: WatchedTask, *, language: str, now: datetime) -> str:
     task = watched.task
     if watched.watch.state is WatchState.STOPPED:
         return f"<b>{say(language, 'status.stopped')}</b>"
+    if task.status is TaskStatus.UNKNOWN and task.failures:
+        return dotted([f"<b>{say(language, 'unchecked.word')}</b>", _so_far(task, language, now=now)])
     word = f"<b>{say(language, f'status.{task.status}')}</b>"
     if task.status is TaskStatus.SUCCEEDED:
         return dotted([word, took(task, language)])
@@ -123,6 +125,15 @@ def trouble(found: Trouble, language: str) -> str:
     """What stands in the way, and what happens next."""
     cause = found.cause if found.cause in _LOOK_CAUSES else Cause.OTHER
     return f"⚠️ {say(language, f'trouble.{cause}')}"
+
+
+def unchecked(task: Task, problem: str, language: str, *, now: datetime) -> str:
+    """For how long a task could not be polled, and why: the problem of its gateway."""
+    why = say(language, f"unchecked.why.{problem}")
+    if task.snapshot_at is None:
+        return f"⚠️ {say(language, 'unchecked.never', why=why)}"
+    for_s = (now - task.snapshot_at).total_seconds()
+    return f"⚠️ {say(language, 'unchecked.since', duration=duration(language, for_s), why=why)}"
 
 
 def cause_of_failure(task: Task) -> Cause:

@@ -1,6 +1,6 @@
 """A watched task → its card, its line in a list, the answer to a question about it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Literal
 
@@ -19,9 +19,16 @@ _FRAME_UNITS = 120  # room for the first line of a list and the one that says ho
 
 
 def card(
-    watched: WatchedTask, *, now: datetime, forecast: Forecast | Literal["overdue"] | None = None
+    watched: WatchedTask,
+    *,
+    now: datetime,
+    forecast: Forecast | Literal["overdue"] | None = None,
+    problem: str | None = None,
 ) -> View:
-    """The one message that shows a watch as it stands; forecast: None where too little is known."""
+    """The one message that shows a watch as it stands.
+
+    forecast: None where too little is known. problem: of the gateway, so that its tasks can't be polled.
+    """
     task, language = watched.task, watched.watch.language
     active = watched.watch.state is not WatchState.STOPPED
     doubt = _doubt(watched.watch, language)
@@ -33,7 +40,7 @@ def card(
                 lines.ahead(task, forecast, language) if forecast and active else None,
                 lines.why(task, language) if active else None,
                 _what(watched, language),
-                lines.trouble(task.trouble, language) if task.trouble and active else None,
+                _trouble(watched, problem, now=now),
                 doubt,
             ]
         ),
@@ -96,13 +103,25 @@ def statuses(found: Sequence[WatchedTask], *, language: str, now: datetime) -> V
     return _listed(say(language, "look.several", count=len(found)), entries, language)
 
 
-def tasks(found: Sequence[WatchedTask], *, language: str, thread_id: int | None, now: datetime) -> View:
-    """The answer to /tasks: a line per watch, by topic where there are several, this topic first."""
+def tasks(
+    found: Sequence[WatchedTask],
+    *,
+    language: str,
+    thread_id: int | None,
+    now: datetime,
+    problem_of: Callable[[str], str | None] = lambda _provider: None,
+) -> View:
+    """The answer to /tasks: a line per watch, by topic where there are several, this topic first.
+
+    problem_of: what keeps a provider's tasks from being polled.
+    """
     ordered = sorted(found, key=lambda w: (w.watch.thread_id != thread_id, w.watch.thread_id or 0))
     topics = [w.watch.thread_id for w in ordered]
     entries = []
     for place, watched in enumerate(ordered):
         entry = _entry(watched, language=language, now=now)
+        if problem := problem_of(watched.task.ref.provider):
+            entry = f"{entry}\n{lines.unchecked(watched.task, problem, language, now=now)}"
         begins_topic = place == 0 or topics[place] != topics[place - 1]
         if begins_topic and set(topics) != {thread_id}:
             entry = f"{_topic(topics[place], language=language, here=thread_id)}\n{entry}"
@@ -120,6 +139,16 @@ def _listed(title: str, entries: Sequence[str], language: str, *, spare: int = _
     left_out = len(entries) - len(shown)
     more = [say(language, "tasks.more", number=left_out)] if left_out else []
     return View(text=lines.block([title, *shown, *more]))
+
+
+def _trouble(watched: WatchedTask, problem: str | None, *, now: datetime) -> str | None:
+    """What stands in the way of polling an active task: its gateway's problem, else its own."""
+    task, language = watched.task, watched.watch.language
+    if watched.watch.state is WatchState.STOPPED or task.status.is_final:
+        return None
+    if problem:
+        return lines.unchecked(task, problem, language, now=now)
+    return lines.trouble(task.trouble, language) if task.trouble else None
 
 
 def _doubt(watch: Watch, language: str) -> str | None:

@@ -19,7 +19,16 @@ from storage.models import Outgoing, Task, WatchedTask
 class Texts:
     """Renders and sends; each of its calls may be repeated freely."""
 
-    def __init__(self, sender: Sender, estimates: Estimates, *, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        sender: Sender,
+        estimates: Estimates,
+        *,
+        clock: Callable[[], datetime],
+        problem_of: Callable[[str], str | None] = lambda _provider: None,
+    ) -> None:
+        """problem_of: what keeps a provider's tasks from being polled."""
+        self._problem_of = problem_of
         self._sender = sender
         self._estimates = estimates
         self._clock = clock
@@ -37,7 +46,9 @@ class Texts:
     async def card(self, out: Outgoing) -> tuple[SendResult, str]:
         """Send or edit the one card; what came of it, and the digest of what it shows."""
         now = self._clock()
-        view = views.card(_watched(out), now=now, forecast=self._forecast(out.task, now))
+        problem = self._problem_of(out.task.ref.provider)
+        forecast = None if problem else self._forecast(out.task, now)
+        view = views.card(_watched(out), now=now, forecast=forecast, problem=problem)
         digest = digest_of(view)
         card = out.watch.card_message_id
         if card is not None and digest == out.watch.card_digest:

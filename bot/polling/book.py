@@ -8,6 +8,7 @@ from datetime import datetime
 from bot.polling.agenda import Agenda
 from bot.polling.rate_limiter import AdaptiveRateLimiter
 from bot.providers.base import Provider
+from bot.watching.gateway_state import GatewayState
 from bot.watching.outlook import Outlook
 from storage.models import Task
 
@@ -18,6 +19,7 @@ class Line:
 
     providers: Mapping[str, Provider]
     limiter: AdaptiveRateLimiter
+    state: GatewayState | None = None  # None: there is no gateway
 
 
 @dataclass(slots=True)
@@ -105,14 +107,14 @@ class Book:
         if task.id in self._entries:
             self._hold(task, outlook)
         else:
-            self._line_of[task.ref.provider].limiter.forget(task.id)
+            self._forget(task)
 
     def drop(self, task_id: int) -> None:
         """Let a task go."""
         entry = self._entries.pop(task_id, None)
         if entry is not None:
             self._agenda(entry.task).drop(task_id)
-            self._line_of[entry.task.ref.provider].limiter.forget(task_id)
+            self._forget(entry.task)
 
     def next_polls(self, line: Line, agenda: Agenda, *, now: float, wall: float) -> list[int]:
         """Take the tasks to poll now: those due, or a probe while the gateway is away."""
@@ -178,6 +180,12 @@ class Book:
         asked_at = known.asked_at if known else None
         self._entries[task.id] = Entry(task, outlook, asked_at=asked_at, own_failures=task.failures)
         self._agenda(task).put(task.id, task.next_look_at.timestamp())
+
+    def _forget(self, task: Task) -> None:
+        line = self._line_of[task.ref.provider]
+        line.limiter.forget(task.id)
+        if line.state:
+            line.state.forget(task.id)
 
     def _agenda(self, task: Task) -> Agenda:
         return self._agenda_of[task.ref.provider]

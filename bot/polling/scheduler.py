@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -57,6 +57,10 @@ class Scheduler:
         self._swept_at = datetime.max.replace(tzinfo=UTC)  # the archive may know a clock that was ahead
         self._in_step = True  # False while the archive is being asked
         self._renew_at = clock() + timedelta(seconds=RENEW_S)
+
+    def waiting(self, providers: Collection[str]) -> int:
+        """How many tasks of these providers are polled here."""
+        return sum(task.ref.provider in providers for task in self._book.leased())
 
     async def run(self) -> None:
         """Turn until cancelled."""
@@ -153,6 +157,8 @@ class Scheduler:
             self._book.end(later, self._refresher.outlook(later))
         else:
             now = self._alarm.now()
+            if line.state:
+                line.state.on_poll(task.id, look.error, at=self._clock())
             freed = line.limiter.on_response(now, task.id, look.error, requested_at=asked_at)
             self._close(look)
             self._book.free(freed, at=self._clock())

@@ -77,3 +77,17 @@ async def save_learned(tx: Transaction, estimates: str) -> None:
         "INSERT INTO learned VALUES (1, ?) ON CONFLICT (id) DO UPDATE SET estimates = excluded.estimates",
         (estimates,),
     )
+
+
+async def admin_reports(tx: Transaction) -> str | None:
+    """What the admins were told, as it was saved."""
+    row = await tx.one("SELECT data FROM admin_reports")
+    return None if row is None else str(row["data"])
+
+
+async def save_admin_reports(tx: Transaction, data: str) -> None:
+    """Keep what the admins were told in place of what was kept before."""
+    await tx.run(
+        "INSERT INTO admin_reports VALUES (1, ?) ON CONFLICT (id) DO UPDATE SET data = excluded.data",
+        (data,),
+    )

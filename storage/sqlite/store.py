@@ -194,6 +194,14 @@ class SqliteStore(Store):
         async with self._database.reading() as tx:
             return await house.learned(tx)
 
+    async def admin_reports(self) -> str | None:
+        async with self._database.reading() as tx:
+            return await house.admin_reports(tx)
+
+    async def save_admin_reports(self, data: str) -> None:
+        async with self._database.transaction() as tx:
+            await house.save_admin_reports(tx, data)
+
     async def save_learned(self, estimates: str) -> None:
         async with self._database.transaction() as tx:
             await house.save_learned(tx, estimates)

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from bot.polling.book import Line
@@ -11,6 +12,7 @@ from bot.polling.scheduler import Scheduler
 from bot.telemetry import Telemetry
 from bot.watching.cadence import Cadence
 from bot.watching.estimate import Estimates
+from bot.watching.gateway_state import GatewayStates
 from bot.watching.refresh import Refresher
 from storage.models import DeliveryKind, Task
 from storage.store import Store
@@ -52,14 +54,21 @@ class Clockwork:
         ]
         self._asked_before = self._asked()
         refresher = Refresher(store, Cadence(), Estimates(), clock=clock, ring=self.news.set)
-        self._scheduler = Scheduler(
-            store, refresher, lines, alarm=self.alarm, clock=clock, telemetry=self.telemetry
+        self.states = GatewayStates(clock=clock)
+        lines = [replace(line, state=self.states.add([*line.providers], "gateway.example")) for line in lines]
+        self.scheduler = Scheduler(
+            store,
+            refresher,
+            lines,
+            alarm=self.alarm,
+            clock=clock,
+            telemetry=self.telemetry,
         )
 
     @contextlib.asynccontextmanager
     async def turning(self) -> AsyncIterator[None]:
         """The loop turns for as long as this lasts, and begins with what there is to do."""
-        loop = asyncio.create_task(self._scheduler.run())
+        loop = asyncio.create_task(self.scheduler.run())
         try:
             await self.settle()
             yield

@@ -314,3 +314,19 @@ async def test_an_archive_that_only_reads_is_not_taken_for_one_that_is_well(
         await work.pass_slowly(5.0, step_s=1.0)
 
     assert caplog.messages == ["The clock stands still: The disk is full.", "The clock goes on."]
+
+
+async def test_a_gateway_that_is_away_shows_as_such_until_it_answers(store: BrittleStore, clock: FrozenClock):
+    ids = names(4)
+    await watch(store, *ids)
+    wan = gateway(**dict.fromkeys(ids, (snapshot(), AWAY)))
+    work = Clockwork(store, [key(wan)], clock=clock)
+
+    async with work.turning():
+        await work.pass_slowly(120.0, step_s=0.5)
+        assert work.states.problem_of("wan") == "away"
+        assert work.scheduler.waiting(["wan"]) == len(ids)
+        wan.answers |= {each: [snapshot()] for each in ids}
+        await work.pass_slowly(16.0, step_s=0.5)
+
+    assert work.states.problem_of("wan") is None

@@ -4,10 +4,12 @@ import pytest
 
 from bot.config import load_settings
 from bot.engine import key_lines, prices_s
+from bot.foundation import utc_now
 from bot.polling.rate_limiter import AdaptiveRateLimiter
 from bot.providers import gateways
 from bot.providers.kinds import KINDS
 from bot.watching.cadence import SPARE_PRICE_S
+from bot.watching.gateway_state import GatewayStates
 from tests.fakes.transport import never
 
 TOKEN = {"TELEGRAM_BOT_TOKEN": "99:secret"}
@@ -19,7 +21,10 @@ def lines(**environment: str) -> dict[frozenset[str], float]:
     """The rate with which each key begins, by the names of the providers that it opens."""
     settings = load_settings(TOKEN | environment)
     providers = gateways.build(settings.provider_configs, never()).values()
-    return {frozenset(line.providers): line.limiter.rate for line in key_lines(settings, providers)}
+    return {
+        frozenset(line.providers): line.limiter.rate
+        for line in key_lines(settings, providers, GatewayStates(clock=utc_now))
+    }
 
 
 def provider(name: str, kind: str, **facts: str) -> dict[str, str]:

@@ -96,6 +96,12 @@ CREATE TABLE chats (
     disabled_reason TEXT
 ) STRICT;
 
+-- Which admins were told of which gateway's trouble, as its owner wrote it; one row.
+CREATE TABLE admin_reports (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    data TEXT NOT NULL
+) STRICT;
+
 -- What was learned of how long tasks take, as its owner wrote it; one row.
 CREATE TABLE learned (
     id INTEGER PRIMARY KEY CHECK (id = 1),

@@ -124,3 +124,11 @@ async def test_what_was_learned_is_kept_as_it_was_saved_last(driver: Driver):
     for learned in ("[]", '{"model": "万相 🎬"}'):
         await driver.store.save_learned(learned)
         assert await driver.store.learned() == learned
+
+
+async def test_what_admins_were_told_is_kept_as_it_was_saved_last(driver: Driver):
+    assert await driver.store.admin_reports() is None
+
+    for data in ("{}", '{"gateway.example wan 7": "away"}'):
+        await driver.store.save_admin_reports(data)
+        assert await driver.store.admin_reports() == data

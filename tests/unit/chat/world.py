@@ -48,6 +48,7 @@ class World:
     ) -> None:
         self.store = store
         self.request = RecordingRequest()
+        self.problems: dict[str, str] = {}  # of gateways, by provider
         self.service = Service(
             store, clock=self.clock, ring_clock=self._ring, ring_courier=lambda: None, limits=limits
         )
@@ -57,6 +58,7 @@ class World:
             "clock": self.clock,
             "health": self._health,
             "replies": Replies(sleep=self._sleep),
+            "problem_of": self.problems.get,
             "language": "auto",
             "allows_everyone": False,
             "allowed_ids": frozenset({ANN, GROUP, CHANNEL}),

@@ -1,7 +1,11 @@
+import pytest
+
 from bot.health.wellness import Wellness
 from bot.redaction import REDACTED, Redactor
 from bot.telemetry import Telemetry
-from tests.fakes.clock import SteadyClock
+from bot.watching.gateway_state import GatewayReport, GatewayStatus
+from storage.store import Store
+from tests.fakes.clock import NOON, SteadyClock
 from tests.unit.health.lost_archive import LostArchive
 
 
@@ -54,3 +58,25 @@ async def test_foreign_words_reach_the_chat_only_through_the_redactor():
         f"no /bot{REDACTED}/getMe"
     )
     assert await Wellness(CountingArchive(), telemetry).classes() == {"telegram": "fails"}
+
+
+def report(status: GatewayStatus) -> GatewayReport:
+    return GatewayReport(
+        names=("veo", "wan"), host="gateway.example", status=status, since=NOON, http_status=503
+    )
+
+
+async def test_a_gateway_that_is_away_is_told_and_is_no_trouble_of_the_process(store: Store):
+    wellness = Wellness(store, Telemetry(), lambda: [report(GatewayStatus.AWAY)])
+
+    assert (await wellness.facts())["gateway gateway.example veo,wan"] == (
+        "away since 2025-06-01 12:00:00 UTC, HTTP 503"
+    )
+    assert await wellness.troubles() == {}
+
+
+@pytest.mark.parametrize(("status", "is_up"), [(GatewayStatus.KEY, 0), (GatewayStatus.UP, 1)])
+async def test_a_metric_says_which_providers_are_up(store: Store, status: GatewayStatus, is_up: int):
+    metrics = await Wellness(store, Telemetry(), lambda: [report(status)]).metrics()
+
+    assert f'reelwatch_provider_up{{provider="wan"}} {is_up}\n' in metrics

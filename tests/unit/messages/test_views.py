@@ -259,3 +259,41 @@ def test_a_task_past_every_forecast_takes_longer_than_usual():
 def test_an_ended_task_has_no_forecast():
     view = views.card(succeeded(), now=NOW, forecast=OVERDUE)
     assert "longer than usual" not in visible(view.text)
+
+
+def test_a_card_says_for_how_long_its_gateway_could_not_be_asked():
+    found = watched(
+        TaskStatus.RUNNING,
+        snapshot=snapshot(TaskStatus.RUNNING),
+        snapshot_at=NOW - timedelta(minutes=3),
+        trouble=Trouble(cause=Cause.UNREACHABLE, message="", since=NOW),
+    )
+
+    *_, last = visible(views.card(found, now=NOW, problem="away").text).split("\n")
+
+    assert last == "⚠️ Not checked for 3 min: the gateway isn't responding."
+
+
+def test_a_card_of_a_task_that_was_never_answered_says_so_in_place_of_queued():
+    found = watched(TaskStatus.UNKNOWN, failures=1)
+
+    text = visible(views.card(found, now=NOW, problem="key").text)
+
+    assert "Queued" not in text
+    assert "Not checked yet · 1 min 20 s so far" in text
+    assert text.endswith("⚠️ Not checked yet: the gateway rejects the bot's API key.")
+
+
+def test_a_list_says_which_tasks_can_not_be_checked():
+    found = [watched(TaskStatus.UNKNOWN, provider=name) for name in ("wan", "veo")]
+
+    text = visible(
+        views.tasks(found, language="zh", thread_id=None, now=NOW, problem_of={"veo": "quota"}.get).text
+    )
+
+    assert text.count("⚠️") == 1
+    assert text.endswith("⚠️ 尚未查询到：网关账号的额度已用完。")
+
+
+def test_a_final_task_has_no_problem_with_its_gateway():
+    assert "⚠️" not in views.card(succeeded(), now=NOW, problem="away").text

@@ -1,0 +1,177 @@
+"""How each gateway does, per key and host: judged from all polls of its tasks, and read by every room.
+
+A task that fails while others are answered says nothing about its gateway. The state turns bad once different
+tasks fail for some time without a snapshot in between, and good with the first snapshot.
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from bot.providers.base import AuthFailed, ProviderError, RateLimited, TaskMissing, Unavailable
+from storage.models import Cause
+
+log = logging.getLogger(__name__)
+
+_CONFIRMED_AFTER_S = 30.0  # a shorter outage is told to nobody
+_KEY_CONFIRMED_AFTER_S = 3.0  # nothing mends itself there
+_LEAST_FAILURES = 2
+
+
+class GatewayStatus(StrEnum):
+    """What a gateway does at present."""
+
+    UNKNOWN = "unknown"  # not polled since the start
+    UP = "up"
+    KEY = "key"  # the key, or what it may do, is refused
+    QUOTA = "quota"  # no credit is left behind the key
+    AWAY = "away"  # no answer, or 5xx
+    ODD = "odd"  # answers that are not of the format
+
+    @property
+    def is_bad(self) -> bool:
+        """Whether tasks can't be polled."""
+        return self not in {GatewayStatus.UNKNOWN, GatewayStatus.UP}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewayReport:
+    """A gateway's state at one moment."""
+
+    names: tuple[str, ...]  # of the providers behind the key
+    host: str
+    status: GatewayStatus
+    since: datetime
+    http_status: int | None = None  # of the last bad answer; None: there was none
+    is_doubtful: bool = False  # polls fail, though not for long enough to tell
+
+    @property
+    def id(self) -> str:
+        """What tells it from the others, without the key."""
+        return f"{self.host} {','.join(self.names)}"
+
+
+class GatewayState:
+    """The state of one key at one host."""
+
+    def __init__(self, names: Iterable[str], host: str, *, at: datetime) -> None:
+        self._names = tuple(sorted(names))
+        self._host = host
+        self._status = GatewayStatus.UNKNOWN
+        self._since = at
+        self._http_status: int | None = None
+        self._answered: set[int] = set()  # tasks whose last poll brought a snapshot
+        self._failing: set[int] = set()  # tasks whose last poll failed
+        self._evidence: set[int] = set()  # tasks that failed since the last snapshot
+        self._has_answered_before = False  # one of them had been answered before
+        self._failures = 0  # since the last snapshot
+        self._first_failed_at = at
+        self._last_failure = GatewayStatus.AWAY
+
+    def on_poll(self, task_id: int, error: ProviderError | None, *, at: datetime) -> None:
+        """A poll brought a snapshot, or failed."""
+        if error is None or isinstance(error, TaskMissing):
+            self._on_answer(task_id, is_snapshot=error is None, at=at)
+        elif not isinstance(error, RateLimited):
+            self._on_failure(task_id, error, at=at)
+
+    def report(self, at: datetime) -> GatewayReport:
+        """The state now."""
+        self._confirm(at)
+        return GatewayReport(
+            names=self._names,
+            host=self._host,
+            status=self._status,
+            since=self._since,
+            http_status=self._http_status if self._status.is_bad else None,
+            is_doubtful=not self._status.is_bad and self._is_gateways_fault(),
+        )
+
+    def forget(self, task_id: int) -> None:
+        """The task is over or no longer polled here."""
+        for tasks in (self._answered, self._failing, self._evidence):
+            tasks.discard(task_id)
+
+    def _on_answer(self, task_id: int, *, is_snapshot: bool, at: datetime) -> None:
+        self._failing.discard(task_id)
+        self._evidence.clear()
+        self._failures = 0
+        self._has_answered_before = False
+        if is_snapshot:
+            self._answered.add(task_id)
+        if self._status is not GatewayStatus.UP:
+            if self._status.is_bad:
+                log.info("%s answers again after %.0f s", self._who, (at - self._since).total_seconds())
+            self._status, self._since = GatewayStatus.UP, at
+
+    def _on_failure(self, task_id: int, error: ProviderError, *, at: datetime) -> None:
+        if not self._evidence:
+            self._first_failed_at = at
+        self._has_answered_before |= task_id in self._answered
+        self._answered.discard(task_id)
+        self._failing.add(task_id)
+        self._evidence.add(task_id)
+        self._failures += 1
+        self._last_failure, self._http_status = _status_of(error), error.http_status
+        self._confirm(at)
+
+    def _confirm(self, at: datetime) -> None:
+        status = self._last_failure
+        if not self._is_gateways_fault() or self._status is status:
+            return
+        is_key = status in {GatewayStatus.KEY, GatewayStatus.QUOTA}
+        bound_s = _KEY_CONFIRMED_AFTER_S if is_key else _CONFIRMED_AFTER_S
+        if self._status.is_bad or (at - self._first_failed_at).total_seconds() >= bound_s:
+            self._since = self._since if self._status.is_bad else self._first_failed_at
+            self._status = status
+            waits = f"HTTP {self._http_status}" if self._http_status else "no answer"
+            log.warning("%s: polls fail (%s, %s)", self._who, status, waits)
+
+    def _is_gateways_fault(self) -> bool:
+        """Whether what fails can't be put down to single tasks."""
+        if self._failures < _LEAST_FAILURES or len(self._evidence) < min(2, len(self._tracked())):
+            return False
+        return self._has_answered_before or not self._answered
+
+    def _tracked(self) -> set[int]:
+        return self._answered | self._failing
+
+    @property
+    def _who(self) -> str:
+        return f"{self._host} ({', '.join(self._names)})"
+
+
+class GatewayStates:
+    """All keys; empty until the polling has been set up."""
+
+    def __init__(self, *, clock: Callable[[], datetime]) -> None:
+        self._clock = clock
+        self._states: list[GatewayState] = []
+        self._by_name: dict[str, GatewayState] = {}
+
+    def add(self, names: Sequence[str], host: str) -> GatewayState:
+        """The providers of these names share a key at a host."""
+        state = GatewayState(names, host, at=self._clock())
+        self._states.append(state)
+        self._by_name |= dict.fromkeys(names, state)
+        return state
+
+    def problem_of(self, provider: str) -> str | None:
+        """The status of a provider whose tasks can't be polled at present; None: they can, or may be."""
+        state = self._by_name.get(provider)
+        status = state.report(self._clock()).status if state else GatewayStatus.UNKNOWN
+        return status if status.is_bad else None
+
+    def reports(self) -> list[GatewayReport]:
+        """The state of each key now."""
+        return [state.report(self._clock()) for state in self._states]
+
+
+def _status_of(error: ProviderError) -> GatewayStatus:
+    if error.cause is Cause.KEY_EXHAUSTED:
+        return GatewayStatus.QUOTA
+    if isinstance(error, AuthFailed):
+        return GatewayStatus.KEY
+    return GatewayStatus.AWAY if isinstance(error, Unavailable) else GatewayStatus.ODD

@@ -1,0 +1,32 @@
+"""A gateway that is away: what the cards say and what the admins are told, through the real process."""
+
+from pathlib import Path
+
+from bot.sandbox.faults import html_answer
+from tests.e2e.scene import ADMIN, Scene
+
+OUTAGE_S = 60.0  # half a minute until an outage counts as one
+
+
+async def test_a_card_says_that_the_gateway_is_away_and_admins_get_one_message_and_one_after(tmp_path: Path):
+    async with Scene.open(tmp_path) as scene:
+        await scene.start_bot()
+        anna = scene.person()
+        first, second, late = (scene.task("videos") for _ in range(3))
+        for task in (first, second):
+            await scene.watch(anna, task)
+
+        scene.gateway.fail("videos", html_answer(503), times=None)
+        for task in (first, second):
+            await scene.look(anna, task)
+        [told] = await scene.wait_for(lambda: scene.telegram.messages(ADMIN), timeout_s=OUTAGE_S)
+        assert "isn't responding (HTTP 503)." in told.words
+        assert "2 tasks are waiting for it." in told.words
+
+        asked = await scene.watch(anna, late)
+        await scene.until_shown(anna, asked, "Not checked yet: the gateway isn't responding.")
+        assert (await scene.ask(anna, "/tasks")).words.count("⚠️") == 3
+
+        scene.gateway.all_is_well()
+        await scene.wait_for(lambda: len(scene.telegram.messages(ADMIN)) == 2, timeout_s=OUTAGE_S)
+        assert "is working again." in scene.telegram.messages(ADMIN)[1].words

@@ -1,0 +1,119 @@
+"""What admins are told of gateways."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from bot.messages.view import View
+from bot.outbox.admin_reports import AdminReports, Admins
+from bot.outbox.results import Gone, SendResult, Sent, Transient, Unknown
+from bot.outbox.sender import Place
+from bot.watching.gateway_state import GatewayStates
+from storage.store import Store
+from tests.fakes.clock import FrozenClock
+from tests.unit.messages.reading import visible
+from tests.unit.watching.tasks import AWAY
+
+
+class FakeSender:
+    """Notes what is sent; answers with the results that it is given, then with Sent."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[int, str]] = []
+        self.results: list[SendResult] = []
+
+    async def send(self, place: Place, view: View) -> SendResult:
+        self.sent.append((place.chat_id, visible(view.text)))
+        return self.results.pop(0) if self.results else Sent(1)
+
+
+class Scene:
+    """A gateway, and a process that reports on it."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.clock = FrozenClock()
+        self.sender = FakeSender()
+        self.restart()
+
+    def restart(self) -> None:
+        """Begin with what the store knows."""
+        self.states = GatewayStates(clock=self.clock)
+        self.state = self.states.add(["wan"], "gateway.example")
+        self.reports = AdminReports(
+            self.store,
+            self.sender.send,
+            self.states,
+            admins=Admins(ids=[7, 8], language="en"),
+            waiting=lambda _names: 20,
+            clock=self.clock,
+        )
+
+    async def pass_time(self, seconds: int, *, away: bool) -> None:
+        """Poll two tasks and check each second."""
+        for _ in range(seconds):
+            for task_id in (1, 2):
+                self.state.on_poll(task_id, AWAY if away else None, at=self.clock())
+            self.clock.move(1.0)
+            await self.reports.check()
+
+    def told(self, admin: int) -> Sequence[str]:
+        return [text for chat_id, text in self.sender.sent if chat_id == admin]
+
+
+@pytest.fixture
+def scene(store: Store) -> Scene:
+    return Scene(store)
+
+
+async def test_each_admin_is_told_once_of_an_outage_and_once_of_its_end(scene: Scene):
+    await scene.pass_time(5, away=False)
+    await scene.pass_time(240, away=True)
+    await scene.pass_time(60, away=False)
+
+    for admin in (7, 8):
+        outage, end = scene.told(admin)
+        assert outage == "⚠️ gateway.example (wan) isn't responding.\n20 tasks are waiting for it."
+        assert end.startswith("✅ gateway.example (wan) is working again.")
+
+
+async def test_a_blip_is_not_told(scene: Scene):
+    await scene.pass_time(25, away=True)
+    await scene.pass_time(60, away=False)
+
+    assert scene.sender.sent == []
+
+
+async def test_a_gateway_that_comes_and_goes_is_told_once(scene: Scene):
+    for _ in range(5):
+        await scene.pass_time(60, away=True)
+        await scene.pass_time(5, away=False)
+
+    assert len(scene.told(7)) == 1
+
+
+async def test_a_restart_in_the_middle_of_an_outage_repeats_and_loses_nothing(scene: Scene):
+    await scene.pass_time(60, away=True)
+    scene.restart()
+    await scene.pass_time(60, away=True)
+    scene.restart()
+    await scene.pass_time(60, away=False)
+
+    assert len(scene.told(7)) == 2
+    assert "working again" in scene.told(7)[1]
+
+
+async def test_a_message_that_did_not_arrive_is_sent_later(scene: Scene):
+    scene.sender.results = [Transient("no route"), Sent(1)]
+    await scene.pass_time(120, away=True)
+
+    assert len(scene.told(7)) == 2
+    assert len(scene.told(8)) == 1
+
+
+@pytest.mark.parametrize("result", [Gone("blocked"), Unknown("timed out")])
+async def test_what_may_have_arrived_or_never_will_is_not_sent_again(scene: Scene, result: SendResult):
+    scene.sender.results = [result]
+    await scene.pass_time(120, away=True)
+
+    assert len(scene.told(7)) == 1

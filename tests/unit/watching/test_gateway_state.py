@@ -1,0 +1,136 @@
+"""How a gateway does, as judged from the polls of its tasks."""
+
+import logging
+
+import pytest
+
+from bot.providers.base import ProviderError
+from bot.watching.gateway_state import GatewayStates
+from tests.fakes.clock import FrozenClock
+from tests.unit.watching.tasks import AWAY, BAD_KEY, MISSING, NO_CREDIT, ODD, TOO_MANY
+
+
+class Polls:
+    """Polls of the tasks behind one key."""
+
+    def __init__(self) -> None:
+        self.clock = FrozenClock()
+        self.states = GatewayStates(clock=self.clock)
+        self.state = self.states.add(["wan", "veo"], "gateway.example")
+
+    def poll(self, *task_ids: int, error: ProviderError | None = None, for_s: float = 0.0) -> None:
+        """Poll these tasks each second for so long."""
+        for _ in range(max(1, round(for_s))):
+            for task_id in task_ids:
+                self.state.on_poll(task_id, error, at=self.clock())
+            self.clock.move(1.0)
+
+    @property
+    def problem(self) -> str | None:
+        return self.states.problem_of("veo")
+
+
+@pytest.fixture
+def polls() -> Polls:
+    return Polls()
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "after_s"),
+    [(AWAY, "away", 31), (ODD, "odd", 31), (BAD_KEY, "key", 4), (NO_CREDIT, "quota", 4)],
+)
+def test_failures_of_different_tasks_are_a_problem_of_all_names_behind_the_key(
+    polls: Polls, error: ProviderError, status: str, after_s: int
+):
+    polls.poll(1, 2)
+    polls.poll(1, 2, error=error, for_s=after_s - 2)
+    assert polls.problem is None
+
+    polls.poll(1, 2, error=error, for_s=3)
+
+    assert polls.problem == status
+
+
+def test_an_outage_of_half_a_minute_is_none(polls: Polls):
+    polls.poll(1, 2)
+    polls.poll(1, 2, error=AWAY, for_s=29)
+    polls.poll(1)
+
+    polls.poll(2, error=AWAY, for_s=5)
+
+    assert polls.problem is None
+
+
+def test_the_problem_of_a_gateway_shows_though_no_further_poll_comes_back(polls: Polls):
+    polls.poll(1, 2, error=AWAY)
+    polls.clock.move(60)
+
+    assert polls.problem == "away"
+
+
+@pytest.mark.parametrize("error", [AWAY, BAD_KEY, ODD])
+def test_tasks_that_were_never_answered_are_no_problem_of_a_gateway_that_answers_another(
+    polls: Polls, error: ProviderError
+):
+    polls.poll(99)
+    polls.poll(1, 2, 3, error=error, for_s=300)
+
+    assert polls.problem is None
+
+
+def test_one_task_that_fails_beside_others_is_no_problem_of_the_gateway(polls: Polls):
+    polls.poll(1, 2)
+    polls.poll(1, error=AWAY, for_s=300)
+
+    assert polls.problem is None
+
+
+def test_the_only_task_of_a_key_is_enough(polls: Polls):
+    polls.poll(1)
+    polls.poll(1, error=AWAY, for_s=40)
+
+    assert polls.problem == "away"
+
+
+def test_a_task_that_is_over_vouches_for_nobody(polls: Polls):
+    polls.poll(99)
+    polls.state.forget(99)
+    polls.poll(1, 2, error=AWAY, for_s=40)
+
+    assert polls.problem == "away"
+
+
+@pytest.mark.parametrize("error", [MISSING, TOO_MANY])
+def test_an_unknown_id_and_a_429_are_no_problem(polls: Polls, error: ProviderError):
+    polls.poll(1, 2, error=error, for_s=300)
+
+    assert polls.problem is None
+
+
+def test_one_snapshot_ends_it_and_both_changes_are_logged_once(
+    polls: Polls, caplog: pytest.LogCaptureFixture
+):
+    caplog.set_level(logging.INFO)
+    error = type(AWAY)("", cause=AWAY.cause)
+    error.http_status = 503
+    polls.poll(1, 2)
+    polls.poll(1, 2, error=error, for_s=120)
+    polls.poll(2, for_s=10)
+
+    assert polls.problem is None
+    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
+        ("WARNING", "gateway.example (veo, wan): polls fail (away, HTTP 503)"),
+        ("INFO", "gateway.example (veo, wan) answers again after 120 s"),
+    ]
+
+
+def test_the_report_says_since_when(polls: Polls):
+    polls.poll(1, 2, error=AWAY, for_s=120)
+
+    (report,) = polls.states.reports()
+    assert (polls.clock() - report.since).total_seconds() == 120
+    assert report.names == ("veo", "wan")
+
+
+def test_a_provider_that_is_not_known_has_no_problem(polls: Polls):
+    assert polls.states.problem_of("other") is None
