@@ -14,6 +14,8 @@ from bot.watching.progress import Credit
 from storage.models import Task, TaskStatus
 
 _REMEMBERED = 100  # past durations for the range that people see
+MODELS = 200  # of each provider: those last used; gateways and people may make up names without end
+_NAME_LIMIT = 100  # characters of a model's name
 FORECASTS = 10_000  # of tasks in hand, by progress, that wait for their test; the oldest are let go
 # No figure foretells a failure, and other ends are not the gateway's work.
 _NO_TEST = frozenset(status for status in TaskStatus if status.is_final) - {TaskStatus.SUCCEEDED}
@@ -27,12 +29,17 @@ class _History:
     credit: Credit = field(default_factory=Credit)
     durations_s: deque[float] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
 
+    @property
+    def has_learned(self) -> bool:
+        """Whether there is anything that a new one would not have."""
+        return bool(self.durations_s) or not self.table.is_empty
+
 
 class Estimates:
     """The life tables and past durations of all models."""
 
     def __init__(self) -> None:
-        self._histories: dict[tuple[str, str], _History] = {}
+        self._histories: dict[str, OrderedDict[str, _History]] = {}  # by provider and model, last used last
         self._foretold: OrderedDict[int, float] = OrderedDict()  # by task: what progress says is left
 
     def foretold(self, task: Task, left_s: float | None) -> None:
@@ -85,7 +92,9 @@ class Estimates:
                 "credit": history.credit.log_odds,
                 "durations_s": list(history.durations_s),
             }
-            for (provider, model), history in self._histories.items()
+            for provider, histories in self._histories.items()
+            for model, history in histories.items()
+            if history.has_learned
         ]
         return json.dumps(plain)
 
@@ -99,18 +108,27 @@ class Estimates:
 
     def _recall(self, plain: Iterable[Mapping[str, Any]]) -> None:
         for record in plain:
-            self._histories[record["provider"], record["model"]] = _History(
+            history = _History(
                 table=LifeTable.from_plain(record["table"]),
                 credit=Credit(record["credit"]) if "credit" in record else Credit(),
                 durations_s=deque(record["durations_s"], maxlen=_REMEMBERED),
             )
+            self._keep(record["provider"], record["model"][:_NAME_LIMIT], history)
 
     def _history(self, task: Task) -> _History:
-        key = (task.ref.provider, (task.snapshot and task.snapshot.model) or "")
-        history = self._histories.get(key)
-        if history is None:
-            history = self._histories[key] = _History()
+        provider, model = task.ref.provider, ((task.snapshot and task.snapshot.model) or "")[:_NAME_LIMIT]
+        known = self._histories.get(provider)
+        history = (known and known.get(model)) or _History()
+        self._keep(provider, model, history)
         return history
+
+    def _keep(self, provider: str, model: str, history: _History) -> None:
+        """Keep it as the one last used; beyond the bound, the one that was used longest ago goes."""
+        histories = self._histories.setdefault(provider, OrderedDict())
+        histories[model] = history
+        histories.move_to_end(model)
+        if len(histories) > MODELS:
+            histories.popitem(last=False)
 
 
 def born_at(task: Task) -> datetime:

@@ -45,6 +45,11 @@ class LifeTable:
         self._at_risk_s = [0.0] * _BINS
         self._read()
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was taken in yet."""
+        return not any(self._at_risk_s)
+
     def survived(self, since_s: float, until_s: float) -> None:
         """A task was seen alive at both ages."""
         for at, start_s, end_s in _stretches(since_s, max(until_s, since_s)):

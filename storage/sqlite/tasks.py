@@ -9,6 +9,8 @@ from storage.models import Cause, Task, TaskEvent, TaskRef
 from storage.sqlite import rows
 from storage.sqlite.connection import Transaction
 
+EVENTS = 200  # of a task; a gateway may change its figure at every poll
+
 
 async def register(tx: Transaction, ref: TaskRef, *, at: datetime) -> int:
     """The id of the task, which is made if it is not known."""
@@ -244,12 +246,22 @@ async def give_up_look(tx: Transaction, task: Task, *, owner: str) -> None:
 
 
 async def record(tx: Transaction, task_id: int, events: Sequence[TaskEvent]) -> None:
-    """Write what happened to a task."""
+    """Write what happened to a task, of which the last EVENTS are kept."""
+    if not events:
+        return
     for event in events:
         await tx.run(
             "INSERT INTO events (task_id, kind, status_before, status_after, at) VALUES (?, ?, ?, ?, ?)",
             (task_id, event.kind, event.before, event.after, rows.seconds(event.at)),
         )
+    await tx.run(
+        """
+        DELETE FROM events WHERE task_id = :task AND id <= (
+            SELECT id FROM events WHERE task_id = :task ORDER BY id DESC LIMIT 1 OFFSET :kept
+        )
+        """,
+        {"task": task_id, "kept": EVENTS},
+    )
 
 
 async def free_leases(tx: Transaction, *, owner: str | None) -> None:

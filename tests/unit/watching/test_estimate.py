@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from bot.watching import changes
-from bot.watching.estimate import FORECASTS, Estimates, age_s, seen_at
+from bot.watching.estimate import FORECASTS, MODELS, Estimates, age_s, seen_at
 from storage.models import Task, TaskStatus
 from tests.fakes.clock import NOON
 from tests.unit.watching.tasks import AWAY, ODD, snapshot, task
@@ -160,6 +160,36 @@ def test_forecasts_that_wait_for_their_test_are_bounded():
     assert estimates.credit(running()).log_odds == unproven
     estimates.learn(newest, ended(newest), at=NOON)
     assert estimates.credit(running()).log_odds < unproven
+
+
+def test_only_the_models_last_used_are_kept_and_a_task_in_hand_uses_its_own():
+    estimates = taught(model="used", tasks=5)
+    forgotten = running(model="made-up-0")
+    for number in range(2 * MODELS):
+        before = running(model=f"made-up-{number}")
+        estimates.learn(before, ended(before), at=NOON)
+        estimates.table(running(model="used"))
+
+    assert len(json.loads(estimates.to_json())) == MODELS
+    assert estimates.eta(running(model="used", since_s=30), at=NOON) is not None
+    assert sum(estimates.table(forgotten).to_plain()["deaths"]) == 0
+
+
+def test_what_is_written_is_bounded_whatever_models_are_called():
+    estimates = Estimates()
+    for number in range(2 * MODELS):
+        before = running(model=f"{number}" + "x" * 100_000)
+        for _ in range(2):
+            estimates.learn(before, ended(before), at=NOON)
+
+    assert len(estimates.to_json()) < 2_000_000
+
+
+def test_models_of_which_nothing_was_learned_are_not_written():
+    estimates = Estimates()
+    estimates.table(running())
+
+    assert estimates.to_json() == "[]"
 
 
 def test_age_counts_from_the_submission_that_the_gateway_tells():

@@ -11,8 +11,9 @@ from textwrap import dedent
 import pytest
 
 from storage.errors import StoreUnavailable
-from storage.models import DeliveryKind, DeliveryState, StoredFile, TaskStatus
+from storage.models import DeliveryKind, DeliveryState, EventKind, StoredFile, TaskStatus
 from storage.sqlite.store import SqliteStore
+from storage.sqlite.tasks import EVENTS
 from tests.contract.store.driver import LEASE_S, Driver
 
 REPOSITORY = Path(__file__).parents[4]
@@ -221,3 +222,19 @@ async def test_a_closed_store_says_so(path: Path):
 
         with pytest.raises(StoreUnavailable, match="is closed"):
             await driver.watch()
+
+
+async def test_of_a_task_that_changes_without_end_the_last_events_are_kept(path: Path):
+    async with opened(path) as first:
+        other = await first.watch("t2")
+        await first.look(other.task.id, TaskStatus.RUNNING)
+        watched = await first.watch("t1")
+        for _ in range(3):
+            await first.look(watched.task.id, TaskStatus.RUNNING, *[EventKind.PROGRESS] * EVENTS)
+        await first.look(watched.task.id, TaskStatus.SUCCEEDED)
+
+    with closing(sqlite3.connect(path)) as database:
+        found = database.execute("SELECT task_id, kind FROM events ORDER BY id").fetchall()
+    kinds = [kind for task_id, kind in found if task_id == watched.task.id]
+    assert kinds == [EventKind.PROGRESS] * (EVENTS - 1) + [EventKind.FINISHED]
+    assert len(found) == EVENTS + 1
