@@ -182,6 +182,14 @@ class Store(Protocol):
         """Take up the parked watches of a chat that came back: cards are shown again, tasks are due."""
         ...
 
+    async def throttle_chat(self, chat_id: int, *, until: datetime) -> None:
+        """Remember that Telegram wants a chat left alone until then."""
+        ...
+
+    async def throttled_chats(self, *, at: datetime) -> Mapping[int, datetime]:
+        """Which chats are to be left alone after that moment, and until when."""
+        ...
+
     async def migrate_chat(self, old_id: int, new_id: int, *, at: datetime) -> None:
         """Rewrite a group's rows to its supergroup's id; its messages stay behind, so cards are sent anew."""
         ...

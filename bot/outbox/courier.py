@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from bot.outbox import retry
+from bot.outbox.doubted_chats import CONFIRM_AFTER, DoubtedChats
 from bot.outbox.results import (
     Gone,
     Migrated,
@@ -59,12 +60,14 @@ class Courier:
         self._clock = clock
         self._telemetry = telemetry
         self._bell = bell
+        self._doubted = DoubtedChats()
         self._in_hand: dict[int, asyncio.Task[None]] = {}
         self._announced: set[int] = set()  # of these those whose film is on its way
         self._renewed_at = clock()
 
     async def run(self) -> None:
         """Turn until cancelled; what is in hand goes on until drain()."""
+        await self._take_over_floods()
         while True:
             self._bell.clear()
             self._telemetry.beat("courier")
@@ -77,6 +80,14 @@ class Courier:
                 if self._telemetry.trouble("courier", None):
                     log.info("The courier goes on.")
             await self._sleep(pause_s)
+
+    async def _take_over_floods(self) -> None:
+        """Keep to the waits that Telegram asked for before the start."""
+        try:
+            for chat_id, until in (await self._store.throttled_chats(at=self._clock())).items():
+                self._texts.pacer.stop(chat_id, (until - self._clock()).total_seconds())
+        except StoreError as error:
+            self._stand_still(error)
 
     async def drain(self, patience_s: float) -> None:
         """Let what is in hand finish, then cut it off; the archive knows how far each has come."""
@@ -166,6 +177,7 @@ class Courier:
         result, digest = outcome
         now = self._clock()
         delivery = out.delivery
+        result = self._doubt(out.watch.chat_id, result, at=now)
         wait_s = retry.try_again_s(delivery.attempts, result)
         await self._note_route(delivery.id, result)
         match result:
@@ -208,6 +220,15 @@ class Courier:
                 waiting = (await self._store.stats()).deliveries[DeliveryState.PENDING]
                 log.info("Telegram takes messages again; %d waited.", waiting)
 
+    def _doubt(self, chat_id: int, result: SendResult, *, at: datetime) -> SendResult:
+        """Have a chat that was not found tried again before it counts as lost."""
+        match result:
+            case Gone(why=why, is_certain=False) if not self._doubted.not_found(chat_id, at=at):
+                return Transient(why, again_s=CONFIRM_AFTER.total_seconds())
+            case Sent():
+                self._doubted.answered(chat_id)
+        return result
+
     async def _heed(self, chat_id: int, result: SendResult, *, at: datetime) -> None:
         """What a result says of the whole chat."""
         match result:
@@ -215,6 +236,7 @@ class Courier:
                 await self._store.migrate_chat(chat_id, new_id, at=at)
             case RetryAfter(seconds=seconds):
                 self._texts.pacer.stop(chat_id, seconds)
+                await self._store.throttle_chat(chat_id, until=at + timedelta(seconds=seconds))
             case Gone(why=why):
                 log.warning("Chat %d is lost to the bot: %s", chat_id, why)
                 await self._store.chat_lost(chat_id, why)

@@ -17,7 +17,7 @@ from storage.models import Media, Task, TaskRef
 
 log = logging.getLogger(__name__)
 
-UPLOAD_LIMIT = 50_000_000  # bytes; https://core.telegram.org/bots/api#sending-files
+UPLOAD_LIMIT = 52_428_800  # what the servers take: bytes; https://core.telegram.org/bots/api#sending-files
 LOCAL_UPLOAD_LIMIT = 2_000_000_000
 QUOTA = 4_000_000_000  # bytes of films that wait for Telegram
 _STALE_S = 86_400.0

@@ -53,6 +53,7 @@ class Gone:
     """The chat is lost to the bot."""
 
     why: str
+    is_certain: bool = True  # False: servers say so of chats that are there, too; see DoubtedChats
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,8 @@ class LinkOnly:
 class Refusal(StrEnum):
     """Why Telegram will never take this call as it is."""
 
-    NO_MESSAGE = "no_message"  # the message to edit is gone or can't be edited like this
+    NO_MESSAGE = "no_message"  # the message to edit is gone
+    NOT_EDITABLE = "not_editable"  # the message is there, and can't be edited any more
     NO_METHOD = "no_method"  # the Bot API server does not know the call
     NO_TEXT = "no_text"  # the message to edit holds a file by now
     NO_THREAD = "no_thread"  # the topic is deleted or closed
@@ -107,16 +109,15 @@ _GONE = (
     "bot is not a member",
     "group chat was deleted",
     "can't initiate conversation",
-    "chat not found",
-    "peer_id_invalid",
 )
+_MAYBE_GONE = ("chat not found", "peer_id_invalid")
 _REFUSALS = (
+    (Refusal.NOT_EDITABLE, ("message can't be edited",)),
     (Refusal.NO_THREAD, ("thread not found", "topic_deleted", "topic_closed", "topic_id_invalid")),
     (
         Refusal.NO_MESSAGE,
         (
             "message to edit not found",
-            "message can't be edited",
             "message_id_invalid",
             "message not found",
             "no media in the message",
@@ -184,6 +185,8 @@ def read_error(error: tg.TelegramError) -> SendResult:
 def _refused(text: str) -> SendResult:
     if any(part in text for part in _GONE):
         return Gone(text)
+    if any(part in text for part in _MAYBE_GONE):
+        return Gone(text, is_certain=False)
     for reason, parts in _REFUSALS:
         if any(part in text for part in parts):
             return Refused(reason, text)

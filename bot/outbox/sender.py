@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -113,7 +113,10 @@ class Sender:
                 film=film,
             )
 
-        return await self._hand_over(film, edit)
+        result = await self._hand_over(film, edit)
+        if _may_be_the_preview(result, film):
+            return await self.turn_into(chat_id, message_id, replace(film, thumbnail=None), caption)
+        return result
 
     async def send_film(self, place: Place, film: Film, caption: View) -> SendResult:
         """Send a new message with the video; must never be repeated after Unknown."""
@@ -159,13 +162,19 @@ class Sender:
 
         async def send(media: InputFile | str) -> SendResult:
             if not film.is_video:
-                return await self._attempt(self._bot.send_document(document=media, **target), film=film)
+                return await self._attempt(
+                    self._bot.send_document(document=media, disable_content_type_detection=True, **target),
+                    film=film,
+                )
             return await self._attempt(
                 self._bot.send_video(video=media, thumbnail=_thumbnail(film), **target, **_geometry(film)),
                 film=film,
             )
 
-        return await self._hand_over(film, send)
+        result = await self._hand_over(film, send)
+        if _may_be_the_preview(result, film):
+            return await self._send_film(place, replace(film, thumbnail=None), caption)
+        return result
 
     async def _hand_over(
         self, film: Film, call: Callable[[InputFile | str], Awaitable[SendResult]]
@@ -198,6 +207,15 @@ class Sender:
         if isinstance(answer, Message):
             return Sent(answer.message_id, _file(answer, film))
         return Sent(message_id or 0)
+
+
+def _may_be_the_preview(result: SendResult, film: Film) -> bool:
+    """Whether the film may be taken without its preview; the error's text seldom says which was refused."""
+    return (
+        isinstance(result, Refused)
+        and result.reason in {Refusal.BAD_FILE, Refusal.OTHER}
+        and film.thumbnail is not None
+    )
 
 
 def _reply(place: Place) -> ReplyParameters | None:
@@ -247,7 +265,7 @@ def _input_media(
     film: Film, media: InputFile | str, caption: View, thumbnail: InputFile | None
 ) -> InputMediaVideo | InputMediaDocument:
     if not film.is_video:
-        return InputMediaDocument(media, **caption_options(caption))
+        return InputMediaDocument(media, disable_content_type_detection=True, **caption_options(caption))
     return InputMediaVideo(
         media,
         thumbnail=thumbnail.attach_uri if thumbnail else None,

@@ -15,6 +15,8 @@ from bot.outbox.sender import Sender, place_of
 from bot.watching.estimate import Estimates
 from storage.models import Outgoing, Task, WatchedTask
 
+_NOT_EDITABLE = "not editable"  # in place of a digest: the card is left as it is
+
 
 class Texts:
     """Renders and sends; each of its calls may be repeated freely."""
@@ -51,11 +53,13 @@ class Texts:
         view = views.card(_watched(out), now=now, forecast=forecast, problem=problem)
         digest = digest_of(view)
         card = out.watch.card_message_id
-        if card is not None and digest == out.watch.card_digest:
-            return Sent(card), digest
+        if card is not None and out.watch.card_digest in {digest, _NOT_EDITABLE}:
+            return Sent(card), out.watch.card_digest or digest
         result: SendResult = Refused(Refusal.NO_MESSAGE, "not sent yet")
         if card is not None:
             result = await self._sender.edit(out.watch.chat_id, card, view)
+        if card is not None and isinstance(result, Refused) and result.reason is Refusal.NOT_EDITABLE:
+            return Sent(card), _NOT_EDITABLE
         if isinstance(result, Refused) and result.reason is Refusal.NO_MESSAGE:
             is_over = out.task.status.is_final  # the result is what people are to hear of
             result = await self._sender.send(place_of(out.watch), view, is_silent=is_over)

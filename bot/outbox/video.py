@@ -162,7 +162,7 @@ class Ladder:
         caption = words.caption(_watched(out), film, now=self._clock())
         self._sender.pacer.spend([out.watch.chat_id])  # the courier counted one call, the announcement
         match result := await self._sender.turn_into(out.watch.chat_id, message_id, film, caption):
-            case Refused(reason=Refusal.NO_MESSAGE | Refusal.NO_METHOD):
+            case Refused(reason=Refusal.NO_MESSAGE | Refusal.NOT_EDITABLE | Refusal.NO_METHOD):
                 await self._store.note_risk(out.delivery.id, at=self._clock())
                 sent = await self._sender.send_film(place_of(out.watch), film, caption)
                 if isinstance(sent, Sent):
@@ -206,7 +206,7 @@ class Ladder:
     async def _tell(self, out: Outgoing, message_id: int, view: View) -> SendResult:
         self._sender.pacer.spend([out.watch.chat_id])
         result = await self._sender.edit(out.watch.chat_id, message_id, view)
-        if isinstance(result, Refused) and result.reason is Refusal.NO_MESSAGE:
+        if isinstance(result, Refused) and result.reason in {Refusal.NO_MESSAGE, Refusal.NOT_EDITABLE}:
             result = await self._sender.send(place_of(out.watch), view)
         return repeatable(result)
 

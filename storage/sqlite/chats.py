@@ -1,6 +1,6 @@
 """The chats table, and what becomes of a chat's watches when it is lost, comes back or moves."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 from storage.models import Chat, DeliveryKind
 from storage.sqlite import deliveries, rows, tasks
@@ -39,6 +39,25 @@ async def lost(tx: Transaction, chat_id: int, reason: str) -> None:
         (chat_id,),
     )
     await tasks.rest_unwatched(tx, [row["task_id"] for row in parked])
+
+
+async def throttle(tx: Transaction, chat_id: int, *, until: datetime) -> None:
+    """Remember until when a chat is to be left alone."""
+    await tx.run(
+        """
+        INSERT INTO chats (id, title, throttled_until) VALUES (?, '', ?)
+        ON CONFLICT (id) DO UPDATE SET throttled_until = excluded.throttled_until
+        """,
+        (chat_id, rows.seconds(until)),
+    )
+
+
+async def throttled(tx: Transaction, *, at: datetime) -> dict[int, datetime]:
+    """Which chats are to be left alone after that moment, and until when."""
+    found_ = await tx.all(
+        "SELECT id, throttled_until FROM chats WHERE throttled_until > ?", (rows.seconds(at),)
+    )
+    return {row["id"]: datetime.fromtimestamp(row["throttled_until"], UTC) for row in found_}
 
 
 async def found(tx: Transaction, chat_id: int, *, at: datetime) -> None:

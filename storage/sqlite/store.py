@@ -184,6 +184,14 @@ class SqliteStore(Store):
         async with self._database.transaction() as tx:
             await chats.found(tx, chat_id, at=at)
 
+    async def throttle_chat(self, chat_id: int, *, until: datetime) -> None:
+        async with self._database.transaction() as tx:
+            await chats.throttle(tx, chat_id, until=until)
+
+    async def throttled_chats(self, *, at: datetime) -> Mapping[int, datetime]:
+        async with self._database.reading() as tx:
+            return await chats.throttled(tx, at=at)
+
     async def migrate_chat(self, old_id: int, new_id: int, *, at: datetime) -> None:
         async with self._database.transaction() as tx:
             await chats.migrate(tx, old_id, new_id, at=at)

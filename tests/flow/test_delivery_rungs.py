@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from bot.outbox.larder import UPLOAD_LIMIT
 from bot.sandbox.faults import Fault, held, html_answer, json_answer
 from bot.sandbox.film import make_film, with_free_box
 from bot.sandbox.telegram.refusals import refusal
@@ -35,11 +36,27 @@ async def test_an_index_at_the_end_is_moved_to_the_front(office: PostOffice):
 
 async def test_what_telegram_refuses_as_a_video_comes_as_a_file(office: PostOffice):
     bad = refusal(400, "Bad Request: VIDEO_FILE_INVALID")
-    office.telegram.fail("editMessageMedia", bad)
+    office.telegram.fail("editMessageMedia", bad, times=2)  # with its preview and without
 
     await office.deliver(office.task())
 
     assert office.result().document
+    edits = [r.params for r in office.telegram.requests if r.method == "editMessageMedia"]
+    assert (
+        edits[-1]["media"]["disable_content_type_detection"] is True
+    )  # else Telegram might make it a video again
+
+
+@pytest.mark.parametrize("words", ["IMAGE_PROCESS_FAILED", "PHOTO_INVALID_DIMENSIONS"])
+async def test_a_refused_preview_is_left_out_and_the_video_stays_a_video(office: PostOffice, words: str):
+    bad = refusal(400, f"Bad Request: {words}")
+    office.telegram.fail("editMessageMedia", bad, when=lambda request: "thumbnail" in request.params)
+
+    await office.deliver(office.task())
+
+    shown = office.result().video
+    assert shown is not None
+    assert shown.thumbnail is None
 
 
 async def test_a_chat_that_forbids_videos_gets_a_file(office: PostOffice):
@@ -72,7 +89,7 @@ async def test_what_telegram_s_server_finds_too_large_comes_as_a_link(office: Po
 
 
 async def test_a_film_beyond_the_limit_is_not_fetched_whole_and_comes_as_a_link(office: PostOffice):
-    task = office.task(film=with_free_box(make_film(), bytes(50_000_000)))
+    task = office.task(film=with_free_box(make_film(), bytes(UPLOAD_LIMIT)))
 
     await office.deliver(task)
 

@@ -93,7 +93,8 @@ CREATE TABLE chats (
     id INTEGER PRIMARY KEY,
     title TEXT NOT NULL,
     language TEXT,
-    disabled_reason TEXT
+    disabled_reason TEXT,
+    throttled_until REAL -- Telegram wants the chat left alone until then
 ) STRICT;
 
 -- Which admins were told of which gateway's trouble, as its owner wrote it; one row.

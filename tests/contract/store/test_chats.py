@@ -246,3 +246,15 @@ async def test_a_notice_told_in_the_old_chat_is_told_in_the_new(driver: Driver):
     await driver.key_trouble(watched.task.id)
 
     assert NOTICE not in {kind for kind, _ in await driver.send()}
+
+
+async def test_a_chat_that_telegram_wants_left_alone_is_remembered_until_then(driver: Driver):
+    await driver.store.throttle_chat(CHAT, until=driver.later(60))
+    await driver.store.throttle_chat(NEW, until=driver.later(10))
+    await driver.store.throttle_chat(NEW, until=driver.later(30))
+
+    assert await driver.store.throttled_chats(at=driver.now) == {
+        CHAT: driver.later(60),
+        NEW: driver.later(30),
+    }
+    assert await driver.store.throttled_chats(at=driver.later(45)) == {CHAT: driver.later(60)}

@@ -87,6 +87,7 @@ class Round:
 
     def __init__(self, store: BrittleStore, bot: ExtBot[None]) -> None:
         self.store = store
+        self.bot = bot
         self.driver = Driver(store)
         self.steady = SteadyClock()
         self.pacer = Pacer(clock=self.steady)

@@ -346,3 +346,34 @@ async def test_at_the_end_what_takes_too_long_is_cut_off_and_left_to_the_next_co
     assert await round_.state(ANNA) is WatchState.ACTIVE
     round_.driver.wait(LEASE_S)
     assert (await round_.driver.claim_one(RESULT)).delivery.attempts == 2
+
+
+async def test_one_stray_chat_not_found_loses_no_chat_and_two_apart_do(round_: Round):
+    await round_.ended(ANNA, Gone("chat not found", is_certain=False))
+
+    async with begun(round_):
+        await round_.until_settled(2)
+        assert await round_.state(ANNA) is WatchState.ACTIVE
+        for answers in (2, 3):  # the card, which was sent, had taken the first doubt away
+            round_.driver.wait(181)
+            round_.steady.move(181)
+            round_.bell.set()
+            await round_.until_begun(answers)
+
+        await round_.until_state(WatchState.PARKED, ANNA)
+
+
+async def test_a_flood_wait_outlives_a_restart(round_: Round):
+    await round_.ended(ANNA, RetryAfter(60), Sent(5))
+    round_.ladder.gate.clear()
+    async with begun(round_):
+        await round_.until_shown()
+        round_.ladder.gate.set()
+        await round_.until_settled(2)
+
+    assert list(await round_.store.throttled_chats(at=round_.driver.now)) == [ANNA]
+    anew = Round(round_.store, round_.bot)
+    await anew.driver.watch("t2", chat_id=ANNA)
+    async with begun(anew):
+        await anew.until_asked(round_.store.questions + 1)
+        assert ANNA in anew.pacer.closed().to_all

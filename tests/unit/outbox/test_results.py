@@ -45,7 +45,7 @@ REFUSALS = [
     (Refusal.NO_THREAD, "TOPIC_CLOSED"),
     (Refusal.NO_THREAD, "TOPIC_DELETED"),
     (Refusal.NO_MESSAGE, "message to edit not found"),
-    (Refusal.NO_MESSAGE, "message can't be edited"),
+    (Refusal.NOT_EDITABLE, "message can't be edited"),
     (Refusal.NO_MESSAGE, "MESSAGE_ID_INVALID"),
     (Refusal.NO_MESSAGE, "there is no media in the message to edit"),
     (Refusal.NO_TEXT, "there is no text in the message to edit"),

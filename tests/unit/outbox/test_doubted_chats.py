@@ -1,0 +1,41 @@
+"""A chat that is not found once is not lost yet."""
+
+from datetime import timedelta
+
+from bot.outbox.doubted_chats import CONFIRM_AFTER, DoubtedChats
+from tests.fakes.clock import NOON
+from tests.fakes.places import ANNA, GROUP
+
+LATER = NOON + CONFIRM_AFTER
+
+
+def test_a_chat_is_lost_when_it_is_not_found_twice_some_minutes_apart():
+    doubted = DoubtedChats()
+
+    assert not doubted.not_found(ANNA, at=NOON)
+    assert not doubted.not_found(ANNA, at=NOON + timedelta(seconds=5))
+    assert doubted.not_found(ANNA, at=LATER)
+
+
+def test_a_message_that_arrives_in_between_takes_the_doubt_away():
+    doubted = DoubtedChats()
+    doubted.not_found(ANNA, at=NOON)
+    doubted.answered(ANNA)
+
+    assert not doubted.not_found(ANNA, at=LATER)
+
+
+def test_each_chat_is_doubted_by_itself():
+    doubted = DoubtedChats()
+    doubted.not_found(ANNA, at=NOON)
+
+    assert not doubted.not_found(GROUP, at=LATER)
+
+
+def test_what_is_remembered_is_bounded():
+    doubted = DoubtedChats()
+    for chat_id in range(1, 10_002):
+        doubted.not_found(chat_id, at=NOON)
+
+    assert not doubted.not_found(1, at=LATER)
+    assert doubted.not_found(10_001, at=LATER)
