@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from http import HTTPStatus
 from urllib.parse import urljoin
 
@@ -101,8 +102,12 @@ def _text_of(body: bytes, charset: str) -> str:
 
 def charset_of(headers: Mapping[str, str]) -> str:
     """The charset that an answer names, lower-case, "" for none."""
-    _, found, charset = headers.get("content-type", "").lower().partition("charset=")
-    return charset.partition(";")[0].strip(" \"'") if found else ""
+    return _charset_in(headers.get("content-type", ""))
+
+
+@lru_cache(maxsize=256)
+def _charset_in(content_type: str) -> str:
+    return content_type.lower().partition("charset=")[2].partition(";")[0].strip(" \"'")
 
 
 def _has_too_many(body: bytes) -> bool:

@@ -25,6 +25,7 @@ from bot.providers.fields import (
     find,
     first,
 )
+from bot.providers.findlink import only_video_link
 from bot.providers.ids import birth_of
 from bot.providers.links import as_failure_text, as_link, death_of, is_inline
 from bot.providers.scrub import Scrubber
@@ -156,7 +157,8 @@ class Wire:
                 return self.read(body, external_id)
         body = self.body_of(answer)
         snapshot = self.read(body, external_id)
-        if plain(snapshot.raw_status) in _VAGUE and not self._tells_of_task(body):
+        is_vague = snapshot.status is TaskStatus.FAILED and plain(snapshot.raw_status) in _VAGUE
+        if is_vague and not self._tells_of_task(body):
             error = told_error(body, self.scrub, snapshot.raw_status)
             raise UnsureFailure(error.message, snapshot=snapshot) if isinstance(error, BadAnswer) else error
         return snapshot
@@ -217,7 +219,11 @@ class Wire:
 
     def link_in(self, answer: Json) -> str | None:
         """The video's link, http(s) or data:, whatever the task's status."""
-        return first(self.task_in(answer), self.places.links, as_link)
+        return self.video_in(self.task_in(answer))
+
+    def video_in(self, task: Json) -> str | None:
+        """The link where the format names it, else the only one in the task that says video."""
+        return first(task, self.places.links, as_link) or only_video_link(task)
 
     def address(self, link: str, external_id: str) -> str:
         """Where a link is asked for: what is the gateway's own, at its base URL."""
@@ -286,7 +292,7 @@ class Wire:
         )
 
     def _media(self, task: Json, external_id: str, finished: datetime | None) -> Media | None:
-        link = first(task, self.places.links, as_link)
+        link = self.video_in(task)
         told = self._time(task, self.places.expires)
         if link is None and self.content_path is not None:
             link = self.account.url(self.content_path, external_id)

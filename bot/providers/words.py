@@ -6,6 +6,7 @@ https://github.com/QuantumNous/new-api/blob/main/relay/channel/task/sora/adaptor
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 from storage.models import TaskStatus
 
@@ -42,6 +43,7 @@ WORDS: Mapping[str, TaskStatus] = {
 }
 
 
+@lru_cache(maxsize=1_024)
 def plain(word: str) -> str:
     """A word as it stands in the table."""
     return _SEPARATORS.sub("", word[:WORD_LIMIT].casefold())

@@ -1,0 +1,114 @@
+"""The last resort for a finished task whose link stands where no format names it: the one that says video."""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from urllib.parse import unquote, urlsplit
+
+from bot.providers.answer import parse
+from bot.providers.fields import Json
+from bot.providers.links import as_link, is_inline
+
+_MOST_VALUES = 2_000
+_DEEPEST = 12
+_LONGEST_TEXT = 100_000  # characters of a text that may hold JSON
+_MOST_TEXTS = 5
+_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+# What a video is made from is no word against it: image-to-video, img2video, first_frame_to_video.
+_MAKING = re.compile(
+    r"(?:image|img|pic|photo|text|audio|frame|reference|ref|i|t|v)s?[-_]?(?:to|2)[-_]?(?=v)", re.I
+)
+_VIDEO = frozenset(("video", "mp4", "movie", "film", "clip", "webm", "mov"))
+_DECOY = frozenset((
+    "image", "img", "picture", "pic", "photo", "cover", "thumbnail", "thumb", "frame", "poster",
+    "preview", "gif", "audio", "music", "voice", "sound", "song", "input", "reference", "ref", "source",
+    "src", "callback", "webhook", "hook", "notify", "notification", "poll", "polling", "status", "query",
+    "prompt", "request", "req", "param", "parameter", "option", "setting", "mask", "avatar", "icon",
+    "logo", "sprite", "spritesheet", "subtitle", "caption", "draft", "first", "last", "head", "tail",
+    "start", "end", "style", "character", "upload", "example", "sample", "doc", "help", "page", "share",
+    "cancel", "self", "error", "log", "keyframe", "still", "snapshot", "screenshot", "storyboard",
+    "lora", "original",
+))  # fmt: skip
+_DECOY_FOLDERS = frozenset(
+    ("input", "upload", "reference", "thumbnail", "cover", "poster", "frame", "callback")
+)
+_VIDEO_ENDINGS = (".mp4", ".mov", ".webm", ".mkv", ".m4v", ".avi", ".flv", ".mpg", ".mpeg", ".ogv")
+_OTHER_ENDING = re.compile(
+    r"\.(?:jpe?g|png|webp|gif|bmp|svg|heic|avif|tiff?|ico|mp3|wav|m4a|aac|ogg|flac|opus|json|txt|html?|php|"
+    r"srt|vtt|ass|pdf|zip|m3u8|safetensors|glb|xml|csv|js|css)",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    keys: tuple[str, ...]  # from the task to the link, without places in lists
+    link: str
+
+
+def only_video_link(task: Json) -> str | None:
+    """The http(s) link whose address or key says video, where there is no more than one such in the answer.
+
+    Of a list of videos the first counts.
+    """
+    of_lists: dict[tuple[str, ...], str] = {}
+    for found in _links(task):
+        if not _is_decoy(found) and _says_video(found):
+            of_lists.setdefault(found.keys, found.link)
+    links = set(of_lists.values())
+    # OpenRouter gives a signed link and the gateway's own beside it.
+    links = {link for link in links if not urlsplit(link).path.endswith("/content")} or links
+    return links.pop() if len(links) == 1 else None
+
+
+def _links(task: Json) -> Iterator[_Found]:
+    """Every text in the answer that is a link, also inside JSON that stands in a text."""
+    waiting: list[tuple[tuple[str, ...], object]] = [((), task)]
+    texts = 0
+    for _ in range(_MOST_VALUES):
+        if not waiting:
+            return
+        keys, value = waiting.pop()
+        if isinstance(value, str):
+            if _may_be_json(value) and texts < _MOST_TEXTS:
+                texts += 1
+                value = parse(value.encode("utf-8", "replace"))
+            elif (link := as_link(value)) is not None and not is_inline(link):
+                yield _Found(keys, link)
+        if len(keys) < _DEEPEST:
+            waiting.extend(reversed(list(_inner(keys, value))))
+
+
+def _inner(keys: tuple[str, ...], value: object) -> Iterable[tuple[tuple[str, ...], object]]:
+    if isinstance(value, dict):
+        return [((*keys, name), inner) for name, inner in list(value.items())[:_MOST_VALUES]]
+    if isinstance(value, list):
+        return [((*keys, "*"), inner) for inner in value[:_MOST_VALUES]]
+    return ()
+
+
+def _may_be_json(text: str) -> bool:
+    return len(text) <= _LONGEST_TEXT and text.lstrip()[:1] in {"{", "["} and "http" in text
+
+
+def _is_decoy(found: _Found) -> bool:
+    path = unquote(urlsplit(found.link).path)
+    folders, _, name = path.rpartition("/")
+    if _OTHER_ENDING.fullmatch(name[name.rfind(".") :]) if "." in name else False:
+        return True
+    said = set().union(*(_words(key) for key in found.keys), _words(name))
+    return not said.isdisjoint(_DECOY) or not _words(folders).isdisjoint(_DECOY_FOLDERS)
+
+
+def _says_video(found: _Found) -> bool:
+    path = unquote(urlsplit(found.link).path)
+    if path.lower().endswith(_VIDEO_ENDINGS):
+        return True
+    said = _words(path).union(*(_words(key) for key in found.keys))
+    return not said.isdisjoint(_VIDEO)
+
+
+def _words(text: str) -> set[str]:
+    """The words of a key or path, lower-case and singular."""
+    words = (word.lower() for word in _WORDS.findall(_MAKING.sub("", text[:1_000])))
+    return {word.removesuffix("s") if len(word) > 3 else word for word in words}  # noqa: PLR2004 - "gas"

@@ -1,0 +1,93 @@
+"""The last resort takes the video, and no decoy ever."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.providers.findlink import only_video_link
+
+VIDEO = "https://cdn.example.com/a/only.mp4?sig=%2F1"
+DECOYS = [
+    {"input": {"images": ["https://x.example/in.png"]}},
+    {"input": {"video_url": "https://x.example/seed.mp4"}},
+    {"reference_video": "https://x.example/ref.mp4"},
+    {"gif_url": "https://x.example/videos/a.gif"},
+    {"thumbnail_url": "https://x.example/videos/thumb.webp"},
+    {"cover": "https://x.example/video/cover"},
+    {"last_frame_url": "https://x.example/video/1"},
+    {"videoCoverUrl": "https://x.example/1"},
+    {"poster": {"url": "https://x.example/poster.mp4"}},
+    {"callback_url": "https://x.example/video/hook"},
+    {"polling_url": "https://x.example/v1/videos/1"},
+    {"audio_url": "https://x.example/video/sound.mp3"},
+    {"draft_info": {"url": "https://x.example/video/draft.mp4"}},
+    {"preview_video": "https://x.example/p.mp4"},
+    {"docs": "https://x.example/docs/video"},
+    {"request": json.dumps({"video_url": "https://x.example/seed.mp4"})},
+    {"url": "https://x.example/uploads/seed.mp4"},
+]
+FORMS = [
+    {"data": [{"url": VIDEO}]},
+    {"data": {"url": VIDEO}},
+    {"output": VIDEO},
+    {"output": [VIDEO, "https://cdn.example.com/a/second.mp4"]},
+    {"outputs": [VIDEO]},
+    {"outputs": [{"url": VIDEO}]},
+    {"urls": [VIDEO]},
+    {"videos": [VIDEO]},
+    {"videos": [{"url": VIDEO}]},
+    {"response": {"url": VIDEO}},
+    {"content_url": VIDEO},
+    {"result": {"content": {"video_url": VIDEO}}},
+    {"output": {"output_video_url": VIDEO}},
+    {"data": json.dumps({"content": {"video_url": VIDEO}})},
+    {"remark": VIDEO},
+    {"generation": {"asset": {"href": VIDEO}}},
+    {"video": VIDEO, "video_url": VIDEO},
+]
+
+
+@pytest.mark.parametrize("form", FORMS, ids=lambda form: json.dumps(form)[:50])
+@pytest.mark.parametrize("decoy", [{}, *DECOYS], ids=lambda decoy: json.dumps(decoy)[:50])
+def test_the_link_is_found_wherever_it_stands(form: dict[str, object], decoy: dict[str, object]):
+    assert only_video_link({"status": "completed", "made": decoy, **form}) == VIDEO
+
+
+@given(st.lists(st.sampled_from(DECOYS), max_size=6), st.sampled_from(["data", "detail", "result", "video"]))
+def test_no_decoy_is_ever_taken(decoys: list[dict[str, object]], name: str):
+    task = {"status": "completed", name: decoys, **{key: each for one in decoys for key, each in one.items()}}
+    assert only_video_link(task) is None
+
+
+def test_of_several_videos_in_different_places_none_is_guessed():
+    assert only_video_link({"hd": VIDEO, "other": "https://cdn.example.com/b.mp4"}) is None
+
+
+@pytest.mark.parametrize("name", ["image-to-video", "img2video", "first_frame_to_video"])
+def test_what_a_video_is_made_from_is_no_word_against_it(name: str):
+    link = f"https://cdn.example.com/{name}/1.mp4"
+    assert only_video_link({"output": link}) == link
+
+
+@given(
+    st.recursive(
+        st.none()
+        | st.booleans()
+        | st.floats()
+        | st.text()
+        | st.sampled_from([VIDEO, "{", "[http", '{"a":"http://["}']),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    )
+)
+def test_whatever_an_answer_holds_is_survived(value: object):
+    only_video_link({"x": value})
+
+
+def test_a_wide_and_deep_answer_is_given_up():
+    deep: object = VIDEO
+    for _ in range(100):
+        deep = {"x": deep}
+    assert only_video_link({"deep": deep}) is None
+    assert only_video_link({"wide": ["x"] * 100_000, "z": VIDEO}) is None
