@@ -3,9 +3,10 @@
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields
+from urllib.parse import urlsplit
 
 from bot import app
-from bot.config import Settings
+from bot.config import Settings, foreign_names
 from bot.errors import TokenRefused
 from bot.foundation import certificates
 from bot.providers import gateways
@@ -16,9 +17,11 @@ from storage.errors import StoreError
 from storage.factory import open_store
 from storage.models import Cause
 
+OK, WARN, ERROR = "ok", "warn", "error"
+_PATIENCE_S = 10.0
 _NO_SUCH_TASK = "reelwatch-check-no-such-task"
 
-Row = tuple[str, bool, str]  # what, whether it is well, how it stands
+Row = tuple[str, str, str]  # what, OK, WARN or ERROR, how it stands
 
 
 async def check(settings: Settings) -> bool:
@@ -28,13 +31,41 @@ async def check(settings: Settings) -> bool:
     async with HttpTransport(tls=certificates(), proxy=settings.provider_proxy) as transport:
         providers = gateways.build(settings.provider_configs, transport).values()
         rows = await asyncio.gather(
-            _telegram(settings), _database(settings), *(_key(provider) for provider in providers)
+            _telegram(settings),
+            _database(settings),
+            _download_route(settings),
+            *(_key(provider) for provider in providers),
         )
     if not settings.provider_configs:
-        rows.append(("providers", False, "none; set GATEWAY_BASE_URL and GATEWAY_API_KEY"))
-    results = ((what, "ok" if well else "FAILED", how) for what, well, how in rows)
-    _print_table(("tried", "", ""), results, redact)
-    return all(well for _, well, _ in rows)
+        rows.append(("providers", ERROR, "none; set GATEWAY_BASE_URL and GATEWAY_API_KEY"))
+    rows += _warnings(settings)
+    _print_table(("tried", "", ""), rows, redact)
+    return all(state != ERROR for _, state, _ in rows)
+
+
+def _warnings(settings: Settings) -> Iterable[Row]:
+    if not (settings.allows_everyone or settings.allowed_ids or settings.admin_ids):
+        yield "people", WARN, "nobody is let in; set ADMINS or ALLOWED_CHATS"
+    yield from (("plain http", WARN, sentence) for sentence in settings.sent_in_the_clear)
+    if foreign := foreign_names():
+        yield ".env", WARN, f"ignored, as they are no settings of this program: {', '.join(foreign)}"
+
+
+async def _download_route(settings: Settings) -> Row:
+    """Whether the proxy can be reached; where the videos lie is known only when there is one."""
+    what = "downloads"
+    if not settings.download_proxy:
+        return what, OK, "without a proxy"
+    proxy = urlsplit(settings.download_proxy)
+    port = proxy.port or (443 if proxy.scheme == "https" else 80)
+    name = f"the proxy {proxy.hostname}:{port}"
+    try:
+        async with asyncio.timeout(_PATIENCE_S):
+            _, writer = await asyncio.open_connection(proxy.hostname, port)
+    except OSError:
+        return what, ERROR, f"{name} does not answer"
+    writer.close()
+    return what, OK, f"{name} answers"
 
 
 def _described(settings: Settings) -> Iterable[Sequence[str]]:
@@ -52,20 +83,20 @@ def _shown(value: object) -> str:
 
 async def _telegram(settings: Settings) -> Row:
     try:
-        return "telegram", True, f"@{await app.bot_name(settings)}"
+        return "telegram", OK, f"@{await app.bot_name(settings)}"
     except TokenRefused as error:
-        return "telegram", False, str(error)
+        return "telegram", ERROR, str(error)
     except app.TelegramAway as error:
-        return "telegram", False, f"no answer: {error}"
+        return "telegram", ERROR, f"no answer{_through(settings.telegram_proxy)}: {error}"
 
 
 async def _database(settings: Settings) -> Row:
     try:
         store = await open_store(settings.database_url)
     except StoreError as error:
-        return "database", False, str(error)
+        return "database", ERROR, str(error)
     await store.close()
-    return "database", True, settings.database_url
+    return "database", OK, settings.database_url
 
 
 async def _key(provider: Provider) -> Row:
@@ -75,9 +106,14 @@ async def _key(provider: Provider) -> Row:
         await provider.fetch(_NO_SUCH_TASK)
     except ProviderError as error:
         if error.cause is Cause.TASK_MISSING:
-            return what, True, "the key is accepted"
-        return what, False, f"{error.cause}: {error.message}".rstrip(": ")
-    return what, True, "answers"
+            return what, OK, "the key is accepted"
+        return what, ERROR, f"{error.cause}: {error.message}".rstrip(": ")
+    return what, OK, "answers"
+
+
+def _through(proxy: str) -> str:
+    """Which proxy was asked, without its password."""
+    return f" through the proxy {urlsplit(proxy).netloc.rpartition('@')[2]}" if proxy else ""
 
 
 def _print_table(head: Sequence[str], rows: Iterable[Sequence[str]], redact: Callable[[str], str]) -> None:

@@ -20,7 +20,8 @@ def port() -> str:
 
 async def test_check_tells_of_the_settings_and_of_what_works(scene: Scene):
     check = await scene.run("check", DOWNLOAD_PROXY="http://anna:correct-horse@127.0.0.1:9")
-    assert await check.end() == 0
+    assert await check.end() == 1
+    assert "  error  the proxy 127.0.0.1:9 does not answer" in _row(check, "downloads")
     for name in ("DATABASE_URL", "ALLOWED_CHATS", "LANGUAGE", "HEALTH_PORT"):
         assert _row(check, name)
     assert _row(check, "TELEGRAM_BOT_TOKEN").split()[1] == "set"
@@ -29,6 +30,12 @@ async def test_check_tells_of_the_settings_and_of_what_works(scene: Scene):
         assert "  ok  " in _row(check, f"provider {provider}")
     assert "127.0.0.1:9" in _row(check, "DOWNLOAD_PROXY")
     assert "correct-horse" not in check.output
+
+
+async def test_check_warns_when_nobody_is_let_in(scene: Scene):
+    check = await scene.run("check", ALLOWED_CHATS=",", ADMINS=",")
+    assert await check.end() == 0
+    assert "  warn  nobody is let in" in _row(check, "people")
 
 
 async def test_check_tells_of_all_that_does_not_work(scene: Scene):
@@ -43,7 +50,7 @@ async def test_check_tells_of_all_that_does_not_work(scene: Scene):
     )
     assert await check.end() == 1
     for what in ("telegram", "database", "provider mine"):
-        assert "  FAILED  " in _row(check, what)
+        assert "  error  " in _row(check, what)
     assert "  ok  " in _row(check, "provider videos")
     assert "AAwrong" not in check.output + check.log
     assert "sk-no-key" not in check.output + check.log
