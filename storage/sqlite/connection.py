@@ -195,7 +195,7 @@ class Database:
 def _move_in(path: Path) -> tuple[Path, LifeLock]:
     path = path.absolute()
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with suppress(FileExistsError):  # SQLite would let everyone read it, and gives its -wal the same mode
             path.touch(0o600, exist_ok=False)
         return path, LifeLock(path)

@@ -49,7 +49,7 @@ async def create(path: Path) -> None:
     """
     draft = path.with_name(f"{path.name}.{uuid4().hex}.new")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise StoreUnavailable(f"The database {path} cannot be made: {error.strerror}.") from error
     try:

@@ -44,3 +44,10 @@ async def test_a_path_below_a_file_is_unavailable(tmp_path: Path, below: str):
 async def test_a_directory_is_unavailable(tmp_path: Path):
     with pytest.raises(StoreUnavailable, match="cannot be opened"):
         await open_store(f"sqlite:///{tmp_path}")
+
+
+async def test_the_folder_that_is_made_is_the_owners_alone(tmp_path: Path):
+    store = await open_store(f"sqlite:///{tmp_path}/new/a.db")
+    await store.close()
+
+    assert (tmp_path / "new").stat().st_mode & 0o777 == 0o700
