@@ -66,7 +66,9 @@ async def test_health_asks_the_running_bot(scene: Scene, port: str):
 
     well = await scene.run("health", HEALTH_PORT=port)
     assert await well.end() == 0
-    assert json.loads(well.output) == {"ok": True, "troubles": {}}
+    said = json.loads(well.output)
+    assert (said["ok"], said["troubles"]) == (True, {})
+    assert [state.startswith("up since") for state in said["gateways"].values()] == [True]
     async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{port}/metrics") as answer:
         metrics = await answer.text()
     assert 'reelwatch_tasks{status="succeeded"} 1' in metrics
