@@ -20,6 +20,7 @@ from aiohttp.abc import AbstractResolver
 from yarl import URL
 
 from bot.outbox.addresses import PrivateAddress, PublicResolver, is_address, is_public
+from bot.outbox.containers import READABLE, SUFFIXES, suffix_of
 from bot.providers.base import MediaSource
 
 log = logging.getLogger(__name__)
@@ -28,17 +29,6 @@ _CHUNK = 1 << 18
 _REDIRECTS = 5
 _TRIES = 4
 _TIMEOUT = aiohttp.ClientTimeout(total=900, sock_connect=15, sock_read=60)
-_SNIFFED = 16  # bytes that tell a container
-_MP4 = ".mp4"
-_MAGIC = (
-    (".mov", 4, b"moov"),
-    (".mov", 4, b"mdat"),
-    (".mov", 4, b"wide"),
-    (".webm", 0, b"\x1a\x45\xdf\xa3"),
-    (".avi", 8, b"AVI "),
-    (".ts", 0, b"\x47\x40"),
-    (".gif", 0, b"GIF8"),
-)
 _LATER = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS}
 _PRIVATE = "the video's address is in a private network, and DOWNLOAD_ALLOW_PRIVATE is off"
 
@@ -71,9 +61,9 @@ class Download:
     size: int  # bytes
 
     @property
-    def is_mp4(self) -> bool:
-        """Whether Telegram may play it in place."""
-        return self.path.suffix == _MP4
+    def is_readable(self) -> bool:
+        """Whether it may hold what Telegram plays in place, if it is put into an MP4."""
+        return self.path.suffix in READABLE
 
 
 @dataclass(slots=True)
@@ -143,7 +133,7 @@ class Downloader:
         part.path.unlink(missing_ok=True)
         try:
             await self._fetch(source, part, limit)
-            suffix = _suffix(part.path)
+            suffix = suffix_of(part.path)
             if suffix is None:
                 raise DownloadError(Fault.NOT_A_VIDEO, "the address gives something that is not a video")
             await asyncio.to_thread(_put_on_disk, part.path)  # else a power cut may leave an empty file
@@ -256,19 +246,8 @@ def _check_size(size: int, limit: int) -> None:
 
 def _found(stem: Path) -> Path | None:
     """A video that was fetched before."""
-    paths = (stem.with_name(f"{stem.name}{suffix}") for suffix in (_MP4, *(each[0] for each in _MAGIC)))
-    return next((path for path in paths if path.exists() and _suffix(path) == path.suffix), None)
-
-
-def _suffix(path: Path) -> str | None:
-    """The ending that a file's first bytes call for; None of a page or a message, which is no video."""
-    with path.open("rb") as file:
-        head = file.read(_SNIFFED)
-    if head[4:8] == b"ftyp":
-        return ".mov" if head[8:10] == b"qt" else _MP4
-    return next(
-        (suffix for suffix, offset, magic in _MAGIC if head[offset : offset + len(magic)] == magic), None
-    )
+    paths = (stem.with_name(f"{stem.name}{suffix}") for suffix in SUFFIXES)
+    return next((path for path in paths if path.exists() and suffix_of(path) == path.suffix), None)
 
 
 def _put_on_disk(path: Path) -> None:

@@ -13,10 +13,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from bot.outbox import confinement
+
 log = logging.getLogger(__name__)
 
 _PROBE = Path(__file__).with_name("probe.py")  # run, never imported: FFmpeg's libraries stay out of the bot
+_ROOT = Path(__file__).parents[2]  # of the program: all that a probe can import, and all that it is told
 _PATIENCE_S = 90.0
+_AT_ONCE = 2  # each may take memory and time up to its bounds
 _REST_S = 60.0  # how long a probe is kept for the next film
 
 
@@ -46,10 +50,12 @@ class Inspector:
         self._probe = probe
         self._patience_s = patience_s
         self._rest_s = rest_s
+        self._places = asyncio.Semaphore(_AT_ONCE)
         self._rested: Process | None = None
         self._dismissal: asyncio.TimerHandle | None = None
 
     async def __aenter__(self) -> Self:
+        confinement.hide()  # whoever runs the bot's code as the same user may else read its key and token
         return self
 
     async def __aexit__(
@@ -61,7 +67,8 @@ class Inspector:
 
     async def inspect(self, path: Path) -> Facts | None:
         """Look into a file; None if no film can be read from it; CutOff. Files made of it lie beside it."""
-        found = await self._ask(path)
+        async with self._places:
+            found = await self._ask(path)
         if found is None:
             log.warning("%s is not a film that can be read", path.name)
             return None
@@ -116,7 +123,7 @@ async def _start(script: Path) -> Process:
         stdin=PIPE,
         stdout=PIPE,
         stderr=DEVNULL,
-        env={},
+        env={"PYTHONPATH": str(_ROOT)},
         start_new_session=True,  # so that its children can be killed with it
     )
 

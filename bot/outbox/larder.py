@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
+from bot.outbox.containers import MP4
 from bot.outbox.download import Download, Downloader, DownloadError, Fault
 from bot.outbox.inspection import CutOff, Facts, Inspector
 from bot.outbox.sender import Film
@@ -132,8 +133,8 @@ class Larder:
         provider = self._providers[task.ref.provider]
         source = await provider.open_media(task.ref.external_id, media)
         download = await self._downloader.fetch(source, self._stem(task), limit=self._limit)
-        if not download.is_mp4:
-            return [replace(_as_document(download), unplayable=download.path.suffix.lstrip("."))]
+        if not download.is_readable:
+            return [_with_a_word_why(download)]
         try:
             return _forms(download, await self._inspector.inspect(download.path))
         except CutOff as error:
@@ -159,9 +160,13 @@ class Larder:
         return self._folder / sha256(f"{ref.provider}/{ref.external_id}".encode()).hexdigest() / name
 
     def _make_room(self) -> None:
-        """Delete what nobody came for, and of the rest that waits the oldest beyond the quota."""
-        waiting = [folder for folder in self._folder.glob("*") if folder not in self._in_use]
-        held = sum(map(_size, waiting))
+        """Delete what nobody came for, and of the rest that waits the oldest beyond the quota.
+
+        What is in use counts, and stays.
+        """
+        folders = list(self._folder.glob("*"))
+        waiting = [folder for folder in folders if folder not in self._in_use]
+        held = sum(map(_size, folders))
         for folder in sorted(waiting, key=lambda each: each.stat().st_mtime):
             is_stale = time.time() - folder.stat().st_mtime > _STALE_S
             if not is_stale and held <= QUOTA - self._limit:
@@ -177,7 +182,7 @@ def _size(folder: Path) -> int:
 def _forms(download: Download, facts: Facts | None) -> list[Film]:
     document = _as_document(download)
     if facts is None:
-        return [document]
+        return [document if download.path.suffix == MP4 else _with_a_word_why(download)]
     if facts.unplayable is not None:
         return [replace(document, unplayable=facts.unplayable)]
     front = facts.front or download.path
@@ -196,3 +201,7 @@ def _forms(download: Download, facts: Facts | None) -> list[Film]:
 
 def _as_document(download: Download) -> Film:
     return Film(source=download.path, is_video=False, size=download.size)
+
+
+def _with_a_word_why(download: Download) -> Film:
+    return replace(_as_document(download), unplayable=download.path.suffix.lstrip("."))

@@ -1,6 +1,7 @@
 """Films of kinds that the sandbox does not make."""
 
 import struct
+from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import Literal
@@ -16,9 +17,110 @@ _HALF_TURN = struct.pack(">9i", -1 << 16, 0, 0, 0, -1 << 16, 0, 0, 0, 1 << 30)
 
 def turned(film: bytes, *, quarters: int) -> bytes:
     """Have players turn a film clockwise once or twice, as telephones do: ISO/IEC 14496-12, 8.3.2."""
+    return with_matrix(film, {1: _QUARTER_TURN, 2: _HALF_TURN}[quarters])
+
+
+def with_matrix(film: bytes, matrix: bytes) -> bytes:
+    """Give a film's picture another matrix of nine numbers."""
     at = film.index(_UPRIGHT, film.index(b"tkhd"))
-    matrix = {1: _QUARTER_TURN, 2: _HALF_TURN}[quarters]
     return film[:at] + matrix + film[at + len(matrix) :]
+
+
+def box(kind: bytes, *parts: bytes) -> bytes:
+    """A box of these parts."""
+    body = b"".join(parts)
+    return struct.pack(">I4s", 8 + len(body), kind) + body
+
+
+def kinds_of(film: bytes) -> list[bytes]:
+    """The types of a film's top-level boxes."""
+    return [kind for kind, _ in _boxes(film)]
+
+
+def repeating(film: bytes, times: int) -> bytes:
+    """A film whose tables name its first chunk so many times, each of a whole megabyte."""
+    sample = 1_000_000
+    sizes, media = film.index(b"stsz") + 12, film.index(b"mdat") + 4
+    shot = film[media : media + int.from_bytes(film[sizes + 4 : sizes + 8], "big")]
+    filler = sample - len(shot) - 4
+    filling = box(b"mdat", shot, struct.pack(">I", filler), b"\x0c".ljust(filler, b"\xff"))
+    head = next(body for kind, body in _boxes(film) if kind == b"ftyp")
+    index = next(body for kind, body in _boxes(film) if kind == b"moov")
+    at = len(box(b"ftyp", head)) + 8
+    tables = {
+        b"stts": bytes(4) + struct.pack(">III", 1, times, 100),
+        b"stsc": bytes(4) + struct.pack(">IIII", 1, 1, 1, 1),
+        b"stsz": bytes(4) + struct.pack(">II", sample, times),
+        b"stco": bytes(4) + struct.pack(">I", times) + struct.pack(">I", at) * times,
+        b"ctts": None,
+        b"stss": None,
+    }
+    return box(b"ftyp", head) + filling + box(b"moov", _with_tables(index, tables))
+
+
+def copied(film: bytes, path: Path, container: str, **options: str) -> None:
+    """Put a film's packets into another container."""
+    source_path = path.with_name("source.mp4")
+    source_path.write_bytes(film)
+    with (
+        av.open(str(source_path)) as source,
+        av.open(str(path), "w", format=container, options=options) as sink,
+    ):
+        copies = {stream.index: sink.add_stream_from_template(stream) for stream in source.streams}
+        for packet in source.demux():
+            if packet.dts is not None:
+                packet.stream = copies[packet.stream_index]
+                sink.mux(packet)
+    source_path.unlink()
+
+
+def shifted(film: bytes, by: int) -> bytes:
+    """A film whose only table of chunks counts from so many bytes further in front."""
+    at = film.index(b"stco") + 8
+    count = int.from_bytes(film[at : at + 4], "big")
+    offsets = struct.unpack_from(f">{count}I", film, at + 4)
+    moved = struct.pack(f">{count}I", *(offset + by for offset in offsets))
+    return film[: at + 4] + moved + film[at + 4 + len(moved) :]
+
+
+def stretched(path: Path, shape: Fraction) -> None:
+    """Make a film of 64×64 pixels that are shape times as wide as high."""
+    with av.open(str(path), "w") as container:
+        picture = container.add_stream("libx264", rate=10, options={"preset": "ultrafast"})
+        picture.codec_context.sample_aspect_ratio = shape
+        _paint(container, picture, "yuv420p")
+
+
+def with_black_start(path: Path, *, black: int) -> None:
+    """Make a film that begins with so many black frames, followed by bright ones."""
+    with av.open(str(path), "w") as container:
+        picture = container.add_stream("libx264", rate=10, options={"preset": "ultrafast"})
+        picture.width, picture.height, picture.pix_fmt = 64, 64, "yuv420p"
+        for number in range(black + 5):
+            frame = av.VideoFrame(64, 64, "yuv420p")
+            for plane, shade in zip(frame.planes, (16 if number < black else 200, 128, 128), strict=True):
+                plane.update(bytes([shade]) * plane.buffer_size)
+            container.mux(picture.encode(frame))
+        container.mux(picture.encode())
+
+
+def _boxes(data: bytes) -> list[tuple[bytes, bytes]]:
+    found, at = [], 0
+    while at + 8 <= len(data):
+        length = int.from_bytes(data[at : at + 4], "big")
+        found.append((data[at + 4 : at + 8], data[at + 8 : at + length]))
+        at += length
+    return found
+
+
+def _with_tables(data: bytes, tables: Mapping[bytes, bytes | None]) -> bytes:
+    parts = []
+    for kind, body in _boxes(data):
+        if kind in {b"trak", b"mdia", b"minf", b"stbl"}:
+            parts.append(box(kind, _with_tables(body, tables)))
+        elif (new := tables.get(kind, body)) is not None:
+            parts.append(box(kind, new))
+    return b"".join(parts)
 
 
 def with_pictures(path: Path, codec: Literal["libx264", "libsvtav1"], pixels: str) -> None:

@@ -126,6 +126,13 @@ async def test_films_that_come_together_are_looked_into_side_by_side(film: Path,
     assert third in {first, second}
 
 
+async def test_of_many_films_only_a_few_are_looked_into_at_once(film: Path, telling: Path):
+    async with Inspector(probe=telling) as inspector:
+        await asyncio.gather(*(inspector.inspect(film) for _ in range(8)))
+
+    assert len(set(pids(film))) <= 2
+
+
 async def test_a_probe_without_work_goes(film: Path, telling: Path):
     async with Inspector(probe=telling, rest_s=0.0) as inspector:
         await inspector.inspect(film)

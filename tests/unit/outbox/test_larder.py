@@ -344,6 +344,16 @@ async def test_beyond_the_quota_the_oldest_go_first(larder: Larder, media: Media
     assert [path.exists() for path in (oldest, middle, newest)] == [False, False, True]
 
 
+async def test_what_is_in_use_counts_in_the_quota(larder: Larder, media: Media, folder: Path):
+    waiting = put(folder, "waiting", age_s=1000)
+    async with larder.stock(task(), media) as found:
+        os.truncate(found.films[0].source, QUOTA)  # a hole, which takes no room in truth
+        await forms(larder, media, task(external_id="another"))
+
+        assert not waiting.exists()
+        assert Path(found.films[0].source).exists()
+
+
 async def test_a_folder_that_somebody_deleted_is_made_anew(larder: Larder, media: Media, folder: Path):
     await forms(larder, media)
     shutil.rmtree(folder)

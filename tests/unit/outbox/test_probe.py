@@ -4,6 +4,7 @@ import struct
 import sys
 from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import Iterable
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,9 +12,18 @@ import av
 import pytest
 
 from bot.outbox.probe import __file__ as probe_file
-from bot.outbox.probe import boxes, probe
+from bot.outbox.probe import probe
 from bot.sandbox.film import make_film, with_free_box
-from tests.unit.outbox.films import packets, turned, with_pictures, with_sound
+from tests.unit.outbox.films import (
+    packets,
+    repeating,
+    stretched,
+    turned,
+    with_black_start,
+    with_matrix,
+    with_pictures,
+    with_sound,
+)
 
 FILM = make_film()
 
@@ -149,31 +159,26 @@ def test_what_a_host_put_behind_a_film_does_not_make_it_cut_off(path: Path):
     assert probed(path)["is_whole"]
 
 
-def test_boxes_are_found_by_their_lengths_great_ones_too(path: Path):
-    head = struct.pack(">I4s", 12, b"ftyp") + b"isom"
-    great = struct.pack(">I4sQ", 1, b"mdat", 1 << 33)
-    path.write_bytes(head + great)
-    assert list(boxes(path)) == [(b"ftyp", 12), (b"mdat", 12 + (1 << 33))]
-
-    rest = struct.pack(">I4s", 0, b"mdat") + bytes(100)
-    path.write_bytes(head + rest)
-    assert list(boxes(path)) == [(b"ftyp", 12), (b"mdat", 120)]
-
-
 @pytest.mark.parametrize(
     "content", [b"", b"no film at all", b"\x00\x00\x00\x18ftypisom" + bytes(300), FILM[:30]]
 )
 def test_what_is_no_film_is_an_error(path: Path, content: bytes):
     path.write_bytes(content)
 
-    with pytest.raises((av.FFmpegError, LookupError, StopIteration)):
+    with pytest.raises((av.FFmpegError, LookupError)):
         probed(path)
 
 
 async def run(*arguments: str, paths: Iterable[Path]) -> list[bytes]:
     """What it prints, line by line."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-P", *arguments, stdin=PIPE, stdout=PIPE, stderr=DEVNULL
+        sys.executable,
+        "-P",
+        *arguments,
+        stdin=PIPE,
+        stdout=PIPE,
+        stderr=DEVNULL,
+        env={"PYTHONPATH": str(Path(probe_file).parents[2])},
     )
     questions = "".join(f"{json.dumps(str(path))}\n" for path in paths)
     output, _ = await process.communicate(questions.encode())
@@ -190,21 +195,117 @@ async def test_as_a_script_it_answers_line_by_line_until_its_input_ends(path: Pa
     assert [json.loads(answer) for answer in answers] == [probed(path), None, probed(path)]
 
 
-async def test_as_a_script_it_bounds_the_time_and_the_memory_for_a_film(path: Path):
+async def test_as_a_script_it_bounds_what_a_film_may_cost(path: Path):
     # A fork of this program finds no film, and has the bounds when it is about to end.
     program = """
 import os, resource, runpy, sys
 
 def tell(_):
-    print(resource.getrlimit(resource.RLIMIT_CPU)[1], flush=True)
-    try:
-        bytearray(3 << 30)
-    except MemoryError:
-        print("no more memory", flush=True)
+    for name in ("CPU", "AS", "FSIZE", "NOFILE", "CORE"):
+        print(resource.getrlimit(getattr(resource, "RLIMIT_" + name))[1], flush=True)
+    print(open("/proc/self/oom_score_adj").read().strip(), flush=True)
     leave(0)
 
 leave, os._exit = os._exit, tell
 runpy.run_path(sys.argv[1], run_name="__main__")
 """
+    path.write_bytes(b"no film")
 
-    assert await run("-c", program, probe_file, paths=[path]) == [b"60", b"no more memory"]
+    told = await run("-c", program, probe_file, paths=[path])
+
+    assert [int(line) for line in told] == [30, 768 << 20, len(b"no film") + (1 << 20), 32, 0, 1000]
+
+
+async def test_a_film_that_repeats_itself_writes_no_more_than_itself(path: Path):
+    bomb = path.with_suffix(".mov")
+    bomb.write_bytes(repeating(FILM, 3000))
+
+    [answer] = await run(probe_file, paths=[bomb])
+
+    assert json.loads(answer)["unplayable"] == "mov"
+    written = [each.stat().st_size for each in path.parent.rglob("*") if each.is_file() and each != bomb]
+    assert sum(written) <= bomb.stat().st_size + (1 << 20)
+
+
+async def test_a_film_that_repeats_itself_and_has_its_index_at_the_end_is_copied_as_it_is(path: Path):
+    path.write_bytes(repeating(FILM, 3000))
+
+    [answer] = await run(probe_file, paths=[path])
+
+    front = path.parent / json.loads(answer)["front"]
+    assert front.stat().st_size == path.stat().st_size
+
+
+async def test_an_index_that_wants_more_memory_than_there_may_be_ends_only_its_own_film(path: Path):
+    path.write_bytes(
+        repeating(FILM, 100).replace(struct.pack(">II", 1_000_000, 100), b"\0\0\0\1\x7f\xff\xff\xff")
+    )
+    whole = path.with_name("whole.mp4")
+    whole.write_bytes(FILM)
+
+    greedy, good = await run(probe_file, paths=[path, whole])
+
+    assert (json.loads(good)["width"], json.loads(good)["height"]) == (320, 180)
+    assert json.loads(greedy) is None or json.loads(greedy)["width"] == 320
+
+
+def test_pixels_that_are_not_square_are_seen_as_they_are_shown(path: Path):
+    stretched(path, Fraction(16, 9))
+
+    found = probed(path)
+
+    assert (found["width"], found["height"]) == (114, 64)
+    frame = picture(path.parent / found["thumbnail"])
+    assert (frame.width, frame.height) == (114, 64)
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        (0, 0, 0, 0),
+        (1 << 15, 0, 0, 1 << 15),
+        (46341, 46341, -46341, 46341),
+        (0x7FFFFFFF, 1, 1, -5),
+        (1 << 16, 0, 0, 0),
+    ],
+    ids=["zero", "half size", "an eighth", "huge", "flat"],
+)
+def test_a_matrix_that_is_no_quarter_turn_counts_for_nothing(path: Path, numbers: tuple[int, int, int, int]):
+    a, b, c, d = numbers
+    path.write_bytes(with_matrix(FILM, struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 1 << 30)))
+
+    found = probed(path)
+
+    assert (found["width"], found["height"]) == (320, 180)
+    frame = picture(path.parent / found["thumbnail"])
+    assert luma(frame, 5, 90) > luma(frame, 310, 90) + 50
+
+
+def test_a_mirrored_film_has_a_mirrored_preview(path: Path):
+    one = 1 << 16
+    path.write_bytes(with_matrix(FILM, struct.pack(">9i", -one, 0, 0, 0, one, 0, 0, 0, 1 << 30)))
+
+    frame = picture(path.parent / probed(path)["thumbnail"])
+
+    assert luma(frame, 310, 90) > luma(frame, 5, 90) + 50
+
+
+def test_a_damaged_first_frame_costs_the_preview_and_no_more(path: Path):
+    film = bytearray(make_film(seconds=0.2))
+    at = film.index(b"mdat") + 4
+    film[at : at + 60_000] = b"\xff" * len(film[at : at + 60_000])
+    path.write_bytes(film)
+
+    found = probed(path)
+
+    assert (found["width"], found["height"], found["unplayable"]) == (320, 180, None)
+    assert found["duration_s"] == pytest.approx(0.2, abs=0.1)
+    assert found["thumbnail"] is None
+
+
+def test_the_preview_is_the_first_frame_that_is_not_black(path: Path):
+    with_black_start(path, black=20)
+    assert luma(picture(path.parent / probed(path)["thumbnail"]), 5, 5) > 150
+
+    with_black_start(path, black=1000)
+    assert probed(path)["thumbnail"]

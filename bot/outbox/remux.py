@@ -1,0 +1,66 @@
+"""A copy of a film as an MP4 that plays in place: the same pictures and sounds, never encoded anew."""
+
+import contextlib
+from pathlib import Path
+
+import av
+
+from bot.outbox.boxes import Malformed, index_to_the_front
+from bot.outbox.confinement import SPARE
+
+
+class NoCopy(Exception):
+    """There is no copy of this film that is as good."""
+
+
+def move_index(path: Path, target: Path) -> None:
+    """Copy an MP4 with its index in front, every other byte as it is; NoCopy."""
+    try:
+        index_to_the_front(path, target)
+    except (Malformed, OSError) as error:
+        target.unlink(missing_ok=True)
+        raise NoCopy from error
+
+
+def remux(path: Path, target: Path, options: dict[str, str], container: str, *, has_boxes: bool) -> None:
+    """Copy the first picture and sound of any container into an MP4; NoCopy.
+
+    has_boxes: the film's own notes can be taken from its boxes as they are.
+    """
+    target.parent.mkdir(exist_ok=True)
+    draft = target.with_name(f"{target.name}.draft")
+    try:
+        _copy_packets(path, draft, options, container)
+        index_to_the_front(draft, target, told_by=path if has_boxes else None)
+        _check_size(target, path)
+    except (Malformed, OSError, ValueError, av.FFmpegError) as error:
+        target.unlink(missing_ok=True)
+        raise NoCopy from error
+    finally:
+        with contextlib.suppress(OSError):
+            draft.unlink(missing_ok=True)
+
+
+def _check_size(copy: Path, film: Path) -> None:
+    if copy.stat().st_size > film.stat().st_size + SPARE:
+        raise Malformed("larger than the film")
+
+
+def _copy_packets(path: Path, draft: Path, options: dict[str, str], container: str) -> None:
+    with (
+        av.open(str(path), format=container, options=options, metadata_errors="replace") as source,
+        av.open(
+            str(draft),
+            "w",
+            format="mp4",
+            options={"movflags": "use_metadata_tags"},
+            metadata_errors="replace",
+        ) as sink,
+    ):
+        kept = [*source.streams.video[:1], *source.streams.audio[:1]]
+        copies = {stream.index: sink.add_stream_from_template(stream) for stream in kept}
+        sink.metadata.update(source.metadata)
+        for packet in source.demux(kept):
+            if packet.dts is not None:
+                packet.stream = copies[packet.stream_index]
+                sink.mux(packet)

@@ -1,0 +1,48 @@
+from pathlib import Path
+
+import pytest
+
+from bot.outbox.containers import suffix_of
+from tests.unit.outbox.films import box
+
+MP4_HEAD, MOV_HEAD = box(b"ftyp", b"isom", bytes(8)), box(b"ftyp", b"qt  ", bytes(8))
+RIFF = b"RIFF\x00\x01\x00\x00"
+
+
+@pytest.mark.parametrize("first", [b"styp", b"free", b"skip", b"uuid", b"wide", b"mdat", b"sidx", b"emsg"])
+def test_an_mp4_is_known_whatever_box_it_begins_with(tmp_path: Path, first: bytes):
+    path = tmp_path / "file"
+    path.write_bytes(box(first, bytes(100)) + MP4_HEAD)
+
+    assert suffix_of(path) == ".mp4"
+
+
+@pytest.mark.parametrize(
+    ("content", "suffix"),
+    [
+        (MP4_HEAD, ".mp4"),
+        (MOV_HEAD, ".mov"),
+        (box(b"wide") + MOV_HEAD, ".mov"),
+        (box(b"moov", bytes(100)) + box(b"mdat", bytes(10)), ".mov"),
+        (box(b"mdat", bytes(100)) + box(b"moov", bytes(10)), ".mov"),
+        (box(b"styp", b"msdh") + box(b"moof", bytes(20)), ".mp4"),
+        (b"\x1a\x45\xdf\xa3\x9f\x42\x86\x81\x01\x42\x82\x88matroska", ".mkv"),
+        (b"\x1a\x45\xdf\xa3\x9f\x42\x86\x81\x01\x42\x82\x84webm", ".webm"),
+        (b"FLV\x01\x05\x00\x00\x00\x09", ".flv"),
+        (RIFF + b"WEBPVP8X" + bytes(14) + b"ANIM", ".webp"),
+        (RIFF + b"AVI LIST", ".avi"),
+        (b"\x47\x40\x00\x10", ".ts"),
+        (b"GIF89a", ".gif"),
+        (RIFF + b"WEBPVP8L" + bytes(100), None),
+        (RIFF + b"WAVEfmt ", None),
+        (box(b"ftyp", b"avif", bytes(8)), None),
+        (b"<!DOCTYPE html><html></html>", None),
+        (b'{"status": "processing"}', None),
+        (b"", None),
+    ],
+)
+def test_a_file_is_known_by_its_first_bytes(tmp_path: Path, content: bytes, suffix: str | None):
+    path = tmp_path / "file"
+    path.write_bytes(content)
+
+    assert suffix_of(path) == suffix
