@@ -266,6 +266,7 @@ class Outgoing:
     delivery: Delivery
     watch: Watch
     task: Task
+    companions: tuple["Outgoing", ...] = ()  # other failures of the same request, to be told in one message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,9 +27,16 @@ class Store(Protocol):
     # people
 
     async def add_watch(
-        self, request: WatchRequest, *, at: datetime, limits: WatchLimits = UNLIMITED
+        self,
+        request: WatchRequest,
+        *,
+        at: datetime,
+        limits: WatchLimits = UNLIMITED,
+        hold_card_s: float = 0.0,
     ) -> WatchedTask:
         """Register a watch; the task is due at once, and the card is a delivery from here on.
+
+        hold_card_s: how long the card of a task that was never polled waits for the first poll to bring news.
 
         WatchLimitReached, and nothing written, if it would be one active watch more than the limits allow.
 
@@ -37,7 +44,7 @@ class Store(Protocol):
         was delivered for a task that SUCCEEDED, FAILED or was CANCELLED, it comes back unchanged with
         is_new False. A stopped watch, and one whose task ended as EXPIRED or NOT_FOUND, starts anew: a
         fresh card, and in the latter case a task of status UNKNOWN that is looked at again. A new watch
-        of a task that is final already gets its result as a delivery in the same transaction.
+        of a task that is final already gets its result as a delivery in the same transaction, and no card.
         """
         ...
 
@@ -107,10 +114,11 @@ class Store(Protocol):
 
         One transaction, only if the row's version is still task.version; otherwise nothing is written
         but the lease is freed, the task is due again, and the answer is False. A CARD delivery that has
-        not been sent yet is replaced by the newer one. A NOTICE goes to each chat and topic once per
-        provider and cause, as long as the watch that it was told through is active, and until a task of
-        that provider has RECOVERED, which takes back those that were not sent. A task without an active
-        watch is written with no next look. The lease becomes task.lease_until, and ends with the last look.
+        not been sent yet is replaced by the newer one; a first one is taken back if the task has ended, as
+        the result says all of it. A NOTICE goes to each chat and topic once per provider and cause, as long
+        as the watch that it was told through is active, and until a task of that provider has RECOVERED,
+        which takes back those that were not sent. A task without an active watch is written with no next
+        look. The lease becomes task.lease_until, and ends with the last look.
         """
         ...
 
@@ -119,9 +127,10 @@ class Store(Protocol):
     async def claim_deliveries(
         self, limit: int, closed: Closed = OPEN, *, at: datetime, lease_s: float
     ) -> list[Outgoing]:
-        """Lease what may be sent now, one to a chat: results, notices, first cards, news, refreshes.
+        """Lease what may be sent now, one to a chat.
 
-        Of each of these the oldest first.
+        In this order: videos, failures, notices, last states, first cards, news, refreshes. Of each of
+        these the oldest first. A failure brings along, leased as well, those of the same request.
 
         Never two at a time for the same watch and kind. Those of a crashed courier come back when
         their lease runs out.

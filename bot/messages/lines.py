@@ -38,10 +38,10 @@ _LOOK_CAUSES = frozenset(
 
 _GRAINS_S = ((90.0, 5.0), (600.0, 30.0), (float("inf"), 60.0))  # below so many seconds, rounded to so many
 _BAR_CELLS = 10
-_PROVIDER_UNITS = 64
+PROVIDER_UNITS = 64
 ID_UNITS = 512
 _MODEL_UNITS = 60
-_VENDOR_UNITS = 300
+VENDOR_UNITS = 300
 
 
 def block(lines: Iterable[str | None]) -> str:
@@ -56,7 +56,7 @@ def dotted(parts: Iterable[str | None]) -> str:
 
 def provider(task: Task) -> str:
     """The provider's name in bold."""
-    return f"<b>{plain(task.ref.provider, _PROVIDER_UNITS)}</b>"
+    return f"<b>{plain(task.ref.provider, PROVIDER_UNITS)}</b>"
 
 
 def shown_id(external_id: str) -> str:
@@ -152,9 +152,9 @@ def why(task: Task, language: str) -> str | None:
     return None
 
 
-def vendor_quote(*words: str | None) -> str | None:
+def vendor_quote(*words: str | None, limit: int = VENDOR_UNITS) -> str | None:
     """The gateway's own words, cut short, in a block that unfolds."""
-    text = plain(": ".join(word for word in words if word), _VENDOR_UNITS)
+    text = plain(": ".join(word for word in words if word), limit) if limit else ""
     return f"<blockquote expandable>{text}</blockquote>" if text else None
 
 

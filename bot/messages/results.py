@@ -1,11 +1,12 @@
 """How a task ended, and what a person has to mend → the messages that tell it."""
 
 import shlex
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
 from bot.messages import lines
-from bot.messages.limits import CAPTION_UNITS, plain, units
+from bot.messages.limits import CAPTION_UNITS, TEXT_UNITS, plain, units
 from bot.messages.quantities import duration, moment, size
 from bot.messages.translate import say
 from bot.messages.view import View
@@ -16,6 +17,7 @@ _LEAST_PROMPT_UNITS = 20
 _FORMAT_UNITS = 20
 _WAY_UNITS = 3000  # a longer link or command does not fit into a message beside its explanation
 _DEAD_LINK = "dead_link"
+_QUOTE_UNITS = (lines.VENDOR_UNITS, 80, 0)  # of each failure, where one message tells of several
 _KEY_CAUSES = frozenset({Cause.KEY_INVALID, Cause.KEY_EXHAUSTED, Cause.NOT_ALLOWED, Cause.NOT_CONFIGURED})
 
 
@@ -87,7 +89,6 @@ def link(watched: WatchedTask, *, media: Media | None, why: str, now: datetime) 
 def failure(watched: WatchedTask) -> View:
     """Why there is no video, what to do next, and the gateway's own words."""
     task, language = watched.task, watched.watch.language
-    error = task.snapshot.error if task.snapshot else None
     word = f"<b>{say(language, f'status.{task.status}')}</b>"
     return View(
         text=lines.block(
@@ -95,10 +96,24 @@ def failure(watched: WatchedTask) -> View:
                 lines.title(watched),
                 lines.dotted([word, lines.ended_after(task, language)]),
                 _advice(task, language),
-                lines.vendor_quote(error.code, error.message) if error else None,
+                _quote(task),
             ]
         )
     )
+
+
+def failures(watched: Sequence[WatchedTask]) -> tuple[View, int]:
+    """Why there are no videos of the tasks of one request, and of how many of them there was room to tell.
+
+    Tasks with the same reason share its words; the gateways' own words are cut shorter, or left out, where
+    that makes room for all. The first task is always told of.
+    """
+    if len(watched) == 1:
+        return failure(watched[0]), 1
+    for quote_units in _QUOTE_UNITS:
+        if units(text := _failures(watched, quote_units)) <= TEXT_UNITS:
+            return View(text=text), len(watched)
+    return failures(watched[: max(1, min(len(watched) - 1, len(watched) * TEXT_UNITS // units(text)))])
 
 
 def notice(watched: WatchedTask) -> View:
@@ -113,6 +128,29 @@ def notice(watched: WatchedTask) -> View:
         sentence = lines.trouble(found, language)
     quote = lines.vendor_quote(found.message) if found else None
     return View(text=lines.block([sentence, say(language, "notice.kept"), quote]))
+
+
+def _failures(watched: Sequence[WatchedTask], quote_units: int) -> str:
+    by_reason: dict[tuple[str, str | None], list[WatchedTask]] = {}
+    for each in watched:
+        reason = (_advice(each.task, each.watch.language), _quote(each.task, quote_units))
+        by_reason.setdefault(reason, []).append(each)
+    return "\n\n".join(
+        lines.block([*(_failed_line(each) for each in of_reason), advice, quote])
+        for (advice, quote), of_reason in by_reason.items()
+    )
+
+
+def _failed_line(watched: WatchedTask) -> str:
+    task = watched.task
+    word = say(watched.watch.language, f"status.{task.status}")
+    name = plain(task.ref.provider, lines.PROVIDER_UNITS)
+    return f"{lines.ICONS[task.status]} {name} · {lines.shown_id(task.ref.external_id)} · {word}"
+
+
+def _quote(task: Task, limit: int = lines.VENDOR_UNITS) -> str | None:
+    error = task.snapshot.error if task.snapshot else None
+    return lines.vendor_quote(error.code, error.message, limit=limit) if error else None
 
 
 def _facts(task: Task, language: str, film: Shown) -> str:

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from bot.outbox import retry
@@ -37,6 +37,7 @@ _HANDS = 32  # deliveries at a time, those not counted that wait for their film
 _MOST = 1000  # deliveries at a time, all counted
 _LONGEST_SLEEP_S = 20.0
 _STORE_PAUSE_S = 2.0
+_TOGETHER_S = 0.5  # what goes back one by one is to be claimed together
 
 
 class Courier:
@@ -62,6 +63,7 @@ class Courier:
         self._bell = bell
         self._doubted = DoubtedChats()
         self._in_hand: dict[int, asyncio.Task[None]] = {}
+        self._companions: dict[int, list[int]] = {}  # of these what else their messages tell of
         self._announced: set[int] = set()  # of these those whose film is on its way
         self._renewed_at = clock()
 
@@ -121,11 +123,13 @@ class Courier:
             claimed = await self._store.claim_deliveries(room, pacer.closed(), at=now, lease_s=LEASE_S)
             pacer.spend(out.watch.chat_id for out in claimed)
             for out in claimed:
+                self._companions[out.delivery.id] = [each.delivery.id for each in out.companions]
                 self._in_hand[out.delivery.id] = asyncio.create_task(self._carry(out))
 
     async def _renew(self, now: datetime) -> None:
         if self._in_hand and now - self._renewed_at >= timedelta(seconds=_RENEW_S):
-            await self._store.renew_deliveries(list(self._in_hand), at=now, lease_s=LEASE_S)
+            held = [*self._in_hand, *(each for ids in self._companions.values() for each in ids)]
+            await self._store.renew_deliveries(held, at=now, lease_s=LEASE_S)
             self._renewed_at = now
 
     @property
@@ -143,7 +147,7 @@ class Courier:
 
     async def _carry(self, out: Outgoing) -> None:
         try:
-            await self._settle(out, await self._deliver(out))
+            await self._deliver(out)
         # One delivery must not stop the courier; its lease runs out, and it is tried again.
         except StoreError as error:
             self._stand_still(error)
@@ -151,18 +155,29 @@ class Courier:
             log.exception("Delivery %d failed", out.delivery.id)
         finally:
             self._announced.discard(out.delivery.id)
-            del self._in_hand[out.delivery.id]
+            del self._in_hand[out.delivery.id], self._companions[out.delivery.id]
             self._bell.set()
 
-    async def _deliver(self, out: Outgoing) -> tuple[SendResult, str | None]:
-        """What came of it, and the digest of the card that is shown now."""
+    async def _deliver(self, out: Outgoing) -> None:
         if out.delivery.kind is DeliveryKind.CARD:
-            return await self._texts.card(out)
-        if out.delivery.kind is DeliveryKind.NOTICE:
-            return await self._texts.notice(out), None
-        if out.task.status is TaskStatus.SUCCEEDED:
-            return await self._bring(out), None
-        return await self._texts.failure(out), None
+            result, digest = await self._texts.card(out)
+            await self._settle(out, result, digest=digest)
+        elif out.delivery.kind is DeliveryKind.NOTICE:
+            await self._settle(out, await self._texts.notice(out))
+        elif out.task.status is TaskStatus.SUCCEEDED:
+            await self._settle(out, await self._bring(out))
+        else:
+            await self._fail(out)
+
+    async def _fail(self, out: Outgoing) -> None:
+        """Tell of a failure and of its companions; those without room in the message go back."""
+        result, told = await self._texts.failure(out)
+        now = self._clock()
+        for companion in out.companions[told:]:
+            at = now + timedelta(seconds=_TOGETHER_S)
+            back = Settlement(state=DeliveryState.PENDING, at=now, not_before=at, is_attempt=False)
+            await self._store.settle(companion.delivery.id, back)
+        await self._settle(out, result, together=out.companions[:told])
 
     async def _bring(self, out: Outgoing) -> SendResult:
         """The announcement takes a hand; the film that it becomes may take its time."""
@@ -173,13 +188,26 @@ class Courier:
         self._bell.set()
         return await self._ladder.bring(out, announced.message_id)
 
-    async def _settle(self, out: Outgoing, outcome: tuple[SendResult, str | None]) -> None:
-        result, digest = outcome
+    async def _settle(
+        self,
+        out: Outgoing,
+        result: SendResult,
+        *,
+        digest: str | None = None,
+        together: Sequence[Outgoing] = (),
+    ) -> None:
+        """together: what else the message told of."""
+        await self._note_route(out.delivery.id, result)
+        result = self._doubt(out.watch.chat_id, result, at=self._clock())
+        await self._heed(out.watch.chat_id, result, at=self._clock())
+        for each in (out, *together):  # last: now it may be claimed again
+            await self._write_end(each, result, digest=digest)
+
+    async def _write_end(self, out: Outgoing, result: SendResult, *, digest: str | None = None) -> None:
+        """Write down what became of a delivery."""
         now = self._clock()
         delivery = out.delivery
-        result = self._doubt(out.watch.chat_id, result, at=now)
         wait_s = retry.try_again_s(delivery.attempts, result)
-        await self._note_route(delivery.id, result)
         match result:
             case Sent(message_id=message_id, file=file):
                 self._telemetry.count(f"sent_{delivery.kind}")
@@ -205,8 +233,7 @@ class Courier:
                 settlement = Settlement(
                     state=DeliveryState.PENDING, at=now, not_before=now + timedelta(seconds=wait_s)
                 )
-        await self._heed(out.watch.chat_id, result, at=now)
-        await self._store.settle(delivery.id, settlement)  # last: now it may be claimed again
+        await self._store.settle(delivery.id, settlement)
 
     async def _note_route(self, delivery_id: int, result: SendResult) -> None:
         """Keep what the result says of the way to Telegram, and tell of its two ends."""

@@ -69,9 +69,10 @@ class Texts:
         """Tell what a person has to mend."""
         return repeatable(await self._sender.send(place_of(out.watch), words.notice(_watched(out))))
 
-    async def failure(self, out: Outgoing) -> SendResult:
-        """Tell why there is no video."""
-        return repeatable(await self._sender.send(place_of(out.watch), words.failure(_watched(out))))
+    async def failure(self, out: Outgoing) -> tuple[SendResult, int]:
+        """Tell why there is no video, of as many companions as there is room for, too; of how many."""
+        view, told = words.failures([_watched(each) for each in (out, *out.companions)])
+        return repeatable(await self._sender.send(place_of(out.watch), view)), told - 1
 
     def _forecast(self, task: Task, now: datetime) -> Forecast | Literal["overdue"] | None:
         if self._estimates.is_longer_than_usual(task, at=now):

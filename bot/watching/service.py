@@ -17,6 +17,7 @@ from storage.models import (
 )
 from storage.store import Store
 
+HOLD_CARD_S = 2.0  # a task that has ended by its first poll needs no card
 COMMAND_S = 10.0  # for all that one message asks
 _TICK_S = 0.1
 _LONGEST_TICK_S = 0.5
@@ -44,7 +45,9 @@ class Service:
 
     async def watch(self, request: WatchRequest) -> WatchedTask:
         """Register a watch; once this returns it is on disk; WatchLimitReached."""
-        watched = await self._store.add_watch(request, at=self._clock(), limits=self._limits)
+        watched = await self._store.add_watch(
+            request, at=self._clock(), limits=self._limits, hold_card_s=HOLD_CARD_S
+        )
         self._ring()
         return watched
 

@@ -4,11 +4,9 @@ import sqlite3
 from collections.abc import Iterable
 from datetime import datetime
 
-from storage.models import Closed, Delivery, DeliveryKind, DeliveryState, Settlement, Task
+from storage.models import DeliveryKind, DeliveryState, Settlement, Task
 from storage.sqlite import rows
 from storage.sqlite.connection import Transaction
-
-_HEAD = 100  # deliveries of the queue that one claim looks at; a chat that fills it is closed soon
 
 
 async def enqueue(
@@ -18,29 +16,58 @@ async def enqueue(
     *,
     at: datetime,
     is_refresh: bool = False,
+    hold_s: float = 0.0,
 ) -> int:
     """One delivery for each watch that has none waiting, which would say the newest anyway; how many.
 
     is_refresh: it has no news; a refresh that waits becomes news when there is some.
+    hold_s: how long the card of a task that was never polled waits for the first poll.
+    A task that has ended gets no card if none was sent before: its result says all of it.
     """
     made = await tx.all(
         """
-        INSERT INTO deliveries (watch_id, kind, created_at, is_edit, is_refresh)
-        SELECT id, :kind, :at, :kind = 'card' AND card_message_id IS NOT NULL, :is_refresh FROM watches
-        WHERE id IN (SELECT value FROM json_each(:watch_ids))
-        ON CONFLICT (watch_id, kind) WHERE state = 'pending' DO UPDATE
-            SET is_refresh = 0, created_at = excluded.created_at WHERE is_refresh > excluded.is_refresh
+        INSERT INTO deliveries
+            (watch_id, kind, created_at, not_before, is_failure, is_final, is_edit, is_refresh)
+        SELECT watch_id, :kind, :at,
+            CASE WHEN :hold_s > 0 AND is_unpolled THEN :at + :hold_s END,
+            :kind = 'result' AND is_without_video,
+            :kind = 'card' AND is_final,
+            :kind = 'card' AND is_sent AND NOT is_final,
+            :is_refresh
+        FROM cards
+        WHERE watch_id IN (SELECT value FROM json_each(:watch_ids)) AND NOT (:kind = 'card' AND is_needless)
+        ON CONFLICT (watch_id, kind) WHERE state = 'pending' DO UPDATE SET
+            created_at = iif(is_refresh > excluded.is_refresh, excluded.created_at, created_at),
+            not_before = CASE WHEN attempts > 0 OR excluded.is_refresh THEN not_before END,
+            is_refresh = min(is_refresh, excluded.is_refresh),
+            is_final = excluded.is_final,
+            is_edit = excluded.is_edit
+            WHERE is_refresh > excluded.is_refresh OR is_final <> excluded.is_final
+                OR (attempts = 0 AND not_before IS NOT NULL)
         ON CONFLICT DO NOTHING
         RETURNING id
         """,
         {
             "kind": kind,
             "at": rows.seconds(at),
+            "hold_s": hold_s,
             "is_refresh": is_refresh,
             "watch_ids": rows.listed(watch_ids),
         },
     )
     return len(made)
+
+
+async def drop_needless_cards(tx: Transaction, watch_ids: Iterable[int]) -> None:
+    """Take back the first cards of tasks that have ended before the card was sent."""
+    await tx.run(
+        """
+        DELETE FROM deliveries WHERE kind = 'card' AND state = 'pending' AND watch_id IN (
+            SELECT watch_id FROM cards WHERE watch_id IN (SELECT value FROM json_each(?)) AND is_needless
+        )
+        """,
+        (rows.listed(watch_ids),),
+    )
 
 
 async def enqueue_results(tx: Transaction, watch_ids: Iterable[int], *, at: datetime) -> None:
@@ -107,62 +134,6 @@ async def overtake(
     )
 
 
-async def claim(
-    tx: Transaction, limit: int, closed: Closed, *, owner: str, at: datetime, lease_s: float
-) -> list[Delivery]:
-    """Lease what may be sent now, one to a chat, most pressing first."""
-    candidates = await tx.all(
-        """
-        SELECT id, chat_id FROM claimable_deliveries
-        WHERE ready_at <= :at
-            AND chat_id NOT IN (SELECT value FROM json_each(:to_all))
-            AND NOT (is_edit AND chat_id IN (SELECT value FROM json_each(:to_edits)))
-            AND NOT (is_refresh AND chat_id IN (SELECT value FROM json_each(:to_refreshes)))
-        ORDER BY rank, created_at, id LIMIT :head
-        """,
-        _named(closed) | {"at": rows.seconds(at), "head": _HEAD},
-    )
-    first_of_chat = {row["chat_id"]: row["id"] for row in reversed(candidates)}
-    chosen = [row["id"] for row in candidates if first_of_chat[row["chat_id"]] == row["id"]]
-    found = await tx.all(
-        """
-        UPDATE deliveries SET state = 'sending', attempts = attempts + 1,
-            lease_until = ? + ?, lease_owner = ?
-        WHERE id IN (SELECT value FROM json_each(?))
-        RETURNING *
-        """,
-        (rows.seconds(at), lease_s, owner, rows.listed(chosen[: max(0, limit)])),
-    )
-    found.sort(key=lambda row: (row["rank"], row["created_at"], row["id"]))
-    return [rows.delivery(row) for row in found]
-
-
-async def renew(tx: Transaction, delivery_ids: Iterable[int], *, at: datetime, lease_s: float) -> None:
-    """Lengthen the leases of those still in hand."""
-    await tx.run(
-        """
-        UPDATE deliveries SET lease_until = ? + ?
-        WHERE id IN (SELECT value FROM json_each(?)) AND state = 'sending'
-        """,
-        (rows.seconds(at), lease_s, rows.listed(delivery_ids)),
-    )
-
-
-async def next_ready(tx: Transaction, closed: Closed) -> datetime | None:
-    """When the next delivery outside closed chats can be claimed."""
-    row = await tx.one(
-        """
-        SELECT ready_at FROM claimable_deliveries
-        WHERE chat_id NOT IN (SELECT value FROM json_each(:to_all))
-            AND NOT (is_edit AND chat_id IN (SELECT value FROM json_each(:to_edits)))
-            AND NOT (is_refresh AND chat_id IN (SELECT value FROM json_each(:to_refreshes)))
-        ORDER BY ready_at LIMIT 1
-        """,
-        _named(closed),
-    )
-    return None if row is None else rows.moment(row["ready_at"])
-
-
 async def note_message(tx: Transaction, delivery_id: int, message_id: int | None) -> None:
     """Remember the message that a delivery has made, or that it is gone."""
     await tx.run("UPDATE deliveries SET message_id = ? WHERE id = ?", (message_id, delivery_id))
@@ -213,15 +184,6 @@ async def hand_back(tx: Transaction, *, owner: str | None) -> None:
     await _make_pending(tx, [row["id"] for row in freed])
 
 
-def _named(closed: Closed) -> dict[str, str]:
-    """As parameters."""
-    return {
-        "to_all": rows.listed(closed.to_all),
-        "to_edits": rows.listed(closed.to_edits),
-        "to_refreshes": rows.listed(closed.to_refreshes),
-    }
-
-
 async def _put_back(tx: Transaction, delivery_id: int, settlement: Settlement) -> None:
     await _make_pending(tx, [delivery_id])
     await tx.run(
@@ -244,11 +206,11 @@ async def _make_pending(tx: Transaction, delivery_ids: Iterable[int]) -> None:
     ids = rows.listed(delivery_ids)
     await tx.run(
         """
-        UPDATE deliveries AS d SET is_refresh = 0
-        WHERE id IN (SELECT value FROM json_each(?)) AND EXISTS (
-            SELECT 1 FROM deliveries AS n
-            WHERE n.watch_id = d.watch_id AND n.kind = d.kind AND n.state = 'pending' AND NOT n.is_refresh
-        )
+        UPDATE deliveries AS d
+        SET is_refresh = min(d.is_refresh, n.is_refresh), is_final = n.is_final, is_edit = n.is_edit
+        FROM deliveries AS n
+        WHERE d.id IN (SELECT value FROM json_each(?))
+            AND n.watch_id = d.watch_id AND n.kind = d.kind AND n.state = 'pending' AND n.id <> d.id
         """,
         (ids,),
     )
@@ -267,6 +229,11 @@ async def _make_pending(tx: Transaction, delivery_ids: Iterable[int]) -> None:
         """,
         (ids,),
     )
+    of = await tx.all(
+        "SELECT watch_id FROM deliveries WHERE kind = 'card' AND id IN (SELECT value FROM json_each(?))",
+        (ids,),
+    )
+    await drop_needless_cards(tx, [row["watch_id"] for row in of])
 
 
 async def _finish_watch(tx: Transaction, watch_id: int, settlement: Settlement) -> None:

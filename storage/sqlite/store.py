@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Self
@@ -15,6 +16,7 @@ from storage.models import (
     Cause,
     Chat,
     Closed,
+    Delivery,
     DeliveryKind,
     DeliveryState,
     EventKind,
@@ -23,12 +25,13 @@ from storage.models import (
     Stats,
     Task,
     TaskEvent,
+    TaskStatus,
     WatchedTask,
     WatchLimits,
     WatchRequest,
     WatchState,
 )
-from storage.sqlite import chats, deliveries, house, tasks, watches
+from storage.sqlite import chats, claiming, deliveries, house, tasks, watches
 from storage.sqlite.connection import Database, Transaction
 from storage.sqlite.migrate import bundled_migrations, create, migrate, require_tables
 from storage.sqlite.reopening import ReopeningDatabase
@@ -59,10 +62,15 @@ class SqliteStore(Store):
     # people
 
     async def add_watch(
-        self, request: WatchRequest, *, at: datetime, limits: WatchLimits = UNLIMITED
+        self,
+        request: WatchRequest,
+        *,
+        at: datetime,
+        limits: WatchLimits = UNLIMITED,
+        hold_card_s: float = 0.0,
     ) -> WatchedTask:
         async with self._database.transaction() as tx:
-            return await watches.add(tx, request, at=at, limits=limits)
+            return await watches.add(tx, request, at=at, limits=limits, hold_card_s=hold_card_s)
 
     async def active_watches(self, chat_id: int) -> list[WatchedTask]:
         async with self._database.reading() as tx:
@@ -129,22 +137,23 @@ class SqliteStore(Store):
         self, limit: int, closed: Closed = OPEN, *, at: datetime, lease_s: float
     ) -> list[Outgoing]:
         async with self._database.transaction() as tx:
-            claimed = await deliveries.claim(tx, limit, closed, owner=self._owner, at=at, lease_s=lease_s)
-            followers = await watches.by_ids(tx, {delivery.watch_id for delivery in claimed})
-            followed = await tasks.by_ids(tx, {watch.task_id for watch in followers.values()})
-        return [
-            Outgoing(delivery=delivery, watch=watch, task=followed[watch.task_id])
-            for delivery in claimed
-            for watch in (followers[delivery.watch_id],)
-        ]
+            claimed = await claiming.claim(tx, limit, closed, owner=self._owner, at=at, lease_s=lease_s)
+            outgoing = await _with_tasks(tx, claimed)
+            for place, out in enumerate(outgoing):
+                if out.delivery.kind is DeliveryKind.RESULT and out.task.status is not TaskStatus.SUCCEEDED:
+                    companions = await claiming.claim_companions(
+                        tx, out.delivery, owner=self._owner, at=at, lease_s=lease_s
+                    )
+                    outgoing[place] = replace(out, companions=tuple(await _with_tasks(tx, companions)))
+        return outgoing
 
     async def renew_deliveries(self, delivery_ids: Sequence[int], *, at: datetime, lease_s: float) -> None:
         async with self._database.transaction() as tx:
-            await deliveries.renew(tx, delivery_ids, at=at, lease_s=lease_s)
+            await claiming.renew(tx, delivery_ids, at=at, lease_s=lease_s)
 
     async def next_delivery_at(self, closed: Closed = OPEN) -> datetime | None:
         async with self._database.reading() as tx:
-            return await deliveries.next_ready(tx, closed)
+            return await claiming.next_ready(tx, closed)
 
     async def note_message(self, delivery_id: int, message_id: int | None) -> None:
         async with self._database.transaction() as tx:
@@ -283,6 +292,16 @@ async def _free_leases(database: Database | ReopeningDatabase, *, owner: str | N
         await deliveries.hand_back(tx, owner=owner)
 
 
+async def _with_tasks(tx: Transaction, claimed: Sequence[Delivery]) -> list[Outgoing]:
+    followers = await watches.by_ids(tx, {delivery.watch_id for delivery in claimed})
+    followed = await tasks.by_ids(tx, {watch.task_id for watch in followers.values()})
+    return [
+        Outgoing(delivery=delivery, watch=watch, task=followed[watch.task_id])
+        for delivery in claimed
+        for watch in (followers[delivery.watch_id],)
+    ]
+
+
 async def _tell(tx: Transaction, task: Task, events: Sequence[TaskEvent]) -> None:
     """Enqueue what the events have to say to the task's active watches."""
     if not events:
@@ -294,6 +313,7 @@ async def _tell(tx: Transaction, task: Task, events: Sequence[TaskEvent]) -> Non
     watch_ids = await watches.active_ids(tx, task.id)
     if DeliveryKind.CARD in kinds:
         await deliveries.enqueue(tx, DeliveryKind.CARD, watch_ids, at=at)
+        await deliveries.drop_needless_cards(tx, watch_ids)
     if DeliveryKind.NOTICE in kinds:
         await deliveries.enqueue_notices(tx, task, watch_ids, at=at)
     if DeliveryKind.RESULT in kinds:

@@ -21,7 +21,9 @@ from storage.sqlite.connection import Transaction
 _LASTING = {TaskStatus.SUCCEEDED, TaskStatus.FAILED, TaskStatus.CANCELLED}
 
 
-async def add(tx: Transaction, request: WatchRequest, *, at: datetime, limits: WatchLimits) -> WatchedTask:
+async def add(
+    tx: Transaction, request: WatchRequest, *, at: datetime, limits: WatchLimits, hold_card_s: float
+) -> WatchedTask:
     """Register a watch, or find the one that the chat and topic has; WatchLimitReached."""
     await chats.found(tx, request.chat_id, at=at)  # somebody asks there, so it is not lost
     task_id = await tasks.register(tx, request.ref, at=at)
@@ -32,7 +34,7 @@ async def add(tx: Transaction, request: WatchRequest, *, at: datetime, limits: W
     is_new = row is None or not _stands(row)
     if row is None or is_new:
         await _check_limits(tx, request, limits)
-        row = await _begin(tx, request, task_id, at=at)
+        row = await _begin(tx, request, task_id, at=at, hold_card_s=hold_card_s)
     task = (await tasks.by_ids(tx, [task_id]))[task_id]
     return WatchedTask(watch=rows.watch(row), task=task, is_new=is_new)
 
@@ -147,8 +149,10 @@ def _stands(row: sqlite3.Row) -> bool:
     )
 
 
-async def _begin(tx: Transaction, request: WatchRequest, task_id: int, *, at: datetime) -> sqlite3.Row:
-    """Make a watch, or an ended one new, with its card and, if the task has ended for good, its result."""
+async def _begin(
+    tx: Transaction, request: WatchRequest, task_id: int, *, at: datetime, hold_card_s: float
+) -> sqlite3.Row:
+    """Make a watch, or an ended one new, with its card or, if the task has ended for good, its result."""
     if await tasks.start_anew(tx, task_id, at=at):
         # What the other watches were about to be told has no ground any more; they wait for the next end.
         others = await active_ids(tx, task_id)
@@ -177,7 +181,7 @@ async def _begin(tx: Transaction, request: WatchRequest, task_id: int, *, at: da
     )
     watch_id = begun[0]["id"]
     await deliveries.overtake(tx, [watch_id], tuple(DeliveryKind), at=at)
-    await deliveries.enqueue(tx, DeliveryKind.CARD, [watch_id], at=at)
+    await deliveries.enqueue(tx, DeliveryKind.CARD, [watch_id], at=at, hold_s=hold_card_s)
     await deliveries.enqueue_results(tx, [watch_id], at=at)
     await tasks.make_due(tx, [task_id], at=at)
     return begun[0]

@@ -148,8 +148,9 @@ async def test_a_redirect_into_a_private_network_is_not_followed(tmp_path: Path)
 async def test_a_link_that_has_expired_is_asked_for_anew(scene: Scene):
     anna, task, announced = scene.person(), scene.task("jimeng"), asyncio.Event()
     scene.telegram.fail("sendMessage", held(announced), when=lambda request: announces(request, anna))
-    scene.finish(task)
     asked = await scene.watch(anna, task)
+    scene.finish(task)
+    await scene.look(anna, task)
     await scene.until_shown(anna, asked, "Done")
     looks, expired = scene.gateway.looks(task.task_id), scene.gateway.link(task)
 

@@ -59,6 +59,7 @@ class PostOffice:
         self.gateway = FakeGateway(clock=lambda: self.clock().timestamp())
         self.telemetry = Telemetry()
         self.upload_limit = UPLOAD_LIMIT
+        self.hold_card_s = 0.0
         self.action_after_s = 3600.0  # no video takes that long, however busy the machine
         self.downloads = folder / "downloads"
         self.providers: dict[str, Provider] = {}
@@ -184,21 +185,38 @@ class PostOffice:
         """A task that has ended at the gateway."""
         return self.gateway.add(kind, f"task-{next(self._ids)}", seconds=0, film=film, fails=fails)
 
+    def long_task(self, *, fails: str) -> GatewayTask:
+        """A failed task whose id fills a good part of a message."""
+        return self.gateway.add("alibailian", f"task-{next(self._ids)}-" + "x" * 380, seconds=0, fails=fails)
+
     async def watch(self, task: GatewayTask, chat: int = ANNA, *, thread: int | None = None) -> WatchedTask:
         """Somebody asks for a task; it is not looked at yet."""
-        user = None if chat == CHANNEL else ANNA
-        words = f"/watch {task.kind} {task.task_id}"
-        request = WatchRequest(
-            ref=TaskRef(provider=task.kind, external_id=task.task_id),
-            chat_id=chat,
-            thread_id=thread,
-            message_id=self.telegram.say(chat, words, user=user, thread=thread),
-            user_id=user,
-            language="en",
-        )
-        watched = await self.store.add_watch(request, at=self.clock())
+        [watched] = await self.watch_together([task], chat, thread=thread)
         self._bell.set()
         return watched
+
+    async def watch_together(
+        self, tasks: list[GatewayTask], chat: int, *, thread: int | None = None
+    ) -> list[WatchedTask]:
+        """Somebody asks for tasks in one message; the courier is not woken, so that a look may come first."""
+        user = None if chat == CHANNEL else ANNA
+        words = f"/watch {tasks[0].kind} {' '.join(task.task_id for task in tasks)}"
+        message_id = self.telegram.say(chat, words, user=user, thread=thread)
+        requests = [
+            WatchRequest(
+                ref=TaskRef(provider=task.kind, external_id=task.task_id),
+                chat_id=chat,
+                thread_id=thread,
+                message_id=message_id,
+                user_id=user,
+                language="en",
+            )
+            for task in tasks
+        ]
+        return [
+            await self.store.add_watch(request, at=self.clock(), hold_card_s=self.hold_card_s)
+            for request in requests
+        ]
 
     async def look(self) -> None:
         """The clock looks at everything once."""

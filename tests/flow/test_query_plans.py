@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from storage.models import OPEN
-from storage.sqlite import deliveries, tasks, watches
+from storage.sqlite import claiming, deliveries, tasks, watches
 from storage.sqlite.connection import Database, Transaction
 from storage.sqlite.migrate import bundled_migrations, migrate
 from tests.contract.store.driver import LEASE_S, NOON
@@ -72,7 +72,7 @@ async def test_leased_tasks_are_heard_of_and_renewed_by_index(explaining: Explai
 
 
 async def test_deliveries_are_claimed_in_the_order_of_an_index(explaining: Explaining):
-    await deliveries.claim(explaining, 5, OPEN, owner="me", at=NOON, lease_s=LEASE_S)
+    await claiming.claim(explaining, 5, OPEN, owner="me", at=NOON, lease_s=LEASE_S)
 
     assert any("deliveries_in_turn" in step for step in explaining.plan)
     assert not any("TEMP B-TREE" in step for step in explaining.plan)
@@ -80,7 +80,7 @@ async def test_deliveries_are_claimed_in_the_order_of_an_index(explaining: Expla
 
 
 async def test_the_next_delivery_is_found_in_the_order_of_an_index(explaining: Explaining):
-    await deliveries.next_ready(explaining, OPEN)
+    await claiming.next_ready(explaining, OPEN)
 
     assert any("deliveries_ready" in step for step in explaining.plan)
     assert not any("TEMP B-TREE" in step for step in explaining.plan)

@@ -71,10 +71,16 @@ CREATE TABLE deliveries (
     lease_until REAL,
     lease_owner TEXT,
     settled_at REAL,
-    is_edit INTEGER NOT NULL DEFAULT 0, -- of a card that was there already when this was enqueued
+    is_failure INTEGER NOT NULL DEFAULT 0, -- of a result: there is no video
+    is_final INTEGER NOT NULL DEFAULT 0, -- of a card that shows its last state
+    is_edit INTEGER NOT NULL DEFAULT 0, -- of a card that was there already when this was enqueued, and is not final
     is_refresh INTEGER NOT NULL DEFAULT 0, -- of a card that has only grown old
     rank INTEGER AS (
-        CASE kind WHEN 'result' THEN 0 WHEN 'notice' THEN 1 ELSE 2 + is_edit + is_refresh END
+        CASE kind
+            WHEN 'result' THEN is_failure
+            WHEN 'notice' THEN 2
+            ELSE CASE WHEN is_final THEN 3 ELSE 4 + is_edit + is_refresh END
+        END
     ) VIRTUAL,
     ready_at REAL AS (
         CASE state WHEN 'pending' THEN coalesce(not_before, created_at) WHEN 'sending' THEN lease_until END
@@ -143,3 +149,23 @@ WHERE d.state IN ('pending', 'sending')
             WHERE s.watch_id = d.watch_id AND s.kind = d.kind AND s.state = 'sending'
         )
     );
+
+-- What a watch's card is to be: whether it shows its last state, and whether it is needed at all. A task that has
+-- ended gets no card if none was sent before: its result says all of it.
+CREATE VIEW cards AS
+SELECT
+    w.id AS watch_id,
+    w.card_message_id IS NOT NULL AS is_sent,
+    (t.status NOT IN ('unknown', 'queued', 'running') OR w.state IN ('finished', 'stopped')) AS is_final,
+    (
+        w.card_message_id IS NULL
+        AND t.status NOT IN ('unknown', 'queued', 'running')
+        AND (w.state IN ('active', 'parked') OR w.result IS 'sent')
+        AND NOT EXISTS (
+            SELECT 1 FROM deliveries AS s WHERE s.watch_id = w.id AND s.kind = 'card' AND s.state = 'sending'
+        )
+    ) AS is_needless,
+    (t.status = 'unknown' AND t.last_look_at IS NULL) AS is_unpolled,
+    t.status <> 'succeeded' AS is_without_video
+FROM watches AS w
+JOIN tasks AS t ON t.id = w.task_id;

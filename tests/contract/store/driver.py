@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from storage.models import (
     Cause,
+    Closed,
     DeliveryKind,
     DeliveryState,
     EventKind,
@@ -101,7 +102,7 @@ class Driver:
         while len(claimed) < limit and (
             found := await self.store.claim_deliveries(limit - len(claimed), at=self.now, lease_s=LEASE_S)
         ):
-            claimed += found
+            claimed += [each for one in found for each in (one, *one.companions)]
         return claimed
 
     async def claim_one(self, kind: DeliveryKind) -> Outgoing:
@@ -136,6 +137,12 @@ class Driver:
                 await self.settle(one, message_id=1000 + one.delivery.id, digest="shown")
                 sent.append((one.delivery.kind, one.watch.id))
         return sent
+
+    async def send_to_closed_to_edits(self) -> list[tuple[DeliveryKind, int]]:
+        """What the courier gets while the chat bears no edits."""
+        closed = Closed(to_edits=[CHAT])
+        found = await self.store.claim_deliveries(9, closed, at=self.now, lease_s=LEASE_S)
+        return [(one.delivery.kind, one.watch.id) for one in found]
 
     async def _take(self, task_id: int) -> Task:
         """Claim a task, due or not, with a lease so short that the others stay free."""

@@ -62,7 +62,7 @@ async def test_nothing_is_sent_to_a_lost_chat_until_it_is_found(driver: Driver, 
     assert await driver.claim() == []
     assert await driver.store.next_delivery_at() is None
     await driver.store.chat_found(CHAT, at=driver.now)
-    assert set(await driver.send()) == {(RESULT, watched.watch.id), (CARD, watched.watch.id)}
+    assert await driver.send() == [(RESULT, watched.watch.id)]
 
 
 async def test_a_lost_chat_that_is_only_saved_is_not_found_yet(driver: Driver):
@@ -209,7 +209,7 @@ async def test_two_waiting_watches_of_a_task_become_one_when_their_chats_do(
 
     await driver.store.migrate_chat(CHAT, NEW, at=driver.now)
 
-    assert await driver.send() == [(RESULT, new.watch.id), (CARD, new.watch.id)]
+    assert await driver.send() == [(RESULT, new.watch.id)]
 
 
 async def test_a_result_that_the_new_chat_has_is_not_sent_again_for_the_old_one(driver: Driver):
@@ -234,7 +234,7 @@ async def test_a_waiting_watch_outlives_the_stopped_one_of_the_new_chat(driver: 
 
     await driver.store.migrate_chat(CHAT, NEW, at=driver.now)
 
-    assert await driver.send() == [(RESULT, old.watch.id), (CARD, old.watch.id)]
+    assert await driver.send() == [(RESULT, old.watch.id)]
 
 
 async def test_a_notice_told_in_the_old_chat_is_told_in_the_new(driver: Driver):

@@ -8,25 +8,38 @@ from tests.contract.store.driver import CHAT, LEASE_S, Driver
 CARD, RESULT, NOTICE = DeliveryKind.CARD, DeliveryKind.RESULT, DeliveryKind.NOTICE
 
 
-async def test_results_go_before_notices_before_cards_and_older_before_newer(driver: Driver):
-    card = await driver.watch("card")
+async def test_the_order_is_videos_failures_notices_last_states_first_cards_news(driver: Driver):
+    running = await driver.watch("running", chat_id=6)
+    early, late = await driver.watch("early", chat_id=4), await driver.watch("late", chat_id=3)
+    failed = await driver.watch("failed", chat_id=5)
+    await driver.send()
+    await driver.look(running.task.id, TaskStatus.RUNNING)
     driver.wait(1)
+    first_card = await driver.watch("card")
     notice = await driver.watch("notice", provider="veo", chat_id=2)
     driver.wait(1)
-    late, early = await driver.watch("late", chat_id=3), await driver.watch("early", chat_id=4)
     await driver.key_trouble(notice.task.id)
+    await driver.look(failed.task.id, TaskStatus.FAILED)
+    driver.wait(1)
     await driver.look(early.task.id, TaskStatus.SUCCEEDED)
     driver.wait(1)
     await driver.look(late.task.id, TaskStatus.SUCCEEDED)
 
-    assert await driver.send() == [
+    order = []
+    while found := await driver.store.claim_deliveries(1, at=driver.now, lease_s=LEASE_S):
+        order += [(one.delivery.kind, one.watch.id) for one in found]
+
+    assert order == [
         (RESULT, early.watch.id),
         (RESULT, late.watch.id),
+        (RESULT, failed.watch.id),
         (NOTICE, notice.watch.id),
-        (CARD, card.watch.id),
-        (CARD, notice.watch.id),
-        (CARD, late.watch.id),
+        (CARD, failed.watch.id),
         (CARD, early.watch.id),
+        (CARD, late.watch.id),
+        (CARD, first_card.watch.id),
+        (CARD, notice.watch.id),
+        (CARD, running.watch.id),
     ]
 
 
@@ -187,6 +200,7 @@ async def test_a_result_that_may_not_have_arrived_finishes_its_watch_and_shows_t
     driver: Driver, state: DeliveryState
 ):
     watched = await driver.watch()
+    await driver.send()
     await driver.look(watched.task.id, TaskStatus.SUCCEEDED)
     result, card = await driver.claim()
     await driver.settle(card, message_id=3, digest="done")

@@ -71,7 +71,7 @@ async def test_a_new_watch_during_a_look_hears_what_the_look_found(driver: Drive
 
 
 @pytest.mark.parametrize("status", [TaskStatus.SUCCEEDED, TaskStatus.FAILED, TaskStatus.CANCELLED])
-async def test_a_new_watch_of_an_ended_task_gets_card_and_result_at_once(driver: Driver, status: TaskStatus):
+async def test_a_new_watch_of_an_ended_task_gets_only_its_result(driver: Driver, status: TaskStatus):
     first = await driver.watch()
     await driver.look(first.task.id, status)
     await driver.send()
@@ -79,7 +79,7 @@ async def test_a_new_watch_of_an_ended_task_gets_card_and_result_at_once(driver:
     second = await driver.watch(chat_id=2)
 
     assert (second.task.status, second.task.next_look_at) == (status, None)
-    assert await driver.send() == [(RESULT, second.watch.id), (CARD, second.watch.id)]
+    assert await driver.send() == [(RESULT, second.watch.id)]
 
 
 @pytest.mark.parametrize("status", [TaskStatus.SUCCEEDED, TaskStatus.FAILED, TaskStatus.CANCELLED])
@@ -103,7 +103,7 @@ async def test_a_watch_whose_result_was_given_up_starts_anew(driver: Driver):
     again = await driver.watch()
 
     assert (again.watch.id, again.is_new) == (first.watch.id, True)
-    assert await driver.send() == [(RESULT, first.watch.id), (CARD, first.watch.id)]
+    assert await driver.send() == [(RESULT, first.watch.id)]
 
 
 @pytest.mark.parametrize("status", [TaskStatus.EXPIRED, TaskStatus.NOT_FOUND])
@@ -137,7 +137,7 @@ async def test_a_chat_that_was_told_not_found_gets_the_result_of_the_task_that_c
     again = await driver.watch()
 
     assert again.is_new
-    assert await driver.send() == [(RESULT, first.watch.id), (CARD, first.watch.id)]
+    assert await driver.send() == [(RESULT, first.watch.id)]
 
 
 async def test_a_not_found_that_was_not_told_yet_is_overtaken_by_the_new_look(driver: Driver):
@@ -152,6 +152,7 @@ async def test_a_not_found_that_was_not_told_yet_is_overtaken_by_the_new_look(dr
 
 async def test_the_cards_of_the_others_show_that_a_task_is_looked_at_anew(driver: Driver):
     first = await driver.watch()
+    await driver.send()
     await driver.look(first.task.id, TaskStatus.NOT_FOUND)
     await driver.settle(await driver.claim_one(CARD), message_id=1, digest="not found")
 

@@ -90,4 +90,4 @@ async def test_a_stopped_watch_of_an_ended_task_gets_the_result_when_it_starts_a
 
     await driver.watch()
 
-    assert await driver.send() == [(RESULT, first.watch.id), (CARD, first.watch.id)]
+    assert await driver.send() == [(RESULT, first.watch.id)]

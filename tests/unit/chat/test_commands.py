@@ -1,3 +1,5 @@
+from datetime import timedelta
+
 import pytest
 
 from storage.models import DeliveryState, Settlement, TaskStatus, WatchLimits
@@ -31,7 +33,7 @@ async def test_several_ids_become_several_watches(world):
 
 async def test_a_watch_that_stands_is_told_in_reply_to_its_card(world):
     await ask(world, "/watch wan id-1")
-    (card,) = await world.store.claim_deliveries(1, at=NOW, lease_s=60)
+    (card,) = await world.store.claim_deliveries(1, at=NOW + timedelta(seconds=2), lease_s=60)
     sent = Settlement(state=DeliveryState.SENT, at=NOW, message_id=500, card_digest="d")
     await world.store.settle(card.delivery.id, sent)
     (answer,) = await ask(world, "/watch wan id-1")

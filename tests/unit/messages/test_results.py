@@ -222,3 +222,44 @@ def test_no_foreign_text_makes_a_result_too_long_or_breaks_it(language):
             utf16_units(results.failure(failed(cause, HOSTILE, code=HOSTILE, language=language)).text) <= 4096
         )
         assert utf16_units(results.notice(troubled(cause, HOSTILE, language=language)).text) <= 4096
+
+
+def test_failures_of_one_request_share_the_words_of_their_reason():
+    refused = [failed(Cause.MODERATION, "no"), failed(Cause.MODERATION, "no")]
+    view, told = results.failures([*refused, failed(Cause.COPYRIGHT), watched(TaskStatus.EXPIRED)])
+
+    text = visible(view.text)
+    assert told == 4
+    assert text.count("The content filter refused") == 1
+    assert text.count(TASK_ID) == 4
+    assert "protected work" in text
+    assert "has already forgotten this task" in text
+
+
+def test_a_failure_alone_is_told_as_ever():
+    one = failed(Cause.MODERATION, "no")
+
+    assert results.failures([one]) == (results.failure(one), 1)
+
+
+def test_what_the_gateway_says_of_each_is_cut_short_before_a_failure_is_left_out():
+    many = [failed(Cause.GENERATION, f"{place}: " + "words " * 50) for place in range(50)]
+
+    view, told = results.failures(many)
+
+    assert told == 50
+    assert utf16_units(view.text) <= 4096
+
+
+@pytest.mark.parametrize("count", [2, 50])
+def test_of_many_failures_as_many_are_told_as_fit(count: int):
+    one = failed(Cause.OTHER, "<" * 300)
+    refs = [replace(one.task.ref, external_id=f"{place}-" + "x" * 500) for place in range(count)]
+    long_ones = [replace(one, task=replace(one.task, ref=ref)) for ref in refs]
+
+    view, told = results.failures(long_ones)
+
+    assert 1 < told <= count
+    assert utf16_units(view.text) <= 4096
+    assert f"{told - 1}-x" in view.text
+    assert f">{told}-x" not in view.text

@@ -193,18 +193,22 @@ async def test_a_result_goes_before_an_older_edit(round_: Round, telegram: FakeT
 
 
 async def test_edits_leave_a_group_s_last_calls_to_its_results(round_: Round, telegram: FakeTelegram):
+    running = await round_.watching(GROUP, "running")
     await round_.ended(GROUP, Sent(5))
-    round_.pacer.spend([GROUP] * 6)
+    await round_.driver.look(running, TaskStatus.RUNNING)
+    round_.pacer.spend([GROUP] * 5)
     round_.steady.move(1)
 
     async with begun(round_):
-        await round_.until_settled(1)
+        await round_.until_settled(2)
         assert round_.ladder.begun == [GROUP]
-        assert telegram.requests[1:] == []
+        sent = [request.params["text"] for request in telegram.requests if "text" in request.params]
+        assert sent
+        assert all("Done" in text for text in sent)
 
         round_.steady.move(30)
         round_.bell.set()
-        await round_.until_settled(2)
+        await round_.until_settled(3)
 
 
 async def test_it_does_not_ask_again_and_again_while_a_chat_is_closed(round_: Round):

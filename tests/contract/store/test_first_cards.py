@@ -1,0 +1,165 @@
+"""When a watch's first card is sent, when it is not, and which failures are told together."""
+
+import pytest
+
+from storage.models import DeliveryKind, DeliveryState, EventKind, TaskRef, TaskStatus, WatchRequest
+from tests.contract.store.driver import CHAT, LEASE_S, Driver
+
+CARD, RESULT = DeliveryKind.CARD, DeliveryKind.RESULT
+HOLD_S = 2.0
+
+
+async def ask(driver: Driver, external_id: str = "t1", *, chat_id: int = CHAT) -> int:
+    """A person says /watch, and the card waits for the first poll; the task's id."""
+    request = WatchRequest(
+        ref=TaskRef(provider="wan", external_id=external_id),
+        chat_id=chat_id,
+        thread_id=None,
+        message_id=7,
+        user_id=42,
+        language="en",
+    )
+    watched = await driver.store.add_watch(request, at=driver.now, hold_card_s=HOLD_S)
+    return watched.task.id
+
+
+async def test_a_card_waits_for_the_first_poll_but_not_for_long(driver: Driver):
+    await ask(driver)
+
+    assert await driver.send() == []
+    assert await driver.store.next_delivery_at() == driver.later(HOLD_S)
+    driver.wait(HOLD_S)
+    assert [kind for kind, _ in await driver.send()] == [CARD]
+
+
+@pytest.mark.parametrize("kind", [EventKind.STATUS, EventKind.TROUBLE, EventKind.MISSING])
+async def test_the_first_poll_frees_the_card(driver: Driver, kind: EventKind):
+    task_id = await ask(driver)
+    await driver.look(task_id, TaskStatus.UNKNOWN, kind)
+
+    assert [kind for kind, _ in await driver.send()] == [CARD]
+
+
+async def test_the_card_of_a_task_that_is_known_waits_for_nothing(driver: Driver):
+    task_id = await ask(driver)
+    await driver.look(task_id, TaskStatus.RUNNING)
+    await driver.send()
+
+    await ask(driver, chat_id=2)
+
+    assert [kind for kind, _ in await driver.send()] == [CARD]
+
+
+async def test_news_do_not_cut_short_the_wait_of_a_card_that_could_not_be_sent(driver: Driver):
+    task_id = await ask(driver)
+    driver.wait(HOLD_S)
+    await driver.settle(await driver.claim_one(CARD), DeliveryState.PENDING, retry_s=30)
+
+    await driver.look(task_id, TaskStatus.RUNNING)
+
+    assert await driver.store.next_delivery_at() == driver.later(30)
+
+
+@pytest.mark.parametrize("status", [TaskStatus.SUCCEEDED, TaskStatus.FAILED, TaskStatus.NOT_FOUND])
+@pytest.mark.parametrize("waited_s", [0.0, HOLD_S])
+async def test_a_task_that_ends_before_its_card_is_sent_gets_only_its_result(
+    driver: Driver, status: TaskStatus, waited_s: float
+):
+    task_id = await ask(driver)
+    driver.wait(waited_s)
+    await driver.look(task_id, status)
+
+    assert [kind for kind, _ in await driver.send()] == [RESULT]
+    driver.wait(3600)
+    assert await driver.send() == []
+
+
+async def test_a_card_on_its_way_when_the_task_ends_shows_the_end_too(driver: Driver):
+    task_id = await ask(driver)
+    driver.wait(HOLD_S)
+    card = await driver.claim_one(CARD)
+    await driver.look(task_id, TaskStatus.SUCCEEDED)
+    await driver.settle(card, message_id=5, digest="running")
+
+    assert [kind for kind, _ in await driver.send()] == [RESULT, CARD]
+
+
+@pytest.mark.parametrize("is_told", [False, True])
+async def test_a_card_that_failed_on_its_way_when_the_task_ended_is_not_sent(driver: Driver, is_told: bool):
+    task_id = await ask(driver)
+    driver.wait(HOLD_S)
+    card = await driver.claim_one(CARD)
+    await driver.look(task_id, TaskStatus.SUCCEEDED)
+    if is_told:
+        await driver.settle(await driver.claim_one(RESULT), message_id=9)
+    await driver.settle(card, DeliveryState.PENDING, retry_s=0)
+
+    assert [kind for kind, _ in await driver.send()] == ([] if is_told else [RESULT])
+
+
+async def test_a_result_that_is_given_up_is_shown_by_a_card_though_there_was_none(driver: Driver):
+    task_id = await ask(driver)
+    await driver.look(task_id, TaskStatus.SUCCEEDED)
+    await driver.settle(await driver.claim_one(RESULT), DeliveryState.DEAD)
+
+    assert [kind for kind, _ in await driver.send()] == [CARD]
+
+
+async def test_a_watch_that_is_stopped_before_its_card_is_sent_gets_the_card_at_once(driver: Driver):
+    await ask(driver)
+    [watched] = await driver.store.watches_of(CHAT, "t1")
+    await driver.store.stop_watch(watched.watch.id, at=driver.now)
+
+    assert [kind for kind, _ in await driver.send()] == [CARD]
+
+
+async def test_the_last_state_of_a_card_goes_to_a_chat_that_is_closed_to_edits(driver: Driver):
+    watched = await driver.watch()
+    await driver.send()
+    await driver.look(watched.task.id, TaskStatus.RUNNING)
+    await driver.store.stop_watch(watched.watch.id, at=driver.now)
+
+    assert [kind for kind, _ in await driver.send_to_closed_to_edits()] == [CARD]
+
+
+async def test_failures_of_one_request_come_together_and_others_do_not(driver: Driver):
+    for name in ("bad1", "bad2", "good", "running"):
+        await driver.watch(name)
+    await driver.watch("bad3", message_id=8)
+    await driver.watch("bad4", thread_id=3)
+    await driver.send()
+    for name in ("bad1", "bad2", "bad3", "bad4", "good"):
+        [watched, *_] = await driver.store.watches_of(CHAT, name)
+        status = TaskStatus.SUCCEEDED if name == "good" else TaskStatus.FAILED
+        await driver.look(watched.task.id, status)
+
+    rounds = []
+    while found := await driver.store.claim_deliveries(1, at=driver.now, lease_s=LEASE_S):
+        rounds += [[each.task.ref.external_id for each in (one, *one.companions)] for one in found]
+
+    results = rounds[:4]
+    assert results == [["good"], ["bad1", "bad2"], ["bad3"], ["bad4"]]
+
+
+async def test_companions_are_leased_and_come_back_when_the_lease_runs_out(driver: Driver):
+    for name in ("a", "b"):
+        watched = await driver.watch(name)
+        await driver.look(watched.task.id, TaskStatus.FAILED)
+    [first] = await driver.store.claim_deliveries(1, at=driver.now, lease_s=LEASE_S)
+    assert len(first.companions) == 1
+    await driver.settle(first)
+
+    assert RESULT not in {kind for kind, _ in await driver.send()}
+    driver.wait(LEASE_S)
+
+    assert [kind for kind, _ in await driver.send()] == [RESULT]
+
+
+async def test_no_more_than_fifty_failures_come_together(driver: Driver):
+    for number in range(60):
+        watched = await driver.watch(f"t{number}")
+        await driver.look(watched.task.id, TaskStatus.FAILED, EventKind.FINISHED)
+
+    [first] = await driver.store.claim_deliveries(1, at=driver.now, lease_s=LEASE_S)
+
+    assert len(first.companions) == 49

@@ -1,0 +1,74 @@
+"""What is sent first, what is told together, and what needs no message at all."""
+
+import pytest
+
+from bot.sandbox.faults import html_answer
+from bot.watching.service import HOLD_CARD_S
+from storage.models import DeliveryState
+from tests.flow.post_office import ANNA, GROUP, PostOffice
+
+
+@pytest.fixture
+async def office(office: PostOffice) -> PostOffice:
+    office.hold_card_s = HOLD_CARD_S
+    return office
+
+
+async def test_a_task_that_has_ended_by_its_first_poll_gets_the_video_and_no_card(office: PostOffice):
+    await office.watch(office.task())
+    await office.look()
+    await office.idle()
+
+    [result] = office.heard()
+    assert result.video
+    assert result.reply_to
+
+
+async def test_failures_of_one_request_are_told_in_one_message_after_the_video(office: PostOffice):
+    bad = [office.task(fails="The prompt was refused") for _ in range(3)]
+    await office.watch_together([*bad, office.task()], GROUP)
+    await office.look()
+    await office.idle()
+
+    video, failure = office.heard(GROUP)
+    assert video.video
+    assert all(task.task_id in failure.words for task in bad)
+    deliveries = await office.deliveries()
+    assert (deliveries[DeliveryState.SENT], deliveries[DeliveryState.PENDING]) == (4, 0)
+
+
+async def test_failures_that_do_not_fit_into_one_message_come_in_the_next(office: PostOffice):
+    bad = [office.long_task(fails="The prompt was refused") for _ in range(20)]
+    await office.watch_together(bad, ANNA)
+    await office.look()
+    for _ in range(5):
+        await office.move(1)
+
+    said = [message.words for message in office.heard()]
+    assert 1 < len(said) < 5
+    assert all(sum(task.task_id in words for words in said) == 1 for task in bad)
+
+
+async def test_failures_whose_message_did_not_arrive_are_told_again_all_of_them(office: PostOffice):
+    bad = [office.task(fails="The prompt was refused") for _ in range(3)]
+    await office.watch_together(bad, ANNA)
+    office.telegram.fail("sendMessage", html_answer(502))
+    await office.look()
+    await office.idle()
+    assert office.heard() == []
+
+    await office.move(10)
+
+    [failure] = office.heard()
+    assert all(task.task_id in failure.words for task in bad)
+
+
+async def test_failures_in_hand_at_a_crash_are_told_once_more_at_the_most(office: PostOffice):
+    bad = [office.task(fails="The prompt was refused") for _ in range(3)]
+    await office.watch_together(bad, ANNA)
+    await office.look()
+    await office.crash()
+    await office.idle()
+
+    assert 1 <= len(office.heard()) <= 2
+    assert all(task.task_id in office.heard()[-1].words for task in bad)
