@@ -29,10 +29,12 @@ from bot.outbox.video import Ladder
 from bot.polling.book import Line
 from bot.polling.rate_limiter import AdaptiveRateLimiter
 from bot.polling.scheduler import Scheduler
+from bot.private_hosts import PrivateHosts
 from bot.providers import gateways
 from bot.providers.base import Provider
 from bot.providers.gateways import Gateways
 from bot.providers.http import HttpTransport
+from bot.providers.links import origin
 from bot.watching.cadence import SPARE_PRICE_S, Cadence
 from bot.watching.estimate import Estimates
 from bot.watching.gateway_state import GatewayStates
@@ -127,7 +129,9 @@ async def _open(
         )
         downloader = await stack.enter_async_context(
             Downloader(
-                allow_private=settings.download_allow_private.everything, proxy=settings.download_proxy
+                tls=foundation.tls,
+                allowed=reachable_hosts(settings),
+                proxy=settings.download_proxy,
             )
         )
         providers = gateways.build(settings.provider_configs, transport)
@@ -185,6 +189,12 @@ def _scheduler(
         clock=utc_now,
         telemetry=foundation.telemetry,
     )
+
+
+def reachable_hosts(settings: Settings) -> PrivateHosts:
+    """The private hosts that videos may come from: what is set, and the gateways' own."""
+    homes = [origin(config.base_url) for config in settings.provider_configs]
+    return settings.download_allow_private.with_origins((home[1], home[2]) for home in homes if home)
 
 
 def prices_s(settings: Settings) -> Mapping[str, float]:

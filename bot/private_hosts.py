@@ -3,7 +3,7 @@
 import ipaddress
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Network, IPv6Network
 
 _LAST_PORT = 65535
@@ -30,6 +30,11 @@ class PrivateHosts:
             or not self.origins.isdisjoint({(name, port), (str(ip), port)})
             or any(ip in network for network in self.networks)
         )
+
+    def with_origins(self, origins: Iterable[tuple[str, int]]) -> "PrivateHosts":
+        """The same, and these hosts at these ports."""
+        named = {(host.strip("[]").rstrip(".").lower(), port) for host, port in origins}
+        return replace(self, origins=self.origins | named)
 
     def __bool__(self) -> bool:
         return self != NO_PRIVATE_HOSTS

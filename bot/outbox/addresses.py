@@ -2,15 +2,65 @@
 
 import ipaddress
 import socket
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 from aiohttp import ThreadedResolver
 from aiohttp.abc import AbstractResolver, ResolveResult
 
+from bot.private_hosts import NO_PRIVATE_HOSTS, PrivateHosts
+
 # Any name leads there where Clash, sing-box or their kin route the traffic; docs/decisions.md says more:
 # https://sing-box.sagernet.org/configuration/dns/server/fakeip/
 _STAND_INS = ipaddress.ip_network("198.18.0.0/15")
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")  # RFC 6052: the last four bytes are an IPv4 address
+# Where a machine's own network or its cloud answers, and tells secrets to whoever asks from inside.
+_NEVER = tuple(
+    map(
+        ipaddress.ip_network,
+        ("169.254.0.0/16", "fe80::/10", "168.63.129.16/32", "100.100.100.200/32", "fd00:ec2::254/128"),
+    )
+)
+# https://www.iana.org/assignments/iana-ipv4-special-registry and iana-ipv6-special-registry; named here, as
+# what the standard library counts as global differs from version to version.
+NON_PUBLIC_V4 = tuple(
+    map(
+        IPv4Network,
+        (
+            "0.0.0.0/8",
+            "10.0.0.0/8",
+            "100.64.0.0/10",  # shared by a carrier's customers
+            "127.0.0.0/8",
+            "168.63.129.16/32",  # Azure's host
+            "169.254.0.0/16",  # link-local
+            "172.16.0.0/12",
+            "192.0.0.0/24",
+            "192.0.2.0/24",
+            "192.88.99.0/24",  # 6to4 relays
+            "192.168.0.0/16",
+            "198.18.0.0/15",  # benchmarks
+            "198.51.100.0/24",
+            "203.0.113.0/24",
+            "224.0.0.0/4",  # multicast
+            "240.0.0.0/4",
+        ),
+    )
+)
+_GLOBAL_V6 = IPv6Network("2000::/3")  # all else is local, reserved or holds an IPv4 address
+NON_PUBLIC_V6 = tuple(
+    map(
+        IPv6Network,
+        (
+            "2001::/23",  # protocols, Teredo among them
+            "2001:db8::/32",
+            "3fff::/20",
+        ),
+    )
+)
+_NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052: the last four bytes are an IPv4 address
+_COMPATIBLE = IPv6Network("::/96")
+_TRANSLATED = IPv6Network("::ffff:0:0:0/96")
+_NAT64_LOCAL = IPv6Network("64:ff9b:1::/48")
+_ISATAP = {0x00005EFE, 0x02005EFE}  # RFC 5214: above the IPv4 address in the last eight bytes
+_LOW = 0xFFFFFFFF
 
 
 class PrivateAddress(OSError):
@@ -20,11 +70,21 @@ class PrivateAddress(OSError):
 def is_public(address: str) -> bool:
     """Whether an IP address is on the public internet, the IPv4 address inside an IPv6 one included."""
     ip = ipaddress.ip_address(address)
-    if isinstance(ip, IPv6Address):
-        inner = _inner(ip)
-        if inner is not None and not is_public(str(inner)):
-            return False
-    return ip.is_global and not ip.is_multicast
+    if isinstance(ip, IPv4Address):
+        return not any(ip in network for network in NON_PUBLIC_V4)
+    inner = _inner(ip)
+    if inner is not None and not is_public(str(inner)):
+        return False
+    if ip.ipv4_mapped is not None or ip in _NAT64:
+        return True
+    return ip in _GLOBAL_V6 and not any(ip in network for network in NON_PUBLIC_V6)
+
+
+def is_forbidden(address: str) -> bool:
+    """Whether nothing is ever fetched there, whatever the settings allow."""
+    ip = ipaddress.ip_address(address)
+    inner = _inner(ip) if isinstance(ip, IPv6Address) else None
+    return any(ip in network for network in _NEVER) or (inner is not None and is_forbidden(str(inner)))
 
 
 def is_address(host: str) -> bool:
@@ -36,19 +96,30 @@ def is_address(host: str) -> bool:
     return True
 
 
-class PublicResolver(AbstractResolver):
-    """Resolves names, and refuses those that lead to an address that is neither public nor a stand-in."""
+def check_address(host: str, port: int, address: str, allowed: PrivateHosts) -> None:
+    """Raise PrivateAddress where a link to host and port may not lead to this address."""
+    is_open = is_public(address) or (not is_forbidden(address) and allowed.allows(host, port, address))
+    if not is_open:
+        raise PrivateAddress(f"{host} leads to a private address")
 
-    def __init__(self, names: AbstractResolver | None = None) -> None:
-        """names: who is asked; by default the system."""
+
+class PublicResolver(AbstractResolver):
+    """Resolves names, and refuses those that lead where nothing may be fetched; stand-ins are taken."""
+
+    def __init__(
+        self, names: AbstractResolver | None = None, *, allowed: PrivateHosts = NO_PRIVATE_HOSTS
+    ) -> None:
+        """names: who is asked; by default the system. allowed: the private hosts that are none the less."""
         self._names = names or ThreadedResolver()
+        self._allowed = allowed
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
         found = await self._names.resolve(host, port, family)
-        if not all(is_public(result["host"]) or _is_stand_in(result["host"]) for result in found):
-            raise PrivateAddress(f"{host} leads to a private address")
+        for result in found:
+            if not _is_stand_in(result["host"]):
+                check_address(host, port, result["host"], self._allowed)
         return found
 
     async def close(self) -> None:
@@ -60,8 +131,13 @@ def _is_stand_in(address: str) -> bool:
 
 
 def _inner(ip: IPv6Address) -> IPv4Address | None:
-    if ip in _NAT64:
-        return IPv4Address(int(ip) & 0xFFFFFFFF)
+    """The IPv4 address that an IPv6 one stands for."""
     if ip.teredo is not None:
         return ip.teredo[1]
-    return ip.ipv4_mapped or ip.sixtofour
+    if ip.ipv4_mapped is not None or ip.sixtofour is not None:
+        return ip.ipv4_mapped or ip.sixtofour
+    number = int(ip)
+    holds = any(ip in network for network in (_NAT64, _NAT64_LOCAL, _COMPATIBLE, _TRANSLATED))
+    if holds or (number >> 32) & _LOW in _ISATAP:
+        return IPv4Address(number & _LOW)
+    return None

@@ -16,7 +16,7 @@ _OTHERS = (
 )
 SUFFIXES = (MP4, MOV, MKV, ".webm", *(each[0] for each in _OTHERS))
 # Boxes that an MP4 or MOV may begin with: ISO/IEC 14496-12, 4.3 and annex.
-_FIRST_BOXES = {
+FIRST_BOXES = {
     b"ftyp", b"styp", b"moov", b"moof", b"mdat", b"free", b"skip", b"wide", b"uuid", b"sidx", b"ssix",
     b"prft", b"emsg", b"pdin", b"meta", b"jumb", b"pnot",
 }  # fmt: skip
@@ -27,7 +27,7 @@ def suffix_of(path: Path) -> str | None:
     """The ending that a file's first bytes call for; None of a page or a message, which is no video."""
     with path.open("rb") as file:
         head = file.read(SNIFFED)
-    if head[4:8] in _FIRST_BOXES:
+    if head[4:8] in FIRST_BOXES:
         return _of_boxes(path, head)
     if head.startswith(_EBML):
         return _of_ebml(head)

@@ -7,10 +7,11 @@ is where a connection's address can be refused, whatever a redirect or a name se
 import asyncio
 import logging
 import os
+import ssl
+import time
+import zlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from enum import StrEnum
-from http import HTTPStatus
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -19,38 +20,22 @@ import aiohttp
 from aiohttp.abc import AbstractResolver
 from yarl import URL
 
-from bot.outbox.addresses import PrivateAddress, PublicResolver, is_address, is_public
+from bot.outbox.addresses import PrivateAddress, PublicResolver, check_address, is_address
+from bot.outbox.body import Part, TooSlow, check_size, save
 from bot.outbox.containers import READABLE, SUFFIXES, suffix_of
+from bot.outbox.faults import DownloadError, Fault
+from bot.private_hosts import NO_PRIVATE_HOSTS, PrivateHosts
 from bot.providers.base import MediaSource
+from bot.providers.links import requestable
+from bot.providers.session import open_session
 
 log = logging.getLogger(__name__)
 
-_CHUNK = 1 << 18
 _REDIRECTS = 5
 _TRIES = 4
 _TIMEOUT = aiohttp.ClientTimeout(total=900, sock_connect=15, sock_read=60)
-_LATER = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS}
-_PRIVATE = "the video's address is in a private network, and DOWNLOAD_ALLOW_PRIVATE is off"
-
-
-class Fault(StrEnum):
-    """Why there is no video in the chat."""
-
-    TOO_LARGE = "too_large"  # more than the limit
-    DEAD_LINK = "dead_link"  # the server does not give this file, not any more
-    NOT_A_VIDEO = "not_a_video"  # a page or a message where a video should be
-    PRIVATE = "private"  # the address is in a private network
-    UNREACHABLE = "unreachable"  # no answer, or one that broke off; later perhaps
-    UNSENDABLE = "unsendable"  # fetched, and Telegram would not take it
-    UNCONFIRMED = "unconfirmed"  # fetched, and no answer of Telegram's came through
-
-
-class DownloadError(Exception):
-    """The video could not be fetched; the message names no link."""
-
-    def __init__(self, fault: Fault, message: str) -> None:
-        super().__init__(message)
-        self.fault = fault
+_WHOLE_S = 1800.0  # for all tries of one film
+_PRIVATE = "the video's address is in a private network, and DOWNLOAD_ALLOW_PRIVATE does not allow it"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,46 +51,40 @@ class Download:
         return self.path.suffix in READABLE
 
 
-@dataclass(slots=True)
-class _Part:
-    """A file that is not whole yet."""
-
-    path: Path
-    validator: str = ""  # of the version that it is a part of; "": the server names none
-
-    @property
-    def size(self) -> int:
-        return self.path.stat().st_size if self.path.exists() else 0
-
-
 class Downloader:
     """Fetches videos."""
 
     def __init__(
         self,
         *,
-        allow_private: bool = False,
+        tls: ssl.SSLContext | bool = True,
+        allowed: PrivateHosts = NO_PRIVATE_HOSTS,
         proxy: str | None = None,
         resolver: AbstractResolver | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """proxy: http(s) address; names are then resolved there, beyond the reach of the check here.
+        """allowed: private hosts that videos may come from.
 
+        proxy: http(s) address; names are then resolved there, beyond the reach of the check here.
         resolver: instead of the one that refuses private addresses where they are not allowed.
         """
-        self._allow_private = allow_private
+        self._tls = tls
+        self._allowed = allowed
         self._proxy = proxy or None
         self._resolver = resolver
         self._sleep = sleep
+        self._clock = clock
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
-        if self._resolver is None and not (self._allow_private or self._proxy):
-            self._resolver = PublicResolver()
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(resolver=self._resolver, limit=16),
+        if self._resolver is None and not self._proxy:
+            self._resolver = PublicResolver(allowed=self._allowed)
+        self._session = open_session(
+            tls=self._tls,
+            resolver=self._resolver,
+            connections=16,
             timeout=_TIMEOUT,
-            cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
         )
         return self
@@ -122,14 +101,18 @@ class Downloader:
         stem: of the file, which gets the ending that its content calls for.
         """
         try:
-            path = _found(stem) or await self._fetch_anew(source, stem, limit)
+            async with asyncio.timeout(_WHOLE_S):
+                path = _found(stem) or await self._fetch_anew(source, stem, limit)
             return Download(path=path, size=path.stat().st_size)
+        except TimeoutError as error:
+            raise DownloadError(Fault.UNREACHABLE, "too slow as a whole") from error
         except OSError as error:
             raise DownloadError(Fault.UNREACHABLE, f"the disk: {type(error).__name__}") from error
 
     async def _fetch_anew(self, source: MediaSource, stem: Path, limit: int) -> Path:
-        stem.parent.mkdir(parents=True, exist_ok=True)
-        part = _Part(stem.with_name(f"{stem.name}.part"))
+        for folder in (stem.parent.parent, stem.parent):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        part = Part(stem.with_name(f"{stem.name}.part"), clock=self._clock)
         part.path.unlink(missing_ok=True)
         try:
             await self._fetch(source, part, limit)
@@ -141,27 +124,35 @@ class Downloader:
         finally:
             part.path.unlink(missing_ok=True)
 
-    async def _fetch(self, source: MediaSource, part: _Part, limit: int) -> None:
+    async def _fetch(self, source: MediaSource, part: Part, limit: int) -> None:
         """Go on at once while that brings something; a host that gives nothing would only hold up others."""
         for attempt in range(1, _TRIES + 1):
             size = part.size
             try:
                 await self._fetch_once(source, part, limit)
             except DownloadError as error:
-                if error.fault is not Fault.UNREACHABLE or part.size == size or attempt == _TRIES:
+                is_final = error.fault is not Fault.UNREACHABLE or isinstance(error, TooSlow)
+                if is_final or part.size == size or attempt == _TRIES:
                     raise
                 log.info("A download broke off at %d bytes, going on: %s", part.size, error)
                 await self._sleep(0.5 * attempt)
             else:
                 return
 
-    async def _fetch_once(self, source: MediaSource, part: _Part, limit: int) -> None:
+    async def _fetch_once(self, source: MediaSource, part: Part, limit: int) -> None:
         try:
             if source.data is None:
                 await self._follow(str(source.url), _headers(source, part), part, limit)
             else:
-                _check_size(len(source.data), limit)
-                part.path.write_bytes(source.data)
+                check_size(len(source.data), limit)
+                with part.open(anew=True) as file:
+                    file.write(source.data)
+        except ssl.CertificateError as error:  # a ValueError too
+            host = URL(str(source.url), encoded=True).host
+            log.warning("The certificate of %s, or of where it leads to, is not trusted", host)
+            raise DownloadError(Fault.UNTRUSTED, "the host's certificate is not trusted") from error
+        except zlib.error as error:
+            raise DownloadError(Fault.UNREACHABLE, "the packed file is damaged") from error
         except ValueError as error:
             raise DownloadError(Fault.DEAD_LINK, "not an address") from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
@@ -169,10 +160,10 @@ class Downloader:
                 raise DownloadError(Fault.PRIVATE, _PRIVATE) from error
             raise DownloadError(Fault.UNREACHABLE, type(error).__name__) from error
 
-    async def _follow(self, link: str, headers: dict[str, str], part: _Part, limit: int) -> None:
+    async def _follow(self, link: str, headers: dict[str, str], part: Part, limit: int) -> None:
         """Ask, and go where redirects lead; the key stays with the host that it was meant for."""
         assert self._session is not None, "used outside its context"  # noqa: S101 - for the type checker
-        url = URL(link, encoded=True)
+        url = URL(requestable(link), encoded=True)
         for _ in range(_REDIRECTS):
             self._check_address(url)
             async with self._session.get(
@@ -180,9 +171,9 @@ class Downloader:
             ) as answer:
                 target = answer.headers.get("Location")
                 if answer.status not in {301, 302, 303, 307, 308} or target is None:
-                    await _save(answer, part, limit)
+                    await save(answer, part, limit)
                     return
-            following = url.join(URL(target, encoded=True))
+            following = url.join(URL(requestable(target), encoded=True))
             if following.origin() != url.origin():
                 headers = {name: value for name, value in headers.items() if name != "Authorization"}
             url = following
@@ -191,11 +182,14 @@ class Downloader:
     def _check_address(self, url: URL) -> None:
         if url.scheme not in {"http", "https"} or not url.host:
             raise DownloadError(Fault.DEAD_LINK, "not an http address")
-        if not self._allow_private and is_address(url.host) and not is_public(url.host):
-            raise DownloadError(Fault.PRIVATE, _PRIVATE)
+        if is_address(url.host):
+            try:
+                check_address(url.host, url.port or 0, url.host, self._allowed)
+            except PrivateAddress as error:
+                raise DownloadError(Fault.PRIVATE, _PRIVATE) from error
 
 
-def _headers(source: MediaSource, part: _Part) -> dict[str, str]:
+def _headers(source: MediaSource, part: Part) -> dict[str, str]:
     """What to ask with; for the rest only, if there is a part of the same version already.
 
     https://www.rfc-editor.org/rfc/rfc9110#field.if-range
@@ -206,42 +200,6 @@ def _headers(source: MediaSource, part: _Part) -> dict[str, str]:
         if part.validator:
             headers["If-Range"] = part.validator
     return headers
-
-
-async def _save(answer: aiohttp.ClientResponse, part: _Part, limit: int) -> None:
-    """Write an answer's body behind what is there already if it continues that, else anew."""
-    goes_on = answer.status == HTTPStatus.PARTIAL_CONTENT
-    if answer.status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE or (goes_on and not _fits(answer, part)):
-        part.path.unlink(missing_ok=True)
-        raise DownloadError(Fault.UNREACHABLE, "the file changed meanwhile")
-    if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR or answer.status in _LATER:
-        raise DownloadError(Fault.UNREACHABLE, f"HTTP {answer.status}")
-    if answer.status not in {HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT}:
-        raise DownloadError(Fault.DEAD_LINK, f"HTTP {answer.status}")
-    part.validator = _validator(answer)
-    size = part.size if goes_on else 0
-    _check_size(size + (answer.content_length or 0), limit)
-    with part.path.open("ab" if goes_on else "wb") as file:
-        async for chunk in answer.content.iter_chunked(_CHUNK):
-            size += len(chunk)
-            _check_size(size, limit)
-            file.write(chunk)
-
-
-def _fits(answer: aiohttp.ClientResponse, part: _Part) -> bool:
-    """Whether an answer's bytes are those that come after the part's."""
-    return answer.headers.get("Content-Range", "").startswith(f"bytes {part.size}-")
-
-
-def _validator(answer: aiohttp.ClientResponse) -> str:
-    """What names the version of a file beyond doubt, as a weak tag does not."""
-    tag = answer.headers.get("ETag", "")
-    return tag if tag.startswith('"') else answer.headers.get("Last-Modified", "")
-
-
-def _check_size(size: int, limit: int) -> None:
-    if size > limit:
-        raise DownloadError(Fault.TOO_LARGE, f"more than {limit // 1_000_000} MB")
 
 
 def _found(stem: Path) -> Path | None:

@@ -10,7 +10,8 @@ from hashlib import sha256
 from pathlib import Path
 
 from bot.outbox.containers import MP4
-from bot.outbox.download import Download, Downloader, DownloadError, Fault
+from bot.outbox.download import Download, Downloader
+from bot.outbox.faults import DownloadError, Fault
 from bot.outbox.inspection import CutOff, Facts, Inspector
 from bot.outbox.sender import Film
 from bot.providers.base import Provider, ProviderError
@@ -23,7 +24,7 @@ LOCAL_UPLOAD_LIMIT = 2_000_000_000
 QUOTA = 4_000_000_000  # bytes of films that wait for Telegram
 _STALE_S = 86_400.0
 # A young link may answer anything while its file is still being copied: 404, 403, an empty or a JSON 200.
-_MAY_PASS = {Fault.UNREACHABLE, Fault.DEAD_LINK, Fault.NOT_A_VIDEO}
+_MAY_PASS = {Fault.UNREACHABLE, Fault.UNTRUSTED, Fault.DEAD_LINK, Fault.NOT_A_VIDEO}
 _FRESH_AFTER = {1, 2, 4, 8}  # failures after which the gateway is asked where the film is now
 _MOST_FAILING = 1000  # films whose failures are remembered
 

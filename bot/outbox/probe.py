@@ -35,6 +35,7 @@ _NEEDED = {b"moov", b"mdat", b"moof"}  # what stands behind the last of these is
 
 def serve() -> None:
     """Answer until the input ends."""
+    os.umask(0o077)
     confinement.be_first_victim()
     confinement.leave_the_network()
     confinement.hide()

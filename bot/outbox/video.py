@@ -10,14 +10,14 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Hashable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from weakref import WeakValueDictionary
 
 from bot.messages import results as words
 from bot.messages.view import View
-from bot.outbox.download import Fault
+from bot.outbox.faults import Fault
 from bot.outbox.larder import Larder, Stock
 from bot.outbox.results import (
     LinkOnly,
@@ -31,8 +31,8 @@ from bot.outbox.results import (
 )
 from bot.outbox.route import PROBE_S
 from bot.outbox.sender import Film, Sender, place_of
-from bot.providers.links import death_of, origin
-from storage.models import Media, Outgoing, StoredFile, Task, WatchedTask
+from bot.providers.links import death_of
+from storage.models import Outgoing, StoredFile, Task, WatchedTask
 from storage.store import Store
 
 log = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ log = logging.getLogger(__name__)
 _PATIENCE_S = 240.0  # with what may pass, before the video is passed on as a link
 _SOONEST_S, _LATEST_S = 2.0, 60.0  # until the next try meanwhile
 _AT_ONCE = 8  # downloads and uploads
-_OF_ONE_SOURCE = _AT_ONCE // 2  # one that hangs must not hold up all others
+_OF_ONE_PROVIDER = _AT_ONCE // 2  # one whose hosts hang must not hold up all others
 _REMEMBERED = 64  # turns: longer than it takes until the archive knows their files
 _ACTION_AFTER_S = 1.0  # most videos are there sooner, and a call would tell nobody anything
 _ACTION_S = 4.5  # a chat action lasts five seconds
@@ -73,7 +73,7 @@ class Ladder:
         self._clock = clock
         self._action_after_s = action_after_s
         self._places = asyncio.Semaphore(_AT_ONCE)
-        self._sources: WeakValueDictionary[Hashable, asyncio.Semaphore] = WeakValueDictionary()
+        self._providers: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
         # Of each delivery that is to be tried again: since when what has failed; a restart begins anew.
         self._failing: dict[int, dict[Fault, datetime]] = {}
         self._turns: WeakValueDictionary[int, _Turn] = WeakValueDictionary()
@@ -117,7 +117,7 @@ class Ladder:
         if snapshot is None or snapshot.media is None:
             return await self._tell(out, message_id, words.failure(_watched(out)))
         async with (
-            self._place(out.task, snapshot.media),
+            self._place(out.task),
             self._showing_progress(out),
             self._larder.stock(out.task, snapshot.media) as stock,
         ):
@@ -128,10 +128,10 @@ class Ladder:
         return result
 
     @contextlib.asynccontextmanager
-    async def _place(self, task: Task, media: Media) -> AsyncIterator[None]:
+    async def _place(self, task: Task) -> AsyncIterator[None]:
         """Among those that download and upload at once."""
-        source = (task.ref.provider, origin(media.url) if media.url else None)
-        async with self._sources.setdefault(source, asyncio.Semaphore(_OF_ONE_SOURCE)), self._places:
+        provider = task.ref.provider
+        async with self._providers.setdefault(provider, asyncio.Semaphore(_OF_ONE_PROVIDER)), self._places:
             yield
 
     async def _descend(self, stock: Stock, out: Outgoing, message_id: int) -> SendResult:

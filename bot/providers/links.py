@@ -2,10 +2,11 @@
 
 import base64
 import binascii
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
-from urllib.parse import SplitResult, parse_qsl, unquote_to_bytes, urlsplit
+from urllib.parse import SplitResult, parse_qsl, quote, unquote_to_bytes, urlsplit
 
 from bot.providers.fields import as_number, as_time
 
@@ -13,6 +14,8 @@ _LONGEST = 8_192  # characters; signed links have under 2,000
 DEFAULT_PORTS = {"http": 80, "https": 443}
 _SIGNERS = ("x-tos", "x-amz", "x-oss", "x-goog")
 _LONGEST_LIFE_S = 366 * 86_400
+_NOT_HELD = re.compile(r"[^!-~]")  # RFC 9112: a request's target is of visible ASCII
+_PARTS = re.compile(r"((?:[A-Za-z][A-Za-z0-9+.-]*:)?(?://)?)((?<=//)[^/?#]*|)(.*)", re.DOTALL)
 _utc = as_time(UTC)
 
 
@@ -23,13 +26,32 @@ def as_link(value: object) -> str | None:
     link = value.strip()
     if is_inline(link):
         return link
+    if " " in link:  # nothing else is touched: a signature is of the link as it stands
+        head, authority, rest = _parts(link)
+        link = head + authority + rest.replace(" ", "%20")
     return link if _split(link) is not None else None
+
+
+def requestable(link: str) -> str:
+    """A link in which what a request line may not hold is percent-encoded, and every other byte stays."""
+    if not _NOT_HELD.search(link):
+        return link
+    head, authority, rest = _parts(link)
+    if not authority.isascii():
+        authority = authority.encode("idna").decode()
+    return f"{head}{authority}{_NOT_HELD.sub(lambda found: quote(found[0], errors='surrogateescape'), rest)}"
+
+
+def _parts(link: str) -> tuple[str, str, str]:
+    """Scheme, host and port, and all after it."""
+    found = _PARTS.match(link)
+    return (found[1], found[2], found[3]) if found else ("", "", link)
 
 
 def as_failure_text(value: object) -> str | None:
     """A text that is not blank and not a link, from a field that may hold either."""
     text = value.strip() if isinstance(value, str) else ""
-    return text if text and as_link(text) is None else None
+    return text if text and (_NOT_HELD.search(text) or as_link(text) is None) else None
 
 
 def is_inline(link: str) -> bool:

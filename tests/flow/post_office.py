@@ -22,6 +22,7 @@ from bot.outbox.route import TelegramRoute
 from bot.outbox.sender import Sender
 from bot.outbox.texts import Texts
 from bot.outbox.video import Ladder
+from bot.private_hosts import PrivateHosts
 from bot.providers import gateways
 from bot.providers.base import Provider
 from bot.providers.http import HttpTransport
@@ -106,7 +107,7 @@ class PostOffice:
             transport,
         )
         downloader = await self._stack.enter_async_context(
-            Downloader(allow_private=True, sleep=self.clock.sleep)
+            Downloader(allowed=PrivateHosts(everything=True), sleep=self.clock.sleep)
         )
         request = HTTPXRequest(httpx_kwargs={"verify": _NO_TLS})
         bot = ExtBot(self.telegram.token, base_url=f"{self.telegram.url}/bot", request=request)

@@ -7,9 +7,10 @@ import pytest
 from bot.outbox.larder import UPLOAD_LIMIT
 from bot.sandbox.faults import Fault, held, html_answer, json_answer
 from bot.sandbox.film import make_film, with_free_box
+from bot.sandbox.gateway.formats import status_answer
 from bot.sandbox.telegram.refusals import refusal
 from storage.models import DeliveryState
-from tests.flow.post_office import ANNA, GROUP, PostOffice
+from tests.flow.post_office import ANNA, BEN, GROUP, PostOffice
 
 FOUR_MINUTES_S = 240.0
 
@@ -335,3 +336,31 @@ async def test_a_download_cut_off_in_the_middle_costs_nothing(office: PostOffice
     assert video
     assert video.file.content == task.served.content
     assert task.served.downloads == 2
+
+
+async def test_one_provider_s_hanging_hosts_leave_places_for_the_films_of_others(office: PostOffice):
+    gate = asyncio.Event()
+    office.gateway.fail("files", held(gate), times=None, when=lambda request: request.kind == "alibailian")
+    for number in range(10):
+        task = office.task("alibailian")
+        if number % 2:  # by another name of the same machine, which is another host for all that is known
+            link = office.gateway.link(task).replace("127.0.0.1", "localhost")
+            body = status_answer(task, link, task.ends_at)
+            path = f"/alibailian/api/v1/tasks/{task.task_id}"
+            office.gateway.replay(path, http_status=200, headers={}, body=body)
+        await office.watch(task, BEN)
+    await office.idle()
+    await office.look()
+    await office.until(lambda: len([each for each in office.gateway.requests if each.route == "files"]) >= 4)
+
+    other = office.task("jimeng")
+    await office.watch(other)
+    await office.look()
+    await office.until(lambda: office.telegram.videos(ANNA))
+
+    hanging = [
+        each for each in office.gateway.requests if each.route == "files" and each.kind == "alibailian"
+    ]
+    assert len(hanging) == 4
+    gate.set()
+    await office.idle()

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from bot.messages import results
-from bot.outbox.download import Fault
+from bot.outbox.faults import Fault
 from bot.outbox.sender import Film
 from storage.models import Cause, Media, TaskError, TaskStatus
 from tests.unit.messages.builders import (

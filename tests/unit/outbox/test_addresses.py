@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from bot.outbox.addresses import PrivateAddress, PublicResolver, is_address, is_public
-from bot.outbox.download import Download, Downloader, DownloadError, Fault
+from bot.outbox.addresses import PrivateAddress, PublicResolver, check_address, is_address, is_public
+from bot.outbox.download import Download, Downloader
+from bot.outbox.faults import DownloadError, Fault
+from bot.private_hosts import PrivateHosts, private_hosts
 from bot.providers.base import MediaSource
 from tests.fakes.clock import FrozenClock
 from tests.unit.outbox.files import Files
@@ -45,8 +47,53 @@ PRIVATE = [
     "2002:7f00:1::",
     "2002:c0a8:101::1",
     "2001:0:4136:e378:8000:63bf:3fff:fdd2",  # Teredo, always in 2001::/23
+    "168.63.129.16",  # Azure's host
+    "192.0.0.8",
+    "192.88.99.1",
+    "198.51.100.7",
+    "203.0.113.7",
+    "fec0::1",  # site-local
+    "100::1",
+    "3fff::1",
+    "5f00::1",
+    "4000::1",
+    "::8.8.8.8",
+    "::127.0.0.1",
+    "::ffff:0:8.8.8.8",
+    "64:ff9b:1::1",
+    "64:ff9b:1::808:808",
+    "fe80::5efe:8.8.8.8",
+    "2606:4700::5efe:10.0.0.1",  # ISATAP
+    "2606:4700::200:5efe:10.0.0.1",
+    "::ffff:168.63.129.16",
+    "64:ff9b::a83f:8110",
+    "2002:a83f:8110::1",
 ]
-PUBLIC = ["8.8.8.8", "1.1.1.1", "100.63.255.255", "172.32.0.1", "2606:4700:4700::1111", "64:ff9b::808:808"]
+FORBIDDEN = [
+    "169.254.169.254",
+    "fe80::1",
+    "fe80::1%eth0",
+    "::ffff:169.254.169.254",
+    "64:ff9b::169.254.169.254",
+    "64:ff9b:1::169.254.169.254",
+    "2002:a9fe:a9fe::1",
+    "2606:4700::5efe:169.254.169.254",
+    "168.63.129.16",
+    "100.100.100.200",
+    "fd00:ec2::254",
+]
+PUBLIC = [
+    "::ffff:8.8.8.8",
+    "2002:808:808::1",
+    "2606:4700::5efe:8.8.8.8",
+    "168.63.129.17",
+    "8.8.8.8",
+    "1.1.1.1",
+    "100.63.255.255",
+    "172.32.0.1",
+    "2606:4700:4700::1111",
+    "64:ff9b::808:808",
+]
 
 
 class ScriptedNames(AbstractResolver):
@@ -76,6 +123,30 @@ def test_an_address_that_is_not_on_the_internet_is_not_public(address: str):
 @pytest.mark.parametrize("address", PUBLIC)
 def test_an_address_on_the_internet_is_public(address: str):
     assert is_public(address)
+
+
+@pytest.mark.parametrize("address", FORBIDDEN)
+async def test_no_setting_opens_where_machines_and_clouds_tell_their_secrets(address: str):
+    everything = PrivateHosts(everything=True)
+    own = everything.with_origins([("inside", 80), (address, 80)])
+
+    for allowed in (everything, own):
+        with pytest.raises(PrivateAddress):
+            await PublicResolver(ScriptedNames(inside=[address]), allowed=allowed).resolve("inside", 80)
+        with pytest.raises(PrivateAddress):
+            check_address(address, 80, address, allowed)
+
+
+async def test_private_hosts_are_open_as_far_as_they_are_named():
+    names = ScriptedNames(nas=["192.168.1.5"], other=["192.168.1.6"], lan=["10.1.2.3"])
+    allowed = private_hosts(["nas:8080", "10.0.0.0/8"]).with_origins([("other", 3000)])
+    resolver = PublicResolver(names, allowed=allowed)
+
+    for host, port in (("nas", 8080), ("lan", 80), ("other", 3000)):
+        assert await resolver.resolve(host, port)
+    for host, port in (("nas", 80), ("other", 80)):
+        with pytest.raises(PrivateAddress):
+            await resolver.resolve(host, port)
 
 
 @pytest.mark.parametrize(
@@ -228,3 +299,11 @@ async def test_a_proxy_is_handed_names_but_no_private_address(files: Files, targ
         await fetched(downloader, "http://cdn.example/film.mp4?a=%2F", target)
 
     assert [request.headers["Host"] for request in files.requests] == ["cdn.example"]
+
+
+async def test_a_named_origin_is_connected_to_and_its_neighbour_is_not(files: Files, target: Path):
+    files.says(FILM)
+    port = int(files.address().rpartition(":")[2])
+    async with Downloader(allowed=PrivateHosts().with_origins([("127.0.0.1", port)])) as downloader:
+        assert await fault_of(downloader, f"{files.address(1)}/film.mp4", target) is Fault.PRIVATE
+        assert (await fetched(downloader, f"{files.address()}/film.mp4", target)).size == len(FILM)

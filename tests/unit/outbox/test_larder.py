@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from bot.outbox.download import Downloader, Fault
+from bot.outbox.download import Downloader
+from bot.outbox.faults import Fault
 from bot.outbox.inspection import Inspector
 from bot.outbox.larder import QUOTA, Larder, Stock
 from bot.outbox.sender import Film
+from bot.private_hosts import PrivateHosts
 from bot.providers.base import MediaSource, Provider, ProviderError, TaskMissing, Unavailable
 from bot.sandbox.film import make_film
 from storage.models import Cause, Media, Snapshot, Task, TaskRef, TaskStatus
@@ -57,7 +59,10 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 async def larder(folder: Path, studio: Studio, clock: FrozenClock) -> AsyncIterator[Larder]:
-    async with Downloader(allow_private=True, sleep=clock.sleep) as downloader, Inspector() as inspector:
+    async with (
+        Downloader(allowed=PrivateHosts(everything=True), sleep=clock.sleep) as downloader,
+        Inspector() as inspector,
+    ):
         providers = {studio.name: studio, "workshop": studio}
         yield Larder(folder, downloader, providers, inspector=inspector, limit=LIMIT)
 

@@ -3,7 +3,15 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bot.providers.links import as_failure_text, as_link, death_of, decode_inline, is_inline, origin
+from bot.providers.links import (
+    as_failure_text,
+    as_link,
+    death_of,
+    decode_inline,
+    is_inline,
+    origin,
+    requestable,
+)
 
 SIGNED_AT = datetime(2025, 8, 29, 8, 0, tzinfo=UTC)
 
@@ -33,7 +41,8 @@ def test_a_link_passes_byte_for_byte(text: str):
         "ftp://x.example/a",
         "https://",
         "https:///a",
-        "https://x.example/a b",
+        "https://x.example is down",
+        "https://x.example/a\nb",
         "https://x.example/\x00",
         "https://x.example/\ud800",
         "https://[::1",
@@ -50,7 +59,30 @@ def test_what_cannot_be_asked_for_is_no_link(value: object):
     assert as_link(value) is None
 
 
+def test_blanks_in_a_link_are_percent_encoded_and_nothing_else():
+    link = "https://x.example/my film.mp4?sig=a+b%2f&x=视频"
+
+    assert as_link(link) == "https://x.example/my%20film.mp4?sig=a+b%2f&x=视频"
+
+
+@pytest.mark.parametrize(
+    ("link", "asked"),
+    [
+        ('https://x.example/a%2fb?sig=q7%2F~|{}^`"<>', 'https://x.example/a%2fb?sig=q7%2F~|{}^`"<>'),
+        ("https://x.example/视频 1.mp4?a=%2F", "https://x.example/%E8%A7%86%E9%A2%91%201.mp4?a=%2F"),
+        ("/a b\tc", "/a%20b%09c"),
+        ("/%E4%BD\udce4\udcbd\udca0", "/%E4%BD%E4%BD%A0"),
+        ("https://视频.example:8443/a", "https://xn--cy2a840a.example:8443/a"),
+        ("//x.example/é", "//x.example/%C3%A9"),
+        ("?a=é", "?a=%C3%A9"),
+    ],
+)
+def test_only_what_a_request_line_may_not_hold_is_percent_encoded(link: str, asked: str):
+    assert requestable(link) == asked
+
+
 def test_a_failures_text_is_not_a_link():
+    assert as_failure_text("https://x.example/a.mp4 was refused") == "https://x.example/a.mp4 was refused"
     assert as_failure_text("https://x.example/a.mp4") is None
     assert as_failure_text(" 任务超时 ") == "任务超时"
     assert as_failure_text({"message": "x"}) is None

@@ -1,0 +1,180 @@
+"""Bodies that are packed, slow or endless, over real connections."""
+
+import asyncio
+import gzip
+import itertools
+import ssl
+import zlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from bot.outbox.download import Downloader
+from bot.outbox.faults import DownloadError, Fault
+from bot.private_hosts import PrivateHosts
+from bot.providers.base import MediaSource
+from tests.fakes.clock import FrozenClock
+from tests.unit.outbox.files import Files
+
+FILM = b"\x00\x00\x00\x18ftypisom" + bytes(range(256)) * 4000
+LIMIT = 2_000_000
+FIXTURES = Path(__file__).parents[2] / "fixtures"
+
+
+def bare(data: bytes) -> bytes:
+    packer = zlib.compressobj(wbits=-15)
+    return packer.compress(data) + packer.flush()
+
+
+@pytest.fixture
+async def downloader(clock: FrozenClock) -> AsyncIterator[Downloader]:
+    async with Downloader(allowed=PrivateHosts(everything=True), sleep=clock.sleep) as opened:
+        yield opened
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Path:
+    return tmp_path / "films" / "film"
+
+
+async def fetched(downloader: Downloader, files: Files, target: Path) -> bytes:
+    source = MediaSource(url=f"{files.address()}/film.mp4")
+    return (await downloader.fetch(source, target, limit=LIMIT)).path.read_bytes()
+
+
+async def fault_of(downloader: Downloader, files: Files, target: Path) -> Fault:
+    with pytest.raises(DownloadError) as raised:
+        await fetched(downloader, files, target)
+    assert list(target.parent.iterdir()) == []
+    return raised.value.fault
+
+
+@pytest.mark.parametrize(
+    ("coding", "body"),
+    [
+        ("gzip", gzip.compress(FILM)),
+        ("GZIP", gzip.compress(FILM)),
+        ("x-gzip", gzip.compress(FILM)),
+        ("deflate", zlib.compress(FILM)),
+        ("deflate", bare(FILM)),
+        ("gzip", FILM),
+        ("deflate", FILM),
+        ("br", FILM),
+    ],
+    ids=["gzip", "in capitals", "x-gzip", "deflate", "bare deflate", "no gzip", "no deflate", "no br"],
+)
+async def test_a_body_is_unpacked_if_it_is_packed_as_it_says(
+    files: Files, downloader: Downloader, target: Path, *, coding: str, body: bytes
+):
+    files.says(body, headers={"Content-Encoding": coding})
+
+    assert await fetched(downloader, files, target) == FILM
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, zlib.compress])
+async def test_a_packed_body_that_grows_beyond_the_limit_is_refused(
+    files: Files, downloader: Downloader, target: Path, pack
+):
+    files.says(
+        pack(FILM + bytes(500 * LIMIT)),
+        headers={"Content-Encoding": {gzip.compress: "gzip"}.get(pack, "deflate")},
+    )
+
+    assert await fault_of(downloader, files, target) is Fault.TOO_LARGE
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda packed: packed[:-100], lambda packed: packed[:500] + bytes(500) + packed[1000:]]
+)
+async def test_a_packed_body_that_is_cut_off_or_damaged_may_come_later(
+    files: Files, downloader: Downloader, target: Path, damage
+):
+    files.says(damage(gzip.compress(FILM)), headers={"Content-Encoding": "gzip"})
+
+    assert await fault_of(downloader, files, target) is Fault.UNREACHABLE
+
+
+@pytest.mark.parametrize(("step_s", "is_fetched"), [(200.0, False), (0.1, True)])
+async def test_a_host_that_is_too_slow_for_a_minute_is_left_for_later(
+    files: Files, target: Path, clock: FrozenClock, *, step_s: float, is_fetched: bool
+):
+    files.says(FILM)  # comes in pieces of 256 KiB at most, and so much time passes with each
+    times = itertools.count(0.0, step_s)
+    everything = PrivateHosts(everything=True)
+    async with Downloader(allowed=everything, sleep=clock.sleep, clock=lambda: next(times)) as downloader:
+        if is_fetched:
+            assert await fetched(downloader, files, target) == FILM
+        else:
+            assert await fault_of(downloader, files, target) is Fault.UNREACHABLE
+    assert len(files.requests) == 1
+
+
+async def test_a_header_of_sixty_kilobytes_is_read(files: Files, downloader: Downloader, target: Path):
+    files.says(FILM, headers={"X-Policy": "p" * 60_000})
+
+    assert await fetched(downloader, files, target) == FILM
+
+
+async def test_what_is_fetched_is_its_owner_s_alone(files: Files, downloader: Downloader, target: Path):
+    files.says(FILM)
+    await fetched(downloader, files, target)
+
+    assert target.parent.stat().st_mode & 0o777 == 0o700
+    assert target.with_name("film.mp4").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("interim", [1, 16, 17, 5000])
+async def test_a_host_that_answers_without_end_that_it_will_answer_is_given_up(
+    files: Files, downloader: Downloader, target: Path, interim: int
+):
+    async def answer(request: web.Request) -> web.StreamResponse:
+        assert request.transport is not None
+        request.transport.write(b"HTTP/1.1 102 Processing\r\n\r\n" * interim)
+        return web.Response(body=FILM)
+
+    files.answer = answer
+    if interim <= 16:
+        assert await fetched(downloader, files, target) == FILM
+    else:
+        assert await fault_of(downloader, files, target) is Fault.UNREACHABLE
+
+
+async def test_a_certificate_that_is_not_trusted_is_told_as_such(
+    target: Path, caplog: pytest.LogCaptureFixture
+):
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(FIXTURES / "tls" / "nobody_trusts_this.pem")
+    everything = PrivateHosts(everything=True)
+    server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0, ssl=tls)
+    async with server, Downloader(tls=ssl.create_default_context(), allowed=everything) as downloader:
+        link = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/film.mp4?Signature=q7Te9b"
+        with pytest.raises(DownloadError, match="certificate is not trusted") as raised:
+            await downloader.fetch(MediaSource(url=link), target, limit=LIMIT)
+
+    assert raised.value.fault is Fault.UNTRUSTED
+    [record] = [each for each in caplog.records if each.levelname == "WARNING"]
+    assert "127.0.0.1" in record.getMessage()
+    assert "q7Te9b" not in caplog.text
+
+
+async def test_a_host_whose_certificate_the_given_context_trusts_is_fetched_from(target: Path):
+    pem = FIXTURES / "tls" / "nobody_trusts_this.pem"
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(pem)
+
+    async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(FILM)}\r\nConnection: close\r\n\r\n"
+        writer.write(head.encode() + FILM)
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=tls)
+    trusting = ssl.create_default_context(cafile=str(pem))
+    everything = PrivateHosts(everything=True)
+    async with server, Downloader(tls=trusting, allowed=everything) as downloader:
+        link = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/film.mp4"
+        download = await downloader.fetch(MediaSource(url=link), target, limit=LIMIT)
+
+    assert download.size == len(FILM)
