@@ -3,7 +3,7 @@
 import pytest
 
 from bot.config import load_settings
-from bot.engine import key_lines, prices_s
+from bot.engine import key_lines, prices_s, reachable_hosts
 from bot.foundation import utc_now
 from bot.polling.rate_limiter import AdaptiveRateLimiter
 from bot.providers import gateways
@@ -94,3 +94,13 @@ def test_only_an_allowance_that_somebody_names_is_spent():
     )
 
     assert prices_s(settings) == {"mine": SPARE_PRICE_S}
+
+
+def test_videos_may_come_from_the_gateways_own_addresses_and_no_other_private_ones():
+    own = {"GATEWAY_BASE_URL": "http://192.168.1.5:3000/v1", "GATEWAY_API_KEY": "sk-gateway"}
+    allowed = reachable_hosts(load_settings(TOKEN | own | {"DOWNLOAD_ALLOW_PRIVATE": "nas:8080"}))
+
+    assert allowed.allows("192.168.1.5", 3000, "192.168.1.5")
+    assert allowed.allows("nas", 8080, "192.168.1.9")
+    assert not allowed.allows("192.168.1.5", 80, "192.168.1.5")
+    assert not allowed.allows("nas", 80, "192.168.1.9")
