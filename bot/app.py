@@ -24,6 +24,8 @@ from bot.config import Settings
 from bot.errors import PortTaken, SecondPoller, TokenRefused
 from bot.foundation import Foundation, certificates, utc_now
 from bot.health.wellness import Wellness
+from bot.outbox.pacing import Pacer
+from bot.outbox.rate_limiter import BudgetRateLimiter
 from bot.polling.alarm import Alarm
 from bot.providers.catalog import Catalog
 from bot.redaction import Redactor
@@ -70,6 +72,7 @@ async def run(settings: Settings, tls: ssl.SSLContext, cadence: Cadence | None =
             alarm=Alarm(),
             bell=asyncio.Event(),
             gateways=GatewayStates(clock=utc_now),
+            pacer=Pacer(),
             connected=asyncio.Event(),
         )
         await _work(foundation, cadence)
@@ -145,7 +148,9 @@ def _application(foundation: Foundation) -> tuple[AnyApplication, Door]:
         allowed_ids=settings.allowed_ids,
         admin_ids=settings.admin_ids,
     )
-    application = _builder(settings, foundation.tls).context_types(context_types(door)).build()
+    limiter = BudgetRateLimiter(foundation.pacer)
+    builder = _builder(settings, foundation.tls).rate_limiter(limiter)
+    application = builder.context_types(context_types(door)).build()
     router.install(application)
     return application, door
 

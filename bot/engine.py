@@ -139,7 +139,7 @@ async def _open(
             log.warning("No provider is configured yet; set GATEWAY_BASE_URL and GATEWAY_API_KEY.")
         cadence = cadence or Cadence(price_by_provider_s=prices_s(settings))
         refresher = Refresher(store, cadence, estimates, clock=utc_now, ring=ring)
-        sender = Sender(bot, local_mode=settings.telegram_local_mode)
+        sender = Sender(bot, foundation.pacer, local_mode=settings.telegram_local_mode)
         larder = Larder(
             settings.downloads_folder,
             downloader,

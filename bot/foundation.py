@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import httpx
 
 from bot.config import Settings
+from bot.outbox.pacing import Pacer
 from bot.polling.alarm import Alarm
 from bot.telemetry import Telemetry
 from bot.watching.gateway_state import GatewayStates
@@ -25,6 +26,7 @@ class Foundation:
     alarm: Alarm  # wakes the clock
     bell: asyncio.Event  # wakes the courier
     gateways: GatewayStates  # how each key's gateway does
+    pacer: Pacer  # what the chats will bear, of messages and of answers
     connected: asyncio.Event  # set when Telegram has answered
 
 

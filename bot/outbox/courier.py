@@ -123,6 +123,8 @@ class Courier:
             claimed = await self._store.claim_deliveries(room, pacer.closed(), at=now, lease_s=LEASE_S)
             pacer.spend(out.watch.chat_id for out in claimed)
             for out in claimed:
+                if _is_video(out):
+                    pacer.owe(out.watch.chat_id)
                 self._companions[out.delivery.id] = [each.delivery.id for each in out.companions]
                 self._in_hand[out.delivery.id] = asyncio.create_task(self._carry(out))
 
@@ -155,6 +157,8 @@ class Courier:
             log.exception("Delivery %d failed", out.delivery.id)
         finally:
             self._announced.discard(out.delivery.id)
+            if _is_video(out):
+                self._texts.pacer.owes_no_more(out.watch.chat_id)
             del self._in_hand[out.delivery.id], self._companions[out.delivery.id]
             self._bell.set()
 
@@ -164,7 +168,7 @@ class Courier:
             await self._settle(out, result, digest=digest)
         elif out.delivery.kind is DeliveryKind.NOTICE:
             await self._settle(out, await self._texts.notice(out))
-        elif out.task.status is TaskStatus.SUCCEEDED:
+        elif _is_video(out):
             await self._settle(out, await self._bring(out))
         else:
             await self._fail(out)
@@ -274,3 +278,7 @@ class Courier:
                 await self._bell.wait()
         except TimeoutError:
             pass
+
+
+def _is_video(out: Outgoing) -> bool:
+    return out.delivery.kind is DeliveryKind.RESULT and out.task.status is TaskStatus.SUCCEEDED

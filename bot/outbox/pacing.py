@@ -5,18 +5,38 @@ for a group, thirty a second overall (https://core.telegram.org/bots/faq#my-bot-
 """
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterable
+from contextvars import ContextVar
 from dataclasses import dataclass, field
+from enum import IntEnum
 
 from storage.models import Closed
 
-# Burst and rate together stay below the figure in any second, or any minute of a group.
+# Burst and rate together stay below the figure in any second.
 _OVERALL_RPS, _OVERALL_BURST = 25.0, 5.0
 _CHAT_RPS, _CHAT_BURST = 1.0, 6.0
-_GROUP_RPS, _GROUP_BURST = 12 / 60, 8.0
-# Tokens in a chat: what is less pressing leaves the last ones to what is more so.
-_FOR_MESSAGES, _FOR_EDITS, _FOR_REFRESHES = 1.0, 3.0, 5.0
+_GROUP_CALLS, _GROUP_SPAN_S = 20, 60.5  # half a second for calls that take unequally long on their way
+_MOST_OWED = 6  # calls kept free in a group for what was begun there; videos that hang must not close it
 _TICK_S = 0.001  # what floating point swallows must not become a wait of nothing
+
+# Set while a call is made that spend() has been told of already.
+is_accounted: ContextVar[bool] = ContextVar("is_accounted", default=False)
+
+
+class Urgency(IntEnum):
+    """What a call is for: what is less pressing leaves a chat's last calls to what is more so."""
+
+    MESSAGE = 0  # results, notices, first cards, last states
+    REPLY = 1
+    EDIT = 2
+    REFRESH = 3
+
+
+# What must be left, this call included: of a chat's tokens, and of a group's calls in a minute.
+# A video takes two: its announcement, and the edit that makes it the video.
+_TOKENS = {Urgency.MESSAGE: 1.0, Urgency.REPLY: 2.0, Urgency.EDIT: 3.0, Urgency.REFRESH: 5.0}
+_CALLS = {Urgency.MESSAGE: 2, Urgency.REPLY: 4, Urgency.EDIT: 10, Urgency.REFRESH: 14}
 
 
 @dataclass(slots=True)
@@ -50,6 +70,41 @@ class Bucket:
         return max(self.stopped_until - now, (level - self.tokens) / self.rate, _TICK_S)
 
 
+@dataclass(slots=True)
+class _Limits:
+    """What one chat bears."""
+
+    bucket: Bucket
+    calls: deque[float] | None  # of a group, when those of the last minute were made
+    owed: int = 0  # calls to come for what was begun
+
+    def take(self, now: float) -> None:
+        self.bucket.take(now)
+        if self.calls is not None:
+            self.calls.append(now)
+
+    def wait_s(self, urgency: Urgency, now: float) -> float:
+        """How long until the chat bears such a call; 0: it does."""
+        return max(self.bucket.wait_s(_TOKENS[urgency], now), self._minute_wait_s(_CALLS[urgency], now))
+
+    def is_rested(self, now: float) -> bool:
+        """Whether the chat bears all that a new one does."""
+        self._drop_old(now)
+        is_full = self.bucket.level(now) >= self.bucket.size
+        return is_full and not self.calls and not self.owed and now > self.bucket.stopped_until
+
+    def _minute_wait_s(self, needed: int, now: float) -> float:
+        if self.calls is None:
+            return 0.0
+        self._drop_old(now)
+        missing = needed - (_GROUP_CALLS - len(self.calls) - min(self.owed, _MOST_OWED))
+        return max(self.calls[missing - 1] + _GROUP_SPAN_S - now, _TICK_S) if missing > 0 else 0.0
+
+    def _drop_old(self, now: float) -> None:
+        while self.calls and self.calls[0] + _GROUP_SPAN_S <= now:
+            self.calls.popleft()
+
+
 class Pacer:
     """Says which chats may be written to now; a chat that must wait holds up no other."""
 
@@ -57,7 +112,7 @@ class Pacer:
         """clock: seconds that never go back."""
         self._clock = clock
         self._overall = Bucket(_OVERALL_RPS, _OVERALL_BURST)
-        self._chats: dict[int, Bucket] = {}
+        self._chats: dict[int, _Limits] = {}
 
     def allowance(self) -> int:
         """How many deliveries may be begun now, whatever the chat."""
@@ -67,54 +122,61 @@ class Pacer:
         """The chats that must not be written to now."""
         now = self._clock()
         self._forget(now)
-        levels = [(chat_id, bucket.level(now)) for chat_id, bucket in self._chats.items()]
+        closed: dict[Urgency, list[int]] = {urgency: [] for urgency in _DELIVERED}
+        for chat_id, limits in self._chats.items():
+            least = next((urgency for urgency in _DELIVERED if limits.wait_s(urgency, now) > 0), None)
+            if least is not None:
+                closed[least].append(chat_id)
         return Closed(
-            to_all=[chat_id for chat_id, level in levels if level < _FOR_MESSAGES],
-            to_edits=[chat_id for chat_id, level in levels if _FOR_MESSAGES <= level < _FOR_EDITS],
-            to_refreshes=[chat_id for chat_id, level in levels if _FOR_EDITS <= level < _FOR_REFRESHES],
+            to_all=closed[Urgency.MESSAGE],
+            to_edits=closed[Urgency.EDIT],
+            to_refreshes=closed[Urgency.REFRESH],
         )
 
     def opens_in_s(self) -> float | None:
         """How long until a chat, or all of Telegram, bears more than now; None: it bears everything."""
         now = self._clock()
-        waits_s = [self._overall.wait_s(_FOR_MESSAGES, now)]
-        waits_s += [_next_wait_s(bucket, now) for bucket in self._chats.values()]
+        waits_s = [self._overall.wait_s(1.0, now)]
+        for limits in self._chats.values():
+            waits_s.append(next(filter(None, (limits.wait_s(each, now) for each in _DELIVERED)), 0.0))
         return min((wait_s for wait_s in waits_s if wait_s > 0), default=None)
+
+    def reply_wait_s(self, chat_id: int) -> float:
+        """How long until the chat bears an answer to a command; 0: now."""
+        limits = self._chats.get(chat_id)
+        return limits.wait_s(Urgency.REPLY, self._clock()) if limits else 0.0
 
     def spend(self, chat_ids: Iterable[int]) -> None:
         """A call to each of these chats is made."""
         now = self._clock()
         for chat_id in chat_ids:
             self._overall.take(now)
-            self._bucket(chat_id).take(now)
+            self._of(chat_id).take(now)
+
+    def owe(self, chat_id: int) -> None:
+        """Keep a call free in the chat for the end of what is begun there, until owes_no_more()."""
+        self._of(chat_id).owed += 1
+
+    def owes_no_more(self, chat_id: int) -> None:
+        """The end of what was begun is over, too."""
+        self._of(chat_id).owed -= 1
 
     def stop(self, chat_id: int, seconds: float) -> None:
         """Telegram wants this chat left alone for so long."""
-        bucket = self._bucket(chat_id)
+        bucket = self._of(chat_id).bucket
         bucket.stopped_until = max(bucket.stopped_until, self._clock() + seconds)
 
-    def _bucket(self, chat_id: int) -> Bucket:
-        bucket = self._chats.get(chat_id)
-        if bucket is None:
-            # Groups, supergroups and channels have negative ids.
-            limits = (_GROUP_RPS, _GROUP_BURST) if chat_id < 0 else (_CHAT_RPS, _CHAT_BURST)
-            bucket = self._chats[chat_id] = Bucket(*limits)
-        return bucket
+    def _of(self, chat_id: int) -> _Limits:
+        limits = self._chats.get(chat_id)
+        if limits is None:
+            is_group = chat_id < 0  # groups, supergroups and channels have negative ids
+            limits = _Limits(Bucket(_CHAT_RPS, _CHAT_BURST), deque() if is_group else None)
+            self._chats[chat_id] = limits
+        return limits
 
     def _forget(self, now: float) -> None:
-        rested = [
-            chat_id
-            for chat_id, bucket in self._chats.items()
-            if bucket.level(now) >= bucket.size and now > bucket.stopped_until
-        ]
-        for chat_id in rested:
+        for chat_id in [chat_id for chat_id, limits in self._chats.items() if limits.is_rested(now)]:
             del self._chats[chat_id]
 
 
-def _next_wait_s(bucket: Bucket, now: float) -> float:
-    """How long until the chat bears more than now; 0: it bears everything."""
-    level = bucket.level(now)
-    for needed in (_FOR_MESSAGES, _FOR_EDITS, _FOR_REFRESHES):
-        if level < needed:
-            return bucket.wait_s(needed, now)
-    return 0.0
+_DELIVERED = (Urgency.MESSAGE, Urgency.EDIT, Urgency.REFRESH)

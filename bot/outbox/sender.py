@@ -14,7 +14,7 @@ from telegram.ext import ExtBot
 
 from bot.messages.markup import caption_options, keyboard, text_options
 from bot.messages.view import View
-from bot.outbox.pacing import Pacer
+from bot.outbox.pacing import Pacer, is_accounted
 from bot.outbox.results import NOT_MODIFIED, Refusal, Refused, SendResult, Sent, read_error
 from bot.outbox.route import TelegramRoute
 from storage.models import StoredFile, Watch
@@ -198,12 +198,15 @@ class Sender:
         self, call: Awaitable[Message | bool], message_id: int | None = None, *, film: Film | None = None
     ) -> SendResult:
         """message_id: of the message that an edit changes; a new message brings its own."""
+        accounted = is_accounted.set(True)
         try:
             answer = await call
         except TelegramError as error:
             if message_id is not None and NOT_MODIFIED in error.message.lower():
                 return Sent(message_id)
             return read_error(error)
+        finally:
+            is_accounted.reset(accounted)
         if isinstance(answer, Message):
             return Sent(answer.message_id, _file(answer, film))
         return Sent(message_id or 0)

@@ -113,7 +113,8 @@ class PostOffice:
         bot = ExtBot(self.telegram.token, base_url=f"{self.telegram.url}/bot", request=request)
         await bot.initialize()
         self._stack.push_async_callback(bot.shutdown)
-        sender = Sender(bot, Pacer(clock=self.steady), TelegramRoute(clock=self.steady))
+        self.pacer = Pacer(clock=self.steady)
+        sender = Sender(bot, self.pacer, TelegramRoute(clock=self.steady))
         inspector = await self._stack.enter_async_context(Inspector())
         larder = Larder(
             self.downloads, downloader, self.providers, inspector=inspector, limit=self.upload_limit
@@ -156,6 +157,17 @@ class PostOffice:
         self.clock.move(seconds)
         self.steady.move(seconds)
         await self.idle()
+
+    async def pass_second(self, is_met: Callable[[Self], Awaitable[bool]]) -> None:
+        """Let a second pass, for flood control as well, and wait until the condition holds then."""
+        self.clock.move(1)
+        self.steady.move(1)
+        async with asyncio.timeout(_PATIENCE_S):
+            while True:
+                self._bell.set()
+                await asyncio.sleep(0.005)
+                if await is_met(self):
+                    return
 
     async def until(self, condition: Callable[[], object]) -> None:
         """Wait for a condition on the chats or on what was asked of Telegram, in the midst of the work."""

@@ -1,0 +1,62 @@
+"""Fifteen tasks in a group that bears twenty calls a minute."""
+
+from dataclasses import replace
+
+from bot.sandbox.gateway.tasks import GatewayTask
+from bot.watching import changes
+from bot.watching.service import HOLD_CARD_S
+from storage.models import DeliveryState, Snapshot, TaskStatus, WatchState
+from tests.flow.post_office import GROUP, PostOffice
+
+TASKS = 15
+ALL_FINAL_AFTER_S = 220
+EDIT_EVERY_S = 10
+
+
+async def settled(office: PostOffice) -> bool:
+    """Whether nothing is in hand and nothing can be claimed at this moment."""
+    due = await office.store.next_delivery_at(office.pacer.closed())
+    is_waiting = due is not None and due <= office.clock() and office.pacer.allowance() > 0
+    return not is_waiting and (await office.deliveries())[DeliveryState.SENDING] == 0
+
+
+async def report_progress(office: PostOffice, percent: float) -> None:
+    """The gateway tells of each task how far it is."""
+    at = office.clock()
+    for task in await office.store.claim_due(dict.fromkeys(office.providers, 100), at=at, lease_s=0):
+        snapshot = Snapshot(status=TaskStatus.RUNNING, raw_status="RUNNING", progress=percent)
+        change = changes.seen(task, snapshot, at=at)
+        await office.store.apply(replace(change.task, next_look_at=at), change.events)
+
+
+async def is_over(office: PostOffice, tasks: list[GatewayTask]) -> bool:
+    """Whether every task's result is there, and its card final."""
+    found = [each for task in tasks for each in await office.store.watches_of(GROUP, task.task_id)]
+    are_finished = all(each.watch.state is WatchState.FINISHED for each in found)
+    return are_finished and not (await office.deliveries())[DeliveryState.PENDING]
+
+
+async def test_a_flood_of_tasks_in_a_group_is_over_in_time_and_never_passes_the_limit(office: PostOffice):
+    office.hold_card_s = HOLD_CARD_S
+    tasks = [office.task() for _ in range(TASKS)]
+    await office.watch_together(tasks, GROUP)
+    calls: list[int] = []  # at which second each was made
+    over_at = None
+    for second in range(ALL_FINAL_AFTER_S + 60):
+        if second < 60 and second % EDIT_EVERY_S == 1:
+            await report_progress(office, second)
+        elif second == 60:
+            await office.look()
+        before = len(office.telegram.requests)
+        await office.pass_second(settled)
+        calls += [second] * (len(office.telegram.requests) - before)
+        if await is_over(office, tasks):
+            over_at = second
+            break
+
+    assert over_at is not None
+    assert over_at <= ALL_FINAL_AFTER_S
+    assert max(sum(start <= at < start + 60 for at in calls) for start in calls) <= 20
+    heard = office.heard(GROUP)
+    assert len([message for message in heard if message.video]) == TASKS
+    assert all(message.video or "Done" in message.words for message in heard)
