@@ -18,6 +18,8 @@ async def pressed(update: Update, context: Context) -> None:
     is_let_in = context.door.lets_in(update)
     if not is_let_in and not context.door.refusals.allows(("button", update.effective_chat.id)):
         return
+    if is_let_in:
+        await context.door.service.heard_from(update.effective_chat.id)
     if watch_id is not None and is_let_in:
         begun = await context.door.service.send_again(watch_id, update.effective_chat.id)
         key = "result.sending_again" if begun else key

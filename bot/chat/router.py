@@ -65,6 +65,7 @@ async def heard(update: Update, context: Context) -> None:
         if is_private or any(_is_public(each) for each in typed):
             await strangers.refuse(update, context)
         return
+    await door.service.heard_from(context.message.chat_id)
     known = [(each, _BY_NAME.get(each.name)) for each in typed[:_COMMANDS_OF_A_MESSAGE]]
     writes = sum(command is not None and command.writes for _, command in known)
     for each, command in known:

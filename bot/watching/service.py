@@ -108,6 +108,12 @@ class Service:
         """The bot can't write there any more."""
         await self._store.chat_lost(chat_id, reason)
 
+    async def heard_from(self, chat_id: int) -> None:
+        """Somebody speaks in a chat; one that counted as lost is there again."""
+        chat = await self._store.chat(chat_id)
+        if chat is not None and chat.disabled_reason is not None:
+            await self.chat_found(chat_id)
+
     async def chat_found(self, chat_id: int) -> None:
         """The bot may write there again."""
         await self._store.chat_found(chat_id, at=self._clock())

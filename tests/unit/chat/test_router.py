@@ -8,7 +8,7 @@ from bot.chat.dispatcher import UpdateKind
 from bot.chat.router import kind_of, menus
 from bot.chat.strangers import busy
 from bot.messages.translate import say
-from storage.models import Chat
+from storage.models import Chat, TaskRef, TaskStatus, WatchRequest, WatchState
 from tests.fakes import updates
 from tests.unit.chat.world import ANN, BORIS, CHANNEL, EVE, FOREIGN_GROUP, GROUP, World, Worlds
 
@@ -18,6 +18,13 @@ WATCH = "/watch wan id-1"
 async def watch_of(world: World, chat_id: int):
     (found,) = await world.service.active(chat_id)
     return found.watch
+
+
+def request_of(chat_id: int) -> WatchRequest:
+    ref = TaskRef(provider="wan", external_id="id-1")
+    return WatchRequest(
+        ref=ref, chat_id=chat_id, thread_id=None, message_id=1, user_id=chat_id, language="en"
+    )
 
 
 async def is_idle(world: World, chat_id: int) -> bool:
@@ -204,6 +211,26 @@ async def test_who_asks_too_much_at_once_is_told_so_once_a_minute(world):
         busy(update, world.door)
     await world.door.replies.drain()
     assert [sent["text"][:28] for sent in world.request.sent] == ["Too many of your commands ar"]
+
+
+@pytest.mark.parametrize("text", ["/start", "/tasks", "/status id-1", "hello"])
+async def test_whatever_is_said_in_a_chat_that_counted_as_lost_takes_up_its_watches(world, text):
+    await world.tell(updates.private(ANN, WATCH))
+    await world.service.chat_lost(ANN, "chat not found")
+    world.answers_as = TaskStatus.RUNNING
+
+    await world.tell(updates.private(ANN, text))
+
+    assert (await watch_of(world, ANN)).state is WatchState.ACTIVE
+
+
+async def test_a_stranger_takes_up_no_watches(world):
+    await world.service.watch(request_of(EVE))
+    await world.service.chat_lost(EVE, "chat not found")
+
+    await world.tell(updates.private(EVE, "/start"))
+
+    assert await is_idle(world, EVE)
 
 
 async def test_people_who_are_let_in_may_ask_anywhere(world):
