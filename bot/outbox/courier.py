@@ -10,6 +10,8 @@ from bot.outbox.doubted_chats import CONFIRM_AFTER, DoubtedChats
 from bot.outbox.results import (
     Gone,
     Migrated,
+    Refusal,
+    Refused,
     RetryAfter,
     SendResult,
     Sent,
@@ -186,11 +188,12 @@ class Courier:
     async def _bring(self, out: Outgoing) -> SendResult:
         """The announcement takes a hand; the film that it becomes may take its time."""
         announced = await self._ladder.announce(out)
-        if not isinstance(announced, Sent):
+        takes_text = not (isinstance(announced, Refused) and announced.reason is Refusal.NO_RIGHTS)
+        if takes_text and not isinstance(announced, Sent):
             return announced
         self._announced.add(out.delivery.id)
         self._bell.set()
-        return await self._ladder.bring(out, announced.message_id)
+        return await self._ladder.bring(out, announced.message_id if isinstance(announced, Sent) else None)
 
     async def _settle(
         self,

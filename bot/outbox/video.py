@@ -93,8 +93,11 @@ class Ladder:
             await self._store.note_message(out.delivery.id, result.message_id)
         return result
 
-    async def bring(self, out: Outgoing, message_id: int) -> SendResult:
-        """Turn the announcement into the video; Unknown only if it may have arrived unseen."""
+    async def bring(self, out: Outgoing, message_id: int | None) -> SendResult:
+        """Turn the announcement into the video; Unknown only if it may have arrived unseen.
+
+        message_id: None where the chat takes no text, so that the video goes as a message of its own.
+        """
         turn = self._turns.setdefault(out.task.id, _Turn())
         self._last_turns.append(turn)
         async with turn.lock:
@@ -106,7 +109,7 @@ class Ladder:
             self._larder.forget_failures(out.task)
         return result
 
-    async def _bring(self, out: Outgoing, message_id: int, file: StoredFile | None) -> SendResult:
+    async def _bring(self, out: Outgoing, message_id: int | None, file: StoredFile | None) -> SendResult:
         known = await self._store.task(out.task.id)
         file = file or (known.file if known else None)
         if file is not None:
@@ -134,7 +137,7 @@ class Ladder:
         async with self._providers.setdefault(provider, asyncio.Semaphore(_OF_ONE_PROVIDER)), self._places:
             yield
 
-    async def _descend(self, stock: Stock, out: Outgoing, message_id: int) -> SendResult:
+    async def _descend(self, stock: Stock, out: Outgoing, message_id: int | None) -> SendResult:
         """Try each rung until Telegram takes one; the link is the last, and waits for what may come.
 
         Where the bot can't get at the film, Telegram may; but as it reads no film's size or length beyond
@@ -157,14 +160,15 @@ class Ladder:
         why = stock.fault or Fault.UNSENDABLE
         return await self._tell_link(out, message_id, why)
 
-    async def _show(self, out: Outgoing, message_id: int, film: Film) -> SendResult:
+    async def _show(self, out: Outgoing, message_id: int | None, film: Film) -> SendResult:
         """Turn the text into the video, or send it anew if the text is gone or the server can't do that."""
         caption = words.caption(_watched(out), film, now=self._clock())
         self._sender.pacer.spend([out.watch.chat_id])  # the courier counted one call, the announcement
+        if message_id is None:
+            return await self._send_anew(out, film, caption)
         match result := await self._sender.turn_into(out.watch.chat_id, message_id, film, caption):
             case Refused(reason=Refusal.NO_MESSAGE | Refusal.NOT_EDITABLE | Refusal.NO_METHOD):
-                await self._store.note_risk(out.delivery.id, at=self._clock())
-                sent = await self._sender.send_film(place_of(out.watch), film, caption)
+                sent = await self._send_anew(out, film, caption)
                 if isinstance(sent, Sent):
                     await self._sender.withdraw(out.watch.chat_id, message_id)
                 return sent
@@ -175,6 +179,11 @@ class Ladder:
                 return await self._tell_link(out, message_id, Fault.UNCONFIRMED)
             case _:
                 return result
+
+    async def _send_anew(self, out: Outgoing, film: Film, caption: View) -> SendResult:
+        """Send the video as a message of its own, noted beforehand."""
+        await self._store.note_risk(out.delivery.id, at=self._clock())
+        return await self._sender.send_film(place_of(out.watch), film, caption)
 
     def _is_expired(self, stock: Stock) -> bool:
         """Whether a link says itself that its time is over; a fresh one was asked for then."""
@@ -192,20 +201,24 @@ class Ladder:
             return None
         return Transient(why, again_s=min(max(failing_s, _SOONEST_S), latest_s))
 
-    async def _tell_link(self, out: Outgoing, message_id: int, why: Fault) -> SendResult:
+    async def _tell_link(self, out: Outgoing, message_id: int | None, why: Fault) -> SendResult:
         media = out.task.snapshot.media if out.task.snapshot else None
         view = words.link(_watched(out), media=media, why=why, now=self._clock())
         match result := await self._tell(out, message_id, view):
-            case Refused(reason=Refusal.NO_TEXT):  # the video is there; only the answer had been lost
+            case Refused(reason=Refusal.NO_TEXT) if (
+                message_id is not None
+            ):  # the video is there; only the answer had been lost
                 return Sent(message_id)
             case Sent():
                 return LinkOnly(why)
             case _:
                 return result
 
-    async def _tell(self, out: Outgoing, message_id: int, view: View) -> SendResult:
+    async def _tell(self, out: Outgoing, message_id: int | None, view: View) -> SendResult:
         self._sender.pacer.spend([out.watch.chat_id])
-        result = await self._sender.edit(out.watch.chat_id, message_id, view)
+        result: SendResult = Refused(Refusal.NO_MESSAGE, "none was sent")
+        if message_id is not None:
+            result = await self._sender.edit(out.watch.chat_id, message_id, view)
         if isinstance(result, Refused) and result.reason in {Refusal.NO_MESSAGE, Refusal.NOT_EDITABLE}:
             result = await self._sender.send(place_of(out.watch), view)
         return repeatable(result)

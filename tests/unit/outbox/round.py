@@ -72,7 +72,7 @@ class ScriptedLadder(Ladder):
     async def announce(self, out: Outgoing) -> SendResult:
         return Sent(1)
 
-    async def bring(self, out: Outgoing, message_id: int) -> SendResult:
+    async def bring(self, out: Outgoing, message_id: int | None) -> SendResult:
         self.begun.append(out.watch.chat_id)
         await self.gate.wait()
         script = self.results[out.watch.chat_id]

@@ -1,0 +1,40 @@
+"""Chats that take videos and no text."""
+
+from bot.sandbox.faults import Fault
+from storage.models import DeliveryState
+from tests.flow.post_office import GROUP, PostOffice
+
+
+async def test_a_chat_that_takes_videos_but_no_text_gets_the_video_as_itself(office: PostOffice):
+    await office.ask(office.task(), GROUP)
+    office.telegram.forbid(GROUP, "text messages")
+    await office.idle()
+
+    [video] = office.telegram.videos(GROUP)
+    assert video.reply_to
+    assert len(office.calls("sendVideo")) == 1
+    assert (await office.deliveries())[DeliveryState.SENT] == 1
+
+
+async def test_a_video_without_text_whose_answer_is_lost_does_not_come_twice(office: PostOffice):
+    await office.ask(office.task(), GROUP)
+    office.telegram.forbid(GROUP, "text messages")
+    office.telegram.fail("sendVideo", Fault(execute=True, status=504))
+    await office.idle()
+    await office.crash()
+    await office.move(300)
+
+    assert len(office.telegram.videos(GROUP)) == 1
+    assert len(office.calls("sendVideo")) == 1
+
+
+async def test_a_chat_that_takes_nothing_gets_the_video_once_it_takes_something(office: PostOffice):
+    await office.ask(office.task(), GROUP)
+    office.telegram.forbid(GROUP, "text messages", "videos", "documents")
+    await office.idle()
+    assert office.telegram.videos(GROUP) == []
+
+    office.telegram.forbid(GROUP)
+    await office.move(300)
+
+    assert len(office.telegram.videos(GROUP)) == 1
