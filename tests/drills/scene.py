@@ -156,6 +156,6 @@ class DrillScene:
         return Verdict(
             lost=int(not videos),
             doubled=max(0, len(videos) - 1),
-            strays=len(replies) - len(videos) - 1 if videos else 0,
-            open_cards=int(not finals),
+            strays=len(replies) - len(videos) - min(len(cards), 1) if videos else 0,
+            open_cards=int(bool(cards) and not finals),  # a task that had ended by its first poll has none
         )
