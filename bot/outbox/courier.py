@@ -68,6 +68,7 @@ class Courier:
         self._companions: dict[int, list[int]] = {}  # of these what else their messages tell of
         self._announced: set[int] = set()  # of these those whose film is on its way
         self._renewed_at = clock()
+        self._probe: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
         """Turn until cancelled; what is in hand goes on until drain()."""
@@ -95,6 +96,8 @@ class Courier:
 
     async def drain(self, patience_s: float) -> None:
         """Let what is in hand finish, then cut it off; the archive knows how far each has come."""
+        if self._probe is not None:
+            self._probe.cancel()
         if self._in_hand:
             _, late = await asyncio.wait(self._in_hand.values(), timeout=patience_s)
             for task in late:
@@ -114,8 +117,7 @@ class Courier:
             pause_s = self._pause_s()  # first: what opens from here on ends it
             room = min(self._free_hands(), pacer.allowance())
             if self._route.is_down:
-                pause_s = min(pause_s, self._route.next_probe_in_s() or pause_s)
-                room = min(room, 0 if self._busy or self._route.next_probe_in_s() else 1)
+                return min(pause_s, self._begin_probe())
             if room <= 0:
                 return pause_s
             # Asked first because it costs a third of a claim, and most often there is nothing to claim.
@@ -204,11 +206,15 @@ class Courier:
         together: Sequence[Outgoing] = (),
     ) -> None:
         """together: what else the message told of."""
-        await self._note_route(out.delivery.id, result)
+        if isinstance(result, Transient) and result.is_of_the_route:
+            self._route.failed(out.delivery.id)
         result = self._doubt(out.watch.chat_id, result, at=self._clock())
         await self._heed(out.watch.chat_id, result, at=self._clock())
         for each in (out, *together):  # last: now it may be claimed again
             await self._write_end(each, result, digest=digest)
+        if not isinstance(result, Transient | Unknown):
+            self._route.forget(out.delivery.id)
+            await self._note_answer()
 
     async def _write_end(self, out: Outgoing, result: SendResult, *, digest: str | None = None) -> None:
         """Write down what became of a delivery."""
@@ -232,7 +238,7 @@ class Courier:
                 settlement = Settlement(
                     state=DeliveryState.PENDING,
                     at=now,
-                    not_before=now + timedelta(seconds=wait_s),
+                    not_before=now + timedelta(seconds=self._route.retry_in_s(delivery.id)),
                     is_attempt=False,
                 )
             case _:
@@ -242,17 +248,33 @@ class Courier:
                 )
         await self._store.settle(delivery.id, settlement)
 
-    async def _note_route(self, delivery_id: int, result: SendResult) -> None:
-        """Keep what the result says of the way to Telegram, and tell of its two ends."""
-        match result:
-            case Transient(is_of_the_route=True, why=why):
-                if self._route.failed(delivery_id):
-                    log.warning("Telegram can't be reached, what is to be sent waits: %s", why)
-            case Transient() | Unknown():
-                pass  # says nothing: the download failed, or an upload whose answer was lost
-            case _ if self._route.answered():
-                waiting = (await self._store.stats()).deliveries[DeliveryState.PENDING]
-                log.info("Telegram takes messages again; %d waited.", waiting)
+    def _begin_probe(self) -> float:
+        """Ask Telegram whether it answers, if it is time to; seconds until it may be."""
+        wait_s = self._route.next_probe_in_s()
+        if wait_s > 0 or self._probe is not None:
+            return wait_s or _RENEW_S
+        self._probe = asyncio.create_task(self._ask_whether_telegram_answers())
+        return _RENEW_S
+
+    async def _ask_whether_telegram_answers(self) -> None:
+        try:
+            match await self._texts.ping():
+                case Transient(why=why):
+                    if self._route.probe_failed():
+                        log.warning("Telegram can't be reached, what is to be sent waits: %s", why)
+                case _:
+                    await self._note_answer()
+        except StoreError as error:
+            self._stand_still(error)
+        finally:
+            self._probe = None
+            self._bell.set()
+
+    async def _note_answer(self) -> None:
+        """Telegram has answered."""
+        if self._route.answered():
+            waiting = (await self._store.stats()).deliveries[DeliveryState.PENDING]
+            log.info("Telegram takes messages again; %d waited.", waiting)
 
     def _doubt(self, chat_id: int, result: SendResult, *, at: datetime) -> SendResult:
         """Have a chat that was not found tried again before it counts as lost."""

@@ -1,7 +1,6 @@
 """When to try a delivery again, or to give up: (attempts, result) → seconds or None."""
 
 from bot.outbox.results import Gone, Migrated, Refusal, Refused, RetryAfter, SendResult, Transient
-from bot.outbox.route import PROBE_S
 
 GIVE_UP_AFTER = 200  # refusals that a person might lift; more than fifteen hours at the longest wait
 _MAY_BE_LIFTED = {Refusal.NO_RIGHTS, Refusal.NO_THREAD, Refusal.NO_METHOD, Refusal.OTHER}
@@ -17,7 +16,7 @@ def try_again_s(attempts: int, result: SendResult) -> float | None:
         case Migrated() | Gone():
             return 0.0  # the archive rewrote the chat's rows, or parked them
         case Transient(again_s=again_s):
-            return PROBE_S if again_s is None else again_s
+            return 0.0 if again_s is None else again_s  # 0: the route says when
         case Refused(reason=reason) if reason in _MAY_BE_LIFTED and attempts < GIVE_UP_AFTER:
             return _longer_each_time(attempts)
         case _:

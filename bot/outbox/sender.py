@@ -15,7 +15,7 @@ from telegram.ext import ExtBot
 from bot.messages.markup import caption_options, keyboard, text_options
 from bot.messages.view import View
 from bot.outbox.pacing import Pacer, is_accounted
-from bot.outbox.results import NOT_MODIFIED, Refusal, Refused, SendResult, Sent, read_error
+from bot.outbox.results import NOT_MODIFIED, Refusal, Refused, SendResult, Sent, read_error, repeatable
 from bot.outbox.route import TelegramRoute
 from storage.models import StoredFile, Watch
 
@@ -124,6 +124,14 @@ class Sender:
         if isinstance(result, Refused) and result.reason is Refusal.NO_THREAD and place.thread_id:
             result = await self._send_film(place.bare, film, caption)
         return result
+
+    async def ping(self) -> SendResult:
+        """Ask Telegram for something that changes nothing, to see whether it answers."""
+        try:
+            await self._bot.get_me()
+        except TelegramError as error:
+            return repeatable(read_error(error))
+        return Sent(0)
 
     async def withdraw(self, chat_id: int, message_id: int) -> None:
         """Delete a message, if it is still there."""

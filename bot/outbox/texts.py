@@ -45,6 +45,10 @@ class Texts:
         """Whether Telegram can be reached."""
         return self._sender.route
 
+    async def ping(self) -> SendResult:
+        """See whether Telegram answers."""
+        return await self._sender.ping()
+
     async def card(self, out: Outgoing) -> tuple[SendResult, str]:
         """Send or edit the one card; what came of it, and the digest of what it shows."""
         now = self._clock()

@@ -29,7 +29,6 @@ from bot.outbox.results import (
     Unknown,
     repeatable,
 )
-from bot.outbox.route import PROBE_S
 from bot.outbox.sender import Film, Sender, place_of
 from bot.providers.links import death_of
 from storage.models import Outgoing, StoredFile, Task, WatchedTask
@@ -39,6 +38,7 @@ log = logging.getLogger(__name__)
 
 _PATIENCE_S = 240.0  # with what may pass, before the video is passed on as a link
 _SOONEST_S, _LATEST_S = 2.0, 60.0  # until the next try meanwhile
+_LATEST_UNCONFIRMED_S = 5.0  # the same after an upload whose answer was lost, as Telegram may be back
 _AT_ONCE = 8  # downloads and uploads
 _OF_ONE_PROVIDER = _AT_ONCE // 2  # one whose hosts hang must not hold up all others
 _REMEMBERED = 64  # turns: longer than it takes until the archive knows their files
@@ -173,7 +173,7 @@ class Ladder:
                     await self._sender.withdraw(out.watch.chat_id, message_id)
                 return sent
             case Unknown(why=why):
-                if later := self._later(out, Fault.UNCONFIRMED, why, latest_s=PROBE_S):
+                if later := self._later(out, Fault.UNCONFIRMED, why, latest_s=_LATEST_UNCONFIRMED_S):
                     return later
                 log.warning("Delivery %d: the upload is never confirmed: %s", out.delivery.id, why)
                 return await self._tell_link(out, message_id, Fault.UNCONFIRMED)

@@ -23,9 +23,7 @@ SPREAD = 0.3  # of the logarithm of the remaining time that progress foretells
 _FIRST = -2.0  # the sum before anything is known: a task or two have to be foretold well
 _LOWEST = -8.0  # from where a figure that has become true is believed after some five tasks
 _HIGHEST = 2.0  # a weight of 88 %, lost by the first or second task that was foretold badly
-_DOUBT = (
-    0.01  # the share of the table in the figure's forecast, so that one poll costs it no more than log(100)
-)
+_DOUBT = 0.01  # the table's share in the figure's forecast: one poll costs it no more than log(100)
 
 
 class Credit:

@@ -22,7 +22,6 @@ from bot.outbox.results import (
     Unknown,
 )
 from bot.outbox.retry import GIVE_UP_AFTER
-from bot.outbox.route import PROBE_S
 from bot.sandbox.telegram import FakeTelegram
 from storage.models import (
     DeliveryKind,
@@ -87,7 +86,7 @@ async def test_what_telegram_keeps_is_noted_with_the_task(round_: Round):
 
 @pytest.mark.parametrize(
     ("result", "wait_s"),
-    [(Transient("away"), PROBE_S), (RetryAfter(30), 30.5), (Refused(Refusal.NO_RIGHTS, "no"), 2.0)],
+    [(Transient("away"), 2.0), (RetryAfter(30), 30.5), (Refused(Refusal.NO_RIGHTS, "no"), 2.0)],
 )
 async def test_what_may_yet_arrive_waits_and_then_does(round_: Round, result: SendResult, wait_s: float):
     await round_.ended(ANNA, result, Sent(5))

@@ -13,7 +13,6 @@ from bot.outbox.results import (
     Unknown,
 )
 from bot.outbox.retry import GIVE_UP_AFTER, try_again_s
-from bot.outbox.route import PROBE_S
 
 
 def test_a_flood_is_waited_out_and_a_little_more():
@@ -36,8 +35,8 @@ def test_who_knows_when_to_try_again_is_heard():
     assert try_again_s(9, Transient("", again_s=4.0)) == 4.0
 
 
-def test_what_waits_for_telegram_alone_waits_for_seconds_however_long_it_is_away():
-    assert try_again_s(100_000, Transient("away")) == PROBE_S
+def test_what_waits_for_telegram_alone_is_tried_as_soon_as_the_route_allows():
+    assert try_again_s(100_000, Transient("away")) == 0
 
 
 @pytest.mark.parametrize("reason", [Refusal.NO_RIGHTS, Refusal.NO_THREAD, Refusal.OTHER])

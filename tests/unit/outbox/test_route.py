@@ -2,7 +2,7 @@
 
 import pytest
 
-from bot.outbox.route import PROBE_S, TelegramRoute
+from bot.outbox.route import TelegramRoute
 from tests.fakes.clock import SteadyClock
 
 
@@ -16,45 +16,60 @@ def route(seconds: SteadyClock) -> TelegramRoute:
     return TelegramRoute(clock=seconds)
 
 
-def test_two_different_deliveries_without_an_answer_mean_that_telegram_is_away(route: TelegramRoute):
-    assert not route.failed(1)
-    assert route.failed(2)
+def test_a_call_without_an_answer_has_telegram_probed_at_once(route: TelegramRoute):
+    route.failed(1)
 
     assert route.is_down
-
-
-def test_a_delivery_that_always_fails_is_its_own_trouble(route: TelegramRoute):
-    for _ in range(10):
-        assert not route.failed(1)
-
-    assert not route.is_down
-
-
-def test_any_answer_between_two_failures_proves_that_telegram_is_there(route: TelegramRoute):
-    route.failed(1)
-    route.answered()
-    route.failed(2)
-
-    assert not route.is_down
+    assert route.next_probe_in_s() == 0
 
 
 def test_probes_come_after_growing_pauses_that_stay_short(route: TelegramRoute, seconds: SteadyClock):
     route.failed(1)
-    route.failed(2)
     pauses_s = []
-    for delivery_id in range(3, 9):
+    for _ in range(6):
+        route.probe_failed()
+        route.failed(2)  # was on its way already
         pauses_s.append(route.next_probe_in_s())
         seconds.move(pauses_s[-1])
         assert route.next_probe_in_s() == 0
-        assert not route.failed(delivery_id)
 
-    assert pauses_s == [1, 2, 4, PROBE_S, PROBE_S, PROBE_S]
+    assert pauses_s == [1, 2, 4, 5, 5, 5]
 
 
-def test_the_first_answer_ends_the_outage_once(route: TelegramRoute):
+def test_an_outage_has_one_beginning_and_one_end(route: TelegramRoute):
     route.failed(1)
-    route.failed(2)
 
-    assert route.answered()
+    assert [route.probe_failed(), route.probe_failed()] == [True, False]
+    assert [route.answered(), route.answered()] == [True, False]
     assert not route.is_down
-    assert not route.answered()
+
+
+def test_an_outage_leaves_no_delivery_waiting_for_long(route: TelegramRoute):
+    for _ in range(100):
+        route.failed(1)
+        route.probe_failed()
+    route.answered()
+
+    assert route.retry_in_s(1) == 2
+
+
+def test_a_delivery_that_fails_while_telegram_answers_waits_longer_each_time(route: TelegramRoute):
+    waits_s = []
+    for _ in range(10):
+        route.failed(1)
+        waits_s.append(route.retry_in_s(1))
+        assert not route.answered()
+
+    assert waits_s == [2, 4, 8, 16, 32, 64, 128, 256, 300, 300]
+    assert route.retry_in_s(2) == 2
+    route.forget(1)
+    assert route.retry_in_s(1) == 2
+
+
+def test_what_is_remembered_of_deliveries_is_bounded(route: TelegramRoute):
+    for delivery_id in range(10_001):
+        route.failed(delivery_id)
+        route.answered()
+
+    assert route.retry_in_s(0) == 2
+    assert route.retry_in_s(10_000) == 4
