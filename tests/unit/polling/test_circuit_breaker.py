@@ -5,23 +5,9 @@ import pytest
 from bot.polling.rate_limiter import AdaptiveRateLimiter
 from bot.providers.base import AuthFailed, BadAnswer, ProviderError, RateLimited, TaskMissing, Unavailable
 from storage.models import Cause
+from tests.unit.polling.exchanges import AWAY, exchange, go_away
 
-AWAY = Unavailable("", cause=Cause.UNREACHABLE)
 TOO_MANY = RateLimited("", cause=Cause.RATE_LIMITED)
-
-
-def exchange(
-    limiter: AdaptiveRateLimiter, now: float, error: ProviderError | None = None, *, task: int = 1
-) -> None:
-    """A request and its answer."""
-    limiter.on_request(now, task)
-    limiter.on_response(now, task, error, requested_at=now)
-
-
-def go_away(limiter: AdaptiveRateLimiter, *, at: float) -> None:
-    """So many questions without an answer that the gateway counts as away."""
-    for task in range(3):
-        exchange(limiter, at, AWAY, task=task)
 
 
 def own(error: ProviderError) -> ProviderError:

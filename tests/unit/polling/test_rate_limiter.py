@@ -7,27 +7,13 @@ from hypothesis import strategies as st
 from bot.polling.rate_limiter import AdaptiveRateLimiter
 from bot.providers.base import AuthFailed, BadAnswer, ProviderError, RateLimited, TaskMissing, Unavailable
 from storage.models import Cause
+from tests.unit.polling.exchanges import AWAY, exchange, go_away
 
-AWAY = Unavailable("", cause=Cause.UNREACHABLE)
 ODD = BadAnswer("", cause=Cause.ODD_ANSWER)
 
 
 def too_many(retry_after_s: float | None = None) -> RateLimited:
     return RateLimited("", cause=Cause.RATE_LIMITED, retry_after_s=retry_after_s)
-
-
-def exchange(
-    limiter: AdaptiveRateLimiter, now: float, error: ProviderError | None = None, *, task: int = 1
-) -> None:
-    """A request and its answer."""
-    limiter.on_request(now, task)
-    limiter.on_response(now, task, error, requested_at=now)
-
-
-def go_away(limiter: AdaptiveRateLimiter, *, at: float) -> None:
-    """So many questions without an answer that the gateway counts as away."""
-    for task in range(3):
-        exchange(limiter, at, AWAY, task=task)
 
 
 def use_fully(limiter: AdaptiveRateLimiter, *, since: float, until: float) -> int:
