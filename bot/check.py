@@ -107,8 +107,18 @@ async def _key(provider: Provider) -> Row:
     except ProviderError as error:
         if error.cause is Cause.TASK_MISSING:
             return what, OK, "the key is accepted"
-        return what, ERROR, f"{error.cause}: {error.message}".rstrip(": ")
+        return what, ERROR, _refusal(error)
     return what, OK, "answers"
+
+
+def _refusal(error: ProviderError) -> str:
+    match error.cause:
+        case Cause.WANTS_HTTPS:
+            return f"the gateway wants https: set BASE_URL to {error.message}"
+        case Cause.REDIRECTED:
+            return f"redirected to {error.message}: check BASE_URL"
+        case _:
+            return f"{error.cause}: {error.message}".rstrip(": ")
 
 
 def _through(proxy: str) -> str:

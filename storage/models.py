@@ -42,7 +42,14 @@ class Cause(StrEnum):
     RATE_LIMITED = "rate_limited"  # too many questions
     UNREACHABLE = "unreachable"  # no answer: refused, reset, timed out, 5xx
     ODD_ANSWER = "odd_answer"  # an answer that is not of the format: HTML, empty, cut off
+    WANTS_HTTPS = "wants_https"  # redirected to https at the same host; the message is that address
+    REDIRECTED = "redirected"  # redirected to another place; the message is its host
     OTHER = "other"  # none of these
+
+    @property
+    def is_redirect(self) -> bool:
+        """Whether the gateway sent the poll elsewhere; the message is where to."""
+        return self in {Cause.WANTS_HTTPS, Cause.REDIRECTED}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

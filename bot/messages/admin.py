@@ -12,16 +12,23 @@ _NAMES_UNITS = 200
 
 
 def gateway_changed(
-    status: str, *, host: str, names: Sequence[str], http_status: int | None, count: int, language: str
+    status: str,
+    *,
+    host: str,
+    names: Sequence[str],
+    detail: str | None,
+    count: int,
+    language: str,
 ) -> View:
-    """A gateway has stopped answering, or answers again."""
+    """A gateway has stopped answering, or answers again; detail: the HTTP status, or where it leads."""
     gateway = f"<b>{plain(host, _HOST_UNITS)}</b> ({plain(', '.join(names), _NAMES_UNITS)})"
     icon = "✅" if status == "up" else "⚠️"
-    http = f" (HTTP {http_status})" if http_status else ""
+    target = plain(detail or "", _HOST_UNITS)
+    http = f" ({target})" if target else ""
     return View(
         text=block(
             [
-                f"{icon} {say(language, f'admin.{status}', gateway=gateway, http=http)}",
+                f"{icon} {say(language, f'admin.{status}', gateway=gateway, http=http, target=target)}",
                 say(language, "admin.waiting", count=count) if count else None,
             ]
         )

@@ -33,6 +33,8 @@ _LOOK_CAUSES = frozenset(
         Cause.RATE_LIMITED,
         Cause.UNREACHABLE,
         Cause.ODD_ANSWER,
+        Cause.WANTS_HTTPS,
+        Cause.REDIRECTED,
     }
 )  # those with words of their own when a look fails; the others are causes of a task's failure
 
@@ -41,6 +43,7 @@ _BAR_CELLS = 10
 PROVIDER_UNITS = 64
 ID_UNITS = 512
 _MODEL_UNITS = 60
+_HOST_UNITS = 120
 VENDOR_UNITS = 300
 
 
@@ -124,12 +127,22 @@ def model(task: Task) -> str | None:
 def trouble(found: Trouble, language: str) -> str:
     """What stands in the way, and what happens next."""
     cause = found.cause if found.cause in _LOOK_CAUSES else Cause.OTHER
-    return f"⚠️ {say(language, f'trouble.{cause}')}"
+    target = plain(found.message, _HOST_UNITS) if cause.is_redirect else ""
+    return f"⚠️ {say(language, f'trouble.{cause}', target=target)}"
+
+
+def trouble_quote(found: Trouble) -> str | None:
+    """The gateway's own words about it, where there are any."""
+    return None if found.cause.is_redirect else vendor_quote(found.message)
 
 
 def unchecked(task: Task, problem: str, language: str, *, now: datetime) -> str:
     """For how long a task could not be polled, and why: the problem of its gateway."""
-    why = say(language, f"unchecked.why.{problem}")
+    found = task.trouble
+    if found is not None and found.cause.is_redirect:
+        why = say(language, f"unchecked.why.{found.cause}", target=plain(found.message, _HOST_UNITS))
+    else:
+        why = say(language, f"unchecked.why.{problem}")
     if task.snapshot_at is None:
         return f"⚠️ {say(language, 'unchecked.never', why=why)}"
     for_s = (now - task.snapshot_at).total_seconds()

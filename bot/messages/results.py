@@ -126,7 +126,7 @@ def notice(watched: WatchedTask) -> View:
         sentence = f"🔑 {say(language, f'notice.{found.cause}', provider=lines.provider(task))}"
     else:
         sentence = lines.trouble(found, language)
-    quote = lines.vendor_quote(found.message) if found else None
+    quote = lines.trouble_quote(found) if found else None
     return View(text=lines.block([sentence, say(language, "notice.kept"), quote]))
 
 

@@ -64,7 +64,7 @@ def status(watched: WatchedTask, *, language: str, now: datetime) -> View:
                 say(language, "look.word", word=f"<code>{word}</code>") if word else None,
                 _looks(watched, language=language, now=now),
                 lines.trouble(trouble, language) if trouble else None,
-                lines.vendor_quote(trouble.message) if trouble else None,
+                lines.trouble_quote(trouble) if trouble else None,
             ]
         )
     )

@@ -89,10 +89,10 @@ class AdminReports:
             return False
         chat = await self._store.chat(admin_id)
         view = admin.gateway_changed(
-            report.status,
+            "redirected" if report.redirect_to else report.status,
             host=report.host,
             names=report.names,
-            http_status=report.http_status,
+            detail=report.redirect_to or (f"HTTP {report.http_status}" if report.http_status else None),
             count=self._waiting(report.names),
             language=pick_language(self._admins.language, None, chat.language if chat else None),
         )

@@ -151,7 +151,7 @@ def _error(answer: Answer, body: object, scrub: Scrubber, asked_at: str) -> Prov
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return Unavailable(text, cause=Cause.UNREACHABLE, retry_after_s=wait_s)
     if status in _ELSEWHERE:
-        return BadAnswer(_redirect(answer, asked_at), cause=Cause.ODD_ANSWER)
+        return _redirect(answer, asked_at)
     if not isinstance(body, dict):
         return _shapeless(answer)
     if status == HTTPStatus.NOT_FOUND and (_NEW_API_NO_ROUTE in text.casefold() or body == _FASTAPI_NO_ROUTE):
@@ -183,22 +183,21 @@ def _told_error(code: str, text: str) -> ProviderError:
             return AuthFailed(text, cause=cause)
 
 
-def _redirect(answer: Answer, asked_at: str) -> str:
+def _redirect(answer: Answer, asked_at: str) -> BadAnswer:
     """Where a redirect leads: the host, never what else an address may hold."""
-    says = f"HTTP {answer.status}: redirected"
     try:
         target = origin(urljoin(asked_at, answer.headers.get("location", "")))
     except ValueError:
         target = None
     asked = origin(asked_at)
     if target is None:
-        return says
+        return BadAnswer(f"HTTP {answer.status}: redirected", cause=Cause.ODD_ANSWER)
     scheme, host, port = target
     shown = f"[{host}]" if ":" in host else host
     address = shown if port == DEFAULT_PORTS[scheme] else f"{shown}:{port}"
     if asked is not None and (asked[0], scheme) == ("http", "https") and asked[1] == host:
-        return f"{says} to https, so BASE_URL has to be https://{address}"
-    return f"{says} to {address}"
+        return BadAnswer(f"https://{address}", cause=Cause.WANTS_HTTPS)
+    return BadAnswer(address, cause=Cause.REDIRECTED)
 
 
 def _is_blocked(answer: Answer) -> bool:

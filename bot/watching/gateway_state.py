@@ -45,6 +45,7 @@ class GatewayReport:
     status: GatewayStatus
     since: datetime
     http_status: int | None = None  # of the last bad answer; None: there was none
+    redirect_to: str | None = None  # the host, or https address, that the last bad answer sent us to
     is_doubtful: bool = False  # polls fail, though not for long enough to tell
 
     @property
@@ -69,6 +70,7 @@ class GatewayState:
         self._failures = 0  # since the last snapshot
         self._first_failed_at = at
         self._last_failure = GatewayStatus.AWAY
+        self._redirect_to: str | None = None
 
     def on_poll(self, task_id: int, error: ProviderError | None, *, at: datetime) -> None:
         """A poll brought a snapshot, or failed."""
@@ -86,6 +88,7 @@ class GatewayState:
             status=self._status,
             since=self._since,
             http_status=self._http_status if self._status.is_bad else None,
+            redirect_to=self._redirect_to if self._status.is_bad else None,
             is_doubtful=not self._status.is_bad and self._is_gateways_fault(),
         )
 
@@ -115,6 +118,7 @@ class GatewayState:
         self._evidence.add(task_id)
         self._failures += 1
         self._last_failure, self._http_status = _status_of(error), error.http_status
+        self._redirect_to = error.message if error.cause.is_redirect else None
         self._confirm(at)
 
     def _confirm(self, at: datetime) -> None:
@@ -127,7 +131,8 @@ class GatewayState:
             self._since = self._since if self._status.is_bad else self._first_failed_at
             self._status = status
             waits = f"HTTP {self._http_status}" if self._http_status else "no answer"
-            log.warning("%s: polls fail (%s, %s)", self._who, status, waits)
+            leads = f", redirected to {self._redirect_to}" if self._redirect_to else ""
+            log.warning("%s: polls fail (%s, %s%s)", self._who, status, waits, leads)
 
     def _is_gateways_fault(self) -> bool:
         """Whether what fails can't be put down to single tasks."""

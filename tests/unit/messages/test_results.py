@@ -163,8 +163,9 @@ def test_a_failure_without_words_has_no_empty_quote():
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_every_cause_has_a_reason_of_its_own(language):
-    reasons = [failure(failed(cause, language=language))[2] for cause in Cause]
-    assert len(set(reasons)) == len(Cause)
+    causes = [cause for cause in Cause if not cause.is_redirect]
+    reasons = [failure(failed(cause, language=language))[2] for cause in causes]
+    assert len(set(reasons)) == len(causes)
 
 
 @pytest.mark.parametrize(
@@ -217,7 +218,7 @@ def test_no_foreign_text_makes_a_result_too_long_or_breaks_it(language):
     assert utf16_units(results.announcement(found).text) <= 1024
     for media in (big, replace(big, needs_auth=True)):
         assert utf16_units(results.link(found, media=media, why="private", now=NOW).text) <= 4096
-    for cause in Cause:
+    for cause in (cause for cause in Cause if not cause.is_redirect):
         assert (
             utf16_units(results.failure(failed(cause, HOSTILE, code=HOSTILE, language=language)).text) <= 4096
         )

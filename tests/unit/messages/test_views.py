@@ -284,6 +284,28 @@ def test_a_card_of_a_task_that_was_never_answered_says_so_in_place_of_queued():
     assert text.endswith("⚠️ Not checked yet: the gateway rejects the bot's API key.")
 
 
+@pytest.mark.parametrize(
+    ("language", "cause", "target", "sentence"),
+    [
+        ("en", Cause.WANTS_HTTPS, "https://g.example", "must set BASE_URL to https://g.example"),
+        ("zh", Cause.WANTS_HTTPS, "https://g.example", "把 BASE_URL 改为 https://g.example"),
+        ("en", Cause.REDIRECTED, "login.example", "redirects to login.example"),
+        ("zh", Cause.REDIRECTED, "login.example", "跳转到了 login.example"),
+    ],
+)
+def test_a_card_says_where_the_gateway_redirects_to(language: str, cause: Cause, target: str, sentence: str):
+    found = troubled(cause, target, language=language)
+
+    alone = visible(views.card(found, now=NOW).text)
+    with_its_gateway = visible(views.card(found, now=NOW, problem="odd").text)
+    answered = visible(views.status(found, language=language, now=NOW).text)
+
+    assert sentence in alone
+    assert target in with_its_gateway
+    assert "BASE_URL" in with_its_gateway
+    assert answered.count(target) == 1
+
+
 def test_a_list_says_which_tasks_can_not_be_checked():
     found = [watched(TaskStatus.UNKNOWN, provider=name) for name in ("wan", "veo")]
 

@@ -8,7 +8,9 @@ from bot.messages.view import View
 from bot.outbox.admin_reports import AdminReports, Admins
 from bot.outbox.results import Gone, SendResult, Sent, Transient, Unknown
 from bot.outbox.sender import Place
+from bot.providers.base import BadAnswer, ProviderError
 from bot.watching.gateway_state import GatewayStates
+from storage.models import Cause
 from storage.store import Store
 from tests.fakes.clock import FrozenClock
 from tests.unit.messages.reading import visible
@@ -49,11 +51,11 @@ class Scene:
             clock=self.clock,
         )
 
-    async def pass_time(self, seconds: int, *, away: bool) -> None:
+    async def pass_time(self, seconds: int, *, away: bool, error: ProviderError = AWAY) -> None:
         """Poll two tasks and check each second."""
         for _ in range(seconds):
             for task_id in (1, 2):
-                self.state.on_poll(task_id, AWAY if away else None, at=self.clock())
+                self.state.on_poll(task_id, error if away else None, at=self.clock())
             self.clock.move(1.0)
             await self.reports.check()
 
@@ -75,6 +77,15 @@ async def test_each_admin_is_told_once_of_an_outage_and_once_of_its_end(scene: S
         outage, end = scene.told(admin)
         assert outage == "⚠️ gateway.example (wan) isn't responding.\n20 tasks are waiting for it."
         assert end.startswith("✅ gateway.example (wan) is working again.")
+
+
+async def test_admins_are_told_where_a_gateway_redirects_to(scene: Scene):
+    elsewhere = BadAnswer("login.example", cause=Cause.REDIRECTED)
+
+    await scene.pass_time(40, away=True, error=elsewhere)
+
+    [text] = scene.told(7)
+    assert text.startswith("⚠️ gateway.example (wan) redirects to login.example. Check its BASE_URL.")
 
 
 async def test_a_blip_is_not_told(scene: Scene):

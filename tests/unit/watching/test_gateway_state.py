@@ -4,8 +4,9 @@ import logging
 
 import pytest
 
-from bot.providers.base import ProviderError
+from bot.providers.base import BadAnswer, ProviderError
 from bot.watching.gateway_state import GatewayStates
+from storage.models import Cause
 from tests.fakes.clock import FrozenClock
 from tests.unit.watching.tasks import AWAY, BAD_KEY, MISSING, NO_CREDIT, ODD, TOO_MANY
 
@@ -49,6 +50,18 @@ def test_failures_of_different_tasks_are_a_problem_of_all_names_behind_the_key(
     polls.poll(1, 2, error=error, for_s=3)
 
     assert polls.problem == status
+
+
+def test_a_gateway_that_redirects_is_reported_with_where_to(polls: Polls, caplog: pytest.LogCaptureFixture):
+    elsewhere = BadAnswer("login.example", cause=Cause.REDIRECTED)
+
+    polls.poll(1, 2, error=elsewhere, for_s=31)
+
+    [report] = polls.states.reports()
+    assert report.redirect_to == "login.example"
+    assert "redirected to login.example" in caplog.text
+    polls.poll(1, 2)
+    assert polls.states.reports()[0].redirect_to is None
 
 
 def test_an_outage_of_half_a_minute_is_none(polls: Polls):
