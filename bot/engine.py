@@ -49,6 +49,10 @@ log = logging.getLogger(__name__)
 _PUBLISHED_RPS = {"alibailian": 20.0}
 _COURIER_STOP_S = 5.0
 _STORE_PAUSE_S = 2.0
+_NO_PROVIDER = (
+    "No provider is configured yet; set GATEWAY_BASE_URL and GATEWAY_API_KEY, "
+    "and start the bot again with them (in Docker: docker compose up -d)."
+)
 # What other settings mend, and settings are read at the start only.
 _MAYBE_MENDED = {
     Cause.KEY_INVALID,
@@ -136,7 +140,7 @@ async def _open(
         )
         providers = gateways.build(settings.provider_configs, transport)
         if not providers:
-            log.warning("No provider is configured yet; set GATEWAY_BASE_URL and GATEWAY_API_KEY.")
+            log.warning(_NO_PROVIDER)
         cadence = cadence or Cadence(price_by_provider_s=prices_s(settings))
         refresher = Refresher(store, cadence, estimates, clock=utc_now, ring=ring)
         sender = Sender(bot, foundation.pacer, local_mode=settings.telegram_local_mode)

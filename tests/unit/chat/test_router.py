@@ -174,7 +174,8 @@ async def test_what_is_read_after_what_is_written_holds_nothing_back(world):
 async def test_a_stranger_is_told_the_id_that_lets_in(world, text):
     (answer,) = await world.tell(updates.private(EVE, text))
     assert answer.startswith("This bot is private.")
-    assert "whoever runs it adds your id 66 to ALLOWED_CHATS and restarts it" in answer
+    assert "whoever runs it adds your id 66 to ALLOWED_CHATS and starts it again" in answer
+    assert "docker compose up -d" in answer  # a restart does not read .env again
     assert await is_idle(world, EVE)
 
 
@@ -186,9 +187,9 @@ async def test_a_strange_group_is_told_its_own_id(world):
 
 async def test_a_stranger_is_answered_in_chinese_as_well(world):
     (answer,) = await world.tell(updates.private(EVE, WATCH, language="zh-hans"))
-    assert (
-        answer
-        == "这是一个私人机器人。要使用它，请机器人的部署者把你的 ID 66 加入 ALLOWED_CHATS，并重新启动机器人。"
+    assert answer == (
+        "这是一个私人机器人。要使用它，请机器人的部署者把你的 ID 66 加入 ALLOWED_CHATS，"
+        "并让新设置生效（Docker 部署：docker compose up -d）。"
     )
 
 

@@ -73,6 +73,15 @@ def test_the_status_words_are_the_promised_ones():
     ]
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_text_calls_a_mere_restart_enough_for_new_settings_to_count(language):
+    texts = catalogue(language)
+    assert [text for text in texts.values() if re.search(r"restart|重启|重新启动", text)] == []
+    needing = [key for key, text in texts.items() if re.search(r"ALLOWED_CHATS|GATEWAY_API_KEY", text)]
+    for key in [*needing, "notice.key_invalid", "notice.not_configured"]:
+        assert "docker compose up -d" in texts[key]
+
+
 def calls_of_say() -> Iterator[tuple[str, set[str]]]:
     """The key and the names that each call of say() with a plain key gives."""
     for path in SOURCES:
