@@ -23,6 +23,7 @@ def test_a_link_to_a_file_leads_to_one():
         "docs/decisions.md",
         "docs/performance.md",
         "docs/reliability.md",
+        "docs/security.md",
         "CONTRIBUTING.md",
     ],
 )
