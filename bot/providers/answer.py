@@ -21,6 +21,8 @@ _MOST_ELEMENTS = 50_000  # of lists and objects; a task has a hundred
 _UNCOUNTED = 16_384  # bytes of a body that is too small for many elements
 _GBK = {"gbk", "gb2312", "gb18030", "x-gbk", "cp936"}
 _LOST = "\ufffd"
+_LONGEST_PACKED = 100_000  # characters of a text that may hold JSON
+_PADDING = "\0 \t\r\n"
 _LONGEST_WAIT_S = 3600.0
 _LONGEST_INTEGER = 30  # digits; a longer one becomes a float, as int() refuses thousands of digits
 _CODES = ("error.code", "code", "error_code", "err_code", "error.type")
@@ -81,10 +83,19 @@ def parse(body: bytes, charset: str = "") -> object:
     if len(body) > _UNCOUNTED and _has_too_many(body):
         return None
     try:
-        text = _text_of(body, charset)
-        return json.loads(text, parse_int=_integer, parse_constant=lambda _: None)
+        text = _text_of(body, charset).rstrip(_PADDING)
+        return json.loads(text, strict=False, parse_int=_integer, parse_constant=lambda _: None)
     except (ValueError, RecursionError):
         return None
+
+
+def unpacked(value: object) -> object:
+    """What stands alone in a list, or as JSON in a text."""
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    if isinstance(value, str) and len(value) <= _LONGEST_PACKED and value.lstrip()[:1] in {"{", "["}:
+        return parse(value.encode("utf-8", "replace"))
+    return value
 
 
 def _text_of(body: bytes, charset: str) -> str:
@@ -92,7 +103,8 @@ def _text_of(body: bytes, charset: str) -> str:
     if charset in _GBK:
         return body.decode("gb18030", errors="replace")
     text = body.decode(json.detect_encoding(body), errors="replace")
-    if charset == "utf-8" or _LOST not in text:
+    lost = text.count(_LOST)
+    if not lost or (charset == "utf-8" and 2 * lost < sum(not char.isascii() for char in text)):
         return text
     try:
         return body.decode("gb18030")
@@ -116,8 +128,9 @@ def _has_too_many(body: bytes) -> bool:
 
 
 def parsed(answer: Answer) -> object:
-    """The JSON value in an answer, or None."""
-    return parse(answer.body, charset_of(answer.headers))
+    """The JSON value in an answer, out of the text that holds nothing else, or None."""
+    body = parse(answer.body, charset_of(answer.headers))
+    return unpacked(body) if isinstance(body, str) else body
 
 
 def read_answer(answer: Answer, scrub: Scrubber, *, asked_at: str = "") -> Json:

@@ -11,6 +11,7 @@ from bot.providers.account import Account
 from bot.providers.answer import MESSAGE_LIMIT, Answer, no_status_in, parsed, read_answer, told_error
 from bot.providers.base import BadAnswer, TaskMissing
 from bot.providers.causes import failure_cause
+from bot.providers.envelopes import names_task, other_word_in, task_in, tells_of_task
 from bot.providers.fields import (
     BEIJING,
     Json,
@@ -49,17 +50,7 @@ _TIMES_TAKEN = (
     "usage.total_time",
 )
 _SAME_S = 1.0
-_ENVELOPES = ("data", "output", "task", "result", "response", "video", "job", "detail", "task_result")
-_TASK_KEYS = frozenset({
-    "id", "task_id", "taskId", "video_id", "videoId", "object", "progress", "model", "prompt", "action",
-    "output",
-    "created_at", "updated_at", "completed_at", "failed_at", "submit_time", "start_time", "finish_time",
-    "submitTime", "startTime", "finishTime", "created", "createdAt", "fail_reason", "failReason",
-    "failure_reason", "failureReason", "seconds", "duration", "size", "usage", "metadata", "url", "video_url",
-    "result_url", "video", "platform", "task_status", "task_status_msg", "task_result", "expires_at",
-})  # fmt: skip
 _VAGUE = {"error", "errored", "failed", "failure", "fail"}  # said of a question as well
-_ID_KEYS = ("id", "task_id", "taskId", "video_id")
 # Where a failure's text may stand besides the places of its format.
 _REASONS = (
     "failReason",
@@ -158,7 +149,7 @@ class Wire:
         body = self.body_of(answer)
         snapshot = self.read(body, external_id)
         is_vague = snapshot.status is TaskStatus.FAILED and plain(snapshot.raw_status) in _VAGUE
-        if is_vague and not self._tells_of_task(body):
+        if is_vague and not tells_of_task(self.task_in(body)) and not tells_of_task(body):
             error = told_error(body, self.scrub, snapshot.raw_status)
             raise UnsureFailure(error.message, snapshot=snapshot) if isinstance(error, BadAnswer) else error
         return snapshot
@@ -166,18 +157,11 @@ class Wire:
     def _is_ended(self, body: Json, external_id: str) -> bool:
         """Whether the body of an error is the task itself, and the task has ended."""
         task = self.task_in(body)
-        ids = [task.get(key) for key in _ID_KEYS]
-        named = any(text == external_id or external_id.endswith(f":{text}") for text in ids if text)
-        if not named and not str(task.get("object")).startswith("video"):
+        if not names_task(task, external_id) and not str(task.get("object")).startswith("video"):
             return False
         word = self.word_in(task)
         known = self.known(word) if word else None
         return known is not None and known.is_final and known is not TaskStatus.NOT_FOUND
-
-    def _tells_of_task(self, body: Json) -> bool:
-        """Whether an answer names a task's id or any of its fields."""
-        task = self.task_in(body)
-        return not (_TASK_KEYS.isdisjoint(task) and _TASK_KEYS.isdisjoint(body))
 
     def read(self, answer: Json, external_id: str) -> Snapshot:
         """Return what a good answer says of the task; raise ProviderError if it says nothing."""
@@ -231,25 +215,11 @@ class Wire:
 
     def task_in(self, answer: Json) -> Json:
         """The task in a `{code, message, data}` envelope, or the answer itself where that is the task."""
-        word = first(answer, self.places.status, as_text)
-        if word is not None and "code" not in answer and (_names_task(answer) or "data" not in answer):
-            return answer
-        data = answer.get("data")
-        if isinstance(data, dict) and first(data, self.places.status, as_text) is not None:
-            return answer if word is not None and "code" not in answer and not _names_task(data) else data
-        return answer if word is not None else self._inside(answer)
-
-    def _inside(self, answer: Json) -> Json:
-        """The task one level in, under a name that gateways use for it."""
-        for name in _ENVELOPES:
-            task = answer.get(name)
-            if isinstance(task, dict) and first(task, self.places.status, as_text) is not None:
-                return task
-        return answer
+        return task_in(answer, self.places.status)
 
     def word_in(self, task: Json) -> str | None:
         """The task's own status word."""
-        return first(task, self.places.status, as_text)
+        return first(task, self.places.status, as_text) or other_word_in(task)
 
     def status_of(self, word: str, task: Json) -> TaskStatus:
         """What the task's own status word means; a word that nobody has told us means that it runs."""
@@ -331,7 +301,3 @@ class Wire:
 
     def _time(self, task: Json, paths: tuple[str, ...]) -> datetime | None:
         return first(task, paths, as_time(self.zone))
-
-
-def _names_task(answer: Json) -> bool:
-    return any(key in answer for key in _ID_KEYS)

@@ -25,8 +25,9 @@ _BY_STATUS: Mapping[TaskStatus, str] = {
     """,
     TaskStatus.RUNNING: """
         processing process inprogress progress running generating executing working active started
-        rendering preprocessing postprocessing uploading streaming suspended retrying imagedownloading videogenerating videogenerationcompleted
-        videoupsampling videoupsamplingcompleted modal 处理中 生成中 运行中 进行中 执行中
+        rendering postprocessing uploading streaming suspended retrying imagedownloading videogenerating
+        videogenerationcompleted videoupsampling videoupsamplingcompleted modal
+        处理中 生成中 运行中 进行中 执行中
     """,
     TaskStatus.SUCCEEDED: """
         completed complete success succeeded succeed successful successfully finished finish done
@@ -34,8 +35,8 @@ _BY_STATUS: Mapping[TaskStatus, str] = {
     """,
     TaskStatus.FAILED: """
         failed failure fail error errored timeout timedout exception aborted rejected moderated
-        contentmoderated requestmoderated terminated killed crashed refused denied blocked invalid unsuccessful
-        nsfw contentviolation policyviolation generationfailed videoupsamplingfailed
+        contentmoderated requestmoderated terminated killed crashed refused denied blocked invalid
+        unsuccessful nsfw contentviolation policyviolation generationfailed videoupsamplingfailed
         失败 已失败 生成失败 任务失败 执行失败 超时 已超时 任务超时 异常 出错 错误 审核不通过 审核失败
     """,
     TaskStatus.CANCELLED: """

@@ -1,9 +1,10 @@
+import json
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import pytest
 
-from bot.providers.answer import no_status_in, read_answer
+from bot.providers.answer import no_status_in, parse, read_answer
 from bot.providers.base import AuthFailed, BadAnswer, ProviderError, RateLimited, TaskMissing, Unavailable
 from bot.providers.scrub import Scrubber
 from storage.models import Cause
@@ -199,3 +200,24 @@ def test_a_date_counts_from_now_where_the_answer_has_none():
     wait_s = error_of(429, b"", {"Retry-After": format_datetime(until, usegmt=True)}).retry_after_s
     assert wait_s is not None
     assert 60 < wait_s <= 100
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"status": "done", "prompt": "a\tb\nc"}',
+        b'{"status": "done"}\n\0\0',
+        json.dumps('{"status": "done"}').encode(),
+    ],
+)
+def test_what_careless_servers_write_is_parsed(body: bytes):
+    assert read(200, body) in ({"status": "done"}, {"status": "done", "prompt": "a\tb\nc"})
+
+
+def test_a_body_in_gbk_under_a_header_that_says_utf_8_keeps_its_letters():
+    body = '{"video_url": "https://c.example/视频.mp4"}'.encode("gbk")
+    headers = {"content-type": "application/json; charset=utf-8"}
+    assert read(200, body, headers) == {"video_url": "https://c.example/视频.mp4"}
+    kept = parse('{"prompt": "一段很长的视频提示词'.encode() + b'\xff"}', "utf-8")
+    assert isinstance(kept, dict)
+    assert str(kept["prompt"]).startswith("一段很长的视频提示词")

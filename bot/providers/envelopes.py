@@ -1,0 +1,91 @@
+"""Where in an answer the task stands: at its root, in `{code, message, data}`, or deeper.
+
+Of vendors: Google's operations (`done`), Tencent Cloud's `Response.Status`, Volcengine's `data.task`.
+"""
+
+from collections.abc import Iterator
+
+from bot.providers.answer import unpacked
+from bot.providers.fields import Json, as_text, first
+from bot.providers.words import WORDS, plain
+from storage.models import TaskStatus
+
+ID_KEYS = ("id", "task_id", "taskId", "video_id")
+_ENVELOPES = (
+    "data", "output", "task", "result", "response", "video", "job", "detail", "task_result", "payload",
+    "Response", "Data", "Result", "Output", "Resp", "error",
+)  # fmt: skip
+_DEEPEST = 3
+_TASK_KEYS = frozenset({
+    "id", "task_id", "taskId", "video_id", "videoId", "object", "progress", "model", "prompt", "action",
+    "output",
+    "created_at", "updated_at", "completed_at", "failed_at", "submit_time", "start_time", "finish_time",
+    "submitTime", "startTime", "finishTime", "created", "createdAt", "fail_reason", "failReason",
+    "failure_reason", "failureReason", "seconds", "duration", "size", "usage", "metadata", "url", "video_url",
+    "result_url", "video", "platform", "task_status", "task_status_msg", "task_result", "expires_at", "done",
+})  # fmt: skip
+# Asked where the format's own places hold no word.
+_OTHER_STATUSES = (
+    "taskStatus", "task_state", "taskState", "job_status", "jobStatus", "video_status", "Status", "State",
+    "TaskStatus", "status.state", "status.status", "status.name", "metadata.state",
+)  # fmt: skip
+_ENVELOPE_WORDS = {"ok", "200", "true"}  # besides those for success
+
+
+def task_in(answer: Json, places: tuple[str, ...]) -> Json:
+    """The task, or the answer itself where none is found; places: of the status, as the format names them."""
+    word, found = first(answer, places, as_text), answer.get("data")
+    data = found if isinstance(found, dict) and first(found, places, as_text) is not None else None
+    if word is not None and "code" not in answer:
+        named = data is not None and any(key in data for key in ID_KEYS)
+        if tells_of_task(answer) or not (named or _is_envelope_word(word)):
+            return answer
+    if data is not None:
+        return data
+    inner = next((task for task in _inside(answer) if first(task, places, as_text) is not None), None)
+    if word is not None:
+        return answer if inner is None or "code" in answer else inner
+    if inner is None and other_word_in(answer) is None:
+        inner = next((task for task in _inside(answer) if other_word_in(task) is not None), None)
+    return answer if inner is None else inner
+
+
+def other_word_in(task: Json) -> str | None:
+    """The status where the format does not name it."""
+    word = first(task, _OTHER_STATUSES, as_text)
+    done = task.get("done")
+    if word is not None or not isinstance(done, bool):
+        return word
+    return ("failed" if task.get("error") else "done") if done else "running"
+
+
+def tells_of_task(answer: Json) -> bool:
+    """Whether an object holds a task's id or any of its fields."""
+    return not _TASK_KEYS.isdisjoint(answer)
+
+
+def names_task(answer: Json, external_id: str) -> bool:
+    """Whether an object holds this very id."""
+    ids = [answer.get(key) for key in (*ID_KEYS, "request_id")]
+    return any(text == external_id or external_id.endswith(f":{text}") for text in ids if text)
+
+
+def _is_envelope_word(word: str) -> bool:
+    key = plain(word)
+    return key in _ENVELOPE_WORDS or WORDS.get(key) is TaskStatus.SUCCEEDED
+
+
+def _inside(answer: Json) -> Iterator[Json]:
+    """Objects under the names that gateways use for the task, outer ones first."""
+    level = [answer]
+    for _ in range(_DEEPEST):
+        level = [task for outer in level for name in _ENVELOPES if (task := _object(outer.get(name)))]
+        yield from level
+
+
+def _object(value: object) -> Json | None:
+    """An object, also alone in a list, or as text."""
+    if not value or isinstance(value, int | float):
+        return None
+    value = unpacked(value)
+    return value if isinstance(value, dict) else None
