@@ -41,6 +41,9 @@ class CircuitBreaker:
 
     def on_snapshot(self, task_id: int, now: float) -> Set[int]:
         """A task was answered; return the tasks that waited only for the gateway to come back."""
+        if not self._failing_since and self._opened_at is None:
+            self._alive_at = now
+            return frozenset()  # as nearly always
         began = min(
             self._failing_since.get(task_id, now), now if self._opened_at is None else self._opened_at
         )

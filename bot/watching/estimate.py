@@ -118,8 +118,11 @@ class Estimates:
     def _history(self, task: Task) -> _History:
         provider, model = task.ref.provider, ((task.snapshot and task.snapshot.model) or "")[:_NAME_LIMIT]
         known = self._histories.get(provider)
-        history = (known and known.get(model)) or _History()
-        self._keep(provider, model, history)
+        history = known.get(model) if known else None
+        if known and history:
+            known.move_to_end(model)
+        else:
+            self._keep(provider, model, history := _History())
         return history
 
     def _keep(self, provider: str, model: str, history: _History) -> None:
