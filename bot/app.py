@@ -30,10 +30,11 @@ from bot.polling.alarm import Alarm
 from bot.providers.catalog import Catalog
 from bot.redaction import Redactor
 from bot.telemetry import Telemetry
+from bot.watching.access import Access
 from bot.watching.cadence import Cadence
 from bot.watching.gateway_state import GatewayStates
 from bot.watching.service import Service
-from storage.errors import StoreError
+from storage.errors import StoreError, StoreUnavailable
 from storage.factory import open_store
 from storage.models import WatchLimits
 from storage.store import Store
@@ -67,6 +68,7 @@ async def run(settings: Settings, tls: ssl.SSLContext, cadence: Cadence | None =
         foundation = Foundation(
             settings=settings,
             store=store,
+            access=await _access(settings, store),
             telemetry=Telemetry(),
             tls=tls,
             alarm=Alarm(),
@@ -79,6 +81,20 @@ async def run(settings: Settings, tls: ssl.SSLContext, cadence: Cadence | None =
     finally:
         await _close_store(store)
     log.info("Stopped.")
+
+
+async def _access(settings: Settings, store: Store) -> Access:
+    """Who is let in; if the database can't be asked now, the engine asks it again."""
+    access = Access(
+        store,
+        everyone=settings.allows_everyone,
+        ids=settings.allowed_ids,
+        admin_ids=settings.admin_ids,
+        clock=utc_now,
+    )
+    with suppress(StoreUnavailable):
+        await access.load()
+    return access
 
 
 async def _close_store(store: Store) -> None:
@@ -144,9 +160,7 @@ def _application(foundation: Foundation) -> tuple[AnyApplication, Door]:
         ).facts,
         problem_of=foundation.gateways.problem_of,
         language=settings.language,
-        allows_everyone=settings.allows_everyone,
-        allowed_ids=settings.allowed_ids,
-        admin_ids=settings.admin_ids,
+        access=foundation.access,
     )
     limiter = BudgetRateLimiter(foundation.pacer)
     builder = _builder(settings, foundation.tls).rate_limiter(limiter)

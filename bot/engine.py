@@ -35,6 +35,7 @@ from bot.providers.base import Provider
 from bot.providers.gateways import Gateways
 from bot.providers.http import HttpTransport
 from bot.providers.links import origin
+from bot.watching.access import Access
 from bot.watching.cadence import SPARE_PRICE_S, Cadence
 from bot.watching.estimate import Estimates
 from bot.watching.gateway_state import GatewayStates
@@ -90,7 +91,7 @@ async def drive(foundation: Foundation, bot: ExtBot[None], cadence: Cadence | No
     async with _open(foundation, bot, cadence, learned) as loops, asyncio.TaskGroup() as group:
         group.create_task(loops.scheduler.run())
         group.create_task(loops.housekeeper.run())
-        group.create_task(_deliver(loops.courier, foundation.connected))
+        group.create_task(_deliver(loops.courier, foundation))
         group.create_task(_report(loops.admin_reports, foundation.connected))
 
 
@@ -106,13 +107,23 @@ async def _load(store: Store) -> _Learned:
             await asyncio.sleep(_STORE_PAUSE_S)
 
 
+async def _know_who_is_let_in(access: Access) -> None:
+    """Ask the database, as soon as it can be written to: before that there is nothing to deliver either."""
+    while True:
+        try:
+            return await access.load()
+        except StoreUnavailable:
+            await asyncio.sleep(_STORE_PAUSE_S)
+
+
 async def _report(reports: AdminReports, connected: asyncio.Event) -> None:
     await connected.wait()
     await reports.run()
 
 
-async def _deliver(courier: Courier, connected: asyncio.Event) -> None:
-    await connected.wait()
+async def _deliver(courier: Courier, foundation: Foundation) -> None:
+    await foundation.connected.wait()
+    await _know_who_is_let_in(foundation.access)
     try:
         await courier.run()
     finally:
@@ -143,7 +154,7 @@ async def _open(
             log.warning(_NO_PROVIDER)
         cadence = cadence or Cadence(price_by_provider_s=prices_s(settings))
         refresher = Refresher(store, cadence, estimates, clock=utc_now, ring=ring)
-        sender = Sender(bot, foundation.pacer, local_mode=settings.telegram_local_mode)
+        sender = _sender(foundation, bot)
         larder = Larder(
             settings.downloads_folder,
             downloader,
@@ -179,6 +190,15 @@ async def _open(
                 store, estimates, clock=utc_now, ring=ring, kept=timedelta(days=settings.keep_days)
             ),
         )
+
+
+def _sender(foundation: Foundation, bot: ExtBot[None]) -> Sender:
+    return Sender(
+        bot,
+        foundation.pacer,
+        local_mode=foundation.settings.telegram_local_mode,
+        migrated=foundation.access.migrated,
+    )
 
 
 def _scheduler(

@@ -11,6 +11,7 @@ from bot.config import Settings
 from bot.outbox.pacing import Pacer
 from bot.polling.alarm import Alarm
 from bot.telemetry import Telemetry
+from bot.watching.access import Access
 from bot.watching.gateway_state import GatewayStates
 from storage.store import Store
 
@@ -21,6 +22,7 @@ class Foundation:
 
     settings: Settings
     store: Store
+    access: Access
     telemetry: Telemetry
     tls: ssl.SSLContext  # what certificates() gave: one for all, as each takes its time
     alarm: Alarm  # wakes the clock

@@ -200,7 +200,17 @@ class Store(Protocol):
         ...
 
     async def migrate_chat(self, old_id: int, new_id: int, *, at: datetime) -> None:
-        """Rewrite a group's rows to its supergroup's id; its messages stay behind, so cards are sent anew."""
+        """Rewrite a group's rows to its supergroup's id, which is let in if the group was.
+
+        Its messages stay behind, so cards are sent anew.
+        """
+        ...
+
+    async def sync_allowed_chats(self, ids: Collection[int], *, at: datetime) -> frozenset[int]:
+        """Let in the chats and people that the settings name, and no longer those that they named before.
+
+        All that are let in: a group that was named and has become a supergroup under its new id, too.
+        """
         ...
 
     # the house

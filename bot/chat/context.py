@@ -19,6 +19,7 @@ from bot.messages.markup import text_options
 from bot.messages.translate import pick_language
 from bot.messages.view import View
 from bot.providers.catalog import Catalog
+from bot.watching.access import Access
 from bot.watching.service import Service
 
 IDS_OF_A_MESSAGE = 50
@@ -38,21 +39,22 @@ class Door:
     health: Callable[[], Awaitable[Mapping[str, str]]]  # the facts for /health, by name
     problem_of: Callable[[str], str | None]  # what keeps a provider's tasks from being polled
     language: str  # the LANGUAGE setting: auto, en or zh
-    allows_everyone: bool
-    allowed_ids: frozenset[int]  # chats and people
-    admin_ids: frozenset[int]  # people
+    access: Access
     refusals: OncePer = field(default_factory=lambda: OncePer(3600.0))  # by chat
     busy_answers: OncePer = field(default_factory=lambda: OncePer(60.0))  # by chat
 
     def lets_in(self, update: Update) -> bool:
         """Whether the chat or the person may use the bot."""
-        ids = {party.id for party in (update.effective_chat, person(update)) if party}
-        return self.allows_everyone or bool(ids & self.allowed_ids) or self.is_admin(update)
+        chat = update.effective_chat
+        return self.access.lets_in(chat.id if chat else None, _id_of(person(update)))
 
     def is_admin(self, update: Update) -> bool:
         """Whether the person is one of the bot's admins."""
-        asking = person(update)
-        return asking is not None and asking.id in self.admin_ids
+        return self.access.is_admin(_id_of(person(update)))
+
+
+def _id_of(user: User | None) -> int | None:
+    return user.id if user else None
 
 
 def person(update: Update) -> User | None:
@@ -123,8 +125,7 @@ class Context(CallbackContext[ExtBot[None], _Data, _Data, _Data]):
     @property
     def user_id(self) -> int | None:
         """Who asks, if it is a person."""
-        asking = self._person
-        return asking.id if asking else None
+        return _id_of(self._person)
 
     @property
     def personal_language(self) -> str:

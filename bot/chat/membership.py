@@ -34,5 +34,9 @@ async def migrated(_: Update, context: Context) -> None:
     message = context.message
     old_id = message.migrate_from_chat_id or message.chat_id
     new_id = message.migrate_to_chat_id or message.chat_id
-    log.warning("Group %d is now %d; if ALLOWED_CHATS names it, name the new id there.", old_id, new_id)
+    context.door.access.migrated(old_id, new_id)
     await context.door.service.migrate_chat(old_id, new_id)
+    level = logging.INFO if context.door.access.lets_in(new_id, None) else logging.DEBUG
+    log.log(
+        level, "Group %d is now %d; where ALLOWED_CHATS names the old id, both are let in.", old_id, new_id
+    )

@@ -289,6 +289,7 @@ class Courier:
         """What a result says of the whole chat."""
         match result:
             case Migrated(new_id=new_id):
+                self._texts.migrated(chat_id, new_id)
                 await self._store.migrate_chat(chat_id, new_id, at=at)
             case RetryAfter(seconds=seconds):
                 self._texts.pacer.stop(chat_id, seconds)

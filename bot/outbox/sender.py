@@ -72,10 +72,12 @@ class Sender:
         route: TelegramRoute | None = None,
         *,
         local_mode: bool = False,
+        migrated: Callable[[int, int], None] = lambda _old_id, _new_id: None,
     ) -> None:
         """local_mode: the Bot API server shares this disk and takes files by path."""
         self.pacer = pacer or Pacer()  # asked, and told of calls, by those who decide what goes next
         self.route = route or TelegramRoute()  # likewise, and told what became of them
+        self.migrated = migrated  # likewise, when a group has got another id
         self._bot = bot
         self._local_mode = local_mode
 

@@ -45,6 +45,11 @@ class Texts:
         """Whether Telegram can be reached."""
         return self._sender.route
 
+    @property
+    def migrated(self) -> Callable[[int, int], None]:
+        """To be told when a group has got another id."""
+        return self._sender.migrated
+
     async def ping(self) -> SendResult:
         """See whether Telegram answers."""
         return await self._sender.ping()

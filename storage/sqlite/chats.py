@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from storage.models import Chat, DeliveryKind
-from storage.sqlite import deliveries, rows, tasks
+from storage.sqlite import allowed_chats, deliveries, rows, tasks
 from storage.sqlite.connection import Transaction
 
 
@@ -79,6 +79,7 @@ async def migrate(tx: Transaction, old_id: int, new_id: int, *, at: datetime) ->
     """Rewrite a chat's rows to its new id; of two watches of a task the one that still waits remains."""
     if old_id == new_id:
         return
+    await allowed_chats.move(tx, old_id, new_id)
     await _drop_twins(tx, old_id, new_id)
     await tx.run(
         """

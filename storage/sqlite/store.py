@@ -31,7 +31,7 @@ from storage.models import (
     WatchRequest,
     WatchState,
 )
-from storage.sqlite import chats, claiming, deliveries, house, tasks, watches
+from storage.sqlite import allowed_chats, chats, claiming, deliveries, house, tasks, watches
 from storage.sqlite.connection import Database, Transaction
 from storage.sqlite.migrate import bundled_migrations, create, migrate, require_tables
 from storage.sqlite.reopening import ReopeningDatabase
@@ -204,6 +204,10 @@ class SqliteStore(Store):
     async def migrate_chat(self, old_id: int, new_id: int, *, at: datetime) -> None:
         async with self._database.transaction() as tx:
             await chats.migrate(tx, old_id, new_id, at=at)
+
+    async def sync_allowed_chats(self, ids: Collection[int], *, at: datetime) -> frozenset[int]:
+        async with self._database.transaction() as tx:
+            return await allowed_chats.sync(tx, ids, at=at)
 
     # the house
 

@@ -103,6 +103,13 @@ CREATE TABLE chats (
     throttled_until REAL -- Telegram wants the chat left alone until then
 ) STRICT;
 
+-- Who may use the bot: chats, and people by the id of their private chat.
+CREATE TABLE allowed_chats (
+    chat_id INTEGER PRIMARY KEY,
+    via INTEGER UNIQUE, -- the id in the settings that lets it in, the group's that it was before; NULL: a person did
+    allowed_at REAL NOT NULL
+) STRICT;
+
 -- Which admins were told of which gateway's trouble, as its owner wrote it; one row.
 CREATE TABLE admin_reports (
     id INTEGER PRIMARY KEY CHECK (id = 1),

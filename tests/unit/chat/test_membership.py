@@ -1,8 +1,10 @@
+import logging
+
 import pytest
 
 from storage.models import Chat, WatchState
 from tests.fakes import updates
-from tests.unit.chat.world import ANN, GROUP, World
+from tests.unit.chat.world import ANN, EVE, GROUP, World, named
 
 FILMS = {"id": GROUP, "type": "supergroup", "title": "Films"}
 PRIVATE = {"id": ANN, "type": "private", "first_name": "Ann"}
@@ -24,6 +26,7 @@ RIGHTS = [
     "can_send_videos",
     "can_send_voice_notes",
 ]
+NEW = -1009
 RESTRICTED = {"status": "restricted"} | dict.fromkeys(RIGHTS, True)
 
 
@@ -79,6 +82,7 @@ async def test_a_person_who_blocks_the_bot_and_thinks_better_of_it_loses_nothing
 )
 async def test_a_group_that_moves_takes_its_watches_along(world, chat_id, service_message, caplog):
     await world.tell(updates.group(-77, ANN, "/watch wan id-1"))
+    caplog.set_level(logging.INFO)
     message = updates.group(chat_id, ANN, "", **service_message)
     del message["text"]
     assert await world.tell(message) == []
@@ -86,3 +90,24 @@ async def test_a_group_that_moves_takes_its_watches_along(world, chat_id, servic
     assert found.task.ref.external_id == "id-1"
     assert await world.service.active(-77) == []
     assert "Group -77 is now -1001" in caplog.text
+
+
+async def test_a_group_that_was_let_in_is_let_in_after_it_has_moved_and_after_a_restart(worlds):
+    world = await worlds.make(named("wan", "alibailian"), allowed_ids=(-77,))
+    moved = updates.group(-77, EVE, "", migrate_to_chat_id=NEW)
+    del moved["text"]
+    await world.tell(moved)
+    assert "id-1" in "".join(await world.tell(updates.group(NEW, EVE, "/status id-1")))
+
+    restarted = await worlds.make(named("wan", "alibailian"), allowed_ids=(-77,))
+    assert "id-1" in "".join(await restarted.tell(updates.group(NEW, EVE, "/status id-1")))
+
+
+async def test_a_stranger_s_group_lets_nobody_in_by_becoming_a_supergroup(world, caplog):
+    caplog.set_level(logging.INFO)
+    moved = updates.group(-78, EVE, "", migrate_to_chat_id=NEW)
+    del moved["text"]
+    await world.tell(moved)
+    (answer,) = await world.tell(updates.group(NEW, EVE, "/status id-1"))
+    assert answer.startswith("This bot is private.")
+    assert "is now" not in caplog.text

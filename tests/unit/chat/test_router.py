@@ -245,13 +245,13 @@ async def test_admins_may_ask_anywhere(world):
 
 
 async def test_everyone_may_ask_where_the_bot_is_open(worlds: Worlds):
-    world = await worlds.make(allows_everyone=True, allowed_ids=frozenset())
+    world = await worlds.make(everyone=True, allowed_ids=())
     (answer,) = await world.tell(updates.private(EVE, "/help"))
     assert answer.startswith("I watch AI video tasks")
 
 
 async def test_an_open_bot_keeps_its_admins_commands_to_admins(worlds: Worlds):
-    world = await worlds.make(allows_everyone=True, admin_ids=frozenset())
+    world = await worlds.make(everyone=True, admin_ids=())
     (answer,) = await world.tell(updates.private(EVE, "/health"))
     assert answer.startswith("I do not know that command.")
 

@@ -1,7 +1,7 @@
 """The door as it really is built, between a recording Telegram and a real archive."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -14,6 +14,7 @@ from bot.chat.replies import Replies
 from bot.chat.router import install
 from bot.providers.catalog import Catalog
 from bot.providers.kinds import ProviderConfig
+from bot.watching.access import Access
 from bot.watching.service import Service
 from storage.errors import StoreUnavailable
 from storage.models import UNLIMITED, Snapshot, TaskStatus, WatchLimits
@@ -44,6 +45,9 @@ class World:
         providers: list[ProviderConfig],
         *,
         limits: WatchLimits = UNLIMITED,
+        everyone: bool = False,
+        allowed_ids: Collection[int] = (ANN, GROUP, CHANNEL),
+        admin_ids: Collection[int] = (BORIS,),
         **settings: Any,
     ) -> None:
         self.store = store
@@ -52,6 +56,7 @@ class World:
         self.service = Service(
             store, clock=self.clock, ring_clock=self._ring, ring_courier=lambda: None, limits=limits
         )
+        self.access = Access(store, everyone=everyone, ids=allowed_ids, admin_ids=admin_ids, clock=self.clock)
         defaults: dict[str, Any] = {
             "service": self.service,
             "catalog": Catalog(providers),
@@ -60,9 +65,7 @@ class World:
             "replies": Replies(sleep=self._sleep),
             "problem_of": self.problems.get,
             "language": "auto",
-            "allows_everyone": False,
-            "allowed_ids": frozenset({ANN, GROUP, CHANNEL}),
-            "admin_ids": frozenset({BORIS}),
+            "access": self.access,
         }
         self.door = Door(**(defaults | settings))
         self.application: Application[Any, Context, Any, Any, Any, Any] = (
@@ -129,8 +132,9 @@ class Worlds:
         self._made: list[World] = []
 
     async def make(self, *providers: ProviderConfig, **settings: Any) -> World:
-        """A world with these providers; settings are Door's, and limits."""
+        """A world with these providers; settings are Door's, and who may what."""
         world = World(self.store, list(providers), **settings)
+        await world.access.load()
         await world.application.initialize()
         self._made.append(world)
         return world

@@ -94,8 +94,9 @@ class Round:
         self.ladder = ScriptedLadder()
         self.bell = asyncio.Event()
         self.telemetry = Telemetry()
+        self.migrated: list[tuple[int, int]] = []
         texts = Texts(
-            Sender(bot, self.pacer, TelegramRoute(clock=self.steady)),
+            Sender(bot, self.pacer, TelegramRoute(clock=self.steady), migrated=self._move),
             Estimates(),
             clock=lambda: self.driver.now,
         )
@@ -107,6 +108,9 @@ class Round:
             clock=lambda: self.driver.now,
             telemetry=self.telemetry,
         )
+
+    def _move(self, old_id: int, new_id: int) -> None:
+        self.migrated.append((old_id, new_id))
 
     async def watching(self, chat: int, name: str = "t1") -> int:
         """Have a chat watch a task, its card shown; the task's id."""

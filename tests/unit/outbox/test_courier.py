@@ -167,6 +167,7 @@ async def test_a_group_that_moved_gets_its_results_where_it_is_now(round_: Round
 
     assert await round_.store.watches_of(GROUP, "t1") == []
     assert round_.ladder.begun == [GROUP, -1009]
+    assert round_.migrated == [(GROUP, -1009)]
     assert [message.from_bot for message in telegram.messages(-1009)] == [False, True]
 
 

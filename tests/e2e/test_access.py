@@ -1,0 +1,34 @@
+"""Who is let in, over moves of groups and restarts of the bot, through the real process."""
+
+from tests.e2e.scene import Scene
+
+GROUP, SUPERGROUP = -4000000031, -1001000000031
+
+
+async def test_a_group_that_becomes_a_supergroup_does_not_lock_itself_out(scene: Scene):
+    group, anna = scene.telegram.group(GROUP, supergroup=False), scene.person()
+    bot = await scene.start_bot(ALLOWED_CHATS=str(group))
+    await scene.watch(group, scene.task("newapi"), user=anna)
+    scene.telegram.migrate(group, SUPERGROUP)
+    await scene.watch(SUPERGROUP, scene.task("newapi"), user=anna)
+
+    assert await bot.stop() == 0
+    await scene.start_bot(ALLOWED_CHATS=str(group))
+    await scene.watch(SUPERGROUP, scene.task("newapi"), user=anna)
+
+
+async def test_a_group_that_moved_while_the_bot_was_away_is_let_in_once_a_message_to_it_has_told_so(
+    scene: Scene,
+):
+    group, anna = scene.telegram.group(GROUP, supergroup=False), scene.person()
+    bot = await scene.start_bot(ALLOWED_CHATS=str(group))
+    task = scene.task("newapi")
+    await scene.watch(group, task, user=anna)
+    assert await bot.stop() == 0
+    scene.telegram.migrate(group, SUPERGROUP)
+    scene.telegram.world.updates.drop()
+    scene.finish(task)
+
+    await scene.start_bot(ALLOWED_CHATS=str(group))
+    await scene.wait_for(lambda: scene.telegram.videos(SUPERGROUP))
+    await scene.watch(SUPERGROUP, scene.task("newapi"), user=anna)
