@@ -14,9 +14,12 @@ _DEEPEST = 12
 _LONGEST_TEXT = 100_000  # characters of a text that may hold JSON
 _MOST_TEXTS = 5
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+_PLURAL = re.compile(r"(?<=..[^s])s$")  # of "videos", not of "gas" and "progress"
 # What a video is made from is no word against it: image-to-video, img2video, first_frame_to_video.
 _MAKING = re.compile(
-    r"(?:image|img|pic|photo|text|audio|frame|reference|ref|i|t|v)s?[-_]?(?:to|2)[-_]?(?=v)", re.I
+    r"(?:image|img|pic|photo|text|audio|frame|reference|ref|i|t|v)s?[-_]?(?:to|2)[-_]?(?=v)"
+    r"|generated_?samples?",  # Google's name for its videos
+    re.I,
 )
 _VIDEO = frozenset(("video", "mp4", "movie", "film", "clip", "webm", "mov"))
 _DECOY = frozenset((
@@ -27,8 +30,23 @@ _DECOY = frozenset((
     "logo", "sprite", "spritesheet", "subtitle", "caption", "draft", "first", "last", "head", "tail",
     "start", "end", "style", "character", "upload", "example", "sample", "doc", "help", "page", "share",
     "cancel", "self", "error", "log", "keyframe", "still", "snapshot", "screenshot", "storyboard",
-    "lora", "original",
+    "lora", "original", "control", "driving", "pose", "license", "term", "policy", "homepage", "website",
+    "dashboard", "console", "support", "author", "profile", "qrcode", "feedback", "delete", "retry",
 ))  # fmt: skip
+# Of keys whose words are not told apart: coverurl, lastframe.
+_JOINED_DECOY = re.compile(
+    r"image|img|cover|thumb|frame|poster|preview|audio|music|callback|webhook|reference|input"
+)
+# Of keys that hold what was made: a link under nothing else needs no word that says video.
+_MADE = frozenset((
+    "url", "uri", "link", "href", "data", "output", "result", "creation", "generation", "generated",
+    "artifact", "asset", "download", "file", "media", "content", "item", "resource", "task", "final",
+))  # fmt: skip
+# The same video again, worse than the one beside it.
+_WORSE = frozenset(
+    ("watermark", "watermarked", "wm", "backup", "bak", "progress", "low", "lowres", "compressed")
+)
+_CLEAN = frozenset(("no", "without", "free", "remove", "removed", "clean", "unwatermarked", "nowatermark"))
 _DECOY_FOLDERS = frozenset(
     ("input", "upload", "reference", "thumbnail", "cover", "poster", "frame", "callback")
 )
@@ -49,16 +67,44 @@ class _Found:
 def only_video_link(task: Json) -> str | None:
     """The http(s) link whose address or key says video, where there is no more than one such in the answer.
 
-    Of a list of videos the first counts.
+    Of a list of videos the first counts; one without a watermark before one with it. Where none says video,
+    the only one under keys for what was made.
     """
-    of_lists: dict[tuple[str, ...], str] = {}
+    saying: dict[tuple[str, ...], _Found] = {}
+    silent: dict[tuple[str, ...], _Found] = {}
     for found in _links(task):
-        if not _is_decoy(found) and _says_video(found):
-            of_lists.setdefault(found.keys, found.link)
-    links = set(of_lists.values())
+        if _is_decoy(found):
+            continue
+        if _says_video(found):
+            saying.setdefault(found.keys, found)
+        elif set().union(*(_words(key) for key in found.keys)) <= _MADE:
+            silent.setdefault(found.keys, found)
+    return _only(saying.values() or silent.values())
+
+
+def _only(found: Iterable[_Found]) -> str | None:
+    """The best of several, where it is one."""
+    ranks: dict[int, set[str]] = {}
+    for one in found:
+        ranks.setdefault(_rank(one), set()).add(one.link)
+    links = ranks[min(ranks)] if ranks else set()
     # OpenRouter gives a signed link and the gateway's own beside it.
     links = {link for link in links if not urlsplit(link).path.endswith("/content")} or links
+    if len(links) > 1:
+        links = {link for link in links if urlsplit(link).path.lower().endswith(".mp4")}
     return links.pop() if len(links) == 1 else None
+
+
+def _rank(found: _Found) -> int:
+    """0 for what says that it has no watermark, 2 for what is worse than what may stand beside it."""
+    name = unquote(urlsplit(found.link).path).rpartition("/")[2]
+    said = set().union(*(_words(key) for key in found.keys), _words(name))
+    if {"water", "mark"} <= said or {"water", "marked"} <= said:
+        said.add("watermark")
+    marked = not said.isdisjoint({"watermark", "watermarked", "wm"})
+    if not said.isdisjoint(_CLEAN) and (marked or not said.isdisjoint(_CLEAN - {"no", "without", "free"})):
+        return 0
+    return 2 if marked or not said.isdisjoint(_WORSE) else 1
 
 
 def _links(task: Json) -> Iterator[_Found]:
@@ -96,6 +142,8 @@ def _is_decoy(found: _Found) -> bool:
     folders, _, name = path.rpartition("/")
     if _OTHER_ENDING.fullmatch(name[name.rfind(".") :]) if "." in name else False:
         return True
+    if any(_JOINED_DECOY.search(_MAKING.sub("", key[:1_000]).lower()) for key in found.keys):
+        return True
     said = set().union(*(_words(key) for key in found.keys), _words(name))
     return not said.isdisjoint(_DECOY) or not _words(folders).isdisjoint(_DECOY_FOLDERS)
 
@@ -111,4 +159,4 @@ def _says_video(found: _Found) -> bool:
 def _words(text: str) -> set[str]:
     """The words of a key or path, lower-case and singular."""
     words = (word.lower() for word in _WORDS.findall(_MAKING.sub("", text[:1_000])))
-    return {word.removesuffix("s") if len(word) > 3 else word for word in words}  # noqa: PLR2004 - "gas"
+    return {_PLURAL.sub("", word) for word in words}

@@ -18,6 +18,11 @@ DECOYS = [
     {"cover": "https://x.example/video/cover"},
     {"last_frame_url": "https://x.example/video/1"},
     {"videoCoverUrl": "https://x.example/1"},
+    {"coverurl": "https://x.example/video/1"},
+    {"lastframe": "https://x.example/video/2"},
+    {"imgUrl": "https://x.example/video/3.mp4"},
+    {"driving_video": "https://x.example/pose.mp4"},
+    {"callbackurl": "https://x.example/video/4"},
     {"poster": {"url": "https://x.example/poster.mp4"}},
     {"callback_url": "https://x.example/video/hook"},
     {"polling_url": "https://x.example/v1/videos/1"},
@@ -46,6 +51,7 @@ FORMS = [
     {"remark": VIDEO},
     {"generation": {"asset": {"href": VIDEO}}},
     {"video": VIDEO, "video_url": VIDEO},
+    {"response": {"generateVideoResponse": {"generatedSamples": [{"video": {"uri": VIDEO}}]}}},
 ]
 
 
@@ -63,6 +69,59 @@ def test_no_decoy_is_ever_taken(decoys: list[dict[str, object]], name: str):
 
 def test_of_several_videos_in_different_places_none_is_guessed():
     assert only_video_link({"hd": VIDEO, "other": "https://cdn.example.com/b.mp4"}) is None
+
+
+@pytest.mark.parametrize(
+    "worse",
+    [
+        "watermarked_url", "watermark_video", "waterMarkUrl", "wm_url", "backup_url", "progress_video",
+    ],
+)  # fmt: skip
+def test_a_worse_copy_beside_the_video_is_not_taken(worse: str):
+    copy = "https://cdn.example.com/copy.mp4"
+    assert only_video_link({"creations": [{worse: copy, "url": VIDEO}]}) == VIDEO
+    assert only_video_link({"creations": [{worse: copy}]}) == copy
+
+
+@pytest.mark.parametrize("clean", ["no_watermark_url", "urlWithoutWatermark", "clean_video"])
+def test_the_video_without_a_watermark_is_taken(clean: str):
+    assert only_video_link({"files": {"main": "https://cdn.example.com/m.mp4", clean: VIDEO}}) == VIDEO
+
+
+def test_of_several_containers_mp4_is_taken():
+    assert only_video_link({"webm": "https://cdn.example.com/b.webm", "mp4": VIDEO}) == VIDEO
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        {"output": "L"},
+        {"outputs": ["L"]},
+        {"results": [{"url": "L"}]},
+        {"data": [{"url": "L"}]},
+        {"creations": [{"id": "c", "url": "L", "cover_url": "https://cdn.example.com/c"}]},
+        {"file": {"download_url": "L"}, "status_url": "https://api.example.com/q"},
+    ],
+    ids=json.dumps,
+)
+def test_a_link_that_says_nothing_is_taken_where_what_was_made_stands(form: dict[str, object]):
+    link = "https://cdn.example.com/a/9f3c?sig=1"
+    assert only_video_link(json.loads(json.dumps(form).replace("L", link))) == link
+
+
+@pytest.mark.parametrize(
+    "decoy",
+    [
+        {"response_url": "https://queue.example.com/r/1"},
+        {"urls": {"get": "https://api.example.com/p/1", "web": "https://example.com/p/1"}},
+        {"result": {"homepage": "https://example.com/p/1"}},
+        {"output": {"image": "https://cdn.example.com/1"}},
+        {"output": ["https://cdn.example.com/1.zip"]},
+    ],
+    ids=json.dumps,
+)
+def test_a_link_that_says_nothing_is_not_taken_elsewhere(decoy: dict[str, object]):
+    assert only_video_link(decoy) is None
 
 
 @pytest.mark.parametrize("name", ["image-to-video", "img2video", "first_frame_to_video"])
