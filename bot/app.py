@@ -14,8 +14,8 @@ from typing import Any
 import httpx
 from telegram.error import InvalidToken, TelegramError
 from telegram.ext import Application, ApplicationBuilder
-from telegram.request import HTTPXRequest
 
+from bot.bot_api.request import BotApiRequest, NotBotApi
 from bot.chat import router, strangers
 from bot.chat.context import Door, context_types
 from bot.chat.dispatcher import Dispatcher
@@ -106,12 +106,14 @@ async def _close_store(store: Store) -> None:
 
 
 async def bot_name(settings: Settings) -> str:
-    """The bot's user name as Telegram knows it; raises TokenRefused or TelegramAway."""
+    """The bot's user name as Telegram knows it; raises TokenRefused, NotBotApi or TelegramAway."""
     application = _builder(settings, certificates()).build()
     try:
         await application.bot.initialize()
     except InvalidToken:
         raise TokenRefused from None
+    except NotBotApi:
+        raise
     except TelegramError as error:
         raise TelegramAway(error.message) from None
     finally:
@@ -133,9 +135,9 @@ def _builder(settings: Settings, tls: ssl.SSLContext) -> ApplicationBuilder[Any,
         .updater(None)
         .job_queue(None)
         .request(
-            HTTPXRequest(64, 20.0, 20.0, 10.0, 10.0, proxy=proxy, httpx_kwargs=options | {"limits": _LIMITS})
+            BotApiRequest(64, 20.0, 20.0, 10.0, 10.0, proxy=proxy, httpx_kwargs=options | {"limits": _LIMITS})
         )
-        .get_updates_request(HTTPXRequest(2, 10.0, 10.0, 10.0, 10.0, proxy=proxy, httpx_kwargs=options))
+        .get_updates_request(BotApiRequest(2, 10.0, 10.0, 10.0, 10.0, proxy=proxy, httpx_kwargs=options))
     )
 
 

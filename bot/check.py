@@ -6,6 +6,7 @@ from dataclasses import fields
 from urllib.parse import urlsplit
 
 from bot import app
+from bot.bot_api.request import NotBotApi
 from bot.config import Settings, foreign_names
 from bot.errors import TokenRefused
 from bot.foundation import certificates
@@ -84,7 +85,7 @@ def _shown(value: object) -> str:
 async def _telegram(settings: Settings) -> Row:
     try:
         return "telegram", OK, f"@{await app.bot_name(settings)}"
-    except TokenRefused as error:
+    except (TokenRefused, NotBotApi) as error:
         return "telegram", ERROR, str(error)
     except app.TelegramAway as error:
         return "telegram", ERROR, f"no answer{_through(settings.telegram_proxy)}: {error}"

@@ -70,4 +70,7 @@ def set_up_logging(level: str, log_format: str, secrets: Iterable[str]) -> None:
         logging.getLogger(chatty).setLevel(logging.WARNING)
     # A traceback with the whole page for each HTML answer, besides the error that we tell once.
     logging.getLogger("telegram.request").setLevel(logging.CRITICAL)
+    # People's messages: at DEBUG each response, at CRITICAL the updates that it cannot parse.
+    for raw in ("telegram.Bot", "telegram.ext.ExtBot"):
+        logging.getLogger(raw).setLevel(logging.CRITICAL + 1)
     logging.captureWarnings(capture=True)

@@ -16,6 +16,7 @@ from telegram import Update
 from telegram.error import Conflict, InvalidToken, RetryAfter, TelegramError, TimedOut
 from telegram.ext import Application
 
+from bot.bot_api.results import MALFORMED
 from bot.chat.dispatcher import Dispatcher
 from bot.chat.held import HeldUpdates
 from bot.errors import SecondPoller, TokenRefused
@@ -83,8 +84,15 @@ class Listener:
         known, self._taken = self._taken, tuple(update.update_id for update in updates)
         for update in updates:
             if update.update_id not in known:
-                self._dispatcher.start(update)
+                self._start(update)
         await self._held.wait(self._patience_s)  # else what is held would come again at once
+
+    def _start(self, update: Update) -> None:
+        """Have an update handled; one that is malformed in a way nobody thought of must not end the loop."""
+        try:
+            self._dispatcher.start(update)
+        except MALFORMED as error:
+            log.warning("Update %d is skipped: %s", update.update_id, type(error).__name__)
 
     async def stop(self, patience_s: float) -> None:
         """Let handlers finish, and confirm what need not come again; at most so many seconds."""

@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from telegram import error as tg
 
+from bot.bot_api.request import NotBotApi
 from storage.models import StoredFile
 
 
@@ -174,8 +175,9 @@ def read_error(error: tg.TelegramError) -> SendResult:
             return _refused(text)
         case tg.InvalidToken() if "not found" in text:
             return Refused(Refusal.NO_METHOD, text)
-        case tg.InvalidToken():
-            return Transient(text)  # a revoked token is mended by a restart; nothing may be lost by it
+        # A revoked token or a wrong address is mended by a restart; nothing may be lost by it.
+        case tg.InvalidToken() | NotBotApi(is_refusal=True):
+            return Transient(text)
         case tg.NetworkError() if "too large" in text:
             return Refused(Refusal.TOO_LARGE, text)
         case _:

@@ -21,21 +21,21 @@ def port() -> str:
 async def test_check_tells_of_the_settings_and_of_what_works(scene: Scene):
     check = await scene.run("check", DOWNLOAD_PROXY="http://anna:correct-horse@127.0.0.1:9")
     assert await check.end() == 1
-    assert "  error  the proxy 127.0.0.1:9 does not answer" in _row(check, "downloads")
+    assert "  error  the proxy 127.0.0.1:9 does not answer" in row(check, "downloads")
     for name in ("DATABASE_URL", "ALLOWED_CHATS", "LANGUAGE", "HEALTH_PORT"):
-        assert _row(check, name)
-    assert _row(check, "TELEGRAM_BOT_TOKEN").split()[1] == "set"
-    assert _row(check, "telegram").split()[1:] == ["ok", "@reelwatch_bot"]
+        assert row(check, name)
+    assert row(check, "TELEGRAM_BOT_TOKEN").split()[1] == "set"
+    assert row(check, "telegram").split()[1:] == ["ok", "@reelwatch_bot"]
     for provider in ("alibailian", "newapi", "jimeng", "videos"):
-        assert "  ok  " in _row(check, f"provider {provider}")
-    assert "127.0.0.1:9" in _row(check, "DOWNLOAD_PROXY")
+        assert "  ok  " in row(check, f"provider {provider}")
+    assert "127.0.0.1:9" in row(check, "DOWNLOAD_PROXY")
     assert "correct-horse" not in check.output
 
 
 async def test_check_warns_when_nobody_is_let_in(scene: Scene):
     check = await scene.run("check", ALLOWED_CHATS=",", ADMINS=",")
     assert await check.end() == 0
-    assert "  warn  nobody is let in" in _row(check, "people")
+    assert "  warn  nobody is let in" in row(check, "people")
 
 
 async def test_check_tells_of_all_that_does_not_work(scene: Scene):
@@ -50,8 +50,8 @@ async def test_check_tells_of_all_that_does_not_work(scene: Scene):
     )
     assert await check.end() == 1
     for what in ("telegram", "database", "provider mine"):
-        assert "  error  " in _row(check, what)
-    assert "  ok  " in _row(check, "provider videos")
+        assert "  error  " in row(check, what)
+    assert "  ok  " in row(check, "provider videos")
     assert "AAwrong" not in check.output + check.log
     assert "sk-no-key" not in check.output + check.log
     assert "Traceback" not in check.log
@@ -91,7 +91,7 @@ async def test_health_without_a_bot_or_a_port_says_so(scene: Scene, port: str):
     assert "HEALTH_PORT" in nowhere.log
 
 
-def _row(program: Program, name: str) -> str:
+def row(program: Program, name: str) -> str:
     """The last line of the program's tables that begins with a name."""
     return [line for line in program.output.splitlines() if line.startswith(f"{name}  ")][-1]
 

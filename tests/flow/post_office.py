@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Self
 
 from telegram.ext import ExtBot
-from telegram.request import HTTPXRequest
 
+from bot.bot_api.request import BotApiRequest
 from bot.messages.keyboards import watch_to_send_again
 from bot.outbox.courier import LEASE_S, Courier
 from bot.outbox.download import Downloader
@@ -109,7 +109,7 @@ class PostOffice:
         downloader = await self._stack.enter_async_context(
             Downloader(allowed=PrivateHosts(everything=True), sleep=self.clock.sleep)
         )
-        request = HTTPXRequest(httpx_kwargs={"verify": _NO_TLS})
+        request = BotApiRequest(httpx_kwargs={"verify": _NO_TLS})
         bot = ExtBot(self.telegram.token, base_url=f"{self.telegram.url}/bot", request=request)
         await bot.initialize()
         self._stack.push_async_callback(bot.shutdown)

@@ -198,3 +198,13 @@ def test_a_traceback_that_another_handler_wrote_before_is_cut_as_well(screen: Sc
     text = screen.text()
     assert f"RuntimeError: {REDACTED}" in text
     assert "hunter2" not in text
+
+
+@pytest.mark.parametrize("name", ["telegram.Bot", "telegram.ext.ExtBot"])
+def test_no_update_reaches_the_log_whatever_its_level(screen: Screen, name: str):
+    screen.begin("DEBUG")
+
+    logging.getLogger(name).debug("Call to `getUpdates` finished with return value `%s`", ["words"])
+    logging.getLogger(name).critical("Error while parsing updates! Received data was %r", ["words"])
+
+    assert screen.text() == ""

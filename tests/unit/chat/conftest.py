@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from telegram import Update
 from telegram.ext import Application, TypeHandler
-from telegram.request import HTTPXRequest
 
+from bot.bot_api.request import BotApiRequest
 from bot.chat.listener import AnyApplication
 from bot.sandbox.telegram import FakeTelegram
 from storage.sqlite.store import SqliteStore
@@ -46,7 +46,7 @@ async def door() -> AsyncIterator[Door]:
         Application.builder()
         .token(telegram.token)
         .base_url(f"{telegram.url}/bot")
-        .request(HTTPXRequest(httpx_kwargs={"verify": False}))
+        .request(BotApiRequest(httpx_kwargs={"verify": False}))
         .get_updates_request(polls)
         .updater(None)
         .job_queue(None)

@@ -8,8 +8,8 @@ from typing import Any
 
 from telegram import Update
 from telegram.error import TimedOut
-from telegram.request import HTTPXRequest
 
+from bot.bot_api.request import BotApiRequest
 from bot.chat.dispatcher import Dispatcher, UpdateKind
 from bot.chat.held import HeldUpdates
 from bot.chat.listener import AnyApplication, Listener
@@ -19,7 +19,7 @@ from bot.telemetry import Telemetry
 ANNA, BORIS = 1001, 1002
 
 
-class StumblingRequest(HTTPXRequest):
+class StumblingRequest(BotApiRequest):
     """A real client whose next answers are lost on the way."""
 
     stumbles = 0
@@ -46,6 +46,8 @@ class Door:
     gates: dict[str, asyncio.Event] = field(default_factory=dict)
     slept_s: list[float] = field(default_factory=list)
     refused: list[int] = field(default_factory=list)  # the ids of updates that were too many
+
+    unreadable: set[str] = field(default_factory=set)  # texts whose kind cannot be told
 
     def listener(self, *, patience_s: float = 60.0, limit_s: float = 60.0) -> Listener:
         """A listener that has not begun; commands but /watch and /unwatch only read."""
@@ -101,6 +103,8 @@ class Door:
 
     def _kind_of(self, update: Update) -> UpdateKind:
         text = update.effective_message.text if update.effective_message else None
+        if text in self.unreadable:
+            raise AttributeError(text)
         return UpdateKind.WRITE if "watch" in (text or "") else UpdateKind.READ
 
     async def _sleep(self, seconds: float) -> None:

@@ -361,3 +361,17 @@ async def test_stopping_before_anything_came_asks_nothing(door: Door):
     await door.listener().stop(5)
 
     assert door.asked == []
+
+
+async def test_an_update_that_cannot_be_judged_does_not_keep_the_next(
+    door: Door, caplog: pytest.LogCaptureFixture
+):
+    door.unreadable.add("/odd")
+    door.telegram.say(ANNA, "/odd")
+    door.telegram.say(ANNA, "/help")
+
+    async with open_to_people(door.listener()):
+        await door.until_finished("/help")
+        await door.until_confirmed(2)
+
+    assert caplog.messages == ["Update 700000001 is skipped: AttributeError"]

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 from telegram.ext import ExtBot
-from telegram.request import HTTPXRequest
 
+from bot.bot_api.request import BotApiRequest
 from bot.outbox.sender import Sender
 from bot.sandbox.film import make_film
 from bot.sandbox.telegram import FakeTelegram
@@ -15,7 +15,7 @@ from tests.unit.outbox.files import Files
 
 @pytest.fixture
 async def bot(telegram: FakeTelegram) -> AsyncIterator[ExtBot[None]]:
-    request = HTTPXRequest(httpx_kwargs={"verify": False})  # loading certificates takes its time
+    request = BotApiRequest(httpx_kwargs={"verify": False})  # loading certificates takes its time
     async with ExtBot(telegram.token, base_url=f"{telegram.url}/bot", request=request) as connected:
         yield connected
 

@@ -8,8 +8,8 @@ import pytest
 from telegram.error import BadRequest, Forbidden, TelegramError, TimedOut
 from telegram.error import RetryAfter as TooMany
 from telegram.ext import ExtBot
-from telegram.request import HTTPXRequest
 
+from bot.bot_api.request import BotApiRequest
 from bot.outbox.results import (
     Gone,
     Migrated,
@@ -23,7 +23,7 @@ from bot.outbox.results import (
     read_error,
     repeatable,
 )
-from bot.sandbox.faults import DROPPED, Fault, html_answer
+from bot.sandbox.faults import DROPPED, Fault, html_answer, json_answer
 from bot.sandbox.telegram import FakeTelegram
 from bot.sandbox.telegram.refusals import flood, refusal
 from tests.fakes.places import ANNA
@@ -170,7 +170,7 @@ def test_a_time_out_before_anything_was_sent_did_no_harm(cause: type[httpx.Timeo
 
 async def test_a_crowded_pool_did_no_harm(telegram: FakeTelegram):
     telegram.fail("sendMessage", Fault(delay_s=5))
-    request = HTTPXRequest(connection_pool_size=1, pool_timeout=0.05, httpx_kwargs={"verify": False})
+    request = BotApiRequest(connection_pool_size=1, pool_timeout=0.05, httpx_kwargs={"verify": False})
     async with ExtBot(telegram.token, base_url=f"{telegram.url}/bot", request=request) as bot:
         first = asyncio.create_task(bot.send_message(ANNA, "x"))
         await telegram.wait_for(lambda: [each for each in telegram.requests if each.method == "sendMessage"])
@@ -200,3 +200,19 @@ def test_only_a_lost_answer_is_different_for_a_call_that_may_be_repeated(
     result: SendResult, expected: SendResult
 ):
     assert repeatable(result) == expected
+
+
+@pytest.mark.parametrize(
+    "fault", [html_answer(403), json_answer(404, {"detail": "Not Found"}), html_answer(302)]
+)
+async def test_what_a_server_refuses_that_is_not_telegrams_goes_out_later(
+    telegram: FakeTelegram, bot: ExtBot[None], fault: Fault
+):
+    assert isinstance(await outcome(telegram, bot, fault), Transient)
+
+
+@pytest.mark.parametrize("body", [{}, {"ok": True}, {"ok": True, "result": True}, []])
+async def test_after_an_answer_that_is_not_telegrams_the_message_may_have_arrived(
+    telegram: FakeTelegram, bot: ExtBot[None], body: object
+):
+    assert isinstance(await outcome(telegram, bot, json_answer(200, body)), Unknown)

@@ -1,0 +1,103 @@
+"""python-telegram-bot's HTTP requests, with every response checked.
+
+Whatever answers at TELEGRAM_API_URL or on the way there, a call ends with a result of the right shape or with
+a TelegramError. https://core.telegram.org/bots/api#making-requests
+"""
+
+import json
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import urlsplit
+
+from telegram.error import TelegramError
+from telegram.request import HTTPXRequest
+
+from bot.bot_api.results import ResultChecker, Unexpected
+
+_LONGEST_RETRY_AFTER_S = 86_400
+_SUCCESS, _REFUSAL, _ERROR = range(200, 300), range(300, 500), range(400, 600)  # statuses
+# What servers on the way to Telegram say while it is away, or of a request that is too large or too much.
+_OF_THE_ROUTE = {
+    HTTPStatus.REQUEST_TIMEOUT,
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    HTTPStatus.TOO_MANY_REQUESTS,
+}
+
+Json = dict[str, Any]
+
+
+class NotBotApi(TelegramError):
+    """What answers is no Bot API server."""
+
+    def __init__(self, host: str, *, is_refusal: bool) -> None:
+        """is_refusal: the request was certainly not carried out."""
+        super().__init__(f"what answers at {host} is no Bot API server; check TELEGRAM_API_URL")
+        self.is_refusal = is_refusal
+
+
+class BotApiRequest(HTTPXRequest):
+    """Requests whose responses are the Bot API's, or else an error."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._results = ResultChecker()
+
+    async def do_request(self, url: str, method: str, *args: Any, **options: Any) -> tuple[int, bytes]:
+        """Make a request; raises NotBotApi for a response that no Bot API server gives."""
+        status, payload = await super().do_request(url, method, *args, **options)
+        response = _json_of(payload)
+        if response is not None and _is_error(response):
+            return _error_status(status, response), json.dumps(_error(response)).encode()
+        if status in _SUCCESS:
+            if response is None or response.get("ok") is not True:
+                raise NotBotApi(_host(url), is_refusal=False)
+            try:
+                result = self._results.check(url.rpartition("/")[2], response.get("result"))
+            except Unexpected:
+                raise NotBotApi(_host(url), is_refusal=False) from None
+            unchanged = result is response["result"]
+            return status, payload if unchanged else json.dumps({"ok": True, "result": result}).encode()
+        if status in _REFUSAL and status not in _OF_THE_ROUTE:
+            raise NotBotApi(_host(url), is_refusal=True)
+        return status, b"{}"  # told by its status alone: the rest is somebody's page
+
+
+def _json_of(payload: bytes) -> Json | None:
+    try:
+        value = json.loads(payload.decode("utf-8", "replace"))
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _is_error(response: Json) -> bool:
+    is_explained = isinstance(response.get("description"), str) or type(response.get("error_code")) is int
+    return response.get("ok") is False and is_explained
+
+
+def _error_status(status: int, response: Json) -> int:
+    """Servers in between may pass an error on with status 200."""
+    if status not in _SUCCESS:
+        return status
+    code = response.get("error_code")
+    return code if type(code) is int and code in _ERROR else HTTPStatus.INTERNAL_SERVER_ERROR
+
+
+def _error(response: Json) -> Json:
+    """An error with those of its fields that have the right type."""
+    error: Json = {"ok": False}
+    if isinstance(description := response.get("description"), str):
+        error["description"] = description
+    parameters = response.get("parameters")
+    if not isinstance(parameters, dict):
+        return error
+    known: Json = {}
+    if type(chat_id := parameters.get("migrate_to_chat_id")) is int:
+        known["migrate_to_chat_id"] = chat_id
+    if type(wait_s := parameters.get("retry_after")) is int and wait_s > 0:
+        known["retry_after"] = min(wait_s, _LONGEST_RETRY_AFTER_S)
+    return error | ({"parameters": known} if known else {})
+
+
+def _host(url: str) -> str:
+    return urlsplit(url).netloc.rpartition("@")[2]

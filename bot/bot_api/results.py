@@ -1,0 +1,181 @@
+"""Whether a method's result has the shape that the Bot API gives it, as far as the bot relies on it."""
+
+import logging
+from typing import Any, TypeVar
+
+from telegram import (
+    CallbackQuery,
+    Chat,
+    ChatMemberUpdated,
+    MaybeInaccessibleMessage,
+    Message,
+    TelegramObject,
+    Update,
+    User,
+    WebhookInfo,
+)
+
+log = logging.getLogger(__name__)
+
+# What reading or using a value of the wrong shape raises, here and in python-telegram-bot.
+MALFORMED = (ArithmeticError, AttributeError, LookupError, OSError, RecursionError, TypeError, ValueError)
+_UPDATES_AT_MOST = 100  # in a response
+_IDS_SHOWN = 10
+_INT64 = 1 << 63
+
+T = TypeVar("T", bound=TelegramObject)
+
+
+class Unexpected(Exception):
+    """The method has no such result."""
+
+
+class ResultChecker:
+    """Checks results; remembers which updates it has reported, as what is not confirmed comes again."""
+
+    def __init__(self) -> None:
+        self._skipped: frozenset[int | None] = frozenset()
+
+    def check(self, method: str, result: Any) -> Any:
+        """The result, its malformed updates emptied; raises Unexpected if it is not of this method."""
+        match method:
+            case "getUpdates":
+                return self._updates(result)
+            case "getMe":
+                is_right = _is_bot(result)
+            case "getWebhookInfo":
+                is_right = _parsed(WebhookInfo, result) is not None and isinstance(result["url"], str)
+            case "sendChatAction":
+                is_right = result is True
+            case _ if method.startswith("send"):
+                is_right = _is_message(result)
+            case _ if method.startswith("edit"):  # True: of a message that is not the bot's own
+                is_right = result is True or _is_message(result)
+            case _:
+                is_right = result is not None
+        if not is_right:
+            raise Unexpected
+        return result
+
+    def _updates(self, result: Any) -> Any:
+        """The updates; of one that is malformed only the id is left, by which it is confirmed."""
+        if not isinstance(result, list):
+            raise Unexpected
+        if not result:
+            return result
+        kept: list[Any] = []
+        skipped: list[int | None] = []
+        for raw in result[:_UPDATES_AT_MOST]:
+            update_id = raw.get("update_id") if isinstance(raw, dict) else None
+            if not _is_int(update_id):
+                skipped.append(None)
+            elif _is_readable(raw):
+                kept.append(raw)
+            else:
+                skipped.append(update_id)
+                kept.append({"update_id": update_id})
+        self._report(skipped)
+        if not kept:
+            raise Unexpected
+        return kept if skipped or len(kept) < len(result) else result
+
+    def _report(self, skipped: list[int | None]) -> None:
+        if news := [each for each in skipped if each not in self._skipped]:
+            shown = ", ".join("without an id" if each is None else str(each) for each in news[:_IDS_SHOWN])
+            log.warning("Skipped malformed updates (%d): %s", len(news), shown)
+        self._skipped = frozenset(skipped)
+
+
+def _is_bot(result: Any) -> bool:
+    user = _parsed(User, result)
+    return user is not None and user.is_bot is True and _is_user(user) and bool(user.username)
+
+
+def _is_message(result: Any) -> bool:
+    message = _parsed(Message, result)
+    if message is None or not (_is_int(message.message_id) and _has_chat(message)):
+        return False
+    files = [file for file in (message.video, message.document) if file is not None]
+    return all(
+        isinstance(file.file_id, str) and (file.file_size is None or _is_int(file.file_size))
+        for file in files
+    )
+
+
+def _is_readable(raw: dict[str, Any]) -> bool:
+    update = _parsed(Update, raw)
+    if update is None:
+        return False
+    try:
+        return (
+            _has_right_chat_and_user(update)
+            and _has_right_message(update.effective_message)
+            and (update.callback_query is None or _has_right_data(update.callback_query))
+            and (update.my_chat_member is None or _has_right_status(update.my_chat_member))
+        )
+    except MALFORMED:
+        return False
+
+
+def _has_right_chat_and_user(update: Update) -> bool:
+    chat, user = update.effective_chat, update.effective_user
+    return (chat is None or _is_chat(chat)) and (user is None or _is_user(user))
+
+
+def _has_chat(message: MaybeInaccessibleMessage) -> bool:
+    return isinstance(message.chat, Chat) and _is_chat(message.chat)
+
+
+def _is_chat(chat: Chat) -> bool:
+    return _is_int(chat.id) and isinstance(chat.type, str) and _are_texts(chat.title, chat.username)
+
+
+def _is_user(user: User) -> bool:
+    return (
+        _is_int(user.id)
+        and isinstance(user.first_name, str)
+        and _are_texts(user.username, user.language_code)
+    )
+
+
+def _has_right_message(message: MaybeInaccessibleMessage | None) -> bool:
+    if message is None:
+        return True
+    if not (_is_int(message.message_id) and _has_chat(message)):
+        return False
+    if not isinstance(message, Message):
+        return True
+    entities = (*message.entities, *message.caption_entities)
+    return (
+        (message.message_thread_id is None or _is_int(message.message_thread_id))
+        and _are_texts(message.text, message.caption, *(entity.url for entity in entities))
+        and all(isinstance(entity.type, str) for entity in entities)
+        and all(_is_int(entity.offset) and _is_int(entity.length) for entity in entities)
+        and _has_right_message(message.reply_to_message)
+    )
+
+
+def _has_right_data(query: CallbackQuery) -> bool:
+    return isinstance(query.id, str) and isinstance(query.from_user, User) and _are_texts(query.data)
+
+
+def _has_right_status(change: ChatMemberUpdated) -> bool:
+    return isinstance(change.new_chat_member.status, str) and isinstance(change.old_chat_member.status, str)
+
+
+def _parsed(kind: type[T], raw: Any) -> T | None:
+    if not isinstance(raw, dict):
+        return None
+    try:
+        return kind.de_json(raw, None)
+    except MALFORMED:
+        return None
+
+
+def _are_texts(*values: object) -> bool:
+    """Whether each of them is a text or left out."""
+    return all(value is None or isinstance(value, str) for value in values)
+
+
+def _is_int(value: object) -> bool:
+    return type(value) is int and -_INT64 <= value < _INT64

@@ -1,0 +1,75 @@
+"""No Bot API server answers at TELEGRAM_API_URL, or not at the moment: said in a sentence, and survived."""
+
+import pytest
+
+from bot.sandbox.faults import Fault, html_answer, json_answer
+from tests.e2e.scene import Scene
+from tests.e2e.test_probes import row
+
+_BOT = {"id": 7, "is_bot": True, "first_name": "Reelwatch", "username": "reelwatch_bot"}
+_NO_USERS = (
+    json_answer(200, {}),
+    json_answer(200, {"ok": True}),
+    json_answer(200, {"ok": True, "result": True}),
+    json_answer(200, {"ok": True, "result": []}),
+    json_answer(200, {"ok": True, "result": _BOT | {"username": None}}),
+    json_answer(200, []),
+    json_answer(404, {"detail": "Not Found"}),
+    html_answer(200),
+)
+_SENTENCE = "is no Bot API server; check TELEGRAM_API_URL"
+
+
+def _answers(scene: Scene, method: str, *faults: Fault) -> None:
+    for fault in faults:
+        scene.telegram.fail(method, fault)
+
+
+@pytest.mark.parametrize("faults", [_NO_USERS[:4], _NO_USERS[4:]], ids=["results", "responses"])
+async def test_an_answer_to_get_me_that_is_no_user_is_said_once_and_tried_again(
+    scene: Scene, faults: tuple[Fault, ...]
+):
+    _answers(scene, "getMe", *faults)
+    bot = await scene.start_bot()
+    assert await scene.ask(scene.person(), "/help")
+    host = scene.telegram.url.removeprefix("http://")
+    assert bot.log.count(f"what answers at {host} {_SENTENCE}") == 1
+    assert "Traceback" not in bot.log
+
+
+@pytest.mark.parametrize("fault", _NO_USERS[1:3], ids=["no result", "true"])
+async def test_check_tells_that_no_bot_api_server_answers(scene: Scene, fault: Fault):
+    _answers(scene, "getMe", fault)
+    check = await scene.run("check")
+    assert await check.end() == 1
+    assert _SENTENCE in row(check, "telegram")
+    assert "  error  " in row(check, "telegram")
+    assert "Traceback" not in check.log
+
+
+async def test_odd_answers_to_a_running_bot_cost_no_message_and_are_an_outage_in_two_lines(scene: Scene):
+    bot = await scene.start_bot()
+    anna, task = scene.person(), scene.task("newapi")
+    scene.finish(task)
+    for method in ("getUpdates", "sendMessage", "editMessageMedia"):
+        _answers(scene, method, json_answer(200, {"ok": True}))
+    _answers(scene, "getUpdates", json_answer(200, {"ok": True, "result": {}}))
+    await scene.until_video(anna, scene.telegram.say(anna, f"/watch newapi {task.task_id}"))
+    await scene.until_all_is_sent()
+    assert len(scene.telegram.videos(anna)) == 1
+    assert bot.log.count(f"trying on: what answers at {scene.telegram.url.removeprefix('http://')}") == 1
+    assert bot.log.count("Telegram answers again.") == 1
+    assert "Traceback" not in bot.log
+
+
+@pytest.mark.parametrize("level", ["INFO", "DEBUG"])
+async def test_a_malformed_update_is_skipped_without_a_word_of_it_in_the_log(scene: Scene, level: str):
+    anna = scene.person()
+    hostile = {"update_id": 700_000_001, "message": {"message_id": 1, "text": "words of a person"}}
+    _answers(scene, "getUpdates", json_answer(200, {"ok": True, "result": [{}, hostile]}))
+    bot = await scene.start_bot(LOG_LEVEL=level)
+    scene.telegram.world.updates.number_from(700_000_002)
+    assert await scene.ask(anna, "/help")
+    assert bot.log.count("Skipped malformed updates (2): without an id, 700000001") == 1
+    assert "words of a person" not in bot.log
+    assert "Traceback" not in bot.log
