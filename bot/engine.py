@@ -36,6 +36,7 @@ from bot.providers.gateways import Gateways
 from bot.providers.http import HttpTransport
 from bot.providers.links import origin
 from bot.watching.access import Access
+from bot.watching.ageing import Ageing
 from bot.watching.cadence import SPARE_PRICE_S, Cadence
 from bot.watching.estimate import Estimates
 from bot.watching.gateway_state import GatewayStates
@@ -153,7 +154,8 @@ async def _open(
         if not providers:
             log.warning(_NO_PROVIDER)
         cadence = cadence or Cadence(price_by_provider_s=prices_s(settings))
-        refresher = Refresher(store, cadence, estimates, clock=utc_now, ring=ring)
+        ageing = Ageing(rest=timedelta(days=settings.rest_days))
+        refresher = Refresher(store, cadence, estimates, clock=utc_now, ring=ring, ageing=ageing)
         sender = _sender(foundation, bot)
         larder = Larder(
             settings.downloads_folder,

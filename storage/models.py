@@ -52,6 +52,15 @@ class Cause(StrEnum):
         return self in {Cause.WANTS_HTTPS, Cause.REDIRECTED}
 
 
+class Stall(StrEnum):
+    """For how long nothing has changed at a task, as far as it has been acted on."""
+
+    MOVING = "moving"
+    STUCK = "stuck"  # for an hour: what else the gateway knows of it has been asked
+    UNCHANGED = "unchanged"  # for a day: the chats were told, and it is polled once an hour
+    RESTING = "resting"  # for days: no longer polled until somebody asks for it
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskRef:
     """A gateway's task as a person names it."""
@@ -133,11 +142,13 @@ class Task:
     snapshot_at: datetime | None = None  # when the gateway last gave one
     trouble: Trouble | None = None  # None: the last look went well
     last_look_at: datetime | None = None  # when the gateway last answered or failed to
-    next_look_at: datetime | None = None  # None: final, or nobody watches it
+    next_look_at: datetime | None = None  # None: final, resting, or nobody watches it
     lease_until: datetime | None = None  # claimed by a clock until then
     failures: int = 0  # looks in a row that brought no snapshot
     version: int = 0  # rises with every write; the compare-and-set of apply()
     file: StoredFile | None = None  # what the first upload left at Telegram
+    stall: Stall = Stall.MOVING
+    unchanged_since: datetime | None = None  # when it last changed or was taken up; None: when registered
     crowd: int = 1  # active watches of the least busy chat that waits for it, when its lease was last given
 
 
@@ -223,6 +234,8 @@ class EventKind(StrEnum):
 
     STATUS = "status"  # another status that is not final
     PROGRESS = "progress"  # the same status, further on
+    UNCHANGED = "unchanged"  # no change for a day
+    RESTS = "rests"  # no change for days: no longer polled
     FINISHED = "finished"  # a final status
     TROUBLE = "trouble"  # looks began to fail
     MISSING = "missing"  # the gateway does not know the id, so far
@@ -235,7 +248,7 @@ class EventKind(StrEnum):
         match self:
             case EventKind.FINISHED:
                 return (DeliveryKind.CARD, DeliveryKind.RESULT)
-            case EventKind.KEY_TROUBLE:
+            case EventKind.KEY_TROUBLE | EventKind.UNCHANGED:
                 return (DeliveryKind.CARD, DeliveryKind.NOTICE)
             case _:
                 return (DeliveryKind.CARD,)

@@ -45,6 +45,7 @@ class Store(Protocol):
         is_new False. A stopped watch, and one whose task ended as EXPIRED or NOT_FOUND, starts anew: a
         fresh card, and in the latter case a task of status UNKNOWN that is looked at again. A new watch
         of a task that is final already gets its result as a delivery in the same transaction, and no card.
+        A task that rests is taken up as by look_now(), whether or not the watch is new.
         """
         ...
 
@@ -64,7 +65,15 @@ class Store(Protocol):
         ...
 
     async def look_now(self, task_id: int, *, at: datetime) -> None:
-        """Make a task that is not final due at once, and have whoever leases it told that somebody waits."""
+        """Make a task that is not final due at once, and have whoever leases it told that somebody waits.
+
+        One that rests is taken up: MOVING, unchanged since now, and its cards are shown again. One that is
+        UNCHANGED stays so, and its days until it rests are counted anew.
+        """
+        ...
+
+    async def take_up(self, watch_id: int, chat_id: int, *, at: datetime) -> bool:
+        """look_now() for the task of this chat's active watch; False, and nothing done, if there is none."""
         ...
 
     async def task(self, task_id: int) -> Task | None:
@@ -117,8 +126,10 @@ class Store(Protocol):
         not been sent yet is replaced by the newer one; a first one is taken back if the task has ended, as
         the result says all of it. A NOTICE goes to each chat and topic once per provider and cause, as long
         as the watch that it was told through is active, and until a task of that provider has RECOVERED,
-        which takes back those that were not sent. A task without an active watch is written with no next
-        look. The lease becomes task.lease_until, and ends with the last look.
+        which takes back those that were not sent;
+        that of UNCHANGED has a cause of its own. A task without an active watch is written with no next look.
+        One that was taken up after task.unchanged_since does not rest: its stall and due time stay.
+        The lease becomes task.lease_until, and ends with the last look.
         """
         ...
 
@@ -168,7 +179,8 @@ class Store(Protocol):
     async def refresh_cards(self, *, older_than: datetime, limit: int, at: datetime) -> int:
         """Enqueue a CARD for as many as limit active watches whose card is older than that; how many.
 
-        The oldest first, one to a chat, and none where one waits or is on its way. News goes before them.
+        The oldest first, one to a chat, none of tasks that rest, none where one waits or is on its way. News
+        goes before them.
         """
         ...
 
@@ -188,7 +200,8 @@ class Store(Protocol):
         ...
 
     async def chat_found(self, chat_id: int, *, at: datetime) -> None:
-        """Take up the parked watches of a chat that came back: cards are shown again, tasks are due."""
+        """Take up the parked watches of a chat that came back: cards are shown again, tasks are due and rest
+        no more."""
         ...
 
     async def throttle_chat(self, chat_id: int, *, until: datetime) -> None:

@@ -4,7 +4,7 @@ from telegram import Update
 from telegram.error import BadRequest
 
 from bot.chat.context import Context
-from bot.messages.keyboards import watch_to_send_again
+from bot.messages.keyboards import watch_to_check_again, watch_to_send_again
 from bot.messages.translate import say
 
 
@@ -14,15 +14,19 @@ async def pressed(update: Update, context: Context) -> None:
     if query is None or update.effective_chat is None:
         return
     key = "result.not_again"
-    watch_id = watch_to_send_again(query.data or "")
+    data, service = query.data or "", context.door.service
+    watch_id, checked_id = watch_to_send_again(data), watch_to_check_again(data)
     is_let_in = context.door.lets_in(update)
     if not is_let_in and not context.door.refusals.allows(("button", update.effective_chat.id)):
         return
     if is_let_in:
-        await context.door.service.heard_from(update.effective_chat.id)
+        await service.heard_from(update.effective_chat.id)
     if watch_id is not None and is_let_in:
-        begun = await context.door.service.send_again(watch_id, update.effective_chat.id)
+        begun = await service.send_again(watch_id, update.effective_chat.id)
         key = "result.sending_again" if begun else key
+    elif checked_id is not None and is_let_in:
+        begun = await service.check_again(checked_id, update.effective_chat.id)
+        key = "stall.checking" if begun else "stall.not_checked"
     context.release()
     try:
         await query.answer(say(context.personal_language, key))

@@ -8,7 +8,7 @@ from bot.messages.limits import plain
 from bot.messages.quantities import duration
 from bot.messages.translate import say
 from bot.messages.view import Forecast
-from storage.models import Cause, Task, TaskStatus, Trouble, WatchedTask, WatchState
+from storage.models import Cause, Stall, Task, TaskStatus, Trouble, WatchedTask, WatchState
 
 ICONS = {
     TaskStatus.UNKNOWN: "⏳",
@@ -147,6 +147,15 @@ def unchecked(task: Task, problem: str, language: str, *, now: datetime) -> str:
         return f"⚠️ {say(language, 'unchecked.never', why=why)}"
     for_s = (now - task.snapshot_at).total_seconds()
     return f"⚠️ {say(language, 'unchecked.since', duration=duration(language, for_s), why=why)}"
+
+
+def stall(watched: WatchedTask, language: str) -> str | None:
+    """That an active task has not changed for long, and what is done about it."""
+    task = watched.task
+    is_over = task.status.is_final or watched.watch.state is WatchState.STOPPED
+    if is_over or task.stall not in {Stall.UNCHANGED, Stall.RESTING}:
+        return None
+    return f"💤 {say(language, f'stall.{task.stall}')}"
 
 
 def cause_of_failure(task: Task) -> Cause:

@@ -10,7 +10,7 @@ from bot.messages.limits import CAPTION_UNITS, TEXT_UNITS, plain, units
 from bot.messages.quantities import duration, moment, size
 from bot.messages.translate import say
 from bot.messages.view import View
-from storage.models import Cause, Media, Snapshot, Task, TaskStatus, WatchedTask
+from storage.models import Cause, Media, Snapshot, Stall, Task, TaskStatus, WatchedTask
 
 _PROMPT_UNITS = 400
 _LEAST_PROMPT_UNITS = 20
@@ -120,6 +120,8 @@ def notice(watched: WatchedTask) -> View:
     """What a person has to mend before the gateway answers again; told once for all tasks of the provider."""
     task, language = watched.task, watched.watch.language
     found = task.trouble
+    if found is None and task.stall in {Stall.UNCHANGED, Stall.RESTING}:
+        return View(text=lines.block([lines.title(watched), f"💤 {say(language, 'notice.unchanged')}"]))
     if found is None:
         sentence = say(language, f"trouble.{Cause.OTHER}")
     elif found.cause in _KEY_CAUSES:

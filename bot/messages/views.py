@@ -5,12 +5,12 @@ from datetime import datetime
 from typing import Literal
 
 from bot.messages import lines
-from bot.messages.keyboards import send_again
+from bot.messages.keyboards import check_again, send_again
 from bot.messages.limits import TEXT_UNITS, fitting, plain
 from bot.messages.quantities import duration
 from bot.messages.translate import say
 from bot.messages.view import Forecast, View
-from storage.models import DeliveryState, Watch, WatchedTask, WatchState
+from storage.models import DeliveryState, Stall, Watch, WatchedTask, WatchState
 
 _PROMPT_UNITS = 120
 _RAW_STATUS_UNITS = 60
@@ -31,20 +31,23 @@ def card(
     """
     task, language = watched.task, watched.watch.language
     active = watched.watch.state is not WatchState.STOPPED
-    doubt = _doubt(watched.watch, language)
+    doubt, stall = _doubt(watched.watch, language), lines.stall(watched, language)
+    rests = stall is not None and task.stall is Stall.RESTING
+    row = (send_again(watched.watch),) if doubt else (check_again(watched.watch),) if rests else ()
     return View(
         text=lines.block(
             [
                 lines.title(watched),
                 lines.standing(watched, language=language, now=now),
-                lines.ahead(task, forecast, language) if forecast and active else None,
+                lines.ahead(task, forecast, language) if forecast and active and not stall else None,
                 lines.why(task, language) if active else None,
                 _what(watched, language),
-                _trouble(watched, problem, now=now),
+                None if rests else _trouble(watched, problem, now=now),
+                stall,
                 doubt,
             ]
         ),
-        buttons=((send_again(watched.watch),),) if doubt else (),
+        buttons=(row,) if row else (),
     )
 
 
@@ -63,6 +66,7 @@ def status(watched: WatchedTask, *, language: str, now: datetime) -> View:
                 _what(watched, language),
                 say(language, "look.word", word=f"<code>{word}</code>") if word else None,
                 _looks(watched, language=language, now=now),
+                lines.stall(watched, language),
                 lines.trouble(trouble, language) if trouble else None,
                 lines.trouble_quote(trouble) if trouble else None,
             ]
@@ -120,7 +124,10 @@ def tasks(
     entries = []
     for place, watched in enumerate(ordered):
         entry = _entry(watched, language=language, now=now)
-        if problem := problem_of(watched.task.ref.provider):
+        stall = lines.stall(watched, language)
+        if stall:
+            entry = f"{entry}\n{stall}"
+        elif problem := problem_of(watched.task.ref.provider):
             entry = f"{entry}\n{lines.unchecked(watched.task, problem, language, now=now)}"
         begins_topic = place == 0 or topics[place] != topics[place - 1]
         if begins_topic and set(topics) != {thread_id}:

@@ -10,7 +10,7 @@ from bot.polling.rate_limiter import AdaptiveRateLimiter
 from bot.providers.base import Provider
 from bot.watching.gateway_state import GatewayState
 from bot.watching.outlook import Outlook
-from storage.models import Task
+from storage.models import Stall, Task
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +82,8 @@ class Book:
         entry = self._entries.get(task.id)
         if entry is None or not entry.is_flying:
             known = entry.task if entry else task  # what was seen since the last write counts
-            self.take_in(replace(known, next_look_at=at))
+            stall, since = _latest_stall(known, task)
+            self.take_in(replace(known, next_look_at=at, stall=stall, unchanged_since=since))
         self._entries[task.id].asked_at = at
 
     def begin(self, task_id: int) -> Task:
@@ -199,3 +200,10 @@ class Book:
         # Counted from the last attempt: a debt that grew on would outrank all tasks that are answered.
         since_poll = replace(entry.outlook, seen=max(entry.outlook.seen, entry.last_polled), left_s=None)
         return since_poll.urgency(now, in_flight=entry.task.crowd) / (1 + entry.own_failures)
+
+
+def _latest_stall(known: Task, stored: Task) -> tuple[Stall, datetime | None]:
+    """Whether the task changes, by who knows it later: the store, where it was taken up, or this process."""
+    of_known, of_stored = (task.unchanged_since or task.registered_at for task in (known, stored))
+    later = stored if of_stored > of_known else known
+    return later.stall, later.unchanged_since

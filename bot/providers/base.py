@@ -78,6 +78,10 @@ class Provider(Protocol):
         """Ask for one task; raise ProviderError, and nothing else, when there is no snapshot."""
         ...
 
+    async def fetch_elsewhere(self, external_id: str) -> Snapshot | None:
+        """Ask for a task where else the gateway may know it; None: nowhere, or there is no snapshot there."""
+        return None
+
     async def open_media(self, external_id: str, media: Media) -> MediaSource:
         """Say how the video is fetched; raise ProviderError when that takes a question that fails."""
         ...

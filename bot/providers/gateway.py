@@ -13,6 +13,7 @@ from bot.providers.wire import UnsureFailure, Wire
 from storage.models import Cause, Media, Snapshot
 
 _OK = HTTPStatus.OK
+_NEW_API_IDS = "task_"  # what they begin with
 _MOST_KNOWN = 20_000
 _READ_IN_LOOP = 65_536  # bytes of a body that is read in the event loop; a larger one takes a thread
 # Answers are small, and a gateway says gzip of what is none: docs.apiyi.com on Seedance.
@@ -30,7 +31,9 @@ class Transport(Protocol):
 class Gateway(Provider):
     """A configured gateway: a wire format over a shared transport."""
 
-    def __init__(self, wire: Wire, transport: Transport) -> None:
+    def __init__(self, wire: Wire, transport: Transport, *, sister: Wire | None = None) -> None:
+        """sister: another format of the same key, by which the gateway may know a task better."""
+        self._sister = sister
         self._wire = wire
         self._account = wire.account
         self._transport = transport
@@ -56,6 +59,18 @@ class Gateway(Provider):
             if len(self._known) > _MOST_KNOWN:
                 del self._known[next(iter(self._known))]
         return known[1]
+
+    async def fetch_elsewhere(self, external_id: str) -> Snapshot | None:
+        """Ask for a task of new-api's by its sister path, once; None: not of new-api's, or nothing there."""
+        if self._sister is None or not external_id.startswith(_NEW_API_IDS):
+            return None
+        try:
+            answer = await self._transport.get(
+                self._account.url(self._sister.path, external_id), self._headers
+            )
+            return await asyncio.to_thread(self._sister.look, answer, external_id)
+        except ProviderError:
+            return None
 
     async def open_media(self, external_id: str, media: Media) -> MediaSource:
         """Say how the video is fetched; raise ProviderError when that takes a question that fails."""

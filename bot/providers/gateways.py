@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from bot.providers.base import Provider
 from bot.providers.gateway import Gateway, Transport
-from bot.providers.kinds import WIRES, ProviderConfig
+from bot.providers.kinds import SISTERS, WIRES, ProviderConfig
 from bot.providers.unconfigured import Unconfigured
 
 
@@ -18,5 +18,12 @@ class Gateways(dict[str, Provider]):
 def build(configs: Iterable[ProviderConfig], transport: Transport) -> Gateways:
     """They share one transport."""
     return Gateways(
-        {config.name: Gateway(WIRES[config.kind](config.account), transport) for config in configs}
+        {
+            config.name: Gateway(
+                WIRES[config.kind](config.account),
+                transport,
+                sister=SISTERS[config.kind](config.account) if config.kind in SISTERS else None,
+            )
+            for config in configs
+        }
     )

@@ -18,6 +18,8 @@ _ALIASES: Mapping[type[Wire], tuple[str, ...]] = {
     Videos: ("sora", "veo", "openai"),
 }
 WIRES: Mapping[str, type[Wire]] = {wire.kind: wire for wire in _ALIASES}
+# new-api serves both from one row; the first is at times left behind where the second has gone on.
+SISTERS: Mapping[str, type[Wire]] = {Videos.kind: NewApi}
 KINDS: Mapping[str, tuple[str, ...]] = {wire.kind: aliases for wire, aliases in _ALIASES.items()}
 
 

@@ -5,11 +5,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from bot.providers.base import AuthFailed, ProviderError, TaskMissing, Unavailable
+from bot.watching.ageing import UNCHANGED
 from bot.watching.outlook import Outlook
-from storage.models import Cause, Task
+from storage.models import Cause, Stall, Task
 
 PRICE_S = 1.0  # what a poll is worth in seconds of delay
 SPARE_PRICE_S = 0.1  # the same where an allowance may be spent: what is left of it is lost
+_MANY_FAILURES = 20
 _BACK_AFTER_S = 60.0  # gateways and proxies that are away guess when they are back, and may say an hour
 
 
@@ -26,11 +28,14 @@ class Cadence:
     recheck_s: float = 15.0  # while the gateway does not know the id, not yet or not any more
     slowest_s: float = 120.0  # while the gateway is away or talks nonsense
     mend_s: float = 300.0  # while a person has to mend something
+    unchanged_s: float = 3600.0  # once nothing has changed, or the task has brought only failures, for a day
 
     def after_look(self, task: Task, outlook: Outlook, *, at: datetime) -> datetime | None:
-        """The next look at a task that has just been seen; None when it is final."""
-        if task.status.is_final:
+        """The next look at a task that has just been seen; None when it is final or rests."""
+        if task.status.is_final or task.stall is Stall.RESTING:
             return None
+        if task.stall is Stall.UNCHANGED:
+            return at + timedelta(seconds=self.unchanged_s)
         price_s = self.price_by_provider_s.get(task.ref.provider, PRICE_S)
         due = datetime.fromtimestamp(outlook.due(price_s), UTC)
         return min(due, at + timedelta(seconds=self.longest_s))
@@ -46,10 +51,17 @@ class Cadence:
                 longest_s = self.mend_s
             case TaskMissing():
                 longest_s = self.recheck_s
+            case _ if task.stall is Stall.UNCHANGED or _is_without_answer(task, at):
+                return at + timedelta(seconds=max(self.unchanged_s, wish_s(error)))
             case _:
                 longest_s = self.slowest_s
         wait_s = self.again_s * 2 ** min(max(task.failures - 1, 0), 10)
         return at + timedelta(seconds=max(min(wait_s, longest_s), wish_s(error)))
+
+
+def _is_without_answer(task: Task, at: datetime) -> bool:
+    """Whether a task's polls have failed for a day; a few, as after a pause of the bot's own, say little."""
+    return task.failures >= _MANY_FAILURES and at - (task.snapshot_at or task.registered_at) >= UNCHANGED
 
 
 def wish_s(error: ProviderError) -> float:

@@ -7,11 +7,12 @@ from datetime import datetime
 
 from bot.providers.base import Provider, ProviderError
 from bot.watching import changes
+from bot.watching.ageing import AGEING, Ageing
 from bot.watching.cadence import Cadence
 from bot.watching.changes import Change
 from bot.watching.estimate import Estimates, seen_at
 from bot.watching.outlook import Outlook, outlook
-from storage.models import Task
+from storage.models import Snapshot, Stall, Task
 from storage.store import Store
 
 log = logging.getLogger(__name__)
@@ -39,12 +40,14 @@ class Refresher:
         *,
         clock: Callable[[], datetime],
         ring: Callable[[], None],
+        ageing: Ageing = AGEING,
     ) -> None:
         self._store = store
         self._cadence = cadence
         self._estimates = estimates
         self._clock = clock
         self._ring = ring
+        self._ageing = ageing
 
     def outlook(self, task: Task) -> Outlook:
         """When the task may end, by what is known now."""
@@ -60,7 +63,7 @@ class Refresher:
             else self._cadence.after_failure(change.task, error, at=at)
         )
         after, events = replace(change.task, next_look_at=next_look_at), change.events
-        is_written = bool(events) or is_owed()
+        is_written = bool(events) or after.stall is not task.stall or is_owed()
         if is_written:
             if not await self._store.apply(after, events):
                 return Look(task=after, outlook=ahead, error=error, is_written=False, is_overtaken=True)
@@ -79,4 +82,13 @@ class Refresher:
             snapshot = await provider.fetch(task.ref.external_id)
         except ProviderError as error:
             return changes.failed(task, error, at=self._clock()), error
-        return changes.seen(task, snapshot, at=self._clock()), None
+        change = self._seen(task, snapshot)
+        if task.stall is Stall.MOVING and change.task.stall is not Stall.MOVING:
+            elsewhere = await provider.fetch_elsewhere(task.ref.external_id)
+            if elsewhere is not None and elsewhere.status.is_final:
+                change = self._seen(task, elsewhere)
+        return change, None
+
+    def _seen(self, task: Task, snapshot: Snapshot) -> Change:
+        at = self._clock()
+        return self._ageing.aged(task, changes.seen(task, snapshot, at=at), at=at)

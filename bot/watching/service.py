@@ -91,6 +91,12 @@ class Service:
         self._ring_courier()
         return begun
 
+    async def check_again(self, watch_id: int, chat_id: int) -> bool:
+        """Poll a task now, and go on with it if it rests; False if the chat does not watch it."""
+        taken_up = await self._store.take_up(watch_id, chat_id, at=self._clock())
+        self._ring()
+        return taken_up
+
     async def stats(self) -> Stats:
         """Counts for /stats and /metrics."""
         return await self._store.stats()

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from storage.models import Chat, DeliveryKind
-from storage.sqlite import allowed_chats, deliveries, rows, tasks
+from storage.sqlite import allowed_chats, deliveries, rows, stalls, tasks
 from storage.sqlite.connection import Transaction
 
 
@@ -72,7 +72,9 @@ async def found(tx: Transaction, chat_id: int, *, at: datetime) -> None:
     watch_ids = [row["id"] for row in taken_up]
     await deliveries.enqueue(tx, DeliveryKind.CARD, watch_ids, at=at)
     await deliveries.enqueue_results(tx, watch_ids, at=at)
-    await tasks.make_due(tx, [row["task_id"] for row in taken_up], at=at)
+    task_ids = [row["task_id"] for row in taken_up]
+    await stalls.take_up(tx, task_ids, at=at)
+    await tasks.make_due(tx, task_ids, at=at)
 
 
 async def migrate(tx: Transaction, old_id: int, new_id: int, *, at: datetime) -> None:

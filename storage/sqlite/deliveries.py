@@ -82,19 +82,22 @@ async def enqueue_results(tx: Transaction, watch_ids: Iterable[int], *, at: date
     await enqueue(tx, DeliveryKind.RESULT, [row["id"] for row in ended], at=at)
 
 
-async def enqueue_notices(tx: Transaction, task: Task, watch_ids: Iterable[int], *, at: datetime) -> None:
-    """A NOTICE of the task's trouble for each of these watches whose chat and topic has not been told.
+async def enqueue_notices(
+    tx: Transaction, task: Task, watch_ids: Iterable[int], *, at: datetime, about: str
+) -> None:
+    """A NOTICE for each of these watches whose chat and topic has not been told.
 
-    What was told through a watch that waits no more does not count: no look of its would see the trouble end.
+    about: the trouble's cause, or the task's stall. What was told through a watch that waits no more does not
+    count: no look of its would see the trouble end.
     """
-    trouble = {"provider": task.ref.provider, "cause": task.trouble.cause if task.trouble else ""}
+    told = {"provider": task.ref.provider, "cause": about}
     await tx.run(
         """
         DELETE FROM notices WHERE provider = :provider AND cause = :cause AND NOT EXISTS (
             SELECT 1 FROM watches AS w WHERE w.id = notices.watch_id AND w.state = 'active'
         )
         """,
-        trouble,
+        told,
     )
     untold = await tx.all(
         """
@@ -104,7 +107,7 @@ async def enqueue_notices(tx: Transaction, task: Task, watch_ids: Iterable[int],
         ON CONFLICT DO NOTHING
         RETURNING watch_id
         """,
-        trouble | {"watch_ids": rows.listed(watch_ids)},
+        told | {"watch_ids": rows.listed(watch_ids)},
     )
     await enqueue(tx, DeliveryKind.NOTICE, [row["watch_id"] for row in untold], at=at)
 

@@ -15,6 +15,7 @@ from storage.models import (
     DeliveryState,
     Media,
     Snapshot,
+    Stall,
     StoredFile,
     Task,
     TaskError,
@@ -62,6 +63,8 @@ def task(row: sqlite3.Row) -> Task:
         lease_until=moment(row["lease_until"]),
         failures=row["failures"],
         version=row["version"],
+        stall=Stall(row["stall"]),
+        unchanged_since=moment(row["unchanged_since"]),
         file=_file(row["file"]),
     )
 

@@ -31,7 +31,7 @@ from storage.models import (
     WatchRequest,
     WatchState,
 )
-from storage.sqlite import allowed_chats, chats, claiming, deliveries, house, tasks, watches
+from storage.sqlite import allowed_chats, chats, claiming, deliveries, house, stalls, tasks, watches
 from storage.sqlite.connection import Database, Transaction
 from storage.sqlite.migrate import bundled_migrations, create, migrate, require_tables
 from storage.sqlite.reopening import ReopeningDatabase
@@ -86,7 +86,12 @@ class SqliteStore(Store):
 
     async def look_now(self, task_id: int, *, at: datetime) -> None:
         async with self._database.transaction() as tx:
+            await stalls.take_up(tx, [task_id], at=at)
             await tasks.make_due(tx, [task_id], at=at, is_awaited=True)
+
+    async def take_up(self, watch_id: int, chat_id: int, *, at: datetime) -> bool:
+        async with self._database.transaction() as tx:
+            return await watches.take_up(tx, watch_id, chat_id, at=at)
 
     async def task(self, task_id: int) -> Task | None:
         async with self._database.reading() as tx:
@@ -319,6 +324,7 @@ async def _tell(tx: Transaction, task: Task, events: Sequence[TaskEvent]) -> Non
         await deliveries.enqueue(tx, DeliveryKind.CARD, watch_ids, at=at)
         await deliveries.drop_needless_cards(tx, watch_ids)
     if DeliveryKind.NOTICE in kinds:
-        await deliveries.enqueue_notices(tx, task, watch_ids, at=at)
+        about = task.trouble.cause if task.trouble else task.stall
+        await deliveries.enqueue_notices(tx, task, watch_ids, at=at, about=about)
     if DeliveryKind.RESULT in kinds:
         await deliveries.enqueue(tx, DeliveryKind.RESULT, watch_ids, at=at)

@@ -70,7 +70,7 @@ async def start_anew(tx: Transaction, task_id: int, *, at: datetime) -> bool:
         """
         UPDATE tasks SET status = 'unknown', registered_at = :at, snapshot = NULL, snapshot_at = NULL,
             trouble = NULL, last_look_at = NULL, next_look_at = :at, lease_until = NULL, lease_owner = NULL,
-            failures = 0, version = version + 1
+            failures = 0, stall = 'moving', unchanged_since = NULL, version = version + 1
         WHERE id = :id AND status IN ('expired', 'not_found')
         RETURNING id
         """,
@@ -169,7 +169,9 @@ async def renew(
         """
         UPDATE tasks SET lease_until = :at + :lease_s,
             snapshot_at = looked.value ->> 2, last_look_at = looked.value ->> 3,
-            next_look_at = CASE WHEN touched THEN next_look_at ELSE looked.value ->> 4 END
+            next_look_at = CASE WHEN touched THEN next_look_at ELSE looked.value ->> 4 END,
+            unchanged_since = CASE WHEN looked.value ->> 5 > coalesce(unchanged_since, registered_at)
+                THEN looked.value ->> 5 ELSE unchanged_since END
         FROM json_each(:looked_at) AS looked
         WHERE tasks.id = looked.value ->> 0 AND version = looked.value ->> 1 AND lease_owner = :owner
         RETURNING tasks.id
@@ -186,6 +188,7 @@ async def renew(
                         rows.seconds(task.snapshot_at),
                         rows.seconds(task.last_look_at),
                         rows.seconds(task.next_look_at),
+                        rows.seconds(task.unchanged_since),
                     )
                     for task in looked_at
                 ]
@@ -196,14 +199,19 @@ async def renew(
 
 
 async def write_look(tx: Transaction, task: Task) -> bool:
-    """Write a looked-at task if its version still stands."""
+    """Write a looked-at task if its version still stands; one that was taken up meanwhile does not rest."""
     written = await tx.one(
         """
         UPDATE tasks SET status = :status, snapshot = :snapshot, snapshot_at = :snapshot_at,
             trouble = :trouble, last_look_at = :last_look_at, failures = :failures,
-            next_look_at = CASE WHEN EXISTS (
-                SELECT 1 FROM watches AS w WHERE w.task_id = tasks.id AND w.state = 'active'
-            ) THEN :next_look_at END,
+            next_look_at = CASE
+                WHEN NOT EXISTS (SELECT 1 FROM watches AS w WHERE w.task_id = tasks.id AND w.state = 'active')
+                THEN NULL
+                WHEN :stall = 'resting' AND unchanged_since > :since THEN next_look_at
+                ELSE :next_look_at
+            END,
+            stall = iif(unchanged_since > :since, stall, :stall),
+            unchanged_since = nullif(max(coalesce(unchanged_since, 0), coalesce(:unchanged_since, 0)), 0),
             version = version + 1
         WHERE id = :id AND version = :version
         RETURNING next_look_at
@@ -218,6 +226,9 @@ async def write_look(tx: Transaction, task: Task) -> bool:
             "last_look_at": rows.seconds(task.last_look_at),
             "next_look_at": None if task.status.is_final else rows.seconds(task.next_look_at),
             "failures": task.failures,
+            "stall": task.stall,
+            "since": rows.seconds(task.unchanged_since or task.registered_at),
+            "unchanged_since": rows.seconds(task.unchanged_since),
         },
     )
     if written is None:

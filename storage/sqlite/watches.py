@@ -14,7 +14,7 @@ from storage.models import (
     WatchRequest,
     WatchState,
 )
-from storage.sqlite import chats, deliveries, rows, tasks
+from storage.sqlite import chats, deliveries, rows, stalls, tasks
 from storage.sqlite.connection import Transaction
 
 # The ends after which a gateway has nothing new to say of a task, so that asking again brings nothing.
@@ -27,6 +27,7 @@ async def add(
     """Register a watch, or find the one that the chat and topic has; WatchLimitReached."""
     await chats.found(tx, request.chat_id, at=at)  # somebody asks there, so it is not lost
     task_id = await tasks.register(tx, request.ref, at=at)
+    await stalls.take_up(tx, [task_id], at=at)
     row = await tx.one(
         "SELECT * FROM watches WHERE task_id = ? AND chat_id = ? AND thread_id IS ?",
         (task_id, request.chat_id, request.thread_id),
@@ -91,6 +92,18 @@ async def stop(tx: Transaction, watch_id: int, *, at: datetime) -> bool:
     return True
 
 
+async def take_up(tx: Transaction, watch_id: int, chat_id: int, *, at: datetime) -> bool:
+    """Have the task of an active watch polled now, and go on with it if it rested; False if there is none."""
+    found = await tx.one(
+        "SELECT task_id FROM watches WHERE id = ? AND chat_id = ? AND state = 'active'", (watch_id, chat_id)
+    )
+    if found is None:
+        return False
+    await stalls.take_up(tx, [found["task_id"]], at=at)
+    await tasks.make_due(tx, [found["task_id"]], at=at, is_awaited=True)
+    return True
+
+
 async def send_again(tx: Transaction, watch_id: int, chat_id: int, *, at: datetime) -> bool:
     """Enqueue the result anew if its delivery ended without a confirmation; False if it did not."""
     found = await tx.one(
@@ -114,10 +127,12 @@ async def refresh_cards(tx: Transaction, *, older_than: datetime, limit: int, at
     stale = await tx.all(
         """
         SELECT id, min(card_sent_at) AS sent_at FROM watches
-        WHERE state = 'active' AND card_sent_at < ? AND chat_id NOT IN (
-            SELECT w.chat_id FROM deliveries AS d JOIN watches AS w ON w.id = d.watch_id
-            WHERE d.kind = 'card' AND d.state IN ('pending', 'sending')
-        )
+        WHERE state = 'active' AND card_sent_at < ?
+            AND task_id NOT IN (SELECT id FROM tasks WHERE stall = 'resting')
+            AND chat_id NOT IN (
+                SELECT w.chat_id FROM deliveries AS d JOIN watches AS w ON w.id = d.watch_id
+                WHERE d.kind = 'card' AND d.state IN ('pending', 'sending')
+            )
         GROUP BY chat_id ORDER BY sent_at LIMIT ?
         """,
         (rows.seconds(older_than), limit),

@@ -24,6 +24,8 @@ class ScriptedProvider(Provider):
         self.asked: list[str] = []  # ids, in the order of the questions
         self.gate = asyncio.Event()
         self.gate.set()
+        self.elsewhere: dict[str, Snapshot] = {}  # what another path says of an id
+        self.asked_elsewhere: list[str] = []
         self.waiting = 0  # questions that the gate holds up
         self.answers = {external_id: list(script) for external_id, script in answers.items()}
 
@@ -39,6 +41,10 @@ class ScriptedProvider(Provider):
         if isinstance(answer, Exception):
             raise answer
         return answer
+
+    async def fetch_elsewhere(self, external_id: str) -> Snapshot | None:
+        self.asked_elsewhere.append(external_id)
+        return self.elsewhere.get(external_id)
 
     async def open_media(self, external_id: str, media: Media) -> MediaSource:
         raise AssertionError(f"nobody here fetches the video of {external_id}")

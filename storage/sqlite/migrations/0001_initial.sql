@@ -17,12 +17,15 @@ CREATE TABLE tasks (
     touched INTEGER NOT NULL DEFAULT 0, -- people wait for a look, or changed next_look_at while it was leased; its clock has not heard yet
     failures INTEGER NOT NULL DEFAULT 0,
     version INTEGER NOT NULL DEFAULT 0,
+    stall TEXT NOT NULL DEFAULT 'moving', -- how far it was acted on that nothing changes
+    unchanged_since REAL, -- when the task last changed or was taken up; NULL: when it was registered
     file TEXT, -- what Telegram has of the video, JSON
     claimable_at REAL AS (max(next_look_at, coalesce(lease_until, next_look_at))) VIRTUAL,
     UNIQUE (provider, external_id)
 ) STRICT;
 
 CREATE INDEX tasks_claimable ON tasks (provider, claimable_at) WHERE claimable_at IS NOT NULL;
+CREATE INDEX tasks_resting ON tasks (stall) WHERE stall = 'resting';
 CREATE INDEX tasks_touched ON tasks (lease_owner) WHERE touched;
 
 CREATE TABLE events (

@@ -72,7 +72,7 @@ class Driver:
 
     async def look(self, task_id: int, status: TaskStatus, *kinds: EventKind, next_s: float = 30) -> bool:
         """The clock sees a task in a status; kinds: what happened, by default what fits the status."""
-        return await self.store.apply(*self.seen(await self._take(task_id), status, *kinds, next_s=next_s))
+        return await self.store.apply(*self.seen(await self.take(task_id), status, *kinds, next_s=next_s))
 
     def seen(
         self, task: Task, status: TaskStatus, *kinds: EventKind, next_s: float = 30
@@ -91,7 +91,7 @@ class Driver:
 
     async def key_trouble(self, task_id: int, cause: Cause = Cause.KEY_INVALID) -> None:
         """The clock finds that the key of a task's provider is refused."""
-        task = await self._take(task_id)
+        task = await self.take(task_id)
         after, events = self.seen(task, task.status, EventKind.KEY_TROUBLE)
         trouble = Trouble(cause=cause, message="no", since=self.now)
         assert await self.store.apply(replace(after, trouble=trouble), events)
@@ -144,7 +144,7 @@ class Driver:
         found = await self.store.claim_deliveries(9, closed, at=self.now, lease_s=LEASE_S)
         return [(one.delivery.kind, one.watch.id) for one in found]
 
-    async def _take(self, task_id: int) -> Task:
+    async def take(self, task_id: int) -> Task:
         """Claim a task, due or not, with a lease so short that the others stay free."""
         await self.store.look_now(task_id, at=self.now)
         known = await self.store.task(task_id)

@@ -1,6 +1,8 @@
+from dataclasses import replace
+
 import pytest
 
-from storage.models import DeliveryKind, DeliveryState, TaskStatus, WatchedTask
+from storage.models import DeliveryKind, DeliveryState, Stall, TaskStatus, WatchedTask
 from storage.sqlite.store import SqliteStore
 from tests.contract.store.driver import Driver
 from tests.fakes import updates
@@ -117,3 +119,19 @@ async def test_a_press_while_the_archive_is_away_is_apologised_for(worlds, caplo
     [apology] = await world.tell(updates.press(PRIVATE, ANN, "again:1"), kind="callback_query")
 
     assert "archive" in apology
+
+
+async def test_check_again_takes_up_a_task_that_rests(world: World, driver: Driver):
+    watched = await driver.watch(chat_id=ANN)
+    before = await driver.take(watched.task.id)
+    after, _ = driver.seen(before, TaskStatus.RUNNING)
+    resting = replace(after, next_look_at=None, stall=Stall.RESTING, unchanged_since=driver.now)
+    assert await driver.store.apply(resting, [])
+
+    assert (
+        await press(world, f"check:{watched.watch.id}", FILMS, EVE)
+        == "This task is not being watched any more."
+    )
+    assert await driver.nothing_is_due()
+    assert await press(world, f"check:{watched.watch.id}") == "Checking it again."
+    assert [task.stall for task in await driver.claim_tasks()] == [Stall.MOVING]

@@ -7,7 +7,7 @@ import pytest
 from bot.messages import results
 from bot.outbox.faults import Fault
 from bot.outbox.sender import Film
-from storage.models import Cause, Media, TaskError, TaskStatus
+from storage.models import Cause, Media, Stall, TaskError, TaskStatus
 from tests.unit.messages.builders import (
     LINK,
     NOW,
@@ -264,3 +264,10 @@ def test_of_many_failures_as_many_are_told_as_fit(count: int):
     assert utf16_units(view.text) <= 4096
     assert f"{told - 1}-x" in view.text
     assert f">{told}-x" not in view.text
+
+
+def test_a_notice_names_the_task_at_which_nothing_changes():
+    view = results.notice(watched(TaskStatus.RUNNING, stall=Stall.UNCHANGED))
+
+    assert TASK_ID in view.text
+    assert "once an hour" in view.text

@@ -1,11 +1,12 @@
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from bot.messages import views
 from bot.messages.view import OVERDUE, Forecast
-from storage.models import Cause, DeliveryState, TaskStatus, Trouble, WatchState
+from storage.models import Cause, DeliveryState, Stall, TaskStatus, Trouble, WatchState
 from tests.unit.messages.builders import NOW, TASK_ID, failed, snapshot, succeeded, troubled, watched
 from tests.unit.messages.reading import utf16_units, visible
 
@@ -319,3 +320,35 @@ def test_a_list_says_which_tasks_can_not_be_checked():
 
 def test_a_final_task_has_no_problem_with_its_gateway():
     assert "⚠️" not in views.card(succeeded(), now=NOW, problem="away").text
+
+
+@pytest.mark.parametrize(
+    ("stall", "language", "sentence", "label"),
+    [
+        (Stall.UNCHANGED, "en", "Nothing has changed for a day, so I check only once an hour now.", None),
+        (Stall.UNCHANGED, "zh", "已经一天没有变化，现在改为每小时查询一次。", None),
+        (Stall.RESTING, "en", "so I have stopped checking this task.", "🔄 Check again"),
+        (Stall.RESTING, "zh", "这个任务不再查询。", "🔄 接着查"),
+    ],
+)
+def test_a_task_at_which_nothing_changes_says_so_and_can_be_taken_up_where_it_rests(
+    stall: Stall, language: str, sentence: str, label: str | None
+):
+    found = watched(TaskStatus.RUNNING, language=language, stall=stall, snapshot=snapshot(TaskStatus.RUNNING))
+
+    view = views.card(found, now=NOW, problem="away" if stall is Stall.RESTING else None)
+
+    assert sentence in view.text
+    assert "isn't responding" not in view.text
+    assert [each.label for row in view.buttons for each in row] == ([label] if label else [])
+    assert sentence in views.status(found, language=language, now=NOW).text
+    assert sentence in views.tasks([found], language=language, thread_id=None, now=NOW).text
+
+
+@pytest.mark.parametrize("fields", [{"state": WatchState.STOPPED}, {}], ids=["stopped", "done"])
+def test_nothing_is_said_of_a_rest_that_is_over(fields: dict[str, Any]):
+    status = TaskStatus.RUNNING if fields else TaskStatus.SUCCEEDED
+    view = views.card(watched(status, stall=Stall.RESTING, **fields), now=NOW)
+
+    assert "checking" not in view.text
+    assert view.buttons == ()

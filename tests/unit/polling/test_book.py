@@ -11,7 +11,7 @@ from bot.polling.book import Book, Line
 from bot.polling.rate_limiter import AdaptiveRateLimiter
 from bot.watching.estimate import Estimates
 from bot.watching.outlook import Outlook, outlook
-from storage.models import Task, TaskRef
+from storage.models import Stall, Task, TaskRef
 from tests.fakes.clock import NOON
 from tests.fakes.provider import ScriptedProvider
 from tests.unit.watching.tasks import AWAY, task
@@ -311,3 +311,16 @@ def test_of_a_task_that_was_let_go_during_its_poll_the_limiter_keeps_nothing():
 
     held.limiter.on_request(60.0, 9)
     assert not held.limiter.on_response(60.0, 9, None, requested_at=60.0)
+
+
+def test_a_task_that_was_taken_up_by_a_person_does_not_rest_by_what_was_known_before(book: Book):
+    known = leased(stall=Stall.UNCHANGED, unchanged_since=later(-300))
+    book.take_in(known)
+
+    book.touch(replace(known, stall=Stall.MOVING, unchanged_since=later(-1)), at=later(0))
+    (held,) = book.leased()
+    assert (held.stall, held.unchanged_since) == (Stall.MOVING, later(-1))
+
+    book.touch(known, at=later(0))
+    (held,) = book.leased()
+    assert (held.stall, held.unchanged_since) == (Stall.MOVING, later(-1))

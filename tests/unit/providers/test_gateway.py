@@ -11,6 +11,7 @@ from bot.providers.base import AuthFailed, BadAnswer, MediaSource, ProviderError
 from bot.providers.fields import Json
 from bot.providers.gateway import Gateway, Transport
 from bot.providers.inline import cut_videos
+from bot.providers.newapi import NewApi
 from bot.providers.videos import Videos
 from bot.providers.wire import Wire
 from storage.models import Cause, Media, Snapshot, TaskStatus
@@ -314,3 +315,42 @@ async def test_an_answer_in_json_is_the_gateways_own_whatever_it_says(reply: Ans
 
     assert caught.value.is_gateway_reply is is_own
     assert caught.value.http_status == reply.status
+
+
+NEW_API_ID = "task_" + "aB3" * 10 + "Zz"
+
+
+def with_sister(transport: Transport) -> Gateway:
+    account = Account(name="mine", base_url=BASE_URL, key=KEY)
+    return Gateway(Videos(account), transport, sister=NewApi(account))
+
+
+async def test_a_task_of_new_api_s_is_asked_for_by_its_sister_path_with_the_same_key():
+    body = {"code": "success", "data": {"task_id": NEW_API_ID, "status": "SUCCESS", "progress": "100%"}}
+    transport = always(json_answer(body))
+
+    found = await with_sister(transport).fetch_elsewhere(NEW_API_ID)
+
+    assert found is not None
+    assert found.status is TaskStatus.SUCCEEDED
+    ((url, headers),) = transport.asked
+    assert url == f"{BASE_URL}/v1/video/generations/{NEW_API_ID}"
+    assert headers["Authorization"] == f"Bearer {KEY}"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        json_answer({"error": {"message": "no such path"}}, status=404),
+        json_answer({"code": "task_not_exist", "message": "task_not_exist"}, status=400),
+        answer(b"<html>"),
+    ],
+)
+async def test_a_sister_path_that_does_not_know_the_task_says_nothing(said: Answer):
+    assert await with_sister(always(said)).fetch_elsewhere(NEW_API_ID) is None
+
+
+async def test_other_ids_and_other_formats_have_no_sister_path():
+    assert await with_sister(never()).fetch_elsewhere("sora-2:task_01k81e7r1mf0qtvp3ett3mr4jm") is None
+    assert await with_sister(never()).fetch_elsewhere("video_68d7512d07848190b3e45da0ecbebcde") is None
+    assert await gateway(never()).fetch_elsewhere(NEW_API_ID) is None

@@ -11,7 +11,7 @@ from bot.providers.base import AuthFailed, BadAnswer, ProviderError, RateLimited
 from bot.watching.cadence import PRICE_S, SPARE_PRICE_S, Cadence
 from bot.watching.estimate import Estimates
 from bot.watching.outlook import outlook
-from storage.models import Cause, Task, TaskStatus
+from storage.models import Cause, Stall, Task, TaskStatus
 from tests.fakes.clock import NOON
 from tests.unit.watching.tasks import AWAY, BAD_KEY, MISSING, NO_ROUTE, ODD, TOO_MANY, snapshot, task
 
@@ -158,3 +158,23 @@ def test_a_task_that_was_just_seen_is_looked_at_later_and_within_two_minutes(
     age_s: float, progress: float | None
 ):
     assert 0.5 <= after_look(seen(age_s=age_s, progress=progress)) <= 120.0
+
+
+def test_a_task_that_has_not_changed_for_a_day_is_polled_hourly_and_one_that_rests_no_more():
+    unchanged = replace(seen(age_s=90_000), stall=Stall.UNCHANGED)
+
+    assert after_look(unchanged) == 3600.0
+    assert seconds(Cadence().after_failure(unchanged, AWAY, at=NOON)) == 3600.0
+    resting = replace(unchanged, stall=Stall.RESTING)
+    assert Cadence().after_look(resting, outlook(task(), task(), Estimates()), at=NOON) is None
+
+
+def test_a_task_that_has_brought_only_failures_for_a_day_is_polled_hourly():
+    def wait_s(error: ProviderError, *, failures: int, seen_s: float) -> float:
+        failing = task(failures=failures, snapshot_at=NOON - timedelta(seconds=seen_s))
+        return seconds(Cadence().after_failure(failing, error, at=NOON))
+
+    assert wait_s(ODD, failures=500, seen_s=86_400) == 3600.0
+    assert wait_s(ODD, failures=500, seen_s=86_000) == 120.0
+    assert wait_s(ODD, failures=2, seen_s=900_000) == 10.0, "the bot was off"
+    assert wait_s(BAD_KEY, failures=500, seen_s=900_000) == 300.0, "a mended key is found soon"

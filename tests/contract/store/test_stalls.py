@@ -1,0 +1,160 @@
+"""What the store keeps of tasks that do not change, and what people do to them."""
+
+from dataclasses import replace
+from datetime import datetime
+
+import pytest
+
+from storage.models import DeliveryKind, EventKind, Stall, Task, TaskStatus, WatchedTask
+from tests.contract.store.driver import CHAT, Driver
+
+CARD, NOTICE = DeliveryKind.CARD, DeliveryKind.NOTICE
+RUNNING = TaskStatus.RUNNING
+DAY = 86400.0
+
+
+async def stalled(driver: Driver, stall: Stall, kind: EventKind | None = None) -> WatchedTask:
+    """A watched task that has not changed since now, as a poll now wrote it."""
+    watched = await driver.watch()
+    before = await driver.take(watched.task.id)
+    assert await write(driver, before, stall, kind, since=driver.now)
+    return watched
+
+
+async def write(
+    driver: Driver, before: Task, stall: Stall, kind: EventKind | None = None, *, since: datetime
+) -> bool:
+    """A poll finds the task unchanged since then."""
+    after, events = driver.seen(before, RUNNING, kind or EventKind.PROGRESS)
+    rests = stall is Stall.RESTING
+    after = replace(after, stall=stall, unchanged_since=since, lease_until=before.lease_until)
+    return await driver.store.apply(
+        replace(after, next_look_at=None if rests else after.next_look_at), events if kind else []
+    )
+
+
+async def known(driver: Driver, watched: WatchedTask) -> Task:
+    task = await driver.store.task(watched.task.id)
+    assert task is not None
+    return task
+
+
+async def test_a_rest_is_kept_and_never_due(driver: Driver):
+    watched = await stalled(driver, Stall.RESTING)
+
+    task = await known(driver, watched)
+
+    assert (task.stall, task.unchanged_since, task.next_look_at) == (Stall.RESTING, driver.now, None)
+    assert await driver.nothing_is_due()
+
+
+@pytest.mark.parametrize("way", ["/status", "the button", "/watch", "/watch elsewhere", "the chat is back"])
+async def test_a_task_that_rests_is_taken_up_by_whoever_asks_for_it(driver: Driver, way: str):
+    watched = await stalled(driver, Stall.RESTING)
+    await driver.send()
+    driver.wait(DAY)
+
+    match way:
+        case "/status":
+            await driver.store.look_now(watched.task.id, at=driver.now)
+        case "the button":
+            assert await driver.store.take_up(watched.watch.id, CHAT, at=driver.now)
+        case "/watch":
+            assert not (await driver.watch()).is_new
+        case "/watch elsewhere":
+            assert (await driver.watch(chat_id=CHAT + 1)).is_new
+        case _:
+            await driver.store.chat_lost(CHAT, "kicked")
+            await driver.store.chat_found(CHAT, at=driver.now)
+
+    task = await known(driver, watched)
+    assert (task.stall, task.unchanged_since, task.next_look_at) == (Stall.MOVING, driver.now, driver.now)
+    assert len(await driver.claim_tasks()) == 1
+    assert (CARD, watched.watch.id) in await driver.send()
+
+
+async def test_a_task_that_is_unchanged_stays_so_when_asked_for_and_rests_later(driver: Driver):
+    watched = await stalled(driver, Stall.UNCHANGED)
+    await driver.send()
+    driver.wait(DAY)
+
+    await driver.store.look_now(watched.task.id, at=driver.now)
+
+    task = await known(driver, watched)
+    assert (task.stall, task.unchanged_since) == (Stall.UNCHANGED, driver.now)
+    assert len(await driver.claim_tasks()) == 1
+    assert await driver.send() == []
+
+
+async def test_asking_for_a_task_that_changes_is_no_change(driver: Driver):
+    watched = await stalled(driver, Stall.MOVING)
+    since = driver.now
+    driver.wait(DAY)
+
+    await driver.store.look_now(watched.task.id, at=driver.now)
+
+    assert (await known(driver, watched)).unchanged_since == since
+
+
+async def test_a_task_that_is_taken_up_while_it_is_polled_does_not_rest(driver: Driver):
+    watched = await stalled(driver, Stall.UNCHANGED)
+    since = driver.now
+    driver.wait(60)
+    (polled,) = await driver.claim_tasks()
+    driver.wait(1)
+    await driver.store.look_now(watched.task.id, at=driver.now)
+
+    assert await write(driver, polled, Stall.RESTING, since=since)
+
+    task = await known(driver, watched)
+    assert (task.stall, task.unchanged_since) == (Stall.UNCHANGED, driver.now)
+    assert task.next_look_at is not None
+    assert [each.id for each in await driver.store.take_touched()] == [task.id]
+
+
+async def test_the_button_takes_up_only_the_chat_s_own_active_watch(driver: Driver):
+    watched = await stalled(driver, Stall.RESTING)
+    other = await driver.watch("other")
+    await driver.store.stop_watch(other.watch.id, at=driver.now)
+
+    assert not await driver.store.take_up(watched.watch.id, CHAT + 1, at=driver.now)
+    assert not await driver.store.take_up(other.watch.id, CHAT, at=driver.now)
+    assert (await known(driver, watched)).stall is Stall.RESTING
+
+
+async def test_a_renewal_keeps_the_latest_change(driver: Driver):
+    watched = await stalled(driver, Stall.MOVING)
+    driver.wait(60)
+    (task,) = await driver.claim_tasks()
+    moved = replace(task, unchanged_since=driver.now)
+
+    await driver.store.renew_tasks([moved], at=driver.now, lease_s=60)
+    assert (await known(driver, watched)).unchanged_since == driver.now
+    await driver.store.renew_tasks([task], at=driver.now, lease_s=60)
+    assert (await known(driver, watched)).unchanged_since == driver.now
+
+
+async def test_each_card_says_that_nothing_changes_and_each_chat_hears_it_once(driver: Driver):
+    first = await driver.watch("t1")
+    second = await driver.watch("t2")
+    await driver.send()
+
+    sent = []
+    for watched in (first, second):
+        before = await driver.take(watched.task.id)
+        await write(driver, before, Stall.UNCHANGED, EventKind.UNCHANGED, since=driver.now)
+        sent += await driver.send()
+
+    assert sorted(sent) == sorted([(NOTICE, first.watch.id), (CARD, first.watch.id), (CARD, second.watch.id)])
+
+
+async def test_the_card_of_a_task_that_rests_is_not_refreshed(driver: Driver):
+    watched = await stalled(driver, Stall.RESTING, EventKind.RESTS)
+    assert (CARD, watched.watch.id) in await driver.send()
+    driver.wait(DAY)
+
+    assert await driver.store.refresh_cards(older_than=driver.now, limit=9, at=driver.now) == 0
+    await driver.store.take_up(watched.watch.id, CHAT, at=driver.now)
+    await driver.send()
+    driver.wait(DAY)
+    assert await driver.store.refresh_cards(older_than=driver.now, limit=9, at=driver.now) == 1

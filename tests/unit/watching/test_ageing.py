@@ -1,0 +1,105 @@
+"""What becomes of a task that does not change."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from bot.watching import changes
+from bot.watching.ageing import Ageing
+from bot.watching.changes import Change
+from storage.models import EventKind, Snapshot, Stall, Task, TaskStatus
+from tests.fakes.clock import NOON
+from tests.unit.watching.tasks import snapshot, task
+
+HOUR, DAY = 3600.0, 86400.0
+MOVING, STUCK, UNCHANGED, RESTING = Stall
+
+
+def unchanged(
+    for_s: float, *, stall: Stall = MOVING, seen_s: float = 60, said: Snapshot | None = None
+) -> Task:
+    """A running task that has not changed for so long at NOON, and was last seen seen_s before."""
+    return task(
+        age_s=for_s + 10,
+        stall=stall,
+        unchanged_since=NOON - timedelta(seconds=for_s),
+        snapshot=said or snapshot(),
+        snapshot_at=NOON - timedelta(seconds=seen_s),
+    )
+
+
+def aged(before: Task, said: Snapshot | None = None, *, rest_days: float = 3) -> Change:
+    ageing = Ageing(rest=timedelta(days=rest_days))
+    return ageing.aged(before, changes.seen(before, said or snapshot(), at=NOON), at=NOON)
+
+
+@pytest.mark.parametrize(
+    ("for_s", "stall", "events"),
+    [
+        (HOUR - 1, MOVING, []),
+        (HOUR, STUCK, []),
+        (20 * HOUR, STUCK, []),
+        (DAY, UNCHANGED, [EventKind.UNCHANGED]),
+        (3 * DAY - 1, UNCHANGED, [EventKind.UNCHANGED]),
+        (3 * DAY, RESTING, [EventKind.RESTS]),
+    ],
+)
+def test_how_far_it_goes_depends_on_how_long_nothing_has_changed(
+    for_s: float, stall: Stall, events: list[EventKind]
+):
+    change = aged(unchanged(for_s))
+
+    assert (change.task.stall, [event.kind for event in change.events]) == (stall, events)
+
+
+@pytest.mark.parametrize("stall", [UNCHANGED, RESTING])
+def test_what_was_said_is_not_said_again(stall: Stall):
+    assert aged(unchanged(2 * DAY, stall=stall)).events == ()
+
+
+def test_after_how_many_days_a_task_rests_can_be_set():
+    assert aged(unchanged(0.5 * DAY), rest_days=0.5).task.stall is RESTING
+    assert aged(unchanged(9 * DAY), rest_days=10).task.stall is UNCHANGED
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        snapshot(progress=40.01),
+        snapshot(queue_position=2),
+        snapshot(TaskStatus.QUEUED),
+        replace(snapshot(), raw_status="RENDERING"),
+    ],
+    ids=["progress", "queue", "status", "word"],
+)
+@pytest.mark.parametrize("stall", list(Stall))
+def test_whatever_moves_is_a_change(said: Snapshot, stall: Stall):
+    before = unchanged(2 * DAY, stall=stall, said=snapshot(progress=40.0, queue_position=3))
+
+    change = aged(before, said)
+
+    assert (change.task.stall, change.task.unchanged_since) == (MOVING, NOON)
+    assert not {event.kind for event in change.events} & {EventKind.UNCHANGED, EventKind.RESTS}
+    assert change.events or stall in {MOVING, STUCK}, "the card shows that it was unchanged"
+
+
+def test_the_first_answer_is_a_change():
+    before = task(TaskStatus.UNKNOWN, age_s=9 * DAY)
+
+    assert aged(before).task.stall is MOVING
+
+
+def test_the_time_for_which_nobody_could_see_the_task_does_not_count():
+    before = unchanged(4 * DAY, seen_s=3.5 * DAY)
+
+    after = aged(before).task
+
+    assert after.stall is STUCK
+    assert after.unchanged_since == NOON - timedelta(days=0.5)
+
+
+def test_a_task_that_ends_is_nothing_but_ended():
+    change = aged(unchanged(9 * DAY, stall=UNCHANGED), snapshot(TaskStatus.SUCCEEDED))
+
+    assert [event.kind for event in change.events] == [EventKind.FINISHED]
