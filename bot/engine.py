@@ -108,11 +108,11 @@ async def _load(store: Store) -> _Learned:
             await asyncio.sleep(_STORE_PAUSE_S)
 
 
-async def _know_who_is_let_in(access: Access) -> None:
-    """Ask the database, as soon as it can be written to: before that there is nothing to deliver either."""
+async def _stop_those_not_let_in(access: Access) -> None:
+    """As soon as the database can be written to; before that nothing is delivered either."""
     while True:
         try:
-            return await access.load()
+            return await access.enforce()
         except StoreUnavailable:
             await asyncio.sleep(_STORE_PAUSE_S)
 
@@ -123,8 +123,8 @@ async def _report(reports: AdminReports, connected: asyncio.Event) -> None:
 
 
 async def _deliver(courier: Courier, foundation: Foundation) -> None:
+    await _stop_those_not_let_in(foundation.access)
     await foundation.connected.wait()
-    await _know_who_is_let_in(foundation.access)
     try:
         await courier.run()
     finally:

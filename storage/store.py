@@ -226,6 +226,13 @@ class Store(Protocol):
         """
         ...
 
+    async def stop_all_but(self, allowed_ids: Collection[int], *, at: datetime) -> int:
+        """Stop the watches of all but these chats and people, whoever asked and wherever; how many.
+
+        Nothing more is sent there, not even that: what waits for those chats is given up.
+        """
+        ...
+
     # the house
 
     async def learned(self) -> str | None:

@@ -1,9 +1,12 @@
 """Who may use the bot: by its settings, and by what the database knows beyond them."""
 
+import logging
 from collections.abc import Callable, Collection
 from datetime import datetime
 
 from storage.store import Store
+
+log = logging.getLogger(__name__)
 
 
 class Access:
@@ -37,6 +40,18 @@ class Access:
     async def load(self) -> None:
         """Bring the database into step with the settings, and learn who is let in; StoreError."""
         self._ids |= await self._store.sync_allowed_chats(self._set_ids, at=self._clock())
+
+    async def enforce(self) -> None:
+        """Learn who is let in, and stop what those wait for who no longer are; StoreError."""
+        await self.load()
+        if self._everyone:
+            return
+        stopped = await self._store.stop_all_but(self._ids | self._admin_ids, at=self._clock())
+        if stopped:
+            log.warning(
+                "Watches of those who are no longer let in: %d stopped; nothing more is sent there.",
+                stopped,
+            )
 
     def migrated(self, old_id: int, new_id: int) -> None:
         """A group became a supergroup; the store, which is told apart from this, remembers it."""

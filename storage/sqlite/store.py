@@ -214,6 +214,10 @@ class SqliteStore(Store):
         async with self._database.transaction() as tx:
             return await allowed_chats.sync(tx, ids, at=at)
 
+    async def stop_all_but(self, allowed_ids: Collection[int], *, at: datetime) -> int:
+        async with self._database.transaction() as tx:
+            return await watches.stop_all_but(tx, allowed_ids, at=at)
+
     # the house
 
     async def learned(self) -> str | None:

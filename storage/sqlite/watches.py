@@ -104,6 +104,37 @@ async def take_up(tx: Transaction, watch_id: int, chat_id: int, *, at: datetime)
     return True
 
 
+async def stop_all_but(tx: Transaction, allowed_ids: Iterable[int], *, at: datetime) -> int:
+    """Stop what no chat and no person of these ids waits for, and give up all that waits to be sent there."""
+    values = {"allowed": rows.listed(allowed_ids), "at": rows.seconds(at)}
+    revoked = await tx.all(
+        """
+        SELECT w.id, w.task_id, EXISTS (
+            SELECT 1 FROM deliveries AS d WHERE d.watch_id = w.id AND d.state IN ('pending', 'sending')
+        ) AS has_deliveries
+        FROM watches AS w
+        WHERE w.chat_id NOT IN (SELECT value FROM json_each(:allowed))
+            AND coalesce(w.user_id NOT IN (SELECT value FROM json_each(:allowed)), true)
+            AND (w.state IN ('active', 'parked') OR has_deliveries)
+        """,
+        values,
+    )
+    waiting = [row["id"] for row in revoked if row["has_deliveries"]]
+    await deliveries.overtake(tx, waiting, tuple(DeliveryKind), at=at)
+    # A finished one, too, whose result was to be sent again.
+    stopped = await tx.all(
+        """
+        UPDATE watches SET state = 'stopped', ended_at = :at
+        WHERE id IN (SELECT value FROM json_each(:ids))
+            AND (state IN ('active', 'parked') OR (state = 'finished' AND result IS NULL))
+        RETURNING task_id
+        """,
+        {"at": values["at"], "ids": rows.listed(row["id"] for row in revoked)},
+    )
+    await tasks.rest_unwatched(tx, {row["task_id"] for row in stopped})
+    return len(stopped)
+
+
 async def send_again(tx: Transaction, watch_id: int, chat_id: int, *, at: datetime) -> bool:
     """Enqueue the result anew if its delivery ended without a confirmation; False if it did not."""
     found = await tx.one(

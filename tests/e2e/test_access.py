@@ -32,3 +32,21 @@ async def test_a_group_that_moved_while_the_bot_was_away_is_let_in_once_a_messag
     await scene.start_bot(ALLOWED_CHATS=str(group))
     await scene.wait_for(lambda: scene.telegram.videos(SUPERGROUP))
     await scene.watch(SUPERGROUP, scene.task("newapi"), user=anna)
+
+
+async def test_a_chat_that_is_taken_out_of_the_settings_gets_no_video_any_more(scene: Scene):
+    anna, boris = scene.person(), scene.person()
+    bot = await scene.start_bot(ALLOWED_CHATS=f"{anna},{boris}")
+    task = scene.task("newapi")
+    await scene.watch(anna, task)
+    asked = await scene.watch(boris, task)
+    assert await bot.stop() == 0
+
+    before = len(scene.telegram.messages(anna))
+    bot = await scene.start_bot(ALLOWED_CHATS=str(boris))
+    await scene.wait_for(lambda: "no longer let in: 1 stopped" in bot.log)
+    scene.finish(task)
+    await scene.look(boris, task)
+    await scene.until_video(boris, asked)
+    assert len(scene.telegram.messages(anna)) == before
+    assert await bot.stop() == 0

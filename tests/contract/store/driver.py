@@ -50,6 +50,7 @@ class Driver:
         chat_id: int = CHAT,
         thread_id: int | None = None,
         message_id: int | None = 7,
+        user_id: int | None = 42,
     ) -> WatchedTask:
         """A person says /watch."""
         request = WatchRequest(
@@ -57,7 +58,7 @@ class Driver:
             chat_id=chat_id,
             thread_id=thread_id,
             message_id=message_id,
-            user_id=42,
+            user_id=user_id,
             language="en",
         )
         return await self.store.add_watch(request, at=self.now)

@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.contract.store.driver import Driver
+from storage.models import DeliveryKind, DeliveryState, TaskStatus
+from tests.contract.store.driver import LEASE_S, Driver
 
 GROUP, NEW, PERSON = -77, -1001, 42
 
@@ -56,3 +57,61 @@ async def test_a_strange_group_is_not_let_in_by_becoming_a_supergroup(driver: Dr
     await driver.store.migrate_chat(-78, NEW, at=driver.now)
 
     assert await let_in(driver, GROUP) == {GROUP}
+
+
+@pytest.mark.parametrize("is_lost", [False, True])
+async def test_a_chat_that_is_no_longer_let_in_gets_nothing_more(driver: Driver, is_lost: bool):
+    waiting = await driver.watch("waiting", chat_id=GROUP)
+    ended = await driver.watch("ended", chat_id=GROUP)
+    await driver.look(ended.task.id, TaskStatus.SUCCEEDED)
+    if is_lost:
+        await driver.store.chat_lost(GROUP, "kicked")
+
+    assert await driver.store.stop_all_but([NEW], at=driver.now) == 2
+
+    await driver.store.chat_found(GROUP, at=driver.now)
+    assert await driver.send() == []
+    assert await driver.store.next_delivery_at() is None
+    assert await driver.nothing_is_due()
+    assert [watched.watch.state for watched in await driver.store.watches_of(GROUP, "waiting")] == ["stopped"]
+    assert await driver.store.task(waiting.task.id) is not None
+    assert await driver.store.stop_all_but([NEW], at=driver.now) == 0
+
+
+async def test_what_was_in_hand_for_a_chat_that_is_no_longer_let_in_is_given_up(driver: Driver):
+    watched = await driver.watch(chat_id=GROUP)
+    await driver.look(watched.task.id, TaskStatus.SUCCEEDED)
+    result = await driver.claim_one(DeliveryKind.RESULT)
+
+    await driver.store.stop_all_but([], at=driver.now)
+    await driver.settle(result, DeliveryState.PENDING)
+    driver.wait(LEASE_S)
+
+    assert await driver.send() == []
+
+
+async def test_a_result_that_was_to_be_sent_again_is_not_sent_to_a_chat_that_is_no_longer_let_in(
+    driver: Driver,
+):
+    watched = await driver.watch(chat_id=GROUP)
+    await driver.look(watched.task.id, TaskStatus.SUCCEEDED)
+    await driver.settle(await driver.claim_one(DeliveryKind.RESULT), DeliveryState.UNKNOWN)
+    await driver.send()
+    assert await driver.store.send_again(watched.watch.id, GROUP, at=driver.now)
+
+    assert await driver.store.stop_all_but([], at=driver.now) == 1
+
+    assert await driver.send() == []
+    assert (await driver.watch(chat_id=GROUP)).is_new  # once it is let in again
+
+
+async def test_those_who_are_still_let_in_lose_nothing(driver: Driver):
+    by_chat = await driver.watch(chat_id=GROUP)
+    by_person = await driver.watch(chat_id=-5)  # asked for by the driver's person
+    stranger = await driver.watch(chat_id=-6, user_id=None)
+
+    assert await driver.store.stop_all_but([GROUP, PERSON], at=driver.now) == 1
+
+    assert {watch_id for _, watch_id in await driver.send()} == {by_chat.watch.id, by_person.watch.id}
+    assert len(await driver.claim_tasks()) == 1
+    assert stranger.watch.id not in {each.watch.id for each in await driver.store.active_watches(-6)}
