@@ -106,6 +106,7 @@ class Snapshot:
     width: int | None = None  # pixels
     height: int | None = None  # pixels
     queue_position: int | None = None  # tasks before this one
+    poll_after_s: float | None = None  # not to be polled sooner, 0 to 3600; None: the gateway has no wish
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

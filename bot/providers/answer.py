@@ -237,6 +237,13 @@ def _said(body: object) -> tuple[str, str]:
     return first(body, _CODES, as_code) or "", first(body, _MESSAGES, as_text) or ""
 
 
+def poll_wish_s(headers: Mapping[str, str]) -> float | None:
+    """For how long after a good answer the gateway wants no poll, as OpenAI's server says; None: no wish."""
+    milliseconds = as_number(headers.get("openai-poll-after-ms"))
+    wait_s = _retry_after(headers) if milliseconds is None else _bounded(milliseconds / 1000)
+    return wait_s or None
+
+
 def _integer(digits: str) -> int | float:
     return int(digits) if len(digits) <= _LONGEST_INTEGER else float(digits)
 
@@ -249,7 +256,11 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
         wait_s = milliseconds / 1000
     elif wait_s is None and (until := _http_date(headers.get("retry-after"))):
         wait_s = (until - (_http_date(headers.get("date")) or datetime.now(UTC))).total_seconds()
-    return None if wait_s is None else min(max(wait_s, 0.0), _LONGEST_WAIT_S)
+    return None if wait_s is None else _bounded(wait_s)
+
+
+def _bounded(wait_s: float) -> float:
+    return min(max(wait_s, 0.0), _LONGEST_WAIT_S)
 
 
 def _http_date(text: str | None) -> datetime | None:

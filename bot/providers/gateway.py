@@ -1,10 +1,11 @@
 """Asking a gateway: which question, to whom the key is shown, and whether the answer says anything new."""
 
 import asyncio
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Protocol
 
-from bot.providers.answer import Answer, parse
+from bot.providers.answer import Answer, parse, poll_wish_s
 from bot.providers.base import AuthFailed, BadAnswer, MediaSource, Provider, ProviderError, TaskMissing
 from bot.providers.ids import valid_id
 from bot.providers.inline import payload_of
@@ -48,6 +49,12 @@ class Gateway(Provider):
     async def fetch(self, external_id: str) -> Snapshot:
         """Ask for one task; raise ProviderError, and nothing else, when there is no snapshot."""
         answer = await self._ask(external_id)
+        snapshot = await self._read_or_recall(answer, external_id)
+        wish_s = poll_wish_s(answer.headers)
+        return snapshot if wish_s is None else replace(snapshot, poll_after_s=wish_s)
+
+    async def _read_or_recall(self, answer: Answer, external_id: str) -> Snapshot:
+        """What an answer says; one that says what the last one said is not read again."""
         if answer.status != _OK:
             return await self._sure(answer, external_id)
         gist = hash(self._wire.gist(answer.body))

@@ -34,11 +34,12 @@ class Cadence:
         """The next look at a task that has just been seen; None when it is final or rests."""
         if task.status.is_final or task.stall is Stall.RESTING:
             return None
+        wished_s = (task.snapshot and task.snapshot.poll_after_s) or 0.0
         if task.stall is Stall.UNCHANGED:
-            return at + timedelta(seconds=self.unchanged_s)
+            return at + timedelta(seconds=max(self.unchanged_s, wished_s))
         price_s = self.price_by_provider_s.get(task.ref.provider, PRICE_S)
         due = datetime.fromtimestamp(outlook.due(price_s), UTC)
-        return min(due, at + timedelta(seconds=self.longest_s))
+        return max(min(due, at + timedelta(seconds=self.longest_s)), at + timedelta(seconds=wished_s))
 
     def after_failure(self, task: Task, error: ProviderError, *, at: datetime) -> datetime | None:
         """The next look after one that failed; None when the task is final."""

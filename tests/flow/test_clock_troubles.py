@@ -330,3 +330,23 @@ async def test_a_gateway_that_is_away_shows_as_such_until_it_answers(store: Brit
         await work.pass_slowly(16.0, step_s=0.5)
 
     assert work.states.problem_of("wan") is None
+
+
+async def test_a_wish_of_a_good_answer_is_kept_except_for_whoever_asks(
+    store: BrittleStore, clock: FrozenClock
+):
+    await watch(store)
+    wan = gateway(t1=[snapshot(poll_after_s=600.0)])
+    work = Clockwork(store, [key(wan)], clock=clock)
+
+    async with work.turning():
+        await work.pass_slowly(595, step_s=35)
+        assert len(wan.asked) == 1
+        await store.look_now(1, at=clock())
+        await work.ring()
+        assert len(wan.asked) == 2
+        await work.pass_slowly(595, step_s=35)
+        assert len(wan.asked) == 2
+        await work.pass_time(10)
+
+    assert len(wan.asked) == 3

@@ -1,6 +1,7 @@
 import asyncio
 import base64
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -354,3 +355,38 @@ async def test_other_ids_and_other_formats_have_no_sister_path():
     assert await with_sister(never()).fetch_elsewhere("sora-2:task_01k81e7r1mf0qtvp3ett3mr4jm") is None
     assert await with_sister(never()).fetch_elsewhere("video_68d7512d07848190b3e45da0ecbebcde") is None
     assert await gateway(never()).fetch_elsewhere(NEW_API_ID) is None
+
+
+@pytest.mark.parametrize(
+    ("headers", "wish_s"),
+    [
+        ({"openai-poll-after-ms": "15000"}, 15.0),
+        ({"openai-poll-after-ms": "15000", "retry-after": "40"}, 15.0),
+        ({"retry-after": "40"}, 40.0),
+        ({"openai-poll-after-ms": "86400000000"}, 3600.0),
+        ({"openai-poll-after-ms": "9" * 400}, None),
+        ({"openai-poll-after-ms": "-5"}, None),
+        ({"openai-poll-after-ms": "inf"}, None),
+        ({"openai-poll-after-ms": "nan"}, None),
+        ({"openai-poll-after-ms": "soon"}, None),
+        ({"openai-poll-after-ms": ""}, None),
+        ({}, None),
+    ],
+)
+async def test_a_good_answer_may_wish_for_a_later_poll_within_bounds(
+    headers: dict[str, str], wish_s: float | None
+):
+    said = json_answer({"id": "video_1", "status": "in_progress"})
+    asking = gateway(always(replace(said, headers=headers)))
+
+    assert (await asking.fetch("video_1")).poll_after_s == wish_s
+    assert (await asking.fetch("video_1")).poll_after_s == wish_s, "also when it says the same again"
+
+
+async def test_a_wish_ends_with_the_answer_that_has_none():
+    said = json_answer({"id": "video_1", "status": "in_progress"})
+    wishing = replace(said, headers={"openai-poll-after-ms": "15000"})
+    answers = iter([wishing, said])
+    asking = gateway(FakeTransport(lambda: next(answers)))
+
+    assert [(await asking.fetch("video_1")).poll_after_s for _ in range(2)] == [15.0, None]

@@ -178,3 +178,21 @@ def test_a_task_that_has_brought_only_failures_for_a_day_is_polled_hourly():
     assert wait_s(ODD, failures=500, seen_s=86_000) == 120.0
     assert wait_s(ODD, failures=2, seen_s=900_000) == 10.0, "the bot was off"
     assert wait_s(BAD_KEY, failures=500, seen_s=900_000) == 300.0, "a mended key is found soon"
+
+
+@pytest.mark.parametrize(
+    ("wish_s", "wait_s"), [(300.0, 300.0), (0.001, None), (None, None)], ids=["longer", "shorter", "none"]
+)
+def test_a_good_answer_s_wish_puts_the_next_poll_off_but_brings_none_forward(
+    wish_s: float | None, wait_s: float | None
+):
+    plain = seen(age_s=60)
+    wishing = replace(plain, snapshot=snapshot(poll_after_s=wish_s))
+
+    assert after_look(wishing) == (wait_s or after_look(plain))
+
+
+def test_a_wish_outlasts_the_hour_of_a_task_without_change_only_where_it_is_longer():
+    unchanged = replace(seen(age_s=90_000), stall=Stall.UNCHANGED)
+
+    assert after_look(replace(unchanged, snapshot=snapshot(poll_after_s=10.0))) == 3600.0
