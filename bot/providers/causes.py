@@ -39,7 +39,8 @@ _NOT_FETCHED = ("invalidparameter.datainspection", "download the media", "downlo
 _MODERATED = (
     "datainspection", "data_inspection", "content_policy", "content polic", "content_filter",
     "content filter", "violat", "moderation", "moderated", "sensitive", "inappropriate", "safety", "nsfw",
-    "guardrail", "unsafe", "prohibited", "real person",
+    "guardrail", "unsafe", "risk control", "risk_control", "risk not pass", "audit",
+    "prohibited", "real person",
     "审核", "敏感", "违规", "风控", "不合规", "真人", "色情", "涉黄", "暴力",
 )  # fmt: skip
 _TIMED_OUT = ("timeout", "timed out", "time out", "time_out", "deadline exceeded", "超时")

@@ -6,7 +6,7 @@ Of vendors: Google's operations (`done`), Tencent Cloud's `Response.Status`, Vol
 from collections.abc import Iterator
 
 from bot.providers.answer import unpacked
-from bot.providers.fields import Json, as_text, first
+from bot.providers.fields import Json, as_text, find, first
 from bot.providers.words import WORDS, plain
 from storage.models import TaskStatus
 
@@ -65,8 +65,9 @@ def tells_of_task(answer: Json) -> bool:
 
 
 def names_task(answer: Json, external_id: str) -> bool:
-    """Whether an object holds this very id."""
+    """Whether an object, or its `detail`, holds this very id."""
     ids = [answer.get(key) for key in (*ID_KEYS, "request_id")]
+    ids += [inner for name in ID_KEYS for inner in find(answer, f"detail.{name}")]
     return any(text == external_id or external_id.endswith(f":{text}") for text in ids if text)
 
 

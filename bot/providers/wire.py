@@ -28,7 +28,8 @@ from bot.providers.fields import (
 )
 from bot.providers.findlink import only_video_link
 from bot.providers.ids import birth_of
-from bot.providers.links import as_failure_text, as_link, death_of, is_inline
+from bot.providers.links import as_link, death_of, is_inline
+from bot.providers.reasons import as_reason, code_of, reason_of
 from bot.providers.scrub import Scrubber
 from bot.providers.words import WORD_LIMIT, WORDS, plain
 from storage.models import Cause, Media, Snapshot, TaskError, TaskStatus
@@ -51,31 +52,6 @@ _TIMES_TAKEN = (
 )
 _SAME_S = 1.0
 _VAGUE = {"error", "errored", "failed", "failure", "fail"}  # said of a question as well
-# Where a failure's text may stand besides the places of its format.
-_REASONS = (
-    "failReason",
-    "fail_reason",
-    "failure_reason",
-    "failureReason",
-    "error.message",
-    "error.msg",
-    "error",
-    "error_message",
-    "errorMessage",
-    "error_msg",
-    "err_msg",
-    "fail_msg",
-    "failMsg",
-    "fail_message",
-    "task_status_msg",
-    "status_message",
-    "status_msg",
-    "detail.failure_reason",
-    "output.message",
-    "reason",
-    "message",
-    "msg",
-)
 _EMPTY_REASONS = {"task failed", "upstream returned error", "upstream returned unrecognized message"}
 _PROMPT_LIMIT = 1_000
 _MODEL_LIMIT = 100
@@ -247,13 +223,14 @@ class Wire:
             logger.warning("%s answered an unknown status, taken as running: %s", self.account.name, word)
 
     def _error(self, word: str, status: TaskStatus, task: Json) -> TaskError:
-        code = first(task, self.places.codes, as_code)
-        reason = first(task, self.places.reasons, as_failure_text)
+        ended_badly = status.is_final and status is not TaskStatus.SUCCEEDED
+        code = first(task, self.places.codes, as_code) or (code_of(task) if ended_badly else None)
+        reason = first(task, self.places.reasons, as_reason)
         if reason is None or reason.casefold() in _EMPTY_REASONS:
-            raw = first(task, self.places.raw_reasons, as_failure_text)
+            raw = first(task, self.places.raw_reasons, as_reason)
             reason = ": ".join(part for part in (reason, raw) if part)
-        if not reason and status.is_final and status is not TaskStatus.SUCCEEDED:
-            reason = first(task, _REASONS, as_failure_text) or ""
+        if not reason and ended_badly:
+            reason = reason_of(task)
         failed = status is TaskStatus.FAILED
         return TaskError(
             message=self.scrub(reason or code or "", MESSAGE_LIMIT),

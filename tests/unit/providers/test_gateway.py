@@ -224,7 +224,14 @@ async def test_a_failure_that_names_the_task_counts_at_once():
 
 @pytest.mark.parametrize("status", [400, 404, 409, 422, 500, 503])
 @pytest.mark.parametrize(
-    "task", [{"id": "video_1"}, {"object": "video"}, {"data": {"task_id": "video_1", "status": "FAILURE"}}]
+    "task",
+    [
+        {"id": "video_1"},
+        {"object": "video"},
+        {"data": {"task_id": "video_1", "status": "FAILURE"}},
+        {"status": None, "detail": {"id": "video_1", "status": "failed", "error": "out of memory"}},
+        {"status": None, "error": {"id": "video_1", "status": "failed", "message": "out of memory"}},
+    ],
 )
 async def test_a_failed_task_under_an_error_status_has_failed(status: int, task: dict[str, object]):
     body = {"status": "failed", "error": {"code": 500, "message": "out of memory"}} | task
