@@ -25,34 +25,34 @@ _LONGEST_PACKED = 100_000  # characters of a text that may hold JSON
 _PADDING = "\0 \t\r\n"
 _LONGEST_WAIT_S = 3600.0
 _LONGEST_INTEGER = 30  # digits; a longer one becomes a float, as int() refuses thousands of digits
-_CODES = ("error.code", "code", "error_code", "err_code", "error.type")
+_CODES = (
+    "error.code", "code", "error_code", "err_code", "errcode", "errorCode", "error.type",
+    "Code", "Error.Code", "Response.Error.Code", "ResponseMetadata.Error.Code", "base_resp.status_code",
+)  # fmt: skip
 _MESSAGES = (
-    "error.message",
-    "error",
-    "message",
-    "error_msg",
-    "msg",
-    "detail.message",
-    "detail",
-    "detail.*.msg",
-    "detail.*.message",
-    "detail.*",
-    "errors.*.message",
-    "errors.*.msg",
-    "errors.*",
-    "error.*.message",
-    "error.*.msg",
-    "message.*.msg",
-    "description",
-)
+    "error.message", "error", "message", "error_msg", "msg", "detail.message", "detail", "detail.*.msg",
+    "detail.*.message", "detail.*", "errors.*.message", "errors.*.msg", "errors.*", "error.*.message",
+    "error.*.msg", "message.*.msg", "description", "error_message", "errorMessage", "errmsg", "err_msg",
+    "error.*.*.message", "Message", "Error.Message", "Response.Error.Message", "Response.ErrorMessage",
+    "ResponseMetadata.Error.Message", "fault.faultstring", "base_resp.status_msg", "reason", "title",
+)  # fmt: skip
 _GOOD = range(200, 300)
 _ELSEWHERE = range(300, 400)
 _REFUSED = {HTTPStatus.UNAUTHORIZED, HTTPStatus.PAYMENT_REQUIRED, HTTPStatus.FORBIDDEN}
 _GONE = {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}
 _NO_ROUTE = {HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.GONE}
-_NEW_API_NO_ROUTE = "invalid url ("  # "Invalid URL (GET /v1/…)": new-api's controller/relay.go
-_FASTAPI_NO_ROUTE = {"detail": "Not Found"}  # no more and no less: starlette/routing.py
+# What servers and proxies say of a path that they do not know: new-api's controller/relay.go, Kong, APISIX,
+# Express, NestJS, Laravel, gin.
+_NO_ROUTE_WORDS = (
+    "invalid url (", "no route matched", "route not found", "cannot get /", "the route ", "no such route",
+    "unknown route", "endpoint not found", "path not found", "page not found",
+)  # fmt: skip
+# No more and no less: starlette/routing.py, AWS API Gateway.
+_NO_ROUTE_BODIES = ({"detail": "Not Found"}, {"message": "Not Found"})
+_AWS_NO_ROUTE = {"message": "Missing Authentication Token"}
+_SPRING_NO_ROUTE = {"timestamp", "status", "error", "path"}
 _TOO_MANY = "429"
+_STATUS_CODES = {"401", "402", "403", "404", "410"}
 _PAGE_START = 65_536  # bytes of a page in which a firewall's marks are sought
 _FIREWALL_HEADERS = ("cf-mitigated", "x-sucuri-block", "x-waf-event-info", "x-amzn-waf-action")
 # Of the pages that firewalls show in place of an answer: Aliyun, Tencent, Huawei, Baidu, Cloudflare, Akamai,
@@ -64,7 +64,8 @@ _FIREWALL_MARKS = (
     "imperva", "errors.edgesuite.net", "akamaighost", "reference #", "sucuri", "mod_security", "modsecurity",
     "requested url was rejected", "support id", "request blocked", "request could not be satisfied",
     "safeline", "雷池", "宝塔", "yunsuo", "safedog", "security check", "access denied", "blocked by",
-    "captcha", "ddos",
+    "captcha", "ddos", ">waf<", "acw_sc", "__jsl", "datadome", "perimeterx", "challenge-platform", "ray id",
+    "网站防护", "安全防护", "安全检测", "edgeone",
 )  # fmt: skip
 
 
@@ -167,9 +168,22 @@ def _error(answer: Answer, body: object, scrub: Scrubber, asked_at: str) -> Prov
         return _redirect(answer, asked_at)
     if not isinstance(body, dict):
         return _shapeless(answer)
-    if status == HTTPStatus.NOT_FOUND and (_NEW_API_NO_ROUTE in text.casefold() or body == _FASTAPI_NO_ROUTE):
+    if _lacks_route(status, body, text):
         return TaskMissing(text, cause=Cause.ROUTE_MISSING)
     return _refusal(status, code, text)
+
+
+def _lacks_route(status: int, body: Json, text: str) -> bool:
+    """Whether a JSON object says that the server has no such path."""
+    if status == HTTPStatus.FORBIDDEN:
+        return body == _AWS_NO_ROUTE
+    if status == HTTPStatus.METHOD_NOT_ALLOWED:
+        return "method not allowed" in text.casefold()
+    if status != HTTPStatus.NOT_FOUND:
+        return False
+    text = f"{text} {body.get('message')}".casefold()
+    says = any(words in text for words in _NO_ROUTE_WORDS)
+    return says or body in _NO_ROUTE_BODIES or body.keys() >= _SPRING_NO_ROUTE
 
 
 def _refusal(status: int, code: str, text: str) -> ProviderError:
@@ -185,7 +199,10 @@ def _told_error(code: str, text: str) -> ProviderError:
     """The error that code and text name where the HTTP status is silent."""
     if code == _TOO_MANY:
         return RateLimited(text, cause=limit_cause(code, text))
-    match told_cause(code, text):
+    told = told_cause(code, text)
+    if told is None and code in _STATUS_CODES:  # HTTP's status in the body, under another one or none
+        return _refusal(int(code), "", text)
+    match told:
         case Cause.TASK_MISSING as cause:
             return TaskMissing(text, cause=cause)
         case Cause.RATE_LIMITED as cause:

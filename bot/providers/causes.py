@@ -4,6 +4,7 @@ Codes: https://help.aliyun.com/en/model-studio/error-code, https://www.volcengin
 https://platform.openai.com/docs/guides/error-codes, and new-api's types/error.go.
 """
 
+import re
 from http import HTTPStatus
 
 from storage.models import Cause
@@ -32,6 +33,15 @@ _NO_TASK = (
     "record not found", "no such task", "no such video", "task is not found", "job not found", "unknown task",
     "任务不存在", "找不到任务", "未找到任务", "记录不存在",
 )  # fmt: skip
+_NO_TASK_CODES = {"notfound", "resourcenotfound"}
+# "Video with id x not found", "The task id is not exist", "task_id x 不存在"
+_NO_TASK_TEXT = re.compile(
+    r"\b(?:task|video|job|record|generation|prediction|operation)(?:[ _-]?id)?\b.{0,80}?"
+    r"(?:not found|not exist|n't exist|no longer exist|不存在)|(?:任务|视频).{0,60}?(?:不存在|未找到|找不到)"
+)
+_OTHER_MISSING = re.compile(
+    r"model|channel|route|path|url|key|user|token|group|file|image|模型|渠道|令牌|用户|分组|图"
+)
 _COPYRIGHT = (
     "ipinfringement", "copyright", "intellectual property", "infring", "版权", "侵权", "知识产权",
 )  # fmt: skip
@@ -94,7 +104,7 @@ def limit_cause(code: str, message: str) -> Cause:
 def told_cause(code: str, message: str) -> Cause | None:
     """What is wrong by the words alone, where the HTTP status says nothing; None: they say nothing either."""
     said = f"{code} {message}".casefold()
-    if _has(said, _NO_TASK):
+    if _has(said, _NO_TASK) or _is_task_missing(code.casefold(), message.casefold()):
         return Cause.TASK_MISSING
     if limit := _told_limit(code, message):
         return limit
@@ -103,6 +113,13 @@ def told_cause(code: str, message: str) -> Cause | None:
     if _has(code.casefold(), _BARRED):
         return Cause.NOT_ALLOWED
     return None
+
+
+def _is_task_missing(code: str, message: str) -> bool:
+    """Whether a text says, in its own words, that the task is not there."""
+    if _OTHER_MISSING.search(message):
+        return False
+    return code.replace("_", "") in _NO_TASK_CODES or _NO_TASK_TEXT.search(message) is not None
 
 
 def _told_limit(code: str, message: str) -> Cause | None:

@@ -13,7 +13,7 @@ from storage.models import TaskStatus
 ID_KEYS = ("id", "task_id", "taskId", "video_id")
 _ENVELOPES = (
     "data", "output", "task", "result", "response", "video", "job", "detail", "task_result", "payload",
-    "Response", "Data", "Result", "Output", "Resp", "error",
+    "Response", "Data", "Result", "Output", "Resp",
 )  # fmt: skip
 _DEEPEST = 3
 _TASK_KEYS = frozenset({
@@ -37,7 +37,7 @@ def task_in(answer: Json, places: tuple[str, ...]) -> Json:
     word, found = first(answer, places, as_text), answer.get("data")
     data = found if isinstance(found, dict) and first(found, places, as_text) is not None else None
     if word is not None and "code" not in answer:
-        named = data is not None and any(key in data for key in ID_KEYS)
+        named = data is not None and names_any_task(data)
         if tells_of_task(answer) or not (named or _is_envelope_word(word)):
             return answer
     if data is not None:
@@ -64,6 +64,11 @@ def tells_of_task(answer: Json) -> bool:
     return not _TASK_KEYS.isdisjoint(answer)
 
 
+def names_any_task(answer: Json) -> bool:
+    """Whether an object holds an id."""
+    return any(key in answer for key in ID_KEYS)
+
+
 def names_task(answer: Json, external_id: str) -> bool:
     """Whether an object, or its `detail`, holds this very id."""
     ids = [answer.get(key) for key in (*ID_KEYS, "request_id")]
@@ -78,10 +83,14 @@ def _is_envelope_word(word: str) -> bool:
 
 def _inside(answer: Json) -> Iterator[Json]:
     """Objects under the names that gateways use for the task, outer ones first."""
-    level = [answer]
+    level: list[Json] = [answer]
     for _ in range(_DEEPEST):
-        level = [task for outer in level for name in _ENVELOPES if (task := _object(outer.get(name)))]
+        errors = [_object(outer.get("error")) for outer in level]
+        failed = [error for error in errors if error is not None and names_any_task(error)]
+        inner = [_object(outer.get(name)) for outer in level for name in _ENVELOPES]
+        level = [task for task in inner if task]
         yield from level
+        yield from failed
 
 
 def _object(value: object) -> Json | None:

@@ -221,3 +221,83 @@ def test_a_body_in_gbk_under_a_header_that_says_utf_8_keeps_its_letters():
     kept = parse('{"prompt": "一段很长的视频提示词'.encode() + b'\xff"}', "utf-8")
     assert isinstance(kept, dict)
     assert str(kept["prompt"]).startswith("一段很长的视频提示词")
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (404, {"message": "no Route matched with those values"}),
+        (404, {"error_msg": "404 Route Not Found"}),
+        (404, {"statusCode": 404, "message": "Cannot GET /v1/videos/x", "error": "Not Found"}),
+        (404, {"timestamp": "2026-03-01", "status": 404, "error": "Not Found", "path": "/v1/videos/x"}),
+        (404, {"message": "Not Found"}),
+        (404, {"message": "The route v1/videos/x could not be found."}),
+        (403, {"message": "Missing Authentication Token"}),
+        (405, {"detail": "Method Not Allowed"}),
+    ],
+)
+def test_json_that_says_there_is_no_such_path_is_a_missing_route(status: int, body: dict[str, object]):
+    assert error_of(status, json.dumps(body).encode()).cause is Cause.ROUTE_MISSING
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "<html><title>WAF</title></html>",
+        "<script>document.cookie='acw_sc__v2='</script>",
+        "<html><body>EdgeOne Ray ID</body></html>",
+    ],
+)
+@pytest.mark.parametrize("status", [200, 404, 405])
+def test_a_challenge_is_no_missing_route(status: int, page: str):
+    assert error_of(status, f"<!doctype html>{page}".encode()).cause is Cause.ODD_ANSWER
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"fault": {"faultstring": "Invalid it is"}},
+        {"Code": "InvalidAccessKeyId", "Message": "Invalid it is"},
+        {"ResponseMetadata": {"Error": {"Code": "x", "Message": "Invalid it is"}}},
+        {"Response": {"Error": {"Code": "x", "Message": "Invalid it is"}}},
+        {"base_resp": {"status_code": 1004, "status_msg": "Invalid it is"}},
+        {"error": {"error": {"message": "Invalid it is"}}},
+    ],
+    ids=json.dumps,
+)
+def test_the_words_of_clouds_and_vendors_are_told(body: dict[str, object]):
+    assert error_of(401, json.dumps(body).encode()).message == "Invalid it is"
+
+
+@pytest.mark.parametrize("http", [200, 400])
+@pytest.mark.parametrize(
+    ("code", "kind"), [(401, AuthFailed), ("403", AuthFailed), (402, AuthFailed), (404, TaskMissing)]
+)
+def test_https_status_inside_the_body_counts(http: int, code: object, kind: type[ProviderError]):
+    body = {"code": code, "message": "sorry"}
+    error = error_of(http, json.dumps(body).encode()) if http != 200 else no_status_in(body, SCRUB)
+    assert type(error) is kind
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Video with id video_1 not found",
+        "The task id is not exist",
+        "task_id: x 不存在",
+        "The job abc doesn't exist",
+        "该任务 x 已删除或不存在",
+    ],
+)
+def test_a_task_that_is_not_there_is_told_in_many_words(message: str):
+    body = json.dumps({"error": {"message": message}}).encode()
+    assert error_of(400, body).cause is Cause.TASK_MISSING
+
+
+@pytest.mark.parametrize(
+    "message",
+    ["The model video-1 does not exist", "task failed: channel not found", "视频模型不存在"],
+)
+def test_something_else_that_is_not_there_is_no_missing_task(message: str):
+    body = json.dumps({"error": {"message": message, "code": "not_found"}}).encode()
+    assert error_of(400, body).cause is not Cause.TASK_MISSING

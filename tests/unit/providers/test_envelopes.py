@@ -5,6 +5,7 @@ import json
 import pytest
 
 from bot.providers.account import Account
+from bot.providers.base import BadAnswer
 from bot.providers.jimeng import Jimeng
 from bot.providers.newapi import NewApi
 from bot.providers.videos import Videos
@@ -75,5 +76,11 @@ def test_an_endless_nest_is_given_up(wire: Wire, depth: int):
     answer: dict[str, object] = {"status": None}
     for _ in range(depth):
         answer = {"data": answer}
-    with pytest.raises(Exception, match="no status"):
+    with pytest.raises(BadAnswer, match="no status"):
+        wire.read(answer, "x")
+
+
+def test_an_errors_own_status_is_not_the_tasks(wire: Wire):
+    answer = {"error": {"code": 400, "message": "bad", "status": "INVALID_ARGUMENT"}}
+    with pytest.raises(BadAnswer, match="bad"):
         wire.read(answer, "x")
