@@ -22,6 +22,7 @@ class Alibailian(Wire):
     words: ClassVar[Mapping[str, TaskStatus]] = {"unknown": TaskStatus.NOT_FOUND}  # forgotten, or never known
     places = Places(
         status=("output.task_status", "output.status", "output.state", "task_status", "status", "state"),
+        progress=("output.progress",),
         links=(
             "output.video_url",
             "output.results.video_url",

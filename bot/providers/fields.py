@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
 Json = Mapping[str, object]
@@ -16,6 +17,12 @@ _LONGEST_TIME = 64
 _SANE_YEARS = range(2015, 2100)
 _MILLISECONDS_FROM = 1e11  # a bigger figure as seconds would lie beyond the year 5000
 _MICROSECONDS_FROM = 1e14
+_NANOSECONDS_FROM = 1e17
+_UTC = re.compile(r"\s*(?:UTC|GMT)$", re.IGNORECASE)
+_ZONE_NAME = re.compile(r"\s*([+-]\d\d:?\d\d)\s+[A-Z]{2,5}$")  # "+0800 CST", as Go prints times
+_LENGTH = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(?:s|secs?|seconds?|秒)\s*", re.IGNORECASE)
+_PERCENT = re.compile(r"\s*(\d+)(?:[.,](\d+))?\s*(?:%|％|percent)\s*", re.IGNORECASE)
+_PART = re.compile(r"\s*(\d+(?:\.\d+)?)\s*/\s*(\d+(?:\.\d+)?)\s*")
 _SIZE = re.compile(r"\s*(\d{1,5})\s*[x*×]\s*(\d{1,5})\s*", re.IGNORECASE)
 _MOST_PIXELS = 16_384  # along one side
 _VIDEO_S = (0.1, 86_400.0)  # the shortest and the longest believed
@@ -77,18 +84,31 @@ def as_number(value: object) -> float | None:
 
 
 def as_length(value: object) -> float | None:
-    """The length of a video in seconds."""
+    """The length of a video in seconds, from 5, "5" or "5s"."""
     number = as_number(value)
+    if isinstance(value, str) and len(value) <= _LONGEST_NUMBER and (match := _LENGTH.fullmatch(value)):
+        number = float(match[1])
     return number if number is not None and _VIDEO_S[0] <= number <= _VIDEO_S[1] else None
 
 
 def as_percent(value: object) -> float | None:
-    """Progress as 0 to 100, from 37, "37%" or a fraction between 0 and 1."""
-    text = value.strip() if isinstance(value, str) else ""
-    number = as_number(text.removesuffix("%") if text else value)
-    if number is None:
+    """Progress as 0 to 100, from 37, "37%", "37/100" or a fraction between 0 and 1."""
+    if isinstance(value, str):
+        return _percent_in(value)
+    number = as_number(value)
+    return None if number is None else _clamped(number * 100 if 0 < number < 1 else number)
+
+
+def _percent_in(text: str) -> float | None:
+    if len(text) > _LONGEST_NUMBER:
         return None
-    return _clamped(number * 100 if 0 < number < 1 and not text.endswith("%") else number)
+    if match := _PERCENT.fullmatch(text):
+        return _clamped(float(f"{match[1]}.{match[2] or 0}"))
+    if match := _PART.fullmatch(text):
+        whole = float(match[2])
+        return _clamped(float(match[1]) / whole * 100) if whole else None
+    number = as_number(text)
+    return None if number is None else _clamped(number * 100 if 0 < number < 1 else number)
 
 
 def as_fraction(value: object) -> float | None:
@@ -117,7 +137,7 @@ def as_time(zone: tzinfo) -> Callable[[object], datetime | None]:
         number = as_number(value)
         try:
             moment = _from_epoch(number) if number is not None else _from_iso(value, zone)
-        except (ValueError, OverflowError, OSError):
+        except (ValueError, TypeError, IndexError, OverflowError, OSError):
             return None
         return moment if moment is not None and moment.year in _SANE_YEARS else None
 
@@ -127,7 +147,9 @@ def as_time(zone: tzinfo) -> Callable[[object], datetime | None]:
 def _from_epoch(number: float) -> datetime | None:
     if number <= 0:
         return None
-    if number >= _MICROSECONDS_FROM:
+    if number >= _NANOSECONDS_FROM:
+        number /= 1e9
+    elif number >= _MICROSECONDS_FROM:
         number /= 1e6
     elif number >= _MILLISECONDS_FROM:
         number /= 1e3
@@ -137,7 +159,11 @@ def _from_epoch(number: float) -> datetime | None:
 def _from_iso(value: object, zone: tzinfo) -> datetime | None:
     if not isinstance(value, str) or len(value) > _LONGEST_TIME:
         return None
-    moment = datetime.fromisoformat(value.strip().replace("/", "-"))
+    text = _ZONE_NAME.sub(r"\1", _UTC.sub("+00:00", value.strip()))
+    try:
+        moment = datetime.fromisoformat(text.replace("/", "-"))
+    except ValueError:
+        moment = parsedate_to_datetime(value)
     return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
 
 

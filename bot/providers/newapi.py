@@ -57,6 +57,7 @@ class NewApi(Wire):
             "usage.output_video_duration",
             "usage.video_duration",
             "usage.duration",
+            "task_result.videos.*.duration",
             "data.duration",
             "data.usage.duration",
             "data.data.task_result.videos.*.duration",

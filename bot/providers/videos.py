@@ -11,7 +11,7 @@ from http import HTTPStatus
 
 from bot.providers.account import CONTENT_PATH
 from bot.providers.answer import Answer, parsed
-from bot.providers.fields import Json, as_fraction, as_percent, as_text, find, first
+from bot.providers.fields import Json, as_fraction, as_text, find, first
 from bot.providers.wire import Places, Wire
 from storage.models import TaskStatus
 
@@ -78,6 +78,7 @@ class Videos(Wire):
         length=(
             "seconds",
             "duration",
+            "n_seconds",
             "metadata.duration",
             "usage.video_duration",
             "usage.duration",
@@ -125,7 +126,7 @@ class Videos(Wire):
         measured = first(task, _MEASURED, as_fraction)
         if measured is not None:
             return measured, True
-        progress = first(task, self.places.progress, as_percent)
+        progress = self.told_progress(task)
         new_api = "task_id" in task or _NEW_API_ID.fullmatch(external_id) is not None
         return progress, progress is not None and not (new_api and progress in _NEW_API_FIGURES)
 

@@ -49,7 +49,30 @@ _TIMES_TAKEN = (
     "time_taken",
     "inference_time_s",
     "usage.total_time",
+    "cost_time",
+    "costTime",
+    "actual_time",
+    "execution_time",
+    "executionTime",
+    "processing_time",
+    "process_time",
+    "generation_time",
+    "timings.inference",
 )
+# Asked where the format's own places hold nothing.
+_OTHER_PROGRESS = (
+    "progress", "progress_percent", "progressPercent", "progress_percentage", "percentage", "percent",
+)  # fmt: skip
+_OTHER_PROGRESS_KEYS = frozenset(_OTHER_PROGRESS)
+_OTHER_QUEUES = ("queue_position", "queuePosition", "position_in_queue", "queue_info.position")
+_OTHER_SUBMITTED = (
+    "created_at", "createdAt", "created", "submit_time", "submitTime", "submitted_at", "create_time",
+    "createTime", "gmt_create",
+)  # fmt: skip
+_OTHER_FINISHED = (
+    "completed_at", "completedAt", "completed", "finished_at", "finishedAt", "finish_time", "finishTime",
+    "complete_time", "completeTime", "end_time", "endTime", "ended_at",
+)  # fmt: skip
 _SAME_S = 1.0
 _VAGUE = {"error", "errored", "failed", "failure", "fail"}  # said of a question as well
 _EMPTY_REASONS = {"task failed", "upstream returned error", "upstream returned unrecognized message"}
@@ -146,14 +169,19 @@ class Wire:
         if word is None:
             raise no_status_in(answer, self.scrub)
         status = self.status_of(word, task)
-        error = self._error(word, status, task)
-        if status is TaskStatus.NOT_FOUND:
+        ended_badly = status.is_final and status is not TaskStatus.SUCCEEDED
+        error = self._error(word, status, task) if ended_badly else None
+        if error is not None and status is TaskStatus.NOT_FOUND:
             raise TaskMissing(error.message or self.scrub(word, WORD_LIMIT), cause=Cause.TASK_MISSING)
         submitted = self._time(task, self.places.submitted) or birth_of(external_id)
+        submitted = submitted or self._time(task, _OTHER_SUBMITTED)
         finished = self._time(task, self.places.finished) if status.is_final else None
+        if status.is_final and finished is None:
+            finished = self._time(task, _OTHER_FINISHED)
         if finished and submitted and finished < submitted:
             finished = None
         progress, measured = self.progress_of(task, external_id)
+        started = None if status is TaskStatus.QUEUED else self._time(task, self.places.started)
         width, height = self._dimensions(task)
         return Snapshot(
             status=status,
@@ -161,16 +189,16 @@ class Wire:
             progress=progress,
             progress_measured=measured,
             media=self._media(task, external_id, finished) if status is TaskStatus.SUCCEEDED else None,
-            error=error if status.is_final and status is not TaskStatus.SUCCEEDED else None,
+            error=error,
             prompt=self._text(task, self.places.prompt, _PROMPT_LIMIT),
             model=self._text(task, self.places.model, _MODEL_LIMIT) or self.model_of(external_id),
             submitted_at=submitted,
-            started_at=None if status is TaskStatus.QUEUED else self._time(task, self.places.started),
+            started_at=started,
             finished_at=finished,
-            video_s=self._length(task, finished, submitted),
+            video_s=self._length(task, finished, (submitted, started)),
             width=width,
             height=height,
-            queue_position=first(task, self.places.queue_position, as_position),
+            queue_position=self._queue_position(status, task),
         )
 
     def gist(self, body: bytes) -> bytes:
@@ -206,7 +234,14 @@ class Wire:
 
     def progress_of(self, task: Json, external_id: str) -> tuple[float | None, bool]:
         """Progress as 0 to 100, and whether somebody measured it."""
-        return first(task, self.places.progress, as_percent), False
+        return self.told_progress(task), False
+
+    def told_progress(self, task: Json) -> float | None:
+        """Progress where the format or any other keeps it."""
+        progress = first(task, self.places.progress, as_percent)
+        if progress is None and not _OTHER_PROGRESS_KEYS.isdisjoint(task):
+            return first(task, _OTHER_PROGRESS, as_percent)
+        return progress
 
     def model_of(self, external_id: str) -> str | None:
         """The model where only the id names it."""
@@ -223,14 +258,12 @@ class Wire:
             logger.warning("%s answered an unknown status, taken as running: %s", self.account.name, word)
 
     def _error(self, word: str, status: TaskStatus, task: Json) -> TaskError:
-        ended_badly = status.is_final and status is not TaskStatus.SUCCEEDED
-        code = first(task, self.places.codes, as_code) or (code_of(task) if ended_badly else None)
+        code = first(task, self.places.codes, as_code) or code_of(task)
         reason = first(task, self.places.reasons, as_reason)
         if reason is None or reason.casefold() in _EMPTY_REASONS:
             raw = first(task, self.places.raw_reasons, as_reason)
             reason = ": ".join(part for part in (reason, raw) if part)
-        if not reason and ended_badly:
-            reason = reason_of(task)
+        reason = reason or reason_of(task)
         failed = status is TaskStatus.FAILED
         return TaskError(
             message=self.scrub(reason or code or "", MESSAGE_LIMIT),
@@ -252,15 +285,23 @@ class Wire:
         expires = death_of(link, signed_at=finished) or told or default
         return Media(url=link, needs_auth=self.account.owns(link), expires_at=expires)
 
-    def _length(self, task: Json, finished: datetime | None, submitted: datetime | None) -> float | None:
+    def _length(
+        self, task: Json, finished: datetime | None, begun: tuple[datetime | None, ...]
+    ) -> float | None:
         """The video's length, unless that figure is how long the task took."""
         length_s = first(task, self.places.length, as_length)
         if length_s is None or length_s not in (first(task, (path,), as_length) for path in _DURATIONS):
             return length_s
         taken = [as_length(found) for path in _TIMES_TAKEN for found in find(task, path)]
-        if finished and submitted:
-            taken.append((finished - submitted).total_seconds())
+        if finished:
+            taken.extend((finished - moment).total_seconds() for moment in begun if moment)
         return None if any(s and abs(s - length_s) < _SAME_S for s in taken) else length_s
+
+    def _queue_position(self, status: TaskStatus, task: Json) -> int | None:
+        position = first(task, self.places.queue_position, as_position)
+        if position is None and status is TaskStatus.QUEUED:
+            return first(task, _OTHER_QUEUES, as_position)
+        return position
 
     def _dimensions(self, task: Json) -> tuple[int | None, int | None]:
         size = first(task, self.places.size, as_size)

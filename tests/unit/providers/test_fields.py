@@ -167,3 +167,39 @@ def test_lengths_sides_and_places_have_bounds():
     assert [as_length(value) for value in ("5.1", 10, 0, 1e9)] == [5.1, 10, None, None]
     assert [as_side(value) for value in ("720", 0, 1e9)] == [720, None, None]
     assert [as_position(value) for value in (0, 3, -1, 1e12)] == [0, 3, None, None]
+
+
+@pytest.mark.parametrize(
+    ("text", "percent"),
+    [
+        ("45/100", 45.0),
+        ("3 / 4", 75.0),
+        ("45,5%", 45.5),
+        ("45 percent", 45.0),
+        ("0.42%", 0.42),
+        ("9/0", None),
+    ],
+)
+def test_progress_is_read_as_people_write_it(text: str, percent: float | None):
+    assert as_percent(text) == percent
+
+
+@pytest.mark.parametrize("text", ["10s", "10 sec", "10.0 seconds", "10秒"])
+def test_a_length_may_name_its_unit(text: str):
+    assert as_length(text) == 10.0
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "Sat, 25 Jul 2026 17:20:00 GMT",
+        "2026-07-25 17:20:00 UTC",
+        "2026-07-26 01:20:00 +0800 CST",
+        "2026-07-26 01:20:00.5 +0800 CST",
+        1785000000 * 10**9,
+    ],
+)
+def test_times_are_read_as_servers_print_them(value: object):
+    moment = as_time(BEIJING)(value)
+    assert moment is not None
+    assert moment.replace(microsecond=0) == datetime(2026, 7, 25, 17, 20, tzinfo=UTC)

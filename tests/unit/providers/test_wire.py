@@ -40,13 +40,20 @@ class Flat(Wire):
 class Lengthy(Flat):
     """A format that tells a duration."""
 
-    places = Places(length=("seconds", "duration"), submitted=("submitted",), finished=("finished",))
+    places = Places(
+        length=("seconds", "duration"),
+        submitted=("submitted",),
+        started=("started",),
+        finished=("finished",),
+    )
 
 
 @pytest.mark.parametrize(
     ("task", "length_s"),
     [
         ({"duration": 89, "metadata": {"total_time": 89.55}}, None),
+        ({"duration": 89, "cost_time": 89}, None),
+        ({"duration": 45, "started": 1768000015, "finished": 1768000060}, None),
         ({"duration": 60, "submitted": 1768000000, "finished": 1768000060}, None),
         ({"duration": 5, "submitted": 1768000000, "finished": 1768000060}, 5),
         ({"duration": 5}, 5),
@@ -268,3 +275,12 @@ def test_an_envelope_is_told_from_a_task_with_raw_data(
 def test_a_link_to_the_gateways_own_localhost_is_one_to_the_gateway_and_wants_the_key(wire: Flat):
     snapshot = wire.read({"status": "completed", "url": "http://localhost:3000/v1/videos/x/content"}, "x")
     assert snapshot.media == Media(url="https://gateway.example.com/v1/videos/x/content", needs_auth=True)
+
+
+def test_what_a_format_does_not_name_is_read_where_others_keep_it(wire: Flat):
+    queued = wire.read({"status": "queued", "queue_position": 3, "createdAt": "2026-07-25T17:20:00Z"}, "x")
+    assert queued.queue_position == 3
+    assert queued.submitted_at == datetime(2026, 7, 25, 17, 20, tzinfo=UTC)
+    done = wire.read({"status": "done", "completeTime": 1785000060000, "percentage": "99%"}, "x")
+    assert done.finished_at == datetime(2026, 7, 25, 17, 21, tzinfo=UTC)
+    assert done.progress == 99.0
