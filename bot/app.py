@@ -21,7 +21,7 @@ from bot.chat.context import Door, context_types
 from bot.chat.dispatcher import Dispatcher
 from bot.chat.listener import Listener
 from bot.config import Settings
-from bot.errors import PortTaken, SecondPoller, TokenRefused
+from bot.errors import ForeignWebhook, PortTaken, SecondPoller, TokenRefused
 from bot.foundation import Foundation, certificates, utc_now
 from bot.health.wellness import Wellness
 from bot.outbox.pacing import Pacer
@@ -52,6 +52,8 @@ _REPLIES_STOP_S = 1.0
 _STOP_S = 1.5
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _CONNECT_PAUSES_S = (1.0, 2.0, 4.0, 5.0)  # what was finished meanwhile waits for the first answer
+
+_SAID = (SecondPoller, ForeignWebhook, TokenRefused, PortTaken, StoreError)  # their texts are for people
 
 
 class TelegramAway(Exception):
@@ -266,7 +268,7 @@ async def _close(application: AnyApplication) -> None:
 
 def _known(errors: BaseExceptionGroup[BaseException]) -> BaseException | None:
     """The one error inside a group that the caller has a sentence for."""
-    found: BaseException | None = errors.subgroup((SecondPoller, TokenRefused, PortTaken, StoreError))
+    found: BaseException | None = errors.subgroup(_SAID)
     while isinstance(found, BaseExceptionGroup):
         found = found.exceptions[0]
     return found

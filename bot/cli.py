@@ -13,7 +13,7 @@ import uvloop
 
 from bot import __version__
 from bot.config import Settings, SettingsError, load_settings
-from bot.errors import PortTaken, SecondPoller, TokenRefused
+from bot.errors import ForeignWebhook, PortTaken, SecondPoller, TokenRefused
 from bot.logs import set_up_logging
 from bot.watching.cadence import Cadence
 from storage.errors import StoreError
@@ -91,7 +91,7 @@ async def _run(settings: Settings, cadence: Cadence | None = None) -> int:
     run = import_module("bot.app").run
     try:
         await run(settings, await loading, cadence)
-    except SecondPoller as error:
+    except (SecondPoller, ForeignWebhook) as error:
         _complain(str(error))
         return FAILED
     except (TokenRefused, StoreError, PortTaken) as error:

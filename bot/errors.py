@@ -11,6 +11,18 @@ class SecondPoller(Exception):
         )
 
 
+class ForeignWebhook(Exception):
+    """Another program has set a webhook with the same token while this one runs."""
+
+    def __init__(self, host: str | None) -> None:
+        """host: of the webhook; None: not known."""
+        super().__init__(
+            f"Another program has set a webhook{f' to {host}' if host else ''} with this TELEGRAM_BOT_TOKEN "
+            "(409 Conflict); one token serves one running bot: take the token out of the other program, or "
+            "give this one a token of its own."
+        )
+
+
 class TokenRefused(Exception):
     """Telegram does not know the bot token."""
 

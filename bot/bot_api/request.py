@@ -26,6 +26,10 @@ _OF_THE_ROUTE = {
 Json = dict[str, Any]
 
 
+# What httpx calls a request that did not leave this machine; python-telegram-bot keeps it as the cause.
+_NEVER_SENT = {"ConnectError", "ConnectTimeout", "PoolTimeout"}
+
+
 class NotBotApi(TelegramError):
     """What answers is no Bot API server."""
 
@@ -33,6 +37,11 @@ class NotBotApi(TelegramError):
         """is_refusal: the request was certainly not carried out."""
         super().__init__(f"what answers at {host} is no Bot API server; check TELEGRAM_API_URL")
         self.is_refusal = is_refusal
+
+
+def was_never_sent(error: TelegramError) -> bool:
+    """Whether the request did not leave this machine."""
+    return type(error.__cause__).__name__ in _NEVER_SENT
 
 
 class BotApiRequest(HTTPXRequest):

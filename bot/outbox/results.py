@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from telegram import error as tg
 
-from bot.bot_api.request import NotBotApi
+from bot.bot_api.request import NotBotApi, was_never_sent
 from storage.models import StoredFile
 
 
@@ -157,14 +157,12 @@ _REFUSALS = (
     ),
     (Refusal.TOO_LARGE, ("too large", "file is too big")),
 )
-# What httpx calls a request that did not leave this machine; python-telegram-bot keeps it as the cause.
-_NEVER_LEFT = {"ConnectError", "ConnectTimeout", "PoolTimeout"}
 
 
 def read_error(error: tg.TelegramError) -> SendResult:
     """What an error of python-telegram-bot means for the message that was to be sent."""
     text = error.message.lower()
-    if type(error.__cause__).__name__ in _NEVER_LEFT:
+    if was_never_sent(error):
         return Transient(text)
     match error:
         case tg.RetryAfter():

@@ -44,7 +44,23 @@ async def delete_webhook(world: World, arguments: Arguments) -> bool:
     """https://core.telegram.org/bots/api#deletewebhook"""
     if arguments.flag("drop_pending_updates"):
         world.updates.drop()
+    world.updates.set_webhook("")
     return True
+
+
+async def set_webhook(world: World, arguments: Arguments) -> bool:
+    """https://core.telegram.org/bots/api#setwebhook; nothing is sent to it."""
+    world.updates.set_webhook(arguments.text("url"))
+    return True
+
+
+async def get_webhook_info(world: World, arguments: Arguments) -> Json:
+    """https://core.telegram.org/bots/api#getwebhookinfo"""
+    return {
+        "url": world.updates.webhook_url,
+        "has_custom_certificate": False,
+        "pending_update_count": world.updates.waiting,
+    }
 
 
 async def set_my_commands(world: World, arguments: Arguments) -> bool:

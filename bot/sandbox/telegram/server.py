@@ -27,6 +27,8 @@ METHODS: dict[str, Method] = {
     "getMe": asking.get_me,
     "getUpdates": asking.get_updates,
     "deleteWebhook": asking.delete_webhook,
+    "setWebhook": asking.set_webhook,
+    "getWebhookInfo": asking.get_webhook_info,
     "setMyCommands": asking.set_my_commands,
     "getMyCommands": asking.get_my_commands,
     "deleteMyCommands": asking.delete_my_commands,

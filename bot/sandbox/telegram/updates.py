@@ -8,6 +8,9 @@ from bot.sandbox.telegram.wire import Json
 
 _NOT_BY_DEFAULT = {"chat_member", "message_reaction", "message_reaction_count"}
 _LONGEST_POLL_S = 50
+_WEBHOOK_ACTIVE = (
+    "can't use getUpdates method while webhook is active; use deleteWebhook to delete the webhook first"
+)
 _FARTHEST_AHEAD = 10  # of the next update; an offset beyond is of another numbering, and confirms nothing
 
 
@@ -16,6 +19,7 @@ class UpdateQueue:
 
     def __init__(self) -> None:
         self.allowed: list[str] = []  # remembered from poll to poll; empty: the default
+        self.webhook_url = ""  # "": none
         self._waiting: list[Json] = []
         self._last_id = 700_000_000
         self._bell = Bell()
@@ -33,12 +37,24 @@ class UpdateQueue:
         """Give the next update this id, as any may come after a week without updates."""
         self._last_id = update_id - 1
 
+    def set_webhook(self, url: str) -> None:
+        """Have a webhook from now on, which ends polls; "": have none."""
+        self.webhook_url = url
+        self._bell.ring()
+
+    @property
+    def waiting(self) -> int:
+        """How many updates are not confirmed."""
+        return len(self._waiting)
+
     def drop(self) -> None:
         """Forget everything."""
         self._waiting.clear()
 
     async def poll(self, *, offset: int, limit: int, timeout_s: int) -> list[Json]:
         """Forget what is confirmed, and return what is new, waiting for it if need be."""
+        if self.webhook_url:
+            raise Refusal(409, f"Conflict: {_WEBHOOK_ACTIVE}")
         self._poller += 1
         this = self._poller
         self._bell.ring()
@@ -49,10 +65,13 @@ class UpdateQueue:
         if timeout_s > 0 and not self._waiting:
             try:
                 await self._bell.wait_for(
-                    lambda: self._waiting or self._poller != this, timeout_s=min(timeout_s, _LONGEST_POLL_S)
+                    lambda: self._waiting or self._poller != this or self.webhook_url,
+                    timeout_s=min(timeout_s, _LONGEST_POLL_S),
                 )
             except TimeoutError:
                 return []
+            if self.webhook_url:
+                raise Refusal(409, "Conflict: terminated by setWebhook request")
             if self._poller != this:
                 raise Refusal(
                     409,

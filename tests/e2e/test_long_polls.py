@@ -1,0 +1,65 @@
+"""What stands between the bot and its updates: proxies that end long polls, webhooks of other programs."""
+
+import asyncio
+import socket
+
+import aiohttp
+import pytest
+
+from bot.sandbox.faults import Fault, html_answer
+from bot.sandbox.telegram.server import Request
+from tests.e2e.scene import Scene
+
+_LIMIT_S = 1.5
+_WEBHOOK = "https://n8n.example/webhook/7f3a-secret"
+
+
+def _is_too_long(request: Request) -> bool:
+    return request.method == "getUpdates" and int(request.params.get("timeout", 0)) > _LIMIT_S
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault(status=504, body=html_answer(504).body, delay_s=_LIMIT_S),
+        Fault(status=502, delay_s=_LIMIT_S),
+        Fault(cut=True, delay_s=_LIMIT_S),
+    ],
+    ids=["504", "502", "cut"],
+)
+async def test_a_proxy_that_ends_long_polls_early_is_no_trouble(scene: Scene, fault: Fault):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    scene.telegram.fail("getUpdates", fault, times=None, when=_is_too_long)
+    bot, anna = await scene.start_bot(HEALTH_PORT=str(port)), scene.person()
+    await scene.wait_for(lambda: len([each for each in scene.telegram.requests if _is_too_long(each)]) == 1)
+    async with aiohttp.ClientSession() as session:
+        for _ in range(4):  # while it learns, and after
+            assert await scene.ask(anna, "/help")
+            async with session.get(f"http://127.0.0.1:{port}/healthz") as health:
+                assert health.status == 200
+            await asyncio.sleep(_LIMIT_S / 2)
+    assert len([each for each in scene.telegram.requests if _is_too_long(each)]) <= 4
+    assert bot.log.count("Long polls are ended on the way to Telegram: they last 1 s now.") == 1
+    assert "does not answer" not in bot.log
+
+
+async def test_a_webhook_from_before_is_told_by_its_host_and_removed(scene: Scene):
+    scene.telegram.world.updates.set_webhook(_WEBHOOK)
+    bot = await scene.start_bot()
+    assert await scene.ask(scene.person(), "/help")
+    assert bot.log.count("A webhook to n8n.example kept long polling from working, and is removed.") == 1
+    assert "7f3a" not in bot.log
+    assert "does not answer" not in bot.log
+
+
+async def test_a_webhook_that_is_set_while_the_bot_runs_ends_it_with_its_host(scene: Scene):
+    bot = await scene.start_bot()
+    assert await scene.ask(scene.person(), "/help")
+    scene.telegram.world.updates.set_webhook(_WEBHOOK)
+    assert await bot.end() == 1
+    assert bot.log.splitlines()[-1].startswith("Another program has set a webhook to n8n.example with this ")
+    assert "7f3a" not in bot.log
+    assert "Traceback" not in bot.log
+    assert scene.telegram.world.updates.webhook_url == _WEBHOOK  # it is the other one's

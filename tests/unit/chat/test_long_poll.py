@@ -1,0 +1,148 @@
+"""How long polls are held is learnt from how they end."""
+
+import logging
+
+import httpx
+import pytest
+from telegram.error import BadRequest, Conflict, InvalidToken, NetworkError, TelegramError, TimedOut
+
+from bot.bot_api.request import NotBotApi
+from bot.chat.long_poll import HELD_S, LongPollLength
+from bot.sandbox.faults import DROPPED, Fault
+from bot.sandbox.telegram.server import Request
+from tests.unit.chat.listening import Door, open_to_people
+
+GATEWAY_TIMEOUT = NetworkError("Gateway Timeout (504)")
+CUT = NetworkError("httpx.RemoteProtocolError: Server disconnected")
+PAGE = NotBotApi("proxy.example", is_refusal=False)
+
+
+def _poll(length: LongPollLength, limit_s: float, error: TelegramError = GATEWAY_TIMEOUT) -> bool:
+    """One poll without updates through a proxy with this limit, and one that is not held if it fails."""
+    if length.seconds <= limit_s:
+        length.succeeded(length.seconds, is_empty=True)
+        return True
+    length.failed(error, limit_s)
+    length.short_succeeded()
+    return False
+
+
+@pytest.mark.parametrize("error", [GATEWAY_TIMEOUT, CUT, PAGE], ids=["504", "cut", "page"])
+@pytest.mark.parametrize(("limit_s", "learnt_s"), [(1.0, 1), (1.5, 1), (5.0, 3), (10.0, 7), (20.0, 15)])
+def test_after_one_poll_that_is_ended_early_the_next_is_short_enough(
+    error: TelegramError, limit_s: float, learnt_s: int, caplog: pytest.LogCaptureFixture
+):
+    caplog.set_level(logging.INFO)
+    length = LongPollLength()
+
+    assert length.failed(error, limit_s)  # it may have been too long: no outage yet
+    assert length.seconds == 25
+    length.short_succeeded()
+
+    assert length.seconds == learnt_s
+    assert _poll(length, limit_s)
+    assert caplog.messages == [f"Long polls are ended on the way to Telegram: they last {learnt_s} s now."]
+
+
+def test_a_poll_without_any_end_is_halved_until_it_has_one():
+    length, tried = LongPollLength(), []
+
+    for _ in range(3):
+        length.failed(TimedOut(), length.seconds + 10)
+        length.short_succeeded()
+        tried.append(length.seconds)
+
+    assert tried == [12, 6, 3]
+
+
+def test_an_outage_teaches_nothing():
+    length = LongPollLength()
+
+    length.failed(CUT, 8.0)
+    length.outage()  # the short poll fails as well
+    length.short_succeeded()
+
+    assert length.seconds == 25
+
+
+@pytest.mark.parametrize(
+    "error", [BadRequest("no"), Conflict("no"), InvalidToken("no"), TelegramError("no")], ids=repr
+)
+def test_other_errors_say_nothing_of_the_length(error: TelegramError):
+    length = LongPollLength()
+
+    assert not length.failed(error, 8.0)
+    length.short_succeeded()
+
+    assert length.seconds == 25
+
+
+def test_a_connection_that_is_not_made_says_nothing_of_the_length():
+    error = TimedOut()
+    error.__cause__ = httpx.ConnectTimeout("")
+    length = LongPollLength()
+
+    assert not length.failed(error, 10.0)
+    length.short_succeeded()
+
+    assert length.seconds == 25
+
+
+def test_one_poll_that_fails_at_once_is_an_accident_and_two_are_a_limit():
+    length = LongPollLength()
+
+    assert not _poll(length, 0.2)
+    assert length.seconds == 25
+    assert not _poll(length, 0.2)
+
+    assert length.seconds == 0
+
+
+def test_longer_polls_are_tried_again_once_nothing_ends_them():
+    length = LongPollLength()
+    _poll(length, 3.0)
+    lengths = [length.seconds]
+
+    for _ in range(500):
+        assert _poll(length, 60.0)
+        if length.seconds != lengths[-1]:
+            lengths.append(length.seconds)
+
+    assert lengths == [2, 7, 12, 17, 22, 25]
+
+
+def test_a_limit_that_stays_is_run_into_more_and_more_seldom():
+    length = LongPollLength()
+
+    failures = sum(not _poll(length, 10.0) for _ in range(2000))
+
+    assert failures <= 12
+    assert length.seconds in {7, 12}
+
+
+def test_polls_with_updates_do_not_lengthen_the_next():
+    length = LongPollLength()
+    _poll(length, 3.0)
+
+    for _ in range(500):
+        length.succeeded(0.1, is_empty=False)
+
+    assert length.seconds == 2
+
+
+async def test_a_poll_that_is_cut_is_an_outage_if_the_short_one_after_it_fails(
+    door: Door, caplog: pytest.LogCaptureFixture
+):
+    door.telegram.fail("getUpdates", Fault(status=502, delay_s=HELD_S + 0.05), when=_is_held)
+    async with open_to_people(door.listener()):
+        await door.telegram.wait_for(lambda: len(door.asked) > 1)
+        door.telegram.fail("getUpdates", DROPPED, when=lambda request: not _is_held(request))
+        await door.telegram.wait_for(lambda: len(door.asked) > 4)
+
+    assert [request.get("timeout") for request in door.asked] == ["0", "25", "0", "0", "25"]
+    assert door.slept_s == [0.0, 2.0]
+    assert len([text for text in caplog.messages if "does not answer" in text]) == 1
+
+
+def _is_held(request: Request) -> bool:
+    return bool(request.params["timeout"] != "0")
