@@ -57,6 +57,11 @@ class Store(Protocol):
         """The chat's watches of this id, whatever their provider, topic and state, newest first."""
         ...
 
+    async def stop_unchanged(self, *, since_before: datetime, limit: int, at: datetime) -> int:
+        """stop_watch() for as many as limit active watches older than that whose task has not ended, and has
+        neither changed nor been asked for since; how many."""
+        ...
+
     async def stop_watch(self, watch_id: int, *, at: datetime) -> bool:
         """Stop an active watch and have its card say so; False if it was not active.
 
@@ -190,13 +195,13 @@ class Store(Protocol):
         """The chat, or None if it was never met."""
         ...
 
-    async def save_chat(self, chat: Chat) -> None:
+    async def save_chat(self, chat: Chat, *, at: datetime) -> None:
         """Write a chat as it is now."""
         ...
 
-    async def chat_lost(self, chat_id: int, reason: str) -> None:
+    async def chat_lost(self, chat_id: int, reason: str, *, at: datetime) -> None:
         """Park the chat's active watches; what was to be sent there waits with them; no next look for tasks
-        that nobody else watches."""
+        that nobody else watches. A chat that was not met and has no watches is not remembered."""
         ...
 
     async def chat_found(self, chat_id: int, *, at: datetime) -> None:
@@ -205,7 +210,7 @@ class Store(Protocol):
         ...
 
     async def throttle_chat(self, chat_id: int, *, until: datetime) -> None:
-        """Remember that Telegram wants a chat left alone until then."""
+        """Remember that Telegram wants a chat left alone until then, if it has watches."""
         ...
 
     async def throttled_chats(self, *, at: datetime) -> Mapping[int, datetime]:
@@ -260,7 +265,10 @@ class Store(Protocol):
         ...
 
     async def prune(self, *, older_than: datetime, limit: int) -> int:
-        """Forget settled deliveries, watches that ended, and tasks that nobody waits for, from before then.
+        """Forget settled deliveries, ended watches, and tasks and chats without watches, from before then.
+
+        A watch that was parked before then, and not taken up since, counts as ended, and what still waits
+        to be sent to ended ones since before then goes with them. A chat that is let in by itself stays.
 
         At most limit rows of each, so that nothing else waits for long; how many rows: 0 means that no more
         are left. The space of what is forgotten goes back to the disk.

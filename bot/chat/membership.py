@@ -20,12 +20,20 @@ async def changed(update: Update, context: Context) -> None:
         return
     member = change.new_chat_member
     inside = member.is_member if isinstance(member, ChatMemberRestricted) else member.status in _PRESENT
+    is_let_in = context.door.access.lets_in(change.chat.id, change.from_user.id)
     if not inside:
-        log.info("Chat %d has put the bot out: %s", change.chat.id, member.status)
+        log.log(
+            logging.INFO if is_let_in else logging.DEBUG,
+            "Chat %d has put the bot out: %s",
+            change.chat.id,
+            member.status,
+        )
         await service.chat_lost(change.chat.id, member.status)
         return
     language = pick_language(context.door.language, change.from_user.language_code, None)
     await service.chat_found(change.chat.id)
+    if not is_let_in:
+        return  # strangers are not remembered
     await service.remember_chat(Chat(id=change.chat.id, title=change.chat.title or "", language=language))
 
 

@@ -296,7 +296,7 @@ class Courier:
                 await self._store.throttle_chat(chat_id, until=at + timedelta(seconds=seconds))
             case Gone(why=why):
                 log.warning("Chat %d is lost to the bot: %s", chat_id, why)
-                await self._store.chat_lost(chat_id, why)
+                await self._store.chat_lost(chat_id, why, at=at)
 
     async def _sleep(self, pause_s: float) -> None:
         try:

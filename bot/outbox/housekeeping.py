@@ -18,6 +18,8 @@ _SAVE_ROUND_S = 60.0
 _PRUNE_ROUND_S = 3600.0
 _PRUNE_ROWS = 500  # of each kind in one transaction, for which all other writes wait
 _PRUNE_PAUSE_S = 0.1
+# However soon what has ended is to be forgotten, a task that has not ended is given so long.
+_LEAST_PATIENCE = timedelta(days=7)
 
 
 class Housekeeper:
@@ -70,12 +72,21 @@ class Housekeeper:
             log.warning("What was learned is not saved for now: %s", error)
 
     async def _prune(self) -> None:
-        before, forgotten = self._clock() - self._kept, 0
+        now, forgotten, stopped = self._clock(), 0, 0
+        before, unchanged_before = now - self._kept, now - max(self._kept, _LEAST_PATIENCE)
         try:
+            while more := await self._store.stop_unchanged(
+                since_before=unchanged_before, limit=_PRUNE_ROWS, at=now
+            ):
+                stopped += more
+                self._ring()
+                await self._sleep(_PRUNE_PAUSE_S)
             while pruned := await self._store.prune(older_than=before, limit=_PRUNE_ROWS):
                 forgotten += pruned
                 await self._sleep(_PRUNE_PAUSE_S)
         except StoreError as error:
             log.warning("Nothing is forgotten for now: %s", error)
+        if stopped:
+            log.info("Stopped %d watches of tasks that have not changed for all that time.", stopped)
         if forgotten:
             log.info("Forgot %d old rows.", forgotten)

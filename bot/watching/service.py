@@ -108,11 +108,11 @@ class Service:
 
     async def remember_chat(self, chat: Chat) -> None:
         """Write a chat as it is now."""
-        await self._store.save_chat(chat)
+        await self._store.save_chat(chat, at=self._clock())
 
     async def chat_lost(self, chat_id: int, reason: str) -> None:
         """The bot can't write there any more."""
-        await self._store.chat_lost(chat_id, reason)
+        await self._store.chat_lost(chat_id, reason, at=self._clock())
 
     async def heard_from(self, chat_id: int) -> None:
         """Somebody speaks in a chat; one that counted as lost is there again."""

@@ -13,42 +13,50 @@ async def get(tx: Transaction, chat_id: int) -> Chat | None:
     return None if row is None else rows.chat(row)
 
 
-async def save(tx: Transaction, chat: Chat) -> None:
+async def save(tx: Transaction, chat: Chat, *, at: datetime) -> None:
     """Write a chat as it is."""
     await tx.run(
         """
-        INSERT INTO chats (id, title, language, disabled_reason) VALUES (?, ?, ?, ?)
-        ON CONFLICT (id) DO UPDATE SET
-            title = excluded.title, language = excluded.language, disabled_reason = excluded.disabled_reason
+        INSERT INTO chats (id, title, language, disabled_reason, written_at) VALUES (?, ?, ?, ?, ?)
+        ON CONFLICT (id) DO UPDATE SET title = excluded.title, language = excluded.language,
+            disabled_reason = excluded.disabled_reason, written_at = excluded.written_at
         """,
-        (chat.id, chat.title, chat.language, chat.disabled_reason),
+        (chat.id, chat.title, chat.language, chat.disabled_reason, rows.seconds(at)),
     )
 
 
-async def lost(tx: Transaction, chat_id: int, reason: str) -> None:
-    """Park the chat's active watches."""
+async def lost(tx: Transaction, chat_id: int, reason: str, *, at: datetime) -> None:
+    """Park the chat's active watches; nothing is remembered of a chat that has none and was not met."""
     await tx.run(
         """
-        INSERT INTO chats (id, title, disabled_reason) VALUES (?, '', ?)
-        ON CONFLICT (id) DO UPDATE SET disabled_reason = excluded.disabled_reason
+        INSERT INTO chats (id, title, disabled_reason, written_at) SELECT :id, '', :reason, :at
+        WHERE EXISTS (SELECT 1 FROM watches WHERE chat_id = :id)
+            OR EXISTS (SELECT 1 FROM chats WHERE id = :id)
+        ON CONFLICT (id) DO UPDATE SET
+            disabled_reason = excluded.disabled_reason, written_at = excluded.written_at
         """,
-        (chat_id, reason),
+        {"id": chat_id, "reason": reason, "at": rows.seconds(at)},
     )
     parked = await tx.all(
-        "UPDATE watches SET state = 'parked' WHERE chat_id = ? AND state = 'active' RETURNING task_id",
-        (chat_id,),
+        """
+        UPDATE watches SET state = 'parked', ended_at = ? WHERE chat_id = ? AND state = 'active'
+        RETURNING task_id
+        """,
+        (rows.seconds(at), chat_id),
     )
     await tasks.rest_unwatched(tx, [row["task_id"] for row in parked])
 
 
 async def throttle(tx: Transaction, chat_id: int, *, until: datetime) -> None:
-    """Remember until when a chat is to be left alone."""
+    """Remember until when a chat that has watches is to be left alone."""
     await tx.run(
         """
-        INSERT INTO chats (id, title, throttled_until) VALUES (?, '', ?)
-        ON CONFLICT (id) DO UPDATE SET throttled_until = excluded.throttled_until
+        INSERT INTO chats (id, title, throttled_until, written_at) SELECT :id, '', :until, :until
+        WHERE EXISTS (SELECT 1 FROM watches WHERE chat_id = :id)
+        ON CONFLICT (id) DO UPDATE SET
+            throttled_until = excluded.throttled_until, written_at = excluded.written_at
         """,
-        (chat_id, rows.seconds(until)),
+        {"id": chat_id, "until": rows.seconds(until)},
     )
 
 
@@ -64,7 +72,10 @@ async def found(tx: Transaction, chat_id: int, *, at: datetime) -> None:
     """Take up the chat's parked watches; those whose task ended meanwhile get its result."""
     await tx.run("UPDATE chats SET disabled_reason = NULL WHERE id = ?", (chat_id,))
     taken_up = await tx.all(
-        "UPDATE watches SET state = 'active' WHERE chat_id = ? AND state = 'parked' RETURNING id, task_id",
+        """
+        UPDATE watches SET state = 'active', ended_at = NULL WHERE chat_id = ? AND state = 'parked'
+        RETURNING id, task_id
+        """,
         (chat_id,),
     )
     if not taken_up:
@@ -113,7 +124,8 @@ async def migrate(tx: Transaction, old_id: int, new_id: int, *, at: datetime) ->
     await tx.run("UPDATE OR REPLACE notices SET chat_id = ? WHERE chat_id = ?", (new_id, old_id))
     await tx.run(
         """
-        INSERT INTO chats (id, title, language) SELECT ?, title, language FROM chats WHERE id = ?
+        INSERT INTO chats (id, title, language, written_at)
+        SELECT ?, title, language, written_at FROM chats WHERE id = ?
         ON CONFLICT DO NOTHING
         """,
         (new_id, old_id),

@@ -36,9 +36,12 @@ _PRUNE = (
     """
     DELETE FROM watches WHERE id IN (
         SELECT w.id FROM watches AS w
-        WHERE w.ended_at < :before AND w.state IN ('finished', 'stopped') AND NOT EXISTS (
-            SELECT 1 FROM deliveries AS d WHERE d.watch_id = w.id AND d.state IN ('pending', 'sending')
-        )
+        WHERE w.ended_at < :before AND (w.state = 'parked' OR (
+            w.state IN ('finished', 'stopped') AND NOT EXISTS (
+                SELECT 1 FROM deliveries AS d
+                WHERE d.watch_id = w.id AND d.state IN ('pending', 'sending') AND d.created_at >= :before
+            )
+        ))
         LIMIT :limit
     )
     RETURNING id
@@ -48,6 +51,16 @@ _PRUNE = (
         SELECT t.id FROM tasks AS t
         WHERE coalesce(t.last_look_at, t.registered_at) < :before
             AND NOT EXISTS (SELECT 1 FROM watches AS w WHERE w.task_id = t.id)
+        LIMIT :limit
+    )
+    RETURNING id
+    """,
+    """
+    DELETE FROM chats WHERE id IN (
+        SELECT c.id FROM chats AS c
+        WHERE c.written_at < :before
+            AND NOT EXISTS (SELECT 1 FROM watches AS w WHERE w.chat_id = c.id)
+            AND NOT EXISTS (SELECT 1 FROM allowed_chats AS a WHERE a.chat_id = c.id)
         LIMIT :limit
     )
     RETURNING id

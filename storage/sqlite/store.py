@@ -176,6 +176,10 @@ class SqliteStore(Store):
         async with self._database.transaction() as tx:
             return await watches.send_again(tx, watch_id, chat_id, at=at)
 
+    async def stop_unchanged(self, *, since_before: datetime, limit: int, at: datetime) -> int:
+        async with self._database.transaction() as tx:
+            return await watches.stop_unchanged(tx, since_before=since_before, limit=limit, at=at)
+
     async def refresh_cards(self, *, older_than: datetime, limit: int, at: datetime) -> int:
         async with self._database.transaction() as tx:
             return await watches.refresh_cards(tx, older_than=older_than, limit=limit, at=at)
@@ -186,13 +190,13 @@ class SqliteStore(Store):
         async with self._database.reading() as tx:
             return await chats.get(tx, chat_id)
 
-    async def save_chat(self, chat: Chat) -> None:
+    async def save_chat(self, chat: Chat, *, at: datetime) -> None:
         async with self._database.transaction() as tx:
-            await chats.save(tx, chat)
+            await chats.save(tx, chat, at=at)
 
-    async def chat_lost(self, chat_id: int, reason: str) -> None:
+    async def chat_lost(self, chat_id: int, reason: str, *, at: datetime) -> None:
         async with self._database.transaction() as tx:
-            await chats.lost(tx, chat_id, reason)
+            await chats.lost(tx, chat_id, reason, at=at)
 
     async def chat_found(self, chat_id: int, *, at: datetime) -> None:
         async with self._database.transaction() as tx:

@@ -104,6 +104,20 @@ async def take_up(tx: Transaction, watch_id: int, chat_id: int, *, at: datetime)
     return True
 
 
+async def stop_unchanged(tx: Transaction, *, since_before: datetime, limit: int, at: datetime) -> int:
+    """Stop old watches of tasks that have not changed since before then; how many."""
+    found = await tx.all(
+        """
+        SELECT w.id FROM watches AS w JOIN tasks AS t ON t.id = w.task_id
+        WHERE w.state = 'active' AND w.created_at < :before AND t.status IN ('unknown', 'queued', 'running')
+            AND coalesce(t.unchanged_since, t.registered_at) < :before
+        LIMIT :limit
+        """,
+        {"before": rows.seconds(since_before), "limit": limit},
+    )
+    return sum([await stop(tx, row["id"], at=at) for row in found])
+
+
 async def stop_all_but(tx: Transaction, allowed_ids: Iterable[int], *, at: datetime) -> int:
     """Stop what no chat and no person of these ids waits for, and give up all that waits to be sent there."""
     values = {"allowed": rows.listed(allowed_ids), "at": rows.seconds(at)}

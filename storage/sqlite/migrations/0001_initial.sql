@@ -52,7 +52,7 @@ CREATE TABLE watches (
     card_message_id INTEGER,
     card_digest TEXT,
     card_sent_at REAL,
-    ended_at REAL,
+    ended_at REAL, -- when it ended, or was parked
     result TEXT, -- the DeliveryState in which the delivery of its result ended
     told_status TEXT -- the final status that the chat was told; NULL: none, or the telling was given up
 ) STRICT;
@@ -103,7 +103,8 @@ CREATE TABLE chats (
     title TEXT NOT NULL,
     language TEXT,
     disabled_reason TEXT,
-    throttled_until REAL -- Telegram wants the chat left alone until then
+    throttled_until REAL, -- Telegram wants the chat left alone until then
+    written_at REAL NOT NULL
 ) STRICT;
 
 -- Who may use the bot: chats, and people by the id of their private chat.

@@ -65,7 +65,7 @@ async def test_a_chat_that_is_no_longer_let_in_gets_nothing_more(driver: Driver,
     ended = await driver.watch("ended", chat_id=GROUP)
     await driver.look(ended.task.id, TaskStatus.SUCCEEDED)
     if is_lost:
-        await driver.store.chat_lost(GROUP, "kicked")
+        await driver.store.chat_lost(GROUP, "kicked", at=driver.now)
 
     assert await driver.store.stop_all_but([NEW], at=driver.now) == 2
 

@@ -70,7 +70,7 @@ class Play:
         self.driver.wait(LEASE_S)
 
     async def lost(self, chat_id: int) -> None:
-        await self.store.chat_lost(chat_id, "blocked")
+        await self.store.chat_lost(chat_id, "blocked", at=self.driver.now)
 
     async def found(self, chat_id: int) -> None:
         await self.store.chat_found(chat_id, at=self.driver.now)

@@ -11,9 +11,11 @@ NEW = -100200300
 
 async def test_a_chat_comes_back_as_it_was_last_saved(driver: Driver):
     assert await driver.store.chat(5) is None
-    await driver.store.save_chat(Chat(id=5, title="影片", language="zh", disabled_reason="kicked"))
+    await driver.store.save_chat(
+        Chat(id=5, title="影片", language="zh", disabled_reason="kicked"), at=driver.now
+    )
     latest = Chat(id=5, title="Films")
-    await driver.store.save_chat(latest)
+    await driver.store.save_chat(latest, at=driver.now)
 
     assert await driver.store.chat(5) == latest
 
@@ -21,7 +23,7 @@ async def test_a_chat_comes_back_as_it_was_last_saved(driver: Driver):
 async def test_a_lost_chat_parks_its_watches_and_their_tasks_rest(driver: Driver):
     watched = await driver.watch()
 
-    await driver.store.chat_lost(CHAT, "blocked")
+    await driver.store.chat_lost(CHAT, "blocked", at=driver.now)
 
     (found,) = await driver.store.watches_of(CHAT, "t1")
     assert (found.watch.state, found.task.next_look_at) == (WatchState.PARKED, None)
@@ -31,20 +33,28 @@ async def test_a_lost_chat_parks_its_watches_and_their_tasks_rest(driver: Driver
 
 
 async def test_losing_a_chat_keeps_its_title_and_language(driver: Driver):
-    await driver.store.save_chat(Chat(id=CHAT, title="Films", language="zh"))
+    await driver.store.save_chat(Chat(id=CHAT, title="Films", language="zh"), at=driver.now)
 
-    await driver.store.chat_lost(CHAT, "kicked")
+    await driver.store.chat_lost(CHAT, "kicked", at=driver.now)
 
     assert await driver.store.chat(CHAT) == Chat(
         id=CHAT, title="Films", language="zh", disabled_reason="kicked"
     )
 
 
+async def test_nothing_is_remembered_of_a_chat_that_nobody_has_met_and_that_waits_for_nothing(driver: Driver):
+    await driver.store.chat_lost(CHAT, "kicked", at=driver.now)
+    await driver.store.throttle_chat(NEW, until=driver.later(60))
+
+    assert [await driver.store.chat(chat_id) for chat_id in (CHAT, NEW)] == [None, None]
+    assert await driver.store.throttled_chats(at=driver.now) == {}
+
+
 async def test_a_task_that_another_chat_watches_goes_on_when_one_is_lost(driver: Driver):
     first = await driver.watch()
     await driver.watch(chat_id=2)
 
-    await driver.store.chat_lost(CHAT, "blocked")
+    await driver.store.chat_lost(CHAT, "blocked", at=driver.now)
 
     assert [task.id for task in await driver.claim_tasks()] == [first.task.id]
 
@@ -56,7 +66,7 @@ async def test_nothing_is_sent_to_a_lost_chat_until_it_is_found(driver: Driver, 
     if in_hand:
         await driver.claim()
 
-    await driver.store.chat_lost(CHAT, "blocked")
+    await driver.store.chat_lost(CHAT, "blocked", at=driver.now)
     driver.wait(LEASE_S)
 
     assert await driver.claim() == []
@@ -67,8 +77,8 @@ async def test_nothing_is_sent_to_a_lost_chat_until_it_is_found(driver: Driver, 
 
 async def test_a_lost_chat_that_is_only_saved_is_not_found_yet(driver: Driver):
     watched = await driver.watch()
-    await driver.store.chat_lost(CHAT, "blocked")
-    await driver.store.save_chat(Chat(id=CHAT, title="another title"))
+    await driver.store.chat_lost(CHAT, "blocked", at=driver.now)
+    await driver.store.save_chat(Chat(id=CHAT, title="another title"), at=driver.now)
 
     assert await driver.send() == []
     await driver.store.chat_found(CHAT, at=driver.now)
@@ -78,7 +88,7 @@ async def test_a_lost_chat_that_is_only_saved_is_not_found_yet(driver: Driver):
 async def test_the_last_card_of_a_stopped_watch_waits_for_its_lost_chat(driver: Driver):
     watched = await driver.watch()
     await driver.store.stop_watch(watched.watch.id, at=driver.now)
-    await driver.store.chat_lost(CHAT, "blocked")
+    await driver.store.chat_lost(CHAT, "blocked", at=driver.now)
 
     assert await driver.send() == []
     await driver.store.chat_found(CHAT, at=driver.now)
@@ -88,7 +98,7 @@ async def test_the_last_card_of_a_stopped_watch_waits_for_its_lost_chat(driver: 
 async def test_a_found_chat_s_watches_go_on(driver: Driver):
     watched = await driver.watch()
     await driver.send()
-    await driver.store.chat_lost(CHAT, "blocked")
+    await driver.store.chat_lost(CHAT, "blocked", at=driver.now)
     driver.wait(3600)
 
     await driver.store.chat_found(CHAT, at=driver.now)
@@ -102,7 +112,7 @@ async def test_a_found_chat_s_watches_go_on(driver: Driver):
 async def test_a_found_chat_gets_the_result_of_a_task_that_ended_meanwhile(driver: Driver):
     watched = await driver.watch()
     await driver.watch(chat_id=2)
-    await driver.store.chat_lost(CHAT, "blocked")
+    await driver.store.chat_lost(CHAT, "blocked", at=driver.now)
     await driver.look(watched.task.id, TaskStatus.SUCCEEDED)
     await driver.send()
 
@@ -123,7 +133,7 @@ async def test_finding_a_chat_that_was_not_lost_changes_nothing(driver: Driver):
 
 async def test_a_chat_that_asks_is_not_lost_any_more(driver: Driver):
     first = await driver.watch()
-    await driver.store.chat_lost(CHAT, "blocked")
+    await driver.store.chat_lost(CHAT, "blocked", at=driver.now)
 
     again = await driver.watch()
     other = await driver.watch("t2")
@@ -135,7 +145,7 @@ async def test_a_chat_that_asks_is_not_lost_any_more(driver: Driver):
 async def test_a_migrated_group_s_watches_follow_it_with_fresh_cards(driver: Driver):
     watched = await driver.watch()
     await driver.send()
-    await driver.store.save_chat(Chat(id=CHAT, title="Films", language="zh"))
+    await driver.store.save_chat(Chat(id=CHAT, title="Films", language="zh"), at=driver.now)
 
     await driver.store.migrate_chat(CHAT, NEW, at=driver.now)
 
@@ -180,7 +190,7 @@ async def test_a_card_that_was_on_its_way_to_a_group_is_sent_anew_where_the_grou
 
 async def test_a_group_that_was_lost_goes_on_under_its_new_id(driver: Driver):
     watched = await driver.watch()
-    await driver.store.chat_lost(CHAT, "migrated")
+    await driver.store.chat_lost(CHAT, "migrated", at=driver.now)
 
     await driver.store.migrate_chat(CHAT, NEW, at=driver.now)
 
@@ -214,7 +224,7 @@ async def test_two_waiting_watches_of_a_task_become_one_when_their_chats_do(
 
 async def test_a_result_that_the_new_chat_has_is_not_sent_again_for_the_old_one(driver: Driver):
     old = await driver.watch()
-    await driver.store.chat_lost(CHAT, "migrated")
+    await driver.store.chat_lost(CHAT, "migrated", at=driver.now)
     await driver.watch(chat_id=NEW)
     await driver.look(old.task.id, TaskStatus.SUCCEEDED)
     await driver.send()
@@ -249,6 +259,8 @@ async def test_a_notice_told_in_the_old_chat_is_told_in_the_new(driver: Driver):
 
 
 async def test_a_chat_that_telegram_wants_left_alone_is_remembered_until_then(driver: Driver):
+    for chat_id in (CHAT, NEW):
+        await driver.watch(chat_id=chat_id)
     await driver.store.throttle_chat(CHAT, until=driver.later(60))
     await driver.store.throttle_chat(NEW, until=driver.later(10))
     await driver.store.throttle_chat(NEW, until=driver.later(30))

@@ -1,6 +1,10 @@
 """What is asked of the archive as a whole."""
 
-from storage.models import TaskStatus
+from dataclasses import replace
+
+import pytest
+
+from storage.models import Chat, DeliveryKind, DeliveryState, TaskStatus
 from tests.contract.store.driver import CHAT, Driver
 
 
@@ -94,15 +98,116 @@ async def test_pruning_keeps_what_somebody_waits_for(driver: Driver):
     waiting = await driver.watch("waiting")
     lost = await driver.watch("lost", chat_id=2)
     untold = await driver.watch("untold")
-    await driver.store.chat_lost(2, "blocked")
     await driver.look(untold.task.id, TaskStatus.SUCCEEDED)
     driver.wait(100)
+    await driver.store.chat_lost(2, "blocked", at=driver.now)
 
     assert await driver.store.prune(older_than=driver.now, limit=100) == 0
 
     for watched in (waiting, lost, untold):
         assert await driver.store.task(watched.task.id) is not None
     assert {watch_id for _, watch_id in await driver.send()} == {waiting.watch.id, untold.watch.id}
+
+
+@pytest.mark.parametrize("has_ended", [False, True])
+async def test_pruning_forgets_a_chat_that_was_lost_long_ago_with_all_that_waited_for_it(
+    driver: Driver, has_ended: bool
+):
+    watched = await driver.watch()
+    if has_ended:
+        await driver.look(watched.task.id, TaskStatus.SUCCEEDED)
+    await driver.store.chat_lost(CHAT, "blocked", at=driver.now)
+    driver.wait(100)
+
+    assert await driver.store.prune(older_than=driver.now, limit=100) > 0
+
+    assert await driver.store.task(watched.task.id) is None
+    assert await driver.store.watches_of(CHAT, "t1") == []
+    assert await driver.store.chat(CHAT) is None
+    await driver.store.chat_found(CHAT, at=driver.now)
+    assert await driver.send() == []
+
+
+async def test_a_chat_that_was_lost_and_came_back_is_not_forgotten(driver: Driver):
+    watched = await driver.watch()
+    await driver.store.chat_lost(CHAT, "blocked", at=driver.now)
+    await driver.store.chat_found(CHAT, at=driver.now)
+    driver.wait(100)
+
+    assert await driver.store.prune(older_than=driver.now, limit=100) == 0
+    assert len(await driver.store.active_watches(CHAT)) == 1
+    assert watched.watch.id in {watch_id for _, watch_id in await driver.send()}
+
+
+async def test_pruning_forgets_what_waits_to_be_sent_since_then_for_a_watch_that_has_ended(driver: Driver):
+    watched = await driver.watch()
+    await driver.store.stop_watch(watched.watch.id, at=driver.now)
+    await driver.store.chat_lost(CHAT, "blocked", at=driver.now)
+    driver.wait(100)
+
+    assert await driver.store.prune(older_than=driver.now, limit=100) > 0
+
+    assert not any((await driver.store.stats()).watches.values())
+
+
+async def test_pruning_keeps_a_result_that_is_to_be_sent_again(driver: Driver):
+    watched = await driver.watch()
+    await driver.look(watched.task.id, TaskStatus.SUCCEEDED)
+    await driver.settle(await driver.claim_one(DeliveryKind.RESULT), DeliveryState.UNKNOWN)
+    driver.wait(100)
+    await driver.store.send_again(watched.watch.id, CHAT, at=driver.now)
+
+    await driver.store.prune(older_than=driver.now, limit=100)
+
+    assert (DeliveryKind.RESULT, watched.watch.id) in await driver.send()
+
+
+async def test_pruning_forgets_chats_without_watches_but_for_those_that_are_let_in(driver: Driver):
+    for chat_id in (1, 2, CHAT):
+        await driver.store.save_chat(Chat(id=chat_id, title="Films"), at=driver.now)
+    await driver.watch()
+    await driver.store.sync_allowed_chats([2], at=driver.now)
+    driver.wait(100)
+    await driver.store.save_chat(Chat(id=3, title="New"), at=driver.now)
+
+    await driver.store.prune(older_than=driver.now, limit=100)
+
+    assert [await driver.store.chat(chat_id) is not None for chat_id in (1, 2, 3, CHAT)] == [
+        False,
+        True,
+        True,
+        True,
+    ]
+
+
+async def test_old_watches_of_tasks_that_neither_change_nor_end_are_stopped_and_shown_so(driver: Driver):
+    unseen = await driver.watch("unseen")
+    ended = await driver.watch("ended")
+    await driver.look(ended.task.id, TaskStatus.SUCCEEDED)
+    driver.wait(100)
+    new = await driver.watch("new")
+    late = await driver.watch("unseen", chat_id=2)
+
+    assert await driver.store.stop_unchanged(since_before=driver.now, limit=10, at=driver.now) == 1
+    assert await driver.store.stop_unchanged(since_before=driver.now, limit=10, at=driver.now) == 0
+
+    (stopped,) = await driver.store.watches_of(CHAT, "unseen")
+    assert stopped.watch.state == "stopped"
+    told = {watch_id for _, watch_id in await driver.send()}
+    assert told >= {ended.watch.id, new.watch.id, late.watch.id}
+    assert [task.id for task in await driver.claim_tasks()] == [unseen.task.id, new.task.id]
+
+
+async def test_an_old_watch_of_a_task_that_still_changes_or_is_asked_for_goes_on(driver: Driver):
+    watched = await driver.watch()
+    driver.wait(100)
+    before = driver.now
+    (task,) = await driver.claim_tasks()
+    after, events = driver.seen(task, TaskStatus.RUNNING)
+    await driver.store.apply(replace(after, unchanged_since=driver.now), events)
+
+    assert await driver.store.stop_unchanged(since_before=before, limit=10, at=driver.now) == 0
+    assert [each.watch.id for each in await driver.store.active_watches(CHAT)] == [watched.watch.id]
 
 
 async def test_a_forgotten_watch_s_id_is_not_given_to_another(driver: Driver):

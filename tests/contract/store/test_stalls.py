@@ -64,7 +64,7 @@ async def test_a_task_that_rests_is_taken_up_by_whoever_asks_for_it(driver: Driv
         case "/watch elsewhere":
             assert (await driver.watch(chat_id=CHAT + 1)).is_new
         case _:
-            await driver.store.chat_lost(CHAT, "kicked")
+            await driver.store.chat_lost(CHAT, "kicked", at=driver.now)
             await driver.store.chat_found(CHAT, at=driver.now)
 
     task = await known(driver, watched)

@@ -4,7 +4,7 @@ import pytest
 
 from storage.models import Chat, WatchState
 from tests.fakes import updates
-from tests.unit.chat.world import ANN, EVE, GROUP, World, named
+from tests.unit.chat.world import ANN, EVE, FOREIGN_GROUP, GROUP, World, named
 
 FILMS = {"id": GROUP, "type": "supergroup", "title": "Films"}
 PRIVATE = {"id": ANN, "type": "private", "first_name": "Ann"}
@@ -55,6 +55,23 @@ async def test_a_chat_that_puts_the_bot_out_has_its_watches_parked(world, after)
     chat = await world.store.chat(GROUP)
     assert chat is not None
     assert chat.disabled_reason == after["status"]
+
+
+async def test_nothing_is_remembered_of_a_stranger_s_group_and_its_coming_and_going_fills_no_log(
+    world, caplog
+):
+    caplog.set_level(logging.INFO)
+    strange = FILMS | {"id": FOREIGN_GROUP}
+    for status in ("member", "kicked", "member"):
+        update = updates.membership(strange, EVE, before="left", after={"status": status})
+        await world.tell(update, kind="my_chat_member")
+    assert await world.store.chat(FOREIGN_GROUP) is None
+    assert caplog.records == []
+
+
+async def test_a_group_to_which_somebody_who_is_let_in_adds_the_bot_is_remembered(world):
+    await change(world, FILMS | {"id": FOREIGN_GROUP}, {"status": "member"})
+    assert await world.store.chat(FOREIGN_GROUP) is not None
 
 
 @pytest.mark.parametrize("after", [{"status": "member"}, RESTRICTED | {"is_member": True}])

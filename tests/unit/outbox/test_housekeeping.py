@@ -2,7 +2,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -45,11 +45,18 @@ class Rounds:
 
 @contextlib.asynccontextmanager
 async def keeping_house(
-    store: Store, estimates: Estimates, *, clock: Callable[[], datetime], ring: Callable[[], None]
+    store: Store,
+    estimates: Estimates,
+    *,
+    clock: Callable[[], datetime],
+    ring: Callable[[], None],
+    kept_days: float = 30,
 ) -> AsyncIterator[Rounds]:
     """A housekeeper at work."""
     rounds = Rounds()
-    housekeeper = Housekeeper(store, estimates, clock=clock, ring=ring, sleep=rounds.sleep)
+    housekeeper = Housekeeper(
+        store, estimates, clock=clock, ring=ring, kept=timedelta(days=kept_days), sleep=rounds.sleep
+    )
     work = asyncio.create_task(housekeeper.run())
     yield rounds
     work.cancel()
@@ -64,6 +71,9 @@ class FullStore(SqliteStore):
         """Holds nothing."""
 
     async def refresh_cards(self, *, older_than: datetime, limit: int, at: datetime) -> int:
+        raise StoreUnavailable("The disk is full.")
+
+    async def stop_unchanged(self, *, since_before: datetime, limit: int, at: datetime) -> int:
         raise StoreUnavailable("The disk is full.")
 
     async def prune(self, *, older_than: datetime, limit: int) -> int:
@@ -135,6 +145,45 @@ async def test_what_ended_a_month_ago_is_forgotten(driver: Driver, rounds: Round
     await rounds.turn()
 
     assert await driver.store.task(watched.task.id) is None
+
+
+async def test_a_chat_that_was_lost_a_month_ago_is_forgotten(driver: Driver, rounds: Rounds):
+    watched = await driver.watch()
+    await driver.store.chat_lost(watched.watch.chat_id, "kicked", at=driver.now)
+    driver.wait(31 * DAY_S)
+    await rounds.turn()
+    assert await driver.store.chat(watched.watch.chat_id) is None
+    assert await driver.store.task(watched.task.id) is None
+
+
+async def test_a_task_that_has_not_changed_for_a_month_is_no_longer_watched(
+    driver: Driver, rounds: Rounds, rung: list[bool]
+):
+    watched = await driver.watch()
+    await driver.send()
+    driver.wait(31 * DAY_S)
+    await rounds.turn()
+    assert rung
+    assert await driver.store.active_watches(watched.watch.chat_id) == []
+    assert await driver.send() == [(DeliveryKind.CARD, watched.watch.id)]
+
+    driver.wait(31 * DAY_S)
+    for _ in range(2):  # the first ends the pause after what was stopped
+        await rounds.turn()
+    assert await driver.store.task(watched.task.id) is None
+
+
+async def test_a_task_is_waited_for_a_week_however_soon_what_has_ended_is_forgotten(driver: Driver):
+    watched = await driver.watch()
+    async with keeping_house(
+        driver.store, Estimates(), clock=lambda: driver.now, ring=lambda: None, kept_days=1
+    ) as rounds:
+        driver.wait(6 * DAY_S)
+        await rounds.turn()
+        assert len(await driver.store.active_watches(watched.watch.chat_id)) == 1
+        driver.wait(2 * DAY_S)
+        await rounds.turn()
+    assert await driver.store.active_watches(watched.watch.chat_id) == []
 
 
 async def test_what_was_learned_is_saved(driver: Driver, estimates: Estimates, rounds: Rounds):
