@@ -33,6 +33,7 @@ _LOOK_CAUSES = frozenset(
         Cause.RATE_LIMITED,
         Cause.UNREACHABLE,
         Cause.ODD_ANSWER,
+        Cause.NO_VIDEO,
         Cause.WANTS_HTTPS,
         Cause.REDIRECTED,
     }

@@ -26,6 +26,7 @@ class Cadence:
     longest_s: float = 120.0  # between looks that go well, so that a task that fails out of turn is heard of
     again_s: float = 5.0  # after the first look that failed
     recheck_s: float = 15.0  # while the gateway does not know the id, not yet or not any more
+    confirm_s: float = 30.0  # while a task is finished and names no video
     slowest_s: float = 120.0  # while the gateway is away or talks nonsense
     mend_s: float = 300.0  # while a person has to mend something
     unchanged_s: float = 3600.0  # once nothing has changed, or the task has brought only failures, for a day
@@ -34,6 +35,8 @@ class Cadence:
         """The next look at a task that has just been seen; None when it is final or rests."""
         if task.status.is_final or task.stall is Stall.RESTING:
             return None
+        if task.trouble is not None and task.trouble.cause is Cause.NO_VIDEO:
+            return task.trouble.since + timedelta(seconds=self.confirm_s)
         wished_s = (task.snapshot and task.snapshot.poll_after_s) or 0.0
         if task.stall is Stall.UNCHANGED:
             return at + timedelta(seconds=max(self.unchanged_s, wished_s))

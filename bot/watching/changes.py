@@ -9,6 +9,7 @@ from storage.models import Cause, EventKind, Snapshot, Task, TaskEvent, TaskStat
 
 GRACE = timedelta(minutes=1)  # after registering, an unknown id may be one that the gateway writes late
 MISSING = timedelta(seconds=30)  # without a break: one gateway out of several may lag behind
+NO_VIDEO = timedelta(seconds=25)  # a gateway may write the link after the status
 FORGOTTEN = timedelta(hours=24)  # after which gateways forget a task
 BLIPS = 3  # failed looks in a row before the chat hears of it
 MISSES = 2  # the same, where the last said that there is no such task
@@ -26,20 +27,23 @@ class Change:
 def seen(task: Task, snapshot: Snapshot, *, at: datetime) -> Change:
     """The gateway told how the task stands."""
     snapshot = _without_stale_birth(task, snapshot)
+    doubt = _doubt(task, snapshot, at)
+    if doubt is not None:
+        snapshot = replace(snapshot, status=TaskStatus.RUNNING, finished_at=None)
     events = []
     if _voice(task.trouble, task.failures) is not None:
         events.append(_event(EventKind.RECOVERED, task, snapshot.status, at))
     if snapshot.status is not task.status:
         kind = EventKind.FINISHED if snapshot.status.is_final else EventKind.STATUS
         events.append(_event(kind, task, snapshot.status, at))
-    elif _moved(task.snapshot, snapshot):
+    elif _moved(task.snapshot, snapshot) or (doubt is not None and doubt != task.trouble):
         events.append(_event(EventKind.PROGRESS, task, snapshot.status, at))
     after = replace(
         task,
         status=snapshot.status,
         snapshot=snapshot,
         snapshot_at=at,
-        trouble=None,
+        trouble=doubt,
         failures=0,
         last_look_at=at,
     )
@@ -57,6 +61,16 @@ def failed(task: Task, error: ProviderError, *, at: datetime) -> Change:
         task=replace(task, trouble=trouble, failures=failures, last_look_at=at),
         events=() if news is None else (_event(news, task, task.status, at),),
     )
+
+
+def _doubt(task: Task, snapshot: Snapshot, at: datetime) -> Trouble | None:
+    """Why a task that is said to be finished counts as running: it names no video, and that is new."""
+    if snapshot.status is not TaskStatus.SUCCEEDED or snapshot.media is not None:
+        return None
+    known = task.trouble
+    is_doubted = known is not None and known.cause is Cause.NO_VIDEO
+    since = min(known.since, at) if known is not None and is_doubted else at
+    return None if at - since >= NO_VIDEO else Trouble(cause=Cause.NO_VIDEO, message="", since=since)
 
 
 def _without_stale_birth(task: Task, snapshot: Snapshot) -> Snapshot:
@@ -88,7 +102,9 @@ def _trouble(task: Task, error: ProviderError, *, failures: int, at: datetime) -
     since = known.since if known is not None and known.cause is error.cause else at
     trouble = Trouble(cause=error.cause, message=error.message, since=since)
     is_blip = _voice(trouble, failures) is None and not isinstance(error, TaskMissing)
-    if known is not None and is_blip and _voice(known, task.failures) is not None:
+    if known is None or not is_blip:
+        return trouble
+    if known.cause is Cause.NO_VIDEO or _voice(known, task.failures) is not None:
         return known
     return trouble
 

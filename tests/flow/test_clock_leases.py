@@ -202,3 +202,22 @@ async def test_leases_are_no_longer_than_ever_after_the_clock_was_set_back(
         task = await work.task()
         assert task.lease_until is not None
         assert (task.lease_until - clock()).total_seconds() <= LEASE_S
+
+
+async def test_a_finished_task_without_a_video_is_asked_for_once_more_also_after_a_restart(
+    processes: Processes, clock: FrozenClock
+):
+    store = await processes.begin()
+    await watch(store)
+    wan = gateway(t1=[snapshot(TaskStatus.SUCCEEDED, media=None)])
+    async with Clockwork(store, [key(wan)], clock=clock).turning():
+        pass
+    await store.crash()
+
+    work = Clockwork(await processes.begin(), [key(wan)], clock=clock)
+    async with work.turning():
+        await work.pass_slowly(25, step_s=5)
+        assert (await work.task()).status is TaskStatus.RUNNING
+        await work.pass_time(10)
+
+    assert (await work.task()).status is TaskStatus.SUCCEEDED

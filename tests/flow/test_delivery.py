@@ -65,8 +65,13 @@ async def test_a_video_that_nobody_can_name_a_place_for_is_told_as_such(office: 
     office.gateway.replay(path, http_status=200, headers={}, body=body)
 
     await office.deliver(task)
+    [card] = office.heard()
+    assert "names no video yet" in (card.text or "")
+    await office.move(60)
+    await office.look()
+    await office.idle()
 
-    assert office.result().text
+    assert "gives no video" in (office.result().text or "")
     assert len(office.result().history) == 1
 
 

@@ -9,9 +9,10 @@ from bot.watching.cadence import PRICE_S, Cadence
 from bot.watching.estimate import Estimates
 from bot.watching.eta import Eta
 from bot.watching.outlook import Outlook, outlook
-from storage.models import Snapshot, Task, TaskRef, TaskStatus
+from storage.models import Media, Snapshot, Task, TaskRef, TaskStatus
 
 _BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
+_FILM = Media(url="https://gateway.example/film.mp4")
 PROVIDER = "gateway"
 
 
@@ -50,6 +51,7 @@ class Desk:
             status=status,
             raw_status=status,
             model=job.model,
+            media=_FILM if status is TaskStatus.SUCCEEDED else None,
             submitted_at=time_at(job.born),
             progress=job.figure,
             progress_measured=job.figure is not None,

@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 from bot.providers.base import AuthFailed, BadAnswer, ProviderError, RateLimited, TaskMissing, Unavailable
-from storage.models import Cause, Snapshot, Task, TaskRef, TaskStatus, Trouble
+from storage.models import Cause, Media, Snapshot, Task, TaskRef, TaskStatus, Trouble
 from tests.fakes.clock import NOON
 
 OLD_ID = "cgt-20250530120000-abcde"  # made 48 hours and more before NOON
@@ -20,7 +20,9 @@ MISSING = TaskMissing("no such task", cause=Cause.TASK_MISSING)
 
 
 def snapshot(status: TaskStatus = TaskStatus.RUNNING, **fields: Any) -> Snapshot:
-    """What the gateway says."""
+    """What the gateway says; where the task has succeeded, with a video."""
+    if status is TaskStatus.SUCCEEDED:
+        fields.setdefault("media", Media(url="https://cdn.example/a.mp4"))
     return Snapshot(status=status, raw_status=status.upper(), **fields)
 
 

@@ -11,7 +11,7 @@ from bot.providers.base import AuthFailed, BadAnswer, ProviderError, RateLimited
 from bot.watching.cadence import PRICE_S, SPARE_PRICE_S, Cadence
 from bot.watching.estimate import Estimates
 from bot.watching.outlook import outlook
-from storage.models import Cause, Stall, Task, TaskStatus
+from storage.models import Cause, Stall, Task, TaskStatus, Trouble
 from tests.fakes.clock import NOON
 from tests.unit.watching.tasks import AWAY, BAD_KEY, MISSING, NO_ROUTE, ODD, TOO_MANY, snapshot, task
 
@@ -196,3 +196,9 @@ def test_a_wish_outlasts_the_hour_of_a_task_without_change_only_where_it_is_long
     unchanged = replace(seen(age_s=90_000), stall=Stall.UNCHANGED)
 
     assert after_look(replace(unchanged, snapshot=snapshot(poll_after_s=10.0))) == 3600.0
+
+
+def test_a_finished_task_that_names_no_video_is_polled_half_a_minute_after_it_was_first_seen():
+    trouble = Trouble(cause=Cause.NO_VIDEO, message="", since=NOON - timedelta(seconds=10))
+
+    assert after_look(replace(seen(age_s=60), trouble=trouble)) == 20.0

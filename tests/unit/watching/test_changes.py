@@ -272,3 +272,60 @@ def test_no_number_of_other_failures_ends_a_task(error: ProviderError):
 
     assert (after.status, after.failures) == (RUNNING, 200)
     assert after.snapshot == snapshot(RUNNING)
+
+
+NO_VIDEO = snapshot(TaskStatus.SUCCEEDED, media=None, finished_at=NOON)
+
+
+@pytest.mark.parametrize("status", [UNKNOWN, QUEUED, RUNNING])
+def test_a_finished_task_without_a_video_runs_until_that_is_said_again_half_a_minute_later(
+    status: TaskStatus,
+):
+    first = seen(task(status), NO_VIDEO, at=NOON)
+    assert (first.task.status, len(first.events)) == (RUNNING, 1)
+    assert first.task.snapshot is not None
+    assert (first.task.snapshot.status, first.task.snapshot.finished_at) == (RUNNING, None)
+
+    asked_sooner = seen(first.task, NO_VIDEO, at=NOON + timedelta(seconds=5))
+    assert (asked_sooner.task.status, asked_sooner.events) == (RUNNING, ())
+
+    confirmed = seen(asked_sooner.task, NO_VIDEO, at=NOON + timedelta(seconds=30))
+    assert kinds(confirmed) == [EventKind.FINISHED]
+    assert (confirmed.task.status, confirmed.task.trouble) == (TaskStatus.SUCCEEDED, None)
+
+
+def test_a_video_that_comes_late_is_the_end():
+    doubted = seen(task(), NO_VIDEO, at=NOON).task
+
+    change = seen(doubted, snapshot(TaskStatus.SUCCEEDED), at=NOON + timedelta(seconds=30))
+
+    assert kinds(change) == [EventKind.FINISHED]
+    assert change.task.snapshot == snapshot(TaskStatus.SUCCEEDED)
+
+
+def test_a_task_that_runs_on_after_all_is_doubted_anew():
+    doubted = seen(task(), NO_VIDEO, at=NOON).task
+    running = seen(doubted, snapshot(), at=NOON + timedelta(seconds=30)).task
+    assert running.trouble is None
+
+    again = seen(running, NO_VIDEO, at=NOON + timedelta(seconds=60))
+
+    assert again.task.status is RUNNING
+
+
+def test_a_poll_that_fails_once_does_not_forget_the_doubt():
+    doubted = seen(task(), NO_VIDEO, at=NOON).task
+    failing = failed(doubted, AWAY, at=NOON + timedelta(seconds=20)).task
+
+    change = seen(failing, NO_VIDEO, at=NOON + timedelta(seconds=30))
+
+    assert kinds(change) == [EventKind.FINISHED]
+
+
+def test_a_clock_that_is_set_back_keeps_no_task_in_doubt():
+    doubted = seen(task(), NO_VIDEO, at=NOON + timedelta(hours=2)).task
+
+    later = seen(doubted, NO_VIDEO, at=NOON).task
+    change = seen(later, NO_VIDEO, at=NOON + timedelta(seconds=30))
+
+    assert kinds(change) == [EventKind.FINISHED]
