@@ -118,10 +118,14 @@ class _Sink:
         if self.unpack is None:
             self._put(data)
             return
-        while not self.unpack.eof:
+        while True:
+            if self.unpack.eof:
+                if not data.startswith(_GZIP):  # what is behind the end is none of the film
+                    return
+                self.unpack = zlib.decompressobj(_GZIP_WINDOW)  # RFC 1952: one member after another
             unpacked = self.unpack.decompress(data, _CHUNK)
             self._put(unpacked)
-            data = self.unpack.unconsumed_tail
+            data = self.unpack.unused_data or self.unpack.unconsumed_tail
             if not data and len(unpacked) < _CHUNK:
                 return
             await asyncio.sleep(0)  # a small packet may hold very much

@@ -56,6 +56,7 @@ async def fault_of(downloader: Downloader, files: Files, target: Path) -> Fault:
     [
         ("gzip", gzip.compress(FILM)),
         ("GZIP", gzip.compress(FILM)),
+        ("gzip", gzip.compress(FILM[:200]) + gzip.compress(b"") + gzip.compress(FILM[200:]) + bytes(10)),
         ("x-gzip", gzip.compress(FILM)),
         ("deflate", zlib.compress(FILM)),
         ("deflate", bare(FILM)),
@@ -63,7 +64,17 @@ async def fault_of(downloader: Downloader, files: Files, target: Path) -> Fault:
         ("deflate", FILM),
         ("br", FILM),
     ],
-    ids=["gzip", "in capitals", "x-gzip", "deflate", "bare deflate", "no gzip", "no deflate", "no br"],
+    ids=[
+        "gzip",
+        "in capitals",
+        "in members",
+        "x-gzip",
+        "deflate",
+        "bare deflate",
+        "no gzip",
+        "no deflate",
+        "no br",
+    ],
 )
 async def test_a_body_is_unpacked_if_it_is_packed_as_it_says(
     files: Files, downloader: Downloader, target: Path, *, coding: str, body: bytes
