@@ -100,6 +100,8 @@ def index_to_the_front(path: Path, target: Path, *, told_by: Path | None = None)
     head = next((box for box in layout if box.kind == b"ftyp"), None)
     if index is None or head is None:
         raise Malformed("no index or no head")
+    if any(box.kind == b"cmov" for box in _inside(index, _whole(index))):
+        raise Malformed("a packed index")
     extra: list[bytes] = []
     if told_by is not None:
         index, extra = _with_notes_of(told_by, index)

@@ -1,34 +1,51 @@
 """Which container a file's first bytes are of."""
 
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
 SNIFFED = 4096  # bytes that tell it
 MP4, MOV, MKV, FLV = ".mp4", ".mov", ".mkv", ".flv"
 READABLE = {MP4, MOV, MKV, FLV}  # that may hold what can be played in place
 _EBML = b"\x1a\x45\xdf\xa3"  # RFC 8794
+_SEGMENT = b"\x18\x53\x80\x67"
 _DOCTYPE = b"\x42\x82"
 _OTHERS = (
     (".webp", 8, b"WEBPVP8"),
     (".avi", 8, b"AVI "),
     (".flv", 0, b"FLV\x01"),
     (".ts", 0, b"\x47\x40"),
+    (".m2ts", 4, b"\x47\x40"),
+    (".mpg", 0, b"\x00\x00\x01\xba"),
+    (".mpg", 0, b"\x00\x00\x01\xb3"),
+    (".wmv", 0, b"\x30\x26\xb2\x75\x8e\x66\xcf\x11"),
+    (".ogv", 28, b"\x80theora"),
     (".gif", 0, b"GIF8"),
 )
-SUFFIXES = (MP4, MOV, MKV, ".webm", *(each[0] for each in _OTHERS))
+SUFFIXES = (MP4, MOV, MKV, ".webm", *dict.fromkeys(each[0] for each in _OTHERS))
 # Boxes that an MP4 or MOV may begin with: ISO/IEC 14496-12, 4.3 and annex.
 FIRST_BOXES = {
     b"ftyp", b"styp", b"moov", b"moof", b"mdat", b"free", b"skip", b"wide", b"uuid", b"sidx", b"ssix",
     b"prft", b"emsg", b"pdin", b"meta", b"jumb", b"pnot",
 }  # fmt: skip
+_PICTURES = {
+    b"avif", b"avis", b"heic", b"heix", b"hevc", b"mif1", b"msf1", b"jp2 ", b"jpx ", b"crx ",
+}  # fmt: skip
+# One of these is in each of them.
+_CERTAIN = {b"ftyp", b"moov", b"moof", b"mdat"}
+_NAME = re.compile(rb"[A-Za-z0-9 _.-]{4}")
 _BOX_HEAD = 8
+_GREAT_HEAD = 16
+_MOST_FIRST = 16
 
 
 def suffix_of(path: Path) -> str | None:
     """The ending that a file's first bytes call for; None of a page or a message, which is no video."""
     with path.open("rb") as file:
         head = file.read(SNIFFED)
-    if head[4:8] in FIRST_BOXES:
-        return _of_boxes(path, head)
+    first = _first_boxes(path)
+    if head[4:8] in FIRST_BOXES or any(kind in _CERTAIN for kind, _ in first):
+        return _of_boxes(first, head)
     if head.startswith(_EBML):
         return _of_ebml(head)
     if head[8:12] == b"WEBP":
@@ -36,30 +53,75 @@ def suffix_of(path: Path) -> str | None:
     return next((suffix for suffix, at, magic in _OTHERS if head[at : at + len(magic)] == magic), None)
 
 
-def _of_boxes(path: Path, head: bytes) -> str | None:
+def _of_boxes(first: Sequence[tuple[bytes, bytes]], head: bytes) -> str | None:
     """MP4 or MOV by the brand, wherever among the first boxes that stands; without a brand it is a MOV."""
+    for kind, body in first:
+        if kind == b"ftyp":
+            brand = body[:4]
+            if brand in {
+                b"avif",
+                b"avis",
+                b"heic",
+                b"mif1",
+                b"msf1",
+                b"heix",
+                b"hevc",
+                b"jp2 ",
+                b"jpx ",
+                b"crx ",
+            }:
+                return None  # a picture
+            return MOV if brand == b"qt  " else MP4
+        if kind in {b"moof", b"sidx"}:
+            return MP4
+    return MP4 if head[4:8] == b"styp" else MOV
+
+
+def _first_boxes(path: Path) -> list[tuple[bytes, bytes]]:
+    """The first boxes' types and how their bodies begin, as long as that is what they may be."""
     size = path.stat().st_size
     at = 0
+    found: list[tuple[bytes, bytes]] = []
     with path.open("rb") as file:
-        for _ in range(16):
+        while len(found) < _MOST_FIRST and at < size:
             file.seek(at)
-            box = file.read(16)
-            if box[4:8] == b"ftyp":
-                brand = box[8:12]
-                if brand in {b"avif", b"avis", b"heic", b"mif1", b"msf1"}:
-                    return None  # a picture
-                return MOV if brand == b"qt  " else MP4
-            if box[4:8] in {b"moof", b"sidx"}:
-                return MP4
+            box = file.read(_GREAT_HEAD)
             length = int.from_bytes(box[:4], "big")
+            if not _NAME.fullmatch(box[4:8]):
+                break
+            found.append((box[4:8], box[8:]))
             if length == 1:
                 length = int.from_bytes(box[8:16], "big")
-            at += length
-            if length < _BOX_HEAD or at >= size:
+            if length < _BOX_HEAD:
                 break
-    return MP4 if head[4:8] == b"styp" else MOV
+            at += length
+    return found
 
 
 def _of_ebml(head: bytes) -> str:
     at = head.find(_DOCTYPE, 0, 64)
     return MKV if at >= 0 and head[at + 3 : at + 11] == b"matroska" else ".webm"
+
+
+def ebml_end(path: Path) -> int:
+    """Where a Matroska file's one segment ends by its own account; 0 where it does not tell. RFC 8794."""
+    with path.open("rb") as file:
+        head = file.read(SNIFFED)
+    if not head.startswith(_EBML):
+        return 0
+    at, length = _ebml_size(head, len(_EBML))
+    at += length or 0
+    if head[at : at + 4] != _SEGMENT:
+        return 0
+    at, length = _ebml_size(head, at + len(_SEGMENT))
+    return 0 if length is None else at + length
+
+
+def _ebml_size(head: bytes, at: int) -> tuple[int, int | None]:
+    """Where the body behind a size begins, and the size; None for one that is not known."""
+    width = 9 - head[at].bit_length() if at < len(head) and head[at] else 0
+    if not width:
+        return at, None
+    unknown = (1 << 7 * width) - 1
+    size = int.from_bytes(head[at : at + width], "big") & unknown
+    return at + width, None if size == unknown else size

@@ -11,6 +11,7 @@ import av
 from av.container import InputContainer
 from av.filter import Graph
 from av.sidedata.sidedata import Type
+from av.stream import Disposition
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
@@ -34,6 +35,15 @@ _TURNS = {
     (0, -1, -1, 0): (("transpose", "clock_flip"),),
 }
 _Turn = tuple[int, int, int, int]
+
+
+def picture_of(container: InputContainer) -> VideoStream:
+    """The film's picture, not its cover; LookupError where there is none."""
+    covers = Disposition.attached_pic
+    return (
+        next((each for each in container.streams.video if not each.disposition & covers), None)
+        or (container.streams.video[0])
+    )
 
 
 def turn_of(matrix: tuple[int, ...] | None) -> _Turn:

@@ -18,7 +18,7 @@ import av
 from av.container import InputContainer
 
 from bot.outbox import boxes, confinement, preview, remux
-from bot.outbox.containers import FLV, MKV, MOV, MP4
+from bot.outbox.containers import FLV, MKV, MOV, MP4, ebml_end
 
 _FORMATS = {MP4: "mov", MOV: "mov", MKV: "matroska", FLV: "flv"}
 # Whatever a file claims to be, FFmpeg reads it as that one format, from this disk, with these decoders.
@@ -52,7 +52,10 @@ def serve() -> None:
 def probe(path: Path) -> dict[str, Any]:
     """What the film is, and the files that were made of it; of a cut one only that it is cut."""
     layout = boxes.boxes(path) if path.suffix in {MP4, MOV} else []
-    if max((box.end for box in layout if box.kind in _NEEDED), default=0) > path.stat().st_size:
+    end = max((box.end for box in layout if box.kind in _NEEDED), default=0)
+    if path.suffix == MKV:
+        end = ebml_end(path)
+    if end > path.stat().st_size:
         return {"is_whole": False}
     with av.open(
         str(path), format=_FORMATS[path.suffix], options=_OPTIONS, metadata_errors="replace"
@@ -65,6 +68,9 @@ def probe(path: Path) -> dict[str, Any]:
         except remux.NoCopy:
             if path.suffix != MP4 or _is_fragmented(layout):
                 facts["unplayable"] = path.suffix.lstrip(".")
+    is_copied = front is not None and (path.suffix != MP4 or _is_fragmented(layout))
+    if facts["unplayable"] is None and (is_copied or not facts["duration_s"]):
+        facts["duration_s"] = _length(front or path) or facts["duration_s"]
     return facts | {"is_whole": True, "front": _below(path, front)}
 
 
@@ -83,7 +89,7 @@ def _say(found: dict[str, Any] | None) -> None:
 
 
 def _facts(container: InputContainer, path: Path, layout: Sequence[boxes.Box]) -> dict[str, Any]:
-    stream = container.streams.video[0]
+    stream = preview.picture_of(container)
     stream.thread_type = "NONE"
     stream.codec_context.options = {"codec_whitelist": _OPTIONS["codec_whitelist"]}
     unplayable = _unplayable(container)
@@ -106,9 +112,23 @@ def _facts(container: InputContainer, path: Path, layout: Sequence[boxes.Box]) -
     }
 
 
+def _length(path: Path) -> float | None:
+    """How long an MP4 lasts by its packets, where its head does not tell."""
+    with av.open(str(path), format="mov", options=_OPTIONS, metadata_errors="replace") as container:
+        if container.duration:
+            return container.duration / av.time_base
+        stream = preview.picture_of(container)
+        ends = [
+            float((packet.pts + (packet.duration or 0)) * packet.time_base)
+            for packet in container.demux(stream)
+            if packet.pts is not None and packet.time_base is not None
+        ]
+    return max(ends, default=0.0) or None
+
+
 def _unplayable(container: InputContainer) -> str | None:
     """The part of a film that Telegram does not play in place."""
-    picture = container.streams.video[0].codec_context
+    picture = preview.picture_of(container).codec_context
     if picture.codec.canonical_name != _PLAYED_VIDEO:
         return picture.codec.canonical_name
     if picture.pix_fmt is not None and picture.pix_fmt not in _PLAYED_PIXELS:  # None: no frame tells
@@ -127,7 +147,10 @@ def _front(path: Path, layout: Sequence[boxes.Box]) -> Path | None:
     kinds = [box.kind for box in layout]
     if kinds[0] == b"ftyp" and (b"mdat" not in kinds or kinds.index(b"moov") < kinds.index(b"mdat")):
         return None
-    remux.move_index(path, target)
+    try:
+        remux.move_index(path, target)
+    except remux.NoCopy:  # FFmpeg may understand what is odd about it
+        remux.remux(path, target, _OPTIONS, _FORMATS[path.suffix], has_boxes=False)
     return target
 
 

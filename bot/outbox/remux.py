@@ -7,6 +7,7 @@ import av
 
 from bot.outbox.boxes import Malformed, index_to_the_front
 from bot.outbox.confinement import SPARE
+from bot.outbox.preview import picture_of
 
 
 class NoCopy(Exception):
@@ -57,7 +58,7 @@ def _copy_packets(path: Path, draft: Path, options: dict[str, str], container: s
             metadata_errors="replace",
         ) as sink,
     ):
-        kept = [*source.streams.video[:1], *source.streams.audio[:1]]
+        kept = [picture_of(source), *source.streams.audio[:1]]
         copies = {stream.index: sink.add_stream_from_template(stream) for stream in kept}
         sink.metadata.update(source.metadata)
         for packet in source.demux(kept):

@@ -1,6 +1,7 @@
 """Films of kinds that the sandbox does not make."""
 
 import struct
+import zlib
 from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
@@ -35,6 +36,15 @@ def box(kind: bytes, *parts: bytes) -> bytes:
 def kinds_of(film: bytes) -> list[bytes]:
     """The types of a film's top-level boxes."""
     return [kind for kind, _ in _boxes(film)]
+
+
+def with_packed_index(film: bytes) -> bytes:
+    """A film whose index is at the end, and packed as QuickTime may."""
+    parts = _boxes(film)
+    assert parts[-1][0] == b"moov"
+    index = box(b"moov", parts[-1][1])
+    packed = box(b"cmvd", struct.pack(">I", len(index)), zlib.compress(index))
+    return film[: -len(index)] + box(b"moov", box(b"cmov", box(b"dcom", b"zlib"), packed))
 
 
 def repeating(film: bytes, times: int) -> bytes:

@@ -8,7 +8,7 @@ import pytest
 
 from bot.outbox.probe import probe
 from bot.sandbox.film import make_film
-from tests.unit.outbox.films import box, copied, kinds_of, packets, shifted, with_sound
+from tests.unit.outbox.films import box, copied, kinds_of, packets, shifted, with_packed_index, with_sound
 
 FILM = make_film()
 
@@ -108,3 +108,39 @@ def test_all_that_a_fragmented_film_tells_of_itself_is_kept(path: Path):
 
     assert note in front
     assert front.endswith(own)
+
+
+def test_a_film_with_a_packed_index_is_copied_with_a_plain_one_in_front(path: Path):
+    plain = make_film(index_first=False)
+    path.write_bytes(with_packed_index(plain))
+
+    front = path.parent / probed(path)["front"]
+
+    assert kinds_of(front.read_bytes())[:2] == [b"ftyp", b"moov"]
+    path.write_bytes(plain)
+    assert [each[2] for each in packets(front)] == [each[2] for each in packets(path)]
+
+
+def test_a_film_that_does_not_tell_its_length_gets_that_of_its_packets(path: Path):
+    other = path.with_name("film.mkv")
+    copied(FILM, other, "matroska", live="1")
+
+    assert probed(other)["duration_s"] == pytest.approx(2.0, abs=0.1)
+
+
+def test_a_film_whose_head_says_that_it_lasts_no_time_is_measured(path: Path):
+    film = bytearray(FILM)
+    for kind, at in ((b"mvhd", 20), (b"tkhd", 24), (b"mdhd", 20)):
+        start = film.index(kind) + at
+        film[start : start + 4] = bytes(4)
+    path.write_bytes(film)
+
+    assert probed(path)["duration_s"] == pytest.approx(2.0, abs=0.1)
+
+
+def test_a_matroska_file_that_is_cut_off_is_not_whole(path: Path):
+    other = path.with_name("film.mkv")
+    copied(FILM, other, "matroska")
+    assert probed(other)["is_whole"]
+    other.write_bytes(other.read_bytes()[:-100])
+    assert not probed(other)["is_whole"]
