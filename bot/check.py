@@ -37,6 +37,9 @@ async def check(settings: Settings) -> bool:
             _download_route(settings),
             *(_key(provider) for provider in providers),
         )
+    for host, ahead_s in transport.skews.found().items():
+        side = "ahead of" if ahead_s > 0 else "behind"
+        rows.append(("clock", WARN, f"{host} is {abs(ahead_s):.0f} s {side} this machine's"))
     if not settings.provider_configs:
         rows.append(("providers", ERROR, "none; set GATEWAY_BASE_URL and GATEWAY_API_KEY"))
     rows += _warnings(settings)

@@ -106,6 +106,7 @@ class Snapshot:
     width: int | None = None  # pixels
     height: int | None = None  # pixels
     queue_position: int | None = None  # tasks before this one
+    clock_ahead_s: float = 0.0  # of the gateway's clock: all times but media.expires_at are corrected by it
     poll_after_s: float | None = None  # not to be polled sooner, 0 to 3600; None: the gateway has no wish
 
 

@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from bot.messages import lines
@@ -69,7 +69,7 @@ def caption(watched: WatchedTask, film: Shown, *, now: datetime) -> View:
             say(language, "result.as_file", format=plain(film.unplayable, _FORMAT_UNITS))
             if film.unplayable
             else None,
-            _deadline(task, language, now=now),
+            _deadline(task, language, now=_gateway_time(task, now)),
         ]
     )
     return View(text=lines.block([facts, _prompt(task, room=CAPTION_UNITS - units(facts) - 1)]))
@@ -82,7 +82,8 @@ def link(watched: WatchedTask, *, media: Media | None, why: str, now: datetime) 
     """
     language = watched.watch.language
     lead = say(language, "link.lead", why=say(language, f"link.why.{why}"))
-    way = _way_to(media, language, works=why != _DEAD_LINK, now=now) if media is not None else None
+    works, there = why != _DEAD_LINK, _gateway_time(watched.task, now)
+    way = _way_to(media, language, works=works, now=there) if media is not None else None
     return View(text=lines.block([lines.title(watched), lead, way or say(language, "link.none")]))
 
 
@@ -179,6 +180,11 @@ def _prompt(task: Task, *, room: int) -> str | None:
 
 def _pixels(found: Snapshot | None) -> tuple[int | None, int | None]:
     return (found.width, found.height) if found else (None, None)
+
+
+def _gateway_time(task: Task, now: datetime) -> datetime:
+    """Now, by the clock that a link's end is told by."""
+    return now + timedelta(seconds=task.snapshot.clock_ahead_s if task.snapshot else 0.0)
 
 
 def _deadline(task: Task, language: str, *, now: datetime) -> str | None:

@@ -77,6 +77,7 @@ class Answer:
     headers: Mapping[str, str]  # of any case
     body: bytes  # decompressed
     videos: tuple[bytes, ...] = ()  # base64 that was cut out of a large body
+    clock_ahead_s: float = 0.0  # of the gateway's clock, where it is more than a minute off this machine's
 
 
 def parse(body: bytes, charset: str = "") -> object:
@@ -271,8 +272,8 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
     milliseconds = as_number(headers.get("retry-after-ms"))
     if milliseconds is not None:
         wait_s = milliseconds / 1000
-    elif wait_s is None and (until := _http_date(headers.get("retry-after"))):
-        wait_s = (until - (_http_date(headers.get("date")) or datetime.now(UTC))).total_seconds()
+    elif wait_s is None and (until := http_date(headers.get("retry-after"))):
+        wait_s = (until - (http_date(headers.get("date")) or datetime.now(UTC))).total_seconds()
     return None if wait_s is None else _bounded(wait_s)
 
 
@@ -280,7 +281,8 @@ def _bounded(wait_s: float) -> float:
     return min(max(wait_s, 0.0), _LONGEST_WAIT_S)
 
 
-def _http_date(text: str | None) -> datetime | None:
+def http_date(text: str | None) -> datetime | None:
+    """The moment that a header names; None for anything else."""
     if text is None:
         return None
     try:

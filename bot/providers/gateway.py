@@ -7,6 +7,7 @@ from typing import Protocol
 
 from bot.providers.answer import Answer, parse, poll_wish_s
 from bot.providers.base import AuthFailed, BadAnswer, MediaSource, Provider, ProviderError, TaskMissing
+from bot.providers.clock_skew import corrected
 from bot.providers.ids import valid_id
 from bot.providers.inline import payload_of
 from bot.providers.links import decode_inline, is_inline
@@ -59,7 +60,7 @@ class Gateway(Provider):
             return await self._sure(answer, external_id)
         gist = hash(self._wire.gist(answer.body))
         known = self._known.pop(external_id, None)
-        if known is None or known[0] != gist:
+        if known is None or known[0] != gist or known[1].clock_ahead_s != answer.clock_ahead_s:
             known = gist, await self._sure(answer, external_id)
         if not known[1].status.is_final:
             self._known[external_id] = known
@@ -75,7 +76,8 @@ class Gateway(Provider):
             answer = await self._transport.get(
                 self._account.url(self._sister.path, external_id), self._headers
             )
-            return await asyncio.to_thread(self._sister.look, answer, external_id)
+            snapshot = await asyncio.to_thread(self._sister.look, answer, external_id)
+            return corrected(snapshot, answer.clock_ahead_s)
         except ProviderError:
             return None
 
@@ -106,7 +108,7 @@ class Gateway(Provider):
 
     def _read_now(self, answer: Answer, external_id: str) -> Snapshot:
         try:
-            return self._wire.look(answer, external_id)
+            return corrected(self._wire.look(answer, external_id), answer.clock_ahead_s)
         except ProviderError as error:
             error.is_gateway_reply = parse(answer.body) is not None
             error.http_status = answer.status

@@ -11,6 +11,7 @@ from yarl import URL
 
 from bot.providers.answer import Answer
 from bot.providers.base import BadAnswer, Unavailable
+from bot.providers.clock_skew import ClockSkews
 from bot.providers.inline import MAX_TEXT, cut_videos, may_hold_video
 from bot.providers.session import open_session
 from storage.models import Cause
@@ -27,8 +28,16 @@ _TIMEOUT = aiohttp.ClientTimeout(sock_connect=_CONNECT_S)
 class HttpTransport:
     """Connections that are kept open, and shared by all gateways."""
 
-    def __init__(self, *, tls: ssl.SSLContext, proxy: str = "", patience_s: float = _PATIENCE_S) -> None:
+    def __init__(
+        self,
+        *,
+        tls: ssl.SSLContext,
+        proxy: str = "",
+        patience_s: float = _PATIENCE_S,
+        skews: ClockSkews | None = None,
+    ) -> None:
         """proxy: an http(s) address; "" for none. patience_s: for an answer to begin."""
+        self.skews = skews or ClockSkews()
         self._tls = tls
         self._patience_s = patience_s
         self._proxy = proxy or None
@@ -58,7 +67,13 @@ class HttpTransport:
                 body, videos = await self._body(response)
         except (aiohttp.ClientError, OSError, ValueError) as error:  # ValueError: a host that can't be spelt
             raise Unavailable(f"no answer ({type(error).__name__})", cause=Cause.UNREACHABLE) from error
-        return Answer(status=response.status, headers=response.headers, body=body, videos=videos)
+        return Answer(
+            status=response.status,
+            headers=response.headers,
+            body=body,
+            videos=videos,
+            clock_ahead_s=self.skews.ahead_s(url, response.headers),
+        )
 
     async def _body(self, response: aiohttp.ClientResponse) -> tuple[bytes, tuple[bytes, ...]]:
         """The whole body, decompressed, and the videos that were cut out of a large one."""

@@ -9,6 +9,7 @@ from storage.models import Cause, EventKind, Snapshot, Task, TaskEvent, TaskStat
 
 GRACE = timedelta(minutes=1)  # after registering, an unknown id may be one that the gateway writes late
 MISSING = timedelta(seconds=30)  # without a break: one gateway out of several may lag behind
+_AHEAD = timedelta(minutes=1)  # a gateway's clock may be, unnoticed
 NO_VIDEO = timedelta(seconds=25)  # a gateway may write the link after the status
 FORGOTTEN = timedelta(hours=24)  # after which gateways forget a task
 BLIPS = 3  # failed looks in a row before the chat hears of it
@@ -26,7 +27,7 @@ class Change:
 
 def seen(task: Task, snapshot: Snapshot, *, at: datetime) -> Change:
     """The gateway told how the task stands."""
-    snapshot = _without_stale_birth(task, snapshot)
+    snapshot = _with_plausible_times(task, snapshot, at)
     doubt = _doubt(task, snapshot, at)
     if doubt is not None:
         snapshot = replace(snapshot, status=TaskStatus.RUNNING, finished_at=None)
@@ -73,12 +74,16 @@ def _doubt(task: Task, snapshot: Snapshot, at: datetime) -> Trouble | None:
     return None if at - since >= NO_VIDEO else Trouble(cause=Cause.NO_VIDEO, message="", since=since)
 
 
-def _without_stale_birth(task: Task, snapshot: Snapshot) -> Snapshot:
-    """Without dates from which a task that goes on would be older than gateways let one become."""
-    begun = min((at for at in (snapshot.submitted_at, snapshot.started_at) if at), default=None)
-    if begun is None or snapshot.finished_at or task.registered_at - begun <= FORGOTTEN:
+def _with_plausible_times(task: Task, snapshot: Snapshot, at: datetime) -> Snapshot:
+    """Without dates in the future, and those that would make the task older than gateways let one become."""
+    told = (snapshot.submitted_at, snapshot.started_at, snapshot.finished_at)
+    submitted, started, finished = (None if moment and moment - at > _AHEAD else moment for moment in told)
+    begun = min((moment for moment in (submitted, started) if moment), default=None)
+    if begun and task.registered_at - begun > FORGOTTEN and (finished or at) - begun > FORGOTTEN:
+        submitted = started = None
+    if (submitted, started, finished) == told:
         return snapshot
-    return replace(snapshot, submitted_at=None, started_at=None)
+    return replace(snapshot, submitted_at=submitted, started_at=started, finished_at=finished)
 
 
 def _is_gone(task: Task, at: datetime) -> bool:

@@ -2,6 +2,8 @@
 
 import json
 import socket
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 import aiohttp
 import pytest
@@ -55,6 +57,29 @@ async def test_check_tells_of_all_that_does_not_work(scene: Scene):
     assert "AAwrong" not in check.output + check.log
     assert "sk-no-key" not in check.output + check.log
     assert "Traceback" not in check.log
+
+
+async def test_check_warns_of_a_gateway_whose_clock_differs(scene: Scene):
+    two_hours_ago = datetime.now(UTC) - timedelta(hours=2)
+    scene.gateway.replay(
+        "/v1/videos/reelwatch-check-no-such-task",
+        http_status=404,
+        headers={"Date": format_datetime(two_hours_ago, usegmt=True)},
+        body={"error": {"code": "task_not_found", "message": "no such task"}},
+    )
+
+    check = await scene.run(
+        "check",
+        GATEWAY_BASE_URL="",
+        GATEWAY_API_KEY="",
+        PROVIDERS__MINE__KIND="videos",
+        PROVIDERS__MINE__BASE_URL=scene.gateway.url,
+        PROVIDERS__MINE__API_KEY=scene.gateway.key,
+    )
+
+    assert await check.end() == 0
+    assert f"  warn  {scene.gateway.url} is 72" in row(check, "clock")
+    assert "s behind this machine's" in row(check, "clock")
 
 
 async def test_health_asks_the_running_bot(scene: Scene, port: str):

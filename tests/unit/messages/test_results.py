@@ -271,3 +271,16 @@ def test_a_notice_names_the_task_at_which_nothing_changes():
 
     assert TASK_ID in view.text
     assert "once an hour" in view.text
+
+
+@pytest.mark.parametrize("ahead_s", [7200.0, -7200.0])
+def test_how_long_a_link_works_is_told_by_the_clock_that_gave_it(ahead_s: float):
+    there = NOW + timedelta(seconds=ahead_s)
+    media = Media(url=LINK, expires_at=there + timedelta(hours=1))
+    found = succeeded(media=media, clock_ahead_s=ahead_s)
+
+    in_link = visible(results.link(found, media=media, why="too_large", now=NOW).text)
+
+    until = f"until {media.expires_at:%Y-%m-%d %H:%M} UTC"
+    assert f"{until} (1 h left)" in in_link
+    assert f"The gateway's link works {until} · 1 h left" in caption(found)

@@ -1,5 +1,6 @@
 """What a look changes, and what the chat hears of it."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -250,6 +251,28 @@ def test_dates_that_would_make_a_live_task_older_than_gateways_remember_are_not_
     after = seen(task(age_s=0), snapshot(status, **dates), at=NOON).task
 
     assert after.snapshot == snapshot(status)
+
+
+@pytest.mark.parametrize("field", ["submitted_at", "started_at", "finished_at"])
+def test_dates_in_the_future_are_not_believed(field: str):
+    status = TaskStatus.SUCCEEDED if field == "finished_at" else RUNNING
+    near, far = NOON + timedelta(seconds=59), NOON + timedelta(seconds=61)
+
+    assert seen(task(), snapshot(status, **{field: far}), at=NOON).task.snapshot == snapshot(status)
+    kept = snapshot(status, **{field: near})
+    assert seen(task(), kept, at=NOON).task.snapshot == kept
+
+
+def test_an_id_of_last_year_does_not_make_a_task_that_ends_today_a_year_old():
+    told = snapshot(TaskStatus.SUCCEEDED, submitted_at=NOON - timedelta(days=365), finished_at=NOON)
+
+    assert seen(task(), told, at=NOON).task.snapshot == replace(told, submitted_at=None)
+
+
+def test_a_task_that_took_more_than_a_day_keeps_its_dates_where_it_was_watched_all_the_time():
+    told = snapshot(TaskStatus.SUCCEEDED, submitted_at=NOON - timedelta(hours=30), finished_at=NOON)
+
+    assert seen(task(age_s=30 * 3600), told, at=NOON).task.snapshot == told
 
 
 def test_of_a_task_that_ended_long_ago_the_dates_stand():

@@ -1,0 +1,170 @@
+"""By how much gateways' clocks differ from this machine's."""
+
+import logging
+import ssl
+from dataclasses import replace
+from datetime import datetime, timedelta
+from email.utils import format_datetime
+
+import pytest
+from aiohttp import web
+
+from bot.messages import views
+from bot.providers.account import Account
+from bot.providers.clock_skew import ClockSkews, corrected
+from bot.providers.gateway import Gateway
+from bot.providers.http import HttpTransport
+from bot.providers.videos import Videos
+from bot.watching import changes
+from storage.models import TaskStatus
+from tests.fakes.clock import NOON, FrozenClock, SteadyClock
+from tests.unit.messages.builders import watched
+from tests.unit.messages.reading import visible
+from tests.unit.providers.test_http import http_server
+from tests.unit.watching.tasks import snapshot
+
+URL = "https://user:secret@gateway.example/v1/videos/1"
+HOUR = 3600.0
+
+
+class Desk:
+    """A machine whose clock stands at NOON, and what a gateway's answers say."""
+
+    def __init__(self) -> None:
+        self.clock, self.steady = FrozenClock(), SteadyClock()
+        self.skews = ClockSkews(clock=self.clock, monotonic=self.steady)
+
+    def answered(
+        self, date: str | None, *, url: str = URL, after_s: float = 61, age: str | None = None
+    ) -> float:
+        """An answer comes so long after the last one; by how much the gateway's clock is ahead."""
+        self.clock.move(after_s)
+        self.steady.move(after_s)
+        told = {"date": date, "age": age}
+        return self.skews.ahead_s(url, {name: said for name, said in told.items() if said is not None})
+
+    def ahead(self, seconds: float, *, age: str | None = None) -> float:
+        """An answer comes from a clock that is so far ahead."""
+        then = self.clock() + timedelta(seconds=61 + seconds)
+        return self.answered(http(then), age=age)
+
+
+def http(at: datetime) -> str:
+    return format_datetime(at, usegmt=True)
+
+
+@pytest.fixture
+def desk() -> Desk:
+    return Desk()
+
+
+@pytest.mark.parametrize("ahead_s", [2 * HOUR, -2 * HOUR, 61.0, 20 * 365 * 86400.0])
+def test_the_first_answer_is_believed_and_the_second_confirms_it_in_the_log_once(
+    desk: Desk, ahead_s: float, caplog: pytest.LogCaptureFixture
+):
+    assert desk.ahead(ahead_s) == ahead_s
+    assert caplog.messages == []
+    for _ in range(3):
+        assert desk.ahead(ahead_s) == ahead_s
+
+    (record,) = caplog.records
+    assert record.levelno == logging.WARNING
+    assert f"https://gateway.example is {abs(ahead_s):.0f} s" in record.message
+    assert desk.skews.found() == {"https://gateway.example": ahead_s}
+
+
+def test_a_minute_is_nothing(desk: Desk, caplog: pytest.LogCaptureFixture):
+    assert [desk.ahead(s) for s in (59, -59, 20, 0)] == [0, 0, 0, 0]
+    assert caplog.messages == []
+    assert desk.skews.found() == {}
+
+
+def test_a_change_by_more_than_a_minute_is_told_again(desk: Desk, caplog: pytest.LogCaptureFixture):
+    for seconds in (HOUR, HOUR, HOUR + 30, HOUR - 30, 2 * HOUR, 2 * HOUR, 0, 0, 0):
+        desk.ahead(seconds)
+
+    assert [message.split("gateway.example ")[1][:12] for message in caplog.messages] == [
+        "is 3600 s ah",
+        "is 7200 s ah",
+        "agrees with ",
+    ]
+
+
+def test_dates_that_contradict_each_other_correct_nothing(desk: Desk, caplog: pytest.LogCaptureFixture):
+    desk.ahead(-HOUR)
+
+    assert [desk.ahead(s) for s in (0, -5 * HOUR, -HOUR, 3 * HOUR)] == [0, 0, 0, 0]
+    assert caplog.messages == []
+
+
+def test_the_date_of_an_answer_that_a_cache_has_kept_says_nothing(desk: Desk):
+    assert desk.ahead(-HOUR, age="3600") == 0
+    assert desk.ahead(0) == 0
+    kept = http(NOON)
+    assert [desk.answered(kept) for _ in range(3)] == [0, 0, 0]
+
+
+@pytest.mark.parametrize("date", [None, "", "yesterday", "Sun, 99 Jun 2025 12:00:00 GMT", "9" * 5000])
+def test_nonsense_says_nothing(desk: Desk, date: str | None):
+    assert desk.answered(date) == 0
+
+
+def test_a_header_is_read_once_a_minute(desk: Desk):
+    desk.ahead(0)
+
+    assert desk.answered(http(NOON + timedelta(hours=9)), after_s=30) == 0
+    assert desk.answered(http(NOON + timedelta(hours=9)), after_s=20) == 0
+    assert desk.ahead(0) == 0
+
+
+def test_each_gateway_has_its_own_clock(desk: Desk):
+    desk.ahead(HOUR)
+
+    assert desk.answered(http(desk.clock()), url="http://other.example:8080/v1/videos/1", after_s=0) == 0
+    assert desk.ahead(HOUR) == HOUR
+
+
+def test_times_are_corrected_and_the_end_of_the_link_stays_as_it_is_told():
+    media = snapshot(TaskStatus.SUCCEEDED).media
+    assert media is not None
+    told = snapshot(
+        TaskStatus.SUCCEEDED,
+        submitted_at=NOON,
+        started_at=None,
+        finished_at=NOON + timedelta(minutes=3),
+        media=replace(media, expires_at=NOON + timedelta(hours=1)),
+    )
+
+    found = corrected(told, HOUR)
+
+    assert found == replace(
+        told,
+        submitted_at=NOON - timedelta(hours=1),
+        finished_at=NOON - timedelta(minutes=57),
+        clock_ahead_s=HOUR,
+    )
+    assert corrected(told, 0) is told
+
+
+@pytest.mark.parametrize("off_by_s", [2 * HOUR, -2 * HOUR])
+async def test_a_card_shows_the_true_age_where_the_machine_s_clock_is_hours_off(off_by_s: float):
+    truth = FrozenClock()
+    machine = FrozenClock(truth() + timedelta(seconds=off_by_s))
+
+    async def handler(_: web.Request) -> web.Response:
+        body = {"id": "video_1", "status": "in_progress", "created_at": truth().timestamp() - 90}
+        return web.json_response(body, headers={"Date": http(truth())})
+
+    async with (
+        http_server(handler) as address,
+        HttpTransport(
+            tls=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), skews=ClockSkews(clock=machine)
+        ) as transport,
+    ):
+        account = Account(name="mine", base_url=address, key="k")
+        said = await Gateway(Videos(account), transport).fetch("video_1")
+
+    known = watched(TaskStatus.UNKNOWN)
+    known = replace(known, task=replace(known.task, registered_at=machine()))
+    known = replace(known, task=changes.seen(known.task, said, at=machine()).task)
+    assert "1 min 30 s so far" in visible(views.card(known, now=machine()).text)
