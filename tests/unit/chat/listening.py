@@ -52,16 +52,20 @@ class Door:
     def listener(self, *, patience_s: float = 60.0, limit_s: float = 60.0) -> Listener:
         """A listener that has not begun; commands but /watch and /unwatch only read."""
         held = HeldUpdates()
-        dispatcher = Dispatcher(
+        dispatcher = self.dispatcher(held, limit_s=limit_s)
+        return Listener(
+            self.application, dispatcher, held, self.telemetry, patience_s=patience_s, sleep=self._sleep
+        )
+
+    def dispatcher(self, held: HeldUpdates, *, limit_s: float = 60.0) -> Dispatcher:
+        """What a listener hands its updates to."""
+        return Dispatcher(
             self.application,
             self.telemetry,
             held,
             kind_of=self._kind_of,
             refuse=lambda update: self.refused.append(update.update_id),
             limit_s=limit_s,
-        )
-        return Listener(
-            self.application, dispatcher, held, self.telemetry, patience_s=patience_s, sleep=self._sleep
         )
 
     def hold(self, text: str) -> asyncio.Event:

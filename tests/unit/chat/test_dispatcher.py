@@ -1,11 +1,46 @@
 """How many handlers run, in which order and for how long, over a real HTTP client and the fake Telegram."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
+from telegram import Update
 
 from bot.chat.dispatcher import READS_OF_A_PERSON, WAITING_OF_A_PERSON
+from bot.chat.held import HeldUpdates
+from tests.fakes import updates
 from tests.unit.chat.listening import ANNA, BORIS, Door, open_to_people
+
+SLOW, QUICK = "/status a", "/help"
+
+
+async def refused_of(door: Door, messages: Iterable[updates.Json]) -> list[int]:
+    """Which of these slow commands are refused, by their number; the others are carried out in the end."""
+    gate, dispatcher = door.hold(SLOW), door.dispatcher(HeldUpdates())
+    for number, message in enumerate(messages):
+        update = Update.de_json({"update_id": number, "message": message}, door.application.bot)
+        dispatcher.start(update)
+    refused = list(door.refused)
+    gate.set()
+    await dispatcher.finish()
+    dispatcher.start(Update.de_json({"update_id": 0, "message": updates.private(ANNA, QUICK)}))
+    await dispatcher.finish()
+    assert door.finished[-1] == QUICK, "afterwards there is room again"
+    assert door.refused == refused
+    return refused
+
+
+async def test_a_chat_has_only_so_many_commands_in_flight_whoever_sends_them(door: Door):
+    group = [updates.group(-100, person, SLOW) for person in range(1, 46)]
+    elsewhere = [updates.group(-200, person, SLOW) for person in range(1, 4)]
+
+    assert await refused_of(door, [*group, *elsewhere]) == [40, 41, 42, 43, 44]
+
+
+async def test_all_chats_together_have_only_so_many_commands_in_flight(door: Door):
+    messages = [updates.private(person, SLOW) for person in range(1, 1004)]
+
+    assert await refused_of(door, messages) == [1000, 1001, 1002]
 
 
 async def test_others_are_answered_however_many_slow_commands_run(door: Door):

@@ -88,3 +88,14 @@ async def test_a_chat_has_only_so_many_answers_waiting(telegram: Telegram, repli
     assert replies.put(2, lambda: telegram.send("b"))
     replies.cancel()
     await replies.drain()
+
+
+async def test_all_chats_together_have_only_so_many_answers_waiting(telegram: Telegram, replies: Replies):
+    telegram.gate.clear()
+    taken = [replies.put(chat_id, partial(telegram.send, "a")) for chat_id in range(1, 1003)]
+    assert [chat_id for chat_id, is_taken in enumerate(taken, 1) if not is_taken] == [1001, 1002]
+    telegram.gate.set()
+    await replies.drain()
+    assert len(telegram.sent) == 1000
+    assert replies.put(1001, partial(telegram.send, "b")), "once they are sent there is room again"
+    await replies.drain()

@@ -1,0 +1,59 @@
+"""A gateway that takes every question and answers none, through the real process."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from bot.sandbox.faults import held
+from bot.sandbox.gateway.tasks import GatewayTask
+from storage.models import DeliveryState, Settlement, TaskRef, WatchRequest
+from storage.sqlite.store import SqliteStore
+from tests.e2e.scene import Scene
+
+COMMAND_S = 10.0  # what a command may take in all
+AT_ONCE_S = 4.0  # room for a busy machine
+TASKS = 30
+
+
+async def test_status_of_many_tasks_is_one_answer_in_time_and_keeps_nobody_else_waiting(scene: Scene):
+    anna, boris, tasks = scene.person(), scene.person(), [scene.task("videos") for _ in range(TASKS)]
+    await write_watches(scene, anna, tasks)
+    release = asyncio.Event()
+    scene.gateway.fail("status", held(release), times=None)
+    await scene.start_bot()
+
+    asked_at = time.monotonic()
+    asked = scene.telegram.say(anna, f"/status {' '.join(task.task_id for task in tasks)}")
+    assert "Nothing is being watched" in (await scene.ask(boris, "/tasks")).words
+    assert time.monotonic() - asked_at < AT_ONCE_S
+    assert scene.replies(anna, asked) == []
+    answer = await scene.answer(anna, asked)
+    assert COMMAND_S - 1 < time.monotonic() - asked_at < COMMAND_S + AT_ONCE_S
+    assert answer.words.startswith(f"{TASKS} tasks:")
+
+    again_at = time.monotonic()
+    await scene.ask(boris, "/tasks")
+    assert time.monotonic() - again_at < AT_ONCE_S
+    assert scene.replies(anna, asked) == [answer]
+    release.set()
+
+
+async def write_watches(scene: Scene, chat_id: int, tasks: Sequence[GatewayTask]) -> None:
+    """As if the chat had asked for these before, and had their cards: thirty of those take half a minute."""
+    store = await SqliteStore.open(scene.folder / "reelwatch.db")
+    now = datetime.now(UTC)
+    for number, task in enumerate(tasks, 1):
+        request = WatchRequest(
+            ref=TaskRef(provider=task.kind, external_id=task.task_id),
+            chat_id=chat_id,
+            thread_id=None,
+            message_id=None,
+            user_id=chat_id,
+            language="en",
+        )
+        await store.add_watch(request, at=now)
+        [card] = await store.claim_deliveries(1, at=now, lease_s=60.0)
+        sent = Settlement(state=DeliveryState.SENT, at=now, message_id=number, card_digest="")
+        await store.settle(card.delivery.id, sent)
+    await store.close()
