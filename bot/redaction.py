@@ -2,23 +2,42 @@
 
 import re
 from collections.abc import Iterable
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 REDACTED = "‹redacted›"
 LONGEST = 20_000  # characters of a text that are passed on
 _READ_AT_MOST = 200_000  # characters looked at
 
 # Each pattern reads every character a bounded number of times, whatever the text is.
-_URL = re.compile(r"https?:(?:\\?/){2}(?:(?!https?:)[^\s'\"<>])+", re.IGNORECASE)
-_AUTHORITY = re.compile(r"(https?:(?:\\?/){2})([^/\\?#]*)(.*)", re.IGNORECASE | re.DOTALL)
+_SCHEMES = r"(?:https?|wss?|ftps?|socks[45]?h?|s3|oss|tos|cos|gs|rediss?|postgres(?:ql)?|mysql)"
+_URL = re.compile(rf"{_SCHEMES}:(?:\\?/){{2}}(?:(?!https?:)[^\s'\"<>])+", re.IGNORECASE)
+_AUTHORITY = re.compile(rf"({_SCHEMES}:(?:\\?/){{2}})([^/\\?#]*)(.*)", re.IGNORECASE | re.DOTALL)
+# What tells a value from a word: a letter and a digit, or its length.
+_VALUE = r"(?:(?=[^\s\d]{0,64}\d)(?=[^\sa-z]{0,64}[a-z])[\w.~+/=%*|:-]{8,}|[\w.~+/=%*|:-]{20,})"
 _AFTER_WORD = (
-    re.compile(r"(authorization\W{1,8}(?:b\W)?bearer\s{1,8})[^\s'\",]+", re.IGNORECASE),
+    re.compile(
+        r"(authorization\W{1,8}(?:b\W)?(?:bearer|key|basic|token|digest)\s{1,8})[^\s'\",]+", re.IGNORECASE
+    ),
+    re.compile(
+        r"((?:(?<![a-z])|(?<=%3f)|(?<=%26))(?:(?:api|access|secret|private|app|auth|client|security)[_-]?)?"
+        r"(?:key(?:[_-]?id|[_-]?secret)?|secret|token|password|passwd|signature|sig|credential|session|cookie)"
+        r"[\"']?\s{0,3}(?:[:=：]|%3d)\s{0,3}[\"']?)" + _VALUE,
+        re.IGNORECASE | re.ASCII,
+    ),
     re.compile(r"\b(bearer\s{1,8})(?:(?=[^\s'\",\d]{0,64}\d)[^\s'\",]{6,}|[^\s'\",]{16,})", re.IGNORECASE),
 )
 _WHOLE = (
     re.compile(r"(?<!\d)\d{5,}(?::|%3A)[A-Za-z0-9_-]{30,}", re.IGNORECASE),  # a bot's token
-    re.compile(r"(?<![A-Za-z0-9])sk-[\w.*-]{7,}[\w*-]", re.ASCII),
-    re.compile(r"(?<![A-Za-z0-9])(?:AKIA|LTAI|AKLT|AIza)[\w-]{8,}", re.ASCII),
+    re.compile(r"(?<![A-Za-z0-9])(?:sk|SK)-[\w.*-]{7,}[\w*-]", re.ASCII),
+    re.compile(r"(?<![A-Za-z0-9])(?:AKIA|ASIA|AKID|LTAI|AKLT|AIza|ya29\.)[\w-]{8,}", re.ASCII),
+    # GitHub, Groq, xAI, Replicate, Hugging Face, Stripe's kind, Runway's
+    re.compile(
+        r"(?<![A-Za-z0-9])(?:gh[pousr]_|gsk_|xai-|r8_|hf_|[sprk]k_|pk-|key[-_]|whsec_|glpat-)"
+        r"(?=[^\s\d]{0,64}\d)[\w-]{16,}",
+        re.ASCII,
+    ),
+    # fal's key: an id and its secret
+    re.compile(r"(?<![0-9a-f])[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}:\w{16,}", re.IGNORECASE | re.ASCII),
     re.compile(r"(?<![A-Za-z0-9])eyJ[\w-]{8,}\.[\w.-]+", re.ASCII),
     re.compile(r"data:[\w/+.;=-]*;base64,[^\s'\"<>]+", re.IGNORECASE),  # a video inside an answer
 )
@@ -50,7 +69,7 @@ class Redactor:
 
     def __init__(self, secrets: Iterable[str]) -> None:
         """secrets: values that must never be seen, whatever stands around them."""
-        known = {form for secret in secrets if secret for form in (secret, quote(secret, safe=""))}
+        known = {form for secret in secrets if secret for form in _forms(secret) if form}
         self._secrets = sorted(known, key=len, reverse=True)
 
     def redact(self, text: str) -> str:
@@ -64,6 +83,13 @@ class Redactor:
         text = hide(text)
         half = LONGEST // 2
         return text if len(text) <= LONGEST else f"{text[:half]} … {text[-half:]}"
+
+
+def _forms(secret: str) -> tuple[str, ...]:
+    """A secret as addresses, JSON and the passwords of proxies spell it."""
+    encoded = quote(secret, safe="")
+    lower = re.sub("%[0-9A-F]{2}", lambda code: code[0].lower(), encoded)
+    return secret, encoded, lower, unquote(secret), secret.replace("/", "\\/")
 
 
 def _without_last_word(text: str) -> str:

@@ -77,3 +77,73 @@ def test_the_end_of_a_long_text_is_kept_and_a_cut_shows_no_part_of_a_secret():
 
     assert shown.endswith(" the end")
     assert "hunter2" not in shown
+
+
+SECRET = "Zq7LmW2xVt9RbK4cYh3NpQ8s"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Authorization: Key {s}",
+        "Authorization: Basic {s}==",
+        "X-Api-Key: {s}",
+        '{{"apiKey":"{s}"}}',
+        "{{'api_key': '{s}'}}",
+        "access_token={s}&x=1",
+        "Cookie: session={s}",
+        "password={s}",
+        "secret：{s}",
+        "cdn.example.com/a.mp4?X-Amz-Signature={s}",
+        "https%3A%2F%2Fcdn.example.com%2Fa.mp4%3FSignature%3D{s}",
+        "https://cdn.example.com/a.mp4;sig={s}",
+        "socks5://user:{s}@proxy.example.com:1080",
+        "wss://cdn.example.com/x?token={s}",
+        "oss://bucket/x?Signature={s}",
+        "ghp_{s}",
+        "gsk_{s}",
+        "xai-{s}",
+        "r8_{s}",
+        "hf_{s}",
+        "key_{s}",
+        "SK-{s}",
+        "ASIA{s}",
+        "1b2c3d4e-aaaa-bbbb-cccc-1234567890ab:{s}",
+    ],
+)
+def test_keys_of_other_shapes_are_hidden(text: str):
+    assert SECRET not in hide(text.format(s=SECRET))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "token: invalid",
+        "API key is missing",
+        "completion_tokens: 12345678, total_tokens: 12345678",
+        "the key is wrong: expected 32 characters",
+        "task_Ab1Cd2Ef3Gh4Ij5Kl6Mn7Op8Qr9St0Uv",
+        "a55bfe14-6e78-4b9d-b97d-128420399ed1: not found",
+    ],
+)
+def test_words_are_no_keys(text: str):
+    assert hide(text) == text
+
+
+def test_a_secret_is_hidden_however_it_is_spelt():
+    redactor = Redactor(["p%40ss-word9", "ab/c+d=f12345"])
+    for text in (
+        "p@ss-word9",
+        "p%40ss-word9",
+        "ab%2Fc%2Bd%3Df12345",
+        "ab%2fc%2bd%3df12345",
+        "ab\\/c+d=f12345",
+    ):
+        assert redactor.redact(f"x {text} y") == f"x {REDACTED} y"
+
+
+@pytest.mark.parametrize("piece", ["key=", 'key="', "token: ", "key-", "ghp_", "api_", "abcdef12-", "a", "1"])
+def test_hiding_takes_linear_time(piece: str):
+    began = time.process_time()
+    hide((piece * 200_000)[:200_000])
+    assert time.process_time() - began < 3
