@@ -4,6 +4,7 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 
 _GROUP = "PROVIDERS"
+_PROGRAM = "REELWATCH_"  # as other programs begin their settings
 _SHORT = 10  # letters; a name below it may have one typing mistake, a longer one two
 _MISTAKES = 2
 _FAR = 9
@@ -25,6 +26,9 @@ def meant(name: str, known: Collection[str], fields: Sequence[str]) -> str | Non
     """
     if name in known or name.startswith(f"{_GROUP}__") or name in _OF_OTHERS:
         return None
+    own = name.removeprefix(_PROGRAM)
+    if own != name:
+        return own if own in known or own.startswith(f"{_GROUP}__") else None
     return _meant_group(name, fields) or _nearest(name, known)
 
 

@@ -17,6 +17,7 @@ _MOST_RPS = 1000
 _LAST_PORT = 65535
 _MOST_DAYS = 3650
 _MOST_WATCHES = 100_000
+_NOT_IN_ADDRESS = re.compile(r"[\s<>\"{}|\\^`\x00-\x1f\x7f]")
 N = TypeVar("N", int, float)
 
 
@@ -45,6 +46,10 @@ def _http_url(text: str) -> str:
     parts = _parts(text)
     if parts is None:
         raise ValueError("is not an http:// or https:// address")
+    if _NOT_IN_ADDRESS.search(text):
+        raise ValueError("holds a space or another character that no address has")
+    if parts.query or parts.fragment or text.endswith(("?", "#")):
+        raise ValueError("ends in a query or fragment, behind which no path can stand")
     if "@" in parts.netloc:
         raise ValueError("holds a user name or password, which an address would show")
     return text.rstrip("/")

@@ -375,3 +375,19 @@ def test_the_secrets_for_the_log_are_token_keys_and_passwords():
 def test_whatever_is_given_nothing_but_a_settings_error_comes_of_it(values: dict[str, str]):
     with contextlib.suppress(SettingsError):
         assert isinstance(load_settings(values), Settings)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://gw.example/v1?key=hunter2",
+        "https://gw.example/#hunter2",
+        "https://gw.example/?",
+        "https://gw hunter2.example",
+        "https://<hunter2-gateway>",
+        "https://gw.example\\hunter2",
+    ],
+)
+def test_an_address_behind_which_no_path_can_stand_is_a_mistake(address: str):
+    [mistake] = mistakes(GATEWAY, GATEWAY_BASE_URL=address)
+    assert mistake.startswith("GATEWAY_BASE_URL ")

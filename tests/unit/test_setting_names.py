@@ -17,6 +17,8 @@ FIELDS = [each.name.upper() for each in fields(ProviderSettings)]
     ("name", "right"),
     [
         ("ALLOWED_CHAT", "ALLOWED_CHATS"),
+        ("REELWATCH_ALLOWED_CHATS", "ALLOWED_CHATS"),
+        ("REELWATCH_PROVIDERS__STUDIO__KIND", "PROVIDERS__STUDIO__KIND"),
         ("ALLOWED_CHAT_IDS", "ALLOWED_CHATS"),
         ("ALOWED_CHATS", "ALLOWED_CHATS"),
         ("ALLOWED_USERS", "ALLOWED_CHATS"),
@@ -48,6 +50,7 @@ def test_a_mistyped_name_leads_to_the_right_one(name: str, right: str):
     [
         *(
             "TZ",
+            "REELWATCH_IMAGE",
             "LANG",
             "HOME",
             "PATH",
