@@ -44,7 +44,9 @@ class Store(Protocol):
         was delivered for a task that SUCCEEDED, FAILED or was CANCELLED, it comes back unchanged with
         is_new False. A stopped watch, and one whose task ended as EXPIRED or NOT_FOUND, starts anew: a
         fresh card, and in the latter case a task of status UNKNOWN that is looked at again. A new watch
-        of a task that is final already gets its result as a delivery in the same transaction, and no card.
+        of a task that is final already gets its result as a delivery in the same transaction, and no card;
+        of one that SUCCEEDED and was last polled more than a day ago, once a poll has said so again: it is
+        UNKNOWN until then, with its snapshot and file, but not for those who have their result.
         A task that rests is taken up as by look_now(), whether or not the watch is new.
         """
         ...

@@ -27,7 +27,7 @@ class Change:
 
 def seen(task: Task, snapshot: Snapshot, *, at: datetime) -> Change:
     """The gateway told how the task stands."""
-    snapshot = _with_plausible_times(task, snapshot, at)
+    snapshot = _with_plausible_times(task, _with_known_end(task, snapshot), at)
     doubt = _doubt(task, snapshot, at)
     if doubt is not None:
         snapshot = replace(snapshot, status=TaskStatus.RUNNING, finished_at=None)
@@ -64,10 +64,20 @@ def failed(task: Task, error: ProviderError, *, at: datetime) -> Change:
     )
 
 
+def _with_known_end(task: Task, snapshot: Snapshot) -> Snapshot:
+    """With the end that a task had which is only confirmed, where the gateway tells none."""
+    known = task.snapshot
+    if known is None or known.status is not snapshot.status or not snapshot.status.is_final:
+        return snapshot
+    return replace(snapshot, finished_at=snapshot.finished_at or known.finished_at)
+
+
 def _doubt(task: Task, snapshot: Snapshot, at: datetime) -> Trouble | None:
     """Why a task that is said to be finished counts as running: it names no video, and that is new."""
     if snapshot.status is not TaskStatus.SUCCEEDED or snapshot.media is not None:
         return None
+    if task.snapshot is not None and task.snapshot.status is TaskStatus.SUCCEEDED:
+        return None  # it named one when it ended, and is only confirmed
     known = task.trouble
     is_doubted = known is not None and known.cause is Cause.NO_VIDEO
     since = min(known.since, at) if known is not None and is_doubted else at

@@ -52,8 +52,8 @@ class Estimates:
 
     def learn(self, before: Task, after: Task, *, at: datetime) -> None:
         """Take in a look that brought a snapshot; a task's first one teaches nothing but that it lives."""
-        if before.snapshot is None or before.status.is_final:
-            return
+        if before.snapshot is None or before.snapshot.status.is_final:
+            return  # one that has ended is polled again only to confirm it
         since_s, until_s = age_s(after, seen_at(before)), age_s(after, at)
         history = self._history(after)
         foretold = self._foretold.pop(after.id, None)

@@ -244,7 +244,8 @@ async def _finish_watch(tx: Transaction, watch_id: int, settlement: Settlement) 
         """
         UPDATE watches SET state = 'finished', ended_at = :at, result = :state,
             told_status = CASE WHEN :state <> 'dead' THEN (
-                SELECT status FROM tasks WHERE tasks.id = watches.task_id
+                SELECT iif(status = 'unknown', coalesce(snapshot ->> 'status', status), status)
+                FROM tasks WHERE tasks.id = watches.task_id
             ) END
         WHERE id = :id
         """,

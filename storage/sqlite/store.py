@@ -31,7 +31,17 @@ from storage.models import (
     WatchRequest,
     WatchState,
 )
-from storage.sqlite import allowed_chats, chats, claiming, deliveries, house, stalls, tasks, watches
+from storage.sqlite import (
+    allowed_chats,
+    chats,
+    claiming,
+    confirming,
+    deliveries,
+    house,
+    stalls,
+    tasks,
+    watches,
+)
 from storage.sqlite.connection import Database, Transaction
 from storage.sqlite.migrate import bundled_migrations, create, migrate, require_tables
 from storage.sqlite.reopening import ReopeningDatabase
@@ -313,7 +323,7 @@ async def _with_tasks(tx: Transaction, claimed: Sequence[Delivery]) -> list[Outg
     followers = await watches.by_ids(tx, {delivery.watch_id for delivery in claimed})
     followed = await tasks.by_ids(tx, {watch.task_id for watch in followers.values()})
     return [
-        Outgoing(delivery=delivery, watch=watch, task=followed[watch.task_id])
+        Outgoing(delivery=delivery, watch=watch, task=confirming.as_told(watch, followed[watch.task_id]))
         for delivery in claimed
         for watch in (followers[delivery.watch_id],)
     ]

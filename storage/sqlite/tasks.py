@@ -53,14 +53,29 @@ async def make_due(
 
 
 async def rest_unwatched(tx: Transaction, task_ids: Iterable[int]) -> None:
-    """Take the next look from those tasks that have no active watch."""
+    """Take the next look from those tasks that have no active watch.
+
+    One that was to be polled again, and that nobody waits for any more, has succeeded, as before.
+    """
+    listed = rows.listed(task_ids)
     await tx.run(
         """
         UPDATE tasks SET next_look_at = NULL, touched = lease_until IS NOT NULL
         WHERE id IN (SELECT value FROM json_each(?))
             AND NOT EXISTS (SELECT 1 FROM watches AS w WHERE w.task_id = tasks.id AND w.state = 'active')
         """,
-        (rows.listed(task_ids),),
+        (listed,),
+    )
+    await tx.run(
+        """
+        UPDATE tasks SET status = 'succeeded', trouble = NULL, failures = 0, version = version + 1
+        WHERE id IN (SELECT value FROM json_each(?))
+            AND status = 'unknown' AND snapshot ->> 'status' = 'succeeded'
+            AND NOT EXISTS (
+                SELECT 1 FROM watches AS w WHERE w.task_id = tasks.id AND w.state IN ('active', 'parked')
+            )
+        """,
+        (listed,),
     )
 
 

@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 
 from storage.errors import WatchLimitReached
@@ -14,7 +15,7 @@ from storage.models import (
     WatchRequest,
     WatchState,
 )
-from storage.sqlite import chats, deliveries, rows, stalls, tasks
+from storage.sqlite import chats, confirming, deliveries, rows, stalls, tasks
 from storage.sqlite.connection import Transaction
 
 # The ends after which a gateway has nothing new to say of a task, so that asking again brings nothing.
@@ -36,8 +37,8 @@ async def add(
     if row is None or is_new:
         await _check_limits(tx, request, limits)
         row = await _begin(tx, request, task_id, at=at, hold_card_s=hold_card_s)
-    task = (await tasks.by_ids(tx, [task_id]))[task_id]
-    return WatchedTask(watch=rows.watch(row), task=task, is_new=is_new)
+    (watched,) = await _with_tasks(tx, [row])
+    return replace(watched, is_new=is_new)
 
 
 async def by_ids(tx: Transaction, watch_ids: Iterable[int]) -> dict[int, Watch]:
@@ -154,7 +155,9 @@ async def send_again(tx: Transaction, watch_id: int, chat_id: int, *, at: dateti
     found = await tx.one(
         """
         UPDATE watches SET result = NULL
-        WHERE id = ? AND chat_id = ? AND state = 'finished' AND result IN ('unknown', 'dead')
+        WHERE id = ? AND chat_id = ? AND state = 'finished' AND result IN ('unknown', 'dead') AND EXISTS (
+            SELECT 1 FROM tasks AS t WHERE t.id = task_id AND t.status NOT IN ('unknown', 'queued', 'running')
+        )
         RETURNING id
         """,
         (watch_id, chat_id),
@@ -213,6 +216,7 @@ async def _begin(
     tx: Transaction, request: WatchRequest, task_id: int, *, at: datetime, hold_card_s: float
 ) -> sqlite3.Row:
     """Make a watch, or an ended one new, with its card or, if the task has ended for good, its result."""
+    await confirming.begin(tx, task_id, at=at)
     if await tasks.start_anew(tx, task_id, at=at):
         # What the other watches were about to be told has no ground any more; they wait for the next end.
         others = await active_ids(tx, task_id)
@@ -249,4 +253,7 @@ async def _begin(
 
 async def _with_tasks(tx: Transaction, found: list[sqlite3.Row]) -> list[WatchedTask]:
     known = await tasks.by_ids(tx, {row["task_id"] for row in found})
-    return [WatchedTask(watch=rows.watch(row), task=known[row["task_id"]]) for row in found]
+    return [
+        WatchedTask(watch=watch, task=confirming.as_told(watch, known[watch.task_id]))
+        for watch in map(rows.watch, found)
+    ]

@@ -24,7 +24,7 @@ from bot.outbox.texts import Texts
 from bot.outbox.video import Ladder
 from bot.private_hosts import PrivateHosts
 from bot.providers import gateways
-from bot.providers.base import Provider
+from bot.providers.base import Provider, ProviderError
 from bot.providers.http import HttpTransport
 from bot.providers.kinds import ProviderConfig
 from bot.sandbox.gateway import FakeGateway
@@ -235,8 +235,12 @@ class PostOffice:
         """The clock looks at everything once."""
         quota = dict.fromkeys(self.providers, 100)
         for task in await self.store.claim_due(quota, at=self.clock(), lease_s=LEASE_S):
-            snapshot = await self.providers[task.ref.provider].fetch(task.ref.external_id)
-            change = changes.seen(task, snapshot, at=self.clock())
+            try:
+                snapshot = await self.providers[task.ref.provider].fetch(task.ref.external_id)
+            except ProviderError as error:
+                change = changes.failed(task, error, at=self.clock())
+            else:
+                change = changes.seen(task, snapshot, at=self.clock())
             await self.store.apply(change.task, change.events)
         self._bell.set()
 

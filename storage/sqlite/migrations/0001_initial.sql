@@ -138,7 +138,8 @@ CREATE TABLE notices (
 
 CREATE INDEX notices_of_watch ON notices (watch_id);
 
--- Deliveries that a courier may take up at ready_at: not into a lost chat, and one of a kind at a time for a watch.
+-- Deliveries that a courier may take up at ready_at: not into a lost chat, one of a kind at a time for a watch, and
+-- no result of a task that was to be polled again and has not been.
 CREATE VIEW claimable_deliveries AS
 SELECT
     d.id,
@@ -153,6 +154,11 @@ JOIN watches AS w ON w.id = d.watch_id
 WHERE d.state IN ('pending', 'sending')
     AND w.state <> 'parked'
     AND NOT EXISTS (SELECT 1 FROM chats AS c WHERE c.id = w.chat_id AND c.disabled_reason IS NOT NULL)
+    AND NOT (
+        d.kind = 'result' AND EXISTS (
+            SELECT 1 FROM tasks AS t WHERE t.id = w.task_id AND t.status IN ('unknown', 'queued', 'running')
+        )
+    )
     AND (
         d.state = 'sending'
         OR NOT EXISTS (

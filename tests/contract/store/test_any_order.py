@@ -25,6 +25,7 @@ STEP = st.one_of(
     st.tuples(st.just("found"), CHAT),
     st.tuples(st.just("moved"), CHAT, CHAT),
     st.tuples(st.just("prune")),
+    st.tuples(st.just("day")),
 )
 
 
@@ -77,6 +78,9 @@ class Play:
 
     async def moved(self, old_id: int, new_id: int) -> None:
         await self.store.migrate_chat(old_id, new_id, at=self.driver.now)
+
+    async def day(self) -> None:
+        self.driver.wait(86_401)
 
     async def prune(self) -> None:
         await self.store.prune(older_than=self.driver.later(-LEASE_S), limit=100)

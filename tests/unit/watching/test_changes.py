@@ -352,3 +352,26 @@ def test_a_clock_that_is_set_back_keeps_no_task_in_doubt():
     change = seen(later, NO_VIDEO, at=NOON + timedelta(seconds=30))
 
     assert kinds(change) == [EventKind.FINISHED]
+
+
+def test_a_success_that_is_confirmed_is_told_to_those_who_wait_and_keeps_its_end():
+    ended_at = NOON - timedelta(days=2)
+    known = snapshot(TaskStatus.SUCCEEDED, finished_at=ended_at)
+
+    change = seen(task(UNKNOWN, snapshot=known), snapshot(TaskStatus.SUCCEEDED), at=NOON)
+
+    assert kinds(change) == [EventKind.FINISHED]
+    assert change.task.snapshot is not None
+    assert change.task.snapshot.finished_at == ended_at
+
+
+def test_a_task_that_is_seen_to_end_gets_no_end_from_before():
+    known = snapshot(RUNNING, finished_at=NOON)
+    change = seen(task(RUNNING, snapshot=known), snapshot(TaskStatus.SUCCEEDED), at=NOON)
+    assert change.task.snapshot is not None
+    assert change.task.snapshot.finished_at is None
+
+
+def test_a_success_is_confirmed_though_the_link_to_the_video_is_gone():
+    change = seen(task(UNKNOWN, snapshot=snapshot(TaskStatus.SUCCEEDED)), NO_VIDEO, at=NOON)
+    assert (change.task.status, kinds(change)) == (TaskStatus.SUCCEEDED, [EventKind.FINISHED])

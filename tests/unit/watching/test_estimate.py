@@ -57,6 +57,16 @@ def test_an_end_that_is_not_the_gateways_work_teaches_nothing(status: TaskStatus
     assert estimates.table(before).to_plain() == unknown
 
 
+def test_an_end_that_is_only_confirmed_teaches_nothing():
+    estimates, before = Estimates(), replace(ended(running()), status=TaskStatus.UNKNOWN)
+    unknown = estimates.table(before).to_plain()
+
+    estimates.learn(before, ended(before), at=NOON + timedelta(days=3))
+
+    assert estimates.table(before).to_plain() == unknown
+    assert estimates.eta(before, at=NOON) is None
+
+
 def test_a_task_that_lives_on_is_learned():
     estimates, before = Estimates(), running()
 

@@ -1,0 +1,161 @@
+"""A video that was seen long ago is another chat's only once the gateway has said again that there is one."""
+
+import pytest
+
+from storage.models import DeliveryKind, DeliveryState, Settlement, StoredFile, TaskStatus, WatchedTask
+from tests.contract.store.driver import CHAT, Driver
+
+CARD, RESULT = DeliveryKind.CARD, DeliveryKind.RESULT
+OTHER, THIRD = 2, 3
+DAY_S = 86_400
+FILE = StoredFile(file_id="f1", is_video=True)
+
+
+@pytest.fixture
+async def old(driver: Driver) -> WatchedTask:
+    """A chat's watch that had its video more than a day ago."""
+    watched = await driver.watch()
+    await driver.look(watched.task.id, TaskStatus.SUCCEEDED)
+    result = await driver.claim_one(RESULT)
+    await driver.store.settle(
+        result.delivery.id, Settlement(state=DeliveryState.SENT, at=driver.now, message_id=5, file=FILE)
+    )
+    await driver.send()
+    driver.wait(DAY_S + 1)
+    return watched
+
+
+async def statuses(driver: Driver, chat_id: int = CHAT) -> list[TaskStatus]:
+    """What a chat is shown of its task."""
+    return [each.task.status for each in await driver.store.watches_of(chat_id, "t1")]
+
+
+async def test_an_old_video_is_another_chat_s_after_one_poll(driver: Driver, old: WatchedTask):
+    other = await driver.watch(chat_id=OTHER)
+    assert (other.task.status, other.is_new) == (TaskStatus.UNKNOWN, True)
+    assert RESULT not in {kind for kind, _ in await driver.send()}
+
+    await driver.look(old.task.id, TaskStatus.SUCCEEDED)
+
+    result = await driver.claim_one(RESULT)
+    assert (result.watch.id, result.task.file) == (other.watch.id, FILE)
+    assert await driver.nothing_is_due()
+
+
+async def test_a_video_that_the_gateway_has_deleted_is_no_other_chat_s(driver: Driver, old: WatchedTask):
+    other = await driver.watch(chat_id=OTHER)
+
+    await driver.look(old.task.id, TaskStatus.EXPIRED)
+
+    result = await driver.claim_one(RESULT)
+    assert (result.watch.id, result.task.status) == (other.watch.id, TaskStatus.EXPIRED)
+
+
+async def test_the_chat_that_has_it_sees_nothing_of_that(driver: Driver, old: WatchedTask):
+    await driver.watch(chat_id=OTHER)
+    assert await statuses(driver) == [TaskStatus.SUCCEEDED]
+    assert await statuses(driver, OTHER) == [TaskStatus.UNKNOWN]
+    again = await driver.watch()
+    assert (again.is_new, again.task.status) == (False, TaskStatus.SUCCEEDED)
+
+    await driver.look(old.task.id, TaskStatus.SUCCEEDED)
+
+    assert old.watch.id not in {watch_id for _, watch_id in await driver.send()}
+
+
+async def test_a_video_that_was_seen_within_the_day_is_another_chat_s_at_once(
+    driver: Driver, old: WatchedTask
+):
+    await driver.watch(chat_id=OTHER)
+    await driver.look(old.task.id, TaskStatus.SUCCEEDED)
+    await driver.send()
+    driver.wait(DAY_S)
+
+    third = await driver.watch(chat_id=THIRD)
+
+    assert await driver.send() == [(RESULT, third.watch.id)]
+    assert await driver.nothing_is_due()
+
+
+async def test_all_that_ask_meanwhile_are_told_by_the_same_poll(driver: Driver, old: WatchedTask):
+    waiting = [await driver.watch(chat_id=chat_id) for chat_id in (OTHER, THIRD)]
+
+    await driver.look(old.task.id, TaskStatus.SUCCEEDED)
+
+    assert await driver.send() == [(RESULT, each.watch.id) for each in waiting]
+
+
+async def test_nobody_waits_any_more_and_the_next_who_asks_has_it_polled_again(
+    driver: Driver, old: WatchedTask
+):
+    other = await driver.watch(chat_id=OTHER)
+    (in_hand,) = await driver.claim_tasks()
+    await driver.store.stop_watch(other.watch.id, at=driver.now)
+    assert await statuses(driver) == [TaskStatus.SUCCEEDED]
+    assert not await driver.store.apply(*driver.seen(in_hand, TaskStatus.EXPIRED))
+    assert await statuses(driver) == [TaskStatus.SUCCEEDED]
+    assert await driver.nothing_is_due()
+
+    third = await driver.watch(chat_id=THIRD)
+    assert third.task.status is TaskStatus.UNKNOWN
+    assert (RESULT, third.watch.id) not in await driver.send()
+
+
+async def test_a_chat_that_is_lost_before_the_poll_gets_the_video_after_it_only(
+    driver: Driver, old: WatchedTask
+):
+    other = await driver.watch(chat_id=OTHER)
+    await driver.store.chat_lost(OTHER, "kicked", at=driver.now)
+    assert await statuses(driver) == [TaskStatus.SUCCEEDED]
+    assert await driver.nothing_is_due()
+
+    await driver.store.chat_found(OTHER, at=driver.now)
+    assert RESULT not in {kind for kind, _ in await driver.send()}
+    await driver.look(old.task.id, TaskStatus.SUCCEEDED)
+    assert (RESULT, other.watch.id) in await driver.send()
+
+
+@pytest.mark.parametrize("state", [DeliveryState.SENT, DeliveryState.PENDING])
+async def test_a_video_that_is_on_its_way_meanwhile_arrives_once(driver: Driver, state: DeliveryState):
+    first = await driver.watch()
+    await driver.look(first.task.id, TaskStatus.SUCCEEDED)
+    driver.wait(DAY_S + 1)
+    sending = await driver.claim_one(RESULT)
+    other = await driver.watch(chat_id=OTHER)
+
+    await driver.settle(sending, state)
+
+    assert RESULT not in {kind for kind, _ in await driver.send()}
+    await driver.look(first.task.id, TaskStatus.SUCCEEDED)
+    results = [watch_id for kind, watch_id in await driver.send() if kind is RESULT]
+    waited = [first.watch.id] if state is DeliveryState.PENDING else []
+    assert sorted(results) == [*waited, other.watch.id]
+    assert not (await driver.watch()).is_new  # it has its video
+
+
+async def test_a_result_that_may_not_have_arrived_can_be_sent_again_once_the_video_is_confirmed(
+    driver: Driver,
+):
+    first = await driver.watch()
+    await driver.look(first.task.id, TaskStatus.SUCCEEDED)
+    await driver.settle(await driver.claim_one(RESULT), DeliveryState.UNKNOWN)
+    await driver.send()
+    driver.wait(DAY_S + 1)
+    await driver.watch(chat_id=OTHER)
+    assert not await driver.store.send_again(first.watch.id, CHAT, at=driver.now)
+
+    await driver.look(first.task.id, TaskStatus.SUCCEEDED)
+
+    assert await driver.store.send_again(first.watch.id, CHAT, at=driver.now)
+    assert (RESULT, first.watch.id) in await driver.send()
+
+
+async def test_a_task_that_failed_is_told_to_others_without_another_poll(driver: Driver):
+    first = await driver.watch()
+    await driver.look(first.task.id, TaskStatus.FAILED)
+    await driver.send()
+    driver.wait(DAY_S + 1)
+
+    other = await driver.watch(chat_id=OTHER)
+
+    assert await driver.send() == [(RESULT, other.watch.id)]
