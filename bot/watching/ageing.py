@@ -12,7 +12,6 @@ REST = timedelta(days=3)
 _UNSEEN = timedelta(
     hours=2
 )  # between polls that went well; a longer gap is an outage, not a task without change
-_ORDER = tuple(Stall)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,18 +31,21 @@ class Ageing:
                 events=change.events or _told(before.stall, Stall.MOVING, task, at),
             )
         since = _unchanged_since(before, at)
-        stall = max(before.stall, self._stall(at - since), key=_ORDER.index)
+        stall = self._stall(before.stall, at - since)
+        if stall is before.stall and since is before.unchanged_since:
+            return change
         return Change(
             task=replace(task, stall=stall, unchanged_since=since),
             events=(*change.events, *_told(before.stall, stall, task, at)),
         )
 
-    def _stall(self, unchanged: timedelta) -> Stall:
-        if unchanged >= self.rest:
+    def _stall(self, before: Stall, unchanged: timedelta) -> Stall:
+        """How far it goes by now; only a change brings it back."""
+        if unchanged >= self.rest or before is Stall.RESTING:
             return Stall.RESTING
-        if unchanged >= UNCHANGED:
+        if unchanged >= UNCHANGED or before is Stall.UNCHANGED:
             return Stall.UNCHANGED
-        return Stall.STUCK if unchanged >= STUCK else Stall.MOVING
+        return Stall.STUCK if unchanged >= STUCK or before is Stall.STUCK else Stall.MOVING
 
 
 def _unchanged_since(before: Task, at: datetime) -> datetime:
@@ -54,9 +56,10 @@ def _unchanged_since(before: Task, at: datetime) -> datetime:
 
 
 def _has_changed(before: Task, after: Task) -> bool:
-    return (
-        before.snapshot is None or after.snapshot is None or _shown(before.snapshot) != _shown(after.snapshot)
-    )
+    old, new = before.snapshot, after.snapshot
+    if old is new and old is not None:
+        return False  # what was read before, as the answer says the same
+    return old is None or new is None or _shown(old) != _shown(new)
 
 
 def _shown(snapshot: Snapshot) -> tuple[object, ...]:

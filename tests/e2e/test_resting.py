@@ -1,0 +1,24 @@
+"""A task at which nothing changes, and the button that takes it up again, through the real process."""
+
+from tests.e2e.scene import Scene
+
+SOON = "0.000001"  # days: less than a tenth of a second
+
+
+async def test_a_task_without_change_rests_until_its_button_is_pressed(scene: Scene):
+    await scene.start_bot(REST_DAYS=SOON)
+    anna, task = scene.person(), scene.task("alibailian")
+    asked = await scene.watch(anna, task)
+    for _ in range(2):
+        await scene.look(anna, task)
+
+    card = await scene.until_shown(anna, asked, "I have stopped checking this task")
+    [button] = card.buttons
+    assert button["text"] == "🔄 Check again"
+    scene.finish(task)
+    scene.telegram.press(anna, card.message_id, button["callback_data"])
+
+    await scene.until_video(anna, asked)
+    await scene.until_all_is_sent()
+    [card] = [each for each in scene.replies(anna, asked) if each.message_id == card.message_id]
+    assert card.buttons == []
