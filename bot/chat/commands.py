@@ -80,6 +80,7 @@ async def unwatch(context: Context, typed: TypedCommand) -> None:
     language, service = await context.language(), context.door.service
     ids, notes = await _named(context, typed, language)
     stopped = await service.stop(context.message.chat_id, ids, thread_id=context.thread_id)
+    context.door.audit.stopped(context.message.chat_id, context.user_id, stopped)
     if stopped:
         notes.insert(0, answers.stopped(_ids_of(stopped), language=language))
     _reply(context, [*notes, *_not_watched(ids, stopped, language)])
@@ -120,14 +121,19 @@ async def _register(
     context: Context, provider: str, ids: Sequence[str], language: str
 ) -> tuple[list[WatchedTask], int, WatchLimitReached | None]:
     """Watch these ids: those that were watched already, how many a limit refused, and the limit."""
-    known, refused, limit = [], 0, None
-    for external_id in ids:
-        try:
-            watched = await context.door.service.watch(_request(context, provider, external_id, language))
-        except WatchLimitReached as error:
-            refused, limit = refused + 1, error
-        else:
-            known += [] if watched.is_new else [watched]
+    begun: list[WatchedTask] = []
+    known: list[WatchedTask] = []
+    refused, limit = 0, None
+    try:
+        for external_id in ids:
+            try:
+                watched = await context.door.service.watch(_request(context, provider, external_id, language))
+            except WatchLimitReached as error:
+                refused, limit = refused + 1, error
+            else:
+                (begun if watched.is_new else known).append(watched)
+    finally:  # what was begun is on disk, whatever becomes of the rest
+        context.door.audit.asked(context.message.chat_id, context.user_id, begun)
     return known, refused, limit
 
 

@@ -11,6 +11,7 @@ from telegram import Message, ReplyParameters, Update, User
 from telegram.constants import ChatType
 from telegram.ext import Application, CallbackContext, ContextTypes, ExtBot
 
+from bot.chat.audit import Audit
 from bot.chat.held import HeldUpdates
 from bot.chat.once_per import OncePer
 from bot.chat.parsing import TypedCommand, typed_commands
@@ -41,6 +42,7 @@ class Door:
     language: str  # the LANGUAGE setting: auto, en or zh
     access: Access
     refusals: OncePer = field(default_factory=lambda: OncePer(3600.0))  # by chat
+    audit: Audit = field(default_factory=Audit)
     busy_answers: OncePer = field(default_factory=lambda: OncePer(60.0))  # by chat
 
     def lets_in(self, update: Update) -> bool:
