@@ -63,7 +63,7 @@ class Refresher:
             else self._cadence.after_failure(change.task, error, at=at)
         )
         after, events = replace(change.task, next_look_at=next_look_at), change.events
-        is_written = bool(events) or after.stall is not task.stall or is_owed()
+        is_written = bool(events) or _is_news(task, after) or is_owed()
         if is_written:
             if not await self._store.apply(after, events):
                 return Look(task=after, outlook=ahead, error=error, is_written=False, is_overtaken=True)
@@ -92,3 +92,11 @@ class Refresher:
     def _seen(self, task: Task, snapshot: Snapshot) -> Change:
         at = self._clock()
         return self._ageing.aged(task, changes.seen(task, snapshot, at=at), at=at)
+
+
+def _is_news(before: Task, after: Task) -> bool:
+    """Whether there is something to keep of which nobody is told at once."""
+    if before.stall is not after.stall:
+        return True
+    old, new = before.snapshot, after.snapshot
+    return old is not None and new is not None and old.clock_ahead_s != new.clock_ahead_s

@@ -10,7 +10,7 @@ from bot.watching.cadence import Cadence
 from bot.watching.estimate import Estimates
 from bot.watching.refresh import Look, Refresher
 from storage.errors import StoreError
-from storage.models import DeliveryKind, Task, TaskStatus
+from storage.models import DeliveryKind, Stall, Task, TaskStatus
 from tests.fakes.clock import NOON, FrozenClock
 from tests.fakes.provider import Answer, ScriptedProvider
 from tests.fakes.requests import watch_request
@@ -210,3 +210,25 @@ async def test_a_look_that_learns_nothing_still_teaches_that_the_task_lives(desk
 async def test_what_is_no_provider_error_goes_up(desk: Desk):
     with pytest.raises(ZeroDivisionError):
         await desk.look(await desk.claim(), ZeroDivisionError())
+
+
+async def test_ages_by_another_correction_of_the_clock_are_written_though_nothing_is_told(desk: Desk):
+    first = await desk.look(await desk.claim(), snapshot(clock_ahead_s=7200.0, submitted_at=NOON))
+    desk.rings.clear()
+    desk.clock.move(15)
+
+    await desk.look(first.task, snapshot(submitted_at=NOON))
+
+    stored = (await desk.task()).snapshot
+    assert stored is not None
+    assert stored.clock_ahead_s == 0
+    assert desk.rings == []
+
+
+async def test_how_long_nothing_changes_is_written_though_nothing_is_told(desk: Desk):
+    first = await desk.look(await desk.claim(), snapshot())
+    desk.clock.move(3600)
+
+    await desk.look(first.task, snapshot())
+
+    assert (await desk.task()).stall is Stall.STUCK
