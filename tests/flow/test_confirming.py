@@ -1,0 +1,85 @@
+"""How the clock polls a task again whose video another chat asks for long after it was seen."""
+
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+
+from bot.providers.base import ProviderError
+from storage.models import DeliveryKind, DeliveryState, Settlement, Snapshot, TaskStatus
+from tests.fakes.clock import FrozenClock
+from tests.fakes.provider import ScriptedProvider
+from tests.fakes.requests import watch_request
+from tests.fakes.store import BrittleStore
+from tests.flow.clockwork import Clockwork, gateway, key, watch
+from tests.unit.watching.tasks import AWAY, MISSING, snapshot
+
+DONE = snapshot(TaskStatus.SUCCEEDED)
+DAY_S = 86_400
+OTHER = 200
+
+
+class Scene:
+    """A chat had its video more than a day ago, and another has just asked for the task."""
+
+    def __init__(self, work: Clockwork, wan: ScriptedProvider) -> None:
+        self.work = work
+        self.wan = wan
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def open(
+        cls, store: BrittleStore, clock: FrozenClock, *answers: Snapshot | ProviderError
+    ) -> AsyncIterator["Scene"]:
+        """answers: what the gateway says from then on."""
+        await watch(store, "t1")
+        wan = gateway(t1=(DONE, *answers))
+        scene = cls(Clockwork(store, [key(wan)], clock=clock), wan)
+        async with scene.work.turning():
+            assert (DeliveryKind.RESULT, 100) in await scene.told()
+            await scene.work.pass_time(DAY_S + 1)
+            await store.add_watch(watch_request("t1", provider="wan", chat_id=OTHER), at=clock())
+            await scene.work.ring()
+            yield scene
+
+    async def told(self) -> list[tuple[DeliveryKind, int]]:
+        """What is sent, and to which chat."""
+        store, now = self.work.store, self.work.clock()
+        told = []
+        while found := await store.claim_deliveries(9, at=now, lease_s=60):
+            for each in found:
+                await store.settle(
+                    each.delivery.id, Settlement(state=DeliveryState.SENT, at=now, message_id=5)
+                )
+                told.append((each.delivery.kind, each.watch.chat_id))
+        return told
+
+
+async def test_one_poll_confirms_a_video(store: BrittleStore, clock: FrozenClock):
+    async with Scene.open(store, clock, DONE) as scene:
+        assert (DeliveryKind.RESULT, OTHER) in await scene.told()
+        await scene.work.pass_slowly(600, step_s=60)
+        assert len(scene.wan.asked) == 2
+
+
+async def test_a_gateway_that_is_away_is_polled_until_it_confirms_the_video(
+    store: BrittleStore, clock: FrozenClock
+):
+    async with Scene.open(store, clock, *[AWAY] * 30, DONE) as scene:
+        told: Sequence[tuple[DeliveryKind, int]] = await scene.told()
+        while len(scene.wan.asked) <= 31:
+            assert not [each for each in told if each[0] is DeliveryKind.RESULT]
+            await scene.work.pass_time(30)
+            told = await scene.told()
+        assert (DeliveryKind.RESULT, OTHER) in told
+        assert {chat_id for _, chat_id in told} == {OTHER}
+
+
+async def test_a_task_that_the_gateway_has_deleted_ends_as_expired_within_two_minutes(
+    store: BrittleStore, clock: FrozenClock
+):
+    async with Scene.open(store, clock, MISSING) as scene:
+        told = await scene.told()
+        await scene.work.pass_slowly(120, step_s=5)
+        told += await scene.told()
+        assert (await scene.work.task()).status is TaskStatus.EXPIRED
+        assert (DeliveryKind.RESULT, OTHER) in told
+        assert {chat_id for _, chat_id in told} == {OTHER}
