@@ -16,6 +16,7 @@ _ENVELOPES = (
     "Response", "Data", "Result", "Output", "Resp",
 )  # fmt: skip
 _DEEPEST = 3
+_MOST_INNER = 64  # objects of one level; answers have a few
 _TASK_KEYS = frozenset({
     "id", "task_id", "taskId", "video_id", "videoId", "object", "progress", "model", "prompt", "action",
     "output",
@@ -88,7 +89,7 @@ def _inside(answer: Json) -> Iterator[Json]:
         errors = [_object(outer.get("error")) for outer in level]
         failed = [error for error in errors if error is not None and names_any_task(error)]
         inner = [_object(outer.get(name)) for outer in level for name in _ENVELOPES]
-        level = [task for task in inner if task]
+        level = [task for task in inner if task][:_MOST_INNER]
         yield from level
         yield from failed
 

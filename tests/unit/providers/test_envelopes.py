@@ -84,3 +84,14 @@ def test_an_errors_own_status_is_not_the_tasks(wire: Wire):
     answer = {"error": {"code": 400, "message": "bad", "status": "INVALID_ARGUMENT"}}
     with pytest.raises(BadAnswer, match="bad"):
         wire.read(answer, "x")
+
+
+def test_a_nest_that_widens_with_every_level_is_given_up(wire: Wire):
+    names = ("data", "output", "task", "result", "response", "job", "detail", "payload", "Response", "Data")
+    last: dict[str, object] = {**TASK}
+    other: dict[str, object] = {"x": 1}
+    for _ in range(3):
+        last = dict.fromkeys(names, other) | {"Output": last}
+        other = dict.fromkeys(names, other)
+    with pytest.raises(BadAnswer, match="no status"):
+        wire.read(last, "x")
