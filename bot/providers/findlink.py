@@ -14,6 +14,8 @@ _DEEPEST = 12
 _LONGEST_TEXT = 100_000  # characters of a text that may hold JSON
 _MOST_TEXTS = 5
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+_WRITTEN = re.compile(r"https?://[^\s\"'<>()\[\]（）【】，。]{4,4000}", re.IGNORECASE)
+_MOST_WRITTEN = 20  # links in one text
 _PLURAL = re.compile(r"(?<=..[^s])s$")  # of "videos", not of "gas" and "progress"
 # What a video is made from is no word against it: image-to-video, img2video, first_frame_to_video.
 _MAKING = re.compile(
@@ -62,24 +64,28 @@ _OTHER_ENDING = re.compile(
 class _Found:
     keys: tuple[str, ...]  # from the task to the link, without places in lists
     link: str
+    in_text: bool = False  # among other words
 
 
 def only_video_link(task: Json) -> str | None:
     """The http(s) link whose address or key says video, where there is no more than one such in the answer.
 
     Of a list of videos the first counts; one without a watermark before one with it. Where none says video,
-    the only one under keys for what was made.
+    the only one under keys for what was made, or the only one inside a text that ends like a video file.
     """
     saying: dict[tuple[str, ...], _Found] = {}
     silent: dict[tuple[str, ...], _Found] = {}
+    written: dict[tuple[str, ...], _Found] = {}
     for found in _links(task):
         if _is_decoy(found):
             continue
-        if _says_video(found):
+        if found.in_text:
+            written.setdefault((found.link,), found)
+        elif _says_video(found):
             saying.setdefault(found.keys, found)
         elif set().union(*(_words(key) for key in found.keys)) <= _MADE:
             silent.setdefault(found.keys, found)
-    return _only(saying.values() or silent.values())
+    return _only(saying.values() or silent.values() or written.values())
 
 
 def _only(found: Iterable[_Found]) -> str | None:
@@ -121,8 +127,18 @@ def _links(task: Json) -> Iterator[_Found]:
                 value = parse(value.encode("utf-8", "replace"))
             elif (link := as_link(value)) is not None and not is_inline(link):
                 yield _Found(keys, link)
+            elif link is None:
+                yield from (_Found(keys, each, in_text=True) for each in _written(value))
         if len(keys) < _DEEPEST:
             waiting.extend(reversed(list(_inner(keys, value))))
+
+
+def _written(text: str) -> list[str]:
+    """The links to video files among a text's words, as in Markdown or HTML."""
+    if "://" not in text[:_LONGEST_TEXT]:
+        return []
+    links = (as_link(each) for each in _WRITTEN.findall(text[:_LONGEST_TEXT])[:_MOST_WRITTEN])
+    return [link for link in links if link and urlsplit(link).path.lower().endswith(_VIDEO_ENDINGS)]
 
 
 def _inner(keys: tuple[str, ...], value: object) -> Iterable[tuple[tuple[str, ...], object]]:

@@ -124,6 +124,21 @@ def test_a_link_that_says_nothing_is_not_taken_elsewhere(decoy: dict[str, object
     assert only_video_link(decoy) is None
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Done: [watch](https://cdn.example.com/1.mp4?sig=a)",
+        "视频已生成：https://cdn.example.com/1.mp4?sig=a，请下载",
+        "<video src='https://cdn.example.com/1.mp4?sig=a'></video> ![](https://cdn.example.com/1.jpg)",
+    ],
+)
+def test_a_link_among_words_is_found_where_no_other_is(text: str):
+    assert only_video_link({"content": text}) == "https://cdn.example.com/1.mp4?sig=a"
+    assert only_video_link({"content": text, "url": VIDEO}) == VIDEO
+    assert only_video_link({"prompt": text, "logs": text}) is None
+    assert only_video_link({"content": f"{text} or https://cdn.example.com/2.mp4"}) is None
+
+
 @pytest.mark.parametrize("name", ["image-to-video", "img2video", "first_frame_to_video"])
 def test_what_a_video_is_made_from_is_no_word_against_it(name: str):
     link = f"https://cdn.example.com/{name}/1.mp4"
