@@ -74,7 +74,6 @@ _OTHER_FINISHED = (
     "complete_time", "completeTime", "end_time", "endTime", "ended_at",
 )  # fmt: skip
 _SAME_S = 1.0
-_VAGUE = {"error", "errored", "failed", "failure", "fail"}  # said of a question as well
 _EMPTY_REASONS = {"task failed", "upstream returned error", "upstream returned unrecognized message"}
 _PROMPT_LIMIT = 1_000
 _MODEL_LIMIT = 100
@@ -147,8 +146,9 @@ class Wire:
                 return self.read(body, external_id)
         body = self.body_of(answer)
         snapshot = self.read(body, external_id)
-        is_vague = snapshot.status is TaskStatus.FAILED and plain(snapshot.raw_status) in _VAGUE
-        if is_vague and not tells_of_task(self.task_in(body)) and not tells_of_task(body):
+        traces = tells_of_task(self.task_in(body)) or tells_of_task(body)
+        is_vague = not traces and "moderated" not in plain(snapshot.raw_status)  # which only a video can be
+        if is_vague and snapshot.status.is_final and snapshot.status is not TaskStatus.SUCCEEDED:
             error = told_error(body, self.scrub, snapshot.raw_status)
             raise UnsureFailure(error.message, snapshot=snapshot) if isinstance(error, BadAnswer) else error
         return snapshot

@@ -91,7 +91,7 @@ def test_a_nest_that_widens_with_every_level_is_given_up(wire: Wire):
     last: dict[str, object] = {**TASK}
     other: dict[str, object] = {"x": 1}
     for _ in range(3):
-        last = dict.fromkeys(names, other) | {"Output": last}
-        other = dict.fromkeys(names, other)
+        last = {**dict.fromkeys(names, other), "Output": last}
+        other = {**dict.fromkeys(names, other)}
     with pytest.raises(BadAnswer, match="no status"):
         wire.read(last, "x")

@@ -217,6 +217,15 @@ async def test_a_failure_that_names_no_task_counts_once_it_is_told_twice_in_a_ro
     assert (await provider.fetch("video_1")).status is TaskStatus.FAILED
 
 
+@pytest.mark.parametrize("word", ["denied", "timeout", "expired", "invalid", "exception", "cancelled"])
+async def test_no_word_for_an_end_counts_at_once_without_a_trace_of_the_task(word: str):
+    provider = gateway(always(json_answer({"status": word, "message": "your session"})))
+    with pytest.raises(ProviderError):
+        await provider.fetch("video_1")
+
+    assert (await provider.fetch("video_1")).status.is_final
+
+
 async def test_a_failure_that_names_the_task_counts_at_once():
     provider = gateway(always(json_answer({"id": "video_1", "status": "error", "message": "broken"})))
     assert (await provider.fetch("video_1")).status is TaskStatus.FAILED
