@@ -1,0 +1,73 @@
+"""A failed task: when it counts, and what is none."""
+
+import pytest
+
+from bot.providers.account import Account
+from bot.providers.base import BadAnswer, ProviderError, Unavailable
+from bot.providers.gateway import Gateway, Transport
+from bot.providers.videos import Videos
+from storage.models import TaskStatus
+from tests.fakes.transport import FakeTransport, always, json_answer
+
+
+def gateway(transport: Transport) -> Gateway:
+    account = Account(name="mine", base_url="https://gateway.example.com", key="sk-Zq7LmW2xVt9RbK4cYh3N")
+    return Gateway(Videos(account), transport)
+
+
+async def test_a_failure_that_names_no_task_counts_once_it_is_told_twice_in_a_row():
+    vague = json_answer({"status": "error", "message": "something went wrong"})
+    answers = iter([vague, json_answer({"id": "video_1", "status": "in_progress"}), vague, vague])
+    provider = gateway(FakeTransport(lambda: next(answers)))
+    with pytest.raises(BadAnswer, match="something went wrong"):
+        await provider.fetch("video_1")
+    assert (await provider.fetch("video_1")).status is TaskStatus.RUNNING
+    with pytest.raises(BadAnswer):
+        await provider.fetch("video_1")
+
+    assert (await provider.fetch("video_1")).status is TaskStatus.FAILED
+
+
+@pytest.mark.parametrize("word", ["denied", "timeout", "expired", "invalid", "exception", "cancelled"])
+async def test_no_word_for_an_end_counts_at_once_without_a_trace_of_the_task(word: str):
+    provider = gateway(always(json_answer({"status": word, "message": "your session"})))
+    with pytest.raises(ProviderError):
+        await provider.fetch("video_1")
+
+    assert (await provider.fetch("video_1")).status.is_final
+
+
+async def test_a_failure_that_names_the_task_counts_at_once():
+    provider = gateway(always(json_answer({"id": "video_1", "status": "error", "message": "broken"})))
+    assert (await provider.fetch("video_1")).status is TaskStatus.FAILED
+
+
+@pytest.mark.parametrize("status", [400, 404, 409, 422, 500, 503])
+@pytest.mark.parametrize(
+    "task",
+    [
+        {"id": "video_1"},
+        {"object": "video"},
+        {"data": {"task_id": "video_1", "status": "FAILURE"}},
+        {"status": None, "detail": {"id": "video_1", "status": "failed", "error": "out of memory"}},
+        {"status": None, "error": {"id": "video_1", "status": "failed", "message": "out of memory"}},
+    ],
+)
+async def test_a_failed_task_under_an_error_status_has_failed(status: int, task: dict[str, object]):
+    body = {"status": "failed", "error": {"code": 500, "message": "out of memory"}} | task
+    snapshot = await gateway(always(json_answer(body, status=status))).fetch("video_1")
+    assert snapshot.status is TaskStatus.FAILED
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"id": "video_2", "status": "failed"},
+        {"id": "video_1", "status": "in_progress"},
+        {"id": "video_1"},
+        {"status": "failed", "message": "upstream"},
+    ],
+)
+async def test_an_error_that_is_not_the_ended_task_stays_an_error(body: dict[str, object]):
+    with pytest.raises(Unavailable):
+        await gateway(always(json_answer(body, status=500))).fetch("video_1")
