@@ -145,8 +145,7 @@ class Downloader:
                 await self._follow(str(source.url), _headers(source, part), part, limit)
             else:
                 check_size(len(source.data), limit)
-                with part.open(anew=True) as file:
-                    file.write(source.data)
+                await asyncio.to_thread(_write, part, source.data)
         except ssl.CertificateError as error:  # a ValueError too
             host = URL(str(source.url), encoded=True).host
             log.warning("The certificate of %s, or of where it leads to, is not trusted", host)
@@ -200,6 +199,11 @@ def _headers(source: MediaSource, part: Part) -> dict[str, str]:
         if part.validator:
             headers["If-Range"] = part.validator
     return headers
+
+
+def _write(part: Part, data: bytes) -> None:
+    with part.open(anew=True) as file:
+        file.write(data)
 
 
 def _found(stem: Path) -> Path | None:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import unquote, urlsplit
 
 from bot.providers.answer import parse
@@ -13,6 +14,7 @@ _MOST_VALUES = 2_000
 _DEEPEST = 12
 _LONGEST_TEXT = 100_000  # characters of a text that may hold JSON
 _MOST_TEXTS = 5
+_LONGEST_NAME = 1_000  # characters of a key or path that are looked at
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _WRITTEN = re.compile(r"https?://[^\s\"'<>()\[\]（）【】，。]{4,4000}", re.IGNORECASE)
 _MOST_WRITTEN = 20  # links in one text
@@ -158,7 +160,7 @@ def _is_decoy(found: _Found) -> bool:
     folders, _, name = path.rpartition("/")
     if _OTHER_ENDING.fullmatch(name[name.rfind(".") :]) if "." in name else False:
         return True
-    if any(_JOINED_DECOY.search(_MAKING.sub("", key[:1_000]).lower()) for key in found.keys):
+    if any(_JOINED_DECOY.search(_MAKING.sub("", key[:_LONGEST_NAME]).lower()) for key in found.keys):
         return True
     said = set().union(*(_words(key) for key in found.keys), _words(name))
     return not said.isdisjoint(_DECOY) or not _words(folders).isdisjoint(_DECOY_FOLDERS)
@@ -172,7 +174,12 @@ def _says_video(found: _Found) -> bool:
     return not said.isdisjoint(_VIDEO)
 
 
-def _words(text: str) -> set[str]:
+def _words(text: str) -> frozenset[str]:
     """The words of a key or path, lower-case and singular."""
-    words = (word.lower() for word in _WORDS.findall(_MAKING.sub("", text[:1_000])))
-    return {_PLURAL.sub("", word) for word in words}
+    return _words_in(text[:_LONGEST_NAME])
+
+
+@lru_cache(maxsize=64)
+def _words_in(text: str) -> frozenset[str]:
+    words = (word.lower() for word in _WORDS.findall(_MAKING.sub("", text)))
+    return frozenset(_PLURAL.sub("", word) for word in words)

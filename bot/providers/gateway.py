@@ -17,7 +17,7 @@ from storage.models import Cause, Media, Snapshot
 _OK = HTTPStatus.OK
 _NEW_API_IDS = "task_"  # what they begin with
 _MOST_KNOWN = 20_000
-_READ_IN_LOOP = 65_536  # bytes of a body that is read in the event loop; a larger one takes a thread
+_READ_IN_LOOP = 16_384  # bytes of a body that is read in the event loop; a larger one takes a thread
 # Answers are small, and a gateway says gzip of what is none: docs.apiyi.com on Seedance.
 _HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "reelwatch"}
 
@@ -42,6 +42,7 @@ class Gateway(Provider):
         self._headers = _HEADERS | wire.account.key_header
         # What was read last, least recently asked first: most answers say nothing new.
         self._known: dict[str, tuple[int, Snapshot]] = {}
+        self._threads = asyncio.Semaphore(1)  # so that no gateway takes all that there are
         self._doubted: dict[str, None] = {}  # whose last answer was a failure that names no task
         self.name = wire.account.name
         self.kind = wire.kind
@@ -103,7 +104,8 @@ class Gateway(Provider):
 
     async def _read(self, answer: Answer, external_id: str) -> Snapshot:
         if len(answer.body) > _READ_IN_LOOP:
-            return await asyncio.to_thread(self._read_now, answer, external_id)
+            async with self._threads:
+                return await asyncio.to_thread(self._read_now, answer, external_id)
         return self._read_now(answer, external_id)
 
     def _read_now(self, answer: Answer, external_id: str) -> Snapshot:

@@ -17,6 +17,8 @@ from bot.providers.session import open_session
 from storage.models import Cause
 
 MAX_BODY = 32 * 2**20  # bytes of an answer with the video inside
+_SMALL = 65_536  # bytes of an answer that is read whatever else is on its way
+_MEDIUM_AT_ONCE = 4  # larger ones of a host, up to MAX_TEXT
 _CONNECTIONS = 200
 _CONNECT_S = 10.0
 _PATIENCE_S = 20.0
@@ -41,7 +43,10 @@ class HttpTransport:
         self._tls = tls
         self._patience_s = patience_s
         self._proxy = proxy or None
-        # By host: one large answer at a time, so that no gateway fills the memory.
+        # By host: a few answers that are not small at a time and one large, so that none fills the memory.
+        self._medium: defaultdict[str, asyncio.Semaphore] = defaultdict(
+            lambda: asyncio.Semaphore(_MEDIUM_AT_ONCE)
+        )
         self._large: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(1))
 
     async def __aenter__(self) -> Self:
@@ -75,24 +80,27 @@ class HttpTransport:
             clock_ahead_s=self.skews.ahead_s(url, response.headers),
         )
 
-    async def _body(self, response: aiohttp.ClientResponse) -> tuple[bytes, tuple[bytes, ...]]:
+    async def _body(self, response: aiohttp.ClientResponse) -> tuple[bytes, tuple[memoryview, ...]]:
         """The whole body, decompressed, and the videos that were cut out of a large one."""
         content = response.content
         body = await content.readany()
         if content.at_eof() and len(body) <= MAX_TEXT:
             return body, ()
-        whole = bytearray(body)
-        if await _is_whole(content, whole, MAX_TEXT):
+        whole, host = bytearray(body), str(response.url.origin())
+        if await _is_whole(content, whole, _SMALL):
             return bytes(whole), ()
+        async with self._medium[host]:
+            if await _is_whole(content, whole, MAX_TEXT):
+                return bytes(whole), ()
         if not may_hold_video(whole):
             raise _too_large(MAX_TEXT)
-        async with self._large[str(response.url.origin())]:
+        async with self._large[host]:
             if not await _is_whole(content, whole, MAX_BODY):
                 raise _too_large(MAX_BODY)
-            text, videos = await asyncio.to_thread(_cut, whole)
-        if len(text) > MAX_TEXT:
+            cut = await asyncio.to_thread(cut_videos, whole)
+        if cut is None:
             raise _too_large(MAX_TEXT)
-        return text, videos
+        return cut
 
 
 async def _is_whole(content: aiohttp.StreamReader, body: bytearray, limit: int) -> bool:
@@ -103,10 +111,6 @@ async def _is_whole(content: aiohttp.StreamReader, body: bytearray, limit: int) 
             return True
         body += chunk
     return False
-
-
-def _cut(body: bytearray) -> tuple[bytes, tuple[bytes, ...]]:
-    return cut_videos(bytes(body))
 
 
 def _too_large(limit: int) -> BadAnswer:

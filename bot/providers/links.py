@@ -3,13 +3,14 @@
 import base64
 import binascii
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from urllib.parse import SplitResult, parse_qsl, quote, unquote_to_bytes, urlsplit
 
 from bot.providers.fields import as_number, as_time
 
+_UNQUOTED_AT_ONCE = 65_536  # characters
 _LONGEST = 8_192  # characters; signed links have under 2,000
 DEFAULT_PORTS = {"http": 80, "https": 443}
 _SIGNERS = ("x-tos", "x-amz", "x-oss", "x-goog")
@@ -63,12 +64,23 @@ def decode_inline(link: str) -> bytes | None:
     """The bytes that a data: link carries, or None if it carries none (RFC 2397)."""
     head, _, payload = link.partition(",")
     try:
-        data = unquote_to_bytes(payload)
+        data = b"".join(_unquoted(payload))
         if head.endswith(";base64"):
             data = base64.b64decode(data + b"=" * (-len(data) % 4))
     except (ValueError, binascii.Error):
         return None
     return data or None
+
+
+def _unquoted(text: str) -> Iterator[bytes]:
+    """Percent-decode piece by piece, as each call holds the interpreter."""
+    at = 0
+    while at < len(text):
+        end = at + _UNQUOTED_AT_ONCE
+        cut = text.rfind("%", end - 2, end)  # no piece ends within an escape
+        end = cut if cut > at else end
+        yield unquote_to_bytes(text[at:end])
+        at = end
 
 
 def origin(link: str) -> tuple[str, str, int] | None:

@@ -148,7 +148,7 @@ async def test_a_video_is_cut_out_of_a_large_answer():
     async with http_server(handler) as address:
         answer = await asked(address)
     assert answer.body == b'{"status": "completed", "url": "data:video/mp4;base64,#0"}'
-    assert answer.videos == (payload,)
+    assert [bytes(video) for video in answer.videos] == [payload]
 
 
 async def test_large_answers_of_one_gateway_come_one_after_another():
@@ -285,3 +285,37 @@ async def test_a_proxy_is_asked_in_place_of_the_gateway():
 
     assert answer.status == 200
     assert seen == [("http://gateway.example/v1/videos/1", "Basic YW5uOnBhc3M=")]
+
+
+async def test_of_one_gateways_answers_that_are_not_small_only_a_few_are_read_at_once():
+    go_on = asyncio.Event()
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        if request.path == "/small":
+            return web.json_response({})
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await response.write(b" " * 400_000)
+        if request.path == "/hanging":
+            await go_on.wait()
+        return response
+
+    async with (
+        http_server(handler) as address,
+        HttpTransport(tls=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)) as transport,
+    ):
+
+        async def get(path: str) -> int:
+            return len((await transport.get(f"{address}/{path}", HEADERS)).body)
+
+        async def small_ones() -> None:
+            for _ in range(20):  # in which time the others have come as far as they come
+                assert await get("small") == 2
+
+        hanging = [asyncio.create_task(get("hanging")) for _ in range(4)]
+        await small_ones()
+        waiting = asyncio.create_task(get("medium"))
+        await small_ones()
+        assert not waiting.done()
+        go_on.set()
+        assert await asyncio.gather(waiting, *hanging) == [400_000] * 5

@@ -1,5 +1,6 @@
 import base64
 from datetime import UTC, datetime
+from urllib.parse import unquote_to_bytes
 
 import pytest
 
@@ -144,3 +145,9 @@ def test_a_life_without_a_beginning_has_no_end():
 def test_inline_bytes_are_decoded(link: str, data: bytes | None):
     assert is_inline(link)
     assert decode_inline(link) == data
+
+
+@pytest.mark.parametrize("before", range(6))
+def test_a_long_inline_text_is_decoded_wherever_a_piece_ends(before: int):
+    text = "x" * before + "%41%%2" * 40_000
+    assert decode_inline(f"data:,{text}") == unquote_to_bytes(text)
