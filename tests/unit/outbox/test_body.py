@@ -128,6 +128,18 @@ async def test_a_header_of_sixty_kilobytes_is_read(files: Files, downloader: Dow
     assert await fetched(downloader, files, target) == FILM
 
 
+@pytest.mark.parametrize("lines", [120, 250])
+async def test_a_host_whose_headers_are_too_long_in_sum_is_given_up(
+    files: Files, downloader: Downloader, target: Path, lines: int
+):
+    files.says(FILM, headers={f"X-Line-{number}": "p" * 1_000 for number in range(lines)})
+
+    if lines == 120:
+        assert await fetched(downloader, files, target) == FILM
+    else:
+        assert await fault_of(downloader, files, target) is Fault.UNREACHABLE
+
+
 async def test_what_is_fetched_is_its_owner_s_alone(files: Files, downloader: Downloader, target: Path):
     files.says(FILM)
     await fetched(downloader, files, target)

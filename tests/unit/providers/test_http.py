@@ -319,3 +319,51 @@ async def test_of_one_gateways_answers_that_are_not_small_only_a_few_are_read_at
         assert not waiting.done()
         go_on.set()
         assert await asyncio.gather(waiting, *hanging) == [400_000] * 5
+
+
+LINE = b"X-Line: " + b"y" * 1_000 + b"\r\n"
+HINTS = b"HTTP/1.1 103 Early Hints\r\n" + LINE * 60 + b"\r\n"
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 200 OK\r\n" + LINE * 250 + b"Content-Length: 2\r\n\r\n{}",
+        b"HTTP/1.1 200 OK\r\n" + (LINE[:-2] + b"y" * 60_000 + b"\r\n") * 250 + b"Content-Length: 2\r\n\r\n{}",
+        HINTS * 16 + b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}",
+        CHUNKED + (LINE[:-2] + b"y" * 60_000 + b"\r\n") * 250 + b"\r\n",
+    ],
+    ids=["lines", "long-lines", "interim", "trailers"],
+)
+async def test_an_answer_whose_headers_are_too_long_in_sum_is_given_up(answer: bytes):
+    async with raw_server(answer) as address:
+        with pytest.raises(Unavailable, match=r"HeadTooLong|ClientPayloadError"):
+            await asked(address)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 200 OK\r\n" + LINE * 120 + b"Content-Length: 2\r\n\r\n{}",
+        HINTS * 2 + b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}",
+        CHUNKED + LINE * 100 + b"\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2;a=" + b"y" * 100 + b"\r\n{}\r\n0\r\n\r\n",
+    ],
+    ids=["lines", "interim", "trailers", "chunk-extension"],
+)
+async def test_an_answer_with_very_many_headers_is_read(answer: bytes):
+    async with raw_server(answer) as address:
+        assert (await asked(address)).body == b"{}"
+
+
+async def test_a_connection_bears_any_number_of_answers_one_after_another():
+    async def handler(_: web.Request) -> web.Response:
+        return web.Response(body=b"{}", headers={"X-Long": "y" * 8_000})
+
+    async with (
+        http_server(handler) as address,
+        HttpTransport(tls=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)) as transport,
+    ):
+        for _ in range(40):
+            assert (await transport.get(address, HEADERS)).body == b"{}"
