@@ -17,6 +17,8 @@ _SIGNERS = ("x-tos", "x-amz", "x-oss", "x-goog")
 _LONGEST_LIFE_S = 366 * 86_400
 _NOT_HELD = re.compile(r"[^!-~]")  # RFC 9112: a request's target is of visible ASCII
 _PARTS = re.compile(r"((?:[A-Za-z][A-Za-z0-9+.-]*:)?(?://)?)((?<=//)[^/?#]*|)(.*)", re.DOTALL)
+_UNSEEN = re.compile(r"(?![\t-\r])\s")  # blanks, but no ends of lines
+_QUOTES = "`'\"<>“”"
 _utc = as_time(UTC)
 
 
@@ -27,10 +29,21 @@ def as_link(value: object) -> str | None:
     link = value.strip()
     if is_inline(link):
         return link
-    if " " in link:  # nothing else is touched: a signature is of the link as it stands
+    if link[:1] in _QUOTES:
+        link = link.strip(_QUOTES).strip()
+    if _UNSEEN.search(link) or not link.isprintable():
+        # Nothing else is touched: a signature is of the link as it stands.
         head, authority, rest = _parts(link)
-        link = head + authority + rest.replace(" ", "%20")
+        link = head + authority + _UNSEEN.sub(lambda found: quote(found[0]), _encoded(rest))
     return link if _split(link) is not None else None
+
+
+def _encoded(text: str) -> str:
+    """Marks that join, turn or hide letters, as in emoji, percent-encoded; control characters stay."""
+    return "".join(
+        char if char.isascii() or char.isprintable() or "\ud800" <= char <= "\udfff" else quote(char)
+        for char in text
+    )
 
 
 def requestable(link: str) -> str:

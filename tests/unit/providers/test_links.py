@@ -151,3 +151,22 @@ def test_inline_bytes_are_decoded(link: str, data: bytes | None):
 def test_a_long_inline_text_is_decoded_wherever_a_piece_ends(before: int):
     text = "x" * before + "%41%%2" * 40_000
     assert decode_inline(f"data:,{text}") == unquote_to_bytes(text)
+
+
+@pytest.mark.parametrize(
+    ("value", "link"),
+    [
+        ("https://c.example/👩\u200d🎤.mp4", "https://c.example/👩%E2%80%8D🎤.mp4"),
+        ("https://c.example/a\u3000b.mp4", "https://c.example/a%E3%80%80b.mp4"),
+        ("https://c.example/a\u202eb.mp4", "https://c.example/a%E2%80%AEb.mp4"),
+        ("`https://c.example/a.mp4?s=%2F`", "https://c.example/a.mp4?s=%2F"),
+        (" <https://c.example/a.mp4> ", "https://c.example/a.mp4"),
+        ("https://c\u200d.example/a.mp4", None),
+        ("https://c.example/a\nb.mp4", None),
+        ("https://c.example/a\ud800.mp4", None),
+    ],
+)
+def test_marks_that_hide_in_a_link_are_encoded_and_quotes_around_it_are_none_of_it(
+    value: str, link: str | None
+):
+    assert as_link(value) == link
