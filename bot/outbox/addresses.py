@@ -1,6 +1,7 @@
 """Which addresses a download may connect to, decided where the connection is made."""
 
 import ipaddress
+import re
 import socket
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
@@ -59,6 +60,7 @@ _NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052: the last four bytes are an IPv
 _COMPATIBLE = IPv6Network("::/96")
 _TRANSLATED = IPv6Network("::ffff:0:0:0/96")
 _NAT64_LOCAL = IPv6Network("64:ff9b:1::/48")
+_NUMERIC = re.compile(r"(?:0x[0-9a-f]*|[0-9]+)(?:\.(?:0x[0-9a-f]*|[0-9]+)){0,3}")
 _ISATAP = {0x00005EFE, 0x02005EFE}  # RFC 5214: above the IPv4 address in the last eight bytes
 _LOW = 0xFFFFFFFF
 
@@ -87,13 +89,25 @@ def is_forbidden(address: str) -> bool:
     return any(ip in network for network in _NEVER) or (inner is not None and is_forbidden(str(inner)))
 
 
-def is_address(host: str) -> bool:
-    """Whether a host is an IP address written out, which no resolver is asked for."""
+def address_of(host: str) -> str | None:
+    """The IP address that a host writes out, for which no resolver is asked, or None for a name.
+
+    Besides the usual forms resolvers and proxies know 2130706433, 0x7f000001, 0177.0.0.1 and 127.1; and
+    localhost is not looked up either.
+    """
+    name = host.rstrip(".").lower()
+    if name == "localhost" or name.endswith(".localhost"):
+        return "127.0.0.1"
     try:
-        ipaddress.ip_address(host)
+        return str(ipaddress.ip_address(host))
     except ValueError:
-        return False
-    return True
+        pass
+    if not _NUMERIC.fullmatch(name):
+        return None
+    try:
+        return socket.inet_ntoa(socket.inet_aton(name))
+    except OSError:
+        return None
 
 
 def check_address(host: str, port: int, address: str, allowed: PrivateHosts) -> None:

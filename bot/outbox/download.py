@@ -20,7 +20,7 @@ import aiohttp
 from aiohttp.abc import AbstractResolver
 from yarl import URL
 
-from bot.outbox.addresses import PrivateAddress, PublicResolver, check_address, is_address
+from bot.outbox.addresses import PrivateAddress, PublicResolver, address_of, check_address
 from bot.outbox.body import Part, TooSlow, check_size, save
 from bot.outbox.containers import READABLE, SUFFIXES, suffix_of
 from bot.outbox.faults import DownloadError, Fault
@@ -181,9 +181,9 @@ class Downloader:
     def _check_address(self, url: URL) -> None:
         if url.scheme not in {"http", "https"} or not url.host:
             raise DownloadError(Fault.DEAD_LINK, "not an http address")
-        if is_address(url.host):
+        if address := address_of(url.host):
             try:
-                check_address(url.host, url.port or 0, url.host, self._allowed)
+                check_address(url.host, url.port or 0, address, self._allowed)
             except PrivateAddress as error:
                 raise DownloadError(Fault.PRIVATE, _PRIVATE) from error
 

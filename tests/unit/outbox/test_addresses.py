@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from bot.outbox.addresses import PrivateAddress, PublicResolver, check_address, is_address, is_public
+from bot.outbox.addresses import PrivateAddress, PublicResolver, address_of, check_address, is_public
 from bot.outbox.download import Download, Downloader
 from bot.outbox.faults import DownloadError, Fault
 from bot.private_hosts import PrivateHosts, private_hosts
@@ -150,11 +150,26 @@ async def test_private_hosts_are_open_as_far_as_they_are_named():
 
 
 @pytest.mark.parametrize(
-    ("host", "expected"),
-    [("127.0.0.1", True), ("::1", True), ("localhost", False), ("2130706433", False), ("0x7f.1", False)],
+    ("host", "address"),
+    [
+        ("127.0.0.1", "127.0.0.1"),
+        ("::1", "::1"),
+        ("localhost", "127.0.0.1"),
+        ("gw.localhost", "127.0.0.1"),
+        ("2130706433", "127.0.0.1"),
+        ("0x7f.1", "127.0.0.1"),
+        ("0177.0.0.1", "127.0.0.1"),
+        ("0xA9FEA9FE", "169.254.169.254"),
+        ("127.0.0.1.", "127.0.0.1"),
+        ("99999999999", None),
+        ("cdn.example", None),
+        ("1.example", None),
+        ("0xcafe.example", None),
+        ("face", None),
+    ],
 )
-def test_an_address_is_told_from_a_name(host: str, *, expected: bool):
-    assert is_address(host) is expected
+def test_an_address_is_told_from_a_name_however_it_is_written(host: str, address: str | None):
+    assert address_of(host) == address
 
 
 async def test_a_name_that_leads_to_the_internet_is_resolved():
@@ -295,7 +310,8 @@ async def test_private_addresses_are_refused_without_being_told_to(files: Files,
 async def test_a_proxy_is_handed_names_but_no_private_address(files: Files, target: Path):
     files.says(FILM)
     async with Downloader(proxy=files.address()) as downloader:
-        assert await fault_of(downloader, "http://127.0.0.1:1/film.mp4", target) is Fault.PRIVATE
+        for host in ("127.0.0.1", "2130706433", "0x7f.1", "localhost", "[::ffff:169.254.169.254]"):
+            assert await fault_of(downloader, f"http://{host}:1/film.mp4", target) is Fault.PRIVATE
         await fetched(downloader, "http://cdn.example/film.mp4?a=%2F", target)
 
     assert [request.headers["Host"] for request in files.requests] == ["cdn.example"]
