@@ -115,6 +115,12 @@ def _rank(found: _Found) -> int:
     return 2 if marked or not said.isdisjoint(_WORSE) else 1
 
 
+def is_other_file(link: str) -> bool:
+    """Whether an address ends like a picture, a sound or a page."""
+    name = unquote(urlsplit(link).path).rpartition("/")[2]
+    return "." in name and _OTHER_ENDING.fullmatch(name[name.rfind(".") :]) is not None
+
+
 def _links(task: Json) -> Iterator[_Found]:
     """Every text in the answer that is a link, also inside JSON that stands in a text."""
     waiting: list[tuple[tuple[str, ...], object]] = [((), task)]
@@ -158,7 +164,7 @@ def _may_be_json(text: str) -> bool:
 def _is_decoy(found: _Found) -> bool:
     path = unquote(urlsplit(found.link).path)
     folders, _, name = path.rpartition("/")
-    if _OTHER_ENDING.fullmatch(name[name.rfind(".") :]) if "." in name else False:
+    if is_other_file(found.link):
         return True
     if any(_JOINED_DECOY.search(_MAKING.sub("", key[:_LONGEST_NAME]).lower()) for key in found.keys):
         return True

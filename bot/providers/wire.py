@@ -26,7 +26,7 @@ from bot.providers.fields import (
     find,
     first,
 )
-from bot.providers.findlink import only_video_link
+from bot.providers.findlink import is_other_file, only_video_link
 from bot.providers.ids import birth_of
 from bot.providers.links import as_link, death_of, is_inline
 from bot.providers.reasons import as_reason, code_of, reason_of
@@ -211,7 +211,10 @@ class Wire:
 
     def video_in(self, task: Json) -> str | None:
         """The link where the format names it, else the only one in the task that says video."""
-        return first(task, self.places.links, as_link) or only_video_link(task)
+        named = first(task, self.places.links, as_link)
+        if named is None or not is_other_file(named):
+            return named or only_video_link(task)
+        return first(task, self.places.links, _as_film) or only_video_link(task) or named
 
     def address(self, link: str, external_id: str) -> str:
         """Where a link is asked for: what is the gateway's own, at its base URL."""
@@ -319,3 +322,8 @@ class Wire:
 
     def _time(self, task: Json, paths: tuple[str, ...]) -> datetime | None:
         return first(task, paths, as_time(self.zone))
+
+
+def _as_film(value: object) -> str | None:
+    link = as_link(value)
+    return None if link is None or is_other_file(link) else link

@@ -284,3 +284,22 @@ def test_what_a_format_does_not_name_is_read_where_others_keep_it(wire: Flat):
     done = wire.read({"status": "done", "completeTime": 1785000060000, "percentage": "99%"}, "x")
     assert done.finished_at == datetime(2026, 7, 25, 17, 21, tzinfo=UTC)
     assert done.progress == 99.0
+
+
+@pytest.mark.parametrize(
+    "task",
+    [
+        {"url": "https://c.example/cover.jpg", "other": {"video": "https://c.example/v.mp4"}},
+        {"url": "https://c.example/last.PNG?sig=1", "outputs": ["https://c.example/v.mp4"]},
+    ],
+)
+def test_a_picture_where_the_video_should_stand_gives_way_to_a_video(wire: Flat, task: dict[str, object]):
+    media = wire.read({"status": "done", **task}, "x").media
+    assert media is not None
+    assert media.url == "https://c.example/v.mp4"
+
+
+def test_a_link_that_ends_like_a_picture_is_taken_where_there_is_no_other(wire: Flat):
+    media = wire.read({"status": "done", "url": "https://c.example/v.gif"}, "x").media
+    assert media is not None
+    assert media.url == "https://c.example/v.gif"
