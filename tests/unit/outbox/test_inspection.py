@@ -1,6 +1,7 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator
+from itertools import accumulate
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,17 @@ for line in sys.stdin:
     path = pathlib.Path(json.loads(line))
     path.with_name("pids").open("a").write(f"{os.getpid()}\\n")
     path.with_name("environment").write_text(str(dict(os.environ)))
+    print("null", flush=True)
+"""
+# Tells when it begins to look into a film, and when it has done.
+WORKING = """
+import json, pathlib, sys, time
+for line in sys.stdin:
+    path = pathlib.Path(json.loads(line))
+    with path.with_name("work").open("a") as work:
+        print("+1", file=work, flush=True)
+        time.sleep(0.1)
+        print("-1", file=work, flush=True)
     print("null", flush=True)
 """
 # Leaves its work to a child, as the probe does, which never ends.
@@ -126,11 +138,15 @@ async def test_films_that_come_together_are_looked_into_side_by_side(film: Path,
     assert third in {first, second}
 
 
-async def test_of_many_films_only_a_few_are_looked_into_at_once(film: Path, telling: Path):
-    async with Inspector(probe=telling) as inspector:
+async def test_of_many_films_only_a_few_are_looked_into_at_once(film: Path, tmp_path: Path):
+    working = tmp_path / "working.py"
+    working.write_text(WORKING)
+    async with Inspector(probe=working) as inspector:
         await asyncio.gather(*(inspector.inspect(film) for _ in range(8)))
 
-    assert len(set(pids(film))) <= 2
+    steps = [int(line) for line in film.with_name("work").read_text().split()]
+    assert len(steps) == 16
+    assert max(accumulate(steps)) == 2
 
 
 async def test_a_probe_without_work_goes(film: Path, telling: Path):
