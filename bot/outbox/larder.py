@@ -37,6 +37,7 @@ class Stock:
     films: Sequence[Film] = ()  # the forms in which to try it, best first
     fault: Fault | None = None  # why there are none
     why: str = ""  # the same for the log; without links
+    lacks_room: bool = False  # those in use fill the quota: nothing was tried
 
     @property
     def may_come(self) -> bool:
@@ -80,7 +81,10 @@ class Larder:
         self._in_use.add(folder)
         try:
             self._make_room()
-            yield await self._with_a_fresh_link(task, media)
+            if self._has_room(folder):
+                yield await self._with_a_fresh_link(task, media)
+            else:
+                yield Stock(media=media, lacks_room=True, why="the films in use fill the quota")
         finally:
             self._in_use.discard(folder)
 
@@ -174,6 +178,11 @@ class Larder:
                 break
             held -= _size(folder)
             shutil.rmtree(folder, ignore_errors=True)
+
+    def _has_room(self, folder: Path) -> bool:
+        """Whether one more film fits beside those in use; one that is on the disk, or is alone, does."""
+        others = sum(_size(each) for each in self._in_use if each != folder)
+        return others <= QUOTA - self._limit or _size(folder) > 0
 
 
 def _size(folder: Path) -> int:

@@ -39,6 +39,7 @@ log = logging.getLogger(__name__)
 _PATIENCE_S = 240.0  # with what may pass, before the video is passed on as a link
 _SOONEST_S, _LATEST_S = 2.0, 60.0  # until the next try meanwhile
 _LATEST_UNCONFIRMED_S = 5.0  # the same after an upload whose answer was lost, as Telegram may be back
+_ROOM_AGAIN_S = 10.0  # until the next try of a video for which the disk has no room
 _AT_ONCE = 8  # downloads and uploads
 _OF_ONE_PROVIDER = _AT_ONCE // 2  # one whose hosts hang must not hold up all others
 _REMEMBERED = 64  # turns: longer than it takes until the archive knows their files
@@ -124,6 +125,8 @@ class Ladder:
             self._showing_progress(out),
             self._larder.stock(out.task, snapshot.media) as stock,
         ):
+            if stock.lacks_room:
+                return Transient(stock.why, again_s=_ROOM_AGAIN_S)
             task = replace(out.task, snapshot=replace(snapshot, media=stock.media))
             result = await self._descend(stock, replace(out, task=task), message_id)
         if isinstance(result, Sent) or (isinstance(result, LinkOnly) and not stock.films):

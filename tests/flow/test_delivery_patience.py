@@ -1,11 +1,15 @@
 """How long what may pass is tried again, and what is left to people after that."""
 
+import asyncio
+import logging
+
 import pytest
 
-from bot.sandbox.faults import Fault, html_answer, json_answer
+from bot.outbox.larder import QUOTA
+from bot.sandbox.faults import Fault, held, html_answer, json_answer
 from bot.sandbox.gateway.tasks import GatewayTask
 from storage.models import DeliveryState
-from tests.flow.post_office import ANNA, PostOffice
+from tests.flow.post_office import ANNA, BEN, PostOffice
 
 FOUR_MINUTES_S = 240.0
 NOT_READY = json_answer(404, {"error": {"message": "video is not ready"}})
@@ -123,3 +127,31 @@ async def test_however_long_telegram_is_away_the_video_comes(office: PostOffice)
     await office.move(300)
 
     assert office.result().video
+
+
+async def test_a_video_for_which_the_disk_has_no_room_comes_when_it_has(
+    office: PostOffice, caplog: pytest.LogCaptureFixture
+):
+    caplog.set_level(logging.INFO)
+    gate, first, other = asyncio.Event(), office.task(), office.task()
+    office.telegram.fail("editMessageMedia", held(gate))
+    await office.ask(first)
+    await office.until(lambda: office.calls("editMessageMedia"))
+    [folder] = office.downloads.iterdir()
+    with (folder / "hole").open("wb") as hole:
+        hole.truncate(QUOTA)
+
+    await office.watch(other, BEN)
+    await office.until(lambda: office.heard(BEN))
+    await office.look()
+    await office.until(lambda: "fill the quota" in caplog.text)
+    assert other.served.downloads == 0
+    gate.set()
+    await office.idle()
+    for _ in range(int(FOUR_MINUTES_S)):
+        await office.move(10)
+        if office.result(BEN).video:
+            break
+
+    assert office.result().video
+    assert office.result(BEN).video

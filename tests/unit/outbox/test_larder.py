@@ -359,6 +359,17 @@ async def test_what_is_in_use_counts_in_the_quota(larder: Larder, media: Media, 
         assert Path(found.films[0].source).exists()
 
 
+async def test_a_film_waits_while_those_in_use_fill_the_quota(larder: Larder, media: Media):
+    async with larder.stock(task(), media) as found:
+        os.truncate(found.films[0].source, QUOTA)  # a hole, which takes no room in truth
+        other = await stock(larder, media, task(external_id="another"))
+        again = await stock(larder, media)
+
+    assert (other.lacks_room, other.films, other.fault) == (True, (), None)
+    assert not again.lacks_room, "what is on the disk takes no more room"
+    assert len(await forms(larder, media, task(external_id="another"))) == 2
+
+
 async def test_a_folder_that_somebody_deleted_is_made_anew(larder: Larder, media: Media, folder: Path):
     await forms(larder, media)
     shutil.rmtree(folder)
