@@ -9,9 +9,10 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
-from telegram.error import TelegramError
+from telegram.error import NetworkError, TelegramError
 from telegram.request import HTTPXRequest
 
+from bot.bot_api import bounds
 from bot.bot_api.results import ResultChecker, Unexpected
 
 _LONGEST_RETRY_AFTER_S = 86_400
@@ -48,12 +49,18 @@ class BotApiRequest(HTTPXRequest):
     """Requests whose responses are the Bot API's, or else an error."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
+        hooks = {"event_hooks": {"response": [bounds.bound]}}
+        super().__init__(*args, **options | {"httpx_kwargs": options.get("httpx_kwargs", {}) | hooks})
         self._results = ResultChecker()
 
     async def do_request(self, url: str, method: str, *args: Any, **options: Any) -> tuple[int, bytes]:
         """Make a request; raises NotBotApi for a response that no Bot API server gives."""
-        status, payload = await super().do_request(url, method, *args, **options)
+        try:
+            status, payload = await super().do_request(url, method, *args, **options)
+        except NetworkError as error:
+            if isinstance(error.__cause__, bounds.TooLarge):
+                raise NotBotApi(_host(url), is_refusal=False) from error
+            raise
         response = _json_of(payload)
         if response is not None and _is_error(response):
             return _error_status(status, response), json.dumps(_error(response)).encode()
