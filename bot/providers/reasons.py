@@ -19,7 +19,7 @@ _CODES = (
     "error.code", "failureCode", "failure_code", "failCode", "fail_code", "err_code", "errCode", "error_code",
     "errorCode", "ErrorCode", "base_resp.status_code", "code",
 )  # fmt: skip
-_TELLING = re.compile(r"err|fail|reason|message|msg|remark|comment|description|detail", re.IGNORECASE)
+_TELLING = re.compile(r"error|(?<![a-z])err|fail|reason|message|msg|remark|comment|detail", re.IGNORECASE)
 _INSIDE_TELLING = {"text", "content", "info", "0"}
 _CODE = re.compile(r"code|type|id$", re.IGNORECASE)
 _OF_THE_QUESTION = {"input", "prompt", "request", "params", "parameters", "properties"}

@@ -51,6 +51,7 @@ def test_the_reason_is_found(failed: dict[str, object]):
         {"error": None, "msg": "OK"},
         {"base_resp": {"status_code": 0, "status_msg": "success"}},
         {"input": {"message": "a prompt"}, "prompt": {"description": "a prompt"}},
+        {"preferred_language": "zh", "title": "a boat", "description": "a boat at dawn"},
         {"error_url": "https://example.com/why"},
     ],
     ids=json.dumps,
