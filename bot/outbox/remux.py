@@ -1,13 +1,18 @@
 """A copy of a film as an MP4 that plays in place: the same pictures and sounds, never encoded anew."""
 
 import contextlib
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import av
+from av.packet import Packet
 
 from bot.outbox.boxes import Malformed, index_to_the_front
 from bot.outbox.confinement import SPARE
 from bot.outbox.preview import picture_of
+
+_MOST_UNTIMED = 32  # packets; H.264 keeps up to 16 pictures back
 
 
 class NoCopy(Exception):
@@ -61,7 +66,25 @@ def _copy_packets(path: Path, draft: Path, options: dict[str, str], container: s
         kept = [picture_of(source), *source.streams.audio[:1]]
         copies = {stream.index: sink.add_stream_from_template(stream) for stream in kept}
         sink.metadata.update(source.metadata)
-        for packet in source.demux(kept):
-            if packet.dts is not None:
-                packet.stream = copies[packet.stream_index]
-                sink.mux(packet)
+        for packet in _timed(source.demux(kept)):
+            packet.stream = copies[packet.stream_index]
+            sink.mux(packet)
+
+
+def _timed(packets: "Iterable[Packet[Any]]") -> "Iterator[Packet[Any]]":
+    """Packets with a time to decode them, which the first of a film in Matroska may lack: as far before."""
+    waiting: dict[int, list[Packet[Any]]] = {}
+    begun: set[int] = set()
+    for packet in packets:
+        early = waiting.setdefault(packet.stream_index, [])
+        if packet.dts is None:
+            if packet.size and packet.stream_index not in begun and len(early) < _MOST_UNTIMED:
+                early.append(packet)
+            continue
+        begun.add(packet.stream_index)
+        step = max(packet.duration or 0, 1)
+        for place, each in enumerate(early):
+            each.dts = packet.dts - step * (len(early) - place)
+            yield each
+        early.clear()
+        yield packet

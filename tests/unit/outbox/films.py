@@ -159,6 +159,28 @@ def with_sound(
         container.mux(sound.encode())
 
 
+def with_pictures_held_back(path: Path, container: str) -> None:
+    """Make a film of 20 frames with sound, most of whose pictures need a later one: B-frames."""
+    with av.open(str(path), "w", format=container) as sink:
+        picture = sink.add_stream("libx264", rate=10, options={"preset": "medium", "bf": "3"})
+        sound = sink.add_stream("aac", rate=48000)
+        picture.width, picture.height, picture.pix_fmt = 64, 64, "yuv420p"
+        for number in range(20):
+            frame = av.VideoFrame(64, 64, "yuv420p")
+            for plane, shade in zip(frame.planes, (60 + 5 * number, 128, 128), strict=True):
+                plane.update(bytes([shade]) * plane.buffer_size)
+            sink.mux(picture.encode(frame))
+        sink.mux(picture.encode())
+        silence = av.AudioFrame(format="fltp", layout="stereo", samples=1024)
+        silence.sample_rate, silence.time_base = 48000, Fraction(1, 48000)
+        for channel in silence.planes:
+            channel.update(bytes(channel.buffer_size))
+        for number in range(94):
+            silence.pts = number * silence.samples
+            sink.mux(sound.encode(silence))
+        sink.mux(sound.encode())
+
+
 def packets(path: Path) -> list[tuple[int, int | None, bytes]]:
     """What a film holds, apart from where it stands in the file: stream, time, bytes."""
     with av.open(str(path)) as container:

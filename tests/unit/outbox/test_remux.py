@@ -8,7 +8,16 @@ import pytest
 
 from bot.outbox.probe import probe
 from bot.sandbox.film import make_film
-from tests.unit.outbox.films import box, copied, kinds_of, packets, shifted, with_packed_index, with_sound
+from tests.unit.outbox.films import (
+    box,
+    copied,
+    kinds_of,
+    packets,
+    shifted,
+    with_packed_index,
+    with_pictures_held_back,
+    with_sound,
+)
 
 FILM = make_film()
 
@@ -144,3 +153,18 @@ def test_a_matroska_file_that_is_cut_off_is_not_whole(path: Path):
     assert probed(other)["is_whole"]
     other.write_bytes(other.read_bytes()[:-100])
     assert not probed(other)["is_whole"]
+
+
+@pytest.mark.parametrize("container", ["matroska", "flv", "mov"])
+def test_no_picture_is_lost_where_some_are_held_back(path: Path, container: str):
+    other = path.with_suffix({"matroska": ".mkv", "flv": ".flv", "mov": ".mov"}[container])
+    with_pictures_held_back(other, container)
+
+    front = other.parent / probed(other)["front"]
+
+    with av.open(str(other)) as source, av.open(str(front)) as copy:
+        times = [[frame.time for frame in each.decode(video=0)] for each in (source, copy)]
+    assert len(times[1]) == 20
+    assert [at - times[1][0] for at in times[1]] == pytest.approx(
+        [at - times[0][0] for at in times[0]], abs=0.01
+    )
