@@ -35,6 +35,8 @@ _REDIRECTS = 5
 _TRIES = 4
 _TIMEOUT = aiohttp.ClientTimeout(total=900, sock_connect=15, sock_read=60)
 _WHOLE_S = 1800.0  # for all tries of one film
+_SAME_OUTAGE_S = 3600.0  # since a host's certificate was last not trusted
+_MOST_UNTRUSTED = 1000  # hosts that are remembered
 _PRIVATE = "the video's address is in a private network, and DOWNLOAD_ALLOW_PRIVATE does not allow it"
 
 
@@ -76,6 +78,7 @@ class Downloader:
         self._sleep = sleep
         self._clock = clock
         self._session: aiohttp.ClientSession | None = None
+        self._untrusted: dict[URL, float] = {}  # by host and port: when its certificate was last not trusted
 
     async def __aenter__(self) -> Self:
         if self._resolver is None and not self._proxy:
@@ -147,8 +150,7 @@ class Downloader:
                 check_size(len(source.data), limit)
                 await asyncio.to_thread(_write, part, source.data)
         except ssl.CertificateError as error:  # a ValueError too
-            host = URL(str(source.url), encoded=True).host
-            log.warning("The certificate of %s, or of where it leads to, is not trusted", host)
+            self._note_untrusted(URL(str(source.url), encoded=True).origin())
             raise DownloadError(Fault.UNTRUSTED, "the host's certificate is not trusted") from error
         except zlib.error as error:
             raise DownloadError(Fault.UNREACHABLE, "the packed file is damaged") from error
@@ -158,6 +160,17 @@ class Downloader:
             if isinstance(getattr(error, "os_error", error), PrivateAddress):
                 raise DownloadError(Fault.PRIVATE, _PRIVATE) from error
             raise DownloadError(Fault.UNREACHABLE, type(error).__name__) from error
+        if self._untrusted and source.url is not None:
+            self._untrusted.pop(URL(source.url, encoded=True).origin(), None)
+
+    def _note_untrusted(self, server: URL) -> None:
+        """Warn once of a host and outage, not at each try."""
+        last, now = self._untrusted.pop(server, None), self._clock()
+        self._untrusted[server] = now
+        if len(self._untrusted) > _MOST_UNTRUSTED:
+            del self._untrusted[next(iter(self._untrusted))]
+        if last is None or now - last > _SAME_OUTAGE_S:
+            log.warning("The certificate of %s, or of where it leads to, is not trusted", server.host)
 
     async def _follow(self, link: str, headers: dict[str, str], part: Part, limit: int) -> None:
         """Ask, and go where redirects lead; the key stays with the host that it was meant for."""

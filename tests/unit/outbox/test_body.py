@@ -1,6 +1,7 @@
 """Bodies that are packed, slow or endless, over real connections."""
 
 import asyncio
+import contextlib
 import gzip
 import itertools
 import ssl
@@ -15,7 +16,7 @@ from bot.outbox.download import Downloader
 from bot.outbox.faults import DownloadError, Fault
 from bot.private_hosts import PrivateHosts
 from bot.providers.base import MediaSource
-from tests.fakes.clock import FrozenClock
+from tests.fakes.clock import FrozenClock, SteadyClock
 from tests.unit.outbox.files import Files
 
 FILM = b"\x00\x00\x00\x18ftypisom" + bytes(range(256)) * 4000
@@ -180,6 +181,45 @@ async def test_a_certificate_that_is_not_trusted_is_told_as_such(
     [record] = [each for each in caplog.records if each.levelname == "WARNING"]
     assert "127.0.0.1" in record.getMessage()
     assert "q7Te9b" not in caplog.text
+
+
+async def test_an_untrusted_certificate_is_told_to_the_log_once_for_a_host_and_outage(
+    target: Path, caplog: pytest.LogCaptureFixture
+):
+    async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(FILM)}\r\nConnection: close\r\n\r\n"
+        writer.write(head.encode() + FILM)
+        await writer.drain()
+        writer.close()
+
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(FIXTURES / "tls" / "nobody_trusts_this.pem")
+    trust, clock = ssl.create_default_context(), SteadyClock()
+    trust.check_hostname = False
+    everything = PrivateHosts(everything=True)
+    server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=tls)
+    other = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=tls)
+    async with server, other, Downloader(tls=trust, allowed=everything, clock=clock) as downloader:
+
+        async def warnings_after(tries: int, host: asyncio.Server = server) -> int:
+            link = f"https://127.0.0.1:{host.sockets[0].getsockname()[1]}/film.mp4"
+            for number in range(tries):
+                with contextlib.suppress(DownloadError):
+                    await downloader.fetch(
+                        MediaSource(url=link), target.with_name(f"{number}-{clock()}"), limit=LIMIT
+                    )
+                clock.move(60)
+            return len([each for each in caplog.records if each.levelname == "WARNING"])
+
+        assert await warnings_after(9) == 1
+        assert await warnings_after(3, other) == 2
+        assert await warnings_after(3) == 2
+        trust.verify_mode = ssl.CERT_NONE
+        await warnings_after(1)
+        trust.verify_mode = ssl.CERT_REQUIRED
+        assert await warnings_after(3) == 3, "after it was trusted that is another outage"
+        clock.move(7200)
+        assert await warnings_after(3) == 4, "so it is after a long time"
 
 
 async def test_a_host_whose_certificate_the_given_context_trusts_is_fetched_from(target: Path):
