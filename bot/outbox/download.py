@@ -98,13 +98,15 @@ class Downloader:
         if self._session is not None:
             await self._session.close()
 
-    async def fetch(self, source: MediaSource, stem: Path, *, limit: int) -> Download:
+    async def fetch(
+        self, source: MediaSource, stem: Path, *, limit: int, whole_s: float = _WHOLE_S
+    ) -> Download:
         """Fetch into a file, at most limit bytes, unless it is there already; DownloadError.
 
-        stem: of the file, which gets the ending that its content calls for.
+        stem: of the file, which gets the ending that its content calls for. whole_s: for all tries together.
         """
         try:
-            async with asyncio.timeout(_WHOLE_S):
+            async with asyncio.timeout(whole_s):
                 path = _found(stem) or await self._fetch_anew(source, stem, limit)
             return Download(path=path, size=path.stat().st_size)
         except TimeoutError as error:

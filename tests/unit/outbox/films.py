@@ -133,10 +133,11 @@ def _with_tables(data: bytes, tables: Mapping[bytes, bytes | None]) -> bytes:
     return b"".join(parts)
 
 
-def with_pictures(path: Path, codec: Literal["libx264", "libsvtav1"], pixels: str) -> None:
+def with_pictures(path: Path, codec: str, pixels: str, container_format: str | None = None) -> None:
     """Make a silent film in this codec and format of pixels."""
-    with av.open(str(path), "w") as container:
+    with av.open(str(path), "w", format=container_format) as container:
         picture = container.add_stream(codec, rate=10)
+        assert isinstance(picture, VideoStream)
         _paint(container, picture, pixels)
 
 

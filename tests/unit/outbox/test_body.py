@@ -165,6 +165,35 @@ async def test_a_host_that_answers_without_end_that_it_will_answer_is_given_up(
         assert await fault_of(downloader, files, target) is Fault.UNREACHABLE
 
 
+@pytest.mark.parametrize("breaks_off", [True, False])
+async def test_all_tries_of_a_film_together_have_a_bound(files: Files, target: Path, *, breaks_off: bool):
+    async def answer(request: web.Request) -> web.StreamResponse:
+        assert request.transport is not None
+        response = web.StreamResponse(status=206 if "Range" in request.headers else 200)
+        response.headers["Content-Range"] = request.headers.get("Range", "").replace("=", " ") + "/*"
+        await response.prepare(request)
+        await response.write(FILM[:1000])
+        if breaks_off:
+            request.transport.abort()
+        while not request.transport.is_closing():
+            await asyncio.sleep(0.01)
+            await response.write(FILM[:1000])
+        return response
+
+    async def pause(_: float) -> None:
+        await asyncio.sleep(3600 if len(files.requests) == 3 else 0)
+
+    files.answer = answer
+    everything = PrivateHosts(everything=True)
+    async with Downloader(allowed=everything, sleep=pause) as downloader:
+        source = MediaSource(url=f"{files.address()}/film.mp4")
+        with pytest.raises(DownloadError, match="too slow as a whole") as raised:
+            await downloader.fetch(source, target, limit=LIMIT, whole_s=0.5)
+    assert raised.value.fault is Fault.UNREACHABLE
+    assert len(files.requests) == (3 if breaks_off else 1)
+    assert list(target.parent.iterdir()) == []
+
+
 async def test_a_certificate_that_is_not_trusted_is_told_as_such(
     target: Path, caplog: pytest.LogCaptureFixture
 ):

@@ -309,3 +309,47 @@ def test_the_preview_is_the_first_frame_that_is_not_black(path: Path):
 
     with_black_start(path, black=1000)
     assert probed(path)["thumbnail"]
+
+
+@pytest.mark.parametrize(
+    ("codec", "pixels", "is_read"),
+    [("mpeg4", "yuv420p", True), ("mjpeg", "yuvj420p", False), ("png", "rgb24", False)],
+)
+def test_only_the_decoders_that_films_need_are_given_any_bytes(
+    path: Path, codec: str, pixels: str, *, is_read: bool
+):
+    film = path.with_suffix(".mov")
+    with_pictures(film, codec, pixels)
+
+    found = probed(film)
+
+    assert found["unplayable"] == codec
+    assert (found["thumbnail"] is not None) == is_read
+
+
+@pytest.mark.parametrize("container", ["avi", "mpegts", "matroska", "flv", "mp4"])
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv", ".flv"])
+def test_a_film_is_read_as_what_it_was_told_apart_as_and_as_nothing_else(
+    path: Path, container: str, suffix: str
+):
+    film = path.with_suffix(suffix)
+    with_pictures(film, "libx264", "yuv420p", container)
+    own = {"mp4": {".mp4", ".mov"}, "matroska": {".mkv"}, "flv": {".flv"}}.get(container, set())
+
+    if suffix in own:
+        assert probed(film)["width"]
+    else:
+        with pytest.raises((av.FFmpegError, LookupError)):
+            probed(film)
+
+
+def test_a_name_that_ffmpeg_takes_for_an_address_leads_nowhere(path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(path.parent)
+    for name in ("film.mp4", "concat:film.mp4", "subfile,,start,0,end,0,,:film.mp4"):
+        Path(name).write_bytes(FILM)
+
+    assert probed(Path("film.mp4"))["width"] == 320
+    for name in ("concat:film.mp4", "subfile,,start,0,end,0,,:film.mp4"):
+        with pytest.raises(av.FFmpegError) as raised:
+            probed(Path(name))
+        assert raised.value.filename == name, "the film was opened"
