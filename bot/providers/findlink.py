@@ -15,7 +15,7 @@ _DEEPEST = 12
 _LONGEST_TEXT = 100_000  # characters of a text that may hold JSON
 _MOST_TEXTS = 5
 _LONGEST_NAME = 1_000  # characters of a key or path that are looked at
-_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+_WORDS = re.compile(r"[mM][pP][34]|[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _WRITTEN = re.compile(r"https?://[^\s\"'<>()\[\]（）【】，。]{4,4000}", re.IGNORECASE)
 _MOST_WRITTEN = 20  # links in one text
 _PLURAL = re.compile(r"(?<=..[^s])s$")  # of "videos", not of "gas" and "progress"
@@ -34,7 +34,8 @@ _DECOY = frozenset((
     "logo", "sprite", "spritesheet", "subtitle", "caption", "draft", "first", "last", "head", "tail",
     "start", "end", "style", "character", "upload", "example", "sample", "doc", "help", "page", "share",
     "cancel", "self", "error", "log", "keyframe", "still", "snapshot", "screenshot", "storyboard",
-    "lora", "original", "control", "driving", "pose", "license", "term", "policy", "homepage", "website",
+    "png", "jpg", "jpeg", "webp", "mp3", "wav", "lora", "original",
+    "control", "driving", "pose", "license", "term", "policy", "homepage", "website",
     "dashboard", "console", "support", "author", "profile", "qrcode", "feedback", "delete", "retry",
 ))  # fmt: skip
 # Of keys whose words are not told apart: coverurl, lastframe.
@@ -51,6 +52,18 @@ _WORSE = frozenset(
     ("watermark", "watermarked", "wm", "backup", "bak", "progress", "low", "lowres", "compressed")
 )
 _CLEAN = frozenset(("no", "without", "free", "remove", "removed", "clean", "unwatermarked", "nowatermark"))
+_LABELS = (
+    "type",
+    "role",
+    "kind",
+    "content_type",
+    "contentType",
+    "mime_type",
+    "mimeType",
+    "file_type",
+    "fileType",
+)
+_LONGEST_LABEL = 40
 _DECOY_FOLDERS = frozenset(
     ("input", "upload", "reference", "thumbnail", "cover", "poster", "frame", "callback")
 )
@@ -151,10 +164,20 @@ def _written(text: str) -> list[str]:
 
 def _inner(keys: tuple[str, ...], value: object) -> Iterable[tuple[tuple[str, ...], object]]:
     if isinstance(value, dict):
+        if keys[-1:] == ("*",):
+            keys = (*keys, *_labels(value))
         return [((*keys, name), inner) for name, inner in list(value.items())[:_MOST_VALUES]]
     if isinstance(value, list):
         return [((*keys, "*"), inner) for inner in value[:_MOST_VALUES]]
     return ()
+
+
+def _labels(item: Json) -> Iterator[str]:
+    """What an item of a list says of itself, which counts like a key."""
+    for name in _LABELS:
+        label = item.get(name)
+        if isinstance(label, str) and len(label) <= _LONGEST_LABEL:
+            yield label
 
 
 def _may_be_json(text: str) -> bool:

@@ -29,6 +29,8 @@ def as_link(value: object) -> str | None:
     link = value.strip()
     if is_inline(link):
         return link
+    if len(link) > _LONGEST:
+        return None
     if link[:1] in _QUOTES:
         link = link.strip(_QUOTES).strip()
     if _UNSEEN.search(link) or not link.isprintable():

@@ -88,6 +88,29 @@ def test_the_video_without_a_watermark_is_taken(clean: str):
     assert only_video_link({"files": {"main": "https://cdn.example.com/m.mp4", clean: VIDEO}}) == VIDEO
 
 
+@pytest.mark.parametrize(
+    ("label", "decoy", "right"),
+    [
+        ("type", "image", "video"),
+        ("role", "reference_video", "result"),
+        ("content_type", "image/png", "video/mp4"),
+        ("fileType", "png", "mp4"),
+    ],
+)
+def test_what_an_item_of_a_list_says_of_itself_counts(label: str, decoy: str, right: str):
+    items = [
+        {label: decoy, "url": "https://cdn.example.com/1"},
+        {label: right, "url": "https://cdn.example.com/2"},
+    ]
+    assert only_video_link({"outputs": items}) == "https://cdn.example.com/2"
+
+
+def test_an_input_that_a_task_repeats_is_not_its_video():
+    seed = {"type": "video_url", "role": "reference_video", "video_url": {"url": "https://x.example/in.mp4"}}
+    assert only_video_link({"content": [seed]}) is None
+    assert only_video_link({"content": [seed], "result": {"video": VIDEO}}) == VIDEO
+
+
 def test_of_several_containers_mp4_is_taken():
     assert only_video_link({"webm": "https://cdn.example.com/b.webm", "mp4": VIDEO}) == VIDEO
 
@@ -100,6 +123,7 @@ def test_of_several_containers_mp4_is_taken():
         {"results": [{"url": "L"}]},
         {"data": [{"url": "L"}]},
         {"creations": [{"id": "c", "url": "L", "cover_url": "https://cdn.example.com/c"}]},
+        {"extra": {"mp4": "L"}},
         {"file": {"download_url": "L"}, "status_url": "https://api.example.com/q"},
     ],
     ids=json.dumps,
