@@ -15,14 +15,14 @@ _OTHERS = (
     (".avi", 8, b"AVI "),
     (".flv", 0, b"FLV\x01"),
     (".ts", 0, b"\x47\x40"),
-    (".m2ts", 4, b"\x47\x40"),
     (".mpg", 0, b"\x00\x00\x01\xba"),
     (".mpg", 0, b"\x00\x00\x01\xb3"),
     (".wmv", 0, b"\x30\x26\xb2\x75\x8e\x66\xcf\x11"),
     (".ogv", 28, b"\x80theora"),
     (".gif", 0, b"GIF8"),
 )
-SUFFIXES = (MP4, MOV, MKV, ".webm", *dict.fromkeys(each[0] for each in _OTHERS))
+_M2TS, _M2TS_PACKET = ".m2ts", 192  # each packet of a transport stream behind four bytes of time
+SUFFIXES = (MP4, MOV, MKV, ".webm", _M2TS, *dict.fromkeys(each[0] for each in _OTHERS))
 # Boxes that an MP4 or MOV may begin with: ISO/IEC 14496-12, 4.3 and annex.
 FIRST_BOXES = {
     b"ftyp", b"styp", b"moov", b"moof", b"mdat", b"free", b"skip", b"wide", b"uuid", b"sidx", b"ssix",
@@ -50,6 +50,8 @@ def suffix_of(path: Path) -> str | None:
         return _of_ebml(head)
     if head[8:12] == b"WEBP":
         return ".webp" if b"ANIM" in head[:64] else None  # else it is a picture
+    if head[4:5] == head[4 + _M2TS_PACKET : 5 + _M2TS_PACKET] == b"\x47" and head[5:6] == b"\x40":
+        return _M2TS
     return next((suffix for suffix, at, magic in _OTHERS if head[at : at + len(magic)] == magic), None)
 
 

@@ -118,12 +118,12 @@ def _length(path: Path) -> float | None:
         if container.duration:
             return container.duration / av.time_base
         stream = preview.picture_of(container)
-        ends = [
+        ends = (
             float((packet.pts + (packet.duration or 0)) * packet.time_base)
             for packet in container.demux(stream)
             if packet.pts is not None and packet.time_base is not None
-        ]
-    return max(ends, default=0.0) or None
+        )
+        return max(ends, default=0.0) or None
 
 
 def _unplayable(container: InputContainer) -> str | None:
