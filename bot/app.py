@@ -15,6 +15,7 @@ import httpx
 from telegram.error import InvalidToken, TelegramError
 from telegram.ext import Application, ApplicationBuilder
 
+from bot import file_modes
 from bot.bot_api.request import BotApiRequest, NotBotApi
 from bot.chat import router, strangers
 from bot.chat.context import Door, context_types
@@ -63,6 +64,9 @@ class TelegramAway(Exception):
 async def run(settings: Settings, tls: ssl.SSLContext, cadence: Cadence | None = None) -> None:
     """Run until SIGTERM, SIGINT or cancellation; raises StoreError and what is in bot.errors."""
     for sentence in settings.sent_in_the_clear:
+        log.warning("%s", sentence)
+    file_modes.tighten(settings.database_file, settings.downloads_folder)
+    for sentence in file_modes.exposed(settings.database_file, settings.downloads_folder):
         log.warning("%s", sentence)
     os.environ["PTB_TIMEDELTA"] = "true"  # else python-telegram-bot warns with every RetryAfter
     store = await open_store(settings.database_url)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields
 from urllib.parse import urlsplit
 
-from bot import app
+from bot import app, file_modes
 from bot.bot_api.request import NotBotApi
 from bot.config import Settings, foreign_names
 from bot.errors import TokenRefused
@@ -51,6 +51,8 @@ def _warnings(settings: Settings) -> Iterable[Row]:
     if not (settings.allows_everyone or settings.allowed_ids or settings.admin_ids):
         yield "people", WARN, "nobody is let in; set ADMINS or ALLOWED_CHATS"
     yield from (("plain http", WARN, sentence) for sentence in settings.sent_in_the_clear)
+    for sentence in file_modes.exposed(settings.database_file, settings.downloads_folder):
+        yield "files", WARN, sentence
     if foreign := foreign_names():
         yield ".env", WARN, f"ignored, as they are no settings of this program: {', '.join(foreign)}"
 

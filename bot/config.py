@@ -113,9 +113,14 @@ class Settings:
         return tuple(self._config(name, own) for name, own in {**gateways, **self.providers}.items())
 
     @property
+    def database_file(self) -> Path:
+        """Where the database is."""
+        return Path(self.database_url.removeprefix("sqlite:///"))
+
+    @property
     def downloads_folder(self) -> Path:
         """Where films wait for Telegram: beside the database, and for each database another."""
-        return Path(f"{self.database_url.removeprefix('sqlite:///')}.downloads")
+        return Path(f"{self.database_file}.downloads")
 
     @property
     def sent_in_the_clear(self) -> tuple[str, ...]:

@@ -173,3 +173,22 @@ async def test_tasks_of_a_provider_that_left_the_settings_say_so_and_go_on_when_
     await scene.start_bot(PROVIDERS__MINE__KIND="jimeng")
     await scene.until_video(anna, asked)
     assert "settings" not in scene.replies(anna, asked)[0].words
+
+
+async def test_what_others_could_read_is_told_by_check_and_taken_from_them_by_a_start(scene: Scene):
+    database, downloads = scene.folder / "reelwatch.db", scene.folder / "reelwatch.db.downloads"
+    check = await scene.run("check")
+    assert await check.end() == 0
+    assert "on this machine" not in check.output
+    downloads.mkdir()
+    for path, mode in ((scene.folder, 0o755), (downloads, 0o755), (database, 0o644)):
+        path.chmod(mode)
+
+    check = await scene.run("check")
+    assert await check.end() == 0
+    for path in (downloads, database):
+        assert f"  warn  Others on this machine can read {path};" in check.output
+
+    bot = await scene.start_bot()
+    assert [path.stat().st_mode & 0o777 for path in (downloads, database)] == [0o700, 0o600]
+    assert "on this machine" not in bot.log
