@@ -16,6 +16,8 @@ from bot.bot_api import bounds
 from bot.bot_api.results import ResultChecker, Unexpected
 
 _LONGEST_RETRY_AFTER_S = 86_400
+_UNCOUNTED = 65_536  # bytes of a response that is too small for many elements
+_MOST_ELEMENTS = 1_000_000  # a hundred updates of nothing but commas have 820,000
 _SUCCESS, _REFUSAL, _ERROR = range(200, 300), range(300, 500), range(400, 600)  # statuses
 # What servers on the way to Telegram say while it is away, or of a request that is too large or too much.
 _OF_THE_ROUTE = {
@@ -79,6 +81,8 @@ class BotApiRequest(HTTPXRequest):
 
 
 def _json_of(payload: bytes) -> Json | None:
+    if len(payload) > _UNCOUNTED and sum(map(payload.count, (b",", b"[", b"{"))) > _MOST_ELEMENTS:
+        return None
     try:
         value = json.loads(payload.decode("utf-8", "replace"))
     except (ValueError, RecursionError):

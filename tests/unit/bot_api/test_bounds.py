@@ -81,6 +81,25 @@ async def test_a_response_beyond_a_mebibyte_is_given_up(
     assert telegram.token not in str(caught.value)
 
 
+async def test_updates_of_nothing_but_commas_are_read(telegram: FakeTelegram, bot: Bot):
+    said = [update(number) for number in range(100)]
+    body = result(said).replace(json.dumps(LETTERS).encode(), json.dumps("," * 4096).encode())
+    telegram.fail("getUpdates", Fault(status=200, body=body))
+    [first, *_] = await bot.get_updates()
+    assert first.message
+    assert first.message.text == "," * 4096
+
+
+@pytest.mark.parametrize("element", [b"1,", b"[],", b"{},"])
+async def test_a_response_of_too_many_elements_is_not_parsed(
+    telegram: FakeTelegram, bot: Bot, element: bytes
+):
+    body = result([update(1)]).replace(b"[{", b"[" + element * 1_000_001 + b"{", 1)
+    telegram.fail("getUpdates", Fault(status=200, body=body))
+    with pytest.raises(NotBotApi):
+        await bot.get_updates()
+
+
 async def test_updates_beyond_sixteen_mebibytes_are_given_up(telegram: FakeTelegram, bot: Bot):
     telegram.fail("getUpdates", Fault(status=200, body=padded([], 16 * MIB + 1)))
     with pytest.raises(NotBotApi):
