@@ -130,6 +130,8 @@ def _rank(found: _Found) -> int:
 
 def is_other_file(link: str) -> bool:
     """Whether an address ends like a picture, a sound or a page."""
+    if is_inline(link):
+        return False  # it has no end, and to unquote it takes long
     name = unquote(urlsplit(link).path).rpartition("/")[2]
     return "." in name and _OTHER_ENDING.fullmatch(name[name.rfind(".") :]) is not None
 

@@ -11,6 +11,7 @@ from urllib.parse import SplitResult, parse_qsl, quote, unquote_to_bytes, urlspl
 from bot.providers.fields import as_number, as_time
 
 _UNQUOTED_AT_ONCE = 65_536  # characters
+_MOST_ESCAPES = 50_000  # of a data: link; base64 needs next to none, and each takes time
 _LONGEST = 8_192  # characters; signed links have under 2,000
 DEFAULT_PORTS = {"http": 80, "https": 443}
 _SIGNERS = ("x-tos", "x-amz", "x-oss", "x-goog")
@@ -78,6 +79,8 @@ def is_inline(link: str) -> bool:
 def decode_inline(link: str) -> bytes | None:
     """The bytes that a data: link carries, or None if it carries none (RFC 2397)."""
     head, _, payload = link.partition(",")
+    if payload.count("%") > _MOST_ESCAPES:
+        return None
     try:
         data = b"".join(_unquoted(payload))
         if head.endswith(";base64"):
