@@ -151,7 +151,9 @@ class DrillScene:
     def _judge(self, asked: Asked) -> Verdict:
         replies = [m for m in self.telegram.messages(asked.chat_id) if m.reply_to == asked.message_id]
         videos = [m for m in replies if m.video and m.video.file.content == asked.task.served.content]
-        cards = [m for m in replies if not m.video and "on its way" not in m.words]
+        # A repeated /watch is answered without the id, in one sentence; that is no card.
+        texts = [m for m in replies if not m.video and "on its way" not in m.words]
+        cards = [m for m in texts if asked.task.task_id in m.words]
         finals = [m for m in cards if "Done" in m.words]
         return Verdict(
             lost=int(not videos),
