@@ -38,7 +38,7 @@ check: $(VENV)/.dev  ## lint, types, architecture, lock and .env.example in step
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest tests/house
+	$(BIN)/python -m pytest tests/repo
 
 drills: $(VENV)/.dev  ## break everything, in full; about a quarter of an hour
 	$(BIN)/python -m tests.drills

@@ -18,16 +18,16 @@ from telegram.ext import Application, ApplicationBuilder
 from bot import file_modes
 from bot.bot_api.request import BotApiRequest, NotBotApi
 from bot.chat import router, strangers
-from bot.chat.context import Door, context_types
+from bot.chat.context import HandlerDeps, context_types
 from bot.chat.dispatcher import Dispatcher
-from bot.chat.listener import Listener
+from bot.chat.update_poller import UpdatePoller
 from bot.config import Settings
 from bot.errors import ForeignWebhook, PortTaken, SecondPoller, TokenRefused
 from bot.foundation import Foundation, certificates, utc_now
-from bot.health.wellness import Wellness
-from bot.outbox.pacing import Pacer
-from bot.outbox.rate_limiter import BudgetRateLimiter
-from bot.polling.alarm import Alarm
+from bot.http.report import HealthReport
+from bot.outbox.call_rate_limiter import CallRateLimiter
+from bot.outbox.rate_limiter import ChatRateLimiter
+from bot.polling.wakeup import Wakeup
 from bot.providers.catalog import Catalog
 from bot.redaction import Redactor
 from bot.telemetry import Telemetry
@@ -77,10 +77,10 @@ async def run(settings: Settings, tls: ssl.SSLContext, cadence: Cadence | None =
             access=await _access(settings, store),
             telemetry=Telemetry(),
             tls=tls,
-            alarm=Alarm(),
-            bell=asyncio.Event(),
+            wakeup=Wakeup(),
+            new_delivery=asyncio.Event(),
             gateways=GatewayStates(clock=utc_now),
-            pacer=Pacer(),
+            rate_limiter=ChatRateLimiter(),
             connected=asyncio.Event(),
         )
         await _work(foundation, cadence)
@@ -147,20 +147,20 @@ def _builder(settings: Settings, tls: ssl.SSLContext) -> ApplicationBuilder[Any,
     )
 
 
-def _application(foundation: Foundation) -> tuple[AnyApplication, Door]:
+def _application(foundation: Foundation) -> tuple[AnyApplication, HandlerDeps]:
     """The application with its handlers, and what they work with."""
     settings, store = foundation.settings, foundation.store
-    door = Door(
+    deps = HandlerDeps(
         service=Service(
             store,
             clock=utc_now,
-            ring_clock=foundation.alarm.ring,
-            ring_courier=foundation.bell.set,
+            notify_polling=foundation.wakeup.notify,
+            notify_delivery=foundation.new_delivery.set,
             limits=WatchLimits(per_chat=settings.max_watches, per_person=max(1, settings.max_watches // 2)),
         ),
         catalog=Catalog(settings.provider_configs),
         clock=utc_now,
-        health=Wellness(
+        health=HealthReport(
             store,
             foundation.telemetry,
             foundation.gateways.reports,
@@ -170,19 +170,19 @@ def _application(foundation: Foundation) -> tuple[AnyApplication, Door]:
         language=settings.language,
         access=foundation.access,
     )
-    limiter = BudgetRateLimiter(foundation.pacer)
+    limiter = CallRateLimiter(foundation.rate_limiter)
     builder = _builder(settings, foundation.tls).rate_limiter(limiter)
-    application = builder.context_types(context_types(door)).build()
+    application = builder.context_types(context_types(deps)).build()
     router.install(application)
-    return application, door
+    return application, deps
 
 
 async def _work(foundation: Foundation, cadence: Cadence | None) -> None:
     """Run door and engine until a signal or cancellation."""
-    application, door = _application(foundation)
+    application, deps = _application(foundation)
     try:
         async with _stop_signals() as stop, asyncio.TaskGroup() as group:
-            updates = group.create_task(_keep_door(application, door, foundation))
+            updates = group.create_task(_keep_door(application, deps, foundation))
             engine = group.create_task(_drive(foundation, application, cadence))
             await stop.wait()
             log.info("Stopping; what is in hand is finished first.")
@@ -214,7 +214,7 @@ async def _drive(foundation: Foundation, application: AnyApplication, cadence: C
     await import_module("bot.engine").drive(foundation, application.bot, cadence)
 
 
-async def _keep_door(application: AnyApplication, door: Door, foundation: Foundation) -> None:
+async def _keep_door(application: AnyApplication, deps: HandlerDeps, foundation: Foundation) -> None:
     """Hear what people say, from the first answer of Telegram until cancelled."""
     await _connect(application, foundation.telemetry)
     foundation.connected.set()
@@ -222,20 +222,20 @@ async def _keep_door(application: AnyApplication, door: Door, foundation: Founda
     dispatcher = Dispatcher(
         application,
         foundation.telemetry,
-        door.held,
-        kind_of=lambda update: router.kind_of(update, door, application.bot.username),
-        refuse=lambda update: strangers.busy(update, door),
+        deps.held,
+        kind_of=lambda update: router.kind_of(update, deps, application.bot.username),
+        refuse=lambda update: strangers.too_busy(update, deps),
     )
-    listener = Listener(application, dispatcher, door.held, foundation.telemetry)
+    update_poller = UpdatePoller(application, dispatcher, deps.held, foundation.telemetry)
     try:
         async with asyncio.TaskGroup() as group:
-            group.create_task(listener.run())
+            group.create_task(update_poller.run())
             group.create_task(_introduce(application, foundation.settings.language))
     finally:
-        await listener.stop(_LISTENER_STOP_S)
+        await update_poller.stop(_LISTENER_STOP_S)
         with suppress(TimeoutError):
-            await asyncio.wait_for(door.replies.drain(), _REPLIES_STOP_S)
-        door.replies.cancel()
+            await asyncio.wait_for(deps.replies.drain(), _REPLIES_STOP_S)
+        deps.replies.cancel()
 
 
 async def _connect(application: AnyApplication, telemetry: Telemetry) -> None:
@@ -246,11 +246,11 @@ async def _connect(application: AnyApplication, telemetry: Telemetry) -> None:
         except InvalidToken:
             raise TokenRefused from None
         except TelegramError as error:
-            if telemetry.trouble("telegram", error.message):
+            if telemetry.set_problem("telegram", error.message):
                 log.warning("Telegram does not answer, trying on: %s", error.message)
             await asyncio.sleep(_CONNECT_PAUSES_S[min(failures, len(_CONNECT_PAUSES_S) - 1)])
         else:
-            telemetry.trouble("telegram", None)
+            telemetry.set_problem("telegram", None)
             log.info("Here as @%s.", application.bot.username)
             return
 

@@ -12,7 +12,7 @@ from bot.errors import TokenRefused
 from bot.foundation import certificates
 from bot.providers import gateways
 from bot.providers.base import Provider, ProviderError
-from bot.providers.http import HttpTransport
+from bot.providers.transport import HttpTransport
 from bot.redaction import Redactor
 from storage.errors import StoreError
 from storage.factory import open_store

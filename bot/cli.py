@@ -111,9 +111,7 @@ def _probe(settings: Settings) -> int:
     if settings.health_port is None:
         _complain("HEALTH_PORT is not set, so there is nobody to ask.")
         return UNUSABLE
-    return (
-        OK if import_module("bot.health.probe").probe(settings.health_port, settings.health_host) else FAILED
-    )
+    return OK if import_module("bot.http.probe").probe(settings.health_port, settings.health_host) else FAILED
 
 
 def _complain(sentence: str) -> None:

@@ -14,7 +14,7 @@ from dotenv import dotenv_values
 from dotenv.parser import Original, parse_stream
 
 from bot.private_hosts import NO_PRIVATE_HOSTS
-from bot.providers.kinds import KINDS, ProviderConfig, kind_of
+from bot.providers.registry import KINDS, ProviderConfig, kind_of
 from bot.setting_names import meant, meant_field
 from bot.setting_types import (
     Chats,
@@ -36,7 +36,7 @@ from bot.setting_types import (
     Users,
     Watches,
     host_of,
-    words,
+    split_list,
 )
 
 _EVERYONE = "*"
@@ -94,17 +94,17 @@ class Settings:
     @property
     def allows_everyone(self) -> bool:
         """Whether ALLOWED_CHATS names everyone."""
-        return _EVERYONE in words(self.allowed_chats)
+        return _EVERYONE in split_list(self.allowed_chats)
 
     @property
     def allowed_ids(self) -> frozenset[int]:
         """The chat and user ids of ALLOWED_CHATS."""
-        return frozenset(int(word) for word in words(self.allowed_chats) if word != _EVERYONE)
+        return frozenset(int(word) for word in split_list(self.allowed_chats) if word != _EVERYONE)
 
     @property
     def admin_ids(self) -> frozenset[int]:
         """The user ids of ADMINS."""
-        return frozenset(map(int, words(self.admins)))
+        return frozenset(map(int, split_list(self.admins)))
 
     @property
     def provider_configs(self) -> tuple[ProviderConfig, ...]:

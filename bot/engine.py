@@ -14,33 +14,33 @@ from datetime import timedelta
 from telegram.ext import ExtBot
 
 from bot.config import Settings
+from bot.forecast.estimates import Estimates
 from bot.foundation import Foundation, utc_now
-from bot.health import server
-from bot.health.wellness import Wellness
+from bot.http import server
+from bot.http.report import HealthReport
+from bot.maintenance import Housekeeper
+from bot.media.cache import LOCAL_UPLOAD_LIMIT, UPLOAD_LIMIT, VideoCache
+from bot.media.download import Downloader
+from bot.media.probe import Inspector
 from bot.outbox.admin_reports import AdminReports, Admins
-from bot.outbox.courier import Courier
-from bot.outbox.download import Downloader
-from bot.outbox.housekeeping import Housekeeper
-from bot.outbox.inspection import Inspector
-from bot.outbox.larder import LOCAL_UPLOAD_LIMIT, UPLOAD_LIMIT, Larder
 from bot.outbox.sender import Sender
-from bot.outbox.texts import Texts
-from bot.outbox.video import Ladder
-from bot.polling.book import Line
+from bot.outbox.text_delivery import TextDelivery
+from bot.outbox.video_delivery import VideoDelivery
+from bot.outbox.worker import DeliveryWorker
+from bot.polling.leased_tasks import KeyGroup
 from bot.polling.rate_limiter import AdaptiveRateLimiter
 from bot.polling.scheduler import Scheduler
 from bot.private_hosts import PrivateHosts
 from bot.providers import gateways
 from bot.providers.base import Provider
 from bot.providers.gateways import Gateways
-from bot.providers.http import HttpTransport
-from bot.providers.links import origin
+from bot.providers.parsing.links import origin
+from bot.providers.transport import HttpTransport
 from bot.watching.access import Access
 from bot.watching.ageing import Ageing
-from bot.watching.cadence import SPARE_PRICE_S, Cadence
-from bot.watching.estimate import Estimates
+from bot.watching.cadence import SPARE_POLL_PRICE_S, Cadence
 from bot.watching.gateway_state import GatewayStates
-from bot.watching.refresh import Refresher
+from bot.watching.poll import Poller
 from storage.errors import StoreError, StoreUnavailable
 from storage.models import Cause
 from storage.store import Store
@@ -69,7 +69,7 @@ _MAYBE_MENDED = {
 class _Loops:
     scheduler: Scheduler
     admin_reports: AdminReports
-    courier: Courier
+    worker: DeliveryWorker
     housekeeper: Housekeeper
 
 
@@ -87,12 +87,12 @@ async def drive(foundation: Foundation, bot: ExtBot[None], cadence: Cadence | No
     gc.set_threshold(20_000, 20, 20)
     gc.freeze()
     with suppress(StoreError):  # where the disk is full, they are looked at later
-        await foundation.store.look_again(_MAYBE_MENDED, at=utc_now())
+        await foundation.store.make_due_again(_MAYBE_MENDED, at=utc_now())
     learned = await _load(foundation.store)
     async with _open(foundation, bot, cadence, learned) as loops, asyncio.TaskGroup() as group:
         group.create_task(loops.scheduler.run())
         group.create_task(loops.housekeeper.run())
-        group.create_task(_deliver(loops.courier, foundation))
+        group.create_task(_deliver(loops.worker, foundation))
         group.create_task(_report(loops.admin_reports, foundation.connected))
 
 
@@ -101,8 +101,8 @@ async def _load(store: Store) -> _Learned:
     while True:
         try:
             return _Learned(
-                estimates=Estimates.from_json(await store.learned()),
-                awaited_providers=await store.providers_awaited(),
+                estimates=Estimates.from_json(await store.load_estimates()),
+                awaited_providers=await store.providers_with_due_tasks(),
             )
         except StoreUnavailable:
             await asyncio.sleep(_STORE_PAUSE_S)
@@ -122,13 +122,13 @@ async def _report(reports: AdminReports, connected: asyncio.Event) -> None:
     await reports.run()
 
 
-async def _deliver(courier: Courier, foundation: Foundation) -> None:
+async def _deliver(worker: DeliveryWorker, foundation: Foundation) -> None:
     await _stop_those_not_let_in(foundation.access)
     await foundation.connected.wait()
     try:
-        await courier.run()
+        await worker.run()
     finally:
-        await courier.drain(_COURIER_STOP_S)
+        await worker.drain(_COURIER_STOP_S)
 
 
 @asynccontextmanager
@@ -137,7 +137,7 @@ async def _open(
 ) -> AsyncIterator[_Loops]:
     """Everything built and opened, nothing running yet."""
     settings, store, telemetry = foundation.settings, foundation.store, foundation.telemetry
-    ring, states = foundation.bell.set, foundation.gateways
+    ring, states = foundation.new_delivery.set, foundation.gateways
     estimates = learned.estimates
     async with AsyncExitStack() as stack:
         transport = await stack.enter_async_context(
@@ -155,9 +155,9 @@ async def _open(
             log.warning(_NO_PROVIDER)
         cadence = cadence or Cadence(price_by_provider_s=prices_s(settings))
         ageing = Ageing(rest=timedelta(days=settings.rest_days))
-        refresher = Refresher(store, cadence, estimates, clock=utc_now, ring=ring, ageing=ageing)
+        poller = Poller(store, cadence, estimates, clock=utc_now, ring=ring, ageing=ageing)
         sender = _sender(foundation, bot)
-        larder = Larder(
+        cache = VideoCache(
             settings.downloads_folder,
             downloader,
             providers,
@@ -165,11 +165,11 @@ async def _open(
             limit=LOCAL_UPLOAD_LIMIT if settings.telegram_local_mode else UPLOAD_LIMIT,
         )
         if settings.health_port is not None:
-            wellness = Wellness(store, telemetry, states.reports)
+            health_report = HealthReport(store, telemetry, states.reports)
             await stack.enter_async_context(
-                server.serving(wellness, settings.health_port, settings.health_host)
+                server.http_server(health_report, settings.health_port, settings.health_host)
             )
-        scheduler = _scheduler(foundation, refresher, providers, learned.awaited_providers)
+        scheduler = _scheduler(foundation, poller, providers, learned.awaited_providers)
         yield _Loops(
             scheduler=scheduler,
             admin_reports=AdminReports(
@@ -180,11 +180,11 @@ async def _open(
                 waiting=scheduler.waiting,
                 clock=utc_now,
             ),
-            courier=Courier(
+            worker=DeliveryWorker(
                 store,
-                Texts(sender, estimates, clock=utc_now, problem_of=states.problem_of),
-                Ladder(store, sender, larder, clock=utc_now),
-                bell=foundation.bell,
+                TextDelivery(sender, estimates, clock=utc_now, problem_of=states.problem_of),
+                VideoDelivery(store, sender, cache, clock=utc_now),
+                new_delivery=foundation.new_delivery,
                 clock=utc_now,
                 telemetry=telemetry,
             ),
@@ -197,21 +197,19 @@ async def _open(
 def _sender(foundation: Foundation, bot: ExtBot[None]) -> Sender:
     return Sender(
         bot,
-        foundation.pacer,
+        foundation.rate_limiter,
         local_mode=foundation.settings.telegram_local_mode,
         migrated=foundation.access.migrated,
     )
 
 
-def _scheduler(
-    foundation: Foundation, refresher: Refresher, providers: Gateways, awaited: Set[str]
-) -> Scheduler:
+def _scheduler(foundation: Foundation, poller: Poller, providers: Gateways, awaited: Set[str]) -> Scheduler:
     lines = key_lines(foundation.settings, providers.values(), foundation.gateways)
     return Scheduler(
         foundation.store,
-        refresher,
+        poller,
         [*lines, *_orphaned(providers, awaited)],
-        alarm=foundation.alarm,
+        wakeup=foundation.wakeup,
         clock=utc_now,
         telemetry=foundation.telemetry,
     )
@@ -226,16 +224,16 @@ def reachable_hosts(settings: Settings) -> PrivateHosts:
 def prices_s(settings: Settings) -> Mapping[str, float]:
     """Where somebody has named a key's allowance it may be spent; elsewhere a poll keeps its price."""
     named = (config.name for config in settings.provider_configs if settings.max_rps(config.name) is not None)
-    return dict.fromkeys(named, SPARE_PRICE_S)
+    return dict.fromkeys(named, SPARE_POLL_PRICE_S)
 
 
-def key_lines(settings: Settings, providers: Iterable[Provider], states: GatewayStates) -> list[Line]:
+def key_lines(settings: Settings, providers: Iterable[Provider], states: GatewayStates) -> list[KeyGroup]:
     """One line a key and host, whatever names and kinds it serves."""
     behind: dict[tuple[str, str], dict[str, Provider]] = {}
     for config, provider in zip(settings.provider_configs, providers, strict=True):
         behind.setdefault((provider.host, config.api_key), {})[provider.name] = provider
     return [
-        Line(
+        KeyGroup(
             providers=named,
             limiter=AdaptiveRateLimiter(_max_rps(settings, named.values())),
             state=states.add(list(named), host),
@@ -244,12 +242,12 @@ def key_lines(settings: Settings, providers: Iterable[Provider], states: Gateway
     ]
 
 
-def _orphaned(providers: Gateways, awaited: Set[str]) -> list[Line]:
+def _orphaned(providers: Gateways, awaited: Set[str]) -> list[KeyGroup]:
     """Of the providers that tasks wait for and nobody has configured, so that their chats are told."""
     names = sorted(awaited - providers.keys())
     if names:
         log.warning("Tasks wait for providers that are not configured: %s", ", ".join(names))
-    return [Line(providers={name: providers[name]}, limiter=AdaptiveRateLimiter(None)) for name in names]
+    return [KeyGroup(providers={name: providers[name]}, limiter=AdaptiveRateLimiter(None)) for name in names]
 
 
 def _max_rps(settings: Settings, providers: Iterable[Provider]) -> float | None:

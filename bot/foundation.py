@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 import httpx
 
 from bot.config import Settings
-from bot.outbox.pacing import Pacer
-from bot.polling.alarm import Alarm
+from bot.outbox.rate_limiter import ChatRateLimiter
+from bot.polling.wakeup import Wakeup
 from bot.telemetry import Telemetry
 from bot.watching.access import Access
 from bot.watching.gateway_state import GatewayStates
@@ -25,10 +25,10 @@ class Foundation:
     access: Access
     telemetry: Telemetry
     tls: ssl.SSLContext  # what certificates() gave: one for all, as each takes its time
-    alarm: Alarm  # wakes the clock
-    bell: asyncio.Event  # wakes the courier
+    wakeup: Wakeup  # wakes the clock
+    new_delivery: asyncio.Event  # wakes the courier
     gateways: GatewayStates  # how each key's gateway does
-    pacer: Pacer  # what the chats will bear, of messages and of answers
+    rate_limiter: ChatRateLimiter  # what the chats will bear, of messages and of answers
     connected: asyncio.Event  # set when Telegram has answered
 
 

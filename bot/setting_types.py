@@ -11,7 +11,7 @@ from typing import Annotated, TypeVar
 from urllib.parse import SplitResult, urlsplit
 
 from bot.private_hosts import PrivateHosts, private_hosts
-from bot.providers.kinds import KINDS, kind_of
+from bot.providers.registry import KINDS, kind_of
 
 _MOST_RPS = 1000
 _LAST_PORT = 65535
@@ -21,7 +21,7 @@ _NOT_IN_ADDRESS = re.compile(r"[\s<>\"{}|\\^`\x00-\x1f\x7f]")
 N = TypeVar("N", int, float)
 
 
-def words(text: str) -> list[str]:
+def split_list(text: str) -> list[str]:
     """The words of a list, however they are kept apart."""
     return [word for word in re.split(r"[\s,;、]+", unicodedata.normalize("NFKC", text)) if word]
 
@@ -116,7 +116,7 @@ def _private(text: str) -> PrivateHosts:
     try:
         return PrivateHosts(everything=_truth(text))
     except ValueError:
-        return private_hosts(words(text))
+        return private_hosts(split_list(text))
 
 
 def _listening_host(text: str) -> str:
@@ -147,7 +147,7 @@ def _language(text: str) -> str:
 
 def _list_of(word: str, mistake: str) -> Callable[[str], str]:
     def read(text: str) -> str:
-        if not all(re.fullmatch(word, each) for each in words(text)):
+        if not all(re.fullmatch(word, each) for each in split_list(text)):
             raise ValueError(mistake)
         return text
 

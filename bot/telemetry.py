@@ -14,7 +14,7 @@ class Telemetry:
         self._born = clock()
         self._counters: Counter[str] = Counter()
         self._beats: dict[str, float] = {}
-        self._troubles: dict[str, str] = {}
+        self._problems: dict[str, str] = {}
 
     def count(self, name: str, by: int = 1) -> None:
         """Raise a counter."""
@@ -24,13 +24,13 @@ class Telemetry:
         """Say that a loop turned just now."""
         self._beats[loop] = self._clock()
 
-    def trouble(self, where: str, what: str | None) -> bool:
+    def set_problem(self, where: str, what: str | None) -> bool:
         """Say what is wrong somewhere, or None for nothing; whether that is news."""
-        known = self._troubles.get(where)
+        known = self._problems.get(where)
         if what is None:
-            self._troubles.pop(where, None)
+            self._problems.pop(where, None)
         else:
-            self._troubles[where] = what
+            self._problems[where] = what
         return (known is None) != (what is None)
 
     @property
@@ -50,6 +50,6 @@ class Telemetry:
         return {loop: now - beat for loop, beat in self._beats.items()}
 
     @property
-    def troubles(self) -> Mapping[str, str]:
+    def problems(self) -> Mapping[str, str]:
         """What is wrong at present, by place."""
-        return self._troubles
+        return self._problems

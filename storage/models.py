@@ -111,7 +111,7 @@ class Snapshot:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Trouble:
+class PollFailure:
     """What stands in the way of looking at a task at present."""
 
     cause: Cause
@@ -142,16 +142,18 @@ class Task:
     registered_at: datetime
     snapshot: Snapshot | None = None  # the last one; None: never seen alive
     snapshot_at: datetime | None = None  # when the gateway last gave one
-    trouble: Trouble | None = None  # None: the last look went well
-    last_look_at: datetime | None = None  # when the gateway last answered or failed to
-    next_look_at: datetime | None = None  # None: final, resting, or nobody watches it
+    poll_failure: PollFailure | None = None  # None: the last look went well
+    last_poll_at: datetime | None = None  # when the gateway last answered or failed to
+    next_poll_at: datetime | None = None  # None: final, resting, or nobody watches it
     lease_until: datetime | None = None  # claimed by a clock until then
     failures: int = 0  # looks in a row that brought no snapshot
     version: int = 0  # rises with every write; the compare-and-set of apply()
     file: StoredFile | None = None  # what the first upload left at Telegram
     stall: Stall = Stall.MOVING
     unchanged_since: datetime | None = None  # when it last changed or was taken up; None: when registered
-    crowd: int = 1  # active watches of the least busy chat that waits for it, when its lease was last given
+    chat_active_watches: int = (
+        1  # active watches of the least busy chat that waits for it, when its lease was last given
+    )
 
 
 class DeliveryState(StrEnum):
@@ -170,7 +172,7 @@ class WatchState(StrEnum):
     ACTIVE = "active"  # waiting for the end
     FINISHED = "finished"  # the result was delivered, or given up for good
     STOPPED = "stopped"  # somebody said /unwatch
-    PARKED = "parked"  # the chat is lost to the bot; goes on when it comes back
+    SUSPENDED = "parked"  # the chat is lost to the bot; goes on when it comes back
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -278,17 +280,19 @@ class Delivery:
     attempts: int = 0  # claims so far, the present one included
     not_before: datetime | None = None
     message_id: int | None = None  # the message that it has made so far
-    risky_at: datetime | None = None  # when a call that must not be repeated was begun
+    unconfirmed_call_at: datetime | None = None  # when a call that must not be repeated was begun
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outgoing:
+class ClaimedDelivery:
     """A claimed delivery with all that is needed to render it."""
 
     delivery: Delivery
     watch: Watch
     task: Task
-    companions: tuple["Outgoing", ...] = ()  # other failures of the same request, to be told in one message
+    companions: tuple[
+        "ClaimedDelivery", ...
+    ] = ()  # other failures of the same request, to be told in one message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -305,7 +309,7 @@ class Settlement:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Closed:
+class ThrottledChats:
     """Chats that must not be written to at present."""
 
     to_all: Collection[int] = ()
@@ -313,7 +317,7 @@ class Closed:
     to_refreshes: Collection[int] = ()  # of cards that have only grown old; neither is to_edits
 
 
-OPEN = Closed()
+NONE_THROTTLED = ThrottledChats()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

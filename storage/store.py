@@ -5,16 +5,16 @@ from datetime import datetime
 from typing import Protocol
 
 from storage.models import (
-    OPEN,
+    NONE_THROTTLED,
     UNLIMITED,
     Cause,
     Chat,
-    Closed,
-    Outgoing,
+    ClaimedDelivery,
     Settlement,
     Stats,
     Task,
     TaskEvent,
+    ThrottledChats,
     WatchedTask,
     WatchLimits,
     WatchRequest,
@@ -47,7 +47,7 @@ class Store(Protocol):
         of a task that is final already gets its result as a delivery in the same transaction, and no card;
         of one that SUCCEEDED and was last polled more than a day ago, once a poll has said so again: it is
         UNKNOWN until then, with its snapshot and file, but not for those who have their result.
-        A task that rests is taken up as by look_now(), whether or not the watch is new.
+        A task that rests is taken up as by request_poll(), whether or not the watch is new.
         """
         ...
 
@@ -71,7 +71,7 @@ class Store(Protocol):
         """
         ...
 
-    async def look_now(self, task_id: int, *, at: datetime) -> None:
+    async def request_poll(self, task_id: int, *, at: datetime) -> None:
         """Make a task that is not final due at once, and have whoever leases it told that somebody waits.
 
         One that rests is taken up: MOVING, unchanged since now, and its cards are shown again. One that is
@@ -80,7 +80,7 @@ class Store(Protocol):
         ...
 
     async def take_up(self, watch_id: int, chat_id: int, *, at: datetime) -> bool:
-        """look_now() for the task of this chat's active watch; False, and nothing done, if there is none."""
+        """request_poll() for the task of this chat's active watch; False if there is none."""
         ...
 
     async def task(self, task_id: int) -> Task | None:
@@ -103,15 +103,15 @@ class Store(Protocol):
         """
         ...
 
-    async def providers_awaited(self) -> set[str]:
+    async def providers_with_due_tasks(self) -> set[str]:
         """The names of the providers that have tasks to be looked at."""
         ...
 
-    async def look_again(self, causes: Collection[Cause], *, at: datetime) -> None:
+    async def make_due_again(self, causes: Collection[Cause], *, at: datetime) -> None:
         """Make tasks that have a next look due at once if they are in trouble for one of these causes."""
         ...
 
-    async def take_touched(self) -> list[Task]:
+    async def take_poll_requests(self) -> list[Task]:
         """The tasks leased here that people wait for or have left, each told once.
 
         Their next look says what people want: a moment that is past, or None.
@@ -143,8 +143,8 @@ class Store(Protocol):
     # the courier
 
     async def claim_deliveries(
-        self, limit: int, closed: Closed = OPEN, *, at: datetime, lease_s: float
-    ) -> list[Outgoing]:
+        self, limit: int, closed: ThrottledChats = NONE_THROTTLED, *, at: datetime, lease_s: float
+    ) -> list[ClaimedDelivery]:
         """Lease what may be sent now, one to a chat.
 
         In this order: videos, failures, notices, last states, first cards, news, refreshes. Of each of
@@ -159,7 +159,7 @@ class Store(Protocol):
         """Lengthen the leases of deliveries in hand."""
         ...
 
-    async def next_delivery_at(self, closed: Closed = OPEN) -> datetime | None:
+    async def next_delivery_at(self, closed: ThrottledChats = NONE_THROTTLED) -> datetime | None:
         """When the next delivery can be claimed, which may be past; None: none waits outside closed chats."""
         ...
 
@@ -167,7 +167,7 @@ class Store(Protocol):
         """Remember the message that a delivery has made so far; None: it is gone."""
         ...
 
-    async def note_risk(self, delivery_id: int, *, at: datetime) -> None:
+    async def note_unconfirmed_call(self, delivery_id: int, *, at: datetime) -> None:
         """Remember, before the call, that a call is begun which must not be repeated."""
         ...
 
@@ -242,11 +242,11 @@ class Store(Protocol):
 
     # the house
 
-    async def learned(self) -> str | None:
-        """What save_learned() wrote last; None: nothing yet."""
+    async def load_estimates(self) -> str | None:
+        """What save_estimates() wrote last; None: nothing yet."""
         ...
 
-    async def save_learned(self, estimates: str) -> None:
+    async def save_estimates(self, estimates: str) -> None:
         """Keep what was learned of how long tasks take; a text that only its writer reads."""
         ...
 

@@ -4,11 +4,11 @@ from collections.abc import Iterable, Sequence
 
 from bot.chat.context import IDS_OF_A_MESSAGE, Context
 from bot.chat.parsing import TypedCommand
-from bot.messages import answers, views
 from bot.messages.view import View
+from bot.messages.views import cards, replies
 from bot.providers.catalog import Catalog, CatalogError, NotConfigured, SeveralFit
-from bot.providers.ids import valid_id
-from bot.providers.kinds import KINDS
+from bot.providers.parsing.ids import valid_id
+from bot.providers.registry import KINDS
 from bot.watching.service import COMMAND_S
 from storage.errors import WatchLimitReached
 from storage.models import TaskRef, WatchedTask, WatchRequest
@@ -16,12 +16,12 @@ from storage.models import TaskRef, WatchedTask, WatchRequest
 
 async def watch(context: Context, typed: TypedCommand) -> None:
     """/watch provider id [id …]: the cards that follow are the answer for those that are new."""
-    language, catalog = await context.language(), context.door.catalog
-    if not typed.words:
-        notes = [answers.with_example("watch.usage", catalog.names, language=language)]
+    language, catalog = await context.language(), context.deps.catalog
+    if not typed.arguments:
+        notes = [replies.with_example("watch.usage", catalog.names, language=language)]
         _reply(context, [*notes, *_left_out(typed, language)])
         return
-    word, *ids = typed.words
+    word, *ids = typed.arguments
     try:
         provider = catalog.resolve(word)
     except CatalogError as error:
@@ -30,67 +30,67 @@ async def watch(context: Context, typed: TypedCommand) -> None:
     taken, notes = _valid(context, ids, language)
     known, refused, limit = await _register(context, provider, taken, language)
     if len(known) == 1:
-        view = views.already(known[0], language=language, now=context.door.clock())
+        view = cards.already(known[0], language=language, now=context.deps.clock())
         context.reply(view, to=known[0].watch.card_message_id)
     elif known:
-        notes.insert(0, views.already_all(known, language=language, now=context.door.clock()))
+        notes.insert(0, cards.already_all(known, language=language, now=context.deps.clock()))
     if limit is not None:
         notes.append(_limit_reached(limit, refused, language))
     if not ids:
-        notes.append(answers.with_example("watch.no_id", (provider,), language=language))
+        notes.append(replies.with_example("watch.no_id", (provider,), language=language))
     _reply(context, [*notes, *_left_out(typed, language)])
 
 
 async def tasks(context: Context, _: TypedCommand) -> None:
     """/tasks."""
-    language, door = await context.language(), context.door
-    active = await door.service.active(context.message.chat_id)
+    language, deps = await context.language(), context.deps
+    active = await deps.service.active(context.message.chat_id)
     if active:
-        view = views.tasks(
+        view = cards.tasks(
             active,
             language=language,
             thread_id=context.thread_id,
-            now=door.clock(),
-            problem_of=door.problem_of,
+            now=deps.clock(),
+            problem_of=deps.problem_of,
         )
     else:
-        view = answers.with_example("tasks.none", door.catalog.names, language=language)
+        view = replies.with_example("tasks.none", deps.catalog.names, language=language)
     context.reply(view)
 
 
 async def status(context: Context, typed: TypedCommand) -> None:
     """/status [id …]: polls now, which may take some seconds."""
-    language, door = await context.language(), context.door
+    language, deps = await context.language(), context.deps
     ids, notes = await _named(context, typed, language)
-    found = await door.service.poll_now(
+    found = await deps.service.poll_now(
         context.message.chat_id,
         ids,
         thread_id=context.thread_id,
         patience_s=context.remaining_s(COMMAND_S),
     )
     if len(found) == 1:
-        notes.insert(0, views.status(found[0], language=language, now=door.clock()))
+        notes.insert(0, cards.status(found[0], language=language, now=deps.clock()))
     elif found:
-        notes.insert(0, views.statuses(found, language=language, now=door.clock()))
+        notes.insert(0, cards.statuses(found, language=language, now=deps.clock()))
     _reply(context, [*notes, *_not_watched(ids, found, language)])
 
 
 async def unwatch(context: Context, typed: TypedCommand) -> None:
     """/unwatch [id …]."""
-    language, service = await context.language(), context.door.service
+    language, service = await context.language(), context.deps.service
     ids, notes = await _named(context, typed, language)
     stopped = await service.stop(context.message.chat_id, ids, thread_id=context.thread_id)
-    context.door.audit.stopped(context.message.chat_id, context.user_id, stopped)
+    context.deps.audit.stopped(context.message.chat_id, context.user_id, stopped)
     if stopped:
-        notes.insert(0, answers.stopped(_ids_of(stopped), language=language))
+        notes.insert(0, replies.stopped(_ids_of(stopped), language=language))
     _reply(context, [*notes, *_not_watched(ids, stopped, language)])
 
 
 async def providers(context: Context, _: TypedCommand) -> None:
     """/providers."""
-    catalog = context.door.catalog
+    catalog = context.deps.catalog
     configured = [
-        answers.Configured(
+        replies.Configured(
             name=each.name,
             kind=each.kind,
             host=each.host,
@@ -98,23 +98,23 @@ async def providers(context: Context, _: TypedCommand) -> None:
         )
         for each in catalog
     ]
-    context.reply(answers.providers(configured, language=await context.language()))
+    context.reply(replies.providers(configured, language=await context.language()))
 
 
 async def help_(context: Context, _: TypedCommand) -> None:
     """/help and /start."""
-    context.reply(answers.help_text(context.door.catalog.names, language=await context.language()))
+    context.reply(replies.help_text(context.deps.catalog.names, language=await context.language()))
 
 
 async def health(context: Context, _: TypedCommand) -> None:
     """/health, for admins."""
-    context.reply(answers.health(await context.door.health()))
+    context.reply(replies.health(await context.deps.health()))
 
 
 async def stats(context: Context, _: TypedCommand) -> None:
     """/stats, for admins."""
-    found = await context.door.service.stats()
-    context.reply(answers.stats(found, language=await context.language()))
+    found = await context.deps.service.stats()
+    context.reply(replies.stats(found, language=await context.language()))
 
 
 async def _register(
@@ -127,31 +127,31 @@ async def _register(
     try:
         for external_id in ids:
             try:
-                watched = await context.door.service.watch(_request(context, provider, external_id, language))
+                watched = await context.deps.service.watch(_request(context, provider, external_id, language))
             except WatchLimitReached as error:
                 refused, limit = refused + 1, error
             else:
                 (begun if watched.is_new else known).append(watched)
     finally:  # what was begun is on disk, whatever becomes of the rest
-        context.door.audit.asked(context.message.chat_id, context.user_id, begun)
+        context.deps.audit.asked(context.message.chat_id, context.user_id, begun)
     return known, refused, limit
 
 
 async def _named(context: Context, typed: TypedCommand, language: str) -> tuple[list[str], list[View]]:
     """The ids that a command names, or the only one that is watched; and what is wrong with the rest."""
-    words = [word for word in typed.words if not _meant(context.door.catalog, word)]
+    words = [word for word in typed.arguments if not _meant(context.deps.catalog, word)]
     left_out = _left_out(typed, language)
     if words:
         ids, notes = _valid(context, words, language)
         return ids, [*notes, *left_out]
-    active = await context.door.service.active(context.message.chat_id)
+    active = await context.deps.service.active(context.message.chat_id)
     here = [each for each in active if each.watch.thread_id == context.thread_id] or active
     ids = _ids_of(here)
     if len(ids) > 1:
-        return [], [answers.which_one(ids, command=typed.name, language=language), *left_out]
+        return [], [replies.which_one(ids, command=typed.name, language=language), *left_out]
     if not ids:
-        names = context.door.catalog.names
-        left_out.insert(0, answers.with_example("tasks.none", names, language=language))
+        names = context.deps.catalog.names
+        left_out.insert(0, replies.with_example("tasks.none", names, language=language))
     return ids, left_out
 
 
@@ -160,25 +160,25 @@ def _valid(context: Context, words: Sequence[str], language: str) -> tuple[list[
     notes = []
     taken, is_cut = context.take_ids([word for word in words if valid_id(word)])
     if bad := [word for word in words if not valid_id(word)]:
-        notes.append(answers.bad_ids(bad, language=language))
+        notes.append(replies.bad_ids(bad, language=language))
     if is_cut:
-        notes.append(answers.first_ids_only(IDS_OF_A_MESSAGE, language=language))
+        notes.append(replies.first_ids_only(IDS_OF_A_MESSAGE, language=language))
     return taken, notes
 
 
 def _reply(context: Context, parts: Sequence[View]) -> None:
     """One message for all that there is to say, if there is anything."""
     if parts:
-        context.reply(answers.summary(parts))
+        context.reply(replies.summary(parts))
 
 
 def _left_out(typed: TypedCommand, language: str) -> list[View]:
-    return [answers.left_out(typed.left_out, language=language)] if typed.left_out else []
+    return [replies.left_out(typed.left_out, language=language)] if typed.left_out else []
 
 
 def _not_watched(ids: Sequence[str], found: Sequence[WatchedTask], language: str) -> list[View]:
     missing = [each for each in ids if each not in _ids_of(found)]
-    return [answers.not_watched(missing, language=language)] if missing else []
+    return [replies.not_watched(missing, language=language)] if missing else []
 
 
 def _ids_of(found: Iterable[WatchedTask]) -> list[str]:
@@ -186,7 +186,7 @@ def _ids_of(found: Iterable[WatchedTask]) -> list[str]:
 
 
 def _limit_reached(limit: WatchLimitReached, refused: int, language: str) -> View:
-    return answers.limit_reached(
+    return replies.limit_reached(
         limit.limit, refused=refused, is_personal=limit.is_personal, language=language
     )
 
@@ -205,11 +205,11 @@ def _request(context: Context, provider: str, external_id: str, language: str) -
 def _no_provider(error: CatalogError, word: str, *, catalog: Catalog, language: str) -> View:
     match error:
         case SeveralFit():
-            return answers.several_fit(word, error.names, language=language)
+            return replies.several_fit(word, error.names, language=language)
         case NotConfigured():
-            return answers.not_configured(error.kind, catalog.names, language=language)
+            return replies.not_configured(error.kind, catalog.names, language=language)
         case _:
-            return answers.unknown_provider(word, catalog.names, language=language)
+            return replies.unknown_provider(word, catalog.names, language=language)
 
 
 def _meant(catalog: Catalog, word: str) -> str | None:

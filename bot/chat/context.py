@@ -29,7 +29,7 @@ _Data = dict[Any, Any]  # python-telegram-bot's own stores, which nothing here u
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Door:
+class HandlerDeps:
     """What the door was built with."""
 
     service: Service
@@ -48,18 +48,18 @@ class Door:
     def lets_in(self, update: Update) -> bool:
         """Whether the chat or the person may use the bot."""
         chat = update.effective_chat
-        return self.access.lets_in(chat.id if chat else None, _id_of(person(update)))
+        return self.access.lets_in(chat.id if chat else None, _id_of(acting_user(update)))
 
     def is_admin(self, update: Update) -> bool:
         """Whether the person is one of the bot's admins."""
-        return self.access.is_admin(_id_of(person(update)))
+        return self.access.is_admin(_id_of(acting_user(update)))
 
 
 def _id_of(user: User | None) -> int | None:
     return user.id if user else None
 
 
-def person(update: Update) -> User | None:
+def acting_user(update: Update) -> User | None:
     """Who is behind an update; None for channels and for those who speak as a chat.
 
     Telegram gives the latter a user that stands for all of their sort: https://core.telegram.org/bots/api#message
@@ -79,7 +79,7 @@ def commands_of(message: Message, bot_name: str) -> tuple[TypedCommand, ...]:
 class Context(CallbackContext[ExtBot[None], _Data, _Data, _Data]):
     """What a handler gets beside the update."""
 
-    door: ClassVar[Door]
+    deps: ClassVar[HandlerDeps]
     _update: Update | None = None
     _ids_left = IDS_OF_A_MESSAGE
     _begun_s = 0.0
@@ -117,7 +117,7 @@ class Context(CallbackContext[ExtBot[None], _Data, _Data, _Data]):
     def release(self) -> None:
         """All that the update asks to have written is on disk: it may be confirmed to Telegram."""
         if self._update is not None:
-            self.door.held.release(self._update.update_id)
+            self.deps.held.release(self._update.update_id)
 
     @property
     def thread_id(self) -> int | None:
@@ -127,41 +127,41 @@ class Context(CallbackContext[ExtBot[None], _Data, _Data, _Data]):
     @property
     def user_id(self) -> int | None:
         """Who asks, if it is a person."""
-        return _id_of(self._person)
+        return _id_of(self._acting_user)
 
     @property
     def personal_language(self) -> str:
         """The language to answer in, as far as it can be told without the store."""
-        return pick_language(self.door.language, self._language_code, None)
+        return pick_language(self.deps.language, self._language_code, None)
 
     async def language(self) -> str:
         """The language to answer in: the setting's, else the person's, else the chat's; StoreError."""
         if self._language_code is not None:
             return self.personal_language
-        stored = await self.door.service.language_of(self.message.chat_id)
-        return pick_language(self.door.language, None, stored)
+        stored = await self.deps.service.language_of(self.message.chat_id)
+        return pick_language(self.deps.language, None, stored)
 
     def reply(self, view: View, *, to: int | None = None) -> None:
         """Answer in the same topic, quoting the question or the message that is named; sent later."""
         message = self.message
         quoted = ReplyParameters(to or message.message_id, allow_sending_without_reply=True)
         send = partial(message.reply_text, **text_options(view), reply_parameters=quoted)
-        self.door.replies.put(message.chat_id, send)
+        self.deps.replies.put(message.chat_id, send)
 
     @staticmethod
     def _loop_time() -> float:
         return asyncio.get_running_loop().time()
 
     @property
-    def _person(self) -> User | None:
-        return person(self._update) if self._update else None
+    def _acting_user(self) -> User | None:
+        return acting_user(self._update) if self._update else None
 
     @property
     def _language_code(self) -> str | None:
-        asking = self._person
+        asking = self._acting_user
         return asking.language_code if asking else None
 
 
-def context_types(door: Door) -> ContextTypes[Context, _Data, _Data, _Data]:
+def context_types(deps: HandlerDeps) -> ContextTypes[Context, _Data, _Data, _Data]:
     """For ApplicationBuilder.context_types()."""
-    return ContextTypes(context=type("BoundContext", (Context,), {"door": door}))
+    return ContextTypes(context=type("BoundContext", (Context,), {"door": deps}))

@@ -6,13 +6,13 @@ from telegram import Update
 from telegram.error import TelegramError
 
 from bot.chat.context import Context
-from bot.messages import answers
+from bot.messages.views import replies
 from storage.errors import StoreError
 
 log = logging.getLogger(__name__)
 
 
-async def tell(update: object, context: Context) -> None:
+async def on_error(update: object, context: Context) -> None:
     """Log what a handler raised, and say that it went wrong unless Telegram itself is what failed."""
     error = context.error
     update_id = update.update_id if isinstance(update, Update) else None
@@ -29,4 +29,4 @@ async def tell(update: object, context: Context) -> None:
         log.error("Update %s failed", update_id, exc_info=error)
         key = "wrong.surprise"
     if isinstance(update, Update) and update.effective_message is not None:
-        context.reply(answers.sentence(key, language=context.personal_language))
+        context.reply(replies.sentence(key, language=context.personal_language))

@@ -13,14 +13,14 @@ log = logging.getLogger(__name__)
 _PRESENT = frozenset({ChatMember.OWNER, ChatMember.ADMINISTRATOR, ChatMember.MEMBER})
 
 
-async def changed(update: Update, context: Context) -> None:
+async def on_membership_change(update: Update, context: Context) -> None:
     """The bot's own membership of a chat changed; a person who blocks it puts it out, too."""
-    change, service = update.my_chat_member, context.door.service
+    change, service = update.my_chat_member, context.deps.service
     if change is None:
         return
     member = change.new_chat_member
     inside = member.is_member if isinstance(member, ChatMemberRestricted) else member.status in _PRESENT
-    is_let_in = context.door.access.lets_in(change.chat.id, change.from_user.id)
+    is_let_in = context.deps.access.lets_in(change.chat.id, change.from_user.id)
     if not inside:
         log.log(
             logging.INFO if is_let_in else logging.DEBUG,
@@ -30,21 +30,21 @@ async def changed(update: Update, context: Context) -> None:
         )
         await service.chat_lost(change.chat.id, member.status)
         return
-    language = pick_language(context.door.language, change.from_user.language_code, None)
+    language = pick_language(context.deps.language, change.from_user.language_code, None)
     await service.chat_found(change.chat.id)
     if not is_let_in:
         return  # strangers are not remembered
     await service.remember_chat(Chat(id=change.chat.id, title=change.chat.title or "", language=language))
 
 
-async def migrated(_: Update, context: Context) -> None:
+async def on_migration(_: Update, context: Context) -> None:
     """A group became a supergroup with another id; Telegram says so in both."""
     message = context.message
     old_id = message.migrate_from_chat_id or message.chat_id
     new_id = message.migrate_to_chat_id or message.chat_id
-    context.door.access.migrated(old_id, new_id)
-    await context.door.service.migrate_chat(old_id, new_id)
-    level = logging.INFO if context.door.access.lets_in(new_id, None) else logging.DEBUG
+    context.deps.access.migrated(old_id, new_id)
+    await context.deps.service.migrate_chat(old_id, new_id)
+    level = logging.INFO if context.deps.access.lets_in(new_id, None) else logging.DEBUG
     log.log(
         level, "Group %d is now %d; where ALLOWED_CHATS names the old id, both are let in.", old_id, new_id
     )

@@ -32,7 +32,7 @@ class TypedCommand:
     """A command of a message, with what stands behind it up to the next one."""
 
     name: str  # lower-case
-    words: tuple[str, ...] = ()  # each once, without what stands around them
+    arguments: tuple[str, ...] = ()  # each once, without what stands around them
     left_out: tuple[str, ...] = ()  # paragraphs that are neither ids nor a footer
 
 
@@ -75,7 +75,7 @@ def _typed(name: str, behind: str) -> TypedCommand:
             found += words
         elif not _FOOTER.fullmatch(shown := " ".join(paragraph.split())):
             left_out.append(shown)
-    return TypedCommand(name=name, words=tuple(dict.fromkeys(found)), left_out=tuple(left_out))
+    return TypedCommand(name=name, arguments=tuple(dict.fromkeys(found)), left_out=tuple(left_out))
 
 
 def _words_in(paragraph: str) -> Iterator[str]:

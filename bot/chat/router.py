@@ -9,11 +9,11 @@ from telegram.constants import ChatType
 from telegram.ext import Application, CallbackQueryHandler, ChatMemberHandler, MessageHandler, filters
 
 from bot.chat import buttons, commands, errors, membership, strangers
-from bot.chat.context import Context, Door, commands_of
+from bot.chat.context import Context, HandlerDeps, commands_of
 from bot.chat.dispatcher import UpdateKind
 from bot.chat.parsing import TypedCommand
-from bot.messages import answers
-from bot.messages.translate import CHINESE, pick_language, say
+from bot.messages.translate import CHINESE, pick_language, t
+from bot.messages.views import replies
 
 # An edit would fire its command again; a channel's post comes again in the group that is linked to it.
 _FRESH = (filters.UpdateType.MESSAGE | filters.UpdateType.CHANNEL_POST) & ~filters.IS_AUTOMATIC_FORWARD
@@ -48,48 +48,48 @@ def install(application: Application[Any, Context, Any, Any, Any, Any]) -> None:
     """Add all handlers to an application that was built with context_types()."""
     application.add_handlers(
         [
-            MessageHandler(filters.StatusUpdate.MIGRATE, membership.migrated),
+            MessageHandler(filters.StatusUpdate.MIGRATE, membership.on_migration),
             MessageHandler(_FRESH & (filters.TEXT | filters.CAPTION), heard),
-            CallbackQueryHandler(buttons.pressed),
-            ChatMemberHandler(membership.changed, ChatMemberHandler.MY_CHAT_MEMBER),
+            CallbackQueryHandler(buttons.on_button),
+            ChatMemberHandler(membership.on_membership_change, ChatMemberHandler.MY_CHAT_MEMBER),
         ]
     )
-    application.add_error_handler(errors.tell)
+    application.add_error_handler(errors.on_error)
 
 
 async def heard(update: Update, context: Context) -> None:
     """Carry out the commands of a message, in their order."""
-    typed, door = context.typed, context.door
+    typed, deps = context.typed, context.deps
     is_private = context.message.chat.type == ChatType.PRIVATE
-    if not door.lets_in(update):
+    if not deps.lets_in(update):
         if is_private or any(_is_public(each) for each in typed):
-            await strangers.refuse(update, context)
+            await strangers.not_allowed(update, context)
         return
-    await door.service.heard_from(context.message.chat_id)
+    await deps.service.heard_from(context.message.chat_id)
     known = [(each, _BY_NAME.get(each.name)) for each in typed[:_COMMANDS_OF_A_MESSAGE]]
     writes = sum(command is not None and command.writes for _, command in known)
     for each, command in known:
-        if command is not None and (door.is_admin(update) or not command.for_admins):
+        if command is not None and (deps.is_admin(update) or not command.for_admins):
             await command.handler(context, each)
             writes -= command.writes
         elif is_private:
-            context.reply(answers.sentence("wrong.command", language=await context.language()))
+            context.reply(replies.sentence("wrong.command", language=await context.language()))
         if not writes:
             context.release()  # what is still to be read holds the update back no longer
     if is_private and not typed:
-        names = door.catalog.names
-        context.reply(answers.with_example("wrong.text", names, language=await context.language()))
+        names = deps.catalog.names
+        context.reply(replies.with_example("wrong.text", names, language=await context.language()))
     if len(typed) > len(known):
-        note = answers.first_commands_only(_COMMANDS_OF_A_MESSAGE, language=await context.language())
+        note = replies.first_commands_only(_COMMANDS_OF_A_MESSAGE, language=await context.language())
         context.reply(note)
 
 
-def kind_of(update: Update, door: Door, bot_name: str) -> UpdateKind:
+def kind_of(update: Update, deps: HandlerDeps, bot_name: str) -> UpdateKind:
     """What an update asks for: whether it must be carried out, may be dropped, or is none of ours."""
     if update.my_chat_member is not None:
         return UpdateKind.WRITE
     if update.callback_query is not None:
-        return UpdateKind.WRITE if door.lets_in(update) else UpdateKind.READ
+        return UpdateKind.WRITE if deps.lets_in(update) else UpdateKind.READ
     message = update.message or update.channel_post
     if message is None:
         return UpdateKind.NOTHING
@@ -99,7 +99,7 @@ def kind_of(update: Update, door: Door, bot_name: str) -> UpdateKind:
         return UpdateKind.NOTHING
     typed = commands_of(message, bot_name)
     named = [_BY_NAME[each.name] for each in typed if each.name in _BY_NAME]
-    if any(command.writes for command in named) and door.lets_in(update):
+    if any(command.writes for command in named) and deps.lets_in(update):
         return UpdateKind.WRITE
     is_private = message.chat.type == ChatType.PRIVATE
     return UpdateKind.READ if named or is_private else UpdateKind.NOTHING
@@ -118,6 +118,6 @@ def menus(setting: str) -> dict[str | None, list[BotCommand]]:
     shown = [command.name for command in COMMANDS if not command.for_admins]
     languages = {client: pick_language(setting, client, None) for client in (None, CHINESE)}
     return {
-        client: [BotCommand(name, say(language, f"menu.{name}")) for name in shown]
+        client: [BotCommand(name, t(language, f"menu.{name}")) for name in shown]
         for client, language in languages.items()
     }

@@ -1,6 +1,6 @@
 """Buttons, and the callback data behind them: a word and a row's number, far below Telegram's 64 bytes."""
 
-from bot.messages.translate import say
+from bot.messages.translate import t
 from bot.messages.view import Button
 from storage.models import Watch
 
@@ -11,12 +11,12 @@ _DIGITS = 18  # more might not fit into SQLite's integers
 
 def send_again(watch: Watch) -> Button:
     """Has a result delivered anew."""
-    return Button(label=f"🔁 {say(watch.language, 'result.send_again')}", action=f"{_AGAIN}{watch.id}")
+    return Button(label=f"🔁 {t(watch.language, 'result.send_again')}", action=f"{_AGAIN}{watch.id}")
 
 
 def check_again(watch: Watch) -> Button:
     """Has a task that rests polled again."""
-    return Button(label=f"🔄 {say(watch.language, 'stall.check_again')}", action=f"{_CHECK}{watch.id}")
+    return Button(label=f"🔄 {t(watch.language, 'stall.check_again')}", action=f"{_CHECK}{watch.id}")
 
 
 def watch_to_send_again(data: str) -> int | None:

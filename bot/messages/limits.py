@@ -7,33 +7,33 @@ TEXT_UNITS = 4096  # of a message, https://core.telegram.org/bots/api#sendmessag
 CAPTION_UNITS = 1024  # of a caption, https://core.telegram.org/bots/api#sendvideo
 
 
-def units(text: str) -> int:
+def utf16_len(text: str) -> int:
     """The length in UTF-16 units: never less than by any other way in which Telegram counts."""
     return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def cut(text: str, limit: int) -> str:
     """The text, or as much of its beginning as fits into limit UTF-16 units together with an ellipsis."""
-    if units(text) <= limit:
+    if utf16_len(text) <= limit:
         return text
     room = limit - 1
     for place, char in enumerate(text):
-        room -= units(char)
+        room -= utf16_len(char)
         if room < 0:
             return text[:place].rstrip() + "…"
     return text
 
 
-def plain(text: str, limit: int) -> str:
+def escape_line(text: str, limit: int) -> str:
     """Foreign text as one line of HTML: white space evened out, cut, then escaped."""
     return escape(cut(" ".join(text.split()), limit), quote=False)
 
 
-def fitting(lines: Sequence[str], limit: int) -> Sequence[str]:
+def take_fitting(lines: Sequence[str], limit: int) -> Sequence[str]:
     """As many of the first lines as fit, line breaks included, into limit UTF-16 units."""
     room = limit
     for place, line in enumerate(lines):
-        room -= units(line) + 1
+        room -= utf16_len(line) + 1
         if room < 0:
             return lines[:place]
     return lines

@@ -4,11 +4,11 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Literal
 
-from bot.messages.limits import plain
+from bot.messages.limits import escape_line
 from bot.messages.quantities import duration
-from bot.messages.translate import say
+from bot.messages.translate import t
 from bot.messages.view import Forecast
-from storage.models import Cause, Stall, Task, TaskStatus, Trouble, WatchedTask, WatchState
+from storage.models import Cause, PollFailure, Stall, Task, TaskStatus, WatchedTask, WatchState
 
 ICONS = {
     TaskStatus.UNKNOWN: "⏳",
@@ -48,59 +48,59 @@ _HOST_UNITS = 120
 VENDOR_UNITS = 300
 
 
-def block(lines: Iterable[str | None]) -> str:
+def join_lines(lines: Iterable[str | None]) -> str:
     """The lines that there are, one below the other."""
     return "\n".join(line for line in lines if line)
 
 
-def dotted(parts: Iterable[str | None]) -> str:
+def join_dots(parts: Iterable[str | None]) -> str:
     """The parts that there are, in one line."""
     return " · ".join(part for part in parts if part)
 
 
 def provider(task: Task) -> str:
     """The provider's name in bold."""
-    return f"<b>{plain(task.ref.provider, PROVIDER_UNITS)}</b>"
+    return f"<b>{escape_line(task.ref.provider, PROVIDER_UNITS)}</b>"
 
 
 def shown_id(external_id: str) -> str:
     """An id that is copied by a tap."""
-    return f"<code>{plain(external_id, ID_UNITS)}</code>"
+    return f"<code>{escape_line(external_id, ID_UNITS)}</code>"
 
 
 def title(watched: WatchedTask) -> str:
     """Icon, provider and id."""
     task = watched.task
     icon = STOPPED_ICON if watched.watch.state is WatchState.STOPPED else ICONS[task.status]
-    return f"{icon} {dotted([provider(task), shown_id(task.ref.external_id)])}"
+    return f"{icon} {join_dots([provider(task), shown_id(task.ref.external_id)])}"
 
 
-def standing(watched: WatchedTask, *, language: str, now: datetime) -> str:
+def status_line(watched: WatchedTask, *, language: str, now: datetime) -> str:
     """The status word with progress and time; of an ended task how long it took."""
     task = watched.task
     if watched.watch.state is WatchState.STOPPED:
-        return f"<b>{say(language, 'status.stopped')}</b>"
+        return f"<b>{t(language, 'status.stopped')}</b>"
     if task.status is TaskStatus.UNKNOWN and task.failures:
-        return dotted([f"<b>{say(language, 'unchecked.word')}</b>", _so_far(task, language, now=now)])
-    word = f"<b>{say(language, f'status.{task.status}')}</b>"
+        return join_dots([f"<b>{t(language, 'unchecked.word')}</b>", _so_far(task, language, now=now)])
+    word = f"<b>{t(language, f'status.{task.status}')}</b>"
     if task.status is TaskStatus.SUCCEEDED:
-        return dotted([word, took(task, language)])
+        return join_dots([word, took(task, language)])
     if task.status.is_final:
-        return dotted([word, ended_after(task, language)])
-    return dotted([word, _progress(task), _queue(task, language), _so_far(task, language, now=now)])
+        return join_dots([word, ended_after(task, language)])
+    return join_dots([word, _progress(task), _queue(task, language), _so_far(task, language, now=now)])
 
 
-def ahead(task: Task, forecast: Forecast | Literal["overdue"], language: str) -> str | None:
+def eta_line(task: Task, forecast: Forecast | Literal["overdue"], language: str) -> str | None:
     """How much longer an unfinished task may take, as a range."""
     if task.status.is_final:
         return None
     if not isinstance(forecast, Forecast):
-        return say(language, "card.overdue")
+        return t(language, "card.overdue")
     middle, low, high = (
         duration(language, _rounded(seconds))
         for seconds in (forecast.middle_s, forecast.low_s, forecast.high_s)
     )
-    return say(language, "card.left" if low != high else "card.left_about", middle=middle, low=low, high=high)
+    return t(language, "card.left" if low != high else "card.left_about", middle=middle, low=low, high=high)
 
 
 def took(task: Task, language: str) -> str | None:
@@ -109,7 +109,7 @@ def took(task: Task, language: str) -> str | None:
     if spent_s is None:
         return None
     key = "card.took" if _began_at(task) else "card.took_at_least"
-    return say(language, key, duration=duration(language, spent_s))
+    return t(language, key, duration=duration(language, spent_s))
 
 
 def ended_after(task: Task, language: str) -> str | None:
@@ -117,37 +117,37 @@ def ended_after(task: Task, language: str) -> str | None:
     spent_s = _spent_s(task)
     if spent_s is None or _began_at(task) is None:
         return None
-    return say(language, "ended.after", duration=duration(language, spent_s))
+    return t(language, "ended.after", duration=duration(language, spent_s))
 
 
 def model(task: Task) -> str | None:
     """The model's name, where known."""
-    return plain(task.snapshot.model, _MODEL_UNITS) if task.snapshot and task.snapshot.model else None
+    return escape_line(task.snapshot.model, _MODEL_UNITS) if task.snapshot and task.snapshot.model else None
 
 
-def trouble(found: Trouble, language: str) -> str:
+def poll_failure(found: PollFailure, language: str) -> str:
     """What stands in the way, and what happens next."""
     cause = found.cause if found.cause in _LOOK_CAUSES else Cause.OTHER
-    target = plain(found.message, _HOST_UNITS) if cause.is_redirect else ""
-    return f"⚠️ {say(language, f'trouble.{cause}', target=target)}"
+    target = escape_line(found.message, _HOST_UNITS) if cause.is_redirect else ""
+    return f"⚠️ {t(language, f'trouble.{cause}', target=target)}"
 
 
-def trouble_quote(found: Trouble) -> str | None:
+def poll_failure_quote(found: PollFailure) -> str | None:
     """The gateway's own words about it, where there are any."""
     return None if found.cause.is_redirect else vendor_quote(found.message)
 
 
 def unchecked(task: Task, problem: str, language: str, *, now: datetime) -> str:
     """For how long a task could not be polled, and why: the problem of its gateway."""
-    found = task.trouble
+    found = task.poll_failure
     if found is not None and found.cause.is_redirect:
-        why = say(language, f"unchecked.why.{found.cause}", target=plain(found.message, _HOST_UNITS))
+        why = t(language, f"unchecked.why.{found.cause}", target=escape_line(found.message, _HOST_UNITS))
     else:
-        why = say(language, f"unchecked.why.{problem}")
+        why = t(language, f"unchecked.why.{problem}")
     if task.snapshot_at is None:
-        return f"⚠️ {say(language, 'unchecked.never', why=why)}"
+        return f"⚠️ {t(language, 'unchecked.never', why=why)}"
     for_s = (now - task.snapshot_at).total_seconds()
-    return f"⚠️ {say(language, 'unchecked.since', duration=duration(language, for_s), why=why)}"
+    return f"⚠️ {t(language, 'unchecked.since', duration=duration(language, for_s), why=why)}"
 
 
 def stall(watched: WatchedTask, language: str) -> str | None:
@@ -156,7 +156,7 @@ def stall(watched: WatchedTask, language: str) -> str | None:
     is_over = task.status.is_final or watched.watch.state is WatchState.STOPPED
     if is_over or task.stall not in {Stall.UNCHANGED, Stall.RESTING}:
         return None
-    return f"💤 {say(language, f'stall.{task.stall}')}"
+    return f"💤 {t(language, f'stall.{task.stall}')}"
 
 
 def cause_of_failure(task: Task) -> Cause:
@@ -171,13 +171,13 @@ def why(task: Task, language: str) -> str | None:
     """Why there is no video, of a task that failed or has none to give."""
     has_video = task.snapshot is not None and task.snapshot.media is not None
     if task.status is TaskStatus.FAILED or (task.status is TaskStatus.SUCCEEDED and not has_video):
-        return say(language, f"failed.{cause_of_failure(task)}.why")
+        return t(language, f"failed.{cause_of_failure(task)}.why")
     return None
 
 
 def vendor_quote(*words: str | None, limit: int = VENDOR_UNITS) -> str | None:
     """The gateway's own words, cut short, in a block that unfolds."""
-    text = plain(": ".join(word for word in words if word), limit) if limit else ""
+    text = escape_line(": ".join(word for word in words if word), limit) if limit else ""
     return f"<blockquote expandable>{text}</blockquote>" if text else None
 
 
@@ -195,7 +195,7 @@ def _progress(task: Task) -> str | None:
 def _queue(task: Task, language: str) -> str | None:
     if task.snapshot is None or task.status is TaskStatus.RUNNING or not task.snapshot.queue_position:
         return None
-    return say(language, "card.ahead", count=task.snapshot.queue_position)
+    return t(language, "card.ahead", count=task.snapshot.queue_position)
 
 
 def _rounded(seconds: float) -> float:
@@ -210,11 +210,11 @@ def _began_at(task: Task) -> datetime | None:
 
 def _so_far(task: Task, language: str, *, now: datetime) -> str:
     age_s = (now - (_began_at(task) or task.registered_at)).total_seconds()
-    return say(language, "card.so_far", duration=duration(language, age_s))
+    return t(language, "card.so_far", duration=duration(language, age_s))
 
 
 def _spent_s(task: Task) -> float | None:
-    ended_at = (task.snapshot and task.snapshot.finished_at) or task.last_look_at
+    ended_at = (task.snapshot and task.snapshot.finished_at) or task.last_poll_at
     if ended_at is None:
         return None
     spent_s = (ended_at - (_began_at(task) or task.registered_at)).total_seconds()

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from bot.messages.translate import say
+from bot.messages.translate import t
 
 _UNITS_S = (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1))
 _SIZE_UNITS = ("B", "kB", "MB", "GB")
@@ -17,7 +17,7 @@ def duration(language: str, seconds: float) -> str:
     for unit, unit_s in _UNITS_S[largest : largest + 2]:
         number, rest = divmod(rest, unit_s)
         if number or not parts:
-            parts.append(say(language, f"duration.{unit}", number=number))
+            parts.append(t(language, f"duration.{unit}", number=number))
     return " ".join(parts)
 
 

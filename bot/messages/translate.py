@@ -22,7 +22,7 @@ def pick_language(setting: str, telegram_code: str | None, chat_language: str | 
     return CHINESE if wish.lower().startswith(CHINESE) else ENGLISH
 
 
-def say(language: str, key: str, **params: object) -> str:
+def t(language: str, key: str, **params: object) -> str:
     """The text of a key, in English where the language lacks it; KeyError for a key that no language has.
 
     The text is HTML and params must be escaped already. A key with plural forms is chosen by count.

@@ -7,11 +7,11 @@ from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from bot.messages import admin
 from bot.messages.translate import pick_language
 from bot.messages.view import View
-from bot.outbox.results import Gone, Refused, SendResult, Sent, Unknown
-from bot.outbox.sender import Place
+from bot.messages.views import admin
+from bot.outbox.results import ChatGone, Refused, SendResult, Sent, Unknown
+from bot.outbox.sender import ChatAddress
 from bot.watching.gateway_state import GatewayReport, GatewayStates, GatewayStatus
 from storage.errors import StoreError
 from storage.store import Store
@@ -37,7 +37,7 @@ class AdminReports:
     def __init__(
         self,
         store: Store,
-        send: Callable[[Place, View], Awaitable[SendResult]],
+        send: Callable[[ChatAddress, View], Awaitable[SendResult]],
         states: GatewayStates,
         *,
         admins: Admins,
@@ -96,11 +96,11 @@ class AdminReports:
             count=self._waiting(report.names),
             language=pick_language(self._admins.language, None, chat.language if chat else None),
         )
-        result = await self._send(Place(chat_id=admin_id), view)
+        result = await self._send(ChatAddress(chat_id=admin_id), view)
         match result:
             case Sent() | Unknown():  # a message whose answer was lost is not sent twice
                 return True
-            case Refused() | Gone():
+            case Refused() | ChatGone():
                 log.warning("Admin %d can't be told: %s", admin_id, result)
                 return True
             case _:

@@ -50,7 +50,7 @@ class Unknown:
 
 
 @dataclass(frozen=True, slots=True)
-class Gone:
+class ChatGone:
     """The chat is lost to the bot."""
 
     why: str
@@ -93,10 +93,10 @@ class Refused:
     why: str
 
 
-SendResult = Sent | LinkOnly | RetryAfter | Transient | Unknown | Gone | Migrated | Refused
+SendResult = Sent | LinkOnly | RetryAfter | Transient | Unknown | ChatGone | Migrated | Refused
 
 
-def repeatable(result: SendResult) -> SendResult:
+def as_retryable(result: SendResult) -> SendResult:
     """For a call that does no harm twice: a lost answer is no more than a failure to send."""
     return Transient(result.why) if isinstance(result, Unknown) else result
 
@@ -184,9 +184,9 @@ def read_error(error: tg.TelegramError) -> SendResult:
 
 def _refused(text: str) -> SendResult:
     if any(part in text for part in _GONE):
-        return Gone(text)
+        return ChatGone(text)
     if any(part in text for part in _MAYBE_GONE):
-        return Gone(text, is_certain=False)
+        return ChatGone(text, is_certain=False)
     for reason, parts in _REFUSALS:
         if any(part in text for part in parts):
             return Refused(reason, text)

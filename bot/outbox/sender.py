@@ -4,7 +4,6 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 from telegram import InputFile, InputMediaDocument, InputMediaVideo, Message, ReplyParameters
@@ -12,10 +11,11 @@ from telegram.constants import ChatAction
 from telegram.error import TelegramError
 from telegram.ext import ExtBot
 
+from bot.media.video import VideoFile
 from bot.messages.markup import caption_options, keyboard, text_options
 from bot.messages.view import View
-from bot.outbox.pacing import Pacer, is_accounted
-from bot.outbox.results import NOT_MODIFIED, Refusal, Refused, SendResult, Sent, read_error, repeatable
+from bot.outbox.rate_limiter import ChatRateLimiter, is_accounted
+from bot.outbox.results import NOT_MODIFIED, Refusal, Refused, SendResult, Sent, as_retryable, read_error
 from bot.outbox.route import TelegramRoute
 from storage.models import StoredFile, Watch
 
@@ -27,7 +27,7 @@ _MEDIA_UPLOAD_S = 600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class ChatAddress:
     """Where a message goes."""
 
     chat_id: int
@@ -35,31 +35,14 @@ class Place:
     reply_to: int | None = None
 
     @property
-    def bare(self) -> "Place":
+    def bare(self) -> "ChatAddress":
         """The chat itself: a reply across topics is refused, so without the topic it goes too."""
-        return Place(chat_id=self.chat_id)
+        return ChatAddress(chat_id=self.chat_id)
 
 
-def place_of(watch: Watch) -> Place:
+def address_of(watch: Watch) -> ChatAddress:
     """Where a watch's messages go: its topic, as replies to the request."""
-    return Place(chat_id=watch.chat_id, thread_id=watch.thread_id, reply_to=watch.request_message_id)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Film:
-    """A video to send: a file on disk, or an address or file_id that Telegram takes by itself."""
-
-    source: Path | str
-    is_video: bool = True  # False: as a document
-    size: int | None = None  # bytes
-    width: int | None = None  # pixels
-    height: int | None = None  # pixels
-    duration_s: float | None = None
-    unplayable: str | None = None  # the part of it that is why it goes as a document
-    thumbnail: Path | None = None  # JPEG, at most 320 pixels a side and 200 kB
-
-    def __str__(self) -> str:
-        return "video" if self.is_video else "document"
+    return ChatAddress(chat_id=watch.chat_id, thread_id=watch.thread_id, reply_to=watch.request_message_id)
 
 
 class Sender:
@@ -68,20 +51,22 @@ class Sender:
     def __init__(
         self,
         bot: ExtBot[None],
-        pacer: Pacer | None = None,
+        rate_limiter: ChatRateLimiter | None = None,
         route: TelegramRoute | None = None,
         *,
         local_mode: bool = False,
         migrated: Callable[[int, int], None] = lambda _old_id, _new_id: None,
     ) -> None:
         """local_mode: the Bot API server shares this disk and takes files by path."""
-        self.pacer = pacer or Pacer()  # asked, and told of calls, by those who decide what goes next
+        self.rate_limiter = (
+            rate_limiter or ChatRateLimiter()
+        )  # asked, and told of calls, by those who decide what goes next
         self.route = route or TelegramRoute()  # likewise, and told what became of them
         self.migrated = migrated  # likewise, when a group has got another id
         self._bot = bot
         self._local_mode = local_mode
 
-    async def send(self, place: Place, view: View, *, is_silent: bool = False) -> SendResult:
+    async def send(self, place: ChatAddress, view: View, *, is_silent: bool = False) -> SendResult:
         """Send a new text; a topic that is deleted or closed gets it in the chat itself."""
         result = await self._send(place, view, is_silent=is_silent)
         if isinstance(result, Refused) and result.reason is Refusal.NO_THREAD and place.thread_id:
@@ -95,7 +80,9 @@ class Sender:
             message_id,
         )
 
-    async def turn_into(self, chat_id: int, message_id: int, film: Film, caption: View) -> SendResult:
+    async def edit_into_video(
+        self, chat_id: int, message_id: int, film: VideoFile, caption: View
+    ) -> SendResult:
         """Make a text message the video; may be repeated freely."""
         thumbnail = _thumbnail(film)
 
@@ -117,10 +104,10 @@ class Sender:
 
         result = await self._hand_over(film, edit)
         if _may_be_the_preview(result, film):
-            return await self.turn_into(chat_id, message_id, replace(film, thumbnail=None), caption)
+            return await self.edit_into_video(chat_id, message_id, replace(film, thumbnail=None), caption)
         return result
 
-    async def send_film(self, place: Place, film: Film, caption: View) -> SendResult:
+    async def send_video_file(self, place: ChatAddress, film: VideoFile, caption: View) -> SendResult:
         """Send a new message with the video; must never be repeated after Unknown."""
         result = await self._send_film(place, film, caption)
         if isinstance(result, Refused) and result.reason is Refusal.NO_THREAD and place.thread_id:
@@ -132,14 +119,14 @@ class Sender:
         try:
             await self._bot.get_me()
         except TelegramError as error:
-            return repeatable(read_error(error))
+            return as_retryable(read_error(error))
         return Sent(0)
 
     async def withdraw(self, chat_id: int, message_id: int) -> None:
         """Delete a message, if it is still there."""
         await self._attempt(self._bot.delete_message(chat_id, message_id), message_id)
 
-    async def uploading(self, place: Place) -> None:
+    async def uploading(self, place: ChatAddress) -> None:
         """Show for up to five seconds that a video is on its way; a failure does not matter."""
         await self._attempt(
             self._bot.send_chat_action(
@@ -148,7 +135,7 @@ class Sender:
             0,
         )
 
-    async def _send(self, place: Place, view: View, *, is_silent: bool) -> SendResult:
+    async def _send(self, place: ChatAddress, view: View, *, is_silent: bool) -> SendResult:
         return await self._attempt(
             self._bot.send_message(
                 place.chat_id,
@@ -159,7 +146,7 @@ class Sender:
             )
         )
 
-    async def _send_film(self, place: Place, film: Film, caption: View) -> SendResult:
+    async def _send_film(self, place: ChatAddress, film: VideoFile, caption: View) -> SendResult:
         target: dict[str, Any] = {
             "chat_id": place.chat_id,
             "message_thread_id": place.thread_id,
@@ -187,7 +174,7 @@ class Sender:
         return result
 
     async def _hand_over(
-        self, film: Film, call: Callable[[InputFile | str], Awaitable[SendResult]]
+        self, film: VideoFile, call: Callable[[InputFile | str], Awaitable[SendResult]]
     ) -> SendResult:
         """Call with an address or file_id as it is, with a file's path where the server shares the disk, else
         with the file, which is streamed. A server that can't read the path gets the file as well.
@@ -205,7 +192,7 @@ class Sender:
             )
 
     async def _attempt(
-        self, call: Awaitable[Message | bool], message_id: int | None = None, *, film: Film | None = None
+        self, call: Awaitable[Message | bool], message_id: int | None = None, *, film: VideoFile | None = None
     ) -> SendResult:
         """message_id: of the message that an edit changes; a new message brings its own."""
         accounted = is_accounted.set(True)
@@ -222,7 +209,7 @@ class Sender:
         return Sent(message_id or 0)
 
 
-def _may_be_the_preview(result: SendResult, film: Film) -> bool:
+def _may_be_the_preview(result: SendResult, film: VideoFile) -> bool:
     """Whether the film may be taken without its preview; the error's text seldom says which was refused."""
     return (
         isinstance(result, Refused)
@@ -231,13 +218,13 @@ def _may_be_the_preview(result: SendResult, film: Film) -> bool:
     )
 
 
-def _reply(place: Place) -> ReplyParameters | None:
+def _reply(place: ChatAddress) -> ReplyParameters | None:
     if place.reply_to is None:
         return None
     return ReplyParameters(place.reply_to, allow_sending_without_reply=True)
 
 
-def _file(message: Message, film: Film | None) -> StoredFile | None:
+def _file(message: Message, film: VideoFile | None) -> StoredFile | None:
     """What other chats can have; where only this one takes no videos, they can have better than a file."""
     if (video := message.video) is not None:
         length = video.duration
@@ -259,7 +246,7 @@ def _file(message: Message, film: Film | None) -> StoredFile | None:
     return None
 
 
-def _geometry(film: Film) -> dict[str, Any]:
+def _geometry(film: VideoFile) -> dict[str, Any]:
     return {
         "width": film.width,
         "height": film.height,
@@ -268,14 +255,14 @@ def _geometry(film: Film) -> dict[str, Any]:
     }
 
 
-def _thumbnail(film: Film) -> InputFile | None:
+def _thumbnail(film: VideoFile) -> InputFile | None:
     if film.thumbnail is None:
         return None
     return InputFile(film.thumbnail.read_bytes(), filename="thumbnail.jpg", attach=True)
 
 
 def _input_media(
-    film: Film, media: InputFile | str, caption: View, thumbnail: InputFile | None
+    film: VideoFile, media: InputFile | str, caption: View, thumbnail: InputFile | None
 ) -> InputMediaVideo | InputMediaDocument:
     if not film.is_video:
         return InputMediaDocument(media, disable_content_type_detection=True, **caption_options(caption))

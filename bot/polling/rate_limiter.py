@@ -4,7 +4,7 @@ from collections.abc import Set
 
 from bot.polling.circuit_breaker import CircuitBreaker, pause_s
 from bot.providers.base import ProviderError, RateLimited
-from bot.watching.cadence import wish_s
+from bot.watching.cadence import requested_wait_s
 
 _UNKNOWN_RPS = 5.0  # where to begin when nobody has published a limit
 _SLOWEST_RPS = 0.05
@@ -132,7 +132,7 @@ class AdaptiveRateLimiter:
             task_id, now, requested_at=requested_at
         ):
             self._paused_at = now
-            self._probe_at = now + max(self._breaker.pause_s, wish_s(error))
+            self._probe_at = now + max(self._breaker.pause_s, requested_wait_s(error))
         return frozenset()
 
     def on_abandoned(self, task_id: int) -> None:
@@ -154,7 +154,7 @@ class AdaptiveRateLimiter:
                 self._rate = max(self._rate * _CUT, min(self._rate, _SLOWEST_RPS))
                 self._growth = _RECOVER
             self._refusals += 1
-        self._pause(now, wish_s(error) or pause_s(max(1, self._refusals)))
+        self._pause(now, requested_wait_s(error) or pause_s(max(1, self._refusals)))
 
     def _pause(self, now: float, for_s: float) -> None:
         self._paused_at = now

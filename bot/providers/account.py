@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from urllib.parse import quote, unquote, urlsplit
 
-from bot.providers.links import is_loopback, origin
+from bot.providers.parsing.links import is_loopback, origin
 
 CONTENT_PATH = "/v1/videos/{id}/content"  # where gateways hand out videos themselves
 _TAIL = re.compile(r"(?:/+(?:v1|v1beta)?)+$")
@@ -25,7 +25,7 @@ class Account:
         return urlsplit(self.base_url).netloc.rpartition("@")[2]
 
     @cached_property
-    def usable_key(self) -> bool:
+    def has_valid_key(self) -> bool:
         """Whether a header can carry the key."""
         return self.key.isascii() and self.key.isprintable()
 
@@ -38,7 +38,7 @@ class Account:
         """Where a path hangs; its `{id}` becomes the id as one percent-encoded segment."""
         return self._root + path.replace("{id}", quote(external_id, safe=""))
 
-    def rehomed(self, link: str) -> str:
+    def rebase_link(self, link: str) -> str:
         """A link to the gateway's own localhost, in the words of those who are not on that machine.
 
         new-api makes such links until it is told its address: its relay/channel/task/taskcommon/helpers.go
@@ -59,6 +59,6 @@ class Account:
     def _root(self) -> str:
         return _TAIL.sub("", self.base_url)
 
-    def owns(self, link: str) -> bool:
+    def is_own_origin(self, link: str) -> bool:
         """Whether the link points at the gateway itself: same scheme, host and port."""
         return (target := origin(link)) is not None and target == origin(self.base_url)

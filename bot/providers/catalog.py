@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from bot.providers.kinds import ProviderConfig, kind_of
+from bot.providers.registry import ProviderConfig, kind_of
 
 
 class CatalogError(Exception):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from bot.providers.answer import http_date
+from bot.providers.parsing.response import http_date
 from storage.models import Snapshot
 
 log = logging.getLogger(__name__)

@@ -5,13 +5,13 @@ from dataclasses import replace
 from http import HTTPStatus
 from typing import Protocol
 
-from bot.providers.answer import Answer, parse, poll_wish_s
 from bot.providers.base import AuthFailed, BadAnswer, MediaSource, Provider, ProviderError, TaskMissing
 from bot.providers.clock_skew import corrected
-from bot.providers.ids import valid_id
-from bot.providers.inline import payload_of
-from bot.providers.links import decode_inline, is_inline
-from bot.providers.wire import UnsureFailure, Wire
+from bot.providers.formats.base import UnsureFailure, WireFormat
+from bot.providers.parsing.ids import valid_id
+from bot.providers.parsing.inline import payload_of
+from bot.providers.parsing.links import decode_inline, is_inline
+from bot.providers.parsing.response import Response, parse, poll_wish_s
 from storage.models import Cause, Media, Snapshot
 
 _OK = HTTPStatus.OK
@@ -25,7 +25,7 @@ _HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity", "User-A
 class Transport(Protocol):
     """One exchange over HTTP."""
 
-    async def get(self, url: str, headers: dict[str, str]) -> Answer:
+    async def get(self, url: str, headers: dict[str, str]) -> Response:
         """Ask once, following no redirect; raise ProviderError when there is no whole answer."""
         ...
 
@@ -33,7 +33,7 @@ class Transport(Protocol):
 class Gateway(Provider):
     """A configured gateway: a wire format over a shared transport."""
 
-    def __init__(self, wire: Wire, transport: Transport, *, sister: Wire | None = None) -> None:
+    def __init__(self, wire: WireFormat, transport: Transport, *, sister: WireFormat | None = None) -> None:
         """sister: another format of the same key, by which the gateway may know a task better."""
         self._sister = sister
         self._wire = wire
@@ -55,11 +55,11 @@ class Gateway(Provider):
         wish_s = poll_wish_s(answer.headers)
         return snapshot if wish_s is None else replace(snapshot, poll_after_s=wish_s)
 
-    async def _read_or_recall(self, answer: Answer, external_id: str) -> Snapshot:
+    async def _read_or_recall(self, answer: Response, external_id: str) -> Snapshot:
         """What an answer says; one that says what the last one said is not read again."""
         if answer.status != _OK:
             return await self._sure(answer, external_id)
-        gist = hash(self._wire.gist(answer.body))
+        gist = hash(self._wire.fingerprint(answer.body))
         known = self._known.pop(external_id, None)
         if known is None or known[0] != gist or known[1].clock_ahead_s != answer.clock_ahead_s:
             known = gist, await self._sure(answer, external_id)
@@ -77,7 +77,7 @@ class Gateway(Provider):
             answer = await self._transport.get(
                 self._account.url(self._sister.path, external_id), self._headers
             )
-            snapshot = await asyncio.to_thread(self._sister.look, answer, external_id)
+            snapshot = await asyncio.to_thread(self._sister.read_response, answer, external_id)
             return corrected(snapshot, answer.clock_ahead_s)
         except ProviderError:
             return None
@@ -88,7 +88,7 @@ class Gateway(Provider):
             return await self._inside(external_id)
         return self._at(media.url, with_key=media.needs_auth)
 
-    async def _sure(self, answer: Answer, external_id: str) -> Snapshot:
+    async def _sure(self, answer: Response, external_id: str) -> Snapshot:
         """What an answer says; a failure that names no task counts once it has been told twice in a row."""
         doubted = external_id in self._doubted
         self._doubted.pop(external_id, None)
@@ -102,15 +102,15 @@ class Gateway(Provider):
                 del self._doubted[next(iter(self._doubted))]
             raise
 
-    async def _read(self, answer: Answer, external_id: str) -> Snapshot:
+    async def _read(self, answer: Response, external_id: str) -> Snapshot:
         if len(answer.body) > _READ_IN_LOOP:
             async with self._threads:
                 return await asyncio.to_thread(self._read_now, answer, external_id)
         return self._read_now(answer, external_id)
 
-    def _read_now(self, answer: Answer, external_id: str) -> Snapshot:
+    def _read_now(self, answer: Response, external_id: str) -> Snapshot:
         try:
-            return corrected(self._wire.look(answer, external_id), answer.clock_ahead_s)
+            return corrected(self._wire.read_response(answer, external_id), answer.clock_ahead_s)
         except ProviderError as error:
             error.is_gateway_reply = parse(answer.body) is not None
             error.http_status = answer.status
@@ -126,21 +126,21 @@ class Gateway(Provider):
             raise BadAnswer("no video in the answer any more", cause=Cause.NO_VIDEO)
         return MediaSource(data=data)
 
-    def _link_and_data(self, answer: Answer) -> tuple[str | None, bytes | None]:
+    def _link_and_data(self, answer: Response) -> tuple[str | None, bytes | None]:
         """The video's link, and the bytes where it carries them."""
-        link = self._wire.link_in(self._wire.body_of(answer))
+        link = self._wire.link_in(self._wire.json_of(answer))
         if link is None or not is_inline(link):
             return link, None
         return link, payload_of(link, answer.videos) if answer.videos else decode_inline(link)
 
     def _at(self, url: str, *, with_key: bool) -> MediaSource:
         """An address, with the key only where it is the gateway's own."""
-        shown = with_key and self._account.owns(url)
+        shown = with_key and self._account.is_own_origin(url)
         return MediaSource(url=url, headers=self._account.key_header if shown else None)
 
-    async def _ask(self, external_id: str) -> Answer:
+    async def _ask(self, external_id: str) -> Response:
         if not valid_id(external_id):
             raise TaskMissing("no gateway gives such an id", cause=Cause.TASK_MISSING)
-        if not self._account.usable_key:
+        if not self._account.has_valid_key:
             raise AuthFailed("the key holds characters that no key has", cause=Cause.KEY_INVALID)
         return await self._transport.get(self._account.url(self._wire.path, external_id), self._headers)

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from bot.providers.base import Provider
 from bot.providers.gateway import Gateway, Transport
-from bot.providers.kinds import SISTERS, WIRES, ProviderConfig
+from bot.providers.registry import FORMATS, SISTERS, ProviderConfig
 from bot.providers.unconfigured import Unconfigured
 
 
@@ -20,7 +20,7 @@ def build(configs: Iterable[ProviderConfig], transport: Transport) -> Gateways:
     return Gateways(
         {
             config.name: Gateway(
-                WIRES[config.kind](config.account),
+                FORMATS[config.kind](config.account),
                 transport,
                 sister=SISTERS[config.kind](config.account) if config.kind in SISTERS else None,
             )

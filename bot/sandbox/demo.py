@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from bot.providers.kinds import WIRES
-from bot.sandbox.by_hand import play_by_hand
-from bot.sandbox.stage import ANNA, Stage, open_stage
+from bot.providers.registry import FORMATS
+from bot.sandbox.environment import ANNA, Sandbox, open_sandbox
+from bot.sandbox.interactive import play_by_hand
 from bot.sandbox.tour import Tour
 
 RunBot = Callable[[Mapping[str, str]], Awaitable[int]]
@@ -26,56 +26,56 @@ async def demo(run_bot: RunBot, *, once: bool, case: Path | None = None, pace: f
     Returns 0 if all went well, else 1. run_bot is given settings as in the environment and runs a bot until
     it is cancelled; pace: what all times are multiplied by.
     """
-    async with open_stage(pace=pace) as stage:
-        bot = asyncio.ensure_future(run_bot(stage.environment))
-        play = asyncio.create_task(_play(stage, once=once, case=case))
+    async with open_sandbox(pace=pace) as sandbox:
+        bot = asyncio.ensure_future(run_bot(sandbox.environment))
+        play = asyncio.create_task(_play(sandbox, once=once, case=case))
         try:
             await asyncio.wait({bot, play}, return_when=asyncio.FIRST_COMPLETED)
             if play.done():
                 return 0 if play.result() else 1
             status = bot.result()
-            stage.screen.tell(f"\nThe bot has stopped (exit status {status}).")
+            sandbox.screen.tell(f"\nThe bot has stopped (exit status {status}).")
             return 1 if once or status else 0  # 0: a person pressed Ctrl-C
         finally:
             await _end(play)
             await _end(bot)
 
 
-async def _play(stage: Stage, *, once: bool, case: Path | None) -> bool:
-    stage.screen.title(
+async def _play(sandbox: Sandbox, *, once: bool, case: Path | None) -> bool:
+    sandbox.screen.title(
         "Reelwatch demo: the real bot between a make-believe Telegram and a make-believe gateway"
     )
-    stage.screen.tell("› a person says   ‹ the bot says   ✎ the bot edits its message   ▶ a video\n")
-    await stage.bot_listens()
+    sandbox.screen.tell("› a person says   ‹ the bot says   ✎ the bot edits its message   ▶ a video\n")
+    await sandbox.bot_listens()
     if case is not None:
-        return await _replay(stage, case)
+        return await _replay(sandbox, case)
     try:
         async with asyncio.timeout(_LIMIT_S):
-            good = await Tour(stage).play()
+            good = await Tour(sandbox).play()
     except TimeoutError:
-        stage.screen.tell(f"The tour was not over within {_LIMIT_S:.0f} s.")
+        sandbox.screen.tell(f"The tour was not over within {_LIMIT_S:.0f} s.")
         good = False
     if not once:
-        await play_by_hand(stage, sys.stdin.fileno())
+        await play_by_hand(sandbox, sys.stdin.fileno())
     return good
 
 
-async def _replay(stage: Stage, case: Path) -> bool:
+async def _replay(sandbox: Sandbox, case: Path) -> bool:
     try:
         recorded = json.loads(case.read_text(encoding="utf-8"))
         provider, task_id = recorded["provider"], recorded["task_id"]
-        stage.gateway.replay(
-            WIRES[provider].path.replace("{id}", quote(task_id, safe="")),
+        sandbox.gateway.replay(
+            FORMATS[provider].path.replace("{id}", quote(task_id, safe="")),
             http_status=recorded["http_status"],
             headers=recorded["headers"],
             body=recorded["body"],
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
-        stage.screen.tell(f"{case} is no recorded answer: {error!r}")
+        sandbox.screen.tell(f"{case} is no recorded answer: {error!r}")
         return False
     for text in (f"/watch {provider} {task_id}", f"/status {task_id}"):
-        stage.telegram.say(ANNA, text)
-        await asyncio.sleep(_CASE_S * stage.pace)
+        sandbox.telegram.say(ANNA, text)
+        await asyncio.sleep(_CASE_S * sandbox.pace)
     return True
 
 

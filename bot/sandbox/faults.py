@@ -80,7 +80,7 @@ class FaultPlan(Generic[R]):
         """From now on all goes well."""
         self._planned.clear()
 
-    def strike(self, names: Collection[str], request: R) -> Fault | None:
+    def match(self, names: Collection[str], request: R) -> Fault | None:
         """Say what goes wrong with this request, and count it."""
         for planned in self._planned:
             if planned.name != "*" and planned.name not in names:
@@ -98,7 +98,7 @@ def cut(request: web.BaseRequest) -> web.Response:
     return web.Response()  # aiohttp wants one; nobody is there to read it
 
 
-async def suffer(
+async def apply_fault(
     fault: Fault, request: web.BaseRequest, answer: Callable[[], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
     """Answer as the fault says; `answer` carries the request out."""

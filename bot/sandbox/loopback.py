@@ -3,7 +3,7 @@
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from bot.sandbox.bell import Bell
+from bot.sandbox.change_signal import ChangeSignal
 from bot.sandbox.faults import cut
 
 _BODY_LIMIT = 1 << 30  # bytes; each server has limits of its own below that
@@ -13,7 +13,7 @@ class LoopbackServer:
     """HTTP on 127.0.0.1, at ports that the system picks at the first start and that stay the same."""
 
     def __init__(self, *, ports: int = 1) -> None:
-        self.bell = Bell()
+        self.change_signal = ChangeSignal()
         self.away = False  # True: connections are taken and cut, as by a dead upstream
         self._ports = [0] * ports
         self._runner: web.AppRunner | None = None

@@ -14,7 +14,7 @@ import unicodedata
 
 from bot.sandbox.telegram.chats import Attachment, Message
 from bot.sandbox.telegram.events import Answered, Edited, Event, Pressed, Removed, Said, Sent
-from bot.sandbox.telegram.world import World
+from bot.sandbox.telegram.state import State
 
 _BOLD, _DIM, _PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[0m"
 _NAME_WIDTH = 10  # columns
@@ -24,8 +24,8 @@ _INDENT = " " * (5 + 2 + _NAME_WIDTH + 2 + 2 + 4)
 class Screen:
     """A terminal, or a pipe, that shows what happens in all chats."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, state: State) -> None:
+        self._state = state
         self._began = time.monotonic()
         self._styled = sys.stdout.isatty() and "NO_COLOR" not in os.environ
 
@@ -58,7 +58,7 @@ class Screen:
                 pass
 
     def _said(self, message: Message) -> str:
-        in_private = self._world.chats[message.chat_id].type == "private"
+        in_private = self._state.chats[message.chat_id].type == "private"
         who = f"{message.sender.first_name}: " if message.sender and not in_private else ""
         return f"{who}{message.text}{' (edited)' if message.history else ''}"
 
@@ -92,7 +92,7 @@ class Screen:
     def _line(self, message: Message, sign: str, text: str, *, replies: bool = False) -> None:
         seconds = int(time.monotonic() - self._began)
         clock = self._style(f"{seconds // 60}:{seconds % 60:02}".rjust(5), _DIM)
-        chat = self._world.chats[message.chat_id]
+        chat = self._state.chats[message.chat_id]
         name = _column(chat.title or (chat.person.first_name if chat.person else ""))
         number = self._style(f"#{message.message_id}".ljust(4), _DIM)
         first, *rest = text.splitlines() or [""]

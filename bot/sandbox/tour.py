@@ -4,8 +4,8 @@ import asyncio
 import time
 from dataclasses import dataclass
 
+from bot.sandbox.environment import ANNA, GROUP, LIN, Sandbox
 from bot.sandbox.gateway.tasks import GatewayTask
-from bot.sandbox.stage import ANNA, GROUP, LIN, Stage
 from bot.sandbox.telegram.chats import Message
 
 _REASON = "The request failed because the output video may contain sensitive information."
@@ -27,8 +27,8 @@ class Awaited:
 class Tour:
     """Plays what people do and judges what the bot did."""
 
-    def __init__(self, stage: Stage) -> None:
-        self._stage = stage
+    def __init__(self, sandbox: Sandbox) -> None:
+        self._stage = sandbox
         self._awaited: list[Awaited] = []
 
     async def play(self) -> bool:

@@ -4,8 +4,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from bot.providers.base import ProviderError, TaskMissing
-from bot.providers.ids import birth_of
-from storage.models import Cause, EventKind, Snapshot, Task, TaskEvent, TaskStatus, Trouble
+from bot.providers.parsing.ids import created_at_from_id
+from storage.models import Cause, EventKind, PollFailure, Snapshot, Task, TaskEvent, TaskStatus
 
 GRACE = timedelta(minutes=1)  # after registering, an unknown id may be one that the gateway writes late
 MISSING = timedelta(seconds=30)  # without a break: one gateway out of several may lag behind
@@ -25,33 +25,33 @@ class Change:
     events: tuple[TaskEvent, ...]
 
 
-def seen(task: Task, snapshot: Snapshot, *, at: datetime) -> Change:
+def on_snapshot(task: Task, snapshot: Snapshot, *, at: datetime) -> Change:
     """The gateway told how the task stands."""
     snapshot = _with_plausible_times(task, _with_known_end(task, snapshot), at)
     doubt = _doubt(task, snapshot, at)
     if doubt is not None:
         snapshot = replace(snapshot, status=TaskStatus.RUNNING, finished_at=None)
     events = []
-    if _voice(task.trouble, task.failures) is not None:
+    if _voice(task.poll_failure, task.failures) is not None:
         events.append(_event(EventKind.RECOVERED, task, snapshot.status, at))
     if snapshot.status is not task.status:
         kind = EventKind.FINISHED if snapshot.status.is_final else EventKind.STATUS
         events.append(_event(kind, task, snapshot.status, at))
-    elif _moved(task.snapshot, snapshot) or (doubt is not None and doubt != task.trouble):
+    elif _moved(task.snapshot, snapshot) or (doubt is not None and doubt != task.poll_failure):
         events.append(_event(EventKind.PROGRESS, task, snapshot.status, at))
     after = replace(
         task,
         status=snapshot.status,
         snapshot=snapshot,
         snapshot_at=at,
-        trouble=doubt,
+        poll_failure=doubt,
         failures=0,
-        last_look_at=at,
+        last_poll_at=at,
     )
     return Change(task=after, events=tuple(events))
 
 
-def failed(task: Task, error: ProviderError, *, at: datetime) -> Change:
+def on_failure(task: Task, error: ProviderError, *, at: datetime) -> Change:
     """The look brought no snapshot; only an id that stays unknown ever ends a task."""
     if isinstance(error, TaskMissing) and _is_gone(task, at):
         return _ended(task, at)
@@ -59,7 +59,7 @@ def failed(task: Task, error: ProviderError, *, at: datetime) -> Change:
     trouble = _trouble(task, error, failures=failures, at=at)
     news = _news(task, trouble, failures)
     return Change(
-        task=replace(task, trouble=trouble, failures=failures, last_look_at=at),
+        task=replace(task, poll_failure=trouble, failures=failures, last_poll_at=at),
         events=() if news is None else (_event(news, task, task.status, at),),
     )
 
@@ -72,16 +72,16 @@ def _with_known_end(task: Task, snapshot: Snapshot) -> Snapshot:
     return replace(snapshot, finished_at=snapshot.finished_at or known.finished_at)
 
 
-def _doubt(task: Task, snapshot: Snapshot, at: datetime) -> Trouble | None:
+def _doubt(task: Task, snapshot: Snapshot, at: datetime) -> PollFailure | None:
     """Why a task that is said to be finished counts as running: it names no video, and that is new."""
     if snapshot.status is not TaskStatus.SUCCEEDED or snapshot.media is not None:
         return None
     if task.snapshot is not None and task.snapshot.status is TaskStatus.SUCCEEDED:
         return None  # it named one when it ended, and is only confirmed
-    known = task.trouble
+    known = task.poll_failure
     is_doubted = known is not None and known.cause is Cause.NO_VIDEO
     since = min(known.since, at) if known is not None and is_doubted else at
-    return None if at - since >= NO_VIDEO else Trouble(cause=Cause.NO_VIDEO, message="", since=since)
+    return None if at - since >= NO_VIDEO else PollFailure(cause=Cause.NO_VIDEO, message="", since=since)
 
 
 def _with_plausible_times(task: Task, snapshot: Snapshot, at: datetime) -> Snapshot:
@@ -98,24 +98,24 @@ def _with_plausible_times(task: Task, snapshot: Snapshot, at: datetime) -> Snaps
 
 def _is_gone(task: Task, at: datetime) -> bool:
     """Missing for some time, and long enough after it was registered."""
-    if task.trouble is None or task.trouble.cause is not Cause.TASK_MISSING:
+    if task.poll_failure is None or task.poll_failure.cause is not Cause.TASK_MISSING:
         return False
-    return at - task.trouble.since >= MISSING and at - task.registered_at >= GRACE
+    return at - task.poll_failure.since >= MISSING and at - task.registered_at >= GRACE
 
 
 def _ended(task: Task, at: datetime) -> Change:
-    born = birth_of(task.ref.external_id)
+    born = created_at_from_id(task.ref.external_id)
     existed = task.snapshot is not None or (born is not None and at - born > FORGOTTEN)
     status = TaskStatus.EXPIRED if existed else TaskStatus.NOT_FOUND
-    after = replace(task, status=status, trouble=None, last_look_at=at)
+    after = replace(task, status=status, poll_failure=None, last_poll_at=at)
     return Change(task=after, events=(_event(EventKind.FINISHED, task, status, at),))
 
 
-def _trouble(task: Task, error: ProviderError, *, failures: int, at: datetime) -> Trouble:
+def _trouble(task: Task, error: ProviderError, *, failures: int, at: datetime) -> PollFailure:
     """What stands in the way; a blip does not cover up what the chat was told."""
-    known = task.trouble
+    known = task.poll_failure
     since = known.since if known is not None and known.cause is error.cause else at
-    trouble = Trouble(cause=error.cause, message=error.message, since=since)
+    trouble = PollFailure(cause=error.cause, message=error.message, since=since)
     is_blip = _voice(trouble, failures) is None and not isinstance(error, TaskMissing)
     if known is None or not is_blip:
         return trouble
@@ -124,18 +124,18 @@ def _trouble(task: Task, error: ProviderError, *, failures: int, at: datetime) -
     return trouble
 
 
-def _news(task: Task, trouble: Trouble, failures: int) -> EventKind | None:
+def _news(task: Task, trouble: PollFailure, failures: int) -> EventKind | None:
     """What the chat has to hear of a trouble after what it was told before."""
-    told, voice = _voice(task.trouble, task.failures), _voice(trouble, failures)
+    told, voice = _voice(task.poll_failure, task.failures), _voice(trouble, failures)
     if trouble.cause is Cause.TASK_MISSING and told not in {None, EventKind.MISSING}:
         return EventKind.RECOVERED  # an id that is unknown, too, is an answer
-    same_cause = task.trouble is not None and task.trouble.cause is trouble.cause
+    same_cause = task.poll_failure is not None and task.poll_failure.cause is trouble.cause
     if voice is told and (same_cause or voice is not EventKind.KEY_TROUBLE):
         return None
     return voice
 
 
-def _voice(trouble: Trouble | None, failures: int) -> EventKind | None:
+def _voice(trouble: PollFailure | None, failures: int) -> EventKind | None:
     """How the chat hears of a trouble after so many failed looks; None: it doesn't, or not yet."""
     if trouble is None:
         return None

@@ -31,15 +31,15 @@ class Service:
         store: Store,
         *,
         clock: Callable[[], datetime],
-        ring_clock: Callable[[], None],
-        ring_courier: Callable[[], None],
+        notify_polling: Callable[[], None],
+        notify_delivery: Callable[[], None],
         limits: WatchLimits = UNLIMITED,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._store = store
         self._clock = clock
-        self._ring_clock = ring_clock
-        self._ring_courier = ring_courier
+        self._ring_clock = notify_polling
+        self._ring_courier = notify_delivery
         self._limits = limits
         self._sleep = sleep
 
@@ -71,7 +71,7 @@ class Service:
         found = [w for each in external_ids for w in await self._watches(chat_id, each, thread_id)]
         awaited = [w.task.id for w in found if w.watch.state is WatchState.ACTIVE]
         for task_id in awaited:
-            await self._store.look_now(task_id, at=asked_at)
+            await self._store.request_poll(task_id, at=asked_at)
         self._ring_clock()
         fresh = await self._polled(awaited, asked_at, patience_s)
         return [replace(w, task=fresh.get(w.task.id, w.task)) for w in found]
@@ -145,7 +145,7 @@ class Service:
         while waiting := [
             task.id
             for task in known.values()
-            if not (task.status.is_final or (task.last_look_at and task.last_look_at >= asked_at))
+            if not (task.status.is_final or (task.last_poll_at and task.last_poll_at >= asked_at))
         ]:
             left_s = patience_s - (self._clock() - asked_at).total_seconds()
             if left_s <= 0:

@@ -44,7 +44,7 @@ async def lost(tx: Transaction, chat_id: int, reason: str, *, at: datetime) -> N
         """,
         (rows.seconds(at), chat_id),
     )
-    await tasks.rest_unwatched(tx, [row["task_id"] for row in parked])
+    await tasks.stop_polling_unwatched(tx, [row["task_id"] for row in parked])
 
 
 async def throttle(tx: Transaction, chat_id: int, *, until: datetime) -> None:
@@ -144,7 +144,7 @@ async def _drop_twins(tx: Transaction, old_id: int, new_id: int) -> None:
                 AND twin.thread_id IS watches.thread_id
                 AND (
                     twin.state IN ('active', 'parked')
-                    OR twin.told_status IN ('succeeded', 'failed', 'cancelled')
+                    OR twin.reported_status IN ('succeeded', 'failed', 'cancelled')
                     OR watches.state NOT IN ('active', 'parked')
                 )
         )

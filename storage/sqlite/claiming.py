@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from storage.models import Closed, Delivery
+from storage.models import Delivery, ThrottledChats
 from storage.sqlite import rows
 from storage.sqlite.connection import Transaction
 
@@ -12,7 +12,7 @@ _COMPANIONS = 50  # failures that one message may tell of
 
 
 async def claim(
-    tx: Transaction, limit: int, closed: Closed, *, owner: str, at: datetime, lease_s: float
+    tx: Transaction, limit: int, closed: ThrottledChats, *, owner: str, at: datetime, lease_s: float
 ) -> list[Delivery]:
     """Lease what may be sent now, one to a chat, most pressing first."""
     candidates = await tx.all(
@@ -82,7 +82,7 @@ async def renew(tx: Transaction, delivery_ids: Iterable[int], *, at: datetime, l
     )
 
 
-async def next_ready(tx: Transaction, closed: Closed) -> datetime | None:
+async def next_ready(tx: Transaction, closed: ThrottledChats) -> datetime | None:
     """When the next delivery outside closed chats can be claimed."""
     row = await tx.one(
         """
@@ -97,7 +97,7 @@ async def next_ready(tx: Transaction, closed: Closed) -> datetime | None:
     return None if row is None else rows.moment(row["ready_at"])
 
 
-def _named(closed: Closed) -> dict[str, str]:
+def _named(closed: ThrottledChats) -> dict[str, str]:
     """As parameters."""
     return {
         "to_all": rows.listed(closed.to_all),

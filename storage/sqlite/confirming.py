@@ -13,14 +13,14 @@ OLD = timedelta(days=1)  # since the last poll
 async def begin(tx: Transaction, task_id: int, *, at: datetime) -> None:
     """Have a task that succeeded, and was last polled long ago, polled again; what is known of it is kept."""
     task = (await tasks.by_ids(tx, [task_id]))[task_id]
-    is_recent = task.last_look_at is not None and at - task.last_look_at <= OLD
+    is_recent = task.last_poll_at is not None and at - task.last_poll_at <= OLD
     if task.status is not TaskStatus.SUCCEEDED or task.snapshot is None or is_recent:
         return
     ended_at = task.snapshot.finished_at or task.snapshot_at  # the later poll must not count as its end
     await tx.run(
         """
-        UPDATE tasks SET status = 'unknown', snapshot = :snapshot, snapshot_at = :at, last_look_at = NULL,
-            next_look_at = :at, lease_until = NULL, lease_owner = NULL, trouble = NULL, failures = 0,
+        UPDATE tasks SET status = 'unknown', snapshot = :snapshot, snapshot_at = :at, last_poll_at = NULL,
+            next_poll_at = :at, lease_until = NULL, lease_owner = NULL, poll_failure = NULL, failures = 0,
             stall = 'moving', unchanged_since = :at, version = version + 1
         WHERE id = :id
         """,

@@ -87,8 +87,8 @@ async def enqueue_notices(
 ) -> None:
     """A NOTICE for each of these watches whose chat and topic has not been told.
 
-    about: the trouble's cause, or the task's stall. What was told through a watch that waits no more does not
-    count: no look of its would see the trouble end.
+    about: the failure's cause, or the task's stall. A notice of a watch that is no longer active does
+    not count: no poll of its task would see the failure end.
     """
     told = {"provider": task.ref.provider, "cause": about}
     await tx.run(
@@ -113,12 +113,12 @@ async def enqueue_notices(
 
 
 async def forget_notices(tx: Transaction, provider: str, *, at: datetime) -> None:
-    """The provider's trouble is over: who has not heard of it need not, and all are told of the next one."""
+    """The provider's failure is over: drop pending notices, and let the next failure be told anew."""
     told = await tx.all("DELETE FROM notices WHERE provider = ? RETURNING watch_id", (provider,))
-    await overtake(tx, [row["watch_id"] for row in told], (DeliveryKind.NOTICE,), at=at)
+    await supersede(tx, [row["watch_id"] for row in told], (DeliveryKind.NOTICE,), at=at)
 
 
-async def overtake(
+async def supersede(
     tx: Transaction, watch_ids: Iterable[int], kinds: Iterable[DeliveryKind], *, at: datetime
 ) -> None:
     """Give up what was not sent to these watches; a notice that nobody got counts as not told."""
@@ -142,9 +142,11 @@ async def note_message(tx: Transaction, delivery_id: int, message_id: int | None
     await tx.run("UPDATE deliveries SET message_id = ? WHERE id = ?", (message_id, delivery_id))
 
 
-async def note_risk(tx: Transaction, delivery_id: int, *, at: datetime) -> None:
+async def note_unconfirmed_call(tx: Transaction, delivery_id: int, *, at: datetime) -> None:
     """Remember that a call is begun which must not be repeated."""
-    await tx.run("UPDATE deliveries SET risky_at = ? WHERE id = ?", (rows.seconds(at), delivery_id))
+    await tx.run(
+        "UPDATE deliveries SET unconfirmed_call_at = ? WHERE id = ?", (rows.seconds(at), delivery_id)
+    )
 
 
 async def settle(tx: Transaction, delivery_id: int, settlement: Settlement) -> None:
@@ -172,7 +174,7 @@ async def settle(tx: Transaction, delivery_id: int, settlement: Settlement) -> N
         await _finish_watch(tx, row["watch_id"], settlement)
 
 
-async def hand_back(tx: Transaction, *, owner: str | None) -> None:
+async def release(tx: Transaction, *, owner: str | None) -> None:
     """Free an owner's leases, None: everyone's; what is risky stays SENDING, for a courier to look into."""
     await tx.run(
         """
@@ -182,7 +184,10 @@ async def hand_back(tx: Transaction, *, owner: str | None) -> None:
         (owner,),
     )
     freed = await tx.all(
-        "SELECT id FROM deliveries WHERE state = 'sending' AND lease_until = 0 AND risky_at IS NULL"
+        """
+        SELECT id FROM deliveries
+        WHERE state = 'sending' AND lease_until = 0 AND unconfirmed_call_at IS NULL
+        """
     )
     await _make_pending(tx, [row["id"] for row in freed])
 
@@ -191,8 +196,8 @@ async def _put_back(tx: Transaction, delivery_id: int, settlement: Settlement) -
     await _make_pending(tx, [delivery_id])
     await tx.run(
         """
-        UPDATE deliveries SET not_before = ?, message_id = coalesce(?, message_id), risky_at = NULL,
-            attempts = attempts - ?
+        UPDATE deliveries SET not_before = ?, message_id = coalesce(?, message_id),
+            unconfirmed_call_at = NULL, attempts = attempts - ?
         WHERE id = ?
         """,
         (
@@ -243,7 +248,7 @@ async def _finish_watch(tx: Transaction, watch_id: int, settlement: Settlement) 
     await tx.run(
         """
         UPDATE watches SET state = 'finished', ended_at = :at, result = :state,
-            told_status = CASE WHEN :state <> 'dead' THEN (
+            reported_status = CASE WHEN :state <> 'dead' THEN (
                 SELECT iif(status = 'unknown', coalesce(snapshot ->> 'status', status), status)
                 FROM tasks WHERE tasks.id = watches.task_id
             ) END

@@ -14,6 +14,7 @@ from storage.models import (
     DeliveryKind,
     DeliveryState,
     Media,
+    PollFailure,
     Snapshot,
     Stall,
     StoredFile,
@@ -21,7 +22,6 @@ from storage.models import (
     TaskError,
     TaskRef,
     TaskStatus,
-    Trouble,
     Watch,
     WatchState,
 )
@@ -42,7 +42,7 @@ def listed(values: Iterable[int | str]) -> str:
     return json.dumps(list(values))
 
 
-def to_json(part: Snapshot | Trouble | StoredFile | None) -> str | None:
+def to_json(part: Snapshot | PollFailure | StoredFile | None) -> str | None:
     """A part of a task as it is stored."""
     # ASCII only: gateways cut prompts within a surrogate pair, which has no UTF-8.
     return None if part is None else json.dumps(asdict(part), default=datetime.isoformat)
@@ -57,9 +57,9 @@ def task(row: sqlite3.Row) -> Task:
         registered_at=_at(row["registered_at"]),
         snapshot=_snapshot(row["snapshot"]),
         snapshot_at=moment(row["snapshot_at"]),
-        trouble=_trouble(row["trouble"]),
-        last_look_at=moment(row["last_look_at"]),
-        next_look_at=moment(row["next_look_at"]),
+        poll_failure=_poll_failure(row["poll_failure"]),
+        last_poll_at=moment(row["last_poll_at"]),
+        next_poll_at=moment(row["next_poll_at"]),
         lease_until=moment(row["lease_until"]),
         failures=row["failures"],
         version=row["version"],
@@ -98,7 +98,7 @@ def delivery(row: sqlite3.Row) -> Delivery:
         attempts=row["attempts"],
         not_before=moment(row["not_before"]),
         message_id=row["message_id"],
-        risky_at=moment(row["risky_at"]),
+        unconfirmed_call_at=moment(row["unconfirmed_call_at"]),
     )
 
 
@@ -147,12 +147,12 @@ def _error(said: dict[str, Any] | None) -> TaskError | None:
     return None if said is None else TaskError(**said | {"cause": Cause(said["cause"])})
 
 
-def _trouble(stored: str | None) -> Trouble | None:
+def _poll_failure(stored: str | None) -> PollFailure | None:
     if stored is None:
         return None
     said = json.loads(stored)
     since = datetime.fromisoformat(said["since"])
-    return Trouble(cause=Cause(said["cause"]), message=said["message"], since=since)
+    return PollFailure(cause=Cause(said["cause"]), message=said["message"], since=since)
 
 
 def _iso(said: str | None) -> datetime | None:

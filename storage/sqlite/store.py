@@ -11,21 +11,21 @@ from uuid import uuid4
 
 from storage.errors import StoreUnavailable
 from storage.models import (
-    OPEN,
+    NONE_THROTTLED,
     UNLIMITED,
     Cause,
     Chat,
-    Closed,
+    ClaimedDelivery,
     Delivery,
     DeliveryKind,
     DeliveryState,
     EventKind,
-    Outgoing,
     Settlement,
     Stats,
     Task,
     TaskEvent,
     TaskStatus,
+    ThrottledChats,
     WatchedTask,
     WatchLimits,
     WatchRequest,
@@ -37,7 +37,7 @@ from storage.sqlite import (
     claiming,
     confirming,
     deliveries,
-    house,
+    maintenance,
     stalls,
     tasks,
     watches,
@@ -94,7 +94,7 @@ class SqliteStore(Store):
         async with self._database.transaction() as tx:
             return await watches.stop(tx, watch_id, at=at)
 
-    async def look_now(self, task_id: int, *, at: datetime) -> None:
+    async def request_poll(self, task_id: int, *, at: datetime) -> None:
         async with self._database.transaction() as tx:
             await stalls.take_up(tx, [task_id], at=at)
             await tasks.make_due(tx, [task_id], at=at, is_awaited=True)
@@ -121,17 +121,17 @@ class SqliteStore(Store):
                 tx, quota, owner=self._owner, at=at, lease_s=lease_s, ahead_s=ahead_s
             )
 
-    async def providers_awaited(self) -> set[str]:
+    async def providers_with_due_tasks(self) -> set[str]:
         async with self._database.reading() as tx:
-            return await tasks.providers_awaited(tx)
+            return await tasks.providers_with_due_tasks(tx)
 
-    async def look_again(self, causes: Collection[Cause], *, at: datetime) -> None:
+    async def make_due_again(self, causes: Collection[Cause], *, at: datetime) -> None:
         async with self._database.transaction() as tx:
-            await tasks.look_again(tx, causes, at=at)
+            await tasks.make_due_again(tx, causes, at=at)
 
-    async def take_touched(self) -> list[Task]:
+    async def take_poll_requests(self) -> list[Task]:
         async with self._database.transaction() as tx:
-            return await tasks.take_touched(tx, owner=self._owner)
+            return await tasks.take_poll_requests(tx, owner=self._owner)
 
     async def renew_tasks(self, tasks_: Sequence[Task], *, at: datetime, lease_s: float) -> Mapping[int, int]:
         async with self._database.transaction() as tx:
@@ -139,8 +139,8 @@ class SqliteStore(Store):
 
     async def apply(self, task: Task, events: Sequence[TaskEvent]) -> bool:
         async with self._database.transaction() as tx:
-            if not await tasks.write_look(tx, task):
-                await tasks.give_up_look(tx, task, owner=self._owner)
+            if not await tasks.apply_poll(tx, task):
+                await tasks.release_stale_poll(tx, task, owner=self._owner)
                 return False
             await tasks.record(tx, task.id, events)
             await _tell(tx, task, events)
@@ -149,8 +149,8 @@ class SqliteStore(Store):
     # the courier
 
     async def claim_deliveries(
-        self, limit: int, closed: Closed = OPEN, *, at: datetime, lease_s: float
-    ) -> list[Outgoing]:
+        self, limit: int, closed: ThrottledChats = NONE_THROTTLED, *, at: datetime, lease_s: float
+    ) -> list[ClaimedDelivery]:
         async with self._database.transaction() as tx:
             claimed = await claiming.claim(tx, limit, closed, owner=self._owner, at=at, lease_s=lease_s)
             outgoing = await _with_tasks(tx, claimed)
@@ -166,7 +166,7 @@ class SqliteStore(Store):
         async with self._database.transaction() as tx:
             await claiming.renew(tx, delivery_ids, at=at, lease_s=lease_s)
 
-    async def next_delivery_at(self, closed: Closed = OPEN) -> datetime | None:
+    async def next_delivery_at(self, closed: ThrottledChats = NONE_THROTTLED) -> datetime | None:
         async with self._database.reading() as tx:
             return await claiming.next_ready(tx, closed)
 
@@ -174,9 +174,9 @@ class SqliteStore(Store):
         async with self._database.transaction() as tx:
             await deliveries.note_message(tx, delivery_id, message_id)
 
-    async def note_risk(self, delivery_id: int, *, at: datetime) -> None:
+    async def note_unconfirmed_call(self, delivery_id: int, *, at: datetime) -> None:
         async with self._database.transaction() as tx:
-            await deliveries.note_risk(tx, delivery_id, at=at)
+            await deliveries.note_unconfirmed_call(tx, delivery_id, at=at)
 
     async def settle(self, delivery_id: int, settlement: Settlement) -> None:
         async with self._database.transaction() as tx:
@@ -234,36 +234,36 @@ class SqliteStore(Store):
 
     # the house
 
-    async def learned(self) -> str | None:
+    async def load_estimates(self) -> str | None:
         async with self._database.reading() as tx:
-            return await house.learned(tx)
+            return await maintenance.load_estimates(tx)
 
     async def admin_reports(self) -> str | None:
         async with self._database.reading() as tx:
-            return await house.admin_reports(tx)
+            return await maintenance.admin_reports(tx)
 
     async def save_admin_reports(self, data: str) -> None:
         async with self._database.transaction() as tx:
-            await house.save_admin_reports(tx, data)
+            await maintenance.save_admin_reports(tx, data)
 
-    async def save_learned(self, estimates: str) -> None:
+    async def save_estimates(self, estimates: str) -> None:
         async with self._database.transaction() as tx:
-            await house.save_learned(tx, estimates)
+            await maintenance.save_estimates(tx, estimates)
 
     async def stats(self) -> Stats:
         async with self._database.reading() as tx:
-            return await house.stats(tx)
+            return await maintenance.stats(tx)
 
     async def check(self) -> None:
         # Writing goes on happily in a file whose name is gone.
         if not self._database.path.exists():
             raise StoreUnavailable(f"The database {self._database.path} is gone from the disk.")
         async with self._database.transaction() as tx:
-            await house.touch(tx)
+            await maintenance.touch(tx)
 
     async def prune(self, *, older_than: datetime, limit: int) -> int:
         async with self._database.transaction() as tx:
-            pruned = await house.prune(tx, older_than=older_than, limit=limit)
+            pruned = await maintenance.prune(tx, older_than=older_than, limit=limit)
         await self._database.give_back_space()
         return pruned
 
@@ -302,7 +302,7 @@ async def _log_opening(database: Database, *, is_new: bool) -> None:
         log.info("Made a new database: %s (schema %d).", database.path, schema)
         return
     async with database.reading() as tx:
-        found = await house.stats(tx)
+        found = await maintenance.stats(tx)
     waiting = sum(found.deliveries[state] for state in (DeliveryState.PENDING, DeliveryState.SENDING))
     log.info(
         "Opened the database %s (schema %d): %d watches waiting for their end, %d messages to be sent.",
@@ -316,14 +316,16 @@ async def _log_opening(database: Database, *, is_new: bool) -> None:
 async def _free_leases(database: Database | ReopeningDatabase, *, owner: str | None) -> None:
     async with database.transaction() as tx:
         await tasks.free_leases(tx, owner=owner)
-        await deliveries.hand_back(tx, owner=owner)
+        await deliveries.release(tx, owner=owner)
 
 
-async def _with_tasks(tx: Transaction, claimed: Sequence[Delivery]) -> list[Outgoing]:
+async def _with_tasks(tx: Transaction, claimed: Sequence[Delivery]) -> list[ClaimedDelivery]:
     followers = await watches.by_ids(tx, {delivery.watch_id for delivery in claimed})
     followed = await tasks.by_ids(tx, {watch.task_id for watch in followers.values()})
     return [
-        Outgoing(delivery=delivery, watch=watch, task=confirming.as_told(watch, followed[watch.task_id]))
+        ClaimedDelivery(
+            delivery=delivery, watch=watch, task=confirming.as_told(watch, followed[watch.task_id])
+        )
         for delivery in claimed
         for watch in (followers[delivery.watch_id],)
     ]
@@ -342,7 +344,7 @@ async def _tell(tx: Transaction, task: Task, events: Sequence[TaskEvent]) -> Non
         await deliveries.enqueue(tx, DeliveryKind.CARD, watch_ids, at=at)
         await deliveries.drop_needless_cards(tx, watch_ids)
     if DeliveryKind.NOTICE in kinds:
-        about = task.trouble.cause if task.trouble else task.stall
+        about = task.poll_failure.cause if task.poll_failure else task.stall
         await deliveries.enqueue_notices(tx, task, watch_ids, at=at, about=about)
     if DeliveryKind.RESULT in kinds:
         await deliveries.enqueue(tx, DeliveryKind.RESULT, watch_ids, at=at)

@@ -44,15 +44,15 @@ async def make_due(
     """
     await tx.run(
         """
-        UPDATE tasks SET next_look_at = min(coalesce(next_look_at, :at), :at),
-            touched = max(touched, :is_awaited, lease_until IS NOT NULL)
+        UPDATE tasks SET next_poll_at = min(coalesce(next_poll_at, :at), :at),
+            poll_requested = max(poll_requested, :is_awaited, lease_until IS NOT NULL)
         WHERE id IN (SELECT value FROM json_each(:ids)) AND status IN ('unknown', 'queued', 'running')
         """,
         {"ids": rows.listed(task_ids), "at": rows.seconds(at), "is_awaited": is_awaited},
     )
 
 
-async def rest_unwatched(tx: Transaction, task_ids: Iterable[int]) -> None:
+async def stop_polling_unwatched(tx: Transaction, task_ids: Iterable[int]) -> None:
     """Take the next look from those tasks that have no active watch.
 
     One that was to be polled again, and that nobody waits for any more, has succeeded, as before.
@@ -60,7 +60,7 @@ async def rest_unwatched(tx: Transaction, task_ids: Iterable[int]) -> None:
     listed = rows.listed(task_ids)
     await tx.run(
         """
-        UPDATE tasks SET next_look_at = NULL, touched = lease_until IS NOT NULL
+        UPDATE tasks SET next_poll_at = NULL, poll_requested = lease_until IS NOT NULL
         WHERE id IN (SELECT value FROM json_each(?))
             AND NOT EXISTS (SELECT 1 FROM watches AS w WHERE w.task_id = tasks.id AND w.state = 'active')
         """,
@@ -68,7 +68,7 @@ async def rest_unwatched(tx: Transaction, task_ids: Iterable[int]) -> None:
     )
     await tx.run(
         """
-        UPDATE tasks SET status = 'succeeded', trouble = NULL, failures = 0, version = version + 1
+        UPDATE tasks SET status = 'succeeded', poll_failure = NULL, failures = 0, version = version + 1
         WHERE id IN (SELECT value FROM json_each(?))
             AND status = 'unknown' AND snapshot ->> 'status' = 'succeeded'
             AND NOT EXISTS (
@@ -84,8 +84,9 @@ async def start_anew(tx: Transaction, task_id: int, *, at: datetime) -> bool:
     restarted = await tx.one(
         """
         UPDATE tasks SET status = 'unknown', registered_at = :at, snapshot = NULL, snapshot_at = NULL,
-            trouble = NULL, last_look_at = NULL, next_look_at = :at, lease_until = NULL, lease_owner = NULL,
-            failures = 0, stall = 'moving', unchanged_since = NULL, version = version + 1
+            poll_failure = NULL, last_poll_at = NULL, next_poll_at = :at,
+            lease_until = NULL, lease_owner = NULL, failures = 0,
+            stall = 'moving', unchanged_since = NULL, version = version + 1
         WHERE id = :id AND status IN ('expired', 'not_found')
         RETURNING id
         """,
@@ -94,18 +95,18 @@ async def start_anew(tx: Transaction, task_id: int, *, at: datetime) -> bool:
     return restarted is not None
 
 
-async def providers_awaited(tx: Transaction) -> set[str]:
+async def providers_with_due_tasks(tx: Transaction) -> set[str]:
     """The providers of tasks that have a next look."""
     found = await tx.all("SELECT DISTINCT provider FROM tasks WHERE claimable_at IS NOT NULL")
     return {row["provider"] for row in found}
 
 
-async def look_again(tx: Transaction, causes: Iterable[Cause], *, at: datetime) -> None:
-    """Have tasks that wait for a look, and are in trouble for one of these causes, looked at from now on."""
+async def make_due_again(tx: Transaction, causes: Iterable[Cause], *, at: datetime) -> None:
+    """Make tasks due at once whose polls fail for one of these causes."""
     found = await tx.all(
         """
         SELECT id FROM tasks
-        WHERE next_look_at IS NOT NULL AND trouble ->> 'cause' IN (SELECT value FROM json_each(?))
+        WHERE next_poll_at IS NOT NULL AND poll_failure ->> 'cause' IN (SELECT value FROM json_each(?))
         """,
         (rows.listed(causes),),
     )
@@ -144,12 +145,12 @@ async def claim_due(
             },
         )
         claimed += map(rows.task, found)
-    crowds = await _crowds(tx, [task.id for task in claimed])
-    claimed = [replace(task, crowd=crowds[task.id]) for task in claimed]
-    return sorted(claimed, key=lambda task: (task.next_look_at or at, task.id))
+    watch_counts = await _active_watches(tx, [task.id for task in claimed])
+    claimed = [replace(task, chat_active_watches=watch_counts[task.id]) for task in claimed]
+    return sorted(claimed, key=lambda task: (task.next_poll_at or at, task.id))
 
 
-async def _crowds(tx: Transaction, task_ids: Sequence[int]) -> dict[int, int]:
+async def _active_watches(tx: Transaction, task_ids: Sequence[int]) -> dict[int, int]:
     """Of each task, how many active watches the least busy of its chats has; 1 where none waits any more."""
     found = await tx.all(
         """
@@ -161,17 +162,17 @@ async def _crowds(tx: Transaction, task_ids: Sequence[int]) -> dict[int, int]:
             SELECT chat_id, count(*) AS watches FROM watches
             WHERE state = 'active' AND chat_id IN (SELECT chat_id FROM waiting) GROUP BY chat_id
         )
-        SELECT task_id, min(watches) AS crowd FROM waiting JOIN busy USING (chat_id) GROUP BY task_id
+        SELECT task_id, min(watches) AS watch_count FROM waiting JOIN busy USING (chat_id) GROUP BY task_id
         """,
         (rows.listed(task_ids),),
     )
-    return dict.fromkeys(task_ids, 1) | {row["task_id"]: row["crowd"] for row in found}
+    return dict.fromkeys(task_ids, 1) | {row["task_id"]: row["watch_count"] for row in found}
 
 
-async def take_touched(tx: Transaction, *, owner: str) -> list[Task]:
-    """The owner's tasks that people have touched, which are told no more."""
+async def take_poll_requests(tx: Transaction, *, owner: str) -> list[Task]:
+    """The owner's tasks that people have poll_requested, which are told no more."""
     found = await tx.all(
-        "UPDATE tasks SET touched = 0 WHERE lease_owner = ? AND touched RETURNING *", (owner,)
+        "UPDATE tasks SET poll_requested = 0 WHERE lease_owner = ? AND poll_requested RETURNING *", (owner,)
     )
     return [rows.task(row) for row in found]
 
@@ -179,12 +180,12 @@ async def take_touched(tx: Transaction, *, owner: str) -> list[Task]:
 async def renew(
     tx: Transaction, looked_at: Sequence[Task], *, owner: str, at: datetime, lease_s: float
 ) -> dict[int, int]:
-    """Lengthen the owner's leases; what people have touched keeps the next look that they want."""
+    """Lengthen the owner's leases; what people have poll_requested keeps the next look that they want."""
     renewed = await tx.all(
         """
         UPDATE tasks SET lease_until = :at + :lease_s,
-            snapshot_at = looked.value ->> 2, last_look_at = looked.value ->> 3,
-            next_look_at = CASE WHEN touched THEN next_look_at ELSE looked.value ->> 4 END,
+            snapshot_at = looked.value ->> 2, last_poll_at = looked.value ->> 3,
+            next_poll_at = CASE WHEN poll_requested THEN next_poll_at ELSE looked.value ->> 4 END,
             unchanged_since = CASE WHEN looked.value ->> 5 > coalesce(unchanged_since, registered_at)
                 THEN looked.value ->> 5 ELSE unchanged_since END
         FROM json_each(:looked_at) AS looked
@@ -201,8 +202,8 @@ async def renew(
                         task.id,
                         task.version,
                         rows.seconds(task.snapshot_at),
-                        rows.seconds(task.last_look_at),
-                        rows.seconds(task.next_look_at),
+                        rows.seconds(task.last_poll_at),
+                        rows.seconds(task.next_poll_at),
                         rows.seconds(task.unchanged_since),
                     )
                     for task in looked_at
@@ -210,26 +211,26 @@ async def renew(
             ),
         },
     )
-    return await _crowds(tx, [row["id"] for row in renewed])
+    return await _active_watches(tx, [row["id"] for row in renewed])
 
 
-async def write_look(tx: Transaction, task: Task) -> bool:
+async def apply_poll(tx: Transaction, task: Task) -> bool:
     """Write a looked-at task if its version still stands; one that was taken up meanwhile does not rest."""
     written = await tx.one(
         """
         UPDATE tasks SET status = :status, snapshot = :snapshot, snapshot_at = :snapshot_at,
-            trouble = :trouble, last_look_at = :last_look_at, failures = :failures,
-            next_look_at = CASE
+            poll_failure = :poll_failure, last_poll_at = :last_poll_at, failures = :failures,
+            next_poll_at = CASE
                 WHEN NOT EXISTS (SELECT 1 FROM watches AS w WHERE w.task_id = tasks.id AND w.state = 'active')
                 THEN NULL
-                WHEN :stall = 'resting' AND unchanged_since > :since THEN next_look_at
-                ELSE :next_look_at
+                WHEN :stall = 'resting' AND unchanged_since > :since THEN next_poll_at
+                ELSE :next_poll_at
             END,
             stall = iif(unchanged_since > :since, stall, :stall),
             unchanged_since = nullif(max(coalesce(unchanged_since, 0), coalesce(:unchanged_since, 0)), 0),
             version = version + 1
         WHERE id = :id AND version = :version
-        RETURNING next_look_at
+        RETURNING next_poll_at
         """,
         {
             "id": task.id,
@@ -237,9 +238,9 @@ async def write_look(tx: Transaction, task: Task) -> bool:
             "status": task.status,
             "snapshot": rows.to_json(task.snapshot),
             "snapshot_at": rows.seconds(task.snapshot_at),
-            "trouble": rows.to_json(task.trouble),
-            "last_look_at": rows.seconds(task.last_look_at),
-            "next_look_at": None if task.status.is_final else rows.seconds(task.next_look_at),
+            "poll_failure": rows.to_json(task.poll_failure),
+            "last_poll_at": rows.seconds(task.last_poll_at),
+            "next_poll_at": None if task.status.is_final else rows.seconds(task.next_poll_at),
             "failures": task.failures,
             "stall": task.stall,
             "since": rows.seconds(task.unchanged_since or task.registered_at),
@@ -248,7 +249,7 @@ async def write_look(tx: Transaction, task: Task) -> bool:
     )
     if written is None:
         return False
-    kept = task.lease_until if written["next_look_at"] is not None else None
+    kept = task.lease_until if written["next_poll_at"] is not None else None
     await tx.run(
         """
         UPDATE tasks SET lease_until = :until, lease_owner = CASE WHEN :until IS NOT NULL THEN lease_owner END
@@ -259,15 +260,15 @@ async def write_look(tx: Transaction, task: Task) -> bool:
     return True
 
 
-async def give_up_look(tx: Transaction, task: Task, *, owner: str) -> None:
+async def release_stale_poll(tx: Transaction, task: Task, *, owner: str) -> None:
     """Free this owner's lease of a task whose look came too late, and have the task looked at again."""
     await tx.run(
         """
-        UPDATE tasks SET next_look_at = min(next_look_at, coalesce(:looked_at, next_look_at)),
+        UPDATE tasks SET next_poll_at = min(next_poll_at, coalesce(:looked_at, next_poll_at)),
             lease_until = NULL, lease_owner = NULL
         WHERE id = :id AND lease_owner = :owner
         """,
-        {"id": task.id, "owner": owner, "looked_at": rows.seconds(task.last_look_at)},
+        {"id": task.id, "owner": owner, "looked_at": rows.seconds(task.last_poll_at)},
     )
 
 

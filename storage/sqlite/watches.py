@@ -87,9 +87,9 @@ async def stop(tx: Transaction, watch_id: int, *, at: datetime) -> bool:
     )
     if stopped is None:
         return False
-    await deliveries.overtake(tx, [watch_id], (DeliveryKind.RESULT, DeliveryKind.NOTICE), at=at)
+    await deliveries.supersede(tx, [watch_id], (DeliveryKind.RESULT, DeliveryKind.NOTICE), at=at)
     await deliveries.enqueue(tx, DeliveryKind.CARD, [watch_id], at=at)
-    await tasks.rest_unwatched(tx, [stopped["task_id"]])
+    await tasks.stop_polling_unwatched(tx, [stopped["task_id"]])
     return True
 
 
@@ -135,7 +135,7 @@ async def stop_all_but(tx: Transaction, allowed_ids: Iterable[int], *, at: datet
         values,
     )
     waiting = [row["id"] for row in revoked if row["has_deliveries"]]
-    await deliveries.overtake(tx, waiting, tuple(DeliveryKind), at=at)
+    await deliveries.supersede(tx, waiting, tuple(DeliveryKind), at=at)
     # A finished one, too, whose result was to be sent again.
     stopped = await tx.all(
         """
@@ -146,7 +146,7 @@ async def stop_all_but(tx: Transaction, allowed_ids: Iterable[int], *, at: datet
         """,
         {"at": values["at"], "ids": rows.listed(row["id"] for row in revoked)},
     )
-    await tasks.rest_unwatched(tx, {row["task_id"] for row in stopped})
+    await tasks.stop_polling_unwatched(tx, {row["task_id"] for row in stopped})
     return len(stopped)
 
 
@@ -208,7 +208,7 @@ async def _check_limits(tx: Transaction, request: WatchRequest, limits: WatchLim
 
 def _stands(row: sqlite3.Row) -> bool:
     return row["state"] == WatchState.ACTIVE or (
-        row["state"] == WatchState.FINISHED and row["told_status"] in _LASTING
+        row["state"] == WatchState.FINISHED and row["reported_status"] in _LASTING
     )
 
 
@@ -220,7 +220,7 @@ async def _begin(
     if await tasks.start_anew(tx, task_id, at=at):
         # What the other watches were about to be told has no ground any more; they wait for the next end.
         others = await active_ids(tx, task_id)
-        await deliveries.overtake(tx, others, (DeliveryKind.RESULT,), at=at)
+        await deliveries.supersede(tx, others, (DeliveryKind.RESULT,), at=at)
         await deliveries.enqueue(tx, DeliveryKind.CARD, others, at=at)
     begun = await tx.all(
         """
@@ -230,7 +230,7 @@ async def _begin(
             request_message_id = excluded.request_message_id, user_id = excluded.user_id,
             language = excluded.language, created_at = excluded.created_at, state = 'active',
             card_message_id = NULL, card_digest = NULL, card_sent_at = NULL,
-            ended_at = NULL, told_status = NULL, result = NULL
+            ended_at = NULL, reported_status = NULL, result = NULL
         RETURNING *
         """,
         (
@@ -244,7 +244,7 @@ async def _begin(
         ),
     )
     watch_id = begun[0]["id"]
-    await deliveries.overtake(tx, [watch_id], tuple(DeliveryKind), at=at)
+    await deliveries.supersede(tx, [watch_id], tuple(DeliveryKind), at=at)
     await deliveries.enqueue(tx, DeliveryKind.CARD, [watch_id], at=at, hold_s=hold_card_s)
     await deliveries.enqueue_results(tx, [watch_id], at=at)
     await tasks.make_due(tx, [task_id], at=at)

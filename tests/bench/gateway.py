@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from statistics import quantiles
 from typing import Any
 
-from bot.sandbox.film import make_film
+from bot.sandbox.sample_video import make_film
 from tests.bench.answers import REQUEST_ID, body
 from tests.bench.bare import Order, Request, Respond, response, serve
 from tests.bench.kinds import Phase, bench_tasks

@@ -7,8 +7,8 @@ from pathlib import Path
 from random import Random
 
 from bot.providers import gateways
-from bot.providers.http import HttpTransport
-from bot.providers.kinds import ProviderConfig
+from bot.providers.registry import ProviderConfig
+from bot.providers.transport import HttpTransport
 from storage.factory import open_store
 from storage.models import DeliveryState, Settlement, Snapshot, TaskRef, WatchedTask, WatchRequest
 from storage.store import Store
@@ -79,8 +79,8 @@ async def _note_look(store: Store, watched: WatchedTask, snapshot: Snapshot, due
         status=snapshot.status,
         snapshot=snapshot,
         snapshot_at=now,
-        last_look_at=now,
-        next_look_at=due,
+        last_poll_at=now,
+        next_poll_at=due,
     )
     if not await store.apply(task, ()):
         raise RuntimeError("the archive was not empty")

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from bot.providers.answer import Answer
 from bot.providers.base import Provider
 from bot.providers.gateways import build
-from bot.providers.kinds import ProviderConfig
+from bot.providers.parsing.response import Response
+from bot.providers.registry import ProviderConfig
 from tests.fakes.transport import always
 
 FOLDER = Path(__file__).parents[1] / "fixtures" / "providers"
@@ -39,7 +39,7 @@ def recorded(kind: str) -> list[Recorded]:
     return [_load(path) for path in sorted((FOLDER / kind).glob("*.json"))]
 
 
-def provider_that_gets(kind: str, reply: Answer) -> Provider:
+def provider_that_gets(kind: str, reply: Response) -> Provider:
     """A provider of the kind whose gateway always answers the same."""
     config = ProviderConfig(name=kind, kind=kind, base_url=BASE_URL, api_key=KEY)
     return build([config], always(reply))[kind]

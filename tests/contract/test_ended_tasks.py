@@ -4,8 +4,8 @@ import pytest
 
 from bot.providers.account import Account
 from bot.providers.base import BadAnswer, ProviderError, Unavailable
+from bot.providers.formats.videos import Videos
 from bot.providers.gateway import Gateway, Transport
-from bot.providers.videos import Videos
 from storage.models import TaskStatus
 from tests.fakes.transport import FakeTransport, always, json_answer
 

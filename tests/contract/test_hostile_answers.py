@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.providers.answer import Answer
 from bot.providers.base import Provider, ProviderError
-from bot.providers.kinds import KINDS
+from bot.providers.parsing.response import Response
+from bot.providers.registry import KINDS
 from storage.models import Snapshot, TaskStatus
 from tests.contract.provider_answers import KEY, Recorded, provider_that_gets, recorded
 from tests.fakes.transport import answer
@@ -111,7 +111,7 @@ async def test_an_impossible_id_is_missing_without_a_question(task_id: str):
     assert caught.value.cause == "task_missing"
 
 
-def outcome(runner: asyncio.Runner, kind: str, reply: Answer) -> None:
+def outcome(runner: asyncio.Runner, kind: str, reply: Response) -> None:
     """Fetch once; whatever comes of it must be sound."""
     provider = provider_that_gets(kind, reply)
     try:

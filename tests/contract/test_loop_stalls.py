@@ -16,9 +16,9 @@ import pytest
 
 from bot.providers.account import Account
 from bot.providers.base import ProviderError
+from bot.providers.formats.videos import Videos
 from bot.providers.gateway import Gateway
-from bot.providers.http import HttpTransport
-from bot.providers.videos import Videos
+from bot.providers.transport import HttpTransport
 from storage.models import Media
 
 LONGEST_S = 0.05
@@ -59,20 +59,20 @@ def threaded_server(body: bytes) -> Iterator[str]:
 
     def serve() -> None:
         while True:
-            connection, _ = listener.accept()
+            connection, _ = update_poller.accept()
             with connection, contextlib.suppress(OSError):  # whoever has read enough hangs up
                 if not connection.recv(65_536):
                     return
                 connection.sendall(head)
                 connection.sendall(body)
 
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with socket.create_server(("127.0.0.1", 0)) as update_poller:
         thread = threading.Thread(target=serve)
         thread.start()
         try:
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+            yield f"http://127.0.0.1:{update_poller.getsockname()[1]}"
         finally:
-            socket.create_connection(listener.getsockname()).close()
+            socket.create_connection(update_poller.getsockname()).close()
             thread.join()
 
 

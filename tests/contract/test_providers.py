@@ -15,7 +15,7 @@ from bot.providers.base import (
     TaskMissing,
     Unavailable,
 )
-from bot.providers.kinds import KINDS
+from bot.providers.registry import KINDS
 from storage.models import Media, Snapshot, TaskError
 from tests.contract.provider_answers import BASE_URL, FOLDER, Recorded, provider_that_gets, recorded
 from tests.fakes.transport import answer

@@ -6,9 +6,9 @@ import sys
 import time
 from collections.abc import Iterable
 
+from tests.drills.bot_processes import BotProcesses
 from tests.drills.drills import DRILLS, FULL, SHORT, Report, Scale
-from tests.drills.nursery import Nursery
-from tests.drills.weight import LOADS, SHORT_LOADS, Load, Weight, weigh
+from tests.drills.memory import LOADS, SHORT_LOADS, Load, MemoryUse, measure_memory
 
 _HEAD = "| drill | times | videos | lost | doubled | stray lines | cards not final |"
 _WEIGHT_HEAD = "| film | on its way to Telegram | the bot before | grew by | the probe beside it |"
@@ -29,7 +29,7 @@ def row(report: Report) -> str:
     return f"| {' | '.join(map(str, cells))} |"
 
 
-def weight_row(weight: Weight) -> str:
+def memory_row(weight: MemoryUse) -> str:
     """A weight as a line of the other table."""
     way = "by path" if weight.load.by_path else "by multipart"
     memory = (weight.before_mb, weight.grew_mb, weight.probe_mb)
@@ -42,29 +42,29 @@ async def main() -> int:
     logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)  # killed bots hang up in mid-sentence
     is_short = "--short" in sys.argv
     begun = time.monotonic()
-    async with Nursery.open() as nursery:
-        all_is_well = await _drill(nursery, SHORT if is_short else FULL)
-        all_is_well &= await _weigh(nursery, SHORT_LOADS if is_short else LOADS)
+    async with BotProcesses.open() as bot_processes:
+        all_is_well = await _drill(bot_processes, SHORT if is_short else FULL)
+        all_is_well &= await _measure_memory(bot_processes, SHORT_LOADS if is_short else LOADS)
     print(f"\n{time.monotonic() - begun:.0f} s")
     return 0 if all_is_well else 1
 
 
-async def _drill(nursery: Nursery, scale: Scale) -> bool:
+async def _drill(bot_processes: BotProcesses, scale: Scale) -> bool:
     _begin_table(_HEAD)
     reports = []
     for drill in DRILLS:
-        reports.append(await drill(nursery, scale))
+        reports.append(await drill(bot_processes, scale))
         print(row(reports[-1]), flush=True)
     return all(report.verdict.is_good for report in reports)
 
 
-async def _weigh(nursery: Nursery, loads: Iterable[Load]) -> bool:
+async def _measure_memory(bot_processes: BotProcesses, loads: Iterable[Load]) -> bool:
     print()
     _begin_table(_WEIGHT_HEAD)
     weights = []
     for load in loads:
-        weights.append(await weigh(nursery, load))
-        print(weight_row(weights[-1]), flush=True)
+        weights.append(await measure_memory(bot_processes, load))
+        print(memory_row(weights[-1]), flush=True)
     return all(weight.is_good for weight in weights)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bot.sandbox.faults import LOST_ANSWER, html_answer, json_answer
 from bot.sandbox.gateway.tasks import Phase
-from tests.drills.nursery import Nursery
+from tests.drills.bot_processes import BotProcesses
 from tests.drills.scene import KINDS, PATIENCE_S, DrillScene, Verdict
 
 _AT_ONCE = 3  # drills side by side; each is a process and two servers
@@ -45,7 +45,7 @@ class Report:
     verdict: Verdict
 
 
-Drill = Callable[[Nursery, Scale], Awaitable[Report]]
+Drill = Callable[[BotProcesses, Scale], Awaitable[Report]]
 
 
 @asynccontextmanager
@@ -55,21 +55,23 @@ async def _scene() -> AsyncIterator[DrillScene]:
             yield scene
 
 
-async def _finish(nursery: Nursery, scene: DrillScene, *, patience_s: float = PATIENCE_S) -> Verdict:
+async def _finish(
+    bot_processes: BotProcesses, scene: DrillScene, *, patience_s: float = PATIENCE_S
+) -> Verdict:
     """Let a bot without a fuse bring everything to its end, and see that it stops well."""
     polls = scene.polls
-    bot = await nursery.start(scene.settings, scene.folder)
+    bot = await bot_processes.start(scene.settings, scene.folder)
     await scene.telegram.wait_for(lambda: scene.polls > polls, timeout_s=30)
     await scene.settle(patience_s=patience_s)
     assert await bot.stop() == 0, bot.log.read_text(encoding="utf-8")
     return scene.verdict()
 
 
-async def _way(nursery: Nursery, coroutine: str, burns_at: int | None) -> tuple[Verdict, int]:
+async def _way(bot_processes: BotProcesses, coroutine: str, burns_at: int | None) -> tuple[Verdict, int]:
     """One video with a bot that dies at a step; the verdict, and how many steps there are if it lived."""
     async with _scene() as scene:
         scene.watch(KINDS[(burns_at or 0) % len(KINDS)], _CHAT)
-        bot = await nursery.start(scene.settings, scene.folder, coroutine=coroutine, burns_at=burns_at)
+        bot = await bot_processes.start(scene.settings, scene.folder, coroutine=coroutine, burns_at=burns_at)
         steps = 0
         if burns_at is None:
             await scene.settle()
@@ -80,11 +82,11 @@ async def _way(nursery: Nursery, coroutine: str, burns_at: int | None) -> tuple[
             bot.ended.add_done_callback(lambda _: settled.cancel())
             await asyncio.wait([settled])
             await bot.kill()
-        return await _finish(nursery, scene), steps
+        return await _finish(bot_processes, scene), steps
 
 
-async def _kill_at_each_step(nursery: Nursery, scale: Scale, coroutine: str, what: str) -> Report:
-    verdict, steps = await _way(nursery, coroutine, None)
+async def _kill_at_each_step(bot_processes: BotProcesses, scale: Scale, coroutine: str, what: str) -> Report:
+    verdict, steps = await _way(bot_processes, coroutine, None)
     chosen = range(1, steps + 1)
     if scale.steps is not None:
         chosen = range(1, steps + 1, max(1, steps // scale.steps))
@@ -92,7 +94,7 @@ async def _kill_at_each_step(nursery: Nursery, scale: Scale, coroutine: str, wha
 
     async def once(step: int) -> Verdict:
         async with places:
-            return (await _way(nursery, coroutine, step))[0]
+            return (await _way(bot_processes, coroutine, step))[0]
 
     verdicts = await asyncio.gather(*(once(step) for step in chosen))
     return Report(
@@ -103,49 +105,49 @@ async def _kill_at_each_step(nursery: Nursery, scale: Scale, coroutine: str, wha
     )
 
 
-async def kill_the_courier(nursery: Nursery, scale: Scale) -> Report:
+async def kill_the_delivery_worker(bot_processes: BotProcesses, scale: Scale) -> Report:
     """Between the claim of a delivery and its settlement."""
-    return await _kill_at_each_step(nursery, scale, "Courier._carry", "each await of a delivery")
+    return await _kill_at_each_step(bot_processes, scale, "Courier._carry", "each await of a delivery")
 
 
-async def kill_the_clock(nursery: Nursery, scale: Scale) -> Report:
+async def kill_the_scheduler(bot_processes: BotProcesses, scale: Scale) -> Report:
     """Between the claim of a task and the write of what was seen."""
-    return await _kill_at_each_step(nursery, scale, "Scheduler._look", "each await of a look")
+    return await _kill_at_each_step(bot_processes, scale, "Scheduler._look", "each await of a look")
 
 
-async def kill_the_door(nursery: Nursery, scale: Scale) -> Report:
+async def kill_the_dispatcher(bot_processes: BotProcesses, scale: Scale) -> Report:
     """Between an update's arrival and the end of its handler."""
-    return await _kill_at_each_step(nursery, scale, "Dispatcher._write", "each await of a command")
+    return await _kill_at_each_step(bot_processes, scale, "Dispatcher._write", "each await of a command")
 
 
-async def kill_at_random(nursery: Nursery, scale: Scale) -> Report:
+async def kill_at_random(bot_processes: BotProcesses, scale: Scale) -> Report:
     """One database, tasks that keep coming, and a bot that never lives long."""
     dice = random.Random(20261122)
     async with _scene() as scene:
         for number in range(scale.kills):
             asked = scene.watch(KINDS[number % len(KINDS)], _CHAT + number, is_done=dice.random() < 0.5)
-            bot = await nursery.start(scene.settings, scene.folder)
+            bot = await bot_processes.start(scene.settings, scene.folder)
             await asyncio.sleep(dice.uniform(0.05, 1.2))
             await bot.kill()
             if scene.gateway.tasks[asked.task.kind, asked.task.task_id].by_hand is not Phase.SUCCEEDED:
                 scene.finish(asked.task)
         # What waits is much: every film is inspected by a process of its own.
-        verdict = await _finish(nursery, scene, patience_s=PATIENCE_S + 2 * scale.kills)
+        verdict = await _finish(bot_processes, scene, patience_s=PATIENCE_S + 2 * scale.kills)
     return Report(what="kill -9 at random moments", runs=scale.kills, videos=scale.kills, verdict=verdict)
 
 
-async def lose_answers(nursery: Nursery, scale: Scale) -> Report:
+async def lose_answers(bot_processes: BotProcesses, scale: Scale) -> Report:
     """Telegram takes the bytes, and its answer is lost: twice for every call that matters."""
     async with _scene() as scene:
         for method in ("sendMessage", "editMessageMedia", "editMessageText", "sendVideo"):
             scene.telegram.fail(method, LOST_ANSWER, times=2)
         for number, kind in enumerate(KINDS):
             scene.watch(kind, _CHAT + number)
-        verdict = await _finish(nursery, scene)
+        verdict = await _finish(bot_processes, scene)
     return Report(what="answers lost after the bytes were taken", runs=8, videos=len(KINDS), verdict=verdict)
 
 
-async def storm_of_429(nursery: Nursery, scale: Scale) -> Report:
+async def storm_of_429(bot_processes: BotProcesses, scale: Scale) -> Report:
     """Telegram answers nothing but 429 for a while, to everything that is sent."""
     refusal = json_answer(
         429,
@@ -160,29 +162,29 @@ async def storm_of_429(nursery: Nursery, scale: Scale) -> Report:
         scene.telegram.fail("*", refusal, times=scale.storm, when=lambda r: r.method not in _QUIET)
         for number in range(8):
             scene.watch(KINDS[number % len(KINDS)], _CHAT + number)
-        verdict = await _finish(nursery, scene)
+        verdict = await _finish(bot_processes, scene)
     return Report(what="storm of 429", runs=scale.storm, videos=8, verdict=verdict)
 
 
 _QUIET = {"getMe", "getUpdates", "deleteWebhook", "setMyCommands"}
 
 
-async def telegram_away(nursery: Nursery, scale: Scale) -> Report:
+async def telegram_away(bot_processes: BotProcesses, scale: Scale) -> Report:
     """Telegram is gone while tasks end."""
-    return await _away(nursery, scale, what="Telegram away", is_telegram=True)
+    return await _away(bot_processes, scale, what="Telegram away", is_telegram=True)
 
 
-async def gateway_away(nursery: Nursery, scale: Scale) -> Report:
+async def gateway_away(bot_processes: BotProcesses, scale: Scale) -> Report:
     """The gateway is gone while tasks are watched, and while videos are fetched."""
-    return await _away(nursery, scale, what="gateway away", is_telegram=False)
+    return await _away(bot_processes, scale, what="gateway away", is_telegram=False)
 
 
-async def _away(nursery: Nursery, scale: Scale, *, what: str, is_telegram: bool) -> Report:
+async def _away(bot_processes: BotProcesses, scale: Scale, *, what: str, is_telegram: bool) -> Report:
     async with _scene() as scene:
         asked = [scene.watch(kind, _CHAT + n, is_done=False) for n, kind in enumerate(KINDS)]
-        bot = await nursery.start(scene.settings, scene.folder)
+        bot = await bot_processes.start(scene.settings, scene.folder)
         await scene.gateway.wait_for(
-            lambda: all(scene.gateway.looks(each.task.task_id) for each in asked), timeout_s=30
+            lambda: all(scene.gateway.polls(each.task.task_id) for each in asked), timeout_s=30
         )
         server = scene.telegram if is_telegram else scene.gateway
         server.fail("*", html_answer(502), times=None)
@@ -196,20 +198,20 @@ async def _away(nursery: Nursery, scale: Scale, *, what: str, is_telegram: bool)
     return Report(what=f"{what} for {scale.away_s:.0f} s", runs=1, videos=len(KINDS), verdict=verdict)
 
 
-async def results_wait_for_telegram(nursery: Nursery, scale: Scale) -> Report:
+async def results_wait_for_telegram(bot_processes: BotProcesses, scale: Scale) -> Report:
     """Telegram is gone for long; once it is back, every video that waited is there within seconds."""
-    return await _long_outage(nursery, scale, restarts=False)
+    return await _long_outage(bot_processes, scale, restarts=False)
 
 
-async def restart_while_results_wait(nursery: Nursery, scale: Scale) -> Report:
+async def restart_while_results_wait(bot_processes: BotProcesses, scale: Scale) -> Report:
     """The same, with the bot killed and started anew in the middle."""
-    return await _long_outage(nursery, scale, restarts=True)
+    return await _long_outage(bot_processes, scale, restarts=True)
 
 
-async def _long_outage(nursery: Nursery, scale: Scale, *, restarts: bool) -> Report:
+async def _long_outage(bot_processes: BotProcesses, scale: Scale, *, restarts: bool) -> Report:
     async with _scene() as scene:
         asked = [scene.watch(KINDS[n % len(KINDS)], _CHAT + n, is_done=False) for n in range(_WAITING)]
-        bot = await nursery.start(scene.settings, scene.folder)
+        bot = await bot_processes.start(scene.settings, scene.folder)
         await scene.telegram.wait_for(scene.is_answered, timeout_s=30)
         scene.telegram.fail("*", html_answer(502), times=None)
         for each in asked:
@@ -217,7 +219,7 @@ async def _long_outage(nursery: Nursery, scale: Scale, *, restarts: bool) -> Rep
         await asyncio.sleep(scale.long_away_s / 2)
         if restarts:
             await bot.kill()
-            bot = await nursery.start(scene.settings, scene.folder)
+            bot = await bot_processes.start(scene.settings, scene.folder)
         await asyncio.sleep(scale.long_away_s / 2)
         scene.telegram.all_is_well()
         await scene.settle(patience_s=_BACK_WITHIN_S, with_cards=False)
@@ -234,11 +236,11 @@ async def _long_outage(nursery: Nursery, scale: Scale, *, restarts: bool) -> Rep
     )
 
 
-async def disk_full(nursery: Nursery, scale: Scale) -> Report:
+async def disk_full(bot_processes: BotProcesses, scale: Scale) -> Report:
     """No file may grow: what the archive can't take is refused aloud, and comes when asked for anew."""
     async with _scene() as scene:
         polls = scene.polls
-        bot = await nursery.start(scene.settings, scene.folder)
+        bot = await bot_processes.start(scene.settings, scene.folder)
         await scene.telegram.wait_for(lambda: scene.polls > polls, timeout_s=30)
         resource.prlimit(bot.pid, resource.RLIMIT_FSIZE, (1, resource.RLIM_INFINITY))
         for number, kind in enumerate(KINDS):
@@ -254,9 +256,9 @@ async def disk_full(nursery: Nursery, scale: Scale) -> Report:
 
 
 DRILLS: tuple[Drill, ...] = (
-    kill_the_courier,
-    kill_the_clock,
-    kill_the_door,
+    kill_the_delivery_worker,
+    kill_the_scheduler,
+    kill_the_dispatcher,
     kill_at_random,
     lose_answers,
     storm_of_429,

@@ -5,30 +5,30 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
+from tests.drills.bot_processes import BotProcesses
 from tests.drills.drills import DRILLS, SHORT, Drill
-from tests.drills.nursery import Nursery
-from tests.drills.weight import SHORT_LOADS, Load, weigh
+from tests.drills.memory import SHORT_LOADS, Load, measure_memory
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module", name="nursery")
-async def open_nursery() -> AsyncIterator[Nursery]:
-    async with Nursery.open() as nursery:
-        yield nursery
+async def open_bot_processes() -> AsyncIterator[BotProcesses]:
+    async with BotProcesses.open() as bot_processes:
+        yield bot_processes
 
 
 @pytest.mark.parametrize("drill", DRILLS, ids=lambda drill: drill.__name__)
-async def test_nothing_is_lost_and_nothing_comes_twice(nursery: Nursery, drill: Drill):
-    report = await drill(nursery, SHORT)
+async def test_nothing_is_lost_and_nothing_comes_twice(bot_processes: BotProcesses, drill: Drill):
+    report = await drill(bot_processes, SHORT)
     assert report.verdict.is_good, report
     assert report.runs > 0
 
 
 @pytest.mark.parametrize("load", SHORT_LOADS, ids=lambda load: f"{load.film_mb}-MB")
 async def test_a_heavy_film_passes_through_the_bot_without_staying_in_its_memory(
-    nursery: Nursery, load: Load
+    bot_processes: BotProcesses, load: Load
 ):
-    weight = await weigh(nursery, load)
+    weight = await measure_memory(bot_processes, load)
     assert weight.is_good, weight
     assert weight.probe_mb > 0

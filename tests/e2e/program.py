@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
-from bot.sandbox.bell import Bell
+from bot.sandbox.change_signal import ChangeSignal
 
 _REPOSITORY = Path(__file__).parents[2]
 _KEPT = ("PATH", "HOME", "LANG", "TMPDIR")  # of this process's environment
@@ -29,17 +29,19 @@ def environment(settings: Mapping[str, str]) -> dict[str, str]:
 class Program:
     """A process and what it has written so far."""
 
-    def __init__(self, process: Process, bell: Bell) -> None:
+    def __init__(self, process: Process, change_signal: ChangeSignal) -> None:
         """bell: rung whenever it has written something, and when it has ended."""
         self.output = ""  # standard output
         self.log = ""  # standard error
         self._process = process
-        self._bell = bell
+        self._change_signal = change_signal
         self._reading = asyncio.gather(self._read_output(), self._read_log())
-        self._reading.add_done_callback(lambda _: bell.ring())
+        self._reading.add_done_callback(lambda _: change_signal.notify())
 
     @classmethod
-    async def start(cls, *arguments: str, settings: Mapping[str, str], folder: Path, bell: Bell) -> Self:
+    async def start(
+        cls, *arguments: str, settings: Mapping[str, str], folder: Path, change_signal: ChangeSignal
+    ) -> Self:
         """Start it in a folder, with these settings and no others."""
         process = await asyncio.create_subprocess_exec(
             *command(*arguments),
@@ -49,7 +51,7 @@ class Program:
             cwd=folder,
             env=environment(settings),
         )
-        return cls(process, bell)
+        return cls(process, change_signal)
 
     @property
     def pid(self) -> int:
@@ -82,10 +84,10 @@ class Program:
         assert self._process.stdout is not None
         async for line in self._process.stdout:
             self.output += line.decode()
-            self._bell.ring()
+            self._change_signal.notify()
 
     async def _read_log(self) -> None:
         assert self._process.stderr is not None
         async for line in self._process.stderr:
             self.log += line.decode()
-            self._bell.ring()
+            self._change_signal.notify()

@@ -84,7 +84,7 @@ class Scene:
             *arguments,
             settings=self.settings | settings,
             folder=self.folder,
-            bell=self.telegram.bell,
+            change_signal=self.telegram.change_signal,
         )
         self.programs.append(program)
         return program
@@ -141,7 +141,7 @@ class Scene:
         await self.answer(chat_id, asked)
         return asked
 
-    async def look(self, chat_id: int, task: GatewayTask) -> Message:
+    async def poll(self, chat_id: int, task: GatewayTask) -> Message:
         """Have the bot look now, and return what it says to that."""
         return await self.ask(chat_id, f"/status {task.task_id}")
 

@@ -26,7 +26,7 @@ async def test_a_group_that_moved_while_the_bot_was_away_is_let_in_once_a_messag
     await scene.watch(group, task, user=anna)
     assert await bot.stop() == 0
     scene.telegram.migrate(group, SUPERGROUP)
-    scene.telegram.world.updates.drop()
+    scene.telegram.state.updates.drop()
     scene.finish(task)
 
     await scene.start_bot(ALLOWED_CHATS=str(group))
@@ -46,7 +46,7 @@ async def test_a_chat_that_is_taken_out_of_the_settings_gets_no_video_any_more(s
     bot = await scene.start_bot(ALLOWED_CHATS=str(boris))
     await scene.wait_for(lambda: "no longer let in: 1 stopped" in bot.log)
     scene.finish(task)
-    await scene.look(boris, task)
+    await scene.poll(boris, task)
     await scene.until_video(boris, asked)
     assert len(scene.telegram.messages(anna)) == before
     assert await bot.stop() == 0

@@ -64,7 +64,7 @@ class Crash:
         await self.scene.start_bot()
         await asyncio.gather(
             *(
-                self.scene.look(asked.chat_id, asked.task)
+                self.scene.poll(asked.chat_id, asked.task)
                 for asked in (*self.running, self.failing, self.without_card)
             )
         )
@@ -82,7 +82,7 @@ class Crash:
     async def _running(self, kind: str) -> Asked:
         asked = await self._asked(kind)
         self.scene.gateway.advance(asked.task.task_id)
-        await self.scene.look(asked.chat_id, asked.task)
+        await self.scene.poll(asked.chat_id, asked.task)
         await self.scene.until_shown(asked.chat_id, asked.message_id, "Running")
         return asked
 
@@ -92,7 +92,7 @@ class Crash:
         id_ = asked.task.task_id
         self.scene.gateway.fail("files", held(self._never), when=lambda file: file.task_id == id_)
         self.scene.finish(asked.task)
-        await self.scene.look(asked.chat_id, asked.task)
+        await self.scene.poll(asked.chat_id, asked.task)
         await self.scene.gateway.wait_for(
             lambda: any(each.route == "files" and each.task_id == id_ for each in self.scene.gateway.requests)
         )
@@ -106,7 +106,7 @@ class Crash:
             "editMessageMedia", fault, when=lambda request: request.params["chat_id"] == chat
         )
         self.scene.finish(asked.task)
-        await self.scene.look(asked.chat_id, asked.task)
+        await self.scene.poll(asked.chat_id, asked.task)
         await self.scene.wait_for(
             lambda: any(r.method == "editMessageMedia" and r.params["chat_id"] == chat for r in requests)
         )

@@ -119,7 +119,7 @@ async def test_an_edited_command_is_not_carried_out_again(scene: Scene):
     asked = await scene.watch(ANNA, first)
     scene.telegram.edit(ANNA, asked, f"/watch newapi {second.task_id}")
     await scene.ask(ANNA, "/providers")
-    assert scene.gateway.looks(second.task_id) == 0
+    assert scene.gateway.polls(second.task_id) == 0
     await scene.ask(ANNA, f"/unwatch {first.task_id}")
 
 

@@ -10,9 +10,9 @@ import pytest_asyncio
 
 from bot.sandbox.faults import LOST_ANSWER, held
 from bot.sandbox.gateway.tasks import GatewayTask
+from bot.sandbox.telegram.api_errors import refusal
 from bot.sandbox.telegram.chats import Message
-from bot.sandbox.telegram.people import People
-from bot.sandbox.telegram.refusals import refusal
+from bot.sandbox.telegram.users import Users
 from tests.e2e.scene import ADMIN, Scene, announces
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -49,7 +49,7 @@ async def test_a_chat_that_is_found_lost_only_at_the_end_gets_the_video_when_it_
         when=lambda request: announces(request, anna),
     )
     scene.finish(task)
-    await scene.look(anna, task)
+    await scene.poll(anna, task)
     await _parked(scene)
 
     scene.telegram.unblock(anna)
@@ -79,11 +79,11 @@ async def test_a_group_that_becomes_a_supergroup_while_the_video_is_fetched_gets
 
 @pytest.mark.parametrize(
     ("forum_id", "ends"),
-    [(FORUMS[0], People.close_topic), (FORUMS[1], People.delete_topic)],
+    [(FORUMS[0], Users.close_topic), (FORUMS[1], Users.delete_topic)],
     ids=["closed", "deleted"],
 )
 async def test_a_topic_that_ended_gets_its_video_in_the_chat_itself(
-    scene: Scene, forum_id: int, ends: Callable[[People, int, int], None]
+    scene: Scene, forum_id: int, ends: Callable[[Users, int, int], None]
 ):
     forum = scene.telegram.forum(forum_id)
     topic, anna, task = scene.telegram.topic(forum, "Films"), scene.person(), scene.task("newapi")
@@ -103,7 +103,7 @@ async def test_a_request_that_was_deleted_gets_its_video_all_the_same(scene: Sce
     scene.telegram.delete_message(anna, asked)
 
     scene.finish(task)
-    await scene.look(anna, task)
+    await scene.poll(anna, task)
     video = await _one_video(scene, anna, task)
     assert video.reply_to is None
 
@@ -131,7 +131,7 @@ async def test_a_video_whose_answer_was_lost_comes_again_only_when_somebody_says
         card = await scene.until_shown(anna, asked, "may or may not have arrived")
         [button] = card.buttons
         assert "Send again" in button["text"]
-        await scene.look(anna, task)
+        await scene.poll(anna, task)
         assert _calls(scene, "sendVideo", anna) == 1
         assert len(scene.telegram.videos(anna)) == 1
 

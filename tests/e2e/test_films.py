@@ -10,9 +10,9 @@ import pytest
 import pytest_asyncio
 
 from bot.sandbox.faults import held
-from bot.sandbox.film import make_film
 from bot.sandbox.gateway.formats import status_answer
 from bot.sandbox.gateway.tasks import GatewayTask
+from bot.sandbox.sample_video import make_film
 from bot.sandbox.telegram.chats import Attachment, Message
 from bot.sandbox.telegram.server import Request
 from tests.e2e.scene import Scene, announces
@@ -150,9 +150,9 @@ async def test_a_link_that_has_expired_is_asked_for_anew(scene: Scene):
     scene.telegram.fail("sendMessage", held(announced), when=lambda request: announces(request, anna))
     asked = await scene.watch(anna, task)
     scene.finish(task)
-    await scene.look(anna, task)
+    await scene.poll(anna, task)
     await scene.until_shown(anna, asked, "Done")
-    looks, expired = scene.gateway.looks(task.task_id), scene.gateway.link(task)
+    looks, expired = scene.gateway.polls(task.task_id), scene.gateway.link(task)
 
     task.added_at -= 3600  # signs the link anew: the storage answers 403 to the old one
     announced.set()
@@ -160,7 +160,7 @@ async def test_a_link_that_has_expired_is_asked_for_anew(scene: Scene):
     assert video
     assert video.file.content == task.served.content
     assert scene.gateway.link(task) != expired
-    assert scene.gateway.looks(task.task_id) == looks + 1
+    assert scene.gateway.polls(task.task_id) == looks + 1
 
 
 async def test_three_chats_cost_one_download_and_one_upload(scene: Scene):
@@ -168,7 +168,7 @@ async def test_three_chats_cost_one_download_and_one_upload(scene: Scene):
     chats = [scene.person() for _ in range(3)]
     requests = [await scene.watch(chat, task) for chat in chats]
     scene.finish(task)
-    await scene.look(chats[0], task)
+    await scene.poll(chats[0], task)
     videos = [await scene.until_video(chat, asked) for chat, asked in zip(chats, requests, strict=True)]
 
     assert len({video.video.file.file_id for video in videos if video.video}) == 1

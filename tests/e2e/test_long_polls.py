@@ -46,7 +46,7 @@ async def test_a_proxy_that_ends_long_polls_early_is_no_trouble(scene: Scene, fa
 
 
 async def test_a_webhook_from_before_is_told_by_its_host_and_removed(scene: Scene):
-    scene.telegram.world.updates.set_webhook(_WEBHOOK)
+    scene.telegram.state.updates.set_webhook(_WEBHOOK)
     bot = await scene.start_bot()
     assert await scene.ask(scene.person(), "/help")
     assert bot.log.count("A webhook to n8n.example kept long polling from working, and is removed.") == 1
@@ -57,9 +57,9 @@ async def test_a_webhook_from_before_is_told_by_its_host_and_removed(scene: Scen
 async def test_a_webhook_that_is_set_while_the_bot_runs_ends_it_with_its_host(scene: Scene):
     bot = await scene.start_bot()
     assert await scene.ask(scene.person(), "/help")
-    scene.telegram.world.updates.set_webhook(_WEBHOOK)
+    scene.telegram.state.updates.set_webhook(_WEBHOOK)
     assert await bot.end() == 1
     assert bot.log.splitlines()[-1].startswith("Another program has set a webhook to n8n.example with this ")
     assert "7f3a" not in bot.log
     assert "Traceback" not in bot.log
-    assert scene.telegram.world.updates.webhook_url == _WEBHOOK  # it is the other one's
+    assert scene.telegram.state.updates.webhook_url == _WEBHOOK  # it is the other one's

@@ -18,7 +18,7 @@ async def test_a_card_says_that_the_gateway_is_away_and_admins_get_one_message_a
 
         scene.gateway.fail("videos", html_answer(503), times=None)
         for task in (first, second):
-            await scene.look(anna, task)
+            await scene.poll(anna, task)
         [told] = await scene.wait_for(lambda: scene.telegram.messages(ADMIN), timeout_s=OUTAGE_S)
         assert "isn't responding (HTTP 503)." in told.words
         assert "2 tasks are waiting for it." in told.words

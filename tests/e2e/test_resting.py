@@ -10,7 +10,7 @@ async def test_a_task_without_change_rests_until_its_button_is_pressed(scene: Sc
     anna, task = scene.person(), scene.task("alibailian")
     asked = await scene.watch(anna, task)
     for _ in range(2):
-        await scene.look(anna, task)
+        await scene.poll(anna, task)
 
     card = await scene.until_shown(anna, asked, "I have stopped checking this task")
     [button] = card.buttons

@@ -54,7 +54,7 @@ def _from_the_future(path: Path) -> str:
 def _put_off_looks(path: Path) -> None:
     """As after many that failed."""
     with contextlib.closing(sqlite3.connect(path)) as database, database:
-        database.execute("UPDATE tasks SET next_look_at = next_look_at + 300")
+        database.execute("UPDATE tasks SET next_poll_at = next_poll_at + 300")
 
 
 def _text(path: Path) -> str:
@@ -137,7 +137,7 @@ async def test_without_a_provider_the_bot_starts_and_says_what_is_missing(scene:
 
 async def test_the_menu_speaks_the_language_that_is_set(scene: Scene):
     await scene.start_bot(LANGUAGE="en")
-    menus = scene.telegram.world.commands
+    menus = scene.telegram.state.commands
     await scene.wait_for(lambda: len(menus) == 2)
     assert {menu[0]["description"] for menu in menus.values()} == {"Watch a task: provider and task id"}
 

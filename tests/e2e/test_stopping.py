@@ -65,7 +65,7 @@ async def test_ctrl_c_stops_the_bot_while_telegram_and_the_gateway_are_away(scen
     anna, task = scene.person(), scene.task("newapi")
     scene.gateway.fail("status", held(never), times=None)
     scene.telegram.say(anna, f"/watch newapi {task.task_id}")
-    await scene.gateway.wait_for(lambda: scene.gateway.looks(task.task_id))
+    await scene.gateway.wait_for(lambda: scene.gateway.polls(task.task_id))
     scene.telegram.away = True
     scene.telegram.say(anna, "/tasks")  # ends the long poll
     await scene.wait_for(lambda: "does not answer" in bot.log)

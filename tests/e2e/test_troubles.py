@@ -6,7 +6,7 @@ import pytest
 import pytest_asyncio
 
 from bot.sandbox.faults import DROPPED, Fault, html_answer, json_answer
-from bot.sandbox.telegram.refusals import flood
+from bot.sandbox.telegram.api_errors import flood
 from tests.e2e.scene import Scene
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -35,13 +35,13 @@ async def scene(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scene
 async def test_a_false_answer_of_the_gateway_does_not_end_a_task(scene: Scene, kind: str, fault: Fault):
     anna, task = scene.person(), scene.task(kind)
     asked = await scene.watch(anna, task)
-    await scene.gateway.wait_for(lambda: scene.gateway.looks(task.task_id) == 1)
+    await scene.gateway.wait_for(lambda: scene.gateway.polls(task.task_id) == 1)
 
     scene.gateway.fail(task.task_id, fault, times=None)
-    assert "⚠️" in (await scene.look(anna, task)).words
+    assert "⚠️" in (await scene.poll(anna, task)).words
     scene.gateway.all_is_well()
     scene.finish(task)
-    assert "⚠️" not in (await scene.look(anna, task)).words
+    assert "⚠️" not in (await scene.poll(anna, task)).words
     await scene.until_video(anna, asked)
     assert len(scene.replies(anna, asked)) == 2
 
@@ -53,7 +53,7 @@ async def test_a_refused_key_is_told_once_and_goes_on_by_itself_when_it_works_ag
     requests = {task.task_id: await scene.watch(anna, task) for task in (first, second)}
     for task in (first, second):
         await scene.until_shown(anna, requests[task.task_id], "key")
-        await scene.look(anna, task)
+        await scene.poll(anna, task)
     notices = [message.words for message in scene.telegram.messages(anna) if "🔑" in message.words]
     assert len(notices) == 1
     assert scene.gateway.key not in "".join(message.words for message in scene.telegram.messages(anna))
@@ -61,7 +61,7 @@ async def test_a_refused_key_is_told_once_and_goes_on_by_itself_when_it_works_ag
     scene.gateway.all_is_well()
     for task in (first, second):
         scene.finish(task)
-        await scene.look(anna, task)
+        await scene.poll(anna, task)
         await scene.until_video(anna, requests[task.task_id])
 
 
@@ -69,11 +69,11 @@ async def test_an_id_that_the_gateway_does_not_know_yet_is_looked_for_again(scen
     anna, later = scene.person(), scene.task("videos")
     del scene.gateway.tasks[later.kind, later.task_id]
     asked = await scene.watch(anna, later)
-    assert "Not found" not in (await scene.look(anna, later)).words
+    assert "Not found" not in (await scene.poll(anna, later)).words
 
     scene.gateway.tasks[later.kind, later.task_id] = later
     scene.finish(later)
-    await scene.look(anna, later)
+    await scene.poll(anna, later)
     await scene.until_video(anna, asked)
 
 
@@ -83,6 +83,6 @@ async def test_telegram_asking_for_patience_costs_no_message(scene: Scene):
     scene.telegram.fail("sendMessage", flood(1), when=lambda request: "video" in request.params["text"])
     scene.telegram.fail("editMessageMedia", flood(1))
     scene.finish(task)
-    await scene.look(anna, task)
+    await scene.poll(anna, task)
     await scene.until_video(anna, asked)
     assert len(scene.replies(anna, asked)) == 2

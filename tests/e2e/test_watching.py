@@ -48,7 +48,7 @@ async def _follow(scene: Scene, kind: str) -> Followed:
     answers = []
     for word in ("Running", "Done"):
         scene.gateway.advance(task.task_id)
-        answers.append((await scene.look(chat_id, task)).words)
+        answers.append((await scene.poll(chat_id, task)).words)
         await scene.until_shown(chat_id, asked, word)
     video = await scene.until_video(chat_id, asked)
     card = await scene.until_shown(chat_id, asked, "Done")
@@ -113,7 +113,7 @@ async def test_a_failed_task_tells_its_reason(scene: Scene):
     anna, task = scene.person(), scene.task("alibailian", fails=REASON)
     asked = await scene.watch(anna, task)
     scene.finish(task)
-    await scene.look(anna, task)
+    await scene.poll(anna, task)
 
     await scene.until_shown(anna, asked, "Failed")
     result = await scene.wait_for(lambda: scene.replies(anna, asked)[1:])
@@ -148,7 +148,7 @@ async def test_the_same_id_twice_gives_the_same_card(scene: Scene):
     again = scene.telegram.say(anna, f"/watch seedance {task.task_id}")
     await scene.answer(anna, card.message_id)  # the answer points at the card
     scene.finish(task)
-    await scene.look(anna, task)
+    await scene.poll(anna, task)
     await scene.until_video(anna, asked)
     assert scene.replies(anna, again) == []
 
@@ -160,11 +160,11 @@ async def test_a_task_asked_for_in_two_chats_is_looked_at_once_and_brings_two_vi
         await scene.until_shown(chat, asked, "sora-2")
 
     scene.finish(task)
-    before = scene.gateway.looks(task.task_id)
-    await scene.look(anna, task)
+    before = scene.gateway.polls(task.task_id)
+    await scene.poll(anna, task)
     for chat, asked in requests.items():
         await scene.until_video(chat, asked)
-    assert scene.gateway.looks(task.task_id) == before + 1
+    assert scene.gateway.polls(task.task_id) == before + 1
 
 
 async def test_an_unwatched_task_brings_nothing_more(scene: Scene):
@@ -175,7 +175,7 @@ async def test_an_unwatched_task_brings_nothing_more(scene: Scene):
 
     assert "Nothing" in (await scene.ask(anna, "/tasks")).words
     scene.finish(task)
-    assert "Stopped watching" in (await scene.look(anna, task)).words
+    assert "Stopped watching" in (await scene.poll(anna, task)).words
     assert len(scene.replies(anna, asked)) == 1
 
 
@@ -192,7 +192,7 @@ async def test_a_channel_gets_card_and_video_as_replies_to_its_post(scene: Scene
     channel, task = scene.telegram.channel(CHANNEL), scene.task("jimeng")
     asked = await scene.watch(channel, task)
     scene.finish(task)
-    await scene.look(channel, task)
+    await scene.poll(channel, task)
     await scene.until_video(channel, asked)
 
 

@@ -68,7 +68,7 @@ async def test_a_malformed_update_is_skipped_without_a_word_of_it_in_the_log(sce
     hostile = {"update_id": 700_000_001, "message": {"message_id": 1, "text": "words of a person"}}
     _answers(scene, "getUpdates", json_answer(200, {"ok": True, "result": [{}, hostile]}))
     bot = await scene.start_bot(LOG_LEVEL=level)
-    scene.telegram.world.updates.number_from(700_000_002)
+    scene.telegram.state.updates.number_from(700_000_002)
     assert await scene.ask(anna, "/help")
     assert bot.log.count("Skipped malformed updates (2): without an id, 700000001") == 1
     assert "words of a person" not in bot.log

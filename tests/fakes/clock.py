@@ -14,13 +14,13 @@ class FrozenClock:
     def __call__(self) -> datetime:
         return self.now
 
-    def move(self, seconds: float) -> None:
+    def advance(self, seconds: float) -> None:
         """Let so much time pass."""
         self.now += timedelta(seconds=seconds)
 
     async def sleep(self, seconds: float) -> None:
         """Stand in for asyncio.sleep: the time passes, the waiting does not."""
-        self.move(seconds)
+        self.advance(seconds)
 
 
 class SteadyClock:
@@ -31,6 +31,6 @@ class SteadyClock:
     def __call__(self) -> float:
         return self.now
 
-    def move(self, seconds: float) -> None:
+    def advance(self, seconds: float) -> None:
         """Let so much time pass."""
         self.now += seconds

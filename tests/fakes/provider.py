@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from bot.providers.base import MediaSource, Provider
 from storage.models import Media, Snapshot
 
-Answer = Snapshot | Exception
+Response = Snapshot | Exception
 
 
 class ScriptedProvider(Provider):
@@ -16,7 +16,7 @@ class ScriptedProvider(Provider):
     """
 
     def __init__(
-        self, answers: Mapping[str, Sequence[Answer]], *, name: str = "wan", kind: str = "alibailian"
+        self, answers: Mapping[str, Sequence[Response]], *, name: str = "wan", kind: str = "alibailian"
     ) -> None:
         self.name = name
         self.kind = kind

@@ -43,9 +43,9 @@ class BrittleStore(SqliteStore):
         with self._question():
             return await super().claim_due(quota, at=at, lease_s=lease_s, ahead_s=ahead_s)
 
-    async def take_touched(self) -> list[Task]:
+    async def take_poll_requests(self) -> list[Task]:
         with self._question():
-            return await super().take_touched()
+            return await super().take_poll_requests()
 
     async def renew_tasks(self, tasks: Sequence[Task], *, at: datetime, lease_s: float) -> Mapping[int, int]:
         with self._question():

@@ -6,15 +6,15 @@ from typing import Any
 
 from multidict import CIMultiDict
 
-from bot.providers.answer import Answer
+from bot.providers.parsing.response import Response
 
 
-def answer(body: bytes = b"", *, status: int = 200, headers: Mapping[str, str] | None = None) -> Answer:
+def answer(body: bytes = b"", *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """What came back."""
-    return Answer(status=status, headers=CIMultiDict(headers or {}), body=body)
+    return Response(status=status, headers=CIMultiDict(headers or {}), body=body)
 
 
-def json_answer(body: Any, *, status: int = 200) -> Answer:
+def json_answer(body: Any, *, status: int = 200) -> Response:
     """What came back, as JSON."""
     return answer(json.dumps(body).encode(), status=status)
 
@@ -22,17 +22,17 @@ def json_answer(body: Any, *, status: int = 200) -> Answer:
 class FakeTransport:
     """Answers as it is told, and notes who was asked for what."""
 
-    def __init__(self, reply: Callable[[], Answer]) -> None:
+    def __init__(self, reply: Callable[[], Response]) -> None:
         """reply: may raise."""
         self._reply = reply
         self.asked: list[tuple[str, dict[str, str]]] = []  # address and headers
 
-    async def get(self, url: str, headers: dict[str, str]) -> Answer:
+    async def get(self, url: str, headers: dict[str, str]) -> Response:
         self.asked.append((url, headers))
         return self._reply()
 
 
-def always(reply: Answer) -> FakeTransport:
+def always(reply: Response) -> FakeTransport:
     """Gives the same answer to every question."""
     return FakeTransport(lambda: reply)
 
@@ -40,7 +40,7 @@ def always(reply: Answer) -> FakeTransport:
 def never() -> FakeTransport:
     """Must not be asked."""
 
-    def reply() -> Answer:
+    def reply() -> Response:
         raise AssertionError("asked")
 
     return FakeTransport(reply)

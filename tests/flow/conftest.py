@@ -4,13 +4,13 @@ from pathlib import Path
 import pytest
 
 from tests.fakes.store import BrittleStore
-from tests.flow.clockwork import Processes
-from tests.flow.post_office import PostOffice
+from tests.flow.delivery_harness import DeliveryHarness
+from tests.flow.polling_harness import Processes
 
 
 @pytest.fixture
-async def office(tmp_path: Path) -> AsyncIterator[PostOffice]:
-    async with PostOffice.open(tmp_path) as opened:
+async def office(tmp_path: Path) -> AsyncIterator[DeliveryHarness]:
+    async with DeliveryHarness.open(tmp_path) as opened:
         yield opened
 
 

@@ -6,37 +6,39 @@ from bot.sandbox.gateway.tasks import GatewayTask
 from bot.watching import changes
 from bot.watching.service import HOLD_CARD_S
 from storage.models import DeliveryState, Snapshot, TaskStatus, WatchState
-from tests.flow.post_office import GROUP, PostOffice
+from tests.flow.delivery_harness import GROUP, DeliveryHarness
 
 TASKS = 15
 ALL_FINAL_AFTER_S = 220
 EDIT_EVERY_S = 10
 
 
-async def settled(office: PostOffice) -> bool:
+async def settled(office: DeliveryHarness) -> bool:
     """Whether nothing is in hand and nothing can be claimed at this moment."""
-    due = await office.store.next_delivery_at(office.pacer.closed())
-    is_waiting = due is not None and due <= office.clock() and office.pacer.allowance() > 0
+    due = await office.store.next_delivery_at(office.rate_limiter.throttled())
+    is_waiting = due is not None and due <= office.clock() and office.rate_limiter.allowance() > 0
     return not is_waiting and (await office.deliveries())[DeliveryState.SENDING] == 0
 
 
-async def report_progress(office: PostOffice, percent: float) -> None:
+async def report_progress(office: DeliveryHarness, percent: float) -> None:
     """The gateway tells of each task how far it is."""
     at = office.clock()
     for task in await office.store.claim_due(dict.fromkeys(office.providers, 100), at=at, lease_s=0):
         snapshot = Snapshot(status=TaskStatus.RUNNING, raw_status="RUNNING", progress=percent)
-        change = changes.seen(task, snapshot, at=at)
-        await office.store.apply(replace(change.task, next_look_at=at), change.events)
+        change = changes.on_snapshot(task, snapshot, at=at)
+        await office.store.apply(replace(change.task, next_poll_at=at), change.events)
 
 
-async def is_over(office: PostOffice, tasks: list[GatewayTask]) -> bool:
+async def is_over(office: DeliveryHarness, tasks: list[GatewayTask]) -> bool:
     """Whether every task's result is there, and its card final."""
     found = [each for task in tasks for each in await office.store.watches_of(GROUP, task.task_id)]
     are_finished = all(each.watch.state is WatchState.FINISHED for each in found)
     return are_finished and not (await office.deliveries())[DeliveryState.PENDING]
 
 
-async def test_a_flood_of_tasks_in_a_group_is_over_in_time_and_never_passes_the_limit(office: PostOffice):
+async def test_a_flood_of_tasks_in_a_group_is_over_in_time_and_never_passes_the_limit(
+    office: DeliveryHarness,
+):
     office.hold_card_s = HOLD_CARD_S
     tasks = [office.task() for _ in range(TASKS)]
     await office.watch_together(tasks, GROUP)
@@ -46,7 +48,7 @@ async def test_a_flood_of_tasks_in_a_group_is_over_in_time_and_never_passes_the_
         if second < 60 and second % EDIT_EVERY_S == 1:
             await report_progress(office, second)
         elif second == 60:
-            await office.look()
+            await office.poll()
         before = len(office.telegram.requests)
         await office.pass_second(settled)
         calls += [second] * (len(office.telegram.requests) - before)

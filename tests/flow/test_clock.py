@@ -2,12 +2,12 @@
 
 import pytest
 
-from bot.polling.scheduler import SWEEP_S
+from bot.polling.scheduler import SYNC_S
 from storage.models import DeliveryKind, TaskStatus
 from tests.fakes.clock import NOON, FrozenClock
-from tests.fakes.provider import Answer
+from tests.fakes.provider import Response
 from tests.fakes.store import BrittleStore
-from tests.flow.clockwork import Clockwork, Processes, gateway, key, watch
+from tests.flow.polling_harness import PollingHarness, Processes, gateway, key, watch
 from tests.unit.watching.tasks import AWAY, BAD_KEY, IN_FIVE_MINUTES, MISSING, snapshot
 
 QUEUED, RUNNING, SUCCEEDED = TaskStatus.QUEUED, TaskStatus.RUNNING, TaskStatus.SUCCEEDED
@@ -16,29 +16,29 @@ LONG_S = 120.0  # after which every task that goes well is due again
 
 async def test_a_new_watch_is_looked_at_at_once(store: BrittleStore, clock: FrozenClock):
     wan = gateway(t1=[snapshot(QUEUED)])
-    work = Clockwork(store, [key(wan)], clock=clock)
+    work = PollingHarness(store, [key(wan)], clock=clock)
 
-    async with work.turning():
+    async with work.running():
         assert wan.asked == []
         await watch(store)
-        await work.ring()
+        await work.notify()
         task = await work.task()
 
     assert wan.asked == ["t1"]
-    assert (task.status, task.last_look_at) == (QUEUED, NOON)
+    assert (task.status, task.last_poll_at) == (QUEUED, NOON)
 
 
 async def test_a_watch_that_nobody_rings_for_is_found_by_the_next_sweep(
     store: BrittleStore, clock: FrozenClock
 ):
     wan = gateway(t1=[snapshot()])
-    work = Clockwork(store, [key(wan)], clock=clock)
+    work = PollingHarness(store, [key(wan)], clock=clock)
 
-    async with work.turning():
+    async with work.running():
         await watch(store)
-        await work.pass_time(SWEEP_S - 0.1)
+        await work.advance(SYNC_S - 0.1)
         assert wan.asked == []
-        await work.pass_time(0.1)
+        await work.advance(0.1)
 
     assert wan.asked == ["t1"]
 
@@ -46,16 +46,16 @@ async def test_a_watch_that_nobody_rings_for_is_found_by_the_next_sweep(
 async def test_a_task_is_followed_to_its_end_and_no_further(store: BrittleStore, clock: FrozenClock):
     await watch(store)
     wan = gateway(t1=[snapshot(QUEUED), snapshot(progress=50.0), snapshot(SUCCEEDED)])
-    work = Clockwork(store, [key(wan)], clock=clock)
+    work = PollingHarness(store, [key(wan)], clock=clock)
 
-    async with work.turning():
+    async with work.running():
         for status in (QUEUED, RUNNING, SUCCEEDED):
             assert (await work.task()).status is status
-            await work.pass_time(LONG_S)
+            await work.advance(LONG_S)
         await work.pass_slowly(3600, step_s=LONG_S)
 
     assert len(wan.asked) == 3
-    assert (await work.task()).next_look_at is None
+    assert (await work.task()).next_poll_at is None
     assert work.news.is_set()
     assert DeliveryKind.RESULT in await work.to_send()
 
@@ -63,15 +63,15 @@ async def test_a_task_is_followed_to_its_end_and_no_further(store: BrittleStore,
 async def test_a_task_is_looked_at_when_it_is_due_and_not_before(store: BrittleStore, clock: FrozenClock):
     await watch(store)
     wan = gateway(t1=[snapshot()])
-    work = Clockwork(store, [key(wan)], clock=clock)
+    work = PollingHarness(store, [key(wan)], clock=clock)
 
-    async with work.turning():
-        due = (await work.task()).next_look_at
+    async with work.running():
+        due = (await work.task()).next_poll_at
         assert due is not None
-        await work.pass_time((due - clock()).total_seconds() - 0.1)
-        await work.ring()
+        await work.advance((due - clock()).total_seconds() - 0.1)
+        await work.notify()
         assert len(wan.asked) == 1
-        await work.pass_time(0.2)
+        await work.advance(0.2)
 
     assert len(wan.asked) == 2
 
@@ -79,9 +79,9 @@ async def test_a_task_is_looked_at_when_it_is_due_and_not_before(store: BrittleS
 async def test_looks_go_on_while_the_archive_takes_its_time(store: BrittleStore, clock: FrozenClock):
     await watch(store)
     wan = gateway(t1=[snapshot()])
-    work = Clockwork(store, [key(wan)], clock=clock)
+    work = PollingHarness(store, [key(wan)], clock=clock)
 
-    async with work.turning():
+    async with work.running():
         store.sweep_gate.clear()
         await work.pass_slowly(30, step_s=5.0)
         assert len(wan.asked) > 1
@@ -92,9 +92,9 @@ async def test_ten_chats_that_watch_a_task_cost_one_question(store: BrittleStore
     for chat_id in range(10):
         await watch(store, chat_id=chat_id)
     wan = gateway(t1=[snapshot(SUCCEEDED)])
-    work = Clockwork(store, [key(wan)], clock=clock)
+    work = PollingHarness(store, [key(wan)], clock=clock)
 
-    async with work.turning():
+    async with work.running():
         pass
 
     assert wan.asked == ["t1"]
@@ -103,20 +103,20 @@ async def test_ten_chats_that_watch_a_task_cost_one_question(store: BrittleStore
 
 @pytest.mark.parametrize("answer", [snapshot(), AWAY], ids=["the same", "a blip"])
 async def test_a_look_that_learns_nothing_writes_nothing_and_the_next_one_comes(
-    store: BrittleStore, clock: FrozenClock, answer: Answer
+    store: BrittleStore, clock: FrozenClock, answer: Response
 ):
     await watch(store)
     wan = gateway(t1=[snapshot(), answer, answer, snapshot(SUCCEEDED)])
-    work = Clockwork(store, [key(wan)], clock=clock)
+    work = PollingHarness(store, [key(wan)], clock=clock)
 
-    async with work.turning():
+    async with work.running():
         written = await work.task()
         for looks in (2, 3):
-            await work.pass_time(20.0)
+            await work.advance(20.0)
             assert len(wan.asked) == looks
         assert store.applied == 1
         assert (await work.task()).version == written.version
-        await work.pass_time(20.0)
+        await work.advance(20.0)
 
     assert store.applied == 2
     assert (await work.task()).status is SUCCEEDED
@@ -124,20 +124,20 @@ async def test_a_look_that_learns_nothing_writes_nothing_and_the_next_one_comes(
 
 @pytest.mark.parametrize("answer", [snapshot(), AWAY], ids=["the same", "a blip"])
 async def test_who_asks_how_a_task_stands_is_answered_though_nothing_has_changed(
-    store: BrittleStore, clock: FrozenClock, answer: Answer
+    store: BrittleStore, clock: FrozenClock, answer: Response
 ):
     await watch(store)
     wan = gateway(t1=[snapshot(), answer])
-    work = Clockwork(store, [key(wan)], clock=clock)
+    work = PollingHarness(store, [key(wan)], clock=clock)
 
-    async with work.turning():
-        await work.pass_time(1.0)
-        await store.look_now(1, at=clock())
-        await work.ring()
+    async with work.running():
+        await work.advance(1.0)
+        await store.request_poll(1, at=clock())
+        await work.notify()
 
-        assert (await work.task()).last_look_at == clock()
+        assert (await work.task()).last_poll_at == clock()
         assert (len(wan.asked), store.applied) == (2, 2)
-        await work.pass_time(LONG_S)
+        await work.advance(LONG_S)
 
     assert store.applied == 2, "nobody waits any more"
 
@@ -145,18 +145,18 @@ async def test_who_asks_how_a_task_stands_is_answered_though_nothing_has_changed
 async def test_who_asks_while_a_look_is_under_way_is_answered_by_it(store: BrittleStore, clock: FrozenClock):
     await watch(store)
     wan = gateway(t1=[snapshot()])
-    work = Clockwork(store, [key(wan)], clock=clock)
+    work = PollingHarness(store, [key(wan)], clock=clock)
 
-    async with work.turning():
+    async with work.running():
         wan.gate.clear()
-        await work.pass_time(LONG_S)
-        await store.look_now(1, at=clock())
-        await work.ring()
+        await work.advance(LONG_S)
+        await store.request_poll(1, at=clock())
+        await work.notify()
         assert wan.waiting == 1
         wan.gate.set()
         await work.settle()
 
-        assert (await work.task()).last_look_at == clock()
+        assert (await work.task()).last_poll_at == clock()
 
     assert len(wan.asked) == 2
 
@@ -167,19 +167,19 @@ async def test_who_asks_while_a_look_is_being_written_gets_another_one(
     await watch(store)
     wan = gateway(t1=[snapshot(QUEUED), snapshot()])
     store.gate.clear()
-    work = Clockwork(store, [key(wan)], clock=clock)
+    work = PollingHarness(store, [key(wan)], clock=clock)
 
-    async with work.turning():
+    async with work.running():
         assert store.waiting == 1
-        await work.pass_time(1.0)
-        await store.look_now(1, at=clock())
-        await work.ring()
+        await work.advance(1.0)
+        await store.request_poll(1, at=clock())
+        await work.notify()
         store.gate.set()
         await work.settle()
 
         task = await work.task()
 
-    assert (task.status, task.last_look_at) == (RUNNING, clock())
+    assert (task.status, task.last_poll_at) == (RUNNING, clock())
 
 
 async def test_who_asks_after_a_restart_is_answered_though_the_next_look_is_far(
@@ -188,29 +188,29 @@ async def test_who_asks_after_a_restart_is_answered_though_the_next_look_is_far(
     before = await processes.begin()
     await watch(before)
     wan = gateway(t1=[IN_FIVE_MINUTES])
-    async with Clockwork(before, [key(wan)], clock=clock).turning():
+    async with PollingHarness(before, [key(wan)], clock=clock).running():
         pass
     await before.close()
     store = await processes.begin()
-    work = Clockwork(store, [key(wan)], clock=clock)
+    work = PollingHarness(store, [key(wan)], clock=clock)
 
-    async with work.turning():
-        await work.pass_time(10.0)
+    async with work.running():
+        await work.advance(10.0)
         assert len(wan.asked) == 1
-        await store.look_now(1, at=clock())
-        await work.ring()
+        await store.request_poll(1, at=clock())
+        await work.notify()
 
-        assert (await work.task()).last_look_at == clock()
+        assert (await work.task()).last_poll_at == clock()
 
 
 async def test_a_second_chat_has_a_running_task_looked_at_at_once(store: BrittleStore, clock: FrozenClock):
     await watch(store)
     wan = gateway(t1=[snapshot()])
-    work = Clockwork(store, [key(wan)], clock=clock)
+    work = PollingHarness(store, [key(wan)], clock=clock)
 
-    async with work.turning():
+    async with work.running():
         await watch(store, chat_id=2)
-        await work.ring()
+        await work.notify()
 
     assert len(wan.asked) == 2
 
@@ -218,11 +218,11 @@ async def test_a_second_chat_has_a_running_task_looked_at_at_once(store: Brittle
 async def test_a_stopped_watch_costs_no_more_questions(store: BrittleStore, clock: FrozenClock):
     await watch(store)
     wan = gateway(t1=[snapshot()])
-    work = Clockwork(store, [key(wan)], clock=clock)
+    work = PollingHarness(store, [key(wan)], clock=clock)
 
-    async with work.turning():
+    async with work.running():
         await store.stop_watch(1, at=clock())
-        await work.ring()
+        await work.notify()
         await work.pass_slowly(600, step_s=10.0)
 
     assert len(wan.asked) == 1
@@ -234,11 +234,11 @@ async def test_a_watch_that_was_stopped_during_a_look_costs_no_more_questions(
     await watch(store)
     wan = gateway(t1=[snapshot()])
     wan.gate.clear()
-    work = Clockwork(store, [key(wan)], clock=clock)
+    work = PollingHarness(store, [key(wan)], clock=clock)
 
-    async with work.turning():
+    async with work.running():
         await store.stop_watch(1, at=clock())
-        await work.ring()
+        await work.notify()
         wan.gate.set()
         await work.pass_slowly(600, step_s=10.0)
 
@@ -248,15 +248,15 @@ async def test_a_watch_that_was_stopped_during_a_look_costs_no_more_questions(
 async def test_a_stopped_watch_starts_anew_at_once(store: BrittleStore, clock: FrozenClock):
     await watch(store)
     wan = gateway(t1=[snapshot()])
-    work = Clockwork(store, [key(wan)], clock=clock)
+    work = PollingHarness(store, [key(wan)], clock=clock)
 
-    async with work.turning():
+    async with work.running():
         await store.stop_watch(1, at=clock())
-        await work.ring()
+        await work.notify()
         await watch(store)
-        await work.ring()
+        await work.notify()
         assert len(wan.asked) == 2
-        await work.pass_time(LONG_S)
+        await work.advance(LONG_S)
 
     assert len(wan.asked) == 3
 
@@ -265,24 +265,24 @@ async def test_a_task_that_another_chat_still_watches_is_followed_on(store: Brit
     await watch(store)
     await watch(store, chat_id=2)
     wan = gateway(t1=[snapshot(), snapshot(SUCCEEDED)])
-    work = Clockwork(store, [key(wan)], clock=clock)
+    work = PollingHarness(store, [key(wan)], clock=clock)
 
-    async with work.turning():
+    async with work.running():
         await store.stop_watch(1, at=clock())
-        await work.ring()
-        await work.pass_time(LONG_S)
+        await work.notify()
+        await work.advance(LONG_S)
 
     assert (await work.task()).status is SUCCEEDED
 
 
 @pytest.mark.parametrize("answer", [snapshot(), AWAY, MISSING, BAD_KEY])
 async def test_questions_are_counted_by_how_they_ended(
-    store: BrittleStore, clock: FrozenClock, answer: Answer
+    store: BrittleStore, clock: FrozenClock, answer: Response
 ):
     await watch(store)
-    work = Clockwork(store, [key(gateway(t1=[answer]))], clock=clock)
+    work = PollingHarness(store, [key(gateway(t1=[answer]))], clock=clock)
 
-    async with work.turning():
+    async with work.running():
         pass
 
     expected = "polls_failed" if isinstance(answer, Exception) else "polls"

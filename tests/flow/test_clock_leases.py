@@ -2,11 +2,11 @@
 
 import pytest
 
-from bot.polling.scheduler import AHEAD_S, LEASE_S, RENEW_S, SWEEP_S
+from bot.polling.scheduler import AHEAD_S, LEASE_S, RENEW_S, SYNC_S
 from storage.models import TaskStatus
 from tests.fakes.clock import NOON, FrozenClock
 from tests.fakes.store import BrittleStore
-from tests.flow.clockwork import Clockwork, Processes, gateway, key, watch
+from tests.flow.polling_harness import PollingHarness, Processes, gateway, key, watch
 from tests.unit.watching.tasks import IN_FIVE_MINUTES, snapshot
 
 IDS = [f"t{number}" for number in range(5)]
@@ -15,27 +15,27 @@ IDS = [f"t{number}" for number in range(5)]
 async def test_leases_are_renewed_while_the_process_lives(processes: Processes, clock: FrozenClock):
     store, other = await processes.begin(), await processes.begin()
     await watch(store, *IDS)
-    work = Clockwork(store, [key(gateway(**dict.fromkeys(IDS, (snapshot(),))))], clock=clock)
+    work = PollingHarness(store, [key(gateway(**dict.fromkeys(IDS, (snapshot(),))))], clock=clock)
 
-    async with work.turning():
+    async with work.running():
         for _ in range(30):
-            await work.pass_time(20.0)
+            await work.advance(20.0)
             assert await other.claim_due({"wan": 9}, at=clock(), lease_s=60) == []
 
 
 async def test_a_renewal_writes_when_looks_that_brought_no_news_were(store: BrittleStore, clock: FrozenClock):
     await watch(store)
-    work = Clockwork(store, [key(gateway(t1=[snapshot()]))], clock=clock)
+    work = PollingHarness(store, [key(gateway(t1=[snapshot()]))], clock=clock)
 
-    async with work.turning():
-        await work.pass_time(RENEW_S - 10)
-        assert (await work.task()).last_look_at == NOON
+    async with work.running():
+        await work.advance(RENEW_S - 10)
+        assert (await work.task()).last_poll_at == NOON
         looked_at = clock()
-        await work.pass_time(10)
+        await work.advance(10)
 
         task = await work.task()
-        assert task.last_look_at is not None
-        assert task.last_look_at >= looked_at
+        assert task.last_poll_at is not None
+        assert task.last_poll_at >= looked_at
         assert task.lease_until is not None
         assert (task.lease_until - clock()).total_seconds() == LEASE_S
         assert store.applied == 1
@@ -46,15 +46,17 @@ async def test_another_process_takes_over_when_the_leases_of_one_that_hangs_have
 ):
     hung, store = await processes.begin(), await processes.begin()
     await watch(hung, *IDS)
-    async with Clockwork(hung, [key(gateway(**dict.fromkeys(IDS, (snapshot(),))))], clock=clock).turning():
+    async with PollingHarness(
+        hung, [key(gateway(**dict.fromkeys(IDS, (snapshot(),))))], clock=clock
+    ).running():
         hung.broken = True
     wan = gateway(**dict.fromkeys(IDS, (snapshot(),)))
-    work = Clockwork(store, [key(wan)], clock=clock)
+    work = PollingHarness(store, [key(wan)], clock=clock)
 
-    async with work.turning():
-        await work.pass_time(LEASE_S - 1)
+    async with work.running():
+        await work.advance(LEASE_S - 1)
         assert wan.asked == []
-        await work.pass_time(10)
+        await work.advance(10)
 
     assert sorted(wan.asked) == IDS
 
@@ -63,10 +65,10 @@ async def test_a_lease_that_another_process_has_taken_is_let_go(processes: Proce
     store, other = await processes.begin(), await processes.begin()
     await watch(store)
     wan = gateway(t1=[snapshot()])
-    work = Clockwork(store, [key(wan)], clock=clock)
+    work = PollingHarness(store, [key(wan)], clock=clock)
 
-    async with work.turning():
-        clock.move(LEASE_S)  # while this process's own time stands still
+    async with work.running():
+        clock.advance(LEASE_S)  # while this process's own time stands still
         assert len(await other.claim_due({"wan": 9}, at=clock(), lease_s=3600)) == 1
         await work.pass_slowly(600, step_s=10.0)
 
@@ -80,10 +82,10 @@ async def test_a_look_that_another_process_has_overtaken_is_dropped_and_taken_up
     await watch(store)
     wan = gateway(t1=[snapshot(progress=10.0), snapshot(progress=20.0)])
     wan.gate.clear()
-    work = Clockwork(store, [key(wan)], clock=clock)
+    work = PollingHarness(store, [key(wan)], clock=clock)
 
-    async with work.turning():
-        clock.move(LEASE_S)
+    async with work.running():
+        clock.advance(LEASE_S)
         assert len(await other.claim_due({"wan": 9}, at=clock(), lease_s=3600)) == 1
         await other.close()
         wan.gate.set()
@@ -97,16 +99,16 @@ async def test_a_crash_loses_no_task(processes: Processes, clock: FrozenClock):
     killed = await processes.begin()
     await watch(killed, *IDS)
     wan = gateway(**dict.fromkeys(IDS, (snapshot(), snapshot(TaskStatus.SUCCEEDED))))
-    async with Clockwork(killed, [key(wan)], clock=clock).turning():
+    async with PollingHarness(killed, [key(wan)], clock=clock).running():
         killed.broken = True  # so that the end of the loop hands nothing back
         wan.gate.clear()
     await killed.crash()
     wan.gate.set()
 
     store = await processes.begin()
-    work = Clockwork(store, [key(wan)], clock=clock)
-    async with work.turning():
-        await work.pass_time(120.0)
+    work = PollingHarness(store, [key(wan)], clock=clock)
+    async with work.running():
+        await work.advance(120.0)
 
     assert (await store.stats()).tasks["succeeded"] == len(IDS)
 
@@ -115,23 +117,23 @@ async def test_a_clean_stop_writes_back_when_looks_are_due(processes: Processes,
     before = await processes.begin()
     await watch(before)
     wan = gateway(t1=[snapshot()])
-    work = Clockwork(before, [key(wan)], clock=clock)
-    async with work.turning():
+    work = PollingHarness(before, [key(wan)], clock=clock)
+    async with work.running():
         for _ in range(3):
-            await work.pass_time(11.0)
+            await work.advance(11.0)
         looks = len(wan.asked)
     stopped = await work.task()
     await before.close()
     assert before.applied == 1
-    assert stopped.next_look_at is not None
-    wait_s = (stopped.next_look_at - clock()).total_seconds()
+    assert stopped.next_poll_at is not None
+    wait_s = (stopped.next_poll_at - clock()).total_seconds()
     assert wait_s > 0
 
-    work = Clockwork(await processes.begin(), [key(wan)], clock=clock)
-    async with work.turning():
-        await work.pass_time(wait_s - 0.1)
+    work = PollingHarness(await processes.begin(), [key(wan)], clock=clock)
+    async with work.running():
+        await work.advance(wait_s - 0.1)
         assert len(wan.asked) == looks
-        await work.pass_time(0.2)
+        await work.advance(0.2)
         assert len(wan.asked) == looks + 1
 
 
@@ -142,13 +144,13 @@ async def test_stopping_leaves_what_is_in_flight_to_the_next_process(
     await watch(before)
     wan = gateway(t1=[snapshot()])
     wan.gate.clear()
-    async with Clockwork(before, [key(wan)], clock=clock).turning():
+    async with PollingHarness(before, [key(wan)], clock=clock).running():
         assert wan.waiting == 1
     await before.close()
     wan.gate.set()
 
-    work = Clockwork(await processes.begin(), [key(wan)], clock=clock)
-    async with work.turning():
+    work = PollingHarness(await processes.begin(), [key(wan)], clock=clock)
+    async with work.running():
         assert (await work.task()).status is TaskStatus.RUNNING
 
 
@@ -157,15 +159,15 @@ async def test_of_what_another_process_has_let_go_only_what_is_due_soon_is_lease
     processes: Processes, clock: FrozenClock, wait_s: float, leased: bool
 ):
     store, other = await processes.begin(), await processes.begin()
-    work = Clockwork(store, [key(gateway())], clock=clock)
+    work = PollingHarness(store, [key(gateway())], clock=clock)
 
-    async with work.turning():
+    async with work.running():
         await watch(other)
-        async with Clockwork(other, [key(gateway(t1=[IN_FIVE_MINUTES]))], clock=clock).turning():
+        async with PollingHarness(other, [key(gateway(t1=[IN_FIVE_MINUTES]))], clock=clock).running():
             pass
         await other.close()
-        clock.move(300 - wait_s)
-        await work.ring()
+        clock.advance(300 - wait_s)
+        await work.notify()
 
         assert ((await work.task()).lease_until is not None) is leased
 
@@ -176,14 +178,14 @@ async def test_a_restart_finds_what_a_clock_that_was_ahead_had_written(
     before = await processes.begin()
     await watch(before, "seen")
     wan = gateway(seen=[snapshot(), snapshot(TaskStatus.SUCCEEDED)], new=[snapshot(TaskStatus.SUCCEEDED)])
-    async with Clockwork(before, [key(wan)], clock=clock).turning():
+    async with PollingHarness(before, [key(wan)], clock=clock).running():
         pass
     await watch(before, "new")
     await before.close()
-    clock.move(-8 * 3600)
+    clock.advance(-8 * 3600)
 
     store = await processes.begin()
-    async with Clockwork(store, [key(wan)], clock=clock).turning():
+    async with PollingHarness(store, [key(wan)], clock=clock).running():
         pass
 
     assert (await store.stats()).tasks["succeeded"] == 2
@@ -193,11 +195,11 @@ async def test_leases_are_no_longer_than_ever_after_the_clock_was_set_back(
     store: BrittleStore, clock: FrozenClock
 ):
     await watch(store)
-    work = Clockwork(store, [key(gateway(t1=[snapshot()]))], clock=clock)
+    work = PollingHarness(store, [key(gateway(t1=[snapshot()]))], clock=clock)
 
-    async with work.turning():
-        clock.move(-3600)
-        await work.pass_slowly(RENEW_S + SWEEP_S, step_s=SWEEP_S)
+    async with work.running():
+        clock.advance(-3600)
+        await work.pass_slowly(RENEW_S + SYNC_S, step_s=SYNC_S)
 
         task = await work.task()
         assert task.lease_until is not None
@@ -210,14 +212,14 @@ async def test_a_finished_task_without_a_video_is_asked_for_once_more_also_after
     store = await processes.begin()
     await watch(store)
     wan = gateway(t1=[snapshot(TaskStatus.SUCCEEDED, media=None)])
-    async with Clockwork(store, [key(wan)], clock=clock).turning():
+    async with PollingHarness(store, [key(wan)], clock=clock).running():
         pass
     await store.crash()
 
-    work = Clockwork(await processes.begin(), [key(wan)], clock=clock)
-    async with work.turning():
+    work = PollingHarness(await processes.begin(), [key(wan)], clock=clock)
+    async with work.running():
         await work.pass_slowly(25, step_s=5)
         assert (await work.task()).status is TaskStatus.RUNNING
-        await work.pass_time(10)
+        await work.advance(10)
 
     assert (await work.task()).status is TaskStatus.SUCCEEDED

@@ -8,7 +8,7 @@ from bot.providers.base import ProviderError, Unavailable
 from storage.models import Cause, TaskStatus
 from tests.fakes.clock import NOON, FrozenClock
 from tests.fakes.store import BrittleStore
-from tests.flow.clockwork import Clockwork, gateway, key, watch
+from tests.flow.polling_harness import PollingHarness, gateway, key, watch
 from tests.unit.watching.tasks import AWAY, BAD_KEY, MISSING, ODD, TOO_MANY, snapshot
 
 BUSY = Unavailable("upstream error", cause=Cause.UNREACHABLE)
@@ -27,12 +27,12 @@ async def test_many_tasks_after_a_restart_are_asked_for_no_faster_than_the_key_a
     ids = names(300)
     await watch(store, *ids)
     wan = gateway(**dict.fromkeys(ids, (snapshot(),)))
-    work = Clockwork(store, [key(wan, rps=100.0)], clock=clock)
+    work = PollingHarness(store, [key(wan, rps=100.0)], clock=clock)
 
     asked = [0]
-    async with work.turning():
+    async with work.running():
         while len(set(wan.asked)) < len(ids):
-            await work.pass_time(0.1)
+            await work.advance(0.1)
             asked.append(len(wan.asked))
 
     for first in range(len(asked)):
@@ -49,9 +49,9 @@ async def test_names_with_one_key_share_what_it_allows(store: BrittleStore, cloc
         gateway("mine", **dict.fromkeys(mine, (snapshot(),))),
         gateway("yours", **dict.fromkeys(yours, (snapshot(),))),
     ]
-    work = Clockwork(store, [key(*gateways, rps=5.0)], clock=clock)
+    work = PollingHarness(store, [key(*gateways, rps=5.0)], clock=clock)
 
-    async with work.turning():
+    async with work.running():
         await work.pass_slowly(2.0, step_s=0.1)
 
     assert 9 <= sum(len(each.asked) for each in gateways) <= 11
@@ -62,9 +62,9 @@ async def test_questions_in_flight_are_bounded(store: BrittleStore, clock: Froze
     await watch(store, *ids)
     wan = gateway(**dict.fromkeys(ids, (snapshot(),)))
     wan.gate.clear()
-    work = Clockwork(store, [key(wan, in_flight=3)], clock=clock)
+    work = PollingHarness(store, [key(wan, in_flight=3)], clock=clock)
 
-    async with work.turning():
+    async with work.running():
         await work.pass_slowly(1.0, step_s=0.1)
         assert wan.waiting == 3
         wan.gate.set()
@@ -79,10 +79,10 @@ async def test_a_chat_with_many_tasks_does_not_keep_another_waiting(store: Britt
     await watch(store, *flood, chat_id=1)
     await watch(store, "lone", chat_id=2)
     wan = gateway(lone=[snapshot()], **dict.fromkeys(flood, (snapshot(),)))
-    clock.move(10.0)
-    work = Clockwork(store, [key(wan, rps=5.0)], clock=clock)
+    clock.advance(10.0)
+    work = PollingHarness(store, [key(wan, rps=5.0)], clock=clock)
 
-    async with work.turning():
+    async with work.running():
         pass
 
     assert wan.asked == ["lone"]
@@ -95,10 +95,10 @@ async def test_a_gateway_that_hangs_does_not_keep_others_waiting(store: BrittleS
     hung = gateway("hung", **dict.fromkeys(ids, (snapshot(),)))
     hung.gate.clear()
     well = gateway(w1=[snapshot(), snapshot(SUCCEEDED)])
-    work = Clockwork(store, [key(hung, in_flight=2), key(well)], clock=clock)
+    work = PollingHarness(store, [key(hung, in_flight=2), key(well)], clock=clock)
 
-    async with work.turning():
-        await work.pass_time(30.0)
+    async with work.running():
+        await work.advance(30.0)
         assert hung.waiting == 2
 
     assert (await work.task(len(ids) + 1)).status is SUCCEEDED
@@ -113,11 +113,11 @@ async def test_a_gateway_that_is_away_is_probed_loses_nothing_and_starves_nobody
     away = gateway("away", **dict.fromkeys(ids, (AWAY,)))
     away.gate.clear()
     well = gateway(w1=[snapshot()])
-    work = Clockwork(store, [key(away), key(well)], clock=clock)
+    work = PollingHarness(store, [key(away), key(well)], clock=clock)
 
-    async with work.turning():
+    async with work.running():
         assert away.waiting == len(ids)
-        await work.pass_time(1.0)
+        await work.advance(1.0)
         away.gate.set()
         await work.settle()
         await work.pass_slowly(60.0, step_s=0.5)
@@ -136,12 +136,12 @@ async def test_tasks_that_are_never_answered_do_not_keep_a_healthy_one_waiting(
     ids = names(broken)
     await watch(store, *ids)
     wan = gateway(well=[snapshot()] * 3 + [snapshot(SUCCEEDED)], **dict.fromkeys(ids, (error,)))
-    work = Clockwork(store, [key(wan, rps=5.0)], clock=clock)
+    work = PollingHarness(store, [key(wan, rps=5.0)], clock=clock)
 
-    async with work.turning():
+    async with work.running():
         await work.pass_slowly(10.0, step_s=0.5)
         await watch(store, "well", chat_id=7)
-        await work.ring()
+        await work.notify()
         await work.pass_slowly(60.0, step_s=0.5)
 
     assert (await work.task(broken + 1)).status is SUCCEEDED
@@ -152,13 +152,13 @@ async def test_a_task_whose_last_poll_went_well_is_the_first_probe_though_others
 ):
     await watch(store, "well")
     wan = gateway(well=[snapshot()], **dict.fromkeys(names(3), (AWAY,)))
-    work = Clockwork(store, [key(wan)], clock=clock)
+    work = PollingHarness(store, [key(wan)], clock=clock)
 
-    async with work.turning():
+    async with work.running():
         await watch(store, *names(3))
-        await work.ring()
+        await work.notify()
         assert wan.asked[1:] == names(3)
-        await work.pass_time(1.0)
+        await work.advance(1.0)
 
     assert wan.asked[4:] == ["well"]
 
@@ -169,9 +169,9 @@ async def test_when_a_gateway_is_back_no_task_waits_for_its_own_back_off(
     ids = names(4)
     await watch(store, *ids)
     wan = gateway(**dict.fromkeys(ids, (AWAY,)))
-    work = Clockwork(store, [key(wan)], clock=clock)
+    work = PollingHarness(store, [key(wan)], clock=clock)
 
-    async with work.turning():
+    async with work.running():
         await work.pass_slowly(300.0, step_s=0.5)
         wan.answers |= {each: [snapshot(SUCCEEDED)] for each in ids}
         await work.pass_slowly(16.0, step_s=0.5)
@@ -184,13 +184,13 @@ async def test_a_key_that_asks_too_often_keeps_still_for_all_its_tasks(
 ):
     await watch(store, "t1")
     wan = gateway(t1=[TOO_MANY, snapshot()], t2=[snapshot()])
-    work = Clockwork(store, [key(wan)], clock=clock)
+    work = PollingHarness(store, [key(wan)], clock=clock)
 
-    async with work.turning():
+    async with work.running():
         await watch(store, "t2")
-        await work.ring()
+        await work.notify()
         assert wan.asked == ["t1"]
-        await work.pass_time(1.0)
+        await work.advance(1.0)
 
     assert wan.asked == ["t1", "t2"]
 
@@ -200,25 +200,25 @@ async def test_tasks_of_providers_that_are_not_configured_are_left_alone(
 ):
     await watch(store, provider="gone")
     await watch(store, "w1")
-    work = Clockwork(store, [key(gateway(w1=[snapshot(SUCCEEDED)]))], clock=clock)
+    work = PollingHarness(store, [key(gateway(w1=[snapshot(SUCCEEDED)]))], clock=clock)
 
-    async with work.turning():
-        await work.pass_time(60.0)
+    async with work.running():
+        await work.advance(60.0)
 
     orphan = await work.task(1)
-    assert (orphan.status, orphan.next_look_at, orphan.lease_until) == (UNKNOWN, NOON, None)
+    assert (orphan.status, orphan.next_poll_at, orphan.lease_until) == (UNKNOWN, NOON, None)
     assert (await work.task(2)).status is SUCCEEDED
 
 
 async def test_a_bot_without_providers_turns_quietly(store: BrittleStore, clock: FrozenClock):
     await watch(store)
-    work = Clockwork(store, [], clock=clock)
+    work = PollingHarness(store, [], clock=clock)
 
-    async with work.turning():
-        await work.ring()
-        await work.pass_time(60.0)
+    async with work.running():
+        await work.notify()
+        await work.advance(60.0)
 
-    assert work.telemetry.troubles == {}
+    assert work.telemetry.problems == {}
 
 
 @pytest.mark.parametrize("back_s", [600.0, 8 * 3600.0])
@@ -228,12 +228,12 @@ async def test_a_clock_that_is_set_back_holds_up_no_task(
     ids = names(20)
     await watch(store, *ids)
     wan = gateway(**dict.fromkeys(ids, (snapshot(), snapshot(SUCCEEDED))))
-    work = Clockwork(store, [key(wan, rps=4.0)], clock=clock)
+    work = PollingHarness(store, [key(wan, rps=4.0)], clock=clock)
 
-    async with work.turning():
+    async with work.running():
         await work.pass_slowly(2.5, step_s=0.5)
         assert 5 < len(wan.asked) < len(ids), "not all of them were looked at"
-        clock.move(-back_s)
+        clock.advance(-back_s)
         await work.pass_slowly(30.0, step_s=0.5)
 
     assert (await store.stats()).tasks["succeeded"] == len(ids)
@@ -244,14 +244,14 @@ async def test_a_look_that_breaks_stops_nothing_but_itself(
 ):
     await watch(store, "t1", "t2")
     wan = gateway(t1=[ZeroDivisionError(), snapshot()], t2=[snapshot(SUCCEEDED)])
-    work = Clockwork(store, [key(wan)], clock=clock)
+    work = PollingHarness(store, [key(wan)], clock=clock)
 
-    async with work.turning():
+    async with work.running():
         assert (await work.task(2)).status is SUCCEEDED
         assert caplog.messages == ["The look at task 1 failed"]
-        await work.pass_time(59.0)
+        await work.advance(59.0)
         assert wan.asked.count("t1") == 1
-        await work.pass_time(1.0)
+        await work.advance(1.0)
 
     assert (await work.task(1)).status is RUNNING
 
@@ -261,18 +261,18 @@ async def test_a_failing_archive_is_told_once_and_survived(
 ):
     caplog.set_level(logging.INFO, logger="bot.polling")
     await watch(store)
-    work = Clockwork(store, [key(gateway(t1=[snapshot()]))], clock=clock)
+    work = PollingHarness(store, [key(gateway(t1=[snapshot()]))], clock=clock)
     store.broken = True
 
-    async with work.turning():
+    async with work.running():
         await work.pass_slowly(10.0, step_s=1.0)
         assert store.refused >= 5
-        assert work.telemetry.troubles == {"clock": "The disk is full."}
+        assert work.telemetry.problems == {"clock": "The disk is full."}
         store.broken = False
-        await work.pass_time(2.0)
+        await work.advance(2.0)
         assert (await work.task()).status is RUNNING
 
-    assert work.telemetry.troubles == {}
+    assert work.telemetry.problems == {}
     assert caplog.messages == ["The clock stands still: The disk is full.", "The clock goes on."]
 
 
@@ -282,15 +282,15 @@ async def test_what_could_not_be_written_is_asked_for_again(
     await watch(store)
     wan = gateway(t1=[snapshot(SUCCEEDED)])
     wan.gate.clear()
-    work = Clockwork(store, [key(wan)], clock=clock)
+    work = PollingHarness(store, [key(wan)], clock=clock)
 
-    async with work.turning():
+    async with work.running():
         store.broken = True
         wan.gate.set()
         await work.settle()
         await work.pass_slowly(6.0, step_s=1.0)
         store.broken = False
-        await work.pass_time(2.0)
+        await work.advance(2.0)
 
     assert (await work.task()).status is SUCCEEDED
     assert 3 <= len(wan.asked) <= 5
@@ -304,12 +304,12 @@ async def test_an_archive_that_only_reads_is_not_taken_for_one_that_is_well(
     """A sweep that finds nothing to lease writes nothing, so it goes well on a full disk."""
     caplog.set_level(logging.INFO, logger="bot.polling")
     await watch(store)
-    work = Clockwork(store, [key(gateway(t1=[snapshot(SUCCEEDED)]))], clock=clock)
+    work = PollingHarness(store, [key(gateway(t1=[snapshot(SUCCEEDED)]))], clock=clock)
     store.refuses_writes = True
 
-    async with work.turning():
+    async with work.running():
         await work.pass_slowly(20.0, step_s=1.0)
-        assert work.telemetry.troubles == {"clock": "The disk is full."}
+        assert work.telemetry.problems == {"clock": "The disk is full."}
         store.refuses_writes = False
         await work.pass_slowly(5.0, step_s=1.0)
 
@@ -320,9 +320,9 @@ async def test_a_gateway_that_is_away_shows_as_such_until_it_answers(store: Brit
     ids = names(4)
     await watch(store, *ids)
     wan = gateway(**dict.fromkeys(ids, (snapshot(), AWAY)))
-    work = Clockwork(store, [key(wan)], clock=clock)
+    work = PollingHarness(store, [key(wan)], clock=clock)
 
-    async with work.turning():
+    async with work.running():
         await work.pass_slowly(120.0, step_s=0.5)
         assert work.states.problem_of("wan") == "away"
         assert work.scheduler.waiting(["wan"]) == len(ids)
@@ -337,16 +337,16 @@ async def test_a_wish_of_a_good_answer_is_kept_except_for_whoever_asks(
 ):
     await watch(store)
     wan = gateway(t1=[snapshot(poll_after_s=600.0)])
-    work = Clockwork(store, [key(wan)], clock=clock)
+    work = PollingHarness(store, [key(wan)], clock=clock)
 
-    async with work.turning():
+    async with work.running():
         await work.pass_slowly(595, step_s=35)
         assert len(wan.asked) == 1
-        await store.look_now(1, at=clock())
-        await work.ring()
+        await store.request_poll(1, at=clock())
+        await work.notify()
         assert len(wan.asked) == 2
         await work.pass_slowly(595, step_s=35)
         assert len(wan.asked) == 2
-        await work.pass_time(10)
+        await work.advance(10)
 
     assert len(wan.asked) == 3

@@ -9,7 +9,7 @@ from tests.fakes.clock import FrozenClock
 from tests.fakes.provider import ScriptedProvider
 from tests.fakes.requests import watch_request
 from tests.fakes.store import BrittleStore
-from tests.flow.clockwork import Clockwork, gateway, key, watch
+from tests.flow.polling_harness import PollingHarness, gateway, key, watch
 from tests.unit.watching.tasks import AWAY, MISSING, snapshot
 
 DONE = snapshot(TaskStatus.SUCCEEDED)
@@ -20,7 +20,7 @@ OTHER = 200
 class Scene:
     """A chat had its video more than a day ago, and another has just asked for the task."""
 
-    def __init__(self, work: Clockwork, wan: ScriptedProvider) -> None:
+    def __init__(self, work: PollingHarness, wan: ScriptedProvider) -> None:
         self.work = work
         self.wan = wan
 
@@ -32,12 +32,12 @@ class Scene:
         """answers: what the gateway says from then on."""
         await watch(store, "t1")
         wan = gateway(t1=(DONE, *answers))
-        scene = cls(Clockwork(store, [key(wan)], clock=clock), wan)
-        async with scene.work.turning():
+        scene = cls(PollingHarness(store, [key(wan)], clock=clock), wan)
+        async with scene.work.running():
             assert (DeliveryKind.RESULT, 100) in await scene.told()
-            await scene.work.pass_time(DAY_S + 1)
+            await scene.work.advance(DAY_S + 1)
             await store.add_watch(watch_request("t1", provider="wan", chat_id=OTHER), at=clock())
-            await scene.work.ring()
+            await scene.work.notify()
             yield scene
 
     async def told(self) -> list[tuple[DeliveryKind, int]]:
@@ -67,7 +67,7 @@ async def test_a_gateway_that_is_away_is_polled_until_it_confirms_the_video(
         told: Sequence[tuple[DeliveryKind, int]] = await scene.told()
         while len(scene.wan.asked) <= 31:
             assert not [each for each in told if each[0] is DeliveryKind.RESULT]
-            await scene.work.pass_time(30)
+            await scene.work.advance(30)
             told = await scene.told()
         assert (DeliveryKind.RESULT, OTHER) in told
         assert {chat_id for _, chat_id in told} == {OTHER}

@@ -4,17 +4,17 @@ import asyncio
 
 import pytest
 
-from bot.outbox.courier import LEASE_S
 from bot.outbox.results import Sent
+from bot.outbox.worker import LEASE_S
 from bot.sandbox.faults import Fault
-from bot.sandbox.film import make_film
 from bot.sandbox.gateway.tasks import KINDS
-from bot.sandbox.telegram.refusals import refusal
-from tests.flow.post_office import ANNA, BEN, CHANNEL, FORUM, GROUP, PostOffice
+from bot.sandbox.sample_video import make_film
+from bot.sandbox.telegram.api_errors import refusal
+from tests.flow.delivery_harness import ANNA, BEN, CHANNEL, FORUM, GROUP, DeliveryHarness
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_the_video_takes_the_place_of_its_announcement(office: PostOffice, kind: str):
+async def test_the_video_takes_the_place_of_its_announcement(office: DeliveryHarness, kind: str):
     task = office.task(kind)
 
     await office.deliver(task)
@@ -34,7 +34,7 @@ async def test_the_video_takes_the_place_of_its_announcement(office: PostOffice,
     assert not list(office.downloads.iterdir())
 
 
-async def test_the_card_says_how_it_ended(office: PostOffice):
+async def test_the_card_says_how_it_ended(office: DeliveryHarness):
     await office.deliver(office.task())
 
     card, _ = office.heard()
@@ -42,13 +42,13 @@ async def test_the_card_says_how_it_ended(office: PostOffice):
     assert card.buttons == []
 
 
-async def test_results_are_loud(office: PostOffice):
+async def test_results_are_loud(office: DeliveryHarness):
     await office.deliver(office.task())
 
     assert not [request for request in office.telegram.requests if "disable_notification" in request.params]
 
 
-async def test_a_failure_is_told_in_a_message_of_its_own(office: PostOffice):
+async def test_a_failure_is_told_in_a_message_of_its_own(office: DeliveryHarness):
     await office.deliver(office.task(fails="The <prompt> was refused by the filter"))
 
     result = office.result()
@@ -57,7 +57,7 @@ async def test_a_failure_is_told_in_a_message_of_its_own(office: PostOffice):
     assert office.telegram.videos(ANNA) == []
 
 
-async def test_a_video_that_nobody_can_name_a_place_for_is_told_as_such(office: PostOffice):
+async def test_a_video_that_nobody_can_name_a_place_for_is_told_as_such(office: DeliveryHarness):
     task = office.task("alibailian")
     output = {"task_id": task.task_id, "task_status": "SUCCEEDED"}
     body = {"request_id": "r", "output": output}
@@ -67,20 +67,20 @@ async def test_a_video_that_nobody_can_name_a_place_for_is_told_as_such(office: 
     await office.deliver(task)
     [card] = office.heard()
     assert "names no video yet" in (card.text or "")
-    await office.move(60)
-    await office.look()
+    await office.advance(60)
+    await office.poll()
     await office.idle()
 
     assert "gives no video" in (office.result().text or "")
     assert len(office.result().history) == 1
 
 
-async def test_three_chats_get_one_upload(office: PostOffice):
+async def test_three_chats_get_one_upload(office: DeliveryHarness):
     task = office.task()
     for chat in (ANNA, GROUP, CHANNEL):
         await office.watch(task, chat)
     await office.idle()
-    await office.look()
+    await office.poll()
     await office.idle()
 
     videos = [office.result(chat).video for chat in (ANNA, GROUP, CHANNEL)]
@@ -91,24 +91,24 @@ async def test_three_chats_get_one_upload(office: PostOffice):
     assert len(uploads) == 1
 
 
-async def test_a_chat_whose_turn_comes_before_the_upload_is_on_record_needs_no_other(office: PostOffice):
+async def test_a_chat_whose_turn_comes_before_the_upload_is_on_record_needs_no_other(office: DeliveryHarness):
     task = office.task()
     for chat in (ANNA, BEN):
         await office.watch(task, chat)
     await office.idle()
-    await office.rest()
-    await office.look()
+    await office.wait_until_idle()
+    await office.poll()
 
     for out in await office.store.claim_deliveries(9, at=office.clock(), lease_s=LEASE_S):
-        announced = await office.ladder.announce(out)
+        announced = await office.video_delivery.announce(out)
         assert isinstance(announced, Sent)
-        await office.ladder.bring(out, announced.message_id)
+        await office.video_delivery.deliver(out, announced.message_id)
 
     assert all(office.result(chat).video for chat in (ANNA, BEN))
     assert task.served.downloads == 1
 
 
-async def test_a_chat_that_asks_later_gets_what_telegram_has(office: PostOffice):
+async def test_a_chat_that_asks_later_gets_what_telegram_has(office: DeliveryHarness):
     task = office.task()
     await office.deliver(task)
 
@@ -121,7 +121,7 @@ async def test_a_chat_that_asks_later_gets_what_telegram_has(office: PostOffice)
     assert ["320×180 · 2 s · 6 kB" in (caption or "") for caption in captions] == [True, True]
 
 
-async def test_a_chat_that_asks_later_hears_why_it_gets_a_file(office: PostOffice):
+async def test_a_chat_that_asks_later_hears_why_it_gets_a_file(office: DeliveryHarness):
     task = office.task(film=make_film(codec="libx265"))
     await office.deliver(task)
 
@@ -133,7 +133,7 @@ async def test_a_chat_that_asks_later_hears_why_it_gets_a_file(office: PostOffic
     assert task.served.downloads == 1
 
 
-async def test_a_chat_that_takes_videos_gets_one_though_another_takes_only_files(office: PostOffice):
+async def test_a_chat_that_takes_videos_gets_one_though_another_takes_only_files(office: DeliveryHarness):
     office.telegram.forbid(GROUP, "videos")
     task = office.task()
     await office.deliver(task, GROUP)
@@ -145,7 +145,7 @@ async def test_a_chat_that_takes_videos_gets_one_though_another_takes_only_files
     assert len(office.telegram.videos(BEN)) == 1
 
 
-async def test_a_file_that_telegram_does_not_know_any_more_is_uploaded_anew(office: PostOffice):
+async def test_a_file_that_telegram_does_not_know_any_more_is_uploaded_anew(office: DeliveryHarness):
     task = office.task()
     await office.deliver(task)
     gone = refusal(400, "Bad Request: wrong file identifier/HTTP URL specified")
@@ -158,7 +158,7 @@ async def test_a_file_that_telegram_does_not_know_any_more_is_uploaded_anew(offi
     assert task.served.downloads == 2
 
 
-async def test_a_topic_s_video_goes_into_the_topic(office: PostOffice):
+async def test_a_topic_s_video_goes_into_the_topic(office: DeliveryHarness):
     topic = office.telegram.topic(FORUM, "Films")
 
     await office.deliver(office.task(), FORUM, thread=topic)
@@ -167,20 +167,20 @@ async def test_a_topic_s_video_goes_into_the_topic(office: PostOffice):
     assert office.result(FORUM).video
 
 
-async def test_what_ended_in_a_closed_topic_is_told_in_the_chat(office: PostOffice):
+async def test_what_ended_in_a_closed_topic_is_told_in_the_chat(office: DeliveryHarness):
     topic = office.telegram.topic(FORUM, "Films")
     task = office.task()
     await office.watch(task, FORUM, thread=topic)
     await office.idle()
     office.telegram.close_topic(FORUM, topic)
-    await office.look()
+    await office.poll()
     await office.idle()
 
     assert office.result(FORUM).video
     assert office.result(FORUM).thread_id is None
 
 
-async def test_a_chat_action_tells_people_that_a_video_is_coming(office: PostOffice):
+async def test_a_chat_action_tells_people_that_a_video_is_coming(office: DeliveryHarness):
     gate = asyncio.Event()
     office.action_after_s = 0.01
     await office.crash()
@@ -189,7 +189,7 @@ async def test_a_chat_action_tells_people_that_a_video_is_coming(office: PostOff
     await office.watch(office.task(), GROUP)
     await office.watch(office.task())
     await office.idle()
-    await office.look()
+    await office.poll()
     await office.until(lambda: bool(office.calls("sendChatAction")))
     gate.set()
     await office.idle()
@@ -198,13 +198,13 @@ async def test_a_chat_action_tells_people_that_a_video_is_coming(office: PostOff
     assert actions == [{"chat_id": str(ANNA), "action": "upload_video"}]
 
 
-async def test_a_video_that_is_there_at_once_needs_no_chat_action(office: PostOffice):
+async def test_a_video_that_is_there_at_once_needs_no_chat_action(office: DeliveryHarness):
     await office.deliver(office.task())
 
     assert office.calls("sendChatAction") == []
 
 
-async def test_deliveries_to_many_chats_go_side_by_side(office: PostOffice):
+async def test_deliveries_to_many_chats_go_side_by_side(office: DeliveryHarness):
     gate = asyncio.Event()
     office.gateway.fail("files", Fault(until=gate))
     slow, quick = office.task(), office.task(fails="no")
@@ -212,7 +212,7 @@ async def test_deliveries_to_many_chats_go_side_by_side(office: PostOffice):
     await office.until(lambda: len(office.heard()) == 2)
 
     await office.watch(quick, BEN)
-    await office.look()
+    await office.poll()
     await office.until(lambda: len(office.heard(BEN)) == 2)
     assert office.telegram.videos(ANNA) == []
 
@@ -221,23 +221,23 @@ async def test_deliveries_to_many_chats_go_side_by_side(office: PostOffice):
     assert office.result().video
 
 
-async def hang(office: PostOffice, *kinds: str) -> asyncio.Event:
+async def hang(office: DeliveryHarness, *kinds: str) -> asyncio.Event:
     """Have more films on their way than there are places, from storage that gives no byte until then."""
     gate = asyncio.Event()
     office.gateway.fail("files", Fault(until=gate), times=None, when=lambda file: file.kind in kinds)
     for kind in kinds * 8:
         await office.watch(office.task(kind))
     await office.idle()
-    await office.look()
+    await office.poll()
     await office.until(lambda: len(office.heard()) == 16 * len(kinds))
     return gate
 
 
-async def test_storage_that_hangs_holds_up_nobody_else_s_videos(office: PostOffice):
+async def test_storage_that_hangs_holds_up_nobody_else_s_videos(office: DeliveryHarness):
     gate = await hang(office, "jimeng")
 
     await office.watch(office.task("alibailian"), BEN)
-    await office.look()
+    await office.poll()
     await office.until(lambda: office.telegram.videos(BEN))
     assert office.telegram.videos(ANNA) == []
 
@@ -246,7 +246,7 @@ async def test_storage_that_hangs_holds_up_nobody_else_s_videos(office: PostOffi
     assert len(office.telegram.videos(ANNA)) == 8
 
 
-async def test_what_telegram_has_waits_for_no_download(office: PostOffice):
+async def test_what_telegram_has_waits_for_no_download(office: DeliveryHarness):
     known = office.task("videos")
     await office.deliver(known, GROUP)
     gate = await hang(office, "jimeng", "newapi")

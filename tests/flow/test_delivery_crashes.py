@@ -7,37 +7,37 @@ from collections.abc import Callable
 import pytest
 
 from bot.sandbox.faults import DROPPED, LOST_ANSWER, Fault, html_answer
-from bot.sandbox.telegram.refusals import flood, refusal
+from bot.sandbox.telegram.api_errors import flood, refusal
 from storage.models import DeliveryState
-from tests.flow.post_office import ANNA, PostOffice
+from tests.flow.delivery_harness import ANNA, DeliveryHarness
 
 FOREVER_S = 3600.0
 
 
-async def settle_down(office: PostOffice) -> None:
+async def settle_down(office: DeliveryHarness) -> None:
     """Let all that waits have its turn."""
     for _ in range(3):
-        await office.move(FOREVER_S)
+        await office.advance(FOREVER_S)
     assert (await office.deliveries())[DeliveryState.PENDING] == 0
 
 
-def announcements(office: PostOffice) -> int:
+def announcements(office: DeliveryHarness) -> int:
     return len([message for message in office.heard() if "on its way" in message.words])
 
 
-def delete_announcement(office: PostOffice) -> None:
+def delete_announcement(office: DeliveryHarness) -> None:
     [announcement] = [message for message in office.heard() if "on its way" in message.words]
     office.telegram.delete_message(ANNA, announcement.message_id)
 
 
-async def until_held(office: PostOffice, method: str, fault: Callable[[asyncio.Event], Fault]) -> None:
+async def until_held(office: DeliveryHarness, method: str, fault: Callable[[asyncio.Event], Fault]) -> None:
     """Have a result on its way, up to the point where a call hangs that is not going to end."""
     task = office.task()
     await office.watch(task)
     await office.idle()
     before = len(office.calls(method))
     office.telegram.fail(method, fault(asyncio.Event()))
-    await office.look()
+    await office.poll()
     await office.until(lambda: len(office.calls(method)) > before)
 
 
@@ -49,7 +49,7 @@ def carried_out(until: asyncio.Event) -> Fault:
     return Fault(until=until, execute=True)
 
 
-async def test_a_crash_before_the_announcement_costs_nothing(office: PostOffice):
+async def test_a_crash_before_the_announcement_costs_nothing(office: DeliveryHarness):
     await until_held(office, "sendMessage", not_carried_out)
 
     await office.crash()
@@ -58,7 +58,7 @@ async def test_a_crash_before_the_announcement_costs_nothing(office: PostOffice)
     assert office.result().video
 
 
-async def test_a_crash_before_the_announcement_s_id_is_known_costs_a_line_of_text(office: PostOffice):
+async def test_a_crash_before_the_announcement_s_id_is_known_costs_a_line_of_text(office: DeliveryHarness):
     await until_held(office, "sendMessage", carried_out)
     await office.until(lambda: announcements(office) == 1)
 
@@ -72,7 +72,7 @@ async def test_a_crash_before_the_announcement_s_id_is_known_costs_a_line_of_tex
 
 @pytest.mark.parametrize("fault", [not_carried_out, carried_out])
 async def test_a_crash_during_the_upload_costs_nothing(
-    office: PostOffice, fault: Callable[[asyncio.Event], Fault]
+    office: DeliveryHarness, fault: Callable[[asyncio.Event], Fault]
 ):
     await until_held(office, "editMessageMedia", fault)
     if fault is carried_out:
@@ -86,7 +86,7 @@ async def test_a_crash_during_the_upload_costs_nothing(
 
 
 @pytest.mark.parametrize("fault", [LOST_ANSWER, DROPPED, html_answer(502), Fault(execute=True, status=500)])
-async def test_an_answer_to_the_upload_that_is_lost_costs_nothing(office: PostOffice, fault: Fault):
+async def test_an_answer_to_the_upload_that_is_lost_costs_nothing(office: DeliveryHarness, fault: Fault):
     office.telegram.fail("editMessageMedia", fault)
 
     await office.deliver(office.task())
@@ -98,13 +98,13 @@ async def test_an_answer_to_the_upload_that_is_lost_costs_nothing(office: PostOf
 
 @pytest.mark.parametrize("times", [1, 3])
 async def test_an_answer_to_the_announcement_that_is_lost_costs_a_line_of_text(
-    office: PostOffice, times: int
+    office: DeliveryHarness, times: int
 ):
     task = office.task()
     await office.watch(task)
     await office.idle()
     office.telegram.fail("sendMessage", LOST_ANSWER, times=times)
-    await office.look()
+    await office.poll()
     await office.idle()
     await settle_down(office)
 
@@ -112,7 +112,7 @@ async def test_an_answer_to_the_announcement_that_is_lost_costs_a_line_of_text(
     assert announcements(office) == times
 
 
-async def test_an_upload_that_was_carried_out_unseen_is_not_talked_over(office: PostOffice):
+async def test_an_upload_that_was_carried_out_unseen_is_not_talked_over(office: DeliveryHarness):
     task = office.task()
     office.telegram.fail("editMessageMedia", LOST_ANSWER)
     await office.deliver(task)
@@ -129,7 +129,7 @@ async def test_an_upload_that_was_carried_out_unseen_is_not_talked_over(office: 
 # the announcement is gone
 
 
-async def until_only_a_new_message_will_do(office: PostOffice) -> None:
+async def until_only_a_new_message_will_do(office: DeliveryHarness) -> None:
     """Have a result on its way whose announcement is deleted before the video is there."""
     gate = asyncio.Event()
     office.gateway.fail("files", Fault(until=gate))
@@ -139,7 +139,7 @@ async def until_only_a_new_message_will_do(office: PostOffice) -> None:
     gate.set()
 
 
-async def test_a_deleted_announcement_makes_room_for_a_message_of_its_own(office: PostOffice):
+async def test_a_deleted_announcement_makes_room_for_a_message_of_its_own(office: DeliveryHarness):
     await until_only_a_new_message_will_do(office)
     await office.idle()
 
@@ -149,22 +149,22 @@ async def test_a_deleted_announcement_makes_room_for_a_message_of_its_own(office
     assert len(office.calls("sendVideo")) == 1
 
 
-async def test_the_risk_is_on_disk_before_it_is_taken(office: PostOffice):
+async def test_the_risk_is_on_disk_before_it_is_taken(office: DeliveryHarness):
     office.telegram.fail("sendVideo", Fault(until=asyncio.Event()))
     await until_only_a_new_message_will_do(office)
     await office.until(lambda: office.calls("sendVideo"))
 
-    office.clock.move(100)
+    office.clock.advance(100)
     [claimed] = [
         one
         for one in await office.store.claim_deliveries(10, at=office.clock(), lease_s=0)
         if one.delivery.kind == "result"
     ]
 
-    assert claimed.delivery.risky_at is not None
+    assert claimed.delivery.unconfirmed_call_at is not None
 
 
-async def doubtful(office: PostOffice) -> None:
+async def doubtful(office: DeliveryHarness) -> None:
     """The card tells that nobody knows, and offers to send again."""
     card = office.heard()[0]
     assert "may or may not have arrived" in card.words
@@ -172,7 +172,7 @@ async def doubtful(office: PostOffice) -> None:
     assert (await office.deliveries())[DeliveryState.UNKNOWN] == 1
 
 
-async def test_a_lost_answer_to_a_new_video_is_not_followed_by_another(office: PostOffice):
+async def test_a_lost_answer_to_a_new_video_is_not_followed_by_another(office: DeliveryHarness):
     office.telegram.fail("sendVideo", LOST_ANSWER)
     await until_only_a_new_message_will_do(office)
     await office.idle()
@@ -184,7 +184,7 @@ async def test_a_lost_answer_to_a_new_video_is_not_followed_by_another(office: P
 
 @pytest.mark.parametrize("fault", [not_carried_out, carried_out])
 async def test_a_crash_while_a_new_video_is_sent_is_not_followed_by_another(
-    office: PostOffice, fault: Callable[[asyncio.Event], Fault]
+    office: DeliveryHarness, fault: Callable[[asyncio.Event], Fault]
 ):
     office.telegram.fail("sendVideo", fault(asyncio.Event()))
     await until_only_a_new_message_will_do(office)
@@ -201,7 +201,7 @@ async def test_a_crash_while_a_new_video_is_sent_is_not_followed_by_another(
 
 
 @pytest.mark.parametrize("times_pressed", [1, 2])
-async def test_send_again_sends_once(office: PostOffice, times_pressed: int):
+async def test_send_again_sends_once(office: DeliveryHarness, times_pressed: int):
     office.telegram.fail("sendVideo", DROPPED)
     await until_only_a_new_message_will_do(office)
     await office.idle()
@@ -219,7 +219,7 @@ async def test_send_again_sends_once(office: PostOffice, times_pressed: int):
 
 
 @pytest.mark.parametrize("fault", [flood(30), refusal(400, "Bad Request: CHAT_SEND_VIDEOS_FORBIDDEN")])
-async def test_a_refused_new_video_leaves_no_doubt(office: PostOffice, fault: Fault):
+async def test_a_refused_new_video_leaves_no_doubt(office: DeliveryHarness, fault: Fault):
     office.telegram.fail("sendVideo", fault)
     await until_only_a_new_message_will_do(office)
     await office.idle()
@@ -230,7 +230,7 @@ async def test_a_refused_new_video_leaves_no_doubt(office: PostOffice, fault: Fa
     assert (await office.deliveries())[DeliveryState.UNKNOWN] == 0
 
 
-async def test_a_link_whose_place_is_gone_comes_in_a_new_message(office: PostOffice):
+async def test_a_link_whose_place_is_gone_comes_in_a_new_message(office: DeliveryHarness):
     gate = asyncio.Event()
     office.gateway.fail("files", Fault(until=gate, status=404))
     office.gateway.fail("files", Fault(status=404), times=None)
@@ -240,6 +240,6 @@ async def test_a_link_whose_place_is_gone_comes_in_a_new_message(office: PostOff
     gate.set()
     await office.idle()
 
-    await office.move(240)
+    await office.advance(240)
     assert "has died" in office.result().words
     assert office.result().reply_to == 1

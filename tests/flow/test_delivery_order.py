@@ -5,18 +5,18 @@ import pytest
 from bot.sandbox.faults import html_answer
 from bot.watching.service import HOLD_CARD_S
 from storage.models import DeliveryState
-from tests.flow.post_office import ANNA, GROUP, PostOffice
+from tests.flow.delivery_harness import ANNA, GROUP, DeliveryHarness
 
 
 @pytest.fixture
-async def office(office: PostOffice) -> PostOffice:
+async def office(office: DeliveryHarness) -> DeliveryHarness:
     office.hold_card_s = HOLD_CARD_S
     return office
 
 
-async def test_a_task_that_has_ended_by_its_first_poll_gets_the_video_and_no_card(office: PostOffice):
+async def test_a_task_that_has_ended_by_its_first_poll_gets_the_video_and_no_card(office: DeliveryHarness):
     await office.watch(office.task())
-    await office.look()
+    await office.poll()
     await office.idle()
 
     [result] = office.heard()
@@ -24,10 +24,10 @@ async def test_a_task_that_has_ended_by_its_first_poll_gets_the_video_and_no_car
     assert result.reply_to
 
 
-async def test_failures_of_one_request_are_told_in_one_message_after_the_video(office: PostOffice):
+async def test_failures_of_one_request_are_told_in_one_message_after_the_video(office: DeliveryHarness):
     bad = [office.task(fails="The prompt was refused") for _ in range(3)]
     await office.watch_together([*bad, office.task()], GROUP)
-    await office.look()
+    await office.poll()
     await office.idle()
 
     video, failure = office.heard(GROUP)
@@ -37,36 +37,36 @@ async def test_failures_of_one_request_are_told_in_one_message_after_the_video(o
     assert (deliveries[DeliveryState.SENT], deliveries[DeliveryState.PENDING]) == (4, 0)
 
 
-async def test_failures_that_do_not_fit_into_one_message_come_in_the_next(office: PostOffice):
+async def test_failures_that_do_not_fit_into_one_message_come_in_the_next(office: DeliveryHarness):
     bad = [office.long_task(fails="The prompt was refused") for _ in range(20)]
     await office.watch_together(bad, ANNA)
-    await office.look()
+    await office.poll()
     for _ in range(5):
-        await office.move(1)
+        await office.advance(1)
 
     said = [message.words for message in office.heard()]
     assert 1 < len(said) < 5
     assert all(sum(task.task_id in words for words in said) == 1 for task in bad)
 
 
-async def test_failures_whose_message_did_not_arrive_are_told_again_all_of_them(office: PostOffice):
+async def test_failures_whose_message_did_not_arrive_are_told_again_all_of_them(office: DeliveryHarness):
     bad = [office.task(fails="The prompt was refused") for _ in range(3)]
     await office.watch_together(bad, ANNA)
     office.telegram.fail("sendMessage", html_answer(502))
-    await office.look()
+    await office.poll()
     await office.idle()
     assert office.heard() == []
 
-    await office.move(10)
+    await office.advance(10)
 
     [failure] = office.heard()
     assert all(task.task_id in failure.words for task in bad)
 
 
-async def test_failures_in_hand_at_a_crash_are_told_once_more_at_the_most(office: PostOffice):
+async def test_failures_in_hand_at_a_crash_are_told_once_more_at_the_most(office: DeliveryHarness):
     bad = [office.task(fails="The prompt was refused") for _ in range(3)]
     await office.watch_together(bad, ANNA)
-    await office.look()
+    await office.poll()
     await office.crash()
     await office.idle()
 

@@ -6,7 +6,7 @@ import pytest
 
 from bot.sandbox.faults import LOST_ANSWER, Fault, html_answer
 from storage.models import DeliveryState
-from tests.flow.post_office import ANNA, BEN, GROUP, PostOffice
+from tests.flow.delivery_harness import ANNA, BEN, GROUP, DeliveryHarness
 
 CHATS = (ANNA, BEN, GROUP)
 SENT = ("sendMessage", "editMessageText", "editMessageMedia", "sendVideo")
@@ -14,7 +14,7 @@ SENT = ("sendMessage", "editMessageText", "editMessageMedia", "sendVideo")
 
 @pytest.mark.parametrize("away", [LOST_ANSWER, html_answer(502)], ids=["answers lost", "502"])
 async def test_an_outage_sends_nothing_twice_and_everything_soon_after_it(
-    office: PostOffice, caplog: pytest.LogCaptureFixture, away: Fault
+    office: DeliveryHarness, caplog: pytest.LogCaptureFixture, away: Fault
 ):
     caplog.set_level(logging.INFO, logger="bot")
     for chat in CHATS:
@@ -22,26 +22,26 @@ async def test_an_outage_sends_nothing_twice_and_everything_soon_after_it(
     await office.idle()
     office.telegram.fail("*", away, times=None)
     probes = len(office.calls("getMe"))
-    await office.look()
+    await office.poll()
     await office.until(lambda: len(office.calls("getMe")) >= probes + 2)
 
     sent = len(office.calls(*SENT))
     for _ in range(5):
         probes = len(office.calls("getMe"))
-        office.clock.move(74)
+        office.clock.advance(74)
         await office.until(lambda: len(office.calls("getMe")) > probes)  # noqa: B023 - called before it changes
     assert len(office.calls(*SENT)) == sent
 
     office.telegram.all_is_well()
     await office.until(lambda: any("takes messages again" in message for message in caplog.messages))
-    await office.move(2)
+    await office.advance(2)
 
     assert all(len([m for m in office.heard(chat) if m.video]) == 1 for chat in CHATS)
     assert (await office.deliveries())[DeliveryState.PENDING] == 0
     assert len([message for message in caplog.messages if "can't be reached" in message]) == 1
 
 
-async def test_a_message_that_fails_by_itself_holds_up_no_other(office: PostOffice):
+async def test_a_message_that_fails_by_itself_holds_up_no_other(office: DeliveryHarness):
     office.telegram.fail(
         "sendMessage", html_answer(500), times=None, when=lambda r: r.params["chat_id"] == ANNA
     )
@@ -49,7 +49,7 @@ async def test_a_message_that_fails_by_itself_holds_up_no_other(office: PostOffi
     await office.watch(office.task(), ANNA)
     await office.deliver(office.task(), BEN)
     for _ in range(10):
-        await office.move(10)
+        await office.advance(10)
 
     assert office.result(BEN).video
     assert len(office.calls("sendMessage")) < 20

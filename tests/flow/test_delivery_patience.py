@@ -5,67 +5,67 @@ import logging
 
 import pytest
 
-from bot.outbox.larder import QUOTA
+from bot.media.cache import QUOTA
 from bot.sandbox.faults import Fault, held, html_answer, json_answer
 from bot.sandbox.gateway.tasks import GatewayTask
 from storage.models import DeliveryState
-from tests.flow.post_office import ANNA, BEN, PostOffice
+from tests.flow.delivery_harness import ANNA, BEN, DeliveryHarness
 
 FOUR_MINUTES_S = 240.0
 NOT_READY = json_answer(404, {"error": {"message": "video is not ready"}})
 
 
 @pytest.fixture
-def task(office: PostOffice) -> GatewayTask:
+def task(office: DeliveryHarness) -> GatewayTask:
     """A task whose video the gateway itself hands out."""
     task = office.task("videos")
     task.has_link = False
     return task
 
 
-async def until_the_link_is_out(office: PostOffice, task: GatewayTask) -> None:
+async def until_the_link_is_out(office: DeliveryHarness, task: GatewayTask) -> None:
     await office.deliver(task)
-    await office.move(FOUR_MINUTES_S)
+    await office.advance(FOUR_MINUTES_S)
     assert "cannot be brought here" in office.heard()[-1].words
 
 
-async def test_what_telegram_cost_is_not_taken_from_the_gateway(office: PostOffice, task: GatewayTask):
+async def test_what_telegram_cost_is_not_taken_from_the_gateway(office: DeliveryHarness, task: GatewayTask):
     await office.watch(task)
     await office.idle()
     office.telegram.fail("sendMessage", html_answer(502), times=10)
     office.gateway.fail("content", NOT_READY, times=4)
-    await office.look()
+    await office.poll()
     while len(office.heard()) < 2:
-        await office.move(300)
+        await office.advance(300)
     assert "on its way" in office.result().words
 
     for _ in range(8):
-        await office.move(5)
+        await office.advance(5)
 
     assert office.result().video
 
 
-async def test_reasons_that_take_turns_use_up_one_patience(office: PostOffice, task: GatewayTask):
+async def test_reasons_that_take_turns_use_up_one_patience(office: DeliveryHarness, task: GatewayTask):
     office.gateway.fail("content", NOT_READY)
     office.gateway.fail("content", html_answer(503), times=None)
     await office.deliver(task)
-    await office.move(FOUR_MINUTES_S / 2)
+    await office.advance(FOUR_MINUTES_S / 2)
     assert "on its way" in office.result().words
 
-    await office.move(FOUR_MINUTES_S / 2)
+    await office.advance(FOUR_MINUTES_S / 2)
 
     assert "cannot be brought here" in office.result().words
 
 
 @pytest.mark.parametrize("times", [1, 3])
 async def test_a_video_that_could_not_be_downloaded_is_tried_again_when_asked_for(
-    office: PostOffice, task: GatewayTask, times: int
+    office: DeliveryHarness, task: GatewayTask, times: int
 ):
     office.gateway.fail("content", NOT_READY, times=None)
     await until_the_link_is_out(office, task)
     for _ in range(times - 1):
         assert await office.press_again(office.heard()[0])
-        await office.move(FOUR_MINUTES_S)
+        await office.advance(FOUR_MINUTES_S)
     office.gateway.all_is_well()
 
     assert await office.press_again(office.heard()[0])
@@ -75,7 +75,7 @@ async def test_a_video_that_could_not_be_downloaded_is_tried_again_when_asked_fo
 
 
 async def test_a_video_that_could_not_be_downloaded_can_be_watched_anew(
-    office: PostOffice, task: GatewayTask
+    office: DeliveryHarness, task: GatewayTask
 ):
     office.gateway.fail("content", NOT_READY, times=None)
     await until_the_link_is_out(office, task)
@@ -87,7 +87,7 @@ async def test_a_video_that_could_not_be_downloaded_can_be_watched_anew(
     assert len(office.telegram.videos(ANNA)) == 1
 
 
-async def test_an_upload_that_is_never_confirmed_leaves_the_link(office: PostOffice):
+async def test_an_upload_that_is_never_confirmed_leaves_the_link(office: DeliveryHarness):
     office.telegram.fail("editMessageMedia", Fault(status=504), times=None)
     task = office.task()
 
@@ -96,7 +96,7 @@ async def test_an_upload_that_is_never_confirmed_leaves_the_link(office: PostOff
     assert "Telegram does not confirm the upload" in office.result().words
     assert office.gateway.link(task) in office.result().words
     uploads = len(office.calls("editMessageMedia"))
-    await office.move(3600)
+    await office.advance(3600)
     assert len(office.calls("editMessageMedia")) == uploads
 
     office.telegram.all_is_well()
@@ -105,32 +105,32 @@ async def test_an_upload_that_is_never_confirmed_leaves_the_link(office: PostOff
     assert task.served.downloads == 1
 
 
-async def test_an_upload_that_is_never_confirmed_and_arrived_is_the_end(office: PostOffice):
+async def test_an_upload_that_is_never_confirmed_and_arrived_is_the_end(office: DeliveryHarness):
     office.telegram.fail("editMessageMedia", Fault(execute=True, status=504), times=None)
 
     await office.deliver(office.task())
-    await office.move(FOUR_MINUTES_S)
+    await office.advance(FOUR_MINUTES_S)
 
     assert office.result().video
     deliveries = await office.deliveries()
     assert (deliveries[DeliveryState.PENDING], deliveries[DeliveryState.DEAD]) == (0, 0)
 
 
-async def test_however_long_telegram_is_away_the_video_comes(office: PostOffice):
+async def test_however_long_telegram_is_away_the_video_comes(office: DeliveryHarness):
     for method in ("editMessageMedia", "editMessageText"):
         office.telegram.fail(method, html_answer(502), times=None)
     await office.deliver(office.task())
     for _ in range(20):
-        await office.move(300)
+        await office.advance(300)
 
     office.telegram.all_is_well()
-    await office.move(300)
+    await office.advance(300)
 
     assert office.result().video
 
 
 async def test_a_video_for_which_the_disk_has_no_room_comes_when_it_has(
-    office: PostOffice, caplog: pytest.LogCaptureFixture
+    office: DeliveryHarness, caplog: pytest.LogCaptureFixture
 ):
     caplog.set_level(logging.INFO)
     gate, first, other = asyncio.Event(), office.task(), office.task()
@@ -143,13 +143,13 @@ async def test_a_video_for_which_the_disk_has_no_room_comes_when_it_has(
 
     await office.watch(other, BEN)
     await office.until(lambda: office.heard(BEN))
-    await office.look()
+    await office.poll()
     await office.until(lambda: "fill the quota" in caplog.text)
     assert other.served.downloads == 0
     gate.set()
     await office.idle()
     for _ in range(int(FOUR_MINUTES_S)):
-        await office.move(10)
+        await office.advance(10)
         if office.result(BEN).video:
             break
 

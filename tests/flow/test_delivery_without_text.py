@@ -2,10 +2,10 @@
 
 from bot.sandbox.faults import Fault
 from storage.models import DeliveryState
-from tests.flow.post_office import GROUP, PostOffice
+from tests.flow.delivery_harness import GROUP, DeliveryHarness
 
 
-async def test_a_chat_that_takes_videos_but_no_text_gets_the_video_as_itself(office: PostOffice):
+async def test_a_chat_that_takes_videos_but_no_text_gets_the_video_as_itself(office: DeliveryHarness):
     await office.ask(office.task(), GROUP)
     office.telegram.forbid(GROUP, "text messages")
     await office.idle()
@@ -16,25 +16,25 @@ async def test_a_chat_that_takes_videos_but_no_text_gets_the_video_as_itself(off
     assert (await office.deliveries())[DeliveryState.SENT] == 1
 
 
-async def test_a_video_without_text_whose_answer_is_lost_does_not_come_twice(office: PostOffice):
+async def test_a_video_without_text_whose_answer_is_lost_does_not_come_twice(office: DeliveryHarness):
     await office.ask(office.task(), GROUP)
     office.telegram.forbid(GROUP, "text messages")
     office.telegram.fail("sendVideo", Fault(execute=True, status=504))
     await office.idle()
     await office.crash()
-    await office.move(300)
+    await office.advance(300)
 
     assert len(office.telegram.videos(GROUP)) == 1
     assert len(office.calls("sendVideo")) == 1
 
 
-async def test_a_chat_that_takes_nothing_gets_the_video_once_it_takes_something(office: PostOffice):
+async def test_a_chat_that_takes_nothing_gets_the_video_once_it_takes_something(office: DeliveryHarness):
     await office.ask(office.task(), GROUP)
     office.telegram.forbid(GROUP, "text messages", "videos", "documents")
     await office.idle()
     assert office.telegram.videos(GROUP) == []
 
     office.telegram.forbid(GROUP)
-    await office.move(300)
+    await office.advance(300)
 
     assert len(office.telegram.videos(GROUP)) == 1

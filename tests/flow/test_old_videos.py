@@ -4,7 +4,7 @@ import pytest
 
 from bot.sandbox.faults import Fault
 from bot.sandbox.gateway.tasks import KINDS
-from tests.flow.post_office import ANNA, BEN, PostOffice
+from tests.flow.delivery_harness import ANNA, BEN, DeliveryHarness
 
 DAY_S = 86_400
 
@@ -15,15 +15,17 @@ def _without_link(words: str) -> list[str]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_a_video_that_is_still_there_is_sent_without_another_download(office: PostOffice, kind: str):
+async def test_a_video_that_is_still_there_is_sent_without_another_download(
+    office: DeliveryHarness, kind: str
+):
     task = office.task(kind)
     await office.deliver(task)
-    await office.move(DAY_S + 1)
-    looks = office.gateway.looks(task.task_id)
+    await office.advance(DAY_S + 1)
+    looks = office.gateway.polls(task.task_id)
 
     await office.deliver(task, BEN)
 
-    assert office.gateway.looks(task.task_id) == looks + 1
+    assert office.gateway.polls(task.task_id) == looks + 1
     assert [len(office.telegram.videos(chat)) for chat in (ANNA, BEN)] == [1, 1]
     assert task.served.downloads == 1
     first, second = (_without_link(office.telegram.videos(chat)[0].words) for chat in (ANNA, BEN))
@@ -32,19 +34,19 @@ async def test_a_video_that_is_still_there_is_sent_without_another_download(offi
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_a_video_that_was_deleted_at_the_gateway_is_not_sent_to_another_chat(
-    office: PostOffice, kind: str
+    office: DeliveryHarness, kind: str
 ):
     task = office.task(kind)
     await office.deliver(task)
     heard = len(office.heard())
-    await office.move(DAY_S + 1)
+    await office.advance(DAY_S + 1)
     del office.gateway.tasks[kind, task.task_id]
 
     await office.deliver(task, BEN)
     assert office.telegram.videos(BEN) == []
     for _ in range(2):
-        await office.move(31)
-        await office.look()
+        await office.advance(31)
+        await office.poll()
         await office.idle()
 
     assert office.telegram.videos(BEN) == []
@@ -53,21 +55,21 @@ async def test_a_video_that_was_deleted_at_the_gateway_is_not_sent_to_another_ch
 
 
 async def test_a_gateway_that_is_away_is_polled_until_it_answers_before_another_chat_gets_the_video(
-    office: PostOffice,
+    office: DeliveryHarness,
 ):
     task = office.task()
     await office.deliver(task)
-    await office.move(DAY_S + 1)
+    await office.advance(DAY_S + 1)
     office.gateway.fail("*", Fault(status=502), times=None)
 
     await office.deliver(task, BEN)
-    await office.move(3600)
-    await office.look()
+    await office.advance(3600)
+    await office.poll()
     assert office.telegram.videos(BEN) == []
 
     office.gateway.all_is_well()
-    await office.move(61)
-    await office.look()
+    await office.advance(61)
+    await office.poll()
     await office.idle()
     assert len(office.telegram.videos(BEN)) == 1
     assert task.served.downloads == 1

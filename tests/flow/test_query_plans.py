@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from storage.models import OPEN
+from storage.models import NONE_THROTTLED
 from storage.sqlite import claiming, deliveries, tasks, watches
 from storage.sqlite.connection import Database, Transaction
 from storage.sqlite.migrate import bundled_migrations, migrate
@@ -63,8 +63,8 @@ async def test_tasks_are_claimed_by_index(explaining: Explaining):
 
 
 async def test_leased_tasks_are_heard_of_and_renewed_by_index(explaining: Explaining):
-    await tasks.take_touched(explaining, owner="me")
-    assert any("tasks_touched" in step for step in explaining.plan)
+    await tasks.take_poll_requests(explaining, owner="me")
+    assert any("tasks_poll_requested" in step for step in explaining.plan)
 
     await tasks.renew(explaining, [task()], owner="me", at=NOON, lease_s=LEASE_S)
 
@@ -72,7 +72,7 @@ async def test_leased_tasks_are_heard_of_and_renewed_by_index(explaining: Explai
 
 
 async def test_deliveries_are_claimed_in_the_order_of_an_index(explaining: Explaining):
-    await claiming.claim(explaining, 5, OPEN, owner="me", at=NOON, lease_s=LEASE_S)
+    await claiming.claim(explaining, 5, NONE_THROTTLED, owner="me", at=NOON, lease_s=LEASE_S)
 
     assert any("deliveries_in_turn" in step for step in explaining.plan)
     assert not any("TEMP B-TREE" in step for step in explaining.plan)
@@ -80,7 +80,7 @@ async def test_deliveries_are_claimed_in_the_order_of_an_index(explaining: Expla
 
 
 async def test_the_next_delivery_is_found_in_the_order_of_an_index(explaining: Explaining):
-    await claiming.next_ready(explaining, OPEN)
+    await claiming.next_ready(explaining, NONE_THROTTLED)
 
     assert any("deliveries_ready" in step for step in explaining.plan)
     assert not any("TEMP B-TREE" in step for step in explaining.plan)
@@ -89,7 +89,7 @@ async def test_the_next_delivery_is_found_in_the_order_of_an_index(explaining: E
 
 async def test_the_steps_of_a_look_go_by_index(explaining: Explaining):
     await watches.active_ids(explaining, 1)
-    await tasks.rest_unwatched(explaining, [1])
+    await tasks.stop_polling_unwatched(explaining, [1])
     await tasks.make_due(explaining, [1], at=NOON)
     await deliveries.enqueue_results(explaining, [1], at=NOON)
 

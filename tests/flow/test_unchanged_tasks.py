@@ -3,7 +3,7 @@
 from storage.models import DeliveryKind, Stall, TaskStatus
 from tests.fakes.clock import NOON, FrozenClock
 from tests.fakes.store import BrittleStore
-from tests.flow.clockwork import Clockwork, gateway, key, watch
+from tests.flow.polling_harness import PollingHarness, gateway, key, watch
 from tests.unit.watching.tasks import AWAY, snapshot
 
 RUNNING, SUCCEEDED = TaskStatus.RUNNING, TaskStatus.SUCCEEDED
@@ -16,9 +16,9 @@ async def test_a_task_without_change_is_polled_hourly_after_a_day_and_rests_afte
 ):
     await watch(store)
     wan = gateway(t1=[snapshot()])
-    work = Clockwork(store, [key(wan)], clock=clock)
+    work = PollingHarness(store, [key(wan)], clock=clock)
 
-    async with work.turning():
+    async with work.running():
         await work.pass_slowly(25 * HOUR, step_s=HOUR)
         assert (await work.task()).stall is Stall.UNCHANGED
         assert (await work.to_send()).count(NOTICE) == 1
@@ -38,17 +38,17 @@ async def test_a_rest_outlives_a_restart_and_whoever_asks_gets_days_more(
 ):
     await watch(store)
     wan = gateway(t1=[snapshot()])
-    work = Clockwork(store, [key(wan)], clock=clock)
-    async with work.turning():
+    work = PollingHarness(store, [key(wan)], clock=clock)
+    async with work.running():
         await work.pass_slowly(75 * HOUR, step_s=HOUR)
     asked = len(wan.asked)
 
-    again = Clockwork(store, [key(wan)], clock=clock)
-    async with again.turning():
+    again = PollingHarness(store, [key(wan)], clock=clock)
+    async with again.running():
         await again.pass_slowly(2 * HOUR, step_s=HOUR)
         assert len(wan.asked) == asked
-        await store.look_now(1, at=clock())
-        await again.ring()
+        await store.request_poll(1, at=clock())
+        await again.notify()
         assert len(wan.asked) == asked + 1
         await again.pass_slowly(71 * HOUR, step_s=HOUR)
         assert (await again.task()).stall is Stall.UNCHANGED
@@ -61,18 +61,18 @@ async def test_a_task_that_goes_on_after_a_day_is_polled_as_any_other(
 ):
     await watch(store)
     wan = gateway(t1=[snapshot()])
-    work = Clockwork(store, [key(wan)], clock=clock)
+    work = PollingHarness(store, [key(wan)], clock=clock)
 
-    async with work.turning():
+    async with work.running():
         await work.pass_slowly(26 * HOUR, step_s=HOUR)
         wan.answers["t1"] = [snapshot(progress=20.0)]
-        await work.pass_time(HOUR)
+        await work.advance(HOUR)
         assert (await work.task()).stall is Stall.MOVING
         asked = len(wan.asked)
         await work.pass_slowly(600, step_s=60)
         assert len(wan.asked) - asked >= 4
         wan.answers["t1"] = [snapshot(SUCCEEDED)]
-        await work.pass_time(120)
+        await work.advance(120)
 
     assert (await work.task()).status is SUCCEEDED
 
@@ -80,9 +80,9 @@ async def test_a_task_that_goes_on_after_a_day_is_polled_as_any_other(
 async def test_a_queue_of_twenty_hours_is_polled_as_ever(store: BrittleStore, clock: FrozenClock):
     await watch(store)
     wan = gateway(t1=[snapshot(TaskStatus.QUEUED)])
-    work = Clockwork(store, [key(wan)], clock=clock)
+    work = PollingHarness(store, [key(wan)], clock=clock)
 
-    async with work.turning():
+    async with work.running():
         await work.pass_slowly(20 * HOUR, step_s=HOUR)
         asked = len(wan.asked)
         await work.pass_slowly(1200, step_s=60)
@@ -96,9 +96,9 @@ async def test_days_without_the_gateway_are_an_outage_and_not_a_task_without_cha
 ):
     await watch(store)
     wan = gateway(t1=[snapshot()])
-    work = Clockwork(store, [key(wan)], clock=clock)
+    work = PollingHarness(store, [key(wan)], clock=clock)
 
-    async with work.turning():
+    async with work.running():
         await work.pass_slowly(2 * HOUR, step_s=600)
         wan.answers["t1"] = [AWAY]
         await work.pass_slowly(96 * HOUR, step_s=HOUR)
@@ -106,10 +106,10 @@ async def test_days_without_the_gateway_are_an_outage_and_not_a_task_without_cha
         await work.pass_slowly(2 * HOUR, step_s=60)
 
         task = await work.task()
-        assert (task.stall, task.trouble) == (Stall.STUCK, None)
-        assert task.next_look_at is not None
+        assert (task.stall, task.poll_failure) == (Stall.STUCK, None)
+        assert task.next_poll_at is not None
         wan.answers["t1"] = [snapshot(SUCCEEDED)]
-        await work.pass_time(180)
+        await work.advance(180)
 
     assert (await work.task()).status is SUCCEEDED
 
@@ -117,12 +117,12 @@ async def test_days_without_the_gateway_are_an_outage_and_not_a_task_without_cha
 async def test_a_bot_that_was_off_for_days_goes_on_as_before(store: BrittleStore, clock: FrozenClock):
     await watch(store)
     wan = gateway(t1=[snapshot()])
-    async with Clockwork(store, [key(wan)], clock=clock).turning():
+    async with PollingHarness(store, [key(wan)], clock=clock).running():
         pass
-    clock.move(9 * 24 * HOUR)
+    clock.advance(9 * 24 * HOUR)
 
-    work = Clockwork(store, [key(wan)], clock=clock)
-    async with work.turning():
+    work = PollingHarness(store, [key(wan)], clock=clock)
+    async with work.running():
         assert (await work.task()).stall is Stall.MOVING
         asked = len(wan.asked)
         await work.pass_slowly(600, step_s=60)
@@ -137,9 +137,9 @@ async def test_an_answer_that_no_longer_moves_is_compared_once_with_what_is_know
     await watch(store, "t1", "t2")
     wan = gateway(t1=[snapshot()], t2=[snapshot()])
     wan.elsewhere = {"t1": snapshot(SUCCEEDED), "t2": snapshot()}
-    work = Clockwork(store, [key(wan)], clock=clock)
+    work = PollingHarness(store, [key(wan)], clock=clock)
 
-    async with work.turning():
+    async with work.running():
         await work.pass_slowly(HOUR - 1, step_s=(HOUR - 1) / 6)
         assert wan.asked_elsewhere == []
         await work.pass_slowly(600, step_s=120)

@@ -1,11 +1,14 @@
 """The make-believe Telegram, for whoever sends something."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
+from bot.sandbox.sample_video import make_film
 from bot.sandbox.telegram import FakeTelegram
 from tests.fakes.places import ANNA, CHANNEL, FORUM, GROUP
+from tests.unit.file_host import Files
 
 
 @pytest.fixture
@@ -16,6 +19,23 @@ async def telegram() -> AsyncIterator[FakeTelegram]:
     server.group(GROUP)
     server.forum(FORUM)
     server.channel(CHANNEL)
+    await server.start()
+    yield server
+    await server.stop()
+
+
+@pytest.fixture
+def film(tmp_path: Path) -> Path:
+    """A film on disk."""
+    path = tmp_path / "film.mp4"
+    path.write_bytes(make_film())
+    return path
+
+
+@pytest.fixture
+async def files() -> AsyncIterator[Files]:
+    """A host that can be reached at two ports, which are two hosts for all that a client can see."""
+    server = Files(ports=2)
     await server.start()
     yield server
     await server.stop()

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bot.config import Settings, SettingsError, load_settings
 from bot.private_hosts import PrivateHosts
-from bot.providers.kinds import KINDS, ProviderConfig
+from bot.providers.registry import KINDS, ProviderConfig
 
 TOKEN = {"TELEGRAM_BOT_TOKEN": "1234567:hunter2-is-secret"}
 GATEWAY = {"GATEWAY_BASE_URL": "https://gw.example/v1/", "GATEWAY_API_KEY": "sk-hunter2-gateway"}

@@ -7,8 +7,8 @@ from bot.engine import key_lines, prices_s, reachable_hosts
 from bot.foundation import utc_now
 from bot.polling.rate_limiter import AdaptiveRateLimiter
 from bot.providers import gateways
-from bot.providers.kinds import KINDS
-from bot.watching.cadence import SPARE_PRICE_S
+from bot.providers.registry import KINDS
+from bot.watching.cadence import SPARE_POLL_PRICE_S
 from bot.watching.gateway_state import GatewayStates
 from tests.fakes.transport import never
 
@@ -93,7 +93,7 @@ def test_only_an_allowance_that_somebody_names_is_spent():
         TOKEN | GATEWAY | provider("MINE", "newapi", MAX_RPS="3") | provider("YOURS", "alibailian")
     )
 
-    assert prices_s(settings) == {"mine": SPARE_PRICE_S}
+    assert prices_s(settings) == {"mine": SPARE_POLL_PRICE_S}
 
 
 def test_videos_may_come_from_the_gateways_own_addresses_and_no_other_private_ones():

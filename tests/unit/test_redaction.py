@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from bot.providers.scrub import Scrubber
+from bot.providers.parsing.scrub import Scrubber
 from bot.redaction import LONGEST, REDACTED, Redactor, hide
 
 

@@ -17,12 +17,12 @@ def test_counters_add_up_by_name():
 def test_silence_lasts_from_a_loops_last_turn():
     clock = SteadyClock()
     telemetry = Telemetry(clock=clock)
-    clock.move(10)
+    clock.advance(10)
     telemetry.beat("door")
     telemetry.beat("clock")
-    clock.move(5)
+    clock.advance(5)
     telemetry.beat("clock")
-    clock.move(2)
+    clock.advance(2)
 
     assert telemetry.silences_s == {"door": 7.0, "clock": 2.0}
     assert telemetry.uptime_s == 17.0
@@ -31,19 +31,19 @@ def test_silence_lasts_from_a_loops_last_turn():
 def test_a_trouble_is_news_when_it_begins_and_when_it_ends():
     telemetry = Telemetry()
 
-    assert telemetry.trouble("telegram", None) is False
-    assert telemetry.trouble("telegram", "no answer") is True
-    assert telemetry.trouble("telegram", "still no answer") is False
-    assert telemetry.troubles == {"telegram": "still no answer"}
-    assert telemetry.trouble("telegram", None) is True
-    assert telemetry.trouble("telegram", None) is False
-    assert telemetry.troubles == {}
+    assert telemetry.set_problem("telegram", None) is False
+    assert telemetry.set_problem("telegram", "no answer") is True
+    assert telemetry.set_problem("telegram", "still no answer") is False
+    assert telemetry.problems == {"telegram": "still no answer"}
+    assert telemetry.set_problem("telegram", None) is True
+    assert telemetry.set_problem("telegram", None) is False
+    assert telemetry.problems == {}
 
 
 def test_troubles_in_two_places_are_apart():
     telemetry = Telemetry()
-    telemetry.trouble("telegram", "no answer")
+    telemetry.set_problem("telegram", "no answer")
 
-    assert telemetry.trouble("clock", "no disk") is True
-    assert telemetry.trouble("telegram", None) is True
-    assert telemetry.troubles == {"clock": "no disk"}
+    assert telemetry.set_problem("clock", "no disk") is True
+    assert telemetry.set_problem("telegram", None) is True
+    assert telemetry.problems == {"clock": "no disk"}

@@ -9,15 +9,15 @@ from typing import TypeVar
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from bot.sandbox.faults import Fault, FaultPlan, json_answer, suffer
-from bot.sandbox.film import Colour, make_film, with_free_box
+from bot.sandbox.faults import Fault, FaultPlan, apply_fault, json_answer
 from bot.sandbox.gateway.files import hand_out, storage_error
 from bot.sandbox.gateway.formats import link_path, status_answer, unknown_answer
 from bot.sandbox.gateway.tasks import KINDS, GatewayTask, Phase, Served
 from bot.sandbox.loopback import LoopbackServer
+from bot.sandbox.sample_video import Colour, make_film, with_free_box
 
 T = TypeVar("T")
-MAKE_BELIEVE = "sk-make-believe-key-of-the-sandbox"
+FAKE_KEY = "sk-make-believe-key-of-the-sandbox"
 PROMPTS = {
     "alibailian": "A paper boat on a rainy street, seen from above",
     "newapi": "A fox runs through fresh snow at dawn",
@@ -47,7 +47,7 @@ class GatewayRequest:
 class FakeGateway(LoopbackServer):
     """A gateway on loopback."""
 
-    def __init__(self, *, key: str = MAKE_BELIEVE, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, *, key: str = FAKE_KEY, clock: Callable[[], float] = time.time) -> None:
         super().__init__(ports=2)
         self.key = key
         self.tasks: dict[tuple[str, str], GatewayTask] = {}
@@ -134,9 +134,9 @@ class FakeGateway(LoopbackServer):
 
     async def wait_for(self, condition: Callable[[], T], *, timeout_s: float = 10.0) -> T:
         """Return the first true value of the condition; it is looked at after every request."""
-        return await self.bell.wait_for(condition, timeout_s=timeout_s)
+        return await self.change_signal.wait_for(condition, timeout_s=timeout_s)
 
-    def looks(self, task_id: str) -> int:
+    def polls(self, task_id: str) -> int:
         """How often the bot asked where this task stands."""
         return sum(each.route == "status" and each.task_id == task_id for each in self.requests)
 
@@ -157,7 +157,7 @@ class FakeGateway(LoopbackServer):
             raise web.HTTPNotFound
 
         fault = self._replays.get(request.raw_path)
-        return await truly() if fault is None else await suffer(fault, request, truly)
+        return await truly() if fault is None else await apply_fault(fault, request, truly)
 
     async def _serve(self, request: web.Request, route: str, kind: str) -> web.StreamResponse:
         """Note the request, and answer truly or as planned."""
@@ -169,15 +169,15 @@ class FakeGateway(LoopbackServer):
             at=self._clock(),
         )
         self.requests.append(noted)
-        self.bell.ring()
+        self.change_signal.notify()
 
         async def truly() -> web.StreamResponse:
             return await self._answer(request, noted)
 
-        fault = self._faults.strike((route, kind, noted.task_id), noted)
+        fault = self._faults.match((route, kind, noted.task_id), noted)
         if fault is None:
             fault = self._replays.get(request.raw_path)
-        return await truly() if fault is None else await suffer(fault, request, truly)
+        return await truly() if fault is None else await apply_fault(fault, request, truly)
 
     async def _answer(self, request: web.Request, noted: GatewayRequest) -> web.StreamResponse:
         task = self.tasks.get((noted.kind, noted.task_id))

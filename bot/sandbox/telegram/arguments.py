@@ -7,7 +7,7 @@ from typing import Any
 
 from aiohttp import BodyPartReader, web
 
-from bot.sandbox.telegram.refusals import Refusal, bad_request
+from bot.sandbox.telegram.api_errors import ApiError, bad_request
 
 UPLOAD_LIMIT = 50 * 1024 * 1024  # bytes; https://core.telegram.org/bots/api#sending-files
 LOCAL_UPLOAD_LIMIT = (
@@ -76,7 +76,7 @@ async def read_arguments(request: web.Request, *, upload_limit: int) -> Argument
     elif request.content_type == "multipart/form-data":
         body_limit = upload_limit + _FORM_ROOM
         if (request.content_length or 0) > body_limit:
-            raise Refusal(413, "Request Entity Too Large")
+            raise ApiError(413, "Request Entity Too Large")
         async for part in await request.multipart():
             if not isinstance(part, BodyPartReader) or part.name is None:
                 continue

@@ -13,11 +13,11 @@ import aiohttp
 import av
 from yarl import URL
 
+from bot.sandbox.telegram.api_errors import bad_request
 from bot.sandbox.telegram.arguments import Arguments, Upload
 from bot.sandbox.telegram.chats import Attachment, StoredFile
 from bot.sandbox.telegram.entities import parse_html, trimmed
-from bot.sandbox.telegram.refusals import bad_request
-from bot.sandbox.telegram.world import World
+from bot.sandbox.telegram.state import State
 
 TEXT_LIMIT = 4096  # code points, after parsing
 CAPTION_LIMIT = 1024
@@ -96,26 +96,26 @@ class Asked:
     fields: Mapping[str, Any]  # width, height, duration, supports_streaming, thumbnail
 
 
-async def attachment(world: World, asked: Asked, uploads: Mapping[str, Upload]) -> Attachment:
+async def attachment(state: State, asked: Asked, uploads: Mapping[str, Upload]) -> Attachment:
     """Take in a file: an upload, one that Telegram has already, or one that it fetches itself."""
     if asked.source.startswith("attach://") or (not asked.source and asked.kind in uploads):
         part = asked.source.removeprefix("attach://") or asked.kind
         if part not in uploads:
             raise bad_request(f"there is no file with name {part} in the request")
-        file = _keep(world, uploads[part])
+        file = _keep(state, uploads[part])
         if not file.size:
             raise bad_request("file must be non-empty")
-    elif asked.source.startswith("file://") and world.local:
-        file = _from_disk(world, asked.source)
+    elif asked.source.startswith("file://") and state.local:
+        file = _from_disk(state, asked.source)
     elif "." in asked.source or ":" in asked.source:
-        file = await _fetched(world, asked)
+        file = await _fetched(state, asked)
     elif asked.source:
-        return world.again(asked.source, asked.kind)
+        return state.again(asked.source, asked.kind)
     else:
         raise bad_request(f"there is no {asked.kind} in the request")
-    thumbnail = _thumbnail(world, asked, uploads)
+    thumbnail = _thumbnail(state, asked, uploads)
     if asked.kind != "video":
-        return world.remember(Attachment(kind=asked.kind, file=file, thumbnail=thumbnail))
+        return state.remember(Attachment(kind=asked.kind, file=file, thumbnail=thumbnail))
     width, height, duration_s = _geometry(file, asked.fields)
     streaming = str(asked.fields.get("supports_streaming", "")).lower() == "true"
     video = Attachment(
@@ -127,27 +127,27 @@ async def attachment(world: World, asked: Asked, uploads: Mapping[str, Upload]) 
         supports_streaming=streaming,
         thumbnail=thumbnail,
     )
-    return world.remember(video)
+    return state.remember(video)
 
 
-def _keep(world: World, upload: Upload) -> StoredFile:
-    return world.keep(upload.content, name=upload.name, mime_type=upload.mime_type)
+def _keep(state: State, upload: Upload) -> StoredFile:
+    return state.keep(upload.content, name=upload.name, mime_type=upload.mime_type)
 
 
-def _from_disk(world: World, source: str) -> StoredFile:
+def _from_disk(state: State, source: str) -> StoredFile:
     """The path alone tells its name and type: https://github.com/tdlib/td, td/telegram/MessageContent.cpp."""
     path = Path(unquote(urlsplit(source).path))
     mime_type = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
     try:
-        return world.keep(path.read_bytes(), name=path.name, mime_type=mime_type)
+        return state.keep(path.read_bytes(), name=path.name, mime_type=mime_type)
     except OSError as error:
         raise bad_request("invalid file HTTP URL specified: file not found") from error
 
 
-def _thumbnail(world: World, asked: Asked, uploads: Mapping[str, Upload]) -> StoredFile | None:
+def _thumbnail(state: State, asked: Asked, uploads: Mapping[str, Upload]) -> StoredFile | None:
     part = str(asked.fields.get("thumbnail") or "thumbnail").removeprefix("attach://")
     upload = uploads.get(part)
-    return _keep(world, upload) if upload and len(upload.content) < _THUMBNAIL_LIMIT else None
+    return _keep(state, upload) if upload and len(upload.content) < _THUMBNAIL_LIMIT else None
 
 
 def _geometry(file: StoredFile, fields: Mapping[str, Any]) -> tuple[int, int, int]:
@@ -164,7 +164,7 @@ def _geometry(file: StoredFile, fields: Mapping[str, Any]) -> tuple[int, int, in
         return said[0] or 320, said[1] or 320, said[2]
 
 
-async def _fetched(world: World, asked: Asked) -> StoredFile:
+async def _fetched(state: State, asked: Asked) -> StoredFile:
     if urlsplit(asked.source).scheme not in {"http", "https"}:
         raise bad_request(f"invalid file HTTP URL specified: Unsupported URL protocol: {asked.source}")
     timeout = aiohttp.ClientTimeout(total=_FETCH_LIMIT_S)
@@ -186,4 +186,4 @@ async def _fetched(world: World, asked: Asked) -> StoredFile:
     if not (mime_type.startswith("video/") if asked.kind == "video" else mime_type in _FETCHED_DOCUMENTS):
         raise bad_request("wrong type of the web page content")
     name = urlsplit(asked.source).path.rpartition("/")[2]
-    return world.keep(content, name=name, mime_type=mime_type, by_url=True)
+    return state.keep(content, name=name, mime_type=mime_type, by_url=True)

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from bot.sandbox.telegram.refusals import bad_request
+from bot.sandbox.telegram.api_errors import bad_request
 
 _KINDS = {
     "b": "bold",

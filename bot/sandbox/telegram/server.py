@@ -8,20 +8,20 @@ from typing import Any, TypeVar
 
 from aiohttp import web
 
-from bot.sandbox.faults import Fault, FaultPlan, suffer
+from bot.sandbox.faults import Fault, FaultPlan, apply_fault
 from bot.sandbox.loopback import LoopbackServer
-from bot.sandbox.telegram import asking, editing, sending
+from bot.sandbox.telegram.api_errors import ApiError
 from bot.sandbox.telegram.arguments import LOCAL_UPLOAD_LIMIT, UPLOAD_LIMIT, Arguments, read_arguments
 from bot.sandbox.telegram.chats import Message, Person
 from bot.sandbox.telegram.events import Event
-from bot.sandbox.telegram.people import People
-from bot.sandbox.telegram.refusals import Refusal
-from bot.sandbox.telegram.world import World
+from bot.sandbox.telegram.methods import asking, editing, sending
+from bot.sandbox.telegram.state import State
+from bot.sandbox.telegram.users import Users
 
-MAKE_BELIEVE = "7000000001:AAmake-believe-token-of-the-sandbox"
+FAKE_TOKEN = "7000000001:AAfake-token-of-the-sandbox"  # noqa: S105
 
 T = TypeVar("T")
-Method = Callable[[World, Arguments], Awaitable[object]]
+Method = Callable[[State, Arguments], Awaitable[object]]
 
 METHODS: dict[str, Method] = {
     "getMe": asking.get_me,
@@ -61,18 +61,18 @@ class Request:
     at: float  # by the server's clock
 
 
-class FakeTelegram(People, LoopbackServer):
+class FakeTelegram(Users, LoopbackServer):
     """A Bot API server on loopback with the people behind it."""
 
     def __init__(
-        self, *, token: str = MAKE_BELIEVE, clock: Callable[[], float] = time.time, local: bool = False
+        self, *, token: str = FAKE_TOKEN, clock: Callable[[], float] = time.time, local: bool = False
     ) -> None:
         """local: as with `--local`, 2000 MB and file:// paths."""
         LoopbackServer.__init__(self)
         bot_id = int(token.partition(":")[0])
         bot = Person(id=bot_id, first_name="Reelwatch", username="reelwatch_bot", is_bot=True)
-        self.world = World(bot, bell=self.bell, clock=clock, local=local)
-        People.__init__(self, self.world)
+        self.state = State(bot, change_signal=self.change_signal, clock=clock, local=local)
+        Users.__init__(self, self.state)
         self.token = token
         self.requests: list[Request] = []
         self._faults: FaultPlan[Request] = FaultPlan()
@@ -109,7 +109,7 @@ class FakeTelegram(People, LoopbackServer):
 
     def messages(self, chat_id: int) -> list[Message]:
         """All that is in a chat as it stands now, people's messages included."""
-        return [message for message in self.world.chats[chat_id].messages.values() if not message.deleted]
+        return [message for message in self.state.chats[chat_id].messages.values() if not message.deleted]
 
     def videos(self, chat_id: int) -> list[Message]:
         """The messages in a chat that hold a video."""
@@ -117,11 +117,11 @@ class FakeTelegram(People, LoopbackServer):
 
     def subscribe(self) -> "asyncio.Queue[Event]":
         """Hand out a queue that gets every event from now on."""
-        return self.world.subscribe()
+        return self.state.subscribe()
 
     async def wait_for(self, condition: Callable[[], T], *, timeout_s: float = 10.0) -> T:
         """Return the first true value of the condition; it is looked at after every event and request."""
-        return await self.bell.wait_for(condition, timeout_s=timeout_s)
+        return await self.change_signal.wait_for(condition, timeout_s=timeout_s)
 
     async def _serve_method(self, request: web.Request) -> web.StreamResponse:
         asked = request.match_info["method"]
@@ -129,39 +129,39 @@ class FakeTelegram(People, LoopbackServer):
         try:
             self._check_token(request)
             arguments = await read_arguments(request, upload_limit=self._upload_limit)
-        except Refusal as refusal:
+        except ApiError as refusal:
             return _refused(refusal)
         noted = Request(method=name, params=arguments.plain(), at=self._clock())
         self.requests.append(noted)
-        self.bell.ring()
-        fault = self._faults.strike([name], noted)
+        self.change_signal.notify()
+        fault = self._faults.match([name], noted)
         if fault is None:
             return await self._answer(name, arguments)
-        return await suffer(fault, request, lambda: self._answer(name, arguments))
+        return await apply_fault(fault, request, lambda: self._answer(name, arguments))
 
     async def _answer(self, name: str, arguments: Arguments) -> web.Response:
         method = METHODS.get(name)
         if method is None:
-            return _refused(Refusal(404, "Not Found"))
+            return _refused(ApiError(404, "Not Found"))
         try:
-            return web.json_response({"ok": True, "result": await method(self.world, arguments)})
-        except Refusal as refusal:
+            return web.json_response({"ok": True, "result": await method(self.state, arguments)})
+        except ApiError as refusal:
             return _refused(refusal)
 
     async def _serve_file(self, request: web.Request) -> web.Response:
         try:
             self._check_token(request)
-            return web.Response(body=self.world.file(request.match_info["file_id"]).content)
-        except Refusal as refusal:
+            return web.Response(body=self.state.file(request.match_info["file_id"]).content)
+        except ApiError as refusal:
             return _refused(refusal)
 
     def _check_token(self, request: web.Request) -> None:
         if request.match_info["token"] != self.token:
-            raise Refusal(401, "Unauthorized")
+            raise ApiError(401, "Unauthorized")
 
     async def _serve_nothing(self, request: web.Request) -> web.Response:
-        return _refused(Refusal(404, "Not Found"))
+        return _refused(ApiError(404, "Not Found"))
 
 
-def _refused(refusal: Refusal) -> web.Response:
+def _refused(refusal: ApiError) -> web.Response:
     return web.json_response(refusal.body(), status=refusal.code)

@@ -2,9 +2,9 @@
 
 import asyncio
 
-from bot.sandbox.bell import Bell
-from bot.sandbox.telegram.refusals import Refusal
-from bot.sandbox.telegram.wire import Json
+from bot.sandbox.change_signal import ChangeSignal
+from bot.sandbox.telegram.api_errors import ApiError
+from bot.sandbox.telegram.serializers import Json
 
 _NOT_BY_DEFAULT = {"chat_member", "message_reaction", "message_reaction_count"}
 _LONGEST_POLL_S = 50
@@ -22,7 +22,7 @@ class UpdateQueue:
         self.webhook_url = ""  # "": none
         self._waiting: list[Json] = []
         self._last_id = 700_000_000
-        self._bell = Bell()
+        self._change_signal = ChangeSignal()
         self._poller = 0  # the latest one; an older one that still waits is sent away
 
     def add(self, kind: str, payload: Json) -> None:
@@ -31,7 +31,7 @@ class UpdateQueue:
             return
         self._last_id += 1
         self._waiting.append({"update_id": self._last_id, kind: payload})
-        self._bell.ring()
+        self._change_signal.notify()
 
     def number_from(self, update_id: int) -> None:
         """Give the next update this id, as any may come after a week without updates."""
@@ -40,7 +40,7 @@ class UpdateQueue:
     def set_webhook(self, url: str) -> None:
         """Have a webhook from now on, which ends polls; "": have none."""
         self.webhook_url = url
-        self._bell.ring()
+        self._change_signal.notify()
 
     @property
     def waiting(self) -> int:
@@ -54,26 +54,26 @@ class UpdateQueue:
     async def poll(self, *, offset: int, limit: int, timeout_s: int) -> list[Json]:
         """Forget what is confirmed, and return what is new, waiting for it if need be."""
         if self.webhook_url:
-            raise Refusal(409, f"Conflict: {_WEBHOOK_ACTIVE}")
+            raise ApiError(409, f"Conflict: {_WEBHOOK_ACTIVE}")
         self._poller += 1
         this = self._poller
-        self._bell.ring()
+        self._change_signal.notify()
         if offset < 0:
             self._waiting = self._waiting[offset:]
         elif offset <= self._last_id + 1 + _FARTHEST_AHEAD:
             self._waiting = [update for update in self._waiting if update["update_id"] >= offset]
         if timeout_s > 0 and not self._waiting:
             try:
-                await self._bell.wait_for(
+                await self._change_signal.wait_for(
                     lambda: self._waiting or self._poller != this or self.webhook_url,
                     timeout_s=min(timeout_s, _LONGEST_POLL_S),
                 )
             except TimeoutError:
                 return []
             if self.webhook_url:
-                raise Refusal(409, "Conflict: terminated by setWebhook request")
+                raise ApiError(409, "Conflict: terminated by setWebhook request")
             if self._poller != this:
-                raise Refusal(
+                raise ApiError(
                     409,
                     "Conflict: terminated by other getUpdates request;"
                     " make sure that only one bot instance is running",

@@ -9,24 +9,24 @@ CREATE TABLE tasks (
     registered_at REAL NOT NULL,
     snapshot TEXT,
     snapshot_at REAL,
-    trouble TEXT,
-    last_look_at REAL,
-    next_look_at REAL,
+    poll_failure TEXT,
+    last_poll_at REAL,
+    next_poll_at REAL,
     lease_until REAL,
     lease_owner TEXT,
-    touched INTEGER NOT NULL DEFAULT 0, -- people wait for a look, or changed next_look_at while it was leased; its clock has not heard yet
+    poll_requested INTEGER NOT NULL DEFAULT 0, -- people wait for a look, or changed next_poll_at while it was leased; its clock has not heard yet
     failures INTEGER NOT NULL DEFAULT 0,
     version INTEGER NOT NULL DEFAULT 0,
     stall TEXT NOT NULL DEFAULT 'moving', -- how far it was acted on that nothing changes
     unchanged_since REAL, -- when the task last changed or was taken up; NULL: when it was registered
     file TEXT, -- what Telegram has of the video, JSON
-    claimable_at REAL AS (max(next_look_at, coalesce(lease_until, next_look_at))) VIRTUAL,
+    claimable_at REAL AS (max(next_poll_at, coalesce(lease_until, next_poll_at))) VIRTUAL,
     UNIQUE (provider, external_id)
 ) STRICT;
 
 CREATE INDEX tasks_claimable ON tasks (provider, claimable_at) WHERE claimable_at IS NOT NULL;
 CREATE INDEX tasks_resting ON tasks (stall) WHERE stall = 'resting';
-CREATE INDEX tasks_touched ON tasks (lease_owner) WHERE touched;
+CREATE INDEX tasks_poll_requested ON tasks (lease_owner) WHERE poll_requested;
 
 CREATE TABLE events (
     id INTEGER PRIMARY KEY,
@@ -54,7 +54,7 @@ CREATE TABLE watches (
     card_sent_at REAL,
     ended_at REAL, -- when it ended, or was parked
     result TEXT, -- the DeliveryState in which the delivery of its result ended
-    told_status TEXT -- the final status that the chat was told; NULL: none, or the telling was given up
+    reported_status TEXT -- the final status that the chat was told; NULL: none, or the telling was given up
 ) STRICT;
 
 CREATE UNIQUE INDEX watches_one_per_topic ON watches (task_id, chat_id, coalesce(thread_id, 0));
@@ -70,7 +70,7 @@ CREATE TABLE deliveries (
     attempts INTEGER NOT NULL DEFAULT 0,
     not_before REAL,
     message_id INTEGER,
-    risky_at REAL,
+    unconfirmed_call_at REAL,
     lease_until REAL,
     lease_owner TEXT,
     settled_at REAL,
@@ -114,19 +114,19 @@ CREATE TABLE allowed_chats (
     allowed_at REAL NOT NULL
 ) STRICT;
 
--- Which admins were told of which gateway's trouble, as its owner wrote it; one row.
+-- Which admins were told of which gateway's poll_failure, as its owner wrote it; one row.
 CREATE TABLE admin_reports (
     id INTEGER PRIMARY KEY CHECK (id = 1),
     data TEXT NOT NULL
 ) STRICT;
 
 -- What was learned of how long tasks take, as its owner wrote it; one row.
-CREATE TABLE learned (
+CREATE TABLE estimates (
     id INTEGER PRIMARY KEY CHECK (id = 1),
-    estimates TEXT NOT NULL
+    data TEXT NOT NULL
 ) STRICT;
 
--- Which chats and topics have a notice of a provider's trouble, and through which watch.
+-- Which chats and topics have a notice of a provider's poll_failure, and through which watch.
 CREATE TABLE notices (
     provider TEXT NOT NULL,
     cause TEXT NOT NULL,
@@ -138,7 +138,7 @@ CREATE TABLE notices (
 
 CREATE INDEX notices_of_watch ON notices (watch_id);
 
--- Deliveries that a courier may take up at ready_at: not into a lost chat, one of a kind at a time for a watch, and
+-- Deliveries that a worker may take up at ready_at: not into a lost chat, one of a kind at a time for a watch, and
 -- no result of a task that was to be polled again and has not been.
 CREATE VIEW claimable_deliveries AS
 SELECT
@@ -182,7 +182,7 @@ SELECT
             SELECT 1 FROM deliveries AS s WHERE s.watch_id = w.id AND s.kind = 'card' AND s.state = 'sending'
         )
     ) AS is_needless,
-    (t.status = 'unknown' AND t.last_look_at IS NULL) AS is_unpolled,
+    (t.status = 'unknown' AND t.last_poll_at IS NULL) AS is_unpolled,
     t.status <> 'succeeded' AS is_without_video
 FROM watches AS w
 JOIN tasks AS t ON t.id = w.task_id;

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 
-from bot.watching.eta import Eta
+from bot.forecast.eta import Eta
 from storage.models import Task
-from tests.bench.simulation.desk import Desk, Job
+from tests.bench.simulation.simulated_bot import Job, SimulatedBot
 
 Figure = Callable[[float], float | None]  # the share of the run that is over → the progress told, 0 to 100
 
@@ -30,7 +30,7 @@ class Ours:
     """The desk following tasks of one model, learning from each."""
 
     def __init__(self, model: str) -> None:
-        self._desk = Desk()
+        self._simulated_bot = SimulatedBot()
         self._model = model
         self._now = 0.0
         self._ids = count()
@@ -44,16 +44,16 @@ class Ours:
             polls, self._now = polls + 1, due
             if figure is not None:
                 job = replace(job, figure=figure((self._now - born) / duration_s))
-            task, due = self._desk.seen(task, job, self._now)
+            task, due = self._simulated_bot.on_snapshot(task, job, self._now)
         return Cost(delay_s=self._now - job.ends, polls=polls)
 
     def eta(self, age_s: float) -> Eta | None:
         """What people would be told of a task of this age."""
         task, _ = self._first_look(self._job(math.inf))
-        return self._desk.eta(task, self._now + age_s)
+        return self._simulated_bot.eta(task, self._now + age_s)
 
     def _first_look(self, job: Job) -> tuple[Task, float]:
-        return self._desk.seen(self._desk.register(job, self._now), job, self._now)
+        return self._simulated_bot.on_snapshot(self._simulated_bot.register(job, self._now), job, self._now)
 
     def _job(self, duration_s: float) -> Job:
         ends = self._now + duration_s

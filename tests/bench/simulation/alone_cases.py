@@ -79,10 +79,10 @@ def _cold_start() -> Row:
         ours, peer = [0.0] * last, [0.0] * last
         ages_s = fixed(5, horizon_s=HORIZON_S)
         for seed in seeds:
-            rng, desk = Random(seed), Ours(model.name)
+            rng, simulated_bot = Random(seed), Ours(model.name)
             for at in range(last):
                 duration_s = model.draw(rng)
-                ours[at] += desk.follow(duration_s).total_s
+                ours[at] += simulated_bot.follow(duration_s).total_s
                 peer[at] += follow_plan(ages_s, duration_s).total_s
         worst = max(worst, *(ours[at] / peer[at] for at in range(first, last)))
     return Row(

@@ -9,10 +9,10 @@ from statistics import fmean
 
 from bot.providers.base import AuthFailed, BadAnswer, ProviderError, RateLimited, TaskMissing, Unavailable
 from storage.models import Cause
-from tests.bench.simulation.desk import Job
 from tests.bench.simulation.gateway import Gateway
 from tests.bench.simulation.policies import Ours, Policy
 from tests.bench.simulation.row import Row
+from tests.bench.simulation.simulated_bot import Job
 from tests.bench.simulation.world import run
 
 _RATE = 20.0

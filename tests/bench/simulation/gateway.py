@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from bot.providers.base import ProviderError, RateLimited, Unavailable
 from storage.models import Cause
-from tests.bench.simulation.desk import Job
+from tests.bench.simulation.simulated_bot import Job
 
 _RETRY_AFTER_S = 1.0
 

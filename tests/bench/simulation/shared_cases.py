@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from tests.bench.simulation.bound import capped_delay
-from tests.bench.simulation.desk import Job
 from tests.bench.simulation.durations import MODELS
 from tests.bench.simulation.gateway import Gateway
 from tests.bench.simulation.policies import Fixed, Ours, Policy, RoundRobin
 from tests.bench.simulation.row import Row, p95
+from tests.bench.simulation.simulated_bot import Job
 from tests.bench.simulation.world import Noticed, drop, run, steady, trickle
 
 _RATE = 20.0

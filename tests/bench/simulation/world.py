@@ -9,10 +9,10 @@ from operator import attrgetter
 from random import Random
 
 from bot.providers.base import ProviderError, Unavailable
-from tests.bench.simulation.desk import Job
 from tests.bench.simulation.durations import HORIZON_S, Model
 from tests.bench.simulation.gateway import Gateway
 from tests.bench.simulation.policies import Policy
+from tests.bench.simulation.simulated_bot import Job
 
 _STEP_S = 0.1
 _LATENCY_S = 0.3  # from a question to its answer

@@ -5,18 +5,18 @@ from datetime import UTC, datetime, timedelta
 
 from storage.models import (
     Cause,
-    Closed,
+    ClaimedDelivery,
     DeliveryKind,
     DeliveryState,
     EventKind,
-    Outgoing,
+    PollFailure,
     Settlement,
     Snapshot,
     Task,
     TaskEvent,
     TaskRef,
     TaskStatus,
-    Trouble,
+    ThrottledChats,
     WatchedTask,
     WatchRequest,
 )
@@ -85,8 +85,8 @@ class Driver:
             status=status,
             snapshot=Snapshot(status=status, raw_status=status.upper()),
             snapshot_at=self.now,
-            last_look_at=self.now,
-            next_look_at=None if status.is_final else self.later(next_s),
+            last_poll_at=self.now,
+            next_poll_at=None if status.is_final else self.later(next_s),
         )
         return after, [TaskEvent(kind=kind, before=task.status, after=status, at=self.now) for kind in kinds]
 
@@ -94,26 +94,26 @@ class Driver:
         """The clock finds that the key of a task's provider is refused."""
         task = await self.take(task_id)
         after, events = self.seen(task, task.status, EventKind.KEY_TROUBLE)
-        trouble = Trouble(cause=cause, message="no", since=self.now)
-        assert await self.store.apply(replace(after, trouble=trouble), events)
+        trouble = PollFailure(cause=cause, message="no", since=self.now)
+        assert await self.store.apply(replace(after, poll_failure=trouble), events)
 
-    async def claim(self, limit: int = 100) -> list[Outgoing]:
+    async def claim(self, limit: int = 100) -> list[ClaimedDelivery]:
         """The courier claims what may be sent, in as many rounds as that takes."""
-        claimed: list[Outgoing] = []
+        claimed: list[ClaimedDelivery] = []
         while len(claimed) < limit and (
             found := await self.store.claim_deliveries(limit - len(claimed), at=self.now, lease_s=LEASE_S)
         ):
             claimed += [each for one in found for each in (one, *one.companions)]
         return claimed
 
-    async def claim_one(self, kind: DeliveryKind) -> Outgoing:
+    async def claim_one(self, kind: DeliveryKind) -> ClaimedDelivery:
         """The courier claims what may be sent, among which is one delivery of the kind."""
         (found,) = [outgoing for outgoing in await self.claim() if outgoing.delivery.kind is kind]
         return found
 
     async def settle(
         self,
-        outgoing: Outgoing,
+        outgoing: ClaimedDelivery,
         state: DeliveryState = DeliveryState.SENT,
         *,
         retry_s: float | None = None,
@@ -141,13 +141,13 @@ class Driver:
 
     async def send_to_closed_to_edits(self) -> list[tuple[DeliveryKind, int]]:
         """What the courier gets while the chat bears no edits."""
-        closed = Closed(to_edits=[CHAT])
+        closed = ThrottledChats(to_edits=[CHAT])
         found = await self.store.claim_deliveries(9, closed, at=self.now, lease_s=LEASE_S)
         return [(one.delivery.kind, one.watch.id) for one in found]
 
     async def take(self, task_id: int) -> Task:
         """Claim a task, due or not, with a lease so short that the others stay free."""
-        await self.store.look_now(task_id, at=self.now)
+        await self.store.request_poll(task_id, at=self.now)
         known = await self.store.task(task_id)
         assert known is not None
         claimed = await self.store.claim_due({known.ref.provider: 100}, at=self.now, lease_s=0)

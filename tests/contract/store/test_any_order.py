@@ -58,7 +58,7 @@ class Play:
         claimed = await self.driver.claim()
         assert len({(one.watch.id, one.delivery.kind) for one in claimed}) == len(claimed)
         for one in claimed:
-            assert one.watch.state is not WatchState.PARKED
+            assert one.watch.state is not WatchState.SUSPENDED
             if one.delivery.kind is DeliveryKind.RESULT:
                 assert one.task.status.is_final
                 assert one.watch.state is WatchState.ACTIVE
@@ -91,7 +91,7 @@ class Play:
             for external_id in IDS:
                 for one in await self.store.watches_of(chat_id, external_id):
                     waits = one.watch.state is WatchState.ACTIVE and not one.task.status.is_final
-                    assert one.task.next_look_at is not None if waits else True
+                    assert one.task.next_poll_at is not None if waits else True
         assert all(self.told[watch_id] <= times for watch_id, times in self.begun.items())
 
     async def end(self) -> None:

@@ -26,7 +26,7 @@ async def test_a_lost_chat_parks_its_watches_and_their_tasks_rest(driver: Driver
     await driver.store.chat_lost(CHAT, "blocked", at=driver.now)
 
     (found,) = await driver.store.watches_of(CHAT, "t1")
-    assert (found.watch.state, found.task.next_look_at) == (WatchState.PARKED, None)
+    assert (found.watch.state, found.task.next_poll_at) == (WatchState.SUSPENDED, None)
     assert (await driver.store.chat(CHAT) or Chat(id=0, title="")).disabled_reason == "blocked"
     assert await driver.store.active_watches(CHAT) == []
     assert not await driver.store.stop_watch(watched.watch.id, at=driver.now)
@@ -104,7 +104,7 @@ async def test_a_found_chat_s_watches_go_on(driver: Driver):
     await driver.store.chat_found(CHAT, at=driver.now)
 
     (found,) = await driver.store.active_watches(CHAT)
-    assert (found.watch.id, found.task.next_look_at) == (watched.watch.id, driver.now)
+    assert (found.watch.id, found.task.next_poll_at) == (watched.watch.id, driver.now)
     assert (await driver.store.chat(CHAT) or Chat(id=0, title="")).disabled_reason is None
     assert await driver.send() == [(CARD, watched.watch.id)]
 

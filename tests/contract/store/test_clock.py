@@ -10,10 +10,10 @@ from storage.models import (
     DeliveryKind,
     EventKind,
     Media,
+    PollFailure,
     Snapshot,
     TaskError,
     TaskStatus,
-    Trouble,
 )
 from tests.contract.store.driver import CHAT, LEASE_S, Driver
 
@@ -88,9 +88,9 @@ async def test_what_a_look_found_comes_back_as_it_was_written(driver: Driver):
         status=TaskStatus.RUNNING,
         snapshot=snapshot,
         snapshot_at=driver.later(-4.5),
-        trouble=Trouble(cause=Cause.UNREACHABLE, message="refused", since=driver.later(0.123456)),
-        last_look_at=driver.later(0.000001),
-        next_look_at=driver.later(7.654321),
+        poll_failure=PollFailure(cause=Cause.UNREACHABLE, message="refused", since=driver.later(0.123456)),
+        last_poll_at=driver.later(0.000001),
+        next_poll_at=driver.later(7.654321),
         failures=3,
     )
 
@@ -116,7 +116,7 @@ async def test_an_ended_task_is_never_due_again(driver: Driver):
     (task,) = await driver.claim_tasks()
     after, events = driver.seen(task, TaskStatus.SUCCEEDED)
 
-    await driver.store.apply(replace(after, next_look_at=driver.now), events)
+    await driver.store.apply(replace(after, next_poll_at=driver.now), events)
 
     assert await driver.nothing_is_due()
     assert watched.task.id == task.id
@@ -271,7 +271,7 @@ async def test_tasks_in_a_trouble_that_may_be_mended_are_looked_at_again(driver:
     driver.wait(1)
     assert await driver.claim_tasks() == []
 
-    await driver.store.look_again({Cause.KEY_INVALID, Cause.NOT_CONFIGURED}, at=driver.now)
+    await driver.store.make_due_again({Cause.KEY_INVALID, Cause.NOT_CONFIGURED}, at=driver.now)
 
     assert [task.id for task in await driver.claim_tasks()] == [refused.task.id]
 

@@ -224,11 +224,11 @@ async def test_a_forgotten_watch_s_id_is_not_given_to_another(driver: Driver):
 
 
 async def test_what_was_learned_is_kept_as_it_was_saved_last(driver: Driver):
-    assert await driver.store.learned() is None
+    assert await driver.store.load_estimates() is None
 
     for learned in ("[]", '{"model": "万相 🎬"}'):
-        await driver.store.save_learned(learned)
-        assert await driver.store.learned() == learned
+        await driver.store.save_estimates(learned)
+        assert await driver.store.load_estimates() == learned
 
 
 async def test_what_admins_were_told_is_kept_as_it_was_saved_last(driver: Driver):

@@ -29,14 +29,14 @@ async def test_a_leased_task_that_people_ask_about_is_told_once(driver: Driver):
     watched = await driver.watch()
     (task,) = await driver.claim_tasks()
     await driver.store.apply(*driver.seen(task, TaskStatus.RUNNING))
-    assert await driver.store.take_touched() == []
+    assert await driver.store.take_poll_requests() == []
     driver.wait(1)
 
-    await driver.store.look_now(watched.task.id, at=driver.now)
+    await driver.store.request_poll(watched.task.id, at=driver.now)
 
-    (touched,) = await driver.store.take_touched()
-    assert (touched.id, touched.next_look_at) == (task.id, driver.now)
-    assert await driver.store.take_touched() == []
+    (touched,) = await driver.store.take_poll_requests()
+    assert (touched.id, touched.next_poll_at) == (task.id, driver.now)
+    assert await driver.store.take_poll_requests() == []
 
 
 async def test_a_leased_task_that_people_leave_is_told_once(driver: Driver):
@@ -45,8 +45,8 @@ async def test_a_leased_task_that_people_leave_is_told_once(driver: Driver):
 
     await driver.store.stop_watch(watched.watch.id, at=driver.now)
 
-    (touched,) = await driver.store.take_touched()
-    assert touched.next_look_at is None
+    (touched,) = await driver.store.take_poll_requests()
+    assert touched.next_poll_at is None
 
 
 async def test_renewed_leases_last_longer_and_say_when_looks_were_and_the_next_one_is(driver: Driver):
@@ -54,15 +54,15 @@ async def test_renewed_leases_last_longer_and_say_when_looks_were_and_the_next_o
     (task,) = await driver.claim_tasks()
     driver.wait(50)
     looked_at = replace(
-        task, snapshot_at=driver.later(-9), last_look_at=driver.now, next_look_at=driver.later(20)
+        task, snapshot_at=driver.later(-9), last_poll_at=driver.now, next_poll_at=driver.later(20)
     )
 
     assert await driver.store.renew_tasks([looked_at], at=driver.now, lease_s=LEASE_S) == {task.id: 1}
 
     known = await driver.store.task(task.id)
     assert known is not None
-    assert (known.snapshot_at, known.last_look_at) == (driver.later(-9), driver.now)
-    assert known.next_look_at == driver.later(20)
+    assert (known.snapshot_at, known.last_poll_at) == (driver.later(-9), driver.now)
+    assert known.next_poll_at == driver.later(20)
     driver.wait(LEASE_S - 1)
     assert await driver.claim_tasks() == []
 
@@ -70,13 +70,13 @@ async def test_renewed_leases_last_longer_and_say_when_looks_were_and_the_next_o
 async def test_a_renewal_does_not_overrule_what_people_want(driver: Driver):
     watched = await driver.watch()
     (task,) = await driver.claim_tasks()
-    await driver.store.look_now(watched.task.id, at=driver.now)
+    await driver.store.request_poll(watched.task.id, at=driver.now)
 
-    later = replace(task, next_look_at=driver.later(20))
+    later = replace(task, next_poll_at=driver.later(20))
     await driver.store.renew_tasks([later], at=driver.now, lease_s=LEASE_S)
 
-    (touched,) = await driver.store.take_touched()
-    assert touched.next_look_at == driver.now
+    (touched,) = await driver.store.take_poll_requests()
+    assert touched.next_poll_at == driver.now
 
 
 async def test_a_lease_that_was_lost_is_not_renewed(driver: Driver):
@@ -91,32 +91,32 @@ async def test_a_lease_that_was_lost_is_not_renewed(driver: Driver):
 
 async def test_who_waits_for_a_look_is_told_to_whoever_leases_the_task_later(driver: Driver):
     watched = await driver.watch()
-    await driver.store.look_now(watched.task.id, at=driver.now)
-    assert await driver.store.take_touched() == []
+    await driver.store.request_poll(watched.task.id, at=driver.now)
+    assert await driver.store.take_poll_requests() == []
 
     (claimed,) = await driver.claim_tasks()
 
-    assert [task.id for task in await driver.store.take_touched()] == [claimed.id]
-    assert await driver.store.take_touched() == []
+    assert [task.id for task in await driver.store.take_poll_requests()] == [claimed.id]
+    assert await driver.store.take_poll_requests() == []
 
 
 async def test_nobody_waits_for_a_look_at_a_new_task(driver: Driver):
     await driver.watch()
     await driver.claim_tasks()
 
-    assert await driver.store.take_touched() == []
+    assert await driver.store.take_poll_requests() == []
 
 
 async def test_a_leased_task_that_people_left_and_want_again_is_told(driver: Driver):
     watched = await driver.watch()
     await driver.claim_tasks()
     await driver.store.stop_watch(watched.watch.id, at=driver.now)
-    await driver.store.take_touched()
+    await driver.store.take_poll_requests()
 
     await driver.watch()
 
-    (touched,) = await driver.store.take_touched()
-    assert touched.next_look_at == driver.now
+    (touched,) = await driver.store.take_poll_requests()
+    assert touched.next_poll_at == driver.now
 
 
 async def test_a_claimed_task_says_how_many_its_chat_waits_for(driver: Driver):
@@ -124,9 +124,9 @@ async def test_a_claimed_task_says_how_many_its_chat_waits_for(driver: Driver):
         await driver.watch(f"busy{number}")
     await driver.watch("lone", chat_id=2)
 
-    crowds = {task.ref.external_id: task.crowd for task in await driver.claim_tasks()}
+    watch_counts = {task.ref.external_id: task.chat_active_watches for task in await driver.claim_tasks()}
 
-    assert crowds == {"busy0": 3, "busy1": 3, "busy2": 3, "lone": 1}
+    assert watch_counts == {"busy0": 3, "busy1": 3, "busy2": 3, "lone": 1}
 
 
 async def test_a_task_of_two_chats_counts_with_the_one_that_waits_for_less(driver: Driver):
@@ -134,9 +134,9 @@ async def test_a_task_of_two_chats_counts_with_the_one_that_waits_for_less(drive
         await driver.watch(f"t{number}")
     await driver.watch("t0", chat_id=2)
 
-    crowds = {task.ref.external_id: task.crowd for task in await driver.claim_tasks()}
+    watch_counts = {task.ref.external_id: task.chat_active_watches for task in await driver.claim_tasks()}
 
-    assert crowds == {"t0": 1, "t1": 3, "t2": 3}
+    assert watch_counts == {"t0": 1, "t1": 3, "t2": 3}
 
 
 async def test_watches_that_ended_do_not_count_in_the_crowd(driver: Driver):
@@ -149,7 +149,7 @@ async def test_watches_that_ended_do_not_count_in_the_crowd(driver: Driver):
 
     (task,) = await driver.claim_tasks()
 
-    assert (task.ref.external_id, task.crowd) == ("active", 1)
+    assert (task.ref.external_id, task.chat_active_watches) == ("active", 1)
 
 
 async def test_a_renewal_says_how_many_the_chat_waits_for_now(driver: Driver):
@@ -159,6 +159,6 @@ async def test_a_renewal_says_how_many_the_chat_waits_for_now(driver: Driver):
     for watched in stopped:
         await driver.store.stop_watch(watched.watch.id, at=driver.now)
 
-    crowds = await driver.store.renew_tasks(claimed, at=driver.now, lease_s=LEASE_S)
+    watch_counts = await driver.store.renew_tasks(claimed, at=driver.now, lease_s=LEASE_S)
 
-    assert crowds[last.task.id] == 1
+    assert watch_counts[last.task.id] == 1

@@ -2,13 +2,21 @@
 
 import pytest
 
-from storage.models import Closed, DeliveryKind, DeliveryState, Outgoing, Settlement, StoredFile, TaskStatus
+from storage.models import (
+    ClaimedDelivery,
+    DeliveryKind,
+    DeliveryState,
+    Settlement,
+    StoredFile,
+    TaskStatus,
+    ThrottledChats,
+)
 from tests.contract.store.driver import CHAT, LEASE_S, Driver
 
 CARD, RESULT = DeliveryKind.CARD, DeliveryKind.RESULT
 
 
-async def claim_round(driver: Driver, closed: Closed, limit: int = 100) -> list[Outgoing]:
+async def claim_round(driver: Driver, closed: ThrottledChats, limit: int = 100) -> list[ClaimedDelivery]:
     return await driver.store.claim_deliveries(limit, closed, at=driver.now, lease_s=LEASE_S)
 
 
@@ -22,7 +30,7 @@ async def test_a_round_of_claims_brings_one_to_a_chat(driver: Driver):
     await driver.watch("b")
     other = await driver.watch("b", chat_id=2)
 
-    claimed = await claim_round(driver, Closed())
+    claimed = await claim_round(driver, ThrottledChats())
 
     assert [one.watch.id for one in claimed] == [first.watch.id, other.watch.id]
 
@@ -30,7 +38,7 @@ async def test_a_round_of_claims_brings_one_to_a_chat(driver: Driver):
 async def test_a_closed_chat_gets_nothing(driver: Driver):
     await driver.watch()
     open_chat = await driver.watch(chat_id=2)
-    closed = Closed(to_all=[CHAT])
+    closed = ThrottledChats(to_all=[CHAT])
 
     claimed = await claim_round(driver, closed)
 
@@ -43,7 +51,7 @@ async def test_a_chat_closed_to_edits_gets_all_but_edits(driver: Driver):
     shown = await driver.watch("shown")
     await driver.send()
     await driver.look(shown.task.id, TaskStatus.RUNNING)
-    closed = Closed(to_edits=[CHAT])
+    closed = ThrottledChats(to_edits=[CHAT])
     assert await claim_round(driver, closed) == []
     assert await driver.store.next_delivery_at(closed) is None
 
@@ -97,7 +105,7 @@ async def test_a_refresh_becomes_news_when_there_is_some(driver: Driver):
     watched = await driver.watch()
     await driver.send()
     await refresh(driver)
-    closed = Closed(to_refreshes=[CHAT])
+    closed = ThrottledChats(to_refreshes=[CHAT])
     assert await claim_round(driver, closed) == []
     assert await driver.store.next_delivery_at(closed) is None
 
@@ -116,7 +124,7 @@ async def test_a_refresh_that_is_to_be_tried_later_takes_the_news_along(driver: 
 
     await driver.settle(on_its_way, DeliveryState.PENDING, retry_s=0)
 
-    (claimed,) = await claim_round(driver, Closed(to_refreshes=[CHAT]))
+    (claimed,) = await claim_round(driver, ThrottledChats(to_refreshes=[CHAT]))
     assert claimed.task.status is TaskStatus.RUNNING
 
 
@@ -127,7 +135,7 @@ async def test_news_does_not_become_a_refresh(driver: Driver):
 
     assert await refresh(driver) == 0
 
-    assert len(await claim_round(driver, Closed(to_refreshes=[CHAT]))) == 1
+    assert len(await claim_round(driver, ThrottledChats(to_refreshes=[CHAT]))) == 1
 
 
 @pytest.mark.parametrize("state", [DeliveryState.UNKNOWN, DeliveryState.DEAD])

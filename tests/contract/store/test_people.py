@@ -18,7 +18,7 @@ async def test_a_new_watch_has_a_card_to_send_and_a_task_that_is_due(driver: Dri
     assert watched.is_new
     assert (watched.watch.chat_id, watched.watch.thread_id) == (CHAT, 5)
     assert (watched.watch.state, watched.watch.request_message_id) == (WatchState.ACTIVE, 7)
-    assert (watched.task.status, watched.task.next_look_at) == (TaskStatus.UNKNOWN, driver.now)
+    assert (watched.task.status, watched.task.next_poll_at) == (TaskStatus.UNKNOWN, driver.now)
     (outgoing,) = await driver.claim()
     assert (outgoing.delivery.kind, outgoing.watch, outgoing.task) == (CARD, watched.watch, watched.task)
 
@@ -55,7 +55,7 @@ async def test_a_new_watch_makes_a_task_due_whose_next_look_is_far_off(driver: D
 
     other = await driver.watch(chat_id=2)
 
-    assert other.task.next_look_at == driver.now
+    assert other.task.next_poll_at == driver.now
     assert other.task.status is TaskStatus.RUNNING
 
 
@@ -78,7 +78,7 @@ async def test_a_new_watch_of_an_ended_task_gets_only_its_result(driver: Driver,
 
     second = await driver.watch(chat_id=2)
 
-    assert (second.task.status, second.task.next_look_at) == (status, None)
+    assert (second.task.status, second.task.next_poll_at) == (status, None)
     assert await driver.send() == [(RESULT, second.watch.id)]
 
 
@@ -121,8 +121,8 @@ async def test_a_task_that_the_gateway_did_not_know_is_looked_at_anew(
     assert again.is_new
     assert (again.watch.card_message_id, again.watch.created_at) == (None, driver.now)
     assert (again.task.id, again.task.status) == (first.task.id, TaskStatus.UNKNOWN)
-    assert (again.task.snapshot, again.task.snapshot_at, again.task.last_look_at) == (None, None, None)
-    assert (again.task.registered_at, again.task.next_look_at) == (driver.now, driver.now)
+    assert (again.task.snapshot, again.task.snapshot_at, again.task.last_poll_at) == (None, None, None)
+    assert (again.task.registered_at, again.task.next_poll_at) == (driver.now, driver.now)
     assert await driver.send() == [(CARD, again.watch.id)]
 
 
@@ -191,7 +191,7 @@ async def test_a_look_now_makes_a_task_due(driver: Driver):
     await driver.look(watched.task.id, TaskStatus.RUNNING, next_s=600)
     driver.wait(1)
 
-    await driver.store.look_now(watched.task.id, at=driver.now)
+    await driver.store.request_poll(watched.task.id, at=driver.now)
 
     assert [task.id for task in await driver.claim_tasks()] == [watched.task.id]
 
@@ -202,7 +202,7 @@ async def test_a_look_now_does_not_cost_an_overdue_task_its_place(driver: Driver
     due = await driver.watch("due")
     driver.wait(1)
 
-    await driver.store.look_now(overdue.task.id, at=driver.now)
+    await driver.store.request_poll(overdue.task.id, at=driver.now)
 
     assert [task.id for task in await driver.claim_tasks()] == [overdue.task.id, due.task.id]
 
@@ -211,7 +211,7 @@ async def test_a_look_now_leaves_an_ended_task_alone(driver: Driver):
     watched = await driver.watch()
     await driver.look(watched.task.id, TaskStatus.FAILED)
 
-    await driver.store.look_now(watched.task.id, at=driver.now)
+    await driver.store.request_poll(watched.task.id, at=driver.now)
 
     assert await driver.claim_tasks() == []
 

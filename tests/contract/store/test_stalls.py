@@ -29,7 +29,7 @@ async def write(
     rests = stall is Stall.RESTING
     after = replace(after, stall=stall, unchanged_since=since, lease_until=before.lease_until)
     return await driver.store.apply(
-        replace(after, next_look_at=None if rests else after.next_look_at), events if kind else []
+        replace(after, next_poll_at=None if rests else after.next_poll_at), events if kind else []
     )
 
 
@@ -44,7 +44,7 @@ async def test_a_rest_is_kept_and_never_due(driver: Driver):
 
     task = await known(driver, watched)
 
-    assert (task.stall, task.unchanged_since, task.next_look_at) == (Stall.RESTING, driver.now, None)
+    assert (task.stall, task.unchanged_since, task.next_poll_at) == (Stall.RESTING, driver.now, None)
     assert await driver.nothing_is_due()
 
 
@@ -56,7 +56,7 @@ async def test_a_task_that_rests_is_taken_up_by_whoever_asks_for_it(driver: Driv
 
     match way:
         case "/status":
-            await driver.store.look_now(watched.task.id, at=driver.now)
+            await driver.store.request_poll(watched.task.id, at=driver.now)
         case "the button":
             assert await driver.store.take_up(watched.watch.id, CHAT, at=driver.now)
         case "/watch":
@@ -68,7 +68,7 @@ async def test_a_task_that_rests_is_taken_up_by_whoever_asks_for_it(driver: Driv
             await driver.store.chat_found(CHAT, at=driver.now)
 
     task = await known(driver, watched)
-    assert (task.stall, task.unchanged_since, task.next_look_at) == (Stall.MOVING, driver.now, driver.now)
+    assert (task.stall, task.unchanged_since, task.next_poll_at) == (Stall.MOVING, driver.now, driver.now)
     assert len(await driver.claim_tasks()) == 1
     assert (CARD, watched.watch.id) in await driver.send()
 
@@ -78,7 +78,7 @@ async def test_a_task_that_is_unchanged_stays_so_when_asked_for_and_rests_later(
     await driver.send()
     driver.wait(DAY)
 
-    await driver.store.look_now(watched.task.id, at=driver.now)
+    await driver.store.request_poll(watched.task.id, at=driver.now)
 
     task = await known(driver, watched)
     assert (task.stall, task.unchanged_since) == (Stall.UNCHANGED, driver.now)
@@ -91,7 +91,7 @@ async def test_asking_for_a_task_that_changes_is_no_change(driver: Driver):
     since = driver.now
     driver.wait(DAY)
 
-    await driver.store.look_now(watched.task.id, at=driver.now)
+    await driver.store.request_poll(watched.task.id, at=driver.now)
 
     assert (await known(driver, watched)).unchanged_since == since
 
@@ -102,14 +102,14 @@ async def test_a_task_that_is_taken_up_while_it_is_polled_does_not_rest(driver: 
     driver.wait(60)
     (polled,) = await driver.claim_tasks()
     driver.wait(1)
-    await driver.store.look_now(watched.task.id, at=driver.now)
+    await driver.store.request_poll(watched.task.id, at=driver.now)
 
     assert await write(driver, polled, Stall.RESTING, since=since)
 
     task = await known(driver, watched)
     assert (task.stall, task.unchanged_since) == (Stall.UNCHANGED, driver.now)
-    assert task.next_look_at is not None
-    assert [each.id for each in await driver.store.take_touched()] == [task.id]
+    assert task.next_poll_at is not None
+    assert [each.id for each in await driver.store.take_poll_requests()] == [task.id]
 
 
 async def test_the_button_takes_up_only_the_chat_s_own_active_watch(driver: Driver):

@@ -16,7 +16,7 @@ async def test_a_stopped_watch_shows_it_on_its_card_and_its_task_rests(driver: D
 
     outgoing = await driver.claim_one(CARD)
     assert outgoing.watch.state is WatchState.STOPPED
-    assert outgoing.task.next_look_at is None
+    assert outgoing.task.next_poll_at is None
     assert await driver.claim_tasks() == []
 
 
@@ -66,7 +66,7 @@ async def test_a_stopped_watch_starts_anew(driver: Driver):
     assert (again.watch.id, again.watch.state) == (first.watch.id, WatchState.ACTIVE)
     assert (again.watch.card_message_id, again.watch.card_digest) == (None, None)
     assert (again.watch.request_message_id, again.watch.created_at) == (8, driver.now)
-    assert again.task.next_look_at == driver.now
+    assert again.task.next_poll_at == driver.now
     assert await driver.send() == [(CARD, first.watch.id)]
 
 

@@ -12,7 +12,7 @@ from telegram.error import BadRequest, InvalidToken, NetworkError, RetryAfter
 from bot.bot_api.request import BotApiRequest, NotBotApi
 from bot.sandbox.faults import Fault, html_answer, json_answer
 from bot.sandbox.telegram import FakeTelegram
-from bot.sandbox.telegram.refusals import refusal
+from bot.sandbox.telegram.api_errors import refusal
 
 ANNA = 1001
 BOT = {"id": 7, "is_bot": True, "first_name": "Reelwatch", "username": "reelwatch_bot"}

@@ -8,11 +8,11 @@ from telegram import Update
 from telegram.ext import Application, TypeHandler
 
 from bot.bot_api.request import BotApiRequest
-from bot.chat.listener import AnyApplication
+from bot.chat.update_poller import AnyApplication
 from bot.sandbox.telegram import FakeTelegram
 from storage.sqlite.store import SqliteStore
-from tests.unit.chat.listening import ANNA, BORIS, Door, StumblingRequest
-from tests.unit.chat.world import World, Worlds, named
+from tests.unit.chat.chat_harness import ChatHarness, ChatHarnesses, named
+from tests.unit.chat.update_harness import ANNA, BORIS, StumblingRequest, UpdateHarness
 
 
 @pytest.fixture
@@ -23,20 +23,22 @@ async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
 
 
 @pytest.fixture
-async def worlds(store: SqliteStore) -> AsyncIterator[Worlds]:
-    made = Worlds(store)
+async def harnesses(store: SqliteStore) -> AsyncIterator[ChatHarnesses]:
+    made = ChatHarnesses(store)
     yield made
     await made.end()
 
 
 @pytest.fixture
-async def world(worlds: Worlds) -> World:
+async def harness(harnesses: ChatHarnesses) -> ChatHarness:
     """Two providers: one named like its kind, one with a name of its own."""
-    return await worlds.make(named("alibailian", "alibailian"), named("mine", "videos", "mine.example:8443"))
+    return await harnesses.make(
+        named("alibailian", "alibailian"), named("mine", "videos", "mine.example:8443")
+    )
 
 
 @pytest.fixture
-async def door() -> AsyncIterator[Door]:
+async def update_harness() -> AsyncIterator[UpdateHarness]:
     telegram = FakeTelegram()
     for person in (ANNA, BORIS):
         telegram.private_chat(person)
@@ -52,8 +54,8 @@ async def door() -> AsyncIterator[Door]:
         .job_queue(None)
         .build()
     )
-    door = Door(telegram, polls, application)
-    application.add_handler(TypeHandler(Update, door.handle))
+    update_harness = UpdateHarness(telegram, polls, application)
+    application.add_handler(TypeHandler(Update, update_harness.handle))
     async with application:
-        yield door
+        yield update_harness
     await telegram.stop()

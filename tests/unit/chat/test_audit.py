@@ -7,7 +7,7 @@ import pytest
 from bot.chat.audit import LINES_A_MINUTE, Audit
 from tests.fakes import updates
 from tests.fakes.clock import SteadyClock
-from tests.unit.chat.world import ANN, EVE, GROUP, World
+from tests.unit.chat.chat_harness import ANN, EVE, GROUP, ChatHarness
 
 
 @pytest.fixture
@@ -20,46 +20,46 @@ def lines(caplog: pytest.LogCaptureFixture):
     return said
 
 
-async def test_who_asked_for_which_task_where_is_noted_in_one_line(world: World, lines):
-    await world.tell(updates.group(GROUP, EVE, "/watch wan id-1 id-2 and-what-else no/id"))
-    await world.tell(updates.group(GROUP, ANN, "/watch wan id-1"))  # is watched already
+async def test_who_asked_for_which_task_where_is_noted_in_one_line(harness: ChatHarness, lines):
+    await harness.tell(updates.group(GROUP, EVE, "/watch wan id-1 id-2 and-what-else no/id"))
+    await harness.tell(updates.group(GROUP, ANN, "/watch wan id-1"))  # is watched already
     assert lines() == [
         f"Watch: chat {GROUP}, user {EVE}: alibailian id-1, alibailian id-2, alibailian and-what-else"
     ]
 
 
-async def test_who_stops_what_another_has_asked_for_is_noted(world: World, lines):
-    await world.tell(updates.group(GROUP, ANN, "/watch wan id-1 id-2"))
-    await world.tell(updates.group(GROUP, EVE, "/watch wan id-3"))
-    await world.tell(updates.group(GROUP, EVE, "/unwatch id-1 id-3"))
+async def test_who_stops_what_another_has_asked_for_is_noted(harness: ChatHarness, lines):
+    await harness.tell(updates.group(GROUP, ANN, "/watch wan id-1 id-2"))
+    await harness.tell(updates.group(GROUP, EVE, "/watch wan id-3"))
+    await harness.tell(updates.group(GROUP, EVE, "/unwatch id-1 id-3"))
     assert lines()[2:] == [
         f"Stopped what others had asked for: chat {GROUP}, user {EVE}: alibailian id-1 (of user {ANN})"
     ]
 
 
-async def test_who_stops_what_they_have_asked_for_themselves_is_not_noted(world: World, lines):
-    await world.tell(updates.group(GROUP, ANN, "/watch wan id-1"))
-    await world.tell(updates.group(GROUP, ANN, "/unwatch id-1"))
+async def test_who_stops_what_they_have_asked_for_themselves_is_not_noted(harness: ChatHarness, lines):
+    await harness.tell(updates.group(GROUP, ANN, "/watch wan id-1"))
+    await harness.tell(updates.group(GROUP, ANN, "/unwatch id-1"))
     assert len(lines()) == 1
 
 
-async def test_an_admin_who_writes_as_the_group_is_noted_as_nobody_in_particular(world: World, lines):
-    await world.tell(updates.group(GROUP, ANN, "/watch wan id-1"))
-    await world.tell(updates.anonymous_admin(GROUP, "/unwatch id-1"))
+async def test_an_admin_who_writes_as_the_group_is_noted_as_nobody_in_particular(harness: ChatHarness, lines):
+    await harness.tell(updates.group(GROUP, ANN, "/watch wan id-1"))
+    await harness.tell(updates.anonymous_admin(GROUP, "/unwatch id-1"))
     assert lines()[1].endswith(f"chat {GROUP}, user None: alibailian id-1 (of user {ANN})")
 
 
-async def test_a_line_names_a_bounded_number_of_tasks(world: World, lines):
+async def test_a_line_names_a_bounded_number_of_tasks(harness: ChatHarness, lines):
     ids = " ".join(f"id-{number}" for number in range(50))
-    await world.tell(updates.group(GROUP, ANN, f"/watch wan {ids}"))
+    await harness.tell(updates.group(GROUP, ANN, f"/watch wan {ids}"))
     (line,) = lines()
     assert line.count("alibailian") == 20
     assert line.endswith("id-19 and 30 more")
 
 
-async def test_somebody_who_watches_and_stops_without_end_cannot_flood_the_log(world: World, lines):
-    await world.tell(updates.group(GROUP, ANN, "/watch wan id-1"))
-    watched = await world.service.active(GROUP)
+async def test_somebody_who_watches_and_stops_without_end_cannot_flood_the_log(harness: ChatHarness, lines):
+    await harness.tell(updates.group(GROUP, ANN, "/watch wan id-1"))
+    watched = await harness.service.active(GROUP)
     before, ticks = len(lines()), SteadyClock()
     audit = Audit(clock=ticks)
 
@@ -69,7 +69,7 @@ async def test_somebody_who_watches_and_stops_without_end_cannot_flood_the_log(w
     audit.stopped(GROUP, EVE, watched)  # what floods one sort hides nothing of the other
     assert "Stopped what others" in lines()[-1]
 
-    ticks.move(60)
+    ticks.advance(60)
     audit.asked(GROUP, ANN, watched)
     unsaid = 1000 - LINES_A_MINUTE
     assert lines()[-1].endswith(f"id-1; {unsaid} commands more were not noted since the last line")

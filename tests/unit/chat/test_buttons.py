@@ -6,7 +6,7 @@ from storage.models import DeliveryKind, DeliveryState, Stall, TaskStatus, Watch
 from storage.sqlite.store import SqliteStore
 from tests.contract.store.driver import Driver
 from tests.fakes import updates
-from tests.unit.chat.world import (
+from tests.unit.chat.chat_harness import (
     ANN,
     BORIS,
     CHANNEL,
@@ -15,7 +15,7 @@ from tests.unit.chat.world import (
     GROUP,
     NOW,
     BrokenService,
-    World,
+    ChatHarness,
     named,
 )
 
@@ -42,11 +42,11 @@ async def doubtful(driver: Driver, chat_id: int = ANN) -> WatchedTask:
 
 
 async def press(
-    world: World, data: str, chat: updates.Json = PRIVATE, user_id: int = ANN, **asked: str
+    harness: ChatHarness, data: str, chat: updates.Json = PRIVATE, user_id: int = ANN, **asked: str
 ) -> str:
     """What the bubble says."""
-    assert await world.tell(updates.press(chat, user_id, data, **asked), kind="callback_query") == []
-    return str(world.request.bubbles[-1]["text"])
+    assert await harness.tell(updates.press(chat, user_id, data, **asked), kind="callback_query") == []
+    return str(harness.request.bubbles[-1]["text"])
 
 
 async def results(driver: Driver) -> int:
@@ -54,84 +54,84 @@ async def results(driver: Driver) -> int:
     return sum(one.delivery.kind is DeliveryKind.RESULT for one in await driver.claim())
 
 
-async def test_send_again_has_the_result_on_its_way_once(world: World, driver: Driver):
+async def test_send_again_has_the_result_on_its_way_once(harness: ChatHarness, driver: Driver):
     watched = await doubtful(driver)
 
-    assert await press(world, f"again:{watched.watch.id}") == "On its way again."
-    assert await press(world, f"again:{watched.watch.id}") == NOTHING
+    assert await press(harness, f"again:{watched.watch.id}") == "On its way again."
+    assert await press(harness, f"again:{watched.watch.id}") == NOTHING
     assert await results(driver) == 1
-    assert world.request.bubbles[0]["callback_query_id"] == "4000000000001"
+    assert harness.request.bubbles[0]["callback_query_id"] == "4000000000001"
 
 
-async def test_a_bubble_speaks_the_language_of_whoever_presses(world: World, driver: Driver):
+async def test_a_bubble_speaks_the_language_of_whoever_presses(harness: ChatHarness, driver: Driver):
     watched = await doubtful(driver)
 
-    assert await press(world, f"again:{watched.watch.id}", language="zh-hans") == "正在重新发送。"
+    assert await press(harness, f"again:{watched.watch.id}", language="zh-hans") == "正在重新发送。"
 
 
-async def test_anybody_in_a_chat_that_is_let_in_may_press(world: World, driver: Driver):
+async def test_anybody_in_a_chat_that_is_let_in_may_press(harness: ChatHarness, driver: Driver):
     watched = await doubtful(driver, GROUP)
 
-    assert await press(world, f"again:{watched.watch.id}", FILMS, EVE) == "On its way again."
+    assert await press(harness, f"again:{watched.watch.id}", FILMS, EVE) == "On its way again."
 
 
-async def test_who_presses_under_a_channels_post_counts_as_a_person(world: World, driver: Driver):
+async def test_who_presses_under_a_channels_post_counts_as_a_person(harness: ChatHarness, driver: Driver):
     foreign_channel = NEWS | {"id": FOREIGN_CHANNEL}
     watched = await doubtful(driver, FOREIGN_CHANNEL)
 
-    assert await press(world, "again:0", NEWS, EVE, language="zh-hans") == "没有可以重新发送的内容。"
-    assert await press(world, f"again:{watched.watch.id}", foreign_channel, EVE) == NOTHING
-    assert await press(world, f"again:{watched.watch.id}", foreign_channel, BORIS) == "On its way again."
+    assert await press(harness, "again:0", NEWS, EVE, language="zh-hans") == "没有可以重新发送的内容。"
+    assert await press(harness, f"again:{watched.watch.id}", foreign_channel, EVE) == NOTHING
+    assert await press(harness, f"again:{watched.watch.id}", foreign_channel, BORIS) == "On its way again."
 
 
-async def test_a_button_works_only_in_the_chat_that_owns_the_watch(world: World, driver: Driver):
+async def test_a_button_works_only_in_the_chat_that_owns_the_watch(harness: ChatHarness, driver: Driver):
     watched = await doubtful(driver, GROUP)
 
-    assert await press(world, f"again:{watched.watch.id}") == NOTHING
+    assert await press(harness, f"again:{watched.watch.id}") == NOTHING
     assert await results(driver) == 0
 
 
-async def test_a_stranger_in_a_chat_that_is_not_let_in_gets_nothing(world: World, driver: Driver):
+async def test_a_stranger_in_a_chat_that_is_not_let_in_gets_nothing(harness: ChatHarness, driver: Driver):
     watched = await doubtful(driver, FOREIGN_GROUP)
     chat = FILMS | {"id": FOREIGN_GROUP}
 
-    assert await press(world, f"again:{watched.watch.id}", chat, EVE) == NOTHING
-    assert await press(world, f"again:{watched.watch.id}", chat, BORIS) == "On its way again."
+    assert await press(harness, f"again:{watched.watch.id}", chat, EVE) == NOTHING
+    assert await press(harness, f"again:{watched.watch.id}", chat, BORIS) == "On its way again."
 
 
 @pytest.mark.parametrize("data", ["again:1", "again:x", "again:9223372036854775808", "no button of ours"])
-async def test_a_button_that_names_nothing_is_answered_all_the_same(world: World, data: str):
-    assert await press(world, data) == NOTHING
+async def test_a_button_that_names_nothing_is_answered_all_the_same(harness: ChatHarness, data: str):
+    assert await press(harness, data) == NOTHING
 
 
-async def test_a_press_that_is_too_old_for_an_answer_is_carried_out(world: World, driver: Driver):
+async def test_a_press_that_is_too_old_for_an_answer_is_carried_out(harness: ChatHarness, driver: Driver):
     watched = await doubtful(driver)
-    world.request.refuse = lambda _: (400, "Bad Request: query is too old and query ID is invalid")
+    harness.request.refuse = lambda _: (400, "Bad Request: query is too old and query ID is invalid")
 
-    await press(world, f"again:{watched.watch.id}")
+    await press(harness, f"again:{watched.watch.id}")
 
     assert await results(driver) == 1
 
 
-async def test_a_press_while_the_archive_is_away_is_apologised_for(worlds, caplog):
-    world = await worlds.make(named("wan", "alibailian"), service=BrokenService())
+async def test_a_press_while_the_archive_is_away_is_apologised_for(harnesses, caplog):
+    harness = await harnesses.make(named("wan", "alibailian"), service=BrokenService())
 
-    [apology] = await world.tell(updates.press(PRIVATE, ANN, "again:1"), kind="callback_query")
+    [apology] = await harness.tell(updates.press(PRIVATE, ANN, "again:1"), kind="callback_query")
 
     assert "archive" in apology
 
 
-async def test_check_again_takes_up_a_task_that_rests(world: World, driver: Driver):
+async def test_check_again_takes_up_a_task_that_rests(harness: ChatHarness, driver: Driver):
     watched = await driver.watch(chat_id=ANN)
     before = await driver.take(watched.task.id)
     after, _ = driver.seen(before, TaskStatus.RUNNING)
-    resting = replace(after, next_look_at=None, stall=Stall.RESTING, unchanged_since=driver.now)
+    resting = replace(after, next_poll_at=None, stall=Stall.RESTING, unchanged_since=driver.now)
     assert await driver.store.apply(resting, [])
 
     assert (
-        await press(world, f"check:{watched.watch.id}", FILMS, EVE)
+        await press(harness, f"check:{watched.watch.id}", FILMS, EVE)
         == "This task is not being watched any more."
     )
     assert await driver.nothing_is_due()
-    assert await press(world, f"check:{watched.watch.id}") == "Checking it again."
+    assert await press(harness, f"check:{watched.watch.id}") == "Checking it again."
     assert [task.stall for task in await driver.claim_tasks()] == [Stall.MOVING]

@@ -4,47 +4,49 @@ import pytest
 
 from storage.models import DeliveryState, Settlement, TaskStatus, WatchLimits
 from tests.fakes import updates
-from tests.unit.chat.world import ANN, BORIS, GROUP, NOW, World, Worlds, named
+from tests.unit.chat.chat_harness import ANN, BORIS, GROUP, NOW, ChatHarness, ChatHarnesses, named
 
 TASK = "86ecf553-d340-4e21-af6e-a0c6a421c010"
 EXAMPLE = f"/watch alibailian {TASK}"
 
 
-async def ask(world: World, text: str, *, language: str | None = "en", user_id: int = ANN) -> list[str]:
-    return await world.tell(updates.private(user_id, text, language=language))
+async def ask(
+    harness: ChatHarness, text: str, *, language: str | None = "en", user_id: int = ANN
+) -> list[str]:
+    return await harness.tell(updates.private(user_id, text, language=language))
 
 
-async def watched_ids(world: World, chat_id: int = ANN) -> list[str]:
-    return [each.task.ref.external_id for each in await world.service.active(chat_id)]
+async def watched_ids(harness: ChatHarness, chat_id: int = ANN) -> list[str]:
+    return [each.task.ref.external_id for each in await harness.service.active(chat_id)]
 
 
-async def test_a_new_watch_is_registered_and_its_card_is_the_answer(world):
-    assert await ask(world, f"/watch wan {TASK}") == []
-    (found,) = await world.service.active(ANN)
+async def test_a_new_watch_is_registered_and_its_card_is_the_answer(harness):
+    assert await ask(harness, f"/watch wan {TASK}") == []
+    (found,) = await harness.service.active(ANN)
     assert (found.task.ref.provider, found.task.ref.external_id) == ("alibailian", TASK)
     watch = found.watch
     assert (watch.request_message_id, watch.user_id, watch.thread_id, watch.language) == (7, ANN, None, "en")
 
 
-async def test_several_ids_become_several_watches(world):
-    assert await ask(world, "/watch WAN id-1, id-2\n`id-3` id-2") == []
-    assert await watched_ids(world) == ["id-1", "id-2", "id-3"]
+async def test_several_ids_become_several_watches(harness):
+    assert await ask(harness, "/watch WAN id-1, id-2\n`id-3` id-2") == []
+    assert await watched_ids(harness) == ["id-1", "id-2", "id-3"]
 
 
-async def test_a_watch_that_stands_is_told_in_reply_to_its_card(world):
-    await ask(world, "/watch wan id-1")
-    (card,) = await world.store.claim_deliveries(1, at=NOW + timedelta(seconds=2), lease_s=60)
+async def test_a_watch_that_stands_is_told_in_reply_to_its_card(harness):
+    await ask(harness, "/watch wan id-1")
+    (card,) = await harness.store.claim_deliveries(1, at=NOW + timedelta(seconds=2), lease_s=60)
     sent = Settlement(state=DeliveryState.SENT, at=NOW, message_id=500, card_digest="d")
-    await world.store.settle(card.delivery.id, sent)
-    (answer,) = await ask(world, "/watch wan id-1")
+    await harness.store.settle(card.delivery.id, sent)
+    (answer,) = await ask(harness, "/watch wan id-1")
     assert answer == "This is being watched already: Queued · 0 s so far"
-    assert world.last["reply_parameters"] == {"message_id": 500, "allow_sending_without_reply": True}
+    assert harness.last["reply_parameters"] == {"message_id": 500, "allow_sending_without_reply": True}
 
 
-async def test_good_ids_are_registered_beside_bad_ones(world):
-    (answer,) = await ask(world, "/watch wan id-1 a/b ... id-2")
+async def test_good_ids_are_registered_beside_bad_ones(harness):
+    (answer,) = await ask(harness, "/watch wan id-1 a/b ... id-2")
     assert answer.startswith("These are not task ids: a/b, .... An id is made of letters, digits and")
-    assert await watched_ids(world) == ["id-1", "id-2"]
+    assert await watched_ids(harness) == ["id-1", "id-2"]
 
 
 @pytest.mark.parametrize(
@@ -84,54 +86,56 @@ async def test_good_ids_are_registered_beside_bad_ones(world):
         (TASK, "zh", f"要关注一个任务，请发送 {EXAMPLE}。其余用法见 /help。"),
     ],
 )
-async def test_wrong_input_gets_one_sentence_that_says_what_to_type(world, text, language, answer):
-    assert await ask(world, text, language=language) == [answer]
-    assert await watched_ids(world) == []
+async def test_wrong_input_gets_one_sentence_that_says_what_to_type(harness, text, language, answer):
+    assert await ask(harness, text, language=language) == [answer]
+    assert await watched_ids(harness) == []
 
 
-async def test_a_word_that_fits_several_providers_is_answered_with_their_names(worlds: Worlds):
-    world = await worlds.make(named("east", "videos"), named("west", "videos"))
-    (answer,) = await ask(world, "/watch sora id-1")
+async def test_a_word_that_fits_several_providers_is_answered_with_their_names(harnesses: ChatHarnesses):
+    harness = await harnesses.make(named("east", "videos"), named("west", "videos"))
+    (answer,) = await ask(harness, "/watch sora id-1")
     assert answer == f"“sora” fits several providers: east, west. Type one of these names: /watch east {TASK}"
 
 
 @pytest.mark.parametrize("text", ["/watch wan id-1", "/watch", "/providers", "/help", "/tasks", "hello"])
-async def test_without_providers_every_answer_names_the_setting_that_is_missing(worlds: Worlds, text):
-    world = await worlds.make()
-    (answer,) = await ask(world, text)
+async def test_without_providers_every_answer_names_the_setting_that_is_missing(
+    harnesses: ChatHarnesses, text
+):
+    harness = await harnesses.make()
+    (answer,) = await ask(harness, text)
     assert "GATEWAY_BASE_URL" in answer
 
 
-async def test_tasks_lists_what_is_watched_in_this_chat_only(world):
-    await ask(world, "/watch wan id-1")
-    await world.tell(updates.group(GROUP, ANN, "/watch mine id-2"))
-    (answer,) = await ask(world, "/tasks")
+async def test_tasks_lists_what_is_watched_in_this_chat_only(harness):
+    await ask(harness, "/watch wan id-1")
+    await harness.tell(updates.group(GROUP, ANN, "/watch mine id-2"))
+    (answer,) = await ask(harness, "/tasks")
     assert answer == "Watching 1 task:\n⏳ alibailian · id-1 · Queued · 0 s so far"
 
 
-async def test_status_looks_now_and_shows_the_raw_word(world):
-    await ask(world, "/watch wan id-1")
-    world.answers_as = TaskStatus.RUNNING
-    (answer,) = await ask(world, "/status id-1")
+async def test_status_looks_now_and_shows_the_raw_word(harness):
+    await ask(harness, "/watch wan id-1")
+    harness.answers_as = TaskStatus.RUNNING
+    (answer,) = await ask(harness, "/status id-1")
     assert answer == (
         "🎬 alibailian · id-1\nRunning · 0 s so far\nThe gateway's word: RUNNING\n"
         "Last look 0 s ago · next look at any moment"
     )
 
 
-async def test_status_without_an_id_means_the_only_task(world):
-    await ask(world, "/watch wan id-1")
-    world.answers_as = TaskStatus.RUNNING
-    (answer,) = await ask(world, "/status")
+async def test_status_without_an_id_means_the_only_task(harness):
+    await ask(harness, "/watch wan id-1")
+    harness.answers_as = TaskStatus.RUNNING
+    (answer,) = await ask(harness, "/status")
     assert answer.startswith("🎬 alibailian · id-1")
 
 
-async def test_unwatch_without_an_id_means_the_only_task_of_this_topic(world):
-    await world.tell(updates.group(GROUP, ANN, "/watch mine id-1"))
-    await world.tell(updates.topic(GROUP, ANN, 11, "/watch mine id-2"))
-    answer = await world.tell(updates.topic(GROUP, ANN, 11, "/unwatch"))
+async def test_unwatch_without_an_id_means_the_only_task_of_this_topic(harness):
+    await harness.tell(updates.group(GROUP, ANN, "/watch mine id-1"))
+    await harness.tell(updates.topic(GROUP, ANN, 11, "/watch mine id-2"))
+    answer = await harness.tell(updates.topic(GROUP, ANN, 11, "/unwatch"))
     assert answer == ["No longer watching id-2."]
-    assert await watched_ids(world, GROUP) == ["id-1"]
+    assert await watched_ids(harness, GROUP) == ["id-1"]
 
 
 @pytest.mark.parametrize(
@@ -141,20 +145,20 @@ async def test_unwatch_without_an_id_means_the_only_task_of_this_topic(world):
         ("/unwatch", "zh", "这里正在关注 2 个任务，请说明是哪一个：/unwatch id-1"),
     ],
 )
-async def test_of_several_tasks_one_must_be_named(world, command, language, answer):
-    await ask(world, "/watch wan id-1 id-2")
-    assert await ask(world, command, language=language) == [answer]
-    assert await watched_ids(world) == ["id-1", "id-2"]
+async def test_of_several_tasks_one_must_be_named(harness, command, language, answer):
+    await ask(harness, "/watch wan id-1 id-2")
+    assert await ask(harness, command, language=language) == [answer]
+    assert await watched_ids(harness) == ["id-1", "id-2"]
 
 
-async def test_unwatch_stops_what_it_names_and_complains_of_the_rest(world):
-    await ask(world, "/watch wan id-1 id-2 id-3")
-    assert await ask(world, "/unwatch wan id-1, a/b id-2 id-9") == [
+async def test_unwatch_stops_what_it_names_and_complains_of_the_rest(harness):
+    await ask(harness, "/watch wan id-1 id-2 id-3")
+    assert await ask(harness, "/unwatch wan id-1, a/b id-2 id-9") == [
         "No longer watching 2 tasks: id-1, id-2\n"
         f"This is not a task id: a/b. An id is made of letters, digits and . _ : = + - as in {TASK}\n"
         "id-9 is not being watched here. /tasks shows what is."
     ]
-    assert await watched_ids(world) == ["id-3"]
+    assert await watched_ids(harness) == ["id-3"]
 
 
 IDS = [f"id-{number}" for number in range(60)]
@@ -169,80 +173,80 @@ IDS = [f"id-{number}" for number in range(60)]
         ("/unwatch", "已停止关注 50 个任务：id-0, id-1", "zh"),
     ],
 )
-async def test_of_very_many_ids_the_first_fifty_get_one_answer(world, command, beginning, language):
-    await ask(world, f"/watch wan {' '.join(IDS[:50])}")
-    world.answers_as = TaskStatus.RUNNING
-    (answer,) = await ask(world, f"{command} {' '.join(IDS)}", language=language)
+async def test_of_very_many_ids_the_first_fifty_get_one_answer(harness, command, beginning, language):
+    await ask(harness, f"/watch wan {' '.join(IDS[:50])}")
+    harness.answers_as = TaskStatus.RUNNING
+    (answer,) = await ask(harness, f"{command} {' '.join(IDS)}", language=language)
     assert answer.startswith(beginning)
     limit = "One message may name 50 ids: only the first 50 were used. Send the others in another message."
     assert answer.endswith(limit if language == "en" else "其余的请另发一条消息。")
-    assert len(await watched_ids(world)) == (0 if "unwatch" in command else 50)
+    assert len(await watched_ids(harness)) == (0 if "unwatch" in command else 50)
 
 
-async def test_ids_are_counted_over_all_commands_of_a_message(world):
+async def test_ids_are_counted_over_all_commands_of_a_message(harness):
     text = f"/watch wan {' '.join(IDS[:30])}\n/watch mine {' '.join(IDS[30:])}"
-    (answer,) = await ask(world, text)
+    (answer,) = await ask(harness, text)
     assert answer.startswith("One message may name 50 ids")
-    assert await watched_ids(world) == IDS[:50]
+    assert await watched_ids(harness) == IDS[:50]
 
 
-async def test_the_longest_message_gets_one_answer_that_telegram_takes(world):
-    await ask(world, "/watch wan " + " ".join(f"{'x' * 70}{number}" for number in range(50)))
+async def test_the_longest_message_gets_one_answer_that_telegram_takes(harness):
+    await ask(harness, "/watch wan " + " ".join(f"{'x' * 70}{number}" for number in range(50)))
     for command in ("/watch wan", "/status", "/unwatch"):
         ids = " ".join(f"{'x' * 70}{number}" for number in range(50))
-        world.answers_as = TaskStatus.RUNNING
-        (answer,) = await ask(world, f"{command} {ids} a/b <b>&</b>\n\nThank you")
+        harness.answers_as = TaskStatus.RUNNING
+        (answer,) = await ask(harness, f"{command} {ids} a/b <b>&</b>\n\nThank you")
         assert len(answer) <= 4096
         assert "I did not read “Thank you”" in answer
 
 
-async def test_status_of_several_tasks_polls_them_together(world):
-    await ask(world, "/watch wan id-1 id-2")
-    world.answers_as = TaskStatus.RUNNING
-    assert await ask(world, "/status id-1 id-2 id-9") == [
+async def test_status_of_several_tasks_polls_them_together(harness):
+    await ask(harness, "/watch wan id-1 id-2")
+    harness.answers_as = TaskStatus.RUNNING
+    assert await ask(harness, "/status id-1 id-2 id-9") == [
         "2 tasks:\n🎬 alibailian · id-1 · Running · 0 s so far\n🎬 alibailian · id-2 · Running · 0 s so far\n"
         "id-9 is not being watched here. /tasks shows what is."
     ]
 
 
-async def test_what_is_more_than_a_chat_may_watch_is_not_registered(worlds: Worlds):
-    world = await worlds.make(named("wan", "alibailian"), limits=WatchLimits(per_chat=3, per_person=1))
-    assert await ask(world, "/watch wan id-1 id-2 id-3 id-4 id-5 id-2") == [
+async def test_what_is_more_than_a_chat_may_watch_is_not_registered(harnesses: ChatHarnesses):
+    harness = await harnesses.make(named("wan", "alibailian"), limits=WatchLimits(per_chat=3, per_person=1))
+    assert await ask(harness, "/watch wan id-1 id-2 id-3 id-4 id-5 id-2") == [
         "This chat watches 3 tasks, the most that one may (MAX_WATCHES), so 2 tasks were not registered. "
         "/unwatch makes room."
     ]
-    assert await watched_ids(world) == ["id-1", "id-2", "id-3"]
-    (answer,) = await ask(world, "/watch wan id-9", language="zh")
+    assert await watched_ids(harness) == ["id-1", "id-2", "id-3"]
+    (answer,) = await ask(harness, "/watch wan id-9", language="zh")
     assert answer == ("本聊天最多同时关注 3 个任务（MAX_WATCHES），有 1 个没有登记。可用 /unwatch 腾出位置。")
 
 
-async def test_in_a_group_nobody_takes_up_all_that_it_may_watch(worlds: Worlds):
-    world = await worlds.make(named("wan", "alibailian"), limits=WatchLimits(per_chat=4, per_person=2))
-    (answer,) = await world.tell(updates.group(GROUP, ANN, "/watch wan id-1 id-2 id-3"))
+async def test_in_a_group_nobody_takes_up_all_that_it_may_watch(harnesses: ChatHarnesses):
+    harness = await harnesses.make(named("wan", "alibailian"), limits=WatchLimits(per_chat=4, per_person=2))
+    (answer,) = await harness.tell(updates.group(GROUP, ANN, "/watch wan id-1 id-2 id-3"))
     assert answer == (
         "You watch 2 tasks here, the most that one person may in a chat (half of MAX_WATCHES), "
         "so 1 task was not registered. /unwatch makes room."
     )
-    assert await world.tell(updates.group(GROUP, BORIS, "/watch wan id-3")) == []
-    assert await watched_ids(world, GROUP) == ["id-1", "id-2", "id-3"]
+    assert await harness.tell(updates.group(GROUP, BORIS, "/watch wan id-3")) == []
+    assert await watched_ids(harness, GROUP) == ["id-1", "id-2", "id-3"]
 
 
-async def test_a_further_paragraph_is_not_dropped_without_a_word(world):
-    assert await ask(world, "/watch wan id-1\n\nalso id-2 please") == [
+async def test_a_further_paragraph_is_not_dropped_without_a_word(harness):
+    assert await ask(harness, "/watch wan id-1\n\nalso id-2 please") == [
         "I did not read “also id-2 please”. Put all ids into the lines right after the command."
     ]
-    assert await ask(world, "/watch wan id-3\n\nThis message was sent automatically with n8n") == []
-    assert await watched_ids(world) == ["id-1", "id-3"]
+    assert await ask(harness, "/watch wan id-3\n\nThis message was sent automatically with n8n") == []
+    assert await watched_ids(harness) == ["id-1", "id-3"]
 
 
-async def test_a_stopped_task_is_not_watched_any_more(world):
-    await ask(world, "/watch wan id-1")
-    await ask(world, "/unwatch id-1")
-    assert await ask(world, "/unwatch id-1") == ["id-1 is not being watched here. /tasks shows what is."]
+async def test_a_stopped_task_is_not_watched_any_more(harness):
+    await ask(harness, "/watch wan id-1")
+    await ask(harness, "/unwatch id-1")
+    assert await ask(harness, "/unwatch id-1") == ["id-1 is not being watched here. /tasks shows what is."]
 
 
-async def test_providers_shows_what_to_type(world):
-    assert await ask(world, "/providers") == [
+async def test_providers_shows_what_to_type(harness):
+    assert await ask(harness, "/providers") == [
         "Configured here:\n"
         "alibailian · gw.example · also typed bailian, wan, dashscope\n"
         "mine · videos · mine.example:8443 · also typed videos, sora, veo, openai"
@@ -250,28 +254,28 @@ async def test_providers_shows_what_to_type(world):
 
 
 @pytest.mark.parametrize("command", ["/help", "/start", "/start payload"])
-async def test_help_shows_an_example_that_works(world, command):
-    (answer,) = await ask(world, command)
+async def test_help_shows_an_example_that_works(harness, command):
+    (answer,) = await ask(harness, command)
     example = next(line for line in answer.split("\n") if line.startswith("/watch"))
-    assert await ask(world, example) == []
-    assert await watched_ids(world) == [TASK]
+    assert await ask(harness, example) == []
+    assert await watched_ids(harness) == [TASK]
 
 
-async def test_health_and_stats_answer_admins(world):
-    assert await ask(world, "/health", user_id=BORIS) == ["up: 5 s"]
-    (answer,) = await ask(world, "/stats", user_id=BORIS)
+async def test_health_and_stats_answer_admins(harness):
+    assert await ask(harness, "/health", user_id=BORIS) == ["up: 5 s"]
+    (answer,) = await ask(harness, "/stats", user_id=BORIS)
     assert answer.startswith("Tasks: ")
 
 
 @pytest.mark.parametrize("command", ["/health", "/stats"])
-async def test_for_others_the_admins_commands_do_not_exist(world, command):
-    assert await ask(world, command) == ["I do not know that command. /help shows what I understand."]
-    assert await world.tell(updates.group(GROUP, ANN, command)) == []
+async def test_for_others_the_admins_commands_do_not_exist(harness, command):
+    assert await ask(harness, command) == ["I do not know that command. /help shows what I understand."]
+    assert await harness.tell(updates.group(GROUP, ANN, command)) == []
 
 
-async def test_answers_are_html_without_previews_and_quote_the_question(world):
-    await ask(world, "/help")
-    assert world.last["parse_mode"] == "HTML"
-    assert world.last["link_preview_options"] == {"is_disabled": True}
-    assert world.last["reply_parameters"] == {"message_id": 7, "allow_sending_without_reply": True}
-    assert "message_thread_id" not in world.last
+async def test_answers_are_html_without_previews_and_quote_the_question(harness):
+    await ask(harness, "/help")
+    assert harness.last["parse_mode"] == "HTML"
+    assert harness.last["link_preview_options"] == {"is_disabled": True}
+    assert harness.last["reply_parameters"] == {"message_id": 7, "allow_sending_without_reply": True}
+    assert "message_thread_id" not in harness.last

@@ -4,15 +4,17 @@ from collections.abc import Mapping
 import pytest
 
 from tests.fakes import updates
-from tests.unit.chat.world import ANN, BORIS, BrokenService, Worlds, named
+from tests.unit.chat.chat_harness import ANN, BORIS, BrokenService, ChatHarnesses, named
 
 PROVIDER = named("wan", "alibailian")
 
 
 @pytest.mark.parametrize("command", ["/watch wan id-1", "/tasks", "/status id-1", "/unwatch id-1"])
-async def test_an_archive_that_fails_is_said_and_nothing_is_promised(worlds: Worlds, caplog, command):
-    world = await worlds.make(PROVIDER, service=BrokenService())
-    assert await world.tell(updates.private(ANN, command)) == [
+async def test_an_archive_that_fails_is_said_and_nothing_is_promised(
+    harnesses: ChatHarnesses, caplog, command
+):
+    harness = await harnesses.make(PROVIDER, service=BrokenService())
+    assert await harness.tell(updates.private(ANN, command)) == [
         "I cannot reach my archive on the disk just now: what has no card yet was not registered. "
         "Please try again in a few minutes."
     ]
@@ -22,9 +24,11 @@ async def test_an_archive_that_fails_is_said_and_nothing_is_promised(worlds: Wor
 @pytest.mark.parametrize(
     ("language", "beginning"), [("zh", "我暂时无法读写磁盘上的数据"), (None, "I cannot reach my archive")]
 )
-async def test_the_apology_needs_no_archive_to_find_its_language(worlds: Worlds, language, beginning):
-    world = await worlds.make(PROVIDER, service=BrokenService())
-    (told,) = await world.tell(updates.private(ANN, "/tasks", language=language))
+async def test_the_apology_needs_no_archive_to_find_its_language(
+    harnesses: ChatHarnesses, language, beginning
+):
+    harness = await harnesses.make(PROVIDER, service=BrokenService())
+    (told,) = await harness.tell(updates.private(ANN, "/tasks", language=language))
     assert told.startswith(beginning)
 
 
@@ -32,44 +36,44 @@ async def failing_health() -> Mapping[str, str]:
     raise ValueError("a secret detail")
 
 
-async def test_a_surprise_is_logged_with_the_updates_id_and_not_shown(worlds: Worlds, caplog):
-    world = await worlds.make(PROVIDER, health=failing_health)
-    told = await world.tell(updates.private(BORIS, "/health"))
+async def test_a_surprise_is_logged_with_the_updates_id_and_not_shown(harnesses: ChatHarnesses, caplog):
+    harness = await harnesses.make(PROVIDER, health=failing_health)
+    told = await harness.tell(updates.private(BORIS, "/health"))
     assert told == ["Something went wrong on my side, and it has been noted. Please try again."]
     assert "Update 1 failed" in caplog.text
     assert "a secret detail" in caplog.text
 
 
-async def test_an_answer_that_telegram_refuses_is_only_logged(worlds: Worlds, caplog):
-    world = await worlds.make(PROVIDER)
-    world.request.refuse = lambda _: (403, "Forbidden: bot was blocked by the user")
-    await world.tell(updates.private(ANN, "/help"))
-    assert len(world.request.sent) == 1
+async def test_an_answer_that_telegram_refuses_is_only_logged(harnesses: ChatHarnesses, caplog):
+    harness = await harnesses.make(PROVIDER)
+    harness.request.refuse = lambda _: (403, "Forbidden: bot was blocked by the user")
+    await harness.tell(updates.private(ANN, "/help"))
+    assert len(harness.request.sent) == 1
     assert "Chat 42: the answer was not sent: Forbidden: bot was blocked" in caplog.text
 
 
-async def test_an_apology_that_telegram_refuses_is_only_logged(worlds: Worlds, caplog):
-    world = await worlds.make(PROVIDER, service=BrokenService())
-    world.request.refuse = lambda _: (403, "Forbidden: bot was blocked by the user")
-    await world.tell(updates.private(ANN, "/tasks"))
-    assert len(world.request.sent) == 1
+async def test_an_apology_that_telegram_refuses_is_only_logged(harnesses: ChatHarnesses, caplog):
+    harness = await harnesses.make(PROVIDER, service=BrokenService())
+    harness.request.refuse = lambda _: (403, "Forbidden: bot was blocked by the user")
+    await harness.tell(updates.private(ANN, "/tasks"))
+    assert len(harness.request.sent) == 1
     assert "Chat 42: the answer was not sent" in caplog.text
 
 
-async def test_no_answer_shows_the_token_in_the_log(worlds: Worlds, caplog):
+async def test_no_answer_shows_the_token_in_the_log(harnesses: ChatHarnesses, caplog):
     caplog.set_level(logging.INFO)
-    world = await worlds.make(PROVIDER)
-    world.request.refuse = lambda _: (500, "Internal Server Error")
-    await world.tell(updates.private(ANN, "/help"))
+    harness = await harnesses.make(PROVIDER)
+    harness.request.refuse = lambda _: (500, "Internal Server Error")
+    await harness.tell(updates.private(ANN, "/help"))
     assert "secret" not in caplog.text
 
 
-async def test_registered_watches_survive_an_answer_that_is_refused(worlds: Worlds):
-    world = await worlds.make(PROVIDER)
-    await world.tell(updates.private(ANN, "/watch wan id-1"))
-    world.request.refuse = lambda _: (429, "Too Many Requests: retry after 5")
-    await world.tell(updates.private(ANN, "/watch wan id-1 id-2 id-3"))
-    assert [found.task.ref.external_id for found in await world.service.active(ANN)] == [
+async def test_registered_watches_survive_an_answer_that_is_refused(harnesses: ChatHarnesses):
+    harness = await harnesses.make(PROVIDER)
+    await harness.tell(updates.private(ANN, "/watch wan id-1"))
+    harness.request.refuse = lambda _: (429, "Too Many Requests: retry after 5")
+    await harness.tell(updates.private(ANN, "/watch wan id-1 id-2 id-3"))
+    assert [found.task.ref.external_id for found in await harness.service.active(ANN)] == [
         "id-1",
         "id-2",
         "id-3",

@@ -10,7 +10,7 @@ from bot.bot_api.request import NotBotApi
 from bot.chat.long_poll import HELD_S, LongPollLength
 from bot.sandbox.faults import DROPPED, Fault
 from bot.sandbox.telegram.server import Request
-from tests.unit.chat.listening import Door, open_to_people
+from tests.unit.chat.update_harness import UpdateHarness, open_to_people
 
 GATEWAY_TIMEOUT = NetworkError("Gateway Timeout (504)")
 CUT = NetworkError("httpx.RemoteProtocolError: Server disconnected")
@@ -131,16 +131,16 @@ def test_polls_with_updates_do_not_lengthen_the_next():
 
 
 async def test_a_poll_that_is_cut_is_an_outage_if_the_short_one_after_it_fails(
-    door: Door, caplog: pytest.LogCaptureFixture
+    update_harness: UpdateHarness, caplog: pytest.LogCaptureFixture
 ):
-    door.telegram.fail("getUpdates", Fault(status=502, delay_s=HELD_S + 0.05), when=_is_held)
-    async with open_to_people(door.listener()):
-        await door.telegram.wait_for(lambda: len(door.asked) > 1)
-        door.telegram.fail("getUpdates", DROPPED, when=lambda request: not _is_held(request))
-        await door.telegram.wait_for(lambda: len(door.asked) > 4)
+    update_harness.telegram.fail("getUpdates", Fault(status=502, delay_s=HELD_S + 0.05), when=_is_held)
+    async with open_to_people(update_harness.update_poller()):
+        await update_harness.telegram.wait_for(lambda: len(update_harness.asked) > 1)
+        update_harness.telegram.fail("getUpdates", DROPPED, when=lambda request: not _is_held(request))
+        await update_harness.telegram.wait_for(lambda: len(update_harness.asked) > 4)
 
-    assert [request.get("timeout") for request in door.asked] == ["0", "25", "0", "0", "25"]
-    assert door.slept_s == [0.0, 2.0]
+    assert [request.get("timeout") for request in update_harness.asked] == ["0", "25", "0", "0", "25"]
+    assert update_harness.slept_s == [0.0, 2.0]
     assert len([text for text in caplog.messages if "does not answer" in text]) == 1
 
 

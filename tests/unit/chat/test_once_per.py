@@ -6,7 +6,7 @@ def test_a_key_is_allowed_once_in_its_period():
     ticks = SteadyClock()
     limit = OncePer(3600, clock=ticks)
     assert [limit.allows("a"), limit.allows("a"), limit.allows("b")] == [True, False, True]
-    ticks.move(3600)
+    ticks.advance(3600)
     assert limit.allows("a")
 
 
@@ -15,7 +15,7 @@ def test_many_keys_are_allowed_only_so_often_in_a_minute():
     limit = OncePer(3600, per_minute=3, clock=ticks)
     assert [limit.allows(key) for key in range(5)] == [True, True, True, False, False]
     assert limit.suppressed == 2
-    ticks.move(60)
+    ticks.advance(60)
     assert limit.allows(3)
     assert limit.suppressed == 0
 

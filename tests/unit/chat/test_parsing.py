@@ -9,7 +9,7 @@ def typed(text: str, *, is_addressed: bool = True) -> tuple[TypedCommand, ...]:
 
 def words(text: str) -> tuple[str, ...]:
     (command,) = typed(text)
-    return command.words
+    return command.arguments
 
 
 def left_out(text: str) -> tuple[str, ...]:
@@ -109,7 +109,7 @@ def test_a_lone_sign_is_no_word():
 )
 def test_what_programs_and_phones_write_below_is_ignored(footer):
     assert typed(f"/watch wan an-id\nanother\n\n{footer}") == (
-        TypedCommand(name="watch", words=("wan", "an-id", "another")),
+        TypedCommand(name="watch", arguments=("wan", "an-id", "another")),
     )
 
 
@@ -127,8 +127,8 @@ def test_ids_may_stand_in_paragraphs_of_their_own():
 
 def test_a_slash_at_the_beginning_of_a_line_begins_a_command():
     assert typed("/watch wan id-1\n/WATCH mine id-2\n\n  /tasks\n/status@Reelwatch_Bot") == (
-        TypedCommand(name="watch", words=("wan", "id-1")),
-        TypedCommand(name="watch", words=("mine", "id-2")),
+        TypedCommand(name="watch", arguments=("wan", "id-1")),
+        TypedCommand(name="watch", arguments=("mine", "id-2")),
         TypedCommand(name="tasks"),
         TypedCommand(name="status"),
     )
@@ -136,7 +136,7 @@ def test_a_slash_at_the_beginning_of_a_line_begins_a_command():
 
 def test_what_stands_behind_another_bots_command_is_not_ours():
     assert typed("/watch wan id-1\n/watch@other_bot mine id-2") == (
-        TypedCommand(name="watch", words=("wan", "id-1")),
+        TypedCommand(name="watch", arguments=("wan", "id-1")),
     )
 
 

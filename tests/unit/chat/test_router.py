@@ -6,17 +6,26 @@ from telegram import Update
 
 from bot.chat.dispatcher import UpdateKind
 from bot.chat.router import kind_of, menus
-from bot.chat.strangers import busy
-from bot.messages.translate import say
+from bot.chat.strangers import too_busy
+from bot.messages.translate import t
 from storage.models import Chat, TaskRef, TaskStatus, WatchRequest, WatchState
 from tests.fakes import updates
-from tests.unit.chat.world import ANN, BORIS, CHANNEL, EVE, FOREIGN_GROUP, GROUP, World, Worlds
+from tests.unit.chat.chat_harness import (
+    ANN,
+    BORIS,
+    CHANNEL,
+    EVE,
+    FOREIGN_GROUP,
+    GROUP,
+    ChatHarness,
+    ChatHarnesses,
+)
 
 WATCH = "/watch wan id-1"
 
 
-async def watch_of(world: World, chat_id: int):
-    (found,) = await world.service.active(chat_id)
+async def watch_of(harness: ChatHarness, chat_id: int):
+    (found,) = await harness.service.active(chat_id)
     return found.watch
 
 
@@ -27,142 +36,142 @@ def request_of(chat_id: int) -> WatchRequest:
     )
 
 
-async def is_idle(world: World, chat_id: int) -> bool:
-    return await world.service.active(chat_id) == []
+async def is_idle(harness: ChatHarness, chat_id: int) -> bool:
+    return await harness.service.active(chat_id) == []
 
 
-async def test_a_private_chat_is_served(world):
-    await world.tell(updates.private(ANN, WATCH))
-    assert (await watch_of(world, ANN)).user_id == ANN
+async def test_a_private_chat_is_served(harness):
+    await harness.tell(updates.private(ANN, WATCH))
+    assert (await watch_of(harness, ANN)).user_id == ANN
 
 
 @pytest.mark.parametrize("text", [WATCH, "/watch@reelwatch_bot wan id-1", "/WATCH@Reelwatch_Bot wan id-1"])
-async def test_a_group_is_served(world, text):
-    await world.tell(updates.group(GROUP, EVE, text))
-    watch = await watch_of(world, GROUP)
+async def test_a_group_is_served(harness, text):
+    await harness.tell(updates.group(GROUP, EVE, text))
+    watch = await watch_of(harness, GROUP)
     assert (watch.user_id, watch.thread_id) == (EVE, None)
 
 
-async def test_a_command_for_another_bot_is_left_alone(world):
-    assert await world.tell(updates.group(GROUP, ANN, "/watch@other_bot wan id-1")) == []
-    assert await world.tell(updates.group(FOREIGN_GROUP, EVE, "/watch@other_bot wan id-1")) == []
-    assert await is_idle(world, GROUP)
+async def test_a_command_for_another_bot_is_left_alone(harness):
+    assert await harness.tell(updates.group(GROUP, ANN, "/watch@other_bot wan id-1")) == []
+    assert await harness.tell(updates.group(FOREIGN_GROUP, EVE, "/watch@other_bot wan id-1")) == []
+    assert await is_idle(harness, GROUP)
 
 
 @pytest.mark.parametrize("kind", ["edited_message", "edited_channel_post"])
-async def test_an_edit_does_not_ask_again(world, kind):
+async def test_an_edit_does_not_ask_again(harness, kind):
     message = (
         updates.private(ANN, WATCH) if kind == "edited_message" else updates.channel_post(CHANNEL, WATCH)
     )
-    assert await world.tell(message | {"edit_date": 2}, kind=kind) == []
-    assert await is_idle(world, message["chat"]["id"])
+    assert await harness.tell(message | {"edit_date": 2}, kind=kind) == []
+    assert await is_idle(harness, message["chat"]["id"])
 
 
-async def test_a_channel_is_served_though_nobody_is_the_author(world):
-    await world.tell(updates.channel_post(CHANNEL, WATCH), kind="channel_post")
-    assert (await watch_of(world, CHANNEL)).user_id is None
-    assert await world.tell(updates.channel_post(CHANNEL, "/unwatch"), kind="channel_post") == [
+async def test_a_channel_is_served_though_nobody_is_the_author(harness):
+    await harness.tell(updates.channel_post(CHANNEL, WATCH), kind="channel_post")
+    assert (await watch_of(harness, CHANNEL)).user_id is None
+    assert await harness.tell(updates.channel_post(CHANNEL, "/unwatch"), kind="channel_post") == [
         "No longer watching id-1."
     ]
 
 
-async def test_a_channels_post_does_not_count_again_in_its_group(world):
-    assert await world.tell(updates.automatic_forward(GROUP, CHANNEL, WATCH)) == []
-    assert await is_idle(world, GROUP)
+async def test_a_channels_post_does_not_count_again_in_its_group(harness):
+    assert await harness.tell(updates.automatic_forward(GROUP, CHANNEL, WATCH)) == []
+    assert await is_idle(harness, GROUP)
 
 
-async def test_a_topic_gets_its_answers_in_the_topic(world):
-    await world.tell(updates.topic(GROUP, ANN, 11, WATCH))
-    assert (await watch_of(world, GROUP)).thread_id == 11
-    await world.tell(updates.topic(GROUP, ANN, 11, "/tasks"))
-    assert world.last["message_thread_id"] == 11
+async def test_a_topic_gets_its_answers_in_the_topic(harness):
+    await harness.tell(updates.topic(GROUP, ANN, 11, WATCH))
+    assert (await watch_of(harness, GROUP)).thread_id == 11
+    await harness.tell(updates.topic(GROUP, ANN, 11, "/tasks"))
+    assert harness.last["message_thread_id"] == 11
 
 
-async def test_a_chain_of_replies_is_no_topic(world):
-    await world.tell(updates.group(GROUP, ANN, WATCH, message_thread_id=11))
-    assert (await watch_of(world, GROUP)).thread_id is None
-    await world.tell(updates.group(GROUP, ANN, "/tasks", message_thread_id=11))
-    assert "message_thread_id" not in world.last
+async def test_a_chain_of_replies_is_no_topic(harness):
+    await harness.tell(updates.group(GROUP, ANN, WATCH, message_thread_id=11))
+    assert (await watch_of(harness, GROUP)).thread_id is None
+    await harness.tell(updates.group(GROUP, ANN, "/tasks", message_thread_id=11))
+    assert "message_thread_id" not in harness.last
 
 
-async def test_an_anonymous_admin_is_served_as_nobody_in_particular(world):
-    await world.tell(updates.anonymous_admin(GROUP, WATCH))
-    assert (await watch_of(world, GROUP)).user_id is None
+async def test_an_anonymous_admin_is_served_as_nobody_in_particular(harness):
+    await harness.tell(updates.anonymous_admin(GROUP, WATCH))
+    assert (await watch_of(harness, GROUP)).user_id is None
 
 
-async def test_nobody_becomes_an_admin_by_writing_as_a_group(worlds: Worlds):
-    world = await worlds.make(admin_ids=frozenset({1087968824}))
-    assert await world.tell(updates.anonymous_admin(GROUP, "/health")) == []
+async def test_nobody_becomes_an_admin_by_writing_as_a_group(harnesses: ChatHarnesses):
+    harness = await harnesses.make(admin_ids=frozenset({1087968824}))
+    assert await harness.tell(updates.anonymous_admin(GROUP, "/health")) == []
 
 
-async def test_a_command_in_a_caption_is_heard_like_one_in_a_text(world):
-    assert await world.tell(updates.captioned(ANN, WATCH)) == []
-    assert (await watch_of(world, ANN)).user_id == ANN
+async def test_a_command_in_a_caption_is_heard_like_one_in_a_text(harness):
+    assert await harness.tell(updates.captioned(ANN, WATCH)) == []
+    assert (await watch_of(harness, ANN)).user_id == ANN
 
 
-async def test_a_picture_without_words_is_left_alone(world):
+async def test_a_picture_without_words_is_left_alone(harness):
     picture = updates.captioned(ANN, "")
     del picture["caption"]
-    assert await world.tell(picture) == []
+    assert await harness.tell(picture) == []
 
 
-async def test_each_command_of_a_message_is_carried_out(world):
-    answers = await world.tell(updates.private(ANN, "/watch wan id-1\n/watch mine id-2\n/nonsense\n/tasks"))
+async def test_each_command_of_a_message_is_carried_out(harness):
+    answers = await harness.tell(updates.private(ANN, "/watch wan id-1\n/watch mine id-2\n/nonsense\n/tasks"))
     assert [answer.split(" ")[0:2] for answer in answers] == [["I", "do"], ["Watching", "2"]]
-    found = [each.task.ref for each in await world.service.active(ANN)]
+    found = [each.task.ref for each in await harness.service.active(ANN)]
     assert [(ref.provider, ref.external_id) for ref in found] == [("alibailian", "id-1"), ("mine", "id-2")]
 
 
-async def test_of_very_many_commands_in_a_message_only_the_first_are_carried_out(world):
-    answers = await world.tell(updates.private(ANN, "/help\n" * 200))
+async def test_of_very_many_commands_in_a_message_only_the_first_are_carried_out(harness):
+    answers = await harness.tell(updates.private(ANN, "/help\n" * 200))
     assert len(answers) == 11
     assert answers[-1] == "One message may hold 10 commands: only the first 10 were carried out."
 
 
 @pytest.mark.parametrize("text", ["hello", "/nonsense"])
-async def test_a_group_hears_nothing_of_what_is_not_meant_for_the_bot(world, text):
-    assert await world.tell(updates.group(GROUP, ANN, text)) == []
-    assert await world.tell(updates.group(FOREIGN_GROUP, EVE, text)) == []
+async def test_a_group_hears_nothing_of_what_is_not_meant_for_the_bot(harness, text):
+    assert await harness.tell(updates.group(GROUP, ANN, text)) == []
+    assert await harness.tell(updates.group(FOREIGN_GROUP, EVE, text)) == []
 
 
-def kind(world: World, message: updates.Json, name: str = "message") -> UpdateKind:
-    update = Update.de_json({"update_id": 1, name: dict(message)}, world.application.bot)
-    return kind_of(update, world.door, "reelwatch_bot")
+def kind(harness: ChatHarness, message: updates.Json, name: str = "message") -> UpdateKind:
+    update = Update.de_json({"update_id": 1, name: dict(message)}, harness.application.bot)
+    return kind_of(update, harness.deps, "reelwatch_bot")
 
 
 @pytest.mark.parametrize("text", [WATCH, "/unwatch", "/tasks\n/watch wan id-1"])
-async def test_what_must_not_be_lost_is_held_back(world, text):
-    assert kind(world, updates.private(ANN, text)) is UpdateKind.WRITE
-    assert kind(world, updates.channel_post(CHANNEL, text), "channel_post") is UpdateKind.WRITE
-    assert kind(world, updates.captioned(ANN, text)) is UpdateKind.WRITE
-    assert kind(world, updates.private(EVE, text)) is UpdateKind.READ
+async def test_what_must_not_be_lost_is_held_back(harness, text):
+    assert kind(harness, updates.private(ANN, text)) is UpdateKind.WRITE
+    assert kind(harness, updates.channel_post(CHANNEL, text), "channel_post") is UpdateKind.WRITE
+    assert kind(harness, updates.captioned(ANN, text)) is UpdateKind.WRITE
+    assert kind(harness, updates.private(EVE, text)) is UpdateKind.READ
 
 
 @pytest.mark.parametrize(
     "text",
     ["/status a", "/tasks", "/help", "/start", "/providers", "/health", "/stats", "/nonsense", "hello"],
 )
-async def test_what_only_reads_is_confirmed_at_once(world, text):
-    assert kind(world, updates.private(ANN, text)) is UpdateKind.READ
+async def test_what_only_reads_is_confirmed_at_once(harness, text):
+    assert kind(harness, updates.private(ANN, text)) is UpdateKind.READ
 
 
-async def test_what_is_not_meant_for_the_bot_costs_nothing(world):
-    assert kind(world, updates.group(GROUP, ANN, "hello")) is UpdateKind.NOTHING
-    assert kind(world, updates.private(ANN, WATCH), "edited_message") is UpdateKind.NOTHING
+async def test_what_is_not_meant_for_the_bot_costs_nothing(harness):
+    assert kind(harness, updates.group(GROUP, ANN, "hello")) is UpdateKind.NOTHING
+    assert kind(harness, updates.private(ANN, WATCH), "edited_message") is UpdateKind.NOTHING
 
 
-async def test_buttons_membership_and_migration_are_held_back(world):
+async def test_buttons_membership_and_migration_are_held_back(harness):
     chat = {"id": ANN, "type": "private", "first_name": "Ann"}
-    assert kind(world, updates.press(chat, ANN, "again:1"), "callback_query") is UpdateKind.WRITE
+    assert kind(harness, updates.press(chat, ANN, "again:1"), "callback_query") is UpdateKind.WRITE
     change = updates.membership(chat, ANN, before="left", after={"status": "member"})
-    assert kind(world, change, "my_chat_member") is UpdateKind.WRITE
-    assert kind(world, updates.group(-77, ANN, "", migrate_to_chat_id=GROUP)) is UpdateKind.WRITE
+    assert kind(harness, change, "my_chat_member") is UpdateKind.WRITE
+    assert kind(harness, updates.group(-77, ANN, "", migrate_to_chat_id=GROUP)) is UpdateKind.WRITE
 
 
-async def test_what_is_read_after_what_is_written_holds_nothing_back(world):
-    released = world.door.held.hold(1)
-    world.answers_as = None  # no poll comes, so /status waits
-    asked = asyncio.create_task(world.tell(updates.private(ANN, "/watch wan id-1\n/status id-1")))
+async def test_what_is_read_after_what_is_written_holds_nothing_back(harness):
+    released = harness.deps.held.hold(1)
+    harness.answers_as = None  # no poll comes, so /status waits
+    asked = asyncio.create_task(harness.tell(updates.private(ANN, "/watch wan id-1\n/status id-1")))
     async with asyncio.timeout(5):
         await released.wait()
     assert not asked.done()
@@ -171,106 +180,106 @@ async def test_what_is_read_after_what_is_written_holds_nothing_back(world):
 
 
 @pytest.mark.parametrize("text", [WATCH, "/help", "/health", "/nonsense", "hello"])
-async def test_a_stranger_is_told_the_id_that_lets_in(world, text):
-    (answer,) = await world.tell(updates.private(EVE, text))
+async def test_a_stranger_is_told_the_id_that_lets_in(harness, text):
+    (answer,) = await harness.tell(updates.private(EVE, text))
     assert answer.startswith("This bot is private.")
     assert "whoever runs it adds your id 66 to ALLOWED_CHATS and starts it again" in answer
     assert "docker compose up -d" in answer  # a restart does not read .env again
-    assert await is_idle(world, EVE)
+    assert await is_idle(harness, EVE)
 
 
-async def test_a_strange_group_is_told_its_own_id(world):
-    (answer,) = await world.tell(updates.group(FOREIGN_GROUP, EVE, WATCH))
+async def test_a_strange_group_is_told_its_own_id(harness):
+    (answer,) = await harness.tell(updates.group(FOREIGN_GROUP, EVE, WATCH))
     assert "adds the id -1002 to ALLOWED_CHATS" in answer
-    assert await is_idle(world, FOREIGN_GROUP)
+    assert await is_idle(harness, FOREIGN_GROUP)
 
 
-async def test_a_stranger_is_answered_in_chinese_as_well(world):
-    (answer,) = await world.tell(updates.private(EVE, WATCH, language="zh-hans"))
+async def test_a_stranger_is_answered_in_chinese_as_well(harness):
+    (answer,) = await harness.tell(updates.private(EVE, WATCH, language="zh-hans"))
     assert answer == (
         "这是一个私人机器人。要使用它，请机器人的部署者把你的 ID 66 加入 ALLOWED_CHATS，"
         "并让新设置生效（Docker 部署：docker compose up -d）。"
     )
 
 
-async def test_a_stranger_is_refused_once_an_hour_in_each_chat(world, caplog):
+async def test_a_stranger_is_refused_once_an_hour_in_each_chat(harness, caplog):
     caplog.set_level(logging.INFO, logger="bot.chat.strangers")
-    told = [await world.tell(updates.private(EVE, text)) for text in (WATCH, WATCH, "hello", "/help")]
+    told = [await harness.tell(updates.private(EVE, text)) for text in (WATCH, WATCH, "hello", "/help")]
     assert [len(answers) for answers in told] == [1, 0, 0, 0]
-    assert len(await world.tell(updates.group(FOREIGN_GROUP, EVE, WATCH))) == 1
+    assert len(await harness.tell(updates.group(FOREIGN_GROUP, EVE, WATCH))) == 1
     assert [record.getMessage() for record in caplog.records] == [
         "Refused: chat 66 (private), user 66; 0 more were not answered since the last line.",
         "Refused: chat -1002 (supergroup), user 66; 3 more were not answered since the last line.",
     ]
 
 
-async def test_who_asks_too_much_at_once_is_told_so_once_a_minute(world):
+async def test_who_asks_too_much_at_once_is_told_so_once_a_minute(harness):
     for _ in range(3):
         update = Update.de_json(
-            {"update_id": 1, "message": updates.private(ANN, "/help")}, world.application.bot
+            {"update_id": 1, "message": updates.private(ANN, "/help")}, harness.application.bot
         )
-        busy(update, world.door)
-    await world.door.replies.drain()
-    assert [sent["text"][:28] for sent in world.request.sent] == ["Too many of your commands ar"]
+        too_busy(update, harness.deps)
+    await harness.deps.replies.drain()
+    assert [sent["text"][:28] for sent in harness.request.sent] == ["Too many of your commands ar"]
 
 
 @pytest.mark.parametrize("text", ["/start", "/tasks", "/status id-1", "hello"])
-async def test_whatever_is_said_in_a_chat_that_counted_as_lost_takes_up_its_watches(world, text):
-    await world.tell(updates.private(ANN, WATCH))
-    await world.service.chat_lost(ANN, "chat not found")
-    world.answers_as = TaskStatus.RUNNING
+async def test_whatever_is_said_in_a_chat_that_counted_as_lost_takes_up_its_watches(harness, text):
+    await harness.tell(updates.private(ANN, WATCH))
+    await harness.service.chat_lost(ANN, "chat not found")
+    harness.answers_as = TaskStatus.RUNNING
 
-    await world.tell(updates.private(ANN, text))
+    await harness.tell(updates.private(ANN, text))
 
-    assert (await watch_of(world, ANN)).state is WatchState.ACTIVE
-
-
-async def test_a_stranger_takes_up_no_watches(world):
-    await world.service.watch(request_of(EVE))
-    await world.service.chat_lost(EVE, "chat not found")
-
-    await world.tell(updates.private(EVE, "/start"))
-
-    assert await is_idle(world, EVE)
+    assert (await watch_of(harness, ANN)).state is WatchState.ACTIVE
 
 
-async def test_people_who_are_let_in_may_ask_anywhere(world):
-    await world.tell(updates.group(FOREIGN_GROUP, ANN, WATCH))
-    assert (await watch_of(world, FOREIGN_GROUP)).user_id == ANN
+async def test_a_stranger_takes_up_no_watches(harness):
+    await harness.service.watch(request_of(EVE))
+    await harness.service.chat_lost(EVE, "chat not found")
+
+    await harness.tell(updates.private(EVE, "/start"))
+
+    assert await is_idle(harness, EVE)
 
 
-async def test_admins_may_ask_anywhere(world):
-    await world.tell(updates.private(BORIS, WATCH))
-    assert (await watch_of(world, BORIS)).user_id == BORIS
+async def test_people_who_are_let_in_may_ask_anywhere(harness):
+    await harness.tell(updates.group(FOREIGN_GROUP, ANN, WATCH))
+    assert (await watch_of(harness, FOREIGN_GROUP)).user_id == ANN
 
 
-async def test_everyone_may_ask_where_the_bot_is_open(worlds: Worlds):
-    world = await worlds.make(everyone=True, allowed_ids=())
-    (answer,) = await world.tell(updates.private(EVE, "/help"))
+async def test_admins_may_ask_anywhere(harness):
+    await harness.tell(updates.private(BORIS, WATCH))
+    assert (await watch_of(harness, BORIS)).user_id == BORIS
+
+
+async def test_everyone_may_ask_where_the_bot_is_open(harnesses: ChatHarnesses):
+    harness = await harnesses.make(everyone=True, allowed_ids=())
+    (answer,) = await harness.tell(updates.private(EVE, "/help"))
     assert answer.startswith("I watch AI video tasks")
 
 
-async def test_an_open_bot_keeps_its_admins_commands_to_admins(worlds: Worlds):
-    world = await worlds.make(everyone=True, admin_ids=())
-    (answer,) = await world.tell(updates.private(EVE, "/health"))
+async def test_an_open_bot_keeps_its_admins_commands_to_admins(harnesses: ChatHarnesses):
+    harness = await harnesses.make(everyone=True, admin_ids=())
+    (answer,) = await harness.tell(updates.private(EVE, "/health"))
     assert answer.startswith("I do not know that command.")
 
 
-async def test_the_setting_of_the_language_wins_over_the_persons(worlds: Worlds):
-    world = await worlds.make(language="zh")
-    (answer,) = await world.tell(updates.private(ANN, "/nonsense", language="en"))
+async def test_the_setting_of_the_language_wins_over_the_persons(harnesses: ChatHarnesses):
+    harness = await harnesses.make(language="zh")
+    (answer,) = await harness.tell(updates.private(ANN, "/nonsense", language="en"))
     assert answer.startswith("我不认识这个命令")
 
 
-async def test_who_has_no_language_is_answered_in_the_chats(world):
-    await world.service.remember_chat(Chat(id=CHANNEL, title="News", language="zh"))
-    (answer,) = await world.tell(updates.channel_post(CHANNEL, "/watch"), kind="channel_post")
+async def test_who_has_no_language_is_answered_in_the_chats(harness):
+    await harness.service.remember_chat(Chat(id=CHANNEL, title="News", language="zh"))
+    (answer,) = await harness.tell(updates.channel_post(CHANNEL, "/watch"), kind="channel_post")
     assert answer.startswith("请输入服务商和任务 ID")
 
 
-async def test_cards_will_speak_the_language_of_the_one_who_asked(world):
-    await world.tell(updates.private(ANN, WATCH, language="zh-hant"))
-    assert (await watch_of(world, ANN)).language == "zh"
+async def test_cards_will_speak_the_language_of_the_one_who_asked(harness):
+    await harness.tell(updates.private(ANN, WATCH, language="zh-hant"))
+    assert (await watch_of(harness, ANN)).language == "zh"
 
 
 def test_the_menus_describe_every_command_but_those_of_admins():
@@ -286,5 +295,5 @@ def test_the_menus_describe_every_command_but_those_of_admins():
 def test_menus_are_in_the_language_of_the_setting_else_of_the_client(setting, english, chinese):
     found = menus(setting)
     assert list(found) == [None, "zh"]
-    assert found[None][0].description == say(english, "menu.watch")
-    assert found["zh"][0].description == say(chinese, "menu.watch")
+    assert found[None][0].description == t(english, "menu.watch")
+    assert found["zh"][0].description == t(chinese, "menu.watch")

@@ -6,22 +6,26 @@ import pytest
 
 from bot.errors import ForeignWebhook
 from bot.sandbox.faults import DROPPED, Fault, json_answer
-from bot.sandbox.telegram.refusals import refusal
-from tests.unit.chat.listening import ANNA, Door, open_to_people
+from bot.sandbox.telegram.api_errors import refusal
+from tests.unit.chat.update_harness import ANNA, UpdateHarness, open_to_people
 
 WEBHOOK_ACTIVE = "Conflict: can't use getUpdates method while webhook is active"
 
 
-async def test_a_webhook_that_is_in_the_way_is_deleted(door: Door, caplog: pytest.LogCaptureFixture):
-    door.telegram.say(ANNA, "/help")
-    door.telegram.world.updates.set_webhook("https://anna:pass@n8n.example:5678/webhook/7f3a?key=hunter2")
+async def test_a_webhook_that_is_in_the_way_is_deleted(
+    update_harness: UpdateHarness, caplog: pytest.LogCaptureFixture
+):
+    update_harness.telegram.say(ANNA, "/help")
+    update_harness.telegram.state.updates.set_webhook(
+        "https://anna:pass@n8n.example:5678/webhook/7f3a?key=hunter2"
+    )
 
-    async with open_to_people(door.listener()):
-        await door.until_finished("/help")
+    async with open_to_people(update_harness.update_poller()):
+        await update_harness.until_finished("/help")
 
-    methods = [request.method for request in door.telegram.requests]
+    methods = [request.method for request in update_harness.telegram.requests]
     assert methods[1:5] == ["getUpdates", "getWebhookInfo", "deleteWebhook", "getUpdates"]
-    assert door.slept_s == [0.0]
+    assert update_harness.slept_s == [0.0]
     assert caplog.messages == [
         "A webhook to n8n.example:5678 kept long polling from working, and is removed."
     ]
@@ -29,47 +33,49 @@ async def test_a_webhook_that_is_in_the_way_is_deleted(door: Door, caplog: pytes
 
 @pytest.mark.parametrize("fault", [DROPPED, refusal(404, "Not Found"), json_answer(200, {"ok": True})])
 async def test_a_webhook_whose_host_is_not_told_is_deleted_all_the_same(
-    door: Door, fault: Fault, caplog: pytest.LogCaptureFixture
+    update_harness: UpdateHarness, fault: Fault, caplog: pytest.LogCaptureFixture
 ):
-    door.telegram.fail("getWebhookInfo", fault)
-    door.telegram.fail("getUpdates", refusal(409, WEBHOOK_ACTIVE))
-    door.telegram.say(ANNA, "/help")
+    update_harness.telegram.fail("getWebhookInfo", fault)
+    update_harness.telegram.fail("getUpdates", refusal(409, WEBHOOK_ACTIVE))
+    update_harness.telegram.say(ANNA, "/help")
 
-    async with open_to_people(door.listener()):
-        await door.until_finished("/help")
+    async with open_to_people(update_harness.update_poller()):
+        await update_harness.until_finished("/help")
 
     assert caplog.messages == ["A webhook kept long polling from working, and is removed."]
 
 
 @pytest.mark.parametrize("times", [1, None], ids=["ends a poll", "is there again and again"])
-async def test_a_webhook_that_is_set_later_ends_it_with_its_host(door: Door, times: int | None):
-    loop = asyncio.create_task(door.listener().run())
-    await door.telegram.wait_for(lambda: len(door.asked) > 1)
+async def test_a_webhook_that_is_set_later_ends_it_with_its_host(
+    update_harness: UpdateHarness, times: int | None
+):
+    loop = asyncio.create_task(update_harness.update_poller().run())
+    await update_harness.telegram.wait_for(lambda: len(update_harness.asked) > 1)
     if times is None:
-        door.telegram.fail("getUpdates", refusal(409, WEBHOOK_ACTIVE), times=times)
-        door.telegram.say(ANNA, "/help")
-    door.telegram.world.updates.set_webhook("https://n8n.example/webhook/7f3a")
+        update_harness.telegram.fail("getUpdates", refusal(409, WEBHOOK_ACTIVE), times=times)
+        update_harness.telegram.say(ANNA, "/help")
+    update_harness.telegram.state.updates.set_webhook("https://n8n.example/webhook/7f3a")
 
     with pytest.raises(ForeignWebhook, match=r"webhook to n8n\.example with") as error:
         await loop
 
     assert "7f3a" not in str(error.value)
-    assert "deleteWebhook" not in [request.method for request in door.telegram.requests]
+    assert "deleteWebhook" not in [request.method for request in update_harness.telegram.requests]
 
 
-async def test_a_webhook_that_is_there_again_after_every_removal_ends_it(door: Door):
-    door.telegram.fail("getUpdates", refusal(409, WEBHOOK_ACTIVE), times=4)
+async def test_a_webhook_that_is_there_again_after_every_removal_ends_it(update_harness: UpdateHarness):
+    update_harness.telegram.fail("getUpdates", refusal(409, WEBHOOK_ACTIVE), times=4)
 
     with pytest.raises(ForeignWebhook):
-        await door.listener().run()
+        await update_harness.update_poller().run()
 
-    assert [request.method for request in door.telegram.requests].count("deleteWebhook") == 3
+    assert [request.method for request in update_harness.telegram.requests].count("deleteWebhook") == 3
 
 
-async def test_a_webhook_that_is_set_again_and_again_is_no_reason_to_hurry(door: Door):
-    door.telegram.fail("getUpdates", refusal(409, WEBHOOK_ACTIVE), times=3)
+async def test_a_webhook_that_is_set_again_and_again_is_no_reason_to_hurry(update_harness: UpdateHarness):
+    update_harness.telegram.fail("getUpdates", refusal(409, WEBHOOK_ACTIVE), times=3)
 
-    async with open_to_people(door.listener()):
-        await door.telegram.wait_for(lambda: len(door.asked) > 3)
+    async with open_to_people(update_harness.update_poller()):
+        await update_harness.telegram.wait_for(lambda: len(update_harness.asked) > 3)
 
-    assert door.slept_s == [0.0, 2.0, 4.0]
+    assert update_harness.slept_s == [0.0, 2.0, 4.0]

@@ -6,12 +6,12 @@ from typing import Any
 from storage.models import (
     Cause,
     Media,
+    PollFailure,
     Snapshot,
     Task,
     TaskError,
     TaskRef,
     TaskStatus,
-    Trouble,
     Watch,
     WatchedTask,
     WatchState,
@@ -65,12 +65,12 @@ def failed(cause: Cause, message: str = "", *, language: str = "en", code: str |
 
 def troubled(cause: Cause, message: str = "", *, language: str = "en") -> WatchedTask:
     """A running task that cannot be looked at."""
-    trouble = Trouble(cause=cause, message=message, since=NOW)
+    trouble = PollFailure(cause=cause, message=message, since=NOW)
     return watched(
         TaskStatus.RUNNING,
         language=language,
         snapshot=snapshot(TaskStatus.RUNNING),
         trouble=trouble,
-        last_look_at=NOW - timedelta(seconds=5),
-        next_look_at=NOW + timedelta(seconds=10),
+        last_poll_at=NOW - timedelta(seconds=5),
+        next_poll_at=NOW + timedelta(seconds=10),
     )

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.messages.limits import cut, fitting, plain, units
+from bot.messages.limits import cut, escape_line, take_fitting, utf16_len
 from tests.unit.messages.reading import visible
 
 
@@ -15,33 +15,33 @@ def test_a_text_that_is_too_long_ends_in_an_ellipsis():
 
 
 def test_an_emoji_counts_as_two_and_is_never_halved():
-    assert units("a🎬") == 3
+    assert utf16_len("a🎬") == 3
     assert cut("🎬🎬🎬", 4) == "🎬…"
 
 
 @given(text=st.text(), limit=st.integers(min_value=1, max_value=50))
 def test_no_text_gets_longer_than_its_limit(text, limit):
-    assert units(cut(text, limit)) <= limit
+    assert utf16_len(cut(text, limit)) <= limit
 
 
 @given(text=st.text(st.characters(exclude_categories=["Cs"])), limit=st.integers(min_value=1, max_value=50))
 def test_no_foreign_text_breaks_the_markup(text, limit):
-    shown = visible(plain(text, limit))
-    assert units(shown) <= limit
+    shown = visible(escape_line(text, limit))
+    assert utf16_len(shown) <= limit
     assert "\n" not in shown
 
 
 def test_a_signed_link_stays_as_it_is_byte_for_byte():
     link = "https://cdn.example/a.mp4?Expires=1&Signature=a%2Fb%3D"
-    assert visible(plain(link, 100)) == link
+    assert visible(escape_line(link, 100)) == link
 
 
 def test_white_space_is_evened_out():
-    assert plain(" a\n\n b\tc ", 10) == "a b c"
+    assert escape_line(" a\n\n b\tc ", 10) == "a b c"
 
 
 def test_as_many_lines_are_shown_as_fit():
     lines = ["abc", "de", "f"]
-    assert fitting(lines, 9) == lines
-    assert fitting(lines, 8) == ["abc", "de"]
-    assert fitting(lines, 3) == []
+    assert take_fitting(lines, 9) == lines
+    assert take_fitting(lines, 8) == ["abc", "de"]
+    assert take_fitting(lines, 3) == []

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import bot
-from bot.messages.translate import CHINESE, ENGLISH, LANGUAGES, catalogue, pick_language, say
+from bot.messages.translate import CHINESE, ENGLISH, LANGUAGES, catalogue, pick_language, t
 from storage.models import Cause, DeliveryState, TaskStatus, WatchState
 from tests.unit.messages.reading import visible
 
@@ -60,7 +60,7 @@ def test_every_status_state_and_cause_has_words(language):
 
 
 def test_the_status_words_are_the_promised_ones():
-    words = [say("en", f"status.{status}") for status in TaskStatus]
+    words = [t("en", f"status.{status}") for status in TaskStatus]
     assert words == [
         "Queued",
         "Queued",
@@ -105,19 +105,19 @@ def test_no_text_lies_unused():
 
 
 def test_plural_forms_are_chosen_by_count():
-    assert say("en", "tasks.title", count=1) == "Watching 1 task:"
-    assert say("en", "tasks.title", count=2) == "Watching 2 tasks:"
-    assert say("zh", "tasks.title", count=1) == "正在关注 1 个任务："
+    assert t("en", "tasks.title", count=1) == "Watching 1 task:"
+    assert t("en", "tasks.title", count=2) == "Watching 2 tasks:"
+    assert t("zh", "tasks.title", count=1) == "正在关注 1 个任务："
 
 
 def test_a_language_without_texts_is_answered_in_english():
-    assert say("eo", "status.running") == "Running"
-    assert say("eo", "tasks.title", count=1) == "Watching 1 tasks:"
+    assert t("eo", "status.running") == "Running"
+    assert t("eo", "tasks.title", count=1) == "Watching 1 tasks:"
 
 
 def test_a_missing_key_is_loud():
     with pytest.raises(KeyError, match=r"no\.such"):
-        say("en", "no.such")
+        t("en", "no.such")
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The sender at a make-believe Telegram, and a host for files."""
+"""The sender at a fake Telegram."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -7,10 +7,9 @@ import pytest
 from telegram.ext import ExtBot
 
 from bot.bot_api.request import BotApiRequest
+from bot.media.video import VideoFile
 from bot.outbox.sender import Sender
-from bot.sandbox.film import make_film
 from bot.sandbox.telegram import FakeTelegram
-from tests.unit.outbox.files import Files
 
 
 @pytest.fixture
@@ -26,17 +25,15 @@ def sender(bot: ExtBot[None]) -> Sender:
 
 
 @pytest.fixture
-def film(tmp_path: Path) -> Path:
-    """A film on disk."""
-    path = tmp_path / "film.mp4"
-    path.write_bytes(make_film())
-    return path
-
-
-@pytest.fixture
-async def files() -> AsyncIterator[Files]:
-    """A host that can be reached at two ports, which are two hosts for all that a client can see."""
-    server = Files(ports=2)
-    await server.start()
-    yield server
-    await server.stop()
+def video(film: Path) -> VideoFile:
+    """The film with all that is known of it."""
+    thumbnail = film.with_suffix(".jpg")
+    thumbnail.write_bytes(b"\xff\xd8\xff" + bytes(1000))
+    return VideoFile(
+        source=film,
+        size=film.stat().st_size,
+        width=320,
+        height=180,
+        duration_s=2.4,
+        thumbnail=thumbnail,
+    )

@@ -6,8 +6,8 @@ import pytest
 
 from bot.messages.view import View
 from bot.outbox.admin_reports import AdminReports, Admins
-from bot.outbox.results import Gone, SendResult, Sent, Transient, Unknown
-from bot.outbox.sender import Place
+from bot.outbox.results import ChatGone, SendResult, Sent, Transient, Unknown
+from bot.outbox.sender import ChatAddress
 from bot.providers.base import BadAnswer, ProviderError
 from bot.watching.gateway_state import GatewayStates
 from storage.models import Cause
@@ -24,7 +24,7 @@ class FakeSender:
         self.sent: list[tuple[int, str]] = []
         self.results: list[SendResult] = []
 
-    async def send(self, place: Place, view: View) -> SendResult:
+    async def send(self, place: ChatAddress, view: View) -> SendResult:
         self.sent.append((place.chat_id, visible(view.text)))
         return self.results.pop(0) if self.results else Sent(1)
 
@@ -56,7 +56,7 @@ class Scene:
         for _ in range(seconds):
             for task_id in (1, 2):
                 self.state.on_poll(task_id, error if away else None, at=self.clock())
-            self.clock.move(1.0)
+            self.clock.advance(1.0)
             await self.reports.check()
 
     def told(self, admin: int) -> Sequence[str]:
@@ -122,7 +122,7 @@ async def test_a_message_that_did_not_arrive_is_sent_later(scene: Scene):
     assert len(scene.told(8)) == 1
 
 
-@pytest.mark.parametrize("result", [Gone("blocked"), Unknown("timed out")])
+@pytest.mark.parametrize("result", [ChatGone("blocked"), Unknown("timed out")])
 async def test_what_may_have_arrived_or_never_will_is_not_sent_again(scene: Scene, result: SendResult):
     scene.sender.results = [result]
     await scene.pass_time(120, away=True)

@@ -1,92 +1,226 @@
-from datetime import timedelta
+from collections import defaultdict
+from collections.abc import Iterable
 
 import pytest
-from telegram.error import RetryAfter
-from telegram.ext import ExtBot
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from bot.messages.view import View
-from bot.outbox.pacing import Pacer
-from bot.outbox.rate_limiter import BudgetRateLimiter
-from bot.outbox.sender import Place, Sender
-from bot.sandbox.telegram import FakeTelegram
-from bot.sandbox.telegram.refusals import flood
+from bot.outbox.rate_limiter import ChatRateLimiter, Urgency
+from storage.models import ThrottledChats
 from tests.fakes.clock import SteadyClock
-from tests.fakes.places import ANNA, GROUP
 
+ANN, BEN, GROUP = 1, 2, -100
 
-class Limited:
-    """A bot whose calls are counted; its waits take no time."""
-
-    def __init__(self, telegram: FakeTelegram) -> None:
-        self.steady = SteadyClock()
-        self.pacer = Pacer(clock=self.steady)
-        self.slept_s = 0.0
-        self.bot: ExtBot[None] = ExtBot(
-            telegram.token,
-            base_url=f"{telegram.url}/bot",
-            rate_limiter=BudgetRateLimiter(self.pacer, sleep=self._sleep),
-        )
-
-    async def _sleep(self, seconds: float) -> None:
-        self.slept_s += seconds
-        self.steady.move(seconds)
+Calls = list[tuple[float, int]]  # when, to which chat
 
 
 @pytest.fixture
-async def limited(telegram: FakeTelegram):
-    limited = Limited(telegram)
-    async with limited.bot:
-        yield limited
+def time() -> SteadyClock:
+    return SteadyClock()
 
 
-async def test_an_answer_counts_in_the_chat_s_budget(limited: Limited):
-    for _ in range(5):
-        await limited.bot.send_message(ANNA, "hello")
-
-    assert limited.slept_s == 0
-    assert limited.pacer.closed().to_edits == [ANNA]
+@pytest.fixture
+def rate_limiter(time: SteadyClock) -> ChatRateLimiter:
+    return ChatRateLimiter(clock=time)
 
 
-async def test_what_the_courier_has_accounted_for_is_not_counted_twice(limited: Limited):
-    sender = Sender(limited.bot, limited.pacer)
-    for _ in range(5):
-        await sender.send(Place(chat_id=ANNA), View(text="hello"))
-
-    assert limited.pacer.opens_in_s() is None
-
-
-async def test_answers_wait_where_a_group_s_minute_is_nearly_used_up(limited: Limited):
-    for _ in range(17):
-        limited.steady.move(1)
-        limited.pacer.spend([GROUP])
-    limited.steady.move(5)
-
-    await limited.bot.send_message(GROUP, "hello")
-
-    assert limited.slept_s == pytest.approx(60.5 - 21, abs=0.1)
+def shut_to(rate_limiter: ChatRateLimiter, urgency: Urgency) -> list[int]:
+    """The chats that must not be written to with this."""
+    closed = rate_limiter.throttled()
+    shut = [*closed.to_all]
+    if urgency > Urgency.MESSAGE:
+        shut += closed.to_edits
+    if urgency > Urgency.EDIT:
+        shut += closed.to_refreshes
+    return shut
 
 
-async def test_no_answer_waits_for_more_than_a_minute(limited: Limited):
-    limited.pacer.stop(GROUP, 3600)
+def write(
+    rate_limiter: ChatRateLimiter, chats: Iterable[int], urgency: Urgency = Urgency.MESSAGE
+) -> list[int]:
+    """Write to as many of these chats as may be written to, as the courier does; those that were."""
+    closed = shut_to(rate_limiter, urgency)
+    chosen = [chat for chat in chats if chat not in closed][: rate_limiter.allowance()]
+    rate_limiter.spend(chosen)
+    return chosen
 
-    await limited.bot.send_message(GROUP, "hello")
 
-    assert limited.slept_s == 60
+def exhaust(rate_limiter: ChatRateLimiter, chat: int, urgency: Urgency = Urgency.MESSAGE) -> int:
+    """Write to a chat until it is closed, in a moment; how often."""
+    count = 0
+    while chat not in shut_to(rate_limiter, urgency):
+        rate_limiter.spend([chat])
+        count += 1
+    return count
 
 
-async def test_a_flood_wait_that_an_answer_hears_of_holds_for_results_too(
-    limited: Limited, telegram: FakeTelegram
+def most_within(times: list[float], span_s: float) -> int:
+    """The most that fall into any such span of time."""
+    return max((sum(start <= at < start + span_s for at in times) for start in times), default=0)
+
+
+STEP = st.tuples(
+    st.sampled_from([0.0, 0.001, 0.04, 0.3, 1.0, 5.0, 30.0]),
+    st.sampled_from([Urgency.MESSAGE, Urgency.EDIT, Urgency.REFRESH]),
+    st.lists(st.sampled_from([*range(1, 30), *range(-5, 0)]), unique=True, max_size=34),
+)
+
+
+@settings(max_examples=100)
+@given(st.lists(STEP, max_size=60))
+def test_no_limit_is_ever_passed(steps: list[tuple[float, Urgency, list[int]]]):
+    time = SteadyClock()
+    rate_limiter = ChatRateLimiter(clock=time)
+    calls: Calls = []
+    for wait_s, urgency, chats in steps:
+        time.advance(wait_s)
+        calls += [(time.now, chat) for chat in write(rate_limiter, chats, urgency)]
+
+    by_chat = defaultdict(list)
+    for at, chat in calls:
+        by_chat[chat].append(at)
+    assert most_within([at for at, _ in calls], 1.0) <= 30
+    for chat, times in by_chat.items():
+        assert most_within(times, 60.0) <= (20 if chat < 0 else 66)
+        assert most_within(times, 1.0) <= 8
+
+
+@settings(max_examples=100)
+@given(st.lists(STEP, max_size=60))
+def test_what_is_closed_opens_when_it_is_said_to_and_not_before(
+    steps: list[tuple[float, Urgency, list[int]]],
 ):
-    telegram.fail("sendMessage", flood(30))
+    time = SteadyClock()
+    rate_limiter = ChatRateLimiter(clock=time)
+    for wait_s, urgency, chats in steps:
+        time.advance(wait_s)
+        write(rate_limiter, chats, urgency)
 
-    with pytest.raises(RetryAfter) as refused:
-        await limited.bot.send_message(ANNA, "hello")
+    def shut() -> tuple[ThrottledChats, bool]:
+        return rate_limiter.throttled(), rate_limiter.allowance() < 1
 
-    assert refused.value.retry_after in {30, timedelta(seconds=30)}
-    assert limited.pacer.closed().to_all == [ANNA]
+    before = shut()
+    opens_in_s = rate_limiter.next_free_in_s()
+    assert (opens_in_s is None) == (
+        before == (ThrottledChats(to_all=[], to_edits=[], to_refreshes=[]), False)
+    )
+    if opens_in_s is not None:
+        assert opens_in_s > 0
+        early_s = opens_in_s * 0.99 if opens_in_s > 0.01 else 0.0
+        time.advance(early_s)
+        assert shut() == before
+        time.advance(opens_in_s - early_s + 0.001)
+        assert shut() != before
 
 
-async def test_calls_that_name_no_chat_wait_for_nothing(limited: Limited):
-    await limited.bot.get_me()
+def test_a_chat_bears_a_burst_and_then_one_a_second(rate_limiter: ChatRateLimiter, time: SteadyClock):
+    assert exhaust(rate_limiter, ANN) == 6
+    time.advance(0.99)
+    assert exhaust(rate_limiter, ANN) == 0
+    time.advance(0.01 + 1e-9)
+    assert exhaust(rate_limiter, ANN) == 1
 
-    assert limited.pacer.opens_in_s() is None
+
+def test_a_group_bears_less_than_twenty_calls_in_any_minute(rate_limiter: ChatRateLimiter, time: SteadyClock):
+    calls = []
+    for _ in range(300):
+        calls += [time.now] * exhaust(rate_limiter, GROUP)
+        time.advance(0.5)
+
+    assert most_within(calls, 60.0) == 19  # the last one is for the end of what was begun
+    assert len(calls) >= 2 * 19 + 10
+
+
+def test_a_chat_that_must_wait_holds_up_no_other(rate_limiter: ChatRateLimiter, time: SteadyClock):
+    exhaust(rate_limiter, ANN)
+    time.advance(0.5)
+
+    assert write(rate_limiter, [ANN, BEN]) == [BEN]
+
+
+def test_what_is_less_pressing_leaves_a_chat_s_last_calls_to_the_rest(rate_limiter: ChatRateLimiter):
+    assert exhaust(rate_limiter, ANN, Urgency.REFRESH) == 2
+    assert exhaust(rate_limiter, ANN, Urgency.EDIT) == 2
+    assert exhaust(rate_limiter, ANN) == 2
+
+
+def test_of_a_group_s_minute_edits_and_replies_leave_a_part_to_results(
+    rate_limiter: ChatRateLimiter, time: SteadyClock
+):
+    def is_open(urgency: Urgency) -> bool:
+        if urgency is Urgency.REPLY:
+            return rate_limiter.reply_wait_s(GROUP) == 0
+        return GROUP not in shut_to(rate_limiter, urgency)
+
+    spent = dict.fromkeys(Urgency, 0)
+    for urgency in Urgency:
+        for _ in range(30):
+            if is_open(urgency):
+                rate_limiter.spend([GROUP])
+                spent[urgency] += 1
+            time.advance(1)
+        time.advance(120)
+
+    assert spent == {Urgency.MESSAGE: 19, Urgency.REPLY: 17, Urgency.EDIT: 11, Urgency.REFRESH: 7}
+
+
+def test_what_was_begun_in_a_group_keeps_the_call_that_it_owes(
+    rate_limiter: ChatRateLimiter, time: SteadyClock
+):
+    rate_limiter.owe(GROUP)
+    rate_limiter.owe(GROUP)
+    for _ in range(17):
+        time.advance(1)
+        rate_limiter.spend([GROUP])
+    time.advance(5)
+    assert shut_to(rate_limiter, Urgency.MESSAGE) == [GROUP]
+
+    rate_limiter.owes_no_more(GROUP)
+
+    assert shut_to(rate_limiter, Urgency.MESSAGE) == []
+
+
+def test_videos_that_hang_do_not_close_a_group(rate_limiter: ChatRateLimiter):
+    for _ in range(50):
+        rate_limiter.owe(GROUP)
+
+    assert shut_to(rate_limiter, Urgency.REFRESH) == []
+
+
+def test_a_flood_stops_only_the_chat_that_it_names(rate_limiter: ChatRateLimiter, time: SteadyClock):
+    rate_limiter.pause(ANN, 17)
+
+    assert write(rate_limiter, [ANN, BEN]) == [BEN]
+    assert rate_limiter.next_free_in_s() == 17
+    time.advance(16.9)
+    assert shut_to(rate_limiter, Urgency.MESSAGE) == [ANN]
+    time.advance(0.2)
+    assert shut_to(rate_limiter, Urgency.MESSAGE) == []
+
+
+def test_a_shorter_flood_does_not_cut_a_longer_one_short(rate_limiter: ChatRateLimiter, time: SteadyClock):
+    rate_limiter.pause(ANN, 17)
+    rate_limiter.pause(ANN, 1)
+
+    time.advance(16)
+    assert shut_to(rate_limiter, Urgency.MESSAGE) == [ANN]
+
+
+def test_calls_on_credit_are_waited_for(rate_limiter: ChatRateLimiter, time: SteadyClock):
+    time.advance(100)
+    rate_limiter.spend([GROUP] * 10)
+
+    assert rate_limiter.allowance() == 0
+    time.advance(4.9)
+    assert shut_to(rate_limiter, Urgency.MESSAGE) == [GROUP]
+    time.advance(0.2)
+    assert shut_to(rate_limiter, Urgency.MESSAGE) == []
+
+
+def test_nothing_is_remembered_of_a_chat_that_has_rested(rate_limiter: ChatRateLimiter, time: SteadyClock):
+    rate_limiter.spend([ANN, GROUP])
+    time.advance(61)
+    rate_limiter.throttled()
+
+    assert rate_limiter.reply_wait_s(GROUP) == 0
+    assert rate_limiter.next_free_in_s() is None

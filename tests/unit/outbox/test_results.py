@@ -11,7 +11,7 @@ from telegram.ext import ExtBot
 
 from bot.bot_api.request import BotApiRequest
 from bot.outbox.results import (
-    Gone,
+    ChatGone,
     Migrated,
     Refusal,
     Refused,
@@ -20,12 +20,12 @@ from bot.outbox.results import (
     Sent,
     Transient,
     Unknown,
+    as_retryable,
     read_error,
-    repeatable,
 )
 from bot.sandbox.faults import DROPPED, Fault, html_answer, json_answer
 from bot.sandbox.telegram import FakeTelegram
-from bot.sandbox.telegram.refusals import flood, refusal
+from bot.sandbox.telegram.api_errors import flood, refusal
 from tests.fakes.places import ANNA
 
 GONE = [
@@ -83,7 +83,7 @@ async def outcome(telegram: FakeTelegram, bot: ExtBot[None], fault: Fault | None
 def test_a_lost_chat_is_gone(description: str):
     kind = Forbidden if description.startswith("Forbidden") else BadRequest
 
-    assert isinstance(read_error(kind(description)), Gone)
+    assert isinstance(read_error(kind(description)), ChatGone)
 
 
 @pytest.mark.parametrize(("reason", "description"), REFUSALS)
@@ -104,7 +104,7 @@ async def test_a_refusal_comes_through_a_connection_as_it_is(telegram: FakeTeleg
     assert await outcome(telegram, bot, closed) == Refused(Refusal.NO_THREAD, "topic_closed")
 
     blocked = await outcome(telegram, bot, refusal(403, "Forbidden: bot was blocked by the user"))
-    assert isinstance(blocked, Gone)
+    assert isinstance(blocked, ChatGone)
 
 
 async def test_a_flood_names_the_wait(telegram: FakeTelegram, bot: ExtBot[None]):
@@ -193,13 +193,13 @@ async def test_a_call_that_the_server_does_not_know_is_refused(telegram: FakeTel
     [
         (Unknown("late"), Transient("late")),
         (Sent(5), Sent(5)),
-        (Gone("blocked"), Gone("blocked")),
+        (ChatGone("blocked"), ChatGone("blocked")),
     ],
 )
 def test_only_a_lost_answer_is_different_for_a_call_that_may_be_repeated(
     result: SendResult, expected: SendResult
 ):
-    assert repeatable(result) == expected
+    assert as_retryable(result) == expected
 
 
 @pytest.mark.parametrize(

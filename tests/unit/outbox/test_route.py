@@ -30,7 +30,7 @@ def test_probes_come_after_growing_pauses_that_stay_short(route: TelegramRoute, 
         route.probe_failed()
         route.failed(2)  # was on its way already
         pauses_s.append(route.next_probe_in_s())
-        seconds.move(pauses_s[-1])
+        seconds.advance(pauses_s[-1])
         assert route.next_probe_in_s() == 0
 
     assert pauses_s == [1, 2, 4, 5, 5, 5]

@@ -11,37 +11,24 @@ import pytest
 from telegram.ext import ExtBot
 from telegram.request import HTTPXRequest, RequestData
 
+from bot.media.video import VideoFile
 from bot.messages.view import Button, View
-from bot.outbox.results import Gone, Migrated, Refusal, Refused, RetryAfter, Sent, Unknown
-from bot.outbox.sender import Film, Place, Sender, place_of
+from bot.outbox.results import ChatGone, Migrated, Refusal, Refused, RetryAfter, Sent, Unknown
+from bot.outbox.sender import ChatAddress, Sender, address_of
 from bot.sandbox.faults import LOST_ANSWER, Fault
-from bot.sandbox.film import make_film, with_free_box
 from bot.sandbox.gateway import FakeGateway
+from bot.sandbox.sample_video import make_film, with_free_box
 from bot.sandbox.telegram import FakeTelegram
+from bot.sandbox.telegram.api_errors import flood, refusal
 from bot.sandbox.telegram.chats import Attachment, Message
-from bot.sandbox.telegram.refusals import flood, refusal
 from storage.models import StoredFile, TaskStatus
 from tests.fakes.places import ANNA, CHANNEL, FORUM, GROUP
 from tests.unit.messages.builders import watched
 
 BUTTON = Button(label="Again", action="again:1")
+AT_ANNA = ChatAddress(chat_id=ANNA)
 VIEW = View(text="<b>Done</b> &lt;3", buttons=((BUTTON,),))
 CAPTION = View(text="<b>A film</b>")
-
-
-@pytest.fixture
-def video(film: Path) -> Film:
-    """The film with all that is known of it."""
-    thumbnail = film.with_suffix(".jpg")
-    thumbnail.write_bytes(b"\xff\xd8\xff" + bytes(1000))
-    return Film(
-        source=film,
-        size=film.stat().st_size,
-        width=320,
-        height=180,
-        duration_s=2.4,
-        thumbnail=thumbnail,
-    )
 
 
 def asked(telegram: FakeTelegram) -> dict[str, Any]:
@@ -55,7 +42,7 @@ def last(telegram: FakeTelegram, chat_id: int = ANNA) -> Message:
 
 async def text_in(telegram: FakeTelegram, sender: Sender, chat_id: int = ANNA) -> int:
     """Send a text; its id."""
-    result = await sender.send(Place(chat_id=chat_id), View(text="Coming"))
+    result = await sender.send(ChatAddress(chat_id=chat_id), View(text="Coming"))
     assert isinstance(result, Sent)
     return result.message_id
 
@@ -63,7 +50,7 @@ async def text_in(telegram: FakeTelegram, sender: Sender, chat_id: int = ANNA) -
 def test_a_watch_s_messages_go_into_its_topic_as_replies_to_the_request():
     watch = watched(TaskStatus.RUNNING, thread_id=5).watch
 
-    assert place_of(watch) == Place(chat_id=42, thread_id=5, reply_to=7)
+    assert address_of(watch) == ChatAddress(chat_id=42, thread_id=5, reply_to=7)
 
 
 def stored(video: Attachment) -> StoredFile:
@@ -81,7 +68,7 @@ def stored(video: Attachment) -> StoredFile:
 async def test_a_text_replies_to_the_request_without_insisting(telegram: FakeTelegram, sender: Sender):
     request = telegram.say(ANNA, "/watch wan 1")
 
-    result = await sender.send(Place(chat_id=ANNA, reply_to=request), VIEW)
+    result = await sender.send(ChatAddress(chat_id=ANNA, reply_to=request), VIEW)
 
     assert result == Sent(last(telegram).message_id)
     assert (last(telegram).text, last(telegram).reply_to) == ("Done <3", request)
@@ -98,23 +85,23 @@ async def test_a_text_arrives_though_the_request_is_gone(telegram: FakeTelegram,
     request = telegram.say(ANNA, "/watch wan 1")
     telegram.delete_message(ANNA, request)
 
-    assert isinstance(await sender.send(Place(chat_id=ANNA, reply_to=request), VIEW), Sent)
+    assert isinstance(await sender.send(ChatAddress(chat_id=ANNA, reply_to=request), VIEW), Sent)
     assert last(telegram).reply_to is None
 
 
 @pytest.mark.parametrize("end", [FakeTelegram.close_topic, FakeTelegram.delete_topic])
 async def test_what_cannot_go_into_its_topic_goes_into_the_chat_once_and_without_a_reply(
-    telegram: FakeTelegram, sender: Sender, video: Film, end: Callable[[FakeTelegram, int, int], None]
+    telegram: FakeTelegram, sender: Sender, video: VideoFile, end: Callable[[FakeTelegram, int, int], None]
 ):
     topic = telegram.topic(FORUM, "Films")
     request = telegram.say(FORUM, "/watch", user=telegram.person(7, first_name="Ben"), thread=topic)
     end(telegram, FORUM, topic)
-    place = Place(chat_id=FORUM, thread_id=topic, reply_to=request)
+    place = ChatAddress(chat_id=FORUM, thread_id=topic, reply_to=request)
     before = len(telegram.requests)
 
     assert isinstance(await sender.send(place, VIEW), Sent)
     assert (last(telegram, FORUM).text, last(telegram, FORUM).thread_id) == ("Done <3", None)
-    assert isinstance(await sender.send_film(place, video, CAPTION), Sent)
+    assert isinstance(await sender.send_video_file(place, video, CAPTION), Sent)
     assert last(telegram, FORUM).video
 
     methods = [request.method for request in telegram.requests[before:]]
@@ -124,7 +111,7 @@ async def test_what_cannot_go_into_its_topic_goes_into_the_chat_once_and_without
 async def test_a_text_goes_into_its_topic(telegram: FakeTelegram, sender: Sender):
     topic = telegram.topic(FORUM, "Films")
 
-    await sender.send(Place(chat_id=FORUM, thread_id=topic), VIEW)
+    await sender.send(ChatAddress(chat_id=FORUM, thread_id=topic), VIEW)
 
     assert last(telegram, FORUM).thread_id == topic
 
@@ -145,10 +132,10 @@ async def test_an_edit_that_changes_nothing_is_a_success(telegram: FakeTelegram,
 
 
 async def test_an_edit_of_what_is_gone_or_a_video_by_now_is_refused(
-    telegram: FakeTelegram, sender: Sender, video: Film
+    telegram: FakeTelegram, sender: Sender, video: VideoFile
 ):
     message_id = await text_in(telegram, sender)
-    await sender.turn_into(ANNA, message_id, video, CAPTION)
+    await sender.edit_into_video(ANNA, message_id, video, CAPTION)
     is_video = await sender.edit(ANNA, message_id, VIEW)
     telegram.delete_message(ANNA, message_id)
     is_gone = await sender.edit(ANNA, message_id, VIEW)
@@ -159,9 +146,9 @@ async def test_an_edit_of_what_is_gone_or_a_video_by_now_is_refused(
 
 
 async def test_a_video_is_uploaded_with_all_that_telegram_must_be_told(
-    telegram: FakeTelegram, sender: Sender, video: Film
+    telegram: FakeTelegram, sender: Sender, video: VideoFile
 ):
-    result = await sender.send_film(Place(chat_id=ANNA), video, CAPTION)
+    result = await sender.send_video_file(AT_ANNA, video, CAPTION)
 
     message = last(telegram)
     assert message.video
@@ -176,11 +163,11 @@ async def test_a_video_is_uploaded_with_all_that_telegram_must_be_told(
     assert result == Sent(message.message_id, stored(message.video))
 
 
-async def test_a_large_video_is_no_black_square(telegram: FakeTelegram, sender: Sender, video: Film):
+async def test_a_large_video_is_no_black_square(telegram: FakeTelegram, sender: Sender, video: VideoFile):
     assert isinstance(video.source, Path)
     video.source.write_bytes(with_free_box(make_film(), bytes(11_000_000)))
 
-    await sender.turn_into(ANNA, await text_in(telegram, sender), video, CAPTION)
+    await sender.edit_into_video(ANNA, await text_in(telegram, sender), video, CAPTION)
 
     shown = last(telegram).video
     assert shown
@@ -189,11 +176,11 @@ async def test_a_large_video_is_no_black_square(telegram: FakeTelegram, sender: 
 
 
 async def test_a_text_becomes_the_video_in_the_same_message(
-    telegram: FakeTelegram, sender: Sender, video: Film
+    telegram: FakeTelegram, sender: Sender, video: VideoFile
 ):
     message_id = await text_in(telegram, sender)
 
-    result = await sender.turn_into(ANNA, message_id, video, CAPTION)
+    result = await sender.edit_into_video(ANNA, message_id, video, CAPTION)
 
     [message] = telegram.messages(ANNA)
     assert (message.message_id, message.text, message.caption) == (message_id, None, "A film")
@@ -202,25 +189,25 @@ async def test_a_text_becomes_the_video_in_the_same_message(
     assert result == Sent(message_id, stored(message.video))
 
 
-async def test_the_same_video_once_more_is_no_other(telegram: FakeTelegram, sender: Sender, video: Film):
+async def test_the_same_video_once_more_is_no_other(telegram: FakeTelegram, sender: Sender, video: VideoFile):
     message_id = await text_in(telegram, sender)
-    first = await sender.turn_into(ANNA, message_id, video, CAPTION)
+    first = await sender.edit_into_video(ANNA, message_id, video, CAPTION)
     assert isinstance(first, Sent)
     assert first.file
-    kept = Film(source=first.file.file_id)
+    kept = VideoFile(source=first.file.file_id)
 
-    assert await sender.turn_into(ANNA, message_id, kept, CAPTION) == Sent(message_id)
+    assert await sender.edit_into_video(ANNA, message_id, kept, CAPTION) == Sent(message_id)
 
     assert len(telegram.messages(ANNA)) == 1
 
 
-async def test_a_file_goes_as_a_document(telegram: FakeTelegram, sender: Sender, video: Film):
+async def test_a_file_goes_as_a_document(telegram: FakeTelegram, sender: Sender, video: VideoFile):
     assert isinstance(video.source, Path)
     source = video.source.rename(video.source.with_name("abc.webm"))
     document = dataclasses.replace(video, source=source, is_video=False, unplayable="webm")
 
-    sent = await sender.send_film(Place(chat_id=ANNA), document, CAPTION)
-    turned = await sender.turn_into(ANNA, await text_in(telegram, sender), document, CAPTION)
+    sent = await sender.send_video_file(AT_ANNA, document, CAPTION)
+    turned = await sender.edit_into_video(ANNA, await text_in(telegram, sender), document, CAPTION)
 
     for result, message in zip((sent, turned), telegram.messages(ANNA), strict=True):
         assert message.document
@@ -236,16 +223,16 @@ async def test_a_file_goes_as_a_document(telegram: FakeTelegram, sender: Sender,
 
 @pytest.mark.parametrize("unplayable", [None, "hevc"])
 async def test_what_telegram_has_is_sent_without_its_bytes(
-    telegram: FakeTelegram, sender: Sender, video: Film, *, unplayable: str | None
+    telegram: FakeTelegram, sender: Sender, video: VideoFile, *, unplayable: str | None
 ):
     film = dataclasses.replace(video, is_video=not unplayable, unplayable=unplayable)
-    first = await sender.send_film(Place(chat_id=ANNA), film, CAPTION)
+    first = await sender.send_video_file(AT_ANNA, film, CAPTION)
     assert isinstance(first, Sent)
     assert first.file
-    kept = Film(source=first.file.file_id, is_video=not unplayable)
+    kept = VideoFile(source=first.file.file_id, is_video=not unplayable)
 
     for chat_id in (GROUP, CHANNEL):
-        await sender.turn_into(chat_id, await text_in(telegram, sender, chat_id), kept, CAPTION)
+        await sender.edit_into_video(chat_id, await text_in(telegram, sender, chat_id), kept, CAPTION)
         assert asked(telegram)["media"]["media"] == first.file.file_id
         attachment = last(telegram, chat_id).attachment
         assert attachment
@@ -258,7 +245,9 @@ async def test_telegram_fetches_an_address_itself(telegram: FakeTelegram, sender
     task = gateway.add("alibailian", "a1", seconds=0)
     link = gateway.link(task)
 
-    result = await sender.turn_into(ANNA, await text_in(telegram, sender), Film(source=link), CAPTION)
+    result = await sender.edit_into_video(
+        ANNA, await text_in(telegram, sender), VideoFile(source=link), CAPTION
+    )
     await gateway.stop()
 
     assert isinstance(result, Sent)
@@ -269,21 +258,21 @@ async def test_telegram_fetches_an_address_itself(telegram: FakeTelegram, sender
 
 
 async def test_an_address_that_telegram_cannot_take_is_refused(telegram: FakeTelegram, sender: Sender):
-    film = Film(source="http://127.0.0.1:1/film.mp4")
+    film = VideoFile(source="http://127.0.0.1:1/film.mp4")
 
-    result = await sender.turn_into(ANNA, await text_in(telegram, sender), film, CAPTION)
+    result = await sender.edit_into_video(ANNA, await text_in(telegram, sender), film, CAPTION)
 
     assert isinstance(result, Refused)
     assert result.reason is Refusal.BAD_FILE
 
 
-async def test_a_chat_that_forbids_videos_says_so(telegram: FakeTelegram, sender: Sender, video: Film):
+async def test_a_chat_that_forbids_videos_says_so(telegram: FakeTelegram, sender: Sender, video: VideoFile):
     telegram.forbid(GROUP, "videos")
     message_id = await text_in(telegram, sender, GROUP)
 
     for result in (
-        await sender.turn_into(GROUP, message_id, video, CAPTION),
-        await sender.send_film(Place(chat_id=GROUP), video, CAPTION),
+        await sender.edit_into_video(GROUP, message_id, video, CAPTION),
+        await sender.send_video_file(ChatAddress(chat_id=GROUP), video, CAPTION),
     ):
         assert isinstance(result, Refused)
         assert result.reason is Refusal.NO_RIGHTS
@@ -291,17 +280,17 @@ async def test_a_chat_that_forbids_videos_says_so(telegram: FakeTelegram, sender
 
 async def test_the_chat_s_own_endings_are_told(telegram: FakeTelegram, sender: Sender):
     telegram.block(ANNA)
-    assert isinstance(await sender.send(Place(chat_id=ANNA), VIEW), Gone)
+    assert isinstance(await sender.send(AT_ANNA, VIEW), ChatGone)
     telegram.migrate(GROUP, -1009)
-    assert await sender.send(Place(chat_id=GROUP), VIEW) == Migrated(-1009)
+    assert await sender.send(ChatAddress(chat_id=GROUP), VIEW) == Migrated(-1009)
     telegram.fail("sendMessage", flood(3))
-    assert await sender.send(Place(chat_id=CHANNEL), VIEW) == RetryAfter(3.0)
+    assert await sender.send(ChatAddress(chat_id=CHANNEL), VIEW) == RetryAfter(3.0)
 
 
-async def test_a_lost_answer_is_told_as_such(telegram: FakeTelegram, sender: Sender, video: Film):
+async def test_a_lost_answer_is_told_as_such(telegram: FakeTelegram, sender: Sender, video: VideoFile):
     telegram.fail("sendVideo", LOST_ANSWER)
 
-    assert isinstance(await sender.send_film(Place(chat_id=ANNA), video, CAPTION), Unknown)
+    assert isinstance(await sender.send_video_file(AT_ANNA, video, CAPTION), Unknown)
     assert len(telegram.videos(ANNA)) == 1
 
 
@@ -311,7 +300,7 @@ async def test_a_chat_action_goes_into_the_topic_and_its_failure_does_not_matter
     topic = telegram.topic(FORUM, "Films")
     telegram.fail("sendChatAction", Fault(status=500))
 
-    await sender.uploading(Place(chat_id=FORUM, thread_id=topic))
+    await sender.uploading(ChatAddress(chat_id=FORUM, thread_id=topic))
 
     assert asked(telegram) == {
         "chat_id": str(FORUM),
@@ -350,11 +339,11 @@ async def bot(telegram: FakeTelegram, watchful: Watchful) -> AsyncIterator[ExtBo
 
 
 async def test_an_upload_is_streamed_from_the_disk_and_given_time(
-    telegram: FakeTelegram, sender: Sender, video: Film, watchful: Watchful
+    telegram: FakeTelegram, sender: Sender, video: VideoFile, watchful: Watchful
 ):
     message_id = await text_in(telegram, sender)
-    await sender.turn_into(ANNA, message_id, video, CAPTION)
-    await sender.send_film(Place(chat_id=ANNA), video, CAPTION)
+    await sender.edit_into_video(ANNA, message_id, video, CAPTION)
+    await sender.send_video_file(AT_ANNA, video, CAPTION)
 
     for data in watchful.handed[-2:]:
         [handle] = [part[1] for part in (data.multipart_data or {}).values() if part[0] == "film.mp4"]
@@ -375,13 +364,15 @@ async def local_server() -> AsyncIterator[tuple[FakeTelegram, Sender]]:
     await server.stop()
 
 
-async def test_a_local_server_gets_the_path_instead_of_the_bytes(tmp_path: Path, video: Film):
+async def test_a_local_server_gets_the_path_instead_of_the_bytes(tmp_path: Path, video: VideoFile):
     assert isinstance(video.source, Path)
     film = dataclasses.replace(video, source=video.source.rename(tmp_path / "a film 电影.mp4"))
     async with local_server() as (server, sender):
-        assert isinstance(await sender.turn_into(ANNA, await text_in(server, sender), film, CAPTION), Sent)
+        assert isinstance(
+            await sender.edit_into_video(ANNA, await text_in(server, sender), film, CAPTION), Sent
+        )
         turned = asked(server)["media"]["media"]
-        assert isinstance(await sender.send_film(Place(chat_id=ANNA), film, CAPTION), Sent)
+        assert isinstance(await sender.send_video_file(AT_ANNA, film, CAPTION), Sent)
 
     assert turned == asked(server)["video"] == (tmp_path / "a film 电影.mp4").as_uri()
     files = [each.video.file for each in server.videos(ANNA) if each.video]
@@ -390,11 +381,13 @@ async def test_a_local_server_gets_the_path_instead_of_the_bytes(tmp_path: Path,
     assert all(each.video and each.video.thumbnail for each in server.videos(ANNA))
 
 
-async def test_a_local_server_that_can_not_read_the_path_gets_the_bytes(video: Film):
+async def test_a_local_server_that_can_not_read_the_path_gets_the_bytes(video: VideoFile):
     unreadable = refusal(400, "Bad Request: invalid file HTTP URL specified: Permission denied")
     async with local_server() as (server, sender):
         server.fail("*", unreadable, times=None, when=lambda request: "file://" in str(request.params))
-        assert isinstance(await sender.turn_into(ANNA, await text_in(server, sender), video, CAPTION), Sent)
-        assert isinstance(await sender.send_film(Place(chat_id=ANNA), video, CAPTION), Sent)
+        assert isinstance(
+            await sender.edit_into_video(ANNA, await text_in(server, sender), video, CAPTION), Sent
+        )
+        assert isinstance(await sender.send_video_file(AT_ANNA, video, CAPTION), Sent)
 
     assert [each.video.file.content for each in server.videos(ANNA) if each.video] == [make_film()] * 2

@@ -46,17 +46,17 @@ def test_the_host_shows_no_credentials():
     ],
 )
 def test_only_the_same_origin_is_the_gateway(link: str, own: bool):
-    assert account().owns(link) is own
+    assert account().is_own_origin(link) is own
 
 
 @pytest.mark.parametrize(("key", "usable"), [("sk-x", True), ("sk-密钥", False), ("sk-x\r\nX: y", False)])
 def test_a_key_that_no_header_can_carry_is_known(key: str, usable: bool):
-    assert account(key=key).usable_key is usable
+    assert account(key=key).has_valid_key is usable
 
 
 @pytest.mark.parametrize("host", ["localhost:3000", "127.0.0.1", "[::1]:8080", "api.localhost"])
 def test_a_link_to_the_gateways_own_machine_leads_to_the_gateway(host: str):
-    link = account("https://gateway.example.com/api/v1").rehomed(
+    link = account("https://gateway.example.com/api/v1").rebase_link(
         f"http://{host}/v1/videos/x%3A1/content?a=%2F"
     )
     assert link == "https://gateway.example.com/api/v1/videos/x%3A1/content?a=%2F"
@@ -74,4 +74,4 @@ def test_a_link_to_the_gateways_own_machine_leads_to_the_gateway(host: str):
     ],
 )
 def test_every_other_link_stays_as_it_is(base_url: str, link: str):
-    assert account(base_url).rehomed(link) == link
+    assert account(base_url).rebase_link(link) == link

@@ -1,7 +1,7 @@
 import pytest
 
 from bot.providers.catalog import Catalog, NotConfigured, SeveralFit, UnknownWord
-from bot.providers.kinds import ProviderConfig
+from bot.providers.registry import ProviderConfig
 
 
 def catalog_of(**kinds: str) -> Catalog:

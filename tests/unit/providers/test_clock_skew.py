@@ -9,18 +9,18 @@ from email.utils import format_datetime
 import pytest
 from aiohttp import web
 
-from bot.messages import views
+from bot.messages.views import cards
 from bot.providers.account import Account
 from bot.providers.clock_skew import ClockSkews, corrected
+from bot.providers.formats.videos import Videos
 from bot.providers.gateway import Gateway
-from bot.providers.http import HttpTransport
-from bot.providers.videos import Videos
+from bot.providers.transport import HttpTransport
 from bot.watching import changes
 from storage.models import TaskStatus
 from tests.fakes.clock import NOON, FrozenClock, SteadyClock
 from tests.unit.messages.builders import watched
 from tests.unit.messages.reading import visible
-from tests.unit.providers.test_http import http_server
+from tests.unit.providers.test_transport import http_server
 from tests.unit.watching.tasks import snapshot
 
 URL = "https://user:secret@gateway.example/v1/videos/1"
@@ -38,8 +38,8 @@ class Desk:
         self, date: str | None, *, url: str = URL, after_s: float = 61, age: str | None = None
     ) -> float:
         """An answer comes so long after the last one; by how much the gateway's clock is ahead."""
-        self.clock.move(after_s)
-        self.steady.move(after_s)
+        self.clock.advance(after_s)
+        self.steady.advance(after_s)
         told = {"date": date, "age": age}
         return self.skews.ahead_s(url, {name: said for name, said in told.items() if said is not None})
 
@@ -166,5 +166,5 @@ async def test_a_card_shows_the_true_age_where_the_machine_s_clock_is_hours_off(
 
     known = watched(TaskStatus.UNKNOWN)
     known = replace(known, task=replace(known.task, registered_at=machine()))
-    known = replace(known, task=changes.seen(known.task, said, at=machine()).task)
-    assert "1 min 30 s so far" in visible(views.card(known, now=machine()).text)
+    known = replace(known, task=changes.on_snapshot(known.task, said, at=machine()).task)
+    assert "1 min 30 s so far" in visible(cards.card(known, now=machine()).text)

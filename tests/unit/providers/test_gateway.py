@@ -6,15 +6,15 @@ from dataclasses import replace
 import pytest
 
 from bot.providers.account import Account
-from bot.providers.alibailian import Alibailian
-from bot.providers.answer import Answer
 from bot.providers.base import AuthFailed, BadAnswer, MediaSource, ProviderError, TaskMissing, Unavailable
-from bot.providers.fields import Json
+from bot.providers.formats.alibailian import Alibailian
+from bot.providers.formats.base import WireFormat
+from bot.providers.formats.newapi import NewApi
+from bot.providers.formats.videos import Videos
 from bot.providers.gateway import Gateway, Transport
-from bot.providers.inline import cut_videos
-from bot.providers.newapi import NewApi
-from bot.providers.videos import Videos
-from bot.providers.wire import Wire
+from bot.providers.parsing.fields import Json
+from bot.providers.parsing.inline import cut_videos
+from bot.providers.parsing.response import Response
 from storage.models import Cause, Media, Snapshot, TaskStatus
 from tests.fakes.transport import FakeTransport, always, answer, json_answer, never
 
@@ -22,7 +22,7 @@ KEY = "sk-Zq7LmW2xVt9RbK4cYh3N"
 BASE_URL = "https://gateway.example.com"
 
 
-def gateway(transport: Transport, *, wire: type[Wire] = Videos, key: str = KEY) -> Gateway:
+def gateway(transport: Transport, *, wire: type[WireFormat] = Videos, key: str = KEY) -> Gateway:
     return Gateway(wire(Account(name="mine", base_url=BASE_URL, key=key)), transport)
 
 
@@ -89,7 +89,7 @@ async def test_bytes_that_were_cut_out_of_a_large_answer_are_decoded(size: int):
     body = json.dumps({"status": "completed", "url": link}).replace("/", "\\/").encode()
     cut = cut_videos(body.replace(b"\\/mp4", b"/mp4"))
     assert cut
-    provider = gateway(always(Answer(status=200, headers={}, body=cut[0], videos=cut[1])))
+    provider = gateway(always(Response(status=200, headers={}, body=cut[0], videos=cut[1])))
     snapshot = await provider.fetch("video_1")
     assert snapshot.media == Media(url=None)
     assert await provider.open_media("video_1", snapshot.media) == MediaSource(data=video)
@@ -97,7 +97,7 @@ async def test_bytes_that_were_cut_out_of_a_large_answer_are_decoded(size: int):
 
 async def test_a_large_answer_does_not_hold_up_the_event_loop():
     body = json.dumps({"status": "in_progress", "x": ["y" * 50] * 15_000}).encode()
-    provider = gateway(always(Answer(status=200, headers={}, body=body)))
+    provider = gateway(always(Response(status=200, headers={}, body=body)))
     loop_ran = asyncio.Event()
     asyncio.get_running_loop().call_soon(loop_ran.set)
     await provider.fetch("video_1")
@@ -140,7 +140,7 @@ class CannedVideos(CountingVideos):
         return Snapshot(status=TaskStatus.QUEUED, raw_status="queued")
 
 
-def remembering(*answers: Answer) -> tuple[Gateway, CountingVideos]:
+def remembering(*answers: Response) -> tuple[Gateway, CountingVideos]:
     """A gateway that gives these answers, the last one again and again."""
     script = list(answers)
     wire = CountingVideos(Account(name="mine", base_url=BASE_URL, key=KEY))
@@ -165,7 +165,7 @@ async def test_an_answer_that_has_changed_is_read():
 
 
 async def test_a_number_of_the_question_is_no_news():
-    def numbered(number: int, status: str) -> Answer:
+    def numbered(number: int, status: str) -> Response:
         return json_answer({"request_id": f"{number:08d}", "output": {"task_status": status}})
 
     script = [numbered(1, "RUNNING"), numbered(2, "RUNNING"), numbered(3, "SUCCEEDED")]
@@ -270,7 +270,7 @@ async def test_only_the_answers_asked_for_last_are_kept():
         (answer(b'{"status": "runn'), False),
     ],
 )
-async def test_an_answer_in_json_is_the_gateways_own_whatever_it_says(reply: Answer, is_own: bool):
+async def test_an_answer_in_json_is_the_gateways_own_whatever_it_says(reply: Response, is_own: bool):
     with pytest.raises(ProviderError) as caught:
         await gateway(always(reply)).fetch("video_1")
 
@@ -307,7 +307,7 @@ async def test_a_task_of_new_api_s_is_asked_for_by_its_sister_path_with_the_same
         answer(b"<html>"),
     ],
 )
-async def test_a_sister_path_that_does_not_know_the_task_says_nothing(said: Answer):
+async def test_a_sister_path_that_does_not_know_the_task_says_nothing(said: Response):
     assert await with_sister(always(said)).fetch_elsewhere(NEW_API_ID) is None
 
 

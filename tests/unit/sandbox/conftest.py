@@ -24,5 +24,5 @@ def connected(server: FakeTelegram, *, token: str | None = None) -> Bot:
         base_file_url=f"{server.url}/file/bot",
         request=HTTPXRequest(httpx_kwargs={"verify": False}),  # loading certificates takes its time
         get_updates_request=HTTPXRequest(httpx_kwargs={"verify": False}),
-        local_mode=server.world.local,
+        local_mode=server.state.local,
     )

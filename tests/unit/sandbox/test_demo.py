@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from bot.sandbox.by_hand import play_by_hand
 from bot.sandbox.demo import demo
-from bot.sandbox.stage import ANNA, Stage, open_stage
+from bot.sandbox.environment import ANNA, Sandbox, open_sandbox
+from bot.sandbox.interactive import play_by_hand
 from tests.unit.sandbox.small_bot import SmallBot
 
 
@@ -76,39 +76,39 @@ async def test_a_case_that_cannot_be_read_is_told(tmp_path: Path, capsys: pytest
 
 
 async def test_the_environment_lets_a_bot_live_in_the_world() -> None:
-    async with open_stage() as stage:
-        environment = stage.environment
+    async with open_sandbox() as sandbox:
+        environment = sandbox.environment
 
-        assert environment["TELEGRAM_API_URL"] == stage.telegram.url
-        assert environment["TELEGRAM_BOT_TOKEN"] == stage.telegram.token
-        assert environment["GATEWAY_BASE_URL"] == stage.gateway.url
+        assert environment["TELEGRAM_API_URL"] == sandbox.telegram.url
+        assert environment["TELEGRAM_BOT_TOKEN"] == sandbox.telegram.token
+        assert environment["GATEWAY_BASE_URL"] == sandbox.gateway.url
         assert Path(environment["DATABASE_URL"].removeprefix("sqlite:///")).parent.is_dir()
     assert not Path(environment["DATABASE_URL"].removeprefix("sqlite:///")).parent.exists()
 
 
-async def played(stage: Stage, typed: str) -> None:
+async def played(sandbox: Sandbox, typed: str) -> None:
     """Type this and end the input."""
     reading, writing = os.pipe()
     os.write(writing, typed.encode())
     os.close(writing)
     async with asyncio.timeout(5):
-        await play_by_hand(stage, reading)
+        await play_by_hand(sandbox, reading)
     os.close(reading)
 
 
 async def test_typed_lines_are_said_to_the_bot() -> None:
-    async with open_stage() as stage:
-        await played(stage, "/tasks\n\n  /help \n")
+    async with open_sandbox() as sandbox:
+        await played(sandbox, "/tasks\n\n  /help \n")
 
-        assert [message.text for message in stage.telegram.messages(ANNA)] == ["/tasks", "/help"]
+        assert [message.text for message in sandbox.telegram.messages(ANNA)] == ["/tasks", "/help"]
 
 
 async def test_words_with_a_colon_stay_here(capsys: pytest.CaptureFixture[str]) -> None:
-    async with open_stage() as stage:
-        await played(stage, ":new videos\n:fail jimeng\n:new nonsense\n")
+    async with open_sandbox() as sandbox:
+        await played(sandbox, ":new videos\n:fail jimeng\n:new nonsense\n")
 
-        assert stage.telegram.messages(ANNA) == []
-        [*_, new, failing] = stage.gateway.tasks.values()
+        assert sandbox.telegram.messages(ANNA) == []
+        [*_, new, failing] = sandbox.gateway.tasks.values()
         assert (new.kind, new.fails) == ("videos", None)
         assert failing.kind == "jimeng"
         assert failing.fails

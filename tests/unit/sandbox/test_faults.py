@@ -8,7 +8,7 @@ def test_faults_strike_in_the_order_of_planning_and_run_out() -> None:
     plan.add("send", DROPPED, times=2)
     plan.add("send", LOST_ANSWER)
 
-    struck = [plan.strike(["send"], "") for _ in range(4)]
+    struck = [plan.match(["send"], "") for _ in range(4)]
 
     assert struck == [DROPPED, DROPPED, LOST_ANSWER, None]
 
@@ -17,18 +17,18 @@ def test_a_fault_without_a_number_strikes_until_cleared() -> None:
     plan: FaultPlan[str] = FaultPlan()
     plan.add("*", DROPPED, times=None)
 
-    assert [plan.strike(["any"], "") for _ in range(3)] == [DROPPED] * 3
+    assert [plan.match(["any"], "") for _ in range(3)] == [DROPPED] * 3
     plan.clear()
-    assert plan.strike(["any"], "") is None
+    assert plan.match(["any"], "") is None
 
 
 def test_a_request_that_is_not_meant_does_not_count() -> None:
     plan: FaultPlan[str] = FaultPlan()
     plan.add("send", DROPPED, when=lambda request: request == "bad")
 
-    assert plan.strike(["send"], "good") is None
-    assert plan.strike(["edit"], "bad") is None
-    assert plan.strike(["edit", "send"], "bad") is DROPPED
+    assert plan.match(["send"], "good") is None
+    assert plan.match(["edit"], "bad") is None
+    assert plan.match(["edit", "send"], "bad") is DROPPED
 
 
 def test_a_json_answer_keeps_other_alphabets_and_its_headers() -> None:

@@ -6,19 +6,19 @@ from collections.abc import Callable
 import pytest
 from telegram import Bot, InlineKeyboardButton, InlineKeyboardMarkup, InputMediaVideo
 
-from bot.sandbox.film import make_film
+from bot.sandbox.sample_video import make_film
 from bot.sandbox.screen import Screen
 from bot.sandbox.telegram import FakeTelegram
 from tests.fakes.places import ANNA, GROUP
 
-Shown = Callable[[], list[str]]
+VideoFacts = Callable[[], list[str]]
 
 
 @pytest.fixture
-def shown(telegram: FakeTelegram, capsys: pytest.CaptureFixture[str]) -> Shown:
+def shown(telegram: FakeTelegram, capsys: pytest.CaptureFixture[str]) -> VideoFacts:
     """What has happened since, as printed, without the clock."""
     events = telegram.subscribe()
-    screen = Screen(telegram.world)
+    screen = Screen(telegram.state)
 
     def show() -> list[str]:
         while not events.empty():
@@ -28,7 +28,7 @@ def shown(telegram: FakeTelegram, capsys: pytest.CaptureFixture[str]) -> Shown:
     return show
 
 
-async def test_who_says_what_where_is_shown_in_columns(telegram: FakeTelegram, shown: Shown) -> None:
+async def test_who_says_what_where_is_shown_in_columns(telegram: FakeTelegram, shown: VideoFacts) -> None:
     telegram.group(-100999, title="影迷群")
     telegram.say(ANNA, "/tasks")
     telegram.say(-100999, "/help", user=telegram.person(7, first_name="小林"))
@@ -40,7 +40,7 @@ async def test_who_says_what_where_is_shown_in_columns(telegram: FakeTelegram, s
 
 
 async def test_an_edited_card_shows_its_first_line_and_what_is_new(
-    telegram: FakeTelegram, bot: Bot, shown: Shown
+    telegram: FakeTelegram, bot: Bot, shown: VideoFacts
 ) -> None:
     asked = telegram.say(ANNA, "/watch")
     card = await bot.send_message(ANNA, "wan · a1\nQueued\nA fox", reply_to_message_id=asked)
@@ -57,7 +57,7 @@ async def test_an_edited_card_shows_its_first_line_and_what_is_new(
 
 
 async def test_a_text_that_becomes_a_video_is_shown_with_its_caption_and_buttons(
-    telegram: FakeTelegram, bot: Bot, shown: Shown
+    telegram: FakeTelegram, bot: Bot, shown: VideoFacts
 ) -> None:
     asked = telegram.say(ANNA, "/watch")
     sent = await bot.send_message(ANNA, "Done", reply_to_message_id=asked)
@@ -78,14 +78,16 @@ async def test_a_text_that_becomes_a_video_is_shown_with_its_caption_and_buttons
     ]
 
 
-async def test_documents_and_deletions_are_shown(telegram: FakeTelegram, bot: Bot, shown: Shown) -> None:
+async def test_documents_and_deletions_are_shown(telegram: FakeTelegram, bot: Bot, shown: VideoFacts) -> None:
     sent = await bot.send_document(GROUP, bytes(2000), filename="film.mp4")
     await bot.delete_message(GROUP, sent.message_id)
 
     assert shown() == ["Group       ▤ #1  file film.mp4 · 2 kB", "Group       ✕ #1  deleted"]
 
 
-async def test_the_answer_to_a_press_is_shown_beneath(telegram: FakeTelegram, bot: Bot, shown: Shown) -> None:
+async def test_the_answer_to_a_press_is_shown_beneath(
+    telegram: FakeTelegram, bot: Bot, shown: VideoFacts
+) -> None:
     again = InlineKeyboardButton("Again", callback_data="a")
     sent = await bot.send_message(ANNA, "x", reply_markup=InlineKeyboardMarkup([[again]]))
     query_id = telegram.press(ANNA, sent.message_id, "a")
@@ -94,14 +96,14 @@ async def test_the_answer_to_a_press_is_shown_beneath(telegram: FakeTelegram, bo
     assert shown()[-1] == "                         (It is coming)"
 
 
-async def test_a_persons_edit_is_marked(telegram: FakeTelegram, shown: Shown) -> None:
+async def test_a_persons_edit_is_marked(telegram: FakeTelegram, shown: VideoFacts) -> None:
     message_id = telegram.say(ANNA, "/tsks")
     telegram.edit(ANNA, message_id, "/tasks")
 
     assert shown()[-1] == "Anna        › #1  /tasks (edited)"
 
 
-async def test_a_pipe_gets_no_escape_codes(telegram: FakeTelegram, bot: Bot, shown: Shown) -> None:
+async def test_a_pipe_gets_no_escape_codes(telegram: FakeTelegram, bot: Bot, shown: VideoFacts) -> None:
     telegram.say(ANNA, "/tasks")
     await bot.send_message(ANNA, "<b>bold</b>", parse_mode="HTML")
 

@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 from bot.providers.base import AuthFailed, BadAnswer, ProviderError, RateLimited, TaskMissing, Unavailable
-from storage.models import Cause, Media, Snapshot, Task, TaskRef, TaskStatus, Trouble
+from storage.models import Cause, Media, PollFailure, Snapshot, Task, TaskRef, TaskStatus
 from tests.fakes.clock import NOON
 
 OLD_ID = "cgt-20250530120000-abcde"  # made 48 hours and more before NOON
@@ -33,7 +33,7 @@ def task(status: TaskStatus = TaskStatus.RUNNING, *, age_s: float = 3600, **fiel
         "ref": TaskRef(provider="wan", external_id=fields.pop("external_id", "t1")),
         "registered_at": NOON - timedelta(seconds=age_s),
         "snapshot": None if status is TaskStatus.UNKNOWN else snapshot(status),
-        "snapshot_at": None if status is TaskStatus.UNKNOWN else fields.get("last_look_at"),
+        "snapshot_at": None if status is TaskStatus.UNKNOWN else fields.get("last_poll_at"),
     }
     return Task(status=status, **(facts | fields))
 
@@ -41,5 +41,5 @@ def task(status: TaskStatus = TaskStatus.RUNNING, *, age_s: float = 3600, **fiel
 def troubled(error: ProviderError, *, failures: int, **fields: Any) -> Task:
     """A running task whose last looks failed, the last of them with the error."""
     since = NOON - timedelta(minutes=5)
-    trouble = Trouble(cause=error.cause, message=error.message, since=since)
+    trouble = PollFailure(cause=error.cause, message=error.message, since=since)
     return task(trouble=trouble, failures=failures, **fields)

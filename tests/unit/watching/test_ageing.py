@@ -31,7 +31,7 @@ def unchanged(
 
 def aged(before: Task, said: Snapshot | None = None, *, rest_days: float = 3) -> Change:
     ageing = Ageing(rest=timedelta(days=rest_days))
-    return ageing.aged(before, changes.seen(before, said or snapshot(), at=NOON), at=NOON)
+    return ageing.aged(before, changes.on_snapshot(before, said or snapshot(), at=NOON), at=NOON)
 
 
 @pytest.mark.parametrize(

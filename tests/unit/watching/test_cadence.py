@@ -7,33 +7,35 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bot.forecast.estimates import Estimates
+from bot.forecast.prediction import predict
 from bot.providers.base import AuthFailed, BadAnswer, ProviderError, RateLimited, TaskMissing, Unavailable
-from bot.watching.cadence import PRICE_S, SPARE_PRICE_S, Cadence
-from bot.watching.estimate import Estimates
-from bot.watching.outlook import outlook
-from storage.models import Cause, Stall, Task, TaskStatus, Trouble
+from bot.watching.cadence import POLL_PRICE_S, SPARE_POLL_PRICE_S, Cadence
+from storage.models import Cause, PollFailure, Stall, Task, TaskStatus
 from tests.fakes.clock import NOON
 from tests.unit.watching.tasks import AWAY, BAD_KEY, MISSING, NO_ROUTE, ODD, TOO_MANY, snapshot, task
 
 
-def seconds(next_look_at: datetime | None) -> float:
-    assert next_look_at is not None
-    return (next_look_at - NOON).total_seconds()
+def seconds(next_poll_at: datetime | None) -> float:
+    assert next_poll_at is not None
+    return (next_poll_at - NOON).total_seconds()
 
 
 def seen(*, age_s: float, progress: float | None = None) -> Task:
     """A running task of that age that was seen at NOON."""
     shown = snapshot(progress=progress, progress_measured=progress is not None)
-    return task(age_s=age_s, snapshot=shown, last_look_at=NOON)
+    return task(age_s=age_s, snapshot=shown, last_poll_at=NOON)
 
 
 def after_look(after: Task, cadence: Cadence | None = None, estimates: Estimates | None = None) -> float:
-    found = (cadence or Cadence()).after_look(after, outlook(after, after, estimates or Estimates()), at=NOON)
+    found = (cadence or Cadence()).next_poll_after_success(
+        after, predict(after, after, estimates or Estimates()), at=NOON
+    )
     return seconds(found)
 
 
 def after_failure(error: ProviderError, *, failures: int = 1) -> float:
-    return seconds(Cadence().after_failure(task(failures=failures), error, at=NOON))
+    return seconds(Cadence().next_poll_after_failure(task(failures=failures), error, at=NOON))
 
 
 def taught(duration_s: float, *, tasks: int = 20) -> Estimates:
@@ -50,15 +52,15 @@ def taught(duration_s: float, *, tasks: int = 20) -> Estimates:
 
 def test_the_next_look_is_when_not_looking_has_cost_as_much_as_a_look():
     after = seen(age_s=60)
-    expected = outlook(after, after, Estimates())
+    expected = predict(after, after, Estimates())
 
     wait_s = after_look(after)
 
-    assert expected.debt(NOON.timestamp() + wait_s) == pytest.approx(PRICE_S, abs=0.01)
+    assert expected.expected_delay_s(NOON.timestamp() + wait_s) == pytest.approx(POLL_PRICE_S, abs=0.01)
 
 
 def test_where_looks_are_cheaper_they_are_nearer():
-    hurried = Cadence(price_by_provider_s={"wan": SPARE_PRICE_S})
+    hurried = Cadence(price_by_provider_s={"wan": SPARE_POLL_PRICE_S})
 
     assert after_look(seen(age_s=60), hurried) < after_look(seen(age_s=60)) / 2
     assert after_look(replace(seen(age_s=60), ref=replace(seen(age_s=60).ref, provider="veo")), hurried) == (
@@ -77,7 +79,7 @@ def test_progress_that_has_proven_true_decides_when_to_look():
     estimates = Estimates()
     for _ in range(5):
         nearly = seen(age_s=100, progress=95.0)
-        estimates.foretold(nearly, outlook(nearly, nearly, estimates).left_s)
+        estimates.expect(nearly, predict(nearly, nearly, estimates).remaining_s)
         at = NOON + timedelta(seconds=8)
         over = replace(nearly, status=TaskStatus.SUCCEEDED, snapshot_at=at)
         estimates.learn(nearly, over, at=at)
@@ -95,8 +97,10 @@ def test_a_task_that_may_fail_out_of_turn_is_not_left_alone_for_long():
 
 @pytest.mark.parametrize("status", [status for status in TaskStatus if status.is_final])
 def test_a_final_task_is_never_looked_at_again(status: TaskStatus):
-    assert Cadence().after_look(task(status), outlook(task(), task(), Estimates()), at=NOON) is None
-    assert Cadence().after_failure(task(status), MISSING, at=NOON) is None
+    assert (
+        Cadence().next_poll_after_success(task(status), predict(task(), task(), Estimates()), at=NOON) is None
+    )
+    assert Cadence().next_poll_after_failure(task(status), MISSING, at=NOON) is None
 
 
 @pytest.mark.parametrize(
@@ -131,8 +135,8 @@ def test_a_gateway_that_is_away_may_wish_for_a_longer_wait_up_to_a_minute(wish_s
 def test_the_waits_can_be_chosen():
     hurried = Cadence(recheck_s=1.5, again_s=1.0)
 
-    assert seconds(hurried.after_failure(task(failures=2), MISSING, at=NOON)) == 1.5
-    assert seconds(hurried.after_failure(task(failures=2), AWAY, at=NOON)) == 2.0
+    assert seconds(hurried.next_poll_after_failure(task(failures=2), MISSING, at=NOON)) == 1.5
+    assert seconds(hurried.next_poll_after_failure(task(failures=2), AWAY, at=NOON)) == 2.0
 
 
 @settings(max_examples=100)
@@ -164,15 +168,15 @@ def test_a_task_that_has_not_changed_for_a_day_is_polled_hourly_and_one_that_res
     unchanged = replace(seen(age_s=90_000), stall=Stall.UNCHANGED)
 
     assert after_look(unchanged) == 3600.0
-    assert seconds(Cadence().after_failure(unchanged, AWAY, at=NOON)) == 3600.0
+    assert seconds(Cadence().next_poll_after_failure(unchanged, AWAY, at=NOON)) == 3600.0
     resting = replace(unchanged, stall=Stall.RESTING)
-    assert Cadence().after_look(resting, outlook(task(), task(), Estimates()), at=NOON) is None
+    assert Cadence().next_poll_after_success(resting, predict(task(), task(), Estimates()), at=NOON) is None
 
 
 def test_a_task_that_has_brought_only_failures_for_a_day_is_polled_hourly():
     def wait_s(error: ProviderError, *, failures: int, seen_s: float) -> float:
         failing = task(failures=failures, snapshot_at=NOON - timedelta(seconds=seen_s))
-        return seconds(Cadence().after_failure(failing, error, at=NOON))
+        return seconds(Cadence().next_poll_after_failure(failing, error, at=NOON))
 
     assert wait_s(ODD, failures=500, seen_s=86_400) == 3600.0
     assert wait_s(ODD, failures=500, seen_s=86_000) == 120.0
@@ -199,6 +203,6 @@ def test_a_wish_outlasts_the_hour_of_a_task_without_change_only_where_it_is_long
 
 
 def test_a_finished_task_that_names_no_video_is_polled_half_a_minute_after_it_was_first_seen():
-    trouble = Trouble(cause=Cause.NO_VIDEO, message="", since=NOON - timedelta(seconds=10))
+    trouble = PollFailure(cause=Cause.NO_VIDEO, message="", since=NOON - timedelta(seconds=10))
 
-    assert after_look(replace(seen(age_s=60), trouble=trouble)) == 20.0
+    assert after_look(replace(seen(age_s=60), poll_failure=trouble)) == 20.0

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from bot.providers.base import ProviderError
-from bot.watching.changes import BLIPS, GRACE, Change, failed, seen
+from bot.watching.changes import BLIPS, GRACE, Change, on_failure, on_snapshot
 from storage.models import EventKind, Snapshot, Task, TaskEvent, TaskStatus
 from tests.fakes.clock import NOON
 from tests.unit.watching.tasks import (
@@ -37,9 +37,9 @@ def looks(before: Task, *answers: Snapshot | ProviderError) -> tuple[Task, list[
     for number, answer in enumerate(answers):
         at = NOON + timedelta(seconds=20 * number)
         change = (
-            failed(before, answer, at=at)
+            on_failure(before, answer, at=at)
             if isinstance(answer, ProviderError)
-            else seen(before, answer, at=at)
+            else on_snapshot(before, answer, at=at)
         )
         before = change.task
         told.append(kinds(change))
@@ -47,22 +47,22 @@ def looks(before: Task, *answers: Snapshot | ProviderError) -> tuple[Task, list[
 
 
 def test_another_status_is_told_with_what_it_was_before():
-    change = seen(task(QUEUED), snapshot(RUNNING), at=NOON)
+    change = on_snapshot(task(QUEUED), snapshot(RUNNING), at=NOON)
 
     assert change.events == (TaskEvent(kind=EventKind.STATUS, before=QUEUED, after=RUNNING, at=NOON),)
     assert (change.task.status, change.task.snapshot) == (RUNNING, snapshot(RUNNING))
-    assert (change.task.snapshot_at, change.task.last_look_at) == (NOON, NOON)
+    assert (change.task.snapshot_at, change.task.last_poll_at) == (NOON, NOON)
 
 
 def test_the_first_sight_of_a_task_is_told():
-    assert kinds(seen(task(UNKNOWN), snapshot(QUEUED), at=NOON)) == [EventKind.STATUS]
+    assert kinds(on_snapshot(task(UNKNOWN), snapshot(QUEUED), at=NOON)) == [EventKind.STATUS]
 
 
 @pytest.mark.parametrize(
     "status", [TaskStatus.SUCCEEDED, TaskStatus.FAILED, TaskStatus.CANCELLED, TaskStatus.EXPIRED]
 )
 def test_a_final_status_is_told_as_the_end(status: TaskStatus):
-    change = seen(task(), snapshot(status), at=NOON)
+    change = on_snapshot(task(), snapshot(status), at=NOON)
 
     assert change.events == (TaskEvent(kind=EventKind.FINISHED, before=RUNNING, after=status, at=NOON),)
 
@@ -81,7 +81,7 @@ def test_a_final_status_is_told_as_the_end(status: TaskStatus):
 def test_progress_is_told_when_the_card_would_show_something_else(
     before: Snapshot, after: Snapshot, told: list[EventKind]
 ):
-    change = seen(task(snapshot=before), after, at=NOON)
+    change = on_snapshot(task(snapshot=before), after, at=NOON)
 
     assert kinds(change) == told
     assert change.task.snapshot == after
@@ -92,7 +92,7 @@ def test_blips_are_silent_until_the_third():
 
     assert BLIPS == 3
     assert told == [[], [], [EventKind.TROUBLE]]
-    assert (after.status, after.failures, after.last_look_at) == (RUNNING, 3, NOON + timedelta(seconds=40))
+    assert (after.status, after.failures, after.last_poll_at) == (RUNNING, 3, NOON + timedelta(seconds=40))
 
 
 def test_trouble_is_told_once_however_long_it_lasts_and_whatever_form_it_takes():
@@ -109,21 +109,21 @@ def test_a_good_look_between_two_blips_begins_the_count_anew():
 
 
 def test_recovery_from_a_trouble_that_nobody_heard_of_is_silent():
-    change = seen(troubled(AWAY, failures=BLIPS - 1), snapshot(), at=NOON)
+    change = on_snapshot(troubled(AWAY, failures=BLIPS - 1), snapshot(), at=NOON)
 
     assert change.events == ()
-    assert (change.task.trouble, change.task.failures) == (None, 0)
+    assert (change.task.poll_failure, change.task.failures) == (None, 0)
 
 
 def test_recovery_from_a_trouble_that_was_told_is_told():
-    change = seen(troubled(AWAY, failures=BLIPS), snapshot(), at=NOON)
+    change = on_snapshot(troubled(AWAY, failures=BLIPS), snapshot(), at=NOON)
 
     assert kinds(change) == [EventKind.RECOVERED]
-    assert (change.task.trouble, change.task.failures) == (None, 0)
+    assert (change.task.poll_failure, change.task.failures) == (None, 0)
 
 
 def test_recovery_and_the_end_may_come_together():
-    change = seen(troubled(BAD_KEY, failures=1), snapshot(TaskStatus.SUCCEEDED), at=NOON)
+    change = on_snapshot(troubled(BAD_KEY, failures=1), snapshot(TaskStatus.SUCCEEDED), at=NOON)
 
     assert kinds(change) == [EventKind.RECOVERED, EventKind.FINISHED]
 
@@ -133,16 +133,16 @@ def test_key_trouble_is_told_at_once_and_once(error: ProviderError):
     after, told = looks(task(), error, error, error, error)
 
     assert told == [[EventKind.KEY_TROUBLE], [], [], []]
-    assert after.trouble is not None
-    assert (after.trouble.cause, after.trouble.since) == (error.cause, NOON)
+    assert after.poll_failure is not None
+    assert (after.poll_failure.cause, after.poll_failure.since) == (error.cause, NOON)
 
 
 def test_another_thing_to_mend_is_told_as_well():
     after, told = looks(task(), BAD_KEY, NO_CREDIT, NO_CREDIT)
 
     assert told == [[EventKind.KEY_TROUBLE], [EventKind.KEY_TROUBLE], []]
-    assert after.trouble is not None
-    assert after.trouble.since == NOON + timedelta(seconds=20)
+    assert after.poll_failure is not None
+    assert after.poll_failure.since == NOON + timedelta(seconds=20)
 
 
 def test_a_gateway_without_the_route_is_told_at_once():
@@ -156,25 +156,25 @@ def test_a_blip_does_not_cover_up_what_was_told_so_its_end_is_told_too():
     after, told_then = looks(after_blip, snapshot())
 
     assert told == [[EventKind.KEY_TROUBLE], []]
-    assert after_blip.trouble is not None
-    assert (after_blip.trouble.cause, after_blip.failures) == (BAD_KEY.cause, 2)
-    assert (told_then, after.trouble) == ([[EventKind.RECOVERED]], None)
+    assert after_blip.poll_failure is not None
+    assert (after_blip.poll_failure.cause, after_blip.failures) == (BAD_KEY.cause, 2)
+    assert (told_then, after.poll_failure) == ([[EventKind.RECOVERED]], None)
 
 
 def test_a_gateway_that_goes_away_for_long_takes_the_place_of_key_trouble():
     after, told = looks(task(), BAD_KEY, AWAY, AWAY)
 
     assert told == [[EventKind.KEY_TROUBLE], [], [EventKind.TROUBLE]]
-    assert after.trouble is not None
-    assert after.trouble.cause is AWAY.cause
+    assert after.poll_failure is not None
+    assert after.poll_failure.cause is AWAY.cause
 
 
 def test_a_gateway_that_does_not_know_the_id_has_taken_the_key():
     after, told = looks(task(age_s=0), BAD_KEY, MISSING, MISSING)
 
     assert told == [[EventKind.KEY_TROUBLE], [EventKind.RECOVERED], []]
-    assert after.trouble is not None
-    assert after.trouble.cause is MISSING.cause
+    assert after.poll_failure is not None
+    assert after.poll_failure.cause is MISSING.cause
 
 
 def test_a_missing_task_is_not_there_yet_for_a_minute():
@@ -186,14 +186,14 @@ def test_a_missing_task_is_not_there_yet_for_a_minute():
     assert timedelta(minutes=1) == GRACE
     assert told == [[], [EventKind.MISSING], []]
     assert after.status is UNKNOWN
-    assert kinds(failed(after, MISSING, at=NOON + GRACE)) == [EventKind.FINISHED]
+    assert kinds(on_failure(after, MISSING, at=NOON + GRACE)) == [EventKind.FINISHED]
 
 
 def test_a_task_that_appears_in_the_end_is_followed():
     after, told = looks(task(UNKNOWN, age_s=0), MISSING, MISSING, snapshot(QUEUED))
 
     assert told == [[], [EventKind.MISSING], [EventKind.RECOVERED, EventKind.STATUS]]
-    assert (after.status, after.trouble) == (QUEUED, None)
+    assert (after.status, after.poll_failure) == (QUEUED, None)
 
 
 @pytest.mark.parametrize("age_s", [GRACE.total_seconds(), 864000])
@@ -201,7 +201,7 @@ def test_a_task_that_was_never_seen_and_stays_missing_was_not_found(age_s: float
     after, told = looks(task(UNKNOWN, age_s=age_s), MISSING, MISSING, MISSING)
 
     assert told == [[], [EventKind.MISSING], [EventKind.FINISHED]]
-    assert (after.status, after.trouble) == (NOT_FOUND, None)
+    assert (after.status, after.poll_failure) == (NOT_FOUND, None)
 
 
 def test_a_task_that_was_seen_alive_and_stays_missing_has_expired():
@@ -213,23 +213,25 @@ def test_a_task_that_was_seen_alive_and_stays_missing_has_expired():
 
 def test_missing_answers_must_go_on_for_half_a_minute():
     """However many there are: behind one address one gateway of several may lag behind the others."""
-    before = failed(task(RUNNING), MISSING, at=NOON).task
+    before = on_failure(task(RUNNING), MISSING, at=NOON).task
     for at_s in range(1, 30):
-        change = failed(before, MISSING, at=NOON + timedelta(seconds=at_s))
+        change = on_failure(before, MISSING, at=NOON + timedelta(seconds=at_s))
         assert EventKind.FINISHED not in kinds(change)
         before = change.task
 
-    assert kinds(failed(before, MISSING, at=NOON + timedelta(seconds=30))) == [EventKind.FINISHED]
+    assert kinds(on_failure(before, MISSING, at=NOON + timedelta(seconds=30))) == [EventKind.FINISHED]
 
 
 @pytest.mark.parametrize(("hours", "status"), [(24, NOT_FOUND), (25, EXPIRED)], ids=["one day old", "older"])
 def test_a_missing_task_whose_id_is_older_than_a_day_has_expired(hours: int, status: TaskStatus):
     born = NOON - timedelta(hours=hours - 8)  # such ids hold Beijing's time
     before = task(
-        UNKNOWN, external_id=f"cgt-{born:%Y%m%d%H%M%S}-abcde", trouble=troubled(MISSING, failures=1).trouble
+        UNKNOWN,
+        external_id=f"cgt-{born:%Y%m%d%H%M%S}-abcde",
+        trouble=troubled(MISSING, failures=1).poll_failure,
     )
 
-    change = failed(before, MISSING, at=NOON)
+    change = on_failure(before, MISSING, at=NOON)
 
     assert change.events == (TaskEvent(kind=EventKind.FINISHED, before=UNKNOWN, after=status, at=NOON),)
 
@@ -248,7 +250,7 @@ STALE = NOON - timedelta(hours=25)
 def test_dates_that_would_make_a_live_task_older_than_gateways_remember_are_not_believed(
     status: TaskStatus, dates: dict[str, datetime]
 ):
-    after = seen(task(age_s=0), snapshot(status, **dates), at=NOON).task
+    after = on_snapshot(task(age_s=0), snapshot(status, **dates), at=NOON).task
 
     assert after.snapshot == snapshot(status)
 
@@ -258,27 +260,27 @@ def test_dates_in_the_future_are_not_believed(field: str):
     status = TaskStatus.SUCCEEDED if field == "finished_at" else RUNNING
     near, far = NOON + timedelta(seconds=59), NOON + timedelta(seconds=61)
 
-    assert seen(task(), snapshot(status, **{field: far}), at=NOON).task.snapshot == snapshot(status)
+    assert on_snapshot(task(), snapshot(status, **{field: far}), at=NOON).task.snapshot == snapshot(status)
     kept = snapshot(status, **{field: near})
-    assert seen(task(), kept, at=NOON).task.snapshot == kept
+    assert on_snapshot(task(), kept, at=NOON).task.snapshot == kept
 
 
 def test_an_id_of_last_year_does_not_make_a_task_that_ends_today_a_year_old():
     told = snapshot(TaskStatus.SUCCEEDED, submitted_at=NOON - timedelta(days=365), finished_at=NOON)
 
-    assert seen(task(), told, at=NOON).task.snapshot == replace(told, submitted_at=None)
+    assert on_snapshot(task(), told, at=NOON).task.snapshot == replace(told, submitted_at=None)
 
 
 def test_a_task_that_took_more_than_a_day_keeps_its_dates_where_it_was_watched_all_the_time():
     told = snapshot(TaskStatus.SUCCEEDED, submitted_at=NOON - timedelta(hours=30), finished_at=NOON)
 
-    assert seen(task(age_s=30 * 3600), told, at=NOON).task.snapshot == told
+    assert on_snapshot(task(age_s=30 * 3600), told, at=NOON).task.snapshot == told
 
 
 def test_of_a_task_that_ended_long_ago_the_dates_stand():
     told = snapshot(TaskStatus.SUCCEEDED, submitted_at=STALE, finished_at=STALE + timedelta(minutes=2))
 
-    assert seen(task(UNKNOWN, age_s=0), told, at=NOON).task.snapshot == told
+    assert on_snapshot(task(UNKNOWN, age_s=0), told, at=NOON).task.snapshot == told
 
 
 @pytest.mark.parametrize("between", [snapshot(), AWAY, BAD_KEY], ids=["alive", "away", "key"])
@@ -304,52 +306,52 @@ NO_VIDEO = snapshot(TaskStatus.SUCCEEDED, media=None, finished_at=NOON)
 def test_a_finished_task_without_a_video_runs_until_that_is_said_again_half_a_minute_later(
     status: TaskStatus,
 ):
-    first = seen(task(status), NO_VIDEO, at=NOON)
+    first = on_snapshot(task(status), NO_VIDEO, at=NOON)
     assert (first.task.status, len(first.events)) == (RUNNING, 1)
     assert first.task.snapshot is not None
     assert (first.task.snapshot.status, first.task.snapshot.finished_at) == (RUNNING, None)
 
-    asked_sooner = seen(first.task, NO_VIDEO, at=NOON + timedelta(seconds=5))
+    asked_sooner = on_snapshot(first.task, NO_VIDEO, at=NOON + timedelta(seconds=5))
     assert (asked_sooner.task.status, asked_sooner.events) == (RUNNING, ())
 
-    confirmed = seen(asked_sooner.task, NO_VIDEO, at=NOON + timedelta(seconds=30))
+    confirmed = on_snapshot(asked_sooner.task, NO_VIDEO, at=NOON + timedelta(seconds=30))
     assert kinds(confirmed) == [EventKind.FINISHED]
-    assert (confirmed.task.status, confirmed.task.trouble) == (TaskStatus.SUCCEEDED, None)
+    assert (confirmed.task.status, confirmed.task.poll_failure) == (TaskStatus.SUCCEEDED, None)
 
 
 def test_a_video_that_comes_late_is_the_end():
-    doubted = seen(task(), NO_VIDEO, at=NOON).task
+    doubted = on_snapshot(task(), NO_VIDEO, at=NOON).task
 
-    change = seen(doubted, snapshot(TaskStatus.SUCCEEDED), at=NOON + timedelta(seconds=30))
+    change = on_snapshot(doubted, snapshot(TaskStatus.SUCCEEDED), at=NOON + timedelta(seconds=30))
 
     assert kinds(change) == [EventKind.FINISHED]
     assert change.task.snapshot == snapshot(TaskStatus.SUCCEEDED)
 
 
 def test_a_task_that_runs_on_after_all_is_doubted_anew():
-    doubted = seen(task(), NO_VIDEO, at=NOON).task
-    running = seen(doubted, snapshot(), at=NOON + timedelta(seconds=30)).task
-    assert running.trouble is None
+    doubted = on_snapshot(task(), NO_VIDEO, at=NOON).task
+    running = on_snapshot(doubted, snapshot(), at=NOON + timedelta(seconds=30)).task
+    assert running.poll_failure is None
 
-    again = seen(running, NO_VIDEO, at=NOON + timedelta(seconds=60))
+    again = on_snapshot(running, NO_VIDEO, at=NOON + timedelta(seconds=60))
 
     assert again.task.status is RUNNING
 
 
 def test_a_poll_that_fails_once_does_not_forget_the_doubt():
-    doubted = seen(task(), NO_VIDEO, at=NOON).task
-    failing = failed(doubted, AWAY, at=NOON + timedelta(seconds=20)).task
+    doubted = on_snapshot(task(), NO_VIDEO, at=NOON).task
+    failing = on_failure(doubted, AWAY, at=NOON + timedelta(seconds=20)).task
 
-    change = seen(failing, NO_VIDEO, at=NOON + timedelta(seconds=30))
+    change = on_snapshot(failing, NO_VIDEO, at=NOON + timedelta(seconds=30))
 
     assert kinds(change) == [EventKind.FINISHED]
 
 
 def test_a_clock_that_is_set_back_keeps_no_task_in_doubt():
-    doubted = seen(task(), NO_VIDEO, at=NOON + timedelta(hours=2)).task
+    doubted = on_snapshot(task(), NO_VIDEO, at=NOON + timedelta(hours=2)).task
 
-    later = seen(doubted, NO_VIDEO, at=NOON).task
-    change = seen(later, NO_VIDEO, at=NOON + timedelta(seconds=30))
+    later = on_snapshot(doubted, NO_VIDEO, at=NOON).task
+    change = on_snapshot(later, NO_VIDEO, at=NOON + timedelta(seconds=30))
 
     assert kinds(change) == [EventKind.FINISHED]
 
@@ -358,7 +360,7 @@ def test_a_success_that_is_confirmed_is_told_to_those_who_wait_and_keeps_its_end
     ended_at = NOON - timedelta(days=2)
     known = snapshot(TaskStatus.SUCCEEDED, finished_at=ended_at)
 
-    change = seen(task(UNKNOWN, snapshot=known), snapshot(TaskStatus.SUCCEEDED), at=NOON)
+    change = on_snapshot(task(UNKNOWN, snapshot=known), snapshot(TaskStatus.SUCCEEDED), at=NOON)
 
     assert kinds(change) == [EventKind.FINISHED]
     assert change.task.snapshot is not None
@@ -367,11 +369,11 @@ def test_a_success_that_is_confirmed_is_told_to_those_who_wait_and_keeps_its_end
 
 def test_a_task_that_is_seen_to_end_gets_no_end_from_before():
     known = snapshot(RUNNING, finished_at=NOON)
-    change = seen(task(RUNNING, snapshot=known), snapshot(TaskStatus.SUCCEEDED), at=NOON)
+    change = on_snapshot(task(RUNNING, snapshot=known), snapshot(TaskStatus.SUCCEEDED), at=NOON)
     assert change.task.snapshot is not None
     assert change.task.snapshot.finished_at is None
 
 
 def test_a_success_is_confirmed_though_the_link_to_the_video_is_gone():
-    change = seen(task(UNKNOWN, snapshot=snapshot(TaskStatus.SUCCEEDED)), NO_VIDEO, at=NOON)
+    change = on_snapshot(task(UNKNOWN, snapshot=snapshot(TaskStatus.SUCCEEDED)), NO_VIDEO, at=NOON)
     assert (change.task.status, kinds(change)) == (TaskStatus.SUCCEEDED, [EventKind.FINISHED])

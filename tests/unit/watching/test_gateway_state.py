@@ -24,7 +24,7 @@ class Polls:
         for _ in range(max(1, round(for_s))):
             for task_id in task_ids:
                 self.state.on_poll(task_id, error, at=self.clock())
-            self.clock.move(1.0)
+            self.clock.advance(1.0)
 
     @property
     def problem(self) -> str | None:
@@ -76,7 +76,7 @@ def test_an_outage_of_half_a_minute_is_none(polls: Polls):
 
 def test_the_problem_of_a_gateway_shows_though_no_further_poll_comes_back(polls: Polls):
     polls.poll(1, 2, error=AWAY)
-    polls.clock.move(60)
+    polls.clock.advance(60)
 
     assert polls.problem == "away"
 

@@ -199,7 +199,7 @@ async def test_connections_can_be_cut_or_hang(
 async def test_looks_are_counted_by_task(
     gateway: FakeGateway, client: httpx.AsyncClient, task: GatewayTask
 ) -> None:
-    looking = asyncio.create_task(gateway.wait_for(lambda: gateway.looks(task.task_id) == 2))
+    looking = asyncio.create_task(gateway.wait_for(lambda: gateway.polls(task.task_id) == 2))
     for task_id in (task.task_id, "other", task.task_id):
         await client.get(f"/alibailian/api/v1/tasks/{task_id}")
 

@@ -2,8 +2,8 @@
 
 import pytest
 
+from bot.sandbox.telegram.api_errors import ApiError
 from bot.sandbox.telegram.entities import parse_html, trimmed
-from bot.sandbox.telegram.refusals import Refusal
 
 
 def test_nested_tags_become_entities_in_utf16_units() -> None:
@@ -50,7 +50,7 @@ def test_white_space_at_both_ends_goes_and_entities_move_along() -> None:
     ],
 )
 def test_bad_markup_is_refused_in_telegrams_words(source: str, reason: str) -> None:
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(ApiError) as refused:
         parse_html(source)
 
     assert refused.value.description == f"Bad Request: can't parse entities: {reason}"

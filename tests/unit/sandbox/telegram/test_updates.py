@@ -32,7 +32,7 @@ async def test_an_offset_of_an_older_numbering_confirms_nothing(telegram: FakeTe
     telegram.say(ANNA, "one")
     [one] = await bot.get_updates()
     await bot.get_updates(offset=one.update_id + 1)
-    telegram.world.updates.number_from(117_314_199)
+    telegram.state.updates.number_from(117_314_199)
     telegram.say(ANNA, "two")
 
     for _ in range(2):

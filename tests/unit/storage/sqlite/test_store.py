@@ -117,13 +117,13 @@ async def test_a_call_that_must_not_be_repeated_is_remembered_past_the_close(pat
     async with opened(path) as first:
         await first.watch()
         (risky,) = await first.claim()
-        await first.store.note_risk(risky.delivery.id, at=first.now)
+        await first.store.note_unconfirmed_call(risky.delivery.id, at=first.now)
 
     async with opened(path) as second:
         stats = await second.store.stats()
         assert (stats.deliveries["sending"], stats.deliveries["pending"]) == (1, 0)
         (again,) = await second.claim()
-        assert (again.delivery.id, again.delivery.risky_at) == (risky.delivery.id, first.now)
+        assert (again.delivery.id, again.delivery.unconfirmed_call_at) == (risky.delivery.id, first.now)
 
 
 async def test_a_card_given_back_at_the_close_takes_the_newer_one_s_place(path: Path):
@@ -152,7 +152,7 @@ async def test_what_a_killed_process_had_in_hand_is_free_at_once(path: Path):
             await driver.claim_tasks()
             for outgoing in await driver.claim():
                 if outgoing.watch.id == risky.watch.id:
-                    await driver.store.note_risk(outgoing.delivery.id, at=driver.now)
+                    await driver.store.note_unconfirmed_call(outgoing.delivery.id, at=driver.now)
             print("in hand", flush=True)
             await asyncio.Event().wait()
 
@@ -169,7 +169,7 @@ async def test_what_a_killed_process_had_in_hand_is_free_at_once(path: Path):
     async with opened(path) as driver:
         assert len(await driver.claim_tasks()) == 2
         plain, risky = await driver.claim()
-        assert (plain.delivery.risky_at, risky.delivery.risky_at) == (None, driver.now)
+        assert (plain.delivery.unconfirmed_call_at, risky.delivery.unconfirmed_call_at) == (None, driver.now)
         assert risky.delivery.attempts == 2
 
 

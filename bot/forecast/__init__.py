@@ -1,0 +1,1 @@
+"""How long tasks take, learned from past polls."""

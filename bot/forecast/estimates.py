@@ -1,0 +1,150 @@
+"""What was learned of how long tasks take, per provider and model, from nothing but the bot's own looks."""
+
+import contextlib
+import json
+from collections import OrderedDict, deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from bot.forecast.eta import Eta, eta, is_longer_than_usual
+from bot.forecast.life_table import LifeTable
+from bot.forecast.progress import Credit
+from storage.models import Task, TaskStatus
+
+_REMEMBERED = 100  # past durations for the range that people see
+MODELS = 200  # of each provider: those last used; gateways and people may make up names without end
+_NAME_LIMIT = 100  # characters of a model's name
+FORECASTS = 10_000  # of tasks in hand, by progress, that wait for their test; the oldest are let go
+# No figure foretells a failure, and other ends are not the gateway's work.
+_NO_TEST = frozenset(status for status in TaskStatus if status.is_final) - {TaskStatus.SUCCEEDED}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _History:
+    """What one model's tasks taught."""
+
+    table: LifeTable = field(default_factory=LifeTable)
+    credit: Credit = field(default_factory=Credit)
+    durations_s: deque[float] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
+
+    @property
+    def has_learned(self) -> bool:
+        """Whether there is anything that a new one would not have."""
+        return bool(self.durations_s) or not self.table.is_empty
+
+
+class Estimates:
+    """The life tables and past durations of all models."""
+
+    def __init__(self) -> None:
+        self._histories: dict[str, OrderedDict[str, _History]] = {}  # by provider and model, last used last
+        self._expected: OrderedDict[int, float] = OrderedDict()  # by task: what progress says is left
+
+    def expect(self, task: Task, left_s: float | None) -> None:
+        """Keep what progress foretells, for the task's next look to test; None or 0: nothing."""
+        self._expected.pop(task.id, None)
+        if left_s and not task.status.is_final:
+            self._expected[task.id] = left_s
+            if len(self._expected) > FORECASTS:
+                self._expected.popitem(last=False)
+
+    def learn(self, before: Task, after: Task, *, at: datetime) -> None:
+        """Take in a look that brought a snapshot; a task's first one teaches nothing but that it lives."""
+        if before.snapshot is None or before.snapshot.status.is_final:
+            return  # one that has ended is polled again only to confirm it
+        since_s, until_s = age_s(after, last_alive_at(before)), age_s(after, at)
+        history = self._history(after)
+        foretold = self._expected.pop(after.id, None)
+        if foretold is not None and after.status not in _NO_TEST:
+            ended = after.status is TaskStatus.SUCCEEDED
+            history.credit.tested(foretold, history.table, since_s, until_s, ended=ended)
+        if after.status in {TaskStatus.SUCCEEDED, TaskStatus.FAILED}:
+            history.table.ended(since_s, until_s)
+            history.durations_s.append((since_s + until_s) / 2)
+        elif not after.status.is_final:
+            history.table.survived(since_s, until_s)
+
+    def table(self, task: Task) -> LifeTable:
+        """The life table of the task's provider and model."""
+        return self._history(task).table
+
+    def credit(self, task: Task) -> Credit:
+        """What the progress figures of the task's provider and model have earned."""
+        return self._history(task).credit
+
+    def eta(self, task: Task, *, at: datetime) -> Eta | None:
+        """How much longer the task may take; None when too little is known."""
+        return eta(self._history(task).durations_s, age_s(task, at))
+
+    def is_longer_than_usual(self, task: Task, *, at: datetime) -> bool:
+        """Whether the task is past the range that was expected when it was new."""
+        return is_longer_than_usual(self._history(task).durations_s, age_s(task, at))
+
+    def to_json(self) -> str:
+        """What from_json() takes."""
+        plain = [
+            {
+                "provider": provider,
+                "model": model,
+                "table": history.table.to_plain(),
+                "credit": history.credit.log_odds,
+                "durations_s": list(history.durations_s),
+            }
+            for provider, histories in self._histories.items()
+            for model, history in histories.items()
+            if history.has_learned
+        ]
+        return json.dumps(plain)
+
+    @classmethod
+    def from_json(cls, text: str | None) -> "Estimates":
+        """What to_json() wrote; nothing learned yet for None, or where an older version had other bins."""
+        estimates = cls()
+        with contextlib.suppress(ValueError):
+            estimates._load(json.loads(text or "[]"))
+        return estimates
+
+    def _load(self, plain: Iterable[Mapping[str, Any]]) -> None:
+        for record in plain:
+            history = _History(
+                table=LifeTable.from_plain(record["table"]),
+                credit=Credit(record["credit"]) if "credit" in record else Credit(),
+                durations_s=deque(record["durations_s"], maxlen=_REMEMBERED),
+            )
+            self._keep(record["provider"], record["model"][:_NAME_LIMIT], history)
+
+    def _history(self, task: Task) -> _History:
+        provider, model = task.ref.provider, ((task.snapshot and task.snapshot.model) or "")[:_NAME_LIMIT]
+        known = self._histories.get(provider)
+        history = known.get(model) if known else None
+        if known and history:
+            known.move_to_end(model)
+        else:
+            self._keep(provider, model, history := _History())
+        return history
+
+    def _keep(self, provider: str, model: str, history: _History) -> None:
+        """Keep it as the one last used; beyond the bound, the one that was used longest ago goes."""
+        histories = self._histories.setdefault(provider, OrderedDict())
+        histories[model] = history
+        histories.move_to_end(model)
+        if len(histories) > MODELS:
+            histories.popitem(last=False)
+
+
+def submitted_at(task: Task) -> datetime:
+    """When the task was submitted, as far as the gateway tells, and not after it was registered here."""
+    told = task.snapshot.submitted_at if task.snapshot is not None else None
+    return min(told, task.registered_at) if told is not None else task.registered_at
+
+
+def last_alive_at(task: Task) -> datetime:
+    """When the gateway last told how the task stands; until it has, when somebody said that there is one."""
+    return task.snapshot_at or task.registered_at
+
+
+def age_s(task: Task, at: datetime) -> float:
+    """Seconds since submission, not below 0."""
+    return max(0.0, (at - submitted_at(task)).total_seconds())

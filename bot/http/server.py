@@ -1,0 +1,80 @@
+"""A small HTTP server for /healthz and /metrics, whose cost is bounded whoever connects to it."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from aiohttp import web
+
+from bot.errors import PortTaken
+from bot.http.report import HealthReport
+from storage.errors import StoreError
+
+_STOP_S = 1.0  # for who is being answered, or has begun to ask
+_KEEPALIVE_S = 5.0
+_CONNECTION_S = 20.0  # after which a connection is closed, whatever it does
+_CONNECTIONS = 32  # where there are more, the oldest is closed: a probe always gets in
+_LINE_BYTES = 2048
+_BODY_BYTES = 1024
+
+
+@asynccontextmanager
+async def http_server(health_report: HealthReport, port: int, host: str = "127.0.0.1") -> AsyncIterator[None]:
+    """Serve at one address of this machine; raises PortTaken."""
+
+    async def healthz(_: web.Request) -> web.Response:
+        troubles = await health_report.classes()
+        told: dict[str, object] = {"ok": not troubles, "troubles": troubles}
+        if gateways := health_report.gateways():
+            told["gateways"] = gateways
+        return web.json_response(told, status=503 if troubles else 200)
+
+    async def metrics(_: web.Request) -> web.Response:
+        try:
+            return web.Response(text=await health_report.metrics())
+        except StoreError:
+            return web.Response(text="The database cannot be read.\n", status=503)
+
+    application = web.Application(client_max_size=_BODY_BYTES)
+    application.add_routes([web.get("/healthz", healthz), web.get("/metrics", metrics)])
+    runner = web.AppRunner(
+        application,
+        access_log=None,
+        shutdown_timeout=_STOP_S,
+        keepalive_timeout=_KEEPALIVE_S,
+        max_line_size=_LINE_BYTES,
+        max_field_size=_LINE_BYTES,
+    )
+    await runner.setup()
+    try:
+        listening = await _listen(runner, host, port)
+        try:
+            yield
+        finally:
+            listening.close()
+    finally:
+        await runner.cleanup()
+
+
+async def _listen(runner: web.AppRunner, host: str, port: int) -> asyncio.Server:
+    loop = asyncio.get_running_loop()
+    server = runner.server
+    assert server is not None  # noqa: S101 - set up by the caller
+
+    def connected() -> web.RequestHandler:
+        for oldest in server.connections[: 1 - _CONNECTIONS]:
+            _close(oldest)
+        handler = server()
+        loop.call_later(_CONNECTION_S, _close, handler)
+        return handler
+
+    try:
+        return await loop.create_server(connected, host, port, backlog=_CONNECTIONS, reuse_address=True)
+    except OSError as error:
+        raise PortTaken(port, os.strerror(error.errno or 0)) from error
+
+
+def _close(handler: web.RequestHandler) -> None:
+    if handler.transport is not None:
+        handler.transport.abort()

@@ -1,0 +1,1 @@
+"""The video file: download, check, repair, cache."""

@@ -1,0 +1,1 @@
+"""One message each: what is shown where."""

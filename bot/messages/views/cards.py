@@ -1,0 +1,203 @@
+"""A watched task → its card, its line in a list, the answer to a question about it."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Literal
+
+from bot.messages import lines
+from bot.messages.keyboards import check_again, send_again
+from bot.messages.limits import TEXT_UNITS, escape_line, take_fitting
+from bot.messages.quantities import duration
+from bot.messages.translate import t
+from bot.messages.view import Forecast, View
+from storage.models import DeliveryState, Stall, Watch, WatchedTask, WatchState
+
+_PROMPT_UNITS = 120
+_RAW_STATUS_UNITS = 60
+_NOTES_UNITS = 1500  # room for the sentences about ids that are wrong, unknown or too many
+_FRAME_UNITS = 120  # room for the first line of a list and the one that says how many are left out
+
+
+def card(
+    watched: WatchedTask,
+    *,
+    now: datetime,
+    forecast: Forecast | Literal["overdue"] | None = None,
+    problem: str | None = None,
+) -> View:
+    """The one message that shows a watch as it stands.
+
+    forecast: None where too little is known. problem: of the gateway, so that its tasks can't be polled.
+    """
+    task, language = watched.task, watched.watch.language
+    active = watched.watch.state is not WatchState.STOPPED
+    doubt, stall = _doubt(watched.watch, language), lines.stall(watched, language)
+    rests = stall is not None and task.stall is Stall.RESTING
+    row = (send_again(watched.watch),) if doubt else (check_again(watched.watch),) if rests else ()
+    return View(
+        text=lines.join_lines(
+            [
+                lines.title(watched),
+                lines.status_line(watched, language=language, now=now),
+                lines.eta_line(task, forecast, language) if forecast and active and not stall else None,
+                lines.why(task, language) if active else None,
+                _what(watched, language),
+                None if rests else _trouble(watched, problem, now=now),
+                stall,
+                doubt,
+            ]
+        ),
+        buttons=(row,) if row else (),
+    )
+
+
+def status(watched: WatchedTask, *, language: str, now: datetime) -> View:
+    """The answer to /status: the card's facts, the gateway's own word, the last look and the next."""
+    task = watched.task
+    active = watched.watch.state is not WatchState.STOPPED
+    trouble = task.poll_failure if active else None
+    word = escape_line(task.snapshot.raw_status, _RAW_STATUS_UNITS) if task.snapshot else ""
+    return View(
+        text=lines.join_lines(
+            [
+                lines.title(watched),
+                lines.status_line(watched, language=language, now=now),
+                lines.why(task, language) if active else None,
+                _what(watched, language),
+                t(language, "look.word", word=f"<code>{word}</code>") if word else None,
+                _looks(watched, language=language, now=now),
+                lines.stall(watched, language),
+                lines.poll_failure(trouble, language) if trouble else None,
+                lines.poll_failure_quote(trouble) if trouble else None,
+            ]
+        )
+    )
+
+
+def already(watched: WatchedTask, *, language: str, now: datetime) -> View:
+    """The answer to /watch for a task that was asked for before; it replies to the card."""
+    watch, standing = watched.watch, lines.status_line(watched, language=language, now=now)
+    if watch.state is WatchState.ACTIVE:
+        return View(text=t(language, "watch.already", standing=standing))
+    if watch.result is DeliveryState.SENT:
+        return View(text=t(language, "watch.delivered", standing=standing))
+    outcome = _doubt(watch, language) or t(language, "result.sending_again")
+    return View(text=lines.join_lines([t(language, "watch.before", standing=standing), outcome]))
+
+
+def already_all(found: Sequence[WatchedTask], *, language: str, now: datetime) -> View:
+    """The answer to /watch for several tasks that were asked for before."""
+    title = t(language, "watch.already_all", count=len(found))
+    return _listed(title, [_entry(each, language=language, now=now) for each in found], language)
+
+
+def statuses(found: Sequence[WatchedTask], *, language: str, now: datetime) -> View:
+    """The answer to /status for several tasks: a line each, and what stands in the way of polling it."""
+    entries = [
+        lines.join_dots(
+            [
+                _entry(each, language=language, now=now),
+                lines.poll_failure(each.task.poll_failure, language)
+                if each.task.poll_failure and each.watch.state is not WatchState.STOPPED
+                else None,
+            ]
+        )
+        for each in found
+    ]
+    return _listed(t(language, "look.several", count=len(found)), entries, language)
+
+
+def tasks(
+    found: Sequence[WatchedTask],
+    *,
+    language: str,
+    thread_id: int | None,
+    now: datetime,
+    problem_of: Callable[[str], str | None] = lambda _provider: None,
+) -> View:
+    """The answer to /tasks: a line per watch, by topic where there are several, this topic first.
+
+    problem_of: what keeps a provider's tasks from being polled.
+    """
+    ordered = sorted(found, key=lambda w: (w.watch.thread_id != thread_id, w.watch.thread_id or 0))
+    topics = [w.watch.thread_id for w in ordered]
+    entries = []
+    for place, watched in enumerate(ordered):
+        entry = _entry(watched, language=language, now=now)
+        stall = lines.stall(watched, language)
+        if stall:
+            entry = f"{entry}\n{stall}"
+        elif problem := problem_of(watched.task.ref.provider):
+            entry = f"{entry}\n{lines.unchecked(watched.task, problem, language, now=now)}"
+        begins_topic = place == 0 or topics[place] != topics[place - 1]
+        if begins_topic and set(topics) != {thread_id}:
+            entry = f"{_topic(topics[place], language=language, here=thread_id)}\n{entry}"
+        entries.append(entry)
+    return _listed(t(language, "tasks.title", count=len(entries)), entries, language, spare=0)
+
+
+def _entry(watched: WatchedTask, *, language: str, now: datetime) -> str:
+    return f"{lines.title(watched)} · {lines.status_line(watched, language=language, now=now)}"
+
+
+def _listed(title: str, entries: Sequence[str], language: str, *, spare: int = _NOTES_UNITS) -> View:
+    """As many of the entries as fit, and how many more there are; spare: room for what is said besides."""
+    shown = take_fitting(entries, TEXT_UNITS - _FRAME_UNITS - spare)
+    left_out = len(entries) - len(shown)
+    more = [t(language, "tasks.more", number=left_out)] if left_out else []
+    return View(text=lines.join_lines([title, *shown, *more]))
+
+
+def _trouble(watched: WatchedTask, problem: str | None, *, now: datetime) -> str | None:
+    """What stands in the way of polling an active task: its gateway's problem, else its own."""
+    task, language = watched.task, watched.watch.language
+    if watched.watch.state is WatchState.STOPPED or task.status.is_final:
+        return None
+    if problem:
+        return lines.unchecked(task, problem, language, now=now)
+    return lines.poll_failure(task.poll_failure, language) if task.poll_failure else None
+
+
+def _doubt(watch: Watch, language: str) -> str | None:
+    """What to say of a result that Telegram has not confirmed."""
+    match watch.result:
+        case DeliveryState.UNKNOWN:
+            return t(language, "result.doubtful")
+        case DeliveryState.DEAD:
+            return t(language, "result.given_up")
+        case _:
+            return None
+
+
+def _topic(topic: int | None, *, language: str, here: int | None) -> str:
+    if topic is None:
+        return f"<b>{t(language, 'tasks.general')}</b>"
+    return f"<b>{t(language, 'tasks.here' if topic == here else 'tasks.topic', topic=topic)}</b>"
+
+
+def _what(watched: WatchedTask, language: str) -> str | None:
+    prompt = watched.task.snapshot.prompt if watched.task.snapshot else None
+    quoted = t(language, "card.prompt", prompt=escape_line(prompt, _PROMPT_UNITS)) if prompt else None
+    return lines.join_dots([lines.model(watched.task), quoted]) or None
+
+
+def _looks(watched: WatchedTask, *, language: str, now: datetime) -> str:
+    task = watched.task
+    if task.last_poll_at is None:
+        return t(language, "look.never")
+    ago = duration(language, (now - task.last_poll_at).total_seconds())
+    return lines.join_dots(
+        [t(language, "look.last", duration=ago), _next_look(watched, language=language, now=now)]
+    )
+
+
+def _next_look(watched: WatchedTask, *, language: str, now: datetime) -> str | None:
+    at = watched.task.next_poll_at
+    if at is None or watched.watch.state is WatchState.STOPPED:
+        return None
+    wait_s = (at - now).total_seconds()
+    return (
+        t(language, "look.next", duration=duration(language, wait_s))
+        if wait_s >= 1
+        else t(language, "look.soon")
+    )

@@ -1,0 +1,187 @@
+"""What is answered to a command when no task's facts are needed."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from bot.messages.limits import TEXT_UNITS, escape_line, take_fitting
+from bot.messages.lines import ID_UNITS, join_dots, join_lines, shown_id
+from bot.messages.translate import t
+from bot.messages.view import View
+from storage.models import Stats
+
+_EXAMPLE_ID = "86ecf553-d340-4e21-af6e-a0c6a421c010"
+_COMMANDS_TO_EXPLAIN = ("tasks", "status", "unwatch", "providers")
+_WORD_UNITS = 64
+_WORDS_UNITS = 400
+_FACT_UNITS = 120
+_LEFT_OUT_UNITS = 120
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Configured:
+    """A provider as /providers shows it."""
+
+    name: str
+    kind: str
+    host: str
+    also_typed: tuple[str, ...]  # other words that mean this provider
+
+
+def help_text(names: Sequence[str], *, language: str) -> View:
+    """What the bot is for, one example that works, and its commands."""
+    if not names:
+        return View(text=join_lines([t(language, "help.what"), t(language, "wrong.nothing_configured")]))
+    how = join_lines([t(language, "help.how"), _example(names), t(language, "help.several")])
+    commands = join_lines(f"/{name} – {t(language, f'menu.{name}')}" for name in _COMMANDS_TO_EXPLAIN)
+    return View(text="\n\n".join([t(language, "help.what"), how, commands]))
+
+
+def providers(configured: Sequence[Configured], *, language: str) -> View:
+    """Which providers there are and what to type for them."""
+    if not configured:
+        return sentence("wrong.nothing_configured", language=language)
+    return View(
+        text=join_lines([t(language, "providers.title"), *(_provider(each, language) for each in configured)])
+    )
+
+
+def stranger(chat_id: int, *, is_private: bool, language: str) -> View:
+    """How somebody who may not use the bot is let in."""
+    key = "stranger.private" if is_private else "stranger.group"
+    return View(text=t(language, key, id=f"<code>{chat_id}</code>"))
+
+
+def sentence(key: str, *, language: str) -> View:
+    """An answer that needs nothing but its words."""
+    return View(text=t(language, key))
+
+
+def with_example(key: str, names: Sequence[str], *, language: str) -> View:
+    """An answer that says what to type, if there is a provider to type."""
+    if not names:
+        return sentence("wrong.nothing_configured", language=language)
+    return View(text=t(language, key, example=_example(names)))
+
+
+def which_one(ids: Sequence[str], *, command: str, language: str) -> View:
+    """A command was given no id, and several tasks are watched."""
+    shown = f"<code>/{command} {escape_line(ids[0], ID_UNITS)}</code>"
+    return View(text=t(language, "tasks.which", number=len(ids), example=shown))
+
+
+def stopped(ids: Sequence[str], *, language: str) -> View:
+    """The answer to /unwatch."""
+    return View(text=t(language, "unwatch.done", count=len(ids), ids=_shown_ids(ids)))
+
+
+def not_watched(ids: Sequence[str], *, language: str) -> View:
+    """A command named ids that the chat does not watch."""
+    return View(text=t(language, "wrong.not_watched", count=len(ids), ids=_shown_ids(ids)))
+
+
+def first_ids_only(most: int, *, language: str) -> View:
+    """A message named more ids than one may."""
+    return View(text=t(language, "wrong.first_ids_only", most=most))
+
+
+def first_commands_only(most: int, *, language: str) -> View:
+    """A message held more commands than one may."""
+    return View(text=t(language, "wrong.first_commands_only", most=most))
+
+
+def left_out(paragraphs: Sequence[str], *, language: str) -> View:
+    """A message had further paragraphs that are no ids."""
+    return View(text=t(language, "wrong.left_out", text=escape_line(" … ".join(paragraphs), _LEFT_OUT_UNITS)))
+
+
+def limit_reached(limit: int, *, refused: int, is_personal: bool, language: str) -> View:
+    """Ids were not registered, since the chat or the person there watches as many as it may."""
+    key = "watch.limit_of_person" if is_personal else "watch.limit_of_chat"
+    return View(text=t(language, key, count=refused, limit=limit))
+
+
+def summary(parts: Sequence[View]) -> View:
+    """Several answers as one message, the last ones left out where they don't fit."""
+    return View(text=join_lines(take_fitting([part.text for part in parts], TEXT_UNITS)))
+
+
+def bad_ids(words: Sequence[str], *, language: str) -> View:
+    """Words stood where ids were expected."""
+    shown = escape_line(", ".join(words), _WORDS_UNITS)
+    example = f"<code>{_EXAMPLE_ID}</code>"
+    return View(text=t(language, "wrong.ids", count=len(words), ids=shown, example=example))
+
+
+def unknown_provider(word: str, names: Sequence[str], *, language: str) -> View:
+    """A word stood where a provider was expected."""
+    return _wrong_provider("wrong.unknown_provider", word, names, language=language)
+
+
+def not_configured(kind: str, names: Sequence[str], *, language: str) -> View:
+    """A wire format was named for which there is no provider here."""
+    return _wrong_provider("wrong.not_configured", kind, names, language=language)
+
+
+def several_fit(word: str, names: Sequence[str], *, language: str) -> View:
+    """A word fits more than one provider."""
+    return _wrong_provider("wrong.several_fit", word, names, language=language)
+
+
+def health(facts: Mapping[str, str]) -> View:
+    """The answer to /health: a line per fact, in the words of whoever measured it."""
+    told = [
+        f"{escape_line(name, _FACT_UNITS)}: {escape_line(fact, _FACT_UNITS)}" for name, fact in facts.items()
+    ]
+    return View(text=join_lines(take_fitting(told, TEXT_UNITS)))
+
+
+def stats(found: Stats, *, language: str) -> View:
+    """The answer to /stats."""
+    return View(
+        text=join_lines(
+            [
+                _counts("stats.tasks", found.tasks, "status", language=language),
+                _counts("stats.watches", found.watches, "stats.watch", language=language),
+                _counts("stats.deliveries", found.deliveries, "stats.delivery", language=language),
+            ]
+        )
+    )
+
+
+def _shown_ids(ids: Sequence[str]) -> str:
+    """One id to be copied by a tap; of several as many as fit."""
+    return shown_id(ids[0]) if len(ids) == 1 else escape_line(", ".join(ids), _WORDS_UNITS)
+
+
+def _example(names: Sequence[str]) -> str:
+    """A /watch that is understood here as it stands, to be copied by a tap."""
+    return f"<code>/watch {escape_line(names[0], _WORD_UNITS)} {_EXAMPLE_ID}</code>"
+
+
+def _wrong_provider(key: str, word: str, names: Sequence[str], *, language: str) -> View:
+    if not names:
+        return sentence("wrong.nothing_configured", language=language)
+    shown = escape_line(", ".join(names), _WORDS_UNITS)
+    return View(
+        text=t(language, key, word=escape_line(word, _WORD_UNITS), names=shown, example=_example(names))
+    )
+
+
+def _provider(each: Configured, language: str) -> str:
+    words = escape_line(", ".join(each.also_typed), _WORDS_UNITS)
+    return join_dots(
+        [
+            f"<b>{escape_line(each.name, _WORD_UNITS)}</b>",
+            each.kind if each.kind != each.name else None,
+            f"<code>{escape_line(each.host, _FACT_UNITS)}</code>",
+            t(language, "providers.also", words=words) if words else None,
+        ]
+    )
+
+
+def _counts(title: str, counts: Mapping[str, int], words: str, *, language: str) -> str:
+    by_word: Counter[str] = Counter()  # two statuses may share a word
+    for name, count in counts.items():
+        by_word[t(language, f"{words}.{name}")] += count
+    return f"<b>{t(language, title)}</b>: " + (", ".join(f"{word} {n}" for word, n in by_word.items()) or "0")

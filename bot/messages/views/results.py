@@ -1,0 +1,225 @@
+"""How a task ended, and what a person has to mend → the messages that tell it."""
+
+import shlex
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from bot.messages import lines
+from bot.messages.limits import CAPTION_UNITS, TEXT_UNITS, escape_line, utf16_len
+from bot.messages.quantities import duration, moment, size
+from bot.messages.translate import t
+from bot.messages.view import View
+from storage.models import Cause, Media, Snapshot, Stall, Task, TaskStatus, WatchedTask
+
+_PROMPT_UNITS = 400
+_LEAST_PROMPT_UNITS = 20
+_FORMAT_UNITS = 20
+_WAY_UNITS = 3000  # a longer link or command does not fit into a message beside its explanation
+_DEAD_LINK = "dead_link"
+_QUOTE_UNITS = (lines.VENDOR_UNITS, 80, 0)  # of each failure, where one message tells of several
+_KEY_CAUSES = frozenset({Cause.KEY_INVALID, Cause.KEY_EXHAUSTED, Cause.NOT_ALLOWED, Cause.NOT_CONFIGURED})
+
+
+class VideoFacts(Protocol):
+    """The film that a caption stands under; what is None is not known."""
+
+    @property
+    def size(self) -> int | None:
+        """Bytes."""
+
+    @property
+    def width(self) -> int | None:
+        """Pixels."""
+
+    @property
+    def height(self) -> int | None:
+        """Pixels."""
+
+    @property
+    def duration_s(self) -> float | None:
+        """Its length."""
+
+    @property
+    def unplayable(self) -> str | None:
+        """The name of a format that Telegram does not play in place."""
+
+
+def announcement(watched: WatchedTask) -> View:
+    """The short text that is sent at the end, loud, and becomes the video by an edit."""
+    language = watched.watch.language
+    return View(
+        text=lines.join_lines(
+            [
+                lines.title(watched),
+                f"<b>{t(language, 'status.succeeded')}</b> · {t(language, 'result.coming')}",
+            ]
+        )
+    )
+
+
+def caption(watched: WatchedTask, film: VideoFacts, *, now: datetime) -> View:
+    """What stands under the video."""
+    task, language = watched.task, watched.watch.language
+    facts = lines.join_lines(
+        [
+            lines.title(watched),
+            lines.join_dots([lines.model(task), lines.took(task, language)]),
+            _facts(task, language, film),
+            t(language, "result.as_file", format=escape_line(film.unplayable, _FORMAT_UNITS))
+            if film.unplayable
+            else None,
+            _deadline(task, language, now=_gateway_time(task, now)),
+        ]
+    )
+    return View(text=lines.join_lines([facts, _prompt(task, room=CAPTION_UNITS - utf16_len(facts) - 1)]))
+
+
+def link(watched: WatchedTask, *, media: Media | None, why: str, now: datetime) -> View:
+    """The video as a link, when it cannot be sent; a link that wants the key comes as a command to run.
+
+    why: a key of link.why in the locales.
+    """
+    language = watched.watch.language
+    lead = t(language, "link.lead", why=t(language, f"link.why.{why}"))
+    works, there = why != _DEAD_LINK, _gateway_time(watched.task, now)
+    way = _way_to(media, language, works=works, now=there) if media is not None else None
+    return View(text=lines.join_lines([lines.title(watched), lead, way or t(language, "link.none")]))
+
+
+def failure(watched: WatchedTask) -> View:
+    """Why there is no video, what to do next, and the gateway's own words."""
+    task, language = watched.task, watched.watch.language
+    word = f"<b>{t(language, f'status.{task.status}')}</b>"
+    return View(
+        text=lines.join_lines(
+            [
+                lines.title(watched),
+                lines.join_dots([word, lines.ended_after(task, language)]),
+                _advice(task, language),
+                _quote(task),
+            ]
+        )
+    )
+
+
+def failures(watched: Sequence[WatchedTask]) -> tuple[View, int]:
+    """Why there are no videos of the tasks of one request, and of how many of them there was room to tell.
+
+    Tasks with the same reason share its words; the gateways' own words are cut shorter, or left out, where
+    that makes room for all. The first task is always told of.
+    """
+    if len(watched) == 1:
+        return failure(watched[0]), 1
+    for quote_units in _QUOTE_UNITS:
+        if utf16_len(text := _failures(watched, quote_units)) <= TEXT_UNITS:
+            return View(text=text), len(watched)
+    return failures(watched[: max(1, min(len(watched) - 1, len(watched) * TEXT_UNITS // utf16_len(text)))])
+
+
+def notice(watched: WatchedTask) -> View:
+    """What a person has to mend before the gateway answers again; told once for all tasks of the provider."""
+    task, language = watched.task, watched.watch.language
+    found = task.poll_failure
+    if found is None and task.stall in {Stall.UNCHANGED, Stall.RESTING}:
+        return View(text=lines.join_lines([lines.title(watched), f"💤 {t(language, 'notice.unchanged')}"]))
+    if found is None:
+        sentence = t(language, f"trouble.{Cause.OTHER}")
+    elif found.cause in _KEY_CAUSES:
+        sentence = f"🔑 {t(language, f'notice.{found.cause}', provider=lines.provider(task))}"
+    else:
+        sentence = lines.poll_failure(found, language)
+    quote = lines.poll_failure_quote(found) if found else None
+    return View(text=lines.join_lines([sentence, t(language, "notice.kept"), quote]))
+
+
+def _failures(watched: Sequence[WatchedTask], quote_units: int) -> str:
+    by_reason: dict[tuple[str, str | None], list[WatchedTask]] = {}
+    for each in watched:
+        reason = (_advice(each.task, each.watch.language), _quote(each.task, quote_units))
+        by_reason.setdefault(reason, []).append(each)
+    return "\n\n".join(
+        lines.join_lines([*(_failed_line(each) for each in of_reason), advice, quote])
+        for (advice, quote), of_reason in by_reason.items()
+    )
+
+
+def _failed_line(watched: WatchedTask) -> str:
+    task = watched.task
+    word = t(watched.watch.language, f"status.{task.status}")
+    name = escape_line(task.ref.provider, lines.PROVIDER_UNITS)
+    return f"{lines.ICONS[task.status]} {name} · {lines.shown_id(task.ref.external_id)} · {word}"
+
+
+def _quote(task: Task, limit: int = lines.VENDOR_UNITS) -> str | None:
+    error = task.snapshot.error if task.snapshot else None
+    return lines.vendor_quote(error.code, error.message, limit=limit) if error else None
+
+
+def _facts(task: Task, language: str, film: VideoFacts) -> str:
+    """Of the film itself, else as the gateway has it."""
+    found = task.snapshot
+    width, height = (film.width, film.height) if film.width else _pixels(found)
+    length_s = film.duration_s or (found.video_s if found else None)
+    return lines.join_dots(
+        [
+            f"{width}×{height}" if width and height else None,
+            duration(language, length_s) if length_s else None,
+            size(film.size) if film.size is not None else None,
+        ]
+    )
+
+
+def _prompt(task: Task, *, room: int) -> str | None:
+    """What was asked for, if there is room for more than a word of it."""
+    prompt = task.snapshot.prompt if task.snapshot else None
+    if not prompt or room < _LEAST_PROMPT_UNITS:
+        return None
+    return f"<blockquote expandable>{escape_line(prompt, min(room, _PROMPT_UNITS))}</blockquote>"
+
+
+def _pixels(found: Snapshot | None) -> tuple[int | None, int | None]:
+    return (found.width, found.height) if found else (None, None)
+
+
+def _gateway_time(task: Task, now: datetime) -> datetime:
+    """Now, by the clock that a link's end is told by."""
+    return now + timedelta(seconds=task.snapshot.clock_ahead_s if task.snapshot else 0.0)
+
+
+def _deadline(task: Task, language: str, *, now: datetime) -> str | None:
+    expires_at = task.snapshot.media.expires_at if task.snapshot and task.snapshot.media else None
+    if expires_at is None or expires_at <= now:
+        return None
+    left = t(language, "result.link_left", duration=duration(language, (expires_at - now).total_seconds()))
+    return lines.join_dots([t(language, "result.link_until", time=moment(expires_at)), left])
+
+
+def _way_to(media: Media, language: str, *, works: bool, now: datetime) -> str | None:
+    """works: the link did not fail when it was tried, so its deadline still says something."""
+    if media.url is None:
+        return None
+    command = f'curl -fLo video.mp4 -H "Authorization: Bearer $KEY" {shlex.quote(media.url)}'
+    shown = command if media.needs_auth else media.url
+    if utf16_len(shown) > _WAY_UNITS:
+        return None
+    way = escape_line(shown, _WAY_UNITS)
+    if media.needs_auth:
+        way = f"{t(language, 'link.needs_key')}\n<pre>{way}</pre>"
+    return f"{way}\n{_link_life(media, language, now=now)}" if works else way
+
+
+def _link_life(media: Media, language: str, *, now: datetime) -> str:
+    if media.expires_at is None:
+        return t(language, "link.until_unknown")
+    if media.expires_at <= now:
+        return t(language, "link.dead", time=moment(media.expires_at))
+    left = duration(language, (media.expires_at - now).total_seconds())
+    return t(language, "link.until", time=moment(media.expires_at), duration=left)
+
+
+def _advice(task: Task, language: str) -> str:
+    if task.status in {TaskStatus.CANCELLED, TaskStatus.EXPIRED, TaskStatus.NOT_FOUND}:
+        return t(language, f"ended.{task.status}", provider=lines.provider(task))
+    cause = lines.cause_of_failure(task)
+    return f"{t(language, f'failed.{cause}.why')}\n{t(language, f'failed.{cause}.next')}"

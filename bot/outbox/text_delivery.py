@@ -1,0 +1,94 @@
+"""What goes to a chat as text: the card of a watch, a notice, the reason of a failure."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Literal
+
+from bot.forecast.estimates import Estimates
+from bot.messages.markup import digest as digest_of
+from bot.messages.view import OVERDUE, Forecast
+from bot.messages.views import cards
+from bot.messages.views import results as words
+from bot.outbox.rate_limiter import ChatRateLimiter
+from bot.outbox.results import Refusal, Refused, SendResult, Sent, as_retryable
+from bot.outbox.route import TelegramRoute
+from bot.outbox.sender import Sender, address_of
+from storage.models import ClaimedDelivery, Task, WatchedTask
+
+_NOT_EDITABLE = "not editable"  # in place of a digest: the card is left as it is
+
+
+class TextDelivery:
+    """Renders and sends; each of its calls may be repeated freely."""
+
+    def __init__(
+        self,
+        sender: Sender,
+        estimates: Estimates,
+        *,
+        clock: Callable[[], datetime],
+        problem_of: Callable[[str], str | None] = lambda _provider: None,
+    ) -> None:
+        """problem_of: what keeps a provider's tasks from being polled."""
+        self._problem_of = problem_of
+        self._sender = sender
+        self._estimates = estimates
+        self._clock = clock
+
+    @property
+    def rate_limiter(self) -> ChatRateLimiter:
+        """What the chats will bear."""
+        return self._sender.rate_limiter
+
+    @property
+    def route(self) -> TelegramRoute:
+        """Whether Telegram can be reached."""
+        return self._sender.route
+
+    @property
+    def migrated(self) -> Callable[[int, int], None]:
+        """To be told when a group has got another id."""
+        return self._sender.migrated
+
+    async def ping(self) -> SendResult:
+        """See whether Telegram answers."""
+        return await self._sender.ping()
+
+    async def card(self, out: ClaimedDelivery) -> tuple[SendResult, str]:
+        """Send or edit the one card; what came of it, and the digest of what it shows."""
+        now = self._clock()
+        problem = self._problem_of(out.task.ref.provider)
+        forecast = None if problem else self._forecast(out.task, now)
+        view = cards.card(_watched(out), now=now, forecast=forecast, problem=problem)
+        digest = digest_of(view)
+        card = out.watch.card_message_id
+        if card is not None and out.watch.card_digest in {digest, _NOT_EDITABLE}:
+            return Sent(card), out.watch.card_digest or digest
+        result: SendResult = Refused(Refusal.NO_MESSAGE, "not sent yet")
+        if card is not None:
+            result = await self._sender.edit(out.watch.chat_id, card, view)
+        if card is not None and isinstance(result, Refused) and result.reason is Refusal.NOT_EDITABLE:
+            return Sent(card), _NOT_EDITABLE
+        if isinstance(result, Refused) and result.reason is Refusal.NO_MESSAGE:
+            is_over = out.task.status.is_final  # the result is what people are to hear of
+            result = await self._sender.send(address_of(out.watch), view, is_silent=is_over)
+        return as_retryable(result), digest
+
+    async def notice(self, out: ClaimedDelivery) -> SendResult:
+        """Tell what a person has to mend."""
+        return as_retryable(await self._sender.send(address_of(out.watch), words.notice(_watched(out))))
+
+    async def failure(self, out: ClaimedDelivery) -> tuple[SendResult, int]:
+        """Tell why there is no video, of as many companions as there is room for, too; of how many."""
+        view, told = words.failures([_watched(each) for each in (out, *out.companions)])
+        return as_retryable(await self._sender.send(address_of(out.watch), view)), told - 1
+
+    def _forecast(self, task: Task, now: datetime) -> Forecast | Literal["overdue"] | None:
+        if self._estimates.is_longer_than_usual(task, at=now):
+            return OVERDUE
+        found = self._estimates.eta(task, at=now)
+        return Forecast(low_s=found.low_s, middle_s=found.middle_s, high_s=found.high_s) if found else None
+
+
+def _watched(out: ClaimedDelivery) -> WatchedTask:
+    return WatchedTask(watch=out.watch, task=out.task)

@@ -1,0 +1,48 @@
+"""Alibaba DashScope's tasks as gateways relay them.
+
+https://www.alibabacloud.com/help/en/model-studio/text-to-video-api-reference
+"""
+
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import ClassVar
+
+from bot.providers.formats.base import FieldPaths, WireFormat
+from storage.models import TaskStatus
+
+_QUESTION = re.compile(rb'"request_id" *: *"[^"]*"')  # DashScope numbers every question
+
+
+class Alibailian(WireFormat):
+    """`{output: {task_status, …}, usage}`; a failed task comes with HTTP 200, a forgotten one as UNKNOWN."""
+
+    kind = "alibailian"
+    path = "/alibailian/api/v1/tasks/{id}"
+    status_map: ClassVar[Mapping[str, TaskStatus]] = {
+        "unknown": TaskStatus.NOT_FOUND
+    }  # forgotten, or never known
+    paths = FieldPaths(
+        status=("output.task_status", "output.status", "output.state", "task_status", "status", "state"),
+        progress=("output.progress",),
+        links=(
+            "output.video_url",
+            "output.results.video_url",
+            "output.output_video_url",
+            "output.results.*.url",
+        ),
+        codes=("output.code", "code"),
+        reasons=("output.message", "message"),
+        prompt=("output.orig_prompt",),
+        submitted=("output.submit_time",),
+        started=("output.scheduled_time",),
+        finished=("output.end_time",),
+        length=("usage.output_video_duration", "usage.video_duration", "usage.duration"),
+        size=("usage.size",),
+        short_side=("usage.SR",),
+        ratio=("usage.ratio",),
+    )
+    link_life = timedelta(hours=24)
+
+    def fingerprint(self, body: bytes) -> bytes:
+        return _QUESTION.sub(b"", body, count=1)

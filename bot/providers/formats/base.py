@@ -1,0 +1,338 @@
+"""What all wire formats share: reading a task's snapshot from the places that a format names."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta, tzinfo
+from http import HTTPStatus
+from typing import ClassVar
+
+from bot.providers.account import Account
+from bot.providers.base import BadAnswer, TaskMissing
+from bot.providers.formats.envelopes import names_task, other_word_in, task_in, tells_of_task
+from bot.providers.formats.reasons import as_reason, code_of, reason_of
+from bot.providers.formats.status_words import WORD_LIMIT, WORDS, normalized
+from bot.providers.parsing.causes import failure_cause
+from bot.providers.parsing.fields import (
+    BEIJING,
+    Json,
+    as_code,
+    as_length,
+    as_percent,
+    as_position,
+    as_side,
+    as_size,
+    as_text,
+    as_time,
+    find,
+    first,
+)
+from bot.providers.parsing.find_link import is_other_file, only_video_link
+from bot.providers.parsing.ids import created_at_from_id
+from bot.providers.parsing.links import as_link, is_inline, link_expiry
+from bot.providers.parsing.response import (
+    MESSAGE_LIMIT,
+    Response,
+    json_of,
+    no_status_in,
+    parse_response,
+    told_error,
+)
+from bot.providers.parsing.scrub import Scrubber
+from storage.models import Cause, Media, Snapshot, TaskError, TaskStatus
+
+logger = logging.getLogger(__name__)
+
+_DURATIONS = ("duration", "data.duration", "metadata.duration", "usage.duration")
+_TIMES_TAKEN = (
+    "metadata.total_time",
+    "metadata.predict_time",
+    "total_time",
+    "predict_time",
+    "metrics.predict_time",
+    "metrics.total_time",
+    "elapsed",
+    "elapsed_time",
+    "time_taken",
+    "inference_time_s",
+    "usage.total_time",
+    "cost_time",
+    "costTime",
+    "actual_time",
+    "execution_time",
+    "executionTime",
+    "processing_time",
+    "process_time",
+    "generation_time",
+    "timings.inference",
+)
+# Asked where the format's own places hold nothing.
+_OTHER_PROGRESS = (
+    "progress", "progress_percent", "progressPercent", "progress_percentage", "percentage", "percent",
+)  # fmt: skip
+_OTHER_PROGRESS_KEYS = frozenset(_OTHER_PROGRESS)
+_OTHER_QUEUES = ("queue_position", "queuePosition", "position_in_queue", "queue_info.position")
+_OTHER_SUBMITTED = (
+    "created_at", "createdAt", "created", "submit_time", "submitTime", "submitted_at", "create_time",
+    "createTime", "gmt_create",
+)  # fmt: skip
+_OTHER_FINISHED = (
+    "completed_at", "completedAt", "completed", "finished_at", "finishedAt", "finish_time", "finishTime",
+    "complete_time", "completeTime", "end_time", "endTime", "ended_at",
+)  # fmt: skip
+_SAME_S = 1.0
+_EMPTY_REASONS = {"task failed", "upstream returned error", "upstream returned unrecognized message"}
+_PROMPT_LIMIT = 1_000
+_MODEL_LIMIT = 100
+_MOST_WORDS_TOLD = 100
+_PORTRAIT_RATIOS = {"9:16", "3:4", "2:3", "9:21", "4:5"}
+
+
+class UnsureFailure(BadAnswer):
+    """A failure that names no task: it may be about the question."""
+
+    def __init__(self, message: str, *, snapshot: Snapshot) -> None:
+        super().__init__(message, cause=Cause.ODD_ANSWER)
+        self.snapshot = snapshot
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldPaths:
+    """Where a format keeps what: dotted paths from the task; the first that holds something usable wins."""
+
+    status: tuple[str, ...] = ("status", "state", "task_status")
+    progress: tuple[str, ...] = ()
+    queue_position: tuple[str, ...] = ()
+    links: tuple[str, ...] = ()  # the video itself, never a preview or an input
+    expires: tuple[str, ...] = ()
+    codes: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
+    fallback_reasons: tuple[str, ...] = ()  # asked where reasons hold nothing that tells
+    prompt: tuple[str, ...] = ()
+    model: tuple[str, ...] = ()
+    submitted: tuple[str, ...] = ()
+    started: tuple[str, ...] = ()
+    finished: tuple[str, ...] = ()
+    length: tuple[str, ...] = ()
+    size: tuple[str, ...] = ()  # "1280x720"
+    width: tuple[str, ...] = ()
+    height: tuple[str, ...] = ()
+    short_side: tuple[str, ...] = ()  # 720 for 720p
+    ratio: tuple[str, ...] = ()  # "16:9"
+
+
+class WireFormat:
+    """A wire format as one account speaks it."""
+
+    kind: ClassVar[str]
+    path: ClassVar[str]  # of a task's status; {id} stands for the id
+    status_map: ClassVar[Mapping[str, TaskStatus]] = {}  # where it means something else than in WORDS
+    paths: ClassVar[FieldPaths]
+    zone: ClassVar[tzinfo] = BEIJING  # of times that name none
+    link_life: ClassVar[timedelta | None] = None  # of links that tell no end themselves
+    content_path: ClassVar[str | None] = None  # where the gateway hands out videos itself
+
+    def __init__(self, account: Account) -> None:
+        self.account = account
+        self.scrub = Scrubber(account.key)
+        self._told: set[str] = set()
+
+    def json_of(self, answer: Response) -> Json:
+        """The JSON object of a good answer; raise ProviderError for every other one."""
+        return parse_response(answer, self.scrub, asked_at=self.account.base_url)
+
+    def read_response(self, answer: Response, external_id: str) -> Snapshot:
+        """Return what an answer of any kind says of the task; raise ProviderError if it says nothing.
+
+        Some servers tell a failed task with an HTTP status of 4xx or 5xx and the whole task below it:
+        https://github.com/vllm-project/vllm-omni (entrypoints/openai/api_server.py)
+        """
+        if not HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
+            body = json_of(answer)
+            if isinstance(body, dict) and self._is_ended(body, external_id):
+                return self.read(body, external_id)
+        body = self.json_of(answer)
+        snapshot = self.read(body, external_id)
+        traces = tells_of_task(self.unwrap(body)) or tells_of_task(body)
+        is_vague = not traces and "moderated" not in normalized(
+            snapshot.raw_status
+        )  # which only a video can be
+        if is_vague and snapshot.status.is_final and snapshot.status is not TaskStatus.SUCCEEDED:
+            error = told_error(body, self.scrub, snapshot.raw_status)
+            raise UnsureFailure(error.message, snapshot=snapshot) if isinstance(error, BadAnswer) else error
+        return snapshot
+
+    def _is_ended(self, body: Json, external_id: str) -> bool:
+        """Whether the body of an error is the task itself, and the task has ended."""
+        task = self.unwrap(body)
+        if not names_task(task, external_id) and not str(task.get("object")).startswith("video"):
+            return False
+        word = self.raw_status(task)
+        known = self.map_status(word) if word else None
+        return known is not None and known.is_final and known is not TaskStatus.NOT_FOUND
+
+    def read(self, answer: Json, external_id: str) -> Snapshot:
+        """Return what a good answer says of the task; raise ProviderError if it says nothing."""
+        task = self.unwrap(answer)
+        word = self.raw_status(task)
+        if word is None:
+            raise no_status_in(answer, self.scrub)
+        status = self.status_of(word, task)
+        ended_badly = status.is_final and status is not TaskStatus.SUCCEEDED
+        error = self._error(word, status, task) if ended_badly else None
+        if error is not None and status is TaskStatus.NOT_FOUND:
+            raise TaskMissing(error.message or self.scrub(word, WORD_LIMIT), cause=Cause.TASK_MISSING)
+        submitted = self._time(task, self.paths.submitted) or created_at_from_id(external_id)
+        submitted = submitted or self._time(task, _OTHER_SUBMITTED)
+        finished = self._time(task, self.paths.finished) if status.is_final else None
+        if status.is_final and finished is None:
+            finished = self._time(task, _OTHER_FINISHED)
+        if finished and submitted and finished < submitted:
+            finished = None
+        progress, measured = self.progress_of(task, external_id)
+        started = None if status is TaskStatus.QUEUED else self._time(task, self.paths.started)
+        width, height = self._dimensions(task)
+        return Snapshot(
+            status=status,
+            raw_status=self.scrub(word, WORD_LIMIT),
+            progress=progress,
+            progress_measured=measured,
+            media=self._media(task, external_id, finished) if status is TaskStatus.SUCCEEDED else None,
+            error=error,
+            prompt=self._text(task, self.paths.prompt, _PROMPT_LIMIT),
+            model=self._text(task, self.paths.model, _MODEL_LIMIT) or self.model_of(external_id),
+            submitted_at=submitted,
+            started_at=started,
+            finished_at=finished,
+            video_s=self._length(task, finished, (submitted, started)),
+            width=width,
+            height=height,
+            queue_position=self._queue_position(status, task),
+        )
+
+    def fingerprint(self, body: bytes) -> bytes:
+        """A body without what differs in every answer and says nothing."""
+        return body
+
+    def link_in(self, answer: Json) -> str | None:
+        """The video's link, http(s) or data:, whatever the task's status."""
+        return self.video_in(self.unwrap(answer))
+
+    def video_in(self, task: Json) -> str | None:
+        """The link where the format names it, else the only one in the task that says video."""
+        named = first(task, self.paths.links, as_link)
+        if named is None or not is_other_file(named):
+            return named or only_video_link(task)
+        return first(task, self.paths.links, _as_film) or only_video_link(task) or named
+
+    def address(self, link: str, external_id: str) -> str:
+        """Where a link is asked for: what is the gateway's own, at its base URL."""
+        return self.account.content_url(self.account.rebase_link(link), external_id)
+
+    def unwrap(self, answer: Json) -> Json:
+        """The task in a `{code, message, data}` envelope, or the answer itself where that is the task."""
+        return task_in(answer, self.paths.status)
+
+    def raw_status(self, task: Json) -> str | None:
+        """The task's own status word."""
+        return first(task, self.paths.status, as_text) or other_word_in(task)
+
+    def status_of(self, word: str, task: Json) -> TaskStatus:
+        """What the task's own status word means; a word that nobody has told us means that it runs."""
+        known = self.map_status(word)
+        if known is None:
+            self._log_once(self.scrub(word, WORD_LIMIT))
+        return known or TaskStatus.RUNNING
+
+    def progress_of(self, task: Json, external_id: str) -> tuple[float | None, bool]:
+        """Progress as 0 to 100, and whether somebody measured it."""
+        return self.told_progress(task), False
+
+    def told_progress(self, task: Json) -> float | None:
+        """Progress where the format or any other keeps it."""
+        progress = first(task, self.paths.progress, as_percent)
+        if progress is None and not _OTHER_PROGRESS_KEYS.isdisjoint(task):
+            return first(task, _OTHER_PROGRESS, as_percent)
+        return progress
+
+    def model_of(self, external_id: str) -> str | None:
+        """The model where only the id names it."""
+        return None
+
+    def map_status(self, word: str) -> TaskStatus | None:
+        """The status that a word stands for, if the format knows it."""
+        key = normalized(word)
+        return self.status_map.get(key) or WORDS.get(key)
+
+    def _log_once(self, word: str) -> None:
+        if word not in self._told and len(self._told) < _MOST_WORDS_TOLD:
+            self._told.add(word)
+            logger.warning("%s answered an unknown status, taken as running: %s", self.account.name, word)
+
+    def _error(self, word: str, status: TaskStatus, task: Json) -> TaskError:
+        code = first(task, self.paths.codes, as_code) or code_of(task)
+        reason = first(task, self.paths.reasons, as_reason)
+        if reason is None or reason.casefold() in _EMPTY_REASONS:
+            raw = first(task, self.paths.fallback_reasons, as_reason)
+            reason = ": ".join(part for part in (reason, raw) if part)
+        reason = reason or reason_of(task)
+        failed = status is TaskStatus.FAILED
+        return TaskError(
+            message=self.scrub(reason or code or "", MESSAGE_LIMIT),
+            code=self.scrub(code, WORD_LIMIT) if code else None,
+            cause=failure_cause(word, code or "", reason) if failed else Cause.OTHER,
+        )
+
+    def _media(self, task: Json, external_id: str, finished: datetime | None) -> Media | None:
+        link = self.video_in(task)
+        told = self._time(task, self.paths.expires)
+        if link is None and self.content_path is not None:
+            link = self.account.url(self.content_path, external_id)
+        if link is None:
+            return None
+        if is_inline(link):
+            return Media(url=None, expires_at=told)
+        link = self.address(link, external_id)
+        default = finished + self.link_life if finished and self.link_life else None
+        expires = link_expiry(link, signed_at=finished) or told or default
+        return Media(url=link, needs_auth=self.account.is_own_origin(link), expires_at=expires)
+
+    def _length(
+        self, task: Json, finished: datetime | None, begun: tuple[datetime | None, ...]
+    ) -> float | None:
+        """The video's length, unless that figure is how long the task took."""
+        length_s = first(task, self.paths.length, as_length)
+        if length_s is None or length_s not in (first(task, (path,), as_length) for path in _DURATIONS):
+            return length_s
+        taken = [as_length(found) for path in _TIMES_TAKEN for found in find(task, path)]
+        if finished:
+            taken.extend((finished - moment).total_seconds() for moment in begun if moment)
+        return None if any(s and abs(s - length_s) < _SAME_S for s in taken) else length_s
+
+    def _queue_position(self, status: TaskStatus, task: Json) -> int | None:
+        position = first(task, self.paths.queue_position, as_position)
+        if position is None and status is TaskStatus.QUEUED:
+            return first(task, _OTHER_QUEUES, as_position)
+        return position
+
+    def _dimensions(self, task: Json) -> tuple[int | None, int | None]:
+        size = first(task, self.paths.size, as_size)
+        width, height = size or (None, None)
+        width = width or first(task, self.paths.width, as_side)
+        height = height or first(task, self.paths.height, as_side)
+        side = first(task, self.paths.short_side, as_side)
+        if width or height or side is None:
+            return width, height
+        return (side, None) if first(task, self.paths.ratio, as_text) in _PORTRAIT_RATIOS else (None, side)
+
+    def _text(self, task: Json, paths: tuple[str, ...], limit: int) -> str | None:
+        text = first(task, paths, as_text)
+        return self.scrub.mildly(text, limit) or None if text else None
+
+    def _time(self, task: Json, paths: tuple[str, ...]) -> datetime | None:
+        return first(task, paths, as_time(self.zone))
+
+
+def _as_film(value: object) -> str | None:
+    link = as_link(value)
+    return None if link is None or is_other_file(link) else link

@@ -1,0 +1,136 @@
+"""OpenAI's Videos path: OpenAI's object, web-Sora's `detail`, Veo's steps, new-api's likeness, xAI's form.
+
+https://platform.openai.com/docs/api-reference/videos, https://doc.aimanyi.top/api-370109885.html,
+https://docs.x.ai/developers/rest-api-reference/inference/videos, https://apidocs.qnaigc.com/237751553d0,
+https://docs.inworld.ai/api-reference/videoAPI/retrieve-video
+"""
+
+import re
+from datetime import UTC
+from http import HTTPStatus
+
+from bot.providers.account import CONTENT_PATH
+from bot.providers.formats.base import FieldPaths, WireFormat
+from bot.providers.parsing.fields import Json, as_fraction, as_text, find, first
+from bot.providers.parsing.response import Response, json_of
+from storage.models import TaskStatus
+
+_MEASURED = ("detail.pending_info.progress_pct", "detail.progress_pct")
+_INNER_STATUS = ("detail.pending_info.status", "detail.status")
+_NEW_API_ID = re.compile(r"task_[0-9A-Za-z]{32}")
+# One figure per status: new-api's relay/channel/task/taskcommon.
+_NEW_API_FIGURES = {0.0, 10.0, 20.0, 30.0, 50.0, 100.0}
+_XAI_REFUSAL = "imagine:content-moderated"
+
+
+class Videos(WireFormat):
+    """A flat task whose video may have to be fetched from `/content` with the key."""
+
+    kind = "videos"
+    path = "/v1/videos/{id}"
+    content_path = CONTENT_PATH
+    zone = UTC
+    paths = FieldPaths(
+        status=("status", "state", "task_status", "detail.status"),
+        progress=("progress",),
+        queue_position=("detail.pending_info.progress_pos_in_queue",),
+        links=(
+            "video_url",
+            "url",
+            "metadata.url",  # the failure's text where the task failed
+            "output.url",
+            "detail.url",
+            "detail.video_url",
+            "detail.output.media_url",
+            "result_url",
+            "content_url",
+            "content.video_url",
+            "video.url",
+            "output.videos.*.url",
+            "task_result.videos.*.url",
+            "fail_reason",
+        ),
+        expires=("output.videos.*.url_expires_at", "expires_at"),
+        codes=("error.code", "error.type"),
+        reasons=(
+            "error.message",
+            "error",
+            "detail.pending_info.failure_reason",
+            "detail.draft_info.reason_str",
+            "detail.failure_reason",
+            "fail_reason",
+            "metadata.url",
+            "result_url",
+            "message",
+        ),
+        prompt=("prompt", "detail.input.prompt", "detail.pending_info.prompt"),
+        model=("model",),
+        submitted=("created_at", "submit_time", "detail.pending_info.created_at"),
+        started=("started_at", "start_time"),
+        finished=(
+            "completed_at",
+            "failed_at",
+            "finished_at",
+            "finish_time",
+            "detail.draft_info.created_at",
+            "status_update_time",
+        ),
+        length=(
+            "seconds",
+            "duration",
+            "n_seconds",
+            "metadata.duration",
+            "usage.video_duration",
+            "usage.duration",
+            "video.duration",
+            "task_result.videos.*.duration",
+        ),
+        size=("size",),
+        width=("width", "detail.pending_info.width", "metadata.width"),
+        height=("height", "detail.pending_info.height", "metadata.height"),
+        short_side=("usage.SR",),
+        ratio=("usage.ratio",),
+    )
+
+    def json_of(self, answer: Response) -> Json:
+        """As everywhere, but xAI tells by HTTP's status that a task waits, or that its video was refused."""
+        if answer.status not in {HTTPStatus.ACCEPTED, HTTPStatus.BAD_REQUEST}:
+            return super().json_of(answer)
+        body = json_of(answer)
+        told = body if isinstance(body, dict) else {}
+        if answer.status == HTTPStatus.ACCEPTED:
+            return {"status": "pending", **told}
+        if told.get("code") == _XAI_REFUSAL:
+            return {**told, "status": "moderated"}
+        return super().json_of(answer)
+
+    def raw_status(self, task: Json) -> str | None:
+        """As everywhere, but xAI's form may hold no more than an id, and refuse a video that is done."""
+        word = super().raw_status(task)
+        if word is None:
+            return "pending" if task.keys() == {"request_id"} else None
+        refused = any(kept is False for kept in find(task, "video.respect_moderation"))
+        return "moderated" if refused and self.map_status(word) is TaskStatus.SUCCEEDED else word
+
+    def status_of(self, word: str, task: Json) -> TaskStatus:
+        """As everywhere, but web-Sora says pending until the very end while its inner status runs."""
+        status = super().status_of(word, task)
+        if status is TaskStatus.QUEUED:
+            inner = (first(task, (path,), as_text) for path in _INNER_STATUS)
+            if any(self.map_status(word) is TaskStatus.RUNNING for word in inner if word):
+                return TaskStatus.RUNNING
+        return status
+
+    def progress_of(self, task: Json, external_id: str) -> tuple[float | None, bool]:
+        """Web-Sora's fraction, else the percentage; new-api makes its figures up."""
+        measured = first(task, _MEASURED, as_fraction)
+        if measured is not None:
+            return measured, True
+        progress = self.told_progress(task)
+        new_api = "task_id" in task or _NEW_API_ID.fullmatch(external_id) is not None
+        return progress, progress is not None and not (new_api and progress in _NEW_API_FIGURES)
+
+    def model_of(self, external_id: str) -> str | None:
+        """Some ids begin with it: `sora-2:task_…`."""
+        model, colon, _ = external_id.partition(":")
+        return model or None if colon else None

@@ -1,0 +1,1 @@
+"""What a gateway sends → values that the wire formats read."""

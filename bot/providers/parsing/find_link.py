@@ -1,0 +1,216 @@
+"""The last resort for a finished task whose link stands where no format names it: the one that says video."""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from urllib.parse import unquote, urlsplit
+
+from bot.providers.parsing.fields import Json
+from bot.providers.parsing.links import as_link, is_inline
+from bot.providers.parsing.response import parse
+
+_MOST_VALUES = 2_000
+_DEEPEST = 12
+_LONGEST_TEXT = 100_000  # characters of a text that may hold JSON
+_MOST_TEXTS = 5
+_LONGEST_NAME = 1_000  # characters of a key or path that are looked at
+_WORDS = re.compile(r"[mM][pP][34]|[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+_WRITTEN = re.compile(r"https?://[^\s\"'<>()\[\]（）【】，。]{4,4000}", re.IGNORECASE)
+_MOST_WRITTEN = 20  # links in one text
+_PLURAL = re.compile(r"(?<=..[^s])s$")  # of "videos", not of "gas" and "progress"
+# What a video is made from is no word against it: image-to-video, img2video, first_frame_to_video.
+_MAKING = re.compile(
+    r"(?:image|img|pic|photo|text|audio|frame|reference|ref|i|t|v)s?[-_]?(?:to|2)[-_]?(?=v)"
+    r"|generated_?samples?",  # Google's name for its videos
+    re.I,
+)
+_VIDEO = frozenset(("video", "mp4", "movie", "film", "clip", "webm", "mov"))
+_DECOY = frozenset((
+    "image", "img", "picture", "pic", "photo", "cover", "thumbnail", "thumb", "frame", "poster",
+    "preview", "gif", "audio", "music", "voice", "sound", "song", "input", "reference", "ref", "source",
+    "src", "callback", "webhook", "hook", "notify", "notification", "poll", "polling", "status", "query",
+    "prompt", "request", "req", "param", "parameter", "option", "setting", "mask", "avatar", "icon",
+    "logo", "sprite", "spritesheet", "subtitle", "caption", "draft", "first", "last", "head", "tail",
+    "start", "end", "style", "character", "upload", "example", "sample", "doc", "help", "page", "share",
+    "cancel", "self", "error", "log", "keyframe", "still", "snapshot", "screenshot", "storyboard",
+    "png", "jpg", "jpeg", "webp", "mp3", "wav", "lora", "original",
+    "control", "driving", "pose", "license", "term", "policy", "homepage", "website",
+    "dashboard", "console", "support", "author", "profile", "qrcode", "feedback", "delete", "retry",
+))  # fmt: skip
+# Of keys whose words are not told apart: coverurl, lastframe.
+_JOINED_DECOY = re.compile(
+    r"image|img|cover|thumb|frame|poster|preview|audio|music|callback|webhook|reference|input"
+)
+# Of keys that hold what was made: a link under nothing else needs no word that says video.
+_MADE = frozenset((
+    "url", "uri", "link", "href", "data", "output", "result", "creation", "generation", "generated",
+    "artifact", "asset", "download", "file", "media", "content", "item", "resource", "task", "final",
+))  # fmt: skip
+# The same video again, worse than the one beside it.
+_WORSE = frozenset(
+    ("watermark", "watermarked", "wm", "backup", "bak", "progress", "low", "lowres", "compressed")
+)
+_CLEAN = frozenset(("no", "without", "free", "remove", "removed", "clean", "unwatermarked", "nowatermark"))
+_LABELS = (
+    "type",
+    "role",
+    "kind",
+    "content_type",
+    "contentType",
+    "mime_type",
+    "mimeType",
+    "file_type",
+    "fileType",
+)
+_LONGEST_LABEL = 40
+_DECOY_FOLDERS = frozenset(
+    ("input", "upload", "reference", "thumbnail", "cover", "poster", "frame", "callback")
+)
+_VIDEO_ENDINGS = (".mp4", ".mov", ".webm", ".mkv", ".m4v", ".avi", ".flv", ".mpg", ".mpeg", ".ogv")
+_OTHER_ENDING = re.compile(
+    r"\.(?:jpe?g|png|webp|gif|bmp|svg|heic|avif|tiff?|ico|mp3|wav|m4a|aac|ogg|flac|opus|json|txt|html?|php|"
+    r"srt|vtt|ass|pdf|zip|m3u8|safetensors|glb|xml|csv|js|css)",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    keys: tuple[str, ...]  # from the task to the link, without places in lists
+    link: str
+    in_text: bool = False  # among other words
+
+
+def only_video_link(task: Json) -> str | None:
+    """The http(s) link whose address or key says video, where there is no more than one such in the answer.
+
+    Of a list of videos the first counts; one without a watermark before one with it. Where none says video,
+    the only one under keys for what was made, or the only one inside a text that ends like a video file.
+    """
+    saying: dict[tuple[str, ...], _Found] = {}
+    silent: dict[tuple[str, ...], _Found] = {}
+    written: dict[tuple[str, ...], _Found] = {}
+    for found in _links(task):
+        if _is_decoy(found):
+            continue
+        if found.in_text:
+            written.setdefault((found.link,), found)
+        elif _says_video(found):
+            saying.setdefault(found.keys, found)
+        elif set().union(*(_words(key) for key in found.keys)) <= _MADE:
+            silent.setdefault(found.keys, found)
+    return _only(saying.values() or silent.values() or written.values())
+
+
+def _only(found: Iterable[_Found]) -> str | None:
+    """The best of several, where it is one."""
+    ranks: dict[int, set[str]] = {}
+    for one in found:
+        ranks.setdefault(_rank(one), set()).add(one.link)
+    links = ranks[min(ranks)] if ranks else set()
+    # OpenRouter gives a signed link and the gateway's own beside it.
+    links = {link for link in links if not urlsplit(link).path.endswith("/content")} or links
+    if len(links) > 1:
+        links = {link for link in links if urlsplit(link).path.lower().endswith(".mp4")}
+    return links.pop() if len(links) == 1 else None
+
+
+def _rank(found: _Found) -> int:
+    """0 for what says that it has no watermark, 2 for what is worse than what may stand beside it."""
+    name = unquote(urlsplit(found.link).path).rpartition("/")[2]
+    said = set().union(*(_words(key) for key in found.keys), _words(name))
+    if {"water", "mark"} <= said or {"water", "marked"} <= said:
+        said.add("watermark")
+    marked = not said.isdisjoint({"watermark", "watermarked", "wm"})
+    if not said.isdisjoint(_CLEAN) and (marked or not said.isdisjoint(_CLEAN - {"no", "without", "free"})):
+        return 0
+    return 2 if marked or not said.isdisjoint(_WORSE) else 1
+
+
+def is_other_file(link: str) -> bool:
+    """Whether an address ends like a picture, a sound or a page."""
+    if is_inline(link):
+        return False  # it has no end, and to unquote it takes long
+    name = unquote(urlsplit(link).path).rpartition("/")[2]
+    return "." in name and _OTHER_ENDING.fullmatch(name[name.rfind(".") :]) is not None
+
+
+def _links(task: Json) -> Iterator[_Found]:
+    """Every text in the answer that is a link, also inside JSON that stands in a text."""
+    waiting: list[tuple[tuple[str, ...], object]] = [((), task)]
+    texts = 0
+    for _ in range(_MOST_VALUES):
+        if not waiting:
+            return
+        keys, value = waiting.pop()
+        if isinstance(value, str):
+            if _may_be_json(value) and texts < _MOST_TEXTS:
+                texts += 1
+                value = parse(value.encode("utf-8", "replace"))
+            elif (link := as_link(value)) is not None and not is_inline(link):
+                yield _Found(keys, link)
+            elif link is None:
+                yield from (_Found(keys, each, in_text=True) for each in _written(value))
+        if len(keys) < _DEEPEST:
+            waiting.extend(reversed(list(_inner(keys, value))))
+
+
+def _written(text: str) -> list[str]:
+    """The links to video files among a text's words, as in Markdown or HTML."""
+    if "://" not in text[:_LONGEST_TEXT]:
+        return []
+    links = (as_link(each) for each in _WRITTEN.findall(text[:_LONGEST_TEXT])[:_MOST_WRITTEN])
+    return [link for link in links if link and urlsplit(link).path.lower().endswith(_VIDEO_ENDINGS)]
+
+
+def _inner(keys: tuple[str, ...], value: object) -> Iterable[tuple[tuple[str, ...], object]]:
+    if isinstance(value, dict):
+        if keys[-1:] == ("*",):
+            keys = (*keys, *_labels(value))
+        return [((*keys, name), inner) for name, inner in list(value.items())[:_MOST_VALUES]]
+    if isinstance(value, list):
+        return [((*keys, "*"), inner) for inner in value[:_MOST_VALUES]]
+    return ()
+
+
+def _labels(item: Json) -> Iterator[str]:
+    """What an item of a list says of itself, which counts like a key."""
+    for name in _LABELS:
+        label = item.get(name)
+        if isinstance(label, str) and len(label) <= _LONGEST_LABEL:
+            yield label
+
+
+def _may_be_json(text: str) -> bool:
+    return len(text) <= _LONGEST_TEXT and text.lstrip()[:1] in {"{", "["} and "http" in text
+
+
+def _is_decoy(found: _Found) -> bool:
+    path = unquote(urlsplit(found.link).path)
+    folders, _, name = path.rpartition("/")
+    if is_other_file(found.link):
+        return True
+    if any(_JOINED_DECOY.search(_MAKING.sub("", key[:_LONGEST_NAME]).lower()) for key in found.keys):
+        return True
+    said = set().union(*(_words(key) for key in found.keys), _words(name))
+    return not said.isdisjoint(_DECOY) or not _words(folders).isdisjoint(_DECOY_FOLDERS)
+
+
+def _says_video(found: _Found) -> bool:
+    path = unquote(urlsplit(found.link).path)
+    if path.lower().endswith(_VIDEO_ENDINGS):
+        return True
+    said = _words(path).union(*(_words(key) for key in found.keys))
+    return not said.isdisjoint(_VIDEO)
+
+
+def _words(text: str) -> frozenset[str]:
+    """The words of a key or path, lower-case and singular."""
+    return _words_in(text[:_LONGEST_NAME])
+
+
+@lru_cache(maxsize=64)
+def _words_in(text: str) -> frozenset[str]:
+    words = (word.lower() for word in _WORDS.findall(_MAKING.sub("", text)))
+    return frozenset(_PLURAL.sub("", word) for word in words)

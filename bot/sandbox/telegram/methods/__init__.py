@@ -1,0 +1,1 @@
+"""The Bot API's methods, as far as the bot calls them."""

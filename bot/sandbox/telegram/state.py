@@ -1,0 +1,118 @@
+"""The state that the people's side and the bot's side of the make-believe Telegram share."""
+
+import asyncio
+import itertools
+from collections.abc import Callable
+from dataclasses import replace
+from hashlib import sha256
+from typing import Any
+
+from bot.sandbox.change_signal import ChangeSignal
+from bot.sandbox.telegram.api_errors import bad_request
+from bot.sandbox.telegram.chats import Attachment, Chat, Message, Person, StoredFile
+from bot.sandbox.telegram.events import Event
+from bot.sandbox.telegram.serializers import Json, message_json
+from bot.sandbox.telegram.updates import UpdateQueue
+
+
+class State:
+    """People, chats, files and what is on its way to the bot."""
+
+    def __init__(
+        self, bot: Person, *, change_signal: ChangeSignal, clock: Callable[[], float], local: bool
+    ) -> None:
+        self.bot = bot
+        self.local = local
+        self.people: dict[int, Person] = {bot.id: bot}
+        self.chats: dict[int, Chat] = {}
+        self.updates = UpdateQueue()
+        self.queries: dict[str, bool] = {}  # callback query id → answered already
+        self.commands: dict[tuple[str, str], list[Json]] = {}  # (scope JSON, language) → menu
+        self.descriptions: dict[str, str] = {}  # by language
+        self.short_descriptions: dict[str, str] = {}  # by language
+        self._files: dict[str, StoredFile] = {}
+        self._attachments: dict[str, Attachment] = {}  # file_id → how it was sent first
+        self._file_numbers = itertools.count(1)
+        self._change_signal = change_signal
+        self._clock = clock
+        self._subscribers: list[asyncio.Queue[Event]] = []
+
+    def now(self) -> int:
+        """Unix seconds."""
+        return int(self._clock())
+
+    def subscribe(self) -> "asyncio.Queue[Event]":
+        """Hand out a queue that gets every event from now on."""
+        queue: asyncio.Queue[Event] = asyncio.Queue()
+        self._subscribers.append(queue)
+        return queue
+
+    def tell(self, event: Event) -> None:
+        """Let everybody who watches know."""
+        for queue in self._subscribers:
+            queue.put_nowait(event)
+        self._change_signal.notify()
+
+    def chat(self, chat_id: str | int) -> Chat:
+        """Find a chat."""
+        if chat_id == "":
+            raise bad_request("chat_id is empty")
+        try:
+            return self.chats[int(chat_id)]
+        except (KeyError, ValueError) as error:
+            raise bad_request("chat not found") from error
+
+    def post(self, chat: Chat, **content: Any) -> Message:
+        """Put a new message into a chat; `content` are fields of Message."""
+        chat.last_message_id += 1
+        message = Message(chat_id=chat.id, message_id=chat.last_message_id, date=self.now(), **content)
+        chat.messages[message.message_id] = message
+        return message
+
+    def change(self, message: Message, **content: Any) -> Message:
+        """Change a message in its place and keep what it was."""
+        changed = replace(message, edit_date=self.now(), history=(*message.history, message), **content)
+        self.chats[message.chat_id].messages[message.message_id] = changed
+        return changed
+
+    def remove(self, message: Message) -> None:
+        """Delete a message."""
+        self.chats[message.chat_id].messages[message.message_id] = replace(message, deleted=True)
+
+    def json(self, message: Message) -> Json:
+        """Write a message as the Bot API does."""
+        return message_json(message, self.chats)
+
+    def keep(self, content: bytes, *, name: str, mime_type: str, by_url: bool = False) -> StoredFile:
+        """Keep a file; each upload is a file of its own, as at Telegram."""
+        mark = sha256(f"{next(self._file_numbers)}".encode() + content).hexdigest()
+        file = StoredFile(
+            file_id=f"BAACAgIAAxkB{mark}",
+            file_unique_id=f"AgAD{mark[:12]}",
+            name=name,
+            mime_type=mime_type,
+            content=content,
+            by_url=by_url,
+        )
+        self._files[file.file_id] = file
+        return file
+
+    def remember(self, attachment: Attachment) -> Attachment:
+        """Let an attachment be sent again by its file_id."""
+        self._attachments[attachment.file.file_id] = attachment
+        return attachment
+
+    def again(self, file_id: str, kind: str) -> Attachment:
+        """Find an attachment that was sent before."""
+        attachment = self._attachments.get(file_id)
+        if attachment is None:
+            raise bad_request("wrong file identifier/HTTP URL specified")
+        if attachment.kind != kind:
+            raise bad_request(f"can't use file of type {attachment.kind.title()} as {kind.title()}")
+        return attachment
+
+    def file(self, file_id: str) -> StoredFile:
+        """Find a file that was kept."""
+        if file_id not in self._files:
+            raise bad_request("wrong file identifier/HTTP URL specified")
+        return self._files[file_id]

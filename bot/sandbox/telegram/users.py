@@ -1,0 +1,241 @@
+"""What people do in the make-believe Telegram: they open chats, write, press buttons, come and go."""
+
+import itertools
+import re
+from typing import Any
+
+from bot.sandbox.telegram.chats import Chat, Message, Person
+from bot.sandbox.telegram.entities import utf16_length
+from bot.sandbox.telegram.events import Pressed, Removed, Said
+from bot.sandbox.telegram.serializers import (
+    ANONYMOUS_ADMIN,
+    TELEGRAM,
+    Json,
+    chat_json,
+    member_json,
+    user_json,
+)
+from bot.sandbox.telegram.state import State
+
+_COMMAND = re.compile(r"(?<!\S)/[A-Za-z0-9_]{1,32}(?:@\w+)?")
+
+
+class Users:
+    """Everybody but the bot."""
+
+    def __init__(self, state: State) -> None:
+        self.privacy = True  # in groups the bot sees commands for it and replies to it, and nothing else
+        self._state = state
+        self._queries = itertools.count(1)
+        for special in (
+            Person(id=ANONYMOUS_ADMIN, first_name="Group", username="GroupAnonymousBot", is_bot=True),
+            Person(id=TELEGRAM, first_name="Telegram"),
+        ):
+            self._state.people[special.id] = special
+
+    def person(self, user_id: int, *, first_name: str, language_code: str | None = "en") -> int:
+        """Somebody who writes in groups."""
+        self._state.people[user_id] = Person(id=user_id, first_name=first_name, language_code=language_code)
+        return user_id
+
+    def private_chat(
+        self, user_id: int, *, first_name: str = "Anna", language_code: str | None = "en"
+    ) -> int:
+        """Somebody with a chat of their own with the bot; the chat has their id."""
+        self.person(user_id, first_name=first_name, language_code=language_code)
+        return self._open(Chat(id=user_id, type="private", person=self._state.people[user_id]))
+
+    def group(self, chat_id: int, *, title: str = "Group", supergroup: bool = True) -> int:
+        """A group with the bot in it; supergroups' ids begin with -100."""
+        return self._open(Chat(id=chat_id, type="supergroup" if supergroup else "group", title=title))
+
+    def forum(self, chat_id: int, *, title: str = "Forum") -> int:
+        """A supergroup with topics; as on the wire, General (1) is none of them."""
+        return self._open(Chat(id=chat_id, type="supergroup", title=title, is_forum=True, last_message_id=1))
+
+    def channel(self, chat_id: int, *, title: str = "Channel") -> int:
+        """A channel with the bot as an administrator."""
+        return self._open(Chat(id=chat_id, type="channel", title=title, bot_status="administrator"))
+
+    def topic(self, chat_id: int, name: str) -> int:
+        """Open a topic and return its thread id."""
+        chat = self._state.chats[chat_id]
+        service = {"forum_topic_created": {"name": name, "icon_color": 7322096}}
+        thread_id = chat.last_message_id + 1
+        chat.topics[thread_id] = name
+        self._state.post(
+            chat,
+            sender=self._state.people[ANONYMOUS_ADMIN],
+            thread_id=thread_id,
+            is_topic=True,
+            service=service,
+        )
+        return thread_id
+
+    def close_topic(self, chat_id: int, thread_id: int) -> None:
+        """Let nobody but administrators write in a topic any more."""
+        self._state.chats[chat_id].closed_topics.add(thread_id)
+
+    def delete_topic(self, chat_id: int, thread_id: int) -> None:
+        """Delete a topic with its messages."""
+        chat = self._state.chats[chat_id]
+        del chat.topics[thread_id]
+        for message in [each for each in chat.messages.values() if each.thread_id == thread_id]:
+            self.delete_message(chat_id, message.message_id)
+
+    def say(
+        self,
+        chat_id: int,
+        text: str,
+        *,
+        user: int | None = None,
+        thread: int | None = None,
+        reply_to: int | None = None,
+    ) -> int:
+        """Write a message and return its id; without a user it is the chat's person, or the channel."""
+        chat = self._state.chats[chat_id]
+        sender = None if chat.type == "channel" else self._state.people[user if user is not None else chat_id]
+        thread_id, is_topic = thread, thread is not None
+        if thread is None and reply_to is not None and chat.type == "supergroup" and not chat.is_forum:
+            thread_id = chat.messages[reply_to].thread_id or reply_to
+        message = self._state.post(
+            chat,
+            sender=sender,
+            sender_chat_id=_speaks_as(chat, sender),
+            text=text,
+            entities=_commands(text),
+            reply_to=reply_to if reply_to is not None else thread,
+            thread_id=thread_id,
+            is_topic=is_topic,
+        )
+        if self._bot_sees(chat, message):
+            kind = "channel_post" if chat.type == "channel" else "message"
+            self._state.updates.add(kind, self._state.json(message))
+        self._state.tell(Said(message=message))
+        return message.message_id
+
+    def forward_to_discussion(self, channel_id: int, message_id: int, group_id: int) -> int:
+        """Copy a channel's post into its discussion group, as Telegram does by itself."""
+        post = self._state.chats[channel_id].messages[message_id]
+        group = self._state.chats[group_id]
+        origin = {
+            "type": "channel",
+            "date": post.date,
+            "chat": chat_json(self._state.chats[channel_id]),
+            "message_id": message_id,
+        }
+        message = self._state.post(
+            group,
+            sender=self._state.people[TELEGRAM],
+            sender_chat_id=channel_id,
+            text=post.text,
+            entities=post.entities,
+            service={"is_automatic_forward": True, "forward_origin": origin},
+        )
+        if self._bot_sees(group, message):
+            self._state.updates.add("message", self._state.json(message))
+        return message.message_id
+
+    def edit(self, chat_id: int, message_id: int, text: str) -> None:
+        """Change the text of somebody's own message."""
+        chat = self._state.chats[chat_id]
+        message = self._state.change(chat.messages[message_id], text=text, entities=_commands(text))
+        kind = "edited_channel_post" if chat.type == "channel" else "edited_message"
+        if self._bot_sees(chat, message):
+            self._state.updates.add(kind, self._state.json(message))
+        self._state.tell(Said(message=message))
+
+    def press(self, chat_id: int, message_id: int, data: str, *, user: int | None = None) -> str:
+        """Press the button with this callback data and return the query's id."""
+        message = self._state.chats[chat_id].messages[message_id]
+        if data not in [button.get("callback_data") for button in message.buttons]:
+            raise LookupError(f"no button {data!r} under message {message_id}")
+        query_id = str(4_000_000_000_000 + next(self._queries))
+        user_id = user if user is not None else chat_id
+        query = {
+            "id": query_id,
+            "from": user_json(self._state.people[user_id]),
+            "message": self._state.json(message),
+            "chat_instance": str(chat_id),
+            "data": data,
+        }
+        self._state.queries[query_id] = False
+        self._state.updates.add("callback_query", query)
+        self._state.tell(Pressed(message=message, data=data, user_id=user_id))
+        return query_id
+
+    def delete_message(self, chat_id: int, message_id: int) -> None:
+        """Delete any message; bots are not told."""
+        message = self._state.chats[chat_id].messages[message_id]
+        self._state.remove(message)
+        self._state.tell(Removed(message=message))
+
+    def promote(self, chat_id: int, user_id: int) -> None:
+        """Make somebody an administrator."""
+        self._state.chats[chat_id].ranks[user_id] = "administrator"
+
+    def forbid(self, chat_id: int, *kinds: str) -> None:
+        """Let the bot send no "text messages", "videos" or "documents"; none named: allow all."""
+        self._state.chats[chat_id].forbidden = set(kinds)
+
+    def block(self, user_id: int) -> None:
+        """Block the bot."""
+        self.set_bot_status(user_id, "kicked", by=user_id)
+
+    def unblock(self, user_id: int) -> None:
+        """Start the bot anew."""
+        self.set_bot_status(user_id, "member", by=user_id)
+
+    def set_bot_status(self, chat_id: int, status: str, *, by: int) -> None:
+        """Let somebody add the bot (member, administrator), remove it (kicked) or see it gone (left)."""
+        chat = self._state.chats[chat_id]
+        before, chat.bot_status = chat.bot_status, status
+        change: Json = {
+            "chat": chat_json(chat),
+            "from": user_json(self._state.people[by]),
+            "date": self._state.now(),
+            "old_chat_member": member_json(self._state.bot, before),
+            "new_chat_member": member_json(self._state.bot, status),
+        }
+        self._state.updates.add("my_chat_member", change)
+
+    def migrate(self, chat_id: int, new_id: int) -> int:
+        """Turn a group into a supergroup, which has another id and none of the old messages."""
+        old = self._state.chats[chat_id]
+        new = Chat(id=new_id, type="supergroup", title=old.title)
+        self._open(new)
+        old.migrated_to = new_id
+        self._notice(old, migrate_to_chat_id=new_id)
+        self._notice(new, migrate_from_chat_id=chat_id)
+        return new_id
+
+    def _notice(self, chat: Chat, **service: Any) -> None:
+        message = self._state.post(chat, sender=self._state.people[ANONYMOUS_ADMIN], service=service)
+        self._state.updates.add("message", self._state.json(message))
+
+    def _open(self, chat: Chat) -> int:
+        self._state.chats[chat.id] = chat
+        return chat.id
+
+    def _bot_sees(self, chat: Chat, message: Message) -> bool:
+        if chat.bot_status in {"left", "kicked"}:
+            return False
+        if chat.type in {"private", "channel"} or chat.bot_status == "administrator" or not self.privacy:
+            return True
+        replied = chat.messages.get(message.reply_to or 0)
+        if replied is not None and replied.from_bot:
+            return True
+        command = _COMMAND.match(message.text or "")
+        return command is not None and command[0].partition("@")[2] in {"", self._state.bot.username}
+
+
+def _speaks_as(chat: Chat, sender: Person | None) -> int | None:
+    """Channels and anonymous administrators speak as the chat."""
+    return chat.id if sender is None or sender.id == ANONYMOUS_ADMIN else None
+
+
+def _commands(text: str) -> tuple[Json, ...]:
+    return tuple(
+        {"type": "bot_command", "offset": utf16_length(text[: match.start()]), "length": len(match[0])}
+        for match in _COMMAND.finditer(text)
+    )

@@ -1,0 +1,106 @@
+"""Questions about the archive as a whole."""
+
+import sqlite3
+from collections.abc import Iterable
+from datetime import datetime
+from enum import StrEnum
+
+from storage.models import DeliveryState, Stats, TaskStatus, WatchState
+from storage.sqlite import rows
+from storage.sqlite.connection import Transaction
+
+
+async def stats(tx: Transaction) -> Stats:
+    """Counts, with a nought for what there is none of."""
+    tasks = await tx.all("SELECT status, count(*) FROM tasks GROUP BY status")
+    watches = await tx.all("SELECT state, count(*) FROM watches GROUP BY state")
+    deliveries = await tx.all("SELECT state, count(*) FROM deliveries GROUP BY state")
+    return Stats(
+        tasks=_counts(TaskStatus, tasks),
+        watches=_counts(WatchState, watches),
+        deliveries=_counts(DeliveryState, deliveries),
+    )
+
+
+async def touch(tx: Transaction) -> None:
+    """Write something that changes nothing, so that a full or read-only disk shows."""
+    found = await tx.all("PRAGMA user_version")
+    await tx.run(f"PRAGMA user_version = {found[0]['user_version']}")
+
+
+_PRUNE = (
+    """
+    DELETE FROM deliveries WHERE id IN (SELECT id FROM deliveries WHERE settled_at < :before LIMIT :limit)
+    RETURNING id
+    """,
+    """
+    DELETE FROM watches WHERE id IN (
+        SELECT w.id FROM watches AS w
+        WHERE w.ended_at < :before AND (w.state = 'parked' OR (
+            w.state IN ('finished', 'stopped') AND NOT EXISTS (
+                SELECT 1 FROM deliveries AS d
+                WHERE d.watch_id = w.id AND d.state IN ('pending', 'sending') AND d.created_at >= :before
+            )
+        ))
+        LIMIT :limit
+    )
+    RETURNING id
+    """,
+    """
+    DELETE FROM tasks WHERE id IN (
+        SELECT t.id FROM tasks AS t
+        WHERE coalesce(t.last_poll_at, t.registered_at) < :before
+            AND NOT EXISTS (SELECT 1 FROM watches AS w WHERE w.task_id = t.id)
+        LIMIT :limit
+    )
+    RETURNING id
+    """,
+    """
+    DELETE FROM chats WHERE id IN (
+        SELECT c.id FROM chats AS c
+        WHERE c.written_at < :before
+            AND NOT EXISTS (SELECT 1 FROM watches AS w WHERE w.chat_id = c.id)
+            AND NOT EXISTS (SELECT 1 FROM allowed_chats AS a WHERE a.chat_id = c.id)
+        LIMIT :limit
+    )
+    RETURNING id
+    """,
+)
+
+
+async def prune(tx: Transaction, *, older_than: datetime, limit: int) -> int:
+    """Forget what ended before then and has nothing left to send, limit rows of each kind; how many."""
+    values = {"before": rows.seconds(older_than), "limit": limit}
+    return sum([len(await tx.all(sql, values)) for sql in _PRUNE])
+
+
+def _counts(names: Iterable[StrEnum], found: Iterable[sqlite3.Row]) -> dict[str, int]:
+    return {str(name): 0 for name in names} | {name: count for name, count in found}
+
+
+async def load_estimates(tx: Transaction) -> str | None:
+    """What was learned, as it was saved."""
+    row = await tx.one("SELECT data FROM estimates")
+    return None if row is None else str(row["data"])
+
+
+async def save_estimates(tx: Transaction, estimates: str) -> None:
+    """Keep what was learned in place of what was kept before."""
+    await tx.run(
+        "INSERT INTO estimates VALUES (1, ?) ON CONFLICT (id) DO UPDATE SET data = excluded.data",
+        (estimates,),
+    )
+
+
+async def admin_reports(tx: Transaction) -> str | None:
+    """What the admins were told, as it was saved."""
+    row = await tx.one("SELECT data FROM admin_reports")
+    return None if row is None else str(row["data"])
+
+
+async def save_admin_reports(tx: Transaction, data: str) -> None:
+    """Keep what the admins were told in place of what was kept before."""
+    await tx.run(
+        "INSERT INTO admin_reports VALUES (1, ?) ON CONFLICT (id) DO UPDATE SET data = excluded.data",
+        (data,),
+    )

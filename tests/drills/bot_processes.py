@@ -1,0 +1,110 @@
+"""The test's side of the zygote: start bots, kill them, learn how they ended."""
+
+import asyncio
+import itertools
+import json
+import os
+import signal
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+NOBODY = "nobody"  # a coroutine that does not exist
+
+
+@dataclass(slots=True)
+class Bot:
+    """A bot's process."""
+
+    pid: int
+    log: Path
+    ended: "asyncio.Future[int]"
+
+    async def kill(self) -> None:
+        """kill -9."""
+        if not self.ended.done():
+            os.kill(self.pid, signal.SIGKILL)
+        await self.ended
+
+    async def stop(self) -> int:
+        """SIGTERM; the exit status."""
+        if not self.ended.done():
+            os.kill(self.pid, signal.SIGTERM)
+        return await self.ended
+
+    @property
+    def steps(self) -> int:
+        """How many steps its fuse counted, once it has ended by itself."""
+        return int(self.log.with_suffix(".steps").read_text(encoding="utf-8"))
+
+
+@dataclass(slots=True)
+class BotProcesses:
+    """Starts bots by forking."""
+
+    process: Process
+    numbers: "itertools.count[int]" = field(default_factory=itertools.count)
+    forked: "dict[int, asyncio.Future[int]]" = field(default_factory=dict)
+    ended: "dict[int, asyncio.Future[int]]" = field(default_factory=dict)
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls) -> AsyncIterator[Self]:
+        """Load the bot's modules once; at the end everything is killed."""
+        root = Path(__file__).parents[2]
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "tests.drills.fork_server", stdin=PIPE, stdout=PIPE, cwd=root, env={}
+        )
+        bot_processes = cls(process)
+        reading = asyncio.create_task(bot_processes._read())
+        try:
+            yield bot_processes
+        finally:
+            for pid, ended in bot_processes.ended.items():
+                if not ended.done():
+                    os.kill(pid, signal.SIGKILL)
+            reading.cancel()
+            process.kill()
+            await process.wait()
+
+    async def start(
+        self,
+        settings: Mapping[str, str],
+        folder: Path,
+        *,
+        coroutine: str = NOBODY,
+        burns_at: int | None = None,
+    ) -> Bot:
+        """Fork a bot; it dies at a step of the coroutine if one is named."""
+        number = next(self.numbers)
+        log = folder / f"bot-{number}.log"
+        forked = self.forked[number] = asyncio.get_running_loop().create_future()
+        order = {
+            "number": number,
+            "settings": dict(settings),
+            "log": str(log),
+            "coroutine": coroutine,
+            "burns_at": burns_at,
+        }
+        assert self.process.stdin is not None
+        self.process.stdin.write(f"{json.dumps(order)}\n".encode())
+        pid = await forked
+        return Bot(pid, log, self._ended(pid))
+
+    async def _read(self) -> None:
+        assert self.process.stdout is not None
+        async for line in self.process.stdout:
+            fact = json.loads(line)
+            if "forked" in fact:
+                self.forked.pop(fact["forked"]).set_result(fact["pid"])
+            else:
+                self._ended(fact["ended"]).set_result(fact["status"])
+
+    def _ended(self, pid: int) -> "asyncio.Future[int]":
+        if pid not in self.ended:
+            self.ended[pid] = asyncio.get_running_loop().create_future()
+        return self.ended[pid]

@@ -1,0 +1,70 @@
+"""A process with the bot's modules loaded that forks bots: a drill starts hundreds of them.
+
+Reads one JSON object a line on standard input and writes one for each fork and each end.
+"""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+from bot import app
+from bot.config import load_settings
+from bot.foundation import certificates
+from bot.logs import set_up_logging
+from bot.watching.cadence import Cadence
+from tests.drills.kill_at_await import KillAtAwait
+
+_HURRIED = Cadence(longest_s=0.3, recheck_s=0.3, slowest_s=1.0, mend_s=1.0)
+
+
+def main() -> None:
+    """Fork until standard input ends."""
+    signal.signal(signal.SIGCHLD, lambda *_: _report_ends())
+    for line in sys.stdin:
+        order = json.loads(line)
+        pid = os.fork()
+        if pid == 0:
+            _be_a_bot(order)
+        _say({"forked": order["number"], "pid": pid})
+
+
+def _report_ends() -> None:
+    while True:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return
+        if pid == 0:
+            return
+        _say({"ended": pid, "status": os.waitstatus_to_exitcode(status)})
+
+
+def _say(fact: dict[str, Any]) -> None:
+    os.write(sys.stdout.fileno(), f"{json.dumps(fact)}\n".encode())
+
+
+def _be_a_bot(order: dict[str, Any]) -> None:
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    log = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    for stream in (sys.stdout, sys.stderr):
+        os.dup2(log, stream.fileno())
+    fuse = KillAtAwait(order["coroutine"], burns_at=order["burns_at"])
+    status = 1
+    try:
+        settings = load_settings(order["settings"])
+        set_up_logging(settings.log_level, settings.log_format, settings.secrets)
+        with asyncio.Runner(loop_factory=fuse.loop) as runner:
+            runner.run(app.run(settings, certificates(), _HURRIED))
+        status = 0
+    finally:
+        Path(order["log"]).with_suffix(".steps").write_text(str(fuse.steps), encoding="utf-8")
+        sys.stderr.flush()
+        os._exit(status)
+
+
+if __name__ == "__main__":
+    main()

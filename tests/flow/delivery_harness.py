@@ -1,0 +1,286 @@
+"""The way out as it is really built: an archive, the courier and the ladder, a make-believe world around."""
+
+import asyncio
+import contextlib
+import itertools
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Self
+
+from telegram.ext import ExtBot
+
+from bot.bot_api.request import BotApiRequest
+from bot.forecast.estimates import Estimates
+from bot.media.cache import UPLOAD_LIMIT, VideoCache
+from bot.media.download import Downloader
+from bot.media.probe import Inspector
+from bot.messages.keyboards import watch_to_send_again
+from bot.outbox.rate_limiter import ChatRateLimiter
+from bot.outbox.route import TelegramRoute
+from bot.outbox.sender import Sender
+from bot.outbox.text_delivery import TextDelivery
+from bot.outbox.video_delivery import VideoDelivery
+from bot.outbox.worker import LEASE_S, DeliveryWorker
+from bot.private_hosts import PrivateHosts
+from bot.providers import gateways
+from bot.providers.base import Provider, ProviderError
+from bot.providers.registry import ProviderConfig
+from bot.providers.transport import HttpTransport
+from bot.sandbox.gateway import FakeGateway
+from bot.sandbox.gateway.tasks import KINDS, GatewayTask
+from bot.sandbox.telegram import FakeTelegram
+from bot.sandbox.telegram.chats import Message
+from bot.sandbox.telegram.server import Request
+from bot.telemetry import Telemetry
+from bot.watching import changes
+from storage.factory import open_store
+from storage.models import DeliveryState, TaskRef, WatchedTask, WatchRequest
+from storage.store import Store
+from tests.fakes.clock import FrozenClock, SteadyClock
+
+_NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # loading certificates takes its time
+
+ANNA = 1001
+BEN = 1002
+GROUP = -100200
+FORUM = -100300
+CHANNEL = -100400
+_PATIENCE_S = 15.0
+
+
+class DeliveryHarness:
+    """One bot's way out. Time stands still but for what move() lets pass."""
+
+    def __init__(self, folder: Path) -> None:
+        self.clock = FrozenClock()
+        self.steady = SteadyClock()
+        self.telegram = FakeTelegram()
+        self.gateway = FakeGateway(clock=lambda: self.clock().timestamp())
+        self.telemetry = Telemetry()
+        self.upload_limit = UPLOAD_LIMIT
+        self.hold_card_s = 0.0
+        self.action_after_s = 3600.0  # no video takes that long, however busy the machine
+        self.downloads = folder / "downloads"
+        self.providers: dict[str, Provider] = {}
+        self._folder = folder
+        self._ids = itertools.count(1)
+        self._stack = AsyncExitStack()
+        self._new_delivery = asyncio.Event()
+        self._running: asyncio.Task[None] | None = None
+        self.store: Store
+        self.worker: DeliveryWorker
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def open(cls, folder: Path) -> AsyncIterator[Self]:
+        """Two people, a chat of each other kind, a gateway; the courier at work."""
+        office = cls(folder)
+        for person, name in ((ANNA, "Anna"), (BEN, "Ben")):
+            office.telegram.private_chat(person, first_name=name)
+        office.telegram.group(GROUP)
+        office.telegram.forum(FORUM)
+        office.telegram.channel(CHANNEL)
+        await office.telegram.start()
+        await office.gateway.start()
+        try:
+            await office.start()
+            yield office
+        finally:
+            await office.stop()
+            await office.telegram.stop()
+            await office.gateway.stop()
+
+    # the bot
+
+    async def start(self) -> None:
+        """Begin as the program does."""
+        self.store = await open_store(f"sqlite:///{self._folder / 'reelwatch.db'}")
+        self._stack.push_async_callback(self.store.close)
+        transport = await self._stack.enter_async_context(HttpTransport(tls=_NO_TLS))
+        self.providers = gateways.build(
+            [
+                ProviderConfig(name=kind, kind=kind, base_url=self.gateway.url, api_key=self.gateway.key)
+                for kind in KINDS
+            ],
+            transport,
+        )
+        downloader = await self._stack.enter_async_context(
+            Downloader(allowed=PrivateHosts(everything=True), sleep=self.clock.sleep)
+        )
+        request = BotApiRequest(httpx_kwargs={"verify": _NO_TLS})
+        bot = ExtBot(self.telegram.token, base_url=f"{self.telegram.url}/bot", request=request)
+        await bot.initialize()
+        self._stack.push_async_callback(bot.shutdown)
+        self.rate_limiter = ChatRateLimiter(clock=self.steady)
+        sender = Sender(bot, self.rate_limiter, TelegramRoute(clock=self.steady))
+        inspector = await self._stack.enter_async_context(Inspector())
+        cache = VideoCache(
+            self.downloads, downloader, self.providers, inspector=inspector, limit=self.upload_limit
+        )
+        self.video_delivery = VideoDelivery(
+            self.store, sender, cache, clock=self.clock, action_after_s=self.action_after_s
+        )
+        self.worker = DeliveryWorker(
+            self.store,
+            TextDelivery(sender, Estimates(), clock=self.clock),
+            self.video_delivery,
+            new_delivery=self._new_delivery,
+            clock=self.clock,
+            telemetry=self.telemetry,
+        )
+        self._running = asyncio.create_task(self.worker.run())
+
+    async def stop(self, *, patience_s: float = 0.0) -> None:
+        """End: at once, with whatever is in hand cut off, or after waiting for it."""
+        await self.wait_until_idle(patience_s=patience_s)
+        await self._stack.aclose()
+
+    async def wait_until_idle(self, *, patience_s: float = 0.0) -> None:
+        """The courier takes nothing in hand any more."""
+        if self._running is not None:
+            self._running.cancel()
+            await asyncio.gather(self._running, return_exceptions=True)
+            await self.worker.drain(patience_s)
+            self._running = None
+
+    async def crash(self) -> None:
+        """Die in the middle of whatever is under way, and begin anew."""
+        await self.stop()
+        await self.start()
+
+    async def idle(self) -> None:
+        """Wait until all that is due is carried; flood control takes no time."""
+        await self._until(self._is_idle)
+
+    async def advance(self, seconds: float) -> None:
+        """Let time pass, and all be carried that can be carried then."""
+        self.clock.advance(seconds)
+        self.steady.advance(seconds)
+        await self.idle()
+
+    async def pass_second(self, is_met: Callable[[Self], Awaitable[bool]]) -> None:
+        """Let a second pass, for flood control as well, and wait until the condition holds then."""
+        self.clock.advance(1)
+        self.steady.advance(1)
+        async with asyncio.timeout(_PATIENCE_S):
+            while True:
+                self._new_delivery.set()
+                await asyncio.sleep(0.005)
+                if await is_met(self):
+                    return
+
+    async def until(self, condition: Callable[[], object]) -> None:
+        """Wait for a condition on the chats or on what was asked of Telegram, in the midst of the work."""
+
+        async def is_met() -> bool:
+            return bool(condition())
+
+        await self._until(is_met)
+
+    async def _until(self, is_met: Callable[[], Awaitable[bool]]) -> None:
+        async with asyncio.timeout(_PATIENCE_S):
+            while True:
+                self.steady.advance(1.0)
+                self._new_delivery.set()
+                if await is_met():
+                    return
+                await asyncio.sleep(0.005)
+
+    async def _is_idle(self) -> bool:
+        before = await self.deliveries()
+        due = await self.store.next_delivery_at()
+        is_due = due is not None and due <= self.clock()
+        return not is_due and before[DeliveryState.SENDING] == 0 and before == await self.deliveries()
+
+    # people
+
+    def task(self, kind: str = "alibailian", *, film: bytes = b"", fails: str | None = None) -> GatewayTask:
+        """A task that has ended at the gateway."""
+        return self.gateway.add(kind, f"task-{next(self._ids)}", seconds=0, film=film, fails=fails)
+
+    def long_task(self, *, fails: str) -> GatewayTask:
+        """A failed task whose id fills a good part of a message."""
+        return self.gateway.add("alibailian", f"task-{next(self._ids)}-" + "x" * 380, seconds=0, fails=fails)
+
+    async def watch(self, task: GatewayTask, chat: int = ANNA, *, thread: int | None = None) -> WatchedTask:
+        """Somebody asks for a task; it is not looked at yet."""
+        [watched] = await self.watch_together([task], chat, thread=thread)
+        self._new_delivery.set()
+        return watched
+
+    async def watch_together(
+        self, tasks: list[GatewayTask], chat: int, *, thread: int | None = None
+    ) -> list[WatchedTask]:
+        """Somebody asks for tasks in one message; the courier is not woken, so that a look may come first."""
+        user = None if chat == CHANNEL else ANNA
+        words = f"/watch {tasks[0].kind} {' '.join(task.task_id for task in tasks)}"
+        message_id = self.telegram.say(chat, words, user=user, thread=thread)
+        requests = [
+            WatchRequest(
+                ref=TaskRef(provider=task.kind, external_id=task.task_id),
+                chat_id=chat,
+                thread_id=thread,
+                message_id=message_id,
+                user_id=user,
+                language="en",
+            )
+            for task in tasks
+        ]
+        return [
+            await self.store.add_watch(request, at=self.clock(), hold_card_s=self.hold_card_s)
+            for request in requests
+        ]
+
+    async def poll(self) -> None:
+        """The clock looks at everything once."""
+        quota = dict.fromkeys(self.providers, 100)
+        for task in await self.store.claim_due(quota, at=self.clock(), lease_s=LEASE_S):
+            try:
+                snapshot = await self.providers[task.ref.provider].fetch(task.ref.external_id)
+            except ProviderError as error:
+                change = changes.on_failure(task, error, at=self.clock())
+            else:
+                change = changes.on_snapshot(task, snapshot, at=self.clock())
+            await self.store.apply(change.task, change.events)
+        self._new_delivery.set()
+
+    async def ask(self, task: GatewayTask, chat: int = ANNA, *, thread: int | None = None) -> None:
+        """Somebody asks for a task, gets the card, and the clock sees how it ended."""
+        await self.watch(task, chat, thread=thread)
+        await self.idle()
+        await self.poll()
+
+    async def deliver(self, task: GatewayTask, chat: int = ANNA, *, thread: int | None = None) -> None:
+        """All of it: asked for, seen and carried."""
+        await self.ask(task, chat, thread=thread)
+        await self.idle()
+
+    async def press_again(self, card: Message) -> bool:
+        """Press a card's only button; whether anything came of it."""
+        [button] = card.buttons
+        watch_id = watch_to_send_again(button["callback_data"])
+        assert watch_id is not None
+        begun = await self.store.send_again(watch_id, card.chat_id, at=self.clock())
+        await self.idle()
+        return begun
+
+    # what can be seen
+
+    def heard(self, chat: int = ANNA) -> list[Message]:
+        """The bot's messages in a chat."""
+        return [message for message in self.telegram.messages(chat) if message.from_bot]
+
+    def result(self, chat: int = ANNA) -> Message:
+        """The message after the card; there is no other."""
+        [_, result] = self.heard(chat)
+        return result
+
+    def calls(self, *methods: str) -> list[Request]:
+        """What the bot has asked of Telegram by these methods, in order."""
+        return [request for request in self.telegram.requests if request.method in methods]
+
+    async def deliveries(self) -> dict[str, int]:
+        """How many stand where."""
+        return (await self.store.stats()).deliveries

@@ -1,0 +1,150 @@
+"""The clock's loop with all that it turns: a real archive, scripted gateways, time that tests move."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from bot.forecast.estimates import Estimates
+from bot.polling.leased_tasks import KeyGroup
+from bot.polling.rate_limiter import AdaptiveRateLimiter
+from bot.polling.scheduler import Scheduler
+from bot.telemetry import Telemetry
+from bot.watching.cadence import Cadence
+from bot.watching.gateway_state import GatewayStates
+from bot.watching.poll import Poller
+from storage.models import DeliveryKind, Task
+from storage.store import Store
+from tests.fakes.clock import NOON, FrozenClock
+from tests.fakes.provider import Response, ScriptedProvider
+from tests.fakes.requests import watch_request
+from tests.fakes.store import BrittleStore
+from tests.fakes.wakeup import ManualWakeup
+
+FAST = 1000.0  # questions per second
+_PATIENCE_S = 10.0  # of a test that waits for what must come
+_TICK_S = 0.003
+
+
+def gateway(name: str = "wan", /, **answers: Sequence[Response]) -> ScriptedProvider:
+    """A gateway that gives the ids these answers."""
+    return ScriptedProvider(answers, name=name)
+
+
+def key(*gateways: ScriptedProvider, rps: float = FAST, in_flight: int = 64) -> KeyGroup:
+    """A key that opens these gateways."""
+    return KeyGroup(
+        providers={each.name: each for each in gateways},
+        limiter=AdaptiveRateLimiter(rps, in_flight=in_flight),
+    )
+
+
+class PollingHarness:
+    """A process's clock: the scheduler, turning as long as turning() lasts."""
+
+    def __init__(self, store: BrittleStore, lines: Sequence[KeyGroup], *, clock: FrozenClock) -> None:
+        self.store = store
+        self.clock = clock
+        self.telemetry = Telemetry()
+        self.wakeup = ManualWakeup()
+        self.news = asyncio.Event()  # set when the courier is rung for
+        self._gateways = [
+            each for line in lines for each in line.providers.values() if isinstance(each, ScriptedProvider)
+        ]
+        self._asked_before = self._asked()
+        poller = Poller(store, Cadence(), Estimates(), clock=clock, ring=self.news.set)
+        self.states = GatewayStates(clock=clock)
+        lines = [replace(line, state=self.states.add([*line.providers], "gateway.example")) for line in lines]
+        self.scheduler = Scheduler(
+            store,
+            poller,
+            lines,
+            wakeup=self.wakeup,
+            clock=clock,
+            telemetry=self.telemetry,
+        )
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """The loop turns for as long as this lasts, and begins with what there is to do."""
+        loop = asyncio.create_task(self.scheduler.run())
+        try:
+            await self.settle()
+            yield
+            assert not loop.done(), "the loop has ended"
+        finally:
+            loop.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await loop
+
+    async def advance(self, seconds: float) -> None:
+        """Let time pass, and the loop do what there is to do then."""
+        self.clock.advance(seconds)
+        self.wakeup.advance(seconds)
+        await self.settle()
+
+    async def pass_slowly(self, seconds: float, *, step_s: float) -> None:
+        """Let time pass step by step, as a loop that turns often has it."""
+        for _ in range(round(seconds / step_s)):
+            await self.advance(step_s)
+
+    async def notify(self) -> None:
+        """People have asked for something; the loop does what there is to do."""
+        self.wakeup.notify()
+        await self.settle()
+
+    async def settle(self) -> None:
+        """Wait until nothing but time, or a gate, makes the loop go on."""
+        calm = 0
+        async with asyncio.timeout(_PATIENCE_S):
+            while calm < 2:  # a look that has just begun shows a turn later
+                await asyncio.sleep(_TICK_S)
+                calm = calm + 1 if self._is_at_rest() else 0
+
+    def _is_at_rest(self) -> bool:
+        answered = sum(self.telemetry.counters.values())
+        held_up = sum(each.waiting for each in self._gateways) + self.store.waiting
+        return (
+            self.wakeup.is_waiting
+            and not self.store.asked
+            and self._asked_before + answered + held_up == self._asked()
+        )
+
+    def _asked(self) -> int:
+        return sum(len(each.asked) for each in self._gateways)
+
+    async def task(self, task_id: int = 1) -> Task:
+        """A task as the archive knows it."""
+        task = await self.store.task(task_id)
+        assert task is not None
+        return task
+
+    async def to_send(self) -> list[DeliveryKind]:
+        """What the courier would find."""
+        found = await self.store.claim_deliveries(100, at=self.clock(), lease_s=60)
+        return [outgoing.delivery.kind for outgoing in found]
+
+
+class Processes:
+    """The archives of processes that share one file."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._opened: list[BrittleStore] = []
+
+    async def begin(self) -> BrittleStore:
+        """One process more."""
+        self._opened.append(await BrittleStore.open(self._path))
+        return self._opened[-1]
+
+    async def end(self) -> None:
+        """Close whatever was not closed."""
+        for store in self._opened:
+            await store.close()
+
+
+async def watch(store: Store, *external_ids: str, provider: str = "wan", chat_id: int = 100) -> None:
+    """Somebody asked for these tasks at NOON."""
+    for external_id in external_ids or ("t1",):
+        await store.add_watch(watch_request(external_id, provider=provider, chat_id=chat_id), at=NOON)

@@ -1,0 +1,60 @@
+"""The pages under docs/ are in step with the house."""
+
+import re
+import tomllib
+
+import pytest
+from packaging.requirements import Requirement
+
+from tests.repo.tree import PROGRAM, ROOT, files, text
+
+
+def test_a_link_to_a_file_leads_to_one():
+    for page in files():
+        if page.suffix == ".md":
+            links = re.findall(r"\]\((?!https://|#)([^)#]+)", page.read_text(encoding="utf-8"))
+            assert [link for link in links if not (page.parent / link).exists()] == [], page
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "docs/architecture.md",
+        "docs/decisions.md",
+        "docs/performance.md",
+        "docs/reliability.md",
+        "docs/security.md",
+        "CONTRIBUTING.md",
+    ],
+)
+def test_a_file_that_a_page_names_exists(page: str):
+    named = re.findall(r"`((?:bot|storage|tests|docs)/[\w./-]*)`", text(page))
+
+    assert named
+    assert [path for path in named if not (ROOT / path).exists()] == []
+
+
+@pytest.mark.parametrize("package", PROGRAM)
+def test_the_plan_of_the_house_shows_every_room(package: str):
+    rooms = {path.relative_to(ROOT / package).parts[0] for path in files(ROOT / package)} - {"__init__.py"}
+    plan = text("docs/architecture.md").partition("## Imports")[0]
+
+    assert [room for room in rooms if room not in plan] == []
+
+
+def test_the_plan_of_the_house_shows_the_floors_in_their_order():
+    contracts = tomllib.loads(text("pyproject.toml"))["tool"]["importlinter"]["contracts"]
+    plan = " ".join(text("docs/architecture.md").split())
+
+    for contract in contracts:
+        if contract["type"] == "layers":
+            assert " → ".join(contract["layers"]) in plan
+
+
+def test_every_dependency_has_its_reason():
+    project = tomllib.loads(text("pyproject.toml"))
+    wanted = project["project"]["dependencies"] + project["dependency-groups"]["dev"]
+    reasons = text("docs/decisions.md").partition("## The dependencies")[2]
+
+    names = [Requirement(each).name for each in wanted]
+    assert [name for name in names if not re.search(rf"^\|.*\b{name}\b.* \|", reasons, re.MULTILINE)] == []

@@ -1,0 +1,68 @@
+"""What the container's probe says, and what it says it by."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+
+from bot.http.probe import probe
+
+
+class Patient(BaseHTTPRequestHandler):
+    """A bot that says how it is."""
+
+    status = 200
+
+    def do_GET(self) -> None:
+        self.send_response(self.status)
+        self.end_headers()
+        self.wfile.write(f"{self.path} {self.status}".encode())
+
+    def log_message(self, *_: object) -> None:
+        """Keep still."""
+
+
+class Sick(Patient):
+    """One that is not well."""
+
+    status = 503
+
+
+@pytest.fixture
+def port(request: pytest.FixtureRequest) -> Iterator[int]:
+    with HTTPServer(("127.0.0.1", 0), request.param) as server:
+        serving = threading.Thread(target=server.serve_forever)
+        serving.start()
+        yield server.server_port
+        server.shutdown()
+        serving.join()
+
+
+@pytest.mark.parametrize("port", [Patient], indirect=True)
+def test_a_bot_that_is_well_says_so(port: int, capsys: pytest.CaptureFixture[str]):
+    assert probe(port)
+    assert capsys.readouterr() == ("/healthz 200\n", "")
+
+
+@pytest.mark.parametrize("port", [Sick], indirect=True)
+def test_a_bot_that_is_not_well_complains(port: int, capsys: pytest.CaptureFixture[str]):
+    assert not probe(port)
+    assert capsys.readouterr() == ("", "/healthz 503\n")
+
+
+@pytest.mark.parametrize("port", [Patient], indirect=True)
+def test_the_bot_is_asked_past_the_proxy_that_docker_hands_to_containers(
+    port: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    assert probe(port)
+    assert capsys.readouterr().out == "/healthz 200\n"
+
+
+def test_a_bot_that_is_not_there_is_not_well(capsys: pytest.CaptureFixture[str]):
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    assert not probe(port)
+    assert capsys.readouterr().err.startswith(f"The bot does not answer on port {port}: ")

@@ -1,0 +1,82 @@
+import pytest
+
+from bot.http.report import HealthReport
+from bot.redaction import REDACTED, Redactor
+from bot.telemetry import Telemetry
+from bot.watching.gateway_state import GatewayReport, GatewayStatus
+from storage.store import Store
+from tests.fakes.clock import NOON, SteadyClock
+from tests.unit.http.lost_archive import LostArchive
+
+
+async def test_facts_for_the_chat_name_turns_counts_and_troubles():
+    seconds = SteadyClock()
+    telemetry = Telemetry(clock=seconds)
+    telemetry.beat("clock")
+    telemetry.count("updates", 2)
+    seconds.advance(7)
+
+    facts = await HealthReport(LostArchive(), telemetry).facts()
+
+    assert facts == {
+        "up": "7 s",
+        "clock turned": "7 s ago",
+        "updates": "2",
+        "archive": "The disk is gone.",
+    }
+
+
+class CountingArchive(LostArchive):
+    """An archive that is well and counts how often it is asked."""
+
+    def __init__(self) -> None:
+        self.checks = 0
+
+    async def check(self) -> None:
+        self.checks += 1
+
+
+async def test_many_questions_in_a_few_seconds_check_the_archive_once():
+    seconds, archive = SteadyClock(), CountingArchive()
+    health_report = HealthReport(archive, Telemetry(clock=seconds))
+
+    for _ in range(50):
+        assert await health_report.classes() == {}
+    assert archive.checks == 1
+
+    seconds.advance(11)
+    await health_report.classes()
+    assert archive.checks == 2
+
+
+async def test_foreign_words_reach_the_chat_only_through_the_redactor():
+    telemetry = Telemetry(clock=SteadyClock())
+    telemetry.set_problem("telegram", "no /bot1234567:hunter2/getMe")
+    redact = Redactor(["1234567:hunter2"]).redact
+
+    assert (await HealthReport(CountingArchive(), telemetry, redact=redact).facts())["telegram"] == (
+        f"no /bot{REDACTED}/getMe"
+    )
+    assert await HealthReport(CountingArchive(), telemetry).classes() == {"telegram": "fails"}
+
+
+def report(status: GatewayStatus) -> GatewayReport:
+    return GatewayReport(
+        names=("veo", "wan"), host="gateway.example", status=status, since=NOON, http_status=503
+    )
+
+
+async def test_a_gateway_that_is_away_is_told_and_is_no_trouble_of_the_process(store: Store):
+    health_report = HealthReport(store, Telemetry(), lambda: [report(GatewayStatus.AWAY)])
+
+    assert (await health_report.facts())["gateway gateway.example veo,wan"] == (
+        "away since 2025-06-01 12:00:00 UTC, HTTP 503"
+    )
+    assert await health_report.troubles() == {}
+
+
+@pytest.mark.parametrize(("status", "is_up"), [(GatewayStatus.KEY, 0), (GatewayStatus.UP, 1)])
+async def test_a_metric_says_which_providers_are_up(store: Store, status: GatewayStatus, is_up: int):
+    metrics = await HealthReport(store, Telemetry(), lambda: [report(status)]).metrics()
+
+    assert f'reelwatch_provider_up{{provider="wan"}} {is_up}\n' in metrics

@@ -1,0 +1,26 @@
+"""A gateway whose links work, or not, as a test says."""
+
+from bot.providers.base import MediaSource, Provider, ProviderError
+from storage.models import Media, Snapshot, TaskStatus
+
+
+class Studio(Provider):
+    """A gateway that gives each link out as it is, and has another one when it is asked again."""
+
+    name = "studio"
+    kind = "videos"
+    host = "studio.example"
+
+    def __init__(self) -> None:
+        self.anew: Media | ProviderError | None = None
+        self.key: dict[str, str] | None = None
+        self.asked: list[str] = []
+
+    async def fetch(self, external_id: str) -> Snapshot:
+        self.asked.append(external_id)
+        if isinstance(self.anew, ProviderError):
+            raise self.anew
+        return Snapshot(status=TaskStatus.SUCCEEDED, raw_status="done", media=self.anew)
+
+    async def open_media(self, external_id: str, media: Media) -> MediaSource:
+        return MediaSource(url=media.url, headers=self.key)

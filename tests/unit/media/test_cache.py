@@ -1,0 +1,381 @@
+import logging
+import os
+import shutil
+import time
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from bot.media.cache import QUOTA, Prepared, VideoCache
+from bot.media.download import Downloader
+from bot.media.faults import Fault
+from bot.media.probe import Inspector
+from bot.media.video import VideoFile
+from bot.private_hosts import PrivateHosts
+from bot.providers.base import TaskMissing, Unavailable
+from bot.sandbox.sample_video import make_film
+from storage.models import Cause, Media, Task, TaskRef, TaskStatus
+from tests.fakes.clock import NOON, FrozenClock
+from tests.unit.file_host import Files
+from tests.unit.media.studio import Studio
+
+FILM = make_film()
+OTHER_FILM = make_film(size=(64, 48))
+LIMIT = 1_000_000
+
+
+@pytest.fixture
+def studio() -> Studio:
+    return Studio()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "data" / "downloads"
+
+
+@pytest.fixture
+async def cache(folder: Path, studio: Studio, clock: FrozenClock) -> AsyncIterator[VideoCache]:
+    async with (
+        Downloader(allowed=PrivateHosts(everything=True), sleep=clock.sleep) as downloader,
+        Inspector() as inspector,
+    ):
+        providers = {studio.name: studio, "workshop": studio}
+        yield VideoCache(folder, downloader, providers, inspector=inspector, limit=LIMIT)
+
+
+@pytest.fixture
+def media(files: Files) -> Media:
+    """A link to the film."""
+    files.says(FILM)
+    return Media(url=f"{files.address()}/film.mp4")
+
+
+def task(number: int = 1, external_id: str = "cgt-2025/ü:1", provider: str = "studio") -> Task:
+    ref = TaskRef(provider=provider, external_id=external_id)
+    return Task(id=number, ref=ref, status=TaskStatus.SUCCEEDED, registered_at=NOON)
+
+
+async def prepared(cache: VideoCache, media: Media, watched: Task | None = None) -> Prepared:
+    async with cache.prepare(watched or task(), media) as found:
+        return found
+
+
+async def forms(cache: VideoCache, media: Media, watched: Task | None = None) -> Sequence[VideoFile]:
+    """The forms in which a film can be had that can be had."""
+    found = await prepared(cache, media, watched)
+    assert found.fault is None
+    return found.variants
+
+
+async def fault_of(cache: VideoCache, media: Media) -> Fault | None:
+    """Why a film of another host than the gateway's can't be had."""
+    found = await prepared(cache, media)
+    assert found.variants == ()
+    assert found.is_retryable
+    return found.fault
+
+
+async def test_a_film_is_offered_as_a_video_and_else_as_a_file(cache: VideoCache, media: Media, folder: Path):
+    video, document = await forms(cache, media)
+
+    [shelf] = folder.iterdir()
+    assert video == VideoFile(
+        source=shelf / "cgt_2025_ü_1.mp4",
+        size=len(FILM),
+        width=320,
+        height=180,
+        duration_s=2.0,
+        thumbnail=shelf / "cgt_2025_ü_1.mp4.jpg",
+    )
+    assert document == VideoFile(source=shelf / "cgt_2025_ü_1.mp4", size=len(FILM), is_video=False)
+
+
+async def test_of_a_film_with_its_index_at_the_end_the_video_is_a_copy(
+    cache: VideoCache, media: Media, files: Files, folder: Path
+):
+    files.says(make_film(index_first=False))
+
+    video, document = await forms(cache, media)
+
+    [shelf] = folder.iterdir()
+    assert (video.source, document.source) == (
+        shelf / "front" / "cgt_2025_ü_1.mp4",
+        shelf / "cgt_2025_ü_1.mp4",
+    )
+    assert video.size == (shelf / "front" / "cgt_2025_ü_1.mp4").stat().st_size
+
+
+async def test_a_film_that_telegram_does_not_play_is_a_file_with_the_reason(
+    cache: VideoCache, media: Media, files: Files
+):
+    files.says(make_film(codec="libx265", seconds=0.5))
+
+    [document] = await forms(cache, media)
+
+    assert (document.is_video, document.unplayable) == (False, "hevc")
+
+
+async def test_what_is_no_mp4_is_a_file_with_the_reason(cache: VideoCache, media: Media, files: Files):
+    files.says(b"\x1a\x45\xdf\xa3" + bytes(1000))
+
+    [document] = await forms(cache, media)
+
+    assert (document.is_video, document.unplayable) == (False, "webm")
+    assert Path(document.source).name == "cgt_2025_ü_1.webm"
+
+
+async def test_an_mp4_that_cannot_be_looked_into_is_a_file(cache: VideoCache, media: Media, files: Files):
+    files.says(FILM[:24] + bytes(1000))
+
+    [document] = await forms(cache, media)
+
+    assert (document.is_video, document.unplayable) == (False, None)
+
+
+@pytest.mark.parametrize("index_first", [True, False])
+async def test_a_film_that_is_cut_off_is_fetched_anew_the_next_time(
+    cache: VideoCache, media: Media, files: Files, *, index_first: bool
+):
+    files.says(make_film(index_first=index_first)[:-3000])
+    assert await fault_of(cache, media) is Fault.UNREACHABLE
+
+    files.says(FILM)
+    assert len(await forms(cache, media)) == 2
+
+
+async def test_a_film_stays_for_the_next_try_until_it_is_discarded(
+    cache: VideoCache, media: Media, files: Files, folder: Path
+):
+    files.says(make_film(index_first=False))
+    await forms(cache, media)
+    await forms(cache, media)
+    assert len(files.requests) == 1
+    await forms(cache, media, task(external_id="another"))
+    assert len(files.requests) == 2
+
+    cache.discard(task())
+
+    assert {path.name for path in folder.rglob("*.*")} == {"another.mp4", "another.mp4.jpg"}
+
+
+@pytest.mark.parametrize("other", [task(external_id="cgt-2025_ü:1"), task(provider="workshop")])
+async def test_a_film_is_nobody_else_s_though_their_rows_have_one_number(
+    cache: VideoCache, media: Media, files: Files, other: Task
+):
+    await forms(cache, media)
+    files.says(OTHER_FILM)
+
+    [video, _] = await forms(cache, media, other)
+
+    assert Path(video.source).read_bytes() == OTHER_FILM
+
+
+async def test_a_film_is_known_though_its_row_has_another_number(
+    cache: VideoCache, media: Media, files: Files
+):
+    await forms(cache, media, task(1))
+    await forms(cache, media, task(2))
+
+    assert len(files.requests) == 1
+
+
+async def test_for_a_dead_link_a_fresh_one_is_asked_for(cache: VideoCache, files: Files, studio: Studio):
+    async def answer(request: web.Request) -> web.StreamResponse:
+        return web.Response(body=FILM) if request.path == "/fresh.mp4" else web.Response(status=403)
+
+    files.answer = answer
+    studio.anew = Media(url=f"{files.address()}/fresh.mp4")
+
+    found = await prepared(cache, Media(url=f"{files.address()}/dead.mp4"))
+    assert (len(found.variants), found.media) == (2, studio.anew)
+    assert studio.asked == ["cgt-2025/ü:1"]
+
+
+async def test_a_fresh_link_is_told_though_it_brings_no_film_either(
+    cache: VideoCache, files: Files, studio: Studio
+):
+    files.says(status=403)
+    studio.anew = Media(url=f"{files.address()}/fresh.mp4")
+
+    found = await prepared(cache, Media(url=f"{files.address()}/dead.mp4"))
+
+    assert (found.fault, found.media) == (Fault.DEAD_LINK, studio.anew)
+
+
+@pytest.mark.parametrize("needs_auth", [True, False])
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        *((status, b"{}") for status in (202, 400, 401, 403, 404, 409, 410, 423, 425, 429, 500, 503)),
+        (204, b""),
+        (200, b""),
+        (200, b'{"status": "processing"}'),
+        (200, b"<!DOCTYPE html><html></html>"),
+        (200, FILM[:-1000]),
+    ],
+)
+async def test_whatever_a_young_link_answers_the_film_may_come_later(
+    cache: VideoCache, files: Files, studio: Studio, *, status: int, body: bytes, needs_auth: bool
+):
+    files.says(body, status=status)
+    studio.anew = own = Media(url=f"{files.address()}/content", needs_auth=needs_auth)
+
+    assert (await prepared(cache, own)).is_retryable
+
+
+async def test_a_fresh_link_is_asked_for_a_few_times_while_a_film_can_not_be_had(
+    cache: VideoCache, media: Media, files: Files, studio: Studio
+):
+    files.says(status=404)
+    studio.anew = media
+    asked = []
+    for _ in range(20):
+        await prepared(cache, media)
+        asked.append(len(studio.asked))
+
+    assert (asked[0], asked[1], asked[-1]) == (1, 2, 4)
+
+
+async def test_after_a_fresh_link_the_old_one_is_left_alone(cache: VideoCache, files: Files, studio: Studio):
+    files.says(status=404)
+    studio.anew = Media(url=f"{files.address()}/fresh.mp4")
+    old = Media(url=f"{files.address()}/old.mp4")
+    for _ in range(3):
+        await prepared(cache, old)
+
+    assert [request.path for request in files.requests] == ["/old.mp4", *["/fresh.mp4"] * 3]
+
+    cache.forget_failures(task())
+    await prepared(cache, old)
+    assert files.requests[4].path == "/old.mp4"
+
+
+@pytest.mark.parametrize("anew", ["the same", "none", "unknown"])
+async def test_a_link_without_a_successor_is_dead(
+    cache: VideoCache, media: Media, files: Files, studio: Studio, *, anew: str
+):
+    files.says(status=403)
+    unknown = TaskMissing("expired", cause=Cause.TASK_MISSING)
+    studio.anew = {"the same": media, "none": None, "unknown": unknown}[anew]
+
+    assert await fault_of(cache, media) is Fault.DEAD_LINK
+
+
+async def test_a_gateway_that_cannot_say_whether_there_is_another_link_is_asked_later(
+    cache: VideoCache, media: Media, files: Files, studio: Studio
+):
+    files.says(status=403)
+    studio.anew = Unavailable("no answer", cause=Cause.UNREACHABLE)
+
+    assert await fault_of(cache, media) is Fault.UNREACHABLE
+
+
+async def test_a_host_in_trouble_is_tried_again_before_another_link_is_asked_for(
+    cache: VideoCache, media: Media, files: Files, studio: Studio
+):
+    files.says(status=503)
+
+    studio.anew = media
+
+    assert await fault_of(cache, media) is Fault.UNREACHABLE
+    assert studio.asked == []
+    assert await fault_of(cache, media) is Fault.UNREACHABLE
+    assert studio.asked == ["cgt-2025/ü:1"]
+
+
+async def test_the_key_goes_along_where_the_provider_says_so(
+    cache: VideoCache, media: Media, files: Files, studio: Studio
+):
+    studio.key = {"Authorization": "Bearer sk-a-key"}
+
+    await forms(cache, media)
+
+    assert files.requests[0].headers["Authorization"] == "Bearer sk-a-key"
+
+
+# room on the disk
+
+
+def put(folder: Path, name: str, *, age_s: float, size: int = 1) -> Path:
+    """A film of another time; it takes no room in truth."""
+    shelf = folder / name
+    (shelf / "front").mkdir(parents=True)
+    with (shelf / "front" / "film.mp4").open("wb") as file:
+        file.truncate(size)
+    then = time.time() - age_s
+    os.utime(shelf, (then, then))
+    return shelf
+
+
+async def test_what_nobody_came_for_in_a_day_is_deleted(cache: VideoCache, media: Media, folder: Path):
+    stale = put(folder, "stale", age_s=90_000)
+    recent = put(folder, "recent", age_s=80_000)
+
+    await forms(cache, media)
+
+    assert (stale.exists(), recent.exists()) == (False, True)
+
+
+async def test_beyond_the_quota_the_oldest_go_first(cache: VideoCache, media: Media, folder: Path):
+    half = QUOTA // 2
+    oldest, middle, newest = (
+        put(folder, f"film-{number}", age_s=1000 - number, size=half) for number in (7, 8, 9)
+    )
+
+    await forms(cache, media)
+
+    assert [path.exists() for path in (oldest, middle, newest)] == [False, False, True]
+
+
+async def test_what_is_in_use_counts_in_the_quota(cache: VideoCache, media: Media, folder: Path):
+    waiting = put(folder, "waiting", age_s=1000)
+    async with cache.prepare(task(), media) as found:
+        os.truncate(found.variants[0].source, QUOTA)  # a hole, which takes no room in truth
+        await forms(cache, media, task(external_id="another"))
+
+        assert not waiting.exists()
+        assert Path(found.variants[0].source).exists()
+
+
+async def test_a_film_waits_while_those_in_use_fill_the_quota(cache: VideoCache, media: Media):
+    async with cache.prepare(task(), media) as found:
+        os.truncate(found.variants[0].source, QUOTA)  # a hole, which takes no room in truth
+        other = await prepared(cache, media, task(external_id="another"))
+        again = await prepared(cache, media)
+
+    assert (other.lacks_room, other.variants, other.fault) == (True, (), None)
+    assert not again.lacks_room, "what is on the disk takes no more room"
+    assert len(await forms(cache, media, task(external_id="another"))) == 2
+
+
+async def test_a_folder_that_somebody_deleted_is_made_anew(cache: VideoCache, media: Media, folder: Path):
+    await forms(cache, media)
+    shutil.rmtree(folder)
+
+    assert len(await forms(cache, media)) == 2
+
+
+async def test_what_is_being_sent_is_not_deleted(cache: VideoCache, media: Media, folder: Path):
+    async with cache.prepare(task(), media) as found:
+        for path in folder.iterdir():
+            os.utime(path, (0, 0))
+        await forms(cache, media, task(external_id="another"))
+
+        assert [Path(film.source).exists() for film in found.variants] == [True, True]
+
+
+async def test_a_link_is_not_told_to_the_log(
+    cache: VideoCache, files: Files, studio: Studio, caplog: pytest.LogCaptureFixture
+):
+    caplog.set_level(logging.DEBUG, logger="bot")
+    secret = Media(url=f"{files.address()}/film.mp4?Signature=q7Te9b")
+    files.says(status=403)
+    studio.anew = secret
+
+    await fault_of(cache, secret)
+
+    assert caplog.records
+    assert "q7Te9b" not in caplog.text

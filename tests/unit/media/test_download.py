@@ -1,0 +1,392 @@
+"""Fetching videos over real connections."""
+
+import re
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from bot.media.download import Download, Downloader
+from bot.media.faults import DownloadError, Fault
+from bot.private_hosts import PrivateHosts
+from bot.providers.base import MediaSource
+from bot.providers.parsing.links import requestable
+from tests.fakes.clock import FrozenClock
+from tests.unit.file_host import Files
+
+FILM = b"\x00\x00\x00\x18ftypisom" + bytes(range(256)) * 4000
+LIMIT = 2_000_000
+KEY = {"Authorization": "Bearer sk-a-key"}
+
+
+@pytest.fixture
+async def downloader(clock: FrozenClock) -> AsyncIterator[Downloader]:
+    async with Downloader(allowed=PrivateHosts(everything=True), sleep=clock.sleep) as opened:
+        yield opened
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Path:
+    return tmp_path / "films" / "film"
+
+
+@pytest.fixture(autouse=True)
+def _prepared(files: Files) -> None:
+    files.says(FILM)
+
+
+async def fetched(
+    downloader: Downloader, link: str, target: Path, *, headers: dict[str, str] | None = None
+) -> Download:
+    return await downloader.fetch(MediaSource(url=link, headers=headers), target, limit=LIMIT)
+
+
+async def fault_of(downloader: Downloader, link: str, target: Path) -> Fault:
+    """Why a link brings no video; nothing of it remains."""
+    with pytest.raises(DownloadError) as raised:
+        await fetched(downloader, link, target)
+    assert link not in str(raised.value)
+    assert list(target.parent.iterdir()) == []
+    return raised.value.fault
+
+
+async def test_a_video_is_fetched_byte_for_byte(files: Files, downloader: Downloader, target: Path):
+    download = await fetched(downloader, f"{files.address()}/film.mp4", target)
+
+    path = target.with_name("film.mp4")
+    assert download == Download(path=path, size=len(FILM))
+    assert download.is_readable
+    assert path.read_bytes() == FILM
+    assert list(target.parent.iterdir()) == [path]
+
+
+async def test_what_was_fetched_before_is_not_fetched_again(
+    files: Files, downloader: Downloader, target: Path
+):
+    link = f"{files.address()}/film.mp4"
+    first = await fetched(downloader, link, target)
+
+    assert await fetched(downloader, link, target) == first
+    assert len(files.requests) == 1
+
+
+async def test_what_a_power_cut_left_of_a_file_is_not_taken_for_it(
+    files: Files, downloader: Downloader, target: Path
+):
+    target.parent.mkdir()
+    target.with_name("film.mp4").write_bytes(b"")
+
+    download = await fetched(downloader, f"{files.address()}/film.mp4", target)
+
+    assert download.path.read_bytes() == FILM
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/a%2Fb.mp4?Expires=1&Signature=q7%2F%2FTe9b%2BsXw%3D&x=%7e~%E4%BD%A0",
+        "/a+b%20c.mp4?sig=a+b%2Bc==&empty=&&q=%3A:",
+        "/%E4%BD%A0.mp4?X-Tos-Credential=AK%2F2025%2Fcn&a;b",
+    ],
+)
+async def test_a_signed_link_goes_out_byte_for_byte(
+    files: Files, downloader: Downloader, target: Path, path: str
+):
+    await fetched(downloader, f"{files.address()}{path}", target)
+
+    assert files.requests[0].raw_path == path
+
+
+@pytest.mark.parametrize(
+    "raw",
+    ["/视频 1.mp4?sig=q7%2f", "/\udce4\udcbd\udca0.mp4", "/b.mp4?Signature=q7%2F%2FTe9b%2BsXw%3D&x=%7e~"],
+)
+async def test_a_link_that_a_redirect_names_goes_out_with_only_raw_bytes_encoded(
+    files: Files, downloader: Downloader, target: Path, raw: str
+):
+    async def answer(request: web.Request) -> web.StreamResponse:
+        if request.path == "/a":
+            assert request.transport is not None
+            location = f"{files.address(1)}{raw}".encode("utf-8", "surrogateescape")
+            head = b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: " + location + b"\r\n\r\n"
+            request.transport.write(head)
+            request.transport.close()
+        return web.Response(body=FILM)
+
+    files.answer = answer
+    await fetched(downloader, f"{files.address()}/a", target)
+
+    assert files.requests[1].raw_path == requestable(raw)
+
+
+async def test_a_link_of_raw_bytes_is_asked_for(files: Files, downloader: Downloader, target: Path):
+    await fetched(downloader, f"{files.address()}/视频 1.mp4?sig=q7%2F~", target)
+
+    assert files.requests[0].raw_path == "/%E8%A7%86%E9%A2%91%201.mp4?sig=q7%2F~"
+
+
+@pytest.mark.parametrize(
+    ("port", "keeps"), [(0, True), (1, False)], ids=["the same host", "another host and back"]
+)
+async def test_the_key_is_not_sent_on_to_another_host(
+    files: Files, downloader: Downloader, target: Path, port: int, *, keeps: bool
+):
+    hops = {"/a": f"{files.address(port)}/b", "/b": f"{files.address()}/c"}
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        if request.path in hops:
+            return web.Response(status=307, headers={"Location": hops[request.path]})
+        return web.Response(body=FILM)
+
+    files.answer = answer
+    await fetched(downloader, f"{files.address()}/a", target, headers=KEY)
+
+    shown = ["Authorization" in request.headers for request in files.requests]
+    assert shown == [True, keeps, keeps]
+
+
+async def test_a_link_without_a_key_is_asked_without_one(files: Files, downloader: Downloader, target: Path):
+    await fetched(downloader, f"{files.address()}/film.mp4", target)
+
+    assert "Authorization" not in files.requests[0].headers
+    assert "Cookie" not in files.requests[0].headers
+
+
+async def test_redirects_without_end_are_a_dead_link(files: Files, downloader: Downloader, target: Path):
+    files.says(status=302, headers={"Location": "/again"})
+
+    assert await fault_of(downloader, f"{files.address()}/a", target) is Fault.DEAD_LINK
+    assert len(files.requests) == 5
+
+
+@pytest.mark.parametrize(
+    "location", ["ftp://cdn.example/a", "file:///etc/passwd", "http://[::1", "http://a:99999/", "http://"]
+)
+async def test_a_redirect_to_what_is_no_address_is_a_dead_link(
+    files: Files, downloader: Downloader, target: Path, location: str
+):
+    files.says(status=302, headers={"Location": location})
+
+    assert await fault_of(downloader, f"{files.address()}/a", target) is Fault.DEAD_LINK
+
+
+@pytest.mark.parametrize("link", ["ftp://cdn.example/a", "not a link", "http://[::1", "http://a:99999/", ""])
+async def test_what_is_no_address_is_a_dead_link(downloader: Downloader, target: Path, link: str):
+    with pytest.raises(DownloadError) as raised:
+        await fetched(downloader, link, target)
+
+    assert raised.value.fault is Fault.DEAD_LINK
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 410])
+async def test_what_the_host_does_not_give_is_a_dead_link(
+    files: Files, downloader: Downloader, target: Path, status: int
+):
+    files.says(b"<Error/>", status=status)
+
+    assert await fault_of(downloader, f"{files.address()}/a", target) is Fault.DEAD_LINK
+    assert len(files.requests) == 1
+
+
+@pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504])
+async def test_a_host_in_trouble_is_unreachable_for_now(
+    files: Files, downloader: Downloader, target: Path, status: int
+):
+    files.says(b"no", status=status)
+
+    assert await fault_of(downloader, f"{files.address()}/a", target) is Fault.UNREACHABLE
+    assert len(files.requests) == 1
+
+
+async def test_a_host_that_is_not_there_is_unreachable(files: Files, downloader: Downloader, target: Path):
+    await files.stop()
+
+    assert await fault_of(downloader, f"{files.address()}/a", target) is Fault.UNREACHABLE
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<!DOCTYPE html><html><body>Sign in</body></html>",
+        b'{"code":"AccessDenied","message":"Request has expired"}',
+        b"<?xml version='1.0'?><Error/>",
+        b"",
+        b"\x89PNG\r\n\x1a\n",
+    ],
+)
+async def test_a_page_or_a_message_named_like_a_video_is_not_a_video(
+    files: Files, downloader: Downloader, target: Path, body: bytes
+):
+    files.says(body, headers={"Content-Type": "video/mp4"})
+
+    assert await fault_of(downloader, f"{files.address()}/film.mp4", target) is Fault.NOT_A_VIDEO
+
+
+async def test_a_file_that_says_it_is_too_large_is_not_begun(
+    files: Files, downloader: Downloader, target: Path
+):
+    async def answer(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Length": str(LIMIT + 1)})
+        await response.prepare(request)
+        return response
+
+    files.answer = answer
+    assert await fault_of(downloader, f"{files.address()}/film.mp4", target) is Fault.TOO_LARGE
+
+
+async def test_a_file_that_turns_out_too_large_is_broken_off(
+    files: Files, downloader: Downloader, target: Path
+):
+    sent = 0
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        nonlocal sent
+        response = web.StreamResponse()
+        response.enable_chunked_encoding()
+        await response.prepare(request)
+        while sent < 100 * LIMIT:
+            await response.write(FILM)
+            sent += len(FILM)
+        return response
+
+    files.answer = answer
+    assert await fault_of(downloader, f"{files.address()}/film.mp4", target) is Fault.TOO_LARGE
+    assert sent < 20 * LIMIT
+
+
+DATE = "Wed, 21 Oct 2015 07:28:00 GMT"
+
+
+def the_rest(start: int, **headers: str) -> web.Response:
+    span = f"bytes {start}-{len(FILM) - 1}/{len(FILM)}"
+    return web.Response(status=206, body=FILM[start:], headers={"Content-Range": span} | headers)
+
+
+async def cut_off(
+    request: web.Request, version: Mapping[str, str] | None = None, *, start: int = 0
+) -> web.StreamResponse:
+    """Half of the film, or of what is left of it, and the connection ends."""
+    rest = FILM[start:]
+    span = f"bytes {start}-{len(FILM) - 1}/{len(FILM)}"
+    headers = {"Content-Length": str(len(rest)), "Content-Range": span, **(version or {})}
+    response = web.StreamResponse(status=206 if start else 200, headers=headers)
+    await response.prepare(request)
+    await response.write(rest[: len(rest) // 2])
+    assert request.transport is not None
+    request.transport.close()
+    return response
+
+
+@pytest.mark.parametrize("ranges", [True, False])
+async def test_a_download_that_is_cut_off_is_gone_on_with_or_begun_anew(
+    files: Files, downloader: Downloader, target: Path, *, ranges: bool
+):
+    async def answer(request: web.Request) -> web.StreamResponse:
+        asked = request.headers.get("Range")
+        if asked is None:
+            return await cut_off(request)
+        if not ranges:
+            return web.Response(body=FILM)
+        [start] = re.findall(r"bytes=(\d+)-$", asked)
+        return the_rest(int(start))
+
+    files.answer = answer
+    download = await fetched(downloader, f"{files.address()}/film.mp4", target)
+
+    assert download.path.read_bytes() == FILM
+    assert len(files.requests) == 2
+
+
+@pytest.mark.parametrize(
+    ("version", "named"),
+    [
+        ({"ETag": '"one"', "Last-Modified": DATE}, '"one"'),
+        ({"ETag": 'W/"one"', "Last-Modified": DATE}, DATE),
+        ({"ETag": 'W/"one"'}, None),
+    ],
+    ids=["tag", "date", "neither"],
+)
+async def test_the_rest_is_asked_for_only_of_the_version_that_was_begun(
+    files: Files, downloader: Downloader, target: Path, *, version: dict[str, str], named: str | None
+):
+    async def answer(request: web.Request) -> web.StreamResponse:
+        if "Range" not in request.headers:
+            return await cut_off(request, version)
+        assert request.headers.get("If-Range") == named
+        return the_rest(len(FILM) // 2)
+
+    files.answer = answer
+    download = await fetched(downloader, f"{files.address()}/film.mp4", target)
+
+    assert download.path.read_bytes() == FILM
+
+
+async def test_bytes_from_elsewhere_in_the_file_are_not_put_behind_a_part(
+    files: Files, downloader: Downloader, target: Path
+):
+    async def answer(request: web.Request) -> web.StreamResponse:
+        if len(files.requests) == 1:
+            return await cut_off(request)
+        return the_rest(0) if "Range" in request.headers else web.Response(body=FILM)
+
+    files.answer = answer
+    download = await fetched(downloader, f"{files.address()}/film.mp4", target)
+
+    assert download.path.read_bytes() == FILM
+    assert len(files.requests) == 3
+
+
+async def test_a_file_that_shrank_meanwhile_is_begun_anew(files: Files, downloader: Downloader, target: Path):
+    async def answer(request: web.Request) -> web.StreamResponse:
+        if len(files.requests) == 1:
+            return await cut_off(request)
+        return web.Response(status=416) if "Range" in request.headers else web.Response(body=FILM)
+
+    files.answer = answer
+    download = await fetched(downloader, f"{files.address()}/film.mp4", target)
+
+    assert download.path.read_bytes() == FILM
+    assert len(files.requests) == 3
+
+
+@pytest.mark.parametrize(("ranges", "requests"), [(True, 4), (False, 2)])
+async def test_what_is_cut_off_again_and_again_is_gone_on_with_only_while_that_brings_something(
+    files: Files, downloader: Downloader, target: Path, *, ranges: bool, requests: int
+):
+    async def answer(request: web.Request) -> web.StreamResponse:
+        asked = re.findall(r"bytes=(\d+)-$", request.headers.get("Range", "")) if ranges else []
+        return await cut_off(request, start=int(asked[0]) if asked else 0)
+
+    files.answer = answer
+    assert await fault_of(downloader, f"{files.address()}/film.mp4", target) is Fault.UNREACHABLE
+    assert len(files.requests) == requests
+
+
+async def test_bytes_that_came_with_the_answer_are_written_down(downloader: Downloader, target: Path):
+    download = await downloader.fetch(MediaSource(data=FILM), target, limit=LIMIT)
+
+    assert (download.size, download.path.read_bytes()) == (len(FILM), FILM)
+
+
+@pytest.mark.parametrize(
+    ("data", "fault"), [(bytes(LIMIT + 1), Fault.TOO_LARGE), (b"Sorry", Fault.NOT_A_VIDEO)]
+)
+async def test_bytes_that_came_with_the_answer_are_judged_too(
+    downloader: Downloader, target: Path, data: bytes, fault: Fault
+):
+    with pytest.raises(DownloadError) as raised:
+        await downloader.fetch(MediaSource(data=data), target, limit=LIMIT)
+
+    assert raised.value.fault is fault
+    assert list(target.parent.iterdir()) == []
+
+
+async def test_a_disk_that_takes_nothing_is_told_like_a_host_that_gives_nothing(
+    files: Files, downloader: Downloader, target: Path
+):
+    target.parent.touch()
+    for source in (MediaSource(url=f"{files.address()}/film.mp4"), MediaSource(data=FILM)):
+        with pytest.raises(DownloadError) as raised:
+            await downloader.fetch(source, target, limit=LIMIT)
+        assert raised.value.fault is Fault.UNREACHABLE

@@ -1,0 +1,210 @@
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from itertools import accumulate
+from pathlib import Path
+
+import pytest
+
+from bot.media.probe import Inspector, MediaInfo, TruncatedFile
+from bot.sandbox.sample_video import make_film
+
+# Answers like the probe's, each with a number of its own instead of facts.
+TELLING = """
+import json, os, pathlib, sys
+for line in sys.stdin:
+    path = pathlib.Path(json.loads(line))
+    path.with_name("pids").open("a").write(f"{os.getpid()}\\n")
+    path.with_name("environment").write_text(str(dict(os.environ)))
+    print("null", flush=True)
+"""
+# Tells when it begins to look into a film, and when it has done.
+WORKING = """
+import json, pathlib, sys, time
+for line in sys.stdin:
+    path = pathlib.Path(json.loads(line))
+    with path.with_name("work").open("a") as work:
+        print("+1", file=work, flush=True)
+        time.sleep(0.1)
+        print("-1", file=work, flush=True)
+    print("null", flush=True)
+"""
+# Leaves its work to a child, as the probe does, which never ends.
+HANGING = """
+import json, os, pathlib, sys, time
+path = pathlib.Path(json.loads(sys.stdin.readline()))
+if os.fork() == 0:
+    path.with_name("pid").write_text(str(os.getpid()))
+time.sleep(600)
+"""
+
+
+@pytest.fixture
+async def inspector() -> AsyncIterator[Inspector]:
+    async with Inspector() as inspector:
+        yield inspector
+
+
+@pytest.fixture
+def telling(tmp_path: Path) -> Path:
+    script = tmp_path / "telling.py"
+    script.write_text(TELLING)
+    return script
+
+
+@pytest.fixture
+def hanging(tmp_path: Path) -> Path:
+    script = tmp_path / "hanging.py"
+    script.write_text(HANGING)
+    return script
+
+
+def pids(film: Path) -> list[int]:
+    """The probes that were asked, in turn."""
+    return [int(line) for line in film.with_name("pids").read_text().split()]
+
+
+async def until_gone(pid: int) -> None:
+    """Wait until there is no such process; what it was a child of may take a moment to bury it."""
+    async with asyncio.timeout(10):
+        while True:
+            if not _lives(pid):
+                return
+            await asyncio.sleep(0.01)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+async def test_a_film_s_facts_are_told(film: Path, inspector: Inspector):
+    assert await inspector.inspect(film) == MediaInfo(
+        width=320,
+        height=180,
+        duration_s=2.0,
+        unplayable=None,
+        thumbnail=film.parent / "film.mp4.jpg",
+        faststart_copy=None,
+    )
+
+
+async def test_a_copy_with_its_index_in_front_lies_beside_the_film(film: Path, inspector: Inspector):
+    film.write_bytes(make_film(index_first=False))
+
+    facts = await inspector.inspect(film)
+
+    assert facts is not None
+    assert facts.faststart_copy == film.parent / "front" / "film.mp4"
+    assert facts.faststart_copy.stat().st_size > 0
+
+
+async def test_a_film_that_is_cut_off_is_no_film_to_send(film: Path, inspector: Inspector):
+    film.write_bytes(film.read_bytes()[:-1000])
+
+    with pytest.raises(TruncatedFile):
+        await inspector.inspect(film)
+
+
+async def test_junk_has_no_facts_and_hurts_no_other_film(
+    film: Path, inspector: Inspector, caplog: pytest.LogCaptureFixture
+):
+    junk = film.with_name("junk.mp4")
+    junk.write_bytes(b"junk")
+
+    assert await inspector.inspect(junk) is None
+    assert "junk.mp4 is not a film that can be read" in caplog.text
+    assert await inspector.inspect(film) is not None
+
+
+async def test_a_probe_is_asked_about_one_film_after_another(film: Path, telling: Path):
+    async with Inspector(probe=telling) as inspector:
+        await inspector.inspect(film)
+        await inspector.inspect(film)
+
+    first, second = pids(film)
+    assert first == second
+
+
+async def test_films_that_come_together_are_looked_into_side_by_side(film: Path, telling: Path):
+    async with Inspector(probe=telling) as inspector:
+        await asyncio.gather(inspector.inspect(film), inspector.inspect(film))
+        await inspector.inspect(film)
+
+    first, second, third = pids(film)
+    assert first != second
+    assert third in {first, second}
+
+
+async def test_of_many_films_only_a_few_are_looked_into_at_once(film: Path, tmp_path: Path):
+    working = tmp_path / "working.py"
+    working.write_text(WORKING)
+    async with Inspector(probe=working) as inspector:
+        await asyncio.gather(*(inspector.inspect(film) for _ in range(8)))
+
+    steps = [int(line) for line in film.with_name("work").read_text().split()]
+    assert len(steps) == 16
+    assert max(accumulate(steps)) == 2
+
+
+async def test_a_probe_without_work_goes(film: Path, telling: Path):
+    async with Inspector(probe=telling, rest_s=0.0) as inspector:
+        await inspector.inspect(film)
+
+        await until_gone(pids(film)[0])
+        await inspector.inspect(film)
+
+    first, second = pids(film)
+    assert first != second
+
+
+async def test_a_probe_that_died_is_replaced(film: Path, telling: Path):
+    async with Inspector(probe=telling) as inspector:
+        await inspector.inspect(film)
+        os.kill(pids(film)[0], 9)
+        await until_gone(pids(film)[0])
+
+        await inspector.inspect(film)
+        await inspector.inspect(film)
+
+    assert len(set(pids(film))) == 2
+
+
+async def test_a_probe_that_hangs_is_killed_with_its_child(film: Path, tmp_path: Path, hanging: Path):
+    async with Inspector(probe=hanging, patience_s=1.5) as inspector:
+        assert await inspector.inspect(film) is None
+
+    await until_gone(int((tmp_path / "pid").read_text()))
+
+
+async def test_a_probe_dies_with_the_question(film: Path, tmp_path: Path, hanging: Path):
+    pid = tmp_path / "pid"
+    os.mkfifo(pid)
+    async with Inspector(probe=hanging) as inspector:
+        asked = asyncio.create_task(inspector.inspect(film))
+        number = int(await asyncio.to_thread(pid.read_text))
+
+        asked.cancel()
+        await asyncio.gather(asked, return_exceptions=True)
+
+        await until_gone(number)
+
+
+async def test_at_the_end_no_probe_is_left(film: Path, telling: Path):
+    async with Inspector(probe=telling) as inspector:
+        await inspector.inspect(film)
+
+    await until_gone(pids(film)[0])
+
+
+async def test_the_probe_learns_nothing_from_the_bot_s_environment(
+    film: Path, telling: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("TELEGRAM_BOT_TOKEN", "1:secret")
+
+    async with Inspector(probe=telling) as inspector:
+        await inspector.inspect(film)
+
+    assert "TELEGRAM" not in film.with_name("environment").read_text()

@@ -1,0 +1,355 @@
+import asyncio
+import json
+import struct
+import sys
+from asyncio.subprocess import DEVNULL, PIPE
+from collections.abc import Iterable
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Literal
+
+import av
+import pytest
+
+from bot.media.probe_worker import __file__ as probe_file
+from bot.media.probe_worker import probe
+from bot.sandbox.sample_video import make_film, with_free_box
+from tests.unit.media.sample_videos import (
+    packets,
+    repeating,
+    stretched,
+    turned,
+    with_black_start,
+    with_matrix,
+    with_pictures,
+    with_sound,
+)
+
+FILM = make_film()
+
+
+def probed(path: Path) -> dict[str, Any]:
+    """What the probe finds; files that it makes lie beside the film."""
+    return probe(path)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "task-1-.mp4"
+
+
+def picture(path: Path) -> av.VideoFrame:
+    with av.open(str(path)) as container:
+        return next(container.decode(video=0))
+
+
+def luma(frame: av.VideoFrame, x: int, y: int) -> int:
+    plane = frame.reformat(format="gray").planes[0]
+    return bytes(plane)[y * plane.line_size + x]
+
+
+def test_a_plain_film_is_described(path: Path):
+    path.write_bytes(FILM)
+
+    assert probed(path) == {
+        "is_whole": True,
+        "width": 320,
+        "height": 180,
+        "duration_s": 2.0,
+        "unplayable": None,
+        "thumbnail": "task-1-.mp4.jpg",
+        "front": None,
+    }
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [((1280, 720), (320, 180)), ((96, 192), (96, 192)), ((64, 1024), (20, 320)), ((2048, 16), (320, 2))],
+)
+def test_a_thumbnail_keeps_the_shape_within_telegram_s_bounds(
+    path: Path, size: tuple[int, int], expected: tuple[int, int]
+):
+    path.write_bytes(make_film(size=size, seconds=0.2))
+
+    thumbnail = path.parent / probed(path)["thumbnail"]
+
+    frame = picture(thumbnail)
+    assert (frame.width, frame.height) == expected
+    assert thumbnail.stat().st_size < 200_000
+    assert thumbnail.read_bytes().startswith(b"\xff\xd8\xff")
+
+
+@pytest.mark.parametrize(("quarters", "expected"), [(1, (180, 320)), (2, (320, 180))])
+def test_a_turned_film_is_described_as_it_is_seen(path: Path, quarters: int, expected: tuple[int, int]):
+    path.write_bytes(turned(FILM, quarters=quarters))
+
+    found = probed(path)
+
+    assert (found["width"], found["height"]) == expected
+    frame = picture(path.parent / found["thumbnail"])
+    assert (frame.width, frame.height) == expected
+
+
+def test_a_thumbnail_is_turned_the_way_that_players_turn_the_film(path: Path):
+    path.write_bytes(turned(FILM, quarters=1))
+
+    thumbnail = picture(path.parent / probed(path)["thumbnail"])
+
+    # The bar begins at the left, which a turn clockwise makes the top.
+    assert luma(picture(path), 5, 90) > luma(picture(path), 310, 90) + 50
+    assert luma(thumbnail, 90, 5) > luma(thumbnail, 90, 310) + 50
+
+
+def test_an_index_at_the_end_is_moved_to_the_front_and_nothing_else_changes(path: Path):
+    with_sound(path, "aac", index_first=False)
+
+    front = path.parent / probed(path)["front"]
+
+    content = front.read_bytes()
+    assert content.index(b"moov") < content.index(b"mdat")
+    assert packets(front) == packets(path)
+
+
+def test_moving_the_index_keeps_the_turn(path: Path):
+    path.write_bytes(turned(make_film(index_first=False), quarters=1))
+
+    front = path.parent / probed(path)["front"]
+
+    with av.open(str(front)) as container:
+        assert next(container.decode(video=0)).rotation == -90
+
+
+def test_a_film_that_telegram_does_not_play_is_left_as_it_is(path: Path):
+    path.write_bytes(make_film(codec="libx265", index_first=False))
+
+    found = probed(path)
+
+    assert (found["unplayable"], found["front"]) == ("hevc", None)
+
+
+def test_the_part_that_telegram_does_not_play_is_called_by_its_common_name(path: Path):
+    with_pictures(path, "libsvtav1", "yuv420p")
+    assert probed(path)["unplayable"] == "av1"
+
+    with_pictures(path, "libx264", "yuv444p")
+    assert probed(path)["unplayable"] == "h264 yuv444p"
+
+
+@pytest.mark.parametrize(("codec", "unplayable"), [("aac", None), ("libmp3lame", None), ("libopus", "opus")])
+def test_sound_decides_too(
+    path: Path, codec: Literal["aac", "libmp3lame", "libopus"], *, unplayable: str | None
+):
+    with_sound(path, codec)
+
+    assert probed(path)["unplayable"] == unplayable
+
+
+@pytest.mark.parametrize("index_first", [True, False])
+def test_a_film_that_is_cut_off_is_not_whole(path: Path, *, index_first: bool):
+    path.write_bytes(make_film(index_first=index_first)[:-3000])
+
+    assert probed(path) == {"is_whole": False}
+
+
+def test_what_a_host_put_behind_a_film_does_not_make_it_cut_off(path: Path):
+    path.write_bytes(with_free_box(FILM, bytes(50))[:-20])
+    assert probed(path)["is_whole"]
+
+    path.write_bytes(FILM + b"<!-- served in 3 ms -->")
+    assert probed(path)["is_whole"]
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"no film at all", b"\x00\x00\x00\x18ftypisom" + bytes(300), FILM[:30]]
+)
+def test_what_is_no_film_is_an_error(path: Path, content: bytes):
+    path.write_bytes(content)
+
+    with pytest.raises((av.FFmpegError, LookupError)):
+        probed(path)
+
+
+async def run(*arguments: str, paths: Iterable[Path]) -> list[bytes]:
+    """What it prints, line by line."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-P",
+        *arguments,
+        stdin=PIPE,
+        stdout=PIPE,
+        stderr=DEVNULL,
+        env={"PYTHONPATH": str(Path(probe_file).parents[2])},
+    )
+    questions = "".join(f"{json.dumps(str(path))}\n" for path in paths)
+    output, _ = await process.communicate(questions.encode())
+    return output.splitlines()
+
+
+async def test_as_a_script_it_answers_line_by_line_until_its_input_ends(path: Path):
+    path.write_bytes(FILM)
+    junk = path.with_name("task-2-")
+    junk.write_bytes(b"junk")
+
+    answers = await run(probe_file, paths=[path, junk, path])
+
+    assert [json.loads(answer) for answer in answers] == [probed(path), None, probed(path)]
+
+
+async def test_as_a_script_it_bounds_what_a_film_may_cost(path: Path):
+    # A fork of this program finds no film, and has the bounds when it is about to end.
+    program = """
+import os, resource, runpy, sys
+
+def tell(_):
+    for name in ("CPU", "AS", "FSIZE", "NOFILE", "CORE"):
+        print(resource.getrlimit(getattr(resource, "RLIMIT_" + name))[1], flush=True)
+    print(open("/proc/self/oom_score_adj").read().strip(), flush=True)
+    leave(0)
+
+leave, os._exit = os._exit, tell
+runpy.run_path(sys.argv[1], run_name="__main__")
+"""
+    path.write_bytes(b"no film")
+
+    told = await run("-c", program, probe_file, paths=[path])
+
+    assert [int(line) for line in told] == [30, 768 << 20, len(b"no film") + (1 << 20), 32, 0, 1000]
+
+
+async def test_a_film_that_repeats_itself_writes_no_more_than_itself(path: Path):
+    bomb = path.with_suffix(".mov")
+    bomb.write_bytes(repeating(FILM, 3000))
+
+    [answer] = await run(probe_file, paths=[bomb])
+
+    assert json.loads(answer)["unplayable"] == "mov"
+    written = [each.stat().st_size for each in path.parent.rglob("*") if each.is_file() and each != bomb]
+    assert sum(written) <= bomb.stat().st_size + (1 << 20)
+
+
+async def test_a_film_that_repeats_itself_and_has_its_index_at_the_end_is_copied_as_it_is(path: Path):
+    path.write_bytes(repeating(FILM, 3000))
+
+    [answer] = await run(probe_file, paths=[path])
+
+    front = path.parent / json.loads(answer)["front"]
+    assert front.stat().st_size == path.stat().st_size
+
+
+async def test_an_index_that_wants_more_memory_than_there_may_be_ends_only_its_own_film(path: Path):
+    path.write_bytes(
+        repeating(FILM, 100).replace(struct.pack(">II", 1_000_000, 100), b"\0\0\0\1\x7f\xff\xff\xff")
+    )
+    whole = path.with_name("whole.mp4")
+    whole.write_bytes(FILM)
+
+    greedy, good = await run(probe_file, paths=[path, whole])
+
+    assert (json.loads(good)["width"], json.loads(good)["height"]) == (320, 180)
+    assert json.loads(greedy) is None or json.loads(greedy)["width"] == 320
+
+
+def test_pixels_that_are_not_square_are_seen_as_they_are_shown(path: Path):
+    stretched(path, Fraction(16, 9))
+
+    found = probed(path)
+
+    assert (found["width"], found["height"]) == (114, 64)
+    frame = picture(path.parent / found["thumbnail"])
+    assert (frame.width, frame.height) == (114, 64)
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        (0, 0, 0, 0),
+        (1 << 15, 0, 0, 1 << 15),
+        (46341, 46341, -46341, 46341),
+        (0x7FFFFFFF, 1, 1, -5),
+        (1 << 16, 0, 0, 0),
+    ],
+    ids=["zero", "half size", "an eighth", "huge", "flat"],
+)
+def test_a_matrix_that_is_no_quarter_turn_counts_for_nothing(path: Path, numbers: tuple[int, int, int, int]):
+    a, b, c, d = numbers
+    path.write_bytes(with_matrix(FILM, struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 1 << 30)))
+
+    found = probed(path)
+
+    assert (found["width"], found["height"]) == (320, 180)
+    frame = picture(path.parent / found["thumbnail"])
+    assert luma(frame, 5, 90) > luma(frame, 310, 90) + 50
+
+
+def test_a_mirrored_film_has_a_mirrored_preview(path: Path):
+    one = 1 << 16
+    path.write_bytes(with_matrix(FILM, struct.pack(">9i", -one, 0, 0, 0, one, 0, 0, 0, 1 << 30)))
+
+    frame = picture(path.parent / probed(path)["thumbnail"])
+
+    assert luma(frame, 310, 90) > luma(frame, 5, 90) + 50
+
+
+def test_a_damaged_first_frame_costs_the_preview_and_no_more(path: Path):
+    film = bytearray(make_film(seconds=0.2))
+    at = film.index(b"mdat") + 4
+    film[at : at + 60_000] = b"\xff" * len(film[at : at + 60_000])
+    path.write_bytes(film)
+
+    found = probed(path)
+
+    assert (found["width"], found["height"], found["unplayable"]) == (320, 180, None)
+    assert found["duration_s"] == pytest.approx(0.2, abs=0.1)
+    assert found["thumbnail"] is None
+
+
+def test_the_preview_is_the_first_frame_that_is_not_black(path: Path):
+    with_black_start(path, black=20)
+    assert luma(picture(path.parent / probed(path)["thumbnail"]), 5, 5) > 150
+
+    with_black_start(path, black=1000)
+    assert probed(path)["thumbnail"]
+
+
+@pytest.mark.parametrize(
+    ("codec", "pixels", "is_read"),
+    [("mpeg4", "yuv420p", True), ("mjpeg", "yuvj420p", False), ("png", "rgb24", False)],
+)
+def test_only_the_decoders_that_films_need_are_given_any_bytes(
+    path: Path, codec: str, pixels: str, *, is_read: bool
+):
+    film = path.with_suffix(".mov")
+    with_pictures(film, codec, pixels)
+
+    found = probed(film)
+
+    assert found["unplayable"] == codec
+    assert (found["thumbnail"] is not None) == is_read
+
+
+@pytest.mark.parametrize("container", ["avi", "mpegts", "matroska", "flv", "mp4"])
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv", ".flv"])
+def test_a_film_is_read_as_what_it_was_told_apart_as_and_as_nothing_else(
+    path: Path, container: str, suffix: str
+):
+    film = path.with_suffix(suffix)
+    with_pictures(film, "libx264", "yuv420p", container)
+    own = {"mp4": {".mp4", ".mov"}, "matroska": {".mkv"}, "flv": {".flv"}}.get(container, set())
+
+    if suffix in own:
+        assert probed(film)["width"]
+    else:
+        with pytest.raises((av.FFmpegError, LookupError)):
+            probed(film)
+
+
+def test_a_name_that_ffmpeg_takes_for_an_address_leads_nowhere(path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(path.parent)
+    for name in ("film.mp4", "concat:film.mp4", "subfile,,start,0,end,0,,:film.mp4"):
+        Path(name).write_bytes(FILM)
+
+    assert probed(Path("film.mp4"))["width"] == 320
+    for name in ("concat:film.mp4", "subfile,,start,0,end,0,,:film.mp4"):
+        with pytest.raises(av.FFmpegError) as raised:
+            probed(Path(name))
+        assert raised.value.filename == name, "the film was opened"

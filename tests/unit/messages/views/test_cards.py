@@ -1,0 +1,354 @@
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from bot.messages.view import OVERDUE, Forecast
+from bot.messages.views import cards
+from storage.models import Cause, DeliveryState, PollFailure, Stall, TaskStatus, WatchState
+from tests.unit.messages.builders import NOW, TASK_ID, failed, snapshot, succeeded, troubled, watched
+from tests.unit.messages.reading import utf16_units, visible
+
+HOSTILE = "</b>&<i>🎬 " * 500
+
+
+def card(found) -> list[str]:
+    return visible(cards.card(found, now=NOW).text).split("\n")
+
+
+def already(found) -> str:
+    return visible(cards.already(found, language="en", now=NOW).text)
+
+
+def status(found, language: str = "en") -> str:
+    return visible(cards.status(found, language=language, now=NOW).text)
+
+
+def test_a_new_card_names_provider_id_and_status():
+    assert card(watched(TaskStatus.UNKNOWN)) == [f"⏳ alibailian · {TASK_ID}", "Queued · 1 min 20 s so far"]
+
+
+def test_a_queued_card_tells_the_place_in_the_queue_and_the_age_of_the_task():
+    found = watched(TaskStatus.QUEUED, snapshot=snapshot(TaskStatus.QUEUED, queue_position=3))
+    assert card(found)[1] == "Queued · 3 tasks ahead · 1 min 53 s so far"
+
+
+def test_a_running_card_has_left_the_queue():
+    found = watched(TaskStatus.RUNNING, snapshot=snapshot(TaskStatus.RUNNING, queue_position=3))
+    assert card(found)[1] == "Running · 1 min 53 s so far"
+
+
+def test_measured_progress_is_a_bar():
+    found = snapshot(TaskStatus.RUNNING, progress=45.6, progress_measured=True)
+    assert (
+        card(watched(TaskStatus.RUNNING, snapshot=found))[1] == "Running · ▰▰▰▰▱▱▱▱▱▱ 45% · 1 min 53 s so far"
+    )
+
+
+def test_progress_that_is_not_measured_is_only_a_figure():
+    found = watched(TaskStatus.RUNNING, snapshot=snapshot(TaskStatus.RUNNING, progress=30.0))
+    assert card(found)[1] == "Running · 30% · 1 min 53 s so far"
+
+
+def test_model_and_prompt_are_shown_cut_short():
+    found = snapshot(TaskStatus.RUNNING, model="wan2.2", prompt="A cat & a dog\n" * 20)
+    line = card(watched(TaskStatus.RUNNING, snapshot=found))[2]
+    assert line.startswith("wan2.2 · “A cat & a dog A cat & a dog")
+    assert line.endswith("…”")
+
+
+def test_trouble_is_told_in_a_sentence_of_its_own():
+    assert card(troubled(Cause.UNREACHABLE))[-1] == "⚠️ The gateway does not answer. I keep trying."
+    assert card(troubled(Cause.UNREACHABLE, language="zh"))[-1] == "⚠️ 网关没有响应。我会继续尝试。"
+
+
+def test_a_cause_that_is_rare_for_a_look_still_has_a_sentence():
+    assert card(troubled(Cause.MODERATION)) == card(troubled(Cause.OTHER))
+
+
+def test_a_stopped_card_says_so_and_nothing_of_trouble():
+    trouble = PollFailure(cause=Cause.UNREACHABLE, message="", since=NOW)
+    found = watched(TaskStatus.RUNNING, state=WatchState.STOPPED, trouble=trouble)
+    assert card(found) == [f"⏹ alibailian · {TASK_ID}", "Stopped watching"]
+
+
+def test_a_finished_card_says_how_long_it_took():
+    assert card(succeeded())[1] == "Done · took 1 min 53 s"
+    assert card(succeeded(language="zh"))[1] == "已完成 · 用时 1 分钟 53 秒"
+
+
+def test_a_time_from_registration_is_only_a_lower_bound():
+    found = snapshot(TaskStatus.SUCCEEDED, submitted_at=None, finished_at=NOW)
+    task = watched(TaskStatus.SUCCEEDED, snapshot=found)
+    assert card(task)[1] == "Done · took at least 1 min 20 s"
+
+
+def test_a_time_that_would_be_negative_is_left_out():
+    found = snapshot(TaskStatus.SUCCEEDED, submitted_at=None, finished_at=NOW - timedelta(days=1))
+    assert card(watched(TaskStatus.SUCCEEDED, snapshot=found))[1] == "Done"
+
+
+def test_a_failed_card_gives_the_reason():
+    assert card(failed(Cause.KEY_EXHAUSTED))[1:] == [
+        "Failed · after 1 min 53 s",
+        "There was no credit or quota left for it.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("ending", "word"),
+    [
+        (TaskStatus.CANCELLED, "Cancelled"),
+        (TaskStatus.EXPIRED, "Expired"),
+        (TaskStatus.NOT_FOUND, "Not found"),
+    ],
+)
+def test_the_other_ends_have_their_word(ending, word):
+    assert card(watched(ending))[1] == word
+
+
+def test_status_tells_the_raw_word_the_last_look_and_the_next():
+    found = watched(
+        TaskStatus.RUNNING,
+        snapshot=snapshot(TaskStatus.RUNNING, raw_status="IN_PROGRESS"),
+        last_poll_at=NOW - timedelta(seconds=5),
+        next_poll_at=NOW + timedelta(seconds=10),
+    )
+    assert status(found).split("\n")[2:] == [
+        "The gateway's word: IN_PROGRESS",
+        "Last look 5 s ago · next look in 10 s",
+    ]
+
+
+def test_status_before_the_first_look_says_so():
+    assert status(watched(TaskStatus.UNKNOWN, next_poll_at=NOW)).endswith("Not looked at yet")
+
+
+def test_an_overdue_look_is_due_at_any_moment():
+    found = watched(TaskStatus.RUNNING, last_poll_at=NOW, next_poll_at=NOW - timedelta(seconds=1))
+    assert status(found).endswith("Last look 0 s ago · next look at any moment")
+
+
+def test_a_final_status_promises_no_further_look():
+    found = watched(TaskStatus.EXPIRED, last_poll_at=NOW - timedelta(seconds=5))
+    assert status(found).endswith("Last look 5 s ago")
+
+
+def test_status_quotes_the_gateway_when_there_is_trouble():
+    text = status(troubled(Cause.UNREACHABLE, "HTTP 502 <html>"))
+    assert text.endswith("⚠️ The gateway does not answer. I keep trying.\nHTTP 502 <html>")
+
+
+@pytest.mark.parametrize("task", [troubled(Cause.KEY_INVALID, "HTTP 401"), failed(Cause.MODERATION)])
+def test_the_status_of_a_stopped_watch_promises_and_explains_nothing(task):
+    stopped = replace(task, watch=replace(task.watch, state=WatchState.STOPPED))
+    raw_status = task.task.snapshot.raw_status
+    _title, standing, word, looks = status(stopped).split("\n")
+    assert (standing, word) == ("Stopped watching", f"The gateway's word: {raw_status}")
+    assert looks in {"Last look 5 s ago", "Not looked at yet"}
+
+
+def test_status_speaks_the_language_of_the_one_who_asks():
+    assert "排队中" in status(watched(TaskStatus.UNKNOWN, language="en"), language="zh")
+
+
+def test_a_task_that_was_asked_for_before_is_told_with_its_standing():
+    running = watched(TaskStatus.RUNNING)
+    assert already(running) == "This is being watched already: Running · 1 min 20 s so far"
+
+
+@pytest.mark.parametrize(
+    ("result", "told"),
+    [
+        (DeliveryState.SENT, "This was watched already, and its result was delivered: Done"),
+        (
+            DeliveryState.UNKNOWN,
+            "This was watched before: Done\n"
+            "Telegram's answer was lost, so the video may or may not have arrived.",
+        ),
+        (DeliveryState.DEAD, "This was watched before: Done\nThe result could not be sent here."),
+        (None, "This was watched before: Done\nOn its way again."),
+    ],
+)
+def test_of_a_result_no_more_is_told_than_is_known(result, told):
+    assert already(watched(TaskStatus.SUCCEEDED, state=WatchState.FINISHED, result=result)) == told
+
+
+def tasks(found, thread_id: int | None = None) -> str:
+    return visible(cards.tasks(found, language="en", thread_id=thread_id, now=NOW).text)
+
+
+def test_tasks_lists_a_line_for_each():
+    found = [watched(TaskStatus.RUNNING), watched(TaskStatus.UNKNOWN, external_id="task_2")]
+    assert tasks(found) == (
+        "Watching 2 tasks:\n"
+        f"🎬 alibailian · {TASK_ID} · Running · 1 min 20 s so far\n"
+        "⏳ alibailian · task_2 · Queued · 1 min 20 s so far"
+    )
+
+
+def test_tasks_are_grouped_by_topic_with_this_one_first():
+    found = [watched(TaskStatus.UNKNOWN, external_id=f"id-{n}", thread_id=n) for n in (None, 7, 9, 7)]
+    lines = [line.split(" · ")[1] if " · " in line else line for line in tasks(found, 9).split("\n")[1:]]
+    assert lines == [
+        "In this topic",
+        "id-9",
+        "Outside the topics",
+        "id-None",
+        "In topic 7",
+        "id-7",
+        "id-7",
+    ]
+
+
+def test_tasks_of_this_topic_alone_need_no_heading():
+    assert "topic" not in tasks([watched(TaskStatus.UNKNOWN, thread_id=9)], 9)
+
+
+def test_a_list_that_is_too_long_says_how_many_are_left_out():
+    found = [watched(TaskStatus.UNKNOWN, external_id=f"{n:0>200}") for n in range(100)]
+    text = tasks(found)
+    shown = text.count("⏳")
+    assert text.endswith(f"… and {100 - shown} more")
+    assert shown > 10
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("ending", list(TaskStatus))
+def test_no_foreign_text_makes_a_view_too_long_or_breaks_it(language, ending):
+    facts = {"raw_status": HOSTILE, "model": HOSTILE, "prompt": HOSTILE, "queue_position": 10**9}
+    found = watched(
+        ending,
+        language=language,
+        provider=HOSTILE,
+        external_id="i" * 512,
+        snapshot=snapshot(ending, **facts),
+        trouble=PollFailure(cause=Cause.KEY_INVALID, message=HOSTILE, since=NOW),
+    )
+    for view in (
+        cards.card(found, now=NOW),
+        cards.status(found, language=language, now=NOW),
+        cards.tasks([found] * 50, language=language, thread_id=3, now=NOW),
+    ):
+        assert utf16_units(view.text) <= 4096
+
+
+@pytest.mark.parametrize(
+    ("seconds", "language", "shown"),
+    [
+        ((60, 122, 238), "en", "about 2 min left (1 min – 4 min)"),
+        ((61, 118, 241), "zh", "大约还需 2 分钟（1 分钟 – 4 分钟）"),
+        ((1, 12, 33), "en", "about 10 s left (5 s – 35 s)"),
+        ((3700, 4000, 7300), "en", "about 1 h 7 min left (1 h 2 min – 2 h 2 min)"),
+        ((41, 42, 43), "en", "about 40 s left (40 s – 45 s)"),
+        ((41, 41, 41), "en", "about 40 s left"),
+    ],
+)
+def test_a_forecast_is_a_range_as_fine_as_it_is_worth(seconds, language, shown):
+    low_s, middle_s, high_s = seconds
+    forecast = Forecast(low_s=low_s, middle_s=middle_s, high_s=high_s)
+    view = cards.card(watched(TaskStatus.RUNNING, language=language), now=NOW, forecast=forecast)
+    assert shown in visible(view.text).split("\n")
+
+
+def test_a_task_past_every_forecast_takes_longer_than_usual():
+    view = cards.card(watched(TaskStatus.RUNNING), now=NOW, forecast=OVERDUE)
+    assert "longer than usual" in visible(view.text)
+
+
+def test_an_ended_task_has_no_forecast():
+    view = cards.card(succeeded(), now=NOW, forecast=OVERDUE)
+    assert "longer than usual" not in visible(view.text)
+
+
+def test_a_card_says_for_how_long_its_gateway_could_not_be_asked():
+    found = watched(
+        TaskStatus.RUNNING,
+        snapshot=snapshot(TaskStatus.RUNNING),
+        snapshot_at=NOW - timedelta(minutes=3),
+        trouble=PollFailure(cause=Cause.UNREACHABLE, message="", since=NOW),
+    )
+
+    *_, last = visible(cards.card(found, now=NOW, problem="away").text).split("\n")
+
+    assert last == "⚠️ Not checked for 3 min: the gateway isn't responding."
+
+
+def test_a_card_of_a_task_that_was_never_answered_says_so_in_place_of_queued():
+    found = watched(TaskStatus.UNKNOWN, failures=1)
+
+    text = visible(cards.card(found, now=NOW, problem="key").text)
+
+    assert "Queued" not in text
+    assert "Not checked yet · 1 min 20 s so far" in text
+    assert text.endswith("⚠️ Not checked yet: the gateway rejects the bot's API key.")
+
+
+@pytest.mark.parametrize(
+    ("language", "cause", "target", "sentence"),
+    [
+        ("en", Cause.WANTS_HTTPS, "https://g.example", "must set BASE_URL to https://g.example"),
+        ("zh", Cause.WANTS_HTTPS, "https://g.example", "把 BASE_URL 改为 https://g.example"),
+        ("en", Cause.REDIRECTED, "login.example", "redirects to login.example"),
+        ("zh", Cause.REDIRECTED, "login.example", "跳转到了 login.example"),
+    ],
+)
+def test_a_card_says_where_the_gateway_redirects_to(language: str, cause: Cause, target: str, sentence: str):
+    found = troubled(cause, target, language=language)
+
+    alone = visible(cards.card(found, now=NOW).text)
+    with_its_gateway = visible(cards.card(found, now=NOW, problem="odd").text)
+    answered = visible(cards.status(found, language=language, now=NOW).text)
+
+    assert sentence in alone
+    assert target in with_its_gateway
+    assert "BASE_URL" in with_its_gateway
+    assert answered.count(target) == 1
+
+
+def test_a_list_says_which_tasks_can_not_be_checked():
+    found = [watched(TaskStatus.UNKNOWN, provider=name) for name in ("wan", "veo")]
+
+    text = visible(
+        cards.tasks(found, language="zh", thread_id=None, now=NOW, problem_of={"veo": "quota"}.get).text
+    )
+
+    assert text.count("⚠️") == 1
+    assert text.endswith("⚠️ 尚未查询到：网关账号的额度已用完。")
+
+
+def test_a_final_task_has_no_problem_with_its_gateway():
+    assert "⚠️" not in cards.card(succeeded(), now=NOW, problem="away").text
+
+
+@pytest.mark.parametrize(
+    ("stall", "language", "sentence", "label"),
+    [
+        (Stall.UNCHANGED, "en", "Nothing has changed for a day, so I check only once an hour now.", None),
+        (Stall.UNCHANGED, "zh", "已经一天没有变化，现在改为每小时查询一次。", None),
+        (Stall.RESTING, "en", "so I have stopped checking this task.", "🔄 Check again"),
+        (Stall.RESTING, "zh", "这个任务不再查询。", "🔄 接着查"),
+    ],
+)
+def test_a_task_at_which_nothing_changes_says_so_and_can_be_taken_up_where_it_rests(
+    stall: Stall, language: str, sentence: str, label: str | None
+):
+    found = watched(TaskStatus.RUNNING, language=language, stall=stall, snapshot=snapshot(TaskStatus.RUNNING))
+
+    view = cards.card(found, now=NOW, problem="away" if stall is Stall.RESTING else None)
+
+    assert sentence in view.text
+    assert "isn't responding" not in view.text
+    assert [each.label for row in view.buttons for each in row] == ([label] if label else [])
+    assert sentence in cards.status(found, language=language, now=NOW).text
+    assert sentence in cards.tasks([found], language=language, thread_id=None, now=NOW).text
+
+
+@pytest.mark.parametrize("fields", [{"state": WatchState.STOPPED}, {}], ids=["stopped", "done"])
+def test_nothing_is_said_of_a_rest_that_is_over(fields: dict[str, Any]):
+    status = TaskStatus.RUNNING if fields else TaskStatus.SUCCEEDED
+    view = cards.card(watched(status, stall=Stall.RESTING, **fields), now=NOW)
+
+    assert "checking" not in view.text
+    assert view.buttons == ()

@@ -1,0 +1,98 @@
+import pytest
+
+from bot.messages.views import replies
+from bot.messages.views.replies import Configured
+from storage.models import Stats
+from tests.unit.messages.reading import utf16_units, visible
+
+NAMES = ("alibailian", "newapi")
+EXAMPLE = "/watch alibailian 86ecf553-d340-4e21-af6e-a0c6a421c010"
+
+
+def test_help_shows_an_example_of_what_is_configured():
+    text = visible(replies.help_text(NAMES, language="en").text)
+    assert EXAMPLE in text.split("\n")
+    assert all(f"/{command} – " in text for command in ("tasks", "status", "unwatch", "providers"))
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_without_providers_every_answer_names_the_setting_that_is_missing(language):
+    for view in (
+        replies.help_text((), language=language),
+        replies.providers((), language=language),
+        replies.with_example("watch.usage", (), language=language),
+        replies.not_configured("jimeng", (), language=language),
+        replies.unknown_provider("x", (), language=language),
+    ):
+        assert "GATEWAY_BASE_URL" in view.text
+
+
+def test_providers_shows_names_kinds_hosts_and_what_else_to_type():
+    configured = [
+        Configured(name="alibailian", kind="alibailian", host="gw.example", also_typed=("wan", "bailian")),
+        Configured(name="mine", kind="videos", host="other.example:8443", also_typed=()),
+    ]
+    assert visible(replies.providers(configured, language="en").text).split("\n") == [
+        "Configured here:",
+        "alibailian · gw.example · also typed wan, bailian",
+        "mine · videos · other.example:8443",
+    ]
+
+
+def test_a_stranger_is_told_the_id_to_put_into_allowed_chats():
+    private = replies.stranger(42, is_private=True, language="en").text
+    group = replies.stranger(-1001, is_private=False, language="zh").text
+    assert "your id <code>42</code> to ALLOWED_CHATS" in private
+    assert "<code>-1001</code>" in group
+    assert "ALLOWED_CHATS" in group
+
+
+def test_wrong_ids_are_named_together():
+    one = visible(replies.bad_ids(["a/b"], language="en").text)
+    two = visible(replies.bad_ids(["a/b", "<x>"], language="en").text)
+    assert one.startswith("This is not a task id: a/b.")
+    assert two.startswith("These are not task ids: a/b, <x>.")
+
+
+def test_a_word_that_is_no_provider_is_answered_with_those_that_are():
+    text = visible(replies.unknown_provider("<soar>", NAMES, language="en").text)
+    assert text == (
+        f"“<soar>” is no provider. Configured here: alibailian, newapi. Type for instance {EXAMPLE}"
+    )
+
+
+def test_a_word_that_fits_several_is_answered_with_those():
+    text = visible(replies.several_fit("wan", ("a", "b"), language="en").text)
+    assert "a, b" in text
+    assert "/watch a " in text
+
+
+def test_of_several_tasks_one_must_be_named():
+    text = visible(replies.which_one(["id-1", "id-2"], command="status", language="en").text)
+    assert text == "2 tasks are being watched here. Say which one: /status id-1"
+
+
+def test_a_command_to_copy_holds_the_whole_of_the_longest_id():
+    text = visible(replies.which_one(["i" * 512, "id-2"], command="status", language="en").text)
+    assert text.endswith("/status " + "i" * 512)
+
+
+def test_health_is_a_line_for_each_fact():
+    assert replies.health({"up": "5 s", "archive": "<locked>"}).text == "up: 5 s\narchive: &lt;locked&gt;"
+
+
+def test_health_never_gets_too_long():
+    assert utf16_units(replies.health({f"{n:0>100}": "x" * 500 for n in range(100)}).text) <= 4096
+
+
+def test_stats_adds_up_statuses_that_share_a_word():
+    found = Stats(
+        tasks={"unknown": 1, "queued": 2, "running": 4},
+        watches={"active": 5},
+        deliveries={},
+    )
+    assert visible(replies.stats(found, language="en").text).split("\n") == [
+        "Tasks: Queued 3, Running 4",
+        "Watches: waiting 5",
+        "Deliveries: 0",
+    ]

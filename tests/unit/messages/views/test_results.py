@@ -1,0 +1,288 @@
+import shlex
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from bot.media.faults import Fault
+from bot.media.video import VideoFile
+from bot.messages.views import results
+from storage.models import Cause, Media, Stall, TaskError, TaskStatus
+from tests.unit.messages.builders import (
+    LINK,
+    NOW,
+    TASK_ID,
+    failed,
+    snapshot,
+    succeeded,
+    troubled,
+    watched,
+)
+from tests.unit.messages.reading import utf16_units, visible
+
+HOSTILE = "</b>&<i>🎬 " * 500
+TITLE = f"✅ alibailian · {TASK_ID}"
+
+
+def caption(found, **film) -> list[str]:
+    shown = VideoFile(source="file_id", **{"size": 2_123_456} | film)
+    return visible(results.caption(found, shown, now=NOW).text).split("\n")
+
+
+def link(media: Media | None, why: str = "too_large", language: str = "en") -> list[str]:
+    view = results.link(succeeded(language=language), media=media, why=why, now=NOW)
+    return visible(view.text).split("\n")
+
+
+def failure(found) -> list[str]:
+    return visible(results.failure(found).text).split("\n")
+
+
+def test_the_announcement_is_short():
+    assert visible(results.announcement(succeeded()).text) == f"{TITLE}\nDone · the video is on its way"
+
+
+def test_a_caption_tells_all_that_is_known():
+    found = succeeded(model="wan2.2", prompt="A cat & a dog", width=1280, height=720, video_s=5.0)
+    assert caption(found) == [
+        TITLE,
+        "wan2.2 · took 1 min 53 s",
+        "1280×720 · 5 s · 2.1 MB",
+        "The gateway's link works until 2025-10-13 10:07 UTC · 23 h 5 min left",
+        "A cat & a dog",
+    ]
+
+
+def test_a_caption_leaves_out_what_is_not_known():
+    found = watched(TaskStatus.SUCCEEDED, snapshot=snapshot(TaskStatus.SUCCEEDED, submitted_at=None))
+    assert caption(found, size=None) == [TITLE]
+
+
+def test_what_the_film_shows_of_itself_counts_for_more_than_what_the_gateway_says():
+    found = succeeded(width=1280, height=720, video_s=5.0)
+    assert "1088×832 · 6 s · 2.1 MB" in caption(found, width=1088, height=832, duration_s=6.04)
+
+
+def test_a_film_that_telegram_does_not_play_says_why_it_is_a_file():
+    assert "Sent as a file, because Telegram does not play hevc in place." in caption(
+        succeeded(), unplayable="hevc"
+    )
+
+
+def test_a_caption_does_not_promise_a_link_that_has_died():
+    found = succeeded(media=Media(url=LINK, expires_at=NOW))
+    assert caption(found) == [TITLE, "took 1 min 53 s", "2.1 MB"]
+
+
+def test_the_prompt_unfolds_under_the_video():
+    assert (
+        "<blockquote expandable>A cat</blockquote>"
+        in results.caption(succeeded(prompt="A cat"), VideoFile(source="file_id"), now=NOW).text
+    )
+
+
+def test_the_prompt_makes_room_for_a_long_id():
+    found = succeeded(model="veo-3.1", prompt="a cat " * 100, width=1280, height=720, video_s=5.0)
+    ref = replace(found.task.ref, external_id="i" * 512)
+    text = results.caption(
+        replace(found, task=replace(found.task, ref=ref)), VideoFile(source="f"), now=NOW
+    ).text
+    assert utf16_units(text) <= 1024
+    assert "i" * 512 in text
+    assert "a cat a cat" in text
+
+
+def test_a_link_comes_with_the_reason_and_its_last_moment():
+    assert link(Media(url=LINK, expires_at=NOW + timedelta(minutes=90))) == [
+        TITLE,
+        "The video is ready but cannot be brought here: it is larger than Telegram lets a bot send.",
+        LINK,
+        "This link works until 2025-10-12 12:32 UTC (1 h 30 min left).",
+    ]
+
+
+def test_a_link_without_a_deadline_should_be_used_soon():
+    assert link(Media(url=LINK))[-1].endswith("better save the video soon.")
+
+
+def test_a_link_past_its_deadline_is_not_promised():
+    assert link(Media(url=LINK, expires_at=NOW))[-1] == "This link worked until 2025-10-12 11:02 UTC."
+
+
+def test_a_dead_link_is_passed_on_without_a_deadline():
+    lines = link(Media(url=LINK, expires_at=NOW + timedelta(hours=1)), "dead_link")
+    assert lines[1:] == [
+        "The video is ready but cannot be brought here: the gateway's link to it has died, or never worked.",
+        LINK,
+    ]
+
+
+@pytest.mark.parametrize(
+    "media",
+    [
+        None,
+        Media(url=None),
+        Media(url="https://x/" + "a" * 4000),
+        Media(url="https://x/" + "'" * 800, needs_auth=True),
+    ],
+)
+def test_without_a_link_that_fits_the_way_is_the_gateways_own_page(media):
+    assert link(media)[-1].startswith("There is no link to pass on.")
+
+
+def test_a_link_that_wants_the_key_is_a_command_that_names_no_key():
+    url = "https://gw.example/v1/videos/a/content?x=1&y='$(rm)'"
+    command = shlex.split(link(Media(url=url, needs_auth=True))[-2])
+    assert command == ["curl", "-fLo", "video.mp4", "-H", "Authorization: Bearer $KEY", url]
+
+
+def test_a_link_that_wants_the_key_comes_with_its_last_moment():
+    media = Media(url=LINK, needs_auth=True, expires_at=NOW + timedelta(minutes=90))
+    assert link(media)[-1] == "This link works until 2025-10-12 12:32 UTC (1 h 30 min left)."
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("fault", list(Fault))
+def test_every_fault_of_a_delivery_has_words(fault, language):
+    lead = link(Media(url=LINK), fault, language)[1]
+    assert lead.endswith((".", "。"))
+
+
+def test_a_failure_gives_reason_advice_and_the_gateways_words():
+    found = failed(Cause.MODERATION, "may contain <bad> content", code="DataInspectionFailed")
+    assert failure(found) == [
+        f"❌ alibailian · {TASK_ID}",
+        "Failed · after 1 min 53 s",
+        "The content filter refused the prompt, a picture or the video.",
+        "Change the wording or the picture and submit it again.",
+        "DataInspectionFailed: may contain <bad> content",
+    ]
+
+
+def test_a_failure_without_words_has_no_empty_quote():
+    assert "blockquote" not in results.failure(failed(Cause.GENERATION)).text
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_every_cause_has_a_reason_of_its_own(language):
+    causes = [cause for cause in Cause if not cause.is_redirect]
+    reasons = [failure(failed(cause, language=language))[2] for cause in causes]
+    assert len(set(reasons)) == len(causes)
+
+
+@pytest.mark.parametrize(
+    ("ending", "beginning"),
+    [
+        (TaskStatus.CANCELLED, "Somebody cancelled this task"),
+        (TaskStatus.EXPIRED, "The gateway has already forgotten this task"),
+        (TaskStatus.NOT_FOUND, "The gateway does not know this id. Check the id and that alibailian"),
+    ],
+)
+def test_the_other_ends_have_their_own_sentence(ending, beginning):
+    assert failure(watched(ending))[2].startswith(beginning)
+
+
+def test_an_expired_task_still_quotes_the_gateway():
+    error = TaskError(message="task expired")
+    found = watched(TaskStatus.EXPIRED, snapshot=snapshot(TaskStatus.EXPIRED, error=error))
+    assert failure(found)[-1] == "task expired"
+
+
+def test_a_success_without_a_video_is_told_as_such():
+    found = watched(TaskStatus.SUCCEEDED, snapshot=snapshot(TaskStatus.SUCCEEDED))
+    assert failure(found)[2] == "The task is finished, but the gateway gives no video for it."
+
+
+@pytest.mark.parametrize("cause", [Cause.KEY_INVALID, Cause.KEY_EXHAUSTED, Cause.NOT_ALLOWED])
+def test_a_notice_says_who_must_act_and_that_nothing_is_lost(cause):
+    text = visible(results.notice(troubled(cause, "无效的令牌")).text)
+    assert "alibailian" in text
+    assert "Whoever runs the bot must" in text
+    assert "No task is lost" in text
+    assert text.endswith("无效的令牌")
+
+
+def test_a_notice_of_another_cause_tells_the_trouble():
+    text = visible(results.notice(troubled(Cause.ROUTE_MISSING)).text)
+    assert text.startswith("⚠️ This gateway does not answer this kind of question")
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_no_foreign_text_makes_a_result_too_long_or_breaks_it(language):
+    big = Media(url="https://x.example/" + "🎬&<" * 745, expires_at=NOW + timedelta(days=6))
+    found = succeeded(
+        language=language, media=big, model=HOSTILE, prompt=HOSTILE, width=9999, height=9999, video_s=86_399.0
+    )
+    ref = replace(found.task.ref, provider=HOSTILE, external_id="i" * 512)
+    found = replace(found, task=replace(found.task, ref=ref))
+    film = VideoFile(source="file_id", size=10**12, unplayable=HOSTILE)
+    assert utf16_units(results.caption(found, film, now=NOW).text) <= 1024
+    assert utf16_units(results.announcement(found).text) <= 1024
+    for media in (big, replace(big, needs_auth=True)):
+        assert utf16_units(results.link(found, media=media, why="private", now=NOW).text) <= 4096
+    for cause in (cause for cause in Cause if not cause.is_redirect):
+        assert (
+            utf16_units(results.failure(failed(cause, HOSTILE, code=HOSTILE, language=language)).text) <= 4096
+        )
+        assert utf16_units(results.notice(troubled(cause, HOSTILE, language=language)).text) <= 4096
+
+
+def test_failures_of_one_request_share_the_words_of_their_reason():
+    refused = [failed(Cause.MODERATION, "no"), failed(Cause.MODERATION, "no")]
+    view, told = results.failures([*refused, failed(Cause.COPYRIGHT), watched(TaskStatus.EXPIRED)])
+
+    text = visible(view.text)
+    assert told == 4
+    assert text.count("The content filter refused") == 1
+    assert text.count(TASK_ID) == 4
+    assert "protected work" in text
+    assert "has already forgotten this task" in text
+
+
+def test_a_failure_alone_is_told_as_ever():
+    one = failed(Cause.MODERATION, "no")
+
+    assert results.failures([one]) == (results.failure(one), 1)
+
+
+def test_what_the_gateway_says_of_each_is_cut_short_before_a_failure_is_left_out():
+    many = [failed(Cause.GENERATION, f"{place}: " + "words " * 50) for place in range(50)]
+
+    view, told = results.failures(many)
+
+    assert told == 50
+    assert utf16_units(view.text) <= 4096
+
+
+@pytest.mark.parametrize("count", [2, 50])
+def test_of_many_failures_as_many_are_told_as_fit(count: int):
+    one = failed(Cause.OTHER, "<" * 300)
+    refs = [replace(one.task.ref, external_id=f"{place}-" + "x" * 500) for place in range(count)]
+    long_ones = [replace(one, task=replace(one.task, ref=ref)) for ref in refs]
+
+    view, told = results.failures(long_ones)
+
+    assert 1 < told <= count
+    assert utf16_units(view.text) <= 4096
+    assert f"{told - 1}-x" in view.text
+    assert f">{told}-x" not in view.text
+
+
+def test_a_notice_names_the_task_at_which_nothing_changes():
+    view = results.notice(watched(TaskStatus.RUNNING, stall=Stall.UNCHANGED))
+
+    assert TASK_ID in view.text
+    assert "once an hour" in view.text
+
+
+@pytest.mark.parametrize("ahead_s", [7200.0, -7200.0])
+def test_how_long_a_link_works_is_told_by_the_clock_that_gave_it(ahead_s: float):
+    there = NOW + timedelta(seconds=ahead_s)
+    media = Media(url=LINK, expires_at=there + timedelta(hours=1))
+    found = succeeded(media=media, clock_ahead_s=ahead_s)
+
+    in_link = visible(results.link(found, media=media, why="too_large", now=NOW).text)
+
+    until = f"until {media.expires_at:%Y-%m-%d %H:%M} UTC"
+    assert f"{until} (1 h left)" in in_link
+    assert f"The gateway's link works {until} · 1 h left" in caption(found)

@@ -1,0 +1,92 @@
+from datetime import timedelta
+
+import pytest
+from telegram.error import RetryAfter
+from telegram.ext import ExtBot
+
+from bot.messages.view import View
+from bot.outbox.call_rate_limiter import CallRateLimiter
+from bot.outbox.rate_limiter import ChatRateLimiter
+from bot.outbox.sender import ChatAddress, Sender
+from bot.sandbox.telegram import FakeTelegram
+from bot.sandbox.telegram.api_errors import flood
+from tests.fakes.clock import SteadyClock
+from tests.fakes.places import ANNA, GROUP
+
+
+class Limited:
+    """A bot whose calls are counted; its waits take no time."""
+
+    def __init__(self, telegram: FakeTelegram) -> None:
+        self.steady = SteadyClock()
+        self.rate_limiter = ChatRateLimiter(clock=self.steady)
+        self.slept_s = 0.0
+        self.bot: ExtBot[None] = ExtBot(
+            telegram.token,
+            base_url=f"{telegram.url}/bot",
+            rate_limiter=CallRateLimiter(self.rate_limiter, sleep=self._sleep),
+        )
+
+    async def _sleep(self, seconds: float) -> None:
+        self.slept_s += seconds
+        self.steady.advance(seconds)
+
+
+@pytest.fixture
+async def limited(telegram: FakeTelegram):
+    limited = Limited(telegram)
+    async with limited.bot:
+        yield limited
+
+
+async def test_an_answer_counts_in_the_chat_s_budget(limited: Limited):
+    for _ in range(5):
+        await limited.bot.send_message(ANNA, "hello")
+
+    assert limited.slept_s == 0
+    assert limited.rate_limiter.throttled().to_edits == [ANNA]
+
+
+async def test_what_the_courier_has_accounted_for_is_not_counted_twice(limited: Limited):
+    sender = Sender(limited.bot, limited.rate_limiter)
+    for _ in range(5):
+        await sender.send(ChatAddress(chat_id=ANNA), View(text="hello"))
+
+    assert limited.rate_limiter.next_free_in_s() is None
+
+
+async def test_answers_wait_where_a_group_s_minute_is_nearly_used_up(limited: Limited):
+    for _ in range(17):
+        limited.steady.advance(1)
+        limited.rate_limiter.spend([GROUP])
+    limited.steady.advance(5)
+
+    await limited.bot.send_message(GROUP, "hello")
+
+    assert limited.slept_s == pytest.approx(60.5 - 21, abs=0.1)
+
+
+async def test_no_answer_waits_for_more_than_a_minute(limited: Limited):
+    limited.rate_limiter.pause(GROUP, 3600)
+
+    await limited.bot.send_message(GROUP, "hello")
+
+    assert limited.slept_s == 60
+
+
+async def test_a_flood_wait_that_an_answer_hears_of_holds_for_results_too(
+    limited: Limited, telegram: FakeTelegram
+):
+    telegram.fail("sendMessage", flood(30))
+
+    with pytest.raises(RetryAfter) as refused:
+        await limited.bot.send_message(ANNA, "hello")
+
+    assert refused.value.retry_after in {30, timedelta(seconds=30)}
+    assert limited.rate_limiter.throttled().to_all == [ANNA]
+
+
+async def test_calls_that_name_no_chat_wait_for_nothing(limited: Limited):
+    await limited.bot.get_me()
+
+    assert limited.rate_limiter.next_free_in_s() is None

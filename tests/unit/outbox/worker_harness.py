@@ -1,0 +1,193 @@
+"""The courier between a real archive, a make-believe Telegram, and a ladder that says what it is told to."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+
+from telegram.ext import ExtBot
+
+from bot.forecast.estimates import Estimates
+from bot.outbox.rate_limiter import ChatRateLimiter
+from bot.outbox.results import SendResult, Sent
+from bot.outbox.route import TelegramRoute
+from bot.outbox.sender import Sender
+from bot.outbox.text_delivery import TextDelivery
+from bot.outbox.video_delivery import VideoDelivery
+from bot.outbox.worker import DeliveryWorker
+from bot.telemetry import Telemetry
+from storage.errors import StoreUnavailable
+from storage.models import (
+    NONE_THROTTLED,
+    ClaimedDelivery,
+    DeliveryKind,
+    DeliveryState,
+    Settlement,
+    TaskStatus,
+    ThrottledChats,
+    WatchState,
+)
+from storage.sqlite.store import SqliteStore
+from tests.contract.store.driver import Driver
+from tests.fakes.clock import SteadyClock
+
+
+class BrittleStore(SqliteStore):
+    """A real archive whose disk is full when a test says so."""
+
+    is_full = False
+    questions = 0  # how often the courier asked whether there is something to send
+    settled = 0  # how many endings were written down
+    unwritten = 0  # how many could not be
+
+    async def next_delivery_at(self, closed: ThrottledChats = NONE_THROTTLED) -> datetime | None:
+        self.questions += 1
+        return await super().next_delivery_at(closed)
+
+    async def claim_deliveries(
+        self, limit: int, closed: ThrottledChats = NONE_THROTTLED, *, at: datetime, lease_s: float
+    ) -> list[ClaimedDelivery]:
+        self._check_room()
+        return await super().claim_deliveries(limit, closed, at=at, lease_s=lease_s)
+
+    async def settle(self, delivery_id: int, settlement: Settlement) -> None:
+        self.unwritten += self.is_full
+        self._check_room()
+        await super().settle(delivery_id, settlement)
+        self.settled += 1
+
+    def _check_room(self) -> None:
+        if self.is_full:
+            raise StoreUnavailable("The disk is full.")
+
+
+class ScriptedVideoDelivery(VideoDelivery):
+    """For each chat the next of its results, the last one ever after; it waits while the gate is shut."""
+
+    def __init__(self) -> None:
+        self.results: dict[int, list[SendResult | Exception]] = {}
+        self.begun: list[int] = []  # chats
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def announce(self, out: ClaimedDelivery) -> SendResult:
+        return Sent(1)
+
+    async def deliver(self, out: ClaimedDelivery, message_id: int | None) -> SendResult:
+        self.begun.append(out.watch.chat_id)
+        await self.gate.wait()
+        script = self.results[out.watch.chat_id]
+        result = script.pop(0) if len(script) > 1 else script[0]
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+
+class WorkerHarness:
+    """The courier on its round."""
+
+    def __init__(self, store: BrittleStore, bot: ExtBot[None]) -> None:
+        self.store = store
+        self.bot = bot
+        self.driver = Driver(store)
+        self.steady = SteadyClock()
+        self.rate_limiter = ChatRateLimiter(clock=self.steady)
+        self.video_delivery = ScriptedVideoDelivery()
+        self.new_delivery = asyncio.Event()
+        self.telemetry = Telemetry()
+        self.migrated: list[tuple[int, int]] = []
+        texts = TextDelivery(
+            Sender(bot, self.rate_limiter, TelegramRoute(clock=self.steady), migrated=self._move),
+            Estimates(),
+            clock=lambda: self.driver.now,
+        )
+        self.worker = DeliveryWorker(
+            store,
+            texts,
+            self.video_delivery,
+            new_delivery=self.new_delivery,
+            clock=lambda: self.driver.now,
+            telemetry=self.telemetry,
+        )
+
+    def _move(self, old_id: int, new_id: int) -> None:
+        self.migrated.append((old_id, new_id))
+
+    async def watching(self, chat: int, name: str = "t1") -> int:
+        """Have a chat watch a task, its card shown; the task's id."""
+        watched = await self.driver.watch(name, chat_id=chat)
+        card = await self.driver.claim_one(DeliveryKind.CARD)
+        await self.driver.settle(card, message_id=1, digest="queued")
+        self.store.settled = 0
+        return watched.task.id
+
+    async def ended(self, chat: int, *results: SendResult | Exception, name: str = "t1") -> None:
+        """Have a chat wait for the result of a task that ended, its card shown."""
+        task_id = await self.watching(chat, name)
+        await self.driver.look(task_id, TaskStatus.SUCCEEDED)
+        self.video_delivery.results[chat] = list(results)
+
+    async def state(self, chat: int, name: str = "t1") -> WatchState | None:
+        """How a chat's watch stands; None: it has none."""
+        found = await self.store.watches_of(chat, name)
+        return found[0].watch.state if found else None
+
+    async def until_state(self, state: WatchState, chat: int, name: str = "t1") -> None:
+        """Wait until a chat's watch stands so."""
+
+        async def is_reached() -> bool:
+            return await self.state(chat, name) is state
+
+        await self.until(is_reached)
+
+    async def until_asked(self, count: int = 1) -> None:
+        """Wait until the courier has asked so often for something to carry."""
+
+        async def is_reached() -> bool:
+            return self.store.questions >= count
+
+        await self.until(is_reached)
+
+    async def until_shown(self) -> None:
+        """Wait until a card has found its end, whatever is in hand."""
+
+        async def is_reached() -> bool:
+            return self.store.settled > 0
+
+        await self.until(is_reached)
+
+    async def until_unwritten(self) -> None:
+        """Wait until an ending could not be written down."""
+
+        async def is_reached() -> bool:
+            return self.store.unwritten > 0
+
+        await self.until(is_reached)
+
+    async def until_begun(self, count: int = 1) -> None:
+        """Wait until so many films are on their way."""
+
+        async def is_reached() -> bool:
+            return len(self.video_delivery.begun) >= count
+
+        await self.until(is_reached)
+
+    async def until(self, condition: Callable[[], Awaitable[bool]]) -> None:
+        """Wait for a condition on the archive."""
+        async with asyncio.timeout(10):
+            while True:
+                if await condition():
+                    return
+                await asyncio.sleep(0.005)
+
+    async def until_settled(self, count: int) -> None:
+        """Wait until so many deliveries have found their end and nothing is in hand."""
+
+        async def is_done() -> bool:
+            deliveries = (await self.store.stats()).deliveries
+            return self.store.settled >= count and deliveries[DeliveryState.SENDING] == 0
+
+        await self.until(is_done)
+
+    async def states(self) -> dict[str, int]:
+        """How many deliveries stand where, those left out where none stands."""
+        return {state: count for state, count in (await self.store.stats()).deliveries.items() if count}

@@ -1,0 +1,369 @@
+"""What can happen on the way to a gateway, on a real connection."""
+
+import asyncio
+import gzip
+import ssl
+import zlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from bot.providers.base import BadAnswer, Unavailable
+from bot.providers.parsing.response import Response
+from bot.providers.transport import HttpTransport
+from storage.models import Cause
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+HEADERS = {"Authorization": "Bearer sk-secret", "Accept": "application/json"}
+
+
+@asynccontextmanager
+async def http_server(handler: Handler) -> AsyncIterator[str]:
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", handler)
+    async with TestServer(app) as server:
+        yield str(server.make_url("/")).rstrip("/")
+
+
+@asynccontextmanager
+async def raw_server(answer: bytes) -> AsyncIterator[str]:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        yield f"http://127.0.0.1:{port}"
+
+
+async def asked(url: str, *, proxy: str = "") -> Response:
+    """The answer to one question."""
+    async with HttpTransport(tls=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), proxy=proxy) as transport:
+        return await transport.get(url, HEADERS)
+
+
+async def test_a_question_goes_out_byte_for_byte():
+    seen: list[web.BaseRequest] = []
+
+    async def handler(request: web.Request) -> web.Response:
+        seen.append(request)
+        return web.json_response({"status": "queued"}, status=203, headers={"Retry-After": "7"})
+
+    async with http_server(handler) as address:
+        answer = await asked(f"{address}/v1/videos/sora-2%3Aa%2Bb")
+
+    assert (answer.status, answer.body) == (203, b'{"status": "queued"}')
+    assert answer.headers["retry-after"] == "7"
+    assert (seen[0].method, seen[0].raw_path) == ("GET", "/v1/videos/sora-2%3Aa%2Bb")
+    assert HEADERS.items() <= dict(seen[0].headers).items()
+    assert "Cookie" not in seen[0].headers
+
+
+async def test_neither_a_redirect_nor_a_cookie_is_followed():
+    seen: list[str | None] = []
+
+    async def handler(request: web.Request) -> web.Response:
+        seen.append(request.headers.get("Cookie"))
+        response = web.Response(status=302, headers={"Location": "/elsewhere"})
+        response.set_cookie("session", "1")
+        return response
+
+    async with (
+        http_server(handler) as address,
+        HttpTransport(tls=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)) as transport,
+    ):
+        statuses = [(await transport.get(f"{address}/x", HEADERS)).status for _ in range(2)]
+
+    assert statuses == [302, 302]
+    assert seen == [None, None]
+
+
+async def test_a_compressed_body_is_unpacked():
+    async def handler(_: web.Request) -> web.Response:
+        return web.Response(body=gzip.compress(b"{}"), headers={"Content-Encoding": "gzip"})
+
+    async with http_server(handler) as address:
+        assert (await asked(address)).body == b"{}"
+
+
+async def test_a_body_in_many_pieces_is_put_together():
+    async def handler(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        for number in range(100):
+            await response.write(b"%d," % number)
+        return response
+
+    async with http_server(handler) as address:
+        assert (await asked(address)).body == b"".join(b"%d," % number for number in range(100))
+
+
+@pytest.mark.parametrize("packed", [True, False], ids=["packed", "plain"])
+async def test_a_body_without_end_is_given_up(packed: bool):
+    async def handler(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Encoding": "deflate"} if packed else {})
+        await response.prepare(request)
+        pack = zlib.compressobj()
+        piece = b" " * 2**20
+        while not (request.transport is None or request.transport.is_closing()):
+            await response.write(pack.compress(piece) + pack.flush(zlib.Z_SYNC_FLUSH) if packed else piece)
+            await asyncio.sleep(0)
+        return response
+
+    async with http_server(handler) as address:
+        with pytest.raises(BadAnswer) as caught:
+            await asked(address)
+    assert caught.value.cause is Cause.ODD_ANSWER
+
+
+async def test_a_large_answer_without_a_video_in_it_is_refused():
+    async def handler(_: web.Request) -> web.Response:
+        return web.Response(body=b'{"status": "running", "x": [' + b"1," * 2**20 + b"1]}")
+
+    async with http_server(handler) as address:
+        with pytest.raises(BadAnswer, match="1048576"):
+            await asked(address)
+
+
+async def test_a_large_answer_that_only_names_a_video_is_refused():
+    async def handler(_: web.Request) -> web.Response:
+        return web.Response(body=b'["data:video/mp4;base64,AA", ' + b"1," * 2**20 + b"1]")
+
+    async with http_server(handler) as address:
+        with pytest.raises(BadAnswer, match="1048576"):
+            await asked(address)
+
+
+async def test_a_video_is_cut_out_of_a_large_answer():
+    payload = b"QUJD" * 2**19
+
+    async def handler(_: web.Request) -> web.Response:
+        return web.Response(body=b'{"status": "completed", "url": "data:video/mp4;base64,' + payload + b'"}')
+
+    async with http_server(handler) as address:
+        answer = await asked(address)
+    assert answer.body == b'{"status": "completed", "url": "data:video/mp4;base64,#0"}'
+    assert [bytes(video) for video in answer.videos] == [payload]
+
+
+async def test_large_answers_of_one_gateway_come_one_after_another():
+    begun = 0
+    sent = asyncio.Event()
+    go_on = asyncio.Event()
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        nonlocal begun
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await response.write(b'{"url": "data:video/mp4;base64,' + b"A" * (2**20 + 1))
+        begun += 1
+        if begun == 2:
+            sent.set()
+        await go_on.wait()
+        await response.write(b"A" * 2**24 + b'"}')
+        return response
+
+    async with (
+        http_server(handler) as address,
+        HttpTransport(tls=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)) as transport,
+        asyncio.TaskGroup() as group,
+    ):
+        gets = [group.create_task(transport.get(f"{address}/{n}", HEADERS)) for n in range(2)]
+        await sent.wait()
+        go_on.set()
+        done, pending = await asyncio.wait(gets, return_when=asyncio.FIRST_COMPLETED)
+        assert (len(done), len(pending)) == (1, 1)
+        assert [len(answer.videos) for answer in await asyncio.gather(*gets)] == [1, 1]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"this is not HTTP\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{}",
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n" + gzip.compress(b"{}")[:-9] + b"nonsense!",
+        b"HTTP/1.1 200 OK\r\nX: " + b"y" * 200_000 + b"\r\n\r\n{}",
+    ],
+    ids=["closed", "garbage", "cut-off", "bad-chunk", "no-gzip", "broken-gzip", "long-header"],
+)
+async def test_a_broken_conversation_is_a_passing_trouble(answer: bytes):
+    async with raw_server(answer) as address:
+        with pytest.raises(Unavailable) as caught:
+            await asked(address)
+    assert caught.value.cause is Cause.UNREACHABLE
+    assert not caught.value.permanent
+
+
+async def test_a_few_interim_answers_come_before_the_answer():
+    hints = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" * 16
+    async with raw_server(hints + b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}") as address:
+        assert (await asked(address)).body == b"{}"
+
+
+async def test_endless_interim_answers_are_given_up():
+    interim = b"HTTP/1.1 100 Continue\r\n\r\n" * 17
+    async with raw_server(interim + b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}") as address:
+        with pytest.raises(Unavailable, match="TooManyInterim"):
+            await asked(address)
+
+
+async def test_a_connection_is_used_again_after_answers_with_and_without_a_body():
+    peers: set[object] = set()
+
+    async def handler(request: web.Request) -> web.Response:
+        assert request.transport is not None
+        peers.add(request.transport.get_extra_info("peername"))
+        return web.Response(status=204) if request.path == "/empty" else web.json_response({})
+
+    async with (
+        http_server(handler) as address,
+        HttpTransport(tls=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)) as transport,
+    ):
+        for path in ("empty", "full", "empty", "full"):
+            await transport.get(f"{address}/{path}", HEADERS)
+    assert len(peers) == 1
+
+
+async def test_headers_of_64_kib_are_read():
+    long = b"HTTP/1.1 200 OK\r\nX: " + b"y" * 65_000 + b"\r\nContent-Length: 2\r\n\r\n{}"
+    async with raw_server(long) as address:
+        assert (await asked(address)).body == b"{}"
+
+
+async def test_a_gateway_that_says_nothing_is_a_passing_trouble():
+    async def handler(_: web.Request) -> web.Response:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async with (
+        http_server(handler) as address,
+        HttpTransport(tls=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), patience_s=0.05) as transport,
+    ):
+        with pytest.raises(Unavailable):
+            await transport.get(address, HEADERS)
+
+
+async def test_a_closed_port_is_a_passing_trouble():
+    async with raw_server(b"") as address:
+        pass
+    with pytest.raises(Unavailable):
+        await asked(address)
+
+
+@pytest.mark.parametrize(
+    "url", ["gopher://x.example/", "http:///v1", f"http://{'a' * 70}.example/", "http://[/"]
+)
+async def test_an_address_that_leads_nowhere_is_a_passing_trouble(url: str):
+    with pytest.raises(Unavailable):
+        await asked(url)
+
+
+async def test_the_key_is_in_no_message():
+    async with raw_server(b"nonsense\r\n\r\n") as address:
+        with pytest.raises(Unavailable) as caught:
+            await asked(address)
+    assert "secret" not in f"{caught.value.message} {caught.value!r}"
+
+
+async def test_a_proxy_is_asked_in_place_of_the_gateway():
+    seen: list[tuple[str, str | None]] = []
+
+    async def handler(request: web.Request) -> web.Response:
+        seen.append((str(request.url), request.headers.get("Proxy-Authorization")))
+        return web.json_response({})
+
+    async with http_server(handler) as proxy:
+        answer = await asked("http://gateway.example/v1/videos/1", proxy=proxy.replace("//", "//ann:pass@"))
+
+    assert answer.status == 200
+    assert seen == [("http://gateway.example/v1/videos/1", "Basic YW5uOnBhc3M=")]
+
+
+async def test_of_one_gateways_answers_that_are_not_small_only_a_few_are_read_at_once():
+    go_on = asyncio.Event()
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        if request.path == "/small":
+            return web.json_response({})
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await response.write(b" " * 400_000)
+        if request.path == "/hanging":
+            await go_on.wait()
+        return response
+
+    async with (
+        http_server(handler) as address,
+        HttpTransport(tls=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)) as transport,
+    ):
+
+        async def get(path: str) -> int:
+            return len((await transport.get(f"{address}/{path}", HEADERS)).body)
+
+        async def small_ones() -> None:
+            for _ in range(20):  # in which time the others have come as far as they come
+                assert await get("small") == 2
+
+        hanging = [asyncio.create_task(get("hanging")) for _ in range(4)]
+        await small_ones()
+        waiting = asyncio.create_task(get("medium"))
+        await small_ones()
+        assert not waiting.done()
+        go_on.set()
+        assert await asyncio.gather(waiting, *hanging) == [400_000] * 5
+
+
+LINE = b"X-Line: " + b"y" * 1_000 + b"\r\n"
+HINTS = b"HTTP/1.1 103 Early Hints\r\n" + LINE * 60 + b"\r\n"
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 200 OK\r\n" + LINE * 250 + b"Content-Length: 2\r\n\r\n{}",
+        b"HTTP/1.1 200 OK\r\n" + (LINE[:-2] + b"y" * 60_000 + b"\r\n") * 250 + b"Content-Length: 2\r\n\r\n{}",
+        HINTS * 16 + b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}",
+        CHUNKED + (LINE[:-2] + b"y" * 60_000 + b"\r\n") * 250 + b"\r\n",
+    ],
+    ids=["lines", "long-lines", "interim", "trailers"],
+)
+async def test_an_answer_whose_headers_are_too_long_in_sum_is_given_up(answer: bytes):
+    async with raw_server(answer) as address:
+        with pytest.raises(Unavailable, match=r"HeadTooLong|ClientPayloadError"):
+            await asked(address)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 200 OK\r\n" + LINE * 120 + b"Content-Length: 2\r\n\r\n{}",
+        HINTS * 2 + b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}",
+        CHUNKED + LINE * 100 + b"\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2;a=" + b"y" * 100 + b"\r\n{}\r\n0\r\n\r\n",
+    ],
+    ids=["lines", "interim", "trailers", "chunk-extension"],
+)
+async def test_an_answer_with_very_many_headers_is_read(answer: bytes):
+    async with raw_server(answer) as address:
+        assert (await asked(address)).body == b"{}"
+
+
+async def test_a_connection_bears_any_number_of_answers_one_after_another():
+    async def handler(_: web.Request) -> web.Response:
+        return web.Response(body=b"{}", headers={"X-Long": "y" * 8_000})
+
+    async with (
+        http_server(handler) as address,
+        HttpTransport(tls=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)) as transport,
+    ):
+        for _ in range(40):
+            assert (await transport.get(address, HEADERS)).body == b"{}"

@@ -1,0 +1,118 @@
+"""What the bot changes afterwards."""
+
+import aiogram.types
+import pytest
+from telegram import Bot, CopyTextButton, InlineKeyboardButton, InlineKeyboardMarkup, InputMediaVideo
+from telegram.error import BadRequest
+
+from bot.sandbox.sample_video import Colour, make_film
+from bot.sandbox.telegram import FakeTelegram
+from bot.sandbox.telegram.events import Edited
+from tests.fakes.places import ANNA, GROUP
+
+FILM = make_film(Colour.GREEN)
+
+
+async def test_an_edit_keeps_the_place_and_the_history(telegram: FakeTelegram, bot: Bot) -> None:
+    sent = await bot.send_message(ANNA, "Queued")
+    events = telegram.subscribe()
+
+    await bot.edit_message_text("<b>Running</b>", ANNA, sent.message_id, parse_mode="HTML")
+
+    [message] = telegram.messages(ANNA)
+    assert message.text == "Running"
+    assert [each.text for each in message.history] == ["Queued"]
+    event = events.get_nowait()
+    assert isinstance(event, Edited)
+    assert (event.before.text, event.message.text) == ("Queued", "Running")
+
+
+async def test_a_text_message_becomes_a_video_in_its_place(telegram: FakeTelegram, bot: Bot) -> None:
+    asked = telegram.say(ANNA, "/watch")
+    sent = await bot.send_message(ANNA, "Done", reply_to_message_id=asked)
+
+    media = InputMediaVideo(FILM, caption="<b>c</b>", parse_mode="HTML", supports_streaming=True)
+    await bot.edit_message_media(media, ANNA, sent.message_id)
+
+    [message] = telegram.videos(ANNA)
+    assert (message.message_id, message.reply_to) == (sent.message_id, asked)
+    assert (message.text, message.caption) == (None, "c")
+    assert message.video is not None
+    assert message.video.file.content == FILM
+    answer = telegram.state.json(message)
+    aiogram.types.Message.model_validate(answer)
+    assert answer["caption_entities"] == [{"type": "bold", "offset": 0, "length": 1}]
+
+
+async def test_the_same_video_again_is_no_change_by_file_id_and_one_by_upload(
+    telegram: FakeTelegram, bot: Bot
+) -> None:
+    sent = await bot.send_message(ANNA, "Done")
+    await bot.edit_message_media(InputMediaVideo(FILM, caption="c"), ANNA, sent.message_id)
+    [message] = telegram.videos(ANNA)
+    assert message.video is not None
+
+    await bot.edit_message_media(InputMediaVideo(FILM, caption="c"), ANNA, sent.message_id)
+    [message] = telegram.videos(ANNA)
+    assert message.video is not None
+    with pytest.raises(BadRequest, match="Message is not modified"):
+        await bot.edit_message_media(
+            InputMediaVideo(message.video.file.file_id, caption="c"), ANNA, sent.message_id
+        )
+    assert len(telegram.videos(ANNA)) == 1
+
+
+async def test_caption_and_buttons_change_alone(telegram: FakeTelegram, bot: Bot) -> None:
+    sent = await bot.send_video(ANNA, FILM, caption="one")
+    await bot.edit_message_caption(ANNA, sent.message_id, caption="two")
+    await bot.edit_message_reply_markup(
+        ANNA,
+        sent.message_id,
+        reply_markup=InlineKeyboardMarkup([[InlineKeyboardButton("Copy", copy_text=CopyTextButton("id"))]]),
+    )
+
+    [message] = telegram.videos(ANNA)
+    assert message.caption == "two"
+    assert [button["text"] for button in message.buttons] == ["Copy"]
+
+
+async def test_equal_text_and_buttons_are_not_modified(bot: Bot) -> None:
+    sent = await bot.send_message(ANNA, "Queued")
+
+    with pytest.raises(BadRequest) as refused:
+        await bot.edit_message_text(" Queued\n", ANNA, sent.message_id)
+
+    assert refused.value.message == (
+        "Message is not modified: specified new message content and reply markup are exactly the same"
+        " as a current content and reply markup of the message"
+    )
+
+
+async def test_a_message_that_is_gone_or_of_another_kind_is_refused(telegram: FakeTelegram, bot: Bot) -> None:
+    text = await bot.send_message(ANNA, "x")
+    other = await bot.send_message(ANNA, "x")
+    video = await bot.send_video(ANNA, FILM)
+    person = telegram.say(ANNA, "y")
+    telegram.delete_message(ANNA, text.message_id)
+
+    with pytest.raises(BadRequest, match="Message to edit not found"):
+        await bot.edit_message_text("z", ANNA, text.message_id)
+    with pytest.raises(BadRequest, match="There is no text in the message to edit"):
+        await bot.edit_message_text("z", ANNA, video.message_id)
+    with pytest.raises(BadRequest, match="Message can't be edited"):
+        await bot.edit_message_text("z", ANNA, person)
+    with pytest.raises(BadRequest, match="There is no caption in the message to edit"):
+        await bot.edit_message_caption(ANNA, other.message_id, caption="z")
+
+
+async def test_deleting_works_once_and_only_for_ones_own(telegram: FakeTelegram, bot: Bot) -> None:
+    sent = await bot.send_message(GROUP, "x")
+    foreign = telegram.say(GROUP, "/y", user=telegram.person(7, first_name="Ben"))
+
+    await bot.delete_message(GROUP, sent.message_id)
+
+    assert [message.message_id for message in telegram.messages(GROUP)] == [foreign]
+    with pytest.raises(BadRequest, match="Message to delete not found"):
+        await bot.delete_message(GROUP, sent.message_id)
+    with pytest.raises(BadRequest, match="Message can't be deleted"):
+        await bot.delete_message(GROUP, foreign)

@@ -1,0 +1,208 @@
+"""What the bot sends, with PTB's own client; aiogram's types judge the answers."""
+
+import hashlib
+import io
+from pathlib import Path
+from typing import Any
+
+import aiogram.types
+import pytest
+from telegram import Bot, InlineKeyboardButton, InlineKeyboardMarkup, ReplyParameters
+from telegram.error import BadRequest
+
+from bot.sandbox.gateway import FakeGateway
+from bot.sandbox.sample_video import make_film, with_free_box
+from bot.sandbox.telegram import FakeTelegram
+from bot.sandbox.telegram.events import Sent
+from tests.fakes.places import ANNA, CHANNEL, FORUM, GROUP
+from tests.unit.sandbox.conftest import connected
+
+FILM = make_film()
+
+
+def judged(telegram: FakeTelegram, chat_id: int) -> dict[str, Any]:
+    """The chat's last message as the Bot API tells it."""
+    answer = telegram.state.json(telegram.messages(chat_id)[-1])
+    aiogram.types.Message.model_validate(answer)
+    return answer
+
+
+async def test_a_message_is_stored_with_its_markup_and_reply(telegram: FakeTelegram, bot: Bot) -> None:
+    events = telegram.subscribe()
+    asked = telegram.say(ANNA, "/tasks")
+
+    sent = await bot.send_message(
+        ANNA,
+        "<b>Nothing</b> yet",
+        parse_mode="HTML",
+        reply_parameters=ReplyParameters(asked, allow_sending_without_reply=True),
+        reply_markup=InlineKeyboardMarkup([[InlineKeyboardButton("Again", callback_data="a")]]),
+    )
+
+    message = telegram.messages(ANNA)[-1]
+    assert (message.text, message.reply_to, message.from_bot) == ("Nothing yet", asked, True)
+    assert sent.reply_to_message is not None
+    assert sent.text_html == "<b>Nothing</b> yet"
+    assert judged(telegram, ANNA)["reply_markup"]["inline_keyboard"][0][0]["text"] == "Again"
+    assert isinstance([events.get_nowait(), events.get_nowait()][1], Sent)
+
+
+async def test_an_uploaded_video_is_kept_byte_for_byte(telegram: FakeTelegram, bot: Bot) -> None:
+    await bot.send_video(
+        ANNA,
+        io.BytesIO(FILM),
+        caption="<i>c</i>",
+        parse_mode="HTML",
+        filename="film.mp4",
+        width=320,
+        height=180,
+        duration=2,
+        supports_streaming=True,
+        thumbnail=b"jpeg",
+    )
+
+    [message] = telegram.videos(ANNA)
+    assert message.video is not None
+    assert message.video.file.sha256 == hashlib.sha256(FILM).hexdigest()
+    assert message.video.file.size == len(FILM)
+    assert message.video.supports_streaming
+    assert message.video.thumbnail is not None
+    assert message.video.thumbnail.size == 4
+    assert message.caption == "c"
+    video = judged(telegram, ANNA)["video"]
+    assert (video["width"], video["height"], video["duration"]) == (320, 180, 2)
+    assert video["mime_type"] == "video/mp4"
+
+
+async def test_of_a_small_video_telegram_finds_out_the_size_itself(telegram: FakeTelegram, bot: Bot) -> None:
+    await bot.send_video(ANNA, FILM)
+
+    video = judged(telegram, ANNA)["video"]
+    assert (video["width"], video["height"], video["duration"]) == (320, 180, 2)
+
+
+async def test_a_large_video_of_unsaid_size_is_a_black_square(telegram: FakeTelegram, bot: Bot) -> None:
+    await bot.send_video(ANNA, with_free_box(FILM, bytes(11_000_000)))
+
+    video = judged(telegram, ANNA)["video"]
+    assert (video["width"], video["height"], video["duration"]) == (320, 320, 0)
+
+
+async def test_a_thumbnail_that_is_too_large_is_dropped_without_a_word(
+    telegram: FakeTelegram, bot: Bot
+) -> None:
+    await bot.send_video(ANNA, FILM, thumbnail=bytes(204_800))
+
+    [message] = telegram.videos(ANNA)
+    assert message.video is not None
+    assert message.video.thumbnail is None
+
+
+async def test_a_video_is_sent_again_by_its_file_id(telegram: FakeTelegram, bot: Bot) -> None:
+    first = await bot.send_video(ANNA, FILM, width=99, height=98, duration=97)
+    assert first.video is not None
+
+    second = await bot.send_video(GROUP, first.video.file_id)
+
+    assert second.video == first.video
+
+
+async def test_a_video_cannot_be_sent_as_a_document_by_its_file_id(bot: Bot) -> None:
+    sent = await bot.send_video(ANNA, FILM)
+    assert sent.video is not None
+
+    with pytest.raises(BadRequest, match="file of type video as document"):
+        await bot.send_document(ANNA, sent.video.file_id)
+
+
+async def test_a_document_keeps_its_name(telegram: FakeTelegram, bot: Bot) -> None:
+    await bot.send_document(ANNA, FILM, filename="film.mp4")
+
+    assert judged(telegram, ANNA)["document"]["file_name"] == "film.mp4"
+
+
+async def test_a_stored_file_can_be_downloaded(bot: Bot) -> None:
+    sent = await bot.send_video(ANNA, FILM)
+    assert sent.video is not None
+
+    file = await bot.get_file(sent.video.file_id)
+
+    assert bytes(await file.download_as_bytearray()) == FILM
+
+
+async def test_a_message_goes_into_its_topic(telegram: FakeTelegram, bot: Bot) -> None:
+    topic = telegram.topic(FORUM, "Films")
+    asked = telegram.say(FORUM, "/tasks", user=telegram.person(7, first_name="Ben"), thread=topic)
+
+    sent = await bot.send_message(
+        FORUM, "x", message_thread_id=topic, reply_parameters=ReplyParameters(asked)
+    )
+
+    assert (sent.message_thread_id, sent.is_topic_message) == (topic, True)
+    assert judged(telegram, FORUM)["reply_to_message"]["message_id"] == asked
+
+
+async def test_in_a_channel_the_bot_speaks_as_the_channel(telegram: FakeTelegram, bot: Bot) -> None:
+    sent = await bot.send_message(CHANNEL, "x")
+
+    assert sent.from_user is None
+    assert judged(telegram, CHANNEL)["sender_chat"]["id"] == CHANNEL
+    assert telegram.messages(CHANNEL)[-1].from_bot
+
+
+async def test_a_video_is_fetched_from_its_link(telegram: FakeTelegram, bot: Bot) -> None:
+    gateway = FakeGateway()
+    await gateway.start()
+    task = gateway.add("alibailian", "a1", seconds=0)
+
+    await bot.send_video(ANNA, gateway.link(task))
+    await gateway.stop()
+
+    [message] = telegram.videos(ANNA)
+    assert message.video is not None
+    assert message.video.file.content == task.served.content
+    assert message.video.file.by_url
+
+
+async def test_links_that_telegram_cannot_take_are_refused_in_its_words(bot: Bot) -> None:
+    gateway = FakeGateway()
+    await gateway.start()
+    page = gateway.add("videos", "page", seconds=0)
+    page.served.content_type = "text/html"
+    heavy = gateway.add("videos", "heavy", seconds=0, film=bytes(21 * 1024 * 1024))
+    dead = gateway.link(page).replace("page", "dead")
+    for link, reason in (
+        (gateway.link(page), "wrong type of the web page content"),
+        (gateway.link(heavy), "failed to get http url content"),
+        (dead, "failed to get http url content"),
+        ("ftp://127.0.0.1/film.mp4", "unsupported url protocol"),
+        ("BAAC-no-such-file", "wrong file identifier/http url specified"),
+    ):
+        with pytest.raises(BadRequest) as refused:
+            await bot.send_video(ANNA, link)
+        assert reason in refused.value.message.lower()
+    await gateway.stop()
+
+
+async def test_a_local_server_takes_files_by_their_path(tmp_path: Path) -> None:
+    film = tmp_path / "a film.mp4"
+    film.write_bytes(FILM)
+    server = FakeTelegram(local=True)
+    server.private_chat(ANNA)
+    await server.start()
+    async with connected(server) as bot:
+        await bot.send_video(ANNA, film)
+    await server.stop()
+
+    [message] = server.videos(ANNA)
+    assert message.video is not None
+    assert message.video.file.content == FILM
+
+
+async def test_requests_are_noted_without_the_files(telegram: FakeTelegram, bot: Bot) -> None:
+    await bot.send_video(ANNA, FILM, filename="film.mp4", reply_parameters=ReplyParameters(1, None, True))
+
+    request = telegram.requests[-1]
+    assert request.method == "sendVideo"
+    assert request.params["video"] == f"<film.mp4: {len(FILM)} bytes>"
+    assert request.params["reply_parameters"] == {"message_id": 1, "allow_sending_without_reply": True}

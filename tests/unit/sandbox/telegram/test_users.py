@@ -1,0 +1,210 @@
+"""What people do reaches the bot in Telegram's shapes; aiogram's types are the judge of the shapes."""
+
+from typing import Any
+
+import aiogram.types
+import pytest
+from telegram import Bot, InlineKeyboardButton, InlineKeyboardMarkup
+from telegram.error import BadRequest
+
+from bot.sandbox.telegram import FakeTelegram
+from bot.sandbox.telegram.events import Answered, Pressed, Said
+from bot.sandbox.telegram.serializers import ANONYMOUS_ADMIN
+from tests.fakes.places import ANNA, CHANNEL, FORUM, GROUP
+
+
+async def heard(telegram: FakeTelegram) -> list[dict[str, Any]]:
+    """What waits for the bot, each update judged."""
+    updates = await telegram.state.updates.poll(offset=0, limit=100, timeout_s=0)
+    for update in updates:
+        aiogram.types.Update.model_validate(update)
+    return updates
+
+
+async def test_a_command_in_a_private_chat_carries_its_entity_in_utf16_units(telegram: FakeTelegram) -> None:
+    telegram.say(ANNA, "😀 /watch wan a1")
+
+    [update] = await heard(telegram)
+
+    assert update["message"]["entities"] == [{"type": "bot_command", "offset": 3, "length": 6}]
+    assert update["message"]["from"]["language_code"] == "en"
+    assert update["message"]["chat"] == {"id": ANNA, "type": "private", "first_name": "Anna"}
+
+
+async def test_a_slash_inside_a_word_is_no_command(telegram: FakeTelegram) -> None:
+    telegram.say(ANNA, "either/or")
+
+    [update] = await heard(telegram)
+
+    assert "entities" not in update["message"]
+
+
+@pytest.mark.parametrize(
+    ("text", "seen"),
+    [
+        ("hello", False),
+        ("/tasks", True),
+        ("/tasks@reelwatch_bot", True),
+        ("/tasks@another_bot", False),
+    ],
+)
+async def test_privacy_mode_hides_what_is_not_for_the_bot(
+    telegram: FakeTelegram, text: str, seen: bool
+) -> None:
+    telegram.say(GROUP, text, user=telegram.person(7, first_name="Ben"))
+
+    assert bool(await heard(telegram)) is seen
+
+
+async def test_without_privacy_mode_the_bot_sees_everything(telegram: FakeTelegram) -> None:
+    telegram.privacy = False
+
+    telegram.say(GROUP, "hello", user=telegram.person(7, first_name="Ben"))
+
+    assert len(await heard(telegram)) == 1
+
+
+async def test_a_channel_post_has_no_author(telegram: FakeTelegram) -> None:
+    telegram.say(CHANNEL, "/tasks")
+
+    [update] = await heard(telegram)
+
+    assert "from" not in update["channel_post"]
+    assert update["channel_post"]["sender_chat"]["id"] == CHANNEL
+
+
+async def test_an_anonymous_administrator_speaks_as_the_group(telegram: FakeTelegram) -> None:
+    telegram.say(GROUP, "/tasks", user=ANONYMOUS_ADMIN)
+
+    [update] = await heard(telegram)
+
+    assert update["message"]["from"]["username"] == "GroupAnonymousBot"
+    assert update["message"]["sender_chat"]["id"] == GROUP
+
+
+async def test_a_channel_post_comes_a_second_time_through_the_discussion_group(
+    telegram: FakeTelegram,
+) -> None:
+    post = telegram.say(CHANNEL, "/tasks")
+    telegram.forward_to_discussion(CHANNEL, post, GROUP)
+
+    [_, update] = await heard(telegram)
+
+    assert update["message"]["is_automatic_forward"] is True
+    assert update["message"]["sender_chat"]["id"] == CHANNEL
+
+
+async def test_a_message_in_a_topic_carries_the_thread_and_replies_to_its_beginning(
+    telegram: FakeTelegram,
+) -> None:
+    topic = telegram.topic(FORUM, "Films")
+    telegram.say(FORUM, "/tasks", user=telegram.person(7, first_name="Ben"), thread=topic)
+
+    [update] = await heard(telegram)
+
+    assert update["message"]["message_thread_id"] == topic
+    assert update["message"]["is_topic_message"] is True
+    assert update["message"]["reply_to_message"]["forum_topic_created"]["name"] == "Films"
+
+
+async def test_a_message_in_general_has_no_thread(telegram: FakeTelegram) -> None:
+    telegram.say(FORUM, "/tasks", user=telegram.person(7, first_name="Ben"))
+
+    [update] = await heard(telegram)
+
+    assert "message_thread_id" not in update["message"]
+
+
+async def test_a_reply_in_a_plain_supergroup_has_a_thread_that_is_no_topic(telegram: FakeTelegram) -> None:
+    ben = telegram.person(7, first_name="Ben")
+    first = telegram.say(GROUP, "/tasks", user=ben)
+    telegram.say(GROUP, "/help", user=ben, reply_to=first)
+
+    [_, update] = await heard(telegram)
+
+    assert update["message"]["message_thread_id"] == first
+    assert "is_topic_message" not in update["message"]
+    assert update["message"]["reply_to_message"]["message_id"] == first
+
+
+async def test_an_edited_message_comes_as_an_edit(telegram: FakeTelegram) -> None:
+    message_id = telegram.say(ANNA, "/tsks")
+    telegram.edit(ANNA, message_id, "/tasks")
+
+    [_, update] = await heard(telegram)
+
+    assert update["edited_message"]["text"] == "/tasks"
+    assert "edit_date" in update["edited_message"]
+
+
+async def test_blocking_and_coming_back_are_told(telegram: FakeTelegram) -> None:
+    telegram.block(ANNA)
+    telegram.unblock(ANNA)
+
+    blocked, back = await heard(telegram)
+
+    assert blocked["my_chat_member"]["new_chat_member"]["status"] == "kicked"
+    assert back["my_chat_member"]["old_chat_member"]["status"] == "kicked"
+    assert back["my_chat_member"]["new_chat_member"]["status"] == "member"
+
+
+async def test_a_bot_that_was_removed_hears_nothing_any_more(telegram: FakeTelegram) -> None:
+    ben = telegram.person(7, first_name="Ben")
+    telegram.set_bot_status(GROUP, "kicked", by=ben)
+    telegram.say(GROUP, "/tasks", user=ben)
+
+    assert [list(update)[1] for update in await heard(telegram)] == ["my_chat_member"]
+
+
+async def test_a_bot_made_administrator_is_told_with_all_rights_listed(telegram: FakeTelegram) -> None:
+    telegram.set_bot_status(GROUP, "administrator", by=telegram.person(7, first_name="Ben"))
+
+    [update] = await heard(telegram)
+
+    assert update["my_chat_member"]["new_chat_member"]["status"] == "administrator"
+
+
+async def test_a_migration_is_told_in_both_chats(telegram: FakeTelegram) -> None:
+    telegram.group(-55, supergroup=False)
+    telegram.migrate(-55, -100555)
+
+    old, new = await heard(telegram)
+
+    assert old["message"]["migrate_to_chat_id"] == -100555
+    assert new["message"]["migrate_from_chat_id"] == -55
+    assert new["message"]["chat"]["id"] == -100555
+
+
+async def test_what_people_do_is_told_to_those_who_watch(telegram: FakeTelegram) -> None:
+    events = telegram.subscribe()
+    telegram.say(ANNA, "hello")
+
+    event = events.get_nowait()
+
+    assert isinstance(event, Said)
+    assert event.message.text == "hello"
+
+
+async def test_a_press_is_told_with_the_message_and_answered_once(telegram: FakeTelegram, bot: Bot) -> None:
+    again = InlineKeyboardButton("Again", callback_data="again")
+    sent = await bot.send_message(ANNA, "x", reply_markup=InlineKeyboardMarkup([[again]]))
+    events = telegram.subscribe()
+    query_id = telegram.press(ANNA, sent.message_id, "again")
+
+    [update] = await heard(telegram)
+    await bot.answer_callback_query(query_id, text="Done")
+
+    assert update["callback_query"]["data"] == "again"
+    assert isinstance(events.get_nowait(), Pressed)
+    answered = events.get_nowait()
+    assert isinstance(answered, Answered)
+    assert answered.text == "Done"
+    with pytest.raises(BadRequest, match="Query is too old"):
+        await bot.answer_callback_query(query_id)
+
+
+async def test_a_button_that_is_not_there_cannot_be_pressed(telegram: FakeTelegram, bot: Any) -> None:
+    sent = await bot.send_message(ANNA, "x")
+
+    with pytest.raises(LookupError, match="no button"):
+        telegram.press(ANNA, sent.message_id, "again")
