@@ -164,4 +164,4 @@ class Context(CallbackContext[ExtBot[None], _Data, _Data, _Data]):
 
 def context_types(deps: HandlerDeps) -> ContextTypes[Context, _Data, _Data, _Data]:
     """For ApplicationBuilder.context_types()."""
-    return ContextTypes(context=type("BoundContext", (Context,), {"door": deps}))
+    return ContextTypes(context=type("BoundContext", (Context,), {"deps": deps}))

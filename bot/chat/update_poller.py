@@ -66,7 +66,7 @@ class UpdatePoller:
         # The first poll, and the one after a failure, is not held: it tells at once whether polls work.
         failures, is_held, clock = 0, False, asyncio.get_running_loop().time
         while True:
-            self._telemetry.beat("door")
+            self._telemetry.beat("updates")
             asked_at = clock()
             try:
                 updates = await self._fetch(self._length.seconds if is_held else 0)

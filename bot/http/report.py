@@ -10,7 +10,7 @@ from storage.errors import StoreError
 from storage.models import Stats
 
 _CHECKED_S = 10.0  # for so long the last check of the database stands: each is a write
-_SILENT_S = 90.0  # a loop that has not turned for so long hangs; the long poll lasts 25 s
+_SILENT_S = 90.0  # a loop that has not run for so long hangs; the long poll lasts 25 s
 
 _FAILS = "fails"
 
@@ -51,18 +51,18 @@ class HealthReport:
     async def classes(self) -> dict[str, str]:
         """What is wrong, by place, without a word that comes from outside."""
         told = dict.fromkeys(self._telemetry.problems, _FAILS) | self._silences()
-        return told | ({"archive": _FAILS} if await self._archive_complaint() else {})
+        return told | ({"database": _FAILS} if await self._archive_complaint() else {})
 
-    async def troubles(self) -> dict[str, str]:
+    async def problems(self) -> dict[str, str]:
         """What is wrong, by place, in the words of whoever said it; empty when all is well."""
-        troubles = {where: self._redact(what) for where, what in self._telemetry.problems.items()}
-        troubles |= self._silences()
+        problems = {where: self._redact(what) for where, what in self._telemetry.problems.items()}
+        problems |= self._silences()
         complaint = await self._archive_complaint()
-        return troubles | ({"archive": complaint} if complaint else {})
+        return problems | ({"database": complaint} if complaint else {})
 
     def _silences(self) -> dict[str, str]:
         return {
-            loop: f"has not turned for {silent_s:.0f} s"
+            loop: f"has not run for {silent_s:.0f} s"
             for loop, silent_s in self._telemetry.silences_s.items()
             if silent_s > _SILENT_S
         }
@@ -91,9 +91,9 @@ class HealthReport:
     async def facts(self) -> dict[str, str]:
         """Name → value for /health in the chat."""
         facts = {"up": f"{self._telemetry.uptime_s:.0f} s"}
-        facts |= {f"{loop} turned": f"{s:.0f} s ago" for loop, s in self._telemetry.silences_s.items()}
+        facts |= {f"{loop} ran": f"{s:.0f} s ago" for loop, s in self._telemetry.silences_s.items()}
         facts |= {name: str(count) for name, count in sorted(self._telemetry.counters.items())}
-        return facts | self.gateways() | await self.troubles()
+        return facts | self.gateways() | await self.problems()
 
     def gateways(self) -> dict[str, str]:
         """The state of each key at its host; trouble there is not this process's."""

@@ -24,11 +24,11 @@ async def http_server(health_report: HealthReport, port: int, host: str = "127.0
     """Serve at one address of this machine; raises PortTaken."""
 
     async def healthz(_: web.Request) -> web.Response:
-        troubles = await health_report.classes()
-        told: dict[str, object] = {"ok": not troubles, "troubles": troubles}
+        problems = await health_report.classes()
+        told: dict[str, object] = {"ok": not problems, "problems": problems}
         if gateways := health_report.gateways():
             told["gateways"] = gateways
-        return web.json_response(told, status=503 if troubles else 200)
+        return web.json_response(told, status=503 if problems else 200)
 
     async def metrics(_: web.Request) -> web.Response:
         try:

@@ -75,15 +75,15 @@ class DeliveryWorker:
         await self._load_throttles()
         while True:
             self._new_delivery.clear()
-            self._telemetry.beat("courier")
+            self._telemetry.beat("delivery")
             try:
                 pause_s = await self._claim()
             except StoreError as error:
                 self._report_outage(error)
                 pause_s = _STORE_PAUSE_S
             else:
-                if self._telemetry.set_problem("courier", None):
-                    log.info("The courier goes on.")
+                if self._telemetry.set_problem("delivery", None):
+                    log.info("Delivery is running again.")
             await self._sleep(pause_s)
 
     async def _load_throttles(self) -> None:
@@ -105,8 +105,8 @@ class DeliveryWorker:
             await asyncio.gather(*late, return_exceptions=True)
 
     def _report_outage(self, error: StoreError) -> None:
-        if self._telemetry.set_problem("courier", str(error)):
-            log.error("The courier stands still: %s", error)
+        if self._telemetry.set_problem("delivery", str(error)):
+            log.error("Delivery is paused: %s", error)
 
     async def _claim(self) -> float:
         """Take in hand what may be sent now; seconds until there may be more."""

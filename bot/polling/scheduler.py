@@ -69,7 +69,7 @@ class Scheduler:
         try:
             async with asyncio.TaskGroup() as work:
                 while True:
-                    self._telemetry.beat("clock")
+                    self._telemetry.beat("polling")
                     if self._should_sync():
                         self._may_sync = False
                         self._sync_at = self._wakeup.now() + SYNC_S
@@ -188,12 +188,12 @@ class Scheduler:
         return max(TICK_S, min(waits_s))
 
     def _report_outage(self, error: StoreError) -> None:
-        if self._telemetry.set_problem("clock", str(error)):
-            log.error("The clock stands still: %s", error)
+        if self._telemetry.set_problem("polling", str(error)):
+            log.error("Polling is paused: %s", error)
 
     async def _report_recovery(self) -> None:
         """Say so, once the archive takes writes again: a sweep that finds nothing writes nothing."""
-        if "clock" in self._telemetry.problems:
+        if "polling" in self._telemetry.problems:
             await self._store.check()
-            self._telemetry.set_problem("clock", None)
-            log.info("The clock goes on.")
+            self._telemetry.set_problem("polling", None)
+            log.info("Polling is running again.")

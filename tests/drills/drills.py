@@ -107,12 +107,14 @@ async def _kill_at_each_step(bot_processes: BotProcesses, scale: Scale, coroutin
 
 async def kill_the_delivery_worker(bot_processes: BotProcesses, scale: Scale) -> Report:
     """Between the claim of a delivery and its settlement."""
-    return await _kill_at_each_step(bot_processes, scale, "Courier._carry", "each await of a delivery")
+    return await _kill_at_each_step(
+        bot_processes, scale, "DeliveryWorker._process", "each await of a delivery"
+    )
 
 
 async def kill_the_scheduler(bot_processes: BotProcesses, scale: Scale) -> Report:
     """Between the claim of a task and the write of what was seen."""
-    return await _kill_at_each_step(bot_processes, scale, "Scheduler._look", "each await of a look")
+    return await _kill_at_each_step(bot_processes, scale, "Scheduler._poll", "each await of a poll")
 
 
 async def kill_the_dispatcher(bot_processes: BotProcesses, scale: Scale) -> Report:

@@ -12,7 +12,7 @@ from tests.drills.memory import SHORT_LOADS, Load, measure_memory
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module", name="nursery")
+@pytest_asyncio.fixture(scope="module", loop_scope="module", name="bot_processes")
 async def open_bot_processes() -> AsyncIterator[BotProcesses]:
     async with BotProcesses.open() as bot_processes:
         yield bot_processes

@@ -92,7 +92,7 @@ async def test_health_asks_the_running_bot(scene: Scene, port: str):
     well = await scene.run("health", HEALTH_PORT=port)
     assert await well.end() == 0
     said = json.loads(well.output)
-    assert (said["ok"], said["troubles"]) == (True, {})
+    assert (said["ok"], said["problems"]) == (True, {})
     assert [state.startswith("up since") for state in said["gateways"].values()] == [True]
     async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{port}/metrics") as answer:
         metrics = await answer.text()
@@ -104,7 +104,7 @@ async def test_health_asks_the_running_bot(scene: Scene, port: str):
     await scene.wait_for(lambda: "does not answer" in bot.log)
     unwell = await scene.run("health", HEALTH_PORT=port)
     assert await unwell.end() == 1
-    assert "telegram" in json.loads(unwell.log)["troubles"]
+    assert "telegram" in json.loads(unwell.log)["problems"]
 
 
 async def test_health_without_a_bot_or_a_port_says_so(scene: Scene, port: str):

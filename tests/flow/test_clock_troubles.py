@@ -267,13 +267,13 @@ async def test_a_failing_archive_is_told_once_and_survived(
     async with work.running():
         await work.pass_slowly(10.0, step_s=1.0)
         assert store.refused >= 5
-        assert work.telemetry.problems == {"clock": "The disk is full."}
+        assert work.telemetry.problems == {"polling": "The disk is full."}
         store.broken = False
         await work.advance(2.0)
         assert (await work.task()).status is RUNNING
 
     assert work.telemetry.problems == {}
-    assert caplog.messages == ["The clock stands still: The disk is full.", "The clock goes on."]
+    assert caplog.messages == ["Polling is paused: The disk is full.", "Polling is running again."]
 
 
 async def test_what_could_not_be_written_is_asked_for_again(
@@ -294,7 +294,7 @@ async def test_what_could_not_be_written_is_asked_for_again(
 
     assert (await work.task()).status is SUCCEEDED
     assert 3 <= len(wan.asked) <= 5
-    assert caplog.messages == ["The clock stands still: The disk is full."]
+    assert caplog.messages == ["Polling is paused: The disk is full."]
     assert caplog.records[0].exc_info is None
 
 
@@ -309,11 +309,11 @@ async def test_an_archive_that_only_reads_is_not_taken_for_one_that_is_well(
 
     async with work.running():
         await work.pass_slowly(20.0, step_s=1.0)
-        assert work.telemetry.problems == {"clock": "The disk is full."}
+        assert work.telemetry.problems == {"polling": "The disk is full."}
         store.refuses_writes = False
         await work.pass_slowly(5.0, step_s=1.0)
 
-    assert caplog.messages == ["The clock stands still: The disk is full.", "The clock goes on."]
+    assert caplog.messages == ["Polling is paused: The disk is full.", "Polling is running again."]
 
 
 async def test_a_gateway_that_is_away_shows_as_such_until_it_answers(store: BrittleStore, clock: FrozenClock):

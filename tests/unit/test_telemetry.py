@@ -18,13 +18,13 @@ def test_silence_lasts_from_a_loops_last_turn():
     clock = SteadyClock()
     telemetry = Telemetry(clock=clock)
     clock.advance(10)
-    telemetry.beat("door")
-    telemetry.beat("clock")
+    telemetry.beat("updates")
+    telemetry.beat("polling")
     clock.advance(5)
-    telemetry.beat("clock")
+    telemetry.beat("polling")
     clock.advance(2)
 
-    assert telemetry.silences_s == {"door": 7.0, "clock": 2.0}
+    assert telemetry.silences_s == {"updates": 7.0, "polling": 2.0}
     assert telemetry.uptime_s == 17.0
 
 
@@ -44,6 +44,6 @@ def test_troubles_in_two_places_are_apart():
     telemetry = Telemetry()
     telemetry.set_problem("telegram", "no answer")
 
-    assert telemetry.set_problem("clock", "no disk") is True
+    assert telemetry.set_problem("polling", "no disk") is True
     assert telemetry.set_problem("telegram", None) is True
-    assert telemetry.problems == {"clock": "no disk"}
+    assert telemetry.problems == {"polling": "no disk"}

@@ -12,7 +12,7 @@ from tests.unit.http.lost_archive import LostArchive
 async def test_facts_for_the_chat_name_turns_counts_and_troubles():
     seconds = SteadyClock()
     telemetry = Telemetry(clock=seconds)
-    telemetry.beat("clock")
+    telemetry.beat("polling")
     telemetry.count("updates", 2)
     seconds.advance(7)
 
@@ -20,9 +20,9 @@ async def test_facts_for_the_chat_name_turns_counts_and_troubles():
 
     assert facts == {
         "up": "7 s",
-        "clock turned": "7 s ago",
+        "polling ran": "7 s ago",
         "updates": "2",
-        "archive": "The disk is gone.",
+        "database": "The disk is gone.",
     }
 
 
@@ -72,7 +72,7 @@ async def test_a_gateway_that_is_away_is_told_and_is_no_trouble_of_the_process(s
     assert (await health_report.facts())["gateway gateway.example veo,wan"] == (
         "away since 2025-06-01 12:00:00 UTC, HTTP 503"
     )
-    assert await health_report.troubles() == {}
+    assert await health_report.problems() == {}
 
 
 @pytest.mark.parametrize(("status", "is_up"), [(GatewayStatus.KEY, 0), (GatewayStatus.UP, 1)])

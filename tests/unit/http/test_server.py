@@ -68,29 +68,29 @@ async def probe_of_a_lost_archive(telemetry: Telemetry) -> AsyncIterator[Probe]:
 
 
 async def test_a_bot_whose_loops_turn_is_well(probe: Probe, telemetry: Telemetry, seconds: SteadyClock):
-    telemetry.beat("clock")
+    telemetry.beat("polling")
     seconds.advance(60)
 
-    assert await probe.get("/healthz") == (200, '{"ok": true, "troubles": {}}')
+    assert await probe.get("/healthz") == (200, '{"ok": true, "problems": {}}')
 
 
 async def test_a_loop_that_has_not_turned_for_long_makes_it_unwell(
     probe: Probe, telemetry: Telemetry, seconds: SteadyClock
 ):
-    telemetry.beat("clock")
-    telemetry.beat("door")
+    telemetry.beat("polling")
+    telemetry.beat("updates")
     seconds.advance(91)
-    telemetry.beat("door")
+    telemetry.beat("updates")
 
     assert await probe.get("/healthz") == (
         503,
-        '{"ok": false, "troubles": {"clock": "has not turned for 91 s"}}',
+        '{"ok": false, "problems": {"polling": "has not run for 91 s"}}',
     )
 
 
 async def test_a_trouble_that_was_told_makes_it_unwell_until_it_is_over(probe: Probe, telemetry: Telemetry):
     telemetry.set_problem("telegram", "403 page about /bot1234567:hunter2/getMe")
-    assert await probe.get("/healthz") == (503, '{"ok": false, "troubles": {"telegram": "fails"}}')
+    assert await probe.get("/healthz") == (503, '{"ok": false, "problems": {"telegram": "fails"}}')
 
     telemetry.set_problem("telegram", None)
     assert (await probe.get("/healthz"))[0] == 200
@@ -99,7 +99,7 @@ async def test_a_trouble_that_was_told_makes_it_unwell_until_it_is_over(probe: P
 async def test_an_archive_that_cannot_be_written_makes_it_unwell(probe_of_a_lost_archive: Probe):
     assert await probe_of_a_lost_archive.get("/healthz") == (
         503,
-        '{"ok": false, "troubles": {"archive": "fails"}}',
+        '{"ok": false, "problems": {"database": "fails"}}',
     )
 
 

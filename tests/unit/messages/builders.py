@@ -70,7 +70,7 @@ def troubled(cause: Cause, message: str = "", *, language: str = "en") -> Watche
         TaskStatus.RUNNING,
         language=language,
         snapshot=snapshot(TaskStatus.RUNNING),
-        trouble=trouble,
+        poll_failure=trouble,
         last_poll_at=NOW - timedelta(seconds=5),
         next_poll_at=NOW + timedelta(seconds=10),
     )

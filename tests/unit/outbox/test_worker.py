@@ -260,14 +260,14 @@ async def test_a_full_disk_is_said_once_and_survived(round_: WorkerHarness, capl
         for turn in range(1, 4):
             round_.new_delivery.set()
             await round_.until_asked(turn)
-        assert round_.telemetry.problems == {"courier": "The disk is full."}
+        assert round_.telemetry.problems == {"delivery": "The disk is full."}
 
         round_.store.is_full = False
         round_.new_delivery.set()
         await round_.until_settled(2)
 
-    said = [record.message for record in caplog.records if "courier" in record.message]
-    assert said == ["The courier stands still: The disk is full.", "The courier goes on."]
+    said = [record.message for record in caplog.records if "Delivery" in record.message]
+    assert said == ["Delivery is paused: The disk is full.", "Delivery is running again."]
     assert round_.telemetry.problems == {}
 
 

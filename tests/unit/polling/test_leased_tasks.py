@@ -123,7 +123,7 @@ def test_whoever_asks_gets_a_look_at_once_and_first(book: LeasedTasks):
 
 
 def test_whoever_asks_does_not_take_back_what_was_seen_since_the_last_write(book: LeasedTasks):
-    seen = leased(due_s=100, failures=2, crowd=7)
+    seen = leased(due_s=100, failures=2, chat_active_watches=7)
     book.add(seen)
 
     book.on_user_request(leased(due_s=0), at=NOON)
@@ -190,10 +190,10 @@ def test_what_was_looked_at_later_than_now_is_due_now_and_as_old_as_that(book: L
 
 def test_a_task_that_was_seen_later_than_now_does_not_rank_last_until_then(book: LeasedTasks):
     now = later(-8 * 3600)
-    book.add(replace(leased(1, crowd=4), snapshot_at=NOON))
+    book.add(replace(leased(1, chat_active_watches=4), snapshot_at=NOON))
 
     book.on_clock_set_back(now)
-    other = leased(2, crowd=5)
+    other = leased(2, chat_active_watches=5)
     book.add(replace(other, registered_at=now, snapshot_at=now, next_poll_at=now))
 
     assert due(book, at_s=60 - 8 * 3600, limit=1) == [[1], []]
@@ -236,7 +236,7 @@ def test_renewed_leases_are_noted_and_lost_ones_let_go(book: LeasedTasks):
 
 def test_with_its_renewal_a_task_ranks_by_what_its_chat_waits_for_now(book: LeasedTasks):
     for task_id in (1, 2):
-        book.add(leased(task_id, crowd=10))
+        book.add(leased(task_id, chat_active_watches=10))
 
     book.on_renewed(book.tasks(), {1: 10, 2: 1}, until=later(500))
 
@@ -258,7 +258,7 @@ def test_a_lease_that_is_lost_during_a_look_is_not_let_go_before_the_look_is_ove
 
 @pytest.mark.parametrize(
     "change",
-    [lambda book: book.take_in(replace(leased(), version=2)), lambda book: book.drop(1)],
+    [lambda book: book.add(replace(leased(), version=2)), lambda book: book.discard(1)],
     ids=["written", "let go"],
 )
 def test_a_renewal_says_nothing_of_what_has_changed_meanwhile(
@@ -275,8 +275,8 @@ def test_a_renewal_says_nothing_of_what_has_changed_meanwhile(
 
 
 def test_of_tasks_that_are_as_old_the_one_from_the_less_busy_chat_is_first(book: LeasedTasks):
-    book.add(leased(1, crowd=5000))
-    book.add(leased(2, crowd=1))
+    book.add(leased(1, chat_active_watches=5000))
+    book.add(leased(2, chat_active_watches=1))
 
     assert due(book, at_s=60, limit=1) == [[2], []]
 

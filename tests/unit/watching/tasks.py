@@ -42,4 +42,4 @@ def troubled(error: ProviderError, *, failures: int, **fields: Any) -> Task:
     """A running task whose last looks failed, the last of them with the error."""
     since = NOON - timedelta(minutes=5)
     trouble = PollFailure(cause=error.cause, message=error.message, since=since)
-    return task(trouble=trouble, failures=failures, **fields)
+    return task(poll_failure=trouble, failures=failures, **fields)

@@ -228,7 +228,7 @@ def test_a_missing_task_whose_id_is_older_than_a_day_has_expired(hours: int, sta
     before = task(
         UNKNOWN,
         external_id=f"cgt-{born:%Y%m%d%H%M%S}-abcde",
-        trouble=troubled(MISSING, failures=1).poll_failure,
+        poll_failure=troubled(MISSING, failures=1).poll_failure,
     )
 
     change = on_failure(before, MISSING, at=NOON)

@@ -27,8 +27,8 @@ class PollHarness:
         self.service = Service(
             self.store,
             clock=self.clock,
-            notify_polling=lambda: self.rings.append("clock"),
-            notify_delivery=lambda: self.rings.append("courier"),
+            notify_polling=lambda: self.rings.append("polling"),
+            notify_delivery=lambda: self.rings.append("delivery"),
             sleep=self._sleep,
         )
 
@@ -55,7 +55,7 @@ async def test_a_watch_is_on_disk_and_both_loops_are_rung(harness: PollHarness):
     watched = await harness.service.watch(watch_request())
 
     assert watched.is_new
-    assert harness.rings == ["clock", "courier"]
+    assert harness.rings == ["polling", "delivery"]
     assert [found.watch for found in await harness.service.active(CHAT)] == [watched.watch]
     assert watched.task.next_poll_at == NOON
 
@@ -71,7 +71,7 @@ async def test_looking_now_waits_for_the_fresh_look(harness: PollHarness):
     assert found.task.status is TaskStatus.RUNNING
     assert found.task.last_poll_at is not None
     assert found.task.last_poll_at > NOON
-    assert harness.rings[-1] == "clock"
+    assert harness.rings[-1] == "polling"
     assert harness.slept == 1
 
 
@@ -184,7 +184,7 @@ async def test_stopping_rings_for_the_card_that_says_so(harness: PollHarness):
 
     await harness.service.stop(CHAT, ["t1"], thread_id=None)
 
-    assert "courier" in harness.rings
+    assert "delivery" in harness.rings
     (outgoing,) = await harness.store.claim_deliveries(9, at=NOON, lease_s=60)
     assert (outgoing.delivery.kind, outgoing.watch.state) == (DeliveryKind.CARD, WatchState.STOPPED)
 
@@ -208,7 +208,7 @@ async def test_the_watches_of_a_lost_chat_go_on_when_it_is_found(harness: PollHa
     harness.rings.clear()
     await harness.service.chat_found(CHAT)
     assert len(await harness.service.active(CHAT)) == 1
-    assert harness.rings == ["clock", "courier"]
+    assert harness.rings == ["polling", "delivery"]
 
 
 async def test_a_migrated_chat_takes_its_watches_along(harness: PollHarness):
@@ -219,4 +219,4 @@ async def test_a_migrated_chat_takes_its_watches_along(harness: PollHarness):
 
     assert await harness.service.active(CHAT) == []
     assert len(await harness.service.active(-1001)) == 1
-    assert harness.rings == ["courier"]
+    assert harness.rings == ["delivery"]

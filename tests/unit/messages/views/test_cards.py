@@ -69,7 +69,7 @@ def test_a_cause_that_is_rare_for_a_look_still_has_a_sentence():
 
 def test_a_stopped_card_says_so_and_nothing_of_trouble():
     trouble = PollFailure(cause=Cause.UNREACHABLE, message="", since=NOW)
-    found = watched(TaskStatus.RUNNING, state=WatchState.STOPPED, trouble=trouble)
+    found = watched(TaskStatus.RUNNING, state=WatchState.STOPPED, poll_failure=trouble)
     assert card(found) == [f"⏹ alibailian · {TASK_ID}", "Stopped watching"]
 
 
@@ -224,7 +224,7 @@ def test_no_foreign_text_makes_a_view_too_long_or_breaks_it(language, ending):
         provider=HOSTILE,
         external_id="i" * 512,
         snapshot=snapshot(ending, **facts),
-        trouble=PollFailure(cause=Cause.KEY_INVALID, message=HOSTILE, since=NOW),
+        poll_failure=PollFailure(cause=Cause.KEY_INVALID, message=HOSTILE, since=NOW),
     )
     for view in (
         cards.card(found, now=NOW),
@@ -267,7 +267,7 @@ def test_a_card_says_for_how_long_its_gateway_could_not_be_asked():
         TaskStatus.RUNNING,
         snapshot=snapshot(TaskStatus.RUNNING),
         snapshot_at=NOW - timedelta(minutes=3),
-        trouble=PollFailure(cause=Cause.UNREACHABLE, message="", since=NOW),
+        poll_failure=PollFailure(cause=Cause.UNREACHABLE, message="", since=NOW),
     )
 
     *_, last = visible(cards.card(found, now=NOW, problem="away").text).split("\n")

@@ -78,7 +78,7 @@ def test_a_command_to_copy_holds_the_whole_of_the_longest_id():
 
 
 def test_health_is_a_line_for_each_fact():
-    assert replies.health({"up": "5 s", "archive": "<locked>"}).text == "up: 5 s\narchive: &lt;locked&gt;"
+    assert replies.health({"up": "5 s", "database": "<locked>"}).text == "up: 5 s\ndatabase: &lt;locked&gt;"
 
 
 def test_health_never_gets_too_long():
