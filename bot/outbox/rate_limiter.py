@@ -1,7 +1,7 @@
-"""Flood control of our own: how many calls each chat, each group and Telegram as a whole will bear.
+"""Client-side rate limits for the Bot API: per chat, per group and minute, and overall.
 
-Telegram publishes no exact limits; its FAQ names about one message a second for a chat, twenty a minute
-for a group, thirty a second overall (https://core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this).
+Telegram publishes no exact limits; its FAQ says about 1 message per second and chat, 20 per minute and group,
+30 per second overall (https://core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this).
 """
 
 import time
@@ -13,70 +13,70 @@ from enum import IntEnum
 
 from storage.models import ThrottledChats
 
-# Burst and rate together stay below the figure in any second.
+# Burst plus rate stay below Telegram's figure in any second.
 _OVERALL_RPS, _OVERALL_BURST = 25.0, 5.0
 _CHAT_RPS, _CHAT_BURST = 1.0, 6.0
-_GROUP_CALLS, _GROUP_SPAN_S = 20, 60.5  # half a second for calls that take unequally long on their way
-_MOST_OWED = 6  # calls kept free in a group for what was begun there; videos that hang must not close it
-_TICK_S = 0.001  # what floating point swallows must not become a wait of nothing
+_GROUP_CALLS, _GROUP_SPAN_S = 20, 60.5  # half a second more than a minute, for unequal network latency
+_MAX_RESERVED = 6  # calls reserved in a group for videos in progress; hanging videos must not block it
+_TICK_S = 0.001  # the shortest wait: rounding must not turn a wait into 0
 
-# Set while a call is made that spend() has been told of already.
+# Set during a call that was already charged with spend().
 is_accounted: ContextVar[bool] = ContextVar("is_accounted", default=False)
 
 
 class Urgency(IntEnum):
-    """What a call is for: what is less pressing leaves a chat's last calls to what is more so."""
+    """Priority of a call; lower priorities leave the last calls of a chat to higher ones."""
 
-    MESSAGE = 0  # results, notices, first cards, last states
+    MESSAGE = 0  # results, notices, first cards, final cards
     REPLY = 1
     EDIT = 2
     REFRESH = 3
 
 
-# What must be left, this call included: of a chat's tokens, and of a group's calls in a minute.
-# A video takes two: its announcement, and the edit that makes it the video.
+# How many tokens of a chat, and calls per minute of a group, must be left, this call included.
+# A video takes two calls: the announcement, and the edit into the video.
 _TOKENS = {Urgency.MESSAGE: 1.0, Urgency.REPLY: 2.0, Urgency.EDIT: 3.0, Urgency.REFRESH: 5.0}
 _CALLS = {Urgency.MESSAGE: 2, Urgency.REPLY: 4, Urgency.EDIT: 10, Urgency.REFRESH: 14}
 
 
 @dataclass(slots=True)
 class TokenBucket:
-    """A token bucket."""
+    """A token bucket that can be paused."""
 
-    rate: float  # tokens a second
+    rate: float  # tokens per second
     size: float
     filled_at: float = 0.0
-    stopped_until: float = 0.0
+    paused_until: float = 0.0
     tokens: float = field(init=False)
 
     def __post_init__(self) -> None:
         self.tokens = self.size
 
     def level(self, now: float) -> float:
-        """Tokens there now; none while stopped."""
+        """Tokens available now; 0 while paused."""
         self.tokens = min(self.size, self.tokens + max(0.0, now - self.filled_at) * self.rate)
         self.filled_at = max(now, self.filled_at)
-        return 0.0 if now < self.stopped_until else self.tokens
+        return 0.0 if now < self.paused_until else self.tokens
 
     def take(self, now: float) -> None:
-        """One token less, on credit if there is none."""
+        """Take one token; the balance may become negative."""
         self.level(now)
         self.tokens -= 1
 
     def wait_s(self, level: float, now: float) -> float:
-        """How long until there are so many tokens; 0: there are."""
+        """Seconds until so many tokens are available; 0: now."""
         if self.level(now) >= level:
             return 0.0
-        return max(self.stopped_until - now, (level - self.tokens) / self.rate, _TICK_S)
+        return max(self.paused_until - now, (level - self.tokens) / self.rate, _TICK_S)
 
 
 @dataclass(slots=True)
 class _Limits:
-    """What one chat bears."""
+    """The limits of one chat."""
 
     bucket: TokenBucket
-    calls: deque[float] | None  # of a group, when those of the last minute were made
-    owed: int = 0  # calls to come for what was begun
+    calls: deque[float] | None  # groups only: times of the calls in the last minute
+    reserved: int = 0  # calls reserved for videos in progress
 
     def take(self, now: float) -> None:
         self.bucket.take(now)
@@ -84,20 +84,20 @@ class _Limits:
             self.calls.append(now)
 
     def wait_s(self, urgency: Urgency, now: float) -> float:
-        """How long until the chat bears such a call; 0: it does."""
+        """Seconds until a call of this priority is allowed; 0: now."""
         return max(self.bucket.wait_s(_TOKENS[urgency], now), self._minute_wait_s(_CALLS[urgency], now))
 
-    def is_rested(self, now: float) -> bool:
-        """Whether the chat bears all that a new one does."""
+    def is_unused(self, now: float) -> bool:
+        """Whether the state equals that of a new chat, so that it can be dropped."""
         self._drop_old(now)
         is_full = self.bucket.level(now) >= self.bucket.size
-        return is_full and not self.calls and not self.owed and now > self.bucket.stopped_until
+        return is_full and not self.calls and not self.reserved and now > self.bucket.paused_until
 
     def _minute_wait_s(self, needed: int, now: float) -> float:
         if self.calls is None:
             return 0.0
         self._drop_old(now)
-        missing = needed - (_GROUP_CALLS - len(self.calls) - min(self.owed, _MOST_OWED))
+        missing = needed - (_GROUP_CALLS - len(self.calls) - min(self.reserved, _MAX_RESERVED))
         return max(self.calls[missing - 1] + _GROUP_SPAN_S - now, _TICK_S) if missing > 0 else 0.0
 
     def _drop_old(self, now: float) -> None:
@@ -106,35 +106,35 @@ class _Limits:
 
 
 class ChatRateLimiter:
-    """Says which chats may be written to now; a chat that must wait holds up no other."""
+    """Rate limits of all chats; a throttled chat does not delay the others."""
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
-        """clock: seconds that never go back."""
+        """clock: monotonic seconds."""
         self._clock = clock
         self._overall = TokenBucket(_OVERALL_RPS, _OVERALL_BURST)
         self._chats: dict[int, _Limits] = {}
 
-    def allowance(self) -> int:
-        """How many deliveries may be begun now, whatever the chat."""
+    def available(self) -> int:
+        """How many deliveries the overall limit allows now."""
         return max(0, int(self._overall.level(self._clock())))
 
     def throttled(self) -> ThrottledChats:
-        """The chats that must not be written to now."""
+        """The chats without a free call now, per priority."""
         now = self._clock()
         self._forget(now)
-        closed: dict[Urgency, list[int]] = {urgency: [] for urgency in _DELIVERED}
+        throttled: dict[Urgency, list[int]] = {urgency: [] for urgency in _DELIVERED}
         for chat_id, limits in self._chats.items():
             least = next((urgency for urgency in _DELIVERED if limits.wait_s(urgency, now) > 0), None)
             if least is not None:
-                closed[least].append(chat_id)
+                throttled[least].append(chat_id)
         return ThrottledChats(
-            to_all=closed[Urgency.MESSAGE],
-            to_edits=closed[Urgency.EDIT],
-            to_refreshes=closed[Urgency.REFRESH],
+            to_all=throttled[Urgency.MESSAGE],
+            to_edits=throttled[Urgency.EDIT],
+            to_refreshes=throttled[Urgency.REFRESH],
         )
 
     def next_free_in_s(self) -> float | None:
-        """How long until a chat, or all of Telegram, bears more than now; None: it bears everything."""
+        """Seconds until some limit allows more than now; None: nothing is throttled."""
         now = self._clock()
         waits_s = [self._overall.wait_s(1.0, now)]
         for limits in self._chats.values():
@@ -142,29 +142,29 @@ class ChatRateLimiter:
         return min((wait_s for wait_s in waits_s if wait_s > 0), default=None)
 
     def reply_wait_s(self, chat_id: int) -> float:
-        """How long until the chat bears an answer to a command; 0: now."""
+        """Seconds until the chat allows a reply to a command; 0: now."""
         limits = self._chats.get(chat_id)
         return limits.wait_s(Urgency.REPLY, self._clock()) if limits else 0.0
 
     def spend(self, chat_ids: Iterable[int]) -> None:
-        """A call to each of these chats is made."""
+        """Charge one call to each of these chats."""
         now = self._clock()
         for chat_id in chat_ids:
             self._overall.take(now)
             self._of(chat_id).take(now)
 
-    def owe(self, chat_id: int) -> None:
-        """Keep a call free in the chat for the end of what is begun there, until owes_no_more()."""
-        self._of(chat_id).owed += 1
+    def reserve(self, chat_id: int) -> None:
+        """Reserve a call in the chat for the second call of a video, until release()."""
+        self._of(chat_id).reserved += 1
 
-    def owes_no_more(self, chat_id: int) -> None:
-        """The end of what was begun is over, too."""
-        self._of(chat_id).owed -= 1
+    def release(self, chat_id: int) -> None:
+        """Release a reserved call."""
+        self._of(chat_id).reserved -= 1
 
     def pause(self, chat_id: int, seconds: float) -> None:
-        """Telegram wants this chat left alone for so long."""
+        """Pause the chat for a flood wait."""
         bucket = self._of(chat_id).bucket
-        bucket.stopped_until = max(bucket.stopped_until, self._clock() + seconds)
+        bucket.paused_until = max(bucket.paused_until, self._clock() + seconds)
 
     def _of(self, chat_id: int) -> _Limits:
         limits = self._chats.get(chat_id)
@@ -175,7 +175,7 @@ class ChatRateLimiter:
         return limits
 
     def _forget(self, now: float) -> None:
-        for chat_id in [chat_id for chat_id, limits in self._chats.items() if limits.is_rested(now)]:
+        for chat_id in [chat_id for chat_id, limits in self._chats.items() if limits.is_unused(now)]:
             del self._chats[chat_id]
 
 

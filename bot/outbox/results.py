@@ -1,7 +1,7 @@
-"""What came of a call to Telegram, and how its error texts are read.
+"""The result types of a call to Telegram, and the mapping of its errors to them.
 
-The texts are tdlib/telegram-bot-api's own; python-telegram-bot capitalises them anew, so parts are
-matched in lower case. BadRequest and TimedOut are NetworkErrors there: the order below matters.
+The error texts are tdlib/telegram-bot-api's; python-telegram-bot changes their capitalisation, so substrings
+are matched in lower case. BadRequest and TimedOut are NetworkErrors there: the order below matters.
 """
 
 from dataclasses import dataclass
@@ -16,45 +16,45 @@ from storage.models import StoredFile
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """Telegram has it."""
+    """Telegram confirmed the message."""
 
     message_id: int
-    file: StoredFile | None = None  # the video in it
+    file: StoredFile | None = None  # the uploaded file
 
 
 @dataclass(frozen=True, slots=True)
 class RetryAfter:
-    """Telegram wants this chat left alone for so many seconds; nothing was sent."""
+    """Flood wait: no calls to this chat for so many seconds; nothing was sent."""
 
     seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class Transient:
-    """It certainly did not arrive, and may later."""
+    """Nothing was sent; a retry may succeed."""
 
     why: str
-    again_s: float | None = None  # how long to wait; None: for as long as the way to Telegram is cut
+    retry_in_s: float | None = None  # None: Telegram was unreachable; retry after the outage
 
     @property
-    def is_of_the_route(self) -> bool:
-        """Whether Telegram could not be reached, which says nothing of the message."""
-        return self.again_s is None
+    def is_unreachable(self) -> bool:
+        """Whether Telegram was unreachable; such a failure does not count as an attempt."""
+        return self.retry_in_s is None
 
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """The answer was lost: it may have arrived."""
+    """The response was lost: the message may have been sent."""
 
     why: str
 
 
 @dataclass(frozen=True, slots=True)
 class ChatGone:
-    """The chat is lost to the bot."""
+    """The bot can't write to the chat any more."""
 
     why: str
-    is_certain: bool = True  # False: servers say so of chats that are there, too; see DoubtedChats
+    is_certain: bool = True  # False: servers also report it for existing chats; see DoubtedChats
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,28 +66,28 @@ class Migrated:
 
 @dataclass(frozen=True, slots=True)
 class LinkOnly:
-    """A link went in the film's place, and a person may have the film tried again."""
+    """A link was sent instead of the video; a user can request the video again."""
 
     why: str
 
 
 class Refusal(StrEnum):
-    """Why Telegram will never take this call as it is."""
+    """Why Telegram rejects this call; an unchanged retry fails as well."""
 
     NO_MESSAGE = "no_message"  # the message to edit is gone
-    NOT_EDITABLE = "not_editable"  # the message is there, and can't be edited any more
-    NO_METHOD = "no_method"  # the Bot API server does not know the call
-    NO_TEXT = "no_text"  # the message to edit holds a file by now
+    NOT_EDITABLE = "not_editable"  # the message exists but can't be edited any more
+    NO_METHOD = "no_method"  # the Bot API server does not know the method
+    NO_TEXT = "no_text"  # the message to edit holds a file, not a text
     NO_THREAD = "no_thread"  # the topic is deleted or closed
-    NO_RIGHTS = "no_rights"  # the bot may not write, or not send this kind, there
+    NO_RIGHTS = "no_rights"  # the bot may not write, or not send this type of message
     TOO_LARGE = "too_large"  # the upload exceeds the server's limit
-    BAD_FILE = "bad_file"  # Telegram can't take the address or the file as this kind
+    BAD_FILE = "bad_file"  # Telegram can't use the link or the file as this type
     OTHER = "other"
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Telegram won't take it."""
+    """Telegram rejected the call."""
 
     reason: Refusal
     why: str
@@ -97,7 +97,7 @@ SendResult = Sent | LinkOnly | RetryAfter | Transient | Unknown | ChatGone | Mig
 
 
 def as_retryable(result: SendResult) -> SendResult:
-    """For a call that does no harm twice: a lost answer is no more than a failure to send."""
+    """For idempotent calls: treat an unknown outcome as retryable."""
     return Transient(result.why) if isinstance(result, Unknown) else result
 
 
@@ -160,7 +160,7 @@ _REFUSALS = (
 
 
 def read_error(error: tg.TelegramError) -> SendResult:
-    """What an error of python-telegram-bot means for the message that was to be sent."""
+    """Map an error of python-telegram-bot to a result."""
     text = error.message.lower()
     if was_never_sent(error):
         return Transient(text)
@@ -173,7 +173,7 @@ def read_error(error: tg.TelegramError) -> SendResult:
             return _refused(text)
         case tg.InvalidToken() if "not found" in text:
             return Refused(Refusal.NO_METHOD, text)
-        # A revoked token or a wrong address is mended by a restart; nothing may be lost by it.
+        # A revoked token or a wrong server address is fixed by a restart; no delivery may be lost by it.
         case tg.InvalidToken() | NotBotApi(is_refusal=True):
             return Transient(text)
         case tg.NetworkError() if "too large" in text:
@@ -193,5 +193,5 @@ def _refused(text: str) -> SendResult:
     return Refused(Refusal.OTHER, text)
 
 
-def _seconds(wish: int | timedelta) -> float:
-    return wish.total_seconds() if isinstance(wish, timedelta) else float(wish)
+def _seconds(delay: int | timedelta) -> float:
+    return delay.total_seconds() if isinstance(delay, timedelta) else float(delay)

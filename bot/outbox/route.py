@@ -1,14 +1,14 @@
-"""Whether Telegram can be reached; a circuit breaker, which is tried with a call that changes nothing.
+"""The circuit breaker for Telegram.
 
-1. A call that did not arrive, or whose answer was lost, opens the breaker: no delivery is begun.
-2. At once, and then after pauses of at most five seconds, getMe is asked in its place. A delivery as a probe
-   might arrive each time while its answer is lost.
-3. The first answer to any call closes the breaker, and all that waited goes out.
-4. A delivery that failed while Telegram answered is in trouble of its own: it waits longer each time, and
-   holds up the others for one getMe.
+1. A call that failed to send, or whose response was lost, opens the breaker: no delivery is started.
+2. While it is open, getMe is called as a probe: at once, then after pauses of at most five seconds. A
+   delivery is not used as a probe, because each probe might send it while the response is lost.
+3. The first response to any call closes the breaker, and all pending deliveries are sent.
+4. A delivery that fails while Telegram responds to the probe has a problem of its own: it is retried with
+   exponential backoff, and each failure delays the others by one getMe.
 
-So an outage belongs to the route and not to the messages: however long it was, they go out within seconds
-after it. Nothing of it is kept on disk, as a start may have mended it.
+An outage therefore uses up no attempts: after it, deliveries are sent within seconds, however long it lasted.
+The state is not persisted: a restart may have fixed the problem.
 """
 
 import time
@@ -17,47 +17,47 @@ from collections.abc import Callable
 _PAUSES_S = (1.0, 2.0, 4.0, 5.0)  # after each failed probe
 _FIRST_RETRY_S = 2.0
 _LONGEST_RETRY_S = 300.0
-_MOST_REMEMBERED = 10_000  # deliveries that failed by themselves
+_MOST_REMEMBERED = 10_000  # deliveries that failed while Telegram responded
 
 
 class TelegramRoute:
-    """Knows since when Telegram can't be reached, and when to try again."""
+    """The state of the circuit breaker, and the retry delays of deliveries that failed to send."""
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
-        """clock: seconds that never go back."""
+        """clock: monotonic seconds."""
         self._clock = clock
-        self._failed: set[int] = set()  # deliveries, since the last answer
-        self._failed_alone: dict[int, int] = {}  # how often while Telegram answered
+        self._failed: set[int] = set()  # delivery ids, since the last response
+        self._failed_alone: dict[int, int] = {}  # delivery id → failures while Telegram responded
         self._failed_probes = 0
         self._probe_at = 0.0
 
     @property
     def is_down(self) -> bool:
-        """Whether no delivery may be begun."""
+        """Whether the breaker is open: no delivery may be started."""
         return bool(self._failed)
 
     def next_probe_in_s(self) -> float:
-        """How long until the next probe; 0: now."""
+        """Seconds until the next probe; 0: now."""
         return max(0.0, self._probe_at - self._clock())
 
     def retry_in_s(self, delivery_id: int) -> float:
-        """How long a delivery waits that did not get through."""
+        """The backoff of a delivery that failed to send, in seconds."""
         return min(_FIRST_RETRY_S * 2.0 ** self._failed_alone.get(delivery_id, 0), _LONGEST_RETRY_S)
 
     def failed(self, delivery_id: int) -> None:
-        """A call for the delivery got no answer."""
+        """Record that a call for the delivery got no response; opens the breaker."""
         if not self.is_down:
             self._probe_at = self._clock()
         self._failed.add(delivery_id)
 
     def probe_failed(self) -> bool:
-        """getMe got no answer either; whether that is the first time in this outage."""
+        """Record a failed probe; returns whether it is the first of this outage."""
         self._probe_at = self._clock() + _PAUSES_S[min(self._failed_probes, len(_PAUSES_S) - 1)]
         self._failed_probes += 1
         return self._failed_probes == 1
 
     def answered(self) -> bool:
-        """Telegram answered; whether that ends an outage that a probe had confirmed."""
+        """Record a response; closes the breaker. Returns whether it ends an outage that a probe confirmed."""
         was_confirmed = self._failed_probes > 0
         if not was_confirmed:
             for delivery_id in self._failed:
@@ -69,5 +69,5 @@ class TelegramRoute:
         return was_confirmed
 
     def forget(self, delivery_id: int) -> None:
-        """The delivery got through, or is given up."""
+        """Drop the backoff of a delivery that was sent or failed permanently."""
         self._failed_alone.pop(delivery_id, None)

@@ -1,4 +1,4 @@
-"""What goes to a chat as text: the card of a watch, a notice, the reason of a failure."""
+"""Sends text messages: the card of a watch, a notice, the reasons of failures."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -8,18 +8,18 @@ from bot.forecast.estimates import Estimates
 from bot.messages.markup import digest as digest_of
 from bot.messages.view import OVERDUE, Forecast
 from bot.messages.views import cards
-from bot.messages.views import results as words
+from bot.messages.views import results as result_views
 from bot.outbox.rate_limiter import ChatRateLimiter
 from bot.outbox.results import Refusal, Refused, SendResult, Sent, as_retryable
 from bot.outbox.route import TelegramRoute
 from bot.outbox.sender import Sender, address_of
 from storage.models import ClaimedDelivery, Task, WatchedTask
 
-_NOT_EDITABLE = "not editable"  # in place of a digest: the card is left as it is
+_NOT_EDITABLE = "not editable"  # stored instead of a digest: the card is no longer edited
 
 
 class TextDelivery:
-    """Renders and sends; each of its calls may be repeated freely."""
+    """Renders and sends text messages; a lost response is retried, at the cost of a duplicate text."""
 
     def __init__(
         self,
@@ -29,7 +29,7 @@ class TextDelivery:
         clock: Callable[[], datetime],
         problem_of: Callable[[str], str | None] = lambda _provider: None,
     ) -> None:
-        """problem_of: what keeps a provider's tasks from being polled."""
+        """problem_of: provider name → why its tasks can't be polled, or None."""
         self._problem_of = problem_of
         self._sender = sender
         self._estimates = estimates
@@ -37,25 +37,25 @@ class TextDelivery:
 
     @property
     def rate_limiter(self) -> ChatRateLimiter:
-        """What the chats will bear."""
+        """The rate limiter shared with all calls to Telegram."""
         return self._sender.rate_limiter
 
     @property
     def route(self) -> TelegramRoute:
-        """Whether Telegram can be reached."""
+        """The circuit breaker."""
         return self._sender.route
 
     @property
     def migrated(self) -> Callable[[int, int], None]:
-        """To be told when a group has got another id."""
+        """Callback (old id, new id) for a group that became a supergroup."""
         return self._sender.migrated
 
     async def ping(self) -> SendResult:
-        """See whether Telegram answers."""
+        """Probe Telegram with getMe."""
         return await self._sender.ping()
 
     async def card(self, out: ClaimedDelivery) -> tuple[SendResult, str]:
-        """Send or edit the one card; what came of it, and the digest of what it shows."""
+        """Send or edit the card of the watch; returns the result and the digest of the rendered card."""
         now = self._clock()
         problem = self._problem_of(out.task.ref.provider)
         forecast = None if problem else self._forecast(out.task, now)
@@ -70,18 +70,20 @@ class TextDelivery:
         if card is not None and isinstance(result, Refused) and result.reason is Refusal.NOT_EDITABLE:
             return Sent(card), _NOT_EDITABLE
         if isinstance(result, Refused) and result.reason is Refusal.NO_MESSAGE:
-            is_over = out.task.status.is_final  # the result is what people are to hear of
+            is_over = out.task.status.is_final  # the result notifies the chat, the card need not
             result = await self._sender.send(address_of(out.watch), view, is_silent=is_over)
         return as_retryable(result), digest
 
     async def notice(self, out: ClaimedDelivery) -> SendResult:
-        """Tell what a person has to mend."""
-        return as_retryable(await self._sender.send(address_of(out.watch), words.notice(_watched(out))))
+        """Send a notice of a problem that a person has to fix."""
+        return as_retryable(
+            await self._sender.send(address_of(out.watch), result_views.notice(_watched(out)))
+        )
 
     async def failure(self, out: ClaimedDelivery) -> tuple[SendResult, int]:
-        """Tell why there is no video, of as many companions as there is room for, too; of how many."""
-        view, told = words.failures([_watched(each) for each in (out, *out.companions)])
-        return as_retryable(await self._sender.send(address_of(out.watch), view)), told - 1
+        """Send the reason of a failure and of as many companions as fit; returns how many were included."""
+        view, included = result_views.failures([_watched(each) for each in (out, *out.companions)])
+        return as_retryable(await self._sender.send(address_of(out.watch), view)), included - 1
 
     def _forecast(self, task: Task, now: datetime) -> Forecast | Literal["overdue"] | None:
         if self._estimates.is_longer_than_usual(task, at=now):

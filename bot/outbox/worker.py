@@ -1,4 +1,19 @@
-"""The courier: claim deliveries, render, send, settle."""
+"""The delivery worker: claims deliveries from the database, sends them to Telegram and settles them.
+
+Each iteration of the loop:
+
+1. Renew the leases of the deliveries in progress, every 20 seconds.
+2. Circuit breaker open (Telegram is unreachable): claim nothing; call getMe when the next probe is due.
+3. No free slot, or the overall rate limit is reached: sleep.
+4. Read the due time of the next delivery of an unthrottled chat; sleep until then if it is in the future.
+5. Claim as many deliveries as slots and rate limit allow, charge the rate limiter, start an asyncio task for
+   each, and repeat from 1.
+6. Sleep until the next due time or free call, at most 20 seconds; `new_delivery` ends the sleep early.
+
+Each task sends its delivery and then, in this order: applies what the result means for the whole chat
+(flood wait, migration, chat gone), settles the delivery, closes the circuit breaker if Telegram responded.
+After a crash before the settlement the lease expires, or the next start releases it: it is claimed again.
+"""
 
 import asyncio
 import logging
@@ -35,15 +50,15 @@ log = logging.getLogger(__name__)
 
 LEASE_S = 60.0
 _RENEW_S = 20.0
-_CONCURRENCY = 32  # deliveries at a time, those not counted that wait for their film
-_MAX_IN_FLIGHT = 1000  # deliveries at a time, all counted
+_CONCURRENCY = 32  # deliveries in progress, video transfers not counted
+_MAX_IN_FLIGHT = 1000  # deliveries in progress, video transfers included
 _LONGEST_SLEEP_S = 20.0
 _STORE_PAUSE_S = 2.0
-_TOGETHER_S = 0.5  # what goes back one by one is to be claimed together
+_REGROUP_S = 0.5  # delay of companions that are released one by one, so that one claim gets all of them
 
 
 class DeliveryWorker:
-    """Carries deliveries from the archive to the chats."""
+    """Claims due deliveries and sends them, at most 32 concurrently plus the video transfers."""
 
     def __init__(
         self,
@@ -55,7 +70,7 @@ class DeliveryWorker:
         clock: Callable[[], datetime],
         telemetry: Telemetry,
     ) -> None:
-        """bell: set when there may be something to send."""
+        """new_delivery: set by other loops when they have written a delivery; ends the sleep."""
         self._store = store
         self._texts = texts
         self._video_delivery = video_delivery
@@ -65,13 +80,13 @@ class DeliveryWorker:
         self._new_delivery = new_delivery
         self._doubted = DoubtedChats()
         self._running: dict[int, asyncio.Task[None]] = {}
-        self._companions: dict[int, list[int]] = {}  # of these what else their messages tell of
-        self._announced: set[int] = set()  # of these those whose film is on its way
+        self._companions: dict[int, list[int]] = {}  # delivery id → ids sent in the same message
+        self._announced: set[int] = set()  # deliveries that transfer a video; they hold no slot
         self._renewed_at = clock()
         self._probe: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
-        """Turn until cancelled; what is in hand goes on until drain()."""
+        """Run the loop until cancelled; deliveries in progress continue until drain()."""
         await self._load_throttles()
         while True:
             self._new_delivery.clear()
@@ -87,7 +102,7 @@ class DeliveryWorker:
             await self._sleep(pause_s)
 
     async def _load_throttles(self) -> None:
-        """Keep to the waits that Telegram asked for before the start."""
+        """Restore the flood waits that Telegram imposed before the last shutdown."""
         try:
             for chat_id, until in (await self._store.throttled_chats(at=self._clock())).items():
                 self._texts.rate_limiter.pause(chat_id, (until - self._clock()).total_seconds())
@@ -95,7 +110,7 @@ class DeliveryWorker:
             self._report_outage(error)
 
     async def drain(self, patience_s: float) -> None:
-        """Let what is in hand finish, then cut it off; the archive knows how far each has come."""
+        """Wait up to patience_s for deliveries in progress, then cancel them; their leases expire."""
         if self._probe is not None:
             self._probe.cancel()
         if self._running:
@@ -109,28 +124,30 @@ class DeliveryWorker:
             log.error("Delivery is paused: %s", error)
 
     async def _claim(self) -> float:
-        """Take in hand what may be sent now; seconds until there may be more."""
+        """Claim and start all deliveries that may be sent now; returns the seconds to sleep."""
         rate_limiter = self._texts.rate_limiter
         while True:
             now = self._clock()
             await self._renew(now)
-            pause_s = self._pause_s()  # first: what opens from here on ends it
-            room = min(self._free_slots(), rate_limiter.allowance())
+            pause_s = (
+                self._pause_s()
+            )  # before throttled(): a limit that frees up in between still ends the sleep
+            slots = min(self._free_slots(), rate_limiter.available())
             if self._route.is_down:
-                return min(pause_s, self._begin_probe())
-            if room <= 0:
+                return min(pause_s, self._start_probe())
+            if slots <= 0:
                 return pause_s
-            # Asked first because it costs a third of a claim, and most often there is nothing to claim.
+            # This query costs a third of a claim, and most often nothing is due.
             due = await self._store.next_delivery_at(rate_limiter.throttled())
             if due is None or due > now:
                 return pause_s if due is None else min(pause_s, (due - now).total_seconds())
             claimed = await self._store.claim_deliveries(
-                room, rate_limiter.throttled(), at=now, lease_s=LEASE_S
+                slots, rate_limiter.throttled(), at=now, lease_s=LEASE_S
             )
             rate_limiter.spend(out.watch.chat_id for out in claimed)
             for out in claimed:
                 if _is_video(out):
-                    rate_limiter.owe(out.watch.chat_id)
+                    rate_limiter.reserve(out.watch.chat_id)
                 self._companions[out.delivery.id] = [each.delivery.id for each in out.companions]
                 self._running[out.delivery.id] = asyncio.create_task(self._process(out))
 
@@ -141,22 +158,22 @@ class DeliveryWorker:
             self._renewed_at = now
 
     @property
-    def _busy(self) -> int:
-        """How many are in hand, those not counted that wait for their film."""
+    def _busy_slots(self) -> int:
+        """Number of deliveries in progress, without the video transfers."""
         return len(self._running) - len(self._announced)
 
     def _free_slots(self) -> int:
-        return min(_CONCURRENCY - self._busy, _MAX_IN_FLIGHT - len(self._running))
+        return min(_CONCURRENCY - self._busy_slots, _MAX_IN_FLIGHT - len(self._running))
 
     def _pause_s(self) -> float:
         pause_s = _RENEW_S if self._running else _LONGEST_SLEEP_S
-        opens_in_s = self._texts.rate_limiter.next_free_in_s() if self._free_slots() > 0 else None
-        return pause_s if opens_in_s is None else min(pause_s, opens_in_s)
+        free_in_s = self._texts.rate_limiter.next_free_in_s() if self._free_slots() > 0 else None
+        return pause_s if free_in_s is None else min(pause_s, free_in_s)
 
     async def _process(self, out: ClaimedDelivery) -> None:
         try:
             await self._deliver(out)
-        # One delivery must not stop the courier; its lease runs out, and it is tried again.
+        # An error in one delivery must not stop the worker; the lease expires and the delivery is retried.
         except StoreError as error:
             self._report_outage(error)
         except Exception:
@@ -164,7 +181,7 @@ class DeliveryWorker:
         finally:
             self._announced.discard(out.delivery.id)
             if _is_video(out):
-                self._texts.rate_limiter.owes_no_more(out.watch.chat_id)
+                self._texts.rate_limiter.release(out.watch.chat_id)
             del self._running[out.delivery.id], self._companions[out.delivery.id]
             self._new_delivery.set()
 
@@ -177,20 +194,20 @@ class DeliveryWorker:
         elif _is_video(out):
             await self._settle(out, await self._deliver_video(out))
         else:
-            await self._fail(out)
+            await self._deliver_failures(out)
 
-    async def _fail(self, out: ClaimedDelivery) -> None:
-        """Tell of a failure and of its companions; those without room in the message go back."""
-        result, told = await self._texts.failure(out)
+    async def _deliver_failures(self, out: ClaimedDelivery) -> None:
+        """Send one message for a failure and its companions; release those that do not fit into it."""
+        result, included = await self._texts.failure(out)
         now = self._clock()
-        for companion in out.companions[told:]:
-            at = now + timedelta(seconds=_TOGETHER_S)
+        for companion in out.companions[included:]:
+            at = now + timedelta(seconds=_REGROUP_S)
             back = Settlement(state=DeliveryState.PENDING, at=now, not_before=at, is_attempt=False)
             await self._store.settle(companion.delivery.id, back)
-        await self._settle(out, result, together=out.companions[:told])
+        await self._settle(out, result, together=out.companions[:included])
 
     async def _deliver_video(self, out: ClaimedDelivery) -> SendResult:
-        """The announcement takes a hand; the film that it becomes may take its time."""
+        """Send the announcement in a slot, then free the slot and turn the announcement into the video."""
         announced = await self._video_delivery.announce(out)
         takes_text = not (isinstance(announced, Refused) and announced.reason is Refusal.NO_RIGHTS)
         if takes_text and not isinstance(announced, Sent):
@@ -209,21 +226,21 @@ class DeliveryWorker:
         digest: str | None = None,
         together: Sequence[ClaimedDelivery] = (),
     ) -> None:
-        """together: what else the message told of."""
-        if isinstance(result, Transient) and result.is_of_the_route:
+        """together: companions that were sent in the same message and get the same settlement."""
+        if isinstance(result, Transient) and result.is_unreachable:
             self._route.failed(out.delivery.id)
-        result = self._doubt(out.watch.chat_id, result, at=self._clock())
+        result = self._confirm_gone(out.watch.chat_id, result, at=self._clock())
         await self._apply_chat_effects(out.watch.chat_id, result, at=self._clock())
-        for each in (out, *together):  # last: now it may be claimed again
-            await self._write_end(each, result, digest=digest)
+        for each in (out, *together):  # last: from here on it may be claimed again
+            await self._settle_one(each, result, digest=digest)
         if not isinstance(result, Transient | Unknown):
             self._route.forget(out.delivery.id)
             await self._on_result()
 
-    async def _write_end(
+    async def _settle_one(
         self, out: ClaimedDelivery, result: SendResult, *, digest: str | None = None
     ) -> None:
-        """Write down what became of a delivery."""
+        """Translate the result into a settlement and write it."""
         now = self._clock()
         delivery = out.delivery
         wait_s = retry.retry_delay_s(delivery.attempts, result)
@@ -234,13 +251,19 @@ class DeliveryWorker:
                     state=DeliveryState.SENT, at=now, message_id=message_id, card_digest=digest, file=file
                 )
             case Unknown(why=why):
-                log.warning("Delivery %d may or may not have arrived: %s", delivery.id, why)
+                log.warning(
+                    "Delivery %d: the response was lost, the outcome is unknown: %s", delivery.id, why
+                )
                 settlement = Settlement(state=DeliveryState.UNKNOWN, at=now)
             case _ if wait_s is None:
-                log.error("Delivery %d is given up: %s", delivery.id, result)
+                log.error("Delivery %d failed permanently: %s", delivery.id, result)
                 settlement = Settlement(state=DeliveryState.DEAD, at=now)
-            case Transient(is_of_the_route=True):
-                log.debug("Delivery %d waits for Telegram: %s", delivery.id, result.why)
+            case Transient(is_unreachable=True):
+                log.debug(
+                    "Delivery %d: Telegram is unreachable, retrying after the outage: %s",
+                    delivery.id,
+                    result.why,
+                )
                 settlement = Settlement(
                     state=DeliveryState.PENDING,
                     at=now,
@@ -248,14 +271,14 @@ class DeliveryWorker:
                     is_attempt=False,
                 )
             case _:
-                log.info("Delivery %d waits %.1f s: %s", delivery.id, wait_s, result)
+                log.info("Delivery %d: retrying in %.1f s: %s", delivery.id, wait_s, result)
                 settlement = Settlement(
                     state=DeliveryState.PENDING, at=now, not_before=now + timedelta(seconds=wait_s)
                 )
         await self._store.settle(delivery.id, settlement)
 
-    def _begin_probe(self) -> float:
-        """Ask Telegram whether it answers, if it is time to; seconds until it may be."""
+    def _start_probe(self) -> float:
+        """Start a probe (getMe) if one is due; returns the seconds to sleep."""
         wait_s = self._route.next_probe_in_s()
         if wait_s > 0 or self._probe is not None:
             return wait_s or _RENEW_S
@@ -267,7 +290,7 @@ class DeliveryWorker:
             match await self._texts.ping():
                 case Transient(why=why):
                     if self._route.probe_failed():
-                        log.warning("Telegram can't be reached, what is to be sent waits: %s", why)
+                        log.warning("Telegram is unreachable, deliveries are paused: %s", why)
                 case _:
                     await self._on_result()
         except StoreError as error:
@@ -277,22 +300,22 @@ class DeliveryWorker:
             self._new_delivery.set()
 
     async def _on_result(self) -> None:
-        """Telegram has answered."""
+        """Close the circuit breaker: Telegram responded."""
         if self._route.answered():
             waiting = (await self._store.stats()).deliveries[DeliveryState.PENDING]
-            log.info("Telegram takes messages again; %d waited.", waiting)
+            log.info("Telegram is reachable again; %d deliveries are pending.", waiting)
 
-    def _doubt(self, chat_id: int, result: SendResult, *, at: datetime) -> SendResult:
-        """Have a chat that was not found tried again before it counts as lost."""
+    def _confirm_gone(self, chat_id: int, result: SendResult, *, at: datetime) -> SendResult:
+        """Turn the first "chat not found" into a retry; only a second one disables the chat."""
         match result:
             case ChatGone(why=why, is_certain=False) if not self._doubted.not_found(chat_id, at=at):
-                return Transient(why, again_s=CONFIRM_AFTER.total_seconds())
+                return Transient(why, retry_in_s=CONFIRM_AFTER.total_seconds())
             case Sent():
                 self._doubted.answered(chat_id)
         return result
 
     async def _apply_chat_effects(self, chat_id: int, result: SendResult, *, at: datetime) -> None:
-        """What a result says of the whole chat."""
+        """Apply what a result means for the whole chat: migration, flood wait, chat gone."""
         match result:
             case Migrated(new_id=new_id):
                 self._texts.migrated(chat_id, new_id)
@@ -301,7 +324,7 @@ class DeliveryWorker:
                 self._texts.rate_limiter.pause(chat_id, seconds)
                 await self._store.throttle_chat(chat_id, until=at + timedelta(seconds=seconds))
             case ChatGone(why=why):
-                log.warning("Chat %d is lost to the bot: %s", chat_id, why)
+                log.warning("Chat %d is gone, its deliveries are suspended: %s", chat_id, why)
                 await self._store.chat_lost(chat_id, why, at=at)
 
     async def _sleep(self, pause_s: float) -> None:

@@ -16,7 +16,7 @@ EDIT_EVERY_S = 10
 async def settled(office: DeliveryHarness) -> bool:
     """Whether nothing is in hand and nothing can be claimed at this moment."""
     due = await office.store.next_delivery_at(office.rate_limiter.throttled())
-    is_waiting = due is not None and due <= office.clock() and office.rate_limiter.allowance() > 0
+    is_waiting = due is not None and due <= office.clock() and office.rate_limiter.available() > 0
     return not is_waiting and (await office.deliveries())[DeliveryState.SENDING] == 0
 
 

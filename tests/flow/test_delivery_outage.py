@@ -33,12 +33,12 @@ async def test_an_outage_sends_nothing_twice_and_everything_soon_after_it(
     assert len(office.calls(*SENT)) == sent
 
     office.telegram.all_is_well()
-    await office.until(lambda: any("takes messages again" in message for message in caplog.messages))
+    await office.until(lambda: any("reachable again" in message for message in caplog.messages))
     await office.advance(2)
 
     assert all(len([m for m in office.heard(chat) if m.video]) == 1 for chat in CHATS)
     assert (await office.deliveries())[DeliveryState.PENDING] == 0
-    assert len([message for message in caplog.messages if "can't be reached" in message]) == 1
+    assert len([message for message in caplog.messages if "is unreachable" in message]) == 1
 
 
 async def test_a_message_that_fails_by_itself_holds_up_no_other(office: DeliveryHarness):

@@ -40,7 +40,7 @@ def write(
 ) -> list[int]:
     """Write to as many of these chats as may be written to, as the courier does; those that were."""
     closed = shut_to(rate_limiter, urgency)
-    chosen = [chat for chat in chats if chat not in closed][: rate_limiter.allowance()]
+    chosen = [chat for chat in chats if chat not in closed][: rate_limiter.available()]
     rate_limiter.spend(chosen)
     return chosen
 
@@ -97,7 +97,7 @@ def test_what_is_closed_opens_when_it_is_said_to_and_not_before(
         write(rate_limiter, chats, urgency)
 
     def shut() -> tuple[ThrottledChats, bool]:
-        return rate_limiter.throttled(), rate_limiter.allowance() < 1
+        return rate_limiter.throttled(), rate_limiter.available() < 1
 
     before = shut()
     opens_in_s = rate_limiter.next_free_in_s()
@@ -167,22 +167,22 @@ def test_of_a_group_s_minute_edits_and_replies_leave_a_part_to_results(
 def test_what_was_begun_in_a_group_keeps_the_call_that_it_owes(
     rate_limiter: ChatRateLimiter, time: SteadyClock
 ):
-    rate_limiter.owe(GROUP)
-    rate_limiter.owe(GROUP)
+    rate_limiter.reserve(GROUP)
+    rate_limiter.reserve(GROUP)
     for _ in range(17):
         time.advance(1)
         rate_limiter.spend([GROUP])
     time.advance(5)
     assert shut_to(rate_limiter, Urgency.MESSAGE) == [GROUP]
 
-    rate_limiter.owes_no_more(GROUP)
+    rate_limiter.release(GROUP)
 
     assert shut_to(rate_limiter, Urgency.MESSAGE) == []
 
 
 def test_videos_that_hang_do_not_close_a_group(rate_limiter: ChatRateLimiter):
     for _ in range(50):
-        rate_limiter.owe(GROUP)
+        rate_limiter.reserve(GROUP)
 
     assert shut_to(rate_limiter, Urgency.REFRESH) == []
 
@@ -210,7 +210,7 @@ def test_calls_on_credit_are_waited_for(rate_limiter: ChatRateLimiter, time: Ste
     time.advance(100)
     rate_limiter.spend([GROUP] * 10)
 
-    assert rate_limiter.allowance() == 0
+    assert rate_limiter.available() == 0
     time.advance(4.9)
     assert shut_to(rate_limiter, Urgency.MESSAGE) == [GROUP]
     time.advance(0.2)

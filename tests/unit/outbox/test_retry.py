@@ -32,7 +32,7 @@ def test_waits_for_what_an_admin_may_yet_allow_double_up_to_five_minutes():
 
 
 def test_who_knows_when_to_try_again_is_heard():
-    assert retry_delay_s(9, Transient("", again_s=4.0)) == 4.0
+    assert retry_delay_s(9, Transient("", retry_in_s=4.0)) == 4.0
 
 
 def test_what_waits_for_telegram_alone_is_tried_as_soon_as_the_route_allows():
