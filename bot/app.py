@@ -1,4 +1,4 @@
-"""The composition root: builds the door, opens it, has the engine loaded, and stops both."""
+"""The composition root: builds everything once, runs it until a signal, and stops it in reverse."""
 
 import asyncio
 import itertools
@@ -8,33 +8,31 @@ import signal
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from importlib import import_module
 from typing import Any
 
-import httpx
 from telegram.error import InvalidToken, TelegramError
-from telegram.ext import Application, ApplicationBuilder
+from telegram.ext import Application
 
 from bot import file_modes
-from bot.bot_api.request import BotApiRequest, NotBotApi
 from bot.chat import router, strangers
 from bot.chat.context import HandlerDeps, context_types
 from bot.chat.dispatcher import Dispatcher
 from bot.chat.update_poller import UpdatePoller
 from bot.config import Settings
 from bot.errors import ForeignWebhook, PortTaken, SecondPoller, TokenRefused
-from bot.foundation import Foundation, certificates, utc_now
 from bot.http.report import HealthReport
 from bot.outbox.call_rate_limiter import CallRateLimiter
 from bot.outbox.rate_limiter import ChatRateLimiter
 from bot.polling.wakeup import Wakeup
 from bot.providers.catalog import Catalog
 from bot.redaction import Redactor
+from bot.telegram_client import application_builder
 from bot.telemetry import Telemetry
 from bot.watching.access import Access
 from bot.watching.cadence import Cadence
 from bot.watching.gateway_state import GatewayStates
 from bot.watching.service import Service
+from bot.workers import Resources, run_workers, utc_now
 from storage.errors import StoreError, StoreUnavailable
 from storage.factory import open_store
 from storage.models import WatchLimits
@@ -44,21 +42,13 @@ log = logging.getLogger(__name__)
 
 AnyApplication = Application[Any, Any, Any, Any, Any, Any]
 
-_HEAD_START_S = 0.25  # for the door, in which it asks Telegram for the first time
-# A card is edited every minute: some connections outlive that, so that no result waits for a handshake. Only
-# some, as httpcore looks at each that rests whenever there is something to send.
-_LIMITS = httpx.Limits(max_connections=64, max_keepalive_connections=4, keepalive_expiry=75.0)
-_LISTENER_STOP_S = 2.0
+_UPDATES_STOP_S = 2.0
 _REPLIES_STOP_S = 1.0
 _STOP_S = 1.5
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _CONNECT_PAUSES_S = (1.0, 2.0, 4.0, 5.0)  # what was finished meanwhile waits for the first answer
 
 _SAID = (SecondPoller, ForeignWebhook, TokenRefused, PortTaken, StoreError)  # their texts are for people
-
-
-class TelegramAway(Exception):
-    """Telegram does not answer."""
 
 
 async def run(settings: Settings, tls: ssl.SSLContext, cadence: Cadence | None = None) -> None:
@@ -71,7 +61,7 @@ async def run(settings: Settings, tls: ssl.SSLContext, cadence: Cadence | None =
     os.environ["PTB_TIMEDELTA"] = "true"  # else python-telegram-bot warns with every RetryAfter
     store = await open_store(settings.database_url)
     try:
-        foundation = Foundation(
+        resources = Resources(
             settings=settings,
             store=store,
             access=await _access(settings, store),
@@ -83,14 +73,14 @@ async def run(settings: Settings, tls: ssl.SSLContext, cadence: Cadence | None =
             rate_limiter=ChatRateLimiter(),
             connected=asyncio.Event(),
         )
-        await _work(foundation, cadence)
+        await _run(resources, cadence)
     finally:
         await _close_store(store)
     log.info("Stopped.")
 
 
 async def _access(settings: Settings, store: Store) -> Access:
-    """Who is let in; if the database can't be asked now, the engine asks it again."""
+    """Who is let in; if the database can't be asked now, the workers ask it again."""
     access = Access(
         store,
         everyone=settings.allows_everyone,
@@ -111,83 +101,47 @@ async def _close_store(store: Store) -> None:
         log.warning("The database was not closed in order: %s", error)
 
 
-async def bot_name(settings: Settings) -> str:
-    """The bot's user name as Telegram knows it; raises TokenRefused, NotBotApi or TelegramAway."""
-    application = _builder(settings, certificates()).build()
-    try:
-        await application.bot.initialize()
-    except InvalidToken:
-        raise TokenRefused from None
-    except NotBotApi:
-        raise
-    except TelegramError as error:
-        raise TelegramAway(error.message) from None
-    finally:
-        await application.bot.shutdown()
-    return str(application.bot.username)
-
-
-def _builder(settings: Settings, tls: ssl.SSLContext) -> ApplicationBuilder[Any, Any, Any, Any, Any, Any]:
-    """python-telegram-bot towards the configured Bot API server, without its own Updater and JobQueue."""
-    proxy = settings.telegram_proxy or None
-    # The shell's http_proxy and all_proxy are not heard: TELEGRAM_PROXY is the way, if there is to be one.
-    options: dict[str, Any] = {"verify": tls, "trust_env": False}
-    return (
-        Application.builder()
-        .token(settings.telegram_bot_token)
-        .base_url(f"{settings.telegram_api_url}/bot")
-        .base_file_url(f"{settings.telegram_api_url}/file/bot")
-        .local_mode(settings.telegram_local_mode)
-        .updater(None)
-        .job_queue(None)
-        .request(
-            BotApiRequest(64, 20.0, 20.0, 10.0, 10.0, proxy=proxy, httpx_kwargs=options | {"limits": _LIMITS})
-        )
-        .get_updates_request(BotApiRequest(2, 10.0, 10.0, 10.0, 10.0, proxy=proxy, httpx_kwargs=options))
-    )
-
-
-def _application(foundation: Foundation) -> tuple[AnyApplication, HandlerDeps]:
+def _application(resources: Resources) -> tuple[AnyApplication, HandlerDeps]:
     """The application with its handlers, and what they work with."""
-    settings, store = foundation.settings, foundation.store
+    settings, store = resources.settings, resources.store
     deps = HandlerDeps(
         service=Service(
             store,
             clock=utc_now,
-            notify_polling=foundation.wakeup.notify,
-            notify_delivery=foundation.new_delivery.set,
+            notify_polling=resources.wakeup.notify,
+            notify_delivery=resources.new_delivery.set,
             limits=WatchLimits(per_chat=settings.max_watches, per_person=max(1, settings.max_watches // 2)),
         ),
         catalog=Catalog(settings.provider_configs),
         clock=utc_now,
         health=HealthReport(
             store,
-            foundation.telemetry,
-            foundation.gateways.reports,
+            resources.telemetry,
+            resources.gateways.reports,
             redact=Redactor(settings.secrets).redact,
         ).facts,
-        problem_of=foundation.gateways.problem_of,
+        problem_of=resources.gateways.problem_of,
         language=settings.language,
-        access=foundation.access,
+        access=resources.access,
     )
-    limiter = CallRateLimiter(foundation.rate_limiter)
-    builder = _builder(settings, foundation.tls).rate_limiter(limiter)
+    limiter = CallRateLimiter(resources.rate_limiter)
+    builder = application_builder(settings, resources.tls).rate_limiter(limiter)
     application = builder.context_types(context_types(deps)).build()
     router.install(application)
     return application, deps
 
 
-async def _work(foundation: Foundation, cadence: Cadence | None) -> None:
-    """Run door and engine until a signal or cancellation."""
-    application, deps = _application(foundation)
+async def _run(resources: Resources, cadence: Cadence | None) -> None:
+    """Run the update handlers and the workers until a signal or cancellation."""
+    application, deps = _application(resources)
     try:
         async with _stop_signals() as stop, asyncio.TaskGroup() as group:
-            updates = group.create_task(_keep_door(application, deps, foundation))
-            engine = group.create_task(_drive(foundation, application, cadence))
+            updates = group.create_task(_run_updates(application, deps, resources))
+            workers = group.create_task(run_workers(resources, application.bot, cadence))
             await stop.wait()
-            log.info("Stopping; what is in hand is finished first.")
+            log.info("Stopping: finishing work in progress.")
             updates.cancel()
-            engine.cancel()
+            workers.cancel()
     except BaseExceptionGroup as errors:
         raise _known(errors) or errors from None
     finally:
@@ -208,38 +162,32 @@ async def _stop_signals() -> AsyncIterator[asyncio.Event]:
             loop.remove_signal_handler(number)
 
 
-async def _drive(foundation: Foundation, application: AnyApplication, cadence: Cadence | None) -> None:
-    """The engine, loaded by name: a start would otherwise take twice as long to ask Telegram for news."""
-    await asyncio.sleep(_HEAD_START_S)
-    await import_module("bot.engine").drive(foundation, application.bot, cadence)
-
-
-async def _keep_door(application: AnyApplication, deps: HandlerDeps, foundation: Foundation) -> None:
-    """Hear what people say, from the first answer of Telegram until cancelled."""
-    await _connect(application, foundation.telemetry)
-    foundation.connected.set()
+async def _run_updates(application: AnyApplication, deps: HandlerDeps, resources: Resources) -> None:
+    """Handle updates, from the first response of Telegram until cancelled."""
+    await _connect(application, resources.telemetry)
+    resources.connected.set()
     await application.start()
     dispatcher = Dispatcher(
         application,
-        foundation.telemetry,
+        resources.telemetry,
         deps.held,
         kind_of=lambda update: router.kind_of(update, deps, application.bot.username),
         refuse=lambda update: strangers.too_busy(update, deps),
     )
-    update_poller = UpdatePoller(application, dispatcher, deps.held, foundation.telemetry)
+    update_poller = UpdatePoller(application, dispatcher, deps.held, resources.telemetry)
     try:
         async with asyncio.TaskGroup() as group:
             group.create_task(update_poller.run())
-            group.create_task(_introduce(application, foundation.settings.language))
+            group.create_task(_set_command_menu(application, resources.settings.language))
     finally:
-        await update_poller.stop(_LISTENER_STOP_S)
+        await update_poller.stop(_UPDATES_STOP_S)
         with suppress(TimeoutError):
             await asyncio.wait_for(deps.replies.drain(), _REPLIES_STOP_S)
         deps.replies.cancel()
 
 
 async def _connect(application: AnyApplication, telemetry: Telemetry) -> None:
-    """Ask Telegram who we are until it answers."""
+    """Call getMe until Telegram responds."""
     for failures in itertools.count():
         try:
             await application.initialize()
@@ -255,8 +203,8 @@ async def _connect(application: AnyApplication, telemetry: Telemetry) -> None:
             return
 
 
-async def _introduce(application: AnyApplication, language: str) -> None:
-    """Put the commands into the menu; the bot works without."""
+async def _set_command_menu(application: AnyApplication, language: str) -> None:
+    """Set the command menu; a failure is only logged."""
     try:
         for client, menu in router.menus(language).items():
             await application.bot.set_my_commands(menu, language_code=client)

@@ -5,15 +5,15 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields
 from urllib.parse import urlsplit
 
-from bot import app, file_modes
+from bot import file_modes
 from bot.bot_api.request import NotBotApi
 from bot.config import Settings, foreign_names
 from bot.errors import TokenRefused
-from bot.foundation import certificates
 from bot.providers import gateways
 from bot.providers.base import Provider, ProviderError
 from bot.providers.transport import HttpTransport
 from bot.redaction import Redactor
+from bot.telegram_client import TelegramAway, bot_name, create_ssl_context
 from storage.errors import StoreError
 from storage.factory import open_store
 from storage.models import Cause
@@ -29,7 +29,7 @@ async def check(settings: Settings) -> bool:
     """Print the settings and what came of trying them; whether everything works."""
     redact = Redactor(settings.secrets).redact
     _print_table(("setting", "value"), _described(settings), redact)
-    async with HttpTransport(tls=certificates(), proxy=settings.provider_proxy) as transport:
+    async with HttpTransport(tls=create_ssl_context(), proxy=settings.provider_proxy) as transport:
         providers = gateways.build(settings.provider_configs, transport).values()
         rows = await asyncio.gather(
             _telegram(settings),
@@ -89,10 +89,10 @@ def _shown(value: object) -> str:
 
 async def _telegram(settings: Settings) -> Row:
     try:
-        return "telegram", OK, f"@{await app.bot_name(settings)}"
+        return "telegram", OK, f"@{await bot_name(settings)}"
     except (TokenRefused, NotBotApi) as error:
         return "telegram", ERROR, str(error)
-    except app.TelegramAway as error:
+    except TelegramAway as error:
         return "telegram", ERROR, f"no answer{_through(settings.telegram_proxy)}: {error}"
 
 

@@ -5,7 +5,6 @@ import asyncio
 import signal
 import sys
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -28,13 +27,15 @@ _HURRIED = Cadence(longest_s=1.0, again_s=1.0, slowest_s=2.0, mend_s=5.0)
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the program and exit: 0 well, 1 failed, 2 settings or database that can't be used."""
     arguments = _parser().parse_args(argv)
-    # Loaded by name: each needs a part of the program only, and the probe hardly any.
+    # Imported where needed: the container's probe runs every minute and needs hardly any of the program.
     match arguments.command:
         case "demo":
-            demo = import_module("bot.sandbox.demo").demo
+            from bot.sandbox.demo import demo
+
             status = _in_loop(demo(_run_given, once=arguments.once, case=arguments.case))
         case "check":
-            check = import_module("bot.check").check
+            from bot.check import check
+
             status = _with_settings(lambda s: OK if _in_loop(check(s)) else FAILED)
         case "health":
             status = _with_settings(_probe)
@@ -75,7 +76,7 @@ def _with_settings(command: Callable[[Settings], int]) -> int:
 
 
 def _serve() -> int:
-    """Run the bot; up to where it hears signals in its own way nothing is in hand, and they simply end it."""
+    """Run the bot; before the loop handles signals itself there is no work to finish, and one just exits."""
     # Without a handler, process 1 of a container hears none: https://man7.org/linux/man-pages/man2/kill.2.html
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -85,12 +86,11 @@ def _serve() -> int:
 
 
 async def _run(settings: Settings, cadence: Cadence | None = None) -> int:
-    # A thread has time for the certificates while the rest is loaded: OpenSSL lets go of the interpreter.
-    certificates = import_module("bot.foundation").certificates
-    loading = asyncio.get_running_loop().run_in_executor(None, certificates)
-    run = import_module("bot.app").run
+    from bot.app import run
+    from bot.telegram_client import create_ssl_context
+
     try:
-        await run(settings, await loading, cadence)
+        await run(settings, create_ssl_context(), cadence)
     except (SecondPoller, ForeignWebhook) as error:
         _complain(str(error))
         return FAILED
@@ -111,7 +111,9 @@ def _probe(settings: Settings) -> int:
     if settings.health_port is None:
         _complain("HEALTH_PORT is not set, so there is nobody to ask.")
         return UNUSABLE
-    return OK if import_module("bot.http.probe").probe(settings.health_port, settings.health_host) else FAILED
+    from bot.http.probe import probe
+
+    return OK if probe(settings.health_port, settings.health_host) else FAILED
 
 
 def _complain(sentence: str) -> None:

@@ -13,8 +13,8 @@ from typing import Any
 
 from bot import app
 from bot.config import load_settings
-from bot.foundation import certificates
 from bot.logs import set_up_logging
+from bot.telegram_client import create_ssl_context
 from bot.watching.cadence import Cadence
 from tests.drills.kill_at_await import KillAtAwait
 
@@ -58,7 +58,7 @@ def _be_a_bot(order: dict[str, Any]) -> None:
         settings = load_settings(order["settings"])
         set_up_logging(settings.log_level, settings.log_format, settings.secrets)
         with asyncio.Runner(loop_factory=fuse.loop) as runner:
-            runner.run(app.run(settings, certificates(), _HURRIED))
+            runner.run(app.run(settings, create_ssl_context(), _HURRIED))
         status = 0
     finally:
         Path(order["log"]).with_suffix(".steps").write_text(str(fuse.steps), encoding="utf-8")

@@ -89,6 +89,7 @@ def test_no_import_is_hidden_from_the_contracts():
         for name, module in modules(*PROGRAM)
         for node in ast.walk(module)
         if isinstance(node, ast.Import | ast.ImportFrom) and node not in module.body
+        if name != "bot/cli.py"  # imports a sub-command where it runs
     ]
 
     assert hidden == []

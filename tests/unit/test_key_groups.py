@@ -1,15 +1,15 @@
-"""What the composition of the engine decides by itself."""
+"""Which providers share a key and a rate limit."""
 
 import pytest
 
 from bot.config import load_settings
-from bot.engine import key_lines, prices_s, reachable_hosts
-from bot.foundation import utc_now
+from bot.key_groups import key_groups, prices_s, reachable_hosts
 from bot.polling.rate_limiter import AdaptiveRateLimiter
 from bot.providers import gateways
 from bot.providers.registry import KINDS
 from bot.watching.cadence import SPARE_POLL_PRICE_S
 from bot.watching.gateway_state import GatewayStates
+from bot.workers import utc_now
 from tests.fakes.transport import never
 
 TOKEN = {"TELEGRAM_BOT_TOKEN": "99:secret"}
@@ -17,13 +17,13 @@ GATEWAY = {"GATEWAY_BASE_URL": "https://gw.example", "GATEWAY_API_KEY": "sk-gate
 UNKNOWN_RPS = AdaptiveRateLimiter(None).rate
 
 
-def lines(**environment: str) -> dict[frozenset[str], float]:
+def rates(**environment: str) -> dict[frozenset[str], float]:
     """The rate with which each key begins, by the names of the providers that it opens."""
     settings = load_settings(TOKEN | environment)
     providers = gateways.build(settings.provider_configs, never()).values()
     return {
-        frozenset(line.providers): line.limiter.rate
-        for line in key_lines(settings, providers, GatewayStates(clock=utc_now))
+        frozenset(group.providers): group.limiter.rate
+        for group in key_groups(settings, providers, GatewayStates(clock=utc_now))
     }
 
 
@@ -33,7 +33,7 @@ def provider(name: str, kind: str, **facts: str) -> dict[str, str]:
 
 
 def test_a_gateways_kinds_share_its_one_key():
-    assert lines(**GATEWAY) == {frozenset(KINDS): 20.0}
+    assert rates(**GATEWAY) == {frozenset(KINDS): 20.0}
 
 
 @pytest.mark.parametrize(
@@ -46,14 +46,14 @@ def test_a_gateways_kinds_share_its_one_key():
     ids=["key", "host", "port"],
 )
 def test_another_key_host_or_port_has_an_allowance_of_its_own(own: dict[str, str]):
-    found = lines(**GATEWAY, **provider("MINE", "newapi", **own))
+    found = rates(**GATEWAY, **provider("MINE", "newapi", **own))
 
     assert found[frozenset({"mine"})] == UNKNOWN_RPS
     assert len(found) == 2
 
 
 def test_a_second_name_for_the_same_key_shares_its_allowance():
-    found = lines(**GATEWAY, **provider("MINE", "newapi", BASE_URL="https://gw.example/v1/"))
+    found = rates(**GATEWAY, **provider("MINE", "newapi", BASE_URL="https://gw.example/v1/"))
 
     assert set(found) == {frozenset({*KINDS, "mine"})}
 
@@ -78,14 +78,14 @@ def test_the_least_that_is_set_for_a_key_holds_for_all_its_names(
         for setting, value in provider(name, "videos", **key, **({"MAX_RPS": rps} if rps else {})).items()
     }
 
-    assert lines(**environment) == {frozenset({"mine", "yours"}): rate}
+    assert rates(**environment) == {frozenset({"mine", "yours"}): rate}
 
 
 @pytest.mark.parametrize(("max_rps", "rate"), [("50", 50.0), ("2", 2.0)])
 def test_what_is_set_for_a_name_takes_the_place_of_what_its_kind_publishes(max_rps: str, rate: float):
     key = {"BASE_URL": "https://gw.example", "API_KEY": "sk-mine"}
 
-    assert lines(**provider("MINE", "alibailian", **key, MAX_RPS=max_rps)) == {frozenset({"mine"}): rate}
+    assert rates(**provider("MINE", "alibailian", **key, MAX_RPS=max_rps)) == {frozenset({"mine"}): rate}
 
 
 def test_only_an_allowance_that_somebody_names_is_spent():

@@ -1,0 +1,60 @@
+"""Which providers share a key and a rate limit, as the settings say."""
+
+import logging
+from collections.abc import Iterable, Mapping, Set
+
+from bot.config import Settings
+from bot.polling.leased_tasks import KeyGroup
+from bot.polling.rate_limiter import AdaptiveRateLimiter
+from bot.private_hosts import PrivateHosts
+from bot.providers.base import Provider
+from bot.providers.gateways import Gateways
+from bot.providers.parsing.links import origin
+from bot.watching.cadence import SPARE_POLL_PRICE_S
+from bot.watching.gateway_state import GatewayStates
+
+log = logging.getLogger(__name__)
+
+# Per account: https://www.alibabacloud.com/help/en/model-studio/rate-limit; the others publish none.
+_PUBLISHED_RPS = {"alibailian": 20.0}
+
+
+def reachable_hosts(settings: Settings) -> PrivateHosts:
+    """The private hosts that videos may come from: what is set, and the gateways' own."""
+    homes = [origin(config.base_url) for config in settings.provider_configs]
+    return settings.download_allow_private.with_origins((home[1], home[2]) for home in homes if home)
+
+
+def prices_s(settings: Settings) -> Mapping[str, float]:
+    """The lower price of a poll where MAX_RPS names a key's allowance, by provider."""
+    named = (config.name for config in settings.provider_configs if settings.max_rps(config.name) is not None)
+    return dict.fromkeys(named, SPARE_POLL_PRICE_S)
+
+
+def key_groups(settings: Settings, providers: Iterable[Provider], states: GatewayStates) -> list[KeyGroup]:
+    """One group for each key and host, whatever names and kinds it serves."""
+    behind: dict[tuple[str, str], dict[str, Provider]] = {}
+    for config, provider in zip(settings.provider_configs, providers, strict=True):
+        behind.setdefault((provider.host, config.api_key), {})[provider.name] = provider
+    return [
+        KeyGroup(
+            providers=named,
+            limiter=AdaptiveRateLimiter(_max_rps(settings, named.values())),
+            state=states.add(list(named), host),
+        )
+        for (host, _), named in behind.items()
+    ]
+
+
+def unconfigured_groups(providers: Gateways, awaited: Set[str]) -> list[KeyGroup]:
+    """Groups for providers that tasks name and the settings do not, so that their chats are notified."""
+    names = sorted(awaited - providers.keys())
+    if names:
+        log.warning("Tasks wait for providers that are not configured: %s", ", ".join(names))
+    return [KeyGroup(providers={name: providers[name]}, limiter=AdaptiveRateLimiter(None)) for name in names]
+
+
+def _max_rps(settings: Settings, providers: Iterable[Provider]) -> float | None:
+    """The lowest rate set or published for any of them; None: unknown, to be probed."""
+    told = [settings.max_rps(each.name) or _PUBLISHED_RPS.get(each.kind) for each in providers]
+    return min((rps for rps in told if rps is not None), default=None)

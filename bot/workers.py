@@ -1,0 +1,236 @@
+"""Builds and runs the workers: polling, delivery, maintenance, reports to the admins, the health server."""
+
+import asyncio
+import gc
+import logging
+import ssl
+from collections.abc import AsyncIterator, Set
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from telegram.ext import ExtBot
+
+from bot.config import Settings
+from bot.forecast.estimates import Estimates
+from bot.http import server
+from bot.http.report import HealthReport
+from bot.key_groups import key_groups, prices_s, reachable_hosts, unconfigured_groups
+from bot.maintenance import Housekeeper
+from bot.media.cache import LOCAL_UPLOAD_LIMIT, UPLOAD_LIMIT, VideoCache
+from bot.media.download import Downloader
+from bot.media.probe import Inspector
+from bot.outbox.admin_reports import AdminReports, Admins
+from bot.outbox.rate_limiter import ChatRateLimiter
+from bot.outbox.sender import Sender
+from bot.outbox.text_delivery import TextDelivery
+from bot.outbox.video_delivery import VideoDelivery
+from bot.outbox.worker import DeliveryWorker
+from bot.polling.scheduler import Scheduler
+from bot.polling.wakeup import Wakeup
+from bot.providers import gateways
+from bot.providers.gateways import Gateways
+from bot.providers.transport import HttpTransport
+from bot.telemetry import Telemetry
+from bot.watching.access import Access
+from bot.watching.ageing import Ageing
+from bot.watching.cadence import Cadence
+from bot.watching.gateway_state import GatewayStates
+from bot.watching.poll import Poller
+from storage.errors import StoreError, StoreUnavailable
+from storage.models import Cause
+from storage.store import Store
+
+log = logging.getLogger(__name__)
+
+_DELIVERY_STOP_S = 5.0
+_STORE_PAUSE_S = 2.0
+_NO_PROVIDER = (
+    "No provider is configured yet; set GATEWAY_BASE_URL and GATEWAY_API_KEY, "
+    "and start the bot again with them (in Docker: docker compose up -d)."
+)
+# Failures that new settings may fix; settings are read at the start only.
+_MAYBE_FIXED = {
+    Cause.KEY_INVALID,
+    Cause.KEY_EXHAUSTED,
+    Cause.NOT_ALLOWED,
+    Cause.NOT_CONFIGURED,
+    Cause.ROUTE_MISSING,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resources:
+    """What all workers and the update handlers share."""
+
+    settings: Settings
+    store: Store
+    access: Access
+    telemetry: Telemetry
+    tls: ssl.SSLContext  # one for all routes, as loading certificates takes time
+    wakeup: Wakeup  # wakes the polling loop
+    new_delivery: asyncio.Event  # wakes the delivery worker
+    gateways: GatewayStates
+    rate_limiter: ChatRateLimiter  # counts deliveries and replies
+    connected: asyncio.Event  # set when Telegram has answered
+
+
+def utc_now() -> datetime:
+    """The wall clock."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Workers:
+    scheduler: Scheduler
+    admin_reports: AdminReports
+    delivery: DeliveryWorker
+    housekeeper: Housekeeper
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _StoredState:
+    """What the workers load from the database at the start."""
+
+    estimates: Estimates
+    awaited_providers: Set[str]  # names of the providers of unfinished tasks
+
+
+async def run_workers(resources: Resources, bot: ExtBot[None], cadence: Cadence | None) -> None:
+    """Run all workers until cancelled; raises StoreError and PortTaken.
+
+    1. Make tasks due whose last failure new settings may have fixed.
+    2. Load what was learned, waiting while the database can't be read.
+    3. Start polling and maintenance.
+    4. Start delivery and the reports to admins once Telegram has responded.
+    """
+    # A poll's objects die with it; a collection every 700 allocations would only cost the polls time.
+    gc.set_threshold(20_000, 20, 20)
+    gc.freeze()
+    with suppress(StoreError):  # with a full disk they stay due at their own times
+        await resources.store.make_due_again(_MAYBE_FIXED, at=utc_now())
+    stored = await _load(resources.store)
+    async with _build(resources, bot, cadence, stored) as workers, asyncio.TaskGroup() as group:
+        group.create_task(workers.scheduler.run())
+        group.create_task(workers.housekeeper.run())
+        group.create_task(_deliver(workers.delivery, resources))
+        group.create_task(_report(workers.admin_reports, resources.connected))
+
+
+async def _load(store: Store) -> _StoredState:
+    """Load it, retrying while the database is unavailable; updates are handled meanwhile."""
+    while True:
+        try:
+            return _StoredState(
+                estimates=Estimates.from_json(await store.load_estimates()),
+                awaited_providers=await store.providers_with_due_tasks(),
+            )
+        except StoreUnavailable:
+            await asyncio.sleep(_STORE_PAUSE_S)
+
+
+async def _stop_those_not_let_in(access: Access) -> None:
+    """Stop watches of chats that lost access, retrying while the database is unavailable."""
+    while True:
+        try:
+            return await access.enforce()
+        except StoreUnavailable:
+            await asyncio.sleep(_STORE_PAUSE_S)
+
+
+async def _report(reports: AdminReports, connected: asyncio.Event) -> None:
+    await connected.wait()
+    await reports.run()
+
+
+async def _deliver(worker: DeliveryWorker, resources: Resources) -> None:
+    await _stop_those_not_let_in(resources.access)
+    await resources.connected.wait()
+    try:
+        await worker.run()
+    finally:
+        await worker.drain(_DELIVERY_STOP_S)
+
+
+@asynccontextmanager
+async def _build(
+    resources: Resources, bot: ExtBot[None], cadence: Cadence | None, stored: _StoredState
+) -> AsyncIterator[_Workers]:
+    """Build and open everything; nothing runs yet."""
+    settings, store, telemetry = resources.settings, resources.store, resources.telemetry
+    notify_delivery, states = resources.new_delivery.set, resources.gateways
+    estimates = stored.estimates
+    async with AsyncExitStack() as stack:
+        transport = await stack.enter_async_context(
+            HttpTransport(tls=resources.tls, proxy=settings.provider_proxy)
+        )
+        downloader = await stack.enter_async_context(
+            Downloader(
+                tls=resources.tls,
+                allowed=reachable_hosts(settings),
+                proxy=settings.download_proxy,
+            )
+        )
+        providers = gateways.build(settings.provider_configs, transport)
+        if not providers:
+            log.warning(_NO_PROVIDER)
+        cadence = cadence or Cadence(price_by_provider_s=prices_s(settings))
+        ageing = Ageing(rest=timedelta(days=settings.rest_days))
+        poller = Poller(store, cadence, estimates, clock=utc_now, ring=notify_delivery, ageing=ageing)
+        sender = _sender(resources, bot)
+        cache = VideoCache(
+            settings.downloads_folder,
+            downloader,
+            providers,
+            inspector=await stack.enter_async_context(Inspector()),
+            limit=LOCAL_UPLOAD_LIMIT if settings.telegram_local_mode else UPLOAD_LIMIT,
+        )
+        if settings.health_port is not None:
+            health_report = HealthReport(store, telemetry, states.reports)
+            await stack.enter_async_context(
+                server.http_server(health_report, settings.health_port, settings.health_host)
+            )
+        scheduler = _scheduler(resources, poller, providers, stored.awaited_providers)
+        yield _Workers(
+            scheduler=scheduler,
+            admin_reports=AdminReports(
+                store,
+                sender.send,
+                states,
+                admins=Admins(ids=settings.admin_ids, language=settings.language),
+                waiting=scheduler.waiting,
+                clock=utc_now,
+            ),
+            delivery=DeliveryWorker(
+                store,
+                TextDelivery(sender, estimates, clock=utc_now, problem_of=states.problem_of),
+                VideoDelivery(store, sender, cache, clock=utc_now),
+                new_delivery=resources.new_delivery,
+                clock=utc_now,
+                telemetry=telemetry,
+            ),
+            housekeeper=Housekeeper(
+                store, estimates, clock=utc_now, ring=notify_delivery, kept=timedelta(days=settings.keep_days)
+            ),
+        )
+
+
+def _sender(resources: Resources, bot: ExtBot[None]) -> Sender:
+    return Sender(
+        bot,
+        resources.rate_limiter,
+        local_mode=resources.settings.telegram_local_mode,
+        migrated=resources.access.migrated,
+    )
+
+
+def _scheduler(resources: Resources, poller: Poller, providers: Gateways, awaited: Set[str]) -> Scheduler:
+    groups = key_groups(resources.settings, providers.values(), resources.gateways)
+    return Scheduler(
+        resources.store,
+        poller,
+        [*groups, *unconfigured_groups(providers, awaited)],
+        wakeup=resources.wakeup,
+        clock=utc_now,
+        telemetry=resources.telemetry,
+    )
