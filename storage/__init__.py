@@ -1,1 +1,1 @@
-"""The archive: what tasks, watches, events, deliveries and chats are, and where they are kept."""
+"""The database: the types for tasks, watches, events, deliveries and chats, and their storage."""

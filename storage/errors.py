@@ -1,15 +1,15 @@
-"""What can go wrong with the archive.
+"""The errors of the database.
 
 StoreError
-├── StoreUnavailable   cannot be opened, or refuses to read or write
-│   └── StoreFull      for want of room on the disk, or because the disk fails
-├── StoreFromFuture    made by a newer version of the program
+├── StoreUnavailable   cannot be opened, read or written
+│   └── StoreFull      the disk is full or fails
+├── StoreFromFuture    created by a newer version of the program
 └── StoreCorrupt       not a database, or a damaged one
 """
 
 
 class WatchLimitReached(Exception):
-    """A chat, or a person there, watches as many tasks as it may; the store did what it was asked."""
+    """A chat, or a user in it, has reached its limit of active watches; not a failure of the database."""
 
     def __init__(self, limit: int, *, is_personal: bool) -> None:
         super().__init__(limit)
@@ -18,7 +18,7 @@ class WatchLimitReached(Exception):
 
 
 class StoreError(Exception):
-    """The archive did not do what it was asked; the message is one sentence for the person who runs it."""
+    """A database operation failed; the message is one sentence for the operator."""
 
 
 class StoreUnavailable(StoreError):
@@ -26,12 +26,12 @@ class StoreUnavailable(StoreError):
 
 
 class StoreFull(StoreUnavailable):
-    """The disk has no room, or fails."""
+    """The disk is full or fails."""
 
 
 class StoreFromFuture(StoreError):
-    """The database was made by a newer version of the program."""
+    """The database was created by a newer version of the program."""
 
 
 class StoreCorrupt(StoreError):
-    """The file is not a database of ours, or it is damaged."""
+    """The file is damaged, or not a database of this program."""

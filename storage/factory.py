@@ -1,4 +1,4 @@
-"""The one place that knows which archive a DATABASE_URL names."""
+"""Selects the Store implementation for a DATABASE_URL."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ _SQLITE = "sqlite:///"
 
 
 async def open_store(url: str) -> Store:
-    """Open the archive, made where missing; raises StoreError, which never repeats the URL.
+    """Open the database and create it if missing; raises StoreError, whose message never contains the URL.
 
     url: sqlite:///relative.db or sqlite:////absolute.db.
     """

@@ -1,4 +1,4 @@
-"""The vocabulary: what a task, a watch, an event and a delivery are. No I/O; imports nothing of ours."""
+"""The data types shared by both packages: task, watch, event, delivery. No I/O, no imports of our own."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -7,63 +7,63 @@ from enum import StrEnum
 
 
 class TaskStatus(StrEnum):
-    """Where a gateway's task stands."""
+    """The status of a task at its gateway."""
 
-    UNKNOWN = "unknown"  # registered here, not yet seen at the gateway
-    QUEUED = "queued"  # the gateway has it and has not begun
-    RUNNING = "running"  # being generated, and every word that is neither known nor final
+    UNKNOWN = "unknown"  # registered here, not yet found at the gateway
+    QUEUED = "queued"  # accepted, not started
+    RUNNING = "running"  # being generated; also every raw status that is neither known nor final
     SUCCEEDED = "succeeded"  # the video exists
     FAILED = "failed"  # the gateway gave up; Snapshot.error says why
-    CANCELLED = "cancelled"  # somebody cancelled it at the gateway
-    EXPIRED = "expired"  # it existed, and the gateway has forgotten it
-    NOT_FOUND = "not_found"  # the gateway never knew it, as far as this key can see
+    CANCELLED = "cancelled"  # cancelled at the gateway
+    EXPIRED = "expired"  # it existed, and the gateway has deleted it
+    NOT_FOUND = "not_found"  # the gateway does not know it, at least under this key
 
     @property
     def is_final(self) -> bool:
-        """Whether the gateway will never say anything else."""
+        """Whether the status cannot change any more."""
         return self not in {TaskStatus.UNKNOWN, TaskStatus.QUEUED, TaskStatus.RUNNING}
 
 
 class Cause(StrEnum):
-    """Why a task failed or a look at it went wrong, as far as the gateway's words tell."""
+    """Why a task or a poll failed, mapped from the gateway's codes and messages."""
 
-    MODERATION = "moderation"  # prompt or result refused by a content filter
-    COPYRIGHT = "copyright"  # refused for somebody's intellectual property
-    BAD_INPUT = "bad_input"  # size, length, image or parameter that the model does not take
-    TASK_TIMEOUT = "task_timeout"  # the gateway waited too long for its upstream and gave up
-    NO_VIDEO = "no_video"  # finished, yet no video can be had
-    GENERATION = "generation"  # failed upstream for a reason that it did not say
+    MODERATION = "moderation"  # prompt or result rejected by a content filter
+    COPYRIGHT = "copyright"  # rejected as protected intellectual property
+    BAD_INPUT = "bad_input"  # a size, length, image or parameter that the model does not support
+    TASK_TIMEOUT = "task_timeout"  # the gateway's own upstream timed out
+    NO_VIDEO = "no_video"  # finished, but without a video that can be fetched
+    GENERATION = "generation"  # failed upstream without a stated reason
     KEY_INVALID = "key_invalid"  # the key is wrong, disabled or expired
-    KEY_EXHAUSTED = "key_exhausted"  # no credit or quota left behind the key
-    NOT_ALLOWED = "not_allowed"  # the key is right, but its owner, group or address may not ask
-    NOT_CONFIGURED = "not_configured"  # the bot's settings name the provider no more
-    ROUTE_MISSING = "route_missing"  # the gateway does not speak this wire format
+    KEY_EXHAUSTED = "key_exhausted"  # no credit or quota left
+    NOT_ALLOWED = "not_allowed"  # the key is valid, but its owner, group or IP address has no permission
+    NOT_CONFIGURED = "not_configured"  # the provider is no longer in the bot's settings
+    ROUTE_MISSING = "route_missing"  # the gateway does not serve this wire format
     TASK_MISSING = "task_missing"  # the gateway does not know the id, or it belongs to another account
-    RATE_LIMITED = "rate_limited"  # too many questions
-    UNREACHABLE = "unreachable"  # no answer: refused, reset, timed out, 5xx
-    ODD_ANSWER = "odd_answer"  # an answer that is not of the format: HTML, empty, cut off
-    WANTS_HTTPS = "wants_https"  # redirected to https at the same host; the message is that address
-    REDIRECTED = "redirected"  # redirected to another place; the message is its host
+    RATE_LIMITED = "rate_limited"  # too many requests
+    UNREACHABLE = "unreachable"  # no response: refused, reset, timed out; or a 5xx
+    ODD_ANSWER = "odd_answer"  # a response that is not of the format: HTML, empty, truncated
+    WANTS_HTTPS = "wants_https"  # redirected to https on the same host; the message is that URL
+    REDIRECTED = "redirected"  # redirected elsewhere; the message is the target host
     OTHER = "other"  # none of these
 
     @property
     def is_redirect(self) -> bool:
-        """Whether the gateway sent the poll elsewhere; the message is where to."""
+        """Whether the gateway redirected the poll; the message is the target."""
         return self in {Cause.WANTS_HTTPS, Cause.REDIRECTED}
 
 
 class Stall(StrEnum):
-    """For how long nothing has changed at a task, as far as it has been acted on."""
+    """How long a task has not changed, in steps that each trigger an action once."""
 
     MOVING = "moving"
-    STUCK = "stuck"  # for an hour: what else the gateway knows of it has been asked
-    UNCHANGED = "unchanged"  # for a day: the chats were told, and it is polled once an hour
-    RESTING = "resting"  # for days: no longer polled until somebody asks for it
+    STUCK = "stuck"  # for an hour: the gateway's other endpoint was polled, too
+    UNCHANGED = "unchanged"  # for a day: the chats were notified, and it is polled once an hour
+    RESTING = "resting"  # for days: no longer polled until a user requests it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskRef:
-    """A gateway's task as a person names it."""
+    """A task at a gateway, as a user names it."""
 
     provider: str  # the configured provider's name, lower-case
     external_id: str  # the gateway's id, case kept, never parsed as a number
@@ -73,46 +73,46 @@ class TaskRef:
 class Media:
     """Where a finished task's video is."""
 
-    url: str | None  # byte for byte as the gateway gave it; None: the bytes are in the answer (a data: URL)
-    needs_auth: bool = False  # the file is on the gateway's own host, which wants the key
-    expires_at: datetime | None = None  # when the link dies, as far as it or its kind tells
+    url: str | None  # byte for byte as received; None: the bytes are in the response (a data: URL)
+    needs_auth: bool = False  # the file is on the gateway's own host, which requires the key
+    expires_at: datetime | None = None  # when the link expires, where it can be derived
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskError:
-    """Why a task failed, in the gateway's words."""
+    """Why a task failed, as reported by the gateway."""
 
-    message: str  # vendor text, bounded in length, not escaped; "" when it gave none
+    message: str  # vendor text, bounded in length, not escaped; "" when there is none
     code: str | None = None  # vendor code
-    cause: Cause = Cause.OTHER  # what it comes to
+    cause: Cause = Cause.OTHER  # the mapped cause
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """What the gateway said of a task at one moment."""
+    """A task's state at one moment, as parsed from a response."""
 
     status: TaskStatus
-    raw_status: str  # the gateway's own word, bounded in length
+    raw_status: str  # as sent by the gateway, bounded in length
     progress: float | None = None  # 0 to 100
-    progress_measured: bool = False  # real progress, not a figure made up per status
-    media: Media | None = None  # only on SUCCEEDED; None there: finished, and no way to a video is known
+    progress_measured: bool = False  # real progress, not a constant per status
+    media: Media | None = None  # only on SUCCEEDED; None there: finished without a known video
     error: TaskError | None = None  # only on FAILED, CANCELLED, EXPIRED
-    prompt: str | None = None  # as the person wrote it, where the gateway repeats it
+    prompt: str | None = None  # as the user wrote it, if the gateway returns it
     model: str | None = None
-    submitted_at: datetime | None = None  # when the gateway took the task
+    submitted_at: datetime | None = None  # when the gateway accepted the task
     started_at: datetime | None = None
     finished_at: datetime | None = None
     video_s: float | None = None  # length of the video in seconds
     width: int | None = None  # pixels
     height: int | None = None  # pixels
     queue_position: int | None = None  # tasks before this one
-    clock_ahead_s: float = 0.0  # of the gateway's clock: all times but media.expires_at are corrected by it
-    poll_after_s: float | None = None  # not to be polled sooner, 0 to 3600; None: the gateway has no wish
+    clock_ahead_s: float = 0.0  # the gateway's clock skew; subtracted from all times but media.expires_at
+    poll_after_s: float | None = None  # requested minimum delay until the next poll, 0 to 3600; None: none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PollFailure:
-    """What stands in the way of looking at a task at present."""
+    """Why polls of a task fail at present."""
 
     cause: Cause
     message: str  # vendor text, bounded, without keys; "" when there is none
@@ -121,11 +121,11 @@ class PollFailure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredFile:
-    """A video that Telegram has; sending it again costs no bytes."""
+    """A video stored by Telegram; it can be sent again without an upload."""
 
     file_id: str  # valid for this bot only
-    is_video: bool  # False: it went as a document, and can be sent again only as one
-    unplayable: str | None = None  # the part of it that is why it went as a document
+    is_video: bool  # False: sent as a document, and can be sent again only as one
+    unplayable: str | None = None  # the stream or codec that made it a document
     size: int | None = None  # bytes
     width: int | None = None  # pixels
     height: int | None = None  # pixels
@@ -134,45 +134,43 @@ class StoredFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """A gateway's task as the archive knows it: one row, however many chats watch it."""
+    """A row of tasks: one for each gateway task, however many chats watch it."""
 
     id: int
     ref: TaskRef
     status: TaskStatus
     registered_at: datetime
-    snapshot: Snapshot | None = None  # the last one; None: never seen alive
-    snapshot_at: datetime | None = None  # when the gateway last gave one
-    poll_failure: PollFailure | None = None  # None: the last look went well
-    last_poll_at: datetime | None = None  # when the gateway last answered or failed to
-    next_poll_at: datetime | None = None  # None: final, resting, or nobody watches it
-    lease_until: datetime | None = None  # claimed by a clock until then
-    failures: int = 0  # looks in a row that brought no snapshot
-    version: int = 0  # rises with every write; the compare-and-set of apply()
-    file: StoredFile | None = None  # what the first upload left at Telegram
+    snapshot: Snapshot | None = None  # the last one; None: never found
+    snapshot_at: datetime | None = None  # when the last one was received
+    poll_failure: PollFailure | None = None  # None: the last poll succeeded
+    last_poll_at: datetime | None = None  # when the last poll ended, successful or not
+    next_poll_at: datetime | None = None  # None: final, resting, or without an active watch
+    lease_until: datetime | None = None  # leased by a polling worker until then
+    failures: int = 0  # consecutive failed polls
+    version: int = 0  # incremented by every write; apply() is a compare-and-set on it
+    file: StoredFile | None = None  # the first upload, for sending it again
     stall: Stall = Stall.MOVING
-    unchanged_since: datetime | None = None  # when it last changed or was taken up; None: when registered
-    chat_active_watches: int = (
-        1  # active watches of the least busy chat that waits for it, when its lease was last given
-    )
+    unchanged_since: datetime | None = None  # last change, or when polling was resumed; None: registered_at
+    chat_active_watches: int = 1  # of the watching chat that has the fewest, when the lease was last renewed
 
 
 class DeliveryState(StrEnum):
-    """How far a delivery has come."""
+    """The state of a delivery."""
 
     PENDING = "pending"  # to be sent, not before Delivery.not_before
-    SENDING = "sending"  # in a courier's hands; after a crash its lease runs out
+    SENDING = "sending"  # leased by a delivery worker; after a crash the lease expires
     SENT = "sent"  # Telegram confirmed it
-    UNKNOWN = "unknown"  # an unrepeatable call lost its answer: it may have arrived
-    DEAD = "dead"  # given up: refused for good, or overtaken
+    UNKNOWN = "unknown"  # a call that is not idempotent got no response: the message may have arrived
+    DEAD = "dead"  # given up: permanently rejected, or superseded
 
 
 class WatchState(StrEnum):
-    """Whether a chat still waits for a task."""
+    """The state of a watch."""
 
-    ACTIVE = "active"  # waiting for the end
+    ACTIVE = "active"  # waiting for the task to end
     FINISHED = "finished"  # the result was delivered, or given up for good
-    STOPPED = "stopped"  # somebody said /unwatch
-    SUSPENDED = "parked"  # the chat is lost to the bot; goes on when it comes back
+    STOPPED = "stopped"  # stopped by /unwatch or by the bot
+    SUSPENDED = "parked"  # the bot cannot write to the chat; resumed when it can again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,19 +181,19 @@ class Watch:
     task_id: int
     chat_id: int
     thread_id: int | None  # forum topic; None: the chat itself
-    request_message_id: int | None  # the message that asked; results reply to it
-    user_id: int | None  # who asked; None in channels
+    request_message_id: int | None  # the message with the command; results reply to it
+    user_id: int | None  # who sent the command; None in channels
     language: str  # a key of messages/locales
     created_at: datetime
     state: WatchState = WatchState.ACTIVE
     card_message_id: int | None = None  # None: the card has not been sent yet
-    card_digest: str | None = None  # of the card's last text and buttons, to leave out empty edits
-    result: DeliveryState | None = None  # how the delivery of its result ended; None: it has not
+    card_digest: str | None = None  # of the card's last text and buttons, to skip edits that change nothing
+    result: DeliveryState | None = None  # final state of the result's delivery; None: not delivered yet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatchRequest:
-    """What a person asked for with /watch."""
+    """The arguments of a /watch command."""
 
     ref: TaskRef
     chat_id: int
@@ -207,10 +205,10 @@ class WatchRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatchLimits:
-    """How many active watches there may be; None: any number."""
+    """The maximum numbers of active watches; None: unlimited."""
 
     per_chat: int | None = None
-    per_person: int | None = None  # of one person in one chat that others use, too
+    per_person: int | None = None  # of one user in one shared chat
 
 
 UNLIMITED = WatchLimits()
@@ -222,33 +220,33 @@ class WatchedTask:
 
     watch: Watch
     task: Task
-    is_new: bool = False  # made, or made active again, by the add_watch that returned it
+    is_new: bool = False  # created or restarted by the add_watch() that returned it
 
 
 class DeliveryKind(StrEnum):
     """What a delivery does in the chat."""
 
     RESULT = "result"  # a new message: the video, or the reason of the failure
-    NOTICE = "notice"  # a new message: something that a person has to mend
+    NOTICE = "notice"  # a new message: something that a person has to fix
     CARD = "card"  # the watch's one card, sent or edited
 
 
 class EventKind(StrEnum):
-    """What happened to a task."""
+    """The kinds of task events."""
 
-    STATUS = "status"  # another status that is not final
-    PROGRESS = "progress"  # the same status, further on
+    STATUS = "status"  # a different status that is not final
+    PROGRESS = "progress"  # the same status, more progress
     UNCHANGED = "unchanged"  # no change for a day
     RESTS = "rests"  # no change for days: no longer polled
     FINISHED = "finished"  # a final status
-    TROUBLE = "trouble"  # looks began to fail
+    TROUBLE = "trouble"  # polls began to fail
     MISSING = "missing"  # the gateway does not know the id, so far
-    KEY_TROUBLE = "key_trouble"  # looks fail until a person mends the key or its account
-    RECOVERED = "recovered"  # looks go well again
+    KEY_TROUBLE = "key_trouble"  # polls fail until a person fixes the key or its account
+    RECOVERED = "recovered"  # polls succeed again
 
     @property
-    def tells(self) -> tuple[DeliveryKind, ...]:
-        """The deliveries that every watch of the task gets."""
+    def delivery_kinds(self) -> tuple[DeliveryKind, ...]:
+        """The deliveries that are enqueued for every watch of the task."""
         match self:
             case EventKind.FINISHED:
                 return (DeliveryKind.CARD, DeliveryKind.RESULT)
@@ -260,7 +258,7 @@ class EventKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskEvent:
-    """Something that happened to a task."""
+    """A change of a task."""
 
     kind: EventKind
     before: TaskStatus
@@ -270,7 +268,7 @@ class TaskEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """One thing to tell one watch."""
+    """A queued message or edit for one watch."""
 
     id: int
     watch_id: int
@@ -279,42 +277,40 @@ class Delivery:
     created_at: datetime
     attempts: int = 0  # claims so far, the present one included
     not_before: datetime | None = None
-    message_id: int | None = None  # the message that it has made so far
-    unconfirmed_call_at: datetime | None = None  # when a call that must not be repeated was begun
+    message_id: int | None = None  # the message sent so far
+    unconfirmed_call_at: datetime | None = None  # when a call that is not idempotent was started
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimedDelivery:
-    """A claimed delivery with all that is needed to render it."""
+    """A claimed delivery with everything that its rendering needs."""
 
     delivery: Delivery
     watch: Watch
     task: Task
-    companions: tuple[
-        "ClaimedDelivery", ...
-    ] = ()  # other failures of the same request, to be told in one message
+    companions: tuple["ClaimedDelivery", ...] = ()  # other failures of the same request, sent in one message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settlement:
-    """How an attempt at a delivery ended."""
+    """The outcome of one delivery attempt."""
 
-    state: DeliveryState  # PENDING: try again at not_before
+    state: DeliveryState  # PENDING: retry at not_before
     at: datetime
     not_before: datetime | None = None
-    is_attempt: bool = True  # False: it never left, and does not count among the attempts
+    is_attempt: bool = True  # False: nothing was sent, and the attempt is not counted
     message_id: int | None = None  # the message that carries it
     card_digest: str | None = None  # of what the card shows now
-    file: StoredFile | None = None  # what Telegram keeps of the video
+    file: StoredFile | None = None  # the video as stored by Telegram
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ThrottledChats:
-    """Chats that must not be written to at present."""
+    """Chats that the rate limiter blocks at present."""
 
     to_all: Collection[int] = ()
-    to_edits: Collection[int] = ()  # of cards that are there already; to_all is not repeated here
-    to_refreshes: Collection[int] = ()  # of cards that have only grown old; neither is to_edits
+    to_edits: Collection[int] = ()  # edits of existing cards; without the chats in to_all
+    to_refreshes: Collection[int] = ()  # refreshes of old cards; without those in to_all and to_edits
 
 
 NONE_THROTTLED = ThrottledChats()
@@ -322,12 +318,12 @@ NONE_THROTTLED = ThrottledChats()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chat:
-    """A Telegram chat that the bot has met."""
+    """A Telegram chat known to the bot."""
 
     id: int
     title: str  # "" in private chats
-    language: str | None = None  # None: nothing known
-    disabled_reason: str | None = None  # why nothing can be sent there; None: it can
+    language: str | None = None  # None: unknown
+    disabled_reason: str | None = None  # why nothing can be sent there; None: sending works
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Every question that the bot may ask the archive."""
+"""The Store protocol: every database operation of the bot."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
@@ -22,9 +22,9 @@ from storage.models import (
 
 
 class Store(Protocol):
-    """The archive. Every verb is one transaction; every verb may raise StoreError."""
+    """The database. Each method is one transaction, and may raise StoreError."""
 
-    # people
+    # watches
 
     async def add_watch(
         self,
@@ -34,20 +34,20 @@ class Store(Protocol):
         limits: WatchLimits = UNLIMITED,
         hold_card_s: float = 0.0,
     ) -> WatchedTask:
-        """Register a watch; the task is due at once, and the card is a delivery from here on.
+        """Register a watch, make its task due and enqueue its card.
 
-        hold_card_s: how long the card of a task that was never polled waits for the first poll to bring news.
+        hold_card_s: how long the first card of a task that was never polled waits for the first poll.
+        Raises WatchLimitReached, and writes nothing, if the watch would exceed the limits.
 
-        WatchLimitReached, and nothing written, if it would be one active watch more than the limits allow.
-
-        The same task in the same chat and topic is the same watch: if it is active or its result
-        was delivered for a task that SUCCEEDED, FAILED or was CANCELLED, it comes back unchanged with
-        is_new False. A stopped watch, and one whose task ended as EXPIRED or NOT_FOUND, starts anew: a
-        fresh card, and in the latter case a task of status UNKNOWN that is looked at again. A new watch
-        of a task that is final already gets its result as a delivery in the same transaction, and no card;
-        of one that SUCCEEDED and was last polled more than a day ago, once a poll has said so again: it is
-        UNKNOWN until then, with its snapshot and file, but not for those who have their result.
-        A task that rests is taken up as by request_poll(), whether or not the watch is new.
+        1. Task, chat and topic identify a watch. One that is active, or whose result was delivered for a
+           task that SUCCEEDED, FAILED or was CANCELLED, is returned unchanged with is_new False.
+        2. A stopped watch, and one whose task ended as EXPIRED or NOT_FOUND, is restarted with a new card;
+           in the latter case the task becomes UNKNOWN and is polled again.
+        3. A new watch of a task that is already final gets a RESULT in the same transaction, and no card.
+        4. A new watch of a task that SUCCEEDED, but was last polled more than a day ago, gets its result
+           after a poll has confirmed it. Until then the task is UNKNOWN, with its snapshot and file; watches
+           that have their result still see it as SUCCEEDED.
+        5. Polling of a task that rests is resumed as by request_poll(), whether or not the watch is new.
         """
         ...
 
@@ -56,26 +56,26 @@ class Store(Protocol):
         ...
 
     async def watches_of(self, chat_id: int, external_id: str) -> list[WatchedTask]:
-        """The chat's watches of this id, whatever their provider, topic and state, newest first."""
+        """The chat's watches of this id in any provider, topic and state, newest first."""
         ...
 
     async def stop_unchanged(self, *, since_before: datetime, limit: int, at: datetime) -> int:
-        """stop_watch() for as many as limit active watches older than that whose task has not ended, and has
-        neither changed nor been asked for since; how many."""
+        """Stop up to limit active watches made before then whose task has not ended, changed or been
+        requested since; return how many."""
         ...
 
     async def stop_watch(self, watch_id: int, *, at: datetime) -> bool:
-        """Stop an active watch and have its card say so; False if it was not active.
+        """Stop an active watch and enqueue its last card; False if it was not active.
 
-        Its deliveries that were not sent are overtaken. A task that nobody watches any more has no next look.
+        Its unsent deliveries are superseded. A task without an active watch has no next poll.
         """
         ...
 
     async def request_poll(self, task_id: int, *, at: datetime) -> None:
-        """Make a task that is not final due at once, and have whoever leases it told that somebody waits.
+        """Make a task that is not final due at once, and mark its row for the worker that leases it.
 
-        One that rests is taken up: MOVING, unchanged since now, and its cards are shown again. One that is
-        UNCHANGED stays so, and its days until it rests are counted anew.
+        A resting task becomes MOVING, unchanged since now, and its cards are enqueued. An UNCHANGED one stays
+        so, and its time until it rests starts again.
         """
         ...
 
@@ -84,178 +84,179 @@ class Store(Protocol):
         ...
 
     async def task(self, task_id: int) -> Task | None:
-        """The task, or None."""
+        """The task by its id, or None."""
         ...
 
     async def tasks(self, task_ids: Collection[int]) -> list[Task]:
-        """Those of these tasks that there are."""
+        """Those of these tasks that exist."""
         ...
 
-    # the clock
+    # polling
 
     async def claim_due(
         self, quota: Mapping[str, int], *, at: datetime, lease_s: float, ahead_s: float = 0.0
     ) -> list[Task]:
-        """Lease tasks whose next look is due and whose lease is free, longest overdue first.
+        """Lease tasks whose next poll is due and that are not leased, longest overdue first.
 
-        quota: for each provider, how many at the most; tasks of providers not named are left alone.
-        ahead_s: tasks that will be due within so many seconds count as due.
+        quota: the maximum for each provider; tasks of other providers are not leased.
+        ahead_s: tasks due within so many seconds count as due.
         """
         ...
 
     async def providers_with_due_tasks(self) -> set[str]:
-        """The names of the providers that have tasks to be looked at."""
+        """The names of the providers with tasks that have a next poll."""
         ...
 
     async def make_due_again(self, causes: Collection[Cause], *, at: datetime) -> None:
-        """Make tasks that have a next look due at once if they are in trouble for one of these causes."""
+        """Make tasks due at once that have a next poll and whose polls fail for one of these causes."""
         ...
 
     async def take_poll_requests(self) -> list[Task]:
-        """The tasks leased here that people wait for or have left, each told once.
+        """Return and clear the poll requests for the tasks that this store leases.
 
-        Their next look says what people want: a moment that is past, or None.
+        next_poll_at is what was requested: a time in the past (poll now), or None (stop polling).
         """
         ...
 
     async def renew_tasks(self, tasks: Sequence[Task], *, at: datetime, lease_s: float) -> Mapping[int, int]:
-        """Lengthen leases, write when these tasks were and will be looked at.
+        """Extend leases and write these tasks' last and next poll times.
 
-        The crowds, by id, of those that are still leased here.
+        Returns chat_active_watches by task id, of those that this store still leases.
         """
         ...
 
     async def apply(self, task: Task, events: Sequence[TaskEvent]) -> bool:
-        """Write a looked-at task, its events and one delivery of each kind per active watch.
+        """Write a polled task, its events and one delivery of each kind per active watch.
 
-        One transaction, only if the row's version is still task.version; otherwise nothing is written
-        but the lease is freed, the task is due again, and the answer is False. A CARD delivery that has
-        not been sent yet is replaced by the newer one; a first one is taken back if the task has ended, as
-        the result says all of it. A NOTICE goes to each chat and topic once per provider and cause, as long
-        as the watch that it was told through is active, and until a task of that provider has RECOVERED,
-        which takes back those that were not sent;
-        that of UNCHANGED has a cause of its own. A task without an active watch is written with no next look.
-        One that was taken up after task.unchanged_since does not rest: its stall and due time stay.
-        The lease becomes task.lease_until, and ends with the last look.
+        1. Compare-and-set: if the row's version is no longer task.version, nothing is written but the lease
+           is released, the task is due again, and the result is False.
+        2. A pending CARD is replaced by the newer one; a pending first CARD is deleted if the task has ended,
+           as the RESULT contains all of it.
+        3. A NOTICE is sent once per chat, topic, provider and cause (UNCHANGED has its own), as long as the
+           watch that it was sent for is active, and until a task of the provider has RECOVERED, which
+           deletes the pending ones.
+        4. A task without an active watch is written without a next poll. One whose polling was resumed after
+           task.unchanged_since does not rest: its stall and due time stay.
+        5. The lease becomes task.lease_until, and is released if there is no next poll.
         """
         ...
 
-    # the courier
+    # deliveries
 
     async def claim_deliveries(
-        self, limit: int, closed: ThrottledChats = NONE_THROTTLED, *, at: datetime, lease_s: float
+        self, limit: int, throttled: ThrottledChats = NONE_THROTTLED, *, at: datetime, lease_s: float
     ) -> list[ClaimedDelivery]:
-        """Lease what may be sent now, one to a chat.
+        """Lease up to limit deliveries that can be sent now, one per chat.
 
-        In this order: videos, failures, notices, last states, first cards, news, refreshes. Of each of
-        these the oldest first. A failure brings along, leased as well, those of the same request.
+        Order: videos, failures, notices, last states, first cards, edits with news, refreshes; the oldest of
+        each first. A failure is returned with the other failures of the same request, leased as well.
 
-        Never two at a time for the same watch and kind. Those of a crashed courier come back when
-        their lease runs out.
+        Never two at a time for the same watch and kind. After a crash, deliveries can be claimed again
+        when their lease expires.
         """
         ...
 
     async def renew_deliveries(self, delivery_ids: Sequence[int], *, at: datetime, lease_s: float) -> None:
-        """Lengthen the leases of deliveries in hand."""
+        """Extend the leases of deliveries that are being processed."""
         ...
 
-    async def next_delivery_at(self, closed: ThrottledChats = NONE_THROTTLED) -> datetime | None:
-        """When the next delivery can be claimed, which may be past; None: none waits outside closed chats."""
+    async def next_delivery_at(self, throttled: ThrottledChats = NONE_THROTTLED) -> datetime | None:
+        """When the next delivery outside these chats can be claimed, which may be past, or None."""
         ...
 
     async def note_message(self, delivery_id: int, message_id: int | None) -> None:
-        """Remember the message that a delivery has made so far; None: it is gone."""
+        """Store the message that a delivery has sent so far; None: it was deleted."""
         ...
 
     async def note_unconfirmed_call(self, delivery_id: int, *, at: datetime) -> None:
-        """Remember, before the call, that a call is begun which must not be repeated."""
+        """Record a call that is not idempotent before it is made."""
         ...
 
     async def settle(self, delivery_id: int, settlement: Settlement) -> None:
-        """Write how an attempt ended and free the lease.
+        """Write the outcome of an attempt and release the lease.
 
-        A CARD that was sent names the watch's card and digest, and is forgotten. A RESULT that is SENT,
-        UNKNOWN or DEAD finishes its watch and, unless SENT, has the card shown again.
+        A CARD that was SENT updates the watch's card and digest, and is deleted. A RESULT that is SENT,
+        UNKNOWN or DEAD finishes its watch and, unless SENT, enqueues the card.
         """
         ...
 
     async def send_again(self, watch_id: int, chat_id: int, *, at: datetime) -> bool:
-        """Deliver anew a result of this chat's that ended as UNKNOWN or DEAD; False if there is none."""
+        """Enqueue a result of this chat again that ended as UNKNOWN or DEAD; False if there is none."""
         ...
 
     async def refresh_cards(self, *, older_than: datetime, limit: int, at: datetime) -> int:
-        """Enqueue a CARD for as many as limit active watches whose card is older than that; how many.
+        """Enqueue a CARD for up to limit active watches whose card was sent before then; return how many.
 
-        The oldest first, one to a chat, none of tasks that rest, none where one waits or is on its way. News
-        goes before them.
+        The oldest first, one per chat, none of resting tasks, none in chats with a CARD that is pending or
+        being sent. Cards with news are claimed before them.
         """
         ...
 
     # chats
 
     async def chat(self, chat_id: int) -> Chat | None:
-        """The chat, or None if it was never met."""
+        """The chat, or None if it is unknown."""
         ...
 
     async def save_chat(self, chat: Chat, *, at: datetime) -> None:
-        """Write a chat as it is now."""
+        """Insert or update a chat."""
         ...
 
     async def chat_lost(self, chat_id: int, reason: str, *, at: datetime) -> None:
-        """Park the chat's active watches; what was to be sent there waits with them; no next look for tasks
-        that nobody else watches. A chat that was not met and has no watches is not remembered."""
+        """Suspend the chat's active watches and pending deliveries; tasks without another active watch have
+        no next poll. An unknown chat without watches is not stored."""
         ...
 
     async def chat_found(self, chat_id: int, *, at: datetime) -> None:
-        """Take up the parked watches of a chat that came back: cards are shown again, tasks are due and rest
-        no more."""
+        """Resume the suspended watches of a chat that is reachable again: enqueue their cards, make their
+        tasks due and MOVING."""
         ...
 
     async def throttle_chat(self, chat_id: int, *, until: datetime) -> None:
-        """Remember that Telegram wants a chat left alone until then, if it has watches."""
+        """Store until when Telegram throttles a chat, if it has watches."""
         ...
 
     async def throttled_chats(self, *, at: datetime) -> Mapping[int, datetime]:
-        """Which chats are to be left alone after that moment, and until when."""
+        """The chats that Telegram throttles after that moment, and until when."""
         ...
 
     async def migrate_chat(self, old_id: int, new_id: int, *, at: datetime) -> None:
-        """Rewrite a group's rows to its supergroup's id, which is let in if the group was.
+        """Rewrite a group's rows to its supergroup's id, which is allowed if the group was.
 
-        Its messages stay behind, so cards are sent anew.
+        Message ids are not valid in the supergroup, so cards are sent again.
         """
         ...
 
     async def sync_allowed_chats(self, ids: Collection[int], *, at: datetime) -> frozenset[int]:
-        """Let in the chats and people that the settings name, and no longer those that they named before.
+        """Allow the chats and users named in the settings, and remove those that were named before.
 
-        All that are let in: a group that was named and has become a supergroup under its new id, too.
+        Returns all allowed ids; a named group that became a supergroup has its new id there, too.
         """
         ...
 
     async def stop_all_but(self, allowed_ids: Collection[int], *, at: datetime) -> int:
-        """Stop the watches of all but these chats and people, whoever asked and wherever; how many.
+        """Stop the watches of all other chats and users; return how many.
 
-        Nothing more is sent there, not even that: what waits for those chats is given up.
+        Their pending deliveries are superseded, so nothing more is sent, not even a last card.
         """
         ...
 
-    # the house
+    # maintenance
 
     async def load_estimates(self) -> str | None:
-        """What save_estimates() wrote last; None: nothing yet."""
+        """The text last saved by save_estimates(), or None."""
         ...
 
     async def save_estimates(self, estimates: str) -> None:
-        """Keep what was learned of how long tasks take; a text that only its writer reads."""
+        """Save the estimates of task durations, an opaque text."""
         ...
 
     async def admin_reports(self) -> str | None:
-        """What save_admin_reports() wrote last; None: nothing yet."""
+        """The text last saved by save_admin_reports(), or None."""
         ...
 
     async def save_admin_reports(self, data: str) -> None:
-        """Keep what the admins were told of gateways; a text that only its writer reads."""
+        """Save which gateway failures were reported to the admins, an opaque text."""
         ...
 
     async def stats(self) -> Stats:
@@ -263,20 +264,20 @@ class Store(Protocol):
         ...
 
     async def check(self) -> None:
-        """Raise StoreError unless the archive can be written to."""
+        """Raise StoreError unless the database can be written."""
         ...
 
     async def prune(self, *, older_than: datetime, limit: int) -> int:
-        """Forget settled deliveries, ended watches, and tasks and chats without watches, from before then.
+        """Delete settled deliveries, ended watches, and tasks and chats without watches, older than that.
 
-        A watch that was parked before then, and not taken up since, counts as ended, and what still waits
-        to be sent to ended ones since before then goes with them. A chat that is let in by itself stays.
+        A watch suspended before then counts as ended; older pending deliveries of ended watches are deleted
+        with them. An allowed chat is kept.
 
-        At most limit rows of each, so that nothing else waits for long; how many rows: 0 means that no more
-        are left. The space of what is forgotten goes back to the disk.
+        Deletes at most limit rows per table, to keep the transaction short, and returns how many; 0: none are
+        left. Free pages are returned to the file system.
         """
         ...
 
     async def close(self) -> None:
-        """Free this process's leases, checkpoint and close."""
+        """Release this process's leases, checkpoint and close."""
         ...

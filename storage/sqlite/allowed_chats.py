@@ -1,4 +1,4 @@
-"""The allowed_chats table: who may use the bot beside its admins."""
+"""The allowed_chats table: the chats and users that may use the bot, besides the admins."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -8,9 +8,9 @@ from storage.sqlite.connection import Transaction
 
 
 async def sync(tx: Transaction, ids: Iterable[int], *, at: datetime) -> frozenset[int]:
-    """Make the rows that come from settings those of these ids; all that are let in.
+    """Replace the rows that come from the settings by these ids; return all allowed ids.
 
-    A row that has moved to a supergroup's id stays there as long as the id that it came from is set.
+    A row that was rewritten to a supergroup's id is kept as long as the settings name the group's id.
     """
     listed = rows.listed(ids)
     await tx.run(
@@ -30,7 +30,7 @@ async def sync(tx: Transaction, ids: Iterable[int], *, at: datetime) -> frozense
 
 
 async def move(tx: Transaction, old_id: int, new_id: int) -> None:
-    """Let in a supergroup in place of the group that it was; what a person decided goes before settings."""
+    """Rewrite a group's row to its supergroup's id; a row made by a person takes precedence."""
     ids = {"old": old_id, "new": new_id}
     await tx.run(
         """

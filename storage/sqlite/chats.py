@@ -1,4 +1,4 @@
-"""The chats table, and what becomes of a chat's watches when it is lost, comes back or moves."""
+"""The chats table, and the chat's watches when it is lost, found again or migrated."""
 
 from datetime import UTC, datetime
 
@@ -8,13 +8,13 @@ from storage.sqlite.connection import Transaction
 
 
 async def get(tx: Transaction, chat_id: int) -> Chat | None:
-    """The chat, or None."""
+    """The chat by its id, or None."""
     row = await tx.one("SELECT * FROM chats WHERE id = ?", (chat_id,))
     return None if row is None else rows.chat(row)
 
 
 async def save(tx: Transaction, chat: Chat, *, at: datetime) -> None:
-    """Write a chat as it is."""
+    """Insert or update a chat."""
     await tx.run(
         """
         INSERT INTO chats (id, title, language, disabled_reason, written_at) VALUES (?, ?, ?, ?, ?)
@@ -26,7 +26,7 @@ async def save(tx: Transaction, chat: Chat, *, at: datetime) -> None:
 
 
 async def lost(tx: Transaction, chat_id: int, reason: str, *, at: datetime) -> None:
-    """Park the chat's active watches; nothing is remembered of a chat that has none and was not met."""
+    """Suspend the chat's active watches; an unknown chat without watches is not stored."""
     await tx.run(
         """
         INSERT INTO chats (id, title, disabled_reason, written_at) SELECT :id, '', :reason, :at
@@ -37,18 +37,18 @@ async def lost(tx: Transaction, chat_id: int, reason: str, *, at: datetime) -> N
         """,
         {"id": chat_id, "reason": reason, "at": rows.seconds(at)},
     )
-    parked = await tx.all(
+    suspended = await tx.all(
         """
         UPDATE watches SET state = 'parked', ended_at = ? WHERE chat_id = ? AND state = 'active'
         RETURNING task_id
         """,
         (rows.seconds(at), chat_id),
     )
-    await tasks.stop_polling_unwatched(tx, [row["task_id"] for row in parked])
+    await tasks.stop_polling_unwatched(tx, [row["task_id"] for row in suspended])
 
 
 async def throttle(tx: Transaction, chat_id: int, *, until: datetime) -> None:
-    """Remember until when a chat that has watches is to be left alone."""
+    """Store until when a chat is throttled, if it has watches."""
     await tx.run(
         """
         INSERT INTO chats (id, title, throttled_until, written_at) SELECT :id, '', :until, :until
@@ -61,7 +61,7 @@ async def throttle(tx: Transaction, chat_id: int, *, until: datetime) -> None:
 
 
 async def throttled(tx: Transaction, *, at: datetime) -> dict[int, datetime]:
-    """Which chats are to be left alone after that moment, and until when."""
+    """The chats that are throttled after that moment, and until when."""
     found_ = await tx.all(
         "SELECT id, throttled_until FROM chats WHERE throttled_until > ?", (rows.seconds(at),)
     )
@@ -69,31 +69,31 @@ async def throttled(tx: Transaction, *, at: datetime) -> dict[int, datetime]:
 
 
 async def found(tx: Transaction, chat_id: int, *, at: datetime) -> None:
-    """Take up the chat's parked watches; those whose task ended meanwhile get its result."""
+    """Resume the chat's suspended watches; those whose task has ended get a RESULT."""
     await tx.run("UPDATE chats SET disabled_reason = NULL WHERE id = ?", (chat_id,))
-    taken_up = await tx.all(
+    resumed = await tx.all(
         """
         UPDATE watches SET state = 'active', ended_at = NULL WHERE chat_id = ? AND state = 'parked'
         RETURNING id, task_id
         """,
         (chat_id,),
     )
-    if not taken_up:
+    if not resumed:
         return
-    watch_ids = [row["id"] for row in taken_up]
+    watch_ids = [row["id"] for row in resumed]
     await deliveries.enqueue(tx, DeliveryKind.CARD, watch_ids, at=at)
     await deliveries.enqueue_results(tx, watch_ids, at=at)
-    task_ids = [row["task_id"] for row in taken_up]
+    task_ids = [row["task_id"] for row in resumed]
     await stalls.take_up(tx, task_ids, at=at)
     await tasks.make_due(tx, task_ids, at=at)
 
 
 async def migrate(tx: Transaction, old_id: int, new_id: int, *, at: datetime) -> None:
-    """Rewrite a chat's rows to its new id; of two watches of a task the one that still waits remains."""
+    """Rewrite a chat's rows to its new id; of two watches of a task, the one without its result is kept."""
     if old_id == new_id:
         return
     await allowed_chats.move(tx, old_id, new_id)
-    await _drop_twins(tx, old_id, new_id)
+    await _drop_duplicates(tx, old_id, new_id)
     await tx.run(
         """
         UPDATE deliveries SET message_id = NULL WHERE state IN ('pending', 'sending')
@@ -101,9 +101,9 @@ async def migrate(tx: Transaction, old_id: int, new_id: int, *, at: datetime) ->
         """,
         (old_id,),
     )
-    # A card on its way to the old chat is forgotten and made anew: its message must not be taken for one
-    # of the new chat.
-    in_hand = await tx.all(
+    # A card that is being sent to the old chat is deleted and enqueued again: settling it must not store
+    # the old chat's message id.
+    being_sent = await tx.all(
         """
         DELETE FROM deliveries WHERE kind = 'card' AND state = 'sending'
             AND watch_id IN (SELECT id FROM watches WHERE chat_id = ?)
@@ -111,7 +111,7 @@ async def migrate(tx: Transaction, old_id: int, new_id: int, *, at: datetime) ->
         """,
         (old_id,),
     )
-    # Message ids mean other messages in the supergroup. What waits arrives parked, and is taken up there.
+    # Message ids are different in the supergroup. Active watches are suspended here, and resumed below.
     await tx.run(
         """
         UPDATE watches SET chat_id = ?, request_message_id = NULL, card_message_id = NULL, card_digest = NULL,
@@ -120,7 +120,7 @@ async def migrate(tx: Transaction, old_id: int, new_id: int, *, at: datetime) ->
         """,
         (new_id, old_id),
     )
-    await deliveries.enqueue(tx, DeliveryKind.CARD, [row["watch_id"] for row in in_hand], at=at)
+    await deliveries.enqueue(tx, DeliveryKind.CARD, [row["watch_id"] for row in being_sent], at=at)
     await tx.run("UPDATE OR REPLACE notices SET chat_id = ? WHERE chat_id = ?", (new_id, old_id))
     await tx.run(
         """
@@ -134,8 +134,8 @@ async def migrate(tx: Transaction, old_id: int, new_id: int, *, at: datetime) ->
     await found(tx, new_id, at=at)
 
 
-async def _drop_twins(tx: Transaction, old_id: int, new_id: int) -> None:
-    """Of two watches of a task and topic keep the new id's, unless only the old id's waits for a result."""
+async def _drop_duplicates(tx: Transaction, old_id: int, new_id: int) -> None:
+    """Of two watches of a task and topic, keep the new id's, unless only the old id's lacks its result."""
     await tx.run(
         """
         DELETE FROM watches WHERE chat_id = :old AND EXISTS (

@@ -1,4 +1,4 @@
-"""Which deliveries a courier gets, and when there are more."""
+"""Claims deliveries for a worker, and computes when the next one can be claimed."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -7,14 +7,14 @@ from storage.models import Delivery, ThrottledChats
 from storage.sqlite import rows
 from storage.sqlite.connection import Transaction
 
-_HEAD = 100  # deliveries of the queue that one claim looks at; a chat that fills it is closed soon
-_COMPANIONS = 50  # failures that one message may tell of
+_HEAD = 100  # deliveries that one claim reads from the queue; a chat that fills it is throttled soon
+_COMPANIONS = 50  # failures in one message
 
 
 async def claim(
-    tx: Transaction, limit: int, closed: ThrottledChats, *, owner: str, at: datetime, lease_s: float
+    tx: Transaction, limit: int, throttled: ThrottledChats, *, owner: str, at: datetime, lease_s: float
 ) -> list[Delivery]:
-    """Lease what may be sent now, one to a chat, most pressing first."""
+    """Lease deliveries that can be sent now, one per chat, in the order of their rank."""
     candidates = await tx.all(
         """
         SELECT id, chat_id FROM claimable_deliveries
@@ -24,7 +24,7 @@ async def claim(
             AND NOT (is_refresh AND chat_id IN (SELECT value FROM json_each(:to_refreshes)))
         ORDER BY rank, created_at, id LIMIT :head
         """,
-        _named(closed) | {"at": rows.seconds(at), "head": _HEAD},
+        _parameters(throttled) | {"at": rows.seconds(at), "head": _HEAD},
     )
     first_of_chat = {row["chat_id"]: row["id"] for row in reversed(candidates)}
     chosen = [row["id"] for row in candidates if first_of_chat[row["chat_id"]] == row["id"]]
@@ -44,7 +44,7 @@ async def claim(
 async def claim_companions(
     tx: Transaction, failure: Delivery, *, owner: str, at: datetime, lease_s: float
 ) -> list[Delivery]:
-    """Lease the other failures of the same request that wait, too, so that one message tells of all."""
+    """Lease the other pending failures of the same request, so that they are sent in one message."""
     found = await tx.all(
         """
         UPDATE deliveries SET state = 'sending', attempts = attempts + 1,
@@ -72,7 +72,7 @@ async def claim_companions(
 
 
 async def renew(tx: Transaction, delivery_ids: Iterable[int], *, at: datetime, lease_s: float) -> None:
-    """Lengthen the leases of those still in hand."""
+    """Extend the leases of those that are still being sent."""
     await tx.run(
         """
         UPDATE deliveries SET lease_until = ? + ?
@@ -82,8 +82,8 @@ async def renew(tx: Transaction, delivery_ids: Iterable[int], *, at: datetime, l
     )
 
 
-async def next_ready(tx: Transaction, closed: ThrottledChats) -> datetime | None:
-    """When the next delivery outside closed chats can be claimed."""
+async def next_ready(tx: Transaction, throttled: ThrottledChats) -> datetime | None:
+    """When the next delivery outside throttled chats can be claimed."""
     row = await tx.one(
         """
         SELECT ready_at FROM claimable_deliveries
@@ -92,15 +92,15 @@ async def next_ready(tx: Transaction, closed: ThrottledChats) -> datetime | None
             AND NOT (is_refresh AND chat_id IN (SELECT value FROM json_each(:to_refreshes)))
         ORDER BY ready_at LIMIT 1
         """,
-        _named(closed),
+        _parameters(throttled),
     )
     return None if row is None else rows.moment(row["ready_at"])
 
 
-def _named(closed: ThrottledChats) -> dict[str, str]:
-    """As parameters."""
+def _parameters(throttled: ThrottledChats) -> dict[str, str]:
+    """The chats as SQL parameters."""
     return {
-        "to_all": rows.listed(closed.to_all),
-        "to_edits": rows.listed(closed.to_edits),
-        "to_refreshes": rows.listed(closed.to_refreshes),
+        "to_all": rows.listed(throttled.to_all),
+        "to_edits": rows.listed(throttled.to_edits),
+        "to_refreshes": rows.listed(throttled.to_refreshes),
     }

@@ -1,4 +1,4 @@
-"""An old video is another chat's only once the gateway has said again that there is one."""
+"""Confirms an old success with a new poll before another chat gets the video."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -11,12 +11,12 @@ OLD = timedelta(days=1)  # since the last poll
 
 
 async def begin(tx: Transaction, task_id: int, *, at: datetime) -> None:
-    """Have a task that succeeded, and was last polled long ago, polled again; what is known of it is kept."""
+    """Make a task due again that succeeded and was last polled long ago; its snapshot and file are kept."""
     task = (await tasks.by_ids(tx, [task_id]))[task_id]
     is_recent = task.last_poll_at is not None and at - task.last_poll_at <= OLD
     if task.status is not TaskStatus.SUCCEEDED or task.snapshot is None or is_recent:
         return
-    ended_at = task.snapshot.finished_at or task.snapshot_at  # the later poll must not count as its end
+    ended_at = task.snapshot.finished_at or task.snapshot_at  # not the time of the new poll
     await tx.run(
         """
         UPDATE tasks SET status = 'unknown', snapshot = :snapshot, snapshot_at = :at, last_poll_at = NULL,
@@ -32,8 +32,8 @@ async def begin(tx: Transaction, task_id: int, *, at: datetime) -> None:
     )
 
 
-def as_told(watch: Watch, task: Task) -> Task:
-    """The task as a watch knows it; what has ended for it has not begun again."""
+def as_seen_by(watch: Watch, task: Task) -> Task:
+    """The task as a watch sees it: still SUCCEEDED for a finished watch while it is being confirmed."""
     is_over = watch.state is WatchState.FINISHED
     if (
         is_over

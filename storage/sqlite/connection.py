@@ -1,4 +1,4 @@
-"""The open database: one connection that writes, one that reads, and the transactions on them."""
+"""The open database: a connection for writing, one for reading, and their transactions."""
 
 import asyncio
 import sqlite3
@@ -18,7 +18,7 @@ import aiosqlite
 from storage.errors import StoreCorrupt, StoreFull, StoreUnavailable
 from storage.sqlite.lock import LifeLock
 
-# STRICT, ->>, and numbers without a fraction in STRICT tables with generated columns, which 3.37 refuses.
+# STRICT, ->>, and integers in REAL columns of STRICT tables with generated columns, which 3.37 rejects.
 _OLDEST_SQLITE = (3, 38, 0)
 BUSY_TIMEOUT_S = 5.0
 _AGAIN_S = 0.02
@@ -26,7 +26,7 @@ _VACUUM_PAGES = 1000  # of 4 KiB; a few milliseconds
 
 # https://www.sqlite.org/pragma.html
 _WRITER_PRAGMAS = (
-    "auto_vacuum = INCREMENTAL",  # heard only while there is no table; give_back_space() uses it
+    "auto_vacuum = INCREMENTAL",  # ignored once there is a table; give_back_space() uses it
     "journal_mode = WAL",
     f"journal_size_limit = {16 * 2**20}",
     "synchronous = NORMAL",
@@ -54,7 +54,7 @@ _CORRUPT = {
 
 @contextmanager
 def explained(path: Path) -> Iterator[None]:
-    """Turn what SQLite complains of into StoreError, in a sentence that names the file."""
+    """Convert SQLite's errors to StoreError, with a sentence that names the file."""
     try:
         yield
     except sqlite3.DatabaseError as error:
@@ -71,28 +71,28 @@ def explained(path: Path) -> Iterator[None]:
 
 
 def require_sqlite(version: tuple[int, ...]) -> None:
-    """Raise StoreUnavailable where the SQLite that Python found is too old for what is asked of it."""
+    """Raise StoreUnavailable if the SQLite library is older than required."""
     if version < _OLDEST_SQLITE:
         needed, found = (".".join(map(str, each)) for each in (_OLDEST_SQLITE, version))
         raise StoreUnavailable(f"SQLite {needed} or newer is needed, and this Python has {found}.")
 
 
 class Transaction:
-    """Runs statements on a connection that has begun a transaction."""
+    """Runs statements on a connection inside a transaction."""
 
     def __init__(self, connection: aiosqlite.Connection) -> None:
         self._connection = connection
 
     async def run(self, sql: str, parameters: Iterable[Any] = ()) -> None:
-        """Run a statement for what it does."""
+        """Run a statement and ignore its rows."""
         await self._connection.execute_fetchall(sql, parameters)
 
     async def all(self, sql: str, parameters: Iterable[Any] = ()) -> list[sqlite3.Row]:
-        """Every row of the answer."""
+        """Run a statement and return all its rows."""
         return list(await self._connection.execute_fetchall(sql, parameters))
 
     async def one(self, sql: str, parameters: Iterable[Any] = ()) -> sqlite3.Row | None:
-        """The first row of the answer, or None."""
+        """Run a statement and return its first row, or None."""
         return next(iter(await self.all(sql, parameters)), None)
 
 
@@ -102,7 +102,7 @@ class Database:
     def __init__(
         self, path: Path, *, lock: LifeLock, writer: aiosqlite.Connection, reader: aiosqlite.Connection
     ) -> None:
-        """Take over what open() has opened."""
+        """Use the connections that open() made."""
         self.path = path
         self._lock = lock
         self._writer = writer
@@ -113,9 +113,9 @@ class Database:
 
     @classmethod
     async def open(cls, path: Path) -> Self:
-        """Open the file, made with its folder where missing; raises StoreError."""
+        """Open the file, and create it and its folder if missing; raises StoreError."""
         require_sqlite(sqlite3.sqlite_version_info)
-        path, lock = _move_in(path)
+        path, lock = _create_and_lock(path)
         with explained(path):
             async with AsyncExitStack() as undo:
                 undo.callback(lock.release)
@@ -126,11 +126,11 @@ class Database:
 
     @property
     def is_alone(self) -> bool:
-        """Whether it is certain that no other process lives on this file, and none does before share()."""
+        """Whether it is certain that no other process has this file open, nor can before share()."""
         return self._lock.is_alone
 
     async def share(self) -> None:
-        """Live on this file with others, as soon as none of them is alone there; raises StoreUnavailable."""
+        """Hold the lock shared, once no other process holds it exclusively; raises StoreUnavailable."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + BUSY_TIMEOUT_S
         while not self._lock.share():
@@ -144,15 +144,15 @@ class Database:
         return self._closed
 
     def transaction(self) -> AbstractAsyncContextManager[Transaction]:
-        """Write: everything inside is on disk at the end, or nothing of it, even if the task is cancelled."""
+        """Write: all statements inside are committed or none, even if the task is cancelled."""
         return self._transaction(self._writer, self._writing, begin="BEGIN IMMEDIATE")
 
     def reading(self) -> AbstractAsyncContextManager[Transaction]:
-        """Read: everything inside sees the same moment."""
+        """Read: all statements inside see the same snapshot."""
         return self._transaction(self._reader, self._reading, begin="BEGIN")
 
     async def give_back_space(self) -> None:
-        """Return some of the pages that hold nothing any more to the file system."""
+        """Return some of the free pages to the file system."""
         with explained(self.path):
             async with self._writing:
                 # As a script: execute() takes the first step only, which frees a single page.
@@ -175,16 +175,16 @@ class Database:
 
     @asynccontextmanager
     async def _transaction(
-        self, connection: aiosqlite.Connection, turn: asyncio.Lock, *, begin: str
+        self, connection: aiosqlite.Connection, lock: asyncio.Lock, *, begin: str
     ) -> AsyncIterator[Transaction]:
         with explained(self.path):
-            async with turn:
+            async with lock:
                 if self._closed:
                     raise StoreUnavailable(f"The database {self.path} is closed.")
                 async with AsyncExitStack() as undo:
-                    # The connection's thread works off its queue in order: a statement whose await was
-                    # cancelled still runs, then this, then what the next turn brings. Outside a transaction
-                    # it does nothing, so a COMMIT that went through stands.
+                    # aiosqlite's thread runs its queue in order: a statement whose await was cancelled
+                    # still runs, then this rollback, then the next transaction. Outside a transaction it
+                    # does nothing, so a COMMIT that has succeeded is kept.
                     undo.push_async_callback(connection.rollback)
                     await connection.execute_fetchall(begin)
                     yield Transaction(connection)
@@ -192,11 +192,11 @@ class Database:
                     undo.pop_all()
 
 
-def _move_in(path: Path) -> tuple[Path, LifeLock]:
+def _create_and_lock(path: Path) -> tuple[Path, LifeLock]:
     path = path.absolute()
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with suppress(FileExistsError):  # SQLite would let everyone read it, and gives its -wal the same mode
+        with suppress(FileExistsError):  # SQLite would make it world-readable; the -wal file copies the mode
             path.touch(0o600, exist_ok=False)
         return path, LifeLock(path)
     except OSError as error:
@@ -204,7 +204,7 @@ def _move_in(path: Path) -> tuple[Path, LifeLock]:
 
 
 async def _connect(path: Path, pragmas: Iterable[str], undo: AsyncExitStack) -> aiosqlite.Connection:
-    # Opened here, not in aiosqlite's thread: after a failure there that thread may outlive the event loop.
+    # Opened here, not in aiosqlite's thread, which may outlive the event loop after a failure.
     opened = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
     connection = await undo.enter_async_context(aiosqlite.Connection(lambda: opened, iter_chunk_size=64))
     connection.row_factory = sqlite3.Row
@@ -214,7 +214,7 @@ async def _connect(path: Path, pragmas: Iterable[str], undo: AsyncExitStack) -> 
 
 
 async def _set(connection: aiosqlite.Connection, pragma: str) -> None:
-    """Wait for others as statements do; SQLite does not wait with a change to write-ahead logging."""
+    """Set a pragma, waiting while the file is locked; the busy timeout does not cover a switch to WAL."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + BUSY_TIMEOUT_S
     while True:

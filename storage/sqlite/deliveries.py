@@ -1,4 +1,4 @@
-"""The deliveries table: the durable queue of what is to be told."""
+"""The deliveries table: the durable queue of messages and edits."""
 
 import sqlite3
 from collections.abc import Iterable
@@ -18,11 +18,12 @@ async def enqueue(
     is_refresh: bool = False,
     hold_s: float = 0.0,
 ) -> int:
-    """One delivery for each watch that has none waiting, which would say the newest anyway; how many.
+    """Insert a delivery for each watch that has none pending of this kind; return how many.
 
-    is_refresh: it has no news; a refresh that waits becomes news when there is some.
+    A pending one is rendered when it is sent, so it always shows the newest state.
+    is_refresh: without news; a pending refresh is upgraded when a delivery with news is enqueued.
     hold_s: how long the card of a task that was never polled waits for the first poll.
-    A task that has ended gets no card if none was sent before: its result says all of it.
+    A task that has ended gets no card if none was sent before: its result contains all of it.
     """
     made = await tx.all(
         """
@@ -59,7 +60,7 @@ async def enqueue(
 
 
 async def drop_needless_cards(tx: Transaction, watch_ids: Iterable[int]) -> None:
-    """Take back the first cards of tasks that have ended before the card was sent."""
+    """Delete pending first cards of tasks that have ended."""
     await tx.run(
         """
         DELETE FROM deliveries WHERE kind = 'card' AND state = 'pending' AND watch_id IN (
@@ -71,7 +72,7 @@ async def drop_needless_cards(tx: Transaction, watch_ids: Iterable[int]) -> None
 
 
 async def enqueue_results(tx: Transaction, watch_ids: Iterable[int], *, at: datetime) -> None:
-    """A RESULT for each of these watches whose task is final."""
+    """Enqueue a RESULT for each of these watches whose task is final."""
     ended = await tx.all(
         """
         SELECT w.id FROM watches AS w JOIN tasks AS t ON t.id = w.task_id
@@ -85,21 +86,21 @@ async def enqueue_results(tx: Transaction, watch_ids: Iterable[int], *, at: date
 async def enqueue_notices(
     tx: Transaction, task: Task, watch_ids: Iterable[int], *, at: datetime, about: str
 ) -> None:
-    """A NOTICE for each of these watches whose chat and topic has not been told.
+    """Enqueue a NOTICE for each of these watches whose chat and topic has none of this provider and cause.
 
     about: the failure's cause, or the task's stall. A notice of a watch that is no longer active does
-    not count: no poll of its task would see the failure end.
+    not count, as no poll of its task would detect the recovery.
     """
-    told = {"provider": task.ref.provider, "cause": about}
+    key = {"provider": task.ref.provider, "cause": about}
     await tx.run(
         """
         DELETE FROM notices WHERE provider = :provider AND cause = :cause AND NOT EXISTS (
             SELECT 1 FROM watches AS w WHERE w.id = notices.watch_id AND w.state = 'active'
         )
         """,
-        told,
+        key,
     )
-    untold = await tx.all(
+    inserted = await tx.all(
         """
         INSERT INTO notices (provider, cause, chat_id, thread_id, watch_id)
         SELECT :provider, :cause, chat_id, coalesce(thread_id, 0), id FROM watches
@@ -107,21 +108,21 @@ async def enqueue_notices(
         ON CONFLICT DO NOTHING
         RETURNING watch_id
         """,
-        told | {"watch_ids": rows.listed(watch_ids)},
+        key | {"watch_ids": rows.listed(watch_ids)},
     )
-    await enqueue(tx, DeliveryKind.NOTICE, [row["watch_id"] for row in untold], at=at)
+    await enqueue(tx, DeliveryKind.NOTICE, [row["watch_id"] for row in inserted], at=at)
 
 
 async def forget_notices(tx: Transaction, provider: str, *, at: datetime) -> None:
-    """The provider's failure is over: drop pending notices, and let the next failure be told anew."""
-    told = await tx.all("DELETE FROM notices WHERE provider = ? RETURNING watch_id", (provider,))
-    await supersede(tx, [row["watch_id"] for row in told], (DeliveryKind.NOTICE,), at=at)
+    """After a provider's recovery: supersede pending notices, so that the next failure is notified again."""
+    forgotten = await tx.all("DELETE FROM notices WHERE provider = ? RETURNING watch_id", (provider,))
+    await supersede(tx, [row["watch_id"] for row in forgotten], (DeliveryKind.NOTICE,), at=at)
 
 
 async def supersede(
     tx: Transaction, watch_ids: Iterable[int], kinds: Iterable[DeliveryKind], *, at: datetime
 ) -> None:
-    """Give up what was not sent to these watches; a notice that nobody got counts as not told."""
+    """Mark unsent deliveries of these watches as DEAD; an unsent notice may be enqueued again."""
     dead = await tx.all(
         """
         UPDATE deliveries SET state = 'dead', settled_at = ?, lease_until = NULL, lease_owner = NULL
@@ -138,19 +139,19 @@ async def supersede(
 
 
 async def note_message(tx: Transaction, delivery_id: int, message_id: int | None) -> None:
-    """Remember the message that a delivery has made, or that it is gone."""
+    """Store the message that a delivery has sent, or that it was deleted."""
     await tx.run("UPDATE deliveries SET message_id = ? WHERE id = ?", (message_id, delivery_id))
 
 
 async def note_unconfirmed_call(tx: Transaction, delivery_id: int, *, at: datetime) -> None:
-    """Remember that a call is begun which must not be repeated."""
+    """Record that a call which is not idempotent is about to be made."""
     await tx.run(
         "UPDATE deliveries SET unconfirmed_call_at = ? WHERE id = ?", (rows.seconds(at), delivery_id)
     )
 
 
 async def settle(tx: Transaction, delivery_id: int, settlement: Settlement) -> None:
-    """Write how an attempt ended; one that was overtaken meanwhile stays so."""
+    """Write the outcome of an attempt; a delivery superseded meanwhile stays DEAD."""
     row = await tx.one("SELECT * FROM deliveries WHERE id = ? AND state = 'sending'", (delivery_id,))
     if row is None:
         return
@@ -158,8 +159,8 @@ async def settle(tx: Transaction, delivery_id: int, settlement: Settlement) -> N
         await _put_back(tx, delivery_id, settlement)
         return
     if row["kind"] == DeliveryKind.CARD and settlement.state is DeliveryState.SENT:
-        await _name_card(tx, row, settlement)
-        # With a row for each edit, a month of fifty tasks would leave two millions that nobody asks for.
+        await _store_card(tx, row, settlement)
+        # Keeping a row per edit would leave two million unused rows after a month of fifty tasks.
         await tx.run("DELETE FROM deliveries WHERE id = ?", (delivery_id,))
         return
     await tx.run(
@@ -175,7 +176,7 @@ async def settle(tx: Transaction, delivery_id: int, settlement: Settlement) -> N
 
 
 async def release(tx: Transaction, *, owner: str | None) -> None:
-    """Free an owner's leases, None: everyone's; what is risky stays SENDING, for a courier to look into."""
+    """Release an owner's leases, None: all; deliveries with an unconfirmed call stay SENDING for a worker."""
     await tx.run(
         """
         UPDATE deliveries SET lease_until = 0
@@ -210,7 +211,7 @@ async def _put_back(tx: Transaction, delivery_id: int, settlement: Settlement) -
 
 
 async def _make_pending(tx: Transaction, delivery_ids: Iterable[int]) -> None:
-    """Back into the queue, in the place, and with the news, of newer ones of the kind enqueued meanwhile."""
+    """Return deliveries to the queue, replacing newer pending ones of the same watch and kind."""
     ids = rows.listed(delivery_ids)
     await tx.run(
         """
@@ -237,11 +238,11 @@ async def _make_pending(tx: Transaction, delivery_ids: Iterable[int]) -> None:
         """,
         (ids,),
     )
-    of = await tx.all(
+    cards = await tx.all(
         "SELECT watch_id FROM deliveries WHERE kind = 'card' AND id IN (SELECT value FROM json_each(?))",
         (ids,),
     )
-    await drop_needless_cards(tx, [row["watch_id"] for row in of])
+    await drop_needless_cards(tx, [row["watch_id"] for row in cards])
 
 
 async def _finish_watch(tx: Transaction, watch_id: int, settlement: Settlement) -> None:
@@ -268,7 +269,7 @@ async def _finish_watch(tx: Transaction, watch_id: int, settlement: Settlement) 
         )
 
 
-async def _name_card(tx: Transaction, sent: sqlite3.Row, settlement: Settlement) -> None:
+async def _store_card(tx: Transaction, sent: sqlite3.Row, settlement: Settlement) -> None:
     await tx.run(
         """
         UPDATE watches SET card_message_id = coalesce(?, card_message_id), card_digest = ?, card_sent_at = ?

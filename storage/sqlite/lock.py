@@ -1,4 +1,4 @@
-"""Whether another process lives on the same database."""
+"""Detects whether another process has the same database open."""
 
 import fcntl
 import os
@@ -6,30 +6,30 @@ from pathlib import Path
 
 
 class LifeLock:
-    """A lock on a file beside the database that the system frees when the process dies, however it dies.
+    """A lock file beside the database; the kernel releases the lock when the process dies, however it dies.
 
-    All that live there share it, so whoever can have it to itself at the start is alone.
+    All processes hold the lock shared, so one that gets it exclusively at its start is alone.
     """
 
     def __init__(self, database: Path) -> None:
-        """Raise OSError when the file cannot be made."""
+        """Try to lock exclusively; raises OSError if the file cannot be created."""
         self._file = os.open(database.with_name(f"{database.name}.lock"), os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self.is_alone = True
-        except OSError:  # taken, or a file system without locks: nothing is proved
+        except OSError:  # locked, or a file system without locks
             self.is_alone = False
 
     def share(self) -> bool:
-        """Share it from now on; False, and nothing is held, while another has it to itself."""
+        """Hold the lock shared; False, and nothing is held, while another process holds it exclusively."""
         try:
             fcntl.flock(self._file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             return False
         except OSError:
-            pass  # a file system without locks, where nobody is ever alone
+            pass  # a file system without locks, where is_alone is always False
         return True
 
     def release(self) -> None:
-        """Give the lock up."""
+        """Release the lock."""
         os.close(self._file)

@@ -1,4 +1,4 @@
-"""Questions about the archive as a whole."""
+"""Counts, the write check, pruning and the saved texts."""
 
 import sqlite3
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ from storage.sqlite.connection import Transaction
 
 
 async def stats(tx: Transaction) -> Stats:
-    """Counts, with a nought for what there is none of."""
+    """Counts by status and state, with 0 for those without a row."""
     tasks = await tx.all("SELECT status, count(*) FROM tasks GROUP BY status")
     watches = await tx.all("SELECT state, count(*) FROM watches GROUP BY state")
     deliveries = await tx.all("SELECT state, count(*) FROM deliveries GROUP BY state")
@@ -23,7 +23,7 @@ async def stats(tx: Transaction) -> Stats:
 
 
 async def touch(tx: Transaction) -> None:
-    """Write something that changes nothing, so that a full or read-only disk shows."""
+    """Write without a change, which fails on a full or read-only disk."""
     found = await tx.all("PRAGMA user_version")
     await tx.run(f"PRAGMA user_version = {found[0]['user_version']}")
 
@@ -69,7 +69,7 @@ _PRUNE = (
 
 
 async def prune(tx: Transaction, *, older_than: datetime, limit: int) -> int:
-    """Forget what ended before then and has nothing left to send, limit rows of each kind; how many."""
+    """Delete what ended before then and has nothing left to send, limit rows per table; return how many."""
     values = {"before": rows.seconds(older_than), "limit": limit}
     return sum([len(await tx.all(sql, values)) for sql in _PRUNE])
 
@@ -79,13 +79,13 @@ def _counts(names: Iterable[StrEnum], found: Iterable[sqlite3.Row]) -> dict[str,
 
 
 async def load_estimates(tx: Transaction) -> str | None:
-    """What was learned, as it was saved."""
+    """The estimates as saved, or None."""
     row = await tx.one("SELECT data FROM estimates")
     return None if row is None else str(row["data"])
 
 
 async def save_estimates(tx: Transaction, estimates: str) -> None:
-    """Keep what was learned in place of what was kept before."""
+    """Replace the saved estimates."""
     await tx.run(
         "INSERT INTO estimates VALUES (1, ?) ON CONFLICT (id) DO UPDATE SET data = excluded.data",
         (estimates,),
@@ -93,13 +93,13 @@ async def save_estimates(tx: Transaction, estimates: str) -> None:
 
 
 async def admin_reports(tx: Transaction) -> str | None:
-    """What the admins were told, as it was saved."""
+    """The admin reports as saved, or None."""
     row = await tx.one("SELECT data FROM admin_reports")
     return None if row is None else str(row["data"])
 
 
 async def save_admin_reports(tx: Transaction, data: str) -> None:
-    """Keep what the admins were told in place of what was kept before."""
+    """Replace the saved admin reports."""
     await tx.run(
         "INSERT INTO admin_reports VALUES (1, ?) ON CONFLICT (id) DO UPDATE SET data = excluded.data",
         (data,),

@@ -1,4 +1,4 @@
-"""Brings a database to the schema of this program; the number of the last migration is its user_version."""
+"""Migrates a database to the current schema; its user_version is the number of the last migration."""
 
 import os
 import sqlite3
@@ -33,7 +33,7 @@ class Migration:
 
 
 def bundled_migrations() -> list[Migration]:
-    """The migrations that come with the program, first to last."""
+    """The migrations shipped with the program, in order."""
     folder = resources.files("storage.sqlite") / "migrations"
     files = sorted(
         (file for file in folder.iterdir() if file.name.endswith(".sql")), key=lambda file: file.name
@@ -42,10 +42,10 @@ def bundled_migrations() -> list[Migration]:
 
 
 async def create(path: Path) -> None:
-    """Make a new database of the present schema; raises StoreError.
+    """Create a new database with the current schema; raises StoreError.
 
-    It gets its name only once it is whole. So a file without tables is never what a crash left behind, but
-    the copy of a running bot's database without the -wal file that holds them: see require_tables().
+    It is created under a temporary name and linked when complete, so a crash leaves no file without tables.
+    Such a file is a copy of a running bot's database without its -wal file: see require_tables().
     """
     draft = path.with_name(f"{path.name}.{uuid4().hex}.new")
     try:
@@ -58,7 +58,7 @@ async def create(path: Path) -> None:
             await migrate(database, bundled_migrations())
         finally:
             await database.close()
-        _give_name(draft, path)
+        _publish(draft, path)
     finally:
         with suppress(OSError):
             for each in (draft, draft.with_name(f"{draft.name}.lock")):
@@ -78,8 +78,8 @@ async def require_tables(database: Database) -> None:
         )
 
 
-def _give_name(draft: Path, path: Path) -> None:
-    """Unlike a rename, a link never takes the place of a file that another process has just made."""
+def _publish(draft: Path, path: Path) -> None:
+    """Link the draft to its name; unlike a rename, a link never replaces another process's file."""
     try:
         os.link(draft, path)
     except FileExistsError:
@@ -94,7 +94,7 @@ def _give_name(draft: Path, path: Path) -> None:
 
 
 async def migrate(database: Database, migrations: Sequence[Migration]) -> None:
-    """Apply what the database lacks, each migration in a transaction of its own; raises StoreError."""
+    """Apply the missing migrations, each in its own transaction; raises StoreError."""
     for migration in migrations:
         async with database.transaction() as tx:
             version = await _version(database, tx, newest=migrations[-1].number)

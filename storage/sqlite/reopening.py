@@ -1,4 +1,4 @@
-"""A database that is opened once there is room for it: a start on a full disk can then say what is wrong."""
+"""Opens the database lazily, so that the bot can start and report the error while the disk is full."""
 
 import asyncio
 import logging
@@ -14,10 +14,10 @@ log = logging.getLogger(__name__)
 
 
 class ReopeningDatabase:
-    """Passes everything on to a database; where it could not be opened yet, each use tries again."""
+    """A proxy for a Database; while it could not be opened, each use tries again."""
 
     def __init__(self, path: Path, open_: Callable[[], Awaitable[Database]]) -> None:
-        """open_: gives the database ready for use; raises StoreError."""
+        """open_: opens and migrates the database; raises StoreError."""
         self.path = path
         self.is_closed = False
         self._open = open_
@@ -31,8 +31,8 @@ class ReopeningDatabase:
         try:
             await reopening._opened()
         except StoreFull as error:
-            log.error(  # noqa: TRY400 - the sentence says all that there is to say
-                "%s The bot goes on without it, and tries again with each use.", error
+            log.error(  # noqa: TRY400 - a traceback adds nothing
+                "%s The bot continues without the database and retries on each use.", error
             )
         return reopening
 
@@ -51,7 +51,7 @@ class ReopeningDatabase:
             yield tx
 
     async def give_back_space(self) -> None:
-        """Return space to the file system, as Database.give_back_space() does."""
+        """Return free pages to the file system, as Database.give_back_space() does."""
         await (await self._opened()).give_back_space()
 
     async def close(self) -> None:

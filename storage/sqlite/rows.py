@@ -1,4 +1,4 @@
-"""Rows to models and back. Times are unix seconds; a Snapshot and a Trouble are JSON with ISO times."""
+"""Converts rows to models and back: times are unix seconds, Snapshot and PollFailure JSON with ISO times."""
 
 import json
 import sqlite3
@@ -28,28 +28,28 @@ from storage.models import (
 
 
 def seconds(moment: datetime | None) -> float | None:
-    """A moment as it is stored."""
+    """A time as stored."""
     return None if moment is None else moment.timestamp()
 
 
 def moment(stored: float | None) -> datetime | None:
-    """A stored moment."""
+    """A stored time."""
     return None if stored is None else _at(stored)
 
 
 def listed(values: Iterable[int | str]) -> str:
-    """Values as one parameter, to be read with json_each()."""
+    """Values as one SQL parameter for json_each()."""
     return json.dumps(list(values))
 
 
 def to_json(part: Snapshot | PollFailure | StoredFile | None) -> str | None:
-    """A part of a task as it is stored."""
-    # ASCII only: gateways cut prompts within a surrogate pair, which has no UTF-8.
+    """A part of a task as stored."""
+    # ASCII only: gateways truncate prompts inside a surrogate pair, which cannot be encoded as UTF-8.
     return None if part is None else json.dumps(asdict(part), default=datetime.isoformat)
 
 
 def task(row: sqlite3.Row) -> Task:
-    """A row of tasks."""
+    """Convert a row of tasks."""
     return Task(
         id=row["id"],
         ref=TaskRef(provider=row["provider"], external_id=row["external_id"]),
@@ -70,7 +70,7 @@ def task(row: sqlite3.Row) -> Task:
 
 
 def watch(row: sqlite3.Row) -> Watch:
-    """A row of watches."""
+    """Convert a row of watches."""
     return Watch(
         id=row["id"],
         task_id=row["task_id"],
@@ -88,7 +88,7 @@ def watch(row: sqlite3.Row) -> Watch:
 
 
 def delivery(row: sqlite3.Row) -> Delivery:
-    """A row of deliveries."""
+    """Convert a row of deliveries."""
     return Delivery(
         id=row["id"],
         watch_id=row["watch_id"],
@@ -103,7 +103,7 @@ def delivery(row: sqlite3.Row) -> Delivery:
 
 
 def chat(row: sqlite3.Row) -> Chat:
-    """A row of chats."""
+    """Convert a row of chats."""
     return Chat(
         id=row["id"],
         title=row["title"],
@@ -123,37 +123,37 @@ def _file(stored: str | None) -> StoredFile | None:
 def _snapshot(stored: str | None) -> Snapshot | None:
     if stored is None:
         return None
-    said = json.loads(stored)
+    data = json.loads(stored)
     return Snapshot(
-        **said
+        **data
         | {
-            "status": TaskStatus(said["status"]),
-            "media": _media(said["media"]),
-            "error": _error(said["error"]),
-            "submitted_at": _iso(said["submitted_at"]),
-            "started_at": _iso(said["started_at"]),
-            "finished_at": _iso(said["finished_at"]),
+            "status": TaskStatus(data["status"]),
+            "media": _media(data["media"]),
+            "error": _error(data["error"]),
+            "submitted_at": _iso(data["submitted_at"]),
+            "started_at": _iso(data["started_at"]),
+            "finished_at": _iso(data["finished_at"]),
         }
     )
 
 
-def _media(said: dict[str, Any] | None) -> Media | None:
-    if said is None:
+def _media(data: dict[str, Any] | None) -> Media | None:
+    if data is None:
         return None
-    return Media(url=said["url"], needs_auth=said["needs_auth"], expires_at=_iso(said["expires_at"]))
+    return Media(url=data["url"], needs_auth=data["needs_auth"], expires_at=_iso(data["expires_at"]))
 
 
-def _error(said: dict[str, Any] | None) -> TaskError | None:
-    return None if said is None else TaskError(**said | {"cause": Cause(said["cause"])})
+def _error(data: dict[str, Any] | None) -> TaskError | None:
+    return None if data is None else TaskError(**data | {"cause": Cause(data["cause"])})
 
 
 def _poll_failure(stored: str | None) -> PollFailure | None:
     if stored is None:
         return None
-    said = json.loads(stored)
-    since = datetime.fromisoformat(said["since"])
-    return PollFailure(cause=Cause(said["cause"]), message=said["message"], since=since)
+    data = json.loads(stored)
+    since = datetime.fromisoformat(data["since"])
+    return PollFailure(cause=Cause(data["cause"]), message=data["message"], since=since)
 
 
-def _iso(said: str | None) -> datetime | None:
-    return None if said is None else datetime.fromisoformat(said)
+def _iso(data: str | None) -> datetime | None:
+    return None if data is None else datetime.fromisoformat(data)

@@ -1,4 +1,4 @@
-"""What becomes of tasks that do not change: somebody asks for them again."""
+"""Resumes tasks that do not change, when a user requests them."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -9,7 +9,7 @@ from storage.sqlite.connection import Transaction
 
 
 async def take_up(tx: Transaction, task_ids: Iterable[int], *, at: datetime) -> None:
-    """Somebody asks for tasks that do not change: they rest later, or no more, which their cards show."""
+    """Restart the stall period of unchanged tasks; resting ones become MOVING and due, with new cards."""
     stalled = await tx.all(
         """
         SELECT id, stall FROM tasks
@@ -25,10 +25,10 @@ async def take_up(tx: Transaction, task_ids: Iterable[int], *, at: datetime) -> 
         """,
         (rows.seconds(at), rows.listed(row["id"] for row in stalled)),
     )
-    rested = [row["id"] for row in stalled if row["stall"] == Stall.RESTING]
-    await tasks.make_due(tx, rested, at=at)
-    waiting = await tx.all(
+    resumed = [row["id"] for row in stalled if row["stall"] == Stall.RESTING]
+    await tasks.make_due(tx, resumed, at=at)
+    active = await tx.all(
         "SELECT id FROM watches WHERE task_id IN (SELECT value FROM json_each(?)) AND state = 'active'",
-        (rows.listed(rested),),
+        (rows.listed(resumed),),
     )
-    await deliveries.enqueue(tx, DeliveryKind.CARD, [row["id"] for row in waiting], at=at)
+    await deliveries.enqueue(tx, DeliveryKind.CARD, [row["id"] for row in active], at=at)

@@ -1,4 +1,4 @@
-"""SqliteStore: the archive in one SQLite file."""
+"""SqliteStore: the Store in one SQLite file."""
 
 import logging
 from collections.abc import Collection, Mapping, Sequence
@@ -51,25 +51,25 @@ log = logging.getLogger(__name__)
 
 
 class SqliteStore(Store):
-    """The archive in one SQLite file, which several processes may share."""
+    """The Store in one SQLite file, which several processes may share."""
 
     def __init__(self, database: ReopeningDatabase) -> None:
-        """Take over an open database of the present schema."""
+        """Use an open database with the current schema."""
         self._database = database
-        self._owner = uuid4().hex  # names this store's leases
+        self._owner = uuid4().hex  # the lease_owner of this store's leases
 
     @classmethod
     async def open(cls, path: Path) -> Self:
-        """Open the file, made where missing; leases are freed if no process can be alive to hold them.
+        """Open the file and create it if missing; frees all leases if no other process has it open.
 
-        With a full disk a database that is there already is opened by the first verb that finds room.
+        While the disk is full, every call of a method tries again to open an existing database.
         """
         is_new = not path.exists()
         if is_new:
             await create(path)
         return cls(await ReopeningDatabase.open(path.absolute(), lambda: _open_database(path, is_new=is_new)))
 
-    # people
+    # watches
 
     async def add_watch(
         self,
@@ -111,7 +111,7 @@ class SqliteStore(Store):
         async with self._database.reading() as tx:
             return list((await tasks.by_ids(tx, task_ids)).values())
 
-    # the clock
+    # polling
 
     async def claim_due(
         self, quota: Mapping[str, int], *, at: datetime, lease_s: float, ahead_s: float = 0.0
@@ -143,32 +143,32 @@ class SqliteStore(Store):
                 await tasks.release_stale_poll(tx, task, owner=self._owner)
                 return False
             await tasks.record(tx, task.id, events)
-            await _tell(tx, task, events)
+            await _enqueue_for(tx, task, events)
             return True
 
-    # the courier
+    # deliveries
 
     async def claim_deliveries(
-        self, limit: int, closed: ThrottledChats = NONE_THROTTLED, *, at: datetime, lease_s: float
+        self, limit: int, throttled: ThrottledChats = NONE_THROTTLED, *, at: datetime, lease_s: float
     ) -> list[ClaimedDelivery]:
         async with self._database.transaction() as tx:
-            claimed = await claiming.claim(tx, limit, closed, owner=self._owner, at=at, lease_s=lease_s)
+            claimed = await claiming.claim(tx, limit, throttled, owner=self._owner, at=at, lease_s=lease_s)
             outgoing = await _with_tasks(tx, claimed)
-            for place, out in enumerate(outgoing):
+            for index, out in enumerate(outgoing):
                 if out.delivery.kind is DeliveryKind.RESULT and out.task.status is not TaskStatus.SUCCEEDED:
                     companions = await claiming.claim_companions(
                         tx, out.delivery, owner=self._owner, at=at, lease_s=lease_s
                     )
-                    outgoing[place] = replace(out, companions=tuple(await _with_tasks(tx, companions)))
+                    outgoing[index] = replace(out, companions=tuple(await _with_tasks(tx, companions)))
         return outgoing
 
     async def renew_deliveries(self, delivery_ids: Sequence[int], *, at: datetime, lease_s: float) -> None:
         async with self._database.transaction() as tx:
             await claiming.renew(tx, delivery_ids, at=at, lease_s=lease_s)
 
-    async def next_delivery_at(self, closed: ThrottledChats = NONE_THROTTLED) -> datetime | None:
+    async def next_delivery_at(self, throttled: ThrottledChats = NONE_THROTTLED) -> datetime | None:
         async with self._database.reading() as tx:
-            return await claiming.next_ready(tx, closed)
+            return await claiming.next_ready(tx, throttled)
 
     async def note_message(self, delivery_id: int, message_id: int | None) -> None:
         async with self._database.transaction() as tx:
@@ -232,7 +232,7 @@ class SqliteStore(Store):
         async with self._database.transaction() as tx:
             return await watches.stop_all_but(tx, allowed_ids, at=at)
 
-    # the house
+    # maintenance
 
     async def load_estimates(self) -> str | None:
         async with self._database.reading() as tx:
@@ -255,7 +255,7 @@ class SqliteStore(Store):
             return await maintenance.stats(tx)
 
     async def check(self) -> None:
-        # Writing goes on happily in a file whose name is gone.
+        # Writes to an unlinked file succeed.
         if not self._database.path.exists():
             raise StoreUnavailable(f"The database {self._database.path} is gone from the disk.")
         async with self._database.transaction() as tx:
@@ -277,9 +277,10 @@ class SqliteStore(Store):
 
 
 async def _open_database(path: Path, *, is_new: bool) -> Database:
-    """A database that is ready for use.
+    """Open, migrate and share the database.
 
-    Nothing may be leased before the file is shared: up to then another may hold itself for alone.
+    No lease may be taken before share(): until then another process may have the lock exclusively and
+    free all leases.
     """
     database = await Database.open(path)
     async with AsyncExitStack() as undo:
@@ -287,7 +288,7 @@ async def _open_database(path: Path, *, is_new: bool) -> Database:
         await require_tables(database)
         await migrate(database, bundled_migrations())
         if database.is_alone:
-            with suppress(StoreUnavailable):  # where the disk is full, they run out by themselves
+            with suppress(StoreUnavailable):  # on a full disk, they expire
                 await _free_leases(database, owner=None)
         await database.share()
         await _log_opening(database, is_new=is_new)
@@ -296,20 +297,20 @@ async def _open_database(path: Path, *, is_new: bool) -> Database:
 
 
 async def _log_opening(database: Database, *, is_new: bool) -> None:
-    """Say which database this is, so that a wrong path or an empty volume shows at once."""
+    """Log the path and the counts, so that a wrong path or an empty volume is noticed."""
     schema = bundled_migrations()[-1].number
     if is_new:
-        log.info("Made a new database: %s (schema %d).", database.path, schema)
+        log.info("Created a new database: %s (schema %d).", database.path, schema)
         return
     async with database.reading() as tx:
         found = await maintenance.stats(tx)
-    waiting = sum(found.deliveries[state] for state in (DeliveryState.PENDING, DeliveryState.SENDING))
+    unsent = sum(found.deliveries[state] for state in (DeliveryState.PENDING, DeliveryState.SENDING))
     log.info(
-        "Opened the database %s (schema %d): %d watches waiting for their end, %d messages to be sent.",
+        "Opened the database %s (schema %d): %d active watches, %d unsent deliveries.",
         database.path,
         schema,
         found.watches[WatchState.ACTIVE],
-        waiting,
+        unsent,
     )
 
 
@@ -320,25 +321,25 @@ async def _free_leases(database: Database | ReopeningDatabase, *, owner: str | N
 
 
 async def _with_tasks(tx: Transaction, claimed: Sequence[Delivery]) -> list[ClaimedDelivery]:
-    followers = await watches.by_ids(tx, {delivery.watch_id for delivery in claimed})
-    followed = await tasks.by_ids(tx, {watch.task_id for watch in followers.values()})
+    watches_by_id = await watches.by_ids(tx, {delivery.watch_id for delivery in claimed})
+    tasks_by_id = await tasks.by_ids(tx, {watch.task_id for watch in watches_by_id.values()})
     return [
         ClaimedDelivery(
-            delivery=delivery, watch=watch, task=confirming.as_told(watch, followed[watch.task_id])
+            delivery=delivery, watch=watch, task=confirming.as_seen_by(watch, tasks_by_id[watch.task_id])
         )
         for delivery in claimed
-        for watch in (followers[delivery.watch_id],)
+        for watch in (watches_by_id[delivery.watch_id],)
     ]
 
 
-async def _tell(tx: Transaction, task: Task, events: Sequence[TaskEvent]) -> None:
-    """Enqueue what the events have to say to the task's active watches."""
+async def _enqueue_for(tx: Transaction, task: Task, events: Sequence[TaskEvent]) -> None:
+    """Enqueue the events' deliveries for the task's active watches."""
     if not events:
         return
     at = events[0].at
     if any(event.kind is EventKind.RECOVERED for event in events):
         await deliveries.forget_notices(tx, task.ref.provider, at=at)
-    kinds = {kind for event in events for kind in event.kind.tells}
+    kinds = {kind for event in events for kind in event.kind.delivery_kinds}
     watch_ids = await watches.active_ids(tx, task.id)
     if DeliveryKind.CARD in kinds:
         await deliveries.enqueue(tx, DeliveryKind.CARD, watch_ids, at=at)

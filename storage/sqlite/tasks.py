@@ -1,4 +1,4 @@
-"""The tasks table: the durable queue of looks."""
+"""The tasks table: the durable queue of polls."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,11 +9,11 @@ from storage.models import Cause, Task, TaskEvent, TaskRef
 from storage.sqlite import rows
 from storage.sqlite.connection import Transaction
 
-EVENTS = 200  # of a task; a gateway may change its figure at every poll
+EVENTS = 200  # kept per task; some gateways change the progress with every poll
 
 
 async def register(tx: Transaction, ref: TaskRef, *, at: datetime) -> int:
-    """The id of the task, which is made if it is not known."""
+    """Insert the task if it is new; return its id."""
     await tx.run(
         """
         INSERT INTO tasks (provider, external_id, status, registered_at) VALUES (?, ?, 'unknown', ?)
@@ -38,9 +38,9 @@ async def by_ids(tx: Transaction, task_ids: Iterable[int]) -> dict[int, Task]:
 async def make_due(
     tx: Transaction, task_ids: Iterable[int], *, at: datetime, is_awaited: bool = False
 ) -> None:
-    """Have tasks that are not final looked at from now on; a look in hand keeps its version and its lease.
+    """Make tasks that are not final due; a poll in flight keeps its version and its lease.
 
-    is_awaited: somebody waits for what the look finds; whoever leases the task is told.
+    is_awaited: a user waits for the poll, so poll_requested is set even without a lease.
     """
     await tx.run(
         """
@@ -53,9 +53,9 @@ async def make_due(
 
 
 async def stop_polling_unwatched(tx: Transaction, task_ids: Iterable[int]) -> None:
-    """Take the next look from those tasks that have no active watch.
+    """Clear the next poll of those tasks that have no active watch.
 
-    One that was to be polled again, and that nobody waits for any more, has succeeded, as before.
+    A task waiting for its confirming poll becomes SUCCEEDED again if no watch waits for it.
     """
     listed = rows.listed(task_ids)
     await tx.run(
@@ -80,7 +80,7 @@ async def stop_polling_unwatched(tx: Transaction, task_ids: Iterable[int]) -> No
 
 
 async def start_anew(tx: Transaction, task_id: int, *, at: datetime) -> bool:
-    """Forget that the gateway did not know the task, or had forgotten it; False if it had not."""
+    """Reset a task that is NOT_FOUND or EXPIRED to UNKNOWN and due; False if it is neither."""
     restarted = await tx.one(
         """
         UPDATE tasks SET status = 'unknown', registered_at = :at, snapshot = NULL, snapshot_at = NULL,
@@ -96,7 +96,7 @@ async def start_anew(tx: Transaction, task_id: int, *, at: datetime) -> bool:
 
 
 async def providers_with_due_tasks(tx: Transaction) -> set[str]:
-    """The providers of tasks that have a next look."""
+    """The providers of tasks that have a next poll."""
     found = await tx.all("SELECT DISTINCT provider FROM tasks WHERE claimable_at IS NOT NULL")
     return {row["provider"] for row in found}
 
@@ -122,7 +122,7 @@ async def claim_due(
     lease_s: float,
     ahead_s: float,
 ) -> list[Task]:
-    """Lease due tasks, longest overdue first; the version rises, so that no earlier look can be applied."""
+    """Lease due tasks, longest overdue first; the version rises, so that no earlier poll can be applied."""
     claimed: list[Task] = []
     for provider, limit in quota.items():
         found = await tx.all(
@@ -151,7 +151,7 @@ async def claim_due(
 
 
 async def _active_watches(tx: Transaction, task_ids: Sequence[int]) -> dict[int, int]:
-    """Of each task, how many active watches the least busy of its chats has; 1 where none waits any more."""
+    """For each task, the lowest number of active watches of a watching chat; 1 if there is none."""
     found = await tx.all(
         """
         WITH waiting AS (
@@ -170,7 +170,7 @@ async def _active_watches(tx: Transaction, task_ids: Sequence[int]) -> dict[int,
 
 
 async def take_poll_requests(tx: Transaction, *, owner: str) -> list[Task]:
-    """The owner's tasks that people have poll_requested, which are told no more."""
+    """Return the owner's tasks with poll_requested set, and clear it."""
     found = await tx.all(
         "UPDATE tasks SET poll_requested = 0 WHERE lease_owner = ? AND poll_requested RETURNING *", (owner,)
     )
@@ -178,25 +178,25 @@ async def take_poll_requests(tx: Transaction, *, owner: str) -> list[Task]:
 
 
 async def renew(
-    tx: Transaction, looked_at: Sequence[Task], *, owner: str, at: datetime, lease_s: float
+    tx: Transaction, polled: Sequence[Task], *, owner: str, at: datetime, lease_s: float
 ) -> dict[int, int]:
-    """Lengthen the owner's leases; what people have poll_requested keeps the next look that they want."""
+    """Extend the owner's leases and write the poll times; a requested next_poll_at is kept."""
     renewed = await tx.all(
         """
         UPDATE tasks SET lease_until = :at + :lease_s,
-            snapshot_at = looked.value ->> 2, last_poll_at = looked.value ->> 3,
-            next_poll_at = CASE WHEN poll_requested THEN next_poll_at ELSE looked.value ->> 4 END,
-            unchanged_since = CASE WHEN looked.value ->> 5 > coalesce(unchanged_since, registered_at)
-                THEN looked.value ->> 5 ELSE unchanged_since END
-        FROM json_each(:looked_at) AS looked
-        WHERE tasks.id = looked.value ->> 0 AND version = looked.value ->> 1 AND lease_owner = :owner
+            snapshot_at = polled.value ->> 2, last_poll_at = polled.value ->> 3,
+            next_poll_at = CASE WHEN poll_requested THEN next_poll_at ELSE polled.value ->> 4 END,
+            unchanged_since = CASE WHEN polled.value ->> 5 > coalesce(unchanged_since, registered_at)
+                THEN polled.value ->> 5 ELSE unchanged_since END
+        FROM json_each(:polled) AS polled
+        WHERE tasks.id = polled.value ->> 0 AND version = polled.value ->> 1 AND lease_owner = :owner
         RETURNING tasks.id
         """,
         {
             "at": rows.seconds(at),
             "lease_s": lease_s,
             "owner": owner,
-            "looked_at": json.dumps(
+            "polled": json.dumps(
                 [
                     (
                         task.id,
@@ -206,7 +206,7 @@ async def renew(
                         rows.seconds(task.next_poll_at),
                         rows.seconds(task.unchanged_since),
                     )
-                    for task in looked_at
+                    for task in polled
                 ]
             ),
         },
@@ -215,7 +215,7 @@ async def renew(
 
 
 async def apply_poll(tx: Transaction, task: Task) -> bool:
-    """Write a looked-at task if its version still stands; one that was taken up meanwhile does not rest."""
+    """Write a polled task if its version is unchanged; one that was resumed meanwhile does not rest."""
     written = await tx.one(
         """
         UPDATE tasks SET status = :status, snapshot = :snapshot, snapshot_at = :snapshot_at,
@@ -261,19 +261,19 @@ async def apply_poll(tx: Transaction, task: Task) -> bool:
 
 
 async def release_stale_poll(tx: Transaction, task: Task, *, owner: str) -> None:
-    """Free this owner's lease of a task whose look came too late, and have the task looked at again."""
+    """Release this owner's lease of a task whose poll was out of date, and make the task due again."""
     await tx.run(
         """
-        UPDATE tasks SET next_poll_at = min(next_poll_at, coalesce(:looked_at, next_poll_at)),
+        UPDATE tasks SET next_poll_at = min(next_poll_at, coalesce(:polled_at, next_poll_at)),
             lease_until = NULL, lease_owner = NULL
         WHERE id = :id AND lease_owner = :owner
         """,
-        {"id": task.id, "owner": owner, "looked_at": rows.seconds(task.last_poll_at)},
+        {"id": task.id, "owner": owner, "polled_at": rows.seconds(task.last_poll_at)},
     )
 
 
 async def record(tx: Transaction, task_id: int, events: Sequence[TaskEvent]) -> None:
-    """Write what happened to a task, of which the last EVENTS are kept."""
+    """Insert a task's events, of which the last EVENTS are kept."""
     if not events:
         return
     for event in events:
@@ -292,7 +292,7 @@ async def record(tx: Transaction, task_id: int, events: Sequence[TaskEvent]) -> 
 
 
 async def free_leases(tx: Transaction, *, owner: str | None) -> None:
-    """Free the leases of an owner; None: of everyone."""
+    """Release an owner's leases; None: all."""
     await tx.run(
         """
         UPDATE tasks SET lease_until = NULL, lease_owner = NULL

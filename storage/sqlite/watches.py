@@ -1,4 +1,4 @@
-"""The watches table: who waits for what."""
+"""The watches table: which chat follows which task."""
 
 import sqlite3
 from collections.abc import Iterable
@@ -18,25 +18,25 @@ from storage.models import (
 from storage.sqlite import chats, confirming, deliveries, rows, stalls, tasks
 from storage.sqlite.connection import Transaction
 
-# The ends after which a gateway has nothing new to say of a task, so that asking again brings nothing.
+# Final statuses that a new poll cannot change.
 _LASTING = {TaskStatus.SUCCEEDED, TaskStatus.FAILED, TaskStatus.CANCELLED}
 
 
 async def add(
     tx: Transaction, request: WatchRequest, *, at: datetime, limits: WatchLimits, hold_card_s: float
 ) -> WatchedTask:
-    """Register a watch, or find the one that the chat and topic has; WatchLimitReached."""
-    await chats.found(tx, request.chat_id, at=at)  # somebody asks there, so it is not lost
+    """Register a watch, or return the chat and topic's existing one; raises WatchLimitReached."""
+    await chats.found(tx, request.chat_id, at=at)  # a command arrived from there, so it is not lost
     task_id = await tasks.register(tx, request.ref, at=at)
     await stalls.take_up(tx, [task_id], at=at)
     row = await tx.one(
         "SELECT * FROM watches WHERE task_id = ? AND chat_id = ? AND thread_id IS ?",
         (task_id, request.chat_id, request.thread_id),
     )
-    is_new = row is None or not _stands(row)
+    is_new = row is None or not _is_current(row)
     if row is None or is_new:
         await _check_limits(tx, request, limits)
-        row = await _begin(tx, request, task_id, at=at, hold_card_s=hold_card_s)
+        row = await _start(tx, request, task_id, at=at, hold_card_s=hold_card_s)
     (watched,) = await _with_tasks(tx, [row])
     return replace(watched, is_new=is_new)
 
@@ -94,7 +94,7 @@ async def stop(tx: Transaction, watch_id: int, *, at: datetime) -> bool:
 
 
 async def take_up(tx: Transaction, watch_id: int, chat_id: int, *, at: datetime) -> bool:
-    """Have the task of an active watch polled now, and go on with it if it rested; False if there is none."""
+    """Make the task of an active watch due, and resume it if it rests; False if there is no such watch."""
     found = await tx.one(
         "SELECT task_id FROM watches WHERE id = ? AND chat_id = ? AND state = 'active'", (watch_id, chat_id)
     )
@@ -106,7 +106,7 @@ async def take_up(tx: Transaction, watch_id: int, chat_id: int, *, at: datetime)
 
 
 async def stop_unchanged(tx: Transaction, *, since_before: datetime, limit: int, at: datetime) -> int:
-    """Stop old watches of tasks that have not changed since before then; how many."""
+    """Stop old watches of tasks that have not changed since before then; return how many."""
     found = await tx.all(
         """
         SELECT w.id FROM watches AS w JOIN tasks AS t ON t.id = w.task_id
@@ -120,7 +120,7 @@ async def stop_unchanged(tx: Transaction, *, since_before: datetime, limit: int,
 
 
 async def stop_all_but(tx: Transaction, allowed_ids: Iterable[int], *, at: datetime) -> int:
-    """Stop what no chat and no person of these ids waits for, and give up all that waits to be sent there."""
+    """Stop the watches that belong to none of these chats and users, and supersede their deliveries."""
     values = {"allowed": rows.listed(allowed_ids), "at": rows.seconds(at)}
     revoked = await tx.all(
         """
@@ -134,9 +134,9 @@ async def stop_all_but(tx: Transaction, allowed_ids: Iterable[int], *, at: datet
         """,
         values,
     )
-    waiting = [row["id"] for row in revoked if row["has_deliveries"]]
-    await deliveries.supersede(tx, waiting, tuple(DeliveryKind), at=at)
-    # A finished one, too, whose result was to be sent again.
+    unsent = [row["id"] for row in revoked if row["has_deliveries"]]
+    await deliveries.supersede(tx, unsent, tuple(DeliveryKind), at=at)
+    # Includes a finished watch whose result is enqueued again.
     stopped = await tx.all(
         """
         UPDATE watches SET state = 'stopped', ended_at = :at
@@ -151,7 +151,7 @@ async def stop_all_but(tx: Transaction, allowed_ids: Iterable[int], *, at: datet
 
 
 async def send_again(tx: Transaction, watch_id: int, chat_id: int, *, at: datetime) -> bool:
-    """Enqueue the result anew if its delivery ended without a confirmation; False if it did not."""
+    """Enqueue the result again if its delivery ended as UNKNOWN or DEAD; False if it did not."""
     found = await tx.one(
         """
         UPDATE watches SET result = NULL
@@ -170,7 +170,7 @@ async def send_again(tx: Transaction, watch_id: int, chat_id: int, *, at: dateti
 
 
 async def refresh_cards(tx: Transaction, *, older_than: datetime, limit: int, at: datetime) -> int:
-    """Enqueue the oldest CARD of each chat where none waits or is on its way; how many."""
+    """Enqueue the oldest CARD of each chat where none is pending or being sent; return how many."""
     # With min(), SQLite takes id from the row that has it: https://www.sqlite.org/lang_select.html#bareagg
     stale = await tx.all(
         """
@@ -191,7 +191,7 @@ async def refresh_cards(tx: Transaction, *, older_than: datetime, limit: int, at
 
 
 async def _check_limits(tx: Transaction, request: WatchRequest, limits: WatchLimits) -> None:
-    """Whether one active watch more may be; inside the transaction, so that no two requests slip through."""
+    """Raise WatchLimitReached if a limit is reached; called in the transaction that adds the watch."""
     found = await tx.all(
         """
         SELECT count(*) AS of_chat, count(*) FILTER (WHERE user_id = :user_id) AS of_person
@@ -206,23 +206,23 @@ async def _check_limits(tx: Transaction, request: WatchRequest, limits: WatchLim
         raise WatchLimitReached(limits.per_person, is_personal=True)
 
 
-def _stands(row: sqlite3.Row) -> bool:
+def _is_current(row: sqlite3.Row) -> bool:
     return row["state"] == WatchState.ACTIVE or (
         row["state"] == WatchState.FINISHED and row["reported_status"] in _LASTING
     )
 
 
-async def _begin(
+async def _start(
     tx: Transaction, request: WatchRequest, task_id: int, *, at: datetime, hold_card_s: float
 ) -> sqlite3.Row:
-    """Make a watch, or an ended one new, with its card or, if the task has ended for good, its result."""
+    """Insert or restart a watch, with its card or, if the task has ended for good, its result."""
     await confirming.begin(tx, task_id, at=at)
     if await tasks.start_anew(tx, task_id, at=at):
-        # What the other watches were about to be told has no ground any more; they wait for the next end.
+        # The pending results of the other watches are obsolete; they wait for the next end.
         others = await active_ids(tx, task_id)
         await deliveries.supersede(tx, others, (DeliveryKind.RESULT,), at=at)
         await deliveries.enqueue(tx, DeliveryKind.CARD, others, at=at)
-    begun = await tx.all(
+    started = await tx.all(
         """
         INSERT INTO watches (task_id, chat_id, thread_id, request_message_id, user_id, language, created_at)
         VALUES (?, ?, ?, ?, ?, ?, ?)
@@ -243,17 +243,17 @@ async def _begin(
             rows.seconds(at),
         ),
     )
-    watch_id = begun[0]["id"]
+    watch_id = started[0]["id"]
     await deliveries.supersede(tx, [watch_id], tuple(DeliveryKind), at=at)
     await deliveries.enqueue(tx, DeliveryKind.CARD, [watch_id], at=at, hold_s=hold_card_s)
     await deliveries.enqueue_results(tx, [watch_id], at=at)
     await tasks.make_due(tx, [task_id], at=at)
-    return begun[0]
+    return started[0]
 
 
 async def _with_tasks(tx: Transaction, found: list[sqlite3.Row]) -> list[WatchedTask]:
-    known = await tasks.by_ids(tx, {row["task_id"] for row in found})
+    tasks_by_id = await tasks.by_ids(tx, {row["task_id"] for row in found})
     return [
-        WatchedTask(watch=watch, task=confirming.as_told(watch, known[watch.task_id]))
+        WatchedTask(watch=watch, task=confirming.as_seen_by(watch, tasks_by_id[watch.task_id]))
         for watch in map(rows.watch, found)
     ]

@@ -14,12 +14,12 @@ CREATE TABLE tasks (
     next_poll_at REAL,
     lease_until REAL,
     lease_owner TEXT,
-    poll_requested INTEGER NOT NULL DEFAULT 0, -- people wait for a look, or changed next_poll_at while it was leased; its clock has not heard yet
+    poll_requested INTEGER NOT NULL DEFAULT 0, -- a user requested a poll, or changed next_poll_at while it was leased, and the worker has not read it yet
     failures INTEGER NOT NULL DEFAULT 0,
     version INTEGER NOT NULL DEFAULT 0,
-    stall TEXT NOT NULL DEFAULT 'moving', -- how far it was acted on that nothing changes
-    unchanged_since REAL, -- when the task last changed or was taken up; NULL: when it was registered
-    file TEXT, -- what Telegram has of the video, JSON
+    stall TEXT NOT NULL DEFAULT 'moving', -- how long it has not changed, in steps that were acted on
+    unchanged_since REAL, -- when the task last changed or its polling was resumed; NULL: when it was registered
+    file TEXT, -- the video as stored by Telegram, JSON
     claimable_at REAL AS (max(next_poll_at, coalesce(lease_until, next_poll_at))) VIRTUAL,
     UNIQUE (provider, external_id)
 ) STRICT;
@@ -52,9 +52,9 @@ CREATE TABLE watches (
     card_message_id INTEGER,
     card_digest TEXT,
     card_sent_at REAL,
-    ended_at REAL, -- when it ended, or was parked
+    ended_at REAL, -- when it ended or was suspended
     result TEXT, -- the DeliveryState in which the delivery of its result ended
-    reported_status TEXT -- the final status that the chat was told; NULL: none, or the telling was given up
+    reported_status TEXT -- the final status that was reported to the chat; NULL: none, or its delivery was given up
 ) STRICT;
 
 CREATE UNIQUE INDEX watches_one_per_topic ON watches (task_id, chat_id, coalesce(thread_id, 0));
@@ -74,10 +74,10 @@ CREATE TABLE deliveries (
     lease_until REAL,
     lease_owner TEXT,
     settled_at REAL,
-    is_failure INTEGER NOT NULL DEFAULT 0, -- of a result: there is no video
-    is_final INTEGER NOT NULL DEFAULT 0, -- of a card that shows its last state
-    is_edit INTEGER NOT NULL DEFAULT 0, -- of a card that was there already when this was enqueued, and is not final
-    is_refresh INTEGER NOT NULL DEFAULT 0, -- of a card that has only grown old
+    is_failure INTEGER NOT NULL DEFAULT 0, -- a result without a video
+    is_final INTEGER NOT NULL DEFAULT 0, -- a card that shows its last state
+    is_edit INTEGER NOT NULL DEFAULT 0, -- an edit of a card that existed when this was enqueued, not final
+    is_refresh INTEGER NOT NULL DEFAULT 0, -- a refresh of an old card, without news
     rank INTEGER AS (
         CASE kind
             WHEN 'result' THEN is_failure
@@ -103,30 +103,30 @@ CREATE TABLE chats (
     title TEXT NOT NULL,
     language TEXT,
     disabled_reason TEXT,
-    throttled_until REAL, -- Telegram wants the chat left alone until then
+    throttled_until REAL, -- Telegram throttles the chat until then
     written_at REAL NOT NULL
 ) STRICT;
 
--- Who may use the bot: chats, and people by the id of their private chat.
+-- The chats and users that may use the bot; a user's id is that of their private chat.
 CREATE TABLE allowed_chats (
     chat_id INTEGER PRIMARY KEY,
-    via INTEGER UNIQUE, -- the id in the settings that lets it in, the group's that it was before; NULL: a person did
+    via INTEGER UNIQUE, -- the id in the settings that allows it, for a migrated group the old one; NULL: allowed by a person
     allowed_at REAL NOT NULL
 ) STRICT;
 
--- Which admins were told of which gateway's poll_failure, as its owner wrote it; one row.
+-- Which gateway failures were reported to which admins, an opaque text; one row.
 CREATE TABLE admin_reports (
     id INTEGER PRIMARY KEY CHECK (id = 1),
     data TEXT NOT NULL
 ) STRICT;
 
--- What was learned of how long tasks take, as its owner wrote it; one row.
+-- The estimates of task durations, an opaque text; one row.
 CREATE TABLE estimates (
     id INTEGER PRIMARY KEY CHECK (id = 1),
     data TEXT NOT NULL
 ) STRICT;
 
--- Which chats and topics have a notice of a provider's poll_failure, and through which watch.
+-- The notices of a provider's poll_failure: one per chat and topic, with the watch it was sent for.
 CREATE TABLE notices (
     provider TEXT NOT NULL,
     cause TEXT NOT NULL,
@@ -138,8 +138,8 @@ CREATE TABLE notices (
 
 CREATE INDEX notices_of_watch ON notices (watch_id);
 
--- Deliveries that a worker may take up at ready_at: not into a lost chat, one of a kind at a time for a watch, and
--- no result of a task that was to be polled again and has not been.
+-- Deliveries that a worker may claim at ready_at: not for a lost chat, one at a time per watch and kind, and no
+-- result of a task that is waiting for its confirming poll.
 CREATE VIEW claimable_deliveries AS
 SELECT
     d.id,
@@ -167,8 +167,8 @@ WHERE d.state IN ('pending', 'sending')
         )
     );
 
--- What a watch's card is to be: whether it shows its last state, and whether it is needed at all. A task that has
--- ended gets no card if none was sent before: its result says all of it.
+-- The properties of a watch's card: whether it shows its last state, and whether it is needed at all. A task that
+-- has ended gets no card if none was sent before: its result contains all of it.
 CREATE VIEW cards AS
 SELECT
     w.id AS watch_id,

@@ -29,7 +29,7 @@ async def test_a_new_database_is_said_to_be_new(path: Path, caplog: pytest.LogCa
 
     await reopen(path)
 
-    assert caplog.messages == [f"Made a new database: {path} (schema 1)."]
+    assert caplog.messages == [f"Created a new database: {path} (schema 1)."]
 
 
 async def test_what_is_waited_for_is_said_of_a_database_that_was_there(
@@ -44,7 +44,7 @@ async def test_what_is_waited_for_is_said_of_a_database_that_was_there(
 
     (message,) = caplog.messages
     assert str(path) in message
-    assert "1 watches waiting for their end, 1 messages to be sent" in message
+    assert "1 active watches, 1 unsent deliveries" in message
 
 
 async def test_the_copy_of_a_running_bot_s_database_without_its_wal_is_refused_and_left_alone(

@@ -1,4 +1,4 @@
-"""What the clock asks of the archive."""
+"""The polling methods of the Store."""
 
 from dataclasses import replace
 from datetime import timedelta

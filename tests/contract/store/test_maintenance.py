@@ -1,4 +1,4 @@
-"""What is asked of the archive as a whole."""
+"""Counts, the write check, pruning and the saved texts of the Store."""
 
 from dataclasses import replace
 
