@@ -1,1 +1,1 @@
-"""The video file: download, check, repair, cache."""
+"""The video file: download, address checks, cache, probe, faststart and remux."""

@@ -1,4 +1,4 @@
-"""An answer's body → a file that grows: bounded, continued where it was cut off, unpacked if it is packed."""
+"""Writes a response body to a file: size limit, minimum speed, resume by range, decompression."""
 
 import asyncio
 import contextlib
@@ -17,17 +17,17 @@ from bot.media.containers import FIRST_BOXES
 from bot.media.faults import DownloadError, Fault
 
 _CHUNK = 1 << 18
-_WINDOW_S = 60.0
-SLOWEST = 4096  # bytes a second, over a window; what is slower keeps others from being fetched
-_LATER = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS}
+_WINDOW_S = 60.0  # over which the speed is measured
+MIN_SPEED = 4096  # bytes per second; a slower host would block a transfer slot
+_RETRYABLE = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS}
 _GZIP = b"\x1f\x8b"
-_GZIP_WINDOW, _ZLIB_WINDOW, _BARE_WINDOW = 31, 15, -15  # zlib's names for the wrappings
+_GZIP_WINDOW, _ZLIB_WINDOW, _RAW_WINDOW = 31, 15, -15  # zlib's wbits: gzip, zlib, raw deflate
 _ZLIB, _ZLIB_MASK, _ZLIB_CHECK = 0x08, 0x8F, 31  # RFC 1950: a window of up to 32 KiB, and a checksum
-_TOLD_BY = 16  # bytes that tell what a body is
+_SNIFFED = 16  # bytes that are read to detect the compression
 
 
 class TooSlow(DownloadError):
-    """The host sends less than what is worth waiting for."""
+    """The host sends less than MIN_SPEED."""
 
     def __init__(self) -> None:
         super().__init__(Fault.UNREACHABLE, "too slow")
@@ -35,104 +35,110 @@ class TooSlow(DownloadError):
 
 @dataclass(slots=True)
 class Part:
-    """A file that is not whole yet."""
+    """A partial download."""
 
     path: Path
-    validator: str = ""  # of the version that it is a part of; "": the server names none
+    validator: str = ""  # strong ETag or Last-Modified; "": the server sends none
     clock: Callable[[], float] = field(default=time.monotonic)
 
     @property
     def size(self) -> int:
-        """Bytes so far."""
+        """Bytes written so far."""
         return self.path.stat().st_size if self.path.exists() else 0
 
-    def open(self, *, anew: bool) -> BinaryIO:
-        """To write behind what is there, or from the beginning; nobody else may read it."""
-        flags = os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if anew else os.O_APPEND)
+    def open(self, *, truncate: bool) -> BinaryIO:
+        """Open for appending, or truncated; readable by the owner only."""
+        flags = os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if truncate else os.O_APPEND)
         return os.fdopen(os.open(self.path, flags, 0o600), "ab")
 
 
-async def save(answer: aiohttp.ClientResponse, part: Part, limit: int) -> None:
-    """Write an answer's body behind what is there already if it continues that, else anew; DownloadError."""
-    coding = answer.headers.get("Content-Encoding", "").strip().lower()
-    goes_on = answer.status == HTTPStatus.PARTIAL_CONTENT
-    if answer.status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE or (goes_on and not _fits(answer, part)):
+async def save(response: aiohttp.ClientResponse, part: Part, limit: int) -> None:
+    """Append the body of a 206 that continues the part, else rewrite the part; raises DownloadError."""
+    coding = response.headers.get("Content-Encoding", "").strip().lower()
+    is_resumed = response.status == HTTPStatus.PARTIAL_CONTENT
+    if response.status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE or (
+        is_resumed and not _continues(response, part)
+    ):
         part.path.unlink(missing_ok=True)
-        raise DownloadError(Fault.UNREACHABLE, "the file changed meanwhile")
-    if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR or answer.status in _LATER:
-        raise DownloadError(Fault.UNREACHABLE, f"HTTP {answer.status}")
-    if answer.status not in {HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT}:
-        raise DownloadError(Fault.DEAD_LINK, f"HTTP {answer.status}")
-    part.validator = _validator(answer)
-    check_size((part.size if goes_on else 0) + (answer.content_length or 0), limit)
-    first = await _first_bytes(answer.content)
-    unpack = None if goes_on else _unpacker(coding, first)
+        raise DownloadError(Fault.UNREACHABLE, "the file has changed since the first part")
+    if response.status >= HTTPStatus.INTERNAL_SERVER_ERROR or response.status in _RETRYABLE:
+        raise DownloadError(Fault.UNREACHABLE, f"HTTP {response.status}")
+    if response.status not in {HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT}:
+        raise DownloadError(Fault.DEAD_LINK, f"HTTP {response.status}")
+    part.validator = _validator(response)
+    check_size((part.size if is_resumed else 0) + (response.content_length or 0), limit)
+    first = await _first_bytes(response.content)
+    decompressor = None if is_resumed else _decompressor(coding, first)
     try:
-        with part.open(anew=not goes_on) as file:
-            await _copy(answer, first, _Sink(file, part.size if goes_on else 0, limit, unpack), part.clock)
+        with part.open(truncate=not is_resumed) as file:
+            await _copy(
+                response, first, _Sink(file, part.size if is_resumed else 0, limit, decompressor), part.clock
+            )
     except BaseException:
-        if unpack is not None:  # the host's bytes can't be gone on with behind these
+        if decompressor is not None:  # a range request can't continue decompressed bytes
             part.path.unlink(missing_ok=True)
         raise
 
 
 def check_size(size: int, limit: int) -> None:
-    """Raise DownloadError where a film is too large."""
+    """Raise DownloadError if a file is too large."""
     if size > limit:
         raise DownloadError(Fault.TOO_LARGE, f"more than {limit // 1_000_000} MB")
 
 
 async def _copy(
-    answer: aiohttp.ClientResponse, first: bytes, sink: "_Sink", clock: Callable[[], float]
+    response: aiohttp.ClientResponse, first: bytes, sink: "_Sink", clock: Callable[[], float]
 ) -> None:
-    began, got = clock(), len(first)
+    window_start, received = clock(), len(first)
     await sink.write(first)
-    async for chunk in answer.content.iter_chunked(_CHUNK):
+    async for chunk in response.content.iter_chunked(_CHUNK):
         await sink.write(chunk)
-        got += len(chunk)
+        received += len(chunk)
         now = clock()
-        if now - began >= _WINDOW_S:
-            if got < SLOWEST * (now - began):
+        if now - window_start >= _WINDOW_S:
+            if received < MIN_SPEED * (now - window_start):
                 raise TooSlow
-            began, got = now, 0
+            window_start, received = now, 0
     sink.finish()
 
 
 async def _first_bytes(content: aiohttp.StreamReader) -> bytes:
     first = b""
-    while len(first) < _TOLD_BY and not content.at_eof():
+    while len(first) < _SNIFFED and not content.at_eof():
         first += await content.readany()
     return first
 
 
 @dataclass(slots=True)
 class _Sink:
-    """Where the bytes go, unpacked if they are packed."""
+    """Writes to the file, decompressing and enforcing the size limit."""
 
     file: BinaryIO
     size: int
     limit: int
-    unpack: "zlib._Decompress | None"
+    decompressor: "zlib._Decompress | None"
 
     async def write(self, data: bytes) -> None:
-        if self.unpack is None:
+        if self.decompressor is None:
             self._put(data)
             return
         while True:
-            if self.unpack.eof:
-                if not data.startswith(_GZIP):  # what is behind the end is none of the film
+            if self.decompressor.eof:
+                if not data.startswith(_GZIP):  # trailing bytes after the gzip data are ignored
                     return
-                self.unpack = zlib.decompressobj(_GZIP_WINDOW)  # RFC 1952: one member after another
-            unpacked = self.unpack.decompress(data, _CHUNK)
-            self._put(unpacked)
-            data = self.unpack.unused_data or self.unpack.unconsumed_tail
-            if not data and len(unpacked) < _CHUNK:
+                self.decompressor = zlib.decompressobj(
+                    _GZIP_WINDOW
+                )  # RFC 1952: several members may follow each other
+            output = self.decompressor.decompress(data, _CHUNK)
+            self._put(output)
+            data = self.decompressor.unused_data or self.decompressor.unconsumed_tail
+            if not data and len(output) < _CHUNK:
                 return
-            await asyncio.sleep(0)  # a small packet may hold very much
+            await asyncio.sleep(0)  # one chunk may decompress to very much: let other tasks run
 
     def finish(self) -> None:
-        if self.unpack is not None and not self.unpack.eof:
-            raise DownloadError(Fault.UNREACHABLE, "the packed file is cut off")
+        if self.decompressor is not None and not self.decompressor.eof:
+            raise DownloadError(Fault.UNREACHABLE, "the compressed file is truncated")
 
     def _put(self, data: bytes) -> None:
         self.size += len(data)
@@ -140,28 +146,28 @@ class _Sink:
         self.file.write(data)
 
 
-def _unpacker(coding: str, first: bytes) -> "zlib._Decompress | None":
-    """What unpacks a body whose header and first bytes agree that it is packed."""
+def _decompressor(coding: str, first: bytes) -> "zlib._Decompress | None":
+    """The decompressor, if both the header and the first bytes indicate compression."""
     if coding in {"gzip", "x-gzip"} and first.startswith(_GZIP):
         return zlib.decompressobj(_GZIP_WINDOW)
-    if coding != "deflate" or len(first) < _TOLD_BY:
+    if coding != "deflate" or len(first) < _SNIFFED:
         return None
     if first[0] & _ZLIB_MASK == _ZLIB and int.from_bytes(first[:2], "big") % _ZLIB_CHECK == 0:
         return zlib.decompressobj(_ZLIB_WINDOW)
-    # Some servers send it bare, which nothing tells but what comes out.
+    # Some servers send raw deflate, which only trial decompression detects.
     with contextlib.suppress(zlib.error):
-        head = zlib.decompressobj(_BARE_WINDOW).decompress(first, _TOLD_BY)
+        head = zlib.decompressobj(_RAW_WINDOW).decompress(first, _SNIFFED)
         if head[4:8] in FIRST_BOXES:
-            return zlib.decompressobj(_BARE_WINDOW)
+            return zlib.decompressobj(_RAW_WINDOW)
     return None
 
 
-def _fits(answer: aiohttp.ClientResponse, part: Part) -> bool:
-    """Whether an answer's bytes are those that come after the part's."""
-    return answer.headers.get("Content-Range", "").startswith(f"bytes {part.size}-")
+def _continues(response: aiohttp.ClientResponse, part: Part) -> bool:
+    """Whether the response starts right after the bytes of the part."""
+    return response.headers.get("Content-Range", "").startswith(f"bytes {part.size}-")
 
 
-def _validator(answer: aiohttp.ClientResponse) -> str:
-    """What names the version of a file beyond doubt, as a weak tag does not."""
-    tag = answer.headers.get("ETag", "")
-    return tag if tag.startswith('"') else answer.headers.get("Last-Modified", "")
+def _validator(response: aiohttp.ClientResponse) -> str:
+    """The validator for If-Range: a strong ETag, else Last-Modified."""
+    tag = response.headers.get("ETag", "")
+    return tag if tag.startswith('"') else response.headers.get("Last-Modified", "")

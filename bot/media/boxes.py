@@ -1,7 +1,7 @@
-"""The boxes of an MP4 or MOV file (ISO/IEC 14496-12), and a copy of it with the index in front.
+"""Parses the boxes of an MP4 or MOV file (ISO/IEC 14496-12) and writes its faststart copy.
 
-The copy moves whole boxes and corrects the index's chunk offsets: every other byte stays, so no title, no
-label and no box that nobody here knows is lost, and the copy is as large as the file.
+The copy moves whole boxes and corrects the chunk offsets in the index (moov); every other byte is unchanged,
+so metadata and unknown boxes are kept, and the copy is as large as the file.
 """
 
 import struct
@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-INDEX_LIMIT = 64 << 20  # bytes of an index that is read into memory; an hour's film has some megabytes
+INDEX_LIMIT = 64 << 20  # bytes of an index that is read into memory; an hour of video has some megabytes
 _BOX_HEAD = 8  # length and type; 4.2
-_GREAT_HEAD = 16
+_LARGE_HEAD = 16  # with a 64-bit length
 _MOST_BOXES = 100_000
 _CHUNK = 1 << 20
 _OFFSETS = {b"stco": "I", b"co64": "Q"}  # 8.7.5
 _PARENTS = {b"trak", b"mdia", b"minf", b"stbl"}
-# What tells how a film is stored; all else at the top of a file or an index is its own to tell.
+# Structural top-level boxes; all others are content of the file and are kept in a remuxed copy.
 _STRUCTURE = {
     b"ftyp",
     b"styp",
@@ -33,7 +33,7 @@ _STRUCTURE = {
     b"skip",
     b"wide",
 }
-_TOLD = {b"udta", b"meta", b"uuid"}
+_METADATA = {b"udta", b"meta", b"uuid"}
 
 
 class Malformed(Exception):
@@ -42,7 +42,7 @@ class Malformed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """Where a box lies in its file or parent; end is past the file's own end if it was cut."""
+    """Offsets of a box in its file or parent; end is beyond the end of a truncated file."""
 
     kind: bytes
     start: int
@@ -58,7 +58,7 @@ def boxes(path: Path) -> list[Box]:
     with path.open("rb") as file:
         while at + _BOX_HEAD <= size and len(found) < _MOST_BOXES:
             file.seek(at)
-            box = _box(file.read(_GREAT_HEAD), at, size)
+            box = _box(file.read(_LARGE_HEAD), at, size)
             if box is None:
                 break
             found.append(box)
@@ -67,7 +67,7 @@ def boxes(path: Path) -> list[Box]:
 
 
 def index_of(path: Path, layout: Sequence[Box]) -> bytes | None:
-    """The index's bytes, unless there is none of a size to be read."""
+    """The bytes of the index; None if there is none or it is larger than INDEX_LIMIT."""
     index = next((box for box in layout if box.kind == b"moov"), None)
     if index is None or index.end - index.start > INDEX_LIMIT:
         return None
@@ -77,7 +77,7 @@ def index_of(path: Path, layout: Sequence[Box]) -> bytes | None:
 
 
 def matrix_of(index: bytes) -> tuple[int, ...] | None:
-    """How players turn the picture: a, b, c and d of the first video track's matrix, as 16.16; 8.3.2."""
+    """The display matrix of the first video track: a, b, c and d, as 16.16 fixed point; 8.3.2."""
     for trak in _inside(index, _whole(index)):
         if trak.kind != b"trak" or not _is_video(index, trak):
             continue
@@ -89,22 +89,22 @@ def matrix_of(index: bytes) -> tuple[int, ...] | None:
     return None
 
 
-def faststart(path: Path, target: Path, *, told_by: Path | None = None) -> None:
-    """Copy a film with its index behind the first box; Malformed.
+def faststart(path: Path, target: Path, *, metadata_from: Path | None = None) -> None:
+    """Copy a file with its index right after the first box; raises Malformed.
 
-    told_by: a film whose own boxes and notes the copy is to have in place of its notes.
+    metadata_from: a file whose metadata and non-structural boxes replace those of the source.
     """
     size = path.stat().st_size
     layout = boxes(path)
     index = index_of(path, layout)
     head = next((box for box in layout if box.kind == b"ftyp"), None)
     if index is None or head is None:
-        raise Malformed("no index or no head")
+        raise Malformed("no moov or no ftyp box")
     if any(box.kind == b"cmov" for box in _inside(index, _whole(index))):
-        raise Malformed("a packed index")
+        raise Malformed("a compressed index")
     extra: list[bytes] = []
-    if told_by is not None:
-        index, extra = _with_notes_of(told_by, index)
+    if metadata_from is not None:
+        index, extra = _with_metadata_of(metadata_from, index)
     old = next(box for box in layout if box.kind == b"moov")
     rest = [box for box in layout if box is not old and box is not head]
     moved = _moved([head, *rest], len(index))
@@ -121,9 +121,9 @@ def faststart(path: Path, target: Path, *, told_by: Path | None = None) -> None:
 
 def _box(head: bytes, at: int, limit: int) -> Box | None:
     length, body = int.from_bytes(head[:4], "big"), at + _BOX_HEAD
-    if length == 1:  # the real length follows in eight bytes
-        length, body = int.from_bytes(head[8:16], "big"), at + _GREAT_HEAD
-    elif length == 0:  # as far as the file goes
+    if length == 1:  # a 64-bit length follows
+        length, body = int.from_bytes(head[8:16], "big"), at + _LARGE_HEAD
+    elif length == 0:  # up to the end of the file
         length = limit - at
     if length < body - at:
         return None
@@ -131,16 +131,16 @@ def _box(head: bytes, at: int, limit: int) -> Box | None:
 
 
 def _whole(index: bytes) -> Box:
-    box = _box(index[:_GREAT_HEAD], 0, len(index))
+    box = _box(index[:_LARGE_HEAD], 0, len(index))
     if box is None or box.end > len(index):
-        raise Malformed("an index of another length")
+        raise Malformed("an index whose length does not match")
     return box
 
 
 def _inside(data: bytes | bytearray, parent: Box) -> Iterator[Box]:
     at = parent.body
     while at + _BOX_HEAD <= parent.end:
-        box = _box(bytes(data[at : at + _GREAT_HEAD]), at, parent.end)
+        box = _box(bytes(data[at : at + _LARGE_HEAD]), at, parent.end)
         if box is None or box.end > parent.end:
             return
         yield box
@@ -158,7 +158,7 @@ def _is_video(index: bytes, trak: Box) -> bool:
 
 
 def _moved(order: Sequence[Box], gap: int) -> list[tuple[Box, int]]:
-    """By how much each box goes on; the index of that length comes behind the first."""
+    """The shift of each box in bytes; gap is the length of the index, inserted after the first box."""
     moved, at = [], 0
     for number, box in enumerate(order):
         moved.append((box, at - box.start))
@@ -167,7 +167,7 @@ def _moved(order: Sequence[Box], gap: int) -> list[tuple[Box, int]]:
 
 
 def _corrected(index: bytes, moved: Sequence[tuple[Box, int]]) -> bytes:
-    """The index with its chunk offsets as they are when the boxes have moved."""
+    """The index with its chunk offsets adjusted to the moved boxes."""
     data = bytearray(index)
     data[:4] = len(data).to_bytes(4, "big") if index[:4] == bytes(4) else index[:4]
     for table in _tables(data, _whole(index)):
@@ -178,12 +178,12 @@ def _corrected(index: bytes, moved: Sequence[tuple[Box, int]]) -> bytes:
             raise Malformed("a table that is longer than its box")
         offsets = array(code, bytes(data[at:end]))
         if offsets.itemsize * count != end - at:
-            raise Malformed("no such numbers on this machine")
+            raise Malformed("no integer of this size on this machine")
         _swap(offsets)
         try:
             shifted = array(code, _shifted(offsets, moved))
         except OverflowError as error:
-            raise Malformed("an offset that is too great for its table") from error
+            raise Malformed("an offset too large for its table") from error
         _swap(shifted)
         data[at:end] = shifted.tobytes()
     return bytes(data)
@@ -213,15 +213,15 @@ def _swap(numbers: "array[int]") -> None:
         numbers.byteswap()
 
 
-def _with_notes_of(path: Path, index: bytes) -> tuple[bytes, list[bytes]]:
-    """The index with the notes of another film's index, and that film's own top-level boxes."""
+def _with_metadata_of(path: Path, index: bytes) -> tuple[bytes, list[bytes]]:
+    """The index with the metadata boxes of another file's index, and that file's non-structural boxes."""
     layout = boxes(path)
     other = index_of(path, layout)
     if other is None:
         return index, []
-    kept = [index[box.start : box.end] for box in _inside(index, _whole(index)) if box.kind not in _TOLD]
-    told = [other[box.start : box.end] for box in _inside(other, _whole(other)) if box.kind in _TOLD]
-    body = b"".join(kept + told)
+    kept = [index[box.start : box.end] for box in _inside(index, _whole(index)) if box.kind not in _METADATA]
+    metadata = [other[box.start : box.end] for box in _inside(other, _whole(other)) if box.kind in _METADATA]
+    body = b"".join(kept + metadata)
     size = path.stat().st_size
     own = [box for box in layout if box.kind not in _STRUCTURE and box.end <= size]
     with path.open("rb") as file:

@@ -1,4 +1,7 @@
-"""Downloaded films: fetched once, and kept until Telegram has them; what waits for that, within a quota."""
+"""The cache of downloaded video files: one download per task, kept until Telegram has the file.
+
+Eviction: files not used for a day, then the oldest while the total exceeds the quota; never those in use.
+"""
 
 import contextlib
 import logging
@@ -19,42 +22,42 @@ from storage.models import Media, Task, TaskRef
 
 log = logging.getLogger(__name__)
 
-UPLOAD_LIMIT = 52_428_800  # what the servers take: bytes; https://core.telegram.org/bots/api#sending-files
-LOCAL_UPLOAD_LIMIT = 2_000_000_000
-QUOTA = 4_000_000_000  # bytes of films that wait for Telegram
+UPLOAD_LIMIT = 52_428_800  # bytes, of the public Bot API; https://core.telegram.org/bots/api#sending-files
+LOCAL_UPLOAD_LIMIT = 2_000_000_000  # bytes, of a self-hosted Bot API server
+QUOTA = 4_000_000_000  # bytes of all cached files
 _STALE_S = 86_400.0
-# A young link may answer anything while its file is still being copied: 404, 403, an empty or a JSON 200.
-_MAY_PASS = {Fault.UNREACHABLE, Fault.UNTRUSTED, Fault.DEAD_LINK, Fault.NOT_A_VIDEO}
-_FRESH_AFTER = {1, 2, 4, 8}  # failures after which the gateway is asked where the film is now
-_MOST_FAILING = 1000  # films whose failures are remembered
+# While the storage still copies the file, a new link may respond with 404, 403, an empty or a JSON 200.
+_RETRYABLE = {Fault.UNREACHABLE, Fault.UNTRUSTED, Fault.DEAD_LINK, Fault.NOT_A_VIDEO}
+_FRESH_LINK_AFTER = {1, 2, 4, 8}  # counts of failures after which a fresh link is requested
+_MAX_FAILING = 1000  # tasks whose failures are kept in memory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
-    """What can be had of a film."""
+    """The outcome of preparing a task's video for sending."""
 
-    media: Media  # where it is, by what the gateway said last
-    variants: Sequence[VideoFile] = ()  # the forms in which to try it, best first
-    fault: Fault | None = None  # why there are none
-    why: str = ""  # the same for the log; without links
-    lacks_room: bool = False  # those in use fill the quota: nothing was tried
+    media: Media  # with the latest link that the gateway returned
+    variants: Sequence[VideoFile] = ()  # what to send, best first
+    fault: Fault | None = None  # why there are no variants
+    why: str = ""  # the same for the log; contains no links
+    lacks_room: bool = False  # the files in use fill the quota: nothing was downloaded
 
     @property
     def is_retryable(self) -> bool:
-        """Whether it is worth trying again later."""
-        return self.fault in _MAY_PASS
+        """Whether a later attempt may succeed."""
+        return self.fault in _RETRYABLE
 
 
 @dataclass(slots=True)
 class _Failing:
-    """A film that could not be had so far."""
+    """The failures of one task's video."""
 
     failures: int = 0
-    media: Media | None = None  # where the gateway said last that it is
+    media: Media | None = None  # the fresh link, if the gateway returned one
 
 
 class VideoCache:
-    """Fetches films and says in which forms each can be sent."""
+    """Downloads and probes videos; returns the variants of each that can be sent."""
 
     def __init__(
         self,
@@ -65,7 +68,7 @@ class VideoCache:
         inspector: Inspector,
         limit: int,
     ) -> None:
-        """providers: by name. limit: bytes that the Bot API server takes."""
+        """providers: by name. limit: the upload limit of the Bot API server, in bytes."""
         self._folder = folder
         self._downloader = downloader
         self._providers = providers
@@ -76,28 +79,28 @@ class VideoCache:
 
     @contextlib.asynccontextmanager
     async def prepare(self, task: Task, media: Media) -> AsyncIterator[Prepared]:
-        """What can be had of a film; the files stay for a later try, unless they are discarded."""
+        """Download and probe a video; its files are in use within the context and stay cached after it."""
         folder = self._stem(task).parent
         self._in_use.add(folder)
         try:
             self._evict()
             if self._has_room(folder):
-                yield await self._with_a_fresh_link(task, media)
+                yield await self._prepare_with_fresh_link(task, media)
             else:
-                yield Prepared(media=media, lacks_room=True, why="the films in use fill the quota")
+                yield Prepared(media=media, lacks_room=True, why="the files in use fill the cache quota")
         finally:
             self._in_use.discard(folder)
 
     def discard(self, task: Task) -> None:
-        """Delete what was fetched for a task."""
+        """Delete the cached files of a task."""
         shutil.rmtree(self._stem(task).parent, ignore_errors=True)
 
     def forget_failures(self, task: Task) -> None:
-        """Begin anew with the next try: no failure yet, and the link that the task names."""
+        """Reset the failure count and the fresh link of a task."""
         self._failing.pop(task.ref, None)
 
-    async def _with_a_fresh_link(self, task: Task, media: Media) -> Prepared:
-        """Ask the gateway now and then where the film is, while it can't be had."""
+    async def _prepare_with_fresh_link(self, task: Task, media: Media) -> Prepared:
+        """Prepare; after the 1st, 2nd, 4th and 8th failure get a fresh link from the gateway and retry."""
         failing = self._failing.get(task.ref, _Failing())
         prepared = await self._prepare(task, failing.media or media)
         if not prepared.is_retryable:
@@ -105,18 +108,18 @@ class VideoCache:
             return prepared
         failing.failures += 1
         self._failing[task.ref] = failing
-        if len(self._failing) > _MOST_FAILING:
+        if len(self._failing) > _MAX_FAILING:
             del self._failing[next(iter(self._failing))]
-        # A host in trouble is given another try first.
-        if failing.failures in _FRESH_AFTER and (
+        # An unreachable host is retried once with the same link first.
+        if failing.failures in _FRESH_LINK_AFTER and (
             failing.failures > 1 or prepared.fault is not Fault.UNREACHABLE
         ):
-            return await self._refreshed(task, prepared, failing)
+            return await self._retry_with_fresh_link(task, prepared, failing)
         return prepared
 
-    async def _refreshed(self, task: Task, prepared: Prepared, failing: _Failing) -> Prepared:
-        """The same, from where the gateway says that the film is now, if that is another place."""
-        log.info("Task %d: %s; asking for a fresh link", task.id, prepared.why)
+    async def _retry_with_fresh_link(self, task: Task, prepared: Prepared, failing: _Failing) -> Prepared:
+        """Poll the gateway for the current link; prepare again if the link has changed."""
+        log.info("Task %d: %s; requesting a fresh link", task.id, prepared.why)
         try:
             fresh = await self._fresh_media(task)
         except ProviderError as error:
@@ -139,15 +142,15 @@ class VideoCache:
         source = await provider.open_media(task.ref.external_id, media)
         download = await self._downloader.fetch(source, self._stem(task), limit=self._limit)
         if not download.is_readable:
-            return [_with_a_word_why(download)]
+            return [_as_unplayable_document(download)]
         try:
             return _variants(download, await self._inspector.inspect(download.path))
         except TruncatedFile as error:
             self.discard(task)
-            raise DownloadError(Fault.UNREACHABLE, "the file is cut off") from error
+            raise DownloadError(Fault.UNREACHABLE, "the file is truncated") from error
 
     async def _fresh_media(self, task: Task) -> Media | None:
-        """Where the gateway says the video is by now; None if it has nothing to say any more."""
+        """The current link according to the gateway; None if it no longer knows the task."""
         try:
             return (await self._providers[task.ref.provider].fetch(task.ref.external_id)).media
         except ProviderError as error:
@@ -156,31 +159,31 @@ class VideoCache:
             raise
 
     def _stem(self, task: Task) -> Path:
-        """Where a task's film lies: by what it is, as a row's number may be another task's tomorrow.
+        """The cache path of a task's video, without the suffix; users see its last part as the file name.
 
-        People see the last part, without the ending, as the file's name.
+        The key is the gateway's task id, because the database may reuse a row id for another task.
         """
         ref = task.ref
         name = "".join(letter if letter.isalnum() else "_" for letter in ref.external_id[:60])
         return self._folder / sha256(f"{ref.provider}/{ref.external_id}".encode()).hexdigest() / name
 
     def _evict(self) -> None:
-        """Delete what nobody came for, and of the rest that waits the oldest beyond the quota.
+        """Delete stale folders, then the oldest until one more file fits into the quota.
 
-        What is in use counts, and stays.
+        Folders in use count towards the quota but are not deleted.
         """
         folders = list(self._folder.glob("*"))
-        waiting = [folder for folder in folders if folder not in self._in_use]
-        held = sum(map(_size, folders))
-        for folder in sorted(waiting, key=lambda each: each.stat().st_mtime):
+        unused = [folder for folder in folders if folder not in self._in_use]
+        used = sum(map(_size, folders))
+        for folder in sorted(unused, key=lambda each: each.stat().st_mtime):
             is_stale = time.time() - folder.stat().st_mtime > _STALE_S
-            if not is_stale and held <= QUOTA - self._limit:
+            if not is_stale and used <= QUOTA - self._limit:
                 break
-            held -= _size(folder)
+            used -= _size(folder)
             shutil.rmtree(folder, ignore_errors=True)
 
     def _has_room(self, folder: Path) -> bool:
-        """Whether one more film fits beside those in use; one that is on the disk, or is alone, does."""
+        """Whether the quota has room beside the files in use; a cached file, or the only one, always fits."""
         others = sum(_size(each) for each in self._in_use if each != folder)
         return others <= QUOTA - self._limit or _size(folder) > 0
 
@@ -189,22 +192,22 @@ def _size(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*"))
 
 
-def _variants(download: Download, facts: MediaInfo | None) -> list[VideoFile]:
+def _variants(download: Download, info: MediaInfo | None) -> list[VideoFile]:
     document = _as_document(download)
-    if facts is None:
-        return [document if download.path.suffix == MP4 else _with_a_word_why(download)]
-    if facts.unplayable is not None:
-        return [replace(document, unplayable=facts.unplayable)]
-    front = facts.faststart_copy or download.path
+    if info is None:
+        return [document if download.path.suffix == MP4 else _as_unplayable_document(download)]
+    if info.unplayable is not None:
+        return [replace(document, unplayable=info.unplayable)]
+    source = info.faststart_copy or download.path
     video = replace(
         document,
-        source=front,
-        size=front.stat().st_size,
+        source=source,
+        size=source.stat().st_size,
         is_video=True,
-        width=facts.width,
-        height=facts.height,
-        duration_s=facts.duration_s,
-        thumbnail=facts.thumbnail,
+        width=info.width,
+        height=info.height,
+        duration_s=info.duration_s,
+        thumbnail=info.thumbnail,
     )
     return [video, document]
 
@@ -213,5 +216,5 @@ def _as_document(download: Download) -> VideoFile:
     return VideoFile(source=download.path, is_video=False, size=download.size)
 
 
-def _with_a_word_why(download: Download) -> VideoFile:
+def _as_unplayable_document(download: Download) -> VideoFile:
     return replace(_as_document(download), unplayable=download.path.suffix.lstrip("."))

@@ -1,12 +1,12 @@
-"""Which container a file's first bytes are of."""
+"""Detects the container format of a file from its first bytes."""
 
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
-SNIFFED = 4096  # bytes that tell it
+SNIFFED = 4096  # bytes that are read for it
 MP4, MOV, MKV, FLV = ".mp4", ".mov", ".mkv", ".flv"
-READABLE = {MP4, MOV, MKV, FLV}  # that may hold what can be played in place
+READABLE = {MP4, MOV, MKV, FLV}  # may contain streams that Telegram plays inline, once remuxed
 _EBML = b"\x1a\x45\xdf\xa3"  # RFC 8794
 _SEGMENT = b"\x18\x53\x80\x67"
 _DOCTYPE = b"\x42\x82"
@@ -21,26 +21,26 @@ _OTHERS = (
     (".ogv", 28, b"\x80theora"),
     (".gif", 0, b"GIF8"),
 )
-_M2TS, _M2TS_PACKET = ".m2ts", 192  # each packet of a transport stream behind four bytes of time
+_M2TS, _M2TS_PACKET = ".m2ts", 192  # transport stream packets with a four-byte timestamp
 SUFFIXES = (MP4, MOV, MKV, ".webm", _M2TS, *dict.fromkeys(each[0] for each in _OTHERS))
-# Boxes that an MP4 or MOV may begin with: ISO/IEC 14496-12, 4.3 and annex.
+# Boxes that an MP4 or MOV may start with: ISO/IEC 14496-12, 4.3 and annex.
 FIRST_BOXES = {
     b"ftyp", b"styp", b"moov", b"moof", b"mdat", b"free", b"skip", b"wide", b"uuid", b"sidx", b"ssix",
     b"prft", b"emsg", b"pdin", b"meta", b"jumb", b"pnot",
 }  # fmt: skip
-_PICTURES = {
+_IMAGES = {
     b"avif", b"avis", b"heic", b"heix", b"hevc", b"mif1", b"msf1", b"jp2 ", b"jpx ", b"crx ",
 }  # fmt: skip
-# One of these is in each of them.
+# Each MP4 or MOV contains one of these.
 _CERTAIN = {b"ftyp", b"moov", b"moof", b"mdat"}
 _NAME = re.compile(rb"[A-Za-z0-9 _.-]{4}")
 _BOX_HEAD = 8
-_GREAT_HEAD = 16
+_LARGE_HEAD = 16
 _MOST_FIRST = 16
 
 
 def suffix_of(path: Path) -> str | None:
-    """The ending that a file's first bytes call for; None of a page or a message, which is no video."""
+    """The suffix of the detected format; None if the content is not a video, e.g. an HTML page."""
     with path.open("rb") as file:
         head = file.read(SNIFFED)
     first = _first_boxes(path)
@@ -49,30 +49,19 @@ def suffix_of(path: Path) -> str | None:
     if head.startswith(_EBML):
         return _of_ebml(head)
     if head[8:12] == b"WEBP":
-        return ".webp" if b"ANIM" in head[:64] else None  # else it is a picture
+        return ".webp" if b"ANIM" in head[:64] else None  # else a still image
     if head[4:5] == head[4 + _M2TS_PACKET : 5 + _M2TS_PACKET] == b"\x47" and head[5:6] == b"\x40":
         return _M2TS
     return next((suffix for suffix, at, magic in _OTHERS if head[at : at + len(magic)] == magic), None)
 
 
 def _of_boxes(first: Sequence[tuple[bytes, bytes]], head: bytes) -> str | None:
-    """MP4 or MOV by the brand, wherever among the first boxes that stands; without a brand it is a MOV."""
+    """MP4 or MOV by the brand in the ftyp box, wherever that is; a file without a brand is a MOV."""
     for kind, body in first:
         if kind == b"ftyp":
             brand = body[:4]
-            if brand in {
-                b"avif",
-                b"avis",
-                b"heic",
-                b"mif1",
-                b"msf1",
-                b"heix",
-                b"hevc",
-                b"jp2 ",
-                b"jpx ",
-                b"crx ",
-            }:
-                return None  # a picture
+            if brand in _IMAGES:
+                return None  # an image
             return MOV if brand == b"qt  " else MP4
         if kind in {b"moof", b"sidx"}:
             return MP4
@@ -80,14 +69,14 @@ def _of_boxes(first: Sequence[tuple[bytes, bytes]], head: bytes) -> str | None:
 
 
 def _first_boxes(path: Path) -> list[tuple[bytes, bytes]]:
-    """The first boxes' types and how their bodies begin, as long as that is what they may be."""
+    """Type and first body bytes of the first boxes, up to the first invalid one."""
     size = path.stat().st_size
     at = 0
     found: list[tuple[bytes, bytes]] = []
     with path.open("rb") as file:
         while len(found) < _MOST_FIRST and at < size:
             file.seek(at)
-            box = file.read(_GREAT_HEAD)
+            box = file.read(_LARGE_HEAD)
             length = int.from_bytes(box[:4], "big")
             if not _NAME.fullmatch(box[4:8]):
                 break
@@ -106,7 +95,7 @@ def _of_ebml(head: bytes) -> str:
 
 
 def ebml_end(path: Path) -> int:
-    """Where a Matroska file's one segment ends by its own account; 0 where it does not tell. RFC 8794."""
+    """The declared end offset of a Matroska file's segment; 0 if its size is unknown. RFC 8794."""
     with path.open("rb") as file:
         head = file.read(SNIFFED)
     if not head.startswith(_EBML):
@@ -120,7 +109,7 @@ def ebml_end(path: Path) -> int:
 
 
 def _ebml_size(head: bytes, at: int) -> tuple[int, int | None]:
-    """Where the body behind a size begins, and the size; None for one that is not known."""
+    """The offset after an EBML size field, and the size; None: unknown."""
     width = 9 - head[at].bit_length() if at < len(head) and head[at] else 0
     if not width:
         return at, None

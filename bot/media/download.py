@@ -1,7 +1,13 @@
-"""A video's bytes → a file on disk: streamed, bounded, resumed when cut off, never from a private network.
+"""Downloads a video to disk: streamed, size-limited, resumed after a broken connection, SSRF-safe.
 
-aiohttp rather than httpx: signed links must go out byte for byte (yarl's encoded=True), and its resolver
-is where a connection's address can be refused, whatever a redirect or a name server says.
+1. Follow redirects manually: check each address, drop the Authorization header for another origin.
+2. Write the body to a .part file; after a broken connection continue with a range request, while each attempt
+   makes progress.
+3. Detect the container format; anything but a video is an error.
+4. fsync, then rename to the final name.
+
+aiohttp rather than httpx: signed links must be sent unchanged (yarl's encoded=True), and its resolver allows
+to reject an address at connect time, after redirects and DNS.
 """
 
 import asyncio
@@ -32,29 +38,29 @@ from bot.providers.session import open_session
 log = logging.getLogger(__name__)
 
 _REDIRECTS = 5
-_TRIES = 4
+_ATTEMPTS = 4
 _TIMEOUT = aiohttp.ClientTimeout(total=900, sock_connect=15, sock_read=60)
-_WHOLE_S = 1800.0  # for all tries of one film
-_SAME_OUTAGE_S = 3600.0  # since a host's certificate was last not trusted
-_MOST_UNTRUSTED = 1000  # hosts that are remembered
+_TOTAL_S = 1800.0  # for all attempts of one download
+_WARN_AGAIN_S = 3600.0  # without an untrusted certificate, before a host is logged again
+_MAX_UNTRUSTED = 1000  # hosts kept in memory
 _PRIVATE = "the video's address is in a private network, and DOWNLOAD_ALLOW_PRIVATE does not allow it"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Download:
-    """A file that was fetched."""
+    """A downloaded file."""
 
-    path: Path  # its ending tells what its content is
+    path: Path  # the suffix is that of the detected format
     size: int  # bytes
 
     @property
     def is_readable(self) -> bool:
-        """Whether it may hold what Telegram plays in place, if it is put into an MP4."""
+        """Whether it may contain streams that Telegram plays inline, once remuxed to MP4."""
         return self.path.suffix in READABLE
 
 
 class Downloader:
-    """Fetches videos."""
+    """Downloads videos."""
 
     def __init__(
         self,
@@ -66,10 +72,10 @@ class Downloader:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """allowed: private hosts that videos may come from.
+        """allowed: private hosts that downloads may use.
 
-        proxy: http(s) address; names are then resolved there, beyond the reach of the check here.
-        resolver: instead of the one that refuses private addresses where they are not allowed.
+        proxy: http(s) URL; it resolves host names itself, so only literal addresses are checked.
+        resolver: replaces PublicResolver.
         """
         self._tls = tls
         self._allowed = allowed
@@ -78,7 +84,7 @@ class Downloader:
         self._sleep = sleep
         self._clock = clock
         self._session: aiohttp.ClientSession | None = None
-        self._untrusted: dict[URL, float] = {}  # by host and port: when its certificate was last not trusted
+        self._untrusted: dict[URL, float] = {}  # origin → last certificate error
 
     async def __aenter__(self) -> Self:
         if self._resolver is None and not self._proxy:
@@ -99,22 +105,22 @@ class Downloader:
             await self._session.close()
 
     async def fetch(
-        self, source: MediaSource, stem: Path, *, limit: int, whole_s: float = _WHOLE_S
+        self, source: MediaSource, stem: Path, *, limit: int, total_s: float = _TOTAL_S
     ) -> Download:
-        """Fetch into a file, at most limit bytes, unless it is there already; DownloadError.
+        """Download to a file unless it exists; raises DownloadError.
 
-        stem: of the file, which gets the ending that its content calls for. whole_s: for all tries together.
+        stem: path without the suffix, which depends on the content. limit: bytes. total_s: for all attempts.
         """
         try:
-            async with asyncio.timeout(whole_s):
-                path = _found(stem) or await self._fetch_anew(source, stem, limit)
+            async with asyncio.timeout(total_s):
+                path = _existing(stem) or await self._download(source, stem, limit)
             return Download(path=path, size=path.stat().st_size)
         except TimeoutError as error:
-            raise DownloadError(Fault.UNREACHABLE, "too slow as a whole") from error
+            raise DownloadError(Fault.UNREACHABLE, "too slow overall") from error
         except OSError as error:
-            raise DownloadError(Fault.UNREACHABLE, f"the disk: {type(error).__name__}") from error
+            raise DownloadError(Fault.UNREACHABLE, f"disk error: {type(error).__name__}") from error
 
-    async def _fetch_anew(self, source: MediaSource, stem: Path, limit: int) -> Path:
+    async def _download(self, source: MediaSource, stem: Path, limit: int) -> Path:
         for folder in (stem.parent.parent, stem.parent):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         part = Part(stem.with_name(f"{stem.name}.part"), clock=self._clock)
@@ -123,23 +129,23 @@ class Downloader:
             await self._fetch(source, part, limit)
             suffix = suffix_of(part.path)
             if suffix is None:
-                raise DownloadError(Fault.NOT_A_VIDEO, "the address gives something that is not a video")
-            await asyncio.to_thread(_put_on_disk, part.path)  # else a power cut may leave an empty file
+                raise DownloadError(Fault.NOT_A_VIDEO, "the response is not a video")
+            await asyncio.to_thread(_fsync, part.path)  # else a power failure may leave an empty file
             return part.path.replace(stem.with_name(f"{stem.name}{suffix}"))
         finally:
             part.path.unlink(missing_ok=True)
 
     async def _fetch(self, source: MediaSource, part: Part, limit: int) -> None:
-        """Go on at once while that brings something; a host that gives nothing would only hold up others."""
-        for attempt in range(1, _TRIES + 1):
+        """Resume while each attempt makes progress; a host that sends nothing must not block others."""
+        for attempt in range(1, _ATTEMPTS + 1):
             size = part.size
             try:
                 await self._fetch_once(source, part, limit)
             except DownloadError as error:
                 is_final = error.fault is not Fault.UNREACHABLE or isinstance(error, TooSlow)
-                if is_final or part.size == size or attempt == _TRIES:
+                if is_final or part.size == size or attempt == _ATTEMPTS:
                     raise
-                log.info("A download broke off at %d bytes, going on: %s", part.size, error)
+                log.info("A download failed at %d bytes, resuming: %s", part.size, error)
                 await self._sleep(0.5 * attempt)
             else:
                 return
@@ -155,9 +161,9 @@ class Downloader:
             self._note_untrusted(URL(str(source.url), encoded=True).origin())
             raise DownloadError(Fault.UNTRUSTED, "the host's certificate is not trusted") from error
         except zlib.error as error:
-            raise DownloadError(Fault.UNREACHABLE, "the packed file is damaged") from error
+            raise DownloadError(Fault.UNREACHABLE, "the compressed file is corrupt") from error
         except ValueError as error:
-            raise DownloadError(Fault.DEAD_LINK, "not an address") from error
+            raise DownloadError(Fault.DEAD_LINK, "not a valid URL") from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             if isinstance(getattr(error, "os_error", error), PrivateAddress):
                 raise DownloadError(Fault.PRIVATE, _PRIVATE) from error
@@ -166,36 +172,38 @@ class Downloader:
             self._untrusted.pop(URL(source.url, encoded=True).origin(), None)
 
     def _note_untrusted(self, server: URL) -> None:
-        """Warn once of a host and outage, not at each try."""
+        """Log a host once per outage, not at each attempt."""
         last, now = self._untrusted.pop(server, None), self._clock()
         self._untrusted[server] = now
-        if len(self._untrusted) > _MOST_UNTRUSTED:
+        if len(self._untrusted) > _MAX_UNTRUSTED:
             del self._untrusted[next(iter(self._untrusted))]
-        if last is None or now - last > _SAME_OUTAGE_S:
-            log.warning("The certificate of %s, or of where it leads to, is not trusted", server.host)
+        if last is None or now - last > _WARN_AGAIN_S:
+            log.warning(
+                "The certificate of %s, or of a host that it redirects to, is not trusted", server.host
+            )
 
     async def _follow(self, link: str, headers: dict[str, str], part: Part, limit: int) -> None:
-        """Ask, and go where redirects lead; the key stays with the host that it was meant for."""
+        """GET with manual redirects; the Authorization header is sent to its own origin only."""
         assert self._session is not None, "used outside its context"  # noqa: S101 - for the type checker
         url = URL(requestable(link), encoded=True)
         for _ in range(_REDIRECTS):
             self._check_address(url)
             async with self._session.get(
                 url, headers=headers, allow_redirects=False, proxy=self._proxy
-            ) as answer:
-                target = answer.headers.get("Location")
-                if answer.status not in {301, 302, 303, 307, 308} or target is None:
-                    await save(answer, part, limit)
+            ) as response:
+                target = response.headers.get("Location")
+                if response.status not in {301, 302, 303, 307, 308} or target is None:
+                    await save(response, part, limit)
                     return
-            following = url.join(URL(requestable(target), encoded=True))
-            if following.origin() != url.origin():
+            next_url = url.join(URL(requestable(target), encoded=True))
+            if next_url.origin() != url.origin():
                 headers = {name: value for name, value in headers.items() if name != "Authorization"}
-            url = following
+            url = next_url
         raise DownloadError(Fault.DEAD_LINK, "too many redirects")
 
     def _check_address(self, url: URL) -> None:
         if url.scheme not in {"http", "https"} or not url.host:
-            raise DownloadError(Fault.DEAD_LINK, "not an http address")
+            raise DownloadError(Fault.DEAD_LINK, "not an http URL")
         if address := address_of(url.host):
             try:
                 check_address(url.host, url.port or 0, address, self._allowed)
@@ -204,7 +212,7 @@ class Downloader:
 
 
 def _headers(source: MediaSource, part: Part) -> dict[str, str]:
-    """What to ask with; for the rest only, if there is a part of the same version already.
+    """Request headers; with Range and If-Range if a part exists.
 
     https://www.rfc-editor.org/rfc/rfc9110#field.if-range
     """
@@ -217,16 +225,16 @@ def _headers(source: MediaSource, part: Part) -> dict[str, str]:
 
 
 def _write(part: Part, data: bytes) -> None:
-    with part.open(anew=True) as file:
+    with part.open(truncate=True) as file:
         file.write(data)
 
 
-def _found(stem: Path) -> Path | None:
-    """A video that was fetched before."""
+def _existing(stem: Path) -> Path | None:
+    """The file of an earlier download."""
     paths = (stem.with_name(f"{stem.name}{suffix}") for suffix in SUFFIXES)
     return next((path for path in paths if path.exists() and suffix_of(path) == path.suffix), None)
 
 
-def _put_on_disk(path: Path) -> None:
+def _fsync(path: Path) -> None:
     with path.open("rb") as file:
         os.fsync(file.fileno())

@@ -1,4 +1,4 @@
-"""How a film is seen: its size with square pixels, turned as players turn it, and a preview of it."""
+"""Display size and thumbnail of a video: square pixels, rotated as players rotate it."""
 
 import struct
 import time
@@ -17,14 +17,14 @@ from av.video.stream import VideoStream
 
 THUMBNAIL_SIDE = 320  # pixels; https://core.telegram.org/bots/api#inputmediavideo
 THUMBNAIL_LIMIT = 190_000  # bytes, below Telegram's 200 kB
-_MOST_FRAMES = 300  # that are looked at for one that shows something
+_MOST_FRAMES = 300  # packets that are decoded to find a frame that is not black
 _MOST_CPU_S = 8.0
 _BLACK = 32  # luma; black is 16
-_ONE = 1 << 16  # a matrix holds 16.16 numbers
-_NEAR = 0.02
-_STRANGEST = 10  # a pixel is at most so many times as wide as high, or as high as wide
-# By a, b, c and d: x' = ax + cy, y' = bx + dy; ISO/IEC 14496-12, 8.3.2.
-_TURNS = {
+_ONE = 1 << 16  # matrices hold 16.16 fixed-point numbers
+_TOLERANCE = 0.02  # of a matrix entry from a whole number
+_MAX_PIXEL_ASPECT = 10  # width : height of a pixel, or the inverse; beyond it counts as 1
+# FFmpeg filters by matrix (a, b, c, d): x' = ax + cy, y' = bx + dy; ISO/IEC 14496-12, 8.3.2.
+_FILTERS = {
     (1, 0, 0, 1): (),
     (-1, 0, 0, 1): (("hflip", ""),),
     (1, 0, 0, -1): (("vflip", ""),),
@@ -34,11 +34,11 @@ _TURNS = {
     (0, 1, 1, 0): (("transpose", "cclock_flip"),),
     (0, -1, -1, 0): (("transpose", "clock_flip"),),
 }
-_SharedUpload = tuple[int, int, int, int]
+_Rotation = tuple[int, int, int, int]
 
 
 def picture_of(container: InputContainer) -> VideoStream:
-    """The film's picture, not its cover; LookupError where there is none."""
+    """The video stream, preferring one that is not cover art; LookupError if there is none."""
     covers = Disposition.attached_pic
     return (
         next((each for each in container.streams.video if not each.disposition & covers), None)
@@ -46,21 +46,21 @@ def picture_of(container: InputContainer) -> VideoStream:
     )
 
 
-def turn_of(matrix: tuple[int, ...] | None) -> _SharedUpload:
-    """A matrix as a quarter turn or mirror; one that is neither counts for nothing."""
+def rotation_of(matrix: tuple[int, ...] | None) -> _Rotation:
+    """Round a matrix to a rotation by quarters, possibly mirrored; any other matrix is ignored."""
     upright = (1, 0, 0, 1)
     if matrix is None:
         return upright
     rounded = [round(each / _ONE) for each in matrix]
-    if any(abs(each / _ONE - whole) > _NEAR for each, whole in zip(matrix, rounded, strict=True)):
+    if any(abs(each / _ONE - whole) > _TOLERANCE for each, whole in zip(matrix, rounded, strict=True)):
         return upright
     a, b, c, d = rounded
-    return (a, b, c, d) if (a, b, c, d) in _TURNS else upright
+    return (a, b, c, d) if (a, b, c, d) in _FILTERS else upright
 
 
 def matrix_of(frame: VideoFrame) -> tuple[int, ...] | None:
-    """The matrix that came with a frame, from containers that have no index of boxes."""
-    side_data: Any = frame.side_data  # PyAV's own types name one kind only
+    """The display matrix in a frame's side data, for containers other than MP4 and MOV."""
+    side_data: Any = frame.side_data  # PyAV's type hints cover one kind of side data only
     found = next((each for each in side_data if each.type is Type.DISPLAYMATRIX), None)
     if found is None:
         return None
@@ -68,14 +68,14 @@ def matrix_of(frame: VideoFrame) -> tuple[int, ...] | None:
     return a, b, c, d
 
 
-def seen_size(stream: VideoStream, turn: _SharedUpload) -> tuple[int, int]:
-    """Width and height with square pixels, upright."""
+def display_size(stream: VideoStream, rotation: _Rotation) -> tuple[int, int]:
+    """Width and height in square pixels, after rotation."""
     width, height = _square(stream)
-    return (height, width) if turn[0] == 0 else (width, height)
+    return (height, width) if rotation[0] == 0 else (width, height)
 
 
 def frames(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
-    """Those that decode, not more than some; what is damaged is left out."""
+    """The decodable frames, limited by packets and CPU time; damaged frames are skipped."""
     end_s = time.process_time() + _MOST_CPU_S
     for count, packet in enumerate(container.demux(stream), 1):
         try:
@@ -89,18 +89,20 @@ def frames(container: InputContainer, stream: VideoStream) -> Iterator[VideoFram
             return
 
 
-def preview(shots: Iterator[VideoFrame], stream: VideoStream, turn: _SharedUpload, path: Path) -> Path | None:
-    """Write the first frame that is not black, else the first; None where there is none to be had."""
+def write_thumbnail(
+    candidates: Iterator[VideoFrame], stream: VideoStream, rotation: _Rotation, path: Path
+) -> Path | None:
+    """Write the first frame that is not black, else the first; None if there is none or it is too large."""
     chosen = None
-    for shot in shots:
-        small = _small(shot, stream)
+    for frame in candidates:
+        small = _small(frame, stream)
         chosen = chosen or small
         if not _is_black(small):
             chosen = small
             break
     if chosen is None:
         return None
-    _upright(chosen, turn).save(str(path))
+    _rotated(chosen, rotation).save(str(path))
     if path.stat().st_size <= THUMBNAIL_LIMIT:
         return path
     path.unlink()
@@ -108,17 +110,17 @@ def preview(shots: Iterator[VideoFrame], stream: VideoStream, turn: _SharedUploa
 
 
 def _square(stream: VideoStream) -> tuple[int, int]:
-    shape = stream.sample_aspect_ratio or Fraction(1)
-    if not Fraction(1, _STRANGEST) <= shape <= _STRANGEST:
-        shape = Fraction(1)
-    return max(1, round(stream.width * shape)), stream.height
+    aspect = stream.sample_aspect_ratio or Fraction(1)
+    if not Fraction(1, _MAX_PIXEL_ASPECT) <= aspect <= _MAX_PIXEL_ASPECT:
+        aspect = Fraction(1)
+    return max(1, round(stream.width * aspect)), stream.height
 
 
 def _small(frame: VideoFrame, stream: VideoStream) -> VideoFrame:
-    """A frame within Telegram's bounds, with square pixels."""
-    seen = _square(stream)
-    scale = min(1.0, THUMBNAIL_SIDE / max(seen))
-    width, height = (max(2, int(side * scale) // 2 * 2) for side in seen)
+    """Scale a frame to Telegram's limits, with square pixels."""
+    size = _square(stream)
+    scale = min(1.0, THUMBNAIL_SIDE / max(size))
+    width, height = (max(2, int(side * scale) // 2 * 2) for side in size)
     return frame.reformat(width=width, height=height, format="yuvj420p")
 
 
@@ -129,18 +131,18 @@ def _is_black(frame: VideoFrame) -> bool:
     return all(max(row) < _BLACK for row in rows)
 
 
-def _upright(frame: VideoFrame, turn: _SharedUpload) -> VideoFrame:
-    """The frame as players turn it."""
-    if not _TURNS[turn]:
+def _rotated(frame: VideoFrame, rotation: _Rotation) -> VideoFrame:
+    """Apply the rotation with FFmpeg's filters."""
+    if not _FILTERS[rotation]:
         return frame
     graph = Graph()
     source = graph.add_buffer(
         width=frame.width, height=frame.height, format=frame.format, time_base=Fraction(1, 1000)
     )
-    steps = [graph.add(name, arguments or None) for name, arguments in _TURNS[turn]]
+    steps = [graph.add(name, arguments or None) for name, arguments in _FILTERS[rotation]]
     graph.link_nodes(source, *steps, graph.add("buffersink")).configure()
     frame.pts = 0
     graph.push(frame)
-    turned = graph.vpull()
-    assert isinstance(turned, VideoFrame)  # noqa: S101 - for the type checker
-    return turned
+    rotated = graph.vpull()
+    assert isinstance(rotated, VideoFrame)  # noqa: S101 - for the type checker
+    return rotated

@@ -1,4 +1,7 @@
-"""Asking a probe about a downloaded film, within limits of time and memory."""
+"""Probes downloaded video files in worker processes, with limits on time, memory and concurrency.
+
+The worker (probe_worker.py) reads one path per line of its stdin and prints one JSON line per path.
+"""
 
 import asyncio
 import contextlib
@@ -17,129 +20,131 @@ from bot.media import confinement
 
 log = logging.getLogger(__name__)
 
-_PROBE = Path(__file__).with_name(
-    "probe_worker.py"
-)  # run, never imported: FFmpeg's libraries stay out of the bot
-_ROOT = Path(__file__).parents[2]  # of the program: all that a probe can import, and all that it is told
-_PATIENCE_S = 90.0
-_AT_ONCE = 2  # each may take memory and time up to its bounds
-_REST_S = 60.0  # how long a probe is kept for the next film
+# Run as a script, never imported: FFmpeg's libraries stay out of the bot's process.
+_WORKER = Path(__file__).with_name("probe_worker.py")
+_ROOT = Path(__file__).parents[2]  # the PYTHONPATH of the worker, and its whole environment
+_TIMEOUT_S = 90.0  # of one file
+_CONCURRENCY = 2  # workers; each may use memory and CPU up to its limits
+_IDLE_S = 60.0  # how long an idle worker is kept
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MediaInfo:
-    """What a film is."""
+    """What the probe found out about a playable or unplayable video file."""
 
-    width: int  # pixels, as it is seen
-    height: int  # pixels, as it is seen
+    width: int  # pixels, as displayed
+    height: int  # pixels, as displayed
     duration_s: float | None
-    unplayable: str | None  # the part of it that Telegram does not play in place
-    thumbnail: Path | None  # JPEG within Telegram's bounds
-    faststart_copy: Path | None  # a copy with the index in front, where the file has it at the end
+    unplayable: str | None  # the codec or container that Telegram does not play inline
+    thumbnail: Path | None  # JPEG within Telegram's limits
+    faststart_copy: Path | None  # a copy with the index at the start, or remuxed; None: not needed
 
 
 class TruncatedFile(Exception):
-    """The film goes on behind the end of the file."""
+    """The container declares more bytes than the file has."""
 
 
 class Inspector:
-    """Asks probes: each about one film at a time, and one of them rests a while for the next."""
+    """Runs probe workers: each handles one file at a time, and one idle worker is kept for reuse."""
 
     def __init__(
-        self, *, probe: Path = _PROBE, patience_s: float = _PATIENCE_S, rest_s: float = _REST_S
+        self, *, worker: Path = _WORKER, timeout_s: float = _TIMEOUT_S, idle_s: float = _IDLE_S
     ) -> None:
-        """probe: a script that answers paths on its input, line by line."""
-        self._probe = probe
-        self._patience_s = patience_s
-        self._rest_s = rest_s
-        self._places = asyncio.Semaphore(_AT_ONCE)
-        self._rested: Process | None = None
-        self._dismissal: asyncio.TimerHandle | None = None
+        """worker: a script that reads paths from stdin and prints a JSON line for each."""
+        self._script = worker
+        self._timeout_s = timeout_s
+        self._idle_s = idle_s
+        self._slots = asyncio.Semaphore(_CONCURRENCY)
+        self._idle: Process | None = None
+        self._idle_timer: asyncio.TimerHandle | None = None
 
     async def __aenter__(self) -> Self:
-        confinement.hide()  # whoever runs the bot's code as the same user may else read its key and token
+        confinement.hide()  # a compromised worker of the same user must not read the bot's memory
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        probe = self._take()
-        if probe is not None:
-            await _kill(probe)
+        worker = self._take_idle()
+        if worker is not None:
+            await _kill(worker)
 
     async def inspect(self, path: Path) -> MediaInfo | None:
-        """Look into a file; None if no film can be read from it; CutOff. Files made of it lie beside it."""
-        async with self._places:
-            found = await self._ask(path)
+        """Probe a file; None if it is not a readable video. Raises TruncatedFile.
+
+        The thumbnail and the copy are written beside the file.
+        """
+        async with self._slots:
+            found = await self._probe(path)
         if found is None:
-            log.warning("%s is not a film that can be read", path.name)
+            log.warning("%s is not a readable video", path.name)
             return None
-        if not found.pop("is_whole"):
+        if not found.pop("is_complete"):
             raise TruncatedFile
-        thumbnail, front = found.pop("thumbnail"), found.pop("front")
+        thumbnail, faststart_copy = found.pop("thumbnail"), found.pop("faststart_copy")
         return MediaInfo(
             **found,
             thumbnail=path.parent / thumbnail if thumbnail else None,
-            faststart_copy=path.parent / front if front else None,
+            faststart_copy=path.parent / faststart_copy if faststart_copy else None,
         )
 
-    async def _ask(self, path: Path) -> dict[str, Any] | None:
-        probe = self._take() or await _start(self._probe)
+    async def _probe(self, path: Path) -> dict[str, Any] | None:
+        worker = self._take_idle() or await _start(self._script)
         try:
-            async with asyncio.timeout(self._patience_s):
-                found: dict[str, Any] | None = json.loads(await _answer(probe, path))
+            async with asyncio.timeout(self._timeout_s):
+                found: dict[str, Any] | None = json.loads(await _request(worker, path))
         except (TimeoutError, ValueError):
             return None
         else:
-            self._keep(probe)
+            self._keep(worker)
             return found
         finally:
-            if probe is not self._rested:
-                await _kill(probe)
+            if worker is not self._idle:
+                await _kill(worker)
 
-    def _take(self) -> Process | None:
-        """The probe that rests, if there is one that lives."""
-        probe, self._rested = self._rested, None
-        if self._dismissal is not None:
-            self._dismissal.cancel()
-        return probe if probe is not None and probe.returncode is None else None
+    def _take_idle(self) -> Process | None:
+        """Take the idle worker, if it is still running."""
+        worker, self._idle = self._idle, None
+        if self._idle_timer is not None:
+            self._idle_timer.cancel()
+        return worker if worker is not None and worker.returncode is None else None
 
-    def _keep(self, probe: Process) -> None:
-        """Let it rest, unless another does."""
-        if self._rested is not None:
+    def _keep(self, worker: Process) -> None:
+        """Keep the worker for reuse, unless another one is idle already."""
+        if self._idle is not None:
             return
-        self._rested = probe
-        self._dismissal = asyncio.get_running_loop().call_later(self._rest_s, self._dismiss)
+        self._idle = worker
+        self._idle_timer = asyncio.get_running_loop().call_later(self._idle_s, self._stop_idle)
 
-    def _dismiss(self) -> None:
-        probe = self._take()
-        if probe is not None and probe.stdin is not None:
-            probe.stdin.close()  # it ends with its input
+    def _stop_idle(self) -> None:
+        worker = self._take_idle()
+        if worker is not None and worker.stdin is not None:
+            worker.stdin.close()  # the worker exits at the end of its input
 
 
 async def _start(script: Path) -> Process:
     return await asyncio.create_subprocess_exec(
         sys.executable,
-        "-P",  # the probe's neighbours must not be taken for modules of the standard library
+        "-P",  # modules beside the script must not shadow the standard library
         str(script),
         stdin=PIPE,
         stdout=PIPE,
         stderr=DEVNULL,
         env={"PYTHONPATH": str(_ROOT)},
-        start_new_session=True,  # so that its children can be killed with it
+        start_new_session=True,  # a process group, so that _kill() reaches its children
     )
 
 
-async def _answer(probe: Process, path: Path) -> bytes:
-    """A line; none of a probe that died."""
-    if probe.stdin is None or probe.stdout is None:
-        raise RuntimeError("a probe was started without its pipes")
-    probe.stdin.write(json.dumps(str(path)).encode() + b"\n")
-    return await probe.stdout.readline()
+async def _request(worker: Process, path: Path) -> bytes:
+    """Send a path and read one line; empty if the worker has died."""
+    if worker.stdin is None or worker.stdout is None:
+        raise RuntimeError("a probe worker was started without pipes")
+    worker.stdin.write(json.dumps(str(path)).encode() + b"\n")
+    return await worker.stdout.readline()
 
 
-async def _kill(probe: Process) -> None:
-    if probe.returncode is None:
+async def _kill(worker: Process) -> None:
+    if worker.returncode is None:
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(probe.pid, signal.SIGKILL)
-        await probe.wait()
+            os.killpg(worker.pid, signal.SIGKILL)
+        await worker.wait()

@@ -1,9 +1,13 @@
-"""What a downloaded film is, read with FFmpeg's libraries in a process of its own: the bytes are foreign.
+"""Probes video files with FFmpeg's libraries in a sandboxed process: the bytes are untrusted.
 
-Run as a script; for each line of its input, a path as JSON, it prints a line: an object, or null of what
-is no film. To load the libraries takes longer than to read a film, so the process stays, and a child of it
-reads: what is wrong with a film ends with its child. It never re-encodes: it reads the geometry, writes a
-thumbnail and, where players need one, a copy with the index in front, beside the film.
+Run as a script. For each line of stdin:
+
+1. Read the line: a path as JSON.
+2. Fork: loading the libraries takes longer than probing, so the parent stays and a child per file probes. A
+   crash or an exceeded limit ends only the child.
+3. The child sets its resource limits and probes: container structure, geometry, codecs, thumbnail and, if
+   players need one, a copy with the index at the start. It never re-encodes.
+4. The child prints the result as a JSON object; if it fails, the parent prints null.
 """
 
 import json
@@ -21,20 +25,20 @@ from bot.media import boxes, confinement, preview, remux
 from bot.media.containers import FLV, MKV, MOV, MP4, ebml_end
 
 _FORMATS = {MP4: "mov", MOV: "mov", MKV: "matroska", FLV: "flv"}
-# Whatever a file claims to be, FFmpeg reads it as that one format, from this disk, with these decoders.
+# FFmpeg may use only the detected format, local files and these decoders, whatever the file declares.
 _OPTIONS = {
     "protocol_whitelist": "file",
     "format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,flv",
     "codec_whitelist": "h264,hevc,libdav1d,av1,vp8,vp9,mpeg4,aac,mp3float,mp3,opus,vorbis,flac,ac3,eac3",
 }
-_PLAYED_VIDEO = "h264"
+_PLAYED_VIDEO = "h264"  # what Telegram plays inline
 _PLAYED_AUDIO = {"aac", "mp3"}
 _PLAYED_PIXELS = {"yuv420p", "yuvj420p"}
-_NEEDED = {b"moov", b"mdat", b"moof"}  # what stands behind the last of these is not missed
+_NEEDED = {b"moov", b"mdat", b"moof"}  # bytes missing after the last of these do not matter
 
 
 def serve() -> None:
-    """Answer until the input ends."""
+    """Process paths until stdin ends."""
     os.umask(0o077)
     confinement.be_first_victim()
     confinement.leave_the_network()
@@ -43,77 +47,78 @@ def serve() -> None:
         path = Path(json.loads(line))
         child = os.fork()
         if child == 0:
-            _answer(path)
+            _run_child(path)
         _, status = os.waitpid(child, 0)
         if status:
-            _say(None)
+            _print_result(None)
 
 
 def probe(path: Path) -> dict[str, Any]:
-    """What the film is, and the files that were made of it; of a cut one only that it is cut."""
+    """Probe a file: the fields of MediaInfo and is_complete; of a truncated file only is_complete=False."""
     layout = boxes.boxes(path) if path.suffix in {MP4, MOV} else []
     end = max((box.end for box in layout if box.kind in _NEEDED), default=0)
     if path.suffix == MKV:
         end = ebml_end(path)
     if end > path.stat().st_size:
-        return {"is_whole": False}
+        return {"is_complete": False}
     with av.open(
         str(path), format=_FORMATS[path.suffix], options=_OPTIONS, metadata_errors="replace"
     ) as container:
-        facts = _facts(container, path, layout)
-    front = None
-    if facts["unplayable"] is None:
+        info = _read_info(container, path, layout)
+    copy = None
+    if info["unplayable"] is None:
         try:
-            front = _front(path, layout)
+            copy = _make_copy(path, layout)
         except remux.NoCopy:
             if path.suffix != MP4 or _is_fragmented(layout):
-                facts["unplayable"] = path.suffix.lstrip(".")
-    is_copied = front is not None and (path.suffix != MP4 or _is_fragmented(layout))
-    if facts["unplayable"] is None and (is_copied or not facts["duration_s"]):
-        facts["duration_s"] = _length(front or path) or facts["duration_s"]
-    return facts | {"is_whole": True, "front": _below(path, front)}
+                info["unplayable"] = path.suffix.lstrip(".")
+    is_remuxed = copy is not None and (path.suffix != MP4 or _is_fragmented(layout))
+    if info["unplayable"] is None and (is_remuxed or not info["duration_s"]):
+        info["duration_s"] = _duration_s(copy or path) or info["duration_s"]
+    return info | {"is_complete": True, "faststart_copy": _relative(path, copy)}
 
 
-def _answer(path: Path) -> NoReturn:
-    """The child's work; it ends without the parent's clean-up, whatever happens."""
+def _run_child(path: Path) -> NoReturn:
+    """Probe in the forked child; always exits with os._exit(), without the parent's cleanup."""
     try:
         confinement.bound(file_size=path.stat().st_size)
-        _say(probe(path))
+        _print_result(probe(path))
         os._exit(0)
     finally:
         os._exit(1)
 
 
-def _say(found: dict[str, Any] | None) -> None:
-    print(json.dumps(found), flush=True)  # noqa: T201 - whoever started the process reads it
+def _print_result(found: dict[str, Any] | None) -> None:
+    print(json.dumps(found), flush=True)  # noqa: T201 - the protocol with Inspector
 
 
-def _facts(container: InputContainer, path: Path, layout: Sequence[boxes.Box]) -> dict[str, Any]:
+def _read_info(container: InputContainer, path: Path, layout: Sequence[boxes.Box]) -> dict[str, Any]:
     stream = preview.picture_of(container)
     stream.thread_type = "NONE"
     stream.codec_context.options = {"codec_whitelist": _OPTIONS["codec_whitelist"]}
     unplayable = _unplayable(container)
     duration_s = container.duration / av.time_base if container.duration else None
     index = boxes.index_of(path, layout)
-    shots = preview.frames(container, stream)
-    first = next(shots, None)
+    frames = preview.frames(container, stream)
+    first = next(frames, None)
     matrix = boxes.matrix_of(index) if index else preview.matrix_of(first) if first else None
-    turn = preview.turn_of(matrix)
-    width, height = preview.seen_size(stream, turn)
+    rotation = preview.rotation_of(matrix)
+    width, height = preview.display_size(stream, rotation)
     thumbnail = None
     if first is not None:
-        thumbnail = preview.preview(chain([first], shots), stream, turn, path.with_name(f"{path.name}.jpg"))
+        target = path.with_name(f"{path.name}.jpg")
+        thumbnail = preview.write_thumbnail(chain([first], frames), stream, rotation, target)
     return {
         "width": width,
         "height": height,
         "duration_s": duration_s,
         "unplayable": unplayable,
-        "thumbnail": _below(path, thumbnail),
+        "thumbnail": _relative(path, thumbnail),
     }
 
 
-def _length(path: Path) -> float | None:
-    """How long an MP4 lasts by its packets, where its head does not tell."""
+def _duration_s(path: Path) -> float | None:
+    """The duration of an MP4, from its packets if the header has none."""
     with av.open(str(path), format="mov", options=_OPTIONS, metadata_errors="replace") as container:
         if container.duration:
             return container.duration / av.time_base
@@ -127,19 +132,19 @@ def _length(path: Path) -> float | None:
 
 
 def _unplayable(container: InputContainer) -> str | None:
-    """The part of a film that Telegram does not play in place."""
+    """The codec that Telegram does not play inline; None: it plays the video."""
     picture = preview.picture_of(container).codec_context
     if picture.codec.canonical_name != _PLAYED_VIDEO:
         return picture.codec.canonical_name
-    if picture.pix_fmt is not None and picture.pix_fmt not in _PLAYED_PIXELS:  # None: no frame tells
+    if picture.pix_fmt is not None and picture.pix_fmt not in _PLAYED_PIXELS:  # None: no frame was decoded
         return f"{_PLAYED_VIDEO} {picture.pix_fmt}"
-    sounds = [stream.codec_context.codec.canonical_name for stream in container.streams.audio]
-    return next((sound for sound in sounds if sound not in _PLAYED_AUDIO), None)
+    audio_codecs = [stream.codec_context.codec.canonical_name for stream in container.streams.audio]
+    return next((codec for codec in audio_codecs if codec not in _PLAYED_AUDIO), None)
 
 
-def _front(path: Path, layout: Sequence[boxes.Box]) -> Path | None:
-    """A copy that plays while it loads; None: the film itself does."""
-    target = path.parent / "front" / f"{path.stem}{MP4}"
+def _make_copy(path: Path, layout: Sequence[boxes.Box]) -> Path | None:
+    """Write a copy that plays while it downloads (faststart); None: the file itself does."""
+    target = path.parent / "faststart" / f"{path.stem}{MP4}"
     if path.suffix != MP4 or _is_fragmented(layout):
         has_boxes = path.suffix in {MP4, MOV}
         remux.remux(path, target, _OPTIONS, _FORMATS[path.suffix], has_boxes=has_boxes)
@@ -149,7 +154,7 @@ def _front(path: Path, layout: Sequence[boxes.Box]) -> Path | None:
         return None
     try:
         remux.remux_faststart(path, target)
-    except remux.NoCopy:  # FFmpeg may understand what is odd about it
+    except remux.NoCopy:  # FFmpeg may be able to read the unusual structure
         remux.remux(path, target, _OPTIONS, _FORMATS[path.suffix], has_boxes=False)
     return target
 
@@ -158,8 +163,8 @@ def _is_fragmented(layout: Sequence[boxes.Box]) -> bool:
     return any(box.kind == b"moof" for box in layout)
 
 
-def _below(film: Path, path: Path | None) -> str | None:
-    return None if path is None else str(path.relative_to(film.parent))
+def _relative(video: Path, path: Path | None) -> str | None:
+    return None if path is None else str(path.relative_to(video.parent))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Which addresses a download may connect to, decided where the connection is made."""
+"""SSRF protection: which addresses a download may connect to, checked after DNS resolution."""
 
 import ipaddress
 import re
@@ -10,25 +10,25 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 
 from bot.private_hosts import NO_PRIVATE_HOSTS, PrivateHosts
 
-# Any name leads there where Clash, sing-box or their kin route the traffic; docs/decisions.md says more:
+# Fake IPs: Clash, sing-box and others resolve any name to this range; see docs/decisions.md.
 # https://sing-box.sagernet.org/configuration/dns/server/fakeip/
-_STAND_INS = ipaddress.ip_network("198.18.0.0/15")
-# Where a machine's own network or its cloud answers, and tells secrets to whoever asks from inside.
+_FAKE_IPS = ipaddress.ip_network("198.18.0.0/15")
+# Link-local and cloud metadata addresses: they serve secrets to any client inside; never allowed.
 _NEVER = tuple(
     map(
         ipaddress.ip_network,
         ("169.254.0.0/16", "fe80::/10", "168.63.129.16/32", "100.100.100.200/32", "fd00:ec2::254/128"),
     )
 )
-# https://www.iana.org/assignments/iana-ipv4-special-registry and iana-ipv6-special-registry; named here, as
-# what the standard library counts as global differs from version to version.
+# https://www.iana.org/assignments/iana-ipv4-special-registry and iana-ipv6-special-registry; listed here, as
+# is_global of the standard library differs between Python versions.
 NON_PUBLIC_V4 = tuple(
     map(
         IPv4Network,
         (
             "0.0.0.0/8",
             "10.0.0.0/8",
-            "100.64.0.0/10",  # shared by a carrier's customers
+            "100.64.0.0/10",  # carrier-grade NAT
             "127.0.0.0/8",
             "168.63.129.16/32",  # Azure's host
             "169.254.0.0/16",  # link-local
@@ -45,12 +45,12 @@ NON_PUBLIC_V4 = tuple(
         ),
     )
 )
-_GLOBAL_V6 = IPv6Network("2000::/3")  # all else is local, reserved or holds an IPv4 address
+_GLOBAL_V6 = IPv6Network("2000::/3")  # everything else is local, reserved or embeds an IPv4 address
 NON_PUBLIC_V6 = tuple(
     map(
         IPv6Network,
         (
-            "2001::/23",  # protocols, Teredo among them
+            "2001::/23",  # IETF protocol assignments, including Teredo
             "2001:db8::/32",
             "3fff::/20",
         ),
@@ -61,16 +61,16 @@ _COMPATIBLE = IPv6Network("::/96")
 _TRANSLATED = IPv6Network("::ffff:0:0:0/96")
 _NAT64_LOCAL = IPv6Network("64:ff9b:1::/48")
 _NUMERIC = re.compile(r"(?:0x[0-9a-f]*|[0-9]+)(?:\.(?:0x[0-9a-f]*|[0-9]+)){0,3}")
-_ISATAP = {0x00005EFE, 0x02005EFE}  # RFC 5214: above the IPv4 address in the last eight bytes
+_ISATAP = {0x00005EFE, 0x02005EFE}  # RFC 5214: the four bytes before the embedded IPv4 address
 _LOW = 0xFFFFFFFF
 
 
 class PrivateAddress(OSError):
-    """The name or number leads into a private network."""
+    """The host resolves to a private address."""
 
 
 def is_public(address: str) -> bool:
-    """Whether an IP address is on the public internet, the IPv4 address inside an IPv6 one included."""
+    """Whether an IP address is public; an IPv4 address embedded in an IPv6 one is checked too."""
     ip = ipaddress.ip_address(address)
     if isinstance(ip, IPv4Address):
         return not any(ip in network for network in NON_PUBLIC_V4)
@@ -83,17 +83,16 @@ def is_public(address: str) -> bool:
 
 
 def is_forbidden(address: str) -> bool:
-    """Whether nothing is ever fetched there, whatever the settings allow."""
+    """Whether downloads from the address are refused whatever the settings allow."""
     ip = ipaddress.ip_address(address)
     inner = _inner(ip) if isinstance(ip, IPv6Address) else None
     return any(ip in network for network in _NEVER) or (inner is not None and is_forbidden(str(inner)))
 
 
 def address_of(host: str) -> str | None:
-    """The IP address that a host writes out, for which no resolver is asked, or None for a name.
+    """The IP address if the host is a literal one, which bypasses the resolver; None for a name.
 
-    Besides the usual forms resolvers and proxies know 2130706433, 0x7f000001, 0177.0.0.1 and 127.1; and
-    localhost is not looked up either.
+    Resolvers and proxies also accept 2130706433, 0x7f000001, 0177.0.0.1 and 127.1; localhost is literal too.
     """
     name = host.rstrip(".").lower()
     if name == "localhost" or name.endswith(".localhost"):
@@ -111,19 +110,19 @@ def address_of(host: str) -> str | None:
 
 
 def check_address(host: str, port: int, address: str, allowed: PrivateHosts) -> None:
-    """Raise PrivateAddress where a link to host and port may not lead to this address."""
-    is_open = is_public(address) or (not is_forbidden(address) and allowed.allows(host, port, address))
-    if not is_open:
-        raise PrivateAddress(f"{host} leads to a private address")
+    """Raise PrivateAddress if a download from host and port may not connect to this address."""
+    is_allowed = is_public(address) or (not is_forbidden(address) and allowed.allows(host, port, address))
+    if not is_allowed:
+        raise PrivateAddress(f"{host} resolves to a private address")
 
 
 class PublicResolver(AbstractResolver):
-    """Resolves names, and refuses those that lead where nothing may be fetched; stand-ins are taken."""
+    """Resolves host names and rejects private addresses; fake IPs of a local proxy are accepted."""
 
     def __init__(
         self, names: AbstractResolver | None = None, *, allowed: PrivateHosts = NO_PRIVATE_HOSTS
     ) -> None:
-        """names: who is asked; by default the system. allowed: the private hosts that are none the less."""
+        """names: the underlying resolver, by default the system's. allowed: private hosts to accept."""
         self._names = names or ThreadedResolver()
         self._allowed = allowed
 
@@ -132,7 +131,7 @@ class PublicResolver(AbstractResolver):
     ) -> list[ResolveResult]:
         found = await self._names.resolve(host, port, family)
         for result in found:
-            if not _is_stand_in(result["host"]):
+            if not _is_fake_ip(result["host"]):
                 check_address(host, port, result["host"], self._allowed)
         return found
 
@@ -140,12 +139,12 @@ class PublicResolver(AbstractResolver):
         await self._names.close()
 
 
-def _is_stand_in(address: str) -> bool:
-    return ipaddress.ip_address(address) in _STAND_INS
+def _is_fake_ip(address: str) -> bool:
+    return ipaddress.ip_address(address) in _FAKE_IPS
 
 
 def _inner(ip: IPv6Address) -> IPv4Address | None:
-    """The IPv4 address that an IPv6 one stands for."""
+    """The IPv4 address embedded in an IPv6 one, or None."""
     if ip.teredo is not None:
         return ip.teredo[1]
     if ip.ipv4_mapped is not None or ip.sixtofour is not None:

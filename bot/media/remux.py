@@ -1,4 +1,4 @@
-"""A copy of a film as an MP4 that plays in place: the same pictures and sounds, never encoded anew."""
+"""Copies a video into an MP4 that plays inline: remuxed, never re-encoded."""
 
 import contextlib
 from collections.abc import Iterable, Iterator
@@ -12,15 +12,15 @@ from bot.media.boxes import Malformed, faststart
 from bot.media.confinement import SPARE
 from bot.media.preview import picture_of
 
-_MOST_UNTIMED = 32  # packets; H.264 keeps up to 16 pictures back
+_MAX_UNTIMED = 32  # packets without dts at the start; H.264 reorders up to 16 frames
 
 
 class NoCopy(Exception):
-    """There is no copy of this film that is as good."""
+    """No lossless copy of this file is possible."""
 
 
 def remux_faststart(path: Path, target: Path) -> None:
-    """Copy an MP4 with its index in front, every other byte as it is; NoCopy."""
+    """Copy an MP4 with the index at the start, every other byte unchanged; raises NoCopy."""
     try:
         faststart(path, target)
     except (Malformed, OSError) as error:
@@ -29,15 +29,15 @@ def remux_faststart(path: Path, target: Path) -> None:
 
 
 def remux(path: Path, target: Path, options: dict[str, str], container: str, *, has_boxes: bool) -> None:
-    """Copy the first picture and sound of any container into an MP4; NoCopy.
+    """Copy the video and first audio stream of any container into an MP4; raises NoCopy.
 
-    has_boxes: the film's own notes can be taken from its boxes as they are.
+    has_boxes: the source is an MP4 or MOV, so its metadata boxes are copied unchanged.
     """
     target.parent.mkdir(exist_ok=True)
     draft = target.with_name(f"{target.name}.draft")
     try:
         _copy_packets(path, draft, options, container)
-        faststart(draft, target, told_by=path if has_boxes else None)
+        faststart(draft, target, metadata_from=path if has_boxes else None)
         _check_size(target, path)
     except (Malformed, OSError, ValueError, av.FFmpegError) as error:
         target.unlink(missing_ok=True)
@@ -47,9 +47,9 @@ def remux(path: Path, target: Path, options: dict[str, str], container: str, *, 
             draft.unlink(missing_ok=True)
 
 
-def _check_size(copy: Path, film: Path) -> None:
-    if copy.stat().st_size > film.stat().st_size + SPARE:
-        raise Malformed("larger than the film")
+def _check_size(copy: Path, original: Path) -> None:
+    if copy.stat().st_size > original.stat().st_size + SPARE:
+        raise Malformed("larger than the original")
 
 
 def _copy_packets(path: Path, draft: Path, options: dict[str, str], container: str) -> None:
@@ -72,19 +72,19 @@ def _copy_packets(path: Path, draft: Path, options: dict[str, str], container: s
 
 
 def _timed(packets: "Iterable[Packet[Any]]") -> "Iterator[Packet[Any]]":
-    """Packets with a time to decode them, which the first of a film in Matroska may lack: as far before."""
-    waiting: dict[int, list[Packet[Any]]] = {}
-    begun: set[int] = set()
+    """Packets with a dts; the first ones of a Matroska file may lack it and get one counted backwards."""
+    untimed: dict[int, list[Packet[Any]]] = {}
+    started: set[int] = set()
     for packet in packets:
-        early = waiting.setdefault(packet.stream_index, [])
+        early = untimed.setdefault(packet.stream_index, [])
         if packet.dts is None:
-            if packet.size and packet.stream_index not in begun and len(early) < _MOST_UNTIMED:
+            if packet.size and packet.stream_index not in started and len(early) < _MAX_UNTIMED:
                 early.append(packet)
             continue
-        begun.add(packet.stream_index)
+        started.add(packet.stream_index)
         step = max(packet.duration or 0, 1)
-        for place, each in enumerate(early):
-            each.dts = packet.dts - step * (len(early) - place)
+        for index, each in enumerate(early):
+            each.dts = packet.dts - step * (len(early) - index)
             yield each
         early.clear()
         yield packet

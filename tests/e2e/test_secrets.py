@@ -25,7 +25,7 @@ async def test_no_log_holds_the_token_a_key_or_a_signature(scene: Scene, level: 
     scene.finish(dead)
     for task in (refused, dead):
         await scene.watch(anna, task)
-    await scene.wait_for(lambda: bot.log.count("asking for a fresh link") >= 2)
+    await scene.wait_for(lambda: bot.log.count("requesting a fresh link") >= 2)
     await scene.wait_for(lambda: "Telegram refused the video" in bot.log)
     scene.telegram.away = True
     scene.telegram.say(anna, "/tasks")  # ends the long poll

@@ -144,7 +144,7 @@ async def test_a_video_for_which_the_disk_has_no_room_comes_when_it_has(
     await office.watch(other, BEN)
     await office.until(lambda: office.heard(BEN))
     await office.poll()
-    await office.until(lambda: "fill the quota" in caplog.text)
+    await office.until(lambda: "fill the cache quota" in caplog.text)
     assert other.served.downloads == 0
     gate.set()
     await office.idle()

@@ -187,8 +187,8 @@ async def test_all_tries_of_a_film_together_have_a_bound(files: Files, target: P
     everything = PrivateHosts(everything=True)
     async with Downloader(allowed=everything, sleep=pause) as downloader:
         source = MediaSource(url=f"{files.address()}/film.mp4")
-        with pytest.raises(DownloadError, match="too slow as a whole") as raised:
-            await downloader.fetch(source, target, limit=LIMIT, whole_s=0.5)
+        with pytest.raises(DownloadError, match="too slow overall") as raised:
+            await downloader.fetch(source, target, limit=LIMIT, total_s=0.5)
     assert raised.value.fault is Fault.UNREACHABLE
     assert len(files.requests) == (3 if breaks_off else 1)
     assert list(target.parent.iterdir()) == []

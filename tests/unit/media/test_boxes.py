@@ -48,7 +48,7 @@ def test_tables_that_contradict_the_file_are_refused(path: Path, table: bytes):
     path.write_bytes(box(b"ftyp", b"isom") + box(b"mdat", bytes(100)) + index)
 
     with pytest.raises(Malformed):
-        faststart(path, path.parent / "front" / path.name)
+        faststart(path, path.parent / "faststart" / path.name)
 
 
 def test_an_offset_that_its_table_can_not_hold_is_refused(path: Path):
@@ -60,11 +60,11 @@ def test_an_offset_that_its_table_can_not_hold_is_refused(path: Path):
         file.write(index)
 
     with pytest.raises(Malformed):
-        faststart(path, path.parent / "front" / path.name)
+        faststart(path, path.parent / "faststart" / path.name)
 
 
 def test_a_file_without_an_index_or_a_head_is_refused(path: Path):
     for content in (box(b"ftyp", b"isom"), make_film()[32:]):
         path.write_bytes(content)
         with pytest.raises(Malformed):
-            faststart(path, path.parent / "front" / path.name)
+            faststart(path, path.parent / "faststart" / path.name)

@@ -102,10 +102,10 @@ async def test_of_a_film_with_its_index_at_the_end_the_video_is_a_copy(
 
     [shelf] = folder.iterdir()
     assert (video.source, document.source) == (
-        shelf / "front" / "cgt_2025_ü_1.mp4",
+        shelf / "faststart" / "cgt_2025_ü_1.mp4",
         shelf / "cgt_2025_ü_1.mp4",
     )
-    assert video.size == (shelf / "front" / "cgt_2025_ü_1.mp4").stat().st_size
+    assert video.size == (shelf / "faststart" / "cgt_2025_ü_1.mp4").stat().st_size
 
 
 async def test_a_film_that_telegram_does_not_play_is_a_file_with_the_reason(
@@ -302,8 +302,8 @@ async def test_the_key_goes_along_where_the_provider_says_so(
 def put(folder: Path, name: str, *, age_s: float, size: int = 1) -> Path:
     """A film of another time; it takes no room in truth."""
     shelf = folder / name
-    (shelf / "front").mkdir(parents=True)
-    with (shelf / "front" / "film.mp4").open("wb") as file:
+    (shelf / "faststart").mkdir(parents=True)
+    with (shelf / "faststart" / "film.mp4").open("wb") as file:
         file.truncate(size)
     then = time.time() - age_s
     os.utime(shelf, (then, then))

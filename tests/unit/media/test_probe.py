@@ -97,7 +97,7 @@ async def test_a_copy_with_its_index_in_front_lies_beside_the_film(film: Path, i
     facts = await inspector.inspect(film)
 
     assert facts is not None
-    assert facts.faststart_copy == film.parent / "front" / "film.mp4"
+    assert facts.faststart_copy == film.parent / "faststart" / "film.mp4"
     assert facts.faststart_copy.stat().st_size > 0
 
 
@@ -115,12 +115,12 @@ async def test_junk_has_no_facts_and_hurts_no_other_film(
     junk.write_bytes(b"junk")
 
     assert await inspector.inspect(junk) is None
-    assert "junk.mp4 is not a film that can be read" in caplog.text
+    assert "junk.mp4 is not a readable video" in caplog.text
     assert await inspector.inspect(film) is not None
 
 
 async def test_a_probe_is_asked_about_one_film_after_another(film: Path, telling: Path):
-    async with Inspector(probe=telling) as inspector:
+    async with Inspector(worker=telling) as inspector:
         await inspector.inspect(film)
         await inspector.inspect(film)
 
@@ -129,7 +129,7 @@ async def test_a_probe_is_asked_about_one_film_after_another(film: Path, telling
 
 
 async def test_films_that_come_together_are_looked_into_side_by_side(film: Path, telling: Path):
-    async with Inspector(probe=telling) as inspector:
+    async with Inspector(worker=telling) as inspector:
         await asyncio.gather(inspector.inspect(film), inspector.inspect(film))
         await inspector.inspect(film)
 
@@ -141,7 +141,7 @@ async def test_films_that_come_together_are_looked_into_side_by_side(film: Path,
 async def test_of_many_films_only_a_few_are_looked_into_at_once(film: Path, tmp_path: Path):
     working = tmp_path / "working.py"
     working.write_text(WORKING)
-    async with Inspector(probe=working) as inspector:
+    async with Inspector(worker=working) as inspector:
         await asyncio.gather(*(inspector.inspect(film) for _ in range(8)))
 
     steps = [int(line) for line in film.with_name("work").read_text().split()]
@@ -150,7 +150,7 @@ async def test_of_many_films_only_a_few_are_looked_into_at_once(film: Path, tmp_
 
 
 async def test_a_probe_without_work_goes(film: Path, telling: Path):
-    async with Inspector(probe=telling, rest_s=0.0) as inspector:
+    async with Inspector(worker=telling, idle_s=0.0) as inspector:
         await inspector.inspect(film)
 
         await until_gone(pids(film)[0])
@@ -161,7 +161,7 @@ async def test_a_probe_without_work_goes(film: Path, telling: Path):
 
 
 async def test_a_probe_that_died_is_replaced(film: Path, telling: Path):
-    async with Inspector(probe=telling) as inspector:
+    async with Inspector(worker=telling) as inspector:
         await inspector.inspect(film)
         os.kill(pids(film)[0], 9)
         await until_gone(pids(film)[0])
@@ -173,7 +173,7 @@ async def test_a_probe_that_died_is_replaced(film: Path, telling: Path):
 
 
 async def test_a_probe_that_hangs_is_killed_with_its_child(film: Path, tmp_path: Path, hanging: Path):
-    async with Inspector(probe=hanging, patience_s=1.5) as inspector:
+    async with Inspector(worker=hanging, timeout_s=1.5) as inspector:
         assert await inspector.inspect(film) is None
 
     await until_gone(int((tmp_path / "pid").read_text()))
@@ -182,7 +182,7 @@ async def test_a_probe_that_hangs_is_killed_with_its_child(film: Path, tmp_path:
 async def test_a_probe_dies_with_the_question(film: Path, tmp_path: Path, hanging: Path):
     pid = tmp_path / "pid"
     os.mkfifo(pid)
-    async with Inspector(probe=hanging) as inspector:
+    async with Inspector(worker=hanging) as inspector:
         asked = asyncio.create_task(inspector.inspect(film))
         number = int(await asyncio.to_thread(pid.read_text))
 
@@ -193,7 +193,7 @@ async def test_a_probe_dies_with_the_question(film: Path, tmp_path: Path, hangin
 
 
 async def test_at_the_end_no_probe_is_left(film: Path, telling: Path):
-    async with Inspector(probe=telling) as inspector:
+    async with Inspector(worker=telling) as inspector:
         await inspector.inspect(film)
 
     await until_gone(pids(film)[0])
@@ -204,7 +204,7 @@ async def test_the_probe_learns_nothing_from_the_bot_s_environment(
 ):
     monkeypatch.setenv("TELEGRAM_BOT_TOKEN", "1:secret")
 
-    async with Inspector(probe=telling) as inspector:
+    async with Inspector(worker=telling) as inspector:
         await inspector.inspect(film)
 
     assert "TELEGRAM" not in film.with_name("environment").read_text()

@@ -52,13 +52,13 @@ def test_a_plain_film_is_described(path: Path):
     path.write_bytes(FILM)
 
     assert probed(path) == {
-        "is_whole": True,
+        "is_complete": True,
         "width": 320,
         "height": 180,
         "duration_s": 2.0,
         "unplayable": None,
         "thumbnail": "task-1-.mp4.jpg",
-        "front": None,
+        "faststart_copy": None,
     }
 
 
@@ -103,7 +103,7 @@ def test_a_thumbnail_is_turned_the_way_that_players_turn_the_film(path: Path):
 def test_an_index_at_the_end_is_moved_to_the_front_and_nothing_else_changes(path: Path):
     with_sound(path, "aac", index_first=False)
 
-    front = path.parent / probed(path)["front"]
+    front = path.parent / probed(path)["faststart_copy"]
 
     content = front.read_bytes()
     assert content.index(b"moov") < content.index(b"mdat")
@@ -113,7 +113,7 @@ def test_an_index_at_the_end_is_moved_to_the_front_and_nothing_else_changes(path
 def test_moving_the_index_keeps_the_turn(path: Path):
     path.write_bytes(turned(make_film(index_first=False), quarters=1))
 
-    front = path.parent / probed(path)["front"]
+    front = path.parent / probed(path)["faststart_copy"]
 
     with av.open(str(front)) as container:
         assert next(container.decode(video=0)).rotation == -90
@@ -124,7 +124,7 @@ def test_a_film_that_telegram_does_not_play_is_left_as_it_is(path: Path):
 
     found = probed(path)
 
-    assert (found["unplayable"], found["front"]) == ("hevc", None)
+    assert (found["unplayable"], found["faststart_copy"]) == ("hevc", None)
 
 
 def test_the_part_that_telegram_does_not_play_is_called_by_its_common_name(path: Path):
@@ -148,15 +148,15 @@ def test_sound_decides_too(
 def test_a_film_that_is_cut_off_is_not_whole(path: Path, *, index_first: bool):
     path.write_bytes(make_film(index_first=index_first)[:-3000])
 
-    assert probed(path) == {"is_whole": False}
+    assert probed(path) == {"is_complete": False}
 
 
 def test_what_a_host_put_behind_a_film_does_not_make_it_cut_off(path: Path):
     path.write_bytes(with_free_box(FILM, bytes(50))[:-20])
-    assert probed(path)["is_whole"]
+    assert probed(path)["is_complete"]
 
     path.write_bytes(FILM + b"<!-- served in 3 ms -->")
-    assert probed(path)["is_whole"]
+    assert probed(path)["is_complete"]
 
 
 @pytest.mark.parametrize(
@@ -232,7 +232,7 @@ async def test_a_film_that_repeats_itself_and_has_its_index_at_the_end_is_copied
 
     [answer] = await run(probe_file, paths=[path])
 
-    front = path.parent / json.loads(answer)["front"]
+    front = path.parent / json.loads(answer)["faststart_copy"]
     assert front.stat().st_size == path.stat().st_size
 
 

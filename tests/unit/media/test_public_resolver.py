@@ -191,7 +191,7 @@ async def test_a_stand_in_that_a_local_proxy_answers_for_a_name_is_taken():
 async def test_a_name_that_leads_into_a_private_network_is_refused(addresses: list[str]):
     names = PublicResolver(ScriptedNames(trap=addresses))
 
-    with pytest.raises(PrivateAddress, match="trap leads to a private address"):
+    with pytest.raises(PrivateAddress, match="trap resolves to a private address"):
         await names.resolve("trap", 80)
 
 

@@ -53,7 +53,7 @@ def test_what_players_play_in_another_container_is_copied_into_an_mp4(
     found = probed(other)
 
     assert found["unplayable"] is None
-    front = other.parent / found["front"]
+    front = other.parent / found["faststart_copy"]
     assert front.name == "film.mp4"
     content = front.read_bytes()
     assert kinds_of(content)[:2] == [b"ftyp", b"moov"]
@@ -70,7 +70,7 @@ def test_what_no_player_plays_in_another_container_is_left_as_it_is(path: Path, 
 
     found = probed(other)
 
-    assert (found["unplayable"], found["front"]) == ("hevc", None)
+    assert (found["unplayable"], found["faststart_copy"]) == ("hevc", None)
 
 
 @pytest.mark.parametrize("first", [b"styp", b"free", b"uuid", b"skip"])
@@ -79,7 +79,7 @@ def test_a_film_that_begins_with_another_box_is_copied_with_its_head_in_front(pa
     copied(plain, path, "mp4")
     path.write_bytes(box(first, bytes(24)) + shifted(path.read_bytes(), 32))
 
-    front = path.parent / probed(path)["front"]
+    front = path.parent / probed(path)["faststart_copy"]
 
     assert kinds_of(front.read_bytes())[:3] == [b"ftyp", b"moov", first]
     path.write_bytes(plain)
@@ -95,7 +95,7 @@ def test_all_that_a_film_tells_of_itself_is_kept_when_the_index_is_moved(path: P
     own = box(b"uuid", manifest) + box(b"jumb", manifest)
     path.write_bytes(film[:at] + box(b"moov", index, note) + own)
 
-    front = (path.parent / probed(path)["front"]).read_bytes()
+    front = (path.parent / probed(path)["faststart_copy"]).read_bytes()
 
     assert sorted(kinds_of(front)) == sorted(kinds_of(path.read_bytes()))
     assert note in front
@@ -113,7 +113,7 @@ def test_all_that_a_fragmented_film_tells_of_itself_is_kept(path: Path):
     moov = box(b"moov", film[index + 8 : index + length], note)
     path.write_bytes(film[:index] + moov + film[index + length :] + own)
 
-    front = (path.parent / probed(path)["front"]).read_bytes()
+    front = (path.parent / probed(path)["faststart_copy"]).read_bytes()
 
     assert note in front
     assert front.endswith(own)
@@ -123,7 +123,7 @@ def test_a_film_with_a_packed_index_is_copied_with_a_plain_one_in_front(path: Pa
     plain = make_film(index_first=False)
     path.write_bytes(with_packed_index(plain))
 
-    front = path.parent / probed(path)["front"]
+    front = path.parent / probed(path)["faststart_copy"]
 
     assert kinds_of(front.read_bytes())[:2] == [b"ftyp", b"moov"]
     path.write_bytes(plain)
@@ -150,9 +150,9 @@ def test_a_film_whose_head_says_that_it_lasts_no_time_is_measured(path: Path):
 def test_a_matroska_file_that_is_cut_off_is_not_whole(path: Path):
     other = path.with_name("film.mkv")
     copied(FILM, other, "matroska")
-    assert probed(other)["is_whole"]
+    assert probed(other)["is_complete"]
     other.write_bytes(other.read_bytes()[:-100])
-    assert not probed(other)["is_whole"]
+    assert not probed(other)["is_complete"]
 
 
 @pytest.mark.parametrize("container", ["matroska", "flv", "mov"])
@@ -160,7 +160,7 @@ def test_no_picture_is_lost_where_some_are_held_back(path: Path, container: str)
     other = path.with_suffix({"matroska": ".mkv", "flv": ".flv", "mov": ".mov"}[container])
     with_pictures_held_back(other, container)
 
-    front = other.parent / probed(other)["front"]
+    front = other.parent / probed(other)["faststart_copy"]
 
     with av.open(str(other)) as source, av.open(str(front)) as copy:
         times = [[frame.time for frame in each.decode(video=0)] for each in (source, copy)]
