@@ -188,7 +188,7 @@ async def test_a_chat_that_forbids_videos_gets_what_it_allows(scene: Scene, forb
     message = await _result(scene, group, task, user=scene.person())
 
     if "documents" in forbidden:
-        assert "Telegram does not take it here" in message.words
+        assert "Telegram doesn't allow it in this chat" in message.words
         assert scene.gateway.link(task) in message.words
     else:
         assert message.document

@@ -12,7 +12,7 @@ async def test_a_task_without_change_rests_until_its_button_is_pressed(scene: Sc
     for _ in range(2):
         await scene.poll(anna, task)
 
-    card = await scene.until_shown(anna, asked, "I have stopped checking this task")
+    card = await scene.until_shown(anna, asked, "I've stopped checking this task")
     [button] = card.buttons
     assert button["text"] == "🔄 Check again"
     scene.finish(task)

@@ -30,7 +30,7 @@ def task(scene: Scene) -> GatewayTask:
 async def test_a_link_whose_time_is_over_is_passed_on_with_the_reason(scene: Scene, task: GatewayTask):
     task.added_at -= 2 * 86_400.0
     scene.gateway.fail("files", Fault(status=403), times=None, when=lambda file: file.task_id == task.task_id)
-    told = await _result(scene, task, "has died")
+    told = await _result(scene, task, "has expired or never worked")
     assert scene.gateway.link(task) in told.words
 
 

@@ -66,12 +66,12 @@ async def test_a_video_that_nobody_can_name_a_place_for_is_told_as_such(office: 
 
     await office.deliver(task)
     [card] = office.heard()
-    assert "names no video yet" in (card.text or "")
+    assert "hasn't given a video yet" in (card.text or "")
     await office.advance(60)
     await office.poll()
     await office.idle()
 
-    assert "gives no video" in (office.result().text or "")
+    assert "has no video for it" in (office.result().text or "")
     assert len(office.result().history) == 1
 
 
@@ -129,7 +129,7 @@ async def test_a_chat_that_asks_later_hears_why_it_gets_a_file(office: DeliveryH
     await office.idle()
 
     [document] = [message for message in office.heard(BEN) if message.document]
-    assert "does not play hevc" in document.words
+    assert "can't play hevc" in document.words
     assert task.served.downloads == 1
 
 

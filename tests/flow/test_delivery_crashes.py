@@ -241,5 +241,5 @@ async def test_a_link_whose_place_is_gone_comes_in_a_new_message(office: Deliver
     await office.idle()
 
     await office.advance(240)
-    assert "has died" in office.result().words
+    assert "has expired or never worked" in office.result().words
     assert office.result().reply_to == 1

@@ -75,7 +75,7 @@ async def test_a_chat_that_forbids_files_too_gets_the_link(office: DeliveryHarne
     await office.deliver(task, GROUP)
 
     assert office.gateway.link(task) in office.result(GROUP).words
-    assert "Telegram does not take it here" in office.result(GROUP).words
+    assert "Telegram doesn't allow it in this chat" in office.result(GROUP).words
     assert "works until" in office.result(GROUP).words
     assert len(office.result(GROUP).history) == 1
 
@@ -94,7 +94,7 @@ async def test_a_film_beyond_the_limit_is_not_fetched_whole_and_comes_as_a_link(
 
     await office.deliver(task)
 
-    assert "larger than Telegram lets a bot send" in office.result().words
+    assert "larger than bots may send on Telegram" in office.result().words
     assert office.gateway.link(task) in office.result().words
     assert not list(office.downloads.iterdir())
 
@@ -116,7 +116,7 @@ async def test_a_page_named_like_a_video_is_passed_on_as_a_link(office: Delivery
     await office.deliver(task)
     await office.advance(FOUR_MINUTES_S)
 
-    assert "not a video" in office.result().words
+    assert "doesn't lead to a video" in office.result().words
     assert office.telegram.videos(ANNA) == []
 
 
@@ -210,7 +210,7 @@ async def test_a_link_that_died_for_good_is_told_as_dead(office: DeliveryHarness
     assert "on its way" in office.result().words
     await office.advance(FOUR_MINUTES_S)
 
-    assert "has died" in office.result().words
+    assert "has expired or never worked" in office.result().words
     assert task.served.downloads == 0
 
 
@@ -221,7 +221,7 @@ async def test_a_link_whose_time_is_over_is_told_at_once(office: DeliveryHarness
 
     await office.deliver(task)
 
-    assert "has died" in office.result().words
+    assert "has expired or never worked" in office.result().words
     assert len(office.heard()[0].buttons) == 1
 
 
@@ -251,7 +251,7 @@ async def test_a_link_that_does_not_work_yet_brings_the_video_when_it_does(
 async def test_a_link_told_in_the_end_leaves_a_button_whatever_the_reason(office: DeliveryHarness):
     await office.deliver(office.task(film=with_free_box(make_film(), bytes(60_000_000))))
 
-    assert "larger than Telegram" in office.result().words
+    assert "larger than bots may send" in office.result().words
     assert len(office.heard()[0].buttons) == 1
 
 
@@ -276,7 +276,7 @@ async def test_a_storage_that_stays_away_leaves_the_link(office: DeliveryHarness
     for _ in range(8):
         await office.advance(300)
 
-    assert "could not be downloaded" in office.result().words
+    assert "couldn't be downloaded" in office.result().words
     assert office.gateway.link(task) in office.result().words
     assert (await office.deliveries())[DeliveryState.PENDING] == 0
 
@@ -312,7 +312,7 @@ async def test_a_gateway_that_hands_out_nothing_in_the_end_is_told_as_such(offic
     for _ in range(8):
         await office.advance(300)
 
-    assert "has died, or never worked" in office.result().words
+    assert "has expired or never worked" in office.result().words
     assert f"{office.gateway.url}/v1/videos/{task.task_id}/content" in office.result().words
 
 

@@ -23,7 +23,7 @@ PRIVATE = {"id": ANN, "type": "private", "first_name": "Ann"}
 FILMS = {"id": GROUP, "type": "supergroup", "title": "Films"}
 NEWS = {"id": CHANNEL, "type": "channel", "title": "News"}
 FOREIGN_CHANNEL = -1004
-NOTHING = "There is nothing to send again."
+NOTHING = "There's nothing to send again."
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ async def results(driver: Driver) -> int:
 async def test_send_again_has_the_result_on_its_way_once(harness: ChatHarness, driver: Driver):
     watched = await doubtful(driver)
 
-    assert await press(harness, f"again:{watched.watch.id}") == "On its way again."
+    assert await press(harness, f"again:{watched.watch.id}") == "Sending it again."
     assert await press(harness, f"again:{watched.watch.id}") == NOTHING
     assert await results(driver) == 1
     assert harness.request.bubbles[0]["callback_query_id"] == "4000000000001"
@@ -72,7 +72,7 @@ async def test_a_bubble_speaks_the_language_of_whoever_presses(harness: ChatHarn
 async def test_anybody_in_a_chat_that_is_let_in_may_press(harness: ChatHarness, driver: Driver):
     watched = await doubtful(driver, GROUP)
 
-    assert await press(harness, f"again:{watched.watch.id}", FILMS, EVE) == "On its way again."
+    assert await press(harness, f"again:{watched.watch.id}", FILMS, EVE) == "Sending it again."
 
 
 async def test_who_presses_under_a_channels_post_counts_as_a_person(harness: ChatHarness, driver: Driver):
@@ -81,7 +81,7 @@ async def test_who_presses_under_a_channels_post_counts_as_a_person(harness: Cha
 
     assert await press(harness, "again:0", NEWS, EVE, language="zh-hans") == "没有可以重新发送的内容。"
     assert await press(harness, f"again:{watched.watch.id}", foreign_channel, EVE) == NOTHING
-    assert await press(harness, f"again:{watched.watch.id}", foreign_channel, BORIS) == "On its way again."
+    assert await press(harness, f"again:{watched.watch.id}", foreign_channel, BORIS) == "Sending it again."
 
 
 async def test_a_button_works_only_in_the_chat_that_owns_the_watch(harness: ChatHarness, driver: Driver):
@@ -96,7 +96,7 @@ async def test_a_stranger_in_a_chat_that_is_not_let_in_gets_nothing(harness: Cha
     chat = FILMS | {"id": FOREIGN_GROUP}
 
     assert await press(harness, f"again:{watched.watch.id}", chat, EVE) == NOTHING
-    assert await press(harness, f"again:{watched.watch.id}", chat, BORIS) == "On its way again."
+    assert await press(harness, f"again:{watched.watch.id}", chat, BORIS) == "Sending it again."
 
 
 @pytest.mark.parametrize("data", ["again:1", "again:x", "again:9223372036854775808", "no button of ours"])
@@ -118,7 +118,7 @@ async def test_a_press_while_the_archive_is_away_is_apologised_for(harnesses, ca
 
     [apology] = await harness.tell(updates.press(PRIVATE, ANN, "again:1"), kind="callback_query")
 
-    assert "archive" in apology
+    assert "database" in apology
 
 
 async def test_check_again_takes_up_a_task_that_rests(harness: ChatHarness, driver: Driver):
@@ -130,7 +130,7 @@ async def test_check_again_takes_up_a_task_that_rests(harness: ChatHarness, driv
 
     assert (
         await press(harness, f"check:{watched.watch.id}", FILMS, EVE)
-        == "This task is not being watched any more."
+        == "This task isn't being watched any more."
     )
     assert await driver.nothing_is_due()
     assert await press(harness, f"check:{watched.watch.id}") == "Checking it again."

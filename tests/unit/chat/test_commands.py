@@ -39,13 +39,13 @@ async def test_a_watch_that_stands_is_told_in_reply_to_its_card(harness):
     sent = Settlement(state=DeliveryState.SENT, at=NOW, message_id=500, card_digest="d")
     await harness.store.settle(card.delivery.id, sent)
     (answer,) = await ask(harness, "/watch wan id-1")
-    assert answer == "This is being watched already: Queued · 0 s so far"
+    assert answer == "Already watching this: Queued · 0 s so far"
     assert harness.last["reply_parameters"] == {"message_id": 500, "allow_sending_without_reply": True}
 
 
 async def test_good_ids_are_registered_beside_bad_ones(harness):
     (answer,) = await ask(harness, "/watch wan id-1 a/b ... id-2")
-    assert answer.startswith("These are not task ids: a/b, .... An id is made of letters, digits and")
+    assert answer.startswith("These aren't task ids: a/b, .... Ids consist of letters, digits and")
     assert await watched_ids(harness) == ["id-1", "id-2"]
 
 
@@ -59,30 +59,30 @@ async def test_good_ids_are_registered_beside_bad_ones(harness):
         (
             "/watch soar id-1",
             "en",
-            f"“soar” is no provider. Configured here: alibailian, mine. Type for instance {EXAMPLE}",
+            f"“soar” isn't a provider here. Configured: alibailian, mine. For example: {EXAMPLE}",
         ),
         ("/watch soar id-1", "zh", f"没有名为“soar”的服务商。这里可用：alibailian, mine。例如输入 {EXAMPLE}"),
         (
             "/watch seedance id-1",
             "en",
-            f"jimeng is not configured here. Configured: alibailian, mine. Type for instance {EXAMPLE}",
+            f"jimeng isn't configured here. Configured: alibailian, mine. For example: {EXAMPLE}",
         ),
         ("/watch seedance id-1", "zh", f"这里没有配置 jimeng。已配置：alibailian, mine。例如输入 {EXAMPLE}"),
         (
             "/watch wan a/b",
             "en",
-            f"This is not a task id: a/b. An id is made of letters, digits and . _ : = + - as in {TASK}",
+            f"This isn't a task id: a/b. Ids consist of letters, digits and . _ : = + - as in {TASK}",
         ),
         ("/watch wan a/b", "zh", f"这不是任务 ID：a/b。ID 由字母、数字和 . _ : = + - 组成，例如 {TASK}"),
-        ("/status id-9", "en", "id-9 is not being watched here. /tasks shows what is."),
+        ("/status id-9", "en", "id-9 isn't being watched here. See /tasks for what is."),
         ("/status id-9", "zh", "这里没有关注 id-9。/tasks 可以列出正在关注的任务。"),
-        ("/unwatch id-9", "en", "id-9 is not being watched here. /tasks shows what is."),
-        ("/status", "en", f"Nothing is being watched here. Start with {EXAMPLE}"),
+        ("/unwatch id-9", "en", "id-9 isn't being watched here. See /tasks for what is."),
+        ("/status", "en", f"Nothing is being watched here. Try {EXAMPLE}"),
         ("/unwatch", "zh", f"这里没有正在关注的任务。可以这样开始：{EXAMPLE}"),
-        ("/tasks", "en", f"Nothing is being watched here. Start with {EXAMPLE}"),
-        ("/nonsense", "en", "I do not know that command. /help shows what I understand."),
+        ("/tasks", "en", f"Nothing is being watched here. Try {EXAMPLE}"),
+        ("/nonsense", "en", "I don't know that command. See /help."),
         ("/nonsense", "zh", "我不认识这个命令。可用的命令见 /help。"),
-        (TASK, "en", f"To have a task watched, send {EXAMPLE}. /help shows the rest."),
+        (TASK, "en", f"To watch a task, send {EXAMPLE}. See /help for the rest."),
         (TASK, "zh", f"要关注一个任务，请发送 {EXAMPLE}。其余用法见 /help。"),
     ],
 )
@@ -94,7 +94,9 @@ async def test_wrong_input_gets_one_sentence_that_says_what_to_type(harness, tex
 async def test_a_word_that_fits_several_providers_is_answered_with_their_names(harnesses: ChatHarnesses):
     harness = await harnesses.make(named("east", "videos"), named("west", "videos"))
     (answer,) = await ask(harness, "/watch sora id-1")
-    assert answer == f"“sora” fits several providers: east, west. Type one of these names: /watch east {TASK}"
+    assert (
+        answer == f"“sora” matches several providers: east, west. Use one of these names: /watch east {TASK}"
+    )
 
 
 @pytest.mark.parametrize("text", ["/watch wan id-1", "/watch", "/providers", "/help", "/tasks", "hello"])
@@ -118,8 +120,8 @@ async def test_status_looks_now_and_shows_the_raw_word(harness):
     harness.answers_as = TaskStatus.RUNNING
     (answer,) = await ask(harness, "/status id-1")
     assert answer == (
-        "🎬 alibailian · id-1\nRunning · 0 s so far\nThe gateway's word: RUNNING\n"
-        "Last look 0 s ago · next look at any moment"
+        "🎬 alibailian · id-1\nRunning · 0 s so far\nGateway status: RUNNING\n"
+        "Last checked 0 s ago · next check any moment"
     )
 
 
@@ -134,14 +136,14 @@ async def test_unwatch_without_an_id_means_the_only_task_of_this_topic(harness):
     await harness.tell(updates.group(GROUP, ANN, "/watch mine id-1"))
     await harness.tell(updates.topic(GROUP, ANN, 11, "/watch mine id-2"))
     answer = await harness.tell(updates.topic(GROUP, ANN, 11, "/unwatch"))
-    assert answer == ["No longer watching id-2."]
+    assert answer == ["Stopped watching id-2."]
     assert await watched_ids(harness, GROUP) == ["id-1"]
 
 
 @pytest.mark.parametrize(
     ("command", "language", "answer"),
     [
-        ("/status", "en", "2 tasks are being watched here. Say which one: /status id-1"),
+        ("/status", "en", "2 tasks are being watched here. Which one? For example: /status id-1"),
         ("/unwatch", "zh", "这里正在关注 2 个任务，请说明是哪一个：/unwatch id-1"),
     ],
 )
@@ -154,9 +156,9 @@ async def test_of_several_tasks_one_must_be_named(harness, command, language, an
 async def test_unwatch_stops_what_it_names_and_complains_of_the_rest(harness):
     await ask(harness, "/watch wan id-1 id-2 id-3")
     assert await ask(harness, "/unwatch wan id-1, a/b id-2 id-9") == [
-        "No longer watching 2 tasks: id-1, id-2\n"
-        f"This is not a task id: a/b. An id is made of letters, digits and . _ : = + - as in {TASK}\n"
-        "id-9 is not being watched here. /tasks shows what is."
+        "Stopped watching 2 tasks: id-1, id-2\n"
+        f"This isn't a task id: a/b. Ids consist of letters, digits and . _ : = + - as in {TASK}\n"
+        "id-9 isn't being watched here. See /tasks for what is."
     ]
     assert await watched_ids(harness) == ["id-3"]
 
@@ -167,9 +169,9 @@ IDS = [f"id-{number}" for number in range(60)]
 @pytest.mark.parametrize(
     ("command", "beginning", "language"),
     [
-        ("/watch wan", "50 of these are being watched or were delivered already:", "en"),
+        ("/watch wan", "50 of these are already being watched or were delivered:", "en"),
         ("/status", "50 tasks:", "en"),
-        ("/unwatch", "No longer watching 50 tasks: id-0, id-1", "en"),
+        ("/unwatch", "Stopped watching 50 tasks: id-0, id-1", "en"),
         ("/unwatch", "已停止关注 50 个任务：id-0, id-1", "zh"),
     ],
 )
@@ -178,7 +180,7 @@ async def test_of_very_many_ids_the_first_fifty_get_one_answer(harness, command,
     harness.answers_as = TaskStatus.RUNNING
     (answer,) = await ask(harness, f"{command} {' '.join(IDS)}", language=language)
     assert answer.startswith(beginning)
-    limit = "One message may name 50 ids: only the first 50 were used. Send the others in another message."
+    limit = "A message can have up to 50 ids, so I used the first 50. Send the rest in another message."
     assert answer.endswith(limit if language == "en" else "其余的请另发一条消息。")
     assert len(await watched_ids(harness)) == (0 if "unwatch" in command else 50)
 
@@ -186,7 +188,7 @@ async def test_of_very_many_ids_the_first_fifty_get_one_answer(harness, command,
 async def test_ids_are_counted_over_all_commands_of_a_message(harness):
     text = f"/watch wan {' '.join(IDS[:30])}\n/watch mine {' '.join(IDS[30:])}"
     (answer,) = await ask(harness, text)
-    assert answer.startswith("One message may name 50 ids")
+    assert answer.startswith("A message can have up to 50 ids")
     assert await watched_ids(harness) == IDS[:50]
 
 
@@ -197,7 +199,7 @@ async def test_the_longest_message_gets_one_answer_that_telegram_takes(harness):
         harness.answers_as = TaskStatus.RUNNING
         (answer,) = await ask(harness, f"{command} {ids} a/b <b>&</b>\n\nThank you")
         assert len(answer) <= 4096
-        assert "I did not read “Thank you”" in answer
+        assert "I skipped “Thank you”" in answer
 
 
 async def test_status_of_several_tasks_polls_them_together(harness):
@@ -205,15 +207,15 @@ async def test_status_of_several_tasks_polls_them_together(harness):
     harness.answers_as = TaskStatus.RUNNING
     assert await ask(harness, "/status id-1 id-2 id-9") == [
         "2 tasks:\n🎬 alibailian · id-1 · Running · 0 s so far\n🎬 alibailian · id-2 · Running · 0 s so far\n"
-        "id-9 is not being watched here. /tasks shows what is."
+        "id-9 isn't being watched here. See /tasks for what is."
     ]
 
 
 async def test_what_is_more_than_a_chat_may_watch_is_not_registered(harnesses: ChatHarnesses):
     harness = await harnesses.make(named("wan", "alibailian"), limits=WatchLimits(per_chat=3, per_person=1))
     assert await ask(harness, "/watch wan id-1 id-2 id-3 id-4 id-5 id-2") == [
-        "This chat watches 3 tasks, the most that one may (MAX_WATCHES), so 2 tasks were not registered. "
-        "/unwatch makes room."
+        "This chat is at its limit of 3 tasks (MAX_WATCHES), so 2 tasks weren't added. "
+        "Use /unwatch to make room."
     ]
     assert await watched_ids(harness) == ["id-1", "id-2", "id-3"]
     (answer,) = await ask(harness, "/watch wan id-9", language="zh")
@@ -224,8 +226,8 @@ async def test_in_a_group_nobody_takes_up_all_that_it_may_watch(harnesses: ChatH
     harness = await harnesses.make(named("wan", "alibailian"), limits=WatchLimits(per_chat=4, per_person=2))
     (answer,) = await harness.tell(updates.group(GROUP, ANN, "/watch wan id-1 id-2 id-3"))
     assert answer == (
-        "You watch 2 tasks here, the most that one person may in a chat (half of MAX_WATCHES), "
-        "so 1 task was not registered. /unwatch makes room."
+        "You're at your limit of 2 tasks in this chat (half of MAX_WATCHES), "
+        "so 1 task wasn't added. Use /unwatch to make room."
     )
     assert await harness.tell(updates.group(GROUP, BORIS, "/watch wan id-3")) == []
     assert await watched_ids(harness, GROUP) == ["id-1", "id-2", "id-3"]
@@ -233,7 +235,7 @@ async def test_in_a_group_nobody_takes_up_all_that_it_may_watch(harnesses: ChatH
 
 async def test_a_further_paragraph_is_not_dropped_without_a_word(harness):
     assert await ask(harness, "/watch wan id-1\n\nalso id-2 please") == [
-        "I did not read “also id-2 please”. Put all ids into the lines right after the command."
+        "I skipped “also id-2 please”. Put all ids on the lines right after the command."
     ]
     assert await ask(harness, "/watch wan id-3\n\nThis message was sent automatically with n8n") == []
     assert await watched_ids(harness) == ["id-1", "id-3"]
@@ -242,14 +244,14 @@ async def test_a_further_paragraph_is_not_dropped_without_a_word(harness):
 async def test_a_stopped_task_is_not_watched_any_more(harness):
     await ask(harness, "/watch wan id-1")
     await ask(harness, "/unwatch id-1")
-    assert await ask(harness, "/unwatch id-1") == ["id-1 is not being watched here. /tasks shows what is."]
+    assert await ask(harness, "/unwatch id-1") == ["id-1 isn't being watched here. See /tasks for what is."]
 
 
 async def test_providers_shows_what_to_type(harness):
     assert await ask(harness, "/providers") == [
         "Configured here:\n"
-        "alibailian · gw.example · also typed bailian, wan, dashscope\n"
-        "mine · videos · mine.example:8443 · also typed videos, sora, veo, openai"
+        "alibailian · gw.example · or bailian, wan, dashscope\n"
+        "mine · videos · mine.example:8443 · or videos, sora, veo, openai"
     ]
 
 
@@ -269,7 +271,7 @@ async def test_health_and_stats_answer_admins(harness):
 
 @pytest.mark.parametrize("command", ["/health", "/stats"])
 async def test_for_others_the_admins_commands_do_not_exist(harness, command):
-    assert await ask(harness, command) == ["I do not know that command. /help shows what I understand."]
+    assert await ask(harness, command) == ["I don't know that command. See /help."]
     assert await harness.tell(updates.group(GROUP, ANN, command)) == []
 
 

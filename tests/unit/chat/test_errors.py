@@ -15,14 +15,14 @@ async def test_an_archive_that_fails_is_said_and_nothing_is_promised(
 ):
     harness = await harnesses.make(PROVIDER, service=BrokenService())
     assert await harness.tell(updates.private(ANN, command)) == [
-        "I cannot reach my archive on the disk just now: what has no card yet was not registered. "
-        "Please try again in a few minutes."
+        "I can't write to my database right now. Tasks without a card were not registered; "
+        "please try again in a few minutes."
     ]
     assert "Update 1: The disk is full." in caplog.text
 
 
 @pytest.mark.parametrize(
-    ("language", "beginning"), [("zh", "我暂时无法读写磁盘上的数据"), (None, "I cannot reach my archive")]
+    ("language", "beginning"), [("zh", "暂时无法写入数据库"), (None, "I can't write to my database")]
 )
 async def test_the_apology_needs_no_archive_to_find_its_language(
     harnesses: ChatHarnesses, language, beginning
@@ -39,7 +39,7 @@ async def failing_health() -> Mapping[str, str]:
 async def test_a_surprise_is_logged_with_the_updates_id_and_not_shown(harnesses: ChatHarnesses, caplog):
     harness = await harnesses.make(PROVIDER, health=failing_health)
     told = await harness.tell(updates.private(BORIS, "/health"))
-    assert told == ["Something went wrong on my side, and it has been noted. Please try again."]
+    assert told == ["Something went wrong on my side; I've logged it. Please try again."]
     assert "Update 1 failed" in caplog.text
     assert "a secret detail" in caplog.text
 

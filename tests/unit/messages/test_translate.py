@@ -82,17 +82,17 @@ def test_no_text_calls_a_mere_restart_enough_for_new_settings_to_count(language)
         assert "docker compose up -d" in texts[key]
 
 
-def calls_of_say() -> Iterator[tuple[str, set[str]]]:
-    """The key and the names that each call of say() with a plain key gives."""
+def calls_of_t() -> Iterator[tuple[str, set[str]]]:
+    """The key and the names that each call of t() with a plain key gives."""
     for path in SOURCES:
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "say":
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "t":
                 key = node.args[1]
                 if isinstance(key, ast.Constant):
                     yield str(key.value), {str(keyword.arg) for keyword in node.keywords}
 
 
-@pytest.mark.parametrize(("key", "names"), sorted(calls_of_say(), key=str))
+@pytest.mark.parametrize(("key", "names"), sorted(calls_of_t(), key=str))
 def test_every_call_names_a_text_and_fills_it_in(key, names):
     text = catalogue(ENGLISH)[f"{key}.many" if "count" in names else key]
     assert placeholders(text) | {"count"} == names | {"count"}

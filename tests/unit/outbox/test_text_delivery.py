@@ -182,4 +182,4 @@ async def test_a_notice_and_a_failure_are_new_messages(texts: TextDelivery, tele
 
     messages = telegram.messages(ANNA)
     assert results == [Sent(message.message_id) for message in messages]
-    assert "no credit" in (messages[0].text or "")
+    assert "out of credit" in (messages[0].text or "")

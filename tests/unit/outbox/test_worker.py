@@ -144,7 +144,7 @@ async def test_what_is_refused_for_hours_is_given_up_and_offered_anew(
 
     (found,) = await round_.store.watches_of(ANNA, "t1")
     assert found.watch.result is DeliveryState.DEAD
-    assert "could not be sent here" in telegram.messages(ANNA)[-1].words
+    assert "couldn't be sent here" in telegram.messages(ANNA)[-1].words
     assert telegram.messages(ANNA)[-1].buttons
 
 

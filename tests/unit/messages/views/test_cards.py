@@ -59,7 +59,7 @@ def test_model_and_prompt_are_shown_cut_short():
 
 
 def test_trouble_is_told_in_a_sentence_of_its_own():
-    assert card(troubled(Cause.UNREACHABLE))[-1] == "⚠️ The gateway does not answer. I keep trying."
+    assert card(troubled(Cause.UNREACHABLE))[-1] == "⚠️ The gateway isn't responding. I'll keep retrying."
     assert card(troubled(Cause.UNREACHABLE, language="zh"))[-1] == "⚠️ 网关没有响应。我会继续尝试。"
 
 
@@ -92,7 +92,7 @@ def test_a_time_that_would_be_negative_is_left_out():
 def test_a_failed_card_gives_the_reason():
     assert card(failed(Cause.KEY_EXHAUSTED))[1:] == [
         "Failed · after 1 min 53 s",
-        "There was no credit or quota left for it.",
+        "Out of credit or quota.",
     ]
 
 
@@ -116,28 +116,28 @@ def test_status_tells_the_raw_word_the_last_look_and_the_next():
         next_poll_at=NOW + timedelta(seconds=10),
     )
     assert status(found).split("\n")[2:] == [
-        "The gateway's word: IN_PROGRESS",
-        "Last look 5 s ago · next look in 10 s",
+        "Gateway status: IN_PROGRESS",
+        "Last checked 5 s ago · next check in 10 s",
     ]
 
 
 def test_status_before_the_first_look_says_so():
-    assert status(watched(TaskStatus.UNKNOWN, next_poll_at=NOW)).endswith("Not looked at yet")
+    assert status(watched(TaskStatus.UNKNOWN, next_poll_at=NOW)).endswith("Not checked yet")
 
 
 def test_an_overdue_look_is_due_at_any_moment():
     found = watched(TaskStatus.RUNNING, last_poll_at=NOW, next_poll_at=NOW - timedelta(seconds=1))
-    assert status(found).endswith("Last look 0 s ago · next look at any moment")
+    assert status(found).endswith("Last checked 0 s ago · next check any moment")
 
 
 def test_a_final_status_promises_no_further_look():
     found = watched(TaskStatus.EXPIRED, last_poll_at=NOW - timedelta(seconds=5))
-    assert status(found).endswith("Last look 5 s ago")
+    assert status(found).endswith("Last checked 5 s ago")
 
 
 def test_status_quotes_the_gateway_when_there_is_trouble():
     text = status(troubled(Cause.UNREACHABLE, "HTTP 502 <html>"))
-    assert text.endswith("⚠️ The gateway does not answer. I keep trying.\nHTTP 502 <html>")
+    assert text.endswith("⚠️ The gateway isn't responding. I'll keep retrying.\nHTTP 502 <html>")
 
 
 @pytest.mark.parametrize("task", [troubled(Cause.KEY_INVALID, "HTTP 401"), failed(Cause.MODERATION)])
@@ -145,8 +145,8 @@ def test_the_status_of_a_stopped_watch_promises_and_explains_nothing(task):
     stopped = replace(task, watch=replace(task.watch, state=WatchState.STOPPED))
     raw_status = task.task.snapshot.raw_status
     _title, standing, word, looks = status(stopped).split("\n")
-    assert (standing, word) == ("Stopped watching", f"The gateway's word: {raw_status}")
-    assert looks in {"Last look 5 s ago", "Not looked at yet"}
+    assert (standing, word) == ("Stopped watching", f"Gateway status: {raw_status}")
+    assert looks in {"Last checked 5 s ago", "Not checked yet"}
 
 
 def test_status_speaks_the_language_of_the_one_who_asks():
@@ -155,20 +155,19 @@ def test_status_speaks_the_language_of_the_one_who_asks():
 
 def test_a_task_that_was_asked_for_before_is_told_with_its_standing():
     running = watched(TaskStatus.RUNNING)
-    assert already(running) == "This is being watched already: Running · 1 min 20 s so far"
+    assert already(running) == "Already watching this: Running · 1 min 20 s so far"
 
 
 @pytest.mark.parametrize(
     ("result", "told"),
     [
-        (DeliveryState.SENT, "This was watched already, and its result was delivered: Done"),
+        (DeliveryState.SENT, "Already watched and delivered: Done"),
         (
             DeliveryState.UNKNOWN,
-            "This was watched before: Done\n"
-            "Telegram's answer was lost, so the video may or may not have arrived.",
+            "Watched before: Done\nTelegram didn't confirm, so the video may or may not have arrived.",
         ),
-        (DeliveryState.DEAD, "This was watched before: Done\nThe result could not be sent here."),
-        (None, "This was watched before: Done\nOn its way again."),
+        (DeliveryState.DEAD, "Watched before: Done\nThe result couldn't be sent here."),
+        (None, "Watched before: Done\nSending it again."),
     ],
 )
 def test_of_a_result_no_more_is_told_than_is_known(result, told):
@@ -288,7 +287,7 @@ def test_a_card_of_a_task_that_was_never_answered_says_so_in_place_of_queued():
 @pytest.mark.parametrize(
     ("language", "cause", "target", "sentence"),
     [
-        ("en", Cause.WANTS_HTTPS, "https://g.example", "must set BASE_URL to https://g.example"),
+        ("en", Cause.WANTS_HTTPS, "https://g.example", "needs to set BASE_URL to https://g.example"),
         ("zh", Cause.WANTS_HTTPS, "https://g.example", "把 BASE_URL 改为 https://g.example"),
         ("en", Cause.REDIRECTED, "login.example", "redirects to login.example"),
         ("zh", Cause.REDIRECTED, "login.example", "跳转到了 login.example"),
@@ -325,9 +324,9 @@ def test_a_final_task_has_no_problem_with_its_gateway():
 @pytest.mark.parametrize(
     ("stall", "language", "sentence", "label"),
     [
-        (Stall.UNCHANGED, "en", "Nothing has changed for a day, so I check only once an hour now.", None),
+        (Stall.UNCHANGED, "en", "No change for a day, so I only check once an hour now.", None),
         (Stall.UNCHANGED, "zh", "已经一天没有变化，现在改为每小时查询一次。", None),
-        (Stall.RESTING, "en", "so I have stopped checking this task.", "🔄 Check again"),
+        (Stall.RESTING, "en", "so I've stopped checking this task.", "🔄 Check again"),
         (Stall.RESTING, "zh", "这个任务不再查询。", "🔄 接着查"),
     ],
 )

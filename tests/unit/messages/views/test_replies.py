@@ -34,7 +34,7 @@ def test_providers_shows_names_kinds_hosts_and_what_else_to_type():
     ]
     assert visible(replies.providers(configured, language="en").text).split("\n") == [
         "Configured here:",
-        "alibailian · gw.example · also typed wan, bailian",
+        "alibailian · gw.example · or wan, bailian",
         "mine · videos · other.example:8443",
     ]
 
@@ -50,15 +50,13 @@ def test_a_stranger_is_told_the_id_to_put_into_allowed_chats():
 def test_wrong_ids_are_named_together():
     one = visible(replies.bad_ids(["a/b"], language="en").text)
     two = visible(replies.bad_ids(["a/b", "<x>"], language="en").text)
-    assert one.startswith("This is not a task id: a/b.")
-    assert two.startswith("These are not task ids: a/b, <x>.")
+    assert one.startswith("This isn't a task id: a/b.")
+    assert two.startswith("These aren't task ids: a/b, <x>.")
 
 
 def test_a_word_that_is_no_provider_is_answered_with_those_that_are():
     text = visible(replies.unknown_provider("<soar>", NAMES, language="en").text)
-    assert text == (
-        f"“<soar>” is no provider. Configured here: alibailian, newapi. Type for instance {EXAMPLE}"
-    )
+    assert text == (f"“<soar>” isn't a provider here. Configured: alibailian, newapi. For example: {EXAMPLE}")
 
 
 def test_a_word_that_fits_several_is_answered_with_those():
@@ -69,7 +67,7 @@ def test_a_word_that_fits_several_is_answered_with_those():
 
 def test_of_several_tasks_one_must_be_named():
     text = visible(replies.which_one(["id-1", "id-2"], command="status", language="en").text)
-    assert text == "2 tasks are being watched here. Say which one: /status id-1"
+    assert text == "2 tasks are being watched here. Which one? For example: /status id-1"
 
 
 def test_a_command_to_copy_holds_the_whole_of_the_longest_id():

@@ -64,9 +64,7 @@ def test_what_the_film_shows_of_itself_counts_for_more_than_what_the_gateway_say
 
 
 def test_a_film_that_telegram_does_not_play_says_why_it_is_a_file():
-    assert "Sent as a file, because Telegram does not play hevc in place." in caption(
-        succeeded(), unplayable="hevc"
-    )
+    assert "Sent as a file: Telegram can't play hevc." in caption(succeeded(), unplayable="hevc")
 
 
 def test_a_caption_does_not_promise_a_link_that_has_died():
@@ -95,14 +93,14 @@ def test_the_prompt_makes_room_for_a_long_id():
 def test_a_link_comes_with_the_reason_and_its_last_moment():
     assert link(Media(url=LINK, expires_at=NOW + timedelta(minutes=90))) == [
         TITLE,
-        "The video is ready but cannot be brought here: it is larger than Telegram lets a bot send.",
+        "The video is ready but can't be sent here: it's larger than bots may send on Telegram.",
         LINK,
         "This link works until 2025-10-12 12:32 UTC (1 h 30 min left).",
     ]
 
 
 def test_a_link_without_a_deadline_should_be_used_soon():
-    assert link(Media(url=LINK))[-1].endswith("better save the video soon.")
+    assert link(Media(url=LINK))[-1].endswith("so save the video soon.")
 
 
 def test_a_link_past_its_deadline_is_not_promised():
@@ -112,7 +110,7 @@ def test_a_link_past_its_deadline_is_not_promised():
 def test_a_dead_link_is_passed_on_without_a_deadline():
     lines = link(Media(url=LINK, expires_at=NOW + timedelta(hours=1)), "dead_link")
     assert lines[1:] == [
-        "The video is ready but cannot be brought here: the gateway's link to it has died, or never worked.",
+        "The video is ready but can't be sent here: the gateway's link has expired or never worked.",
         LINK,
     ]
 
@@ -127,7 +125,7 @@ def test_a_dead_link_is_passed_on_without_a_deadline():
     ],
 )
 def test_without_a_link_that_fits_the_way_is_the_gateways_own_page(media):
-    assert link(media)[-1].startswith("There is no link to pass on.")
+    assert link(media)[-1].startswith("There's no link to share.")
 
 
 def test_a_link_that_wants_the_key_is_a_command_that_names_no_key():
@@ -153,8 +151,8 @@ def test_a_failure_gives_reason_advice_and_the_gateways_words():
     assert failure(found) == [
         f"❌ alibailian · {TASK_ID}",
         "Failed · after 1 min 53 s",
-        "The content filter refused the prompt, a picture or the video.",
-        "Change the wording or the picture and submit it again.",
+        "The content filter rejected the prompt, an image or the video.",
+        "Change the prompt or the image and submit it again.",
         "DataInspectionFailed: may contain <bad> content",
     ]
 
@@ -173,9 +171,9 @@ def test_every_cause_has_a_reason_of_its_own(language):
 @pytest.mark.parametrize(
     ("ending", "beginning"),
     [
-        (TaskStatus.CANCELLED, "Somebody cancelled this task"),
-        (TaskStatus.EXPIRED, "The gateway has already forgotten this task"),
-        (TaskStatus.NOT_FOUND, "The gateway does not know this id. Check the id and that alibailian"),
+        (TaskStatus.CANCELLED, "This task was cancelled"),
+        (TaskStatus.EXPIRED, "The gateway has already deleted this task"),
+        (TaskStatus.NOT_FOUND, "The gateway doesn't know this id. Check the id and that alibailian"),
     ],
 )
 def test_the_other_ends_have_their_own_sentence(ending, beginning):
@@ -190,21 +188,21 @@ def test_an_expired_task_still_quotes_the_gateway():
 
 def test_a_success_without_a_video_is_told_as_such():
     found = watched(TaskStatus.SUCCEEDED, snapshot=snapshot(TaskStatus.SUCCEEDED))
-    assert failure(found)[2] == "The task is finished, but the gateway gives no video for it."
+    assert failure(found)[2] == "The task is done, but the gateway has no video for it."
 
 
 @pytest.mark.parametrize("cause", [Cause.KEY_INVALID, Cause.KEY_EXHAUSTED, Cause.NOT_ALLOWED])
 def test_a_notice_says_who_must_act_and_that_nothing_is_lost(cause):
     text = visible(results.notice(troubled(cause, "无效的令牌")).text)
     assert "alibailian" in text
-    assert "Whoever runs the bot must" in text
-    assert "No task is lost" in text
+    assert "The bot's admin needs to" in text
+    assert "No tasks are lost" in text
     assert text.endswith("无效的令牌")
 
 
 def test_a_notice_of_another_cause_tells_the_trouble():
     text = visible(results.notice(troubled(Cause.ROUTE_MISSING)).text)
-    assert text.startswith("⚠️ This gateway does not answer this kind of question")
+    assert text.startswith("⚠️ This gateway doesn't support this endpoint")
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
@@ -233,10 +231,10 @@ def test_failures_of_one_request_share_the_words_of_their_reason():
 
     text = visible(view.text)
     assert told == 4
-    assert text.count("The content filter refused") == 1
+    assert text.count("The content filter rejected") == 1
     assert text.count(TASK_ID) == 4
-    assert "protected work" in text
-    assert "has already forgotten this task" in text
+    assert "protected content" in text
+    assert "has already deleted this task" in text
 
 
 def test_a_failure_alone_is_told_as_ever():
