@@ -176,7 +176,7 @@ async def _build(
             log.warning(_NO_PROVIDER)
         cadence = cadence or Cadence(price_by_provider_s=prices_s(settings))
         ageing = Ageing(rest=timedelta(days=settings.rest_days))
-        poller = Poller(store, cadence, estimates, clock=utc_now, ring=notify_delivery, ageing=ageing)
+        poller = Poller(store, cadence, estimates, clock=utc_now, notify=notify_delivery, ageing=ageing)
         sender = _sender(resources, bot)
         cache = VideoCache(
             settings.downloads_folder,

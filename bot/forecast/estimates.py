@@ -1,4 +1,4 @@
-"""What was learned of how long tasks take, per provider and model, from nothing but the bot's own looks."""
+"""Learned statistics of how long tasks take, per provider and model, from the bot's own polls."""
 
 import contextlib
 import json
@@ -13,17 +13,17 @@ from bot.forecast.life_table import LifeTable
 from bot.forecast.progress import Credit
 from storage.models import Task, TaskStatus
 
-_REMEMBERED = 100  # past durations for the range that people see
-MODELS = 200  # of each provider: those last used; gateways and people may make up names without end
+_REMEMBERED = 100  # past durations for the interval shown to users
+MODELS = 200  # per provider, least recently used dropped first; names come from outside and are unbounded
 _NAME_LIMIT = 100  # characters of a model's name
-FORECASTS = 10_000  # of tasks in hand, by progress, that wait for their test; the oldest are let go
-# No figure foretells a failure, and other ends are not the gateway's work.
+FORECASTS = 10_000  # pending progress forecasts; the oldest are dropped first
+# Final states that do not score a progress forecast: it predicts successes only.
 _NO_TEST = frozenset(status for status in TaskStatus if status.is_final) - {TaskStatus.SUCCEEDED}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _History:
-    """What one model's tasks taught."""
+    """The statistics of one model."""
 
     table: LifeTable = field(default_factory=LifeTable)
     credit: Credit = field(default_factory=Credit)
@@ -31,7 +31,7 @@ class _History:
 
     @property
     def has_learned(self) -> bool:
-        """Whether there is anything that a new one would not have."""
+        """Whether it holds any data."""
         return bool(self.durations_s) or not self.table.is_empty
 
 
@@ -40,26 +40,31 @@ class Estimates:
 
     def __init__(self) -> None:
         self._histories: dict[str, OrderedDict[str, _History]] = {}  # by provider and model, last used last
-        self._expected: OrderedDict[int, float] = OrderedDict()  # by task: what progress says is left
+        self._expected: OrderedDict[int, float] = (
+            OrderedDict()
+        )  # by task id: remaining time forecast from progress
 
-    def expect(self, task: Task, left_s: float | None) -> None:
-        """Keep what progress foretells, for the task's next look to test; None or 0: nothing."""
+    def expect(self, task: Task, remaining_s: float | None) -> None:
+        """Keep the progress forecast, in seconds, to score it at the next poll; None or 0: no forecast."""
         self._expected.pop(task.id, None)
-        if left_s and not task.status.is_final:
-            self._expected[task.id] = left_s
+        if remaining_s and not task.status.is_final:
+            self._expected[task.id] = remaining_s
             if len(self._expected) > FORECASTS:
                 self._expected.popitem(last=False)
 
     def learn(self, before: Task, after: Task, *, at: datetime) -> None:
-        """Take in a look that brought a snapshot; a task's first one teaches nothing but that it lives."""
+        """Update the statistics with a successful poll at `at`.
+
+        A task's first snapshot is not counted: it was not known to be alive before.
+        """
         if before.snapshot is None or before.snapshot.status.is_final:
-            return  # one that has ended is polled again only to confirm it
+            return  # a final task is polled again only to confirm it
         since_s, until_s = age_s(after, last_alive_at(before)), age_s(after, at)
         history = self._history(after)
-        foretold = self._expected.pop(after.id, None)
-        if foretold is not None and after.status not in _NO_TEST:
+        forecast_s = self._expected.pop(after.id, None)
+        if forecast_s is not None and after.status not in _NO_TEST:
             ended = after.status is TaskStatus.SUCCEEDED
-            history.credit.tested(foretold, history.table, since_s, until_s, ended=ended)
+            history.credit.tested(forecast_s, history.table, since_s, until_s, ended=ended)
         if after.status in {TaskStatus.SUCCEEDED, TaskStatus.FAILED}:
             history.table.ended(since_s, until_s)
             history.durations_s.append((since_s + until_s) / 2)
@@ -71,19 +76,19 @@ class Estimates:
         return self._history(task).table
 
     def credit(self, task: Task) -> Credit:
-        """What the progress figures of the task's provider and model have earned."""
+        """The log odds of the progress forecast for the task's provider and model."""
         return self._history(task).credit
 
     def eta(self, task: Task, *, at: datetime) -> Eta | None:
-        """How much longer the task may take; None when too little is known."""
+        """The remaining time of the task; None if there are too few past durations."""
         return eta(self._history(task).durations_s, age_s(task, at))
 
     def is_longer_than_usual(self, task: Task, *, at: datetime) -> bool:
-        """Whether the task is past the range that was expected when it was new."""
+        """Whether the task takes longer than the upper bound predicted at submission."""
         return is_longer_than_usual(self._history(task).durations_s, age_s(task, at))
 
     def to_json(self) -> str:
-        """What from_json() takes."""
+        """Serialise all statistics, for from_json()."""
         plain = [
             {
                 "provider": provider,
@@ -100,7 +105,7 @@ class Estimates:
 
     @classmethod
     def from_json(cls, text: str | None) -> "Estimates":
-        """What to_json() wrote; nothing learned yet for None, or where an older version had other bins."""
+        """Load what to_json() returned; empty for None, or when the bins of an older version differ."""
         estimates = cls()
         with contextlib.suppress(ValueError):
             estimates._load(json.loads(text or "[]"))
@@ -126,7 +131,7 @@ class Estimates:
         return history
 
     def _keep(self, provider: str, model: str, history: _History) -> None:
-        """Keep it as the one last used; beyond the bound, the one that was used longest ago goes."""
+        """Store as most recently used; above the bound, drop the least recently used."""
         histories = self._histories.setdefault(provider, OrderedDict())
         histories[model] = history
         histories.move_to_end(model)
@@ -135,13 +140,13 @@ class Estimates:
 
 
 def submitted_at(task: Task) -> datetime:
-    """When the task was submitted, as far as the gateway tells, and not after it was registered here."""
-    told = task.snapshot.submitted_at if task.snapshot is not None else None
-    return min(told, task.registered_at) if told is not None else task.registered_at
+    """When the task was submitted, by the gateway; at the latest when it was registered here."""
+    submitted = task.snapshot.submitted_at if task.snapshot is not None else None
+    return min(submitted, task.registered_at) if submitted is not None else task.registered_at
 
 
 def last_alive_at(task: Task) -> datetime:
-    """When the gateway last told how the task stands; until it has, when somebody said that there is one."""
+    """The time of the last snapshot; before the first, of the registration."""
     return task.snapshot_at or task.registered_at
 
 

@@ -1,4 +1,4 @@
-"""When a task may end, as known after a look: by its life table, and by progress that earned it."""
+"""When a task may end, as known after a poll: the life table's forecast mixed with that of its progress."""
 
 import math
 from dataclasses import dataclass
@@ -8,24 +8,24 @@ from bot.forecast.estimates import Estimates, last_alive_at, submitted_at
 from bot.forecast.life_table import LifeTable
 from storage.models import Task
 
-_TELLING = 0.1  # progress below which nothing is foretold: whole percents and seconds are too coarse for it
-_STUCK = 0.05  # of the time that a forecast rests on: the least it tells, since the last percents can last
-_EXACT_S = 0.01
-_ROUNDS = 30
+_LEAST_PROGRESS = 0.1  # below it no extrapolation: whole percents and seconds are too coarse
+_LEAST_SHARE = 0.05  # least remaining time, as a share of the elapsed time: the last percents can be slow
+_EXACT_S = 0.01  # tolerance of Newton's method
+_ITERATIONS = 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndPrediction:
-    """A task's expected end; times are seconds since 1970, for thousands of comparisons a second."""
+    """A task's expected end; times are floats, seconds since 1970, as urgency is computed very often."""
 
     table: LifeTable
     submitted_at: float
-    last_alive_at: float  # when it was last known to be alive
-    remaining_s: float | None = None  # what remained then, by its progress; 0: perhaps nothing
-    weight: float = 0.0  # of that forecast against the table's, below 1
+    last_alive_at: float  # the last poll that saw it running
+    remaining_s: float | None = None  # left at last_alive_at, by progress; None: unknown; 0: possibly over
+    weight: float = 0.0  # weight of the progress forecast against the table's, in [0, 1)
 
     def expected_delay_s(self, now: float) -> float:
-        """The expected number of seconds that the task has been over without our knowing."""
+        """For how many seconds the task is expected to have been over, unnoticed."""
         if now <= self.last_alive_at:
             return 0.0
         if self.remaining_s == 0:
@@ -41,72 +41,83 @@ class EndPrediction:
         )
 
     def due(self, price_s: float) -> float:
-        """When the debt reaches the price."""
+        """When the expected delay reaches price_s, in seconds since 1970."""
         if self.remaining_s == 0:
             return self.last_alive_at + price_s
         if self.remaining_s is None or self.weight == 0:
             return self.submitted_at + self.table.due(self.last_alive_at - self.submitted_at, price_s)
         return self._mixed_due(self.remaining_s, price_s)
 
-    def _mixed_due(self, left_s: float, price_s: float) -> float:
-        """By Newton's method from where the table alone calls for a poll; the debt is convex."""
+    def _mixed_due(self, remaining_s: float, price_s: float) -> float:
+        """By Newton's method: the expected delay is convex, and its derivative is the probability of an end.
+
+        It starts at an upper bound: where the table's share alone reaches the price.
+        """
         share = 1 - self.weight
-        seen_s = self.last_alive_at - self.submitted_at
-        age_s = self.table.due(seen_s, price_s / share)
-        for _ in range(_ROUNDS):
-            gap_s = age_s - seen_s
-            owed_s = self.weight * progress.expected_delay_s(
-                left_s, gap_s
-            ) + share * self.table.expected_delay_s(seen_s, age_s)
-            ended = self.weight * progress.death(left_s, gap_s) + share * self.table.death(seen_s, age_s)
-            step_s = (owed_s - price_s) / ended
+        last_alive_s = self.last_alive_at - self.submitted_at
+        age_s = self.table.due(last_alive_s, price_s / share)
+        for _ in range(_ITERATIONS):
+            gap_s = age_s - last_alive_s
+            delay_s = self.weight * progress.expected_delay_s(
+                remaining_s, gap_s
+            ) + share * self.table.expected_delay_s(last_alive_s, age_s)
+            p_ended = self.weight * progress.death(remaining_s, gap_s) + share * self.table.death(
+                last_alive_s, age_s
+            )
+            step_s = (delay_s - price_s) / p_ended
             age_s -= step_s
             if step_s < _EXACT_S:
                 break
         return self.submitted_at + age_s
 
-    def urgency(self, now: float, *, in_flight: int) -> float:
-        """What a look is worth now, so that no chat drowns another; in_flight: of the same chat."""
-        return self.expected_delay_s(now) / math.sqrt(in_flight)
+    def urgency(self, now: float, *, chat_watches: int) -> float:
+        """The priority of a poll now.
+
+        chat_watches: active watches of the task's least busy chat. Dividing by the square root keeps a busy
+        chat from starving others.
+        """
+        return self.expected_delay_s(now) / math.sqrt(chat_watches)
 
 
 def predict(before: Task, after: Task, estimates: Estimates) -> EndPrediction:
-    """The outlook on a task that is not final; before: as it was until the last look."""
-    born, seen = submitted_at(after).timestamp(), last_alive_at(after).timestamp()
+    """Predict the end of a task that is not final; before: its state before the last poll."""
+    submitted, last_alive = submitted_at(after).timestamp(), last_alive_at(after).timestamp()
     return EndPrediction(
         table=estimates.table(after),
-        submitted_at=min(born, seen),
-        last_alive_at=seen,
-        remaining_s=_left_s(before, after, seen),
+        submitted_at=min(submitted, last_alive),
+        last_alive_at=last_alive,
+        remaining_s=_remaining_s(before, after, last_alive),
         weight=estimates.credit(after).weight,
     )
 
 
-def _left_s(before: Task, after: Task, seen: float) -> float | None:
-    """Extrapolate from the start and from the last look, and believe whichever ends sooner.
+def _remaining_s(before: Task, after: Task, last_alive: float) -> float | None:
+    """The remaining time by its progress: the smaller of two linear extrapolations; None: unknown.
 
-    A task that waited in a queue is slow by the first and right by the second.
+    One is from the start, one from the previous poll. The first is too long for a task that was queued.
     """
     if after.snapshot is None:
-        return 0.0  # never looked at, so it may be over already, and somebody waits to hear that it is known
+        return 0.0  # never polled: possibly over, and the user waits for the first status
     done = _progress(after)
-    if done is None or done < _TELLING:
+    if done is None or done < _LEAST_PROGRESS:
         return None
-    gains = [(seen - _started(after, seen), done)]
+    gains = [(last_alive - _started(after, last_alive), done)]
     done_before = _progress(before)
     if done_before is not None and done_before < done:
-        gains.append((seen - last_alive_at(before).timestamp(), done - done_before))
-    return max(1.0, min(took_s * max((1 - done) / gained, _STUCK) for took_s, gained in gains))
+        gains.append((last_alive - last_alive_at(before).timestamp(), done - done_before))
+    return max(1.0, min(took_s * max((1 - done) / gained, _LEAST_SHARE) for took_s, gained in gains))
 
 
-def _started(task: Task, seen: float) -> float:
-    """When the work began; a gateway that tells a time after the look has a clock that is ahead."""
-    told = task.snapshot and task.snapshot.started_at
-    return (told if told and told.timestamp() <= seen else submitted_at(task)).timestamp()
+def _started(task: Task, last_alive: float) -> float:
+    """When the work began; a start after the poll is ignored, as the gateway's clock is ahead."""
+    started_at = task.snapshot and task.snapshot.started_at
+    return (
+        started_at if started_at and started_at.timestamp() <= last_alive else submitted_at(task)
+    ).timestamp()
 
 
 def _progress(task: Task) -> float | None:
-    """The figure as a fraction, whoever made it up: what it is worth is found out."""
+    """The gateway's figure as a fraction; its reliability is learned (progress.py)."""
     if task.snapshot is None or task.snapshot.progress is None:
         return None
     return min(task.snapshot.progress / 100, 1.0)

@@ -1,49 +1,54 @@
-"""Whether a gateway is away, judged by what came back, and for which tasks.
+"""A circuit breaker per gateway: open while the gateway is away.
 
-An answer of the gateway's own proves that it is there, whatever it says of a task. Silence, a web page
-and an answer that breaks off say that it is away, once they come for different tasks in a row. A task that
-keeps failing while others are answered is in trouble of its own, and says nothing about the gateway.
+1. Any response in the gateway's format, even an error, closes the circuit: the gateway is up.
+2. No response, a web page or a truncated response counts against the gateway. Such failures of _OPEN_AFTER
+   different tasks, with no response of the gateway in between, open the circuit.
+3. While it is open, single probes are sent, with a backoff of _PAUSES_S.
+4. A task that fails while others succeed (_OWN_AFTER times) has a problem of its own and no longer counts
+   against the gateway.
+5. When an outage of at least _OUTAGE_S ends, the tasks that failed because of it are returned, to be polled
+   without waiting for their own backoff.
 """
 
 from collections.abc import Set
 
-_OPEN_AFTER = 3  # different tasks in a row without an answer of the gateway's own
-_OWN_AFTER = 2  # failures of a task that were each followed by a snapshot of another one
-_OUTAGE_S = 5.0  # an outage shorter than this has put no task off
-_PAUSES_S = (1.0, 2.0, 4.0, 8.0, 15.0)  # while the circuit is open, one probe after each
+_OPEN_AFTER = 3  # different tasks that failed without any response of the gateway in between
+_OWN_AFTER = 2  # failures of one task, each followed by a snapshot of another task
+_OUTAGE_S = 5.0  # a shorter outage has delayed no task
+_PAUSES_S = (1.0, 2.0, 4.0, 8.0, 15.0)  # backoff between probes while the circuit is open
 
 
 class CircuitBreaker:
-    """Open while the gateway is away; times are seconds of one steady clock."""
+    """Open while the gateway is away; times are seconds of the monotonic clock."""
 
     def __init__(self) -> None:
-        self._unanswered: set[int] = set()  # tasks without an answer since the gateway last gave one
+        self._silent: set[int] = set()  # tasks that failed without a response since the gateway's last one
         self._failing_since: dict[int, float] = {}
-        self._unconfirmed: set[int] = set()  # failed since the last snapshot of any task
-        self._failed_alone: dict[int, int] = {}  # failures that were followed by a snapshot of another task
+        self._failed_since_snapshot: set[int] = set()  # failed since the last snapshot of any task
+        self._failed_alone: dict[int, int] = {}  # failures that a snapshot of another task followed
         self._alive_at = 0.0
         self._opened_at: float | None = None
         self._failed_probes = 0
 
     @property
     def is_open(self) -> bool:
-        """Whether the gateway counts as away."""
+        """Whether the gateway is considered away."""
         return self._opened_at is not None
 
     @property
     def pause_s(self) -> float:
-        """How long to wait before the next probe."""
+        """Seconds to wait before the next probe."""
         return pause_s(self._failed_probes + 1)
 
     def failures_alone(self, task_id: int) -> int:
-        """How often in a row the task failed while others were answered."""
+        """How many times in a row the task failed while other tasks succeeded."""
         return self._failed_alone.get(task_id, 0)
 
     def on_snapshot(self, task_id: int, now: float) -> Set[int]:
-        """A task was answered; return the tasks that waited only for the gateway to come back."""
+        """A poll returned a snapshot; return the tasks that failed only because of the outage it ends."""
         if not self._failing_since and self._opened_at is None:
             self._alive_at = now
-            return frozenset()  # as nearly always
+            return frozenset()  # the common case: nothing has failed
         began = min(
             self._failing_since.get(task_id, now), now if self._opened_at is None else self._opened_at
         )
@@ -51,43 +56,43 @@ class CircuitBreaker:
         self.forget(task_id)
         freed = self._failing_since.keys() if now - began >= _OUTAGE_S else set[int]()
         waiting = {each for each in freed if self.failures_alone(each) < _OWN_AFTER}
-        for each in self._unconfirmed:
+        for each in self._failed_since_snapshot:
             self._failed_alone[each] = self.failures_alone(each) + 1
-        self._unconfirmed.clear()
+        self._failed_since_snapshot.clear()
         return waiting
 
     def on_reply(self, now: float) -> None:
-        """The gateway gave an answer of its own, for whichever task and whatever it says."""
+        """The gateway responded in its own format, to any request; close the circuit."""
         self._alive_at = now
-        self._unanswered.clear()
+        self._silent.clear()
         self._opened_at = None
         self._failed_probes = 0
 
     def on_failure(self, task_id: int, now: float) -> None:
-        """A poll brought no snapshot, for whatever reason."""
+        """A poll returned no snapshot, for any reason."""
         self._failing_since.setdefault(task_id, now)
-        self._unconfirmed.add(task_id)
+        self._failed_since_snapshot.add(task_id)
 
     def on_silence(self, task_id: int, now: float, *, requested_at: float) -> bool:
-        """A poll brought nothing of the gateway's own; return whether the circuit is open."""
+        """A poll failed without a response of the gateway itself; return whether the circuit is open."""
         if requested_at < self._alive_at:
-            return self.is_open  # others have been answered since it was requested
+            return self.is_open  # the gateway has responded since this request was sent
         if self.is_open:
             self._failed_probes += 1
         elif self.failures_alone(task_id) < _OWN_AFTER:
-            self._unanswered.add(task_id)
-            if len(self._unanswered) >= _OPEN_AFTER:
+            self._silent.add(task_id)
+            if len(self._silent) >= _OPEN_AFTER:
                 self._opened_at = now
         return self.is_open
 
     def forget(self, task_id: int) -> None:
-        """The task is answered, over or no longer polled here."""
+        """Drop a task's failures: it succeeded, ended or is no longer polled here."""
         self._failing_since.pop(task_id, None)
         self._failed_alone.pop(task_id, None)
-        self._unconfirmed.discard(task_id)
-        self._unanswered.discard(task_id)
+        self._failed_since_snapshot.discard(task_id)
+        self._silent.discard(task_id)
 
 
 def pause_s(times: int) -> float:
-    """The pause after the first failed probe, the second, and so on."""
+    """The backoff after so many failures in a row, from 1, in seconds."""
     return _PAUSES_S[min(times, len(_PAUSES_S)) - 1]

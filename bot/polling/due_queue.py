@@ -1,36 +1,41 @@
-"""Which of the tasks in memory to look at now: all that are due, or the most urgent of them."""
+"""A priority queue of due times: tasks by due time until they are due, then by urgency.
+
+Two heaps: ``_waiting``, ordered by due time, and ``_due``, ordered by urgency, to which entries move when
+they become due. An entry that was replaced or discarded stays in its heap until it is popped (lazy deletion).
+Urgency grows at different rates, so ``_due`` is re-ranked now and then.
+"""
 
 import math
 from collections.abc import Callable, Iterator
 from heapq import heapify, heappop, heappush, nsmallest
 from itertools import count
 
-_RANKED_FOR_S = 5e-4  # for each due task, so that however many there are, ranking takes 1 % of one core
+_RERANK_AFTER_S = 5e-4  # times the number of due tasks: re-ranking takes at most about 1 % of a core
 
 
 class DueQueue:
-    """One key's tasks by the time of their next look; times are seconds of a clock that may be set back."""
+    """One key's tasks by the time of their next poll; times are wall-clock seconds since 1970."""
 
     def __init__(self, urgency: Callable[[int, float], float]) -> None:
-        """urgency: of a task's id at a time."""
+        """urgency: called with a task's id and a time; the largest is polled first."""
         self._urgency = urgency
-        self._entries: dict[int, int] = {}  # id → its valid entry
+        self._entries: dict[int, int] = {}  # task id → number of its current entry
         self._numbers = count()
-        self._waiting: list[tuple[float, int, int]] = []  # due, entry, id
-        self._due: list[tuple[float, int, int]] = []  # minus urgency, entry, id
+        self._waiting: list[tuple[float, int, int]] = []  # due time, entry number, task id
+        self._due: list[tuple[float, int, int]] = []  # negative urgency, entry number, task id
         self._ranked_at = -math.inf
 
     def __len__(self) -> int:
         return len(self._entries)
 
     def push(self, task_id: int, due: float) -> None:
-        """Look at a task from this time on, in place of any time before."""
+        """Add a task, or change its due time."""
         entry = next(self._numbers)
         self._entries[task_id] = entry
         heappush(self._waiting, (due, entry, task_id))
 
     def discard(self, task_id: int) -> None:
-        """Forget a task."""
+        """Remove a task; nothing happens if it is not queued."""
         self._entries.pop(task_id, None)
 
     def has_due(self, now: float) -> bool:
@@ -39,15 +44,15 @@ class DueQueue:
         return bool(self._due)
 
     def next_due_at(self) -> float | None:
-        """When the first of the tasks that are not due yet will be; None: there is none."""
+        """The earliest due time of the tasks not yet due; None: there are none."""
         while self._waiting and not self._is_current(*self._waiting[0][1:]):
             heappop(self._waiting)
         return self._waiting[0][0] if self._waiting else None
 
     def pop_due(self, limit: int, *, now: float) -> list[int]:
-        """Take out at most so many of the due tasks, the most urgent first."""
+        """Remove and return at most `limit` due tasks, the most urgent first."""
         self._move_due(now)
-        if len(self._due) > limit > 0 and abs(now - self._ranked_at) >= _RANKED_FOR_S * len(self._due):
+        if len(self._due) > limit > 0 and abs(now - self._ranked_at) >= _RERANK_AFTER_S * len(self._due):
             self._rerank(now)
         taken: list[int] = []
         while self._due and len(taken) < limit:
@@ -58,14 +63,14 @@ class DueQueue:
         return taken
 
     def pop_least(self, limit: int, rank: Callable[[int], tuple[float, ...]]) -> list[int]:
-        """Take out at most so many tasks, those of the least rank, due or not."""
+        """Remove and return the `limit` tasks of the least rank, due or not."""
         taken = nsmallest(limit, self._entries, key=rank)
         for task_id in taken:
             del self._entries[task_id]
         return taken
 
     def ids(self) -> Iterator[int]:
-        """The tasks, due or not."""
+        """The ids of all queued tasks."""
         return iter(self._entries)
 
     def _move_due(self, now: float) -> None:
@@ -75,7 +80,7 @@ class DueQueue:
                 heappush(self._due, (-self._urgency(task_id, now), entry, task_id))
 
     def _rerank(self, now: float) -> None:
-        """Compare all that are due anew: those whose end is near have become urgent faster than others."""
+        """Recompute the urgency of all due tasks."""
         self._due = [
             (-self._urgency(task_id, now), entry, task_id)
             for _, entry, task_id in self._due

@@ -1,4 +1,15 @@
-"""The tasks that this process has leased, and which of them to look at when; no I/O."""
+"""The tasks that this process has leased, and which of them to poll next; no I/O.
+
+Tasks are kept by id, with one queue of due times per key. A task that is in flight is in no queue.
+
+``next_polls`` picks the tasks of one key:
+
+1. Gateway up: the due tasks, the most urgent first, as many as the rate limiter allows. Urgency is the
+   expected delay (forecast/prediction.py); infinite after a user's request, reduced after failures.
+2. Half open (several 429s in a row): one due task, with the least ``due_probe_rank``.
+3. Circuit open (the gateway is away): one probe, due or not, with the least ``probe_rank``; between probes,
+   a few tasks that were never polled, because the user who added them is waiting.
+"""
 
 import math
 from collections.abc import Callable, Mapping, Sequence, Set
@@ -15,138 +26,142 @@ from storage.models import Stall, Task
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyGroup:
-    """A key: the providers that it opens, by name, and what it allows."""
+    """The providers that share one API key, by name, with its rate limiter."""
 
     providers: Mapping[str, Provider]
     limiter: AdaptiveRateLimiter
-    state: GatewayState | None = None  # None: there is no gateway
+    state: GatewayState | None = None  # None: the providers are not configured
 
 
 @dataclass(slots=True)
 class LeasedTask:
-    """A leased task."""
+    """A leased task with what is known of it beyond the store."""
 
     task: Task
     prediction: EndPrediction
-    is_in_flight: bool = False  # its gateway is being asked at this moment
-    own_failures: int = 0  # polls in a row that failed while the gateway was there, as far as is known
-    requested_at: datetime | None = (
-        None  # when it was last heard that somebody waits for a look that is written
-    )
+    is_in_flight: bool = False  # a poll is running
+    own_failures: int = 0  # consecutive failed polls that no known outage explains
+    requested_at: datetime | None = None  # when a user last requested a poll that is not stored yet
 
     @property
     def last_polled(self) -> float:
-        """When its gateway was last asked; 0: never."""
+        """When it was last polled, in seconds since 1970; 0: never."""
         return self.task.last_poll_at.timestamp() if self.task.last_poll_at else 0.0
 
     @property
     def probe_rank(self) -> tuple[bool, float]:
-        """Least for the task to probe a gateway with: its last poll went well, and is long ago."""
+        """Least for the best probe: the last poll succeeded, and is the longest ago."""
         return self.task.failures > 0 or self.task.snapshot is None, self.last_polled
 
     def due_probe_rank(self, wall: float) -> tuple[bool, bool, float]:
-        """The same among those that are due."""
+        """Least for the best probe among due tasks; tasks that are not due come last."""
         due_at = self.task.next_poll_at
         return due_at is None or due_at.timestamp() > wall, *self.probe_rank
 
 
 class LeasedTasks:
-    """Leased tasks by id, and the agenda of every line. Times in floats are seconds since 1970."""
+    """Leased tasks by id, and each key's queue.
 
-    def __init__(self, lines: Sequence[KeyGroup], outlook: Callable[[Task], EndPrediction]) -> None:
-        self._predict = outlook
+    `wall` is the wall clock in seconds since 1970, for due times; `now` the monotonic clock, for rate limits.
+    """
+
+    def __init__(self, groups: Sequence[KeyGroup], predict: Callable[[Task], EndPrediction]) -> None:
+        self._predict = predict
         self._entries: dict[int, LeasedTask] = {}
-        self._queues = [(line, DueQueue(self._urgency)) for line in lines]
-        self._queue_of = {name: queue for line, queue in self._queues for name in line.providers}
-        self._group_of = {name: line for line in lines for name in line.providers}
+        self._queues = [(group, DueQueue(self._urgency)) for group in groups]
+        self._queue_of = {name: queue for group, queue in self._queues for name in group.providers}
+        self._group_of = {name: group for group in groups for name in group.providers}
 
     def __len__(self) -> int:
         return len(self._entries)
 
     @property
     def queues(self) -> Sequence[tuple[KeyGroup, DueQueue]]:
-        """Each line with its tasks by the time of their next look."""
+        """Each key with the queue of its tasks."""
         return self._queues
 
     def tasks(self) -> list[Task]:
-        """All tasks, as they were before the look that is under way."""
+        """All tasks; one in flight is as it was before the poll."""
         return [entry.task for entry in self._entries.values()]
 
     def add(self, task: Task) -> None:
-        """Hold a task that was leased; one without a next look is let go."""
+        """Add a claimed task, or remove it if it has no next poll."""
         self._put(task, self._predict(task))
 
     def on_user_request(self, task: Task, *, at: datetime) -> None:
-        """People want a look now, or none any more; whoever has let the task go holds it again."""
+        """Apply a user's request: poll now, or stop polling if the task has no next poll.
+
+        A task that was removed meanwhile is added again.
+        """
         if task.next_poll_at is None:
             self.discard(task.id)
             return
         entry = self._entries.get(task.id)
         if entry is None or not entry.is_in_flight:
-            known = entry.task if entry else task  # what was seen since the last write counts
+            known = entry.task if entry else task  # memory may be newer than the store
             stall, since = _latest_stall(known, task)
             self.add(replace(known, next_poll_at=at, stall=stall, unchanged_since=since))
         self._entries[task.id].requested_at = at
 
     def start(self, task_id: int) -> Task:
-        """The gateway is about to be asked."""
+        """Mark a task that was taken from its queue as in flight, and return it."""
         entry = self._entries[task_id]
         entry.is_in_flight = True
         return entry.task
 
     def is_awaited(self, task_id: int) -> bool:
-        """Whether somebody waits for a look at the task."""
+        """Whether a user's request for a poll is still unserved."""
         entry = self._entries.get(task_id)
         return entry is not None and entry.requested_at is not None
 
     def mark_served(self, task: Task) -> None:
-        """A look has been written; it is the answer for those who asked before the gateway gave it."""
+        """A poll was stored: it serves the requests made before the gateway responded."""
         entry = self._entries.get(task.id)
         if entry and entry.requested_at and task.last_poll_at and entry.requested_at <= task.last_poll_at:
             entry.requested_at = None
 
-    def finish(self, task: Task, outlook: EndPrediction) -> None:
-        """The look is over; if the task was not let go meanwhile, it is held on."""
+    def finish(self, task: Task, prediction: EndPrediction) -> None:
+        """The poll has ended: requeue the task, unless it was removed meanwhile."""
         if task.id in self._entries:
-            self._put(task, outlook)
+            self._put(task, prediction)
         else:
             self._forget_failures(task)
 
     def discard(self, task_id: int) -> None:
-        """Let a task go."""
+        """Remove a task; nothing happens if it is not here."""
         entry = self._entries.pop(task_id, None)
         if entry is not None:
             self._queue(entry.task).discard(task_id)
             self._forget_failures(entry.task)
 
-    def next_polls(self, line: KeyGroup, queue: DueQueue, *, now: float, wall: float) -> list[int]:
-        """Take the tasks to poll now: those due, or a probe while the gateway is away."""
-        available = line.limiter.available(now)
-        if not line.limiter.is_away:
-            if line.limiter.is_half_open and available and queue.has_due(wall):
+    def next_polls(self, group: KeyGroup, queue: DueQueue, *, now: float, wall: float) -> list[int]:
+        """Take the tasks to poll now from a key's queue; the rules are in the module's docstring."""
+        available = group.limiter.available(now)
+        if not group.limiter.is_away:
+            if group.limiter.is_half_open and available and queue.has_due(wall):
                 return queue.pop_least(1, lambda task_id: self._entries[task_id].due_probe_rank(wall))
             return queue.pop_due(available, now=wall)
         if available:
             return queue.pop_least(1, lambda task_id: self._entries[task_id].probe_rank)
-        first = min(line.limiter.available_first_polls(now), self._count_new(queue))
+        first = min(group.limiter.available_first_polls(now), self._count_new(queue))
         return queue.pop_least(first, lambda task_id: (False, self._entries[task_id].last_polled))
 
-    def wait_s(self, line: KeyGroup, queue: DueQueue, *, now: float, wall: float) -> float:
-        """For how long there is nothing to poll, answers aside."""
-        if line.limiter.is_away and len(queue):
-            is_first = line.limiter.may_poll_first and self._count_new(queue) > 0
-            return (line.limiter.first_poll_at(now) if is_first else line.limiter.ready_at(now)) - now
+    def wait_s(self, group: KeyGroup, queue: DueQueue, *, now: float, wall: float) -> float:
+        """Seconds until next_polls() may return a task, if no response arrives before; inf: never."""
+        if group.limiter.is_away and len(queue):
+            is_first = group.limiter.may_poll_first and self._count_new(queue) > 0
+            return (group.limiter.first_poll_at(now) if is_first else group.limiter.ready_at(now)) - now
         if queue.has_due(wall):
-            return line.limiter.ready_at(now) - now
+            return group.limiter.ready_at(now) - now
         due = queue.next_due_at()
         return math.inf if due is None else due - wall
 
     def _count_new(self, queue: DueQueue) -> int:
-        """How many of the tasks have never been polled."""
+        """How many of the queued tasks have never been polled."""
         return sum(self._entries[task_id].task.last_poll_at is None for task_id in queue.ids())
 
     def make_due(self, task_ids: Set[int], *, at: datetime) -> None:
-        """The gateway is back: what waited only for that is due, and as urgent as if it had not failed."""
+        """Make tasks due whose polls failed only because of an outage that is over; reset their failures."""
         for task_id in task_ids:
             entry = self._entries.get(task_id)
             if entry is not None and not entry.is_in_flight and entry.task.next_poll_at:
@@ -155,44 +170,51 @@ class LeasedTasks:
                 self._queue(entry.task).push(task_id, due_at.timestamp())
 
     def on_clock_set_back(self, now: datetime) -> None:
-        """The clock was set back to now: what seems to be registered or looked at later is due."""
-        latest = now.timestamp()  # else nothing would be owed until then
+        """The wall clock was set back to now: make tasks due that were registered or polled after it."""
+        latest = now.timestamp()  # else their expected delay would be 0 until then
         for entry in list(self._entries.values()):
             entry.requested_at = entry.requested_at and min(entry.requested_at, now)
-            task, ahead = entry.task, entry.prediction
+            task, prediction = entry.task, entry.prediction
             if not entry.is_in_flight and (task.last_poll_at or task.registered_at) > now:
-                ahead = replace(
-                    ahead,
-                    submitted_at=min(ahead.submitted_at, latest),
-                    last_alive_at=min(ahead.last_alive_at, latest),
+                prediction = replace(
+                    prediction,
+                    submitted_at=min(prediction.submitted_at, latest),
+                    last_alive_at=min(prediction.last_alive_at, latest),
                 )
-                self._put(replace(task, next_poll_at=now), ahead)
+                self._put(replace(task, next_poll_at=now), prediction)
 
     def on_renewed(self, tasks: Sequence[Task], watch_counts: Mapping[int, int], until: datetime) -> None:
-        """Note the new end of leases, and the crowds; tasks that another process has are let go."""
+        """Update the leases and watch counts of tasks that were renewed; remove those whose lease was lost.
+
+        watch_counts: for each task still leased, the active watches of its least busy chat.
+        """
         for task in tasks:
             entry = self._entries.get(task.id)
             if entry is None or entry.task.version != task.version:
-                continue  # looked at and written meanwhile
+                continue  # stored by a poll meanwhile
             if task.id in watch_counts:
                 entry.task = replace(entry.task, lease_until=until, chat_active_watches=watch_counts[task.id])
-            elif not entry.is_in_flight:  # what flies may have been written this moment
+            elif not entry.is_in_flight:  # the poll in flight may just have changed its version
                 self.discard(task.id)
 
-    def _put(self, task: Task, outlook: EndPrediction) -> None:
+    def _put(self, task: Task, prediction: EndPrediction) -> None:
         if task.next_poll_at is None:
             self.discard(task.id)
             return
         known = self._entries.get(task.id)
-        asked_at = known.requested_at if known else None
-        self._entries[task.id] = LeasedTask(task, outlook, requested_at=asked_at, own_failures=task.failures)
+        self._entries[task.id] = LeasedTask(
+            task,
+            prediction,
+            requested_at=known.requested_at if known else None,
+            own_failures=task.failures,
+        )
         self._queue(task).push(task.id, task.next_poll_at.timestamp())
 
     def _forget_failures(self, task: Task) -> None:
-        line = self._group_of[task.ref.provider]
-        line.limiter.forget(task.id)
-        if line.state:
-            line.state.forget(task.id)
+        group = self._group_of[task.ref.provider]
+        group.limiter.forget(task.id)
+        if group.state:
+            group.state.forget(task.id)
 
     def _queue(self, task: Task) -> DueQueue:
         return self._queue_of[task.ref.provider]
@@ -202,18 +224,18 @@ class LeasedTasks:
         if entry.requested_at:
             return float("inf")
         if entry.own_failures == 0:
-            return entry.prediction.urgency(now, in_flight=entry.task.chat_active_watches)
-        # Counted from the last attempt: a debt that grew on would outrank all tasks that are answered.
+            return entry.prediction.urgency(now, chat_watches=entry.task.chat_active_watches)
+        # Delay since the last attempt only: otherwise a task that keeps failing would outrank all others.
         since_poll = replace(
             entry.prediction,
             last_alive_at=max(entry.prediction.last_alive_at, entry.last_polled),
             remaining_s=None,
         )
-        return since_poll.urgency(now, in_flight=entry.task.chat_active_watches) / (1 + entry.own_failures)
+        return since_poll.urgency(now, chat_watches=entry.task.chat_active_watches) / (1 + entry.own_failures)
 
 
 def _latest_stall(known: Task, stored: Task) -> tuple[Stall, datetime | None]:
-    """Whether the task changes, by who knows it later: the store, where it was taken up, or this process."""
-    of_known, of_stored = (task.unchanged_since or task.registered_at for task in (known, stored))
-    later = stored if of_stored > of_known else known
+    """The newer of two stalls: this process's, or the store's, where a user may have resumed the task."""
+    known_since, stored_since = (task.unchanged_since or task.registered_at for task in (known, stored))
+    later = stored if stored_since > known_since else known
     return later.stall, later.unchanged_since

@@ -1,4 +1,14 @@
-"""What one provider's key allows: how many requests now, how fast at most, and how long to pause."""
+"""The rate limit of one API key: an adaptive token bucket with a circuit breaker.
+
+1. Tokens fill at the current rate, up to _BURST_S worth of them; a request takes one. Requests in flight are
+   bounded, too.
+2. While the rate is in use it grows by a factor per second: _SEARCH until the first 429, then _RECOVER.
+3. The first 429 of a run cuts the rate to _CUT of it. Every 429 pauses all requests for the Retry-After that
+   the gateway sent, or else with a growing backoff.
+4. After _REFUSING_AFTER 429s in a row the limiter is half open: one request in flight at a time.
+5. While the circuit breaker is open (the gateway is away), one probe at a time, with a backoff; besides, up
+   to _FIRST_POLLS polls of tasks that were never polled.
+"""
 
 from collections.abc import Set
 
@@ -6,27 +16,26 @@ from bot.polling.circuit_breaker import CircuitBreaker, pause_s
 from bot.providers.base import ProviderError, RateLimited
 from bot.watching.cadence import requested_wait_s
 
-_UNKNOWN_RPS = 5.0  # where to begin when nobody has published a limit
-_SLOWEST_RPS = 0.05
+_UNKNOWN_RPS = 5.0  # the initial rate when no limit is configured
+_SLOWEST_RPS = 0.05  # below which a 429 does not cut the rate
 _BURST_S = 0.2  # how many seconds' worth of requests may be sent at once
-_CUT = 0.7  # of the rate, once per run of 429s
-_SEARCH = 1.1  # a second, until the first 429 ever
-_RECOVER = 1.02  # a second, from then on
-_REFUSING_AFTER = 2  # 429s in a row, since one pause mends a rate that was too high
-_FIRST_POLLS = 24  # of new tasks while the gateway is away: one of them may be answered
-_OWN_REFUSALS = 3  # 429s in a row of one task while others were answered: they are not about the rate
+_CUT = 0.7  # factor on the rate, once per run of 429s
+_SEARCH = 1.1  # growth factor per second, until the first 429 ever
+_RECOVER = 1.02  # growth factor per second, from then on
+_REFUSING_AFTER = 2  # 429s in a row; if only the rate was too high, one pause suffices
+_FIRST_POLLS = 24  # polls of new tasks during an outage, since some may succeed
+_OWN_REFUSALS = 3  # 429s in a row of one task while others succeed: not caused by the rate
 
 
 class AdaptiveRateLimiter:
-    """A token bucket whose rate adapts, a circuit breaker, and a bound on requests in flight.
+    """An adaptive token bucket, a circuit breaker and a bound on requests in flight.
 
-    All times are seconds of one steady clock. Too many requests lower the rate; an outage does not, nor do
-    429s that follow on one another, because then the rate is not the fault and learning it anew takes
-    minutes.
+    All times are seconds of the monotonic clock. Only the first 429 of a run cuts the rate: further ones, and
+    outages, are not caused by it, and finding the rate again takes minutes.
     """
 
     def __init__(self, max_rps: float | None, *, in_flight: int = 64) -> None:
-        """max_rps: the published rate, above 0; None: unknown. in_flight: most requests unanswered."""
+        """max_rps: the configured limit, above 0; None: unknown. in_flight: the most concurrent requests."""
         self._max_rps = max_rps
         self._rate = _UNKNOWN_RPS if max_rps is None else max_rps
         self._growth = _SEARCH
@@ -35,37 +44,35 @@ class AdaptiveRateLimiter:
         self._free_slots = in_flight
         self._requested_at = 0.0
         self._paused_until = 0.0
-        self._paused_at = 0.0  # answers to older requests belong to what brought the pause
+        self._paused_at = 0.0  # responses to older requests belong to the same incident
         self._refusals = 0  # 429s in a row
         self._breaker = CircuitBreaker()
         self._probe_at = 0.0
-        self._probe: int | None = (
-            None  # the task that is polled to find out whether the next will be answered
-        )
-        self._first_polls = 0  # of new tasks since the gateway is away
+        self._probe: int | None = None  # the task whose poll is the probe in flight
+        self._first_polls = 0  # polls of new tasks since the circuit opened
 
     @property
     def rate(self) -> float:
-        """Requests per second at present."""
+        """The current rate, in requests per second."""
         return self._rate
 
     @property
     def is_away(self) -> bool:
-        """Whether the gateway counts as away, so that a request is a probe."""
+        """Whether the circuit is open: the gateway is away, and requests are probes."""
         return self._breaker.is_open
 
     @property
     def is_half_open(self) -> bool:
-        """Whether one request at a time is sent to find out whether the next will be answered."""
+        """Whether only one probe at a time may be in flight."""
         return self._breaker.is_open or self._refusals >= _REFUSING_AFTER
 
     @property
     def may_poll_first(self) -> bool:
-        """Whether new tasks may be polled though the gateway is away."""
+        """Whether new tasks may still be polled during the outage."""
         return self._first_polls < _FIRST_POLLS
 
     def available(self, now: float) -> int:
-        """How many requests may be sent now."""
+        """How many requests may be sent now, probes included."""
         self._fill(now)
         if now < max(self._paused_until, self._probe_at):
             return 0
@@ -75,29 +82,29 @@ class AdaptiveRateLimiter:
         return max(0, min(int(self._tokens), slots))
 
     def available_first_polls(self, now: float) -> int:
-        """How many new tasks may be polled now beside the probes; their failure is no failed probe."""
+        """How many new tasks may be polled now during an outage; failures do not lengthen the backoff."""
         self._fill(now)
         if not self.is_away or now < self._paused_until:
             return 0
         return max(0, min(int(self._tokens), self._free_slots, _FIRST_POLLS - self._first_polls))
 
     def ready_at(self, now: float) -> float:
-        """When a request may next be sent, answers aside."""
+        """When the next request may be sent, if no response arrives before."""
         return max(self._probe_at, self.first_poll_at(now))
 
     def first_poll_at(self, now: float) -> float:
-        """When a new task may next be polled though the gateway is away."""
+        """When a new task may next be polled during an outage."""
         self._fill(now)
         return max(self._paused_until, now + max(0.0, (1 - self._tokens) / self._rate))
 
     def on_request(self, now: float, task_id: int) -> None:
-        """A request for the task was sent."""
+        """A request for the task is about to be sent."""
         if self.is_half_open and self.available(now):
             self._probe = task_id
         elif self.is_away:
             self._first_polls += 1
         self._fill(now)
-        if now - self._requested_at <= 2 / self._rate:  # a rate that is not used proves nothing
+        if now - self._requested_at <= 2 / self._rate:  # grow only a rate that is in use
             self._grow()
         self._tokens -= 1
         self._free_slots -= 1
@@ -106,15 +113,15 @@ class AdaptiveRateLimiter:
     def on_response(
         self, now: float, task_id: int, error: ProviderError | None, *, requested_at: float
     ) -> Set[int]:
-        """A request was answered or failed; return the tasks that waited only for the gateway."""
+        """A request ended; return the tasks that failed only because of an outage that is over now."""
         self._free_slots += 1
-        is_news = requested_at >= self._paused_at
+        is_current = requested_at >= self._paused_at
         is_probe = self._probe == task_id
         if is_probe:
             self._probe = None
         if error is None:
             self._on_alive()
-            if is_news:
+            if is_current:
                 self._refusals = 0
             return self._breaker.on_snapshot(task_id, now)
         self._breaker.on_failure(task_id, now)
@@ -122,11 +129,11 @@ class AdaptiveRateLimiter:
             self._on_alive()
             self._breaker.on_reply(now)
             if self._breaker.failures_alone(task_id) < _OWN_REFUSALS:
-                self._refused(now, error, is_news=is_news)
+                self._on_429(now, error, is_current=is_current)
         elif error.is_gateway_reply:
             self._on_alive()
             self._breaker.on_reply(now)
-            if is_news:
+            if is_current:
                 self._refusals = 0
         elif (is_probe or not self.is_away) and self._breaker.on_silence(
             task_id, now, requested_at=requested_at
@@ -136,20 +143,20 @@ class AdaptiveRateLimiter:
         return frozenset()
 
     def on_abandoned(self, task_id: int) -> None:
-        """A request came to nothing for a reason of the bot's own."""
+        """A request was not completed, for a reason of the bot's own: no evidence about the gateway."""
         self._free_slots += 1
         if self._probe == task_id:
             self._probe = None
 
     def forget(self, task_id: int) -> None:
-        """The task is no longer polled here."""
+        """Drop a task that is no longer polled here."""
         self._breaker.forget(task_id)
 
     def _on_alive(self) -> None:
         self._probe, self._probe_at, self._first_polls = None, 0.0, 0
 
-    def _refused(self, now: float, error: ProviderError, *, is_news: bool) -> None:
-        if is_news:
+    def _on_429(self, now: float, error: ProviderError, *, is_current: bool) -> None:
+        if is_current:
             if self._refusals == 0:
                 self._rate = max(self._rate * _CUT, min(self._rate, _SLOWEST_RPS))
                 self._growth = _RECOVER
@@ -163,7 +170,7 @@ class AdaptiveRateLimiter:
         self._filled_at = self._paused_until
 
     def _grow(self) -> None:
-        """Grow the rate by the growth per second's worth of requests."""
+        """Grow the rate by the growth factor, once per second's worth of requests."""
         grown = self._rate * self._growth ** (1 / max(self._rate, _SLOWEST_RPS))
         self._rate = grown if self._max_rps is None else min(grown, self._max_rps)
 

@@ -1,7 +1,27 @@
-"""The clock: lease what will be due, look at what is most worth a look, write only what is news.
+"""The polling loop: lease tasks before they are due, poll the most urgent ones, store only what changed.
 
-Due times live in memory under leases that are renewed in batches, so a look that learns nothing costs no
-write. After a crash the archive's own due times, at most one renewal old, are taken up by whoever is next.
+The tasks table is the queue of polls; a lease makes this process the only one that polls a task. Due times
+are kept in memory and written when the leases are renewed, so a poll that finds nothing new costs no write.
+
+Each iteration of ``Scheduler.run``:
+
+1. Start a sync with the store in the background, every SYNC_S or when a user's command notified the loop.
+   One runs at a time (``_sync_with_store``):
+
+   a. every RENEW_S, renew all leases, and save due times and the times of the last polls;
+   b. claim the tasks that are due within AHEAD_S, with a lease of LEASE_S;
+   c. take the poll requests: leased tasks that users want polled now, or no longer;
+   d. on StoreError retry after _STORE_PAUSE_S; polls go on as long as the leases last.
+
+2. For each key, start a poll for as many due tasks as its rate limiter allows, the largest expected delay
+   first (``LeasedTasks.next_polls``); while the gateway is away, a probe.
+3. Each poll is an asyncio task (``_poll``): fetch, store what changed, update rate limiter and gateway state,
+   requeue the task at its next due time. If another process wrote the task meanwhile, drop it.
+4. Sleep until the next task is due, the next request is allowed or the next sync, whichever is first; a
+   finished poll, a finished sync or a notification ends the sleep early.
+
+When the loop is cancelled, due times are saved once more; the leases stay. After a crash the due times in the
+store, at most RENEW_S old, apply again.
 """
 
 import asyncio
@@ -22,56 +42,56 @@ from storage.store import Store
 
 log = logging.getLogger(__name__)
 
-LEASE_S = 180.0  # renewed long before it ends, even if the longest look comes in between
-RENEW_S = 40.0
-AHEAD_S = 60.0  # tasks due within so long are leased
-SYNC_S = 5.0  # how often the archive is asked without a ring
-_BATCH = 500  # tasks that one transaction leases or renews
-_RENEWAL_MARGIN = timedelta(
-    seconds=LEASE_S - RENEW_S
-)  # from when leases should be renewed until the first ends
-_STORE_PAUSE_S = 2.0
-_BROKEN_PAUSE_S = 60.0
+LEASE_S = 180.0  # long enough that the longest poll ends between a renewal and the end of the lease
+RENEW_S = 40.0  # between two renewals
+AHEAD_S = 60.0  # tasks due within this time are claimed
+SYNC_S = 5.0  # between two syncs without a notification
+_BATCH = 500  # tasks per transaction: of each provider when claiming, in all when renewing
+_RENEWAL_MARGIN = timedelta(seconds=LEASE_S - RENEW_S)  # from a renewal's due time to the first lease's end
+_STORE_PAUSE_S = 2.0  # before a retry after StoreError
+_BROKEN_PAUSE_S = 60.0  # before a retry after an unexpected exception
 
 
 class Scheduler:
-    """Looks at tasks within what each key allows; the archive's leases are its queue."""
+    """Polls leased tasks within each key's rate limit."""
 
     def __init__(
         self,
         store: Store,
         poller: Poller,
-        lines: Sequence[KeyGroup],
+        key_groups: Sequence[KeyGroup],
         *,
         wakeup: Wakeup,
         clock: Callable[[], datetime],
         telemetry: Telemetry,
     ) -> None:
-        """alarm: rung when people have changed what there is to look at."""
+        """wakeup: notified when a user's command has changed which tasks to poll."""
         self._store = store
         self._poller = poller
-        self._names = [name for line in lines for name in line.providers]
-        self._leased = LeasedTasks(lines, poller.predict)
+        self._providers = [name for group in key_groups for name in group.providers]
+        self._leased = LeasedTasks(key_groups, poller.predict)
         self._wakeup = wakeup
         self._clock = clock
         self._telemetry = telemetry
         self._sync_at = 0.0
-        self._synced_at = datetime.max.replace(tzinfo=UTC)  # the archive may know a clock that was ahead
-        self._may_sync = True  # False while the archive is being asked
+        # Before the first sync the wall clock counts as set back: due times in the store may be of a clock
+        # that was ahead.
+        self._synced_at = datetime.max.replace(tzinfo=UTC)
+        self._is_syncing = False
         self._renew_at = clock() + timedelta(seconds=RENEW_S)
 
     def waiting(self, providers: Collection[str]) -> int:
-        """How many tasks of these providers are polled here."""
+        """How many tasks of these providers are leased here."""
         return sum(task.ref.provider in providers for task in self._leased.tasks())
 
     async def run(self) -> None:
-        """Turn until cancelled."""
+        """Run until cancelled; the steps are in the module's docstring."""
         try:
             async with asyncio.TaskGroup() as work:
                 while True:
                     self._telemetry.beat("polling")
                     if self._should_sync():
-                        self._may_sync = False
+                        self._is_syncing = True
                         self._sync_at = self._wakeup.now() + SYNC_S
                         work.create_task(self._sync_with_store(work))
                     self._start_polls(work)
@@ -81,11 +101,13 @@ class Scheduler:
                 await self._renew()
 
     def _should_sync(self) -> bool:
-        """Whether it is time to ask the archive, or people have rung, and nobody is asking it."""
-        return self._may_sync and (self._wakeup.take_notification() or self._wakeup.now() >= self._sync_at)
+        """Whether no sync is running and one is due or requested; a notification during a sync is kept."""
+        return not self._is_syncing and (
+            self._wakeup.take_notification() or self._wakeup.now() >= self._sync_at
+        )
 
     async def _sync_with_store(self, work: asyncio.TaskGroup) -> None:
-        """Ask the archive, while looks go on; what it refuses is tried again soon."""
+        """Renew leases, claim tasks and take poll requests; on StoreError schedule a retry."""
         try:
             if self._clock() >= self._renew_at:
                 await self._renew()
@@ -94,14 +116,15 @@ class Scheduler:
         except StoreError as error:
             self._report_outage(error)
             self._sync_at = self._wakeup.now() + _STORE_PAUSE_S
-        self._may_sync = True
+        self._is_syncing = False
         self._start_polls(work)
         self._wakeup.notify_soon()
 
     async def _claim_due_and_requests(self) -> None:
-        """Lease what will be due, and hear what people want of what is leased.
+        """Claim what is due soon and apply the poll requests.
 
-        If the clock was set back, what was to be due soon is due late: everything is leased and put right.
+        If the wall clock was set back, due times from before lie too far ahead: claim every task and make
+        those with times after now due.
         """
         now = self._clock()
         is_set_back = now < self._synced_at
@@ -114,15 +137,19 @@ class Scheduler:
             self._leased.on_user_request(task, at=self._clock())
 
     async def _claim(self, *, ahead_s: float) -> None:
-        full = self._names
-        while full:
-            quota = dict.fromkeys(full, _BATCH)
+        """Claim in batches, until no provider fills its quota."""
+        unfinished = self._providers
+        while unfinished:
+            quota = dict.fromkeys(unfinished, _BATCH)
             claimed = await self._store.claim_due(quota, at=self._clock(), lease_s=LEASE_S, ahead_s=ahead_s)
             for task in claimed:
                 self._leased.add(task)
-            full = [n for n in full if sum(task.ref.provider == n for task in claimed) == _BATCH]
+            unfinished = [
+                name for name in unfinished if sum(task.ref.provider == name for task in claimed) == _BATCH
+            ]
 
     async def _renew(self) -> None:
+        """Renew the leases in batches; this also writes each task's due time and last poll."""
         tasks = self._leased.tasks()
         for start in range(0, len(tasks), _BATCH):
             batch, now = tasks[start : start + _BATCH], self._clock()
@@ -131,60 +158,64 @@ class Scheduler:
         self._renew_at = self._clock() + timedelta(seconds=RENEW_S)
 
     def _start_polls(self, work: asyncio.TaskGroup) -> None:
-        """Look at what is due and still leased, within what each key allows."""
+        """Start the polls that the rate limiters allow; none once a lease may have expired."""
         if self._clock() >= self._renew_at + _RENEWAL_MARGIN:
             return
         wall, now = self._clock().timestamp(), self._wakeup.now()
-        for line, queue in self._leased.queues:
-            for task_id in self._leased.next_polls(line, queue, now=now, wall=wall):
-                line.limiter.on_request(now, task_id)
-                work.create_task(self._poll(self._leased.start(task_id), line))
+        for group, queue in self._leased.queues:
+            for task_id in self._leased.next_polls(group, queue, now=now, wall=wall):
+                group.limiter.on_request(now, task_id)
+                work.create_task(self._poll(self._leased.start(task_id), group))
 
-    async def _poll(self, task: Task, line: KeyGroup) -> None:
-        look, asked_at = None, self._wakeup.now()
-        pause_s = _BROKEN_PAUSE_S
+    async def _poll(self, task: Task, group: KeyGroup) -> None:
+        """Poll one task and requeue it; without a result, retry after a pause."""
+        result, requested_at = None, self._wakeup.now()
+        retry_s = _BROKEN_PAUSE_S
         try:
-            look = await self._poller.poll(
-                task, line.providers[task.ref.provider], is_owed=lambda: self._leased.is_awaited(task.id)
+            result = await self._poller.poll(
+                task, group.providers[task.ref.provider], is_awaited=lambda: self._leased.is_awaited(task.id)
             )
         except StoreError as error:
             self._report_outage(error)
-            pause_s = _STORE_PAUSE_S
-        except Exception:  # one task must not stop the clock
-            log.exception("The look at task %d failed", task.id)
-        self._telemetry.count("polls_failed" if look is None or look.error else "polls")
-        if look is None:
-            line.limiter.on_abandoned(task.id)
-            later = replace(task, next_poll_at=self._clock() + timedelta(seconds=pause_s))
-            self._leased.finish(later, self._poller.predict(later))
+            retry_s = _STORE_PAUSE_S
+        except Exception:  # one task must not stop the loop
+            log.exception("Polling task %d failed", task.id)
+        self._telemetry.count("polls_failed" if result is None or result.error else "polls")
+        if result is None:
+            group.limiter.on_abandoned(task.id)
+            retried = replace(task, next_poll_at=self._clock() + timedelta(seconds=retry_s))
+            self._leased.finish(retried, self._poller.predict(retried))
         else:
             now = self._wakeup.now()
-            if line.state:
-                line.state.on_poll(task.id, look.error, at=self._clock())
-            freed = line.limiter.on_response(now, task.id, look.error, requested_at=asked_at)
-            self._requeue(look)
+            if group.state:
+                group.state.on_poll(task.id, result.error, at=self._clock())
+            freed = group.limiter.on_response(now, task.id, result.error, requested_at=requested_at)
+            self._requeue(result)
             self._leased.make_due(freed, at=self._clock())
         self._wakeup.notify_soon()
 
-    def _requeue(self, look: PollResult) -> None:
-        """Hold the task on as the look left it, or let it go to whoever has written it meanwhile."""
-        if look.is_superseded:
-            self._leased.discard(look.task.id)
+    def _requeue(self, result: PollResult) -> None:
+        """Requeue the polled task, or drop it if another process wrote it meanwhile (lost update).
+
+        A request that came after the gateway was asked is still unserved: the task is due again at once.
+        """
+        if result.is_superseded:
+            self._leased.discard(result.task.id)
             self._wakeup.notify()
             return
-        if look.is_written:
-            self._leased.mark_served(look.task)
-        owed = self._leased.is_awaited(look.task.id)
+        if result.is_written:
+            self._leased.mark_served(result.task)
+        is_awaited = self._leased.is_awaited(result.task.id)
         self._leased.finish(
-            replace(look.task, next_poll_at=self._clock()) if owed else look.task, look.prediction
+            replace(result.task, next_poll_at=self._clock()) if is_awaited else result.task, result.prediction
         )
 
     def _pause_s(self) -> float:
-        """Until the next look may begin, a key may be asked again, or the archive is to be asked."""
+        """Seconds until a poll may start or the next sync is due, at least one tick."""
         wall, now = self._clock().timestamp(), self._wakeup.now()
         waits_s = [self._sync_at - now]
-        for line, queue in self._leased.queues:
-            waits_s.append(self._leased.wait_s(line, queue, now=now, wall=wall))
+        for group, queue in self._leased.queues:
+            waits_s.append(self._leased.wait_s(group, queue, now=now, wall=wall))
         return max(TICK_S, min(waits_s))
 
     def _report_outage(self, error: StoreError) -> None:
@@ -192,7 +223,7 @@ class Scheduler:
             log.error("Polling is paused: %s", error)
 
     async def _report_recovery(self) -> None:
-        """Say so, once the archive takes writes again: a sweep that finds nothing writes nothing."""
+        """After an outage, check that the store accepts writes: a sync that claims nothing writes nothing."""
         if "polling" in self._telemetry.problems:
             await self._store.check()
             self._telemetry.set_problem("polling", None)

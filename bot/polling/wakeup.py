@@ -1,14 +1,14 @@
-"""What the clock sleeps by."""
+"""The polling loop's monotonic clock and its interruptible sleep."""
 
 import asyncio
 import contextlib
 import time
 
-TICK_S = 0.05  # what falls due within so long is done together
+TICK_S = 0.05  # wake-ups within this time are coalesced
 
 
 class Wakeup:
-    """Seconds that never go back, and a sleep that ends early when people ring or a look has ended."""
+    """A sleep that a notification ends early; one waiter only."""
 
     def __init__(self) -> None:
         self._event = asyncio.Event()
@@ -16,16 +16,16 @@ class Wakeup:
         self._timer: asyncio.TimerHandle | None = None
 
     def now(self) -> float:
-        """The steady clock's seconds."""
+        """Seconds of the monotonic clock."""
         return time.monotonic()
 
     def notify(self) -> None:
-        """People have changed what there is to look at."""
+        """Wake the loop at once and request a sync: a command has changed which tasks to poll."""
         self._is_notified = True
         self._event.set()
 
     def notify_soon(self) -> None:
-        """There may be something to do before the sleep was to end; many such words are one."""
+        """Wake the loop at the next tick, without a sync; calls are coalesced."""
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(TICK_S, self._set_event)
 
@@ -34,12 +34,12 @@ class Wakeup:
         self._event.set()
 
     def take_notification(self) -> bool:
-        """Whether somebody has rung since this was last asked."""
-        rung, self._is_notified = self._is_notified, False
-        return rung
+        """Whether notify() was called since this method was last called."""
+        is_notified, self._is_notified = self._is_notified, False
+        return is_notified
 
     async def wait(self, pause_s: float) -> None:
-        """Sleep so long, or until woken."""
+        """Sleep for pause_s or until notified; a notification that came before ends the sleep at once."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(pause_s):
                 await self._event.wait()

@@ -1,4 +1,8 @@
-"""What becomes of a task that does not change: after a day it is polled less, after days no longer."""
+"""What happens to a task that does not change.
+
+After STUCK the provider's other source is queried once; after UNCHANGED the chats are informed and the task
+is polled hourly; after the configured time it is no longer polled until a user resumes it.
+"""
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -9,26 +13,24 @@ from storage.models import EventKind, Snapshot, Stall, Task, TaskEvent
 STUCK = timedelta(hours=1)
 UNCHANGED = timedelta(days=1)
 REST = timedelta(days=3)
-_UNSEEN = timedelta(
-    hours=2
-)  # between polls that went well; a longer gap is an outage, not a task without change
+_OUTAGE = timedelta(hours=2)  # a longer gap between successful polls does not count as time without change
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ageing:
-    """After how long without any change what is done; the days until a task rests are a setting."""
+    """The rule; rest: time without change after which polling stops (a setting)."""
 
     rest: timedelta = REST
 
     def aged(self, before: Task, change: Change, *, at: datetime) -> Change:
-        """A change after a poll that went well, with what its task's age comes to."""
+        """The change of a successful poll, with the stall that the time without change leads to."""
         task = change.task
         if task.status.is_final:
             return change
         if _has_changed(before, task):
             return Change(
                 task=replace(task, stall=Stall.MOVING, unchanged_since=at),
-                events=change.events or _told(before.stall, Stall.MOVING, task, at),
+                events=change.events or _stall_events(before.stall, Stall.MOVING, task, at),
             )
         since = _unchanged_since(before, at)
         stall = self._stall(before.stall, at - since)
@@ -36,11 +38,11 @@ class Ageing:
             return change
         return Change(
             task=replace(task, stall=stall, unchanged_since=since),
-            events=(*change.events, *_told(before.stall, stall, task, at)),
+            events=(*change.events, *_stall_events(before.stall, stall, task, at)),
         )
 
     def _stall(self, before: Stall, unchanged: timedelta) -> Stall:
-        """How far it goes by now; only a change brings it back."""
+        """The stall after so long without change; it never decreases without a change."""
         if unchanged >= self.rest or before is Stall.RESTING:
             return Stall.RESTING
         if unchanged >= UNCHANGED or before is Stall.UNCHANGED:
@@ -49,16 +51,16 @@ class Ageing:
 
 
 def _unchanged_since(before: Task, at: datetime) -> datetime:
-    """Without the time for which nobody could see whether the task changed."""
+    """The time of the last change, moved forward by an outage's length."""
     since = before.unchanged_since or before.registered_at
-    seen = max(before.snapshot_at or before.registered_at, since)
-    return since + (at - seen) if at - seen > _UNSEEN else since
+    last_poll = max(before.snapshot_at or before.registered_at, since)
+    return since + (at - last_poll) if at - last_poll > _OUTAGE else since
 
 
 def _has_changed(before: Task, after: Task) -> bool:
     old, new = before.snapshot, after.snapshot
     if old is new and old is not None:
-        return False  # what was read before, as the answer says the same
+        return False  # reused, as the response was the same
     return old is None or new is None or _shown(old) != _shown(new)
 
 
@@ -66,8 +68,8 @@ def _shown(snapshot: Snapshot) -> tuple[object, ...]:
     return snapshot.status, snapshot.raw_status, snapshot.progress, snapshot.queue_position
 
 
-def _told(before: Stall, after: Stall, task: Task, at: datetime) -> tuple[TaskEvent, ...]:
-    """What the chats hear of it."""
+def _stall_events(before: Stall, after: Stall, task: Task, at: datetime) -> tuple[TaskEvent, ...]:
+    """The event that a change of the stall causes."""
     match before, after:
         case (Stall.UNCHANGED | Stall.RESTING, Stall.MOVING):
             kind = EventKind.PROGRESS

@@ -1,4 +1,4 @@
-"""When to look next: once not looking has cost as much as a look, and later while looks fail."""
+"""When to poll next: when the expected delay reaches the price of a poll; with a backoff while polls fail."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,43 +9,45 @@ from bot.providers.base import AuthFailed, ProviderError, TaskMissing, Unavailab
 from bot.watching.ageing import UNCHANGED
 from storage.models import Cause, Stall, Task
 
-POLL_PRICE_S = 1.0  # what a poll is worth in seconds of delay
-SPARE_POLL_PRICE_S = 0.1  # the same where an allowance may be spent: what is left of it is lost
-_MANY_FAILURES = 20
-_BACK_AFTER_S = 60.0  # gateways and proxies that are away guess when they are back, and may say an hour
+POLL_PRICE_S = 1.0  # the expected delay, in seconds, at which a poll pays
+SPARE_POLL_PRICE_S = 0.1  # the same for keys whose unused quota would be lost
+_MANY_FAILURES = 20  # in a row, before a task counts as failing for a day
+_LONGEST_RETRY_AFTER_S = 60.0  # of a gateway that is away: its Retry-After is a guess, up to an hour
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cadence:
-    """How long to wait between two looks at one task; all in seconds.
+    """Seconds between two polls of one task.
 
-    Waits double from again_s while looks fail, up to what the failure allows.
+    After failures the wait doubles from again_s up to the bound for that failure; a Retry-After is respected.
     """
 
     price_by_provider_s: Mapping[str, float] = field(default_factory=dict)  # POLL_PRICE_S for those not named
-    longest_s: float = 120.0  # between looks that go well, so that a task that fails out of turn is heard of
-    again_s: float = 5.0  # after the first look that failed
-    recheck_s: float = 15.0  # while the gateway does not know the id, not yet or not any more
-    confirm_s: float = 30.0  # while a task is finished and names no video
-    slowest_s: float = 120.0  # while the gateway is away or talks nonsense
-    mend_s: float = 300.0  # while a person has to mend something
-    unchanged_s: float = 3600.0  # once nothing has changed, or the task has brought only failures, for a day
+    longest_s: float = 120.0  # the most between successful polls, as a task may fail at any time
+    again_s: float = 5.0  # after the first failed poll
+    recheck_s: float = 15.0  # bound while the id is unknown
+    confirm_s: float = 30.0  # after the first success without a video link
+    slowest_s: float = 120.0  # bound while the gateway is away or its responses are invalid
+    mend_s: float = 300.0  # bound while an admin has to fix a key or a URL
+    unchanged_s: float = 3600.0  # after a day without a change or a successful poll
 
-    def next_poll_after_success(self, task: Task, outlook: EndPrediction, *, at: datetime) -> datetime | None:
-        """The next look at a task that has just been seen; None when it is final or rests."""
+    def next_poll_after_success(
+        self, task: Task, prediction: EndPrediction, *, at: datetime
+    ) -> datetime | None:
+        """The next poll after a successful one; None if the task is final or no longer polled."""
         if task.status.is_final or task.stall is Stall.RESTING:
             return None
         if task.poll_failure is not None and task.poll_failure.cause is Cause.NO_VIDEO:
             return task.poll_failure.since + timedelta(seconds=self.confirm_s)
-        wished_s = (task.snapshot and task.snapshot.poll_after_s) or 0.0
+        requested_s = (task.snapshot and task.snapshot.poll_after_s) or 0.0
         if task.stall is Stall.UNCHANGED:
-            return at + timedelta(seconds=max(self.unchanged_s, wished_s))
+            return at + timedelta(seconds=max(self.unchanged_s, requested_s))
         price_s = self.price_by_provider_s.get(task.ref.provider, POLL_PRICE_S)
-        due = datetime.fromtimestamp(outlook.due(price_s), UTC)
-        return max(min(due, at + timedelta(seconds=self.longest_s)), at + timedelta(seconds=wished_s))
+        due = datetime.fromtimestamp(prediction.due(price_s), UTC)
+        return max(min(due, at + timedelta(seconds=self.longest_s)), at + timedelta(seconds=requested_s))
 
     def next_poll_after_failure(self, task: Task, error: ProviderError, *, at: datetime) -> datetime | None:
-        """The next look after one that failed; None when the task is final."""
+        """The next poll after a failed one; None if the task is final."""
         if task.status.is_final:
             return None
         match error:
@@ -55,7 +57,7 @@ class Cadence:
                 longest_s = self.mend_s
             case TaskMissing():
                 longest_s = self.recheck_s
-            case _ if task.stall is Stall.UNCHANGED or _is_without_answer(task, at):
+            case _ if task.stall is Stall.UNCHANGED or _fails_for_a_day(task, at):
                 return at + timedelta(seconds=max(self.unchanged_s, requested_wait_s(error)))
             case _:
                 longest_s = self.slowest_s
@@ -63,12 +65,12 @@ class Cadence:
         return at + timedelta(seconds=max(min(wait_s, longest_s), requested_wait_s(error)))
 
 
-def _is_without_answer(task: Task, at: datetime) -> bool:
-    """Whether a task's polls have failed for a day; a few, as after a pause of the bot's own, say little."""
+def _fails_for_a_day(task: Task, at: datetime) -> bool:
+    """Whether polls have failed for a day, often enough that it is not just the bot that was down."""
     return task.failures >= _MANY_FAILURES and at - (task.snapshot_at or task.registered_at) >= UNCHANGED
 
 
 def requested_wait_s(error: ProviderError) -> float:
-    """For how many seconds to heed the gateway's wish not to be asked; 0: it has none."""
-    told_s = error.retry_after_s or 0.0
-    return min(told_s, _BACK_AFTER_S) if isinstance(error, Unavailable) else told_s
+    """The Retry-After to respect, in seconds, bounded while the gateway is away; 0: none."""
+    retry_after_s = error.retry_after_s or 0.0
+    return min(retry_after_s, _LONGEST_RETRY_AFTER_S) if isinstance(error, Unavailable) else retry_after_s

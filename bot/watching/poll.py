@@ -1,4 +1,12 @@
-"""One look at one task: ask the provider, see what changed, write what is news."""
+"""One poll of one task.
+
+1. Fetch the task from its gateway: a snapshot or a ProviderError.
+2. Derive the task's new state and events (changes, ageing) and the next due time (forecast, cadence).
+3. Store them in one transaction, if there are events, other facts to keep or a user's request to serve; else
+   write nothing.
+4. After a successful poll that was not lost, update the estimates.
+5. Notify the delivery worker if there are events.
+"""
 
 import logging
 from collections.abc import Callable
@@ -20,17 +28,17 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PollResult:
-    """What a look came to."""
+    """The outcome of a poll."""
 
-    task: Task  # as it is now
-    prediction: EndPrediction  # when it may end
-    error: ProviderError | None  # why it brought no snapshot
-    is_written: bool  # the archive has it
-    is_superseded: bool = False  # somebody else had written the task meanwhile
+    task: Task  # its state after the poll
+    prediction: EndPrediction  # of when it may end
+    error: ProviderError | None  # None: the poll returned a snapshot
+    is_written: bool  # stored
+    is_superseded: bool = False  # not stored: another process wrote the task meanwhile
 
 
 class Poller:
-    """Looks at tasks; tells nobody but the archive, and rings when there is something to send."""
+    """Polls tasks, stores the results and notifies the delivery worker."""
 
     def __init__(
         self,
@@ -39,65 +47,70 @@ class Poller:
         estimates: Estimates,
         *,
         clock: Callable[[], datetime],
-        ring: Callable[[], None],
+        notify: Callable[[], None],
         ageing: Ageing = AGEING,
     ) -> None:
+        """notify: wakes the delivery worker."""
         self._store = store
         self._cadence = cadence
         self._estimates = estimates
         self._clock = clock
-        self._ring = ring
+        self._notify = notify
         self._ageing = ageing
 
     def predict(self, task: Task) -> EndPrediction:
-        """When the task may end, by what is known now."""
+        """Predict when the task may end, from its present state."""
         return predict(task, task, self._estimates)
 
-    async def poll(self, task: Task, provider: Provider, *, is_owed: Callable[[], bool]) -> PollResult:
-        """Look once, raising StoreError only; what is no news is written only if somebody waits for it."""
-        change, error = await self._ask(task, provider)
-        at, ahead = self._clock(), predict(task, change.task, self._estimates)
+    async def poll(self, task: Task, provider: Provider, *, is_awaited: Callable[[], bool]) -> PollResult:
+        """Poll once; StoreError.
+
+        is_awaited: whether a user's request waits for this poll; called after the response.
+        """
+        change, error = await self._fetch(task, provider)
+        at, prediction = self._clock(), predict(task, change.task, self._estimates)
         next_poll_at = (
-            self._cadence.next_poll_after_success(change.task, ahead, at=at)
+            self._cadence.next_poll_after_success(change.task, prediction, at=at)
             if error is None
             else self._cadence.next_poll_after_failure(change.task, error, at=at)
         )
         after, events = replace(change.task, next_poll_at=next_poll_at), change.events
-        is_written = bool(events) or _is_news(task, after) or is_owed()
+        is_written = bool(events) or _has_facts_to_keep(task, after) or is_awaited()
         if is_written:
             if not await self._store.apply(after, events):
                 return PollResult(
-                    task=after, prediction=ahead, error=error, is_written=False, is_superseded=True
+                    task=after, prediction=prediction, error=error, is_written=False, is_superseded=True
                 )
             after = replace(after, version=after.version + 1)
-        if error is None:  # only now: a look that cannot be written is repeated, and must not teach twice
+        if error is None:  # only after the write: a poll whose write failed is repeated, and must count once
             self._estimates.learn(task, after, at=last_alive_at(after))
-            self._estimates.expect(after, ahead.remaining_s)
+            self._estimates.expect(after, prediction.remaining_s)
         if events:
             kinds = ", ".join(event.kind for event in events)
             log.info("%s %s: %s", task.ref.provider, task.ref.external_id, kinds)
-            self._ring()
-        return PollResult(task=after, prediction=ahead, error=error, is_written=is_written)
+            self._notify()
+        return PollResult(task=after, prediction=prediction, error=error, is_written=is_written)
 
-    async def _ask(self, task: Task, provider: Provider) -> tuple[Change, ProviderError | None]:
+    async def _fetch(self, task: Task, provider: Provider) -> tuple[Change, ProviderError | None]:
         try:
             snapshot = await provider.fetch(task.ref.external_id)
         except ProviderError as error:
             return changes.on_failure(task, error, at=self._clock()), error
-        change = self._seen(task, snapshot)
+        change = self._change(task, snapshot)
+        # When a task becomes stuck, query the provider's other source once: the task may be final there.
         if task.stall is Stall.MOVING and change.task.stall is not Stall.MOVING:
             elsewhere = await provider.fetch_elsewhere(task.ref.external_id)
             if elsewhere is not None and elsewhere.status.is_final:
-                change = self._seen(task, elsewhere)
+                change = self._change(task, elsewhere)
         return change, None
 
-    def _seen(self, task: Task, snapshot: Snapshot) -> Change:
+    def _change(self, task: Task, snapshot: Snapshot) -> Change:
         at = self._clock()
         return self._ageing.aged(task, changes.on_snapshot(task, snapshot, at=at), at=at)
 
 
-def _is_news(before: Task, after: Task) -> bool:
-    """Whether there is something to keep of which nobody is told at once."""
+def _has_facts_to_keep(before: Task, after: Task) -> bool:
+    """Whether facts changed that cause no event: the stall, or the gateway's clock skew."""
     if before.stall is not after.stall:
         return True
     old, new = before.snapshot, after.snapshot

@@ -53,7 +53,7 @@ class PollingHarness:
             each for line in lines for each in line.providers.values() if isinstance(each, ScriptedProvider)
         ]
         self._asked_before = self._asked()
-        poller = Poller(store, Cadence(), Estimates(), clock=clock, ring=self.news.set)
+        poller = Poller(store, Cadence(), Estimates(), clock=clock, notify=self.news.set)
         self.states = GatewayStates(clock=clock)
         lines = [replace(line, state=self.states.add([*line.providers], "gateway.example")) for line in lines]
         self.scheduler = Scheduler(

@@ -150,4 +150,4 @@ def test_a_look_that_has_just_been_had_owes_nothing():
 def test_one_chat_with_many_tasks_does_not_drown_a_chat_with_one():
     ahead = predict(task(age_s=200), task(age_s=200), Estimates())
 
-    assert ahead.urgency(NOW + 60, in_flight=5000) < ahead.urgency(NOW + 10, in_flight=1)
+    assert ahead.urgency(NOW + 60, chat_watches=5000) < ahead.urgency(NOW + 10, chat_watches=1)

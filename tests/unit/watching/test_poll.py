@@ -34,12 +34,16 @@ class PollHarness:
         (task,) = await self.store.claim_due({"wan": 1}, at=self.clock(), lease_s=60)
         return task
 
-    async def poll(self, task: Task, answer: Response, *, is_owed: bool = False) -> PollResult:
-        """One look that gets this answer; is_owed: somebody waits for it."""
+    async def poll(self, task: Task, answer: Response, *, is_awaited: bool = False) -> PollResult:
+        """One look that gets this answer; is_awaited: somebody waits for it."""
         poller = Poller(
-            self.store, Cadence(), self.estimates, clock=self.clock, ring=lambda: self.rings.append(None)
+            self.store,
+            Cadence(),
+            self.estimates,
+            clock=self.clock,
+            notify=lambda: self.rings.append(None),
         )
-        return await poller.poll(task, ScriptedProvider({"t1": [answer]}), is_owed=lambda: is_owed)
+        return await poller.poll(task, ScriptedProvider({"t1": [answer]}), is_awaited=lambda: is_awaited)
 
     async def sent(self) -> set[DeliveryKind]:
         """What there is to send."""
@@ -110,7 +114,7 @@ async def test_a_look_that_somebody_waits_for_is_written_without_news_too(
     harness.rings.clear()
     harness.clock.advance(15)
 
-    look = await harness.poll(first.task, answer, is_owed=True)
+    look = await harness.poll(first.task, answer, is_awaited=True)
 
     assert look.is_written
     assert await harness.task() == look.task

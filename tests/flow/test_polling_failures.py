@@ -248,7 +248,7 @@ async def test_a_look_that_breaks_stops_nothing_but_itself(
 
     async with work.running():
         assert (await work.task(2)).status is SUCCEEDED
-        assert caplog.messages == ["The look at task 1 failed"]
+        assert caplog.messages == ["Polling task 1 failed"]
         await work.advance(59.0)
         assert wan.asked.count("t1") == 1
         await work.advance(1.0)
