@@ -9,9 +9,12 @@ from datetime import UTC, datetime
 
 from bot.redaction import Redactor
 
+# What a record may carry in `extra`, each a key of its own in json.
+FIELDS = ("action", "delivery_id", "task_id", "provider", "chat_id", "cause")
+
 
 class RedactingFilter(logging.Filter):
-    """Rewrites each record to its final text without secrets, its traceback included."""
+    """Redacts each record: text, fields and traceback."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
         """secrets: values that must never be seen, whatever stands around them."""
@@ -26,6 +29,9 @@ class RedactingFilter(logging.Filter):
             record.exc_info = None
         if record.stack_info:
             record.stack_info = self._redact(record.stack_info)
+        for name in FIELDS:
+            if isinstance(value := getattr(record, name, None), str):
+                setattr(record, name, self._redact(value))
         return True
 
 
@@ -41,12 +47,13 @@ class JsonFormatter(logging.Formatter):
     """One JSON object a line."""
 
     def format(self, record: logging.LogRecord) -> str:
-        line = {
+        line: dict[str, object] = {
             "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,
             "logger": record.name,
             "message": record.getMessage(),
         }
+        line |= {name: value for name in FIELDS if (value := getattr(record, name, None)) is not None}
         if record.exc_text:
             line["exception"] = record.exc_text
         if record.stack_info:
@@ -65,12 +72,12 @@ def set_up_logging(level: str, log_format: str, secrets: Iterable[str]) -> None:
         else logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s", "%Y-%m-%d %H:%M:%S")
     )
     logging.basicConfig(level=level, handlers=[handler], force=True)
-    # httpx tells each address, which holds the bot token, at INFO.
+    # httpx logs each URL at INFO, and it holds the bot token.
     for chatty in ("httpx", "httpcore", "aiohttp.access", "aiosqlite", "telegram.ext"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
-    # A traceback with the whole page for each HTML answer, besides the error that we tell once.
+    # It logs a traceback with the whole page for each HTML response.
     logging.getLogger("telegram.request").setLevel(logging.CRITICAL)
-    # People's messages: at DEBUG each response, at CRITICAL the updates that it cannot parse.
+    # They log users' messages: at DEBUG each response, at CRITICAL updates that they can't parse.
     for raw in ("telegram.Bot", "telegram.ext.ExtBot"):
         logging.getLogger(raw).setLevel(logging.CRITICAL + 1)
     logging.captureWarnings(capture=True)

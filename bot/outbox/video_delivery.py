@@ -26,6 +26,7 @@ from bot.media.faults import Fault
 from bot.media.video import VideoFile
 from bot.messages.view import View
 from bot.messages.views import results as result_views
+from bot.outbox.log_fields import log_fields
 from bot.outbox.results import (
     LinkOnly,
     Refusal,
@@ -168,12 +169,23 @@ class VideoDelivery:
             if later is not None and is_first:
                 return later
         if prepared.fault is not None and later is None:
-            log.warning("Delivery %d: download failed: %s", out.delivery.id, prepared.why)
+            log.warning(
+                "Delivery %d: download failed: %s",
+                out.delivery.id,
+                prepared.why,
+                extra=log_fields(out, "download_failed", cause=prepared.fault),
+            )
         for video in prepared.variants or _by_address(prepared):
             result = await self._send_variant(out, message_id, video)
             if not isinstance(result, Refused):
                 return result
-            log.warning("Delivery %d: Telegram refused the %s: %s", out.delivery.id, video, result.why)
+            log.warning(
+                "Delivery %d: Telegram refused the %s: %s",
+                out.delivery.id,
+                video,
+                result.why,
+                extra=log_fields(out, "variant_refused", cause=result.reason),
+            )
         if later is not None:
             return later
         why = prepared.fault or Fault.UNSENDABLE
@@ -197,7 +209,10 @@ class VideoDelivery:
                 if later := self._retry(out, Fault.UNCONFIRMED, why, latest_s=_LATEST_UNCONFIRMED_S):
                     return later
                 log.warning(
-                    "Delivery %d: no response to the upload, sending the link: %s", out.delivery.id, why
+                    "Delivery %d: no response to the upload, sending the link: %s",
+                    out.delivery.id,
+                    why,
+                    extra=log_fields(out, "upload_unconfirmed", cause=Fault.UNCONFIRMED),
                 )
                 return await self._send_link(out, message_id, Fault.UNCONFIRMED)
             case _:

@@ -22,6 +22,7 @@ from datetime import datetime, timedelta
 
 from bot.outbox import retry
 from bot.outbox.doubted_chats import CONFIRM_AFTER, DoubtedChats
+from bot.outbox.log_fields import log_fields
 from bot.outbox.results import (
     ChatGone,
     Migrated,
@@ -177,7 +178,7 @@ class DeliveryWorker:
         except StoreError as error:
             self._report_outage(error)
         except Exception:
-            log.exception("Delivery %d failed", out.delivery.id)
+            log.exception("Delivery %d failed", out.delivery.id, extra=log_fields(out, "delivery_error"))
         finally:
             self._announced.discard(out.delivery.id)
             if _is_video(out):
@@ -252,11 +253,19 @@ class DeliveryWorker:
                 )
             case Unknown(why=why):
                 log.warning(
-                    "Delivery %d: the response was lost, the outcome is unknown: %s", delivery.id, why
+                    "Delivery %d: the response was lost, the outcome is unknown: %s",
+                    delivery.id,
+                    why,
+                    extra=log_fields(out, "delivery_unconfirmed"),
                 )
                 settlement = Settlement(state=DeliveryState.UNKNOWN, at=now)
             case _ if wait_s is None:
-                log.error("Delivery %d failed permanently: %s", delivery.id, result)
+                log.error(
+                    "Delivery %d failed permanently: %s",
+                    delivery.id,
+                    result,
+                    extra=log_fields(out, "delivery_failed"),
+                )
                 settlement = Settlement(state=DeliveryState.DEAD, at=now)
             case Transient(is_unreachable=True):
                 log.debug(
@@ -271,7 +280,13 @@ class DeliveryWorker:
                     is_attempt=False,
                 )
             case _:
-                log.info("Delivery %d: retrying in %.1f s: %s", delivery.id, wait_s, result)
+                log.info(
+                    "Delivery %d: retrying in %.1f s: %s",
+                    delivery.id,
+                    wait_s,
+                    result,
+                    extra=log_fields(out, "delivery_retry"),
+                )
                 settlement = Settlement(
                     state=DeliveryState.PENDING, at=now, not_before=now + timedelta(seconds=wait_s)
                 )

@@ -208,3 +208,13 @@ def test_no_update_reaches_the_log_whatever_its_level(screen: Screen, name: str)
     logging.getLogger(name).critical("Error while parsing updates! Received data was %r", ["words"])
 
     assert screen.text() == ""
+
+
+def test_fields_of_a_record_are_keys_of_its_json_and_redacted(screen: Screen):
+    screen.begin(log_format="json")
+
+    log.warning("failed", extra={"task_id": 7, "provider": "wan", "cause": f"refused {KEY}", "chat_id": None})
+
+    line = json.loads(screen.text())
+    assert (line["task_id"], line["provider"], line["cause"]) == (7, "wan", f"refused {REDACTED}")
+    assert "chat_id" not in line

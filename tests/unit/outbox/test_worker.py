@@ -308,6 +308,8 @@ async def test_an_accident_with_one_delivery_does_not_stop_the_others(
 
     [accident] = [record for record in caplog.records if record.exc_info]
     assert "failed" in accident.message
+    facts = vars(accident)
+    assert (facts["action"], facts["chat_id"], facts["provider"]) == ("delivery_error", ANNA, "wan")
 
 
 async def test_what_takes_long_is_nobody_else_s_meanwhile(round_: WorkerHarness):
