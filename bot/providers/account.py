@@ -1,4 +1,4 @@
-"""A key at a gateway's base URL: what to ask, with which headers, and whom never to tell the key."""
+"""An API key and its gateway's base URL: builds URLs and headers, and keeps the key to its own origin."""
 
 import re
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 from bot.providers.parsing.links import is_loopback, origin
 
-CONTENT_PATH = "/v1/videos/{id}/content"  # where gateways hand out videos themselves
+CONTENT_PATH = "/v1/videos/{id}/content"  # where gateways serve videos themselves
 _TAIL = re.compile(r"(?:/+(?:v1|v1beta)?)+$")
 
 
@@ -15,41 +15,41 @@ _TAIL = re.compile(r"(?:/+(?:v1|v1beta)?)+$")
 class Account:
     """One configured gateway."""
 
-    name: str  # what people type
-    base_url: str  # as pasted: a trailing slash, /v1 or /v1beta is forgiven
+    name: str  # what users type
+    base_url: str  # as configured; a trailing slash, /v1 or /v1beta is removed
     key: str = field(repr=False)
 
     @property
     def host(self) -> str:
-        """Host and port, for people."""
+        """Host and port, for display."""
         return urlsplit(self.base_url).netloc.rpartition("@")[2]
 
     @cached_property
     def has_valid_key(self) -> bool:
-        """Whether a header can carry the key."""
+        """Whether the key can be sent in a header."""
         return self.key.isascii() and self.key.isprintable()
 
     @property
     def key_header(self) -> dict[str, str]:
-        """The header that shows the key."""
+        """The Authorization header."""
         return {"Authorization": f"Bearer {self.key}"}
 
     def url(self, path: str, external_id: str) -> str:
-        """Where a path hangs; its `{id}` becomes the id as one percent-encoded segment."""
+        """The URL of a path, with `{id}` replaced by the percent-encoded id."""
         return self._root + path.replace("{id}", quote(external_id, safe=""))
 
     def rebase_link(self, link: str) -> str:
-        """A link to the gateway's own localhost, in the words of those who are not on that machine.
+        """Replace a loopback origin in a link by the base URL, unless that is loopback, too.
 
-        new-api makes such links until it is told its address: its relay/channel/task/taskcommon/helpers.go
+        new-api creates such links until its address is configured: relay/channel/task/taskcommon/helpers.go
         """
-        there, home = origin(link), origin(self.base_url)
-        if there is None or home is None or not is_loopback(there[1]) or is_loopback(home[1]):
+        found, own = origin(link), origin(self.base_url)
+        if found is None or own is None or not is_loopback(found[1]) or is_loopback(own[1]):
             return link
         return self._root + urlsplit(link)._replace(scheme="", netloc="").geturl()
 
     def content_url(self, link: str, external_id: str) -> str:
-        """A link to a task's own content under whatever host and scheme, at the gateway's base URL."""
+        """Rebase a link to the task's content path on the gateway's base URL, whatever its origin."""
         parts = urlsplit(link)
         if not unquote(parts.path).endswith(CONTENT_PATH.replace("{id}", external_id)):
             return link
@@ -60,5 +60,5 @@ class Account:
         return _TAIL.sub("", self.base_url)
 
     def is_own_origin(self, link: str) -> bool:
-        """Whether the link points at the gateway itself: same scheme, host and port."""
+        """Whether the link has the gateway's origin: scheme, host and port."""
         return (target := origin(link)) is not None and target == origin(self.base_url)

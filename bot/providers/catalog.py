@@ -1,4 +1,4 @@
-"""The configured providers, and which of them a person means."""
+"""The configured providers, and their lookup by a typed name."""
 
 from collections.abc import Iterable, Iterator
 
@@ -6,7 +6,7 @@ from bot.providers.registry import ProviderConfig, kind_of
 
 
 class CatalogError(Exception):
-    """A word names no provider."""
+    """A name does not select one provider."""
 
 
 class UnknownWord(CatalogError):
@@ -40,14 +40,14 @@ class Catalog:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What people may type for sure."""
+        """The configured names."""
         return tuple(self._providers)
 
     def resolve(self, word: str) -> str:
-        """Return the name of the provider that a typed word means; raise CatalogError if that is not clear.
+        """Return the name of the provider that a typed word selects; raises CatalogError if not exactly one.
 
-        A configured name wins; a kind or an alias means the provider named like the kind, else the only
-        provider of that kind.
+        A configured name takes precedence; a kind or an alias selects the provider named like the kind, else
+        the only provider of that kind.
         """
         word = word.casefold()
         if word in self._providers:

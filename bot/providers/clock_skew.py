@@ -1,4 +1,4 @@
-"""By how much the gateways' clocks differ from this machine's, as the Date header of their answers tells."""
+"""Measures the gateways' clock skew by the Date header of their responses."""
 
 import logging
 import time
@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 
 TOLERATED_S = 60.0
 _CHECK_S = 60.0
-_CONFIRM_S = 5.0  # until the next answer is read, while the last one does not agree with the one before
+_CONFIRM_S = 5.0  # until the next header is read, while the last two disagree
 
 
 @dataclass(slots=True)
@@ -24,13 +24,13 @@ class _Clock:
     date: str = ""  # the last header that was read
     measured_s: float | None = None
     ahead_s: float = 0.0  # what times are corrected by
-    told_s: float = 0.0  # what the log says
+    logged_s: float = 0.0  # the last value logged
 
 
 class ClockSkews:
-    """The clocks of all gateways by origin; a header is read once a minute.
+    """The clock skews of all gateways by origin; a header is read once a minute.
 
-    One answer is believed until another contradicts it; then two have to agree.
+    A single measurement is used until another contradicts it; then two consecutive ones have to agree.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class ClockSkews:
         self._by_origin: dict[str, _Clock] = {}  # no more than there are gateways
 
     def ahead_s(self, url: str, headers: Mapping[str, str]) -> float:
-        """Seconds by which the clock behind a URL is ahead after an answer; 0: it is not, or by a minute."""
+        """Seconds by which the server's clock is ahead, measured by a response; 0: by less than a minute."""
         origin = url[: url.find("/", 8)]
         found = self._by_origin.get(origin)
         if found is None:
@@ -55,16 +55,16 @@ class ClockSkews:
         return found.ahead_s
 
     def found(self) -> dict[str, float]:
-        """The clocks that differ by more than a minute, by the host's address."""
+        """The clocks that differ by more than a minute, by origin."""
         return {_shown(origin): each.ahead_s for origin, each in self._by_origin.items() if each.ahead_s}
 
     def _is_sure(self, origin: str, found: _Clock, headers: Mapping[str, str]) -> bool:
-        """Read an answer's date; whether it says what the last one said."""
+        """Read a response's Date header; return whether it confirms the last measurement."""
         date = headers.get("date", "")
-        told = http_date(date)
-        if told is None or date == found.date or "age" in headers:
-            return False  # none, or that of an answer that a cache has kept
-        measured_s = (told - self._clock()).total_seconds()
+        parsed = http_date(date)
+        if parsed is None or date == found.date or "age" in headers:
+            return False  # none, or from a cached response
+        measured_s = (parsed - self._clock()).total_seconds()
         before_s, found.date, found.measured_s = found.measured_s, date, measured_s
         if before_s is None:
             found.ahead_s = measured_s if abs(measured_s) > TOLERATED_S else 0.0
@@ -72,14 +72,14 @@ class ClockSkews:
         if abs(measured_s - before_s) > TOLERATED_S:
             found.ahead_s = 0.0
             return False
-        if abs(measured_s - found.told_s) > TOLERATED_S:
-            found.told_s = measured_s if abs(measured_s) > TOLERATED_S else 0.0
-            log.warning("The clock of %s %s", _shown(origin), _told(found.told_s))
-        found.ahead_s = found.told_s
+        if abs(measured_s - found.logged_s) > TOLERATED_S:
+            found.logged_s = measured_s if abs(measured_s) > TOLERATED_S else 0.0
+            log.warning("The clock of %s %s", _shown(origin), _description(found.logged_s))
+        found.ahead_s = found.logged_s
         return True
 
 
-def _told(ahead_s: float) -> str:
+def _description(ahead_s: float) -> str:
     if ahead_s == 0:
         return "agrees with this machine's again."
     side = "ahead of" if ahead_s > 0 else "behind"
@@ -87,7 +87,7 @@ def _told(ahead_s: float) -> str:
 
 
 def corrected(snapshot: Snapshot, ahead_s: float) -> Snapshot:
-    """A snapshot with its times by this machine's clock; a link's end stays as the gateway tells it."""
+    """Subtract the clock skew from a snapshot's times; a link's expiry is not changed."""
     if ahead_s == 0:
         return snapshot
     submitted, started, finished = (

@@ -1,4 +1,4 @@
-"""Asking a gateway: which question, to whom the key is shown, and whether the answer says anything new."""
+"""Gateway: polls tasks over HTTP, parses the responses, and caches the last snapshot of each task."""
 
 import asyncio
 from dataclasses import replace
@@ -11,22 +11,22 @@ from bot.providers.formats.base import UnsureFailure, WireFormat
 from bot.providers.parsing.ids import valid_id
 from bot.providers.parsing.inline import payload_of
 from bot.providers.parsing.links import decode_inline, is_inline
-from bot.providers.parsing.response import Response, parse, poll_wish_s
+from bot.providers.parsing.response import Response, parse, poll_after_s
 from storage.models import Cause, Media, Snapshot
 
 _OK = HTTPStatus.OK
-_NEW_API_IDS = "task_"  # what they begin with
-_MOST_KNOWN = 20_000
-_READ_IN_LOOP = 16_384  # bytes of a body that is read in the event loop; a larger one takes a thread
-# Answers are small, and a gateway says gzip of what is none: docs.apiyi.com on Seedance.
+_NEW_API_IDS = "task_"  # their prefix
+_MOST_CACHED = 20_000
+_READ_IN_LOOP = 16_384  # bytes of a body that is parsed in the event loop; a larger one is parsed in a thread
+# Responses are small, and a gateway declares gzip for a body that is not: docs.apiyi.com on Seedance.
 _HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "reelwatch"}
 
 
 class Transport(Protocol):
-    """One exchange over HTTP."""
+    """An HTTP client."""
 
     async def get(self, url: str, headers: dict[str, str]) -> Response:
-        """Ask once, following no redirect; raise ProviderError when there is no whole answer."""
+        """Send one request, following no redirect; raises ProviderError if there is no complete response."""
         ...
 
 
@@ -34,113 +34,113 @@ class Gateway(Provider):
     """A configured gateway: a wire format over a shared transport."""
 
     def __init__(self, wire: WireFormat, transport: Transport, *, sister: WireFormat | None = None) -> None:
-        """sister: another format of the same key, by which the gateway may know a task better."""
+        """sister: another format of the same key, whose endpoint may have newer data for a task."""
         self._sister = sister
         self._wire = wire
         self._account = wire.account
         self._transport = transport
         self._headers = _HEADERS | wire.account.key_header
-        # What was read last, least recently asked first: most answers say nothing new.
-        self._known: dict[str, tuple[int, Snapshot]] = {}
-        self._threads = asyncio.Semaphore(1)  # so that no gateway takes all that there are
-        self._doubted: dict[str, None] = {}  # whose last answer was a failure that names no task
+        # LRU cache of fingerprint and snapshot by task id: most responses are unchanged and not parsed again.
+        self._cache: dict[str, tuple[int, Snapshot]] = {}
+        self._threads = asyncio.Semaphore(1)  # so that one gateway does not use up the thread pool
+        self._unsure: dict[str, None] = {}  # ids whose last response was a failure without a task
         self.name = wire.account.name
         self.kind = wire.kind
         self.host = wire.account.host
 
     async def fetch(self, external_id: str) -> Snapshot:
-        """Ask for one task; raise ProviderError, and nothing else, when there is no snapshot."""
-        answer = await self._ask(external_id)
-        snapshot = await self._read_or_recall(answer, external_id)
-        wish_s = poll_wish_s(answer.headers)
-        return snapshot if wish_s is None else replace(snapshot, poll_after_s=wish_s)
+        """Poll a task; raises ProviderError, and nothing else, if there is no snapshot."""
+        response = await self._request(external_id)
+        snapshot = await self._read_or_cached(response, external_id)
+        wait_s = poll_after_s(response.headers)
+        return snapshot if wait_s is None else replace(snapshot, poll_after_s=wait_s)
 
-    async def _read_or_recall(self, answer: Response, external_id: str) -> Snapshot:
-        """What an answer says; one that says what the last one said is not read again."""
-        if answer.status != _OK:
-            return await self._sure(answer, external_id)
-        gist = hash(self._wire.fingerprint(answer.body))
-        known = self._known.pop(external_id, None)
-        if known is None or known[0] != gist or known[1].clock_ahead_s != answer.clock_ahead_s:
-            known = gist, await self._sure(answer, external_id)
-        if not known[1].status.is_final:
-            self._known[external_id] = known
-            if len(self._known) > _MOST_KNOWN:
-                del self._known[next(iter(self._known))]
-        return known[1]
+    async def _read_or_cached(self, response: Response, external_id: str) -> Snapshot:
+        """Parse a response, or return the cached snapshot if its fingerprint is unchanged."""
+        if response.status != _OK:
+            return await self._confirmed(response, external_id)
+        fingerprint = hash(self._wire.fingerprint(response.body))
+        cached = self._cache.pop(external_id, None)
+        if cached is None or cached[0] != fingerprint or cached[1].clock_ahead_s != response.clock_ahead_s:
+            cached = fingerprint, await self._confirmed(response, external_id)
+        if not cached[1].status.is_final:
+            self._cache[external_id] = cached
+            if len(self._cache) > _MOST_CACHED:
+                del self._cache[next(iter(self._cache))]
+        return cached[1]
 
     async def fetch_elsewhere(self, external_id: str) -> Snapshot | None:
-        """Ask for a task of new-api's by its sister path, once; None: not of new-api's, or nothing there."""
+        """Poll a new-api task once at its sister path; None: not a new-api task, or no snapshot."""
         if self._sister is None or not external_id.startswith(_NEW_API_IDS):
             return None
         try:
-            answer = await self._transport.get(
+            response = await self._transport.get(
                 self._account.url(self._sister.path, external_id), self._headers
             )
-            snapshot = await asyncio.to_thread(self._sister.read_response, answer, external_id)
-            return corrected(snapshot, answer.clock_ahead_s)
+            snapshot = await asyncio.to_thread(self._sister.read_response, response, external_id)
+            return corrected(snapshot, response.clock_ahead_s)
         except ProviderError:
             return None
 
     async def open_media(self, external_id: str, media: Media) -> MediaSource:
-        """Say how the video is fetched; raise ProviderError when that takes a question that fails."""
+        """Return how to fetch the video; raises ProviderError if a request for it fails."""
         if media.url is None:
-            return await self._inside(external_id)
-        return self._at(media.url, with_key=media.needs_auth)
+            return await self._inline_video(external_id)
+        return self._source(media.url, with_key=media.needs_auth)
 
-    async def _sure(self, answer: Response, external_id: str) -> Snapshot:
-        """What an answer says; a failure that names no task counts once it has been told twice in a row."""
-        doubted = external_id in self._doubted
-        self._doubted.pop(external_id, None)
+    async def _confirmed(self, response: Response, external_id: str) -> Snapshot:
+        """Parse a response; a failure that names no task is accepted after two consecutive responses."""
+        was_unsure = external_id in self._unsure
+        self._unsure.pop(external_id, None)
         try:
-            return await self._read(answer, external_id)
+            return await self._read(response, external_id)
         except UnsureFailure as failure:
-            if doubted:
+            if was_unsure:
                 return failure.snapshot
-            self._doubted[external_id] = None
-            if len(self._doubted) > _MOST_KNOWN:
-                del self._doubted[next(iter(self._doubted))]
+            self._unsure[external_id] = None
+            if len(self._unsure) > _MOST_CACHED:
+                del self._unsure[next(iter(self._unsure))]
             raise
 
-    async def _read(self, answer: Response, external_id: str) -> Snapshot:
-        if len(answer.body) > _READ_IN_LOOP:
+    async def _read(self, response: Response, external_id: str) -> Snapshot:
+        if len(response.body) > _READ_IN_LOOP:
             async with self._threads:
-                return await asyncio.to_thread(self._read_now, answer, external_id)
-        return self._read_now(answer, external_id)
+                return await asyncio.to_thread(self._read_now, response, external_id)
+        return self._read_now(response, external_id)
 
-    def _read_now(self, answer: Response, external_id: str) -> Snapshot:
+    def _read_now(self, response: Response, external_id: str) -> Snapshot:
         try:
-            return corrected(self._wire.read_response(answer, external_id), answer.clock_ahead_s)
+            return corrected(self._wire.read_response(response, external_id), response.clock_ahead_s)
         except ProviderError as error:
-            error.is_gateway_reply = parse(answer.body) is not None
-            error.http_status = answer.status
+            error.is_gateway_reply = parse(response.body) is not None
+            error.http_status = response.status
             raise
 
-    async def _inside(self, external_id: str) -> MediaSource:
-        """The bytes inside the task's answer, or the link that has taken their place."""
-        answer = await self._ask(external_id)
-        link, data = await asyncio.to_thread(self._link_and_data, answer)
+    async def _inline_video(self, external_id: str) -> MediaSource:
+        """Request the task again; return the bytes in the response, or the link that has replaced them."""
+        response = await self._request(external_id)
+        link, data = await asyncio.to_thread(self._link_and_data, response)
         if link is not None and not is_inline(link):
-            return self._at(self._wire.address(link, external_id), with_key=True)
+            return self._source(self._wire.address(link, external_id), with_key=True)
         if data is None:
-            raise BadAnswer("no video in the answer any more", cause=Cause.NO_VIDEO)
+            raise BadAnswer("no video in the response any more", cause=Cause.NO_VIDEO)
         return MediaSource(data=data)
 
-    def _link_and_data(self, answer: Response) -> tuple[str | None, bytes | None]:
-        """The video's link, and the bytes where it carries them."""
-        link = self._wire.link_in(self._wire.json_of(answer))
+    def _link_and_data(self, response: Response) -> tuple[str | None, bytes | None]:
+        """The video's link, and its bytes if it is a data: URL."""
+        link = self._wire.link_in(self._wire.json_of(response))
         if link is None or not is_inline(link):
             return link, None
-        return link, payload_of(link, answer.videos) if answer.videos else decode_inline(link)
+        return link, payload_of(link, response.videos) if response.videos else decode_inline(link)
 
-    def _at(self, url: str, *, with_key: bool) -> MediaSource:
-        """An address, with the key only where it is the gateway's own."""
-        shown = with_key and self._account.is_own_origin(url)
-        return MediaSource(url=url, headers=self._account.key_header if shown else None)
+    def _source(self, url: str, *, with_key: bool) -> MediaSource:
+        """A request for a URL, with the key only if it has the gateway's own origin."""
+        sends_key = with_key and self._account.is_own_origin(url)
+        return MediaSource(url=url, headers=self._account.key_header if sends_key else None)
 
-    async def _ask(self, external_id: str) -> Response:
+    async def _request(self, external_id: str) -> Response:
         if not valid_id(external_id):
-            raise TaskMissing("no gateway gives such an id", cause=Cause.TASK_MISSING)
+            raise TaskMissing("not a valid task id", cause=Cause.TASK_MISSING)
         if not self._account.has_valid_key:
-            raise AuthFailed("the key holds characters that no key has", cause=Cause.KEY_INVALID)
+            raise AuthFailed("the key contains invalid characters", cause=Cause.KEY_INVALID)
         return await self._transport.get(self._account.url(self._wire.path, external_id), self._headers)

@@ -1,4 +1,4 @@
-"""The configured gateways, ready to be asked."""
+"""Builds the configured gateways."""
 
 from collections.abc import Iterable
 
@@ -9,14 +9,14 @@ from bot.providers.unconfigured import Unconfigured
 
 
 class Gateways(dict[str, Provider]):
-    """By name; for any other name there is one that says so."""
+    """The providers by name; any other name gives an Unconfigured one."""
 
     def __missing__(self, name: str) -> Provider:
         return Unconfigured(name)
 
 
 def build(configs: Iterable[ProviderConfig], transport: Transport) -> Gateways:
-    """They share one transport."""
+    """Create the gateways, which share one transport."""
     return Gateways(
         {
             config.name: Gateway(

@@ -1,4 +1,4 @@
-"""The wire formats that the bot speaks, what people type for them, and a provider as the settings name it."""
+"""The supported wire formats, their aliases, and the configuration of a provider."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from bot.providers.formats.jimeng import Jimeng
 from bot.providers.formats.newapi import NewApi
 from bot.providers.formats.videos import Videos
 
-# One line per wire format: what people may type besides its kind.
+# The aliases of each wire format's kind.
 _ALIASES: Mapping[type[WireFormat], tuple[str, ...]] = {
     Alibailian: ("bailian", "wan", "dashscope"),
     NewApi: ("generations",),
@@ -18,32 +18,32 @@ _ALIASES: Mapping[type[WireFormat], tuple[str, ...]] = {
     Videos: ("sora", "veo", "openai"),
 }
 FORMATS: Mapping[str, type[WireFormat]] = {wire.kind: wire for wire in _ALIASES}
-# new-api serves both from one row; the first is at times left behind where the second has gone on.
+# new-api serves both from one row; the first is at times older than the second.
 SISTERS: Mapping[str, type[WireFormat]] = {Videos.kind: NewApi}
 KINDS: Mapping[str, tuple[str, ...]] = {wire.kind: aliases for wire, aliases in _ALIASES.items()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderConfig:
-    """A provider as the settings name it."""
+    """A configured provider."""
 
-    name: str  # what people type, lower-case
+    name: str  # what users type, lower-case
     kind: str  # a key of KINDS
     base_url: str
     api_key: str = field(repr=False)
 
     @property
     def account(self) -> Account:
-        """The key at its gateway."""
+        """The API key and its base URL."""
         return Account(name=self.name, base_url=self.base_url, key=self.api_key)
 
     @property
     def host(self) -> str:
-        """The gateway's host and port, for people; never credentials."""
+        """The gateway's host and port, for display; never credentials."""
         return self.account.host
 
 
 def kind_of(word: str) -> str | None:
-    """The kind that a word of any case names, itself or by an alias."""
+    """The kind with this name or alias, in any case."""
     word = word.casefold()
     return next((kind for kind, aliases in KINDS.items() if word in (kind, *aliases)), None)

@@ -1,4 +1,4 @@
-"""HTTP sessions that bound what comes before a body: how many interim answers, how long the headers."""
+"""HTTP sessions with limits on interim responses and header sizes."""
 
 import ssl
 from functools import partial
@@ -9,18 +9,18 @@ from aiohttp.abc import AbstractResolver
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
 
-MAX_INTERIM = 16  # interim (1xx) answers before the answer itself; servers send one or two
+MAX_INTERIM = 16  # interim (1xx) responses before the final one; servers send one or two
 MAX_HEADER = 65_536  # bytes of one header line; CDNs send more than aiohttp's 8,190
-MAX_HEAD = 131_072  # bytes of all headers of an answer, with the interim ones before it
+MAX_HEAD = 131_072  # bytes of all headers of a response, with its interim ones
 _MAX_HEADERS = 256
 
 
 class TooManyInterim(aiohttp.ClientError):
-    """A host answers with nothing but interim answers."""
+    """A server sends too many interim responses."""
 
 
 class HeadTooLong(aiohttp.ClientError):
-    """A host sends more headers than anybody needs."""
+    """A server sends too large headers."""
 
 
 def open_session(
@@ -32,7 +32,7 @@ def open_session(
     proxy: str | None = None,
     auto_decompress: bool = True,
 ) -> aiohttp.ClientSession:
-    """A session without cookies that gives up a host which sends too much before a body."""
+    """A session without cookies that closes connections whose headers exceed the limits."""
     return aiohttp.ClientSession(
         connector=_BoundedConnector(limit=connections, ssl=tls, resolver=resolver),
         proxy=proxy,
@@ -53,20 +53,20 @@ class _BoundedConnector(aiohttp.TCPConnector):
 
 
 class _BoundedHandler(ResponseHandler):
-    """A connection that is given up when too much comes that is no body: headers, interim answers, trailers.
+    """A connection that is closed after too many bytes of headers, interim responses and trailers.
 
-    aiohttp bounds each line and their number, which together are 16 MiB.
+    aiohttp limits each line and their number, which together allow 16 MiB.
     """
 
     _beside_body = 0  # bytes since the request, or since the body last grew
 
     def set_response_params(self, **options: Any) -> None:
-        """Expect the answer to a request."""
+        """Start counting for a new request."""
         self._beside_body = 0
         super().set_response_params(**options)
 
     def data_received(self, data: bytes) -> None:
-        """Read what has come."""
+        """Count and pass on received data."""
         before = self._body_size()
         super().data_received(data)
         if self._body_size() != before:
@@ -82,13 +82,13 @@ class _BoundedHandler(ResponseHandler):
 
 
 class BoundedResponse(aiohttp.ClientResponse):
-    """A response that raises TooManyInterim instead of reading interim answers for as long as they come.
+    """A response that raises TooManyInterim after MAX_INTERIM interim responses.
 
-    aiohttp reads them in a loop that never waits while they are there, so the event loop stands still.
+    aiohttp reads buffered ones in a loop without a suspension point, which blocks the event loop.
     """
 
     async def start(self, connection: Connection) -> aiohttp.ClientResponse:
-        """Read up to the headers of the answer itself."""
+        """Read up to the final response's headers."""
         protocol = connection.protocol
         counting = cast("Connection", _CountingConnection(connection))
         try:
@@ -98,12 +98,12 @@ class BoundedResponse(aiohttp.ClientResponse):
             return self
         finally:
             self._protocol = protocol
-            if self._connection is counting:  # None: the answer has no body, and its connection is free
+            if self._connection is counting:  # None: no body, and the connection was released
                 self._connection = connection
 
 
 class _CountingProtocol:
-    """A connection's messages, as many of them as one answer may take."""
+    """A protocol that limits the messages read for one response."""
 
     def __init__(self, protocol: ResponseHandler) -> None:
         self._protocol = protocol
@@ -113,7 +113,7 @@ class _CountingProtocol:
         """The next message."""
         self._messages += 1
         if self._messages > MAX_INTERIM + 1:
-            raise TooManyInterim(f"more than {MAX_INTERIM} interim answers")
+            raise TooManyInterim(f"more than {MAX_INTERIM} interim responses")
         return await self._protocol.read()
 
     def __getattr__(self, name: str) -> Any:
@@ -121,7 +121,7 @@ class _CountingProtocol:
 
 
 class _CountingConnection:
-    """A connection whose messages are counted while an answer begins."""
+    """A connection whose messages are counted until the response starts."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection

@@ -1,4 +1,4 @@
-"""The way to all gateways: aiohttp, with nothing around it that a status query has no use for."""
+"""HttpTransport: the HTTP client for all gateways, with limits on time and body size."""
 
 import asyncio
 import ssl
@@ -16,19 +16,19 @@ from bot.providers.parsing.response import Response
 from bot.providers.session import open_session
 from storage.models import Cause
 
-MAX_BODY = 32 * 2**20  # bytes of an answer with the video inside
-_SMALL = 65_536  # bytes of an answer that is read whatever else is on its way
-_MEDIUM_AT_ONCE = 4  # larger ones of a host, up to MAX_TEXT
+MAX_BODY = 32 * 2**20  # bytes of a response with the video inside
+_SMALL = 65_536  # bytes of a response that is read without a semaphore
+_MEDIUM_AT_ONCE = 4  # concurrent larger ones per host, up to MAX_TEXT
 _CONNECTIONS = 200
 _CONNECT_S = 10.0
 _PATIENCE_S = 20.0
 _BODY_S = 60.0
-# aiohttp's own bounds on answers set a timer for each packet; here it is one for each question.
+# aiohttp's own read timeout sets a timer for each packet; here it is one for each request.
 _TIMEOUT = aiohttp.ClientTimeout(sock_connect=_CONNECT_S)
 
 
 class HttpTransport:
-    """Connections that are kept open, and shared by all gateways."""
+    """A connection pool shared by all gateways."""
 
     def __init__(
         self,
@@ -38,12 +38,12 @@ class HttpTransport:
         patience_s: float = _PATIENCE_S,
         skews: ClockSkews | None = None,
     ) -> None:
-        """proxy: an http(s) address; "" for none. patience_s: for an answer to begin."""
+        """proxy: an http(s) URL, "" for none. patience_s: the timeout for the response headers."""
         self.skews = skews or ClockSkews()
         self._tls = tls
         self._patience_s = patience_s
         self._proxy = proxy or None
-        # By host: a few answers that are not small at a time and one large, so that none fills the memory.
+        # By host: a few medium responses and one large one at a time, to bound the memory use.
         self._medium: defaultdict[str, asyncio.Semaphore] = defaultdict(
             lambda: asyncio.Semaphore(_MEDIUM_AT_ONCE)
         )
@@ -61,7 +61,7 @@ class HttpTransport:
         await self._session.close()
 
     async def get(self, url: str, headers: dict[str, str]) -> Response:
-        """Ask once, following no redirect; raises Unavailable, and BadAnswer for one without end."""
+        """Send one request, following no redirect; raises Unavailable, or BadAnswer for a too large body."""
         try:
             async with (
                 asyncio.timeout(self._patience_s) as patience,
@@ -70,8 +70,8 @@ class HttpTransport:
                 if not response.content.is_eof():
                     patience.reschedule(asyncio.get_running_loop().time() + _BODY_S)
                 body, videos = await self._body(response)
-        except (aiohttp.ClientError, OSError, ValueError) as error:  # ValueError: a host that can't be spelt
-            raise Unavailable(f"no answer ({type(error).__name__})", cause=Cause.UNREACHABLE) from error
+        except (aiohttp.ClientError, OSError, ValueError) as error:  # ValueError: an invalid host
+            raise Unavailable(f"no response ({type(error).__name__})", cause=Cause.UNREACHABLE) from error
         return Response(
             status=response.status,
             headers=response.headers,
@@ -81,7 +81,7 @@ class HttpTransport:
         )
 
     async def _body(self, response: aiohttp.ClientResponse) -> tuple[bytes, tuple[memoryview, ...]]:
-        """The whole body, decompressed, and the videos that were cut out of a large one."""
+        """Read the body, decompressed; return it with the videos that were cut out of a large one."""
         content = response.content
         body = await content.readany()
         if content.at_eof() and len(body) <= MAX_TEXT:
@@ -104,7 +104,7 @@ class HttpTransport:
 
 
 async def _is_whole(content: aiohttp.StreamReader, body: bytearray, limit: int) -> bool:
-    """Read on until the body is whole, or larger than the limit."""
+    """Read until the body is complete (True) or larger than the limit (False)."""
     while len(body) <= limit:
         chunk = await content.readany()
         if not chunk:
@@ -114,6 +114,6 @@ async def _is_whole(content: aiohttp.StreamReader, body: bytearray, limit: int) 
 
 
 def _too_large(limit: int) -> BadAnswer:
-    error = BadAnswer(f"an answer of more than {limit} bytes", cause=Cause.ODD_ANSWER)
+    error = BadAnswer(f"a response of more than {limit} bytes", cause=Cause.ODD_ANSWER)
     error.is_gateway_reply = True
     return error

@@ -1,11 +1,11 @@
-"""What answers for a provider that tasks name and the settings, meanwhile, don't."""
+"""The provider for tasks whose provider is no longer in the settings."""
 
 from bot.providers.base import AuthFailed, MediaSource, Provider
 from storage.models import Cause, Media, Snapshot
 
 
 class Unconfigured(Provider):
-    """A name without a gateway: only links that want no key can still be fetched."""
+    """A provider without a gateway; only links that need no key can still be fetched."""
 
     kind = ""
     host = ""
@@ -18,7 +18,7 @@ class Unconfigured(Provider):
         raise self._refusal()
 
     async def open_media(self, external_id: str, media: Media) -> MediaSource:
-        """Say how the video is fetched; raise AuthFailed where that takes the key."""
+        """Return how to fetch the video; raises AuthFailed if that needs the key."""
         if media.url is None or media.needs_auth:
             raise self._refusal()
         return MediaSource(url=media.url)

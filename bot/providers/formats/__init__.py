@@ -1,1 +1,1 @@
-"""The wire formats, a file each, and what they have in common."""
+"""The wire formats, one file each, and their base class."""

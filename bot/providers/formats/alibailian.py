@@ -11,17 +11,17 @@ from typing import ClassVar
 from bot.providers.formats.base import FieldPaths, WireFormat
 from storage.models import TaskStatus
 
-_QUESTION = re.compile(rb'"request_id" *: *"[^"]*"')  # DashScope numbers every question
+_REQUEST_ID = re.compile(rb'"request_id" *: *"[^"]*"')  # differs in every response
 
 
 class Alibailian(WireFormat):
-    """`{output: {task_status, …}, usage}`; a failed task comes with HTTP 200, a forgotten one as UNKNOWN."""
+    """`{output: {task_status, …}, usage}`; a failed task has HTTP 200, a deleted one the status UNKNOWN."""
 
     kind = "alibailian"
     path = "/alibailian/api/v1/tasks/{id}"
     status_map: ClassVar[Mapping[str, TaskStatus]] = {
         "unknown": TaskStatus.NOT_FOUND
-    }  # forgotten, or never known
+    }  # deleted, or never known
     paths = FieldPaths(
         status=("output.task_status", "output.status", "output.state", "task_status", "status", "state"),
         progress=("output.progress",),
@@ -45,4 +45,4 @@ class Alibailian(WireFormat):
     link_life = timedelta(hours=24)
 
     def fingerprint(self, body: bytes) -> bytes:
-        return _QUESTION.sub(b"", body, count=1)
+        return _REQUEST_ID.sub(b"", body, count=1)

@@ -1,4 +1,4 @@
-"""What all wire formats share: reading a task's snapshot from the places that a format names."""
+"""WireFormat: the base of all wire formats, which reads a Snapshot by a format's field paths."""
 
 import logging
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from bot.providers.account import Account
 from bot.providers.base import BadAnswer, TaskMissing
-from bot.providers.formats.envelopes import names_task, other_word_in, task_in, tells_of_task
+from bot.providers.formats.envelopes import find_task, has_task_field, names_task, other_status_in
 from bot.providers.formats.reasons import as_reason, code_of, reason_of
 from bot.providers.formats.status_words import WORD_LIMIT, WORDS, normalized
 from bot.providers.parsing.causes import failure_cause
@@ -33,10 +33,10 @@ from bot.providers.parsing.links import as_link, is_inline, link_expiry
 from bot.providers.parsing.response import (
     MESSAGE_LIMIT,
     Response,
+    error_in,
     json_of,
     no_status_in,
     parse_response,
-    told_error,
 )
 from bot.providers.parsing.scrub import Scrubber
 from storage.models import Cause, Media, Snapshot, TaskError, TaskStatus
@@ -66,7 +66,7 @@ _TIMES_TAKEN = (
     "generation_time",
     "timings.inference",
 )
-# Asked where the format's own places hold nothing.
+# Fallbacks, if the format's own paths have no value.
 _OTHER_PROGRESS = (
     "progress", "progress_percent", "progressPercent", "progress_percentage", "percentage", "percent",
 )  # fmt: skip
@@ -84,12 +84,12 @@ _SAME_S = 1.0
 _EMPTY_REASONS = {"task failed", "upstream returned error", "upstream returned unrecognized message"}
 _PROMPT_LIMIT = 1_000
 _MODEL_LIMIT = 100
-_MOST_WORDS_TOLD = 100
+_MOST_LOGGED = 100
 _PORTRAIT_RATIOS = {"9:16", "3:4", "2:3", "9:21", "4:5"}
 
 
 class UnsureFailure(BadAnswer):
-    """A failure that names no task: it may be about the question."""
+    """A failure that names no task: it may be about the request."""
 
     def __init__(self, message: str, *, snapshot: Snapshot) -> None:
         super().__init__(message, cause=Cause.ODD_ANSWER)
@@ -98,7 +98,7 @@ class UnsureFailure(BadAnswer):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldPaths:
-    """Where a format keeps what: dotted paths from the task; the first that holds something usable wins."""
+    """A format's fields, as dotted paths from the task; the first path with a usable value is read."""
 
     status: tuple[str, ...] = ("status", "state", "task_status")
     progress: tuple[str, ...] = ()
@@ -107,7 +107,7 @@ class FieldPaths:
     expires: tuple[str, ...] = ()
     codes: tuple[str, ...] = ()
     reasons: tuple[str, ...] = ()
-    fallback_reasons: tuple[str, ...] = ()  # asked where reasons hold nothing that tells
+    fallback_reasons: tuple[str, ...] = ()  # if reasons have no value, or a generic one
     prompt: tuple[str, ...] = ()
     model: tuple[str, ...] = ()
     submitted: tuple[str, ...] = ()
@@ -122,48 +122,50 @@ class FieldPaths:
 
 
 class WireFormat:
-    """A wire format as one account speaks it."""
+    """A wire format, for one account."""
 
     kind: ClassVar[str]
-    path: ClassVar[str]  # of a task's status; {id} stands for the id
-    status_map: ClassVar[Mapping[str, TaskStatus]] = {}  # where it means something else than in WORDS
+    path: ClassVar[str]  # of a task's status, with {id} for the id
+    status_map: ClassVar[Mapping[str, TaskStatus]] = {}  # overrides WORDS
     paths: ClassVar[FieldPaths]
-    zone: ClassVar[tzinfo] = BEIJING  # of times that name none
-    link_life: ClassVar[timedelta | None] = None  # of links that tell no end themselves
-    content_path: ClassVar[str | None] = None  # where the gateway hands out videos itself
+    zone: ClassVar[tzinfo] = BEIJING  # of times without one
+    link_life: ClassVar[timedelta | None] = None  # of links without an expiry of their own
+    content_path: ClassVar[str | None] = None  # where the gateway serves videos itself
 
     def __init__(self, account: Account) -> None:
         self.account = account
         self.scrub = Scrubber(account.key)
-        self._told: set[str] = set()
+        self._logged: set[str] = set()
 
-    def json_of(self, answer: Response) -> Json:
-        """The JSON object of a good answer; raise ProviderError for every other one."""
-        return parse_response(answer, self.scrub, asked_at=self.account.base_url)
+    def json_of(self, response: Response) -> Json:
+        """Return the JSON object of a successful response; raises ProviderError for any other."""
+        return parse_response(response, self.scrub, base_url=self.account.base_url)
 
-    def read_response(self, answer: Response, external_id: str) -> Snapshot:
-        """Return what an answer of any kind says of the task; raise ProviderError if it says nothing.
+    def read_response(self, response: Response, external_id: str) -> Snapshot:
+        """Read the task's snapshot from a response; raises ProviderError if it contains none.
 
-        Some servers tell a failed task with an HTTP status of 4xx or 5xx and the whole task below it:
-        https://github.com/vllm-project/vllm-omni (entrypoints/openai/api_server.py)
+        1. Some servers send a failed task with an HTTP status of 4xx or 5xx and the whole task as the body:
+           https://github.com/vllm-project/vllm-omni (entrypoints/openai/api_server.py)
+        2. Otherwise the status decides whether the body is read as a task or as an error.
+        3. A failure whose body names no task may be about the request: it is read as an error, or as
+           UnsureFailure if it does not match a known one.
         """
-        if not HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES:
-            body = json_of(answer)
+        if not HTTPStatus.OK <= response.status < HTTPStatus.MULTIPLE_CHOICES:
+            body = json_of(response)
             if isinstance(body, dict) and self._is_ended(body, external_id):
                 return self.read(body, external_id)
-        body = self.json_of(answer)
+        body = self.json_of(response)
         snapshot = self.read(body, external_id)
-        traces = tells_of_task(self.unwrap(body)) or tells_of_task(body)
-        is_vague = not traces and "moderated" not in normalized(
-            snapshot.raw_status
-        )  # which only a video can be
+        has_fields = has_task_field(self.unwrap(body)) or has_task_field(body)
+        # Only a video can be moderated.
+        is_vague = not has_fields and "moderated" not in normalized(snapshot.raw_status)
         if is_vague and snapshot.status.is_final and snapshot.status is not TaskStatus.SUCCEEDED:
-            error = told_error(body, self.scrub, snapshot.raw_status)
+            error = error_in(body, self.scrub, snapshot.raw_status)
             raise UnsureFailure(error.message, snapshot=snapshot) if isinstance(error, BadAnswer) else error
         return snapshot
 
     def _is_ended(self, body: Json, external_id: str) -> bool:
-        """Whether the body of an error is the task itself, and the task has ended."""
+        """Whether an error's body is the task itself, with a final status."""
         task = self.unwrap(body)
         if not names_task(task, external_id) and not str(task.get("object")).startswith("video"):
             return False
@@ -171,12 +173,12 @@ class WireFormat:
         known = self.map_status(word) if word else None
         return known is not None and known.is_final and known is not TaskStatus.NOT_FOUND
 
-    def read(self, answer: Json, external_id: str) -> Snapshot:
-        """Return what a good answer says of the task; raise ProviderError if it says nothing."""
-        task = self.unwrap(answer)
+    def read(self, response: Json, external_id: str) -> Snapshot:
+        """Read the task's snapshot from a successful response; raises ProviderError if it has no status."""
+        task = self.unwrap(response)
         word = self.raw_status(task)
         if word is None:
-            raise no_status_in(answer, self.scrub)
+            raise no_status_in(response, self.scrub)
         status = self.status_of(word, task)
         ended_badly = status.is_final and status is not TaskStatus.SUCCEEDED
         error = self._error(word, status, task) if ended_badly else None
@@ -211,63 +213,63 @@ class WireFormat:
         )
 
     def fingerprint(self, body: bytes) -> bytes:
-        """A body without what differs in every answer and says nothing."""
+        """The part of a body that identifies its content; equal fingerprints are parsed once."""
         return body
 
-    def link_in(self, answer: Json) -> str | None:
-        """The video's link, http(s) or data:, whatever the task's status."""
-        return self.video_in(self.unwrap(answer))
+    def link_in(self, response: Json) -> str | None:
+        """The video's link, http(s) or data:, in any status."""
+        return self.video_in(self.unwrap(response))
 
     def video_in(self, task: Json) -> str | None:
-        """The link where the format names it, else the only one in the task that says video."""
+        """The link at the format's paths, else the only link in the task that is named like a video."""
         named = first(task, self.paths.links, as_link)
         if named is None or not is_other_file(named):
             return named or only_video_link(task)
-        return first(task, self.paths.links, _as_film) or only_video_link(task) or named
+        return first(task, self.paths.links, _as_video_link) or only_video_link(task) or named
 
     def address(self, link: str, external_id: str) -> str:
-        """Where a link is asked for: what is the gateway's own, at its base URL."""
+        """The URL to request for a link; one of the gateway's own is rebased on its base URL."""
         return self.account.content_url(self.account.rebase_link(link), external_id)
 
-    def unwrap(self, answer: Json) -> Json:
-        """The task in a `{code, message, data}` envelope, or the answer itself where that is the task."""
-        return task_in(answer, self.paths.status)
+    def unwrap(self, response: Json) -> Json:
+        """The task inside a `{code, message, data}` envelope, or the body itself if it is the task."""
+        return find_task(response, self.paths.status)
 
     def raw_status(self, task: Json) -> str | None:
-        """The task's own status word."""
-        return first(task, self.paths.status, as_text) or other_word_in(task)
+        """The task's status as sent."""
+        return first(task, self.paths.status, as_text) or other_status_in(task)
 
     def status_of(self, word: str, task: Json) -> TaskStatus:
-        """What the task's own status word means; a word that nobody has told us means that it runs."""
+        """Map the task's raw status; an unknown one is logged and means RUNNING."""
         known = self.map_status(word)
         if known is None:
             self._log_once(self.scrub(word, WORD_LIMIT))
         return known or TaskStatus.RUNNING
 
     def progress_of(self, task: Json, external_id: str) -> tuple[float | None, bool]:
-        """Progress as 0 to 100, and whether somebody measured it."""
-        return self.told_progress(task), False
+        """Progress as 0 to 100, and whether it is measured."""
+        return self.raw_progress(task), False
 
-    def told_progress(self, task: Json) -> float | None:
-        """Progress where the format or any other keeps it."""
+    def raw_progress(self, task: Json) -> float | None:
+        """Progress at the format's paths or a common one."""
         progress = first(task, self.paths.progress, as_percent)
         if progress is None and not _OTHER_PROGRESS_KEYS.isdisjoint(task):
             return first(task, _OTHER_PROGRESS, as_percent)
         return progress
 
     def model_of(self, external_id: str) -> str | None:
-        """The model where only the id names it."""
+        """The model, if the id contains it."""
         return None
 
     def map_status(self, word: str) -> TaskStatus | None:
-        """The status that a word stands for, if the format knows it."""
+        """The status for a raw status, or None if it is unknown."""
         key = normalized(word)
         return self.status_map.get(key) or WORDS.get(key)
 
     def _log_once(self, word: str) -> None:
-        if word not in self._told and len(self._told) < _MOST_WORDS_TOLD:
-            self._told.add(word)
-            logger.warning("%s answered an unknown status, taken as running: %s", self.account.name, word)
+        if word not in self._logged and len(self._logged) < _MOST_LOGGED:
+            self._logged.add(word)
+            logger.warning("%s sent an unknown status, treated as running: %s", self.account.name, word)
 
     def _error(self, word: str, status: TaskStatus, task: Json) -> TaskError:
         code = first(task, self.paths.codes, as_code) or code_of(task)
@@ -285,28 +287,28 @@ class WireFormat:
 
     def _media(self, task: Json, external_id: str, finished: datetime | None) -> Media | None:
         link = self.video_in(task)
-        told = self._time(task, self.paths.expires)
+        stated = self._time(task, self.paths.expires)
         if link is None and self.content_path is not None:
             link = self.account.url(self.content_path, external_id)
         if link is None:
             return None
         if is_inline(link):
-            return Media(url=None, expires_at=told)
+            return Media(url=None, expires_at=stated)
         link = self.address(link, external_id)
         default = finished + self.link_life if finished and self.link_life else None
-        expires = link_expiry(link, signed_at=finished) or told or default
+        expires = link_expiry(link, signed_at=finished) or stated or default
         return Media(url=link, needs_auth=self.account.is_own_origin(link), expires_at=expires)
 
     def _length(
-        self, task: Json, finished: datetime | None, begun: tuple[datetime | None, ...]
+        self, task: Json, finished: datetime | None, starts: tuple[datetime | None, ...]
     ) -> float | None:
-        """The video's length, unless that figure is how long the task took."""
+        """The video's length, unless the value is the time that the task took."""
         length_s = first(task, self.paths.length, as_length)
         if length_s is None or length_s not in (first(task, (path,), as_length) for path in _DURATIONS):
             return length_s
         taken = [as_length(found) for path in _TIMES_TAKEN for found in find(task, path)]
         if finished:
-            taken.extend((finished - moment).total_seconds() for moment in begun if moment)
+            taken.extend((finished - start).total_seconds() for start in starts if start)
         return None if any(s and abs(s - length_s) < _SAME_S for s in taken) else length_s
 
     def _queue_position(self, status: TaskStatus, task: Json) -> int | None:
@@ -333,6 +335,6 @@ class WireFormat:
         return first(task, paths, as_time(self.zone))
 
 
-def _as_film(value: object) -> str | None:
+def _as_video_link(value: object) -> str | None:
     link = as_link(value)
     return None if link is None or is_other_file(link) else link

@@ -1,6 +1,6 @@
-"""Where in an answer the task stands: at its root, in `{code, message, data}`, or deeper.
+"""Finds the task in a body: at its root, in `{code, message, data}`, or deeper.
 
-Of vendors: Google's operations (`done`), Tencent Cloud's `Response.Status`, Volcengine's `data.task`.
+Vendors' forms: Google's operations (`done`), Tencent Cloud's `Response.Status`, Volcengine's `data.task`.
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ _ENVELOPES = (
     "Response", "Data", "Result", "Output", "Resp",
 )  # fmt: skip
 _DEEPEST = 3
-_MOST_INNER = 64  # objects of one level; answers have a few
+_MOST_INNER = 64  # objects per level; bodies have a few
 _TASK_KEYS = frozenset({
     "id", "task_id", "taskId", "video_id", "videoId", "object", "progress", "model", "prompt", "action",
     "output",
@@ -25,34 +25,40 @@ _TASK_KEYS = frozenset({
     "failure_reason", "failureReason", "seconds", "duration", "size", "usage", "metadata", "url", "video_url",
     "result_url", "video", "platform", "task_status", "task_status_msg", "task_result", "expires_at", "done",
 })  # fmt: skip
-# Asked where the format's own places hold no word.
+# Fallbacks, if the format's own paths have no status.
 _OTHER_STATUSES = (
     "taskStatus", "task_state", "taskState", "job_status", "jobStatus", "video_status", "Status", "State",
     "TaskStatus", "status.state", "status.status", "status.name", "metadata.state",
 )  # fmt: skip
-_ENVELOPE_WORDS = {"ok", "200", "true"}  # besides those for success
+_ENVELOPE_WORDS = {"ok", "200", "true"}  # in addition to those for success
 
 
-def task_in(answer: Json, places: tuple[str, ...]) -> Json:
-    """The task, or the answer itself where none is found; places: of the status, as the format names them."""
-    word, found = first(answer, places, as_text), answer.get("data")
-    data = found if isinstance(found, dict) and first(found, places, as_text) is not None else None
-    if word is not None and "code" not in answer:
-        named = data is not None and names_any_task(data)
-        if tells_of_task(answer) or not (named or _is_envelope_word(word)):
-            return answer
+def find_task(body: Json, paths: tuple[str, ...]) -> Json:
+    """Return the task in a body, or the body itself if none is found.
+
+    paths: the format's paths of the status.
+    1. A body with a status and without a code is the task, unless the status is only an envelope's.
+    2. Else `data`, if it has a status.
+    3. Else the outermost inner object with a status, at the format's paths or a common one.
+    """
+    word, found = first(body, paths, as_text), body.get("data")
+    data = found if isinstance(found, dict) and first(found, paths, as_text) is not None else None
+    if word is not None and "code" not in body:
+        named = data is not None and has_id(data)
+        if has_task_field(body) or not (named or _is_envelope_word(word)):
+            return body
     if data is not None:
         return data
-    inner = next((task for task in _inside(answer) if first(task, places, as_text) is not None), None)
+    inner = next((task for task in _inside(body) if first(task, paths, as_text) is not None), None)
     if word is not None:
-        return answer if inner is None or "code" in answer else inner
-    if inner is None and other_word_in(answer) is None:
-        inner = next((task for task in _inside(answer) if other_word_in(task) is not None), None)
-    return answer if inner is None else inner
+        return body if inner is None or "code" in body else inner
+    if inner is None and other_status_in(body) is None:
+        inner = next((task for task in _inside(body) if other_status_in(task) is not None), None)
+    return body if inner is None else inner
 
 
-def other_word_in(task: Json) -> str | None:
-    """The status where the format does not name it."""
+def other_status_in(task: Json) -> str | None:
+    """The raw status at a path that the format does not name."""
     word = first(task, _OTHER_STATUSES, as_text)
     done = task.get("done")
     if word is not None or not isinstance(done, bool):
@@ -60,20 +66,20 @@ def other_word_in(task: Json) -> str | None:
     return ("failed" if task.get("error") else "done") if done else "running"
 
 
-def tells_of_task(answer: Json) -> bool:
-    """Whether an object holds a task's id or any of its fields."""
-    return not _TASK_KEYS.isdisjoint(answer)
+def has_task_field(body: Json) -> bool:
+    """Whether an object has a task's id or any of its fields."""
+    return not _TASK_KEYS.isdisjoint(body)
 
 
-def names_any_task(answer: Json) -> bool:
-    """Whether an object holds an id."""
-    return any(key in answer for key in ID_KEYS)
+def has_id(body: Json) -> bool:
+    """Whether an object has an id."""
+    return any(key in body for key in ID_KEYS)
 
 
-def names_task(answer: Json, external_id: str) -> bool:
-    """Whether an object, or its `detail`, holds this very id."""
-    ids = [answer.get(key) for key in (*ID_KEYS, "request_id")]
-    ids += [inner for name in ID_KEYS for inner in find(answer, f"detail.{name}")]
+def names_task(body: Json, external_id: str) -> bool:
+    """Whether an object, or its `detail`, has this id."""
+    ids = [body.get(key) for key in (*ID_KEYS, "request_id")]
+    ids += [inner for name in ID_KEYS for inner in find(body, f"detail.{name}")]
     return any(text == external_id or external_id.endswith(f":{text}") for text in ids if text)
 
 
@@ -82,12 +88,12 @@ def _is_envelope_word(word: str) -> bool:
     return key in _ENVELOPE_WORDS or WORDS.get(key) is TaskStatus.SUCCEEDED
 
 
-def _inside(answer: Json) -> Iterator[Json]:
-    """Objects under the names that gateways use for the task, outer ones first."""
-    level: list[Json] = [answer]
+def _inside(body: Json) -> Iterator[Json]:
+    """Objects under the keys that gateways use for the task, outer ones first."""
+    level: list[Json] = [body]
     for _ in range(_DEEPEST):
         errors = [_object(outer.get("error")) for outer in level]
-        failed = [error for error in errors if error is not None and names_any_task(error)]
+        failed = [error for error in errors if error is not None and has_id(error)]
         inner = [_object(outer.get(name)) for outer in level for name in _ENVELOPES]
         level = [task for task in inner if task][:_MOST_INNER]
         yield from level
@@ -95,7 +101,7 @@ def _inside(answer: Json) -> Iterator[Json]:
 
 
 def _object(value: object) -> Json | None:
-    """An object, also alone in a list, or as text."""
+    """An object; also the only element of a list, or encoded as text."""
     if not value or isinstance(value, int | float):
         return None
     value = unpacked(value)

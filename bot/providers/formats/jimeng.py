@@ -14,7 +14,7 @@ class Jimeng(WireFormat):
     kind = "jimeng"
     path = "/jimeng/fetch/{id}"
     paths = FieldPaths(
-        progress=("progress", "data.data.progress"),  # made up per status
+        progress=("progress", "data.data.progress"),  # a constant per status
         links=(
             "data.data.data.video",
             "data.data.data.video_url",
@@ -48,7 +48,7 @@ class Jimeng(WireFormat):
         ),
         prompt=("prompt",),
         model=("model", "data.model", "data.data.data.model"),
-        # The outer times are those of the wrapper: its finish is the task's start.
+        # The outer times are the wrapper's: its finish is the task's start.
         submitted=("data.data.submit_time", "submit_time", "created_at"),
         started=("data.data.start_time", "start_time"),
         finished=("data.data.finish_time", "data.data.data.created_at", "finish_time", "updated_at"),

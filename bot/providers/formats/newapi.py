@@ -1,4 +1,4 @@
-"""new-api's unified path: the documented flat object, the envelope that servers send, forks of both.
+"""new-api's unified path: the documented flat object, the envelope that servers send, and forks of both.
 
 https://docs.newapi.pro, https://github.com/QuantumNous/new-api/blob/main/relay/relay_task.go,
 https://github.com/QuantumNous/new-api/blob/main/controller/video_proxy.go
@@ -9,16 +9,16 @@ from bot.providers.formats.base import FieldPaths, WireFormat
 
 
 class NewApi(WireFormat):
-    """`{code, message, data: task}` or the task itself; the upstream's raw answer lies in the task's data."""
+    """`{code, message, data: task}` or the task itself; the task's data is the upstream's raw body."""
 
     kind = "newapi"
     path = "/v1/video/generations/{id}"
-    content_path = CONTENT_PATH  # the only way to what a Vertex channel made
+    content_path = CONTENT_PATH  # the only access to a Vertex channel's videos
     paths = FieldPaths(
-        progress=("progress",),  # made up per status: 10, 20, 30, 50, 100
+        progress=("progress",),  # a constant per status: 10, 20, 30, 50, 100
         links=(
             "url",
-            "result_url",  # the failure's text where the task failed
+            "result_url",  # the failure's text if the task failed
             "content_url",
             "video_url",
             "metadata.url",

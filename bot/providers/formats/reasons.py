@@ -1,4 +1,4 @@
-"""Why a failed task failed, in the vendor's words, wherever in the task they stand."""
+"""Finds a failed task's reason and code."""
 
 import re
 
@@ -8,7 +8,7 @@ from bot.providers.parsing.links import as_failure_text
 from bot.providers.parsing.response import parse
 from storage.models import TaskStatus
 
-# The places that are common; those of a format are asked before these.
+# Common paths; a format's own paths are read first.
 _REASONS = (
     "failReason", "fail_reason", "failure_reason", "failureReason", "error.message", "error.msg", "error",
     "error_message", "errorMessage", "error_msg", "err_msg", "fail_msg", "failMsg", "fail_message", "failure",
@@ -19,27 +19,27 @@ _CODES = (
     "error.code", "failureCode", "failure_code", "failCode", "fail_code", "err_code", "errCode", "error_code",
     "errorCode", "ErrorCode", "base_resp.status_code", "code",
 )  # fmt: skip
-_TELLING = re.compile(r"error|(?<![a-z])err|fail|reason|message|msg|remark|comment|detail", re.IGNORECASE)
-_INSIDE_TELLING = {"text", "content", "info", "0"}
+_REASON_KEY = re.compile(r"error|(?<![a-z])err|fail|reason|message|msg|remark|comment|detail", re.IGNORECASE)
+_INSIDE_REASON = {"text", "content", "info", "0"}
 _CODE = re.compile(r"code|type|id$", re.IGNORECASE)
-_OF_THE_QUESTION = {"input", "prompt", "request", "params", "parameters", "properties"}
+_REQUEST_KEYS = {"input", "prompt", "request", "params", "parameters", "properties"}
 _MOST_VALUES = 500
 _DEEPEST = 4
 _LONGEST_JSON = 20_000
 
 
 def reason_of(task: Json) -> str:
-    """What the task says of its failure, "" for nothing."""
+    """The reason of the task's failure, "" if there is none."""
     return first(task, _REASONS, as_reason) or _deep_reason(task) or ""
 
 
 def code_of(task: Json) -> str | None:
-    """The failure's code at one of the places that are common."""
+    """The failure's code at one of the common paths."""
     return first(task, _CODES, _as_bad_code)
 
 
 def as_reason(value: object) -> str | None:
-    """A text that tells a reason: no link, no word for success; the message where the text is JSON."""
+    """A text that is a reason: no link and no word for success; for JSON, the message inside."""
     text = as_failure_text(value)
     if text is None or _is_success(text):
         return None
@@ -49,22 +49,22 @@ def as_reason(value: object) -> str | None:
 
 
 def _deep_reason(task: Json) -> str | None:
-    """The outermost text under a key that speaks of failure."""
-    waiting: list[tuple[object, bool, int]] = [(task, False, 0)]
-    for value, telling, depth in waiting:
+    """The outermost text under a key that is named like an error or message (breadth-first search)."""
+    queue: list[tuple[object, bool, int]] = [(task, False, 0)]
+    for value, is_reason, depth in queue:
         if isinstance(value, str):
-            if telling and (text := as_failure_text(value)) and not _is_success(text):
+            if is_reason and (text := as_failure_text(value)) and not _is_success(text):
                 return text
             continue
-        if depth > _DEEPEST or len(waiting) > _MOST_VALUES:
+        if depth > _DEEPEST or len(queue) > _MOST_VALUES:
             continue
         if isinstance(value, list):
-            waiting.extend((inner, telling, depth + 1) for inner in value[:_MOST_VALUES])
+            queue.extend((inner, is_reason, depth + 1) for inner in value[:_MOST_VALUES])
         elif isinstance(value, dict):
-            waiting.extend(
-                (inner, bool(_TELLING.search(key)) or (telling and key in _INSIDE_TELLING), depth + 1)
+            queue.extend(
+                (inner, bool(_REASON_KEY.search(key)) or (is_reason and key in _INSIDE_REASON), depth + 1)
                 for key, inner in list(value.items())[:_MOST_VALUES]
-                if key not in _OF_THE_QUESTION and not _CODE.search(key)
+                if key not in _REQUEST_KEYS and not _CODE.search(key)
             )
     return None
 

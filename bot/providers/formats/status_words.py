@@ -1,4 +1,4 @@
-"""Status words of gateways and of the vendors behind them, in one table for all formats.
+"""The status map of all formats: raw statuses of gateways and of their upstream vendors.
 
 new-api accepts such a list from its upstreams:
 https://github.com/QuantumNous/new-api/blob/main/relay/channel/task/sora/adaptor.go
@@ -11,12 +11,12 @@ from functools import lru_cache
 
 from storage.models import TaskStatus
 
-WORD_LIMIT = 64  # characters of a word that are looked at
+WORD_LIMIT = 64  # characters of a raw status that are read
 _SEPARATORS = re.compile(r"[\W_]+")
 # TASK_STATUS_SUCCEED, JOB_STATE_FAILED, TaskStatus.COMPLETED, generation_completed
 _PREFIX = re.compile(r"(?:task|job|video|generation|prediction)?(?:status|state)?(?=.)")
 
-# Without case, blanks, `_` and `-`. A word that stands nowhere here means that the task runs.
+# Without case, blanks, `_` and `-`. A word that is not listed means RUNNING.
 _BY_STATUS: Mapping[TaskStatus, str] = {
     TaskStatus.QUEUED: """
         pending queued queue queueing queuing inqueue waiting wait submitted submitting submit notstart
@@ -53,7 +53,7 @@ WORDS: Mapping[str, TaskStatus] = {
 
 @lru_cache(maxsize=1_024)
 def normalized(word: str) -> str:
-    """A word as it stands in the table."""
+    """A raw status as a key of WORDS."""
     key = _SEPARATORS.sub("", unicodedata.normalize("NFKC", word[:WORD_LIMIT]).casefold())
     if key in WORDS:
         return key

@@ -1,4 +1,4 @@
-"""OpenAI's Videos path: OpenAI's object, web-Sora's `detail`, Veo's steps, new-api's likeness, xAI's form.
+"""OpenAI's Videos path: OpenAI's object, web-Sora's `detail`, Veo's steps, new-api's copy, xAI's form.
 
 https://platform.openai.com/docs/api-reference/videos, https://doc.aimanyi.top/api-370109885.html,
 https://docs.x.ai/developers/rest-api-reference/inference/videos, https://apidocs.qnaigc.com/237751553d0,
@@ -18,13 +18,13 @@ from storage.models import TaskStatus
 _MEASURED = ("detail.pending_info.progress_pct", "detail.progress_pct")
 _INNER_STATUS = ("detail.pending_info.status", "detail.status")
 _NEW_API_ID = re.compile(r"task_[0-9A-Za-z]{32}")
-# One figure per status: new-api's relay/channel/task/taskcommon.
-_NEW_API_FIGURES = {0.0, 10.0, 20.0, 30.0, 50.0, 100.0}
+# One constant per status: new-api's relay/channel/task/taskcommon.
+_NEW_API_PROGRESS = {0.0, 10.0, 20.0, 30.0, 50.0, 100.0}
 _XAI_REFUSAL = "imagine:content-moderated"
 
 
 class Videos(WireFormat):
-    """A flat task whose video may have to be fetched from `/content` with the key."""
+    """A flat task; its video may have to be fetched from `/content` with the key."""
 
     kind = "videos"
     path = "/v1/videos/{id}"
@@ -37,7 +37,7 @@ class Videos(WireFormat):
         links=(
             "video_url",
             "url",
-            "metadata.url",  # the failure's text where the task failed
+            "metadata.url",  # the failure's text if the task failed
             "output.url",
             "detail.url",
             "detail.video_url",
@@ -92,20 +92,20 @@ class Videos(WireFormat):
         ratio=("usage.ratio",),
     )
 
-    def json_of(self, answer: Response) -> Json:
-        """As everywhere, but xAI tells by HTTP's status that a task waits, or that its video was refused."""
-        if answer.status not in {HTTPStatus.ACCEPTED, HTTPStatus.BAD_REQUEST}:
-            return super().json_of(answer)
-        body = json_of(answer)
-        told = body if isinstance(body, dict) else {}
-        if answer.status == HTTPStatus.ACCEPTED:
-            return {"status": "pending", **told}
-        if told.get("code") == _XAI_REFUSAL:
-            return {**told, "status": "moderated"}
-        return super().json_of(answer)
+    def json_of(self, response: Response) -> Json:
+        """As the base, but xAI's HTTP status 202 means pending, and a 400 may be a moderated video."""
+        if response.status not in {HTTPStatus.ACCEPTED, HTTPStatus.BAD_REQUEST}:
+            return super().json_of(response)
+        body = json_of(response)
+        fields = body if isinstance(body, dict) else {}
+        if response.status == HTTPStatus.ACCEPTED:
+            return {"status": "pending", **fields}
+        if fields.get("code") == _XAI_REFUSAL:
+            return {**fields, "status": "moderated"}
+        return super().json_of(response)
 
     def raw_status(self, task: Json) -> str | None:
-        """As everywhere, but xAI's form may hold no more than an id, and refuse a video that is done."""
+        """As the base, but xAI's body may have only an id, or a done video that was moderated."""
         word = super().raw_status(task)
         if word is None:
             return "pending" if task.keys() == {"request_id"} else None
@@ -113,7 +113,7 @@ class Videos(WireFormat):
         return "moderated" if refused and self.map_status(word) is TaskStatus.SUCCEEDED else word
 
     def status_of(self, word: str, task: Json) -> TaskStatus:
-        """As everywhere, but web-Sora says pending until the very end while its inner status runs."""
+        """As the base, but web-Sora is pending until the end, and only its inner status is running."""
         status = super().status_of(word, task)
         if status is TaskStatus.QUEUED:
             inner = (first(task, (path,), as_text) for path in _INNER_STATUS)
@@ -122,15 +122,15 @@ class Videos(WireFormat):
         return status
 
     def progress_of(self, task: Json, external_id: str) -> tuple[float | None, bool]:
-        """Web-Sora's fraction, else the percentage; new-api makes its figures up."""
+        """Web-Sora's fraction, else the percentage; new-api's constants are not measured."""
         measured = first(task, _MEASURED, as_fraction)
         if measured is not None:
             return measured, True
-        progress = self.told_progress(task)
+        progress = self.raw_progress(task)
         new_api = "task_id" in task or _NEW_API_ID.fullmatch(external_id) is not None
-        return progress, progress is not None and not (new_api and progress in _NEW_API_FIGURES)
+        return progress, progress is not None and not (new_api and progress in _NEW_API_PROGRESS)
 
     def model_of(self, external_id: str) -> str | None:
-        """Some ids begin with it: `sora-2:task_…`."""
+        """The model in the prefix of some ids: `sora-2:task_…`."""
         model, colon, _ = external_id.partition(":")
         return model or None if colon else None

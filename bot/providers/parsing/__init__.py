@@ -1,1 +1,1 @@
-"""What a gateway sends → values that the wire formats read."""
+"""Parses responses into the values that the wire formats read."""

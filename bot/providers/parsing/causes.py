@@ -1,4 +1,4 @@
-"""What a gateway's codes and words come to, in English and Chinese.
+"""Maps error codes and messages, in English and Chinese, to a Cause.
 
 Codes: https://help.aliyun.com/en/model-studio/error-code, https://www.volcengine.com/docs/82379/1299023,
 https://platform.openai.com/docs/guides/error-codes, and new-api's types/error.go.
@@ -67,7 +67,7 @@ _BROKE = (
     "生成失败", "任务失败", "内部错误", "渠道",
 )  # fmt: skip
 
-# The first line with a needle in the text decides.
+# The first row with a match is used.
 _TASK_FAILURES = (
     (Cause.COPYRIGHT, _COPYRIGHT),
     (Cause.BAD_INPUT, _NOT_FETCHED),
@@ -80,33 +80,33 @@ _TASK_FAILURES = (
 
 
 def failure_cause(word: str, code: str, message: str) -> Cause:
-    """Why a task failed; word: its status as sent, code and message: the vendor's, "" where it gave none."""
-    said = f"{word} {code} {message}".casefold()
-    wordless = Cause.OTHER if code or message else Cause.GENERATION
-    return next((cause for cause, needles in _TASK_FAILURES if _has(said, needles)), wordless)
+    """The cause of a failed task; word: its raw status, code and message: the vendor's, "" for none."""
+    text = f"{word} {code} {message}".casefold()
+    default = Cause.OTHER if code or message else Cause.GENERATION
+    return next((cause for cause, needles in _TASK_FAILURES if _has(text, needles)), default)
 
 
 def refusal_cause(status: int, code: str, message: str) -> Cause:
-    """Why a gateway refused the key with a 401, 402 or 403."""
-    said = f"{code} {message}".casefold()
-    if status == HTTPStatus.PAYMENT_REQUIRED or _has(said, _SPENT):
+    """The cause of a 401, 402 or 403."""
+    text = f"{code} {message}".casefold()
+    if status == HTTPStatus.PAYMENT_REQUIRED or _has(text, _SPENT):
         return Cause.KEY_EXHAUSTED
     if status == HTTPStatus.FORBIDDEN:
-        return Cause.KEY_INVALID if _has(said, _WRONG_KEY) and not _has(said, _BARRED) else Cause.NOT_ALLOWED
+        return Cause.KEY_INVALID if _has(text, _WRONG_KEY) and not _has(text, _BARRED) else Cause.NOT_ALLOWED
     return Cause.NOT_ALLOWED if _has(code.casefold(), _BARRED) else Cause.KEY_INVALID
 
 
 def limit_cause(code: str, message: str) -> Cause:
-    """Whether a 429 means too many questions, or a purse that is empty."""
-    return _told_limit(code, message) or Cause.RATE_LIMITED
+    """Whether a 429 means too many requests or exhausted quota."""
+    return _limit_in(code, message) or Cause.RATE_LIMITED
 
 
-def told_cause(code: str, message: str) -> Cause | None:
-    """What is wrong by the words alone, where the HTTP status says nothing; None: they say nothing either."""
-    said = f"{code} {message}".casefold()
-    if _has(said, _NO_TASK) or _is_task_missing(code.casefold(), message.casefold()):
+def cause_in(code: str, message: str) -> Cause | None:
+    """The cause by code and message alone, for an HTTP status without a meaning; None: unknown."""
+    text = f"{code} {message}".casefold()
+    if _has(text, _NO_TASK) or _is_task_missing(code.casefold(), message.casefold()):
         return Cause.TASK_MISSING
-    if limit := _told_limit(code, message):
+    if limit := _limit_in(code, message):
         return limit
     if _has(code.casefold(), _WRONG_KEY):
         return Cause.KEY_INVALID
@@ -116,18 +116,18 @@ def told_cause(code: str, message: str) -> Cause | None:
 
 
 def _is_task_missing(code: str, message: str) -> bool:
-    """Whether a text says, in its own words, that the task is not there."""
+    """Whether a free text means that the task does not exist."""
     if _OTHER_MISSING.search(message):
         return False
     return code.replace("_", "") in _NO_TASK_CODES or _NO_TASK_TEXT.search(message) is not None
 
 
-def _told_limit(code: str, message: str) -> Cause | None:
-    """A limit on questions before one on money: OpenAI's 429s for the former offer to pay for more."""
-    said = f"{code} {message}".casefold()
-    if _has(said, _THROTTLED) and not _has(code.casefold(), _SPENT):
+def _limit_in(code: str, message: str) -> Cause | None:
+    """A rate limit is checked before quota: OpenAI's rate limit messages also mention payment."""
+    text = f"{code} {message}".casefold()
+    if _has(text, _THROTTLED) and not _has(code.casefold(), _SPENT):
         return Cause.RATE_LIMITED
-    return Cause.KEY_EXHAUSTED if _has(said, _SPENT) else None
+    return Cause.KEY_EXHAUSTED if _has(text, _SPENT) else None
 
 
 def _has(text: str, needles: tuple[str, ...]) -> bool:

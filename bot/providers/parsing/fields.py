@@ -1,4 +1,4 @@
-"""Getting at the fields of an answer whose types nobody guarantees."""
+"""Reads the fields of untyped JSON: dotted paths, and converters that return None for unusable values."""
 
 import math
 import re
@@ -11,7 +11,7 @@ Json = Mapping[str, object]
 T = TypeVar("T")
 
 BEIJING = timezone(timedelta(hours=8))
-_MOST_BRANCHES = 50  # of a list or object that a `*` fans out over
+_MOST_BRANCHES = 50  # elements of a list or object that a `*` matches
 _LONGEST_NUMBER = 40  # characters of a number sent as text
 _LONGEST_TIME = 64
 _SANE_YEARS = range(2015, 2100)
@@ -25,12 +25,12 @@ _PERCENT = re.compile(r"\s*(\d+)(?:[.,](\d+))?\s*(?:%|％|percent)\s*", re.IGNOR
 _PART = re.compile(r"\s*(\d+(?:\.\d+)?)\s*/\s*(\d+(?:\.\d+)?)\s*")
 _SIZE = re.compile(r"\s*(\d{1,5})\s*[x*×]\s*(\d{1,5})\s*", re.IGNORECASE)
 _MOST_PIXELS = 16_384  # along one side
-_VIDEO_S = (0.1, 86_400.0)  # the shortest and the longest believed
+_VIDEO_S = (0.1, 86_400.0)  # the shortest and the longest accepted
 _LONGEST_QUEUE = 1_000_000
 
 
 def find(value: object, path: str) -> Iterator[object]:
-    """Everything at a dotted path; `*` stands for each element of a list or object."""
+    """All values at a dotted path; `*` matches each element of a list or object."""
     found = [value]
     for step in path.split("."):
         found = [inner for outer in found for inner in _step(outer, step)][:_MOST_BRANCHES]
@@ -48,7 +48,7 @@ def _step(outer: object, step: str) -> list[object]:
 
 
 def first(value: object, paths: tuple[str, ...], read: Callable[[object], T | None]) -> T | None:
-    """What read makes of the first place that holds something it can read."""
+    """The first value at these paths that read converts."""
     for path in paths:
         for found in find(value, path):
             if (got := read(found)) is not None:
@@ -57,7 +57,7 @@ def first(value: object, paths: tuple[str, ...], read: Callable[[object], T | No
 
 
 def as_text(value: object) -> str | None:
-    """A text that is not blank, without the space around it."""
+    """A text that is not blank, stripped."""
     return value.strip() or None if isinstance(value, str) else None
 
 
@@ -122,15 +122,15 @@ def _clamped(percent: float) -> float:
 
 
 def as_position(value: object) -> int | None:
-    """How many wait before this one."""
+    """A queue position: the number of tasks before this one."""
     number = as_number(value)
     return int(number) if number is not None and 0 <= number <= _LONGEST_QUEUE else None
 
 
 def as_time(zone: tzinfo) -> Callable[[object], datetime | None]:
-    """A reader of times: seconds, milliseconds or microseconds since 1970 (0: none), or ISO text.
+    """A converter of times: seconds, milliseconds or microseconds since 1970 (0: none), or ISO text.
 
-    zone: what a text without one means.
+    zone: of a text without one.
     """
 
     def read(value: object) -> datetime | None:

@@ -1,4 +1,4 @@
-"""The last resort for a finished task whose link stands where no format names it: the one that says video."""
+"""The fallback for a finished task without a link at its format's paths: the only link named like a video."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -14,12 +14,12 @@ _MOST_VALUES = 2_000
 _DEEPEST = 12
 _LONGEST_TEXT = 100_000  # characters of a text that may hold JSON
 _MOST_TEXTS = 5
-_LONGEST_NAME = 1_000  # characters of a key or path that are looked at
+_LONGEST_NAME = 1_000  # characters of a key or path that are read
 _WORDS = re.compile(r"[mM][pP][34]|[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _WRITTEN = re.compile(r"https?://[^\s\"'<>()\[\]（）【】，。]{4,4000}", re.IGNORECASE)
 _MOST_WRITTEN = 20  # links in one text
 _PLURAL = re.compile(r"(?<=..[^s])s$")  # of "videos", not of "gas" and "progress"
-# What a video is made from is no word against it: image-to-video, img2video, first_frame_to_video.
+# Names of a video's inputs are not decoys: image-to-video, img2video, first_frame_to_video.
 _MAKING = re.compile(
     r"(?:image|img|pic|photo|text|audio|frame|reference|ref|i|t|v)s?[-_]?(?:to|2)[-_]?(?=v)"
     r"|generated_?samples?",  # Google's name for its videos
@@ -38,16 +38,16 @@ _DECOY = frozenset((
     "control", "driving", "pose", "license", "term", "policy", "homepage", "website",
     "dashboard", "console", "support", "author", "profile", "qrcode", "feedback", "delete", "retry",
 ))  # fmt: skip
-# Of keys whose words are not told apart: coverurl, lastframe.
+# Of keys whose words are not separated: coverurl, lastframe.
 _JOINED_DECOY = re.compile(
     r"image|img|cover|thumb|frame|poster|preview|audio|music|callback|webhook|reference|input"
 )
-# Of keys that hold what was made: a link under nothing else needs no word that says video.
+# Keys of results: a link under only such keys needs no video word.
 _MADE = frozenset((
     "url", "uri", "link", "href", "data", "output", "result", "creation", "generation", "generated",
     "artifact", "asset", "download", "file", "media", "content", "item", "resource", "task", "final",
 ))  # fmt: skip
-# The same video again, worse than the one beside it.
+# Marks of a worse copy of the same video.
 _WORSE = frozenset(
     ("watermark", "watermarked", "wm", "backup", "bak", "progress", "low", "lowres", "compressed")
 )
@@ -77,39 +77,40 @@ _OTHER_ENDING = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    keys: tuple[str, ...]  # from the task to the link, without places in lists
+    keys: tuple[str, ...]  # from the task to the link, `*` for list elements
     link: str
-    in_text: bool = False  # among other words
+    in_text: bool = False  # inside a longer text
 
 
 def only_video_link(task: Json) -> str | None:
-    """The http(s) link whose address or key says video, where there is no more than one such in the answer.
+    """The only http(s) link in a task whose URL or keys contain a video word, or None.
 
-    Of a list of videos the first counts; one without a watermark before one with it. Where none says video,
-    the only one under keys for what was made, or the only one inside a text that ends like a video file.
+    1. Links whose keys, labels or file names are decoys (images, inputs, callbacks) are ignored.
+    2. Of a list of videos the first is used, and one without a watermark before one with it.
+    3. Without a video word: the only link under keys of results, or the only link to a video file in a text.
     """
-    saying: dict[tuple[str, ...], _Found] = {}
-    silent: dict[tuple[str, ...], _Found] = {}
+    named: dict[tuple[str, ...], _Found] = {}
+    unnamed: dict[tuple[str, ...], _Found] = {}
     written: dict[tuple[str, ...], _Found] = {}
     for found in _links(task):
         if _is_decoy(found):
             continue
         if found.in_text:
             written.setdefault((found.link,), found)
-        elif _says_video(found):
-            saying.setdefault(found.keys, found)
+        elif _has_video_word(found):
+            named.setdefault(found.keys, found)
         elif set().union(*(_words(key) for key in found.keys)) <= _MADE:
-            silent.setdefault(found.keys, found)
-    return _only(saying.values() or silent.values() or written.values())
+            unnamed.setdefault(found.keys, found)
+    return _only(named.values() or unnamed.values() or written.values())
 
 
 def _only(found: Iterable[_Found]) -> str | None:
-    """The best of several, where it is one."""
+    """The link of the best rank, if there is only one."""
     ranks: dict[int, set[str]] = {}
     for one in found:
         ranks.setdefault(_rank(one), set()).add(one.link)
     links = ranks[min(ranks)] if ranks else set()
-    # OpenRouter gives a signed link and the gateway's own beside it.
+    # OpenRouter sends both a signed link and the gateway's own.
     links = {link for link in links if not urlsplit(link).path.endswith("/content")} or links
     if len(links) > 1:
         links = {link for link in links if urlsplit(link).path.lower().endswith(".mp4")}
@@ -117,33 +118,33 @@ def _only(found: Iterable[_Found]) -> str | None:
 
 
 def _rank(found: _Found) -> int:
-    """0 for what says that it has no watermark, 2 for what is worse than what may stand beside it."""
+    """0: explicitly without a watermark; 2: with one, or a worse copy; 1: neither."""
     name = unquote(urlsplit(found.link).path).rpartition("/")[2]
-    said = set().union(*(_words(key) for key in found.keys), _words(name))
-    if {"water", "mark"} <= said or {"water", "marked"} <= said:
-        said.add("watermark")
-    marked = not said.isdisjoint({"watermark", "watermarked", "wm"})
-    if not said.isdisjoint(_CLEAN) and (marked or not said.isdisjoint(_CLEAN - {"no", "without", "free"})):
+    words = set().union(*(_words(key) for key in found.keys), _words(name))
+    if {"water", "mark"} <= words or {"water", "marked"} <= words:
+        words.add("watermark")
+    marked = not words.isdisjoint({"watermark", "watermarked", "wm"})
+    if not words.isdisjoint(_CLEAN) and (marked or not words.isdisjoint(_CLEAN - {"no", "without", "free"})):
         return 0
-    return 2 if marked or not said.isdisjoint(_WORSE) else 1
+    return 2 if marked or not words.isdisjoint(_WORSE) else 1
 
 
 def is_other_file(link: str) -> bool:
-    """Whether an address ends like a picture, a sound or a page."""
+    """Whether a URL has the file extension of an image, a sound or a page."""
     if is_inline(link):
-        return False  # it has no end, and to unquote it takes long
+        return False  # it has no extension, and unquoting it is slow
     name = unquote(urlsplit(link).path).rpartition("/")[2]
     return "." in name and _OTHER_ENDING.fullmatch(name[name.rfind(".") :]) is not None
 
 
 def _links(task: Json) -> Iterator[_Found]:
-    """Every text in the answer that is a link, also inside JSON that stands in a text."""
-    waiting: list[tuple[tuple[str, ...], object]] = [((), task)]
+    """Every text in the task that is a link, also inside JSON encoded as text (depth-first search)."""
+    stack: list[tuple[tuple[str, ...], object]] = [((), task)]
     texts = 0
     for _ in range(_MOST_VALUES):
-        if not waiting:
+        if not stack:
             return
-        keys, value = waiting.pop()
+        keys, value = stack.pop()
         if isinstance(value, str):
             if _may_be_json(value) and texts < _MOST_TEXTS:
                 texts += 1
@@ -153,11 +154,11 @@ def _links(task: Json) -> Iterator[_Found]:
             elif link is None:
                 yield from (_Found(keys, each, in_text=True) for each in _written(value))
         if len(keys) < _DEEPEST:
-            waiting.extend(reversed(list(_inner(keys, value))))
+            stack.extend(reversed(list(_inner(keys, value))))
 
 
 def _written(text: str) -> list[str]:
-    """The links to video files among a text's words, as in Markdown or HTML."""
+    """The links to video files inside a text, such as Markdown or HTML."""
     if "://" not in text[:_LONGEST_TEXT]:
         return []
     links = (as_link(each) for each in _WRITTEN.findall(text[:_LONGEST_TEXT])[:_MOST_WRITTEN])
@@ -175,7 +176,7 @@ def _inner(keys: tuple[str, ...], value: object) -> Iterable[tuple[tuple[str, ..
 
 
 def _labels(item: Json) -> Iterator[str]:
-    """What an item of a list says of itself, which counts like a key."""
+    """The type labels of a list item, which are used like keys."""
     for name in _LABELS:
         label = item.get(name)
         if isinstance(label, str) and len(label) <= _LONGEST_LABEL:
@@ -193,16 +194,16 @@ def _is_decoy(found: _Found) -> bool:
         return True
     if any(_JOINED_DECOY.search(_MAKING.sub("", key[:_LONGEST_NAME]).lower()) for key in found.keys):
         return True
-    said = set().union(*(_words(key) for key in found.keys), _words(name))
-    return not said.isdisjoint(_DECOY) or not _words(folders).isdisjoint(_DECOY_FOLDERS)
+    words = set().union(*(_words(key) for key in found.keys), _words(name))
+    return not words.isdisjoint(_DECOY) or not _words(folders).isdisjoint(_DECOY_FOLDERS)
 
 
-def _says_video(found: _Found) -> bool:
+def _has_video_word(found: _Found) -> bool:
     path = unquote(urlsplit(found.link).path)
     if path.lower().endswith(_VIDEO_ENDINGS):
         return True
-    said = _words(path).union(*(_words(key) for key in found.keys))
-    return not said.isdisjoint(_VIDEO)
+    words = _words(path).union(*(_words(key) for key in found.keys))
+    return not words.isdisjoint(_VIDEO)
 
 
 def _words(text: str) -> frozenset[str]:

@@ -1,9 +1,9 @@
-"""What a task's id tells by itself."""
+"""Validates task ids, and reads the creation time that some contain."""
 
 import re
 from datetime import UTC, datetime, timedelta, timezone
 
-# LiteLLM's ids hold a Vertex operation's name in base64, and have up to 370 characters:
+# LiteLLM's ids contain a Vertex operation's name in base64, up to 370 characters:
 # https://github.com/BerriAI/litellm/pull/16192
 _VALID = re.compile(r"[A-Za-z0-9._:=+-]{1,512}")
 _ARK = re.compile(r"cgt-(\d{14})-")
@@ -14,17 +14,17 @@ _SANE_YEARS = range(2020, 2060)
 
 
 def valid_id(text: str) -> bool:
-    """Whether a gateway may have given such an id; it is safe as one segment of a path."""
+    """Whether the id has a valid form, which is safe as one path segment."""
     return _VALID.fullmatch(text) is not None and text.strip(".") != ""
 
 
 def created_at_from_id(external_id: str) -> datetime | None:
-    """When the task was made, where its id tells: Ark's `cgt-YYYYMMDDHHMMSS-…` (Beijing time) or a ULID."""
-    born = _ark_birth(external_id) or _ulid_birth(external_id)
-    return born if born is not None and born.year in _SANE_YEARS else None
+    """The creation time in an Ark id, `cgt-YYYYMMDDHHMMSS-…` (Beijing time), or a ULID; None for others."""
+    created = _ark_time(external_id) or _ulid_time(external_id)
+    return created if created is not None and created.year in _SANE_YEARS else None
 
 
-def _ark_birth(external_id: str) -> datetime | None:
+def _ark_time(external_id: str) -> datetime | None:
     match = _ARK.match(external_id)
     if match is None:
         return None
@@ -34,8 +34,8 @@ def _ark_birth(external_id: str) -> datetime | None:
         return None
 
 
-def _ulid_birth(external_id: str) -> datetime | None:
-    """Milliseconds since 1970 in the first ten letters: https://github.com/ulid/spec."""
+def _ulid_time(external_id: str) -> datetime | None:
+    """The milliseconds since 1970 in the first ten letters: https://github.com/ulid/spec."""
     match = _ULID.search(external_id)
     if match is None:
         return None

@@ -1,35 +1,35 @@
-"""Videos inside an answer: cut out of the body before it is parsed, so that only small texts are parsed."""
+"""Videos inside a body (data: URLs): they are cut out before parsing, so that only small texts are parsed."""
 
 import base64
 import binascii
 import re
 from collections.abc import Iterator, Sequence
 
-MAX_TEXT = 2**20  # bytes of an answer without the videos in it; most answers have a few thousand
+MAX_TEXT = 2**20  # bytes of a body without its videos; most have a few thousand
 _HEAD = re.compile(rb'"data:[\w.+/;=-]{0,100};base64,')
 _SHORTEST_CUT = 4_096  # a shorter one, such as an icon, is parsed with the rest
 _MOST_HEADS = 64
-_AT_ONCE = 2**18  # characters decoded in one call, as each holds the interpreter
-_MOST_PADS = 4  # of base64; two are the most that mean something
-_MARK = "#"  # in place of what was cut out; no base64 has it
+_AT_ONCE = 2**18  # characters decoded in one call, as each call holds the GIL
+_MOST_PADS = 4  # of base64, where two are the most that are valid
+_MARK = "#"  # replaces a payload; not a base64 character
 
 
 def may_hold_video(body: bytes | bytearray) -> bool:
-    """Whether an answer that has begun like this may hold the video itself."""
+    """Whether a body, by its first bytes, may contain a video."""
     return _HEAD.search(body) is not None
 
 
 def cut_videos(body: bytes | bytearray) -> tuple[bytes, tuple[memoryview, ...]] | None:
-    """The body with a mark in place of each long payload of a data: link, and the payloads.
+    """Replace each long payload of a data: link by a mark; return the body and the payloads.
 
-    None where the text without them is too long. The payloads are not copied: copying holds the interpreter.
+    None if the body without them is too long. The payloads are not copied, as copying holds the GIL.
     """
     whole = memoryview(body)
     kept: list[bytes | memoryview] = []
     payloads: list[memoryview] = []
     at = 0
     for _ in range(_MOST_HEADS):
-        head = _HEAD.search(body, at, at + MAX_TEXT)  # one that comes later stands in too long a text
+        head = _HEAD.search(body, at, at + MAX_TEXT)  # the text before a later one would be too long
         if head is None:
             break
         end = body.find(b'"', head.end())
@@ -47,7 +47,7 @@ def cut_videos(body: bytes | bytearray) -> tuple[bytes, tuple[memoryview, ...]] 
 
 
 def payload_of(link: str, payloads: Sequence[memoryview]) -> bytes | None:
-    """The payload that was cut out of a data: link, decoded, or None if there is none."""
+    """The decoded payload that was cut out of a data: link, or None."""
     number = link.partition(",")[2].removeprefix(_MARK)
     if f",{_MARK}" not in link or not number.isdecimal() or int(number) >= len(payloads):
         return None
@@ -58,14 +58,14 @@ def payload_of(link: str, payloads: Sequence[memoryview]) -> bytes | None:
 
 
 def _decoded(payload: memoryview) -> Iterator[bytes]:
-    """Decode base64 in a JSON text, in which each slash may be escaped, piece by piece."""
+    """Decode base64 in chunks, from a JSON text, where slashes may be escaped."""
     end = len(payload)
     while end > max(0, len(payload) - _MOST_PADS) and payload[end - 1] == ord("="):
         end -= 1
     rest = b""
     for start in range(0, end, _AT_ONCE):
         text = rest + bytes(payload[start : min(start + _AT_ONCE, end)])
-        cut = len(text) - text.endswith(b"\\")  # what it escapes is in the next piece
+        cut = len(text) - text.endswith(b"\\")  # the escaped character is in the next chunk
         clean = text[:cut].replace(b"\\/", b"/")
         whole = len(clean) - len(clean) % 4
         rest = clean[whole:] + text[cut:]

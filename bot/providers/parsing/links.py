@@ -1,4 +1,4 @@
-"""Links to videos: which text is one, when it dies, and the kind that carries the bytes itself."""
+"""Links to videos: validation, encoding, expiry, and data: links."""
 
 import base64
 import binascii
@@ -11,20 +11,20 @@ from urllib.parse import SplitResult, parse_qsl, quote, unquote_to_bytes, urlspl
 from bot.providers.parsing.fields import as_number, as_time
 
 _UNQUOTED_AT_ONCE = 65_536  # characters
-_MOST_ESCAPES = 50_000  # of a data: link; base64 needs next to none, and each takes time
+_MOST_ESCAPES = 50_000  # of a data: link; base64 has almost none, and each one is slow
 _LONGEST = 8_192  # characters; signed links have under 2,000
 DEFAULT_PORTS = {"http": 80, "https": 443}
 _SIGNERS = ("x-tos", "x-amz", "x-oss", "x-goog")
 _LONGEST_LIFE_S = 366 * 86_400
-_NOT_HELD = re.compile(r"[^!-~]")  # RFC 9112: a request's target is of visible ASCII
+_NOT_ALLOWED = re.compile(r"[^!-~]")  # RFC 9112: a request target is visible ASCII
 _PARTS = re.compile(r"((?:[A-Za-z][A-Za-z0-9+.-]*:)?(?://)?)((?<=//)[^/?#]*|)(.*)", re.DOTALL)
-_UNSEEN = re.compile(r"(?![\t-\r])\s")  # blanks, but no ends of lines
+_BLANKS = re.compile(r"(?![\t-\r])\s")  # whitespace except tabs and line ends
 _QUOTES = "`'\"<>“”"
 _utc = as_time(UTC)
 
 
 def as_link(value: object) -> str | None:
-    """A video's address as it stands, http(s) or data:, or None if the value is not one."""
+    """A video's link, http(s) or data:, unchanged if possible; None if the value is not a link."""
     if not isinstance(value, str):
         return None
     link = value.strip()
@@ -34,15 +34,15 @@ def as_link(value: object) -> str | None:
         return None
     if link[:1] in _QUOTES:
         link = link.strip(_QUOTES).strip()
-    if _UNSEEN.search(link) or not link.isprintable():
-        # Nothing else is touched: a signature is of the link as it stands.
+    if _BLANKS.search(link) or not link.isprintable():
+        # Nothing else is changed, as a signature covers the link.
         head, authority, rest = _parts(link)
-        link = head + authority + _UNSEEN.sub(lambda found: quote(found[0]), _encoded(rest))
+        link = head + authority + _BLANKS.sub(lambda found: quote(found[0]), _encoded(rest))
     return link if _split(link) is not None else None
 
 
 def _encoded(text: str) -> str:
-    """Marks that join, turn or hide letters, as in emoji, percent-encoded; control characters stay."""
+    """Percent-encode non-ASCII characters that are not printable, such as joiners in emoji."""
     return "".join(
         char if char.isascii() or char.isprintable() or "\ud800" <= char <= "\udfff" else quote(char)
         for char in text
@@ -50,34 +50,35 @@ def _encoded(text: str) -> str:
 
 
 def requestable(link: str) -> str:
-    """A link in which what a request line may not hold is percent-encoded, and every other byte stays."""
-    if not _NOT_HELD.search(link):
+    """Percent-encode the characters of a link that a request line may not contain; keep all others."""
+    if not _NOT_ALLOWED.search(link):
         return link
     head, authority, rest = _parts(link)
     if not authority.isascii():
         authority = authority.encode("idna").decode()
-    return f"{head}{authority}{_NOT_HELD.sub(lambda found: quote(found[0], errors='surrogateescape'), rest)}"
+    rest = _NOT_ALLOWED.sub(lambda found: quote(found[0], errors="surrogateescape"), rest)
+    return f"{head}{authority}{rest}"
 
 
 def _parts(link: str) -> tuple[str, str, str]:
-    """Scheme, host and port, and all after it."""
+    """Scheme, authority, and the rest."""
     found = _PARTS.match(link)
     return (found[1], found[2], found[3]) if found else ("", "", link)
 
 
 def as_failure_text(value: object) -> str | None:
-    """A text that is not blank and not a link, from a field that may hold either."""
+    """A text that is not blank and not a link, from a field that may contain either."""
     text = value.strip() if isinstance(value, str) else ""
-    return text if text and (_NOT_HELD.search(text) or as_link(text) is None) else None
+    return text if text and (_NOT_ALLOWED.search(text) or as_link(text) is None) else None
 
 
 def is_inline(link: str) -> bool:
-    """Whether the link carries the bytes itself."""
+    """Whether the link is a data: URL."""
     return link[:5].lower() == "data:" and "," in link[:200]
 
 
 def decode_inline(link: str) -> bytes | None:
-    """The bytes that a data: link carries, or None if it carries none (RFC 2397)."""
+    """The bytes in a data: link, or None if there are none (RFC 2397)."""
     head, _, payload = link.partition(",")
     if payload.count("%") > _MOST_ESCAPES:
         return None
@@ -91,18 +92,18 @@ def decode_inline(link: str) -> bytes | None:
 
 
 def _unquoted(text: str) -> Iterator[bytes]:
-    """Percent-decode piece by piece, as each call holds the interpreter."""
+    """Percent-decode in chunks, as each call holds the GIL."""
     at = 0
     while at < len(text):
         end = at + _UNQUOTED_AT_ONCE
-        cut = text.rfind("%", end - 2, end)  # no piece ends within an escape
+        cut = text.rfind("%", end - 2, end)  # no chunk ends inside an escape
         end = cut if cut > at else end
         yield unquote_to_bytes(text[at:end])
         at = end
 
 
 def origin(link: str) -> tuple[str, str, int] | None:
-    """Scheme, host and port, or None where the host can't be told beyond doubt."""
+    """Scheme, host and port, or None if the host is ambiguous."""
     parts = _split(link)
     if parts is None or parts.hostname is None or "@" in parts.netloc or not parts.netloc.isascii():
         return None
@@ -110,7 +111,7 @@ def origin(link: str) -> tuple[str, str, int] | None:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host is the machine that says its name."""
+    """Whether a host is a loopback address or name."""
     try:
         return ip_address(host).is_loopback
     except ValueError:
@@ -118,9 +119,9 @@ def is_loopback(host: str) -> bool:
 
 
 def link_expiry(link: str, *, signed_at: datetime | None) -> datetime | None:
-    """When a signed link stops working, as far as its own query says.
+    """When a signed link expires by its query, or None.
 
-    signed_at: what a life without a beginning is counted from.
+    signed_at: the start of a lifetime whose signature has no date.
     """
     parts = _split(link)
     if parts is None:
@@ -144,7 +145,7 @@ def _deadline(query: Mapping[str, str]) -> datetime | None:
 
 
 def _split(link: str) -> SplitResult | None:
-    """The link's parts, if it is an address that can be asked for."""
+    """The link's parts, if it can be requested."""
     if len(link) > _LONGEST or "\\" in link or not link.isprintable() or any(char.isspace() for char in link):
         return None
     try:

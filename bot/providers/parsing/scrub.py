@@ -1,4 +1,4 @@
-"""Vendor text made fit for logs and chats: bounded, printable, without keys and signed links."""
+"""Sanitises vendor text for logs and chats: bounded, printable, without keys and signed links."""
 
 import re
 from collections.abc import Iterable
@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from bot.redaction import hide
 
 HIDDEN = "***"
-_READ_AT_MOST = 4_000  # characters looked at, however long the vendor's text is
-_PIECE = 8  # characters of the configured key that give it away
-_SHORTEST_KEY = 6  # a shorter one can't be told from words
-_JOINER = "\u200d"  # holds family and flag emoji together
-# What only a vendor says: keys that it has masked itself, and the numbers of its questions.
+_READ_AT_MOST = 4_000  # characters of the vendor's text that are read
+_PIECE = 8  # characters of the configured key that are hidden wherever they occur
+_SHORTEST_KEY = 6  # a shorter one can't be distinguished from words
+_JOINER = "\u200d"  # joins family and flag emoji
+# Only in vendor text: keys that the vendor has masked, and its request ids.
 _VENDOR_RULES = (
     (re.compile(r"(?<![A-Za-z0-9])sk-(?=[\w.-]{0,64}(?:[*…]|\.{3}))[\w.*…-]*[\w*…-]", re.ASCII), HIDDEN),
     (re.compile(r"(?<![\w-])[\w-]*\*{3,}[\w-]*", re.ASCII), HIDDEN),
@@ -19,19 +19,19 @@ _VENDOR_RULES = (
 
 
 class Scrubber:
-    """Cleans vendor text of what one account must not lose."""
+    """Removes one account's secrets from vendor text."""
 
     def __init__(self, key: str) -> None:
-        """key: the account's own; no piece of it of eight characters or more gets through."""
+        """key: the account's own; no substring of it of eight characters or more is kept."""
         self._key = key
         self._piece = min(_PIECE, len(key)) if len(key) >= _SHORTEST_KEY else 0
 
     def __call__(self, text: str, limit: int) -> str:
-        """Return a vendor's words in one line of at most limit characters."""
+        """Return a vendor's text in one line of at most limit characters."""
         return self._clean(text, limit, _VENDOR_RULES)
 
     def mildly(self, text: str, limit: int) -> str:
-        """Return a person's words, in which asterisks and request ids are no vendor's."""
+        """Return a user's text, in which asterisks and request ids are kept."""
         return self._clean(text, limit, ())
 
     def _clean(self, text: str, limit: int, rules: Iterable[tuple[re.Pattern[str], str]]) -> str:

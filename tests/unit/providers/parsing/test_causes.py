@@ -1,6 +1,6 @@
 import pytest
 
-from bot.providers.parsing.causes import failure_cause, limit_cause, refusal_cause, told_cause
+from bot.providers.parsing.causes import cause_in, failure_cause, limit_cause, refusal_cause
 from storage.models import Cause
 
 
@@ -89,4 +89,4 @@ def test_too_many_questions_are_told_from_an_empty_purse(code: str, message: str
     ],
 )
 def test_words_speak_where_the_http_status_is_silent(code: str, message: str, cause: Cause | None):
-    assert told_cause(code, message) is cause
+    assert cause_in(code, message) is cause

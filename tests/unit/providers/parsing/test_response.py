@@ -122,7 +122,7 @@ def test_a_redirect_is_told_with_the_host_that_it_leads_to(
     asked_at: str, location: str, cause: Cause, message: str
 ):
     with pytest.raises(BadAnswer) as caught:
-        parse_response(answer(b"", status=301, headers={"Location": location}), SCRUB, asked_at=asked_at)
+        parse_response(answer(b"", status=301, headers={"Location": location}), SCRUB, base_url=asked_at)
     assert (caught.value.cause, caught.value.message) == (cause, message)
 
 
