@@ -195,7 +195,7 @@ async def _connect(application: AnyApplication, telemetry: Telemetry) -> None:
             raise TokenRefused from None
         except TelegramError as error:
             if telemetry.set_problem("telegram", error.message):
-                log.warning("Telegram does not answer, trying on: %s", error.message)
+                log.warning("Telegram is not responding, retrying: %s", error.message)
             await asyncio.sleep(_CONNECT_PAUSES_S[min(failures, len(_CONNECT_PAUSES_S) - 1)])
         else:
             telemetry.set_problem("telegram", None)

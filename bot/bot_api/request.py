@@ -1,7 +1,7 @@
-"""python-telegram-bot's HTTP requests, with every response checked.
+"""HTTP requests of python-telegram-bot with validated responses.
 
-Whatever answers at TELEGRAM_API_URL or on the way there, a call ends with a result of the right shape or with
-a TelegramError. https://core.telegram.org/bots/api#making-requests
+Whatever a server at TELEGRAM_API_URL or a proxy sends, a call returns a result of the right type or raises a
+TelegramError. https://core.telegram.org/bots/api#making-requests
 """
 
 import json
@@ -15,12 +15,12 @@ from telegram.request import HTTPXRequest
 from bot.bot_api import bounds
 from bot.bot_api.results import ResultChecker, Unexpected
 
-_LONGEST_RETRY_AFTER_S = 86_400
-_UNCOUNTED = 65_536  # bytes of a response that is too small for many elements
-_MOST_ELEMENTS = 1_000_000  # a hundred updates of nothing but commas have 820,000
+_MAX_RETRY_AFTER_S = 86_400
+_COUNTED_FROM_BYTES = 65_536  # a smaller response can't hold too many elements
+_MAX_ELEMENTS = 1_000_000  # a hundred updates full of commas have 820,000
 _SUCCESS, _REFUSAL, _ERROR = range(200, 300), range(300, 500), range(400, 600)  # statuses
-# What servers on the way to Telegram say while it is away, or of a request that is too large or too much.
-_OF_THE_ROUTE = {
+# Statuses that proxies send during an outage, or for a request that is too large or one too many.
+_PROXY_STATUSES = {
     HTTPStatus.REQUEST_TIMEOUT,
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     HTTPStatus.TOO_MANY_REQUESTS,
@@ -29,16 +29,16 @@ _OF_THE_ROUTE = {
 Json = dict[str, Any]
 
 
-# What httpx calls a request that did not leave this machine; python-telegram-bot keeps it as the cause.
+# httpx errors of a request that did not leave this machine; python-telegram-bot chains them as the cause.
 _NEVER_SENT = {"ConnectError", "ConnectTimeout", "PoolTimeout"}
 
 
 class NotBotApi(TelegramError):
-    """What answers is no Bot API server."""
+    """The response does not come from a Bot API server."""
 
     def __init__(self, host: str, *, is_refusal: bool) -> None:
-        """is_refusal: the request was certainly not carried out."""
-        super().__init__(f"what answers at {host} is no Bot API server; check TELEGRAM_API_URL")
+        """is_refusal: the request was certainly not executed."""
+        super().__init__(f"the server at {host} is not a Bot API server; check TELEGRAM_API_URL")
         self.is_refusal = is_refusal
 
 
@@ -48,7 +48,7 @@ def was_never_sent(error: TelegramError) -> bool:
 
 
 class BotApiRequest(HTTPXRequest):
-    """Requests whose responses are the Bot API's, or else an error."""
+    """HTTPXRequest that limits and validates every response."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         hooks = {"event_hooks": {"response": [bounds.bound]}}
@@ -56,7 +56,7 @@ class BotApiRequest(HTTPXRequest):
         self._results = ResultChecker()
 
     async def do_request(self, url: str, method: str, *args: Any, **options: Any) -> tuple[int, bytes]:
-        """Make a request; raises NotBotApi for a response that no Bot API server gives."""
+        """Make a request; raises NotBotApi for a response that no Bot API server sends."""
         try:
             status, payload = await super().do_request(url, method, *args, **options)
         except NetworkError as error:
@@ -75,13 +75,13 @@ class BotApiRequest(HTTPXRequest):
                 raise NotBotApi(_host(url), is_refusal=False) from None
             unchanged = result is response["result"]
             return status, payload if unchanged else json.dumps({"ok": True, "result": result}).encode()
-        if status in _REFUSAL and status not in _OF_THE_ROUTE:
+        if status in _REFUSAL and status not in _PROXY_STATUSES:
             raise NotBotApi(_host(url), is_refusal=True)
-        return status, b"{}"  # told by its status alone: the rest is somebody's page
+        return status, b"{}"  # only the status counts: the body is a proxy's error page
 
 
 def _json_of(payload: bytes) -> Json | None:
-    if len(payload) > _UNCOUNTED and sum(map(payload.count, (b",", b"[", b"{"))) > _MOST_ELEMENTS:
+    if len(payload) > _COUNTED_FROM_BYTES and sum(map(payload.count, (b",", b"[", b"{"))) > _MAX_ELEMENTS:
         return None
     try:
         value = json.loads(payload.decode("utf-8", "replace"))
@@ -96,7 +96,7 @@ def _is_error(response: Json) -> bool:
 
 
 def _error_status(status: int, response: Json) -> int:
-    """Servers in between may pass an error on with status 200."""
+    """The HTTP status; if it is 2xx, the error_code, as proxies may forward an error with status 200."""
     if status not in _SUCCESS:
         return status
     code = response.get("error_code")
@@ -104,7 +104,7 @@ def _error_status(status: int, response: Json) -> int:
 
 
 def _error(response: Json) -> Json:
-    """An error with those of its fields that have the right type."""
+    """The error response with only the fields that have the right type."""
     error: Json = {"ok": False}
     if isinstance(description := response.get("description"), str):
         error["description"] = description
@@ -115,7 +115,7 @@ def _error(response: Json) -> Json:
     if type(chat_id := parameters.get("migrate_to_chat_id")) is int:
         known["migrate_to_chat_id"] = chat_id
     if type(wait_s := parameters.get("retry_after")) is int and wait_s > 0:
-        known["retry_after"] = min(wait_s, _LONGEST_RETRY_AFTER_S)
+        known["retry_after"] = min(wait_s, _MAX_RETRY_AFTER_S)
     return error | ({"parameters": known} if known else {})
 
 

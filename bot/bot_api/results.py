@@ -1,4 +1,4 @@
-"""Whether a method's result has the shape that the Bot API gives it, as far as the bot relies on it."""
+"""Validates the results of Bot API methods, as far as the bot relies on them."""
 
 import logging
 from typing import Any, TypeVar
@@ -17,55 +17,55 @@ from telegram import (
 
 log = logging.getLogger(__name__)
 
-# What reading or using a value of the wrong shape raises, here and in python-telegram-bot.
+# Exceptions from a value of the wrong type, here and in python-telegram-bot.
 MALFORMED = (ArithmeticError, AttributeError, LookupError, OSError, RecursionError, TypeError, ValueError)
-_UPDATES_AT_MOST = 100  # in a response
-_IDS_SHOWN = 10
+_MAX_UPDATES = 100  # in a response
+_IDS_LOGGED = 10
 _INT64 = 1 << 63
 
 T = TypeVar("T", bound=TelegramObject)
 
 
 class Unexpected(Exception):
-    """The method has no such result."""
+    """The result is not valid for the method."""
 
 
 class ResultChecker:
-    """Checks results; remembers which updates it has reported, as what is not confirmed comes again."""
+    """Checks results; remembers the updates it has logged, as unconfirmed updates are redelivered."""
 
     def __init__(self) -> None:
         self._skipped: frozenset[int | None] = frozenset()
 
     def check(self, method: str, result: Any) -> Any:
-        """The result, its malformed updates emptied; raises Unexpected if it is not of this method."""
+        """The result with its malformed updates emptied; raises Unexpected if it is invalid."""
         match method:
             case "getUpdates":
                 return self._updates(result)
             case "getMe":
-                is_right = _is_bot(result)
+                is_valid = _is_bot(result)
             case "getWebhookInfo":
-                is_right = _parsed(WebhookInfo, result) is not None and isinstance(result["url"], str)
+                is_valid = _parsed(WebhookInfo, result) is not None and isinstance(result["url"], str)
             case "sendChatAction":
-                is_right = result is True
+                is_valid = result is True
             case _ if method.startswith("send"):
-                is_right = _is_message(result)
-            case _ if method.startswith("edit"):  # True: of a message that is not the bot's own
-                is_right = result is True or _is_message(result)
+                is_valid = _is_message(result)
+            case _ if method.startswith("edit"):  # True: for an inline message
+                is_valid = result is True or _is_message(result)
             case _:
-                is_right = result is not None
-        if not is_right:
+                is_valid = result is not None
+        if not is_valid:
             raise Unexpected
         return result
 
     def _updates(self, result: Any) -> Any:
-        """The updates; of one that is malformed only the id is left, by which it is confirmed."""
+        """The updates; a malformed one is reduced to its id, with which it is confirmed."""
         if not isinstance(result, list):
             raise Unexpected
         if not result:
             return result
         kept: list[Any] = []
         skipped: list[int | None] = []
-        for raw in result[:_UPDATES_AT_MOST]:
+        for raw in result[:_MAX_UPDATES]:
             update_id = raw.get("update_id") if isinstance(raw, dict) else None
             if not _is_int(update_id):
                 skipped.append(None)
@@ -80,9 +80,9 @@ class ResultChecker:
         return kept if skipped or len(kept) < len(result) else result
 
     def _report(self, skipped: list[int | None]) -> None:
-        if news := [each for each in skipped if each not in self._skipped]:
-            shown = ", ".join("without an id" if each is None else str(each) for each in news[:_IDS_SHOWN])
-            log.warning("Skipped malformed updates (%d): %s", len(news), shown)
+        if new := [each for each in skipped if each not in self._skipped]:
+            ids = ", ".join("without an id" if each is None else str(each) for each in new[:_IDS_LOGGED])
+            log.warning("Skipped malformed updates (%d): %s", len(new), ids)
         self._skipped = frozenset(skipped)
 
 
@@ -108,16 +108,16 @@ def _is_readable(raw: dict[str, Any]) -> bool:
         return False
     try:
         return (
-            _has_right_chat_and_user(update)
-            and _has_right_message(update.effective_message)
-            and (update.callback_query is None or _has_right_data(update.callback_query))
-            and (update.my_chat_member is None or _has_right_status(update.my_chat_member))
+            _has_valid_chat_and_user(update)
+            and _has_valid_message(update.effective_message)
+            and (update.callback_query is None or _has_valid_data(update.callback_query))
+            and (update.my_chat_member is None or _has_valid_status(update.my_chat_member))
         )
     except MALFORMED:
         return False
 
 
-def _has_right_chat_and_user(update: Update) -> bool:
+def _has_valid_chat_and_user(update: Update) -> bool:
     chat, user = update.effective_chat, update.effective_user
     return (chat is None or _is_chat(chat)) and (user is None or _is_user(user))
 
@@ -138,7 +138,7 @@ def _is_user(user: User) -> bool:
     )
 
 
-def _has_right_message(message: MaybeInaccessibleMessage | None) -> bool:
+def _has_valid_message(message: MaybeInaccessibleMessage | None) -> bool:
     if message is None:
         return True
     if not (_is_int(message.message_id) and _has_chat(message)):
@@ -151,15 +151,15 @@ def _has_right_message(message: MaybeInaccessibleMessage | None) -> bool:
         and _are_texts(message.text, message.caption, *(entity.url for entity in entities))
         and all(isinstance(entity.type, str) for entity in entities)
         and all(_is_int(entity.offset) and _is_int(entity.length) for entity in entities)
-        and _has_right_message(message.reply_to_message)
+        and _has_valid_message(message.reply_to_message)
     )
 
 
-def _has_right_data(query: CallbackQuery) -> bool:
+def _has_valid_data(query: CallbackQuery) -> bool:
     return isinstance(query.id, str) and isinstance(query.from_user, User) and _are_texts(query.data)
 
 
-def _has_right_status(change: ChatMemberUpdated) -> bool:
+def _has_valid_status(change: ChatMemberUpdated) -> bool:
     return isinstance(change.new_chat_member.status, str) and isinstance(change.old_chat_member.status, str)
 
 
@@ -173,7 +173,7 @@ def _parsed(kind: type[T], raw: Any) -> T | None:
 
 
 def _are_texts(*values: object) -> bool:
-    """Whether each of them is a text or left out."""
+    """Whether each value is a string or None."""
     return all(value is None or isinstance(value, str) for value in values)
 
 

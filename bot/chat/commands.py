@@ -1,4 +1,4 @@
-"""The commands: take what was typed, ask the service, reply with one message that says what came of it."""
+"""The command handlers: validate the arguments, call the service, send one reply with the outcome."""
 
 from collections.abc import Iterable, Sequence
 
@@ -15,7 +15,7 @@ from storage.models import TaskRef, WatchedTask, WatchRequest
 
 
 async def watch(context: Context, typed: TypedCommand) -> None:
-    """/watch provider id [id …]: the cards that follow are the answer for those that are new."""
+    """/watch provider id [id …]: a new watch gets a card instead of a reply."""
     language, catalog = await context.language(), context.deps.catalog
     if not typed.arguments:
         notes = [replies.with_example("watch.usage", catalog.names, language=language)]
@@ -27,8 +27,8 @@ async def watch(context: Context, typed: TypedCommand) -> None:
     except CatalogError as error:
         context.reply(_no_provider(error, word, catalog=catalog, language=language))
         return
-    taken, notes = _valid(context, ids, language)
-    known, refused, limit = await _register(context, provider, taken, language)
+    valid, notes = _valid(context, ids, language)
+    known, refused, limit = await _register(context, provider, valid, language)
     if len(known) == 1:
         view = cards.already(known[0], language=language, now=context.deps.clock())
         context.reply(view, to=known[0].watch.card_message_id)
@@ -59,9 +59,9 @@ async def tasks(context: Context, _: TypedCommand) -> None:
 
 
 async def status(context: Context, typed: TypedCommand) -> None:
-    """/status [id …]: polls now, which may take some seconds."""
+    """/status [id …]: requests a poll and waits up to COMMAND_S for its result."""
     language, deps = await context.language(), context.deps
-    ids, notes = await _named(context, typed, language)
+    ids, notes = await _requested(context, typed, language)
     found = await deps.service.poll_now(
         context.message.chat_id,
         ids,
@@ -78,7 +78,7 @@ async def status(context: Context, typed: TypedCommand) -> None:
 async def unwatch(context: Context, typed: TypedCommand) -> None:
     """/unwatch [id …]."""
     language, service = await context.language(), context.deps.service
-    ids, notes = await _named(context, typed, language)
+    ids, notes = await _requested(context, typed, language)
     stopped = await service.stop(context.message.chat_id, ids, thread_id=context.thread_id)
     context.deps.audit.stopped(context.message.chat_id, context.user_id, stopped)
     if stopped:
@@ -120,8 +120,8 @@ async def stats(context: Context, _: TypedCommand) -> None:
 async def _register(
     context: Context, provider: str, ids: Sequence[str], language: str
 ) -> tuple[list[WatchedTask], int, WatchLimitReached | None]:
-    """Watch these ids: those that were watched already, how many a limit refused, and the limit."""
-    begun: list[WatchedTask] = []
+    """Watch these ids; return the existing watches, the number that a limit refused, and that limit."""
+    started: list[WatchedTask] = []
     known: list[WatchedTask] = []
     refused, limit = 0, None
     try:
@@ -131,15 +131,15 @@ async def _register(
             except WatchLimitReached as error:
                 refused, limit = refused + 1, error
             else:
-                (begun if watched.is_new else known).append(watched)
-    finally:  # what was begun is on disk, whatever becomes of the rest
-        context.deps.audit.asked(context.message.chat_id, context.user_id, begun)
+                (started if watched.is_new else known).append(watched)
+    finally:  # the started watches are on disk even if a later id failed
+        context.deps.audit.started(context.message.chat_id, context.user_id, started)
     return known, refused, limit
 
 
-async def _named(context: Context, typed: TypedCommand, language: str) -> tuple[list[str], list[View]]:
-    """The ids that a command names, or the only one that is watched; and what is wrong with the rest."""
-    words = [word for word in typed.arguments if not _meant(context.deps.catalog, word)]
+async def _requested(context: Context, typed: TypedCommand, language: str) -> tuple[list[str], list[View]]:
+    """The ids in the arguments, else the chat's only active watch; and notes about the other arguments."""
+    words = [word for word in typed.arguments if not _resolve(context.deps.catalog, word)]
     left_out = _left_out(typed, language)
     if words:
         ids, notes = _valid(context, words, language)
@@ -156,18 +156,18 @@ async def _named(context: Context, typed: TypedCommand, language: str) -> tuple[
 
 
 def _valid(context: Context, words: Sequence[str], language: str) -> tuple[list[str], list[View]]:
-    """Those of the words that may be ids, as many as a message may name; and what is wrong with the rest."""
+    """The words that are valid ids, up to IDS_OF_A_MESSAGE; and notes about the others."""
     notes = []
-    taken, is_cut = context.take_ids([word for word in words if valid_id(word)])
+    valid, is_cut = context.take_ids([word for word in words if valid_id(word)])
     if bad := [word for word in words if not valid_id(word)]:
         notes.append(replies.bad_ids(bad, language=language))
     if is_cut:
         notes.append(replies.first_ids_only(IDS_OF_A_MESSAGE, language=language))
-    return taken, notes
+    return valid, notes
 
 
 def _reply(context: Context, parts: Sequence[View]) -> None:
-    """One message for all that there is to say, if there is anything."""
+    """Send the parts as one message, if there are any."""
     if parts:
         context.reply(replies.summary(parts))
 
@@ -212,8 +212,8 @@ def _no_provider(error: CatalogError, word: str, *, catalog: Catalog, language: 
             return replies.unknown_provider(word, catalog.names, language=language)
 
 
-def _meant(catalog: Catalog, word: str) -> str | None:
-    """The provider that a word means, if it means exactly one."""
+def _resolve(catalog: Catalog, word: str) -> str | None:
+    """The provider that a word names; None if it names none or several."""
     try:
         return catalog.resolve(word)
     except CatalogError:
@@ -221,4 +221,4 @@ def _meant(catalog: Catalog, word: str) -> str | None:
 
 
 def _also_typed(catalog: Catalog, name: str, kind: str) -> tuple[str, ...]:
-    return tuple(word for word in (kind, *KINDS[kind]) if word != name and _meant(catalog, word) == name)
+    return tuple(word for word in (kind, *KINDS[kind]) if word != name and _resolve(catalog, word) == name)

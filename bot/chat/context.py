@@ -1,4 +1,4 @@
-"""The typed context of the handlers: what they work with, who asks, and how they answer."""
+"""The typed context of the handlers: their dependencies, the acting user, and replies."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -25,33 +25,33 @@ from bot.watching.service import Service
 
 IDS_OF_A_MESSAGE = 50
 
-_Data = dict[Any, Any]  # python-telegram-bot's own stores, which nothing here uses
+_Data = dict[Any, Any]  # python-telegram-bot's user_data, chat_data and bot_data, which are not used
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HandlerDeps:
-    """What the door was built with."""
+    """The dependencies of the handlers."""
 
     service: Service
     catalog: Catalog
     clock: Callable[[], datetime]
     held: HeldUpdates = field(default_factory=HeldUpdates)
     replies: Replies = field(default_factory=Replies)
-    health: Callable[[], Awaitable[Mapping[str, str]]]  # the facts for /health, by name
-    problem_of: Callable[[str], str | None]  # what keeps a provider's tasks from being polled
+    health: Callable[[], Awaitable[Mapping[str, str]]]  # the values for /health, by name
+    problem_of: Callable[[str], str | None]  # why a provider's tasks can't be polled; None: they can
     language: str  # the LANGUAGE setting: auto, en or zh
     access: Access
     refusals: OncePer = field(default_factory=lambda: OncePer(3600.0))  # by chat
     audit: Audit = field(default_factory=Audit)
     busy_answers: OncePer = field(default_factory=lambda: OncePer(60.0))  # by chat
 
-    def lets_in(self, update: Update) -> bool:
-        """Whether the chat or the person may use the bot."""
+    def allows(self, update: Update) -> bool:
+        """Whether the chat or the user may use the bot."""
         chat = update.effective_chat
         return self.access.lets_in(chat.id if chat else None, _id_of(acting_user(update)))
 
     def is_admin(self, update: Update) -> bool:
-        """Whether the person is one of the bot's admins."""
+        """Whether the user is one of the bot's admins."""
         return self.access.is_admin(_id_of(acting_user(update)))
 
 
@@ -60,13 +60,13 @@ def _id_of(user: User | None) -> int | None:
 
 
 def acting_user(update: Update) -> User | None:
-    """Who is behind an update; None for channels and for those who speak as a chat.
+    """The user who caused an update; None for channel posts and messages on behalf of a chat.
 
-    Telegram gives the latter a user that stands for all of their sort: https://core.telegram.org/bots/api#message
+    Telegram sets a placeholder user for the latter: https://core.telegram.org/bots/api#message
     """
     message = update.effective_message
-    speaks_as_chat = update.callback_query is None and message is not None and message.sender_chat
-    return None if speaks_as_chat else update.effective_user
+    is_on_behalf_of_chat = update.callback_query is None and message is not None and message.sender_chat
+    return None if is_on_behalf_of_chat else update.effective_user
 
 
 def commands_of(message: Message, bot_name: str) -> tuple[TypedCommand, ...]:
@@ -77,24 +77,24 @@ def commands_of(message: Message, bot_name: str) -> tuple[TypedCommand, ...]:
 
 
 class Context(CallbackContext[ExtBot[None], _Data, _Data, _Data]):
-    """What a handler gets beside the update."""
+    """What python-telegram-bot passes to a handler together with the update."""
 
     deps: ClassVar[HandlerDeps]
     _update: Update | None = None
     _ids_left = IDS_OF_A_MESSAGE
-    _begun_s = 0.0
+    _started_s = 0.0
 
     @classmethod
     def from_update(cls, update: object, application: Application[Any, Any, Any, Any, Any, Any]) -> Self:
         """Called by python-telegram-bot for each update."""
         context = super().from_update(update, application)
         context._update = update if isinstance(update, Update) else None
-        context._begun_s = cls._loop_time()
+        context._started_s = cls._loop_time()
         return context
 
     @property
     def message(self) -> Message:
-        """The message or channel post that asks; LookupError for an update without one."""
+        """The message or channel post of the update; LookupError for an update without one."""
         if self._update is None or self._update.effective_message is None:
             raise LookupError("This update has no message.")
         return self._update.effective_message
@@ -105,44 +105,44 @@ class Context(CallbackContext[ExtBot[None], _Data, _Data, _Data]):
         return commands_of(self.message, self.bot.username)
 
     def take_ids(self, ids: list[str]) -> tuple[list[str], bool]:
-        """As many of the first ids as the message may still name, and whether that is less than all."""
+        """The first ids, up to what is left of IDS_OF_A_MESSAGE, and whether any were cut off."""
         taken = ids[: self._ids_left]
         self._ids_left -= len(taken)
         return taken, len(taken) < len(ids)
 
-    def remaining_s(self, of_s: float) -> float:
-        """What is left for the commands of this message together, which have so many seconds in all."""
-        return max(0.0, of_s - (self._loop_time() - self._begun_s))
+    def remaining_s(self, limit_s: float) -> float:
+        """What is left of limit_s, which all commands of this message share."""
+        return max(0.0, limit_s - (self._loop_time() - self._started_s))
 
     def release(self) -> None:
-        """All that the update asks to have written is on disk: it may be confirmed to Telegram."""
+        """Mark the update as written to disk: it may be confirmed to Telegram."""
         if self._update is not None:
             self.deps.held.release(self._update.update_id)
 
     @property
     def thread_id(self) -> int | None:
-        """The forum topic; elsewhere message_thread_id means a chain of replies."""
+        """The forum topic; outside of topics message_thread_id is a reply chain."""
         return self.message.message_thread_id if self.message.is_topic_message else None
 
     @property
     def user_id(self) -> int | None:
-        """Who asks, if it is a person."""
+        """The id of the acting user, if there is one."""
         return _id_of(self._acting_user)
 
     @property
     def personal_language(self) -> str:
-        """The language to answer in, as far as it can be told without the store."""
+        """The language of the reply, as far as it is known without the store."""
         return pick_language(self.deps.language, self._language_code, None)
 
     async def language(self) -> str:
-        """The language to answer in: the setting's, else the person's, else the chat's; StoreError."""
+        """The language of the reply: the setting's, else the user's, else the chat's; raises StoreError."""
         if self._language_code is not None:
             return self.personal_language
         stored = await self.deps.service.language_of(self.message.chat_id)
         return pick_language(self.deps.language, None, stored)
 
     def reply(self, view: View, *, to: int | None = None) -> None:
-        """Answer in the same topic, quoting the question or the message that is named; sent later."""
+        """Queue a reply in the same topic; it quotes this message, or the one with the id `to`."""
         message = self.message
         quoted = ReplyParameters(to or message.message_id, allow_sending_without_reply=True)
         send = partial(message.reply_text, **text_options(view), reply_parameters=quoted)
@@ -158,8 +158,8 @@ class Context(CallbackContext[ExtBot[None], _Data, _Data, _Data]):
 
     @property
     def _language_code(self) -> str | None:
-        asking = self._acting_user
-        return asking.language_code if asking else None
+        user = self._acting_user
+        return user.language_code if user else None
 
 
 def context_types(deps: HandlerDeps) -> ContextTypes[Context, _Data, _Data, _Data]:

@@ -1,7 +1,8 @@
-"""Runs the handlers of updates side by side, so that no chat and no person makes the bot deaf for others.
+"""Runs the handlers of updates concurrently, so that no chat and no user blocks the others.
 
-Writing commands of a chat run in their order, and hold their updates back until they are on disk. Reading
-ones wait for those, not for each other; they are bounded per person, per chat and overall.
+Commands that write run one after the other per chat, and their updates are held until they are on disk.
+Commands that only read wait for the last write of their chat, not for each other; their number is bounded
+per user, per chat and overall.
 """
 
 import asyncio
@@ -22,23 +23,23 @@ log = logging.getLogger(__name__)
 AnyApplication = Application[Any, Any, Any, Any, Any, Any]
 
 HANDLER_LIMIT_S = 15.0  # a command that polls takes ten
-READS_OF_A_PERSON = 4  # that run at once
-WAITING_OF_A_PERSON = 20  # that run or wait; beyond, a person is told that it is too much
-WAITING_OF_A_CHAT = 40
-WAITING_IN_ALL = 1000
-_READS_IN_ALL = 256
+READS_PER_USER = 4  # running at once
+PENDING_PER_USER = 20  # running or queued; a command beyond is dropped, with a reply
+PENDING_PER_CHAT = 40
+PENDING_TOTAL = 1000
+_READS_TOTAL = 256
 
 
 class UpdateKind(Enum):
-    """What an update asks for."""
+    """What handling an update requires."""
 
-    NOTHING = auto()  # nothing of ours
-    READ = auto()  # an answer; who does not get it asks again
-    WRITE = auto()  # what must not be lost
+    IGNORED = auto()  # no handler
+    READ = auto()  # only a reply: may be dropped, the user can repeat it
+    WRITE = auto()  # a change in the database: must not be lost
 
 
 class Dispatcher:
-    """Feeds updates to the application's handlers, each under a time limit."""
+    """Passes updates to the application's handlers, each under a time limit."""
 
     def __init__(
         self,
@@ -50,7 +51,7 @@ class Dispatcher:
         refuse: Callable[[Update], None],
         limit_s: float = HANDLER_LIMIT_S,
     ) -> None:
-        """refuse: tells somebody that their command was dropped, as too many are running."""
+        """refuse: reports to the user that a command was dropped because too many are pending."""
         self._application = application
         self._telemetry = telemetry
         self._held = held
@@ -58,20 +59,20 @@ class Dispatcher:
         self._refuse = refuse
         self._limit_s = limit_s
         self._running: set[asyncio.Task[None]] = set()
-        self._last_write: dict[int, asyncio.Event] = {}  # by chat, until it is released
-        self._waiting: Counter[tuple[str, int]] = Counter()  # reading updates by person and by chat
-        self._person_slots: dict[tuple[str, int], asyncio.Semaphore] = {}
-        self._slots = asyncio.Semaphore(_READS_IN_ALL)
+        self._last_write: dict[int, asyncio.Event] = {}  # by chat; removed when it is released
+        self._pending: Counter[tuple[str, int]] = Counter()  # updates that read, by user and by chat
+        self._user_slots: dict[tuple[str, int], asyncio.Semaphore] = {}
+        self._slots = asyncio.Semaphore(_READS_TOTAL)
 
     def start(self, update: Update) -> None:
-        """Have an update handled, unless it is none of ours or too many are in flight."""
+        """Start the handler of an update, unless it is ignored or too many are pending."""
         chat_id = update.effective_chat.id if update.effective_chat else 0
         match self._kind_of(update):
             case UpdateKind.WRITE:
                 self._start_write(update, chat_id)
             case UpdateKind.READ:
                 self._start_read(update, chat_id)
-            case UpdateKind.NOTHING:
+            case UpdateKind.IGNORED:
                 pass
 
     async def finish(self) -> None:
@@ -92,24 +93,24 @@ class Dispatcher:
         def end(task: asyncio.Task[None]) -> None:
             if self._last_write.get(chat_id) is released:
                 del self._last_write[chat_id]
-            if not task.cancelled():  # else it was not carried out, and comes again after the next start
+            if not task.cancelled():  # a cancelled update stays unconfirmed: Telegram redelivers it
                 self._held.release(update.update_id)
 
         task.add_done_callback(end)
 
     def _start_read(self, update: Update, chat_id: int) -> None:
         user = update.effective_user
-        person, chat = ("person", user.id if user else chat_id), ("chat", chat_id)
+        user_key, chat_key = ("user", user.id if user else chat_id), ("chat", chat_id)
         if (
-            self._waiting[person] >= WAITING_OF_A_PERSON
-            or self._waiting[chat] >= WAITING_OF_A_CHAT
-            or self._waiting.total() >= 2 * WAITING_IN_ALL  # each counts for its person and for its chat
+            self._pending[user_key] >= PENDING_PER_USER
+            or self._pending[chat_key] >= PENDING_PER_CHAT
+            or self._pending.total() >= 2 * PENDING_TOTAL  # each is counted for its user and for its chat
         ):
             self._telemetry.count("updates_dropped")
             self._refuse(update)
             return
-        self._waiting.update((person, chat))
-        self._spawn(self._read(update, person, chat, self._last_write.get(chat_id)))
+        self._pending.update((user_key, chat_key))
+        self._spawn(self._read(update, user_key, chat_key, self._last_write.get(chat_id)))
 
     async def _write(self, update: Update, earlier: asyncio.Event | None) -> None:
         if earlier is not None:
@@ -117,21 +118,25 @@ class Dispatcher:
         await self._run(update)
 
     async def _read(
-        self, update: Update, person: tuple[str, int], chat: tuple[str, int], write: asyncio.Event | None
+        self,
+        update: Update,
+        user_key: tuple[str, int],
+        chat_key: tuple[str, int],
+        write: asyncio.Event | None,
     ) -> None:
         try:
             if write is not None:
                 await write.wait()
-            slots = self._person_slots.setdefault(person, asyncio.Semaphore(READS_OF_A_PERSON))
+            slots = self._user_slots.setdefault(user_key, asyncio.Semaphore(READS_PER_USER))
             async with slots, self._slots:
                 await self._run(update)
         finally:
-            for key in (person, chat):
-                self._waiting[key] -= 1
-                if not self._waiting[key]:
-                    del self._waiting[key]
-            if person not in self._waiting:
-                self._person_slots.pop(person, None)
+            for key in (user_key, chat_key):
+                self._pending[key] -= 1
+                if not self._pending[key]:
+                    del self._pending[key]
+            if user_key not in self._pending:
+                self._user_slots.pop(user_key, None)
 
     async def _run(self, update: Update) -> None:
         try:
@@ -150,4 +155,4 @@ class Dispatcher:
     def _end(self, task: asyncio.Task[None]) -> None:
         self._running.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("An update was not handled", exc_info=error)
+            log.error("Handling an update failed", exc_info=error)

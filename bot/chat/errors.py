@@ -1,4 +1,4 @@
-"""The one error handler of the door: the log gets the facts, the person a sentence."""
+"""The error handler of all update handlers: logs the details and replies with one sentence."""
 
 import logging
 
@@ -13,17 +13,17 @@ log = logging.getLogger(__name__)
 
 
 async def on_error(update: object, context: Context) -> None:
-    """Log what a handler raised, and say that it went wrong unless Telegram itself is what failed."""
+    """Log a handler's exception, and reply with an apology unless a Telegram call failed."""
     error = context.error
     update_id = update.update_id if isinstance(update, Update) else None
     if isinstance(error, TelegramError):
-        log.warning("Update %s: Telegram did not take a call: %s", update_id, error)
+        log.warning("Update %s: a Telegram call failed: %s", update_id, error)
         return
     if isinstance(error, StoreError):
         log.error("Update %s: %s", update_id, error)
         key = "wrong.archive"
     elif isinstance(error, TimeoutError):
-        log.error("Update %s: its handler took too long and was ended.", update_id)
+        log.error("Update %s: the handler timed out.", update_id)
         key = "wrong.surprise"
     else:
         log.error("Update %s failed", update_id, exc_info=error)

@@ -1,30 +1,30 @@
-"""The updates that must not be confirmed to Telegram yet, since what they ask for is not on disk."""
+"""The updates that are not to be confirmed to Telegram yet, because their changes are not on disk."""
 
 import asyncio
 
 
 class HeldUpdates:
-    """Update ids, each held until it is released."""
+    """A set of update ids, each held until it is released."""
 
     def __init__(self) -> None:
         self._released: dict[int, asyncio.Event] = {}
 
     def hold(self, update_id: int) -> asyncio.Event:
-        """Hold an update; the event is set when it is released."""
+        """Hold an update; return an event that is set on its release."""
         return self._released.setdefault(update_id, asyncio.Event())
 
     def release(self, update_id: int) -> None:
-        """What the update asks for is on disk, or has failed; harmless for one that is not held."""
+        """Release an update that is on disk or has failed; does nothing for one that is not held."""
         if released := self._released.pop(update_id, None):
             released.set()
 
     @property
     def first(self) -> int | None:
-        """The first update that is held."""
+        """The lowest held update id; None if none is held."""
         return min(self._released, default=None)
 
     async def wait(self, timeout_s: float | None = None) -> None:
-        """Until none of those that are held now is held any more, or so many seconds."""
+        """Wait until all updates held now are released, or until timeout_s has passed."""
         waits = [asyncio.ensure_future(released.wait()) for released in self._released.values()]
         try:
             if waits:

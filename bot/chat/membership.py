@@ -1,4 +1,4 @@
-"""Where the bot is let in, put out, or moved along with a group."""
+"""Handles changes of the bot's chat membership, and migrations of groups to supergroups."""
 
 import logging
 
@@ -14,17 +14,17 @@ _PRESENT = frozenset({ChatMember.OWNER, ChatMember.ADMINISTRATOR, ChatMember.MEM
 
 
 async def on_membership_change(update: Update, context: Context) -> None:
-    """The bot's own membership of a chat changed; a person who blocks it puts it out, too."""
+    """Handle the bot being added to or removed from a chat; a user who blocks it counts as a removal."""
     change, service = update.my_chat_member, context.deps.service
     if change is None:
         return
     member = change.new_chat_member
-    inside = member.is_member if isinstance(member, ChatMemberRestricted) else member.status in _PRESENT
-    is_let_in = context.deps.access.lets_in(change.chat.id, change.from_user.id)
-    if not inside:
+    is_member = member.is_member if isinstance(member, ChatMemberRestricted) else member.status in _PRESENT
+    is_allowed = context.deps.access.lets_in(change.chat.id, change.from_user.id)
+    if not is_member:
         log.log(
-            logging.INFO if is_let_in else logging.DEBUG,
-            "Chat %d has put the bot out: %s",
+            logging.INFO if is_allowed else logging.DEBUG,
+            "Removed from chat %d: %s",
             change.chat.id,
             member.status,
         )
@@ -32,13 +32,13 @@ async def on_membership_change(update: Update, context: Context) -> None:
         return
     language = pick_language(context.deps.language, change.from_user.language_code, None)
     await service.chat_found(change.chat.id)
-    if not is_let_in:
-        return  # strangers are not remembered
+    if not is_allowed:
+        return  # chats without access are not stored
     await service.remember_chat(Chat(id=change.chat.id, title=change.chat.title or "", language=language))
 
 
 async def on_migration(_: Update, context: Context) -> None:
-    """A group became a supergroup with another id; Telegram says so in both."""
+    """Handle a group that became a supergroup with another id; Telegram reports it in both chats."""
     message = context.message
     old_id = message.migrate_from_chat_id or message.chat_id
     new_id = message.migrate_to_chat_id or message.chat_id
@@ -46,5 +46,8 @@ async def on_migration(_: Update, context: Context) -> None:
     await context.deps.service.migrate_chat(old_id, new_id)
     level = logging.INFO if context.deps.access.lets_in(new_id, None) else logging.DEBUG
     log.log(
-        level, "Group %d is now %d; where ALLOWED_CHATS names the old id, both are let in.", old_id, new_id
+        level,
+        "Group %d migrated to %d; if ALLOWED_CHATS contains the old id, both are allowed.",
+        old_id,
+        new_id,
     )

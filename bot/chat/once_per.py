@@ -1,4 +1,4 @@
-"""A limit on what is said: once per key and period, so often in a minute overall."""
+"""A rate limiter: once per key and period, and a number per minute overall."""
 
 import time
 from collections import OrderedDict, deque
@@ -8,7 +8,7 @@ _MINUTE_S = 60.0
 
 
 class OncePer:
-    """Remembers the keys of the last period, a bounded number of them."""
+    """Allows each key once per period; remembers a bounded number of keys."""
 
     def __init__(
         self,
@@ -18,17 +18,17 @@ class OncePer:
         per_minute: int = 30,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """keys: how many are remembered, the oldest forgotten first; clock: seconds that never go back."""
+        """keys: how many are remembered, the oldest evicted first; clock: monotonic, seconds."""
         self._period_s = period_s
         self._keys = keys
         self._per_minute = per_minute
         self._clock = clock
         self._allowed_at: OrderedDict[Hashable, float] = OrderedDict()
         self._recent: deque[float] = deque(maxlen=per_minute)
-        self.suppressed = 0  # how often the answer was no since it was last yes
+        self.suppressed = 0  # refusals since the last permission
 
     def allows(self, key: Hashable) -> bool:
-        """Whether it is time for this key; a yes counts as used."""
+        """Whether the key is allowed now; True counts as a use."""
         now = self._clock()
         last = self._allowed_at.get(key)
         is_full = len(self._recent) == self._per_minute and now - self._recent[0] < _MINUTE_S

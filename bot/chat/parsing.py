@@ -1,20 +1,20 @@
-"""What a person typed → the commands in it, and the words of each."""
+"""Parses message texts into commands and their arguments."""
 
 import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-# Like Telegram, which links a command up to the first character that can't be part of one; a path is none.
+# As in Telegram, a command ends at the first character that can't be part of one; a path is no command.
 _COMMAND = re.compile(r"\s*/([A-Za-z0-9_]{1,32})(?:@([A-Za-z0-9_]+))?(?![\w/@.-])")
 _BLANK_LINE = re.compile(r"\n\s*\n")
 _BETWEEN = re.compile(r"[\s,;]+")
 _LIST_MARK = re.compile(r"(?m)^[^\S\n]*(?:\d{1,2}[.)]|[-*•·–—])[^\S\n]+(?=\S)")
-# Commas, colons and full stops of Chinese and Japanese; before NFKC, which makes ASCII of some that ids hold.
+# Commas, colons and full stops of Chinese and Japanese; before NFKC, which makes ASCII of some.
 _SEPARATORS = dict.fromkeys(map(ord, "，；、：。｡﹐﹑﹔﹕︐︑︒︓︔"), " ")
 _HYPHENS = dict.fromkeys(map(ord, "‐‑−"), "-")
-# What people and their clipboards put around an id; none of it can be part of one.
-_AROUND = "`'\"<>()[]{}|“”‘’‚„«»‹›「」『』《》〈〉【】〔〕"
+# Quotes and brackets around an id; none of them can be part of one.
+_QUOTES = "`'\"<>()[]{}|“”‘’‚„«»‹›「」『』《》〈〉【】〔〕"
 _STOP = re.compile(r"(?<=[^.…])[.:!?]$")
 _CUT_OFF = re.compile(r"(?<=[^.…])(?:\.{2,}|…)$")
 _ELLIPSIS = "…"
@@ -23,24 +23,24 @@ _INVISIBLE = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 )
 _DIGIT = re.compile("[0-9]")
-# What programs and phones write below a message; n8n's is "This message was sent automatically with n8n".
+# Footers that programs and phones append; n8n's is "This message was sent automatically with n8n".
 _FOOTER = re.compile(r"(?i)(this message was )?sent (automatically )?(with|from|via|by|using) .{1,80}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TypedCommand:
-    """A command of a message, with what stands behind it up to the next one."""
+    """A command of a message, with the text that follows it up to the next one."""
 
     name: str  # lower-case
-    arguments: tuple[str, ...] = ()  # each once, without what stands around them
+    arguments: tuple[str, ...] = ()  # without duplicates, quotes and closing punctuation
     left_out: tuple[str, ...] = ()  # paragraphs that are neither ids nor a footer
 
 
 def typed_commands(text: str, *, bot_name: str, is_addressed: bool) -> tuple[TypedCommand, ...]:
-    """The commands for this bot, each from the beginning of a line on.
+    """The commands for this bot; a command begins at the beginning of a line.
 
-    is_addressed: whether the message is for the bot whatever its first line is, as in a private chat;
-    elsewhere one that does not begin with a command has none.
+    is_addressed: whether the message may begin with other text, as in a private chat; otherwise a message
+    that does not begin with a command has none.
     """
     lines = _plain(text).strip().split("\n")
     found = [(number, match) for number, line in enumerate(lines) if (match := _COMMAND.match(line))]
@@ -55,22 +55,22 @@ def typed_commands(text: str, *, bot_name: str, is_addressed: bool) -> tuple[Typ
 
 
 def _plain(text: str) -> str:
-    """Without format characters, with full-width letters and digits as ASCII, lines ended by \\n."""
+    """Without format characters, with full-width letters and digits as ASCII, and \\n as line break."""
     if text.isascii():
         return "\n".join(text.splitlines())
     text = _INVISIBLE.sub("", text.translate(_SEPARATORS).translate(_HYPHENS))
     kept = (char for char in text if unicodedata.category(char) != "Cf")
-    # An ellipsis stays one: NFKC's three full stops could be part of an id.
+    # An ellipsis is kept: NFKC turns it into three full stops, which could be part of an id.
     text = "".join(char if char == _ELLIPSIS else unicodedata.normalize("NFKC", char) for char in kept)
     return "\n".join(text.splitlines())
 
 
-def _typed(name: str, behind: str) -> TypedCommand:
-    """Ids stand in the first paragraph, and in each further one whose words all have a digit, as ids have."""
-    first, *further = _BLANK_LINE.split(_LIST_MARK.sub("", behind.strip()))
-    found, left_out = list(_words_in(first)), []
+def _typed(name: str, rest: str) -> TypedCommand:
+    """Arguments are the first paragraph, and each further one in which every word contains a digit."""
+    first, *further = _BLANK_LINE.split(_LIST_MARK.sub("", rest.strip()))
+    found, left_out = list(_split_words(first)), []
     for paragraph in further:
-        words = list(_words_in(paragraph))
+        words = list(_split_words(paragraph))
         if all(map(_DIGIT.search, words)):
             found += words
         elif not _FOOTER.fullmatch(shown := " ".join(paragraph.split())):
@@ -78,14 +78,14 @@ def _typed(name: str, behind: str) -> TypedCommand:
     return TypedCommand(name=name, arguments=tuple(dict.fromkeys(found)), left_out=tuple(left_out))
 
 
-def _words_in(paragraph: str) -> Iterator[str]:
+def _split_words(paragraph: str) -> Iterator[str]:
     for word in _BETWEEN.split(paragraph):
-        if bare := _bare(word):
+        if bare := _strip(word):
             yield bare
 
 
-def _bare(word: str) -> str:
-    """Without quotes and brackets around it, nor the punctuation of the sentence that it ends."""
-    while (shorter := _STOP.sub("", word.strip(_AROUND))) != word:
+def _strip(word: str) -> str:
+    """Without surrounding quotes and brackets and without closing punctuation."""
+    while (shorter := _STOP.sub("", word.strip(_QUOTES))) != word:
         word = shorter
-    return _CUT_OFF.sub(_ELLIPSIS, word)  # an id that was cut off is none
+    return _CUT_OFF.sub(_ELLIPSIS, word)  # the ellipsis makes a truncated id invalid

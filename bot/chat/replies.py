@@ -1,4 +1,4 @@
-"""Sends the answers to commands in the background, so that no handler waits for Telegram."""
+"""Sends the replies to commands in the background, so that no handler waits for Telegram."""
 
 import asyncio
 import logging
@@ -12,25 +12,25 @@ log = logging.getLogger(__name__)
 
 Send = Callable[[], Awaitable[object]]
 
-WAITING_OF_A_CHAT = 20
-WAITING_IN_ALL = 1000
-_LONGEST_WAIT_S = 60.0  # of a 429; what would come later than that is no answer any more
+QUEUED_PER_CHAT = 20
+QUEUED_TOTAL = 1000
+_MAX_RETRY_AFTER_S = 60.0  # a reply that Telegram would delay longer is dropped
 _RETRIES = 2
 
 
 class Replies:
-    """One queue per chat, worked off in its order; what is too much is dropped."""
+    """A bounded FIFO queue per chat; replies beyond the bounds are dropped."""
 
     def __init__(self, *, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
         self._sleep = sleep
-        self._waiting: dict[int, deque[Send]] = {}
+        self._queues: dict[int, deque[Send]] = {}
         self._workers: dict[int, asyncio.Task[None]] = {}
 
     def put(self, chat_id: int, send: Send) -> bool:
-        """Send an answer as soon as those before it in the chat are sent; False: too many wait."""
-        queue = self._waiting.setdefault(chat_id, deque())
-        if len(queue) >= WAITING_OF_A_CHAT or sum(map(len, self._waiting.values())) >= WAITING_IN_ALL:
-            log.warning("Chat %d: an answer is dropped, too many wait already.", chat_id)
+        """Queue a reply; False: the queue is full and the reply was dropped."""
+        queue = self._queues.setdefault(chat_id, deque())
+        if len(queue) >= QUEUED_PER_CHAT or sum(map(len, self._queues.values())) >= QUEUED_TOTAL:
+            log.warning("Chat %d: dropped a reply, the queue is full.", chat_id)
             return False
         queue.append(send)
         if chat_id not in self._workers:
@@ -38,13 +38,13 @@ class Replies:
         return True
 
     async def drain(self) -> None:
-        """Wait until all is sent."""
+        """Wait until all queues are empty."""
         while self._workers:
             await asyncio.wait(self._workers.values())
 
     def cancel(self) -> None:
-        """Send no more."""
-        self._waiting.clear()
+        """Clear the queues and stop sending."""
+        self._queues.clear()
         for worker in self._workers.values():
             worker.cancel()
 
@@ -56,19 +56,19 @@ class Replies:
     def _end(self, chat_id: int, worker: asyncio.Task[None]) -> None:
         del self._workers[chat_id]
         if not worker.cancelled() and (error := worker.exception()) is not None:
-            log.error("Chat %d: an answer was not sent", chat_id, exc_info=error)
-        if self._waiting.get(chat_id):
+            log.error("Chat %d: sending a reply failed", chat_id, exc_info=error)
+        if self._queues.get(chat_id):
             self._start(chat_id)
         else:
-            self._waiting.pop(chat_id, None)
+            self._queues.pop(chat_id, None)
 
     async def _work(self, chat_id: int) -> None:
-        queue = self._waiting[chat_id]
+        queue = self._queues[chat_id]
         while queue:
             try:
                 await self._send(queue.popleft())
             except TelegramError as error:
-                log.warning("Chat %d: the answer was not sent: %s", chat_id, error)
+                log.warning("Chat %d: the reply was not sent: %s", chat_id, error)
 
     async def _send(self, send: Send) -> None:
         for _ in range(_RETRIES):
@@ -77,7 +77,7 @@ class Replies:
             except RetryAfter as error:
                 wait = error.retry_after
                 wait_s = wait.total_seconds() if isinstance(wait, timedelta) else float(wait)
-                if wait_s > _LONGEST_WAIT_S:
+                if wait_s > _MAX_RETRY_AFTER_S:
                     raise
                 await self._sleep(wait_s)
             else:

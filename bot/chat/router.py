@@ -1,4 +1,4 @@
-"""The index of all commands, and what is done with each kind of update."""
+"""The list of all commands, and the handlers for each kind of update."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -15,14 +15,14 @@ from bot.chat.parsing import TypedCommand
 from bot.messages.translate import CHINESE, pick_language, t
 from bot.messages.views import replies
 
-# An edit would fire its command again; a channel's post comes again in the group that is linked to it.
-_FRESH = (filters.UpdateType.MESSAGE | filters.UpdateType.CHANNEL_POST) & ~filters.IS_AUTOMATIC_FORWARD
+# An edit would run its command again; a channel post is forwarded to the linked group.
+_NEW_MESSAGE = (filters.UpdateType.MESSAGE | filters.UpdateType.CHANNEL_POST) & ~filters.IS_AUTOMATIC_FORWARD
 _COMMANDS_OF_A_MESSAGE = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """A command, who may use it, and whether it writes what must not be lost."""
+    """A command, who may use it, and whether it changes the database."""
 
     name: str
     handler: Callable[[Context, TypedCommand], Awaitable[None]]
@@ -49,7 +49,7 @@ def install(application: Application[Any, Context, Any, Any, Any, Any]) -> None:
     application.add_handlers(
         [
             MessageHandler(filters.StatusUpdate.MIGRATE, membership.on_migration),
-            MessageHandler(_FRESH & (filters.TEXT | filters.CAPTION), heard),
+            MessageHandler(_NEW_MESSAGE & (filters.TEXT | filters.CAPTION), on_message),
             CallbackQueryHandler(buttons.on_button),
             ChatMemberHandler(membership.on_membership_change, ChatMemberHandler.MY_CHAT_MEMBER),
         ]
@@ -57,11 +57,11 @@ def install(application: Application[Any, Context, Any, Any, Any, Any]) -> None:
     application.add_error_handler(errors.on_error)
 
 
-async def heard(update: Update, context: Context) -> None:
-    """Carry out the commands of a message, in their order."""
+async def on_message(update: Update, context: Context) -> None:
+    """Run the commands of a message, in their order."""
     typed, deps = context.typed, context.deps
     is_private = context.message.chat.type == ChatType.PRIVATE
-    if not deps.lets_in(update):
+    if not deps.allows(update):
         if is_private or any(_is_public(each) for each in typed):
             await strangers.not_allowed(update, context)
         return
@@ -75,7 +75,7 @@ async def heard(update: Update, context: Context) -> None:
         elif is_private:
             context.reply(replies.sentence("wrong.command", language=await context.language()))
         if not writes:
-            context.release()  # what is still to be read holds the update back no longer
+            context.release()  # the remaining commands only read
     if is_private and not typed:
         names = deps.catalog.names
         context.reply(replies.with_example("wrong.text", names, language=await context.language()))
@@ -85,24 +85,24 @@ async def heard(update: Update, context: Context) -> None:
 
 
 def kind_of(update: Update, deps: HandlerDeps, bot_name: str) -> UpdateKind:
-    """What an update asks for: whether it must be carried out, may be dropped, or is none of ours."""
+    """Whether handling an update writes, only reads, or is not needed."""
     if update.my_chat_member is not None:
         return UpdateKind.WRITE
     if update.callback_query is not None:
-        return UpdateKind.WRITE if deps.lets_in(update) else UpdateKind.READ
+        return UpdateKind.WRITE if deps.allows(update) else UpdateKind.READ
     message = update.message or update.channel_post
     if message is None:
-        return UpdateKind.NOTHING
+        return UpdateKind.IGNORED
     if message.migrate_to_chat_id or message.migrate_from_chat_id:
         return UpdateKind.WRITE
     if not (message.text or message.caption):
-        return UpdateKind.NOTHING
+        return UpdateKind.IGNORED
     typed = commands_of(message, bot_name)
     named = [_BY_NAME[each.name] for each in typed if each.name in _BY_NAME]
-    if any(command.writes for command in named) and deps.lets_in(update):
+    if any(command.writes for command in named) and deps.allows(update):
         return UpdateKind.WRITE
     is_private = message.chat.type == ChatType.PRIVATE
-    return UpdateKind.READ if named or is_private else UpdateKind.NOTHING
+    return UpdateKind.READ if named or is_private else UpdateKind.IGNORED
 
 
 def _is_public(typed: TypedCommand) -> bool:
@@ -111,7 +111,7 @@ def _is_public(typed: TypedCommand) -> bool:
 
 
 def menus(setting: str) -> dict[str | None, list[BotCommand]]:
-    """The menus for set_my_commands by the client's language, None: any other; what is for admins stays out.
+    """The menus for set_my_commands by client language (None: any other), without the admin commands.
 
     setting: LANGUAGE.
     """

@@ -1,4 +1,4 @@
-"""Whether the process does its work, for people and for machines."""
+"""The health of this process, for /health in the chat, /healthz and /metrics."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -9,17 +9,17 @@ from bot.watching.gateway_state import GatewayReport
 from storage.errors import StoreError
 from storage.models import Stats
 
-_CHECKED_S = 10.0  # for so long the last check of the database stands: each is a write
-_SILENT_S = 90.0  # a loop that has not run for so long hangs; the long poll lasts 25 s
+_CACHE_S = 10.0  # how long a database check is reused: each one is a write
+_STALE_S = 90.0  # a loop without a heartbeat for so long is reported as hung; a long poll lasts 25 s
 
 _FAILS = "fails"
 
 
-class Archive(Protocol):
-    """What health asks of the archive."""
+class CheckedStore(Protocol):
+    """The part of the store that the health report uses."""
 
     async def check(self) -> None:
-        """Raise StoreError unless it can be written to."""
+        """Raise StoreError unless the store is writable."""
 
     async def stats(self) -> Stats:
         """Counts by status and state."""
@@ -27,65 +27,65 @@ class Archive(Protocol):
 
 
 class HealthReport:
-    """Tells whether the process does its work."""
+    """Collects problems, facts and metrics of this process."""
 
     def __init__(
         self,
-        archive: Archive,
+        store: CheckedStore,
         telemetry: Telemetry,
         gateways: Callable[[], Sequence[GatewayReport]] = lambda: (),
         *,
         redact: Callable[[str], str] | None = None,
     ) -> None:
-        """gateways: the state of each key. redact: takes secrets out of foreign texts; else none is shown."""
-        self._archive = archive
+        """gateways: the state of each API key. redact: removes secrets from error texts; None hides them."""
+        self._store = store
         self._gateways = gateways
         self._telemetry = telemetry
         self._redact = redact or (lambda _: _FAILS)
-        self._checking = asyncio.Lock()
-        self._checked_s = -_CHECKED_S
-        self._complaint: str | None = None
+        self._lock = asyncio.Lock()
+        self._checked_s = -_CACHE_S
+        self._database_error: str | None = None
         self._stats: Stats | None = None
-        self._counted_s = -_CHECKED_S
+        self._counted_s = -_CACHE_S
 
     async def classes(self) -> dict[str, str]:
-        """What is wrong, by place, without a word that comes from outside."""
-        told = dict.fromkeys(self._telemetry.problems, _FAILS) | self._silences()
-        return told | ({"database": _FAILS} if await self._archive_complaint() else {})
+        """Problems by component, without error texts: for /healthz, which anyone may read."""
+        problems = dict.fromkeys(self._telemetry.problems, _FAILS) | self._hung_loops()
+        return problems | ({"database": _FAILS} if await self._check_store() else {})
 
     async def problems(self) -> dict[str, str]:
-        """What is wrong, by place, in the words of whoever said it; empty when all is well."""
-        problems = {where: self._redact(what) for where, what in self._telemetry.problems.items()}
-        problems |= self._silences()
-        complaint = await self._archive_complaint()
-        return problems | ({"database": complaint} if complaint else {})
+        """Problems by component with redacted error texts; empty when healthy."""
+        problems = {component: self._redact(text) for component, text in self._telemetry.problems.items()}
+        problems |= self._hung_loops()
+        error = await self._check_store()
+        return problems | ({"database": error} if error else {})
 
-    def _silences(self) -> dict[str, str]:
+    def _hung_loops(self) -> dict[str, str]:
         return {
             loop: f"has not run for {silent_s:.0f} s"
             for loop, silent_s in self._telemetry.silences_s.items()
-            if silent_s > _SILENT_S
+            if silent_s > _STALE_S
         }
 
-    async def _archive_complaint(self) -> str | None:
-        """What the last check came to, made anew when it is old; those who ask meanwhile share it."""
-        async with self._checking:
+    async def _check_store(self) -> str | None:
+        """The error text of the last check, cached for _CACHE_S; concurrent callers share one check."""
+        async with self._lock:
             now_s = self._telemetry.uptime_s
-            if now_s - self._checked_s >= _CHECKED_S:
+            if now_s - self._checked_s >= _CACHE_S:
                 self._checked_s = now_s
                 try:
-                    await self._archive.check()
+                    await self._store.check()
                 except StoreError as error:
-                    self._complaint = str(error)
+                    self._database_error = str(error)
                 else:
-                    self._complaint = None
-            return self._complaint
+                    self._database_error = None
+            return self._database_error
 
     async def _counts(self) -> Stats:
-        async with self._checking:
+        async with self._lock:
             now_s = self._telemetry.uptime_s
-            if self._stats is None or now_s - self._counted_s >= _CHECKED_S:
-                self._stats, self._counted_s = await self._archive.stats(), now_s
+            if self._stats is None or now_s - self._counted_s >= _CACHE_S:
+                self._stats, self._counted_s = await self._store.stats(), now_s
             return self._stats
 
     async def facts(self) -> dict[str, str]:
@@ -96,8 +96,8 @@ class HealthReport:
         return facts | self.gateways() | await self.problems()
 
     def gateways(self) -> dict[str, str]:
-        """The state of each key at its host; trouble there is not this process's."""
-        return {f"gateway {each.id}": _told(each) for each in self._gateways()}
+        """The state of each API key at its host; a gateway's outage does not make this process unhealthy."""
+        return {f"gateway {each.id}": _state_text(each) for each in self._gateways()}
 
     async def metrics(self) -> str:
         """Counters and gauges in Prometheus' text format."""
@@ -118,6 +118,6 @@ class HealthReport:
         return "\n".join(lines) + "\n"
 
 
-def _told(report: GatewayReport) -> str:
+def _state_text(report: GatewayReport) -> str:
     http = f", HTTP {report.http_status}" if report.http_status else ""
     return f"{report.status} since {report.since:%Y-%m-%d %H:%M:%S} UTC{http}"

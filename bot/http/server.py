@@ -1,4 +1,4 @@
-"""A small HTTP server for /healthz and /metrics, whose cost is bounded whoever connects to it."""
+"""A small HTTP server for /healthz and /metrics, with bounded connections and request sizes."""
 
 import asyncio
 import os
@@ -11,24 +11,24 @@ from bot.errors import PortTaken
 from bot.http.report import HealthReport
 from storage.errors import StoreError
 
-_STOP_S = 1.0  # for who is being answered, or has begun to ask
+_STOP_S = 1.0  # for requests in progress
 _KEEPALIVE_S = 5.0
-_CONNECTION_S = 20.0  # after which a connection is closed, whatever it does
-_CONNECTIONS = 32  # where there are more, the oldest is closed: a probe always gets in
+_CONNECTION_S = 20.0  # maximum age of a connection
+_CONNECTIONS = 32  # beyond, the oldest is closed, so that the health check always gets a connection
 _LINE_BYTES = 2048
 _BODY_BYTES = 1024
 
 
 @asynccontextmanager
 async def http_server(health_report: HealthReport, port: int, host: str = "127.0.0.1") -> AsyncIterator[None]:
-    """Serve at one address of this machine; raises PortTaken."""
+    """Serve on one local address; raises PortTaken."""
 
     async def healthz(_: web.Request) -> web.Response:
         problems = await health_report.classes()
-        told: dict[str, object] = {"ok": not problems, "problems": problems}
+        body: dict[str, object] = {"ok": not problems, "problems": problems}
         if gateways := health_report.gateways():
-            told["gateways"] = gateways
-        return web.json_response(told, status=503 if problems else 200)
+            body["gateways"] = gateways
+        return web.json_response(body, status=503 if problems else 200)
 
     async def metrics(_: web.Request) -> web.Response:
         try:
@@ -48,11 +48,11 @@ async def http_server(health_report: HealthReport, port: int, host: str = "127.0
     )
     await runner.setup()
     try:
-        listening = await _listen(runner, host, port)
+        listener = await _listen(runner, host, port)
         try:
             yield
         finally:
-            listening.close()
+            listener.close()
     finally:
         await runner.cleanup()
 

@@ -1,4 +1,4 @@
-"""Buttons, and the callback data behind them: a word and a row's number, far below Telegram's 64 bytes."""
+"""Buttons and their callback data: an action and a row id, far below Telegram's 64 bytes."""
 
 from bot.messages.translate import t
 from bot.messages.view import Button
@@ -10,12 +10,12 @@ _DIGITS = 18  # more might not fit into SQLite's integers
 
 
 def send_again(watch: Watch) -> Button:
-    """Has a result delivered anew."""
+    """The button that delivers a result again."""
     return Button(label=f"🔁 {t(watch.language, 'result.send_again')}", action=f"{_AGAIN}{watch.id}")
 
 
 def check_again(watch: Watch) -> Button:
-    """Has a task that rests polled again."""
+    """The button that resumes polling a suspended task."""
     return Button(label=f"🔄 {t(watch.language, 'stall.check_again')}", action=f"{_CHECK}{watch.id}")
 
 

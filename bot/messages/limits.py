@@ -1,4 +1,4 @@
-"""Foreign text made fit for a message: cut to Telegram's limits, and escaped. Nothing else escapes HTML."""
+"""Cuts external text to Telegram's limits and escapes it. No other module escapes HTML."""
 
 from collections.abc import Sequence
 from html import escape
@@ -8,32 +8,32 @@ CAPTION_UNITS = 1024  # of a caption, https://core.telegram.org/bots/api#sendvid
 
 
 def utf16_len(text: str) -> int:
-    """The length in UTF-16 units: never less than by any other way in which Telegram counts."""
+    """The length in UTF-16 units: an upper bound of every way in which Telegram counts."""
     return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def cut(text: str, limit: int) -> str:
-    """The text, or as much of its beginning as fits into limit UTF-16 units together with an ellipsis."""
+    """The text; if it is longer than limit UTF-16 units, its beginning and an ellipsis."""
     if utf16_len(text) <= limit:
         return text
     room = limit - 1
-    for place, char in enumerate(text):
+    for index, char in enumerate(text):
         room -= utf16_len(char)
         if room < 0:
-            return text[:place].rstrip() + "…"
+            return text[:index].rstrip() + "…"
     return text
 
 
 def escape_line(text: str, limit: int) -> str:
-    """Foreign text as one line of HTML: white space evened out, cut, then escaped."""
+    """External text as one line of HTML: white space collapsed, cut, then escaped."""
     return escape(cut(" ".join(text.split()), limit), quote=False)
 
 
 def take_fitting(lines: Sequence[str], limit: int) -> Sequence[str]:
-    """As many of the first lines as fit, line breaks included, into limit UTF-16 units."""
+    """The longest prefix of the lines that fits, line breaks included, into limit UTF-16 units."""
     room = limit
-    for place, line in enumerate(lines):
+    for index, line in enumerate(lines):
         room -= utf16_len(line) + 1
         if room < 0:
-            return lines[:place]
+            return lines[:index]
     return lines

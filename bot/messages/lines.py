@@ -1,4 +1,4 @@
-"""The lines that several messages share."""
+"""Lines that several messages share."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -22,7 +22,7 @@ ICONS = {
 }
 STOPPED_ICON = "⏹"
 
-_LOOK_CAUSES = frozenset(
+_POLL_CAUSES = frozenset(
     {
         Cause.KEY_INVALID,
         Cause.KEY_EXHAUSTED,
@@ -37,9 +37,9 @@ _LOOK_CAUSES = frozenset(
         Cause.WANTS_HTTPS,
         Cause.REDIRECTED,
     }
-)  # those with words of their own when a look fails; the others are causes of a task's failure
+)  # those with a text under trouble.* for failed polls; the others are causes of a task's failure
 
-_GRAINS_S = ((90.0, 5.0), (600.0, 30.0), (float("inf"), 60.0))  # below so many seconds, rounded to so many
+_GRAINS_S = ((90.0, 5.0), (600.0, 30.0), (float("inf"), 60.0))  # (upper bound, rounded to)
 _BAR_CELLS = 10
 PROVIDER_UNITS = 64
 ID_UNITS = 512
@@ -49,12 +49,12 @@ VENDOR_UNITS = 300
 
 
 def join_lines(lines: Iterable[str | None]) -> str:
-    """The lines that there are, one below the other."""
+    """Join the lines that are not empty with line breaks."""
     return "\n".join(line for line in lines if line)
 
 
 def join_dots(parts: Iterable[str | None]) -> str:
-    """The parts that there are, in one line."""
+    """Join the parts that are not empty with middle dots."""
     return " · ".join(part for part in parts if part)
 
 
@@ -64,7 +64,7 @@ def provider(task: Task) -> str:
 
 
 def shown_id(external_id: str) -> str:
-    """An id that is copied by a tap."""
+    """An id in monospace, which Telegram copies on a tap."""
     return f"<code>{escape_line(external_id, ID_UNITS)}</code>"
 
 
@@ -76,22 +76,22 @@ def title(watched: WatchedTask) -> str:
 
 
 def status_line(watched: WatchedTask, *, language: str, now: datetime) -> str:
-    """The status word with progress and time; of an ended task how long it took."""
+    """The status with progress and elapsed time; for a final status the time that the task took."""
     task = watched.task
     if watched.watch.state is WatchState.STOPPED:
         return f"<b>{t(language, 'status.stopped')}</b>"
     if task.status is TaskStatus.UNKNOWN and task.failures:
-        return join_dots([f"<b>{t(language, 'unchecked.word')}</b>", _so_far(task, language, now=now)])
+        return join_dots([f"<b>{t(language, 'unchecked.word')}</b>", _elapsed(task, language, now=now)])
     word = f"<b>{t(language, f'status.{task.status}')}</b>"
     if task.status is TaskStatus.SUCCEEDED:
         return join_dots([word, took(task, language)])
     if task.status.is_final:
         return join_dots([word, ended_after(task, language)])
-    return join_dots([word, _progress(task), _queue(task, language), _so_far(task, language, now=now)])
+    return join_dots([word, _progress(task), _queue(task, language), _elapsed(task, language, now=now)])
 
 
 def eta_line(task: Task, forecast: Forecast | Literal["overdue"], language: str) -> str | None:
-    """How much longer an unfinished task may take, as a range."""
+    """The estimated remaining time of an unfinished task, as a range."""
     if task.status.is_final:
         return None
     if not isinstance(forecast, Forecast):
@@ -104,41 +104,41 @@ def eta_line(task: Task, forecast: Forecast | Literal["overdue"], language: str)
 
 
 def took(task: Task, language: str) -> str | None:
-    """How long a finished task took; "at least" where the gateway does not say when it began."""
+    """How long a finished task took; "at least" if the gateway reports no start time."""
     spent_s = _spent_s(task)
     if spent_s is None:
         return None
-    key = "card.took" if _began_at(task) else "card.took_at_least"
+    key = "card.took" if _started_at(task) else "card.took_at_least"
     return t(language, key, duration=duration(language, spent_s))
 
 
 def ended_after(task: Task, language: str) -> str | None:
-    """After how long a task ended without a video, where the gateway says when it began."""
+    """After how long a task ended without a video; None if the gateway reports no start time."""
     spent_s = _spent_s(task)
-    if spent_s is None or _began_at(task) is None:
+    if spent_s is None or _started_at(task) is None:
         return None
     return t(language, "ended.after", duration=duration(language, spent_s))
 
 
 def model(task: Task) -> str | None:
-    """The model's name, where known."""
+    """The model's name, if known."""
     return escape_line(task.snapshot.model, _MODEL_UNITS) if task.snapshot and task.snapshot.model else None
 
 
 def poll_failure(found: PollFailure, language: str) -> str:
-    """What stands in the way, and what happens next."""
-    cause = found.cause if found.cause in _LOOK_CAUSES else Cause.OTHER
+    """Why polling fails, and what the bot does next."""
+    cause = found.cause if found.cause in _POLL_CAUSES else Cause.OTHER
     target = escape_line(found.message, _HOST_UNITS) if cause.is_redirect else ""
     return f"⚠️ {t(language, f'trouble.{cause}', target=target)}"
 
 
 def poll_failure_quote(found: PollFailure) -> str | None:
-    """The gateway's own words about it, where there are any."""
+    """The gateway's message about a failed poll, if there is one."""
     return None if found.cause.is_redirect else vendor_quote(found.message)
 
 
 def unchecked(task: Task, problem: str, language: str, *, now: datetime) -> str:
-    """For how long a task could not be polled, and why: the problem of its gateway."""
+    """For how long a task could not be polled, and why; problem: of its gateway."""
     found = task.poll_failure
     if found is not None and found.cause.is_redirect:
         why = t(language, f"unchecked.why.{found.cause}", target=escape_line(found.message, _HOST_UNITS))
@@ -146,12 +146,12 @@ def unchecked(task: Task, problem: str, language: str, *, now: datetime) -> str:
         why = t(language, f"unchecked.why.{problem}")
     if task.snapshot_at is None:
         return f"⚠️ {t(language, 'unchecked.never', why=why)}"
-    for_s = (now - task.snapshot_at).total_seconds()
-    return f"⚠️ {t(language, 'unchecked.since', duration=duration(language, for_s), why=why)}"
+    elapsed_s = (now - task.snapshot_at).total_seconds()
+    return f"⚠️ {t(language, 'unchecked.since', duration=duration(language, elapsed_s), why=why)}"
 
 
 def stall(watched: WatchedTask, language: str) -> str | None:
-    """That an active task has not changed for long, and what is done about it."""
+    """A note that an active task has not changed for long, and whether it is still polled."""
     task = watched.task
     is_over = task.status.is_final or watched.watch.state is WatchState.STOPPED
     if is_over or task.stall not in {Stall.UNCHANGED, Stall.RESTING}:
@@ -160,7 +160,7 @@ def stall(watched: WatchedTask, language: str) -> str | None:
 
 
 def cause_of_failure(task: Task) -> Cause:
-    """What a failure comes to; a task that succeeded without a video failed for want of one."""
+    """The cause of a failed task; NO_VIDEO for one that succeeded without a video."""
     if task.status is TaskStatus.SUCCEEDED:
         return Cause.NO_VIDEO
     error = task.snapshot.error if task.snapshot else None
@@ -168,7 +168,7 @@ def cause_of_failure(task: Task) -> Cause:
 
 
 def why(task: Task, language: str) -> str | None:
-    """Why there is no video, of a task that failed or has none to give."""
+    """Why a task that failed, or succeeded without a video, has no video."""
     has_video = task.snapshot is not None and task.snapshot.media is not None
     if task.status is TaskStatus.FAILED or (task.status is TaskStatus.SUCCEEDED and not has_video):
         return t(language, f"failed.{cause_of_failure(task)}.why")
@@ -176,7 +176,7 @@ def why(task: Task, language: str) -> str | None:
 
 
 def vendor_quote(*words: str | None, limit: int = VENDOR_UNITS) -> str | None:
-    """The gateway's own words, cut short, in a block that unfolds."""
+    """The gateway's message, cut to limit, in an expandable block."""
     text = escape_line(": ".join(word for word in words if word), limit) if limit else ""
     return f"<blockquote expandable>{text}</blockquote>" if text else None
 
@@ -188,8 +188,8 @@ def _progress(task: Task) -> str | None:
     percent = f"{int(found.progress)}%"
     if not found.progress_measured:
         return percent
-    full = int(found.progress * _BAR_CELLS / 100)
-    return f"{'▰' * full}{'▱' * (_BAR_CELLS - full)} {percent}"
+    filled = int(found.progress * _BAR_CELLS / 100)
+    return f"{'▰' * filled}{'▱' * (_BAR_CELLS - filled)} {percent}"
 
 
 def _queue(task: Task, language: str) -> str | None:
@@ -199,17 +199,17 @@ def _queue(task: Task, language: str) -> str | None:
 
 
 def _rounded(seconds: float) -> float:
-    """As fine as a forecast is worth."""
+    """Round to the precision of a forecast."""
     grain_s = next(grain for bound, grain in _GRAINS_S if seconds < bound)
     return max(grain_s, round(seconds / grain_s) * grain_s)
 
 
-def _began_at(task: Task) -> datetime | None:
+def _started_at(task: Task) -> datetime | None:
     return (task.snapshot.submitted_at or task.snapshot.started_at) if task.snapshot else None
 
 
-def _so_far(task: Task, language: str, *, now: datetime) -> str:
-    age_s = (now - (_began_at(task) or task.registered_at)).total_seconds()
+def _elapsed(task: Task, language: str, *, now: datetime) -> str:
+    age_s = (now - (_started_at(task) or task.registered_at)).total_seconds()
     return t(language, "card.so_far", duration=duration(language, age_s))
 
 
@@ -217,5 +217,5 @@ def _spent_s(task: Task) -> float | None:
     ended_at = (task.snapshot and task.snapshot.finished_at) or task.last_poll_at
     if ended_at is None:
         return None
-    spent_s = (ended_at - (_began_at(task) or task.registered_at)).total_seconds()
+    spent_s = (ended_at - (_started_at(task) or task.registered_at)).total_seconds()
     return spent_s if spent_s >= 0 else None

@@ -1,4 +1,4 @@
-"""View → the arguments of Telegram's methods."""
+"""Converts a View to the arguments of Telegram's methods."""
 
 import hashlib
 from typing import TypedDict
@@ -10,7 +10,7 @@ from bot.messages.view import Button, View
 
 
 class TextOptions(TypedDict):
-    """What send_message, edit_message_text and reply_text take from a View."""
+    """Arguments of send_message, edit_message_text and reply_text."""
 
     text: str
     parse_mode: str
@@ -19,14 +19,14 @@ class TextOptions(TypedDict):
 
 
 class CaptionOptions(TypedDict):
-    """What send_video, send_document and the InputMedia classes take from a View."""
+    """Arguments of send_video, send_document and the InputMedia classes."""
 
     caption: str
     parse_mode: str
 
 
 def text_options(view: View) -> TextOptions:
-    """For a message of text, without a preview of the links in it."""
+    """The arguments for a text message, without link previews."""
     return TextOptions(
         text=view.text,
         parse_mode=ParseMode.HTML,
@@ -36,19 +36,19 @@ def text_options(view: View) -> TextOptions:
 
 
 def caption_options(view: View) -> CaptionOptions:
-    """For a caption; a medium's buttons go into another argument, so ask keyboard() for them."""
+    """The arguments for a caption; buttons are a separate argument: see keyboard()."""
     return CaptionOptions(caption=view.text, parse_mode=ParseMode.HTML)
 
 
 def keyboard(view: View) -> InlineKeyboardMarkup | None:
-    """The view's buttons; None when it has none."""
+    """The view's buttons; None if it has none."""
     if not view.buttons:
         return None
     return InlineKeyboardMarkup([[_button(button) for button in row] for row in view.buttons])
 
 
 def digest(view: View) -> str:
-    """A fingerprint that changes with anything a reader can see, to leave out edits that change nothing."""
+    """A fingerprint of all visible content, used to skip edits that change nothing."""
     return hashlib.sha256(repr(view).encode()).hexdigest()[:16]
 
 

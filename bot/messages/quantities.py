@@ -1,4 +1,4 @@
-"""Durations, sizes and times as people write them."""
+"""Formats durations, sizes and times."""
 
 from datetime import UTC, datetime
 
@@ -6,13 +6,13 @@ from bot.messages.translate import t
 
 _UNITS_S = (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1))
 _SIZE_UNITS = ("B", "kB", "MB", "GB")
-_SIZE_BOUNDS = (1_000, 999_500, 999_950_000)  # from here on the larger unit, so that nothing reads "1000 kB"
+_SIZE_BOUNDS = (1_000, 999_500, 999_950_000)  # lower bounds of kB, MB, GB; rounding never yields "1000 kB"
 
 
 def duration(language: str, seconds: float) -> str:
-    """A length of time in its two largest units, such as "1 min 20 s"; below zero counts as zero."""
+    """A duration in its two largest units, such as "1 min 20 s"; a negative one counts as zero."""
     rest = max(0, int(seconds))
-    largest = next((place for place, (_, unit_s) in enumerate(_UNITS_S) if rest >= unit_s), len(_UNITS_S) - 1)
+    largest = next((index for index, (_, unit_s) in enumerate(_UNITS_S) if rest >= unit_s), len(_UNITS_S) - 1)
     parts: list[str] = []
     for unit, unit_s in _UNITS_S[largest : largest + 2]:
         number, rest = divmod(rest, unit_s)

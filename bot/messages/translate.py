@@ -1,4 +1,4 @@
-"""Key and parameters → text in a person's language, out of locales/."""
+"""Looks up texts by language and key in locales/, and formats them."""
 
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -14,18 +14,18 @@ _LOCALES = Path(__file__).with_name("locales")
 
 
 def pick_language(setting: str, telegram_code: str | None, chat_language: str | None) -> str:
-    """The language to answer in: the setting's unless it is auto, else the person's, else the chat's.
+    """The language of messages: the setting's unless it is auto, else the user's, else the chat's.
 
-    telegram_code: an IETF tag such as zh-hans; every language but Chinese is answered in English.
+    telegram_code: an IETF tag such as zh-hans; every language but Chinese falls back to English.
     """
-    wish = setting if setting in LANGUAGES else telegram_code or chat_language or ENGLISH
-    return CHINESE if wish.lower().startswith(CHINESE) else ENGLISH
+    wanted = setting if setting in LANGUAGES else telegram_code or chat_language or ENGLISH
+    return CHINESE if wanted.lower().startswith(CHINESE) else ENGLISH
 
 
 def t(language: str, key: str, **params: object) -> str:
-    """The text of a key, in English where the language lacks it; KeyError for a key that no language has.
+    """The text of a key, in English if the language lacks it; raises KeyError for an unknown key.
 
-    The text is HTML and params must be escaped already. A key with plural forms is chosen by count.
+    The text is HTML; params must be escaped already. The parameter count selects the plural form.
     """
     if "count" in params:
         key = _plural(language, key, params["count"])
@@ -35,7 +35,7 @@ def t(language: str, key: str, **params: object) -> str:
 
 @cache
 def catalogue(language: str) -> Mapping[str, str]:
-    """All texts of a language by their dotted keys; empty for a language that there is none of."""
+    """All texts of a language by dotted key; empty for an unknown language."""
     if language not in LANGUAGES:
         return MappingProxyType({})
     source = _LOCALES / f"{language}.toml"

@@ -1,4 +1,4 @@
-"""What to say, free of Telegram's types."""
+"""The content of a message, independent of Telegram's types."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -16,19 +16,19 @@ class Button:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forecast:
-    """How much longer a task may take, by what past tasks took; seconds."""
+    """The estimated remaining time of a task, in seconds, from the durations of past tasks."""
 
     low_s: float
     middle_s: float
     high_s: float
 
 
-OVERDUE: Literal["overdue"] = "overdue"  # in place of a forecast: longer than usual
+OVERDUE: Literal["overdue"] = "overdue"  # instead of a forecast: the task takes longer than usual
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """A message or caption: HTML that is escaped already, within Telegram's limits, and rows of buttons."""
+    """A message or caption: escaped HTML within Telegram's limits, and rows of buttons."""
 
     text: str
     buttons: tuple[tuple[Button, ...], ...] = ()

@@ -101,7 +101,7 @@ async def test_health_asks_the_running_bot(scene: Scene, port: str):
 
     scene.telegram.away = True
     scene.telegram.say(anna, "/tasks")  # ends the long poll
-    await scene.wait_for(lambda: "does not answer" in bot.log)
+    await scene.wait_for(lambda: "is not responding" in bot.log)
     unwell = await scene.run("health", HEALTH_PORT=port)
     assert await unwell.end() == 1
     assert "telegram" in json.loads(unwell.log)["problems"]

@@ -29,7 +29,7 @@ async def test_no_log_holds_the_token_a_key_or_a_signature(scene: Scene, level: 
     await scene.wait_for(lambda: "Telegram refused the video" in bot.log)
     scene.telegram.away = True
     scene.telegram.say(anna, "/tasks")  # ends the long poll
-    await scene.wait_for(lambda: bot.log.count("Telegram does not answer") == 2)
+    await scene.wait_for(lambda: bot.log.count("Telegram is not responding") == 2)
     assert await bot.stop() == 0
 
     assert scene.leaks() == []

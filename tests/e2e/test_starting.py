@@ -119,7 +119,7 @@ async def test_without_a_network_the_bot_keeps_trying_and_says_so_once(scene: Sc
     asked = scene.telegram.say(anna, f"/watch newapi {task.task_id}")
     bot = await scene.start_bot()
     await scene.until_video(anna, asked)
-    assert bot.log.count("does not answer") == 1
+    assert bot.log.count("is not responding") == 1
     assert "Here as @reelwatch_bot" in bot.log
 
 
@@ -127,7 +127,7 @@ async def test_the_shells_proxies_are_not_heard(scene: Scene):
     shell = {"all_proxy": "socks5://127.0.0.1:9", "http_proxy": "http://127.0.0.1:9"}
     bot, check = await scene.start_bot(**shell), await scene.run("check", **shell)
     assert await check.end() == 0
-    assert "does not answer" not in bot.log
+    assert "is not responding" not in bot.log
 
 
 async def test_without_a_provider_the_bot_starts_and_says_what_is_missing(scene: Scene):

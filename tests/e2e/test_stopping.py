@@ -68,7 +68,7 @@ async def test_ctrl_c_stops_the_bot_while_telegram_and_the_gateway_are_away(scen
     await scene.gateway.wait_for(lambda: scene.gateway.polls(task.task_id))
     scene.telegram.away = True
     scene.telegram.say(anna, "/tasks")  # ends the long poll
-    await scene.wait_for(lambda: "does not answer" in bot.log)
+    await scene.wait_for(lambda: "is not responding" in bot.log)
     assert await bot.stop(signal.SIGINT) == 0
     assert "Traceback" not in bot.log
 

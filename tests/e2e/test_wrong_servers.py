@@ -17,7 +17,7 @@ _NO_USERS = (
     json_answer(404, {"detail": "Not Found"}),
     html_answer(200),
 )
-_SENTENCE = "is no Bot API server; check TELEGRAM_API_URL"
+_SENTENCE = "is not a Bot API server; check TELEGRAM_API_URL"
 
 
 def _answers(scene: Scene, method: str, *faults: Fault) -> None:
@@ -33,7 +33,7 @@ async def test_an_answer_to_get_me_that_is_no_user_is_said_once_and_tried_again(
     bot = await scene.start_bot()
     assert await scene.ask(scene.person(), "/help")
     host = scene.telegram.url.removeprefix("http://")
-    assert bot.log.count(f"what answers at {host} {_SENTENCE}") == 1
+    assert bot.log.count(f"the server at {host} {_SENTENCE}") == 1
     assert "Traceback" not in bot.log
 
 
@@ -57,8 +57,8 @@ async def test_odd_answers_to_a_running_bot_cost_no_message_and_are_an_outage_in
     await scene.until_video(anna, scene.telegram.say(anna, f"/watch newapi {task.task_id}"))
     await scene.until_all_is_sent()
     assert len(scene.telegram.videos(anna)) == 1
-    assert bot.log.count(f"trying on: what answers at {scene.telegram.url.removeprefix('http://')}") == 1
-    assert bot.log.count("Telegram answers again.") == 1
+    assert bot.log.count(f"retrying: the server at {scene.telegram.url.removeprefix('http://')}") == 1
+    assert bot.log.count("Telegram is responding again.") == 1
     assert "Traceback" not in bot.log
 
 

@@ -1,1 +1,1 @@
-"""One message each: what is shown where."""
+"""A module per kind of message; each function builds one message."""

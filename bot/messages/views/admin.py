@@ -1,4 +1,4 @@
-"""What the bot's admins are told unasked."""
+"""Notifications to the bot's admins."""
 
 from collections.abc import Sequence
 
@@ -20,7 +20,7 @@ def gateway_changed(
     count: int,
     language: str,
 ) -> View:
-    """A gateway has stopped answering, or answers again; detail: the HTTP status, or where it leads."""
+    """A gateway is down or has recovered; detail: the HTTP status, or the target of a redirect."""
     gateway = f"<b>{escape_line(host, _HOST_UNITS)}</b> ({escape_line(', '.join(names), _NAMES_UNITS)})"
     icon = "✅" if status == "up" else "⚠️"
     target = escape_line(detail or "", _HOST_UNITS)

@@ -1,4 +1,4 @@
-"""A watched task → its card, its line in a list, the answer to a question about it."""
+"""The views of a watched task: its card, its line in lists, the replies to /status and /watch."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -14,8 +14,8 @@ from storage.models import DeliveryState, Stall, Watch, WatchedTask, WatchState
 
 _PROMPT_UNITS = 120
 _RAW_STATUS_UNITS = 60
-_NOTES_UNITS = 1500  # room for the sentences about ids that are wrong, unknown or too many
-_FRAME_UNITS = 120  # room for the first line of a list and the one that says how many are left out
+_NOTES_UNITS = 1500  # reserved for the notes about ids that are invalid, unknown or too many
+_FRAME_UNITS = 120  # reserved for the title of a list and the line with the number of omitted entries
 
 
 def card(
@@ -25,15 +25,15 @@ def card(
     forecast: Forecast | Literal["overdue"] | None = None,
     problem: str | None = None,
 ) -> View:
-    """The one message that shows a watch as it stands.
+    """The message that shows the current state of a watch.
 
-    forecast: None where too little is known. problem: of the gateway, so that its tasks can't be polled.
+    forecast: None if there is too little data. problem: of the gateway, if its tasks can't be polled.
     """
     task, language = watched.task, watched.watch.language
     active = watched.watch.state is not WatchState.STOPPED
     doubt, stall = _doubt(watched.watch, language), lines.stall(watched, language)
-    rests = stall is not None and task.stall is Stall.RESTING
-    row = (send_again(watched.watch),) if doubt else (check_again(watched.watch),) if rests else ()
+    is_suspended = stall is not None and task.stall is Stall.RESTING
+    row = (send_again(watched.watch),) if doubt else (check_again(watched.watch),) if is_suspended else ()
     return View(
         text=lines.join_lines(
             [
@@ -41,8 +41,8 @@ def card(
                 lines.status_line(watched, language=language, now=now),
                 lines.eta_line(task, forecast, language) if forecast and active and not stall else None,
                 lines.why(task, language) if active else None,
-                _what(watched, language),
-                None if rests else _trouble(watched, problem, now=now),
+                _content(watched, language),
+                None if is_suspended else _problem(watched, problem, now=now),
                 stall,
                 doubt,
             ]
@@ -52,47 +52,47 @@ def card(
 
 
 def status(watched: WatchedTask, *, language: str, now: datetime) -> View:
-    """The answer to /status: the card's facts, the gateway's own word, the last look and the next."""
+    """The reply to /status: the card's facts, the gateway's raw status, the last and the next poll."""
     task = watched.task
     active = watched.watch.state is not WatchState.STOPPED
-    trouble = task.poll_failure if active else None
-    word = escape_line(task.snapshot.raw_status, _RAW_STATUS_UNITS) if task.snapshot else ""
+    failure = task.poll_failure if active else None
+    raw = escape_line(task.snapshot.raw_status, _RAW_STATUS_UNITS) if task.snapshot else ""
     return View(
         text=lines.join_lines(
             [
                 lines.title(watched),
                 lines.status_line(watched, language=language, now=now),
                 lines.why(task, language) if active else None,
-                _what(watched, language),
-                t(language, "look.word", word=f"<code>{word}</code>") if word else None,
-                _looks(watched, language=language, now=now),
+                _content(watched, language),
+                t(language, "look.word", word=f"<code>{raw}</code>") if raw else None,
+                _poll_times(watched, language=language, now=now),
                 lines.stall(watched, language),
-                lines.poll_failure(trouble, language) if trouble else None,
-                lines.poll_failure_quote(trouble) if trouble else None,
+                lines.poll_failure(failure, language) if failure else None,
+                lines.poll_failure_quote(failure) if failure else None,
             ]
         )
     )
 
 
 def already(watched: WatchedTask, *, language: str, now: datetime) -> View:
-    """The answer to /watch for a task that was asked for before; it replies to the card."""
-    watch, standing = watched.watch, lines.status_line(watched, language=language, now=now)
+    """The reply to /watch for a task that is watched already; it quotes the card."""
+    watch, status = watched.watch, lines.status_line(watched, language=language, now=now)
     if watch.state is WatchState.ACTIVE:
-        return View(text=t(language, "watch.already", standing=standing))
+        return View(text=t(language, "watch.already", standing=status))
     if watch.result is DeliveryState.SENT:
-        return View(text=t(language, "watch.delivered", standing=standing))
+        return View(text=t(language, "watch.delivered", standing=status))
     outcome = _doubt(watch, language) or t(language, "result.sending_again")
-    return View(text=lines.join_lines([t(language, "watch.before", standing=standing), outcome]))
+    return View(text=lines.join_lines([t(language, "watch.before", standing=status), outcome]))
 
 
 def already_all(found: Sequence[WatchedTask], *, language: str, now: datetime) -> View:
-    """The answer to /watch for several tasks that were asked for before."""
+    """The reply to /watch for several tasks that are watched already."""
     title = t(language, "watch.already_all", count=len(found))
     return _listed(title, [_entry(each, language=language, now=now) for each in found], language)
 
 
 def statuses(found: Sequence[WatchedTask], *, language: str, now: datetime) -> View:
-    """The answer to /status for several tasks: a line each, and what stands in the way of polling it."""
+    """The reply to /status for several tasks: a line each, with the reason if polling fails."""
     entries = [
         lines.join_dots(
             [
@@ -115,23 +115,23 @@ def tasks(
     now: datetime,
     problem_of: Callable[[str], str | None] = lambda _provider: None,
 ) -> View:
-    """The answer to /tasks: a line per watch, by topic where there are several, this topic first.
+    """The reply to /tasks: a line per watch, grouped by topic if there are several, this topic first.
 
-    problem_of: what keeps a provider's tasks from being polled.
+    problem_of: why a provider's tasks can't be polled.
     """
     ordered = sorted(found, key=lambda w: (w.watch.thread_id != thread_id, w.watch.thread_id or 0))
     topics = [w.watch.thread_id for w in ordered]
     entries = []
-    for place, watched in enumerate(ordered):
+    for index, watched in enumerate(ordered):
         entry = _entry(watched, language=language, now=now)
         stall = lines.stall(watched, language)
         if stall:
             entry = f"{entry}\n{stall}"
         elif problem := problem_of(watched.task.ref.provider):
             entry = f"{entry}\n{lines.unchecked(watched.task, problem, language, now=now)}"
-        begins_topic = place == 0 or topics[place] != topics[place - 1]
+        begins_topic = index == 0 or topics[index] != topics[index - 1]
         if begins_topic and set(topics) != {thread_id}:
-            entry = f"{_topic(topics[place], language=language, here=thread_id)}\n{entry}"
+            entry = f"{_topic(topics[index], language=language, here=thread_id)}\n{entry}"
         entries.append(entry)
     return _listed(t(language, "tasks.title", count=len(entries)), entries, language, spare=0)
 
@@ -141,15 +141,15 @@ def _entry(watched: WatchedTask, *, language: str, now: datetime) -> str:
 
 
 def _listed(title: str, entries: Sequence[str], language: str, *, spare: int = _NOTES_UNITS) -> View:
-    """As many of the entries as fit, and how many more there are; spare: room for what is said besides."""
+    """The entries that fit, and the number of the others; spare: units reserved for notes."""
     shown = take_fitting(entries, TEXT_UNITS - _FRAME_UNITS - spare)
     left_out = len(entries) - len(shown)
     more = [t(language, "tasks.more", number=left_out)] if left_out else []
     return View(text=lines.join_lines([title, *shown, *more]))
 
 
-def _trouble(watched: WatchedTask, problem: str | None, *, now: datetime) -> str | None:
-    """What stands in the way of polling an active task: its gateway's problem, else its own."""
+def _problem(watched: WatchedTask, problem: str | None, *, now: datetime) -> str | None:
+    """Why an active task can't be polled: its gateway's problem, else its own failure."""
     task, language = watched.task, watched.watch.language
     if watched.watch.state is WatchState.STOPPED or task.status.is_final:
         return None
@@ -159,7 +159,7 @@ def _trouble(watched: WatchedTask, problem: str | None, *, now: datetime) -> str
 
 
 def _doubt(watch: Watch, language: str) -> str | None:
-    """What to say of a result that Telegram has not confirmed."""
+    """A note about a result whose delivery Telegram has not confirmed."""
     match watch.result:
         case DeliveryState.UNKNOWN:
             return t(language, "result.doubtful")
@@ -175,23 +175,23 @@ def _topic(topic: int | None, *, language: str, here: int | None) -> str:
     return f"<b>{t(language, 'tasks.here' if topic == here else 'tasks.topic', topic=topic)}</b>"
 
 
-def _what(watched: WatchedTask, language: str) -> str | None:
+def _content(watched: WatchedTask, language: str) -> str | None:
     prompt = watched.task.snapshot.prompt if watched.task.snapshot else None
     quoted = t(language, "card.prompt", prompt=escape_line(prompt, _PROMPT_UNITS)) if prompt else None
     return lines.join_dots([lines.model(watched.task), quoted]) or None
 
 
-def _looks(watched: WatchedTask, *, language: str, now: datetime) -> str:
+def _poll_times(watched: WatchedTask, *, language: str, now: datetime) -> str:
     task = watched.task
     if task.last_poll_at is None:
         return t(language, "look.never")
     ago = duration(language, (now - task.last_poll_at).total_seconds())
     return lines.join_dots(
-        [t(language, "look.last", duration=ago), _next_look(watched, language=language, now=now)]
+        [t(language, "look.last", duration=ago), _next_poll(watched, language=language, now=now)]
     )
 
 
-def _next_look(watched: WatchedTask, *, language: str, now: datetime) -> str | None:
+def _next_poll(watched: WatchedTask, *, language: str, now: datetime) -> str | None:
     at = watched.task.next_poll_at
     if at is None or watched.watch.state is WatchState.STOPPED:
         return None

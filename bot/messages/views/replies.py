@@ -1,4 +1,4 @@
-"""What is answered to a command when no task's facts are needed."""
+"""Replies to commands that show no task."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -25,11 +25,11 @@ class Configured:
     name: str
     kind: str
     host: str
-    also_typed: tuple[str, ...]  # other words that mean this provider
+    also_typed: tuple[str, ...]  # other names that resolve to this provider
 
 
 def help_text(names: Sequence[str], *, language: str) -> View:
-    """What the bot is for, one example that works, and its commands."""
+    """What the bot does, a working example, and the commands."""
     if not names:
         return View(text=join_lines([t(language, "help.what"), t(language, "wrong.nothing_configured")]))
     how = join_lines([t(language, "help.how"), _example(names), t(language, "help.several")])
@@ -38,7 +38,7 @@ def help_text(names: Sequence[str], *, language: str) -> View:
 
 
 def providers(configured: Sequence[Configured], *, language: str) -> View:
-    """Which providers there are and what to type for them."""
+    """The configured providers and the names to type for them."""
     if not configured:
         return sentence("wrong.nothing_configured", language=language)
     return View(
@@ -47,31 +47,31 @@ def providers(configured: Sequence[Configured], *, language: str) -> View:
 
 
 def stranger(chat_id: int, *, is_private: bool, language: str) -> View:
-    """How somebody who may not use the bot is let in."""
+    """How a chat without access gets it."""
     key = "stranger.private" if is_private else "stranger.group"
     return View(text=t(language, key, id=f"<code>{chat_id}</code>"))
 
 
 def sentence(key: str, *, language: str) -> View:
-    """An answer that needs nothing but its words."""
+    """A fixed text."""
     return View(text=t(language, key))
 
 
 def with_example(key: str, names: Sequence[str], *, language: str) -> View:
-    """An answer that says what to type, if there is a provider to type."""
+    """A text with an example command, if a provider is configured."""
     if not names:
         return sentence("wrong.nothing_configured", language=language)
     return View(text=t(language, key, example=_example(names)))
 
 
 def which_one(ids: Sequence[str], *, command: str, language: str) -> View:
-    """A command was given no id, and several tasks are watched."""
+    """A command without an id, while several tasks are watched."""
     shown = f"<code>/{command} {escape_line(ids[0], ID_UNITS)}</code>"
     return View(text=t(language, "tasks.which", number=len(ids), example=shown))
 
 
 def stopped(ids: Sequence[str], *, language: str) -> View:
-    """The answer to /unwatch."""
+    """The reply to /unwatch."""
     return View(text=t(language, "unwatch.done", count=len(ids), ids=_shown_ids(ids)))
 
 
@@ -81,63 +81,63 @@ def not_watched(ids: Sequence[str], *, language: str) -> View:
 
 
 def first_ids_only(most: int, *, language: str) -> View:
-    """A message named more ids than one may."""
+    """A message named more ids than allowed."""
     return View(text=t(language, "wrong.first_ids_only", most=most))
 
 
 def first_commands_only(most: int, *, language: str) -> View:
-    """A message held more commands than one may."""
+    """A message contained more commands than allowed."""
     return View(text=t(language, "wrong.first_commands_only", most=most))
 
 
 def left_out(paragraphs: Sequence[str], *, language: str) -> View:
-    """A message had further paragraphs that are no ids."""
+    """A message contained further paragraphs, which were ignored."""
     return View(text=t(language, "wrong.left_out", text=escape_line(" … ".join(paragraphs), _LEFT_OUT_UNITS)))
 
 
 def limit_reached(limit: int, *, refused: int, is_personal: bool, language: str) -> View:
-    """Ids were not registered, since the chat or the person there watches as many as it may."""
+    """Ids were refused because the chat or the user has reached its limit of watches."""
     key = "watch.limit_of_person" if is_personal else "watch.limit_of_chat"
     return View(text=t(language, key, count=refused, limit=limit))
 
 
 def summary(parts: Sequence[View]) -> View:
-    """Several answers as one message, the last ones left out where they don't fit."""
+    """Several replies as one message; the last ones are omitted if they don't fit."""
     return View(text=join_lines(take_fitting([part.text for part in parts], TEXT_UNITS)))
 
 
 def bad_ids(words: Sequence[str], *, language: str) -> View:
-    """Words stood where ids were expected."""
+    """Arguments that are not valid ids."""
     shown = escape_line(", ".join(words), _WORDS_UNITS)
     example = f"<code>{_EXAMPLE_ID}</code>"
     return View(text=t(language, "wrong.ids", count=len(words), ids=shown, example=example))
 
 
 def unknown_provider(word: str, names: Sequence[str], *, language: str) -> View:
-    """A word stood where a provider was expected."""
+    """An argument that names no provider."""
     return _wrong_provider("wrong.unknown_provider", word, names, language=language)
 
 
 def not_configured(kind: str, names: Sequence[str], *, language: str) -> View:
-    """A wire format was named for which there is no provider here."""
+    """A wire format without a configured provider."""
     return _wrong_provider("wrong.not_configured", kind, names, language=language)
 
 
 def several_fit(word: str, names: Sequence[str], *, language: str) -> View:
-    """A word fits more than one provider."""
+    """An argument that matches more than one provider."""
     return _wrong_provider("wrong.several_fit", word, names, language=language)
 
 
 def health(facts: Mapping[str, str]) -> View:
-    """The answer to /health: a line per fact, in the words of whoever measured it."""
-    told = [
+    """The reply to /health: a line per fact, untranslated."""
+    entries = [
         f"{escape_line(name, _FACT_UNITS)}: {escape_line(fact, _FACT_UNITS)}" for name, fact in facts.items()
     ]
-    return View(text=join_lines(take_fitting(told, TEXT_UNITS)))
+    return View(text=join_lines(take_fitting(entries, TEXT_UNITS)))
 
 
 def stats(found: Stats, *, language: str) -> View:
-    """The answer to /stats."""
+    """The reply to /stats."""
     return View(
         text=join_lines(
             [
@@ -150,12 +150,12 @@ def stats(found: Stats, *, language: str) -> View:
 
 
 def _shown_ids(ids: Sequence[str]) -> str:
-    """One id to be copied by a tap; of several as many as fit."""
+    """One id that is copied on a tap, or several, cut to fit."""
     return shown_id(ids[0]) if len(ids) == 1 else escape_line(", ".join(ids), _WORDS_UNITS)
 
 
 def _example(names: Sequence[str]) -> str:
-    """A /watch that is understood here as it stands, to be copied by a tap."""
+    """A /watch command that is valid here and is copied on a tap."""
     return f"<code>/watch {escape_line(names[0], _WORD_UNITS)} {_EXAMPLE_ID}</code>"
 
 
@@ -181,7 +181,7 @@ def _provider(each: Configured, language: str) -> str:
 
 
 def _counts(title: str, counts: Mapping[str, int], words: str, *, language: str) -> str:
-    by_word: Counter[str] = Counter()  # two statuses may share a word
+    by_text: Counter[str] = Counter()  # two statuses may have the same text
     for name, count in counts.items():
-        by_word[t(language, f"{words}.{name}")] += count
-    return f"<b>{t(language, title)}</b>: " + (", ".join(f"{word} {n}" for word, n in by_word.items()) or "0")
+        by_text[t(language, f"{words}.{name}")] += count
+    return f"<b>{t(language, title)}</b>: " + (", ".join(f"{text} {n}" for text, n in by_text.items()) or "0")

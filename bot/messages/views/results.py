@@ -1,4 +1,4 @@
-"""How a task ended, and what a person has to mend → the messages that tell it."""
+"""Messages about the end of a task, and notices about problems that need a user's action."""
 
 import shlex
 from collections.abc import Sequence
@@ -15,14 +15,14 @@ from storage.models import Cause, Media, Snapshot, Stall, Task, TaskStatus, Watc
 _PROMPT_UNITS = 400
 _LEAST_PROMPT_UNITS = 20
 _FORMAT_UNITS = 20
-_WAY_UNITS = 3000  # a longer link or command does not fit into a message beside its explanation
+_LINK_UNITS = 3000  # a longer link or command does not fit into a message with its explanation
 _DEAD_LINK = "dead_link"
-_QUOTE_UNITS = (lines.VENDOR_UNITS, 80, 0)  # of each failure, where one message tells of several
+_QUOTE_UNITS = (lines.VENDOR_UNITS, 80, 0)  # of each failure in a message about several: tried in this order
 _KEY_CAUSES = frozenset({Cause.KEY_INVALID, Cause.KEY_EXHAUSTED, Cause.NOT_ALLOWED, Cause.NOT_CONFIGURED})
 
 
 class VideoFacts(Protocol):
-    """The film that a caption stands under; what is None is not known."""
+    """Properties of the video of a caption; None: unknown."""
 
     @property
     def size(self) -> int | None:
@@ -38,7 +38,7 @@ class VideoFacts(Protocol):
 
     @property
     def duration_s(self) -> float | None:
-        """Its length."""
+        """Seconds."""
 
     @property
     def unplayable(self) -> str | None:
@@ -46,7 +46,7 @@ class VideoFacts(Protocol):
 
 
 def announcement(watched: WatchedTask) -> View:
-    """The short text that is sent at the end, loud, and becomes the video by an edit."""
+    """The text message sent with a notification when a task succeeds; an edit turns it into the video."""
     language = watched.watch.language
     return View(
         text=lines.join_lines(
@@ -58,16 +58,16 @@ def announcement(watched: WatchedTask) -> View:
     )
 
 
-def caption(watched: WatchedTask, film: VideoFacts, *, now: datetime) -> View:
-    """What stands under the video."""
+def caption(watched: WatchedTask, video: VideoFacts, *, now: datetime) -> View:
+    """The caption of a video."""
     task, language = watched.task, watched.watch.language
     facts = lines.join_lines(
         [
             lines.title(watched),
             lines.join_dots([lines.model(task), lines.took(task, language)]),
-            _facts(task, language, film),
-            t(language, "result.as_file", format=escape_line(film.unplayable, _FORMAT_UNITS))
-            if film.unplayable
+            _facts(task, language, video),
+            t(language, "result.as_file", format=escape_line(video.unplayable, _FORMAT_UNITS))
+            if video.unplayable
             else None,
             _deadline(task, language, now=_gateway_time(task, now)),
         ]
@@ -76,19 +76,19 @@ def caption(watched: WatchedTask, film: VideoFacts, *, now: datetime) -> View:
 
 
 def link(watched: WatchedTask, *, media: Media | None, why: str, now: datetime) -> View:
-    """The video as a link, when it cannot be sent; a link that wants the key comes as a command to run.
+    """The video as a link, if it can't be sent; a link that needs the API key is shown as a curl command.
 
     why: a key of link.why in the locales.
     """
     language = watched.watch.language
     lead = t(language, "link.lead", why=t(language, f"link.why.{why}"))
     works, there = why != _DEAD_LINK, _gateway_time(watched.task, now)
-    way = _way_to(media, language, works=works, now=there) if media is not None else None
-    return View(text=lines.join_lines([lines.title(watched), lead, way or t(language, "link.none")]))
+    link_text = _link_text(media, language, works=works, now=there) if media is not None else None
+    return View(text=lines.join_lines([lines.title(watched), lead, link_text or t(language, "link.none")]))
 
 
 def failure(watched: WatchedTask) -> View:
-    """Why there is no video, what to do next, and the gateway's own words."""
+    """Why there is no video, what to do next, and the gateway's message."""
     task, language = watched.task, watched.watch.language
     word = f"<b>{t(language, f'status.{task.status}')}</b>"
     return View(
@@ -104,10 +104,10 @@ def failure(watched: WatchedTask) -> View:
 
 
 def failures(watched: Sequence[WatchedTask]) -> tuple[View, int]:
-    """Why there are no videos of the tasks of one request, and of how many of them there was room to tell.
+    """Why the tasks of one request have no videos, and how many of the tasks the message covers.
 
-    Tasks with the same reason share its words; the gateways' own words are cut shorter, or left out, where
-    that makes room for all. The first task is always told of.
+    Tasks with the same reason share its text. The gateways' messages are cut shorter, or omitted, if
+    all tasks fit then. The message covers at least the first task.
     """
     if len(watched) == 1:
         return failure(watched[0]), 1
@@ -118,7 +118,7 @@ def failures(watched: Sequence[WatchedTask]) -> tuple[View, int]:
 
 
 def notice(watched: WatchedTask) -> View:
-    """What a person has to mend before the gateway answers again; told once for all tasks of the provider."""
+    """A problem that a user has to fix before polling works again; sent once per provider, not per task."""
     task, language = watched.task, watched.watch.language
     found = task.poll_failure
     if found is None and task.stall in {Stall.UNCHANGED, Stall.RESTING}:
@@ -156,22 +156,22 @@ def _quote(task: Task, limit: int = lines.VENDOR_UNITS) -> str | None:
     return lines.vendor_quote(error.code, error.message, limit=limit) if error else None
 
 
-def _facts(task: Task, language: str, film: VideoFacts) -> str:
-    """Of the film itself, else as the gateway has it."""
+def _facts(task: Task, language: str, video: VideoFacts) -> str:
+    """Measured from the video file, else as reported by the gateway."""
     found = task.snapshot
-    width, height = (film.width, film.height) if film.width else _pixels(found)
-    length_s = film.duration_s or (found.video_s if found else None)
+    width, height = (video.width, video.height) if video.width else _pixels(found)
+    length_s = video.duration_s or (found.video_s if found else None)
     return lines.join_dots(
         [
             f"{width}×{height}" if width and height else None,
             duration(language, length_s) if length_s else None,
-            size(film.size) if film.size is not None else None,
+            size(video.size) if video.size is not None else None,
         ]
     )
 
 
 def _prompt(task: Task, *, room: int) -> str | None:
-    """What was asked for, if there is room for more than a word of it."""
+    """The prompt, if there is room for a useful part of it."""
     prompt = task.snapshot.prompt if task.snapshot else None
     if not prompt or room < _LEAST_PROMPT_UNITS:
         return None
@@ -183,7 +183,7 @@ def _pixels(found: Snapshot | None) -> tuple[int | None, int | None]:
 
 
 def _gateway_time(task: Task, now: datetime) -> datetime:
-    """Now, by the clock that a link's end is told by."""
+    """The current time of the gateway's clock, which the link's expiry refers to."""
     return now + timedelta(seconds=task.snapshot.clock_ahead_s if task.snapshot else 0.0)
 
 
@@ -195,21 +195,22 @@ def _deadline(task: Task, language: str, *, now: datetime) -> str | None:
     return lines.join_dots([t(language, "result.link_until", time=moment(expires_at)), left])
 
 
-def _way_to(media: Media, language: str, *, works: bool, now: datetime) -> str | None:
-    """works: the link did not fail when it was tried, so its deadline still says something."""
+def _link_text(media: Media, language: str, *, works: bool, now: datetime) -> str | None:
+    """works: no download of the link has failed, so its expiry is still shown."""
     if media.url is None:
         return None
     command = f'curl -fLo video.mp4 -H "Authorization: Bearer $KEY" {shlex.quote(media.url)}'
     shown = command if media.needs_auth else media.url
-    if utf16_len(shown) > _WAY_UNITS:
+    if utf16_len(shown) > _LINK_UNITS:
         return None
-    way = escape_line(shown, _WAY_UNITS)
+    shown_link = escape_line(shown, _LINK_UNITS)
     if media.needs_auth:
-        way = f"{t(language, 'link.needs_key')}\n<pre>{way}</pre>"
-    return f"{way}\n{_link_life(media, language, now=now)}" if works else way
+        shown_link = f"{t(language, 'link.needs_key')}\n<pre>{shown_link}</pre>"
+    expiry = _link_expiry(media, language, now=now)
+    return f"{shown_link}\n{expiry}" if works else shown_link
 
 
-def _link_life(media: Media, language: str, *, now: datetime) -> str:
+def _link_expiry(media: Media, language: str, *, now: datetime) -> str:
     if media.expires_at is None:
         return t(language, "link.until_unknown")
     if media.expires_at <= now:

@@ -93,7 +93,7 @@ async def test_a_response_without_a_result_is_no_bot_api_server(
         with pytest.raises(NotBotApi) as error:
             await call()
         host = telegram.url.removeprefix("http://")
-        assert error.value.message == f"what answers at {host} is no Bot API server; check TELEGRAM_API_URL"
+        assert error.value.message == f"the server at {host} is not a Bot API server; check TELEGRAM_API_URL"
     with pytest.raises(NotBotApi):
         await bot.send_message(ANNA, "hello")
 

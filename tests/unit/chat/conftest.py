@@ -1,4 +1,4 @@
-"""A world for each test, over a real archive."""
+"""A ChatHarness for each test, over a real store."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -12,14 +12,14 @@ from bot.chat.update_poller import AnyApplication
 from bot.sandbox.telegram import FakeTelegram
 from storage.sqlite.store import SqliteStore
 from tests.unit.chat.chat_harness import ChatHarness, ChatHarnesses, named
-from tests.unit.chat.update_harness import ANNA, BORIS, StumblingRequest, UpdateHarness
+from tests.unit.chat.update_harness import ANNA, BORIS, FlakyRequest, UpdateHarness
 
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
-    archive = await SqliteStore.open(tmp_path / "test.db")
-    yield archive
-    await archive.close()
+    opened = await SqliteStore.open(tmp_path / "test.db")
+    yield opened
+    await opened.close()
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ async def harnesses(store: SqliteStore) -> AsyncIterator[ChatHarnesses]:
 
 @pytest.fixture
 async def harness(harnesses: ChatHarnesses) -> ChatHarness:
-    """Two providers: one named like its kind, one with a name of its own."""
+    """Two providers: one named after its kind, one with a custom name."""
     return await harnesses.make(
         named("alibailian", "alibailian"), named("mine", "videos", "mine.example:8443")
     )
@@ -43,7 +43,7 @@ async def update_harness() -> AsyncIterator[UpdateHarness]:
     for person in (ANNA, BORIS):
         telegram.private_chat(person)
     await telegram.start()
-    polls = StumblingRequest(httpx_kwargs={"verify": False})  # loading certificates takes its time
+    polls = FlakyRequest(httpx_kwargs={"verify": False})  # loading certificates takes its time
     application: AnyApplication = (
         Application.builder()
         .token(telegram.token)

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from bot.chat.audit import LINES_A_MINUTE, Audit
+from bot.chat.audit import LINES_PER_MINUTE, Audit
 from tests.fakes import updates
 from tests.fakes.clock import SteadyClock
 from tests.unit.chat.chat_harness import ANN, EVE, GROUP, ChatHarness
@@ -33,7 +33,7 @@ async def test_who_stops_what_another_has_asked_for_is_noted(harness: ChatHarnes
     await harness.tell(updates.group(GROUP, EVE, "/watch wan id-3"))
     await harness.tell(updates.group(GROUP, EVE, "/unwatch id-1 id-3"))
     assert lines()[2:] == [
-        f"Stopped what others had asked for: chat {GROUP}, user {EVE}: alibailian id-1 (of user {ANN})"
+        f"Stopped watches of other users: chat {GROUP}, user {EVE}: alibailian id-1 (of user {ANN})"
     ]
 
 
@@ -64,12 +64,12 @@ async def test_somebody_who_watches_and_stops_without_end_cannot_flood_the_log(h
     audit = Audit(clock=ticks)
 
     for _ in range(1000):
-        audit.asked(GROUP, ANN, watched)
-    assert len(lines()) - before == LINES_A_MINUTE
+        audit.started(GROUP, ANN, watched)
+    assert len(lines()) - before == LINES_PER_MINUTE
     audit.stopped(GROUP, EVE, watched)  # what floods one sort hides nothing of the other
-    assert "Stopped what others" in lines()[-1]
+    assert "Stopped watches of other users" in lines()[-1]
 
     ticks.advance(60)
-    audit.asked(GROUP, ANN, watched)
-    unsaid = 1000 - LINES_A_MINUTE
-    assert lines()[-1].endswith(f"id-1; {unsaid} commands more were not noted since the last line")
+    audit.started(GROUP, ANN, watched)
+    omitted = 1000 - LINES_PER_MINUTE
+    assert lines()[-1].endswith(f"id-1; {omitted} commands not logged since the last line")

@@ -6,16 +6,16 @@ from typing import Any
 import pytest
 from telegram import Update
 
-from bot.chat.dispatcher import READS_OF_A_PERSON, WAITING_OF_A_PERSON
+from bot.chat.dispatcher import PENDING_PER_USER, READS_PER_USER
 from bot.chat.held import HeldUpdates
 from tests.fakes import updates
-from tests.unit.chat.update_harness import ANNA, BORIS, UpdateHarness, open_to_people
+from tests.unit.chat.update_harness import ANNA, BORIS, UpdateHarness, running
 
 SLOW, QUICK = "/status a", "/help"
 
 
 async def refused_of(update_harness: UpdateHarness, messages: Iterable[updates.Json]) -> list[int]:
-    """Which of these slow commands are refused, by their number; the others are carried out in the end."""
+    """The indices of the refused ones among these slow commands; the others are finished at the end."""
     gate, dispatcher = update_harness.hold(SLOW), update_harness.dispatcher(HeldUpdates())
     for number, message in enumerate(messages):
         update = Update.de_json({"update_id": number, "message": message}, update_harness.application.bot)
@@ -25,48 +25,48 @@ async def refused_of(update_harness: UpdateHarness, messages: Iterable[updates.J
     await dispatcher.finish()
     dispatcher.start(Update.de_json({"update_id": 0, "message": updates.private(ANNA, QUICK)}))
     await dispatcher.finish()
-    assert update_harness.finished[-1] == QUICK, "afterwards there is room again"
+    assert update_harness.finished[-1] == QUICK, "slots are free again"
     assert update_harness.refused == refused
     return refused
 
 
-async def test_a_chat_has_only_so_many_commands_in_flight_whoever_sends_them(update_harness: UpdateHarness):
+async def test_the_pending_commands_of_a_chat_are_limited_over_all_users(update_harness: UpdateHarness):
     group = [updates.group(-100, person, SLOW) for person in range(1, 46)]
     elsewhere = [updates.group(-200, person, SLOW) for person in range(1, 4)]
 
     assert await refused_of(update_harness, [*group, *elsewhere]) == [40, 41, 42, 43, 44]
 
 
-async def test_all_chats_together_have_only_so_many_commands_in_flight(update_harness: UpdateHarness):
+async def test_the_pending_commands_of_all_chats_are_limited(update_harness: UpdateHarness):
     messages = [updates.private(person, SLOW) for person in range(1, 1004)]
 
     assert await refused_of(update_harness, messages) == [1000, 1001, 1002]
 
 
-async def test_others_are_answered_however_many_slow_commands_run(update_harness: UpdateHarness):
+async def test_many_slow_commands_do_not_block_other_users(update_harness: UpdateHarness):
     gate = update_harness.hold("/status a")
 
-    async with open_to_people(update_harness.update_poller()):
+    async with running(update_harness.update_poller()):
         for _ in range(150):
             update_harness.telegram.say(ANNA, "/status a")
         update_harness.telegram.say(BORIS, "/watch b")
         await update_harness.until_finished("/watch b")
-        assert update_harness.begun.count("/status a") == READS_OF_A_PERSON
-        assert len(update_harness.refused) == 150 - WAITING_OF_A_PERSON
+        assert update_harness.begun.count("/status a") == READS_PER_USER
+        assert len(update_harness.refused) == 150 - PENDING_PER_USER
         gate.set()
         await update_harness.telegram.wait_for(
-            lambda: update_harness.finished.count("/status a") == WAITING_OF_A_PERSON
+            lambda: update_harness.finished.count("/status a") == PENDING_PER_USER
         )
         update_harness.telegram.say(ANNA, "/help")
         await update_harness.telegram.wait_for(lambda: "/help" in update_harness.finished)
 
 
-async def test_a_command_that_reads_waits_for_those_that_write_and_not_for_those_that_read(
+async def test_a_read_waits_for_writes_and_not_for_reads(
     update_harness: UpdateHarness,
 ):
     status, watch = update_harness.hold("/status a"), update_harness.hold("/watch a")
 
-    async with open_to_people(update_harness.update_poller(patience_s=0.01)):
+    async with running(update_harness.update_poller(grace_s=0.01)):
         for text in ("/status a", "/watch a", "/tasks"):
             update_harness.telegram.say(ANNA, text)
         await update_harness.until_begun("/status a", "/watch a")
@@ -76,16 +76,16 @@ async def test_a_command_that_reads_waits_for_those_that_write_and_not_for_those
 
 
 @pytest.mark.parametrize("text", ["/status a", "/watch a"])
-async def test_a_handler_that_takes_too_long_is_ended_and_confirmed(update_harness: UpdateHarness, text: str):
+async def test_a_handler_that_times_out_is_cancelled_and_confirmed(update_harness: UpdateHarness, text: str):
     update_harness.hold(text)
     errors: list[object] = []
 
-    async def tell(_: object, context: Any) -> None:
+    async def on_error(_: object, context: Any) -> None:
         errors.append(context.error)
         update_harness.telegram.change_signal.notify()
 
-    update_harness.application.add_error_handler(tell)
-    async with open_to_people(update_harness.update_poller(limit_s=0.01)):
+    update_harness.application.add_error_handler(on_error)
+    async with running(update_harness.update_poller(limit_s=0.01)):
         update_harness.telegram.say(ANNA, text)
         update_harness.telegram.say(ANNA, "/unwatch a")
         await update_harness.until_finished("/unwatch a")

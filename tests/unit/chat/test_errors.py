@@ -49,7 +49,7 @@ async def test_an_answer_that_telegram_refuses_is_only_logged(harnesses: ChatHar
     harness.request.refuse = lambda _: (403, "Forbidden: bot was blocked by the user")
     await harness.tell(updates.private(ANN, "/help"))
     assert len(harness.request.sent) == 1
-    assert "Chat 42: the answer was not sent: Forbidden: bot was blocked" in caplog.text
+    assert "Chat 42: the reply was not sent: Forbidden: bot was blocked" in caplog.text
 
 
 async def test_an_apology_that_telegram_refuses_is_only_logged(harnesses: ChatHarnesses, caplog):
@@ -57,7 +57,7 @@ async def test_an_apology_that_telegram_refuses_is_only_logged(harnesses: ChatHa
     harness.request.refuse = lambda _: (403, "Forbidden: bot was blocked by the user")
     await harness.tell(updates.private(ANN, "/tasks"))
     assert len(harness.request.sent) == 1
-    assert "Chat 42: the answer was not sent" in caplog.text
+    assert "Chat 42: the reply was not sent" in caplog.text
 
 
 async def test_no_answer_shows_the_token_in_the_log(harnesses: ChatHarnesses, caplog):

@@ -5,7 +5,7 @@ from functools import partial
 import pytest
 from telegram.error import Forbidden, RetryAfter
 
-from bot.chat.replies import WAITING_OF_A_CHAT, Replies
+from bot.chat.replies import QUEUED_PER_CHAT, Replies
 
 
 class Telegram:
@@ -83,7 +83,7 @@ async def test_an_answer_that_fails_keeps_the_next_one_from_nothing(
 
 async def test_a_chat_has_only_so_many_answers_waiting(telegram: Telegram, replies: Replies):
     telegram.gate.clear()
-    taken = [replies.put(1, lambda: telegram.send("a")) for _ in range(WAITING_OF_A_CHAT + 5)]
+    taken = [replies.put(1, lambda: telegram.send("a")) for _ in range(QUEUED_PER_CHAT + 5)]
     assert taken.count(False) == 5
     assert replies.put(2, lambda: telegram.send("b"))
     replies.cancel()

@@ -156,8 +156,8 @@ async def test_what_only_reads_is_confirmed_at_once(harness, text):
 
 
 async def test_what_is_not_meant_for_the_bot_costs_nothing(harness):
-    assert kind(harness, updates.group(GROUP, ANN, "hello")) is UpdateKind.NOTHING
-    assert kind(harness, updates.private(ANN, WATCH), "edited_message") is UpdateKind.NOTHING
+    assert kind(harness, updates.group(GROUP, ANN, "hello")) is UpdateKind.IGNORED
+    assert kind(harness, updates.private(ANN, WATCH), "edited_message") is UpdateKind.IGNORED
 
 
 async def test_buttons_membership_and_migration_are_held_back(harness):
@@ -208,8 +208,8 @@ async def test_a_stranger_is_refused_once_an_hour_in_each_chat(harness, caplog):
     assert [len(answers) for answers in told] == [1, 0, 0, 0]
     assert len(await harness.tell(updates.group(FOREIGN_GROUP, EVE, WATCH))) == 1
     assert [record.getMessage() for record in caplog.records] == [
-        "Refused: chat 66 (private), user 66; 0 more were not answered since the last line.",
-        "Refused: chat -1002 (supergroup), user 66; 3 more were not answered since the last line.",
+        "Refused: chat 66 (private), user 66; 0 more suppressed since the last line.",
+        "Refused: chat -1002 (supergroup), user 66; 3 more suppressed since the last line.",
     ]
 
 

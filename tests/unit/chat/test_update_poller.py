@@ -1,4 +1,4 @@
-"""The door's loop between a real HTTP client and the make-believe Telegram."""
+"""The UpdatePoller between a real HTTP client and the fake Telegram."""
 
 import asyncio
 import logging
@@ -10,11 +10,11 @@ from bot.chat.update_poller import ALLOWED_UPDATES
 from bot.errors import SecondPoller, TokenRefused
 from bot.sandbox.faults import DROPPED, html_answer, json_answer
 from bot.sandbox.telegram.api_errors import flood, refusal
-from tests.unit.chat.update_harness import ANNA, BORIS, UpdateHarness, open_to_people
+from tests.unit.chat.update_harness import ANNA, BORIS, UpdateHarness, running
 
 
-async def test_what_people_write_is_handled(update_harness: UpdateHarness):
-    async with open_to_people(update_harness.update_poller()):
+async def test_updates_are_handled(update_harness: UpdateHarness):
+    async with running(update_harness.update_poller()):
         update_harness.telegram.say(ANNA, "/help")
         await update_harness.until_finished("/help")
         update_harness.telegram.say(ANNA, "/tasks")
@@ -25,20 +25,20 @@ async def test_what_people_write_is_handled(update_harness: UpdateHarness):
     assert "updates" in update_harness.telemetry.silences_s
 
 
-async def test_what_was_written_before_the_start_is_handled(update_harness: UpdateHarness):
+async def test_updates_from_before_the_start_are_handled(update_harness: UpdateHarness):
     update_harness.telegram.say(ANNA, "/help")
 
-    async with open_to_people(update_harness.update_poller()):
+    async with running(update_harness.update_poller()):
         await update_harness.until_finished("/help")
 
 
-async def test_every_question_names_the_kinds_of_updates(update_harness: UpdateHarness):
-    async with open_to_people(update_harness.update_poller()):
+async def test_every_poll_sends_the_allowed_updates(update_harness: UpdateHarness):
+    async with running(update_harness.update_poller()):
         update_harness.telegram.say(ANNA, "/help")
         await update_harness.until_confirmed(1)
 
-    assert [asked["allowed_updates"] for asked in update_harness.asked] == [list(ALLOWED_UPDATES)] * len(
-        update_harness.asked
+    assert [poll["allowed_updates"] for poll in update_harness.polls_sent] == [list(ALLOWED_UPDATES)] * len(
+        update_harness.polls_sent
     )
     assert {"message", "channel_post", "my_chat_member"} <= set(ALLOWED_UPDATES)
 
@@ -46,33 +46,33 @@ async def test_every_question_names_the_kinds_of_updates(update_harness: UpdateH
 async def test_updates_are_confirmed_only_when_their_handlers_have_finished(update_harness: UpdateHarness):
     gate = update_harness.hold("/watch a")
 
-    async with open_to_people(update_harness.update_poller()):
+    async with running(update_harness.update_poller()):
         update_harness.telegram.say(ANNA, "/watch a")
         await update_harness.until_begun("/watch a")
-        await update_harness.supersede()
-        assert update_harness.polls.begun == 1
+        await update_harness.round_trip()
+        assert update_harness.polls.started == 1
         gate.set()
         await update_harness.until_confirmed(1)
 
     assert update_harness.finished == ["/watch a"]
 
 
-async def test_a_crash_while_an_update_is_handled_brings_it_again(update_harness: UpdateHarness):
+async def test_after_a_crash_an_unfinished_update_is_redelivered(update_harness: UpdateHarness):
     gate = update_harness.hold("/watch a")
-    async with open_to_people(update_harness.update_poller()):
+    async with running(update_harness.update_poller()):
         update_harness.telegram.say(ANNA, "/watch a")
         await update_harness.until_begun("/watch a")
 
     gate.set()
-    async with open_to_people(update_harness.update_poller()):
+    async with running(update_harness.update_poller()):
         await update_harness.until_begun("/watch a", "/watch a")
         await update_harness.until_confirmed(1)
 
 
-async def test_a_handler_that_takes_long_does_not_keep_others_waiting(update_harness: UpdateHarness):
+async def test_a_slow_handler_does_not_block_others(update_harness: UpdateHarness):
     gate = update_harness.hold("/status a")
 
-    async with open_to_people(update_harness.update_poller(patience_s=0.01)):
+    async with running(update_harness.update_poller(grace_s=0.01)):
         update_harness.telegram.say(ANNA, "/status a")
         await update_harness.until_begun("/status a")
         update_harness.telegram.say(BORIS, "/help")
@@ -89,7 +89,7 @@ async def test_messages_of_one_chat_are_handled_in_their_order(update_harness: U
     update_harness.telegram.say(ANNA, "/unwatch a")
     update_harness.telegram.say(BORIS, "/help")
 
-    async with open_to_people(update_harness.update_poller()):
+    async with running(update_harness.update_poller()):
         await update_harness.until_begun("/watch a", "/help")
         gate.set()
         await update_harness.until_confirmed(3)
@@ -98,10 +98,10 @@ async def test_messages_of_one_chat_are_handled_in_their_order(update_harness: U
     assert [text for text in update_harness.finished if text != "/help"] == ["/watch a", "/unwatch a"]
 
 
-async def test_the_order_of_a_chat_holds_across_questions(update_harness: UpdateHarness):
+async def test_messages_of_one_chat_are_handled_in_order_across_polls(update_harness: UpdateHarness):
     gate = update_harness.hold("/watch a")
 
-    async with open_to_people(update_harness.update_poller(patience_s=0.01)):
+    async with running(update_harness.update_poller(grace_s=0.01)):
         update_harness.telegram.say(ANNA, "/watch a")
         await update_harness.until_begun("/watch a")
         update_harness.telegram.say(ANNA, "/unwatch a")
@@ -114,9 +114,9 @@ async def test_the_order_of_a_chat_holds_across_questions(update_harness: Update
     assert update_harness.finished == ["/help", "/watch a", "/unwatch a"]
 
 
-async def test_a_slow_update_and_what_came_behind_it_come_again_after_a_crash(update_harness: UpdateHarness):
+async def test_after_a_crash_a_slow_update_and_the_later_ones_are_redelivered(update_harness: UpdateHarness):
     gate = update_harness.hold("/watch a")
-    async with open_to_people(update_harness.update_poller(patience_s=0.01)):
+    async with running(update_harness.update_poller(grace_s=0.01)):
         update_harness.telegram.say(ANNA, "/watch a")
         await update_harness.until_begun("/watch a")
         update_harness.telegram.say(ANNA, "/watch b")
@@ -125,14 +125,16 @@ async def test_a_slow_update_and_what_came_behind_it_come_again_after_a_crash(up
 
     gate.set()
     await update_harness.until_finished("/help", "/watch a", "/watch b")
-    async with open_to_people(update_harness.update_poller()):
+    async with running(update_harness.update_poller()):
         await update_harness.until_finished(*2 * ("/help", "/watch a", "/watch b"))
 
 
-async def test_a_command_that_only_reads_is_confirmed_before_it_is_answered(update_harness: UpdateHarness):
+async def test_a_read_only_command_is_confirmed_before_its_handler_finishes(
+    update_harness: UpdateHarness,
+):
     gate = update_harness.hold("/status a")
 
-    async with open_to_people(update_harness.update_poller()):
+    async with running(update_harness.update_poller()):
         update_harness.telegram.say(ANNA, "/status a")
         await update_harness.until_begun("/status a")
         await update_harness.until_confirmed(1)
@@ -141,41 +143,41 @@ async def test_a_command_that_only_reads_is_confirmed_before_it_is_answered(upda
         await update_harness.until_finished("/status a")
 
 
-async def test_what_comes_under_lower_numbers_after_a_quiet_week_is_handled_once_and_confirmed(
+async def test_updates_with_lower_ids_after_a_quiet_week_are_handled_once_and_confirmed(
     update_harness: UpdateHarness,
 ):
-    async with open_to_people(update_harness.update_poller()):
+    async with running(update_harness.update_poller()):
         update_harness.telegram.say(ANNA, "/help")
         await update_harness.until_confirmed(1)
         update_harness.telegram.state.updates.number_from(117_314_199)
         update_harness.telegram.say(ANNA, "/tasks")
         update_harness.telegram.say(BORIS, "/tasks")
-        await update_harness.telegram.wait_for(lambda: update_harness.asked[-1]["offset"] == "117314201")
+        await update_harness.telegram.wait_for(lambda: update_harness.polls_sent[-1]["offset"] == "117314201")
 
     assert update_harness.finished == ["/help", "/tasks", "/tasks"]
-    assert len(update_harness.asked) <= 4
+    assert len(update_harness.polls_sent) <= 4
 
 
-async def test_a_server_that_holds_no_question_is_not_hurried(update_harness: UpdateHarness):
+async def test_polls_that_the_server_does_not_hold_open_are_paced(update_harness: UpdateHarness):
     update_harness.telegram.fail("getUpdates", json_answer(200, {"ok": True, "result": []}), times=3)
 
-    async with open_to_people(update_harness.update_poller()):
+    async with running(update_harness.update_poller()):
         update_harness.telegram.say(ANNA, "/help")
         await update_harness.until_finished("/help")
 
-    assert update_harness.slept_s == [0.2] * 2  # the first is not to be held
+    assert update_harness.slept_s == [0.2] * 2  # the first is a short poll
 
 
-async def test_a_second_poller_ends_it_with_a_name_for_that(update_harness: UpdateHarness):
+async def test_a_second_poller_raises_second_poller(update_harness: UpdateHarness):
     loop = asyncio.create_task(update_harness.update_poller().run())
-    await update_harness.telegram.wait_for(lambda: update_harness.asked)
+    await update_harness.telegram.wait_for(lambda: update_harness.polls_sent)
     await update_harness.application.bot.get_updates(timeout=0)
 
     with pytest.raises(SecondPoller, match="409 Conflict"):
         await loop
 
 
-async def test_a_refused_token_ends_it_with_a_name_for_that(update_harness: UpdateHarness):
+async def test_a_refused_token_raises_token_refused(update_harness: UpdateHarness):
     update_harness.telegram.token = "7000000001:AAanother"
 
     with pytest.raises(TokenRefused, match="TELEGRAM_BOT_TOKEN") as refusal_of_token:
@@ -184,38 +186,38 @@ async def test_a_refused_token_ends_it_with_a_name_for_that(update_harness: Upda
     assert update_harness.application.bot.token not in str(refusal_of_token.value)
 
 
-async def test_network_trouble_is_told_once_and_survived(
+async def test_network_errors_are_logged_once_and_retried(
     update_harness: UpdateHarness, caplog: pytest.LogCaptureFixture
 ):
     caplog.set_level(logging.INFO, logger="bot.chat.update_poller")
     update_harness.telegram.fail("getUpdates", DROPPED, times=3)
     update_harness.telegram.fail("getUpdates", refusal(500, "Internal Server Error"), times=3)
 
-    async with open_to_people(update_harness.update_poller()):
+    async with running(update_harness.update_poller()):
         update_harness.telegram.say(ANNA, "/help")
         await update_harness.until_finished("/help")
 
     first, last = [record for record in caplog.records if record.name == "bot.chat.update_poller"]
-    assert first.getMessage().startswith("Telegram does not answer, trying on: ")
-    assert last.getMessage() == "Telegram answers again."
+    assert first.getMessage().startswith("Telegram is not responding, retrying: ")
+    assert last.getMessage() == "Telegram is responding again."
     assert update_harness.telegram.token not in caplog.text
     assert update_harness.slept_s == [1.0, 2.0, 4.0, 8.0, 15.0, 15.0]
     assert update_harness.telemetry.problems == {}
 
 
 @pytest.mark.parametrize("fault", [DROPPED, html_answer(502), refusal(404, "Not Found")])
-async def test_while_telegram_is_away_health_can_tell(update_harness: UpdateHarness, fault: Any):
+async def test_an_outage_of_telegram_is_reported_as_a_problem(update_harness: UpdateHarness, fault: Any):
     update_harness.telegram.fail("getUpdates", fault, times=None)
 
-    async with open_to_people(update_harness.update_poller()):
-        await update_harness.telegram.wait_for(lambda: len(update_harness.asked) >= 3)
+    async with running(update_harness.update_poller()):
+        await update_harness.telegram.wait_for(lambda: len(update_harness.polls_sent) >= 3)
         assert "telegram" in update_harness.telemetry.problems
 
 
-async def test_the_pauses_begin_anew_after_an_answer(update_harness: UpdateHarness):
+async def test_the_backoff_is_reset_by_a_successful_poll(update_harness: UpdateHarness):
     update_harness.telegram.fail("getUpdates", DROPPED, times=2)
 
-    async with open_to_people(update_harness.update_poller()):
+    async with running(update_harness.update_poller()):
         update_harness.telegram.say(ANNA, "/help")
         await update_harness.until_confirmed(1)
         update_harness.telegram.fail("getUpdates", DROPPED, times=1)
@@ -225,10 +227,10 @@ async def test_the_pauses_begin_anew_after_an_answer(update_harness: UpdateHarne
     assert update_harness.slept_s == [1.0, 2.0, 1.0]
 
 
-async def test_telegrams_wish_to_wait_is_followed_and_no_trouble(update_harness: UpdateHarness):
+async def test_retry_after_is_honoured_and_is_no_problem(update_harness: UpdateHarness):
     update_harness.telegram.fail("getUpdates", flood(7))
 
-    async with open_to_people(update_harness.update_poller()):
+    async with running(update_harness.update_poller()):
         update_harness.telegram.say(ANNA, "/help")
         await update_harness.until_finished("/help")
 
@@ -236,59 +238,57 @@ async def test_telegrams_wish_to_wait_is_followed_and_no_trouble(update_harness:
     assert update_harness.telemetry.problems == {}
 
 
-async def test_one_question_that_times_out_is_asked_again_in_silence(
+async def test_a_single_timeout_is_retried_without_a_log_line(
     update_harness: UpdateHarness, caplog: pytest.LogCaptureFixture
 ):
     caplog.set_level(logging.INFO, logger="bot.chat.update_poller")
-    update_harness.polls.stumbles = 1
+    update_harness.polls.failures_left = 1
     update_harness.telegram.say(ANNA, "/help")
 
-    async with open_to_people(update_harness.update_poller()):
+    async with running(update_harness.update_poller()):
         await update_harness.until_finished("/help")
 
     assert update_harness.slept_s == [0.0]
     assert "bot.chat.update_poller" not in [record.name for record in caplog.records]
 
 
-async def test_questions_that_keep_timing_out_are_a_trouble(
-    update_harness: UpdateHarness, caplog: pytest.LogCaptureFixture
-):
-    update_harness.polls.stumbles = 3
+async def test_repeated_timeouts_are_logged(update_harness: UpdateHarness, caplog: pytest.LogCaptureFixture):
+    update_harness.polls.failures_left = 3
     update_harness.telegram.say(ANNA, "/help")
 
-    async with open_to_people(update_harness.update_poller()):
+    async with running(update_harness.update_poller()):
         await update_harness.until_finished("/help")
 
     assert update_harness.slept_s == [0.0, 2.0, 4.0]
-    assert "Telegram does not answer, trying on: Timed out" in caplog.messages
+    assert "Telegram is not responding, retrying: Timed out" in caplog.messages
 
 
 async def test_stopping_waits_for_handlers_and_confirms_what_they_handled(update_harness: UpdateHarness):
     gate = update_harness.hold("/watch a")
-    update_poller = update_harness.update_poller(patience_s=0.01)
-    async with open_to_people(update_poller):
+    update_poller = update_harness.update_poller(grace_s=0.01)
+    async with running(update_poller):
         update_harness.telegram.say(ANNA, "/watch a")
         await update_harness.until_begun("/watch a")
     update_harness.telegram.say(ANNA, "/later")
 
     stopping = asyncio.create_task(update_poller.stop(60))
-    begun_before = update_harness.polls.begun
-    await update_harness.supersede()
-    assert update_harness.polls.begun == begun_before
+    started_before = update_harness.polls.started
+    await update_harness.round_trip()
+    assert update_harness.polls.started == started_before
     gate.set()
     await stopping
 
     assert update_harness.finished == ["/watch a"]
-    assert update_harness.polls.begun == begun_before + 1
-    assert update_harness.asked[-1]["timeout"] == "0"
-    async with open_to_people(update_harness.update_poller()):
+    assert update_harness.polls.started == started_before + 1
+    assert update_harness.polls_sent[-1]["timeout"] == "0"
+    async with running(update_harness.update_poller()):
         await update_harness.until_finished("/watch a", "/later")
 
 
-async def test_stopping_confirms_what_was_in_hand_when_the_wish_to_stop_came(update_harness: UpdateHarness):
+async def test_stopping_confirms_updates_that_were_in_progress(update_harness: UpdateHarness):
     gate = update_harness.hold("/watch a")
     update_poller = update_harness.update_poller()
-    async with open_to_people(update_poller):
+    async with running(update_poller):
         update_harness.telegram.say(ANNA, "/watch a")
         await update_harness.until_begun("/watch a")
 
@@ -299,9 +299,9 @@ async def test_stopping_confirms_what_was_in_hand_when_the_wish_to_stop_came(upd
     assert await update_harness.application.bot.get_updates() == ()
 
 
-async def test_after_a_second_poller_stopping_asks_nothing(update_harness: UpdateHarness):
+async def test_after_a_second_poller_stopping_does_not_poll(update_harness: UpdateHarness):
     update_poller = update_harness.update_poller()
-    async with open_to_people(update_poller):
+    async with running(update_poller):
         update_harness.telegram.say(ANNA, "/help")
         await update_harness.until_confirmed(1)
     update_harness.telegram.fail(
@@ -309,17 +309,17 @@ async def test_after_a_second_poller_stopping_asks_nothing(update_harness: Updat
     )
     with pytest.raises(SecondPoller):
         await update_poller.run()
-    asked = len(update_harness.asked)
+    count = len(update_harness.polls_sent)
 
     await update_poller.stop(5)
 
-    assert len(update_harness.asked) == asked
+    assert len(update_harness.polls_sent) == count
 
 
-async def test_stopping_does_not_wait_for_ever(update_harness: UpdateHarness):
+async def test_stopping_waits_only_for_the_grace_period(update_harness: UpdateHarness):
     gate = update_harness.hold("/watch a")
     update_poller = update_harness.update_poller()
-    async with open_to_people(update_poller):
+    async with running(update_poller):
         update_harness.telegram.say(ANNA, "/watch a")
         await update_harness.until_begun("/watch a")
 
@@ -327,38 +327,38 @@ async def test_stopping_does_not_wait_for_ever(update_harness: UpdateHarness):
         await update_poller.stop(0.01)
 
     gate.set()
-    await update_harness.supersede()
+    await update_harness.round_trip()
     assert update_harness.finished == []
 
 
 @pytest.mark.parametrize("fault", [refusal(409, "Conflict: terminated"), DROPPED])
-async def test_stopping_survives_a_last_question_that_fails(update_harness: UpdateHarness, fault: Any):
+async def test_stopping_ignores_an_error_of_the_last_poll(update_harness: UpdateHarness, fault: Any):
     update_poller = update_harness.update_poller()
-    async with open_to_people(update_poller):
+    async with running(update_poller):
         update_harness.telegram.say(ANNA, "/help")
         await update_harness.until_confirmed(1)
     update_harness.telegram.fail("getUpdates", fault)
 
     await update_poller.stop(5)
 
-    assert update_harness.asked[-1]["timeout"] == "0"
+    assert update_harness.polls_sent[-1]["timeout"] == "0"
 
 
-async def test_stopping_before_anything_came_asks_nothing(update_harness: UpdateHarness):
+async def test_stopping_before_any_update_does_not_poll(update_harness: UpdateHarness):
     await update_harness.update_poller().stop(5)
 
-    assert update_harness.asked == []
+    assert update_harness.polls_sent == []
 
 
-async def test_an_update_that_cannot_be_judged_does_not_keep_the_next(
+async def test_an_update_that_raises_in_the_dispatcher_is_skipped(
     update_harness: UpdateHarness, caplog: pytest.LogCaptureFixture
 ):
     update_harness.unreadable.add("/odd")
     update_harness.telegram.say(ANNA, "/odd")
     update_harness.telegram.say(ANNA, "/help")
 
-    async with open_to_people(update_harness.update_poller()):
+    async with running(update_harness.update_poller()):
         await update_harness.until_finished("/help")
         await update_harness.until_confirmed(2)
 
-    assert caplog.messages == ["Update 700000001 is skipped: AttributeError"]
+    assert caplog.messages == ["Skipped update 700000001: AttributeError"]

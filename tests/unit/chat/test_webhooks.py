@@ -7,7 +7,7 @@ import pytest
 from bot.errors import ForeignWebhook
 from bot.sandbox.faults import DROPPED, Fault, json_answer
 from bot.sandbox.telegram.api_errors import refusal
-from tests.unit.chat.update_harness import ANNA, UpdateHarness, open_to_people
+from tests.unit.chat.update_harness import ANNA, UpdateHarness, running
 
 WEBHOOK_ACTIVE = "Conflict: can't use getUpdates method while webhook is active"
 
@@ -20,15 +20,13 @@ async def test_a_webhook_that_is_in_the_way_is_deleted(
         "https://anna:pass@n8n.example:5678/webhook/7f3a?key=hunter2"
     )
 
-    async with open_to_people(update_harness.update_poller()):
+    async with running(update_harness.update_poller()):
         await update_harness.until_finished("/help")
 
     methods = [request.method for request in update_harness.telegram.requests]
     assert methods[1:5] == ["getUpdates", "getWebhookInfo", "deleteWebhook", "getUpdates"]
     assert update_harness.slept_s == [0.0]
-    assert caplog.messages == [
-        "A webhook to n8n.example:5678 kept long polling from working, and is removed."
-    ]
+    assert caplog.messages == ["Removed a webhook to n8n.example:5678 that blocked long polling."]
 
 
 @pytest.mark.parametrize("fault", [DROPPED, refusal(404, "Not Found"), json_answer(200, {"ok": True})])
@@ -39,10 +37,10 @@ async def test_a_webhook_whose_host_is_not_told_is_deleted_all_the_same(
     update_harness.telegram.fail("getUpdates", refusal(409, WEBHOOK_ACTIVE))
     update_harness.telegram.say(ANNA, "/help")
 
-    async with open_to_people(update_harness.update_poller()):
+    async with running(update_harness.update_poller()):
         await update_harness.until_finished("/help")
 
-    assert caplog.messages == ["A webhook kept long polling from working, and is removed."]
+    assert caplog.messages == ["Removed a webhook that blocked long polling."]
 
 
 @pytest.mark.parametrize("times", [1, None], ids=["ends a poll", "is there again and again"])
@@ -50,7 +48,7 @@ async def test_a_webhook_that_is_set_later_ends_it_with_its_host(
     update_harness: UpdateHarness, times: int | None
 ):
     loop = asyncio.create_task(update_harness.update_poller().run())
-    await update_harness.telegram.wait_for(lambda: len(update_harness.asked) > 1)
+    await update_harness.telegram.wait_for(lambda: len(update_harness.polls_sent) > 1)
     if times is None:
         update_harness.telegram.fail("getUpdates", refusal(409, WEBHOOK_ACTIVE), times=times)
         update_harness.telegram.say(ANNA, "/help")
@@ -75,7 +73,7 @@ async def test_a_webhook_that_is_there_again_after_every_removal_ends_it(update_
 async def test_a_webhook_that_is_set_again_and_again_is_no_reason_to_hurry(update_harness: UpdateHarness):
     update_harness.telegram.fail("getUpdates", refusal(409, WEBHOOK_ACTIVE), times=3)
 
-    async with open_to_people(update_harness.update_poller()):
-        await update_harness.telegram.wait_for(lambda: len(update_harness.asked) > 3)
+    async with running(update_harness.update_poller()):
+        await update_harness.telegram.wait_for(lambda: len(update_harness.polls_sent) > 3)
 
     assert update_harness.slept_s == [0.0, 2.0, 4.0]

@@ -1,4 +1,4 @@
-"""The listener between a real HTTP client and the make-believe Telegram, its handler held up at will."""
+"""An UpdatePoller between a real HTTP client and the fake Telegram, with handlers that tests can block."""
 
 import asyncio
 import contextlib
@@ -19,46 +19,46 @@ from bot.telemetry import Telemetry
 ANNA, BORIS = 1001, 1002
 
 
-class StumblingRequest(BotApiRequest):
-    """A real client whose next answers are lost on the way."""
+class FlakyRequest(BotApiRequest):
+    """A real client whose next requests time out."""
 
-    stumbles = 0
-    begun = 0  # how many requests it was given
+    failures_left = 0
+    started = 0  # number of requests
 
     async def do_request(self, *request: Any, **timeouts: Any) -> tuple[int, bytes]:
-        self.begun += 1
-        if self.stumbles:
-            self.stumbles -= 1
+        self.started += 1
+        if self.failures_left:
+            self.failures_left -= 1
             raise TimedOut
         return await super().do_request(*request, **timeouts)
 
 
 @dataclass
 class UpdateHarness:
-    """An application that notes what it handles, and as long as `gates` say, does not finish."""
+    """An application that records the texts it handles; events in `gates` block handlers by text."""
 
     telegram: FakeTelegram
-    polls: StumblingRequest
+    polls: FlakyRequest
     application: AnyApplication
     telemetry: Telemetry = field(default_factory=Telemetry)
     begun: list[str] = field(default_factory=list)
     finished: list[str] = field(default_factory=list)
     gates: dict[str, asyncio.Event] = field(default_factory=dict)
     slept_s: list[float] = field(default_factory=list)
-    refused: list[int] = field(default_factory=list)  # the ids of updates that were too many
+    refused: list[int] = field(default_factory=list)  # update ids dropped as too many
 
-    unreadable: set[str] = field(default_factory=set)  # texts whose kind cannot be told
+    unreadable: set[str] = field(default_factory=set)  # texts for which kind_of raises
 
-    def update_poller(self, *, patience_s: float = 60.0, limit_s: float = 60.0) -> UpdatePoller:
-        """A listener that has not begun; commands but /watch and /unwatch only read."""
+    def update_poller(self, *, grace_s: float = 60.0, limit_s: float = 60.0) -> UpdatePoller:
+        """An UpdatePoller that is not running yet; only /watch and /unwatch write."""
         held = HeldUpdates()
         dispatcher = self.dispatcher(held, limit_s=limit_s)
         return UpdatePoller(
-            self.application, dispatcher, held, self.telemetry, patience_s=patience_s, sleep=self._sleep
+            self.application, dispatcher, held, self.telemetry, grace_s=grace_s, sleep=self._sleep
         )
 
     def dispatcher(self, held: HeldUpdates, *, limit_s: float = 60.0) -> Dispatcher:
-        """What a listener hands its updates to."""
+        """The dispatcher of an UpdatePoller."""
         return Dispatcher(
             self.application,
             self.telemetry,
@@ -69,12 +69,12 @@ class UpdateHarness:
         )
 
     def hold(self, text: str) -> asyncio.Event:
-        """Let the handling of a text take until the event is set."""
+        """Block the handler of a text until the returned event is set."""
         self.gates[text] = asyncio.Event()
         return self.gates[text]
 
     async def handle(self, update: Update, _: object) -> None:
-        """The handler of whatever comes."""
+        """The handler of all updates."""
         text = update.effective_message.text if update.effective_message else None
         self.begun.append(text or "")
         self.telegram.change_signal.notify()
@@ -84,25 +84,27 @@ class UpdateHarness:
         self.telegram.change_signal.notify()
 
     async def until_begun(self, *texts: str) -> None:
-        """Wait until exactly these are being handled or have been."""
+        """Wait until the handlers of exactly these texts have started."""
         await self.telegram.wait_for(lambda: sorted(self.begun) == sorted(texts))
 
     async def until_finished(self, *texts: str) -> None:
-        """Wait until exactly these have been handled."""
+        """Wait until the handlers of exactly these texts have finished."""
         await self.telegram.wait_for(lambda: sorted(self.finished) == sorted(texts))
 
     @property
-    def asked(self) -> list[dict[str, Any]]:
+    def polls_sent(self) -> list[dict[str, Any]]:
         """The parameters of each getUpdates."""
         return [request.params for request in self.telegram.requests if request.method == "getUpdates"]
 
     async def until_confirmed(self, count: int) -> None:
         """Wait until so many updates are confirmed."""
         after = 700_000_001 + count
-        await self.telegram.wait_for(lambda: self.asked and self.asked[-1].get("offset") == str(after))
+        await self.telegram.wait_for(
+            lambda: self.polls_sent and self.polls_sent[-1].get("offset") == str(after)
+        )
 
-    async def supersede(self) -> None:
-        """Ask Telegram something and wait for the answer: by then the loop has begun what it begins."""
+    async def round_trip(self) -> None:
+        """Make a call to Telegram, in which time the loop does all that it can."""
         await self.application.bot.get_me()
 
     def _kind_of(self, update: Update) -> UpdateKind:
@@ -117,12 +119,12 @@ class UpdateHarness:
 
 
 @contextlib.asynccontextmanager
-async def open_to_people(update_poller: UpdatePoller) -> AsyncIterator[None]:
-    """The listener runs for as long as this lasts; cut off then, as by a crash."""
+async def running(update_poller: UpdatePoller) -> AsyncIterator[None]:
+    """Run the poller inside the block; cancel it at the end without stop(), as in a crash."""
     loop = asyncio.create_task(update_poller.run())
     try:
         yield
-        assert not loop.done(), "the listener has ended"
+        assert not loop.done(), "the poller has ended"
     finally:
         loop.cancel()
         with contextlib.suppress(asyncio.CancelledError):

@@ -1,4 +1,4 @@
-"""What the container's probe says, and what it says it by."""
+"""The container's health check against HTTP servers."""
 
 import socket
 import threading
@@ -10,8 +10,8 @@ import pytest
 from bot.http.probe import probe
 
 
-class Patient(BaseHTTPRequestHandler):
-    """A bot that says how it is."""
+class Healthy(BaseHTTPRequestHandler):
+    """A server that responds with 200."""
 
     status = 200
 
@@ -21,11 +21,11 @@ class Patient(BaseHTTPRequestHandler):
         self.wfile.write(f"{self.path} {self.status}".encode())
 
     def log_message(self, *_: object) -> None:
-        """Keep still."""
+        """Write no log lines."""
 
 
-class Sick(Patient):
-    """One that is not well."""
+class Unhealthy(Healthy):
+    """A server that responds with 503."""
 
     status = 503
 
@@ -40,20 +40,20 @@ def port(request: pytest.FixtureRequest) -> Iterator[int]:
         serving.join()
 
 
-@pytest.mark.parametrize("port", [Patient], indirect=True)
-def test_a_bot_that_is_well_says_so(port: int, capsys: pytest.CaptureFixture[str]):
+@pytest.mark.parametrize("port", [Healthy], indirect=True)
+def test_a_healthy_bot_is_printed_to_stdout(port: int, capsys: pytest.CaptureFixture[str]):
     assert probe(port)
     assert capsys.readouterr() == ("/healthz 200\n", "")
 
 
-@pytest.mark.parametrize("port", [Sick], indirect=True)
-def test_a_bot_that_is_not_well_complains(port: int, capsys: pytest.CaptureFixture[str]):
+@pytest.mark.parametrize("port", [Unhealthy], indirect=True)
+def test_an_unhealthy_bot_is_printed_to_stderr(port: int, capsys: pytest.CaptureFixture[str]):
     assert not probe(port)
     assert capsys.readouterr() == ("", "/healthz 503\n")
 
 
-@pytest.mark.parametrize("port", [Patient], indirect=True)
-def test_the_bot_is_asked_past_the_proxy_that_docker_hands_to_containers(
+@pytest.mark.parametrize("port", [Healthy], indirect=True)
+def test_the_proxy_that_docker_sets_in_containers_is_bypassed(
     port: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
@@ -61,8 +61,8 @@ def test_the_bot_is_asked_past_the_proxy_that_docker_hands_to_containers(
     assert capsys.readouterr().out == "/healthz 200\n"
 
 
-def test_a_bot_that_is_not_there_is_not_well(capsys: pytest.CaptureFixture[str]):
+def test_a_bot_that_is_not_running_is_unhealthy(capsys: pytest.CaptureFixture[str]):
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
     assert not probe(port)
-    assert capsys.readouterr().err.startswith(f"The bot does not answer on port {port}: ")
+    assert capsys.readouterr().err.startswith(f"The bot does not respond on port {port}: ")

@@ -6,17 +6,17 @@ from bot.telemetry import Telemetry
 from bot.watching.gateway_state import GatewayReport, GatewayStatus
 from storage.store import Store
 from tests.fakes.clock import NOON, SteadyClock
-from tests.unit.http.lost_archive import LostArchive
+from tests.unit.http.lost_store import LostStore
 
 
-async def test_facts_for_the_chat_name_turns_counts_and_troubles():
+async def test_facts_contain_heartbeats_counters_and_problems():
     seconds = SteadyClock()
     telemetry = Telemetry(clock=seconds)
     telemetry.beat("polling")
     telemetry.count("updates", 2)
     seconds.advance(7)
 
-    facts = await HealthReport(LostArchive(), telemetry).facts()
+    facts = await HealthReport(LostStore(), telemetry).facts()
 
     assert facts == {
         "up": "7 s",
@@ -26,8 +26,8 @@ async def test_facts_for_the_chat_name_turns_counts_and_troubles():
     }
 
 
-class CountingArchive(LostArchive):
-    """An archive that is well and counts how often it is asked."""
+class CountingStore(LostStore):
+    """A writable store that counts its checks."""
 
     def __init__(self) -> None:
         self.checks = 0
@@ -36,28 +36,28 @@ class CountingArchive(LostArchive):
         self.checks += 1
 
 
-async def test_many_questions_in_a_few_seconds_check_the_archive_once():
-    seconds, archive = SteadyClock(), CountingArchive()
-    health_report = HealthReport(archive, Telemetry(clock=seconds))
+async def test_the_store_is_checked_once_for_many_calls_within_seconds():
+    seconds, store = SteadyClock(), CountingStore()
+    health_report = HealthReport(store, Telemetry(clock=seconds))
 
     for _ in range(50):
         assert await health_report.classes() == {}
-    assert archive.checks == 1
+    assert store.checks == 1
 
     seconds.advance(11)
     await health_report.classes()
-    assert archive.checks == 2
+    assert store.checks == 2
 
 
-async def test_foreign_words_reach_the_chat_only_through_the_redactor():
+async def test_error_texts_are_redacted_in_facts_and_absent_from_classes():
     telemetry = Telemetry(clock=SteadyClock())
     telemetry.set_problem("telegram", "no /bot1234567:hunter2/getMe")
     redact = Redactor(["1234567:hunter2"]).redact
 
-    assert (await HealthReport(CountingArchive(), telemetry, redact=redact).facts())["telegram"] == (
+    assert (await HealthReport(CountingStore(), telemetry, redact=redact).facts())["telegram"] == (
         f"no /bot{REDACTED}/getMe"
     )
-    assert await HealthReport(CountingArchive(), telemetry).classes() == {"telegram": "fails"}
+    assert await HealthReport(CountingStore(), telemetry).classes() == {"telegram": "fails"}
 
 
 def report(status: GatewayStatus) -> GatewayReport:
@@ -66,7 +66,7 @@ def report(status: GatewayStatus) -> GatewayReport:
     )
 
 
-async def test_a_gateway_that_is_away_is_told_and_is_no_trouble_of_the_process(store: Store):
+async def test_a_gateway_outage_is_a_fact_and_no_problem_of_the_process(store: Store):
     health_report = HealthReport(store, Telemetry(), lambda: [report(GatewayStatus.AWAY)])
 
     assert (await health_report.facts())["gateway gateway.example veo,wan"] == (
@@ -76,7 +76,7 @@ async def test_a_gateway_that_is_away_is_told_and_is_no_trouble_of_the_process(s
 
 
 @pytest.mark.parametrize(("status", "is_up"), [(GatewayStatus.KEY, 0), (GatewayStatus.UP, 1)])
-async def test_a_metric_says_which_providers_are_up(store: Store, status: GatewayStatus, is_up: int):
+async def test_a_metric_shows_which_providers_are_up(store: Store, status: GatewayStatus, is_up: int):
     metrics = await HealthReport(store, Telemetry(), lambda: [report(status)]).metrics()
 
     assert f'reelwatch_provider_up{{provider="wan"}} {is_up}\n' in metrics

@@ -1,4 +1,4 @@
-"""What the probe and the scraper hear, over real HTTP."""
+"""/healthz and /metrics over real HTTP."""
 
 import asyncio
 import re
@@ -16,31 +16,31 @@ from bot.telemetry import Telemetry
 from storage.models import TaskRef, WatchRequest
 from storage.store import Store
 from tests.fakes.clock import NOON, SteadyClock
-from tests.unit.http.lost_archive import LostArchive
+from tests.unit.http.lost_store import LostStore
 
 
 @dataclass(frozen=True)
 class Probe:
-    """Asks a running server."""
+    """An HTTP client of a running server."""
 
     session: ClientSession
     port: int
 
     async def get(self, path: str) -> tuple[int, str]:
         """Status and body."""
-        async with self.session.get(f"http://127.0.0.1:{self.port}{path}") as answer:
-            return answer.status, await answer.text()
+        async with self.session.get(f"http://127.0.0.1:{self.port}{path}") as response:
+            return response.status, await response.text()
 
 
 async def probing(health_report: HealthReport) -> AsyncIterator[Probe]:
-    """A server at a port that is free, and somebody who asks it."""
+    """A server on a free port, and a client."""
     port = free_port()
     async with http_server(health_report, port), ClientSession() as session:
         yield Probe(session, port)
 
 
 def free_port() -> int:
-    """A port at which nobody listens."""
+    """A port without a listener."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         return int(taken.getsockname()[1])
 
@@ -62,19 +62,19 @@ async def probe(store: Store, telemetry: Telemetry) -> AsyncIterator[Probe]:
 
 
 @pytest.fixture
-async def probe_of_a_lost_archive(telemetry: Telemetry) -> AsyncIterator[Probe]:
-    async for probe in probing(HealthReport(LostArchive(), telemetry)):
+async def probe_of_a_lost_store(telemetry: Telemetry) -> AsyncIterator[Probe]:
+    async for probe in probing(HealthReport(LostStore(), telemetry)):
         yield probe
 
 
-async def test_a_bot_whose_loops_turn_is_well(probe: Probe, telemetry: Telemetry, seconds: SteadyClock):
+async def test_a_bot_whose_loops_run_is_healthy(probe: Probe, telemetry: Telemetry, seconds: SteadyClock):
     telemetry.beat("polling")
     seconds.advance(60)
 
     assert await probe.get("/healthz") == (200, '{"ok": true, "problems": {}}')
 
 
-async def test_a_loop_that_has_not_turned_for_long_makes_it_unwell(
+async def test_a_loop_without_a_recent_heartbeat_makes_it_unhealthy(
     probe: Probe, telemetry: Telemetry, seconds: SteadyClock
 ):
     telemetry.beat("polling")
@@ -88,7 +88,7 @@ async def test_a_loop_that_has_not_turned_for_long_makes_it_unwell(
     )
 
 
-async def test_a_trouble_that_was_told_makes_it_unwell_until_it_is_over(probe: Probe, telemetry: Telemetry):
+async def test_a_problem_makes_it_unhealthy_until_it_is_cleared(probe: Probe, telemetry: Telemetry):
     telemetry.set_problem("telegram", "403 page about /bot1234567:hunter2/getMe")
     assert await probe.get("/healthz") == (503, '{"ok": false, "problems": {"telegram": "fails"}}')
 
@@ -96,14 +96,14 @@ async def test_a_trouble_that_was_told_makes_it_unwell_until_it_is_over(probe: P
     assert (await probe.get("/healthz"))[0] == 200
 
 
-async def test_an_archive_that_cannot_be_written_makes_it_unwell(probe_of_a_lost_archive: Probe):
-    assert await probe_of_a_lost_archive.get("/healthz") == (
+async def test_a_store_that_is_not_writable_makes_it_unhealthy(probe_of_a_lost_store: Probe):
+    assert await probe_of_a_lost_store.get("/healthz") == (
         503,
         '{"ok": false, "problems": {"database": "fails"}}',
     )
 
 
-async def test_metrics_are_counters_and_what_the_archive_holds(
+async def test_metrics_contain_counters_and_the_stats_of_the_store(
     probe: Probe, store: Store, telemetry: Telemetry, seconds: SteadyClock
 ):
     ref = TaskRef(provider="wan", external_id="t1")
@@ -134,8 +134,8 @@ async def test_every_line_of_the_metrics_is_in_prometheus_text_format(probe: Pro
         assert re.fullmatch(r'[a-z_]+(\{[a-z]+="[a-z_]+"\})? \d+(\.\d+)?', line), line
 
 
-async def test_metrics_without_an_archive_are_an_error_and_no_traceback(probe_of_a_lost_archive: Probe):
-    assert await probe_of_a_lost_archive.get("/metrics") == (503, "The database cannot be read.\n")
+async def test_metrics_without_a_store_are_an_error_and_no_traceback(probe_of_a_lost_store: Probe):
+    assert await probe_of_a_lost_store.get("/metrics") == (503, "The database cannot be read.\n")
 
 
 async def test_a_port_that_is_taken_is_an_error_at_once(store: Store, telemetry: Telemetry):
@@ -145,9 +145,7 @@ async def test_a_port_that_is_taken_is_an_error_at_once(store: Store, telemetry:
             await server.__aenter__()
 
 
-async def test_a_question_that_is_never_asked_to_its_end_does_not_hold_up_the_stop(
-    store: Store, telemetry: Telemetry
-):
+async def test_an_incomplete_request_does_not_delay_the_stop(store: Store, telemetry: Telemetry):
     port = free_port()
     async with asyncio.timeout(None) as patience:
         async with http_server(HealthReport(store, telemetry), port):
@@ -158,7 +156,7 @@ async def test_a_question_that_is_never_asked_to_its_end_does_not_hold_up_the_st
         writer.close()
 
 
-async def test_idle_connections_never_keep_the_probe_out(probe: Probe):
+async def test_idle_connections_do_not_block_the_health_check(probe: Probe):
     idle = [await asyncio.open_connection("127.0.0.1", probe.port) for _ in range(100)]
 
     assert (await probe.get("/healthz"))[0] == 200
@@ -174,10 +172,10 @@ async def test_idle_connections_never_keep_the_probe_out(probe: Probe):
 async def test_a_request_with_long_headers_is_refused(probe: Probe):
     async with probe.session.get(
         f"http://127.0.0.1:{probe.port}/healthz", headers={"X-Long": "a" * 5000}
-    ) as answer:
-        assert answer.status == 400
+    ) as response:
+        assert response.status == 400
 
 
-async def test_it_is_served_on_loopback_only_unless_told_otherwise(probe: Probe):
+async def test_it_listens_on_loopback_by_default(probe: Probe):
     with pytest.raises(ConnectionRefusedError):
         await asyncio.open_connection("127.0.0.2", probe.port)

@@ -1,12 +1,12 @@
-"""An archive that can't be reached."""
+"""A store that is unavailable."""
 
-from bot.http.report import Archive
+from bot.http.report import CheckedStore
 from storage.errors import StoreUnavailable
 from storage.models import Stats
 
 
-class LostArchive(Archive):
-    """An archive whose disk is gone."""
+class LostStore(CheckedStore):
+    """A store whose every call raises StoreUnavailable."""
 
     async def check(self) -> None:
         raise StoreUnavailable("The disk is gone.")
