@@ -1,4 +1,4 @@
-"""Who may use the bot: by its settings, and by what the database knows beyond them."""
+"""Access control: which chats and users may use the bot, by the settings and the database."""
 
 import logging
 from collections.abc import Callable, Collection
@@ -10,7 +10,7 @@ log = logging.getLogger(__name__)
 
 
 class Access:
-    """Who is let in, kept in memory, since it is asked for every update."""
+    """The allowed ids, cached in memory because every update is checked."""
 
     def __init__(
         self,
@@ -21,7 +21,7 @@ class Access:
         admin_ids: Collection[int],
         clock: Callable[[], datetime],
     ) -> None:
-        """everyone: whether all are let in; ids: of the chats and people that the settings let in."""
+        """everyone: whether access is open; ids: of the chats and users that the settings allow."""
         self._store = store
         self._everyone = everyone
         self._set_ids = frozenset(ids)
@@ -30,30 +30,30 @@ class Access:
         self._clock = clock
 
     def lets_in(self, chat_id: int | None, user_id: int | None) -> bool:
-        """Whether the chat or the person may use the bot; None: there is no such party."""
+        """Whether the chat or the user may use the bot; None: the update has none."""
         return self._everyone or not self._ids.isdisjoint((chat_id, user_id)) or self.is_admin(user_id)
 
     def is_admin(self, user_id: int | None) -> bool:
-        """Whether the person is one of the bot's admins."""
+        """Whether the user is one of the bot's admins."""
         return user_id in self._admin_ids
 
     async def load(self) -> None:
-        """Bring the database into step with the settings, and learn who is let in; StoreError."""
+        """Write the settings' ids to the database and load the allowed ids; StoreError."""
         self._ids |= await self._store.sync_allowed_chats(self._set_ids, at=self._clock())
 
     async def enforce(self) -> None:
-        """Learn who is let in, and stop what those wait for who no longer are; StoreError."""
+        """Load the allowed ids, and stop the watches of chats no longer allowed; StoreError."""
         await self.load()
         if self._everyone:
             return
         stopped = await self._store.stop_all_but(self._ids | self._admin_ids, at=self._clock())
         if stopped:
             log.warning(
-                "Watches of those who are no longer let in: %d stopped; nothing more is sent there.",
+                "Stopped %d watches of chats that are no longer allowed; nothing more is sent there.",
                 stopped,
             )
 
     def migrated(self, old_id: int, new_id: int) -> None:
-        """A group became a supergroup; the store, which is told apart from this, remembers it."""
+        """Allow the supergroup that an allowed group became; the store is updated separately."""
         if old_id in self._ids:
             self._ids.add(new_id)

@@ -1,7 +1,7 @@
-"""How each gateway does, per key and host: judged from all polls of its tasks, and read by every room.
+"""The health of each gateway, per key and host, derived from the polls of its tasks.
 
-A task that fails while others are answered says nothing about its gateway. The state turns bad once different
-tasks fail for some time without a snapshot in between, and good with the first snapshot.
+The state becomes bad when different tasks fail for some time without a snapshot in between, and good with the
+first snapshot. A task that fails while others succeed does not count against the gateway.
 """
 
 import logging
@@ -15,20 +15,20 @@ from storage.models import Cause
 
 log = logging.getLogger(__name__)
 
-_CONFIRMED_AFTER_S = 30.0  # a shorter outage is told to nobody
-_KEY_CONFIRMED_AFTER_S = 3.0  # nothing mends itself there
-_LEAST_FAILURES = 2
+_CONFIRMED_AFTER_S = 30.0  # a shorter outage is not reported
+_KEY_CONFIRMED_AFTER_S = 3.0  # key problems do not go away by themselves
+_LEAST_FAILURES = 2  # before a state is bad
 
 
 class GatewayStatus(StrEnum):
-    """What a gateway does at present."""
+    """The state of a gateway."""
 
     UNKNOWN = "unknown"  # not polled since the start
     UP = "up"
-    KEY = "key"  # the key, or what it may do, is refused
-    QUOTA = "quota"  # no credit is left behind the key
-    AWAY = "away"  # no answer, or 5xx
-    ODD = "odd"  # answers that are not of the format
+    KEY = "key"  # the key is rejected, or lacks permission
+    QUOTA = "quota"  # quota or credit exhausted
+    AWAY = "away"  # no response, or 5xx
+    ODD = "odd"  # invalid responses
 
     @property
     def is_bad(self) -> bool:
@@ -44,13 +44,13 @@ class GatewayReport:
     host: str
     status: GatewayStatus
     since: datetime
-    http_status: int | None = None  # of the last bad answer; None: there was none
-    redirect_to: str | None = None  # the host, or https address, that the last bad answer sent us to
-    is_doubtful: bool = False  # polls fail, though not for long enough to tell
+    http_status: int | None = None  # of the last failed poll; None: no response
+    redirect_to: str | None = None  # target of the last failed poll's redirect: a host, or an https URL
+    is_doubtful: bool = False  # polls fail, but not yet for long enough to be sure
 
     @property
     def id(self) -> str:
-        """What tells it from the others, without the key."""
+        """A unique id that does not contain the key."""
         return f"{self.host} {','.join(self.names)}"
 
 
@@ -63,19 +63,19 @@ class GatewayState:
         self._status = GatewayStatus.UNKNOWN
         self._since = at
         self._http_status: int | None = None
-        self._answered: set[int] = set()  # tasks whose last poll brought a snapshot
+        self._succeeding: set[int] = set()  # tasks whose last poll brought a snapshot
         self._failing: set[int] = set()  # tasks whose last poll failed
         self._evidence: set[int] = set()  # tasks that failed since the last snapshot
-        self._has_answered_before = False  # one of them had been answered before
+        self._has_succeeded_before = False  # one of them had succeeded before
         self._failures = 0  # since the last snapshot
         self._first_failed_at = at
         self._last_failure = GatewayStatus.AWAY
         self._redirect_to: str | None = None
 
     def on_poll(self, task_id: int, error: ProviderError | None, *, at: datetime) -> None:
-        """A poll brought a snapshot, or failed."""
+        """A poll ended, with a snapshot or an error."""
         if error is None or isinstance(error, TaskMissing):
-            self._on_answer(task_id, is_snapshot=error is None, at=at)
+            self._on_response(task_id, is_snapshot=error is None, at=at)
         elif not isinstance(error, RateLimited):
             self._on_failure(task_id, error, at=at)
 
@@ -93,27 +93,27 @@ class GatewayState:
         )
 
     def forget(self, task_id: int) -> None:
-        """The task is over or no longer polled here."""
-        for tasks in (self._answered, self._failing, self._evidence):
+        """Drop a task that has ended or is no longer polled here."""
+        for tasks in (self._succeeding, self._failing, self._evidence):
             tasks.discard(task_id)
 
-    def _on_answer(self, task_id: int, *, is_snapshot: bool, at: datetime) -> None:
+    def _on_response(self, task_id: int, *, is_snapshot: bool, at: datetime) -> None:
         self._failing.discard(task_id)
         self._evidence.clear()
         self._failures = 0
-        self._has_answered_before = False
+        self._has_succeeded_before = False
         if is_snapshot:
-            self._answered.add(task_id)
+            self._succeeding.add(task_id)
         if self._status is not GatewayStatus.UP:
             if self._status.is_bad:
-                log.info("%s answers again after %.0f s", self._who, (at - self._since).total_seconds())
+                log.info("%s responds again after %.0f s", self._who, (at - self._since).total_seconds())
             self._status, self._since = GatewayStatus.UP, at
 
     def _on_failure(self, task_id: int, error: ProviderError, *, at: datetime) -> None:
         if not self._evidence:
             self._first_failed_at = at
-        self._has_answered_before |= task_id in self._answered
-        self._answered.discard(task_id)
+        self._has_succeeded_before |= task_id in self._succeeding
+        self._succeeding.discard(task_id)
         self._failing.add(task_id)
         self._evidence.add(task_id)
         self._failures += 1
@@ -130,18 +130,18 @@ class GatewayState:
         if self._status.is_bad or (at - self._first_failed_at).total_seconds() >= bound_s:
             self._since = self._since if self._status.is_bad else self._first_failed_at
             self._status = status
-            waits = f"HTTP {self._http_status}" if self._http_status else "no answer"
-            leads = f", redirected to {self._redirect_to}" if self._redirect_to else ""
-            log.warning("%s: polls fail (%s, %s%s)", self._who, status, waits, leads)
+            response = f"HTTP {self._http_status}" if self._http_status else "no response"
+            redirect = f", redirected to {self._redirect_to}" if self._redirect_to else ""
+            log.warning("%s: polls fail (%s, %s%s)", self._who, status, response, redirect)
 
     def _is_gateways_fault(self) -> bool:
-        """Whether what fails can't be put down to single tasks."""
+        """Whether the failures can't be explained by single tasks."""
         if self._failures < _LEAST_FAILURES or len(self._evidence) < min(2, len(self._tracked())):
             return False
-        return self._has_answered_before or not self._answered
+        return self._has_succeeded_before or not self._succeeding
 
     def _tracked(self) -> set[int]:
-        return self._answered | self._failing
+        return self._succeeding | self._failing
 
     @property
     def _who(self) -> str:
@@ -149,7 +149,7 @@ class GatewayState:
 
 
 class GatewayStates:
-    """All keys; empty until the polling has been set up."""
+    """The states of all keys; empty until polling has been set up."""
 
     def __init__(self, *, clock: Callable[[], datetime]) -> None:
         self._clock = clock
@@ -157,14 +157,14 @@ class GatewayStates:
         self._by_name: dict[str, GatewayState] = {}
 
     def add(self, names: Sequence[str], host: str) -> GatewayState:
-        """The providers of these names share a key at a host."""
+        """Add a key that these providers share at a host."""
         state = GatewayState(names, host, at=self._clock())
         self._states.append(state)
         self._by_name |= dict.fromkeys(names, state)
         return state
 
     def problem_of(self, provider: str) -> str | None:
-        """The status of a provider whose tasks can't be polled at present; None: they can, or may be."""
+        """The status of a provider whose tasks can't be polled; None: no known problem."""
         state = self._by_name.get(provider)
         status = state.report(self._clock()).status if state else GatewayStatus.UNKNOWN
         return status if status.is_bad else None

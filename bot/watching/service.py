@@ -1,4 +1,4 @@
-"""What a person may ask for; the rules that doors and loops share."""
+"""The use cases behind the chat commands; the rules that commands and loops share."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Sequence
@@ -17,14 +17,14 @@ from storage.models import (
 )
 from storage.store import Store
 
-HOLD_CARD_S = 2.0  # a task that has ended by its first poll needs no card
-COMMAND_S = 10.0  # for all that one message asks
-_TICK_S = 0.1
+HOLD_CARD_S = 2.0  # the first card waits for the first poll: a task that has ended needs none
+COMMAND_S = 10.0  # the time limit of one command
+_TICK_S = 0.1  # between the first reads of the store while waiting for a poll
 _LONGEST_TICK_S = 0.5
 
 
 class Service:
-    """The use cases; rings for the clock and the courier when there is work for them."""
+    """The use cases; notifies the polling loop and the delivery worker of new work."""
 
     def __init__(
         self,
@@ -38,21 +38,21 @@ class Service:
     ) -> None:
         self._store = store
         self._clock = clock
-        self._ring_clock = notify_polling
-        self._ring_courier = notify_delivery
+        self._notify_polling = notify_polling
+        self._notify_delivery = notify_delivery
         self._limits = limits
         self._sleep = sleep
 
     async def watch(self, request: WatchRequest) -> WatchedTask:
-        """Register a watch; once this returns it is on disk; WatchLimitReached."""
+        """Register a watch; when this returns it is on disk. Raises WatchLimitReached."""
         watched = await self._store.add_watch(
             request, at=self._clock(), limits=self._limits, hold_card_s=HOLD_CARD_S
         )
-        self._ring()
+        self._notify_both()
         return watched
 
     async def active(self, chat_id: int) -> list[WatchedTask]:
-        """What the chat waits for, oldest first."""
+        """The chat's active watches, oldest first."""
         return await self._store.active_watches(chat_id)
 
     async def poll_now(
@@ -63,91 +63,91 @@ class Service:
         thread_id: int | None,
         patience_s: float = COMMAND_S,
     ) -> list[WatchedTask]:
-        """The chat's watches of these ids after a fresh poll, or as they are after patience_s without one.
+        """The chat's watches of these ids after a fresh poll, or as stored after patience_s without one.
 
-        All are polled at the same time; those without a watch here are left out.
+        All are polled concurrently; ids without a watch here are left out.
         """
-        asked_at = self._clock()
+        requested_at = self._clock()
         found = [w for each in external_ids for w in await self._watches(chat_id, each, thread_id)]
         awaited = [w.task.id for w in found if w.watch.state is WatchState.ACTIVE]
         for task_id in awaited:
-            await self._store.request_poll(task_id, at=asked_at)
-        self._ring_clock()
-        fresh = await self._polled(awaited, asked_at, patience_s)
+            await self._store.request_poll(task_id, at=requested_at)
+        self._notify_polling()
+        fresh = await self._wait_for_polls(awaited, requested_at, patience_s)
         return [replace(w, task=fresh.get(w.task.id, w.task)) for w in found]
 
     async def stop(
         self, chat_id: int, external_ids: Sequence[str], *, thread_id: int | None
     ) -> list[WatchedTask]:
-        """Stop the chat's active watches of these ids; those that were stopped."""
+        """Stop the chat's active watches of these ids, and return those that were stopped."""
         found = [w for each in external_ids for w in await self._watches(chat_id, each, thread_id)]
         stopped = [w for w in found if await self._store.stop_watch(w.watch.id, at=self._clock())]
-        self._ring()
+        self._notify_both()
         return stopped
 
     async def send_again(self, watch_id: int, chat_id: int) -> bool:
-        """Deliver a result anew that Telegram has not confirmed; False if the chat has no such watch."""
-        begun = await self._store.send_again(watch_id, chat_id, at=self._clock())
-        self._ring_courier()
-        return begun
+        """Deliver an unconfirmed result again; False if the chat has no such watch."""
+        is_queued = await self._store.send_again(watch_id, chat_id, at=self._clock())
+        self._notify_delivery()
+        return is_queued
 
     async def check_again(self, watch_id: int, chat_id: int) -> bool:
-        """Poll a task now, and go on with it if it rests; False if the chat does not watch it."""
-        taken_up = await self._store.take_up(watch_id, chat_id, at=self._clock())
-        self._ring()
-        return taken_up
+        """Poll a task now, and resume polling if it had stopped; False if the chat does not watch it."""
+        resumed = await self._store.take_up(watch_id, chat_id, at=self._clock())
+        self._notify_both()
+        return resumed
 
     async def stats(self) -> Stats:
         """Counts for /stats and /metrics."""
         return await self._store.stats()
 
     async def language_of(self, chat_id: int) -> str | None:
-        """The language in which the chat was last spoken to."""
+        """The language last used in the chat; None: unknown."""
         chat = await self._store.chat(chat_id)
         return chat.language if chat else None
 
     async def remember_chat(self, chat: Chat) -> None:
-        """Write a chat as it is now."""
+        """Save a chat's present data."""
         await self._store.save_chat(chat, at=self._clock())
 
     async def chat_lost(self, chat_id: int, reason: str) -> None:
-        """The bot can't write there any more."""
+        """Mark a chat to which the bot can no longer send."""
         await self._store.chat_lost(chat_id, reason, at=self._clock())
 
     async def heard_from(self, chat_id: int) -> None:
-        """Somebody speaks in a chat; one that counted as lost is there again."""
+        """Re-enable a chat that was marked as lost: an update from it has arrived."""
         chat = await self._store.chat(chat_id)
         if chat is not None and chat.disabled_reason is not None:
             await self.chat_found(chat_id)
 
     async def chat_found(self, chat_id: int) -> None:
-        """The bot may write there again."""
+        """Mark a chat to which the bot can send again."""
         await self._store.chat_found(chat_id, at=self._clock())
-        self._ring()
+        self._notify_both()
 
     async def migrate_chat(self, old_id: int, new_id: int) -> None:
-        """A group became a supergroup."""
+        """Move a group's data to the supergroup that it became."""
         await self._store.migrate_chat(old_id, new_id, at=self._clock())
-        self._ring_courier()
+        self._notify_delivery()
 
     async def _watches(self, chat_id: int, external_id: str, thread_id: int | None) -> list[WatchedTask]:
-        """The watches of this topic, or of the whole chat when this topic has none."""
+        """The watches of this topic, or of the whole chat if this topic has none."""
         found = await self._store.watches_of(chat_id, external_id)
         return [w for w in found if w.watch.thread_id == thread_id] or found
 
-    async def _polled(
-        self, task_ids: Collection[int], asked_at: datetime, patience_s: float
+    async def _wait_for_polls(
+        self, task_ids: Collection[int], requested_at: datetime, patience_s: float
     ) -> dict[int, Task]:
-        """These tasks once they are polled; the store is where the polling loop's answer arrives."""
+        """Read these tasks from the store until all have been polled, or patience_s is over."""
         known = {task.id: task for task in await self._store.tasks(task_ids)}
         tick_s = _TICK_S
-        # A task may end by a poll that was on its way already; nobody polls it after that.
+        # A final task is not polled again: it may have ended by a poll from before the request.
         while waiting := [
             task.id
             for task in known.values()
-            if not (task.status.is_final or (task.last_poll_at and task.last_poll_at >= asked_at))
+            if not (task.status.is_final or (task.last_poll_at and task.last_poll_at >= requested_at))
         ]:
-            left_s = patience_s - (self._clock() - asked_at).total_seconds()
+            left_s = patience_s - (self._clock() - requested_at).total_seconds()
             if left_s <= 0:
                 break
             await self._sleep(min(tick_s, left_s))
@@ -155,6 +155,6 @@ class Service:
             known |= {task.id: task for task in await self._store.tasks(waiting)}
         return known
 
-    def _ring(self) -> None:
-        self._ring_clock()
-        self._ring_courier()
+    def _notify_both(self) -> None:
+        self._notify_polling()
+        self._notify_delivery()

@@ -44,7 +44,7 @@ async def test_a_chat_that_is_taken_out_of_the_settings_gets_no_video_any_more(s
 
     before = len(scene.telegram.messages(anna))
     bot = await scene.start_bot(ALLOWED_CHATS=str(boris))
-    await scene.wait_for(lambda: "no longer let in: 1 stopped" in bot.log)
+    await scene.wait_for(lambda: "Stopped 1 watches" in bot.log)
     scene.finish(task)
     await scene.poll(boris, task)
     await scene.until_video(boris, asked)

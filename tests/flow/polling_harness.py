@@ -1,4 +1,4 @@
-"""The clock's loop with all that it turns: a real archive, scripted gateways, time that tests move."""
+"""The polling loop with a real store, scripted gateways and time that tests advance."""
 
 import asyncio
 import contextlib
@@ -22,18 +22,18 @@ from tests.fakes.requests import watch_request
 from tests.fakes.store import BrittleStore
 from tests.fakes.wakeup import ManualWakeup
 
-FAST = 1000.0  # questions per second
-_PATIENCE_S = 10.0  # of a test that waits for what must come
+FAST = 1000.0  # requests per second
+_PATIENCE_S = 10.0  # the timeout of a test's wait
 _TICK_S = 0.003
 
 
-def gateway(name: str = "wan", /, **answers: Sequence[Response]) -> ScriptedProvider:
-    """A gateway that gives the ids these answers."""
-    return ScriptedProvider(answers, name=name)
+def gateway(name: str = "wan", /, **responses: Sequence[Response]) -> ScriptedProvider:
+    """A gateway with these responses, by task id."""
+    return ScriptedProvider(responses, name=name)
 
 
 def key(*gateways: ScriptedProvider, rps: float = FAST, in_flight: int = 64) -> KeyGroup:
-    """A key that opens these gateways."""
+    """A key that these gateways share."""
     return KeyGroup(
         providers={each.name: each for each in gateways},
         limiter=AdaptiveRateLimiter(rps, in_flight=in_flight),
@@ -41,25 +41,30 @@ def key(*gateways: ScriptedProvider, rps: float = FAST, in_flight: int = 64) -> 
 
 
 class PollingHarness:
-    """A process's clock: the scheduler, turning as long as turning() lasts."""
+    """One process's polling loop; it runs within running()."""
 
-    def __init__(self, store: BrittleStore, lines: Sequence[KeyGroup], *, clock: FrozenClock) -> None:
+    def __init__(self, store: BrittleStore, groups: Sequence[KeyGroup], *, clock: FrozenClock) -> None:
         self.store = store
         self.clock = clock
         self.telemetry = Telemetry()
         self.wakeup = ManualWakeup()
-        self.news = asyncio.Event()  # set when the courier is rung for
+        self.news = asyncio.Event()  # set when the delivery worker is notified
         self._gateways = [
-            each for line in lines for each in line.providers.values() if isinstance(each, ScriptedProvider)
+            each
+            for group in groups
+            for each in group.providers.values()
+            if isinstance(each, ScriptedProvider)
         ]
         self._asked_before = self._asked()
         poller = Poller(store, Cadence(), Estimates(), clock=clock, notify=self.news.set)
         self.states = GatewayStates(clock=clock)
-        lines = [replace(line, state=self.states.add([*line.providers], "gateway.example")) for line in lines]
+        groups = [
+            replace(group, state=self.states.add([*group.providers], "gateway.example")) for group in groups
+        ]
         self.scheduler = Scheduler(
             store,
             poller,
-            lines,
+            groups,
             wakeup=self.wakeup,
             clock=clock,
             telemetry=self.telemetry,
@@ -67,7 +72,7 @@ class PollingHarness:
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """The loop turns for as long as this lasts, and begins with what there is to do."""
+        """Run the loop, and let it first do the work that is due."""
         loop = asyncio.create_task(self.scheduler.run())
         try:
             await self.settle()
@@ -79,26 +84,26 @@ class PollingHarness:
                 await loop
 
     async def advance(self, seconds: float) -> None:
-        """Let time pass, and the loop do what there is to do then."""
+        """Advance the time, and let the loop do the work that is due then."""
         self.clock.advance(seconds)
         self.wakeup.advance(seconds)
         await self.settle()
 
     async def pass_slowly(self, seconds: float, *, step_s: float) -> None:
-        """Let time pass step by step, as a loop that turns often has it."""
+        """Advance the time in steps."""
         for _ in range(round(seconds / step_s)):
             await self.advance(step_s)
 
     async def notify(self) -> None:
-        """People have asked for something; the loop does what there is to do."""
+        """Notify the loop as a command does, and let it do its work."""
         self.wakeup.notify()
         await self.settle()
 
     async def settle(self) -> None:
-        """Wait until nothing but time, or a gate, makes the loop go on."""
+        """Wait until the loop is idle: only time, or a gate, makes it continue."""
         calm = 0
         async with asyncio.timeout(_PATIENCE_S):
-            while calm < 2:  # a look that has just begun shows a turn later
+            while calm < 2:  # a poll that has just started is visible one iteration later
                 await asyncio.sleep(_TICK_S)
                 calm = calm + 1 if self._is_at_rest() else 0
 
@@ -115,36 +120,36 @@ class PollingHarness:
         return sum(len(each.asked) for each in self._gateways)
 
     async def task(self, task_id: int = 1) -> Task:
-        """A task as the archive knows it."""
+        """A task as stored."""
         task = await self.store.task(task_id)
         assert task is not None
         return task
 
     async def to_send(self) -> list[DeliveryKind]:
-        """What the courier would find."""
+        """The deliveries that the worker would claim."""
         found = await self.store.claim_deliveries(100, at=self.clock(), lease_s=60)
         return [outgoing.delivery.kind for outgoing in found]
 
 
 class Processes:
-    """The archives of processes that share one file."""
+    """The stores of several processes on one file."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._opened: list[BrittleStore] = []
 
     async def begin(self) -> BrittleStore:
-        """One process more."""
+        """Open the store of another process."""
         self._opened.append(await BrittleStore.open(self._path))
         return self._opened[-1]
 
     async def end(self) -> None:
-        """Close whatever was not closed."""
+        """Close all stores."""
         for store in self._opened:
             await store.close()
 
 
 async def watch(store: Store, *external_ids: str, provider: str = "wan", chat_id: int = 100) -> None:
-    """Somebody asked for these tasks at NOON."""
+    """Watch these tasks at NOON."""
     for external_id in external_ids or ("t1",):
         await store.add_watch(watch_request(external_id, provider=provider, chat_id=chat_id), at=NOON)

@@ -1,4 +1,4 @@
-"""From a watch to what there is to send: scheduler, refresher and archive together."""
+"""From a watch to its deliveries: scheduler, poller and store together."""
 
 import pytest
 
@@ -14,7 +14,7 @@ QUEUED, RUNNING, SUCCEEDED = TaskStatus.QUEUED, TaskStatus.RUNNING, TaskStatus.S
 LONG_S = 120.0  # after which every task that goes well is due again
 
 
-async def test_a_new_watch_is_looked_at_at_once(store: BrittleStore, clock: FrozenClock):
+async def test_a_new_watch_is_polled_at_once(store: BrittleStore, clock: FrozenClock):
     wan = gateway(t1=[snapshot(QUEUED)])
     work = PollingHarness(store, [key(wan)], clock=clock)
 
@@ -28,7 +28,7 @@ async def test_a_new_watch_is_looked_at_at_once(store: BrittleStore, clock: Froz
     assert (task.status, task.last_poll_at) == (QUEUED, NOON)
 
 
-async def test_a_watch_that_nobody_rings_for_is_found_by_the_next_sweep(
+async def test_a_watch_without_a_notification_is_found_by_the_next_sync(
     store: BrittleStore, clock: FrozenClock
 ):
     wan = gateway(t1=[snapshot()])
@@ -60,7 +60,7 @@ async def test_a_task_is_followed_to_its_end_and_no_further(store: BrittleStore,
     assert DeliveryKind.RESULT in await work.to_send()
 
 
-async def test_a_task_is_looked_at_when_it_is_due_and_not_before(store: BrittleStore, clock: FrozenClock):
+async def test_a_task_is_polled_when_it_is_due_and_not_before(store: BrittleStore, clock: FrozenClock):
     await watch(store)
     wan = gateway(t1=[snapshot()])
     work = PollingHarness(store, [key(wan)], clock=clock)
@@ -76,7 +76,7 @@ async def test_a_task_is_looked_at_when_it_is_due_and_not_before(store: BrittleS
     assert len(wan.asked) == 2
 
 
-async def test_looks_go_on_while_the_archive_takes_its_time(store: BrittleStore, clock: FrozenClock):
+async def test_polls_go_on_while_the_store_is_slow(store: BrittleStore, clock: FrozenClock):
     await watch(store)
     wan = gateway(t1=[snapshot()])
     work = PollingHarness(store, [key(wan)], clock=clock)
@@ -88,7 +88,7 @@ async def test_looks_go_on_while_the_archive_takes_its_time(store: BrittleStore,
         store.sweep_gate.set()
 
 
-async def test_ten_chats_that_watch_a_task_cost_one_question(store: BrittleStore, clock: FrozenClock):
+async def test_ten_chats_that_watch_a_task_cost_one_request(store: BrittleStore, clock: FrozenClock):
     for chat_id in range(10):
         await watch(store, chat_id=chat_id)
     wan = gateway(t1=[snapshot(SUCCEEDED)])
@@ -102,7 +102,7 @@ async def test_ten_chats_that_watch_a_task_cost_one_question(store: BrittleStore
 
 
 @pytest.mark.parametrize("answer", [snapshot(), AWAY], ids=["the same", "a blip"])
-async def test_a_look_that_learns_nothing_writes_nothing_and_the_next_one_comes(
+async def test_a_poll_without_news_writes_nothing_and_the_next_one_comes(
     store: BrittleStore, clock: FrozenClock, answer: Response
 ):
     await watch(store)
@@ -111,9 +111,9 @@ async def test_a_look_that_learns_nothing_writes_nothing_and_the_next_one_comes(
 
     async with work.running():
         written = await work.task()
-        for looks in (2, 3):
+        for polls in (2, 3):
             await work.advance(20.0)
-            assert len(wan.asked) == looks
+            assert len(wan.asked) == polls
         assert store.applied == 1
         assert (await work.task()).version == written.version
         await work.advance(20.0)
@@ -123,7 +123,7 @@ async def test_a_look_that_learns_nothing_writes_nothing_and_the_next_one_comes(
 
 
 @pytest.mark.parametrize("answer", [snapshot(), AWAY], ids=["the same", "a blip"])
-async def test_who_asks_how_a_task_stands_is_answered_though_nothing_has_changed(
+async def test_a_requested_poll_is_stored_though_nothing_has_changed(
     store: BrittleStore, clock: FrozenClock, answer: Response
 ):
     await watch(store)
@@ -139,10 +139,10 @@ async def test_who_asks_how_a_task_stands_is_answered_though_nothing_has_changed
         assert (len(wan.asked), store.applied) == (2, 2)
         await work.advance(LONG_S)
 
-    assert store.applied == 2, "nobody waits any more"
+    assert store.applied == 2, "a served request was served again"
 
 
-async def test_who_asks_while_a_look_is_under_way_is_answered_by_it(store: BrittleStore, clock: FrozenClock):
+async def test_a_request_during_a_poll_is_served_by_it(store: BrittleStore, clock: FrozenClock):
     await watch(store)
     wan = gateway(t1=[snapshot()])
     work = PollingHarness(store, [key(wan)], clock=clock)
@@ -161,7 +161,7 @@ async def test_who_asks_while_a_look_is_under_way_is_answered_by_it(store: Britt
     assert len(wan.asked) == 2
 
 
-async def test_who_asks_while_a_look_is_being_written_gets_another_one(
+async def test_a_request_while_a_poll_is_being_stored_causes_another_one(
     store: BrittleStore, clock: FrozenClock
 ):
     await watch(store)
@@ -182,7 +182,7 @@ async def test_who_asks_while_a_look_is_being_written_gets_another_one(
     assert (task.status, task.last_poll_at) == (RUNNING, clock())
 
 
-async def test_who_asks_after_a_restart_is_answered_though_the_next_look_is_far(
+async def test_a_request_after_a_restart_is_served_though_the_next_poll_is_far(
     processes: Processes, clock: FrozenClock
 ):
     before = await processes.begin()
@@ -203,7 +203,7 @@ async def test_who_asks_after_a_restart_is_answered_though_the_next_look_is_far(
         assert (await work.task()).last_poll_at == clock()
 
 
-async def test_a_second_chat_has_a_running_task_looked_at_at_once(store: BrittleStore, clock: FrozenClock):
+async def test_a_second_chat_has_a_running_task_polled_at_once(store: BrittleStore, clock: FrozenClock):
     await watch(store)
     wan = gateway(t1=[snapshot()])
     work = PollingHarness(store, [key(wan)], clock=clock)
@@ -215,7 +215,7 @@ async def test_a_second_chat_has_a_running_task_looked_at_at_once(store: Brittle
     assert len(wan.asked) == 2
 
 
-async def test_a_stopped_watch_costs_no_more_questions(store: BrittleStore, clock: FrozenClock):
+async def test_a_stopped_watch_costs_no_more_requests(store: BrittleStore, clock: FrozenClock):
     await watch(store)
     wan = gateway(t1=[snapshot()])
     work = PollingHarness(store, [key(wan)], clock=clock)
@@ -228,7 +228,7 @@ async def test_a_stopped_watch_costs_no_more_questions(store: BrittleStore, cloc
     assert len(wan.asked) == 1
 
 
-async def test_a_watch_that_was_stopped_during_a_look_costs_no_more_questions(
+async def test_a_watch_that_was_stopped_during_a_poll_costs_no_more_requests(
     store: BrittleStore, clock: FrozenClock
 ):
     await watch(store)
@@ -276,9 +276,7 @@ async def test_a_task_that_another_chat_still_watches_is_followed_on(store: Brit
 
 
 @pytest.mark.parametrize("answer", [snapshot(), AWAY, MISSING, BAD_KEY])
-async def test_questions_are_counted_by_how_they_ended(
-    store: BrittleStore, clock: FrozenClock, answer: Response
-):
+async def test_polls_are_counted_by_outcome(store: BrittleStore, clock: FrozenClock, answer: Response):
     await watch(store)
     work = PollingHarness(store, [key(gateway(t1=[answer]))], clock=clock)
 

@@ -1,4 +1,4 @@
-"""What the clock does about gateways, keys, looks and archives that fail or set bounds."""
+"""The polling loop with failing gateways, keys, polls and stores, and within rate limits."""
 
 import logging
 
@@ -21,7 +21,7 @@ def names(count: int, letter: str = "t") -> list[str]:
     return [f"{letter}{number}" for number in range(count)]
 
 
-async def test_many_tasks_after_a_restart_are_asked_for_no_faster_than_the_key_allows(
+async def test_many_tasks_after_a_restart_are_polled_no_faster_than_the_key_allows(
     store: BrittleStore, clock: FrozenClock
 ):
     ids = names(300)
@@ -41,7 +41,7 @@ async def test_many_tasks_after_a_restart_are_asked_for_no_faster_than_the_key_a
     assert len(asked) <= 40, "slower than the key allows"
 
 
-async def test_names_with_one_key_share_what_it_allows(store: BrittleStore, clock: FrozenClock):
+async def test_providers_with_one_key_share_its_rate_limit(store: BrittleStore, clock: FrozenClock):
     mine, yours = names(10, "m"), names(10, "y")
     await watch(store, *mine, provider="mine")
     await watch(store, *yours, provider="yours")
@@ -57,7 +57,7 @@ async def test_names_with_one_key_share_what_it_allows(store: BrittleStore, cloc
     assert 9 <= sum(len(each.asked) for each in gateways) <= 11
 
 
-async def test_questions_in_flight_are_bounded(store: BrittleStore, clock: FrozenClock):
+async def test_requests_in_flight_are_bounded(store: BrittleStore, clock: FrozenClock):
     ids = names(8)
     await watch(store, *ids)
     wan = gateway(**dict.fromkeys(ids, (snapshot(),)))
@@ -104,9 +104,7 @@ async def test_a_gateway_that_hangs_does_not_keep_others_waiting(store: BrittleS
     assert (await work.task(len(ids) + 1)).status is SUCCEEDED
 
 
-async def test_a_gateway_that_is_away_is_probed_loses_nothing_and_starves_nobody(
-    store: BrittleStore, clock: FrozenClock
-):
+async def test_a_gateway_that_is_away_is_probed_and_starves_no_other(store: BrittleStore, clock: FrozenClock):
     ids = names(12)
     await watch(store, *ids, provider="away")
     await watch(store, "w1")
@@ -130,7 +128,7 @@ async def test_a_gateway_that_is_away_is_probed_loses_nothing_and_starves_nobody
 
 @pytest.mark.parametrize("error", [BUSY, ODD, AWAY, BAD_KEY, MISSING])
 @pytest.mark.parametrize("broken", [3, 20])
-async def test_tasks_that_are_never_answered_do_not_keep_a_healthy_one_waiting(
+async def test_tasks_that_always_fail_do_not_delay_a_healthy_one(
     store: BrittleStore, clock: FrozenClock, error: ProviderError, broken: int
 ):
     ids = names(broken)
@@ -163,7 +161,7 @@ async def test_a_task_whose_last_poll_went_well_is_the_first_probe_though_others
     assert wan.asked[4:] == ["well"]
 
 
-async def test_when_a_gateway_is_back_no_task_waits_for_its_own_back_off(
+async def test_when_a_gateway_is_back_no_task_waits_for_its_own_backoff(
     store: BrittleStore, clock: FrozenClock
 ):
     ids = names(4)
@@ -179,9 +177,7 @@ async def test_when_a_gateway_is_back_no_task_waits_for_its_own_back_off(
     assert (await store.stats()).tasks["succeeded"] == len(ids)
 
 
-async def test_a_key_that_asks_too_often_keeps_still_for_all_its_tasks(
-    store: BrittleStore, clock: FrozenClock
-):
+async def test_a_429_pauses_all_tasks_of_the_key(store: BrittleStore, clock: FrozenClock):
     await watch(store, "t1")
     wan = gateway(t1=[TOO_MANY, snapshot()], t2=[snapshot()])
     work = PollingHarness(store, [key(wan)], clock=clock)
@@ -210,7 +206,9 @@ async def test_tasks_of_providers_that_are_not_configured_are_left_alone(
     assert (await work.task(2)).status is SUCCEEDED
 
 
-async def test_a_bot_without_providers_turns_quietly(store: BrittleStore, clock: FrozenClock):
+async def test_without_providers_the_loop_runs_and_reports_no_problem(
+    store: BrittleStore, clock: FrozenClock
+):
     await watch(store)
     work = PollingHarness(store, [], clock=clock)
 
@@ -222,7 +220,7 @@ async def test_a_bot_without_providers_turns_quietly(store: BrittleStore, clock:
 
 
 @pytest.mark.parametrize("back_s", [600.0, 8 * 3600.0])
-async def test_a_clock_that_is_set_back_holds_up_no_task(
+async def test_a_clock_that_is_set_back_delays_no_task(
     store: BrittleStore, clock: FrozenClock, back_s: float
 ):
     ids = names(20)
@@ -232,14 +230,14 @@ async def test_a_clock_that_is_set_back_holds_up_no_task(
 
     async with work.running():
         await work.pass_slowly(2.5, step_s=0.5)
-        assert 5 < len(wan.asked) < len(ids), "not all of them were looked at"
+        assert 5 < len(wan.asked) < len(ids), "not all of them were polled"
         clock.advance(-back_s)
         await work.pass_slowly(30.0, step_s=0.5)
 
     assert (await store.stats()).tasks["succeeded"] == len(ids)
 
 
-async def test_a_look_that_breaks_stops_nothing_but_itself(
+async def test_an_exception_in_a_poll_stops_no_other_poll(
     store: BrittleStore, clock: FrozenClock, caplog: pytest.LogCaptureFixture
 ):
     await watch(store, "t1", "t2")
@@ -256,7 +254,7 @@ async def test_a_look_that_breaks_stops_nothing_but_itself(
     assert (await work.task(1)).status is RUNNING
 
 
-async def test_a_failing_archive_is_told_once_and_survived(
+async def test_a_failing_store_is_logged_once_and_survived(
     store: BrittleStore, clock: FrozenClock, caplog: pytest.LogCaptureFixture
 ):
     caplog.set_level(logging.INFO, logger="bot.polling")
@@ -276,7 +274,7 @@ async def test_a_failing_archive_is_told_once_and_survived(
     assert caplog.messages == ["Polling is paused: The disk is full.", "Polling is running again."]
 
 
-async def test_what_could_not_be_written_is_asked_for_again(
+async def test_a_poll_that_could_not_be_stored_is_repeated(
     store: BrittleStore, clock: FrozenClock, caplog: pytest.LogCaptureFixture
 ):
     await watch(store)
@@ -298,10 +296,10 @@ async def test_what_could_not_be_written_is_asked_for_again(
     assert caplog.records[0].exc_info is None
 
 
-async def test_an_archive_that_only_reads_is_not_taken_for_one_that_is_well(
+async def test_a_read_only_store_counts_as_an_outage(
     store: BrittleStore, clock: FrozenClock, caplog: pytest.LogCaptureFixture
 ):
-    """A sweep that finds nothing to lease writes nothing, so it goes well on a full disk."""
+    """A sync that claims nothing writes nothing, so it succeeds on a full disk."""
     caplog.set_level(logging.INFO, logger="bot.polling")
     await watch(store)
     work = PollingHarness(store, [key(gateway(t1=[snapshot(SUCCEEDED)]))], clock=clock)
@@ -316,7 +314,7 @@ async def test_an_archive_that_only_reads_is_not_taken_for_one_that_is_well(
     assert caplog.messages == ["Polling is paused: The disk is full.", "Polling is running again."]
 
 
-async def test_a_gateway_that_is_away_shows_as_such_until_it_answers(store: BrittleStore, clock: FrozenClock):
+async def test_a_gateway_that_is_away_is_reported_until_it_responds(store: BrittleStore, clock: FrozenClock):
     ids = names(4)
     await watch(store, *ids)
     wan = gateway(**dict.fromkeys(ids, (snapshot(), AWAY)))
@@ -332,7 +330,7 @@ async def test_a_gateway_that_is_away_shows_as_such_until_it_answers(store: Brit
     assert work.states.problem_of("wan") is None
 
 
-async def test_a_wish_of_a_good_answer_is_kept_except_for_whoever_asks(
+async def test_a_poll_interval_in_a_response_is_respected_except_for_user_requests(
     store: BrittleStore, clock: FrozenClock
 ):
     await watch(store)

@@ -1,4 +1,4 @@
-"""Which process looks at a task, and what is left behind when one ends."""
+"""Which process polls a task, and what remains in the store when one ends."""
 
 import pytest
 
@@ -23,19 +23,19 @@ async def test_leases_are_renewed_while_the_process_lives(processes: Processes, 
             assert await other.claim_due({"wan": 9}, at=clock(), lease_s=60) == []
 
 
-async def test_a_renewal_writes_when_looks_that_brought_no_news_were(store: BrittleStore, clock: FrozenClock):
+async def test_a_renewal_saves_the_times_of_polls_without_news(store: BrittleStore, clock: FrozenClock):
     await watch(store)
     work = PollingHarness(store, [key(gateway(t1=[snapshot()]))], clock=clock)
 
     async with work.running():
         await work.advance(RENEW_S - 10)
         assert (await work.task()).last_poll_at == NOON
-        looked_at = clock()
+        polled_at = clock()
         await work.advance(10)
 
         task = await work.task()
         assert task.last_poll_at is not None
-        assert task.last_poll_at >= looked_at
+        assert task.last_poll_at >= polled_at
         assert task.lease_until is not None
         assert (task.lease_until - clock()).total_seconds() == LEASE_S
         assert store.applied == 1
@@ -61,21 +61,21 @@ async def test_another_process_takes_over_when_the_leases_of_one_that_hangs_have
     assert sorted(wan.asked) == IDS
 
 
-async def test_a_lease_that_another_process_has_taken_is_let_go(processes: Processes, clock: FrozenClock):
+async def test_a_task_whose_lease_another_process_has_is_dropped(processes: Processes, clock: FrozenClock):
     store, other = await processes.begin(), await processes.begin()
     await watch(store)
     wan = gateway(t1=[snapshot()])
     work = PollingHarness(store, [key(wan)], clock=clock)
 
     async with work.running():
-        clock.advance(LEASE_S)  # while this process's own time stands still
+        clock.advance(LEASE_S)  # while this process's monotonic clock does not advance
         assert len(await other.claim_due({"wan": 9}, at=clock(), lease_s=3600)) == 1
         await work.pass_slowly(600, step_s=10.0)
 
     assert len(wan.asked) == 1
 
 
-async def test_a_look_that_another_process_has_overtaken_is_dropped_and_taken_up_again_at_once(
+async def test_a_superseded_poll_is_dropped_and_the_task_claimed_again_at_once(
     processes: Processes, clock: FrozenClock
 ):
     store, other = await processes.begin(), await processes.begin()
@@ -100,7 +100,7 @@ async def test_a_crash_loses_no_task(processes: Processes, clock: FrozenClock):
     await watch(killed, *IDS)
     wan = gateway(**dict.fromkeys(IDS, (snapshot(), snapshot(TaskStatus.SUCCEEDED))))
     async with PollingHarness(killed, [key(wan)], clock=clock).running():
-        killed.broken = True  # so that the end of the loop hands nothing back
+        killed.broken = True  # so that the end of the loop saves nothing
         wan.gate.clear()
     await killed.crash()
     wan.gate.set()
@@ -113,7 +113,7 @@ async def test_a_crash_loses_no_task(processes: Processes, clock: FrozenClock):
     assert (await store.stats()).tasks["succeeded"] == len(IDS)
 
 
-async def test_a_clean_stop_writes_back_when_looks_are_due(processes: Processes, clock: FrozenClock):
+async def test_a_clean_stop_saves_due_times(processes: Processes, clock: FrozenClock):
     before = await processes.begin()
     await watch(before)
     wan = gateway(t1=[snapshot()])
@@ -121,7 +121,7 @@ async def test_a_clean_stop_writes_back_when_looks_are_due(processes: Processes,
     async with work.running():
         for _ in range(3):
             await work.advance(11.0)
-        looks = len(wan.asked)
+        polls = len(wan.asked)
     stopped = await work.task()
     await before.close()
     assert before.applied == 1
@@ -132,9 +132,9 @@ async def test_a_clean_stop_writes_back_when_looks_are_due(processes: Processes,
     work = PollingHarness(await processes.begin(), [key(wan)], clock=clock)
     async with work.running():
         await work.advance(wait_s - 0.1)
-        assert len(wan.asked) == looks
+        assert len(wan.asked) == polls
         await work.advance(0.2)
-        assert len(wan.asked) == looks + 1
+        assert len(wan.asked) == polls + 1
 
 
 async def test_stopping_leaves_what_is_in_flight_to_the_next_process(
@@ -155,7 +155,7 @@ async def test_stopping_leaves_what_is_in_flight_to_the_next_process(
 
 
 @pytest.mark.parametrize(("wait_s", "leased"), [(AHEAD_S - 1, True), (AHEAD_S + 10, False)])
-async def test_of_what_another_process_has_let_go_only_what_is_due_soon_is_leased(
+async def test_of_tasks_that_another_process_released_only_those_due_soon_are_claimed(
     processes: Processes, clock: FrozenClock, wait_s: float, leased: bool
 ):
     store, other = await processes.begin(), await processes.begin()
@@ -206,7 +206,7 @@ async def test_leases_are_no_longer_than_ever_after_the_clock_was_set_back(
         assert (task.lease_until - clock()).total_seconds() <= LEASE_S
 
 
-async def test_a_finished_task_without_a_video_is_asked_for_once_more_also_after_a_restart(
+async def test_a_finished_task_without_a_video_is_polled_once_more_also_after_a_restart(
     processes: Processes, clock: FrozenClock
 ):
     store = await processes.begin()

@@ -1,4 +1,4 @@
-"""What the bot learns from its own looks."""
+"""The statistics learned from polls."""
 
 import json
 from dataclasses import replace
@@ -48,7 +48,7 @@ def test_the_end_of_a_task_is_learned(status: TaskStatus):
 
 
 @pytest.mark.parametrize("status", [TaskStatus.CANCELLED, TaskStatus.EXPIRED, TaskStatus.NOT_FOUND])
-def test_an_end_that_is_not_the_gateways_work_teaches_nothing(status: TaskStatus):
+def test_an_end_that_is_not_the_gateways_is_not_learned(status: TaskStatus):
     estimates, before = Estimates(), running()
     unknown = estimates.table(before).to_plain()
 
@@ -57,7 +57,7 @@ def test_an_end_that_is_not_the_gateways_work_teaches_nothing(status: TaskStatus
     assert estimates.table(before).to_plain() == unknown
 
 
-def test_an_end_that_is_only_confirmed_teaches_nothing():
+def test_an_end_that_is_only_confirmed_is_not_learned():
     estimates, before = Estimates(), replace(ended(running()), status=TaskStatus.UNKNOWN)
     unknown = estimates.table(before).to_plain()
 
@@ -67,7 +67,7 @@ def test_an_end_that_is_only_confirmed_teaches_nothing():
     assert estimates.eta(before, at=NOON) is None
 
 
-def test_a_task_that_lives_on_is_learned():
+def test_a_running_task_adds_time_at_risk():
     estimates, before = Estimates(), running()
 
     estimates.learn(before, replace(before, snapshot_at=NOON), at=NOON)
@@ -75,7 +75,7 @@ def test_a_task_that_lives_on_is_learned():
     assert sum(estimates.table(before).to_plain()["at_risk_s"]) == pytest.approx(10)
 
 
-def test_a_task_that_was_over_when_it_was_registered_teaches_nothing():
+def test_a_task_that_had_ended_before_registration_is_not_learned():
     estimates, before = Estimates(), task(TaskStatus.UNKNOWN)
 
     estimates.learn(before, task(TaskStatus.SUCCEEDED), at=NOON)
@@ -119,8 +119,8 @@ def test_what_cannot_be_read_is_learned_anew(text: str | None):
     assert Estimates.from_json(text).eta(running(since_s=30), at=NOON) is None
 
 
-def foretelling(*, left_s: float, tasks: int, status: TaskStatus = TaskStatus.SUCCEEDED) -> Estimates:
-    """Progress foretold so many times that so much was left, and it took ten seconds."""
+def with_forecasts(*, left_s: float, tasks: int, status: TaskStatus = TaskStatus.SUCCEEDED) -> Estimates:
+    """Statistics after so many tasks whose progress predicted left_s and that took ten seconds."""
     estimates = Estimates()
     for _ in range(tasks):
         before = running()
@@ -129,19 +129,19 @@ def foretelling(*, left_s: float, tasks: int, status: TaskStatus = TaskStatus.SU
     return estimates
 
 
-def test_progress_that_foretold_ends_is_believed_and_progress_that_did_not_is_not():
-    assert foretelling(left_s=8, tasks=5).credit(running()).weight > 0.5
-    assert foretelling(left_s=500, tasks=5).credit(running()).weight == 0
+def test_progress_that_predicted_ends_gains_weight_and_other_progress_does_not():
+    assert with_forecasts(left_s=8, tasks=5).credit(running()).weight > 0.5
+    assert with_forecasts(left_s=500, tasks=5).credit(running()).weight == 0
 
 
-def test_progress_that_foretold_no_failure_is_not_blamed():
-    failed = foretelling(left_s=500, tasks=5, status=TaskStatus.FAILED)
+def test_failures_do_not_score_progress():
+    failed = with_forecasts(left_s=500, tasks=5, status=TaskStatus.FAILED)
 
     assert failed.credit(running()).log_odds == Estimates().credit(running()).log_odds
 
 
-def test_what_progress_has_earned_survives_a_restart():
-    estimates = foretelling(left_s=8, tasks=5)
+def test_the_weight_of_progress_survives_a_restart():
+    estimates = with_forecasts(left_s=8, tasks=5)
 
     again = Estimates.from_json(estimates.to_json())
 
@@ -149,7 +149,7 @@ def test_what_progress_has_earned_survives_a_restart():
 
 
 def test_what_an_older_version_wrote_is_read_with_progress_unproven():
-    plain = json.loads(foretelling(left_s=8, tasks=5).to_json())
+    plain = json.loads(with_forecasts(left_s=8, tasks=5).to_json())
     for record in plain:
         del record["credit"]
 
@@ -159,7 +159,7 @@ def test_what_an_older_version_wrote_is_read_with_progress_unproven():
     assert again.eta(running(since_s=30), at=NOON) is not None
 
 
-def test_forecasts_that_wait_for_their_test_are_bounded():
+def test_pending_forecasts_are_bounded():
     estimates = Estimates()
     for number in range(FORECASTS + 1):
         estimates.expect(replace(running(), id=number), 500)
@@ -202,13 +202,13 @@ def test_models_of_which_nothing_was_learned_are_not_written():
     assert estimates.to_json() == "[]"
 
 
-def test_age_counts_from_the_submission_that_the_gateway_tells():
+def test_age_counts_from_the_submission():
     told = task(age_s=10, snapshot=snapshot(submitted_at=ago(100)))
 
     assert age_s(told, NOON) == 100
 
 
-def test_age_counts_from_registration_where_nothing_tells_it():
+def test_age_counts_from_registration_if_the_submission_is_unknown():
     assert age_s(task(age_s=10), NOON) == 10
 
 
@@ -219,7 +219,7 @@ def test_a_gateway_whose_clock_is_ahead_makes_no_task_younger_than_its_watch():
     assert age_s(ahead, ago(60)) == 0
 
 
-def test_a_task_is_known_alive_by_its_last_good_look_whatever_fails_after_it():
+def test_a_task_is_known_alive_by_its_last_successful_poll():
     assert last_alive_at(task(TaskStatus.UNKNOWN, age_s=10)) == ago(10)
 
     failing = running(seen_s=700)
@@ -228,7 +228,7 @@ def test_a_task_is_known_alive_by_its_last_good_look_whatever_fails_after_it():
         assert last_alive_at(failing) == ago(700)
 
 
-def test_an_outage_teaches_no_longer_lives():
+def test_an_outage_adds_no_long_durations():
     estimates, before = Estimates(), running(since_s=760, seen_s=660)
     for at_s in (500, 300, 100):
         before = changes.on_failure(before, AWAY, at=ago(at_s)).task

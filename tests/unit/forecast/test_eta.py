@@ -1,4 +1,4 @@
-"""How much longer a task may take."""
+"""The remaining time shown to users."""
 
 import math
 from random import Random
@@ -8,7 +8,7 @@ import pytest
 from bot.forecast.eta import Eta, eta, is_longer_than_usual
 
 
-def test_nothing_is_said_while_fewer_than_three_tasks_outlived_the_age():
+def test_there_is_no_eta_while_fewer_than_three_tasks_outlived_the_age():
     assert eta([10, 20, 30, 40], 25) is None
     assert eta([10, 20, 30, 40, 50], 25) is not None
 

@@ -1,4 +1,4 @@
-"""What a life table learns, and what not looking costs by it."""
+"""The life table: what it learns, and the expected delay."""
 
 import json
 import math
@@ -14,23 +14,23 @@ ages_s = st.floats(0, 20_000)
 lives = st.lists(st.tuples(st.floats(0, 5_000), st.floats(0.001, 600)), max_size=30)
 
 
-def learned(*looks: tuple[float, float]) -> LifeTable:
-    """A table of tasks watched from birth: of each, when it was last seen alive, and the gap after."""
+def learned(*polls: tuple[float, float]) -> LifeTable:
+    """A table of tasks watched from submission: for each, its last age seen alive, and the gap after."""
     table = LifeTable()
-    for seen_s, gap_s in looks:
+    for seen_s, gap_s in polls:
         table.survived(0, seen_s)
         table.ended(seen_s, seen_s + gap_s)
     return table
 
 
 def hazard(table: LifeTable, age_s: float) -> float:
-    """As the debt of a short gap tells it."""
+    """The hazard, derived from the expected delay of a short gap."""
     return 2 * table.expected_delay_s(age_s, age_s + 0.01) / 0.01**2
 
 
 @settings(max_examples=200)
 @given(lives=lives, seen_s=ages_s, price_s=st.floats(0.01, 100))
-def test_the_debt_reaches_the_price_when_a_look_is_due(
+def test_the_expected_delay_reaches_the_price_when_a_poll_is_due(
     lives: list[tuple[float, float]], seen_s: float, price_s: float
 ):
     table = learned(*lives)
@@ -43,7 +43,7 @@ def test_the_debt_reaches_the_price_when_a_look_is_due(
 
 @settings(max_examples=200)
 @given(lives=lives, seen_s=ages_s, gaps_s=st.tuples(st.floats(0, 2_000), st.floats(0, 2_000)))
-def test_the_debt_grows_with_the_gap_and_never_exceeds_it(
+def test_the_expected_delay_grows_with_the_gap_and_never_exceeds_it(
     lives: list[tuple[float, float]], seen_s: float, gaps_s: tuple[float, float]
 ):
     table = learned(*lives)
@@ -88,7 +88,7 @@ def test_tasks_that_still_run_count_against_an_early_end():
     assert hazard(table, 20) < before / 3
 
 
-def test_a_task_that_was_registered_late_tells_nothing_of_its_youth():
+def test_a_task_registered_late_adds_no_time_at_risk_before():
     table = learned(*[(20.0, 1.0)] * 10)
     before = hazard(table, 20)
 
@@ -98,7 +98,7 @@ def test_a_task_that_was_registered_late_tells_nothing_of_its_youth():
     assert hazard(table, 20) == pytest.approx(before)
 
 
-def test_an_end_between_two_looks_is_put_where_the_table_has_most_ends():
+def test_an_interval_censored_end_is_put_where_the_table_has_most_ends():
     known, unknown = learned(*[(100.0, 1.0)] * 20), LifeTable()
     for table in (known, unknown):
         table.survived(0, 40)
@@ -144,7 +144,7 @@ def test_a_table_with_other_bins_is_refused():
 
 
 @pytest.mark.parametrize(("since_s", "until_s"), [(50.0, 50.0), (50.0, 40.0)])
-def test_looks_at_one_moment_or_out_of_order_do_no_harm(since_s: float, until_s: float):
+def test_polls_at_one_moment_or_out_of_order_do_no_harm(since_s: float, until_s: float):
     table = LifeTable()
 
     table.survived(since_s, until_s)

@@ -1,4 +1,4 @@
-"""When a gateway counts as away, and what a task's own failures mean."""
+"""The circuit breaker, and failures of single tasks."""
 
 import pytest
 
@@ -10,8 +10,8 @@ from tests.unit.polling.exchanges import AWAY, exchange, go_away
 TOO_MANY = RateLimited("", cause=Cause.RATE_LIMITED)
 
 
-def own(error: ProviderError) -> ProviderError:
-    """The same in a JSON body."""
+def from_gateway(error: ProviderError) -> ProviderError:
+    """The same error in a response of the gateway itself (JSON)."""
     error.is_gateway_reply = True
     return error
 
@@ -19,14 +19,14 @@ def own(error: ProviderError) -> ProviderError:
 @pytest.mark.parametrize(
     "error",
     [
-        own(Unavailable("", cause=Cause.UNREACHABLE)),
-        own(BadAnswer("", cause=Cause.ODD_ANSWER)),
+        from_gateway(Unavailable("", cause=Cause.UNREACHABLE)),
+        from_gateway(BadAnswer("", cause=Cause.ODD_ANSWER)),
         AuthFailed("", cause=Cause.KEY_INVALID),
         TaskMissing("", cause=Cause.TASK_MISSING),
     ],
     ids=["a 5xx in JSON", "JSON without a status", "a refused key", "an unknown id"],
 )
-def test_no_number_of_error_answers_of_the_gateways_own_opens_the_circuit(error: ProviderError):
+def test_error_responses_of_the_gateway_itself_never_open_the_circuit(error: ProviderError):
     limiter = AdaptiveRateLimiter(1000)
     for task in range(50):
         exchange(limiter, 1.0 + task, error, task=task)
@@ -35,7 +35,7 @@ def test_no_number_of_error_answers_of_the_gateways_own_opens_the_circuit(error:
     assert limiter.available(100.0) > 1
 
 
-def test_one_task_that_is_never_answered_opens_no_circuit():
+def test_one_task_that_always_fails_opens_no_circuit():
     limiter = AdaptiveRateLimiter(1000)
     for at in range(50):
         exchange(limiter, float(at), AWAY, task=7)
@@ -43,7 +43,7 @@ def test_one_task_that_is_never_answered_opens_no_circuit():
     assert not limiter.is_away
 
 
-def test_silence_says_nothing_of_the_gateway_if_others_were_answered_since_the_request():
+def test_a_timeout_does_not_count_if_others_succeeded_since_the_request():
     limiter = AdaptiveRateLimiter(1000)
     for task in range(5):
         limiter.on_request(0.0, task)
@@ -54,7 +54,7 @@ def test_silence_says_nothing_of_the_gateway_if_others_were_answered_since_the_r
     assert not limiter.is_away
 
 
-def test_tasks_that_fail_again_and_again_while_another_is_answered_open_no_circuit():
+def test_tasks_that_keep_failing_while_another_succeeds_open_no_circuit():
     limiter = AdaptiveRateLimiter(1000)
     opened = []
     for at in range(1, 20):
@@ -79,7 +79,7 @@ def test_new_tasks_are_polled_beside_the_probes_but_only_so_many_while_the_gatew
     assert limiter.ready_at(now) == pytest.approx(1.0), "their failures put off the probe"
 
 
-def test_after_an_outage_what_waited_for_the_gateway_is_told():
+def test_after_an_outage_the_tasks_that_failed_because_of_it_are_returned():
     limiter = AdaptiveRateLimiter(1000)
     go_away(limiter, at=0.0)
     limiter.on_request(7.0, 99)
@@ -87,7 +87,7 @@ def test_after_an_outage_what_waited_for_the_gateway_is_told():
     assert limiter.on_response(7.0, 99, None, requested_at=7.0) == {0, 1, 2}
 
 
-def test_a_blip_frees_no_task_from_its_back_off():
+def test_a_short_outage_frees_no_task_from_its_backoff():
     limiter = AdaptiveRateLimiter(1000)
     go_away(limiter, at=0.0)
     limiter.on_request(1.0, 99)
@@ -95,8 +95,8 @@ def test_a_blip_frees_no_task_from_its_back_off():
     assert not limiter.on_response(1.0, 99, None, requested_at=1.0)
 
 
-def test_a_task_that_is_answered_again_after_error_answers_frees_those_that_had_the_same():
-    limiter, busy = AdaptiveRateLimiter(1000), own(Unavailable("", cause=Cause.UNREACHABLE))
+def test_a_task_that_succeeds_after_errors_frees_those_with_the_same_errors():
+    limiter, busy = AdaptiveRateLimiter(1000), from_gateway(Unavailable("", cause=Cause.UNREACHABLE))
     for at in (0.0, 10.0):
         for task in range(2):
             exchange(limiter, at, busy, task=task)
@@ -105,7 +105,7 @@ def test_a_task_that_is_answered_again_after_error_answers_frees_those_that_had_
     assert limiter.on_response(20.0, 0, None, requested_at=20.0) == {1}
 
 
-def test_one_task_that_is_refused_whenever_it_is_asked_for_does_not_slow_down_the_others():
+def test_429s_of_one_task_only_do_not_slow_down_the_others():
     limiter = AdaptiveRateLimiter(20)
     for at in range(0, 400, 4):
         exchange(limiter, float(at), TOO_MANY, task=7)

@@ -1,4 +1,4 @@
-"""Which tasks to look at now."""
+"""The queue of due times."""
 
 import pytest
 from hypothesis import given, settings
@@ -8,7 +8,7 @@ from bot.polling.due_queue import DueQueue
 
 
 def queue(urgencies: dict[int, float] | None = None) -> DueQueue:
-    """An agenda of tasks whose urgency is looked up each time."""
+    """A queue with these urgencies by task id; 0 for others."""
     return DueQueue(lambda task_id, _now: (urgencies or {}).get(task_id, 0.0))
 
 
@@ -32,7 +32,7 @@ def test_the_most_urgent_of_the_due_tasks_come_first():
     assert found.pop_due(2, now=1.0) == [1]
 
 
-def test_tasks_that_have_become_urgent_overtake_those_that_were():
+def test_tasks_are_reranked_as_their_urgency_changes():
     urgencies = dict.fromkeys(range(10), 1.0)
     found = queue(urgencies)
     for task_id in urgencies:
@@ -77,7 +77,7 @@ def test_a_dropped_task_is_not_taken():
 
 
 @pytest.mark.parametrize(("first", "second"), [(0.0, 20.0), (20.0, 0.0)])
-def test_a_task_has_one_place_the_last_that_it_was_given(first: float, second: float):
+def test_a_task_has_one_due_time_the_last(first: float, second: float):
     found = queue()
     found.push(1, first)
     found.push(1, second)

@@ -1,4 +1,4 @@
-"""What a key allows."""
+"""The rate limit of a key."""
 
 import pytest
 from hypothesis import given, settings
@@ -17,7 +17,7 @@ def too_many(retry_after_s: float | None = None) -> RateLimited:
 
 
 def use_fully(limiter: AdaptiveRateLimiter, *, since: float, until: float) -> int:
-    """Ask as often as is allowed; how many questions that is."""
+    """Send as many requests as allowed, and return their number."""
     now, asked = since, 0
     while (now := max(now, limiter.ready_at(now))) < until:
         exchange(limiter, now)
@@ -25,11 +25,11 @@ def use_fully(limiter: AdaptiveRateLimiter, *, since: float, until: float) -> in
     return asked
 
 
-def test_the_first_question_is_free():
+def test_the_first_request_is_free():
     assert AdaptiveRateLimiter(10).available(0.0) == 1
 
 
-def test_questions_keep_the_distance_that_the_rate_asks_for():
+def test_requests_are_spaced_by_the_rate():
     limiter = AdaptiveRateLimiter(4)
     exchange(limiter, 100.0)
 
@@ -38,7 +38,7 @@ def test_questions_keep_the_distance_that_the_rate_asks_for():
     assert limiter.available(100.25) == 1
 
 
-def test_a_fifth_of_a_seconds_questions_may_be_asked_at_once_and_are_not_saved_up_further():
+def test_the_burst_is_bounded_at_a_fifth_of_a_second():
     limiter = AdaptiveRateLimiter(50)
     exchange(limiter, 0.0)
 
@@ -47,7 +47,7 @@ def test_a_fifth_of_a_seconds_questions_may_be_asked_at_once_and_are_not_saved_u
 
 @settings(max_examples=100)
 @given(max_rps=st.floats(0.05, 50), waits_s=st.lists(st.floats(0, 2), min_size=1, max_size=60))
-def test_no_window_holds_more_questions_than_the_key_allows(max_rps: float, waits_s: list[float]):
+def test_no_window_holds_more_requests_than_the_key_allows(max_rps: float, waits_s: list[float]):
     limiter, now, asked = AdaptiveRateLimiter(max_rps, in_flight=10_000), 0.0, []
     for wait_s in waits_s:
         now += wait_s
@@ -66,7 +66,7 @@ def test_no_window_holds_more_questions_than_the_key_allows(max_rps: float, wait
     max_rps=st.none() | st.floats(0.05, 1000),
     steps=st.lists(st.sampled_from([None, AWAY, ODD, too_many(), too_many(3.3)]), max_size=30),
 )
-def test_when_it_is_ready_it_allows_a_question(max_rps: float | None, steps: list[ProviderError | None]):
+def test_at_ready_at_a_request_is_allowed(max_rps: float | None, steps: list[ProviderError | None]):
     limiter, now = AdaptiveRateLimiter(max_rps), 0.0
     for error in steps:
         now = limiter.ready_at(now) + 1e-6  # floats
@@ -74,7 +74,7 @@ def test_when_it_is_ready_it_allows_a_question(max_rps: float | None, steps: lis
         exchange(limiter, now, error)
 
 
-def test_only_so_many_questions_are_in_flight():
+def test_requests_in_flight_are_bounded():
     limiter = AdaptiveRateLimiter(1000, in_flight=2)
     limiter.on_request(0.0, 1)
     limiter.on_request(1.0, 1)
@@ -85,7 +85,7 @@ def test_only_so_many_questions_are_in_flight():
 
 
 @pytest.mark.parametrize(("wish_s", "pause_s"), [(3600.0, 3600.0), (0.5, 0.5), (None, 1.0), (0.0, 1.0)])
-def test_a_429_keeps_the_key_still_for_as_long_as_the_gateway_wishes(wish_s: float | None, pause_s: float):
+def test_a_429_pauses_the_key_for_the_retry_after(wish_s: float | None, pause_s: float):
     limiter = AdaptiveRateLimiter(1000)
     exchange(limiter, 10.0, too_many(wish_s))
 
@@ -94,7 +94,7 @@ def test_a_429_keeps_the_key_still_for_as_long_as_the_gateway_wishes(wish_s: flo
     assert limiter.available(10.0 + pause_s) == 1
 
 
-def test_an_answer_does_not_shorten_a_pause():
+def test_a_response_does_not_shorten_a_pause():
     limiter = AdaptiveRateLimiter(1000)
     limiter.on_request(0.0, 1)
     exchange(limiter, 1.0, too_many(30))
@@ -103,7 +103,7 @@ def test_an_answer_does_not_shorten_a_pause():
     assert limiter.ready_at(2.0) == 31.0
 
 
-def test_a_burst_of_refusals_is_one_cut():
+def test_a_burst_of_429s_is_one_cut():
     limiter = AdaptiveRateLimiter(100)
     for at in (0.0, 0.1, 0.2):
         limiter.on_request(at, 1)
@@ -116,8 +116,8 @@ def test_a_burst_of_refusals_is_one_cut():
     assert limiter.rate == pytest.approx(49, rel=0.01)
 
 
-def refuse(limiter: AdaptiveRateLimiter, *, times: int, wish_s: float | None = None) -> list[float]:
-    """Refuse whatever is asked as soon as it may be; the pauses."""
+def respond_429(limiter: AdaptiveRateLimiter, *, times: int, wish_s: float | None = None) -> list[float]:
+    """Respond to each allowed request with a 429; return the pauses."""
     now, pauses = 0.0, []
     for _ in range(times):
         exchange(limiter, now, too_many(wish_s))
@@ -126,10 +126,10 @@ def refuse(limiter: AdaptiveRateLimiter, *, times: int, wish_s: float | None = N
     return pauses
 
 
-def test_refusals_without_an_answer_in_between_are_one_cut_and_lengthen_the_pause():
+def test_429s_in_a_row_are_one_cut_and_lengthen_the_pause():
     limiter = AdaptiveRateLimiter(20)
 
-    assert refuse(limiter, times=6) == [1.0, 2.0, 4.0, 8.0, 15.0, 15.0]
+    assert respond_429(limiter, times=6) == [1.0, 2.0, 4.0, 8.0, 15.0, 15.0]
     assert limiter.rate == pytest.approx(14, rel=0.01)
 
     exchange(limiter, 100.0)
@@ -137,11 +137,11 @@ def test_refusals_without_an_answer_in_between_are_one_cut_and_lengthen_the_paus
     assert limiter.ready_at(100.0) == 101.0, "the next run begins with the shortest pause"
 
 
-def test_the_gateways_wish_is_followed_however_often_it_refuses():
-    assert refuse(AdaptiveRateLimiter(20), times=4, wish_s=3.0) == [3.0, 3.0, 3.0, 3.0]
+def test_retry_after_is_respected_however_many_429s():
+    assert respond_429(AdaptiveRateLimiter(20), times=4, wish_s=3.0) == [3.0, 3.0, 3.0, 3.0]
 
 
-def test_a_gateway_that_refuses_whatever_is_asked_gets_one_probe_after_each_pause():
+def test_a_gateway_that_sends_429s_only_gets_one_probe_after_each_pause():
     limiter = AdaptiveRateLimiter(1000)
     exchange(limiter, 0.0, too_many())
     assert limiter.available(1.5) > 1
@@ -154,7 +154,7 @@ def test_a_gateway_that_refuses_whatever_is_asked_gets_one_probe_after_each_paus
     assert limiter.available(4.7) > 1
 
 
-def test_an_answer_to_an_older_question_ends_no_run_of_refusals():
+def test_a_response_to_an_older_request_ends_no_run_of_429s():
     limiter = AdaptiveRateLimiter(1000)
     limiter.on_request(0.0, 1)
     exchange(limiter, 1.0, too_many())
@@ -166,7 +166,7 @@ def test_an_answer_to_an_older_question_ends_no_run_of_refusals():
     assert limiter.ready_at(2.0) == 4.0
 
 
-def test_a_late_refusal_pauses_no_longer_than_the_first():
+def test_a_late_429_pauses_no_longer_than_the_first():
     limiter = AdaptiveRateLimiter(1000)
     limiter.on_request(0.0, 1)
     exchange(limiter, 1.0, too_many())
@@ -177,7 +177,7 @@ def test_a_late_refusal_pauses_no_longer_than_the_first():
     assert limiter.ready_at(3.0) == 4.0
 
 
-def test_an_unknown_rate_is_searched_for_until_the_first_refusal():
+def test_an_unknown_rate_grows_fast_until_the_first_429():
     limiter = AdaptiveRateLimiter(None)
     assert limiter.rate == 5.0
 
@@ -190,7 +190,7 @@ def test_an_unknown_rate_is_searched_for_until_the_first_refusal():
     assert limiter.rate == pytest.approx(found * 0.7 * 1.02**10, rel=0.05)
 
 
-def test_a_known_rate_is_never_passed():
+def test_a_configured_rate_is_never_exceeded():
     limiter = AdaptiveRateLimiter(8)
     exchange(limiter, 0.0, too_many())
 
@@ -208,7 +208,7 @@ def test_a_rate_that_is_not_used_is_not_raised():
     assert limiter.rate == 5.0
 
 
-def test_no_number_of_refusals_silences_a_key_for_long():
+def test_no_number_of_429s_stops_a_key_for_long():
     limiter = AdaptiveRateLimiter(20)
     for at in range(200):
         exchange(limiter, 3.0 * at, None if at % 2 else too_many())
@@ -219,7 +219,7 @@ def test_no_number_of_refusals_silences_a_key_for_long():
 
 
 @pytest.mark.parametrize("error", [AWAY, ODD])
-def test_two_questions_without_a_sensible_answer_change_nothing(error: ProviderError):
+def test_two_failed_requests_do_not_open_the_circuit(error: ProviderError):
     limiter = AdaptiveRateLimiter(1000)
     for at in (0.0, 1.0):
         exchange(limiter, at, error, task=int(at))
@@ -246,7 +246,7 @@ def test_a_gateway_that_is_away_gets_one_probe_after_each_pause_and_keeps_its_ra
 
 
 @pytest.mark.parametrize(("wish_s", "pause_s"), [(30.0, 30.0), (3600.0, 60.0)])
-def test_a_gateway_that_is_away_may_wish_for_a_longer_pause_up_to_a_minute(wish_s: float, pause_s: float):
+def test_retry_after_during_an_outage_counts_up_to_a_minute(wish_s: float, pause_s: float):
     limiter = AdaptiveRateLimiter(1000)
     for task in range(3):
         exchange(limiter, 0.0, Unavailable("", cause=Cause.UNREACHABLE, retry_after_s=wish_s), task=task)
@@ -254,7 +254,7 @@ def test_a_gateway_that_is_away_may_wish_for_a_longer_pause_up_to_a_minute(wish_
     assert limiter.ready_at(0.0) == pause_s
 
 
-def test_questions_that_fail_together_make_one_pause():
+def test_requests_that_fail_together_cause_one_pause():
     limiter = AdaptiveRateLimiter(1000)
     for at in range(10):
         limiter.on_request(float(at), at)
@@ -269,7 +269,7 @@ def test_questions_that_fail_together_make_one_pause():
     [None, AuthFailed("", cause=Cause.KEY_INVALID), TaskMissing("", cause=Cause.TASK_MISSING)],
     ids=["a snapshot", "a wrong key", "an unknown id"],
 )
-def test_any_sensible_answer_means_that_the_gateway_is_back(answer: ProviderError | None):
+def test_any_response_of_the_gateway_closes_the_circuit(answer: ProviderError | None):
     limiter = AdaptiveRateLimiter(1000)
     go_away(limiter, at=0.0)
     exchange(limiter, 1.0, answer)
@@ -279,7 +279,7 @@ def test_any_sensible_answer_means_that_the_gateway_is_back(answer: ProviderErro
     assert limiter.ready_at(4.0) == 5.0, "the next outage begins with the shortest pause"
 
 
-def test_a_refusal_means_that_the_gateway_is_back():
+def test_a_429_closes_the_circuit():
     limiter = AdaptiveRateLimiter(1000)
     go_away(limiter, at=0.0)
     exchange(limiter, 1.0, too_many(3.0))

@@ -1,4 +1,4 @@
-"""Sleeping until it is time, or until somebody rings."""
+"""The interruptible sleep of the polling loop."""
 
 import asyncio
 import time
@@ -41,7 +41,7 @@ async def test_what_came_before_the_sleep_ends_it_once(waken):
             await wakeup.wait(LONG_S)
 
 
-async def test_a_ring_is_heard_once_and_waking_is_no_ring():
+async def test_a_notification_is_taken_once_and_waking_is_none():
     wakeup = Wakeup()
     wakeup.notify_soon()
     assert not wakeup.take_notification()

@@ -1,4 +1,4 @@
-"""Tasks and answers to look at."""
+"""Tasks, snapshots and errors for tests of polls."""
 
 from datetime import timedelta
 from typing import Any
@@ -20,14 +20,14 @@ MISSING = TaskMissing("no such task", cause=Cause.TASK_MISSING)
 
 
 def snapshot(status: TaskStatus = TaskStatus.RUNNING, **fields: Any) -> Snapshot:
-    """What the gateway says; where the task has succeeded, with a video."""
+    """A snapshot; with a video if the task has succeeded."""
     if status is TaskStatus.SUCCEEDED:
         fields.setdefault("media", Media(url="https://cdn.example/a.mp4"))
     return Snapshot(status=status, raw_status=status.upper(), **fields)
 
 
 def task(status: TaskStatus = TaskStatus.RUNNING, *, age_s: float = 3600, **fields: Any) -> Task:
-    """A task that was registered so long before NOON, seen alive by its last look unless it is UNKNOWN."""
+    """A task that was registered so long before NOON, seen alive by its last poll unless it is UNKNOWN."""
     facts: dict[str, Any] = {
         "id": 1,
         "ref": TaskRef(provider="wan", external_id=fields.pop("external_id", "t1")),
@@ -39,7 +39,7 @@ def task(status: TaskStatus = TaskStatus.RUNNING, *, age_s: float = 3600, **fiel
 
 
 def troubled(error: ProviderError, *, failures: int, **fields: Any) -> Task:
-    """A running task whose last looks failed, the last of them with the error."""
+    """A running task whose last polls failed, the last of them with the error."""
     since = NOON - timedelta(minutes=5)
     trouble = PollFailure(cause=error.cause, message=error.message, since=since)
     return task(poll_failure=trouble, failures=failures, **fields)

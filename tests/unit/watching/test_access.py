@@ -52,7 +52,7 @@ async def test_watches_of_those_who_are_no_longer_let_in_are_stopped_with_one_wa
     assert [each.watch.state for each in await driver.store.watches_of(EVE, "a")] == [WatchState.STOPPED]
     assert {watch_id for _, watch_id in await driver.send()} == kept
     (line,) = caplog.records
-    assert (line.levelno, "let in: 2 stopped" in line.getMessage()) == (logging.WARNING, True)
+    assert (line.levelno, "Stopped 2 watches" in line.getMessage()) == (logging.WARNING, True)
 
 
 async def test_the_watches_of_a_group_that_moved_go_on(driver: Driver, caplog: pytest.LogCaptureFixture):

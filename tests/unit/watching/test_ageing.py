@@ -1,4 +1,4 @@
-"""What becomes of a task that does not change."""
+"""What happens to a task that does not change."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -45,20 +45,18 @@ def aged(before: Task, said: Snapshot | None = None, *, rest_days: float = 3) ->
         (3 * DAY, RESTING, [EventKind.RESTS]),
     ],
 )
-def test_how_far_it_goes_depends_on_how_long_nothing_has_changed(
-    for_s: float, stall: Stall, events: list[EventKind]
-):
+def test_the_stall_depends_on_the_time_without_change(for_s: float, stall: Stall, events: list[EventKind]):
     change = aged(unchanged(for_s))
 
     assert (change.task.stall, [event.kind for event in change.events]) == (stall, events)
 
 
 @pytest.mark.parametrize("stall", [UNCHANGED, RESTING])
-def test_what_was_said_is_not_said_again(stall: Stall):
+def test_an_event_is_not_repeated(stall: Stall):
     assert aged(unchanged(2 * DAY, stall=stall)).events == ()
 
 
-def test_after_how_many_days_a_task_rests_can_be_set():
+def test_the_days_until_polling_stops_can_be_set():
     assert aged(unchanged(0.5 * DAY), rest_days=0.5).task.stall is RESTING
     assert aged(unchanged(9 * DAY), rest_days=10).task.stall is UNCHANGED
 
@@ -74,7 +72,7 @@ def test_after_how_many_days_a_task_rests_can_be_set():
     ids=["progress", "queue", "status", "word"],
 )
 @pytest.mark.parametrize("stall", list(Stall))
-def test_whatever_moves_is_a_change(said: Snapshot, stall: Stall):
+def test_any_progress_is_a_change(said: Snapshot, stall: Stall):
     before = unchanged(2 * DAY, stall=stall, said=snapshot(progress=40.0, queue_position=3))
 
     change = aged(before, said)
@@ -84,13 +82,13 @@ def test_whatever_moves_is_a_change(said: Snapshot, stall: Stall):
     assert change.events or stall in {MOVING, STUCK}, "the card shows that it was unchanged"
 
 
-def test_the_first_answer_is_a_change():
+def test_the_first_snapshot_is_a_change():
     before = task(TaskStatus.UNKNOWN, age_s=9 * DAY)
 
     assert aged(before).task.stall is MOVING
 
 
-def test_the_time_for_which_nobody_could_see_the_task_does_not_count():
+def test_the_time_of_an_outage_does_not_count():
     before = unchanged(4 * DAY, seen_s=3.5 * DAY)
 
     after = aged(before).task
@@ -99,7 +97,7 @@ def test_the_time_for_which_nobody_could_see_the_task_does_not_count():
     assert after.unchanged_since == NOON - timedelta(days=0.5)
 
 
-def test_a_task_that_ends_is_nothing_but_ended():
+def test_a_final_task_has_no_stall_event():
     change = aged(unchanged(9 * DAY, stall=UNCHANGED), snapshot(TaskStatus.SUCCEEDED))
 
     assert [event.kind for event in change.events] == [EventKind.FINISHED]

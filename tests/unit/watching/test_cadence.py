@@ -1,4 +1,4 @@
-"""When to look next."""
+"""When to poll next."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -27,7 +27,7 @@ def seen(*, age_s: float, progress: float | None = None) -> Task:
     return task(age_s=age_s, snapshot=shown, last_poll_at=NOON)
 
 
-def after_look(after: Task, cadence: Cadence | None = None, estimates: Estimates | None = None) -> float:
+def after_poll(after: Task, cadence: Cadence | None = None, estimates: Estimates | None = None) -> float:
     found = (cadence or Cadence()).next_poll_after_success(
         after, predict(after, after, estimates or Estimates()), at=NOON
     )
@@ -39,7 +39,7 @@ def after_failure(error: ProviderError, *, failures: int = 1) -> float:
 
 
 def taught(duration_s: float, *, tasks: int = 20) -> Estimates:
-    """What is learned of tasks that were seen alive until a second before they were found finished."""
+    """Estimates from tasks that were last seen alive one second before their end."""
     estimates = Estimates()
     for _ in range(tasks):
         new = replace(seen(age_s=duration_s), snapshot_at=NOON - timedelta(seconds=duration_s))
@@ -50,32 +50,32 @@ def taught(duration_s: float, *, tasks: int = 20) -> Estimates:
     return estimates
 
 
-def test_the_next_look_is_when_not_looking_has_cost_as_much_as_a_look():
+def test_the_next_poll_is_due_when_the_expected_delay_reaches_the_price():
     after = seen(age_s=60)
     expected = predict(after, after, Estimates())
 
-    wait_s = after_look(after)
+    wait_s = after_poll(after)
 
     assert expected.expected_delay_s(NOON.timestamp() + wait_s) == pytest.approx(POLL_PRICE_S, abs=0.01)
 
 
-def test_where_looks_are_cheaper_they_are_nearer():
+def test_cheaper_polls_are_more_frequent():
     hurried = Cadence(price_by_provider_s={"wan": SPARE_POLL_PRICE_S})
 
-    assert after_look(seen(age_s=60), hurried) < after_look(seen(age_s=60)) / 2
-    assert after_look(replace(seen(age_s=60), ref=replace(seen(age_s=60).ref, provider="veo")), hurried) == (
-        after_look(seen(age_s=60))
+    assert after_poll(seen(age_s=60), hurried) < after_poll(seen(age_s=60)) / 2
+    assert after_poll(replace(seen(age_s=60), ref=replace(seen(age_s=60).ref, provider="veo")), hurried) == (
+        after_poll(seen(age_s=60))
     )
 
 
-def test_what_past_tasks_took_decides_when_to_look():
+def test_past_durations_decide_when_to_poll():
     estimates = taught(300.0)
 
-    assert after_look(seen(age_s=10), estimates=estimates) > 60
-    assert after_look(seen(age_s=298), estimates=estimates) < 10
+    assert after_poll(seen(age_s=10), estimates=estimates) > 60
+    assert after_poll(seen(age_s=298), estimates=estimates) < 10
 
 
-def test_progress_that_has_proven_true_decides_when_to_look():
+def test_reliable_progress_decides_when_to_poll():
     estimates = Estimates()
     for _ in range(5):
         nearly = seen(age_s=100, progress=95.0)
@@ -85,18 +85,18 @@ def test_progress_that_has_proven_true_decides_when_to_look():
         estimates.learn(nearly, over, at=at)
     late, early = seen(age_s=90, progress=90.0), seen(age_s=90, progress=50.0)
 
-    assert after_look(late, estimates=estimates) < after_look(early, estimates=estimates)
+    assert after_poll(late, estimates=estimates) < after_poll(early, estimates=estimates)
 
 
-def test_a_task_that_may_fail_out_of_turn_is_not_left_alone_for_long():
+def test_the_interval_between_polls_is_bounded():
     estimates = taught(3600.0)
 
-    assert after_look(seen(age_s=10), estimates=estimates) == 120.0
-    assert after_look(seen(age_s=10), Cadence(longest_s=7.0), estimates) == 7.0
+    assert after_poll(seen(age_s=10), estimates=estimates) == 120.0
+    assert after_poll(seen(age_s=10), Cadence(longest_s=7.0), estimates) == 7.0
 
 
 @pytest.mark.parametrize("status", [status for status in TaskStatus if status.is_final])
-def test_a_final_task_is_never_looked_at_again(status: TaskStatus):
+def test_a_final_task_is_never_polled_again(status: TaskStatus):
     assert (
         Cadence().next_poll_after_success(task(status), predict(task(), task(), Estimates()), at=NOON) is None
     )
@@ -108,27 +108,25 @@ def test_a_final_task_is_never_looked_at_again(status: TaskStatus):
     [([MISSING], 15), ([AWAY, ODD, TOO_MANY], 120), ([BAD_KEY, NO_ROUTE], 300)],
     ids=["not there yet", "in trouble", "for people to mend"],
 )
-def test_waits_double_while_looks_fail_since_the_first_may_be_a_blip(
-    errors: list[ProviderError], longest_s: float
-):
+def test_waits_double_while_polls_fail(errors: list[ProviderError], longest_s: float):
     for error in errors:
         waits_s = [after_failure(error, failures=n) for n in (1, 2, 3, 4, 5, 6, 7, 10_000)]
         assert waits_s == [min(wait_s, longest_s) for wait_s in (5, 10, 20, 40, 80, 160, 320, 320)]
 
 
 @pytest.mark.parametrize("failures", [1, 5])
-def test_the_gateways_wish_is_followed_to_the_second(failures: int):
+def test_retry_after_is_respected_to_the_second(failures: int):
     error = RateLimited("slow down", cause=Cause.RATE_LIMITED, retry_after_s=3600.0)
 
     assert after_failure(error, failures=failures) == 3600.0
 
 
-def test_a_wish_that_is_shorter_than_the_wait_does_not_hurry():
+def test_a_retry_after_below_the_backoff_does_not_shorten_it():
     assert after_failure(RateLimited("", cause=Cause.RATE_LIMITED, retry_after_s=0.5)) == 5.0
 
 
 @pytest.mark.parametrize(("wish_s", "wait_s"), [(30.0, 30.0), (3600.0, 60.0)])
-def test_a_gateway_that_is_away_may_wish_for_a_longer_wait_up_to_a_minute(wish_s: float, wait_s: float):
+def test_retry_after_during_an_outage_counts_up_to_a_minute(wish_s: float, wait_s: float):
     assert after_failure(Unavailable("", cause=Cause.UNREACHABLE, retry_after_s=wish_s)) == wait_s
 
 
@@ -146,28 +144,28 @@ def test_the_waits_can_be_chosen():
     wish_s=st.none() | st.floats(0, 3600),
     failures=st.integers(1, 1_000_000),
 )
-def test_the_next_look_is_always_later_and_within_the_gateways_wish_or_five_minutes(
+def test_the_next_poll_is_always_later_and_within_retry_after_or_five_minutes(
     kind: type[ProviderError], cause: Cause, wish_s: float | None, failures: int
 ):
-    next_look_s = after_failure(kind("", cause=cause, retry_after_s=wish_s), failures=failures)
+    next_poll_s = after_failure(kind("", cause=cause, retry_after_s=wish_s), failures=failures)
 
     heeded_s = min(wish_s or 0.0, 60.0 if kind is Unavailable else 3600.0)
     # datetimes hold microseconds
-    assert max(5.0, heeded_s) - 1e-6 <= next_look_s <= max(300.0, heeded_s) + 1e-6
+    assert max(5.0, heeded_s) - 1e-6 <= next_poll_s <= max(300.0, heeded_s) + 1e-6
 
 
 @settings(max_examples=100)
 @given(age_s=st.floats(0, 1e5), progress=st.none() | st.floats(0, 100))
-def test_a_task_that_was_just_seen_is_looked_at_later_and_within_two_minutes(
+def test_a_task_that_was_just_polled_is_polled_later_and_within_two_minutes(
     age_s: float, progress: float | None
 ):
-    assert 0.5 <= after_look(seen(age_s=age_s, progress=progress)) <= 120.0
+    assert 0.5 <= after_poll(seen(age_s=age_s, progress=progress)) <= 120.0
 
 
 def test_a_task_that_has_not_changed_for_a_day_is_polled_hourly_and_one_that_rests_no_more():
     unchanged = replace(seen(age_s=90_000), stall=Stall.UNCHANGED)
 
-    assert after_look(unchanged) == 3600.0
+    assert after_poll(unchanged) == 3600.0
     assert seconds(Cadence().next_poll_after_failure(unchanged, AWAY, at=NOON)) == 3600.0
     resting = replace(unchanged, stall=Stall.RESTING)
     assert Cadence().next_poll_after_success(resting, predict(task(), task(), Estimates()), at=NOON) is None
@@ -187,22 +185,22 @@ def test_a_task_that_has_brought_only_failures_for_a_day_is_polled_hourly():
 @pytest.mark.parametrize(
     ("wish_s", "wait_s"), [(300.0, 300.0), (0.001, None), (None, None)], ids=["longer", "shorter", "none"]
 )
-def test_a_good_answer_s_wish_puts_the_next_poll_off_but_brings_none_forward(
+def test_a_response_s_poll_interval_delays_the_next_poll_but_never_advances_it(
     wish_s: float | None, wait_s: float | None
 ):
     plain = seen(age_s=60)
     wishing = replace(plain, snapshot=snapshot(poll_after_s=wish_s))
 
-    assert after_look(wishing) == (wait_s or after_look(plain))
+    assert after_poll(wishing) == (wait_s or after_poll(plain))
 
 
-def test_a_wish_outlasts_the_hour_of_a_task_without_change_only_where_it_is_longer():
+def test_a_longer_poll_interval_than_an_hour_applies_to_a_task_without_change():
     unchanged = replace(seen(age_s=90_000), stall=Stall.UNCHANGED)
 
-    assert after_look(replace(unchanged, snapshot=snapshot(poll_after_s=10.0))) == 3600.0
+    assert after_poll(replace(unchanged, snapshot=snapshot(poll_after_s=10.0))) == 3600.0
 
 
-def test_a_finished_task_that_names_no_video_is_polled_half_a_minute_after_it_was_first_seen():
+def test_a_finished_task_without_a_video_is_polled_half_a_minute_after_it_was_first_seen():
     trouble = PollFailure(cause=Cause.NO_VIDEO, message="", since=NOON - timedelta(seconds=10))
 
-    assert after_look(replace(seen(age_s=60), poll_failure=trouble)) == 20.0
+    assert after_poll(replace(seen(age_s=60), poll_failure=trouble)) == 20.0

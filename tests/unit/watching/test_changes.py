@@ -1,4 +1,4 @@
-"""What a look changes, and what the chat hears of it."""
+"""What a poll changes, and which events it produces."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -31,8 +31,8 @@ def kinds(change: Change) -> list[EventKind]:
     return [event.kind for event in change.events]
 
 
-def looks(before: Task, *answers: Snapshot | ProviderError) -> tuple[Task, list[list[EventKind]]]:
-    """The task after looks 20 seconds apart, and what was told after each."""
+def after_polls(before: Task, *answers: Snapshot | ProviderError) -> tuple[Task, list[list[EventKind]]]:
+    """The task after polls 20 seconds apart, and the events of each."""
     told = []
     for number, answer in enumerate(answers):
         at = NOON + timedelta(seconds=20 * number)
@@ -46,7 +46,7 @@ def looks(before: Task, *answers: Snapshot | ProviderError) -> tuple[Task, list[
     return before, told
 
 
-def test_another_status_is_told_with_what_it_was_before():
+def test_another_status_is_reported_with_the_one_before():
     change = on_snapshot(task(QUEUED), snapshot(RUNNING), at=NOON)
 
     assert change.events == (TaskEvent(kind=EventKind.STATUS, before=QUEUED, after=RUNNING, at=NOON),)
@@ -54,14 +54,14 @@ def test_another_status_is_told_with_what_it_was_before():
     assert (change.task.snapshot_at, change.task.last_poll_at) == (NOON, NOON)
 
 
-def test_the_first_sight_of_a_task_is_told():
+def test_the_first_snapshot_is_reported():
     assert kinds(on_snapshot(task(UNKNOWN), snapshot(QUEUED), at=NOON)) == [EventKind.STATUS]
 
 
 @pytest.mark.parametrize(
     "status", [TaskStatus.SUCCEEDED, TaskStatus.FAILED, TaskStatus.CANCELLED, TaskStatus.EXPIRED]
 )
-def test_a_final_status_is_told_as_the_end(status: TaskStatus):
+def test_a_final_status_is_reported_as_the_end(status: TaskStatus):
     change = on_snapshot(task(), snapshot(status), at=NOON)
 
     assert change.events == (TaskEvent(kind=EventKind.FINISHED, before=RUNNING, after=status, at=NOON),)
@@ -78,7 +78,7 @@ def test_a_final_status_is_told_as_the_end(status: TaskStatus):
     ],
     ids=["further", "within one percent", "first figure", "queue", "the same"],
 )
-def test_progress_is_told_when_the_card_would_show_something_else(
+def test_progress_is_reported_when_the_card_would_show_something_else(
     before: Snapshot, after: Snapshot, told: list[EventKind]
 ):
     change = on_snapshot(task(snapshot=before), after, at=NOON)
@@ -88,34 +88,34 @@ def test_progress_is_told_when_the_card_would_show_something_else(
 
 
 def test_blips_are_silent_until_the_third():
-    after, told = looks(task(), AWAY, ODD, AWAY)
+    after, told = after_polls(task(), AWAY, ODD, AWAY)
 
     assert BLIPS == 3
     assert told == [[], [], [EventKind.TROUBLE]]
     assert (after.status, after.failures, after.last_poll_at) == (RUNNING, 3, NOON + timedelta(seconds=40))
 
 
-def test_trouble_is_told_once_however_long_it_lasts_and_whatever_form_it_takes():
-    _, told = looks(troubled(AWAY, failures=BLIPS), AWAY, ODD, TOO_MANY, AWAY)
+def test_an_outage_is_reported_once_whatever_its_errors():
+    _, told = after_polls(troubled(AWAY, failures=BLIPS), AWAY, ODD, TOO_MANY, AWAY)
 
     assert told == [[], [], [], []]
 
 
-def test_a_good_look_between_two_blips_begins_the_count_anew():
-    after, told = looks(task(), AWAY, AWAY, snapshot(), AWAY, AWAY)
+def test_a_good_poll_between_two_blips_begins_the_count_anew():
+    after, told = after_polls(task(), AWAY, AWAY, snapshot(), AWAY, AWAY)
 
     assert told == [[], [], [], [], []]
     assert after.failures == 2
 
 
-def test_recovery_from_a_trouble_that_nobody_heard_of_is_silent():
+def test_recovery_from_an_unreported_failure_is_silent():
     change = on_snapshot(troubled(AWAY, failures=BLIPS - 1), snapshot(), at=NOON)
 
     assert change.events == ()
     assert (change.task.poll_failure, change.task.failures) == (None, 0)
 
 
-def test_recovery_from_a_trouble_that_was_told_is_told():
+def test_recovery_from_a_reported_failure_is_reported():
     change = on_snapshot(troubled(AWAY, failures=BLIPS), snapshot(), at=NOON)
 
     assert kinds(change) == [EventKind.RECOVERED]
@@ -129,31 +129,31 @@ def test_recovery_and_the_end_may_come_together():
 
 
 @pytest.mark.parametrize("error", [BAD_KEY, NO_CREDIT])
-def test_key_trouble_is_told_at_once_and_once(error: ProviderError):
-    after, told = looks(task(), error, error, error, error)
+def test_key_trouble_is_reported_at_once_and_once(error: ProviderError):
+    after, told = after_polls(task(), error, error, error, error)
 
     assert told == [[EventKind.KEY_TROUBLE], [], [], []]
     assert after.poll_failure is not None
     assert (after.poll_failure.cause, after.poll_failure.since) == (error.cause, NOON)
 
 
-def test_another_thing_to_mend_is_told_as_well():
-    after, told = looks(task(), BAD_KEY, NO_CREDIT, NO_CREDIT)
+def test_another_key_problem_is_reported_as_well():
+    after, told = after_polls(task(), BAD_KEY, NO_CREDIT, NO_CREDIT)
 
     assert told == [[EventKind.KEY_TROUBLE], [EventKind.KEY_TROUBLE], []]
     assert after.poll_failure is not None
     assert after.poll_failure.since == NOON + timedelta(seconds=20)
 
 
-def test_a_gateway_without_the_route_is_told_at_once():
-    _, told = looks(task(), NO_ROUTE, NO_ROUTE)
+def test_a_gateway_without_the_route_is_reported_at_once():
+    _, told = after_polls(task(), NO_ROUTE, NO_ROUTE)
 
     assert told == [[EventKind.TROUBLE], []]
 
 
-def test_a_blip_does_not_cover_up_what_was_told_so_its_end_is_told_too():
-    after_blip, told = looks(task(), BAD_KEY, AWAY)
-    after, told_then = looks(after_blip, snapshot())
+def test_a_blip_does_not_replace_a_reported_failure():
+    after_blip, told = after_polls(task(), BAD_KEY, AWAY)
+    after, told_then = after_polls(after_blip, snapshot())
 
     assert told == [[EventKind.KEY_TROUBLE], []]
     assert after_blip.poll_failure is not None
@@ -161,16 +161,16 @@ def test_a_blip_does_not_cover_up_what_was_told_so_its_end_is_told_too():
     assert (told_then, after.poll_failure) == ([[EventKind.RECOVERED]], None)
 
 
-def test_a_gateway_that_goes_away_for_long_takes_the_place_of_key_trouble():
-    after, told = looks(task(), BAD_KEY, AWAY, AWAY)
+def test_a_gateway_that_goes_away_for_long_replaces_key_trouble():
+    after, told = after_polls(task(), BAD_KEY, AWAY, AWAY)
 
     assert told == [[EventKind.KEY_TROUBLE], [], [EventKind.TROUBLE]]
     assert after.poll_failure is not None
     assert after.poll_failure.cause is AWAY.cause
 
 
-def test_a_gateway_that_does_not_know_the_id_has_taken_the_key():
-    after, told = looks(task(age_s=0), BAD_KEY, MISSING, MISSING)
+def test_an_unknown_id_means_that_the_key_is_accepted():
+    after, told = after_polls(task(age_s=0), BAD_KEY, MISSING, MISSING)
 
     assert told == [[EventKind.KEY_TROUBLE], [EventKind.RECOVERED], []]
     assert after.poll_failure is not None
@@ -179,9 +179,9 @@ def test_a_gateway_that_does_not_know_the_id_has_taken_the_key():
 
 def test_a_missing_task_is_not_there_yet_for_a_minute():
     before = task(UNKNOWN, age_s=0)
-    looks_in_grace = [MISSING] * 3  # the last 40 s after it was registered
+    polls_in_grace = [MISSING] * 3  # the last 40 s after it was registered
 
-    after, told = looks(before, *looks_in_grace)
+    after, told = after_polls(before, *polls_in_grace)
 
     assert timedelta(minutes=1) == GRACE
     assert told == [[], [EventKind.MISSING], []]
@@ -190,7 +190,7 @@ def test_a_missing_task_is_not_there_yet_for_a_minute():
 
 
 def test_a_task_that_appears_in_the_end_is_followed():
-    after, told = looks(task(UNKNOWN, age_s=0), MISSING, MISSING, snapshot(QUEUED))
+    after, told = after_polls(task(UNKNOWN, age_s=0), MISSING, MISSING, snapshot(QUEUED))
 
     assert told == [[], [EventKind.MISSING], [EventKind.RECOVERED, EventKind.STATUS]]
     assert (after.status, after.poll_failure) == (QUEUED, None)
@@ -198,21 +198,21 @@ def test_a_task_that_appears_in_the_end_is_followed():
 
 @pytest.mark.parametrize("age_s", [GRACE.total_seconds(), 864000])
 def test_a_task_that_was_never_seen_and_stays_missing_was_not_found(age_s: float):
-    after, told = looks(task(UNKNOWN, age_s=age_s), MISSING, MISSING, MISSING)
+    after, told = after_polls(task(UNKNOWN, age_s=age_s), MISSING, MISSING, MISSING)
 
     assert told == [[], [EventKind.MISSING], [EventKind.FINISHED]]
     assert (after.status, after.poll_failure) == (NOT_FOUND, None)
 
 
 def test_a_task_that_was_seen_alive_and_stays_missing_has_expired():
-    after, told = looks(task(RUNNING), MISSING, MISSING, MISSING)
+    after, told = after_polls(task(RUNNING), MISSING, MISSING, MISSING)
 
     assert told == [[], [EventKind.MISSING], [EventKind.FINISHED]]
     assert after.status is EXPIRED
 
 
 def test_missing_answers_must_go_on_for_half_a_minute():
-    """However many there are: behind one address one gateway of several may lag behind the others."""
+    """However many there are: one replica of several may lag behind the others."""
     before = on_failure(task(RUNNING), MISSING, at=NOON).task
     for at_s in range(1, 30):
         change = on_failure(before, MISSING, at=NOON + timedelta(seconds=at_s))
@@ -237,7 +237,7 @@ def test_a_missing_task_whose_id_is_older_than_a_day_has_expired(hours: int, sta
 
 
 def test_an_old_id_has_its_minute_as_well():
-    after, _ = looks(task(UNKNOWN, age_s=0, external_id=OLD_ID), MISSING, MISSING, MISSING)
+    after, _ = after_polls(task(UNKNOWN, age_s=0, external_id=OLD_ID), MISSING, MISSING, MISSING)
 
     assert after.status is UNKNOWN
 
@@ -247,7 +247,7 @@ STALE = NOON - timedelta(hours=25)
 
 @pytest.mark.parametrize("dates", [{"submitted_at": STALE}, {"started_at": STALE}])
 @pytest.mark.parametrize("status", [RUNNING, TaskStatus.SUCCEEDED])
-def test_dates_that_would_make_a_live_task_older_than_gateways_remember_are_not_believed(
+def test_dates_that_would_make_a_live_task_older_than_gateways_remember_are_dropped(
     status: TaskStatus, dates: dict[str, datetime]
 ):
     after = on_snapshot(task(age_s=0), snapshot(status, **dates), at=NOON).task
@@ -256,7 +256,7 @@ def test_dates_that_would_make_a_live_task_older_than_gateways_remember_are_not_
 
 
 @pytest.mark.parametrize("field", ["submitted_at", "started_at", "finished_at"])
-def test_dates_in_the_future_are_not_believed(field: str):
+def test_dates_in_the_future_are_dropped(field: str):
     status = TaskStatus.SUCCEEDED if field == "finished_at" else RUNNING
     near, far = NOON + timedelta(seconds=59), NOON + timedelta(seconds=61)
 
@@ -277,7 +277,7 @@ def test_a_task_that_took_more_than_a_day_keeps_its_dates_where_it_was_watched_a
     assert on_snapshot(task(age_s=30 * 3600), told, at=NOON).task.snapshot == told
 
 
-def test_of_a_task_that_ended_long_ago_the_dates_stand():
+def test_dates_of_a_task_that_ended_long_ago_are_kept():
     told = snapshot(TaskStatus.SUCCEEDED, submitted_at=STALE, finished_at=STALE + timedelta(minutes=2))
 
     assert on_snapshot(task(UNKNOWN, age_s=0), told, at=NOON).task.snapshot == told
@@ -285,7 +285,7 @@ def test_of_a_task_that_ended_long_ago_the_dates_stand():
 
 @pytest.mark.parametrize("between", [snapshot(), AWAY, BAD_KEY], ids=["alive", "away", "key"])
 def test_missing_answers_with_another_between_do_not_end_a_live_task(between: Snapshot | ProviderError):
-    after, told = looks(task(RUNNING), MISSING, MISSING, between, MISSING, MISSING)
+    after, told = after_polls(task(RUNNING), MISSING, MISSING, between, MISSING, MISSING)
 
     assert after.status is RUNNING
     assert EventKind.FINISHED not in [kind for each in told for kind in each]
@@ -293,7 +293,7 @@ def test_missing_answers_with_another_between_do_not_end_a_live_task(between: Sn
 
 @pytest.mark.parametrize("error", [AWAY, ODD, NO_ROUTE, TOO_MANY, BAD_KEY, NO_CREDIT])
 def test_no_number_of_other_failures_ends_a_task(error: ProviderError):
-    after, _ = looks(task(RUNNING), *[error] * 200)
+    after, _ = after_polls(task(RUNNING), *[error] * 200)
 
     assert (after.status, after.failures) == (RUNNING, 200)
     assert after.snapshot == snapshot(RUNNING)
@@ -303,7 +303,7 @@ NO_VIDEO = snapshot(TaskStatus.SUCCEEDED, media=None, finished_at=NOON)
 
 
 @pytest.mark.parametrize("status", [UNKNOWN, QUEUED, RUNNING])
-def test_a_finished_task_without_a_video_runs_until_that_is_said_again_half_a_minute_later(
+def test_a_finished_task_without_a_video_runs_until_confirmed_half_a_minute_later(
     status: TaskStatus,
 ):
     first = on_snapshot(task(status), NO_VIDEO, at=NOON)
@@ -328,7 +328,7 @@ def test_a_video_that_comes_late_is_the_end():
     assert change.task.snapshot == snapshot(TaskStatus.SUCCEEDED)
 
 
-def test_a_task_that_runs_on_after_all_is_doubted_anew():
+def test_a_task_that_runs_again_restarts_the_confirmation():
     doubted = on_snapshot(task(), NO_VIDEO, at=NOON).task
     running = on_snapshot(doubted, snapshot(), at=NOON + timedelta(seconds=30)).task
     assert running.poll_failure is None
@@ -338,7 +338,7 @@ def test_a_task_that_runs_on_after_all_is_doubted_anew():
     assert again.task.status is RUNNING
 
 
-def test_a_poll_that_fails_once_does_not_forget_the_doubt():
+def test_a_failed_poll_does_not_restart_the_confirmation():
     doubted = on_snapshot(task(), NO_VIDEO, at=NOON).task
     failing = on_failure(doubted, AWAY, at=NOON + timedelta(seconds=20)).task
 
@@ -347,7 +347,7 @@ def test_a_poll_that_fails_once_does_not_forget_the_doubt():
     assert kinds(change) == [EventKind.FINISHED]
 
 
-def test_a_clock_that_is_set_back_keeps_no_task_in_doubt():
+def test_a_clock_that_is_set_back_prolongs_no_confirmation():
     doubted = on_snapshot(task(), NO_VIDEO, at=NOON + timedelta(hours=2)).task
 
     later = on_snapshot(doubted, NO_VIDEO, at=NOON).task
@@ -356,7 +356,7 @@ def test_a_clock_that_is_set_back_keeps_no_task_in_doubt():
     assert kinds(change) == [EventKind.FINISHED]
 
 
-def test_a_success_that_is_confirmed_is_told_to_those_who_wait_and_keeps_its_end():
+def test_a_confirmed_success_is_reported_and_keeps_its_end():
     ended_at = NOON - timedelta(days=2)
     known = snapshot(TaskStatus.SUCCEEDED, finished_at=ended_at)
 

@@ -1,4 +1,4 @@
-"""How a gateway does, as judged from the polls of its tasks."""
+"""The health of a gateway, derived from polls."""
 
 import logging
 
@@ -82,7 +82,7 @@ def test_the_problem_of_a_gateway_shows_though_no_further_poll_comes_back(polls:
 
 
 @pytest.mark.parametrize("error", [AWAY, BAD_KEY, ODD])
-def test_tasks_that_were_never_answered_are_no_problem_of_a_gateway_that_answers_another(
+def test_tasks_that_never_succeeded_are_no_problem_of_a_gateway_that_serves_another(
     polls: Polls, error: ProviderError
 ):
     polls.poll(99)
@@ -105,7 +105,7 @@ def test_the_only_task_of_a_key_is_enough(polls: Polls):
     assert polls.problem == "away"
 
 
-def test_a_task_that_is_over_vouches_for_nobody(polls: Polls):
+def test_a_task_that_has_ended_is_no_evidence(polls: Polls):
     polls.poll(99)
     polls.state.forget(99)
     polls.poll(1, 2, error=AWAY, for_s=40)
@@ -133,7 +133,7 @@ def test_one_snapshot_ends_it_and_both_changes_are_logged_once(
     assert polls.problem is None
     assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
         ("WARNING", "gateway.example (veo, wan): polls fail (away, HTTP 503)"),
-        ("INFO", "gateway.example (veo, wan) answers again after 120 s"),
+        ("INFO", "gateway.example (veo, wan) responds again after 120 s"),
     ]
 
 

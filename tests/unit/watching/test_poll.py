@@ -1,4 +1,4 @@
-"""One look at one task, written into a real archive."""
+"""One poll of one task, with a real store."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -22,11 +22,11 @@ SUCCEEDED = snapshot(TaskStatus.SUCCEEDED)
 
 @dataclass
 class PollHarness:
-    """A refresher over an archive with one watched task."""
+    """A poller over a store with one watched task."""
 
     store: BrittleStore
     clock: FrozenClock
-    rings: list[None] = field(default_factory=list)
+    notifications: list[None] = field(default_factory=list)
     estimates: Estimates = field(default_factory=Estimates)
 
     async def claim(self) -> Task:
@@ -35,29 +35,29 @@ class PollHarness:
         return task
 
     async def poll(self, task: Task, answer: Response, *, is_awaited: bool = False) -> PollResult:
-        """One look that gets this answer; is_awaited: somebody waits for it."""
+        """One poll with this response; is_awaited: a user's request waits for it."""
         poller = Poller(
             self.store,
             Cadence(),
             self.estimates,
             clock=self.clock,
-            notify=lambda: self.rings.append(None),
+            notify=lambda: self.notifications.append(None),
         )
         return await poller.poll(task, ScriptedProvider({"t1": [answer]}), is_awaited=lambda: is_awaited)
 
     async def sent(self) -> set[DeliveryKind]:
-        """What there is to send."""
+        """The kinds of the claimable deliveries."""
         found = await self.store.claim_deliveries(10, at=self.clock(), lease_s=60)
         return {outgoing.delivery.kind for outgoing in found}
 
     async def task(self) -> Task:
-        """The task as the archive knows it."""
+        """The task as stored."""
         task = await self.store.task(1)
         assert task is not None
         return task
 
     def learned(self, task: Task) -> int:
-        """How many ends of such tasks were learned."""
+        """The number of learned ends of such tasks."""
         return round(sum(self.estimates.table(task).to_plain()["deaths"]))
 
 
@@ -69,60 +69,62 @@ async def harness(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[PollHarne
     await store.close()
 
 
-async def test_news_is_written_with_the_next_look(harness: PollHarness):
+async def test_news_is_written_with_the_next_poll(harness: PollHarness):
     said = snapshot(progress=40.0)
 
-    look = await harness.poll(await harness.claim(), said)
+    result = await harness.poll(await harness.claim(), said)
 
-    assert (look.error, look.is_written, look.is_superseded) == (None, True, False)
-    assert look.task == await harness.task()
-    assert (look.task.status, look.task.snapshot, look.task.last_poll_at) == (TaskStatus.RUNNING, said, NOON)
-    assert look.task.next_poll_at is not None
-    assert look.task.next_poll_at > NOON
+    assert (result.error, result.is_written, result.is_superseded) == (None, True, False)
+    assert result.task == await harness.task()
+    assert (result.task.status, result.task.snapshot, result.task.last_poll_at) == (
+        TaskStatus.RUNNING,
+        said,
+        NOON,
+    )
+    assert result.task.next_poll_at is not None
+    assert result.task.next_poll_at > NOON
 
 
-async def test_the_end_rings_for_the_courier_and_leaves_no_next_look(harness: PollHarness):
-    look = await harness.poll(await harness.claim(), SUCCEEDED)
+async def test_the_end_notifies_the_delivery_worker_and_leaves_no_next_poll(harness: PollHarness):
+    result = await harness.poll(await harness.claim(), SUCCEEDED)
 
-    assert len(harness.rings) == 1
+    assert len(harness.notifications) == 1
     assert DeliveryKind.RESULT in await harness.sent()
-    assert (look.task.next_poll_at, (await harness.task()).next_poll_at) == (None, None)
+    assert (result.task.next_poll_at, (await harness.task()).next_poll_at) == (None, None)
 
 
 @pytest.mark.parametrize("answer", [snapshot(), AWAY], ids=["the same", "a blip"])
-async def test_a_look_without_news_is_kept_in_memory_alone(harness: PollHarness, answer: Response):
+async def test_a_poll_without_news_is_kept_in_memory_alone(harness: PollHarness, answer: Response):
     first = await harness.poll(await harness.claim(), snapshot())
-    harness.rings.clear()
+    harness.notifications.clear()
     harness.clock.advance(15)
 
-    look = await harness.poll(first.task, answer)
+    result = await harness.poll(first.task, answer)
 
-    assert not look.is_written
-    assert look.task.version == first.task.version
-    assert look.task.last_poll_at == harness.clock()
-    assert look.task.next_poll_at is not None
-    assert look.task.next_poll_at > harness.clock()
+    assert not result.is_written
+    assert result.task.version == first.task.version
+    assert result.task.last_poll_at == harness.clock()
+    assert result.task.next_poll_at is not None
+    assert result.task.next_poll_at > harness.clock()
     assert await harness.task() == first.task
-    assert harness.rings == []
+    assert harness.notifications == []
 
 
 @pytest.mark.parametrize("answer", [snapshot(), AWAY], ids=["the same", "a blip"])
-async def test_a_look_that_somebody_waits_for_is_written_without_news_too(
-    harness: PollHarness, answer: Response
-):
+async def test_an_awaited_poll_is_stored_without_news_too(harness: PollHarness, answer: Response):
     first = await harness.poll(await harness.claim(), snapshot())
-    harness.rings.clear()
+    harness.notifications.clear()
     harness.clock.advance(15)
 
-    look = await harness.poll(first.task, answer, is_awaited=True)
+    result = await harness.poll(first.task, answer, is_awaited=True)
 
-    assert look.is_written
-    assert await harness.task() == look.task
-    assert look.task.last_poll_at == harness.clock()
-    assert harness.rings == []
+    assert result.is_written
+    assert await harness.task() == result.task
+    assert result.task.last_poll_at == harness.clock()
+    assert harness.notifications == []
 
 
-async def test_looks_that_were_not_written_count_when_the_next_one_is(harness: PollHarness):
+async def test_polls_that_were_not_written_count_when_the_next_one_is(harness: PollHarness):
     task = (await harness.poll(await harness.claim(), snapshot())).task
     for _ in range(2):
         task = (await harness.poll(task, AWAY)).task
@@ -134,14 +136,21 @@ async def test_looks_that_were_not_written_count_when_the_next_one_is(harness: P
     assert DeliveryKind.CARD in await harness.sent()
 
 
-async def test_a_failed_look_that_people_must_hear_of_is_written(harness: PollHarness):
-    look = await harness.poll(await harness.claim(), BAD_KEY)
+async def test_a_failed_poll_with_an_event_is_stored(harness: PollHarness):
+    result = await harness.poll(await harness.claim(), BAD_KEY)
 
-    assert look.error is BAD_KEY
-    assert look.task == await harness.task()
-    assert (look.task.status, look.task.failures, look.task.last_poll_at) == (TaskStatus.UNKNOWN, 1, NOON)
-    assert look.task.poll_failure is not None
-    assert (look.task.poll_failure.cause, look.task.poll_failure.message) == (BAD_KEY.cause, "invalid key")
+    assert result.error is BAD_KEY
+    assert result.task == await harness.task()
+    assert (result.task.status, result.task.failures, result.task.last_poll_at) == (
+        TaskStatus.UNKNOWN,
+        1,
+        NOON,
+    )
+    assert result.task.poll_failure is not None
+    assert (result.task.poll_failure.cause, result.task.poll_failure.message) == (
+        BAD_KEY.cause,
+        "invalid key",
+    )
     assert DeliveryKind.NOTICE in await harness.sent()
 
 
@@ -155,21 +164,21 @@ async def test_a_task_that_stays_missing_ends(harness: PollHarness):
     assert (task.status, task.next_poll_at) == (TaskStatus.NOT_FOUND, None)
 
 
-async def test_a_look_that_another_has_overtaken_is_not_written(harness: PollHarness):
+async def test_a_superseded_poll_is_not_stored(harness: PollHarness):
     late = await harness.claim()
     harness.clock.advance(61)
     first = await harness.poll(await harness.claim(), snapshot(progress=10.0))
-    harness.rings.clear()
+    harness.notifications.clear()
 
-    look = await harness.poll(late, SUCCEEDED)
+    result = await harness.poll(late, SUCCEEDED)
 
-    assert (look.is_written, look.is_superseded) == (False, True)
+    assert (result.is_written, result.is_superseded) == (False, True)
     task = await harness.task()
     assert (task.status, task.snapshot) == (TaskStatus.RUNNING, first.task.snapshot)
-    assert harness.rings == []
+    assert harness.notifications == []
 
 
-async def test_a_task_that_was_stopped_meanwhile_is_not_looked_at_again(harness: PollHarness):
+async def test_a_task_that_was_stopped_meanwhile_is_not_polled_again(harness: PollHarness):
     task = await harness.claim()
     await harness.store.stop_watch(1, at=harness.clock())
 
@@ -193,18 +202,18 @@ async def test_an_end_is_learned_from_however_often_it_takes_to_write_it(harness
     assert harness.learned(task) == 1
 
 
-async def test_what_another_has_seen_already_is_not_learned_again(harness: PollHarness):
+async def test_a_superseded_poll_is_not_learned_from(harness: PollHarness):
     late = (await harness.poll(await harness.claim(), snapshot())).task
     harness.clock.advance(61)
     await harness.poll(late, SUCCEEDED)
 
-    look = await harness.poll(late, SUCCEEDED)
+    result = await harness.poll(late, SUCCEEDED)
 
-    assert look.is_superseded
+    assert result.is_superseded
     assert harness.learned(late) == 1
 
 
-async def test_a_look_that_learns_nothing_still_teaches_that_the_task_lives(harness: PollHarness):
+async def test_a_poll_without_news_still_adds_time_at_risk(harness: PollHarness):
     task = (await harness.poll(await harness.claim(), snapshot())).task
     harness.clock.advance(60)
 
@@ -213,16 +222,16 @@ async def test_a_look_that_learns_nothing_still_teaches_that_the_task_lives(harn
     assert sum(harness.estimates.table(task).to_plain()["at_risk_s"]) == pytest.approx(60)
 
 
-async def test_what_is_no_provider_error_goes_up(harness: PollHarness):
+async def test_other_exceptions_are_raised(harness: PollHarness):
     with pytest.raises(ZeroDivisionError):
         await harness.poll(await harness.claim(), ZeroDivisionError())
 
 
-async def test_ages_by_another_correction_of_the_clock_are_written_though_nothing_is_told(
+async def test_ages_by_another_correction_of_the_clock_are_written_without_an_event(
     harness: PollHarness,
 ):
     first = await harness.poll(await harness.claim(), snapshot(clock_ahead_s=7200.0, submitted_at=NOON))
-    harness.rings.clear()
+    harness.notifications.clear()
     harness.clock.advance(15)
 
     await harness.poll(first.task, snapshot(submitted_at=NOON))
@@ -230,10 +239,10 @@ async def test_ages_by_another_correction_of_the_clock_are_written_though_nothin
     stored = (await harness.task()).snapshot
     assert stored is not None
     assert stored.clock_ahead_s == 0
-    assert harness.rings == []
+    assert harness.notifications == []
 
 
-async def test_how_long_nothing_changes_is_written_though_nothing_is_told(harness: PollHarness):
+async def test_how_long_nothing_changes_is_written_without_an_event(harness: PollHarness):
     first = await harness.poll(await harness.claim(), snapshot())
     harness.clock.advance(3600)
 

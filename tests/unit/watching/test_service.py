@@ -1,4 +1,4 @@
-"""What people may ask for, over a real archive."""
+"""The use cases, with a real store."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
@@ -15,11 +15,11 @@ from tests.unit.watching.tasks import snapshot
 
 @dataclass
 class PollHarness:
-    """A service whose rings are counted; what happens while it waits is a test's to say."""
+    """A service whose notifications are counted; tests define what happens while it waits."""
 
     store: Store
     clock: FrozenClock
-    rings: list[str] = field(default_factory=list)
+    notifications: list[str] = field(default_factory=list)
     meanwhile: Callable[[], Awaitable[None]] | None = None
     slept: int = 0
 
@@ -27,8 +27,8 @@ class PollHarness:
         self.service = Service(
             self.store,
             clock=self.clock,
-            notify_polling=lambda: self.rings.append("polling"),
-            notify_delivery=lambda: self.rings.append("delivery"),
+            notify_polling=lambda: self.notifications.append("polling"),
+            notify_delivery=lambda: self.notifications.append("delivery"),
             sleep=self._sleep,
         )
 
@@ -38,8 +38,8 @@ class PollHarness:
         if self.meanwhile is not None:
             await self.meanwhile()
 
-    async def look(self, status: TaskStatus = TaskStatus.RUNNING) -> None:
-        """The clock's loop looks at whatever is due."""
+    async def poll(self, status: TaskStatus = TaskStatus.RUNNING) -> None:
+        """Poll the due tasks, as the polling loop does."""
         for task in await self.store.claim_due({"wan": 9, "veo": 9}, at=self.clock(), lease_s=60):
             now = self.clock()
             seen = replace(task, status=status, snapshot=snapshot(status), last_poll_at=now, next_poll_at=now)
@@ -51,31 +51,31 @@ def harness(store: Store, clock: FrozenClock) -> PollHarness:
     return PollHarness(store, clock)
 
 
-async def test_a_watch_is_on_disk_and_both_loops_are_rung(harness: PollHarness):
+async def test_a_watch_is_on_disk_and_both_loops_are_notified(harness: PollHarness):
     watched = await harness.service.watch(watch_request())
 
     assert watched.is_new
-    assert harness.rings == ["polling", "delivery"]
+    assert harness.notifications == ["polling", "delivery"]
     assert [found.watch for found in await harness.service.active(CHAT)] == [watched.watch]
     assert watched.task.next_poll_at == NOON
 
 
-async def test_looking_now_waits_for_the_fresh_look(harness: PollHarness):
+async def test_poll_now_waits_for_the_fresh_poll(harness: PollHarness):
     await harness.service.watch(watch_request())
-    await harness.look(TaskStatus.QUEUED)
+    await harness.poll(TaskStatus.QUEUED)
     harness.clock.advance(5)
-    harness.meanwhile = harness.look
+    harness.meanwhile = harness.poll
 
     (found,) = await harness.service.poll_now(CHAT, ["t1"], thread_id=None)
 
     assert found.task.status is TaskStatus.RUNNING
     assert found.task.last_poll_at is not None
     assert found.task.last_poll_at > NOON
-    assert harness.rings[-1] == "polling"
+    assert harness.notifications[-1] == "polling"
     assert harness.slept == 1
 
 
-async def test_looking_now_takes_a_look_that_failed_for_an_answer(harness: PollHarness):
+async def test_poll_now_accepts_a_failed_poll(harness: PollHarness):
     await harness.service.watch(watch_request())
 
     async def fail() -> None:
@@ -89,7 +89,7 @@ async def test_looking_now_takes_a_look_that_failed_for_an_answer(harness: PollH
     assert (found.task.failures, harness.slept) == (1, 1)
 
 
-async def test_looking_now_waits_no_longer_when_an_earlier_look_brings_the_end(harness: PollHarness):
+async def test_poll_now_returns_when_an_earlier_poll_brings_the_end(harness: PollHarness):
     await harness.service.watch(watch_request())
     harness.clock.advance(5)
 
@@ -104,7 +104,7 @@ async def test_looking_now_waits_no_longer_when_an_earlier_look_brings_the_end(h
     assert (found.task.status, harness.slept) == (TaskStatus.SUCCEEDED, 1)
 
 
-async def test_looking_now_gives_up_after_its_patience(harness: PollHarness):
+async def test_poll_now_returns_after_its_timeout(harness: PollHarness):
     watched = await harness.service.watch(watch_request())
 
     (found,) = await harness.service.poll_now(CHAT, ["t1"], thread_id=None)
@@ -113,7 +113,7 @@ async def test_looking_now_gives_up_after_its_patience(harness: PollHarness):
     assert COMMAND_S <= (harness.clock() - NOON).total_seconds() <= COMMAND_S * 1.1
 
 
-async def test_looking_at_several_is_no_more_patient_than_at_one(harness: PollHarness):
+async def test_poll_now_has_one_timeout_for_several_tasks(harness: PollHarness):
     await harness.service.watch(watch_request())
     await harness.service.watch(watch_request(provider="veo"))
     await harness.service.watch(watch_request("t2"))
@@ -124,16 +124,16 @@ async def test_looking_at_several_is_no_more_patient_than_at_one(harness: PollHa
     assert (harness.clock() - NOON).total_seconds() <= COMMAND_S * 1.1
 
 
-async def test_a_final_task_is_answered_at_once(harness: PollHarness):
+async def test_a_final_task_is_returned_at_once(harness: PollHarness):
     await harness.service.watch(watch_request())
-    await harness.look(TaskStatus.SUCCEEDED)
+    await harness.poll(TaskStatus.SUCCEEDED)
 
     (found,) = await harness.service.poll_now(CHAT, ["t1"], thread_id=None)
 
     assert (found.task.status, harness.slept) == (TaskStatus.SUCCEEDED, 0)
 
 
-async def test_a_stopped_watch_is_answered_at_once_and_asks_nobody(harness: PollHarness):
+async def test_a_stopped_watch_is_returned_at_once_without_a_poll(harness: PollHarness):
     await harness.service.watch(watch_request())
     await harness.service.stop(CHAT, ["t1"], thread_id=None)
 
@@ -143,7 +143,7 @@ async def test_a_stopped_watch_is_answered_at_once_and_asks_nobody(harness: Poll
     assert found.task.next_poll_at is None
 
 
-async def test_an_id_that_is_not_watched_here_is_nothing(harness: PollHarness):
+async def test_an_id_that_is_not_watched_here_is_left_out(harness: PollHarness):
     await harness.service.watch(watch_request(chat_id=2))
 
     assert await harness.service.poll_now(CHAT, ["t1"], thread_id=None) == []
@@ -178,13 +178,13 @@ async def test_a_watch_is_stopped_once(harness: PollHarness):
     assert await harness.service.stop(CHAT, ["t1"], thread_id=None) == []
 
 
-async def test_stopping_rings_for_the_card_that_says_so(harness: PollHarness):
+async def test_stopping_notifies_the_delivery_worker(harness: PollHarness):
     await harness.service.watch(watch_request())
-    harness.rings.clear()
+    harness.notifications.clear()
 
     await harness.service.stop(CHAT, ["t1"], thread_id=None)
 
-    assert "delivery" in harness.rings
+    assert "delivery" in harness.notifications
     (outgoing,) = await harness.store.claim_deliveries(9, at=NOON, lease_s=60)
     assert (outgoing.delivery.kind, outgoing.watch.state) == (DeliveryKind.CARD, WatchState.STOPPED)
 
@@ -205,18 +205,18 @@ async def test_the_watches_of_a_lost_chat_go_on_when_it_is_found(harness: PollHa
     assert await harness.service.active(CHAT) == []
     assert (await harness.service.stats()).watches["parked"] == 1
 
-    harness.rings.clear()
+    harness.notifications.clear()
     await harness.service.chat_found(CHAT)
     assert len(await harness.service.active(CHAT)) == 1
-    assert harness.rings == ["polling", "delivery"]
+    assert harness.notifications == ["polling", "delivery"]
 
 
 async def test_a_migrated_chat_takes_its_watches_along(harness: PollHarness):
     await harness.service.watch(watch_request())
-    harness.rings.clear()
+    harness.notifications.clear()
 
     await harness.service.migrate_chat(CHAT, -1001)
 
     assert await harness.service.active(CHAT) == []
     assert len(await harness.service.active(-1001)) == 1
-    assert harness.rings == ["delivery"]
+    assert harness.notifications == ["delivery"]
