@@ -210,7 +210,11 @@ async def _build(
                 telemetry=telemetry,
             ),
             housekeeper=Housekeeper(
-                store, estimates, clock=utc_now, ring=notify_delivery, kept=timedelta(days=settings.keep_days)
+                store,
+                estimates,
+                clock=utc_now,
+                notify_delivery=notify_delivery,
+                kept=timedelta(days=settings.keep_days),
             ),
         )
 

@@ -1,4 +1,4 @@
-"""Private messages to the admins when a gateway stops or starts answering, one per change."""
+"""Private messages to the admins when a gateway goes down or recovers, one per change."""
 
 import asyncio
 import json
@@ -20,19 +20,21 @@ log = logging.getLogger(__name__)
 
 _CHECK_S = 2.0
 _RETRY_S = 30.0
-_STABLE = timedelta(seconds=10)  # a gateway that comes and goes is told once
+_STABLE = timedelta(
+    seconds=10
+)  # up for so long before a recovery is reported: a flapping gateway is reported once
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Admins:
-    """Who is told, and how."""
+    """The recipients of the reports."""
 
     ids: Collection[int]
     language: str  # the LANGUAGE setting
 
 
 class AdminReports:
-    """Compares what was reported with what is; the store knows the former, so a restart repeats nothing."""
+    """Compares the current status with the last reported one, which is stored: a restart repeats nothing."""
 
     def __init__(
         self,
@@ -44,33 +46,35 @@ class AdminReports:
         waiting: Callable[[Collection[str]], int],
         clock: Callable[[], datetime],
     ) -> None:
-        """waiting: how many tasks of these providers are polled."""
+        """waiting: provider names → number of their tasks being polled."""
         self._store = store
         self._send = send
         self._states = states
         self._admins = admins
         self._waiting = waiting
         self._clock = clock
-        self._reported: dict[str, str] | None = None  # gateway and admin → status; only bad ones are kept
+        self._reported: dict[str, str] | None = None  # "gateway admin" → status; bad ones only
         self._retry_at: dict[int, datetime] = {}
 
     async def run(self) -> None:
-        """Go on until cancelled."""
+        """Check every 2 seconds until cancelled."""
         while True:
             try:
                 await self.check()
             except StoreError as error:
-                log.warning("Admins are told later: %s", error)
+                log.warning("Reports to the admins are delayed: %s", error)
             await asyncio.sleep(_CHECK_S)
 
     async def check(self) -> None:
-        """Tell each admin what has changed."""
+        """Send each admin the changes since the last report."""
         if self._reported is None:
             self._reported = json.loads(await self._store.admin_reports() or "{}")
         for report in self._states.reports():
             for admin_id in sorted(self._admins.ids):
                 key = f"{report.id} {admin_id}"
-                if self._is_news(report, self._reported.get(key)) and await self._tell(admin_id, report):
+                if self._is_news(report, self._reported.get(key)) and await self._send_report(
+                    admin_id, report
+                ):
                     self._reported.pop(key, None)
                     if report.status.is_bad:
                         self._reported[key] = report.status
@@ -82,8 +86,8 @@ class AdminReports:
         is_up = report.status is GatewayStatus.UP and not report.is_doubtful
         return reported is not None and is_up and self._clock() - report.since >= _STABLE
 
-    async def _tell(self, admin_id: int, report: GatewayReport) -> bool:
-        """Send the message; False: it is to be tried again."""
+    async def _send_report(self, admin_id: int, report: GatewayReport) -> bool:
+        """Send the message; False: retry later."""
         now = self._clock()
         if now < self._retry_at.get(admin_id, now):
             return False
@@ -98,10 +102,10 @@ class AdminReports:
         )
         result = await self._send(ChatAddress(chat_id=admin_id), view)
         match result:
-            case Sent() | Unknown():  # a message whose answer was lost is not sent twice
+            case Sent() | Unknown():  # after a lost response the message is not sent again
                 return True
             case Refused() | ChatGone():
-                log.warning("Admin %d can't be told: %s", admin_id, result)
+                log.warning("Admin %d can't be reached: %s", admin_id, result)
                 return True
             case _:
                 self._retry_at[admin_id] = now + timedelta(seconds=_RETRY_S)

@@ -1,4 +1,4 @@
-"""Counts every call to a chat in the one budget, and lets answers to commands wait for results."""
+"""Applies the chat rate limits to all other calls of the bot, such as replies to commands."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
@@ -10,12 +10,12 @@ from telegram.ext import BaseRateLimiter
 
 from bot.outbox.rate_limiter import ChatRateLimiter, is_accounted
 
-_LONGEST_WAIT_S = 60.0  # an answer that waits for longer goes out all the same
+_LONGEST_WAIT_S = 60.0  # then the reply is sent anyway
 _LONGEST_TICK_S = 1.0
 
 
 class CallRateLimiter(BaseRateLimiter[None]):
-    """For ExtBot; the courier accounts for its own calls before it claims deliveries, all others are here."""
+    """The rate limiter of ExtBot; the delivery worker charges its own calls itself, before it claims."""
 
     def __init__(
         self, rate_limiter: ChatRateLimiter, *, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
@@ -38,7 +38,7 @@ class CallRateLimiter(BaseRateLimiter[None]):
         data: dict[str, Any],
         rate_limit_args: None,
     ) -> Any:
-        """Make the call when its chat bears it."""
+        """Make the call once its chat allows it."""
         chat_id = data.get("chat_id")
         if not isinstance(chat_id, int) or is_accounted.get():
             return await callback(*args, **kwargs)

@@ -1,19 +1,19 @@
-"""Chats of which a server has said once that there are none; it also says so of chats that are there."""
+"""Chats reported once as "chat not found"; servers sometimes report it for existing chats, too."""
 
 from datetime import datetime, timedelta
 
-CONFIRM_AFTER = timedelta(minutes=3)  # the second answer counts only after so long
-_MOST = 10_000  # remembered at once
+CONFIRM_AFTER = timedelta(minutes=3)  # between the two reports that count
+_MOST = 10_000  # kept in memory
 
 
 class DoubtedChats:
-    """A chat is lost when it is not found twice, some minutes apart, with nothing sent there in between."""
+    """A chat is gone after two reports at least three minutes apart, without a message sent in between."""
 
     def __init__(self) -> None:
         self._since: dict[int, datetime] = {}
 
     def not_found(self, chat_id: int, *, at: datetime) -> bool:
-        """A call said that there is no such chat; whether that makes it certain."""
+        """Record a report; returns whether the chat is gone for certain."""
         since = self._since.get(chat_id)
         if since is None:
             if len(self._since) >= _MOST:
@@ -26,5 +26,5 @@ class DoubtedChats:
         return True
 
     def answered(self, chat_id: int) -> None:
-        """The chat took a message."""
+        """Record that a message was sent: drop the earlier report."""
         self._since.pop(chat_id, None)

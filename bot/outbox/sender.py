@@ -1,4 +1,4 @@
-"""The only file that sends and edits messages; every Telegram error becomes a SendResult."""
+"""Sends and edits messages; maps every Telegram error to a SendResult."""
 
 import logging
 from collections.abc import Awaitable, Callable
@@ -21,14 +21,14 @@ from storage.models import StoredFile, Watch
 
 log = logging.getLogger(__name__)
 
-# Telegram answers an upload, or an address it fetches, only when it has all of it.
-_MEDIA_ANSWER_S = 180.0
+# Telegram responds to an upload, or to a link that it fetches, only after the whole transfer.
+_MEDIA_READ_S = 180.0
 _MEDIA_UPLOAD_S = 600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChatAddress:
-    """Where a message goes."""
+    """The destination of a message."""
 
     chat_id: int
     thread_id: int | None = None
@@ -36,17 +36,17 @@ class ChatAddress:
 
     @property
     def bare(self) -> "ChatAddress":
-        """The chat itself: a reply across topics is refused, so without the topic it goes too."""
+        """The chat without topic; without the reply as well, which Telegram rejects across topics."""
         return ChatAddress(chat_id=self.chat_id)
 
 
 def address_of(watch: Watch) -> ChatAddress:
-    """Where a watch's messages go: its topic, as replies to the request."""
+    """The destination of a watch's messages: its topic, as replies to the request."""
     return ChatAddress(chat_id=watch.chat_id, thread_id=watch.thread_id, reply_to=watch.request_message_id)
 
 
 class Sender:
-    """Sends and edits; knows nothing of tasks."""
+    """Sends and edits messages; independent of tasks and watches."""
 
     def __init__(
         self,
@@ -57,65 +57,64 @@ class Sender:
         local_mode: bool = False,
         migrated: Callable[[int, int], None] = lambda _old_id, _new_id: None,
     ) -> None:
-        """local_mode: the Bot API server shares this disk and takes files by path."""
-        self.rate_limiter = (
-            rate_limiter or ChatRateLimiter()
-        )  # asked, and told of calls, by those who decide what goes next
-        self.route = route or TelegramRoute()  # likewise, and told what became of them
-        self.migrated = migrated  # likewise, when a group has got another id
+        """local_mode: the Bot API server shares this disk and reads files by path."""
+        # These three are used by the callers, who decide what is sent next.
+        self.rate_limiter = rate_limiter or ChatRateLimiter()
+        self.route = route or TelegramRoute()
+        self.migrated = migrated  # (old id, new id) of a group that became a supergroup
         self._bot = bot
         self._local_mode = local_mode
 
-    async def send(self, place: ChatAddress, view: View, *, is_silent: bool = False) -> SendResult:
-        """Send a new text; a topic that is deleted or closed gets it in the chat itself."""
-        result = await self._send(place, view, is_silent=is_silent)
-        if isinstance(result, Refused) and result.reason is Refusal.NO_THREAD and place.thread_id:
-            result = await self._send(place.bare, view, is_silent=is_silent)
+    async def send(self, address: ChatAddress, view: View, *, is_silent: bool = False) -> SendResult:
+        """Send a text; if the topic is deleted or closed, send it to the chat without topic."""
+        result = await self._send(address, view, is_silent=is_silent)
+        if isinstance(result, Refused) and result.reason is Refusal.NO_THREAD and address.thread_id:
+            result = await self._send(address.bare, view, is_silent=is_silent)
         return result
 
     async def edit(self, chat_id: int, message_id: int, view: View) -> SendResult:
-        """Change a text message; may be repeated freely."""
+        """Edit a text message; idempotent."""
         return await self._attempt(
             self._bot.edit_message_text(chat_id=chat_id, message_id=message_id, **text_options(view)),
             message_id,
         )
 
     async def edit_into_video(
-        self, chat_id: int, message_id: int, film: VideoFile, caption: View
+        self, chat_id: int, message_id: int, video: VideoFile, caption: View
     ) -> SendResult:
-        """Make a text message the video; may be repeated freely."""
-        thumbnail = _thumbnail(film)
+        """Replace a text message by the video; idempotent."""
+        thumbnail = _thumbnail(video)
 
         async def edit(media: InputFile | str) -> SendResult:
             return await self._attempt(
                 self._bot.edit_message_media(
-                    _input_media(film, media, caption, thumbnail),
+                    _input_media(video, media, caption, thumbnail),
                     chat_id=chat_id,
                     message_id=message_id,
                     reply_markup=keyboard(caption),
-                    read_timeout=_MEDIA_ANSWER_S,
+                    read_timeout=_MEDIA_READ_S,
                     write_timeout=_MEDIA_UPLOAD_S,
-                    # Inside InputMedia python-telegram-bot uploads it only if the film is uploaded, too.
+                    # In InputMedia, python-telegram-bot uploads the thumbnail only together with the video.
                     api_kwargs={"thumbnail": thumbnail} if thumbnail else None,
                 ),
                 message_id,
-                film=film,
+                video=video,
             )
 
-        result = await self._hand_over(film, edit)
-        if _may_be_the_preview(result, film):
-            return await self.edit_into_video(chat_id, message_id, replace(film, thumbnail=None), caption)
+        result = await self._with_media(video, edit)
+        if _may_be_the_thumbnail(result, video):
+            return await self.edit_into_video(chat_id, message_id, replace(video, thumbnail=None), caption)
         return result
 
-    async def send_video_file(self, place: ChatAddress, film: VideoFile, caption: View) -> SendResult:
-        """Send a new message with the video; must never be repeated after Unknown."""
-        result = await self._send_film(place, film, caption)
-        if isinstance(result, Refused) and result.reason is Refusal.NO_THREAD and place.thread_id:
-            result = await self._send_film(place.bare, film, caption)
+    async def send_video_file(self, address: ChatAddress, video: VideoFile, caption: View) -> SendResult:
+        """Send a new message with the video; not idempotent, so never retry it after Unknown."""
+        result = await self._send_video(address, video, caption)
+        if isinstance(result, Refused) and result.reason is Refusal.NO_THREAD and address.thread_id:
+            result = await self._send_video(address.bare, video, caption)
         return result
 
     async def ping(self) -> SendResult:
-        """Ask Telegram for something that changes nothing, to see whether it answers."""
+        """Probe Telegram with getMe."""
         try:
             await self._bot.get_me()
         except TelegramError as error:
@@ -123,109 +122,116 @@ class Sender:
         return Sent(0)
 
     async def withdraw(self, chat_id: int, message_id: int) -> None:
-        """Delete a message, if it is still there."""
+        """Delete a message, if it still exists."""
         await self._attempt(self._bot.delete_message(chat_id, message_id), message_id)
 
-    async def uploading(self, place: ChatAddress) -> None:
-        """Show for up to five seconds that a video is on its way; a failure does not matter."""
+    async def uploading(self, address: ChatAddress) -> None:
+        """Show the upload action for up to five seconds; errors are ignored."""
         await self._attempt(
             self._bot.send_chat_action(
-                place.chat_id, ChatAction.UPLOAD_VIDEO, message_thread_id=place.thread_id
+                address.chat_id, ChatAction.UPLOAD_VIDEO, message_thread_id=address.thread_id
             ),
             0,
         )
 
-    async def _send(self, place: ChatAddress, view: View, *, is_silent: bool) -> SendResult:
+    async def _send(self, address: ChatAddress, view: View, *, is_silent: bool) -> SendResult:
         return await self._attempt(
             self._bot.send_message(
-                place.chat_id,
-                message_thread_id=place.thread_id,
-                reply_parameters=_reply(place),
+                address.chat_id,
+                message_thread_id=address.thread_id,
+                reply_parameters=_reply(address),
                 disable_notification=is_silent or None,
                 **text_options(view),
             )
         )
 
-    async def _send_film(self, place: ChatAddress, film: VideoFile, caption: View) -> SendResult:
+    async def _send_video(self, address: ChatAddress, video: VideoFile, caption: View) -> SendResult:
         target: dict[str, Any] = {
-            "chat_id": place.chat_id,
-            "message_thread_id": place.thread_id,
-            "reply_parameters": _reply(place),
+            "chat_id": address.chat_id,
+            "message_thread_id": address.thread_id,
+            "reply_parameters": _reply(address),
             "reply_markup": keyboard(caption),
-            "read_timeout": _MEDIA_ANSWER_S,
+            "read_timeout": _MEDIA_READ_S,
             "write_timeout": _MEDIA_UPLOAD_S,
             **caption_options(caption),
         }
 
         async def send(media: InputFile | str) -> SendResult:
-            if not film.is_video:
+            if not video.is_video:
                 return await self._attempt(
                     self._bot.send_document(document=media, disable_content_type_detection=True, **target),
-                    film=film,
+                    video=video,
                 )
             return await self._attempt(
-                self._bot.send_video(video=media, thumbnail=_thumbnail(film), **target, **_geometry(film)),
-                film=film,
+                self._bot.send_video(video=media, thumbnail=_thumbnail(video), **target, **_geometry(video)),
+                video=video,
             )
 
-        result = await self._hand_over(film, send)
-        if _may_be_the_preview(result, film):
-            return await self._send_film(place, replace(film, thumbnail=None), caption)
+        result = await self._with_media(video, send)
+        if _may_be_the_thumbnail(result, video):
+            return await self._send_video(address, replace(video, thumbnail=None), caption)
         return result
 
-    async def _hand_over(
-        self, film: VideoFile, call: Callable[[InputFile | str], Awaitable[SendResult]]
+    async def _with_media(
+        self, video: VideoFile, call: Callable[[InputFile | str], Awaitable[SendResult]]
     ) -> SendResult:
-        """Call with an address or file_id as it is, with a file's path where the server shares the disk, else
-        with the file, which is streamed. A server that can't read the path gets the file as well.
+        """Call with a link, file_id or, in local mode, a path; otherwise upload the file.
+
+        If the server can't read the path, the file is uploaded.
         """
-        if isinstance(film.source, str):
-            return await call(film.source)
+        if isinstance(video.source, str):
+            return await call(video.source)
         if self._local_mode:
-            result = await call(film.source.absolute().as_uri())
+            result = await call(video.source.absolute().as_uri())
             if not (isinstance(result, Refused) and result.reason is Refusal.BAD_FILE):
                 return result
-            log.warning("The Bot API server does not take %s by its path: %s", film.source.name, result.why)
-        with film.source.open("rb") as handle:
+            log.warning(
+                "The Bot API server can't read %s by path, uploading it: %s", video.source.name, result.why
+            )
+        with video.source.open("rb") as handle:
             return await call(
-                InputFile(handle, filename=film.source.name, attach=True, read_file_handle=False)
+                InputFile(handle, filename=video.source.name, attach=True, read_file_handle=False)
             )
 
     async def _attempt(
-        self, call: Awaitable[Message | bool], message_id: int | None = None, *, film: VideoFile | None = None
+        self,
+        call: Awaitable[Message | bool],
+        message_id: int | None = None,
+        *,
+        video: VideoFile | None = None,
     ) -> SendResult:
-        """message_id: of the message that an edit changes; a new message brings its own."""
+        """message_id: of the edited message; None: the response contains that of the new message."""
         accounted = is_accounted.set(True)
         try:
-            answer = await call
+            response = await call
         except TelegramError as error:
             if message_id is not None and NOT_MODIFIED in error.message.lower():
                 return Sent(message_id)
             return read_error(error)
         finally:
             is_accounted.reset(accounted)
-        if isinstance(answer, Message):
-            return Sent(answer.message_id, _file(answer, film))
+        if isinstance(response, Message):
+            return Sent(response.message_id, _file(response, video))
         return Sent(message_id or 0)
 
 
-def _may_be_the_preview(result: SendResult, film: VideoFile) -> bool:
-    """Whether the film may be taken without its preview; the error's text seldom says which was refused."""
+def _may_be_the_thumbnail(result: SendResult, video: VideoFile) -> bool:
+    """Whether to retry without the thumbnail; the error text seldom names the refused file."""
     return (
         isinstance(result, Refused)
         and result.reason in {Refusal.BAD_FILE, Refusal.OTHER}
-        and film.thumbnail is not None
+        and video.thumbnail is not None
     )
 
 
-def _reply(place: ChatAddress) -> ReplyParameters | None:
-    if place.reply_to is None:
+def _reply(address: ChatAddress) -> ReplyParameters | None:
+    if address.reply_to is None:
         return None
-    return ReplyParameters(place.reply_to, allow_sending_without_reply=True)
+    return ReplyParameters(address.reply_to, allow_sending_without_reply=True)
 
 
-def _file(message: Message, film: VideoFile | None) -> StoredFile | None:
-    """What other chats can have; where only this one takes no videos, they can have better than a file."""
+def _file(message: Message, uploaded: VideoFile | None) -> StoredFile | None:
+    """The file to reuse in other chats; None for a document sent only because this chat forbids videos."""
     if (video := message.video) is not None:
         length = video.duration
         return StoredFile(
@@ -236,39 +242,39 @@ def _file(message: Message, film: VideoFile | None) -> StoredFile | None:
             height=video.height,
             duration_s=length.total_seconds() if isinstance(length, timedelta) else float(length),
         )
-    if (document := message.document) is not None and film is not None and film.unplayable:
+    if (document := message.document) is not None and uploaded is not None and uploaded.unplayable:
         return StoredFile(
             file_id=document.file_id,
             is_video=False,
-            unplayable=film.unplayable,
+            unplayable=uploaded.unplayable,
             size=document.file_size,
         )
     return None
 
 
-def _geometry(film: VideoFile) -> dict[str, Any]:
+def _geometry(video: VideoFile) -> dict[str, Any]:
     return {
-        "width": film.width,
-        "height": film.height,
-        "duration": None if film.duration_s is None else round(film.duration_s),
+        "width": video.width,
+        "height": video.height,
+        "duration": None if video.duration_s is None else round(video.duration_s),
         "supports_streaming": True,
     }
 
 
-def _thumbnail(film: VideoFile) -> InputFile | None:
-    if film.thumbnail is None:
+def _thumbnail(video: VideoFile) -> InputFile | None:
+    if video.thumbnail is None:
         return None
-    return InputFile(film.thumbnail.read_bytes(), filename="thumbnail.jpg", attach=True)
+    return InputFile(video.thumbnail.read_bytes(), filename="thumbnail.jpg", attach=True)
 
 
 def _input_media(
-    film: VideoFile, media: InputFile | str, caption: View, thumbnail: InputFile | None
+    video: VideoFile, media: InputFile | str, caption: View, thumbnail: InputFile | None
 ) -> InputMediaVideo | InputMediaDocument:
-    if not film.is_video:
+    if not video.is_video:
         return InputMediaDocument(media, disable_content_type_detection=True, **caption_options(caption))
     return InputMediaVideo(
         media,
         thumbnail=thumbnail.attach_uri if thumbnail else None,
         **caption_options(caption),
-        **_geometry(film),
+        **_geometry(video),
     )

@@ -15,11 +15,11 @@ from storage.store import Store
 from tests.contract.store.driver import Driver
 
 DAY_S = 86_400
-ROUNDS = 3
+JOBS = 3
 
 
-class Rounds:
-    """Sleeps that all end when a test says so."""
+class FakeSleep:
+    """A fake sleep() for all jobs, which a test ends."""
 
     def __init__(self) -> None:
         self._gate = asyncio.Event()
@@ -27,14 +27,14 @@ class Rounds:
         self._asleep = 0
 
     async def sleep(self, _: float) -> None:
-        """Stand in for asyncio.sleep."""
+        """Replaces asyncio.sleep."""
         self._asleep += 1
-        if self._asleep == ROUNDS:
+        if self._asleep == JOBS:
             self._all_asleep.set()
         await self._gate.wait()
 
-    async def turn(self) -> None:
-        """Let every round be made once."""
+    async def run_once(self) -> None:
+        """Let every job run once."""
         await self._all_asleep.wait()
         gate, self._gate = self._gate, asyncio.Event()
         self._all_asleep.clear()
@@ -44,31 +44,36 @@ class Rounds:
 
 
 @contextlib.asynccontextmanager
-async def keeping_house(
+async def housekeeping(
     store: Store,
     estimates: Estimates,
     *,
     clock: Callable[[], datetime],
-    ring: Callable[[], None],
+    notify_delivery: Callable[[], None],
     kept_days: float = 30,
-) -> AsyncIterator[Rounds]:
-    """A housekeeper at work."""
-    rounds = Rounds()
+) -> AsyncIterator[FakeSleep]:
+    """Run a housekeeper."""
+    jobs = FakeSleep()
     housekeeper = Housekeeper(
-        store, estimates, clock=clock, ring=ring, kept=timedelta(days=kept_days), sleep=rounds.sleep
+        store,
+        estimates,
+        clock=clock,
+        notify_delivery=notify_delivery,
+        kept=timedelta(days=kept_days),
+        sleep=jobs.sleep,
     )
     work = asyncio.create_task(housekeeper.run())
-    yield rounds
+    yield jobs
     work.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await work
 
 
 class FullStore(SqliteStore):
-    """An archive without room."""
+    """A store on a full disk."""
 
     def __init__(self) -> None:
-        """Holds nothing."""
+        """Open no database."""
 
     async def refresh_cards(self, *, older_than: datetime, limit: int, at: datetime) -> int:
         raise StoreUnavailable("The disk is full.")
@@ -89,7 +94,7 @@ def driver(store: Store) -> Driver:
 
 
 @pytest.fixture
-def rung() -> list[bool]:
+def notified() -> list[bool]:
     return []
 
 
@@ -99,94 +104,98 @@ def estimates() -> Estimates:
 
 
 @pytest.fixture
-async def rounds(driver: Driver, estimates: Estimates, rung: list[bool]) -> AsyncIterator[Rounds]:
-    def ring() -> None:
-        rung.append(True)
+async def jobs(driver: Driver, estimates: Estimates, notified: list[bool]) -> AsyncIterator[FakeSleep]:
+    def notify_delivery() -> None:
+        notified.append(True)
 
-    async with keeping_house(driver.store, estimates, clock=lambda: driver.now, ring=ring) as rounds:
-        yield rounds
+    async with housekeeping(
+        driver.store, estimates, clock=lambda: driver.now, notify_delivery=notify_delivery
+    ) as jobs:
+        yield jobs
 
 
-async def test_a_card_is_brought_up_to_date_each_minute(driver: Driver, rounds: Rounds, rung: list[bool]):
+async def test_a_card_is_brought_up_to_date_each_minute(
+    driver: Driver, jobs: FakeSleep, notified: list[bool]
+):
     watched = await driver.watch()
     await driver.send()
     driver.wait(50)
-    await rounds.turn()
-    assert (await driver.send(), rung) == ([], [])
+    await jobs.run_once()
+    assert (await driver.send(), notified) == ([], [])
 
     driver.wait(10)
-    await rounds.turn()
+    await jobs.run_once()
 
-    assert rung == [True]
+    assert notified == [True]
     assert await driver.send() == [(DeliveryKind.CARD, watched.watch.id)]
 
 
-async def test_cards_that_grow_old_together_are_brought_up_to_date_by_and_by(driver: Driver, rounds: Rounds):
+async def test_cards_that_grow_old_together_are_brought_up_to_date_by_and_by(driver: Driver, jobs: FakeSleep):
     for chat_id in range(1, 11):
         await driver.watch(chat_id=chat_id)
     await driver.send()
     driver.wait(60)
 
-    await rounds.turn()
+    await jobs.run_once()
     assert len(await driver.send()) == 8
-    await rounds.turn()
+    await jobs.run_once()
     assert len(await driver.send()) == 2
 
 
-async def test_what_ended_a_month_ago_is_forgotten(driver: Driver, rounds: Rounds):
+async def test_what_ended_a_month_ago_is_forgotten(driver: Driver, jobs: FakeSleep):
     watched = await driver.watch()
     await driver.look(watched.task.id, TaskStatus.FAILED)
     await driver.send()
     driver.wait(29 * DAY_S)
-    await rounds.turn()
+    await jobs.run_once()
     assert await driver.store.task(watched.task.id)
 
     driver.wait(2 * DAY_S)
-    await rounds.turn()
+    await jobs.run_once()
 
     assert await driver.store.task(watched.task.id) is None
 
 
-async def test_a_chat_that_was_lost_a_month_ago_is_forgotten(driver: Driver, rounds: Rounds):
+async def test_a_chat_that_was_lost_a_month_ago_is_forgotten(driver: Driver, jobs: FakeSleep):
     watched = await driver.watch()
     await driver.store.chat_lost(watched.watch.chat_id, "kicked", at=driver.now)
     driver.wait(31 * DAY_S)
-    await rounds.turn()
+    await jobs.run_once()
     assert await driver.store.chat(watched.watch.chat_id) is None
     assert await driver.store.task(watched.task.id) is None
 
 
 async def test_a_task_that_has_not_changed_for_a_month_is_no_longer_watched(
-    driver: Driver, rounds: Rounds, rung: list[bool]
+    driver: Driver, jobs: FakeSleep, notified: list[bool]
 ):
     watched = await driver.watch()
     await driver.send()
     driver.wait(31 * DAY_S)
-    await rounds.turn()
-    assert rung
+    await jobs.run_once()
+    assert notified
     assert await driver.store.active_watches(watched.watch.chat_id) == []
     assert await driver.send() == [(DeliveryKind.CARD, watched.watch.id)]
 
     driver.wait(31 * DAY_S)
-    for _ in range(2):  # the first ends the pause after what was stopped
-        await rounds.turn()
+    for _ in range(2):  # the first ends the pause after the stopped watches
+        await jobs.run_once()
     assert await driver.store.task(watched.task.id) is None
 
 
 async def test_a_task_is_waited_for_a_week_however_soon_what_has_ended_is_forgotten(driver: Driver):
     watched = await driver.watch()
-    async with keeping_house(
-        driver.store, Estimates(), clock=lambda: driver.now, ring=lambda: None, kept_days=1
-    ) as rounds:
+    async with housekeeping(
+        driver.store, Estimates(), clock=lambda: driver.now, notify_delivery=lambda: None, kept_days=1
+    ) as jobs:
         driver.wait(6 * DAY_S)
-        await rounds.turn()
+        await jobs.run_once()
         assert len(await driver.store.active_watches(watched.watch.chat_id)) == 1
         driver.wait(2 * DAY_S)
-        await rounds.turn()
+        await jobs.run_once()
     assert await driver.store.active_watches(watched.watch.chat_id) == []
 
 
-async def test_what_was_learned_is_saved(driver: Driver, estimates: Estimates, rounds: Rounds):
+async def test_what_was_learned_is_saved(driver: Driver, estimates: Estimates, jobs: FakeSleep):
     await driver.watch()
     (claimed,) = await driver.claim_tasks()
     running, _ = driver.seen(claimed, TaskStatus.RUNNING)
@@ -194,7 +203,7 @@ async def test_what_was_learned_is_saved(driver: Driver, estimates: Estimates, r
     over, _ = driver.seen(running, TaskStatus.SUCCEEDED)
     estimates.learn(running, over, at=driver.now)
 
-    await rounds.turn()
+    await jobs.run_once()
 
     saved = Estimates.from_json(await driver.store.load_estimates())
     assert saved.table(over).to_plain() == estimates.table(over).to_plain()
@@ -202,8 +211,10 @@ async def test_what_was_learned_is_saved(driver: Driver, estimates: Estimates, r
 
 
 async def test_what_was_learned_is_saved_at_the_end(driver: Driver, estimates: Estimates):
-    async with keeping_house(driver.store, estimates, clock=lambda: driver.now, ring=lambda: None) as rounds:
-        await rounds.turn()
+    async with housekeeping(
+        driver.store, estimates, clock=lambda: driver.now, notify_delivery=lambda: None
+    ) as jobs:
+        await jobs.run_once()
         await driver.store.save_estimates("[nothing]")
 
     assert await driver.store.load_estimates() == estimates.to_json()
@@ -213,11 +224,11 @@ async def test_an_archive_without_room_is_told_and_tried_again(caplog: pytest.Lo
     caplog.set_level(logging.WARNING, logger="bot")
     store = FullStore()
 
-    async with keeping_house(
-        store, Estimates(), clock=lambda: Driver(store).now, ring=lambda: None
-    ) as rounds:
-        for turns in (1, 2):
-            await rounds.turn()
-            assert len(caplog.records) == ROUNDS * turns
+    async with housekeeping(
+        store, Estimates(), clock=lambda: Driver(store).now, notify_delivery=lambda: None
+    ) as jobs:
+        for runs in (1, 2):
+            await jobs.run_once()
+            assert len(caplog.records) == JOBS * runs
 
     assert all("The disk is full." in record.message for record in caplog.records)
