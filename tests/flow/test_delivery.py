@@ -14,7 +14,7 @@ from tests.flow.delivery_harness import ANNA, BEN, CHANNEL, FORUM, GROUP, Delive
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_the_video_takes_the_place_of_its_announcement(office: DeliveryHarness, kind: str):
+async def test_the_announcement_is_edited_into_the_video(office: DeliveryHarness, kind: str):
     task = office.task(kind)
 
     await office.deliver(task)
@@ -34,7 +34,7 @@ async def test_the_video_takes_the_place_of_its_announcement(office: DeliveryHar
     assert not list(office.downloads.iterdir())
 
 
-async def test_the_card_says_how_it_ended(office: DeliveryHarness):
+async def test_the_card_shows_the_final_status(office: DeliveryHarness):
     await office.deliver(office.task())
 
     card, _ = office.heard()
@@ -42,13 +42,13 @@ async def test_the_card_says_how_it_ended(office: DeliveryHarness):
     assert card.buttons == []
 
 
-async def test_results_are_loud(office: DeliveryHarness):
+async def test_results_notify(office: DeliveryHarness):
     await office.deliver(office.task())
 
     assert not [request for request in office.telegram.requests if "disable_notification" in request.params]
 
 
-async def test_a_failure_is_told_in_a_message_of_its_own(office: DeliveryHarness):
+async def test_a_failure_is_sent_as_a_message_of_its_own(office: DeliveryHarness):
     await office.deliver(office.task(fails="The <prompt> was refused by the filter"))
 
     result = office.result()
@@ -57,7 +57,7 @@ async def test_a_failure_is_told_in_a_message_of_its_own(office: DeliveryHarness
     assert office.telegram.videos(ANNA) == []
 
 
-async def test_a_video_that_nobody_can_name_a_place_for_is_told_as_such(office: DeliveryHarness):
+async def test_a_success_without_a_video_link_is_reported(office: DeliveryHarness):
     task = office.task("alibailian")
     output = {"task_id": task.task_id, "task_status": "SUCCEEDED"}
     body = {"request_id": "r", "output": output}
@@ -91,7 +91,7 @@ async def test_three_chats_get_one_upload(office: DeliveryHarness):
     assert len(uploads) == 1
 
 
-async def test_a_chat_whose_turn_comes_before_the_upload_is_on_record_needs_no_other(office: DeliveryHarness):
+async def test_a_second_chat_reuses_an_upload_that_is_not_stored_yet(office: DeliveryHarness):
     task = office.task()
     for chat in (ANNA, BEN):
         await office.watch(task, chat)
@@ -108,7 +108,7 @@ async def test_a_chat_whose_turn_comes_before_the_upload_is_on_record_needs_no_o
     assert task.served.downloads == 1
 
 
-async def test_a_chat_that_asks_later_gets_what_telegram_has(office: DeliveryHarness):
+async def test_a_later_watch_reuses_the_uploaded_file(office: DeliveryHarness):
     task = office.task()
     await office.deliver(task)
 
@@ -121,7 +121,7 @@ async def test_a_chat_that_asks_later_gets_what_telegram_has(office: DeliveryHar
     assert ["320×180 · 2 s · 6 kB" in (caption or "") for caption in captions] == [True, True]
 
 
-async def test_a_chat_that_asks_later_hears_why_it_gets_a_file(office: DeliveryHarness):
+async def test_a_later_watch_gets_the_reason_for_the_document_too(office: DeliveryHarness):
     task = office.task(film=make_film(codec="libx265"))
     await office.deliver(task)
 
@@ -133,7 +133,7 @@ async def test_a_chat_that_asks_later_hears_why_it_gets_a_file(office: DeliveryH
     assert task.served.downloads == 1
 
 
-async def test_a_chat_that_takes_videos_gets_one_though_another_takes_only_files(office: DeliveryHarness):
+async def test_a_chat_gets_a_video_though_another_forbids_videos(office: DeliveryHarness):
     office.telegram.forbid(GROUP, "videos")
     task = office.task()
     await office.deliver(task, GROUP)
@@ -145,7 +145,7 @@ async def test_a_chat_that_takes_videos_gets_one_though_another_takes_only_files
     assert len(office.telegram.videos(BEN)) == 1
 
 
-async def test_a_file_that_telegram_does_not_know_any_more_is_uploaded_anew(office: DeliveryHarness):
+async def test_an_unknown_file_id_causes_another_upload(office: DeliveryHarness):
     task = office.task()
     await office.deliver(task)
     gone = refusal(400, "Bad Request: wrong file identifier/HTTP URL specified")
@@ -158,7 +158,7 @@ async def test_a_file_that_telegram_does_not_know_any_more_is_uploaded_anew(offi
     assert task.served.downloads == 2
 
 
-async def test_a_topic_s_video_goes_into_the_topic(office: DeliveryHarness):
+async def test_a_topic_s_video_is_sent_to_the_topic(office: DeliveryHarness):
     topic = office.telegram.topic(FORUM, "Films")
 
     await office.deliver(office.task(), FORUM, thread=topic)
@@ -167,7 +167,7 @@ async def test_a_topic_s_video_goes_into_the_topic(office: DeliveryHarness):
     assert office.result(FORUM).video
 
 
-async def test_what_ended_in_a_closed_topic_is_told_in_the_chat(office: DeliveryHarness):
+async def test_the_result_of_a_closed_topic_is_sent_to_the_chat(office: DeliveryHarness):
     topic = office.telegram.topic(FORUM, "Films")
     task = office.task()
     await office.watch(task, FORUM, thread=topic)
@@ -180,7 +180,7 @@ async def test_what_ended_in_a_closed_topic_is_told_in_the_chat(office: Delivery
     assert office.result(FORUM).thread_id is None
 
 
-async def test_a_chat_action_tells_people_that_a_video_is_coming(office: DeliveryHarness):
+async def test_a_slow_video_shows_a_chat_action(office: DeliveryHarness):
     gate = asyncio.Event()
     office.action_after_s = 0.01
     await office.crash()
@@ -198,13 +198,13 @@ async def test_a_chat_action_tells_people_that_a_video_is_coming(office: Deliver
     assert actions == [{"chat_id": str(ANNA), "action": "upload_video"}]
 
 
-async def test_a_video_that_is_there_at_once_needs_no_chat_action(office: DeliveryHarness):
+async def test_a_fast_video_shows_no_chat_action(office: DeliveryHarness):
     await office.deliver(office.task())
 
     assert office.calls("sendChatAction") == []
 
 
-async def test_deliveries_to_many_chats_go_side_by_side(office: DeliveryHarness):
+async def test_deliveries_to_several_chats_are_concurrent(office: DeliveryHarness):
     gate = asyncio.Event()
     office.gateway.fail("files", Fault(until=gate))
     slow, quick = office.task(), office.task(fails="no")
@@ -233,7 +233,7 @@ async def hang(office: DeliveryHarness, *kinds: str) -> asyncio.Event:
     return gate
 
 
-async def test_storage_that_hangs_holds_up_nobody_else_s_videos(office: DeliveryHarness):
+async def test_hanging_storage_delays_no_other_provider(office: DeliveryHarness):
     gate = await hang(office, "jimeng")
 
     await office.watch(office.task("alibailian"), BEN)
@@ -246,7 +246,7 @@ async def test_storage_that_hangs_holds_up_nobody_else_s_videos(office: Delivery
     assert len(office.telegram.videos(ANNA)) == 8
 
 
-async def test_what_telegram_has_waits_for_no_download(office: DeliveryHarness):
+async def test_reusing_a_file_id_needs_no_transfer_slot(office: DeliveryHarness):
     known = office.task("videos")
     await office.deliver(known, GROUP)
     gate = await hang(office, "jimeng", "newapi")

@@ -58,7 +58,7 @@ async def test_a_crash_before_the_announcement_costs_nothing(office: DeliveryHar
     assert office.result().video
 
 
-async def test_a_crash_before_the_announcement_s_id_is_known_costs_a_line_of_text(office: DeliveryHarness):
+async def test_a_crash_before_the_announcement_is_stored_sends_a_second_one(office: DeliveryHarness):
     await until_held(office, "sendMessage", carried_out)
     await office.until(lambda: announcements(office) == 1)
 
@@ -86,7 +86,7 @@ async def test_a_crash_during_the_upload_costs_nothing(
 
 
 @pytest.mark.parametrize("fault", [LOST_ANSWER, DROPPED, html_answer(502), Fault(execute=True, status=500)])
-async def test_an_answer_to_the_upload_that_is_lost_costs_nothing(office: DeliveryHarness, fault: Fault):
+async def test_a_lost_response_to_the_upload_costs_nothing(office: DeliveryHarness, fault: Fault):
     office.telegram.fail("editMessageMedia", fault)
 
     await office.deliver(office.task())
@@ -97,9 +97,7 @@ async def test_an_answer_to_the_upload_that_is_lost_costs_nothing(office: Delive
 
 
 @pytest.mark.parametrize("times", [1, 3])
-async def test_an_answer_to_the_announcement_that_is_lost_costs_a_line_of_text(
-    office: DeliveryHarness, times: int
-):
+async def test_a_lost_response_to_the_announcement_sends_a_second_one(office: DeliveryHarness, times: int):
     task = office.task()
     await office.watch(task)
     await office.idle()
@@ -112,7 +110,7 @@ async def test_an_answer_to_the_announcement_that_is_lost_costs_a_line_of_text(
     assert announcements(office) == times
 
 
-async def test_an_upload_that_was_carried_out_unseen_is_not_talked_over(office: DeliveryHarness):
+async def test_an_unconfirmed_upload_that_succeeded_is_not_overwritten(office: DeliveryHarness):
     task = office.task()
     office.telegram.fail("editMessageMedia", LOST_ANSWER)
     await office.deliver(task)
@@ -139,7 +137,7 @@ async def until_only_a_new_message_will_do(office: DeliveryHarness) -> None:
     gate.set()
 
 
-async def test_a_deleted_announcement_makes_room_for_a_message_of_its_own(office: DeliveryHarness):
+async def test_after_a_deleted_announcement_the_video_is_a_new_message(office: DeliveryHarness):
     await until_only_a_new_message_will_do(office)
     await office.idle()
 
@@ -149,7 +147,7 @@ async def test_a_deleted_announcement_makes_room_for_a_message_of_its_own(office
     assert len(office.calls("sendVideo")) == 1
 
 
-async def test_the_risk_is_on_disk_before_it_is_taken(office: DeliveryHarness):
+async def test_an_unconfirmed_call_is_stored_before_it_is_made(office: DeliveryHarness):
     office.telegram.fail("sendVideo", Fault(until=asyncio.Event()))
     await until_only_a_new_message_will_do(office)
     await office.until(lambda: office.calls("sendVideo"))
@@ -172,7 +170,7 @@ async def doubtful(office: DeliveryHarness) -> None:
     assert (await office.deliveries())[DeliveryState.UNKNOWN] == 1
 
 
-async def test_a_lost_answer_to_a_new_video_is_not_followed_by_another(office: DeliveryHarness):
+async def test_a_new_video_is_not_repeated_after_a_lost_response(office: DeliveryHarness):
     office.telegram.fail("sendVideo", LOST_ANSWER)
     await until_only_a_new_message_will_do(office)
     await office.idle()
@@ -183,7 +181,7 @@ async def test_a_lost_answer_to_a_new_video_is_not_followed_by_another(office: D
 
 
 @pytest.mark.parametrize("fault", [not_carried_out, carried_out])
-async def test_a_crash_while_a_new_video_is_sent_is_not_followed_by_another(
+async def test_a_new_video_is_not_repeated_after_a_crash(
     office: DeliveryHarness, fault: Callable[[asyncio.Event], Fault]
 ):
     office.telegram.fail("sendVideo", fault(asyncio.Event()))
@@ -219,7 +217,7 @@ async def test_send_again_sends_once(office: DeliveryHarness, times_pressed: int
 
 
 @pytest.mark.parametrize("fault", [flood(30), refusal(400, "Bad Request: CHAT_SEND_VIDEOS_FORBIDDEN")])
-async def test_a_refused_new_video_leaves_no_doubt(office: DeliveryHarness, fault: Fault):
+async def test_a_refused_new_video_is_not_an_unknown_outcome(office: DeliveryHarness, fault: Fault):
     office.telegram.fail("sendVideo", fault)
     await until_only_a_new_message_will_do(office)
     await office.idle()
@@ -230,7 +228,7 @@ async def test_a_refused_new_video_leaves_no_doubt(office: DeliveryHarness, faul
     assert (await office.deliveries())[DeliveryState.UNKNOWN] == 0
 
 
-async def test_a_link_whose_place_is_gone_comes_in_a_new_message(office: DeliveryHarness):
+async def test_after_a_deleted_announcement_the_link_is_a_new_message(office: DeliveryHarness):
     gate = asyncio.Event()
     office.gateway.fail("files", Fault(until=gate, status=404))
     office.gateway.fail("files", Fault(status=404), times=None)

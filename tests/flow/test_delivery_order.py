@@ -14,7 +14,7 @@ async def office(office: DeliveryHarness) -> DeliveryHarness:
     return office
 
 
-async def test_a_task_that_has_ended_by_its_first_poll_gets_the_video_and_no_card(office: DeliveryHarness):
+async def test_a_task_finished_at_its_first_poll_gets_the_video_and_no_card(office: DeliveryHarness):
     await office.watch(office.task())
     await office.poll()
     await office.idle()
@@ -24,7 +24,7 @@ async def test_a_task_that_has_ended_by_its_first_poll_gets_the_video_and_no_car
     assert result.reply_to
 
 
-async def test_failures_of_one_request_are_told_in_one_message_after_the_video(office: DeliveryHarness):
+async def test_failures_of_one_request_share_a_message_after_the_video(office: DeliveryHarness):
     bad = [office.task(fails="The prompt was refused") for _ in range(3)]
     await office.watch_together([*bad, office.task()], GROUP)
     await office.poll()
@@ -37,7 +37,7 @@ async def test_failures_of_one_request_are_told_in_one_message_after_the_video(o
     assert (deliveries[DeliveryState.SENT], deliveries[DeliveryState.PENDING]) == (4, 0)
 
 
-async def test_failures_that_do_not_fit_into_one_message_come_in_the_next(office: DeliveryHarness):
+async def test_failures_that_do_not_fit_go_into_the_next_message(office: DeliveryHarness):
     bad = [office.long_task(fails="The prompt was refused") for _ in range(20)]
     await office.watch_together(bad, ANNA)
     await office.poll()
@@ -49,7 +49,7 @@ async def test_failures_that_do_not_fit_into_one_message_come_in_the_next(office
     assert all(sum(task.task_id in words for words in said) == 1 for task in bad)
 
 
-async def test_failures_whose_message_did_not_arrive_are_told_again_all_of_them(office: DeliveryHarness):
+async def test_failures_whose_message_was_not_sent_are_all_retried(office: DeliveryHarness):
     bad = [office.task(fails="The prompt was refused") for _ in range(3)]
     await office.watch_together(bad, ANNA)
     office.telegram.fail("sendMessage", html_answer(502))
@@ -63,7 +63,7 @@ async def test_failures_whose_message_did_not_arrive_are_told_again_all_of_them(
     assert all(task.task_id in failure.words for task in bad)
 
 
-async def test_failures_in_hand_at_a_crash_are_told_once_more_at_the_most(office: DeliveryHarness):
+async def test_failures_in_progress_at_a_crash_are_repeated_at_most_once(office: DeliveryHarness):
     bad = [office.task(fails="The prompt was refused") for _ in range(3)]
     await office.watch_together(bad, ANNA)
     await office.poll()

@@ -41,7 +41,7 @@ async def test_an_outage_sends_nothing_twice_and_everything_soon_after_it(
     assert len([message for message in caplog.messages if "is unreachable" in message]) == 1
 
 
-async def test_a_message_that_fails_by_itself_holds_up_no_other(office: DeliveryHarness):
+async def test_a_message_that_always_fails_delays_no_other(office: DeliveryHarness):
     office.telegram.fail(
         "sendMessage", html_answer(500), times=None, when=lambda r: r.params["chat_id"] == ANNA
     )

@@ -29,7 +29,9 @@ async def until_the_link_is_out(office: DeliveryHarness, task: GatewayTask) -> N
     assert "can't be sent here" in office.heard()[-1].words
 
 
-async def test_what_telegram_cost_is_not_taken_from_the_gateway(office: DeliveryHarness, task: GatewayTask):
+async def test_an_outage_of_telegram_does_not_use_up_download_retries(
+    office: DeliveryHarness, task: GatewayTask
+):
     await office.watch(task)
     await office.idle()
     office.telegram.fail("sendMessage", html_answer(502), times=10)
@@ -45,7 +47,7 @@ async def test_what_telegram_cost_is_not_taken_from_the_gateway(office: Delivery
     assert office.result().video
 
 
-async def test_reasons_that_take_turns_use_up_one_patience(office: DeliveryHarness, task: GatewayTask):
+async def test_alternating_faults_share_one_retry_period(office: DeliveryHarness, task: GatewayTask):
     office.gateway.fail("content", NOT_READY)
     office.gateway.fail("content", html_answer(503), times=None)
     await office.deliver(task)
@@ -58,7 +60,7 @@ async def test_reasons_that_take_turns_use_up_one_patience(office: DeliveryHarne
 
 
 @pytest.mark.parametrize("times", [1, 3])
-async def test_a_video_that_could_not_be_downloaded_is_tried_again_when_asked_for(
+async def test_a_failed_download_can_be_retried_by_button(
     office: DeliveryHarness, task: GatewayTask, times: int
 ):
     office.gateway.fail("content", NOT_READY, times=None)
@@ -74,9 +76,7 @@ async def test_a_video_that_could_not_be_downloaded_is_tried_again_when_asked_fo
     assert office.heard()[0].buttons == []
 
 
-async def test_a_video_that_could_not_be_downloaded_can_be_watched_anew(
-    office: DeliveryHarness, task: GatewayTask
-):
+async def test_a_failed_download_can_be_retried_by_a_new_watch(office: DeliveryHarness, task: GatewayTask):
     office.gateway.fail("content", NOT_READY, times=None)
     await until_the_link_is_out(office, task)
     office.gateway.all_is_well()
@@ -87,7 +87,7 @@ async def test_a_video_that_could_not_be_downloaded_can_be_watched_anew(
     assert len(office.telegram.videos(ANNA)) == 1
 
 
-async def test_an_upload_that_is_never_confirmed_leaves_the_link(office: DeliveryHarness):
+async def test_an_unconfirmed_upload_falls_back_to_the_link(office: DeliveryHarness):
     office.telegram.fail("editMessageMedia", Fault(status=504), times=None)
     task = office.task()
 
@@ -105,7 +105,7 @@ async def test_an_upload_that_is_never_confirmed_leaves_the_link(office: Deliver
     assert task.served.downloads == 1
 
 
-async def test_an_upload_that_is_never_confirmed_and_arrived_is_the_end(office: DeliveryHarness):
+async def test_an_unconfirmed_upload_that_succeeded_is_final(office: DeliveryHarness):
     office.telegram.fail("editMessageMedia", Fault(execute=True, status=504), times=None)
 
     await office.deliver(office.task())
@@ -116,7 +116,7 @@ async def test_an_upload_that_is_never_confirmed_and_arrived_is_the_end(office: 
     assert (deliveries[DeliveryState.PENDING], deliveries[DeliveryState.DEAD]) == (0, 0)
 
 
-async def test_however_long_telegram_is_away_the_video_comes(office: DeliveryHarness):
+async def test_a_video_is_sent_after_an_outage_of_any_length(office: DeliveryHarness):
     for method in ("editMessageMedia", "editMessageText"):
         office.telegram.fail(method, html_answer(502), times=None)
     await office.deliver(office.task())
@@ -129,7 +129,7 @@ async def test_however_long_telegram_is_away_the_video_comes(office: DeliveryHar
     assert office.result().video
 
 
-async def test_a_video_for_which_the_disk_has_no_room_comes_when_it_has(
+async def test_a_video_waits_until_the_cache_has_room(
     office: DeliveryHarness, caplog: pytest.LogCaptureFixture
 ):
     caplog.set_level(logging.INFO)

@@ -15,7 +15,7 @@ from tests.flow.delivery_harness import ANNA, BEN, GROUP, DeliveryHarness
 FOUR_MINUTES_S = 240.0
 
 
-async def test_a_film_that_telegram_does_not_play_comes_as_a_file_with_a_word_why(office: DeliveryHarness):
+async def test_an_unplayable_video_is_a_document_with_the_reason(office: DeliveryHarness):
     film = make_film(codec="libx265")
 
     await office.deliver(office.task(film=film))
@@ -27,7 +27,7 @@ async def test_a_film_that_telegram_does_not_play_comes_as_a_file_with_a_word_wh
     assert "hevc" in office.result().words
 
 
-async def test_an_index_at_the_end_is_moved_to_the_front(office: DeliveryHarness):
+async def test_an_index_at_the_end_is_moved_to_the_start(office: DeliveryHarness):
     await office.deliver(office.task(film=make_film(index_first=False)))
 
     video = office.result().video
@@ -35,7 +35,7 @@ async def test_an_index_at_the_end_is_moved_to_the_front(office: DeliveryHarness
     assert video.file.content.index(b"moov") < video.file.content.index(b"mdat")
 
 
-async def test_what_telegram_refuses_as_a_video_comes_as_a_file(office: DeliveryHarness):
+async def test_a_refused_video_is_sent_as_a_document(office: DeliveryHarness):
     bad = refusal(400, "Bad Request: VIDEO_FILE_INVALID")
     office.telegram.fail("editMessageMedia", bad, times=2)  # with its preview and without
 
@@ -49,7 +49,7 @@ async def test_what_telegram_refuses_as_a_video_comes_as_a_file(office: Delivery
 
 
 @pytest.mark.parametrize("words", ["IMAGE_PROCESS_FAILED", "PHOTO_INVALID_DIMENSIONS"])
-async def test_a_refused_preview_is_left_out_and_the_video_stays_a_video(office: DeliveryHarness, words: str):
+async def test_a_refused_thumbnail_is_omitted(office: DeliveryHarness, words: str):
     bad = refusal(400, f"Bad Request: {words}")
     office.telegram.fail("editMessageMedia", bad, when=lambda request: "thumbnail" in request.params)
 
@@ -60,7 +60,7 @@ async def test_a_refused_preview_is_left_out_and_the_video_stays_a_video(office:
     assert shown.thumbnail is None
 
 
-async def test_a_chat_that_forbids_videos_gets_a_file(office: DeliveryHarness):
+async def test_a_chat_that_forbids_videos_gets_a_document(office: DeliveryHarness):
     office.telegram.forbid(GROUP, "videos")
 
     await office.deliver(office.task(), GROUP)
@@ -68,7 +68,7 @@ async def test_a_chat_that_forbids_videos_gets_a_file(office: DeliveryHarness):
     assert office.result(GROUP).document
 
 
-async def test_a_chat_that_forbids_files_too_gets_the_link(office: DeliveryHarness):
+async def test_a_chat_that_forbids_documents_too_gets_the_link(office: DeliveryHarness):
     office.telegram.forbid(GROUP, "videos", "documents")
     task = office.task()
 
@@ -80,7 +80,7 @@ async def test_a_chat_that_forbids_files_too_gets_the_link(office: DeliveryHarne
     assert len(office.result(GROUP).history) == 1
 
 
-async def test_what_telegram_s_server_finds_too_large_comes_as_a_link(office: DeliveryHarness):
+async def test_an_upload_refused_as_too_large_falls_back_to_the_link(office: DeliveryHarness):
     office.telegram.fail("editMessageMedia", refusal(413, "Request Entity Too Large"), times=None)
     task = office.task()
 
@@ -89,7 +89,7 @@ async def test_what_telegram_s_server_finds_too_large_comes_as_a_link(office: De
     assert office.gateway.link(task) in office.result().words
 
 
-async def test_a_film_beyond_the_limit_is_not_fetched_whole_and_comes_as_a_link(office: DeliveryHarness):
+async def test_a_video_beyond_the_limit_is_not_downloaded_and_sent_as_a_link(office: DeliveryHarness):
     task = office.task(film=with_free_box(make_film(), bytes(UPLOAD_LIMIT)))
 
     await office.deliver(task)
@@ -99,7 +99,7 @@ async def test_a_film_beyond_the_limit_is_not_fetched_whole_and_comes_as_a_link(
     assert not list(office.downloads.iterdir())
 
 
-async def test_a_film_just_below_the_limit_comes_as_a_video(office: DeliveryHarness):
+async def test_a_video_just_below_the_limit_is_sent_as_a_video(office: DeliveryHarness):
     task = office.task(film=with_free_box(make_film(), bytes(49_000_000)))
 
     await office.deliver(task)
@@ -110,7 +110,7 @@ async def test_a_film_just_below_the_limit_comes_as_a_video(office: DeliveryHarn
     assert (video.width, video.height, video.duration_s) == (320, 180, 2)
 
 
-async def test_a_page_named_like_a_video_is_passed_on_as_a_link(office: DeliveryHarness):
+async def test_an_html_page_is_sent_as_a_link(office: DeliveryHarness):
     task = office.task(film=b"<!DOCTYPE html><html><body>Sign in, please</body></html>")
 
     await office.deliver(task)
@@ -120,7 +120,7 @@ async def test_a_page_named_like_a_video_is_passed_on_as_a_link(office: Delivery
     assert office.telegram.videos(ANNA) == []
 
 
-async def test_telegram_fetches_what_the_bot_cannot(office: DeliveryHarness):
+async def test_telegram_fetches_a_link_that_the_bot_cannot_download(office: DeliveryHarness):
     task = office.task()
     office.gateway.fail(
         "files",
@@ -142,7 +142,7 @@ async def test_telegram_fetches_what_the_bot_cannot(office: DeliveryHarness):
     [refusal(400, "Bad Request: there is no media in the message to edit"), refusal(404, "Not Found")],
     ids=["text stays text", "no such call"],
 )
-async def test_from_a_server_that_turns_no_text_into_a_video_it_comes_as_a_message(
+async def test_without_support_for_edits_into_videos_a_new_message_is_sent(
     office: DeliveryHarness, fault: Fault
 ):
     office.telegram.fail("editMessageMedia", fault, times=None)
@@ -153,7 +153,7 @@ async def test_from_a_server_that_turns_no_text_into_a_video_it_comes_as_a_messa
     assert len(office.calls("sendVideo")) == 1
 
 
-async def test_a_storage_that_answers_only_telegram_costs_one_try_more(office: DeliveryHarness):
+async def test_a_storage_that_serves_only_telegram_costs_one_more_attempt(office: DeliveryHarness):
     task = office.task()
     office.gateway.fail(
         "files",
@@ -186,7 +186,7 @@ async def test_a_dead_link_is_replaced_by_a_fresh_one(office: DeliveryHarness):
     assert office.gateway.polls(task.task_id) == 2
 
 
-async def test_of_two_links_the_fresh_one_is_passed_on(office: DeliveryHarness):
+async def test_of_two_links_the_fresh_one_is_sent(office: DeliveryHarness):
     office.telegram.forbid(GROUP, "videos", "documents")
     task = office.task()
     await office.watch(task, GROUP)
@@ -202,7 +202,7 @@ async def test_of_two_links_the_fresh_one_is_passed_on(office: DeliveryHarness):
     assert expired not in office.result(GROUP).words
 
 
-async def test_a_link_that_died_for_good_is_told_as_dead(office: DeliveryHarness):
+async def test_a_link_dead_for_good_is_reported(office: DeliveryHarness):
     task = office.task()
     office.gateway.fail("files", Fault(status=404), times=None)
 
@@ -214,7 +214,7 @@ async def test_a_link_that_died_for_good_is_told_as_dead(office: DeliveryHarness
     assert task.served.downloads == 0
 
 
-async def test_a_link_whose_time_is_over_is_told_at_once(office: DeliveryHarness):
+async def test_an_expired_link_is_reported_at_once(office: DeliveryHarness):
     task = office.task()
     task.added_at -= 2 * 86_400.0
     office.gateway.fail("files", Fault(status=403), times=None)
@@ -234,9 +234,7 @@ async def test_a_link_whose_time_is_over_is_told_at_once(office: DeliveryHarness
     ],
     ids=lambda fault: str(fault.status),
 )
-async def test_a_link_that_does_not_work_yet_brings_the_video_when_it_does(
-    office: DeliveryHarness, fault: Fault
-):
+async def test_a_link_that_does_not_work_yet_is_retried(office: DeliveryHarness, fault: Fault):
     task = office.task()
     office.gateway.fail("files", fault, times=None)
     await office.deliver(task)
@@ -248,14 +246,14 @@ async def test_a_link_that_does_not_work_yet_brings_the_video_when_it_does(
     assert office.result().video
 
 
-async def test_a_link_told_in_the_end_leaves_a_button_whatever_the_reason(office: DeliveryHarness):
+async def test_a_link_message_always_has_a_retry_button(office: DeliveryHarness):
     await office.deliver(office.task(film=with_free_box(make_film(), bytes(60_000_000))))
 
     assert "larger than bots may send" in office.result().words
     assert len(office.heard()[0].buttons) == 1
 
 
-async def test_a_storage_that_is_away_is_asked_for_minutes(office: DeliveryHarness):
+async def test_an_unreachable_storage_is_retried_for_minutes(office: DeliveryHarness):
     task = office.task()
     office.gateway.fail("files", html_answer(503), times=None)
     await office.deliver(task)
@@ -269,7 +267,7 @@ async def test_a_storage_that_is_away_is_asked_for_minutes(office: DeliveryHarne
     assert office.result().video
 
 
-async def test_a_storage_that_stays_away_leaves_the_link(office: DeliveryHarness):
+async def test_a_storage_that_stays_unreachable_leaves_the_link(office: DeliveryHarness):
     task = office.task()
     office.gateway.fail("files", html_answer(503), times=None)
     await office.deliver(task)
@@ -281,7 +279,7 @@ async def test_a_storage_that_stays_away_leaves_the_link(office: DeliveryHarness
     assert (await office.deliveries())[DeliveryState.PENDING] == 0
 
 
-async def test_a_file_that_only_the_key_opens_comes_with_the_key_s_help(office: DeliveryHarness):
+async def test_a_file_that_requires_the_key_is_downloaded_with_it(office: DeliveryHarness):
     task = office.task("videos")
     task.has_link = False
 
@@ -292,7 +290,7 @@ async def test_a_file_that_only_the_key_opens_comes_with_the_key_s_help(office: 
     assert content.headers["Authorization"] == f"Bearer {office.gateway.key}"
 
 
-async def test_a_gateway_that_does_not_have_the_file_yet_is_asked_again(office: DeliveryHarness):
+async def test_a_gateway_without_the_file_yet_is_retried(office: DeliveryHarness):
     task = office.task("videos")
     task.has_link = False
     office.gateway.fail("content", Fault(status=404))
@@ -303,7 +301,7 @@ async def test_a_gateway_that_does_not_have_the_file_yet_is_asked_again(office: 
     assert office.result().video
 
 
-async def test_a_gateway_that_hands_out_nothing_in_the_end_is_told_as_such(office: DeliveryHarness):
+async def test_a_gateway_that_never_serves_the_file_is_reported(office: DeliveryHarness):
     task = office.task("videos")
     task.has_link = False
     office.gateway.fail("content", Fault(status=404), times=None)
@@ -316,7 +314,7 @@ async def test_a_gateway_that_hands_out_nothing_in_the_end_is_told_as_such(offic
     assert f"{office.gateway.url}/v1/videos/{task.task_id}/content" in office.result().words
 
 
-async def test_a_file_that_only_the_key_opens_comes_as_a_command_where_no_file_may(office: DeliveryHarness):
+async def test_without_documents_a_file_that_requires_the_key_is_a_curl_command(office: DeliveryHarness):
     office.telegram.forbid(GROUP, "videos", "documents")
     task = office.task("videos")
     task.has_link = False
@@ -328,7 +326,7 @@ async def test_a_file_that_only_the_key_opens_comes_as_a_command_where_no_file_m
     assert "works until" in office.result(GROUP).words
 
 
-async def test_a_download_cut_off_in_the_middle_costs_nothing(office: DeliveryHarness):
+async def test_an_interrupted_download_is_resumed(office: DeliveryHarness):
     task = office.task()
     task.served.cut_after = len(task.served.content) // 2 + 1
 
@@ -340,7 +338,7 @@ async def test_a_download_cut_off_in_the_middle_costs_nothing(office: DeliveryHa
     assert task.served.downloads == 2
 
 
-async def test_one_provider_s_hanging_hosts_leave_places_for_the_films_of_others(office: DeliveryHarness):
+async def test_hanging_hosts_of_one_provider_leave_slots_for_others(office: DeliveryHarness):
     gate = asyncio.Event()
     office.gateway.fail("files", held(gate), times=None, when=lambda request: request.kind == "alibailian")
     for number in range(10):

@@ -5,7 +5,7 @@ from storage.models import DeliveryState
 from tests.flow.delivery_harness import GROUP, DeliveryHarness
 
 
-async def test_a_chat_that_takes_videos_but_no_text_gets_the_video_as_itself(office: DeliveryHarness):
+async def test_a_chat_that_forbids_text_gets_the_video_as_a_new_message(office: DeliveryHarness):
     await office.ask(office.task(), GROUP)
     office.telegram.forbid(GROUP, "text messages")
     await office.idle()
@@ -16,7 +16,7 @@ async def test_a_chat_that_takes_videos_but_no_text_gets_the_video_as_itself(off
     assert (await office.deliveries())[DeliveryState.SENT] == 1
 
 
-async def test_a_video_without_text_whose_answer_is_lost_does_not_come_twice(office: DeliveryHarness):
+async def test_a_video_without_announcement_is_not_repeated_after_a_lost_response(office: DeliveryHarness):
     await office.ask(office.task(), GROUP)
     office.telegram.forbid(GROUP, "text messages")
     office.telegram.fail("sendVideo", Fault(execute=True, status=504))
@@ -28,7 +28,7 @@ async def test_a_video_without_text_whose_answer_is_lost_does_not_come_twice(off
     assert len(office.calls("sendVideo")) == 1
 
 
-async def test_a_chat_that_takes_nothing_gets_the_video_once_it_takes_something(office: DeliveryHarness):
+async def test_a_chat_that_forbids_everything_gets_the_video_once_allowed(office: DeliveryHarness):
     await office.ask(office.task(), GROUP)
     office.telegram.forbid(GROUP, "text messages", "videos", "documents")
     await office.idle()

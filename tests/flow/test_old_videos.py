@@ -15,9 +15,7 @@ def _without_link(words: str) -> list[str]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_a_video_that_is_still_there_is_sent_without_another_download(
-    office: DeliveryHarness, kind: str
-):
+async def test_a_video_that_still_exists_is_sent_without_another_download(office: DeliveryHarness, kind: str):
     task = office.task(kind)
     await office.deliver(task)
     await office.advance(DAY_S + 1)
@@ -54,7 +52,7 @@ async def test_a_video_that_was_deleted_at_the_gateway_is_not_sent_to_another_ch
     assert len(office.heard()) == heard
 
 
-async def test_a_gateway_that_is_away_is_polled_until_it_answers_before_another_chat_gets_the_video(
+async def test_an_unreachable_gateway_delays_the_video_of_another_chat(
     office: DeliveryHarness,
 ):
     task = office.task()

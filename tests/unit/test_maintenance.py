@@ -114,9 +114,7 @@ async def jobs(driver: Driver, estimates: Estimates, notified: list[bool]) -> As
         yield jobs
 
 
-async def test_a_card_is_brought_up_to_date_each_minute(
-    driver: Driver, jobs: FakeSleep, notified: list[bool]
-):
+async def test_a_card_is_refreshed_each_minute(driver: Driver, jobs: FakeSleep, notified: list[bool]):
     watched = await driver.watch()
     await driver.send()
     driver.wait(50)
@@ -130,7 +128,7 @@ async def test_a_card_is_brought_up_to_date_each_minute(
     assert await driver.send() == [(DeliveryKind.CARD, watched.watch.id)]
 
 
-async def test_cards_that_grow_old_together_are_brought_up_to_date_by_and_by(driver: Driver, jobs: FakeSleep):
+async def test_many_due_cards_are_refreshed_in_batches(driver: Driver, jobs: FakeSleep):
     for chat_id in range(1, 11):
         await driver.watch(chat_id=chat_id)
     await driver.send()
@@ -142,7 +140,7 @@ async def test_cards_that_grow_old_together_are_brought_up_to_date_by_and_by(dri
     assert len(await driver.send()) == 2
 
 
-async def test_what_ended_a_month_ago_is_forgotten(driver: Driver, jobs: FakeSleep):
+async def test_tasks_that_ended_a_month_ago_are_pruned(driver: Driver, jobs: FakeSleep):
     watched = await driver.watch()
     await driver.look(watched.task.id, TaskStatus.FAILED)
     await driver.send()
@@ -156,7 +154,7 @@ async def test_what_ended_a_month_ago_is_forgotten(driver: Driver, jobs: FakeSle
     assert await driver.store.task(watched.task.id) is None
 
 
-async def test_a_chat_that_was_lost_a_month_ago_is_forgotten(driver: Driver, jobs: FakeSleep):
+async def test_a_chat_gone_for_a_month_is_pruned(driver: Driver, jobs: FakeSleep):
     watched = await driver.watch()
     await driver.store.chat_lost(watched.watch.chat_id, "kicked", at=driver.now)
     driver.wait(31 * DAY_S)
@@ -165,7 +163,7 @@ async def test_a_chat_that_was_lost_a_month_ago_is_forgotten(driver: Driver, job
     assert await driver.store.task(watched.task.id) is None
 
 
-async def test_a_task_that_has_not_changed_for_a_month_is_no_longer_watched(
+async def test_a_task_unchanged_for_a_month_is_no_longer_watched(
     driver: Driver, jobs: FakeSleep, notified: list[bool]
 ):
     watched = await driver.watch()
@@ -182,7 +180,7 @@ async def test_a_task_that_has_not_changed_for_a_month_is_no_longer_watched(
     assert await driver.store.task(watched.task.id) is None
 
 
-async def test_a_task_is_waited_for_a_week_however_soon_what_has_ended_is_forgotten(driver: Driver):
+async def test_an_unchanged_task_is_watched_for_at_least_a_week(driver: Driver):
     watched = await driver.watch()
     async with housekeeping(
         driver.store, Estimates(), clock=lambda: driver.now, notify_delivery=lambda: None, kept_days=1
@@ -195,7 +193,7 @@ async def test_a_task_is_waited_for_a_week_however_soon_what_has_ended_is_forgot
     assert await driver.store.active_watches(watched.watch.chat_id) == []
 
 
-async def test_what_was_learned_is_saved(driver: Driver, estimates: Estimates, jobs: FakeSleep):
+async def test_the_estimates_are_saved(driver: Driver, estimates: Estimates, jobs: FakeSleep):
     await driver.watch()
     (claimed,) = await driver.claim_tasks()
     running, _ = driver.seen(claimed, TaskStatus.RUNNING)
@@ -210,7 +208,7 @@ async def test_what_was_learned_is_saved(driver: Driver, estimates: Estimates, j
     assert saved.table(over).to_plain() != Estimates().table(over).to_plain()
 
 
-async def test_what_was_learned_is_saved_at_the_end(driver: Driver, estimates: Estimates):
+async def test_the_estimates_are_saved_at_the_end(driver: Driver, estimates: Estimates):
     async with housekeeping(
         driver.store, estimates, clock=lambda: driver.now, notify_delivery=lambda: None
     ) as jobs:
@@ -220,7 +218,7 @@ async def test_what_was_learned_is_saved_at_the_end(driver: Driver, estimates: E
     assert await driver.store.load_estimates() == estimates.to_json()
 
 
-async def test_an_archive_without_room_is_told_and_tried_again(caplog: pytest.LogCaptureFixture):
+async def test_a_full_disk_is_logged_and_retried(caplog: pytest.LogCaptureFixture):
     caplog.set_level(logging.WARNING, logger="bot")
     store = FullStore()
 

@@ -77,7 +77,7 @@ async def fault_of(downloader: Downloader, files: Files, target: Path) -> Fault:
         "no br",
     ],
 )
-async def test_a_body_is_unpacked_if_it_is_packed_as_it_says(
+async def test_a_body_is_decompressed_if_header_and_content_agree(
     files: Files, downloader: Downloader, target: Path, *, coding: str, body: bytes
 ):
     files.says(body, headers={"Content-Encoding": coding})
@@ -86,7 +86,7 @@ async def test_a_body_is_unpacked_if_it_is_packed_as_it_says(
 
 
 @pytest.mark.parametrize("pack", [gzip.compress, zlib.compress])
-async def test_a_packed_body_that_grows_beyond_the_limit_is_refused(
+async def test_a_compressed_body_beyond_the_limit_is_refused(
     files: Files, downloader: Downloader, target: Path, pack
 ):
     files.says(
@@ -100,7 +100,7 @@ async def test_a_packed_body_that_grows_beyond_the_limit_is_refused(
 @pytest.mark.parametrize(
     "damage", [lambda packed: packed[:-100], lambda packed: packed[:500] + bytes(500) + packed[1000:]]
 )
-async def test_a_packed_body_that_is_cut_off_or_damaged_may_come_later(
+async def test_a_truncated_or_corrupt_compressed_body_is_retryable(
     files: Files, downloader: Downloader, target: Path, damage
 ):
     files.says(damage(gzip.compress(FILM)), headers={"Content-Encoding": "gzip"})
@@ -109,7 +109,7 @@ async def test_a_packed_body_that_is_cut_off_or_damaged_may_come_later(
 
 
 @pytest.mark.parametrize(("step_s", "is_fetched"), [(200.0, False), (0.1, True)])
-async def test_a_host_that_is_too_slow_for_a_minute_is_left_for_later(
+async def test_a_host_below_the_minimum_speed_is_retryable(
     files: Files, target: Path, clock: FrozenClock, *, step_s: float, is_fetched: bool
 ):
     files.says(FILM)  # comes in pieces of 256 KiB at most, and so much time passes with each
@@ -130,7 +130,7 @@ async def test_a_header_of_sixty_kilobytes_is_read(files: Files, downloader: Dow
 
 
 @pytest.mark.parametrize("lines", [120, 250])
-async def test_a_host_whose_headers_are_too_long_in_sum_is_given_up(
+async def test_a_host_with_too_long_headers_is_unreachable(
     files: Files, downloader: Downloader, target: Path, lines: int
 ):
     files.says(FILM, headers={f"X-Line-{number}": "p" * 1_000 for number in range(lines)})
@@ -141,7 +141,7 @@ async def test_a_host_whose_headers_are_too_long_in_sum_is_given_up(
         assert await fault_of(downloader, files, target) is Fault.UNREACHABLE
 
 
-async def test_what_is_fetched_is_its_owner_s_alone(files: Files, downloader: Downloader, target: Path):
+async def test_a_download_is_readable_by_its_owner_only(files: Files, downloader: Downloader, target: Path):
     files.says(FILM)
     await fetched(downloader, files, target)
 
@@ -150,7 +150,7 @@ async def test_what_is_fetched_is_its_owner_s_alone(files: Files, downloader: Do
 
 
 @pytest.mark.parametrize("interim", [1, 16, 17, 5000])
-async def test_a_host_that_answers_without_end_that_it_will_answer_is_given_up(
+async def test_a_host_with_endless_informational_responses_is_unreachable(
     files: Files, downloader: Downloader, target: Path, interim: int
 ):
     async def answer(request: web.Request) -> web.StreamResponse:
@@ -166,7 +166,7 @@ async def test_a_host_that_answers_without_end_that_it_will_answer_is_given_up(
 
 
 @pytest.mark.parametrize("breaks_off", [True, False])
-async def test_all_tries_of_a_film_together_have_a_bound(files: Files, target: Path, *, breaks_off: bool):
+async def test_all_attempts_of_a_download_share_one_timeout(files: Files, target: Path, *, breaks_off: bool):
     async def answer(request: web.Request) -> web.StreamResponse:
         assert request.transport is not None
         response = web.StreamResponse(status=206 if "Range" in request.headers else 200)
@@ -194,9 +194,7 @@ async def test_all_tries_of_a_film_together_have_a_bound(files: Files, target: P
     assert list(target.parent.iterdir()) == []
 
 
-async def test_a_certificate_that_is_not_trusted_is_told_as_such(
-    target: Path, caplog: pytest.LogCaptureFixture
-):
+async def test_an_untrusted_certificate_has_its_own_fault(target: Path, caplog: pytest.LogCaptureFixture):
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(FIXTURES / "tls" / "nobody_trusts_this.pem")
     everything = PrivateHosts(everything=True)
@@ -212,7 +210,7 @@ async def test_a_certificate_that_is_not_trusted_is_told_as_such(
     assert "q7Te9b" not in caplog.text
 
 
-async def test_an_untrusted_certificate_is_told_to_the_log_once_for_a_host_and_outage(
+async def test_an_untrusted_certificate_is_logged_once_per_host_and_outage(
     target: Path, caplog: pytest.LogCaptureFixture
 ):
     async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -251,7 +249,7 @@ async def test_an_untrusted_certificate_is_told_to_the_log_once_for_a_host_and_o
         assert await warnings_after(3) == 4, "so it is after a long time"
 
 
-async def test_a_host_whose_certificate_the_given_context_trusts_is_fetched_from(target: Path):
+async def test_the_given_tls_context_is_used(target: Path):
     pem = FIXTURES / "tls" / "nobody_trusts_this.pem"
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(pem)

@@ -78,7 +78,7 @@ async def fault_of(cache: VideoCache, media: Media) -> Fault | None:
     return found.fault
 
 
-async def test_a_film_is_offered_as_a_video_and_else_as_a_file(cache: VideoCache, media: Media, folder: Path):
+async def test_the_variants_are_a_video_and_a_document(cache: VideoCache, media: Media, folder: Path):
     video, document = await forms(cache, media)
 
     [shelf] = folder.iterdir()
@@ -93,7 +93,7 @@ async def test_a_film_is_offered_as_a_video_and_else_as_a_file(cache: VideoCache
     assert document == VideoFile(source=shelf / "cgt_2025_ü_1.mp4", size=len(FILM), is_video=False)
 
 
-async def test_of_a_film_with_its_index_at_the_end_the_video_is_a_copy(
+async def test_the_video_variant_of_a_file_with_its_index_at_the_end_is_a_copy(
     cache: VideoCache, media: Media, files: Files, folder: Path
 ):
     files.says(make_film(index_first=False))
@@ -108,7 +108,7 @@ async def test_of_a_film_with_its_index_at_the_end_the_video_is_a_copy(
     assert video.size == (shelf / "faststart" / "cgt_2025_ü_1.mp4").stat().st_size
 
 
-async def test_a_film_that_telegram_does_not_play_is_a_file_with_the_reason(
+async def test_an_unplayable_video_is_a_document_with_the_reason(
     cache: VideoCache, media: Media, files: Files
 ):
     files.says(make_film(codec="libx265", seconds=0.5))
@@ -118,7 +118,7 @@ async def test_a_film_that_telegram_does_not_play_is_a_file_with_the_reason(
     assert (document.is_video, document.unplayable) == (False, "hevc")
 
 
-async def test_what_is_no_mp4_is_a_file_with_the_reason(cache: VideoCache, media: Media, files: Files):
+async def test_another_container_is_a_document_with_the_reason(cache: VideoCache, media: Media, files: Files):
     files.says(b"\x1a\x45\xdf\xa3" + bytes(1000))
 
     [document] = await forms(cache, media)
@@ -127,7 +127,7 @@ async def test_what_is_no_mp4_is_a_file_with_the_reason(cache: VideoCache, media
     assert Path(document.source).name == "cgt_2025_ü_1.webm"
 
 
-async def test_an_mp4_that_cannot_be_looked_into_is_a_file(cache: VideoCache, media: Media, files: Files):
+async def test_an_mp4_that_cannot_be_probed_is_a_document(cache: VideoCache, media: Media, files: Files):
     files.says(FILM[:24] + bytes(1000))
 
     [document] = await forms(cache, media)
@@ -136,7 +136,7 @@ async def test_an_mp4_that_cannot_be_looked_into_is_a_file(cache: VideoCache, me
 
 
 @pytest.mark.parametrize("index_first", [True, False])
-async def test_a_film_that_is_cut_off_is_fetched_anew_the_next_time(
+async def test_a_truncated_file_is_downloaded_again_the_next_time(
     cache: VideoCache, media: Media, files: Files, *, index_first: bool
 ):
     files.says(make_film(index_first=index_first)[:-3000])
@@ -146,7 +146,7 @@ async def test_a_film_that_is_cut_off_is_fetched_anew_the_next_time(
     assert len(await forms(cache, media)) == 2
 
 
-async def test_a_film_stays_for_the_next_try_until_it_is_discarded(
+async def test_a_file_stays_cached_until_it_is_discarded(
     cache: VideoCache, media: Media, files: Files, folder: Path
 ):
     files.says(make_film(index_first=False))
@@ -162,9 +162,7 @@ async def test_a_film_stays_for_the_next_try_until_it_is_discarded(
 
 
 @pytest.mark.parametrize("other", [task(external_id="cgt-2025_ü:1"), task(provider="workshop")])
-async def test_a_film_is_nobody_else_s_though_their_rows_have_one_number(
-    cache: VideoCache, media: Media, files: Files, other: Task
-):
+async def test_the_cache_key_is_not_the_row_id(cache: VideoCache, media: Media, files: Files, other: Task):
     await forms(cache, media)
     files.says(OTHER_FILM)
 
@@ -173,16 +171,14 @@ async def test_a_film_is_nobody_else_s_though_their_rows_have_one_number(
     assert Path(video.source).read_bytes() == OTHER_FILM
 
 
-async def test_a_film_is_known_though_its_row_has_another_number(
-    cache: VideoCache, media: Media, files: Files
-):
+async def test_a_cached_file_is_found_under_another_row_id(cache: VideoCache, media: Media, files: Files):
     await forms(cache, media, task(1))
     await forms(cache, media, task(2))
 
     assert len(files.requests) == 1
 
 
-async def test_for_a_dead_link_a_fresh_one_is_asked_for(cache: VideoCache, files: Files, studio: Studio):
+async def test_a_dead_link_is_replaced_by_a_fresh_one(cache: VideoCache, files: Files, studio: Studio):
     async def answer(request: web.Request) -> web.StreamResponse:
         return web.Response(body=FILM) if request.path == "/fresh.mp4" else web.Response(status=403)
 
@@ -194,7 +190,7 @@ async def test_for_a_dead_link_a_fresh_one_is_asked_for(cache: VideoCache, files
     assert studio.asked == ["cgt-2025/ü:1"]
 
 
-async def test_a_fresh_link_is_told_though_it_brings_no_film_either(
+async def test_the_fresh_link_is_returned_though_it_fails_too(
     cache: VideoCache, files: Files, studio: Studio
 ):
     files.says(status=403)
@@ -217,7 +213,7 @@ async def test_a_fresh_link_is_told_though_it_brings_no_film_either(
         (200, FILM[:-1000]),
     ],
 )
-async def test_whatever_a_young_link_answers_the_film_may_come_later(
+async def test_any_error_of_a_new_link_is_retryable(
     cache: VideoCache, files: Files, studio: Studio, *, status: int, body: bytes, needs_auth: bool
 ):
     files.says(body, status=status)
@@ -226,7 +222,7 @@ async def test_whatever_a_young_link_answers_the_film_may_come_later(
     assert (await prepared(cache, own)).is_retryable
 
 
-async def test_a_fresh_link_is_asked_for_a_few_times_while_a_film_can_not_be_had(
+async def test_a_fresh_link_is_requested_at_most_four_times(
     cache: VideoCache, media: Media, files: Files, studio: Studio
 ):
     files.says(status=404)
@@ -239,7 +235,7 @@ async def test_a_fresh_link_is_asked_for_a_few_times_while_a_film_can_not_be_had
     assert (asked[0], asked[1], asked[-1]) == (1, 2, 4)
 
 
-async def test_after_a_fresh_link_the_old_one_is_left_alone(cache: VideoCache, files: Files, studio: Studio):
+async def test_after_a_fresh_link_the_old_one_is_not_used(cache: VideoCache, files: Files, studio: Studio):
     files.says(status=404)
     studio.anew = Media(url=f"{files.address()}/fresh.mp4")
     old = Media(url=f"{files.address()}/old.mp4")
@@ -254,7 +250,7 @@ async def test_after_a_fresh_link_the_old_one_is_left_alone(cache: VideoCache, f
 
 
 @pytest.mark.parametrize("anew", ["the same", "none", "unknown"])
-async def test_a_link_without_a_successor_is_dead(
+async def test_a_dead_link_without_a_fresh_one_stays_dead(
     cache: VideoCache, media: Media, files: Files, studio: Studio, *, anew: str
 ):
     files.says(status=403)
@@ -264,7 +260,7 @@ async def test_a_link_without_a_successor_is_dead(
     assert await fault_of(cache, media) is Fault.DEAD_LINK
 
 
-async def test_a_gateway_that_cannot_say_whether_there_is_another_link_is_asked_later(
+async def test_an_unreachable_gateway_is_polled_for_a_fresh_link_later(
     cache: VideoCache, media: Media, files: Files, studio: Studio
 ):
     files.says(status=403)
@@ -273,7 +269,7 @@ async def test_a_gateway_that_cannot_say_whether_there_is_another_link_is_asked_
     assert await fault_of(cache, media) is Fault.UNREACHABLE
 
 
-async def test_a_host_in_trouble_is_tried_again_before_another_link_is_asked_for(
+async def test_an_unreachable_host_is_retried_before_a_fresh_link_is_requested(
     cache: VideoCache, media: Media, files: Files, studio: Studio
 ):
     files.says(status=503)
@@ -286,7 +282,7 @@ async def test_a_host_in_trouble_is_tried_again_before_another_link_is_asked_for
     assert studio.asked == ["cgt-2025/ü:1"]
 
 
-async def test_the_key_goes_along_where_the_provider_says_so(
+async def test_the_api_key_is_sent_if_the_provider_requires_it(
     cache: VideoCache, media: Media, files: Files, studio: Studio
 ):
     studio.key = {"Authorization": "Bearer sk-a-key"}
@@ -310,7 +306,7 @@ def put(folder: Path, name: str, *, age_s: float, size: int = 1) -> Path:
     return shelf
 
 
-async def test_what_nobody_came_for_in_a_day_is_deleted(cache: VideoCache, media: Media, folder: Path):
+async def test_files_unused_for_a_day_are_evicted(cache: VideoCache, media: Media, folder: Path):
     stale = put(folder, "stale", age_s=90_000)
     recent = put(folder, "recent", age_s=80_000)
 
@@ -319,7 +315,9 @@ async def test_what_nobody_came_for_in_a_day_is_deleted(cache: VideoCache, media
     assert (stale.exists(), recent.exists()) == (False, True)
 
 
-async def test_beyond_the_quota_the_oldest_go_first(cache: VideoCache, media: Media, folder: Path):
+async def test_beyond_the_quota_the_oldest_files_are_evicted_first(
+    cache: VideoCache, media: Media, folder: Path
+):
     half = QUOTA // 2
     oldest, middle, newest = (
         put(folder, f"film-{number}", age_s=1000 - number, size=half) for number in (7, 8, 9)
@@ -330,7 +328,7 @@ async def test_beyond_the_quota_the_oldest_go_first(cache: VideoCache, media: Me
     assert [path.exists() for path in (oldest, middle, newest)] == [False, False, True]
 
 
-async def test_what_is_in_use_counts_in_the_quota(cache: VideoCache, media: Media, folder: Path):
+async def test_files_in_use_count_towards_the_quota(cache: VideoCache, media: Media, folder: Path):
     waiting = put(folder, "waiting", age_s=1000)
     async with cache.prepare(task(), media) as found:
         os.truncate(found.variants[0].source, QUOTA)  # a hole, which takes no room in truth
@@ -340,7 +338,7 @@ async def test_what_is_in_use_counts_in_the_quota(cache: VideoCache, media: Medi
         assert Path(found.variants[0].source).exists()
 
 
-async def test_a_film_waits_while_those_in_use_fill_the_quota(cache: VideoCache, media: Media):
+async def test_nothing_is_downloaded_while_files_in_use_fill_the_quota(cache: VideoCache, media: Media):
     async with cache.prepare(task(), media) as found:
         os.truncate(found.variants[0].source, QUOTA)  # a hole, which takes no room in truth
         other = await prepared(cache, media, task(external_id="another"))
@@ -351,14 +349,14 @@ async def test_a_film_waits_while_those_in_use_fill_the_quota(cache: VideoCache,
     assert len(await forms(cache, media, task(external_id="another"))) == 2
 
 
-async def test_a_folder_that_somebody_deleted_is_made_anew(cache: VideoCache, media: Media, folder: Path):
+async def test_a_deleted_cache_folder_is_created_again(cache: VideoCache, media: Media, folder: Path):
     await forms(cache, media)
     shutil.rmtree(folder)
 
     assert len(await forms(cache, media)) == 2
 
 
-async def test_what_is_being_sent_is_not_deleted(cache: VideoCache, media: Media, folder: Path):
+async def test_files_in_use_are_not_evicted(cache: VideoCache, media: Media, folder: Path):
     async with cache.prepare(task(), media) as found:
         for path in folder.iterdir():
             os.utime(path, (0, 0))
@@ -367,7 +365,7 @@ async def test_what_is_being_sent_is_not_deleted(cache: VideoCache, media: Media
         assert [Path(film.source).exists() for film in found.variants] == [True, True]
 
 
-async def test_a_link_is_not_told_to_the_log(
+async def test_links_are_not_logged(
     cache: VideoCache, files: Files, studio: Studio, caplog: pytest.LogCaptureFixture
 ):
     caplog.set_level(logging.DEBUG, logger="bot")

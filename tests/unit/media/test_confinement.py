@@ -24,13 +24,13 @@ def said(program: str) -> str:
     ).stdout.strip()
 
 
-def test_a_hidden_process_is_not_to_be_read_by_its_user_s_other_processes():
+def test_a_non_dumpable_process_is_not_readable_by_its_user():
     program = "import ctypes\nconfinement.hide()\nprint(ctypes.CDLL(None).prctl(3, 0, 0, 0, 0))"
 
     assert said(program) == "0"
 
 
-def test_outside_of_the_network_nothing_is_to_be_reached_or_the_system_forbids_to_leave():
+def test_without_a_network_no_address_is_reachable():
     program = (
         "import os\n"
         "before = os.readlink('/proc/self/ns/net')\n"
@@ -44,7 +44,7 @@ def test_outside_of_the_network_nothing_is_to_be_reached_or_the_system_forbids_t
         pytest.skip("the system forbids it")
 
 
-def test_a_bounded_process_writes_no_more_than_it_may():
+def test_the_file_size_limit_applies():
     program = (
         "import tempfile\n"
         "confinement.bound(file_size=1000)\n"
@@ -60,7 +60,7 @@ def test_a_bounded_process_writes_no_more_than_it_may():
 
 
 @pytest.mark.parametrize("attempt", ["bytearray(1 << 30)", "[open('/dev/null') for _ in range(50)]"])
-def test_a_bounded_process_gets_neither_more_memory_nor_more_files(attempt: str):
+def test_the_memory_and_file_limits_apply(attempt: str):
     program = (
         "confinement.bound(file_size=0)\n"
         f"try:\n    {attempt}\n"

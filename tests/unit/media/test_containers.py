@@ -10,7 +10,7 @@ RIFF = b"RIFF\x00\x01\x00\x00"
 
 
 @pytest.mark.parametrize("first", [b"styp", b"free", b"skip", b"uuid", b"wide", b"mdat", b"sidx", b"emsg"])
-def test_an_mp4_is_known_whatever_box_it_begins_with(tmp_path: Path, first: bytes):
+def test_an_mp4_is_detected_whatever_its_first_box(tmp_path: Path, first: bytes):
     path = tmp_path / "file"
     path.write_bytes(box(first, bytes(100)) + MP4_HEAD)
 
@@ -51,7 +51,7 @@ def test_an_mp4_is_known_whatever_box_it_begins_with(tmp_path: Path, first: byte
         (b"", None),
     ],
 )
-def test_a_file_is_known_by_its_first_bytes(tmp_path: Path, content: bytes, suffix: str | None):
+def test_a_format_is_detected_by_its_first_bytes(tmp_path: Path, content: bytes, suffix: str | None):
     path = tmp_path / "file"
     path.write_bytes(content)
 

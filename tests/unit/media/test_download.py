@@ -51,7 +51,7 @@ async def fault_of(downloader: Downloader, link: str, target: Path) -> Fault:
     return raised.value.fault
 
 
-async def test_a_video_is_fetched_byte_for_byte(files: Files, downloader: Downloader, target: Path):
+async def test_a_video_is_downloaded_unchanged(files: Files, downloader: Downloader, target: Path):
     download = await fetched(downloader, f"{files.address()}/film.mp4", target)
 
     path = target.with_name("film.mp4")
@@ -61,9 +61,7 @@ async def test_a_video_is_fetched_byte_for_byte(files: Files, downloader: Downlo
     assert list(target.parent.iterdir()) == [path]
 
 
-async def test_what_was_fetched_before_is_not_fetched_again(
-    files: Files, downloader: Downloader, target: Path
-):
+async def test_an_existing_file_is_not_downloaded_again(files: Files, downloader: Downloader, target: Path):
     link = f"{files.address()}/film.mp4"
     first = await fetched(downloader, link, target)
 
@@ -71,7 +69,7 @@ async def test_what_was_fetched_before_is_not_fetched_again(
     assert len(files.requests) == 1
 
 
-async def test_what_a_power_cut_left_of_a_file_is_not_taken_for_it(
+async def test_a_file_damaged_by_a_power_failure_is_downloaded_again(
     files: Files, downloader: Downloader, target: Path
 ):
     target.parent.mkdir()
@@ -90,7 +88,7 @@ async def test_what_a_power_cut_left_of_a_file_is_not_taken_for_it(
         "/%E4%BD%A0.mp4?X-Tos-Credential=AK%2F2025%2Fcn&a;b",
     ],
 )
-async def test_a_signed_link_goes_out_byte_for_byte(
+async def test_a_signed_link_is_requested_unchanged(
     files: Files, downloader: Downloader, target: Path, path: str
 ):
     await fetched(downloader, f"{files.address()}{path}", target)
@@ -102,7 +100,7 @@ async def test_a_signed_link_goes_out_byte_for_byte(
     "raw",
     ["/视频 1.mp4?sig=q7%2f", "/\udce4\udcbd\udca0.mp4", "/b.mp4?Signature=q7%2F%2FTe9b%2BsXw%3D&x=%7e~"],
 )
-async def test_a_link_that_a_redirect_names_goes_out_with_only_raw_bytes_encoded(
+async def test_in_a_redirect_target_only_raw_bytes_are_encoded(
     files: Files, downloader: Downloader, target: Path, raw: str
 ):
     async def answer(request: web.Request) -> web.StreamResponse:
@@ -120,7 +118,7 @@ async def test_a_link_that_a_redirect_names_goes_out_with_only_raw_bytes_encoded
     assert files.requests[1].raw_path == requestable(raw)
 
 
-async def test_a_link_of_raw_bytes_is_asked_for(files: Files, downloader: Downloader, target: Path):
+async def test_a_link_with_raw_bytes_is_encoded(files: Files, downloader: Downloader, target: Path):
     await fetched(downloader, f"{files.address()}/视频 1.mp4?sig=q7%2F~", target)
 
     assert files.requests[0].raw_path == "/%E8%A7%86%E9%A2%91%201.mp4?sig=q7%2F~"
@@ -146,14 +144,16 @@ async def test_the_key_is_not_sent_on_to_another_host(
     assert shown == [True, keeps, keeps]
 
 
-async def test_a_link_without_a_key_is_asked_without_one(files: Files, downloader: Downloader, target: Path):
+async def test_a_link_without_a_key_is_requested_without_one(
+    files: Files, downloader: Downloader, target: Path
+):
     await fetched(downloader, f"{files.address()}/film.mp4", target)
 
     assert "Authorization" not in files.requests[0].headers
     assert "Cookie" not in files.requests[0].headers
 
 
-async def test_redirects_without_end_are_a_dead_link(files: Files, downloader: Downloader, target: Path):
+async def test_a_redirect_loop_is_a_dead_link(files: Files, downloader: Downloader, target: Path):
     files.says(status=302, headers={"Location": "/again"})
 
     assert await fault_of(downloader, f"{files.address()}/a", target) is Fault.DEAD_LINK
@@ -163,7 +163,7 @@ async def test_redirects_without_end_are_a_dead_link(files: Files, downloader: D
 @pytest.mark.parametrize(
     "location", ["ftp://cdn.example/a", "file:///etc/passwd", "http://[::1", "http://a:99999/", "http://"]
 )
-async def test_a_redirect_to_what_is_no_address_is_a_dead_link(
+async def test_a_redirect_to_an_invalid_url_is_a_dead_link(
     files: Files, downloader: Downloader, target: Path, location: str
 ):
     files.says(status=302, headers={"Location": location})
@@ -172,7 +172,7 @@ async def test_a_redirect_to_what_is_no_address_is_a_dead_link(
 
 
 @pytest.mark.parametrize("link", ["ftp://cdn.example/a", "not a link", "http://[::1", "http://a:99999/", ""])
-async def test_what_is_no_address_is_a_dead_link(downloader: Downloader, target: Path, link: str):
+async def test_an_invalid_url_is_a_dead_link(downloader: Downloader, target: Path, link: str):
     with pytest.raises(DownloadError) as raised:
         await fetched(downloader, link, target)
 
@@ -180,9 +180,7 @@ async def test_what_is_no_address_is_a_dead_link(downloader: Downloader, target:
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 410])
-async def test_what_the_host_does_not_give_is_a_dead_link(
-    files: Files, downloader: Downloader, target: Path, status: int
-):
+async def test_a_client_error_is_a_dead_link(files: Files, downloader: Downloader, target: Path, status: int):
     files.says(b"<Error/>", status=status)
 
     assert await fault_of(downloader, f"{files.address()}/a", target) is Fault.DEAD_LINK
@@ -190,16 +188,14 @@ async def test_what_the_host_does_not_give_is_a_dead_link(
 
 
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504])
-async def test_a_host_in_trouble_is_unreachable_for_now(
-    files: Files, downloader: Downloader, target: Path, status: int
-):
+async def test_a_server_error_is_unreachable(files: Files, downloader: Downloader, target: Path, status: int):
     files.says(b"no", status=status)
 
     assert await fault_of(downloader, f"{files.address()}/a", target) is Fault.UNREACHABLE
     assert len(files.requests) == 1
 
 
-async def test_a_host_that_is_not_there_is_unreachable(files: Files, downloader: Downloader, target: Path):
+async def test_a_refused_connection_is_unreachable(files: Files, downloader: Downloader, target: Path):
     await files.stop()
 
     assert await fault_of(downloader, f"{files.address()}/a", target) is Fault.UNREACHABLE
@@ -215,7 +211,7 @@ async def test_a_host_that_is_not_there_is_unreachable(files: Files, downloader:
         b"\x89PNG\r\n\x1a\n",
     ],
 )
-async def test_a_page_or_a_message_named_like_a_video_is_not_a_video(
+async def test_a_page_or_json_under_a_video_link_is_not_a_video(
     files: Files, downloader: Downloader, target: Path, body: bytes
 ):
     files.says(body, headers={"Content-Type": "video/mp4"})
@@ -223,7 +219,7 @@ async def test_a_page_or_a_message_named_like_a_video_is_not_a_video(
     assert await fault_of(downloader, f"{files.address()}/film.mp4", target) is Fault.NOT_A_VIDEO
 
 
-async def test_a_file_that_says_it_is_too_large_is_not_begun(
+async def test_a_content_length_beyond_the_limit_stops_the_download(
     files: Files, downloader: Downloader, target: Path
 ):
     async def answer(request: web.Request) -> web.StreamResponse:
@@ -235,9 +231,7 @@ async def test_a_file_that_says_it_is_too_large_is_not_begun(
     assert await fault_of(downloader, f"{files.address()}/film.mp4", target) is Fault.TOO_LARGE
 
 
-async def test_a_file_that_turns_out_too_large_is_broken_off(
-    files: Files, downloader: Downloader, target: Path
-):
+async def test_a_body_beyond_the_limit_stops_the_download(files: Files, downloader: Downloader, target: Path):
     sent = 0
 
     async def answer(request: web.Request) -> web.StreamResponse:
@@ -279,7 +273,7 @@ async def cut_off(
 
 
 @pytest.mark.parametrize("ranges", [True, False])
-async def test_a_download_that_is_cut_off_is_gone_on_with_or_begun_anew(
+async def test_a_broken_download_is_resumed_or_restarted(
     files: Files, downloader: Downloader, target: Path, *, ranges: bool
 ):
     async def answer(request: web.Request) -> web.StreamResponse:
@@ -307,7 +301,7 @@ async def test_a_download_that_is_cut_off_is_gone_on_with_or_begun_anew(
     ],
     ids=["tag", "date", "neither"],
 )
-async def test_the_rest_is_asked_for_only_of_the_version_that_was_begun(
+async def test_a_range_request_is_conditional_on_the_same_version(
     files: Files, downloader: Downloader, target: Path, *, version: dict[str, str], named: str | None
 ):
     async def answer(request: web.Request) -> web.StreamResponse:
@@ -322,9 +316,7 @@ async def test_the_rest_is_asked_for_only_of_the_version_that_was_begun(
     assert download.path.read_bytes() == FILM
 
 
-async def test_bytes_from_elsewhere_in_the_file_are_not_put_behind_a_part(
-    files: Files, downloader: Downloader, target: Path
-):
+async def test_a_wrong_content_range_is_not_appended(files: Files, downloader: Downloader, target: Path):
     async def answer(request: web.Request) -> web.StreamResponse:
         if len(files.requests) == 1:
             return await cut_off(request)
@@ -337,7 +329,7 @@ async def test_bytes_from_elsewhere_in_the_file_are_not_put_behind_a_part(
     assert len(files.requests) == 3
 
 
-async def test_a_file_that_shrank_meanwhile_is_begun_anew(files: Files, downloader: Downloader, target: Path):
+async def test_a_file_that_has_shrunk_is_restarted(files: Files, downloader: Downloader, target: Path):
     async def answer(request: web.Request) -> web.StreamResponse:
         if len(files.requests) == 1:
             return await cut_off(request)
@@ -351,7 +343,7 @@ async def test_a_file_that_shrank_meanwhile_is_begun_anew(files: Files, download
 
 
 @pytest.mark.parametrize(("ranges", "requests"), [(True, 4), (False, 2)])
-async def test_what_is_cut_off_again_and_again_is_gone_on_with_only_while_that_brings_something(
+async def test_a_download_is_resumed_only_while_it_makes_progress(
     files: Files, downloader: Downloader, target: Path, *, ranges: bool, requests: int
 ):
     async def answer(request: web.Request) -> web.StreamResponse:
@@ -363,7 +355,7 @@ async def test_what_is_cut_off_again_and_again_is_gone_on_with_only_while_that_b
     assert len(files.requests) == requests
 
 
-async def test_bytes_that_came_with_the_answer_are_written_down(downloader: Downloader, target: Path):
+async def test_inline_bytes_are_written_to_disk(downloader: Downloader, target: Path):
     download = await downloader.fetch(MediaSource(data=FILM), target, limit=LIMIT)
 
     assert (download.size, download.path.read_bytes()) == (len(FILM), FILM)
@@ -372,9 +364,7 @@ async def test_bytes_that_came_with_the_answer_are_written_down(downloader: Down
 @pytest.mark.parametrize(
     ("data", "fault"), [(bytes(LIMIT + 1), Fault.TOO_LARGE), (b"Sorry", Fault.NOT_A_VIDEO)]
 )
-async def test_bytes_that_came_with_the_answer_are_judged_too(
-    downloader: Downloader, target: Path, data: bytes, fault: Fault
-):
+async def test_inline_bytes_are_checked_too(downloader: Downloader, target: Path, data: bytes, fault: Fault):
     with pytest.raises(DownloadError) as raised:
         await downloader.fetch(MediaSource(data=data), target, limit=LIMIT)
 
@@ -382,9 +372,7 @@ async def test_bytes_that_came_with_the_answer_are_judged_too(
     assert list(target.parent.iterdir()) == []
 
 
-async def test_a_disk_that_takes_nothing_is_told_like_a_host_that_gives_nothing(
-    files: Files, downloader: Downloader, target: Path
-):
+async def test_a_full_disk_is_an_unreachable_fault(files: Files, downloader: Downloader, target: Path):
     target.parent.touch()
     for source in (MediaSource(url=f"{files.address()}/film.mp4"), MediaSource(data=FILM)):
         with pytest.raises(DownloadError) as raised:

@@ -80,7 +80,7 @@ def _lives(pid: int) -> bool:
         return False
 
 
-async def test_a_film_s_facts_are_told(film: Path, inspector: Inspector):
+async def test_a_video_is_described(film: Path, inspector: Inspector):
     assert await inspector.inspect(film) == MediaInfo(
         width=320,
         height=180,
@@ -91,7 +91,7 @@ async def test_a_film_s_facts_are_told(film: Path, inspector: Inspector):
     )
 
 
-async def test_a_copy_with_its_index_in_front_lies_beside_the_film(film: Path, inspector: Inspector):
+async def test_the_faststart_copy_is_beside_the_file(film: Path, inspector: Inspector):
     film.write_bytes(make_film(index_first=False))
 
     facts = await inspector.inspect(film)
@@ -101,14 +101,14 @@ async def test_a_copy_with_its_index_in_front_lies_beside_the_film(film: Path, i
     assert facts.faststart_copy.stat().st_size > 0
 
 
-async def test_a_film_that_is_cut_off_is_no_film_to_send(film: Path, inspector: Inspector):
+async def test_a_truncated_file_is_reported(film: Path, inspector: Inspector):
     film.write_bytes(film.read_bytes()[:-1000])
 
     with pytest.raises(TruncatedFile):
         await inspector.inspect(film)
 
 
-async def test_junk_has_no_facts_and_hurts_no_other_film(
+async def test_junk_is_not_described_and_does_not_affect_other_files(
     film: Path, inspector: Inspector, caplog: pytest.LogCaptureFixture
 ):
     junk = film.with_name("junk.mp4")
@@ -119,7 +119,7 @@ async def test_junk_has_no_facts_and_hurts_no_other_film(
     assert await inspector.inspect(film) is not None
 
 
-async def test_a_probe_is_asked_about_one_film_after_another(film: Path, telling: Path):
+async def test_a_worker_is_reused(film: Path, telling: Path):
     async with Inspector(worker=telling) as inspector:
         await inspector.inspect(film)
         await inspector.inspect(film)
@@ -128,7 +128,7 @@ async def test_a_probe_is_asked_about_one_film_after_another(film: Path, telling
     assert first == second
 
 
-async def test_films_that_come_together_are_looked_into_side_by_side(film: Path, telling: Path):
+async def test_concurrent_files_are_probed_in_parallel(film: Path, telling: Path):
     async with Inspector(worker=telling) as inspector:
         await asyncio.gather(inspector.inspect(film), inspector.inspect(film))
         await inspector.inspect(film)
@@ -138,7 +138,7 @@ async def test_films_that_come_together_are_looked_into_side_by_side(film: Path,
     assert third in {first, second}
 
 
-async def test_of_many_films_only_a_few_are_looked_into_at_once(film: Path, tmp_path: Path):
+async def test_at_most_two_files_are_probed_at_once(film: Path, tmp_path: Path):
     working = tmp_path / "working.py"
     working.write_text(WORKING)
     async with Inspector(worker=working) as inspector:
@@ -149,7 +149,7 @@ async def test_of_many_films_only_a_few_are_looked_into_at_once(film: Path, tmp_
     assert max(accumulate(steps)) == 2
 
 
-async def test_a_probe_without_work_goes(film: Path, telling: Path):
+async def test_an_idle_worker_is_stopped(film: Path, telling: Path):
     async with Inspector(worker=telling, idle_s=0.0) as inspector:
         await inspector.inspect(film)
 
@@ -160,7 +160,7 @@ async def test_a_probe_without_work_goes(film: Path, telling: Path):
     assert first != second
 
 
-async def test_a_probe_that_died_is_replaced(film: Path, telling: Path):
+async def test_a_dead_worker_is_replaced(film: Path, telling: Path):
     async with Inspector(worker=telling) as inspector:
         await inspector.inspect(film)
         os.kill(pids(film)[0], 9)
@@ -172,14 +172,14 @@ async def test_a_probe_that_died_is_replaced(film: Path, telling: Path):
     assert len(set(pids(film))) == 2
 
 
-async def test_a_probe_that_hangs_is_killed_with_its_child(film: Path, tmp_path: Path, hanging: Path):
+async def test_a_hanging_worker_is_killed_with_its_child(film: Path, tmp_path: Path, hanging: Path):
     async with Inspector(worker=hanging, timeout_s=1.5) as inspector:
         assert await inspector.inspect(film) is None
 
     await until_gone(int((tmp_path / "pid").read_text()))
 
 
-async def test_a_probe_dies_with_the_question(film: Path, tmp_path: Path, hanging: Path):
+async def test_a_cancelled_request_kills_the_worker(film: Path, tmp_path: Path, hanging: Path):
     pid = tmp_path / "pid"
     os.mkfifo(pid)
     async with Inspector(worker=hanging) as inspector:
@@ -192,14 +192,14 @@ async def test_a_probe_dies_with_the_question(film: Path, tmp_path: Path, hangin
         await until_gone(number)
 
 
-async def test_at_the_end_no_probe_is_left(film: Path, telling: Path):
+async def test_closing_stops_the_idle_worker(film: Path, telling: Path):
     async with Inspector(worker=telling) as inspector:
         await inspector.inspect(film)
 
     await until_gone(pids(film)[0])
 
 
-async def test_the_probe_learns_nothing_from_the_bot_s_environment(
+async def test_the_worker_does_not_inherit_the_environment(
     film: Path, telling: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setenv("TELEGRAM_BOT_TOKEN", "1:secret")

@@ -48,7 +48,7 @@ def luma(frame: av.VideoFrame, x: int, y: int) -> int:
     return bytes(plane)[y * plane.line_size + x]
 
 
-def test_a_plain_film_is_described(path: Path):
+def test_a_plain_video_is_described(path: Path):
     path.write_bytes(FILM)
 
     assert probed(path) == {
@@ -66,7 +66,7 @@ def test_a_plain_film_is_described(path: Path):
     ("size", "expected"),
     [((1280, 720), (320, 180)), ((96, 192), (96, 192)), ((64, 1024), (20, 320)), ((2048, 16), (320, 2))],
 )
-def test_a_thumbnail_keeps_the_shape_within_telegram_s_bounds(
+def test_a_thumbnail_keeps_the_aspect_ratio_within_telegram_s_limits(
     path: Path, size: tuple[int, int], expected: tuple[int, int]
 ):
     path.write_bytes(make_film(size=size, seconds=0.2))
@@ -80,7 +80,7 @@ def test_a_thumbnail_keeps_the_shape_within_telegram_s_bounds(
 
 
 @pytest.mark.parametrize(("quarters", "expected"), [(1, (180, 320)), (2, (320, 180))])
-def test_a_turned_film_is_described_as_it_is_seen(path: Path, quarters: int, expected: tuple[int, int]):
+def test_a_rotated_video_has_its_display_size(path: Path, quarters: int, expected: tuple[int, int]):
     path.write_bytes(turned(FILM, quarters=quarters))
 
     found = probed(path)
@@ -90,7 +90,7 @@ def test_a_turned_film_is_described_as_it_is_seen(path: Path, quarters: int, exp
     assert (frame.width, frame.height) == expected
 
 
-def test_a_thumbnail_is_turned_the_way_that_players_turn_the_film(path: Path):
+def test_a_thumbnail_is_rotated_as_players_rotate_the_video(path: Path):
     path.write_bytes(turned(FILM, quarters=1))
 
     thumbnail = picture(path.parent / probed(path)["thumbnail"])
@@ -100,7 +100,7 @@ def test_a_thumbnail_is_turned_the_way_that_players_turn_the_film(path: Path):
     assert luma(thumbnail, 90, 5) > luma(thumbnail, 90, 310) + 50
 
 
-def test_an_index_at_the_end_is_moved_to_the_front_and_nothing_else_changes(path: Path):
+def test_faststart_moves_the_index_and_changes_nothing_else(path: Path):
     with_sound(path, "aac", index_first=False)
 
     front = path.parent / probed(path)["faststart_copy"]
@@ -110,7 +110,7 @@ def test_an_index_at_the_end_is_moved_to_the_front_and_nothing_else_changes(path
     assert packets(front) == packets(path)
 
 
-def test_moving_the_index_keeps_the_turn(path: Path):
+def test_faststart_keeps_the_rotation(path: Path):
     path.write_bytes(turned(make_film(index_first=False), quarters=1))
 
     front = path.parent / probed(path)["faststart_copy"]
@@ -119,7 +119,7 @@ def test_moving_the_index_keeps_the_turn(path: Path):
         assert next(container.decode(video=0)).rotation == -90
 
 
-def test_a_film_that_telegram_does_not_play_is_left_as_it_is(path: Path):
+def test_an_unplayable_video_is_not_copied(path: Path):
     path.write_bytes(make_film(codec="libx265", index_first=False))
 
     found = probed(path)
@@ -127,7 +127,7 @@ def test_a_film_that_telegram_does_not_play_is_left_as_it_is(path: Path):
     assert (found["unplayable"], found["faststart_copy"]) == ("hevc", None)
 
 
-def test_the_part_that_telegram_does_not_play_is_called_by_its_common_name(path: Path):
+def test_the_unplayable_codec_has_its_common_name(path: Path):
     with_pictures(path, "libsvtav1", "yuv420p")
     assert probed(path)["unplayable"] == "av1"
 
@@ -136,7 +136,7 @@ def test_the_part_that_telegram_does_not_play_is_called_by_its_common_name(path:
 
 
 @pytest.mark.parametrize(("codec", "unplayable"), [("aac", None), ("libmp3lame", None), ("libopus", "opus")])
-def test_sound_decides_too(
+def test_the_audio_codec_decides_too(
     path: Path, codec: Literal["aac", "libmp3lame", "libopus"], *, unplayable: str | None
 ):
     with_sound(path, codec)
@@ -145,13 +145,13 @@ def test_sound_decides_too(
 
 
 @pytest.mark.parametrize("index_first", [True, False])
-def test_a_film_that_is_cut_off_is_not_whole(path: Path, *, index_first: bool):
+def test_a_truncated_video_is_not_complete(path: Path, *, index_first: bool):
     path.write_bytes(make_film(index_first=index_first)[:-3000])
 
     assert probed(path) == {"is_complete": False}
 
 
-def test_what_a_host_put_behind_a_film_does_not_make_it_cut_off(path: Path):
+def test_trailing_bytes_do_not_make_a_video_truncated(path: Path):
     path.write_bytes(with_free_box(FILM, bytes(50))[:-20])
     assert probed(path)["is_complete"]
 
@@ -162,7 +162,7 @@ def test_what_a_host_put_behind_a_film_does_not_make_it_cut_off(path: Path):
 @pytest.mark.parametrize(
     "content", [b"", b"no film at all", b"\x00\x00\x00\x18ftypisom" + bytes(300), FILM[:30]]
 )
-def test_what_is_no_film_is_an_error(path: Path, content: bytes):
+def test_a_file_that_is_not_a_video_is_an_error(path: Path, content: bytes):
     path.write_bytes(content)
 
     with pytest.raises((av.FFmpegError, LookupError)):
@@ -185,7 +185,7 @@ async def run(*arguments: str, paths: Iterable[Path]) -> list[bytes]:
     return output.splitlines()
 
 
-async def test_as_a_script_it_answers_line_by_line_until_its_input_ends(path: Path):
+async def test_the_script_processes_paths_until_stdin_ends(path: Path):
     path.write_bytes(FILM)
     junk = path.with_name("task-2-")
     junk.write_bytes(b"junk")
@@ -195,7 +195,7 @@ async def test_as_a_script_it_answers_line_by_line_until_its_input_ends(path: Pa
     assert [json.loads(answer) for answer in answers] == [probed(path), None, probed(path)]
 
 
-async def test_as_a_script_it_bounds_what_a_film_may_cost(path: Path):
+async def test_the_script_limits_the_resources_of_a_child(path: Path):
     # A fork of this program finds no film, and has the bounds when it is about to end.
     program = """
 import os, resource, runpy, sys
@@ -216,7 +216,7 @@ runpy.run_path(sys.argv[1], run_name="__main__")
     assert [int(line) for line in told] == [30, 768 << 20, len(b"no film") + (1 << 20), 32, 0, 1000]
 
 
-async def test_a_film_that_repeats_itself_writes_no_more_than_itself(path: Path):
+async def test_a_copy_of_repeated_chunks_is_limited_in_size(path: Path):
     bomb = path.with_suffix(".mov")
     bomb.write_bytes(repeating(FILM, 3000))
 
@@ -227,7 +227,7 @@ async def test_a_film_that_repeats_itself_writes_no_more_than_itself(path: Path)
     assert sum(written) <= bomb.stat().st_size + (1 << 20)
 
 
-async def test_a_film_that_repeats_itself_and_has_its_index_at_the_end_is_copied_as_it_is(path: Path):
+async def test_faststart_of_repeated_chunks_keeps_the_size(path: Path):
     path.write_bytes(repeating(FILM, 3000))
 
     [answer] = await run(probe_file, paths=[path])
@@ -236,7 +236,7 @@ async def test_a_film_that_repeats_itself_and_has_its_index_at_the_end_is_copied
     assert front.stat().st_size == path.stat().st_size
 
 
-async def test_an_index_that_wants_more_memory_than_there_may_be_ends_only_its_own_film(path: Path):
+async def test_an_index_beyond_the_memory_limit_ends_only_its_own_child(path: Path):
     path.write_bytes(
         repeating(FILM, 100).replace(struct.pack(">II", 1_000_000, 100), b"\0\0\0\1\x7f\xff\xff\xff")
     )
@@ -249,7 +249,7 @@ async def test_an_index_that_wants_more_memory_than_there_may_be_ends_only_its_o
     assert json.loads(greedy) is None or json.loads(greedy)["width"] == 320
 
 
-def test_pixels_that_are_not_square_are_seen_as_they_are_shown(path: Path):
+def test_non_square_pixels_are_scaled(path: Path):
     stretched(path, Fraction(16, 9))
 
     found = probed(path)
@@ -270,7 +270,7 @@ def test_pixels_that_are_not_square_are_seen_as_they_are_shown(path: Path):
     ],
     ids=["zero", "half size", "an eighth", "huge", "flat"],
 )
-def test_a_matrix_that_is_no_quarter_turn_counts_for_nothing(path: Path, numbers: tuple[int, int, int, int]):
+def test_a_matrix_that_is_no_quarter_rotation_is_ignored(path: Path, numbers: tuple[int, int, int, int]):
     a, b, c, d = numbers
     path.write_bytes(with_matrix(FILM, struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 1 << 30)))
 
@@ -281,7 +281,7 @@ def test_a_matrix_that_is_no_quarter_turn_counts_for_nothing(path: Path, numbers
     assert luma(frame, 5, 90) > luma(frame, 310, 90) + 50
 
 
-def test_a_mirrored_film_has_a_mirrored_preview(path: Path):
+def test_a_mirrored_video_has_a_mirrored_thumbnail(path: Path):
     one = 1 << 16
     path.write_bytes(with_matrix(FILM, struct.pack(">9i", -one, 0, 0, 0, one, 0, 0, 0, 1 << 30)))
 
@@ -290,7 +290,7 @@ def test_a_mirrored_film_has_a_mirrored_preview(path: Path):
     assert luma(frame, 310, 90) > luma(frame, 5, 90) + 50
 
 
-def test_a_damaged_first_frame_costs_the_preview_and_no_more(path: Path):
+def test_a_damaged_first_frame_costs_only_the_thumbnail(path: Path):
     film = bytearray(make_film(seconds=0.2))
     at = film.index(b"mdat") + 4
     film[at : at + 60_000] = b"\xff" * len(film[at : at + 60_000])
@@ -303,7 +303,7 @@ def test_a_damaged_first_frame_costs_the_preview_and_no_more(path: Path):
     assert found["thumbnail"] is None
 
 
-def test_the_preview_is_the_first_frame_that_is_not_black(path: Path):
+def test_the_thumbnail_is_the_first_frame_that_is_not_black(path: Path):
     with_black_start(path, black=20)
     assert luma(picture(path.parent / probed(path)["thumbnail"]), 5, 5) > 150
 
@@ -315,9 +315,7 @@ def test_the_preview_is_the_first_frame_that_is_not_black(path: Path):
     ("codec", "pixels", "is_read"),
     [("mpeg4", "yuv420p", True), ("mjpeg", "yuvj420p", False), ("png", "rgb24", False)],
 )
-def test_only_the_decoders_that_films_need_are_given_any_bytes(
-    path: Path, codec: str, pixels: str, *, is_read: bool
-):
+def test_only_whitelisted_decoders_are_used(path: Path, codec: str, pixels: str, *, is_read: bool):
     film = path.with_suffix(".mov")
     with_pictures(film, codec, pixels)
 
@@ -329,9 +327,7 @@ def test_only_the_decoders_that_films_need_are_given_any_bytes(
 
 @pytest.mark.parametrize("container", ["avi", "mpegts", "matroska", "flv", "mp4"])
 @pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv", ".flv"])
-def test_a_film_is_read_as_what_it_was_told_apart_as_and_as_nothing_else(
-    path: Path, container: str, suffix: str
-):
+def test_a_file_is_read_only_as_its_detected_format(path: Path, container: str, suffix: str):
     film = path.with_suffix(suffix)
     with_pictures(film, "libx264", "yuv420p", container)
     own = {"mp4": {".mp4", ".mov"}, "matroska": {".mkv"}, "flv": {".flv"}}.get(container, set())
@@ -343,7 +339,7 @@ def test_a_film_is_read_as_what_it_was_told_apart_as_and_as_nothing_else(
             probed(film)
 
 
-def test_a_name_that_ffmpeg_takes_for_an_address_leads_nowhere(path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_file_name_is_never_read_as_an_ffmpeg_url(path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(path.parent)
     for name in ("film.mp4", "concat:film.mp4", "subfile,,start,0,end,0,,:film.mp4"):
         Path(name).write_bytes(FILM)

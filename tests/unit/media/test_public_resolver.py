@@ -116,17 +116,17 @@ class ScriptedNames(AbstractResolver):
 
 
 @pytest.mark.parametrize("address", PRIVATE)
-def test_an_address_that_is_not_on_the_internet_is_not_public(address: str):
+def test_a_private_address_is_not_public(address: str):
     assert not is_public(address)
 
 
 @pytest.mark.parametrize("address", PUBLIC)
-def test_an_address_on_the_internet_is_public(address: str):
+def test_a_public_address_is_public(address: str):
     assert is_public(address)
 
 
 @pytest.mark.parametrize("address", FORBIDDEN)
-async def test_no_setting_opens_where_machines_and_clouds_tell_their_secrets(address: str):
+async def test_no_setting_allows_cloud_metadata_addresses(address: str):
     everything = PrivateHosts(everything=True)
     own = everything.with_origins([("inside", 80), (address, 80)])
 
@@ -137,7 +137,7 @@ async def test_no_setting_opens_where_machines_and_clouds_tell_their_secrets(add
             check_address(address, 80, address, allowed)
 
 
-async def test_private_hosts_are_open_as_far_as_they_are_named():
+async def test_private_hosts_are_allowed_as_configured():
     names = ScriptedNames(nas=["192.168.1.5"], other=["192.168.1.6"], lan=["10.1.2.3"])
     allowed = private_hosts(["nas:8080", "10.0.0.0/8"]).with_origins([("other", 3000)])
     resolver = PublicResolver(names, allowed=allowed)
@@ -168,17 +168,17 @@ async def test_private_hosts_are_open_as_far_as_they_are_named():
         ("face", None),
     ],
 )
-def test_an_address_is_told_from_a_name_however_it_is_written(host: str, address: str | None):
+def test_a_literal_address_is_recognised_in_every_notation(host: str, address: str | None):
     assert address_of(host) == address
 
 
-async def test_a_name_that_leads_to_the_internet_is_resolved():
+async def test_a_public_name_is_resolved():
     names = PublicResolver(ScriptedNames(cdn=["8.8.8.8", "1.1.1.1"]))
 
     assert [found["host"] for found in await names.resolve("cdn", 443)] == ["8.8.8.8", "1.1.1.1"]
 
 
-async def test_a_stand_in_that_a_local_proxy_answers_for_a_name_is_taken():
+async def test_a_fake_ip_of_a_local_proxy_is_accepted():
     names = PublicResolver(ScriptedNames(cdn=["198.18.0.27"], far=["198.19.255.254"]))
 
     for name in ("cdn", "far"):
@@ -188,14 +188,14 @@ async def test_a_stand_in_that_a_local_proxy_answers_for_a_name_is_taken():
 @pytest.mark.parametrize(
     "addresses", [["127.0.0.1"], ["8.8.8.8", "10.0.0.1"], ["::ffff:10.0.0.1"], ["198.18.0.27", "10.0.0.1"]]
 )
-async def test_a_name_that_leads_into_a_private_network_is_refused(addresses: list[str]):
+async def test_a_name_with_a_private_address_is_rejected(addresses: list[str]):
     names = PublicResolver(ScriptedNames(trap=addresses))
 
     with pytest.raises(PrivateAddress, match="trap resolves to a private address"):
         await names.resolve("trap", 80)
 
 
-async def test_closing_it_closes_what_it_asks():
+async def test_closing_it_closes_the_underlying_resolver():
     names = ScriptedNames()
 
     await PublicResolver(names).close()
@@ -260,9 +260,7 @@ async def careful(clock: FrozenClock) -> AsyncIterator[Downloader]:
         "localhost",
     ],
 )
-async def test_a_private_address_is_not_connected_to(
-    files: Files, careful: Downloader, target: Path, host: str
-):
+async def test_a_private_address_is_rejected(files: Files, careful: Downloader, target: Path, host: str):
     port = files.address().rpartition(":")[2]
 
     with pytest.raises(DownloadError, match="DOWNLOAD_ALLOW_PRIVATE") as raised:
@@ -272,7 +270,7 @@ async def test_a_private_address_is_not_connected_to(
 
 
 @pytest.mark.parametrize("host", ["2130706433", "127.1", "0x7f.0.0.1", "0177.0.0.1", "0", "127.0.0.1."])
-async def test_an_address_in_an_odd_spelling_leads_nowhere(
+async def test_an_address_in_another_notation_is_rejected(
     files: Files, careful: Downloader, target: Path, host: str
 ):
     port = files.address().rpartition(":")[2]
@@ -283,7 +281,7 @@ async def test_an_address_in_an_odd_spelling_leads_nowhere(
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "localhost", "169.254.169.254"])
-async def test_a_redirect_into_a_private_network_is_not_followed(
+async def test_a_redirect_to_a_private_address_is_rejected(
     files: Files, careful: Downloader, target: Path, host: str
 ):
     port = files.address().rpartition(":")[2]
@@ -293,21 +291,21 @@ async def test_a_redirect_into_a_private_network_is_not_followed(
     assert len(files.requests) == 1
 
 
-async def test_a_host_on_the_internet_is_connected_to(files: Files, careful: Downloader, target: Path):
+async def test_a_public_host_is_accepted(files: Files, careful: Downloader, target: Path):
     files.says(FILM)
     port = files.address().rpartition(":")[2]
 
     assert (await fetched(careful, f"http://cdn.example:{port}/film.mp4", target)).size == len(FILM)
 
 
-async def test_private_addresses_are_refused_without_being_told_to(files: Files, target: Path):
+async def test_private_addresses_are_rejected_by_default(files: Files, target: Path):
     port = files.address().rpartition(":")[2]
     async with Downloader() as downloader:
         for host in ("127.0.0.1", "localhost"):
             assert await fault_of(downloader, f"http://{host}:{port}/film.mp4", target) is Fault.PRIVATE
 
 
-async def test_a_proxy_is_handed_names_but_no_private_address(files: Files, target: Path):
+async def test_a_proxy_gets_names_but_no_private_address(files: Files, target: Path):
     files.says(FILM)
     async with Downloader(proxy=files.address()) as downloader:
         for host in ("127.0.0.1", "2130706433", "0x7f.1", "localhost", "[::ffff:169.254.169.254]"):
@@ -317,7 +315,7 @@ async def test_a_proxy_is_handed_names_but_no_private_address(files: Files, targ
     assert [request.headers["Host"] for request in files.requests] == ["cdn.example"]
 
 
-async def test_a_named_origin_is_connected_to_and_its_neighbour_is_not(files: Files, target: Path):
+async def test_an_allowed_origin_is_accepted_and_another_port_is_not(files: Files, target: Path):
     files.says(FILM)
     port = int(files.address().rpartition(":")[2])
     async with Downloader(allowed=PrivateHosts().with_origins([("127.0.0.1", port)])) as downloader:

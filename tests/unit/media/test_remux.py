@@ -42,7 +42,7 @@ def probed(path: Path) -> dict[str, Any]:
         (".flv", "flv", None),
     ],
 )
-def test_what_players_play_in_another_container_is_copied_into_an_mp4(
+def test_playable_streams_in_another_container_are_remuxed_to_mp4(
     path: Path, suffix: str, container: str, flags: str | None
 ):
     with_sound(path, "aac")
@@ -64,7 +64,7 @@ def test_what_players_play_in_another_container_is_copied_into_an_mp4(
 
 
 @pytest.mark.parametrize("suffix", [".mov", ".mkv"])
-def test_what_no_player_plays_in_another_container_is_left_as_it_is(path: Path, suffix: str):
+def test_unplayable_streams_in_another_container_are_not_remuxed(path: Path, suffix: str):
     other = path.with_name(f"film{suffix}")
     copied(make_film(codec="libx265"), other, {".mov": "mov", ".mkv": "matroska"}[suffix])
 
@@ -74,7 +74,7 @@ def test_what_no_player_plays_in_another_container_is_left_as_it_is(path: Path, 
 
 
 @pytest.mark.parametrize("first", [b"styp", b"free", b"uuid", b"skip"])
-def test_a_film_that_begins_with_another_box_is_copied_with_its_head_in_front(path: Path, first: bytes):
+def test_a_file_that_starts_with_another_box_is_copied_with_ftyp_first(path: Path, first: bytes):
     plain = make_film()
     copied(plain, path, "mp4")
     path.write_bytes(box(first, bytes(24)) + shifted(path.read_bytes(), 32))
@@ -86,7 +86,7 @@ def test_a_film_that_begins_with_another_box_is_copied_with_its_head_in_front(pa
     assert packets(front) == packets(path)
 
 
-def test_all_that_a_film_tells_of_itself_is_kept_when_the_index_is_moved(path: Path):
+def test_faststart_keeps_all_metadata(path: Path):
     label, manifest = b'{"AIGC":{"Label":"1"}}', bytes(range(256)) * 5
     note = box(b"udta", box(b"AIGC", label), box(b"\xa9nam", b"\0\4\x15\xc7Boat"))
     film = make_film(index_first=False)
@@ -103,7 +103,7 @@ def test_all_that_a_film_tells_of_itself_is_kept_when_the_index_is_moved(path: P
     assert len(front) == path.stat().st_size
 
 
-def test_all_that_a_fragmented_film_tells_of_itself_is_kept(path: Path):
+def test_remuxing_a_fragmented_file_keeps_all_metadata(path: Path):
     copied(FILM, path, "mp4", movflags="empty_moov+frag_keyframe+default_base_moof")
     note = box(b"udta", box(b"AIGC", b"label"))
     film = path.read_bytes()
@@ -119,7 +119,7 @@ def test_all_that_a_fragmented_film_tells_of_itself_is_kept(path: Path):
     assert front.endswith(own)
 
 
-def test_a_film_with_a_packed_index_is_copied_with_a_plain_one_in_front(path: Path):
+def test_a_compressed_index_is_rewritten_uncompressed(path: Path):
     plain = make_film(index_first=False)
     path.write_bytes(with_packed_index(plain))
 
@@ -130,14 +130,14 @@ def test_a_film_with_a_packed_index_is_copied_with_a_plain_one_in_front(path: Pa
     assert [each[2] for each in packets(front)] == [each[2] for each in packets(path)]
 
 
-def test_a_film_that_does_not_tell_its_length_gets_that_of_its_packets(path: Path):
+def test_a_missing_duration_is_computed_from_the_packets(path: Path):
     other = path.with_name("film.mkv")
     copied(FILM, other, "matroska", live="1")
 
     assert probed(other)["duration_s"] == pytest.approx(2.0, abs=0.1)
 
 
-def test_a_film_whose_head_says_that_it_lasts_no_time_is_measured(path: Path):
+def test_a_zero_duration_is_computed_from_the_packets(path: Path):
     film = bytearray(FILM)
     for kind, at in ((b"mvhd", 20), (b"tkhd", 24), (b"mdhd", 20)):
         start = film.index(kind) + at
@@ -147,7 +147,7 @@ def test_a_film_whose_head_says_that_it_lasts_no_time_is_measured(path: Path):
     assert probed(path)["duration_s"] == pytest.approx(2.0, abs=0.1)
 
 
-def test_a_matroska_file_that_is_cut_off_is_not_whole(path: Path):
+def test_a_truncated_matroska_file_is_not_complete(path: Path):
     other = path.with_name("film.mkv")
     copied(FILM, other, "matroska")
     assert probed(other)["is_complete"]
@@ -156,7 +156,7 @@ def test_a_matroska_file_that_is_cut_off_is_not_whole(path: Path):
 
 
 @pytest.mark.parametrize("container", ["matroska", "flv", "mov"])
-def test_no_picture_is_lost_where_some_are_held_back(path: Path, container: str):
+def test_remuxing_keeps_reordered_frames(path: Path, container: str):
     other = path.with_suffix({"matroska": ".mkv", "flv": ".flv", "mov": ".mov"}[container])
     with_pictures_held_back(other, container)
 

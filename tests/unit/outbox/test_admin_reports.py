@@ -68,7 +68,7 @@ def scene(store: Store) -> Scene:
     return Scene(store)
 
 
-async def test_each_admin_is_told_once_of_an_outage_and_once_of_its_end(scene: Scene):
+async def test_each_admin_gets_one_message_per_outage_and_one_per_recovery(scene: Scene):
     await scene.pass_time(5, away=False)
     await scene.pass_time(240, away=True)
     await scene.pass_time(60, away=False)
@@ -79,7 +79,7 @@ async def test_each_admin_is_told_once_of_an_outage_and_once_of_its_end(scene: S
         assert end.startswith("✅ gateway.example (wan) is working again.")
 
 
-async def test_admins_are_told_where_a_gateway_redirects_to(scene: Scene):
+async def test_the_report_names_the_host_that_a_gateway_redirects_to(scene: Scene):
     elsewhere = BadAnswer("login.example", cause=Cause.REDIRECTED)
 
     await scene.pass_time(40, away=True, error=elsewhere)
@@ -88,14 +88,14 @@ async def test_admins_are_told_where_a_gateway_redirects_to(scene: Scene):
     assert text.startswith("⚠️ gateway.example (wan) redirects to login.example. Check its BASE_URL.")
 
 
-async def test_a_blip_is_not_told(scene: Scene):
+async def test_a_short_outage_is_not_reported(scene: Scene):
     await scene.pass_time(25, away=True)
     await scene.pass_time(60, away=False)
 
     assert scene.sender.sent == []
 
 
-async def test_a_gateway_that_comes_and_goes_is_told_once(scene: Scene):
+async def test_a_flapping_gateway_is_reported_once(scene: Scene):
     for _ in range(5):
         await scene.pass_time(60, away=True)
         await scene.pass_time(5, away=False)
@@ -103,7 +103,7 @@ async def test_a_gateway_that_comes_and_goes_is_told_once(scene: Scene):
     assert len(scene.told(7)) == 1
 
 
-async def test_a_restart_in_the_middle_of_an_outage_repeats_and_loses_nothing(scene: Scene):
+async def test_a_restart_during_an_outage_repeats_and_loses_no_report(scene: Scene):
     await scene.pass_time(60, away=True)
     scene.restart()
     await scene.pass_time(60, away=True)
@@ -114,7 +114,7 @@ async def test_a_restart_in_the_middle_of_an_outage_repeats_and_loses_nothing(sc
     assert "working again" in scene.told(7)[1]
 
 
-async def test_a_message_that_did_not_arrive_is_sent_later(scene: Scene):
+async def test_a_report_that_was_not_sent_is_retried(scene: Scene):
     scene.sender.results = [Transient("no route"), Sent(1)]
     await scene.pass_time(120, away=True)
 
@@ -123,7 +123,7 @@ async def test_a_message_that_did_not_arrive_is_sent_later(scene: Scene):
 
 
 @pytest.mark.parametrize("result", [ChatGone("blocked"), Unknown("timed out")])
-async def test_what_may_have_arrived_or_never_will_is_not_sent_again(scene: Scene, result: SendResult):
+async def test_a_report_with_an_unknown_or_permanent_outcome_is_not_retried(scene: Scene, result: SendResult):
     scene.sender.results = [result]
     await scene.pass_time(120, away=True)
 

@@ -39,7 +39,7 @@ async def limited(telegram: FakeTelegram):
         yield limited
 
 
-async def test_an_answer_counts_in_the_chat_s_budget(limited: Limited):
+async def test_a_reply_is_charged_to_the_chat(limited: Limited):
     for _ in range(5):
         await limited.bot.send_message(ANNA, "hello")
 
@@ -47,7 +47,7 @@ async def test_an_answer_counts_in_the_chat_s_budget(limited: Limited):
     assert limited.rate_limiter.throttled().to_edits == [ANNA]
 
 
-async def test_what_the_courier_has_accounted_for_is_not_counted_twice(limited: Limited):
+async def test_a_call_that_the_worker_has_charged_is_not_charged_twice(limited: Limited):
     sender = Sender(limited.bot, limited.rate_limiter)
     for _ in range(5):
         await sender.send(ChatAddress(chat_id=ANNA), View(text="hello"))
@@ -55,7 +55,7 @@ async def test_what_the_courier_has_accounted_for_is_not_counted_twice(limited: 
     assert limited.rate_limiter.next_free_in_s() is None
 
 
-async def test_answers_wait_where_a_group_s_minute_is_nearly_used_up(limited: Limited):
+async def test_replies_wait_when_a_group_has_few_calls_left_in_the_minute(limited: Limited):
     for _ in range(17):
         limited.steady.advance(1)
         limited.rate_limiter.spend([GROUP])
@@ -66,7 +66,7 @@ async def test_answers_wait_where_a_group_s_minute_is_nearly_used_up(limited: Li
     assert limited.slept_s == pytest.approx(60.5 - 21, abs=0.1)
 
 
-async def test_no_answer_waits_for_more_than_a_minute(limited: Limited):
+async def test_no_reply_waits_for_more_than_a_minute(limited: Limited):
     limited.rate_limiter.pause(GROUP, 3600)
 
     await limited.bot.send_message(GROUP, "hello")
@@ -74,9 +74,7 @@ async def test_no_answer_waits_for_more_than_a_minute(limited: Limited):
     assert limited.slept_s == 60
 
 
-async def test_a_flood_wait_that_an_answer_hears_of_holds_for_results_too(
-    limited: Limited, telegram: FakeTelegram
-):
+async def test_a_flood_wait_of_a_reply_applies_to_results_too(limited: Limited, telegram: FakeTelegram):
     telegram.fail("sendMessage", flood(30))
 
     with pytest.raises(RetryAfter) as refused:
@@ -86,7 +84,7 @@ async def test_a_flood_wait_that_an_answer_hears_of_holds_for_results_too(
     assert limited.rate_limiter.throttled().to_all == [ANNA]
 
 
-async def test_calls_that_name_no_chat_wait_for_nothing(limited: Limited):
+async def test_calls_without_a_chat_are_not_limited(limited: Limited):
     await limited.bot.get_me()
 
     assert limited.rate_limiter.next_free_in_s() is None

@@ -9,7 +9,7 @@ from tests.fakes.places import ANNA, GROUP
 LATER = NOON + CONFIRM_AFTER
 
 
-def test_a_chat_is_lost_when_it_is_not_found_twice_some_minutes_apart():
+def test_a_chat_is_gone_after_two_reports_some_minutes_apart():
     doubted = DoubtedChats()
 
     assert not doubted.not_found(ANNA, at=NOON)
@@ -17,7 +17,7 @@ def test_a_chat_is_lost_when_it_is_not_found_twice_some_minutes_apart():
     assert doubted.not_found(ANNA, at=LATER)
 
 
-def test_a_message_that_arrives_in_between_takes_the_doubt_away():
+def test_a_message_sent_in_between_resets_the_report():
     doubted = DoubtedChats()
     doubted.not_found(ANNA, at=NOON)
     doubted.answered(ANNA)
@@ -25,14 +25,14 @@ def test_a_message_that_arrives_in_between_takes_the_doubt_away():
     assert not doubted.not_found(ANNA, at=LATER)
 
 
-def test_each_chat_is_doubted_by_itself():
+def test_reports_are_kept_per_chat():
     doubted = DoubtedChats()
     doubted.not_found(ANNA, at=NOON)
 
     assert not doubted.not_found(GROUP, at=LATER)
 
 
-def test_what_is_remembered_is_bounded():
+def test_the_number_of_kept_reports_is_bounded():
     doubted = DoubtedChats()
     for chat_id in range(1, 10_002):
         doubted.not_found(chat_id, at=NOON)

@@ -68,7 +68,7 @@ STEP = st.tuples(
 
 @settings(max_examples=100)
 @given(st.lists(STEP, max_size=60))
-def test_no_limit_is_ever_passed(steps: list[tuple[float, Urgency, list[int]]]):
+def test_no_limit_is_ever_exceeded(steps: list[tuple[float, Urgency, list[int]]]):
     time = SteadyClock()
     rate_limiter = ChatRateLimiter(clock=time)
     calls: Calls = []
@@ -87,7 +87,7 @@ def test_no_limit_is_ever_passed(steps: list[tuple[float, Urgency, list[int]]]):
 
 @settings(max_examples=100)
 @given(st.lists(STEP, max_size=60))
-def test_what_is_closed_opens_when_it_is_said_to_and_not_before(
+def test_limits_free_up_at_the_predicted_time_and_not_before(
     steps: list[tuple[float, Urgency, list[int]]],
 ):
     time = SteadyClock()
@@ -113,7 +113,7 @@ def test_what_is_closed_opens_when_it_is_said_to_and_not_before(
         assert shut() != before
 
 
-def test_a_chat_bears_a_burst_and_then_one_a_second(rate_limiter: ChatRateLimiter, time: SteadyClock):
+def test_a_chat_allows_a_burst_and_then_one_call_per_second(rate_limiter: ChatRateLimiter, time: SteadyClock):
     assert exhaust(rate_limiter, ANN) == 6
     time.advance(0.99)
     assert exhaust(rate_limiter, ANN) == 0
@@ -121,7 +121,9 @@ def test_a_chat_bears_a_burst_and_then_one_a_second(rate_limiter: ChatRateLimite
     assert exhaust(rate_limiter, ANN) == 1
 
 
-def test_a_group_bears_less_than_twenty_calls_in_any_minute(rate_limiter: ChatRateLimiter, time: SteadyClock):
+def test_a_group_allows_fewer_than_twenty_calls_in_any_minute(
+    rate_limiter: ChatRateLimiter, time: SteadyClock
+):
     calls = []
     for _ in range(300):
         calls += [time.now] * exhaust(rate_limiter, GROUP)
@@ -131,20 +133,20 @@ def test_a_group_bears_less_than_twenty_calls_in_any_minute(rate_limiter: ChatRa
     assert len(calls) >= 2 * 19 + 10
 
 
-def test_a_chat_that_must_wait_holds_up_no_other(rate_limiter: ChatRateLimiter, time: SteadyClock):
+def test_a_throttled_chat_does_not_delay_others(rate_limiter: ChatRateLimiter, time: SteadyClock):
     exhaust(rate_limiter, ANN)
     time.advance(0.5)
 
     assert write(rate_limiter, [ANN, BEN]) == [BEN]
 
 
-def test_what_is_less_pressing_leaves_a_chat_s_last_calls_to_the_rest(rate_limiter: ChatRateLimiter):
+def test_lower_priorities_leave_the_last_calls_to_higher_ones(rate_limiter: ChatRateLimiter):
     assert exhaust(rate_limiter, ANN, Urgency.REFRESH) == 2
     assert exhaust(rate_limiter, ANN, Urgency.EDIT) == 2
     assert exhaust(rate_limiter, ANN) == 2
 
 
-def test_of_a_group_s_minute_edits_and_replies_leave_a_part_to_results(
+def test_edits_and_replies_leave_part_of_a_group_s_minute_to_results(
     rate_limiter: ChatRateLimiter, time: SteadyClock
 ):
     def is_open(urgency: Urgency) -> bool:
@@ -164,9 +166,7 @@ def test_of_a_group_s_minute_edits_and_replies_leave_a_part_to_results(
     assert spent == {Urgency.MESSAGE: 19, Urgency.REPLY: 17, Urgency.EDIT: 11, Urgency.REFRESH: 7}
 
 
-def test_what_was_begun_in_a_group_keeps_the_call_that_it_owes(
-    rate_limiter: ChatRateLimiter, time: SteadyClock
-):
+def test_a_reserved_call_is_kept_free_until_it_is_released(rate_limiter: ChatRateLimiter, time: SteadyClock):
     rate_limiter.reserve(GROUP)
     rate_limiter.reserve(GROUP)
     for _ in range(17):
@@ -180,14 +180,14 @@ def test_what_was_begun_in_a_group_keeps_the_call_that_it_owes(
     assert shut_to(rate_limiter, Urgency.MESSAGE) == []
 
 
-def test_videos_that_hang_do_not_close_a_group(rate_limiter: ChatRateLimiter):
+def test_hanging_videos_do_not_block_a_group(rate_limiter: ChatRateLimiter):
     for _ in range(50):
         rate_limiter.reserve(GROUP)
 
     assert shut_to(rate_limiter, Urgency.REFRESH) == []
 
 
-def test_a_flood_stops_only_the_chat_that_it_names(rate_limiter: ChatRateLimiter, time: SteadyClock):
+def test_a_flood_wait_pauses_only_its_chat(rate_limiter: ChatRateLimiter, time: SteadyClock):
     rate_limiter.pause(ANN, 17)
 
     assert write(rate_limiter, [ANN, BEN]) == [BEN]
@@ -198,7 +198,7 @@ def test_a_flood_stops_only_the_chat_that_it_names(rate_limiter: ChatRateLimiter
     assert shut_to(rate_limiter, Urgency.MESSAGE) == []
 
 
-def test_a_shorter_flood_does_not_cut_a_longer_one_short(rate_limiter: ChatRateLimiter, time: SteadyClock):
+def test_a_shorter_flood_wait_does_not_shorten_a_longer_one(rate_limiter: ChatRateLimiter, time: SteadyClock):
     rate_limiter.pause(ANN, 17)
     rate_limiter.pause(ANN, 1)
 
@@ -206,7 +206,7 @@ def test_a_shorter_flood_does_not_cut_a_longer_one_short(rate_limiter: ChatRateL
     assert shut_to(rate_limiter, Urgency.MESSAGE) == [ANN]
 
 
-def test_calls_on_credit_are_waited_for(rate_limiter: ChatRateLimiter, time: SteadyClock):
+def test_a_negative_balance_is_refilled_first(rate_limiter: ChatRateLimiter, time: SteadyClock):
     time.advance(100)
     rate_limiter.spend([GROUP] * 10)
 
@@ -217,7 +217,7 @@ def test_calls_on_credit_are_waited_for(rate_limiter: ChatRateLimiter, time: Ste
     assert shut_to(rate_limiter, Urgency.MESSAGE) == []
 
 
-def test_nothing_is_remembered_of_a_chat_that_has_rested(rate_limiter: ChatRateLimiter, time: SteadyClock):
+def test_the_state_of_an_unused_chat_is_dropped(rate_limiter: ChatRateLimiter, time: SteadyClock):
     rate_limiter.spend([ANN, GROUP])
     time.advance(61)
     rate_limiter.throttled()

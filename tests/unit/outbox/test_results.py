@@ -80,26 +80,26 @@ async def outcome(telegram: FakeTelegram, bot: ExtBot[None], fault: Fault | None
 
 
 @pytest.mark.parametrize("description", GONE)
-def test_a_lost_chat_is_gone(description: str):
+def test_a_blocked_or_deleted_chat_is_gone(description: str):
     kind = Forbidden if description.startswith("Forbidden") else BadRequest
 
     assert isinstance(read_error(kind(description)), ChatGone)
 
 
 @pytest.mark.parametrize(("reason", "description"), REFUSALS)
-def test_a_refusal_is_told_by_its_words(reason: Refusal, description: str):
+def test_a_refusal_is_recognised_by_its_text(reason: Refusal, description: str):
     # python-telegram-bot cuts the prefix off, and capitalises what is left.
     assert read_error(BadRequest(f"Bad Request: {description}")) == Refused(reason, description.lower())
 
 
-def test_a_missing_right_may_come_as_a_403_too():
+def test_a_missing_right_may_be_a_403_too():
     result = read_error(Forbidden("Forbidden: CHAT_WRITE_FORBIDDEN"))
 
     assert isinstance(result, Refused)
     assert result.reason is Refusal.NO_RIGHTS
 
 
-async def test_a_refusal_comes_through_a_connection_as_it_is(telegram: FakeTelegram, bot: ExtBot[None]):
+async def test_a_refusal_over_a_real_connection_keeps_its_text(telegram: FakeTelegram, bot: ExtBot[None]):
     closed = refusal(400, "Bad Request: TOPIC_CLOSED")
     assert await outcome(telegram, bot, closed) == Refused(Refusal.NO_THREAD, "topic_closed")
 
@@ -107,7 +107,7 @@ async def test_a_refusal_comes_through_a_connection_as_it_is(telegram: FakeTeleg
     assert isinstance(blocked, ChatGone)
 
 
-async def test_a_flood_names_the_wait(telegram: FakeTelegram, bot: ExtBot[None]):
+async def test_a_flood_wait_has_its_seconds(telegram: FakeTelegram, bot: ExtBot[None]):
     assert await outcome(telegram, bot, flood(17)) == RetryAfter(17.0)
 
 
@@ -128,7 +128,7 @@ async def test_a_supergroup_s_new_id_is_read(telegram: FakeTelegram, bot: ExtBot
     assert await outcome(telegram, bot, moved) == Migrated(-1009)
 
 
-async def test_what_is_too_large_is_refused_for_good(telegram: FakeTelegram, bot: ExtBot[None]):
+async def test_a_file_that_is_too_large_is_refused(telegram: FakeTelegram, bot: ExtBot[None]):
     for fault in (refusal(413, "Request Entity Too Large"), html_answer(413)):
         result = await outcome(telegram, bot, fault)
         assert isinstance(result, Refused)
@@ -146,29 +146,27 @@ async def test_what_is_too_large_is_refused_for_good(telegram: FakeTelegram, bot
     ],
     ids=["500", "a page", "a page that says 200", "a cut", "a late answer"],
 )
-async def test_an_answer_that_tells_nothing_leaves_it_open(
+async def test_a_meaningless_response_is_an_unknown_outcome(
     telegram: FakeTelegram, bot: ExtBot[None], fault: Fault
 ):
     assert isinstance(await outcome(telegram, bot, fault), Unknown)
 
 
-async def test_a_message_to_a_server_that_is_not_there_did_not_arrive(
-    telegram: FakeTelegram, bot: ExtBot[None]
-):
+async def test_a_refused_connection_is_transient(telegram: FakeTelegram, bot: ExtBot[None]):
     await telegram.stop()
 
     assert isinstance(await outcome(telegram, bot), Transient)
 
 
 @pytest.mark.parametrize("cause", [httpx.ConnectTimeout, httpx.PoolTimeout])
-def test_a_time_out_before_anything_was_sent_did_no_harm(cause: type[httpx.TimeoutException]):
+def test_a_timeout_before_sending_is_transient(cause: type[httpx.TimeoutException]):
     error = TimedOut()
     error.__cause__ = cause("")
 
     assert isinstance(read_error(error), Transient)
 
 
-async def test_a_crowded_pool_did_no_harm(telegram: FakeTelegram):
+async def test_a_full_connection_pool_is_transient(telegram: FakeTelegram):
     telegram.fail("sendMessage", Fault(delay_s=5))
     request = BotApiRequest(connection_pool_size=1, pool_timeout=0.05, httpx_kwargs={"verify": False})
     async with ExtBot(telegram.token, base_url=f"{telegram.url}/bot", request=request) as bot:
@@ -180,11 +178,11 @@ async def test_a_crowded_pool_did_no_harm(telegram: FakeTelegram):
         first.cancel()
 
 
-async def test_nothing_is_lost_by_a_token_that_is_refused(telegram: FakeTelegram, bot: ExtBot[None]):
+async def test_a_refused_token_is_transient(telegram: FakeTelegram, bot: ExtBot[None]):
     assert isinstance(await outcome(telegram, bot, refusal(401, "Unauthorized")), Transient)
 
 
-async def test_a_call_that_the_server_does_not_know_is_refused(telegram: FakeTelegram, bot: ExtBot[None]):
+async def test_an_unknown_method_is_refused(telegram: FakeTelegram, bot: ExtBot[None]):
     assert await outcome(telegram, bot, refusal(404, "Not Found")) == Refused(Refusal.NO_METHOD, "not found")
 
 
@@ -196,23 +194,21 @@ async def test_a_call_that_the_server_does_not_know_is_refused(telegram: FakeTel
         (ChatGone("blocked"), ChatGone("blocked")),
     ],
 )
-def test_only_a_lost_answer_is_different_for_a_call_that_may_be_repeated(
-    result: SendResult, expected: SendResult
-):
+def test_for_an_idempotent_call_only_an_unknown_outcome_changes(result: SendResult, expected: SendResult):
     assert as_retryable(result) == expected
 
 
 @pytest.mark.parametrize(
     "fault", [html_answer(403), json_answer(404, {"detail": "Not Found"}), html_answer(302)]
 )
-async def test_what_a_server_refuses_that_is_not_telegrams_goes_out_later(
+async def test_a_refusal_by_a_server_other_than_telegram_is_transient(
     telegram: FakeTelegram, bot: ExtBot[None], fault: Fault
 ):
     assert isinstance(await outcome(telegram, bot, fault), Transient)
 
 
 @pytest.mark.parametrize("body", [{}, {"ok": True}, {"ok": True, "result": True}, []])
-async def test_after_an_answer_that_is_not_telegrams_the_message_may_have_arrived(
+async def test_a_success_from_a_server_other_than_telegram_is_an_unknown_outcome(
     telegram: FakeTelegram, bot: ExtBot[None], body: object
 ):
     assert isinstance(await outcome(telegram, bot, json_answer(200, body)), Unknown)

@@ -16,14 +16,14 @@ def route(seconds: SteadyClock) -> TelegramRoute:
     return TelegramRoute(clock=seconds)
 
 
-def test_a_call_without_an_answer_has_telegram_probed_at_once(route: TelegramRoute):
+def test_a_call_without_a_response_causes_a_probe_at_once(route: TelegramRoute):
     route.failed(1)
 
     assert route.is_down
     assert route.next_probe_in_s() == 0
 
 
-def test_probes_come_after_growing_pauses_that_stay_short(route: TelegramRoute, seconds: SteadyClock):
+def test_pauses_between_probes_grow_up_to_five_seconds(route: TelegramRoute, seconds: SteadyClock):
     route.failed(1)
     pauses_s = []
     for _ in range(6):
@@ -44,7 +44,7 @@ def test_an_outage_has_one_beginning_and_one_end(route: TelegramRoute):
     assert not route.is_down
 
 
-def test_an_outage_leaves_no_delivery_waiting_for_long(route: TelegramRoute):
+def test_deliveries_that_failed_during_an_outage_are_retried_soon(route: TelegramRoute):
     for _ in range(100):
         route.failed(1)
         route.probe_failed()
@@ -53,7 +53,7 @@ def test_an_outage_leaves_no_delivery_waiting_for_long(route: TelegramRoute):
     assert route.retry_in_s(1) == 2
 
 
-def test_a_delivery_that_fails_while_telegram_answers_waits_longer_each_time(route: TelegramRoute):
+def test_a_delivery_that_fails_while_telegram_responds_is_retried_with_backoff(route: TelegramRoute):
     waits_s = []
     for _ in range(10):
         route.failed(1)
@@ -66,7 +66,7 @@ def test_a_delivery_that_fails_while_telegram_answers_waits_longer_each_time(rou
     assert route.retry_in_s(1) == 2
 
 
-def test_what_is_remembered_of_deliveries_is_bounded(route: TelegramRoute):
+def test_the_number_of_kept_backoffs_is_bounded(route: TelegramRoute):
     for delivery_id in range(10_001):
         route.failed(delivery_id)
         route.answered()

@@ -90,7 +90,7 @@ async def test_a_text_arrives_though_the_request_is_gone(telegram: FakeTelegram,
 
 
 @pytest.mark.parametrize("end", [FakeTelegram.close_topic, FakeTelegram.delete_topic])
-async def test_what_cannot_go_into_its_topic_goes_into_the_chat_once_and_without_a_reply(
+async def test_without_its_topic_a_message_is_sent_to_the_chat_once_and_without_a_reply(
     telegram: FakeTelegram, sender: Sender, video: VideoFile, end: Callable[[FakeTelegram, int, int], None]
 ):
     topic = telegram.topic(FORUM, "Films")
@@ -108,7 +108,7 @@ async def test_what_cannot_go_into_its_topic_goes_into_the_chat_once_and_without
     assert methods == ["sendMessage"] * 2 + ["sendVideo"] * 2
 
 
-async def test_a_text_goes_into_its_topic(telegram: FakeTelegram, sender: Sender):
+async def test_a_text_is_sent_to_its_topic(telegram: FakeTelegram, sender: Sender):
     topic = telegram.topic(FORUM, "Films")
 
     await sender.send(ChatAddress(chat_id=FORUM, thread_id=topic), VIEW)
@@ -145,7 +145,7 @@ async def test_an_edit_of_what_is_gone_or_a_video_by_now_is_refused(
     assert (is_video.reason, is_gone.reason) == (Refusal.NO_TEXT, Refusal.NO_MESSAGE)
 
 
-async def test_a_video_is_uploaded_with_all_that_telegram_must_be_told(
+async def test_a_video_is_uploaded_with_its_dimensions_and_thumbnail(
     telegram: FakeTelegram, sender: Sender, video: VideoFile
 ):
     result = await sender.send_video_file(AT_ANNA, video, CAPTION)
@@ -163,7 +163,7 @@ async def test_a_video_is_uploaded_with_all_that_telegram_must_be_told(
     assert result == Sent(message.message_id, stored(message.video))
 
 
-async def test_a_large_video_is_no_black_square(telegram: FakeTelegram, sender: Sender, video: VideoFile):
+async def test_a_large_video_gets_a_thumbnail(telegram: FakeTelegram, sender: Sender, video: VideoFile):
     assert isinstance(video.source, Path)
     video.source.write_bytes(with_free_box(make_film(), bytes(11_000_000)))
 
@@ -189,7 +189,7 @@ async def test_a_text_becomes_the_video_in_the_same_message(
     assert result == Sent(message_id, stored(message.video))
 
 
-async def test_the_same_video_once_more_is_no_other(telegram: FakeTelegram, sender: Sender, video: VideoFile):
+async def test_the_same_edit_twice_is_a_success(telegram: FakeTelegram, sender: Sender, video: VideoFile):
     message_id = await text_in(telegram, sender)
     first = await sender.edit_into_video(ANNA, message_id, video, CAPTION)
     assert isinstance(first, Sent)
@@ -201,7 +201,7 @@ async def test_the_same_video_once_more_is_no_other(telegram: FakeTelegram, send
     assert len(telegram.messages(ANNA)) == 1
 
 
-async def test_a_file_goes_as_a_document(telegram: FakeTelegram, sender: Sender, video: VideoFile):
+async def test_a_file_is_sent_as_a_document(telegram: FakeTelegram, sender: Sender, video: VideoFile):
     assert isinstance(video.source, Path)
     source = video.source.rename(video.source.with_name("abc.webm"))
     document = dataclasses.replace(video, source=source, is_video=False, unplayable="webm")
@@ -222,7 +222,7 @@ async def test_a_file_goes_as_a_document(telegram: FakeTelegram, sender: Sender,
 
 
 @pytest.mark.parametrize("unplayable", [None, "hevc"])
-async def test_what_telegram_has_is_sent_without_its_bytes(
+async def test_a_file_id_is_sent_without_an_upload(
     telegram: FakeTelegram, sender: Sender, video: VideoFile, *, unplayable: str | None
 ):
     film = dataclasses.replace(video, is_video=not unplayable, unplayable=unplayable)
@@ -239,7 +239,7 @@ async def test_what_telegram_has_is_sent_without_its_bytes(
         assert attachment.file.content == make_film()
 
 
-async def test_telegram_fetches_an_address_itself(telegram: FakeTelegram, sender: Sender):
+async def test_telegram_fetches_a_link_itself(telegram: FakeTelegram, sender: Sender):
     gateway = FakeGateway()
     await gateway.start()
     task = gateway.add("alibailian", "a1", seconds=0)
@@ -257,7 +257,7 @@ async def test_telegram_fetches_an_address_itself(telegram: FakeTelegram, sender
     assert shown.file.by_url
 
 
-async def test_an_address_that_telegram_cannot_take_is_refused(telegram: FakeTelegram, sender: Sender):
+async def test_a_link_that_telegram_cannot_fetch_is_refused(telegram: FakeTelegram, sender: Sender):
     film = VideoFile(source="http://127.0.0.1:1/film.mp4")
 
     result = await sender.edit_into_video(ANNA, await text_in(telegram, sender), film, CAPTION)
@@ -266,7 +266,9 @@ async def test_an_address_that_telegram_cannot_take_is_refused(telegram: FakeTel
     assert result.reason is Refusal.BAD_FILE
 
 
-async def test_a_chat_that_forbids_videos_says_so(telegram: FakeTelegram, sender: Sender, video: VideoFile):
+async def test_a_chat_that_forbids_videos_is_a_missing_right(
+    telegram: FakeTelegram, sender: Sender, video: VideoFile
+):
     telegram.forbid(GROUP, "videos")
     message_id = await text_in(telegram, sender, GROUP)
 
@@ -278,7 +280,7 @@ async def test_a_chat_that_forbids_videos_says_so(telegram: FakeTelegram, sender
         assert result.reason is Refusal.NO_RIGHTS
 
 
-async def test_the_chat_s_own_endings_are_told(telegram: FakeTelegram, sender: Sender):
+async def test_a_blocked_bot_is_a_gone_chat(telegram: FakeTelegram, sender: Sender):
     telegram.block(ANNA)
     assert isinstance(await sender.send(AT_ANNA, VIEW), ChatGone)
     telegram.migrate(GROUP, -1009)
@@ -287,14 +289,16 @@ async def test_the_chat_s_own_endings_are_told(telegram: FakeTelegram, sender: S
     assert await sender.send(ChatAddress(chat_id=CHANNEL), VIEW) == RetryAfter(3.0)
 
 
-async def test_a_lost_answer_is_told_as_such(telegram: FakeTelegram, sender: Sender, video: VideoFile):
+async def test_a_lost_response_is_an_unknown_outcome(
+    telegram: FakeTelegram, sender: Sender, video: VideoFile
+):
     telegram.fail("sendVideo", LOST_ANSWER)
 
     assert isinstance(await sender.send_video_file(AT_ANNA, video, CAPTION), Unknown)
     assert len(telegram.videos(ANNA)) == 1
 
 
-async def test_a_chat_action_goes_into_the_topic_and_its_failure_does_not_matter(
+async def test_a_chat_action_is_sent_to_the_topic_and_its_errors_are_ignored(
     telegram: FakeTelegram, sender: Sender
 ):
     topic = telegram.topic(FORUM, "Films")

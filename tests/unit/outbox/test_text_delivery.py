@@ -69,7 +69,7 @@ def lines(telegram: FakeTelegram) -> list[str]:
     return (telegram.messages(ANNA)[-1].text or "").split("\n")
 
 
-async def test_a_card_says_how_much_longer_its_task_may_take(
+async def test_a_card_shows_the_remaining_time(
     texts: TextDelivery, estimates: Estimates, telegram: FakeTelegram
 ):
     learn(estimates, *range(213, 413, 20))  # 100, 120, … 280 s from now
@@ -79,7 +79,7 @@ async def test_a_card_says_how_much_longer_its_task_may_take(
     assert "about 3 min left (1 min 30 s – 4 min 30 s)" in lines(telegram)
 
 
-async def test_a_card_says_so_in_the_language_of_the_watch(
+async def test_a_card_is_in_the_language_of_the_watch(
     texts: TextDelivery, estimates: Estimates, telegram: FakeTelegram
 ):
     learn(estimates, *range(213, 413, 20))
@@ -101,7 +101,7 @@ async def test_a_forecast_follows_the_clock(
 
 
 @pytest.mark.parametrize(("what", "is_silent"), [(running(), False), (failed(Cause.MODERATION), True)])
-async def test_the_first_card_of_a_task_that_is_over_makes_no_sound_beside_its_result(
+async def test_the_first_card_of_a_finished_task_is_silent(
     texts: TextDelivery, telegram: FakeTelegram, what: WatchedTask, is_silent: bool
 ):
     await texts.card(outgoing(what))
@@ -131,7 +131,7 @@ async def test_a_card_forecasts_nothing_where_fewer_than_three_tasks_took_as_lon
     assert not any(" left" in line for line in lines(telegram))
 
 
-async def test_what_another_models_tasks_took_foretells_nothing(
+async def test_durations_of_another_model_are_not_used(
     texts: TextDelivery, estimates: Estimates, telegram: FakeTelegram
 ):
     learn(estimates, *range(213, 413, 20), model="wan2.1")
@@ -167,7 +167,7 @@ async def test_a_card_that_shows_something_else_is_edited_in_place(
     assert "2 min 53 s" in (card.text or "")
 
 
-async def test_a_card_that_somebody_deleted_is_sent_anew(texts: TextDelivery, telegram: FakeTelegram):
+async def test_a_deleted_card_is_sent_again(texts: TextDelivery, telegram: FakeTelegram):
     result, _ = await texts.card(outgoing(running(), card_message_id=999, card_digest="other"))
 
     (card,) = telegram.messages(ANNA)

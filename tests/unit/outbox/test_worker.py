@@ -63,7 +63,7 @@ async def begun(round_: WorkerHarness) -> AsyncIterator[None]:
         (Refused(Refusal.TOO_LARGE, "too large"), DeliveryState.DEAD),
     ],
 )
-async def test_what_is_over_finishes_the_watch(
+async def test_a_final_result_finishes_the_watch(
     round_: WorkerHarness, result: SendResult, state: DeliveryState
 ):
     await round_.ended(ANNA, result)
@@ -75,7 +75,7 @@ async def test_what_is_over_finishes_the_watch(
     assert (found.watch.state, found.watch.result) == (WatchState.FINISHED, state)
 
 
-async def test_what_telegram_keeps_is_noted_with_the_task(round_: WorkerHarness):
+async def test_the_uploaded_file_is_stored_with_the_task(round_: WorkerHarness):
     file = StoredFile(file_id="BAAC", is_video=True)
     await round_.ended(ANNA, Sent(5, file))
 
@@ -90,7 +90,7 @@ async def test_what_telegram_keeps_is_noted_with_the_task(round_: WorkerHarness)
     ("result", "wait_s"),
     [(Transient("away"), 2.0), (RetryAfter(30), 30.5), (Refused(Refusal.NO_RIGHTS, "no"), 2.0)],
 )
-async def test_what_may_yet_arrive_waits_and_then_does(
+async def test_a_retryable_result_is_retried_after_its_delay(
     round_: WorkerHarness, result: SendResult, wait_s: float
 ):
     await round_.ended(ANNA, result, Sent(5))
@@ -110,7 +110,7 @@ async def test_what_may_yet_arrive_waits_and_then_does(
     assert await round_.states() == {DeliveryState.SENT: 1}
 
 
-async def test_a_flood_stops_the_chat_that_it_names_and_no_other(round_: WorkerHarness):
+async def test_a_flood_wait_pauses_its_chat_and_no_other(round_: WorkerHarness):
     other = await round_.watching(GROUP, "t2")
     await round_.ended(ANNA, RetryAfter(30))
     round_.video_delivery.gate.clear()
@@ -128,7 +128,7 @@ async def test_a_flood_stops_the_chat_that_it_names_and_no_other(round_: WorkerH
     assert round_.rate_limiter.throttled().to_all == [ANNA]
 
 
-async def test_what_is_refused_for_hours_is_given_up_and_offered_anew(
+async def test_a_refusal_over_hours_is_permanent_and_the_card_offers_a_retry(
     round_: WorkerHarness, telegram: FakeTelegram
 ):
     await round_.ended(ANNA, Refused(Refusal.OTHER, "no idea"))
@@ -148,7 +148,7 @@ async def test_what_is_refused_for_hours_is_given_up_and_offered_anew(
     assert telegram.messages(ANNA)[-1].buttons
 
 
-async def test_a_lost_chat_is_parked_and_taken_up_when_it_comes_back(round_: WorkerHarness):
+async def test_a_gone_chat_is_suspended_until_it_returns(round_: WorkerHarness):
     await round_.ended(GROUP, ChatGone("bot was kicked"), Sent(5))
 
     async with begun(round_):
@@ -162,7 +162,7 @@ async def test_a_lost_chat_is_parked_and_taken_up_when_it_comes_back(round_: Wor
         await round_.until_state(WatchState.FINISHED, GROUP)
 
 
-async def test_a_group_that_moved_gets_its_results_where_it_is_now(
+async def test_a_migrated_group_gets_its_results_under_the_new_id(
     round_: WorkerHarness, telegram: FakeTelegram
 ):
     telegram.migrate(GROUP, -1009)
@@ -182,7 +182,7 @@ async def test_a_group_that_moved_gets_its_results_where_it_is_now(
 # the order of things
 
 
-async def test_a_result_goes_before_an_older_edit(round_: WorkerHarness, telegram: FakeTelegram):
+async def test_a_result_is_sent_before_an_older_edit(round_: WorkerHarness, telegram: FakeTelegram):
     slow, quick = await round_.watching(GROUP, "slow"), await round_.watching(ANNA, "quick")
     await round_.driver.look(slow, TaskStatus.RUNNING)
     round_.driver.wait(1)
@@ -219,7 +219,7 @@ async def test_edits_leave_a_group_s_last_calls_to_its_results(round_: WorkerHar
         await round_.until_settled(3)
 
 
-async def test_it_does_not_ask_again_and_again_while_a_chat_is_closed(round_: WorkerHarness):
+async def test_a_throttled_chat_causes_no_busy_loop(round_: WorkerHarness):
     round_.rate_limiter.pause(ANNA, 60)
     await round_.ended(ANNA, Sent(5))
 
@@ -230,7 +230,7 @@ async def test_it_does_not_ask_again_and_again_while_a_chat_is_closed(round_: Wo
                 await round_.until_asked(5)
 
 
-async def test_films_on_their_way_hold_up_no_announcement_and_no_card(round_: WorkerHarness):
+async def test_video_transfers_delay_no_announcement_and_no_card(round_: WorkerHarness):
     films = 40  # more than the courier has hands
     tasks = [await round_.watching(chat, f"t{chat}") for chat in range(1, films + 1)]
     for chat, task in enumerate(tasks, 1):
@@ -251,7 +251,9 @@ async def test_films_on_their_way_hold_up_no_announcement_and_no_card(round_: Wo
 # trouble
 
 
-async def test_a_full_disk_is_said_once_and_survived(round_: WorkerHarness, caplog: pytest.LogCaptureFixture):
+async def test_a_full_disk_is_logged_once_and_recovers(
+    round_: WorkerHarness, caplog: pytest.LogCaptureFixture
+):
     caplog.set_level(logging.INFO, logger="bot.outbox")
     await round_.ended(ANNA, Sent(5))
     round_.store.is_full = True
@@ -271,7 +273,7 @@ async def test_a_full_disk_is_said_once_and_survived(round_: WorkerHarness, capl
     assert round_.telemetry.problems == {}
 
 
-async def test_what_could_not_be_written_down_is_carried_again_after_its_lease(
+async def test_a_delivery_that_could_not_be_settled_is_repeated_after_its_lease(
     round_: WorkerHarness, caplog: pytest.LogCaptureFixture
 ):
     await round_.ended(ANNA, Sent(5))
@@ -291,7 +293,7 @@ async def test_what_could_not_be_written_down_is_carried_again_after_its_lease(
     assert [record for record in caplog.records if record.exc_info] == []
 
 
-async def test_an_accident_with_one_delivery_does_not_stop_the_others(
+async def test_an_exception_in_one_delivery_does_not_stop_the_others(
     round_: WorkerHarness, caplog: pytest.LogCaptureFixture
 ):
     other = await round_.watching(GROUP, "t2")
@@ -312,7 +314,7 @@ async def test_an_accident_with_one_delivery_does_not_stop_the_others(
     assert (facts["action"], facts["chat_id"], facts["provider"]) == ("delivery_error", ANNA, "wan")
 
 
-async def test_what_takes_long_is_nobody_else_s_meanwhile(round_: WorkerHarness):
+async def test_a_long_delivery_keeps_its_lease(round_: WorkerHarness):
     await round_.ended(ANNA, Sent(5))
     round_.video_delivery.gate.clear()
 
@@ -332,7 +334,7 @@ async def test_what_takes_long_is_nobody_else_s_meanwhile(round_: WorkerHarness)
 # the end
 
 
-async def test_at_the_end_what_is_in_hand_is_finished(round_: WorkerHarness):
+async def test_drain_waits_for_deliveries_in_progress(round_: WorkerHarness):
     await round_.ended(ANNA, Sent(5))
     round_.video_delivery.gate.clear()
     running = asyncio.create_task(round_.worker.run())
@@ -347,7 +349,7 @@ async def test_at_the_end_what_is_in_hand_is_finished(round_: WorkerHarness):
     assert await round_.state(ANNA) is WatchState.FINISHED
 
 
-async def test_at_the_end_what_takes_too_long_is_cut_off_and_left_to_the_next_courier(round_: WorkerHarness):
+async def test_drain_cancels_slow_deliveries_and_leaves_them_to_the_next_worker(round_: WorkerHarness):
     await round_.ended(ANNA, Sent(5))
     round_.video_delivery.gate.clear()
     running = asyncio.create_task(round_.worker.run())
@@ -362,7 +364,7 @@ async def test_at_the_end_what_takes_too_long_is_cut_off_and_left_to_the_next_co
     assert (await round_.driver.claim_one(RESULT)).delivery.attempts == 2
 
 
-async def test_one_stray_chat_not_found_loses_no_chat_and_two_apart_do(round_: WorkerHarness):
+async def test_one_chat_not_found_suspends_nothing_and_two_apart_do(round_: WorkerHarness):
     await round_.ended(ANNA, ChatGone("chat not found", is_certain=False))
 
     async with begun(round_):
@@ -377,7 +379,7 @@ async def test_one_stray_chat_not_found_loses_no_chat_and_two_apart_do(round_: W
         await round_.until_state(WatchState.SUSPENDED, ANNA)
 
 
-async def test_a_flood_wait_outlives_a_restart(round_: WorkerHarness):
+async def test_a_flood_wait_survives_a_restart(round_: WorkerHarness):
     await round_.ended(ANNA, RetryAfter(60), Sent(5))
     round_.video_delivery.gate.clear()
     async with begun(round_):
