@@ -9,7 +9,7 @@ from tests.flow.polling_harness import Processes
 
 
 @pytest.fixture
-async def office(tmp_path: Path) -> AsyncIterator[DeliveryHarness]:
+async def harness(tmp_path: Path) -> AsyncIterator[DeliveryHarness]:
     async with DeliveryHarness.open(tmp_path) as opened:
         yield opened
 

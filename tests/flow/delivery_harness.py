@@ -1,4 +1,4 @@
-"""The way out as it is really built: an archive, the courier and the ladder, a make-believe world around."""
+"""Delivery as the bot builds it: store, worker and video delivery, with a fake Telegram and gateway."""
 
 import asyncio
 import contextlib
@@ -51,7 +51,7 @@ _PATIENCE_S = 15.0
 
 
 class DeliveryHarness:
-    """One bot's way out. Time stands still but for what move() lets pass."""
+    """The delivery of one bot. Time passes only in advance() and the waiting methods."""
 
     def __init__(self, folder: Path) -> None:
         self.clock = FrozenClock()
@@ -61,7 +61,7 @@ class DeliveryHarness:
         self.telemetry = Telemetry()
         self.upload_limit = UPLOAD_LIMIT
         self.hold_card_s = 0.0
-        self.action_after_s = 3600.0  # no video takes that long, however busy the machine
+        self.action_after_s = 3600.0  # off: no transfer takes that long
         self.downloads = folder / "downloads"
         self.providers: dict[str, Provider] = {}
         self._folder = folder
@@ -75,27 +75,27 @@ class DeliveryHarness:
     @classmethod
     @contextlib.asynccontextmanager
     async def open(cls, folder: Path) -> AsyncIterator[Self]:
-        """Two people, a chat of each other kind, a gateway; the courier at work."""
-        office = cls(folder)
+        """Two users, a chat of each other type, a gateway and a running worker."""
+        harness = cls(folder)
         for person, name in ((ANNA, "Anna"), (BEN, "Ben")):
-            office.telegram.private_chat(person, first_name=name)
-        office.telegram.group(GROUP)
-        office.telegram.forum(FORUM)
-        office.telegram.channel(CHANNEL)
-        await office.telegram.start()
-        await office.gateway.start()
+            harness.telegram.private_chat(person, first_name=name)
+        harness.telegram.group(GROUP)
+        harness.telegram.forum(FORUM)
+        harness.telegram.channel(CHANNEL)
+        await harness.telegram.start()
+        await harness.gateway.start()
         try:
-            await office.start()
-            yield office
+            await harness.start()
+            yield harness
         finally:
-            await office.stop()
-            await office.telegram.stop()
-            await office.gateway.stop()
+            await harness.stop()
+            await harness.telegram.stop()
+            await harness.gateway.stop()
 
     # the bot
 
     async def start(self) -> None:
-        """Begin as the program does."""
+        """Start as the program does."""
         self.store = await open_store(f"sqlite:///{self._folder / 'reelwatch.db'}")
         self._stack.push_async_callback(self.store.close)
         transport = await self._stack.enter_async_context(HttpTransport(tls=_NO_TLS))
@@ -133,12 +133,12 @@ class DeliveryHarness:
         self._running = asyncio.create_task(self.worker.run())
 
     async def stop(self, *, patience_s: float = 0.0) -> None:
-        """End: at once, with whatever is in hand cut off, or after waiting for it."""
+        """Stop: cancel deliveries in progress, or wait for them up to patience_s."""
         await self.wait_until_idle(patience_s=patience_s)
         await self._stack.aclose()
 
     async def wait_until_idle(self, *, patience_s: float = 0.0) -> None:
-        """The courier takes nothing in hand any more."""
+        """Stop the worker; the store stays open."""
         if self._running is not None:
             self._running.cancel()
             await asyncio.gather(self._running, return_exceptions=True)
@@ -146,22 +146,22 @@ class DeliveryHarness:
             self._running = None
 
     async def crash(self) -> None:
-        """Die in the middle of whatever is under way, and begin anew."""
+        """Cancel everything in progress, and restart."""
         await self.stop()
         await self.start()
 
     async def idle(self) -> None:
-        """Wait until all that is due is carried; flood control takes no time."""
+        """Wait until all due deliveries are settled; rate limits take no time."""
         await self._until(self._is_idle)
 
     async def advance(self, seconds: float) -> None:
-        """Let time pass, and all be carried that can be carried then."""
+        """Advance time, then wait until idle."""
         self.clock.advance(seconds)
         self.steady.advance(seconds)
         await self.idle()
 
     async def pass_second(self, is_met: Callable[[Self], Awaitable[bool]]) -> None:
-        """Let a second pass, for flood control as well, and wait until the condition holds then."""
+        """Advance all clocks by a second and wait until the condition holds."""
         self.clock.advance(1)
         self.steady.advance(1)
         async with asyncio.timeout(_PATIENCE_S):
@@ -172,7 +172,7 @@ class DeliveryHarness:
                     return
 
     async def until(self, condition: Callable[[], object]) -> None:
-        """Wait for a condition on the chats or on what was asked of Telegram, in the midst of the work."""
+        """Wait for a condition on the chats or requests while deliveries are in progress."""
 
         async def is_met() -> bool:
             return bool(condition())
@@ -194,18 +194,18 @@ class DeliveryHarness:
         is_due = due is not None and due <= self.clock()
         return not is_due and before[DeliveryState.SENDING] == 0 and before == await self.deliveries()
 
-    # people
+    # users
 
     def task(self, kind: str = "alibailian", *, film: bytes = b"", fails: str | None = None) -> GatewayTask:
-        """A task that has ended at the gateway."""
+        """A finished task at the gateway."""
         return self.gateway.add(kind, f"task-{next(self._ids)}", seconds=0, film=film, fails=fails)
 
     def long_task(self, *, fails: str) -> GatewayTask:
-        """A failed task whose id fills a good part of a message."""
+        """A failed task with a very long id."""
         return self.gateway.add("alibailian", f"task-{next(self._ids)}-" + "x" * 380, seconds=0, fails=fails)
 
     async def watch(self, task: GatewayTask, chat: int = ANNA, *, thread: int | None = None) -> WatchedTask:
-        """Somebody asks for a task; it is not looked at yet."""
+        """A user watches a task; it is not polled yet."""
         [watched] = await self.watch_together([task], chat, thread=thread)
         self._new_delivery.set()
         return watched
@@ -213,10 +213,10 @@ class DeliveryHarness:
     async def watch_together(
         self, tasks: list[GatewayTask], chat: int, *, thread: int | None = None
     ) -> list[WatchedTask]:
-        """Somebody asks for tasks in one message; the courier is not woken, so that a look may come first."""
+        """A user watches tasks with one message; the worker is not notified, so a poll may come first."""
         user = None if chat == CHANNEL else ANNA
-        words = f"/watch {tasks[0].kind} {' '.join(task.task_id for task in tasks)}"
-        message_id = self.telegram.say(chat, words, user=user, thread=thread)
+        text = f"/watch {tasks[0].kind} {' '.join(task.task_id for task in tasks)}"
+        message_id = self.telegram.say(chat, text, user=user, thread=thread)
         requests = [
             WatchRequest(
                 ref=TaskRef(provider=task.kind, external_id=task.task_id),
@@ -234,7 +234,7 @@ class DeliveryHarness:
         ]
 
     async def poll(self) -> None:
-        """The clock looks at everything once."""
+        """Poll all due tasks once."""
         quota = dict.fromkeys(self.providers, 100)
         for task in await self.store.claim_due(quota, at=self.clock(), lease_s=LEASE_S):
             try:
@@ -246,19 +246,19 @@ class DeliveryHarness:
             await self.store.apply(change.task, change.events)
         self._new_delivery.set()
 
-    async def ask(self, task: GatewayTask, chat: int = ANNA, *, thread: int | None = None) -> None:
-        """Somebody asks for a task, gets the card, and the clock sees how it ended."""
+    async def watch_and_poll(self, task: GatewayTask, chat: int = ANNA, *, thread: int | None = None) -> None:
+        """A user watches a task, gets the card, and the task is polled."""
         await self.watch(task, chat, thread=thread)
         await self.idle()
         await self.poll()
 
     async def deliver(self, task: GatewayTask, chat: int = ANNA, *, thread: int | None = None) -> None:
-        """All of it: asked for, seen and carried."""
-        await self.ask(task, chat, thread=thread)
+        """Watch, poll and deliver."""
+        await self.watch_and_poll(task, chat, thread=thread)
         await self.idle()
 
     async def press_again(self, card: Message) -> bool:
-        """Press a card's only button; whether anything came of it."""
+        """Press a card's only button; returns whether a delivery was started."""
         [button] = card.buttons
         watch_id = watch_to_send_again(button["callback_data"])
         assert watch_id is not None
@@ -266,21 +266,21 @@ class DeliveryHarness:
         await self.idle()
         return begun
 
-    # what can be seen
+    # observations
 
-    def heard(self, chat: int = ANNA) -> list[Message]:
+    def bot_messages(self, chat: int = ANNA) -> list[Message]:
         """The bot's messages in a chat."""
         return [message for message in self.telegram.messages(chat) if message.from_bot]
 
     def result(self, chat: int = ANNA) -> Message:
         """The message after the card; there is no other."""
-        [_, result] = self.heard(chat)
+        [_, result] = self.bot_messages(chat)
         return result
 
     def calls(self, *methods: str) -> list[Request]:
-        """What the bot has asked of Telegram by these methods, in order."""
+        """The bot's requests with these methods, in order."""
         return [request for request in self.telegram.requests if request.method in methods]
 
     async def deliveries(self) -> dict[str, int]:
-        """How many stand where."""
+        """Number of deliveries per state."""
         return (await self.store.stats()).deliveries

@@ -1,4 +1,4 @@
-"""Fifteen tasks in a group that bears twenty calls a minute."""
+"""Fifteen tasks in a group with a limit of twenty calls a minute."""
 
 from dataclasses import replace
 
@@ -13,52 +13,52 @@ ALL_FINAL_AFTER_S = 220
 EDIT_EVERY_S = 10
 
 
-async def settled(office: DeliveryHarness) -> bool:
-    """Whether nothing is in hand and nothing can be claimed at this moment."""
-    due = await office.store.next_delivery_at(office.rate_limiter.throttled())
-    is_waiting = due is not None and due <= office.clock() and office.rate_limiter.available() > 0
-    return not is_waiting and (await office.deliveries())[DeliveryState.SENDING] == 0
+async def settled(harness: DeliveryHarness) -> bool:
+    """Whether nothing is in progress and nothing can be claimed now."""
+    due = await harness.store.next_delivery_at(harness.rate_limiter.throttled())
+    is_waiting = due is not None and due <= harness.clock() and harness.rate_limiter.available() > 0
+    return not is_waiting and (await harness.deliveries())[DeliveryState.SENDING] == 0
 
 
-async def report_progress(office: DeliveryHarness, percent: float) -> None:
-    """The gateway tells of each task how far it is."""
-    at = office.clock()
-    for task in await office.store.claim_due(dict.fromkeys(office.providers, 100), at=at, lease_s=0):
+async def report_progress(harness: DeliveryHarness, percent: float) -> None:
+    """Set the progress of all tasks at the gateway."""
+    at = harness.clock()
+    for task in await harness.store.claim_due(dict.fromkeys(harness.providers, 100), at=at, lease_s=0):
         snapshot = Snapshot(status=TaskStatus.RUNNING, raw_status="RUNNING", progress=percent)
         change = changes.on_snapshot(task, snapshot, at=at)
-        await office.store.apply(replace(change.task, next_poll_at=at), change.events)
+        await harness.store.apply(replace(change.task, next_poll_at=at), change.events)
 
 
-async def is_over(office: DeliveryHarness, tasks: list[GatewayTask]) -> bool:
-    """Whether every task's result is there, and its card final."""
-    found = [each for task in tasks for each in await office.store.watches_of(GROUP, task.task_id)]
+async def is_over(harness: DeliveryHarness, tasks: list[GatewayTask]) -> bool:
+    """Whether every task has its result and a final card."""
+    found = [each for task in tasks for each in await harness.store.watches_of(GROUP, task.task_id)]
     are_finished = all(each.watch.state is WatchState.FINISHED for each in found)
-    return are_finished and not (await office.deliveries())[DeliveryState.PENDING]
+    return are_finished and not (await harness.deliveries())[DeliveryState.PENDING]
 
 
 async def test_many_tasks_in_a_group_finish_in_time_within_the_limit(
-    office: DeliveryHarness,
+    harness: DeliveryHarness,
 ):
-    office.hold_card_s = HOLD_CARD_S
-    tasks = [office.task() for _ in range(TASKS)]
-    await office.watch_together(tasks, GROUP)
+    harness.hold_card_s = HOLD_CARD_S
+    tasks = [harness.task() for _ in range(TASKS)]
+    await harness.watch_together(tasks, GROUP)
     calls: list[int] = []  # at which second each was made
     over_at = None
     for second in range(ALL_FINAL_AFTER_S + 60):
         if second < 60 and second % EDIT_EVERY_S == 1:
-            await report_progress(office, second)
+            await report_progress(harness, second)
         elif second == 60:
-            await office.poll()
-        before = len(office.telegram.requests)
-        await office.pass_second(settled)
-        calls += [second] * (len(office.telegram.requests) - before)
-        if await is_over(office, tasks):
+            await harness.poll()
+        before = len(harness.telegram.requests)
+        await harness.pass_second(settled)
+        calls += [second] * (len(harness.telegram.requests) - before)
+        if await is_over(harness, tasks):
             over_at = second
             break
 
     assert over_at is not None
     assert over_at <= ALL_FINAL_AFTER_S
     assert max(sum(start <= at < start + 60 for at in calls) for start in calls) <= 20
-    heard = office.heard(GROUP)
+    heard = harness.bot_messages(GROUP)
     assert len([message for message in heard if message.video]) == TASKS
     assert all(message.video or "Done" in message.words for message in heard)

@@ -1,4 +1,4 @@
-"""How results reach the chats when all goes well."""
+"""Delivery of results without errors."""
 
 import asyncio
 
@@ -14,12 +14,12 @@ from tests.flow.delivery_harness import ANNA, BEN, CHANNEL, FORUM, GROUP, Delive
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_the_announcement_is_edited_into_the_video(office: DeliveryHarness, kind: str):
-    task = office.task(kind)
+async def test_the_announcement_is_edited_into_the_video(harness: DeliveryHarness, kind: str):
+    task = harness.task(kind)
 
-    await office.deliver(task)
+    await harness.deliver(task)
 
-    result = office.result()
+    result = harness.result()
     assert result.video
     assert result.video.file.content == task.served.content
     assert (result.video.width, result.video.height, result.video.duration_s) == (320, 180, 2)
@@ -27,231 +27,231 @@ async def test_the_announcement_is_edited_into_the_video(office: DeliveryHarness
     assert result.video.thumbnail
     [announcement] = result.history
     assert "on its way" in announcement.words
-    assert result.reply_to == announcement.reply_to == office.telegram.messages(ANNA)[0].message_id
-    assert len(office.calls("sendMessage")) == 2
-    assert len(office.calls("editMessageMedia")) == 1
-    assert office.calls("sendVideo") == []
-    assert not list(office.downloads.iterdir())
+    assert result.reply_to == announcement.reply_to == harness.telegram.messages(ANNA)[0].message_id
+    assert len(harness.calls("sendMessage")) == 2
+    assert len(harness.calls("editMessageMedia")) == 1
+    assert harness.calls("sendVideo") == []
+    assert not list(harness.downloads.iterdir())
 
 
-async def test_the_card_shows_the_final_status(office: DeliveryHarness):
-    await office.deliver(office.task())
+async def test_the_card_shows_the_final_status(harness: DeliveryHarness):
+    await harness.deliver(harness.task())
 
-    card, _ = office.heard()
+    card, _ = harness.bot_messages()
     assert "Done" in card.words
     assert card.buttons == []
 
 
-async def test_results_notify(office: DeliveryHarness):
-    await office.deliver(office.task())
+async def test_results_notify(harness: DeliveryHarness):
+    await harness.deliver(harness.task())
 
-    assert not [request for request in office.telegram.requests if "disable_notification" in request.params]
+    assert not [request for request in harness.telegram.requests if "disable_notification" in request.params]
 
 
-async def test_a_failure_is_sent_as_a_message_of_its_own(office: DeliveryHarness):
-    await office.deliver(office.task(fails="The <prompt> was refused by the filter"))
+async def test_a_failure_is_sent_as_a_message_of_its_own(harness: DeliveryHarness):
+    await harness.deliver(harness.task(fails="The <prompt> was refused by the filter"))
 
-    result = office.result()
+    result = harness.result()
     assert "Failed" in result.words
     assert "The <prompt> was refused by the filter" in result.words
-    assert office.telegram.videos(ANNA) == []
+    assert harness.telegram.videos(ANNA) == []
 
 
-async def test_a_success_without_a_video_link_is_reported(office: DeliveryHarness):
-    task = office.task("alibailian")
+async def test_a_success_without_a_video_link_is_reported(harness: DeliveryHarness):
+    task = harness.task("alibailian")
     output = {"task_id": task.task_id, "task_status": "SUCCEEDED"}
     body = {"request_id": "r", "output": output}
     path = f"/alibailian/api/v1/tasks/{task.task_id}"
-    office.gateway.replay(path, http_status=200, headers={}, body=body)
+    harness.gateway.replay(path, http_status=200, headers={}, body=body)
 
-    await office.deliver(task)
-    [card] = office.heard()
+    await harness.deliver(task)
+    [card] = harness.bot_messages()
     assert "hasn't given a video yet" in (card.text or "")
-    await office.advance(60)
-    await office.poll()
-    await office.idle()
+    await harness.advance(60)
+    await harness.poll()
+    await harness.idle()
 
-    assert "has no video for it" in (office.result().text or "")
-    assert len(office.result().history) == 1
+    assert "has no video for it" in (harness.result().text or "")
+    assert len(harness.result().history) == 1
 
 
-async def test_three_chats_get_one_upload(office: DeliveryHarness):
-    task = office.task()
+async def test_three_chats_get_one_upload(harness: DeliveryHarness):
+    task = harness.task()
     for chat in (ANNA, GROUP, CHANNEL):
-        await office.watch(task, chat)
-    await office.idle()
-    await office.poll()
-    await office.idle()
+        await harness.watch(task, chat)
+    await harness.idle()
+    await harness.poll()
+    await harness.idle()
 
-    videos = [office.result(chat).video for chat in (ANNA, GROUP, CHANNEL)]
+    videos = [harness.result(chat).video for chat in (ANNA, GROUP, CHANNEL)]
     assert {video.file.file_id for video in videos if video} == {videos[0].file.file_id if videos[0] else ""}
     assert all(videos)
     assert task.served.downloads == 1
-    uploads = [request for request in office.telegram.requests if "thumbnail" in request.params]
+    uploads = [request for request in harness.telegram.requests if "thumbnail" in request.params]
     assert len(uploads) == 1
 
 
-async def test_a_second_chat_reuses_an_upload_that_is_not_stored_yet(office: DeliveryHarness):
-    task = office.task()
+async def test_a_second_chat_reuses_an_upload_that_is_not_stored_yet(harness: DeliveryHarness):
+    task = harness.task()
     for chat in (ANNA, BEN):
-        await office.watch(task, chat)
-    await office.idle()
-    await office.wait_until_idle()
-    await office.poll()
+        await harness.watch(task, chat)
+    await harness.idle()
+    await harness.wait_until_idle()
+    await harness.poll()
 
-    for out in await office.store.claim_deliveries(9, at=office.clock(), lease_s=LEASE_S):
-        announced = await office.video_delivery.announce(out)
+    for out in await harness.store.claim_deliveries(9, at=harness.clock(), lease_s=LEASE_S):
+        announced = await harness.video_delivery.announce(out)
         assert isinstance(announced, Sent)
-        await office.video_delivery.deliver(out, announced.message_id)
+        await harness.video_delivery.deliver(out, announced.message_id)
 
-    assert all(office.result(chat).video for chat in (ANNA, BEN))
+    assert all(harness.result(chat).video for chat in (ANNA, BEN))
     assert task.served.downloads == 1
 
 
-async def test_a_later_watch_reuses_the_uploaded_file(office: DeliveryHarness):
-    task = office.task()
-    await office.deliver(task)
+async def test_a_later_watch_reuses_the_uploaded_file(harness: DeliveryHarness):
+    task = harness.task()
+    await harness.deliver(task)
 
-    await office.watch(task, BEN)
-    await office.idle()
+    await harness.watch(task, BEN)
+    await harness.idle()
 
-    assert len(office.telegram.videos(BEN)) == 1
+    assert len(harness.telegram.videos(BEN)) == 1
     assert task.served.downloads == 1
-    captions = [office.telegram.videos(chat)[0].caption for chat in (ANNA, BEN)]
+    captions = [harness.telegram.videos(chat)[0].caption for chat in (ANNA, BEN)]
     assert ["320×180 · 2 s · 6 kB" in (caption or "") for caption in captions] == [True, True]
 
 
-async def test_a_later_watch_gets_the_reason_for_the_document_too(office: DeliveryHarness):
-    task = office.task(film=make_film(codec="libx265"))
-    await office.deliver(task)
+async def test_a_later_watch_gets_the_reason_for_the_document_too(harness: DeliveryHarness):
+    task = harness.task(film=make_film(codec="libx265"))
+    await harness.deliver(task)
 
-    await office.watch(task, BEN)
-    await office.idle()
+    await harness.watch(task, BEN)
+    await harness.idle()
 
-    [document] = [message for message in office.heard(BEN) if message.document]
+    [document] = [message for message in harness.bot_messages(BEN) if message.document]
     assert "can't play hevc" in document.words
     assert task.served.downloads == 1
 
 
-async def test_a_chat_gets_a_video_though_another_forbids_videos(office: DeliveryHarness):
-    office.telegram.forbid(GROUP, "videos")
-    task = office.task()
-    await office.deliver(task, GROUP)
-    assert office.result(GROUP).document
+async def test_a_chat_gets_a_video_though_another_forbids_videos(harness: DeliveryHarness):
+    harness.telegram.forbid(GROUP, "videos")
+    task = harness.task()
+    await harness.deliver(task, GROUP)
+    assert harness.result(GROUP).document
 
-    await office.watch(task, BEN)
-    await office.idle()
+    await harness.watch(task, BEN)
+    await harness.idle()
 
-    assert len(office.telegram.videos(BEN)) == 1
+    assert len(harness.telegram.videos(BEN)) == 1
 
 
-async def test_an_unknown_file_id_causes_another_upload(office: DeliveryHarness):
-    task = office.task()
-    await office.deliver(task)
+async def test_an_unknown_file_id_causes_another_upload(harness: DeliveryHarness):
+    task = harness.task()
+    await harness.deliver(task)
     gone = refusal(400, "Bad Request: wrong file identifier/HTTP URL specified")
-    office.telegram.fail("editMessageMedia", gone, when=lambda request: "thumbnail" not in request.params)
+    harness.telegram.fail("editMessageMedia", gone, when=lambda request: "thumbnail" not in request.params)
 
-    await office.watch(task, BEN)
-    await office.idle()
+    await harness.watch(task, BEN)
+    await harness.idle()
 
-    assert len(office.telegram.videos(BEN)) == 1
+    assert len(harness.telegram.videos(BEN)) == 1
     assert task.served.downloads == 2
 
 
-async def test_a_topic_s_video_is_sent_to_the_topic(office: DeliveryHarness):
-    topic = office.telegram.topic(FORUM, "Films")
+async def test_a_topic_s_video_is_sent_to_the_topic(harness: DeliveryHarness):
+    topic = harness.telegram.topic(FORUM, "Films")
 
-    await office.deliver(office.task(), FORUM, thread=topic)
+    await harness.deliver(harness.task(), FORUM, thread=topic)
 
-    assert [message.thread_id for message in office.heard(FORUM)] == [topic, topic]
-    assert office.result(FORUM).video
-
-
-async def test_the_result_of_a_closed_topic_is_sent_to_the_chat(office: DeliveryHarness):
-    topic = office.telegram.topic(FORUM, "Films")
-    task = office.task()
-    await office.watch(task, FORUM, thread=topic)
-    await office.idle()
-    office.telegram.close_topic(FORUM, topic)
-    await office.poll()
-    await office.idle()
-
-    assert office.result(FORUM).video
-    assert office.result(FORUM).thread_id is None
+    assert [message.thread_id for message in harness.bot_messages(FORUM)] == [topic, topic]
+    assert harness.result(FORUM).video
 
 
-async def test_a_slow_video_shows_a_chat_action(office: DeliveryHarness):
+async def test_the_result_of_a_closed_topic_is_sent_to_the_chat(harness: DeliveryHarness):
+    topic = harness.telegram.topic(FORUM, "Films")
+    task = harness.task()
+    await harness.watch(task, FORUM, thread=topic)
+    await harness.idle()
+    harness.telegram.close_topic(FORUM, topic)
+    await harness.poll()
+    await harness.idle()
+
+    assert harness.result(FORUM).video
+    assert harness.result(FORUM).thread_id is None
+
+
+async def test_a_slow_video_shows_a_chat_action(harness: DeliveryHarness):
     gate = asyncio.Event()
-    office.action_after_s = 0.01
-    await office.crash()
-    office.gateway.fail("files", Fault(until=gate))
-    office.gateway.fail("files", Fault(until=gate))
-    await office.watch(office.task(), GROUP)
-    await office.watch(office.task())
-    await office.idle()
-    await office.poll()
-    await office.until(lambda: bool(office.calls("sendChatAction")))
+    harness.action_after_s = 0.01
+    await harness.crash()
+    harness.gateway.fail("files", Fault(until=gate))
+    harness.gateway.fail("files", Fault(until=gate))
+    await harness.watch(harness.task(), GROUP)
+    await harness.watch(harness.task())
+    await harness.idle()
+    await harness.poll()
+    await harness.until(lambda: bool(harness.calls("sendChatAction")))
     gate.set()
-    await office.idle()
+    await harness.idle()
 
-    actions = [request.params for request in office.calls("sendChatAction")]
+    actions = [request.params for request in harness.calls("sendChatAction")]
     assert actions == [{"chat_id": str(ANNA), "action": "upload_video"}]
 
 
-async def test_a_fast_video_shows_no_chat_action(office: DeliveryHarness):
-    await office.deliver(office.task())
+async def test_a_fast_video_shows_no_chat_action(harness: DeliveryHarness):
+    await harness.deliver(harness.task())
 
-    assert office.calls("sendChatAction") == []
+    assert harness.calls("sendChatAction") == []
 
 
-async def test_deliveries_to_several_chats_are_concurrent(office: DeliveryHarness):
+async def test_deliveries_to_several_chats_are_concurrent(harness: DeliveryHarness):
     gate = asyncio.Event()
-    office.gateway.fail("files", Fault(until=gate))
-    slow, quick = office.task(), office.task(fails="no")
-    await office.ask(slow)
-    await office.until(lambda: len(office.heard()) == 2)
+    harness.gateway.fail("files", Fault(until=gate))
+    slow, quick = harness.task(), harness.task(fails="no")
+    await harness.watch_and_poll(slow)
+    await harness.until(lambda: len(harness.bot_messages()) == 2)
 
-    await office.watch(quick, BEN)
-    await office.poll()
-    await office.until(lambda: len(office.heard(BEN)) == 2)
-    assert office.telegram.videos(ANNA) == []
+    await harness.watch(quick, BEN)
+    await harness.poll()
+    await harness.until(lambda: len(harness.bot_messages(BEN)) == 2)
+    assert harness.telegram.videos(ANNA) == []
 
     gate.set()
-    await office.idle()
-    assert office.result().video
+    await harness.idle()
+    assert harness.result().video
 
 
-async def hang(office: DeliveryHarness, *kinds: str) -> asyncio.Event:
-    """Have more films on their way than there are places, from storage that gives no byte until then."""
+async def hang(harness: DeliveryHarness, *kinds: str) -> asyncio.Event:
+    """Start more transfers than there are slots, from storage that hangs until the event is set."""
     gate = asyncio.Event()
-    office.gateway.fail("files", Fault(until=gate), times=None, when=lambda file: file.kind in kinds)
+    harness.gateway.fail("files", Fault(until=gate), times=None, when=lambda file: file.kind in kinds)
     for kind in kinds * 8:
-        await office.watch(office.task(kind))
-    await office.idle()
-    await office.poll()
-    await office.until(lambda: len(office.heard()) == 16 * len(kinds))
+        await harness.watch(harness.task(kind))
+    await harness.idle()
+    await harness.poll()
+    await harness.until(lambda: len(harness.bot_messages()) == 16 * len(kinds))
     return gate
 
 
-async def test_hanging_storage_delays_no_other_provider(office: DeliveryHarness):
-    gate = await hang(office, "jimeng")
+async def test_hanging_storage_delays_no_other_provider(harness: DeliveryHarness):
+    gate = await hang(harness, "jimeng")
 
-    await office.watch(office.task("alibailian"), BEN)
-    await office.poll()
-    await office.until(lambda: office.telegram.videos(BEN))
-    assert office.telegram.videos(ANNA) == []
+    await harness.watch(harness.task("alibailian"), BEN)
+    await harness.poll()
+    await harness.until(lambda: harness.telegram.videos(BEN))
+    assert harness.telegram.videos(ANNA) == []
 
     gate.set()
-    await office.idle()
-    assert len(office.telegram.videos(ANNA)) == 8
+    await harness.idle()
+    assert len(harness.telegram.videos(ANNA)) == 8
 
 
-async def test_reusing_a_file_id_needs_no_transfer_slot(office: DeliveryHarness):
-    known = office.task("videos")
-    await office.deliver(known, GROUP)
-    gate = await hang(office, "jimeng", "newapi")
+async def test_reusing_a_file_id_needs_no_transfer_slot(harness: DeliveryHarness):
+    known = harness.task("videos")
+    await harness.deliver(known, GROUP)
+    gate = await hang(harness, "jimeng", "newapi")
 
-    await office.watch(known, BEN)
-    await office.until(lambda: office.telegram.videos(BEN))
+    await harness.watch(known, BEN)
+    await harness.until(lambda: harness.telegram.videos(BEN))
 
     gate.set()

@@ -1,4 +1,4 @@
-"""Exactly once, whatever breaks: crashes, lost answers and deleted messages at each step of the way."""
+"""Exactly-once delivery under crashes, lost responses and deleted messages at each step."""
 
 import asyncio
 import shutil
@@ -14,230 +14,230 @@ from tests.flow.delivery_harness import ANNA, DeliveryHarness
 FOREVER_S = 3600.0
 
 
-async def settle_down(office: DeliveryHarness) -> None:
-    """Let all that waits have its turn."""
+async def settle_down(harness: DeliveryHarness) -> None:
+    """Advance time until nothing is pending."""
     for _ in range(3):
-        await office.advance(FOREVER_S)
-    assert (await office.deliveries())[DeliveryState.PENDING] == 0
+        await harness.advance(FOREVER_S)
+    assert (await harness.deliveries())[DeliveryState.PENDING] == 0
 
 
-def announcements(office: DeliveryHarness) -> int:
-    return len([message for message in office.heard() if "on its way" in message.words])
+def announcements(harness: DeliveryHarness) -> int:
+    return len([message for message in harness.bot_messages() if "on its way" in message.words])
 
 
-def delete_announcement(office: DeliveryHarness) -> None:
-    [announcement] = [message for message in office.heard() if "on its way" in message.words]
-    office.telegram.delete_message(ANNA, announcement.message_id)
+def delete_announcement(harness: DeliveryHarness) -> None:
+    [announcement] = [message for message in harness.bot_messages() if "on its way" in message.words]
+    harness.telegram.delete_message(ANNA, announcement.message_id)
 
 
-async def until_held(office: DeliveryHarness, method: str, fault: Callable[[asyncio.Event], Fault]) -> None:
-    """Have a result on its way, up to the point where a call hangs that is not going to end."""
-    task = office.task()
-    await office.watch(task)
-    await office.idle()
-    before = len(office.calls(method))
-    office.telegram.fail(method, fault(asyncio.Event()))
-    await office.poll()
-    await office.until(lambda: len(office.calls(method)) > before)
+async def until_held(harness: DeliveryHarness, method: str, fault: Callable[[asyncio.Event], Fault]) -> None:
+    """Deliver a result up to a call that hangs for ever."""
+    task = harness.task()
+    await harness.watch(task)
+    await harness.idle()
+    before = len(harness.calls(method))
+    harness.telegram.fail(method, fault(asyncio.Event()))
+    await harness.poll()
+    await harness.until(lambda: len(harness.calls(method)) > before)
 
 
-def not_carried_out(until: asyncio.Event) -> Fault:
+def not_executed(until: asyncio.Event) -> Fault:
     return Fault(until=until)
 
 
-def carried_out(until: asyncio.Event) -> Fault:
+def executed(until: asyncio.Event) -> Fault:
     return Fault(until=until, execute=True)
 
 
-async def test_a_crash_before_the_announcement_costs_nothing(office: DeliveryHarness):
-    await until_held(office, "sendMessage", not_carried_out)
+async def test_a_crash_before_the_announcement_costs_nothing(harness: DeliveryHarness):
+    await until_held(harness, "sendMessage", not_executed)
 
-    await office.crash()
-    await settle_down(office)
+    await harness.crash()
+    await settle_down(harness)
 
-    assert office.result().video
-
-
-async def test_a_crash_before_the_announcement_is_stored_sends_a_second_one(office: DeliveryHarness):
-    await until_held(office, "sendMessage", carried_out)
-    await office.until(lambda: announcements(office) == 1)
-
-    await office.crash()
-    await settle_down(office)
-
-    assert len(office.telegram.videos(ANNA)) == 1
-    assert announcements(office) == 1
-    assert len(office.heard()) == 3
+    assert harness.result().video
 
 
-@pytest.mark.parametrize("fault", [not_carried_out, carried_out])
+async def test_a_crash_before_the_announcement_is_stored_sends_a_second_one(harness: DeliveryHarness):
+    await until_held(harness, "sendMessage", executed)
+    await harness.until(lambda: announcements(harness) == 1)
+
+    await harness.crash()
+    await settle_down(harness)
+
+    assert len(harness.telegram.videos(ANNA)) == 1
+    assert announcements(harness) == 1
+    assert len(harness.bot_messages()) == 3
+
+
+@pytest.mark.parametrize("fault", [not_executed, executed])
 async def test_a_crash_during_the_upload_costs_nothing(
-    office: DeliveryHarness, fault: Callable[[asyncio.Event], Fault]
+    harness: DeliveryHarness, fault: Callable[[asyncio.Event], Fault]
 ):
-    await until_held(office, "editMessageMedia", fault)
-    if fault is carried_out:
-        await office.until(lambda: office.telegram.videos(ANNA))
+    await until_held(harness, "editMessageMedia", fault)
+    if fault is executed:
+        await harness.until(lambda: harness.telegram.videos(ANNA))
 
-    await office.crash()
-    await settle_down(office)
+    await harness.crash()
+    await settle_down(harness)
 
-    assert office.result().video
-    assert len(office.heard()) == 2
+    assert harness.result().video
+    assert len(harness.bot_messages()) == 2
 
 
 @pytest.mark.parametrize("fault", [LOST_ANSWER, DROPPED, html_answer(502), Fault(execute=True, status=500)])
-async def test_a_lost_response_to_the_upload_costs_nothing(office: DeliveryHarness, fault: Fault):
-    office.telegram.fail("editMessageMedia", fault)
+async def test_a_lost_response_to_the_upload_costs_nothing(harness: DeliveryHarness, fault: Fault):
+    harness.telegram.fail("editMessageMedia", fault)
 
-    await office.deliver(office.task())
-    await settle_down(office)
+    await harness.deliver(harness.task())
+    await settle_down(harness)
 
-    assert office.result().video
-    assert len(office.heard()) == 2
+    assert harness.result().video
+    assert len(harness.bot_messages()) == 2
 
 
 @pytest.mark.parametrize("times", [1, 3])
-async def test_a_lost_response_to_the_announcement_sends_a_second_one(office: DeliveryHarness, times: int):
-    task = office.task()
-    await office.watch(task)
-    await office.idle()
-    office.telegram.fail("sendMessage", LOST_ANSWER, times=times)
-    await office.poll()
-    await office.idle()
-    await settle_down(office)
+async def test_a_lost_response_to_the_announcement_sends_a_second_one(harness: DeliveryHarness, times: int):
+    task = harness.task()
+    await harness.watch(task)
+    await harness.idle()
+    harness.telegram.fail("sendMessage", LOST_ANSWER, times=times)
+    await harness.poll()
+    await harness.idle()
+    await settle_down(harness)
 
-    assert len(office.telegram.videos(ANNA)) == 1
-    assert announcements(office) == times
+    assert len(harness.telegram.videos(ANNA)) == 1
+    assert announcements(harness) == times
 
 
-async def test_an_unconfirmed_upload_that_succeeded_is_not_overwritten(office: DeliveryHarness):
-    task = office.task()
-    office.telegram.fail("editMessageMedia", LOST_ANSWER)
-    await office.deliver(task)
-    for folder in office.downloads.iterdir():
+async def test_an_unconfirmed_upload_that_succeeded_is_not_overwritten(harness: DeliveryHarness):
+    task = harness.task()
+    harness.telegram.fail("editMessageMedia", LOST_ANSWER)
+    await harness.deliver(task)
+    for folder in harness.downloads.iterdir():
         shutil.rmtree(folder)
-    office.gateway.fail("files", Fault(status=404), times=None)
-    office.telegram.fail("editMessageMedia", refusal(400, "Bad Request: WEBPAGE_CURL_FAILED"), times=None)
-    await settle_down(office)
+    harness.gateway.fail("files", Fault(status=404), times=None)
+    harness.telegram.fail("editMessageMedia", refusal(400, "Bad Request: WEBPAGE_CURL_FAILED"), times=None)
+    await settle_down(harness)
 
-    assert office.result().video
-    assert (await office.deliveries())[DeliveryState.DEAD] == 0
-
-
-# the announcement is gone
+    assert harness.result().video
+    assert (await harness.deliveries())[DeliveryState.DEAD] == 0
 
 
-async def until_only_a_new_message_will_do(office: DeliveryHarness) -> None:
-    """Have a result on its way whose announcement is deleted before the video is there."""
+# deleted announcements
+
+
+async def until_announcement_deleted(harness: DeliveryHarness) -> None:
+    """Deliver a result whose announcement is deleted before the video is downloaded."""
     gate = asyncio.Event()
-    office.gateway.fail("files", Fault(until=gate))
-    await office.ask(office.task())
-    await office.until(lambda: announcements(office) == 1)
-    delete_announcement(office)
+    harness.gateway.fail("files", Fault(until=gate))
+    await harness.watch_and_poll(harness.task())
+    await harness.until(lambda: announcements(harness) == 1)
+    delete_announcement(harness)
     gate.set()
 
 
-async def test_after_a_deleted_announcement_the_video_is_a_new_message(office: DeliveryHarness):
-    await until_only_a_new_message_will_do(office)
-    await office.idle()
+async def test_after_a_deleted_announcement_the_video_is_a_new_message(harness: DeliveryHarness):
+    await until_announcement_deleted(harness)
+    await harness.idle()
 
-    assert office.result().video
-    assert office.result().history == ()
-    assert office.result().reply_to == 1
-    assert len(office.calls("sendVideo")) == 1
+    assert harness.result().video
+    assert harness.result().history == ()
+    assert harness.result().reply_to == 1
+    assert len(harness.calls("sendVideo")) == 1
 
 
-async def test_an_unconfirmed_call_is_stored_before_it_is_made(office: DeliveryHarness):
-    office.telegram.fail("sendVideo", Fault(until=asyncio.Event()))
-    await until_only_a_new_message_will_do(office)
-    await office.until(lambda: office.calls("sendVideo"))
+async def test_an_unconfirmed_call_is_stored_before_it_is_made(harness: DeliveryHarness):
+    harness.telegram.fail("sendVideo", Fault(until=asyncio.Event()))
+    await until_announcement_deleted(harness)
+    await harness.until(lambda: harness.calls("sendVideo"))
 
-    office.clock.advance(100)
+    harness.clock.advance(100)
     [claimed] = [
         one
-        for one in await office.store.claim_deliveries(10, at=office.clock(), lease_s=0)
+        for one in await harness.store.claim_deliveries(10, at=harness.clock(), lease_s=0)
         if one.delivery.kind == "result"
     ]
 
     assert claimed.delivery.unconfirmed_call_at is not None
 
 
-async def doubtful(office: DeliveryHarness) -> None:
-    """The card tells that nobody knows, and offers to send again."""
-    card = office.heard()[0]
+async def assert_unknown_outcome(harness: DeliveryHarness) -> None:
+    """Check that the card reports the unknown outcome and offers to send again."""
+    card = harness.bot_messages()[0]
     assert "may or may not have arrived" in card.words
     assert [button["text"] for button in card.buttons] == ["🔁 Send again"]
-    assert (await office.deliveries())[DeliveryState.UNKNOWN] == 1
+    assert (await harness.deliveries())[DeliveryState.UNKNOWN] == 1
 
 
-async def test_a_new_video_is_not_repeated_after_a_lost_response(office: DeliveryHarness):
-    office.telegram.fail("sendVideo", LOST_ANSWER)
-    await until_only_a_new_message_will_do(office)
-    await office.idle()
-    await settle_down(office)
+async def test_a_new_video_is_not_repeated_after_a_lost_response(harness: DeliveryHarness):
+    harness.telegram.fail("sendVideo", LOST_ANSWER)
+    await until_announcement_deleted(harness)
+    await harness.idle()
+    await settle_down(harness)
 
-    assert len(office.telegram.videos(ANNA)) == 1
-    await doubtful(office)
+    assert len(harness.telegram.videos(ANNA)) == 1
+    await assert_unknown_outcome(harness)
 
 
-@pytest.mark.parametrize("fault", [not_carried_out, carried_out])
+@pytest.mark.parametrize("fault", [not_executed, executed])
 async def test_a_new_video_is_not_repeated_after_a_crash(
-    office: DeliveryHarness, fault: Callable[[asyncio.Event], Fault]
+    harness: DeliveryHarness, fault: Callable[[asyncio.Event], Fault]
 ):
-    office.telegram.fail("sendVideo", fault(asyncio.Event()))
-    await until_only_a_new_message_will_do(office)
-    await office.until(lambda: office.calls("sendVideo"))
-    if fault is carried_out:
-        await office.until(lambda: office.telegram.videos(ANNA))
-    before = len(office.telegram.videos(ANNA))
+    harness.telegram.fail("sendVideo", fault(asyncio.Event()))
+    await until_announcement_deleted(harness)
+    await harness.until(lambda: harness.calls("sendVideo"))
+    if fault is executed:
+        await harness.until(lambda: harness.telegram.videos(ANNA))
+    before = len(harness.telegram.videos(ANNA))
 
-    await office.crash()
-    await settle_down(office)
+    await harness.crash()
+    await settle_down(harness)
 
-    assert len(office.telegram.videos(ANNA)) == before
-    await doubtful(office)
+    assert len(harness.telegram.videos(ANNA)) == before
+    await assert_unknown_outcome(harness)
 
 
 @pytest.mark.parametrize("times_pressed", [1, 2])
-async def test_send_again_sends_once(office: DeliveryHarness, times_pressed: int):
-    office.telegram.fail("sendVideo", DROPPED)
-    await until_only_a_new_message_will_do(office)
-    await office.idle()
-    assert office.telegram.videos(ANNA) == []
-    card = office.heard()[0]
+async def test_send_again_sends_once(harness: DeliveryHarness, times_pressed: int):
+    harness.telegram.fail("sendVideo", DROPPED)
+    await until_announcement_deleted(harness)
+    await harness.idle()
+    assert harness.telegram.videos(ANNA) == []
+    card = harness.bot_messages()[0]
 
-    begun = [await office.press_again(card) for _ in range(times_pressed)]
-    await settle_down(office)
+    begun = [await harness.press_again(card) for _ in range(times_pressed)]
+    await settle_down(harness)
 
     assert begun == [True, False][:times_pressed]
-    assert len(office.telegram.videos(ANNA)) == 1
-    card = office.heard()[0]
+    assert len(harness.telegram.videos(ANNA)) == 1
+    card = harness.bot_messages()[0]
     assert card.buttons == []
     assert "may or may not" not in card.words
 
 
 @pytest.mark.parametrize("fault", [flood(30), refusal(400, "Bad Request: CHAT_SEND_VIDEOS_FORBIDDEN")])
-async def test_a_refused_new_video_is_not_an_unknown_outcome(office: DeliveryHarness, fault: Fault):
-    office.telegram.fail("sendVideo", fault)
-    await until_only_a_new_message_will_do(office)
-    await office.idle()
-    await settle_down(office)
+async def test_a_refused_new_video_is_not_an_unknown_outcome(harness: DeliveryHarness, fault: Fault):
+    harness.telegram.fail("sendVideo", fault)
+    await until_announcement_deleted(harness)
+    await harness.idle()
+    await settle_down(harness)
 
-    result = office.result()
+    result = harness.result()
     assert result.video or result.document
-    assert (await office.deliveries())[DeliveryState.UNKNOWN] == 0
+    assert (await harness.deliveries())[DeliveryState.UNKNOWN] == 0
 
 
-async def test_after_a_deleted_announcement_the_link_is_a_new_message(office: DeliveryHarness):
+async def test_after_a_deleted_announcement_the_link_is_a_new_message(harness: DeliveryHarness):
     gate = asyncio.Event()
-    office.gateway.fail("files", Fault(until=gate, status=404))
-    office.gateway.fail("files", Fault(status=404), times=None)
-    await office.ask(office.task())
-    await office.until(lambda: announcements(office) == 1)
-    delete_announcement(office)
+    harness.gateway.fail("files", Fault(until=gate, status=404))
+    harness.gateway.fail("files", Fault(status=404), times=None)
+    await harness.watch_and_poll(harness.task())
+    await harness.until(lambda: announcements(harness) == 1)
+    delete_announcement(harness)
     gate.set()
-    await office.idle()
+    await harness.idle()
 
-    await office.advance(240)
-    assert "has expired or never worked" in office.result().words
-    assert office.result().reply_to == 1
+    await harness.advance(240)
+    assert "has expired or never worked" in harness.result().words
+    assert harness.result().reply_to == 1

@@ -1,4 +1,4 @@
-"""Telegram away: nothing is sent again and again meanwhile, and all that waited goes out at once after it."""
+"""Outages of Telegram: no repeated sends during one, all pending deliveries right after it."""
 
 import logging
 
@@ -12,44 +12,44 @@ CHATS = (ANNA, BEN, GROUP)
 SENT = ("sendMessage", "editMessageText", "editMessageMedia", "sendVideo")
 
 
-@pytest.mark.parametrize("away", [LOST_ANSWER, html_answer(502)], ids=["answers lost", "502"])
+@pytest.mark.parametrize("away", [LOST_ANSWER, html_answer(502)], ids=["lost response", "502"])
 async def test_an_outage_sends_nothing_twice_and_everything_soon_after_it(
-    office: DeliveryHarness, caplog: pytest.LogCaptureFixture, away: Fault
+    harness: DeliveryHarness, caplog: pytest.LogCaptureFixture, away: Fault
 ):
     caplog.set_level(logging.INFO, logger="bot")
     for chat in CHATS:
-        await office.watch(office.task(), chat)
-    await office.idle()
-    office.telegram.fail("*", away, times=None)
-    probes = len(office.calls("getMe"))
-    await office.poll()
-    await office.until(lambda: len(office.calls("getMe")) >= probes + 2)
+        await harness.watch(harness.task(), chat)
+    await harness.idle()
+    harness.telegram.fail("*", away, times=None)
+    probes = len(harness.calls("getMe"))
+    await harness.poll()
+    await harness.until(lambda: len(harness.calls("getMe")) >= probes + 2)
 
-    sent = len(office.calls(*SENT))
+    sent = len(harness.calls(*SENT))
     for _ in range(5):
-        probes = len(office.calls("getMe"))
-        office.clock.advance(74)
-        await office.until(lambda: len(office.calls("getMe")) > probes)  # noqa: B023 - called before it changes
-    assert len(office.calls(*SENT)) == sent
+        probes = len(harness.calls("getMe"))
+        harness.clock.advance(74)
+        await harness.until(lambda: len(harness.calls("getMe")) > probes)  # noqa: B023 - called before it changes
+    assert len(harness.calls(*SENT)) == sent
 
-    office.telegram.all_is_well()
-    await office.until(lambda: any("reachable again" in message for message in caplog.messages))
-    await office.advance(2)
+    harness.telegram.all_is_well()
+    await harness.until(lambda: any("reachable again" in message for message in caplog.messages))
+    await harness.advance(2)
 
-    assert all(len([m for m in office.heard(chat) if m.video]) == 1 for chat in CHATS)
-    assert (await office.deliveries())[DeliveryState.PENDING] == 0
+    assert all(len([m for m in harness.bot_messages(chat) if m.video]) == 1 for chat in CHATS)
+    assert (await harness.deliveries())[DeliveryState.PENDING] == 0
     assert len([message for message in caplog.messages if "is unreachable" in message]) == 1
 
 
-async def test_a_message_that_always_fails_delays_no_other(office: DeliveryHarness):
-    office.telegram.fail(
+async def test_a_message_that_always_fails_delays_no_other(harness: DeliveryHarness):
+    harness.telegram.fail(
         "sendMessage", html_answer(500), times=None, when=lambda r: r.params["chat_id"] == ANNA
     )
 
-    await office.watch(office.task(), ANNA)
-    await office.deliver(office.task(), BEN)
+    await harness.watch(harness.task(), ANNA)
+    await harness.deliver(harness.task(), BEN)
     for _ in range(10):
-        await office.advance(10)
+        await harness.advance(10)
 
-    assert office.result(BEN).video
-    assert len(office.calls("sendMessage")) < 20
+    assert harness.result(BEN).video
+    assert len(harness.calls("sendMessage")) < 20

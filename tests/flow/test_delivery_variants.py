@@ -1,4 +1,4 @@
-"""By which rung of the ladder a video comes when the first one breaks."""
+"""The fallbacks of video delivery: document, fetched by Telegram, link."""
 
 import asyncio
 
@@ -15,124 +15,124 @@ from tests.flow.delivery_harness import ANNA, BEN, GROUP, DeliveryHarness
 FOUR_MINUTES_S = 240.0
 
 
-async def test_an_unplayable_video_is_a_document_with_the_reason(office: DeliveryHarness):
+async def test_an_unplayable_video_is_a_document_with_the_reason(harness: DeliveryHarness):
     film = make_film(codec="libx265")
 
-    await office.deliver(office.task(film=film))
+    await harness.deliver(harness.task(film=film))
 
-    document = office.result().document
+    document = harness.result().document
     assert document
     assert document.file.content == film
     assert document.file.name == "task_1.mp4"
-    assert "hevc" in office.result().words
+    assert "hevc" in harness.result().words
 
 
-async def test_an_index_at_the_end_is_moved_to_the_start(office: DeliveryHarness):
-    await office.deliver(office.task(film=make_film(index_first=False)))
+async def test_an_index_at_the_end_is_moved_to_the_start(harness: DeliveryHarness):
+    await harness.deliver(harness.task(film=make_film(index_first=False)))
 
-    video = office.result().video
+    video = harness.result().video
     assert video
     assert video.file.content.index(b"moov") < video.file.content.index(b"mdat")
 
 
-async def test_a_refused_video_is_sent_as_a_document(office: DeliveryHarness):
+async def test_a_refused_video_is_sent_as_a_document(harness: DeliveryHarness):
     bad = refusal(400, "Bad Request: VIDEO_FILE_INVALID")
-    office.telegram.fail("editMessageMedia", bad, times=2)  # with its preview and without
+    harness.telegram.fail("editMessageMedia", bad, times=2)  # with its thumbnail and without
 
-    await office.deliver(office.task())
+    await harness.deliver(harness.task())
 
-    assert office.result().document
-    edits = [r.params for r in office.telegram.requests if r.method == "editMessageMedia"]
+    assert harness.result().document
+    edits = [r.params for r in harness.telegram.requests if r.method == "editMessageMedia"]
     assert (
         edits[-1]["media"]["disable_content_type_detection"] is True
     )  # else Telegram might make it a video again
 
 
 @pytest.mark.parametrize("words", ["IMAGE_PROCESS_FAILED", "PHOTO_INVALID_DIMENSIONS"])
-async def test_a_refused_thumbnail_is_omitted(office: DeliveryHarness, words: str):
+async def test_a_refused_thumbnail_is_omitted(harness: DeliveryHarness, words: str):
     bad = refusal(400, f"Bad Request: {words}")
-    office.telegram.fail("editMessageMedia", bad, when=lambda request: "thumbnail" in request.params)
+    harness.telegram.fail("editMessageMedia", bad, when=lambda request: "thumbnail" in request.params)
 
-    await office.deliver(office.task())
+    await harness.deliver(harness.task())
 
-    shown = office.result().video
+    shown = harness.result().video
     assert shown is not None
     assert shown.thumbnail is None
 
 
-async def test_a_chat_that_forbids_videos_gets_a_document(office: DeliveryHarness):
-    office.telegram.forbid(GROUP, "videos")
+async def test_a_chat_that_forbids_videos_gets_a_document(harness: DeliveryHarness):
+    harness.telegram.forbid(GROUP, "videos")
 
-    await office.deliver(office.task(), GROUP)
+    await harness.deliver(harness.task(), GROUP)
 
-    assert office.result(GROUP).document
-
-
-async def test_a_chat_that_forbids_documents_too_gets_the_link(office: DeliveryHarness):
-    office.telegram.forbid(GROUP, "videos", "documents")
-    task = office.task()
-
-    await office.deliver(task, GROUP)
-
-    assert office.gateway.link(task) in office.result(GROUP).words
-    assert "Telegram doesn't allow it in this chat" in office.result(GROUP).words
-    assert "works until" in office.result(GROUP).words
-    assert len(office.result(GROUP).history) == 1
+    assert harness.result(GROUP).document
 
 
-async def test_an_upload_refused_as_too_large_falls_back_to_the_link(office: DeliveryHarness):
-    office.telegram.fail("editMessageMedia", refusal(413, "Request Entity Too Large"), times=None)
-    task = office.task()
+async def test_a_chat_that_forbids_documents_too_gets_the_link(harness: DeliveryHarness):
+    harness.telegram.forbid(GROUP, "videos", "documents")
+    task = harness.task()
 
-    await office.deliver(task)
+    await harness.deliver(task, GROUP)
 
-    assert office.gateway.link(task) in office.result().words
-
-
-async def test_a_video_beyond_the_limit_is_not_downloaded_and_sent_as_a_link(office: DeliveryHarness):
-    task = office.task(film=with_free_box(make_film(), bytes(UPLOAD_LIMIT)))
-
-    await office.deliver(task)
-
-    assert "larger than bots may send on Telegram" in office.result().words
-    assert office.gateway.link(task) in office.result().words
-    assert not list(office.downloads.iterdir())
+    assert harness.gateway.link(task) in harness.result(GROUP).words
+    assert "Telegram doesn't allow it in this chat" in harness.result(GROUP).words
+    assert "works until" in harness.result(GROUP).words
+    assert len(harness.result(GROUP).history) == 1
 
 
-async def test_a_video_just_below_the_limit_is_sent_as_a_video(office: DeliveryHarness):
-    task = office.task(film=with_free_box(make_film(), bytes(49_000_000)))
+async def test_an_upload_refused_as_too_large_falls_back_to_the_link(harness: DeliveryHarness):
+    harness.telegram.fail("editMessageMedia", refusal(413, "Request Entity Too Large"), times=None)
+    task = harness.task()
 
-    await office.deliver(task)
+    await harness.deliver(task)
 
-    video = office.result().video
+    assert harness.gateway.link(task) in harness.result().words
+
+
+async def test_a_video_beyond_the_limit_is_not_downloaded_and_sent_as_a_link(harness: DeliveryHarness):
+    task = harness.task(film=with_free_box(make_film(), bytes(UPLOAD_LIMIT)))
+
+    await harness.deliver(task)
+
+    assert "larger than bots may send on Telegram" in harness.result().words
+    assert harness.gateway.link(task) in harness.result().words
+    assert not list(harness.downloads.iterdir())
+
+
+async def test_a_video_just_below_the_limit_is_sent_as_a_video(harness: DeliveryHarness):
+    task = harness.task(film=with_free_box(make_film(), bytes(49_000_000)))
+
+    await harness.deliver(task)
+
+    video = harness.result().video
     assert video
     assert video.file.size == len(task.served.content)
     assert (video.width, video.height, video.duration_s) == (320, 180, 2)
 
 
-async def test_an_html_page_is_sent_as_a_link(office: DeliveryHarness):
-    task = office.task(film=b"<!DOCTYPE html><html><body>Sign in, please</body></html>")
+async def test_an_html_page_is_sent_as_a_link(harness: DeliveryHarness):
+    task = harness.task(film=b"<!DOCTYPE html><html><body>Sign in, please</body></html>")
 
-    await office.deliver(task)
-    await office.advance(FOUR_MINUTES_S)
+    await harness.deliver(task)
+    await harness.advance(FOUR_MINUTES_S)
 
-    assert "doesn't lead to a video" in office.result().words
-    assert office.telegram.videos(ANNA) == []
+    assert "doesn't lead to a video" in harness.result().words
+    assert harness.telegram.videos(ANNA) == []
 
 
-async def test_telegram_fetches_a_link_that_the_bot_cannot_download(office: DeliveryHarness):
-    task = office.task()
-    office.gateway.fail(
+async def test_telegram_fetches_a_link_that_the_bot_cannot_download(harness: DeliveryHarness):
+    task = harness.task()
+    harness.gateway.fail(
         "files",
         Fault(status=403),
         times=None,
         when=lambda request: request.headers.get("Accept-Encoding") == "identity",
     )
 
-    await office.deliver(task)
-    await office.advance(5)
+    await harness.deliver(task)
+    await harness.advance(5)
 
-    video = office.result().video
+    video = harness.result().video
     assert video
     assert video.file.by_url
 
@@ -143,86 +143,86 @@ async def test_telegram_fetches_a_link_that_the_bot_cannot_download(office: Deli
     ids=["text stays text", "no such call"],
 )
 async def test_without_support_for_edits_into_videos_a_new_message_is_sent(
-    office: DeliveryHarness, fault: Fault
+    harness: DeliveryHarness, fault: Fault
 ):
-    office.telegram.fail("editMessageMedia", fault, times=None)
+    harness.telegram.fail("editMessageMedia", fault, times=None)
 
-    await office.deliver(office.task())
+    await harness.deliver(harness.task())
 
-    assert office.result().video
-    assert len(office.calls("sendVideo")) == 1
+    assert harness.result().video
+    assert len(harness.calls("sendVideo")) == 1
 
 
-async def test_a_storage_that_serves_only_telegram_costs_one_more_attempt(office: DeliveryHarness):
-    task = office.task()
-    office.gateway.fail(
+async def test_a_storage_that_serves_only_telegram_costs_one_more_attempt(harness: DeliveryHarness):
+    task = harness.task()
+    harness.gateway.fail(
         "files",
         html_answer(503),
         times=None,
         when=lambda request: request.headers.get("Accept-Encoding") == "identity",
     )
-    await office.deliver(task)
-    assert "on its way" in office.result().words
+    await harness.deliver(task)
+    assert "on its way" in harness.result().words
 
-    await office.advance(5)
+    await harness.advance(5)
 
-    video = office.result().video
+    video = harness.result().video
     assert video
     assert video.file.by_url
 
 
-async def test_a_dead_link_is_replaced_by_a_fresh_one(office: DeliveryHarness):
-    task = office.task()
-    await office.watch(task)
-    await office.idle()
+async def test_a_dead_link_is_replaced_by_a_fresh_one(harness: DeliveryHarness):
+    task = harness.task()
+    await harness.watch(task)
+    await harness.idle()
     gate = asyncio.Event()
-    office.telegram.fail("sendMessage", held(gate))
-    await office.poll()
+    harness.telegram.fail("sendMessage", held(gate))
+    await harness.poll()
     task.added_at -= 60  # links are signed anew, and the old signature is worth nothing
     gate.set()
-    await office.idle()
+    await harness.idle()
 
-    assert office.result().video
-    assert office.gateway.polls(task.task_id) == 2
+    assert harness.result().video
+    assert harness.gateway.polls(task.task_id) == 2
 
 
-async def test_of_two_links_the_fresh_one_is_sent(office: DeliveryHarness):
-    office.telegram.forbid(GROUP, "videos", "documents")
-    task = office.task()
-    await office.watch(task, GROUP)
-    await office.idle()
-    await office.wait_until_idle()
-    await office.poll()
-    expired = office.gateway.link(task)
+async def test_of_two_links_the_fresh_one_is_sent(harness: DeliveryHarness):
+    harness.telegram.forbid(GROUP, "videos", "documents")
+    task = harness.task()
+    await harness.watch(task, GROUP)
+    await harness.idle()
+    await harness.wait_until_idle()
+    await harness.poll()
+    expired = harness.gateway.link(task)
     task.added_at -= 60
-    await office.crash()
-    await office.idle()
+    await harness.crash()
+    await harness.idle()
 
-    assert office.gateway.link(task) in office.result(GROUP).words
-    assert expired not in office.result(GROUP).words
+    assert harness.gateway.link(task) in harness.result(GROUP).words
+    assert expired not in harness.result(GROUP).words
 
 
-async def test_a_link_dead_for_good_is_reported(office: DeliveryHarness):
-    task = office.task()
-    office.gateway.fail("files", Fault(status=404), times=None)
+async def test_a_link_dead_for_good_is_reported(harness: DeliveryHarness):
+    task = harness.task()
+    harness.gateway.fail("files", Fault(status=404), times=None)
 
-    await office.deliver(task)
-    assert "on its way" in office.result().words
-    await office.advance(FOUR_MINUTES_S)
+    await harness.deliver(task)
+    assert "on its way" in harness.result().words
+    await harness.advance(FOUR_MINUTES_S)
 
-    assert "has expired or never worked" in office.result().words
+    assert "has expired or never worked" in harness.result().words
     assert task.served.downloads == 0
 
 
-async def test_an_expired_link_is_reported_at_once(office: DeliveryHarness):
-    task = office.task()
+async def test_an_expired_link_is_reported_at_once(harness: DeliveryHarness):
+    task = harness.task()
     task.added_at -= 2 * 86_400.0
-    office.gateway.fail("files", Fault(status=403), times=None)
+    harness.gateway.fail("files", Fault(status=403), times=None)
 
-    await office.deliver(task)
+    await harness.deliver(task)
 
-    assert "has expired or never worked" in office.result().words
-    assert len(office.heard()[0].buttons) == 1
+    assert "has expired or never worked" in harness.result().words
+    assert len(harness.bot_messages()[0].buttons) == 1
 
 
 @pytest.mark.parametrize(
@@ -234,133 +234,135 @@ async def test_an_expired_link_is_reported_at_once(office: DeliveryHarness):
     ],
     ids=lambda fault: str(fault.status),
 )
-async def test_a_link_that_does_not_work_yet_is_retried(office: DeliveryHarness, fault: Fault):
-    task = office.task()
-    office.gateway.fail("files", fault, times=None)
-    await office.deliver(task)
-    await office.advance(4)
-    office.gateway.all_is_well()
+async def test_a_link_that_does_not_work_yet_is_retried(harness: DeliveryHarness, fault: Fault):
+    task = harness.task()
+    harness.gateway.fail("files", fault, times=None)
+    await harness.deliver(task)
+    await harness.advance(4)
+    harness.gateway.all_is_well()
 
-    await office.advance(8)
+    await harness.advance(8)
 
-    assert office.result().video
-
-
-async def test_a_link_message_always_has_a_retry_button(office: DeliveryHarness):
-    await office.deliver(office.task(film=with_free_box(make_film(), bytes(60_000_000))))
-
-    assert "larger than bots may send" in office.result().words
-    assert len(office.heard()[0].buttons) == 1
+    assert harness.result().video
 
 
-async def test_an_unreachable_storage_is_retried_for_minutes(office: DeliveryHarness):
-    task = office.task()
-    office.gateway.fail("files", html_answer(503), times=None)
-    await office.deliver(task)
+async def test_a_link_message_always_has_a_retry_button(harness: DeliveryHarness):
+    await harness.deliver(harness.task(film=with_free_box(make_film(), bytes(60_000_000))))
+
+    assert "larger than bots may send" in harness.result().words
+    assert len(harness.bot_messages()[0].buttons) == 1
+
+
+async def test_an_unreachable_storage_is_retried_for_minutes(harness: DeliveryHarness):
+    task = harness.task()
+    harness.gateway.fail("files", html_answer(503), times=None)
+    await harness.deliver(task)
     for _ in range(3):
-        await office.advance(60)
-    assert "on its way" in office.result().words
+        await harness.advance(60)
+    assert "on its way" in harness.result().words
 
-    office.gateway.all_is_well()
-    await office.advance(300)
+    harness.gateway.all_is_well()
+    await harness.advance(300)
 
-    assert office.result().video
+    assert harness.result().video
 
 
-async def test_a_storage_that_stays_unreachable_leaves_the_link(office: DeliveryHarness):
-    task = office.task()
-    office.gateway.fail("files", html_answer(503), times=None)
-    await office.deliver(task)
+async def test_a_storage_that_stays_unreachable_leaves_the_link(harness: DeliveryHarness):
+    task = harness.task()
+    harness.gateway.fail("files", html_answer(503), times=None)
+    await harness.deliver(task)
     for _ in range(8):
-        await office.advance(300)
+        await harness.advance(300)
 
-    assert "couldn't be downloaded" in office.result().words
-    assert office.gateway.link(task) in office.result().words
-    assert (await office.deliveries())[DeliveryState.PENDING] == 0
+    assert "couldn't be downloaded" in harness.result().words
+    assert harness.gateway.link(task) in harness.result().words
+    assert (await harness.deliveries())[DeliveryState.PENDING] == 0
 
 
-async def test_a_file_that_requires_the_key_is_downloaded_with_it(office: DeliveryHarness):
-    task = office.task("videos")
+async def test_a_file_that_requires_the_key_is_downloaded_with_it(harness: DeliveryHarness):
+    task = harness.task("videos")
     task.has_link = False
 
-    await office.deliver(task)
+    await harness.deliver(task)
 
-    assert office.result().video
-    [content] = [request for request in office.gateway.requests if request.route == "content"]
-    assert content.headers["Authorization"] == f"Bearer {office.gateway.key}"
+    assert harness.result().video
+    [content] = [request for request in harness.gateway.requests if request.route == "content"]
+    assert content.headers["Authorization"] == f"Bearer {harness.gateway.key}"
 
 
-async def test_a_gateway_without_the_file_yet_is_retried(office: DeliveryHarness):
-    task = office.task("videos")
+async def test_a_gateway_without_the_file_yet_is_retried(harness: DeliveryHarness):
+    task = harness.task("videos")
     task.has_link = False
-    office.gateway.fail("content", Fault(status=404))
+    harness.gateway.fail("content", Fault(status=404))
 
-    await office.deliver(task)
-    await office.advance(2)
+    await harness.deliver(task)
+    await harness.advance(2)
 
-    assert office.result().video
+    assert harness.result().video
 
 
-async def test_a_gateway_that_never_serves_the_file_is_reported(office: DeliveryHarness):
-    task = office.task("videos")
+async def test_a_gateway_that_never_serves_the_file_is_reported(harness: DeliveryHarness):
+    task = harness.task("videos")
     task.has_link = False
-    office.gateway.fail("content", Fault(status=404), times=None)
+    harness.gateway.fail("content", Fault(status=404), times=None)
 
-    await office.deliver(task)
+    await harness.deliver(task)
     for _ in range(8):
-        await office.advance(300)
+        await harness.advance(300)
 
-    assert "has expired or never worked" in office.result().words
-    assert f"{office.gateway.url}/v1/videos/{task.task_id}/content" in office.result().words
+    assert "has expired or never worked" in harness.result().words
+    assert f"{harness.gateway.url}/v1/videos/{task.task_id}/content" in harness.result().words
 
 
-async def test_without_documents_a_file_that_requires_the_key_is_a_curl_command(office: DeliveryHarness):
-    office.telegram.forbid(GROUP, "videos", "documents")
-    task = office.task("videos")
+async def test_without_documents_a_file_that_requires_the_key_is_a_curl_command(harness: DeliveryHarness):
+    harness.telegram.forbid(GROUP, "videos", "documents")
+    task = harness.task("videos")
     task.has_link = False
 
-    await office.deliver(task, GROUP)
+    await harness.deliver(task, GROUP)
 
-    assert f"{office.gateway.url}/v1/videos/{task.task_id}/content" in office.result(GROUP).words
-    assert office.gateway.key not in office.result(GROUP).words
-    assert "works until" in office.result(GROUP).words
+    assert f"{harness.gateway.url}/v1/videos/{task.task_id}/content" in harness.result(GROUP).words
+    assert harness.gateway.key not in harness.result(GROUP).words
+    assert "works until" in harness.result(GROUP).words
 
 
-async def test_an_interrupted_download_is_resumed(office: DeliveryHarness):
-    task = office.task()
+async def test_an_interrupted_download_is_resumed(harness: DeliveryHarness):
+    task = harness.task()
     task.served.cut_after = len(task.served.content) // 2 + 1
 
-    await office.deliver(task)
+    await harness.deliver(task)
 
-    video = office.result().video
+    video = harness.result().video
     assert video
     assert video.file.content == task.served.content
     assert task.served.downloads == 2
 
 
-async def test_hanging_hosts_of_one_provider_leave_slots_for_others(office: DeliveryHarness):
+async def test_hanging_hosts_of_one_provider_leave_slots_for_others(harness: DeliveryHarness):
     gate = asyncio.Event()
-    office.gateway.fail("files", held(gate), times=None, when=lambda request: request.kind == "alibailian")
+    harness.gateway.fail("files", held(gate), times=None, when=lambda request: request.kind == "alibailian")
     for number in range(10):
-        task = office.task("alibailian")
-        if number % 2:  # by another name of the same machine, which is another host for all that is known
-            link = office.gateway.link(task).replace("127.0.0.1", "localhost")
+        task = harness.task("alibailian")
+        if number % 2:  # another host name of the same machine
+            link = harness.gateway.link(task).replace("127.0.0.1", "localhost")
             body = status_answer(task, link, task.ends_at)
             path = f"/alibailian/api/v1/tasks/{task.task_id}"
-            office.gateway.replay(path, http_status=200, headers={}, body=body)
-        await office.watch(task, BEN)
-    await office.idle()
-    await office.poll()
-    await office.until(lambda: len([each for each in office.gateway.requests if each.route == "files"]) >= 4)
+            harness.gateway.replay(path, http_status=200, headers={}, body=body)
+        await harness.watch(task, BEN)
+    await harness.idle()
+    await harness.poll()
+    await harness.until(
+        lambda: len([each for each in harness.gateway.requests if each.route == "files"]) >= 4
+    )
 
-    other = office.task("jimeng")
-    await office.watch(other)
-    await office.poll()
-    await office.until(lambda: office.telegram.videos(ANNA))
+    other = harness.task("jimeng")
+    await harness.watch(other)
+    await harness.poll()
+    await harness.until(lambda: harness.telegram.videos(ANNA))
 
     hanging = [
-        each for each in office.gateway.requests if each.route == "files" and each.kind == "alibailian"
+        each for each in harness.gateway.requests if each.route == "files" and each.kind == "alibailian"
     ]
     assert len(hanging) == 4
     gate.set()
-    await office.idle()
+    await harness.idle()

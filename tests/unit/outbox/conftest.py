@@ -1,4 +1,4 @@
-"""The sender at a fake Telegram."""
+"""A sender connected to a fake Telegram."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -26,7 +26,7 @@ def sender(bot: ExtBot[None]) -> Sender:
 
 @pytest.fixture
 def video(film: Path) -> VideoFile:
-    """The film with all that is known of it."""
+    """The sample video with all its metadata."""
     thumbnail = film.with_suffix(".jpg")
     thumbnail.write_bytes(b"\xff\xd8\xff" + bytes(1000))
     return VideoFile(

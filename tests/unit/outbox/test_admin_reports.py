@@ -1,4 +1,4 @@
-"""What admins are told of gateways."""
+"""Reports to the admins about gateways."""
 
 from collections.abc import Sequence
 
@@ -18,19 +18,19 @@ from tests.unit.watching.tasks import AWAY
 
 
 class FakeSender:
-    """Notes what is sent; answers with the results that it is given, then with Sent."""
+    """Records messages; returns the given results, then Sent."""
 
     def __init__(self) -> None:
         self.sent: list[tuple[int, str]] = []
         self.results: list[SendResult] = []
 
-    async def send(self, place: ChatAddress, view: View) -> SendResult:
-        self.sent.append((place.chat_id, visible(view.text)))
+    async def send(self, address: ChatAddress, view: View) -> SendResult:
+        self.sent.append((address.chat_id, visible(view.text)))
         return self.results.pop(0) if self.results else Sent(1)
 
 
 class Scene:
-    """A gateway, and a process that reports on it."""
+    """A gateway, and the reports about it."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
@@ -39,7 +39,7 @@ class Scene:
         self.restart()
 
     def restart(self) -> None:
-        """Begin with what the store knows."""
+        """Create everything anew on the same store."""
         self.states = GatewayStates(clock=self.clock)
         self.state = self.states.add(["wan"], "gateway.example")
         self.reports = AdminReports(

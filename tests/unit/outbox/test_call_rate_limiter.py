@@ -15,7 +15,7 @@ from tests.fakes.places import ANNA, GROUP
 
 
 class Limited:
-    """A bot whose calls are counted; its waits take no time."""
+    """A bot with a rate limiter and a fake sleep."""
 
     def __init__(self, telegram: FakeTelegram) -> None:
         self.steady = SteadyClock()

@@ -1,4 +1,4 @@
-"""A chat that is not found once is not lost yet."""
+"""A chat is gone only after two "chat not found" reports."""
 
 from datetime import timedelta
 

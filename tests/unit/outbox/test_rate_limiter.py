@@ -11,7 +11,7 @@ from tests.fakes.clock import SteadyClock
 
 ANN, BEN, GROUP = 1, 2, -100
 
-Calls = list[tuple[float, int]]  # when, to which chat
+Calls = list[tuple[float, int]]  # (time, chat)
 
 
 @pytest.fixture
@@ -24,38 +24,38 @@ def rate_limiter(time: SteadyClock) -> ChatRateLimiter:
     return ChatRateLimiter(clock=time)
 
 
-def shut_to(rate_limiter: ChatRateLimiter, urgency: Urgency) -> list[int]:
-    """The chats that must not be written to with this."""
-    closed = rate_limiter.throttled()
-    shut = [*closed.to_all]
+def throttled_for(rate_limiter: ChatRateLimiter, urgency: Urgency) -> list[int]:
+    """The chats throttled for this priority."""
+    throttled = rate_limiter.throttled()
+    chats = [*throttled.to_all]
     if urgency > Urgency.MESSAGE:
-        shut += closed.to_edits
+        chats += throttled.to_edits
     if urgency > Urgency.EDIT:
-        shut += closed.to_refreshes
-    return shut
+        chats += throttled.to_refreshes
+    return chats
 
 
 def write(
     rate_limiter: ChatRateLimiter, chats: Iterable[int], urgency: Urgency = Urgency.MESSAGE
 ) -> list[int]:
-    """Write to as many of these chats as may be written to, as the courier does; those that were."""
-    closed = shut_to(rate_limiter, urgency)
-    chosen = [chat for chat in chats if chat not in closed][: rate_limiter.available()]
+    """Call as many of these chats as allowed, as the worker does; returns them."""
+    throttled = throttled_for(rate_limiter, urgency)
+    chosen = [chat for chat in chats if chat not in throttled][: rate_limiter.available()]
     rate_limiter.spend(chosen)
     return chosen
 
 
 def exhaust(rate_limiter: ChatRateLimiter, chat: int, urgency: Urgency = Urgency.MESSAGE) -> int:
-    """Write to a chat until it is closed, in a moment; how often."""
+    """Call a chat until it is throttled, at one moment; returns the number of calls."""
     count = 0
-    while chat not in shut_to(rate_limiter, urgency):
+    while chat not in throttled_for(rate_limiter, urgency):
         rate_limiter.spend([chat])
         count += 1
     return count
 
 
 def most_within(times: list[float], span_s: float) -> int:
-    """The most that fall into any such span of time."""
+    """The largest number of times within any span."""
     return max((sum(start <= at < start + span_s for at in times) for start in times), default=0)
 
 
@@ -96,21 +96,19 @@ def test_limits_free_up_at_the_predicted_time_and_not_before(
         time.advance(wait_s)
         write(rate_limiter, chats, urgency)
 
-    def shut() -> tuple[ThrottledChats, bool]:
+    def state() -> tuple[ThrottledChats, bool]:
         return rate_limiter.throttled(), rate_limiter.available() < 1
 
-    before = shut()
-    opens_in_s = rate_limiter.next_free_in_s()
-    assert (opens_in_s is None) == (
-        before == (ThrottledChats(to_all=[], to_edits=[], to_refreshes=[]), False)
-    )
-    if opens_in_s is not None:
-        assert opens_in_s > 0
-        early_s = opens_in_s * 0.99 if opens_in_s > 0.01 else 0.0
+    before = state()
+    free_in_s = rate_limiter.next_free_in_s()
+    assert (free_in_s is None) == (before == (ThrottledChats(to_all=[], to_edits=[], to_refreshes=[]), False))
+    if free_in_s is not None:
+        assert free_in_s > 0
+        early_s = free_in_s * 0.99 if free_in_s > 0.01 else 0.0
         time.advance(early_s)
-        assert shut() == before
-        time.advance(opens_in_s - early_s + 0.001)
-        assert shut() != before
+        assert state() == before
+        time.advance(free_in_s - early_s + 0.001)
+        assert state() != before
 
 
 def test_a_chat_allows_a_burst_and_then_one_call_per_second(rate_limiter: ChatRateLimiter, time: SteadyClock):
@@ -129,7 +127,7 @@ def test_a_group_allows_fewer_than_twenty_calls_in_any_minute(
         calls += [time.now] * exhaust(rate_limiter, GROUP)
         time.advance(0.5)
 
-    assert most_within(calls, 60.0) == 19  # the last one is for the end of what was begun
+    assert most_within(calls, 60.0) == 19  # one call is kept for the second call of a video
     assert len(calls) >= 2 * 19 + 10
 
 
@@ -149,15 +147,15 @@ def test_lower_priorities_leave_the_last_calls_to_higher_ones(rate_limiter: Chat
 def test_edits_and_replies_leave_part_of_a_group_s_minute_to_results(
     rate_limiter: ChatRateLimiter, time: SteadyClock
 ):
-    def is_open(urgency: Urgency) -> bool:
+    def is_allowed(urgency: Urgency) -> bool:
         if urgency is Urgency.REPLY:
             return rate_limiter.reply_wait_s(GROUP) == 0
-        return GROUP not in shut_to(rate_limiter, urgency)
+        return GROUP not in throttled_for(rate_limiter, urgency)
 
     spent = dict.fromkeys(Urgency, 0)
     for urgency in Urgency:
         for _ in range(30):
-            if is_open(urgency):
+            if is_allowed(urgency):
                 rate_limiter.spend([GROUP])
                 spent[urgency] += 1
             time.advance(1)
@@ -173,18 +171,18 @@ def test_a_reserved_call_is_kept_free_until_it_is_released(rate_limiter: ChatRat
         time.advance(1)
         rate_limiter.spend([GROUP])
     time.advance(5)
-    assert shut_to(rate_limiter, Urgency.MESSAGE) == [GROUP]
+    assert throttled_for(rate_limiter, Urgency.MESSAGE) == [GROUP]
 
     rate_limiter.release(GROUP)
 
-    assert shut_to(rate_limiter, Urgency.MESSAGE) == []
+    assert throttled_for(rate_limiter, Urgency.MESSAGE) == []
 
 
 def test_hanging_videos_do_not_block_a_group(rate_limiter: ChatRateLimiter):
     for _ in range(50):
         rate_limiter.reserve(GROUP)
 
-    assert shut_to(rate_limiter, Urgency.REFRESH) == []
+    assert throttled_for(rate_limiter, Urgency.REFRESH) == []
 
 
 def test_a_flood_wait_pauses_only_its_chat(rate_limiter: ChatRateLimiter, time: SteadyClock):
@@ -193,9 +191,9 @@ def test_a_flood_wait_pauses_only_its_chat(rate_limiter: ChatRateLimiter, time: 
     assert write(rate_limiter, [ANN, BEN]) == [BEN]
     assert rate_limiter.next_free_in_s() == 17
     time.advance(16.9)
-    assert shut_to(rate_limiter, Urgency.MESSAGE) == [ANN]
+    assert throttled_for(rate_limiter, Urgency.MESSAGE) == [ANN]
     time.advance(0.2)
-    assert shut_to(rate_limiter, Urgency.MESSAGE) == []
+    assert throttled_for(rate_limiter, Urgency.MESSAGE) == []
 
 
 def test_a_shorter_flood_wait_does_not_shorten_a_longer_one(rate_limiter: ChatRateLimiter, time: SteadyClock):
@@ -203,7 +201,7 @@ def test_a_shorter_flood_wait_does_not_shorten_a_longer_one(rate_limiter: ChatRa
     rate_limiter.pause(ANN, 1)
 
     time.advance(16)
-    assert shut_to(rate_limiter, Urgency.MESSAGE) == [ANN]
+    assert throttled_for(rate_limiter, Urgency.MESSAGE) == [ANN]
 
 
 def test_a_negative_balance_is_refilled_first(rate_limiter: ChatRateLimiter, time: SteadyClock):
@@ -212,9 +210,9 @@ def test_a_negative_balance_is_refilled_first(rate_limiter: ChatRateLimiter, tim
 
     assert rate_limiter.available() == 0
     time.advance(4.9)
-    assert shut_to(rate_limiter, Urgency.MESSAGE) == [GROUP]
+    assert throttled_for(rate_limiter, Urgency.MESSAGE) == [GROUP]
     time.advance(0.2)
-    assert shut_to(rate_limiter, Urgency.MESSAGE) == []
+    assert throttled_for(rate_limiter, Urgency.MESSAGE) == []
 
 
 def test_the_state_of_an_unused_chat_is_dropped(rate_limiter: ChatRateLimiter, time: SteadyClock):

@@ -1,4 +1,4 @@
-"""What Telegram's errors mean, as they come through python-telegram-bot and a real connection."""
+"""The mapping of Telegram's errors, through python-telegram-bot and a real connection."""
 
 import asyncio
 from datetime import timedelta
@@ -71,7 +71,7 @@ REFUSALS = [
 
 
 async def outcome(telegram: FakeTelegram, bot: ExtBot[None], fault: Fault | None = None) -> SendResult:
-    """What a message to Anna comes to."""
+    """The result of a message to Anna."""
     if fault is not None:
         telegram.fail("sendMessage", fault)
     with pytest.raises(TelegramError) as raised:
@@ -88,7 +88,7 @@ def test_a_blocked_or_deleted_chat_is_gone(description: str):
 
 @pytest.mark.parametrize(("reason", "description"), REFUSALS)
 def test_a_refusal_is_recognised_by_its_text(reason: Refusal, description: str):
-    # python-telegram-bot cuts the prefix off, and capitalises what is left.
+    # python-telegram-bot removes the prefix and capitalises the rest.
     assert read_error(BadRequest(f"Bad Request: {description}")) == Refused(reason, description.lower())
 
 
@@ -144,7 +144,7 @@ async def test_a_file_that_is_too_large_is_refused(telegram: FakeTelegram, bot: 
         DROPPED,
         Fault(delay_s=2),
     ],
-    ids=["500", "a page", "a page that says 200", "a cut", "a late answer"],
+    ids=["500", "HTML", "HTML with 200", "connection closed", "timeout"],
 )
 async def test_a_meaningless_response_is_an_unknown_outcome(
     telegram: FakeTelegram, bot: ExtBot[None], fault: Fault

@@ -1,4 +1,4 @@
-"""When Telegram counts as away, and how it is tried again."""
+"""The circuit breaker: when it opens, probes and closes."""
 
 import pytest
 
@@ -28,7 +28,7 @@ def test_pauses_between_probes_grow_up_to_five_seconds(route: TelegramRoute, sec
     pauses_s = []
     for _ in range(6):
         route.probe_failed()
-        route.failed(2)  # was on its way already
+        route.failed(2)  # was in progress already
         pauses_s.append(route.next_probe_in_s())
         seconds.advance(pauses_s[-1])
         assert route.next_probe_in_s() == 0

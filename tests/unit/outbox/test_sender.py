@@ -1,4 +1,4 @@
-"""What goes out to Telegram, as its server sees it, and what comes of it."""
+"""The sender: its requests as the Telegram server receives them, and its results."""
 
 import dataclasses
 from collections.abc import AsyncIterator, Callable
@@ -41,7 +41,7 @@ def last(telegram: FakeTelegram, chat_id: int = ANNA) -> Message:
 
 
 async def text_in(telegram: FakeTelegram, sender: Sender, chat_id: int = ANNA) -> int:
-    """Send a text; its id."""
+    """Send a text; returns the message id."""
     result = await sender.send(ChatAddress(chat_id=chat_id), View(text="Coming"))
     assert isinstance(result, Sent)
     return result.message_id
@@ -54,7 +54,7 @@ def test_a_watch_s_messages_go_into_its_topic_as_replies_to_the_request():
 
 
 def stored(video: Attachment) -> StoredFile:
-    """What Telegram tells of the film."""
+    """The stored file that corresponds to an attachment."""
     return StoredFile(
         file_id=video.file.file_id,
         is_video=True,
@@ -280,7 +280,9 @@ async def test_a_chat_that_forbids_videos_is_a_missing_right(
         assert result.reason is Refusal.NO_RIGHTS
 
 
-async def test_a_blocked_bot_is_a_gone_chat(telegram: FakeTelegram, sender: Sender):
+async def test_gone_migrated_and_throttled_chats_have_their_own_results(
+    telegram: FakeTelegram, sender: Sender
+):
     telegram.block(ANNA)
     assert isinstance(await sender.send(AT_ANNA, VIEW), ChatGone)
     telegram.migrate(GROUP, -1009)
@@ -313,16 +315,16 @@ async def test_a_chat_action_is_sent_to_the_topic_and_its_errors_are_ignored(
     }
 
 
-# what an upload costs
+# uploads
 
 
 class Watchful(HTTPXRequest):
-    """Keeps what was handed over for each request."""
+    """Records the files and timeouts of each request."""
 
     def __init__(self) -> None:
         super().__init__(httpx_kwargs={"verify": False})
         self.handed: list[RequestData] = []
-        self.timeouts: list[tuple[object, object]] = []  # of reading and writing
+        self.timeouts: list[tuple[object, object]] = []  # read, write
 
     async def do_request(self, *args: Any, **kwargs: Any) -> tuple[int, bytes]:
         if (data := kwargs.get("request_data")) is not None:
@@ -358,7 +360,7 @@ async def test_an_upload_is_streamed_from_the_disk_and_given_time(
 
 @asynccontextmanager
 async def local_server() -> AsyncIterator[tuple[FakeTelegram, Sender]]:
-    """A server that takes files by their path, and a sender to it."""
+    """A server that reads files by path, and a sender for it."""
     server = FakeTelegram(local=True)
     server.private_chat(ANNA)
     await server.start()

@@ -1,4 +1,4 @@
-"""Cards, notices and reasons as they arrive in a chat."""
+"""Cards, notices and failures as a chat shows them."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -41,7 +41,7 @@ def texts(sender: Sender, estimates: Estimates, clock: FrozenClock) -> TextDeliv
 
 
 def outgoing(what: WatchedTask, kind: DeliveryKind = DeliveryKind.CARD, **fields: Any) -> ClaimedDelivery:
-    """What the courier has claimed for Anna; fields are of the watch."""
+    """A claimed delivery for Anna; fields are those of the watch."""
     delivery = Delivery(id=1, watch_id=1, kind=kind, state=DeliveryState.SENDING, created_at=NOW)
     watch = replace(what.watch, chat_id=ANNA, request_message_id=None, **fields)
     return ClaimedDelivery(delivery=delivery, watch=watch, task=what.task)
@@ -54,7 +54,7 @@ def running(**fields: Any) -> WatchedTask:
 
 
 def learn(estimates: Estimates, *durations_s: float, model: str = "wan2.2") -> None:
-    """Past tasks of this model took so long."""
+    """Record past tasks of this model with these durations."""
     for duration_s in durations_s:
         born = NOW - timedelta(seconds=duration_s)
         fields: dict[str, Any] = {"model": model, "submitted_at": born}

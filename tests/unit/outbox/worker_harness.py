@@ -1,4 +1,4 @@
-"""The courier between a real archive, a make-believe Telegram, and a ladder that says what it is told to."""
+"""The delivery worker with a real store, a fake Telegram and a scripted video delivery."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -32,25 +32,25 @@ from tests.fakes.clock import SteadyClock
 
 
 class BrittleStore(SqliteStore):
-    """A real archive whose disk is full when a test says so."""
+    """A real store whose disk a test can fill."""
 
     is_full = False
-    questions = 0  # how often the courier asked whether there is something to send
-    settled = 0  # how many endings were written down
-    unwritten = 0  # how many could not be
+    polls = 0  # calls of next_delivery_at()
+    settled = 0  # successful settlements
+    failed_settlements = 0  # failed settlements
 
-    async def next_delivery_at(self, closed: ThrottledChats = NONE_THROTTLED) -> datetime | None:
-        self.questions += 1
-        return await super().next_delivery_at(closed)
+    async def next_delivery_at(self, throttled: ThrottledChats = NONE_THROTTLED) -> datetime | None:
+        self.polls += 1
+        return await super().next_delivery_at(throttled)
 
     async def claim_deliveries(
-        self, limit: int, closed: ThrottledChats = NONE_THROTTLED, *, at: datetime, lease_s: float
+        self, limit: int, throttled: ThrottledChats = NONE_THROTTLED, *, at: datetime, lease_s: float
     ) -> list[ClaimedDelivery]:
         self._check_room()
-        return await super().claim_deliveries(limit, closed, at=at, lease_s=lease_s)
+        return await super().claim_deliveries(limit, throttled, at=at, lease_s=lease_s)
 
     async def settle(self, delivery_id: int, settlement: Settlement) -> None:
-        self.unwritten += self.is_full
+        self.failed_settlements += self.is_full
         self._check_room()
         await super().settle(delivery_id, settlement)
         self.settled += 1
@@ -61,11 +61,11 @@ class BrittleStore(SqliteStore):
 
 
 class ScriptedVideoDelivery(VideoDelivery):
-    """For each chat the next of its results, the last one ever after; it waits while the gate is shut."""
+    """Returns the next result of each chat, the last one repeatedly; waits while the gate is closed."""
 
     def __init__(self) -> None:
         self.results: dict[int, list[SendResult | Exception]] = {}
-        self.begun: list[int] = []  # chats
+        self.started: list[int] = []  # chats
         self.gate = asyncio.Event()
         self.gate.set()
 
@@ -73,7 +73,7 @@ class ScriptedVideoDelivery(VideoDelivery):
         return Sent(1)
 
     async def deliver(self, out: ClaimedDelivery, message_id: int | None) -> SendResult:
-        self.begun.append(out.watch.chat_id)
+        self.started.append(out.watch.chat_id)
         await self.gate.wait()
         script = self.results[out.watch.chat_id]
         result = script.pop(0) if len(script) > 1 else script[0]
@@ -83,7 +83,7 @@ class ScriptedVideoDelivery(VideoDelivery):
 
 
 class WorkerHarness:
-    """The courier on its round."""
+    """The worker and all that it needs."""
 
     def __init__(self, store: BrittleStore, bot: ExtBot[None]) -> None:
         self.store = store
@@ -113,66 +113,66 @@ class WorkerHarness:
         self.migrated.append((old_id, new_id))
 
     async def watching(self, chat: int, name: str = "t1") -> int:
-        """Have a chat watch a task, its card shown; the task's id."""
+        """Let a chat watch a task and send its card; returns the task id."""
         watched = await self.driver.watch(name, chat_id=chat)
         card = await self.driver.claim_one(DeliveryKind.CARD)
         await self.driver.settle(card, message_id=1, digest="queued")
         self.store.settled = 0
         return watched.task.id
 
-    async def ended(self, chat: int, *results: SendResult | Exception, name: str = "t1") -> None:
-        """Have a chat wait for the result of a task that ended, its card shown."""
+    async def finished(self, chat: int, *results: SendResult | Exception, name: str = "t1") -> None:
+        """Let a chat watch a task that has succeeded; its first card is sent."""
         task_id = await self.watching(chat, name)
         await self.driver.look(task_id, TaskStatus.SUCCEEDED)
         self.video_delivery.results[chat] = list(results)
 
     async def state(self, chat: int, name: str = "t1") -> WatchState | None:
-        """How a chat's watch stands; None: it has none."""
+        """The state of a chat's watch; None: it has none."""
         found = await self.store.watches_of(chat, name)
         return found[0].watch.state if found else None
 
     async def until_state(self, state: WatchState, chat: int, name: str = "t1") -> None:
-        """Wait until a chat's watch stands so."""
+        """Wait until a chat's watch has this state."""
 
         async def is_reached() -> bool:
             return await self.state(chat, name) is state
 
         await self.until(is_reached)
 
-    async def until_asked(self, count: int = 1) -> None:
-        """Wait until the courier has asked so often for something to carry."""
+    async def until_polled(self, count: int = 1) -> None:
+        """Wait until the worker has called next_delivery_at() so often."""
 
         async def is_reached() -> bool:
-            return self.store.questions >= count
+            return self.store.polls >= count
 
         await self.until(is_reached)
 
-    async def until_shown(self) -> None:
-        """Wait until a card has found its end, whatever is in hand."""
+    async def until_first_settled(self) -> None:
+        """Wait until one delivery is settled, others may be in progress."""
 
         async def is_reached() -> bool:
             return self.store.settled > 0
 
         await self.until(is_reached)
 
-    async def until_unwritten(self) -> None:
-        """Wait until an ending could not be written down."""
+    async def until_settling_failed(self) -> None:
+        """Wait until a settlement has failed."""
 
         async def is_reached() -> bool:
-            return self.store.unwritten > 0
+            return self.store.failed_settlements > 0
 
         await self.until(is_reached)
 
-    async def until_begun(self, count: int = 1) -> None:
-        """Wait until so many films are on their way."""
+    async def until_started(self, count: int = 1) -> None:
+        """Wait until so many video transfers have started."""
 
         async def is_reached() -> bool:
-            return len(self.video_delivery.begun) >= count
+            return len(self.video_delivery.started) >= count
 
         await self.until(is_reached)
 
     async def until(self, condition: Callable[[], Awaitable[bool]]) -> None:
-        """Wait for a condition on the archive."""
+        """Wait for a condition on the store."""
         async with asyncio.timeout(10):
             while True:
                 if await condition():
@@ -180,7 +180,7 @@ class WorkerHarness:
                 await asyncio.sleep(0.005)
 
     async def until_settled(self, count: int) -> None:
-        """Wait until so many deliveries have found their end and nothing is in hand."""
+        """Wait until so many deliveries are settled and none is in progress."""
 
         async def is_done() -> bool:
             deliveries = (await self.store.stats()).deliveries
@@ -189,5 +189,5 @@ class WorkerHarness:
         await self.until(is_done)
 
     async def states(self) -> dict[str, int]:
-        """How many deliveries stand where, those left out where none stands."""
+        """Number of deliveries per state, without zeros."""
         return {state: count for state, count in (await self.store.stats()).deliveries.items() if count}
