@@ -15,7 +15,7 @@ from typing import BinaryIO
 INDEX_LIMIT = 64 << 20  # bytes of an index that is read into memory; an hour of video has some megabytes
 _BOX_HEAD = 8  # length and type; 4.2
 _LARGE_HEAD = 16  # with a 64-bit length
-_MOST_BOXES = 100_000
+_MAX_BOXES = 100_000
 _CHUNK = 1 << 20
 _OFFSETS = {b"stco": "I", b"co64": "Q"}  # 8.7.5
 _PARENTS = {b"trak", b"mdia", b"minf", b"stbl"}
@@ -56,7 +56,7 @@ def boxes(path: Path) -> list[Box]:
     found: list[Box] = []
     at = 0
     with path.open("rb") as file:
-        while at + _BOX_HEAD <= size and len(found) < _MOST_BOXES:
+        while at + _BOX_HEAD <= size and len(found) < _MAX_BOXES:
             file.seek(at)
             box = _box(file.read(_LARGE_HEAD), at, size)
             if box is None:

@@ -36,7 +36,7 @@ _CERTAIN = {b"ftyp", b"moov", b"moof", b"mdat"}
 _NAME = re.compile(rb"[A-Za-z0-9 _.-]{4}")
 _BOX_HEAD = 8
 _LARGE_HEAD = 16
-_MOST_FIRST = 16
+_MAX_FIRST = 16
 
 
 def suffix_of(path: Path) -> str | None:
@@ -74,7 +74,7 @@ def _first_boxes(path: Path) -> list[tuple[bytes, bytes]]:
     at = 0
     found: list[tuple[bytes, bytes]] = []
     with path.open("rb") as file:
-        while len(found) < _MOST_FIRST and at < size:
+        while len(found) < _MAX_FIRST and at < size:
             file.seek(at)
             box = file.read(_LARGE_HEAD)
             length = int.from_bytes(box[:4], "big")

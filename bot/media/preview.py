@@ -17,8 +17,8 @@ from av.video.stream import VideoStream
 
 THUMBNAIL_SIDE = 320  # pixels; https://core.telegram.org/bots/api#inputmediavideo
 THUMBNAIL_LIMIT = 190_000  # bytes, below Telegram's 200 kB
-_MOST_FRAMES = 300  # packets that are decoded to find a frame that is not black
-_MOST_CPU_S = 8.0
+_MAX_PACKETS = 300  # packets that are decoded to find a frame that is not black
+_MAX_CPU_S = 8.0
 _BLACK = 32  # luma; black is 16
 _ONE = 1 << 16  # matrices hold 16.16 fixed-point numbers
 _TOLERANCE = 0.02  # of a matrix entry from a whole number
@@ -76,7 +76,7 @@ def display_size(stream: VideoStream, rotation: _Rotation) -> tuple[int, int]:
 
 def frames(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
     """The decodable frames, limited by packets and CPU time; damaged frames are skipped."""
-    end_s = time.process_time() + _MOST_CPU_S
+    end_s = time.process_time() + _MAX_CPU_S
     for count, packet in enumerate(container.demux(stream), 1):
         try:
             decoded = packet.decode()
@@ -85,7 +85,7 @@ def frames(container: InputContainer, stream: VideoStream) -> Iterator[VideoFram
         for frame in decoded:
             if not frame.is_corrupt and isinstance(frame, VideoFrame):
                 yield frame
-        if count >= _MOST_FRAMES or time.process_time() > end_s:
+        if count >= _MAX_PACKETS or time.process_time() > end_s:
             return
 
 

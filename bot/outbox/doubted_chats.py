@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 CONFIRM_AFTER = timedelta(minutes=3)  # between the two reports that count
-_MOST = 10_000  # kept in memory
+_MAX_CHATS = 10_000  # kept in memory
 
 
 class DoubtedChats:
@@ -16,7 +16,7 @@ class DoubtedChats:
         """Record a report; returns whether the chat is gone for certain."""
         since = self._since.get(chat_id)
         if since is None:
-            if len(self._since) >= _MOST:
+            if len(self._since) >= _MAX_CHATS:
                 del self._since[next(iter(self._since))]
             self._since[chat_id] = at
             return False

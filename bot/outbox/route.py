@@ -17,7 +17,7 @@ from collections.abc import Callable
 _PAUSES_S = (1.0, 2.0, 4.0, 5.0)  # after each failed probe
 _FIRST_RETRY_S = 2.0
 _LONGEST_RETRY_S = 300.0
-_MOST_REMEMBERED = 10_000  # deliveries that failed while Telegram responded
+_MAX_BACKOFFS = 10_000  # deliveries that failed while Telegram responded
 
 
 class TelegramRoute:
@@ -62,7 +62,7 @@ class TelegramRoute:
         if not was_confirmed:
             for delivery_id in self._failed:
                 self._failed_alone[delivery_id] = min(self._failed_alone.get(delivery_id, 0) + 1, 20)
-        while len(self._failed_alone) > _MOST_REMEMBERED:
+        while len(self._failed_alone) > _MAX_BACKOFFS:
             del self._failed_alone[next(iter(self._failed_alone))]
         self._failed.clear()
         self._failed_probes = 0

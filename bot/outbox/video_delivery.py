@@ -83,7 +83,7 @@ class VideoDelivery:
         self._action_after_s = action_after_s
         self._slots = asyncio.Semaphore(_CONCURRENCY)
         self._providers: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
-        # Delivery id → when each fault first occurred; not persisted, a restart begins anew.
+        # Delivery id → when each fault first occurred; not persisted, a restart resets it.
         self._failing: dict[int, dict[Fault, datetime]] = {}
         self._uploads: WeakValueDictionary[int, _SharedUpload] = WeakValueDictionary()
         self._last_uploads: deque[_SharedUpload] = deque(maxlen=_RECENT_UPLOADS)

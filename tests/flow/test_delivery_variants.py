@@ -178,7 +178,7 @@ async def test_a_dead_link_is_replaced_by_a_fresh_one(harness: DeliveryHarness):
     gate = asyncio.Event()
     harness.telegram.fail("sendMessage", held(gate))
     await harness.poll()
-    task.added_at -= 60  # links are signed anew, and the old signature is worth nothing
+    task.added_at -= 60  # the gateway signs a new link, and the old signature is invalid
     gate.set()
     await harness.idle()
 

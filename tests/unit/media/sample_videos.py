@@ -1,4 +1,4 @@
-"""Films of kinds that the sandbox does not make."""
+"""Sample videos beyond those of the sandbox, and edits of MP4 files."""
 
 import struct
 import zlib
@@ -17,12 +17,12 @@ _HALF_TURN = struct.pack(">9i", -1 << 16, 0, 0, 0, -1 << 16, 0, 0, 0, 1 << 30)
 
 
 def turned(film: bytes, *, quarters: int) -> bytes:
-    """Have players turn a film clockwise once or twice, as telephones do: ISO/IEC 14496-12, 8.3.2."""
+    """Set a rotation matrix of one or two clockwise quarters, as phones do: ISO/IEC 14496-12, 8.3.2."""
     return with_matrix(film, {1: _QUARTER_TURN, 2: _HALF_TURN}[quarters])
 
 
 def with_matrix(film: bytes, matrix: bytes) -> bytes:
-    """Give a film's picture another matrix of nine numbers."""
+    """Replace the display matrix, nine numbers."""
     at = film.index(_UPRIGHT, film.index(b"tkhd"))
     return film[:at] + matrix + film[at + len(matrix) :]
 
@@ -34,12 +34,12 @@ def box(kind: bytes, *parts: bytes) -> bytes:
 
 
 def kinds_of(film: bytes) -> list[bytes]:
-    """The types of a film's top-level boxes."""
+    """The types of the top-level boxes."""
     return [kind for kind, _ in _boxes(film)]
 
 
 def with_packed_index(film: bytes) -> bytes:
-    """A film whose index is at the end, and packed as QuickTime may."""
+    """Compress the index at the end of a file, as QuickTime does."""
     parts = _boxes(film)
     assert parts[-1][0] == b"moov"
     index = box(b"moov", parts[-1][1])
@@ -48,7 +48,7 @@ def with_packed_index(film: bytes) -> bytes:
 
 
 def repeating(film: bytes, times: int) -> bytes:
-    """A film whose tables name its first chunk so many times, each of a whole megabyte."""
+    """A file whose tables repeat its first chunk so many times, 1 MB each."""
     sample = 1_000_000
     sizes, media = film.index(b"stsz") + 12, film.index(b"mdat") + 4
     shot = film[media : media + int.from_bytes(film[sizes + 4 : sizes + 8], "big")]
@@ -69,7 +69,7 @@ def repeating(film: bytes, times: int) -> bytes:
 
 
 def copied(film: bytes, path: Path, container: str, **options: str) -> None:
-    """Put a film's packets into another container."""
+    """Remux a file into another container."""
     source_path = path.with_name("source.mp4")
     source_path.write_bytes(film)
     with (
@@ -85,7 +85,7 @@ def copied(film: bytes, path: Path, container: str, **options: str) -> None:
 
 
 def shifted(film: bytes, by: int) -> bytes:
-    """A film whose only table of chunks counts from so many bytes further in front."""
+    """Shift all chunk offsets of a file."""
     at = film.index(b"stco") + 8
     count = int.from_bytes(film[at : at + 4], "big")
     offsets = struct.unpack_from(f">{count}I", film, at + 4)
@@ -94,7 +94,7 @@ def shifted(film: bytes, by: int) -> bytes:
 
 
 def stretched(path: Path, shape: Fraction) -> None:
-    """Make a film of 64×64 pixels that are shape times as wide as high."""
+    """Write a video of 64×64 pixels with this pixel aspect ratio."""
     with av.open(str(path), "w") as container:
         picture = container.add_stream("libx264", rate=10, options={"preset": "ultrafast"})
         picture.codec_context.sample_aspect_ratio = shape
@@ -102,7 +102,7 @@ def stretched(path: Path, shape: Fraction) -> None:
 
 
 def with_black_start(path: Path, *, black: int) -> None:
-    """Make a film that begins with so many black frames, followed by bright ones."""
+    """Write a video that starts with so many black frames, followed by bright ones."""
     with av.open(str(path), "w") as container:
         picture = container.add_stream("libx264", rate=10, options={"preset": "ultrafast"})
         picture.width, picture.height, picture.pix_fmt = 64, 64, "yuv420p"
@@ -134,7 +134,7 @@ def _with_tables(data: bytes, tables: Mapping[bytes, bytes | None]) -> bytes:
 
 
 def with_pictures(path: Path, codec: str, pixels: str, container_format: str | None = None) -> None:
-    """Make a silent film in this codec and format of pixels."""
+    """Write a video without audio in this codec and pixel format."""
     with av.open(str(path), "w", format=container_format) as container:
         picture = container.add_stream(codec, rate=10)
         assert isinstance(picture, VideoStream)
@@ -144,7 +144,7 @@ def with_pictures(path: Path, codec: str, pixels: str, container_format: str | N
 def with_sound(
     path: Path, codec: Literal["aac", "libmp3lame", "libopus"], *, index_first: bool = True
 ) -> None:
-    """Make a film of noise with a second of silence in this codec."""
+    """Write a video with a second of silence in this audio codec."""
     options = {"movflags": "faststart"} if index_first else {}
     with av.open(str(path), "w", options=options) as container:
         picture = container.add_stream("libx264", rate=10, options={"preset": "ultrafast"})
@@ -161,7 +161,7 @@ def with_sound(
 
 
 def with_pictures_held_back(path: Path, container: str) -> None:
-    """Make a film of 20 frames with sound, most of whose pictures need a later one: B-frames."""
+    """Write a video of 20 frames with audio and B-frames."""
     with av.open(str(path), "w", format=container) as sink:
         picture = sink.add_stream("libx264", rate=10, options={"preset": "medium", "bf": "3"})
         sound = sink.add_stream("aac", rate=48000)
@@ -183,7 +183,7 @@ def with_pictures_held_back(path: Path, container: str) -> None:
 
 
 def packets(path: Path) -> list[tuple[int, int | None, bytes]]:
-    """What a film holds, apart from where it stands in the file: stream, time, bytes."""
+    """All packets of a file, sorted: stream, pts, bytes."""
     with av.open(str(path)) as container:
         found = [(packet.stream_index, packet.pts, bytes(packet)) for packet in container.demux()]
     return sorted(packet for packet in found if packet[2])

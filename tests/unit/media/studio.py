@@ -1,11 +1,11 @@
-"""A gateway whose links work, or not, as a test says."""
+"""A fake gateway with links that a test sets."""
 
 from bot.providers.base import MediaSource, Provider, ProviderError
 from storage.models import Media, Snapshot, TaskStatus
 
 
 class Studio(Provider):
-    """A gateway that gives each link out as it is, and has another one when it is asked again."""
+    """Returns each link unchanged, and the fresh one when polled."""
 
     name = "studio"
     kind = "videos"

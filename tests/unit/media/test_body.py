@@ -1,4 +1,4 @@
-"""Bodies that are packed, slow or endless, over real connections."""
+"""Compressed, slow and endless bodies, over real connections."""
 
 import asyncio
 import contextlib
@@ -112,7 +112,7 @@ async def test_a_truncated_or_corrupt_compressed_body_is_retryable(
 async def test_a_host_below_the_minimum_speed_is_retryable(
     files: Files, target: Path, clock: FrozenClock, *, step_s: float, is_fetched: bool
 ):
-    files.says(FILM)  # comes in pieces of 256 KiB at most, and so much time passes with each
+    files.says(FILM)  # in chunks of up to 256 KiB, each of which takes this long
     times = itertools.count(0.0, step_s)
     everything = PrivateHosts(everything=True)
     async with Downloader(allowed=everything, sleep=clock.sleep, clock=lambda: next(times)) as downloader:

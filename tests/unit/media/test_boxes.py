@@ -55,7 +55,7 @@ def test_an_offset_too_large_for_its_table_is_malformed(path: Path):
     table = struct.pack(">III", 0, 1, 0xFFFFFFFF)
     index = box(b"moov", box(b"trak", box(b"mdia", box(b"minf", box(b"stbl", box(b"stco", table))))))
     path.write_bytes(box(b"ftyp", b"isom") + struct.pack(">I4sQ", 1, b"mdat", 1 << 33))
-    with path.open("r+b") as file:  # a hole of eight gigabytes takes no room
+    with path.open("r+b") as file:  # a sparse file of 8 GB
         file.seek((1 << 33) + 12)
         file.write(index)
 

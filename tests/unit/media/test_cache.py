@@ -48,7 +48,7 @@ async def cache(folder: Path, studio: Studio, clock: FrozenClock) -> AsyncIterat
 
 @pytest.fixture
 def media(files: Files) -> Media:
-    """A link to the film."""
+    """A link to the sample video."""
     files.says(FILM)
     return Media(url=f"{files.address()}/film.mp4")
 
@@ -63,15 +63,15 @@ async def prepared(cache: VideoCache, media: Media, watched: Task | None = None)
         return found
 
 
-async def forms(cache: VideoCache, media: Media, watched: Task | None = None) -> Sequence[VideoFile]:
-    """The forms in which a film can be had that can be had."""
+async def variants(cache: VideoCache, media: Media, watched: Task | None = None) -> Sequence[VideoFile]:
+    """The variants of a video whose download succeeds."""
     found = await prepared(cache, media, watched)
     assert found.fault is None
     return found.variants
 
 
 async def fault_of(cache: VideoCache, media: Media) -> Fault | None:
-    """Why a film of another host than the gateway's can't be had."""
+    """The retryable fault of a failed download."""
     found = await prepared(cache, media)
     assert found.variants == ()
     assert found.is_retryable
@@ -79,18 +79,18 @@ async def fault_of(cache: VideoCache, media: Media) -> Fault | None:
 
 
 async def test_the_variants_are_a_video_and_a_document(cache: VideoCache, media: Media, folder: Path):
-    video, document = await forms(cache, media)
+    video, document = await variants(cache, media)
 
-    [shelf] = folder.iterdir()
+    [entry] = folder.iterdir()
     assert video == VideoFile(
-        source=shelf / "cgt_2025_ü_1.mp4",
+        source=entry / "cgt_2025_ü_1.mp4",
         size=len(FILM),
         width=320,
         height=180,
         duration_s=2.0,
-        thumbnail=shelf / "cgt_2025_ü_1.mp4.jpg",
+        thumbnail=entry / "cgt_2025_ü_1.mp4.jpg",
     )
-    assert document == VideoFile(source=shelf / "cgt_2025_ü_1.mp4", size=len(FILM), is_video=False)
+    assert document == VideoFile(source=entry / "cgt_2025_ü_1.mp4", size=len(FILM), is_video=False)
 
 
 async def test_the_video_variant_of_a_file_with_its_index_at_the_end_is_a_copy(
@@ -98,14 +98,14 @@ async def test_the_video_variant_of_a_file_with_its_index_at_the_end_is_a_copy(
 ):
     files.says(make_film(index_first=False))
 
-    video, document = await forms(cache, media)
+    video, document = await variants(cache, media)
 
-    [shelf] = folder.iterdir()
+    [entry] = folder.iterdir()
     assert (video.source, document.source) == (
-        shelf / "faststart" / "cgt_2025_ü_1.mp4",
-        shelf / "cgt_2025_ü_1.mp4",
+        entry / "faststart" / "cgt_2025_ü_1.mp4",
+        entry / "cgt_2025_ü_1.mp4",
     )
-    assert video.size == (shelf / "faststart" / "cgt_2025_ü_1.mp4").stat().st_size
+    assert video.size == (entry / "faststart" / "cgt_2025_ü_1.mp4").stat().st_size
 
 
 async def test_an_unplayable_video_is_a_document_with_the_reason(
@@ -113,7 +113,7 @@ async def test_an_unplayable_video_is_a_document_with_the_reason(
 ):
     files.says(make_film(codec="libx265", seconds=0.5))
 
-    [document] = await forms(cache, media)
+    [document] = await variants(cache, media)
 
     assert (document.is_video, document.unplayable) == (False, "hevc")
 
@@ -121,7 +121,7 @@ async def test_an_unplayable_video_is_a_document_with_the_reason(
 async def test_another_container_is_a_document_with_the_reason(cache: VideoCache, media: Media, files: Files):
     files.says(b"\x1a\x45\xdf\xa3" + bytes(1000))
 
-    [document] = await forms(cache, media)
+    [document] = await variants(cache, media)
 
     assert (document.is_video, document.unplayable) == (False, "webm")
     assert Path(document.source).name == "cgt_2025_ü_1.webm"
@@ -130,7 +130,7 @@ async def test_another_container_is_a_document_with_the_reason(cache: VideoCache
 async def test_an_mp4_that_cannot_be_probed_is_a_document(cache: VideoCache, media: Media, files: Files):
     files.says(FILM[:24] + bytes(1000))
 
-    [document] = await forms(cache, media)
+    [document] = await variants(cache, media)
 
     assert (document.is_video, document.unplayable) == (False, None)
 
@@ -143,17 +143,17 @@ async def test_a_truncated_file_is_downloaded_again_the_next_time(
     assert await fault_of(cache, media) is Fault.UNREACHABLE
 
     files.says(FILM)
-    assert len(await forms(cache, media)) == 2
+    assert len(await variants(cache, media)) == 2
 
 
 async def test_a_file_stays_cached_until_it_is_discarded(
     cache: VideoCache, media: Media, files: Files, folder: Path
 ):
     files.says(make_film(index_first=False))
-    await forms(cache, media)
-    await forms(cache, media)
+    await variants(cache, media)
+    await variants(cache, media)
     assert len(files.requests) == 1
-    await forms(cache, media, task(external_id="another"))
+    await variants(cache, media, task(external_id="another"))
     assert len(files.requests) == 2
 
     cache.discard(task())
@@ -163,17 +163,17 @@ async def test_a_file_stays_cached_until_it_is_discarded(
 
 @pytest.mark.parametrize("other", [task(external_id="cgt-2025_ü:1"), task(provider="workshop")])
 async def test_the_cache_key_is_not_the_row_id(cache: VideoCache, media: Media, files: Files, other: Task):
-    await forms(cache, media)
+    await variants(cache, media)
     files.says(OTHER_FILM)
 
-    [video, _] = await forms(cache, media, other)
+    [video, _] = await variants(cache, media, other)
 
     assert Path(video.source).read_bytes() == OTHER_FILM
 
 
 async def test_a_cached_file_is_found_under_another_row_id(cache: VideoCache, media: Media, files: Files):
-    await forms(cache, media, task(1))
-    await forms(cache, media, task(2))
+    await variants(cache, media, task(1))
+    await variants(cache, media, task(2))
 
     assert len(files.requests) == 1
 
@@ -287,30 +287,30 @@ async def test_the_api_key_is_sent_if_the_provider_requires_it(
 ):
     studio.key = {"Authorization": "Bearer sk-a-key"}
 
-    await forms(cache, media)
+    await variants(cache, media)
 
     assert files.requests[0].headers["Authorization"] == "Bearer sk-a-key"
 
 
-# room on the disk
+# eviction
 
 
 def put(folder: Path, name: str, *, age_s: float, size: int = 1) -> Path:
-    """A film of another time; it takes no room in truth."""
-    shelf = folder / name
-    (shelf / "faststart").mkdir(parents=True)
-    with (shelf / "faststart" / "film.mp4").open("wb") as file:
+    """Create a sparse cache file of this age and size."""
+    entry = folder / name
+    (entry / "faststart").mkdir(parents=True)
+    with (entry / "faststart" / "film.mp4").open("wb") as file:
         file.truncate(size)
     then = time.time() - age_s
-    os.utime(shelf, (then, then))
-    return shelf
+    os.utime(entry, (then, then))
+    return entry
 
 
 async def test_files_unused_for_a_day_are_evicted(cache: VideoCache, media: Media, folder: Path):
     stale = put(folder, "stale", age_s=90_000)
     recent = put(folder, "recent", age_s=80_000)
 
-    await forms(cache, media)
+    await variants(cache, media)
 
     assert (stale.exists(), recent.exists()) == (False, True)
 
@@ -323,7 +323,7 @@ async def test_beyond_the_quota_the_oldest_files_are_evicted_first(
         put(folder, f"film-{number}", age_s=1000 - number, size=half) for number in (7, 8, 9)
     )
 
-    await forms(cache, media)
+    await variants(cache, media)
 
     assert [path.exists() for path in (oldest, middle, newest)] == [False, False, True]
 
@@ -331,8 +331,8 @@ async def test_beyond_the_quota_the_oldest_files_are_evicted_first(
 async def test_files_in_use_count_towards_the_quota(cache: VideoCache, media: Media, folder: Path):
     waiting = put(folder, "waiting", age_s=1000)
     async with cache.prepare(task(), media) as found:
-        os.truncate(found.variants[0].source, QUOTA)  # a hole, which takes no room in truth
-        await forms(cache, media, task(external_id="another"))
+        os.truncate(found.variants[0].source, QUOTA)  # sparse
+        await variants(cache, media, task(external_id="another"))
 
         assert not waiting.exists()
         assert Path(found.variants[0].source).exists()
@@ -340,27 +340,27 @@ async def test_files_in_use_count_towards_the_quota(cache: VideoCache, media: Me
 
 async def test_nothing_is_downloaded_while_files_in_use_fill_the_quota(cache: VideoCache, media: Media):
     async with cache.prepare(task(), media) as found:
-        os.truncate(found.variants[0].source, QUOTA)  # a hole, which takes no room in truth
+        os.truncate(found.variants[0].source, QUOTA)  # sparse
         other = await prepared(cache, media, task(external_id="another"))
         again = await prepared(cache, media)
 
     assert (other.lacks_room, other.variants, other.fault) == (True, (), None)
-    assert not again.lacks_room, "what is on the disk takes no more room"
-    assert len(await forms(cache, media, task(external_id="another"))) == 2
+    assert not again.lacks_room, "a cached file needs no more room"
+    assert len(await variants(cache, media, task(external_id="another"))) == 2
 
 
 async def test_a_deleted_cache_folder_is_created_again(cache: VideoCache, media: Media, folder: Path):
-    await forms(cache, media)
+    await variants(cache, media)
     shutil.rmtree(folder)
 
-    assert len(await forms(cache, media)) == 2
+    assert len(await variants(cache, media)) == 2
 
 
 async def test_files_in_use_are_not_evicted(cache: VideoCache, media: Media, folder: Path):
     async with cache.prepare(task(), media) as found:
         for path in folder.iterdir():
             os.utime(path, (0, 0))
-        await forms(cache, media, task(external_id="another"))
+        await variants(cache, media, task(external_id="another"))
 
         assert [Path(film.source).exists() for film in found.variants] == [True, True]
 

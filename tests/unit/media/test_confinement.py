@@ -1,4 +1,4 @@
-"""What a process of its own can still do once it is confined."""
+"""The restrictions of a sandboxed process."""
 
 import os
 import subprocess
@@ -13,7 +13,7 @@ ROOT = Path(confinement_file).parents[2]
 
 
 def said(program: str) -> str:
-    """What a program prints that finds the module under its name."""
+    """The output of a program that imports the module."""
     return subprocess.run(
         [sys.executable, "-c", f"from bot.media import confinement\n{program}"],
         env={"PYTHONPATH": str(ROOT)},

@@ -1,4 +1,4 @@
-"""Fetching videos over real connections."""
+"""Downloads over real connections."""
 
 import re
 from collections.abc import AsyncIterator, Mapping
@@ -43,7 +43,7 @@ async def fetched(
 
 
 async def fault_of(downloader: Downloader, link: str, target: Path) -> Fault:
-    """Why a link brings no video; nothing of it remains."""
+    """The fault of a failed download, which leaves no files."""
     with pytest.raises(DownloadError) as raised:
         await fetched(downloader, link, target)
     assert link not in str(raised.value)
@@ -260,7 +260,7 @@ def the_rest(start: int, **headers: str) -> web.Response:
 async def cut_off(
     request: web.Request, version: Mapping[str, str] | None = None, *, start: int = 0
 ) -> web.StreamResponse:
-    """Half of the film, or of what is left of it, and the connection ends."""
+    """Send half of the requested bytes, then close the connection."""
     rest = FILM[start:]
     span = f"bytes {start}-{len(FILM) - 1}/{len(FILM)}"
     headers = {"Content-Length": str(len(rest)), "Content-Range": span, **(version or {})}

@@ -9,8 +9,8 @@ import pytest
 from bot.media.probe import Inspector, MediaInfo, TruncatedFile
 from bot.sandbox.sample_video import make_film
 
-# Answers like the probe's, each with a number of its own instead of facts.
-TELLING = """
+# A worker that records its pid and environment, and prints null.
+RECORDING = """
 import json, os, pathlib, sys
 for line in sys.stdin:
     path = pathlib.Path(json.loads(line))
@@ -18,8 +18,8 @@ for line in sys.stdin:
     path.with_name("environment").write_text(str(dict(os.environ)))
     print("null", flush=True)
 """
-# Tells when it begins to look into a film, and when it has done.
-WORKING = """
+# A worker that records when it starts and ends to probe a file.
+TIMED = """
 import json, pathlib, sys, time
 for line in sys.stdin:
     path = pathlib.Path(json.loads(line))
@@ -29,7 +29,7 @@ for line in sys.stdin:
         print("-1", file=work, flush=True)
     print("null", flush=True)
 """
-# Leaves its work to a child, as the probe does, which never ends.
+# A worker whose child never ends.
 HANGING = """
 import json, os, pathlib, sys, time
 path = pathlib.Path(json.loads(sys.stdin.readline()))
@@ -46,9 +46,9 @@ async def inspector() -> AsyncIterator[Inspector]:
 
 
 @pytest.fixture
-def telling(tmp_path: Path) -> Path:
-    script = tmp_path / "telling.py"
-    script.write_text(TELLING)
+def recording(tmp_path: Path) -> Path:
+    script = tmp_path / "recording.py"
+    script.write_text(RECORDING)
     return script
 
 
@@ -60,20 +60,20 @@ def hanging(tmp_path: Path) -> Path:
 
 
 def pids(film: Path) -> list[int]:
-    """The probes that were asked, in turn."""
+    """The pids of the workers, per request."""
     return [int(line) for line in film.with_name("pids").read_text().split()]
 
 
 async def until_gone(pid: int) -> None:
-    """Wait until there is no such process; what it was a child of may take a moment to bury it."""
+    """Wait until there is no such process; its parent may take a moment to reap it."""
     async with asyncio.timeout(10):
         while True:
-            if not _lives(pid):
+            if not _is_running(pid):
                 return
             await asyncio.sleep(0.01)
 
 
-def _lives(pid: int) -> bool:
+def _is_running(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):
@@ -94,11 +94,11 @@ async def test_a_video_is_described(film: Path, inspector: Inspector):
 async def test_the_faststart_copy_is_beside_the_file(film: Path, inspector: Inspector):
     film.write_bytes(make_film(index_first=False))
 
-    facts = await inspector.inspect(film)
+    info = await inspector.inspect(film)
 
-    assert facts is not None
-    assert facts.faststart_copy == film.parent / "faststart" / "film.mp4"
-    assert facts.faststart_copy.stat().st_size > 0
+    assert info is not None
+    assert info.faststart_copy == film.parent / "faststart" / "film.mp4"
+    assert info.faststart_copy.stat().st_size > 0
 
 
 async def test_a_truncated_file_is_reported(film: Path, inspector: Inspector):
@@ -119,8 +119,8 @@ async def test_junk_is_not_described_and_does_not_affect_other_files(
     assert await inspector.inspect(film) is not None
 
 
-async def test_a_worker_is_reused(film: Path, telling: Path):
-    async with Inspector(worker=telling) as inspector:
+async def test_a_worker_is_reused(film: Path, recording: Path):
+    async with Inspector(worker=recording) as inspector:
         await inspector.inspect(film)
         await inspector.inspect(film)
 
@@ -128,8 +128,8 @@ async def test_a_worker_is_reused(film: Path, telling: Path):
     assert first == second
 
 
-async def test_concurrent_files_are_probed_in_parallel(film: Path, telling: Path):
-    async with Inspector(worker=telling) as inspector:
+async def test_concurrent_files_are_probed_in_parallel(film: Path, recording: Path):
+    async with Inspector(worker=recording) as inspector:
         await asyncio.gather(inspector.inspect(film), inspector.inspect(film))
         await inspector.inspect(film)
 
@@ -139,9 +139,9 @@ async def test_concurrent_files_are_probed_in_parallel(film: Path, telling: Path
 
 
 async def test_at_most_two_files_are_probed_at_once(film: Path, tmp_path: Path):
-    working = tmp_path / "working.py"
-    working.write_text(WORKING)
-    async with Inspector(worker=working) as inspector:
+    timed = tmp_path / "timed.py"
+    timed.write_text(TIMED)
+    async with Inspector(worker=timed) as inspector:
         await asyncio.gather(*(inspector.inspect(film) for _ in range(8)))
 
     steps = [int(line) for line in film.with_name("work").read_text().split()]
@@ -149,8 +149,8 @@ async def test_at_most_two_files_are_probed_at_once(film: Path, tmp_path: Path):
     assert max(accumulate(steps)) == 2
 
 
-async def test_an_idle_worker_is_stopped(film: Path, telling: Path):
-    async with Inspector(worker=telling, idle_s=0.0) as inspector:
+async def test_an_idle_worker_is_stopped(film: Path, recording: Path):
+    async with Inspector(worker=recording, idle_s=0.0) as inspector:
         await inspector.inspect(film)
 
         await until_gone(pids(film)[0])
@@ -160,8 +160,8 @@ async def test_an_idle_worker_is_stopped(film: Path, telling: Path):
     assert first != second
 
 
-async def test_a_dead_worker_is_replaced(film: Path, telling: Path):
-    async with Inspector(worker=telling) as inspector:
+async def test_a_dead_worker_is_replaced(film: Path, recording: Path):
+    async with Inspector(worker=recording) as inspector:
         await inspector.inspect(film)
         os.kill(pids(film)[0], 9)
         await until_gone(pids(film)[0])
@@ -192,19 +192,19 @@ async def test_a_cancelled_request_kills_the_worker(film: Path, tmp_path: Path, 
         await until_gone(number)
 
 
-async def test_closing_stops_the_idle_worker(film: Path, telling: Path):
-    async with Inspector(worker=telling) as inspector:
+async def test_closing_stops_the_idle_worker(film: Path, recording: Path):
+    async with Inspector(worker=recording) as inspector:
         await inspector.inspect(film)
 
     await until_gone(pids(film)[0])
 
 
 async def test_the_worker_does_not_inherit_the_environment(
-    film: Path, telling: Path, monkeypatch: pytest.MonkeyPatch
+    film: Path, recording: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setenv("TELEGRAM_BOT_TOKEN", "1:secret")
 
-    async with Inspector(worker=telling) as inspector:
+    async with Inspector(worker=recording) as inspector:
         await inspector.inspect(film)
 
     assert "TELEGRAM" not in film.with_name("environment").read_text()

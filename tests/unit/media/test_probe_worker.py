@@ -29,7 +29,7 @@ FILM = make_film()
 
 
 def probed(path: Path) -> dict[str, Any]:
-    """What the probe finds; files that it makes lie beside the film."""
+    """Probe a file; the written files are beside it."""
     return probe(path)
 
 
@@ -95,7 +95,7 @@ def test_a_thumbnail_is_rotated_as_players_rotate_the_video(path: Path):
 
     thumbnail = picture(path.parent / probed(path)["thumbnail"])
 
-    # The bar begins at the left, which a turn clockwise makes the top.
+    # The bar starts at the left, which a clockwise rotation moves to the top.
     assert luma(picture(path), 5, 90) > luma(picture(path), 310, 90) + 50
     assert luma(thumbnail, 90, 5) > luma(thumbnail, 90, 310) + 50
 
@@ -170,7 +170,7 @@ def test_a_file_that_is_not_a_video_is_an_error(path: Path, content: bytes):
 
 
 async def run(*arguments: str, paths: Iterable[Path]) -> list[bytes]:
-    """What it prints, line by line."""
+    """Run the script; returns its output lines."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-P",
@@ -180,8 +180,8 @@ async def run(*arguments: str, paths: Iterable[Path]) -> list[bytes]:
         stderr=DEVNULL,
         env={"PYTHONPATH": str(Path(probe_file).parents[2])},
     )
-    questions = "".join(f"{json.dumps(str(path))}\n" for path in paths)
-    output, _ = await process.communicate(questions.encode())
+    requests = "".join(f"{json.dumps(str(path))}\n" for path in paths)
+    output, _ = await process.communicate(requests.encode())
     return output.splitlines()
 
 
@@ -190,39 +190,39 @@ async def test_the_script_processes_paths_until_stdin_ends(path: Path):
     junk = path.with_name("task-2-")
     junk.write_bytes(b"junk")
 
-    answers = await run(probe_file, paths=[path, junk, path])
+    lines = await run(probe_file, paths=[path, junk, path])
 
-    assert [json.loads(answer) for answer in answers] == [probed(path), None, probed(path)]
+    assert [json.loads(line) for line in lines] == [probed(path), None, probed(path)]
 
 
 async def test_the_script_limits_the_resources_of_a_child(path: Path):
-    # A fork of this program finds no film, and has the bounds when it is about to end.
+    # The child finds no video, and prints its limits before it exits.
     program = """
 import os, resource, runpy, sys
 
-def tell(_):
+def print_limits(_):
     for name in ("CPU", "AS", "FSIZE", "NOFILE", "CORE"):
         print(resource.getrlimit(getattr(resource, "RLIMIT_" + name))[1], flush=True)
     print(open("/proc/self/oom_score_adj").read().strip(), flush=True)
     leave(0)
 
-leave, os._exit = os._exit, tell
+leave, os._exit = os._exit, print_limits
 runpy.run_path(sys.argv[1], run_name="__main__")
 """
     path.write_bytes(b"no film")
 
-    told = await run("-c", program, probe_file, paths=[path])
+    printed = await run("-c", program, probe_file, paths=[path])
 
-    assert [int(line) for line in told] == [30, 768 << 20, len(b"no film") + (1 << 20), 32, 0, 1000]
+    assert [int(line) for line in printed] == [30, 768 << 20, len(b"no film") + (1 << 20), 32, 0, 1000]
 
 
 async def test_a_copy_of_repeated_chunks_is_limited_in_size(path: Path):
     bomb = path.with_suffix(".mov")
     bomb.write_bytes(repeating(FILM, 3000))
 
-    [answer] = await run(probe_file, paths=[bomb])
+    [line] = await run(probe_file, paths=[bomb])
 
-    assert json.loads(answer)["unplayable"] == "mov"
+    assert json.loads(line)["unplayable"] == "mov"
     written = [each.stat().st_size for each in path.parent.rglob("*") if each.is_file() and each != bomb]
     assert sum(written) <= bomb.stat().st_size + (1 << 20)
 
@@ -230,9 +230,9 @@ async def test_a_copy_of_repeated_chunks_is_limited_in_size(path: Path):
 async def test_faststart_of_repeated_chunks_keeps_the_size(path: Path):
     path.write_bytes(repeating(FILM, 3000))
 
-    [answer] = await run(probe_file, paths=[path])
+    [line] = await run(probe_file, paths=[path])
 
-    front = path.parent / json.loads(answer)["faststart_copy"]
+    front = path.parent / json.loads(line)["faststart_copy"]
     assert front.stat().st_size == path.stat().st_size
 
 

@@ -21,8 +21,8 @@ PRIVATE = [
     "172.16.0.1",
     "172.31.255.255",
     "192.168.1.1",
-    "169.254.169.254",  # link-local: where clouds tell their secrets
-    "100.64.0.1",  # shared by a provider's customers
+    "169.254.169.254",  # link-local: cloud metadata
+    "100.64.0.1",  # carrier-grade NAT
     "100.127.255.255",
     "192.0.2.1",
     "198.18.0.1",
@@ -97,7 +97,7 @@ PUBLIC = [
 
 
 class ScriptedNames(AbstractResolver):
-    """Says what each name leads to."""
+    """Resolves each name as given."""
 
     def __init__(self, **names: Sequence[str]) -> None:
         self._names = names
@@ -203,7 +203,7 @@ async def test_closing_it_closes_the_underlying_resolver():
     assert names.is_closed
 
 
-# where downloads go
+# downloads
 
 FILM = b"\x00\x00\x00\x18ftypisom" + bytes(1000)
 
@@ -213,7 +213,7 @@ async def fetched(downloader: Downloader, link: str, target: Path) -> Download:
 
 
 async def fault_of(downloader: Downloader, link: str, target: Path) -> Fault:
-    """Why a link brings no video."""
+    """The fault of a failed download."""
     with pytest.raises(DownloadError) as raised:
         await fetched(downloader, link, target)
     return raised.value.fault
@@ -225,7 +225,7 @@ def target(tmp_path: Path) -> Path:
 
 
 class Names(PublicResolver):
-    """The system's names, and cdn.example, which stands for a host on the internet."""
+    """The system's resolver, plus cdn.example as a public host."""
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
@@ -239,7 +239,7 @@ class Names(PublicResolver):
 
 @pytest.fixture
 async def careful(clock: FrozenClock) -> AsyncIterator[Downloader]:
-    """Goes into no private network."""
+    """A downloader with the default address checks."""
     async with Downloader(resolver=Names(), sleep=clock.sleep) as opened:
         yield opened
 

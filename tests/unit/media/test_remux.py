@@ -1,4 +1,4 @@
-"""Copies that play in place of films that do not."""
+"""Remuxed and faststart copies."""
 
 from pathlib import Path
 from typing import Any

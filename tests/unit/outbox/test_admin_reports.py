@@ -39,7 +39,7 @@ class Scene:
         self.restart()
 
     def restart(self) -> None:
-        """Create everything anew on the same store."""
+        """Create everything again on the same store."""
         self.states = GatewayStates(clock=self.clock)
         self.state = self.states.add(["wan"], "gateway.example")
         self.reports = AdminReports(
