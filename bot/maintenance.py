@@ -31,15 +31,15 @@ class Housekeeper:
         estimates: Estimates,
         *,
         clock: Callable[[], datetime],
-        notify_delivery: Callable[[], None],
+        wake: Callable[[], None],
         kept: timedelta = timedelta(days=30),
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        """kept: how long rows of finished tasks are kept."""
+        """wake: notifies the delivery worker. kept: how long rows of finished tasks are kept."""
         self._store = store
         self._estimates = estimates
         self._clock = clock
-        self._notify_delivery = notify_delivery
+        self._wake = wake
         self._kept = kept
         self._sleep = sleep
 
@@ -62,7 +62,7 @@ class Housekeeper:
         now = self._clock()
         try:
             if await self._store.refresh_cards(older_than=now - _CARD_AGE, limit=_CARD_BATCH, at=now):
-                self._notify_delivery()
+                self._wake()
         except StoreError as error:
             log.warning("Cards were not refreshed: %s", error)
 
@@ -80,7 +80,7 @@ class Housekeeper:
                 since_before=unchanged_before, limit=_PRUNE_ROWS, at=now
             ):
                 stopped += more
-                self._notify_delivery()
+                self._wake()
                 await self._sleep(_PRUNE_PAUSE_S)
             while pruned := await self._store.prune(older_than=before, limit=_PRUNE_ROWS):
                 deleted += pruned

@@ -210,11 +210,7 @@ async def _build(
                 telemetry=telemetry,
             ),
             housekeeper=Housekeeper(
-                store,
-                estimates,
-                clock=utc_now,
-                notify_delivery=notify_delivery,
-                kept=timedelta(days=settings.keep_days),
+                store, estimates, clock=utc_now, wake=notify_delivery, kept=timedelta(days=settings.keep_days)
             ),
         )
 
