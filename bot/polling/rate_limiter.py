@@ -4,7 +4,7 @@
    bounded, too.
 2. While the rate is in use it grows by a factor per second: _SEARCH until the first 429, then _RECOVER.
 3. The first 429 of a run cuts the rate to _CUT of it. Every 429 pauses all requests for the Retry-After that
-   the gateway sent, or else with a growing backoff.
+   the gateway sent, or else with a growing backoff. A task that alone keeps getting 429s is ignored here.
 4. After _REFUSING_AFTER 429s in a row the limiter is half open: one request in flight at a time.
 5. While the circuit breaker is open (the gateway is away), one probe at a time, with a backoff; besides, up
    to _FIRST_POLLS polls of tasks that were never polled.
@@ -17,7 +17,7 @@ from bot.providers.base import ProviderError, RateLimited
 from bot.watching.cadence import requested_wait_s
 
 _UNKNOWN_RPS = 5.0  # the initial rate when no limit is configured
-_SLOWEST_RPS = 0.05  # below which a 429 does not cut the rate
+_SLOWEST_RPS = 0.05  # a 429 never cuts the rate below this
 _BURST_S = 0.2  # how many seconds' worth of requests may be sent at once
 _CUT = 0.7  # factor on the rate, once per run of 429s
 _SEARCH = 1.1  # growth factor per second, until the first 429 ever

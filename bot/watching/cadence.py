@@ -10,7 +10,7 @@ from bot.watching.ageing import UNCHANGED
 from storage.models import Cause, Stall, Task
 
 POLL_PRICE_S = 1.0  # the expected delay, in seconds, at which a poll pays
-SPARE_POLL_PRICE_S = 0.1  # the same for keys whose unused quota would be lost
+SPARE_POLL_PRICE_S = 0.1  # the same for keys with a configured rate: unused requests are lost
 _MANY_FAILURES = 20  # in a row, before a task counts as failing for a day
 _LONGEST_RETRY_AFTER_S = 60.0  # of a gateway that is away: its Retry-After is a guess, up to an hour
 
