@@ -1,4 +1,4 @@
-"""Recorded answers in tests/fixtures/providers, and a provider that gets one of them."""
+"""Recorded responses in tests/fixtures/providers, and a provider that receives one of them."""
 
 import json
 from collections.abc import Mapping
@@ -18,14 +18,14 @@ KEY = "sk-Zq7LmW2xVt9RbK4cYh3N"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recorded:
-    """One answer of a gateway and what must be read from it."""
+    """A gateway's response, and the expected snapshot or error."""
 
     name: str
     kind: str
     task_id: str
     status: int
     headers: dict[str, str]
-    body: object  # a str is sent as it stands, anything else as JSON
+    body: object  # a str is sent unchanged, anything else as JSON
     expect: Mapping[str, object]
 
     @property
@@ -35,12 +35,12 @@ class Recorded:
 
 
 def recorded(kind: str) -> list[Recorded]:
-    """All recorded answers of a kind."""
+    """All recorded responses of a kind."""
     return [_load(path) for path in sorted((FOLDER / kind).glob("*.json"))]
 
 
 def provider_that_gets(kind: str, reply: Response) -> Provider:
-    """A provider of the kind whose gateway always answers the same."""
+    """A provider of the kind whose gateway always sends the same response."""
     config = ProviderConfig(name=kind, kind=kind, base_url=BASE_URL, api_key=KEY)
     return build([config], always(reply))[kind]
 

@@ -1,4 +1,4 @@
-"""A failed task: when it counts, and what is none."""
+"""When a failure is accepted, and when it is not a task's failure."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from bot.providers.base import BadAnswer, ProviderError, Unavailable
 from bot.providers.formats.videos import Videos
 from bot.providers.gateway import Gateway, Transport
 from storage.models import TaskStatus
-from tests.fakes.transport import FakeTransport, always, json_answer
+from tests.fakes.transport import FakeTransport, always, json_response
 
 
 def gateway(transport: Transport) -> Gateway:
@@ -15,10 +15,10 @@ def gateway(transport: Transport) -> Gateway:
     return Gateway(Videos(account), transport)
 
 
-async def test_a_failure_that_names_no_task_counts_once_it_is_told_twice_in_a_row():
-    vague = json_answer({"status": "error", "message": "something went wrong"})
-    answers = iter([vague, json_answer({"id": "video_1", "status": "in_progress"}), vague, vague])
-    provider = gateway(FakeTransport(lambda: next(answers)))
+async def test_a_failure_that_names_no_task_is_accepted_after_two_consecutive_responses():
+    vague = json_response({"status": "error", "message": "something went wrong"})
+    responses = iter([vague, json_response({"id": "video_1", "status": "in_progress"}), vague, vague])
+    provider = gateway(FakeTransport(lambda: next(responses)))
     with pytest.raises(BadAnswer, match="something went wrong"):
         await provider.fetch("video_1")
     assert (await provider.fetch("video_1")).status is TaskStatus.RUNNING
@@ -30,7 +30,7 @@ async def test_a_failure_that_names_no_task_counts_once_it_is_told_twice_in_a_ro
 
 @pytest.mark.parametrize("word", ["denied", "timeout", "expired", "invalid", "exception", "cancelled"])
 async def test_no_word_for_an_end_counts_at_once_without_a_trace_of_the_task(word: str):
-    provider = gateway(always(json_answer({"status": word, "message": "your session"})))
+    provider = gateway(always(json_response({"status": word, "message": "your session"})))
     with pytest.raises(ProviderError):
         await provider.fetch("video_1")
 
@@ -38,7 +38,7 @@ async def test_no_word_for_an_end_counts_at_once_without_a_trace_of_the_task(wor
 
 
 async def test_a_failure_that_names_the_task_counts_at_once():
-    provider = gateway(always(json_answer({"id": "video_1", "status": "error", "message": "broken"})))
+    provider = gateway(always(json_response({"id": "video_1", "status": "error", "message": "broken"})))
     assert (await provider.fetch("video_1")).status is TaskStatus.FAILED
 
 
@@ -55,7 +55,7 @@ async def test_a_failure_that_names_the_task_counts_at_once():
 )
 async def test_a_failed_task_under_an_error_status_has_failed(status: int, task: dict[str, object]):
     body = {"status": "failed", "error": {"code": 500, "message": "out of memory"}} | task
-    snapshot = await gateway(always(json_answer(body, status=status))).fetch("video_1")
+    snapshot = await gateway(always(json_response(body, status=status))).fetch("video_1")
     assert snapshot.status is TaskStatus.FAILED
 
 
@@ -70,4 +70,4 @@ async def test_a_failed_task_under_an_error_status_has_failed(status: int, task:
 )
 async def test_an_error_that_is_not_the_ended_task_stays_an_error(body: dict[str, object]):
     with pytest.raises(Unavailable):
-        await gateway(always(json_answer(body, status=500))).fetch("video_1")
+        await gateway(always(json_response(body, status=500))).fetch("video_1")

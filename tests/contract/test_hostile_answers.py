@@ -1,4 +1,4 @@
-"""Whatever a gateway sends, an adapter gives a sound snapshot or one of our errors, and nothing else."""
+"""For any response, a provider returns a valid snapshot or raises ProviderError."""
 
 import asyncio
 import json
@@ -16,7 +16,7 @@ from bot.providers.parsing.response import Response
 from bot.providers.registry import KINDS
 from storage.models import Snapshot, TaskStatus
 from tests.contract.provider_answers import KEY, Recorded, provider_that_gets, recorded
-from tests.fakes.transport import answer
+from tests.fakes.transport import response
 
 CASES = {kind: recorded(kind) for kind in KINDS}
 STATUSES = [200] * 12 + [
@@ -61,21 +61,21 @@ def runner() -> Iterator[asyncio.Runner]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_no_mutated_answer_escapes(kind: str, runner: asyncio.Runner):
+def test_a_mutated_response_gives_a_snapshot_or_a_provider_error(kind: str, runner: asyncio.Runner):
     @given(st.sampled_from(CASES[kind]), st.integers(0, 2**32), st.sampled_from(STATUSES))
     def check(case: Recorded, seed: int, status: int):
         body = mutated(case.content, random.Random(seed))
-        outcome(runner, kind, answer(body, status=status, headers=case.headers))
+        outcome(runner, kind, response(body, status=status, headers=case.headers))
 
     check()
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_no_made_up_answer_escapes(kind: str, runner: asyncio.Runner):
+def test_a_generated_response_gives_a_snapshot_or_a_provider_error(kind: str, runner: asyncio.Runner):
     @given(any_json(), st.sampled_from(STATUSES), st.text(max_size=20))
     def check(body: object, status: int, header: str):
         content = json.dumps(body).encode("utf-8", "replace")
-        outcome(runner, kind, answer(content, status=status, headers={"Retry-After": header}))
+        outcome(runner, kind, response(content, status=status, headers={"Retry-After": header}))
 
     check()
 
@@ -100,19 +100,19 @@ def test_no_made_up_answer_escapes(kind: str, runner: asyncio.Runner):
 )
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_hostile_body_is_survived(kind: str, body: bytes, runner: asyncio.Runner):
-    outcome(runner, kind, answer(body))
+    outcome(runner, kind, response(body))
 
 
 @pytest.mark.parametrize("task_id", ["", ".", "..", "a/b", "a b", "\ud800", "x" * 513, "🎬", "a?b", "a#b"])
 async def test_an_impossible_id_is_missing_without_a_question(task_id: str):
-    provider = provider_that_gets("videos", answer(b'{"status": "completed"}'))
+    provider = provider_that_gets("videos", response(b'{"status": "completed"}'))
     with pytest.raises(ProviderError) as caught:
         await provider.fetch(task_id)
     assert caught.value.cause == "task_missing"
 
 
 def outcome(runner: asyncio.Runner, kind: str, reply: Response) -> None:
-    """Fetch once; whatever comes of it must be sound."""
+    """Fetch once, and check the snapshot or the error."""
     provider = provider_that_gets(kind, reply)
     try:
         check_snapshot(runner.run(provider.fetch("task_01k6x15vhrff09dkkqjrzwhm60")), provider)
@@ -165,7 +165,7 @@ def check_moment(moment: datetime | None) -> None:
 
 
 def mutated(content: bytes, dice: random.Random) -> bytes:
-    """The body with fields re-typed, removed and moved, or cut off, or with bytes flipped."""
+    """The body with fields re-typed, removed or moved, or truncated, or with bytes flipped."""
     how = dice.random()
     if how < 0.1:
         return content[: dice.randrange(len(content) + 1)]

@@ -1,6 +1,6 @@
-"""How long the event loop stands still while a gateway's hostile answer is read.
+"""How long parsing a hostile response blocks the event loop.
 
-The machine may be busy, so the best of several tries counts: what stalls by itself does so in each.
+The machine may be busy, so the best of several tries counts: a real stall occurs in each.
 """
 
 import asyncio
@@ -54,13 +54,13 @@ ANSWERS = {
 
 @contextlib.contextmanager
 def threaded_server(body: bytes) -> Iterator[str]:
-    """Answers each connection once, in a thread that waits outside the interpreter."""
+    """Sends one response per connection, in a thread that does not hold the GIL while it waits."""
     head = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(body)
 
     def serve() -> None:
         while True:
             connection, _ = update_poller.accept()
-            with connection, contextlib.suppress(OSError):  # whoever has read enough hangs up
+            with connection, contextlib.suppress(OSError):  # a client may close early
                 if not connection.recv(65_536):
                     return
                 connection.sendall(head)
@@ -78,7 +78,7 @@ def threaded_server(body: bytes) -> Iterator[str]:
 
 @contextlib.asynccontextmanager
 async def watchdog() -> AsyncIterator[Callable[[], float]]:
-    """Tells the longest time for which the loop did not come round, in seconds."""
+    """Measures the longest interval without an iteration of the loop, in seconds."""
     longest_s = 0.0
 
     async def watch() -> None:
@@ -98,13 +98,13 @@ async def watchdog() -> AsyncIterator[Callable[[], float]]:
 
 
 async def shortest_stall_s(work: Callable[[], Awaitable[object]]) -> float:
-    """The longest stall of the try that went best."""
+    """The longest stall of the best try."""
     best_s = float("inf")
     for _ in range(TRIES):
         async with watchdog() as stall_s:
             with contextlib.suppress(ProviderError):
                 await work()
-            await asyncio.sleep(0.001)  # for the watchdog to see the last one
+            await asyncio.sleep(0.001)  # so that the watchdog measures the last one
             best_s = min(best_s, stall_s())
         if best_s < LONGEST_S:
             break
@@ -112,11 +112,11 @@ async def shortest_stall_s(work: Callable[[], Awaitable[object]]) -> float:
 
 
 @pytest.mark.parametrize("body", ANSWERS.values(), ids=list(ANSWERS))
-async def test_no_answer_holds_up_the_event_loop(body: bytes):
+async def test_no_response_blocks_the_event_loop(body: bytes):
     with threaded_server(body) as url:
         async with HttpTransport(tls=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)) as transport:
 
-            def gateway() -> Gateway:  # a new one, as what was read last is not read again
+            def gateway() -> Gateway:  # a new one, without cached snapshots
                 return Gateway(Videos(Account(name="mine", base_url=url, key="sk-0123456789")), transport)
 
             assert await shortest_stall_s(lambda: gateway().fetch("video_1")) < LONGEST_S
@@ -126,6 +126,6 @@ async def test_no_answer_holds_up_the_event_loop(body: bytes):
 
 async def test_the_watchdog_sees_a_stall():
     async def stall() -> None:
-        time.sleep(LONGEST_S)  # noqa: ASYNC251 - this is what it is to see
+        time.sleep(LONGEST_S)  # noqa: ASYNC251 - the stall to detect
 
     assert await shortest_stall_s(stall) >= LONGEST_S

@@ -1,4 +1,4 @@
-"""Every adapter reads every recorded answer of its folder as the recording demands."""
+"""Every provider reads the recorded responses of its folder as expected there."""
 
 import json
 import re
@@ -18,7 +18,7 @@ from bot.providers.base import (
 from bot.providers.registry import KINDS
 from storage.models import Media, Snapshot, TaskError
 from tests.contract.provider_answers import BASE_URL, FOLDER, Recorded, provider_that_gets, recorded
-from tests.fakes.transport import answer
+from tests.fakes.transport import response
 
 STATES = {
     TaskMissing: "not_found",
@@ -33,8 +33,8 @@ NO_ERROR = TaskError(message="")
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-async def test_a_recorded_answer_is_read_rightly(case: Recorded):
-    reply = answer(case.content, status=case.status, headers=case.headers)
+async def test_a_recorded_response_is_read_as_expected(case: Recorded):
+    reply = response(case.content, status=case.status, headers=case.headers)
     provider = provider_that_gets(case.kind, reply)
     try:
         seen = facts_of(await provider.fetch(case.task_id), case)
@@ -86,7 +86,7 @@ def facts_of(snapshot: Snapshot, case: Recorded) -> dict[str, object]:
 
 
 def link_told(media: Media, case: Recorded) -> str | None:
-    """The video's link, unless it is the gateway's own address for it, which the answer did not name."""
+    """The video's link, unless it is the gateway's content URL, which is not in the response."""
     own = f"{BASE_URL}/v1/videos/{quote(case.task_id, safe='')}/content"
     return (
         None

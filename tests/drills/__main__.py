@@ -11,11 +11,11 @@ from tests.drills.drills import DRILLS, FULL, SHORT, Report, Scale
 from tests.drills.memory import LOADS, SHORT_LOADS, Load, MemoryUse, measure_memory
 
 _HEAD = "| drill | times | videos | lost | doubled | stray lines | cards not final |"
-_WEIGHT_HEAD = "| film | on its way to Telegram | the bot before | grew by | the probe beside it |"
+_MEMORY_HEAD = "| video | on its way to Telegram | the bot before | grew by | the probe beside it |"
 
 
 def row(report: Report) -> str:
-    """A report as a line of the table."""
+    """A report as a row of the table."""
     found = report.verdict
     cells = (
         report.what,
@@ -29,17 +29,17 @@ def row(report: Report) -> str:
     return f"| {' | '.join(map(str, cells))} |"
 
 
-def memory_row(weight: MemoryUse) -> str:
-    """A weight as a line of the other table."""
-    way = "by path" if weight.load.by_path else "by multipart"
-    memory = (weight.before_mb, weight.grew_mb, weight.probe_mb)
-    cells = (f"{weight.load.film_mb} MB", way, *(f"{each_mb:.1f} MB" for each_mb in memory))
+def memory_row(measurement: MemoryUse) -> str:
+    """A memory measurement as a row of its table."""
+    way = "by path" if measurement.load.by_path else "by multipart"
+    memory = (measurement.before_mb, measurement.grew_mb, measurement.probe_mb)
+    cells = (f"{measurement.load.video_mb} MB", way, *(f"{each_mb:.1f} MB" for each_mb in memory))
     return f"| {' | '.join(cells)} |"
 
 
 async def main() -> int:
-    """Print the tables as they grow; 0 if nothing was lost, doubled or left open, nor weighed too much."""
-    logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)  # killed bots hang up in mid-sentence
+    """Print the tables; 0 if no result was lost or doubled, no card is open, and memory is in bounds."""
+    logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)  # killed bots drop their connections
     is_short = "--short" in sys.argv
     begun = time.monotonic()
     async with BotProcesses.open() as bot_processes:
@@ -60,12 +60,12 @@ async def _drill(bot_processes: BotProcesses, scale: Scale) -> bool:
 
 async def _measure_memory(bot_processes: BotProcesses, loads: Iterable[Load]) -> bool:
     print()
-    _begin_table(_WEIGHT_HEAD)
-    weights = []
+    _begin_table(_MEMORY_HEAD)
+    measurements = []
     for load in loads:
-        weights.append(await measure_memory(bot_processes, load))
-        print(memory_row(weights[-1]), flush=True)
-    return all(weight.is_good for weight in weights)
+        measurements.append(await measure_memory(bot_processes, load))
+        print(memory_row(measurements[-1]), flush=True)
+    return all(measurement.is_good for measurement in measurements)
 
 
 def _begin_table(head: str) -> None:

@@ -1,4 +1,4 @@
-"""The test's side of the zygote: start bots, kill them, learn how they ended."""
+"""The client of the fork server: starts bots, kills them, and reads how they ended."""
 
 import asyncio
 import itertools
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
-NOBODY = "nobody"  # a coroutine that does not exist
+NO_COROUTINE = "nobody"  # a name that no coroutine has
 
 
 @dataclass(slots=True)
@@ -31,14 +31,14 @@ class Bot:
         await self.ended
 
     async def stop(self) -> int:
-        """SIGTERM; the exit status."""
+        """Send SIGTERM; return the exit status."""
         if not self.ended.done():
             os.kill(self.pid, signal.SIGTERM)
         return await self.ended
 
     @property
     def steps(self) -> int:
-        """How many steps its fuse counted, once it has ended by itself."""
+        """The number of steps counted, once it has ended by itself."""
         return int(self.log.with_suffix(".steps").read_text(encoding="utf-8"))
 
 
@@ -54,7 +54,7 @@ class BotProcesses:
     @classmethod
     @asynccontextmanager
     async def open(cls) -> AsyncIterator[Self]:
-        """Load the bot's modules once; at the end everything is killed."""
+        """Start the fork server; at the end, kill all bots."""
         root = Path(__file__).parents[2]
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "tests.drills.fork_server", stdin=PIPE, stdout=PIPE, cwd=root, env={}
@@ -76,10 +76,10 @@ class BotProcesses:
         settings: Mapping[str, str],
         folder: Path,
         *,
-        coroutine: str = NOBODY,
+        coroutine: str = NO_COROUTINE,
         burns_at: int | None = None,
     ) -> Bot:
-        """Fork a bot; it dies at a step of the coroutine if one is named."""
+        """Fork a bot, which dies at a step of the coroutine if one is named."""
         number = next(self.numbers)
         log = folder / f"bot-{number}.log"
         forked = self.forked[number] = asyncio.get_running_loop().create_future()

@@ -1,4 +1,4 @@
-"""The drills: what is broken, how often, and what came of it."""
+"""The drills: which faults are injected, how often, and with which outcome."""
 
 import asyncio
 import random
@@ -14,7 +14,7 @@ from bot.sandbox.gateway.tasks import Phase
 from tests.drills.bot_processes import BotProcesses
 from tests.drills.scene import KINDS, PATIENCE_S, DrillScene, Verdict
 
-_AT_ONCE = 3  # drills side by side; each is a process and two servers
+_AT_ONCE = 3  # concurrent drills; each is a process and two servers
 _CHAT = 1000
 _WAITING = 12  # results, in as many chats
 _BACK_WITHIN_S = 10.0  # a video that comes later after an outage counts as lost
@@ -22,13 +22,13 @@ _BACK_WITHIN_S = 10.0  # a video that comes later after an outage counts as lost
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scale:
-    """How much of the drills to do."""
+    """The extent of the drills."""
 
-    steps: int | None  # of each way, spread evenly; None: every one
-    kills: int  # at random moments
-    away_s: float  # how long a server is gone
-    long_away_s: float  # how long Telegram is gone while results wait
-    storm: int  # 429s in a row
+    steps: int | None  # kill points of each coroutine, spread evenly; None: all
+    kills: int  # at random times
+    away_s: float  # duration of a server's outage
+    long_away_s: float  # duration of Telegram's outage while results are pending
+    storm: int  # consecutive 429s
 
 
 SHORT = Scale(steps=4, kills=6, away_s=2.0, long_away_s=8.0, storm=10)
@@ -37,11 +37,11 @@ FULL = Scale(steps=None, kills=200, away_s=150.0, long_away_s=370.0, storm=200)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """A line of the table."""
+    """A row of the table."""
 
     what: str
     runs: int  # kills, storms, outages
-    videos: int  # asked for
+    videos: int  # requested
     verdict: Verdict
 
 
@@ -58,7 +58,7 @@ async def _scene() -> AsyncIterator[DrillScene]:
 async def _finish(
     bot_processes: BotProcesses, scene: DrillScene, *, patience_s: float = PATIENCE_S
 ) -> Verdict:
-    """Let a bot without a fuse bring everything to its end, and see that it stops well."""
+    """Let a bot without a kill point deliver everything, and check its exit status."""
     polls = scene.polls
     bot = await bot_processes.start(scene.settings, scene.folder)
     await scene.telegram.wait_for(lambda: scene.polls > polls, timeout_s=30)
@@ -68,7 +68,7 @@ async def _finish(
 
 
 async def _way(bot_processes: BotProcesses, coroutine: str, burns_at: int | None) -> tuple[Verdict, int]:
-    """One video with a bot that dies at a step; the verdict, and how many steps there are if it lived."""
+    """Deliver a video with a bot that dies at a step; return the verdict, and the steps if it survived."""
     async with _scene() as scene:
         scene.watch(KINDS[(burns_at or 0) % len(KINDS)], _CHAT)
         bot = await bot_processes.start(scene.settings, scene.folder, coroutine=coroutine, burns_at=burns_at)
@@ -113,7 +113,7 @@ async def kill_the_delivery_worker(bot_processes: BotProcesses, scale: Scale) ->
 
 
 async def kill_the_scheduler(bot_processes: BotProcesses, scale: Scale) -> Report:
-    """Between the claim of a task and the write of what was seen."""
+    """Between the claim of a task and the write of its poll."""
     return await _kill_at_each_step(bot_processes, scale, "Scheduler._poll", "each await of a poll")
 
 
@@ -123,7 +123,7 @@ async def kill_the_dispatcher(bot_processes: BotProcesses, scale: Scale) -> Repo
 
 
 async def kill_at_random(bot_processes: BotProcesses, scale: Scale) -> Report:
-    """One database, tasks that keep coming, and a bot that never lives long."""
+    """One database, new tasks, and a bot that is killed at random times."""
     dice = random.Random(20261122)
     async with _scene() as scene:
         for number in range(scale.kills):
@@ -133,13 +133,13 @@ async def kill_at_random(bot_processes: BotProcesses, scale: Scale) -> Report:
             await bot.kill()
             if scene.gateway.tasks[asked.task.kind, asked.task.task_id].by_hand is not Phase.SUCCEEDED:
                 scene.finish(asked.task)
-        # What waits is much: every film is inspected by a process of its own.
+        # The backlog is long: every video is probed by its own process.
         verdict = await _finish(bot_processes, scene, patience_s=PATIENCE_S + 2 * scale.kills)
     return Report(what="kill -9 at random moments", runs=scale.kills, videos=scale.kills, verdict=verdict)
 
 
 async def lose_answers(bot_processes: BotProcesses, scale: Scale) -> Report:
-    """Telegram takes the bytes, and its answer is lost: twice for every call that matters."""
+    """Telegram accepts a call and its response is lost: twice for every relevant method."""
     async with _scene() as scene:
         for method in ("sendMessage", "editMessageMedia", "editMessageText", "sendVideo"):
             scene.telegram.fail(method, LOST_ANSWER, times=2)
@@ -150,7 +150,7 @@ async def lose_answers(bot_processes: BotProcesses, scale: Scale) -> Report:
 
 
 async def storm_of_429(bot_processes: BotProcesses, scale: Scale) -> Report:
-    """Telegram answers nothing but 429 for a while, to everything that is sent."""
+    """Telegram responds with 429 to every send for a while."""
     refusal = json_answer(
         429,
         {
@@ -172,12 +172,12 @@ _QUIET = {"getMe", "getUpdates", "deleteWebhook", "setMyCommands"}
 
 
 async def telegram_away(bot_processes: BotProcesses, scale: Scale) -> Report:
-    """Telegram is gone while tasks end."""
+    """Telegram is unreachable while tasks end."""
     return await _away(bot_processes, scale, what="Telegram away", is_telegram=True)
 
 
 async def gateway_away(bot_processes: BotProcesses, scale: Scale) -> Report:
-    """The gateway is gone while tasks are watched, and while videos are fetched."""
+    """The gateway is unreachable while tasks are polled, and while videos are downloaded."""
     return await _away(bot_processes, scale, what="gateway away", is_telegram=False)
 
 
@@ -201,12 +201,12 @@ async def _away(bot_processes: BotProcesses, scale: Scale, *, what: str, is_tele
 
 
 async def results_wait_for_telegram(bot_processes: BotProcesses, scale: Scale) -> Report:
-    """Telegram is gone for long; once it is back, every video that waited is there within seconds."""
+    """After a long outage of Telegram, every pending video is delivered within seconds."""
     return await _long_outage(bot_processes, scale, restarts=False)
 
 
 async def restart_while_results_wait(bot_processes: BotProcesses, scale: Scale) -> Report:
-    """The same, with the bot killed and started anew in the middle."""
+    """The same, with the bot killed and restarted during the outage."""
     return await _long_outage(bot_processes, scale, restarts=True)
 
 
@@ -239,7 +239,7 @@ async def _long_outage(bot_processes: BotProcesses, scale: Scale, *, restarts: b
 
 
 async def disk_full(bot_processes: BotProcesses, scale: Scale) -> Report:
-    """No file may grow: what the archive can't take is refused aloud, and comes when asked for anew."""
+    """No file can grow: a /watch that the database can't store is rejected, and works when repeated."""
     async with _scene() as scene:
         polls = scene.polls
         bot = await bot_processes.start(scene.settings, scene.folder)

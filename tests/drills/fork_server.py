@@ -1,6 +1,6 @@
-"""A process with the bot's modules loaded that forks bots: a drill starts hundreds of them.
+"""A fork server with the bot's modules loaded: a drill starts hundreds of bots.
 
-Reads one JSON object a line on standard input and writes one for each fork and each end.
+Reads one JSON object per line on standard input, and writes one for each fork and each exit.
 """
 
 import asyncio
@@ -52,16 +52,16 @@ def _be_a_bot(order: dict[str, Any]) -> None:
     log = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     for stream in (sys.stdout, sys.stderr):
         os.dup2(log, stream.fileno())
-    fuse = KillAtAwait(order["coroutine"], burns_at=order["burns_at"])
+    killer = KillAtAwait(order["coroutine"], burns_at=order["burns_at"])
     status = 1
     try:
         settings = load_settings(order["settings"])
         set_up_logging(settings.log_level, settings.log_format, settings.secrets)
-        with asyncio.Runner(loop_factory=fuse.loop) as runner:
+        with asyncio.Runner(loop_factory=killer.loop) as runner:
             runner.run(app.run(settings, create_ssl_context(), _HURRIED))
         status = 0
     finally:
-        Path(order["log"]).with_suffix(".steps").write_text(str(fuse.steps), encoding="utf-8")
+        Path(order["log"]).with_suffix(".steps").write_text(str(killer.steps), encoding="utf-8")
         sys.stderr.flush()
         os._exit(status)
 

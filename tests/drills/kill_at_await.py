@@ -1,4 +1,4 @@
-"""A fuse: kills its own process at a chosen await of a chosen coroutine."""
+"""Kills its own process at a chosen await of a chosen coroutine."""
 
 import asyncio
 import os
@@ -10,7 +10,7 @@ AnyCoroutine = Coroutine[Any, Any, Any]
 
 
 class KillAtAwait:
-    """Counts the steps of all coroutines of one name; each await is two: begun, and about to go on."""
+    """Counts the steps of all coroutines of one name; each await has two: suspension and resumption."""
 
     def __init__(self, name: str, *, burns_at: int | None = None) -> None:
         """name: __qualname__ of the coroutine function. burns_at: from 1; None never."""
@@ -19,13 +19,13 @@ class KillAtAwait:
         self._burns_at = burns_at
 
     def step(self) -> None:
-        """Count a step; at the chosen one the process is gone, as by kill -9."""
+        """Count a step; kill the process with SIGKILL at the chosen one."""
         self.steps += 1
         if self.steps == self._burns_at:
             os.kill(os.getpid(), signal.SIGKILL)
 
     def loop(self) -> asyncio.AbstractEventLoop:
-        """An event loop whose tasks are watched."""
+        """An event loop whose tasks are instrumented."""
         loop = asyncio.new_event_loop()
 
         def factory(
@@ -40,7 +40,7 @@ class KillAtAwait:
 
 
 class _KillingCoroutine(Coroutine[Any, Any, Any]):
-    """A coroutine that reports whenever it is suspended and whenever it goes on."""
+    """A coroutine wrapper that reports each suspension and resumption."""
 
     def __init__(self, inner: AnyCoroutine, step: Callable[[], None]) -> None:
         self._inner = inner

@@ -1,4 +1,4 @@
-"""What a drill needs: the servers, a chat that waits for a video, and the judgement at the end."""
+"""The environment of a drill: both fake servers, watches, and the verdict."""
 
 import time
 from collections.abc import AsyncIterator
@@ -18,12 +18,12 @@ PATIENCE_S = 40.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What came of some watches."""
+    """The outcome of some watches."""
 
-    lost: int  # videos that never came
-    doubled: int  # videos that came again
-    strays: int  # lines of text that a crash left behind
-    open_cards: int  # cards that do not show the end
+    lost: int  # videos that never arrived
+    doubled: int  # videos that arrived twice
+    strays: int  # text messages left over by a crash
+    open_cards: int  # cards that do not show the final status
 
     def __add__(self, other: "Verdict") -> "Verdict":
         return Verdict(
@@ -35,7 +35,7 @@ class Verdict:
 
     @property
     def is_good(self) -> bool:
-        """Nothing lost, nothing doubled, every card final; a stray line of text is allowed."""
+        """Whether nothing is lost or doubled and every card is final; a stray text message is allowed."""
         return not (self.lost or self.doubled or self.open_cards)
 
 
@@ -44,7 +44,7 @@ NOTHING = Verdict(lost=0, doubled=0, strays=0, open_cards=0)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """A /watch that somebody said."""
+    """A /watch that was sent."""
 
     chat_id: int
     message_id: int
@@ -52,10 +52,10 @@ class Asked:
 
 
 class DrillScene:
-    """Both servers, and people who wait."""
+    """Both servers, and the users' watches."""
 
     def __init__(self, folder: Path, *, local: bool = False) -> None:
-        """local: Telegram's server shares the bot's disk."""
+        """local: the Bot API server shares the bot's disk."""
         self.folder = folder
         self.local = local
         self.telegram = FakeTelegram(local=local)
@@ -78,7 +78,7 @@ class DrillScene:
 
     @property
     def settings(self) -> dict[str, str]:
-        """The environment of a bot that lives here."""
+        """The environment variables of a bot."""
         return {
             "TELEGRAM_BOT_TOKEN": self.telegram.token,
             "TELEGRAM_API_URL": self.telegram.url,
@@ -92,11 +92,11 @@ class DrillScene:
 
     @property
     def polls(self) -> int:
-        """How often a bot has asked for updates."""
+        """The number of getUpdates calls."""
         return sum(request.method == "getUpdates" for request in self.telegram.requests)
 
     def watch(self, kind: str, chat_id: int, *, is_done: bool = True) -> Asked:
-        """Somebody asks for a new task, which is done already or moves when advanced."""
+        """Send /watch for a new task, which is done already or progresses when advanced."""
         task = self.gateway.add(kind, new_id(kind, time.time()), seconds=None)
         if is_done:
             self.finish(task)
@@ -106,7 +106,7 @@ class DrillScene:
         return self.asked[-1]
 
     def ask_again(self) -> None:
-        """Everybody says what they said once more."""
+        """Repeat every /watch."""
         self.asked = [
             replace(
                 each,
@@ -116,28 +116,28 @@ class DrillScene:
         ]
 
     def finish(self, task: GatewayTask) -> None:
-        """Bring a task to its end."""
+        """End a task."""
         while self.gateway.advance(task.task_id) is not Phase.SUCCEEDED:
             pass
 
     def is_answered(self) -> bool:
-        """Whether everybody has an answer of some kind."""
+        """Whether every watch has a reply."""
         return all(
             any(message.reply_to == each.message_id for message in self.telegram.messages(each.chat_id))
             for each in self.asked
         )
 
     def is_settled(self) -> bool:
-        """Whether everybody has a video and a final card."""
+        """Whether every watch has a video and a final card."""
         verdict = self.verdict()
         return not (verdict.lost or verdict.open_cards)
 
     def is_delivered(self) -> bool:
-        """Whether everybody has a video."""
+        """Whether every watch has a video."""
         return not self.verdict().lost
 
     async def settle(self, *, patience_s: float = PATIENCE_S, with_cards: bool = True) -> None:
-        """Wait until everybody has a video and a final card, or patience ends: the verdict tells."""
+        """Wait until every watch has a video and a final card, or the timeout ends."""
         is_over = self.is_settled if with_cards else self.is_delivered
         try:
             await self.telegram.wait_for(is_over, timeout_s=patience_s)
@@ -145,13 +145,13 @@ class DrillScene:
             return
 
     def verdict(self) -> Verdict:
-        """What everybody has so far."""
+        """The verdict on all watches so far."""
         return sum((self._judge(asked) for asked in self.asked), NOTHING)
 
     def _judge(self, asked: Asked) -> Verdict:
         replies = [m for m in self.telegram.messages(asked.chat_id) if m.reply_to == asked.message_id]
         videos = [m for m in replies if m.video and m.video.file.content == asked.task.served.content]
-        # A repeated /watch is answered without the id, in one sentence; that is no card.
+        # The reply to a repeated /watch is one sentence without the id, and not a card.
         texts = [m for m in replies if not m.video and "on its way" not in m.words]
         cards = [m for m in texts if asked.task.task_id in m.words]
         finals = [m for m in cards if "Done" in m.words]

@@ -1,4 +1,4 @@
-"""Time that passes when a test says so."""
+"""Clocks that tests advance."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -6,7 +6,7 @@ NOON = datetime(2025, 6, 1, 12, tzinfo=UTC)
 
 
 class FrozenClock:
-    """Call it for the time, as the program does; it stands still until moved."""
+    """A wall clock: callable like the program's, and fixed until advanced."""
 
     def __init__(self, now: datetime = NOON) -> None:
         self.now = now
@@ -19,12 +19,12 @@ class FrozenClock:
         self.now += timedelta(seconds=seconds)
 
     async def sleep(self, seconds: float) -> None:
-        """Stand in for asyncio.sleep: the time passes, the waiting does not."""
+        """Replaces asyncio.sleep: advances the time without waiting."""
         self.advance(seconds)
 
 
 class SteadyClock:
-    """Seconds that never go back, for what takes time.monotonic; they stand still until moved."""
+    """A monotonic clock, in place of time.monotonic, fixed until advanced."""
 
     now = 1000.0
 

@@ -1,4 +1,4 @@
-"""The chats of the make-believe Telegram."""
+"""The chats of the fake Telegram."""
 
 ANNA = 1001
 GROUP = -100200

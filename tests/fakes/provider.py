@@ -1,4 +1,4 @@
-"""A gateway that says what a test puts into its mouth."""
+"""A provider with scripted results."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -10,9 +10,9 @@ Response = Snapshot | Exception
 
 
 class ScriptedProvider(Provider):
-    """Answers each question about an id with its next answer, the last one again and again.
+    """Returns an id's scripted results in order, and repeats the last one.
 
-    An exception is raised; an id without answers fails the test. While `gate` is clear, questions wait.
+    An exception is raised; an id without results fails the test. While `gate` is clear, calls wait.
     """
 
     def __init__(
@@ -21,12 +21,12 @@ class ScriptedProvider(Provider):
         self.name = name
         self.kind = kind
         self.host = "gateway.example"
-        self.asked: list[str] = []  # ids, in the order of the questions
+        self.asked: list[str] = []  # ids, in the order of the calls
         self.gate = asyncio.Event()
         self.gate.set()
-        self.elsewhere: dict[str, Snapshot] = {}  # what another path says of an id
+        self.elsewhere: dict[str, Snapshot] = {}  # snapshots of the other endpoint by id
         self.asked_elsewhere: list[str] = []
-        self.waiting = 0  # questions that the gate holds up
+        self.waiting = 0  # calls that wait at the gate
         self.answers = {external_id: list(script) for external_id, script in answers.items()}
 
     async def fetch(self, external_id: str) -> Snapshot:

@@ -1,4 +1,4 @@
-"""What people ask for."""
+"""Watch requests."""
 
 from storage.models import TaskRef, WatchRequest
 
@@ -12,7 +12,7 @@ def watch_request(
     chat_id: int = CHAT,
     thread_id: int | None = None,
 ) -> WatchRequest:
-    """Somebody says /watch."""
+    """A /watch request."""
     return WatchRequest(
         ref=TaskRef(provider=provider, external_id=external_id),
         chat_id=chat_id,

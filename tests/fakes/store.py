@@ -1,4 +1,4 @@
-"""An archive whose disk can fail."""
+"""A store whose disk can fail."""
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,18 +12,18 @@ from storage.sqlite.store import SqliteStore
 
 
 class BrittleStore(SqliteStore):
-    """A real archive; while `broken`, it fails in whatever the clock's loop asks of it.
+    """A real store; while `broken`, the methods of the polling loop fail.
 
-    While it `refuses_writes`, only those questions fail that always write. While `gate` is clear, looks
-    wait before they are written; while `sweep_gate` is, so does the search for what is due.
+    While it `refuses_writes`, only methods that always write fail. While `gate` is clear, apply() waits;
+    while `sweep_gate` is clear, claim_due() waits.
     """
 
     broken = False
     refuses_writes = False
-    refused = 0  # how many questions of the loop failed
-    applied = 0  # how many looks were to be written
-    waiting = 0  # looks that the gate holds up
-    asked = 0  # questions of the loop that are not answered yet
+    refused = 0  # failed calls of the loop
+    applied = 0  # calls of apply()
+    waiting = 0  # apply() calls that wait at the gate
+    asked = 0  # calls of the loop that have not returned
 
     def __init__(self, *parts: Any) -> None:
         super().__init__(*parts)
@@ -33,7 +33,7 @@ class BrittleStore(SqliteStore):
         self.sweep_gate.set()
 
     async def crash(self) -> None:
-        """End as a killed process does: nothing is handed back."""
+        """End like a killed process, without releasing leases."""
         await self._database.close()
 
     async def claim_due(

@@ -1,4 +1,4 @@
-"""A python-telegram-bot transport that records what is asked of Telegram."""
+"""A python-telegram-bot transport that records the requests."""
 
 import json
 from collections.abc import Callable
@@ -14,14 +14,14 @@ BOT = {"id": 99, "is_bot": True, "first_name": "Reelwatch", "username": "reelwat
 
 @dataclass(eq=False)
 class RecordingRequest(BaseRequest):
-    """Answers getMe, sendMessage and answerCallbackQuery as Telegram does; anything else fails the test.
+    """Responds to getMe, sendMessage and answerCallbackQuery like Telegram; any other method fails the test.
 
-    refuse: given the parameters of the latter two, says the error to answer: HTTP status and description.
+    refuse: returns the error for the parameters of the latter two: HTTP status and description.
     """
 
     sent: list[Parameters] = field(default_factory=list)  # the parameters of each sendMessage
     bubbles: list[Parameters] = field(default_factory=list)  # of each answerCallbackQuery
-    unexpected: list[str] = field(default_factory=list)  # methods that nothing here should call
+    unexpected: list[str] = field(default_factory=list)  # other methods that were called
     refuse: Callable[[Parameters], tuple[int, str] | None] = lambda _: None
 
     @property

@@ -1,4 +1,4 @@
-"""A way to a gateway that ends in the test."""
+"""Fake transports for gateways."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -9,38 +9,38 @@ from multidict import CIMultiDict
 from bot.providers.parsing.response import Response
 
 
-def answer(body: bytes = b"", *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """What came back."""
+def response(body: bytes = b"", *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """A response with this body."""
     return Response(status=status, headers=CIMultiDict(headers or {}), body=body)
 
 
-def json_answer(body: Any, *, status: int = 200) -> Response:
-    """What came back, as JSON."""
-    return answer(json.dumps(body).encode(), status=status)
+def json_response(body: Any, *, status: int = 200) -> Response:
+    """A response with this JSON body."""
+    return response(json.dumps(body).encode(), status=status)
 
 
 class FakeTransport:
-    """Answers as it is told, and notes who was asked for what."""
+    """Returns scripted responses, and records the requests."""
 
     def __init__(self, reply: Callable[[], Response]) -> None:
         """reply: may raise."""
         self._reply = reply
-        self.asked: list[tuple[str, dict[str, str]]] = []  # address and headers
+        self.requested: list[tuple[str, dict[str, str]]] = []  # URL and headers
 
     async def get(self, url: str, headers: dict[str, str]) -> Response:
-        self.asked.append((url, headers))
+        self.requested.append((url, headers))
         return self._reply()
 
 
 def always(reply: Response) -> FakeTransport:
-    """Gives the same answer to every question."""
+    """Returns the same response to every request."""
     return FakeTransport(lambda: reply)
 
 
 def never() -> FakeTransport:
-    """Must not be asked."""
+    """Must not be called."""
 
     def reply() -> Response:
-        raise AssertionError("asked")
+        raise AssertionError("requested")
 
     return FakeTransport(reply)

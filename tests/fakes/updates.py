@@ -1,4 +1,4 @@
-"""What Telegram says when somebody writes: https://core.telegram.org/bots/api#message."""
+"""Telegram's updates: https://core.telegram.org/bots/api#message."""
 
 import re
 from typing import Any
@@ -11,13 +11,13 @@ _TELEGRAM = {"id": 777000, "is_bot": False, "first_name": "Telegram"}
 
 
 def person(user_id: int, language: str | None = "en") -> Json:
-    """A user; language None: Telegram does not say."""
+    """A user; language None: not in the update."""
     user: Json = {"id": user_id, "is_bot": False, "first_name": "Ann"}
     return user if language is None else user | {"language_code": language}
 
 
 def private(user_id: int, text: str, *, language: str | None = "en") -> Json:
-    """A message in somebody's private chat with the bot."""
+    """A message in a user's private chat with the bot."""
     chat = {"id": user_id, "type": "private", "first_name": "Ann"}
     return _message(chat, text) | {"from": person(user_id, language)}
 
@@ -40,13 +40,13 @@ def anonymous_admin(chat_id: int, text: str) -> Json:
 
 
 def channel_post(chat_id: int, text: str) -> Json:
-    """A post in a channel; nobody is its author."""
+    """A post in a channel, without an author."""
     chat = {"id": chat_id, "type": "channel", "title": "News"}
     return _message(chat, text) | {"sender_chat": chat}
 
 
 def automatic_forward(group_id: int, channel_id: int, text: str) -> Json:
-    """A channel's post as it comes again in the group that is linked to the channel."""
+    """A channel's post, forwarded to the linked group."""
     channel = {"id": channel_id, "type": "channel", "title": "News"}
     origin = {"type": "channel", "chat": channel, "message_id": 5, "date": 1}
     message = group(group_id, 0, text, sender_chat=channel, forward_origin=origin, is_automatic_forward=True)
@@ -62,7 +62,7 @@ def captioned(user_id: int, caption: str) -> Json:
 
 
 def press(chat: Json, user_id: int, data: str, *, language: str = "en") -> Json:
-    """A callback_query update: somebody pressed a button under a message of the bot."""
+    """A callback_query update: a button under a message of the bot was pressed."""
     sender = {"sender_chat": chat} if chat["type"] == "channel" else {"from": _BOT}
     return {
         "id": "4000000000001",
@@ -74,7 +74,7 @@ def press(chat: Json, user_id: int, data: str, *, language: str = "en") -> Json:
 
 
 def membership(chat: Json, user_id: int, *, before: str, after: Json, language: str = "en") -> Json:
-    """A my_chat_member update: user_id changed what the bot is in a chat."""
+    """A my_chat_member update: user_id changed the bot's status in a chat."""
     return {
         "chat": chat,
         "from": person(user_id, language),

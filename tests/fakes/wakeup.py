@@ -1,10 +1,10 @@
-"""An alarm that goes off when a test says so."""
+"""A Wakeup whose timeouts tests control."""
 
 from bot.polling.wakeup import Wakeup
 
 
 class ManualWakeup(Wakeup):
-    """Its sleeps end when a test has let so much time pass, or when woken as ever."""
+    """A Wakeup whose waits end when a test has advanced the time, or when notified."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -25,7 +25,7 @@ class ManualWakeup(Wakeup):
 
     @property
     def is_waiting(self) -> bool:
-        """Whether nothing but time will end the sleep."""
+        """Whether the wait can end only by its timeout."""
         return self._now < self._until and not self._event.is_set()
 
     async def wait(self, pause_s: float) -> None:

@@ -140,7 +140,7 @@ async def test_many_due_cards_are_refreshed_in_batches(driver: Driver, jobs: Fak
 
 async def test_tasks_that_ended_a_month_ago_are_pruned(driver: Driver, jobs: FakeSleep):
     watched = await driver.watch()
-    await driver.look(watched.task.id, TaskStatus.FAILED)
+    await driver.poll(watched.task.id, TaskStatus.FAILED)
     await driver.send()
     driver.wait(29 * DAY_S)
     await jobs.run_once()

@@ -1,1 +1,1 @@
-"""One suite for every archive: what storage/store.py promises."""
+"""The contract suite of storage/store.py, for every implementation."""

@@ -1,4 +1,4 @@
-"""The archives under test."""
+"""The stores under test."""
 
 import pytest
 

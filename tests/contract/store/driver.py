@@ -1,4 +1,4 @@
-"""Walks an archive through its days, so that a test says only what it is about."""
+"""Short forms of the calls that bot and users make on a store."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -28,18 +28,18 @@ LEASE_S = 60.0
 
 
 class Driver:
-    """A store, a clock that stands still, and the steps that bot and people take with them."""
+    """A store, a fixed time, and the calls that bot and users make."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
         self.now = NOON
 
     def later(self, seconds: float) -> datetime:
-        """The moment so many seconds from now."""
+        """The time that many seconds from now."""
         return self.now + timedelta(seconds=seconds)
 
     def wait(self, seconds: float) -> None:
-        """Let time pass."""
+        """Advance the time."""
         self.now = self.later(seconds)
 
     async def watch(
@@ -52,7 +52,7 @@ class Driver:
         message_id: int | None = 7,
         user_id: int | None = 42,
     ) -> WatchedTask:
-        """A person says /watch."""
+        """A user sends /watch."""
         request = WatchRequest(
             ref=TaskRef(provider=provider, external_id=external_id),
             chat_id=chat_id,
@@ -64,21 +64,21 @@ class Driver:
         return await self.store.add_watch(request, at=self.now)
 
     async def claim_tasks(self, provider: str = "wan", *, limit: int = 100) -> list[Task]:
-        """The clock claims what is due."""
+        """The polling worker claims due tasks."""
         return await self.store.claim_due({provider: limit}, at=self.now, lease_s=LEASE_S)
 
     async def nothing_is_due(self, provider: str = "wan") -> bool:
-        """Whether the clock never finds anything again, however long it waits."""
+        """Whether no task will ever be due again."""
         return not await self.store.claim_due({provider: 1}, at=self.later(10**8), lease_s=0)
 
-    async def look(self, task_id: int, status: TaskStatus, *kinds: EventKind, next_s: float = 30) -> bool:
-        """The clock sees a task in a status; kinds: what happened, by default what fits the status."""
+    async def poll(self, task_id: int, status: TaskStatus, *kinds: EventKind, next_s: float = 30) -> bool:
+        """Apply a poll that finds a task in a status; kinds: the events, by default those of the status."""
         return await self.store.apply(*self.seen(await self.take(task_id), status, *kinds, next_s=next_s))
 
     def seen(
         self, task: Task, status: TaskStatus, *kinds: EventKind, next_s: float = 30
     ) -> tuple[Task, list[TaskEvent]]:
-        """What apply() is given after a claimed task was seen in a status."""
+        """The task for apply() after a claimed task was polled in a status."""
         kinds = kinds or (EventKind.FINISHED if status.is_final else EventKind.STATUS,)
         after = replace(
             task,
@@ -91,14 +91,14 @@ class Driver:
         return after, [TaskEvent(kind=kind, before=task.status, after=status, at=self.now) for kind in kinds]
 
     async def key_trouble(self, task_id: int, cause: Cause = Cause.KEY_INVALID) -> None:
-        """The clock finds that the key of a task's provider is refused."""
+        """Apply a poll of a task whose provider rejects the key."""
         task = await self.take(task_id)
         after, events = self.seen(task, task.status, EventKind.KEY_TROUBLE)
         trouble = PollFailure(cause=cause, message="no", since=self.now)
         assert await self.store.apply(replace(after, poll_failure=trouble), events)
 
     async def claim(self, limit: int = 100) -> list[ClaimedDelivery]:
-        """The courier claims what may be sent, in as many rounds as that takes."""
+        """Claim all deliveries that can be sent, in as many claims as needed."""
         claimed: list[ClaimedDelivery] = []
         while len(claimed) < limit and (
             found := await self.store.claim_deliveries(limit - len(claimed), at=self.now, lease_s=LEASE_S)
@@ -107,7 +107,7 @@ class Driver:
         return claimed
 
     async def claim_one(self, kind: DeliveryKind) -> ClaimedDelivery:
-        """The courier claims what may be sent, among which is one delivery of the kind."""
+        """Claim all deliveries that can be sent, and return the only one of the kind."""
         (found,) = [outgoing for outgoing in await self.claim() if outgoing.delivery.kind is kind]
         return found
 
@@ -120,7 +120,7 @@ class Driver:
         message_id: int | None = None,
         digest: str | None = None,
     ) -> None:
-        """The courier writes how an attempt ended."""
+        """Settle an attempt."""
         settlement = Settlement(
             state=state,
             at=self.now,
@@ -131,7 +131,7 @@ class Driver:
         await self.store.settle(outgoing.delivery.id, settlement)
 
     async def send(self) -> list[tuple[DeliveryKind, int]]:
-        """The courier sends all that may be sent; what, and for which watch."""
+        """Send all deliveries that can be sent; return their kinds and watches."""
         sent = []
         while outgoing := await self.claim():
             for one in outgoing:
@@ -140,13 +140,13 @@ class Driver:
         return sent
 
     async def send_to_closed_to_edits(self) -> list[tuple[DeliveryKind, int]]:
-        """What the courier gets while the chat bears no edits."""
+        """Claim deliveries while the chat is throttled for edits."""
         closed = ThrottledChats(to_edits=[CHAT])
         found = await self.store.claim_deliveries(9, closed, at=self.now, lease_s=LEASE_S)
         return [(one.delivery.kind, one.watch.id) for one in found]
 
     async def take(self, task_id: int) -> Task:
-        """Claim a task, due or not, with a lease so short that the others stay free."""
+        """Claim a task, due or not, without leasing the others for long."""
         await self.store.request_poll(task_id, at=self.now)
         known = await self.store.task(task_id)
         assert known is not None

@@ -1,4 +1,4 @@
-"""Who is let in, as the database keeps it beside the settings."""
+"""The allowed chats and users in the database, and their sync with the settings."""
 
 import pytest
 
@@ -13,7 +13,7 @@ async def let_in(driver: Driver, *ids: int) -> set[int]:
     return set(await driver.store.sync_allowed_chats(ids, at=driver.now))
 
 
-async def test_those_whom_the_settings_name_are_let_in_and_no_longer_those_whom_they_named(driver: Driver):
+async def test_ids_in_the_settings_are_allowed_and_removed_ones_are_not(driver: Driver):
     assert await let_in(driver) == set()
     assert await let_in(driver, GROUP, PERSON) == {GROUP, PERSON}
     assert await let_in(driver, GROUP, PERSON) == {GROUP, PERSON}
@@ -21,18 +21,18 @@ async def test_those_whom_the_settings_name_are_let_in_and_no_longer_those_whom_
     assert await let_in(driver) == set()
 
 
-async def test_a_group_that_became_a_supergroup_is_let_in_as_long_as_the_settings_name_the_group(
+async def test_a_group_that_became_a_supergroup_is_allowed_as_long_as_the_settings_name_the_group(
     driver: Driver,
 ):
     await let_in(driver, GROUP, PERSON)
-    for _ in range(2):  # Telegram says it in both chats
+    for _ in range(2):  # Telegram sends the update in both chats
         await driver.store.migrate_chat(GROUP, NEW, at=driver.now)
 
     assert NEW in await let_in(driver, GROUP, PERSON)
     assert await let_in(driver, PERSON) == {PERSON}
 
 
-async def test_a_supergroup_stays_let_in_while_its_new_id_takes_the_old_one_s_place_in_the_settings(
+async def test_a_supergroup_stays_allowed_when_its_new_id_replaces_the_old_one_in_the_settings(
     driver: Driver,
 ):
     await let_in(driver, GROUP)
@@ -52,7 +52,7 @@ async def test_a_supergroup_that_was_named_under_both_ids_needs_one_of_them(driv
     assert NEW in await let_in(driver, left)
 
 
-async def test_a_strange_group_is_not_let_in_by_becoming_a_supergroup(driver: Driver):
+async def test_a_group_that_is_not_allowed_stays_so_as_a_supergroup(driver: Driver):
     await let_in(driver, GROUP)
     await driver.store.migrate_chat(-78, NEW, at=driver.now)
 
@@ -60,10 +60,10 @@ async def test_a_strange_group_is_not_let_in_by_becoming_a_supergroup(driver: Dr
 
 
 @pytest.mark.parametrize("is_lost", [False, True])
-async def test_a_chat_that_is_no_longer_let_in_gets_nothing_more(driver: Driver, is_lost: bool):
+async def test_a_chat_that_is_no_longer_allowed_gets_nothing_more(driver: Driver, is_lost: bool):
     waiting = await driver.watch("waiting", chat_id=GROUP)
     ended = await driver.watch("ended", chat_id=GROUP)
-    await driver.look(ended.task.id, TaskStatus.SUCCEEDED)
+    await driver.poll(ended.task.id, TaskStatus.SUCCEEDED)
     if is_lost:
         await driver.store.chat_lost(GROUP, "kicked", at=driver.now)
 
@@ -78,9 +78,9 @@ async def test_a_chat_that_is_no_longer_let_in_gets_nothing_more(driver: Driver,
     assert await driver.store.stop_all_but([NEW], at=driver.now) == 0
 
 
-async def test_what_was_in_hand_for_a_chat_that_is_no_longer_let_in_is_given_up(driver: Driver):
+async def test_deliveries_being_sent_to_a_chat_that_is_no_longer_allowed_are_superseded(driver: Driver):
     watched = await driver.watch(chat_id=GROUP)
-    await driver.look(watched.task.id, TaskStatus.SUCCEEDED)
+    await driver.poll(watched.task.id, TaskStatus.SUCCEEDED)
     result = await driver.claim_one(DeliveryKind.RESULT)
 
     await driver.store.stop_all_but([], at=driver.now)
@@ -90,11 +90,11 @@ async def test_what_was_in_hand_for_a_chat_that_is_no_longer_let_in_is_given_up(
     assert await driver.send() == []
 
 
-async def test_a_result_that_was_to_be_sent_again_is_not_sent_to_a_chat_that_is_no_longer_let_in(
+async def test_a_result_that_was_to_be_sent_again_is_not_sent_to_a_chat_that_is_no_longer_allowed(
     driver: Driver,
 ):
     watched = await driver.watch(chat_id=GROUP)
-    await driver.look(watched.task.id, TaskStatus.SUCCEEDED)
+    await driver.poll(watched.task.id, TaskStatus.SUCCEEDED)
     await driver.settle(await driver.claim_one(DeliveryKind.RESULT), DeliveryState.UNKNOWN)
     await driver.send()
     assert await driver.store.send_again(watched.watch.id, GROUP, at=driver.now)
@@ -102,12 +102,12 @@ async def test_a_result_that_was_to_be_sent_again_is_not_sent_to_a_chat_that_is_
     assert await driver.store.stop_all_but([], at=driver.now) == 1
 
     assert await driver.send() == []
-    assert (await driver.watch(chat_id=GROUP)).is_new  # once it is let in again
+    assert (await driver.watch(chat_id=GROUP)).is_new  # once it is allowed again
 
 
-async def test_those_who_are_still_let_in_lose_nothing(driver: Driver):
+async def test_those_who_are_still_allowed_lose_nothing(driver: Driver):
     by_chat = await driver.watch(chat_id=GROUP)
-    by_person = await driver.watch(chat_id=-5)  # asked for by the driver's person
+    by_person = await driver.watch(chat_id=-5)  # requested by the driver's user
     stranger = await driver.watch(chat_id=-6, user_id=None)
 
     assert await driver.store.stop_all_but([GROUP, PERSON], at=driver.now) == 1

@@ -1,4 +1,4 @@
-"""Whatever happens in whatever order, nobody is told twice and nobody is forgotten."""
+"""In any order of operations, each watch gets its result exactly once."""
 
 import asyncio
 from collections import Counter
@@ -18,7 +18,7 @@ CHAT = st.sampled_from(CHATS)
 STEP = st.one_of(
     st.tuples(st.just("watch"), st.sampled_from(IDS), CHAT, st.sampled_from([None, 9])),
     st.tuples(st.just("stop"), CHAT),
-    st.tuples(st.just("look"), st.sampled_from(IDS), st.sampled_from(TaskStatus)),
+    st.tuples(st.just("poll"), st.sampled_from(IDS), st.sampled_from(TaskStatus)),
     st.tuples(st.just("send"), st.sampled_from([state for state in DeliveryState if state != "sending"])),
     st.tuples(st.just("crash")),
     st.tuples(st.just("lost"), CHAT),
@@ -30,7 +30,7 @@ STEP = st.one_of(
 
 
 class Play:
-    """Takes the steps, and keeps count of what every watch was told."""
+    """Runs the operations, and counts the results of every watch."""
 
     def __init__(self, driver: Driver) -> None:
         self.driver = driver
@@ -47,7 +47,7 @@ class Play:
         for one in (await self.store.active_watches(chat_id))[:1]:
             assert await self.store.stop_watch(one.watch.id, at=self.driver.now)
 
-    async def look(self, external_id: str, status: TaskStatus) -> None:
+    async def poll(self, external_id: str, status: TaskStatus) -> None:
         for task in await self.driver.claim_tasks():
             assert task.version > self.versions.get(task.id, -1)
             self.versions[task.id] = task.version
@@ -86,7 +86,7 @@ class Play:
         await self.store.prune(older_than=self.driver.later(-LEASE_S), limit=100)
 
     async def check(self) -> None:
-        """A task has a next look exactly while it is not final and somebody waits for it."""
+        """A task has a next poll exactly while it is not final and has an active watch."""
         for chat_id in CHATS:
             for external_id in IDS:
                 for one in await self.store.watches_of(chat_id, external_id):
@@ -95,13 +95,13 @@ class Play:
         assert all(self.told[watch_id] <= times for watch_id, times in self.begun.items())
 
     async def end(self) -> None:
-        """Bring everything to its end: then nobody waits any more."""
+        """End all tasks: then no watch is active any more."""
         self.driver.wait(LEASE_S)
         for chat_id in CHATS:
             await self.found(chat_id)
         for external_id in IDS:
             self.driver.wait(LEASE_S)
-            await self.look(external_id, TaskStatus.SUCCEEDED)
+            await self.poll(external_id, TaskStatus.SUCCEEDED)
         for _ in range(3):
             await self.send(DeliveryState.SENT)
         assert await self.store.next_delivery_at() is None
@@ -125,6 +125,6 @@ async def play(folder: str, steps: list[tuple[str, ...]]) -> None:
 
 @given(st.lists(STEP, max_size=25))
 @settings(max_examples=40, deadline=None)
-def test_nobody_is_told_twice_and_nobody_is_forgotten(steps: list[tuple[str, ...]]):
+def test_each_watch_gets_its_result_exactly_once(steps: list[tuple[str, ...]]):
     with TemporaryDirectory() as folder:
         asyncio.run(play(folder, steps))

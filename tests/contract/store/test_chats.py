@@ -1,4 +1,4 @@
-"""What the archive does when chats are met, lost, found and moved."""
+"""Chats that are saved, lost, found and migrated."""
 
 import pytest
 
@@ -42,7 +42,7 @@ async def test_losing_a_chat_keeps_its_title_and_language(driver: Driver):
     )
 
 
-async def test_nothing_is_remembered_of_a_chat_that_nobody_has_met_and_that_waits_for_nothing(driver: Driver):
+async def test_an_unknown_chat_without_watches_is_not_stored(driver: Driver):
     await driver.store.chat_lost(CHAT, "kicked", at=driver.now)
     await driver.store.throttle_chat(NEW, until=driver.later(60))
 
@@ -62,7 +62,7 @@ async def test_a_task_that_another_chat_watches_goes_on_when_one_is_lost(driver:
 @pytest.mark.parametrize("in_hand", [False, True])
 async def test_nothing_is_sent_to_a_lost_chat_until_it_is_found(driver: Driver, in_hand: bool):
     watched = await driver.watch()
-    await driver.look(watched.task.id, TaskStatus.SUCCEEDED)
+    await driver.poll(watched.task.id, TaskStatus.SUCCEEDED)
     if in_hand:
         await driver.claim()
 
@@ -113,7 +113,7 @@ async def test_a_found_chat_gets_the_result_of_a_task_that_ended_meanwhile(drive
     watched = await driver.watch()
     await driver.watch(chat_id=2)
     await driver.store.chat_lost(CHAT, "blocked", at=driver.now)
-    await driver.look(watched.task.id, TaskStatus.SUCCEEDED)
+    await driver.poll(watched.task.id, TaskStatus.SUCCEEDED)
     await driver.send()
 
     await driver.store.chat_found(CHAT, at=driver.now)
@@ -165,7 +165,7 @@ async def test_a_migrated_group_s_watches_follow_it_with_fresh_cards(driver: Dri
 
 async def test_a_result_that_met_the_migration_is_sent_to_the_new_chat(driver: Driver):
     watched = await driver.watch()
-    await driver.look(watched.task.id, TaskStatus.SUCCEEDED)
+    await driver.poll(watched.task.id, TaskStatus.SUCCEEDED)
     result = await driver.claim_one(RESULT)
     await driver.store.note_message(result.delivery.id, 5)
 
@@ -197,7 +197,7 @@ async def test_a_group_that_was_lost_goes_on_under_its_new_id(driver: Driver):
     assert await driver.send() == [(CARD, watched.watch.id)]
 
 
-async def test_a_migration_told_twice_changes_nothing_more(driver: Driver):
+async def test_a_repeated_migration_changes_nothing(driver: Driver):
     await driver.watch()
     await driver.store.migrate_chat(CHAT, NEW, at=driver.now)
     await driver.send()
@@ -215,7 +215,7 @@ async def test_two_waiting_watches_of_a_task_become_one_when_their_chats_do(
 ):
     await driver.watch(thread_id=thread_id)
     new = await driver.watch(chat_id=NEW, thread_id=thread_id)
-    await driver.look(new.task.id, TaskStatus.SUCCEEDED)
+    await driver.poll(new.task.id, TaskStatus.SUCCEEDED)
 
     await driver.store.migrate_chat(CHAT, NEW, at=driver.now)
 
@@ -226,7 +226,7 @@ async def test_a_result_that_the_new_chat_has_is_not_sent_again_for_the_old_one(
     old = await driver.watch()
     await driver.store.chat_lost(CHAT, "migrated", at=driver.now)
     await driver.watch(chat_id=NEW)
-    await driver.look(old.task.id, TaskStatus.SUCCEEDED)
+    await driver.poll(old.task.id, TaskStatus.SUCCEEDED)
     await driver.send()
 
     await driver.store.migrate_chat(CHAT, NEW, at=driver.now)
@@ -240,14 +240,14 @@ async def test_a_waiting_watch_outlives_the_stopped_one_of_the_new_chat(driver: 
     old = await driver.watch()
     new = await driver.watch(chat_id=NEW)
     await driver.store.stop_watch(new.watch.id, at=driver.now)
-    await driver.look(old.task.id, TaskStatus.SUCCEEDED)
+    await driver.poll(old.task.id, TaskStatus.SUCCEEDED)
 
     await driver.store.migrate_chat(CHAT, NEW, at=driver.now)
 
     assert await driver.send() == [(RESULT, old.watch.id)]
 
 
-async def test_a_notice_told_in_the_old_chat_is_told_in_the_new(driver: Driver):
+async def test_a_notice_sent_in_the_old_chat_counts_in_the_new_one(driver: Driver):
     watched = await driver.watch()
     await driver.key_trouble(watched.task.id)
     await driver.send()

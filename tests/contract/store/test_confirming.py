@@ -1,4 +1,4 @@
-"""A video that was seen long ago is another chat's only once the gateway has said again that there is one."""
+"""An old success is confirmed by a new poll before another chat gets the video."""
 
 import pytest
 
@@ -13,9 +13,9 @@ FILE = StoredFile(file_id="f1", is_video=True)
 
 @pytest.fixture
 async def old(driver: Driver) -> WatchedTask:
-    """A chat's watch that had its video more than a day ago."""
+    """A chat's watch whose video was delivered more than a day ago."""
     watched = await driver.watch()
-    await driver.look(watched.task.id, TaskStatus.SUCCEEDED)
+    await driver.poll(watched.task.id, TaskStatus.SUCCEEDED)
     result = await driver.claim_one(RESULT)
     await driver.store.settle(
         result.delivery.id, Settlement(state=DeliveryState.SENT, at=driver.now, message_id=5, file=FILE)
@@ -26,7 +26,7 @@ async def old(driver: Driver) -> WatchedTask:
 
 
 async def statuses(driver: Driver, chat_id: int = CHAT) -> list[TaskStatus]:
-    """What a chat is shown of its task."""
+    """The task as a chat sees it."""
     return [each.task.status for each in await driver.store.watches_of(chat_id, "t1")]
 
 
@@ -35,7 +35,7 @@ async def test_an_old_video_is_another_chat_s_after_one_poll(driver: Driver, old
     assert (other.task.status, other.is_new) == (TaskStatus.UNKNOWN, True)
     assert RESULT not in {kind for kind, _ in await driver.send()}
 
-    await driver.look(old.task.id, TaskStatus.SUCCEEDED)
+    await driver.poll(old.task.id, TaskStatus.SUCCEEDED)
 
     result = await driver.claim_one(RESULT)
     assert (result.watch.id, result.task.file) == (other.watch.id, FILE)
@@ -45,7 +45,7 @@ async def test_an_old_video_is_another_chat_s_after_one_poll(driver: Driver, old
 async def test_a_video_that_the_gateway_has_deleted_is_no_other_chat_s(driver: Driver, old: WatchedTask):
     other = await driver.watch(chat_id=OTHER)
 
-    await driver.look(old.task.id, TaskStatus.EXPIRED)
+    await driver.poll(old.task.id, TaskStatus.EXPIRED)
 
     result = await driver.claim_one(RESULT)
     assert (result.watch.id, result.task.status) == (other.watch.id, TaskStatus.EXPIRED)
@@ -58,7 +58,7 @@ async def test_the_chat_that_has_it_sees_nothing_of_that(driver: Driver, old: Wa
     again = await driver.watch()
     assert (again.is_new, again.task.status) == (False, TaskStatus.SUCCEEDED)
 
-    await driver.look(old.task.id, TaskStatus.SUCCEEDED)
+    await driver.poll(old.task.id, TaskStatus.SUCCEEDED)
 
     assert old.watch.id not in {watch_id for _, watch_id in await driver.send()}
 
@@ -67,7 +67,7 @@ async def test_a_video_that_was_seen_within_the_day_is_another_chat_s_at_once(
     driver: Driver, old: WatchedTask
 ):
     await driver.watch(chat_id=OTHER)
-    await driver.look(old.task.id, TaskStatus.SUCCEEDED)
+    await driver.poll(old.task.id, TaskStatus.SUCCEEDED)
     await driver.send()
     driver.wait(DAY_S)
 
@@ -77,15 +77,15 @@ async def test_a_video_that_was_seen_within_the_day_is_another_chat_s_at_once(
     assert await driver.nothing_is_due()
 
 
-async def test_all_that_ask_meanwhile_are_told_by_the_same_poll(driver: Driver, old: WatchedTask):
+async def test_all_new_watches_meanwhile_get_the_result_of_the_same_poll(driver: Driver, old: WatchedTask):
     waiting = [await driver.watch(chat_id=chat_id) for chat_id in (OTHER, THIRD)]
 
-    await driver.look(old.task.id, TaskStatus.SUCCEEDED)
+    await driver.poll(old.task.id, TaskStatus.SUCCEEDED)
 
     assert await driver.send() == [(RESULT, each.watch.id) for each in waiting]
 
 
-async def test_nobody_waits_any_more_and_the_next_who_asks_has_it_polled_again(
+async def test_without_a_watch_it_is_succeeded_again_and_the_next_watch_has_it_polled(
     driver: Driver, old: WatchedTask
 ):
     other = await driver.watch(chat_id=OTHER)
@@ -111,14 +111,14 @@ async def test_a_chat_that_is_lost_before_the_poll_gets_the_video_after_it_only(
 
     await driver.store.chat_found(OTHER, at=driver.now)
     assert RESULT not in {kind for kind, _ in await driver.send()}
-    await driver.look(old.task.id, TaskStatus.SUCCEEDED)
+    await driver.poll(old.task.id, TaskStatus.SUCCEEDED)
     assert (RESULT, other.watch.id) in await driver.send()
 
 
 @pytest.mark.parametrize("state", [DeliveryState.SENT, DeliveryState.PENDING])
 async def test_a_video_that_is_on_its_way_meanwhile_arrives_once(driver: Driver, state: DeliveryState):
     first = await driver.watch()
-    await driver.look(first.task.id, TaskStatus.SUCCEEDED)
+    await driver.poll(first.task.id, TaskStatus.SUCCEEDED)
     driver.wait(DAY_S + 1)
     sending = await driver.claim_one(RESULT)
     other = await driver.watch(chat_id=OTHER)
@@ -126,7 +126,7 @@ async def test_a_video_that_is_on_its_way_meanwhile_arrives_once(driver: Driver,
     await driver.settle(sending, state)
 
     assert RESULT not in {kind for kind, _ in await driver.send()}
-    await driver.look(first.task.id, TaskStatus.SUCCEEDED)
+    await driver.poll(first.task.id, TaskStatus.SUCCEEDED)
     results = [watch_id for kind, watch_id in await driver.send() if kind is RESULT]
     waited = [first.watch.id] if state is DeliveryState.PENDING else []
     assert sorted(results) == [*waited, other.watch.id]
@@ -137,22 +137,22 @@ async def test_a_result_that_may_not_have_arrived_can_be_sent_again_once_the_vid
     driver: Driver,
 ):
     first = await driver.watch()
-    await driver.look(first.task.id, TaskStatus.SUCCEEDED)
+    await driver.poll(first.task.id, TaskStatus.SUCCEEDED)
     await driver.settle(await driver.claim_one(RESULT), DeliveryState.UNKNOWN)
     await driver.send()
     driver.wait(DAY_S + 1)
     await driver.watch(chat_id=OTHER)
     assert not await driver.store.send_again(first.watch.id, CHAT, at=driver.now)
 
-    await driver.look(first.task.id, TaskStatus.SUCCEEDED)
+    await driver.poll(first.task.id, TaskStatus.SUCCEEDED)
 
     assert await driver.store.send_again(first.watch.id, CHAT, at=driver.now)
     assert (RESULT, first.watch.id) in await driver.send()
 
 
-async def test_a_task_that_failed_is_told_to_others_without_another_poll(driver: Driver):
+async def test_a_failure_is_sent_to_other_chats_without_another_poll(driver: Driver):
     first = await driver.watch()
-    await driver.look(first.task.id, TaskStatus.FAILED)
+    await driver.poll(first.task.id, TaskStatus.FAILED)
     await driver.send()
     driver.wait(DAY_S + 1)
 

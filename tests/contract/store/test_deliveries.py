@@ -1,4 +1,4 @@
-"""What the courier asks of the archive."""
+"""The delivery methods of the Store."""
 
 import pytest
 
@@ -13,17 +13,17 @@ async def test_the_order_is_videos_failures_notices_last_states_first_cards_news
     early, late = await driver.watch("early", chat_id=4), await driver.watch("late", chat_id=3)
     failed = await driver.watch("failed", chat_id=5)
     await driver.send()
-    await driver.look(running.task.id, TaskStatus.RUNNING)
+    await driver.poll(running.task.id, TaskStatus.RUNNING)
     driver.wait(1)
     first_card = await driver.watch("card")
     notice = await driver.watch("notice", provider="veo", chat_id=2)
     driver.wait(1)
     await driver.key_trouble(notice.task.id)
-    await driver.look(failed.task.id, TaskStatus.FAILED)
+    await driver.poll(failed.task.id, TaskStatus.FAILED)
     driver.wait(1)
-    await driver.look(early.task.id, TaskStatus.SUCCEEDED)
+    await driver.poll(early.task.id, TaskStatus.SUCCEEDED)
     driver.wait(1)
-    await driver.look(late.task.id, TaskStatus.SUCCEEDED)
+    await driver.poll(late.task.id, TaskStatus.SUCCEEDED)
 
     order = []
     while found := await driver.store.claim_deliveries(1, at=driver.now, lease_s=LEASE_S):
@@ -43,7 +43,7 @@ async def test_the_order_is_videos_failures_notices_last_states_first_cards_news
     ]
 
 
-async def test_no_more_are_claimed_than_asked_for(driver: Driver):
+async def test_no_more_than_the_limit_are_claimed(driver: Driver):
     for number in range(3):
         await driver.watch(f"t{number}")
 
@@ -52,7 +52,7 @@ async def test_no_more_are_claimed_than_asked_for(driver: Driver):
     assert len(await driver.claim(2)) == 1
 
 
-async def test_a_claimed_delivery_is_nobody_else_s_until_its_lease_runs_out(driver: Driver):
+async def test_a_claimed_delivery_is_not_claimed_again_until_its_lease_expires(driver: Driver):
     await driver.watch()
     (first,) = await driver.claim()
 
@@ -64,7 +64,7 @@ async def test_a_claimed_delivery_is_nobody_else_s_until_its_lease_runs_out(driv
     assert (again.delivery.id, again.delivery.attempts) == (first.delivery.id, 2)
 
 
-async def test_a_delivery_whose_courier_crashed_comes_back_with_what_was_noted(driver: Driver):
+async def test_a_delivery_whose_worker_crashed_is_claimed_again_with_what_was_noted(driver: Driver):
     await driver.watch()
     (first,) = await driver.claim()
     await driver.store.note_message(first.delivery.id, 77)
@@ -156,7 +156,7 @@ async def test_a_card_that_was_not_sent_names_nothing(driver: Driver, state: Del
 async def test_a_new_card_waits_while_one_is_on_its_way(driver: Driver):
     watched = await driver.watch()
     on_its_way = await driver.claim_one(CARD)
-    await driver.look(watched.task.id, TaskStatus.RUNNING)
+    await driver.poll(watched.task.id, TaskStatus.RUNNING)
 
     assert await driver.claim() == []
     assert await driver.store.next_delivery_at() == driver.later(LEASE_S)
@@ -169,7 +169,7 @@ async def test_a_new_card_waits_while_one_is_on_its_way(driver: Driver):
 async def test_a_card_that_is_to_be_tried_later_takes_the_newer_one_s_place(driver: Driver):
     watched = await driver.watch()
     on_its_way = await driver.claim_one(CARD)
-    await driver.look(watched.task.id, TaskStatus.RUNNING)
+    await driver.poll(watched.task.id, TaskStatus.RUNNING)
 
     await driver.settle(on_its_way, DeliveryState.PENDING, retry_s=30)
 
@@ -182,7 +182,7 @@ async def test_a_card_that_is_to_be_tried_later_takes_the_newer_one_s_place(driv
 async def test_a_result_does_not_wait_for_a_card_on_its_way(driver: Driver):
     watched = await driver.watch()
     await driver.claim_one(CARD)
-    await driver.look(watched.task.id, TaskStatus.SUCCEEDED)
+    await driver.poll(watched.task.id, TaskStatus.SUCCEEDED)
 
     assert [outgoing.delivery.kind for outgoing in await driver.claim()] == [RESULT]
 
@@ -190,7 +190,7 @@ async def test_a_result_does_not_wait_for_a_card_on_its_way(driver: Driver):
 async def test_a_sent_result_finishes_its_watch(driver: Driver):
     watched = await driver.watch()
     await driver.send()
-    await driver.look(watched.task.id, TaskStatus.SUCCEEDED)
+    await driver.poll(watched.task.id, TaskStatus.SUCCEEDED)
     await driver.send()
 
     (found,) = await driver.store.watches_of(CHAT, "t1")
@@ -205,7 +205,7 @@ async def test_a_result_that_may_not_have_arrived_finishes_its_watch_and_shows_t
 ):
     watched = await driver.watch()
     await driver.send()
-    await driver.look(watched.task.id, TaskStatus.SUCCEEDED)
+    await driver.poll(watched.task.id, TaskStatus.SUCCEEDED)
     result, card = await driver.claim()
     await driver.settle(card, message_id=3, digest="done")
 
@@ -217,7 +217,7 @@ async def test_a_result_that_may_not_have_arrived_finishes_its_watch_and_shows_t
 
 async def test_a_result_to_be_tried_later_leaves_its_watch_active(driver: Driver):
     watched = await driver.watch()
-    await driver.look(watched.task.id, TaskStatus.SUCCEEDED)
+    await driver.poll(watched.task.id, TaskStatus.SUCCEEDED)
 
     await driver.settle(await driver.claim_one(RESULT), DeliveryState.PENDING, retry_s=1)
 
@@ -226,7 +226,7 @@ async def test_a_result_to_be_tried_later_leaves_its_watch_active(driver: Driver
 
 async def test_a_delivery_is_settled_once(driver: Driver):
     watched = await driver.watch()
-    await driver.look(watched.task.id, TaskStatus.SUCCEEDED)
+    await driver.poll(watched.task.id, TaskStatus.SUCCEEDED)
     result = await driver.claim_one(RESULT)
     await driver.settle(result)
 

@@ -1,4 +1,4 @@
-"""When a watch's first card is sent, when it is not, and which failures are told together."""
+"""When a watch's first card is sent or skipped, and which failures are sent in one message."""
 
 import pytest
 
@@ -10,7 +10,7 @@ HOLD_S = 2.0
 
 
 async def ask(driver: Driver, external_id: str = "t1", *, chat_id: int = CHAT) -> int:
-    """A person says /watch, and the card waits for the first poll; the task's id."""
+    """A user sends /watch, and the card waits for the first poll; returns the task's id."""
     request = WatchRequest(
         ref=TaskRef(provider="wan", external_id=external_id),
         chat_id=chat_id,
@@ -35,14 +35,14 @@ async def test_a_card_waits_for_the_first_poll_but_not_for_long(driver: Driver):
 @pytest.mark.parametrize("kind", [EventKind.STATUS, EventKind.TROUBLE, EventKind.MISSING])
 async def test_the_first_poll_frees_the_card(driver: Driver, kind: EventKind):
     task_id = await ask(driver)
-    await driver.look(task_id, TaskStatus.UNKNOWN, kind)
+    await driver.poll(task_id, TaskStatus.UNKNOWN, kind)
 
     assert [kind for kind, _ in await driver.send()] == [CARD]
 
 
 async def test_the_card_of_a_task_that_is_known_waits_for_nothing(driver: Driver):
     task_id = await ask(driver)
-    await driver.look(task_id, TaskStatus.RUNNING)
+    await driver.poll(task_id, TaskStatus.RUNNING)
     await driver.send()
 
     await ask(driver, chat_id=2)
@@ -55,7 +55,7 @@ async def test_news_do_not_cut_short_the_wait_of_a_card_that_could_not_be_sent(d
     driver.wait(HOLD_S)
     await driver.settle(await driver.claim_one(CARD), DeliveryState.PENDING, retry_s=30)
 
-    await driver.look(task_id, TaskStatus.RUNNING)
+    await driver.poll(task_id, TaskStatus.RUNNING)
 
     assert await driver.store.next_delivery_at() == driver.later(30)
 
@@ -67,7 +67,7 @@ async def test_a_task_that_ends_before_its_card_is_sent_gets_only_its_result(
 ):
     task_id = await ask(driver)
     driver.wait(waited_s)
-    await driver.look(task_id, status)
+    await driver.poll(task_id, status)
 
     assert [kind for kind, _ in await driver.send()] == [RESULT]
     driver.wait(3600)
@@ -78,7 +78,7 @@ async def test_a_card_on_its_way_when_the_task_ends_shows_the_end_too(driver: Dr
     task_id = await ask(driver)
     driver.wait(HOLD_S)
     card = await driver.claim_one(CARD)
-    await driver.look(task_id, TaskStatus.SUCCEEDED)
+    await driver.poll(task_id, TaskStatus.SUCCEEDED)
     await driver.settle(card, message_id=5, digest="running")
 
     assert [kind for kind, _ in await driver.send()] == [RESULT, CARD]
@@ -89,7 +89,7 @@ async def test_a_card_that_failed_on_its_way_when_the_task_ended_is_not_sent(dri
     task_id = await ask(driver)
     driver.wait(HOLD_S)
     card = await driver.claim_one(CARD)
-    await driver.look(task_id, TaskStatus.SUCCEEDED)
+    await driver.poll(task_id, TaskStatus.SUCCEEDED)
     if is_told:
         await driver.settle(await driver.claim_one(RESULT), message_id=9)
     await driver.settle(card, DeliveryState.PENDING, retry_s=0)
@@ -99,7 +99,7 @@ async def test_a_card_that_failed_on_its_way_when_the_task_ended_is_not_sent(dri
 
 async def test_a_result_that_is_given_up_is_shown_by_a_card_though_there_was_none(driver: Driver):
     task_id = await ask(driver)
-    await driver.look(task_id, TaskStatus.SUCCEEDED)
+    await driver.poll(task_id, TaskStatus.SUCCEEDED)
     await driver.settle(await driver.claim_one(RESULT), DeliveryState.DEAD)
 
     assert [kind for kind, _ in await driver.send()] == [CARD]
@@ -116,7 +116,7 @@ async def test_a_watch_that_is_stopped_before_its_card_is_sent_gets_the_card_at_
 async def test_the_last_state_of_a_card_goes_to_a_chat_that_is_closed_to_edits(driver: Driver):
     watched = await driver.watch()
     await driver.send()
-    await driver.look(watched.task.id, TaskStatus.RUNNING)
+    await driver.poll(watched.task.id, TaskStatus.RUNNING)
     await driver.store.stop_watch(watched.watch.id, at=driver.now)
 
     assert [kind for kind, _ in await driver.send_to_closed_to_edits()] == [CARD]
@@ -131,7 +131,7 @@ async def test_failures_of_one_request_come_together_and_others_do_not(driver: D
     for name in ("bad1", "bad2", "bad3", "bad4", "good"):
         [watched, *_] = await driver.store.watches_of(CHAT, name)
         status = TaskStatus.SUCCEEDED if name == "good" else TaskStatus.FAILED
-        await driver.look(watched.task.id, status)
+        await driver.poll(watched.task.id, status)
 
     rounds = []
     while found := await driver.store.claim_deliveries(1, at=driver.now, lease_s=LEASE_S):
@@ -141,10 +141,10 @@ async def test_failures_of_one_request_come_together_and_others_do_not(driver: D
     assert results == [["good"], ["bad1", "bad2"], ["bad3"], ["bad4"]]
 
 
-async def test_companions_are_leased_and_come_back_when_the_lease_runs_out(driver: Driver):
+async def test_companions_are_leased_and_come_back_when_the_lease_expires(driver: Driver):
     for name in ("a", "b"):
         watched = await driver.watch(name)
-        await driver.look(watched.task.id, TaskStatus.FAILED)
+        await driver.poll(watched.task.id, TaskStatus.FAILED)
     [first] = await driver.store.claim_deliveries(1, at=driver.now, lease_s=LEASE_S)
     assert len(first.companions) == 1
     await driver.settle(first)
@@ -158,7 +158,7 @@ async def test_companions_are_leased_and_come_back_when_the_lease_runs_out(drive
 async def test_no_more_than_fifty_failures_come_together(driver: Driver):
     for number in range(60):
         watched = await driver.watch(f"t{number}")
-        await driver.look(watched.task.id, TaskStatus.FAILED, EventKind.FINISHED)
+        await driver.poll(watched.task.id, TaskStatus.FAILED, EventKind.FINISHED)
 
     [first] = await driver.store.claim_deliveries(1, at=driver.now, lease_s=LEASE_S)
 

@@ -1,4 +1,4 @@
-"""What a clock asks of the archive that leases tasks ahead and keeps them in memory."""
+"""Leases of tasks that a polling worker claims ahead of time, and their renewal."""
 
 from dataclasses import replace
 
@@ -8,7 +8,7 @@ from tests.contract.store.driver import LEASE_S, Driver
 
 async def test_what_is_due_soon_can_be_claimed_ahead(driver: Driver):
     watched = await driver.watch()
-    await driver.look(watched.task.id, TaskStatus.RUNNING, next_s=30)
+    await driver.poll(watched.task.id, TaskStatus.RUNNING, next_s=30)
     driver.wait(1)
 
     early = await driver.store.claim_due({"wan": 9}, at=driver.now, lease_s=LEASE_S, ahead_s=28.5)
@@ -25,7 +25,7 @@ async def test_a_lease_that_ends_soon_is_not_claimed_ahead(driver: Driver):
     assert await driver.store.claim_due({"wan": 9}, at=driver.now, lease_s=LEASE_S, ahead_s=60) == []
 
 
-async def test_a_leased_task_that_people_ask_about_is_told_once(driver: Driver):
+async def test_a_poll_request_for_a_leased_task_is_returned_once(driver: Driver):
     watched = await driver.watch()
     (task,) = await driver.claim_tasks()
     await driver.store.apply(*driver.seen(task, TaskStatus.RUNNING))
@@ -34,22 +34,22 @@ async def test_a_leased_task_that_people_ask_about_is_told_once(driver: Driver):
 
     await driver.store.request_poll(watched.task.id, at=driver.now)
 
-    (touched,) = await driver.store.take_poll_requests()
-    assert (touched.id, touched.next_poll_at) == (task.id, driver.now)
+    (requested,) = await driver.store.take_poll_requests()
+    assert (requested.id, requested.next_poll_at) == (task.id, driver.now)
     assert await driver.store.take_poll_requests() == []
 
 
-async def test_a_leased_task_that_people_leave_is_told_once(driver: Driver):
+async def test_a_leased_task_whose_watch_was_stopped_is_returned_once(driver: Driver):
     watched = await driver.watch()
     await driver.claim_tasks()
 
     await driver.store.stop_watch(watched.watch.id, at=driver.now)
 
-    (touched,) = await driver.store.take_poll_requests()
-    assert touched.next_poll_at is None
+    (requested,) = await driver.store.take_poll_requests()
+    assert requested.next_poll_at is None
 
 
-async def test_renewed_leases_last_longer_and_say_when_looks_were_and_the_next_one_is(driver: Driver):
+async def test_renewal_extends_leases_and_writes_the_poll_times(driver: Driver):
     await driver.watch()
     (task,) = await driver.claim_tasks()
     driver.wait(50)
@@ -67,7 +67,7 @@ async def test_renewed_leases_last_longer_and_say_when_looks_were_and_the_next_o
     assert await driver.claim_tasks() == []
 
 
-async def test_a_renewal_does_not_overrule_what_people_want(driver: Driver):
+async def test_a_renewal_does_not_overwrite_a_poll_request(driver: Driver):
     watched = await driver.watch()
     (task,) = await driver.claim_tasks()
     await driver.store.request_poll(watched.task.id, at=driver.now)
@@ -75,8 +75,8 @@ async def test_a_renewal_does_not_overrule_what_people_want(driver: Driver):
     later = replace(task, next_poll_at=driver.later(20))
     await driver.store.renew_tasks([later], at=driver.now, lease_s=LEASE_S)
 
-    (touched,) = await driver.store.take_poll_requests()
-    assert touched.next_poll_at == driver.now
+    (requested,) = await driver.store.take_poll_requests()
+    assert requested.next_poll_at == driver.now
 
 
 async def test_a_lease_that_was_lost_is_not_renewed(driver: Driver):
@@ -89,7 +89,7 @@ async def test_a_lease_that_was_lost_is_not_renewed(driver: Driver):
     assert await driver.store.renew_tasks([task], at=driver.now, lease_s=LEASE_S) == {task.id: 1}
 
 
-async def test_who_waits_for_a_look_is_told_to_whoever_leases_the_task_later(driver: Driver):
+async def test_a_poll_request_is_returned_to_the_later_lease_owner(driver: Driver):
     watched = await driver.watch()
     await driver.store.request_poll(watched.task.id, at=driver.now)
     assert await driver.store.take_poll_requests() == []
@@ -100,14 +100,14 @@ async def test_who_waits_for_a_look_is_told_to_whoever_leases_the_task_later(dri
     assert await driver.store.take_poll_requests() == []
 
 
-async def test_nobody_waits_for_a_look_at_a_new_task(driver: Driver):
+async def test_a_new_task_has_no_poll_request(driver: Driver):
     await driver.watch()
     await driver.claim_tasks()
 
     assert await driver.store.take_poll_requests() == []
 
 
-async def test_a_leased_task_that_people_left_and_want_again_is_told(driver: Driver):
+async def test_a_leased_task_that_is_watched_again_is_returned(driver: Driver):
     watched = await driver.watch()
     await driver.claim_tasks()
     await driver.store.stop_watch(watched.watch.id, at=driver.now)
@@ -115,11 +115,11 @@ async def test_a_leased_task_that_people_left_and_want_again_is_told(driver: Dri
 
     await driver.watch()
 
-    (touched,) = await driver.store.take_poll_requests()
-    assert touched.next_poll_at == driver.now
+    (requested,) = await driver.store.take_poll_requests()
+    assert requested.next_poll_at == driver.now
 
 
-async def test_a_claimed_task_says_how_many_its_chat_waits_for(driver: Driver):
+async def test_a_claimed_task_has_the_number_of_its_chats_active_watches(driver: Driver):
     for number in range(3):
         await driver.watch(f"busy{number}")
     await driver.watch("lone", chat_id=2)
@@ -139,10 +139,10 @@ async def test_a_task_of_two_chats_counts_with_the_one_that_waits_for_less(drive
     assert watch_counts == {"t0": 1, "t1": 3, "t2": 3}
 
 
-async def test_watches_that_ended_do_not_count_in_the_crowd(driver: Driver):
+async def test_ended_watches_are_not_counted_as_active(driver: Driver):
     ended, stopped = await driver.watch("ended"), await driver.watch("stopped")
     await driver.send()
-    await driver.look(ended.task.id, TaskStatus.SUCCEEDED)
+    await driver.poll(ended.task.id, TaskStatus.SUCCEEDED)
     await driver.send()
     await driver.store.stop_watch(stopped.watch.id, at=driver.now)
     await driver.watch("active")
@@ -152,7 +152,7 @@ async def test_watches_that_ended_do_not_count_in_the_crowd(driver: Driver):
     assert (task.ref.external_id, task.chat_active_watches) == ("active", 1)
 
 
-async def test_a_renewal_says_how_many_the_chat_waits_for_now(driver: Driver):
+async def test_a_renewal_returns_the_present_number_of_active_watches(driver: Driver):
     stopped = [await driver.watch(f"stopped{number}") for number in range(3)]
     last = await driver.watch("last")
     claimed = await driver.claim_tasks()

@@ -12,7 +12,7 @@ async def test_stats_count_by_status_and_state(driver: Driver):
     await driver.watch("a")
     ended = await driver.watch("b")
     await driver.send()
-    await driver.look(ended.task.id, TaskStatus.SUCCEEDED)
+    await driver.poll(ended.task.id, TaskStatus.SUCCEEDED)
     await driver.claim(1)
 
     stats = await driver.store.stats()
@@ -28,23 +28,23 @@ async def test_stats_count_by_status_and_state(driver: Driver):
 async def test_cards_that_were_sent_are_forgotten_and_results_are_not(driver: Driver):
     watched = await driver.watch()
     await driver.send()
-    await driver.look(watched.task.id, TaskStatus.RUNNING)
+    await driver.poll(watched.task.id, TaskStatus.RUNNING)
     await driver.send()
     assert not any((await driver.store.stats()).deliveries.values())
 
-    await driver.look(watched.task.id, TaskStatus.SUCCEEDED)
+    await driver.poll(watched.task.id, TaskStatus.SUCCEEDED)
     await driver.send()
     assert (await driver.store.stats()).deliveries["sent"] == 1
 
 
-async def test_stats_of_an_empty_archive_name_every_state(driver: Driver):
+async def test_stats_of_an_empty_store_name_every_state(driver: Driver):
     stats = await driver.store.stats()
 
     assert set(stats.tasks) == {str(status) for status in TaskStatus}
     assert not any((*stats.tasks.values(), *stats.watches.values(), *stats.deliveries.values()))
 
 
-async def test_a_sound_archive_passes_its_check(driver: Driver):
+async def test_a_sound_store_passes_its_check(driver: Driver):
     await driver.watch()
 
     await driver.store.check()
@@ -55,7 +55,7 @@ async def test_a_sound_archive_passes_its_check(driver: Driver):
 async def test_pruning_forgets_what_ended_before_then(driver: Driver):
     ended = await driver.watch("ended")
     stopped = await driver.watch("stopped")
-    await driver.look(ended.task.id, TaskStatus.SUCCEEDED)
+    await driver.poll(ended.task.id, TaskStatus.SUCCEEDED)
     await driver.store.stop_watch(stopped.watch.id, at=driver.now)
     await driver.send()
     driver.wait(100)
@@ -86,7 +86,7 @@ async def test_pruning_goes_by_portions_until_nothing_old_is_left(driver: Driver
 async def test_pruning_keeps_what_is_newer(driver: Driver):
     ended = await driver.watch()
     driver.wait(100)
-    await driver.look(ended.task.id, TaskStatus.SUCCEEDED)
+    await driver.poll(ended.task.id, TaskStatus.SUCCEEDED)
     await driver.send()
 
     assert await driver.store.prune(older_than=driver.later(-1), limit=100) == 0
@@ -94,11 +94,11 @@ async def test_pruning_keeps_what_is_newer(driver: Driver):
     assert len(await driver.store.watches_of(CHAT, "t1")) == 1
 
 
-async def test_pruning_keeps_what_somebody_waits_for(driver: Driver):
+async def test_pruning_keeps_what_active_watches_need(driver: Driver):
     waiting = await driver.watch("waiting")
     lost = await driver.watch("lost", chat_id=2)
     untold = await driver.watch("untold")
-    await driver.look(untold.task.id, TaskStatus.SUCCEEDED)
+    await driver.poll(untold.task.id, TaskStatus.SUCCEEDED)
     driver.wait(100)
     await driver.store.chat_lost(2, "blocked", at=driver.now)
 
@@ -115,7 +115,7 @@ async def test_pruning_forgets_a_chat_that_was_lost_long_ago_with_all_that_waite
 ):
     watched = await driver.watch()
     if has_ended:
-        await driver.look(watched.task.id, TaskStatus.SUCCEEDED)
+        await driver.poll(watched.task.id, TaskStatus.SUCCEEDED)
     await driver.store.chat_lost(CHAT, "blocked", at=driver.now)
     driver.wait(100)
 
@@ -152,7 +152,7 @@ async def test_pruning_forgets_what_waits_to_be_sent_since_then_for_a_watch_that
 
 async def test_pruning_keeps_a_result_that_is_to_be_sent_again(driver: Driver):
     watched = await driver.watch()
-    await driver.look(watched.task.id, TaskStatus.SUCCEEDED)
+    await driver.poll(watched.task.id, TaskStatus.SUCCEEDED)
     await driver.settle(await driver.claim_one(DeliveryKind.RESULT), DeliveryState.UNKNOWN)
     driver.wait(100)
     await driver.store.send_again(watched.watch.id, CHAT, at=driver.now)
@@ -162,7 +162,7 @@ async def test_pruning_keeps_a_result_that_is_to_be_sent_again(driver: Driver):
     assert (DeliveryKind.RESULT, watched.watch.id) in await driver.send()
 
 
-async def test_pruning_forgets_chats_without_watches_but_for_those_that_are_let_in(driver: Driver):
+async def test_pruning_deletes_chats_without_watches_except_allowed_ones(driver: Driver):
     for chat_id in (1, 2, CHAT):
         await driver.store.save_chat(Chat(id=chat_id, title="Films"), at=driver.now)
     await driver.watch()
@@ -183,7 +183,7 @@ async def test_pruning_forgets_chats_without_watches_but_for_those_that_are_let_
 async def test_old_watches_of_tasks_that_neither_change_nor_end_are_stopped_and_shown_so(driver: Driver):
     unseen = await driver.watch("unseen")
     ended = await driver.watch("ended")
-    await driver.look(ended.task.id, TaskStatus.SUCCEEDED)
+    await driver.poll(ended.task.id, TaskStatus.SUCCEEDED)
     driver.wait(100)
     new = await driver.watch("new")
     late = await driver.watch("unseen", chat_id=2)
@@ -198,7 +198,7 @@ async def test_old_watches_of_tasks_that_neither_change_nor_end_are_stopped_and_
     assert [task.id for task in await driver.claim_tasks()] == [unseen.task.id, new.task.id]
 
 
-async def test_an_old_watch_of_a_task_that_still_changes_or_is_asked_for_goes_on(driver: Driver):
+async def test_an_old_watch_of_a_task_that_changes_or_is_requested_continues(driver: Driver):
     watched = await driver.watch()
     driver.wait(100)
     before = driver.now
@@ -231,7 +231,7 @@ async def test_what_was_learned_is_kept_as_it_was_saved_last(driver: Driver):
         assert await driver.store.load_estimates() == learned
 
 
-async def test_what_admins_were_told_is_kept_as_it_was_saved_last(driver: Driver):
+async def test_admin_reports_are_kept_as_last_saved(driver: Driver):
     assert await driver.store.admin_reports() is None
 
     for data in ("{}", '{"gateway.example wan 7": "away"}'):

@@ -1,4 +1,4 @@
-"""Which deliveries a courier gets when chats must be spared, and which results it may carry again."""
+"""Which deliveries are claimed while chats are throttled, and which results can be sent again."""
 
 import pytest
 
@@ -50,21 +50,21 @@ async def test_a_closed_chat_gets_nothing(driver: Driver):
 async def test_a_chat_closed_to_edits_gets_all_but_edits(driver: Driver):
     shown = await driver.watch("shown")
     await driver.send()
-    await driver.look(shown.task.id, TaskStatus.RUNNING)
+    await driver.poll(shown.task.id, TaskStatus.RUNNING)
     closed = ThrottledChats(to_edits=[CHAT])
     assert await claim_round(driver, closed) == []
     assert await driver.store.next_delivery_at(closed) is None
 
     new = await driver.watch("new")
     assert [one.watch.id for one in await claim_round(driver, closed)] == [new.watch.id]
-    await driver.look(shown.task.id, TaskStatus.SUCCEEDED)
+    await driver.poll(shown.task.id, TaskStatus.SUCCEEDED)
     assert [one.delivery.kind for one in await claim_round(driver, closed)] == [RESULT]
 
 
 async def test_a_first_card_goes_before_an_older_edit(driver: Driver):
     shown = await driver.watch("shown")
     await driver.send()
-    await driver.look(shown.task.id, TaskStatus.RUNNING)
+    await driver.poll(shown.task.id, TaskStatus.RUNNING)
     driver.wait(1)
     new = await driver.watch("new", chat_id=2)
 
@@ -96,7 +96,7 @@ async def test_news_goes_before_an_older_refresh(driver: Driver):
     assert await refresh(driver, limit=1) == 1
     driver.wait(1)
 
-    await driver.look(news.task.id, TaskStatus.RUNNING)
+    await driver.poll(news.task.id, TaskStatus.RUNNING)
 
     assert await driver.send() == [(CARD, news.watch.id), (CARD, old.watch.id)]
 
@@ -109,7 +109,7 @@ async def test_a_refresh_becomes_news_when_there_is_some(driver: Driver):
     assert await claim_round(driver, closed) == []
     assert await driver.store.next_delivery_at(closed) is None
 
-    await driver.look(watched.task.id, TaskStatus.RUNNING)
+    await driver.poll(watched.task.id, TaskStatus.RUNNING)
 
     (claimed,) = await claim_round(driver, closed)
     assert claimed.task.status is TaskStatus.RUNNING
@@ -120,7 +120,7 @@ async def test_a_refresh_that_is_to_be_tried_later_takes_the_news_along(driver: 
     await driver.send()
     await refresh(driver)
     (on_its_way,) = await driver.claim()
-    await driver.look(watched.task.id, TaskStatus.RUNNING)
+    await driver.poll(watched.task.id, TaskStatus.RUNNING)
 
     await driver.settle(on_its_way, DeliveryState.PENDING, retry_s=0)
 
@@ -131,7 +131,7 @@ async def test_a_refresh_that_is_to_be_tried_later_takes_the_news_along(driver: 
 async def test_news_does_not_become_a_refresh(driver: Driver):
     watched = await driver.watch()
     await driver.send()
-    await driver.look(watched.task.id, TaskStatus.RUNNING)
+    await driver.poll(watched.task.id, TaskStatus.RUNNING)
 
     assert await refresh(driver) == 0
 
@@ -139,11 +139,9 @@ async def test_news_does_not_become_a_refresh(driver: Driver):
 
 
 @pytest.mark.parametrize("state", [DeliveryState.UNKNOWN, DeliveryState.DEAD])
-async def test_a_result_that_was_not_confirmed_is_sent_again_when_asked_for(
-    driver: Driver, state: DeliveryState
-):
+async def test_an_unconfirmed_result_is_sent_again_on_request(driver: Driver, state: DeliveryState):
     watched = await driver.watch()
-    await driver.look(watched.task.id, TaskStatus.SUCCEEDED)
+    await driver.poll(watched.task.id, TaskStatus.SUCCEEDED)
     await driver.settle(await driver.claim_one(RESULT), state)
     driver.wait(LEASE_S)
     await driver.send()
@@ -159,9 +157,9 @@ async def test_a_result_that_was_not_confirmed_is_sent_again_when_asked_for(
 async def test_a_result_that_arrived_or_is_another_chat_s_is_not_sent_again(driver: Driver):
     arrived = await driver.watch("arrived")
     lost = await driver.watch("lost", chat_id=2)
-    await driver.look(arrived.task.id, TaskStatus.SUCCEEDED)
+    await driver.poll(arrived.task.id, TaskStatus.SUCCEEDED)
     await driver.send()
-    await driver.look(lost.task.id, TaskStatus.SUCCEEDED)
+    await driver.poll(lost.task.id, TaskStatus.SUCCEEDED)
     await driver.settle(await driver.claim_one(RESULT), DeliveryState.UNKNOWN)
 
     assert not await driver.store.send_again(arrived.watch.id, CHAT, at=driver.now)
@@ -170,7 +168,7 @@ async def test_a_result_that_arrived_or_is_another_chat_s_is_not_sent_again(driv
 
 async def test_what_telegram_keeps_of_a_video_is_known_to_the_next_chat(driver: Driver):
     first = await driver.watch()
-    await driver.look(first.task.id, TaskStatus.SUCCEEDED)
+    await driver.poll(first.task.id, TaskStatus.SUCCEEDED)
     result = await driver.claim_one(RESULT)
     file = StoredFile(file_id="BAAC", is_video=False, unplayable="hevc", size=6_000, duration_s=2.5)
     await driver.store.settle(

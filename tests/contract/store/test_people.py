@@ -1,4 +1,4 @@
-"""What people ask of the archive."""
+"""The watch methods of the Store."""
 
 import asyncio
 
@@ -49,9 +49,9 @@ async def test_ids_that_differ_in_case_or_provider_are_different_tasks(driver: D
     assert len({one.task.id for one in watched}) == 3
 
 
-async def test_a_new_watch_makes_a_task_due_whose_next_look_is_far_off(driver: Driver):
+async def test_a_new_watch_makes_a_task_due_whose_next_poll_is_far_off(driver: Driver):
     watched = await driver.watch()
-    await driver.look(watched.task.id, TaskStatus.RUNNING, next_s=3600)
+    await driver.poll(watched.task.id, TaskStatus.RUNNING, next_s=3600)
 
     other = await driver.watch(chat_id=2)
 
@@ -59,7 +59,7 @@ async def test_a_new_watch_makes_a_task_due_whose_next_look_is_far_off(driver: D
     assert other.task.status is TaskStatus.RUNNING
 
 
-async def test_a_new_watch_during_a_look_hears_what_the_look_found(driver: Driver):
+async def test_a_new_watch_during_a_poll_gets_its_result(driver: Driver):
     first = await driver.watch()
     (task,) = await driver.claim_tasks()
     second = await driver.watch(chat_id=2)
@@ -73,7 +73,7 @@ async def test_a_new_watch_during_a_look_hears_what_the_look_found(driver: Drive
 @pytest.mark.parametrize("status", [TaskStatus.SUCCEEDED, TaskStatus.FAILED, TaskStatus.CANCELLED])
 async def test_a_new_watch_of_an_ended_task_gets_only_its_result(driver: Driver, status: TaskStatus):
     first = await driver.watch()
-    await driver.look(first.task.id, status)
+    await driver.poll(first.task.id, status)
     await driver.send()
 
     second = await driver.watch(chat_id=2)
@@ -85,7 +85,7 @@ async def test_a_new_watch_of_an_ended_task_gets_only_its_result(driver: Driver,
 @pytest.mark.parametrize("status", [TaskStatus.SUCCEEDED, TaskStatus.FAILED, TaskStatus.CANCELLED])
 async def test_a_watch_whose_result_was_delivered_comes_back_unchanged(driver: Driver, status: TaskStatus):
     first = await driver.watch()
-    await driver.look(first.task.id, status)
+    await driver.poll(first.task.id, status)
     await driver.send()
 
     again = await driver.watch(message_id=99)
@@ -95,9 +95,9 @@ async def test_a_watch_whose_result_was_delivered_comes_back_unchanged(driver: D
     assert await driver.send() == []
 
 
-async def test_a_watch_whose_result_was_given_up_starts_anew(driver: Driver):
+async def test_a_watch_whose_result_was_given_up_is_restarted(driver: Driver):
     first = await driver.watch()
-    await driver.look(first.task.id, TaskStatus.SUCCEEDED)
+    await driver.poll(first.task.id, TaskStatus.SUCCEEDED)
     await driver.settle(await driver.claim_one(RESULT), DeliveryState.DEAD)
 
     again = await driver.watch()
@@ -108,11 +108,11 @@ async def test_a_watch_whose_result_was_given_up_starts_anew(driver: Driver):
 
 @pytest.mark.parametrize("status", [TaskStatus.EXPIRED, TaskStatus.NOT_FOUND])
 @pytest.mark.parametrize("chat_id", [CHAT, 2])
-async def test_a_task_that_the_gateway_did_not_know_is_looked_at_anew(
+async def test_a_task_that_the_gateway_did_not_know_is_polled_again(
     driver: Driver, status: TaskStatus, chat_id: int
 ):
     first = await driver.watch()
-    await driver.look(first.task.id, status)
+    await driver.poll(first.task.id, status)
     await driver.send()
     driver.wait(10)
 
@@ -126,12 +126,12 @@ async def test_a_task_that_the_gateway_did_not_know_is_looked_at_anew(
     assert await driver.send() == [(CARD, again.watch.id)]
 
 
-async def test_a_chat_that_was_told_not_found_gets_the_result_of_the_task_that_came_later(driver: Driver):
+async def test_a_chat_that_got_not_found_gets_the_later_result(driver: Driver):
     first = await driver.watch()
-    await driver.look(first.task.id, TaskStatus.NOT_FOUND)
+    await driver.poll(first.task.id, TaskStatus.NOT_FOUND)
     await driver.send()
     await driver.watch(chat_id=2)
-    await driver.look(first.task.id, TaskStatus.SUCCEEDED)
+    await driver.poll(first.task.id, TaskStatus.SUCCEEDED)
     await driver.send()
 
     again = await driver.watch()
@@ -140,20 +140,20 @@ async def test_a_chat_that_was_told_not_found_gets_the_result_of_the_task_that_c
     assert await driver.send() == [(RESULT, first.watch.id)]
 
 
-async def test_a_not_found_that_was_not_told_yet_is_overtaken_by_the_new_look(driver: Driver):
+async def test_an_unsent_not_found_is_superseded_by_the_new_poll(driver: Driver):
     first = await driver.watch()
-    await driver.look(first.task.id, TaskStatus.NOT_FOUND)
+    await driver.poll(first.task.id, TaskStatus.NOT_FOUND)
     second = await driver.watch(chat_id=2)
 
     assert {kind for kind, _ in await driver.send()} == {CARD}
-    await driver.look(first.task.id, TaskStatus.SUCCEEDED)
+    await driver.poll(first.task.id, TaskStatus.SUCCEEDED)
     assert {(RESULT, first.watch.id), (RESULT, second.watch.id)} <= set(await driver.send())
 
 
-async def test_the_cards_of_the_others_show_that_a_task_is_looked_at_anew(driver: Driver):
+async def test_the_other_cards_show_that_a_task_is_polled_again(driver: Driver):
     first = await driver.watch()
     await driver.send()
-    await driver.look(first.task.id, TaskStatus.NOT_FOUND)
+    await driver.poll(first.task.id, TaskStatus.NOT_FOUND)
     await driver.settle(await driver.claim_one(CARD), message_id=1, digest="not found")
 
     second = await driver.watch(chat_id=2)
@@ -186,9 +186,9 @@ async def test_watches_of_an_id_come_newest_first_whatever_their_state(driver: D
     assert [one.task.ref.provider for one in found] == ["veo", "wan"]
 
 
-async def test_a_look_now_makes_a_task_due(driver: Driver):
+async def test_a_poll_request_makes_a_task_due(driver: Driver):
     watched = await driver.watch()
-    await driver.look(watched.task.id, TaskStatus.RUNNING, next_s=600)
+    await driver.poll(watched.task.id, TaskStatus.RUNNING, next_s=600)
     driver.wait(1)
 
     await driver.store.request_poll(watched.task.id, at=driver.now)
@@ -196,7 +196,7 @@ async def test_a_look_now_makes_a_task_due(driver: Driver):
     assert [task.id for task in await driver.claim_tasks()] == [watched.task.id]
 
 
-async def test_a_look_now_does_not_cost_an_overdue_task_its_place(driver: Driver):
+async def test_a_poll_request_does_not_make_an_overdue_task_due_later(driver: Driver):
     overdue = await driver.watch("overdue")
     driver.wait(1)
     due = await driver.watch("due")
@@ -207,9 +207,9 @@ async def test_a_look_now_does_not_cost_an_overdue_task_its_place(driver: Driver
     assert [task.id for task in await driver.claim_tasks()] == [overdue.task.id, due.task.id]
 
 
-async def test_a_look_now_leaves_an_ended_task_alone(driver: Driver):
+async def test_a_poll_request_does_not_change_an_ended_task(driver: Driver):
     watched = await driver.watch()
-    await driver.look(watched.task.id, TaskStatus.FAILED)
+    await driver.poll(watched.task.id, TaskStatus.FAILED)
 
     await driver.store.request_poll(watched.task.id, at=driver.now)
 

@@ -20,7 +20,7 @@ from tests.contract.store.driver import CHAT, LEASE_S, Driver
 CARD, RESULT, NOTICE = DeliveryKind.CARD, DeliveryKind.RESULT, DeliveryKind.NOTICE
 
 
-async def test_a_claimed_task_is_leased_until_the_lease_runs_out(driver: Driver):
+async def test_a_claimed_task_is_leased_until_the_lease_expires(driver: Driver):
     await driver.watch()
 
     (task,) = await driver.claim_tasks()
@@ -54,16 +54,16 @@ async def test_claims_keep_to_each_provider_s_quota(driver: Driver):
     assert [task.ref.provider for task in claimed] == ["wan", "wan"]
 
 
-async def test_a_task_whose_next_look_is_later_is_not_claimed(driver: Driver):
+async def test_a_task_whose_next_poll_is_later_is_not_claimed(driver: Driver):
     watched = await driver.watch()
-    await driver.look(watched.task.id, TaskStatus.RUNNING, next_s=30)
+    await driver.poll(watched.task.id, TaskStatus.RUNNING, next_s=30)
 
     assert await driver.claim_tasks() == []
     driver.wait(30)
     assert len(await driver.claim_tasks()) == 1
 
 
-async def test_what_a_look_found_comes_back_as_it_was_written(driver: Driver):
+async def test_a_polled_task_is_read_as_written(driver: Driver):
     watched = await driver.watch()
     (task,) = await driver.claim_tasks()
     snapshot = Snapshot(
@@ -99,7 +99,7 @@ async def test_what_a_look_found_comes_back_as_it_was_written(driver: Driver):
     assert await driver.store.task(watched.task.id) == replace(after, version=task.version + 1)
 
 
-async def test_a_look_keeps_its_lease_as_long_as_it_says(driver: Driver):
+async def test_apply_sets_the_lease_to_the_tasks_lease_until(driver: Driver):
     await driver.watch()
     (task,) = await driver.claim_tasks()
     after, events = driver.seen(task, TaskStatus.RUNNING, next_s=0)
@@ -122,7 +122,7 @@ async def test_an_ended_task_is_never_due_again(driver: Driver):
     assert watched.task.id == task.id
 
 
-async def test_the_later_of_two_looks_at_once_is_not_written(driver: Driver):
+async def test_the_later_of_two_concurrent_polls_is_not_written(driver: Driver):
     watched = await driver.watch()
     await driver.send()
     (early,) = await driver.claim_tasks()
@@ -139,7 +139,7 @@ async def test_the_later_of_two_looks_at_once_is_not_written(driver: Driver):
     assert await driver.send() == []
 
 
-async def test_a_look_that_came_too_late_frees_the_lease_and_the_task_is_due_again(driver: Driver):
+async def test_a_stale_poll_releases_the_lease_and_the_task_is_due_again(driver: Driver):
     watched = await driver.watch()
     (early,) = await driver.claim_tasks()
     driver.wait(LEASE_S)
@@ -150,7 +150,7 @@ async def test_a_look_that_came_too_late_frees_the_lease_and_the_task_is_due_aga
     assert [task.id for task in await driver.claim_tasks()] == [watched.task.id]
 
 
-async def test_a_look_at_a_task_that_nobody_watches_any_more_leaves_no_next_look(driver: Driver):
+async def test_a_poll_of_an_unwatched_task_sets_no_next_poll(driver: Driver):
     watched = await driver.watch()
     (task,) = await driver.claim_tasks()
     await driver.store.stop_watch(watched.watch.id, at=driver.now)
@@ -161,30 +161,30 @@ async def test_a_look_at_a_task_that_nobody_watches_any_more_leaves_no_next_look
     assert (await driver.store.task(task.id) or task).status is TaskStatus.RUNNING
 
 
-async def test_every_active_watch_hears_of_the_end(driver: Driver):
+async def test_every_active_watch_gets_the_result(driver: Driver):
     first = await driver.watch()
     second = await driver.watch(thread_id=4)
     stopped = await driver.watch(chat_id=2)
     await driver.store.stop_watch(stopped.watch.id, at=driver.now)
     await driver.send()
 
-    await driver.look(first.task.id, TaskStatus.SUCCEEDED)
+    await driver.poll(first.task.id, TaskStatus.SUCCEEDED)
 
     assert sorted(await driver.send()) == sorted(
         (kind, one.watch.id) for kind in (CARD, RESULT) for one in (first, second)
     )
 
 
-async def test_two_events_that_both_tell_the_card_make_one_card(driver: Driver):
+async def test_two_events_with_a_card_make_one_card(driver: Driver):
     watched = await driver.watch()
     await driver.send()
 
-    await driver.look(watched.task.id, TaskStatus.RUNNING, EventKind.RECOVERED, EventKind.PROGRESS)
+    await driver.poll(watched.task.id, TaskStatus.RUNNING, EventKind.RECOVERED, EventKind.PROGRESS)
 
     assert await driver.send() == [(CARD, watched.watch.id)]
 
 
-async def test_a_look_that_changed_nothing_tells_nothing(driver: Driver):
+async def test_a_poll_without_events_enqueues_nothing(driver: Driver):
     await driver.watch()
     await driver.send()
     (task,) = await driver.claim_tasks()
@@ -200,7 +200,7 @@ async def test_a_newer_card_takes_the_place_of_the_one_that_waits(driver: Driver
     driver.wait(1)
     other = await driver.watch("other")
     driver.wait(1)
-    await driver.look(watched.task.id, TaskStatus.RUNNING)
+    await driver.poll(watched.task.id, TaskStatus.RUNNING)
 
     claimed = await driver.claim()
 
@@ -232,25 +232,25 @@ async def test_a_provider_that_recovered_may_give_notice_again(driver: Driver):
     await driver.key_trouble(other.task.id)
     await driver.send()
 
-    await driver.look(watched.task.id, TaskStatus.RUNNING, EventKind.RECOVERED)
+    await driver.poll(watched.task.id, TaskStatus.RUNNING, EventKind.RECOVERED)
     await driver.key_trouble(watched.task.id)
     await driver.key_trouble(other.task.id)
 
     assert [one for one in await driver.send() if one[0] is NOTICE] == [(NOTICE, watched.watch.id)]
 
 
-async def test_a_notice_of_a_trouble_that_is_over_before_it_was_sent_is_taken_back(driver: Driver):
+async def test_an_unsent_notice_is_deleted_on_recovery(driver: Driver):
     watched = await driver.watch("a")
     other = await driver.watch("b", provider="veo")
     await driver.key_trouble(watched.task.id)
     await driver.key_trouble(other.task.id)
 
-    await driver.look(watched.task.id, TaskStatus.RUNNING, EventKind.RECOVERED)
+    await driver.poll(watched.task.id, TaskStatus.RUNNING, EventKind.RECOVERED)
 
     assert [one for one in await driver.send() if one[0] is NOTICE] == [(NOTICE, other.watch.id)]
 
 
-async def test_a_notice_that_was_overtaken_unsent_counts_as_not_told(driver: Driver):
+async def test_a_notice_superseded_unsent_does_not_count(driver: Driver):
     watched = await driver.watch("a")
     other = await driver.watch("b")
     await driver.key_trouble(watched.task.id)
@@ -261,11 +261,11 @@ async def test_a_notice_that_was_overtaken_unsent_counts_as_not_told(driver: Dri
     assert [one for one in await driver.send() if one[0] is NOTICE] == [(NOTICE, other.watch.id)]
 
 
-async def test_tasks_in_a_trouble_that_may_be_mended_are_looked_at_again(driver: Driver):
+async def test_tasks_failing_for_a_fixable_cause_are_made_due(driver: Driver):
     refused, exhausted, sound, left = [await driver.watch(name) for name in ("a", "b", "c", "d")]
     await driver.key_trouble(refused.task.id)
     await driver.key_trouble(exhausted.task.id, Cause.KEY_EXHAUSTED)
-    await driver.look(sound.task.id, TaskStatus.RUNNING)
+    await driver.poll(sound.task.id, TaskStatus.RUNNING)
     await driver.key_trouble(left.task.id)
     await driver.store.stop_watch(left.watch.id, at=driver.now)
     driver.wait(1)
@@ -277,7 +277,7 @@ async def test_tasks_in_a_trouble_that_may_be_mended_are_looked_at_again(driver:
 
 
 @pytest.mark.parametrize("pruned", [False, True])
-async def test_a_notice_told_through_a_watch_that_waits_no_more_does_not_count(driver: Driver, pruned: bool):
+async def test_a_notice_of_a_watch_that_is_no_longer_active_does_not_count(driver: Driver, pruned: bool):
     watched = await driver.watch("a")
     await driver.key_trouble(watched.task.id)
     await driver.send()
@@ -297,7 +297,7 @@ async def test_versions_only_rise(driver: Driver):
     watched = await driver.watch()
     versions = [watched.task.version]
     for status in (TaskStatus.QUEUED, TaskStatus.NOT_FOUND):
-        await driver.look(watched.task.id, status)
+        await driver.poll(watched.task.id, status)
         versions.append((await driver.store.task(watched.task.id) or watched.task).version)
     await driver.send()
     versions.append((await driver.watch(chat_id=CHAT)).task.version)

@@ -1,4 +1,4 @@
-"""What the store keeps of tasks that do not change, and what people do to them."""
+"""Tasks that do not change, and their resumption by users."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -14,7 +14,7 @@ DAY = 86400.0
 
 
 async def stalled(driver: Driver, stall: Stall, kind: EventKind | None = None) -> WatchedTask:
-    """A watched task that has not changed since now, as a poll now wrote it."""
+    """A watched task that is unchanged since now, written by a poll."""
     watched = await driver.watch()
     before = await driver.take(watched.task.id)
     assert await write(driver, before, stall, kind, since=driver.now)
@@ -24,7 +24,7 @@ async def stalled(driver: Driver, stall: Stall, kind: EventKind | None = None) -
 async def write(
     driver: Driver, before: Task, stall: Stall, kind: EventKind | None = None, *, since: datetime
 ) -> bool:
-    """A poll finds the task unchanged since then."""
+    """Apply a poll that finds the task unchanged since then."""
     after, events = driver.seen(before, RUNNING, kind or EventKind.PROGRESS)
     rests = stall is Stall.RESTING
     after = replace(after, stall=stall, unchanged_since=since, lease_until=before.lease_until)
@@ -49,7 +49,7 @@ async def test_a_rest_is_kept_and_never_due(driver: Driver):
 
 
 @pytest.mark.parametrize("way", ["/status", "the button", "/watch", "/watch elsewhere", "the chat is back"])
-async def test_a_task_that_rests_is_taken_up_by_whoever_asks_for_it(driver: Driver, way: str):
+async def test_a_resting_task_is_resumed_on_request(driver: Driver, way: str):
     watched = await stalled(driver, Stall.RESTING)
     await driver.send()
     driver.wait(DAY)
@@ -73,7 +73,7 @@ async def test_a_task_that_rests_is_taken_up_by_whoever_asks_for_it(driver: Driv
     assert (CARD, watched.watch.id) in await driver.send()
 
 
-async def test_a_task_that_is_unchanged_stays_so_when_asked_for_and_rests_later(driver: Driver):
+async def test_an_unchanged_task_stays_so_on_request_and_rests_later(driver: Driver):
     watched = await stalled(driver, Stall.UNCHANGED)
     await driver.send()
     driver.wait(DAY)
@@ -134,7 +134,7 @@ async def test_a_renewal_keeps_the_latest_change(driver: Driver):
     assert (await known(driver, watched)).unchanged_since == driver.now
 
 
-async def test_each_card_says_that_nothing_changes_and_each_chat_hears_it_once(driver: Driver):
+async def test_each_card_shows_the_stall_and_each_chat_gets_one_notice(driver: Driver):
     first = await driver.watch("t1")
     second = await driver.watch("t2")
     await driver.send()

@@ -1,4 +1,4 @@
-"""Watches that people stop, and take up again."""
+"""Watches that users stop and restart."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from tests.contract.store.driver import CHAT, LEASE_S, Driver
 CARD, RESULT, NOTICE = DeliveryKind.CARD, DeliveryKind.RESULT, DeliveryKind.NOTICE
 
 
-async def test_a_stopped_watch_shows_it_on_its_card_and_its_task_rests(driver: Driver):
+async def test_a_stopped_watch_shows_it_on_its_card_and_its_task_has_no_next_poll(driver: Driver):
     watched = await driver.watch()
     await driver.send()
 
@@ -38,9 +38,9 @@ async def test_a_task_that_another_chat_watches_goes_on_when_one_stops(driver: D
 
 
 @pytest.mark.parametrize("claimed", [False, True])
-async def test_stopping_overtakes_the_result_that_was_not_sent(driver: Driver, claimed: bool):
+async def test_stopping_supersedes_the_unsent_result(driver: Driver, claimed: bool):
     watched = await driver.watch()
-    await driver.look(watched.task.id, TaskStatus.SUCCEEDED)
+    await driver.poll(watched.task.id, TaskStatus.SUCCEEDED)
     in_hand = await driver.claim() if claimed else []
 
     await driver.store.stop_watch(watched.watch.id, at=driver.now)
@@ -85,7 +85,7 @@ async def test_a_stopped_watch_of_an_ended_task_gets_the_result_when_it_starts_a
     first = await driver.watch()
     await driver.store.stop_watch(first.watch.id, at=driver.now)
     await driver.watch(chat_id=2)
-    await driver.look(first.task.id, TaskStatus.SUCCEEDED)
+    await driver.poll(first.task.id, TaskStatus.SUCCEEDED)
     await driver.send()
 
     await driver.watch()

@@ -36,7 +36,7 @@ def driver(store: SqliteStore) -> Driver:
 async def doubtful(driver: Driver, chat_id: int = ANN) -> WatchedTask:
     """A watch whose result may or may not have arrived."""
     watched = await driver.watch(chat_id=chat_id)
-    await driver.look(watched.task.id, TaskStatus.SUCCEEDED)
+    await driver.poll(watched.task.id, TaskStatus.SUCCEEDED)
     await driver.settle(await driver.claim_one(DeliveryKind.RESULT), DeliveryState.UNKNOWN)
     return watched
 

@@ -119,7 +119,7 @@ async def test_a_flood_wait_pauses_its_chat_and_no_other(harness: WorkerHarness)
         harness.video_delivery.gate.set()
         await harness.until_settled(2)
         harness.driver.wait(40)  # past the retry time in the store
-        await harness.driver.look(other, TaskStatus.SUCCEEDED)
+        await harness.driver.poll(other, TaskStatus.SUCCEEDED)
         harness.video_delivery.results[GROUP] = [Sent(5)]
         harness.new_delivery.set()
         await harness.until_state(WatchState.FINISHED, GROUP, "t2")
@@ -184,9 +184,9 @@ async def test_a_migrated_group_gets_its_results_under_the_new_id(
 
 async def test_a_result_is_sent_before_an_older_edit(harness: WorkerHarness, telegram: FakeTelegram):
     slow, quick = await harness.watching(GROUP, "slow"), await harness.watching(ANNA, "quick")
-    await harness.driver.look(slow, TaskStatus.RUNNING)
+    await harness.driver.poll(slow, TaskStatus.RUNNING)
     harness.driver.wait(1)
-    await harness.driver.look(quick, TaskStatus.SUCCEEDED)
+    await harness.driver.poll(quick, TaskStatus.SUCCEEDED)
     harness.video_delivery.results[ANNA] = [Sent(5)]
     harness.rate_limiter.spend([CHANNEL] * 4)  # the overall limit allows one more call
 
@@ -205,7 +205,7 @@ async def test_edits_leave_a_group_s_last_calls_to_its_results(
 ):
     running = await harness.watching(GROUP, "running")
     await harness.finished(GROUP, Sent(5))
-    await harness.driver.look(running, TaskStatus.RUNNING)
+    await harness.driver.poll(running, TaskStatus.RUNNING)
     harness.rate_limiter.spend([GROUP] * 5)
     harness.steady.advance(1)
 
@@ -236,7 +236,7 @@ async def test_video_transfers_delay_no_announcement_and_no_card(harness: Worker
     videos = 40  # more than the concurrency limit
     tasks = [await harness.watching(chat, f"t{chat}") for chat in range(1, videos + 1)]
     for chat, task in enumerate(tasks, 1):
-        await harness.driver.look(task, TaskStatus.SUCCEEDED)
+        await harness.driver.poll(task, TaskStatus.SUCCEEDED)
         harness.video_delivery.results[chat] = [Sent(5)]
     harness.video_delivery.gate.clear()
 
@@ -300,7 +300,7 @@ async def test_an_exception_in_one_delivery_does_not_stop_the_others(
 ):
     other = await harness.watching(GROUP, "t2")
     await harness.finished(ANNA, RuntimeError("surprise"), Sent(5))
-    await harness.driver.look(other, TaskStatus.SUCCEEDED)
+    await harness.driver.poll(other, TaskStatus.SUCCEEDED)
     harness.video_delivery.results[GROUP] = [Sent(5)]
 
     async with running_worker(harness):

@@ -123,7 +123,7 @@ class WorkerHarness:
     async def finished(self, chat: int, *results: SendResult | Exception, name: str = "t1") -> None:
         """Let a chat watch a task that has succeeded; its first card is sent."""
         task_id = await self.watching(chat, name)
-        await self.driver.look(task_id, TaskStatus.SUCCEEDED)
+        await self.driver.poll(task_id, TaskStatus.SUCCEEDED)
         self.video_delivery.results[chat] = list(results)
 
     async def state(self, chat: int, name: str = "t1") -> WatchState | None:

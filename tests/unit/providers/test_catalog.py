@@ -33,7 +33,7 @@ def test_an_alias_means_the_only_provider_of_its_kind():
     assert catalog_of(mine="videos", his="jimeng").resolve("sora") == "mine"
 
 
-def test_a_provider_named_like_another_kind_does_not_answer_for_that_kind():
+def test_a_provider_named_like_another_kind_is_not_selected_for_that_kind():
     assert catalog_of(videos="jimeng", mine="videos").resolve("sora") == "mine"
 
 
@@ -43,7 +43,7 @@ def test_several_of_a_kind_must_be_named():
     assert caught.value.names == ("one", "two")
 
 
-def test_a_kind_that_nobody_configured_is_said_so():
+def test_a_kind_without_a_provider_is_not_configured():
     with pytest.raises(NotConfigured) as caught:
         catalog_of(mine="videos").resolve("wan")
     assert caught.value.kind == "alibailian"

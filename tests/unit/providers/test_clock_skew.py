@@ -1,4 +1,4 @@
-"""By how much gateways' clocks differ from this machine's."""
+"""Measuring the gateways' clock skew."""
 
 import logging
 import ssl
@@ -28,7 +28,7 @@ HOUR = 3600.0
 
 
 class Desk:
-    """A machine whose clock stands at NOON, and what a gateway's answers say."""
+    """A machine at NOON, and the responses of a gateway."""
 
     def __init__(self) -> None:
         self.clock, self.steady = FrozenClock(), SteadyClock()
@@ -37,14 +37,14 @@ class Desk:
     def answered(
         self, date: str | None, *, url: str = URL, after_s: float = 61, age: str | None = None
     ) -> float:
-        """An answer comes so long after the last one; by how much the gateway's clock is ahead."""
+        """Receive a response that long after the last one; return the skew."""
         self.clock.advance(after_s)
         self.steady.advance(after_s)
         told = {"date": date, "age": age}
         return self.skews.ahead_s(url, {name: said for name, said in told.items() if said is not None})
 
     def ahead(self, seconds: float, *, age: str | None = None) -> float:
-        """An answer comes from a clock that is so far ahead."""
+        """Receive a response from a clock that is that far ahead."""
         then = self.clock() + timedelta(seconds=61 + seconds)
         return self.answered(http(then), age=age)
 
@@ -59,7 +59,7 @@ def desk() -> Desk:
 
 
 @pytest.mark.parametrize("ahead_s", [2 * HOUR, -2 * HOUR, 61.0, 20 * 365 * 86400.0])
-def test_the_first_answer_is_believed_and_the_second_confirms_it_in_the_log_once(
+def test_the_first_measurement_is_used_and_the_second_is_logged_once(
     desk: Desk, ahead_s: float, caplog: pytest.LogCaptureFixture
 ):
     assert desk.ahead(ahead_s) == ahead_s
@@ -79,7 +79,7 @@ def test_a_minute_is_nothing(desk: Desk, caplog: pytest.LogCaptureFixture):
     assert desk.skews.found() == {}
 
 
-def test_a_change_by_more_than_a_minute_is_told_again(desk: Desk, caplog: pytest.LogCaptureFixture):
+def test_a_change_by_more_than_a_minute_is_logged_again(desk: Desk, caplog: pytest.LogCaptureFixture):
     for seconds in (HOUR, HOUR, HOUR + 30, HOUR - 30, 2 * HOUR, 2 * HOUR, 0, 0, 0):
         desk.ahead(seconds)
 
@@ -97,7 +97,7 @@ def test_dates_that_contradict_each_other_correct_nothing(desk: Desk, caplog: py
     assert caplog.messages == []
 
 
-def test_the_date_of_an_answer_that_a_cache_has_kept_says_nothing(desk: Desk):
+def test_the_date_of_a_cached_response_is_ignored(desk: Desk):
     assert desk.ahead(-HOUR, age="3600") == 0
     assert desk.ahead(0) == 0
     kept = http(NOON)
@@ -105,7 +105,7 @@ def test_the_date_of_an_answer_that_a_cache_has_kept_says_nothing(desk: Desk):
 
 
 @pytest.mark.parametrize("date", [None, "", "yesterday", "Sun, 99 Jun 2025 12:00:00 GMT", "9" * 5000])
-def test_nonsense_says_nothing(desk: Desk, date: str | None):
+def test_an_invalid_date_is_ignored(desk: Desk, date: str | None):
     assert desk.answered(date) == 0
 
 
@@ -124,7 +124,7 @@ def test_each_gateway_has_its_own_clock(desk: Desk):
     assert desk.ahead(HOUR) == HOUR
 
 
-def test_times_are_corrected_and_the_end_of_the_link_stays_as_it_is_told():
+def test_times_are_corrected_and_the_links_expiry_is_kept():
     media = snapshot(TaskStatus.SUCCEEDED).media
     assert media is not None
     told = snapshot(

@@ -16,7 +16,7 @@ from bot.providers.parsing.fields import Json
 from bot.providers.parsing.inline import cut_videos
 from bot.providers.parsing.response import Response
 from storage.models import Cause, Media, Snapshot, TaskStatus
-from tests.fakes.transport import FakeTransport, always, answer, json_answer, never
+from tests.fakes.transport import FakeTransport, always, json_response, never, response
 
 KEY = "sk-Zq7LmW2xVt9RbK4cYh3N"
 BASE_URL = "https://gateway.example.com"
@@ -27,10 +27,10 @@ def gateway(transport: Transport, *, wire: type[WireFormat] = Videos, key: str =
 
 
 async def test_the_question_shows_the_key_and_quotes_the_id():
-    transport = always(json_answer({"status": "completed", "progress": 100}))
+    transport = always(json_response({"status": "completed", "progress": 100}))
     snapshot = await gateway(transport).fetch("sora-2:a+b=c")
 
-    (url, headers), *more = transport.asked
+    (url, headers), *more = transport.requested
     assert not more
     assert snapshot.status is TaskStatus.SUCCEEDED
     assert url == f"{BASE_URL}/v1/videos/sora-2%3Aa%2Bb%3Dc"
@@ -48,7 +48,7 @@ async def test_a_key_that_no_header_can_carry_is_a_wrong_key():
     assert caught.value.permanent
 
 
-async def test_an_id_that_no_gateway_gives_is_not_asked_for():
+async def test_an_invalid_id_is_not_requested():
     with pytest.raises(TaskMissing):
         await gateway(never()).fetch("../v1/models")
 
@@ -74,16 +74,16 @@ async def test_a_video_is_fetched_with_the_key_from_the_gateway_only(media: Medi
     assert await gateway(never()).open_media("sora-2:x", media) == source
 
 
-async def test_bytes_inside_the_answer_are_asked_for_again():
+async def test_bytes_inside_the_response_are_requested_again():
     link = "data:video/mp4;base64," + base64.b64encode(b"video").decode()
-    provider = gateway(always(json_answer({"status": "completed", "metadata": {"url": link}})))
+    provider = gateway(always(json_response({"status": "completed", "metadata": {"url": link}})))
     snapshot = await provider.fetch("video_1")
     assert snapshot.media == Media(url=None)
     assert await provider.open_media("video_1", snapshot.media) == MediaSource(data=b"video")
 
 
 @pytest.mark.parametrize("size", [1, 2_000, 3_000_001])
-async def test_bytes_that_were_cut_out_of_a_large_answer_are_decoded(size: int):
+async def test_bytes_that_were_cut_out_of_a_large_response_are_decoded(size: int):
     video = bytes(range(256)) * (size // 256) + b"x"
     link = "data:video/mp4;base64," + base64.b64encode(video).decode()
     body = json.dumps({"status": "completed", "url": link}).replace("/", "\\/").encode()
@@ -95,7 +95,7 @@ async def test_bytes_that_were_cut_out_of_a_large_answer_are_decoded(size: int):
     assert await provider.open_media("video_1", snapshot.media) == MediaSource(data=video)
 
 
-async def test_a_large_answer_does_not_hold_up_the_event_loop():
+async def test_a_large_response_does_not_block_the_event_loop():
     body = json.dumps({"status": "in_progress", "x": ["y" * 50] * 15_000}).encode()
     provider = gateway(always(Response(status=200, headers={}, body=body)))
     loop_ran = asyncio.Event()
@@ -105,14 +105,14 @@ async def test_a_large_answer_does_not_hold_up_the_event_loop():
 
 
 async def test_a_link_that_took_the_place_of_the_bytes_is_used():
-    provider = gateway(always(json_answer({"status": "completed", "url": "https://x.example/v"})))
+    provider = gateway(always(json_response({"status": "completed", "url": "https://x.example/v"})))
     source = await provider.open_media("video_1", Media(url=None))
     assert source == MediaSource(url="https://x.example/v")
 
 
 @pytest.mark.parametrize("url", [None, "data:video/mp4;base64,====", "gone"])
 async def test_bytes_that_are_gone_are_no_video(url: str | None):
-    provider = gateway(always(json_answer({"status": "completed", "url": url})))
+    provider = gateway(always(json_response({"status": "completed", "url": url})))
     with pytest.raises(BadAnswer) as caught:
         await provider.open_media("video_1", Media(url=None))
     assert caught.value.cause is Cause.NO_VIDEO
@@ -123,32 +123,32 @@ FURTHER = {"status": "in_progress", "progress": 20}
 
 
 class CountingVideos(Videos):
-    """Counts the answers that it reads."""
+    """Counts the responses that it parses."""
 
     reads = 0
 
-    def read(self, answer: Json, external_id: str) -> Snapshot:
+    def read(self, response: Json, external_id: str) -> Snapshot:
         self.reads += 1
-        return super().read(answer, external_id)
+        return super().read(response, external_id)
 
 
 class CannedVideos(CountingVideos):
-    """Reads the same in every answer, at little cost."""
+    """Returns the same snapshot for every response, at little cost."""
 
-    def read(self, answer: Json, external_id: str) -> Snapshot:
+    def read(self, response: Json, external_id: str) -> Snapshot:
         self.reads += 1
         return Snapshot(status=TaskStatus.QUEUED, raw_status="queued")
 
 
-def remembering(*answers: Response) -> tuple[Gateway, CountingVideos]:
-    """A gateway that gives these answers, the last one again and again."""
-    script = list(answers)
+def remembering(*responses: Response) -> tuple[Gateway, CountingVideos]:
+    """A gateway with these responses; the last one is repeated."""
+    script = list(responses)
     wire = CountingVideos(Account(name="mine", base_url=BASE_URL, key=KEY))
     return Gateway(wire, FakeTransport(lambda: script.pop(0) if len(script) > 1 else script[0])), wire
 
 
-async def test_an_answer_that_says_nothing_new_is_not_read_again():
-    provider, wire = remembering(json_answer(RUNNING))
+async def test_an_unchanged_response_is_not_parsed_again():
+    provider, wire = remembering(json_response(RUNNING))
     first = await provider.fetch("video_1")
 
     assert await provider.fetch("video_1") is first
@@ -156,8 +156,8 @@ async def test_an_answer_that_says_nothing_new_is_not_read_again():
     assert wire.reads == 1
 
 
-async def test_an_answer_that_has_changed_is_read():
-    provider, wire = remembering(json_answer(RUNNING), json_answer(FURTHER))
+async def test_a_changed_response_is_parsed():
+    provider, wire = remembering(json_response(RUNNING), json_response(FURTHER))
     seen = [(await provider.fetch("video_1")).progress for _ in range(3)]
 
     assert seen == [10, 20, 20]
@@ -166,7 +166,7 @@ async def test_an_answer_that_has_changed_is_read():
 
 async def test_a_number_of_the_question_is_no_news():
     def numbered(number: int, status: str) -> Response:
-        return json_answer({"request_id": f"{number:08d}", "output": {"task_status": status}})
+        return json_response({"request_id": f"{number:08d}", "output": {"task_status": status}})
 
     script = [numbered(1, "RUNNING"), numbered(2, "RUNNING"), numbered(3, "SUCCEEDED")]
     provider = gateway(FakeTransport(lambda: script.pop(0)), wire=Alibailian)
@@ -176,8 +176,8 @@ async def test_a_number_of_the_question_is_no_news():
     assert (await provider.fetch("task-1")).status is TaskStatus.SUCCEEDED
 
 
-async def test_the_same_answer_about_another_task_is_read_for_itself():
-    provider, wire = remembering(json_answer(RUNNING))
+async def test_the_same_response_for_another_task_is_parsed():
+    provider, wire = remembering(json_response(RUNNING))
     for external_id in ("video_1", "video_2", "video_1"):
         await provider.fetch(external_id)
 
@@ -185,9 +185,9 @@ async def test_the_same_answer_about_another_task_is_read_for_itself():
 
 
 @pytest.mark.parametrize("status", [200, 429, 500])
-async def test_an_answer_that_is_an_error_is_an_error_every_time(status: int):
-    refusal = json_answer({"error": {"message": "slow down", "code": "rate_limit_exceeded"}}, status=status)
-    running = json_answer(RUNNING)
+async def test_an_error_response_is_not_cached(status: int):
+    refusal = json_response({"error": {"message": "slow down", "code": "rate_limit_exceeded"}}, status=status)
+    running = json_response(RUNNING)
     provider, _ = remembering(running, refusal, refusal, running)
     before = await provider.fetch("video_1")
     for _ in range(2):
@@ -198,7 +198,7 @@ async def test_an_answer_that_is_an_error_is_an_error_every_time(status: int):
 
 
 async def test_a_body_that_came_with_an_error_is_read_when_it_comes_with_success():
-    provider, wire = remembering(json_answer(RUNNING, status=500), json_answer(RUNNING))
+    provider, wire = remembering(json_response(RUNNING, status=500), json_response(RUNNING))
     with pytest.raises(Unavailable):
         await provider.fetch("video_1")
 
@@ -214,8 +214,8 @@ async def test_a_body_that_came_with_an_error_is_read_when_it_comes_with_success
         "http://localhost:3000/v1/videos/video_1/content",
     ],
 )
-async def test_the_gateways_own_content_is_asked_for_at_its_base_with_the_key(link: str):
-    provider = gateway(always(json_answer({"status": "completed", "url": link})))
+async def test_the_gateways_own_content_is_requested_at_its_base_url_with_the_key(link: str):
+    provider = gateway(always(json_response({"status": "completed", "url": link})))
     snapshot = await provider.fetch("video_1")
     assert snapshot.media is not None
     source = await provider.open_media("video_1", snapshot.media)
@@ -225,22 +225,22 @@ async def test_the_gateways_own_content_is_asked_for_at_its_base_with_the_key(li
 
 async def test_the_content_of_another_task_elsewhere_gets_no_key():
     link = "https://other.example/v1/videos/video_2/content"
-    provider = gateway(always(json_answer({"status": "completed", "url": link})))
+    provider = gateway(always(json_response({"status": "completed", "url": link})))
     snapshot = await provider.fetch("video_1")
     assert snapshot.media == Media(url=link)
 
 
-async def test_the_answer_about_a_task_that_is_over_is_not_kept():
-    provider, wire = remembering(json_answer({"status": "completed"}))
+async def test_a_final_snapshot_is_not_cached():
+    provider, wire = remembering(json_response({"status": "completed"}))
     for _ in range(2):
         await provider.fetch("video_1")
 
     assert wire.reads == 2
 
 
-async def test_only_the_answers_asked_for_last_are_kept():
+async def test_the_cache_evicts_the_least_recently_used():
     wire = CannedVideos(Account(name="mine", base_url=BASE_URL, key=KEY))
-    provider = Gateway(wire, always(json_answer({})))
+    provider = Gateway(wire, always(json_response({})))
     await provider.fetch("stale")
     await provider.fetch("fresh")
     for number in range(19_998):
@@ -259,18 +259,18 @@ async def test_only_the_answers_asked_for_last_are_kept():
 @pytest.mark.parametrize(
     ("reply", "is_own"),
     [
-        (json_answer({"error": {"message": "job failed"}}, status=500), True),
-        (json_answer({"message": "fine"}), True),
-        (json_answer({"error": "invalid channel id"}, status=400), True),
-        (json_answer({"error": "no such task"}, status=404), True),
-        (json_answer(["busy"], status=503), True),
-        (answer(b"<html>Bad gateway</html>", status=502), False),
-        (answer(b"<html>Sign in</html>"), False),
-        (answer(b"", status=503), False),
-        (answer(b'{"status": "runn'), False),
+        (json_response({"error": {"message": "job failed"}}, status=500), True),
+        (json_response({"message": "fine"}), True),
+        (json_response({"error": "invalid channel id"}, status=400), True),
+        (json_response({"error": "no such task"}, status=404), True),
+        (json_response(["busy"], status=503), True),
+        (response(b"<html>Bad gateway</html>", status=502), False),
+        (response(b"<html>Sign in</html>"), False),
+        (response(b"", status=503), False),
+        (response(b'{"status": "runn'), False),
     ],
 )
-async def test_an_answer_in_json_is_the_gateways_own_whatever_it_says(reply: Response, is_own: bool):
+async def test_any_json_response_is_the_gateways_own(reply: Response, is_own: bool):
     with pytest.raises(ProviderError) as caught:
         await gateway(always(reply)).fetch("video_1")
 
@@ -286,15 +286,15 @@ def with_sister(transport: Transport) -> Gateway:
     return Gateway(Videos(account), transport, sister=NewApi(account))
 
 
-async def test_a_task_of_new_api_s_is_asked_for_by_its_sister_path_with_the_same_key():
+async def test_a_new_api_task_is_requested_at_its_sister_path_with_the_same_key():
     body = {"code": "success", "data": {"task_id": NEW_API_ID, "status": "SUCCESS", "progress": "100%"}}
-    transport = always(json_answer(body))
+    transport = always(json_response(body))
 
     found = await with_sister(transport).fetch_elsewhere(NEW_API_ID)
 
     assert found is not None
     assert found.status is TaskStatus.SUCCEEDED
-    ((url, headers),) = transport.asked
+    ((url, headers),) = transport.requested
     assert url == f"{BASE_URL}/v1/video/generations/{NEW_API_ID}"
     assert headers["Authorization"] == f"Bearer {KEY}"
 
@@ -302,12 +302,12 @@ async def test_a_task_of_new_api_s_is_asked_for_by_its_sister_path_with_the_same
 @pytest.mark.parametrize(
     "said",
     [
-        json_answer({"error": {"message": "no such path"}}, status=404),
-        json_answer({"code": "task_not_exist", "message": "task_not_exist"}, status=400),
-        answer(b"<html>"),
+        json_response({"error": {"message": "no such path"}}, status=404),
+        json_response({"code": "task_not_exist", "message": "task_not_exist"}, status=400),
+        response(b"<html>"),
     ],
 )
-async def test_a_sister_path_that_does_not_know_the_task_says_nothing(said: Response):
+async def test_a_sister_path_that_does_not_know_the_task_gives_none(said: Response):
     assert await with_sister(always(said)).fetch_elsewhere(NEW_API_ID) is None
 
 
@@ -333,20 +333,20 @@ async def test_other_ids_and_other_formats_have_no_sister_path():
         ({}, None),
     ],
 )
-async def test_a_good_answer_may_wish_for_a_later_poll_within_bounds(
+async def test_a_response_can_request_a_later_poll_within_bounds(
     headers: dict[str, str], wish_s: float | None
 ):
-    said = json_answer({"id": "video_1", "status": "in_progress"})
+    said = json_response({"id": "video_1", "status": "in_progress"})
     asking = gateway(always(replace(said, headers=headers)))
 
     assert (await asking.fetch("video_1")).poll_after_s == wish_s
     assert (await asking.fetch("video_1")).poll_after_s == wish_s, "also when it says the same again"
 
 
-async def test_a_wish_ends_with_the_answer_that_has_none():
-    said = json_answer({"id": "video_1", "status": "in_progress"})
+async def test_a_requested_delay_ends_with_the_response_without_one():
+    said = json_response({"id": "video_1", "status": "in_progress"})
     wishing = replace(said, headers={"openai-poll-after-ms": "15000"})
-    answers = iter([wishing, said])
-    asking = gateway(FakeTransport(lambda: next(answers)))
+    responses = iter([wishing, said])
+    asking = gateway(FakeTransport(lambda: next(responses)))
 
     assert [(await asking.fetch("video_1")).poll_after_s for _ in range(2)] == [15.0, None]

@@ -3,7 +3,7 @@ import pytest
 from bot.providers.registry import KINDS, ProviderConfig, kind_of
 
 
-def test_what_people_are_used_to_type_stays():
+def test_known_aliases_are_kept():
     words = {
         "alibailian": ("bailian", "wan", "dashscope"),
         "newapi": ("generations",),

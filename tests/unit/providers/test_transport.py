@@ -1,4 +1,4 @@
-"""What can happen on the way to a gateway, on a real connection."""
+"""The HTTP transport on real connections, with faulty servers."""
 
 import asyncio
 import gzip
@@ -29,10 +29,10 @@ async def http_server(handler: Handler) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def raw_server(answer: bytes) -> AsyncIterator[str]:
+async def raw_server(response: bytes) -> AsyncIterator[str]:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
-        writer.write(answer)
+        writer.write(response)
         await writer.drain()
         writer.close()
 
@@ -42,7 +42,7 @@ async def raw_server(answer: bytes) -> AsyncIterator[str]:
 
 
 async def asked(url: str, *, proxy: str = "") -> Response:
-    """The answer to one question."""
+    """The response to one request."""
     async with HttpTransport(tls=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), proxy=proxy) as transport:
         return await transport.get(url, HEADERS)
 
@@ -55,10 +55,10 @@ async def test_a_question_goes_out_byte_for_byte():
         return web.json_response({"status": "queued"}, status=203, headers={"Retry-After": "7"})
 
     async with http_server(handler) as address:
-        answer = await asked(f"{address}/v1/videos/sora-2%3Aa%2Bb")
+        response = await asked(f"{address}/v1/videos/sora-2%3Aa%2Bb")
 
-    assert (answer.status, answer.body) == (203, b'{"status": "queued"}')
-    assert answer.headers["retry-after"] == "7"
+    assert (response.status, response.body) == (203, b'{"status": "queued"}')
+    assert response.headers["retry-after"] == "7"
     assert (seen[0].method, seen[0].raw_path) == ("GET", "/v1/videos/sora-2%3Aa%2Bb")
     assert HEADERS.items() <= dict(seen[0].headers).items()
     assert "Cookie" not in seen[0].headers
@@ -121,7 +121,7 @@ async def test_a_body_without_end_is_given_up(packed: bool):
     assert caught.value.cause is Cause.ODD_ANSWER
 
 
-async def test_a_large_answer_without_a_video_in_it_is_refused():
+async def test_a_large_response_without_a_video_is_rejected():
     async def handler(_: web.Request) -> web.Response:
         return web.Response(body=b'{"status": "running", "x": [' + b"1," * 2**20 + b"1]}")
 
@@ -130,7 +130,7 @@ async def test_a_large_answer_without_a_video_in_it_is_refused():
             await asked(address)
 
 
-async def test_a_large_answer_that_only_names_a_video_is_refused():
+async def test_a_large_response_that_only_names_a_video_is_rejected():
     async def handler(_: web.Request) -> web.Response:
         return web.Response(body=b'["data:video/mp4;base64,AA", ' + b"1," * 2**20 + b"1]")
 
@@ -139,19 +139,19 @@ async def test_a_large_answer_that_only_names_a_video_is_refused():
             await asked(address)
 
 
-async def test_a_video_is_cut_out_of_a_large_answer():
+async def test_a_video_is_cut_out_of_a_large_response():
     payload = b"QUJD" * 2**19
 
     async def handler(_: web.Request) -> web.Response:
         return web.Response(body=b'{"status": "completed", "url": "data:video/mp4;base64,' + payload + b'"}')
 
     async with http_server(handler) as address:
-        answer = await asked(address)
-    assert answer.body == b'{"status": "completed", "url": "data:video/mp4;base64,#0"}'
-    assert [bytes(video) for video in answer.videos] == [payload]
+        response = await asked(address)
+    assert response.body == b'{"status": "completed", "url": "data:video/mp4;base64,#0"}'
+    assert [bytes(video) for video in response.videos] == [payload]
 
 
-async def test_large_answers_of_one_gateway_come_one_after_another():
+async def test_large_responses_of_one_gateway_are_read_one_at_a_time():
     begun = 0
     sent = asyncio.Event()
     go_on = asyncio.Event()
@@ -178,11 +178,11 @@ async def test_large_answers_of_one_gateway_come_one_after_another():
         go_on.set()
         done, pending = await asyncio.wait(gets, return_when=asyncio.FIRST_COMPLETED)
         assert (len(done), len(pending)) == (1, 1)
-        assert [len(answer.videos) for answer in await asyncio.gather(*gets)] == [1, 1]
+        assert [len(response.videos) for response in await asyncio.gather(*gets)] == [1, 1]
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "response",
     [
         b"",
         b"this is not HTTP\r\n\r\n",
@@ -194,28 +194,28 @@ async def test_large_answers_of_one_gateway_come_one_after_another():
     ],
     ids=["closed", "garbage", "cut-off", "bad-chunk", "no-gzip", "broken-gzip", "long-header"],
 )
-async def test_a_broken_conversation_is_a_passing_trouble(answer: bytes):
-    async with raw_server(answer) as address:
+async def test_a_broken_response_is_a_transient_error(response: bytes):
+    async with raw_server(response) as address:
         with pytest.raises(Unavailable) as caught:
             await asked(address)
     assert caught.value.cause is Cause.UNREACHABLE
     assert not caught.value.permanent
 
 
-async def test_a_few_interim_answers_come_before_the_answer():
+async def test_a_few_interim_responses_are_skipped():
     hints = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" * 16
     async with raw_server(hints + b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}") as address:
         assert (await asked(address)).body == b"{}"
 
 
-async def test_endless_interim_answers_are_given_up():
+async def test_endless_interim_responses_are_rejected():
     interim = b"HTTP/1.1 100 Continue\r\n\r\n" * 17
     async with raw_server(interim + b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}") as address:
         with pytest.raises(Unavailable, match="TooManyInterim"):
             await asked(address)
 
 
-async def test_a_connection_is_used_again_after_answers_with_and_without_a_body():
+async def test_a_connection_is_used_again_after_responses_with_and_without_a_body():
     peers: set[object] = set()
 
     async def handler(request: web.Request) -> web.Response:
@@ -238,7 +238,7 @@ async def test_headers_of_64_kib_are_read():
         assert (await asked(address)).body == b"{}"
 
 
-async def test_a_gateway_that_says_nothing_is_a_passing_trouble():
+async def test_a_gateway_without_a_response_is_a_transient_error():
     async def handler(_: web.Request) -> web.Response:
         await asyncio.Event().wait()
         raise AssertionError
@@ -251,7 +251,7 @@ async def test_a_gateway_that_says_nothing_is_a_passing_trouble():
             await transport.get(address, HEADERS)
 
 
-async def test_a_closed_port_is_a_passing_trouble():
+async def test_a_closed_port_is_a_transient_error():
     async with raw_server(b"") as address:
         pass
     with pytest.raises(Unavailable):
@@ -261,7 +261,7 @@ async def test_a_closed_port_is_a_passing_trouble():
 @pytest.mark.parametrize(
     "url", ["gopher://x.example/", "http:///v1", f"http://{'a' * 70}.example/", "http://[/"]
 )
-async def test_an_address_that_leads_nowhere_is_a_passing_trouble(url: str):
+async def test_an_unreachable_address_is_a_transient_error(url: str):
     with pytest.raises(Unavailable):
         await asked(url)
 
@@ -273,7 +273,7 @@ async def test_the_key_is_in_no_message():
     assert "secret" not in f"{caught.value.message} {caught.value!r}"
 
 
-async def test_a_proxy_is_asked_in_place_of_the_gateway():
+async def test_requests_go_through_the_proxy():
     seen: list[tuple[str, str | None]] = []
 
     async def handler(request: web.Request) -> web.Response:
@@ -281,13 +281,13 @@ async def test_a_proxy_is_asked_in_place_of_the_gateway():
         return web.json_response({})
 
     async with http_server(handler) as proxy:
-        answer = await asked("http://gateway.example/v1/videos/1", proxy=proxy.replace("//", "//ann:pass@"))
+        response = await asked("http://gateway.example/v1/videos/1", proxy=proxy.replace("//", "//ann:pass@"))
 
-    assert answer.status == 200
+    assert response.status == 200
     assert seen == [("http://gateway.example/v1/videos/1", "Basic YW5uOnBhc3M=")]
 
 
-async def test_of_one_gateways_answers_that_are_not_small_only_a_few_are_read_at_once():
+async def test_only_a_few_medium_responses_of_one_gateway_are_read_at_once():
     go_on = asyncio.Event()
 
     async def handler(request: web.Request) -> web.StreamResponse:
@@ -309,7 +309,7 @@ async def test_of_one_gateways_answers_that_are_not_small_only_a_few_are_read_at
             return len((await transport.get(f"{address}/{path}", HEADERS)).body)
 
         async def small_ones() -> None:
-            for _ in range(20):  # in which time the others have come as far as they come
+            for _ in range(20):  # time for the others to proceed as far as they can
                 assert await get("small") == 2
 
         hanging = [asyncio.create_task(get("hanging")) for _ in range(4)]
@@ -327,7 +327,7 @@ CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "response",
     [
         b"HTTP/1.1 200 OK\r\n" + LINE * 250 + b"Content-Length: 2\r\n\r\n{}",
         b"HTTP/1.1 200 OK\r\n" + (LINE[:-2] + b"y" * 60_000 + b"\r\n") * 250 + b"Content-Length: 2\r\n\r\n{}",
@@ -336,14 +336,14 @@ CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\
     ],
     ids=["lines", "long-lines", "interim", "trailers"],
 )
-async def test_an_answer_whose_headers_are_too_long_in_sum_is_given_up(answer: bytes):
-    async with raw_server(answer) as address:
+async def test_a_response_with_too_large_headers_is_rejected(response: bytes):
+    async with raw_server(response) as address:
         with pytest.raises(Unavailable, match=r"HeadTooLong|ClientPayloadError"):
             await asked(address)
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "response",
     [
         b"HTTP/1.1 200 OK\r\n" + LINE * 120 + b"Content-Length: 2\r\n\r\n{}",
         HINTS * 2 + b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}",
@@ -352,12 +352,12 @@ async def test_an_answer_whose_headers_are_too_long_in_sum_is_given_up(answer: b
     ],
     ids=["lines", "interim", "trailers", "chunk-extension"],
 )
-async def test_an_answer_with_very_many_headers_is_read(answer: bytes):
-    async with raw_server(answer) as address:
+async def test_a_response_with_very_many_headers_is_read(response: bytes):
+    async with raw_server(response) as address:
         assert (await asked(address)).body == b"{}"
 
 
-async def test_a_connection_bears_any_number_of_answers_one_after_another():
+async def test_a_connection_serves_any_number_of_consecutive_responses():
     async def handler(_: web.Request) -> web.Response:
         return web.Response(body=b"{}", headers={"X-Long": "y" * 8_000})
 

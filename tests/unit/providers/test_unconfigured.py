@@ -1,4 +1,4 @@
-"""A provider that the settings name no more."""
+"""A provider that is no longer in the settings."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""DATABASE_URL names the archive."""
+"""DATABASE_URL selects the store."""
 
 from pathlib import Path
 

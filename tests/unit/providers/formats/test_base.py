@@ -12,7 +12,7 @@ from storage.models import Cause, Media, TaskError, TaskStatus
 
 
 class Flat(WireFormat):
-    """A format with one place for everything."""
+    """A format with one path per field."""
 
     kind = "flat"
     path = "/flat/{id}"
@@ -38,7 +38,7 @@ class Flat(WireFormat):
 
 
 class Lengthy(Flat):
-    """A format that tells a duration."""
+    """A format with a duration."""
 
     paths = FieldPaths(
         length=("seconds", "duration"),
@@ -119,11 +119,11 @@ def test_the_status_stands_under_several_keys_at_the_task_or_one_level_in(
 
 
 def test_an_envelopes_own_word_is_not_the_tasks(wire: Flat):
-    answer = {"status": "success", "data": {"task_id": "x", "status": "processing"}}
-    assert wire.read(answer, "x").status is TaskStatus.RUNNING
+    response = {"status": "success", "data": {"task_id": "x", "status": "processing"}}
+    assert wire.read(response, "x").status is TaskStatus.RUNNING
 
 
-def test_an_unknown_word_means_running_and_is_told_once(wire: Flat, caplog: pytest.LogCaptureFixture):
+def test_an_unknown_status_means_running_and_is_logged_once(wire: Flat, caplog: pytest.LogCaptureFixture):
     with caplog.at_level(logging.WARNING):
         for word in ("polishing", "polishing", "dreaming"):
             assert wire.read({"status": word}, "x").status is TaskStatus.RUNNING
@@ -141,7 +141,7 @@ def test_ever_new_words_do_not_fill_the_log(wire: Flat, caplog: pytest.LogCaptur
 
 
 @pytest.mark.parametrize("status", [None, "", 5, [], {}])
-def test_no_status_is_an_odd_answer(wire: Flat, status: object):
+def test_no_status_is_an_odd_response(wire: Flat, status: object):
     with pytest.raises(BadAnswer):
         wire.read({"status": status, "url": "https://x.example/v.mp4"}, "x")
 
@@ -152,22 +152,27 @@ def test_a_word_for_lost_is_a_missing_task(wire: Flat):
 
 
 def test_a_link_or_an_error_decides_nothing(wire: Flat):
-    answer = {"status": "queued", "url": "https://x.example/v.mp4", "reason": "boom", "finished": 1768000000}
-    snapshot = wire.read(answer, "x")
+    response = {
+        "status": "queued",
+        "url": "https://x.example/v.mp4",
+        "reason": "boom",
+        "finished": 1768000000,
+    }
+    snapshot = wire.read(response, "x")
     assert (snapshot.status, snapshot.media, snapshot.error) == (TaskStatus.QUEUED, None, None)
     assert snapshot.finished_at is None
 
 
-def test_a_reason_that_says_nothing_is_filled_up(wire: Flat):
-    answer = {"status": "failed", "reason": "task failed", "raw": "the prompt is sensitive"}
-    assert wire.read(answer, "x").error == TaskError(
+def test_a_generic_reason_is_extended_by_the_fallback(wire: Flat):
+    response = {"status": "failed", "reason": "task failed", "raw": "the prompt is sensitive"}
+    assert wire.read(response, "x").error == TaskError(
         message="task failed: the prompt is sensitive", cause=Cause.MODERATION
     )
 
 
-def test_a_reason_that_tells_is_left_alone(wire: Flat):
-    answer = {"status": "failed", "reason": "the size is not supported", "raw": "other"}
-    assert wire.read(answer, "x").error == TaskError(
+def test_a_specific_reason_is_kept(wire: Flat):
+    response = {"status": "failed", "reason": "the size is not supported", "raw": "other"}
+    assert wire.read(response, "x").error == TaskError(
         message="the size is not supported", cause=Cause.BAD_INPUT
     )
 
@@ -178,13 +183,13 @@ def test_a_code_stands_in_for_a_missing_reason(wire: Flat):
 
 
 def test_vendor_text_holds_no_piece_of_the_key(wire: Flat):
-    answer = {
+    response = {
         "status": "failed",
         "reason": "key sk-secret-of-ours",
         "prompt": "secret-of-ours",
         "code": "secret-of",
     }
-    snapshot = wire.read(answer, "x")
+    snapshot = wire.read(response, "x")
     assert "secret" not in repr(snapshot)
 
 
@@ -203,7 +208,7 @@ def test_a_queued_task_has_not_started(wire: Flat):
     assert wire.read({"status": "queued", "started": 1768000000}, "x").started_at is None
 
 
-def test_the_id_tells_the_birth_where_the_answer_does_not(wire: Flat):
+def test_the_creation_time_is_read_from_the_id_if_the_response_has_none(wire: Flat):
     snapshot = wire.read({"status": "queued", "submitted": 0}, "cgt-20250829165122-qkwch")
     assert snapshot.submitted_at == datetime(2025, 8, 29, 8, 51, 22, tzinfo=UTC)
 
@@ -223,7 +228,7 @@ def test_the_id_tells_the_birth_where_the_answer_does_not(wire: Flat):
         ({"url": "https://x.example/v"}, None),
     ],
 )
-def test_a_link_dies_when_it_says_or_else_when_its_kind_does(
+def test_a_link_expires_by_its_query_or_by_the_formats_default(
     wire: Flat, more: dict[str, object], expires_at: datetime | None
 ):
     media = wire.read({"status": "success", "url": "https://x.example/v", **more}, "x").media
@@ -256,7 +261,7 @@ def test_sides_are_read_from_what_there_is(wire: Flat, more: dict[str, object], 
 
 
 @pytest.mark.parametrize(
-    ("answer", "task"),
+    ("response", "task"),
     [
         ({"code": "success", "data": {"status": "a"}}, {"status": "a"}),
         ({"code": 0, "status": "ok", "data": {"status": "a"}}, {"status": "a"}),
@@ -266,10 +271,10 @@ def test_sides_are_read_from_what_there_is(wire: Flat, more: dict[str, object], 
         ({"code": "success", "data": None}, {"code": "success", "data": None}),
     ],
 )
-def test_an_envelope_is_told_from_a_task_with_raw_data(
-    wire: Flat, answer: dict[str, object], task: dict[str, object]
+def test_an_envelope_is_distinguished_from_a_task_with_raw_data(
+    wire: Flat, response: dict[str, object], task: dict[str, object]
 ):
-    assert wire.unwrap(answer) == task
+    assert wire.unwrap(response) == task
 
 
 def test_a_link_to_the_gateways_own_localhost_is_one_to_the_gateway_and_wants_the_key(wire: Flat):

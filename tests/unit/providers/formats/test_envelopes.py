@@ -1,4 +1,4 @@
-"""The task is found wherever gateways put it, and an envelope's own word is never taken for the task's."""
+"""The task is found in every envelope, and an envelope's status is never read as the task's."""
 
 import json
 
@@ -28,12 +28,12 @@ def wire(request: pytest.FixtureRequest) -> WireFormat:
 def test_success_of_the_question_is_not_success_of_the_task(
     wire: WireFormat, word: str, task: dict[str, object], name: str
 ):
-    answer = {"status": word, "message": "fine", name: task}
-    assert wire.read(answer, "x").status is TaskStatus.RUNNING
+    response = {"status": word, "message": "fine", name: task}
+    assert wire.read(response, "x").status is TaskStatus.RUNNING
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "response",
     [
         {"data": [TASK]},
         {"data": {"task": TASK}},
@@ -48,15 +48,15 @@ def test_success_of_the_question_is_not_success_of_the_task(
         {"Response": {"Status": "RUN", "ErrorCode": ""}},
         {"name": "models/veo/operations/x", "done": False},
     ],
-    ids=lambda answer: json.dumps(answer)[:50],
+    ids=lambda response: json.dumps(response)[:50],
 )
-def test_a_running_task_is_found_under_other_names_and_deeper(wire: WireFormat, answer: dict[str, object]):
-    assert wire.read(answer, "x").status is TaskStatus.RUNNING
+def test_a_running_task_is_found_under_other_names_and_deeper(wire: WireFormat, response: dict[str, object]):
+    assert wire.read(response, "x").status is TaskStatus.RUNNING
 
 
-@pytest.mark.parametrize("answer", [{"done": True, "response": {}}, {"Response": {"Status": "DONE"}}])
-def test_a_vendors_own_way_of_saying_done_is_known(wire: WireFormat, answer: dict[str, object]):
-    assert wire.read(answer, "x").status is TaskStatus.SUCCEEDED
+@pytest.mark.parametrize("response", [{"done": True, "response": {}}, {"Response": {"Status": "DONE"}}])
+def test_a_vendors_own_form_of_done_is_known(wire: WireFormat, response: dict[str, object]):
+    assert wire.read(response, "x").status is TaskStatus.SUCCEEDED
 
 
 def test_an_operation_that_is_done_with_an_error_has_failed(wire: WireFormat):
@@ -67,23 +67,23 @@ def test_an_operation_that_is_done_with_an_error_has_failed(wire: WireFormat):
 
 
 def test_the_upstreams_word_inside_a_task_is_not_the_tasks(wire: WireFormat):
-    answer = {"task_id": "x", "status": "IN_PROGRESS", "data": {"status": "succeeded"}}
-    assert wire.read(answer, "x").status is TaskStatus.RUNNING
+    response = {"task_id": "x", "status": "IN_PROGRESS", "data": {"status": "succeeded"}}
+    assert wire.read(response, "x").status is TaskStatus.RUNNING
 
 
 @pytest.mark.parametrize("depth", [50, 5_000])
 def test_an_endless_nest_is_given_up(wire: WireFormat, depth: int):
-    answer: dict[str, object] = {"status": None}
+    response: dict[str, object] = {"status": None}
     for _ in range(depth):
-        answer = {"data": answer}
+        response = {"data": response}
     with pytest.raises(BadAnswer, match="no status"):
-        wire.read(answer, "x")
+        wire.read(response, "x")
 
 
 def test_an_errors_own_status_is_not_the_tasks(wire: WireFormat):
-    answer = {"error": {"code": 400, "message": "bad", "status": "INVALID_ARGUMENT"}}
+    response = {"error": {"code": 400, "message": "bad", "status": "INVALID_ARGUMENT"}}
     with pytest.raises(BadAnswer, match="bad"):
-        wire.read(answer, "x")
+        wire.read(response, "x")
 
 
 def test_a_nest_that_widens_with_every_level_is_given_up(wire: WireFormat):

@@ -1,4 +1,4 @@
-"""The vendor's words for a failure are found wherever they stand, and nothing else is taken for them."""
+"""A failure's reason is found at any path, and no other text is taken for it."""
 
 import json
 
@@ -56,11 +56,11 @@ def test_the_reason_is_found(failed: dict[str, object]):
     ],
     ids=json.dumps,
 )
-def test_what_is_no_reason_is_not_told(failed: dict[str, object]):
+def test_other_texts_are_not_read_as_a_reason(failed: dict[str, object]):
     assert error_of(failed).message == ""
 
 
-def test_a_code_stands_in_for_a_reason_that_is_not_told():
+def test_a_code_replaces_a_missing_reason():
     error = error_of({"err_code": "AuditSubmitIllegal"})
     assert (error.message, error.cause) == ("AuditSubmitIllegal", Cause.MODERATION)
 

@@ -27,8 +27,8 @@ def test_pending_runs_when_its_inside_does(wire: Videos, inside: object, status:
 
 
 def test_an_inner_status_never_ends_a_task(wire: Videos):
-    answer = {"status": "in_progress", "detail": {"status": "failed", "pending_info": {"status": "failed"}}}
-    assert wire.read(answer, "x").status is TaskStatus.RUNNING
+    response = {"status": "in_progress", "detail": {"status": "failed", "pending_info": {"status": "failed"}}}
+    assert wire.read(response, "x").status is TaskStatus.RUNNING
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ from storage.models import Cause
         ("", "something never heard of", Cause.OTHER),
     ],
 )
-def test_a_failure_is_told_by_its_words(code: str, message: str, cause: Cause):
+def test_a_failures_cause_is_found_by_its_text(code: str, message: str, cause: Cause):
     assert failure_cause("failed", code, message) is cause
 
 
@@ -54,7 +54,7 @@ def test_the_status_word_itself_may_be_the_reason():
         (403, "", "", Cause.NOT_ALLOWED),
     ],
 )
-def test_a_refusal_is_told_by_status_and_words(status: int, code: str, message: str, cause: Cause):
+def test_a_refusals_cause_is_found_by_status_and_text(status: int, code: str, message: str, cause: Cause):
     assert refusal_cause(status, code, message) is cause
 
 
@@ -71,7 +71,7 @@ def test_a_refusal_is_told_by_status_and_words(status: int, code: str, message: 
         ("", "", Cause.RATE_LIMITED),
     ],
 )
-def test_too_many_questions_are_told_from_an_empty_purse(code: str, message: str, cause: Cause):
+def test_rate_limits_are_distinguished_from_exhausted_quota(code: str, message: str, cause: Cause):
     assert limit_cause(code, message) is cause
 
 

@@ -20,8 +20,8 @@ from bot.providers.parsing.fields import (
 
 
 def test_a_path_leads_through_objects_and_lists():
-    answer = {"data": {"videos": [{"url": "a"}, {"url": "b"}, 3, {"other": 1}]}}
-    assert list(find(answer, "data.videos.*.url")) == ["a", "b"]
+    response = {"data": {"videos": [{"url": "a"}, {"url": "b"}, 3, {"other": 1}]}}
+    assert list(find(response, "data.videos.*.url")) == ["a", "b"]
 
 
 def test_a_star_stands_for_any_key():
@@ -33,7 +33,7 @@ def test_a_path_that_leads_nowhere_finds_nothing(value: object):
     assert list(find(value, "data.url")) == []
 
 
-def test_a_wide_answer_is_not_searched_without_end():
+def test_the_search_of_a_wide_body_is_bounded():
     assert len(list(find({"list": [{"x": 1}] * 10_000}, "list.*.x"))) == 50
 
 
@@ -98,7 +98,7 @@ def test_progress_is_a_percentage(value: object, percent: float | None):
     assert as_percent(value) == (None if percent is None else pytest.approx(percent))
 
 
-def test_a_fraction_sent_as_text_is_a_fraction_unless_it_says_percent():
+def test_a_fraction_sent_as_text_is_a_fraction_unless_it_has_a_percent_sign():
     assert as_percent("0.42") == pytest.approx(42)
     assert as_percent("0.42%") == pytest.approx(0.42)
 
@@ -180,7 +180,7 @@ def test_lengths_sides_and_places_have_bounds():
         ("9/0", None),
     ],
 )
-def test_progress_is_read_as_people_write_it(text: str, percent: float | None):
+def test_progress_is_read_from_text(text: str, percent: float | None):
     assert as_percent(text) == percent
 
 

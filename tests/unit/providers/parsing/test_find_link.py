@@ -1,4 +1,4 @@
-"""The last resort takes the video, and no decoy ever."""
+"""The fallback finds the video's link, and never a decoy."""
 
 import json
 
@@ -97,7 +97,7 @@ def test_the_video_without_a_watermark_is_taken(clean: str):
         ("fileType", "png", "mp4"),
     ],
 )
-def test_what_an_item_of_a_list_says_of_itself_counts(label: str, decoy: str, right: str):
+def test_the_labels_of_a_list_item_count(label: str, decoy: str, right: str):
     items = [
         {label: decoy, "url": "https://cdn.example.com/1"},
         {label: right, "url": "https://cdn.example.com/2"},
@@ -128,7 +128,7 @@ def test_of_several_containers_mp4_is_taken():
     ],
     ids=json.dumps,
 )
-def test_a_link_that_says_nothing_is_taken_where_what_was_made_stands(form: dict[str, object]):
+def test_an_unnamed_link_is_used_under_keys_of_results(form: dict[str, object]):
     link = "https://cdn.example.com/a/9f3c?sig=1"
     assert only_video_link(json.loads(json.dumps(form).replace("L", link))) == link
 
@@ -144,7 +144,7 @@ def test_a_link_that_says_nothing_is_taken_where_what_was_made_stands(form: dict
     ],
     ids=json.dumps,
 )
-def test_a_link_that_says_nothing_is_not_taken_elsewhere(decoy: dict[str, object]):
+def test_an_unnamed_link_is_not_used_under_other_keys(decoy: dict[str, object]):
     assert only_video_link(decoy) is None
 
 
@@ -179,11 +179,11 @@ def test_what_a_video_is_made_from_is_no_word_against_it(name: str):
         lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
     )
 )
-def test_whatever_an_answer_holds_is_survived(value: object):
+def test_any_json_value_is_handled(value: object):
     only_video_link({"x": value})
 
 
-def test_a_wide_and_deep_answer_is_given_up():
+def test_the_search_of_a_wide_and_deep_body_is_bounded():
     deep: object = VIDEO
     for _ in range(100):
         deep = {"x": deep}

@@ -57,5 +57,5 @@ def test_a_ulid_holds_milliseconds(external_id: str):
         "video_69b131ea03548190925a6a06febf993b",
     ],
 )
-def test_other_ids_tell_no_time(external_id: str):
+def test_other_ids_have_no_creation_time(external_id: str):
     assert created_at_from_id(external_id) is None

@@ -1,4 +1,4 @@
-"""Videos inside answers: cut out and decoded in pieces, as if in one."""
+"""Videos inside bodies are cut out and decoded in chunks, with the same result as at once."""
 
 import base64
 import json

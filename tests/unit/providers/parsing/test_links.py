@@ -56,7 +56,7 @@ def test_a_link_passes_byte_for_byte(text: str):
         ["https://x/"],
     ],
 )
-def test_what_cannot_be_asked_for_is_no_link(value: object):
+def test_a_url_that_cannot_be_requested_is_no_link(value: object):
     assert as_link(value) is None
 
 
@@ -99,7 +99,7 @@ def test_a_failures_text_is_not_a_link():
         ("nonsense", None),
     ],
 )
-def test_an_origin_is_told_only_beyond_doubt(link: str, expected: object):
+def test_an_ambiguous_link_has_no_origin(link: str, expected: object):
     assert origin(link) == expected
 
 
@@ -122,7 +122,7 @@ def test_an_origin_is_told_only_beyond_doubt(link: str, expected: object):
         ("", None),
     ],
 )
-def test_a_signed_link_tells_its_end(query: str, death: datetime | None):
+def test_a_signed_links_expiry_is_read_from_its_query(query: str, death: datetime | None):
     assert link_expiry(f"https://x.example/a.mp4?{query}", signed_at=SIGNED_AT) == death
 
 

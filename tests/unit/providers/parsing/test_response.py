@@ -8,13 +8,13 @@ from bot.providers.base import AuthFailed, BadAnswer, ProviderError, RateLimited
 from bot.providers.parsing.response import no_status_in, parse, parse_response
 from bot.providers.parsing.scrub import Scrubber
 from storage.models import Cause
-from tests.fakes.transport import answer
+from tests.fakes.transport import response
 
 SCRUB = Scrubber("sk-Zq7LmW2xVt9RbK4cYh3N")
 
 
 def read(status: int, body: bytes, headers: dict[str, str] | None = None) -> object:
-    return parse_response(answer(body, status=status, headers=headers), SCRUB)
+    return parse_response(response(body, status=status, headers=headers), SCRUB)
 
 
 def error_of(status: int, body: bytes, headers: dict[str, str] | None = None) -> ProviderError:
@@ -68,13 +68,13 @@ def test_json_is_read_with_a_wide_tolerance(body: bytes, value: object):
         (599, b"", Unavailable, Cause.UNREACHABLE),
     ],
 )
-def test_every_other_answer_is_an_error(status: int, body: bytes, kind: type[ProviderError], cause: Cause):
+def test_every_other_response_is_an_error(status: int, body: bytes, kind: type[ProviderError], cause: Cause):
     error = error_of(status, body)
     assert (type(error), error.cause) == (kind, cause)
     assert error.message
 
 
-def test_an_answer_of_too_many_elements_is_not_parsed():
+def test_a_response_of_too_many_elements_is_not_parsed():
     assert read(200, b'{"a": [' + b"1," * 19_000 + b"1]}")
     for element in (b"1,", b"[],", b"{},", b'{"a":1},'):
         body = b'{"a": [' + element * 21_000 + b"1]}"
@@ -118,11 +118,9 @@ def test_a_firewalls_page_is_no_missing_route(page: str, status: int, charset: s
         ("https://g.example", "", Cause.REDIRECTED, "g.example"),
     ],
 )
-def test_a_redirect_is_told_with_the_host_that_it_leads_to(
-    asked_at: str, location: str, cause: Cause, message: str
-):
+def test_a_redirects_error_contains_the_target_host(asked_at: str, location: str, cause: Cause, message: str):
     with pytest.raises(BadAnswer) as caught:
-        parse_response(answer(b"", status=301, headers={"Location": location}), SCRUB, base_url=asked_at)
+        parse_response(response(b"", status=301, headers={"Location": location}), SCRUB, base_url=asked_at)
     assert (caught.value.cause, caught.value.message) == (cause, message)
 
 
@@ -163,7 +161,7 @@ def test_the_vendors_words_are_scrubbed_and_cut():
     assert len(error.message) == 500
 
 
-def test_a_good_object_without_a_status_is_told_by_its_words():
+def test_an_object_without_a_status_is_an_error_by_its_text():
     assert type(no_status_in({"code": "task_not_exist"}, SCRUB)) is TaskMissing
     assert type(no_status_in({"code": "success", "data": None}, SCRUB)) is BadAnswer
 
@@ -195,7 +193,7 @@ def test_the_wait_that_the_gateway_asks_for_is_read(headers: dict[str, str], wai
     assert error_of(status, b"", headers).retry_after_s == wait_s
 
 
-def test_a_date_counts_from_now_where_the_answer_has_none():
+def test_a_retry_date_counts_from_now_without_a_date_header():
     until = datetime.now(UTC) + timedelta(seconds=100)
     wait_s = error_of(429, b"", {"Retry-After": format_datetime(until, usegmt=True)}).retry_after_s
     assert wait_s is not None
@@ -214,7 +212,7 @@ def test_what_careless_servers_write_is_parsed(body: bytes):
     assert read(200, body) in ({"status": "done"}, {"status": "done", "prompt": "a\tb\nc"})
 
 
-def test_a_body_in_gbk_under_a_header_that_says_utf_8_keeps_its_letters():
+def test_a_gbk_body_declared_as_utf_8_is_decoded():
     body = '{"video_url": "https://c.example/视频.mp4"}'.encode("gbk")
     headers = {"content-type": "application/json; charset=utf-8"}
     assert read(200, body, headers) == {"video_url": "https://c.example/视频.mp4"}
@@ -236,7 +234,7 @@ def test_a_body_in_gbk_under_a_header_that_says_utf_8_keeps_its_letters():
         (405, {"detail": "Method Not Allowed"}),
     ],
 )
-def test_json_that_says_there_is_no_such_path_is_a_missing_route(status: int, body: dict[str, object]):
+def test_json_for_an_unknown_path_is_a_missing_route(status: int, body: dict[str, object]):
     assert error_of(status, json.dumps(body).encode()).cause is Cause.ROUTE_MISSING
 
 
@@ -265,7 +263,7 @@ def test_a_challenge_is_no_missing_route(status: int, page: str):
     ],
     ids=json.dumps,
 )
-def test_the_words_of_clouds_and_vendors_are_told(body: dict[str, object]):
+def test_the_messages_of_clouds_and_vendors_are_read(body: dict[str, object]):
     assert error_of(401, json.dumps(body).encode()).message == "Invalid it is"
 
 
@@ -289,7 +287,7 @@ def test_https_status_inside_the_body_counts(http: int, code: object, kind: type
         "该任务 x 已删除或不存在",
     ],
 )
-def test_a_task_that_is_not_there_is_told_in_many_words(message: str):
+def test_a_missing_task_is_recognised_by_many_messages(message: str):
     body = json.dumps({"error": {"message": message}}).encode()
     assert error_of(400, body).cause is Cause.TASK_MISSING
 

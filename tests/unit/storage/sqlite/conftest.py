@@ -1,4 +1,4 @@
-"""An open database in a folder of its own."""
+"""An open database in its own folder."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

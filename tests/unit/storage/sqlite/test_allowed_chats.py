@@ -1,4 +1,4 @@
-"""Chats that a person let in, which no verb does yet; the settings do not take them away."""
+"""Rows made by a person, for which there is no method yet, are not removed by the settings."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -26,13 +26,15 @@ async def tx(tmp_path: Path) -> AsyncIterator[Transaction]:
 
 
 @pytest.mark.parametrize("ids", [[], [GROUP], [BY_PERSON], [BY_PERSON, GROUP]])
-async def test_whom_a_person_let_in_stays_whatever_the_settings_name(tx: Transaction, ids: list[int]):
+async def test_a_chat_allowed_by_a_person_stays_so_whatever_the_settings_name(
+    tx: Transaction, ids: list[int]
+):
     assert await allowed_chats.sync(tx, ids, at=NOON) == {BY_PERSON, *ids}
     assert await allowed_chats.sync(tx, [], at=NOON) == {BY_PERSON}
 
 
 @pytest.mark.parametrize(("old", "new"), [(BY_PERSON, NEW), (GROUP, BY_PERSON)])
-async def test_whom_a_person_let_in_stays_so_when_a_group_moves(tx: Transaction, old: int, new: int):
+async def test_a_chat_allowed_by_a_person_stays_so_when_a_group_migrates(tx: Transaction, old: int, new: int):
     await allowed_chats.sync(tx, [GROUP], at=NOON)
 
     await allowed_chats.move(tx, old, new)

@@ -1,4 +1,4 @@
-"""Transactions hold, whatever happens to the task that runs them; complaints of SQLite become StoreError."""
+"""Transactions are atomic even if their task is cancelled; SQLite's errors become StoreError."""
 
 import asyncio
 import sqlite3
@@ -21,7 +21,7 @@ async def notes(database: Database) -> Database:
 
 @pytest.fixture
 def rival(notes: Database) -> Iterator[sqlite3.Connection]:
-    """Another process on the same file, which never waits."""
+    """Another process on the same file, without a busy timeout."""
     with closing(sqlite3.connect(notes.path, timeout=0, isolation_level=None)) as connection:
         yield connection
 
@@ -93,7 +93,7 @@ async def test_a_transaction_that_begins_after_its_task_was_cancelled_does_not_s
     rival.execute("BEGIN IMMEDIATE")
     task = asyncio.create_task(write_two(notes))
     for _ in range(cancellations):
-        await asyncio.sleep(0)  # until it waits for the rival, then for its own undoing
+        await asyncio.sleep(0)  # until it waits for the other process, then for its rollback
         task.cancel()
     await asyncio.sleep(0)
     rival.execute("COMMIT")
@@ -240,7 +240,7 @@ async def test_a_file_that_is_there_keeps_its_mode(tmp_path: Path):
     assert path.stat().st_mode & 0o777 == 0o640
 
 
-async def test_nobody_is_alone_while_another_lives_on_the_file(database: Database):
+async def test_a_process_is_not_alone_while_another_has_the_file_open(database: Database):
     first, path = database, database.path
     await first.share()
     second = await Database.open(path)
@@ -255,7 +255,7 @@ async def test_nobody_is_alone_while_another_lives_on_the_file(database: Databas
     assert [one.is_alone for one in (first, second, third, last)] == [True, False, False, True]
 
 
-async def test_nobody_moves_in_before_the_one_who_is_alone_has_shared_the_file(database: Database):
+async def test_opening_waits_until_the_exclusive_holder_shares_the_file(database: Database):
     second = await Database.open(database.path)
     moving_in = asyncio.create_task(second.share())
     for _ in range(3):

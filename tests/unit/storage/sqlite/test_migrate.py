@@ -1,4 +1,4 @@
-"""Databases of every age come to the present schema, or are refused with a clear word."""
+"""Databases of every version are migrated to the current schema, or rejected with a clear error."""
 
 import asyncio
 import sqlite3
@@ -76,7 +76,7 @@ async def test_statements_may_hold_semicolons_in_their_texts_and_triggers():
     assert len(list(Migration(number=1, script=script).statements())) == 2
 
 
-async def test_a_database_of_a_newer_program_is_refused_untouched(tmp_path: Path):
+async def test_a_database_of_a_newer_program_is_rejected_unchanged(tmp_path: Path):
     path = tmp_path / "a.db"
     await (await SqliteStore.open(path)).close()
     with closing(sqlite3.connect(path)) as connection:
@@ -90,7 +90,7 @@ async def test_a_database_of_a_newer_program_is_refused_untouched(tmp_path: Path
 
 
 @pytest.mark.parametrize("version", [0, 1])
-async def test_a_database_of_another_program_is_refused_untouched(tmp_path: Path, version: int):
+async def test_a_database_of_another_program_is_rejected_unchanged(tmp_path: Path, version: int):
     path = tmp_path / "a.db"
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("CREATE TABLE tasks (theirs TEXT)")

@@ -1,4 +1,4 @@
-"""What a database file is taken for when it is opened, what is said of it, and how large it may grow."""
+"""Opening a database file: detection, log messages, and its size."""
 
 import logging
 import shutil
@@ -50,7 +50,7 @@ async def test_what_is_waited_for_is_said_of_a_database_that_was_there(
 async def test_the_copy_of_a_running_bot_s_database_without_its_wal_is_refused_and_left_alone(
     path: Path, tmp_path: Path
 ):
-    running = await Database.open(path)  # so that nothing has been written back from the -wal yet
+    running = await Database.open(path)  # so that the -wal file has not been checkpointed
     async with running.transaction() as tx:
         await tx.run("CREATE TABLE tasks (id INTEGER)")
     copy = tmp_path / "copy.db"
@@ -71,7 +71,7 @@ async def test_an_empty_file_is_refused(path: Path):
         await SqliteStore.open(path)
 
 
-async def test_a_database_is_made_whole_or_not_at_all(tmp_path: Path):
+async def test_a_database_is_created_completely_or_not_at_all(tmp_path: Path):
     folder = tmp_path / "folder"
     folder.mkdir()
     await reopen(folder / "a.db")
@@ -136,7 +136,7 @@ async def test_the_wal_does_not_keep_the_size_of_the_largest_transaction(path: P
     async with database.transaction() as tx:
         await tx.run("CREATE TABLE films (content BLOB)")
         await tx.run("INSERT INTO films VALUES (zeroblob(40000000))")
-    for _ in range(2):  # the log is begun anew by the write after the one that has copied it
+    for _ in range(2):  # the WAL is restarted by the write after the checkpoint
         async with database.transaction() as tx:
             await tx.run("INSERT INTO films VALUES (NULL)")
 

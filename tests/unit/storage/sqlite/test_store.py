@@ -1,4 +1,4 @@
-"""Leases of stores that share a file, that close, and that die."""
+"""Leases of stores that share a file, are closed, or crash."""
 
 import asyncio
 import sqlite3
@@ -130,7 +130,7 @@ async def test_a_card_given_back_at_the_close_takes_the_newer_one_s_place(path: 
     async with opened(path) as first:
         watched = await first.watch()
         (card,) = await first.claim()
-        await first.look(watched.task.id, TaskStatus.RUNNING)
+        await first.poll(watched.task.id, TaskStatus.RUNNING)
 
     async with opened(path) as second:
         (again,) = await second.claim()
@@ -176,7 +176,7 @@ async def test_what_a_killed_process_had_in_hand_is_free_at_once(path: Path):
 async def test_what_was_acknowledged_is_there_when_the_file_is_opened_again(path: Path):
     async with opened(path) as first:
         watched = await first.watch()
-        await first.look(watched.task.id, TaskStatus.SUCCEEDED)
+        await first.poll(watched.task.id, TaskStatus.SUCCEEDED)
         await first.settle(await first.claim_one(DeliveryKind.RESULT), DeliveryState.PENDING, retry_s=5)
 
     async with opened(path) as second:
@@ -216,7 +216,7 @@ async def test_the_check_writes(path: Path):
         assert wal.stat().st_size > before
 
 
-async def test_a_closed_store_says_so(path: Path):
+async def test_a_closed_store_raises_store_unavailable(path: Path):
     async with opened(path) as driver:
         await driver.store.close()
 
@@ -227,11 +227,11 @@ async def test_a_closed_store_says_so(path: Path):
 async def test_of_a_task_that_changes_without_end_the_last_events_are_kept(path: Path):
     async with opened(path) as first:
         other = await first.watch("t2")
-        await first.look(other.task.id, TaskStatus.RUNNING)
+        await first.poll(other.task.id, TaskStatus.RUNNING)
         watched = await first.watch("t1")
         for _ in range(3):
-            await first.look(watched.task.id, TaskStatus.RUNNING, *[EventKind.PROGRESS] * EVENTS)
-        await first.look(watched.task.id, TaskStatus.SUCCEEDED)
+            await first.poll(watched.task.id, TaskStatus.RUNNING, *[EventKind.PROGRESS] * EVENTS)
+        await first.poll(watched.task.id, TaskStatus.SUCCEEDED)
 
     with closing(sqlite3.connect(path)) as database:
         found = database.execute("SELECT task_id, kind FROM events ORDER BY id").fetchall()
