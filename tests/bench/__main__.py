@@ -1,4 +1,4 @@
-"""python -m tests.bench: what the program costs, beside what others would."""
+"""python -m tests.bench: the program's cost, compared with other pollers."""
 
 import argparse
 import asyncio
@@ -17,7 +17,7 @@ _BEGIN, _END = "<!-- cost: begin -->", "<!-- cost: end -->"
 
 
 def main() -> None:
-    """Measure, print, and write the page if told to."""
+    """Measure, print, and write the page if requested."""
     arguments = _parser().parse_args()
     results = asyncio.run(_measure(arguments))
     text = report(results, " ".join(["python -m tests.bench", *sys.argv[1:]]))
@@ -52,7 +52,7 @@ async def _measure(arguments: argparse.Namespace) -> Results:
 
 
 def _write(text: str) -> None:
-    """Put the tables between the page's marks, at its end where it has none."""
+    """Write the tables between the page's marks, or at its end if it has none."""
     page = _PAGE.read_text(encoding="utf-8") if _PAGE.exists() else "# What it costs\n"
     before, _, rest = page.partition(_BEGIN)
     after = rest.partition(_END)[2] or "\n"

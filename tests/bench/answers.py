@@ -1,4 +1,4 @@
-"""What gateways answer about a task, in the size in which they answer it."""
+"""Gateways' responses for a task, in their real size."""
 
 import json
 from collections.abc import Callable
@@ -9,13 +9,13 @@ from tests.bench.kinds import KINDS, Phase
 
 Json = dict[str, Any]
 
-REQUEST_ID = "00000000-0000-4000-8000-000000000000"  # DashScope's, another one in every answer
-_BEIJING = timezone(timedelta(hours=8))  # what DashScope's times are in
+REQUEST_ID = "00000000-0000-4000-8000-000000000000"  # DashScope's, different in every response
+_BEIJING = timezone(timedelta(hours=8))  # the zone of DashScope's times
 _PROMPT = "A paper boat drifts down a rainy street at dusk, seen from above, reflections of shop signs"
 
 
 def body(kind: str, task_id: str, phase: Phase, *, begun: int, link: str = "") -> bytes:
-    """The whole answer; begun: in unix seconds."""
+    """The whole response; begun: in unix seconds."""
     return json.dumps(_FORMATS[kind](task_id, phase, begun, link), separators=(",", ":")).encode()
 
 
@@ -101,7 +101,7 @@ def _envelope(task_id: str, phase: Phase, begun: int, *, action: str) -> Json:
 
 
 def _ark(phase: Phase, begun: int, link: str) -> Json:
-    """Volcengine Ark's task as new-api hands it on: https://www.volcengine.com/docs/82379/1521309."""
+    """Volcengine Ark's task as new-api relays it: https://www.volcengine.com/docs/82379/1521309."""
     content = {"content": {"video_url": link}} if phase is Phase.SUCCEEDED else {}
     return content | {
         "id": "cgt-20260110070640-abcde",

@@ -1,6 +1,6 @@
-"""A stand-in's own side: bare HTTP/1.1 over asyncio.Protocol, cheap enough not to be what is measured.
+"""A fake server: bare HTTP/1.1 over asyncio.Protocol, cheap enough not to affect the measurement.
 
-The parent writes orders on standard input, one JSON object a line, and reads an answer a line.
+The parent writes commands on standard input, one JSON object per line, and reads a reply per line.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ _HEAD_END = b"\r\n\r\n"
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a client asked for."""
+    """An HTTP request."""
 
     path: str  # with its query
     body: bytes
@@ -67,7 +67,7 @@ class _Connection(asyncio.Protocol):
 
 
 async def serve(handler: Handler, obey: Callable[[Order], Any]) -> None:
-    """Tell the port, then serve and obey until standard input ends."""
+    """Print the port, then serve and run commands until standard input ends."""
     loop = asyncio.get_running_loop()
     server = await loop.create_server(partial(_Connection, handler), "127.0.0.1", 0, backlog=4096)
     print(server.sockets[0].getsockname()[1], flush=True)

@@ -1,7 +1,7 @@
-"""python -m tests.bench.baseline_careful: a poller as one writes it who has thought about it.
+"""python -m tests.bench.baseline_careful: a poller written with care.
 
 One loop, one shared client that keeps its connections, a bound on polls in flight, write-ahead logging;
-each answer is parsed and each poll is one commit of what was seen and when to look again.
+each response is parsed, and each poll commits its result and the next poll time.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ _UPDATE = "UPDATE tasks SET status = ?, next_poll_at = ? WHERE url = ?"
 
 
 async def main() -> None:
-    """Poll what standard input says, until killed."""
+    """Poll the tasks given on standard input, until killed."""
     order = json.load(sys.stdin)
     database = sqlite3.connect(order["database"], isolation_level=None)
     database.execute("PRAGMA journal_mode = WAL")

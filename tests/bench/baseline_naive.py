@@ -18,13 +18,13 @@ _UPDATE = "UPDATE tasks SET status = ?, polled_at = ? WHERE url = ?"
 
 
 def status_in(answer: dict[str, Any]) -> str:
-    """The gateway's word, wherever the format keeps it."""
+    """The raw status, at any format's path."""
     task = answer.get("output") or answer.get("data") or answer
     return str(task.get("task_status") or task.get("status"))
 
 
 def main() -> None:
-    """Poll what standard input says, until SIGTERM."""
+    """Poll the tasks given on standard input, until SIGTERM."""
     order = json.load(sys.stdin)
     database = sqlite3.connect(order["database"])
     database.execute("CREATE TABLE tasks (url TEXT PRIMARY KEY, status TEXT, polled_at REAL)")

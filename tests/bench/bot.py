@@ -1,4 +1,4 @@
-"""python -m tests.bench.bot PACE: the real process, which asks for every task each so many seconds."""
+"""python -m tests.bench.bot PACE: the real process, which polls every task at this interval in seconds."""
 
 import asyncio
 import os
@@ -17,7 +17,7 @@ def main() -> None:
     """Run until SIGTERM, with the settings in the environment."""
     settings = load_settings(os.environ)
     set_up_logging(settings.log_level, settings.log_format, settings.secrets)
-    # Dear enough that no look is due earlier, and no dearer: the way to the due time is part of the cost.
+    # The price at which no poll is due earlier, and no more: computing the due time is part of the cost.
     prices_s = {config.name: 10.0 for config in settings.provider_configs}
     cadence = Cadence(price_by_provider_s=prices_s, longest_s=float(sys.argv[1]))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

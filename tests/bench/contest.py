@@ -1,4 +1,4 @@
-"""One measurement: a program, so many tasks, so often, for so long."""
+"""One measurement: a program, a number of tasks, an interval and a duration."""
 
 import asyncio
 import resource
@@ -24,7 +24,7 @@ _BRINGING = {"editMessageMedia", "sendVideo", "sendDocument"}
 
 
 class Contestant(StrEnum):
-    """Who polls."""
+    """The programs that poll."""
 
     NAIVE = "naive"
     CAREFUL = "careful"
@@ -34,19 +34,19 @@ class Contestant(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
-    """What is asked of a program."""
+    """The load of a measurement."""
 
     tasks: int
     pace_s: float  # between two polls of a task; 0: all are due at all times
     window_s: float
     answer_s: float = 0.0  # how long the gateway takes
-    settle_s: float = 3.0  # for a program to find its pace
-    cards_age: bool = False  # whether cards want their time brought up to date, as they do every minute
+    settle_s: float = 3.0  # until the load is steady
+    cards_age: bool = False  # whether cards are refreshed every minute
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """What it did, and what that took."""
+    """The work done, and its cost."""
 
     who: Contestant
     load: Load
@@ -54,8 +54,8 @@ class Cost:
     span_s: float
     cpu_s: float
     rss_mb: float = 0.0
-    calls: int = 0  # of Telegram
-    late_s: Sequence[float] | None = None  # p50, p95, p99; None: no task was asked for twice
+    calls: int = 0  # to Telegram
+    late_s: Sequence[float] | None = None  # p50, p95, p99; None: no task was polled twice
 
     @property
     def polls_rps(self) -> float:
@@ -75,24 +75,24 @@ class Cost:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ends:
-    """Seconds of the way from a task's end at the gateway to the chat, one of each kind for each task."""
+    """Delays in seconds from a task's end at the gateway to the chat, one of each kind per task."""
 
-    unseen: list[float]  # until the gateway told it
-    called: list[float]  # from there until Telegram was called
-    brought: list[float]  # from the gateway's telling until Telegram had the video
-    missing: int  # videos that never came
+    unseen: list[float]  # from the end until the poll that found it
+    called: list[float]  # from that poll until Telegram was called
+    brought: list[float]  # from that poll until Telegram had the video
+    missing: int  # videos that never arrived
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Start:
-    """From nothing to the first question for updates."""
+    """From the process's start to its first getUpdates."""
 
     took_s: float
     cpu_s: float
 
 
 class Contest:
-    """The stand-ins, and the programs that run against them one after another."""
+    """The fake servers, and the programs that run against them one after another."""
 
     def __init__(self, gateway: StandIn, telegram: StandIn, *, folder: Path, python: str) -> None:
         """python: the interpreter that runs ours."""
@@ -105,7 +105,7 @@ class Contest:
     @classmethod
     @asynccontextmanager
     async def open(cls, folder: Path, python: str) -> AsyncIterator[Self]:
-        """Start the stand-ins."""
+        """Start the fake servers."""
         async with (
             StandIn.open("tests.bench.gateway") as gateway,
             StandIn.open("tests.bench.telegram") as telegram,
@@ -113,12 +113,12 @@ class Contest:
             yield cls(gateway, telegram, folder=folder, python=python)
 
     async def cost(self, who: Contestant, load: Load) -> Cost:
-        """Let a program poll, and measure it."""
+        """Run a program, and measure it."""
         async with self._running(who, load) as program:
             return await self._window(who, load, program)
 
     async def cost_and_ends(self, load: Load, *, ends: int, gap_s: float) -> tuple[Cost, Ends]:
-        """Measure ours; after that let so many tasks end, one after another."""
+        """Measure ours; then end this many tasks, one after another."""
         async with self._running(Contestant.OURS, load) as program:
             cost = await self._window(Contestant.OURS, load, program)
             ending = Random(1).sample(bench_tasks(load.tasks), ends)
@@ -128,7 +128,7 @@ class Contest:
             return cost, await self._ends(ending)
 
     async def wrk(self, seconds: int) -> Cost:
-        """https://github.com/wg/wrk: what asking costs at the least, without reading the answer."""
+        """https://github.com/wg/wrk: the minimum cost of a request, without parsing the response."""
         load = Load(tasks=1, pace_s=0, window_s=seconds)
         await self._gateway.order("begin", tasks=1, answer_s=0)
         before_s = _children_s()
@@ -148,7 +148,7 @@ class Contest:
         )
 
     async def cold_start(self) -> Start:
-        """Start the real program and wait for its first question for updates."""
+        """Start the real program and wait for its first getUpdates."""
         await self._telegram.order("forget")
         begun = time.monotonic()
         async with self._bot("bot", self._new_folder()) as program:
@@ -156,7 +156,7 @@ class Contest:
             return Start(took_s=asked_at - begun, cpu_s=program.cpu_s)
 
     async def idle_rss_mb(self, after_s: float) -> float:
-        """Memory in use so long after the first question for updates."""
+        """Memory in use this long after the first getUpdates."""
         await self._telegram.order("forget")
         async with self._bot("bot", self._new_folder()) as program:
             await self._telegram.answer("first", method="getUpdates")
@@ -165,7 +165,7 @@ class Contest:
 
     @asynccontextmanager
     async def _running(self, who: Contestant, load: Load) -> AsyncIterator[Program]:
-        """A program that has found its pace."""
+        """A program under steady load."""
         begin = partial(self._gateway.order, "begin", tasks=load.tasks, answer_s=load.answer_s)
         await begin()
         tasks = bench_tasks(load.tasks)
@@ -179,7 +179,7 @@ class Contest:
                 pace_s=load.pace_s,
                 cards_age=load.cards_age,
             )
-            await begin()  # the archive was seeded with answers of its own
+            await begin()  # the database was seeded with its own responses
             starting = self._bot("tests.bench.bot", folder, str(load.pace_s))
         else:
             starting = self._baseline(who, folder, tasks, load)
@@ -208,7 +208,7 @@ class Contest:
             "ALLOWED_CHATS": "*",
             "DOWNLOAD_ALLOW_PRIVATE": "true",
         }
-        for kind in KINDS:  # a key each, as a key's allowance is at most 1000 a second
+        for kind in KINDS:  # a key each, as the rate limit per key is at most 1000 a second
             provider = {"BASE_URL": self._gateway.address, "API_KEY": f"{KEY}-{kind}", "MAX_RPS": "1000"}
             settings |= {f"PROVIDERS__{kind.upper()}__{name}": value for name, value in provider.items()}
         return Program.open(
@@ -234,7 +234,7 @@ class Contest:
         )
 
     async def _ends(self, ending: list[BenchTask]) -> Ends:
-        """Wait for every video, or until patience ends."""
+        """Wait for every video, or until the timeout."""
         deadline = time.monotonic() + _PATIENCE_S
         while True:
             told: Mapping[str, tuple[float, float | None]] = await self._gateway.order("ends")
@@ -260,7 +260,7 @@ class Contest:
 def _way(
     ended_at: float, told_at: float | None, chat_id: int, calls: list[tuple[str, int, float]]
 ) -> tuple[float, float, float] | None:
-    """How long a task's end was unseen, untold and not brought yet; None: it is still under way."""
+    """A task's delays; None: its video has not arrived yet."""
     if told_at is None:
         return None
     made = [(method, at) for method, chat, at in calls if chat == chat_id and at >= told_at]

@@ -1,4 +1,4 @@
-"""The parts of the cost benchmark: what is measured, how often, and what it shows."""
+"""The parts of the cost benchmark: loads, repetitions and results."""
 
 import shutil
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ _ANSWER_S = 0.05  # of the gateway, where the load is given
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scale:
-    """How long and how often is measured."""
+    """The extent of the measurements."""
 
     rounds: int
     window_s: float
@@ -53,7 +53,7 @@ QUICK = Scale(
 
 @dataclass(slots=True, kw_only=True)
 class Results:
-    """What was measured so far."""
+    """The measurements so far."""
 
     saturation: list[list[Cost]] = field(default_factory=list)  # a list for each round
     steady: list[Cost] = field(default_factory=list)
@@ -68,7 +68,7 @@ class Results:
         return runs[len(runs) // 2] if runs else None
 
     def times_ours(self, who: Contestant) -> float | None:
-        """How many times our processor time one takes for a poll at saturation, in the median round."""
+        """A program's processor time per poll at saturation, as a multiple of ours, in the median round."""
         pairs = zip(self._of(who), self._of(Contestant.OURS), strict=False)
         return median([a.cpu_per_poll_s / b.cpu_per_poll_s for a, b in pairs] or [0]) or None
 
@@ -86,7 +86,7 @@ class Results:
 
 
 async def saturation(contest: Contest, scale: Scale, results: Results) -> None:
-    """As many polls as each can."""
+    """The highest poll rate of each program."""
     flood = Load(tasks=scale.tasks, pace_s=0, window_s=scale.window_s, settle_s=scale.settle_s)
     jobs = Load(tasks=_NAIVE_TASKS, pace_s=_NAIVE_PACE_S, window_s=scale.window_s, settle_s=scale.settle_s)
     for _ in range(scale.rounds):
@@ -101,7 +101,7 @@ async def saturation(contest: Contest, scale: Scale, results: Results) -> None:
 
 
 async def steady(contest: Contest, scale: Scale, results: Results) -> None:
-    """The same number of polls for all, and nothing to tell anybody."""
+    """The same poll rate for all, without messages."""
     load = Load(
         tasks=scale.steady_tasks,
         pace_s=scale.pace_s,
@@ -114,7 +114,7 @@ async def steady(contest: Contest, scale: Scale, results: Results) -> None:
 
 
 async def flight(contest: Contest, scale: Scale, results: Results) -> None:
-    """Many tasks as in real life: cards grow old, and tasks end."""
+    """Many tasks under realistic conditions: cards are refreshed, and tasks end."""
     for tasks in scale.fleets:
         load = Load(
             tasks=tasks,
@@ -131,7 +131,7 @@ async def flight(contest: Contest, scale: Scale, results: Results) -> None:
 
 
 async def start(contest: Contest, scale: Scale, results: Results) -> None:
-    """From nothing to the first question for updates, and what it then takes to wait."""
+    """The start-up time until the first getUpdates, and the idle cost."""
     await contest.cold_start()  # compiles what has changed
     results.starts = [await contest.cold_start() for _ in range(scale.starts)]
     results.idle_rss_mb = await contest.idle_rss_mb(5.0)

@@ -1,4 +1,4 @@
-"""python -m tests.bench.gateway: a make-believe gateway, which notes when it was asked."""
+"""python -m tests.bench.gateway: a fake gateway, which records its requests."""
 
 import asyncio
 import time
@@ -18,18 +18,18 @@ _SIGNATURE = "X-Tos-Date={:%Y%m%dT%H%M%SZ}&X-Tos-Expires=86400&X-Tos-Signature=0
 
 @dataclass(slots=True)
 class Asked:
-    """A task, and how it was asked for; times are those of the machine's steady clock."""
+    """A task and its polls; times are those of the monotonic clock."""
 
     kind: str
     answer: bytes
     asked_at: float | None = None
     ended_at: float | None = None
-    told_at: float | None = None  # when its end was first told
+    told_at: float | None = None  # when its end was first sent
 
 
 @dataclass(slots=True)
 class Window:
-    """What was asked since it was opened."""
+    """The requests since it was opened."""
 
     opened_at: float
     pace_s: float
@@ -38,7 +38,7 @@ class Window:
 
 
 class Gateway:
-    """Thousands of tasks that stay as they are until they are ended by order."""
+    """Thousands of tasks that run until a command ends them."""
 
     def __init__(self) -> None:
         self._tasks: dict[str, Asked] = {}
@@ -48,7 +48,7 @@ class Gateway:
         self._answer_s = 0.0
 
     def handle(self, request: Request, respond: Respond) -> None:
-        """Answer a status query at once or after the time that was ordered, and hand out videos."""
+        """Respond to a status query after the configured delay, and serve videos."""
         name = request.path.rpartition("/")[2]
         if request.path.startswith("/files/"):
             respond(response(self._film, content_type="video/mp4"))
@@ -68,7 +68,7 @@ class Gateway:
             respond(answer)
 
     def obey(self, order: Order) -> Any:
-        """begin: tasks; open: count from now on; polls: what was counted; end: a task; ends: those ended."""
+        """begin: tasks; open: start counting; polls: the counts; end: a task; ends: those ended."""
         match order["do"]:
             case "begin":
                 self._answer_s = order["answer_s"]

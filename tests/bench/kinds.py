@@ -1,4 +1,4 @@
-"""The tasks that all programs watch: which there are, and where each is asked for."""
+"""The tasks that all programs poll, and their URLs."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,7 +14,7 @@ KINDS = tuple(PATHS)
 
 
 class Phase(StrEnum):
-    """Where a task stands."""
+    """The status of a task."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -31,12 +31,12 @@ class BenchTask:
 
     @property
     def path(self) -> str:
-        """Where the gateway is asked for it."""
+        """The URL of its status."""
         return PATHS[self.kind] + self.task_id
 
 
 def bench_tasks(count: int) -> list[BenchTask]:
-    """So many tasks, evenly of all kinds."""
+    """This many tasks, evenly of all kinds."""
     return [
         BenchTask(kind=KINDS[n % len(KINDS)], task_id=f"task_{n:032d}", chat_id=1_000_000 + n)
         for n in range(count)

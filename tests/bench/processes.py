@@ -1,4 +1,4 @@
-"""The benchmark's side of other processes: starts them, orders them about, reads what they cost."""
+"""Starts other processes, sends them commands, and reads their cost."""
 
 import asyncio
 import json
@@ -27,7 +27,7 @@ def environment(settings: Mapping[str, str]) -> dict[str, str]:
 
 
 class StandIn:
-    """A server that takes orders."""
+    """A server that takes commands."""
 
     def __init__(self, process: Process, port: int) -> None:
         self._process = process
@@ -48,14 +48,14 @@ class StandIn:
             await process.wait()
 
     async def order(self, what: str, **details: Any) -> Any:
-        """Give an order and wait for what it answers."""
+        """Send a command and wait for its reply."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(f"{json.dumps({'do': what} | details)}\n".encode())
         return json.loads(await self._process.stdout.readline())
 
     async def answer(self, what: str, **details: Any) -> Any:
-        """Give an order again and again until it answers something."""
+        """Repeat a command until its reply is not empty."""
         async with asyncio.timeout(_ANSWER_S):
             while True:
                 if (answer := await self.order(what, **details)) is not None:
@@ -80,7 +80,7 @@ class Program:
         order: Mapping[str, Any],
         python: str = sys.executable,
     ) -> AsyncIterator[Self]:
-        """Run a module in a folder, with an order on its standard input; at the end it is stopped."""
+        """Run a module in a folder, with a command on its standard input; stop it at the end."""
         log = folder / "output.log"
         with log.open("ab") as output:
             process = await asyncio.create_subprocess_exec(
@@ -136,7 +136,7 @@ def _rss_mb(pid: int) -> float:
 
 
 def _proc(pid: int, name: str) -> str:
-    """What the kernel says of a process; "" of a child that has just ended."""
+    """A process's file in /proc; "" for a child that has just ended."""
     try:
         return Path(f"/proc/{pid}/{name}").read_text(encoding="utf-8")
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""What was measured, as Markdown."""
+"""The measurements as Markdown."""
 
 import os
 import platform
@@ -14,7 +14,7 @@ _GOOD, _BAD = "reached", "**missed**"
 
 
 def report(results: Results, command: str) -> str:
-    """All tables of what was measured."""
+    """All tables of the measurements."""
     tables = [*_costs(results), *_fleets(results), *_starts(results), _goals(results)]
     return "\n\n".join([_circumstances(command), *tables]) + "\n"
 

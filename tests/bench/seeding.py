@@ -1,4 +1,4 @@
-"""An archive in which people wait for tasks that run, as if the bot had been at it for a while."""
+"""Seeds a database with watches of running tasks, as if the bot had run for a while."""
 
 import ssl
 from dataclasses import replace
@@ -15,7 +15,7 @@ from storage.store import Store
 from tests.bench.kinds import KEY, BenchTask
 
 _HAND = 500  # cards
-_PER_TASK_S = 0.003  # more than noting the first look takes
+_PER_TASK_S = 0.003  # more than writing the first poll takes
 _CARD_LIFE_S = 60.0
 _NEVER = timedelta(hours=-1)
 
@@ -23,9 +23,9 @@ _NEVER = timedelta(hours=-1)
 async def seed(
     database: Path, tasks: list[BenchTask], *, gateway: str, pace_s: float, cards_age: bool
 ) -> datetime:
-    """Write the archive: every task seen running, its card shown; when the last is due for the first time.
+    """Write the database: every task running, its card sent; return when the last is first due.
 
-    pace_s: over which the first looks are spread. cards_age: whether cards will want a new time.
+    pace_s: over which the first polls are spread. cards_age: whether cards will be refreshed.
     """
     store = await open_store(f"sqlite:///{database}")
     try:
@@ -64,7 +64,7 @@ async def _show_cards(store: Store, *, cards_age: bool) -> None:
 
 
 async def _look(tasks: list[BenchTask], gateway: str) -> dict[str, Snapshot]:
-    """What the gateway says of the first task of each kind; it says the same of all of them."""
+    """The gateway's response for the first task of each kind; it is the same for all."""
     firsts = {task.kind: task for task in reversed(tasks)}
     configs = [ProviderConfig(name=kind, kind=kind, base_url=gateway, api_key=KEY) for kind in firsts]
     async with HttpTransport(tls=ssl.create_default_context()) as transport:
@@ -83,4 +83,4 @@ async def _note_look(store: Store, watched: WatchedTask, snapshot: Snapshot, due
         next_poll_at=due,
     )
     if not await store.apply(task, ()):
-        raise RuntimeError("the archive was not empty")
+        raise RuntimeError("the database was not empty")

@@ -1,4 +1,4 @@
-"""python -m tests.bench.telegram: a make-believe Bot API server, which notes who was called when."""
+"""python -m tests.bench.telegram: a fake Bot API server, which records its calls."""
 
 import asyncio
 import json
@@ -33,7 +33,7 @@ _WITH_TEXT = {"sendMessage", "editMessageText"}
 
 
 class Telegram:
-    """Takes everything, has nothing to say."""
+    """Accepts every call, and has no updates."""
 
     def __init__(self) -> None:
         self._numbers = count(1_000_000)
@@ -41,7 +41,7 @@ class Telegram:
         self._called_at: dict[str, float] = {}  # method → first time
 
     def handle(self, request: Request, respond: Respond) -> None:
-        """Answer a call as the Bot API does; uploads are thrown away."""
+        """Respond to a call like the Bot API; uploads are discarded."""
         method = request.path.rpartition("/")[2]
         now = time.monotonic()
         self._called_at.setdefault(method, now)
@@ -56,7 +56,7 @@ class Telegram:
         respond(_good(self._result(method, request.body, int(chat[1]) if chat else 0)))
 
     def obey(self, order: Order) -> Any:
-        """forget: what was called; calls: all with a chat; first: when a method was first called."""
+        """forget: clear the calls; calls: all with a chat; first: when a method was first called."""
         match order["do"]:
             case "forget":
                 self._calls.clear()

@@ -1,4 +1,4 @@
-"""What the benchmark says of figures that it does not have."""
+"""The benchmark's report of missing measurements."""
 
 from tests.bench.contest import Contestant, Cost, Load
 from tests.bench.cost import Results

@@ -1,4 +1,4 @@
-"""Tasks one after another with no cap in the way: what each costs in delay and polls."""
+"""Tasks one after another without a rate limit: the cost of each in delay and polls."""
 
 import math
 from bisect import bisect_left
@@ -10,12 +10,14 @@ from bot.forecast.eta import Eta
 from storage.models import Task
 from tests.bench.simulation.simulated_bot import Job, SimulatedBot
 
-Figure = Callable[[float], float | None]  # the share of the run that is over → the progress told, 0 to 100
+Figure = Callable[
+    [float], float | None
+]  # the share of the run that is over → the progress reported, 0 to 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """What noticing the end of one task took."""
+    """The cost of detecting the end of one task."""
 
     delay_s: float
     polls: int
@@ -36,7 +38,7 @@ class Ours:
         self._ids = count()
 
     def follow(self, duration_s: float, figure: Figure | None = None) -> Cost:
-        """Watch a task from its first look, at birth, which does not count, to the one that finds it over."""
+        """Poll a task from its creation, which is not counted, to the poll that finds it ended."""
         job = self._job(duration_s)
         task, due = self._first_look(job)
         born, polls = self._now, 0
@@ -48,7 +50,7 @@ class Ours:
         return Cost(delay_s=self._now - job.ends, polls=polls)
 
     def eta(self, age_s: float) -> Eta | None:
-        """What people would be told of a task of this age."""
+        """The forecast for a task of this age."""
         task, _ = self._first_look(self._job(math.inf))
         return self._simulated_bot.eta(task, self._now + age_s)
 
@@ -61,18 +63,18 @@ class Ours:
 
 
 def follow_plan(ages_s: Sequence[float], duration_s: float) -> Cost:
-    """Look at given ages, which must reach past every duration but the very longest."""
+    """Poll at given ages, which must cover every duration but the very longest."""
     at = min(bisect_left(ages_s, duration_s), len(ages_s) - 1)
     return Cost(delay_s=ages_s[at] - duration_s, polls=at + 1)
 
 
 def fixed(gap_s: float, *, horizon_s: float) -> list[float]:
-    """Look every so often."""
+    """Poll at a fixed interval."""
     return list(_until(horizon_s, (gap_s for _ in count())))
 
 
 def backoff(*, horizon_s: float) -> list[float]:
-    """Look after 2 s, then after gaps that grow by half, up to a minute."""
+    """Exponential backoff: poll after 2 s, then at intervals that grow by half, up to a minute."""
     return list(_until(horizon_s, (min(2 * 1.5**step, 60.0) for step in count())))
 
 

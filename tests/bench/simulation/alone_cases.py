@@ -1,4 +1,4 @@
-"""The goals where no cap is in the way: cost, cold start, wrong history, range."""
+"""The goals without a rate limit: cost, cold start, wrong history, range."""
 
 from collections.abc import Iterator
 from random import Random
@@ -24,7 +24,7 @@ def cases() -> Iterator[Row]:
 
 
 def baselines() -> Iterator[str]:
-    """Mean delay, polls per task and their sum for what others do, over all six models."""
+    """Mean delay, polls per task and their sum for other schedules, over all six models."""
     plans = {
         "fixed 5 s": fixed(5, horizon_s=HORIZON_S),
         "fixed 15 s": fixed(15, horizon_s=HORIZON_S),
@@ -123,7 +123,7 @@ def _wrong_history() -> Iterator[Row]:
 
 
 def _eta_range() -> Row:
-    """Asked at ages that know nothing of the end, so that no end is met oftener than it happens."""
+    """Evaluated at ages independent of the end, so that no end is over-represented."""
     told, held = 0, {model.name: [0, 0] for model in MODELS}
     for model in MODELS:
         for seed in range(40):

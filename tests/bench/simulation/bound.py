@@ -13,15 +13,15 @@ _ROUNDS = 20
 class Optimum:
     """The best schedule for one price of a poll."""
 
-    ages_s: tuple[float, ...]  # when to look
+    ages_s: tuple[float, ...]  # when to poll
     delay_s: float  # mean
     polls: float  # mean
 
 
 def optimum(model: Model, price_s: float) -> Optimum:
-    """Minimise E[delay] + price · E[polls] by dynamic programming over the age of the last look.
+    """Minimise E[delay] + price · E[polls] by dynamic programming over the age of the last poll.
 
-    With S the survival and A its integral, the cost W(a) from a last look at a on is
+    With S the survival and A its integral, the cost W(a) from a last poll at a on is
     S(a)(price - a) + A(a) + min over b > a of b·S(a) + W(b) - A(b): a minimum of lines in S(a), whose
     slopes fall and whose argument rises as a goes down, so one pass over a convex hull solves it.
     """

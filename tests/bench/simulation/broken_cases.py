@@ -47,7 +47,7 @@ FAULTS: Mapping[str, Callable[[], ProviderError]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What became of the healthy tasks."""
+    """The outcome of the healthy tasks."""
 
     latest_s: Mapping[int, float]  # by task, from its end to the poll that found it
     longest_gap_s: float  # between two polls of the same healthy task, mean of the tasks
@@ -55,7 +55,7 @@ class Outcome:
 
 @dataclass(slots=True)
 class _Recorder(Policy):
-    """A policy whose polls are written down."""
+    """A policy whose polls are recorded."""
 
     policy: Policy
     polls: defaultdict[int, list[float]] = field(default_factory=lambda: defaultdict(list))
@@ -66,7 +66,7 @@ class _Recorder(Policy):
         self.policy.register(job, now)
 
     def choose(self, now: float) -> list[int]:
-        """Note who is polled."""
+        """Record the polled tasks."""
         chosen = self.policy.choose(now)
         for job_id in chosen:
             self.polls[job_id].append(now)
@@ -78,7 +78,7 @@ class _Recorder(Policy):
 
 
 def beside(broken: int, fault: str, *, first: bool) -> Outcome:
-    """Follow healthy tasks beside so many broken ones, several times; first: those are registered first."""
+    """Poll healthy tasks beside this many broken ones, several times; first: those are registered first."""
     runs = [_run(broken, fault, first=first, shift_s=shift_s) for shift_s in _SHIFTS_S]
     return Outcome(
         latest_s={task: max(one.latest_s[task] for one in runs) for task in runs[0].latest_s},
@@ -109,12 +109,12 @@ class _PartlyBroken(Gateway):
     fault: Callable[[], ProviderError]
 
     def ask(self, now: float, job: Job) -> ProviderError | None:
-        """Answer a question about a task."""
+        """Respond to a poll of a task."""
         return self.fault() if job.id >= _BROKEN_FROM else Gateway.ask(self, now, job)
 
 
 def cases() -> Iterator[Row]:
-    """Every kind of failure; one that says that there are too many requests has no goal."""
+    """Every kind of failure; a rate limit has no goal."""
     for fault in FAULTS:
         for first in (True, False):
             yield from _rows(fault, first=first)

@@ -1,4 +1,4 @@
-"""The goals for progress figures, true and made up, each against the same tasks with the figure hidden."""
+"""The goals for progress values, true and made up, each against the same tasks without progress."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -21,7 +21,7 @@ _TRUE_S = 1.2 * 1.9  # mean delay with true figures
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """What the tasks of all seeds cost in three stretches of their order."""
+    """The cost of the tasks of all seeds in three ranges of their order."""
 
     cold: Sequence[Cost]
     changed: Sequence[Cost]
@@ -47,7 +47,7 @@ def cases() -> Iterator[Row]:
 
 
 def row(name: str, pattern: Pattern) -> Row:
-    """One pattern against the figure hidden: the worst stretch counts."""
+    """One pattern against hidden progress: the worst range counts."""
     hidden, ours = _hidden(), measured(pattern, _SEEDS)
     pairs = list(zip(ours.stretches, hidden.stretches, strict=True))
     worse = [mean_delay_s(shown) / mean_delay_s(plain) for shown, plain in pairs]

@@ -1,4 +1,4 @@
-"""What gateways tell as progress: from true figures to made-up ones. Times are shares of the run, 0 to 1."""
+"""Patterns of progress, from true values to made-up ones. Times are shares of the run, 0 to 1."""
 
 from collections.abc import Callable
 from random import Random
@@ -31,7 +31,7 @@ def _jumps(rng: Random, _number: int) -> Figure:
 
 
 def _steps_of_its_own(rng: Random, _number: int) -> Figure:
-    """Ever higher figures that have nothing to do with the time."""
+    """Rising values that do not depend on the time."""
     figures = sorted(rng.uniform(0, 99) for _ in range(8))
     return lambda run: figures[min(7, int(8 * run))]
 

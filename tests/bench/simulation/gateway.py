@@ -1,4 +1,4 @@
-"""A simulated gateway: a cap on questions, and times at which it is away."""
+"""A simulated gateway with a rate limit and outages."""
 
 import math
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ _RETRY_AFTER_S = 1.0
 
 @dataclass(slots=True, kw_only=True)
 class Gateway:
-    """A token bucket that holds a second's worth, and does at first; refused questions cost nothing."""
+    """A token bucket with a capacity of one second, full at first; rejected requests cost nothing."""
 
     rate: float
     away: tuple[float, float] = (0.0, 0.0)  # from, until
@@ -23,7 +23,7 @@ class Gateway:
     _filled_at: float = -math.inf
 
     def ask(self, now: float, job: Job) -> ProviderError | None:
-        """Answer a question at a time; None: it is answered."""
+        """Respond to a request at a time; None: success."""
         self.asked += 1
         if self.away[0] <= now < self.away[1]:
             self.failed_at.append(now)

@@ -1,4 +1,4 @@
-"""Who decides whom to ask when many tasks share one key: the bot's own parts, and what others do."""
+"""Scheduling policies for many tasks on one key: the bot's own scheduler, and others."""
 
 from collections import Counter, OrderedDict
 from dataclasses import replace
@@ -15,23 +15,23 @@ from tests.fakes.provider import ScriptedProvider
 
 
 class Policy(Protocol):
-    """Chooses which tasks to ask for."""
+    """Chooses which tasks to poll."""
 
     def register(self, job: Job, now: float) -> None:
-        """A task is to be followed."""
+        """Add a task."""
 
     def choose(self, now: float) -> list[int]:
-        """The tasks to ask for now."""
+        """The tasks to poll now."""
 
     def answered(self, job: Job, error: ProviderError | None, *, asked_at: float, now: float) -> None:
-        """A question came back; the task is over if it ended before it was asked."""
+        """Handle a response; the task has ended if it ended before the request."""
 
 
 class Ours:
-    """The bot's limiter, book and desk, wired as its scheduler wires them."""
+    """The bot's rate limiter, leased tasks and simulated bot, wired like its scheduler."""
 
     def __init__(self, max_rps: float | None, *, pays_first_looks: bool = True) -> None:
-        """pays_first_looks: False: each task comes looked at, so that its model is known, and its life."""
+        """pays_first_looks: False: each task is polled before it is added, so its model is known."""
         self._pays_first_looks = pays_first_looks
         self._simulated_bot = SimulatedBot(price_s=POLL_PRICE_S if max_rps is None else SPARE_POLL_PRICE_S)
         provider = ScriptedProvider({}, name=PROVIDER)
@@ -43,7 +43,7 @@ class Ours:
         self._renew_at = RENEW_S
 
     def register(self, job: Job, now: float) -> None:
-        """Put the task on the agenda."""
+        """Add the task to the due queue."""
         self._in_flight[job.chat] += 1
         self._chats[job.id] = job.chat
         task = replace(self._simulated_bot.register(job, now), chat_active_watches=self._in_flight[job.chat])
@@ -53,7 +53,7 @@ class Ours:
         self._leased.add(replace(task, next_poll_at=time_at(due)))
 
     def choose(self, now: float) -> list[int]:
-        """Take the most urgent tasks, as many as the key allows; now and then, count the crowds anew."""
+        """Pop the most urgent tasks within the rate limit; at intervals, update the watch counts."""
         if now >= self._renew_at:
             self._renew_at = now + RENEW_S
             tasks = self._leased.tasks()
@@ -67,7 +67,7 @@ class Ours:
         return chosen
 
     def answered(self, job: Job, error: ProviderError | None, *, asked_at: float, now: float) -> None:
-        """Learn from the answer, and put the task on the agenda again."""
+        """Learn from the response, and add the task to the due queue again."""
         freed = self._line.limiter.on_response(now, job.id, error, requested_at=asked_at)
         task = self._leased.start(job.id)
         if error is not None:
@@ -84,7 +84,7 @@ class Ours:
 
 
 class RoundRobin:
-    """Asks for everything in turn, as fast as the cap allows, which it knows."""
+    """Round robin at the rate limit, which it knows."""
 
     def __init__(self, rate: float) -> None:
         self._rate = rate
@@ -93,11 +93,11 @@ class RoundRobin:
         self._turn: OrderedDict[int, None] = OrderedDict()
 
     def register(self, job: Job, now: float) -> None:
-        """Stand last in the row."""
+        """Append the task to the queue."""
         self._turn[job.id] = None
 
     def choose(self, now: float) -> list[int]:
-        """The first of the row."""
+        """The head of the queue."""
         self._tokens = min(self._tokens + self._rate * (now - self._filled_at), self._rate)
         self._filled_at = now
         chosen = [self._turn.popitem(last=False)[0] for _ in range(min(int(self._tokens), len(self._turn)))]
@@ -105,20 +105,20 @@ class RoundRobin:
         return chosen
 
     def answered(self, job: Job, error: ProviderError | None, *, asked_at: float, now: float) -> None:
-        """Stand last again, unless the task is over."""
+        """Append the task again, unless it has ended."""
         if error is not None or job.ends > asked_at:
             self._turn[job.id] = None
 
 
 class Fixed:
-    """Asks for each task every so often, whatever the gateway says."""
+    """Polls each task at a fixed interval, whatever the response."""
 
     def __init__(self, gap_s: float) -> None:
         self._gap_s = gap_s
         self._agenda = DueQueue(lambda _id, _now: 0.0)
 
     def register(self, job: Job, now: float) -> None:
-        """Ask a gap from now."""
+        """Poll an interval from now."""
         self._agenda.push(job.id, now + self._gap_s)
 
     def choose(self, now: float) -> list[int]:
@@ -126,6 +126,6 @@ class Fixed:
         return self._agenda.pop_due(len(self._agenda), now=now)
 
     def answered(self, job: Job, error: ProviderError | None, *, asked_at: float, now: float) -> None:
-        """Ask a gap after the last question, unless the task is over."""
+        """Poll an interval after the last request, unless the task has ended."""
         if error is not None or job.ends > asked_at:
             self._agenda.push(job.id, asked_at + self._gap_s)

@@ -1,4 +1,4 @@
-"""One line of the table of goals, and the statistics that go into it."""
+"""One row of the table of goals, and its statistics."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """A measure against its goal, and against what others reach."""
+    """A measurement, its goal, and the values of other policies."""
 
     case: str
     measure: str
@@ -14,7 +14,7 @@ class Row:
     goal: str = ""  # none: shown for comparison
     passed: bool = True
     peer: str = ""  # round robin, or what is named
-    bound: str = ""  # the least that is possible
+    bound: str = ""  # the theoretical minimum
 
 
 def p95(values: Sequence[float]) -> float:

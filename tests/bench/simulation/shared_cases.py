@@ -1,4 +1,4 @@
-"""The goals where many tasks share one key: a cap, a chat that drops thousands, an outage, an unknown cap."""
+"""The goals for many tasks on one key: a rate limit, a chat with thousands, an outage, an unknown limit."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -21,12 +21,12 @@ _AWAY_S = (900.0, 1500.0)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Load:
-    """Tasks at a steady pace, what each policy made of them, and what could be made of them at best."""
+    """Tasks at a steady rate, the delays of each policy, and the best possible ones."""
 
     ours_s: list[float]  # delays
     peer_s: list[float]
     bound_s: float
-    refused: float  # share of our questions
+    refused: float  # share of our requests
 
 
 def cases() -> Iterator[Row]:
@@ -62,7 +62,7 @@ def _known_cap() -> Iterator[Row]:
 
 
 def _paid(free: _Load, *, max_rps: float | None, seeds: Sequence[int]) -> Row:
-    """1,000 in flight where first looks are not free, against the same as where they are."""
+    """1,000 in flight where first polls are counted, against the same where they are free."""
     delays_s = []
     for seed in seeds:
         jobs = steady(MODELS, in_flight=1000, until=_UNTIL_S, seed=seed)
@@ -164,7 +164,7 @@ def _drop() -> Iterator[Row]:
 
 
 def _outage() -> Iterator[Row]:
-    """A gateway that is away takes no new tasks either; where it does, there is no goal."""
+    """A gateway takes no new tasks during an outage; where it does, there is no goal."""
     begin, back = _AWAY_S
     arrivals = steady(MODELS, in_flight=200, until=_UNTIL_S, seed=7)
     jobs = [job for job in arrivals if not begin <= job.born < back]
@@ -201,7 +201,7 @@ def _outage() -> Iterator[Row]:
 
 
 def _survive(policy: Policy, jobs: Sequence[Job]) -> tuple[Gateway, list[float]]:
-    """How long after the gateway's return each end was noticed that it had kept from us."""
+    """The delays, from the outage's end, of the ends that occurred during it."""
     gateway = Gateway(rate=_RATE, away=_AWAY_S)
     noticed = run(jobs, policy, gateway, until=_UNTIL_S)
     back = _AWAY_S[1]

@@ -1,4 +1,4 @@
-"""The desk as the bot has it, fed with simulated answers: changes, estimates, cadence, and no more."""
+"""The bot's changes, estimates and cadence, driven by simulated responses."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -25,18 +25,18 @@ class Job:
     chat: int
     born: float
     ends: float
-    figure: float | None = None  # progress as the gateway tells it while the task runs, 0 to 100
+    figure: float | None = None  # progress as reported while the task runs, 0 to 100
 
 
 class SimulatedBot:
-    """Tasks in hand and what was learned; times are seconds since the simulation began."""
+    """The tasks and the estimates; times are seconds since the simulation began."""
 
     def __init__(self, *, price_s: float = POLL_PRICE_S) -> None:
         self.estimates = Estimates()
         self._cadence = Cadence(price_by_provider_s={PROVIDER: price_s})
 
     def register(self, job: Job, now: float) -> Task:
-        """The task as it is before its first look."""
+        """The task before its first poll."""
         return Task(
             id=job.id,
             ref=TaskRef(provider=PROVIDER, external_id=f"{job.id}"),
@@ -45,7 +45,7 @@ class SimulatedBot:
         )
 
     def on_snapshot(self, task: Task, job: Job, now: float) -> tuple[Task, float]:
-        """The task after a look that was answered, and when to look next (0 when it is over)."""
+        """The task after a successful poll, and when to poll next (0 if it has ended)."""
         status = TaskStatus.SUCCEEDED if job.ends <= now else TaskStatus.RUNNING
         snapshot = Snapshot(
             status=status,
@@ -64,7 +64,7 @@ class SimulatedBot:
         return after, (due - _BEGIN).total_seconds() if due is not None else 0.0
 
     def on_failure(self, task: Task, error: ProviderError, now: float) -> tuple[Task, float]:
-        """The task after a look that failed, and when to look next (0 when it is over)."""
+        """The task after a failed poll, and when to poll next (0 if it has ended)."""
         after = changes.on_failure(task, error, at=time_at(now)).task
         due = self._cadence.next_poll_after_failure(after, error, at=time_at(now))
         return after, (due - _BEGIN).total_seconds() if due is not None else 0.0
@@ -74,11 +74,11 @@ class SimulatedBot:
         return self.estimates.eta(task, at=time_at(now))
 
     def predict(self, task: Task) -> EndPrediction:
-        """What urgency is worked out from before the first look."""
+        """The input of the urgency before the first poll."""
         return self.predict_after(task, task)
 
     def predict_after(self, before: Task, after: Task) -> EndPrediction:
-        """What urgency is worked out from after a look."""
+        """The input of the urgency after a poll."""
         return predict(before, after, self.estimates)
 
 

@@ -1,4 +1,4 @@
-"""The bound that the schedule is measured against."""
+"""The lower bound of the schedule's cost."""
 
 from collections.abc import Sequence
 from itertools import accumulate, pairwise
@@ -11,7 +11,7 @@ from tests.bench.simulation.durations import AGES_S, GRID_S, MODELS, Model
 
 
 def cost(model: Model, looks: Sequence[int], price_s: float) -> float:
-    """E[delay] + price · E[polls] of looks at these steps, worked out term by term."""
+    """E[delay] + price · E[polls] of polls at these steps, computed term by term."""
     survival = model.survival
     areas_s = (GRID_S * (here + there) / 2 for here, there in pairwise(survival))
     lived_s = list(accumulate(areas_s, initial=0.0))

@@ -1,4 +1,4 @@
-"""What progress figures, true and made up, do to the schedule; shorter than in the simulation."""
+"""The effect of progress values, true and made up, on the schedule; shorter than in the simulation."""
 
 from functools import cache
 

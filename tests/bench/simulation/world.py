@@ -1,4 +1,4 @@
-"""Many tasks on one key: arrivals, questions, answers, and when each end was noticed."""
+"""Simulates many tasks on one key: arrivals, requests, responses, and when each end is detected."""
 
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -15,26 +15,26 @@ from tests.bench.simulation.policies import Policy
 from tests.bench.simulation.simulated_bot import Job
 
 _STEP_S = 0.1
-_LATENCY_S = 0.3  # from a question to its answer
+_LATENCY_S = 0.3  # from a request to its response
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Noticed:
-    """A task whose end was noticed; seconds since the simulation began."""
+    """A task whose end was detected; seconds since the simulation began."""
 
     job: Job
     at: float
 
     @property
     def delay_s(self) -> float:
-        """From the end to the question that found it."""
+        """From the end to the request that found it."""
         return self.at - self.job.ends
 
 
 def steady(models: Sequence[Model], *, in_flight: float, until: float, seed: int) -> list[Job]:
-    """So many tasks unfinished at any time, each in its own chat, the models sharing the arrivals evenly.
+    """This many tasks unfinished at any time, each in its own chat, the models sharing the arrivals evenly.
 
-    Tasks that are unfinished when the simulation begins were born before it.
+    Tasks that are unfinished when the simulation begins were created before it.
     """
     gap_s = sum(model.mean_s for model in models) / len(models) / in_flight
     arrivals = _arrivals(models, gap_s=gap_s, begin=-HORIZON_S, until=until, seed=seed)
@@ -42,7 +42,7 @@ def steady(models: Sequence[Model], *, in_flight: float, until: float, seed: int
 
 
 def trickle(models: Sequence[Model], *, gap_s: float, until: float, seed: int) -> list[Job]:
-    """A task every so often, each in its own chat."""
+    """A task at each interval, each in its own chat."""
     return list(_arrivals(models, gap_s=gap_s, begin=0.0, until=until, seed=seed))
 
 
@@ -58,7 +58,7 @@ def drop(models: Sequence[Model], *, tasks: int, at: float, seed: int) -> list[J
 def run(
     jobs: Sequence[Job], policy: Policy, gateway: Gateway, *, until: float, silence_s: float = _LATENCY_S
 ) -> list[Noticed]:
-    """Let time pass in steps; the tasks that were noticed. silence_s: until a question has failed."""
+    """Run the simulation in steps; return the tasks detected. silence_s: the timeout of a failed request."""
     by_id = {job.id: job for job in jobs}
     coming = deque(sorted(jobs, key=attrgetter("born")))
     answers: list[tuple[float, int, float, Job, ProviderError | None]] = []
