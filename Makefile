@@ -24,7 +24,7 @@ define new_venv
 @$(PYTHON) -m venv $(1) || { rm -rf $(1); echo "$(PYTHON) can't make a virtual environment; on Debian or Ubuntu install python3-venv." >&2; exit 1; }
 endef
 
-demo: $(VENV)/.run  ## the real bot between a make-believe Telegram and make-believe gateways
+demo: $(VENV)/.run  ## the real bot between a fake Telegram and fake gateways
 	$(BIN)/python -m bot demo
 
 run: $(VENV)/.run  ## the bot, with the settings in .env

@@ -56,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", metavar="command")
     commands.add_parser("run", help="run the bot (default)")
-    tour = commands.add_parser("demo", help="the real bot in a make-believe world: no token, no gateway")
+    tour = commands.add_parser("demo", help="the real bot with a fake Telegram and gateway: needs no token")
     tour.add_argument("--once", action="store_true", help="end after the tour; 0 if every video arrived once")
     tour.add_argument("--case", type=Path, metavar="FILE", help="replay one recorded answer of a gateway")
     commands.add_parser("check", help="try the settings: bot token, database, each provider's key")

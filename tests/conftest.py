@@ -1,4 +1,4 @@
-"""What every test may count on: no settings of this machine, a clock that stands still, a real archive."""
+"""Fixtures of all tests: no settings of this machine, a frozen clock, a real store."""
 
 import os
 from collections.abc import AsyncIterator
@@ -13,7 +13,7 @@ from storage.factory import open_store
 from storage.store import Store
 from tests.fakes.clock import FrozenClock
 
-# How many examples hypothesis makes: few and the same ones here, very many with --hypothesis-profile=bench.
+# Examples per hypothesis test: few and deterministic by default, many with --hypothesis-profile=bench.
 settings.register_profile("repeatable", max_examples=400, derandomize=True, deadline=None, database=None)
 settings.register_profile("bench", max_examples=100_000 // 8, deadline=None)
 settings.load_profile("repeatable")
@@ -24,7 +24,7 @@ _PROXIES = {"http_proxy", "https_proxy", "all_proxy", "no_proxy"}
 
 @pytest.fixture(autouse=True)
 def _scrubbed_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No setting, no proxy and no .env of this machine; PTB hands out times in its coming way, unwarned."""
+    """No setting, proxy or .env of this machine; PTB returns timedeltas, without a deprecation warning."""
     for name in list(os.environ):
         if name.lower().partition("__")[0] in _SETTINGS | _PROXIES:
             monkeypatch.delenv(name)
@@ -39,7 +39,7 @@ def clock() -> FrozenClock:
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    """An empty archive on disk."""
-    archive = await open_store(f"sqlite:///{tmp_path / 'reelwatch.db'}")
-    yield archive
-    await archive.close()
+    """An empty store on disk."""
+    opened = await open_store(f"sqlite:///{tmp_path / 'reelwatch.db'}")
+    yield opened
+    await opened.close()

@@ -1,4 +1,4 @@
-"""Waiting for a condition without sleeping for luck: those who wait look again after every change."""
+"""A condition variable: waiters re-evaluate their condition after every change."""
 
 import asyncio
 from collections.abc import Callable
@@ -8,19 +8,19 @@ T = TypeVar("T")
 
 
 class ChangeSignal:
-    """Rung after every change; those who wait look again."""
+    """Wakes its waiters after every change."""
 
     def __init__(self) -> None:
-        self._rung = asyncio.Event()
+        self._changed = asyncio.Event()
 
     def notify(self) -> None:
-        """Wake everybody who waits."""
-        self._rung.set()
-        self._rung = asyncio.Event()
+        """Wake all waiters."""
+        self._changed.set()
+        self._changed = asyncio.Event()
 
     async def wait_for(self, condition: Callable[[], T], *, timeout_s: float) -> T:
-        """Return the first true value of the condition, or raise TimeoutError."""
+        """Return the first true value of the condition; raises TimeoutError."""
         async with asyncio.timeout(timeout_s):
             while not (value := condition()):
-                await self._rung.wait()
+                await self._changed.wait()
         return value

@@ -1,4 +1,4 @@
-"""The demo: a real bot between a make-believe Telegram and a make-believe gateway."""
+"""The demo: a real bot between a fake Telegram and a fake gateway."""
 
 import asyncio
 import json
@@ -16,15 +16,15 @@ from bot.sandbox.tour import Tour
 RunBot = Callable[[Mapping[str, str]], Awaitable[int]]
 
 _LIMIT_S = 90.0  # for the tour
-_CASE_S = 4.0  # for what a chat hears of one recorded answer
+_CASE_S = 4.0  # for the messages about one recorded response
 _STOP_S = 15.0
 
 
 async def demo(run_bot: RunBot, *, once: bool, case: Path | None = None, pace: float = 1.0) -> int:
-    """Play the tour, then let the person play on; or replay a recorded answer.
+    """Run the tour, then the interactive mode; or replay a recorded response.
 
-    Returns 0 if all went well, else 1. run_bot is given settings as in the environment and runs a bot until
-    it is cancelled; pace: what all times are multiplied by.
+    Returns the exit status. run_bot: runs a bot with these settings until it is cancelled. pace: a factor for
+    all times.
     """
     async with open_sandbox(pace=pace) as sandbox:
         bot = asyncio.ensure_future(run_bot(sandbox.environment))
@@ -35,29 +35,27 @@ async def demo(run_bot: RunBot, *, once: bool, case: Path | None = None, pace: f
                 return 0 if play.result() else 1
             status = bot.result()
             sandbox.screen.tell(f"\nThe bot has stopped (exit status {status}).")
-            return 1 if once or status else 0  # 0: a person pressed Ctrl-C
+            return 1 if once or status else 0  # 0: the user pressed Ctrl-C
         finally:
             await _end(play)
             await _end(bot)
 
 
 async def _play(sandbox: Sandbox, *, once: bool, case: Path | None) -> bool:
-    sandbox.screen.title(
-        "Reelwatch demo: the real bot between a make-believe Telegram and a make-believe gateway"
-    )
-    sandbox.screen.tell("› a person says   ‹ the bot says   ✎ the bot edits its message   ▶ a video\n")
+    sandbox.screen.title("Reelwatch demo: the real bot between a fake Telegram and a fake gateway")
+    sandbox.screen.tell("› a user's message   ‹ the bot's message   ✎ an edit by the bot   ▶ a video\n")
     await sandbox.bot_listens()
     if case is not None:
         return await _replay(sandbox, case)
     try:
         async with asyncio.timeout(_LIMIT_S):
-            good = await Tour(sandbox).play()
+            is_good = await Tour(sandbox).play()
     except TimeoutError:
         sandbox.screen.tell(f"The tour was not over within {_LIMIT_S:.0f} s.")
-        good = False
+        is_good = False
     if not once:
         await play_by_hand(sandbox, sys.stdin.fileno())
-    return good
+    return is_good
 
 
 async def _replay(sandbox: Sandbox, case: Path) -> bool:
@@ -71,7 +69,7 @@ async def _replay(sandbox: Sandbox, case: Path) -> bool:
             body=recorded["body"],
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
-        sandbox.screen.tell(f"{case} is no recorded answer: {error!r}")
+        sandbox.screen.tell(f"{case} is not a recorded response: {error!r}")
         return False
     for text in (f"/watch {provider} {task_id}", f"/status {task_id}"):
         sandbox.telegram.say(ANNA, text)
@@ -80,6 +78,6 @@ async def _replay(sandbox: Sandbox, case: Path) -> bool:
 
 
 async def _end(task: "asyncio.Future[Any]") -> None:
-    """Cancel a task and see it out."""
+    """Cancel a task and wait for its end."""
     task.cancel()
     await asyncio.wait({task}, timeout=_STOP_S)

@@ -1,4 +1,4 @@
-"""The make-believe world with its people, and the environment that a bot needs to live in it."""
+"""The fake Telegram and gateway with their users, and the settings of a bot that uses them."""
 
 import asyncio
 import contextlib
@@ -28,27 +28,27 @@ class Sandbox:
     gateway: FakeGateway
     screen: Screen
     environment: dict[str, str]  # the bot's settings
-    pace: float  # what all times are multiplied by
+    pace: float  # a factor for all times
 
     def new_task(self, kind: str, *, seconds: float, fails: str | None = None) -> GatewayTask:
         """Submit a task to the gateway."""
         return self.gateway.add(kind, new_id(kind, time.time()), seconds=seconds * self.pace, fails=fails)
 
     def from_bot(self, chat_id: int) -> list[Message]:
-        """What the bot has said in a chat."""
+        """The bot's messages in a chat."""
         return [message for message in self.telegram.messages(chat_id) if message.from_bot]
 
     async def bot_listens(self) -> None:
-        """Wait until the bot asks for updates."""
-        asked = self.telegram.requests
+        """Wait until the bot polls for updates."""
+        requests = self.telegram.requests
         await self.telegram.wait_for(
-            lambda: any(request.method == "getUpdates" for request in asked), timeout_s=60
+            lambda: any(request.method == "getUpdates" for request in requests), timeout_s=60
         )
 
 
 @contextlib.asynccontextmanager
 async def open_sandbox(*, pace: float = 1.0) -> AsyncIterator[Sandbox]:
-    """Start both servers, and print what happens until the end."""
+    """Start both servers and print all events until the end."""
     telegram, gateway = FakeTelegram(), FakeGateway()
     telegram.private_chat(ANNA, first_name="Anna", language_code="en")
     telegram.group(GROUP, title="影迷群")

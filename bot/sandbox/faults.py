@@ -1,4 +1,4 @@
-"""What can go wrong between the bot and a server, planned by whoever plays with the sandbox."""
+"""Fault injection: planned failures of requests to the fake servers."""
 
 import asyncio
 import json
@@ -13,15 +13,15 @@ R = TypeVar("R")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """What goes wrong with one request; without status and cut it is only late."""
+    """A failure of one request; without status and cut the response is only delayed."""
 
-    status: int | None = None  # of the false answer; None: no false answer
+    status: int | None = None  # of a false response; None: the true response
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
-    cut: bool = False  # the connection ends without an answer
-    execute: bool = False  # the request is carried out first, all the same
-    delay_s: float = 0.0  # after carrying out if execute, else before anything
-    until: asyncio.Event | None = None  # the same, for as long as a test likes
+    cut: bool = False  # close the connection without a response
+    execute: bool = False  # execute the request first
+    delay_s: float = 0.0  # after the execution if execute, else before
+    until: asyncio.Event | None = None  # a delay until the event is set
 
 
 DROPPED = Fault(cut=True)
@@ -29,17 +29,17 @@ LOST_ANSWER = Fault(cut=True, execute=True)
 
 
 def late(seconds: float) -> Fault:
-    """The request is carried out, and its answer comes late."""
+    """The request is executed, and its response is delayed."""
     return Fault(delay_s=seconds, execute=True)
 
 
 def held(until: asyncio.Event) -> Fault:
-    """The request waits, not carried out yet, until the event is set."""
+    """The request is not executed until the event is set."""
     return Fault(until=until)
 
 
 def json_answer(status: int, body: object, headers: Mapping[str, str] | None = None) -> Fault:
-    """Another JSON answer than the true one."""
+    """A false JSON response."""
     text = json.dumps(body, ensure_ascii=False).encode()
     return Fault(
         status=status,
@@ -49,7 +49,7 @@ def json_answer(status: int, body: object, headers: Mapping[str, str] | None = N
 
 
 def html_answer(status: int) -> Fault:
-    """A proxy's error page instead of an answer."""
+    """A proxy's error page instead of the response."""
     title = f"<title>{status}</title>"
     page = f"<html><head>{title}</head><body><h1>{status}</h1><hr>nginx</body></html>"
     return Fault(status=status, body=page.encode(), headers={"Content-Type": "text/html"})
@@ -59,12 +59,12 @@ def html_answer(status: int) -> Fault:
 class _Planned(Generic[R]):
     name: str
     fault: Fault
-    left: float  # how many requests it still strikes
+    left: float  # how many more requests fail
     when: Callable[[R], bool] | None
 
 
 class FaultPlan(Generic[R]):
-    """Which of the coming requests go wrong, and how."""
+    """The planned faults of the next requests."""
 
     def __init__(self) -> None:
         self._planned: list[_Planned[R]] = []
@@ -72,16 +72,16 @@ class FaultPlan(Generic[R]):
     def add(
         self, name: str, fault: Fault, *, times: int | None = 1, when: Callable[[R], bool] | None = None
     ) -> None:
-        """Strike requests that go by the name ("*": by any), so many times (None: until cleared)."""
+        """Fail the next `times` requests with a name ("*": any); times=None: until clear()."""
         left = float("inf") if times is None else times
         self._planned.append(_Planned(name=name, fault=fault, left=left, when=when))
 
     def clear(self) -> None:
-        """From now on all goes well."""
+        """Remove all faults."""
         self._planned.clear()
 
     def match(self, names: Collection[str], request: R) -> Fault | None:
-        """Say what goes wrong with this request, and count it."""
+        """Return the fault of this request, if any, and count it."""
         for planned in self._planned:
             if planned.name != "*" and planned.name not in names:
                 continue
@@ -92,17 +92,17 @@ class FaultPlan(Generic[R]):
 
 
 def cut(request: web.BaseRequest) -> web.Response:
-    """End the connection without an answer."""
+    """Close the connection without a response."""
     if request.transport is not None:
         request.transport.abort()
-    return web.Response()  # aiohttp wants one; nobody is there to read it
+    return web.Response()  # aiohttp requires one; it is not sent
 
 
 async def apply_fault(
     fault: Fault, request: web.BaseRequest, answer: Callable[[], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
-    """Answer as the fault says; `answer` carries the request out."""
-    true_answer = await answer() if fault.execute else None
+    """Respond with the fault; `answer` executes the request."""
+    response = await answer() if fault.execute else None
     await asyncio.sleep(fault.delay_s)
     if fault.until is not None:
         await fault.until.wait()
@@ -110,4 +110,4 @@ async def apply_fault(
         return cut(request)
     if fault.status is not None:
         return web.Response(status=fault.status, body=fault.body, headers=fault.headers)
-    return await answer() if true_answer is None else true_answer
+    return await answer() if response is None else response

@@ -1,4 +1,4 @@
-"""After the tour: what a person types is said to the bot."""
+"""The interactive mode after the tour: sends typed lines to the bot."""
 
 import asyncio
 import os
@@ -7,10 +7,10 @@ import threading
 from bot.sandbox.environment import ANNA, Sandbox
 from bot.sandbox.gateway.tasks import KINDS
 
-_SECONDS = 12.0  # that a task takes
+_SECONDS = 12.0  # duration of a task
 _REASON = "The size is not match 1280*720"
 _HELP = f"""
-Your turn: you are Anna, and what you type is said to the bot.
+You are Anna now; each line that you type is sent to the bot.
   :new KIND    submit another task (takes {_SECONDS:.0f} s); KIND is {", ".join(KINDS)}
   :fail KIND   submit one that fails
   :help        this
@@ -19,9 +19,9 @@ Ctrl-D ends.
 
 
 async def play_by_hand(sandbox: Sandbox, descriptor: int) -> None:
-    """Read lines from a file descriptor until the input ends."""
+    """Process lines from a file descriptor until end of file."""
     sandbox.screen.tell(_HELP)
-    sandbox.screen.tell("Three tasks have just begun at the gateway; try:")
+    sandbox.screen.tell("Three tasks were just submitted to the gateway; try:")
     _submit(sandbox, "jimeng")
     _submit(sandbox, "videos")
     _submit(sandbox, "alibailian", fails=_REASON)
@@ -47,7 +47,7 @@ def _submit(sandbox: Sandbox, kind: str, *, fails: str | None = None) -> None:
 
 
 def _lines(descriptor: int) -> "asyncio.Queue[str | None]":
-    """Lines as they are typed, then None.
+    """A queue of the typed lines; None at end of file.
 
     A thread reads the descriptor itself: asyncio can't wait for files, and a thread inside sys.stdin
     would hold its lock while the interpreter ends.

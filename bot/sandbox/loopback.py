@@ -1,4 +1,4 @@
-"""A server on this machine's own loopback address, which can be away."""
+"""An HTTP server on loopback that can simulate an outage."""
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
@@ -6,20 +6,20 @@ from aiohttp.typedefs import Handler
 from bot.sandbox.change_signal import ChangeSignal
 from bot.sandbox.faults import cut
 
-_BODY_LIMIT = 1 << 30  # bytes; each server has limits of its own below that
+_BODY_LIMIT = 1 << 30  # bytes; each server has lower limits of its own
 
 
 class LoopbackServer:
-    """HTTP on 127.0.0.1, at ports that the system picks at the first start and that stay the same."""
+    """HTTP on 127.0.0.1; the system picks the ports at the first start, later starts reuse them."""
 
     def __init__(self, *, ports: int = 1) -> None:
         self.change_signal = ChangeSignal()
-        self.away = False  # True: connections are taken and cut, as by a dead upstream
+        self.away = False  # True: connections are accepted and closed, as in an outage
         self._ports = [0] * ports
         self._runner: web.AppRunner | None = None
 
     def routes(self) -> list[web.RouteDef]:
-        """What the server answers to."""
+        """The routes of the server."""
         raise NotImplementedError
 
     async def start(self) -> None:
@@ -38,11 +38,11 @@ class LoopbackServer:
         self._ports = [address[1] for address in self._runner.addresses]
 
     async def stop(self) -> None:
-        """Refuse connections from now on; what is known stays known."""
+        """Stop listening; the state is kept."""
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
 
     def address(self, index: int = 0) -> str:
-        """Say where it listens; only after the first start."""
+        """The base URL of a port; valid after the first start."""
         return f"http://127.0.0.1:{self._ports[index]}"

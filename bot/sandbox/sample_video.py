@@ -1,4 +1,4 @@
-"""A small real video, made on the spot: a bright bar wanders over a coloured ground."""
+"""Generates a small real video: a bright bar moves over a coloured background."""
 
 import struct
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ _DARK, _BRIGHT = 90, 210  # luma
 
 
 class Colour(Enum):
-    """The ground, as Cb and Cr."""
+    """The background colour, as Cb and Cr."""
 
     BLUE = (190, 110)
     GREEN = (90, 90)
@@ -34,8 +34,8 @@ def make_film(
     """Make an MP4; libx265 makes HEVC, which Telegram does not play in place."""
     quiet = {"x265-params": "log-level=none"} if codec == "libx265" else {}
     flags = {"movflags": "+faststart"} if index_first else {}
-    with TemporaryDirectory() as folder:  # moving the index reads the file anew
-        file = Path(folder, "film.mp4")
+    with TemporaryDirectory() as folder:  # faststart reads the file again
+        file = Path(folder, "video.mp4")
         with av.open(file, mode="w", options=flags) as container:
             stream = container.add_stream(codec, rate=_FPS, options={"preset": "ultrafast"} | quiet)
             stream.width, stream.height = size
@@ -47,7 +47,7 @@ def make_film(
 
 
 def with_free_box(film: bytes, payload: bytes) -> bytes:
-    """Add bytes that players skip, for another file of the same film: a mark or mere weight."""
+    """Append a box that players skip, to get a different or larger file of the same video."""
     return film + struct.pack(">I4s", 8 + len(payload), b"free") + payload
 
 

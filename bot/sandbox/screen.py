@@ -1,9 +1,9 @@
-"""Prints a conversation as it happens.
+"""Prints the conversations in all chats as they happen.
 
 0:01  Anna        › #2  /watch wan a55bfe14
-0:01  Anna        ‹ #3  a new message of the bot's, which replies to the request  ↪ #2
-0:04  Anna        ✎ #3  the first line of what the message says now, and the lines that are new
-0:09  Anna        ▶ #4  a video that can be played in place  ↪ #2
+0:01  Anna        ‹ #3  a new message of the bot, a reply to the request  ↪ #2
+0:04  Anna        ✎ #3  an edit: the first line of the message, and the new lines
+0:09  Anna        ▶ #4  a playable video  ↪ #2
 """
 
 import os
@@ -22,15 +22,15 @@ _INDENT = " " * (5 + 2 + _NAME_WIDTH + 2 + 2 + 4)
 
 
 class Screen:
-    """A terminal, or a pipe, that shows what happens in all chats."""
+    """Prints events to a terminal or a pipe."""
 
     def __init__(self, state: State) -> None:
         self._state = state
-        self._began = time.monotonic()
+        self._started = time.monotonic()
         self._styled = sys.stdout.isatty() and "NO_COLOR" not in os.environ
 
     def tell(self, text: str = "") -> None:
-        """Print something that is not part of the conversation."""
+        """Print a line outside of the conversation."""
         print(text, flush=True)
 
     def title(self, text: str) -> None:
@@ -38,16 +38,16 @@ class Screen:
         self.tell(self._style(text, _BOLD))
 
     def show(self, event: Event) -> None:
-        """Print what happened."""
+        """Print an event."""
         match event:
             case Said(message=message):
-                self._line(message, "›", self._style(self._said(message), _BOLD))
+                self._line(message, "›", self._style(self._user_text(message), _BOLD))
             case Sent(message=message):
                 self._line(message, _sign(message), self._content(message), replies=True)
             case Edited(message=message, before=before):
-                turned = message.attachment is not None and before.attachment is None
-                words = self._content(message) if turned else self._changed(message, before)
-                self._line(message, _sign(message) if turned else "✎", words, replies=turned)
+                became_file = message.attachment is not None and before.attachment is None
+                text = self._content(message) if became_file else self._changed(message, before)
+                self._line(message, _sign(message) if became_file else "✎", text, replies=became_file)
             case Removed(message=message):
                 self._line(message, "✕", "deleted")
             case Pressed(message=message, data=data):
@@ -57,10 +57,10 @@ class Screen:
             case _:
                 pass
 
-    def _said(self, message: Message) -> str:
+    def _user_text(self, message: Message) -> str:
         in_private = self._state.chats[message.chat_id].type == "private"
-        who = f"{message.sender.first_name}: " if message.sender and not in_private else ""
-        return f"{who}{message.text}{' (edited)' if message.history else ''}"
+        sender = f"{message.sender.first_name}: " if message.sender and not in_private else ""
+        return f"{sender}{message.text}{' (edited)' if message.history else ''}"
 
     def _content(self, message: Message) -> str:
         parts = [_attachment(message.attachment)] if message.attachment else []
@@ -68,13 +68,13 @@ class Screen:
         return "\n".join(part for part in [*parts, _buttons(message)] if part)
 
     def _changed(self, message: Message, before: Message) -> str:
-        """The first line, which says whose card it is, and the lines that are new."""
+        """The first line, which identifies the card, and the new lines."""
         old = before.words.splitlines()
         first, *rest = self._words(message).splitlines()
-        return "\n".join([first, *(line for line in rest if _bare(line) not in old)])
+        return "\n".join([first, *(line for line in rest if _without_styles(line) not in old)])
 
     def _words(self, message: Message) -> str:
-        """The text with bold parts in bold, links spelled out and quotations marked."""
+        """The text with bold parts in bold, link targets written out and quotations marked."""
         marks: list[tuple[int, str]] = []
         for entity in message.entities:
             start, end = entity["offset"], entity["offset"] + entity["length"]
@@ -90,7 +90,7 @@ class Screen:
         return str(units, "utf-16-le")
 
     def _line(self, message: Message, sign: str, text: str, *, replies: bool = False) -> None:
-        seconds = int(time.monotonic() - self._began)
+        seconds = int(time.monotonic() - self._started)
         clock = self._style(f"{seconds // 60}:{seconds % 60:02}".rjust(5), _DIM)
         chat = self._state.chats[message.chat_id]
         name = _column(chat.title or (chat.person.first_name if chat.person else ""))
@@ -124,7 +124,7 @@ def _label(message: Message, data: str) -> str:
     return next(str(button["text"]) for button in message.buttons if button.get("callback_data") == data)
 
 
-def _bare(line: str) -> str:
+def _without_styles(line: str) -> str:
     return re.sub(r"\x1b\[\dm", "", line)
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-KEY = "sk-make-believe-key-of-the-benchmark"
+KEY = "sk-fake-key-of-the-benchmark"
 PATHS = {
     "alibailian": "/alibailian/api/v1/tasks/",
     "newapi": "/v1/video/generations/",

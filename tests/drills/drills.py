@@ -131,7 +131,7 @@ async def kill_at_random(bot_processes: BotProcesses, scale: Scale) -> Report:
             bot = await bot_processes.start(scene.settings, scene.folder)
             await asyncio.sleep(dice.uniform(0.05, 1.2))
             await bot.kill()
-            if scene.gateway.tasks[asked.task.kind, asked.task.task_id].by_hand is not Phase.SUCCEEDED:
+            if scene.gateway.tasks[asked.task.kind, asked.task.task_id].forced_phase is not Phase.SUCCEEDED:
                 scene.finish(asked.task)
         # The backlog is long: every video is probed by its own process.
         verdict = await _finish(bot_processes, scene, patience_s=PATIENCE_S + 2 * scale.kills)

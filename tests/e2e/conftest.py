@@ -1,4 +1,4 @@
-"""What the end-to-end tests start: a scene for each, and the demos beside them all."""
+"""Fixtures of the end-to-end tests: a scene for each, and the demos in the background."""
 
 import subprocess
 from collections.abc import AsyncIterator, Iterator
@@ -16,14 +16,14 @@ Demos = dict[str, subprocess.Popen[str]]
 
 @pytest.fixture
 async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
-    """For tests that start and end the bot themselves."""
+    """A scene for tests that start and stop the bot themselves."""
     async with Scene.open(tmp_path) as scene:
         yield scene
 
 
 @pytest.fixture(scope="session", autouse=True)
 def demos(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demos]:
-    """The tour and one recorded answer: they mostly wait, so they are begun before everything else."""
+    """The tour and one recorded response; started first, since they mostly wait."""
     wanted = any(item.path.name == "test_tour.py" for item in request.session.items)
     options = {"tour": ("--once",), "case": ("--case", str(CASE))} if wanted else {}
     with ExitStack() as stack:

@@ -1,4 +1,4 @@
-"""One run of `python -m bot` as a process of its own."""
+"""Runs `python -m bot` as a separate process."""
 
 import asyncio
 import os
@@ -16,21 +16,21 @@ _KEPT = ("PATH", "HOME", "LANG", "TMPDIR")  # of this process's environment
 
 
 def command(*arguments: str) -> tuple[str, ...]:
-    """What starts the program."""
+    """The command line of the program."""
     return (sys.executable, "-m", "bot", *arguments)
 
 
 def environment(settings: Mapping[str, str]) -> dict[str, str]:
-    """These settings and no others, with what a Python process needs."""
+    """An environment with only these settings and what a Python process needs."""
     kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
     return kept | {"PYTHONPATH": str(_REPOSITORY), "PYTHONUNBUFFERED": "1"} | dict(settings)
 
 
 class Program:
-    """A process and what it has written so far."""
+    """A process and its output so far."""
 
     def __init__(self, process: Process, change_signal: ChangeSignal) -> None:
-        """bell: rung whenever it has written something, and when it has ended."""
+        """change_signal: notified after each line of output and at the end of the process."""
         self.output = ""  # standard output
         self.log = ""  # standard error
         self._process = process
@@ -55,12 +55,12 @@ class Program:
 
     @property
     def pid(self) -> int:
-        """The process's number."""
+        """The process id."""
         return self._process.pid
 
     @property
     def is_running(self) -> bool:
-        """Whether it has not ended yet."""
+        """Whether the process has not ended yet."""
         return not self._reading.done()
 
     async def end(self, *, timeout_s: float = 30.0) -> int:
@@ -70,12 +70,12 @@ class Program:
             return await self._process.wait()
 
     async def stop(self, number: signal.Signals = signal.SIGTERM, *, timeout_s: float = 10.0) -> int:
-        """Ask it to stop; its exit status."""
+        """Send a signal and return the exit status."""
         self._process.send_signal(number)
         return await self.end(timeout_s=timeout_s)
 
     async def kill(self) -> None:
-        """End it as a power cut does, if it still runs."""
+        """Kill the process, if it still runs."""
         if self._process.returncode is None:
             self._process.kill()
         await self.end()

@@ -1,4 +1,4 @@
-"""A make-believe Telegram and gateway in the test's own loop, and the bot's processes between them."""
+"""A fake Telegram and gateway in the test's event loop, and bot processes that use them."""
 
 import asyncio
 import contextlib
@@ -21,24 +21,24 @@ from tests.e2e.program import Program
 T = TypeVar("T")
 
 BOOT_S = 30.0  # a process starts within about two seconds on an idle machine
-NEWS_S = 15.0  # for what should come at once
+WAIT_S = 15.0  # default timeout of wait_for
 
 ADMIN = 1000
 
-# What signs the gateway's links, as it stands in them and decoded.
+# The signatures in the gateway's links, percent-encoded and decoded.
 SIGNATURES = ("q7%2F%2FTe9b", "q7//Te9b", "0123456789abcdef", "aGVs%2Bbg", "aGVs+bg")
 
 
-_NOTHING_OPEN = re.compile(
+_NOTHING_PENDING = re.compile(
     r"^Deliveries: to be sent 0, being sent 0, sent \d+, unconfirmed 0, given up 0$", re.M
 )
 
 
 class Scene:
-    """Both servers, the people, and every process that was started."""
+    """Both servers, the users, and every process that was started."""
 
     def __init__(self, folder: Path, **settings: str) -> None:
-        """settings: of every process, beside those without which there is no bot."""
+        """settings: of every process, in addition to the required ones."""
         self.telegram = FakeTelegram(local=settings.get("TELEGRAM_LOCAL_MODE") == "true")
         self.gateway = FakeGateway()
         self.folder = folder
@@ -50,7 +50,7 @@ class Scene:
     @classmethod
     @contextlib.asynccontextmanager
     async def open(cls, folder: Path, **settings: str) -> AsyncIterator[Self]:
-        """Start the servers; at the end kill what still runs, and see that nothing told a secret."""
+        """Start the servers; at the end kill all processes and check that none printed a secret."""
         scene = cls(folder, **settings)
         await scene.telegram.start()
         await scene.gateway.start()
@@ -66,7 +66,7 @@ class Scene:
 
     @property
     def settings(self) -> dict[str, str]:
-        """The environment of a bot that lives here."""
+        """The environment of a bot that uses these servers."""
         return {
             "TELEGRAM_BOT_TOKEN": self.telegram.token,
             "TELEGRAM_API_URL": self.telegram.url,
@@ -90,7 +90,7 @@ class Scene:
         return program
 
     async def start_bot(self, **settings: str) -> Program:
-        """Start the bot, and wait until it asks for updates."""
+        """Start the bot and wait until it polls for updates."""
         before = len(self.telegram.requests)
         program = await self.run(**settings)
         await self.wait_for(
@@ -104,20 +104,20 @@ class Scene:
         return program
 
     def leaks(self) -> list[str]:
-        """The secrets that any of the processes has written anywhere."""
+        """The secrets that any of the processes has printed."""
         _, _, secret_half = self.telegram.token.partition(":")
         secrets = (secret_half, self.gateway.key, *SIGNATURES)
         written = "".join(program.output + program.log for program in self.programs)
         return [secret for secret in secrets if secret in written]
 
-    # people
+    # users
 
     def person(self, *, language_code: str = "en") -> int:
-        """Somebody new with a chat of their own."""
+        """Add a user with a private chat."""
         return self.telegram.private_chat(next(self._ids), language_code=language_code)
 
     async def ask(self, chat_id: int, text: str, *, user: int | None = None) -> Message:
-        """Say something, and return the first answer to it."""
+        """Send a message and return the first reply to it."""
         return await self.answer(chat_id, self.telegram.say(chat_id, text, user=user))
 
     async def answer(self, chat_id: int, message_id: int) -> Message:
@@ -132,26 +132,26 @@ class Scene:
     # tasks
 
     def task(self, kind: str, *, fails: str | None = None) -> GatewayTask:
-        """Submit a task that moves only when advanced."""
+        """Submit a task that moves only by advance()."""
         return self.gateway.add(kind, new_id(kind, time.time()), seconds=None, fails=fails)
 
     async def watch(self, chat_id: int, task: GatewayTask, *, user: int | None = None) -> int:
-        """Ask for a task, wait for its card, and return the asking message."""
+        """Send /watch, wait for the card, and return the id of the command's message."""
         asked = self.telegram.say(chat_id, f"/watch {task.kind} {task.task_id}", user=user)
         await self.answer(chat_id, asked)
         return asked
 
     async def poll(self, chat_id: int, task: GatewayTask) -> Message:
-        """Have the bot look now, and return what it says to that."""
+        """Send /status and return the reply."""
         return await self.ask(chat_id, f"/status {task.task_id}")
 
     def finish(self, task: GatewayTask) -> None:
-        """Bring a task to its end."""
+        """Advance a task to its final phase."""
         while self.gateway.advance(task.task_id) not in {Phase.SUCCEEDED, Phase.FAILED}:
             pass
 
     async def until_shown(self, chat_id: int, asked: int, *words: str) -> Message:
-        """Wait until a text that replies to a request, as its card does, shows all these words."""
+        """Wait until a text reply to a command, such as its card, contains all these words."""
         [card, *_] = await self.wait_for(
             lambda: [
                 message
@@ -162,23 +162,23 @@ class Scene:
         return card
 
     async def until_video(self, chat_id: int, asked: int) -> Message:
-        """Wait until a reply to a request is a video."""
+        """Wait until a reply to a command is a video."""
         [video, *_] = await self.wait_for(
             lambda: [message for message in self.replies(chat_id, asked) if message.video]
         )
         return video
 
     async def until_all_is_sent(self) -> None:
-        """Wait until an admin is told that nothing is left to be sent, and nothing was given up."""
-        async with asyncio.timeout(NEWS_S):
-            while not _NOTHING_OPEN.search((await self.ask(ADMIN, "/stats")).words):
+        """Wait until /stats shows no pending and no dead deliveries."""
+        async with asyncio.timeout(WAIT_S):
+            while not _NOTHING_PENDING.search((await self.ask(ADMIN, "/stats")).words):
                 pass
 
-    async def wait_for(self, condition: Callable[[], T], *, timeout_s: float = NEWS_S) -> T:
-        """Return the first true value of a condition on the chats or on what the processes have written."""
+    async def wait_for(self, condition: Callable[[], T], *, timeout_s: float = WAIT_S) -> T:
+        """Return the first true value of a condition on the chats or on the output of the processes."""
         return await self.telegram.wait_for(condition, timeout_s=timeout_s)
 
 
 def announces(request: Request, chat_id: int) -> bool:
-    """Whether a sendMessage tells a chat that its video is on its way."""
+    """Whether a sendMessage announces a video to a chat."""
     return request.params["chat_id"] == str(chat_id) and "on its way" in request.params["text"]

@@ -1,4 +1,4 @@
-"""A server that answers word for word what a test tells it to: what well-behaved servers never say."""
+"""A server that sends scripted raw responses, which real HTTP servers would not send."""
 
 import asyncio
 import contextlib
@@ -7,17 +7,17 @@ from typing import Self
 
 
 class Storage:
-    """Answers one request a connection, with the next answer of its script, and hangs up."""
+    """Sends the next scripted response to each connection, then closes it."""
 
     def __init__(self, script: Sequence[bytes]) -> None:
-        self.requests: list[str] = []  # the heads, as they came
+        self.requests: list[str] = []  # the raw request heads
         self.url = ""
         self._script = list(script)
 
     @classmethod
     @contextlib.asynccontextmanager
     async def open(cls, *script: bytes) -> AsyncIterator[Self]:
-        """Listen on loopback; at the end the whole script must have been played."""
+        """Listen on loopback; at the end all responses must have been sent."""
         storage = cls(script)
         server = await asyncio.start_server(storage._answer, "127.0.0.1", 0)
         storage.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
@@ -34,6 +34,6 @@ class Storage:
 
 
 def answer(status: str, body: bytes, *headers: str) -> bytes:
-    """An answer whose headers are just these: whether they fit the body is the test's affair."""
+    """A raw response with exactly these headers, which need not match the body."""
     lines = [f"HTTP/1.1 {status}", *headers, "Connection: close"]
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body

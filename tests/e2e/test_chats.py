@@ -1,4 +1,4 @@
-"""Who may use the bot, and what is said to wrong input, through the real process."""
+"""Access control and replies to invalid input, with the real process."""
 
 from collections.abc import AsyncIterator
 
@@ -15,8 +15,8 @@ OPEN_GROUP, CLOSED_GROUP = -1001000000011, -1001000000012
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def scene(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scene]:
-    """A bot for a few, with two providers."""
-    folder = tmp_path_factory.mktemp("door")
+    """A bot with an access list and two providers."""
+    folder = tmp_path_factory.mktemp("chats")
     async with Scene.open(folder, LOG_LEVEL="DEBUG", LOG_FORMAT="json") as scene:
         for person in (ANNA, BOSS, STRANGER):
             scene.telegram.private_chat(person)
@@ -37,7 +37,7 @@ async def scene(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scene
 
 
 @pytest.mark.parametrize("person", [STRANGER, WANG])
-async def test_a_stranger_is_told_the_id_of_the_chat_and_nothing_is_registered(scene: Scene, person: int):
+async def test_a_user_without_access_is_told_the_chat_id_and_nothing_is_registered(scene: Scene, person: int):
     before, task = await _watches(scene), scene.task("newapi")
     refusal = await scene.ask(person, f"/watch newapi {task.task_id}")
     assert str(person) in refusal.words
@@ -45,7 +45,7 @@ async def test_a_stranger_is_told_the_id_of_the_chat_and_nothing_is_registered(s
     assert await _watches(scene) == before
 
 
-async def test_a_strange_group_is_told_its_own_id(scene: Scene):
+async def test_a_group_without_access_is_told_its_own_id(scene: Scene):
     refusal = await scene.ask(CLOSED_GROUP, "/watch newapi 1", user=STRANGER)
     assert str(CLOSED_GROUP) in refusal.words
 
@@ -94,13 +94,13 @@ async def test_health_and_stats_are_for_admins(scene: Scene):
         ("hello", ["/watch wan "]),
     ],
 )
-async def test_wrong_input_gets_one_answer_that_says_what_to_type(scene: Scene, text: str, said: list[str]):
+async def test_invalid_input_gets_one_reply_that_shows_what_to_type(scene: Scene, text: str, said: list[str]):
     before = len(scene.telegram.messages(ANNA))
     answer = await scene.ask(ANNA, text)
     assert [part for part in said if part not in answer.words] == []
     assert "\n" not in answer.words
 
-    await scene.ask(ANNA, "/providers")  # what is said in one chat is answered in its order
+    await scene.ask(ANNA, "/providers")  # replies in a chat are sent in order
     assert len(scene.telegram.messages(ANNA)) == before + 4
 
 
@@ -114,7 +114,7 @@ async def test_a_good_id_beside_a_malformed_one_is_watched(scene: Scene):
     await scene.ask(ANNA, f"/unwatch {task.task_id}")
 
 
-async def test_an_edited_command_is_not_carried_out_again(scene: Scene):
+async def test_an_edited_command_is_not_run_again(scene: Scene):
     first, second = scene.task("newapi"), scene.task("newapi")
     asked = await scene.watch(ANNA, first)
     scene.telegram.edit(ANNA, asked, f"/watch newapi {second.task_id}")
@@ -123,7 +123,7 @@ async def test_an_edited_command_is_not_carried_out_again(scene: Scene):
     await scene.ask(ANNA, f"/unwatch {first.task_id}")
 
 
-async def test_a_key_is_never_told(scene: Scene):
+async def test_an_api_key_is_never_shown(scene: Scene):
     told = (await scene.ask(ANNA, "/providers")).words
     assert "wan" in told
     assert "127.0.0.1" in told
@@ -143,6 +143,6 @@ async def test_help_shows_an_example_that_works(scene: Scene):
 
 
 async def _watches(scene: Scene) -> str:
-    """How many watches there are, as an admin is told."""
+    """The line about watches in /stats."""
     [line] = [line for line in (await scene.ask(BOSS, "/stats")).words.splitlines() if "Watches" in line]
     return line

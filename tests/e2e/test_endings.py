@@ -61,7 +61,7 @@ async def test_a_group_that_becomes_a_supergroup_gets_a_card_and_the_video_there
     await scene.watch(group, task, user=scene.person())
     scene.finish(task)
 
-    scene.telegram.migrate(group, SUPERGROUP)  # which the bot takes as a reason to look
+    scene.telegram.migrate(group, SUPERGROUP)  # the migration makes the bot poll
     await _one_video(scene, SUPERGROUP, task)
     assert [card.words.count("Done") for card in _texts(scene, SUPERGROUP)] == [1]
 
@@ -148,7 +148,7 @@ async def test_a_video_whose_answer_was_lost_comes_again_only_when_somebody_says
 async def _fetching(
     scene: Scene, chat_id: int, task: GatewayTask, *, user: int | None = None
 ) -> AsyncIterator[Message]:
-    """While the bot waits for the film's first byte; the message that announces the film."""
+    """Block the download before its first byte; yield the announcement of the video."""
     released = asyncio.Event()
     scene.gateway.fail(task.task_id, held(released), when=lambda request: request.route == "files")
     scene.finish(task)

@@ -1,4 +1,4 @@
-"""What becomes of a film between the gateway and the chat, through the real process."""
+"""The video file from the gateway to the chat, with the real process."""
 
 import asyncio
 import io
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 GROUP = -1001000000021
 FILM = make_film(size=(640, 360), seconds=3)
-HALF = len(FILM) // 2  # in the middle of the pictures
+HALF = len(FILM) // 2  # in the middle of the media data
 WHOLE = answer("200 OK", FILM, f"Content-Length: {len(FILM)}")
 REST = answer(
     "206 Partial Content",
@@ -152,7 +152,7 @@ async def test_a_link_that_has_expired_is_asked_for_anew(scene: Scene):
     scene.finish(task)
     await scene.poll(anna, task)
     await scene.until_shown(anna, asked, "Done")
-    looks, expired = scene.gateway.polls(task.task_id), scene.gateway.link(task)
+    polls, expired = scene.gateway.polls(task.task_id), scene.gateway.link(task)
 
     task.added_at -= 3600  # signs the link anew: the storage answers 403 to the old one
     announced.set()
@@ -160,7 +160,7 @@ async def test_a_link_that_has_expired_is_asked_for_anew(scene: Scene):
     assert video
     assert video.file.content == task.served.content
     assert scene.gateway.link(task) != expired
-    assert scene.gateway.polls(task.task_id) == looks + 1
+    assert scene.gateway.polls(task.task_id) == polls + 1
 
 
 async def test_three_chats_cost_one_download_and_one_upload(scene: Scene):
@@ -196,7 +196,7 @@ async def test_a_chat_that_forbids_videos_gets_what_it_allows(scene: Scene, forb
 
 
 def _finished(scene: Scene, film: bytes) -> GatewayTask:
-    """A task that has ended with this film."""
+    """A succeeded task with this video file."""
     task = scene.task("jimeng")
     task.served.content = film
     scene.finish(task)
@@ -211,7 +211,7 @@ async def _video(scene: Scene, chat_id: int, task: GatewayTask) -> Attachment:
 
 
 async def _result(scene: Scene, chat_id: int, task: GatewayTask, *, user: int | None = None) -> Message:
-    """The film, or what is said in its place; either may come before the card."""
+    """The video, or the text sent instead; either may arrive before the card."""
     asked = await scene.watch(chat_id, task, user=user)
     [result] = await scene.wait_for(
         lambda: [

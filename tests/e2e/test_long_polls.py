@@ -1,4 +1,4 @@
-"""What stands between the bot and its updates: proxies that end long polls, webhooks of other programs."""
+"""Long polls through proxies that cut them off, and conflicts with webhooks of other programs."""
 
 import asyncio
 import socket
@@ -45,7 +45,7 @@ async def test_a_proxy_that_ends_long_polls_early_is_no_trouble(scene: Scene, fa
     assert "is not responding" not in bot.log
 
 
-async def test_a_webhook_from_before_is_told_by_its_host_and_removed(scene: Scene):
+async def test_a_webhook_from_before_is_removed_and_its_host_logged(scene: Scene):
     scene.telegram.state.updates.set_webhook(_WEBHOOK)
     bot = await scene.start_bot()
     assert await scene.ask(scene.person(), "/help")
@@ -62,4 +62,4 @@ async def test_a_webhook_that_is_set_while_the_bot_runs_ends_it_with_its_host(sc
     assert bot.log.splitlines()[-1].startswith("Another program has set a webhook to n8n.example with this ")
     assert "7f3a" not in bot.log
     assert "Traceback" not in bot.log
-    assert scene.telegram.state.updates.webhook_url == _WEBHOOK  # it is the other one's
+    assert scene.telegram.state.updates.webhook_url == _WEBHOOK  # it belongs to the other program

@@ -1,4 +1,4 @@
-"""The make-believe Telegram, for whoever sends something."""
+"""The fake Telegram, for whoever sends something."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

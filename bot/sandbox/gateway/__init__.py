@@ -1,3 +1,3 @@
-"""A make-believe gateway."""
+"""A fake gateway."""
 
 from bot.sandbox.gateway.server import FakeGateway as FakeGateway

@@ -1,4 +1,4 @@
-"""Handing out a video's bytes, as object storage does: parts, signatures, and what goes wrong."""
+"""Serves video files like an object storage: ranges, redirects and faults."""
 
 import asyncio
 import re
@@ -18,26 +18,28 @@ _REFUSED = """<?xml version="1.0" encoding="UTF-8"?>
 
 
 def storage_error(status: int, code: str, message: str) -> web.Response:
-    """A refusal in object storage's XML."""
+    """An error response in the XML of object storages."""
     text = _REFUSED.format(code=code, message=message)
     return web.Response(status=status, text=text, content_type="application/xml")
 
 
 async def hand_out(request: web.Request, served: Served) -> web.StreamResponse:
-    """Send the file or the part of it that is asked for."""
+    """Send the file or the requested range."""
     served.downloads += 1
     if served.redirect_to is not None:
         return web.Response(status=302, headers={"Location": served.redirect_to})
     total = len(served.content)
-    headers = {"Content-Type": served.content_type, "ETag": '"make-believe"'}
+    headers = {"Content-Type": served.content_type, "ETag": '"fake"'}
     first, last = 0, total - 1
-    wanted = re.fullmatch(r"bytes=(\d+)-(\d*)", request.headers.get("Range", "")) if served.ranges else None
-    if wanted:
-        first, last = int(wanted[1]), min(int(wanted[2] or last), last)
+    range_match = (
+        re.fullmatch(r"bytes=(\d+)-(\d*)", request.headers.get("Range", "")) if served.ranges else None
+    )
+    if range_match:
+        first, last = int(range_match[1]), min(int(range_match[2] or last), last)
         if first > last:
             return web.Response(status=416, headers={"Content-Range": f"bytes */{total}"})
         headers["Content-Range"] = f"bytes {first}-{last}/{total}"
-    response = web.StreamResponse(status=206 if wanted else 200, headers=headers)
+    response = web.StreamResponse(status=206 if range_match else 200, headers=headers)
     response.content_length = last + 1 - first
     await response.prepare(request)
     await _send(request, response, served, served.content[first : last + 1])

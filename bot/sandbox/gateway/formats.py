@@ -1,8 +1,8 @@
-"""How the four wire formats tell where a task stands.
+"""The status responses of the four wire formats.
 
 alibailian  https://www.alibabacloud.com/help/en/model-studio/text-to-video-api-reference
 newapi      https://github.com/QuantumNous/new-api, dto/task.go and service/task_polling.go
-jimeng      the same envelope round Volcengine Ark's tasks, twice
+jimeng      the same envelope, twice, around Volcengine Ark's tasks
 videos      https://github.com/openai/openai-python, src/openai/types/video.py, with the gateways' video_url
 """
 
@@ -15,13 +15,13 @@ from bot.sandbox.gateway.tasks import GatewayTask, Phase
 
 Json = dict[str, Any]
 
-_BEIJING = timezone(timedelta(hours=8))  # what DashScope's times are in
+_BEIJING = timezone(timedelta(hours=8))  # the time zone of DashScope's times
 _LINK_LIFE_S = 24 * 3600
 _REQUEST_ID = "ec8f059e-f2e5-4887-bb43-3306cd38f403"
 
 
 def link_path(task: GatewayTask) -> str:
-    """The path and query of the video's link, signed as this kind's storage signs it."""
+    """The path and query of the video's link, signed as by this kind's storage."""
     name = quote(task.task_id, safe="")
     begins = int(task.added_at)
     match task.kind:
@@ -30,7 +30,7 @@ def link_path(task: GatewayTask) -> str:
         case "jimeng" | "newapi":
             date = datetime.fromtimestamp(begins, tz=UTC).strftime("%Y%m%dT%H%M%SZ")
             query = (
-                f"X-Tos-Algorithm=TOS4-HMAC-SHA256&X-Tos-Credential=AKLTmake-believe%2F{date[:8]}%2Fcn-beijing%2Ftos"
+                f"X-Tos-Algorithm=TOS4-HMAC-SHA256&X-Tos-Credential=AKLTfake%2F{date[:8]}%2Fcn-beijing%2Ftos"
                 f"%2Frequest&X-Tos-Date={date}&X-Tos-Expires={_LINK_LIFE_S}&X-Tos-Signature=0123456789abcdef"
                 "&X-Tos-SignedHeaders=host"
             )
@@ -40,12 +40,12 @@ def link_path(task: GatewayTask) -> str:
 
 
 def status_answer(task: GatewayTask, link: str, now: float) -> Json:
-    """The answer about a task that the gateway knows."""
+    """The status response for a known task."""
     return _FORMATS[task.kind](task, link, now)
 
 
 def unknown_answer(kind: str, task_id: str) -> tuple[int, Json]:
-    """The HTTP status and answer about a task that the gateway does not know."""
+    """HTTP status and body of the response for an unknown task."""
     match kind:
         case "alibailian":
             return 200, {
@@ -61,8 +61,8 @@ def unknown_answer(kind: str, task_id: str) -> tuple[int, Json]:
 
 def _alibailian(task: GatewayTask, link: str, now: float) -> Json:
     phase = task.phase(now)
-    words = {Phase.QUEUED: "PENDING"}
-    output: Json = {"task_id": task.task_id, "task_status": words.get(phase, phase.upper())}
+    names = {Phase.QUEUED: "PENDING"}
+    output: Json = {"task_id": task.task_id, "task_status": names.get(phase, phase.upper())}
     output["submit_time"] = _beijing(task.added_at)
     if phase is not Phase.QUEUED:
         output["scheduled_time"] = _beijing(task.started_at)
@@ -84,17 +84,17 @@ def _beijing(moment: float) -> str:
     return datetime.fromtimestamp(moment, tz=_BEIJING).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
 
 
-_ENVELOPE_WORDS = {
+_ENVELOPE_STATUS = {
     Phase.QUEUED: ("QUEUED", "20%"),
     Phase.RUNNING: ("IN_PROGRESS", "30%"),
     Phase.SUCCEEDED: ("SUCCESS", "100%"),
     Phase.FAILED: ("FAILURE", "100%"),
-}  # the percentages are made up per status, as new-api does it
+}  # a fixed percentage per status, as in new-api
 
 
 def _envelope(task: GatewayTask, now: float, *, action: str) -> Json:
     phase = task.phase(now)
-    status, progress = _ENVELOPE_WORDS[phase]
+    status, progress = _ENVELOPE_STATUS[phase]
     return {
         "task_id": task.task_id,
         "action": action,
@@ -144,12 +144,12 @@ def _jimeng(task: GatewayTask, link: str, now: float) -> Json:
 
 def _videos(task: GatewayTask, link: str, now: float) -> Json:
     phase = task.phase(now)
-    words = {Phase.RUNNING: "in_progress", Phase.SUCCEEDED: "completed"}
+    names = {Phase.RUNNING: "in_progress", Phase.SUCCEEDED: "completed"}
     answer: Json = {
         "id": task.task_id,
         "object": "video",
         "model": task.model,
-        "status": words.get(phase, phase.value),
+        "status": names.get(phase, phase.value),
         "progress": task.progress(now),
         "prompt": task.prompt,
         "created_at": int(task.added_at),

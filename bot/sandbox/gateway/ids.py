@@ -1,4 +1,4 @@
-"""Task ids as the four kinds of gateway make them."""
+"""Generates task ids like those of the four kinds of gateway."""
 
 import secrets
 import string
@@ -9,7 +9,7 @@ _CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
 
 
 def new_id(kind: str, now: float) -> str:
-    """Make an id; some hold the moment at which the task was submitted, in unix seconds here."""
+    """Generate an id; some contain the submission time; now: unix seconds."""
     match kind:
         case "alibailian":
             return str(uuid4())

@@ -1,4 +1,4 @@
-"""The make-believe gateway: the four wire formats under one address, and the files on a host of their own."""
+"""The fake gateway: the four wire formats on one port, and the video files on another."""
 
 import json
 import time
@@ -17,7 +17,7 @@ from bot.sandbox.loopback import LoopbackServer
 from bot.sandbox.sample_video import Colour, make_film, with_free_box
 
 T = TypeVar("T")
-FAKE_KEY = "sk-make-believe-key-of-the-sandbox"
+FAKE_KEY = "sk-fake-key-of-the-sandbox"
 PROMPTS = {
     "alibailian": "A paper boat on a rainy street, seen from above",
     "newapi": "A fox runs through fresh snow at dawn",
@@ -52,22 +52,22 @@ class FakeGateway(LoopbackServer):
         self.key = key
         self.tasks: dict[tuple[str, str], GatewayTask] = {}
         self.requests: list[GatewayRequest] = []
-        self._replays: dict[str, Fault] = {}  # by path and query, as they are asked for
+        self._replays: dict[str, Fault] = {}  # by path and query, as requested
         self._faults: FaultPlan[GatewayRequest] = FaultPlan()
         self._clock = clock
 
     @property
     def url(self) -> str:
-        """What GATEWAY_BASE_URL is set to; only after the first start."""
+        """The value for GATEWAY_BASE_URL; valid after the first start."""
         return self.address()
 
     @property
     def files_url(self) -> str:
-        """The storage that links lead to: another host for all that a client can see."""
+        """The base URL of the video files: another origin than the API."""
         return self.address(1)
 
     def routes(self) -> list[web.RouteDef]:
-        """The four status queries, the files, and what is replayed of other formats."""
+        """The four status queries, the files, and replayed responses."""
         return [
             web.get("/alibailian/api/v1/tasks/{task_id}", self._status("alibailian")),
             web.get("/v1/video/generations/{task_id}", self._status("newapi")),
@@ -87,7 +87,7 @@ class FakeGateway(LoopbackServer):
         fails: str | None = None,
         film: bytes = b"",
     ) -> GatewayTask:
-        """Add a task that ends after so many seconds (None: moved by advance); change it as you like."""
+        """Add a task that ends after so many seconds (None: only by advance()); its fields may be changed."""
         task = GatewayTask(
             kind=kind,
             task_id=task_id,
@@ -102,16 +102,16 @@ class FakeGateway(LoopbackServer):
         return task
 
     def advance(self, task_id: str) -> Phase:
-        """Move a task one step on: queued, running, its end."""
+        """Move a task to its next phase: queued, running, ended."""
         [task] = [task for task in self.tasks.values() if task.task_id == task_id]
         return task.advance(self._clock())
 
     def link(self, task: GatewayTask) -> str:
-        """The link to a task's video."""
+        """The URL of a task's video."""
         return f"{self.files_url}{link_path(task)}"
 
     def replay(self, path: str, *, http_status: int, headers: Mapping[str, str], body: object) -> None:
-        """Answer to this path, known here or not, with a recorded answer; text as it is, the rest as JSON."""
+        """Respond to this path with a recorded response; a string body is sent as it is, others as JSON."""
         fault = json_answer(http_status, body, headers)
         if isinstance(body, str):
             fault = Fault(status=http_status, headers=headers, body=body.encode())
@@ -125,19 +125,19 @@ class FakeGateway(LoopbackServer):
         times: int | None = 1,
         when: Callable[[GatewayRequest], bool] | None = None,
     ) -> None:
-        """Let the next requests go wrong, by route, kind, task id or "*"; None: until all_is_well."""
+        """Fail the next requests of a route, kind, task id or "*"; times=None: until all_is_well()."""
         self._faults.add(name, fault, times=times, when=when)
 
     def all_is_well(self) -> None:
-        """Let nothing go wrong from now on."""
+        """Remove all faults."""
         self._faults.clear()
 
     async def wait_for(self, condition: Callable[[], T], *, timeout_s: float = 10.0) -> T:
-        """Return the first true value of the condition; it is looked at after every request."""
+        """Return the first true value of the condition; it is evaluated after every request."""
         return await self.change_signal.wait_for(condition, timeout_s=timeout_s)
 
     def polls(self, task_id: str) -> int:
-        """How often the bot asked where this task stands."""
+        """How often the bot polled this task."""
         return sum(each.route == "status" and each.task_id == task_id for each in self.requests)
 
     def _status(self, kind: str) -> Handler:
@@ -153,43 +153,43 @@ class FakeGateway(LoopbackServer):
         return await self._serve(request, "files", request.match_info["kind"])
 
     async def _elsewhere(self, request: web.Request) -> web.StreamResponse:
-        async def truly() -> web.StreamResponse:
+        async def respond() -> web.StreamResponse:
             raise web.HTTPNotFound
 
         fault = self._replays.get(request.raw_path)
-        return await truly() if fault is None else await apply_fault(fault, request, truly)
+        return await respond() if fault is None else await apply_fault(fault, request, respond)
 
     async def _serve(self, request: web.Request, route: str, kind: str) -> web.StreamResponse:
-        """Note the request, and answer truly or as planned."""
-        noted = GatewayRequest(
+        """Record the request, and respond truly or with the planned fault."""
+        recorded = GatewayRequest(
             route=route,
             kind=kind,
             task_id=request.match_info["task_id"],
             headers=dict(request.headers),
             at=self._clock(),
         )
-        self.requests.append(noted)
+        self.requests.append(recorded)
         self.change_signal.notify()
 
-        async def truly() -> web.StreamResponse:
-            return await self._answer(request, noted)
+        async def respond() -> web.StreamResponse:
+            return await self._answer(request, recorded)
 
-        fault = self._faults.match((route, kind, noted.task_id), noted)
+        fault = self._faults.match((route, kind, recorded.task_id), recorded)
         if fault is None:
             fault = self._replays.get(request.raw_path)
-        return await truly() if fault is None else await apply_fault(fault, request, truly)
+        return await respond() if fault is None else await apply_fault(fault, request, respond)
 
-    async def _answer(self, request: web.Request, noted: GatewayRequest) -> web.StreamResponse:
-        task = self.tasks.get((noted.kind, noted.task_id))
-        if noted.route == "files":
+    async def _answer(self, request: web.Request, recorded: GatewayRequest) -> web.StreamResponse:
+        task = self.tasks.get((recorded.kind, recorded.task_id))
+        if recorded.route == "files":
             return await self._answer_file(request, task)
-        if noted.headers.get("Authorization") != f"Bearer {self.key}":
+        if recorded.headers.get("Authorization") != f"Bearer {self.key}":
             error = {"code": "", "message": "无效的令牌 (request id: 2026)", "type": "new_api_error"}
             return _json(401, {"error": error})
-        if noted.route == "content":
+        if recorded.route == "content":
             return await self._answer_content(request, task)
         if task is None:
-            return _json(*unknown_answer(noted.kind, noted.task_id))
+            return _json(*unknown_answer(recorded.kind, recorded.task_id))
         return _json(200, status_answer(task, self.link(task), self._clock()))
 
     async def _answer_content(self, request: web.Request, task: GatewayTask | None) -> web.StreamResponse:

@@ -1,3 +1,3 @@
-"""A make-believe Telegram."""
+"""A fake Telegram."""
 
 from bot.sandbox.telegram.server import FakeTelegram as FakeTelegram

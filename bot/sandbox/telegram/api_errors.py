@@ -1,6 +1,6 @@
-"""Telegram's refusals, in its own words.
+"""The error responses of the Bot API, with its original descriptions.
 
-The words are those of https://github.com/tdlib/telegram-bot-api (telegram-bot-api/Client.cpp) and
+The descriptions are those of https://github.com/tdlib/telegram-bot-api (telegram-bot-api/Client.cpp) and
 https://github.com/tdlib/td, which the real server is built from.
 """
 
@@ -8,7 +8,7 @@ from bot.sandbox.faults import Fault, json_answer
 
 
 class ApiError(Exception):
-    """The answer is an error."""
+    """A call that ends with an error response."""
 
     def __init__(self, code: int, description: str, **parameters: int) -> None:
         super().__init__(description)
@@ -17,7 +17,7 @@ class ApiError(Exception):
         self.parameters = parameters
 
     def body(self) -> dict[str, object]:
-        """The answer as Telegram writes it."""
+        """The body of the response."""
         body: dict[str, object] = {"ok": False, "error_code": self.code, "description": self.description}
         return body | ({"parameters": self.parameters} if self.parameters else {})
 
@@ -33,7 +33,7 @@ def forbidden(reason: str) -> ApiError:
 
 
 def refusal(code: int, description: str, **parameters: int) -> Fault:
-    """A fault: Telegram refuses, for example `refusal(403, "Forbidden: bot was blocked by the user")`."""
+    """A fault: an error response, for example `refusal(403, "Forbidden: bot was blocked by the user")`."""
     return json_answer(code, ApiError(code, description, **parameters).body())
 
 

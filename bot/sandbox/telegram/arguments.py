@@ -1,4 +1,4 @@
-"""A method's parameters, however they came: query, form, JSON or multipart."""
+"""Reads a method's parameters from the query, a form, JSON or multipart."""
 
 import json
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ UPLOAD_LIMIT = 50 * 1024 * 1024  # bytes; https://core.telegram.org/bots/api#sen
 LOCAL_UPLOAD_LIMIT = (
     2000 * 1024 * 1024
 )  # bytes; https://core.telegram.org/bots/api#using-a-local-bot-api-server
-_FORM_ROOM = 64 * 1024  # bytes, for everything in a request that is not the file
+_FORM_ROOM = 64 * 1024  # bytes, for everything in a request except the file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +27,7 @@ class Upload:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arguments:
-    """Parameters by name; structures are JSON text, as on the wire."""
+    """Parameters by name; structures are JSON text, as in the request."""
 
     values: Mapping[str, str] = field(default_factory=dict)
     uploads: Mapping[str, Upload] = field(default_factory=dict)
@@ -37,37 +37,37 @@ class Arguments:
         return self.values.get(name, "")
 
     def integer(self, name: str, default: int = 0) -> int:
-        """The parameter as a whole number; what isn't one counts as the default."""
+        """The parameter as an integer; the default if it is none."""
         try:
             return int(float(self.values[name]))
         except (KeyError, ValueError):
             return default
 
     def flag(self, name: str) -> bool:
-        """Whether the parameter says yes."""
+        """Whether the parameter is true."""
         return self.text(name).lower() in {"true", "yes", "1"}
 
     def structure(self, name: str) -> Any:
-        """The parameter's JSON, or None where there is none."""
+        """The parsed JSON of the parameter; None if it is missing."""
         try:
             return json.loads(self.values[name]) if self.text(name) else None
         except ValueError as error:
             raise bad_request(f"can't parse {name} JSON object") from error
 
     def plain(self) -> dict[str, Any]:
-        """Everything but file contents, structures decoded, for those who look at requests."""
-        seen: dict[str, Any] = {}
+        """All parameters with structures decoded, and files as name and size."""
+        decoded: dict[str, Any] = {}
         for name, value in self.values.items():
-            seen[name] = value
+            decoded[name] = value
             if name not in {"text", "caption"} and value[:1] in {"{", "["}:
-                seen[name] = json.loads(value)
-        return seen | {
+                decoded[name] = json.loads(value)
+        return decoded | {
             name: f"<{upload.name}: {len(upload.content)} bytes>" for name, upload in self.uploads.items()
         }
 
 
 async def read_arguments(request: web.Request, *, upload_limit: int) -> Arguments:
-    """Read parameters and files; refuse uploads that are larger than so many bytes."""
+    """Read parameters and files; raises ApiError for an upload of more than upload_limit bytes."""
     values = dict(request.query)
     uploads: dict[str, Upload] = {}
     if request.content_type == "application/json":
@@ -92,8 +92,8 @@ async def read_arguments(request: web.Request, *, upload_limit: int) -> Argument
 
 
 async def _content(part: BodyPartReader, body_limit: int) -> bytes:
-    # Never asks for less than what may have come: aiohttp gives the rest back to its stream by a
-    # method that it calls deprecated (https://github.com/aio-libs/aiohttp/issues/3260).
+    # Reads at least as much as may be buffered: otherwise aiohttp unreads the rest with a deprecated
+    # method (https://github.com/aio-libs/aiohttp/issues/3260).
     content = bytearray()
     while not part.at_eof():
         content += await part.read_chunk(body_limit)

@@ -1,4 +1,4 @@
-"""Who and what there is in the make-believe Telegram: people, chats, messages, files."""
+"""The objects of the fake Telegram: users, chats, messages, files."""
 
 import hashlib
 from collections.abc import Mapping
@@ -19,9 +19,9 @@ class Person:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredFile:
-    """A file that Telegram keeps."""
+    """A file stored at Telegram."""
 
-    file_id: str  # what a bot sends it again by
+    file_id: str  # with which a bot sends it again
     file_unique_id: str
     name: str
     mime_type: str
@@ -41,7 +41,7 @@ class StoredFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attachment:
-    """A video or document in a message, as those who read it see it."""
+    """A video or document in a message."""
 
     kind: str  # video or document
     file: StoredFile
@@ -54,7 +54,7 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """A message as it stands, with what it was before."""
+    """The current version of a message, with its earlier versions."""
 
     chat_id: int
     message_id: int
@@ -62,34 +62,34 @@ class Message:
     sender: Person | None  # None: the channel itself
     from_bot: bool = False  # ours
     sender_chat_id: int | None = None  # an anonymous administrator's or a forwarded channel's
-    text: str | None = None  # None: there is an attachment or a service notice
+    text: str | None = None  # None: an attachment or a service message
     caption: str | None = None
     entities: tuple[Mapping[str, Any], ...] = ()  # of the text or the caption; offsets in UTF-16 units
     attachment: Attachment | None = None
     reply_to: int | None = None
-    thread_id: int | None = (
-        None  # a forum topic, or in a plain supergroup the first message of a chain of replies
-    )
+    thread_id: int | None = None  # a forum topic, or in a plain supergroup the first message of a reply chain
     is_topic: bool = False
     reply_markup: Mapping[str, Any] | None = None
-    service: Mapping[str, Any] = field(default_factory=dict)  # joined, migrated …: fields of their own
+    service: Mapping[str, Any] = field(
+        default_factory=dict
+    )  # the fields of service messages: joined, migrated …
     edit_date: int | None = None
     deleted: bool = False
-    history: tuple["Message", ...] = ()  # what it was before each edit, oldest first
+    history: tuple["Message", ...] = ()  # the versions before each edit, oldest first
 
     @property
     def buttons(self) -> list[Mapping[str, Any]]:
-        """The buttons under it, row after row."""
+        """The buttons, row by row."""
         return [button for row in (self.reply_markup or {}).get("inline_keyboard", []) for button in row]
 
     @property
     def video(self) -> Attachment | None:
-        """The video in it."""
+        """The video, if any."""
         return self.attachment if self.attachment and self.attachment.kind == "video" else None
 
     @property
     def document(self) -> Attachment | None:
-        """The document in it."""
+        """The document, if any."""
         return self.attachment if self.attachment and self.attachment.kind == "document" else None
 
     @property
@@ -100,7 +100,7 @@ class Message:
 
 @dataclass(slots=True, kw_only=True)
 class Chat:
-    """A chat with what the bot may do in it."""
+    """A chat with the bot's rights in it."""
 
     id: int
     type: str  # private, group, supergroup, channel

@@ -1,4 +1,4 @@
-"""What a bot's message may hold: words, buttons and files, checked as Telegram checks them."""
+"""The content of a bot's message: text, buttons and files, validated as by Telegram."""
 
 import io
 import mimetypes
@@ -25,14 +25,14 @@ _CALLBACK_LIMIT = 64  # bytes
 _COPY_LIMIT = 256  # characters
 _FETCH_LIMIT = 20 * 1024 * 1024  # bytes; https://core.telegram.org/bots/api#sending-files
 _FETCH_LIMIT_S = 20.0
-_THUMBNAIL_LIMIT = 200 * 1000  # bytes; larger ones are dropped without a word
-_READ_LIMIT = 10 * 1024 * 1024  # bytes; of larger videos Telegram does not find out the size
+_THUMBNAIL_LIMIT = 200 * 1000  # bytes; larger ones are dropped silently
+_READ_LIMIT = 10 * 1024 * 1024  # bytes; Telegram does not probe larger videos
 _FETCHED_DOCUMENTS = {"application/pdf", "application/zip", "image/gif"}
 
 Entities = tuple[dict[str, Any], ...]
 
 
-def _words(source: str, parse_mode: str, entities: Any) -> tuple[str, Entities]:
+def _text(source: str, parse_mode: str, entities: Any) -> tuple[str, Entities]:
     """Read a text or caption with its markup."""
     if parse_mode.lower() == "html":
         return trimmed(*parse_html(source))
@@ -43,7 +43,7 @@ def _words(source: str, parse_mode: str, entities: Any) -> tuple[str, Entities]:
 
 def message_text(source: str, parse_mode: str, entities: Any) -> tuple[str, Entities]:
     """Read the text of a message: 1 to 4096 characters."""
-    text, found = _words(source, parse_mode, entities)
+    text, found = _text(source, parse_mode, entities)
     if not text:
         raise bad_request("message text is empty")
     if len(text) > TEXT_LIMIT:
@@ -53,14 +53,14 @@ def message_text(source: str, parse_mode: str, entities: Any) -> tuple[str, Enti
 
 def caption_text(source: str, parse_mode: str, entities: Any) -> tuple[str, Entities]:
     """Read a caption: at most 1024 characters."""
-    text, found = _words(source, parse_mode, entities)
+    text, found = _text(source, parse_mode, entities)
     if len(text) > CAPTION_LIMIT:
         raise bad_request("message caption is too long")
     return text, found
 
 
 def reply_markup(arguments: Arguments) -> Mapping[str, Any] | None:
-    """Read the buttons; an empty keyboard is none."""
+    """Read the buttons; None for an empty keyboard."""
     markup = arguments.structure("reply_markup")
     if not isinstance(markup, dict):
         return None
@@ -89,7 +89,7 @@ def _check_button(button: Mapping[str, Any]) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """A video or document as the bot asks for it."""
+    """A video or document as requested by the bot."""
 
     kind: str  # video or document
     source: str  # file_id, URL, attach://… or "" for the part named like the kind
@@ -97,7 +97,7 @@ class Asked:
 
 
 async def attachment(state: State, asked: Asked, uploads: Mapping[str, Upload]) -> Attachment:
-    """Take in a file: an upload, one that Telegram has already, or one that it fetches itself."""
+    """Store a file: an upload, a known file_id, or a URL that Telegram fetches."""
     if asked.source.startswith("attach://") or (not asked.source and asked.kind in uploads):
         part = asked.source.removeprefix("attach://") or asked.kind
         if part not in uploads:
@@ -135,7 +135,7 @@ def _keep(state: State, upload: Upload) -> StoredFile:
 
 
 def _from_disk(state: State, source: str) -> StoredFile:
-    """The path alone tells its name and type: https://github.com/tdlib/td, td/telegram/MessageContent.cpp."""
+    """Name and type come from the path: https://github.com/tdlib/td, td/telegram/MessageContent.cpp."""
     path = Path(unquote(urlsplit(source).path))
     mime_type = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
     try:
@@ -151,17 +151,17 @@ def _thumbnail(state: State, asked: Asked, uploads: Mapping[str, Upload]) -> Sto
 
 
 def _geometry(file: StoredFile, fields: Mapping[str, Any]) -> tuple[int, int, int]:
-    """Width, height, seconds: as the bot says, else as found in a small file, else a black square's."""
-    said = [int(float(fields.get(name) or 0)) for name in ("width", "height", "duration")]
-    if all(said) or file.size > _READ_LIMIT:
-        return said[0] or 320, said[1] or 320, said[2]
+    """Width, height, seconds: as given by the bot, else probed in a small file, else defaults."""
+    given = [int(float(fields.get(name) or 0)) for name in ("width", "height", "duration")]
+    if all(given) or file.size > _READ_LIMIT:
+        return given[0] or 320, given[1] or 320, given[2]
     try:
         with av.open(io.BytesIO(file.content), mode="r") as container:
             stream = container.streams.video[0]
             seconds = round((container.duration or 0) / av.time_base)
-            return said[0] or stream.width, said[1] or stream.height, said[2] or seconds
+            return given[0] or stream.width, given[1] or stream.height, given[2] or seconds
     except (av.FFmpegError, IndexError):
-        return said[0] or 320, said[1] or 320, said[2]
+        return given[0] or 320, given[1] or 320, given[2]
 
 
 async def _fetched(state: State, asked: Asked) -> StoredFile:

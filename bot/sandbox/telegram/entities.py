@@ -1,6 +1,6 @@
 """Telegram's HTML subset → text and entities: https://core.telegram.org/bots/api#html-style.
 
-As strict as the real parser (td, MessageEntity.cpp, parse_html), and refusing in the same words.
+As strict as the real parser (td, MessageEntity.cpp, parse_html), with the same error texts.
 """
 
 import html
@@ -40,12 +40,12 @@ class _Open:
 
 
 def utf16_length(text: str) -> int:
-    """Count as entity offsets do."""
+    """The length in UTF-16 units, as in entity offsets."""
     return len(text.encode("utf-16-le")) // 2
 
 
 def parse_html(source: str) -> tuple[str, tuple[dict[str, Any], ...]]:
-    """Return text and entities, or refuse."""
+    """Return text and entities; raises ApiError."""
     text, entities, stack = "", [], list[_Open]()
     position = 0
     while position < len(source):
@@ -67,7 +67,7 @@ def parse_html(source: str) -> tuple[str, tuple[dict[str, Any], ...]]:
 
 
 def trimmed(text: str, entities: tuple[dict[str, Any], ...]) -> tuple[str, tuple[dict[str, Any], ...]]:
-    """Cut white space off both ends, as Telegram does, and move the entities along."""
+    """Strip white space, as Telegram does, and shift the entities."""
     lead = utf16_length(text) - utf16_length(text.lstrip())
     text = text.strip()
     length = utf16_length(text)
@@ -114,7 +114,7 @@ def _close(stack: list[_Open], tag: re.Match[str], text: str) -> list[dict[str, 
     if opened.tag == "a":
         entity["url"] = opened.attributes.get("href", "")
         if not re.match(r"(https?|tg|ftp)://", entity["url"]):
-            return []  # Telegram drops a link that leads nowhere and keeps its text
+            return []  # Telegram drops an invalid link and keeps its text
     if opened.tag == "blockquote" and "expandable" in opened.attributes:
         entity["type"] = "expandable_blockquote"
     return [entity] if entity["length"] else []

@@ -1,4 +1,4 @@
-"""What happens in the make-believe Telegram, for those who watch or wait."""
+"""The events of the fake Telegram, for subscribers."""
 
 from dataclasses import dataclass
 
@@ -7,21 +7,21 @@ from bot.sandbox.telegram.chats import Message
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Said:
-    """A person wrote a message or changed one."""
+    """A user sent or edited a message."""
 
     message: Message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sent:
-    """The bot wrote a message."""
+    """The bot sent a message."""
 
     message: Message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edited:
-    """The bot changed one of its messages."""
+    """The bot edited one of its messages."""
 
     message: Message
     before: Message
@@ -36,7 +36,7 @@ class Removed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pressed:
-    """A person pressed a button."""
+    """A user pressed a button."""
 
     message: Message
     data: str
@@ -45,10 +45,10 @@ class Pressed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answered:
-    """The bot answered the press of a button."""
+    """The bot answered a callback query."""
 
     query_id: str
-    text: str  # "" : only the waiting ended
+    text: str  # "": no text shown
     alert: bool
 
 

@@ -7,7 +7,7 @@ from bot.sandbox.telegram.chats import Attachment, Chat, Message, Person, Stored
 
 Json = dict[str, Any]
 
-TELEGRAM = 777000  # who forwards channel posts to a channel's discussion group
+TELEGRAM = 777000  # the sender of channel posts in the discussion group
 ANONYMOUS_ADMIN = 1087968824
 
 
@@ -32,7 +32,7 @@ def chat_json(chat: Chat) -> Json:
 
 
 def file_json(file: StoredFile) -> Json:
-    """What every kind of file has."""
+    """The fields of every kind of file."""
     return {"file_id": file.file_id, "file_unique_id": file.file_unique_id, "file_size": file.size}
 
 
@@ -50,7 +50,7 @@ def attachment_json(attachment: Attachment) -> Json:
 
 
 def message_json(message: Message, chats: Mapping[int, Chat], *, nested: bool = False) -> Json:
-    """A Message; nested ones don't tell what they reply to."""
+    """A Message; a nested one has no reply_to_message."""
     chat = chats[message.chat_id]
     fields: Json = {"message_id": message.message_id, "chat": chat_json(chat), "date": message.date}
     if message.sender is not None:

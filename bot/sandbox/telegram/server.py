@@ -1,4 +1,4 @@
-"""The make-believe Telegram: a Bot API server with the people behind it, on loopback."""
+"""The fake Telegram: a Bot API server on loopback, with users."""
 
 import asyncio
 import time
@@ -49,7 +49,7 @@ METHODS: dict[str, Method] = {
     "editMessageMedia": editing.edit_message_media,
     "deleteMessage": editing.delete_message,
 }
-_NAMES = {name.lower(): name for name in METHODS}  # Telegram takes them in any case
+_NAMES = {name.lower(): name for name in METHODS}  # method names are case-insensitive
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +62,7 @@ class Request:
 
 
 class FakeTelegram(Users, LoopbackServer):
-    """A Bot API server on loopback with the people behind it."""
+    """A Bot API server on loopback, with users."""
 
     def __init__(
         self, *, token: str = FAKE_TOKEN, clock: Callable[[], float] = time.time, local: bool = False
@@ -81,7 +81,7 @@ class FakeTelegram(Users, LoopbackServer):
 
     @property
     def url(self) -> str:
-        """What TELEGRAM_API_URL is set to; only after the first start."""
+        """The value for TELEGRAM_API_URL; valid after the first start."""
         return self.address()
 
     def routes(self) -> list[web.RouteDef]:
@@ -100,27 +100,27 @@ class FakeTelegram(Users, LoopbackServer):
         times: int | None = 1,
         when: Callable[[Request], bool] | None = None,
     ) -> None:
-        """Let the next calls of a method ("*": of any) go wrong, so many times (None: until all_is_well)."""
+        """Fail the next `times` calls of a method ("*": any); times=None: until all_is_well()."""
         self._faults.add(method, fault, times=times, when=when)
 
     def all_is_well(self) -> None:
-        """Let nothing go wrong from now on."""
+        """Remove all faults."""
         self._faults.clear()
 
     def messages(self, chat_id: int) -> list[Message]:
-        """All that is in a chat as it stands now, people's messages included."""
+        """The messages in a chat that are not deleted, users' messages included."""
         return [message for message in self.state.chats[chat_id].messages.values() if not message.deleted]
 
     def videos(self, chat_id: int) -> list[Message]:
-        """The messages in a chat that hold a video."""
+        """The messages in a chat with a video."""
         return [message for message in self.messages(chat_id) if message.video]
 
     def subscribe(self) -> "asyncio.Queue[Event]":
-        """Hand out a queue that gets every event from now on."""
+        """Return a queue that receives every event from now on."""
         return self.state.subscribe()
 
     async def wait_for(self, condition: Callable[[], T], *, timeout_s: float = 10.0) -> T:
-        """Return the first true value of the condition; it is looked at after every event and request."""
+        """Return the first true value of the condition; it is evaluated after every event and request."""
         return await self.change_signal.wait_for(condition, timeout_s=timeout_s)
 
     async def _serve_method(self, request: web.Request) -> web.StreamResponse:
@@ -131,10 +131,10 @@ class FakeTelegram(Users, LoopbackServer):
             arguments = await read_arguments(request, upload_limit=self._upload_limit)
         except ApiError as refusal:
             return _refused(refusal)
-        noted = Request(method=name, params=arguments.plain(), at=self._clock())
-        self.requests.append(noted)
+        recorded = Request(method=name, params=arguments.plain(), at=self._clock())
+        self.requests.append(recorded)
         self.change_signal.notify()
-        fault = self._faults.match([name], noted)
+        fault = self._faults.match([name], recorded)
         if fault is None:
             return await self._answer(name, arguments)
         return await apply_fault(fault, request, lambda: self._answer(name, arguments))

@@ -1,4 +1,4 @@
-"""The state that the people's side and the bot's side of the make-believe Telegram share."""
+"""The state of the fake Telegram, shared by its users and its Bot API."""
 
 import asyncio
 import itertools
@@ -16,7 +16,7 @@ from bot.sandbox.telegram.updates import UpdateQueue
 
 
 class State:
-    """People, chats, files and what is on its way to the bot."""
+    """Users, chats, files and pending updates."""
 
     def __init__(
         self, bot: Person, *, change_signal: ChangeSignal, clock: Callable[[], float], local: bool
@@ -42,13 +42,13 @@ class State:
         return int(self._clock())
 
     def subscribe(self) -> "asyncio.Queue[Event]":
-        """Hand out a queue that gets every event from now on."""
+        """Return a queue that receives every event from now on."""
         queue: asyncio.Queue[Event] = asyncio.Queue()
         self._subscribers.append(queue)
         return queue
 
-    def tell(self, event: Event) -> None:
-        """Let everybody who watches know."""
+    def publish(self, event: Event) -> None:
+        """Send an event to all subscribers."""
         for queue in self._subscribers:
             queue.put_nowait(event)
         self._change_signal.notify()
@@ -63,14 +63,14 @@ class State:
             raise bad_request("chat not found") from error
 
     def post(self, chat: Chat, **content: Any) -> Message:
-        """Put a new message into a chat; `content` are fields of Message."""
+        """Add a new message to a chat; `content` are fields of Message."""
         chat.last_message_id += 1
         message = Message(chat_id=chat.id, message_id=chat.last_message_id, date=self.now(), **content)
         chat.messages[message.message_id] = message
         return message
 
     def change(self, message: Message, **content: Any) -> Message:
-        """Change a message in its place and keep what it was."""
+        """Edit a message and keep its old version."""
         changed = replace(message, edit_date=self.now(), history=(*message.history, message), **content)
         self.chats[message.chat_id].messages[message.message_id] = changed
         return changed
@@ -80,15 +80,15 @@ class State:
         self.chats[message.chat_id].messages[message.message_id] = replace(message, deleted=True)
 
     def json(self, message: Message) -> Json:
-        """Write a message as the Bot API does."""
+        """The message as JSON of the Bot API."""
         return message_json(message, self.chats)
 
     def keep(self, content: bytes, *, name: str, mime_type: str, by_url: bool = False) -> StoredFile:
-        """Keep a file; each upload is a file of its own, as at Telegram."""
-        mark = sha256(f"{next(self._file_numbers)}".encode() + content).hexdigest()
+        """Store a file; each upload is a separate file, as at Telegram."""
+        digest = sha256(f"{next(self._file_numbers)}".encode() + content).hexdigest()
         file = StoredFile(
-            file_id=f"BAACAgIAAxkB{mark}",
-            file_unique_id=f"AgAD{mark[:12]}",
+            file_id=f"BAACAgIAAxkB{digest}",
+            file_unique_id=f"AgAD{digest[:12]}",
             name=name,
             mime_type=mime_type,
             content=content,
@@ -98,12 +98,12 @@ class State:
         return file
 
     def remember(self, attachment: Attachment) -> Attachment:
-        """Let an attachment be sent again by its file_id."""
+        """Store an attachment, to be sent again by its file_id."""
         self._attachments[attachment.file.file_id] = attachment
         return attachment
 
     def again(self, file_id: str, kind: str) -> Attachment:
-        """Find an attachment that was sent before."""
+        """Find an attachment by its file_id."""
         attachment = self._attachments.get(file_id)
         if attachment is None:
             raise bad_request("wrong file identifier/HTTP URL specified")
@@ -112,7 +112,7 @@ class State:
         return attachment
 
     def file(self, file_id: str) -> StoredFile:
-        """Find a file that was kept."""
+        """Find a stored file."""
         if file_id not in self._files:
             raise bad_request("wrong file identifier/HTTP URL specified")
         return self._files[file_id]

@@ -1,4 +1,4 @@
-"""Updates on their way to the bot: https://core.telegram.org/bots/api#getting-updates."""
+"""Updates pending for the bot: https://core.telegram.org/bots/api#getting-updates."""
 
 import asyncio
 
@@ -11,11 +11,11 @@ _LONGEST_POLL_S = 50
 _WEBHOOK_ACTIVE = (
     "can't use getUpdates method while webhook is active; use deleteWebhook to delete the webhook first"
 )
-_FARTHEST_AHEAD = 10  # of the next update; an offset beyond is of another numbering, and confirms nothing
+_FARTHEST_AHEAD = 10  # of the next update; an offset beyond belongs to another numbering and confirms nothing
 
 
 class UpdateQueue:
-    """Keeps updates until the bot has confirmed them."""
+    """Stores updates until the bot confirms them."""
 
     def __init__(self) -> None:
         self.allowed: list[str] = []  # remembered from poll to poll; empty: the default
@@ -23,10 +23,10 @@ class UpdateQueue:
         self._waiting: list[Json] = []
         self._last_id = 700_000_000
         self._change_signal = ChangeSignal()
-        self._poller = 0  # the latest one; an older one that still waits is sent away
+        self._poller = 0  # the latest one; an older pending poll ends with a conflict
 
     def add(self, kind: str, payload: Json) -> None:
-        """Keep an update of a kind that the bot wants."""
+        """Add an update, if the bot has subscribed to its kind."""
         if kind not in self.allowed and (self.allowed or kind in _NOT_BY_DEFAULT):
             return
         self._last_id += 1
@@ -34,25 +34,25 @@ class UpdateQueue:
         self._change_signal.notify()
 
     def number_from(self, update_id: int) -> None:
-        """Give the next update this id, as any may come after a week without updates."""
+        """Set the next update id; after a week without updates it is random."""
         self._last_id = update_id - 1
 
     def set_webhook(self, url: str) -> None:
-        """Have a webhook from now on, which ends polls; "": have none."""
+        """Set a webhook, which terminates polls; "": remove it."""
         self.webhook_url = url
         self._change_signal.notify()
 
     @property
     def waiting(self) -> int:
-        """How many updates are not confirmed."""
+        """The number of unconfirmed updates."""
         return len(self._waiting)
 
     def drop(self) -> None:
-        """Forget everything."""
+        """Discard all updates."""
         self._waiting.clear()
 
     async def poll(self, *, offset: int, limit: int, timeout_s: int) -> list[Json]:
-        """Forget what is confirmed, and return what is new, waiting for it if need be."""
+        """Discard the confirmed updates; wait up to timeout_s for new ones and return them."""
         if self.webhook_url:
             raise ApiError(409, f"Conflict: {_WEBHOOK_ACTIVE}")
         self._poller += 1
@@ -78,5 +78,5 @@ class UpdateQueue:
                     "Conflict: terminated by other getUpdates request;"
                     " make sure that only one bot instance is running",
                 )
-            await asyncio.sleep(0)  # let what is being said at this moment come along
+            await asyncio.sleep(0)  # include updates that are being added right now
         return self._waiting[:limit]

@@ -1,4 +1,4 @@
-"""What people do in the make-believe Telegram: they open chats, write, press buttons, come and go."""
+"""The users of the fake Telegram: they create chats, send messages, press buttons, add and remove the bot."""
 
 import itertools
 import re
@@ -21,10 +21,10 @@ _COMMAND = re.compile(r"(?<!\S)/[A-Za-z0-9_]{1,32}(?:@\w+)?")
 
 
 class Users:
-    """Everybody but the bot."""
+    """The actions of all users except the bot."""
 
     def __init__(self, state: State) -> None:
-        self.privacy = True  # in groups the bot sees commands for it and replies to it, and nothing else
+        self.privacy = True  # privacy mode: in groups the bot receives only commands and replies to it
         self._state = state
         self._queries = itertools.count(1)
         for special in (
@@ -34,27 +34,27 @@ class Users:
             self._state.people[special.id] = special
 
     def person(self, user_id: int, *, first_name: str, language_code: str | None = "en") -> int:
-        """Somebody who writes in groups."""
+        """Add a user."""
         self._state.people[user_id] = Person(id=user_id, first_name=first_name, language_code=language_code)
         return user_id
 
     def private_chat(
         self, user_id: int, *, first_name: str = "Anna", language_code: str | None = "en"
     ) -> int:
-        """Somebody with a chat of their own with the bot; the chat has their id."""
+        """Add a user with a private chat with the bot; the chat id is the user id."""
         self.person(user_id, first_name=first_name, language_code=language_code)
         return self._open(Chat(id=user_id, type="private", person=self._state.people[user_id]))
 
     def group(self, chat_id: int, *, title: str = "Group", supergroup: bool = True) -> int:
-        """A group with the bot in it; supergroups' ids begin with -100."""
+        """Add a group with the bot as a member; ids of supergroups begin with -100."""
         return self._open(Chat(id=chat_id, type="supergroup" if supergroup else "group", title=title))
 
     def forum(self, chat_id: int, *, title: str = "Forum") -> int:
-        """A supergroup with topics; as on the wire, General (1) is none of them."""
+        """Add a supergroup with topics; as in the Bot API, General (1) is not listed as one."""
         return self._open(Chat(id=chat_id, type="supergroup", title=title, is_forum=True, last_message_id=1))
 
     def channel(self, chat_id: int, *, title: str = "Channel") -> int:
-        """A channel with the bot as an administrator."""
+        """Add a channel with the bot as an administrator."""
         return self._open(Chat(id=chat_id, type="channel", title=title, bot_status="administrator"))
 
     def topic(self, chat_id: int, name: str) -> int:
@@ -73,7 +73,7 @@ class Users:
         return thread_id
 
     def close_topic(self, chat_id: int, thread_id: int) -> None:
-        """Let nobody but administrators write in a topic any more."""
+        """Close a topic: only administrators may send messages there."""
         self._state.chats[chat_id].closed_topics.add(thread_id)
 
     def delete_topic(self, chat_id: int, thread_id: int) -> None:
@@ -92,7 +92,7 @@ class Users:
         thread: int | None = None,
         reply_to: int | None = None,
     ) -> int:
-        """Write a message and return its id; without a user it is the chat's person, or the channel."""
+        """Send a message and return its id; the default sender is the chat's user, or the channel."""
         chat = self._state.chats[chat_id]
         sender = None if chat.type == "channel" else self._state.people[user if user is not None else chat_id]
         thread_id, is_topic = thread, thread is not None
@@ -101,7 +101,7 @@ class Users:
         message = self._state.post(
             chat,
             sender=sender,
-            sender_chat_id=_speaks_as(chat, sender),
+            sender_chat_id=_sender_chat_id(chat, sender),
             text=text,
             entities=_commands(text),
             reply_to=reply_to if reply_to is not None else thread,
@@ -111,11 +111,11 @@ class Users:
         if self._bot_sees(chat, message):
             kind = "channel_post" if chat.type == "channel" else "message"
             self._state.updates.add(kind, self._state.json(message))
-        self._state.tell(Said(message=message))
+        self._state.publish(Said(message=message))
         return message.message_id
 
     def forward_to_discussion(self, channel_id: int, message_id: int, group_id: int) -> int:
-        """Copy a channel's post into its discussion group, as Telegram does by itself."""
+        """Forward a channel post to its discussion group, as Telegram does automatically."""
         post = self._state.chats[channel_id].messages[message_id]
         group = self._state.chats[group_id]
         origin = {
@@ -137,16 +137,16 @@ class Users:
         return message.message_id
 
     def edit(self, chat_id: int, message_id: int, text: str) -> None:
-        """Change the text of somebody's own message."""
+        """Edit the text of a user's message."""
         chat = self._state.chats[chat_id]
         message = self._state.change(chat.messages[message_id], text=text, entities=_commands(text))
         kind = "edited_channel_post" if chat.type == "channel" else "edited_message"
         if self._bot_sees(chat, message):
             self._state.updates.add(kind, self._state.json(message))
-        self._state.tell(Said(message=message))
+        self._state.publish(Said(message=message))
 
     def press(self, chat_id: int, message_id: int, data: str, *, user: int | None = None) -> str:
-        """Press the button with this callback data and return the query's id."""
+        """Press the button with this callback data; return the query id."""
         message = self._state.chats[chat_id].messages[message_id]
         if data not in [button.get("callback_data") for button in message.buttons]:
             raise LookupError(f"no button {data!r} under message {message_id}")
@@ -161,21 +161,21 @@ class Users:
         }
         self._state.queries[query_id] = False
         self._state.updates.add("callback_query", query)
-        self._state.tell(Pressed(message=message, data=data, user_id=user_id))
+        self._state.publish(Pressed(message=message, data=data, user_id=user_id))
         return query_id
 
     def delete_message(self, chat_id: int, message_id: int) -> None:
-        """Delete any message; bots are not told."""
+        """Delete any message; bots get no update about it."""
         message = self._state.chats[chat_id].messages[message_id]
         self._state.remove(message)
-        self._state.tell(Removed(message=message))
+        self._state.publish(Removed(message=message))
 
     def promote(self, chat_id: int, user_id: int) -> None:
-        """Make somebody an administrator."""
+        """Make a user an administrator."""
         self._state.chats[chat_id].ranks[user_id] = "administrator"
 
     def forbid(self, chat_id: int, *kinds: str) -> None:
-        """Let the bot send no "text messages", "videos" or "documents"; none named: allow all."""
+        """Forbid the bot to send "text messages", "videos" or "documents"; without kinds: allow all."""
         self._state.chats[chat_id].forbidden = set(kinds)
 
     def block(self, user_id: int) -> None:
@@ -183,11 +183,11 @@ class Users:
         self.set_bot_status(user_id, "kicked", by=user_id)
 
     def unblock(self, user_id: int) -> None:
-        """Start the bot anew."""
+        """Unblock the bot."""
         self.set_bot_status(user_id, "member", by=user_id)
 
     def set_bot_status(self, chat_id: int, status: str, *, by: int) -> None:
-        """Let somebody add the bot (member, administrator), remove it (kicked) or see it gone (left)."""
+        """Change the bot's status: member, administrator, kicked (removed) or left."""
         chat = self._state.chats[chat_id]
         before, chat.bot_status = chat.bot_status, status
         change: Json = {
@@ -200,16 +200,16 @@ class Users:
         self._state.updates.add("my_chat_member", change)
 
     def migrate(self, chat_id: int, new_id: int) -> int:
-        """Turn a group into a supergroup, which has another id and none of the old messages."""
+        """Convert a group to a supergroup, with another id and without the old messages."""
         old = self._state.chats[chat_id]
         new = Chat(id=new_id, type="supergroup", title=old.title)
         self._open(new)
         old.migrated_to = new_id
-        self._notice(old, migrate_to_chat_id=new_id)
-        self._notice(new, migrate_from_chat_id=chat_id)
+        self._post_service_message(old, migrate_to_chat_id=new_id)
+        self._post_service_message(new, migrate_from_chat_id=chat_id)
         return new_id
 
-    def _notice(self, chat: Chat, **service: Any) -> None:
+    def _post_service_message(self, chat: Chat, **service: Any) -> None:
         message = self._state.post(chat, sender=self._state.people[ANONYMOUS_ADMIN], service=service)
         self._state.updates.add("message", self._state.json(message))
 
@@ -229,8 +229,8 @@ class Users:
         return command is not None and command[0].partition("@")[2] in {"", self._state.bot.username}
 
 
-def _speaks_as(chat: Chat, sender: Person | None) -> int | None:
-    """Channels and anonymous administrators speak as the chat."""
+def _sender_chat_id(chat: Chat, sender: Person | None) -> int | None:
+    """The chat on whose behalf channels and anonymous administrators send."""
     return chat.id if sender is None or sender.id == ANONYMOUS_ADMIN else None
 
 

@@ -1,4 +1,4 @@
-"""The door as it really is built, between a recording Telegram and a real archive."""
+"""The real handlers with a recording Telegram client and a real store."""
 
 import asyncio
 from collections.abc import Collection, Mapping
@@ -25,19 +25,19 @@ from tests.unit.messages.reading import visible
 NOW = datetime(2025, 10, 12, 11, 2, 0, tzinfo=UTC)
 ANN = 42  # may use the bot, by her user id
 BORIS = 43  # an admin
-EVE = 66  # a stranger
+EVE = 66  # without access
 GROUP = -1001
 FOREIGN_GROUP = -1002
 CHANNEL = -1003
 
 
 def named(name: str, kind: str, host: str = "gw.example") -> ProviderConfig:
-    """A provider that is only talked about."""
+    """A provider that is never polled."""
     return ProviderConfig(name=name, kind=kind, base_url=f"https://{host}", api_key="sk-x")
 
 
 class ChatHarness:
-    """People who write to the bot, and what it answers."""
+    """Passes users' messages to the handlers and records the replies."""
 
     def __init__(
         self,
@@ -54,7 +54,11 @@ class ChatHarness:
         self.request = RecordingRequest()
         self.problems: dict[str, str] = {}  # of gateways, by provider
         self.service = Service(
-            store, clock=self.clock, notify_polling=self._ring, notify_delivery=lambda: None, limits=limits
+            store,
+            clock=self.clock,
+            notify_polling=self._notify_polling,
+            notify_delivery=lambda: None,
+            limits=limits,
         )
         self.access = Access(store, everyone=everyone, ids=allowed_ids, admin_ids=admin_ids, clock=self.clock)
         defaults: dict[str, Any] = {
@@ -79,17 +83,17 @@ class ChatHarness:
             .build()
         )
         install(self.application)
-        self.answers_as: TaskStatus | None = None  # what the clock's loop finds when it is rung for
-        self._looks: set[asyncio.Task[None]] = set()
+        self.poll_result: TaskStatus | None = None  # the status that a requested poll returns
+        self._polls: set[asyncio.Task[None]] = set()
         self._updates = 0
-        self.slept_s: list[float] = []  # before answers that Telegram refused for a while
+        self.slept_s: list[float] = []  # after RetryAfter errors
 
     def clock(self) -> datetime:
-        """The same moment all through a test."""
+        """A fixed time."""
         return NOW
 
     async def tell(self, message: Mapping[str, Any], *, kind: str = "message") -> list[str]:
-        """Give the bot an update; the visible texts of its answers."""
+        """Process an update; return the visible texts of the replies."""
         self._updates += 1
         before = len(self.request.sent)
         update = Update.de_json({"update_id": self._updates, kind: dict(message)}, self.application.bot)
@@ -102,14 +106,14 @@ class ChatHarness:
         """The parameters of the last message that was sent."""
         return self.request.sent[-1]
 
-    def _ring(self) -> None:
-        if self.answers_as is not None:
-            look = asyncio.create_task(self._look(self.answers_as))
-            self._looks.add(look)
-            look.add_done_callback(self._looks.discard)
+    def _notify_polling(self) -> None:
+        if self.poll_result is not None:
+            poll = asyncio.create_task(self._poll(self.poll_result))
+            self._polls.add(poll)
+            poll.add_done_callback(self._polls.discard)
 
-    async def _look(self, status: TaskStatus) -> None:
-        """One turn of the clock's loop."""
+    async def _poll(self, status: TaskStatus) -> None:
+        """One round of the polling loop."""
         quota = dict.fromkeys(self.deps.catalog.names, 100)
         for task in await self.store.claim_due(quota, at=NOW, lease_s=60):
             snapshot = Snapshot(status=status, raw_status=str(status).upper())
@@ -125,14 +129,14 @@ class ChatHarness:
 
 
 class ChatHarnesses:
-    """Makes worlds over one archive and looks after their ends."""
+    """Creates harnesses over one store and closes them."""
 
     def __init__(self, store: SqliteStore) -> None:
         self.store = store
         self._made: list[ChatHarness] = []
 
     async def make(self, *providers: ProviderConfig, **settings: Any) -> ChatHarness:
-        """A world with these providers; settings are Door's, and who may what."""
+        """A harness with these providers; settings: of HandlerDeps, and access."""
         harness = ChatHarness(self.store, list(providers), **settings)
         await harness.access.load()
         await harness.application.initialize()
@@ -140,17 +144,17 @@ class ChatHarnesses:
         return harness
 
     async def end(self) -> None:
-        """Stop all, and fail if Telegram was asked for something odd."""
+        """Shut down all; fails if an unexpected Telegram method was called."""
         for harness in self._made:
             await harness.application.shutdown()
             assert harness.request.unexpected == []
 
 
 class BrokenService(Service):
-    """A service whose archive cannot be reached."""
+    """A service whose store is unavailable."""
 
     def __init__(self) -> None:
-        """Needs nothing, for it never gets that far."""
+        """No dependencies: every call raises."""
 
     async def _fail(self, *_: object, **__: object) -> Any:
         raise StoreUnavailable("The disk is full.")

@@ -117,7 +117,7 @@ async def test_tasks_lists_what_is_watched_in_this_chat_only(harness):
 
 async def test_status_looks_now_and_shows_the_raw_word(harness):
     await ask(harness, "/watch wan id-1")
-    harness.answers_as = TaskStatus.RUNNING
+    harness.poll_result = TaskStatus.RUNNING
     (answer,) = await ask(harness, "/status id-1")
     assert answer == (
         "🎬 alibailian · id-1\nRunning · 0 s so far\nGateway status: RUNNING\n"
@@ -127,7 +127,7 @@ async def test_status_looks_now_and_shows_the_raw_word(harness):
 
 async def test_status_without_an_id_means_the_only_task(harness):
     await ask(harness, "/watch wan id-1")
-    harness.answers_as = TaskStatus.RUNNING
+    harness.poll_result = TaskStatus.RUNNING
     (answer,) = await ask(harness, "/status")
     assert answer.startswith("🎬 alibailian · id-1")
 
@@ -177,7 +177,7 @@ IDS = [f"id-{number}" for number in range(60)]
 )
 async def test_of_very_many_ids_the_first_fifty_get_one_answer(harness, command, beginning, language):
     await ask(harness, f"/watch wan {' '.join(IDS[:50])}")
-    harness.answers_as = TaskStatus.RUNNING
+    harness.poll_result = TaskStatus.RUNNING
     (answer,) = await ask(harness, f"{command} {' '.join(IDS)}", language=language)
     assert answer.startswith(beginning)
     limit = "A message can have up to 50 ids, so I used the first 50. Send the rest in another message."
@@ -196,7 +196,7 @@ async def test_the_longest_message_gets_one_answer_that_telegram_takes(harness):
     await ask(harness, "/watch wan " + " ".join(f"{'x' * 70}{number}" for number in range(50)))
     for command in ("/watch wan", "/status", "/unwatch"):
         ids = " ".join(f"{'x' * 70}{number}" for number in range(50))
-        harness.answers_as = TaskStatus.RUNNING
+        harness.poll_result = TaskStatus.RUNNING
         (answer,) = await ask(harness, f"{command} {ids} a/b <b>&</b>\n\nThank you")
         assert len(answer) <= 4096
         assert "I skipped “Thank you”" in answer
@@ -204,7 +204,7 @@ async def test_the_longest_message_gets_one_answer_that_telegram_takes(harness):
 
 async def test_status_of_several_tasks_polls_them_together(harness):
     await ask(harness, "/watch wan id-1 id-2")
-    harness.answers_as = TaskStatus.RUNNING
+    harness.poll_result = TaskStatus.RUNNING
     assert await ask(harness, "/status id-1 id-2 id-9") == [
         "2 tasks:\n🎬 alibailian · id-1 · Running · 0 s so far\n🎬 alibailian · id-2 · Running · 0 s so far\n"
         "id-9 isn't being watched here. See /tasks for what is."

@@ -10,9 +10,7 @@ PROVIDER = named("wan", "alibailian")
 
 
 @pytest.mark.parametrize("command", ["/watch wan id-1", "/tasks", "/status id-1", "/unwatch id-1"])
-async def test_an_archive_that_fails_is_said_and_nothing_is_promised(
-    harnesses: ChatHarnesses, caplog, command
-):
+async def test_an_unavailable_store_is_reported_to_the_user(harnesses: ChatHarnesses, caplog, command):
     harness = await harnesses.make(PROVIDER, service=BrokenService())
     assert await harness.tell(updates.private(ANN, command)) == [
         "I can't write to my database right now. Tasks without a card were not registered; "
@@ -24,7 +22,7 @@ async def test_an_archive_that_fails_is_said_and_nothing_is_promised(
 @pytest.mark.parametrize(
     ("language", "beginning"), [("zh", "暂时无法写入数据库"), (None, "I can't write to my database")]
 )
-async def test_the_apology_needs_no_archive_to_find_its_language(
+async def test_the_apology_finds_its_language_without_the_store(
     harnesses: ChatHarnesses, language, beginning
 ):
     harness = await harnesses.make(PROVIDER, service=BrokenService())
@@ -36,7 +34,9 @@ async def failing_health() -> Mapping[str, str]:
     raise ValueError("a secret detail")
 
 
-async def test_a_surprise_is_logged_with_the_updates_id_and_not_shown(harnesses: ChatHarnesses, caplog):
+async def test_an_unexpected_error_is_logged_with_the_update_id_and_not_shown(
+    harnesses: ChatHarnesses, caplog
+):
     harness = await harnesses.make(PROVIDER, health=failing_health)
     told = await harness.tell(updates.private(BORIS, "/health"))
     assert told == ["Something went wrong on my side; I've logged it. Please try again."]
@@ -44,7 +44,7 @@ async def test_a_surprise_is_logged_with_the_updates_id_and_not_shown(harnesses:
     assert "a secret detail" in caplog.text
 
 
-async def test_an_answer_that_telegram_refuses_is_only_logged(harnesses: ChatHarnesses, caplog):
+async def test_a_refused_reply_is_only_logged(harnesses: ChatHarnesses, caplog):
     harness = await harnesses.make(PROVIDER)
     harness.request.refuse = lambda _: (403, "Forbidden: bot was blocked by the user")
     await harness.tell(updates.private(ANN, "/help"))
@@ -52,7 +52,7 @@ async def test_an_answer_that_telegram_refuses_is_only_logged(harnesses: ChatHar
     assert "Chat 42: the reply was not sent: Forbidden: bot was blocked" in caplog.text
 
 
-async def test_an_apology_that_telegram_refuses_is_only_logged(harnesses: ChatHarnesses, caplog):
+async def test_a_refused_apology_is_only_logged(harnesses: ChatHarnesses, caplog):
     harness = await harnesses.make(PROVIDER, service=BrokenService())
     harness.request.refuse = lambda _: (403, "Forbidden: bot was blocked by the user")
     await harness.tell(updates.private(ANN, "/tasks"))
@@ -60,7 +60,7 @@ async def test_an_apology_that_telegram_refuses_is_only_logged(harnesses: ChatHa
     assert "Chat 42: the reply was not sent" in caplog.text
 
 
-async def test_no_answer_shows_the_token_in_the_log(harnesses: ChatHarnesses, caplog):
+async def test_a_failed_reply_does_not_log_the_token(harnesses: ChatHarnesses, caplog):
     caplog.set_level(logging.INFO)
     harness = await harnesses.make(PROVIDER)
     harness.request.refuse = lambda _: (500, "Internal Server Error")
@@ -68,7 +68,7 @@ async def test_no_answer_shows_the_token_in_the_log(harnesses: ChatHarnesses, ca
     assert "secret" not in caplog.text
 
 
-async def test_registered_watches_survive_an_answer_that_is_refused(harnesses: ChatHarnesses):
+async def test_registered_watches_survive_a_refused_reply(harnesses: ChatHarnesses):
     harness = await harnesses.make(PROVIDER)
     await harness.tell(updates.private(ANN, "/watch wan id-1"))
     harness.request.refuse = lambda _: (429, "Too Many Requests: retry after 5")

@@ -40,7 +40,7 @@ async def state_of_the_watch(harness: ChatHarness, chat_id: int) -> WatchState:
     return found.watch.state
 
 
-async def test_a_chat_that_lets_the_bot_in_is_remembered_with_its_language(harness):
+async def test_a_chat_that_adds_the_bot_is_stored_with_its_language(harness):
     await change(harness, FILMS, {"status": "member"}, language="zh-hans")
     assert await harness.store.chat(GROUP) == Chat(id=GROUP, title="Films", language="zh")
 
@@ -48,7 +48,7 @@ async def test_a_chat_that_lets_the_bot_in_is_remembered_with_its_language(harne
 @pytest.mark.parametrize(
     "after", [{"status": "kicked"}, {"status": "left"}, RESTRICTED | {"is_member": False}]
 )
-async def test_a_chat_that_puts_the_bot_out_has_its_watches_parked(harness, after):
+async def test_removing_the_bot_suspends_the_watches_of_the_chat(harness, after):
     await harness.tell(updates.group(GROUP, ANN, "/watch wan id-1"))
     await change(harness, FILMS, after)
     assert await state_of_the_watch(harness, GROUP) is WatchState.SUSPENDED
@@ -57,9 +57,7 @@ async def test_a_chat_that_puts_the_bot_out_has_its_watches_parked(harness, afte
     assert chat.disabled_reason == after["status"]
 
 
-async def test_nothing_is_remembered_of_a_stranger_s_group_and_its_coming_and_going_fills_no_log(
-    harness, caplog
-):
+async def test_a_group_without_access_is_neither_stored_nor_logged(harness, caplog):
     caplog.set_level(logging.INFO)
     strange = FILMS | {"id": FOREIGN_GROUP}
     for status in ("member", "kicked", "member"):
@@ -69,13 +67,13 @@ async def test_nothing_is_remembered_of_a_stranger_s_group_and_its_coming_and_go
     assert caplog.records == []
 
 
-async def test_a_group_to_which_somebody_who_is_let_in_adds_the_bot_is_remembered(harness):
+async def test_a_group_to_which_an_allowed_user_adds_the_bot_is_stored(harness):
     await change(harness, FILMS | {"id": FOREIGN_GROUP}, {"status": "member"})
     assert await harness.store.chat(FOREIGN_GROUP) is not None
 
 
 @pytest.mark.parametrize("after", [{"status": "member"}, RESTRICTED | {"is_member": True}])
-async def test_a_chat_that_comes_back_has_its_watches_taken_up(harness, after):
+async def test_adding_the_bot_again_resumes_the_watches(harness, after):
     await harness.tell(updates.group(GROUP, ANN, "/watch wan id-1"))
     await change(harness, FILMS, {"status": "kicked"})
     await change(harness, FILMS, after)
@@ -85,7 +83,7 @@ async def test_a_chat_that_comes_back_has_its_watches_taken_up(harness, after):
     assert chat.disabled_reason is None
 
 
-async def test_a_person_who_blocks_the_bot_and_thinks_better_of_it_loses_nothing(harness):
+async def test_unblocking_the_bot_resumes_the_watches(harness):
     await harness.tell(updates.private(ANN, "/watch wan id-1"))
     await change(harness, PRIVATE, {"status": "kicked"})
     assert await state_of_the_watch(harness, ANN) is WatchState.SUSPENDED
@@ -97,7 +95,7 @@ async def test_a_person_who_blocks_the_bot_and_thinks_better_of_it_loses_nothing
     ("chat_id", "service_message"),
     [(-77, {"migrate_to_chat_id": GROUP}), (GROUP, {"migrate_from_chat_id": -77})],
 )
-async def test_a_group_that_moves_takes_its_watches_along(harness, chat_id, service_message, caplog):
+async def test_a_migrated_group_keeps_its_watches(harness, chat_id, service_message, caplog):
     await harness.tell(updates.group(-77, ANN, "/watch wan id-1"))
     caplog.set_level(logging.INFO)
     message = updates.group(chat_id, ANN, "", **service_message)
@@ -109,7 +107,7 @@ async def test_a_group_that_moves_takes_its_watches_along(harness, chat_id, serv
     assert "Group -77 migrated to -1001" in caplog.text
 
 
-async def test_a_group_that_was_let_in_is_let_in_after_it_has_moved_and_after_a_restart(harnesses):
+async def test_a_migrated_group_keeps_its_access_also_after_a_restart(harnesses):
     harness = await harnesses.make(named("wan", "alibailian"), allowed_ids=(-77,))
     moved = updates.group(-77, EVE, "", migrate_to_chat_id=NEW)
     del moved["text"]
@@ -120,7 +118,7 @@ async def test_a_group_that_was_let_in_is_let_in_after_it_has_moved_and_after_a_
     assert "id-1" in "".join(await restarted.tell(updates.group(NEW, EVE, "/status id-1")))
 
 
-async def test_a_stranger_s_group_lets_nobody_in_by_becoming_a_supergroup(harness, caplog):
+async def test_a_group_without_access_gains_none_by_a_migration(harness, caplog):
     caplog.set_level(logging.INFO)
     moved = updates.group(-78, EVE, "", migrate_to_chat_id=NEW)
     del moved["text"]

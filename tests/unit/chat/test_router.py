@@ -170,7 +170,7 @@ async def test_buttons_membership_and_migration_are_held_back(harness):
 
 async def test_what_is_read_after_what_is_written_holds_nothing_back(harness):
     released = harness.deps.held.hold(1)
-    harness.answers_as = None  # no poll comes, so /status waits
+    harness.poll_result = None  # no poll comes, so /status waits
     asked = asyncio.create_task(harness.tell(updates.private(ANN, "/watch wan id-1\n/status id-1")))
     async with asyncio.timeout(5):
         await released.wait()
@@ -227,7 +227,7 @@ async def test_who_asks_too_much_at_once_is_told_so_once_a_minute(harness):
 async def test_whatever_is_said_in_a_chat_that_counted_as_lost_takes_up_its_watches(harness, text):
     await harness.tell(updates.private(ANN, WATCH))
     await harness.service.chat_lost(ANN, "chat not found")
-    harness.answers_as = TaskStatus.RUNNING
+    harness.poll_result = TaskStatus.RUNNING
 
     await harness.tell(updates.private(ANN, text))
 

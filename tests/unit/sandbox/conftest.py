@@ -1,4 +1,4 @@
-"""The make-believe Telegram with python-telegram-bot's own HTTP client at it."""
+"""The fake Telegram with python-telegram-bot's own HTTP client at it."""
 
 from collections.abc import AsyncIterator
 

@@ -1,4 +1,4 @@
-"""A very small bot that lives in the make-believe world as the real one would, well or badly."""
+"""A very small bot that lives in the fake world as the real one would, well or badly."""
 
 import asyncio
 from collections.abc import Mapping

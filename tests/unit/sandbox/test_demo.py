@@ -32,8 +32,8 @@ async def test_a_bot_that_keeps_a_failure_to_itself_fails(capsys: pytest.Capture
     status = await demo(SmallBot(tells_reasons=False), once=True, pace=0.05)
 
     printed = capsys.readouterr().out
-    assert "Not every end was told in time." in printed
-    assert "the failed task did not tell its reason" in printed
+    assert "Not all results arrived in time." in printed
+    assert "the failure was reported without its reason" in printed
     assert status == 1
 
 
@@ -72,7 +72,7 @@ async def test_a_case_that_cannot_be_read_is_told(tmp_path: Path, capsys: pytest
     case.write_text("{}")
 
     assert await demo(SmallBot(), once=True, case=case) == 1
-    assert "case.json is no recorded answer" in capsys.readouterr().out
+    assert "case.json is not a recorded response" in capsys.readouterr().out
 
 
 async def test_the_environment_lets_a_bot_live_in_the_world() -> None:

@@ -1,4 +1,4 @@
-"""The film is a real video."""
+"""The sample file is a real video."""
 
 import io
 from typing import Literal

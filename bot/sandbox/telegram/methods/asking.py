@@ -1,4 +1,4 @@
-"""The Bot API's methods that ask, answer or set something up, and write nothing into a chat."""
+"""The Bot API's methods that read or set something and send nothing to a chat."""
 
 import re
 
@@ -49,7 +49,7 @@ async def delete_webhook(state: State, arguments: Arguments) -> bool:
 
 
 async def set_webhook(state: State, arguments: Arguments) -> bool:
-    """https://core.telegram.org/bots/api#setwebhook; nothing is sent to it."""
+    """https://core.telegram.org/bots/api#setwebhook; updates are not sent to it."""
     state.updates.set_webhook(arguments.text("url"))
     return True
 
@@ -108,7 +108,7 @@ async def answer_callback_query(state: State, arguments: Arguments) -> bool:
     if len(text) > _ANSWER_LIMIT:
         raise bad_request("MESSAGE_TOO_LONG")
     state.queries[query_id] = True
-    state.tell(Answered(query_id=query_id, text=text, alert=arguments.flag("show_alert")))
+    state.publish(Answered(query_id=query_id, text=text, alert=arguments.flag("show_alert")))
     return True
 
 

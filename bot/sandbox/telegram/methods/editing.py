@@ -1,4 +1,4 @@
-"""The Bot API's methods that change or remove what is in a chat already."""
+"""The Bot API's methods that edit or delete messages."""
 
 from typing import Any
 
@@ -67,7 +67,7 @@ async def delete_message(state: State, arguments: Arguments) -> bool:
     if state.now() - message.date > _DELETABLE_S or (not message.from_bot and chat.type != "private"):
         raise bad_request("message can't be deleted")
     state.remove(message)
-    state.tell(Removed(message=message))
+    state.publish(Removed(message=message))
     return True
 
 
@@ -88,7 +88,7 @@ def _changed(state: State, message: Message, **content: Any) -> Json:
             " as a current content and reply markup of the message"
         )
     changed = state.change(message, **content)
-    state.tell(Edited(message=changed, before=message))
+    state.publish(Edited(message=changed, before=message))
     return state.json(changed)
 
 

@@ -1,4 +1,4 @@
-"""The Bot API's methods that put something new into a chat."""
+"""The Bot API's methods that send new messages to a chat."""
 
 from typing import Any
 
@@ -41,7 +41,7 @@ async def send_chat_action(state: State, arguments: Arguments) -> bool:
 
 
 def open_chat(state: State, arguments: Arguments, *, kind: str | None = None) -> Chat:
-    """Find the chat and see that the bot may write there, and things of this kind."""
+    """Find the chat; raises ApiError unless the bot may send this kind of message there."""
     chat = state.chat(arguments.text("chat_id"))
     if chat.migrated_to is not None:
         raise bad_request("group chat was upgraded to a supergroup chat", migrate_to_chat_id=chat.migrated_to)
@@ -79,12 +79,12 @@ def _post(state: State, chat: Chat, **content: Any) -> Json:
         from_bot=True,
         **content,
     )
-    state.tell(Sent(message=message))
+    state.publish(Sent(message=message))
     return state.json(message)
 
 
 def _placement(chat: Chat, arguments: Arguments) -> dict[str, Any]:
-    """Find the topic and the message that is replied to."""
+    """Find the topic and the message to reply to."""
     thread_id = arguments.integer("message_thread_id") or None
     threads = chat.topics if chat.is_forum else chat.messages if chat.type == "supergroup" else ()
     if thread_id is not None and thread_id not in threads:

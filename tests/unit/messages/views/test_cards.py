@@ -144,9 +144,9 @@ def test_status_quotes_the_gateway_when_there_is_trouble():
 def test_the_status_of_a_stopped_watch_promises_and_explains_nothing(task):
     stopped = replace(task, watch=replace(task.watch, state=WatchState.STOPPED))
     raw_status = task.task.snapshot.raw_status
-    _title, standing, word, looks = status(stopped).split("\n")
+    _title, standing, word, polls = status(stopped).split("\n")
     assert (standing, word) == ("Stopped watching", f"Gateway status: {raw_status}")
-    assert looks in {"Last checked 5 s ago", "Not checked yet"}
+    assert polls in {"Last checked 5 s ago", "Not checked yet"}
 
 
 def test_status_speaks_the_language_of_the_one_who_asks():

@@ -1,4 +1,4 @@
-"""The make-believe gateway with a clock of its own."""
+"""The fake gateway with a clock of its own."""
 
 from collections.abc import AsyncIterator
 
@@ -42,7 +42,7 @@ async def client(gateway: FakeGateway) -> AsyncIterator[httpx.AsyncClient]:
 
 
 @pytest.fixture
-async def stranger() -> AsyncIterator[httpx.AsyncClient]:
+async def storage_client() -> AsyncIterator[httpx.AsyncClient]:
     """Without the key, as links are fetched."""
     async with httpx.AsyncClient(verify=False) as connected:
         yield connected

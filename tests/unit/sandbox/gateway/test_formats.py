@@ -17,7 +17,7 @@ PATHS = {
 TASK_ID = "sora-2:task_01"
 
 
-async def look(client: httpx.AsyncClient, kind: str, task_id: str = TASK_ID) -> tuple[int, Any]:
+async def poll(client: httpx.AsyncClient, kind: str, task_id: str = TASK_ID) -> tuple[int, Any]:
     answer = await client.get(PATHS[kind] + task_id.replace(":", "%3A"))
     return answer.status_code, answer.json()
 
@@ -45,7 +45,7 @@ async def test_a_task_moves_with_the_clock(
 
     seen = []
     for clock.now in (START, START + 5, START + 10):
-        status, answer = await look(client, kind)
+        status, answer = await poll(client, kind)
         assert status == 200
         seen.append(at(answer, path))
 
@@ -56,15 +56,15 @@ async def test_a_task_moves_with_the_clock(
 async def test_a_task_moves_by_hand(gateway: FakeGateway, client: httpx.AsyncClient, kind: str) -> None:
     gateway.add(kind, TASK_ID, seconds=None)
 
-    answers = [await look(client, kind)]
+    answers = [await poll(client, kind)]
     for _ in range(2):
         gateway.advance(TASK_ID)
-        answers.append(await look(client, kind))
+        answers.append(await poll(client, kind))
     phase = gateway.advance(TASK_ID)
 
     assert len({str(answer) for answer in answers}) == 3
     assert phase == "succeeded"
-    assert (await look(client, kind)) == answers[-1]
+    assert (await poll(client, kind)) == answers[-1]
 
 
 @pytest.mark.parametrize(
@@ -81,9 +81,9 @@ async def test_the_link_is_where_the_format_has_it_and_only_at_the_end(
 ) -> None:
     task = gateway.add(kind, TASK_ID, seconds=10)
 
-    _, early = await look(client, kind)
+    _, early = await poll(client, kind)
     clock.now += 10
-    _, done = await look(client, kind)
+    _, done = await poll(client, kind)
 
     assert at(done, path) == gateway.link(task)
     assert gateway.link(task) not in str(early)
@@ -103,7 +103,7 @@ async def test_a_failure_tells_its_reason_with_http_200(
 ) -> None:
     gateway.add(kind, TASK_ID, seconds=0, fails="The size is not match")
 
-    status, answer = await look(client, kind)
+    status, answer = await poll(client, kind)
 
     assert (status, at(answer, word_path), at(answer, reason_path)) == (200, word, "The size is not match")
 
@@ -113,7 +113,7 @@ async def test_new_api_repeats_the_reason_where_the_link_would_be(
 ) -> None:
     gateway.add("newapi", TASK_ID, seconds=0, fails="no")
 
-    _, answer = await look(client, "newapi")
+    _, answer = await poll(client, "newapi")
 
     assert answer["data"]["result_url"] == "no"
 
@@ -130,7 +130,7 @@ async def test_new_api_repeats_the_reason_where_the_link_would_be(
 async def test_an_unknown_id_is_answered_as_each_format_does(
     client: httpx.AsyncClient, kind: str, expected: tuple[int, str, str]
 ) -> None:
-    status, answer = await look(client, kind, "nope")
+    status, answer = await poll(client, kind, "nope")
 
     assert (status, at(answer, expected[1])) == (expected[0], expected[2])
 
@@ -138,7 +138,7 @@ async def test_an_unknown_id_is_answered_as_each_format_does(
 async def test_dashscope_times_are_beijing_times(gateway: FakeGateway, client: httpx.AsyncClient) -> None:
     gateway.add("alibailian", TASK_ID)
 
-    _, answer = await look(client, "alibailian")
+    _, answer = await poll(client, "alibailian")
 
     assert answer["output"]["submit_time"] == "2026-01-10 07:06:40.500"
 
@@ -150,9 +150,9 @@ async def test_progress_is_measured_in_videos_and_made_up_elsewhere(
         gateway.add(kind, TASK_ID, seconds=10)
     clock.now += 6
 
-    assert (await look(client, "videos"))[1]["progress"] == 50
-    assert (await look(client, "newapi"))[1]["data"]["progress"] == "30%"
-    assert "progress" not in str((await look(client, "alibailian"))[1])
+    assert (await poll(client, "videos"))[1]["progress"] == 50
+    assert (await poll(client, "newapi"))[1]["data"]["progress"] == "30%"
+    assert "progress" not in str((await poll(client, "alibailian"))[1])
 
 
 async def test_a_video_without_a_link_is_had_at_content_and_only_when_done(
@@ -163,7 +163,7 @@ async def test_a_video_without_a_link_is_had_at_content_and_only_when_done(
 
     early = await client.get(f"/v1/videos/{TASK_ID}/content")
     clock.now += 10
-    _, answer = await look(client, "videos")
+    _, answer = await poll(client, "videos")
     done = await client.get(f"/v1/videos/{TASK_ID}/content")
     unknown = await client.get("/v1/videos/nope/content")
 

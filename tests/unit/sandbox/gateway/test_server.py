@@ -22,10 +22,10 @@ def task(gateway: FakeGateway) -> GatewayTask:
 
 @pytest.mark.parametrize("header", [{}, {"Authorization": "Bearer sk-other"}])
 async def test_without_the_right_key_there_is_no_answer(
-    gateway: FakeGateway, stranger: httpx.AsyncClient, header: dict[str, str]
+    gateway: FakeGateway, storage_client: httpx.AsyncClient, header: dict[str, str]
 ) -> None:
     for path in ("/v1/videos/x", "/v1/videos/x/content", "/alibailian/api/v1/tasks/x"):
-        answer = await stranger.get(f"{gateway.url}{path}", headers=header)
+        answer = await storage_client.get(f"{gateway.url}{path}", headers=header)
 
         assert answer.status_code == 401
         assert answer.json()["error"]["type"] == "new_api_error"
@@ -33,14 +33,14 @@ async def test_without_the_right_key_there_is_no_answer(
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_a_link_works_byte_for_byte_and_in_no_other_spelling(
-    gateway: FakeGateway, stranger: httpx.AsyncClient, kind: str
+    gateway: FakeGateway, storage_client: httpx.AsyncClient, kind: str
 ) -> None:
     done = gateway.add(kind, "id", seconds=0)
     link = gateway.link(done)
 
-    right = await stranger.get(link)
-    other = await stranger.get(link.replace("%2F", "/").replace("%2B", "+").replace("%3D", "="))
-    bare = await stranger.get(link.partition("?")[0])
+    right = await storage_client.get(link)
+    other = await storage_client.get(link.replace("%2F", "/").replace("%2B", "+").replace("%3D", "="))
+    bare = await storage_client.get(link.partition("?")[0])
 
     assert right.content == done.served.content
     assert right.headers["Content-Type"] == "video/mp4"
@@ -59,23 +59,23 @@ async def test_a_key_that_is_shown_to_the_storage_is_refused(
 
 
 async def test_the_video_of_an_unfinished_task_is_not_there(
-    gateway: FakeGateway, stranger: httpx.AsyncClient
+    gateway: FakeGateway, storage_client: httpx.AsyncClient
 ) -> None:
     unfinished = gateway.add("videos", "v1", seconds=100)
 
-    answer = await stranger.get(gateway.link(unfinished))
+    answer = await storage_client.get(gateway.link(unfinished))
 
     assert (answer.status_code, "NoSuchKey" in answer.text) == (404, True)
 
 
 async def test_a_part_of_a_file_can_be_had(
-    gateway: FakeGateway, stranger: httpx.AsyncClient, task: GatewayTask
+    gateway: FakeGateway, storage_client: httpx.AsyncClient, task: GatewayTask
 ) -> None:
     content, link = task.served.content, gateway.link(task)
 
-    middle = await stranger.get(link, headers={"Range": "bytes=10-19"})
-    rest = await stranger.get(link, headers={"Range": "bytes=1000-"})
-    beyond = await stranger.get(link, headers={"Range": f"bytes={len(content)}-"})
+    middle = await storage_client.get(link, headers={"Range": "bytes=10-19"})
+    rest = await storage_client.get(link, headers={"Range": "bytes=1000-"})
+    beyond = await storage_client.get(link, headers={"Range": f"bytes={len(content)}-"})
 
     assert (middle.status_code, middle.content) == (206, content[10:20])
     assert middle.headers["Content-Range"] == f"bytes 10-19/{len(content)}"
@@ -84,43 +84,43 @@ async def test_a_part_of_a_file_can_be_had(
 
 
 async def test_a_server_without_ranges_sends_the_whole_file(
-    gateway: FakeGateway, stranger: httpx.AsyncClient, task: GatewayTask
+    gateway: FakeGateway, storage_client: httpx.AsyncClient, task: GatewayTask
 ) -> None:
     task.served.ranges = False
 
-    answer = await stranger.get(gateway.link(task), headers={"Range": "bytes=10-19"})
+    answer = await storage_client.get(gateway.link(task), headers={"Range": "bytes=10-19"})
 
     assert (answer.status_code, answer.content) == (200, task.served.content)
 
 
 async def test_a_file_can_break_off(
-    gateway: FakeGateway, stranger: httpx.AsyncClient, task: GatewayTask
+    gateway: FakeGateway, storage_client: httpx.AsyncClient, task: GatewayTask
 ) -> None:
     task.served.cut_after = 100
 
     with pytest.raises(httpx.RemoteProtocolError, match="received 100 bytes"):
-        await stranger.get(gateway.link(task))
+        await storage_client.get(gateway.link(task))
 
     assert task.served.downloads == 1
 
 
 async def test_a_file_can_lead_elsewhere(
-    gateway: FakeGateway, stranger: httpx.AsyncClient, task: GatewayTask
+    gateway: FakeGateway, storage_client: httpx.AsyncClient, task: GatewayTask
 ) -> None:
     task.served.redirect_to = "http://127.0.0.1:9/elsewhere.mp4"
 
-    answer = await stranger.get(gateway.link(task))
+    answer = await storage_client.get(gateway.link(task))
 
     assert (answer.status_code, answer.headers["Location"]) == (302, "http://127.0.0.1:9/elsewhere.mp4")
 
 
 async def test_a_web_page_can_be_named_like_a_video(
-    gateway: FakeGateway, stranger: httpx.AsyncClient
+    gateway: FakeGateway, storage_client: httpx.AsyncClient
 ) -> None:
     page = gateway.add("videos", "v1", seconds=0, film=b"<html>expired</html>")
     page.served.content_type = "text/html"
 
-    answer = await stranger.get(gateway.link(page))
+    answer = await storage_client.get(gateway.link(page))
 
     assert (answer.headers["Content-Type"], answer.text) == ("text/html", "<html>expired</html>")
 
