@@ -170,7 +170,7 @@ class WatchState(StrEnum):
     ACTIVE = "active"  # waiting for the task to end
     FINISHED = "finished"  # the result was delivered, or given up for good
     STOPPED = "stopped"  # stopped by /unwatch or by the bot
-    SUSPENDED = "parked"  # the bot cannot write to the chat; resumed when it can again
+    SUSPENDED = "suspended"  # the bot cannot write to the chat; resumed when it can again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,7 +21,7 @@ async def on_error(update: object, context: Context) -> None:
         return
     if isinstance(error, StoreError):
         log.error("Update %s: %s", update_id, error)
-        key = "wrong.archive"
+        key = "wrong.database"
     elif isinstance(error, TimeoutError):
         log.error("Update %s: the handler timed out.", update_id)
         key = "wrong.surprise"

@@ -39,7 +39,7 @@ async def lost(tx: Transaction, chat_id: int, reason: str, *, at: datetime) -> N
     )
     suspended = await tx.all(
         """
-        UPDATE watches SET state = 'parked', ended_at = ? WHERE chat_id = ? AND state = 'active'
+        UPDATE watches SET state = 'suspended', ended_at = ? WHERE chat_id = ? AND state = 'active'
         RETURNING task_id
         """,
         (rows.seconds(at), chat_id),
@@ -73,7 +73,7 @@ async def found(tx: Transaction, chat_id: int, *, at: datetime) -> None:
     await tx.run("UPDATE chats SET disabled_reason = NULL WHERE id = ?", (chat_id,))
     resumed = await tx.all(
         """
-        UPDATE watches SET state = 'active', ended_at = NULL WHERE chat_id = ? AND state = 'parked'
+        UPDATE watches SET state = 'active', ended_at = NULL WHERE chat_id = ? AND state = 'suspended'
         RETURNING id, task_id
         """,
         (chat_id,),
@@ -115,7 +115,7 @@ async def migrate(tx: Transaction, old_id: int, new_id: int, *, at: datetime) ->
     await tx.run(
         """
         UPDATE watches SET chat_id = ?, request_message_id = NULL, card_message_id = NULL, card_digest = NULL,
-            card_sent_at = NULL, state = CASE state WHEN 'active' THEN 'parked' ELSE state END
+            card_sent_at = NULL, state = CASE state WHEN 'active' THEN 'suspended' ELSE state END
         WHERE chat_id = ?
         """,
         (new_id, old_id),
@@ -143,9 +143,9 @@ async def _drop_duplicates(tx: Transaction, old_id: int, new_id: int) -> None:
             WHERE twin.task_id = watches.task_id AND twin.chat_id = :new
                 AND twin.thread_id IS watches.thread_id
                 AND (
-                    twin.state IN ('active', 'parked')
+                    twin.state IN ('active', 'suspended')
                     OR twin.reported_status IN ('succeeded', 'failed', 'cancelled')
-                    OR watches.state NOT IN ('active', 'parked')
+                    OR watches.state NOT IN ('active', 'suspended')
                 )
         )
         """,

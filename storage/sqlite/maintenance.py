@@ -36,7 +36,7 @@ _PRUNE = (
     """
     DELETE FROM watches WHERE id IN (
         SELECT w.id FROM watches AS w
-        WHERE w.ended_at < :before AND (w.state = 'parked' OR (
+        WHERE w.ended_at < :before AND (w.state = 'suspended' OR (
             w.state IN ('finished', 'stopped') AND NOT EXISTS (
                 SELECT 1 FROM deliveries AS d
                 WHERE d.watch_id = w.id AND d.state IN ('pending', 'sending') AND d.created_at >= :before

@@ -72,7 +72,7 @@ async def stop_polling_unwatched(tx: Transaction, task_ids: Iterable[int]) -> No
         WHERE id IN (SELECT value FROM json_each(?))
             AND status = 'unknown' AND snapshot ->> 'status' = 'succeeded'
             AND NOT EXISTS (
-                SELECT 1 FROM watches AS w WHERE w.task_id = tasks.id AND w.state IN ('active', 'parked')
+                SELECT 1 FROM watches AS w WHERE w.task_id = tasks.id AND w.state IN ('active', 'suspended')
             )
         """,
         (listed,),

@@ -130,7 +130,7 @@ async def stop_all_but(tx: Transaction, allowed_ids: Iterable[int], *, at: datet
         FROM watches AS w
         WHERE w.chat_id NOT IN (SELECT value FROM json_each(:allowed))
             AND coalesce(w.user_id NOT IN (SELECT value FROM json_each(:allowed)), true)
-            AND (w.state IN ('active', 'parked') OR has_deliveries)
+            AND (w.state IN ('active', 'suspended') OR has_deliveries)
         """,
         values,
     )
@@ -141,7 +141,7 @@ async def stop_all_but(tx: Transaction, allowed_ids: Iterable[int], *, at: datet
         """
         UPDATE watches SET state = 'stopped', ended_at = :at
         WHERE id IN (SELECT value FROM json_each(:ids))
-            AND (state IN ('active', 'parked') OR (state = 'finished' AND result IS NULL))
+            AND (state IN ('active', 'suspended') OR (state = 'finished' AND result IS NULL))
         RETURNING task_id
         """,
         {"at": values["at"], "ids": rows.listed(row["id"] for row in revoked)},

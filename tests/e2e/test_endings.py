@@ -33,7 +33,7 @@ async def test_a_person_who_blocks_the_bot_and_comes_back_gets_the_video_once(sc
     anna, task = scene.person(), scene.task("jimeng")
     await scene.watch(anna, task)
     scene.telegram.block(anna)
-    await _parked(scene)
+    await _suspended(scene)
     scene.finish(task)
 
     scene.telegram.unblock(anna)
@@ -50,7 +50,7 @@ async def test_a_chat_that_is_found_lost_only_at_the_end_gets_the_video_when_it_
     )
     scene.finish(task)
     await scene.poll(anna, task)
-    await _parked(scene)
+    await _suspended(scene)
 
     scene.telegram.unblock(anna)
     await _one_video(scene, anna, task)
@@ -161,10 +161,10 @@ async def _fetching(
     released.set()
 
 
-async def _parked(scene: Scene) -> None:
+async def _suspended(scene: Scene) -> None:
     """Wait until an admin is told that there are watches which wait for their chat to come back."""
     async with asyncio.timeout(15):
-        while "parked 0" in (await scene.ask(ADMIN, "/stats")).words:
+        while "suspended 0" in (await scene.ask(ADMIN, "/stats")).words:
             pass
 
 

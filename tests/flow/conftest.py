@@ -16,7 +16,7 @@ async def harness(tmp_path: Path) -> AsyncIterator[DeliveryHarness]:
 
 @pytest.fixture
 async def processes(tmp_path: Path) -> AsyncIterator[Processes]:
-    """Processes over one archive."""
+    """Processes over one database."""
     opened = Processes(tmp_path / "reelwatch.db")
     yield opened
     await opened.end()
@@ -24,5 +24,5 @@ async def processes(tmp_path: Path) -> AsyncIterator[Processes]:
 
 @pytest.fixture
 async def store(processes: Processes) -> BrittleStore:
-    """The archive of the first process."""
+    """The database of the first process."""
     return await processes.begin()

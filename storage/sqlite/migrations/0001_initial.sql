@@ -152,7 +152,7 @@ SELECT
 FROM deliveries AS d
 JOIN watches AS w ON w.id = d.watch_id
 WHERE d.state IN ('pending', 'sending')
-    AND w.state <> 'parked'
+    AND w.state <> 'suspended'
     AND NOT EXISTS (SELECT 1 FROM chats AS c WHERE c.id = w.chat_id AND c.disabled_reason IS NOT NULL)
     AND NOT (
         d.kind = 'result' AND EXISTS (
@@ -177,7 +177,7 @@ SELECT
     (
         w.card_message_id IS NULL
         AND t.status NOT IN ('unknown', 'queued', 'running')
-        AND (w.state IN ('active', 'parked') OR w.result IS 'sent')
+        AND (w.state IN ('active', 'suspended') OR w.result IS 'sent')
         AND NOT EXISTS (
             SELECT 1 FROM deliveries AS s WHERE s.watch_id = w.id AND s.kind = 'card' AND s.state = 'sending'
         )

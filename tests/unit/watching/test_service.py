@@ -203,7 +203,7 @@ async def test_the_watches_of_a_lost_chat_go_on_when_it_is_found(harness: PollHa
 
     await harness.service.chat_lost(CHAT, "kicked")
     assert await harness.service.active(CHAT) == []
-    assert (await harness.service.stats()).watches["parked"] == 1
+    assert (await harness.service.stats()).watches["suspended"] == 1
 
     harness.notifications.clear()
     await harness.service.chat_found(CHAT)
