@@ -46,9 +46,15 @@ _UPDATES_STOP_S = 2.0
 _REPLIES_STOP_S = 1.0
 _STOP_S = 1.5
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
-_CONNECT_PAUSES_S = (1.0, 2.0, 4.0, 5.0)  # what was finished meanwhile waits for the first answer
+_CONNECT_PAUSES_S = (1.0, 2.0, 4.0, 5.0)  # short: results wait for the first response
 
-_SAID = (SecondPoller, ForeignWebhook, TokenRefused, PortTaken, StoreError)  # their texts are for people
+_EXPECTED = (
+    SecondPoller,
+    ForeignWebhook,
+    TokenRefused,
+    PortTaken,
+    StoreError,
+)  # cli prints their texts
 
 
 async def run(settings: Settings, tls: ssl.SSLContext, cadence: Cadence | None = None) -> None:
@@ -80,7 +86,7 @@ async def run(settings: Settings, tls: ssl.SSLContext, cadence: Cadence | None =
 
 
 async def _access(settings: Settings, store: Store) -> Access:
-    """Who is let in; if the database can't be asked now, the workers ask it again."""
+    """The access list; the workers load it again if the database is unavailable now."""
     access = Access(
         store,
         everyone=settings.allows_everyone,
@@ -94,7 +100,7 @@ async def _access(settings: Settings, store: Store) -> Access:
 
 
 async def _close_store(store: Store) -> None:
-    """Close it; leases that a full disk keeps from being freed run out by themselves."""
+    """Close it; leases that can't be released, as with a full disk, expire by themselves."""
     try:
         await store.close()
     except StoreError as error:
@@ -102,7 +108,7 @@ async def _close_store(store: Store) -> None:
 
 
 def _application(resources: Resources) -> tuple[AnyApplication, HandlerDeps]:
-    """The application with its handlers, and what they work with."""
+    """Build the application with its handlers, and their dependencies."""
     settings, store = resources.settings, resources.store
     deps = HandlerDeps(
         service=Service(
@@ -143,7 +149,7 @@ async def _run(resources: Resources, cadence: Cadence | None) -> None:
             updates.cancel()
             workers.cancel()
     except BaseExceptionGroup as errors:
-        raise _known(errors) or errors from None
+        raise _expected(errors) or errors from None
     finally:
         with suppress(TimeoutError):
             await asyncio.wait_for(_close(application), _STOP_S)
@@ -151,7 +157,7 @@ async def _run(resources: Resources, cadence: Cadence | None) -> None:
 
 @asynccontextmanager
 async def _stop_signals() -> AsyncIterator[asyncio.Event]:
-    """What a signal sets; the second one changes nothing."""
+    """An event that the first SIGTERM or SIGINT sets."""
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in _STOP_SIGNALS:
         loop.add_signal_handler(number, stop.set)
@@ -218,9 +224,9 @@ async def _close(application: AnyApplication) -> None:
     await application.bot.shutdown()
 
 
-def _known(errors: BaseExceptionGroup[BaseException]) -> BaseException | None:
-    """The one error inside a group that the caller has a sentence for."""
-    found: BaseException | None = errors.subgroup(_SAID)
+def _expected(errors: BaseExceptionGroup[BaseException]) -> BaseException | None:
+    """The first expected error of a group; None if there is none."""
+    found: BaseException | None = errors.subgroup(_EXPECTED)
     while isinstance(found, BaseExceptionGroup):
         found = found.exceptions[0]
     return found
