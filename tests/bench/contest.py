@@ -202,7 +202,7 @@ class Contest:
 
     def _bot(self, module: str, folder: Path, *arguments: str) -> AbstractAsyncContextManager[Program]:
         settings = {
-            "TELEGRAM_BOT_TOKEN": "4242:fake",
+            "TELEGRAM_BOT_TOKEN": "4242:fake-token",
             "TELEGRAM_API_URL": self._telegram.address,
             "DATABASE_URL": f"sqlite:///{folder / 'reelwatch.db'}",
             "ALLOWED_CHATS": "*",
