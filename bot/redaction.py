@@ -60,7 +60,7 @@ def _bare(url: str, mark: str) -> str:
         return url
     scheme, authority, rest = parts.groups()
     who, at, host = authority.rpartition("@")
-    path, sign, secret = re.fullmatch(r"([^?#]*)([?#]?)(.*)", rest, re.DOTALL).groups()  # type: ignore[union-attr]
+    path, sign, secret = re.fullmatch(r"([^?#]*)([?#]?)(.*)", rest, re.DOTALL).groups()  # type: ignore[union-attr]  # matches any text
     return f"{scheme}{mark if who else ''}{at}{host}{path}{sign}{mark if secret else ''}"
 
 

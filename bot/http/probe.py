@@ -25,6 +25,6 @@ def probe(port: int, host: str = "127.0.0.1") -> bool:
 
 def _reachable(host: str) -> str:
     """The host for a URL; the wildcard address is replaced by the loopback address."""
-    wildcards = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared with
+    wildcards = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - nothing binds to it
     address = wildcards.get(host, host)
     return f"[{address}]" if ":" in address else address

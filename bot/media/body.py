@@ -69,15 +69,13 @@ async def save(response: aiohttp.ClientResponse, part: Part, limit: int) -> None
     check_size((part.size if is_resumed else 0) + (response.content_length or 0), limit)
     first = await _first_bytes(response.content)
     decompressor = None if is_resumed else _decompressor(coding, first)
-    try:
-        with part.open(truncate=not is_resumed) as file:
-            await _copy(
-                response, first, _Sink(file, part.size if is_resumed else 0, limit, decompressor), part.clock
-            )
-    except BaseException:
+    with contextlib.ExitStack() as unfinished:
         if decompressor is not None:  # a range request can't continue decompressed bytes
-            part.path.unlink(missing_ok=True)
-        raise
+            unfinished.callback(part.path.unlink, missing_ok=True)
+        with part.open(truncate=not is_resumed) as file:
+            sink = _Sink(file, part.size if is_resumed else 0, limit, decompressor)
+            await _copy(response, first, sink, part.clock)
+        unfinished.pop_all()
 
 
 def check_size(size: int, limit: int) -> None:

@@ -18,7 +18,7 @@ from bot.sandbox.telegram.methods import asking, editing, sending
 from bot.sandbox.telegram.state import State
 from bot.sandbox.telegram.users import Users
 
-FAKE_TOKEN = "7000000001:AAfake-token-of-the-sandbox"  # noqa: S105
+FAKE_TOKEN = "7000000001:AAfake-token-of-the-sandbox"  # noqa: S105 - opens nothing
 
 T = TypeVar("T")
 Method = Callable[[State, Arguments], Awaitable[object]]
