@@ -91,6 +91,21 @@ class Start:
     cpu_s: float
 
 
+def bot_settings(telegram: str, gateway: str, folder: Path) -> dict[str, str]:
+    """The settings of the real program, between the servers at these addresses."""
+    settings = {
+        "TELEGRAM_BOT_TOKEN": "4242:fake-token",
+        "TELEGRAM_API_URL": telegram,
+        "DATABASE_URL": f"sqlite:///{folder / 'reelwatch.db'}",
+        "ALLOWED_CHATS": "*",
+        "DOWNLOAD_ALLOW_PRIVATE": "true",
+    }
+    for kind in KINDS:  # a key each, as the rate limit per key is at most 1000 a second
+        provider = {"BASE_URL": gateway, "API_KEY": f"{KEY}-{kind}", "MAX_RPS": "1000"}
+        settings |= {f"PROVIDERS__{kind.upper()}__{name}": value for name, value in provider.items()}
+    return settings
+
+
 class Contest:
     """The fake servers, and the programs that run against them one after another."""
 
@@ -201,16 +216,7 @@ class Contest:
         return Program.open(f"tests.bench.baseline_{who}", folder=folder, settings={}, order=order)
 
     def _bot(self, module: str, folder: Path, *arguments: str) -> AbstractAsyncContextManager[Program]:
-        settings = {
-            "TELEGRAM_BOT_TOKEN": "4242:fake-token",
-            "TELEGRAM_API_URL": self._telegram.address,
-            "DATABASE_URL": f"sqlite:///{folder / 'reelwatch.db'}",
-            "ALLOWED_CHATS": "*",
-            "DOWNLOAD_ALLOW_PRIVATE": "true",
-        }
-        for kind in KINDS:  # a key each, as the rate limit per key is at most 1000 a second
-            provider = {"BASE_URL": self._gateway.address, "API_KEY": f"{KEY}-{kind}", "MAX_RPS": "1000"}
-            settings |= {f"PROVIDERS__{kind.upper()}__{name}": value for name, value in provider.items()}
+        settings = bot_settings(self._telegram.address, self._gateway.address, folder)
         return Program.open(
             module, *arguments, folder=folder, settings=settings, order={}, python=self._python
         )
