@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Set
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from telegram.ext import ExtBot
 
@@ -20,9 +21,11 @@ from bot.maintenance import Housekeeper
 from bot.media.cache import LOCAL_UPLOAD_LIMIT, UPLOAD_LIMIT, VideoCache
 from bot.media.download import Downloader
 from bot.media.probe import Inspector
+from bot.messages.view import View
 from bot.outbox.admin_reports import AdminReports, Admins
 from bot.outbox.rate_limiter import ChatRateLimiter
-from bot.outbox.sender import Sender
+from bot.outbox.results import SendResult
+from bot.outbox.sender import ChatAddress, Sender
 from bot.outbox.text_delivery import TextDelivery
 from bot.outbox.video_delivery import VideoDelivery
 from bot.outbox.worker import DeliveryWorker
@@ -51,11 +54,7 @@ _NO_PROVIDER = (
 )
 # Failures that new settings may fix; settings are read at the start only.
 _MAYBE_FIXED = {
-    Cause.KEY_INVALID,
-    Cause.KEY_EXHAUSTED,
-    Cause.NOT_ALLOWED,
-    Cause.NOT_CONFIGURED,
-    Cause.ROUTE_MISSING,
+    cause for cause in Cause if cause.needs_admin or cause.is_redirect or cause is Cause.ROUTE_MISSING
 }
 
 
@@ -195,7 +194,7 @@ async def _build(
             scheduler=scheduler,
             admin_reports=AdminReports(
                 store,
-                sender.send,
+                partial(_send_report, sender),
                 states,
                 admins=Admins(ids=settings.admin_ids, language=settings.language),
                 waiting=scheduler.waiting,
@@ -222,6 +221,12 @@ def _sender(resources: Resources, bot: ExtBot[None]) -> Sender:
         local_mode=resources.settings.telegram_local_mode,
         migrated=resources.access.migrated,
     )
+
+
+async def _send_report(sender: Sender, address: ChatAddress, view: View) -> SendResult:
+    """Send a message that is no delivery; it is charged here, as nobody has claimed it."""
+    sender.rate_limiter.spend([address.chat_id])
+    return await sender.send(address, view)
 
 
 def _scheduler(resources: Resources, poller: Poller, providers: Gateways, awaited: Set[str]) -> Scheduler:

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from bot.messages.translate import pick_language
 from bot.messages.view import View
 from bot.messages.views import admin
-from bot.outbox.results import ChatGone, Refused, SendResult, Sent, Unknown
+from bot.outbox.results import ChatGone, Refused, RetryAfter, SendResult, Sent, Unknown
 from bot.outbox.sender import ChatAddress
 from bot.watching.gateway_state import GatewayReport, GatewayStates, GatewayStatus
 from storage.errors import StoreError
@@ -54,6 +54,7 @@ class AdminReports:
         self._waiting = waiting
         self._clock = clock
         self._reported: dict[str, str] | None = None  # "gateway admin" → status; bad ones only
+        self._is_saved = True
         self._retry_at: dict[int, datetime] = {}
 
     async def run(self) -> None:
@@ -69,6 +70,7 @@ class AdminReports:
         """Send each admin the changes since the last report."""
         if self._reported is None:
             self._reported = json.loads(await self._store.admin_reports() or "{}")
+        await self._save()
         for report in self._states.reports():
             for admin_id in sorted(self._admins.ids):
                 key = f"{report.id} {admin_id}"
@@ -78,7 +80,14 @@ class AdminReports:
                     self._reported.pop(key, None)
                     if report.status.is_bad:
                         self._reported[key] = report.status
-                    await self._store.save_admin_reports(json.dumps(self._reported))
+                    self._is_saved = False
+                    await self._save()
+
+    async def _save(self) -> None:
+        """Save what was reported, unless it is saved already; after a StoreError the next check retries."""
+        if not self._is_saved:
+            await self._store.save_admin_reports(json.dumps(self._reported))
+            self._is_saved = True
 
     def _is_news(self, report: GatewayReport, reported: str | None) -> bool:
         if report.status.is_bad:
@@ -107,6 +116,9 @@ class AdminReports:
             case Refused() | ChatGone():
                 log.warning("Admin %d can't be reached: %s", admin_id, result)
                 return True
+            case RetryAfter(seconds=wait_s):
+                self._retry_at[admin_id] = now + timedelta(seconds=max(wait_s, _RETRY_S))
+                return False
             case _:
                 self._retry_at[admin_id] = now + timedelta(seconds=_RETRY_S)
                 return False

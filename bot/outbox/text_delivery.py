@@ -15,7 +15,7 @@ from bot.outbox.route import TelegramRoute
 from bot.outbox.sender import Sender, address_of
 from storage.models import ClaimedDelivery, Task, WatchedTask
 
-_NOT_EDITABLE = "not editable"  # stored instead of a digest: the card is no longer edited
+NOT_EDITABLE = "not editable"  # stored instead of a digest: the card is no longer edited
 
 
 class TextDelivery:
@@ -62,13 +62,13 @@ class TextDelivery:
         view = cards.card(_watched(out), now=now, forecast=forecast, problem=problem)
         digest = digest_of(view)
         card = out.watch.card_message_id
-        if card is not None and out.watch.card_digest in {digest, _NOT_EDITABLE}:
-            return Sent(card), out.watch.card_digest or digest
+        if card is not None and out.watch.card_digest in {digest, NOT_EDITABLE}:
+            return Sent(card, is_response=False), out.watch.card_digest or digest
         result: SendResult = Refused(Refusal.NO_MESSAGE, "not sent yet")
         if card is not None:
             result = await self._sender.edit(out.watch.chat_id, card, view)
         if card is not None and isinstance(result, Refused) and result.reason is Refusal.NOT_EDITABLE:
-            return Sent(card), _NOT_EDITABLE
+            return Sent(card), NOT_EDITABLE
         if isinstance(result, Refused) and result.reason is Refusal.NO_MESSAGE:
             is_over = out.task.status.is_final  # the result notifies the chat, the card need not
             result = await self._sender.send(address_of(out.watch), view, is_silent=is_over)

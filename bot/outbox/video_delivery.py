@@ -31,6 +31,7 @@ from bot.outbox.results import (
     LinkOnly,
     Refusal,
     Refused,
+    RetryAfter,
     SendResult,
     Sent,
     Transient,
@@ -50,6 +51,7 @@ _LATEST_UNCONFIRMED_S = 5.0  # upper bound after an upload without a response: T
 _CACHE_FULL_RETRY_S = 10.0  # retry delay of a video that does not fit into the cache
 _CONCURRENCY = 8  # downloads and uploads
 _PROVIDER_CONCURRENCY = _CONCURRENCY // 2  # a provider whose hosts hang must not block the others
+_MAX_FAILING = 10_000  # deliveries whose retries are remembered
 _RECENT_UPLOADS = 64  # kept until the database has their file ids
 _ACTION_AFTER_S = 1.0  # most videos arrive sooner and need no chat action
 _ACTION_S = 4.5  # a chat action lasts five seconds
@@ -115,7 +117,7 @@ class VideoDelivery:
             result = await self._deliver(out, message_id, upload.file)
             if isinstance(result, Sent) and result.file is not None:
                 upload.file = result.file
-        if isinstance(result, Sent | LinkOnly | Unknown):
+        if not isinstance(result, Transient | RetryAfter):
             self._failing.pop(out.delivery.id, None)
             self._cache.forget_failures(out.task)
         return result
@@ -234,6 +236,8 @@ class VideoDelivery:
         """Retry with a delay that grows with the time since the first failure; None: retries are used up."""
         now = self._clock()
         since = self._failing.setdefault(out.delivery.id, {}).setdefault(fault, now)
+        if len(self._failing) > _MAX_FAILING:
+            del self._failing[next(iter(self._failing))]
         failing_s = (now - since).total_seconds()
         if failing_s >= _PATIENCE_S:
             return None

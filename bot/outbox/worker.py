@@ -25,6 +25,7 @@ from bot.outbox.doubted_chats import CONFIRM_AFTER, DoubtedChats
 from bot.outbox.log_fields import log_fields
 from bot.outbox.results import (
     ChatGone,
+    LinkOnly,
     Migrated,
     Refusal,
     Refused,
@@ -200,12 +201,12 @@ class DeliveryWorker:
     async def _deliver_failures(self, out: ClaimedDelivery) -> None:
         """Send one message for a failure and its companions; release those that do not fit into it."""
         result, included = await self._texts.failure(out)
+        await self._settle(out, result, together=out.companions[:included])
         now = self._clock()
         for companion in out.companions[included:]:
             at = now + timedelta(seconds=_REGROUP_S)
             back = Settlement(state=DeliveryState.PENDING, at=now, not_before=at, is_attempt=False)
             await self._store.settle(companion.delivery.id, back)
-        await self._settle(out, result, together=out.companions[:included])
 
     async def _deliver_video(self, out: ClaimedDelivery) -> SendResult:
         """Send the announcement in a slot, then free the slot and turn the announcement into the video."""
@@ -233,22 +234,23 @@ class DeliveryWorker:
         result = self._confirm_gone(out.watch.chat_id, result, at=self._clock())
         await self._apply_chat_effects(out.watch.chat_id, result, at=self._clock())
         for each in (out, *together):  # last: from here on it may be claimed again
-            await self._settle_one(each, result, digest=digest)
+            await self._store.settle(each.delivery.id, self._settlement(each, result, digest=digest))
         if not isinstance(result, Transient | Unknown):
             self._route.forget(out.delivery.id)
-            await self._on_result()
+            if not isinstance(result, Sent) or result.is_response:
+                await self._on_result()
 
-    async def _settle_one(
+    def _settlement(
         self, out: ClaimedDelivery, result: SendResult, *, digest: str | None = None
-    ) -> None:
-        """Translate the result into a settlement and write it."""
+    ) -> Settlement:
+        """Translate the result into a settlement."""
         now = self._clock()
         delivery = out.delivery
         wait_s = retry.retry_delay_s(delivery.attempts, result)
         match result:
             case Sent(message_id=message_id, file=file):
                 self._telemetry.count(f"sent_{delivery.kind}")
-                settlement = Settlement(
+                return Settlement(
                     state=DeliveryState.SENT, at=now, message_id=message_id, card_digest=digest, file=file
                 )
             case Unknown(why=why):
@@ -258,7 +260,15 @@ class DeliveryWorker:
                     why,
                     extra=log_fields(out, "delivery_unconfirmed"),
                 )
-                settlement = Settlement(state=DeliveryState.UNKNOWN, at=now)
+                return Settlement(state=DeliveryState.UNKNOWN, at=now)
+            case LinkOnly(why=why):
+                log.warning(
+                    "Delivery %d: the link was sent instead of the video: %s",
+                    delivery.id,
+                    why,
+                    extra=log_fields(out, "link_sent", cause=why),
+                )
+                return Settlement(state=DeliveryState.DEAD, at=now)
             case _ if wait_s is None:
                 log.error(
                     "Delivery %d failed permanently: %s",
@@ -266,14 +276,14 @@ class DeliveryWorker:
                     result,
                     extra=log_fields(out, "delivery_failed"),
                 )
-                settlement = Settlement(state=DeliveryState.DEAD, at=now)
+                return Settlement(state=DeliveryState.DEAD, at=now)
             case Transient(is_unreachable=True):
                 log.debug(
                     "Delivery %d: Telegram is unreachable, retrying after the outage: %s",
                     delivery.id,
                     result.why,
                 )
-                settlement = Settlement(
+                return Settlement(
                     state=DeliveryState.PENDING,
                     at=now,
                     not_before=now + timedelta(seconds=self._route.retry_in_s(delivery.id)),
@@ -287,10 +297,9 @@ class DeliveryWorker:
                     result,
                     extra=log_fields(out, "delivery_retry"),
                 )
-                settlement = Settlement(
+                return Settlement(
                     state=DeliveryState.PENDING, at=now, not_before=now + timedelta(seconds=wait_s)
                 )
-        await self._store.settle(delivery.id, settlement)
 
     def _start_probe(self) -> float:
         """Start a probe (getMe) if one is due; returns the seconds to sleep."""
@@ -325,7 +334,7 @@ class DeliveryWorker:
         match result:
             case ChatGone(why=why, is_certain=False) if not self._doubted.not_found(chat_id, at=at):
                 return Transient(why, retry_in_s=CONFIRM_AFTER.total_seconds())
-            case Sent():
+            case Sent(is_response=True):
                 self._doubted.answered(chat_id)
         return result
 

@@ -10,6 +10,7 @@ from bot.bot_api.request import BotApiRequest
 from bot.media.video import VideoFile
 from bot.outbox.sender import Sender
 from bot.sandbox.telegram import FakeTelegram
+from tests.unit.outbox.worker_harness import BrittleStore, WorkerHarness
 
 
 @pytest.fixture
@@ -37,3 +38,11 @@ def video(film: Path) -> VideoFile:
         duration_s=2.4,
         thumbnail=thumbnail,
     )
+
+
+@pytest.fixture
+async def harness(tmp_path: Path, telegram: FakeTelegram, bot: ExtBot[None]) -> AsyncIterator[WorkerHarness]:
+    """Not started yet."""
+    store = await BrittleStore.open(tmp_path / "reelwatch.db")
+    yield WorkerHarness(store, bot)
+    await store.close()

@@ -3,8 +3,12 @@
 from datetime import timedelta
 
 from bot.outbox.doubted_chats import CONFIRM_AFTER, DoubtedChats
+from bot.outbox.results import ChatGone
+from bot.outbox.text_delivery import NOT_EDITABLE
+from storage.models import DeliveryKind, TaskStatus, WatchState
 from tests.fakes.clock import NOON
 from tests.fakes.places import ANNA, GROUP
+from tests.unit.outbox.worker_harness import WorkerHarness, running_worker
 
 LATER = NOON + CONFIRM_AFTER
 
@@ -39,3 +43,34 @@ def test_the_number_of_kept_reports_is_bounded():
 
     assert not doubted.not_found(1, at=LATER)
     assert doubted.not_found(10_001, at=LATER)
+
+
+async def test_one_chat_not_found_suspends_nothing_and_two_apart_do(harness: WorkerHarness):
+    await harness.finished(ANNA, ChatGone("chat not found", is_certain=False))
+
+    async with running_worker(harness):
+        await harness.until_settled(2)
+        assert await harness.state(ANNA) is WatchState.ACTIVE
+        for attempts in (2, 3):  # the sent card had reset the first report
+            harness.driver.wait(181)
+            harness.steady.advance(181)
+            harness.new_delivery.set()
+            await harness.until_started(attempts)
+
+        await harness.until_state(WatchState.SUSPENDED, ANNA)
+
+
+async def test_a_card_that_needs_no_call_says_nothing_about_its_chat(harness: WorkerHarness):
+    watched = await harness.driver.watch("t1", chat_id=ANNA)
+    card = await harness.driver.claim_one(DeliveryKind.CARD)
+    await harness.driver.settle(card, message_id=1, digest=NOT_EDITABLE)
+    harness.store.settled = 0
+    await harness.driver.poll(watched.task.id, TaskStatus.SUCCEEDED)
+    harness.video_delivery.results[ANNA] = [ChatGone("chat not found", is_certain=False)]
+
+    async with running_worker(harness):
+        await harness.until_settled(2)
+        harness.driver.wait(181)
+        harness.steady.advance(181)
+        harness.new_delivery.set()
+        await harness.until_state(WatchState.SUSPENDED, ANNA)

@@ -147,7 +147,7 @@ async def test_a_card_that_would_show_the_same_is_not_edited(texts: TextDelivery
     calls = len(telegram.requests)
     shown = outgoing(running(), card_message_id=result.message_id, card_digest=digest)
 
-    assert await texts.card(shown) == (Sent(result.message_id), digest)
+    assert await texts.card(shown) == (Sent(result.message_id, is_response=False), digest)
 
     assert len(telegram.requests) == calls
 

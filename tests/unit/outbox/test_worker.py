@@ -1,16 +1,13 @@
 """The delivery worker: settlements, order, errors and shutdown."""
 
 import asyncio
-import contextlib
 import logging
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
-from telegram.ext import ExtBot
 
 from bot.outbox.results import (
     ChatGone,
+    LinkOnly,
     Migrated,
     Refusal,
     Refused,
@@ -31,28 +28,9 @@ from storage.models import (
     WatchState,
 )
 from tests.fakes.places import ANNA, CHANNEL, GROUP
-from tests.unit.outbox.worker_harness import BrittleStore, WorkerHarness
+from tests.unit.outbox.worker_harness import WorkerHarness, running_worker
 
 RESULT = DeliveryKind.RESULT
-
-
-@pytest.fixture
-async def harness(tmp_path: Path, telegram: FakeTelegram, bot: ExtBot[None]) -> AsyncIterator[WorkerHarness]:
-    """Not started yet."""
-    store = await BrittleStore.open(tmp_path / "reelwatch.db")
-    yield WorkerHarness(store, bot)
-    await store.close()
-
-
-@contextlib.asynccontextmanager
-async def running_worker(harness: WorkerHarness) -> AsyncIterator[None]:
-    loop = asyncio.create_task(harness.worker.run())
-    try:
-        yield
-    finally:
-        loop.cancel()
-        await asyncio.gather(loop, return_exceptions=True)
-        await harness.worker.drain(0)
 
 
 @pytest.mark.parametrize(
@@ -366,19 +344,17 @@ async def test_drain_cancels_slow_deliveries_and_leaves_them_to_the_next_worker(
     assert (await harness.driver.claim_one(RESULT)).delivery.attempts == 2
 
 
-async def test_one_chat_not_found_suspends_nothing_and_two_apart_do(harness: WorkerHarness):
-    await harness.finished(ANNA, ChatGone("chat not found", is_certain=False))
+async def test_a_link_in_place_of_the_video_is_no_error(
+    harness: WorkerHarness, caplog: pytest.LogCaptureFixture
+):
+    await harness.finished(ANNA, LinkOnly("too_large"))
 
     async with running_worker(harness):
         await harness.until_settled(2)
-        assert await harness.state(ANNA) is WatchState.ACTIVE
-        for attempts in (2, 3):  # the sent card had reset the first report
-            harness.driver.wait(181)
-            harness.steady.advance(181)
-            harness.new_delivery.set()
-            await harness.until_started(attempts)
 
-        await harness.until_state(WatchState.SUSPENDED, ANNA)
+    [record] = [record for record in caplog.records if "the link was sent" in record.message]
+    assert (record.levelname, vars(record)["cause"]) == ("WARNING", "too_large")
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
 
 async def test_a_flood_wait_survives_a_restart(harness: WorkerHarness):

@@ -1,7 +1,8 @@
 """The delivery worker with a real store, a fake Telegram and a scripted video delivery."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime
 
 from telegram.ext import ExtBot
@@ -191,3 +192,15 @@ class WorkerHarness:
     async def states(self) -> dict[str, int]:
         """Number of deliveries per state, without zeros."""
         return {state: count for state, count in (await self.store.stats()).deliveries.items() if count}
+
+
+@contextlib.asynccontextmanager
+async def running_worker(harness: WorkerHarness) -> AsyncIterator[None]:
+    """The worker, running; cancelled at the end, with what it has begun."""
+    loop = asyncio.create_task(harness.worker.run())
+    try:
+        yield
+    finally:
+        loop.cancel()
+        await asyncio.gather(loop, return_exceptions=True)
+        await harness.worker.drain(0)
