@@ -76,6 +76,9 @@ async def save(response: aiohttp.ClientResponse, part: Part, limit: int) -> None
             sink = _Sink(file, part.size if is_resumed else 0, limit, decompressor)
             await _copy(response, first, sink, part.clock)
         unfinished.pop_all()
+    total = response.headers.get("Content-Range", "").rpartition("/")[2]
+    if is_resumed and total.isdecimal() and total != str(part.size):  # a server may send less than requested
+        raise DownloadError(Fault.UNREACHABLE, "the range ended early")
 
 
 def check_size(size: int, limit: int) -> None:

@@ -224,6 +224,8 @@ def _with_metadata_of(path: Path, index: bytes) -> tuple[bytes, list[bytes]]:
     body = b"".join(kept + metadata)
     size = path.stat().st_size
     own = [box for box in layout if box.kind not in _STRUCTURE and box.end <= size]
+    if sum(box.end - box.start for box in own) > INDEX_LIMIT:
+        raise Malformed("more metadata than is read into memory")
     with path.open("rb") as file:
         extra = []
         for box in own:

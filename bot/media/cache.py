@@ -189,7 +189,11 @@ class VideoCache:
 
 
 def _size(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*"))
+    size = 0
+    for path in folder.rglob("*"):
+        with contextlib.suppress(FileNotFoundError):  # the probe worker deletes its drafts
+            size += path.stat().st_size
+    return size
 
 
 def _variants(download: Download, info: MediaInfo | None) -> list[VideoFile]:

@@ -165,6 +165,28 @@ async def test_a_host_with_endless_informational_responses_is_unreachable(
         assert await fault_of(downloader, files, target) is Fault.UNREACHABLE
 
 
+async def test_a_range_that_ends_early_is_continued(downloader: Downloader, files: Files, target: Path):
+    half = len(FILM) // 2
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        if "Range" not in request.headers:
+            assert request.transport is not None
+            response = web.StreamResponse(headers={"Content-Length": str(len(FILM)), "ETag": '"1"'})
+            await response.prepare(request)
+            await response.write(FILM[:half])
+            request.transport.abort()
+            return response
+        start = int(request.headers["Range"].removeprefix("bytes=").removesuffix("-"))
+        end = min(start + half // 2, len(FILM))  # less than requested
+        content_range = f"bytes {start}-{end - 1}/{len(FILM)}"
+        return web.Response(
+            status=206, body=FILM[start:end], headers={"Content-Range": content_range, "ETag": '"1"'}
+        )
+
+    files.answer = answer
+    assert await fetched(downloader, files, target) == FILM
+
+
 @pytest.mark.parametrize("breaks_off", [True, False])
 async def test_all_attempts_of_a_download_share_one_timeout(files: Files, target: Path, *, breaks_off: bool):
     async def answer(request: web.Request) -> web.StreamResponse:
