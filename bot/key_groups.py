@@ -56,5 +56,5 @@ def unconfigured_groups(providers: Gateways, awaited: Set[str]) -> list[KeyGroup
 
 def _max_rps(settings: Settings, providers: Iterable[Provider]) -> float | None:
     """The lowest rate set or published for any of them; None: unknown, to be probed."""
-    told = [settings.max_rps(each.name) or _PUBLISHED_RPS.get(each.kind) for each in providers]
-    return min((rps for rps in told if rps is not None), default=None)
+    limits_rps = [settings.max_rps(each.name) or _PUBLISHED_RPS.get(each.kind) for each in providers]
+    return min((rps for rps in limits_rps if rps is not None), default=None)

@@ -1,4 +1,4 @@
-"""Counters, gauges and heartbeats that health and /health read; no I/O."""
+"""Counters, heartbeats and problems, which /healthz, /metrics and /health report; no I/O."""
 
 import time
 from collections import Counter

@@ -47,6 +47,11 @@ class Cause(StrEnum):
     OTHER = "other"  # none of these
 
     @property
+    def needs_admin(self) -> bool:
+        """Whether an admin has to fix the key, its account or the settings."""
+        return self in {Cause.KEY_INVALID, Cause.KEY_EXHAUSTED, Cause.NOT_ALLOWED, Cause.NOT_CONFIGURED}
+
+    @property
     def is_redirect(self) -> bool:
         """Whether the gateway redirected the poll; the message is the target."""
         return self in {Cause.WANTS_HTTPS, Cause.REDIRECTED}

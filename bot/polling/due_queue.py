@@ -41,6 +41,8 @@ class DueQueue:
     def has_due(self, now: float) -> bool:
         """Whether a task is due."""
         self._move_due(now)
+        while self._due and not self._is_current(*self._due[0][1:]):
+            heappop(self._due)
         return bool(self._due)
 
     def next_due_at(self) -> float | None:

@@ -143,7 +143,9 @@ class LeasedTasks:
             return queue.pop_due(available, now=wall)
         if available:
             return queue.pop_least(1, lambda task_id: self._entries[task_id].probe_rank)
-        first = min(group.limiter.available_first_polls(now), self._count_new(queue))
+        first = group.limiter.available_first_polls(now)
+        if first:
+            first = min(first, self._count_new(queue))
         return queue.pop_least(first, lambda task_id: (False, self._entries[task_id].last_polled))
 
     def wait_s(self, group: KeyGroup, queue: DueQueue, *, now: float, wall: float) -> float:

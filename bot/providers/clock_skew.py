@@ -24,7 +24,7 @@ class _Clock:
     date: str = ""  # the last header that was read
     measured_s: float | None = None
     ahead_s: float = 0.0  # what times are corrected by
-    logged_s: float = 0.0  # the last value logged
+    confirmed_s: float = 0.0  # what two consecutive measurements agreed on; logged
 
 
 class ClockSkews:
@@ -70,12 +70,12 @@ class ClockSkews:
             found.ahead_s = measured_s if abs(measured_s) > TOLERATED_S else 0.0
             return found.ahead_s == 0
         if abs(measured_s - before_s) > TOLERATED_S:
-            found.ahead_s = 0.0
+            found.ahead_s = found.confirmed_s
             return False
-        if abs(measured_s - found.logged_s) > TOLERATED_S:
-            found.logged_s = measured_s if abs(measured_s) > TOLERATED_S else 0.0
-            log.warning("The clock of %s %s", _shown(origin), _description(found.logged_s))
-        found.ahead_s = found.logged_s
+        if abs(measured_s - found.confirmed_s) > TOLERATED_S:
+            found.confirmed_s = measured_s if abs(measured_s) > TOLERATED_S else 0.0
+            log.warning("The clock of %s %s", _shown(origin), _description(found.confirmed_s))
+        found.ahead_s = found.confirmed_s
         return True
 
 

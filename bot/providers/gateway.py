@@ -11,7 +11,7 @@ from bot.providers.formats.base import UnsureFailure, WireFormat
 from bot.providers.parsing.ids import valid_id
 from bot.providers.parsing.inline import payload_of
 from bot.providers.parsing.links import decode_inline, is_inline
-from bot.providers.parsing.response import Response, parse, poll_after_s
+from bot.providers.parsing.response import Response, json_of, poll_after_s
 from storage.models import Cause, Media, Snapshot
 
 _OK = HTTPStatus.OK
@@ -96,7 +96,7 @@ class Gateway(Provider):
             return await self._read(response, external_id)
         except UnsureFailure as failure:
             if was_unsure:
-                return failure.snapshot
+                return corrected(failure.snapshot, response.clock_ahead_s)
             self._unsure[external_id] = None
             if len(self._unsure) > _MOST_CACHED:
                 del self._unsure[next(iter(self._unsure))]
@@ -112,7 +112,7 @@ class Gateway(Provider):
         try:
             return corrected(self._wire.read_response(response, external_id), response.clock_ahead_s)
         except ProviderError as error:
-            error.is_gateway_reply = parse(response.body) is not None
+            error.is_gateway_reply = json_of(response) is not None
             error.http_status = response.status
             raise
 

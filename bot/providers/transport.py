@@ -93,13 +93,13 @@ class HttpTransport:
             if await _is_whole(content, whole, MAX_TEXT):
                 return bytes(whole), ()
         if not may_hold_video(whole):
-            raise _too_large(MAX_TEXT)
+            raise _too_large(MAX_TEXT, response.status)
         async with self._large[host]:
             if not await _is_whole(content, whole, MAX_BODY):
-                raise _too_large(MAX_BODY)
+                raise _too_large(MAX_BODY, response.status)
             cut = await asyncio.to_thread(cut_videos, whole)
         if cut is None:
-            raise _too_large(MAX_TEXT)
+            raise _too_large(MAX_TEXT, response.status)
         return cut
 
 
@@ -113,7 +113,7 @@ async def _is_whole(content: aiohttp.StreamReader, body: bytearray, limit: int) 
     return False
 
 
-def _too_large(limit: int) -> BadAnswer:
+def _too_large(limit: int, http_status: int) -> BadAnswer:
     error = BadAnswer(f"a response of more than {limit} bytes", cause=Cause.ODD_ANSWER)
-    error.is_gateway_reply = True
+    error.is_gateway_reply, error.http_status = True, http_status
     return error

@@ -16,7 +16,6 @@ NO_VIDEO = timedelta(seconds=25)  # a gateway may store the link this long after
 FORGOTTEN = timedelta(hours=24)  # after which gateways delete a task
 BLIPS = 3  # consecutive failed polls that cause a TROUBLE event
 MISSES = 2  # the same for MISSING, if the last one reported an unknown id
-_NEEDS_ADMIN = frozenset({Cause.KEY_INVALID, Cause.KEY_EXHAUSTED, Cause.NOT_ALLOWED, Cause.NOT_CONFIGURED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,7 +146,7 @@ def _event_kind(poll_failure: PollFailure | None, failures: int) -> EventKind | 
         return None
     if poll_failure.cause is Cause.TASK_MISSING:
         return EventKind.MISSING if failures >= MISSES else None
-    if poll_failure.cause in _NEEDS_ADMIN:
+    if poll_failure.cause.needs_admin:
         return EventKind.KEY_TROUBLE
     if poll_failure.cause is Cause.ROUTE_MISSING or failures >= BLIPS:
         return EventKind.TROUBLE

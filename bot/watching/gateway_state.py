@@ -1,7 +1,7 @@
 """The health of each gateway, per key and host, derived from the polls of its tasks.
 
 The state becomes bad when different tasks fail for some time without a snapshot in between, and good with the
-first snapshot. A task that fails while others succeed does not count against the gateway.
+first snapshot or unknown id. A task that fails while others succeed does not count against the gateway.
 """
 
 import logging
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from bot.providers.base import AuthFailed, ProviderError, RateLimited, TaskMissing, Unavailable
+from bot.providers.base import AuthFailed, ProviderError, Unavailable
 from storage.models import Cause
 
 log = logging.getLogger(__name__)
@@ -74,9 +74,9 @@ class GatewayState:
 
     def on_poll(self, task_id: int, error: ProviderError | None, *, at: datetime) -> None:
         """A poll ended, with a snapshot or an error."""
-        if error is None or isinstance(error, TaskMissing):
+        if error is None or error.cause is Cause.TASK_MISSING:
             self._on_response(task_id, is_snapshot=error is None, at=at)
-        elif not isinstance(error, RateLimited):
+        elif error.cause is not Cause.RATE_LIMITED:
             self._on_failure(task_id, error, at=at)
 
     def report(self, at: datetime) -> GatewayReport:
@@ -130,18 +130,17 @@ class GatewayState:
         if self._status.is_bad or (at - self._first_failed_at).total_seconds() >= bound_s:
             self._since = self._since if self._status.is_bad else self._first_failed_at
             self._status = status
-            response = f"HTTP {self._http_status}" if self._http_status else "no response"
+            response = f", HTTP {self._http_status}" if self._http_status else ""
             redirect = f", redirected to {self._redirect_to}" if self._redirect_to else ""
-            log.warning("%s: polls fail (%s, %s%s)", self._who, status, response, redirect)
+            log.warning("%s: polls fail (%s%s%s)", self._who, status, response, redirect)
 
     def _is_gateways_fault(self) -> bool:
         """Whether the failures can't be explained by single tasks."""
-        if self._failures < _LEAST_FAILURES or len(self._evidence) < min(2, len(self._tracked())):
+        if self._failures < _LEAST_FAILURES or len(self._evidence) < min(
+            2, len(self._succeeding) + len(self._failing)
+        ):
             return False
         return self._has_succeeded_before or not self._succeeding
-
-    def _tracked(self) -> set[int]:
-        return self._succeeding | self._failing
 
     @property
     def _who(self) -> str:

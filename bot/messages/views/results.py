@@ -18,7 +18,6 @@ _FORMAT_UNITS = 20
 _LINK_UNITS = 3000  # a longer link or command does not fit into a message with its explanation
 _DEAD_LINK = "dead_link"
 _QUOTE_UNITS = (lines.VENDOR_UNITS, 80, 0)  # of each failure in a message about several: tried in this order
-_KEY_CAUSES = frozenset({Cause.KEY_INVALID, Cause.KEY_EXHAUSTED, Cause.NOT_ALLOWED, Cause.NOT_CONFIGURED})
 
 
 class VideoFacts(Protocol):
@@ -125,7 +124,7 @@ def notice(watched: WatchedTask) -> View:
         return View(text=lines.join_lines([lines.title(watched), f"💤 {t(language, 'notice.unchanged')}"]))
     if found is None:
         sentence = t(language, f"trouble.{Cause.OTHER}")
-    elif found.cause in _KEY_CAUSES:
+    elif found.cause.needs_admin:
         sentence = f"🔑 {t(language, f'notice.{found.cause}', provider=lines.provider(task))}"
     else:
         sentence = lines.poll_failure(found, language)

@@ -41,7 +41,7 @@ from bot.providers.parsing.response import (
 from bot.providers.parsing.scrub import Scrubber
 from storage.models import Cause, Media, Snapshot, TaskError, TaskStatus
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 _DURATIONS = ("duration", "data.duration", "metadata.duration", "usage.duration")
 _TIMES_TAKEN = (
@@ -156,10 +156,12 @@ class WireFormat:
                 return self.read(body, external_id)
         body = self.json_of(response)
         snapshot = self.read(body, external_id)
+        if not snapshot.status.is_final or snapshot.status is TaskStatus.SUCCEEDED:
+            return snapshot
         has_fields = has_task_field(self.unwrap(body)) or has_task_field(body)
         # Only a video can be moderated.
         is_vague = not has_fields and "moderated" not in normalized(snapshot.raw_status)
-        if is_vague and snapshot.status.is_final and snapshot.status is not TaskStatus.SUCCEEDED:
+        if is_vague:
             error = error_in(body, self.scrub, snapshot.raw_status)
             raise UnsureFailure(error.message, snapshot=snapshot) if isinstance(error, BadAnswer) else error
         return snapshot
@@ -269,7 +271,7 @@ class WireFormat:
     def _log_once(self, word: str) -> None:
         if word not in self._logged and len(self._logged) < _MOST_LOGGED:
             self._logged.add(word)
-            logger.warning("%s sent an unknown status, treated as running: %s", self.account.name, word)
+            log.warning("%s sent an unknown status, treated as running: %s", self.account.name, word)
 
     def _error(self, word: str, status: TaskStatus, task: Json) -> TaskError:
         code = first(task, self.paths.codes, as_code) or code_of(task)

@@ -98,8 +98,9 @@ class Videos(WireFormat):
             return super().json_of(response)
         body = json_of(response)
         fields = body if isinstance(body, dict) else {}
-        if response.status == HTTPStatus.ACCEPTED:
-            return {"status": "pending", **fields}
+        is_empty = not response.body.strip()
+        if response.status == HTTPStatus.ACCEPTED and (is_empty or isinstance(body, dict)):
+            return fields if "error" in fields or "code" in fields else {"status": "pending", **fields}
         if fields.get("code") == _XAI_REFUSAL:
             return {**fields, "status": "moderated"}
         return super().json_of(response)

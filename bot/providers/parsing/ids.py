@@ -1,7 +1,9 @@
 """Validates task ids, and reads the creation time that some contain."""
 
 import re
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime
+
+from bot.providers.parsing.fields import BEIJING
 
 # LiteLLM's ids contain a Vertex operation's name in base64, up to 370 characters:
 # https://github.com/BerriAI/litellm/pull/16192
@@ -9,7 +11,6 @@ _VALID = re.compile(r"[A-Za-z0-9._:=+-]{1,512}")
 _ARK = re.compile(r"cgt-(\d{14})-")
 _ULID = re.compile(r"(?:^|[_:])([0-7][0-9a-hjkmnp-tv-z]{25})$", re.IGNORECASE)
 _CROCKFORD = {letter: value for value, letter in enumerate("0123456789abcdefghjkmnpqrstvwxyz")}
-_BEIJING = timezone(timedelta(hours=8))
 _SANE_YEARS = range(2020, 2060)
 
 
@@ -29,7 +30,7 @@ def _ark_time(external_id: str) -> datetime | None:
     if match is None:
         return None
     try:
-        return datetime.strptime(match[1], "%Y%m%d%H%M%S").replace(tzinfo=_BEIJING).astimezone(UTC)
+        return datetime.strptime(match[1], "%Y%m%d%H%M%S").replace(tzinfo=BEIJING).astimezone(UTC)
     except (ValueError, OverflowError):
         return None
 

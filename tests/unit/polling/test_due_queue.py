@@ -112,3 +112,15 @@ def test_tasks_of_the_least_rank_are_taken_though_they_are_not_due():
     assert found.pop_least(1, lambda task_id: (float(task_id != 2),)) == [2]
     assert sorted(found.ids()) == [1, 3]
     assert found.pop_due(5, now=10.0) == [1, 3]
+
+
+def test_a_task_that_was_taken_and_is_due_later_is_not_due():
+    found = queue()
+    found.push(1, 0.0)
+    assert found.has_due(1.0)
+    assert found.pop_least(1, lambda _task_id: (0.0,)) == [1]
+
+    found.push(1, 50.0)
+
+    assert not found.has_due(1.0)
+    assert found.has_due(50.0)

@@ -168,3 +168,11 @@ async def test_a_card_shows_the_true_age_where_the_machine_s_clock_is_hours_off(
     known = replace(known, task=replace(known.task, registered_at=machine()))
     known = replace(known, task=changes.on_snapshot(known.task, said, at=machine()).task)
     assert "1 min 30 s so far" in visible(cards.card(known, now=machine()).text)
+
+
+def test_one_date_that_differs_does_not_drop_a_confirmed_skew(desk: Desk):
+    desk.ahead(HOUR)
+    desk.ahead(HOUR)
+
+    assert desk.ahead(100.0) == pytest.approx(HOUR, abs=2)
+    assert desk.ahead(HOUR) == pytest.approx(HOUR, abs=2)

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from bot.providers.base import BadAnswer, ProviderError
+from bot.providers.base import BadAnswer, ProviderError, RateLimited, TaskMissing
 from bot.watching.gateway_state import GatewayStates
 from storage.models import Cause
 from tests.fakes.clock import FrozenClock
@@ -62,6 +62,19 @@ def test_a_gateway_that_redirects_is_reported_with_where_to(polls: Polls, caplog
     assert "redirected to login.example" in caplog.text
     polls.poll(1, 2)
     assert polls.states.reports()[0].redirect_to is None
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (RateLimited("no quota", cause=Cause.KEY_EXHAUSTED), "quota"),
+        (TaskMissing("Invalid URL", cause=Cause.ROUTE_MISSING), "odd"),
+    ],
+)
+def test_the_cause_of_a_failure_counts_and_not_its_class(polls: Polls, error: ProviderError, status: str):
+    polls.poll(1, 2, error=error, for_s=40)
+
+    assert polls.problem == status
 
 
 def test_an_outage_of_half_a_minute_is_none(polls: Polls):

@@ -1,8 +1,10 @@
 import pytest
 
 from bot.providers.account import Account
+from bot.providers.base import ProviderError
 from bot.providers.formats.videos import Videos
 from storage.models import Media, TaskStatus
+from tests.fakes.transport import response
 
 NEW_API_ID = "task_3cV7bN1mK5jH9gF2dS4aQ8wE6rT0yUiO"
 
@@ -56,3 +58,16 @@ def test_the_id_may_name_the_model(wire: Videos):
 def test_a_finished_task_without_a_link_is_at_the_gateway(wire: Videos):
     url = "https://gateway.example.com/v1/videos/sora-2%3Ax/content"
     assert wire.read({"status": "completed"}, "sora-2:x").media == Media(url=url, needs_auth=True)
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b'{"request_id": "r"}'])
+def test_an_accepted_request_is_pending(wire: Videos, body: bytes):
+    assert wire.read_response(response(body, status=202), "r").status is TaskStatus.QUEUED
+
+
+@pytest.mark.parametrize(
+    "body", [b"<html>challenge</html>", b'{"error": {"message": "task not found"}}', b'{"code": 401}']
+)
+def test_an_accepted_request_that_holds_no_task_is_an_error(wire: Videos, body: bytes):
+    with pytest.raises(ProviderError):
+        wire.read_response(response(body, status=202), "r")
