@@ -68,7 +68,7 @@ def _database_url(text: str) -> str:
 
 
 def _token(text: str) -> str:
-    if not re.fullmatch(r"\d+:[A-Za-z0-9_-]{5,}", text):
+    if not re.fullmatch(r"[0-9]+:[A-Za-z0-9_-]{5,}", text):
         raise ValueError("is not a bot token as @BotFather gives it (digits, a colon, letters)")
     return text
 
@@ -167,8 +167,11 @@ Watches = Annotated[int, _number(int, _MOST_WATCHES, f"is not a number from 1 to
 Host = Annotated[str, _listening_host]
 Private = Annotated[PrivateHosts, _private]
 Switch = Annotated[bool, _truth]
-Chats = Annotated[str, _list_of(r"-?\d{1,19}|\*", "is no list of chat ids such as 123,-1001234567890, nor *")]
-Users = Annotated[str, _list_of(r"\d{1,19}", "is no list of user ids such as 12345,67890")]
+# Ids of Telegram have at most 52 bits.
+Chats = Annotated[
+    str, _list_of(r"-?[0-9]{1,16}|\*", "is no list of chat ids such as 123,-1001234567890, nor *")
+]
+Users = Annotated[str, _list_of(r"[0-9]{1,16}", "is no list of user ids such as 12345,67890")]
 Language = Annotated[str, _language]
 LogLevel = Annotated[str, _one_of("DEBUG", "INFO", "WARNING", "ERROR")]
 LogFormat = Annotated[str, _one_of("console", "json")]

@@ -13,7 +13,7 @@ from telegram.error import NetworkError, TelegramError
 from telegram.request import HTTPXRequest
 
 from bot.bot_api import bounds
-from bot.bot_api.results import ResultChecker, Unexpected
+from bot.bot_api.results import ResultChecker, Unexpected, is_int
 
 _MAX_RETRY_AFTER_S = 86_400
 _COUNTED_FROM_BYTES = 65_536  # a smaller response can't hold too many elements
@@ -112,7 +112,7 @@ def _error(response: Json) -> Json:
     if not isinstance(parameters, dict):
         return error
     known: Json = {}
-    if type(chat_id := parameters.get("migrate_to_chat_id")) is int:
+    if is_int(chat_id := parameters.get("migrate_to_chat_id")):
         known["migrate_to_chat_id"] = chat_id
     if type(wait_s := parameters.get("retry_after")) is int and wait_s > 0:
         known["retry_after"] = min(wait_s, _MAX_RETRY_AFTER_S)

@@ -67,7 +67,7 @@ class ResultChecker:
         skipped: list[int | None] = []
         for raw in result[:_MAX_UPDATES]:
             update_id = raw.get("update_id") if isinstance(raw, dict) else None
-            if not _is_int(update_id):
+            if not is_int(update_id):
                 skipped.append(None)
             elif _is_readable(raw):
                 kept.append(raw)
@@ -93,12 +93,11 @@ def _is_bot(result: Any) -> bool:
 
 def _is_message(result: Any) -> bool:
     message = _parsed(Message, result)
-    if message is None or not (_is_int(message.message_id) and _has_chat(message)):
+    if message is None or not (is_int(message.message_id) and _has_chat(message)):
         return False
     files = [file for file in (message.video, message.document) if file is not None]
     return all(
-        isinstance(file.file_id, str) and (file.file_size is None or _is_int(file.file_size))
-        for file in files
+        isinstance(file.file_id, str) and (file.file_size is None or is_int(file.file_size)) for file in files
     )
 
 
@@ -127,30 +126,32 @@ def _has_chat(message: MaybeInaccessibleMessage) -> bool:
 
 
 def _is_chat(chat: Chat) -> bool:
-    return _is_int(chat.id) and isinstance(chat.type, str) and _are_texts(chat.title, chat.username)
+    return is_int(chat.id) and isinstance(chat.type, str) and _are_texts(chat.title, chat.username)
 
 
 def _is_user(user: User) -> bool:
     return (
-        _is_int(user.id)
-        and isinstance(user.first_name, str)
-        and _are_texts(user.username, user.language_code)
+        is_int(user.id) and isinstance(user.first_name, str) and _are_texts(user.username, user.language_code)
     )
 
 
 def _has_valid_message(message: MaybeInaccessibleMessage | None) -> bool:
     if message is None:
         return True
-    if not (_is_int(message.message_id) and _has_chat(message)):
+    if not (is_int(message.message_id) and _has_chat(message)):
         return False
     if not isinstance(message, Message):
         return True
     entities = (*message.entities, *message.caption_entities)
     return (
-        (message.message_thread_id is None or _is_int(message.message_thread_id))
+        (message.message_thread_id is None or is_int(message.message_thread_id))
         and _are_texts(message.text, message.caption, *(entity.url for entity in entities))
         and all(isinstance(entity.type, str) for entity in entities)
-        and all(_is_int(entity.offset) and _is_int(entity.length) for entity in entities)
+        and all(
+            each is None or is_int(each)
+            for each in (message.migrate_to_chat_id, message.migrate_from_chat_id)
+        )
+        and all(is_int(entity.offset) and is_int(entity.length) for entity in entities)
         and _has_valid_message(message.reply_to_message)
     )
 
@@ -177,5 +178,6 @@ def _are_texts(*values: object) -> bool:
     return all(value is None or isinstance(value, str) for value in values)
 
 
-def _is_int(value: object) -> bool:
+def is_int(value: object) -> bool:
+    """Whether it is an integer that the database can hold."""
     return type(value) is int and -_INT64 <= value < _INT64

@@ -25,6 +25,7 @@ _INVISIBLE = re.compile(
 _DIGIT = re.compile("[0-9]")
 # Footers that programs and phones append; n8n's is "This message was sent automatically with n8n".
 _FOOTER = re.compile(r"(?i)(this message was )?sent (automatically )?(with|from|via|by|using) .{1,80}")
+_LONGEST_WORD = 600  # characters; an id has at most 512
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +87,8 @@ def _split_words(paragraph: str) -> Iterator[str]:
 
 def _strip(word: str) -> str:
     """Without surrounding quotes and brackets and without closing punctuation."""
+    if len(word) > _LONGEST_WORD:  # no id; each round of the loop reads the whole word
+        return word
     while (shorter := _STOP.sub("", word.strip(_QUOTES))) != word:
         word = shorter
     return _CUT_OFF.sub(_ELLIPSIS, word)  # the ellipsis makes a truncated id invalid

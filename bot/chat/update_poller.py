@@ -32,6 +32,7 @@ ALLOWED_UPDATES = (Update.MESSAGE, Update.CHANNEL_POST, Update.MY_CHAT_MEMBER, U
 _IDLE_PAUSE_S = 0.2  # between polls that the server does not hold open
 _SHORT_POLL_PAUSE_S = 1.0
 _GRACE_S = 1.0
+_MAX_FLOOD_WAIT_S = 60.0  # then poll again: a longer pause would count as a loop that hangs
 _BACKOFF_S = (1.0, 2.0, 4.0, 8.0, 15.0)  # after the first, second, … failure in a row
 
 AnyApplication = Application[Any, Any, Any, Any, Any, Any]
@@ -157,7 +158,9 @@ class UpdatePoller:
             raise TokenRefused from None
         if isinstance(error, RetryAfter):
             wait = error.retry_after
-            return wait.total_seconds() if isinstance(wait, timedelta) else float(wait)
+            wait_s = wait.total_seconds() if isinstance(wait, timedelta) else float(wait)
+            log.warning("Telegram requests a wait of %.0f s before the next poll.", wait_s)
+            return min(wait_s, _MAX_FLOOD_WAIT_S)
         if held_s is None:
             self._length.outage()
         elif self._length.failed(error, held_s):

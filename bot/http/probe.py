@@ -1,10 +1,12 @@
 """The container's health check: an HTTP request to the running bot."""
 
+import http.client
 import sys
 import urllib.error
 import urllib.request
 
 _TIMEOUT_S = 5.0
+_MAX_BYTES = 65_536  # of the response that are printed
 # Docker sets HTTP_PROXY in every container: https://docs.docker.com/engine/cli/proxy/
 _WITHOUT_PROXY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -13,11 +15,11 @@ def probe(port: int, host: str = "127.0.0.1") -> bool:
     """Print the response of /healthz; return whether the bot is healthy."""
     try:
         with _WITHOUT_PROXY.open(f"http://{_reachable(host)}:{port}/healthz", timeout=_TIMEOUT_S) as response:
-            print(response.read().decode())
+            print(response.read(_MAX_BYTES).decode("utf-8", "replace"))
     except urllib.error.HTTPError as error:
-        print(error.read().decode(), file=sys.stderr)
+        print(error.read(_MAX_BYTES).decode("utf-8", "replace"), file=sys.stderr)
         return False
-    except OSError as error:
+    except (OSError, http.client.HTTPException) as error:
         print(f"The bot does not respond on port {port}: {error}.", file=sys.stderr)
         return False
     return True

@@ -113,7 +113,7 @@ async def test_a_press_that_is_too_old_for_an_answer_is_carried_out(harness: Cha
     assert await results(driver) == 1
 
 
-async def test_a_press_while_the_archive_is_away_is_apologised_for(harnesses, caplog):
+async def test_a_press_while_the_database_is_unavailable_is_apologised_for(harnesses, caplog):
     harness = await harnesses.make(named("wan", "alibailian"), service=BrokenService())
 
     [apology] = await harness.tell(updates.press(PRIVATE, ANN, "again:1"), kind="callback_query")

@@ -227,14 +227,17 @@ async def test_the_backoff_is_reset_by_a_successful_poll(update_harness: UpdateH
     assert update_harness.slept_s == [1.0, 2.0, 1.0]
 
 
-async def test_retry_after_is_honoured_and_is_no_problem(update_harness: UpdateHarness):
-    update_harness.telegram.fail("getUpdates", flood(7))
+@pytest.mark.parametrize(("asked_s", "waited_s"), [(7, 7.0), (86_400, 60.0)])
+async def test_retry_after_is_honoured_up_to_a_minute_and_is_no_problem(
+    update_harness: UpdateHarness, asked_s: int, waited_s: float
+):
+    update_harness.telegram.fail("getUpdates", flood(asked_s))
 
     async with running(update_harness.update_poller()):
         update_harness.telegram.say(ANNA, "/help")
         await update_harness.until_finished("/help")
 
-    assert update_harness.slept_s == [7.0]
+    assert update_harness.slept_s == [waited_s]
     assert update_harness.telemetry.problems == {}
 
 

@@ -66,3 +66,20 @@ def test_a_bot_that_is_not_running_is_unhealthy(capsys: pytest.CaptureFixture[st
         port = closed.getsockname()[1]
     assert not probe(port)
     assert capsys.readouterr().err.startswith(f"The bot does not respond on port {port}: ")
+
+
+def test_a_port_of_another_program_is_reported_in_one_sentence(capsys: pytest.CaptureFixture[str]):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def respond() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(65_536)
+                connection.sendall(b"SSH-2.0-OpenSSH\r\n")
+
+        serving = threading.Thread(target=respond)
+        serving.start()
+        assert not probe(server.getsockname()[1])
+        serving.join()
+
+    assert capsys.readouterr().err.startswith("The bot does not respond on port")
