@@ -18,6 +18,8 @@ async def take_up(tx: Transaction, task_ids: Iterable[int], *, at: datetime) -> 
         """,
         (rows.listed(task_ids),),
     )
+    if not stalled:
+        return
     await tx.run(
         """
         UPDATE tasks SET unchanged_since = ?, stall = iif(stall = 'resting', 'moving', stall)

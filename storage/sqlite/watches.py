@@ -78,19 +78,24 @@ async def active_ids(tx: Transaction, task_id: int) -> list[int]:
 
 async def stop(tx: Transaction, watch_id: int, *, at: datetime) -> bool:
     """Stop an active watch; False if it was not active."""
-    stopped = await tx.one(
+    return await _stop(tx, [watch_id], at=at) > 0
+
+
+async def _stop(tx: Transaction, watch_ids: Iterable[int], *, at: datetime) -> int:
+    """Stop those of the watches that are active; returns how many."""
+    stopped = await tx.all(
         """
-        UPDATE watches SET state = 'stopped', ended_at = ? WHERE id = ? AND state = 'active'
-        RETURNING task_id
+        UPDATE watches SET state = 'stopped', ended_at = ?
+        WHERE id IN (SELECT value FROM json_each(?)) AND state = 'active'
+        RETURNING id, task_id
         """,
-        (rows.seconds(at), watch_id),
+        (rows.seconds(at), rows.listed(watch_ids)),
     )
-    if stopped is None:
-        return False
-    await deliveries.supersede(tx, [watch_id], (DeliveryKind.RESULT, DeliveryKind.NOTICE), at=at)
-    await deliveries.enqueue(tx, DeliveryKind.CARD, [watch_id], at=at)
-    await tasks.stop_polling_unwatched(tx, [stopped["task_id"]])
-    return True
+    ids = [row["id"] for row in stopped]
+    await deliveries.supersede(tx, ids, (DeliveryKind.RESULT, DeliveryKind.NOTICE), at=at)
+    await deliveries.enqueue(tx, DeliveryKind.CARD, ids, at=at)
+    await tasks.stop_polling_unwatched(tx, {row["task_id"] for row in stopped})
+    return len(ids)
 
 
 async def take_up(tx: Transaction, watch_id: int, chat_id: int, *, at: datetime) -> bool:
@@ -116,7 +121,7 @@ async def stop_unchanged(tx: Transaction, *, since_before: datetime, limit: int,
         """,
         {"before": rows.seconds(since_before), "limit": limit},
     )
-    return sum([await stop(tx, row["id"], at=at) for row in found])
+    return await _stop(tx, [row["id"] for row in found], at=at)
 
 
 async def stop_all_but(tx: Transaction, allowed_ids: Iterable[int], *, at: datetime) -> int:
