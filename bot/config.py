@@ -119,7 +119,7 @@ class Settings:
 
     @property
     def downloads_folder(self) -> Path:
-        """Where films wait for Telegram: beside the database, and for each database another."""
+        """The folder of downloaded videos: beside the database, another one for each database."""
         return Path(f"{self.database_file}.downloads")
 
     @property

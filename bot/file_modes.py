@@ -1,4 +1,4 @@
-"""Who else on the machine can read the database and the films, and the taking of that from them.
+"""Which files other users of this machine can read: the database and the videos; removes that access.
 
 What the bot makes is its own from the beginning; this is for what was there before, as from a backup.
 """

@@ -15,7 +15,7 @@ def send_again(watch: Watch) -> Button:
 
 
 def check_again(watch: Watch) -> Button:
-    """The button that resumes polling a suspended task."""
+    """The button that resumes polling a resting task."""
     return Button(label=f"🔄 {t(watch.language, 'stall.check_again')}", action=f"{_CHECK}{watch.id}")
 
 

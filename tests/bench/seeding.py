@@ -31,11 +31,11 @@ async def seed(
     try:
         watched = [await _register(store, task) for task in tasks]
         await _show_cards(store, cards_age=cards_age)
-        seen = await _look(tasks, gateway)
+        seen = await _poll(tasks, gateway)
         begins = datetime.now(UTC) + timedelta(seconds=3 + _PER_TASK_S * len(tasks) if pace_s else 0)
         for number, each in enumerate(watched):
             due = begins + timedelta(seconds=pace_s * number / len(watched))
-            await _note_look(store, each, seen[each.task.ref.provider], due)
+            await _note_poll(store, each, seen[each.task.ref.provider], due)
     finally:
         await store.close()
     return begins + timedelta(seconds=pace_s)
@@ -63,7 +63,7 @@ async def _show_cards(store: Store, *, cards_age: bool) -> None:
             await store.settle(out.delivery.id, card)
 
 
-async def _look(tasks: list[BenchTask], gateway: str) -> dict[str, Snapshot]:
+async def _poll(tasks: list[BenchTask], gateway: str) -> dict[str, Snapshot]:
     """The gateway's response for the first task of each kind; it is the same for all."""
     firsts = {task.kind: task for task in reversed(tasks)}
     configs = [ProviderConfig(name=kind, kind=kind, base_url=gateway, api_key=KEY) for kind in firsts]
@@ -72,7 +72,7 @@ async def _look(tasks: list[BenchTask], gateway: str) -> dict[str, Snapshot]:
         return {name: await each.fetch(firsts[name].task_id) for name, each in providers.items()}
 
 
-async def _note_look(store: Store, watched: WatchedTask, snapshot: Snapshot, due: datetime) -> None:
+async def _note_poll(store: Store, watched: WatchedTask, snapshot: Snapshot, due: datetime) -> None:
     now = datetime.now(UTC)
     task = replace(
         watched.task,

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import re
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -164,7 +165,7 @@ async def _fetching(
 async def _suspended(scene: Scene) -> None:
     """Wait until an admin is told that there are watches which wait for their chat to come back."""
     async with asyncio.timeout(15):
-        while "suspended 0" in (await scene.ask(ADMIN, "/stats")).words:
+        while not re.search(r"suspended [1-9]", (await scene.ask(ADMIN, "/stats")).words):
             pass
 
 

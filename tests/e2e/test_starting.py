@@ -51,7 +51,7 @@ def _from_the_future(path: Path) -> str:
     return f"sqlite:///{path}"
 
 
-def _put_off_looks(path: Path) -> None:
+def _put_off_polls(path: Path) -> None:
     """As after many that failed."""
     with contextlib.closing(sqlite3.connect(path)) as database, database:
         database.execute("UPDATE tasks SET next_poll_at = next_poll_at + 300")
@@ -167,7 +167,7 @@ async def test_tasks_of_a_provider_that_left_the_settings_say_so_and_go_on_when_
     await scene.wait_for(lambda: "🔑 mine is no longer" in scene.telegram.messages(anna)[-1].words)
     assert "not configured: mine" in bot.log
     await bot.stop()
-    _put_off_looks(scene.folder / "reelwatch.db")
+    _put_off_polls(scene.folder / "reelwatch.db")
 
     scene.finish(task)
     await scene.start_bot(PROVIDERS__MINE__KIND="jimeng")

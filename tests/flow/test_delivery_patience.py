@@ -37,7 +37,9 @@ async def test_an_outage_of_telegram_does_not_use_up_download_retries(
     harness.telegram.fail("sendMessage", html_answer(502), times=10)
     harness.gateway.fail("content", NOT_READY, times=4)
     await harness.poll()
-    while len(harness.bot_messages()) < 2:
+    for _ in range(20):
+        if len(harness.bot_messages()) == 2:
+            break
         await harness.advance(300)
     assert "on its way" in harness.result().words
 

@@ -1,4 +1,4 @@
-"""The pages under docs/ are in step with the house."""
+"""The pages under docs/ are in step with the repository."""
 
 import re
 import tomllib

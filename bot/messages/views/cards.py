@@ -32,8 +32,8 @@ def card(
     task, language = watched.task, watched.watch.language
     active = watched.watch.state is not WatchState.STOPPED
     doubt, stall = _doubt(watched.watch, language), lines.stall(watched, language)
-    is_suspended = stall is not None and task.stall is Stall.RESTING
-    row = (send_again(watched.watch),) if doubt else (check_again(watched.watch),) if is_suspended else ()
+    is_resting = stall is not None and task.stall is Stall.RESTING
+    row = (send_again(watched.watch),) if doubt else (check_again(watched.watch),) if is_resting else ()
     return View(
         text=lines.join_lines(
             [
@@ -42,7 +42,7 @@ def card(
                 lines.eta_line(task, forecast, language) if forecast and active and not stall else None,
                 lines.why(task, language) if active else None,
                 _content(watched, language),
-                None if is_suspended else _problem(watched, problem, now=now),
+                None if is_resting else _problem(watched, problem, now=now),
                 stall,
                 doubt,
             ]

@@ -40,7 +40,7 @@ class Ours:
     def follow(self, duration_s: float, figure: Figure | None = None) -> Cost:
         """Poll a task from its creation, which is not counted, to the poll that finds it ended."""
         job = self._job(duration_s)
-        task, due = self._first_look(job)
+        task, due = self._first_poll(job)
         born, polls = self._now, 0
         while not task.status.is_final:
             polls, self._now = polls + 1, due
@@ -51,10 +51,10 @@ class Ours:
 
     def eta(self, age_s: float) -> Eta | None:
         """The forecast for a task of this age."""
-        task, _ = self._first_look(self._job(math.inf))
+        task, _ = self._first_poll(self._job(math.inf))
         return self._simulated_bot.eta(task, self._now + age_s)
 
-    def _first_look(self, job: Job) -> tuple[Task, float]:
+    def _first_poll(self, job: Job) -> tuple[Task, float]:
         return self._simulated_bot.on_snapshot(self._simulated_bot.register(job, self._now), job, self._now)
 
     def _job(self, duration_s: float) -> Job:

@@ -30,9 +30,9 @@ class Policy(Protocol):
 class Ours:
     """The bot's rate limiter, leased tasks and simulated bot, wired like its scheduler."""
 
-    def __init__(self, max_rps: float | None, *, pays_first_looks: bool = True) -> None:
-        """pays_first_looks: False: each task is polled before it is added, so its model is known."""
-        self._pays_first_looks = pays_first_looks
+    def __init__(self, max_rps: float | None, *, pays_first_polls: bool = True) -> None:
+        """pays_first_polls: False: each task is polled before it is added, so its model is known."""
+        self._pays_first_polls = pays_first_polls
         self._simulated_bot = SimulatedBot(price_s=POLL_PRICE_S if max_rps is None else SPARE_POLL_PRICE_S)
         provider = ScriptedProvider({}, name=PROVIDER)
         self._line = KeyGroup(providers={PROVIDER: provider}, limiter=AdaptiveRateLimiter(max_rps))
@@ -48,7 +48,7 @@ class Ours:
         self._chats[job.id] = job.chat
         task = replace(self._simulated_bot.register(job, now), chat_active_watches=self._in_flight[job.chat])
         due = now
-        if not self._pays_first_looks:
+        if not self._pays_first_polls:
             task, due = self._simulated_bot.on_snapshot(task, job, now)
         self._leased.add(replace(task, next_poll_at=time_at(due)))
 

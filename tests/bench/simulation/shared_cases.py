@@ -41,12 +41,12 @@ def cases() -> Iterator[Row]:
 def fresh(seeds: Iterable[int]) -> Iterator[Row]:
     """1,000 in flight against the bound, once with each of these seeds."""
     for seed in seeds:
-        load = _loaded(in_flight=1000, max_rps=_RATE, seeds=(seed,), pays_first_looks=False)
+        load = _loaded(in_flight=1000, max_rps=_RATE, seeds=(seed,), pays_first_polls=False)
         yield _mean_against_bound(f"1,000 in flight, 20/s, seed {seed}", load, goal=1.10)
 
 
 def _known_cap() -> Iterator[Row]:
-    load = _loaded(in_flight=1000, max_rps=_RATE, seeds=_SEEDS, pays_first_looks=False)
+    load = _loaded(in_flight=1000, max_rps=_RATE, seeds=_SEEDS, pays_first_polls=False)
     yield _mean_against_peer("1,000 in flight, 20/s", load, goal=0.60)
     yield _mean_against_bound("", load, goal=1.10)
     ratio = p95(load.ours_s) / p95(load.peer_s)
@@ -78,13 +78,13 @@ def _paid(free: _Load, *, max_rps: float | None, seeds: Sequence[int]) -> Row:
 
 
 def _few() -> Iterator[Row]:
-    load = _loaded(in_flight=200, max_rps=_RATE, seeds=_SEEDS, pays_first_looks=True)
+    load = _loaded(in_flight=200, max_rps=_RATE, seeds=_SEEDS, pays_first_polls=True)
     yield _mean_against_peer("200 in flight, 20/s", load, goal=0.65)
     yield _mean_against_bound("", load, goal=1.30)
 
 
 def _unknown_cap() -> Iterator[Row]:
-    load = _loaded(in_flight=1000, max_rps=None, seeds=_SEEDS[:1], pays_first_looks=False)
+    load = _loaded(in_flight=1000, max_rps=None, seeds=_SEEDS[:1], pays_first_polls=False)
     yield Row(
         case="unknown cap (20/s), 1,000 in flight",
         measure="share of 429s",
@@ -121,13 +121,13 @@ def _mean_against_peer(case: str, load: _Load, *, goal: float) -> Row:
 
 
 def _loaded(
-    *, in_flight: float, max_rps: float | None, seeds: Sequence[int], pays_first_looks: bool
+    *, in_flight: float, max_rps: float | None, seeds: Sequence[int], pays_first_polls: bool
 ) -> _Load:
     ours_s, peer_s, bounds_s, refused, asked = [], [], [], 0, 0
     for seed in seeds:
         jobs = steady(MODELS, in_flight=in_flight, until=_UNTIL_S, seed=seed)
         gateway = Gateway(rate=_RATE)
-        ours = Ours(max_rps, pays_first_looks=pays_first_looks)
+        ours = Ours(max_rps, pays_first_polls=pays_first_polls)
         ours_s += _delays_s(run(jobs, ours, gateway, until=_UNTIL_S))
         peer_s += _delays_s(run(jobs, RoundRobin(_RATE), Gateway(rate=_RATE), until=_UNTIL_S))
         bounds_s.append(capped_delay(MODELS, in_flight=_mean_in_flight(jobs), rate=_RATE))

@@ -196,7 +196,7 @@ async def test_connections_can_be_cut_or_hang(
     assert (await client.get(status)).status_code == 200
 
 
-async def test_looks_are_counted_by_task(
+async def test_polls_are_counted_by_task(
     gateway: FakeGateway, client: httpx.AsyncClient, task: GatewayTask
 ) -> None:
     looking = asyncio.create_task(gateway.wait_for(lambda: gateway.polls(task.task_id) == 2))
