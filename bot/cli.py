@@ -14,6 +14,7 @@ from bot import __version__
 from bot.config import Settings, SettingsError, load_settings
 from bot.errors import ForeignWebhook, PortTaken, SecondPoller, TokenRefused
 from bot.logs import set_up_logging
+from bot.providers.registry import FORMATS
 from bot.watching.cadence import Cadence
 from storage.errors import StoreError
 
@@ -30,9 +31,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     # Imported where needed: the container's probe runs every minute and needs hardly any of the program.
     match arguments.command:
         case "demo":
-            from bot.sandbox.demo import demo
+            from bot.sandbox.demo import Case, demo
 
-            status = _in_loop(demo(_run_given, once=arguments.once, case=arguments.case))
+            paths = {kind: wire.path for kind, wire in FORMATS.items()}
+            case = Case(file=arguments.case, status_paths=paths) if arguments.case else None
+            status = _in_loop(demo(_run_given, once=arguments.once, case=case))
         case "check":
             from bot.check import check
 

@@ -4,11 +4,11 @@ import asyncio
 import json
 import sys
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from bot.providers.registry import FORMATS
 from bot.sandbox.environment import ANNA, Sandbox, open_sandbox
 from bot.sandbox.interactive import play_by_hand
 from bot.sandbox.tour import Tour
@@ -20,7 +20,15 @@ _CASE_S = 4.0  # for the messages about one recorded response
 _STOP_S = 15.0
 
 
-async def demo(run_bot: RunBot, *, once: bool, case: Path | None = None, pace: float = 1.0) -> int:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """A recorded response of a gateway to replay."""
+
+    file: Path  # JSON: provider, task_id, http_status, headers, body
+    status_paths: Mapping[str, str]  # by provider; with {id}
+
+
+async def demo(run_bot: RunBot, *, once: bool, case: Case | None = None, pace: float = 1.0) -> int:
     """Run the tour, then the interactive mode; or replay a recorded response.
 
     Returns the exit status. run_bot: runs a bot with these settings until it is cancelled. pace: a factor for
@@ -41,7 +49,7 @@ async def demo(run_bot: RunBot, *, once: bool, case: Path | None = None, pace: f
             await _end(bot)
 
 
-async def _play(sandbox: Sandbox, *, once: bool, case: Path | None) -> bool:
+async def _play(sandbox: Sandbox, *, once: bool, case: Case | None) -> bool:
     sandbox.screen.title("Reelwatch demo: the real bot between a fake Telegram and a fake gateway")
     sandbox.screen.tell("› a user's message   ‹ the bot's message   ✎ an edit by the bot   ▶ a video\n")
     await sandbox.bot_listens()
@@ -58,18 +66,18 @@ async def _play(sandbox: Sandbox, *, once: bool, case: Path | None) -> bool:
     return is_good
 
 
-async def _replay(sandbox: Sandbox, case: Path) -> bool:
+async def _replay(sandbox: Sandbox, case: Case) -> bool:
     try:
-        recorded = json.loads(case.read_text(encoding="utf-8"))
+        recorded = json.loads(case.file.read_text(encoding="utf-8"))
         provider, task_id = recorded["provider"], recorded["task_id"]
         sandbox.gateway.replay(
-            FORMATS[provider].path.replace("{id}", quote(task_id, safe="")),
+            case.status_paths[provider].replace("{id}", quote(task_id, safe="")),
             http_status=recorded["http_status"],
             headers=recorded["headers"],
             body=recorded["body"],
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
-        sandbox.screen.tell(f"{case} is not a recorded response: {error!r}")
+        sandbox.screen.tell(f"{case.file} is not a recorded response: {error!r}")
         return False
     for text in (f"/watch {provider} {task_id}", f"/status {task_id}"):
         sandbox.telegram.say(ANNA, text)

@@ -31,6 +31,9 @@ def run(folder: Path, *command: str) -> tuple[int, str]:
     [
         ("bot/polling/scheduler.py", "from bot.outbox import worker", "The layers of the bot"),
         ("bot/watching/poll.py", "from bot import app", "The layers of the bot"),
+        ("bot/sandbox/demo.py", "from bot.providers import registry", "The layers of the bot"),
+        ("bot/sandbox/tour.py", "import storage.models", "The sandbox imports nothing of storage"),
+        ("bot/app.py", "import bot.sandbox", "Only the command line imports the sandbox"),
         ("storage/models.py", "import bot.errors", "storage imports nothing of bot"),
         ("bot/media/cache.py", "import httpx", "httpx is imported by Telegram's client only"),
     ],

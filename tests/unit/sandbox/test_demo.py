@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.sandbox.demo import demo
+from bot.sandbox.demo import Case, demo
 from bot.sandbox.environment import ANNA, Sandbox, open_sandbox
 from bot.sandbox.interactive import play_by_hand
 from tests.unit.sandbox.small_bot import SmallBot
@@ -54,9 +54,10 @@ async def test_a_bot_that_breaks_is_not_hidden() -> None:
 
 
 async def test_a_recorded_answer_is_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    case = tmp_path / "case.json"
+    case = Case(file=tmp_path / "case.json", status_paths={"jimeng": "/jimeng/fetch/{id}"})
     recorded = {"provider": "jimeng", "task_id": "cgt-1", "http_status": 200, "headers": {}}
-    case.write_text(json.dumps(recorded | {"body": {"data": {"status": "FAILURE", "fail_reason": "why"}}}))
+    body = {"data": {"status": "FAILURE", "fail_reason": "why"}}
+    case.file.write_text(json.dumps(recorded | {"body": body}))
 
     status = await demo(SmallBot(), once=True, case=case, pace=0.05)
 
@@ -68,8 +69,8 @@ async def test_a_recorded_answer_is_asked_for(tmp_path: Path, capsys: pytest.Cap
 
 
 async def test_a_case_that_cannot_be_read_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    case = tmp_path / "case.json"
-    case.write_text("{}")
+    case = Case(file=tmp_path / "case.json", status_paths={})
+    case.file.write_text("{}")
 
     assert await demo(SmallBot(), once=True, case=case) == 1
     assert "case.json is not a recorded response" in capsys.readouterr().out
