@@ -18,7 +18,7 @@ from bot.chat import router, strangers
 from bot.chat.context import HandlerDeps, context_types
 from bot.chat.dispatcher import Dispatcher
 from bot.chat.update_poller import UpdatePoller
-from bot.config import Settings
+from bot.config import Settings, plain_http_warnings
 from bot.errors import ForeignWebhook, PortTaken, SecondPoller, TokenRefused
 from bot.http.report import HealthReport
 from bot.outbox.call_rate_limiter import CallRateLimiter
@@ -59,13 +59,14 @@ _EXPECTED = (
 
 async def run(settings: Settings, tls: ssl.SSLContext, cadence: Cadence | None = None) -> None:
     """Run until SIGTERM, SIGINT or cancellation; raises StoreError and what is in bot.errors."""
-    for sentence in settings.sent_in_the_clear:
+    for sentence in plain_http_warnings(settings):
         log.warning("%s", sentence)
-    file_modes.tighten(settings.database_file, settings.downloads_folder)
-    for sentence in file_modes.exposed(settings.database_file, settings.downloads_folder):
+    database = settings.database_url.file
+    file_modes.tighten(database, settings.downloads_folder)
+    for sentence in file_modes.exposed(database, settings.downloads_folder):
         log.warning("%s", sentence)
     os.environ["PTB_TIMEDELTA"] = "true"  # else python-telegram-bot warns with every RetryAfter
-    store = await open_store(settings.database_url)
+    store = await open_store(database)
     try:
         resources = Resources(
             settings=settings,
@@ -89,9 +90,9 @@ async def _access(settings: Settings, store: Store) -> Access:
     """The access list; the workers load it again if the database is unavailable now."""
     access = Access(
         store,
-        everyone=settings.allows_everyone,
-        ids=settings.allowed_ids,
-        admin_ids=settings.admin_ids,
+        everyone=settings.allowed_chats.everyone,
+        ids=settings.allowed_chats.ids,
+        admin_ids=settings.admins,
         clock=utc_now,
     )
     with suppress(StoreUnavailable):
@@ -118,7 +119,7 @@ def _application(resources: Resources) -> tuple[AnyApplication, HandlerDeps]:
             notify_delivery=resources.new_delivery.set,
             limits=WatchLimits(per_chat=settings.max_watches, per_person=max(1, settings.max_watches // 2)),
         ),
-        catalog=Catalog(settings.provider_configs),
+        catalog=Catalog(settings.providers),
         clock=utc_now,
         health=HealthReport(
             store,

@@ -3,11 +3,11 @@
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields
-from urllib.parse import urlsplit
+from datetime import timedelta
 
 from bot import file_modes
 from bot.bot_api.request import NotBotApi
-from bot.config import Settings, foreign_names
+from bot.config import Settings, foreign_names, plain_http_warnings
 from bot.errors import TokenRefused
 from bot.providers import gateways
 from bot.providers.base import Provider, ProviderError
@@ -29,8 +29,10 @@ async def check(settings: Settings) -> bool:
     """Print the settings and what came of trying them; whether everything works."""
     redact = Redactor(settings.secrets).redact
     _print_table(("setting", "value"), _described(settings), redact)
-    async with HttpTransport(tls=create_ssl_context(), proxy=settings.provider_proxy) as transport:
-        providers = gateways.build(settings.provider_configs, transport).values()
+    async with HttpTransport(
+        tls=create_ssl_context(), proxy=settings.provider_proxy and settings.provider_proxy.url
+    ) as transport:
+        providers = gateways.build(settings.providers, transport).values()
         rows = await asyncio.gather(
             _telegram(settings),
             _database(settings),
@@ -40,7 +42,7 @@ async def check(settings: Settings) -> bool:
     for host, ahead_s in transport.skews.found().items():
         side = "ahead of" if ahead_s > 0 else "behind"
         rows.append(("clock", WARN, f"{host} is {abs(ahead_s):.0f} s {side} this machine's"))
-    if not settings.provider_configs:
+    if not settings.providers:
         rows.append(("providers", ERROR, "none; set GATEWAY_BASE_URL and GATEWAY_API_KEY"))
     rows += _warnings(settings)
     _print_table(("tried", "", ""), rows, redact)
@@ -48,10 +50,10 @@ async def check(settings: Settings) -> bool:
 
 
 def _warnings(settings: Settings) -> Iterable[Row]:
-    if not (settings.allows_everyone or settings.allowed_ids or settings.admin_ids):
+    if not (settings.allowed_chats.everyone or settings.allowed_chats.ids or settings.admins):
         yield "people", WARN, "nobody is let in; set ADMINS or ALLOWED_CHATS"
-    yield from (("plain http", WARN, sentence) for sentence in settings.sent_in_the_clear)
-    for sentence in file_modes.exposed(settings.database_file, settings.downloads_folder):
+    yield from (("plain http", WARN, sentence) for sentence in plain_http_warnings(settings))
+    for sentence in file_modes.exposed(settings.database_url.file, settings.downloads_folder):
         yield "files", WARN, sentence
     if foreign := foreign_names():
         yield ".env", WARN, f"ignored, as they are no settings of this program: {', '.join(foreign)}"
@@ -60,18 +62,16 @@ def _warnings(settings: Settings) -> Iterable[Row]:
 async def _download_route(settings: Settings) -> Row:
     """Whether the proxy can be reached; where the videos lie is known only when there is one."""
     what = "downloads"
-    if not settings.download_proxy:
+    proxy = settings.download_proxy
+    if not proxy:
         return what, OK, "without a proxy"
-    proxy = urlsplit(settings.download_proxy)
-    port = proxy.port or (443 if proxy.scheme == "https" else 80)
-    name = f"the proxy {proxy.hostname}:{port}"
     try:
         async with asyncio.timeout(_PATIENCE_S):
-            _, writer = await asyncio.open_connection(proxy.hostname, port)
+            _, writer = await asyncio.open_connection(proxy.host, proxy.port)
     except OSError:
-        return what, ERROR, f"{name} does not answer"
+        return what, ERROR, f"the proxy {proxy} does not answer"
     writer.close()
-    return what, OK, f"{name} answers"
+    return what, OK, f"the proxy {proxy} answers"
 
 
 def _described(settings: Settings) -> Iterable[Sequence[str]]:
@@ -79,12 +79,20 @@ def _described(settings: Settings) -> Iterable[Sequence[str]]:
         if each.name != "providers":
             value = getattr(settings, each.name)
             yield each.name.upper(), "set" if value in settings.secrets else _shown(value)
-    for config in settings.provider_configs:
+    for config in settings.providers:
         yield f"provider {config.name}", f"{config.kind} at {config.base_url}"
 
 
 def _shown(value: object) -> str:
-    return "–" if value in ("", None) else str(value)
+    match value:
+        case None | "":
+            return "–"
+        case timedelta():
+            return f"{value / timedelta(days=1):g}"
+        case frozenset():
+            return ", ".join(map(str, sorted(value))) or "–"
+        case _:
+            return str(value) or "–"
 
 
 async def _telegram(settings: Settings) -> Row:
@@ -93,16 +101,17 @@ async def _telegram(settings: Settings) -> Row:
     except (TokenRefused, NotBotApi) as error:
         return "telegram", ERROR, str(error)
     except TelegramAway as error:
-        return "telegram", ERROR, f"no answer{_through(settings.telegram_proxy)}: {error}"
+        proxy = settings.telegram_proxy
+        return "telegram", ERROR, f"no answer{f' through the proxy {proxy}' if proxy else ''}: {error}"
 
 
 async def _database(settings: Settings) -> Row:
     try:
-        store = await open_store(settings.database_url)
+        store = await open_store(settings.database_url.file)
     except StoreError as error:
         return "database", ERROR, str(error)
     await store.close()
-    return "database", OK, settings.database_url
+    return "database", OK, str(settings.database_url)
 
 
 async def _key(provider: Provider) -> Row:
@@ -125,11 +134,6 @@ def _refusal(error: ProviderError) -> str:
             return f"redirected to {error.message}: check BASE_URL"
         case _:
             return f"{error.cause}: {error.message}".rstrip(": ")
-
-
-def _through(proxy: str) -> str:
-    """Which proxy was asked, without its password."""
-    return f" through the proxy {urlsplit(proxy).netloc.rpartition('@')[2]}" if proxy else ""
 
 
 def _print_table(head: Sequence[str], rows: Iterable[Sequence[str]], redact: Callable[[str], str]) -> None:

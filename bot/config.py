@@ -1,45 +1,47 @@
-"""Environment and .env → frozen Settings; all mistakes are told at once and no secret is shown."""
+"""Environment and .env → frozen Settings; all mistakes are reported at once and no secret is shown."""
 
 import io
 import ipaddress
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields, replace
+from datetime import timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, get_args
-from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 from dotenv.parser import Original, parse_stream
 
+from bot.logs import LogFormat, LogLevel
 from bot.private_hosts import NO_PRIVATE_HOSTS
 from bot.providers.registry import KINDS, ProviderConfig, kind_of
 from bot.setting_names import meant, meant_field
 from bot.setting_types import (
+    DEFAULT_DATABASE,
+    NOBODY,
     Chats,
-    DatabaseUrl,
+    Database,
     Days,
+    Format,
     Host,
     HttpUrl,
     Key,
     Kind,
     Language,
-    LogFormat,
-    LogLevel,
+    Level,
     Port,
     Private,
-    Proxy,
+    ProxyUrl,
     Rate,
     Switch,
     Token,
     Users,
     Watches,
     host_of,
-    split_list,
 )
 
-_EVERYONE = "*"
 _GROUP = "providers__"
 
 
@@ -57,7 +59,7 @@ def _no_value(_: str) -> NoReturn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderSettings:
-    """One PROVIDERS__<NAME>__… group."""
+    """One PROVIDERS__<NAME>__… group; what it leaves out is the gateway's."""
 
     kind: Kind = ""
     base_url: HttpUrl = ""
@@ -65,95 +67,45 @@ class ProviderSettings:
     max_rps: Rate = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Settings:
-    """Everything that can be set from outside; the names in capitals are the environment's."""
+    """Everything that can be set from outside; each field is named as its environment variable."""
 
     telegram_bot_token: Token = field(repr=False)
     telegram_api_url: HttpUrl = "https://api.telegram.org"
     telegram_local_mode: Switch = False
-    database_url: DatabaseUrl = "sqlite:///data/reelwatch.db"
+    database_url: Database = DEFAULT_DATABASE
     gateway_base_url: HttpUrl = ""
     gateway_api_key: Key = field(default="", repr=False)
-    providers: Annotated[Mapping[str, ProviderSettings], _no_value] = field(default_factory=dict)
-    allowed_chats: Chats = ""
-    admins: Users = ""
+    # The gateway's kinds and the providers of their own, complete; a name of its own wins.
+    providers: Annotated[tuple[ProviderConfig, ...], _no_value] = ()
+    allowed_chats: Chats = NOBODY
+    admins: Users = frozenset()
     language: Language = "auto"
-    keep_days: Days = 30
-    rest_days: Days = 3
+    keep_days: Days = timedelta(days=30)
+    rest_days: Days = timedelta(days=3)
     max_watches: Watches = 200
-    log_level: LogLevel = "INFO"
-    log_format: LogFormat = "console"
+    log_level: Level = LogLevel.INFO
+    log_format: Format = LogFormat.CONSOLE
     health_host: Host = "127.0.0.1"
     health_port: Port = None
-    telegram_proxy: Proxy = field(default="", repr=False)  # it may hold a password, as the next two may
-    provider_proxy: Proxy = field(default="", repr=False)
-    download_proxy: Proxy = field(default="", repr=False)
+    telegram_proxy: ProxyUrl = None
+    provider_proxy: ProxyUrl = None
+    download_proxy: ProxyUrl = None
     download_allow_private: Private = NO_PRIVATE_HOSTS
 
-    @property
-    def allows_everyone(self) -> bool:
-        """Whether ALLOWED_CHATS names everyone."""
-        return _EVERYONE in split_list(self.allowed_chats)
-
-    @property
-    def allowed_ids(self) -> frozenset[int]:
-        """The chat and user ids of ALLOWED_CHATS."""
-        return frozenset(int(word) for word in split_list(self.allowed_chats) if word != _EVERYONE)
-
-    @property
-    def admin_ids(self) -> frozenset[int]:
-        """The user ids of ADMINS."""
-        return frozenset(map(int, split_list(self.admins)))
-
-    @property
-    def provider_configs(self) -> tuple[ProviderConfig, ...]:
-        """The gateway's kinds and the providers of their own; a name of its own wins."""
-        gateways = {kind: ProviderSettings(kind=kind) for kind in KINDS} if self.gateway_base_url else {}
-        return tuple(self._config(name, own) for name, own in {**gateways, **self.providers}.items())
-
-    @property
-    def database_file(self) -> Path:
-        """Where the database is."""
-        return Path(self.database_url.removeprefix("sqlite:///"))
-
-    @property
+    @cached_property
     def downloads_folder(self) -> Path:
         """The folder of downloaded videos: beside the database, another one for each database."""
-        return Path(f"{self.database_file}.downloads")
+        return Path(f"{self.database_url.file}.downloads")
 
-    @property
-    def sent_in_the_clear(self) -> tuple[str, ...]:
-        """A sentence for each token or key that goes over plain http to another machine."""
-        targets = {"TELEGRAM_API_URL": self.telegram_api_url, "GATEWAY_BASE_URL": self.gateway_base_url}
-        targets |= {f"{_GROUP}{name}__base_url".upper(): own.base_url for name, own in self.providers.items()}
-        return tuple(
-            f"{name} is plain http to {host_of(url)}: whoever is on the way can read"
-            f" {'the bot token' if name == 'TELEGRAM_API_URL' else 'the key'}."
-            for name, url in targets.items()
-            if url.lower().startswith("http://") and not _is_loopback(host_of(url) or "")
-        )
-
-    @property
-    def secrets(self) -> tuple[str, ...]:
+    @cached_property
+    def secrets(self) -> frozenset[str]:
         """Every value that must never be seen in a log."""
-        routes = (self.telegram_proxy, self.provider_proxy, self.download_proxy)
-        passwords = [urlsplit(route).password for route in routes]
-        keys = [self.gateway_api_key, *(own.api_key for own in self.providers.values())]
-        return tuple({secret for secret in (self.telegram_bot_token, *keys, *passwords) if secret})
-
-    def max_rps(self, provider: str) -> float | None:
-        """What MAX_RPS says for a provider; None: by kind."""
-        own = self.providers.get(provider)
-        return own.max_rps if own else None
-
-    def _config(self, name: str, own: ProviderSettings) -> ProviderConfig:
-        return ProviderConfig(
-            name=name,
-            kind=own.kind,
-            base_url=own.base_url or self.gateway_base_url,
-            api_key=own.api_key or self.gateway_api_key,
-        )
+        proxies = (self.telegram_proxy, self.provider_proxy, self.download_proxy)
+        passwords = [proxy.password for proxy in proxies if proxy]
+        keys = [self.gateway_api_key, *(provider.api_key for provider in self.providers)]
+        return frozenset(secret for secret in (self.telegram_bot_token, *keys, *passwords) if secret)
 
 
 _NAMES = {each.name for each in fields(Settings)}
@@ -170,15 +122,32 @@ def load_settings(given: Mapping[str, str] | None = None) -> Settings:
     mistakes = lines + list(_misspelt(texts)) + mistakes
     if "gateway_base_url" in texts and "gateway_api_key" not in texts:
         mistakes.append("GATEWAY_API_KEY is missing: GATEWAY_BASE_URL is set.")
-    providers = {}
+    own: dict[str, ProviderSettings] = {}
     for name, group in _groups(texts).items():
         prefix = f"{_GROUP}{name}".upper()
-        own, wrong = _read(ProviderSettings, group, f"{prefix}__")
+        found, wrong = _read(ProviderSettings, group, f"{prefix}__")
         mistakes += wrong + [f"{prefix}{what}" for what in _mistakes_of_group(name, group, texts)]
-        providers[name] = ProviderSettings(**{"kind": kind_of(name)} | own)
+        own[name] = ProviderSettings(**{"kind": kind_of(name)} | found)
     if mistakes:
         raise SettingsError(mistakes)
-    return Settings(**values, providers=providers)
+    settings = Settings(**values)
+    return replace(settings, providers=_complete(own, settings))
+
+
+def plain_http_warnings(settings: Settings) -> list[str]:
+    """A sentence for each token or key that is sent over plain http to another machine."""
+    targets = {"TELEGRAM_API_URL": settings.telegram_api_url, "GATEWAY_BASE_URL": settings.gateway_base_url}
+    targets |= {
+        f"{_GROUP}{provider.name}__base_url".upper(): provider.base_url
+        for provider in settings.providers
+        if provider.base_url != settings.gateway_base_url
+    }
+    return [
+        f"{name} is plain http to {host_of(url)}: whoever is on the way can read"
+        f" {'the bot token' if name == 'TELEGRAM_API_URL' else 'the key'}."
+        for name, url in targets.items()
+        if url.lower().startswith("http://") and not _is_loopback(host_of(url) or "")
+    ]
 
 
 def foreign_names() -> list[str]:
@@ -257,6 +226,21 @@ def _read(
         elif each.default is each.default_factory is MISSING:
             mistakes.append(f"{prefix}{each.name.upper()} is missing.")
     return values, mistakes
+
+
+def _complete(own: Mapping[str, ProviderSettings], settings: Settings) -> tuple[ProviderConfig, ...]:
+    """The gateway's kinds and the providers of their own, with the gateway's URL and key if left out."""
+    kinds = {kind: ProviderSettings(kind=kind) for kind in KINDS} if settings.gateway_base_url else {}
+    return tuple(
+        ProviderConfig(
+            name=name,
+            kind=group.kind,
+            base_url=group.base_url or settings.gateway_base_url,
+            api_key=group.api_key or settings.gateway_api_key,
+            max_rps=group.max_rps,
+        )
+        for name, group in {**kinds, **own}.items()
+    )
 
 
 def _mistakes_of_group(name: str, own: Mapping[str, str], texts: Mapping[str, str]) -> Iterator[str]:

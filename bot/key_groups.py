@@ -7,9 +7,9 @@ from bot.config import Settings
 from bot.polling.leased_tasks import KeyGroup
 from bot.polling.rate_limiter import AdaptiveRateLimiter
 from bot.private_hosts import PrivateHosts
-from bot.providers.base import Provider
 from bot.providers.gateways import Gateways
 from bot.providers.parsing.links import origin
+from bot.providers.registry import ProviderConfig
 from bot.watching.cadence import SPARE_POLL_PRICE_S
 from bot.watching.gateway_state import GatewayStates
 
@@ -21,28 +21,28 @@ _PUBLISHED_RPS = {"alibailian": 20.0}
 
 def reachable_hosts(settings: Settings) -> PrivateHosts:
     """The private hosts that videos may come from: what is set, and the gateways' own."""
-    homes = [origin(config.base_url) for config in settings.provider_configs]
+    homes = [origin(config.base_url) for config in settings.providers]
     return settings.download_allow_private.with_origins((home[1], home[2]) for home in homes if home)
 
 
 def prices_s(settings: Settings) -> Mapping[str, float]:
     """The lower price of a poll where MAX_RPS names a key's allowance, by provider."""
-    named = (config.name for config in settings.provider_configs if settings.max_rps(config.name) is not None)
+    named = (config.name for config in settings.providers if config.max_rps is not None)
     return dict.fromkeys(named, SPARE_POLL_PRICE_S)
 
 
-def key_groups(settings: Settings, providers: Iterable[Provider], states: GatewayStates) -> list[KeyGroup]:
+def key_groups(settings: Settings, providers: Gateways, states: GatewayStates) -> list[KeyGroup]:
     """One group for each key and host, whatever names and kinds it serves."""
-    behind: dict[tuple[str, str], dict[str, Provider]] = {}
-    for config, provider in zip(settings.provider_configs, providers, strict=True):
-        behind.setdefault((provider.host, config.api_key), {})[provider.name] = provider
+    behind: dict[tuple[str, str], list[ProviderConfig]] = {}
+    for config in settings.providers:
+        behind.setdefault((config.host, config.api_key), []).append(config)
     return [
         KeyGroup(
-            providers=named,
-            limiter=AdaptiveRateLimiter(_max_rps(settings, named.values())),
-            state=states.add(list(named), host),
+            providers={config.name: providers[config.name] for config in configs},
+            limiter=AdaptiveRateLimiter(_max_rps(configs)),
+            state=states.add([config.name for config in configs], host),
         )
-        for (host, _), named in behind.items()
+        for (host, _), configs in behind.items()
     ]
 
 
@@ -54,7 +54,7 @@ def unconfigured_groups(providers: Gateways, awaited: Set[str]) -> list[KeyGroup
     return [KeyGroup(providers={name: providers[name]}, limiter=AdaptiveRateLimiter(None)) for name in names]
 
 
-def _max_rps(settings: Settings, providers: Iterable[Provider]) -> float | None:
+def _max_rps(configs: Iterable[ProviderConfig]) -> float | None:
     """The lowest rate set or published for any of them; None: unknown, to be probed."""
-    limits_rps = [settings.max_rps(each.name) or _PUBLISHED_RPS.get(each.kind) for each in providers]
+    limits_rps = [config.max_rps or _PUBLISHED_RPS.get(config.kind) for config in configs]
     return min((rps for rps in limits_rps if rps is not None), default=None)

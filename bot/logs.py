@@ -6,11 +6,31 @@ import sys
 import traceback
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from enum import IntEnum, StrEnum
 
 from bot.redaction import Redactor
 
 # What a record may carry in `extra`, each a key of its own in json.
 FIELDS = ("action", "delivery_id", "task_id", "provider", "chat_id", "cause")
+
+
+class LogLevel(IntEnum):
+    """The least severe records that are shown."""
+
+    DEBUG = logging.DEBUG
+    INFO = logging.INFO
+    WARNING = logging.WARNING
+    ERROR = logging.ERROR
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class LogFormat(StrEnum):
+    """How a record is written."""
+
+    CONSOLE = "console"
+    JSON = "json"
 
 
 class RedactingFilter(logging.Filter):
@@ -61,14 +81,14 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(line, ensure_ascii=False)
 
 
-def set_up_logging(level: str, log_format: str, secrets: Iterable[str]) -> None:
-    """Send every log line to standard error, redacted; log_format: console or json."""
+def set_up_logging(level: LogLevel, log_format: LogFormat, secrets: Iterable[str]) -> None:
+    """Send every log line to standard error, redacted."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setLevel(level)
     handler.addFilter(RedactingFilter(secrets))
     handler.setFormatter(
         JsonFormatter()
-        if log_format == "json"
+        if log_format is LogFormat.JSON
         else logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s", "%Y-%m-%d %H:%M:%S")
     )
     logging.basicConfig(level=level, handlers=[handler], force=True)

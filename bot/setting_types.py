@@ -7,9 +7,13 @@ import ipaddress
 import re
 import unicodedata
 from collections.abc import Callable
-from typing import Annotated, TypeVar
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, TypeVar, final
 from urllib.parse import SplitResult, urlsplit
 
+from bot.logs import LogFormat, LogLevel
 from bot.private_hosts import PrivateHosts, private_hosts
 from bot.providers.registry import KINDS, kind_of
 
@@ -18,12 +22,56 @@ _LAST_PORT = 65535
 _MOST_DAYS = 3650
 _MOST_WATCHES = 100_000
 _NOT_IN_ADDRESS = re.compile(r"[\s<>\"{}|\\^`\x00-\x1f\x7f]")
+_EVERYONE = "*"
+_SQLITE = "sqlite:///"
 N = TypeVar("N", int, float)
+E = TypeVar("E", LogFormat, LogLevel)
 
 
-def split_list(text: str) -> list[str]:
-    """The words of a list, however they are kept apart."""
-    return [word for word in re.split(r"[\s,;、]+", unicodedata.normalize("NFKC", text)) if word]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatabaseUrl:
+    """Where the database is."""
+
+    file: Path
+
+    def __str__(self) -> str:
+        return f"{_SQLITE}{self.file}"
+
+
+DEFAULT_DATABASE = DatabaseUrl(file=Path("data/reelwatch.db"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AllowedChats:
+    """Who may use the bot besides the admins."""
+
+    ids: frozenset[int] = frozenset()  # of chats and users
+    everyone: bool = False
+
+    def __str__(self) -> str:
+        return ", ".join([*([_EVERYONE] if self.everyone else []), *map(str, sorted(self.ids))])
+
+
+NOBODY = AllowedChats()
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proxy:
+    """An HTTP proxy; as text it is without its user name and password."""
+
+    url: str = field(repr=False)  # as given
+    host: str
+    port: int
+    password: str | None = field(repr=False)
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+
+def _split_list(text: str) -> list[str]:
+    """The items of a list, whatever separates them."""
+    return [item for item in re.split(r"[\s,;、]+", unicodedata.normalize("NFKC", text)) if item]
 
 
 def host_of(url: str | None) -> str | None:
@@ -55,16 +103,19 @@ def _http_url(text: str) -> str:
     return text.rstrip("/")
 
 
-def _proxy_url(text: str) -> str:
-    if _parts(text) is None:
+def _proxy(text: str) -> Proxy:
+    parts = _parts(text)
+    if parts is None or parts.hostname is None:
         raise ValueError("is not an http:// or https:// proxy address")
-    return text
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    return Proxy(url=text, host=parts.hostname, port=port, password=parts.password)
 
 
-def _database_url(text: str) -> str:
-    if not re.fullmatch(r"sqlite:///.+", text):
+def _database_url(text: str) -> DatabaseUrl:
+    file = text.removeprefix(_SQLITE)
+    if file == text or file in {"", ":memory:"} or "\n" in file:
         raise ValueError("is neither sqlite:///relative.db nor sqlite:////absolute.db")
-    return text
+    return DatabaseUrl(file=Path(file))
 
 
 def _token(text: str) -> str:
@@ -102,7 +153,12 @@ def _number(convert: Callable[[str], N], most: int, mistake: str) -> Callable[[s
     return read
 
 
-def _truth(text: str) -> bool:
+def _days(text: str) -> timedelta:
+    days = _number(float, _MOST_DAYS, f"is not a number of days above 0 and up to {_MOST_DAYS}")(text)
+    return timedelta(days=days)
+
+
+def _boolean(text: str) -> bool:
     match text.lower():
         case "true" | "1" | "yes" | "on":
             return True
@@ -114,9 +170,9 @@ def _truth(text: str) -> bool:
 
 def _private(text: str) -> PrivateHosts:
     try:
-        return PrivateHosts(everything=_truth(text))
+        return PrivateHosts(everything=_boolean(text))
     except ValueError:
-        return private_hosts(split_list(text))
+        return private_hosts(_split_list(text))
 
 
 def _listening_host(text: str) -> str:
@@ -145,33 +201,47 @@ def _language(text: str) -> str:
     return "auto" if re.search("[_:]", text) else _one_of("auto", "en", "zh")(text)
 
 
-def _list_of(word: str, mistake: str) -> Callable[[str], str]:
-    def read(text: str) -> str:
-        if not all(re.fullmatch(word, each) for each in split_list(text)):
-            raise ValueError(mistake)
-        return text
+def _enum(members: type[E]) -> Callable[[str], E]:
+    choose = _one_of(*map(str, members))
+
+    def read(text: str) -> E:
+        chosen = choose(text)
+        return next(member for member in members if str(member) == chosen)
 
     return read
+
+
+def _allowed_chats(text: str) -> AllowedChats:
+    """Read ids, which Telegram keeps below 52 bits, and *."""
+    items = _split_list(text)
+    if not all(re.fullmatch(r"-?[0-9]{1,16}|\*", item) for item in items):
+        raise ValueError("is no list of chat ids such as 123,-1001234567890, nor *")
+    ids = frozenset(int(item) for item in items if item != _EVERYONE)
+    return AllowedChats(ids=ids, everyone=_EVERYONE in items)
+
+
+def _user_ids(text: str) -> frozenset[int]:
+    items = _split_list(text)
+    if not all(re.fullmatch(r"[0-9]{1,16}", item) for item in items):
+        raise ValueError("is no list of user ids such as 12345,67890")
+    return frozenset(map(int, items))
 
 
 Token = Annotated[str, _token]
 Key = Annotated[str, _key]
 HttpUrl = Annotated[str, _http_url]
-Proxy = Annotated[str, _proxy_url]
-DatabaseUrl = Annotated[str, _database_url]
+ProxyUrl = Annotated[Proxy | None, _proxy]
+Database = Annotated[DatabaseUrl, _database_url]
 Kind = Annotated[str, _kind]
 Rate = Annotated[float | None, _number(float, _MOST_RPS, f"is not a number above 0 and up to {_MOST_RPS}")]
 Port = Annotated[int | None, _number(int, _LAST_PORT, f"is not a number from 1 to {_LAST_PORT}")]
-Days = Annotated[float, _number(float, _MOST_DAYS, f"is not a number of days above 0 and up to {_MOST_DAYS}")]
+Days = Annotated[timedelta, _days]
 Watches = Annotated[int, _number(int, _MOST_WATCHES, f"is not a number from 1 to {_MOST_WATCHES}")]
 Host = Annotated[str, _listening_host]
 Private = Annotated[PrivateHosts, _private]
-Switch = Annotated[bool, _truth]
-# Ids of Telegram have at most 52 bits.
-Chats = Annotated[
-    str, _list_of(r"-?[0-9]{1,16}|\*", "is no list of chat ids such as 123,-1001234567890, nor *")
-]
-Users = Annotated[str, _list_of(r"[0-9]{1,16}", "is no list of user ids such as 12345,67890")]
+Switch = Annotated[bool, _boolean]
+Chats = Annotated[AllowedChats, _allowed_chats]
+Users = Annotated[frozenset[int], _user_ids]
 Language = Annotated[str, _language]
-LogLevel = Annotated[str, _one_of("DEBUG", "INFO", "WARNING", "ERROR")]
-LogFormat = Annotated[str, _one_of("console", "json")]
+Level = Annotated[LogLevel, _enum(LogLevel)]
+Format = Annotated[LogFormat, _enum(LogFormat)]

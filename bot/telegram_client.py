@@ -45,7 +45,7 @@ async def bot_name(settings: Settings) -> str:
 
 def application_builder(settings: Settings, tls: ssl.SSLContext) -> AnyBuilder:
     """python-telegram-bot towards the configured Bot API server, without its own Updater and JobQueue."""
-    proxy = settings.telegram_proxy or None
+    proxy = settings.telegram_proxy and settings.telegram_proxy.url
     # http_proxy and all_proxy of the environment are ignored; only TELEGRAM_PROXY counts.
     options: dict[str, Any] = {"verify": tls, "trust_env": False}
     return (

@@ -7,7 +7,7 @@ import ssl
 from collections.abc import AsyncIterator, Set
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 
 from telegram.ext import ExtBot
@@ -161,20 +161,20 @@ async def _build(
     estimates = stored.estimates
     async with AsyncExitStack() as stack:
         transport = await stack.enter_async_context(
-            HttpTransport(tls=resources.tls, proxy=settings.provider_proxy)
+            HttpTransport(tls=resources.tls, proxy=settings.provider_proxy and settings.provider_proxy.url)
         )
         downloader = await stack.enter_async_context(
             Downloader(
                 tls=resources.tls,
                 allowed=reachable_hosts(settings),
-                proxy=settings.download_proxy,
+                proxy=settings.download_proxy and settings.download_proxy.url,
             )
         )
-        providers = gateways.build(settings.provider_configs, transport)
+        providers = gateways.build(settings.providers, transport)
         if not providers:
             log.warning(_NO_PROVIDER)
         cadence = cadence or Cadence(price_by_provider_s=prices_s(settings))
-        ageing = Ageing(rest=timedelta(days=settings.rest_days))
+        ageing = Ageing(rest=settings.rest_days)
         poller = Poller(store, cadence, estimates, clock=utc_now, notify=notify_delivery, ageing=ageing)
         sender = _sender(resources, bot)
         cache = VideoCache(
@@ -196,7 +196,7 @@ async def _build(
                 store,
                 partial(_send_report, sender),
                 states,
-                admins=Admins(ids=settings.admin_ids, language=settings.language),
+                admins=Admins(ids=settings.admins, language=settings.language),
                 waiting=scheduler.waiting,
                 clock=utc_now,
             ),
@@ -209,7 +209,7 @@ async def _build(
                 telemetry=telemetry,
             ),
             housekeeper=Housekeeper(
-                store, estimates, clock=utc_now, wake=notify_delivery, kept=timedelta(days=settings.keep_days)
+                store, estimates, clock=utc_now, wake=notify_delivery, kept=settings.keep_days
             ),
         )
 
@@ -230,7 +230,7 @@ async def _send_report(sender: Sender, address: ChatAddress, view: View) -> Send
 
 
 def _scheduler(resources: Resources, poller: Poller, providers: Gateways, awaited: Set[str]) -> Scheduler:
-    groups = key_groups(resources.settings, providers.values(), resources.gateways)
+    groups = key_groups(resources.settings, providers, resources.gateways)
     return Scheduler(
         resources.store,
         poller,

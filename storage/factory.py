@@ -1,22 +1,11 @@
-"""Selects the Store implementation for a DATABASE_URL."""
+"""Opens the store that the settings name."""
 
 from pathlib import Path
 
-from storage.errors import StoreUnavailable
 from storage.sqlite.store import SqliteStore
 from storage.store import Store
 
-_SQLITE = "sqlite:///"
 
-
-async def open_store(url: str) -> Store:
-    """Open the database and create it if missing; raises StoreError, whose message never contains the URL.
-
-    url: sqlite:///relative.db or sqlite:////absolute.db.
-    """
-    path = url.removeprefix(_SQLITE)
-    if path == url or path in {"", ":memory:"}:
-        raise StoreUnavailable(
-            "DATABASE_URL must name a SQLite file: sqlite:///relative.db or sqlite:////absolute.db."
-        )
-    return await SqliteStore.open(Path(path))
+async def open_store(file: Path) -> Store:
+    """Open the SQLite database and create it if missing; raises StoreError."""
+    return await SqliteStore.open(file)

@@ -40,6 +40,6 @@ def clock() -> FrozenClock:
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
     """An empty store on disk."""
-    opened = await open_store(f"sqlite:///{tmp_path / 'reelwatch.db'}")
+    opened = await open_store(tmp_path / "reelwatch.db")
     yield opened
     await opened.close()

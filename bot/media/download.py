@@ -79,7 +79,7 @@ class Downloader:
         """
         self._tls = tls
         self._allowed = allowed
-        self._proxy = proxy or None
+        self._proxy = proxy
         self._resolver = resolver
         self._sleep = sleep
         self._clock = clock

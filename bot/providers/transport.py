@@ -34,15 +34,15 @@ class HttpTransport:
         self,
         *,
         tls: ssl.SSLContext,
-        proxy: str = "",
+        proxy: str | None = None,
         patience_s: float = _PATIENCE_S,
         skews: ClockSkews | None = None,
     ) -> None:
-        """proxy: an http(s) URL, "" for none. patience_s: the timeout for the response headers."""
+        """proxy: an http(s) URL. patience_s: the timeout for the response headers."""
         self.skews = skews or ClockSkews()
         self._tls = tls
         self._patience_s = patience_s
-        self._proxy = proxy or None
+        self._proxy = proxy
         # By host: a few medium responses and one large one at a time, to bound the memory use.
         self._medium: defaultdict[str, asyncio.Semaphore] = defaultdict(
             lambda: asyncio.Semaphore(_MEDIUM_AT_ONCE)

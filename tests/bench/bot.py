@@ -18,7 +18,7 @@ def main() -> None:
     settings = load_settings(os.environ)
     set_up_logging(settings.log_level, settings.log_format, settings.secrets)
     # The price at which no poll is due earlier, and no more: computing the due time is part of the cost.
-    prices_s = {config.name: 10.0 for config in settings.provider_configs}
+    prices_s = {config.name: 10.0 for config in settings.providers}
     cadence = Cadence(price_by_provider_s=prices_s, longest_s=float(sys.argv[1]))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(app.run(settings, create_ssl_context(), cadence))

@@ -27,7 +27,7 @@ async def seed(
 
     pace_s: over which the first polls are spread. cards_age: whether cards will be refreshed.
     """
-    store = await open_store(f"sqlite:///{database}")
+    store = await open_store(database)
     try:
         watched = [await _register(store, task) for task in tasks]
         await _show_cards(store, cards_age=cards_age)

@@ -34,6 +34,15 @@ async def test_check_tells_of_the_settings_and_of_what_works(scene: Scene):
     assert "correct-horse" not in check.output
 
 
+async def test_check_shows_the_settings_as_they_were_read(scene: Scene):
+    check = await scene.run("check", ADMINS="12 3", REST_DAYS="0.50", LOG_LEVEL="debug", ALLOWED_CHATS="*;7")
+    assert await check.end() == 0
+    shown = {name: row(check, name).split(maxsplit=1)[1] for name in ("ADMINS", "REST_DAYS", "LOG_LEVEL")}
+    assert shown == {"ADMINS": "3, 12", "REST_DAYS": "0.5", "LOG_LEVEL": "DEBUG"}
+    assert row(check, "ALLOWED_CHATS").split(maxsplit=1)[1] == "*, 7"
+    assert row(check, "LOG_FORMAT").split(maxsplit=1)[1] == "console"
+
+
 async def test_check_warns_when_nobody_is_let_in(scene: Scene):
     check = await scene.run("check", ALLOWED_CHATS=",", ADMINS=",")
     assert await check.end() == 0

@@ -96,7 +96,7 @@ class DeliveryHarness:
 
     async def start(self) -> None:
         """Start as the program does."""
-        self.store = await open_store(f"sqlite:///{self._folder / 'reelwatch.db'}")
+        self.store = await open_store(self._folder / "reelwatch.db")
         self._stack.push_async_callback(self.store.close)
         transport = await self._stack.enter_async_context(HttpTransport(tls=_NO_TLS))
         self.providers = gateways.build(

@@ -98,7 +98,7 @@ def test_its_environment_holds_settings_that_the_program_reads():
 
     settings = load_settings(known | environment())
 
-    assert settings.database_url == "sqlite:////data/reelwatch.db"
+    assert str(settings.database_url) == "sqlite:////data/reelwatch.db"
     assert str(settings.downloads_folder.parent) == "/data"
     assert settings.health_port == 8080
 

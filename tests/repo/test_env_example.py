@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from bot.config import ProviderSettings, Settings, SettingsError, load_settings
+from bot.setting_types import NOBODY
 from tests.repo.tree import text
 
 NEEDED = {
@@ -14,6 +15,7 @@ NEEDED = {
     "GATEWAY_API_KEY": "made-up-for-a-test",
     "GATEWAY_BASE_URL": "https://gateway.example.com",
 }
+UNSET: tuple[object, ...] = (None, "", frozenset(), NOBODY)
 EXAMPLE = "PROVIDERS__STUDIO__"
 FILLED_IN = NEEDED | {f"{EXAMPLE}API_KEY": "made-up-for-a-test"}
 
@@ -43,10 +45,6 @@ def settings_in(part: str) -> list[KeyGroup]:
 
 def every_line() -> list[KeyGroup]:
     return [line for group in groups() for line in group]
-
-
-def in_the_environment(value: object) -> str:
-    return "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
 @pytest.fixture
@@ -95,7 +93,9 @@ def test_lines_that_are_commented_out_show_the_defaults():
 
     for each in fields(Settings):
         if each.name.upper() in shown:
-            assert shown[each.name.upper()] == in_the_environment(each.default), each.name
+            loaded = load_settings(NEEDED | {each.name.upper(): shown[each.name.upper()]})
+            assert getattr(loaded, each.name) == each.default, each.name
+            assert shown[each.name.upper()] or each.default in UNSET, each.name
 
 
 def test_it_loads_once_the_needed_lines_are_filled_in(dotenv: Path):
@@ -113,7 +113,7 @@ def test_it_loads_with_every_line_in_force(dotenv: Path):
 
     settings = load_settings()
 
-    assert [config.name for config in settings.provider_configs][-1] == "studio"
+    assert [config.name for config in settings.providers][-1] == "studio"
 
 
 def test_untouched_it_says_what_is_missing(dotenv: Path):

@@ -2,6 +2,7 @@
 
 import contextlib
 from dataclasses import fields
+from datetime import timedelta
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -10,8 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.config import Settings, SettingsError, load_settings
+from bot.logs import LogFormat, LogLevel
 from bot.private_hosts import PrivateHosts
 from bot.providers.registry import KINDS, ProviderConfig
+from bot.setting_types import AllowedChats, DatabaseUrl, Proxy
 
 TOKEN = {"TELEGRAM_BOT_TOKEN": "1234567:hunter2-is-secret"}
 GATEWAY = {"GATEWAY_BASE_URL": "https://gw.example/v1/", "GATEWAY_API_KEY": "sk-hunter2-gateway"}
@@ -33,8 +36,13 @@ def mistakes(*groups: dict[str, str], **more: str) -> list[str]:
     return refusal.value.mistakes
 
 
+def proxy(url: str, port: int, password: str | None = None) -> Proxy:
+    """A proxy at p.example."""
+    return Proxy(url=url, host="p.example", port=port, password=password)
+
+
 def configs(settings: Settings) -> dict[str, tuple[str, str, str]]:
-    return {c.name: (c.kind, c.base_url, c.api_key) for c in settings.provider_configs}
+    return {c.name: (c.kind, c.base_url, c.api_key) for c in settings.providers}
 
 
 def test_a_token_is_enough_and_everything_else_has_its_default():
@@ -43,15 +51,17 @@ def test_a_token_is_enough_and_everything_else_has_its_default():
     assert settings.telegram_bot_token == TOKEN["TELEGRAM_BOT_TOKEN"]
     assert settings.telegram_api_url == "https://api.telegram.org"
     assert settings.telegram_local_mode is False
-    assert settings.database_url == "sqlite:///data/reelwatch.db"
+    assert settings.database_url.file == Path("data/reelwatch.db")
     assert (settings.gateway_base_url, settings.gateway_api_key) == ("", "")
-    assert settings.provider_configs == ()
-    assert (settings.allows_everyone, len(settings.allowed_ids), len(settings.admin_ids)) == (False, 0, 0)
-    assert (settings.language, settings.log_level, settings.log_format) == ("auto", "INFO", "console")
+    assert settings.providers == ()
+    assert (settings.allowed_chats, settings.admins) == (AllowedChats(), frozenset())
+    assert settings.language == "auto"
+    assert (settings.log_level, settings.log_format) == (LogLevel.INFO, LogFormat.CONSOLE)
     assert settings.health_port is None
-    assert (settings.telegram_proxy, settings.provider_proxy, settings.download_proxy) == ("", "", "")
+    assert (settings.telegram_proxy, settings.provider_proxy, settings.download_proxy) == (None, None, None)
     assert settings.download_allow_private == PrivateHosts()
-    assert (settings.keep_days, settings.rest_days, settings.max_watches) == (30, 3, 200)
+    assert (settings.keep_days, settings.rest_days) == (timedelta(days=30), timedelta(days=3))
+    assert settings.max_watches == 200
     assert settings.health_host == "127.0.0.1"
 
 
@@ -60,19 +70,19 @@ def test_a_token_is_enough_and_everything_else_has_its_default():
     [
         ("TELEGRAM_API_URL", "http://127.0.0.1:8081/", "http://127.0.0.1:8081"),
         ("TELEGRAM_LOCAL_MODE", "true", True),
-        ("DATABASE_URL", "sqlite:////var/lib/a.db", "sqlite:////var/lib/a.db"),
+        ("DATABASE_URL", "sqlite:////var/lib/a.db", DatabaseUrl(file=Path("/var/lib/a.db"))),
         ("LANGUAGE", "zh", "zh"),
-        ("LOG_LEVEL", "debug", "DEBUG"),
-        ("LOG_FORMAT", "JSON", "json"),
+        ("LOG_LEVEL", "debug", LogLevel.DEBUG),
+        ("LOG_FORMAT", "JSON", LogFormat.JSON),
         ("HEALTH_PORT", "8080", 8080),
-        ("TELEGRAM_PROXY", "http://p.example:1", "http://p.example:1"),
-        ("PROVIDER_PROXY", "https://p.example:2", "https://p.example:2"),
-        ("DOWNLOAD_PROXY", "http://me:pw@p.example:3", "http://me:pw@p.example:3"),
+        ("TELEGRAM_PROXY", "http://p.example:1", proxy("http://p.example:1", 1)),
+        ("PROVIDER_PROXY", "https://p.example", proxy("https://p.example", 443)),
+        ("DOWNLOAD_PROXY", "http://me:pw@p.example:3", proxy("http://me:pw@p.example:3", 3, "pw")),
         ("DOWNLOAD_ALLOW_PRIVATE", "1", PrivateHosts(everything=True)),
         ("DOWNLOAD_ALLOW_PRIVATE", "no", PrivateHosts()),
         ("DOWNLOAD_ALLOW_PRIVATE", "10.0.0.0/8", PrivateHosts(networks=(ip_network("10.0.0.0/8"),))),
-        ("KEEP_DAYS", "7", 7.0),
-        ("REST_DAYS", "0.5", 0.5),
+        ("KEEP_DAYS", "7", timedelta(days=7)),
+        ("REST_DAYS", "0.5", timedelta(hours=12)),
         ("MAX_WATCHES", "20", 20),
         ("HEALTH_HOST", "::", "::"),
         ("HEALTH_HOST", "localhost", "localhost"),
@@ -97,8 +107,8 @@ def test_names_are_read_in_any_case_and_names_of_others_are_passed_over():
         GATEWAY, {"log_level": "error", "Providers__Mine__Kind": "wan", "PROVIDERSHIP": "x", "HOME": "/"}
     )
 
-    assert settings.log_level == "ERROR"
-    assert settings.provider_configs[-1].name == "mine"
+    assert settings.log_level is LogLevel.ERROR
+    assert settings.providers[-1].name == "mine"
 
 
 @pytest.mark.parametrize(
@@ -131,7 +141,7 @@ def test_the_environment_is_read_and_wins_over_the_env_file(tmp_path: Path, monk
     settings = load_settings()
 
     assert settings.telegram_bot_token == "1234567:from-the-file"
-    assert (settings.log_level, settings.health_port) == ("WARNING", None)
+    assert (settings.log_level, settings.health_port) == (LogLevel.WARNING, None)
     assert configs(settings) == {"wan": ("alibailian", "https://gw.example", "k")}
 
 
@@ -143,7 +153,7 @@ def test_an_empty_value_in_the_environment_leaves_what_the_env_file_says(
     )
     monkeypatch.setenv("LOG_LEVEL", "")
 
-    assert load_settings().log_level == "ERROR"
+    assert load_settings().log_level is LogLevel.ERROR
 
 
 def test_given_names_are_all_there_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -152,7 +162,7 @@ def test_given_names_are_all_there_is(tmp_path: Path, monkeypatch: pytest.Monkey
 
     settings = load()
 
-    assert (settings.log_level, settings.language) == ("INFO", "auto")
+    assert (settings.log_level, settings.language) == (LogLevel.INFO, "auto")
 
 
 def test_an_env_file_that_is_no_text_is_one_mistake(tmp_path: Path):
@@ -181,7 +191,8 @@ def test_a_provider_of_its_own_takes_from_the_gateway_what_it_does_not_say():
     settings = load(GATEWAY, PROVIDERS__MINE__KIND="Veo", PROVIDERS__MINE__MAX_RPS="2.5")
 
     assert configs(settings)["mine"] == ("videos", "https://gw.example/v1", "sk-hunter2-gateway")
-    assert (settings.max_rps("mine"), settings.max_rps("videos")) == (2.5, None)
+    rates = {provider.name: provider.max_rps for provider in settings.providers}
+    assert (rates["mine"], rates["videos"]) == (2.5, None)
 
 
 def test_a_provider_of_its_own_wins_over_the_gateways_kind_of_that_name():
@@ -190,7 +201,7 @@ def test_a_provider_of_its_own_wins_over_the_gateways_kind_of_that_name():
     )
 
     assert configs(settings)["videos"] == ("videos", "https://own.example", "k")
-    assert len(settings.provider_configs) == len(KINDS)
+    assert len(settings.providers) == len(KINDS)
 
 
 def test_a_key_that_looks_like_a_number_stays_as_it_is():
@@ -214,75 +225,18 @@ def test_a_key_that_looks_like_a_number_stays_as_it_is():
     ],
 )
 def test_allowed_chats_are_ids_or_everyone(allowed: str, ids: set[int], everyone: bool):
-    settings = load(ALLOWED_CHATS=allowed)
+    found = load(ALLOWED_CHATS=allowed).allowed_chats
 
-    assert (set(settings.allowed_ids), settings.allows_everyone) == (ids, everyone)
+    assert found == AllowedChats(ids=frozenset(ids), everyone=everyone)
 
 
 def test_admins_are_user_ids():
-    assert load(ADMINS="1, 2").admin_ids == {1, 2}
+    assert load(ADMINS="1, 2").admins == {1, 2}
 
 
-def test_films_lie_beside_the_database_that_they_belong_to():
+def test_videos_lie_beside_the_database_that_they_belong_to():
     assert load().downloads_folder == Path("data/reelwatch.db.downloads")
     assert load(DATABASE_URL="sqlite:////srv/a/b.db").downloads_folder == Path("/srv/a/b.db.downloads")
-
-
-@pytest.mark.parametrize(
-    ("name", "value", "mistake"),
-    [
-        ("TELEGRAM_BOT_TOKEN", "hunter2", "is not a bot token as @BotFather gives it"),
-        ("TELEGRAM_API_URL", "api.telegram.org", "is not an http:// or https:// address"),
-        ("TELEGRAM_LOCAL_MODE", "hunter2", "is neither true nor false"),
-        ("DATABASE_URL", "postgres://me:hunter2@db/a", "is neither sqlite:///relative.db nor"),
-        ("DATABASE_URL", "sqlite:///", "is neither sqlite:///relative.db nor"),
-        ("GATEWAY_BASE_URL", "https://[hunter2", "is not an http:// or https:// address"),
-        ("GATEWAY_BASE_URL", "https://gw.example:hunter2", "is not an http:// or https:// address"),
-        ("GATEWAY_BASE_URL", "https://me:hunter2@gw.example", "holds a user name or password"),
-        ("GATEWAY_API_KEY", "hunter2 two words", "holds a space or a character that no key has"),
-        ("PROVIDERS", '{"wan": "hunter2"}', "has no value of its own; a provider is set by names such as"),
-        ("PROVIDERS__WAN", "hunter2", "is not a setting; a provider has KIND"),
-        ("PROVIDERS__WAN__KIND", "hunter", f"is none of the wire formats {', '.join(KINDS)}"),
-        ("PROVIDERS__WAN__BASE_URL", "ftp://gw.example", "is not an http:// or https:// address"),
-        ("PROVIDERS__WAN__API_KEY", "hunter2é", "holds a space or a character that no key has"),
-        ("PROVIDERS__WAN__MAX_RPS", "fast", "is not a number above 0 and up to 1000"),
-        ("PROVIDERS__WAN__MAX_RPS", "1000.5", "is not a number above 0 and up to 1000"),
-        ("PROVIDERS__WAN__MAX_RPS", "0", "is not a number above 0 and up to 1000"),
-        ("PROVIDERS__WAN__MAX_RPS", "nan", "is not a number above 0 and up to 1000"),
-        ("PROVIDERS__WAN__RPS", "5", "is not a setting; a provider has KIND, BASE_URL, API_KEY, MAX_RPS"),
-        ("ALLOWED_CHATS", "@films", "is no list of chat ids"),
-        ("ALLOWED_CHATS", "9" * 17, "is no list of chat ids"),
-        ("ADMINS", "-1001", "is no list of user ids"),
-        ("ADMINS", "9" * 17, "is no list of user ids"),
-        ("TELEGRAM_BOT_TOKEN", "٣:abcdef", "is not a bot token"),
-        ("LANGUAGE", "fr", "is none of auto, en, zh"),
-        ("LOG_LEVEL", "loud", "is none of DEBUG, INFO, WARNING, ERROR"),
-        ("LOG_FORMAT", "xml", "is none of console, json"),
-        ("HEALTH_PORT", "70000", "is not a number from 1 to 65535"),
-        ("HEALTH_HOST", "http://0.0.0.0", "is no IP address to listen at"),
-        ("KEEP_DAYS", "0", "is not a number of days above 0"),
-        ("REST_DAYS", "inf", "is not a number of days above 0"),
-        ("MAX_WATCHES", "1.5", "is not a number from 1"),
-        ("HEALTH_PORT", "http", "is not a number from 1 to 65535"),
-        ("TELEGRAM_PROXY", "socks5://me:hunter2@p.example", "is not an http:// or https:// proxy address"),
-        (
-            "PROVIDER_PROXY",
-            "http://me:hunter2@p\u2100.example",
-            "is not an http:// or https:// proxy address",
-        ),
-        ("DOWNLOAD_PROXY", "p.example:3128", "is not an http:// or https:// proxy address"),
-        ("DOWNLOAD_ALLOW_PRIVATE", "http://nas/", "is neither true nor false"),
-    ],
-)
-def test_a_wrong_value_is_one_line_that_names_the_setting_and_never_the_value(
-    name: str, value: str, mistake: str
-):
-    own = {} if name.startswith("GATEWAY") else GATEWAY
-    (line,) = [line for line in mistakes(own, {name: value}) if line.startswith(name)]
-
-    assert mistake in line
-    assert line.endswith(".")
-    assert "\n" not in line
 
 
 def test_a_missing_token_is_said():
@@ -327,7 +281,7 @@ def test_a_name_that_nobody_could_type_is_a_mistake():
     assert line.startswith("PROVIDERS__MY CLOUD: a provider's name is made of")
 
 
-def test_all_mistakes_are_told_at_once():
+def test_all_mistakes_are_reported_at_once():
     lines = mistakes(
         TELEGRAM_BOT_TOKEN="hunter2",
         GATEWAY_BASE_URL="https://gw.example",
@@ -352,7 +306,7 @@ def test_all_mistakes_are_told_at_once():
 
 def test_settings_do_not_show_their_secrets():
     settings = load(GATEWAY, OWN, OWN_KEY, TELEGRAM_PROXY="http://me:hunter2@p.example")
-    shown = f"{settings!r} {settings} {settings.provider_configs!r} {settings.providers!r}"
+    shown = f"{settings!r} {settings} {settings.telegram_proxy}"
 
     assert "hunter2" not in shown
     assert ProviderConfig.__name__ in shown
@@ -378,19 +332,3 @@ def test_the_secrets_for_the_log_are_token_keys_and_passwords():
 def test_whatever_is_given_nothing_but_a_settings_error_comes_of_it(values: dict[str, str]):
     with contextlib.suppress(SettingsError):
         assert isinstance(load_settings(values), Settings)
-
-
-@pytest.mark.parametrize(
-    "address",
-    [
-        "https://gw.example/v1?key=hunter2",
-        "https://gw.example/#hunter2",
-        "https://gw.example/?",
-        "https://gw hunter2.example",
-        "https://<hunter2-gateway>",
-        "https://gw.example\\hunter2",
-    ],
-)
-def test_an_address_behind_which_no_path_can_stand_is_a_mistake(address: str):
-    [mistake] = mistakes(GATEWAY, GATEWAY_BASE_URL=address)
-    assert mistake.startswith("GATEWAY_BASE_URL ")

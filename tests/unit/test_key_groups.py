@@ -20,7 +20,7 @@ UNKNOWN_RPS = AdaptiveRateLimiter(None).rate
 def rates(**environment: str) -> dict[frozenset[str], float]:
     """The rate with which each key begins, by the names of the providers that it opens."""
     settings = load_settings(TOKEN | environment)
-    providers = gateways.build(settings.provider_configs, never()).values()
+    providers = gateways.build(settings.providers, never())
     return {
         frozenset(group.providers): group.limiter.rate
         for group in key_groups(settings, providers, GatewayStates(clock=utc_now))

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from bot.logs import set_up_logging
+from bot.logs import LogFormat, LogLevel, set_up_logging
 from bot.redaction import REDACTED
 
 TOKEN = "1234567:hunter2-short"
@@ -38,7 +38,7 @@ class Screen:
     def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
         self._capsys = capsys
 
-    def begin(self, level: str = "INFO", log_format: str = "console") -> None:
+    def begin(self, level: LogLevel = LogLevel.INFO, log_format: LogFormat = LogFormat.CONSOLE) -> None:
         """Set logging up."""
         set_up_logging(level, log_format, [TOKEN, KEY, ""])
 
@@ -102,8 +102,8 @@ def log_a_failure() -> None:
         log.exception("It failed")
 
 
-@pytest.mark.parametrize("log_format", ["console", "json"])
-def test_secrets_are_cut_out_of_tracebacks_and_their_causes(screen: Screen, log_format: str):
+@pytest.mark.parametrize("log_format", LogFormat)
+def test_secrets_are_cut_out_of_tracebacks_and_their_causes(screen: Screen, log_format: LogFormat):
     screen.begin(log_format=log_format)
 
     log_a_failure()
@@ -114,8 +114,8 @@ def test_secrets_are_cut_out_of_tracebacks_and_their_causes(screen: Screen, log_
     assert f"https://gw.example/x?{REDACTED} with {REDACTED}" in text
 
 
-@pytest.mark.parametrize("log_format", ["console", "json"])
-def test_secrets_are_cut_out_of_the_stack(screen: Screen, log_format: str):
+@pytest.mark.parametrize("log_format", LogFormat)
+def test_secrets_are_cut_out_of_the_stack(screen: Screen, log_format: LogFormat):
     screen.begin(log_format=log_format)
 
     log.info("Here", stack_info=True)  # the stack holds this line, sk-hunter2hunter2 included
@@ -136,7 +136,7 @@ def test_a_call_whose_arguments_do_not_fit_neither_raises_nor_leaks(screen: Scre
 
 
 def test_json_lines_are_objects_with_the_moment_in_utc(screen: Screen):
-    screen.begin(log_format="json")
+    screen.begin(log_format=LogFormat.JSON)
 
     log.warning("完成 %s\nin two lines", KEY)
 
@@ -151,7 +151,7 @@ def test_json_lines_are_objects_with_the_moment_in_utc(screen: Screen):
 
 
 def test_the_level_bounds_other_peoples_loggers_too(screen: Screen):
-    screen.begin(level="ERROR")
+    screen.begin(level=LogLevel.ERROR)
 
     log.warning("ours")
     logging.getLogger("httpx").warning("theirs")
@@ -161,7 +161,7 @@ def test_the_level_bounds_other_peoples_loggers_too(screen: Screen):
 
 @pytest.mark.parametrize("name", ["httpx", "httpcore.http11", "aiohttp.access"])
 def test_libraries_that_tell_each_request_are_silenced(screen: Screen, name: str):
-    screen.begin(level="DEBUG")
+    screen.begin(level=LogLevel.DEBUG)
 
     logging.getLogger(name).info("HTTP Request: POST /bot/getUpdates")
 
@@ -180,7 +180,7 @@ def test_warnings_go_to_the_log(screen: Screen):
 
 def test_setting_up_again_replaces_what_was(screen: Screen):
     screen.begin()
-    screen.begin(log_format="json")
+    screen.begin(log_format=LogFormat.JSON)
 
     log.info("once")
 
@@ -202,7 +202,7 @@ def test_a_traceback_that_another_handler_wrote_before_is_cut_as_well(screen: Sc
 
 @pytest.mark.parametrize("name", ["telegram.Bot", "telegram.ext.ExtBot"])
 def test_no_update_reaches_the_log_whatever_its_level(screen: Screen, name: str):
-    screen.begin("DEBUG")
+    screen.begin(LogLevel.DEBUG)
 
     logging.getLogger(name).debug("Call to `getUpdates` finished with return value `%s`", ["words"])
     logging.getLogger(name).critical("Error while parsing updates! Received data was %r", ["words"])
@@ -211,7 +211,7 @@ def test_no_update_reaches_the_log_whatever_its_level(screen: Screen, name: str)
 
 
 def test_fields_of_a_record_are_keys_of_its_json_and_redacted(screen: Screen):
-    screen.begin(log_format="json")
+    screen.begin(log_format=LogFormat.JSON)
 
     log.warning("failed", extra={"task_id": 7, "provider": "wan", "cause": f"refused {KEY}", "chat_id": None})
 

@@ -110,7 +110,7 @@ class Play:
 
 
 async def play(folder: str, steps: list[tuple[str, ...]]) -> None:
-    store = await open_store(f"sqlite:///{Path(folder) / 'a.db'}")
+    store = await open_store(Path(folder) / "a.db")
     try:
         acting = Play(Driver(store))
         for name, *arguments in steps:
