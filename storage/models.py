@@ -20,8 +20,13 @@ class TaskStatus(StrEnum):
 
     @property
     def is_final(self) -> bool:
-        """Whether the status cannot change any more."""
+        """Whether the gateway reports no other status after it."""
         return self not in {TaskStatus.UNKNOWN, TaskStatus.QUEUED, TaskStatus.RUNNING}
+
+    @property
+    def is_permanent(self) -> bool:
+        """Whether it is final, and a new poll of the same id cannot bring anything else."""
+        return self in {TaskStatus.SUCCEEDED, TaskStatus.FAILED, TaskStatus.CANCELLED}
 
 
 class Cause(StrEnum):
@@ -64,6 +69,11 @@ class Stall(StrEnum):
     STUCK = "stuck"  # for an hour: the gateway's other endpoint was polled, too
     UNCHANGED = "unchanged"  # for a day: the chats were notified, and it is polled once an hour
     RESTING = "resting"  # for days: no longer polled until a user requests it
+
+    @property
+    def is_reported(self) -> bool:
+        """Whether the chats were notified of it."""
+        return self in {Stall.UNCHANGED, Stall.RESTING}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,6 +178,11 @@ class DeliveryState(StrEnum):
     UNKNOWN = "unknown"  # a call that is not idempotent got no response: the message may have arrived
     DEAD = "dead"  # given up: permanently rejected, or superseded
 
+    @property
+    def is_undelivered(self) -> bool:
+        """Whether it ended, and Telegram did not confirm it."""
+        return self in {DeliveryState.UNKNOWN, DeliveryState.DEAD}
+
 
 class WatchState(StrEnum):
     """The state of a watch."""
@@ -176,6 +191,11 @@ class WatchState(StrEnum):
     FINISHED = "finished"  # the result was delivered, or given up for good
     STOPPED = "stopped"  # stopped by /unwatch or by the bot
     SUSPENDED = "suspended"  # the bot cannot write to the chat; resumed when it can again
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it no longer waits for the task, now or later."""
+        return self in {WatchState.FINISHED, WatchState.STOPPED}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -143,13 +143,13 @@ async def _drop_duplicates(tx: Transaction, old_id: int, new_id: int) -> None:
             WHERE twin.task_id = watches.task_id AND twin.chat_id = :new
                 AND twin.thread_id IS watches.thread_id
                 AND (
-                    twin.state IN ('active', 'suspended')
-                    OR twin.reported_status IN ('succeeded', 'failed', 'cancelled')
-                    OR watches.state NOT IN ('active', 'suspended')
+                    NOT twin.is_over
+                    OR twin.reported_status IN (SELECT value FROM json_each(:permanent))
+                    OR watches.is_over
                 )
         )
         """,
-        {"old": old_id, "new": new_id},
+        {"old": old_id, "new": new_id, "permanent": rows.PERMANENT},
     )
     await tx.run(
         """

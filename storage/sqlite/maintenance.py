@@ -36,11 +36,9 @@ _PRUNE = (
     """
     DELETE FROM watches WHERE id IN (
         SELECT w.id FROM watches AS w
-        WHERE w.ended_at < :before AND (w.state = 'suspended' OR (
-            w.state IN ('finished', 'stopped') AND NOT EXISTS (
-                SELECT 1 FROM deliveries AS d
-                WHERE d.watch_id = w.id AND d.state IN ('pending', 'sending') AND d.created_at >= :before
-            )
+        WHERE w.ended_at < :before AND (NOT w.is_over OR NOT EXISTS (
+            SELECT 1 FROM deliveries AS d
+            WHERE d.watch_id = w.id AND d.state IN ('pending', 'sending') AND d.created_at >= :before
         ))
         LIMIT :limit
     )

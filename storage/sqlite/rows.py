@@ -48,6 +48,9 @@ def to_json(part: Snapshot | PollFailure | StoredFile | None) -> str | None:
     return None if part is None else json.dumps(asdict(part), default=datetime.isoformat)
 
 
+PERMANENT = listed(status for status in TaskStatus if status.is_permanent)
+
+
 def task(row: sqlite3.Row) -> Task:
     """Convert a row of tasks."""
     return Task(

@@ -7,16 +7,18 @@ from storage.models import DeliveryKind, Stall
 from storage.sqlite import deliveries, rows, tasks
 from storage.sqlite.connection import Transaction
 
+_REPORTED = rows.listed(stall for stall in Stall if stall.is_reported)
+
 
 async def take_up(tx: Transaction, task_ids: Iterable[int], *, at: datetime) -> None:
     """Restart the stall period of unchanged tasks; resting ones become MOVING and due, with new cards."""
     stalled = await tx.all(
         """
         SELECT id, stall FROM tasks
-        WHERE id IN (SELECT value FROM json_each(?)) AND stall IN ('unchanged', 'resting')
-            AND status IN ('unknown', 'queued', 'running')
+        WHERE id IN (SELECT value FROM json_each(?)) AND stall IN (SELECT value FROM json_each(?))
+            AND NOT is_final
         """,
-        (rows.listed(task_ids),),
+        (rows.listed(task_ids), _REPORTED),
     )
     if not stalled:
         return

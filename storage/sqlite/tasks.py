@@ -46,7 +46,7 @@ async def make_due(
         """
         UPDATE tasks SET next_poll_at = min(coalesce(next_poll_at, :at), :at),
             poll_requested = max(poll_requested, :is_awaited, lease_until IS NOT NULL)
-        WHERE id IN (SELECT value FROM json_each(:ids)) AND status IN ('unknown', 'queued', 'running')
+        WHERE id IN (SELECT value FROM json_each(:ids)) AND NOT is_final
         """,
         {"ids": rows.listed(task_ids), "at": rows.seconds(at), "is_awaited": is_awaited},
     )
@@ -72,7 +72,7 @@ async def stop_polling_unwatched(tx: Transaction, task_ids: Iterable[int]) -> No
         WHERE id IN (SELECT value FROM json_each(?))
             AND status = 'unknown' AND snapshot ->> 'status' = 'succeeded'
             AND NOT EXISTS (
-                SELECT 1 FROM watches AS w WHERE w.task_id = tasks.id AND w.state IN ('active', 'suspended')
+                SELECT 1 FROM watches AS w WHERE w.task_id = tasks.id AND NOT w.is_over
             )
         """,
         (listed,),
@@ -80,17 +80,17 @@ async def stop_polling_unwatched(tx: Transaction, task_ids: Iterable[int]) -> No
 
 
 async def start_anew(tx: Transaction, task_id: int, *, at: datetime) -> bool:
-    """Reset a task that is NOT_FOUND or EXPIRED to UNKNOWN and due; False if it is neither."""
+    """Reset a task whose status is final, but not permanent, to UNKNOWN and due; False if it is another."""
     restarted = await tx.one(
         """
         UPDATE tasks SET status = 'unknown', registered_at = :at, snapshot = NULL, snapshot_at = NULL,
             poll_failure = NULL, last_poll_at = NULL, next_poll_at = :at,
             lease_until = NULL, lease_owner = NULL, failures = 0,
             stall = 'moving', unchanged_since = NULL, version = version + 1
-        WHERE id = :id AND status IN ('expired', 'not_found')
+        WHERE id = :id AND is_final AND status NOT IN (SELECT value FROM json_each(:permanent))
         RETURNING id
         """,
-        {"id": task_id, "at": rows.seconds(at)},
+        {"id": task_id, "at": rows.seconds(at), "permanent": rows.PERMANENT},
     )
     return restarted is not None
 
@@ -106,7 +106,7 @@ async def make_due_again(tx: Transaction, causes: Iterable[Cause], *, at: dateti
     found = await tx.all(
         """
         SELECT id FROM tasks
-        WHERE next_poll_at IS NOT NULL AND poll_failure ->> 'cause' IN (SELECT value FROM json_each(?))
+        WHERE claimable_at IS NOT NULL AND poll_failure ->> 'cause' IN (SELECT value FROM json_each(?))
         """,
         (rows.listed(causes),),
     )

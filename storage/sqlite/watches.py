@@ -8,6 +8,7 @@ from datetime import datetime
 from storage.errors import WatchLimitReached
 from storage.models import (
     DeliveryKind,
+    DeliveryState,
     TaskStatus,
     Watch,
     WatchedTask,
@@ -18,8 +19,7 @@ from storage.models import (
 from storage.sqlite import chats, confirming, deliveries, rows, stalls, tasks
 from storage.sqlite.connection import Transaction
 
-# Final statuses that a new poll cannot change.
-_LASTING = {TaskStatus.SUCCEEDED, TaskStatus.FAILED, TaskStatus.CANCELLED}
+_UNDELIVERED = rows.listed(state for state in DeliveryState if state.is_undelivered)
 
 
 async def add(
@@ -115,7 +115,7 @@ async def stop_unchanged(tx: Transaction, *, since_before: datetime, limit: int,
     found = await tx.all(
         """
         SELECT w.id FROM watches AS w JOIN tasks AS t ON t.id = w.task_id
-        WHERE w.state = 'active' AND w.created_at < :before AND t.status IN ('unknown', 'queued', 'running')
+        WHERE w.state = 'active' AND w.created_at < :before AND NOT t.is_final
             AND coalesce(t.unchanged_since, t.registered_at) < :before
         LIMIT :limit
         """,
@@ -135,7 +135,7 @@ async def stop_all_but(tx: Transaction, allowed_ids: Iterable[int], *, at: datet
         FROM watches AS w
         WHERE w.chat_id NOT IN (SELECT value FROM json_each(:allowed))
             AND coalesce(w.user_id NOT IN (SELECT value FROM json_each(:allowed)), true)
-            AND (w.state IN ('active', 'suspended') OR has_deliveries)
+            AND (NOT w.is_over OR has_deliveries)
         """,
         values,
     )
@@ -146,7 +146,7 @@ async def stop_all_but(tx: Transaction, allowed_ids: Iterable[int], *, at: datet
         """
         UPDATE watches SET state = 'stopped', ended_at = :at
         WHERE id IN (SELECT value FROM json_each(:ids))
-            AND (state IN ('active', 'suspended') OR (state = 'finished' AND result IS NULL))
+            AND (NOT is_over OR (state = 'finished' AND result IS NULL))
         RETURNING task_id
         """,
         {"at": values["at"], "ids": rows.listed(row["id"] for row in revoked)},
@@ -160,12 +160,11 @@ async def send_again(tx: Transaction, watch_id: int, chat_id: int, *, at: dateti
     found = await tx.one(
         """
         UPDATE watches SET result = NULL
-        WHERE id = ? AND chat_id = ? AND state = 'finished' AND result IN ('unknown', 'dead') AND EXISTS (
-            SELECT 1 FROM tasks AS t WHERE t.id = task_id AND t.status NOT IN ('unknown', 'queued', 'running')
-        )
+        WHERE id = ? AND chat_id = ? AND state = 'finished' AND result IN (SELECT value FROM json_each(?))
+            AND EXISTS (SELECT 1 FROM tasks AS t WHERE t.id = task_id AND t.is_final)
         RETURNING id
         """,
-        (watch_id, chat_id),
+        (watch_id, chat_id, _UNDELIVERED),
     )
     if found is None:
         return False
@@ -213,7 +212,9 @@ async def _check_limits(tx: Transaction, request: WatchRequest, limits: WatchLim
 
 def _is_current(row: sqlite3.Row) -> bool:
     return row["state"] == WatchState.ACTIVE or (
-        row["state"] == WatchState.FINISHED and row["reported_status"] in _LASTING
+        row["state"] == WatchState.FINISHED
+        and row["reported_status"] is not None
+        and TaskStatus(row["reported_status"]).is_permanent
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from storage.models import NONE_THROTTLED
+from storage.models import NONE_THROTTLED, Cause
 from storage.sqlite import claiming, deliveries, tasks, watches
 from storage.sqlite.connection import Database, Transaction
 from storage.sqlite.migrate import bundled_migrations, migrate
@@ -94,6 +94,13 @@ async def test_the_steps_of_a_look_go_by_index(explaining: Explaining):
     await deliveries.enqueue_results(explaining, [1], at=NOON)
 
     assert explaining.scans() == []
+
+
+async def test_tasks_that_fail_for_a_cause_are_found_among_those_that_are_polled(explaining: Explaining):
+    await tasks.make_due_again(explaining, [Cause.KEY_INVALID], at=NOON)
+
+    assert "SCAN tasks USING INDEX tasks_claimable" in explaining.plan
+    assert "SCAN tasks" not in explaining.plan
 
 
 async def test_each_chat_s_oldest_card_is_found_in_the_order_of_an_index(explaining: Explaining):

@@ -20,6 +20,7 @@ CREATE TABLE tasks (
     stall TEXT NOT NULL DEFAULT 'moving', -- how long it has not changed, in steps that were acted on
     unchanged_since REAL, -- when the task last changed or its polling was resumed; NULL: when it was registered
     file TEXT, -- the video as stored by Telegram, JSON
+    is_final INTEGER AS (status NOT IN ('unknown', 'queued', 'running')) VIRTUAL, -- TaskStatus.is_final
     claimable_at REAL AS (max(next_poll_at, coalesce(lease_until, next_poll_at))) VIRTUAL,
     UNIQUE (provider, external_id)
 ) STRICT;
@@ -54,7 +55,8 @@ CREATE TABLE watches (
     card_sent_at REAL,
     ended_at REAL, -- when it ended or was suspended
     result TEXT, -- the DeliveryState in which the delivery of its result ended
-    reported_status TEXT -- the final status that was reported to the chat; NULL: none, or its delivery was given up
+    reported_status TEXT, -- the final status that was reported to the chat; NULL: none, or its delivery was given up
+    is_over INTEGER AS (state IN ('finished', 'stopped')) VIRTUAL -- WatchState.is_over
 ) STRICT;
 
 CREATE UNIQUE INDEX watches_one_per_topic ON watches (task_id, chat_id, coalesce(thread_id, 0));
@@ -156,7 +158,7 @@ WHERE d.state IN ('pending', 'sending')
     AND NOT EXISTS (SELECT 1 FROM chats AS c WHERE c.id = w.chat_id AND c.disabled_reason IS NOT NULL)
     AND NOT (
         d.kind = 'result' AND EXISTS (
-            SELECT 1 FROM tasks AS t WHERE t.id = w.task_id AND t.status IN ('unknown', 'queued', 'running')
+            SELECT 1 FROM tasks AS t WHERE t.id = w.task_id AND NOT t.is_final
         )
     )
     AND (
@@ -173,11 +175,11 @@ CREATE VIEW cards AS
 SELECT
     w.id AS watch_id,
     w.card_message_id IS NOT NULL AS is_sent,
-    (t.status NOT IN ('unknown', 'queued', 'running') OR w.state IN ('finished', 'stopped')) AS is_final,
+    (t.is_final OR w.is_over) AS is_final,
     (
         w.card_message_id IS NULL
-        AND t.status NOT IN ('unknown', 'queued', 'running')
-        AND (w.state IN ('active', 'suspended') OR w.result IS 'sent')
+        AND t.is_final
+        AND (NOT w.is_over OR w.result IS 'sent')
         AND NOT EXISTS (
             SELECT 1 FROM deliveries AS s WHERE s.watch_id = w.id AND s.kind = 'card' AND s.state = 'sending'
         )

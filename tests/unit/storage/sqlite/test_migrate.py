@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from storage.errors import StoreCorrupt, StoreFromFuture, StoreUnavailable
+from storage.models import TaskStatus, WatchState
 from storage.sqlite.connection import Database
 from storage.sqlite.migrate import APPLICATION_ID, Migration, bundled_migrations, migrate
 from storage.sqlite.store import SqliteStore
@@ -119,3 +120,35 @@ async def test_two_that_open_a_new_file_at_once_make_it_once(tmp_path: Path):
     for store in stores:
         await store.check()
         await store.close()
+
+
+async def test_the_schema_has_the_same_final_statuses_as_the_models(database: Database):
+    await migrate(database, bundled_migrations())
+    async with database.transaction() as tx:
+        for status in TaskStatus:
+            await tx.run(
+                "INSERT INTO tasks (provider, external_id, status, registered_at) VALUES ('wan', ?, ?, 0)",
+                (status, status),
+            )
+
+    assert await ask(database, "SELECT status FROM tasks WHERE is_final ORDER BY id") == [
+        status for status in TaskStatus if status.is_final
+    ]
+
+
+async def test_the_schema_has_the_same_watches_that_are_over_as_the_models(database: Database):
+    await migrate(database, bundled_migrations())
+    async with database.transaction() as tx:
+        await tx.run(
+            "INSERT INTO tasks (provider, external_id, status, registered_at) VALUES ('a', 'b', 'queued', 0)"
+        )
+        for chat_id, state in enumerate(WatchState):
+            await tx.run(
+                "INSERT INTO watches (task_id, chat_id, language, created_at, state)"
+                " VALUES (1, ?, 'en', 0, ?)",
+                (chat_id, state),
+            )
+
+    assert await ask(database, "SELECT state FROM watches WHERE is_over ORDER BY id") == [
+        state for state in WatchState if state.is_over
+    ]
