@@ -28,11 +28,6 @@ DROPPED = Fault(cut=True)
 LOST_ANSWER = Fault(cut=True, execute=True)
 
 
-def late(seconds: float) -> Fault:
-    """The request is executed, and its response is delayed."""
-    return Fault(delay_s=seconds, execute=True)
-
-
 def held(until: asyncio.Event) -> Fault:
     """The request is not executed until the event is set."""
     return Fault(until=until)

@@ -41,15 +41,14 @@ class GatewayRequest:
     kind: str
     task_id: str
     headers: Mapping[str, str]
-    at: float  # by the server's clock
 
 
 class FakeGateway(LoopbackServer):
     """A gateway on loopback."""
 
-    def __init__(self, *, key: str = FAKE_KEY, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, *, clock: Callable[[], float] = time.time) -> None:
         super().__init__(ports=2)
-        self.key = key
+        self.key = FAKE_KEY
         self.tasks: dict[tuple[str, str], GatewayTask] = {}
         self.requests: list[GatewayRequest] = []
         self._replays: dict[str, Fault] = {}  # by path and query, as requested
@@ -166,7 +165,6 @@ class FakeGateway(LoopbackServer):
             kind=kind,
             task_id=request.match_info["task_id"],
             headers=dict(request.headers),
-            at=self._clock(),
         )
         self.requests.append(recorded)
         self.change_signal.notify()

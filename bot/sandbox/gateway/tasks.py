@@ -20,11 +20,8 @@ class Served:
     """How the video file is served."""
 
     content: bytes = field(repr=False)
-    content_type: str = "video/mp4"
     cut_after: int | None = None  # bytes, after which the connection is closed
-    ranges: bool = True  # whether range requests are supported
     redirect_to: str | None = None
-    pause_s: float = 0.0  # before every 64 KiB
     downloads: int = 0  # started
 
 
@@ -42,7 +39,6 @@ class GatewayTask:
     model: str = ""
     has_link: bool = True  # False, for `videos`: the file is at /content only
     forced_phase: Phase | None = None  # set by advance(); overrides the phase by time
-    looks: int = 0  # status queries answered
 
     @property
     def end(self) -> Phase:

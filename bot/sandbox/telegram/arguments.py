@@ -1,4 +1,4 @@
-"""Reads a method's parameters from the query, a form, JSON or multipart."""
+"""Reads a method's parameters from the query, a form or multipart."""
 
 import json
 from collections.abc import Mapping
@@ -70,10 +70,7 @@ async def read_arguments(request: web.Request, *, upload_limit: int) -> Argument
     """Read parameters and files; raises ApiError for an upload of more than upload_limit bytes."""
     values = dict(request.query)
     uploads: dict[str, Upload] = {}
-    if request.content_type == "application/json":
-        for name, value in (await request.json()).items():
-            values[name] = value if isinstance(value, str) else json.dumps(value)
-    elif request.content_type == "multipart/form-data":
+    if request.content_type == "multipart/form-data":
         body_limit = upload_limit + _FORM_ROOM
         if (request.content_length or 0) > body_limit:
             raise ApiError(413, "Request Entity Too Large")

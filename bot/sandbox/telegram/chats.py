@@ -1,6 +1,5 @@
 """The objects of the fake Telegram: users, chats, messages, files."""
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -33,11 +32,6 @@ class StoredFile:
         """In bytes."""
         return len(self.content)
 
-    @property
-    def sha256(self) -> str:
-        """Of the content, in hexadecimal."""
-        return hashlib.sha256(self.content).hexdigest()
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attachment:
@@ -61,7 +55,7 @@ class Message:
     date: int  # unix seconds
     sender: Person | None  # None: the channel itself
     from_bot: bool = False  # ours
-    sender_chat_id: int | None = None  # an anonymous administrator's or a forwarded channel's
+    sender_chat_id: int | None = None  # an anonymous administrator's group, or the channel
     text: str | None = None  # None: an attachment or a service message
     caption: str | None = None
     entities: tuple[Mapping[str, Any], ...] = ()  # of the text or the caption; offsets in UTF-16 units
@@ -107,8 +101,7 @@ class Chat:
     title: str = ""
     is_forum: bool = False
     person: Person | None = None  # the other side of a private chat
-    bot_status: str = "member"  # member, administrator, left, kicked (in a private chat: blocked)
-    ranks: dict[int, str] = field(default_factory=dict)  # user id → creator, administrator, left; else member
+    bot_status: str = "member"  # member, administrator (of a channel), kicked (blocked by the user)
     migrated_to: int | None = None
     topics: dict[int, str] = field(default_factory=dict)  # thread id → name
     closed_topics: set[int] = field(default_factory=set)

@@ -40,16 +40,13 @@ class Pressed:
 
     message: Message
     data: str
-    user_id: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answered:
     """The bot answered a callback query."""
 
-    query_id: str
     text: str  # "": no text shown
-    alert: bool
 
 
 Event = Said | Sent | Edited | Removed | Pressed | Answered

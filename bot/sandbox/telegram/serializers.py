@@ -7,7 +7,6 @@ from bot.sandbox.telegram.chats import Attachment, Chat, Message, Person, Stored
 
 Json = dict[str, Any]
 
-TELEGRAM = 777000  # the sender of channel posts in the discussion group
 ANONYMOUS_ADMIN = 1087968824
 
 
@@ -89,24 +88,4 @@ def member_json(person: Person, status: str) -> Json:
     fields: Json = {"user": user_json(person), "status": status}
     if status == "kicked":
         fields["until_date"] = 0
-    if status == "administrator":
-        fields |= dict.fromkeys(_RIGHTS, False) | {"is_anonymous": False}
-    if status == "creator":
-        fields["is_anonymous"] = False
     return fields
-
-
-_RIGHTS = (
-    "can_be_edited",
-    "can_manage_chat",
-    "can_delete_messages",
-    "can_manage_video_chats",
-    "can_restrict_members",
-    "can_promote_members",
-    "can_change_info",
-    "can_invite_users",
-    "can_post_stories",
-    "can_edit_stories",
-    "can_delete_stories",
-    "can_send_welcome_messages",
-)

@@ -1,7 +1,6 @@
 """The fake Telegram: a Bot API server on loopback, with users."""
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -14,7 +13,7 @@ from bot.sandbox.telegram.api_errors import ApiError
 from bot.sandbox.telegram.arguments import LOCAL_UPLOAD_LIMIT, UPLOAD_LIMIT, Arguments, read_arguments
 from bot.sandbox.telegram.chats import Message, Person
 from bot.sandbox.telegram.events import Event
-from bot.sandbox.telegram.methods import asking, editing, sending
+from bot.sandbox.telegram.methods import editing, receiving, sending
 from bot.sandbox.telegram.state import State
 from bot.sandbox.telegram.users import Users
 
@@ -24,28 +23,17 @@ T = TypeVar("T")
 Method = Callable[[State, Arguments], Awaitable[object]]
 
 METHODS: dict[str, Method] = {
-    "getMe": asking.get_me,
-    "getUpdates": asking.get_updates,
-    "deleteWebhook": asking.delete_webhook,
-    "setWebhook": asking.set_webhook,
-    "getWebhookInfo": asking.get_webhook_info,
-    "setMyCommands": asking.set_my_commands,
-    "getMyCommands": asking.get_my_commands,
-    "deleteMyCommands": asking.delete_my_commands,
-    "setMyDescription": asking.set_my_description,
-    "setMyShortDescription": asking.set_my_short_description,
-    "answerCallbackQuery": asking.answer_callback_query,
-    "getFile": asking.get_file,
-    "getChat": asking.get_chat,
-    "getChatMember": asking.get_chat_member,
-    "leaveChat": asking.leave_chat,
+    "getMe": receiving.get_me,
+    "getUpdates": receiving.get_updates,
+    "deleteWebhook": receiving.delete_webhook,
+    "getWebhookInfo": receiving.get_webhook_info,
+    "setMyCommands": receiving.set_my_commands,
+    "answerCallbackQuery": receiving.answer_callback_query,
     "sendMessage": sending.send_message,
     "sendVideo": sending.send_video,
     "sendDocument": sending.send_document,
     "sendChatAction": sending.send_chat_action,
     "editMessageText": editing.edit_message_text,
-    "editMessageCaption": editing.edit_message_caption,
-    "editMessageReplyMarkup": editing.edit_message_reply_markup,
     "editMessageMedia": editing.edit_message_media,
     "deleteMessage": editing.delete_message,
 }
@@ -58,25 +46,21 @@ class Request:
 
     method: str
     params: dict[str, Any]  # structures decoded, files as their names and sizes
-    at: float  # by the server's clock
 
 
 class FakeTelegram(Users, LoopbackServer):
     """A Bot API server on loopback, with users."""
 
-    def __init__(
-        self, *, token: str = FAKE_TOKEN, clock: Callable[[], float] = time.time, local: bool = False
-    ) -> None:
+    def __init__(self, *, local: bool = False) -> None:
         """local: as with `--local`, 2000 MB and file:// paths."""
         LoopbackServer.__init__(self)
-        bot_id = int(token.partition(":")[0])
+        bot_id = int(FAKE_TOKEN.partition(":")[0])
         bot = Person(id=bot_id, first_name="Reelwatch", username="reelwatch_bot", is_bot=True)
-        self.state = State(bot, change_signal=self.change_signal, clock=clock, local=local)
+        self.state = State(bot, change_signal=self.change_signal, local=local)
         Users.__init__(self, self.state)
-        self.token = token
+        self.token = FAKE_TOKEN
         self.requests: list[Request] = []
         self._faults: FaultPlan[Request] = FaultPlan()
-        self._clock = clock
         self._upload_limit = LOCAL_UPLOAD_LIMIT if local else UPLOAD_LIMIT
 
     @property
@@ -85,9 +69,8 @@ class FakeTelegram(Users, LoopbackServer):
         return self.address()
 
     def routes(self) -> list[web.RouteDef]:
-        """Methods and files, as at api.telegram.org."""
+        """Methods, as at api.telegram.org."""
         return [
-            web.get("/file/bot{token}/files/{file_id}", self._serve_file),
             web.route("*", "/bot{token}/{method}", self._serve_method),
             web.route("*", "/{other:.*}", self._serve_nothing),
         ]
@@ -131,7 +114,7 @@ class FakeTelegram(Users, LoopbackServer):
             arguments = await read_arguments(request, upload_limit=self._upload_limit)
         except ApiError as refusal:
             return _refused(refusal)
-        recorded = Request(method=name, params=arguments.plain(), at=self._clock())
+        recorded = Request(method=name, params=arguments.plain())
         self.requests.append(recorded)
         self.change_signal.notify()
         fault = self._faults.match([name], recorded)
@@ -145,13 +128,6 @@ class FakeTelegram(Users, LoopbackServer):
             return _refused(ApiError(404, "Not Found"))
         try:
             return web.json_response({"ok": True, "result": await method(self.state, arguments)})
-        except ApiError as refusal:
-            return _refused(refusal)
-
-    async def _serve_file(self, request: web.Request) -> web.Response:
-        try:
-            self._check_token(request)
-            return web.Response(body=self.state.file(request.match_info["file_id"]).content)
         except ApiError as refusal:
             return _refused(refusal)
 

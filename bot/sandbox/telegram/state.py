@@ -2,7 +2,7 @@
 
 import asyncio
 import itertools
-from collections.abc import Callable
+import time
 from dataclasses import replace
 from hashlib import sha256
 from typing import Any
@@ -18,9 +18,7 @@ from bot.sandbox.telegram.updates import UpdateQueue
 class State:
     """Users, chats, files and pending updates."""
 
-    def __init__(
-        self, bot: Person, *, change_signal: ChangeSignal, clock: Callable[[], float], local: bool
-    ) -> None:
+    def __init__(self, bot: Person, *, change_signal: ChangeSignal, local: bool) -> None:
         self.bot = bot
         self.local = local
         self.people: dict[int, Person] = {bot.id: bot}
@@ -28,18 +26,14 @@ class State:
         self.updates = UpdateQueue()
         self.queries: dict[str, bool] = {}  # callback query id → answered already
         self.commands: dict[tuple[str, str], list[Json]] = {}  # (scope JSON, language) → menu
-        self.descriptions: dict[str, str] = {}  # by language
-        self.short_descriptions: dict[str, str] = {}  # by language
-        self._files: dict[str, StoredFile] = {}
         self._attachments: dict[str, Attachment] = {}  # file_id → how it was sent first
         self._file_numbers = itertools.count(1)
         self._change_signal = change_signal
-        self._clock = clock
         self._subscribers: list[asyncio.Queue[Event]] = []
 
     def now(self) -> int:
         """Unix seconds."""
-        return int(self._clock())
+        return int(time.time())
 
     def subscribe(self) -> "asyncio.Queue[Event]":
         """Return a queue that receives every event from now on."""
@@ -86,7 +80,7 @@ class State:
     def keep(self, content: bytes, *, name: str, mime_type: str, by_url: bool = False) -> StoredFile:
         """Store a file; each upload is a separate file, as at Telegram."""
         digest = sha256(f"{next(self._file_numbers)}".encode() + content).hexdigest()
-        file = StoredFile(
+        return StoredFile(
             file_id=f"BAACAgIAAxkB{digest}",
             file_unique_id=f"AgAD{digest[:12]}",
             name=name,
@@ -94,8 +88,6 @@ class State:
             content=content,
             by_url=by_url,
         )
-        self._files[file.file_id] = file
-        return file
 
     def remember(self, attachment: Attachment) -> Attachment:
         """Store an attachment, to be sent again by its file_id."""
@@ -110,9 +102,3 @@ class State:
         if attachment.kind != kind:
             raise bad_request(f"can't use file of type {attachment.kind.title()} as {kind.title()}")
         return attachment
-
-    def file(self, file_id: str) -> StoredFile:
-        """Find a stored file."""
-        if file_id not in self._files:
-            raise bad_request("wrong file identifier/HTTP URL specified")
-        return self._files[file_id]

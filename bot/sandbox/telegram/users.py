@@ -9,7 +9,6 @@ from bot.sandbox.telegram.entities import utf16_length
 from bot.sandbox.telegram.events import Pressed, Removed, Said
 from bot.sandbox.telegram.serializers import (
     ANONYMOUS_ADMIN,
-    TELEGRAM,
     Json,
     chat_json,
     member_json,
@@ -24,14 +23,11 @@ class Users:
     """The actions of all users except the bot."""
 
     def __init__(self, state: State) -> None:
-        self.privacy = True  # privacy mode: in groups the bot receives only commands and replies to it
         self._state = state
         self._queries = itertools.count(1)
-        for special in (
-            Person(id=ANONYMOUS_ADMIN, first_name="Group", username="GroupAnonymousBot", is_bot=True),
-            Person(id=TELEGRAM, first_name="Telegram"),
-        ):
-            self._state.people[special.id] = special
+        self._state.people[ANONYMOUS_ADMIN] = Person(
+            id=ANONYMOUS_ADMIN, first_name="Group", username="GroupAnonymousBot", is_bot=True
+        )
 
     def person(self, user_id: int, *, first_name: str, language_code: str | None = "en") -> int:
         """Add a user."""
@@ -49,13 +45,15 @@ class Users:
         """Add a group with the bot as a member; ids of supergroups begin with -100."""
         return self._open(Chat(id=chat_id, type="supergroup" if supergroup else "group", title=title))
 
-    def forum(self, chat_id: int, *, title: str = "Forum") -> int:
+    def forum(self, chat_id: int) -> int:
         """Add a supergroup with topics; as in the Bot API, General (1) is not listed as one."""
-        return self._open(Chat(id=chat_id, type="supergroup", title=title, is_forum=True, last_message_id=1))
+        return self._open(
+            Chat(id=chat_id, type="supergroup", title="Forum", is_forum=True, last_message_id=1)
+        )
 
-    def channel(self, chat_id: int, *, title: str = "Channel") -> int:
+    def channel(self, chat_id: int) -> int:
         """Add a channel with the bot as an administrator."""
-        return self._open(Chat(id=chat_id, type="channel", title=title, bot_status="administrator"))
+        return self._open(Chat(id=chat_id, type="channel", title="Channel", bot_status="administrator"))
 
     def topic(self, chat_id: int, name: str) -> int:
         """Open a topic and return its thread id."""
@@ -73,7 +71,7 @@ class Users:
         return thread_id
 
     def close_topic(self, chat_id: int, thread_id: int) -> None:
-        """Close a topic: only administrators may send messages there."""
+        """Close a topic: the bot, not an administrator, can't send messages there."""
         self._state.chats[chat_id].closed_topics.add(thread_id)
 
     def delete_topic(self, chat_id: int, thread_id: int) -> None:
@@ -90,50 +88,24 @@ class Users:
         *,
         user: int | None = None,
         thread: int | None = None,
-        reply_to: int | None = None,
     ) -> int:
         """Send a message and return its id; the default sender is the chat's user, or the channel."""
         chat = self._state.chats[chat_id]
         sender = None if chat.type == "channel" else self._state.people[user if user is not None else chat_id]
-        thread_id, is_topic = thread, thread is not None
-        if thread is None and reply_to is not None and chat.type == "supergroup" and not chat.is_forum:
-            thread_id = chat.messages[reply_to].thread_id or reply_to
         message = self._state.post(
             chat,
             sender=sender,
             sender_chat_id=_sender_chat_id(chat, sender),
             text=text,
             entities=_commands(text),
-            reply_to=reply_to if reply_to is not None else thread,
-            thread_id=thread_id,
-            is_topic=is_topic,
+            reply_to=thread,
+            thread_id=thread,
+            is_topic=thread is not None,
         )
         if self._bot_sees(chat, message):
             kind = "channel_post" if chat.type == "channel" else "message"
             self._state.updates.add(kind, self._state.json(message))
         self._state.publish(Said(message=message))
-        return message.message_id
-
-    def forward_to_discussion(self, channel_id: int, message_id: int, group_id: int) -> int:
-        """Forward a channel post to its discussion group, as Telegram does automatically."""
-        post = self._state.chats[channel_id].messages[message_id]
-        group = self._state.chats[group_id]
-        origin = {
-            "type": "channel",
-            "date": post.date,
-            "chat": chat_json(self._state.chats[channel_id]),
-            "message_id": message_id,
-        }
-        message = self._state.post(
-            group,
-            sender=self._state.people[TELEGRAM],
-            sender_chat_id=channel_id,
-            text=post.text,
-            entities=post.entities,
-            service={"is_automatic_forward": True, "forward_origin": origin},
-        )
-        if self._bot_sees(group, message):
-            self._state.updates.add("message", self._state.json(message))
         return message.message_id
 
     def edit(self, chat_id: int, message_id: int, text: str) -> None:
@@ -145,23 +117,22 @@ class Users:
             self._state.updates.add(kind, self._state.json(message))
         self._state.publish(Said(message=message))
 
-    def press(self, chat_id: int, message_id: int, data: str, *, user: int | None = None) -> str:
-        """Press the button with this callback data; return the query id."""
-        message = self._state.chats[chat_id].messages[message_id]
+    def press(self, user_id: int, message_id: int, data: str) -> str:
+        """Press the button with this callback data in the user's private chat; return the query id."""
+        message = self._state.chats[user_id].messages[message_id]
         if data not in [button.get("callback_data") for button in message.buttons]:
             raise LookupError(f"no button {data!r} under message {message_id}")
         query_id = str(4_000_000_000_000 + next(self._queries))
-        user_id = user if user is not None else chat_id
         query = {
             "id": query_id,
             "from": user_json(self._state.people[user_id]),
             "message": self._state.json(message),
-            "chat_instance": str(chat_id),
+            "chat_instance": str(user_id),
             "data": data,
         }
         self._state.queries[query_id] = False
         self._state.updates.add("callback_query", query)
-        self._state.publish(Pressed(message=message, data=data, user_id=user_id))
+        self._state.publish(Pressed(message=message, data=data))
         return query_id
 
     def delete_message(self, chat_id: int, message_id: int) -> None:
@@ -170,29 +141,24 @@ class Users:
         self._state.remove(message)
         self._state.publish(Removed(message=message))
 
-    def promote(self, chat_id: int, user_id: int) -> None:
-        """Make a user an administrator."""
-        self._state.chats[chat_id].ranks[user_id] = "administrator"
-
     def forbid(self, chat_id: int, *kinds: str) -> None:
         """Forbid the bot to send "text messages", "videos" or "documents"; without kinds: allow all."""
         self._state.chats[chat_id].forbidden = set(kinds)
 
     def block(self, user_id: int) -> None:
         """Block the bot."""
-        self.set_bot_status(user_id, "kicked", by=user_id)
+        self._set_bot_status(user_id, "kicked")
 
     def unblock(self, user_id: int) -> None:
         """Unblock the bot."""
-        self.set_bot_status(user_id, "member", by=user_id)
+        self._set_bot_status(user_id, "member")
 
-    def set_bot_status(self, chat_id: int, status: str, *, by: int) -> None:
-        """Change the bot's status: member, administrator, kicked (removed) or left."""
-        chat = self._state.chats[chat_id]
+    def _set_bot_status(self, user_id: int, status: str) -> None:
+        chat = self._state.chats[user_id]
         before, chat.bot_status = chat.bot_status, status
         change: Json = {
             "chat": chat_json(chat),
-            "from": user_json(self._state.people[by]),
+            "from": user_json(self._state.people[user_id]),
             "date": self._state.now(),
             "old_chat_member": member_json(self._state.bot, before),
             "new_chat_member": member_json(self._state.bot, status),
@@ -218,12 +184,10 @@ class Users:
         return chat.id
 
     def _bot_sees(self, chat: Chat, message: Message) -> bool:
-        if chat.bot_status in {"left", "kicked"}:
+        """In groups privacy mode hides all messages except commands: https://core.telegram.org/bots/features#privacy-mode."""
+        if chat.bot_status == "kicked":
             return False
-        if chat.type in {"private", "channel"} or chat.bot_status == "administrator" or not self.privacy:
-            return True
-        replied = chat.messages.get(message.reply_to or 0)
-        if replied is not None and replied.from_bot:
+        if chat.type in {"private", "channel"}:
             return True
         command = _COMMAND.match(message.text or "")
         return command is not None and command[0].partition("@")[2] in {"", self._state.bot.username}

@@ -25,22 +25,6 @@ async def edit_message_text(state: State, arguments: Arguments) -> Json:
     return _changed(state, message, text=text, entities=entities, reply_markup=reply_markup(arguments))
 
 
-async def edit_message_caption(state: State, arguments: Arguments) -> Json:
-    """https://core.telegram.org/bots/api#editmessagecaption"""
-    message = _editable(state, arguments)
-    if message.attachment is None:
-        raise bad_request("there is no caption in the message to edit")
-    caption, entities = caption_text(
-        arguments.text("caption"), arguments.text("parse_mode"), arguments.structure("caption_entities")
-    )
-    return _changed(state, message, caption=caption, entities=entities, reply_markup=reply_markup(arguments))
-
-
-async def edit_message_reply_markup(state: State, arguments: Arguments) -> Json:
-    """https://core.telegram.org/bots/api#editmessagereplymarkup"""
-    return _changed(state, _editable(state, arguments), reply_markup=reply_markup(arguments))
-
-
 async def edit_message_media(state: State, arguments: Arguments) -> Json:
     """https://core.telegram.org/bots/api#editmessagemedia: a text message may become a video as well."""
     media = arguments.structure("media")

@@ -45,12 +45,8 @@ def open_chat(state: State, arguments: Arguments, *, kind: str | None = None) ->
     chat = state.chat(arguments.text("chat_id"))
     if chat.migrated_to is not None:
         raise bad_request("group chat was upgraded to a supergroup chat", migrate_to_chat_id=chat.migrated_to)
-    if chat.type == "private" and chat.bot_status == "kicked":
-        raise forbidden("bot was blocked by the user")
     if chat.bot_status == "kicked":
-        raise forbidden(f"bot was kicked from the {chat.type} chat")
-    if chat.bot_status == "left":
-        raise forbidden(f"bot is not a member of the {chat.type} chat")
+        raise forbidden("bot was blocked by the user")
     if kind in chat.forbidden:
         raise bad_request(f"not enough rights to send {kind} to the chat")
     return chat
@@ -89,7 +85,7 @@ def _placement(chat: Chat, arguments: Arguments) -> dict[str, Any]:
     threads = chat.topics if chat.is_forum else chat.messages if chat.type == "supergroup" else ()
     if thread_id is not None and thread_id not in threads:
         raise bad_request("message thread not found")
-    if thread_id in chat.closed_topics and chat.bot_status != "administrator":
+    if thread_id in chat.closed_topics:
         raise bad_request("TOPIC_CLOSED")
     reply_to = _replied(chat, arguments, thread_id)
     if thread_id is None and reply_to is not None and chat.type == "supergroup" and not chat.is_forum:
@@ -99,7 +95,7 @@ def _placement(chat: Chat, arguments: Arguments) -> dict[str, Any]:
 
 def _replied(chat: Chat, arguments: Arguments, thread_id: int | None) -> int | None:
     asked = arguments.structure("reply_parameters") or {}
-    message_id = int(asked.get("message_id") or arguments.integer("reply_to_message_id"))
+    message_id = int(asked.get("message_id", 0))
     if not message_id:
         return thread_id if chat.is_forum else None
     message = chat.messages.get(message_id)
@@ -107,8 +103,6 @@ def _replied(chat: Chat, arguments: Arguments, thread_id: int | None) -> int | N
     if message is not None and not message.deleted and not elsewhere:
         return message_id
     # https://core.telegram.org/bots/api#replyparameters: never without reply into another topic
-    if elsewhere or not (
-        asked.get("allow_sending_without_reply") or arguments.flag("allow_sending_without_reply")
-    ):
+    if elsewhere or not asked.get("allow_sending_without_reply"):
         raise bad_request("message to be replied not found")
     return thread_id if chat.is_forum else None

@@ -83,16 +83,6 @@ async def test_a_part_of_a_file_can_be_had(
     assert beyond.status_code == 416
 
 
-async def test_a_server_without_ranges_sends_the_whole_file(
-    gateway: FakeGateway, storage_client: httpx.AsyncClient, task: GatewayTask
-) -> None:
-    task.served.ranges = False
-
-    answer = await storage_client.get(gateway.link(task), headers={"Range": "bytes=10-19"})
-
-    assert (answer.status_code, answer.content) == (200, task.served.content)
-
-
 async def test_a_file_can_break_off(
     gateway: FakeGateway, storage_client: httpx.AsyncClient, task: GatewayTask
 ) -> None:
@@ -112,17 +102,6 @@ async def test_a_file_can_lead_elsewhere(
     answer = await storage_client.get(gateway.link(task))
 
     assert (answer.status_code, answer.headers["Location"]) == (302, "http://127.0.0.1:9/elsewhere.mp4")
-
-
-async def test_a_web_page_can_be_named_like_a_video(
-    gateway: FakeGateway, storage_client: httpx.AsyncClient
-) -> None:
-    page = gateway.add("videos", "v1", seconds=0, film=b"<html>expired</html>")
-    page.served.content_type = "text/html"
-
-    answer = await storage_client.get(gateway.link(page))
-
-    assert (answer.headers["Content-Type"], answer.text) == ("text/html", "<html>expired</html>")
 
 
 def test_every_task_has_a_video_of_its_own_that_plays(gateway: FakeGateway) -> None:

@@ -2,7 +2,7 @@
 
 import aiogram.types
 import pytest
-from telegram import Bot, CopyTextButton, InlineKeyboardButton, InlineKeyboardMarkup, InputMediaVideo
+from telegram import Bot, InputMediaVideo
 from telegram.error import BadRequest
 
 from bot.sandbox.sample_video import Colour, make_film
@@ -62,20 +62,6 @@ async def test_the_same_video_again_is_no_change_by_file_id_and_one_by_upload(
     assert len(telegram.videos(ANNA)) == 1
 
 
-async def test_caption_and_buttons_change_alone(telegram: FakeTelegram, bot: Bot) -> None:
-    sent = await bot.send_video(ANNA, FILM, caption="one")
-    await bot.edit_message_caption(ANNA, sent.message_id, caption="two")
-    await bot.edit_message_reply_markup(
-        ANNA,
-        sent.message_id,
-        reply_markup=InlineKeyboardMarkup([[InlineKeyboardButton("Copy", copy_text=CopyTextButton("id"))]]),
-    )
-
-    [message] = telegram.videos(ANNA)
-    assert message.caption == "two"
-    assert [button["text"] for button in message.buttons] == ["Copy"]
-
-
 async def test_equal_text_and_buttons_are_not_modified(bot: Bot) -> None:
     sent = await bot.send_message(ANNA, "Queued")
 
@@ -90,7 +76,6 @@ async def test_equal_text_and_buttons_are_not_modified(bot: Bot) -> None:
 
 async def test_a_message_that_is_gone_or_of_another_kind_is_refused(telegram: FakeTelegram, bot: Bot) -> None:
     text = await bot.send_message(ANNA, "x")
-    other = await bot.send_message(ANNA, "x")
     video = await bot.send_video(ANNA, FILM)
     person = telegram.say(ANNA, "y")
     telegram.delete_message(ANNA, text.message_id)
@@ -101,8 +86,6 @@ async def test_a_message_that_is_gone_or_of_another_kind_is_refused(telegram: Fa
         await bot.edit_message_text("z", ANNA, video.message_id)
     with pytest.raises(BadRequest, match="Message can't be edited"):
         await bot.edit_message_text("z", ANNA, person)
-    with pytest.raises(BadRequest, match="There is no caption in the message to edit"):
-        await bot.edit_message_caption(ANNA, other.message_id, caption="z")
 
 
 async def test_deleting_works_once_and_only_for_ones_own(telegram: FakeTelegram, bot: Bot) -> None:
