@@ -14,9 +14,14 @@ from telegram.error import InvalidToken, TelegramError
 from telegram.ext import Application
 
 from bot import file_modes
-from bot.chat import router, strangers
+from bot.chat import refusals, router
+from bot.chat.access_filter import AccessFilter
+from bot.chat.audit import Audit
 from bot.chat.context import HandlerDeps, context_types
 from bot.chat.dispatcher import Dispatcher
+from bot.chat.held import HeldUpdates
+from bot.chat.once_per import OncePer
+from bot.chat.reply_queue import ReplyQueue
 from bot.chat.update_poller import UpdatePoller
 from bot.config import Settings, plain_http_warnings
 from bot.errors import ForeignWebhook, PortTaken, SecondPoller, TokenRefused
@@ -44,6 +49,8 @@ AnyApplication = Application[Any, Any, Any, Any, Any, Any]
 
 _UPDATES_STOP_S = 2.0
 _REPLIES_STOP_S = 1.0
+_REFUSAL_PERIOD_S = 3600.0  # between two replies to a chat without access
+_BUSY_PERIOD_S = 60.0  # between two replies to a chat whose commands are dropped
 _STOP_S = 1.5
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _CONNECT_PAUSES_S = (1.0, 2.0, 4.0, 5.0)  # short: results wait for the first response
@@ -130,11 +137,17 @@ def _application(resources: Resources) -> tuple[AnyApplication, HandlerDeps]:
         problem_of=resources.gateways.problem_of,
         language=settings.language,
         access=resources.access,
+        allowed=AccessFilter(resources.access),
+        audit=Audit(),
+        held=HeldUpdates(),
+        reply_queue=ReplyQueue(),
+        refusals=OncePer(_REFUSAL_PERIOD_S),
+        busy_replies=OncePer(_BUSY_PERIOD_S),
     )
     limiter = CallRateLimiter(resources.rate_limiter)
     builder = application_builder(settings, resources.tls).rate_limiter(limiter)
     application = builder.context_types(context_types(deps)).build()
-    router.install(application)
+    router.install(application, deps.allowed)
     return application, deps
 
 
@@ -178,8 +191,8 @@ async def _run_updates(application: AnyApplication, deps: HandlerDeps, resources
         application,
         resources.telemetry,
         deps.held,
-        kind_of=lambda update: router.kind_of(update, deps, application.bot.username),
-        refuse=lambda update: strangers.too_busy(update, deps),
+        kind_of=lambda update: router.kind_of(update, deps.allowed, application.bot.username),
+        refuse=lambda update: refusals.too_busy(update, deps),
     )
     update_poller = UpdatePoller(application, dispatcher, deps.held, resources.telemetry)
     try:
@@ -189,8 +202,8 @@ async def _run_updates(application: AnyApplication, deps: HandlerDeps, resources
     finally:
         await update_poller.stop(_UPDATES_STOP_S)
         with suppress(TimeoutError):
-            await asyncio.wait_for(deps.replies.drain(), _REPLIES_STOP_S)
-        deps.replies.cancel()
+            await asyncio.wait_for(deps.reply_queue.drain(), _REPLIES_STOP_S)
+        deps.reply_queue.cancel()
 
 
 async def _connect(application: AnyApplication, telemetry: Telemetry) -> None:

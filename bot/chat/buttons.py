@@ -6,29 +6,34 @@ from telegram.error import BadRequest
 from bot.chat.context import Context
 from bot.messages.keyboards import watch_to_check_again, watch_to_send_again
 from bot.messages.translate import t
+from bot.watching.service import Service
 
 
 async def on_button(update: Update, context: Context) -> None:
     """Handle a button of a card; the watch that it names must belong to the card's chat."""
-    query = update.callback_query
-    if query is None or update.effective_chat is None:
+    query, chat, deps = update.callback_query, update.effective_chat, context.deps
+    if query is None or chat is None:
         return
-    key = "result.not_again"
-    data, service = query.data or "", context.deps.service
-    watch_id, checked_id = watch_to_send_again(data), watch_to_check_again(data)
-    is_allowed = context.deps.allows(update)
-    if not is_allowed and not context.deps.refusals.allows(("button", update.effective_chat.id)):
+    if deps.allowed.filter(update):
+        await deps.service.heard_from(chat.id)
+        key = await _run(deps.service, chat.id, query.data or "")
+    elif deps.refusals.allows(("button", chat.id)):
+        key = "result.not_again"
+    else:
         return
-    if is_allowed:
-        await service.heard_from(update.effective_chat.id)
-    if watch_id is not None and is_allowed:
-        accepted = await service.send_again(watch_id, update.effective_chat.id)
-        key = "result.sending_again" if accepted else key
-    elif checked_id is not None and is_allowed:
-        accepted = await service.check_again(checked_id, update.effective_chat.id)
-        key = "stall.checking" if accepted else "stall.not_checked"
     context.release()
     try:
         await query.answer(t(context.personal_language, key))
     except BadRequest:
         return  # the callback query is too old to be answered; the action is done
+
+
+async def _run(service: Service, chat_id: int, data: str) -> str:
+    """Do what the button is for; return the key of the text that answers it."""
+    if (watch_id := watch_to_send_again(data)) is not None:
+        accepted = await service.send_again(watch_id, chat_id)
+        return "result.sending_again" if accepted else "result.not_again"
+    if (watch_id := watch_to_check_again(data)) is not None:
+        accepted = await service.check_again(watch_id, chat_id)
+        return "stall.checking" if accepted else "stall.not_checked"
+    return "result.not_again"

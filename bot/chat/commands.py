@@ -1,6 +1,7 @@
-"""The command handlers: validate the arguments, call the service, send one reply with the outcome."""
+"""The commands: each handler validates the arguments, calls the service and sends one reply."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
 
 from bot.chat.context import IDS_OF_A_MESSAGE, Context
 from bot.chat.parsing import TypedCommand
@@ -35,7 +36,11 @@ async def watch(context: Context, typed: TypedCommand) -> None:
     elif known:
         notes.insert(0, cards.already_all(known, language=language, now=context.deps.clock()))
     if limit is not None:
-        notes.append(_limit_reached(limit, refused, language))
+        notes.append(
+            replies.limit_reached(
+                limit.limit, refused=refused, is_personal=limit.is_personal, language=language
+            )
+        )
     if not ids:
         notes.append(replies.with_example("watch.no_id", (provider,), language=language))
     _reply(context, [*notes, *_left_out(typed, language)])
@@ -185,12 +190,6 @@ def _ids_of(found: Iterable[WatchedTask]) -> list[str]:
     return list(dict.fromkeys(each.task.ref.external_id for each in found))
 
 
-def _limit_reached(limit: WatchLimitReached, refused: int, language: str) -> View:
-    return replies.limit_reached(
-        limit.limit, refused=refused, is_personal=limit.is_personal, language=language
-    )
-
-
 def _request(context: Context, provider: str, external_id: str, language: str) -> WatchRequest:
     return WatchRequest(
         ref=TaskRef(provider=provider, external_id=external_id),
@@ -222,3 +221,27 @@ def _resolve(catalog: Catalog, word: str) -> str | None:
 
 def _also_typed(catalog: Catalog, name: str, kind: str) -> tuple[str, ...]:
     return tuple(word for word in (kind, *KINDS[kind]) if word != name and _resolve(catalog, word) == name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """A command, who may use it, and whether it changes the database."""
+
+    name: str
+    handler: Callable[[Context, TypedCommand], Awaitable[None]]
+    for_admins: bool = False
+    writes: bool = False
+
+
+COMMANDS = (
+    Command(name="watch", handler=watch, writes=True),
+    Command(name="tasks", handler=tasks),
+    Command(name="status", handler=status),
+    Command(name="unwatch", handler=unwatch, writes=True),
+    Command(name="providers", handler=providers),
+    Command(name="help", handler=help_),
+    Command(name="start", handler=help_),
+    Command(name="health", handler=health, for_admins=True),
+    Command(name="stats", handler=stats, for_admins=True),
+)
+BY_NAME = {command.name: command for command in COMMANDS}

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Any, ClassVar, Self
@@ -11,11 +11,12 @@ from telegram import Message, ReplyParameters, Update, User
 from telegram.constants import ChatType
 from telegram.ext import Application, CallbackContext, ContextTypes, ExtBot
 
+from bot.chat.access_filter import AccessFilter, acting_user
 from bot.chat.audit import Audit
 from bot.chat.held import HeldUpdates
 from bot.chat.once_per import OncePer
 from bot.chat.parsing import TypedCommand, typed_commands
-from bot.chat.replies import Replies
+from bot.chat.reply_queue import ReplyQueue
 from bot.messages.markup import text_options
 from bot.messages.translate import pick_language
 from bot.messages.view import View
@@ -35,38 +36,16 @@ class HandlerDeps:
     service: Service
     catalog: Catalog
     clock: Callable[[], datetime]
-    held: HeldUpdates = field(default_factory=HeldUpdates)
-    replies: Replies = field(default_factory=Replies)
     health: Callable[[], Awaitable[Mapping[str, str]]]  # the values for /health, by name
     problem_of: Callable[[str], str | None]  # why a provider's tasks can't be polled; None: they can
     language: str  # the LANGUAGE setting: auto, en or zh
     access: Access
-    refusals: OncePer = field(default_factory=lambda: OncePer(3600.0))  # by chat
-    audit: Audit = field(default_factory=Audit)
-    busy_answers: OncePer = field(default_factory=lambda: OncePer(60.0))  # by chat
-
-    def allows(self, update: Update) -> bool:
-        """Whether the chat or the user may use the bot."""
-        chat = update.effective_chat
-        return self.access.lets_in(chat.id if chat else None, _id_of(acting_user(update)))
-
-    def is_admin(self, update: Update) -> bool:
-        """Whether the user is one of the bot's admins."""
-        return self.access.is_admin(_id_of(acting_user(update)))
-
-
-def _id_of(user: User | None) -> int | None:
-    return user.id if user else None
-
-
-def acting_user(update: Update) -> User | None:
-    """The user who caused an update; None for channel posts and messages on behalf of a chat.
-
-    Telegram sets a placeholder user for the latter: https://core.telegram.org/bots/api#message
-    """
-    message = update.effective_message
-    is_on_behalf_of_chat = update.callback_query is None and message is not None and message.sender_chat
-    return None if is_on_behalf_of_chat else update.effective_user
+    allowed: AccessFilter
+    audit: Audit
+    held: HeldUpdates
+    reply_queue: ReplyQueue
+    refusals: OncePer  # limits the replies to those without access, by chat
+    busy_replies: OncePer  # limits the replies to those with too many pending commands, by chat
 
 
 def commands_of(message: Message, bot_name: str) -> tuple[TypedCommand, ...]:
@@ -127,7 +106,7 @@ class Context(CallbackContext[ExtBot[None], _Data, _Data, _Data]):
     @property
     def user_id(self) -> int | None:
         """The id of the acting user, if there is one."""
-        return _id_of(self._acting_user)
+        return self._acting_user.id if self._acting_user else None
 
     @property
     def personal_language(self) -> str:
@@ -146,7 +125,7 @@ class Context(CallbackContext[ExtBot[None], _Data, _Data, _Data]):
         message = self.message
         quoted = ReplyParameters(to or message.message_id, allow_sending_without_reply=True)
         send = partial(message.reply_text, **text_options(view), reply_parameters=quoted)
-        self.deps.replies.put(message.chat_id, send)
+        self.deps.reply_queue.put(message.chat_id, send)
 
     @staticmethod
     def _loop_time() -> float:

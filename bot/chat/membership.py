@@ -20,7 +20,7 @@ async def on_membership_change(update: Update, context: Context) -> None:
         return
     member = change.new_chat_member
     is_member = member.is_member if isinstance(member, ChatMemberRestricted) else member.status in _PRESENT
-    is_allowed = context.deps.access.lets_in(change.chat.id, change.from_user.id)
+    is_allowed = context.deps.access.allows(change.chat.id, change.from_user.id)
     if not is_member:
         log.log(
             logging.INFO if is_allowed else logging.DEBUG,
@@ -44,7 +44,7 @@ async def on_migration(_: Update, context: Context) -> None:
     new_id = message.migrate_to_chat_id or message.chat_id
     context.deps.access.migrated(old_id, new_id)
     await context.deps.service.migrate_chat(old_id, new_id)
-    level = logging.INFO if context.deps.access.lets_in(new_id, None) else logging.DEBUG
+    level = logging.INFO if context.deps.access.allows(new_id, None) else logging.DEBUG
     log.log(
         level,
         "Group %d migrated to %d; if ALLOWED_CHATS contains the old id, both are allowed.",

@@ -1,17 +1,16 @@
-"""The list of all commands, and the handlers for each kind of update."""
+"""The handlers for each kind of update, and whether they write."""
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Any
 
 from telegram import BotCommand, Update
 from telegram.constants import ChatType
 from telegram.ext import Application, CallbackQueryHandler, ChatMemberHandler, MessageHandler, filters
 
-from bot.chat import buttons, commands, errors, membership, strangers
-from bot.chat.context import Context, HandlerDeps, commands_of
+from bot.chat import buttons, errors, membership, refusals
+from bot.chat.access_filter import AccessFilter
+from bot.chat.commands import BY_NAME, COMMANDS
+from bot.chat.context import Context, commands_of
 from bot.chat.dispatcher import UpdateKind
-from bot.chat.parsing import TypedCommand
 from bot.messages.translate import CHINESE, pick_language, t
 from bot.messages.views import replies
 
@@ -20,36 +19,14 @@ _NEW_MESSAGE = (filters.UpdateType.MESSAGE | filters.UpdateType.CHANNEL_POST) & 
 _COMMANDS_OF_A_MESSAGE = 10
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Command:
-    """A command, who may use it, and whether it changes the database."""
-
-    name: str
-    handler: Callable[[Context, TypedCommand], Awaitable[None]]
-    for_admins: bool = False
-    writes: bool = False
-
-
-COMMANDS = (
-    Command(name="watch", handler=commands.watch, writes=True),
-    Command(name="tasks", handler=commands.tasks),
-    Command(name="status", handler=commands.status),
-    Command(name="unwatch", handler=commands.unwatch, writes=True),
-    Command(name="providers", handler=commands.providers),
-    Command(name="help", handler=commands.help_),
-    Command(name="start", handler=commands.help_),
-    Command(name="health", handler=commands.health, for_admins=True),
-    Command(name="stats", handler=commands.stats, for_admins=True),
-)
-_BY_NAME = {command.name: command for command in COMMANDS}
-
-
-def install(application: Application[Any, Context, Any, Any, Any, Any]) -> None:
+def install(application: Application[Any, Context, Any, Any, Any, Any], allowed: AccessFilter) -> None:
     """Add all handlers to an application that was built with context_types()."""
+    text = _NEW_MESSAGE & (filters.TEXT | filters.CAPTION)
     application.add_handlers(
         [
             MessageHandler(filters.StatusUpdate.MIGRATE, membership.on_migration),
-            MessageHandler(_NEW_MESSAGE & (filters.TEXT | filters.CAPTION), on_message),
+            MessageHandler(text & allowed, on_message),
+            MessageHandler(text & ~allowed, refusals.on_message_without_access),
             CallbackQueryHandler(buttons.on_button),
             ChatMemberHandler(membership.on_membership_change, ChatMemberHandler.MY_CHAT_MEMBER),
         ]
@@ -57,19 +34,15 @@ def install(application: Application[Any, Context, Any, Any, Any, Any]) -> None:
     application.add_error_handler(errors.on_error)
 
 
-async def on_message(update: Update, context: Context) -> None:
+async def on_message(_: Update, context: Context) -> None:
     """Run the commands of a message, in their order."""
     typed, deps = context.typed, context.deps
     is_private = context.message.chat.type == ChatType.PRIVATE
-    if not deps.allows(update):
-        if is_private or any(_is_public(each) for each in typed):
-            await strangers.not_allowed(update, context)
-        return
     await deps.service.heard_from(context.message.chat_id)
-    known = [(each, _BY_NAME.get(each.name)) for each in typed[:_COMMANDS_OF_A_MESSAGE]]
+    known = [(each, BY_NAME.get(each.name)) for each in typed[:_COMMANDS_OF_A_MESSAGE]]
     writes = sum(command is not None and command.writes for _, command in known)
     for each, command in known:
-        if command is not None and (deps.is_admin(update) or not command.for_admins):
+        if command is not None and (deps.access.is_admin(context.user_id) or not command.for_admins):
             await command.handler(context, each)
             writes -= command.writes
         elif is_private:
@@ -84,12 +57,12 @@ async def on_message(update: Update, context: Context) -> None:
         context.reply(note)
 
 
-def kind_of(update: Update, deps: HandlerDeps, bot_name: str) -> UpdateKind:
+def kind_of(update: Update, allowed: AccessFilter, bot_name: str) -> UpdateKind:
     """Whether handling an update writes, only reads, or is not needed."""
     if update.my_chat_member is not None:
         return UpdateKind.WRITE
     if update.callback_query is not None:
-        return UpdateKind.WRITE if deps.allows(update) else UpdateKind.READ
+        return UpdateKind.WRITE if allowed.filter(update) else UpdateKind.READ
     message = update.message or update.channel_post
     if message is None:
         return UpdateKind.IGNORED
@@ -98,16 +71,11 @@ def kind_of(update: Update, deps: HandlerDeps, bot_name: str) -> UpdateKind:
     if not (message.text or message.caption):
         return UpdateKind.IGNORED
     typed = commands_of(message, bot_name)
-    named = [_BY_NAME[each.name] for each in typed if each.name in _BY_NAME]
-    if any(command.writes for command in named) and deps.allows(update):
+    named = [BY_NAME[each.name] for each in typed if each.name in BY_NAME]
+    if any(command.writes for command in named) and allowed.filter(update):
         return UpdateKind.WRITE
     is_private = message.chat.type == ChatType.PRIVATE
     return UpdateKind.READ if named or is_private else UpdateKind.IGNORED
-
-
-def _is_public(typed: TypedCommand) -> bool:
-    command = _BY_NAME.get(typed.name)
-    return command is not None and not command.for_admins
 
 
 def menus(setting: str) -> dict[str | None, list[BotCommand]]:

@@ -85,8 +85,8 @@ class UpdatePoller:
             self._on_success(clock() - requested_at if is_long else None, is_empty=not updates)
             if updates:
                 await self._handle_all(updates)
-            elif is_long:
-                await self._pause_unless_held(clock() - requested_at)
+            elif is_long and clock() - requested_at < HELD_S:  # the server did not hold it open
+                await self._sleep(_IDLE_PAUSE_S if self._length.seconds else _SHORT_POLL_PAUSE_S)
             is_long = True
 
     def _on_success(self, held_s: float | None, *, is_empty: bool) -> None:
@@ -98,11 +98,6 @@ class UpdatePoller:
             self._length.succeeded(held_s, is_empty=is_empty)
         if self._telemetry.set_problem("telegram", None):
             log.info("Telegram is responding again.")
-
-    async def _pause_unless_held(self, held_s: float) -> None:
-        """Pause after a long poll without updates that the server did not hold open."""
-        if held_s < HELD_S:
-            await self._sleep(_IDLE_PAUSE_S if self._length.seconds else _SHORT_POLL_PAUSE_S)
 
     async def _handle_all(self, updates: tuple[Update, ...]) -> None:
         """Start a handler for each update not in the last batch: unconfirmed ones are redelivered."""

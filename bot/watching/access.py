@@ -29,7 +29,7 @@ class Access:
         self._admin_ids = frozenset(admin_ids)
         self._clock = clock
 
-    def lets_in(self, chat_id: int | None, user_id: int | None) -> bool:
+    def allows(self, chat_id: int | None, user_id: int | None) -> bool:
         """Whether the chat or the user may use the bot; None: the update has none."""
         return self._everyone or not self._ids.isdisjoint((chat_id, user_id)) or self.is_admin(user_id)
 

@@ -5,7 +5,7 @@ from dataclasses import fields
 
 import pytest
 
-from bot.chat.router import COMMANDS
+from bot.chat.commands import COMMANDS
 from bot.cli import main
 from bot.config import Settings
 from bot.providers.registry import KINDS

@@ -46,9 +46,9 @@ def providers(configured: Sequence[Configured], *, language: str) -> View:
     )
 
 
-def stranger(chat_id: int, *, is_private: bool, language: str) -> View:
+def not_allowed(chat_id: int, *, is_private: bool, language: str) -> View:
     """How a chat without access gets it."""
-    key = "stranger.private" if is_private else "stranger.group"
+    key = "not_allowed.private" if is_private else "not_allowed.group"
     return View(text=t(language, key, id=f"<code>{chat_id}</code>"))
 
 

@@ -9,8 +9,12 @@ from typing import Any
 from telegram import Update
 from telegram.ext import Application
 
+from bot.chat.access_filter import AccessFilter
+from bot.chat.audit import Audit
 from bot.chat.context import Context, HandlerDeps, context_types
-from bot.chat.replies import Replies
+from bot.chat.held import HeldUpdates
+from bot.chat.once_per import OncePer
+from bot.chat.reply_queue import ReplyQueue
 from bot.chat.router import install
 from bot.providers.catalog import Catalog
 from bot.providers.registry import ProviderConfig
@@ -66,7 +70,12 @@ class ChatHarness:
             "catalog": Catalog(providers),
             "clock": self.clock,
             "health": self._health,
-            "replies": Replies(sleep=self._sleep),
+            "reply_queue": ReplyQueue(sleep=self._sleep),
+            "held": HeldUpdates(),
+            "refusals": OncePer(3600.0),
+            "busy_replies": OncePer(60.0),
+            "audit": Audit(),
+            "allowed": AccessFilter(self.access),
             "problem_of": self.problems.get,
             "language": "auto",
             "access": self.access,
@@ -82,7 +91,7 @@ class ChatHarness:
             .context_types(context_types(self.deps))
             .build()
         )
-        install(self.application)
+        install(self.application, self.deps.allowed)
         self.poll_result: TaskStatus | None = None  # the status that a requested poll returns
         self._polls: set[asyncio.Task[None]] = set()
         self._updates = 0
@@ -98,7 +107,7 @@ class ChatHarness:
         before = len(self.request.sent)
         update = Update.de_json({"update_id": self._updates, kind: dict(message)}, self.application.bot)
         await self.application.process_update(update)
-        await self.deps.replies.drain()
+        await self.deps.reply_queue.drain()
         return [visible(sent["text"]) for sent in self.request.sent[before:]]
 
     @property

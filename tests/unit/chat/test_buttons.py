@@ -91,7 +91,7 @@ async def test_a_button_works_only_in_the_chat_that_owns_the_watch(harness: Chat
     assert await results(driver) == 0
 
 
-async def test_a_stranger_in_a_chat_that_is_not_let_in_gets_nothing(harness: ChatHarness, driver: Driver):
+async def test_a_user_without_access_gets_nothing_by_a_button(harness: ChatHarness, driver: Driver):
     watched = await doubtful(driver, FOREIGN_GROUP)
     chat = FILMS | {"id": FOREIGN_GROUP}
 

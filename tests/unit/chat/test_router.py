@@ -1,12 +1,10 @@
 import asyncio
-import logging
 
 import pytest
 from telegram import Update
 
 from bot.chat.dispatcher import UpdateKind
 from bot.chat.router import kind_of, menus
-from bot.chat.strangers import too_busy
 from bot.messages.translate import t
 from storage.models import Chat, TaskRef, TaskStatus, WatchRequest, WatchState
 from tests.fakes import updates
@@ -136,7 +134,7 @@ async def test_a_group_hears_nothing_of_what_is_not_meant_for_the_bot(harness, t
 
 def kind(harness: ChatHarness, message: updates.Json, name: str = "message") -> UpdateKind:
     update = Update.de_json({"update_id": 1, name: dict(message)}, harness.application.bot)
-    return kind_of(update, harness.deps, "reelwatch_bot")
+    return kind_of(update, harness.deps.allowed, "reelwatch_bot")
 
 
 @pytest.mark.parametrize("text", [WATCH, "/unwatch", "/tasks\n/watch wan id-1"])
@@ -179,50 +177,6 @@ async def test_what_is_read_after_what_is_written_holds_nothing_back(harness):
     await asyncio.wait([asked])
 
 
-@pytest.mark.parametrize("text", [WATCH, "/help", "/health", "/nonsense", "hello"])
-async def test_a_stranger_is_told_the_id_that_lets_in(harness, text):
-    (answer,) = await harness.tell(updates.private(EVE, text))
-    assert answer.startswith("This bot is private.")
-    assert "its admin needs to add your id 66 to ALLOWED_CHATS and start the bot again" in answer
-    assert "docker compose up -d" in answer  # a restart does not read .env again
-    assert await is_idle(harness, EVE)
-
-
-async def test_a_strange_group_is_told_its_own_id(harness):
-    (answer,) = await harness.tell(updates.group(FOREIGN_GROUP, EVE, WATCH))
-    assert "needs to add the id -1002 to ALLOWED_CHATS" in answer
-    assert await is_idle(harness, FOREIGN_GROUP)
-
-
-async def test_a_stranger_is_answered_in_chinese_as_well(harness):
-    (answer,) = await harness.tell(updates.private(EVE, WATCH, language="zh-hans"))
-    assert answer == (
-        "这是一个私人机器人。要使用它，请机器人的部署者把你的 ID 66 加入 ALLOWED_CHATS，"
-        "并让新设置生效（Docker 部署：docker compose up -d）。"
-    )
-
-
-async def test_a_stranger_is_refused_once_an_hour_in_each_chat(harness, caplog):
-    caplog.set_level(logging.INFO, logger="bot.chat.strangers")
-    told = [await harness.tell(updates.private(EVE, text)) for text in (WATCH, WATCH, "hello", "/help")]
-    assert [len(answers) for answers in told] == [1, 0, 0, 0]
-    assert len(await harness.tell(updates.group(FOREIGN_GROUP, EVE, WATCH))) == 1
-    assert [record.getMessage() for record in caplog.records] == [
-        "Refused: chat 66 (private), user 66; 0 more suppressed since the last line.",
-        "Refused: chat -1002 (supergroup), user 66; 3 more suppressed since the last line.",
-    ]
-
-
-async def test_who_asks_too_much_at_once_is_told_so_once_a_minute(harness):
-    for _ in range(3):
-        update = Update.de_json(
-            {"update_id": 1, "message": updates.private(ANN, "/help")}, harness.application.bot
-        )
-        too_busy(update, harness.deps)
-    await harness.deps.replies.drain()
-    assert [sent["text"][:28] for sent in harness.request.sent] == ["Too many of your commands ar"]
-
-
 @pytest.mark.parametrize("text", ["/start", "/tasks", "/status id-1", "hello"])
 async def test_whatever_is_said_in_a_chat_that_counted_as_lost_takes_up_its_watches(harness, text):
     await harness.tell(updates.private(ANN, WATCH))
@@ -234,7 +188,7 @@ async def test_whatever_is_said_in_a_chat_that_counted_as_lost_takes_up_its_watc
     assert (await watch_of(harness, ANN)).state is WatchState.ACTIVE
 
 
-async def test_a_stranger_takes_up_no_watches(harness):
+async def test_a_user_without_access_resumes_no_watches(harness):
     await harness.service.watch(request_of(EVE))
     await harness.service.chat_lost(EVE, "chat not found")
 

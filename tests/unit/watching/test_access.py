@@ -26,14 +26,14 @@ def access_of(
 def test_a_chat_a_person_and_an_admin_are_let_in(driver: Driver):
     access = access_of(driver, ids=[GROUP, ANN], admin_ids=[BORIS])
     asking = [(GROUP, EVE), (GROUP, None), (-5, ANN), (-5, BORIS), (-5, EVE), (-5, None), (None, None)]
-    assert [access.lets_in(*each) for each in asking] == [True] * 4 + [False] * 3
+    assert [access.allows(*each) for each in asking] == [True] * 4 + [False] * 3
     assert [access.is_admin(each) for each in (BORIS, ANN, None)] == [True, False, False]
 
 
 def test_everyone_is_let_in_if_the_settings_say_so(driver: Driver):
     access = access_of(driver, everyone=True)
-    assert access.lets_in(-5, EVE)
-    assert access.lets_in(-5, None)
+    assert access.allows(-5, EVE)
+    assert access.allows(-5, None)
     assert not access.is_admin(EVE)
 
 

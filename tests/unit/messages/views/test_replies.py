@@ -40,8 +40,8 @@ def test_providers_shows_names_kinds_hosts_and_what_else_to_type():
 
 
 def test_a_stranger_is_told_the_id_to_put_into_allowed_chats():
-    private = replies.stranger(42, is_private=True, language="en").text
-    group = replies.stranger(-1001, is_private=False, language="zh").text
+    private = replies.not_allowed(42, is_private=True, language="en").text
+    group = replies.not_allowed(-1001, is_private=False, language="zh").text
     assert "your id <code>42</code> to ALLOWED_CHATS" in private
     assert "<code>-1001</code>" in group
     assert "ALLOWED_CHATS" in group

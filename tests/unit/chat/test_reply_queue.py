@@ -5,7 +5,7 @@ from functools import partial
 import pytest
 from telegram.error import Forbidden, RetryAfter
 
-from bot.chat.replies import QUEUED_PER_CHAT, Replies
+from bot.chat.reply_queue import QUEUED_PER_CHAT, ReplyQueue
 
 
 class Telegram:
@@ -36,33 +36,33 @@ def telegram() -> Telegram:
 
 
 @pytest.fixture
-def replies(telegram: Telegram) -> Replies:
-    return Replies(sleep=telegram.sleep)
+def queue(telegram: Telegram) -> ReplyQueue:
+    return ReplyQueue(sleep=telegram.sleep)
 
 
-async def test_answers_of_a_chat_are_sent_in_their_order(telegram: Telegram, replies: Replies):
+async def test_answers_of_a_chat_are_sent_in_their_order(telegram: Telegram, queue: ReplyQueue):
     for text in "abc":
-        assert replies.put(1, partial(telegram.send, text))
-    await replies.drain()
+        assert queue.put(1, partial(telegram.send, text))
+    await queue.drain()
     assert telegram.sent == ["a", "b", "c"]
 
 
-async def test_a_chat_whose_answers_wait_holds_up_no_other(telegram: Telegram, replies: Replies):
+async def test_a_chat_whose_answers_wait_holds_up_no_other(telegram: Telegram, queue: ReplyQueue):
     telegram.gate.clear()
-    replies.put(1, lambda: telegram.send("late"))
+    queue.put(1, lambda: telegram.send("late"))
     other = Telegram()
-    replies.put(2, lambda: other.send("soon"))
+    queue.put(2, lambda: other.send("soon"))
     async with asyncio.timeout(5):
         await other.has_sent.wait()
     assert telegram.sent == []
-    replies.cancel()
-    await replies.drain()
+    queue.cancel()
+    await queue.drain()
 
 
-async def test_what_telegram_refuses_for_a_while_is_sent_again(telegram: Telegram, replies: Replies):
+async def test_what_telegram_refuses_for_a_while_is_sent_again(telegram: Telegram, queue: ReplyQueue):
     telegram.errors = [RetryAfter(7), RetryAfter(2)]
-    replies.put(1, lambda: telegram.send("a"))
-    await replies.drain()
+    queue.put(1, lambda: telegram.send("a"))
+    await queue.drain()
     assert telegram.sent == ["a"]
     assert telegram.slept_s == [7.0, 2.0]
 
@@ -71,31 +71,31 @@ async def test_what_telegram_refuses_for_a_while_is_sent_again(telegram: Telegra
     "error", [lambda: Forbidden("blocked"), lambda: RetryAfter(3600), lambda: RuntimeError("closed")]
 )
 async def test_an_answer_that_fails_keeps_the_next_one_from_nothing(
-    telegram: Telegram, replies: Replies, caplog: pytest.LogCaptureFixture, error: Callable[[], Exception]
+    telegram: Telegram, queue: ReplyQueue, caplog: pytest.LogCaptureFixture, error: Callable[[], Exception]
 ):
     telegram.errors = [error()]
-    replies.put(1, lambda: telegram.send("a"))
-    replies.put(1, lambda: telegram.send("b"))
-    await replies.drain()
+    queue.put(1, lambda: telegram.send("a"))
+    queue.put(1, lambda: telegram.send("b"))
+    await queue.drain()
     assert telegram.sent == ["b"]
     assert "Chat 1" in caplog.text
 
 
-async def test_a_chat_has_only_so_many_answers_waiting(telegram: Telegram, replies: Replies):
+async def test_a_chat_has_only_so_many_answers_waiting(telegram: Telegram, queue: ReplyQueue):
     telegram.gate.clear()
-    taken = [replies.put(1, lambda: telegram.send("a")) for _ in range(QUEUED_PER_CHAT + 5)]
+    taken = [queue.put(1, lambda: telegram.send("a")) for _ in range(QUEUED_PER_CHAT + 5)]
     assert taken.count(False) == 5
-    assert replies.put(2, lambda: telegram.send("b"))
-    replies.cancel()
-    await replies.drain()
+    assert queue.put(2, lambda: telegram.send("b"))
+    queue.cancel()
+    await queue.drain()
 
 
-async def test_all_chats_together_have_only_so_many_answers_waiting(telegram: Telegram, replies: Replies):
+async def test_all_chats_together_have_only_so_many_answers_waiting(telegram: Telegram, queue: ReplyQueue):
     telegram.gate.clear()
-    taken = [replies.put(chat_id, partial(telegram.send, "a")) for chat_id in range(1, 1003)]
+    taken = [queue.put(chat_id, partial(telegram.send, "a")) for chat_id in range(1, 1003)]
     assert [chat_id for chat_id, is_taken in enumerate(taken, 1) if not is_taken] == [1001, 1002]
     telegram.gate.set()
-    await replies.drain()
+    await queue.drain()
     assert len(telegram.sent) == 1000
-    assert replies.put(1001, partial(telegram.send, "b")), "once they are sent there is room again"
-    await replies.drain()
+    assert queue.put(1001, partial(telegram.send, "b")), "once they are sent there is room again"
+    await queue.drain()

@@ -18,7 +18,7 @@ _MAX_RETRY_AFTER_S = 60.0  # a reply that Telegram would delay longer is dropped
 _RETRIES = 2
 
 
-class Replies:
+class ReplyQueue:
     """A bounded FIFO queue per chat; replies beyond the bounds are dropped."""
 
     def __init__(self, *, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:

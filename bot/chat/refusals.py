@@ -5,7 +5,9 @@ import logging
 from telegram import ReplyParameters, Update
 from telegram.constants import ChatType
 
-from bot.chat.context import Context, HandlerDeps, acting_user
+from bot.chat.access_filter import acting_user
+from bot.chat.commands import BY_NAME
+from bot.chat.context import Context, HandlerDeps
 from bot.messages.markup import text_options
 from bot.messages.translate import pick_language
 from bot.messages.views import replies
@@ -13,9 +15,13 @@ from bot.messages.views import replies
 log = logging.getLogger(__name__)
 
 
-async def not_allowed(update: Update, context: Context) -> None:
-    """Reply how to get access, and log the user: once per chat and hour."""
+async def on_message_without_access(update: Update, context: Context) -> None:
+    """Reply how to get access, and log the user; in groups only to a command, and once per chat and hour."""
     chat, user = context.message.chat, acting_user(update)
+    is_private = chat.type == ChatType.PRIVATE
+    named = [BY_NAME[typed.name] for typed in context.typed if typed.name in BY_NAME]
+    if not is_private and all(command.for_admins for command in named):
+        return
     suppressed = context.deps.refusals.suppressed
     if not context.deps.refusals.allows(chat.id):
         return
@@ -27,19 +33,18 @@ async def not_allowed(update: Update, context: Context) -> None:
         suppressed,
     )
     language = await context.language()
-    is_private = chat.type == ChatType.PRIVATE
-    context.reply(replies.stranger(chat.id, is_private=is_private, language=language))
+    context.reply(replies.not_allowed(chat.id, is_private=is_private, language=language))
 
 
 def too_busy(update: Update, deps: HandlerDeps) -> None:
     """Reply that a command was dropped because too many are pending: once per chat and minute."""
     message, user = update.effective_message, acting_user(update)
-    if message is None or not deps.allows(update) or not deps.busy_answers.allows(message.chat_id):
+    if message is None or not deps.allowed.filter(update) or not deps.busy_replies.allows(message.chat_id):
         return
     language = pick_language(deps.language, user.language_code if user else None, None)
     quoted = ReplyParameters(message.message_id, allow_sending_without_reply=True)
     options = text_options(replies.sentence("wrong.busy", language=language))
-    deps.replies.put(message.chat_id, lambda: message.reply_text(**options, reply_parameters=quoted))
+    deps.reply_queue.put(message.chat_id, lambda: message.reply_text(**options, reply_parameters=quoted))
     log.info(
         "Too many pending commands: dropped one in chat %d, user %s.",
         message.chat_id,
