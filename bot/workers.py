@@ -5,7 +5,7 @@ import gc
 import logging
 import ssl
 from collections.abc import AsyncIterator, Set
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -14,8 +14,9 @@ from telegram.ext import ExtBot
 
 from bot.config import Settings
 from bot.forecast.estimates import Estimates
-from bot.http import server
+from bot.http.exposition import MetricsPage
 from bot.http.report import HealthReport
+from bot.http.server import http_server
 from bot.key_groups import key_groups, prices_s, reachable_hosts, unconfigured_groups
 from bot.maintenance import Housekeeper
 from bot.media.cache import LOCAL_UPLOAD_LIMIT, UPLOAD_LIMIT, VideoCache
@@ -184,11 +185,7 @@ async def _build(
             inspector=await stack.enter_async_context(Inspector()),
             limit=LOCAL_UPLOAD_LIMIT if settings.telegram_local_mode else UPLOAD_LIMIT,
         )
-        if settings.health_port is not None:
-            health_report = HealthReport(store, telemetry, states.reports)
-            await stack.enter_async_context(
-                server.http_server(health_report, settings.health_port, settings.health_host)
-            )
+        await stack.enter_async_context(_http_server(resources))
         scheduler = _scheduler(resources, poller, providers, stored.awaited_providers)
         yield _Workers(
             scheduler=scheduler,
@@ -212,6 +209,15 @@ async def _build(
                 store, estimates, clock=utc_now, wake=notify_delivery, kept=settings.keep_days
             ),
         )
+
+
+def _http_server(resources: Resources) -> AbstractAsyncContextManager[None]:
+    """The server of health and metrics, if a port is set for it."""
+    settings, sources = resources.settings, (resources.store, resources.telemetry, resources.gateways.reports)
+    if settings.health_port is None:
+        return nullcontext()
+    report, page = HealthReport(*sources), MetricsPage(*sources)
+    return http_server(report, page, settings.health_port, settings.health_host)
 
 
 def _sender(resources: Resources, bot: ExtBot[None]) -> Sender:

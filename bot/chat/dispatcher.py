@@ -106,7 +106,7 @@ class Dispatcher:
             or self._pending[chat_key] >= PENDING_PER_CHAT
             or self._pending.total() >= 2 * PENDING_TOTAL  # each is counted for its user and for its chat
         ):
-            self._telemetry.count("updates_dropped")
+            self._telemetry.metrics.updates_dropped.inc()
             self._refuse(update)
             return
         self._pending.update((user_key, chat_key))
@@ -144,7 +144,7 @@ class Dispatcher:
                 await self._application.process_update(update)
         except TimeoutError as error:
             await self._application.process_error(update, error)
-        self._telemetry.count("updates")
+        self._telemetry.metrics.updates.inc()
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)

@@ -1,4 +1,4 @@
-"""The health of this process, for /health in the chat, /healthz and /metrics."""
+"""The health of this process, for /health in the chat and /healthz."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -7,7 +7,6 @@ from typing import Protocol
 from bot.telemetry import Telemetry
 from bot.watching.gateway_state import GatewayReport
 from storage.errors import StoreError
-from storage.models import Stats
 
 _CACHE_S = 10.0  # how long a database check is reused: each one is a write
 _STALE_S = 90.0  # a loop without a heartbeat for so long is reported as hung; a long poll lasts 25 s
@@ -21,13 +20,9 @@ class CheckedStore(Protocol):
     async def check(self) -> None:
         """Raise StoreError unless the store is writable."""
 
-    async def stats(self) -> Stats:
-        """Counts by status and state."""
-        ...
-
 
 class HealthReport:
-    """Collects problems, facts and metrics of this process."""
+    """Collects problems and facts of this process."""
 
     def __init__(
         self,
@@ -45,8 +40,6 @@ class HealthReport:
         self._lock = asyncio.Lock()
         self._checked_s = -_CACHE_S
         self._database_error: str | None = None
-        self._stats: Stats | None = None
-        self._counted_s = -_CACHE_S
 
     async def classes(self) -> dict[str, str]:
         """Problems by component, without error texts: for /healthz, which anyone may read."""
@@ -81,41 +74,16 @@ class HealthReport:
                     self._database_error = None
             return self._database_error
 
-    async def _counts(self) -> Stats:
-        async with self._lock:
-            now_s = self._telemetry.uptime_s
-            if self._stats is None or now_s - self._counted_s >= _CACHE_S:
-                self._stats, self._counted_s = await self._store.stats(), now_s
-            return self._stats
-
     async def facts(self) -> dict[str, str]:
         """Name → value for /health in the chat."""
         facts = {"up": f"{self._telemetry.uptime_s:.0f} s"}
         facts |= {f"{loop} ran": f"{s:.0f} s ago" for loop, s in self._telemetry.silences_s.items()}
-        facts |= {name: str(count) for name, count in sorted(self._telemetry.counters.items())}
+        facts |= {name: str(total) for name, total in self._telemetry.metrics.totals.items()}
         return facts | self.gateways() | await self.problems()
 
     def gateways(self) -> dict[str, str]:
         """The state of each API key at its host; a gateway's outage does not make this process unhealthy."""
         return {f"gateway {each.id}": _state_text(each) for each in self._gateways()}
-
-    async def metrics(self) -> str:
-        """Counters and gauges in Prometheus' text format."""
-        stats = await self._counts()
-        lines = [f"reelwatch_uptime_seconds {self._telemetry.uptime_s:.3f}"]
-        lines += [
-            f'reelwatch_provider_up{{provider="{name}"}} {int(not each.status.is_bad)}'
-            for each in self._gateways()
-            for name in each.names
-        ]
-        lines += [f"reelwatch_{name}_total {n}" for name, n in sorted(self._telemetry.counters.items())]
-        for gauge, label, counts in (
-            ("tasks", "status", stats.tasks),
-            ("watches", "state", stats.watches),
-            ("deliveries", "state", stats.deliveries),
-        ):
-            lines += [f'reelwatch_{gauge}{{{label}="{value}"}} {n}' for value, n in sorted(counts.items())]
-        return "\n".join(lines) + "\n"
 
 
 def _state_text(report: GatewayReport) -> str:

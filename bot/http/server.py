@@ -6,10 +6,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST
 
 from bot.errors import PortTaken
+from bot.http.exposition import MetricsPage
 from bot.http.report import HealthReport
-from storage.errors import StoreError
 
 _STOP_S = 1.0  # for requests in progress
 _KEEPALIVE_S = 5.0
@@ -20,7 +21,9 @@ _BODY_BYTES = 1024
 
 
 @asynccontextmanager
-async def http_server(health_report: HealthReport, port: int, host: str = "127.0.0.1") -> AsyncIterator[None]:
+async def http_server(
+    health_report: HealthReport, metrics_page: MetricsPage, port: int, host: str = "127.0.0.1"
+) -> AsyncIterator[None]:
     """Serve on one local address; raises PortTaken."""
 
     async def healthz(_: web.Request) -> web.Response:
@@ -31,10 +34,7 @@ async def http_server(health_report: HealthReport, port: int, host: str = "127.0
         return web.json_response(body, status=503 if problems else 200)
 
     async def metrics(_: web.Request) -> web.Response:
-        try:
-            return web.Response(text=await health_report.metrics())
-        except StoreError:
-            return web.Response(text="The database cannot be read.\n", status=503)
+        return web.Response(body=await metrics_page.render(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     application = web.Application(client_max_size=_BODY_BYTES)
     application.add_routes([web.get("/healthz", healthz), web.get("/metrics", metrics)])

@@ -20,7 +20,7 @@ import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
-from bot.outbox import retry
+from bot.outbox import delivery_metrics, retry
 from bot.outbox.doubted_chats import CONFIRM_AFTER, DoubtedChats
 from bot.outbox.log_fields import log_fields
 from bot.outbox.results import (
@@ -234,7 +234,9 @@ class DeliveryWorker:
         result = self._confirm_gone(out.watch.chat_id, result, at=self._clock())
         await self._apply_chat_effects(out.watch.chat_id, result, at=self._clock())
         for each in (out, *together):  # last: from here on it may be claimed again
-            await self._store.settle(each.delivery.id, self._settlement(each, result, digest=digest))
+            settlement = self._settlement(each, result, digest=digest)
+            await self._store.settle(each.delivery.id, settlement)
+            delivery_metrics.record(self._telemetry.metrics, each, result, settlement)
         if not isinstance(result, Transient | Unknown):
             self._route.forget(out.delivery.id)
             if not isinstance(result, Sent) or result.is_response:
@@ -249,7 +251,6 @@ class DeliveryWorker:
         wait_s = retry.retry_delay_s(delivery.attempts, result)
         match result:
             case Sent(message_id=message_id, file=file):
-                self._telemetry.count(f"sent_{delivery.kind}")
                 return Settlement(
                     state=DeliveryState.SENT, at=now, message_id=message_id, card_digest=digest, file=file
                 )

@@ -73,6 +73,7 @@ class Scheduler:
         self._wakeup = wakeup
         self._clock = clock
         self._telemetry = telemetry
+        self._metrics = {name: telemetry.metrics.polls_of(name) for name in self._providers}
         self._sync_at = 0.0
         # Before the first sync the wall clock counts as set back: due times in the store may be of a clock
         # that was ahead.
@@ -171,6 +172,8 @@ class Scheduler:
         """Poll one task and requeue it; without a result, retry after a pause."""
         result, requested_at = None, self._wakeup.now()
         retry_s = _BROKEN_PAUSE_S
+        metrics = self._metrics[task.ref.provider]
+        metrics.started(task.next_poll_at, at=self._clock())
         try:
             result = await self._poller.poll(
                 task, group.providers[task.ref.provider], is_awaited=lambda: self._leased.is_awaited(task.id)
@@ -180,12 +183,13 @@ class Scheduler:
             retry_s = _STORE_PAUSE_S
         except Exception:  # one task must not stop the loop
             log.exception("Polling task %d failed", task.id)
-        self._telemetry.count("polls_failed" if result is None or result.error else "polls")
         if result is None:
+            metrics.abandoned()
             group.limiter.on_abandoned(task.id)
             retried = replace(task, next_poll_at=self._clock() + timedelta(seconds=retry_s))
             self._leased.finish(retried, self._poller.predict(retried))
         else:
+            metrics.ended(result.error.cause if result.error else None)
             now = self._wakeup.now()
             if group.state:
                 group.state.on_poll(task.id, result.error, at=self._clock())

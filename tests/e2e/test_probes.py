@@ -105,8 +105,10 @@ async def test_health_asks_the_running_bot(scene: Scene, port: str):
     assert [state.startswith("up since") for state in said["gateways"].values()] == [True]
     async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{port}/metrics") as answer:
         metrics = await answer.text()
-    assert 'reelwatch_tasks{status="succeeded"} 1' in metrics
-    assert "reelwatch_sent_result_total 1" in metrics
+    assert 'reelwatch_tasks{status="succeeded"} 1.0\n' in metrics
+    assert 'reelwatch_delivery_attempts_total{kind="result",outcome="sent"} 1.0\n' in metrics
+    assert 'reelwatch_video_delay_seconds_count{provider="newapi"} 1.0\n' in metrics
+    assert 'reelwatch_polls_total{outcome="success",provider="newapi"}' in metrics
 
     scene.telegram.away = True
     scene.telegram.say(anna, "/tasks")  # ends the long poll

@@ -108,7 +108,7 @@ class PollingHarness:
                 calm = calm + 1 if self._is_at_rest() else 0
 
     def _is_at_rest(self) -> bool:
-        answered = sum(self.telemetry.counters.values())
+        answered = self.telemetry.metrics.totals.get("polls", 0)
         held_up = sum(each.waiting for each in self._gateways) + self.store.waiting
         return (
             self.wakeup.is_waiting

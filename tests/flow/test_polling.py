@@ -275,13 +275,30 @@ async def test_a_task_that_another_chat_still_watches_is_followed_on(store: Brit
     assert (await work.task()).status is SUCCEEDED
 
 
-@pytest.mark.parametrize("answer", [snapshot(), AWAY, MISSING, BAD_KEY])
-async def test_polls_are_counted_by_outcome(store: BrittleStore, clock: FrozenClock, answer: Response):
+@pytest.mark.parametrize(
+    ("answer", "outcome", "cause"),
+    [
+        (snapshot(), "success", None),
+        (AWAY, "failure", "unreachable"),
+        (MISSING, "failure", "task_missing"),
+        (BAD_KEY, "failure", "key_invalid"),
+        (ValueError("a bug"), "abandoned", None),
+    ],
+)
+async def test_a_poll_is_counted_by_its_outcome_and_its_lateness_is_measured(
+    store: BrittleStore, clock: FrozenClock, *, answer: Response, outcome: str, cause: str | None
+):
     await watch(store)
+    clock.advance(7)
     work = PollingHarness(store, [key(gateway(t1=[answer]))], clock=clock)
 
     async with work.running():
         pass
 
-    expected = "polls_failed" if isinstance(answer, Exception) else "polls"
-    assert work.telemetry.counters == {expected: 1}
+    def value(name: str, **labels: str) -> float | None:
+        return work.telemetry.metrics.registry.get_sample_value(f"reelwatch_{name}", labels)
+
+    assert value("polls_total", provider="wan", outcome=outcome) == 1
+    assert value("poll_lateness_seconds_sum", provider="wan") == 7
+    assert cause is None or value("poll_failures_total", provider="wan", cause=cause) == 1
+    assert work.telemetry.metrics.totals == {"polls": 1} | ({"poll failures": 1} if cause else {})

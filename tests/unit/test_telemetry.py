@@ -1,17 +1,7 @@
-"""Counters, heartbeats and troubles."""
+"""Heartbeats and problems."""
 
 from bot.telemetry import Telemetry
 from tests.fakes.clock import SteadyClock
-
-
-def test_counters_add_up_by_name():
-    telemetry = Telemetry()
-
-    telemetry.count("polls")
-    telemetry.count("polls", 4)
-    telemetry.count("updates")
-
-    assert telemetry.counters == {"polls": 5, "updates": 1}
 
 
 def test_silence_lasts_from_a_loops_last_turn():

@@ -21,7 +21,7 @@ async def test_updates_are_handled(update_harness: UpdateHarness):
         await update_harness.until_finished("/help", "/tasks")
         await update_harness.until_confirmed(2)
 
-    assert update_harness.telemetry.counters == {"updates": 2}
+    assert update_harness.telemetry.metrics.totals == {"updates": 2}
     assert "updates" in update_harness.telemetry.silences_s
 
 

@@ -1,5 +1,3 @@
-import pytest
-
 from bot.http.report import HealthReport
 from bot.redaction import REDACTED, Redactor
 from bot.telemetry import Telemetry
@@ -13,7 +11,8 @@ async def test_facts_contain_heartbeats_counters_and_problems():
     seconds = SteadyClock()
     telemetry = Telemetry(clock=seconds)
     telemetry.beat("polling")
-    telemetry.count("updates", 2)
+    telemetry.metrics.updates.inc(2)
+    telemetry.metrics.polls_of("wan").ended(None)
     seconds.advance(7)
 
     facts = await HealthReport(LostStore(), telemetry).facts()
@@ -21,6 +20,7 @@ async def test_facts_contain_heartbeats_counters_and_problems():
     assert facts == {
         "up": "7 s",
         "polling ran": "7 s ago",
+        "polls": "1",
         "updates": "2",
         "database": "The disk is gone.",
     }
@@ -73,10 +73,3 @@ async def test_a_gateway_outage_is_a_fact_and_no_problem_of_the_process(store: S
         "away since 2025-06-01 12:00:00 UTC, HTTP 503"
     )
     assert await health_report.problems() == {}
-
-
-@pytest.mark.parametrize(("status", "is_up"), [(GatewayStatus.KEY, 0), (GatewayStatus.UP, 1)])
-async def test_a_metric_shows_which_providers_are_up(store: Store, status: GatewayStatus, is_up: int):
-    metrics = await HealthReport(store, Telemetry(), lambda: [report(status)]).metrics()
-
-    assert f'reelwatch_provider_up{{provider="wan"}} {is_up}\n' in metrics

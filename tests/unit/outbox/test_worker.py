@@ -51,6 +51,7 @@ async def test_a_final_result_finishes_the_watch(
 
     (found,) = await harness.store.watches_of(ANNA, "t1")
     assert (found.watch.state, found.watch.result) == (WatchState.FINISHED, state)
+    assert harness.telemetry.metrics.totals == {"delivery attempts": 2}  # the card and the result
 
 
 async def test_the_uploaded_file_is_stored_with_the_task(harness: WorkerHarness):
