@@ -41,6 +41,7 @@ async def http_server(
     runner = web.AppRunner(
         application,
         access_log=None,
+        handler_cancellation=True,  # requests that wait for a hung disk end with their connections
         shutdown_timeout=_STOP_S,
         keepalive_timeout=_KEEPALIVE_S,
         max_line_size=_LINE_BYTES,
