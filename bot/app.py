@@ -14,6 +14,7 @@ from telegram.error import InvalidToken, TelegramError
 from telegram.ext import Application
 
 from bot import file_modes
+from bot.backoff import Backoff
 from bot.chat import refusals, router
 from bot.chat.access_filter import AccessFilter
 from bot.chat.audit import Audit
@@ -53,7 +54,7 @@ _REFUSAL_PERIOD_S = 3600.0  # between two replies to a chat without access
 _BUSY_PERIOD_S = 60.0  # between two replies to a chat whose commands are dropped
 _STOP_S = 1.5
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
-_CONNECT_PAUSES_S = (1.0, 2.0, 4.0, 5.0)  # short: results wait for the first response
+_CONNECT_BACKOFF = Backoff(first_s=1.0, limit_s=5.0)  # short: results wait for the first response
 
 _EXPECTED = (
     SecondPoller,
@@ -208,7 +209,7 @@ async def _run_updates(application: AnyApplication, deps: HandlerDeps, resources
 
 async def _connect(application: AnyApplication, telemetry: Telemetry) -> None:
     """Call getMe until Telegram responds."""
-    for failures in itertools.count():
+    for failures in itertools.count(1):
         try:
             await application.initialize()
         except InvalidToken:
@@ -216,7 +217,7 @@ async def _connect(application: AnyApplication, telemetry: Telemetry) -> None:
         except TelegramError as error:
             if telemetry.set_problem("telegram", error.message):
                 log.warning("Telegram is not responding, retrying: %s", error.message)
-            await asyncio.sleep(_CONNECT_PAUSES_S[min(failures, len(_CONNECT_PAUSES_S) - 1)])
+            await asyncio.sleep(_CONNECT_BACKOFF.delay_s(failures))
         else:
             telemetry.set_problem("telegram", None)
             log.info("Here as @%s.", application.bot.username)

@@ -4,14 +4,16 @@ import asyncio
 import gc
 import logging
 import ssl
-from collections.abc import AsyncIterator, Set
+from collections.abc import AsyncIterator, Awaitable, Callable, Set
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from typing import TypeVar
 
 from telegram.ext import ExtBot
 
+from bot.backoff import STORE_BACKOFF
 from bot.config import Settings
 from bot.forecast.estimates import Estimates
 from bot.http.exposition import MetricsPage
@@ -47,8 +49,9 @@ from storage.store import Store
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 _DELIVERY_STOP_S = 5.0
-_STORE_PAUSE_S = 2.0
 _NO_PROVIDER = (
     "No provider is configured yet; set GATEWAY_BASE_URL and GATEWAY_API_KEY, "
     "and start the bot again with them (in Docker: docker compose up -d)."
@@ -109,7 +112,7 @@ async def run_workers(resources: Resources, bot: ExtBot[None], cadence: Cadence 
     gc.freeze()
     with suppress(StoreError):  # with a full disk they stay due at their own times
         await resources.store.make_due_again(_MAYBE_FIXED, at=utc_now())
-    stored = await _load(resources.store)
+    stored = await _when_available(partial(_load, resources.store))  # updates are handled meanwhile
     async with _build(resources, bot, cadence, stored) as workers, asyncio.TaskGroup() as group:
         group.create_task(workers.scheduler.run())
         group.create_task(workers.housekeeper.run())
@@ -118,24 +121,21 @@ async def run_workers(resources: Resources, bot: ExtBot[None], cadence: Cadence 
 
 
 async def _load(store: Store) -> _StoredState:
-    """Load it, retrying while the database is unavailable; updates are handled meanwhile."""
-    while True:
-        try:
-            return _StoredState(
-                estimates=Estimates.from_json(await store.load_estimates()),
-                awaited_providers=await store.providers_with_due_tasks(),
-            )
-        except StoreUnavailable:
-            await asyncio.sleep(_STORE_PAUSE_S)
+    return _StoredState(
+        estimates=Estimates.from_json(await store.load_estimates()),
+        awaited_providers=await store.providers_with_due_tasks(),
+    )
 
 
-async def _stop_those_not_let_in(access: Access) -> None:
-    """Stop watches of chats that lost access, retrying while the database is unavailable."""
+async def _when_available(call: Callable[[], Awaitable[T]]) -> T:
+    """The result of the call, which is retried while the database is unavailable."""
+    failures = 0
     while True:
         try:
-            return await access.enforce()
+            return await call()
         except StoreUnavailable:
-            await asyncio.sleep(_STORE_PAUSE_S)
+            failures += 1
+            await asyncio.sleep(STORE_BACKOFF.delay_s(failures))
 
 
 async def _report(reports: AdminReports, connected: asyncio.Event) -> None:
@@ -144,7 +144,7 @@ async def _report(reports: AdminReports, connected: asyncio.Event) -> None:
 
 
 async def _deliver(worker: DeliveryWorker, resources: Resources) -> None:
-    await _stop_those_not_let_in(resources.access)
+    await _when_available(resources.access.enforce)  # stops the watches of chats that lost access
     await resources.connected.wait()
     try:
         await worker.run()

@@ -17,6 +17,7 @@ from telegram import Update
 from telegram.error import Conflict, InvalidToken, RetryAfter, TelegramError, TimedOut
 from telegram.ext import Application
 
+from bot.backoff import Backoff
 from bot.bot_api.results import MALFORMED
 from bot.chat.dispatcher import Dispatcher
 from bot.chat.held import HeldUpdates
@@ -33,7 +34,7 @@ _IDLE_PAUSE_S = 0.2  # between polls that the server does not hold open
 _SHORT_POLL_PAUSE_S = 1.0
 _GRACE_S = 1.0
 _MAX_FLOOD_WAIT_S = 60.0  # then poll again: a longer pause would count as a loop that hangs
-_BACKOFF_S = (1.0, 2.0, 4.0, 8.0, 15.0)  # after the first, second, … failure in a row
+_BACKOFF = Backoff(first_s=1.0, limit_s=15.0)
 
 AnyApplication = Application[Any, Any, Any, Any, Any, Any]
 
@@ -164,4 +165,4 @@ class UpdatePoller:
             return 0.0  # a proxy closed an idle long poll, or a webhook was just removed
         if self._telemetry.set_problem("telegram", error.message):
             log.warning("Telegram is not responding, retrying: %s", error.message)
-        return _BACKOFF_S[min(failures, len(_BACKOFF_S)) - 1]
+        return _BACKOFF.delay_s(failures)

@@ -26,6 +26,7 @@ import aiohttp
 from aiohttp.abc import AbstractResolver
 from yarl import URL
 
+from bot.backoff import Backoff
 from bot.media.body import Part, TooSlow, check_size, save
 from bot.media.containers import READABLE, SUFFIXES, suffix_of
 from bot.media.faults import DownloadError, Fault
@@ -39,6 +40,7 @@ log = logging.getLogger(__name__)
 
 _REDIRECTS = 5
 _ATTEMPTS = 4
+_RESUME_BACKOFF = Backoff(first_s=0.5, limit_s=1.5)
 _TIMEOUT = aiohttp.ClientTimeout(total=900, sock_connect=15, sock_read=60)
 _TOTAL_S = 1800.0  # for all attempts of one download
 _WARN_AGAIN_S = 3600.0  # without an untrusted certificate, before a host is logged again
@@ -146,7 +148,7 @@ class Downloader:
                 if is_final or part.size == size or attempt == _ATTEMPTS:
                     raise
                 log.info("A download failed at %d bytes, resuming: %s", part.size, error)
-                await self._sleep(0.5 * attempt)
+                await self._sleep(_RESUME_BACKOFF.delay_s(attempt))
             else:
                 return
 

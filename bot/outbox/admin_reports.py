@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from bot.backoff import Backoff
 from bot.messages.translate import pick_language
 from bot.messages.view import View
 from bot.messages.views import admin
@@ -19,7 +20,7 @@ from storage.store import Store
 log = logging.getLogger(__name__)
 
 _CHECK_S = 2.0
-_RETRY_S = 30.0
+_BACKOFF = Backoff(first_s=5.0, limit_s=30.0)
 _STABLE = timedelta(
     seconds=10
 )  # up for so long before a recovery is reported: a flapping gateway is reported once
@@ -55,7 +56,7 @@ class AdminReports:
         self._clock = clock
         self._reported: dict[str, str] | None = None  # "gateway admin" → status; bad ones only
         self._is_saved = True
-        self._retry_at: dict[int, datetime] = {}
+        self._retries: dict[int, tuple[int, datetime]] = {}  # admin → failures in a row, next attempt
 
     async def run(self) -> None:
         """Check every 2 seconds until cancelled."""
@@ -98,7 +99,8 @@ class AdminReports:
     async def _send_report(self, admin_id: int, report: GatewayReport) -> bool:
         """Send the message; False: retry later."""
         now = self._clock()
-        if now < self._retry_at.get(admin_id, now):
+        failures, retry_at = self._retries.get(admin_id, (0, now))
+        if now < retry_at:
             return False
         chat = await self._store.chat(admin_id)
         view = admin.gateway_changed(
@@ -110,15 +112,12 @@ class AdminReports:
             language=pick_language(self._admins.language, None, chat.language if chat else None),
         )
         result = await self._send(ChatAddress(chat_id=admin_id), view)
-        match result:
-            case Sent() | Unknown():  # after a lost response the message is not sent again
-                return True
-            case Refused() | ChatGone():
-                log.warning("Admin %d can't be reached: %s", admin_id, result)
-                return True
-            case RetryAfter(seconds=wait_s):
-                self._retry_at[admin_id] = now + timedelta(seconds=max(wait_s, _RETRY_S))
-                return False
-            case _:
-                self._retry_at[admin_id] = now + timedelta(seconds=_RETRY_S)
-                return False
+        if isinstance(result, Refused | ChatGone):
+            log.warning("Admin %d can't be reached: %s", admin_id, result)
+        if isinstance(result, Refused | ChatGone | Sent | Unknown):  # Unknown: it may have been sent
+            self._retries.pop(admin_id, None)
+            return True
+        requested_s = result.seconds if isinstance(result, RetryAfter) else 0.0
+        wait_s = max(_BACKOFF.delay_s(failures + 1), requested_s)
+        self._retries[admin_id] = failures + 1, now + timedelta(seconds=wait_s)
+        return False

@@ -1,11 +1,11 @@
 """Retry delays with exponential backoff: (attempts, result) → seconds, or None to stop."""
 
+from bot.backoff import Backoff
 from bot.outbox.results import ChatGone, Migrated, Refusal, Refused, RetryAfter, SendResult, Transient
 
-GIVE_UP_AFTER = 200  # refusals that a person might lift; more than fifteen hours in total
+GIVE_UP_AFTER = 240  # refusals that a person might lift; more than fifteen hours in total
 _MAY_BE_LIFTED = {Refusal.NO_RIGHTS, Refusal.NO_THREAD, Refusal.NO_METHOD, Refusal.OTHER}
-_FIRST_S = 2.0
-_LONGEST_S = 300.0
+_BACKOFF = Backoff(first_s=2.0, limit_s=300.0)
 
 
 def retry_delay_s(attempts: int, result: SendResult) -> float | None:
@@ -18,10 +18,6 @@ def retry_delay_s(attempts: int, result: SendResult) -> float | None:
         case Transient(retry_in_s=retry_in_s):
             return 0.0 if retry_in_s is None else retry_in_s  # 0: TelegramRoute sets the delay
         case Refused(reason=reason) if reason in _MAY_BE_LIFTED and attempts < GIVE_UP_AFTER:
-            return _exponential_backoff(attempts)
+            return _BACKOFF.delay_s(attempts)
         case _:
             return None
-
-
-def _exponential_backoff(attempts: int) -> float:
-    return min(_FIRST_S * 2.0 ** min(attempts - 1, 20), _LONGEST_S)

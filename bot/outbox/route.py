@@ -14,9 +14,10 @@ The state is not persisted: a restart may have fixed the problem.
 import time
 from collections.abc import Callable
 
-_PAUSES_S = (1.0, 2.0, 4.0, 5.0)  # after each failed probe
-_FIRST_RETRY_S = 2.0
-_LONGEST_RETRY_S = 300.0
+from bot.backoff import Backoff
+
+_PROBE_BACKOFF = Backoff(first_s=1.0, limit_s=5.0)
+_RETRY_BACKOFF = Backoff(first_s=2.0, limit_s=300.0)
 _MAX_BACKOFFS = 10_000  # deliveries that failed while Telegram responded
 
 
@@ -42,7 +43,7 @@ class TelegramRoute:
 
     def retry_in_s(self, delivery_id: int) -> float:
         """The backoff of a delivery that failed to send, in seconds."""
-        return min(_FIRST_RETRY_S * 2.0 ** self._failed_alone.get(delivery_id, 0), _LONGEST_RETRY_S)
+        return _RETRY_BACKOFF.delay_s(self._failed_alone.get(delivery_id, 0) + 1)
 
     def failed(self, delivery_id: int) -> None:
         """Record that a call for the delivery got no response; opens the breaker."""
@@ -52,8 +53,8 @@ class TelegramRoute:
 
     def probe_failed(self) -> bool:
         """Record a failed probe; returns whether it is the first of this outage."""
-        self._probe_at = self._clock() + _PAUSES_S[min(self._failed_probes, len(_PAUSES_S) - 1)]
         self._failed_probes += 1
+        self._probe_at = self._clock() + _PROBE_BACKOFF.delay_s(self._failed_probes)
         return self._failed_probes == 1
 
     def answered(self) -> bool:
@@ -61,7 +62,7 @@ class TelegramRoute:
         was_confirmed = self._failed_probes > 0
         if not was_confirmed:
             for delivery_id in self._failed:
-                self._failed_alone[delivery_id] = min(self._failed_alone.get(delivery_id, 0) + 1, 20)
+                self._failed_alone[delivery_id] = self._failed_alone.get(delivery_id, 0) + 1
         while len(self._failed_alone) > _MAX_BACKOFFS:
             del self._failed_alone[next(iter(self._failed_alone))]
         self._failed.clear()

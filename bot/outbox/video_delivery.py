@@ -21,6 +21,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from weakref import WeakValueDictionary
 
+from bot.backoff import Backoff
 from bot.media.cache import Prepared, VideoCache
 from bot.media.faults import Fault
 from bot.media.video import VideoFile
@@ -46,8 +47,8 @@ from storage.store import Store
 log = logging.getLogger(__name__)
 
 _PATIENCE_S = 240.0  # of retries of a retryable fault, before the link is sent
-_SOONEST_S, _LATEST_S = 2.0, 60.0  # bounds of the retry delay
-_LATEST_UNCONFIRMED_S = 5.0  # upper bound after an upload without a response: Telegram may be back soon
+_RETRY_BACKOFF = Backoff(first_s=2.0, limit_s=60.0)
+_UNCONFIRMED_BACKOFF = Backoff(first_s=2.0, limit_s=5.0)  # after an upload without a response
 _CACHE_FULL_RETRY_S = 10.0  # retry delay of a video that does not fit into the cache
 _CONCURRENCY = 8  # downloads and uploads
 _PROVIDER_CONCURRENCY = _CONCURRENCY // 2  # a provider whose hosts hang must not block the others
@@ -63,6 +64,14 @@ class _SharedUpload:
 
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     file: StoredFile | None = None  # uploaded, perhaps not in the database yet
+
+
+@dataclass(slots=True)
+class _Failing:
+    """The failures of one delivery by one fault."""
+
+    since: datetime
+    failures: int = 0
 
 
 class VideoDelivery:
@@ -85,8 +94,7 @@ class VideoDelivery:
         self._action_after_s = action_after_s
         self._slots = asyncio.Semaphore(_CONCURRENCY)
         self._providers: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
-        # Delivery id → when each fault first occurred; not persisted, a restart resets it.
-        self._failing: dict[int, dict[Fault, datetime]] = {}
+        self._failing: dict[int, dict[Fault, _Failing]] = {}  # by delivery id; a restart resets it
         self._uploads: WeakValueDictionary[int, _SharedUpload] = WeakValueDictionary()
         self._last_uploads: deque[_SharedUpload] = deque(maxlen=_RECENT_UPLOADS)
 
@@ -208,7 +216,7 @@ class VideoDelivery:
                     await self._sender.withdraw(out.watch.chat_id, message_id)
                 return sent
             case Unknown(why=why):
-                if later := self._retry(out, Fault.UNCONFIRMED, why, latest_s=_LATEST_UNCONFIRMED_S):
+                if later := self._retry(out, Fault.UNCONFIRMED, why, backoff=_UNCONFIRMED_BACKOFF):
                     return later
                 log.warning(
                     "Delivery %d: no response to the upload, sending the link: %s",
@@ -231,17 +239,17 @@ class VideoDelivery:
         return prepared.fault is Fault.DEAD_LINK and end is not None and end <= self._clock()
 
     def _retry(
-        self, out: ClaimedDelivery, fault: Fault, why: str, *, latest_s: float = _LATEST_S
+        self, out: ClaimedDelivery, fault: Fault, why: str, *, backoff: Backoff = _RETRY_BACKOFF
     ) -> Transient | None:
-        """Retry with a delay that grows with the time since the first failure; None: retries are used up."""
+        """Count the failure and retry with backoff; None: retries are used up."""
         now = self._clock()
-        since = self._failing.setdefault(out.delivery.id, {}).setdefault(fault, now)
+        failing = self._failing.setdefault(out.delivery.id, {}).setdefault(fault, _Failing(now))
+        failing.failures += 1
         if len(self._failing) > _MAX_FAILING:
             del self._failing[next(iter(self._failing))]
-        failing_s = (now - since).total_seconds()
-        if failing_s >= _PATIENCE_S:
+        if (now - failing.since).total_seconds() >= _PATIENCE_S:
             return None
-        return Transient(why, retry_in_s=min(max(failing_s, _SOONEST_S), latest_s))
+        return Transient(why, retry_in_s=backoff.delay_s(failing.failures))
 
     async def _send_link(self, out: ClaimedDelivery, message_id: int | None, why: Fault) -> SendResult:
         media = out.task.snapshot.media if out.task.snapshot else None

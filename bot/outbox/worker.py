@@ -20,6 +20,7 @@ import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
+from bot.backoff import STORE_BACKOFF
 from bot.outbox import delivery_metrics, retry
 from bot.outbox.doubted_chats import CONFIRM_AFTER, DoubtedChats
 from bot.outbox.log_fields import log_fields
@@ -55,7 +56,6 @@ _RENEW_S = 20.0
 _CONCURRENCY = 32  # deliveries in progress, video transfers not counted
 _MAX_IN_FLIGHT = 1000  # deliveries in progress, video transfers included
 _LONGEST_SLEEP_S = 20.0
-_STORE_PAUSE_S = 2.0
 _REGROUP_S = 0.5  # delay of companions that are released one by one, so that one claim gets all of them
 
 
@@ -90,6 +90,7 @@ class DeliveryWorker:
     async def run(self) -> None:
         """Run the loop until cancelled; deliveries in progress continue until drain()."""
         await self._load_throttles()
+        failures = 0
         while True:
             self._new_delivery.clear()
             self._telemetry.beat("delivery")
@@ -97,8 +98,10 @@ class DeliveryWorker:
                 pause_s = await self._claim()
             except StoreError as error:
                 self._report_outage(error)
-                pause_s = _STORE_PAUSE_S
+                failures += 1
+                pause_s = STORE_BACKOFF.delay_s(failures)
             else:
+                failures = 0
                 if self._telemetry.set_problem("delivery", None):
                     log.info("Delivery is running again.")
             await self._sleep(pause_s)

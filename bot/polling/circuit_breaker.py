@@ -3,7 +3,7 @@
 1. Any response in the gateway's format, even an error, closes the circuit: the gateway is up.
 2. No response, a web page or a truncated response counts against the gateway. Such failures of _OPEN_AFTER
    different tasks, with no response of the gateway in between, open the circuit.
-3. While it is open, single probes are sent, with a backoff of _PAUSES_S.
+3. While it is open, single probes are sent, with a backoff that depends on the number of failed_probes.
 4. A task that fails while others succeed (_OWN_AFTER times) has a problem of its own and no longer counts
    against the gateway.
 5. When an outage of at least _OUTAGE_S ends, the tasks that failed because of it are returned, to be polled
@@ -15,7 +15,6 @@ from collections.abc import Set
 _OPEN_AFTER = 3  # different tasks that failed without any response of the gateway in between
 _OWN_AFTER = 2  # failures of one task, each followed by a snapshot of another task
 _OUTAGE_S = 5.0  # a shorter outage has delayed no task
-_PAUSES_S = (1.0, 2.0, 4.0, 8.0, 15.0)  # backoff between probes while the circuit is open
 
 
 class CircuitBreaker:
@@ -28,17 +27,12 @@ class CircuitBreaker:
         self._failed_alone: dict[int, int] = {}  # failures that a snapshot of another task followed
         self._alive_at = 0.0
         self._opened_at: float | None = None
-        self._failed_probes = 0
+        self.failed_probes = 0  # in a row, since the circuit opened
 
     @property
     def is_open(self) -> bool:
         """Whether the gateway is considered away."""
         return self._opened_at is not None
-
-    @property
-    def pause_s(self) -> float:
-        """Seconds to wait before the next probe."""
-        return pause_s(self._failed_probes + 1)
 
     def failures_alone(self, task_id: int) -> int:
         """How many times in a row the task failed while other tasks succeeded."""
@@ -66,7 +60,7 @@ class CircuitBreaker:
         self._alive_at = now
         self._silent.clear()
         self._opened_at = None
-        self._failed_probes = 0
+        self.failed_probes = 0
 
     def on_failure(self, task_id: int, now: float) -> None:
         """A poll returned no snapshot, for any reason."""
@@ -78,7 +72,7 @@ class CircuitBreaker:
         if requested_at < self._alive_at:
             return self.is_open  # the gateway has responded since this request was sent
         if self.is_open:
-            self._failed_probes += 1
+            self.failed_probes += 1
         elif self.failures_alone(task_id) < _OWN_AFTER:
             self._silent.add(task_id)
             if len(self._silent) >= _OPEN_AFTER:
@@ -91,8 +85,3 @@ class CircuitBreaker:
         self._failed_alone.pop(task_id, None)
         self._failed_since_snapshot.discard(task_id)
         self._silent.discard(task_id)
-
-
-def pause_s(times: int) -> float:
-    """The backoff after so many failures in a row, from 1, in seconds."""
-    return _PAUSES_S[min(times, len(_PAUSES_S)) - 1]

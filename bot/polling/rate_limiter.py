@@ -11,8 +11,11 @@
 """
 
 from collections.abc import Set
+from dataclasses import replace
+from random import Random
 
-from bot.polling.circuit_breaker import CircuitBreaker, pause_s
+from bot.backoff import Backoff
+from bot.polling.circuit_breaker import CircuitBreaker
 from bot.providers.base import ProviderError, RateLimited
 from bot.watching.cadence import requested_wait_s
 
@@ -23,6 +26,7 @@ _CUT = 0.7  # factor on the rate, once per run of 429s
 _SEARCH = 1.1  # growth factor per second, until the first 429 ever
 _RECOVER = 1.02  # growth factor per second, from then on
 _REFUSING_AFTER = 2  # 429s in a row; if only the rate was too high, one pause suffices
+_BACKOFF = Backoff(first_s=1.0, limit_s=15.0)  # between probes, and after 429s without a Retry-After
 _FIRST_POLLS = 24  # polls of new tasks during an outage, since some may succeed
 _OWN_REFUSALS = 3  # 429s in a row of one task while others succeed: not caused by the rate
 
@@ -34,8 +38,11 @@ class AdaptiveRateLimiter:
     outages, are not caused by it, and finding the rate again takes minutes.
     """
 
-    def __init__(self, max_rps: float | None, *, in_flight: int = 64) -> None:
-        """max_rps: the configured limit, above 0; None: unknown. in_flight: the most concurrent requests."""
+    def __init__(self, max_rps: float | None, *, in_flight: int = 64, random: Random | None = None) -> None:
+        """max_rps: the configured limit, above 0; None: unknown. in_flight: the most concurrent requests.
+
+        random: of the backoff's jitter.
+        """
         self._max_rps = max_rps
         self._rate = _UNKNOWN_RPS if max_rps is None else max_rps
         self._growth = _SEARCH
@@ -47,6 +54,7 @@ class AdaptiveRateLimiter:
         self._paused_at = 0.0  # responses to older requests belong to the same incident
         self._refusals = 0  # 429s in a row
         self._breaker = CircuitBreaker()
+        self._backoff = replace(_BACKOFF, random=random) if random else _BACKOFF
         self._probe_at = 0.0
         self._probe: int | None = None  # the task whose poll is the probe in flight
         self._first_polls = 0  # polls of new tasks since the circuit opened
@@ -139,7 +147,9 @@ class AdaptiveRateLimiter:
             task_id, now, requested_at=requested_at
         ):
             self._paused_at = now
-            self._probe_at = now + max(self._breaker.pause_s, requested_wait_s(error))
+            self._probe_at = now + max(
+                self._backoff.delay_s(self._breaker.failed_probes + 1), requested_wait_s(error)
+            )
         return frozenset()
 
     def on_abandoned(self, task_id: int) -> None:
@@ -161,7 +171,7 @@ class AdaptiveRateLimiter:
                 self._rate = max(self._rate * _CUT, min(self._rate, _SLOWEST_RPS))
                 self._growth = _RECOVER
             self._refusals += 1
-        self._pause(now, requested_wait_s(error) or pause_s(max(1, self._refusals)))
+        self._pause(now, requested_wait_s(error) or self._backoff.delay_s(max(1, self._refusals)))
 
     def _pause(self, now: float, for_s: float) -> None:
         self._paused_at = now

@@ -11,7 +11,7 @@ Each iteration of ``Scheduler.run``:
    a. every RENEW_S, renew all leases, and save due times and the times of the last polls;
    b. claim the tasks that are due within AHEAD_S, with a lease of LEASE_S;
    c. take the poll requests: leased tasks that users want polled now, or no longer;
-   d. on StoreError retry after _STORE_PAUSE_S; polls go on as long as the leases last.
+   d. on StoreError retry with STORE_BACKOFF; polls go on as long as the leases last.
 
 2. For each key, start a poll for as many due tasks as its rate limiter allows, the largest expected delay
    first (``LeasedTasks.next_polls``); while the gateway is away, a probe.
@@ -32,6 +32,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from bot.backoff import STORE_BACKOFF
 from bot.polling.leased_tasks import KeyGroup, LeasedTasks
 from bot.polling.wakeup import TICK_S, Wakeup
 from bot.telemetry import Telemetry
@@ -48,7 +49,6 @@ AHEAD_S = 60.0  # tasks due within this time are claimed
 SYNC_S = 5.0  # between two syncs without a notification
 _BATCH = 500  # tasks per transaction: of each provider when claiming, in all when renewing
 _RENEWAL_MARGIN = timedelta(seconds=LEASE_S - RENEW_S)  # from a renewal's due time to the first lease's end
-_STORE_PAUSE_S = 2.0  # before a retry after StoreError
 _BROKEN_PAUSE_S = 60.0  # before a retry after an unexpected exception
 
 
@@ -79,6 +79,7 @@ class Scheduler:
         # that was ahead.
         self._synced_at = datetime.max.replace(tzinfo=UTC)
         self._is_syncing = False
+        self._store_failures = 0  # since the last recovery
         self._renew_at = clock() + timedelta(seconds=RENEW_S)
 
     def waiting(self, providers: Collection[str]) -> int:
@@ -115,8 +116,7 @@ class Scheduler:
             await self._claim_due_and_requests()
             await self._report_recovery()
         except StoreError as error:
-            self._report_outage(error)
-            self._sync_at = self._wakeup.now() + _STORE_PAUSE_S
+            self._sync_at = self._wakeup.now() + self._report_outage(error)
         self._is_syncing = False
         self._start_polls(work)
         self._wakeup.notify_soon()
@@ -179,8 +179,7 @@ class Scheduler:
                 task, group.providers[task.ref.provider], is_awaited=lambda: self._leased.is_awaited(task.id)
             )
         except StoreError as error:
-            self._report_outage(error)
-            retry_s = _STORE_PAUSE_S
+            retry_s = self._report_outage(error)
         except Exception:  # one task must not stop the loop
             log.exception("Polling task %d failed", task.id)
         if result is None:
@@ -222,13 +221,17 @@ class Scheduler:
             waits_s.append(self._leased.wait_s(group, queue, now=now, wall=wall))
         return max(TICK_S, min(waits_s))
 
-    def _report_outage(self, error: StoreError) -> None:
+    def _report_outage(self, error: StoreError) -> float:
+        """Log the first failure of an outage; returns the seconds until a retry."""
         if self._telemetry.set_problem("polling", str(error)):
             log.error("Polling is paused: %s", error)
+        self._store_failures += 1
+        return STORE_BACKOFF.delay_s(self._store_failures)
 
     async def _report_recovery(self) -> None:
         """After an outage, check that the store accepts writes: a sync that claims nothing writes nothing."""
         if "polling" in self._telemetry.problems:
             await self._store.check()
+            self._store_failures = 0
             self._telemetry.set_problem("polling", None)
             log.info("Polling is running again.")

@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from random import Random
 
+from bot.backoff import Backoff
 from bot.forecast.prediction import EndPrediction
 from bot.providers.base import AuthFailed, ProviderError, TaskMissing, Unavailable
 from bot.watching.ageing import UNCHANGED
@@ -19,7 +21,7 @@ _LONGEST_RETRY_AFTER_S = 60.0  # of a gateway that is away: its Retry-After is a
 class Cadence:
     """Seconds between two polls of one task.
 
-    After failures the wait doubles from again_s up to the bound for that failure; a Retry-After is respected.
+    After failures it backs off from again_s up to the bound for that failure; a Retry-After is respected.
     """
 
     price_by_provider_s: Mapping[str, float] = field(default_factory=dict)  # POLL_PRICE_S for those not named
@@ -30,6 +32,7 @@ class Cadence:
     slowest_s: float = 120.0  # bound while the gateway is away or its responses are invalid
     mend_s: float = 300.0  # bound while an admin has to fix a key or a URL
     unchanged_s: float = 3600.0  # after a day without a change or a successful poll
+    random: Random = field(default_factory=Random, repr=False, compare=False)  # of the jitter
 
     def next_poll_after_success(
         self, task: Task, prediction: EndPrediction, *, at: datetime
@@ -61,8 +64,9 @@ class Cadence:
                 return at + timedelta(seconds=max(self.unchanged_s, requested_wait_s(error)))
             case _:
                 longest_s = self.slowest_s
-        wait_s = self.again_s * 2 ** min(max(task.failures - 1, 0), 10)
-        return at + timedelta(seconds=max(min(wait_s, longest_s), requested_wait_s(error)))
+        backoff = Backoff(first_s=self.again_s, limit_s=longest_s, random=self.random)
+        wait_s = max(backoff.delay_s(max(task.failures, 1)), requested_wait_s(error))
+        return at + timedelta(seconds=wait_s)
 
 
 def _fails_for_a_day(task: Task, at: datetime) -> bool:

@@ -2,6 +2,7 @@
 
 from collections import Counter, OrderedDict
 from dataclasses import replace
+from random import Random
 from typing import Protocol
 
 from bot.polling.due_queue import DueQueue
@@ -12,6 +13,8 @@ from bot.providers.base import ProviderError
 from bot.watching.cadence import POLL_PRICE_S, SPARE_POLL_PRICE_S
 from tests.bench.simulation.simulated_bot import PROVIDER, Job, SimulatedBot, time_at
 from tests.fakes.provider import ScriptedProvider
+
+_SEED = 1  # of the jitter
 
 
 class Policy(Protocol):
@@ -35,7 +38,9 @@ class Ours:
         self._pays_first_polls = pays_first_polls
         self._simulated_bot = SimulatedBot(price_s=POLL_PRICE_S if max_rps is None else SPARE_POLL_PRICE_S)
         provider = ScriptedProvider({}, name=PROVIDER)
-        self._line = KeyGroup(providers={PROVIDER: provider}, limiter=AdaptiveRateLimiter(max_rps))
+        self._line = KeyGroup(
+            providers={PROVIDER: provider}, limiter=AdaptiveRateLimiter(max_rps, random=Random(_SEED))
+        )
         self._leased = LeasedTasks([self._line], self._simulated_bot.predict)
         ((_, self._agenda),) = self._leased.queues
         self._chats: dict[int, int] = {}  # by task

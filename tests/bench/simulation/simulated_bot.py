@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from random import Random
 
 from bot.forecast.estimates import Estimates
 from bot.forecast.eta import Eta
@@ -14,6 +15,7 @@ from storage.models import Media, Snapshot, Task, TaskRef, TaskStatus
 _BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 _FILM = Media(url="https://gateway.example/film.mp4")
 PROVIDER = "gateway"
+_SEED = 2  # of the jitter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +35,7 @@ class SimulatedBot:
 
     def __init__(self, *, price_s: float = POLL_PRICE_S) -> None:
         self.estimates = Estimates()
-        self._cadence = Cadence(price_by_provider_s={PROVIDER: price_s})
+        self._cadence = Cadence(price_by_provider_s={PROVIDER: price_s}, random=Random(_SEED))
 
     def register(self, job: Job, now: float) -> Task:
         """The task before its first poll."""

@@ -10,6 +10,7 @@ from bot.chat.update_poller import ALLOWED_UPDATES
 from bot.errors import SecondPoller, TokenRefused
 from bot.sandbox.faults import DROPPED, html_answer, json_answer
 from bot.sandbox.telegram.api_errors import flood, refusal
+from tests.fakes.jitter import are_jittered
 from tests.unit.chat.update_harness import ANNA, BORIS, UpdateHarness, running
 
 
@@ -201,7 +202,7 @@ async def test_network_errors_are_logged_once_and_retried(
     assert first.getMessage().startswith("Telegram is not responding, retrying: ")
     assert last.getMessage() == "Telegram is responding again."
     assert update_harness.telegram.token not in caplog.text
-    assert update_harness.slept_s == [1.0, 2.0, 4.0, 8.0, 15.0, 15.0]
+    assert are_jittered(update_harness.slept_s, [1.0, 2.0, 4.0, 8.0, 15.0, 15.0])
     assert update_harness.telemetry.problems == {}
 
 
@@ -224,7 +225,7 @@ async def test_the_backoff_is_reset_by_a_successful_poll(update_harness: UpdateH
         update_harness.telegram.say(ANNA, "/tasks")
         await update_harness.telegram.wait_for(lambda: len(update_harness.slept_s) == 3)
 
-    assert update_harness.slept_s == [1.0, 2.0, 1.0]
+    assert are_jittered(update_harness.slept_s, [1.0, 2.0, 1.0])
 
 
 @pytest.mark.parametrize(("asked_s", "waited_s"), [(7, 7.0), (86_400, 60.0)])
@@ -262,7 +263,7 @@ async def test_repeated_timeouts_are_logged(update_harness: UpdateHarness, caplo
     async with running(update_harness.update_poller()):
         await update_harness.until_finished("/help")
 
-    assert update_harness.slept_s == [0.0, 2.0, 4.0]
+    assert are_jittered(update_harness.slept_s, [0.0, 2.0, 4.0])
     assert "Telegram is not responding, retrying: Timed out" in caplog.messages
 
 

@@ -7,6 +7,7 @@ import pytest
 from bot.errors import ForeignWebhook
 from bot.sandbox.faults import DROPPED, Fault, json_answer
 from bot.sandbox.telegram.api_errors import refusal
+from tests.fakes.jitter import are_jittered
 from tests.unit.chat.update_harness import ANNA, UpdateHarness, running
 
 WEBHOOK_ACTIVE = "Conflict: can't use getUpdates method while webhook is active"
@@ -76,4 +77,4 @@ async def test_a_webhook_that_is_set_again_and_again_is_no_reason_to_hurry(updat
     async with running(update_harness.update_poller()):
         await update_harness.telegram.wait_for(lambda: len(update_harness.polls_sent) > 3)
 
-    assert update_harness.slept_s == [0.0, 2.0, 4.0]
+    assert are_jittered(update_harness.slept_s, [0.0, 2.0, 4.0])

@@ -5,6 +5,7 @@ import pytest
 from bot.polling.rate_limiter import AdaptiveRateLimiter
 from bot.providers.base import AuthFailed, BadAnswer, ProviderError, RateLimited, TaskMissing, Unavailable
 from storage.models import Cause
+from tests.fakes.jitter import NO_JITTER
 from tests.unit.polling.exchanges import AWAY, exchange, go_away
 
 TOO_MANY = RateLimited("", cause=Cause.RATE_LIMITED)
@@ -67,7 +68,7 @@ def test_tasks_that_keep_failing_while_another_succeeds_open_no_circuit():
 
 
 def test_new_tasks_are_polled_beside_the_probes_but_only_so_many_while_the_gateway_is_away():
-    limiter, now, polled = AdaptiveRateLimiter(1000), 0.0, 0
+    limiter, now, polled = AdaptiveRateLimiter(1000, random=NO_JITTER), 0.0, 0
     go_away(limiter, at=now)
     while now < 0.9:
         now += 0.01

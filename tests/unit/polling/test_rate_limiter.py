@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from bot.polling.rate_limiter import AdaptiveRateLimiter
 from bot.providers.base import AuthFailed, BadAnswer, ProviderError, RateLimited, TaskMissing, Unavailable
 from storage.models import Cause
+from tests.fakes.jitter import NO_JITTER
 from tests.unit.polling.exchanges import AWAY, exchange, go_away
 
 ODD = BadAnswer("", cause=Cause.ODD_ANSWER)
@@ -86,7 +87,7 @@ def test_requests_in_flight_are_bounded():
 
 @pytest.mark.parametrize(("wish_s", "pause_s"), [(3600.0, 3600.0), (0.5, 0.5), (None, 1.0), (0.0, 1.0)])
 def test_a_429_pauses_the_key_for_the_retry_after(wish_s: float | None, pause_s: float):
-    limiter = AdaptiveRateLimiter(1000)
+    limiter = AdaptiveRateLimiter(1000, random=NO_JITTER)
     exchange(limiter, 10.0, too_many(wish_s))
 
     assert limiter.ready_at(10.0) == 10.0 + pause_s
@@ -127,7 +128,7 @@ def respond_429(limiter: AdaptiveRateLimiter, *, times: int, wish_s: float | Non
 
 
 def test_429s_in_a_row_are_one_cut_and_lengthen_the_pause():
-    limiter = AdaptiveRateLimiter(20)
+    limiter = AdaptiveRateLimiter(20, random=NO_JITTER)
 
     assert respond_429(limiter, times=6) == [1.0, 2.0, 4.0, 8.0, 15.0, 15.0]
     assert limiter.rate == pytest.approx(14, rel=0.01)
@@ -155,7 +156,7 @@ def test_a_gateway_that_sends_429s_only_gets_one_probe_after_each_pause():
 
 
 def test_a_response_to_an_older_request_ends_no_run_of_429s():
-    limiter = AdaptiveRateLimiter(1000)
+    limiter = AdaptiveRateLimiter(1000, random=NO_JITTER)
     limiter.on_request(0.0, 1)
     exchange(limiter, 1.0, too_many())
     limiter.on_response(1.5, 1, None, requested_at=0.0)
@@ -167,7 +168,7 @@ def test_a_response_to_an_older_request_ends_no_run_of_429s():
 
 
 def test_a_late_429_pauses_no_longer_than_the_first():
-    limiter = AdaptiveRateLimiter(1000)
+    limiter = AdaptiveRateLimiter(1000, random=NO_JITTER)
     limiter.on_request(0.0, 1)
     exchange(limiter, 1.0, too_many())
     exchange(limiter, 2.0)
@@ -230,7 +231,7 @@ def test_two_failed_requests_do_not_open_the_circuit(error: ProviderError):
 
 
 def test_a_gateway_that_is_away_gets_one_probe_after_each_pause_and_keeps_its_rate():
-    limiter, now, pauses = AdaptiveRateLimiter(1000), 0.0, []
+    limiter, now, pauses = AdaptiveRateLimiter(1000, random=NO_JITTER), 0.0, []
     go_away(limiter, at=now)
     for _ in range(6):
         ready_at = limiter.ready_at(now)
@@ -255,7 +256,7 @@ def test_retry_after_during_an_outage_counts_up_to_a_minute(wish_s: float, pause
 
 
 def test_requests_that_fail_together_cause_one_pause():
-    limiter = AdaptiveRateLimiter(1000)
+    limiter = AdaptiveRateLimiter(1000, random=NO_JITTER)
     for at in range(10):
         limiter.on_request(float(at), at)
     for at in range(10):
@@ -270,7 +271,7 @@ def test_requests_that_fail_together_cause_one_pause():
     ids=["a snapshot", "a wrong key", "an unknown id"],
 )
 def test_any_response_of_the_gateway_closes_the_circuit(answer: ProviderError | None):
-    limiter = AdaptiveRateLimiter(1000)
+    limiter = AdaptiveRateLimiter(1000, random=NO_JITTER)
     go_away(limiter, at=0.0)
     exchange(limiter, 1.0, answer)
     assert limiter.available(2.0) > 1

@@ -13,6 +13,7 @@ from bot.providers.base import AuthFailed, BadAnswer, ProviderError, RateLimited
 from bot.watching.cadence import POLL_PRICE_S, SPARE_POLL_PRICE_S, Cadence
 from storage.models import Cause, PollFailure, Stall, Task, TaskStatus
 from tests.fakes.clock import NOON
+from tests.fakes.jitter import NO_JITTER, are_jittered
 from tests.unit.watching.tasks import AWAY, BAD_KEY, MISSING, NO_ROUTE, ODD, TOO_MANY, snapshot, task
 
 
@@ -35,7 +36,8 @@ def after_poll(after: Task, cadence: Cadence | None = None, estimates: Estimates
 
 
 def after_failure(error: ProviderError, *, failures: int = 1) -> float:
-    return seconds(Cadence().next_poll_after_failure(task(failures=failures), error, at=NOON))
+    cadence = Cadence(random=NO_JITTER)
+    return seconds(cadence.next_poll_after_failure(task(failures=failures), error, at=NOON))
 
 
 def taught(duration_s: float, *, tasks: int = 20) -> Estimates:
@@ -114,6 +116,21 @@ def test_waits_double_while_polls_fail(errors: list[ProviderError], longest_s: f
         assert waits_s == [min(wait_s, longest_s) for wait_s in (5, 10, 20, 40, 80, 160, 320, 320)]
 
 
+def test_waits_are_spread_while_polls_fail():
+    found = [Cadence().next_poll_after_failure(task(failures=3), AWAY, at=NOON) for _ in range(50)]
+    waits_s = [seconds(next_poll_at) for next_poll_at in found]
+
+    assert len(set(waits_s)) > 40
+    assert are_jittered(waits_s, [20.0] * 50)
+
+
+def test_jitter_does_not_shorten_a_retry_after():
+    for _ in range(50):
+        error = RateLimited("", cause=Cause.RATE_LIMITED, retry_after_s=19.9)
+        found = Cadence().next_poll_after_failure(task(failures=3), error, at=NOON)
+        assert 19.9 <= seconds(found) <= 20
+
+
 @pytest.mark.parametrize("failures", [1, 5])
 def test_retry_after_is_respected_to_the_second(failures: int):
     error = RateLimited("slow down", cause=Cause.RATE_LIMITED, retry_after_s=3600.0)
@@ -131,7 +148,7 @@ def test_retry_after_during_an_outage_counts_up_to_a_minute(wish_s: float, wait_
 
 
 def test_the_waits_can_be_chosen():
-    hurried = Cadence(recheck_s=1.5, again_s=1.0)
+    hurried = Cadence(recheck_s=1.5, again_s=1.0, random=NO_JITTER)
 
     assert seconds(hurried.next_poll_after_failure(task(failures=2), MISSING, at=NOON)) == 1.5
     assert seconds(hurried.next_poll_after_failure(task(failures=2), AWAY, at=NOON)) == 2.0
@@ -174,7 +191,7 @@ def test_a_task_that_has_not_changed_for_a_day_is_polled_hourly_and_one_that_res
 def test_a_task_that_has_brought_only_failures_for_a_day_is_polled_hourly():
     def wait_s(error: ProviderError, *, failures: int, seen_s: float) -> float:
         failing = task(failures=failures, snapshot_at=NOON - timedelta(seconds=seen_s))
-        return seconds(Cadence().next_poll_after_failure(failing, error, at=NOON))
+        return seconds(Cadence(random=NO_JITTER).next_poll_after_failure(failing, error, at=NOON))
 
     assert wait_s(ODD, failures=500, seen_s=86_400) == 3600.0
     assert wait_s(ODD, failures=500, seen_s=86_000) == 120.0
