@@ -3,10 +3,15 @@
 import asyncio
 import ssl
 from collections import defaultdict
+from collections.abc import AsyncIterator
+from http.cookiejar import CookieJar
 from types import TracebackType
-from typing import Self
+from typing import Any, Self, cast
 
 import aiohttp
+import httpx
+from httpx_aiohttp import AiohttpTransport
+from httpx_aiohttp.transport import AiohttpResponseStream
 from yarl import URL
 
 from bot.providers.base import BadAnswer, Unavailable
@@ -25,24 +30,29 @@ _PATIENCE_S = 20.0
 _BODY_S = 60.0
 # aiohttp's own read timeout sets a timer for each packet; here it is one for each request.
 _TIMEOUT = aiohttp.ClientTimeout(sock_connect=_CONNECT_S)
+_EMPTY = httpx.ByteStream(b"")  # the body of every request, which httpx would otherwise encode each time
+# ValueError: an invalid host; aiohttp's errors come as they are until the body is read.
+_ERRORS = (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, OSError, ValueError)
 
 
 class HttpTransport:
-    """A connection pool shared by all gateways."""
+    """An httpx client, shared by all gateways: no cookies, no redirects, no proxy of the environment."""
 
     def __init__(
         self,
         *,
-        tls: ssl.SSLContext,
+        tls: ssl.SSLContext | bool = True,
         proxy: str | None = None,
         patience_s: float = _PATIENCE_S,
         skews: ClockSkews | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        """proxy: an http(s) URL. patience_s: the timeout for the response headers."""
+        """proxy: http(s). patience_s: the timeout for response headers. transport: replaces the network."""
         self.skews = skews or ClockSkews()
         self._tls = tls
         self._patience_s = patience_s
         self._proxy = proxy
+        self._transport = transport
         # By host: a few medium responses and one large one at a time, to bound the memory use.
         self._medium: defaultdict[str, asyncio.Semaphore] = defaultdict(
             lambda: asyncio.Semaphore(_MEDIUM_AT_ONCE)
@@ -50,67 +60,99 @@ class HttpTransport:
         self._large: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(1))
 
     async def __aenter__(self) -> Self:
-        self._session = open_session(
-            tls=self._tls, connections=_CONNECTIONS, timeout=_TIMEOUT, proxy=self._proxy
+        self._client = httpx.AsyncClient(
+            transport=self._transport or self._connections(), cookies=_NoCookies(), trust_env=False
         )
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._session.close()
+        await self._client.aclose()
+
+    def _connections(self) -> httpx.AsyncBaseTransport:
+        session = open_session(tls=self._tls, connections=_CONNECTIONS, timeout=_TIMEOUT, proxy=self._proxy)
+        return _ExactTransport(verify=self._tls, client=session)
 
     async def get(self, url: str, headers: dict[str, str]) -> Response:
         """Send one request, following no redirect; raises Unavailable, or BadAnswer for a too large body."""
         try:
-            async with (
-                asyncio.timeout(self._patience_s) as patience,
-                self._session.get(URL(url, encoded=True), headers=headers, allow_redirects=False) as response,
-            ):
-                if not response.content.is_eof():
-                    patience.reschedule(asyncio.get_running_loop().time() + _BODY_S)
-                body, videos = await self._body(response)
-        except (aiohttp.ClientError, OSError, ValueError) as error:  # ValueError: an invalid host
-            raise Unavailable(f"no response ({type(error).__name__})", cause=Cause.UNREACHABLE) from error
+            async with asyncio.timeout(self._patience_s) as patience:
+                request = httpx.Request("GET", url, headers=headers, stream=_EMPTY)
+                response = await self._client.send(request, stream=True)
+                patience.reschedule(asyncio.get_running_loop().time() + _BODY_S)
+                try:
+                    body, videos = await self._body(response)
+                finally:
+                    await response.aclose()
+        except _ERRORS as error:
+            reason = error.__cause__ if isinstance(error, httpx.HTTPError) else None
+            name = type(reason or error).__name__
+            raise Unavailable(f"no response ({name})", cause=Cause.UNREACHABLE) from error
         return Response(
-            status=response.status,
+            status=response.status_code,
             headers=response.headers,
             body=body,
             videos=videos,
             clock_ahead_s=self.skews.ahead_s(url, response.headers),
         )
 
-    async def _body(self, response: aiohttp.ClientResponse) -> tuple[bytes, tuple[memoryview, ...]]:
+    async def _body(self, response: httpx.Response) -> tuple[bytes, tuple[memoryview, ...]]:
         """Read the body, decompressed; return it with the videos that were cut out of a large one."""
-        content = response.content
-        body = await content.readany()
-        if content.at_eof() and len(body) <= MAX_TEXT:
-            return body, ()
-        whole, host = bytearray(body), str(response.url.origin())
-        if await _is_whole(content, whole, _SMALL):
-            return bytes(whole), ()
+        # Not aiter_bytes(), which decompresses, here again, and without a limit.
+        chunks = aiter(cast("httpx.AsyncByteStream", response.stream))
+        body, host = bytearray(), response.url.netloc.decode()
+        if await _is_whole(chunks, body, _SMALL):
+            return bytes(body), ()
         async with self._medium[host]:
-            if await _is_whole(content, whole, MAX_TEXT):
-                return bytes(whole), ()
-        if not may_hold_video(whole):
-            raise _too_large(MAX_TEXT, response.status)
+            if await _is_whole(chunks, body, MAX_TEXT):
+                return bytes(body), ()
+        if not may_hold_video(body):
+            raise _too_large(MAX_TEXT, response.status_code)
         async with self._large[host]:
-            if not await _is_whole(content, whole, MAX_BODY):
-                raise _too_large(MAX_BODY, response.status)
-            cut = await asyncio.to_thread(cut_videos, whole)
+            if not await _is_whole(chunks, body, MAX_BODY):
+                raise _too_large(MAX_BODY, response.status_code)
+            cut = await asyncio.to_thread(cut_videos, body)
         if cut is None:
-            raise _too_large(MAX_TEXT, response.status)
+            raise _too_large(MAX_TEXT, response.status_code)
         return cut
 
 
-async def _is_whole(content: aiohttp.StreamReader, body: bytearray, limit: int) -> bool:
+class _ExactTransport(AiohttpTransport):
+    """httpx's transport over an aiohttp session, whose limits and timeouts apply; URLs are sent unchanged.
+
+    AiohttpTransport would send %3A as a colon, and leave compressed bodies to httpx, which expands each piece
+    without a limit. Here the session decompresses them.
+    """
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        response = await self.get_client().request(
+            request.method,
+            URL(str(request.url), encoded=True),
+            headers=[(name.decode(), value.decode()) for name, value in request.headers.raw],
+            allow_redirects=False,
+        )
+        return httpx.Response(
+            response.status,
+            headers=response.raw_headers,
+            stream=AiohttpResponseStream(response),
+        )
+
+
+class _NoCookies(CookieJar):
+    """Keeps no cookies."""
+
+    def extract_cookies(self, response: Any, request: Any) -> None:
+        pass
+
+
+async def _is_whole(chunks: AsyncIterator[bytes], body: bytearray, limit: int) -> bool:
     """Read until the body is complete (True) or larger than the limit (False)."""
-    while len(body) <= limit:
-        chunk = await content.readany()
-        if not chunk:
-            return True
+    async for chunk in chunks:
         body += chunk
-    return False
+        if len(body) > limit:
+            return False
+    return len(body) <= limit
 
 
 def _too_large(limit: int, http_status: int) -> BadAnswer:

@@ -35,7 +35,12 @@ def run(folder: Path, *command: str) -> tuple[int, str]:
         ("bot/sandbox/tour.py", "import storage.models", "The sandbox imports nothing of storage"),
         ("bot/app.py", "import bot.sandbox", "Only the command line imports the sandbox"),
         ("storage/models.py", "import bot.errors", "storage imports nothing of bot"),
-        ("bot/media/cache.py", "import httpx", "httpx is imported by Telegram's client only"),
+        ("bot/media/cache.py", "import httpx", "httpx is imported for Telegram and the gateways only"),
+        (
+            "bot/watching/poll.py",
+            "import aiohttp",
+            "aiohttp is imported where files and gateways are fetched, and by the servers",
+        ),
     ],
 )
 def test_a_forbidden_import_breaks_a_contract(copy: Path, module: str, line: str, contract: str):

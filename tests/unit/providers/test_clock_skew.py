@@ -20,7 +20,7 @@ from storage.models import TaskStatus
 from tests.fakes.clock import NOON, FrozenClock, SteadyClock
 from tests.unit.messages.builders import watched
 from tests.unit.messages.reading import visible
-from tests.unit.providers.test_transport import http_server
+from tests.unit.providers.servers import http_server
 from tests.unit.watching.tasks import snapshot
 
 URL = "https://user:secret@gateway.example/v1/videos/1"
