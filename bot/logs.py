@@ -1,17 +1,44 @@
-"""Logging set-up; every line goes through the redactor."""
+"""Logging set-up and the fields of a record; every line goes through the redactor."""
 
 import json
 import logging
 import sys
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from enum import IntEnum, StrEnum
+from typing import TypedDict, Unpack
 
 from bot.redaction import Redactor
+from storage.models import ClaimedDelivery, Task
 
-# What a record may carry in `extra`, each a key of its own in json.
-FIELDS = ("action", "delivery_id", "task_id", "provider", "chat_id", "cause")
+
+class Fields(TypedDict, total=False):
+    """What a record may carry in `extra` besides its action, each a key of its own in json."""
+
+    delivery_id: int
+    task_id: int
+    task_ids: Sequence[int]  # where it is about several
+    provider: str
+    chat_id: int | None
+    user_id: int | None  # None: a channel, or on behalf of a chat
+    cause: str | None
+
+
+FIELDS = ("action", *Fields.__annotations__)
+
+
+def log_fields(
+    about: ClaimedDelivery | Task | None, action: str, **fields: Unpack[Fields]
+) -> dict[str, object]:
+    """For the `extra` of a log call; action: a machine's name of what happened."""
+    found: dict[str, object] = {"action": action}
+    if isinstance(about, ClaimedDelivery):
+        found |= {"delivery_id": about.delivery.id, "chat_id": about.watch.chat_id}
+    if about is not None:
+        task = about.task if isinstance(about, ClaimedDelivery) else about
+        found |= {"task_id": task.id, "provider": task.ref.provider}
+    return found | fields
 
 
 class LogLevel(IntEnum):

@@ -2,9 +2,10 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 from bot.chat.once_per import OncePer
+from bot.logs import log_fields
 from storage.models import WatchedTask
 
 log = logging.getLogger(__name__)
@@ -23,27 +24,50 @@ class Audit:
 
     def started(self, chat_id: int, user_id: int | None, started: Sequence[WatchedTask]) -> None:
         """Log the watches that a user started."""
-        if started:
-            _write(self._started_limit, f"Watch: chat {chat_id}, user {user_id}", map(_task_name, started))
+        suppressed = self._started_limit.suppressed
+        if started and self._started_limit.allows("line"):
+            log.info(
+                "%s started watches: %s%s",
+                _who(chat_id, user_id),
+                _listed([_name(each) for each in started]),
+                _note(suppressed),
+                extra=log_fields(
+                    None, "watches_started", chat_id=chat_id, user_id=user_id, task_ids=_task_ids(started)
+                ),
+            )
 
     def stopped(self, chat_id: int, user_id: int | None, stopped: Sequence[WatchedTask]) -> None:
         """Log those of the stopped watches that other users had started."""
         others = [each for each in stopped if each.watch.user_id != user_id]
-        if others:
-            tasks = (f"{_task_name(each)} (of user {each.watch.user_id})" for each in others)
-            who = f"chat {chat_id}, user {user_id}"
-            _write(self._stopped_limit, f"Stopped watches of other users: {who}", tasks)
+        suppressed = self._stopped_limit.suppressed
+        if others and self._stopped_limit.allows("line"):
+            log.info(
+                "%s stopped watches of other users: %s%s",
+                _who(chat_id, user_id),
+                _listed([f"{_name(each)} (of user {each.watch.user_id})" for each in others]),
+                _note(suppressed),
+                extra=log_fields(
+                    None, "watches_stopped", chat_id=chat_id, user_id=user_id, task_ids=_task_ids(others)
+                ),
+            )
 
 
-def _write(limit: OncePer, what: str, tasks: Iterable[str]) -> None:
-    suppressed = limit.suppressed
-    if not limit.allows("line"):
-        return
-    names = list(tasks)
-    more = f" and {len(names) - _TASKS_PER_LINE} more" if len(names) > _TASKS_PER_LINE else ""
-    omitted = f"; {suppressed} commands not logged since the last line" if suppressed else ""
-    log.info("%s: %s%s%s", what, ", ".join(names[:_TASKS_PER_LINE]), more, omitted)
+def _who(chat_id: int, user_id: int | None) -> str:
+    return f"Chat {chat_id}: {'an anonymous user' if user_id is None else f'user {user_id}'}"
 
 
-def _task_name(watched: WatchedTask) -> str:
+def _name(watched: WatchedTask) -> str:
     return f"{watched.task.ref.provider} {watched.task.ref.external_id}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _TASKS_PER_LINE} more" if len(names) > _TASKS_PER_LINE else ""
+    return ", ".join(names[:_TASKS_PER_LINE]) + more
+
+
+def _note(suppressed: int) -> str:
+    return f"; {suppressed} commands not logged since the last line" if suppressed else ""
+
+
+def _task_ids(watched: Sequence[WatchedTask]) -> list[int]:
+    return [each.task.id for each in watched[:_TASKS_PER_LINE]]

@@ -6,6 +6,7 @@ from telegram import Update
 from telegram.error import TelegramError
 
 from bot.chat.context import Context
+from bot.logs import log_fields
 from bot.messages.views import replies
 from storage.errors import StoreError
 
@@ -16,17 +17,19 @@ async def on_error(update: object, context: Context) -> None:
     """Log a handler's exception, and reply with an apology unless a Telegram call failed."""
     error = context.error
     update_id = update.update_id if isinstance(update, Update) else None
+    chat = update.effective_chat if isinstance(update, Update) else None
+    fields = log_fields(None, "update_failed", chat_id=chat.id if chat else None, cause=type(error).__name__)
     if isinstance(error, TelegramError):
-        log.warning("Update %s: a Telegram call failed: %s", update_id, error)
+        log.warning("Update %s: a Telegram call failed: %s", update_id, error, extra=fields)
         return
     if isinstance(error, StoreError):
-        log.error("Update %s: %s", update_id, error)
+        log.error("Update %s: %s", update_id, error, extra=fields)
         key = "wrong.database"
     elif isinstance(error, TimeoutError):
-        log.error("Update %s: the handler timed out.", update_id)
+        log.error("Update %s: the handler timed out.", update_id, extra=fields)
         key = "wrong.surprise"
     else:
-        log.error("Update %s failed", update_id, exc_info=error)
+        log.error("Update %s failed", update_id, exc_info=error, extra=fields)
         key = "wrong.surprise"
     if isinstance(update, Update) and update.effective_message is not None:
         context.reply(replies.sentence(key, language=context.personal_language))

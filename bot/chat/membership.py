@@ -5,6 +5,7 @@ import logging
 from telegram import ChatMember, ChatMemberRestricted, Update
 
 from bot.chat.context import Context
+from bot.logs import log_fields
 from bot.messages.translate import pick_language
 from storage.models import Chat
 
@@ -27,6 +28,7 @@ async def on_membership_change(update: Update, context: Context) -> None:
             "Removed from chat %d: %s",
             change.chat.id,
             member.status,
+            extra=log_fields(None, "chat_lost", chat_id=change.chat.id, cause=member.status),
         )
         await service.chat_lost(change.chat.id, member.status)
         return
@@ -50,4 +52,5 @@ async def on_migration(_: Update, context: Context) -> None:
         "Group %d migrated to %d; if ALLOWED_CHATS contains the old id, both are allowed.",
         old_id,
         new_id,
+        extra=log_fields(None, "chat_migrated", chat_id=new_id),
     )

@@ -8,6 +8,7 @@ from telegram.constants import ChatType
 from bot.chat.access_filter import acting_user
 from bot.chat.commands import BY_NAME
 from bot.chat.context import Context, HandlerDeps
+from bot.logs import log_fields
 from bot.messages.markup import text_options
 from bot.messages.translate import pick_language
 from bot.messages.views import replies
@@ -31,6 +32,7 @@ async def on_message_without_access(update: Update, context: Context) -> None:
         chat.type,
         user.id if user else None,
         suppressed,
+        extra=log_fields(None, "access_refused", chat_id=chat.id, user_id=user.id if user else None),
     )
     language = await context.language()
     context.reply(replies.not_allowed(chat.id, is_private=is_private, language=language))
@@ -49,4 +51,5 @@ def too_busy(update: Update, deps: HandlerDeps) -> None:
         "Too many pending commands: dropped one in chat %d, user %s.",
         message.chat_id,
         user.id if user else None,
+        extra=log_fields(None, "command_dropped", chat_id=message.chat_id, user_id=user.id if user else None),
     )

@@ -8,6 +8,8 @@ from datetime import timedelta
 
 from telegram.error import RetryAfter, TelegramError
 
+from bot.logs import log_fields
+
 log = logging.getLogger(__name__)
 
 Send = Callable[[], Awaitable[object]]
@@ -30,7 +32,11 @@ class ReplyQueue:
         """Queue a reply; False: the queue is full and the reply was dropped."""
         queue = self._queues.setdefault(chat_id, deque())
         if len(queue) >= QUEUED_PER_CHAT or sum(map(len, self._queues.values())) >= QUEUED_TOTAL:
-            log.warning("Chat %d: dropped a reply, the queue is full.", chat_id)
+            log.warning(
+                "Chat %d: dropped a reply, the queue is full.",
+                chat_id,
+                extra=log_fields(None, "reply_dropped", chat_id=chat_id),
+            )
             return False
         queue.append(send)
         if chat_id not in self._workers:
@@ -56,7 +62,12 @@ class ReplyQueue:
     def _end(self, chat_id: int, worker: asyncio.Task[None]) -> None:
         del self._workers[chat_id]
         if not worker.cancelled() and (error := worker.exception()) is not None:
-            log.error("Chat %d: sending a reply failed", chat_id, exc_info=error)
+            log.error(
+                "Chat %d: sending a reply failed",
+                chat_id,
+                exc_info=error,
+                extra=log_fields(None, "reply_error", chat_id=chat_id),
+            )
         if self._queues.get(chat_id):
             self._start(chat_id)
         else:
@@ -68,7 +79,12 @@ class ReplyQueue:
             try:
                 await self._send(queue.popleft())
             except TelegramError as error:
-                log.warning("Chat %d: the reply was not sent: %s", chat_id, error)
+                log.warning(
+                    "Chat %d: the reply was not sent: %s",
+                    chat_id,
+                    error,
+                    extra=log_fields(None, "reply_failed", chat_id=chat_id),
+                )
 
     async def _send(self, send: Send) -> None:
         for _ in range(_RETRIES):

@@ -24,6 +24,7 @@ from bot.chat.held import HeldUpdates
 from bot.chat.long_poll import HELD_S, LongPollLength
 from bot.chat.webhooks import Webhooks
 from bot.errors import ForeignWebhook, SecondPoller, TokenRefused
+from bot.logs import log_fields
 from bot.telemetry import Telemetry
 
 log = logging.getLogger(__name__)
@@ -98,7 +99,7 @@ class UpdatePoller:
         else:
             self._length.succeeded(held_s, is_empty=is_empty)
         if self._telemetry.set_problem("telegram", None):
-            log.info("Telegram is responding again.")
+            log.info("Telegram is responding again.", extra=log_fields(None, "telegram_up"))
 
     async def _handle_all(self, updates: tuple[Update, ...]) -> None:
         """Start a handler for each update not in the last batch: unconfirmed ones are redelivered."""
@@ -164,5 +165,9 @@ class UpdatePoller:
         if isinstance(error, TimedOut | Conflict) and failures == 1:
             return 0.0  # a proxy closed an idle long poll, or a webhook was just removed
         if self._telemetry.set_problem("telegram", error.message):
-            log.warning("Telegram is not responding, retrying: %s", error.message)
+            log.warning(
+                "Telegram is not responding, retrying: %s",
+                error.message,
+                extra=log_fields(None, "telegram_down"),
+            )
         return _BACKOFF.delay_s(failures)

@@ -21,9 +21,9 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from bot.backoff import STORE_BACKOFF
+from bot.logs import log_fields
 from bot.outbox import delivery_metrics, retry
 from bot.outbox.doubted_chats import CONFIRM_AFTER, DoubtedChats
-from bot.outbox.log_fields import log_fields
 from bot.outbox.results import (
     ChatGone,
     LinkOnly,

@@ -33,6 +33,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from bot.backoff import STORE_BACKOFF
+from bot.logs import log_fields
 from bot.polling.leased_tasks import KeyGroup, LeasedTasks
 from bot.polling.wakeup import TICK_S, Wakeup
 from bot.telemetry import Telemetry
@@ -181,7 +182,7 @@ class Scheduler:
         except StoreError as error:
             retry_s = self._report_outage(error)
         except Exception:  # one task must not stop the loop
-            log.exception("Polling task %d failed", task.id)
+            log.exception("Polling task %d failed", task.id, extra=log_fields(task, "poll_error"))
         if result is None:
             metrics.abandoned()
             group.limiter.on_abandoned(task.id)
@@ -224,7 +225,7 @@ class Scheduler:
     def _report_outage(self, error: StoreError) -> float:
         """Log the first failure of an outage; returns the seconds until a retry."""
         if self._telemetry.set_problem("polling", str(error)):
-            log.error("Polling is paused: %s", error)
+            log.error("Polling is paused: %s", error, extra=log_fields(None, "polling_paused"))
         self._store_failures += 1
         return STORE_BACKOFF.delay_s(self._store_failures)
 
@@ -234,4 +235,4 @@ class Scheduler:
             await self._store.check()
             self._store_failures = 0
             self._telemetry.set_problem("polling", None)
-            log.info("Polling is running again.")
+            log.info("Polling is running again.", extra=log_fields(None, "polling_resumed"))

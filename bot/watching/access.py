@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Collection
 from datetime import datetime
 
+from bot.logs import log_fields
 from storage.store import Store
 
 log = logging.getLogger(__name__)
@@ -51,6 +52,7 @@ class Access:
             log.warning(
                 "Stopped %d watches of chats that are no longer allowed; nothing more is sent there.",
                 stopped,
+                extra=log_fields(None, "access_revoked"),
             )
 
     def migrated(self, old_id: int, new_id: int) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from bot.logs import log_fields
 from bot.providers.base import AuthFailed, ProviderError, Unavailable
 from storage.models import Cause
 
@@ -106,7 +107,12 @@ class GatewayState:
             self._succeeding.add(task_id)
         if self._status is not GatewayStatus.UP:
             if self._status.is_bad:
-                log.info("%s responds again after %.0f s", self._who, (at - self._since).total_seconds())
+                log.info(
+                    "%s responds again after %.0f s",
+                    self._who,
+                    (at - self._since).total_seconds(),
+                    extra=log_fields(None, "gateway_up", provider=", ".join(self._names)),
+                )
             self._status, self._since = GatewayStatus.UP, at
 
     def _on_failure(self, task_id: int, error: ProviderError, *, at: datetime) -> None:
@@ -132,7 +138,14 @@ class GatewayState:
             self._status = status
             response = f", HTTP {self._http_status}" if self._http_status else ""
             redirect = f", redirected to {self._redirect_to}" if self._redirect_to else ""
-            log.warning("%s: polls fail (%s%s%s)", self._who, status, response, redirect)
+            log.warning(
+                "%s: polls fail (%s%s%s)",
+                self._who,
+                status,
+                response,
+                redirect,
+                extra=log_fields(None, "gateway_down", provider=", ".join(self._names), cause=status),
+            )
 
     def _is_gateways_fault(self) -> bool:
         """Whether the failures can't be explained by single tasks."""

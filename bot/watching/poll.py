@@ -9,18 +9,19 @@
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bot.forecast.estimates import Estimates, last_alive_at
 from bot.forecast.prediction import EndPrediction, predict
+from bot.logs import log_fields
 from bot.providers.base import Provider, ProviderError
 from bot.watching import changes
 from bot.watching.ageing import AGEING, Ageing
 from bot.watching.cadence import Cadence
 from bot.watching.changes import Change
-from storage.models import Snapshot, Stall, Task
+from storage.models import Snapshot, Stall, Task, TaskEvent
 from storage.store import Store
 
 log = logging.getLogger(__name__)
@@ -86,8 +87,7 @@ class Poller:
             self._estimates.learn(task, after, at=last_alive_at(after))
             self._estimates.expect(after, prediction.remaining_s)
         if events:
-            kinds = ", ".join(event.kind for event in events)
-            log.info("%s %s: %s", task.ref.provider, task.ref.external_id, kinds)
+            _log_change(after, events)
             self._notify()
         return PollResult(task=after, prediction=prediction, error=error, is_written=is_written)
 
@@ -107,6 +107,19 @@ class Poller:
     def _change(self, task: Task, snapshot: Snapshot) -> Change:
         at = self._clock()
         return self._ageing.aged(task, changes.on_snapshot(task, snapshot, at=at), at=at)
+
+
+def _log_change(task: Task, events: Sequence[TaskEvent]) -> None:
+    cause = task.poll_failure.cause if task.poll_failure else None
+    log.info(
+        "Polled %s %s: %s%s (%s)",
+        task.ref.provider,
+        task.ref.external_id,
+        task.status,
+        f", polls fail: {cause}" if cause else "",
+        ", ".join(event.kind for event in events),
+        extra=log_fields(task, "task_changed", cause=cause),
+    )
 
 
 def _has_facts_to_keep(before: Task, after: Task) -> bool:

@@ -7,6 +7,7 @@ import pytest
 from bot.chat.audit import LINES_PER_MINUTE, Audit
 from tests.fakes import updates
 from tests.fakes.clock import SteadyClock
+from tests.fakes.log_lines import json_lines
 from tests.unit.chat.chat_harness import ANN, EVE, GROUP, ChatHarness
 
 
@@ -24,7 +25,8 @@ async def test_who_asked_for_which_task_where_is_noted_in_one_line(harness: Chat
     await harness.tell(updates.group(GROUP, EVE, "/watch wan id-1 id-2 and-what-else no/id"))
     await harness.tell(updates.group(GROUP, ANN, "/watch wan id-1"))  # is watched already
     assert lines() == [
-        f"Watch: chat {GROUP}, user {EVE}: alibailian id-1, alibailian id-2, alibailian and-what-else"
+        f"Chat {GROUP}: user {EVE} started watches:"
+        " alibailian id-1, alibailian id-2, alibailian and-what-else"
     ]
 
 
@@ -33,7 +35,7 @@ async def test_who_stops_what_another_has_asked_for_is_noted(harness: ChatHarnes
     await harness.tell(updates.group(GROUP, EVE, "/watch wan id-3"))
     await harness.tell(updates.group(GROUP, EVE, "/unwatch id-1 id-3"))
     assert lines()[2:] == [
-        f"Stopped watches of other users: chat {GROUP}, user {EVE}: alibailian id-1 (of user {ANN})"
+        f"Chat {GROUP}: user {EVE} stopped watches of other users: alibailian id-1 (of user {ANN})"
     ]
 
 
@@ -43,10 +45,35 @@ async def test_who_stops_what_they_have_asked_for_themselves_is_not_noted(harnes
     assert len(lines()) == 1
 
 
+async def test_a_line_has_its_fields_in_json(harness: ChatHarness, lines, caplog: pytest.LogCaptureFixture):
+    await harness.tell(updates.group(GROUP, ANN, "/watch wan id-1 id-2"))
+    await harness.tell(updates.group(GROUP, EVE, "/unwatch id-2"))
+
+    assert json_lines(caplog.records) == [
+        {
+            "message": f"Chat {GROUP}: user {ANN} started watches: alibailian id-1, alibailian id-2",
+            "action": "watches_started",
+            "chat_id": GROUP,
+            "user_id": ANN,
+            "task_ids": [1, 2],
+        },
+        {
+            "message": f"Chat {GROUP}: user {EVE} stopped watches of other users:"
+            f" alibailian id-2 (of user {ANN})",
+            "action": "watches_stopped",
+            "chat_id": GROUP,
+            "user_id": EVE,
+            "task_ids": [2],
+        },
+    ]
+
+
 async def test_an_admin_who_writes_as_the_group_is_noted_as_nobody_in_particular(harness: ChatHarness, lines):
     await harness.tell(updates.group(GROUP, ANN, "/watch wan id-1"))
     await harness.tell(updates.anonymous_admin(GROUP, "/unwatch id-1"))
-    assert lines()[1].endswith(f"chat {GROUP}, user None: alibailian id-1 (of user {ANN})")
+    assert lines()[1] == (
+        f"Chat {GROUP}: an anonymous user stopped watches of other users: alibailian id-1 (of user {ANN})"
+    )
 
 
 async def test_a_line_names_a_bounded_number_of_tasks(harness: ChatHarness, lines):
@@ -67,7 +94,7 @@ async def test_somebody_who_watches_and_stops_without_end_cannot_flood_the_log(h
         audit.started(GROUP, ANN, watched)
     assert len(lines()) - before == LINES_PER_MINUTE
     audit.stopped(GROUP, EVE, watched)  # what floods one sort hides nothing of the other
-    assert "Stopped watches of other users" in lines()[-1]
+    assert "stopped watches of other users" in lines()[-1]
 
     ticks.advance(60)
     audit.started(GROUP, ANN, watched)

@@ -1,5 +1,6 @@
 """One poll of one task, with a real store."""
 
+import logging
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,7 @@ from bot.watching.poll import Poller, PollResult
 from storage.errors import StoreError
 from storage.models import DeliveryKind, Stall, Task, TaskStatus
 from tests.fakes.clock import NOON, FrozenClock
+from tests.fakes.log_lines import json_lines
 from tests.fakes.provider import Response, ScriptedProvider
 from tests.fakes.requests import watch_request
 from tests.fakes.store import BrittleStore
@@ -83,6 +85,25 @@ async def test_news_is_written_with_the_next_poll(harness: PollHarness):
     )
     assert result.task.next_poll_at is not None
     assert result.task.next_poll_at > NOON
+
+
+async def test_a_change_and_a_failure_are_logged_with_their_fields(
+    harness: PollHarness, caplog: pytest.LogCaptureFixture
+):
+    caplog.set_level(logging.INFO, logger="bot.watching.poll")
+
+    await harness.poll(await harness.claim(), snapshot(progress=40.0))
+    await harness.poll(await harness.task(), BAD_KEY)
+
+    about = {"action": "task_changed", "task_id": 1, "provider": "wan"}
+    assert json_lines(caplog.records) == [
+        about | {"message": "Polled wan t1: running (status)"},
+        about
+        | {
+            "message": "Polled wan t1: running, polls fail: key_invalid (key_trouble)",
+            "cause": "key_invalid",
+        },
+    ]
 
 
 async def test_the_end_notifies_the_delivery_worker_and_leaves_no_next_poll(harness: PollHarness):
