@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from bot.sandbox.environment import ANNA, Sandbox, open_sandbox
-from bot.sandbox.interactive import play_by_hand
+from bot.sandbox.interactive import run_interactive
 from bot.sandbox.tour import Tour
 
 RunBot = Callable[[Mapping[str, str]], Awaitable[int]]
@@ -42,7 +42,7 @@ async def demo(run_bot: RunBot, *, once: bool, case: Case | None = None, pace: f
             if play.done():
                 return 0 if play.result() else 1
             status = bot.result()
-            sandbox.screen.tell(f"\nThe bot has stopped (exit status {status}).")
+            sandbox.screen.print_line(f"\nThe bot has stopped (exit status {status}).")
             return 1 if once or status else 0  # 0: the user pressed Ctrl-C
         finally:
             await _end(play)
@@ -51,18 +51,18 @@ async def demo(run_bot: RunBot, *, once: bool, case: Case | None = None, pace: f
 
 async def _play(sandbox: Sandbox, *, once: bool, case: Case | None) -> bool:
     sandbox.screen.title("Reelwatch demo: the real bot between a fake Telegram and a fake gateway")
-    sandbox.screen.tell("› a user's message   ‹ the bot's message   ✎ an edit by the bot   ▶ a video\n")
-    await sandbox.bot_listens()
+    sandbox.screen.print_line("› a user's message   ‹ the bot's message   ✎ an edit by the bot   ▶ a video\n")
+    await sandbox.wait_for_bot()
     if case is not None:
         return await _replay(sandbox, case)
     try:
         async with asyncio.timeout(_LIMIT_S):
             is_good = await Tour(sandbox).play()
     except TimeoutError:
-        sandbox.screen.tell(f"The tour was not over within {_LIMIT_S:.0f} s.")
+        sandbox.screen.print_line(f"The tour was not over within {_LIMIT_S:.0f} s.")
         is_good = False
     if not once:
-        await play_by_hand(sandbox, sys.stdin.fileno())
+        await run_interactive(sandbox, sys.stdin.fileno())
     return is_good
 
 
@@ -77,10 +77,10 @@ async def _replay(sandbox: Sandbox, case: Case) -> bool:
             body=recorded["body"],
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
-        sandbox.screen.tell(f"{case.file} is not a recorded response: {error!r}")
+        sandbox.screen.print_line(f"{case.file} is not a recorded response: {error!r}")
         return False
     for text in (f"/watch {provider} {task_id}", f"/status {task_id}"):
-        sandbox.telegram.say(ANNA, text)
+        sandbox.telegram.send(ANNA, text)
         await asyncio.sleep(_CASE_S * sandbox.pace)
     return True
 

@@ -34,11 +34,11 @@ class Sandbox:
         """Submit a task to the gateway."""
         return self.gateway.add(kind, new_id(kind, time.time()), seconds=seconds * self.pace, fails=fails)
 
-    def from_bot(self, chat_id: int) -> list[Message]:
+    def bot_messages(self, chat_id: int) -> list[Message]:
         """The bot's messages in a chat."""
         return [message for message in self.telegram.messages(chat_id) if message.from_bot]
 
-    async def bot_listens(self) -> None:
+    async def wait_for_bot(self) -> None:
         """Wait until the bot polls for updates."""
         requests = self.telegram.requests
         await self.telegram.wait_for(

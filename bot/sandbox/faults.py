@@ -25,7 +25,7 @@ class Fault:
 
 
 DROPPED = Fault(cut=True)
-LOST_ANSWER = Fault(cut=True, execute=True)
+LOST_RESPONSE = Fault(cut=True, execute=True)
 
 
 def held(until: asyncio.Event) -> Fault:
@@ -33,7 +33,7 @@ def held(until: asyncio.Event) -> Fault:
     return Fault(until=until)
 
 
-def json_answer(status: int, body: object, headers: Mapping[str, str] | None = None) -> Fault:
+def json_response(status: int, body: object, headers: Mapping[str, str] | None = None) -> Fault:
     """A false JSON response."""
     text = json.dumps(body, ensure_ascii=False).encode()
     return Fault(
@@ -43,7 +43,7 @@ def json_answer(status: int, body: object, headers: Mapping[str, str] | None = N
     )
 
 
-def html_answer(status: int) -> Fault:
+def html_response(status: int) -> Fault:
     """A proxy's error page instead of the response."""
     title = f"<title>{status}</title>"
     page = f"<html><head>{title}</head><body><h1>{status}</h1><hr>nginx</body></html>"
@@ -94,10 +94,10 @@ def cut(request: web.BaseRequest) -> web.Response:
 
 
 async def apply_fault(
-    fault: Fault, request: web.BaseRequest, answer: Callable[[], Awaitable[web.StreamResponse]]
+    fault: Fault, request: web.BaseRequest, execute: Callable[[], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
-    """Respond with the fault; `answer` executes the request."""
-    response = await answer() if fault.execute else None
+    """Respond with the fault; `execute` executes the request."""
+    response = await execute() if fault.execute else None
     await asyncio.sleep(fault.delay_s)
     if fault.until is not None:
         await fault.until.wait()
@@ -105,4 +105,4 @@ async def apply_fault(
         return cut(request)
     if fault.status is not None:
         return web.Response(status=fault.status, body=fault.body, headers=fault.headers)
-    return await answer() if response is None else response
+    return await execute() if response is None else response

@@ -18,10 +18,10 @@ Ctrl-D ends.
 """
 
 
-async def play_by_hand(sandbox: Sandbox, descriptor: int) -> None:
+async def run_interactive(sandbox: Sandbox, descriptor: int) -> None:
     """Process lines from a file descriptor until end of file."""
-    sandbox.screen.tell(_HELP)
-    sandbox.screen.tell("Three tasks were just submitted to the gateway; try:")
+    sandbox.screen.print_line(_HELP)
+    sandbox.screen.print_line("Three tasks were just submitted to the gateway; try:")
     _submit(sandbox, "jimeng")
     _submit(sandbox, "videos")
     _submit(sandbox, "alibailian", fails=_REASON)
@@ -36,14 +36,14 @@ async def play_by_hand(sandbox: Sandbox, descriptor: int) -> None:
             case ":fail" if kind in KINDS:
                 _submit(sandbox, kind, fails=_REASON)
             case _ if word.startswith(":"):
-                sandbox.screen.tell(_HELP)
+                sandbox.screen.print_line(_HELP)
             case _:
-                sandbox.telegram.say(ANNA, line.strip())
+                sandbox.telegram.send(ANNA, line.strip())
 
 
 def _submit(sandbox: Sandbox, kind: str, *, fails: str | None = None) -> None:
     task = sandbox.new_task(kind, seconds=_SECONDS, fails=fails)
-    sandbox.screen.tell(f"  /watch {kind} {task.task_id}{'   (this one fails)' if fails else ''}")
+    sandbox.screen.print_line(f"  /watch {kind} {task.task_id}{'   (this one fails)' if fails else ''}")
 
 
 def _lines(descriptor: int) -> "asyncio.Queue[str | None]":

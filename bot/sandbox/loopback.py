@@ -14,7 +14,7 @@ class LoopbackServer:
 
     def __init__(self, *, ports: int = 1) -> None:
         self.change_signal = ChangeSignal()
-        self.away = False  # True: connections are accepted and closed, as in an outage
+        self.is_down = False  # True: connections are accepted and closed, as in an outage
         self._ports = [0] * ports
         self._runner: web.AppRunner | None = None
 
@@ -27,7 +27,7 @@ class LoopbackServer:
 
         @web.middleware
         async def unless_away(request: web.Request, handler: Handler) -> web.StreamResponse:
-            return cut(request) if self.away else await handler(request)
+            return cut(request) if self.is_down else await handler(request)
 
         app = web.Application(client_max_size=_BODY_LIMIT, middlewares=[unless_away])
         app.add_routes(self.routes())

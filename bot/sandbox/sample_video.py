@@ -23,7 +23,7 @@ class Colour(Enum):
     VIOLET = (170, 160)
 
 
-def make_film(
+def make_video(
     colour: Colour = Colour.BLUE,
     *,
     size: tuple[int, int] = (320, 180),
@@ -46,9 +46,9 @@ def make_film(
         return file.read_bytes()
 
 
-def with_free_box(film: bytes, payload: bytes) -> bytes:
+def with_free_box(video: bytes, payload: bytes) -> bytes:
     """Append a box that players skip, to get a different or larger file of the same video."""
-    return film + struct.pack(">I4s", 8 + len(payload), b"free") + payload
+    return video + struct.pack(">I4s", 8 + len(payload), b"free") + payload
 
 
 def _frames(colour: Colour, size: tuple[int, int], *, count: int) -> Iterator[av.VideoFrame]:

@@ -13,7 +13,15 @@ import time
 import unicodedata
 
 from bot.sandbox.telegram.chats import Attachment, Message
-from bot.sandbox.telegram.events import Answered, Edited, Event, Pressed, Removed, Said, Sent
+from bot.sandbox.telegram.events import (
+    BotEdited,
+    BotSent,
+    ButtonPressed,
+    CallbackAnswered,
+    Deleted,
+    Event,
+    UserSent,
+)
 from bot.sandbox.telegram.state import State
 
 _BOLD, _DIM, _PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[0m"
@@ -29,31 +37,31 @@ class Screen:
         self._started = time.monotonic()
         self._styled = sys.stdout.isatty() and "NO_COLOR" not in os.environ
 
-    def tell(self, text: str = "") -> None:
+    def print_line(self, text: str = "") -> None:
         """Print a line outside of the conversation."""
         print(text, flush=True)
 
     def title(self, text: str) -> None:
         """Print a heading."""
-        self.tell(self._style(text, _BOLD))
+        self.print_line(self._style(text, _BOLD))
 
     def show(self, event: Event) -> None:
         """Print an event."""
         match event:
-            case Said(message=message):
+            case UserSent(message=message):
                 self._line(message, "›", self._style(self._user_text(message), _BOLD))
-            case Sent(message=message):
+            case BotSent(message=message):
                 self._line(message, _sign(message), self._content(message), replies=True)
-            case Edited(message=message, before=before):
+            case BotEdited(message=message, before=before):
                 became_file = message.attachment is not None and before.attachment is None
                 text = self._content(message) if became_file else self._changed(message, before)
                 self._line(message, _sign(message) if became_file else "✎", text, replies=became_file)
-            case Removed(message=message):
+            case Deleted(message=message):
                 self._line(message, "✕", "deleted")
-            case Pressed(message=message, data=data):
+            case ButtonPressed(message=message, data=data):
                 self._line(message, "›", f"presses [{_label(message, data)}]")
-            case Answered(text=text) if text:
-                self.tell(f"{_INDENT}({text})")
+            case CallbackAnswered(text=text) if text:
+                self.print_line(f"{_INDENT}({text})")
             case _:
                 pass
 
@@ -64,16 +72,16 @@ class Screen:
 
     def _content(self, message: Message) -> str:
         parts = [_attachment(message.attachment)] if message.attachment else []
-        parts.append(self._words(message))
+        parts.append(self._marked_up(message))
         return "\n".join(part for part in [*parts, _buttons(message)] if part)
 
     def _changed(self, message: Message, before: Message) -> str:
         """The first line, which identifies the card, and the new lines."""
-        old = before.words.splitlines()
-        first, *rest = self._words(message).splitlines()
+        old = before.plain_text.splitlines()
+        first, *rest = self._marked_up(message).splitlines()
         return "\n".join([first, *(line for line in rest if _without_styles(line) not in old)])
 
-    def _words(self, message: Message) -> str:
+    def _marked_up(self, message: Message) -> str:
         """The text with bold parts in bold, link targets written out and quotations marked."""
         marks: list[tuple[int, str]] = []
         for entity in message.entities:
@@ -84,7 +92,7 @@ class Screen:
                 marks.append((start, "│ "))
             if entity["type"] == "bold" and self._styled:
                 marks += [(start, _BOLD), (end, _PLAIN)]
-        units = message.words.encode("utf-16-le")
+        units = message.plain_text.encode("utf-16-le")
         for position, mark in sorted(marks, reverse=True):
             units = units[: 2 * position] + mark.encode("utf-16-le") + units[2 * position :]
         return str(units, "utf-16-le")
@@ -93,13 +101,13 @@ class Screen:
         seconds = int(time.monotonic() - self._started)
         clock = self._style(f"{seconds // 60}:{seconds % 60:02}".rjust(5), _DIM)
         chat = self._state.chats[message.chat_id]
-        name = _column(chat.title or (chat.person.first_name if chat.person else ""))
+        name = _column(chat.title or (chat.user.first_name if chat.user else ""))
         number = self._style(f"#{message.message_id}".ljust(4), _DIM)
         first, *rest = text.splitlines() or [""]
         if replies and message.reply_to is not None:
             first += self._style(f"  ↪ #{message.reply_to}", _DIM)
         following = [f"{_INDENT}{line}" if line else "" for line in rest]
-        self.tell("\n".join([f"{clock}  {name}  {sign} {number}{first}", *following]))
+        self.print_line("\n".join([f"{clock}  {name}  {sign} {number}{first}", *following]))
 
     def _style(self, text: str, style: str) -> str:
         return f"{style}{text}{_PLAIN}" if self._styled else text

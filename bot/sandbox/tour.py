@@ -17,7 +17,7 @@ _UNFINISHED = ("⏳", "🎬")  # the first character of the card of an unfinishe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Awaited:
+class ExpectedResult:
     """A task whose result a chat expects."""
 
     chat_id: int
@@ -29,90 +29,92 @@ class Tour:
 
     def __init__(self, sandbox: Sandbox) -> None:
         self._sandbox = sandbox
-        self._awaited: list[Awaited] = []
+        self._expected: list[ExpectedResult] = []
 
     async def play(self) -> bool:
         """Run the tour; True if every video arrived exactly once and the failure with its reason."""
         started = time.monotonic()
-        await self._ask(ANNA, "/start")
-        await self._ask(ANNA, "/providers")
+        await self._send(ANNA, "/start")
+        await self._send(ANNA, "/providers")
         # In two private chats, since each is limited to a call per second.
         first = self._task(ANNA, "alibailian", seconds=6)
-        await self._ask(ANNA, f"/watch wan {first.task_id}")
-        await self._ask(LIN, f"/watch newapi {self._task(LIN, 'newapi', seconds=5).task_id}")
+        await self._send(ANNA, f"/watch wan {first.task_id}")
+        await self._send(LIN, f"/watch newapi {self._task(LIN, 'newapi', seconds=5).task_id}")
         shared = self._task(ANNA, "jimeng", seconds=6)
-        await self._ask(ANNA, f"/watch jimeng {shared.task_id}")
+        await self._send(ANNA, f"/watch jimeng {shared.task_id}")
         failing = self._task(LIN, "jimeng", seconds=4, fails=_REASON)
-        await self._ask(LIN, f"/watch seedance {failing.task_id}")
-        await self._ask(ANNA, f"/watch sora {self._task(ANNA, 'videos', seconds=5).task_id}")
-        self._awaited.append(Awaited(chat_id=GROUP, task=shared))
-        await self._ask(GROUP, f"/watch@reelwatch_bot jimeng {shared.task_id}", user=LIN)
-        await self._ask(ANNA, f"/watch wan {first.task_id}")
-        await self._ask(ANNA, "/tasks")
+        await self._send(LIN, f"/watch seedance {failing.task_id}")
+        await self._send(ANNA, f"/watch sora {self._task(ANNA, 'videos', seconds=5).task_id}")
+        self._expected.append(ExpectedResult(chat_id=GROUP, task=shared))
+        await self._send(GROUP, f"/watch@reelwatch_bot jimeng {shared.task_id}", user=LIN)
+        await self._send(ANNA, f"/watch wan {first.task_id}")
+        await self._send(ANNA, "/tasks")
         try:
             await self._sandbox.telegram.wait_for(
-                lambda: all(
-                    self._is_reported(awaited) and self._card_is_final(awaited) for awaited in self._awaited
-                ),
+                lambda: all(self._is_reported(each) and self._card_is_final(each) for each in self._expected),
                 timeout_s=_ENDS_S * self._sandbox.pace,
             )
             await asyncio.sleep(_QUIET_S * self._sandbox.pace)
         except TimeoutError:
-            self._sandbox.screen.tell("Not all results arrived in time.")
-        return self._verdict(time.monotonic() - started)
+            self._sandbox.screen.print_line("Not all results arrived in time.")
+        return self._report(time.monotonic() - started)
 
     def _task(self, chat_id: int, kind: str, *, seconds: float, fails: str | None = None) -> GatewayTask:
         task = self._sandbox.new_task(kind, seconds=seconds, fails=fails)
-        self._awaited.append(Awaited(chat_id=chat_id, task=task))
+        self._expected.append(ExpectedResult(chat_id=chat_id, task=task))
         return task
 
-    async def _ask(self, chat_id: int, text: str, *, user: int | None = None) -> None:
+    async def _send(self, chat_id: int, text: str, *, user: int | None = None) -> None:
         """Send a command and wait for a reply."""
-        message_id = self._sandbox.telegram.say(chat_id, text, user=user)
+        message_id = self._sandbox.telegram.send(chat_id, text, user=user)
         try:
             await self._sandbox.telegram.wait_for(
-                lambda: any(each.message_id > message_id for each in self._sandbox.from_bot(chat_id)),
+                lambda: any(each.message_id > message_id for each in self._sandbox.bot_messages(chat_id)),
                 timeout_s=_REPLY_S,
             )
         except TimeoutError:
-            self._sandbox.screen.tell(f"(no reply within {_REPLY_S:.0f} s)")
+            self._sandbox.screen.print_line(f"(no reply within {_REPLY_S:.0f} s)")
         await asyncio.sleep(_PAUSE_S * self._sandbox.pace)
 
-    def _video_count(self, awaited: Awaited) -> int:
+    def _video_count(self, expected: ExpectedResult) -> int:
         """How often the chat received the task's video, compared byte for byte."""
-        videos = [message.video for message in self._sandbox.telegram.videos(awaited.chat_id)]
-        return sum(video.file.content == awaited.task.served.content for video in videos if video)
+        videos = [message.video for message in self._sandbox.telegram.videos(expected.chat_id)]
+        return sum(video.file.content == expected.task.served.content for video in videos if video)
 
-    def _is_reported(self, awaited: Awaited) -> bool:
-        if awaited.task.fails is None:
-            return self._video_count(awaited) > 0
-        return any(awaited.task.fails in message.words for message in self._replies(awaited))
+    def _is_reported(self, expected: ExpectedResult) -> bool:
+        if expected.task.fails is None:
+            return self._video_count(expected) > 0
+        return any(expected.task.fails in message.plain_text for message in self._replies(expected))
 
-    def _card_is_final(self, awaited: Awaited) -> bool:
+    def _card_is_final(self, expected: ExpectedResult) -> bool:
         """Whether no card shows the task as unfinished."""
-        return not any(message.words.startswith(_UNFINISHED) for message in self._replies(awaited))
+        return not any(message.plain_text.startswith(_UNFINISHED) for message in self._replies(expected))
 
-    def _replies(self, awaited: Awaited) -> list[Message]:
-        asked = {
+    def _replies(self, expected: ExpectedResult) -> list[Message]:
+        requests = {
             message.message_id
-            for message in self._sandbox.telegram.messages(awaited.chat_id)
-            if not message.from_bot and awaited.task.task_id in message.words
+            for message in self._sandbox.telegram.messages(expected.chat_id)
+            if not message.from_bot and expected.task.task_id in message.plain_text
         }
-        return [message for message in self._sandbox.from_bot(awaited.chat_id) if message.reply_to in asked]
+        return [
+            message
+            for message in self._sandbox.bot_messages(expected.chat_id)
+            if message.reply_to in requests
+        ]
 
-    def _verdict(self, seconds: float) -> bool:
-        expected = [awaited for awaited in self._awaited if awaited.task.fails is None]
-        once = sum(self._video_count(awaited) == 1 for awaited in expected)
+    def _report(self, seconds: float) -> bool:
+        expected = [result for result in self._expected if result.task.fails is None]
+        once = sum(self._video_count(result) == 1 for result in expected)
         arrived = sum(len(self._sandbox.telegram.videos(chat_id)) for chat_id in (ANNA, LIN, GROUP))
-        reasons = all(self._is_reported(awaited) for awaited in self._awaited if awaited.task.fails)
+        reasons = all(self._is_reported(result) for result in self._expected if result.task.fails)
         is_good = once == len(expected) == arrived and reasons
         polls = sum(request.route == "status" for request in self._sandbox.gateway.requests)
-        self._sandbox.screen.tell()
+        self._sandbox.screen.print_line()
         self._sandbox.screen.title(
             f"{'✓' if is_good else '✗'} {once} of {len(expected)} videos arrived exactly once, byte for byte;"
             f" the failure was reported {'with' if reasons else 'without'} its reason."
         )
-        self._sandbox.screen.tell(
+        self._sandbox.screen.print_line(
             f"  {seconds:.0f} s, {polls} status queries for {len(self._sandbox.gateway.tasks)} tasks."
         )
         return is_good

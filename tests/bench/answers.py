@@ -57,8 +57,12 @@ def _newapi(task_id: str, phase: Phase, begun: int, link: str) -> Json:
 def _jimeng(task_id: str, phase: Phase, begun: int, link: str) -> Json:
     task = _envelope(task_id, phase, begun, action="jimeng-videos") | {"data": None}
     if phase is Phase.SUCCEEDED:
-        film = {"video": link, "status": "SUCCESS", "created_at": _beijing(begun + 152)}
-        task["data"] = {"code": "success", "message": "", "data": task | {"platform": "jimeng", "data": film}}
+        video = {"video": link, "status": "SUCCESS", "created_at": _beijing(begun + 152)}
+        task["data"] = {
+            "code": "success",
+            "message": "",
+            "data": task | {"platform": "jimeng", "data": video},
+        }
     return {"code": "success", "message": "", "data": task}
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from statistics import quantiles
 from typing import Any
 
-from bot.sandbox.sample_video import make_film
+from bot.sandbox.sample_video import make_video
 from tests.bench.answers import REQUEST_ID, body
 from tests.bench.bare import Order, Request, Respond, response, serve
 from tests.bench.kinds import Phase, bench_tasks
@@ -43,7 +43,7 @@ class Gateway:
     def __init__(self) -> None:
         self._tasks: dict[str, Asked] = {}
         self._window = Window(time.monotonic(), 0.0)
-        self._film = make_film()
+        self._sample = make_video()
         self._begun = int(time.time())  # all tasks
         self._answer_s = 0.0
 
@@ -51,7 +51,7 @@ class Gateway:
         """Respond to a status query after the configured delay, and serve videos."""
         name = request.path.rpartition("/")[2]
         if request.path.startswith("/files/"):
-            respond(response(self._film, content_type="video/mp4"))
+            respond(response(self._sample, content_type="video/mp4"))
             return
         task = self._tasks.get(name)
         if task is None:

@@ -43,10 +43,10 @@ async def main() -> int:
     is_short = "--short" in sys.argv
     begun = time.monotonic()
     async with BotProcesses.open() as bot_processes:
-        all_is_well = await _drill(bot_processes, SHORT if is_short else FULL)
-        all_is_well &= await _measure_memory(bot_processes, SHORT_LOADS if is_short else LOADS)
+        all_passed = await _drill(bot_processes, SHORT if is_short else FULL)
+        all_passed &= await _measure_memory(bot_processes, SHORT_LOADS if is_short else LOADS)
     print(f"\n{time.monotonic() - begun:.0f} s")
-    return 0 if all_is_well else 1
+    return 0 if all_passed else 1
 
 
 async def _drill(bot_processes: BotProcesses, scale: Scale) -> bool:

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bot.sandbox.faults import LOST_ANSWER, html_answer, json_answer
+from bot.sandbox.faults import LOST_RESPONSE, html_response, json_response
 from bot.sandbox.gateway.tasks import Phase
 from tests.drills.bot_processes import BotProcesses
 from tests.drills.scene import KINDS, PATIENCE_S, DrillScene, Verdict
@@ -142,7 +142,7 @@ async def lose_answers(bot_processes: BotProcesses, scale: Scale) -> Report:
     """Telegram accepts a call and its response is lost: twice for every relevant method."""
     async with _scene() as scene:
         for method in ("sendMessage", "editMessageMedia", "editMessageText", "sendVideo"):
-            scene.telegram.fail(method, LOST_ANSWER, times=2)
+            scene.telegram.fail(method, LOST_RESPONSE, times=2)
         for number, kind in enumerate(KINDS):
             scene.watch(kind, _CHAT + number)
         verdict = await _finish(bot_processes, scene)
@@ -151,7 +151,7 @@ async def lose_answers(bot_processes: BotProcesses, scale: Scale) -> Report:
 
 async def storm_of_429(bot_processes: BotProcesses, scale: Scale) -> Report:
     """Telegram responds with 429 to every send for a while."""
-    refusal = json_answer(
+    refusal = json_response(
         429,
         {
             "ok": False,
@@ -189,11 +189,11 @@ async def _away(bot_processes: BotProcesses, scale: Scale, *, what: str, is_tele
             lambda: all(scene.gateway.polls(each.task.task_id) for each in asked), timeout_s=30
         )
         server = scene.telegram if is_telegram else scene.gateway
-        server.fail("*", html_answer(502), times=None)
+        server.fail("*", html_response(502), times=None)
         for each in asked:
             scene.finish(each.task)
         await asyncio.sleep(scale.away_s)
-        server.all_is_well()
+        server.clear_faults()
         await scene.settle(patience_s=120)
         assert await bot.stop() == 0
         verdict = scene.verdict()
@@ -215,7 +215,7 @@ async def _long_outage(bot_processes: BotProcesses, scale: Scale, *, restarts: b
         asked = [scene.watch(KINDS[n % len(KINDS)], _CHAT + n, is_done=False) for n in range(_WAITING)]
         bot = await bot_processes.start(scene.settings, scene.folder)
         await scene.telegram.wait_for(scene.is_answered, timeout_s=30)
-        scene.telegram.fail("*", html_answer(502), times=None)
+        scene.telegram.fail("*", html_response(502), times=None)
         for each in asked:
             scene.finish(each.task)
         await asyncio.sleep(scale.long_away_s / 2)
@@ -223,7 +223,7 @@ async def _long_outage(bot_processes: BotProcesses, scale: Scale, *, restarts: b
             await bot.kill()
             bot = await bot_processes.start(scene.settings, scene.folder)
         await asyncio.sleep(scale.long_away_s / 2)
-        scene.telegram.all_is_well()
+        scene.telegram.clear_faults()
         await scene.settle(patience_s=_BACK_WITHIN_S, with_cards=False)
         late = scene.verdict().lost
         await scene.settle(patience_s=120)

@@ -6,7 +6,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from bot.sandbox.sample_video import make_film, with_free_box
+from bot.sandbox.sample_video import make_video, with_free_box
 from tests.drills.bot_processes import BotProcesses
 from tests.drills.scene import DrillScene, Verdict
 
@@ -56,7 +56,9 @@ async def measure_memory(bot_processes: BotProcesses, load: Load) -> MemoryUse:
             Path(f"/proc/{bot.pid}/clear_refs").write_text("5", encoding="ascii")
 
             heavy = scene.watch("jimeng", _BEN)
-            heavy.task.served.content = with_free_box(make_film(), bytes(load.video_mb * 1_000_000 - 100_000))
+            heavy.task.served.content = with_free_box(
+                make_video(), bytes(load.video_mb * 1_000_000 - 100_000)
+            )
             watching = asyncio.create_task(_heaviest_child_mb(bot.pid, scene))
             await scene.settle(patience_s=_PATIENCE_S)
             peak_mb = _memory_mb(bot.pid, "VmHWM")

@@ -101,7 +101,7 @@ class DrillScene:
         if is_done:
             self.finish(task)
         self.telegram.private_chat(chat_id)
-        said = self.telegram.say(chat_id, f"/watch {kind} {task.task_id}")
+        said = self.telegram.send(chat_id, f"/watch {kind} {task.task_id}")
         self.asked.append(Asked(chat_id=chat_id, message_id=said, task=task))
         return self.asked[-1]
 
@@ -110,7 +110,7 @@ class DrillScene:
         self.asked = [
             replace(
                 each,
-                message_id=self.telegram.say(each.chat_id, f"/watch {each.task.kind} {each.task.task_id}"),
+                message_id=self.telegram.send(each.chat_id, f"/watch {each.task.kind} {each.task.task_id}"),
             )
             for each in self.asked
         ]
@@ -152,9 +152,9 @@ class DrillScene:
         replies = [m for m in self.telegram.messages(asked.chat_id) if m.reply_to == asked.message_id]
         videos = [m for m in replies if m.video and m.video.file.content == asked.task.served.content]
         # The reply to a repeated /watch is one sentence without the id, and not a card.
-        texts = [m for m in replies if not m.video and "on its way" not in m.words]
-        cards = [m for m in texts if asked.task.task_id in m.words]
-        finals = [m for m in cards if "Done" in m.words]
+        texts = [m for m in replies if not m.video and "on its way" not in m.plain_text]
+        cards = [m for m in texts if asked.task.task_id in m.plain_text]
+        finals = [m for m in cards if "Done" in m.plain_text]
         return Verdict(
             lost=int(not videos),
             doubled=max(0, len(videos) - 1),

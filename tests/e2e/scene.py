@@ -118,7 +118,7 @@ class Scene:
 
     async def ask(self, chat_id: int, text: str, *, user: int | None = None) -> Message:
         """Send a message and return the first reply to it."""
-        return await self.answer(chat_id, self.telegram.say(chat_id, text, user=user))
+        return await self.answer(chat_id, self.telegram.send(chat_id, text, user=user))
 
     async def answer(self, chat_id: int, message_id: int) -> Message:
         """The first message of the bot that replies to this one."""
@@ -137,7 +137,7 @@ class Scene:
 
     async def watch(self, chat_id: int, task: GatewayTask, *, user: int | None = None) -> int:
         """Send /watch, wait for the card, and return the id of the command's message."""
-        asked = self.telegram.say(chat_id, f"/watch {task.kind} {task.task_id}", user=user)
+        asked = self.telegram.send(chat_id, f"/watch {task.kind} {task.task_id}", user=user)
         await self.answer(chat_id, asked)
         return asked
 
@@ -171,7 +171,7 @@ class Scene:
     async def until_all_is_sent(self) -> None:
         """Wait until /stats shows no pending and no dead deliveries."""
         async with asyncio.timeout(WAIT_S):
-            while not _NOTHING_PENDING.search((await self.ask(ADMIN, "/stats")).words):
+            while not _NOTHING_PENDING.search((await self.ask(ADMIN, "/stats")).plain_text):
                 pass
 
     async def wait_for(self, condition: Callable[[], T], *, timeout_s: float = WAIT_S) -> T:

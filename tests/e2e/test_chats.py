@@ -40,40 +40,40 @@ async def scene(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scene
 async def test_a_user_without_access_is_told_the_chat_id_and_nothing_is_registered(scene: Scene, person: int):
     before, task = await _watches(scene), scene.task("newapi")
     refusal = await scene.ask(person, f"/watch newapi {task.task_id}")
-    assert str(person) in refusal.words
-    assert "ALLOWED_CHATS" in refusal.words
+    assert str(person) in refusal.plain_text
+    assert "ALLOWED_CHATS" in refusal.plain_text
     assert await _watches(scene) == before
 
 
 async def test_a_group_without_access_is_told_its_own_id(scene: Scene):
     refusal = await scene.ask(CLOSED_GROUP, "/watch newapi 1", user=STRANGER)
-    assert str(CLOSED_GROUP) in refusal.words
+    assert str(CLOSED_GROUP) in refusal.plain_text
 
 
 async def test_anybody_may_use_the_bot_in_an_allowed_group(scene: Scene):
     task = scene.task("newapi")
     card = await scene.ask(OPEN_GROUP, f"/watch newapi {task.task_id}", user=STRANGER)
-    assert task.task_id in card.words
+    assert task.task_id in card.plain_text
 
 
 async def test_an_allowed_person_may_use_the_bot_in_any_group(scene: Scene):
     task = scene.task("newapi")
     card = await scene.ask(CLOSED_GROUP, f"/watch newapi {task.task_id}", user=ANNA)
-    assert task.task_id in card.words
+    assert task.task_id in card.plain_text
 
 
 async def test_an_admin_may_use_the_bot_anywhere(scene: Scene):
     task = scene.task("newapi")
     for chat in (BOSS, CLOSED_GROUP):
         card = await scene.ask(chat, f"/watch newapi {task.task_id}", user=BOSS)
-        assert task.task_id in card.words
+        assert task.task_id in card.plain_text
 
 
 async def test_health_and_stats_are_for_admins(scene: Scene):
-    assert "up: " in (await scene.ask(BOSS, "/health")).words
-    assert "Deliveries" in (await scene.ask(BOSS, "/stats")).words
+    assert "up: " in (await scene.ask(BOSS, "/health")).plain_text
+    assert "Deliveries" in (await scene.ask(BOSS, "/stats")).plain_text
     for command in ("/health", "/stats"):
-        assert "/help" in (await scene.ask(ANNA, command)).words
+        assert "/help" in (await scene.ask(ANNA, command)).plain_text
 
 
 @pytest.mark.parametrize(
@@ -97,8 +97,8 @@ async def test_health_and_stats_are_for_admins(scene: Scene):
 async def test_invalid_input_gets_one_reply_that_shows_what_to_type(scene: Scene, text: str, said: list[str]):
     before = len(scene.telegram.messages(ANNA))
     answer = await scene.ask(ANNA, text)
-    assert [part for part in said if part not in answer.words] == []
-    assert "\n" not in answer.words
+    assert [part for part in said if part not in answer.plain_text] == []
+    assert "\n" not in answer.plain_text
 
     await scene.ask(ANNA, "/providers")  # replies in a chat are sent in order
     assert len(scene.telegram.messages(ANNA)) == before + 4
@@ -106,9 +106,9 @@ async def test_invalid_input_gets_one_reply_that_shows_what_to_type(scene: Scene
 
 async def test_a_good_id_beside_a_malformed_one_is_watched(scene: Scene):
     task = scene.task("newapi")
-    asked = scene.telegram.say(ANNA, f"/watch newapi no/such/id {task.task_id}")
+    asked = scene.telegram.send(ANNA, f"/watch newapi no/such/id {task.task_id}")
     await scene.wait_for(lambda: len(scene.replies(ANNA, asked)) == 2)
-    said = {task.task_id in answer.words: answer.words for answer in scene.replies(ANNA, asked)}
+    said = {task.task_id in answer.plain_text: answer.plain_text for answer in scene.replies(ANNA, asked)}
     assert "no/such/id" in said[False]
     assert "newapi" in said[True]
     await scene.ask(ANNA, f"/unwatch {task.task_id}")
@@ -124,7 +124,7 @@ async def test_an_edited_command_is_not_run_again(scene: Scene):
 
 
 async def test_an_api_key_is_never_shown(scene: Scene):
-    told = (await scene.ask(ANNA, "/providers")).words
+    told = (await scene.ask(ANNA, "/providers")).plain_text
     assert "wan" in told
     assert "127.0.0.1" in told
     assert scene.gateway.key not in told
@@ -133,16 +133,18 @@ async def test_an_api_key_is_never_shown(scene: Scene):
 async def test_help_shows_an_example_that_works(scene: Scene):
     for chat, command in ((ANNA, "/start"), (ANNA, "/help"), (BOSS, "/help")):
         [example] = [
-            line for line in (await scene.ask(chat, command)).words.splitlines() if line.startswith("/watch ")
+            line
+            for line in (await scene.ask(chat, command)).plain_text.splitlines()
+            if line.startswith("/watch ")
         ]
         _, _, task_id = example.split()
         scene.gateway.add("alibailian", task_id, seconds=None)
         card = await scene.ask(chat, example)
-        assert task_id in card.words
+        assert task_id in card.plain_text
         await scene.ask(chat, f"/unwatch {task_id}")
 
 
 async def _watches(scene: Scene) -> str:
     """The line about watches in /stats."""
-    [line] = [line for line in (await scene.ask(BOSS, "/stats")).words.splitlines() if "Watches" in line]
+    [line] = [line for line in (await scene.ask(BOSS, "/stats")).plain_text.splitlines() if "Watches" in line]
     return line

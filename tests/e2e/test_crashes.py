@@ -71,7 +71,7 @@ class Crash:
 
     def _say(self, kind: str, *, fails: str | None = None, chat_id: int | None = None) -> Asked:
         chat_id, task = chat_id or self.scene.person(), self.scene.task(kind, fails=fails)
-        message_id = self.scene.telegram.say(chat_id, f"/watch {kind} {task.task_id}")
+        message_id = self.scene.telegram.send(chat_id, f"/watch {kind} {task.task_id}")
         return Asked(chat_id=chat_id, message_id=message_id, task=task)
 
     async def _asked(self, kind: str, *, fails: str | None = None) -> Asked:
@@ -121,7 +121,7 @@ class Crash:
 
         self.scene.telegram.fail("sendMessage", held(self._never), when=to_chat)
         for text in said_before:
-            self.scene.telegram.say(chat, text)
+            self.scene.telegram.send(chat, text)
         asked = self._say("newapi", chat_id=chat)
         await self.scene.wait_for(lambda: any(map(to_chat, requests)))
         return asked
@@ -145,7 +145,7 @@ async def test_a_failure_is_told_once(crash: Crash):
     await scene.until_shown(asked.chat_id, asked.message_id, "Failed")
     await scene.until_all_is_sent()
     _, result = scene.replies(asked.chat_id, asked.message_id)
-    assert REASON in result.words
+    assert REASON in result.plain_text
 
 
 async def test_what_was_asked_while_the_bot_was_dead_is_answered(crash: Crash):

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from bot.sandbox.faults import LOST_ANSWER, held
+from bot.sandbox.faults import LOST_RESPONSE, held
 from bot.sandbox.gateway.tasks import GatewayTask
-from bot.sandbox.telegram.api_errors import refusal
+from bot.sandbox.telegram.api_errors import error_response
 from bot.sandbox.telegram.chats import Message
 from bot.sandbox.telegram.users import Users
 from tests.e2e.scene import ADMIN, Scene, announces
@@ -46,7 +46,7 @@ async def test_a_chat_that_is_found_lost_only_at_the_end_gets_the_video_when_it_
     await scene.watch(anna, task)
     scene.telegram.fail(
         "sendMessage",
-        refusal(403, "Forbidden: bot was blocked by the user"),
+        error_response(403, "Forbidden: bot was blocked by the user"),
         when=lambda request: announces(request, anna),
     )
     scene.finish(task)
@@ -64,7 +64,7 @@ async def test_a_group_that_becomes_a_supergroup_gets_a_card_and_the_video_there
 
     scene.telegram.migrate(group, SUPERGROUP)  # the migration makes the bot poll
     await _one_video(scene, SUPERGROUP, task)
-    assert [card.words.count("Done") for card in _texts(scene, SUPERGROUP)] == [1]
+    assert [card.plain_text.count("Done") for card in _texts(scene, SUPERGROUP)] == [1]
 
 
 async def test_a_group_that_becomes_a_supergroup_while_the_video_is_fetched_gets_it_there(scene: Scene):
@@ -88,7 +88,7 @@ async def test_a_topic_that_ended_gets_its_video_in_the_chat_itself(
 ):
     forum = scene.telegram.forum(forum_id)
     topic, anna, task = scene.telegram.topic(forum, "Films"), scene.person(), scene.task("newapi")
-    asked = scene.telegram.say(forum, f"/watch newapi {task.task_id}", user=anna, thread=topic)
+    asked = scene.telegram.send(forum, f"/watch newapi {task.task_id}", user=anna, thread=topic)
     await scene.answer(forum, asked)
 
     ends(scene.telegram, forum, topic)
@@ -125,7 +125,7 @@ async def test_a_video_whose_answer_was_lost_comes_again_only_when_somebody_says
         await scene.start_bot()
         anna, task = scene.person(), scene.task("jimeng")
         asked = await scene.watch(anna, task)
-        scene.telegram.fail("sendVideo", LOST_ANSWER)
+        scene.telegram.fail("sendVideo", LOST_RESPONSE)
         async with _fetching(scene, anna, task) as announcement:
             scene.telegram.delete_message(anna, announcement.message_id)
 
@@ -157,7 +157,7 @@ async def _fetching(
     await scene.gateway.wait_for(
         lambda: any(each.route == "files" and each.task_id == task.task_id for each in scene.gateway.requests)
     )
-    [announcement] = [each for each in _texts(scene, chat_id) if "on its way" in each.words]
+    [announcement] = [each for each in _texts(scene, chat_id) if "on its way" in each.plain_text]
     yield announcement
     released.set()
 
@@ -165,7 +165,7 @@ async def _fetching(
 async def _suspended(scene: Scene) -> None:
     """Wait until an admin is told that there are watches which wait for their chat to come back."""
     async with asyncio.timeout(15):
-        while not re.search(r"suspended [1-9]", (await scene.ask(ADMIN, "/stats")).words):
+        while not re.search(r"suspended [1-9]", (await scene.ask(ADMIN, "/stats")).plain_text):
             pass
 
 

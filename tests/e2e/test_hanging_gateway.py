@@ -24,13 +24,13 @@ async def test_status_of_many_tasks_is_one_answer_in_time_and_keeps_nobody_else_
     await scene.start_bot()
 
     asked_at = time.monotonic()
-    asked = scene.telegram.say(anna, f"/status {' '.join(task.task_id for task in tasks)}")
-    assert "Nothing is being watched" in (await scene.ask(boris, "/tasks")).words
+    asked = scene.telegram.send(anna, f"/status {' '.join(task.task_id for task in tasks)}")
+    assert "Nothing is being watched" in (await scene.ask(boris, "/tasks")).plain_text
     assert time.monotonic() - asked_at < AT_ONCE_S
     assert scene.replies(anna, asked) == []
     answer = await scene.answer(anna, asked)
     assert COMMAND_S - 1 < time.monotonic() - asked_at < COMMAND_S + AT_ONCE_S
-    assert answer.words.startswith(f"{TASKS} tasks:")
+    assert answer.plain_text.startswith(f"{TASKS} tasks:")
 
     again_at = time.monotonic()
     await scene.ask(boris, "/tasks")

@@ -6,7 +6,7 @@ import socket
 import aiohttp
 import pytest
 
-from bot.sandbox.faults import Fault, html_answer
+from bot.sandbox.faults import Fault, html_response
 from bot.sandbox.telegram.server import Request
 from tests.e2e.scene import Scene
 
@@ -21,7 +21,7 @@ def _is_too_long(request: Request) -> bool:
 @pytest.mark.parametrize(
     "fault",
     [
-        Fault(status=504, body=html_answer(504).body, delay_s=_LIMIT_S),
+        Fault(status=504, body=html_response(504).body, delay_s=_LIMIT_S),
         Fault(status=502, delay_s=_LIMIT_S),
         Fault(cut=True, delay_s=_LIMIT_S),
     ],

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from bot.sandbox.faults import html_answer
+from bot.sandbox.faults import html_response
 from tests.e2e.scene import ADMIN, Scene
 
 OUTAGE_S = 60.0  # half a minute until an outage counts as one
@@ -16,17 +16,17 @@ async def test_a_card_says_that_the_gateway_is_away_and_admins_get_one_message_a
         for task in (first, second):
             await scene.watch(anna, task)
 
-        scene.gateway.fail("videos", html_answer(503), times=None)
+        scene.gateway.fail("videos", html_response(503), times=None)
         for task in (first, second):
             await scene.poll(anna, task)
         [told] = await scene.wait_for(lambda: scene.telegram.messages(ADMIN), timeout_s=OUTAGE_S)
-        assert "isn't responding (HTTP 503)." in told.words
-        assert "2 tasks are waiting for it." in told.words
+        assert "isn't responding (HTTP 503)." in told.plain_text
+        assert "2 tasks are waiting for it." in told.plain_text
 
         asked = await scene.watch(anna, late)
         await scene.until_shown(anna, asked, "Not checked yet: the gateway isn't responding.")
-        assert (await scene.ask(anna, "/tasks")).words.count("⚠️") == 3
+        assert (await scene.ask(anna, "/tasks")).plain_text.count("⚠️") == 3
 
-        scene.gateway.all_is_well()
+        scene.gateway.clear_faults()
         await scene.wait_for(lambda: len(scene.telegram.messages(ADMIN)) == 2, timeout_s=OUTAGE_S)
-        assert "is working again." in scene.telegram.messages(ADMIN)[1].words
+        assert "is working again." in scene.telegram.messages(ADMIN)[1].plain_text

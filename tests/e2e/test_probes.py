@@ -110,8 +110,8 @@ async def test_health_asks_the_running_bot(scene: Scene, port: str):
     assert 'reelwatch_video_delay_seconds_count{provider="newapi"} 1.0\n' in metrics
     assert 'reelwatch_polls_total{outcome="success",provider="newapi"}' in metrics
 
-    scene.telegram.away = True
-    scene.telegram.say(anna, "/tasks")  # ends the long poll
+    scene.telegram.is_down = True
+    scene.telegram.send(anna, "/tasks")  # ends the long poll
     await scene.wait_for(lambda: "is not responding" in bot.log)
     unwell = await scene.run("health", HEALTH_PORT=port)
     assert await unwell.end() == 1

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from bot.sandbox.faults import DROPPED, LOST_ANSWER, Fault, json_answer
+from bot.sandbox.faults import DROPPED, LOST_RESPONSE, Fault, json_response
 from bot.sandbox.gateway.tasks import KINDS
 from tests.e2e.scene import SIGNATURES, Scene
 
@@ -12,7 +12,7 @@ from tests.e2e.scene import SIGNATURES, Scene
 @pytest.mark.parametrize(("level", "form"), [("DEBUG", "json"), ("INFO", "console")])
 async def test_no_log_holds_the_token_a_key_or_a_signature(scene: Scene, level: str, form: str):
     scene.telegram.fail("getMe", DROPPED)
-    scene.telegram.fail("editMessageMedia", LOST_ANSWER)
+    scene.telegram.fail("editMessageMedia", LOST_RESPONSE)
     bot = await scene.start_bot(LOG_LEVEL=level, LOG_FORMAT=form)
     for kind in KINDS:
         await _bring(scene, kind)
@@ -20,15 +20,15 @@ async def test_no_log_holds_the_token_a_key_or_a_signature(scene: Scene, level: 
     anna = scene.person()
     refused, dead = scene.task("newapi"), scene.task("alibailian")
     quoting = {"error": {"message": f"Invalid token: {scene.gateway.key}"}}
-    scene.gateway.fail(refused.task_id, json_answer(401, quoting))
+    scene.gateway.fail(refused.task_id, json_response(401, quoting))
     scene.gateway.fail("files", Fault(status=403), times=None, when=lambda file: file.task_id == dead.task_id)
     scene.finish(dead)
     for task in (refused, dead):
         await scene.watch(anna, task)
     await scene.wait_for(lambda: bot.log.count("requesting a fresh link") >= 2)
     await scene.wait_for(lambda: "Telegram refused the video" in bot.log)
-    scene.telegram.away = True
-    scene.telegram.say(anna, "/tasks")  # ends the long poll
+    scene.telegram.is_down = True
+    scene.telegram.send(anna, "/tasks")  # ends the long poll
     await scene.wait_for(lambda: bot.log.count("Telegram is not responding") == 2)
     assert await bot.stop() == 0
 

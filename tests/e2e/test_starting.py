@@ -116,7 +116,7 @@ async def test_without_a_network_the_bot_keeps_trying_and_says_so_once(scene: Sc
     scene.telegram.fail("getMe", DROPPED, times=2)
     anna, task = scene.person(), scene.task("newapi")
     scene.finish(task)
-    asked = scene.telegram.say(anna, f"/watch newapi {task.task_id}")
+    asked = scene.telegram.send(anna, f"/watch newapi {task.task_id}")
     bot = await scene.start_bot()
     await scene.until_video(anna, asked)
     assert bot.log.count("is not responding") == 1
@@ -158,13 +158,13 @@ async def test_of_two_bots_with_one_token_the_older_says_so_and_ends_and_the_new
 async def test_tasks_of_a_provider_that_left_the_settings_say_so_and_go_on_when_it_is_back(scene: Scene):
     anna, task = scene.person(), scene.task("jimeng")
     bot = await scene.start_bot(PROVIDERS__MINE__KIND="jimeng")
-    asked = scene.telegram.say(anna, f"/watch mine {task.task_id}")
+    asked = scene.telegram.send(anna, f"/watch mine {task.task_id}")
     await scene.until_shown(anna, asked, "Queued")
     await bot.stop()
 
     bot = await scene.start_bot()
     await scene.until_shown(anna, asked, "no longer in the bot's settings")
-    await scene.wait_for(lambda: "🔑 mine is no longer" in scene.telegram.messages(anna)[-1].words)
+    await scene.wait_for(lambda: "🔑 mine is no longer" in scene.telegram.messages(anna)[-1].plain_text)
     assert "not configured: mine" in bot.log
     await bot.stop()
     _put_off_polls(scene.folder / "reelwatch.db")
@@ -172,7 +172,7 @@ async def test_tasks_of_a_provider_that_left_the_settings_say_so_and_go_on_when_
     scene.finish(task)
     await scene.start_bot(PROVIDERS__MINE__KIND="jimeng")
     await scene.until_video(anna, asked)
-    assert "settings" not in scene.replies(anna, asked)[0].words
+    assert "settings" not in scene.replies(anna, asked)[0].plain_text
 
 
 async def test_what_others_could_read_is_told_by_check_and_taken_from_them_by_a_start(scene: Scene):

@@ -17,10 +17,10 @@ async def test_an_idle_bot_stops_at_once_and_answers_after_the_restart_what_was_
     assert await bot.stop(timeout_s=5) == 0
     assert "Traceback" not in bot.log
 
-    question = scene.telegram.say(anna, f"/status {task.task_id}")
+    question = scene.telegram.send(anna, f"/status {task.task_id}")
     scene.finish(task)
     await scene.start_bot()
-    assert "Done" in (await scene.answer(anna, question)).words
+    assert "Done" in (await scene.answer(anna, question)).plain_text
 
 
 async def test_a_bot_that_is_still_loading_stops_at_once(scene: Scene):
@@ -64,10 +64,10 @@ async def test_ctrl_c_stops_the_bot_while_telegram_and_the_gateway_are_away(scen
     bot = await scene.start_bot()
     anna, task = scene.person(), scene.task("newapi")
     scene.gateway.fail("status", held(never), times=None)
-    scene.telegram.say(anna, f"/watch newapi {task.task_id}")
+    scene.telegram.send(anna, f"/watch newapi {task.task_id}")
     await scene.gateway.wait_for(lambda: scene.gateway.polls(task.task_id))
-    scene.telegram.away = True
-    scene.telegram.say(anna, "/tasks")  # ends the long poll
+    scene.telegram.is_down = True
+    scene.telegram.send(anna, "/tasks")  # ends the long poll
     await scene.wait_for(lambda: "is not responding" in bot.log)
     assert await bot.stop(signal.SIGINT) == 0
     assert "Traceback" not in bot.log

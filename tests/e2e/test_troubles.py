@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from bot.sandbox.faults import DROPPED, Fault, html_answer, json_answer
+from bot.sandbox.faults import DROPPED, Fault, html_response, json_response
 from bot.sandbox.telegram.api_errors import flood
 from tests.e2e.scene import Scene
 
@@ -22,11 +22,11 @@ async def scene(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scene
 @pytest.mark.parametrize(
     ("kind", "fault"),
     [
-        ("alibailian", json_answer(409, {"code": "Conflict", "message": "try again"})),
-        ("newapi", json_answer(429, {"error": {"message": "saturated"}}, {"Retry-After": "1"})),
-        ("jimeng", json_answer(500, {"error": {"message": "database is locked"}})),
-        ("videos", html_answer(502)),
-        ("alibailian", html_answer(200)),
+        ("alibailian", json_response(409, {"code": "Conflict", "message": "try again"})),
+        ("newapi", json_response(429, {"error": {"message": "saturated"}}, {"Retry-After": "1"})),
+        ("jimeng", json_response(500, {"error": {"message": "database is locked"}})),
+        ("videos", html_response(502)),
+        ("alibailian", html_response(200)),
         ("newapi", Fault(status=200)),
         ("jimeng", DROPPED),
     ],
@@ -38,10 +38,10 @@ async def test_a_false_answer_of_the_gateway_does_not_end_a_task(scene: Scene, k
     await scene.gateway.wait_for(lambda: scene.gateway.polls(task.task_id) == 1)
 
     scene.gateway.fail(task.task_id, fault, times=None)
-    assert "⚠️" in (await scene.poll(anna, task)).words
-    scene.gateway.all_is_well()
+    assert "⚠️" in (await scene.poll(anna, task)).plain_text
+    scene.gateway.clear_faults()
     scene.finish(task)
-    assert "⚠️" not in (await scene.poll(anna, task)).words
+    assert "⚠️" not in (await scene.poll(anna, task)).plain_text
     await scene.until_video(anna, asked)
     assert len(scene.replies(anna, asked)) == 2
 
@@ -49,16 +49,16 @@ async def test_a_false_answer_of_the_gateway_does_not_end_a_task(scene: Scene, k
 async def test_a_refused_key_is_told_once_and_goes_on_by_itself_when_it_works_again(scene: Scene):
     anna, first, second = scene.person(), scene.task("newapi"), scene.task("newapi")
     quoting = {"error": {"message": f"Invalid token: {scene.gateway.key}", "type": "new_api_error"}}
-    scene.gateway.fail("newapi", json_answer(401, quoting), times=None)
+    scene.gateway.fail("newapi", json_response(401, quoting), times=None)
     requests = {task.task_id: await scene.watch(anna, task) for task in (first, second)}
     for task in (first, second):
         await scene.until_shown(anna, requests[task.task_id], "key")
         await scene.poll(anna, task)
-    notices = [message.words for message in scene.telegram.messages(anna) if "🔑" in message.words]
+    notices = [message.plain_text for message in scene.telegram.messages(anna) if "🔑" in message.plain_text]
     assert len(notices) == 1
-    assert scene.gateway.key not in "".join(message.words for message in scene.telegram.messages(anna))
+    assert scene.gateway.key not in "".join(message.plain_text for message in scene.telegram.messages(anna))
 
-    scene.gateway.all_is_well()
+    scene.gateway.clear_faults()
     for task in (first, second):
         scene.finish(task)
         await scene.poll(anna, task)
@@ -69,7 +69,7 @@ async def test_an_id_that_the_gateway_does_not_know_yet_is_looked_for_again(scen
     anna, later = scene.person(), scene.task("videos")
     del scene.gateway.tasks[later.kind, later.task_id]
     asked = await scene.watch(anna, later)
-    assert "Not found" not in (await scene.poll(anna, later)).words
+    assert "Not found" not in (await scene.poll(anna, later)).plain_text
 
     scene.gateway.tasks[later.kind, later.task_id] = later
     scene.finish(later)

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from bot.sandbox.faults import Fault, html_answer
+from bot.sandbox.faults import Fault, html_response
 from bot.sandbox.gateway.tasks import GatewayTask
 from bot.sandbox.telegram.chats import Message
 from tests.e2e.scene import Scene
@@ -31,13 +31,13 @@ async def test_a_link_whose_time_is_over_is_passed_on_with_the_reason(scene: Sce
     task.added_at -= 2 * 86_400.0
     scene.gateway.fail("files", Fault(status=403), times=None, when=lambda file: file.task_id == task.task_id)
     told = await _result(scene, task, "has expired or never worked")
-    assert scene.gateway.link(task) in told.words
+    assert scene.gateway.link(task) in told.plain_text
 
 
 async def test_a_link_that_gives_a_page_at_first_brings_the_video_a_little_later(
     scene: Scene, task: GatewayTask
 ):
-    scene.gateway.fail("files", html_answer(200), times=1, when=lambda file: file.task_id == task.task_id)
+    scene.gateway.fail("files", html_response(200), times=1, when=lambda file: file.task_id == task.task_id)
     anna = scene.person()
     assert (await scene.until_video(anna, await scene.watch(anna, task))).video
 
@@ -60,7 +60,7 @@ async def test_a_video_in_a_private_network_is_not_fetched_unless_allowed(
         task = scene.task("alibailian")
         scene.finish(task)
         told = await _result(scene, task, "private network")
-        assert scene.gateway.link(task) in told.words
+        assert scene.gateway.link(task) in told.plain_text
         assert task.served.downloads == 0
 
 
@@ -69,7 +69,7 @@ async def _result(scene: Scene, task: GatewayTask, why: str) -> Message:
     anna = scene.person()
     asked = await scene.watch(anna, task)
     [told] = await scene.wait_for(
-        lambda: [message for message in scene.replies(anna, asked) if why in message.words]
+        lambda: [message for message in scene.replies(anna, asked) if why in message.plain_text]
     )
     await scene.wait_for(lambda: any(message.buttons for message in scene.replies(anna, asked)))
     assert len(scene.replies(anna, asked)) == 2

@@ -48,7 +48,7 @@ async def _follow(scene: Scene, kind: str) -> Followed:
     answers = []
     for word in ("Running", "Done"):
         scene.gateway.advance(task.task_id)
-        answers.append((await scene.poll(chat_id, task)).words)
+        answers.append((await scene.poll(chat_id, task)).plain_text)
         await scene.until_shown(chat_id, asked, word)
     video = await scene.until_video(chat_id, asked)
     card = await scene.until_shown(chat_id, asked, "Done")
@@ -59,7 +59,7 @@ async def _follow(scene: Scene, kind: str) -> Followed:
 @pytest.mark.parametrize("kind", KINDS)
 async def test_one_card_shows_how_a_task_moves(followed: dict[str, Followed], kind: str):
     card = followed[kind].card
-    shown = [message.words for message in (*card.history, card)]
+    shown = [message.plain_text for message in (*card.history, card)]
     assert all(kind in words and followed[kind].task.task_id in words for words in shown)
     found = [word for words in shown for word in ("Queued", "Running", "Done") if word in words]
     assert list(dict.fromkeys(found)) == ["Queued", "Running", "Done"]
@@ -80,7 +80,7 @@ async def test_the_video_replies_to_the_request_and_plays_in_place(followed: dic
     assert video.file.content == followed[kind].task.served.content
     assert (video.width, video.height, video.duration_s) == (320, 180, 2)
     assert video.supports_streaming
-    caption = followed[kind].video.words
+    caption = followed[kind].video.plain_text
     assert kind in caption
     assert followed[kind].task.task_id in caption
     assert "UTC" in caption  # until when the gateway's link works
@@ -117,7 +117,7 @@ async def test_a_failed_task_tells_its_reason(scene: Scene):
 
     await scene.until_shown(anna, asked, "Failed")
     result = await scene.wait_for(lambda: scene.replies(anna, asked)[1:])
-    assert [REASON in message.words for message in result] == [True]
+    assert [REASON in message.plain_text for message in result] == [True]
 
 
 async def test_a_task_that_ended_before_it_was_asked_for_brings_its_video_at_once(scene: Scene):
@@ -132,11 +132,11 @@ async def test_a_task_that_ended_before_it_was_asked_for_brings_its_video_at_onc
 
 async def test_several_ids_in_one_message_get_a_card_each(scene: Scene):
     anna, first, second = scene.person(), scene.task("newapi"), scene.task("newapi")
-    asked = scene.telegram.say(anna, f"/watch newapi {first.task_id}, {second.task_id}")
+    asked = scene.telegram.send(anna, f"/watch newapi {first.task_id}, {second.task_id}")
     cards = await scene.wait_for(lambda: len(scene.replies(anna, asked)) == 2 and scene.replies(anna, asked))
     assert cards
-    assert {first.task_id in card.words for card in cards} == {True, False}
-    assert {second.task_id in card.words for card in cards} == {True, False}
+    assert {first.task_id in card.plain_text for card in cards} == {True, False}
+    assert {second.task_id in card.plain_text for card in cards} == {True, False}
 
 
 async def test_the_same_id_twice_gives_the_same_card(scene: Scene):
@@ -145,7 +145,7 @@ async def test_the_same_id_twice_gives_the_same_card(scene: Scene):
     card = await scene.until_shown(anna, asked, "Queued")
     await scene.until_all_is_sent()  # before its id is on disk, the answer could not point at it
 
-    again = scene.telegram.say(anna, f"/watch seedance {task.task_id}")
+    again = scene.telegram.send(anna, f"/watch seedance {task.task_id}")
     await scene.answer(anna, card.message_id)  # the answer points at the card
     scene.finish(task)
     await scene.poll(anna, task)
@@ -170,12 +170,12 @@ async def test_a_task_asked_for_in_two_chats_is_looked_at_once_and_brings_two_vi
 async def test_an_unwatched_task_brings_nothing_more(scene: Scene):
     anna, task = scene.person(), scene.task("newapi")
     asked = await scene.watch(anna, task)
-    assert task.task_id in (await scene.ask(anna, "/unwatch")).words
+    assert task.task_id in (await scene.ask(anna, "/unwatch")).plain_text
     await scene.until_shown(anna, asked, "Stopped watching")
 
-    assert "Nothing" in (await scene.ask(anna, "/tasks")).words
+    assert "Nothing" in (await scene.ask(anna, "/tasks")).plain_text
     scene.finish(task)
-    assert "Stopped watching" in (await scene.poll(anna, task)).words
+    assert "Stopped watching" in (await scene.poll(anna, task)).plain_text
     assert len(scene.replies(anna, asked)) == 1
 
 
@@ -183,7 +183,7 @@ async def test_tasks_lists_what_is_watched(scene: Scene):
     anna, first, second = scene.person(), scene.task("newapi"), scene.task("jimeng")
     for task in (first, second):
         await scene.watch(anna, task)
-    listed = (await scene.ask(anna, "/tasks")).words
+    listed = (await scene.ask(anna, "/tasks")).plain_text
     assert first.task_id in listed
     assert second.task_id in listed
 
@@ -200,13 +200,13 @@ async def test_card_and_video_stay_in_the_topic(scene: Scene):
     forum, task = scene.telegram.forum(FORUM), scene.task("alibailian")
     lin = scene.person(language_code="zh-hans")
     films, other = scene.telegram.topic(forum, "Films"), scene.telegram.topic(forum, "Other")
-    asked = scene.telegram.say(forum, f"/watch wan {task.task_id}", user=lin, thread=films)
+    asked = scene.telegram.send(forum, f"/watch wan {task.task_id}", user=lin, thread=films)
     await scene.until_shown(forum, asked, "排队中")
 
-    elsewhere = scene.telegram.say(forum, f"/watch wan {task.task_id}", user=lin, thread=other)
+    elsewhere = scene.telegram.send(forum, f"/watch wan {task.task_id}", user=lin, thread=other)
     await scene.until_shown(forum, elsewhere, "排队中")  # a topic is a place of its own
     scene.finish(task)
-    scene.telegram.say(forum, f"/status {task.task_id}", user=lin, thread=films)
+    scene.telegram.send(forum, f"/status {task.task_id}", user=lin, thread=films)
     for request, thread in ((asked, films), (elsewhere, other)):
         await scene.until_video(forum, request)
         assert {message.thread_id for message in scene.replies(forum, request)} == {thread}
@@ -214,10 +214,10 @@ async def test_card_and_video_stay_in_the_topic(scene: Scene):
 
 async def test_a_group_asks_by_the_name_of_the_bot(scene: Scene):
     group, task, lin = scene.telegram.group(GROUP), scene.task("newapi"), scene.person()
-    asked = scene.telegram.say(group, f"/watch@reelwatch_bot newapi {task.task_id}", user=lin)
+    asked = scene.telegram.send(group, f"/watch@reelwatch_bot newapi {task.task_id}", user=lin)
     await scene.until_shown(group, asked, task.task_id)
     scene.finish(task)
-    scene.telegram.say(group, f"/status@reelwatch_bot {task.task_id}", user=lin)
+    scene.telegram.send(group, f"/status@reelwatch_bot {task.task_id}", user=lin)
     video = await scene.until_video(group, asked)
     assert len(scene.telegram.videos(group)) == 1
     assert video.video

@@ -2,20 +2,20 @@
 
 import pytest
 
-from bot.sandbox.faults import Fault, html_answer, json_answer
+from bot.sandbox.faults import Fault, html_response, json_response
 from tests.e2e.scene import Scene
 from tests.e2e.test_probes import row
 
 _BOT = {"id": 7, "is_bot": True, "first_name": "Reelwatch", "username": "reelwatch_bot"}
 _NO_USERS = (
-    json_answer(200, {}),
-    json_answer(200, {"ok": True}),
-    json_answer(200, {"ok": True, "result": True}),
-    json_answer(200, {"ok": True, "result": []}),
-    json_answer(200, {"ok": True, "result": _BOT | {"username": None}}),
-    json_answer(200, []),
-    json_answer(404, {"detail": "Not Found"}),
-    html_answer(200),
+    json_response(200, {}),
+    json_response(200, {"ok": True}),
+    json_response(200, {"ok": True, "result": True}),
+    json_response(200, {"ok": True, "result": []}),
+    json_response(200, {"ok": True, "result": _BOT | {"username": None}}),
+    json_response(200, []),
+    json_response(404, {"detail": "Not Found"}),
+    html_response(200),
 )
 _SENTENCE = "is not a Bot API server; check TELEGRAM_API_URL"
 
@@ -52,9 +52,9 @@ async def test_odd_answers_to_a_running_bot_cost_no_message_and_are_an_outage_in
     anna, task = scene.person(), scene.task("newapi")
     scene.finish(task)
     for method in ("getUpdates", "sendMessage", "editMessageMedia"):
-        _answers(scene, method, json_answer(200, {"ok": True}))
-    _answers(scene, "getUpdates", json_answer(200, {"ok": True, "result": {}}))
-    await scene.until_video(anna, scene.telegram.say(anna, f"/watch newapi {task.task_id}"))
+        _answers(scene, method, json_response(200, {"ok": True}))
+    _answers(scene, "getUpdates", json_response(200, {"ok": True, "result": {}}))
+    await scene.until_video(anna, scene.telegram.send(anna, f"/watch newapi {task.task_id}"))
     await scene.until_all_is_sent()
     assert len(scene.telegram.videos(anna)) == 1
     assert bot.log.count(f"retrying: the server at {scene.telegram.url.removeprefix('http://')}") == 1
@@ -66,7 +66,7 @@ async def test_odd_answers_to_a_running_bot_cost_no_message_and_are_an_outage_in
 async def test_a_malformed_update_is_skipped_without_a_word_of_it_in_the_log(scene: Scene, level: str):
     anna = scene.person()
     hostile = {"update_id": 700_000_001, "message": {"message_id": 1, "text": "words of a person"}}
-    _answers(scene, "getUpdates", json_answer(200, {"ok": True, "result": [{}, hostile]}))
+    _answers(scene, "getUpdates", json_response(200, {"ok": True, "result": [{}, hostile]}))
     bot = await scene.start_bot(LOG_LEVEL=level)
     scene.telegram.state.updates.number_from(700_000_002)
     assert await scene.ask(anna, "/help")

@@ -196,9 +196,9 @@ class DeliveryHarness:
 
     # users
 
-    def task(self, kind: str = "alibailian", *, film: bytes = b"", fails: str | None = None) -> GatewayTask:
+    def task(self, kind: str = "alibailian", *, video: bytes = b"", fails: str | None = None) -> GatewayTask:
         """A finished task at the gateway."""
-        return self.gateway.add(kind, f"task-{next(self._ids)}", seconds=0, film=film, fails=fails)
+        return self.gateway.add(kind, f"task-{next(self._ids)}", seconds=0, video=video, fails=fails)
 
     def long_task(self, *, fails: str) -> GatewayTask:
         """A failed task with a very long id."""
@@ -216,7 +216,7 @@ class DeliveryHarness:
         """A user watches tasks with one message; the worker is not notified, so a poll may come first."""
         user = None if chat == CHANNEL else ANNA
         text = f"/watch {tasks[0].kind} {' '.join(task.task_id for task in tasks)}"
-        message_id = self.telegram.say(chat, text, user=user, thread=thread)
+        message_id = self.telegram.send(chat, text, user=user, thread=thread)
         requests = [
             WatchRequest(
                 ref=TaskRef(provider=task.kind, external_id=task.task_id),

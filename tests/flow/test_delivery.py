@@ -8,8 +8,8 @@ from bot.outbox.results import Sent
 from bot.outbox.worker import LEASE_S
 from bot.sandbox.faults import Fault
 from bot.sandbox.gateway.tasks import KINDS
-from bot.sandbox.sample_video import make_film
-from bot.sandbox.telegram.api_errors import refusal
+from bot.sandbox.sample_video import make_video
+from bot.sandbox.telegram.api_errors import error_response
 from tests.flow.delivery_harness import ANNA, BEN, CHANNEL, FORUM, GROUP, DeliveryHarness
 
 
@@ -26,7 +26,7 @@ async def test_the_announcement_is_edited_into_the_video(harness: DeliveryHarnes
     assert result.video.supports_streaming
     assert result.video.thumbnail
     [announcement] = result.history
-    assert "on its way" in announcement.words
+    assert "on its way" in announcement.plain_text
     assert result.reply_to == announcement.reply_to == harness.telegram.messages(ANNA)[0].message_id
     assert len(harness.calls("sendMessage")) == 2
     assert len(harness.calls("editMessageMedia")) == 1
@@ -38,7 +38,7 @@ async def test_the_card_shows_the_final_status(harness: DeliveryHarness):
     await harness.deliver(harness.task())
 
     card, _ = harness.bot_messages()
-    assert "Done" in card.words
+    assert "Done" in card.plain_text
     assert card.buttons == []
 
 
@@ -52,8 +52,8 @@ async def test_a_failure_is_sent_as_a_message_of_its_own(harness: DeliveryHarnes
     await harness.deliver(harness.task(fails="The <prompt> was refused by the filter"))
 
     result = harness.result()
-    assert "Failed" in result.words
-    assert "The <prompt> was refused by the filter" in result.words
+    assert "Failed" in result.plain_text
+    assert "The <prompt> was refused by the filter" in result.plain_text
     assert harness.telegram.videos(ANNA) == []
 
 
@@ -122,14 +122,14 @@ async def test_a_later_watch_reuses_the_uploaded_file(harness: DeliveryHarness):
 
 
 async def test_a_later_watch_gets_the_reason_for_the_document_too(harness: DeliveryHarness):
-    task = harness.task(film=make_film(codec="libx265"))
+    task = harness.task(video=make_video(codec="libx265"))
     await harness.deliver(task)
 
     await harness.watch(task, BEN)
     await harness.idle()
 
     [document] = [message for message in harness.bot_messages(BEN) if message.document]
-    assert "can't play hevc" in document.words
+    assert "can't play hevc" in document.plain_text
     assert task.served.downloads == 1
 
 
@@ -148,7 +148,7 @@ async def test_a_chat_gets_a_video_though_another_forbids_videos(harness: Delive
 async def test_an_unknown_file_id_causes_another_upload(harness: DeliveryHarness):
     task = harness.task()
     await harness.deliver(task)
-    gone = refusal(400, "Bad Request: wrong file identifier/HTTP URL specified")
+    gone = error_response(400, "Bad Request: wrong file identifier/HTTP URL specified")
     harness.telegram.fail("editMessageMedia", gone, when=lambda request: "thumbnail" not in request.params)
 
     await harness.watch(task, BEN)

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from bot.sandbox.faults import DROPPED, LOST_ANSWER, Fault, html_answer
-from bot.sandbox.telegram.api_errors import flood, refusal
+from bot.sandbox.faults import DROPPED, LOST_RESPONSE, Fault, html_response
+from bot.sandbox.telegram.api_errors import error_response, flood
 from storage.models import DeliveryState
 from tests.flow.delivery_harness import ANNA, DeliveryHarness
 
@@ -22,11 +22,11 @@ async def settle_down(harness: DeliveryHarness) -> None:
 
 
 def announcements(harness: DeliveryHarness) -> int:
-    return len([message for message in harness.bot_messages() if "on its way" in message.words])
+    return len([message for message in harness.bot_messages() if "on its way" in message.plain_text])
 
 
 def delete_announcement(harness: DeliveryHarness) -> None:
-    [announcement] = [message for message in harness.bot_messages() if "on its way" in message.words]
+    [announcement] = [message for message in harness.bot_messages() if "on its way" in message.plain_text]
     harness.telegram.delete_message(ANNA, announcement.message_id)
 
 
@@ -85,7 +85,9 @@ async def test_a_crash_during_the_upload_costs_nothing(
     assert len(harness.bot_messages()) == 2
 
 
-@pytest.mark.parametrize("fault", [LOST_ANSWER, DROPPED, html_answer(502), Fault(execute=True, status=500)])
+@pytest.mark.parametrize(
+    "fault", [LOST_RESPONSE, DROPPED, html_response(502), Fault(execute=True, status=500)]
+)
 async def test_a_lost_response_to_the_upload_costs_nothing(harness: DeliveryHarness, fault: Fault):
     harness.telegram.fail("editMessageMedia", fault)
 
@@ -101,7 +103,7 @@ async def test_a_lost_response_to_the_announcement_sends_a_second_one(harness: D
     task = harness.task()
     await harness.watch(task)
     await harness.idle()
-    harness.telegram.fail("sendMessage", LOST_ANSWER, times=times)
+    harness.telegram.fail("sendMessage", LOST_RESPONSE, times=times)
     await harness.poll()
     await harness.idle()
     await settle_down(harness)
@@ -112,12 +114,14 @@ async def test_a_lost_response_to_the_announcement_sends_a_second_one(harness: D
 
 async def test_an_unconfirmed_upload_that_succeeded_is_not_overwritten(harness: DeliveryHarness):
     task = harness.task()
-    harness.telegram.fail("editMessageMedia", LOST_ANSWER)
+    harness.telegram.fail("editMessageMedia", LOST_RESPONSE)
     await harness.deliver(task)
     for folder in harness.downloads.iterdir():
         shutil.rmtree(folder)
     harness.gateway.fail("files", Fault(status=404), times=None)
-    harness.telegram.fail("editMessageMedia", refusal(400, "Bad Request: WEBPAGE_CURL_FAILED"), times=None)
+    harness.telegram.fail(
+        "editMessageMedia", error_response(400, "Bad Request: WEBPAGE_CURL_FAILED"), times=None
+    )
     await settle_down(harness)
 
     assert harness.result().video
@@ -165,13 +169,13 @@ async def test_an_unconfirmed_call_is_stored_before_it_is_made(harness: Delivery
 async def assert_unknown_outcome(harness: DeliveryHarness) -> None:
     """Check that the card reports the unknown outcome and offers to send again."""
     card = harness.bot_messages()[0]
-    assert "may or may not have arrived" in card.words
+    assert "may or may not have arrived" in card.plain_text
     assert [button["text"] for button in card.buttons] == ["🔁 Send again"]
     assert (await harness.deliveries())[DeliveryState.UNKNOWN] == 1
 
 
 async def test_a_new_video_is_not_repeated_after_a_lost_response(harness: DeliveryHarness):
-    harness.telegram.fail("sendVideo", LOST_ANSWER)
+    harness.telegram.fail("sendVideo", LOST_RESPONSE)
     await until_announcement_deleted(harness)
     await harness.idle()
     await settle_down(harness)
@@ -213,10 +217,10 @@ async def test_send_again_sends_once(harness: DeliveryHarness, times_pressed: in
     assert len(harness.telegram.videos(ANNA)) == 1
     card = harness.bot_messages()[0]
     assert card.buttons == []
-    assert "may or may not" not in card.words
+    assert "may or may not" not in card.plain_text
 
 
-@pytest.mark.parametrize("fault", [flood(30), refusal(400, "Bad Request: CHAT_SEND_VIDEOS_FORBIDDEN")])
+@pytest.mark.parametrize("fault", [flood(30), error_response(400, "Bad Request: CHAT_SEND_VIDEOS_FORBIDDEN")])
 async def test_a_refused_new_video_is_not_an_unknown_outcome(harness: DeliveryHarness, fault: Fault):
     harness.telegram.fail("sendVideo", fault)
     await until_announcement_deleted(harness)
@@ -239,5 +243,5 @@ async def test_after_a_deleted_announcement_the_link_is_a_new_message(harness: D
     await harness.idle()
 
     await harness.advance(240)
-    assert "has expired or never worked" in harness.result().words
+    assert "has expired or never worked" in harness.result().plain_text
     assert harness.result().reply_to == 1

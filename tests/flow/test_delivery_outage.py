@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from bot.sandbox.faults import LOST_ANSWER, Fault, html_answer
+from bot.sandbox.faults import LOST_RESPONSE, Fault, html_response
 from storage.models import DeliveryState
 from tests.flow.delivery_harness import ANNA, BEN, GROUP, DeliveryHarness
 
@@ -12,7 +12,7 @@ CHATS = (ANNA, BEN, GROUP)
 SENT = ("sendMessage", "editMessageText", "editMessageMedia", "sendVideo")
 
 
-@pytest.mark.parametrize("away", [LOST_ANSWER, html_answer(502)], ids=["lost response", "502"])
+@pytest.mark.parametrize("away", [LOST_RESPONSE, html_response(502)], ids=["lost response", "502"])
 async def test_an_outage_sends_nothing_twice_and_everything_soon_after_it(
     harness: DeliveryHarness, caplog: pytest.LogCaptureFixture, away: Fault
 ):
@@ -32,7 +32,7 @@ async def test_an_outage_sends_nothing_twice_and_everything_soon_after_it(
         await harness.until(lambda: len(harness.calls("getMe")) > probes)  # noqa: B023 - called before it changes
     assert len(harness.calls(*SENT)) == sent
 
-    harness.telegram.all_is_well()
+    harness.telegram.clear_faults()
     await harness.until(lambda: any("reachable again" in message for message in caplog.messages))
     await harness.advance(2)
 
@@ -43,7 +43,7 @@ async def test_an_outage_sends_nothing_twice_and_everything_soon_after_it(
 
 async def test_a_message_that_always_fails_delays_no_other(harness: DeliveryHarness):
     harness.telegram.fail(
-        "sendMessage", html_answer(500), times=None, when=lambda r: r.params["chat_id"] == ANNA
+        "sendMessage", html_response(500), times=None, when=lambda r: r.params["chat_id"] == ANNA
     )
 
     await harness.watch(harness.task(), ANNA)

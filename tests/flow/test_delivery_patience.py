@@ -6,13 +6,13 @@ import logging
 import pytest
 
 from bot.media.cache import QUOTA
-from bot.sandbox.faults import Fault, held, html_answer, json_answer
+from bot.sandbox.faults import Fault, held, html_response, json_response
 from bot.sandbox.gateway.tasks import GatewayTask
 from storage.models import DeliveryState
 from tests.flow.delivery_harness import ANNA, BEN, DeliveryHarness
 
 FOUR_MINUTES_S = 240.0
-NOT_READY = json_answer(404, {"error": {"message": "video is not ready"}})
+NOT_READY = json_response(404, {"error": {"message": "video is not ready"}})
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def task(harness: DeliveryHarness) -> GatewayTask:
 async def until_the_link_is_out(harness: DeliveryHarness, task: GatewayTask) -> None:
     await harness.deliver(task)
     await harness.advance(FOUR_MINUTES_S)
-    assert "can't be sent here" in harness.bot_messages()[-1].words
+    assert "can't be sent here" in harness.bot_messages()[-1].plain_text
 
 
 async def test_an_outage_of_telegram_does_not_use_up_download_retries(
@@ -34,14 +34,14 @@ async def test_an_outage_of_telegram_does_not_use_up_download_retries(
 ):
     await harness.watch(task)
     await harness.idle()
-    harness.telegram.fail("sendMessage", html_answer(502), times=10)
+    harness.telegram.fail("sendMessage", html_response(502), times=10)
     harness.gateway.fail("content", NOT_READY, times=4)
     await harness.poll()
     for _ in range(20):
         if len(harness.bot_messages()) == 2:
             break
         await harness.advance(300)
-    assert "on its way" in harness.result().words
+    assert "on its way" in harness.result().plain_text
 
     for _ in range(8):
         await harness.advance(5)
@@ -51,14 +51,14 @@ async def test_an_outage_of_telegram_does_not_use_up_download_retries(
 
 async def test_alternating_faults_share_one_retry_period(harness: DeliveryHarness, task: GatewayTask):
     harness.gateway.fail("content", NOT_READY)
-    harness.gateway.fail("content", html_answer(503), times=None)
+    harness.gateway.fail("content", html_response(503), times=None)
     await harness.deliver(task)
     await harness.advance(FOUR_MINUTES_S / 2)
-    assert "on its way" in harness.result().words
+    assert "on its way" in harness.result().plain_text
 
     await harness.advance(FOUR_MINUTES_S / 2)
 
-    assert "can't be sent here" in harness.result().words
+    assert "can't be sent here" in harness.result().plain_text
 
 
 @pytest.mark.parametrize("times", [1, 3])
@@ -70,7 +70,7 @@ async def test_a_failed_download_can_be_retried_by_button(
     for _ in range(times - 1):
         assert await harness.press_again(harness.bot_messages()[0])
         await harness.advance(FOUR_MINUTES_S)
-    harness.gateway.all_is_well()
+    harness.gateway.clear_faults()
 
     assert await harness.press_again(harness.bot_messages()[0])
 
@@ -81,7 +81,7 @@ async def test_a_failed_download_can_be_retried_by_button(
 async def test_a_failed_download_can_be_retried_by_a_new_watch(harness: DeliveryHarness, task: GatewayTask):
     harness.gateway.fail("content", NOT_READY, times=None)
     await until_the_link_is_out(harness, task)
-    harness.gateway.all_is_well()
+    harness.gateway.clear_faults()
 
     assert (await harness.watch(task)).is_new
     await harness.idle()
@@ -95,13 +95,13 @@ async def test_an_unconfirmed_upload_falls_back_to_the_link(harness: DeliveryHar
 
     await until_the_link_is_out(harness, task)
 
-    assert "Telegram didn't confirm the upload" in harness.result().words
-    assert harness.gateway.link(task) in harness.result().words
+    assert "Telegram didn't confirm the upload" in harness.result().plain_text
+    assert harness.gateway.link(task) in harness.result().plain_text
     uploads = len(harness.calls("editMessageMedia"))
     await harness.advance(3600)
     assert len(harness.calls("editMessageMedia")) == uploads
 
-    harness.telegram.all_is_well()
+    harness.telegram.clear_faults()
     assert await harness.press_again(harness.bot_messages()[0])
     assert len(harness.telegram.videos(ANNA)) == 1
     assert task.served.downloads == 1
@@ -120,12 +120,12 @@ async def test_an_unconfirmed_upload_that_succeeded_is_final(harness: DeliveryHa
 
 async def test_a_video_is_sent_after_an_outage_of_any_length(harness: DeliveryHarness):
     for method in ("editMessageMedia", "editMessageText"):
-        harness.telegram.fail(method, html_answer(502), times=None)
+        harness.telegram.fail(method, html_response(502), times=None)
     await harness.deliver(harness.task())
     for _ in range(20):
         await harness.advance(300)
 
-    harness.telegram.all_is_well()
+    harness.telegram.clear_faults()
     await harness.advance(300)
 
     assert harness.result().video

@@ -28,7 +28,7 @@ async def test_a_video_that_still_exists_is_sent_without_another_download(
     assert harness.gateway.polls(task.task_id) == polls + 1
     assert [len(harness.telegram.videos(chat)) for chat in (ANNA, BEN)] == [1, 1]
     assert task.served.downloads == 1
-    first, second = (_without_link(harness.telegram.videos(chat)[0].words) for chat in (ANNA, BEN))
+    first, second = (_without_link(harness.telegram.videos(chat)[0].plain_text) for chat in (ANNA, BEN))
     assert first == second  # with how long it took
 
 
@@ -50,7 +50,7 @@ async def test_a_video_that_was_deleted_at_the_gateway_is_not_sent_to_another_ch
         await harness.idle()
 
     assert harness.telegram.videos(BEN) == []
-    assert "Expired" in harness.bot_messages(BEN)[-1].words
+    assert "Expired" in harness.bot_messages(BEN)[-1].plain_text
     assert len(harness.bot_messages()) == heard
 
 
@@ -67,7 +67,7 @@ async def test_an_unreachable_gateway_delays_the_video_of_another_chat(
     await harness.poll()
     assert harness.telegram.videos(BEN) == []
 
-    harness.gateway.all_is_well()
+    harness.gateway.clear_faults()
     await harness.advance(61)
     await harness.poll()
     await harness.idle()

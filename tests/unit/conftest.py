@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.sandbox.sample_video import make_film
+from bot.sandbox.sample_video import make_video
 from bot.sandbox.telegram import FakeTelegram
 from tests.fakes.places import ANNA, CHANNEL, FORUM, GROUP
 from tests.unit.file_host import Files
@@ -25,10 +25,10 @@ async def telegram() -> AsyncIterator[FakeTelegram]:
 
 
 @pytest.fixture
-def film(tmp_path: Path) -> Path:
-    """A film on disk."""
+def sample(tmp_path: Path) -> Path:
+    """A video on disk."""
     path = tmp_path / "film.mp4"
-    path.write_bytes(make_film())
+    path.write_bytes(make_video())
     return path
 
 

@@ -1,4 +1,4 @@
-"""What others can read of the database and the films, on a real file system."""
+"""What others can read of the database and the videos, on a real file system."""
 
 import os
 from pathlib import Path

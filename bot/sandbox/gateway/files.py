@@ -4,7 +4,7 @@ import re
 
 from aiohttp import web
 
-from bot.sandbox.gateway.tasks import Served
+from bot.sandbox.gateway.tasks import ServedFile
 
 _REFUSED = """<?xml version="1.0" encoding="UTF-8"?>
 <Error>
@@ -21,7 +21,7 @@ def storage_error(status: int, code: str, message: str) -> web.Response:
     return web.Response(status=status, text=text, content_type="application/xml")
 
 
-async def hand_out(request: web.Request, served: Served) -> web.StreamResponse:
+async def serve_file(request: web.Request, served: ServedFile) -> web.StreamResponse:
     """Send the file or the requested range."""
     served.downloads += 1
     if served.redirect_to is not None:

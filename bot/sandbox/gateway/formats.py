@@ -39,12 +39,12 @@ def link_path(task: GatewayTask) -> str:
     return f"/files/{task.kind}/{name}.mp4?{query}"
 
 
-def status_answer(task: GatewayTask, link: str, now: float) -> Json:
+def status_response(task: GatewayTask, link: str, now: float) -> Json:
     """The status response for a known task."""
     return _FORMATS[task.kind](task, link, now)
 
 
-def unknown_answer(kind: str, task_id: str) -> tuple[int, Json]:
+def unknown_response(kind: str, task_id: str) -> tuple[int, Json]:
     """HTTP status and body of the response for an unknown task."""
     match kind:
         case "alibailian":
@@ -145,7 +145,7 @@ def _jimeng(task: GatewayTask, link: str, now: float) -> Json:
 def _videos(task: GatewayTask, link: str, now: float) -> Json:
     phase = task.phase(now)
     names = {Phase.RUNNING: "in_progress", Phase.SUCCEEDED: "completed"}
-    answer: Json = {
+    response: Json = {
         "id": task.task_id,
         "object": "video",
         "model": task.model,
@@ -158,11 +158,11 @@ def _videos(task: GatewayTask, link: str, now: float) -> Json:
         "error": None,
     }
     if phase is Phase.SUCCEEDED:
-        answer |= {"completed_at": int(task.ends_at), "expires_at": int(task.ends_at) + _LINK_LIFE_S}
-        answer |= {"video_url": link} if task.has_link else {}
+        response |= {"completed_at": int(task.ends_at), "expires_at": int(task.ends_at) + _LINK_LIFE_S}
+        response |= {"video_url": link} if task.has_link else {}
     if phase is Phase.FAILED:
-        answer |= {"progress": 0, "error": {"code": "generation_failed", "message": task.fails}}
-    return answer
+        response |= {"progress": 0, "error": {"code": "generation_failed", "message": task.fails}}
+    return response
 
 
 _FORMATS: dict[str, Callable[[GatewayTask, str, float], Json]] = {

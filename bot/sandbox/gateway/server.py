@@ -9,12 +9,12 @@ from typing import TypeVar
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from bot.sandbox.faults import Fault, FaultPlan, apply_fault, json_answer
-from bot.sandbox.gateway.files import hand_out, storage_error
-from bot.sandbox.gateway.formats import link_path, status_answer, unknown_answer
-from bot.sandbox.gateway.tasks import KINDS, GatewayTask, Phase, Served
+from bot.sandbox.faults import Fault, FaultPlan, apply_fault, json_response
+from bot.sandbox.gateway.files import serve_file, storage_error
+from bot.sandbox.gateway.formats import link_path, status_response, unknown_response
+from bot.sandbox.gateway.tasks import KINDS, GatewayTask, Phase, ServedFile
 from bot.sandbox.loopback import LoopbackServer
-from bot.sandbox.sample_video import Colour, make_film, with_free_box
+from bot.sandbox.sample_video import Colour, make_video, with_free_box
 
 T = TypeVar("T")
 FAKE_KEY = "sk-fake-key-of-the-sandbox"
@@ -74,7 +74,7 @@ class FakeGateway(LoopbackServer):
             web.get("/v1/videos/{task_id}", self._status("videos")),
             web.get("/v1/videos/{task_id}/content", self._content),
             web.get("/files/{kind}/{task_id}.mp4", self._file),
-            web.get("/{path:.*}", self._elsewhere),
+            web.get("/{path:.*}", self._replay),
         ]
 
     def add(
@@ -84,13 +84,13 @@ class FakeGateway(LoopbackServer):
         *,
         seconds: float | None = 6.0,
         fails: str | None = None,
-        film: bytes = b"",
+        video: bytes = b"",
     ) -> GatewayTask:
         """Add a task that ends after so many seconds (None: only by advance()); its fields may be changed."""
         task = GatewayTask(
             kind=kind,
             task_id=task_id,
-            served=Served(content=film or with_free_box(make_film(COLOURS[kind]), task_id.encode())),
+            served=ServedFile(content=video or with_free_box(make_video(COLOURS[kind]), task_id.encode())),
             added_at=self._clock(),
             seconds=seconds,
             fails=fails,
@@ -111,7 +111,7 @@ class FakeGateway(LoopbackServer):
 
     def replay(self, path: str, *, http_status: int, headers: Mapping[str, str], body: object) -> None:
         """Respond to this path with a recorded response; a string body is sent as it is, others as JSON."""
-        fault = json_answer(http_status, body, headers)
+        fault = json_response(http_status, body, headers)
         if isinstance(body, str):
             fault = Fault(status=http_status, headers=headers, body=body.encode())
         self._replays[path] = fault
@@ -124,10 +124,10 @@ class FakeGateway(LoopbackServer):
         times: int | None = 1,
         when: Callable[[GatewayRequest], bool] | None = None,
     ) -> None:
-        """Fail the next requests of a route, kind, task id or "*"; times=None: until all_is_well()."""
+        """Fail the next requests of a route, kind, task id or "*"; times=None: until clear_faults()."""
         self._faults.add(name, fault, times=times, when=when)
 
-    def all_is_well(self) -> None:
+    def clear_faults(self) -> None:
         """Remove all faults."""
         self._faults.clear()
 
@@ -140,10 +140,10 @@ class FakeGateway(LoopbackServer):
         return sum(each.route == "status" and each.task_id == task_id for each in self.requests)
 
     def _status(self, kind: str) -> Handler:
-        async def answer(request: web.Request) -> web.StreamResponse:
+        async def serve(request: web.Request) -> web.StreamResponse:
             return await self._serve(request, "status", kind)
 
-        return answer
+        return serve
 
     async def _content(self, request: web.Request) -> web.StreamResponse:
         return await self._serve(request, "content", "videos")
@@ -151,7 +151,7 @@ class FakeGateway(LoopbackServer):
     async def _file(self, request: web.Request) -> web.StreamResponse:
         return await self._serve(request, "files", request.match_info["kind"])
 
-    async def _elsewhere(self, request: web.Request) -> web.StreamResponse:
+    async def _replay(self, request: web.Request) -> web.StreamResponse:
         async def respond() -> web.StreamResponse:
             raise web.HTTPNotFound
 
@@ -170,27 +170,29 @@ class FakeGateway(LoopbackServer):
         self.change_signal.notify()
 
         async def respond() -> web.StreamResponse:
-            return await self._answer(request, recorded)
+            return await self._respond(request, recorded)
 
         fault = self._faults.match((route, kind, recorded.task_id), recorded)
         if fault is None:
             fault = self._replays.get(request.raw_path)
         return await respond() if fault is None else await apply_fault(fault, request, respond)
 
-    async def _answer(self, request: web.Request, recorded: GatewayRequest) -> web.StreamResponse:
+    async def _respond(self, request: web.Request, recorded: GatewayRequest) -> web.StreamResponse:
         task = self.tasks.get((recorded.kind, recorded.task_id))
         if recorded.route == "files":
-            return await self._answer_file(request, task)
+            return await self._respond_with_file(request, task)
         if recorded.headers.get("Authorization") != f"Bearer {self.key}":
             error = {"code": "", "message": "无效的令牌 (request id: 2026)", "type": "new_api_error"}
             return _json(401, {"error": error})
         if recorded.route == "content":
-            return await self._answer_content(request, task)
+            return await self._respond_with_content(request, task)
         if task is None:
-            return _json(*unknown_answer(recorded.kind, recorded.task_id))
-        return _json(200, status_answer(task, self.link(task), self._clock()))
+            return _json(*unknown_response(recorded.kind, recorded.task_id))
+        return _json(200, status_response(task, self.link(task), self._clock()))
 
-    async def _answer_content(self, request: web.Request, task: GatewayTask | None) -> web.StreamResponse:
+    async def _respond_with_content(
+        self, request: web.Request, task: GatewayTask | None
+    ) -> web.StreamResponse:
         # https://github.com/QuantumNous/new-api, controller/video_proxy.go
         if task is None:
             return _json(404, {"error": {"message": "Task not found", "type": "invalid_request_error"}})
@@ -198,9 +200,9 @@ class FakeGateway(LoopbackServer):
         if phase is not Phase.SUCCEEDED:
             message = f"Task is not completed yet, current status: {phase.upper()}"
             return _json(400, {"error": {"message": message, "type": "invalid_request_error"}})
-        return await hand_out(request, task.served)
+        return await serve_file(request, task.served)
 
-    async def _answer_file(self, request: web.Request, task: GatewayTask | None) -> web.StreamResponse:
+    async def _respond_with_file(self, request: web.Request, task: GatewayTask | None) -> web.StreamResponse:
         if task is None or task.phase(self._clock()) is not Phase.SUCCEEDED:
             return storage_error(404, "NoSuchKey", "The specified key does not exist.")
         if "Authorization" in request.headers:
@@ -208,7 +210,7 @@ class FakeGateway(LoopbackServer):
         if request.raw_path != link_path(task):
             message = "The request signature we calculated does not match the signature you provided."
             return storage_error(403, "SignatureDoesNotMatch", message)
-        return await hand_out(request, task.served)
+        return await serve_file(request, task.served)
 
 
 def _json(status: int, body: object) -> web.Response:

@@ -16,7 +16,7 @@ class Phase(StrEnum):
 
 
 @dataclass(slots=True, kw_only=True)
-class Served:
+class ServedFile:
     """How the video file is served."""
 
     content: bytes = field(repr=False)
@@ -31,7 +31,7 @@ class GatewayTask:
 
     kind: str
     task_id: str
-    served: Served
+    served: ServedFile
     added_at: float  # unix seconds
     seconds: float | None  # duration; None: it moves only by advance()
     fails: str | None = None  # with this reason, instead of succeeding

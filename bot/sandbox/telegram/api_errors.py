@@ -4,7 +4,7 @@ The descriptions are those of https://github.com/tdlib/telegram-bot-api (telegra
 https://github.com/tdlib/td, which the real server is built from.
 """
 
-from bot.sandbox.faults import Fault, json_answer
+from bot.sandbox.faults import Fault, json_response
 
 
 class ApiError(Exception):
@@ -32,11 +32,11 @@ def forbidden(reason: str) -> ApiError:
     return ApiError(403, f"Forbidden: {reason}")
 
 
-def refusal(code: int, description: str, **parameters: int) -> Fault:
-    """A fault: an error response, for example `refusal(403, "Forbidden: bot was blocked by the user")`."""
-    return json_answer(code, ApiError(code, description, **parameters).body())
+def error_response(code: int, description: str, **parameters: int) -> Fault:
+    """A fault, for example `error_response(403, "Forbidden: bot was blocked by the user")`."""
+    return json_response(code, ApiError(code, description, **parameters).body())
 
 
 def flood(retry_after_s: int) -> Fault:
     """A fault: too many requests."""
-    return refusal(429, f"Too Many Requests: retry after {retry_after_s}", retry_after=retry_after_s)
+    return error_response(429, f"Too Many Requests: retry after {retry_after_s}", retry_after=retry_after_s)

@@ -6,7 +6,7 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Person:
+class User:
     """A user, human or bot."""
 
     id: int
@@ -53,7 +53,7 @@ class Message:
     chat_id: int
     message_id: int
     date: int  # unix seconds
-    sender: Person | None  # None: the channel itself
+    sender: User | None  # None: the channel itself
     from_bot: bool = False  # ours
     sender_chat_id: int | None = None  # an anonymous administrator's group, or the channel
     text: str | None = None  # None: an attachment or a service message
@@ -87,7 +87,7 @@ class Message:
         return self.attachment if self.attachment and self.attachment.kind == "document" else None
 
     @property
-    def words(self) -> str:
+    def plain_text(self) -> str:
         """The text or the caption, without markup."""
         return self.text or self.caption or ""
 
@@ -100,7 +100,7 @@ class Chat:
     type: str  # private, group, supergroup, channel
     title: str = ""
     is_forum: bool = False
-    person: Person | None = None  # the other side of a private chat
+    user: User | None = None  # the other side of a private chat
     bot_status: str = "member"  # member, administrator (of a channel), kicked (blocked by the user)
     migrated_to: int | None = None
     topics: dict[int, str] = field(default_factory=dict)  # thread id → name

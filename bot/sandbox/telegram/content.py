@@ -88,7 +88,7 @@ def _check_button(button: Mapping[str, Any]) -> None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class RequestedFile:
     """A video or document as requested by the bot."""
 
     kind: str  # video or document
@@ -96,28 +96,28 @@ class Asked:
     fields: Mapping[str, Any]  # width, height, duration, supports_streaming, thumbnail
 
 
-async def attachment(state: State, asked: Asked, uploads: Mapping[str, Upload]) -> Attachment:
+async def attachment(state: State, requested: RequestedFile, uploads: Mapping[str, Upload]) -> Attachment:
     """Store a file: an upload, a known file_id, or a URL that Telegram fetches."""
-    if asked.source.startswith("attach://") or (not asked.source and asked.kind in uploads):
-        part = asked.source.removeprefix("attach://") or asked.kind
+    if requested.source.startswith("attach://") or (not requested.source and requested.kind in uploads):
+        part = requested.source.removeprefix("attach://") or requested.kind
         if part not in uploads:
             raise bad_request(f"there is no file with name {part} in the request")
-        file = _keep(state, uploads[part])
+        file = _store_upload(state, uploads[part])
         if not file.size:
             raise bad_request("file must be non-empty")
-    elif asked.source.startswith("file://") and state.local:
-        file = _from_disk(state, asked.source)
-    elif "." in asked.source or ":" in asked.source:
-        file = await _fetched(state, asked)
-    elif asked.source:
-        return state.again(asked.source, asked.kind)
+    elif requested.source.startswith("file://") and state.local:
+        file = _from_disk(state, requested.source)
+    elif "." in requested.source or ":" in requested.source:
+        file = await _fetched(state, requested)
+    elif requested.source:
+        return state.stored_attachment(requested.source, requested.kind)
     else:
-        raise bad_request(f"there is no {asked.kind} in the request")
-    thumbnail = _thumbnail(state, asked, uploads)
-    if asked.kind != "video":
-        return state.remember(Attachment(kind=asked.kind, file=file, thumbnail=thumbnail))
-    width, height, duration_s = _geometry(file, asked.fields)
-    streaming = str(asked.fields.get("supports_streaming", "")).lower() == "true"
+        raise bad_request(f"there is no {requested.kind} in the request")
+    thumbnail = _thumbnail(state, requested, uploads)
+    if requested.kind != "video":
+        return state.store_attachment(Attachment(kind=requested.kind, file=file, thumbnail=thumbnail))
+    width, height, duration_s = _geometry(file, requested.fields)
+    streaming = str(requested.fields.get("supports_streaming", "")).lower() == "true"
     video = Attachment(
         kind="video",
         file=file,
@@ -127,11 +127,11 @@ async def attachment(state: State, asked: Asked, uploads: Mapping[str, Upload]) 
         supports_streaming=streaming,
         thumbnail=thumbnail,
     )
-    return state.remember(video)
+    return state.store_attachment(video)
 
 
-def _keep(state: State, upload: Upload) -> StoredFile:
-    return state.keep(upload.content, name=upload.name, mime_type=upload.mime_type)
+def _store_upload(state: State, upload: Upload) -> StoredFile:
+    return state.store_file(upload.content, name=upload.name, mime_type=upload.mime_type)
 
 
 def _from_disk(state: State, source: str) -> StoredFile:
@@ -139,15 +139,15 @@ def _from_disk(state: State, source: str) -> StoredFile:
     path = Path(unquote(urlsplit(source).path))
     mime_type = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
     try:
-        return state.keep(path.read_bytes(), name=path.name, mime_type=mime_type)
+        return state.store_file(path.read_bytes(), name=path.name, mime_type=mime_type)
     except OSError as error:
         raise bad_request("invalid file HTTP URL specified: file not found") from error
 
 
-def _thumbnail(state: State, asked: Asked, uploads: Mapping[str, Upload]) -> StoredFile | None:
-    part = str(asked.fields.get("thumbnail") or "thumbnail").removeprefix("attach://")
+def _thumbnail(state: State, requested: RequestedFile, uploads: Mapping[str, Upload]) -> StoredFile | None:
+    part = str(requested.fields.get("thumbnail") or "thumbnail").removeprefix("attach://")
     upload = uploads.get(part)
-    return _keep(state, upload) if upload and len(upload.content) < _THUMBNAIL_LIMIT else None
+    return _store_upload(state, upload) if upload and len(upload.content) < _THUMBNAIL_LIMIT else None
 
 
 def _geometry(file: StoredFile, fields: Mapping[str, Any]) -> tuple[int, int, int]:
@@ -164,14 +164,14 @@ def _geometry(file: StoredFile, fields: Mapping[str, Any]) -> tuple[int, int, in
         return given[0] or 320, given[1] or 320, given[2]
 
 
-async def _fetched(state: State, asked: Asked) -> StoredFile:
-    if urlsplit(asked.source).scheme not in {"http", "https"}:
-        raise bad_request(f"invalid file HTTP URL specified: Unsupported URL protocol: {asked.source}")
+async def _fetched(state: State, requested: RequestedFile) -> StoredFile:
+    if urlsplit(requested.source).scheme not in {"http", "https"}:
+        raise bad_request(f"invalid file HTTP URL specified: Unsupported URL protocol: {requested.source}")
     timeout = aiohttp.ClientTimeout(total=_FETCH_LIMIT_S)
     try:
         async with (
             aiohttp.ClientSession(timeout=timeout, requote_redirect_url=False) as session,
-            session.get(URL(asked.source, encoded=True)) as response,
+            session.get(URL(requested.source, encoded=True)) as response,
         ):
             mime_type = response.content_type
             content = (
@@ -183,7 +183,7 @@ async def _fetched(state: State, asked: Asked) -> StoredFile:
         raise bad_request("failed to get HTTP URL content") from error
     if not content or len(content) > _FETCH_LIMIT:
         raise bad_request("failed to get HTTP URL content")
-    if not (mime_type.startswith("video/") if asked.kind == "video" else mime_type in _FETCHED_DOCUMENTS):
+    if not (mime_type.startswith("video/") if requested.kind == "video" else mime_type in _FETCHED_DOCUMENTS):
         raise bad_request("wrong type of the web page content")
-    name = urlsplit(asked.source).path.rpartition("/")[2]
-    return state.keep(content, name=name, mime_type=mime_type, by_url=True)
+    name = urlsplit(requested.source).path.rpartition("/")[2]
+    return state.store_file(content, name=name, mime_type=mime_type, by_url=True)

@@ -6,21 +6,21 @@ from bot.sandbox.telegram.chats import Message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
+class UserSent:
     """A user sent or edited a message."""
 
     message: Message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sent:
+class BotSent:
     """The bot sent a message."""
 
     message: Message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Edited:
+class BotEdited:
     """The bot edited one of its messages."""
 
     message: Message
@@ -28,14 +28,14 @@ class Edited:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Removed:
+class Deleted:
     """A message was deleted."""
 
     message: Message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pressed:
+class ButtonPressed:
     """A user pressed a button."""
 
     message: Message
@@ -43,10 +43,10 @@ class Pressed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answered:
+class CallbackAnswered:
     """The bot answered a callback query."""
 
     text: str  # "": no text shown
 
 
-Event = Said | Sent | Edited | Removed | Pressed | Answered
+Event = UserSent | BotSent | BotEdited | Deleted | ButtonPressed | CallbackAnswered

@@ -3,21 +3,21 @@
 from collections.abc import Mapping
 from typing import Any
 
-from bot.sandbox.telegram.chats import Attachment, Chat, Message, Person, StoredFile
+from bot.sandbox.telegram.chats import Attachment, Chat, Message, StoredFile, User
 
 Json = dict[str, Any]
 
 ANONYMOUS_ADMIN = 1087968824
 
 
-def user_json(person: Person) -> Json:
+def user_json(user: User) -> Json:
     """A User."""
     fields = {
-        "id": person.id,
-        "is_bot": person.is_bot,
-        "first_name": person.first_name,
-        "username": person.username,
-        "language_code": person.language_code,
+        "id": user.id,
+        "is_bot": user.is_bot,
+        "first_name": user.first_name,
+        "username": user.username,
+        "language_code": user.language_code,
     }
     return {name: value for name, value in fields.items() if value is not None}
 
@@ -25,8 +25,8 @@ def user_json(person: Person) -> Json:
 def chat_json(chat: Chat) -> Json:
     """A Chat."""
     fields: Json = {"id": chat.id, "type": chat.type}
-    if chat.person is not None:
-        return fields | {"first_name": chat.person.first_name}
+    if chat.user is not None:
+        return fields | {"first_name": chat.user.first_name}
     return fields | {"title": chat.title} | ({"is_forum": True} if chat.is_forum else {})
 
 
@@ -83,9 +83,9 @@ def _content_json(message: Message) -> Json:
     return fields
 
 
-def member_json(person: Person, status: str) -> Json:
+def member_json(user: User, status: str) -> Json:
     """A ChatMember."""
-    fields: Json = {"user": user_json(person), "status": status}
+    fields: Json = {"user": user_json(user), "status": status}
     if status == "kicked":
         fields["until_date"] = 0
     return fields

@@ -11,7 +11,7 @@ from bot.sandbox.faults import Fault, FaultPlan, apply_fault
 from bot.sandbox.loopback import LoopbackServer
 from bot.sandbox.telegram.api_errors import ApiError
 from bot.sandbox.telegram.arguments import LOCAL_UPLOAD_LIMIT, UPLOAD_LIMIT, Arguments, read_arguments
-from bot.sandbox.telegram.chats import Message, Person
+from bot.sandbox.telegram.chats import Message, User
 from bot.sandbox.telegram.events import Event
 from bot.sandbox.telegram.methods import editing, receiving, sending
 from bot.sandbox.telegram.state import State
@@ -55,7 +55,7 @@ class FakeTelegram(Users, LoopbackServer):
         """local: as with `--local`, 2000 MB and file:// paths."""
         LoopbackServer.__init__(self)
         bot_id = int(FAKE_TOKEN.partition(":")[0])
-        bot = Person(id=bot_id, first_name="Reelwatch", username="reelwatch_bot", is_bot=True)
+        bot = User(id=bot_id, first_name="Reelwatch", username="reelwatch_bot", is_bot=True)
         self.state = State(bot, change_signal=self.change_signal, local=local)
         Users.__init__(self, self.state)
         self.token = FAKE_TOKEN
@@ -72,7 +72,7 @@ class FakeTelegram(Users, LoopbackServer):
         """Methods, as at api.telegram.org."""
         return [
             web.route("*", "/bot{token}/{method}", self._serve_method),
-            web.route("*", "/{other:.*}", self._serve_nothing),
+            web.route("*", "/{other:.*}", self._serve_not_found),
         ]
 
     def fail(
@@ -83,10 +83,10 @@ class FakeTelegram(Users, LoopbackServer):
         times: int | None = 1,
         when: Callable[[Request], bool] | None = None,
     ) -> None:
-        """Fail the next `times` calls of a method ("*": any); times=None: until all_is_well()."""
+        """Fail the next `times` calls of a method ("*": any); times=None: until clear_faults()."""
         self._faults.add(method, fault, times=times, when=when)
 
-    def all_is_well(self) -> None:
+    def clear_faults(self) -> None:
         """Remove all faults."""
         self._faults.clear()
 
@@ -107,37 +107,37 @@ class FakeTelegram(Users, LoopbackServer):
         return await self.change_signal.wait_for(condition, timeout_s=timeout_s)
 
     async def _serve_method(self, request: web.Request) -> web.StreamResponse:
-        asked = request.match_info["method"]
-        name = _NAMES.get(asked.lower(), asked)
+        requested = request.match_info["method"]
+        name = _NAMES.get(requested.lower(), requested)
         try:
             self._check_token(request)
             arguments = await read_arguments(request, upload_limit=self._upload_limit)
-        except ApiError as refusal:
-            return _refused(refusal)
+        except ApiError as error:
+            return _error_response(error)
         recorded = Request(method=name, params=arguments.plain())
         self.requests.append(recorded)
         self.change_signal.notify()
         fault = self._faults.match([name], recorded)
         if fault is None:
-            return await self._answer(name, arguments)
-        return await apply_fault(fault, request, lambda: self._answer(name, arguments))
+            return await self._respond(name, arguments)
+        return await apply_fault(fault, request, lambda: self._respond(name, arguments))
 
-    async def _answer(self, name: str, arguments: Arguments) -> web.Response:
+    async def _respond(self, name: str, arguments: Arguments) -> web.Response:
         method = METHODS.get(name)
         if method is None:
-            return _refused(ApiError(404, "Not Found"))
+            return _error_response(ApiError(404, "Not Found"))
         try:
             return web.json_response({"ok": True, "result": await method(self.state, arguments)})
-        except ApiError as refusal:
-            return _refused(refusal)
+        except ApiError as error:
+            return _error_response(error)
 
     def _check_token(self, request: web.Request) -> None:
         if request.match_info["token"] != self.token:
             raise ApiError(401, "Unauthorized")
 
-    async def _serve_nothing(self, request: web.Request) -> web.Response:
-        return _refused(ApiError(404, "Not Found"))
+    async def _serve_not_found(self, request: web.Request) -> web.Response:
+        return _error_response(ApiError(404, "Not Found"))
 
 
-def _refused(refusal: ApiError) -> web.Response:
-    return web.json_response(refusal.body(), status=refusal.code)
+def _error_response(error: ApiError) -> web.Response:
+    return web.json_response(error.body(), status=error.code)

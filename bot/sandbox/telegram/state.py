@@ -9,7 +9,7 @@ from typing import Any
 
 from bot.sandbox.change_signal import ChangeSignal
 from bot.sandbox.telegram.api_errors import bad_request
-from bot.sandbox.telegram.chats import Attachment, Chat, Message, Person, StoredFile
+from bot.sandbox.telegram.chats import Attachment, Chat, Message, StoredFile, User
 from bot.sandbox.telegram.events import Event
 from bot.sandbox.telegram.serializers import Json, message_json
 from bot.sandbox.telegram.updates import UpdateQueue
@@ -18,10 +18,10 @@ from bot.sandbox.telegram.updates import UpdateQueue
 class State:
     """Users, chats, files and pending updates."""
 
-    def __init__(self, bot: Person, *, change_signal: ChangeSignal, local: bool) -> None:
+    def __init__(self, bot: User, *, change_signal: ChangeSignal, local: bool) -> None:
         self.bot = bot
         self.local = local
-        self.people: dict[int, Person] = {bot.id: bot}
+        self.users: dict[int, User] = {bot.id: bot}
         self.chats: dict[int, Chat] = {}
         self.updates = UpdateQueue()
         self.queries: dict[str, bool] = {}  # callback query id → answered already
@@ -77,7 +77,7 @@ class State:
         """The message as JSON of the Bot API."""
         return message_json(message, self.chats)
 
-    def keep(self, content: bytes, *, name: str, mime_type: str, by_url: bool = False) -> StoredFile:
+    def store_file(self, content: bytes, *, name: str, mime_type: str, by_url: bool = False) -> StoredFile:
         """Store a file; each upload is a separate file, as at Telegram."""
         digest = sha256(f"{next(self._file_numbers)}".encode() + content).hexdigest()
         return StoredFile(
@@ -89,12 +89,12 @@ class State:
             by_url=by_url,
         )
 
-    def remember(self, attachment: Attachment) -> Attachment:
+    def store_attachment(self, attachment: Attachment) -> Attachment:
         """Store an attachment, to be sent again by its file_id."""
         self._attachments[attachment.file.file_id] = attachment
         return attachment
 
-    def again(self, file_id: str, kind: str) -> Attachment:
+    def stored_attachment(self, file_id: str, kind: str) -> Attachment:
         """Find an attachment by its file_id."""
         attachment = self._attachments.get(file_id)
         if attachment is None:

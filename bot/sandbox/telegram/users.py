@@ -4,9 +4,9 @@ import itertools
 import re
 from typing import Any
 
-from bot.sandbox.telegram.chats import Chat, Message, Person
+from bot.sandbox.telegram.chats import Chat, Message, User
 from bot.sandbox.telegram.entities import utf16_length
-from bot.sandbox.telegram.events import Pressed, Removed, Said
+from bot.sandbox.telegram.events import ButtonPressed, Deleted, UserSent
 from bot.sandbox.telegram.serializers import (
     ANONYMOUS_ADMIN,
     Json,
@@ -25,21 +25,21 @@ class Users:
     def __init__(self, state: State) -> None:
         self._state = state
         self._queries = itertools.count(1)
-        self._state.people[ANONYMOUS_ADMIN] = Person(
+        self._state.users[ANONYMOUS_ADMIN] = User(
             id=ANONYMOUS_ADMIN, first_name="Group", username="GroupAnonymousBot", is_bot=True
         )
 
-    def person(self, user_id: int, *, first_name: str, language_code: str | None = "en") -> int:
+    def add_user(self, user_id: int, *, first_name: str, language_code: str | None = "en") -> int:
         """Add a user."""
-        self._state.people[user_id] = Person(id=user_id, first_name=first_name, language_code=language_code)
+        self._state.users[user_id] = User(id=user_id, first_name=first_name, language_code=language_code)
         return user_id
 
     def private_chat(
         self, user_id: int, *, first_name: str = "Anna", language_code: str | None = "en"
     ) -> int:
         """Add a user with a private chat with the bot; the chat id is the user id."""
-        self.person(user_id, first_name=first_name, language_code=language_code)
-        return self._open(Chat(id=user_id, type="private", person=self._state.people[user_id]))
+        self.add_user(user_id, first_name=first_name, language_code=language_code)
+        return self._open(Chat(id=user_id, type="private", user=self._state.users[user_id]))
 
     def group(self, chat_id: int, *, title: str = "Group", supergroup: bool = True) -> int:
         """Add a group with the bot as a member; ids of supergroups begin with -100."""
@@ -63,7 +63,7 @@ class Users:
         chat.topics[thread_id] = name
         self._state.post(
             chat,
-            sender=self._state.people[ANONYMOUS_ADMIN],
+            sender=self._state.users[ANONYMOUS_ADMIN],
             thread_id=thread_id,
             is_topic=True,
             service=service,
@@ -81,7 +81,7 @@ class Users:
         for message in [each for each in chat.messages.values() if each.thread_id == thread_id]:
             self.delete_message(chat_id, message.message_id)
 
-    def say(
+    def send(
         self,
         chat_id: int,
         text: str,
@@ -91,7 +91,7 @@ class Users:
     ) -> int:
         """Send a message and return its id; the default sender is the chat's user, or the channel."""
         chat = self._state.chats[chat_id]
-        sender = None if chat.type == "channel" else self._state.people[user if user is not None else chat_id]
+        sender = None if chat.type == "channel" else self._state.users[user if user is not None else chat_id]
         message = self._state.post(
             chat,
             sender=sender,
@@ -105,7 +105,7 @@ class Users:
         if self._bot_sees(chat, message):
             kind = "channel_post" if chat.type == "channel" else "message"
             self._state.updates.add(kind, self._state.json(message))
-        self._state.publish(Said(message=message))
+        self._state.publish(UserSent(message=message))
         return message.message_id
 
     def edit(self, chat_id: int, message_id: int, text: str) -> None:
@@ -115,7 +115,7 @@ class Users:
         kind = "edited_channel_post" if chat.type == "channel" else "edited_message"
         if self._bot_sees(chat, message):
             self._state.updates.add(kind, self._state.json(message))
-        self._state.publish(Said(message=message))
+        self._state.publish(UserSent(message=message))
 
     def press(self, user_id: int, message_id: int, data: str) -> str:
         """Press the button with this callback data in the user's private chat; return the query id."""
@@ -125,21 +125,21 @@ class Users:
         query_id = str(4_000_000_000_000 + next(self._queries))
         query = {
             "id": query_id,
-            "from": user_json(self._state.people[user_id]),
+            "from": user_json(self._state.users[user_id]),
             "message": self._state.json(message),
             "chat_instance": str(user_id),
             "data": data,
         }
         self._state.queries[query_id] = False
         self._state.updates.add("callback_query", query)
-        self._state.publish(Pressed(message=message, data=data))
+        self._state.publish(ButtonPressed(message=message, data=data))
         return query_id
 
     def delete_message(self, chat_id: int, message_id: int) -> None:
         """Delete any message; bots get no update about it."""
         message = self._state.chats[chat_id].messages[message_id]
         self._state.remove(message)
-        self._state.publish(Removed(message=message))
+        self._state.publish(Deleted(message=message))
 
     def forbid(self, chat_id: int, *kinds: str) -> None:
         """Forbid the bot to send "text messages", "videos" or "documents"; without kinds: allow all."""
@@ -158,7 +158,7 @@ class Users:
         before, chat.bot_status = chat.bot_status, status
         change: Json = {
             "chat": chat_json(chat),
-            "from": user_json(self._state.people[user_id]),
+            "from": user_json(self._state.users[user_id]),
             "date": self._state.now(),
             "old_chat_member": member_json(self._state.bot, before),
             "new_chat_member": member_json(self._state.bot, status),
@@ -176,7 +176,7 @@ class Users:
         return new_id
 
     def _post_service_message(self, chat: Chat, **service: Any) -> None:
-        message = self._state.post(chat, sender=self._state.people[ANONYMOUS_ADMIN], service=service)
+        message = self._state.post(chat, sender=self._state.users[ANONYMOUS_ADMIN], service=service)
         self._state.updates.add("message", self._state.json(message))
 
     def _open(self, chat: Chat) -> int:
@@ -193,7 +193,7 @@ class Users:
         return command is not None and command[0].partition("@")[2] in {"", self._state.bot.username}
 
 
-def _sender_chat_id(chat: Chat, sender: Person | None) -> int | None:
+def _sender_chat_id(chat: Chat, sender: User | None) -> int | None:
     """The chat on whose behalf channels and anonymous administrators send."""
     return chat.id if sender is None or sender.id == ANONYMOUS_ADMIN else None
 

@@ -13,7 +13,7 @@ from bot.watching.cadence import POLL_PRICE_S, Cadence
 from storage.models import Media, Snapshot, Task, TaskRef, TaskStatus
 
 _BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
-_FILM = Media(url="https://gateway.example/film.mp4")
+_SAMPLE = Media(url="https://gateway.example/film.mp4")
 PROVIDER = "gateway"
 _SEED = 2  # of the jitter
 
@@ -53,7 +53,7 @@ class SimulatedBot:
             status=status,
             raw_status=status,
             model=job.model,
-            media=_FILM if status is TaskStatus.SUCCEEDED else None,
+            media=_SAMPLE if status is TaskStatus.SUCCEEDED else None,
             submitted_at=time_at(job.born),
             progress=job.figure,
             progress_measured=job.figure is not None,

@@ -10,9 +10,9 @@ from telegram import Bot
 from telegram.error import BadRequest, InvalidToken, NetworkError, RetryAfter
 
 from bot.bot_api.request import BotApiRequest, NotBotApi
-from bot.sandbox.faults import Fault, html_answer, json_answer
+from bot.sandbox.faults import Fault, html_response, json_response
 from bot.sandbox.telegram import FakeTelegram
-from bot.sandbox.telegram.api_errors import refusal
+from bot.sandbox.telegram.api_errors import error_response
 
 ANNA = 1001
 BOT = {"id": 7, "is_bot": True, "first_name": "Reelwatch", "username": "reelwatch_bot"}
@@ -80,14 +80,14 @@ async def bot(telegram: FakeTelegram) -> AsyncIterator[Bot]:
 
 
 def _result(value: object) -> Fault:
-    return json_answer(200, {"ok": True, "result": value})
+    return json_response(200, {"ok": True, "result": value})
 
 
 @pytest.mark.parametrize("body", NO_RESULTS, ids=str)
 async def test_a_response_without_a_result_is_no_bot_api_server(
     telegram: FakeTelegram, bot: Bot, body: object
 ):
-    telegram.fail("*", json_answer(200, body), times=None)
+    telegram.fail("*", json_response(200, body), times=None)
 
     for call in (bot.get_me, bot.get_updates, bot.delete_webhook, bot.get_webhook_info):
         with pytest.raises(NotBotApi) as error:
@@ -124,7 +124,7 @@ async def test_an_edit_of_a_message_that_is_not_the_bots_own_gives_true(telegram
 
 @pytest.mark.parametrize(
     "fault",
-    [html_answer(200), Fault(status=200), Fault(status=200, body=b"[" * 100_000), Fault(status=204)],
+    [html_response(200), Fault(status=200), Fault(status=200, body=b"[" * 100_000), Fault(status=204)],
 )
 async def test_a_page_or_nothing_is_no_bot_api_server(telegram: FakeTelegram, bot: Bot, fault: Fault):
     telegram.fail("getMe", fault)
@@ -137,7 +137,7 @@ async def test_a_page_or_nothing_is_no_bot_api_server(telegram: FakeTelegram, bo
 async def test_a_refusal_that_is_not_the_bot_apis_was_not_carried_out(
     telegram: FakeTelegram, bot: Bot, status: int
 ):
-    for fault in (html_answer(status), json_answer(status, {"detail": "no"}), json_answer(status, [1])):
+    for fault in (html_response(status), json_response(status, {"detail": "no"}), json_response(status, [1])):
         telegram.fail("sendMessage", fault)
         with pytest.raises(NotBotApi) as error:
             await bot.send_message(ANNA, "hello")
@@ -160,7 +160,7 @@ async def test_a_proxys_trouble_is_told_by_its_status_alone(
 async def test_an_error_of_the_bot_api_is_known_whatever_its_status(telegram: FakeTelegram, bot: Bot):
     unauthorized: dict[str, Any] = {"ok": False, "error_code": 401, "description": "Unauthorized"}
     for status in (200, 401):
-        telegram.fail("getMe", json_answer(status, unauthorized))
+        telegram.fail("getMe", json_response(status, unauthorized))
         with pytest.raises(InvalidToken):
             await bot.get_me()
 
@@ -170,14 +170,14 @@ async def test_parameters_of_the_wrong_shape_are_left_out(
     telegram: FakeTelegram, bot: Bot, parameters: object
 ):
     body = {"ok": False, "error_code": 400, "description": "Bad Request: no", "parameters": parameters}
-    telegram.fail("getMe", json_answer(400, body))
+    telegram.fail("getMe", json_response(400, body))
 
     with pytest.raises(BadRequest, match=r"^No$"):
         await bot.get_me()
 
 
 async def test_a_description_that_is_no_text_is_left_out(telegram: FakeTelegram, bot: Bot):
-    telegram.fail("getMe", json_answer(400, {"ok": False, "error_code": 400, "description": {"a": 1}}))
+    telegram.fail("getMe", json_response(400, {"ok": False, "error_code": 400, "description": {"a": 1}}))
 
     with pytest.raises(BadRequest, match=r"^Bad Request \(400\)$"):
         await bot.get_me()
@@ -185,7 +185,7 @@ async def test_a_description_that_is_no_text_is_left_out(telegram: FakeTelegram,
 
 async def test_a_wait_of_centuries_is_a_day(telegram: FakeTelegram, bot: Bot, monkeypatch: Any):
     monkeypatch.setenv("PTB_TIMEDELTA", "true")
-    telegram.fail("getMe", refusal(429, "Too Many Requests", retry_after=10**18))
+    telegram.fail("getMe", error_response(429, "Too Many Requests", retry_after=10**18))
 
     with pytest.raises(RetryAfter) as error:
         await bot.get_me()

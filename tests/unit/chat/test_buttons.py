@@ -20,7 +20,7 @@ from tests.unit.chat.chat_harness import (
 )
 
 PRIVATE = {"id": ANN, "type": "private", "first_name": "Ann"}
-FILMS = {"id": GROUP, "type": "supergroup", "title": "Films"}
+SAMPLES = {"id": GROUP, "type": "supergroup", "title": "Films"}
 NEWS = {"id": CHANNEL, "type": "channel", "title": "News"}
 FOREIGN_CHANNEL = -1004
 NOTHING = "There's nothing to send again."
@@ -72,7 +72,7 @@ async def test_a_bubble_speaks_the_language_of_whoever_presses(harness: ChatHarn
 async def test_anybody_in_a_chat_that_is_let_in_may_press(harness: ChatHarness, driver: Driver):
     watched = await doubtful(driver, GROUP)
 
-    assert await press(harness, f"again:{watched.watch.id}", FILMS, EVE) == "Sending it again."
+    assert await press(harness, f"again:{watched.watch.id}", SAMPLES, EVE) == "Sending it again."
 
 
 async def test_who_presses_under_a_channels_post_counts_as_a_person(harness: ChatHarness, driver: Driver):
@@ -93,7 +93,7 @@ async def test_a_button_works_only_in_the_chat_that_owns_the_watch(harness: Chat
 
 async def test_a_user_without_access_gets_nothing_by_a_button(harness: ChatHarness, driver: Driver):
     watched = await doubtful(driver, FOREIGN_GROUP)
-    chat = FILMS | {"id": FOREIGN_GROUP}
+    chat = SAMPLES | {"id": FOREIGN_GROUP}
 
     assert await press(harness, f"again:{watched.watch.id}", chat, EVE) == NOTHING
     assert await press(harness, f"again:{watched.watch.id}", chat, BORIS) == "Sending it again."
@@ -129,7 +129,7 @@ async def test_check_again_takes_up_a_task_that_rests(harness: ChatHarness, driv
     assert await driver.store.apply(resting, [])
 
     assert (
-        await press(harness, f"check:{watched.watch.id}", FILMS, EVE)
+        await press(harness, f"check:{watched.watch.id}", SAMPLES, EVE)
         == "This task isn't being watched any more."
     )
     assert await driver.nothing_is_due()

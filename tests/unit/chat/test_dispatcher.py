@@ -48,8 +48,8 @@ async def test_many_slow_commands_do_not_block_other_users(update_harness: Updat
 
     async with running(update_harness.update_poller()):
         for _ in range(150):
-            update_harness.telegram.say(ANNA, "/status a")
-        update_harness.telegram.say(BORIS, "/watch b")
+            update_harness.telegram.send(ANNA, "/status a")
+        update_harness.telegram.send(BORIS, "/watch b")
         await update_harness.until_finished("/watch b")
         assert update_harness.begun.count("/status a") == READS_PER_USER
         assert len(update_harness.refused) == 150 - PENDING_PER_USER
@@ -57,7 +57,7 @@ async def test_many_slow_commands_do_not_block_other_users(update_harness: Updat
         await update_harness.telegram.wait_for(
             lambda: update_harness.finished.count("/status a") == PENDING_PER_USER
         )
-        update_harness.telegram.say(ANNA, "/help")
+        update_harness.telegram.send(ANNA, "/help")
         await update_harness.telegram.wait_for(lambda: "/help" in update_harness.finished)
 
 
@@ -68,7 +68,7 @@ async def test_a_read_waits_for_writes_and_not_for_reads(
 
     async with running(update_harness.update_poller(grace_s=0.01)):
         for text in ("/status a", "/watch a", "/tasks"):
-            update_harness.telegram.say(ANNA, text)
+            update_harness.telegram.send(ANNA, text)
         await update_harness.until_begun("/status a", "/watch a")
         watch.set()
         await update_harness.until_finished("/watch a", "/tasks")
@@ -86,8 +86,8 @@ async def test_a_handler_that_times_out_is_cancelled_and_confirmed(update_harnes
 
     update_harness.application.add_error_handler(on_error)
     async with running(update_harness.update_poller(limit_s=0.01)):
-        update_harness.telegram.say(ANNA, text)
-        update_harness.telegram.say(ANNA, "/unwatch a")
+        update_harness.telegram.send(ANNA, text)
+        update_harness.telegram.send(ANNA, "/unwatch a")
         await update_harness.until_finished("/unwatch a")
         await update_harness.until_confirmed(2)
         await update_harness.telegram.wait_for(lambda: errors)

@@ -6,7 +6,7 @@ from storage.models import Chat, WatchState
 from tests.fakes import updates
 from tests.unit.chat.chat_harness import ANN, EVE, FOREIGN_GROUP, GROUP, ChatHarness, named
 
-FILMS = {"id": GROUP, "type": "supergroup", "title": "Films"}
+SAMPLES = {"id": GROUP, "type": "supergroup", "title": "Films"}
 PRIVATE = {"id": ANN, "type": "private", "first_name": "Ann"}
 RIGHTS = [
     "can_add_web_page_previews",
@@ -41,7 +41,7 @@ async def state_of_the_watch(harness: ChatHarness, chat_id: int) -> WatchState:
 
 
 async def test_a_chat_that_adds_the_bot_is_stored_with_its_language(harness):
-    await change(harness, FILMS, {"status": "member"}, language="zh-hans")
+    await change(harness, SAMPLES, {"status": "member"}, language="zh-hans")
     assert await harness.store.chat(GROUP) == Chat(id=GROUP, title="Films", language="zh")
 
 
@@ -50,7 +50,7 @@ async def test_a_chat_that_adds_the_bot_is_stored_with_its_language(harness):
 )
 async def test_removing_the_bot_suspends_the_watches_of_the_chat(harness, after):
     await harness.tell(updates.group(GROUP, ANN, "/watch wan id-1"))
-    await change(harness, FILMS, after)
+    await change(harness, SAMPLES, after)
     assert await state_of_the_watch(harness, GROUP) is WatchState.SUSPENDED
     chat = await harness.store.chat(GROUP)
     assert chat is not None
@@ -59,7 +59,7 @@ async def test_removing_the_bot_suspends_the_watches_of_the_chat(harness, after)
 
 async def test_a_group_without_access_is_neither_stored_nor_logged(harness, caplog):
     caplog.set_level(logging.INFO)
-    strange = FILMS | {"id": FOREIGN_GROUP}
+    strange = SAMPLES | {"id": FOREIGN_GROUP}
     for status in ("member", "kicked", "member"):
         update = updates.membership(strange, EVE, before="left", after={"status": status})
         await harness.tell(update, kind="my_chat_member")
@@ -68,15 +68,15 @@ async def test_a_group_without_access_is_neither_stored_nor_logged(harness, capl
 
 
 async def test_a_group_to_which_an_allowed_user_adds_the_bot_is_stored(harness):
-    await change(harness, FILMS | {"id": FOREIGN_GROUP}, {"status": "member"})
+    await change(harness, SAMPLES | {"id": FOREIGN_GROUP}, {"status": "member"})
     assert await harness.store.chat(FOREIGN_GROUP) is not None
 
 
 @pytest.mark.parametrize("after", [{"status": "member"}, RESTRICTED | {"is_member": True}])
 async def test_adding_the_bot_again_resumes_the_watches(harness, after):
     await harness.tell(updates.group(GROUP, ANN, "/watch wan id-1"))
-    await change(harness, FILMS, {"status": "kicked"})
-    await change(harness, FILMS, after)
+    await change(harness, SAMPLES, {"status": "kicked"})
+    await change(harness, SAMPLES, after)
     assert await state_of_the_watch(harness, GROUP) is WatchState.ACTIVE
     chat = await harness.store.chat(GROUP)
     assert chat is not None

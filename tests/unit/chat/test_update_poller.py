@@ -8,17 +8,17 @@ import pytest
 
 from bot.chat.update_poller import ALLOWED_UPDATES
 from bot.errors import SecondPoller, TokenRefused
-from bot.sandbox.faults import DROPPED, html_answer, json_answer
-from bot.sandbox.telegram.api_errors import flood, refusal
+from bot.sandbox.faults import DROPPED, html_response, json_response
+from bot.sandbox.telegram.api_errors import error_response, flood
 from tests.fakes.jitter import are_jittered
 from tests.unit.chat.update_harness import ANNA, BORIS, UpdateHarness, running
 
 
 async def test_updates_are_handled(update_harness: UpdateHarness):
     async with running(update_harness.update_poller()):
-        update_harness.telegram.say(ANNA, "/help")
+        update_harness.telegram.send(ANNA, "/help")
         await update_harness.until_finished("/help")
-        update_harness.telegram.say(ANNA, "/tasks")
+        update_harness.telegram.send(ANNA, "/tasks")
         await update_harness.until_finished("/help", "/tasks")
         await update_harness.until_confirmed(2)
 
@@ -27,7 +27,7 @@ async def test_updates_are_handled(update_harness: UpdateHarness):
 
 
 async def test_updates_from_before_the_start_are_handled(update_harness: UpdateHarness):
-    update_harness.telegram.say(ANNA, "/help")
+    update_harness.telegram.send(ANNA, "/help")
 
     async with running(update_harness.update_poller()):
         await update_harness.until_finished("/help")
@@ -35,7 +35,7 @@ async def test_updates_from_before_the_start_are_handled(update_harness: UpdateH
 
 async def test_every_poll_sends_the_allowed_updates(update_harness: UpdateHarness):
     async with running(update_harness.update_poller()):
-        update_harness.telegram.say(ANNA, "/help")
+        update_harness.telegram.send(ANNA, "/help")
         await update_harness.until_confirmed(1)
 
     assert [poll["allowed_updates"] for poll in update_harness.polls_sent] == [list(ALLOWED_UPDATES)] * len(
@@ -48,7 +48,7 @@ async def test_updates_are_confirmed_only_when_their_handlers_have_finished(upda
     gate = update_harness.hold("/watch a")
 
     async with running(update_harness.update_poller()):
-        update_harness.telegram.say(ANNA, "/watch a")
+        update_harness.telegram.send(ANNA, "/watch a")
         await update_harness.until_begun("/watch a")
         await update_harness.round_trip()
         assert update_harness.polls.started == 1
@@ -61,7 +61,7 @@ async def test_updates_are_confirmed_only_when_their_handlers_have_finished(upda
 async def test_after_a_crash_an_unfinished_update_is_redelivered(update_harness: UpdateHarness):
     gate = update_harness.hold("/watch a")
     async with running(update_harness.update_poller()):
-        update_harness.telegram.say(ANNA, "/watch a")
+        update_harness.telegram.send(ANNA, "/watch a")
         await update_harness.until_begun("/watch a")
 
     gate.set()
@@ -74,9 +74,9 @@ async def test_a_slow_handler_does_not_block_others(update_harness: UpdateHarnes
     gate = update_harness.hold("/status a")
 
     async with running(update_harness.update_poller(grace_s=0.01)):
-        update_harness.telegram.say(ANNA, "/status a")
+        update_harness.telegram.send(ANNA, "/status a")
         await update_harness.until_begun("/status a")
-        update_harness.telegram.say(BORIS, "/help")
+        update_harness.telegram.send(BORIS, "/help")
         await update_harness.until_finished("/help")
         gate.set()
         await update_harness.until_confirmed(2)
@@ -86,9 +86,9 @@ async def test_a_slow_handler_does_not_block_others(update_harness: UpdateHarnes
 
 async def test_messages_of_one_chat_are_handled_in_their_order(update_harness: UpdateHarness):
     gate = update_harness.hold("/watch a")
-    update_harness.telegram.say(ANNA, "/watch a")
-    update_harness.telegram.say(ANNA, "/unwatch a")
-    update_harness.telegram.say(BORIS, "/help")
+    update_harness.telegram.send(ANNA, "/watch a")
+    update_harness.telegram.send(ANNA, "/unwatch a")
+    update_harness.telegram.send(BORIS, "/help")
 
     async with running(update_harness.update_poller()):
         await update_harness.until_begun("/watch a", "/help")
@@ -103,10 +103,10 @@ async def test_messages_of_one_chat_are_handled_in_order_across_polls(update_har
     gate = update_harness.hold("/watch a")
 
     async with running(update_harness.update_poller(grace_s=0.01)):
-        update_harness.telegram.say(ANNA, "/watch a")
+        update_harness.telegram.send(ANNA, "/watch a")
         await update_harness.until_begun("/watch a")
-        update_harness.telegram.say(ANNA, "/unwatch a")
-        update_harness.telegram.say(BORIS, "/help")
+        update_harness.telegram.send(ANNA, "/unwatch a")
+        update_harness.telegram.send(BORIS, "/help")
         await update_harness.until_finished("/help")
         assert "/unwatch a" not in update_harness.begun
         gate.set()
@@ -118,10 +118,10 @@ async def test_messages_of_one_chat_are_handled_in_order_across_polls(update_har
 async def test_after_a_crash_a_slow_update_and_the_later_ones_are_redelivered(update_harness: UpdateHarness):
     gate = update_harness.hold("/watch a")
     async with running(update_harness.update_poller(grace_s=0.01)):
-        update_harness.telegram.say(ANNA, "/watch a")
+        update_harness.telegram.send(ANNA, "/watch a")
         await update_harness.until_begun("/watch a")
-        update_harness.telegram.say(ANNA, "/watch b")
-        update_harness.telegram.say(BORIS, "/help")
+        update_harness.telegram.send(ANNA, "/watch b")
+        update_harness.telegram.send(BORIS, "/help")
         await update_harness.until_finished("/help")
 
     gate.set()
@@ -136,7 +136,7 @@ async def test_a_read_only_command_is_confirmed_before_its_handler_finishes(
     gate = update_harness.hold("/status a")
 
     async with running(update_harness.update_poller()):
-        update_harness.telegram.say(ANNA, "/status a")
+        update_harness.telegram.send(ANNA, "/status a")
         await update_harness.until_begun("/status a")
         await update_harness.until_confirmed(1)
         assert update_harness.finished == []
@@ -148,11 +148,11 @@ async def test_updates_with_lower_ids_after_a_quiet_week_are_handled_once_and_co
     update_harness: UpdateHarness,
 ):
     async with running(update_harness.update_poller()):
-        update_harness.telegram.say(ANNA, "/help")
+        update_harness.telegram.send(ANNA, "/help")
         await update_harness.until_confirmed(1)
         update_harness.telegram.state.updates.number_from(117_314_199)
-        update_harness.telegram.say(ANNA, "/tasks")
-        update_harness.telegram.say(BORIS, "/tasks")
+        update_harness.telegram.send(ANNA, "/tasks")
+        update_harness.telegram.send(BORIS, "/tasks")
         await update_harness.telegram.wait_for(lambda: update_harness.polls_sent[-1]["offset"] == "117314201")
 
     assert update_harness.finished == ["/help", "/tasks", "/tasks"]
@@ -160,10 +160,10 @@ async def test_updates_with_lower_ids_after_a_quiet_week_are_handled_once_and_co
 
 
 async def test_polls_that_the_server_does_not_hold_open_are_paced(update_harness: UpdateHarness):
-    update_harness.telegram.fail("getUpdates", json_answer(200, {"ok": True, "result": []}), times=3)
+    update_harness.telegram.fail("getUpdates", json_response(200, {"ok": True, "result": []}), times=3)
 
     async with running(update_harness.update_poller()):
-        update_harness.telegram.say(ANNA, "/help")
+        update_harness.telegram.send(ANNA, "/help")
         await update_harness.until_finished("/help")
 
     assert update_harness.slept_s == [0.2] * 2  # the first is a short poll
@@ -192,10 +192,10 @@ async def test_network_errors_are_logged_once_and_retried(
 ):
     caplog.set_level(logging.INFO, logger="bot.chat.update_poller")
     update_harness.telegram.fail("getUpdates", DROPPED, times=3)
-    update_harness.telegram.fail("getUpdates", refusal(500, "Internal Server Error"), times=3)
+    update_harness.telegram.fail("getUpdates", error_response(500, "Internal Server Error"), times=3)
 
     async with running(update_harness.update_poller()):
-        update_harness.telegram.say(ANNA, "/help")
+        update_harness.telegram.send(ANNA, "/help")
         await update_harness.until_finished("/help")
 
     first, last = [record for record in caplog.records if record.name == "bot.chat.update_poller"]
@@ -206,7 +206,7 @@ async def test_network_errors_are_logged_once_and_retried(
     assert update_harness.telemetry.problems == {}
 
 
-@pytest.mark.parametrize("fault", [DROPPED, html_answer(502), refusal(404, "Not Found")])
+@pytest.mark.parametrize("fault", [DROPPED, html_response(502), error_response(404, "Not Found")])
 async def test_an_outage_of_telegram_is_reported_as_a_problem(update_harness: UpdateHarness, fault: Any):
     update_harness.telegram.fail("getUpdates", fault, times=None)
 
@@ -219,10 +219,10 @@ async def test_the_backoff_is_reset_by_a_successful_poll(update_harness: UpdateH
     update_harness.telegram.fail("getUpdates", DROPPED, times=2)
 
     async with running(update_harness.update_poller()):
-        update_harness.telegram.say(ANNA, "/help")
+        update_harness.telegram.send(ANNA, "/help")
         await update_harness.until_confirmed(1)
         update_harness.telegram.fail("getUpdates", DROPPED, times=1)
-        update_harness.telegram.say(ANNA, "/tasks")
+        update_harness.telegram.send(ANNA, "/tasks")
         await update_harness.telegram.wait_for(lambda: len(update_harness.slept_s) == 3)
 
     assert are_jittered(update_harness.slept_s, [1.0, 2.0, 1.0])
@@ -235,7 +235,7 @@ async def test_retry_after_is_honoured_up_to_a_minute_and_is_no_problem(
     update_harness.telegram.fail("getUpdates", flood(asked_s))
 
     async with running(update_harness.update_poller()):
-        update_harness.telegram.say(ANNA, "/help")
+        update_harness.telegram.send(ANNA, "/help")
         await update_harness.until_finished("/help")
 
     assert update_harness.slept_s == [waited_s]
@@ -247,7 +247,7 @@ async def test_a_single_timeout_is_retried_without_a_log_line(
 ):
     caplog.set_level(logging.INFO, logger="bot.chat.update_poller")
     update_harness.polls.failures_left = 1
-    update_harness.telegram.say(ANNA, "/help")
+    update_harness.telegram.send(ANNA, "/help")
 
     async with running(update_harness.update_poller()):
         await update_harness.until_finished("/help")
@@ -258,7 +258,7 @@ async def test_a_single_timeout_is_retried_without_a_log_line(
 
 async def test_repeated_timeouts_are_logged(update_harness: UpdateHarness, caplog: pytest.LogCaptureFixture):
     update_harness.polls.failures_left = 3
-    update_harness.telegram.say(ANNA, "/help")
+    update_harness.telegram.send(ANNA, "/help")
 
     async with running(update_harness.update_poller()):
         await update_harness.until_finished("/help")
@@ -271,9 +271,9 @@ async def test_stopping_waits_for_handlers_and_confirms_what_they_handled(update
     gate = update_harness.hold("/watch a")
     update_poller = update_harness.update_poller(grace_s=0.01)
     async with running(update_poller):
-        update_harness.telegram.say(ANNA, "/watch a")
+        update_harness.telegram.send(ANNA, "/watch a")
         await update_harness.until_begun("/watch a")
-    update_harness.telegram.say(ANNA, "/later")
+    update_harness.telegram.send(ANNA, "/later")
 
     stopping = asyncio.create_task(update_poller.stop(60))
     started_before = update_harness.polls.started
@@ -293,7 +293,7 @@ async def test_stopping_confirms_updates_that_were_in_progress(update_harness: U
     gate = update_harness.hold("/watch a")
     update_poller = update_harness.update_poller()
     async with running(update_poller):
-        update_harness.telegram.say(ANNA, "/watch a")
+        update_harness.telegram.send(ANNA, "/watch a")
         await update_harness.until_begun("/watch a")
 
     gate.set()
@@ -306,10 +306,10 @@ async def test_stopping_confirms_updates_that_were_in_progress(update_harness: U
 async def test_after_a_second_poller_stopping_does_not_poll(update_harness: UpdateHarness):
     update_poller = update_harness.update_poller()
     async with running(update_poller):
-        update_harness.telegram.say(ANNA, "/help")
+        update_harness.telegram.send(ANNA, "/help")
         await update_harness.until_confirmed(1)
     update_harness.telegram.fail(
-        "getUpdates", refusal(409, "Conflict: terminated by other getUpdates request")
+        "getUpdates", error_response(409, "Conflict: terminated by other getUpdates request")
     )
     with pytest.raises(SecondPoller):
         await update_poller.run()
@@ -324,7 +324,7 @@ async def test_stopping_waits_only_for_the_grace_period(update_harness: UpdateHa
     gate = update_harness.hold("/watch a")
     update_poller = update_harness.update_poller()
     async with running(update_poller):
-        update_harness.telegram.say(ANNA, "/watch a")
+        update_harness.telegram.send(ANNA, "/watch a")
         await update_harness.until_begun("/watch a")
 
     async with asyncio.timeout(5):
@@ -335,11 +335,11 @@ async def test_stopping_waits_only_for_the_grace_period(update_harness: UpdateHa
     assert update_harness.finished == []
 
 
-@pytest.mark.parametrize("fault", [refusal(409, "Conflict: terminated"), DROPPED])
+@pytest.mark.parametrize("fault", [error_response(409, "Conflict: terminated"), DROPPED])
 async def test_stopping_ignores_an_error_of_the_last_poll(update_harness: UpdateHarness, fault: Any):
     update_poller = update_harness.update_poller()
     async with running(update_poller):
-        update_harness.telegram.say(ANNA, "/help")
+        update_harness.telegram.send(ANNA, "/help")
         await update_harness.until_confirmed(1)
     update_harness.telegram.fail("getUpdates", fault)
 
@@ -358,8 +358,8 @@ async def test_an_update_that_raises_in_the_dispatcher_is_skipped(
     update_harness: UpdateHarness, caplog: pytest.LogCaptureFixture
 ):
     update_harness.unreadable.add("/odd")
-    update_harness.telegram.say(ANNA, "/odd")
-    update_harness.telegram.say(ANNA, "/help")
+    update_harness.telegram.send(ANNA, "/odd")
+    update_harness.telegram.send(ANNA, "/help")
 
     async with running(update_harness.update_poller()):
         await update_harness.until_finished("/help")

@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from bot.errors import ForeignWebhook
-from bot.sandbox.faults import DROPPED, Fault, json_answer
-from bot.sandbox.telegram.api_errors import refusal
+from bot.sandbox.faults import DROPPED, Fault, json_response
+from bot.sandbox.telegram.api_errors import error_response
 from tests.fakes.jitter import are_jittered
 from tests.unit.chat.update_harness import ANNA, UpdateHarness, running
 
@@ -16,7 +16,7 @@ WEBHOOK_ACTIVE = "Conflict: can't use getUpdates method while webhook is active"
 async def test_a_webhook_that_is_in_the_way_is_deleted(
     update_harness: UpdateHarness, caplog: pytest.LogCaptureFixture
 ):
-    update_harness.telegram.say(ANNA, "/help")
+    update_harness.telegram.send(ANNA, "/help")
     update_harness.telegram.state.updates.set_webhook(
         "https://anna:pass@n8n.example:5678/webhook/7f3a?key=hunter2"
     )
@@ -30,13 +30,15 @@ async def test_a_webhook_that_is_in_the_way_is_deleted(
     assert caplog.messages == ["Removed a webhook to n8n.example:5678 that blocked long polling."]
 
 
-@pytest.mark.parametrize("fault", [DROPPED, refusal(404, "Not Found"), json_answer(200, {"ok": True})])
+@pytest.mark.parametrize(
+    "fault", [DROPPED, error_response(404, "Not Found"), json_response(200, {"ok": True})]
+)
 async def test_a_webhook_whose_host_is_not_told_is_deleted_all_the_same(
     update_harness: UpdateHarness, fault: Fault, caplog: pytest.LogCaptureFixture
 ):
     update_harness.telegram.fail("getWebhookInfo", fault)
-    update_harness.telegram.fail("getUpdates", refusal(409, WEBHOOK_ACTIVE))
-    update_harness.telegram.say(ANNA, "/help")
+    update_harness.telegram.fail("getUpdates", error_response(409, WEBHOOK_ACTIVE))
+    update_harness.telegram.send(ANNA, "/help")
 
     async with running(update_harness.update_poller()):
         await update_harness.until_finished("/help")
@@ -51,8 +53,8 @@ async def test_a_webhook_that_is_set_later_ends_it_with_its_host(
     loop = asyncio.create_task(update_harness.update_poller().run())
     await update_harness.telegram.wait_for(lambda: len(update_harness.polls_sent) > 1)
     if times is None:
-        update_harness.telegram.fail("getUpdates", refusal(409, WEBHOOK_ACTIVE), times=times)
-        update_harness.telegram.say(ANNA, "/help")
+        update_harness.telegram.fail("getUpdates", error_response(409, WEBHOOK_ACTIVE), times=times)
+        update_harness.telegram.send(ANNA, "/help")
     update_harness.telegram.state.updates.set_webhook("https://n8n.example/webhook/7f3a")
 
     with pytest.raises(ForeignWebhook, match=r"webhook to n8n\.example with") as error:
@@ -63,7 +65,7 @@ async def test_a_webhook_that_is_set_later_ends_it_with_its_host(
 
 
 async def test_a_webhook_that_is_there_again_after_every_removal_ends_it(update_harness: UpdateHarness):
-    update_harness.telegram.fail("getUpdates", refusal(409, WEBHOOK_ACTIVE), times=4)
+    update_harness.telegram.fail("getUpdates", error_response(409, WEBHOOK_ACTIVE), times=4)
 
     with pytest.raises(ForeignWebhook):
         await update_harness.update_poller().run()
@@ -72,7 +74,7 @@ async def test_a_webhook_that_is_there_again_after_every_removal_ends_it(update_
 
 
 async def test_a_webhook_that_is_set_again_and_again_is_no_reason_to_hurry(update_harness: UpdateHarness):
-    update_harness.telegram.fail("getUpdates", refusal(409, WEBHOOK_ACTIVE), times=3)
+    update_harness.telegram.fail("getUpdates", error_response(409, WEBHOOK_ACTIVE), times=3)
 
     async with running(update_harness.update_poller()):
         await update_harness.telegram.wait_for(lambda: len(update_harness.polls_sent) > 3)

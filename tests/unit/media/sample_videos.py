@@ -16,15 +16,15 @@ _QUARTER_TURN = struct.pack(">9i", 0, 1 << 16, 0, -1 << 16, 0, 0, 0, 0, 1 << 30)
 _HALF_TURN = struct.pack(">9i", -1 << 16, 0, 0, 0, -1 << 16, 0, 0, 0, 1 << 30)
 
 
-def turned(film: bytes, *, quarters: int) -> bytes:
+def turned(sample: bytes, *, quarters: int) -> bytes:
     """Set a rotation matrix of one or two clockwise quarters, as phones do: ISO/IEC 14496-12, 8.3.2."""
-    return with_matrix(film, {1: _QUARTER_TURN, 2: _HALF_TURN}[quarters])
+    return with_matrix(sample, {1: _QUARTER_TURN, 2: _HALF_TURN}[quarters])
 
 
-def with_matrix(film: bytes, matrix: bytes) -> bytes:
+def with_matrix(sample: bytes, matrix: bytes) -> bytes:
     """Replace the display matrix, nine numbers."""
-    at = film.index(_UPRIGHT, film.index(b"tkhd"))
-    return film[:at] + matrix + film[at + len(matrix) :]
+    at = sample.index(_UPRIGHT, sample.index(b"tkhd"))
+    return sample[:at] + matrix + sample[at + len(matrix) :]
 
 
 def box(kind: bytes, *parts: bytes) -> bytes:
@@ -33,34 +33,34 @@ def box(kind: bytes, *parts: bytes) -> bytes:
     return struct.pack(">I4s", 8 + len(body), kind) + body
 
 
-def kinds_of(film: bytes) -> list[bytes]:
+def kinds_of(sample: bytes) -> list[bytes]:
     """The types of the top-level boxes."""
-    return [kind for kind, _ in _boxes(film)]
+    return [kind for kind, _ in _boxes(sample)]
 
 
-def with_packed_index(film: bytes) -> bytes:
+def with_packed_index(sample: bytes) -> bytes:
     """Compress the index at the end of a file, as QuickTime does."""
-    parts = _boxes(film)
+    parts = _boxes(sample)
     assert parts[-1][0] == b"moov"
     index = box(b"moov", parts[-1][1])
     packed = box(b"cmvd", struct.pack(">I", len(index)), zlib.compress(index))
-    return film[: -len(index)] + box(b"moov", box(b"cmov", box(b"dcom", b"zlib"), packed))
+    return sample[: -len(index)] + box(b"moov", box(b"cmov", box(b"dcom", b"zlib"), packed))
 
 
-def repeating(film: bytes, times: int) -> bytes:
+def repeating(sample: bytes, times: int) -> bytes:
     """A file whose tables repeat its first chunk so many times, 1 MB each."""
-    sample = 1_000_000
-    sizes, media = film.index(b"stsz") + 12, film.index(b"mdat") + 4
-    shot = film[media : media + int.from_bytes(film[sizes + 4 : sizes + 8], "big")]
-    filler = sample - len(shot) - 4
+    chunk = 1_000_000
+    sizes, media = sample.index(b"stsz") + 12, sample.index(b"mdat") + 4
+    shot = sample[media : media + int.from_bytes(sample[sizes + 4 : sizes + 8], "big")]
+    filler = chunk - len(shot) - 4
     filling = box(b"mdat", shot, struct.pack(">I", filler), b"\x0c".ljust(filler, b"\xff"))
-    head = next(body for kind, body in _boxes(film) if kind == b"ftyp")
-    index = next(body for kind, body in _boxes(film) if kind == b"moov")
+    head = next(body for kind, body in _boxes(sample) if kind == b"ftyp")
+    index = next(body for kind, body in _boxes(sample) if kind == b"moov")
     at = len(box(b"ftyp", head)) + 8
     tables = {
         b"stts": bytes(4) + struct.pack(">III", 1, times, 100),
         b"stsc": bytes(4) + struct.pack(">IIII", 1, 1, 1, 1),
-        b"stsz": bytes(4) + struct.pack(">II", sample, times),
+        b"stsz": bytes(4) + struct.pack(">II", chunk, times),
         b"stco": bytes(4) + struct.pack(">I", times) + struct.pack(">I", at) * times,
         b"ctts": None,
         b"stss": None,
@@ -68,10 +68,10 @@ def repeating(film: bytes, times: int) -> bytes:
     return box(b"ftyp", head) + filling + box(b"moov", _with_tables(index, tables))
 
 
-def copied(film: bytes, path: Path, container: str, **options: str) -> None:
+def copied(sample: bytes, path: Path, container: str, **options: str) -> None:
     """Remux a file into another container."""
     source_path = path.with_name("source.mp4")
-    source_path.write_bytes(film)
+    source_path.write_bytes(sample)
     with (
         av.open(str(source_path)) as source,
         av.open(str(path), "w", format=container, options=options) as sink,
@@ -84,13 +84,13 @@ def copied(film: bytes, path: Path, container: str, **options: str) -> None:
     source_path.unlink()
 
 
-def shifted(film: bytes, by: int) -> bytes:
+def shifted(sample: bytes, by: int) -> bytes:
     """Shift all chunk offsets of a file."""
-    at = film.index(b"stco") + 8
-    count = int.from_bytes(film[at : at + 4], "big")
-    offsets = struct.unpack_from(f">{count}I", film, at + 4)
+    at = sample.index(b"stco") + 8
+    count = int.from_bytes(sample[at : at + 4], "big")
+    offsets = struct.unpack_from(f">{count}I", sample, at + 4)
     moved = struct.pack(f">{count}I", *(offset + by for offset in offsets))
-    return film[: at + 4] + moved + film[at + 4 + len(moved) :]
+    return sample[: at + 4] + moved + sample[at + 4 + len(moved) :]
 
 
 def stretched(path: Path, shape: Fraction) -> None:

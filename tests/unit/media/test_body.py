@@ -19,7 +19,7 @@ from bot.providers.base import MediaSource
 from tests.fakes.clock import FrozenClock, SteadyClock
 from tests.unit.file_host import Files
 
-FILM = b"\x00\x00\x00\x18ftypisom" + bytes(range(256)) * 4000
+SAMPLE = b"\x00\x00\x00\x18ftypisom" + bytes(range(256)) * 4000
 LIMIT = 2_000_000
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 
@@ -55,15 +55,15 @@ async def fault_of(downloader: Downloader, files: Files, target: Path) -> Fault:
 @pytest.mark.parametrize(
     ("coding", "body"),
     [
-        ("gzip", gzip.compress(FILM)),
-        ("GZIP", gzip.compress(FILM)),
-        ("gzip", gzip.compress(FILM[:200]) + gzip.compress(b"") + gzip.compress(FILM[200:]) + bytes(10)),
-        ("x-gzip", gzip.compress(FILM)),
-        ("deflate", zlib.compress(FILM)),
-        ("deflate", bare(FILM)),
-        ("gzip", FILM),
-        ("deflate", FILM),
-        ("br", FILM),
+        ("gzip", gzip.compress(SAMPLE)),
+        ("GZIP", gzip.compress(SAMPLE)),
+        ("gzip", gzip.compress(SAMPLE[:200]) + gzip.compress(b"") + gzip.compress(SAMPLE[200:]) + bytes(10)),
+        ("x-gzip", gzip.compress(SAMPLE)),
+        ("deflate", zlib.compress(SAMPLE)),
+        ("deflate", bare(SAMPLE)),
+        ("gzip", SAMPLE),
+        ("deflate", SAMPLE),
+        ("br", SAMPLE),
     ],
     ids=[
         "gzip",
@@ -82,7 +82,7 @@ async def test_a_body_is_decompressed_if_header_and_content_agree(
 ):
     files.says(body, headers={"Content-Encoding": coding})
 
-    assert await fetched(downloader, files, target) == FILM
+    assert await fetched(downloader, files, target) == SAMPLE
 
 
 @pytest.mark.parametrize("pack", [gzip.compress, zlib.compress])
@@ -90,7 +90,7 @@ async def test_a_compressed_body_beyond_the_limit_is_refused(
     files: Files, downloader: Downloader, target: Path, pack
 ):
     files.says(
-        pack(FILM + bytes(500 * LIMIT)),
+        pack(SAMPLE + bytes(500 * LIMIT)),
         headers={"Content-Encoding": {gzip.compress: "gzip"}.get(pack, "deflate")},
     )
 
@@ -103,7 +103,7 @@ async def test_a_compressed_body_beyond_the_limit_is_refused(
 async def test_a_truncated_or_corrupt_compressed_body_is_retryable(
     files: Files, downloader: Downloader, target: Path, damage
 ):
-    files.says(damage(gzip.compress(FILM)), headers={"Content-Encoding": "gzip"})
+    files.says(damage(gzip.compress(SAMPLE)), headers={"Content-Encoding": "gzip"})
 
     assert await fault_of(downloader, files, target) is Fault.UNREACHABLE
 
@@ -112,37 +112,37 @@ async def test_a_truncated_or_corrupt_compressed_body_is_retryable(
 async def test_a_host_below_the_minimum_speed_is_retryable(
     files: Files, target: Path, clock: FrozenClock, *, step_s: float, is_fetched: bool
 ):
-    files.says(FILM)  # in chunks of up to 256 KiB, each of which takes this long
+    files.says(SAMPLE)  # in chunks of up to 256 KiB, each of which takes this long
     times = itertools.count(0.0, step_s)
     everything = PrivateHosts(everything=True)
     async with Downloader(allowed=everything, sleep=clock.sleep, clock=lambda: next(times)) as downloader:
         if is_fetched:
-            assert await fetched(downloader, files, target) == FILM
+            assert await fetched(downloader, files, target) == SAMPLE
         else:
             assert await fault_of(downloader, files, target) is Fault.UNREACHABLE
     assert len(files.requests) == 1
 
 
 async def test_a_header_of_sixty_kilobytes_is_read(files: Files, downloader: Downloader, target: Path):
-    files.says(FILM, headers={"X-Policy": "p" * 60_000})
+    files.says(SAMPLE, headers={"X-Policy": "p" * 60_000})
 
-    assert await fetched(downloader, files, target) == FILM
+    assert await fetched(downloader, files, target) == SAMPLE
 
 
 @pytest.mark.parametrize("lines", [120, 250])
 async def test_a_host_with_too_long_headers_is_unreachable(
     files: Files, downloader: Downloader, target: Path, lines: int
 ):
-    files.says(FILM, headers={f"X-Line-{number}": "p" * 1_000 for number in range(lines)})
+    files.says(SAMPLE, headers={f"X-Line-{number}": "p" * 1_000 for number in range(lines)})
 
     if lines == 120:
-        assert await fetched(downloader, files, target) == FILM
+        assert await fetched(downloader, files, target) == SAMPLE
     else:
         assert await fault_of(downloader, files, target) is Fault.UNREACHABLE
 
 
 async def test_a_download_is_readable_by_its_owner_only(files: Files, downloader: Downloader, target: Path):
-    files.says(FILM)
+    files.says(SAMPLE)
     await fetched(downloader, files, target)
 
     assert target.parent.stat().st_mode & 0o777 == 0o700
@@ -156,35 +156,35 @@ async def test_a_host_with_endless_informational_responses_is_unreachable(
     async def answer(request: web.Request) -> web.StreamResponse:
         assert request.transport is not None
         request.transport.write(b"HTTP/1.1 102 Processing\r\n\r\n" * interim)
-        return web.Response(body=FILM)
+        return web.Response(body=SAMPLE)
 
     files.answer = answer
     if interim <= 16:
-        assert await fetched(downloader, files, target) == FILM
+        assert await fetched(downloader, files, target) == SAMPLE
     else:
         assert await fault_of(downloader, files, target) is Fault.UNREACHABLE
 
 
 async def test_a_range_that_ends_early_is_continued(downloader: Downloader, files: Files, target: Path):
-    half = len(FILM) // 2
+    half = len(SAMPLE) // 2
 
     async def answer(request: web.Request) -> web.StreamResponse:
         if "Range" not in request.headers:
             assert request.transport is not None
-            response = web.StreamResponse(headers={"Content-Length": str(len(FILM)), "ETag": '"1"'})
+            response = web.StreamResponse(headers={"Content-Length": str(len(SAMPLE)), "ETag": '"1"'})
             await response.prepare(request)
-            await response.write(FILM[:half])
+            await response.write(SAMPLE[:half])
             request.transport.abort()
             return response
         start = int(request.headers["Range"].removeprefix("bytes=").removesuffix("-"))
-        end = min(start + half // 2, len(FILM))  # less than requested
-        content_range = f"bytes {start}-{end - 1}/{len(FILM)}"
+        end = min(start + half // 2, len(SAMPLE))  # less than requested
+        content_range = f"bytes {start}-{end - 1}/{len(SAMPLE)}"
         return web.Response(
-            status=206, body=FILM[start:end], headers={"Content-Range": content_range, "ETag": '"1"'}
+            status=206, body=SAMPLE[start:end], headers={"Content-Range": content_range, "ETag": '"1"'}
         )
 
     files.answer = answer
-    assert await fetched(downloader, files, target) == FILM
+    assert await fetched(downloader, files, target) == SAMPLE
 
 
 @pytest.mark.parametrize("breaks_off", [True, False])
@@ -194,12 +194,12 @@ async def test_all_attempts_of_a_download_share_one_timeout(files: Files, target
         response = web.StreamResponse(status=206 if "Range" in request.headers else 200)
         response.headers["Content-Range"] = request.headers.get("Range", "").replace("=", " ") + "/*"
         await response.prepare(request)
-        await response.write(FILM[:1000])
+        await response.write(SAMPLE[:1000])
         if breaks_off:
             request.transport.abort()
         while not request.transport.is_closing():
             await asyncio.sleep(0.01)
-            await response.write(FILM[:1000])
+            await response.write(SAMPLE[:1000])
         return response
 
     async def pause(_: float) -> None:
@@ -236,8 +236,8 @@ async def test_an_untrusted_certificate_is_logged_once_per_host_and_outage(
     target: Path, caplog: pytest.LogCaptureFixture
 ):
     async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(FILM)}\r\nConnection: close\r\n\r\n"
-        writer.write(head.encode() + FILM)
+        head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(SAMPLE)}\r\nConnection: close\r\n\r\n"
+        writer.write(head.encode() + SAMPLE)
         await writer.drain()
         writer.close()
 
@@ -277,8 +277,8 @@ async def test_the_given_tls_context_is_used(target: Path):
     tls.load_cert_chain(pem)
 
     async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(FILM)}\r\nConnection: close\r\n\r\n"
-        writer.write(head.encode() + FILM)
+        head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(SAMPLE)}\r\nConnection: close\r\n\r\n"
+        writer.write(head.encode() + SAMPLE)
         await writer.drain()
         writer.close()
 
@@ -289,4 +289,4 @@ async def test_the_given_tls_context_is_used(target: Path):
         link = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/film.mp4"
         download = await downloader.fetch(MediaSource(url=link), target, limit=LIMIT)
 
-    assert download.size == len(FILM)
+    assert download.size == len(SAMPLE)

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from bot.media.boxes import Malformed, boxes, faststart
-from bot.sandbox.sample_video import make_film
+from bot.sandbox.sample_video import make_video
 from tests.unit.media.sample_videos import box
 
 
@@ -64,7 +64,7 @@ def test_an_offset_too_large_for_its_table_is_malformed(path: Path):
 
 
 def test_a_file_without_moov_or_ftyp_is_malformed(path: Path):
-    for content in (box(b"ftyp", b"isom"), make_film()[32:]):
+    for content in (box(b"ftyp", b"isom"), make_video()[32:]):
         path.write_bytes(content)
         with pytest.raises(Malformed):
             faststart(path, path.parent / "faststart" / path.name)

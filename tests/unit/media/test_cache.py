@@ -15,14 +15,14 @@ from bot.media.probe import Inspector
 from bot.media.video import VideoFile
 from bot.private_hosts import PrivateHosts
 from bot.providers.base import TaskMissing, Unavailable
-from bot.sandbox.sample_video import make_film
+from bot.sandbox.sample_video import make_video
 from storage.models import Cause, Media, Task, TaskRef, TaskStatus
 from tests.fakes.clock import NOON, FrozenClock
 from tests.unit.file_host import Files
 from tests.unit.media.studio import Studio
 
-FILM = make_film()
-OTHER_FILM = make_film(size=(64, 48))
+SAMPLE = make_video()
+OTHER_SAMPLE = make_video(size=(64, 48))
 LIMIT = 1_000_000
 
 
@@ -49,7 +49,7 @@ async def cache(folder: Path, studio: Studio, clock: FrozenClock) -> AsyncIterat
 @pytest.fixture
 def media(files: Files) -> Media:
     """A link to the sample video."""
-    files.says(FILM)
+    files.says(SAMPLE)
     return Media(url=f"{files.address()}/film.mp4")
 
 
@@ -84,19 +84,19 @@ async def test_the_variants_are_a_video_and_a_document(cache: VideoCache, media:
     [entry] = folder.iterdir()
     assert video == VideoFile(
         source=entry / "cgt_2025_ü_1.mp4",
-        size=len(FILM),
+        size=len(SAMPLE),
         width=320,
         height=180,
         duration_s=2.0,
         thumbnail=entry / "cgt_2025_ü_1.mp4.jpg",
     )
-    assert document == VideoFile(source=entry / "cgt_2025_ü_1.mp4", size=len(FILM), is_video=False)
+    assert document == VideoFile(source=entry / "cgt_2025_ü_1.mp4", size=len(SAMPLE), is_video=False)
 
 
 async def test_the_video_variant_of_a_file_with_its_index_at_the_end_is_a_copy(
     cache: VideoCache, media: Media, files: Files, folder: Path
 ):
-    files.says(make_film(index_first=False))
+    files.says(make_video(index_first=False))
 
     video, document = await variants(cache, media)
 
@@ -111,7 +111,7 @@ async def test_the_video_variant_of_a_file_with_its_index_at_the_end_is_a_copy(
 async def test_an_unplayable_video_is_a_document_with_the_reason(
     cache: VideoCache, media: Media, files: Files
 ):
-    files.says(make_film(codec="libx265", seconds=0.5))
+    files.says(make_video(codec="libx265", seconds=0.5))
 
     [document] = await variants(cache, media)
 
@@ -128,7 +128,7 @@ async def test_another_container_is_a_document_with_the_reason(cache: VideoCache
 
 
 async def test_an_mp4_that_cannot_be_probed_is_a_document(cache: VideoCache, media: Media, files: Files):
-    files.says(FILM[:24] + bytes(1000))
+    files.says(SAMPLE[:24] + bytes(1000))
 
     [document] = await variants(cache, media)
 
@@ -139,17 +139,17 @@ async def test_an_mp4_that_cannot_be_probed_is_a_document(cache: VideoCache, med
 async def test_a_truncated_file_is_downloaded_again_the_next_time(
     cache: VideoCache, media: Media, files: Files, *, index_first: bool
 ):
-    files.says(make_film(index_first=index_first)[:-3000])
+    files.says(make_video(index_first=index_first)[:-3000])
     assert await fault_of(cache, media) is Fault.UNREACHABLE
 
-    files.says(FILM)
+    files.says(SAMPLE)
     assert len(await variants(cache, media)) == 2
 
 
 async def test_a_file_stays_cached_until_it_is_discarded(
     cache: VideoCache, media: Media, files: Files, folder: Path
 ):
-    files.says(make_film(index_first=False))
+    files.says(make_video(index_first=False))
     await variants(cache, media)
     await variants(cache, media)
     assert len(files.requests) == 1
@@ -164,11 +164,11 @@ async def test_a_file_stays_cached_until_it_is_discarded(
 @pytest.mark.parametrize("other", [task(external_id="cgt-2025_ü:1"), task(provider="workshop")])
 async def test_the_cache_key_is_not_the_row_id(cache: VideoCache, media: Media, files: Files, other: Task):
     await variants(cache, media)
-    files.says(OTHER_FILM)
+    files.says(OTHER_SAMPLE)
 
     [video, _] = await variants(cache, media, other)
 
-    assert Path(video.source).read_bytes() == OTHER_FILM
+    assert Path(video.source).read_bytes() == OTHER_SAMPLE
 
 
 async def test_a_cached_file_is_found_under_another_row_id(cache: VideoCache, media: Media, files: Files):
@@ -180,7 +180,7 @@ async def test_a_cached_file_is_found_under_another_row_id(cache: VideoCache, me
 
 async def test_a_dead_link_is_replaced_by_a_fresh_one(cache: VideoCache, files: Files, studio: Studio):
     async def answer(request: web.Request) -> web.StreamResponse:
-        return web.Response(body=FILM) if request.path == "/fresh.mp4" else web.Response(status=403)
+        return web.Response(body=SAMPLE) if request.path == "/fresh.mp4" else web.Response(status=403)
 
     files.answer = answer
     studio.anew = Media(url=f"{files.address()}/fresh.mp4")
@@ -210,7 +210,7 @@ async def test_the_fresh_link_is_returned_though_it_fails_too(
         (200, b""),
         (200, b'{"status": "processing"}'),
         (200, b"<!DOCTYPE html><html></html>"),
-        (200, FILM[:-1000]),
+        (200, SAMPLE[:-1000]),
     ],
 )
 async def test_any_error_of_a_new_link_is_retryable(
@@ -362,7 +362,7 @@ async def test_files_in_use_are_not_evicted(cache: VideoCache, media: Media, fol
             os.utime(path, (0, 0))
         await variants(cache, media, task(external_id="another"))
 
-        assert [Path(film.source).exists() for film in found.variants] == [True, True]
+        assert [Path(sample.source).exists() for sample in found.variants] == [True, True]
 
 
 async def test_links_are_not_logged(

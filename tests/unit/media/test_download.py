@@ -15,7 +15,7 @@ from bot.providers.parsing.links import requestable
 from tests.fakes.clock import FrozenClock
 from tests.unit.file_host import Files
 
-FILM = b"\x00\x00\x00\x18ftypisom" + bytes(range(256)) * 4000
+SAMPLE = b"\x00\x00\x00\x18ftypisom" + bytes(range(256)) * 4000
 LIMIT = 2_000_000
 KEY = {"Authorization": "Bearer sk-a-key"}
 
@@ -33,7 +33,7 @@ def target(tmp_path: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def _prepared(files: Files) -> None:
-    files.says(FILM)
+    files.says(SAMPLE)
 
 
 async def fetched(
@@ -55,9 +55,9 @@ async def test_a_video_is_downloaded_unchanged(files: Files, downloader: Downloa
     download = await fetched(downloader, f"{files.address()}/film.mp4", target)
 
     path = target.with_name("film.mp4")
-    assert download == Download(path=path, size=len(FILM))
+    assert download == Download(path=path, size=len(SAMPLE))
     assert download.is_readable
-    assert path.read_bytes() == FILM
+    assert path.read_bytes() == SAMPLE
     assert list(target.parent.iterdir()) == [path]
 
 
@@ -77,7 +77,7 @@ async def test_a_file_damaged_by_a_power_failure_is_downloaded_again(
 
     download = await fetched(downloader, f"{files.address()}/film.mp4", target)
 
-    assert download.path.read_bytes() == FILM
+    assert download.path.read_bytes() == SAMPLE
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ async def test_in_a_redirect_target_only_raw_bytes_are_encoded(
             head = b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: " + location + b"\r\n\r\n"
             request.transport.write(head)
             request.transport.close()
-        return web.Response(body=FILM)
+        return web.Response(body=SAMPLE)
 
     files.answer = answer
     await fetched(downloader, f"{files.address()}/a", target)
@@ -135,7 +135,7 @@ async def test_the_key_is_not_sent_on_to_another_host(
     async def answer(request: web.Request) -> web.StreamResponse:
         if request.path in hops:
             return web.Response(status=307, headers={"Location": hops[request.path]})
-        return web.Response(body=FILM)
+        return web.Response(body=SAMPLE)
 
     files.answer = answer
     await fetched(downloader, f"{files.address()}/a", target, headers=KEY)
@@ -240,8 +240,8 @@ async def test_a_body_beyond_the_limit_stops_the_download(files: Files, download
         response.enable_chunked_encoding()
         await response.prepare(request)
         while sent < 100 * LIMIT:
-            await response.write(FILM)
-            sent += len(FILM)
+            await response.write(SAMPLE)
+            sent += len(SAMPLE)
         return response
 
     files.answer = answer
@@ -253,16 +253,16 @@ DATE = "Wed, 21 Oct 2015 07:28:00 GMT"
 
 
 def the_rest(start: int, **headers: str) -> web.Response:
-    span = f"bytes {start}-{len(FILM) - 1}/{len(FILM)}"
-    return web.Response(status=206, body=FILM[start:], headers={"Content-Range": span} | headers)
+    span = f"bytes {start}-{len(SAMPLE) - 1}/{len(SAMPLE)}"
+    return web.Response(status=206, body=SAMPLE[start:], headers={"Content-Range": span} | headers)
 
 
 async def cut_off(
     request: web.Request, version: Mapping[str, str] | None = None, *, start: int = 0
 ) -> web.StreamResponse:
     """Send half of the requested bytes, then close the connection."""
-    rest = FILM[start:]
-    span = f"bytes {start}-{len(FILM) - 1}/{len(FILM)}"
+    rest = SAMPLE[start:]
+    span = f"bytes {start}-{len(SAMPLE) - 1}/{len(SAMPLE)}"
     headers = {"Content-Length": str(len(rest)), "Content-Range": span, **(version or {})}
     response = web.StreamResponse(status=206 if start else 200, headers=headers)
     await response.prepare(request)
@@ -281,14 +281,14 @@ async def test_a_broken_download_is_resumed_or_restarted(
         if asked is None:
             return await cut_off(request)
         if not ranges:
-            return web.Response(body=FILM)
+            return web.Response(body=SAMPLE)
         [start] = re.findall(r"bytes=(\d+)-$", asked)
         return the_rest(int(start))
 
     files.answer = answer
     download = await fetched(downloader, f"{files.address()}/film.mp4", target)
 
-    assert download.path.read_bytes() == FILM
+    assert download.path.read_bytes() == SAMPLE
     assert len(files.requests) == 2
 
 
@@ -308,24 +308,24 @@ async def test_a_range_request_is_conditional_on_the_same_version(
         if "Range" not in request.headers:
             return await cut_off(request, version)
         assert request.headers.get("If-Range") == named
-        return the_rest(len(FILM) // 2)
+        return the_rest(len(SAMPLE) // 2)
 
     files.answer = answer
     download = await fetched(downloader, f"{files.address()}/film.mp4", target)
 
-    assert download.path.read_bytes() == FILM
+    assert download.path.read_bytes() == SAMPLE
 
 
 async def test_a_wrong_content_range_is_not_appended(files: Files, downloader: Downloader, target: Path):
     async def answer(request: web.Request) -> web.StreamResponse:
         if len(files.requests) == 1:
             return await cut_off(request)
-        return the_rest(0) if "Range" in request.headers else web.Response(body=FILM)
+        return the_rest(0) if "Range" in request.headers else web.Response(body=SAMPLE)
 
     files.answer = answer
     download = await fetched(downloader, f"{files.address()}/film.mp4", target)
 
-    assert download.path.read_bytes() == FILM
+    assert download.path.read_bytes() == SAMPLE
     assert len(files.requests) == 3
 
 
@@ -333,12 +333,12 @@ async def test_a_file_that_has_shrunk_is_restarted(files: Files, downloader: Dow
     async def answer(request: web.Request) -> web.StreamResponse:
         if len(files.requests) == 1:
             return await cut_off(request)
-        return web.Response(status=416) if "Range" in request.headers else web.Response(body=FILM)
+        return web.Response(status=416) if "Range" in request.headers else web.Response(body=SAMPLE)
 
     files.answer = answer
     download = await fetched(downloader, f"{files.address()}/film.mp4", target)
 
-    assert download.path.read_bytes() == FILM
+    assert download.path.read_bytes() == SAMPLE
     assert len(files.requests) == 3
 
 
@@ -356,9 +356,9 @@ async def test_a_download_is_resumed_only_while_it_makes_progress(
 
 
 async def test_inline_bytes_are_written_to_disk(downloader: Downloader, target: Path):
-    download = await downloader.fetch(MediaSource(data=FILM), target, limit=LIMIT)
+    download = await downloader.fetch(MediaSource(data=SAMPLE), target, limit=LIMIT)
 
-    assert (download.size, download.path.read_bytes()) == (len(FILM), FILM)
+    assert (download.size, download.path.read_bytes()) == (len(SAMPLE), SAMPLE)
 
 
 @pytest.mark.parametrize(
@@ -374,7 +374,7 @@ async def test_inline_bytes_are_checked_too(downloader: Downloader, target: Path
 
 async def test_a_full_disk_is_an_unreachable_fault(files: Files, downloader: Downloader, target: Path):
     target.parent.touch()
-    for source in (MediaSource(url=f"{files.address()}/film.mp4"), MediaSource(data=FILM)):
+    for source in (MediaSource(url=f"{files.address()}/film.mp4"), MediaSource(data=SAMPLE)):
         with pytest.raises(DownloadError) as raised:
             await downloader.fetch(source, target, limit=LIMIT)
         assert raised.value.fault is Fault.UNREACHABLE

@@ -13,7 +13,7 @@ import pytest
 
 from bot.media.probe_worker import __file__ as probe_file
 from bot.media.probe_worker import probe
-from bot.sandbox.sample_video import make_film, with_free_box
+from bot.sandbox.sample_video import make_video, with_free_box
 from tests.unit.media.sample_videos import (
     packets,
     repeating,
@@ -25,7 +25,7 @@ from tests.unit.media.sample_videos import (
     with_sound,
 )
 
-FILM = make_film()
+SAMPLE = make_video()
 
 
 def probed(path: Path) -> dict[str, Any]:
@@ -49,7 +49,7 @@ def luma(frame: av.VideoFrame, x: int, y: int) -> int:
 
 
 def test_a_plain_video_is_described(path: Path):
-    path.write_bytes(FILM)
+    path.write_bytes(SAMPLE)
 
     assert probed(path) == {
         "is_complete": True,
@@ -69,7 +69,7 @@ def test_a_plain_video_is_described(path: Path):
 def test_a_thumbnail_keeps_the_aspect_ratio_within_telegram_s_limits(
     path: Path, size: tuple[int, int], expected: tuple[int, int]
 ):
-    path.write_bytes(make_film(size=size, seconds=0.2))
+    path.write_bytes(make_video(size=size, seconds=0.2))
 
     thumbnail = path.parent / probed(path)["thumbnail"]
 
@@ -81,7 +81,7 @@ def test_a_thumbnail_keeps_the_aspect_ratio_within_telegram_s_limits(
 
 @pytest.mark.parametrize(("quarters", "expected"), [(1, (180, 320)), (2, (320, 180))])
 def test_a_rotated_video_has_its_display_size(path: Path, quarters: int, expected: tuple[int, int]):
-    path.write_bytes(turned(FILM, quarters=quarters))
+    path.write_bytes(turned(SAMPLE, quarters=quarters))
 
     found = probed(path)
 
@@ -91,7 +91,7 @@ def test_a_rotated_video_has_its_display_size(path: Path, quarters: int, expecte
 
 
 def test_a_thumbnail_is_rotated_as_players_rotate_the_video(path: Path):
-    path.write_bytes(turned(FILM, quarters=1))
+    path.write_bytes(turned(SAMPLE, quarters=1))
 
     thumbnail = picture(path.parent / probed(path)["thumbnail"])
 
@@ -111,7 +111,7 @@ def test_faststart_moves_the_index_and_changes_nothing_else(path: Path):
 
 
 def test_faststart_keeps_the_rotation(path: Path):
-    path.write_bytes(turned(make_film(index_first=False), quarters=1))
+    path.write_bytes(turned(make_video(index_first=False), quarters=1))
 
     front = path.parent / probed(path)["faststart_copy"]
 
@@ -120,7 +120,7 @@ def test_faststart_keeps_the_rotation(path: Path):
 
 
 def test_an_unplayable_video_is_not_copied(path: Path):
-    path.write_bytes(make_film(codec="libx265", index_first=False))
+    path.write_bytes(make_video(codec="libx265", index_first=False))
 
     found = probed(path)
 
@@ -146,21 +146,21 @@ def test_the_audio_codec_decides_too(
 
 @pytest.mark.parametrize("index_first", [True, False])
 def test_a_truncated_video_is_not_complete(path: Path, *, index_first: bool):
-    path.write_bytes(make_film(index_first=index_first)[:-3000])
+    path.write_bytes(make_video(index_first=index_first)[:-3000])
 
     assert probed(path) == {"is_complete": False}
 
 
 def test_trailing_bytes_do_not_make_a_video_truncated(path: Path):
-    path.write_bytes(with_free_box(FILM, bytes(50))[:-20])
+    path.write_bytes(with_free_box(SAMPLE, bytes(50))[:-20])
     assert probed(path)["is_complete"]
 
-    path.write_bytes(FILM + b"<!-- served in 3 ms -->")
+    path.write_bytes(SAMPLE + b"<!-- served in 3 ms -->")
     assert probed(path)["is_complete"]
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"no film at all", b"\x00\x00\x00\x18ftypisom" + bytes(300), FILM[:30]]
+    "content", [b"", b"no video at all", b"\x00\x00\x00\x18ftypisom" + bytes(300), SAMPLE[:30]]
 )
 def test_a_file_that_is_not_a_video_is_an_error(path: Path, content: bytes):
     path.write_bytes(content)
@@ -186,7 +186,7 @@ async def run(*arguments: str, paths: Iterable[Path]) -> list[bytes]:
 
 
 async def test_the_script_processes_paths_until_stdin_ends(path: Path):
-    path.write_bytes(FILM)
+    path.write_bytes(SAMPLE)
     junk = path.with_name("task-2-")
     junk.write_bytes(b"junk")
 
@@ -209,16 +209,16 @@ def print_limits(_):
 leave, os._exit = os._exit, print_limits
 runpy.run_path(sys.argv[1], run_name="__main__")
 """
-    path.write_bytes(b"no film")
+    path.write_bytes(b"no video")
 
     printed = await run("-c", program, probe_file, paths=[path])
 
-    assert [int(line) for line in printed] == [30, 768 << 20, len(b"no film") + (1 << 20), 32, 0, 1000]
+    assert [int(line) for line in printed] == [30, 768 << 20, len(b"no video") + (1 << 20), 32, 0, 1000]
 
 
 async def test_a_copy_of_repeated_chunks_is_limited_in_size(path: Path):
     bomb = path.with_suffix(".mov")
-    bomb.write_bytes(repeating(FILM, 3000))
+    bomb.write_bytes(repeating(SAMPLE, 3000))
 
     [line] = await run(probe_file, paths=[bomb])
 
@@ -228,7 +228,7 @@ async def test_a_copy_of_repeated_chunks_is_limited_in_size(path: Path):
 
 
 async def test_faststart_of_repeated_chunks_keeps_the_size(path: Path):
-    path.write_bytes(repeating(FILM, 3000))
+    path.write_bytes(repeating(SAMPLE, 3000))
 
     [line] = await run(probe_file, paths=[path])
 
@@ -238,10 +238,10 @@ async def test_faststart_of_repeated_chunks_keeps_the_size(path: Path):
 
 async def test_an_index_beyond_the_memory_limit_ends_only_its_own_child(path: Path):
     path.write_bytes(
-        repeating(FILM, 100).replace(struct.pack(">II", 1_000_000, 100), b"\0\0\0\1\x7f\xff\xff\xff")
+        repeating(SAMPLE, 100).replace(struct.pack(">II", 1_000_000, 100), b"\0\0\0\1\x7f\xff\xff\xff")
     )
     whole = path.with_name("whole.mp4")
-    whole.write_bytes(FILM)
+    whole.write_bytes(SAMPLE)
 
     greedy, good = await run(probe_file, paths=[path, whole])
 
@@ -272,7 +272,7 @@ def test_non_square_pixels_are_scaled(path: Path):
 )
 def test_a_matrix_that_is_no_quarter_rotation_is_ignored(path: Path, numbers: tuple[int, int, int, int]):
     a, b, c, d = numbers
-    path.write_bytes(with_matrix(FILM, struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 1 << 30)))
+    path.write_bytes(with_matrix(SAMPLE, struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 1 << 30)))
 
     found = probed(path)
 
@@ -283,7 +283,7 @@ def test_a_matrix_that_is_no_quarter_rotation_is_ignored(path: Path, numbers: tu
 
 def test_a_mirrored_video_has_a_mirrored_thumbnail(path: Path):
     one = 1 << 16
-    path.write_bytes(with_matrix(FILM, struct.pack(">9i", -one, 0, 0, 0, one, 0, 0, 0, 1 << 30)))
+    path.write_bytes(with_matrix(SAMPLE, struct.pack(">9i", -one, 0, 0, 0, one, 0, 0, 0, 1 << 30)))
 
     frame = picture(path.parent / probed(path)["thumbnail"])
 
@@ -291,10 +291,10 @@ def test_a_mirrored_video_has_a_mirrored_thumbnail(path: Path):
 
 
 def test_a_damaged_first_frame_costs_only_the_thumbnail(path: Path):
-    film = bytearray(make_film(seconds=0.2))
-    at = film.index(b"mdat") + 4
-    film[at : at + 60_000] = b"\xff" * len(film[at : at + 60_000])
-    path.write_bytes(film)
+    sample = bytearray(make_video(seconds=0.2))
+    at = sample.index(b"mdat") + 4
+    sample[at : at + 60_000] = b"\xff" * len(sample[at : at + 60_000])
+    path.write_bytes(sample)
 
     found = probed(path)
 
@@ -316,10 +316,10 @@ def test_the_thumbnail_is_the_first_frame_that_is_not_black(path: Path):
     [("mpeg4", "yuv420p", True), ("mjpeg", "yuvj420p", False), ("png", "rgb24", False)],
 )
 def test_only_whitelisted_decoders_are_used(path: Path, codec: str, pixels: str, *, is_read: bool):
-    film = path.with_suffix(".mov")
-    with_pictures(film, codec, pixels)
+    sample = path.with_suffix(".mov")
+    with_pictures(sample, codec, pixels)
 
-    found = probed(film)
+    found = probed(sample)
 
     assert found["unplayable"] == codec
     assert (found["thumbnail"] is not None) == is_read
@@ -328,24 +328,24 @@ def test_only_whitelisted_decoders_are_used(path: Path, codec: str, pixels: str,
 @pytest.mark.parametrize("container", ["avi", "mpegts", "matroska", "flv", "mp4"])
 @pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv", ".flv"])
 def test_a_file_is_read_only_as_its_detected_format(path: Path, container: str, suffix: str):
-    film = path.with_suffix(suffix)
-    with_pictures(film, "libx264", "yuv420p", container)
+    sample = path.with_suffix(suffix)
+    with_pictures(sample, "libx264", "yuv420p", container)
     own = {"mp4": {".mp4", ".mov"}, "matroska": {".mkv"}, "flv": {".flv"}}.get(container, set())
 
     if suffix in own:
-        assert probed(film)["width"]
+        assert probed(sample)["width"]
     else:
         with pytest.raises((av.FFmpegError, LookupError)):
-            probed(film)
+            probed(sample)
 
 
 def test_a_file_name_is_never_read_as_an_ffmpeg_url(path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(path.parent)
     for name in ("film.mp4", "concat:film.mp4", "subfile,,start,0,end,0,,:film.mp4"):
-        Path(name).write_bytes(FILM)
+        Path(name).write_bytes(SAMPLE)
 
     assert probed(Path("film.mp4"))["width"] == 320
     for name in ("concat:film.mp4", "subfile,,start,0,end,0,,:film.mp4"):
         with pytest.raises(av.FFmpegError) as raised:
             probed(Path(name))
-        assert raised.value.filename == name, "the film was opened"
+        assert raised.value.filename == name, "the file was opened"

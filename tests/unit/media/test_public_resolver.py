@@ -205,11 +205,11 @@ async def test_closing_it_closes_the_underlying_resolver():
 
 # downloads
 
-FILM = b"\x00\x00\x00\x18ftypisom" + bytes(1000)
+SAMPLE = b"\x00\x00\x00\x18ftypisom" + bytes(1000)
 
 
 async def fetched(downloader: Downloader, link: str, target: Path) -> Download:
-    return await downloader.fetch(MediaSource(url=link), target, limit=len(FILM))
+    return await downloader.fetch(MediaSource(url=link), target, limit=len(SAMPLE))
 
 
 async def fault_of(downloader: Downloader, link: str, target: Path) -> Fault:
@@ -292,10 +292,10 @@ async def test_a_redirect_to_a_private_address_is_rejected(
 
 
 async def test_a_public_host_is_accepted(files: Files, careful: Downloader, target: Path):
-    files.says(FILM)
+    files.says(SAMPLE)
     port = files.address().rpartition(":")[2]
 
-    assert (await fetched(careful, f"http://cdn.example:{port}/film.mp4", target)).size == len(FILM)
+    assert (await fetched(careful, f"http://cdn.example:{port}/film.mp4", target)).size == len(SAMPLE)
 
 
 async def test_private_addresses_are_rejected_by_default(files: Files, target: Path):
@@ -306,7 +306,7 @@ async def test_private_addresses_are_rejected_by_default(files: Files, target: P
 
 
 async def test_a_proxy_gets_names_but_no_private_address(files: Files, target: Path):
-    files.says(FILM)
+    files.says(SAMPLE)
     async with Downloader(proxy=files.address()) as downloader:
         for host in ("127.0.0.1", "2130706433", "0x7f.1", "localhost", "[::ffff:169.254.169.254]"):
             assert await fault_of(downloader, f"http://{host}:1/film.mp4", target) is Fault.PRIVATE
@@ -316,8 +316,8 @@ async def test_a_proxy_gets_names_but_no_private_address(files: Files, target: P
 
 
 async def test_an_allowed_origin_is_accepted_and_another_port_is_not(files: Files, target: Path):
-    files.says(FILM)
+    files.says(SAMPLE)
     port = int(files.address().rpartition(":")[2])
     async with Downloader(allowed=PrivateHosts().with_origins([("127.0.0.1", port)])) as downloader:
         assert await fault_of(downloader, f"{files.address(1)}/film.mp4", target) is Fault.PRIVATE
-        assert (await fetched(downloader, f"{files.address()}/film.mp4", target)).size == len(FILM)
+        assert (await fetched(downloader, f"{files.address()}/film.mp4", target)).size == len(SAMPLE)

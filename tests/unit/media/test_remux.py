@@ -7,7 +7,7 @@ import av
 import pytest
 
 from bot.media.probe_worker import probe
-from bot.sandbox.sample_video import make_film
+from bot.sandbox.sample_video import make_video
 from tests.unit.media.sample_videos import (
     box,
     copied,
@@ -19,7 +19,7 @@ from tests.unit.media.sample_videos import (
     with_sound,
 )
 
-FILM = make_film()
+SAMPLE = make_video()
 
 
 @pytest.fixture
@@ -46,9 +46,9 @@ def test_playable_streams_in_another_container_are_remuxed_to_mp4(
     path: Path, suffix: str, container: str, flags: str | None
 ):
     with_sound(path, "aac")
-    film = path.read_bytes()
+    sample = path.read_bytes()
     other = path.with_name(f"film{suffix}")
-    copied(film, other, container, **({"movflags": flags} if flags else {}))
+    copied(sample, other, container, **({"movflags": flags} if flags else {}))
 
     found = probed(other)
 
@@ -66,7 +66,7 @@ def test_playable_streams_in_another_container_are_remuxed_to_mp4(
 @pytest.mark.parametrize("suffix", [".mov", ".mkv"])
 def test_unplayable_streams_in_another_container_are_not_remuxed(path: Path, suffix: str):
     other = path.with_name(f"film{suffix}")
-    copied(make_film(codec="libx265"), other, {".mov": "mov", ".mkv": "matroska"}[suffix])
+    copied(make_video(codec="libx265"), other, {".mov": "mov", ".mkv": "matroska"}[suffix])
 
     found = probed(other)
 
@@ -75,7 +75,7 @@ def test_unplayable_streams_in_another_container_are_not_remuxed(path: Path, suf
 
 @pytest.mark.parametrize("first", [b"styp", b"free", b"uuid", b"skip"])
 def test_a_file_that_starts_with_another_box_is_copied_with_ftyp_first(path: Path, first: bytes):
-    plain = make_film()
+    plain = make_video()
     copied(plain, path, "mp4")
     path.write_bytes(box(first, bytes(24)) + shifted(path.read_bytes(), 32))
 
@@ -89,11 +89,11 @@ def test_a_file_that_starts_with_another_box_is_copied_with_ftyp_first(path: Pat
 def test_faststart_keeps_all_metadata(path: Path):
     label, manifest = b'{"AIGC":{"Label":"1"}}', bytes(range(256)) * 5
     note = box(b"udta", box(b"AIGC", label), box(b"\xa9nam", b"\0\4\x15\xc7Boat"))
-    film = make_film(index_first=False)
-    at = film.index(b"moov") - 4
-    index = film[at + 8 :]
+    sample = make_video(index_first=False)
+    at = sample.index(b"moov") - 4
+    index = sample[at + 8 :]
     own = box(b"uuid", manifest) + box(b"jumb", manifest)
-    path.write_bytes(film[:at] + box(b"moov", index, note) + own)
+    path.write_bytes(sample[:at] + box(b"moov", index, note) + own)
 
     front = (path.parent / probed(path)["faststart_copy"]).read_bytes()
 
@@ -104,14 +104,14 @@ def test_faststart_keeps_all_metadata(path: Path):
 
 
 def test_remuxing_a_fragmented_file_keeps_all_metadata(path: Path):
-    copied(FILM, path, "mp4", movflags="empty_moov+frag_keyframe+default_base_moof")
+    copied(SAMPLE, path, "mp4", movflags="empty_moov+frag_keyframe+default_base_moof")
     note = box(b"udta", box(b"AIGC", b"label"))
-    film = path.read_bytes()
-    index = film.index(b"moov") - 4
-    length = int.from_bytes(film[index : index + 4], "big")
+    sample = path.read_bytes()
+    index = sample.index(b"moov") - 4
+    length = int.from_bytes(sample[index : index + 4], "big")
     own = box(b"uuid", b"c2pa" * 50)
-    moov = box(b"moov", film[index + 8 : index + length], note)
-    path.write_bytes(film[:index] + moov + film[index + length :] + own)
+    moov = box(b"moov", sample[index + 8 : index + length], note)
+    path.write_bytes(sample[:index] + moov + sample[index + length :] + own)
 
     front = (path.parent / probed(path)["faststart_copy"]).read_bytes()
 
@@ -120,7 +120,7 @@ def test_remuxing_a_fragmented_file_keeps_all_metadata(path: Path):
 
 
 def test_a_compressed_index_is_rewritten_uncompressed(path: Path):
-    plain = make_film(index_first=False)
+    plain = make_video(index_first=False)
     path.write_bytes(with_packed_index(plain))
 
     front = path.parent / probed(path)["faststart_copy"]
@@ -132,24 +132,24 @@ def test_a_compressed_index_is_rewritten_uncompressed(path: Path):
 
 def test_a_missing_duration_is_computed_from_the_packets(path: Path):
     other = path.with_name("film.mkv")
-    copied(FILM, other, "matroska", live="1")
+    copied(SAMPLE, other, "matroska", live="1")
 
     assert probed(other)["duration_s"] == pytest.approx(2.0, abs=0.1)
 
 
 def test_a_zero_duration_is_computed_from_the_packets(path: Path):
-    film = bytearray(FILM)
+    sample = bytearray(SAMPLE)
     for kind, at in ((b"mvhd", 20), (b"tkhd", 24), (b"mdhd", 20)):
-        start = film.index(kind) + at
-        film[start : start + 4] = bytes(4)
-    path.write_bytes(film)
+        start = sample.index(kind) + at
+        sample[start : start + 4] = bytes(4)
+    path.write_bytes(sample)
 
     assert probed(path)["duration_s"] == pytest.approx(2.0, abs=0.1)
 
 
 def test_a_truncated_matroska_file_is_not_complete(path: Path):
     other = path.with_name("film.mkv")
-    copied(FILM, other, "matroska")
+    copied(SAMPLE, other, "matroska")
     assert probed(other)["is_complete"]
     other.write_bytes(other.read_bytes()[:-100])
     assert not probed(other)["is_complete"]

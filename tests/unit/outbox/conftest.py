@@ -26,13 +26,13 @@ def sender(bot: ExtBot[None]) -> Sender:
 
 
 @pytest.fixture
-def video(film: Path) -> VideoFile:
+def video(sample: Path) -> VideoFile:
     """The sample video with all its metadata."""
-    thumbnail = film.with_suffix(".jpg")
+    thumbnail = sample.with_suffix(".jpg")
     thumbnail.write_bytes(b"\xff\xd8\xff" + bytes(1000))
     return VideoFile(
-        source=film,
-        size=film.stat().st_size,
+        source=sample,
+        size=sample.stat().st_size,
         width=320,
         height=180,
         duration_s=2.4,

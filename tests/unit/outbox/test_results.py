@@ -23,9 +23,9 @@ from bot.outbox.results import (
     as_retryable,
     read_error,
 )
-from bot.sandbox.faults import DROPPED, Fault, html_answer, json_answer
+from bot.sandbox.faults import DROPPED, Fault, html_response, json_response
 from bot.sandbox.telegram import FakeTelegram
-from bot.sandbox.telegram.api_errors import flood, refusal
+from bot.sandbox.telegram.api_errors import error_response, flood
 from tests.fakes.places import ANNA
 
 GONE = [
@@ -100,10 +100,10 @@ def test_a_missing_right_may_be_a_403_too():
 
 
 async def test_a_refusal_over_a_real_connection_keeps_its_text(telegram: FakeTelegram, bot: ExtBot[None]):
-    closed = refusal(400, "Bad Request: TOPIC_CLOSED")
+    closed = error_response(400, "Bad Request: TOPIC_CLOSED")
     assert await outcome(telegram, bot, closed) == Refused(Refusal.NO_THREAD, "topic_closed")
 
-    blocked = await outcome(telegram, bot, refusal(403, "Forbidden: bot was blocked by the user"))
+    blocked = await outcome(telegram, bot, error_response(403, "Forbidden: bot was blocked by the user"))
     assert isinstance(blocked, ChatGone)
 
 
@@ -123,13 +123,13 @@ def test_a_wait_is_read_as_whole_seconds_in_python_telegram_bot_s_old_way(monkey
 
 
 async def test_a_supergroup_s_new_id_is_read(telegram: FakeTelegram, bot: ExtBot[None]):
-    moved = refusal(400, "Bad Request: group chat was upgraded", migrate_to_chat_id=-1009)
+    moved = error_response(400, "Bad Request: group chat was upgraded", migrate_to_chat_id=-1009)
 
     assert await outcome(telegram, bot, moved) == Migrated(-1009)
 
 
 async def test_a_file_that_is_too_large_is_refused(telegram: FakeTelegram, bot: ExtBot[None]):
-    for fault in (refusal(413, "Request Entity Too Large"), html_answer(413)):
+    for fault in (error_response(413, "Request Entity Too Large"), html_response(413)):
         result = await outcome(telegram, bot, fault)
         assert isinstance(result, Refused)
         assert result.reason is Refusal.TOO_LARGE
@@ -138,9 +138,9 @@ async def test_a_file_that_is_too_large_is_refused(telegram: FakeTelegram, bot: 
 @pytest.mark.parametrize(
     "fault",
     [
-        refusal(500, "Internal Server Error"),
-        html_answer(502),
-        html_answer(200),
+        error_response(500, "Internal Server Error"),
+        html_response(502),
+        html_response(200),
         DROPPED,
         Fault(delay_s=2),
     ],
@@ -179,11 +179,13 @@ async def test_a_full_connection_pool_is_transient(telegram: FakeTelegram):
 
 
 async def test_a_refused_token_is_transient(telegram: FakeTelegram, bot: ExtBot[None]):
-    assert isinstance(await outcome(telegram, bot, refusal(401, "Unauthorized")), Transient)
+    assert isinstance(await outcome(telegram, bot, error_response(401, "Unauthorized")), Transient)
 
 
 async def test_an_unknown_method_is_refused(telegram: FakeTelegram, bot: ExtBot[None]):
-    assert await outcome(telegram, bot, refusal(404, "Not Found")) == Refused(Refusal.NO_METHOD, "not found")
+    assert await outcome(telegram, bot, error_response(404, "Not Found")) == Refused(
+        Refusal.NO_METHOD, "not found"
+    )
 
 
 @pytest.mark.parametrize(
@@ -199,7 +201,7 @@ def test_for_an_idempotent_call_only_an_unknown_outcome_changes(result: SendResu
 
 
 @pytest.mark.parametrize(
-    "fault", [html_answer(403), json_answer(404, {"detail": "Not Found"}), html_answer(302)]
+    "fault", [html_response(403), json_response(404, {"detail": "Not Found"}), html_response(302)]
 )
 async def test_a_refusal_by_a_server_other_than_telegram_is_transient(
     telegram: FakeTelegram, bot: ExtBot[None], fault: Fault
@@ -211,4 +213,4 @@ async def test_a_refusal_by_a_server_other_than_telegram_is_transient(
 async def test_a_success_from_a_server_other_than_telegram_is_an_unknown_outcome(
     telegram: FakeTelegram, bot: ExtBot[None], body: object
 ):
-    assert isinstance(await outcome(telegram, bot, json_answer(200, body)), Unknown)
+    assert isinstance(await outcome(telegram, bot, json_response(200, body)), Unknown)

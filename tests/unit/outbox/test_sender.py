@@ -15,11 +15,11 @@ from bot.media.video import VideoFile
 from bot.messages.view import Button, View
 from bot.outbox.results import ChatGone, Migrated, Refusal, Refused, RetryAfter, Sent, Unknown
 from bot.outbox.sender import ChatAddress, Sender, address_of
-from bot.sandbox.faults import LOST_ANSWER, Fault
+from bot.sandbox.faults import LOST_RESPONSE, Fault
 from bot.sandbox.gateway import FakeGateway
-from bot.sandbox.sample_video import make_film, with_free_box
+from bot.sandbox.sample_video import make_video, with_free_box
 from bot.sandbox.telegram import FakeTelegram
-from bot.sandbox.telegram.api_errors import flood, refusal
+from bot.sandbox.telegram.api_errors import error_response, flood
 from bot.sandbox.telegram.chats import Attachment, Message
 from storage.models import StoredFile, TaskStatus
 from tests.fakes.places import ANNA, CHANNEL, FORUM, GROUP
@@ -28,7 +28,7 @@ from tests.unit.messages.builders import watched
 BUTTON = Button(label="Again", action="again:1")
 AT_ANNA = ChatAddress(chat_id=ANNA)
 VIEW = View(text="<b>Done</b> &lt;3", buttons=((BUTTON,),))
-CAPTION = View(text="<b>A film</b>")
+CAPTION = View(text="<b>A video</b>")
 
 
 def asked(telegram: FakeTelegram) -> dict[str, Any]:
@@ -58,7 +58,7 @@ def stored(video: Attachment) -> StoredFile:
     return StoredFile(
         file_id=video.file.file_id,
         is_video=True,
-        size=len(make_film()),
+        size=len(make_video()),
         width=320,
         height=180,
         duration_s=2.0,
@@ -66,7 +66,7 @@ def stored(video: Attachment) -> StoredFile:
 
 
 async def test_a_text_replies_to_the_request_without_insisting(telegram: FakeTelegram, sender: Sender):
-    request = telegram.say(ANNA, "/watch wan 1")
+    request = telegram.send(ANNA, "/watch wan 1")
 
     result = await sender.send(ChatAddress(chat_id=ANNA, reply_to=request), VIEW)
 
@@ -82,7 +82,7 @@ async def test_a_text_replies_to_the_request_without_insisting(telegram: FakeTel
 
 
 async def test_a_text_arrives_though_the_request_is_gone(telegram: FakeTelegram, sender: Sender):
-    request = telegram.say(ANNA, "/watch wan 1")
+    request = telegram.send(ANNA, "/watch wan 1")
     telegram.delete_message(ANNA, request)
 
     assert isinstance(await sender.send(ChatAddress(chat_id=ANNA, reply_to=request), VIEW), Sent)
@@ -94,7 +94,7 @@ async def test_without_its_topic_a_message_is_sent_to_the_chat_once_and_without_
     telegram: FakeTelegram, sender: Sender, video: VideoFile, end: Callable[[FakeTelegram, int, int], None]
 ):
     topic = telegram.topic(FORUM, "Films")
-    request = telegram.say(FORUM, "/watch", user=telegram.person(7, first_name="Ben"), thread=topic)
+    request = telegram.send(FORUM, "/watch", user=telegram.add_user(7, first_name="Ben"), thread=topic)
     end(telegram, FORUM, topic)
     place = ChatAddress(chat_id=FORUM, thread_id=topic, reply_to=request)
     before = len(telegram.requests)
@@ -153,19 +153,19 @@ async def test_a_video_is_uploaded_with_its_dimensions_and_thumbnail(
     message = last(telegram)
     assert message.video
     assert message.video.thumbnail
-    assert message.video.file.content == make_film()
+    assert message.video.file.content == make_video()
     assert message.video.file.name == "film.mp4"
     assert message.video.file.mime_type == "video/mp4"
     assert (message.video.width, message.video.height, message.video.duration_s) == (320, 180, 2)
     assert message.video.supports_streaming
     assert message.video.thumbnail.size == 1003
-    assert message.caption == "A film"
+    assert message.caption == "A video"
     assert result == Sent(message.message_id, stored(message.video))
 
 
 async def test_a_large_video_gets_a_thumbnail(telegram: FakeTelegram, sender: Sender, video: VideoFile):
     assert isinstance(video.source, Path)
-    video.source.write_bytes(with_free_box(make_film(), bytes(11_000_000)))
+    video.source.write_bytes(with_free_box(make_video(), bytes(11_000_000)))
 
     await sender.edit_into_video(ANNA, await text_in(telegram, sender), video, CAPTION)
 
@@ -183,7 +183,7 @@ async def test_a_text_becomes_the_video_in_the_same_message(
     result = await sender.edit_into_video(ANNA, message_id, video, CAPTION)
 
     [message] = telegram.messages(ANNA)
-    assert (message.message_id, message.text, message.caption) == (message_id, None, "A film")
+    assert (message.message_id, message.text, message.caption) == (message_id, None, "A video")
     assert message.video
     assert message.video.supports_streaming
     assert result == Sent(message_id, stored(message.video))
@@ -217,7 +217,7 @@ async def test_a_file_is_sent_as_a_document(telegram: FakeTelegram, sender: Send
             file_id=message.document.file.file_id,
             is_video=False,
             unplayable="webm",
-            size=len(make_film()),
+            size=len(make_video()),
         )
 
 
@@ -225,8 +225,8 @@ async def test_a_file_is_sent_as_a_document(telegram: FakeTelegram, sender: Send
 async def test_a_file_id_is_sent_without_an_upload(
     telegram: FakeTelegram, sender: Sender, video: VideoFile, *, unplayable: str | None
 ):
-    film = dataclasses.replace(video, is_video=not unplayable, unplayable=unplayable)
-    first = await sender.send_video_file(AT_ANNA, film, CAPTION)
+    sample = dataclasses.replace(video, is_video=not unplayable, unplayable=unplayable)
+    first = await sender.send_video_file(AT_ANNA, sample, CAPTION)
     assert isinstance(first, Sent)
     assert first.file
     kept = VideoFile(source=first.file.file_id, is_video=not unplayable)
@@ -236,7 +236,7 @@ async def test_a_file_id_is_sent_without_an_upload(
         assert asked(telegram)["media"]["media"] == first.file.file_id
         attachment = last(telegram, chat_id).attachment
         assert attachment
-        assert attachment.file.content == make_film()
+        assert attachment.file.content == make_video()
 
 
 async def test_telegram_fetches_a_link_itself(telegram: FakeTelegram, sender: Sender):
@@ -258,9 +258,9 @@ async def test_telegram_fetches_a_link_itself(telegram: FakeTelegram, sender: Se
 
 
 async def test_a_link_that_telegram_cannot_fetch_is_refused(telegram: FakeTelegram, sender: Sender):
-    film = VideoFile(source="http://127.0.0.1:1/film.mp4")
+    sample = VideoFile(source="http://127.0.0.1:1/film.mp4")
 
-    result = await sender.edit_into_video(ANNA, await text_in(telegram, sender), film, CAPTION)
+    result = await sender.edit_into_video(ANNA, await text_in(telegram, sender), sample, CAPTION)
 
     assert isinstance(result, Refused)
     assert result.reason is Refusal.BAD_FILE
@@ -294,7 +294,7 @@ async def test_gone_migrated_and_throttled_chats_have_their_own_results(
 async def test_a_lost_response_is_an_unknown_outcome(
     telegram: FakeTelegram, sender: Sender, video: VideoFile
 ):
-    telegram.fail("sendVideo", LOST_ANSWER)
+    telegram.fail("sendVideo", LOST_RESPONSE)
 
     assert isinstance(await sender.send_video_file(AT_ANNA, video, CAPTION), Unknown)
     assert len(telegram.videos(ANNA)) == 1
@@ -372,23 +372,23 @@ async def local_server() -> AsyncIterator[tuple[FakeTelegram, Sender]]:
 
 async def test_a_local_server_gets_the_path_instead_of_the_bytes(tmp_path: Path, video: VideoFile):
     assert isinstance(video.source, Path)
-    film = dataclasses.replace(video, source=video.source.rename(tmp_path / "a film 电影.mp4"))
+    sample = dataclasses.replace(video, source=video.source.rename(tmp_path / "a film 电影.mp4"))
     async with local_server() as (server, sender):
         assert isinstance(
-            await sender.edit_into_video(ANNA, await text_in(server, sender), film, CAPTION), Sent
+            await sender.edit_into_video(ANNA, await text_in(server, sender), sample, CAPTION), Sent
         )
         turned = asked(server)["media"]["media"]
-        assert isinstance(await sender.send_video_file(AT_ANNA, film, CAPTION), Sent)
+        assert isinstance(await sender.send_video_file(AT_ANNA, sample, CAPTION), Sent)
 
     assert turned == asked(server)["video"] == (tmp_path / "a film 电影.mp4").as_uri()
     files = [each.video.file for each in server.videos(ANNA) if each.video]
-    assert [file.content for file in files] == [make_film()] * 2
+    assert [file.content for file in files] == [make_video()] * 2
     assert [(file.name, file.mime_type) for file in files] == [("a film 电影.mp4", "video/mp4")] * 2
     assert all(each.video and each.video.thumbnail for each in server.videos(ANNA))
 
 
 async def test_a_local_server_that_can_not_read_the_path_gets_the_bytes(video: VideoFile):
-    unreadable = refusal(400, "Bad Request: invalid file HTTP URL specified: Permission denied")
+    unreadable = error_response(400, "Bad Request: invalid file HTTP URL specified: Permission denied")
     async with local_server() as (server, sender):
         server.fail("*", unreadable, times=None, when=lambda request: "file://" in str(request.params))
         assert isinstance(
@@ -396,4 +396,4 @@ async def test_a_local_server_that_can_not_read_the_path_gets_the_bytes(video: V
         )
         assert isinstance(await sender.send_video_file(AT_ANNA, video, CAPTION), Sent)
 
-    assert [each.video.file.content for each in server.videos(ANNA) if each.video] == [make_film()] * 2
+    assert [each.video.file.content for each in server.videos(ANNA) if each.video] == [make_video()] * 2

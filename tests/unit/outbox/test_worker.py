@@ -129,7 +129,7 @@ async def test_a_refusal_over_hours_is_permanent_and_the_card_offers_a_retry(
 
     (found,) = await harness.store.watches_of(ANNA, "t1")
     assert found.watch.result is DeliveryState.DEAD
-    assert "couldn't be sent here" in telegram.messages(ANNA)[-1].words
+    assert "couldn't be sent here" in telegram.messages(ANNA)[-1].plain_text
     assert telegram.messages(ANNA)[-1].buttons
 
 

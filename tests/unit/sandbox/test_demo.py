@@ -10,7 +10,7 @@ import pytest
 
 from bot.sandbox.demo import Case, demo
 from bot.sandbox.environment import ANNA, Sandbox, open_sandbox
-from bot.sandbox.interactive import play_by_hand
+from bot.sandbox.interactive import run_interactive
 from tests.unit.sandbox.small_bot import SmallBot
 
 
@@ -93,7 +93,7 @@ async def played(sandbox: Sandbox, typed: str) -> None:
     os.write(writing, typed.encode())
     os.close(writing)
     async with asyncio.timeout(5):
-        await play_by_hand(sandbox, reading)
+        await run_interactive(sandbox, reading)
     os.close(reading)
 
 

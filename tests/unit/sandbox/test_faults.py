@@ -1,16 +1,16 @@
 """The plan of what goes wrong; how each fault feels is tested with the servers."""
 
-from bot.sandbox.faults import DROPPED, LOST_ANSWER, FaultPlan, json_answer
+from bot.sandbox.faults import DROPPED, LOST_RESPONSE, FaultPlan, json_response
 
 
 def test_faults_strike_in_the_order_of_planning_and_run_out() -> None:
     plan: FaultPlan[str] = FaultPlan()
     plan.add("send", DROPPED, times=2)
-    plan.add("send", LOST_ANSWER)
+    plan.add("send", LOST_RESPONSE)
 
     struck = [plan.match(["send"], "") for _ in range(4)]
 
-    assert struck == [DROPPED, DROPPED, LOST_ANSWER, None]
+    assert struck == [DROPPED, DROPPED, LOST_RESPONSE, None]
 
 
 def test_a_fault_without_a_number_strikes_until_cleared() -> None:
@@ -32,7 +32,7 @@ def test_a_request_that_is_not_meant_does_not_count() -> None:
 
 
 def test_a_json_answer_keeps_other_alphabets_and_its_headers() -> None:
-    fault = json_answer(429, {"message": "稍后"}, {"Retry-After": "1"})
+    fault = json_response(429, {"message": "稍后"}, {"Retry-After": "1"})
 
     assert fault.body.decode() == '{"message": "稍后"}'
     assert fault.headers["Retry-After"] == "1"

@@ -6,13 +6,13 @@ from typing import Literal
 import av
 import pytest
 
-from bot.sandbox.sample_video import Colour, make_film, with_free_box
+from bot.sandbox.sample_video import Colour, make_video, with_free_box
 
 
 def test_the_film_is_h264_and_as_large_and_long_as_asked() -> None:
-    film = make_film(size=(160, 90), seconds=1.0)
+    sample = make_video(size=(160, 90), seconds=1.0)
 
-    with av.open(io.BytesIO(film), mode="r") as container:
+    with av.open(io.BytesIO(sample), mode="r") as container:
         stream = container.streams.video[0]
         assert stream.codec_context.name == "h264"
         assert stream.codec_context.pix_fmt == "yuv420p"
@@ -21,7 +21,7 @@ def test_the_film_is_h264_and_as_large_and_long_as_asked() -> None:
 
 
 def test_the_picture_moves() -> None:
-    with av.open(io.BytesIO(make_film()), mode="r") as container:
+    with av.open(io.BytesIO(make_video()), mode="r") as container:
         first, *_, last = (bytes(frame.planes[0]) for frame in container.decode(video=0))
 
     assert first != last
@@ -29,25 +29,25 @@ def test_the_picture_moves() -> None:
 
 @pytest.mark.parametrize("index_first", [True, False])
 def test_the_index_stands_where_asked(index_first: bool) -> None:
-    film = make_film(index_first=index_first)
+    sample = make_video(index_first=index_first)
 
-    assert (film.index(b"moov") < film.index(b"mdat")) is index_first
+    assert (sample.index(b"moov") < sample.index(b"mdat")) is index_first
 
 
 @pytest.mark.parametrize(("codec", "name"), [("libx264", "h264"), ("libx265", "hevc")])
 def test_other_codecs_can_be_had(codec: Literal["libx264", "libx265"], name: str) -> None:
-    with av.open(io.BytesIO(make_film(codec=codec)), mode="r") as container:
+    with av.open(io.BytesIO(make_video(codec=codec)), mode="r") as container:
         assert container.streams.video[0].codec_context.name == name
 
 
 def test_every_colour_is_another_film() -> None:
-    assert len({make_film(colour) for colour in Colour}) == len(Colour)
+    assert len({make_video(colour) for colour in Colour}) == len(Colour)
 
 
 def test_a_free_box_makes_another_file_of_the_same_film() -> None:
-    film = make_film()
-    heavier = with_free_box(film, bytes(1000))
+    sample = make_video()
+    heavier = with_free_box(sample, bytes(1000))
 
-    assert len(heavier) == len(film) + 1008
+    assert len(heavier) == len(sample) + 1008
     with av.open(io.BytesIO(heavier), mode="r") as container:
         assert sum(1 for _ in container.decode(video=0)) == 24

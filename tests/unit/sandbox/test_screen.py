@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 from telegram import Bot, InlineKeyboardButton, InlineKeyboardMarkup, InputMediaVideo
 
-from bot.sandbox.sample_video import make_film
+from bot.sandbox.sample_video import make_video
 from bot.sandbox.screen import Screen
 from bot.sandbox.telegram import FakeTelegram
 from tests.fakes.places import ANNA, GROUP
@@ -30,8 +30,8 @@ def shown(telegram: FakeTelegram, capsys: pytest.CaptureFixture[str]) -> VideoFa
 
 async def test_who_says_what_where_is_shown_in_columns(telegram: FakeTelegram, shown: VideoFacts) -> None:
     telegram.group(-100999, title="影迷群")
-    telegram.say(ANNA, "/tasks")
-    telegram.say(-100999, "/help", user=telegram.person(7, first_name="小林"))
+    telegram.send(ANNA, "/tasks")
+    telegram.send(-100999, "/help", user=telegram.add_user(7, first_name="小林"))
 
     assert shown() == [
         "Anna        › #1  /tasks",
@@ -42,7 +42,7 @@ async def test_who_says_what_where_is_shown_in_columns(telegram: FakeTelegram, s
 async def test_an_edited_card_shows_its_first_line_and_what_is_new(
     telegram: FakeTelegram, bot: Bot, shown: VideoFacts
 ) -> None:
-    asked = telegram.say(ANNA, "/watch")
+    asked = telegram.send(ANNA, "/watch")
     card = await bot.send_message(ANNA, "wan · a1\nQueued\nA fox", reply_to_message_id=asked)
     await bot.edit_message_text("wan · a1\n<b>Running</b>\nA fox", ANNA, card.message_id, parse_mode="HTML")
 
@@ -59,18 +59,18 @@ async def test_an_edited_card_shows_its_first_line_and_what_is_new(
 async def test_a_text_that_becomes_a_video_is_shown_with_its_caption_and_buttons(
     telegram: FakeTelegram, bot: Bot, shown: VideoFacts
 ) -> None:
-    asked = telegram.say(ANNA, "/watch")
+    asked = telegram.send(ANNA, "/watch")
     sent = await bot.send_message(ANNA, "Done", reply_to_message_id=asked)
-    film = make_film()
+    sample = make_video()
     media = InputMediaVideo(
-        film, caption='<a href="https://x.y/">link</a>\n<blockquote>A fox</blockquote>', parse_mode="HTML"
+        sample, caption='<a href="https://x.y/">link</a>\n<blockquote>A fox</blockquote>', parse_mode="HTML"
     )
     again = InlineKeyboardButton("Again", callback_data="a")
     await bot.edit_message_media(media, ANNA, sent.message_id, reply_markup=InlineKeyboardMarkup([[again]]))
     telegram.press(ANNA, sent.message_id, "a")
 
     assert shown()[2:] == [
-        f"Anna        ▶ #2  video 320×180 · 2 s · {len(film) / 1000:.0f} kB  ↪ #1",
+        f"Anna        ▶ #2  video 320×180 · 2 s · {len(sample) / 1000:.0f} kB  ↪ #1",
         "                         link <https://x.y/>",
         "                         │ A fox",
         "                         [Again]",
@@ -97,14 +97,14 @@ async def test_the_answer_to_a_press_is_shown_beneath(
 
 
 async def test_a_persons_edit_is_marked(telegram: FakeTelegram, shown: VideoFacts) -> None:
-    message_id = telegram.say(ANNA, "/tsks")
+    message_id = telegram.send(ANNA, "/tsks")
     telegram.edit(ANNA, message_id, "/tasks")
 
     assert shown()[-1] == "Anna        › #1  /tasks (edited)"
 
 
 async def test_a_pipe_gets_no_escape_codes(telegram: FakeTelegram, bot: Bot, shown: VideoFacts) -> None:
-    telegram.say(ANNA, "/tasks")
+    telegram.send(ANNA, "/tasks")
     await bot.send_message(ANNA, "<b>bold</b>", parse_mode="HTML")
 
     assert "\x1b" not in "".join(shown())

@@ -5,8 +5,8 @@ from typing import Any
 from bot.sandbox.telegram.api_errors import bad_request
 from bot.sandbox.telegram.arguments import Arguments
 from bot.sandbox.telegram.chats import Message
-from bot.sandbox.telegram.content import Asked, attachment, caption_text, message_text, reply_markup
-from bot.sandbox.telegram.events import Edited, Removed
+from bot.sandbox.telegram.content import RequestedFile, attachment, caption_text, message_text, reply_markup
+from bot.sandbox.telegram.events import BotEdited, Deleted
 from bot.sandbox.telegram.methods.sending import open_chat
 from bot.sandbox.telegram.serializers import Json
 from bot.sandbox.telegram.state import State
@@ -35,8 +35,8 @@ async def edit_message_media(state: State, arguments: Arguments) -> Json:
     caption, entities = caption_text(
         media.get("caption", ""), media.get("parse_mode", ""), media.get("caption_entities")
     )
-    asked = Asked(kind=media["type"], source=str(media.get("media", "")), fields=media)
-    stored = await attachment(state, asked, arguments.uploads)
+    requested = RequestedFile(kind=media["type"], source=str(media.get("media", "")), fields=media)
+    stored = await attachment(state, requested, arguments.uploads)
     message = _editable(state, arguments)  # it may have changed while a link was fetched
     content = {"attachment": stored, "caption": caption, "entities": entities}
     return _changed(state, message, text=None, reply_markup=markup, **content)
@@ -51,7 +51,7 @@ async def delete_message(state: State, arguments: Arguments) -> bool:
     if state.now() - message.date > _DELETABLE_S or (not message.from_bot and chat.type != "private"):
         raise bad_request("message can't be deleted")
     state.remove(message)
-    state.publish(Removed(message=message))
+    state.publish(Deleted(message=message))
     return True
 
 
@@ -72,7 +72,7 @@ def _changed(state: State, message: Message, **content: Any) -> Json:
             " as a current content and reply markup of the message"
         )
     changed = state.change(message, **content)
-    state.publish(Edited(message=changed, before=message))
+    state.publish(BotEdited(message=changed, before=message))
     return state.json(changed)
 
 

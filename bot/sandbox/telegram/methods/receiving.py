@@ -4,7 +4,7 @@ import re
 
 from bot.sandbox.telegram.api_errors import bad_request
 from bot.sandbox.telegram.arguments import Arguments
-from bot.sandbox.telegram.events import Answered
+from bot.sandbox.telegram.events import CallbackAnswered
 from bot.sandbox.telegram.serializers import Json, user_json
 from bot.sandbox.telegram.state import State
 
@@ -78,5 +78,5 @@ async def answer_callback_query(state: State, arguments: Arguments) -> bool:
     if len(text) > _ANSWER_LIMIT:
         raise bad_request("MESSAGE_TOO_LONG")
     state.queries[query_id] = True
-    state.publish(Answered(text=text))
+    state.publish(CallbackAnswered(text=text))
     return True

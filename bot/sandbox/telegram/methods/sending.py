@@ -5,8 +5,8 @@ from typing import Any
 from bot.sandbox.telegram.api_errors import bad_request, forbidden
 from bot.sandbox.telegram.arguments import Arguments
 from bot.sandbox.telegram.chats import Chat
-from bot.sandbox.telegram.content import Asked, attachment, caption_text, message_text, reply_markup
-from bot.sandbox.telegram.events import Sent
+from bot.sandbox.telegram.content import RequestedFile, attachment, caption_text, message_text, reply_markup
+from bot.sandbox.telegram.events import BotSent
 from bot.sandbox.telegram.serializers import Json
 from bot.sandbox.telegram.state import State
 
@@ -60,8 +60,8 @@ async def _send_file(state: State, arguments: Arguments, kind: str) -> Json:
         arguments.text("caption"), arguments.text("parse_mode"), arguments.structure("caption_entities")
     )
     fields = {name: arguments.text(name) for name in _FILE_FIELDS if arguments.text(name)}
-    asked = Asked(kind=kind, source=arguments.text(kind), fields=fields)
-    stored = await attachment(state, asked, arguments.uploads)
+    requested = RequestedFile(kind=kind, source=arguments.text(kind), fields=fields)
+    stored = await attachment(state, requested, arguments.uploads)
     content = {"attachment": stored, "caption": caption, "entities": entities}
     return _post(state, chat, reply_markup=markup, **content, **placement)
 
@@ -75,7 +75,7 @@ def _post(state: State, chat: Chat, **content: Any) -> Json:
         from_bot=True,
         **content,
     )
-    state.publish(Sent(message=message))
+    state.publish(BotSent(message=message))
     return state.json(message)
 
 
@@ -94,8 +94,8 @@ def _placement(chat: Chat, arguments: Arguments) -> dict[str, Any]:
 
 
 def _replied(chat: Chat, arguments: Arguments, thread_id: int | None) -> int | None:
-    asked = arguments.structure("reply_parameters") or {}
-    message_id = int(asked.get("message_id", 0))
+    requested = arguments.structure("reply_parameters") or {}
+    message_id = int(requested.get("message_id", 0))
     if not message_id:
         return thread_id if chat.is_forum else None
     message = chat.messages.get(message_id)
@@ -103,6 +103,6 @@ def _replied(chat: Chat, arguments: Arguments, thread_id: int | None) -> int | N
     if message is not None and not message.deleted and not elsewhere:
         return message_id
     # https://core.telegram.org/bots/api#replyparameters: never without reply into another topic
-    if elsewhere or not asked.get("allow_sending_without_reply"):
+    if elsewhere or not requested.get("allow_sending_without_reply"):
         raise bad_request("message to be replied not found")
     return thread_id if chat.is_forum else None

@@ -24,8 +24,8 @@ HOSTILE = "</b>&<i>🎬 " * 500
 TITLE = f"✅ alibailian · {TASK_ID}"
 
 
-def caption(found, **film) -> list[str]:
-    shown = VideoFile(source="file_id", **{"size": 2_123_456} | film)
+def caption(found, **sample) -> list[str]:
+    shown = VideoFile(source="file_id", **{"size": 2_123_456} | sample)
     return visible(results.caption(found, shown, now=NOW).text).split("\n")
 
 
@@ -213,8 +213,8 @@ def test_no_foreign_text_makes_a_result_too_long_or_breaks_it(language):
     )
     ref = replace(found.task.ref, provider=HOSTILE, external_id="i" * 512)
     found = replace(found, task=replace(found.task, ref=ref))
-    film = VideoFile(source="file_id", size=10**12, unplayable=HOSTILE)
-    assert utf16_units(results.caption(found, film, now=NOW).text) <= 1024
+    sample = VideoFile(source="file_id", size=10**12, unplayable=HOSTILE)
+    assert utf16_units(results.caption(found, sample, now=NOW).text) <= 1024
     assert utf16_units(results.announcement(found).text) <= 1024
     for media in (big, replace(big, needs_auth=True)):
         assert utf16_units(results.link(found, media=media, why="private", now=NOW).text) <= 4096

@@ -8,7 +8,7 @@ import av
 import httpx
 import pytest
 
-from bot.sandbox.faults import DROPPED, held, html_answer, json_answer
+from bot.sandbox.faults import DROPPED, held, html_response, json_response
 from bot.sandbox.gateway import FakeGateway
 from bot.sandbox.gateway.ids import new_id
 from bot.sandbox.gateway.tasks import KINDS, GatewayTask
@@ -144,9 +144,9 @@ async def test_faults_strike_by_route_kind_or_task(
     gateway: FakeGateway, client: httpx.AsyncClient, task: GatewayTask
 ) -> None:
     status = f"/alibailian/api/v1/tasks/{task.task_id}"
-    gateway.fail("files", html_answer(502))
-    gateway.fail("alibailian", json_answer(500, {"code": "InternalError"}))
-    gateway.fail(task.task_id, json_answer(429, {}, {"Retry-After": "3"}))
+    gateway.fail("files", html_response(502))
+    gateway.fail("alibailian", json_response(500, {"code": "InternalError"}))
+    gateway.fail(task.task_id, json_response(429, {}, {"Retry-After": "3"}))
 
     first, second, third = [await client.get(status) for _ in range(3)]
 
@@ -166,12 +166,12 @@ async def test_connections_can_be_cut_or_hang(
         await client.get(status)
     with pytest.raises(httpx.ReadTimeout):
         await client.get(status, timeout=0.1)
-    gateway.away = True
+    gateway.is_down = True
     with pytest.raises(httpx.RemoteProtocolError):
         await client.get(status)
-    gateway.away = False
+    gateway.is_down = False
     gateway.fail("status", DROPPED, times=None)
-    gateway.all_is_well()
+    gateway.clear_faults()
     assert (await client.get(status)).status_code == 200
 
 

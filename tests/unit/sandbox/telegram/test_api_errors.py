@@ -17,9 +17,9 @@ from telegram.error import (
     RetryAfter,
 )
 
-from bot.sandbox.faults import DROPPED, LOST_ANSWER, held, html_answer
+from bot.sandbox.faults import DROPPED, LOST_RESPONSE, held, html_response
 from bot.sandbox.telegram import FakeTelegram
-from bot.sandbox.telegram.api_errors import ApiError, flood, refusal
+from bot.sandbox.telegram.api_errors import ApiError, error_response, flood
 from bot.sandbox.telegram.arguments import Arguments
 from bot.sandbox.telegram.content import reply_markup
 from tests.fakes.places import ANNA, FORUM, GROUP
@@ -72,7 +72,7 @@ async def test_topics_that_are_gone_closed_or_general_are_refused(telegram: Fake
 
 
 async def test_a_reply_to_a_deleted_message_needs_permission(telegram: FakeTelegram, bot: Bot) -> None:
-    asked = telegram.say(ANNA, "x")
+    asked = telegram.send(ANNA, "x")
     telegram.delete_message(ANNA, asked)
 
     with pytest.raises(BadRequest, match=r"^Message to be replied not found$"):
@@ -88,7 +88,7 @@ async def test_a_reply_into_another_topic_is_refused_whatever_is_allowed(
     telegram: FakeTelegram, bot: Bot
 ) -> None:
     topic = telegram.topic(FORUM, "Films")
-    asked = telegram.say(FORUM, "/x", user=telegram.person(7, first_name="Ben"), thread=topic)
+    asked = telegram.send(FORUM, "/x", user=telegram.add_user(7, first_name="Ben"), thread=topic)
 
     with pytest.raises(BadRequest, match=r"^Message to be replied not found$"):
         await bot.send_message(
@@ -144,7 +144,7 @@ async def test_more_than_fifty_megabytes_are_too_large(bot: Bot) -> None:
 
 
 async def test_planned_errors_strike_as_often_as_planned(telegram: FakeTelegram, bot: Bot) -> None:
-    telegram.fail("sendMessage", refusal(403, "Forbidden: user is deactivated"), times=2)
+    telegram.fail("sendMessage", error_response(403, "Forbidden: user is deactivated"), times=2)
 
     for _ in range(2):
         with pytest.raises(Forbidden, match="user is deactivated"):
@@ -165,7 +165,7 @@ async def test_a_flood_says_how_long_to_wait(
 
 
 async def test_faults_can_be_kept_to_some_requests(telegram: FakeTelegram, bot: Bot) -> None:
-    telegram.fail("sendMessage", html_answer(502), when=lambda request: request.params["text"] == "bad")
+    telegram.fail("sendMessage", html_response(502), when=lambda request: request.params["text"] == "bad")
 
     await bot.send_message(ANNA, "good")
     with pytest.raises(NetworkError):
@@ -173,14 +173,14 @@ async def test_faults_can_be_kept_to_some_requests(telegram: FakeTelegram, bot: 
 
 
 async def test_all_is_well_forgets_the_plan(telegram: FakeTelegram, bot: Bot) -> None:
-    telegram.fail("*", html_answer(502), times=None)
-    telegram.all_is_well()
+    telegram.fail("*", html_response(502), times=None)
+    telegram.clear_faults()
 
     await bot.send_message(ANNA, "x")
 
 
 async def test_a_lost_answer_leaves_the_message_behind(telegram: FakeTelegram, bot: Bot) -> None:
-    telegram.fail("sendMessage", LOST_ANSWER)
+    telegram.fail("sendMessage", LOST_RESPONSE)
 
     with pytest.raises(NetworkError):
         await bot.send_message(ANNA, "x")
@@ -211,18 +211,18 @@ async def test_a_held_request_waits_until_it_is_let_go(telegram: FakeTelegram, b
 
 
 async def test_an_error_page_is_no_answer(telegram: FakeTelegram, bot: Bot) -> None:
-    telegram.fail("sendMessage", html_answer(502))
+    telegram.fail("sendMessage", html_response(502))
 
     with pytest.raises(NetworkError, match="Bad Gateway"):
         await bot.send_message(ANNA, "x")
 
 
 async def test_while_telegram_is_away_every_connection_is_cut(telegram: FakeTelegram, bot: Bot) -> None:
-    telegram.away = True
+    telegram.is_down = True
     with pytest.raises(NetworkError):
         await bot.send_message(ANNA, "x")
 
-    telegram.away = False
+    telegram.is_down = False
     await bot.send_message(ANNA, "x")
 
 

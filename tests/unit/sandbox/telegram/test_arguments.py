@@ -15,7 +15,7 @@ _HEAD = (
     b"--seam\r\nContent-Disposition: form-data; name=video; filename=v.mp4\r\nContent-Type: video/mp4\r\n\r\n"
 )
 _TAIL = b"\r\n--seam--\r\n"
-_FILM = bytes(range(256)) * 100
+_SAMPLE = bytes(range(256)) * 100
 
 
 class _InPieces(StreamReader):
@@ -45,19 +45,19 @@ async def _read(*pieces: bytes) -> Arguments:
 
 @pytest.mark.parametrize("cuts", [(), (1,), (1, 2), (1, 2, 9_000), (10_000, 10_001), (25_595, 25_599)])
 async def test_a_file_arrives_whole_however_the_network_cuts_it(cuts: tuple[int, ...]) -> None:
-    edges = [0, *cuts, len(_FILM)]
-    pieces = [_FILM[start:end] for start, end in itertools.pairwise(edges)]
+    edges = [0, *cuts, len(_SAMPLE)]
+    pieces = [_SAMPLE[start:end] for start, end in itertools.pairwise(edges)]
 
     arguments = await _read(_HEAD, *pieces[:-1], pieces[-1] + _TAIL)
 
     assert arguments.text("chat_id") == "7"
-    assert arguments.uploads["video"].content == _FILM
+    assert arguments.uploads["video"].content == _SAMPLE
     assert arguments.uploads["video"].mime_type == "video/mp4"
 
 
 async def test_an_empty_file_and_a_cut_in_the_seam_are_read_as_they_are() -> None:
     empty = await _read(_HEAD, _TAIL)
-    cut = await _read(_HEAD, _FILM + _TAIL[:5], _TAIL[5:])
+    cut = await _read(_HEAD, _SAMPLE + _TAIL[:5], _TAIL[5:])
 
     assert empty.uploads["video"].content == b""
-    assert cut.uploads["video"].content == _FILM
+    assert cut.uploads["video"].content == _SAMPLE

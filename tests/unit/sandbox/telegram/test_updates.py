@@ -16,8 +16,8 @@ from tests.unit.sandbox.conftest import connected
 async def test_an_update_comes_again_until_a_higher_offset_confirms_it(
     telegram: FakeTelegram, bot: Bot
 ) -> None:
-    telegram.say(ANNA, "one")
-    telegram.say(ANNA, "two")
+    telegram.send(ANNA, "one")
+    telegram.send(ANNA, "two")
 
     first = await bot.get_updates()
     again = await bot.get_updates(offset=first[1].update_id)
@@ -29,11 +29,11 @@ async def test_an_update_comes_again_until_a_higher_offset_confirms_it(
 
 
 async def test_an_offset_of_an_older_numbering_confirms_nothing(telegram: FakeTelegram, bot: Bot) -> None:
-    telegram.say(ANNA, "one")
+    telegram.send(ANNA, "one")
     [one] = await bot.get_updates()
     await bot.get_updates(offset=one.update_id + 1)
     telegram.state.updates.number_from(117_314_199)
-    telegram.say(ANNA, "two")
+    telegram.send(ANNA, "two")
 
     for _ in range(2):
         assert [two.update_id for two in await bot.get_updates(offset=one.update_id + 1)] == [117_314_199]
@@ -41,8 +41,8 @@ async def test_an_offset_of_an_older_numbering_confirms_nothing(telegram: FakeTe
 
 
 async def test_a_negative_offset_keeps_only_the_latest(telegram: FakeTelegram, bot: Bot) -> None:
-    telegram.say(ANNA, "one")
-    telegram.say(ANNA, "two")
+    telegram.send(ANNA, "one")
+    telegram.send(ANNA, "two")
 
     assert len(await bot.get_updates(offset=-1)) == 1
     assert len(await bot.get_updates()) == 1
@@ -53,7 +53,7 @@ async def test_a_poll_waits_for_something_to_be_said(telegram: FakeTelegram, bot
     await telegram.wait_for(lambda: telegram.requests[-1].method == "getUpdates")
     assert not polling.done()
 
-    telegram.say(ANNA, "hello")
+    telegram.send(ANNA, "hello")
 
     assert len(await polling) == 1
 
@@ -66,7 +66,7 @@ async def test_a_second_poller_sends_the_first_away(telegram: FakeTelegram, bot:
 
         with pytest.raises(Conflict, match="terminated by other getUpdates request"):
             await first
-        telegram.say(ANNA, "hello")
+        telegram.send(ANNA, "hello")
         assert len(await second) == 1
 
 
@@ -74,14 +74,14 @@ async def test_kinds_of_updates_that_were_not_asked_for_are_not_kept(
     telegram: FakeTelegram, bot: Bot
 ) -> None:
     await bot.get_updates(allowed_updates=["message"])
-    message_id = telegram.say(ANNA, "one")
+    message_id = telegram.send(ANNA, "one")
     telegram.edit(ANNA, message_id, "two")
 
     assert [update.message is not None for update in await bot.get_updates()] == [True]
 
 
 async def test_pending_updates_are_dropped_on_demand(telegram: FakeTelegram, bot: Bot) -> None:
-    telegram.say(ANNA, "one")
+    telegram.send(ANNA, "one")
 
     await bot.delete_webhook(drop_pending_updates=True)
 
@@ -99,7 +99,7 @@ async def test_a_whole_application_lives_here(telegram: FakeTelegram) -> None:
         assert application.updater is not None
         await application.updater.start_polling(timeout=5)
         await application.start()
-        asked = telegram.say(ANNA, "/start")
+        asked = telegram.send(ANNA, "/start")
         answered = await telegram.wait_for(lambda: telegram.messages(ANNA)[1:])
         await application.updater.stop()
         await application.stop()

@@ -8,7 +8,7 @@ from telegram import Bot, InlineKeyboardButton, InlineKeyboardMarkup
 from telegram.error import BadRequest
 
 from bot.sandbox.telegram import FakeTelegram
-from bot.sandbox.telegram.events import Answered, Pressed, Said
+from bot.sandbox.telegram.events import ButtonPressed, CallbackAnswered, UserSent
 from bot.sandbox.telegram.serializers import ANONYMOUS_ADMIN
 from tests.fakes.places import ANNA, CHANNEL, FORUM, GROUP
 
@@ -22,7 +22,7 @@ async def heard(telegram: FakeTelegram) -> list[dict[str, Any]]:
 
 
 async def test_a_command_in_a_private_chat_carries_its_entity_in_utf16_units(telegram: FakeTelegram) -> None:
-    telegram.say(ANNA, "😀 /watch wan a1")
+    telegram.send(ANNA, "😀 /watch wan a1")
 
     [update] = await heard(telegram)
 
@@ -32,7 +32,7 @@ async def test_a_command_in_a_private_chat_carries_its_entity_in_utf16_units(tel
 
 
 async def test_a_slash_inside_a_word_is_no_command(telegram: FakeTelegram) -> None:
-    telegram.say(ANNA, "either/or")
+    telegram.send(ANNA, "either/or")
 
     [update] = await heard(telegram)
 
@@ -51,13 +51,13 @@ async def test_a_slash_inside_a_word_is_no_command(telegram: FakeTelegram) -> No
 async def test_privacy_mode_hides_what_is_not_for_the_bot(
     telegram: FakeTelegram, text: str, seen: bool
 ) -> None:
-    telegram.say(GROUP, text, user=telegram.person(7, first_name="Ben"))
+    telegram.send(GROUP, text, user=telegram.add_user(7, first_name="Ben"))
 
     assert bool(await heard(telegram)) is seen
 
 
 async def test_a_channel_post_has_no_author(telegram: FakeTelegram) -> None:
-    telegram.say(CHANNEL, "/tasks")
+    telegram.send(CHANNEL, "/tasks")
 
     [update] = await heard(telegram)
 
@@ -66,7 +66,7 @@ async def test_a_channel_post_has_no_author(telegram: FakeTelegram) -> None:
 
 
 async def test_an_anonymous_administrator_speaks_as_the_group(telegram: FakeTelegram) -> None:
-    telegram.say(GROUP, "/tasks", user=ANONYMOUS_ADMIN)
+    telegram.send(GROUP, "/tasks", user=ANONYMOUS_ADMIN)
 
     [update] = await heard(telegram)
 
@@ -78,7 +78,7 @@ async def test_a_message_in_a_topic_carries_the_thread_and_replies_to_its_beginn
     telegram: FakeTelegram,
 ) -> None:
     topic = telegram.topic(FORUM, "Films")
-    telegram.say(FORUM, "/tasks", user=telegram.person(7, first_name="Ben"), thread=topic)
+    telegram.send(FORUM, "/tasks", user=telegram.add_user(7, first_name="Ben"), thread=topic)
 
     [update] = await heard(telegram)
 
@@ -88,7 +88,7 @@ async def test_a_message_in_a_topic_carries_the_thread_and_replies_to_its_beginn
 
 
 async def test_a_message_in_general_has_no_thread(telegram: FakeTelegram) -> None:
-    telegram.say(FORUM, "/tasks", user=telegram.person(7, first_name="Ben"))
+    telegram.send(FORUM, "/tasks", user=telegram.add_user(7, first_name="Ben"))
 
     [update] = await heard(telegram)
 
@@ -96,7 +96,7 @@ async def test_a_message_in_general_has_no_thread(telegram: FakeTelegram) -> Non
 
 
 async def test_an_edited_message_comes_as_an_edit(telegram: FakeTelegram) -> None:
-    message_id = telegram.say(ANNA, "/tsks")
+    message_id = telegram.send(ANNA, "/tsks")
     telegram.edit(ANNA, message_id, "/tasks")
 
     [_, update] = await heard(telegram)
@@ -118,7 +118,7 @@ async def test_blocking_and_coming_back_are_told(telegram: FakeTelegram) -> None
 
 async def test_a_blocked_bot_receives_no_messages(telegram: FakeTelegram) -> None:
     telegram.block(ANNA)
-    telegram.say(ANNA, "/tasks")
+    telegram.send(ANNA, "/tasks")
 
     assert [list(update)[1] for update in await heard(telegram)] == ["my_chat_member"]
 
@@ -136,11 +136,11 @@ async def test_a_migration_is_told_in_both_chats(telegram: FakeTelegram) -> None
 
 async def test_what_people_do_is_told_to_those_who_watch(telegram: FakeTelegram) -> None:
     events = telegram.subscribe()
-    telegram.say(ANNA, "hello")
+    telegram.send(ANNA, "hello")
 
     event = events.get_nowait()
 
-    assert isinstance(event, Said)
+    assert isinstance(event, UserSent)
     assert event.message.text == "hello"
 
 
@@ -154,9 +154,9 @@ async def test_a_press_is_told_with_the_message_and_answered_once(telegram: Fake
     await bot.answer_callback_query(query_id, text="Done")
 
     assert update["callback_query"]["data"] == "again"
-    assert isinstance(events.get_nowait(), Pressed)
+    assert isinstance(events.get_nowait(), ButtonPressed)
     answered = events.get_nowait()
-    assert isinstance(answered, Answered)
+    assert isinstance(answered, CallbackAnswered)
     assert answered.text == "Done"
     with pytest.raises(BadRequest, match="Query is too old"):
         await bot.answer_callback_query(query_id)

@@ -5,12 +5,12 @@ import pytest
 from telegram import Bot, InputMediaVideo
 from telegram.error import BadRequest
 
-from bot.sandbox.sample_video import Colour, make_film
+from bot.sandbox.sample_video import Colour, make_video
 from bot.sandbox.telegram import FakeTelegram
-from bot.sandbox.telegram.events import Edited
+from bot.sandbox.telegram.events import BotEdited
 from tests.fakes.places import ANNA, GROUP
 
-FILM = make_film(Colour.GREEN)
+SAMPLE = make_video(Colour.GREEN)
 
 
 async def test_an_edit_keeps_the_place_and_the_history(telegram: FakeTelegram, bot: Bot) -> None:
@@ -23,22 +23,22 @@ async def test_an_edit_keeps_the_place_and_the_history(telegram: FakeTelegram, b
     assert message.text == "Running"
     assert [each.text for each in message.history] == ["Queued"]
     event = events.get_nowait()
-    assert isinstance(event, Edited)
+    assert isinstance(event, BotEdited)
     assert (event.before.text, event.message.text) == ("Queued", "Running")
 
 
 async def test_a_text_message_becomes_a_video_in_its_place(telegram: FakeTelegram, bot: Bot) -> None:
-    asked = telegram.say(ANNA, "/watch")
+    asked = telegram.send(ANNA, "/watch")
     sent = await bot.send_message(ANNA, "Done", reply_to_message_id=asked)
 
-    media = InputMediaVideo(FILM, caption="<b>c</b>", parse_mode="HTML", supports_streaming=True)
+    media = InputMediaVideo(SAMPLE, caption="<b>c</b>", parse_mode="HTML", supports_streaming=True)
     await bot.edit_message_media(media, ANNA, sent.message_id)
 
     [message] = telegram.videos(ANNA)
     assert (message.message_id, message.reply_to) == (sent.message_id, asked)
     assert (message.text, message.caption) == (None, "c")
     assert message.video is not None
-    assert message.video.file.content == FILM
+    assert message.video.file.content == SAMPLE
     answer = telegram.state.json(message)
     aiogram.types.Message.model_validate(answer)
     assert answer["caption_entities"] == [{"type": "bold", "offset": 0, "length": 1}]
@@ -48,11 +48,11 @@ async def test_the_same_video_again_is_no_change_by_file_id_and_one_by_upload(
     telegram: FakeTelegram, bot: Bot
 ) -> None:
     sent = await bot.send_message(ANNA, "Done")
-    await bot.edit_message_media(InputMediaVideo(FILM, caption="c"), ANNA, sent.message_id)
+    await bot.edit_message_media(InputMediaVideo(SAMPLE, caption="c"), ANNA, sent.message_id)
     [message] = telegram.videos(ANNA)
     assert message.video is not None
 
-    await bot.edit_message_media(InputMediaVideo(FILM, caption="c"), ANNA, sent.message_id)
+    await bot.edit_message_media(InputMediaVideo(SAMPLE, caption="c"), ANNA, sent.message_id)
     [message] = telegram.videos(ANNA)
     assert message.video is not None
     with pytest.raises(BadRequest, match="Message is not modified"):
@@ -76,8 +76,8 @@ async def test_equal_text_and_buttons_are_not_modified(bot: Bot) -> None:
 
 async def test_a_message_that_is_gone_or_of_another_kind_is_refused(telegram: FakeTelegram, bot: Bot) -> None:
     text = await bot.send_message(ANNA, "x")
-    video = await bot.send_video(ANNA, FILM)
-    person = telegram.say(ANNA, "y")
+    video = await bot.send_video(ANNA, SAMPLE)
+    person = telegram.send(ANNA, "y")
     telegram.delete_message(ANNA, text.message_id)
 
     with pytest.raises(BadRequest, match="Message to edit not found"):
@@ -90,7 +90,7 @@ async def test_a_message_that_is_gone_or_of_another_kind_is_refused(telegram: Fa
 
 async def test_deleting_works_once_and_only_for_ones_own(telegram: FakeTelegram, bot: Bot) -> None:
     sent = await bot.send_message(GROUP, "x")
-    foreign = telegram.say(GROUP, "/y", user=telegram.person(7, first_name="Ben"))
+    foreign = telegram.send(GROUP, "/y", user=telegram.add_user(7, first_name="Ben"))
 
     await bot.delete_message(GROUP, sent.message_id)
 

@@ -10,14 +10,14 @@ from telegram import Bot, InlineKeyboardButton, InlineKeyboardMarkup, ReplyParam
 from telegram.error import BadRequest
 
 from bot.sandbox.gateway import FakeGateway
-from bot.sandbox.sample_video import make_film, with_free_box
+from bot.sandbox.sample_video import make_video, with_free_box
 from bot.sandbox.telegram import FakeTelegram
-from bot.sandbox.telegram.events import Sent
+from bot.sandbox.telegram.events import BotSent
 from tests.fakes.places import ANNA, CHANNEL, FORUM, GROUP
 from tests.unit.file_host import Files
 from tests.unit.sandbox.conftest import connected
 
-FILM = make_film()
+SAMPLE = make_video()
 
 
 def judged(telegram: FakeTelegram, chat_id: int) -> dict[str, Any]:
@@ -29,7 +29,7 @@ def judged(telegram: FakeTelegram, chat_id: int) -> dict[str, Any]:
 
 async def test_a_message_is_stored_with_its_markup_and_reply(telegram: FakeTelegram, bot: Bot) -> None:
     events = telegram.subscribe()
-    asked = telegram.say(ANNA, "/tasks")
+    asked = telegram.send(ANNA, "/tasks")
 
     sent = await bot.send_message(
         ANNA,
@@ -44,13 +44,13 @@ async def test_a_message_is_stored_with_its_markup_and_reply(telegram: FakeTeleg
     assert sent.reply_to_message is not None
     assert sent.text_html == "<b>Nothing</b> yet"
     assert judged(telegram, ANNA)["reply_markup"]["inline_keyboard"][0][0]["text"] == "Again"
-    assert isinstance([events.get_nowait(), events.get_nowait()][1], Sent)
+    assert isinstance([events.get_nowait(), events.get_nowait()][1], BotSent)
 
 
 async def test_an_uploaded_video_is_kept_byte_for_byte(telegram: FakeTelegram, bot: Bot) -> None:
     await bot.send_video(
         ANNA,
-        io.BytesIO(FILM),
+        io.BytesIO(SAMPLE),
         caption="<i>c</i>",
         parse_mode="HTML",
         filename="film.mp4",
@@ -63,7 +63,7 @@ async def test_an_uploaded_video_is_kept_byte_for_byte(telegram: FakeTelegram, b
 
     [message] = telegram.videos(ANNA)
     assert message.video is not None
-    assert message.video.file.content == FILM
+    assert message.video.file.content == SAMPLE
     assert message.video.supports_streaming
     assert message.video.thumbnail is not None
     assert message.video.thumbnail.size == 4
@@ -74,14 +74,14 @@ async def test_an_uploaded_video_is_kept_byte_for_byte(telegram: FakeTelegram, b
 
 
 async def test_of_a_small_video_telegram_finds_out_the_size_itself(telegram: FakeTelegram, bot: Bot) -> None:
-    await bot.send_video(ANNA, FILM)
+    await bot.send_video(ANNA, SAMPLE)
 
     video = judged(telegram, ANNA)["video"]
     assert (video["width"], video["height"], video["duration"]) == (320, 180, 2)
 
 
 async def test_a_large_video_of_unsaid_size_is_a_black_square(telegram: FakeTelegram, bot: Bot) -> None:
-    await bot.send_video(ANNA, with_free_box(FILM, bytes(11_000_000)))
+    await bot.send_video(ANNA, with_free_box(SAMPLE, bytes(11_000_000)))
 
     video = judged(telegram, ANNA)["video"]
     assert (video["width"], video["height"], video["duration"]) == (320, 320, 0)
@@ -90,7 +90,7 @@ async def test_a_large_video_of_unsaid_size_is_a_black_square(telegram: FakeTele
 async def test_a_thumbnail_that_is_too_large_is_dropped_without_a_word(
     telegram: FakeTelegram, bot: Bot
 ) -> None:
-    await bot.send_video(ANNA, FILM, thumbnail=bytes(204_800))
+    await bot.send_video(ANNA, SAMPLE, thumbnail=bytes(204_800))
 
     [message] = telegram.videos(ANNA)
     assert message.video is not None
@@ -98,7 +98,7 @@ async def test_a_thumbnail_that_is_too_large_is_dropped_without_a_word(
 
 
 async def test_a_video_is_sent_again_by_its_file_id(telegram: FakeTelegram, bot: Bot) -> None:
-    first = await bot.send_video(ANNA, FILM, width=99, height=98, duration=97)
+    first = await bot.send_video(ANNA, SAMPLE, width=99, height=98, duration=97)
     assert first.video is not None
 
     second = await bot.send_video(GROUP, first.video.file_id)
@@ -107,7 +107,7 @@ async def test_a_video_is_sent_again_by_its_file_id(telegram: FakeTelegram, bot:
 
 
 async def test_a_video_cannot_be_sent_as_a_document_by_its_file_id(bot: Bot) -> None:
-    sent = await bot.send_video(ANNA, FILM)
+    sent = await bot.send_video(ANNA, SAMPLE)
     assert sent.video is not None
 
     with pytest.raises(BadRequest, match="file of type video as document"):
@@ -115,14 +115,14 @@ async def test_a_video_cannot_be_sent_as_a_document_by_its_file_id(bot: Bot) -> 
 
 
 async def test_a_document_keeps_its_name(telegram: FakeTelegram, bot: Bot) -> None:
-    await bot.send_document(ANNA, FILM, filename="film.mp4")
+    await bot.send_document(ANNA, SAMPLE, filename="film.mp4")
 
     assert judged(telegram, ANNA)["document"]["file_name"] == "film.mp4"
 
 
 async def test_a_message_goes_into_its_topic(telegram: FakeTelegram, bot: Bot) -> None:
     topic = telegram.topic(FORUM, "Films")
-    asked = telegram.say(FORUM, "/tasks", user=telegram.person(7, first_name="Ben"), thread=topic)
+    asked = telegram.send(FORUM, "/tasks", user=telegram.add_user(7, first_name="Ben"), thread=topic)
 
     sent = await bot.send_message(
         FORUM, "x", message_thread_id=topic, reply_parameters=ReplyParameters(asked)
@@ -158,7 +158,7 @@ async def test_links_that_telegram_cannot_take_are_refused_in_its_words(bot: Bot
     files.says(b"<html>", headers={"Content-Type": "text/html"})
     gateway = FakeGateway()
     await gateway.start()
-    heavy = gateway.add("videos", "heavy", seconds=0, film=bytes(21 * 1024 * 1024))
+    heavy = gateway.add("videos", "heavy", seconds=0, video=bytes(21 * 1024 * 1024))
     dead = gateway.link(heavy).replace("heavy", "dead")
     for link, reason in (
         (f"{files.address()}/page.html", "wrong type of the web page content"),
@@ -174,24 +174,24 @@ async def test_links_that_telegram_cannot_take_are_refused_in_its_words(bot: Bot
 
 
 async def test_a_local_server_takes_files_by_their_path(tmp_path: Path) -> None:
-    film = tmp_path / "a film.mp4"
-    film.write_bytes(FILM)
+    sample = tmp_path / "a film.mp4"
+    sample.write_bytes(SAMPLE)
     server = FakeTelegram(local=True)
     server.private_chat(ANNA)
     await server.start()
     async with connected(server) as bot:
-        await bot.send_video(ANNA, film)
+        await bot.send_video(ANNA, sample)
     await server.stop()
 
     [message] = server.videos(ANNA)
     assert message.video is not None
-    assert message.video.file.content == FILM
+    assert message.video.file.content == SAMPLE
 
 
 async def test_requests_are_noted_without_the_files(telegram: FakeTelegram, bot: Bot) -> None:
-    await bot.send_video(ANNA, FILM, filename="film.mp4", reply_parameters=ReplyParameters(1, None, True))
+    await bot.send_video(ANNA, SAMPLE, filename="film.mp4", reply_parameters=ReplyParameters(1, None, True))
 
     request = telegram.requests[-1]
     assert request.method == "sendVideo"
-    assert request.params["video"] == f"<film.mp4: {len(FILM)} bytes>"
+    assert request.params["video"] == f"<film.mp4: {len(SAMPLE)} bytes>"
     assert request.params["reply_parameters"] == {"message_id": 1, "allow_sending_without_reply": True}

@@ -10,9 +10,9 @@ import pytest
 import pytest_asyncio
 
 from bot.sandbox.faults import held
-from bot.sandbox.gateway.formats import status_answer
+from bot.sandbox.gateway.formats import status_response
 from bot.sandbox.gateway.tasks import GatewayTask
-from bot.sandbox.sample_video import make_film
+from bot.sandbox.sample_video import make_video
 from bot.sandbox.telegram.chats import Attachment, Message
 from bot.sandbox.telegram.server import Request
 from tests.e2e.scene import Scene, announces
@@ -21,43 +21,43 @@ from tests.e2e.storage import Storage, answer
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 GROUP = -1001000000021
-FILM = make_film(size=(640, 360), seconds=3)
-HALF = len(FILM) // 2  # in the middle of the media data
-WHOLE = answer("200 OK", FILM, f"Content-Length: {len(FILM)}")
+SAMPLE = make_video(size=(640, 360), seconds=3)
+HALF = len(SAMPLE) // 2  # in the middle of the media data
+WHOLE = answer("200 OK", SAMPLE, f"Content-Length: {len(SAMPLE)}")
 REST = answer(
     "206 Partial Content",
-    FILM[HALF:],
-    f"Content-Length: {len(FILM) - HALF}",
-    f"Content-Range: bytes {HALF}-{len(FILM) - 1}/{len(FILM)}",
+    SAMPLE[HALF:],
+    f"Content-Length: {len(SAMPLE) - HALF}",
+    f"Content-Range: bytes {HALF}-{len(SAMPLE) - 1}/{len(SAMPLE)}",
 )
 FROM_HALF = f"Range: bytes={HALF}-"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def scene(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scene]:
-    async with Scene.open(tmp_path_factory.mktemp("films"), LOG_LEVEL="DEBUG") as scene:
+    async with Scene.open(tmp_path_factory.mktemp("videos"), LOG_LEVEL="DEBUG") as scene:
         await scene.start_bot()
         yield scene
 
 
 async def test_a_film_arrives_as_a_video_with_its_geometry_and_a_preview(scene: Scene):
-    video = await _video(scene, scene.person(), _finished(scene, FILM))
+    video = await _video(scene, scene.person(), _finished(scene, SAMPLE))
 
-    assert video.file.content == FILM
+    assert video.file.content == SAMPLE
     assert (video.width, video.height, video.duration_s) == (640, 360, 3)
     assert video.supports_streaming
     _is_a_preview(video, size=(320, 180))
 
 
 async def test_a_film_with_its_index_at_the_end_arrives_with_the_index_in_front(scene: Scene):
-    film = make_film(size=(360, 640), index_first=False)
-    assert film.index(b"moov") > film.index(b"mdat")
-    anna, task = scene.person(), _finished(scene, film)
+    sample = make_video(size=(360, 640), index_first=False)
+    assert sample.index(b"moov") > sample.index(b"mdat")
+    anna, task = scene.person(), _finished(scene, sample)
     video = await _video(scene, anna, task)
 
     sent = video.file.content
     assert sent.index(b"moov") < sent.index(b"mdat")
-    assert _packets(sent) == _packets(film)
+    assert _packets(sent) == _packets(sample)
     _is_a_preview(video, size=(180, 320))
     [request] = _media_edits(scene, anna)
     told = request.params["media"]
@@ -72,45 +72,45 @@ async def test_a_film_with_its_index_at_the_end_arrives_with_the_index_in_front(
 async def test_a_server_on_the_same_disk_gets_the_film_by_its_path_and_the_preview_beside_it(tmp_path: Path):
     async with Scene.open(tmp_path, TELEGRAM_LOCAL_MODE="true") as scene:
         await scene.start_bot()
-        anna, task = scene.person(), _finished(scene, FILM)
+        anna, task = scene.person(), _finished(scene, SAMPLE)
         video = await _video(scene, anna, task)
 
         [request] = _media_edits(scene, anna)
         assert request.params["media"]["media"].startswith("file://")
-        assert video.file.content == FILM
+        assert video.file.content == SAMPLE
         assert video.file.name == f"{task.task_id.replace('-', '_')}.mp4"
         assert (video.width, video.height, video.duration_s) == (640, 360, 3)
         _is_a_preview(video, size=(320, 180))
 
 
 async def test_a_format_that_telegram_does_not_play_arrives_as_a_file_with_a_word_why(scene: Scene):
-    film = make_film(codec="libx265")
-    task = _finished(scene, film)
+    sample = make_video(codec="libx265")
+    task = _finished(scene, sample)
     message = await _result(scene, scene.person(), task)
 
     assert message.document
-    assert message.document.file.content == film
+    assert message.document.file.content == sample
     assert message.document.file.name == f"{task.task_id.replace('-', '_')}.mp4"
-    assert "hevc" in message.words
+    assert "hevc" in message.plain_text
 
 
 async def test_another_container_arrives_as_a_file_with_its_own_ending(scene: Scene):
-    film = b"\x1a\x45\xdf\xa3" + bytes(2000)  # EBML, what WebM begins with
-    message = await _result(scene, scene.person(), _finished(scene, film))
+    sample = b"\x1a\x45\xdf\xa3" + bytes(2000)  # EBML, what WebM begins with
+    message = await _result(scene, scene.person(), _finished(scene, sample))
 
     assert message.document
-    assert message.document.file.content == film
+    assert message.document.file.content == sample
     assert message.document.file.name.endswith(".webm")
-    assert "webm" in message.words
+    assert "webm" in message.plain_text
 
 
 @pytest.mark.parametrize(
     ("first", "second", "goes_on"),
     [
-        (answer("200 OK", FILM[:HALF], f"Content-Length: {len(FILM)}"), REST, True),
-        (answer("200 OK", FILM[:HALF], f"Content-Length: {len(FILM)}"), WHOLE, True),
-        (answer("200 OK", b"%x\r\n%b\r\n" % (HALF, FILM[:HALF]), "Transfer-Encoding: chunked"), REST, True),
-        (answer("200 OK", FILM[:HALF]), WHOLE, False),
+        (answer("200 OK", SAMPLE[:HALF], f"Content-Length: {len(SAMPLE)}"), REST, True),
+        (answer("200 OK", SAMPLE[:HALF], f"Content-Length: {len(SAMPLE)}"), WHOLE, True),
+        (answer("200 OK", b"%x\r\n%b\r\n" % (HALF, SAMPLE[:HALF]), "Transfer-Encoding: chunked"), REST, True),
+        (answer("200 OK", SAMPLE[:HALF]), WHOLE, False),
     ],
     ids=["with-ranges", "without-ranges", "of-unknown-length", "that-seems-complete"],
 )
@@ -118,11 +118,11 @@ async def test_a_download_that_was_cut_off_is_completed(
     scene: Scene, first: bytes, second: bytes, goes_on: bool
 ):
     async with Storage.open(first, second) as storage:
-        task = _finished(scene, FILM)
+        task = _finished(scene, SAMPLE)
         task.served.redirect_to = f"{storage.url}/film.mp4"
         video = await _video(scene, scene.person(), task)
 
-        assert video.file.content == FILM
+        assert video.file.content == SAMPLE
         assert [FROM_HALF in request for request in storage.requests] == [False, goes_on]
 
 
@@ -132,15 +132,15 @@ async def test_a_redirect_into_a_private_network_is_not_followed(tmp_path: Path)
         inside = f"{scene.gateway.files_url}/inside.mp4"
         async with Storage.open(answer("302 Found", b"", f"Location: {inside}")) as proxy:
             await scene.start_bot(DOWNLOAD_PROXY=proxy.url)
-            task = _finished(scene, FILM)
+            task = _finished(scene, SAMPLE)
             link = "http://videos.example.com/film.mp4?Signature=q7%2F%2FTe9b"
-            body = status_answer(task, link, task.ends_at)
+            body = status_response(task, link, task.ends_at)
             scene.gateway.replay(f"/jimeng/fetch/{task.task_id}", http_status=200, headers={}, body=body)
             anna = scene.person()
             told = await _result(scene, anna, task)
 
-            assert "private network" in told.words
-            assert link in told.words
+            assert "private network" in told.plain_text
+            assert link in told.plain_text
             assert [request.split()[1] for request in proxy.requests] == [link]
             assert {request.route for request in scene.gateway.requests} == {"status"}
 
@@ -184,21 +184,21 @@ async def test_three_chats_cost_one_download_and_one_upload(scene: Scene):
 async def test_a_chat_that_forbids_videos_gets_what_it_allows(scene: Scene, forbidden: list[str]):
     group = scene.telegram.group(GROUP - len(forbidden))
     scene.telegram.forbid(group, *forbidden)
-    task = _finished(scene, FILM)
+    task = _finished(scene, SAMPLE)
     message = await _result(scene, group, task, user=scene.person())
 
     if "documents" in forbidden:
-        assert "Telegram doesn't allow it in this chat" in message.words
-        assert scene.gateway.link(task) in message.words
+        assert "Telegram doesn't allow it in this chat" in message.plain_text
+        assert scene.gateway.link(task) in message.plain_text
     else:
         assert message.document
-        assert message.document.file.content == FILM
+        assert message.document.file.content == SAMPLE
 
 
-def _finished(scene: Scene, film: bytes) -> GatewayTask:
+def _finished(scene: Scene, sample: bytes) -> GatewayTask:
     """A succeeded task with this video file."""
     task = scene.task("jimeng")
-    task.served.content = film
+    task.served.content = sample
     scene.finish(task)
     return task
 
@@ -231,8 +231,8 @@ def _media_edits(scene: Scene, chat_id: int) -> list[Request]:
     ]
 
 
-def _packets(film: bytes) -> list[bytes]:
-    with av.open(io.BytesIO(film), mode="r") as container:
+def _packets(sample: bytes) -> list[bytes]:
+    with av.open(io.BytesIO(sample), mode="r") as container:
         return [bytes(packet) for packet in container.demux()]
 
 
