@@ -28,6 +28,8 @@ _AFTER_WORD = (
 )
 _WHOLE = (
     re.compile(r"(?<!\d)\d{5,}(?::|%3A)[A-Za-z0-9_-]{30,}", re.IGNORECASE),  # a bot's token
+    # A key that is cut or masked in its middle; before the next, which would leave a part of it.
+    re.compile(r"(?<![A-Za-z0-9])sk-(?=[\w.-]{0,64}(?:[*…]|\.{3}))[\w.*…-]*[\w*…-]", re.ASCII),
     re.compile(r"(?<![A-Za-z0-9])(?:sk|SK)-[\w.*-]{7,}[\w*-]", re.ASCII),
     re.compile(r"(?<![A-Za-z0-9])(?:AKIA|ASIA|AKID|LTAI|AKLT|AIza|ya29\.)[\w-]{8,}", re.ASCII),
     # GitHub, Groq, xAI, Replicate, Hugging Face, Stripe's kind, Runway's

@@ -29,6 +29,14 @@ def test_logs_and_chats_hide_the_same(text: str):
     assert "hunter2" not in Scrubber("")(text, 500)
 
 
+@pytest.mark.parametrize("key", ["sk-abcdefgh1234", "sk-…1234", "sk-...1234", "sk-abc***xyz"])
+def test_an_api_key_in_a_sentence_is_hidden_in_logs_in_a_vendor_s_text_and_in_a_user_s(key: str):
+    text = f"key {key} is wrong"
+
+    assert Redactor([]).redact(text) == f"key {REDACTED} is wrong"
+    assert Scrubber("")(text, 500) == Scrubber("").mildly(text, 500) == "key *** is wrong"
+
+
 def test_a_secret_is_hidden_in_its_encoded_form_as_well():
     assert Redactor(["1:a/b"]).redact("bot1%3Aa%2Fb") == f"bot{REDACTED}"
 

@@ -10,9 +10,8 @@ _READ_AT_MOST = 4_000  # characters of the vendor's text that are read
 _PIECE = 8  # characters of the configured key that are hidden wherever they occur
 _SHORTEST_KEY = 6  # a shorter one can't be distinguished from words
 _JOINER = "\u200d"  # joins family and flag emoji
-# Only in vendor text: keys that the vendor has masked, and its request ids.
+# Only in vendor text, since people write asterisks too: words that the vendor has masked, its request ids.
 _VENDOR_RULES = (
-    (re.compile(r"(?<![A-Za-z0-9])sk-(?=[\w.-]{0,64}(?:[*…]|\.{3}))[\w.*…-]*[\w*…-]", re.ASCII), HIDDEN),
     (re.compile(r"(?<![\w-])[\w-]*\*{3,}[\w-]*", re.ASCII), HIDDEN),
     (re.compile(r" ?[(（\[]?\brequest[ _-]?id ?[:：=] ?[\w-]+[)）\]]?", re.IGNORECASE), ""),
 )
