@@ -56,10 +56,6 @@ _NO_PROVIDER = (
     "No provider is configured yet; set GATEWAY_BASE_URL and GATEWAY_API_KEY, "
     "and start the bot again with them (in Docker: docker compose up -d)."
 )
-# Failures that new settings may fix; settings are read at the start only.
-_MAYBE_FIXED = {
-    cause for cause in Cause if cause.needs_admin or cause.is_redirect or cause is Cause.ROUTE_MISSING
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +107,9 @@ async def run_workers(resources: Resources, bot: ExtBot[None], cadence: Cadence 
     gc.set_threshold(20_000, 20, 20)
     gc.freeze()
     with suppress(StoreError):  # with a full disk they stay due at their own times
-        await resources.store.make_due_again(_MAYBE_FIXED, at=utc_now())
+        # Settings are read at the start only.
+        maybe_fixed = {cause for cause in Cause if cause.depends_on_settings}
+        await resources.store.make_due_again(maybe_fixed, at=utc_now())
     stored = await _when_available(partial(_load, resources.store))  # updates are handled meanwhile
     async with _build(resources, bot, cadence, stored) as workers, asyncio.TaskGroup() as group:
         group.create_task(workers.scheduler.run())

@@ -61,6 +61,22 @@ class Cause(StrEnum):
         """Whether the gateway redirected the poll; the message is the target."""
         return self in {Cause.WANTS_HTTPS, Cause.REDIRECTED}
 
+    @property
+    def depends_on_settings(self) -> bool:
+        """Whether other settings may fix it: another key, URL or format."""
+        return self.needs_admin or self.is_redirect or self is Cause.ROUTE_MISSING
+
+    @property
+    def is_task_failure(self) -> bool:
+        """Whether the gateway failed the task for it; a poll never fails for it."""
+        return self in {
+            Cause.MODERATION,
+            Cause.COPYRIGHT,
+            Cause.BAD_INPUT,
+            Cause.TASK_TIMEOUT,
+            Cause.GENERATION,
+        }
+
 
 class Stall(StrEnum):
     """How long a task has not changed, in steps that each trigger an action once."""

@@ -22,23 +22,6 @@ ICONS = {
 }
 STOPPED_ICON = "⏹"
 
-_POLL_CAUSES = frozenset(
-    {
-        Cause.KEY_INVALID,
-        Cause.KEY_EXHAUSTED,
-        Cause.NOT_ALLOWED,
-        Cause.NOT_CONFIGURED,
-        Cause.ROUTE_MISSING,
-        Cause.TASK_MISSING,
-        Cause.RATE_LIMITED,
-        Cause.UNREACHABLE,
-        Cause.ODD_ANSWER,
-        Cause.NO_VIDEO,
-        Cause.WANTS_HTTPS,
-        Cause.REDIRECTED,
-    }
-)  # those with a text under trouble.* for failed polls; the others are causes of a task's failure
-
 _GRAINS_S = ((90.0, 5.0), (600.0, 30.0), (float("inf"), 60.0))  # (upper bound, rounded to)
 _BAR_CELLS = 10
 PROVIDER_UNITS = 64
@@ -127,7 +110,7 @@ def model(task: Task) -> str | None:
 
 def poll_failure(found: PollFailure, language: str) -> str:
     """Why polling fails, and what the bot does next."""
-    cause = found.cause if found.cause in _POLL_CAUSES else Cause.OTHER
+    cause = Cause.OTHER if found.cause.is_task_failure else found.cause
     target = escape_line(found.message, _HOST_UNITS) if cause.is_redirect else ""
     return f"⚠️ {t(language, f'trouble.{cause}', target=target)}"
 

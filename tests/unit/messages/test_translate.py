@@ -53,6 +53,7 @@ def test_every_status_state_and_cause_has_words(language):
     for key in (
         *(f"status.{status}" for status in TaskStatus),
         *(f"failed.{cause}.{part}" for cause in Cause if not cause.is_redirect for part in ("why", "next")),
+        *(f"trouble.{cause}" for cause in Cause if not cause.is_task_failure),
         *(f"stats.watch.{state}" for state in WatchState),
         *(f"stats.delivery.{state}" for state in DeliveryState),
     ):
