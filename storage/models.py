@@ -280,9 +280,9 @@ class EventKind(StrEnum):
     UNCHANGED = "unchanged"  # no change for a day
     RESTS = "rests"  # no change for days: no longer polled
     FINISHED = "finished"  # a final status
-    TROUBLE = "trouble"  # polls began to fail
+    POLL_FAILURE = "poll_failure"  # polls began to fail
     MISSING = "missing"  # the gateway does not know the id, so far
-    KEY_TROUBLE = "key_trouble"  # polls fail until a person fixes the key or its account
+    KEY_FAILURE = "key_failure"  # polls fail until a person fixes the key or its account
     RECOVERED = "recovered"  # polls succeed again
 
     @property
@@ -291,7 +291,7 @@ class EventKind(StrEnum):
         match self:
             case EventKind.FINISHED:
                 return (DeliveryKind.CARD, DeliveryKind.RESULT)
-            case EventKind.KEY_TROUBLE | EventKind.UNCHANGED:
+            case EventKind.KEY_FAILURE | EventKind.UNCHANGED:
                 return (DeliveryKind.CARD, DeliveryKind.NOTICE)
             case _:
                 return (DeliveryKind.CARD,)

@@ -27,9 +27,9 @@ async def on_error(update: object, context: Context) -> None:
         key = "wrong.database"
     elif isinstance(error, TimeoutError):
         log.error("Update %s: the handler timed out.", update_id, extra=fields)
-        key = "wrong.surprise"
+        key = "wrong.unexpected"
     else:
         log.error("Update %s failed", update_id, exc_info=error, extra=fields)
-        key = "wrong.surprise"
+        key = "wrong.unexpected"
     if isinstance(update, Update) and update.effective_message is not None:
         context.reply(replies.sentence(key, language=context.personal_language))

@@ -8,7 +8,7 @@ from bot.messages.limits import escape_line
 from bot.messages.quantities import duration
 from bot.messages.translate import t
 from bot.messages.view import Forecast
-from storage.models import Cause, PollFailure, Stall, Task, TaskStatus, WatchedTask, WatchState
+from storage.models import Cause, PollFailure, Task, TaskStatus, WatchedTask, WatchState
 
 ICONS = {
     TaskStatus.UNKNOWN: "⏳",
@@ -64,7 +64,7 @@ def status_line(watched: WatchedTask, *, language: str, now: datetime) -> str:
     if watched.watch.state is WatchState.STOPPED:
         return f"<b>{t(language, 'status.stopped')}</b>"
     if task.status is TaskStatus.UNKNOWN and task.failures:
-        return join_dots([f"<b>{t(language, 'unchecked.word')}</b>", _elapsed(task, language, now=now)])
+        return join_dots([f"<b>{t(language, 'poll.never')}</b>", _elapsed(task, language, now=now)])
     word = f"<b>{t(language, f'status.{task.status}')}</b>"
     if task.status is TaskStatus.SUCCEEDED:
         return join_dots([word, took(task, language)])
@@ -112,7 +112,7 @@ def poll_failure(found: PollFailure, language: str) -> str:
     """Why polling fails, and what the bot does next."""
     cause = Cause.OTHER if found.cause.is_task_failure else found.cause
     target = escape_line(found.message, _HOST_UNITS) if cause.is_redirect else ""
-    return f"⚠️ {t(language, f'trouble.{cause}', target=target)}"
+    return f"⚠️ {t(language, f'poll_failure.{cause}', target=target)}"
 
 
 def poll_failure_quote(found: PollFailure) -> str | None:
@@ -120,24 +120,26 @@ def poll_failure_quote(found: PollFailure) -> str | None:
     return None if found.cause.is_redirect else vendor_quote(found.message)
 
 
-def unchecked(task: Task, problem: str, language: str, *, now: datetime) -> str:
+def gateway_problem(task: Task, problem: str, language: str, *, now: datetime) -> str:
     """For how long a task could not be polled, and why; problem: of its gateway."""
     found = task.poll_failure
     if found is not None and found.cause.is_redirect:
-        why = t(language, f"unchecked.why.{found.cause}", target=escape_line(found.message, _HOST_UNITS))
+        why = t(
+            language, f"gateway_problem.why.{found.cause}", target=escape_line(found.message, _HOST_UNITS)
+        )
     else:
-        why = t(language, f"unchecked.why.{problem}")
+        why = t(language, f"gateway_problem.why.{problem}")
     if task.snapshot_at is None:
-        return f"⚠️ {t(language, 'unchecked.never', why=why)}"
+        return f"⚠️ {t(language, 'gateway_problem.never', why=why)}"
     elapsed_s = (now - task.snapshot_at).total_seconds()
-    return f"⚠️ {t(language, 'unchecked.since', duration=duration(language, elapsed_s), why=why)}"
+    return f"⚠️ {t(language, 'gateway_problem.since', duration=duration(language, elapsed_s), why=why)}"
 
 
 def stall(watched: WatchedTask, language: str) -> str | None:
     """A note that an active task has not changed for long, and whether it is still polled."""
     task = watched.task
     is_over = task.status.is_final or watched.watch.state is WatchState.STOPPED
-    if is_over or task.stall not in {Stall.UNCHANGED, Stall.RESTING}:
+    if is_over or not task.stall.is_reported:
         return None
     return f"💤 {t(language, f'stall.{task.stall}')}"
 

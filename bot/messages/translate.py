@@ -25,10 +25,12 @@ def pick_language(setting: str, telegram_code: str | None, chat_language: str | 
 def t(language: str, key: str, **params: object) -> str:
     """The text of a key, in English if the language lacks it; raises KeyError for an unknown key.
 
-    The text is HTML; params must be escaped already. The parameter count selects the plural form.
+    The text is HTML; params must be escaped already. The parameter count selects the plural category: "one"
+    for 1 if the language has such a text, else "other". https://cldr.unicode.org/index/cldr-spec/plural-rules
     """
     if "count" in params:
-        key = _plural(language, key, params["count"])
+        is_one = params["count"] == 1 and f"{key}.one" in catalogue(language)
+        key = f"{key}.one" if is_one else f"{key}.other"
     text = catalogue(language).get(key) or catalogue(ENGLISH)[key]
     return text.format(**params)
 
@@ -40,11 +42,6 @@ def catalogue(language: str) -> Mapping[str, str]:
         return MappingProxyType({})
     source = _LOCALES / f"{language}.toml"
     return MappingProxyType(dict(_flat(tomllib.loads(source.read_text(encoding="utf-8")))))
-
-
-def _plural(language: str, key: str, count: object) -> str:
-    one = f"{key}.one"
-    return one if count == 1 and one in catalogue(language) else f"{key}.many"
 
 
 def _flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

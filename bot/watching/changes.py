@@ -14,7 +14,7 @@ MISSING = timedelta(seconds=30)  # the id must stay unknown for, as one of sever
 _CLOCK_AHEAD = timedelta(minutes=1)  # by which a gateway's clock may be ahead
 NO_VIDEO = timedelta(seconds=25)  # a gateway may store the link this long after the status
 FORGOTTEN = timedelta(hours=24)  # after which gateways delete a task
-BLIPS = 3  # consecutive failed polls that cause a TROUBLE event
+REPORTED_FAILURES = 3  # consecutive failed polls that cause a POLL_FAILURE event
 MISSES = 2  # the same for MISSING, if the last one reported an unknown id
 
 
@@ -135,7 +135,7 @@ def _failure_event(task: Task, poll_failure: PollFailure, failures: int) -> Even
     if poll_failure.cause is Cause.TASK_MISSING and before not in {None, EventKind.MISSING}:
         return EventKind.RECOVERED  # the gateway responds again, though the id is unknown
     same_cause = task.poll_failure is not None and task.poll_failure.cause is poll_failure.cause
-    if kind is before and (same_cause or kind is not EventKind.KEY_TROUBLE):
+    if kind is before and (same_cause or kind is not EventKind.KEY_FAILURE):
         return None
     return kind
 
@@ -147,9 +147,9 @@ def _event_kind(poll_failure: PollFailure | None, failures: int) -> EventKind | 
     if poll_failure.cause is Cause.TASK_MISSING:
         return EventKind.MISSING if failures >= MISSES else None
     if poll_failure.cause.needs_admin:
-        return EventKind.KEY_TROUBLE
-    if poll_failure.cause is Cause.ROUTE_MISSING or failures >= BLIPS:
-        return EventKind.TROUBLE
+        return EventKind.KEY_FAILURE
+    if poll_failure.cause is Cause.ROUTE_MISSING or failures >= REPORTED_FAILURES:
+        return EventKind.POLL_FAILURE
     return None
 
 

@@ -31,7 +31,7 @@ def card(
     """
     task, language = watched.task, watched.watch.language
     active = watched.watch.state is not WatchState.STOPPED
-    doubt, stall = _doubt(watched.watch, language), lines.stall(watched, language)
+    doubt, stall = _delivery_note(watched.watch, language), lines.stall(watched, language)
     is_resting = stall is not None and task.stall is Stall.RESTING
     row = (send_again(watched.watch),) if doubt else (check_again(watched.watch),) if is_resting else ()
     return View(
@@ -64,7 +64,7 @@ def status(watched: WatchedTask, *, language: str, now: datetime) -> View:
                 lines.status_line(watched, language=language, now=now),
                 lines.why(task, language) if active else None,
                 _content(watched, language),
-                t(language, "look.word", word=f"<code>{raw}</code>") if raw else None,
+                t(language, "poll.raw_status", status=f"<code>{raw}</code>") if raw else None,
                 _poll_times(watched, language=language, now=now),
                 lines.stall(watched, language),
                 lines.poll_failure(failure, language) if failure else None,
@@ -78,11 +78,11 @@ def already(watched: WatchedTask, *, language: str, now: datetime) -> View:
     """The reply to /watch for a task that is watched already; it quotes the card."""
     watch, status = watched.watch, lines.status_line(watched, language=language, now=now)
     if watch.state is WatchState.ACTIVE:
-        return View(text=t(language, "watch.already", standing=status))
+        return View(text=t(language, "watch.already", status=status))
     if watch.result is DeliveryState.SENT:
-        return View(text=t(language, "watch.delivered", standing=status))
-    outcome = _doubt(watch, language) or t(language, "result.sending_again")
-    return View(text=lines.join_lines([t(language, "watch.before", standing=status), outcome]))
+        return View(text=t(language, "watch.delivered", status=status))
+    outcome = _delivery_note(watch, language) or t(language, "result.sending_again")
+    return View(text=lines.join_lines([t(language, "watch.before", status=status), outcome]))
 
 
 def already_all(found: Sequence[WatchedTask], *, language: str, now: datetime) -> View:
@@ -104,7 +104,7 @@ def statuses(found: Sequence[WatchedTask], *, language: str, now: datetime) -> V
         )
         for each in found
     ]
-    return _listed(t(language, "look.several", count=len(found)), entries, language)
+    return _listed(t(language, "tasks.several", count=len(found)), entries, language)
 
 
 def tasks(
@@ -128,7 +128,7 @@ def tasks(
         if stall:
             entry = f"{entry}\n{stall}"
         elif problem := problem_of(watched.task.ref.provider):
-            entry = f"{entry}\n{lines.unchecked(watched.task, problem, language, now=now)}"
+            entry = f"{entry}\n{lines.gateway_problem(watched.task, problem, language, now=now)}"
         begins_topic = index == 0 or topics[index] != topics[index - 1]
         if begins_topic and set(topics) != {thread_id}:
             entry = f"{_topic(topics[index], language=language, here=thread_id)}\n{entry}"
@@ -154,15 +154,15 @@ def _problem(watched: WatchedTask, problem: str | None, *, now: datetime) -> str
     if watched.watch.state is WatchState.STOPPED or task.status.is_final:
         return None
     if problem:
-        return lines.unchecked(task, problem, language, now=now)
+        return lines.gateway_problem(task, problem, language, now=now)
     return lines.poll_failure(task.poll_failure, language) if task.poll_failure else None
 
 
-def _doubt(watch: Watch, language: str) -> str | None:
+def _delivery_note(watch: Watch, language: str) -> str | None:
     """A note about a result whose delivery Telegram has not confirmed."""
     match watch.result:
         case DeliveryState.UNKNOWN:
-            return t(language, "result.doubtful")
+            return t(language, "result.unconfirmed")
         case DeliveryState.DEAD:
             return t(language, "result.given_up")
         case _:
@@ -184,10 +184,10 @@ def _content(watched: WatchedTask, language: str) -> str | None:
 def _poll_times(watched: WatchedTask, *, language: str, now: datetime) -> str:
     task = watched.task
     if task.last_poll_at is None:
-        return t(language, "look.never")
+        return t(language, "poll.never")
     ago = duration(language, (now - task.last_poll_at).total_seconds())
     return lines.join_dots(
-        [t(language, "look.last", duration=ago), _next_poll(watched, language=language, now=now)]
+        [t(language, "poll.last", duration=ago), _next_poll(watched, language=language, now=now)]
     )
 
 
@@ -197,7 +197,7 @@ def _next_poll(watched: WatchedTask, *, language: str, now: datetime) -> str | N
         return None
     wait_s = (at - now).total_seconds()
     return (
-        t(language, "look.next", duration=duration(language, wait_s))
+        t(language, "poll.next", duration=duration(language, wait_s))
         if wait_s >= 1
-        else t(language, "look.soon")
+        else t(language, "poll.soon")
     )

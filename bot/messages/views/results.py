@@ -51,7 +51,7 @@ def announcement(watched: WatchedTask) -> View:
         text=lines.join_lines(
             [
                 lines.title(watched),
-                f"<b>{t(language, 'status.succeeded')}</b> · {t(language, 'result.coming')}",
+                f"<b>{t(language, 'status.succeeded')}</b> · {t(language, 'result.announcement')}",
             ]
         )
     )
@@ -123,7 +123,7 @@ def notice(watched: WatchedTask) -> View:
     if found is None and task.stall in {Stall.UNCHANGED, Stall.RESTING}:
         return View(text=lines.join_lines([lines.title(watched), f"💤 {t(language, 'notice.unchanged')}"]))
     if found is None:
-        sentence = t(language, f"trouble.{Cause.OTHER}")
+        sentence = t(language, f"poll_failure.{Cause.OTHER}")
     elif found.cause.needs_admin:
         sentence = f"🔑 {t(language, f'notice.{found.cause}', provider=lines.provider(task))}"
     else:

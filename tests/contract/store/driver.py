@@ -93,7 +93,7 @@ class Driver:
     async def key_trouble(self, task_id: int, cause: Cause = Cause.KEY_INVALID) -> None:
         """Apply a poll of a task whose provider rejects the key."""
         task = await self.take(task_id)
-        after, events = self.seen(task, task.status, EventKind.KEY_TROUBLE)
+        after, events = self.seen(task, task.status, EventKind.KEY_FAILURE)
         trouble = PollFailure(cause=cause, message="no", since=self.now)
         assert await self.store.apply(replace(after, poll_failure=trouble), events)
 

@@ -32,7 +32,7 @@ async def test_a_card_waits_for_the_first_poll_but_not_for_long(driver: Driver):
     assert [kind for kind, _ in await driver.send()] == [CARD]
 
 
-@pytest.mark.parametrize("kind", [EventKind.STATUS, EventKind.TROUBLE, EventKind.MISSING])
+@pytest.mark.parametrize("kind", [EventKind.STATUS, EventKind.POLL_FAILURE, EventKind.MISSING])
 async def test_the_first_poll_frees_the_card(driver: Driver, kind: EventKind):
     task_id = await ask(driver)
     await driver.poll(task_id, TaskStatus.UNKNOWN, kind)

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from bot.providers.base import ProviderError
-from bot.watching.changes import BLIPS, GRACE, Change, on_failure, on_snapshot
+from bot.watching.changes import GRACE, REPORTED_FAILURES, Change, on_failure, on_snapshot
 from storage.models import EventKind, Snapshot, Task, TaskEvent, TaskStatus
 from tests.fakes.clock import NOON
 from tests.unit.watching.tasks import (
@@ -90,13 +90,13 @@ def test_progress_is_reported_when_the_card_would_show_something_else(
 def test_blips_are_silent_until_the_third():
     after, told = after_polls(task(), AWAY, ODD, AWAY)
 
-    assert BLIPS == 3
-    assert told == [[], [], [EventKind.TROUBLE]]
+    assert REPORTED_FAILURES == 3
+    assert told == [[], [], [EventKind.POLL_FAILURE]]
     assert (after.status, after.failures, after.last_poll_at) == (RUNNING, 3, NOON + timedelta(seconds=40))
 
 
 def test_an_outage_is_reported_once_whatever_its_errors():
-    _, told = after_polls(troubled(AWAY, failures=BLIPS), AWAY, ODD, TOO_MANY, AWAY)
+    _, told = after_polls(troubled(AWAY, failures=REPORTED_FAILURES), AWAY, ODD, TOO_MANY, AWAY)
 
     assert told == [[], [], [], []]
 
@@ -109,14 +109,14 @@ def test_a_good_poll_between_two_blips_begins_the_count_anew():
 
 
 def test_recovery_from_an_unreported_failure_is_silent():
-    change = on_snapshot(troubled(AWAY, failures=BLIPS - 1), snapshot(), at=NOON)
+    change = on_snapshot(troubled(AWAY, failures=REPORTED_FAILURES - 1), snapshot(), at=NOON)
 
     assert change.events == ()
     assert (change.task.poll_failure, change.task.failures) == (None, 0)
 
 
 def test_recovery_from_a_reported_failure_is_reported():
-    change = on_snapshot(troubled(AWAY, failures=BLIPS), snapshot(), at=NOON)
+    change = on_snapshot(troubled(AWAY, failures=REPORTED_FAILURES), snapshot(), at=NOON)
 
     assert kinds(change) == [EventKind.RECOVERED]
     assert (change.task.poll_failure, change.task.failures) == (None, 0)
@@ -132,7 +132,7 @@ def test_recovery_and_the_end_may_come_together():
 def test_key_trouble_is_reported_at_once_and_once(error: ProviderError):
     after, told = after_polls(task(), error, error, error, error)
 
-    assert told == [[EventKind.KEY_TROUBLE], [], [], []]
+    assert told == [[EventKind.KEY_FAILURE], [], [], []]
     assert after.poll_failure is not None
     assert (after.poll_failure.cause, after.poll_failure.since) == (error.cause, NOON)
 
@@ -140,7 +140,7 @@ def test_key_trouble_is_reported_at_once_and_once(error: ProviderError):
 def test_another_key_problem_is_reported_as_well():
     after, told = after_polls(task(), BAD_KEY, NO_CREDIT, NO_CREDIT)
 
-    assert told == [[EventKind.KEY_TROUBLE], [EventKind.KEY_TROUBLE], []]
+    assert told == [[EventKind.KEY_FAILURE], [EventKind.KEY_FAILURE], []]
     assert after.poll_failure is not None
     assert after.poll_failure.since == NOON + timedelta(seconds=20)
 
@@ -148,14 +148,14 @@ def test_another_key_problem_is_reported_as_well():
 def test_a_gateway_without_the_route_is_reported_at_once():
     _, told = after_polls(task(), NO_ROUTE, NO_ROUTE)
 
-    assert told == [[EventKind.TROUBLE], []]
+    assert told == [[EventKind.POLL_FAILURE], []]
 
 
 def test_a_blip_does_not_replace_a_reported_failure():
     after_blip, told = after_polls(task(), BAD_KEY, AWAY)
     after, told_then = after_polls(after_blip, snapshot())
 
-    assert told == [[EventKind.KEY_TROUBLE], []]
+    assert told == [[EventKind.KEY_FAILURE], []]
     assert after_blip.poll_failure is not None
     assert (after_blip.poll_failure.cause, after_blip.failures) == (BAD_KEY.cause, 2)
     assert (told_then, after.poll_failure) == ([[EventKind.RECOVERED]], None)
@@ -164,7 +164,7 @@ def test_a_blip_does_not_replace_a_reported_failure():
 def test_a_gateway_that_goes_away_for_long_replaces_key_trouble():
     after, told = after_polls(task(), BAD_KEY, AWAY, AWAY)
 
-    assert told == [[EventKind.KEY_TROUBLE], [], [EventKind.TROUBLE]]
+    assert told == [[EventKind.KEY_FAILURE], [], [EventKind.POLL_FAILURE]]
     assert after.poll_failure is not None
     assert after.poll_failure.cause is AWAY.cause
 
@@ -172,7 +172,7 @@ def test_a_gateway_that_goes_away_for_long_replaces_key_trouble():
 def test_an_unknown_id_means_that_the_key_is_accepted():
     after, told = after_polls(task(age_s=0), BAD_KEY, MISSING, MISSING)
 
-    assert told == [[EventKind.KEY_TROUBLE], [EventKind.RECOVERED], []]
+    assert told == [[EventKind.KEY_FAILURE], [EventKind.RECOVERED], []]
     assert after.poll_failure is not None
     assert after.poll_failure.cause is MISSING.cause
 

@@ -100,7 +100,7 @@ async def test_a_change_and_a_failure_are_logged_with_their_fields(
         about | {"message": "Polled wan t1: running (status)"},
         about
         | {
-            "message": "Polled wan t1: running, polls fail: key_invalid (key_trouble)",
+            "message": "Polled wan t1: running, polls fail: key_invalid (key_failure)",
             "cause": "key_invalid",
         },
     ]
