@@ -5,11 +5,12 @@ TelegramError. https://core.telegram.org/bots/api#making-requests
 """
 
 import json
+from datetime import timedelta
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
-from telegram.error import NetworkError, TelegramError
+from telegram.error import NetworkError, RetryAfter, TelegramError
 from telegram.request import HTTPXRequest
 
 from bot.bot_api import bounds
@@ -45,6 +46,12 @@ class NotBotApi(TelegramError):
 def was_never_sent(error: TelegramError) -> bool:
     """Whether the request did not leave this machine."""
     return type(error.__cause__).__name__ in _NEVER_SENT
+
+
+def flood_wait_s(error: RetryAfter) -> float:
+    """The wait that Telegram requests, in seconds; python-telegram-bot has it as a number or a timedelta."""
+    wait = error.retry_after
+    return wait.total_seconds() if isinstance(wait, timedelta) else float(wait)
 
 
 class BotApiRequest(HTTPXRequest):

@@ -4,10 +4,10 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
 
 from telegram.error import RetryAfter, TelegramError
 
+from bot.bot_api.request import flood_wait_s
 from bot.logs import log_fields
 
 log = logging.getLogger(__name__)
@@ -91,8 +91,7 @@ class ReplyQueue:
             try:
                 await send()
             except RetryAfter as error:
-                wait = error.retry_after
-                wait_s = wait.total_seconds() if isinstance(wait, timedelta) else float(wait)
+                wait_s = flood_wait_s(error)
                 if wait_s > _MAX_RETRY_AFTER_S:
                     raise
                 await self._sleep(wait_s)

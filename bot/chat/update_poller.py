@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
 from typing import Any
 
 from telegram import Update
@@ -18,6 +17,7 @@ from telegram.error import Conflict, InvalidToken, RetryAfter, TelegramError, Ti
 from telegram.ext import Application
 
 from bot.backoff import Backoff
+from bot.bot_api.request import flood_wait_s
 from bot.bot_api.results import MALFORMED
 from bot.chat.dispatcher import Dispatcher
 from bot.chat.held import HeldUpdates
@@ -154,8 +154,7 @@ class UpdatePoller:
         if isinstance(error, InvalidToken) and "unauthorized" in error.message.lower():
             raise TokenRefused from None
         if isinstance(error, RetryAfter):
-            wait = error.retry_after
-            wait_s = wait.total_seconds() if isinstance(wait, timedelta) else float(wait)
+            wait_s = flood_wait_s(error)
             log.warning("Telegram requests a wait of %.0f s before the next poll.", wait_s)
             return min(wait_s, _MAX_FLOOD_WAIT_S)
         if held_s is None:

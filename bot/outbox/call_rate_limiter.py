@@ -2,12 +2,12 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
-from datetime import timedelta
 from typing import Any
 
 from telegram.error import RetryAfter
 from telegram.ext import BaseRateLimiter
 
+from bot.bot_api.request import flood_wait_s
 from bot.outbox.rate_limiter import ChatRateLimiter, is_accounted
 
 _LONGEST_WAIT_S = 60.0  # then the reply is sent anyway
@@ -47,10 +47,7 @@ class CallRateLimiter(BaseRateLimiter[None]):
         try:
             return await callback(*args, **kwargs)
         except RetryAfter as error:
-            wait = error.retry_after
-            self._rate_limiter.pause(
-                chat_id, wait.total_seconds() if isinstance(wait, timedelta) else float(wait)
-            )
+            self._rate_limiter.pause(chat_id, flood_wait_s(error))
             raise
 
     async def _wait(self, chat_id: int) -> None:

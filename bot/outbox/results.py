@@ -5,12 +5,11 @@ are matched in lower case. BadRequest and TimedOut are NetworkErrors there: the 
 """
 
 from dataclasses import dataclass
-from datetime import timedelta
 from enum import StrEnum
 
 from telegram import error as tg
 
-from bot.bot_api.request import NotBotApi, was_never_sent
+from bot.bot_api.request import NotBotApi, flood_wait_s, was_never_sent
 from storage.models import StoredFile
 
 
@@ -167,7 +166,7 @@ def read_error(error: tg.TelegramError) -> SendResult:
         return Transient(text)
     match error:
         case tg.RetryAfter():
-            return RetryAfter(_seconds(error.retry_after))
+            return RetryAfter(flood_wait_s(error))
         case tg.ChatMigrated():
             return Migrated(error.new_chat_id)
         case tg.BadRequest() | tg.Forbidden():
@@ -192,7 +191,3 @@ def _refused(text: str) -> SendResult:
         if any(part in text for part in parts):
             return Refused(reason, text)
     return Refused(Refusal.OTHER, text)
-
-
-def _seconds(delay: int | timedelta) -> float:
-    return delay.total_seconds() if isinstance(delay, timedelta) else float(delay)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from http import HTTPStatus
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from telegram import Bot
 from telegram.error import BadRequest, InvalidToken, NetworkError, RetryAfter
 
-from bot.bot_api.request import BotApiRequest, NotBotApi
+from bot.bot_api.request import BotApiRequest, NotBotApi, flood_wait_s
 from bot.sandbox.faults import Fault, html_response, json_response
 from bot.sandbox.telegram import FakeTelegram
 from bot.sandbox.telegram.api_errors import error_response
@@ -272,3 +273,8 @@ async def test_updates_of_kinds_to_come_are_passed_on(
 
     assert [update.update_id for update in await bot.get_updates()] == [1, 2]
     assert caplog.messages == []
+
+
+@pytest.mark.parametrize("wait", [17, timedelta(seconds=17)])
+def test_a_flood_wait_is_a_number_of_seconds_however_python_telegram_bot_has_it(wait: int | timedelta):
+    assert flood_wait_s(RetryAfter(wait)) == 17.0
