@@ -8,9 +8,10 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import IntEnum
 
+from bot.token_bucket import SHORTEST_WAIT_S, TokenBucket
 from storage.models import ThrottledChats
 
 # Burst plus rate stay below Telegram's figure in any second.
@@ -18,7 +19,6 @@ _OVERALL_RPS, _OVERALL_BURST = 25.0, 5.0
 _CHAT_RPS, _CHAT_BURST = 1.0, 6.0
 _GROUP_CALLS, _GROUP_SPAN_S = 20, 60.5  # half a second more than a minute, for unequal network latency
 _MAX_RESERVED = 6  # calls reserved in a group for videos in progress; hanging videos must not block it
-_TICK_S = 0.001  # the shortest wait: rounding must not turn a wait into 0
 
 # Set during a call that was already charged with spend().
 is_accounted: ContextVar[bool] = ContextVar("is_accounted", default=False)
@@ -37,37 +37,6 @@ class Urgency(IntEnum):
 # A video takes two calls: the announcement, and the edit into the video.
 _TOKENS = {Urgency.MESSAGE: 1.0, Urgency.REPLY: 2.0, Urgency.EDIT: 3.0, Urgency.REFRESH: 5.0}
 _CALLS = {Urgency.MESSAGE: 2, Urgency.REPLY: 4, Urgency.EDIT: 10, Urgency.REFRESH: 14}
-
-
-@dataclass(slots=True)
-class TokenBucket:
-    """A token bucket that can be paused."""
-
-    rate: float  # tokens per second
-    size: float
-    filled_at: float = 0.0
-    paused_until: float = 0.0
-    tokens: float = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.tokens = self.size
-
-    def level(self, now: float) -> float:
-        """Tokens available now; 0 while paused."""
-        self.tokens = min(self.size, self.tokens + max(0.0, now - self.filled_at) * self.rate)
-        self.filled_at = max(now, self.filled_at)
-        return 0.0 if now < self.paused_until else self.tokens
-
-    def take(self, now: float) -> None:
-        """Take one token; the balance may become negative."""
-        self.level(now)
-        self.tokens -= 1
-
-    def wait_s(self, level: float, now: float) -> float:
-        """Seconds until so many tokens are available; 0: now."""
-        if self.level(now) >= level:
-            return 0.0
-        return max(self.paused_until - now, (level - self.tokens) / self.rate, _TICK_S)
 
 
 @dataclass(slots=True)
@@ -98,7 +67,7 @@ class _Limits:
             return 0.0
         self._drop_old(now)
         missing = needed - (_GROUP_CALLS - len(self.calls) - min(self.reserved, _MAX_RESERVED))
-        return max(self.calls[missing - 1] + _GROUP_SPAN_S - now, _TICK_S) if missing > 0 else 0.0
+        return max(self.calls[missing - 1] + _GROUP_SPAN_S - now, SHORTEST_WAIT_S) if missing > 0 else 0.0
 
     def _drop_old(self, now: float) -> None:
         while self.calls and self.calls[0] + _GROUP_SPAN_S <= now:
@@ -163,8 +132,7 @@ class ChatRateLimiter:
 
     def pause(self, chat_id: int, seconds: float) -> None:
         """Pause the chat for a flood wait."""
-        bucket = self._of(chat_id).bucket
-        bucket.paused_until = max(bucket.paused_until, self._clock() + seconds)
+        self._of(chat_id).bucket.pause(self._clock() + seconds)
 
     def _of(self, chat_id: int) -> _Limits:
         limits = self._chats.get(chat_id)

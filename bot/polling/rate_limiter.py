@@ -17,6 +17,7 @@ from random import Random
 from bot.backoff import Backoff
 from bot.polling.circuit_breaker import CircuitBreaker
 from bot.providers.base import ProviderError, RateLimited
+from bot.token_bucket import TokenBucket
 from bot.watching.cadence import requested_wait_s
 
 _UNKNOWN_RPS = 5.0  # the initial rate when no limit is configured
@@ -44,13 +45,11 @@ class AdaptiveRateLimiter:
         random: of the backoff's jitter.
         """
         self._max_rps = max_rps
-        self._rate = _UNKNOWN_RPS if max_rps is None else max_rps
+        rate = _UNKNOWN_RPS if max_rps is None else max_rps
+        self._bucket = TokenBucket(rate, max(1.0, rate * _BURST_S), tokens=1.0)
         self._growth = _SEARCH
-        self._tokens = 1.0
-        self._filled_at = 0.0
         self._free_slots = in_flight
         self._requested_at = 0.0
-        self._paused_until = 0.0
         self._paused_at = 0.0  # responses to older requests belong to the same incident
         self._refusals = 0  # 429s in a row
         self._breaker = CircuitBreaker()
@@ -62,7 +61,7 @@ class AdaptiveRateLimiter:
     @property
     def rate(self) -> float:
         """The current rate, in requests per second."""
-        return self._rate
+        return self._bucket.rate
 
     @property
     def is_away(self) -> bool:
@@ -81,20 +80,19 @@ class AdaptiveRateLimiter:
 
     def available(self, now: float) -> int:
         """How many requests may be sent now, probes included."""
-        self._fill(now)
-        if now < max(self._paused_until, self._probe_at):
+        if now < self._probe_at:
             return 0
         slots = self._free_slots
         if self.is_half_open:
             slots = min(slots, 1 if self._probe is None else 0)
-        return max(0, min(int(self._tokens), slots))
+        return max(0, min(int(self._bucket.level(now)), slots))
 
     def available_first_polls(self, now: float) -> int:
         """How many new tasks may be polled now during an outage; failures do not lengthen the backoff."""
-        self._fill(now)
-        if not self.is_away or now < self._paused_until:
+        if not self.is_away:
             return 0
-        return max(0, min(int(self._tokens), self._free_slots, _FIRST_POLLS - self._first_polls))
+        tokens = int(self._bucket.level(now))
+        return max(0, min(tokens, self._free_slots, _FIRST_POLLS - self._first_polls))
 
     def ready_at(self, now: float) -> float:
         """When the next request may be sent, if no response arrives before."""
@@ -102,8 +100,7 @@ class AdaptiveRateLimiter:
 
     def first_poll_at(self, now: float) -> float:
         """When a new task may next be polled during an outage."""
-        self._fill(now)
-        return max(self._paused_until, now + max(0.0, (1 - self._tokens) / self._rate))
+        return now + self._bucket.wait_s(1.0, now)
 
     def on_request(self, now: float, task_id: int) -> None:
         """A request for the task is about to be sent."""
@@ -111,10 +108,11 @@ class AdaptiveRateLimiter:
             self._probe = task_id
         elif self.is_away:
             self._first_polls += 1
-        self._fill(now)
-        if now - self._requested_at <= 2 / self._rate:  # grow only a rate that is in use
-            self._grow()
-        self._tokens -= 1
+        self._bucket.take(now)
+        if now - self._requested_at <= 2 / self.rate:  # grow only a rate that is in use
+            # By _growth in all, once a second's worth of requests is sent.
+            grown = self.rate * self._growth ** (1 / max(self.rate, _SLOWEST_RPS))
+            self._set_rate(grown if self._max_rps is None else min(grown, self._max_rps))
         self._free_slots -= 1
         self._requested_at = now
 
@@ -168,23 +166,14 @@ class AdaptiveRateLimiter:
     def _on_429(self, now: float, error: ProviderError, *, is_current: bool) -> None:
         if is_current:
             if self._refusals == 0:
-                self._rate = max(self._rate * _CUT, min(self._rate, _SLOWEST_RPS))
+                self._set_rate(max(self.rate * _CUT, min(self.rate, _SLOWEST_RPS)))
                 self._growth = _RECOVER
             self._refusals += 1
         self._pause(now, requested_wait_s(error) or self._backoff.delay_s(max(1, self._refusals)))
 
     def _pause(self, now: float, for_s: float) -> None:
         self._paused_at = now
-        self._paused_until = max(self._paused_until, now + for_s)
-        self._tokens = 1.0
-        self._filled_at = self._paused_until
+        self._bucket.pause(now + for_s, tokens=1.0)
 
-    def _grow(self) -> None:
-        """Grow the rate by the growth factor, once per second's worth of requests."""
-        grown = self._rate * self._growth ** (1 / max(self._rate, _SLOWEST_RPS))
-        self._rate = grown if self._max_rps is None else min(grown, self._max_rps)
-
-    def _fill(self, now: float) -> None:
-        size = max(1.0, self._rate * _BURST_S)
-        self._tokens = min(size, self._tokens + max(0.0, now - self._filled_at) * self._rate)
-        self._filled_at = max(now, self._filled_at)
+    def _set_rate(self, rate: float) -> None:
+        self._bucket.rate, self._bucket.size = rate, max(1.0, rate * _BURST_S)
