@@ -29,7 +29,7 @@ async def test_a_failure_that_names_no_task_is_accepted_after_two_consecutive_re
 
 
 @pytest.mark.parametrize("word", ["denied", "timeout", "expired", "invalid", "exception", "cancelled"])
-async def test_no_word_for_an_end_counts_at_once_without_a_trace_of_the_task(word: str):
+async def test_no_final_status_is_accepted_at_once_unless_the_response_names_the_task(word: str):
     provider = gateway(always(json_response({"status": word, "message": "your session"})))
     with pytest.raises(ProviderError):
         await provider.fetch("video_1")

@@ -104,7 +104,7 @@ def test_a_hostile_body_is_survived(kind: str, body: bytes, runner: asyncio.Runn
 
 
 @pytest.mark.parametrize("task_id", ["", ".", "..", "a/b", "a b", "\ud800", "x" * 513, "🎬", "a?b", "a#b"])
-async def test_an_impossible_id_is_missing_without_a_question(task_id: str):
+async def test_an_impossible_id_is_missing_without_a_request(task_id: str):
     provider = provider_that_gets("videos", response(b'{"status": "completed"}'))
     with pytest.raises(ProviderError) as caught:
         await provider.fetch(task_id)

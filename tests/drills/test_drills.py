@@ -19,7 +19,7 @@ async def open_bot_processes() -> AsyncIterator[BotProcesses]:
 
 
 @pytest.mark.parametrize("drill", DRILLS, ids=lambda drill: drill.__name__)
-async def test_nothing_is_lost_and_nothing_comes_twice(bot_processes: BotProcesses, drill: Drill):
+async def test_nothing_is_lost_and_nothing_is_sent_twice(bot_processes: BotProcesses, drill: Drill):
     report = await drill(bot_processes, SHORT)
     assert report.verdict.is_good, report
     assert report.runs > 0

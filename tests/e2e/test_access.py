@@ -5,7 +5,7 @@ from tests.e2e.scene import Scene
 GROUP, SUPERGROUP = -4000000031, -1001000000031
 
 
-async def test_a_group_that_becomes_a_supergroup_does_not_lock_itself_out(scene: Scene):
+async def test_a_group_that_becomes_a_supergroup_keeps_its_access(scene: Scene):
     group, anna = scene.telegram.group(GROUP, supergroup=False), scene.person()
     bot = await scene.start_bot(ALLOWED_CHATS=str(group))
     await scene.watch(group, scene.task("newapi"), user=anna)
@@ -17,7 +17,7 @@ async def test_a_group_that_becomes_a_supergroup_does_not_lock_itself_out(scene:
     await scene.watch(SUPERGROUP, scene.task("newapi"), user=anna)
 
 
-async def test_a_group_that_moved_while_the_bot_was_away_is_let_in_once_a_message_to_it_has_told_so(
+async def test_a_group_that_migrated_while_the_bot_was_down_regains_access_when_a_send_reports_the_new_id(
     scene: Scene,
 ):
     group, anna = scene.telegram.group(GROUP, supergroup=False), scene.person()
@@ -34,7 +34,7 @@ async def test_a_group_that_moved_while_the_bot_was_away_is_let_in_once_a_messag
     await scene.watch(SUPERGROUP, scene.task("newapi"), user=anna)
 
 
-async def test_a_chat_that_is_taken_out_of_the_settings_gets_no_video_any_more(scene: Scene):
+async def test_a_chat_removed_from_the_settings_gets_no_more_videos(scene: Scene):
     anna, boris = scene.person(), scene.person()
     bot = await scene.start_bot(ALLOWED_CHATS=f"{anna},{boris}")
     task = scene.task("newapi")

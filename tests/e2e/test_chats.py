@@ -37,7 +37,7 @@ async def scene(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scene
 
 
 @pytest.mark.parametrize("person", [STRANGER, WANG])
-async def test_a_user_without_access_is_told_the_chat_id_and_nothing_is_registered(scene: Scene, person: int):
+async def test_a_user_without_access_gets_the_chat_id_and_no_watch(scene: Scene, person: int):
     before, task = await _watches(scene), scene.task("newapi")
     refusal = await scene.ask(person, f"/watch newapi {task.task_id}")
     assert str(person) in refusal.plain_text
@@ -45,18 +45,18 @@ async def test_a_user_without_access_is_told_the_chat_id_and_nothing_is_register
     assert await _watches(scene) == before
 
 
-async def test_a_group_without_access_is_told_its_own_id(scene: Scene):
+async def test_a_group_without_access_gets_its_own_id(scene: Scene):
     refusal = await scene.ask(CLOSED_GROUP, "/watch newapi 1", user=STRANGER)
     assert str(CLOSED_GROUP) in refusal.plain_text
 
 
-async def test_anybody_may_use_the_bot_in_an_allowed_group(scene: Scene):
+async def test_any_user_may_use_the_bot_in_an_allowed_group(scene: Scene):
     task = scene.task("newapi")
     card = await scene.ask(OPEN_GROUP, f"/watch newapi {task.task_id}", user=STRANGER)
     assert task.task_id in card.plain_text
 
 
-async def test_an_allowed_person_may_use_the_bot_in_any_group(scene: Scene):
+async def test_an_allowed_user_may_use_the_bot_in_any_group(scene: Scene):
     task = scene.task("newapi")
     card = await scene.ask(CLOSED_GROUP, f"/watch newapi {task.task_id}", user=ANNA)
     assert task.task_id in card.plain_text
@@ -104,7 +104,7 @@ async def test_invalid_input_gets_one_reply_that_shows_what_to_type(scene: Scene
     assert len(scene.telegram.messages(ANNA)) == before + 4
 
 
-async def test_a_good_id_beside_a_malformed_one_is_watched(scene: Scene):
+async def test_a_valid_id_beside_a_malformed_one_is_watched(scene: Scene):
     task = scene.task("newapi")
     asked = scene.telegram.send(ANNA, f"/watch newapi no/such/id {task.task_id}")
     await scene.wait_for(lambda: len(scene.replies(ANNA, asked)) == 2)

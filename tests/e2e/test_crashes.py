@@ -140,7 +140,7 @@ async def test_a_running_task_is_followed_to_its_video(crash: Crash, place: int)
     await _comes_once(crash.scene, crash.running[place])
 
 
-async def test_a_failure_is_told_once(crash: Crash):
+async def test_a_failure_is_reported_once(crash: Crash):
     scene, asked = crash.scene, crash.failing
     await scene.until_shown(asked.chat_id, asked.message_id, "Failed")
     await scene.until_all_is_sent()
@@ -148,31 +148,31 @@ async def test_a_failure_is_told_once(crash: Crash):
     assert REASON in result.plain_text
 
 
-async def test_what_was_asked_while_the_bot_was_dead_is_answered(crash: Crash):
+async def test_a_command_sent_while_the_bot_was_down_is_answered(crash: Crash):
     await _comes_once(crash.scene, crash.late, has_card=False)
 
 
-async def test_a_video_that_was_being_downloaded_comes_once(crash: Crash):
+async def test_a_video_whose_download_was_interrupted_is_sent_once(crash: Crash):
     await _comes_once(crash.scene, crash.downloading)
 
 
-async def test_a_video_that_telegram_did_not_get_comes_once(crash: Crash):
+async def test_a_video_that_did_not_reach_telegram_is_sent_once(crash: Crash):
     await _comes_once(crash.scene, crash.unsent)
 
 
-async def test_a_video_that_telegram_got_without_the_bot_knowing_does_not_come_again(crash: Crash):
+async def test_a_video_whose_response_was_lost_is_not_sent_again(crash: Crash):
     await _comes_once(crash.scene, crash.unconfirmed)
 
 
-async def test_a_video_that_telegram_got_after_the_kill_does_not_come_again(crash: Crash):
+async def test_a_video_that_reached_telegram_after_the_kill_is_not_sent_again(crash: Crash):
     await _comes_once(crash.scene, crash.overtaken)
 
 
-async def test_a_task_whose_card_telegram_did_not_get_is_told_once(crash: Crash):
+async def test_a_card_that_did_not_reach_telegram_is_sent_once(crash: Crash):
     await _comes_once(crash.scene, crash.without_card, has_card=None)
 
 
-async def test_a_request_that_waited_behind_another_one_is_not_lost(crash: Crash):
+async def test_a_command_queued_behind_another_is_not_lost(crash: Crash):
     await _comes_once(crash.scene, crash.in_line, has_card=False)
 
 

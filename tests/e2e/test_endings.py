@@ -30,7 +30,7 @@ async def scene(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scene
         yield scene
 
 
-async def test_a_person_who_blocks_the_bot_and_comes_back_gets_the_video_once(scene: Scene):
+async def test_a_user_who_blocks_and_unblocks_the_bot_gets_the_video_once(scene: Scene):
     anna, task = scene.person(), scene.task("jimeng")
     await scene.watch(anna, task)
     scene.telegram.block(anna)
@@ -41,7 +41,7 @@ async def test_a_person_who_blocks_the_bot_and_comes_back_gets_the_video_once(sc
     await _one_video(scene, anna, task)
 
 
-async def test_a_chat_that_is_found_lost_only_at_the_end_gets_the_video_when_it_comes_back(scene: Scene):
+async def test_a_chat_found_blocked_when_the_video_is_sent_gets_it_after_unblocking(scene: Scene):
     anna, task = scene.person(), scene.task("jimeng")
     await scene.watch(anna, task)
     scene.telegram.fail(
@@ -67,7 +67,7 @@ async def test_a_group_that_becomes_a_supergroup_gets_a_card_and_the_video_there
     assert [card.plain_text.count("Done") for card in _texts(scene, SUPERGROUP)] == [1]
 
 
-async def test_a_group_that_becomes_a_supergroup_while_the_video_is_fetched_gets_it_there(scene: Scene):
+async def test_a_group_that_becomes_a_supergroup_during_the_download_gets_the_video_there(scene: Scene):
     group, task = scene.telegram.group(FETCHING_GROUP, supergroup=False), scene.task("alibailian")
     anna = scene.person()
     await scene.watch(group, task, user=anna)
@@ -83,7 +83,7 @@ async def test_a_group_that_becomes_a_supergroup_while_the_video_is_fetched_gets
     [(FORUMS[0], Users.close_topic), (FORUMS[1], Users.delete_topic)],
     ids=["closed", "deleted"],
 )
-async def test_a_topic_that_ended_gets_its_video_in_the_chat_itself(
+async def test_the_video_of_a_closed_topic_is_sent_to_the_chat(
     scene: Scene, forum_id: int, ends: Callable[[Users, int, int], None]
 ):
     forum = scene.telegram.forum(forum_id)
@@ -98,7 +98,7 @@ async def test_a_topic_that_ended_gets_its_video_in_the_chat_itself(
     assert video.thread_id is None
 
 
-async def test_a_request_that_was_deleted_gets_its_video_all_the_same(scene: Scene):
+async def test_a_deleted_command_still_gets_its_video(scene: Scene):
     anna, task = scene.person(), scene.task("videos")
     asked = await scene.watch(anna, task)
     scene.telegram.delete_message(anna, asked)
@@ -109,7 +109,7 @@ async def test_a_request_that_was_deleted_gets_its_video_all_the_same(scene: Sce
     assert video.reply_to is None
 
 
-async def test_an_announcement_that_is_deleted_while_the_video_is_fetched_costs_no_video(scene: Scene):
+async def test_an_announcement_deleted_during_the_download_costs_no_video(scene: Scene):
     anna, task = scene.person(), scene.task("jimeng")
     asked = await scene.watch(anna, task)
     async with _fetching(scene, anna, task) as announcement:
@@ -120,7 +120,7 @@ async def test_an_announcement_that_is_deleted_while_the_video_is_fetched_costs_
     assert _calls(scene, "sendVideo", anna) == 1
 
 
-async def test_a_video_whose_answer_was_lost_comes_again_only_when_somebody_says_so(tmp_path: Path):
+async def test_a_video_whose_response_was_lost_is_sent_again_only_on_request(tmp_path: Path):
     async with Scene.open(tmp_path) as scene:
         await scene.start_bot()
         anna, task = scene.person(), scene.task("jimeng")

@@ -16,7 +16,7 @@ AT_ONCE_S = 4.0  # room for a busy machine
 TASKS = 30
 
 
-async def test_status_of_many_tasks_is_one_answer_in_time_and_keeps_nobody_else_waiting(scene: Scene):
+async def test_status_of_many_tasks_is_one_timely_reply_and_delays_no_other_user(scene: Scene):
     anna, boris, tasks = scene.person(), scene.person(), [scene.task("videos") for _ in range(TASKS)]
     await write_watches(scene, anna, tasks)
     release = asyncio.Event()

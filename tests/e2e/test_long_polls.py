@@ -27,7 +27,7 @@ def _is_too_long(request: Request) -> bool:
     ],
     ids=["504", "502", "cut"],
 )
-async def test_a_proxy_that_ends_long_polls_early_is_no_trouble(scene: Scene, fault: Fault):
+async def test_a_proxy_that_ends_long_polls_early_causes_no_problem(scene: Scene, fault: Fault):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -45,7 +45,7 @@ async def test_a_proxy_that_ends_long_polls_early_is_no_trouble(scene: Scene, fa
     assert "is not responding" not in bot.log
 
 
-async def test_a_webhook_from_before_is_removed_and_its_host_logged(scene: Scene):
+async def test_an_existing_webhook_is_removed_and_its_host_logged(scene: Scene):
     scene.telegram.state.updates.set_webhook(_WEBHOOK)
     bot = await scene.start_bot()
     assert await scene.ask(scene.person(), "/help")
@@ -54,7 +54,7 @@ async def test_a_webhook_from_before_is_removed_and_its_host_logged(scene: Scene
     assert "is not responding" not in bot.log
 
 
-async def test_a_webhook_that_is_set_while_the_bot_runs_ends_it_with_its_host(scene: Scene):
+async def test_a_webhook_set_while_the_bot_runs_stops_it_with_an_error_naming_the_host(scene: Scene):
     bot = await scene.start_bot()
     assert await scene.ask(scene.person(), "/help")
     scene.telegram.state.updates.set_webhook(_WEBHOOK)

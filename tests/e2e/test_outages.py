@@ -8,7 +8,7 @@ from tests.e2e.scene import ADMIN, Scene
 OUTAGE_S = 60.0  # half a minute until an outage counts as one
 
 
-async def test_a_card_says_that_the_gateway_is_away_and_admins_get_one_message_and_one_after(tmp_path: Path):
+async def test_a_card_shows_a_gateway_outage_and_admins_get_a_message_at_its_start_and_end(tmp_path: Path):
     async with Scene.open(tmp_path) as scene:
         await scene.start_bot()
         anna = scene.person()

@@ -20,7 +20,7 @@ def port() -> str:
         return str(probe.getsockname()[1])
 
 
-async def test_check_tells_of_the_settings_and_of_what_works(scene: Scene):
+async def test_check_lists_the_settings_and_what_works(scene: Scene):
     check = await scene.run("check", DOWNLOAD_PROXY="http://anna:correct-horse@127.0.0.1:9")
     assert await check.end() == 1
     assert "  error  the proxy 127.0.0.1:9 does not answer" in row(check, "downloads")
@@ -34,7 +34,7 @@ async def test_check_tells_of_the_settings_and_of_what_works(scene: Scene):
     assert "correct-horse" not in check.output
 
 
-async def test_check_shows_the_settings_as_they_were_read(scene: Scene):
+async def test_check_shows_the_settings_as_parsed(scene: Scene):
     check = await scene.run("check", ADMINS="12 3", REST_DAYS="0.50", LOG_LEVEL="debug", ALLOWED_CHATS="*;7")
     assert await check.end() == 0
     shown = {name: row(check, name).split(maxsplit=1)[1] for name in ("ADMINS", "REST_DAYS", "LOG_LEVEL")}
@@ -43,13 +43,13 @@ async def test_check_shows_the_settings_as_they_were_read(scene: Scene):
     assert row(check, "LOG_FORMAT").split(maxsplit=1)[1] == "console"
 
 
-async def test_check_warns_when_nobody_is_let_in(scene: Scene):
+async def test_check_warns_when_nobody_has_access(scene: Scene):
     check = await scene.run("check", ALLOWED_CHATS=",", ADMINS=",")
     assert await check.end() == 0
     assert "  warn  nobody is let in" in row(check, "people")
 
 
-async def test_check_tells_of_all_that_does_not_work(scene: Scene):
+async def test_check_lists_everything_that_fails(scene: Scene):
     (scene.folder / "file").write_text("")
     check = await scene.run(
         "check",
@@ -91,7 +91,7 @@ async def test_check_warns_of_a_gateway_whose_clock_differs(scene: Scene):
     assert "s behind this machine's" in row(check, "clock")
 
 
-async def test_health_asks_the_running_bot(scene: Scene, port: str):
+async def test_health_queries_the_running_bot(scene: Scene, port: str):
     bot = await scene.start_bot(HEALTH_PORT=port)
     anna, task = scene.person(), scene.task("newapi")
     scene.finish(task)
@@ -118,7 +118,7 @@ async def test_health_asks_the_running_bot(scene: Scene, port: str):
     assert "telegram" in json.loads(unwell.log)["problems"]
 
 
-async def test_health_without_a_bot_or_a_port_says_so(scene: Scene, port: str):
+async def test_health_without_a_bot_or_a_port_reports_it(scene: Scene, port: str):
     nobody = await scene.run("health", HEALTH_PORT=port)
     nowhere = await scene.run("health")
     assert await nobody.end() == 1
@@ -132,7 +132,7 @@ def row(program: Program, name: str) -> str:
     return [line for line in program.output.splitlines() if line.startswith(f"{name}  ")][-1]
 
 
-async def test_a_health_port_that_is_taken_is_said_in_a_sentence(scene: Scene):
+async def test_a_health_port_in_use_is_reported_in_one_sentence(scene: Scene):
     with socket.socket() as taken:
         taken.bind(("0.0.0.0", 0))
         taken.listen()

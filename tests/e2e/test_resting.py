@@ -5,7 +5,7 @@ from tests.e2e.scene import Scene
 SOON = "0.000001"  # days: less than a tenth of a second
 
 
-async def test_a_task_without_change_rests_until_its_button_is_pressed(scene: Scene):
+async def test_polling_of_an_unchanged_task_stops_until_its_button_is_pressed(scene: Scene):
     await scene.start_bot(REST_DAYS=SOON)
     anna, task = scene.person(), scene.task("alibailian")
     asked = await scene.watch(anna, task)

@@ -10,7 +10,7 @@ from tests.e2e.scene import SIGNATURES, Scene
 
 
 @pytest.mark.parametrize(("level", "form"), [("DEBUG", "json"), ("INFO", "console")])
-async def test_no_log_holds_the_token_a_key_or_a_signature(scene: Scene, level: str, form: str):
+async def test_no_log_contains_the_token_a_key_or_a_signature(scene: Scene, level: str, form: str):
     scene.telegram.fail("getMe", DROPPED)
     scene.telegram.fail("editMessageMedia", LOST_RESPONSE)
     bot = await scene.start_bot(LOG_LEVEL=level, LOG_FORMAT=form)

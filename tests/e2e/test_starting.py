@@ -75,12 +75,12 @@ def test_every_mistake_in_the_settings_is_listed_and_no_value_is_shown(ended: di
     assert [value for value in shown if value in program.log] == []
 
 
-def test_without_a_token_the_start_says_so(ended: dict[str, tuple[int, Program]]):
+def test_a_start_without_a_token_reports_it(ended: dict[str, tuple[int, Program]]):
     status, program = ended["nothing"]
     assert (status, program.log) == (2, "TELEGRAM_BOT_TOKEN is missing.\n")
 
 
-def test_a_token_that_telegram_refuses_ends_the_start(ended: dict[str, tuple[int, Program]]):
+def test_a_token_refused_by_telegram_ends_the_start(ended: dict[str, tuple[int, Program]]):
     status, program = ended["wrong token"]
     assert status == 2
     assert "refuses TELEGRAM_BOT_TOKEN" in program.log
@@ -95,7 +95,7 @@ def test_a_token_that_telegram_refuses_ends_the_start(ended: dict[str, tuple[int
         ("below a file", "cannot be made"),
     ],
 )
-def test_a_database_that_cannot_be_used_is_a_clear_line(
+def test_an_unusable_database_is_reported_in_one_line(
     ended: dict[str, tuple[int, Program]], start: str, why: str
 ):
     status, program = ended[start]
@@ -108,11 +108,11 @@ def test_a_database_that_cannot_be_used_is_a_clear_line(
     "start",
     ["mistakes", "nothing", "wrong token", "from the future", "no database", "below a file"],
 )
-def test_nobody_is_shown_a_traceback(ended: dict[str, tuple[int, Program]], start: str):
+def test_no_traceback_is_printed(ended: dict[str, tuple[int, Program]], start: str):
     assert "Traceback" not in ended[start][1].log
 
 
-async def test_without_a_network_the_bot_keeps_trying_and_says_so_once(scene: Scene):
+async def test_without_a_network_the_bot_retries_and_logs_it_once(scene: Scene):
     scene.telegram.fail("getMe", DROPPED, times=2)
     anna, task = scene.person(), scene.task("newapi")
     scene.finish(task)
@@ -123,26 +123,26 @@ async def test_without_a_network_the_bot_keeps_trying_and_says_so_once(scene: Sc
     assert "Here as @reelwatch_bot" in bot.log
 
 
-async def test_the_shells_proxies_are_not_heard(scene: Scene):
+async def test_proxy_variables_of_the_shell_are_ignored(scene: Scene):
     shell = {"all_proxy": "socks5://127.0.0.1:9", "http_proxy": "http://127.0.0.1:9"}
     bot, check = await scene.start_bot(**shell), await scene.run("check", **shell)
     assert await check.end() == 0
     assert "is not responding" not in bot.log
 
 
-async def test_without_a_provider_the_bot_starts_and_says_what_is_missing(scene: Scene):
+async def test_without_a_provider_the_bot_starts_and_logs_what_is_missing(scene: Scene):
     bot = await scene.start_bot(GATEWAY_BASE_URL="", GATEWAY_API_KEY="")
     await scene.wait_for(lambda: "No provider is configured yet" in bot.log)
 
 
-async def test_the_menu_speaks_the_language_that_is_set(scene: Scene):
+async def test_the_menu_is_in_the_configured_language(scene: Scene):
     await scene.start_bot(LANGUAGE="en")
     menus = scene.telegram.state.commands
     await scene.wait_for(lambda: len(menus) == 2)
     assert {menu[0]["description"] for menu in menus.values()} == {"Watch a task: provider and task id"}
 
 
-async def test_of_two_bots_with_one_token_the_older_says_so_and_ends_and_the_newer_goes_on(scene: Scene):
+async def test_of_two_bots_with_one_token_the_older_reports_it_and_exits(scene: Scene):
     anna = scene.person()
     older = await scene.start_bot()
     await scene.ask(anna, "/help")
@@ -155,7 +155,7 @@ async def test_of_two_bots_with_one_token_the_older_says_so_and_ends_and_the_new
     assert newer.is_running
 
 
-async def test_tasks_of_a_provider_that_left_the_settings_say_so_and_go_on_when_it_is_back(scene: Scene):
+async def test_tasks_of_a_removed_provider_show_it_and_continue_once_it_is_configured_again(scene: Scene):
     anna, task = scene.person(), scene.task("jimeng")
     bot = await scene.start_bot(PROVIDERS__MINE__KIND="jimeng")
     asked = scene.telegram.send(anna, f"/watch mine {task.task_id}")
@@ -175,7 +175,7 @@ async def test_tasks_of_a_provider_that_left_the_settings_say_so_and_go_on_when_
     assert "settings" not in scene.replies(anna, asked)[0].plain_text
 
 
-async def test_what_others_could_read_is_told_by_check_and_taken_from_them_by_a_start(scene: Scene):
+async def test_check_reports_files_readable_by_others_and_a_start_restricts_them(scene: Scene):
     database, downloads = scene.folder / "reelwatch.db", scene.folder / "reelwatch.db.downloads"
     check = await scene.run("check")
     assert await check.end() == 0

@@ -10,7 +10,7 @@ from bot.sandbox.faults import held
 from tests.e2e.scene import BOOT_S, Scene
 
 
-async def test_an_idle_bot_stops_at_once_and_answers_after_the_restart_what_was_said_meanwhile(scene: Scene):
+async def test_an_idle_bot_stops_at_once_and_answers_missed_commands_after_the_restart(scene: Scene):
     bot = await scene.start_bot()
     anna, task = scene.person(), scene.task("jimeng")
     await scene.watch(anna, task)
@@ -33,7 +33,7 @@ async def test_a_bot_that_is_still_loading_stops_at_once(scene: Scene):
     assert bot.log == ""
 
 
-async def test_an_upload_in_hand_is_finished_first(scene: Scene):
+async def test_an_upload_in_progress_is_finished_first(scene: Scene):
     released = asyncio.Event()
     scene.telegram.fail("editMessageMedia", held(released))
     bot = await scene.start_bot()
@@ -45,7 +45,7 @@ async def test_an_upload_in_hand_is_finished_first(scene: Scene):
     await scene.until_video(anna, asked)
 
 
-async def test_an_upload_that_takes_too_long_is_begun_anew_after_the_restart(scene: Scene):
+async def test_an_upload_that_takes_too_long_is_restarted_by_the_next_process(scene: Scene):
     never = asyncio.Event()
     scene.telegram.fail("editMessageMedia", held(never))
     bot = await scene.start_bot()
@@ -59,7 +59,7 @@ async def test_an_upload_that_takes_too_long_is_begun_anew_after_the_restart(sce
     assert len(scene.replies(anna, asked)) == 1
 
 
-async def test_ctrl_c_stops_the_bot_while_telegram_and_the_gateway_are_away(scene: Scene):
+async def test_ctrl_c_stops_the_bot_during_an_outage_of_telegram_and_the_gateway(scene: Scene):
     never = asyncio.Event()
     bot = await scene.start_bot()
     anna, task = scene.person(), scene.task("newapi")
@@ -92,7 +92,7 @@ async def _opened_by_a_reader(pipe: Path) -> int:
                 await asyncio.sleep(0.01)
 
 
-async def test_a_bot_whose_disk_is_full_stops_well(scene: Scene):
+async def test_a_bot_with_a_full_disk_stops_cleanly(scene: Scene):
     full = (1, resource.RLIM_INFINITY)  # bytes that a file may have; more may be allowed again
     bot = await scene.start_bot()
     anna, task = scene.person(), scene.task("jimeng")

@@ -6,7 +6,7 @@ import re
 from tests.e2e.conftest import CASE, Demos
 
 
-def test_the_tour_brings_every_video_once_and_every_card_to_its_end(demos: Demos):
+def test_the_tour_delivers_every_video_once_and_finishes_every_card(demos: Demos):
     output, log = demos["tour"].communicate(timeout=90)
     assert demos["tour"].returncode == 0, output
     assert "✓ 5 of 5 videos arrived exactly once" in output
@@ -17,7 +17,7 @@ def test_the_tour_brings_every_video_once_and_every_card_to_its_end(demos: Demos
     assert log == ""
 
 
-def test_a_recorded_answer_is_shown_as_a_chat_sees_it(demos: Demos):
+def test_a_recorded_response_is_shown_as_in_a_chat(demos: Demos):
     output, log = demos["case"].communicate(timeout=60)
     assert demos["case"].returncode == 0, output
     assert f"/watch alibailian {json.loads(CASE.read_text())['task_id']}" in output

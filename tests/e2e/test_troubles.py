@@ -32,7 +32,7 @@ async def scene(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scene
     ],
     ids=["409", "429", "500", "html-502", "html-200", "empty-200", "no-answer"],
 )
-async def test_a_false_answer_of_the_gateway_does_not_end_a_task(scene: Scene, kind: str, fault: Fault):
+async def test_a_false_response_of_the_gateway_does_not_end_a_task(scene: Scene, kind: str, fault: Fault):
     anna, task = scene.person(), scene.task(kind)
     asked = await scene.watch(anna, task)
     await scene.gateway.wait_for(lambda: scene.gateway.polls(task.task_id) == 1)
@@ -46,7 +46,7 @@ async def test_a_false_answer_of_the_gateway_does_not_end_a_task(scene: Scene, k
     assert len(scene.replies(anna, asked)) == 2
 
 
-async def test_a_refused_key_is_told_once_and_goes_on_by_itself_when_it_works_again(scene: Scene):
+async def test_a_refused_key_is_reported_once_and_polling_resumes_when_it_works_again(scene: Scene):
     anna, first, second = scene.person(), scene.task("newapi"), scene.task("newapi")
     quoting = {"error": {"message": f"Invalid token: {scene.gateway.key}", "type": "new_api_error"}}
     scene.gateway.fail("newapi", json_response(401, quoting), times=None)
@@ -65,7 +65,7 @@ async def test_a_refused_key_is_told_once_and_goes_on_by_itself_when_it_works_ag
         await scene.until_video(anna, requests[task.task_id])
 
 
-async def test_an_id_that_the_gateway_does_not_know_yet_is_looked_for_again(scene: Scene):
+async def test_an_id_unknown_to_the_gateway_is_polled_again(scene: Scene):
     anna, later = scene.person(), scene.task("videos")
     del scene.gateway.tasks[later.kind, later.task_id]
     asked = await scene.watch(anna, later)
@@ -77,7 +77,7 @@ async def test_an_id_that_the_gateway_does_not_know_yet_is_looked_for_again(scen
     await scene.until_video(anna, asked)
 
 
-async def test_telegram_asking_for_patience_costs_no_message(scene: Scene):
+async def test_rate_limiting_by_telegram_loses_no_message(scene: Scene):
     anna, task = scene.person(), scene.task("jimeng")
     asked = await scene.watch(anna, task)
     scene.telegram.fail("sendMessage", flood(1), when=lambda request: "video" in request.params["text"])

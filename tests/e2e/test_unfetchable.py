@@ -27,14 +27,14 @@ def task(scene: Scene) -> GatewayTask:
     return task
 
 
-async def test_a_link_whose_time_is_over_is_passed_on_with_the_reason(scene: Scene, task: GatewayTask):
+async def test_an_expired_link_is_sent_with_the_reason(scene: Scene, task: GatewayTask):
     task.added_at -= 2 * 86_400.0
     scene.gateway.fail("files", Fault(status=403), times=None, when=lambda file: file.task_id == task.task_id)
     told = await _result(scene, task, "has expired or never worked")
     assert scene.gateway.link(task) in told.plain_text
 
 
-async def test_a_link_that_gives_a_page_at_first_brings_the_video_a_little_later(
+async def test_a_link_that_first_serves_a_page_is_retried_until_it_serves_the_video(
     scene: Scene, task: GatewayTask
 ):
     scene.gateway.fail("files", html_response(200), times=1, when=lambda file: file.task_id == task.task_id)
@@ -42,7 +42,7 @@ async def test_a_link_that_gives_a_page_at_first_brings_the_video_a_little_later
     assert (await scene.until_video(anna, await scene.watch(anna, task))).video
 
 
-async def test_a_download_that_breaks_off_goes_on_where_it_was(scene: Scene, task: GatewayTask):
+async def test_an_interrupted_download_resumes_at_its_offset(scene: Scene, task: GatewayTask):
     task.served.cut_after = len(task.served.content) // 2 + 1
     anna = scene.person()
     video = (await scene.until_video(anna, await scene.watch(anna, task))).video
@@ -51,7 +51,7 @@ async def test_a_download_that_breaks_off_goes_on_where_it_was(scene: Scene, tas
     assert task.served.downloads == 2
 
 
-async def test_a_video_in_a_private_network_is_not_fetched_unless_allowed(
+async def test_a_video_in_a_private_network_is_downloaded_only_if_allowed(
     tmp_path_factory: pytest.TempPathFactory,
 ):
     folder = tmp_path_factory.mktemp("private")

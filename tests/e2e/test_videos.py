@@ -40,7 +40,7 @@ async def scene(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scene
         yield scene
 
 
-async def test_a_film_arrives_as_a_video_with_its_geometry_and_a_preview(scene: Scene):
+async def test_a_video_is_sent_with_its_size_and_a_thumbnail(scene: Scene):
     video = await _video(scene, scene.person(), _finished(scene, SAMPLE))
 
     assert video.file.content == SAMPLE
@@ -49,7 +49,7 @@ async def test_a_film_arrives_as_a_video_with_its_geometry_and_a_preview(scene: 
     _is_a_preview(video, size=(320, 180))
 
 
-async def test_a_film_with_its_index_at_the_end_arrives_with_the_index_in_front(scene: Scene):
+async def test_a_video_with_its_index_at_the_end_is_remuxed_for_streaming(scene: Scene):
     sample = make_video(size=(360, 640), index_first=False)
     assert sample.index(b"moov") > sample.index(b"mdat")
     anna, task = scene.person(), _finished(scene, sample)
@@ -69,7 +69,7 @@ async def test_a_film_with_its_index_at_the_end_arrives_with_the_index_in_front(
     )
 
 
-async def test_a_server_on_the_same_disk_gets_the_film_by_its_path_and_the_preview_beside_it(tmp_path: Path):
+async def test_a_local_bot_api_server_gets_video_and_thumbnail_by_path(tmp_path: Path):
     async with Scene.open(tmp_path, TELEGRAM_LOCAL_MODE="true") as scene:
         await scene.start_bot()
         anna, task = scene.person(), _finished(scene, SAMPLE)
@@ -83,7 +83,7 @@ async def test_a_server_on_the_same_disk_gets_the_film_by_its_path_and_the_previ
         _is_a_preview(video, size=(320, 180))
 
 
-async def test_a_format_that_telegram_does_not_play_arrives_as_a_file_with_a_word_why(scene: Scene):
+async def test_an_unplayable_format_is_sent_as_a_document_with_the_reason(scene: Scene):
     sample = make_video(codec="libx265")
     task = _finished(scene, sample)
     message = await _result(scene, scene.person(), task)
@@ -94,7 +94,7 @@ async def test_a_format_that_telegram_does_not_play_arrives_as_a_file_with_a_wor
     assert "hevc" in message.plain_text
 
 
-async def test_another_container_arrives_as_a_file_with_its_own_ending(scene: Scene):
+async def test_another_container_is_sent_as_a_document_with_its_own_suffix(scene: Scene):
     sample = b"\x1a\x45\xdf\xa3" + bytes(2000)  # EBML, what WebM begins with
     message = await _result(scene, scene.person(), _finished(scene, sample))
 
@@ -114,9 +114,7 @@ async def test_another_container_arrives_as_a_file_with_its_own_ending(scene: Sc
     ],
     ids=["with-ranges", "without-ranges", "of-unknown-length", "that-seems-complete"],
 )
-async def test_a_download_that_was_cut_off_is_completed(
-    scene: Scene, first: bytes, second: bytes, goes_on: bool
-):
+async def test_an_interrupted_download_is_completed(scene: Scene, first: bytes, second: bytes, goes_on: bool):
     async with Storage.open(first, second) as storage:
         task = _finished(scene, SAMPLE)
         task.served.redirect_to = f"{storage.url}/film.mp4"
@@ -145,7 +143,7 @@ async def test_a_redirect_into_a_private_network_is_not_followed(tmp_path: Path)
             assert {request.route for request in scene.gateway.requests} == {"status"}
 
 
-async def test_a_link_that_has_expired_is_asked_for_anew(scene: Scene):
+async def test_an_expired_link_is_replaced_by_a_fresh_one(scene: Scene):
     anna, task, announced = scene.person(), scene.task("jimeng"), asyncio.Event()
     scene.telegram.fail("sendMessage", held(announced), when=lambda request: announces(request, anna))
     asked = await scene.watch(anna, task)
@@ -163,7 +161,7 @@ async def test_a_link_that_has_expired_is_asked_for_anew(scene: Scene):
     assert scene.gateway.polls(task.task_id) == polls + 1
 
 
-async def test_three_chats_cost_one_download_and_one_upload(scene: Scene):
+async def test_three_chats_share_one_download_and_one_upload(scene: Scene):
     task = scene.task("alibailian")
     chats = [scene.person() for _ in range(3)]
     requests = [await scene.watch(chat, task) for chat in chats]

@@ -57,7 +57,7 @@ async def _follow(scene: Scene, kind: str) -> Followed:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_one_card_shows_how_a_task_moves(followed: dict[str, Followed], kind: str):
+async def test_one_card_follows_a_task(followed: dict[str, Followed], kind: str):
     card = followed[kind].card
     shown = [message.plain_text for message in (*card.history, card)]
     assert all(kind in words and followed[kind].task.task_id in words for words in shown)
@@ -66,7 +66,7 @@ async def test_one_card_shows_how_a_task_moves(followed: dict[str, Followed], ki
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_status_looks_now(followed: dict[str, Followed], kind: str):
+async def test_status_polls_at_once(followed: dict[str, Followed], kind: str):
     running, done = followed[kind].answers
     assert "Running" in running
     assert "Done" in done
@@ -109,7 +109,7 @@ async def test_a_video_without_a_link_is_fetched_from_the_gateway_itself(scene: 
     assert video.file.content == task.served.content
 
 
-async def test_a_failed_task_tells_its_reason(scene: Scene):
+async def test_a_failed_task_shows_its_reason(scene: Scene):
     anna, task = scene.person(), scene.task("alibailian", fails=REASON)
     asked = await scene.watch(anna, task)
     scene.finish(task)
@@ -120,7 +120,7 @@ async def test_a_failed_task_tells_its_reason(scene: Scene):
     assert [REASON in message.plain_text for message in result] == [True]
 
 
-async def test_a_task_that_ended_before_it_was_asked_for_brings_its_video_at_once(scene: Scene):
+async def test_a_task_that_ended_before_its_watch_gets_its_video_at_once(scene: Scene):
     anna, task = scene.person(), scene.task("newapi")
     scene.finish(task)
 
@@ -153,7 +153,7 @@ async def test_the_same_id_twice_gives_the_same_card(scene: Scene):
     assert scene.replies(anna, again) == []
 
 
-async def test_a_task_asked_for_in_two_chats_is_looked_at_once_and_brings_two_videos(scene: Scene):
+async def test_a_task_watched_in_two_chats_is_polled_once_and_sends_two_videos(scene: Scene):
     anna, ben, task = scene.person(), scene.person(), scene.task("videos")
     requests = {chat: await scene.watch(chat, task) for chat in (anna, ben)}
     for chat, asked in requests.items():
@@ -167,7 +167,7 @@ async def test_a_task_asked_for_in_two_chats_is_looked_at_once_and_brings_two_vi
     assert scene.gateway.polls(task.task_id) == before + 1
 
 
-async def test_an_unwatched_task_brings_nothing_more(scene: Scene):
+async def test_an_unwatched_task_sends_nothing_more(scene: Scene):
     anna, task = scene.person(), scene.task("newapi")
     asked = await scene.watch(anna, task)
     assert task.task_id in (await scene.ask(anna, "/unwatch")).plain_text
@@ -179,7 +179,7 @@ async def test_an_unwatched_task_brings_nothing_more(scene: Scene):
     assert len(scene.replies(anna, asked)) == 1
 
 
-async def test_tasks_lists_what_is_watched(scene: Scene):
+async def test_tasks_lists_the_watched_tasks(scene: Scene):
     anna, first, second = scene.person(), scene.task("newapi"), scene.task("jimeng")
     for task in (first, second):
         await scene.watch(anna, task)
@@ -212,7 +212,7 @@ async def test_card_and_video_stay_in_the_topic(scene: Scene):
         assert {message.thread_id for message in scene.replies(forum, request)} == {thread}
 
 
-async def test_a_group_asks_by_the_name_of_the_bot(scene: Scene):
+async def test_a_group_command_may_name_the_bot(scene: Scene):
     group, task, lin = scene.telegram.group(GROUP), scene.task("newapi"), scene.person()
     asked = scene.telegram.send(group, f"/watch@reelwatch_bot newapi {task.task_id}", user=lin)
     await scene.until_shown(group, asked, task.task_id)

@@ -26,9 +26,7 @@ def _answers(scene: Scene, method: str, *faults: Fault) -> None:
 
 
 @pytest.mark.parametrize("faults", [_NO_USERS[:4], _NO_USERS[4:]], ids=["results", "responses"])
-async def test_an_answer_to_get_me_that_is_no_user_is_said_once_and_tried_again(
-    scene: Scene, faults: tuple[Fault, ...]
-):
+async def test_an_invalid_get_me_response_is_logged_once_and_retried(scene: Scene, faults: tuple[Fault, ...]):
     _answers(scene, "getMe", *faults)
     bot = await scene.start_bot()
     assert await scene.ask(scene.person(), "/help")
@@ -38,7 +36,7 @@ async def test_an_answer_to_get_me_that_is_no_user_is_said_once_and_tried_again(
 
 
 @pytest.mark.parametrize("fault", _NO_USERS[1:3], ids=["no result", "true"])
-async def test_check_tells_that_no_bot_api_server_answers(scene: Scene, fault: Fault):
+async def test_check_reports_that_the_server_is_no_bot_api_server(scene: Scene, fault: Fault):
     _answers(scene, "getMe", fault)
     check = await scene.run("check")
     assert await check.end() == 1
@@ -47,7 +45,7 @@ async def test_check_tells_that_no_bot_api_server_answers(scene: Scene, fault: F
     assert "Traceback" not in check.log
 
 
-async def test_odd_answers_to_a_running_bot_cost_no_message_and_are_an_outage_in_two_lines(scene: Scene):
+async def test_invalid_responses_to_a_running_bot_lose_no_message_and_log_two_lines(scene: Scene):
     bot = await scene.start_bot()
     anna, task = scene.person(), scene.task("newapi")
     scene.finish(task)
@@ -63,7 +61,7 @@ async def test_odd_answers_to_a_running_bot_cost_no_message_and_are_an_outage_in
 
 
 @pytest.mark.parametrize("level", ["INFO", "DEBUG"])
-async def test_a_malformed_update_is_skipped_without_a_word_of_it_in_the_log(scene: Scene, level: str):
+async def test_a_malformed_update_is_skipped_and_its_content_not_logged(scene: Scene, level: str):
     anna = scene.person()
     hostile = {"update_id": 700_000_001, "message": {"message_id": 1, "text": "words of a person"}}
     _answers(scene, "getUpdates", json_response(200, {"ok": True, "result": [{}, hostile]}))

@@ -60,7 +60,7 @@ async def test_one_poll_confirms_a_video(store: BrittleStore, clock: FrozenClock
         assert len(scene.wan.asked) == 2
 
 
-async def test_a_gateway_that_is_away_is_polled_until_it_confirms_the_video(
+async def test_an_unreachable_gateway_is_polled_until_it_confirms_the_video(
     store: BrittleStore, clock: FrozenClock
 ):
     async with Scene.open(store, clock, *[AWAY] * 30, DONE) as scene:

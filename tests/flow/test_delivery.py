@@ -158,7 +158,7 @@ async def test_an_unknown_file_id_causes_another_upload(harness: DeliveryHarness
     assert task.served.downloads == 2
 
 
-async def test_a_topic_s_video_is_sent_to_the_topic(harness: DeliveryHarness):
+async def test_a_topics_video_is_sent_to_the_topic(harness: DeliveryHarness):
     topic = harness.telegram.topic(FORUM, "Films")
 
     await harness.deliver(harness.task(), FORUM, thread=topic)

@@ -203,7 +203,7 @@ async def test_a_request_after_a_restart_is_served_though_the_next_poll_is_far(
         assert (await work.task()).last_poll_at == clock()
 
 
-async def test_a_second_chat_has_a_running_task_polled_at_once(store: BrittleStore, clock: FrozenClock):
+async def test_a_watch_of_a_second_chat_polls_a_running_task_at_once(store: BrittleStore, clock: FrozenClock):
     await watch(store)
     wan = gateway(t1=[snapshot()])
     work = PollingHarness(store, [key(wan)], clock=clock)
@@ -228,9 +228,7 @@ async def test_a_stopped_watch_costs_no_more_requests(store: BrittleStore, clock
     assert len(wan.asked) == 1
 
 
-async def test_a_watch_that_was_stopped_during_a_poll_costs_no_more_requests(
-    store: BrittleStore, clock: FrozenClock
-):
+async def test_a_watch_stopped_during_a_poll_costs_no_more_requests(store: BrittleStore, clock: FrozenClock):
     await watch(store)
     wan = gateway(t1=[snapshot()])
     wan.gate.clear()
@@ -245,7 +243,7 @@ async def test_a_watch_that_was_stopped_during_a_poll_costs_no_more_requests(
     assert len(wan.asked) == 1
 
 
-async def test_a_stopped_watch_starts_anew_at_once(store: BrittleStore, clock: FrozenClock):
+async def test_a_restarted_watch_is_polled_at_once(store: BrittleStore, clock: FrozenClock):
     await watch(store)
     wan = gateway(t1=[snapshot()])
     work = PollingHarness(store, [key(wan)], clock=clock)
@@ -261,7 +259,9 @@ async def test_a_stopped_watch_starts_anew_at_once(store: BrittleStore, clock: F
     assert len(wan.asked) == 3
 
 
-async def test_a_task_that_another_chat_still_watches_is_followed_on(store: BrittleStore, clock: FrozenClock):
+async def test_a_task_still_watched_by_another_chat_is_polled_further(
+    store: BrittleStore, clock: FrozenClock
+):
     await watch(store)
     await watch(store, chat_id=2)
     wan = gateway(t1=[snapshot(), snapshot(SUCCEEDED)])

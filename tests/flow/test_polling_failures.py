@@ -74,7 +74,7 @@ async def test_requests_in_flight_are_bounded(store: BrittleStore, clock: Frozen
     assert sorted(wan.asked) == ids
 
 
-async def test_a_chat_with_many_tasks_does_not_keep_another_waiting(store: BrittleStore, clock: FrozenClock):
+async def test_a_chat_with_many_tasks_delays_no_other(store: BrittleStore, clock: FrozenClock):
     flood = names(50)
     await watch(store, *flood, chat_id=1)
     await watch(store, "lone", chat_id=2)
@@ -88,7 +88,7 @@ async def test_a_chat_with_many_tasks_does_not_keep_another_waiting(store: Britt
     assert wan.asked == ["lone"]
 
 
-async def test_a_gateway_that_hangs_does_not_keep_others_waiting(store: BrittleStore, clock: FrozenClock):
+async def test_a_hanging_gateway_delays_no_other(store: BrittleStore, clock: FrozenClock):
     ids = names(5)
     await watch(store, *ids, provider="hung")
     await watch(store, "w1")
@@ -104,7 +104,7 @@ async def test_a_gateway_that_hangs_does_not_keep_others_waiting(store: BrittleS
     assert (await work.task(len(ids) + 1)).status is SUCCEEDED
 
 
-async def test_a_gateway_that_is_away_is_probed_and_starves_no_other(store: BrittleStore, clock: FrozenClock):
+async def test_an_unreachable_gateway_is_probed_and_starves_no_other(store: BrittleStore, clock: FrozenClock):
     ids = names(12)
     await watch(store, *ids, provider="away")
     await watch(store, "w1")
@@ -161,9 +161,7 @@ async def test_a_task_whose_last_poll_went_well_is_the_first_probe_though_others
     assert wan.asked[4:] == ["well"]
 
 
-async def test_when_a_gateway_is_back_no_task_waits_for_its_own_backoff(
-    store: BrittleStore, clock: FrozenClock
-):
+async def test_after_an_outage_no_task_waits_for_its_own_backoff(store: BrittleStore, clock: FrozenClock):
     ids = names(4)
     await watch(store, *ids)
     wan = gateway(**dict.fromkeys(ids, (AWAY,)))
@@ -191,9 +189,7 @@ async def test_a_429_pauses_all_tasks_of_the_key(store: BrittleStore, clock: Fro
     assert wan.asked == ["t1", "t2"]
 
 
-async def test_tasks_of_providers_that_are_not_configured_are_left_alone(
-    store: BrittleStore, clock: FrozenClock
-):
+async def test_tasks_of_unconfigured_providers_are_not_polled(store: BrittleStore, clock: FrozenClock):
     await watch(store, provider="gone")
     await watch(store, "w1")
     work = PollingHarness(store, [key(gateway(w1=[snapshot(SUCCEEDED)]))], clock=clock)
@@ -254,7 +250,7 @@ async def test_an_exception_in_a_poll_stops_no_other_poll(
     assert (await work.task(1)).status is RUNNING
 
 
-async def test_a_failing_store_is_logged_once_and_survived(
+async def test_a_failing_store_is_logged_once_and_polling_continues(
     store: BrittleStore, clock: FrozenClock, caplog: pytest.LogCaptureFixture
 ):
     caplog.set_level(logging.INFO, logger="bot.polling")
@@ -314,7 +310,7 @@ async def test_a_read_only_store_counts_as_an_outage(
     assert caplog.messages == ["Polling is paused: The disk is full.", "Polling is running again."]
 
 
-async def test_a_gateway_that_is_away_is_reported_until_it_responds(store: BrittleStore, clock: FrozenClock):
+async def test_an_unreachable_gateway_is_reported_until_it_responds(store: BrittleStore, clock: FrozenClock):
     ids = names(4)
     await watch(store, *ids)
     wan = gateway(**dict.fromkeys(ids, (snapshot(), AWAY)))

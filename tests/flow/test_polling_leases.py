@@ -41,7 +41,7 @@ async def test_a_renewal_saves_the_times_of_polls_without_news(store: BrittleSto
         assert store.applied == 1
 
 
-async def test_another_process_takes_over_when_the_leases_of_one_that_hangs_have_run_out(
+async def test_another_process_takes_over_after_the_leases_of_a_hanging_one_expire(
     processes: Processes, clock: FrozenClock
 ):
     hung, store = await processes.begin(), await processes.begin()
@@ -137,9 +137,7 @@ async def test_a_clean_stop_saves_due_times(processes: Processes, clock: FrozenC
         assert len(wan.asked) == polls + 1
 
 
-async def test_stopping_leaves_what_is_in_flight_to_the_next_process(
-    processes: Processes, clock: FrozenClock
-):
+async def test_stopping_leaves_polls_in_flight_to_the_next_process(processes: Processes, clock: FrozenClock):
     before = await processes.begin()
     await watch(before)
     wan = gateway(t1=[snapshot()])
@@ -155,7 +153,7 @@ async def test_stopping_leaves_what_is_in_flight_to_the_next_process(
 
 
 @pytest.mark.parametrize(("wait_s", "leased"), [(AHEAD_S - 1, True), (AHEAD_S + 10, False)])
-async def test_of_tasks_that_another_process_released_only_those_due_soon_are_claimed(
+async def test_of_released_tasks_only_those_due_soon_are_claimed(
     processes: Processes, clock: FrozenClock, wait_s: float, leased: bool
 ):
     store, other = await processes.begin(), await processes.begin()
@@ -172,7 +170,7 @@ async def test_of_tasks_that_another_process_released_only_those_due_soon_are_cl
         assert ((await work.task()).lease_until is not None) is leased
 
 
-async def test_a_restart_finds_what_a_clock_that_was_ahead_had_written(
+async def test_a_restart_finds_tasks_written_by_a_clock_that_was_ahead(
     processes: Processes, clock: FrozenClock
 ):
     before = await processes.begin()
@@ -191,9 +189,7 @@ async def test_a_restart_finds_what_a_clock_that_was_ahead_had_written(
     assert (await store.stats()).tasks["succeeded"] == 2
 
 
-async def test_leases_are_no_longer_than_ever_after_the_clock_was_set_back(
-    store: BrittleStore, clock: FrozenClock
-):
+async def test_leases_keep_their_length_after_the_clock_is_set_back(store: BrittleStore, clock: FrozenClock):
     await watch(store)
     work = PollingHarness(store, [key(gateway(t1=[snapshot()]))], clock=clock)
 
@@ -206,7 +202,7 @@ async def test_leases_are_no_longer_than_ever_after_the_clock_was_set_back(
         assert (task.lease_until - clock()).total_seconds() <= LEASE_S
 
 
-async def test_a_finished_task_without_a_video_is_polled_once_more_also_after_a_restart(
+async def test_a_finished_task_without_a_video_is_polled_once_more_even_after_a_restart(
     processes: Processes, clock: FrozenClock
 ):
     store = await processes.begin()

@@ -62,7 +62,7 @@ async def test_tasks_are_claimed_by_index(explaining: Explaining):
     assert explaining.scans() == []
 
 
-async def test_leased_tasks_are_heard_of_and_renewed_by_index(explaining: Explaining):
+async def test_leased_tasks_are_found_and_renewed_by_index(explaining: Explaining):
     await tasks.take_poll_requests(explaining, owner="me")
     assert any("tasks_poll_requested" in step for step in explaining.plan)
 
@@ -87,7 +87,7 @@ async def test_the_next_delivery_is_found_in_the_order_of_an_index(explaining: E
     assert explaining.scans() == []
 
 
-async def test_the_steps_of_a_look_go_by_index(explaining: Explaining):
+async def test_the_statements_of_a_poll_use_indexes(explaining: Explaining):
     await watches.active_ids(explaining, 1)
     await tasks.stop_polling_unwatched(explaining, [1])
     await tasks.make_due(explaining, [1], at=NOON)
@@ -96,7 +96,7 @@ async def test_the_steps_of_a_look_go_by_index(explaining: Explaining):
     assert explaining.scans() == []
 
 
-async def test_tasks_that_fail_for_a_cause_are_found_among_those_that_are_polled(explaining: Explaining):
+async def test_tasks_failing_for_a_cause_are_found_among_the_polled_ones(explaining: Explaining):
     await tasks.make_due_again(explaining, [Cause.KEY_INVALID], at=NOON)
 
     assert "SCAN tasks USING INDEX tasks_claimable" in explaining.plan

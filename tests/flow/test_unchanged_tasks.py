@@ -11,7 +11,7 @@ HOUR = 3600.0
 NOTICE = DeliveryKind.NOTICE
 
 
-async def test_a_task_without_change_is_polled_hourly_after_a_day_and_rests_after_three(
+async def test_an_unchanged_task_is_polled_hourly_after_a_day_and_not_at_all_after_three(
     store: BrittleStore, clock: FrozenClock
 ):
     await watch(store)
@@ -33,7 +33,7 @@ async def test_a_task_without_change_is_polled_hourly_after_a_day_and_rests_afte
     assert len(wan.asked) == asked
 
 
-async def test_a_rest_outlives_a_restart_and_whoever_asks_gets_days_more(
+async def test_stopped_polling_survives_a_restart_and_a_request_resumes_it_for_days(
     store: BrittleStore, clock: FrozenClock
 ):
     await watch(store)
@@ -56,9 +56,7 @@ async def test_a_rest_outlives_a_restart_and_whoever_asks_gets_days_more(
         assert (await again.task()).stall is Stall.RESTING
 
 
-async def test_a_task_that_goes_on_after_a_day_is_polled_as_any_other(
-    store: BrittleStore, clock: FrozenClock
-):
+async def test_a_task_that_changes_after_a_day_is_polled_as_usual(store: BrittleStore, clock: FrozenClock):
     await watch(store)
     wan = gateway(t1=[snapshot()])
     work = PollingHarness(store, [key(wan)], clock=clock)
@@ -77,7 +75,7 @@ async def test_a_task_that_goes_on_after_a_day_is_polled_as_any_other(
     assert (await work.task()).status is SUCCEEDED
 
 
-async def test_a_queue_of_twenty_hours_is_polled_as_ever(store: BrittleStore, clock: FrozenClock):
+async def test_a_task_queued_for_twenty_hours_is_polled_as_usual(store: BrittleStore, clock: FrozenClock):
     await watch(store)
     wan = gateway(t1=[snapshot(TaskStatus.QUEUED)])
     work = PollingHarness(store, [key(wan)], clock=clock)
@@ -91,9 +89,7 @@ async def test_a_queue_of_twenty_hours_is_polled_as_ever(store: BrittleStore, cl
         assert NOTICE not in await work.to_send()
 
 
-async def test_days_without_the_gateway_are_an_outage_and_not_a_task_without_change(
-    store: BrittleStore, clock: FrozenClock
-):
+async def test_an_outage_of_days_does_not_count_as_an_unchanged_task(store: BrittleStore, clock: FrozenClock):
     await watch(store)
     wan = gateway(t1=[snapshot()])
     work = PollingHarness(store, [key(wan)], clock=clock)
@@ -114,7 +110,7 @@ async def test_days_without_the_gateway_are_an_outage_and_not_a_task_without_cha
     assert (await work.task()).status is SUCCEEDED
 
 
-async def test_a_bot_that_was_off_for_days_goes_on_as_before(store: BrittleStore, clock: FrozenClock):
+async def test_a_bot_that_was_down_for_days_continues_as_before(store: BrittleStore, clock: FrozenClock):
     await watch(store)
     wan = gateway(t1=[snapshot()])
     async with PollingHarness(store, [key(wan)], clock=clock).running():
@@ -131,7 +127,7 @@ async def test_a_bot_that_was_off_for_days_goes_on_as_before(store: BrittleStore
     assert clock() > NOON
 
 
-async def test_an_answer_that_no_longer_moves_is_compared_once_with_what_is_known_elsewhere(
+async def test_a_stale_response_is_compared_once_with_the_other_endpoint(
     store: BrittleStore, clock: FrozenClock
 ):
     await watch(store, "t1", "t2")

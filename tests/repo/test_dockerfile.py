@@ -39,15 +39,15 @@ def copied() -> list[str]:
     return [rest.split()[0] for rest in all_of("COPY") if not rest.startswith("--from")]
 
 
-def test_both_stages_stand_on_the_same_slim_python():
+def test_both_stages_use_the_same_slim_python_image():
     assert all_of("FROM") == ["python:3.13-slim AS build", "python:3.13-slim"]
 
 
-def test_it_has_no_here_documents_which_older_builders_do_not_know():
+def test_it_has_no_here_documents_since_older_builders_lack_them():
     assert "<<" not in text("Dockerfile")
 
 
-def test_packages_are_installed_hashed_from_the_lock_and_nothing_is_compiled():
+def test_packages_are_installed_from_the_lock_with_hashes_and_as_wheels():
     installs = [step for step in all_of("RUN") if re.search(r"\binstall\b.* -r ", step)]
 
     assert len(installs) == 1
@@ -55,25 +55,25 @@ def test_packages_are_installed_hashed_from_the_lock_and_nothing_is_compiled():
     assert not any("apt" in step for step in all_of("RUN"))
 
 
-def test_the_program_is_compiled_once_and_not_at_each_probe_of_its_health():
+def test_bytecode_is_compiled_in_the_image_and_not_by_every_health_probe():
     steps = [rest for _, rest in last_stage()]
     compiling = steps.index(f"/venv/bin/python -m compileall -q {' '.join(PACKAGES)}")
 
     assert all(steps.index(f"{package} {package}") < compiling for package in PACKAGES)
 
 
-def test_the_last_stage_fetches_nothing():
+def test_the_last_stage_downloads_nothing():
     assert not any("pip" in rest for word, rest in last_stage() if word == "RUN")
 
 
-def test_it_runs_as_a_user_of_a_fixed_number_from_then_on():
+def test_it_runs_as_a_user_with_a_fixed_id():
     words = [word for word, _ in last_stage()]
 
     assert [rest for word, rest in last_stage() if word == "USER"] == ["10001:10001"]
     assert not {"RUN", "COPY", "ADD"} & set(words[words.index("USER") :])
 
 
-def test_python_is_the_first_process_and_is_asked_to_stop_as_it_expects():
+def test_python_is_process_1_and_gets_the_stop_signal_it_handles():
     assert [json.loads(rest) for rest in all_of("ENTRYPOINT")] == [PROGRAM]
     assert all_of("CMD") == []
     assert all_of("STOPSIGNAL") == ["SIGTERM"]
@@ -93,7 +93,7 @@ def test_the_state_is_in_a_volume_that_the_user_owns():
     assert re.search(rf"install -d -o 10001 -g 10001 .*{folder}$", make_user)
 
 
-def test_its_environment_holds_settings_that_the_program_reads():
+def test_its_environment_sets_only_settings_that_the_program_reads():
     known = {"TELEGRAM_BOT_TOKEN": "1234567:made-up-for-a-test"}
 
     settings = load_settings(known | environment())
@@ -103,7 +103,7 @@ def test_its_environment_holds_settings_that_the_program_reads():
     assert settings.health_port == 8080
 
 
-def test_python_writes_no_bytecode_and_holds_back_no_line():
+def test_python_writes_no_bytecode_and_does_not_buffer_output():
     assert environment()["PYTHONDONTWRITEBYTECODE"] == "1"
     assert environment()["PYTHONUNBUFFERED"] == "1"
 
@@ -112,7 +112,7 @@ def test_what_it_copies_exists():
     assert [name for name in copied() if not (ROOT / name).exists()] == []
 
 
-def test_the_builder_is_handed_nothing_else():
+def test_the_build_context_contains_nothing_else():
     patterns = [line for line in text(".dockerignore").splitlines() if not line.startswith("#")]
 
     assert patterns[0] == "*"
@@ -122,7 +122,7 @@ def test_the_builder_is_handed_nothing_else():
 @pytest.mark.parametrize(
     "line", ["env_file: .env", "restart: unless-stopped", "- data:/data", "stop_grace_period: 15s"]
 )
-def test_compose_runs_it_with_the_settings_of_dotenv_on_a_volume(line: str):
+def test_compose_runs_it_with_dotenv_settings_and_a_volume(line: str):
     assert line in text("compose.yaml")
 
 

@@ -9,7 +9,7 @@ from packaging.requirements import Requirement
 from tests.repo.tree import PROGRAM, ROOT, files, text
 
 
-def test_a_link_to_a_file_leads_to_one():
+def test_every_link_to_a_file_resolves():
     for page in files():
         if page.suffix == ".md":
             links = re.findall(r"\]\((?!https://|#)([^)#]+)", page.read_text(encoding="utf-8"))
@@ -27,7 +27,7 @@ def test_a_link_to_a_file_leads_to_one():
         "CONTRIBUTING.md",
     ],
 )
-def test_a_file_that_a_page_names_exists(page: str):
+def test_every_file_named_in_a_page_exists(page: str):
     named = re.findall(r"`((?:bot|storage|tests|docs)/[\w./-]*)`", text(page))
 
     assert named
@@ -35,14 +35,14 @@ def test_a_file_that_a_page_names_exists(page: str):
 
 
 @pytest.mark.parametrize("package", PROGRAM)
-def test_the_plan_of_the_house_shows_every_room(package: str):
+def test_the_architecture_lists_every_package_and_module(package: str):
     rooms = {path.relative_to(ROOT / package).parts[0] for path in files(ROOT / package)} - {"__init__.py"}
     plan = text("docs/architecture.md").partition("## Imports")[0]
 
     assert [room for room in rooms if room not in plan] == []
 
 
-def test_the_plan_of_the_house_shows_the_floors_in_their_order():
+def test_the_architecture_lists_the_layers_in_order():
     contracts = tomllib.loads(text("pyproject.toml"))["tool"]["importlinter"]["contracts"]
     plan = " ".join(text("docs/architecture.md").split())
 

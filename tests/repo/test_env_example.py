@@ -59,36 +59,36 @@ def test_it_names_every_setting_once_and_nothing_else():
     assert sorted(names) == sorted(each.name.upper() for each in fields(Settings) if each.name != "providers")
 
 
-def test_its_example_of_a_provider_names_all_that_a_provider_has():
+def test_its_example_of_a_provider_has_every_field():
     names = [line.name.removeprefix(EXAMPLE) for line in every_line() if line.name.startswith(EXAMPLE)]
 
     assert sorted(names) == sorted(each.name.upper() for each in fields(ProviderSettings))
 
 
-def test_settings_stand_in_groups_and_alphabetically_inside_them():
+def test_settings_are_grouped_and_sorted_within_groups():
     assert len(groups()) == 9
     for group in groups():
         names = [line.name for line in group]
         assert names == sorted(names)
 
 
-def test_what_a_newcomer_needs_stands_first():
+def test_required_settings_come_first():
     names = [line.name for line in every_line()]
 
     assert set(names[:5]) == {*NEEDED, "ADMINS", "ALLOWED_CHATS"}
     assert names[0] == "TELEGRAM_BOT_TOKEN"
 
 
-def test_each_setting_has_a_line_of_meaning():
+def test_each_setting_has_a_description():
     for line in every_line():
         assert re.fullmatch(r"# .{10,}\.", line.meaning), line
 
 
-def test_only_the_needed_lines_are_to_be_filled_in():
+def test_only_required_settings_are_to_be_filled_in():
     assert {line.name for line in every_line() if not line.is_commented_out} == set(NEEDED)
 
 
-def test_lines_that_are_commented_out_show_the_defaults():
+def test_commented_lines_show_the_defaults():
     shown = {line.name: line.value for line in every_line() if line.is_commented_out}
 
     for each in fields(Settings):
@@ -98,7 +98,7 @@ def test_lines_that_are_commented_out_show_the_defaults():
             assert shown[each.name.upper()] or each.default in UNSET, each.name
 
 
-def test_it_loads_once_the_needed_lines_are_filled_in(dotenv: Path):
+def test_it_loads_once_the_required_settings_are_filled_in(dotenv: Path):
     content = text(".env.example")
     for name, value in NEEDED.items():
         content = content.replace(f"\n{name}=\n", f"\n{name}={value}\n")
@@ -107,7 +107,7 @@ def test_it_loads_once_the_needed_lines_are_filled_in(dotenv: Path):
     assert load_settings() == load_settings(NEEDED)
 
 
-def test_it_loads_with_every_line_in_force(dotenv: Path):
+def test_it_loads_with_every_line_uncommented(dotenv: Path):
     lines = [f"{line.name}={FILLED_IN.get(line.name, line.value)}" for line in every_line()]
     dotenv.write_text("\n".join(lines), encoding="utf-8")
 
@@ -116,7 +116,7 @@ def test_it_loads_with_every_line_in_force(dotenv: Path):
     assert [config.name for config in settings.providers][-1] == "studio"
 
 
-def test_untouched_it_says_what_is_missing(dotenv: Path):
+def test_unchanged_it_reports_the_missing_settings(dotenv: Path):
     dotenv.write_text(text(".env.example"), encoding="utf-8")
 
     with pytest.raises(SettingsError) as refusal:

@@ -39,7 +39,7 @@ def wanted(*, dev: bool) -> list[Requirement]:
 
 
 @pytest.mark.parametrize(("lock", "dev"), [(RUN, False), (DEV, True)])
-def test_a_lock_holds_every_dependency_at_a_version_that_satisfies_it(lock: str, *, dev: bool):
+def test_a_lock_pins_every_dependency_to_a_satisfying_version(lock: str, *, dev: bool):
     pins = pins_of(lock)
 
     for requirement in wanted(dev=dev):
@@ -48,7 +48,7 @@ def test_a_lock_holds_every_dependency_at_a_version_that_satisfies_it(lock: str,
         assert all(requirement.specifier.contains(version) for version in versions), requirement
 
 
-def test_the_tests_run_with_the_versions_that_the_program_runs_with():
+def test_tests_and_program_use_the_same_versions():
     run, dev = pins_of(RUN), pins_of(DEV)
 
     assert {name: set(dev.get(name, ())) for name in run} == {name: set(pins) for name, pins in run.items()}

@@ -31,7 +31,7 @@ def program(path: Path, script: str) -> Path:
 
 
 @pytest.mark.parametrize("target", ["demo", "run", "test"])
-def test_a_python_that_is_too_old_is_told_in_one_sentence_before_anything_is_made(tmp_path, target):
+def test_a_python_that_is_too_old_is_reported_before_anything_is_created(tmp_path, target):
     python, venv = program(tmp_path / "python", TOO_OLD), tmp_path / "venv"
 
     done = make(target, f"PYTHON={python}", f"VENV={venv}")
@@ -44,7 +44,7 @@ def test_a_python_that_is_too_old_is_told_in_one_sentence_before_anything_is_mad
     assert not venv.exists()
 
 
-def test_an_environment_that_could_not_be_finished_is_removed(tmp_path):
+def test_an_incomplete_environment_is_removed(tmp_path):
     python, venv = program(tmp_path / "python", WITHOUT_VENV), tmp_path / "venv"
 
     done = make("demo", f"PYTHON={python}", f"VENV={venv}")
@@ -54,7 +54,7 @@ def test_an_environment_that_could_not_be_finished_is_removed(tmp_path):
 
 
 @pytest.mark.parametrize("script", [None, TOO_OLD])
-def test_an_environment_that_cannot_be_used_is_made_anew(tmp_path, script):
+def test_an_unusable_environment_is_recreated(tmp_path, script):
     venv = tmp_path / "venv"
     (venv / "bin").mkdir(parents=True)
     (venv / "pyvenv.cfg").touch()
@@ -66,13 +66,13 @@ def test_an_environment_that_cannot_be_used_is_made_anew(tmp_path, script):
     assert not venv.exists()
 
 
-def test_a_folder_that_is_no_environment_is_never_removed(tmp_path):
+def test_a_folder_that_is_not_an_environment_is_never_removed(tmp_path):
     make("help", f"VENV={tmp_path}")
 
     assert tmp_path.exists()
 
 
-def test_help_tells_what_every_target_does():
+def test_help_describes_every_target():
     phony = re.search(r"^\.PHONY: (.*)", text("Makefile"), re.MULTILINE)
     assert phony
 

@@ -17,12 +17,12 @@ both = pytest.mark.parametrize("readme", [ENGLISH, CHINESE])
 
 
 @both
-def test_a_readme_tells_every_command_of_the_chat(readme: str):
+def test_a_readme_lists_every_chat_command(readme: str):
     assert [command.name for command in COMMANDS if f"`/{command.name}" not in text(readme)] == []
 
 
 @both
-def test_a_readme_tells_every_command_of_the_program(readme: str, capsys: pytest.CaptureFixture[str]):
+def test_a_readme_lists_every_command_of_the_program(readme: str, capsys: pytest.CaptureFixture[str]):
     with pytest.raises(SystemExit):
         main(["--help"])
     commands = re.findall(r"^    (\w+) ", capsys.readouterr().out, flags=re.MULTILINE)
@@ -32,14 +32,14 @@ def test_a_readme_tells_every_command_of_the_program(readme: str, capsys: pytest
 
 
 @both
-def test_a_readme_tells_every_setting(readme: str):
+def test_a_readme_lists_every_setting(readme: str):
     names = [each.name.upper() for each in fields(Settings) if each.name != "providers"]
 
     assert [name for name in names if f"`{name}`" not in text(readme)] == []
 
 
 @both
-def test_a_readme_tells_every_wire_format_and_what_else_to_type_for_it(readme: str):
+def test_a_readme_lists_every_wire_format_and_its_aliases(readme: str):
     words = [word for kind, aliases in KINDS.items() for word in (kind, *aliases)]
 
     assert [word for word in words if f"`{word}`" not in text(readme)] == []
@@ -53,13 +53,13 @@ def test_the_first_screen_shows_the_demo_the_tests_and_the_start(readme: str):
         assert line in screen
 
 
-def test_the_halves_have_the_same_parts():
+def test_both_readmes_have_the_same_sections():
     english, chinese = parts(ENGLISH), parts(CHINESE)
 
     assert english == chinese
 
 
-def test_the_halves_name_the_same_things():
+def test_both_readmes_name_the_same_things():
     assert names_in(ENGLISH) == names_in(CHINESE)
 
 

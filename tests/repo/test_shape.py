@@ -42,13 +42,13 @@ def catches_everything(handler: ast.ExceptHandler) -> bool:
     return bool(names & {"", "Exception", "BaseException"}) and not is_handed_on
 
 
-def test_no_file_is_longer_than_a_person_reads():
+def test_no_file_is_longer_than_the_limit():
     for path in files():
         if path.suffix == ".py":
             assert len(path.read_text(encoding="utf-8").splitlines()) <= LINES_OF_A_FILE, path
 
 
-def test_no_function_is_longer_than_a_screen():
+def test_no_function_is_longer_than_the_limit():
     for name, module in modules(*PROGRAM, "tests"):
         for node in ast.walk(module):
             if isinstance(node, Function):
@@ -56,11 +56,11 @@ def test_no_function_is_longer_than_a_screen():
                 assert lines <= LINES_OF_A_FUNCTION, f"{name}: {node.name} has {lines} lines"
 
 
-def test_no_file_is_a_drawer():
+def test_no_file_is_named_utils_helpers_or_common():
     assert [path for path in files() if path.stem.removeprefix("test_") in DRAWERS] == []
 
 
-def test_every_public_name_is_explained():
+def test_every_public_name_has_a_docstring():
     unexplained = []
     for name, module in modules(*PROGRAM):
         if module.body and not explains(ast.get_docstring(module)):
@@ -72,7 +72,7 @@ def test_every_public_name_is_explained():
     assert unexplained == []
 
 
-def test_few_places_catch_whatever_comes():
+def test_few_places_catch_every_exception():
     places = [
         f"{name}:{node.lineno}"
         for name, module in modules(*PROGRAM)
@@ -83,7 +83,7 @@ def test_few_places_catch_whatever_comes():
     assert len(places) <= GUARDS, places
 
 
-def test_no_import_is_hidden_from_the_contracts():
+def test_every_import_is_at_the_top_of_its_module():
     hidden = [
         f"{name}:{node.lineno}"
         for name, module in modules(*PROGRAM)
@@ -102,7 +102,7 @@ def test_every_folder_of_the_program_is_a_package(package: str):
     assert [folder for folder in folders if not (folder / "__init__.py").exists()] == []
 
 
-def test_every_wire_format_is_a_stranger_to_the_others():
+def test_every_wire_format_is_in_the_independence_contract():
     contracts = tomllib.loads(text("pyproject.toml"))["tool"]["importlinter"]["contracts"]
     [strangers] = [contract["modules"] for contract in contracts if contract["type"] == "independence"]
 

@@ -15,7 +15,7 @@ TRACES = re.compile(
 )
 
 
-def test_no_file_names_a_machines_folder_or_a_package_registry():
+def test_no_file_names_a_folder_of_a_machine_or_a_package_registry():
     found = []
     for path in files():
         for number, line in enumerate(path.read_bytes().decode(errors="replace").splitlines(), start=1):

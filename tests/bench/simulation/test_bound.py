@@ -23,7 +23,7 @@ def cost(model: Model, looks: Sequence[int], price_s: float) -> float:
 
 @pytest.mark.parametrize("price_s", [0.2, 1.0, 6.0])
 @pytest.mark.parametrize("model", MODELS, ids=[model.name for model in MODELS])
-def test_no_change_of_the_best_schedule_makes_it_better(model: Model, price_s: float):
+def test_no_change_improves_the_best_schedule(model: Model, price_s: float):
     best = optimum(model, price_s)
     looks = [round(age_s / GRID_S) for age_s in best.ages_s]
     least = cost(model, looks, price_s)

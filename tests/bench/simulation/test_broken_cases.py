@@ -7,7 +7,7 @@ from tests.bench.simulation.broken_cases import LATEST_S, LONGEST_GAP, against_a
 
 @pytest.mark.parametrize("fault", ["500 in JSON", "a web page", "no answer"])
 @pytest.mark.parametrize("first", [True, False], ids=["watched before", "watched after"])
-def test_a_healthy_task_is_polled_as_often_and_found_as_soon_beside_broken_ones(fault: str, first: bool):
+def test_broken_tasks_do_not_slow_down_the_polling_of_a_healthy_one(fault: str, first: bool):
     later_s, ratios = against_alone(fault, first=first)
 
     assert max(later_s) <= LATEST_S

@@ -17,7 +17,7 @@ def hidden() -> Measured:
 
 
 @pytest.mark.parametrize("name", PATTERNS)
-def test_no_figure_makes_ends_noticed_much_later_or_costs_polls(name: str):
+def test_no_published_rate_delays_detection_much_or_costs_polls(name: str):
     shown = measured(PATTERNS[name], _SEEDS, tasks=_TASKS)
 
     for ours, plain in zip(shown.stretches, hidden().stretches, strict=True):
@@ -25,7 +25,7 @@ def test_no_figure_makes_ends_noticed_much_later_or_costs_polls(name: str):
         assert mean_polls(ours) <= 1.05 * mean_polls(plain)
 
 
-def test_true_figures_halve_the_delay_with_fewer_polls():
+def test_true_published_rates_halve_the_delay_with_fewer_polls():
     shown = measured(TRUE["true, linear"], _SEEDS, tasks=_TASKS)
 
     assert mean_delay_s(shown.learned) <= 0.5 * mean_delay_s(hidden().learned)

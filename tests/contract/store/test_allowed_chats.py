@@ -105,7 +105,7 @@ async def test_a_result_that_was_to_be_sent_again_is_not_sent_to_a_chat_that_is_
     assert (await driver.watch(chat_id=GROUP)).is_new  # once it is allowed again
 
 
-async def test_those_who_are_still_allowed_lose_nothing(driver: Driver):
+async def test_chats_that_are_still_allowed_lose_nothing(driver: Driver):
     by_chat = await driver.watch(chat_id=GROUP)
     by_person = await driver.watch(chat_id=-5)  # requested by the driver's user
     stranger = await driver.watch(chat_id=-6, user_id=None)

@@ -9,7 +9,7 @@ CARD, RESULT, NOTICE = DeliveryKind.CARD, DeliveryKind.RESULT, DeliveryKind.NOTI
 NEW = -100200300
 
 
-async def test_a_chat_comes_back_as_it_was_last_saved(driver: Driver):
+async def test_a_chat_is_read_as_last_saved(driver: Driver):
     assert await driver.store.chat(5) is None
     await driver.store.save_chat(
         Chat(id=5, title="影片", language="zh", disabled_reason="kicked"), at=driver.now
@@ -20,7 +20,7 @@ async def test_a_chat_comes_back_as_it_was_last_saved(driver: Driver):
     assert await driver.store.chat(5) == latest
 
 
-async def test_a_lost_chat_parks_its_watches_and_their_tasks_rest(driver: Driver):
+async def test_losing_a_chat_suspends_its_watches_and_stops_their_polling(driver: Driver):
     watched = await driver.watch()
 
     await driver.store.chat_lost(CHAT, "blocked", at=driver.now)
@@ -50,7 +50,7 @@ async def test_an_unknown_chat_without_watches_is_not_stored(driver: Driver):
     assert await driver.store.throttled_chats(at=driver.now) == {}
 
 
-async def test_a_task_that_another_chat_watches_goes_on_when_one_is_lost(driver: Driver):
+async def test_a_task_watched_by_another_chat_is_polled_further_when_one_is_lost(driver: Driver):
     first = await driver.watch()
     await driver.watch(chat_id=2)
 
@@ -75,7 +75,7 @@ async def test_nothing_is_sent_to_a_lost_chat_until_it_is_found(driver: Driver, 
     assert await driver.send() == [(RESULT, watched.watch.id)]
 
 
-async def test_a_lost_chat_that_is_only_saved_is_not_found_yet(driver: Driver):
+async def test_saving_a_lost_chat_does_not_resume_it(driver: Driver):
     watched = await driver.watch()
     await driver.store.chat_lost(CHAT, "blocked", at=driver.now)
     await driver.store.save_chat(Chat(id=CHAT, title="another title"), at=driver.now)
@@ -95,7 +95,7 @@ async def test_the_last_card_of_a_stopped_watch_waits_for_its_lost_chat(driver: 
     assert await driver.send() == [(CARD, watched.watch.id)]
 
 
-async def test_a_found_chat_s_watches_go_on(driver: Driver):
+async def test_a_found_chats_watches_resume(driver: Driver):
     watched = await driver.watch()
     await driver.send()
     await driver.store.chat_lost(CHAT, "blocked", at=driver.now)
@@ -131,7 +131,7 @@ async def test_finding_a_chat_that_was_not_lost_changes_nothing(driver: Driver):
     assert await driver.send() == []
 
 
-async def test_a_chat_that_asks_is_not_lost_any_more(driver: Driver):
+async def test_a_command_from_a_lost_chat_resumes_it(driver: Driver):
     first = await driver.watch()
     await driver.store.chat_lost(CHAT, "blocked", at=driver.now)
 
@@ -142,7 +142,7 @@ async def test_a_chat_that_asks_is_not_lost_any_more(driver: Driver):
     assert await driver.send() == [(CARD, first.watch.id), (CARD, other.watch.id)]
 
 
-async def test_a_migrated_group_s_watches_follow_it_with_fresh_cards(driver: Driver):
+async def test_watches_of_a_migrated_group_move_and_get_new_cards(driver: Driver):
     watched = await driver.watch()
     await driver.send()
     await driver.store.save_chat(Chat(id=CHAT, title="Films", language="zh"), at=driver.now)
@@ -163,7 +163,7 @@ async def test_a_migrated_group_s_watches_follow_it_with_fresh_cards(driver: Dri
     assert len(await driver.claim_tasks()) == 1
 
 
-async def test_a_result_that_met_the_migration_is_sent_to_the_new_chat(driver: Driver):
+async def test_a_result_interrupted_by_the_migration_is_sent_to_the_new_chat(driver: Driver):
     watched = await driver.watch()
     await driver.poll(watched.task.id, TaskStatus.SUCCEEDED)
     result = await driver.claim_one(RESULT)
@@ -176,7 +176,7 @@ async def test_a_result_that_met_the_migration_is_sent_to_the_new_chat(driver: D
     assert (again.watch.chat_id, again.delivery.message_id) == (NEW, None)
 
 
-async def test_a_card_that_was_on_its_way_to_a_group_is_sent_anew_where_the_group_moved(driver: Driver):
+async def test_a_card_being_sent_during_a_migration_is_sent_again_to_the_new_chat(driver: Driver):
     watched = await driver.watch()
     card = await driver.claim_one(CARD)
 
@@ -188,7 +188,7 @@ async def test_a_card_that_was_on_its_way_to_a_group_is_sent_anew_where_the_grou
     assert await driver.send() == [(CARD, watched.watch.id)]
 
 
-async def test_a_group_that_was_lost_goes_on_under_its_new_id(driver: Driver):
+async def test_a_lost_group_continues_under_its_new_id(driver: Driver):
     watched = await driver.watch()
     await driver.store.chat_lost(CHAT, "migrated", at=driver.now)
 
@@ -210,7 +210,7 @@ async def test_a_repeated_migration_changes_nothing(driver: Driver):
 
 
 @pytest.mark.parametrize("thread_id", [None, 4])
-async def test_two_waiting_watches_of_a_task_become_one_when_their_chats_do(
+async def test_two_suspended_watches_of_a_task_are_merged_with_their_chats(
     driver: Driver, thread_id: int | None
 ):
     await driver.watch(thread_id=thread_id)
@@ -236,7 +236,7 @@ async def test_a_result_that_the_new_chat_has_is_not_sent_again_for_the_old_one(
     assert left.watch.state is WatchState.FINISHED
 
 
-async def test_a_waiting_watch_outlives_the_stopped_one_of_the_new_chat(driver: Driver):
+async def test_an_unfinished_watch_replaces_the_stopped_one_of_the_new_chat(driver: Driver):
     old = await driver.watch()
     new = await driver.watch(chat_id=NEW)
     await driver.store.stop_watch(new.watch.id, at=driver.now)
@@ -258,7 +258,7 @@ async def test_a_notice_sent_in_the_old_chat_counts_in_the_new_one(driver: Drive
     assert NOTICE not in {kind for kind, _ in await driver.send()}
 
 
-async def test_a_chat_that_telegram_wants_left_alone_is_remembered_until_then(driver: Driver):
+async def test_a_throttled_chat_is_remembered_until_its_end(driver: Driver):
     for chat_id in (CHAT, NEW):
         await driver.watch(chat_id=chat_id)
     await driver.store.throttle_chat(CHAT, until=driver.later(60))

@@ -30,7 +30,7 @@ async def statuses(driver: Driver, chat_id: int = CHAT) -> list[TaskStatus]:
     return [each.task.status for each in await driver.store.watches_of(chat_id, "t1")]
 
 
-async def test_an_old_video_is_another_chat_s_after_one_poll(driver: Driver, old: WatchedTask):
+async def test_an_old_video_is_sent_to_another_chat_after_one_poll(driver: Driver, old: WatchedTask):
     other = await driver.watch(chat_id=OTHER)
     assert (other.task.status, other.is_new) == (TaskStatus.UNKNOWN, True)
     assert RESULT not in {kind for kind, _ in await driver.send()}
@@ -42,7 +42,7 @@ async def test_an_old_video_is_another_chat_s_after_one_poll(driver: Driver, old
     assert await driver.nothing_is_due()
 
 
-async def test_a_video_that_the_gateway_has_deleted_is_no_other_chat_s(driver: Driver, old: WatchedTask):
+async def test_a_video_deleted_at_the_gateway_is_not_sent_to_another_chat(driver: Driver, old: WatchedTask):
     other = await driver.watch(chat_id=OTHER)
 
     await driver.poll(old.task.id, TaskStatus.EXPIRED)
@@ -51,7 +51,7 @@ async def test_a_video_that_the_gateway_has_deleted_is_no_other_chat_s(driver: D
     assert (result.watch.id, result.task.status) == (other.watch.id, TaskStatus.EXPIRED)
 
 
-async def test_the_chat_that_has_it_sees_nothing_of_that(driver: Driver, old: WatchedTask):
+async def test_the_chat_that_has_the_video_gets_no_message(driver: Driver, old: WatchedTask):
     await driver.watch(chat_id=OTHER)
     assert await statuses(driver) == [TaskStatus.SUCCEEDED]
     assert await statuses(driver, OTHER) == [TaskStatus.UNKNOWN]
@@ -63,9 +63,7 @@ async def test_the_chat_that_has_it_sees_nothing_of_that(driver: Driver, old: Wa
     assert old.watch.id not in {watch_id for _, watch_id in await driver.send()}
 
 
-async def test_a_video_that_was_seen_within_the_day_is_another_chat_s_at_once(
-    driver: Driver, old: WatchedTask
-):
+async def test_a_video_seen_within_a_day_is_sent_to_another_chat_at_once(driver: Driver, old: WatchedTask):
     await driver.watch(chat_id=OTHER)
     await driver.poll(old.task.id, TaskStatus.SUCCEEDED)
     await driver.send()
@@ -77,7 +75,7 @@ async def test_a_video_that_was_seen_within_the_day_is_another_chat_s_at_once(
     assert await driver.nothing_is_due()
 
 
-async def test_all_new_watches_meanwhile_get_the_result_of_the_same_poll(driver: Driver, old: WatchedTask):
+async def test_all_new_watches_get_the_result_of_one_poll(driver: Driver, old: WatchedTask):
     waiting = [await driver.watch(chat_id=chat_id) for chat_id in (OTHER, THIRD)]
 
     await driver.poll(old.task.id, TaskStatus.SUCCEEDED)
@@ -85,7 +83,7 @@ async def test_all_new_watches_meanwhile_get_the_result_of_the_same_poll(driver:
     assert await driver.send() == [(RESULT, each.watch.id) for each in waiting]
 
 
-async def test_without_a_watch_it_is_succeeded_again_and_the_next_watch_has_it_polled(
+async def test_without_a_watch_it_stays_succeeded_and_the_next_watch_polls_it(
     driver: Driver, old: WatchedTask
 ):
     other = await driver.watch(chat_id=OTHER)
@@ -101,9 +99,7 @@ async def test_without_a_watch_it_is_succeeded_again_and_the_next_watch_has_it_p
     assert (RESULT, third.watch.id) not in await driver.send()
 
 
-async def test_a_chat_that_is_lost_before_the_poll_gets_the_video_after_it_only(
-    driver: Driver, old: WatchedTask
-):
+async def test_a_chat_lost_before_the_poll_gets_the_video_only_after_it(driver: Driver, old: WatchedTask):
     other = await driver.watch(chat_id=OTHER)
     await driver.store.chat_lost(OTHER, "kicked", at=driver.now)
     assert await statuses(driver) == [TaskStatus.SUCCEEDED]
@@ -116,7 +112,7 @@ async def test_a_chat_that_is_lost_before_the_poll_gets_the_video_after_it_only(
 
 
 @pytest.mark.parametrize("state", [DeliveryState.SENT, DeliveryState.PENDING])
-async def test_a_video_that_is_on_its_way_meanwhile_arrives_once(driver: Driver, state: DeliveryState):
+async def test_a_video_being_sent_meanwhile_is_sent_once(driver: Driver, state: DeliveryState):
     first = await driver.watch()
     await driver.poll(first.task.id, TaskStatus.SUCCEEDED)
     driver.wait(DAY_S + 1)
@@ -133,7 +129,7 @@ async def test_a_video_that_is_on_its_way_meanwhile_arrives_once(driver: Driver,
     assert not (await driver.watch()).is_new  # it has its video
 
 
-async def test_a_result_that_may_not_have_arrived_can_be_sent_again_once_the_video_is_confirmed(
+async def test_an_unconfirmed_result_can_be_sent_again_once_the_video_is_confirmed(
     driver: Driver,
 ):
     first = await driver.watch()

@@ -64,7 +64,7 @@ async def test_a_claimed_delivery_is_not_claimed_again_until_its_lease_expires(d
     assert (again.delivery.id, again.delivery.attempts) == (first.delivery.id, 2)
 
 
-async def test_a_delivery_whose_worker_crashed_is_claimed_again_with_what_was_noted(driver: Driver):
+async def test_a_delivery_of_a_crashed_worker_is_claimed_again_with_its_message_id(driver: Driver):
     await driver.watch()
     (first,) = await driver.claim()
     await driver.store.note_message(first.delivery.id, 77)
@@ -78,7 +78,7 @@ async def test_a_delivery_whose_worker_crashed_is_claimed_again_with_what_was_no
     assert (again.delivery.message_id, again.delivery.unconfirmed_call_at) == (77, unconfirmed_call_at)
 
 
-async def test_a_noted_message_can_be_forgotten(driver: Driver):
+async def test_a_stored_message_id_can_be_removed(driver: Driver):
     await driver.watch()
     (first,) = await driver.claim()
     await driver.store.note_message(first.delivery.id, 77)
@@ -88,7 +88,7 @@ async def test_a_noted_message_can_be_forgotten(driver: Driver):
     assert (await driver.claim_one(CARD)).delivery.message_id is None
 
 
-async def test_a_renewed_lease_runs_longer(driver: Driver):
+async def test_a_renewed_lease_expires_later(driver: Driver):
     await driver.watch()
     (claimed,) = await driver.claim()
     driver.wait(LEASE_S - 1)
@@ -101,7 +101,7 @@ async def test_a_renewed_lease_runs_longer(driver: Driver):
     assert len(await driver.claim()) == 1
 
 
-async def test_a_delivery_that_is_to_be_tried_later_waits_until_then(driver: Driver):
+async def test_a_delivery_is_not_retried_before_its_time(driver: Driver):
     await driver.watch()
     (first,) = await driver.claim()
     await driver.store.note_unconfirmed_call(first.delivery.id, at=driver.now)
@@ -119,14 +119,14 @@ async def test_a_delivery_that_is_to_be_tried_later_waits_until_then(driver: Dri
     )
 
 
-async def test_nothing_waits_when_all_is_sent(driver: Driver):
+async def test_no_delivery_is_due_when_all_are_sent(driver: Driver):
     await driver.watch()
     await driver.send()
 
     assert await driver.store.next_delivery_at() is None
 
 
-async def test_a_sent_card_is_the_watch_s_card(driver: Driver):
+async def test_a_sent_card_is_the_watchs_card(driver: Driver):
     await driver.watch()
     await driver.settle(await driver.claim_one(CARD), message_id=11, digest="abc")
 
@@ -134,7 +134,7 @@ async def test_a_sent_card_is_the_watch_s_card(driver: Driver):
     assert (watched.watch.card_message_id, watched.watch.card_digest) == (11, "abc")
 
 
-async def test_a_card_whose_message_was_noted_is_named_by_it(driver: Driver):
+async def test_a_card_with_a_stored_message_id_keeps_it(driver: Driver):
     await driver.watch()
     card = await driver.claim_one(CARD)
     await driver.store.note_message(card.delivery.id, 12)
@@ -145,7 +145,7 @@ async def test_a_card_whose_message_was_noted_is_named_by_it(driver: Driver):
 
 
 @pytest.mark.parametrize("state", [DeliveryState.DEAD, DeliveryState.UNKNOWN])
-async def test_a_card_that_was_not_sent_names_nothing(driver: Driver, state: DeliveryState):
+async def test_an_unsent_card_has_no_message_id(driver: Driver, state: DeliveryState):
     await driver.watch()
     await driver.settle(await driver.claim_one(CARD), state, message_id=11, digest="abc")
 
@@ -153,7 +153,7 @@ async def test_a_card_that_was_not_sent_names_nothing(driver: Driver, state: Del
     assert (watched.watch.card_message_id, watched.watch.card_digest) == (None, None)
 
 
-async def test_a_new_card_waits_while_one_is_on_its_way(driver: Driver):
+async def test_a_new_card_waits_while_one_is_being_sent(driver: Driver):
     watched = await driver.watch()
     on_its_way = await driver.claim_one(CARD)
     await driver.poll(watched.task.id, TaskStatus.RUNNING)
@@ -166,7 +166,7 @@ async def test_a_new_card_waits_while_one_is_on_its_way(driver: Driver):
     assert (newer.watch.card_message_id, newer.task.status) == (11, TaskStatus.RUNNING)
 
 
-async def test_a_card_that_is_to_be_tried_later_takes_the_newer_one_s_place(driver: Driver):
+async def test_a_card_to_be_retried_replaces_the_newer_one(driver: Driver):
     watched = await driver.watch()
     on_its_way = await driver.claim_one(CARD)
     await driver.poll(watched.task.id, TaskStatus.RUNNING)
@@ -179,7 +179,7 @@ async def test_a_card_that_is_to_be_tried_later_takes_the_newer_one_s_place(driv
     assert (again.delivery.id, again.task.status) == (on_its_way.delivery.id, TaskStatus.RUNNING)
 
 
-async def test_a_result_does_not_wait_for_a_card_on_its_way(driver: Driver):
+async def test_a_result_does_not_wait_for_a_card_being_sent(driver: Driver):
     watched = await driver.watch()
     await driver.claim_one(CARD)
     await driver.poll(watched.task.id, TaskStatus.SUCCEEDED)
@@ -200,7 +200,7 @@ async def test_a_sent_result_finishes_its_watch(driver: Driver):
 
 
 @pytest.mark.parametrize("state", [DeliveryState.DEAD, DeliveryState.UNKNOWN])
-async def test_a_result_that_may_not_have_arrived_finishes_its_watch_and_shows_the_card(
+async def test_an_unconfirmed_result_finishes_its_watch_and_updates_the_card(
     driver: Driver, state: DeliveryState
 ):
     watched = await driver.watch()
@@ -215,7 +215,7 @@ async def test_a_result_that_may_not_have_arrived_finishes_its_watch_and_shows_t
     assert (again.delivery.kind, again.watch.state) == (CARD, WatchState.FINISHED)
 
 
-async def test_a_result_to_be_tried_later_leaves_its_watch_active(driver: Driver):
+async def test_a_result_to_be_retried_leaves_its_watch_active(driver: Driver):
     watched = await driver.watch()
     await driver.poll(watched.task.id, TaskStatus.SUCCEEDED)
 

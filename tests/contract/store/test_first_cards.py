@@ -33,14 +33,14 @@ async def test_a_card_waits_for_the_first_poll_but_not_for_long(driver: Driver):
 
 
 @pytest.mark.parametrize("kind", [EventKind.STATUS, EventKind.POLL_FAILURE, EventKind.MISSING])
-async def test_the_first_poll_frees_the_card(driver: Driver, kind: EventKind):
+async def test_the_first_poll_releases_the_card(driver: Driver, kind: EventKind):
     task_id = await ask(driver)
     await driver.poll(task_id, TaskStatus.UNKNOWN, kind)
 
     assert [kind for kind, _ in await driver.send()] == [CARD]
 
 
-async def test_the_card_of_a_task_that_is_known_waits_for_nothing(driver: Driver):
+async def test_the_card_of_a_known_task_is_due_at_once(driver: Driver):
     task_id = await ask(driver)
     await driver.poll(task_id, TaskStatus.RUNNING)
     await driver.send()
@@ -50,7 +50,7 @@ async def test_the_card_of_a_task_that_is_known_waits_for_nothing(driver: Driver
     assert [kind for kind, _ in await driver.send()] == [CARD]
 
 
-async def test_news_do_not_cut_short_the_wait_of_a_card_that_could_not_be_sent(driver: Driver):
+async def test_news_does_not_shorten_the_backoff_of_a_card(driver: Driver):
     task_id = await ask(driver)
     driver.wait(HOLD_S)
     await driver.settle(await driver.claim_one(CARD), DeliveryState.PENDING, retry_s=30)
@@ -74,7 +74,7 @@ async def test_a_task_that_ends_before_its_card_is_sent_gets_only_its_result(
     assert await driver.send() == []
 
 
-async def test_a_card_on_its_way_when_the_task_ends_shows_the_end_too(driver: Driver):
+async def test_a_card_being_sent_when_the_task_ends_is_updated_afterwards(driver: Driver):
     task_id = await ask(driver)
     driver.wait(HOLD_S)
     card = await driver.claim_one(CARD)
@@ -85,7 +85,7 @@ async def test_a_card_on_its_way_when_the_task_ends_shows_the_end_too(driver: Dr
 
 
 @pytest.mark.parametrize("is_told", [False, True])
-async def test_a_card_that_failed_on_its_way_when_the_task_ended_is_not_sent(driver: Driver, is_told: bool):
+async def test_a_card_that_failed_while_the_task_ended_is_not_retried(driver: Driver, is_told: bool):
     task_id = await ask(driver)
     driver.wait(HOLD_S)
     card = await driver.claim_one(CARD)
@@ -97,7 +97,7 @@ async def test_a_card_that_failed_on_its_way_when_the_task_ended_is_not_sent(dri
     assert [kind for kind, _ in await driver.send()] == ([] if is_told else [RESULT])
 
 
-async def test_a_result_that_is_given_up_is_shown_by_a_card_though_there_was_none(driver: Driver):
+async def test_a_result_that_is_given_up_creates_a_card(driver: Driver):
     task_id = await ask(driver)
     await driver.poll(task_id, TaskStatus.SUCCEEDED)
     await driver.settle(await driver.claim_one(RESULT), DeliveryState.DEAD)
@@ -105,7 +105,7 @@ async def test_a_result_that_is_given_up_is_shown_by_a_card_though_there_was_non
     assert [kind for kind, _ in await driver.send()] == [CARD]
 
 
-async def test_a_watch_that_is_stopped_before_its_card_is_sent_gets_the_card_at_once(driver: Driver):
+async def test_a_watch_stopped_before_its_card_is_sent_gets_the_card_at_once(driver: Driver):
     await ask(driver)
     [watched] = await driver.store.watches_of(CHAT, "t1")
     await driver.store.stop_watch(watched.watch.id, at=driver.now)
@@ -113,7 +113,7 @@ async def test_a_watch_that_is_stopped_before_its_card_is_sent_gets_the_card_at_
     assert [kind for kind, _ in await driver.send()] == [CARD]
 
 
-async def test_the_last_state_of_a_card_goes_to_a_chat_that_is_closed_to_edits(driver: Driver):
+async def test_the_last_state_of_a_card_is_sent_to_a_chat_throttled_for_edits(driver: Driver):
     watched = await driver.watch()
     await driver.send()
     await driver.poll(watched.task.id, TaskStatus.RUNNING)
@@ -122,7 +122,7 @@ async def test_the_last_state_of_a_card_goes_to_a_chat_that_is_closed_to_edits(d
     assert [kind for kind, _ in await driver.send_to_closed_to_edits()] == [CARD]
 
 
-async def test_failures_of_one_request_come_together_and_others_do_not(driver: Driver):
+async def test_failures_of_one_request_are_claimed_together_and_others_are_not(driver: Driver):
     for name in ("bad1", "bad2", "good", "running"):
         await driver.watch(name)
     await driver.watch("bad3", message_id=8)
@@ -141,7 +141,7 @@ async def test_failures_of_one_request_come_together_and_others_do_not(driver: D
     assert results == [["good"], ["bad1", "bad2"], ["bad3"], ["bad4"]]
 
 
-async def test_companions_are_leased_and_come_back_when_the_lease_expires(driver: Driver):
+async def test_companions_are_leased_and_claimed_again_after_expiry(driver: Driver):
     for name in ("a", "b"):
         watched = await driver.watch(name)
         await driver.poll(watched.task.id, TaskStatus.FAILED)
@@ -155,7 +155,7 @@ async def test_companions_are_leased_and_come_back_when_the_lease_expires(driver
     assert [kind for kind, _ in await driver.send()] == [RESULT]
 
 
-async def test_no_more_than_fifty_failures_come_together(driver: Driver):
+async def test_no_more_than_fifty_failures_are_claimed_together(driver: Driver):
     for number in range(60):
         watched = await driver.watch(f"t{number}")
         await driver.poll(watched.task.id, TaskStatus.FAILED, EventKind.FINISHED)

@@ -6,7 +6,7 @@ from storage.models import TaskStatus
 from tests.contract.store.driver import LEASE_S, Driver
 
 
-async def test_what_is_due_soon_can_be_claimed_ahead(driver: Driver):
+async def test_a_task_due_soon_can_be_claimed_ahead(driver: Driver):
     watched = await driver.watch()
     await driver.poll(watched.task.id, TaskStatus.RUNNING, next_s=30)
     driver.wait(1)
@@ -107,7 +107,7 @@ async def test_a_new_task_has_no_poll_request(driver: Driver):
     assert await driver.store.take_poll_requests() == []
 
 
-async def test_a_leased_task_that_is_watched_again_is_returned(driver: Driver):
+async def test_a_leased_task_watched_again_is_returned(driver: Driver):
     watched = await driver.watch()
     await driver.claim_tasks()
     await driver.store.stop_watch(watched.watch.id, at=driver.now)
@@ -129,7 +129,7 @@ async def test_a_claimed_task_has_the_number_of_its_chats_active_watches(driver:
     assert watch_counts == {"busy0": 3, "busy1": 3, "busy2": 3, "lone": 1}
 
 
-async def test_a_task_of_two_chats_counts_with_the_one_that_waits_for_less(driver: Driver):
+async def test_a_task_of_two_chats_counts_for_the_chat_with_fewer_watches(driver: Driver):
     for number in range(3):
         await driver.watch(f"t{number}")
     await driver.watch("t0", chat_id=2)

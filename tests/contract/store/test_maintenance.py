@@ -25,7 +25,7 @@ async def test_stats_count_by_status_and_state(driver: Driver):
     }
 
 
-async def test_cards_that_were_sent_are_forgotten_and_results_are_not(driver: Driver):
+async def test_sent_cards_are_pruned_and_results_are_not(driver: Driver):
     watched = await driver.watch()
     await driver.send()
     await driver.poll(watched.task.id, TaskStatus.RUNNING)
@@ -44,7 +44,7 @@ async def test_stats_of_an_empty_store_name_every_state(driver: Driver):
     assert not any((*stats.tasks.values(), *stats.watches.values(), *stats.deliveries.values()))
 
 
-async def test_a_sound_store_passes_its_check(driver: Driver):
+async def test_an_intact_store_passes_its_check(driver: Driver):
     await driver.watch()
 
     await driver.store.check()
@@ -52,7 +52,7 @@ async def test_a_sound_store_passes_its_check(driver: Driver):
     assert len(await driver.store.active_watches(CHAT)) == 1
 
 
-async def test_pruning_forgets_what_ended_before_then(driver: Driver):
+async def test_pruning_deletes_what_ended_before_the_limit(driver: Driver):
     ended = await driver.watch("ended")
     stopped = await driver.watch("stopped")
     await driver.poll(ended.task.id, TaskStatus.SUCCEEDED)
@@ -68,7 +68,7 @@ async def test_pruning_forgets_what_ended_before_then(driver: Driver):
     assert not any((await driver.store.stats()).deliveries.values())
 
 
-async def test_pruning_goes_by_portions_until_nothing_old_is_left(driver: Driver):
+async def test_pruning_runs_in_batches_until_nothing_old_is_left(driver: Driver):
     for number in range(5):
         watched = await driver.watch(f"t{number}")
         await driver.store.stop_watch(watched.watch.id, at=driver.now)
@@ -110,9 +110,7 @@ async def test_pruning_keeps_what_active_watches_need(driver: Driver):
 
 
 @pytest.mark.parametrize("has_ended", [False, True])
-async def test_pruning_forgets_a_chat_that_was_lost_long_ago_with_all_that_waited_for_it(
-    driver: Driver, has_ended: bool
-):
+async def test_pruning_deletes_a_chat_lost_long_ago_with_its_deliveries(driver: Driver, has_ended: bool):
     watched = await driver.watch()
     if has_ended:
         await driver.poll(watched.task.id, TaskStatus.SUCCEEDED)
@@ -128,7 +126,7 @@ async def test_pruning_forgets_a_chat_that_was_lost_long_ago_with_all_that_waite
     assert await driver.send() == []
 
 
-async def test_a_chat_that_was_lost_and_came_back_is_not_forgotten(driver: Driver):
+async def test_pruning_keeps_a_chat_that_was_lost_and_found(driver: Driver):
     watched = await driver.watch()
     await driver.store.chat_lost(CHAT, "blocked", at=driver.now)
     await driver.store.chat_found(CHAT, at=driver.now)
@@ -139,7 +137,7 @@ async def test_a_chat_that_was_lost_and_came_back_is_not_forgotten(driver: Drive
     assert watched.watch.id in {watch_id for _, watch_id in await driver.send()}
 
 
-async def test_pruning_forgets_what_waits_to_be_sent_since_then_for_a_watch_that_has_ended(driver: Driver):
+async def test_pruning_deletes_old_unsent_deliveries_of_ended_watches(driver: Driver):
     watched = await driver.watch()
     await driver.store.stop_watch(watched.watch.id, at=driver.now)
     await driver.store.chat_lost(CHAT, "blocked", at=driver.now)
@@ -150,7 +148,7 @@ async def test_pruning_forgets_what_waits_to_be_sent_since_then_for_a_watch_that
     assert not any((await driver.store.stats()).watches.values())
 
 
-async def test_pruning_keeps_a_result_that_is_to_be_sent_again(driver: Driver):
+async def test_pruning_keeps_a_result_to_be_sent_again(driver: Driver):
     watched = await driver.watch()
     await driver.poll(watched.task.id, TaskStatus.SUCCEEDED)
     await driver.settle(await driver.claim_one(DeliveryKind.RESULT), DeliveryState.UNKNOWN)
@@ -180,7 +178,7 @@ async def test_pruning_deletes_chats_without_watches_except_allowed_ones(driver:
     ]
 
 
-async def test_old_watches_of_tasks_that_neither_change_nor_end_are_stopped_and_shown_so(driver: Driver):
+async def test_old_watches_of_unchanged_tasks_are_stopped_and_their_cards_updated(driver: Driver):
     unseen = await driver.watch("unseen")
     ended = await driver.watch("ended")
     await driver.poll(ended.task.id, TaskStatus.SUCCEEDED)
@@ -210,7 +208,7 @@ async def test_an_old_watch_of_a_task_that_changes_or_is_requested_continues(dri
     assert [each.watch.id for each in await driver.store.active_watches(CHAT)] == [watched.watch.id]
 
 
-async def test_a_forgotten_watch_s_id_is_not_given_to_another(driver: Driver):
+async def test_the_id_of_a_deleted_watch_is_not_reused(driver: Driver):
     first = await driver.watch()
     await driver.store.stop_watch(first.watch.id, at=driver.now)
     await driver.send()
@@ -223,7 +221,7 @@ async def test_a_forgotten_watch_s_id_is_not_given_to_another(driver: Driver):
     assert second.task.id > first.task.id
 
 
-async def test_what_was_learned_is_kept_as_it_was_saved_last(driver: Driver):
+async def test_estimates_are_kept_as_last_saved(driver: Driver):
     assert await driver.store.load_estimates() is None
 
     for learned in ("[]", '{"model": "万相 🎬"}'):

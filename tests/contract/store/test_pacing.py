@@ -24,7 +24,7 @@ async def refresh(driver: Driver, limit: int = 9) -> int:
     return await driver.store.refresh_cards(older_than=driver.later(1), limit=limit, at=driver.now)
 
 
-async def test_a_round_of_claims_brings_one_to_a_chat(driver: Driver):
+async def test_one_claim_returns_at_most_one_delivery_per_chat(driver: Driver):
     first = await driver.watch("a")
     driver.wait(1)
     await driver.watch("b")
@@ -35,7 +35,7 @@ async def test_a_round_of_claims_brings_one_to_a_chat(driver: Driver):
     assert [one.watch.id for one in claimed] == [first.watch.id, other.watch.id]
 
 
-async def test_a_closed_chat_gets_nothing(driver: Driver):
+async def test_a_throttled_chat_gets_nothing(driver: Driver):
     await driver.watch()
     open_chat = await driver.watch(chat_id=2)
     closed = ThrottledChats(to_all=[CHAT])
@@ -47,7 +47,7 @@ async def test_a_closed_chat_gets_nothing(driver: Driver):
     assert await driver.store.next_delivery_at() == driver.now
 
 
-async def test_a_chat_closed_to_edits_gets_all_but_edits(driver: Driver):
+async def test_a_chat_throttled_for_edits_gets_everything_else(driver: Driver):
     shown = await driver.watch("shown")
     await driver.send()
     await driver.poll(shown.task.id, TaskStatus.RUNNING)
@@ -101,7 +101,7 @@ async def test_news_goes_before_an_older_refresh(driver: Driver):
     assert await driver.send() == [(CARD, news.watch.id), (CARD, old.watch.id)]
 
 
-async def test_a_refresh_becomes_news_when_there_is_some(driver: Driver):
+async def test_news_turns_a_pending_refresh_into_news(driver: Driver):
     watched = await driver.watch()
     await driver.send()
     await refresh(driver)
@@ -115,7 +115,7 @@ async def test_a_refresh_becomes_news_when_there_is_some(driver: Driver):
     assert claimed.task.status is TaskStatus.RUNNING
 
 
-async def test_a_refresh_that_is_to_be_tried_later_takes_the_news_along(driver: Driver):
+async def test_a_refresh_to_be_retried_includes_the_news(driver: Driver):
     watched = await driver.watch()
     await driver.send()
     await refresh(driver)
@@ -154,7 +154,7 @@ async def test_an_unconfirmed_result_is_sent_again_on_request(driver: Driver, st
     assert found.watch.result is DeliveryState.SENT
 
 
-async def test_a_result_that_arrived_or_is_another_chat_s_is_not_sent_again(driver: Driver):
+async def test_a_sent_result_or_one_of_another_chat_is_not_sent_again(driver: Driver):
     arrived = await driver.watch("arrived")
     lost = await driver.watch("lost", chat_id=2)
     await driver.poll(arrived.task.id, TaskStatus.SUCCEEDED)
@@ -166,7 +166,7 @@ async def test_a_result_that_arrived_or_is_another_chat_s_is_not_sent_again(driv
     assert not await driver.store.send_again(lost.watch.id, CHAT, at=driver.now)
 
 
-async def test_what_telegram_keeps_of_a_video_is_known_to_the_next_chat(driver: Driver):
+async def test_the_file_id_of_an_uploaded_video_is_available_to_the_next_chat(driver: Driver):
     first = await driver.watch()
     await driver.poll(first.task.id, TaskStatus.SUCCEEDED)
     result = await driver.claim_one(RESULT)

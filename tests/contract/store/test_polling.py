@@ -44,7 +44,7 @@ async def test_tasks_are_claimed_longest_overdue_first(driver: Driver):
     assert [task.id for task in claimed] == order
 
 
-async def test_claims_keep_to_each_provider_s_quota(driver: Driver):
+async def test_claims_respect_each_providers_quota(driver: Driver):
     for provider in ("wan", "veo", "sora"):
         for number in range(3):
             await driver.watch(f"t{number}", provider=provider)
@@ -195,7 +195,7 @@ async def test_a_poll_without_events_enqueues_nothing(driver: Driver):
     assert await driver.send() == []
 
 
-async def test_a_newer_card_takes_the_place_of_the_one_that_waits(driver: Driver):
+async def test_a_newer_card_replaces_the_pending_one(driver: Driver):
     watched = await driver.watch("old")
     driver.wait(1)
     other = await driver.watch("other")
@@ -293,7 +293,7 @@ async def test_a_notice_of_a_watch_that_is_no_longer_active_does_not_count(drive
     assert (NOTICE, other.watch.id) in await driver.send()
 
 
-async def test_versions_only_rise(driver: Driver):
+async def test_versions_only_increase(driver: Driver):
     watched = await driver.watch()
     versions = [watched.task.version]
     for status in (TaskStatus.QUEUED, TaskStatus.NOT_FOUND):

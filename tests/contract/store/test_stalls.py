@@ -39,7 +39,7 @@ async def known(driver: Driver, watched: WatchedTask) -> Task:
     return task
 
 
-async def test_a_rest_is_kept_and_never_due(driver: Driver):
+async def test_a_task_whose_polling_stopped_is_never_due(driver: Driver):
     watched = await stalled(driver, Stall.RESTING)
 
     task = await known(driver, watched)
@@ -49,7 +49,7 @@ async def test_a_rest_is_kept_and_never_due(driver: Driver):
 
 
 @pytest.mark.parametrize("way", ["/status", "the button", "/watch", "/watch elsewhere", "the chat is back"])
-async def test_a_resting_task_is_resumed_on_request(driver: Driver, way: str):
+async def test_polling_that_stopped_is_resumed_on_request(driver: Driver, way: str):
     watched = await stalled(driver, Stall.RESTING)
     await driver.send()
     driver.wait(DAY)
@@ -73,7 +73,7 @@ async def test_a_resting_task_is_resumed_on_request(driver: Driver, way: str):
     assert (CARD, watched.watch.id) in await driver.send()
 
 
-async def test_an_unchanged_task_stays_so_on_request_and_rests_later(driver: Driver):
+async def test_an_unchanged_task_stays_unchanged_on_request_and_its_polling_stops_later(driver: Driver):
     watched = await stalled(driver, Stall.UNCHANGED)
     await driver.send()
     driver.wait(DAY)
@@ -86,7 +86,7 @@ async def test_an_unchanged_task_stays_so_on_request_and_rests_later(driver: Dri
     assert await driver.send() == []
 
 
-async def test_asking_for_a_task_that_changes_is_no_change(driver: Driver):
+async def test_requesting_a_changing_task_is_no_change(driver: Driver):
     watched = await stalled(driver, Stall.MOVING)
     since = driver.now
     driver.wait(DAY)
@@ -96,7 +96,7 @@ async def test_asking_for_a_task_that_changes_is_no_change(driver: Driver):
     assert (await known(driver, watched)).unchanged_since == since
 
 
-async def test_a_task_that_is_taken_up_while_it_is_polled_does_not_rest(driver: Driver):
+async def test_a_task_resumed_during_a_poll_stays_due(driver: Driver):
     watched = await stalled(driver, Stall.UNCHANGED)
     since = driver.now
     driver.wait(60)
@@ -112,7 +112,7 @@ async def test_a_task_that_is_taken_up_while_it_is_polled_does_not_rest(driver: 
     assert [each.id for each in await driver.store.take_poll_requests()] == [task.id]
 
 
-async def test_the_button_takes_up_only_the_chat_s_own_active_watch(driver: Driver):
+async def test_the_button_resumes_only_the_chats_own_active_watch(driver: Driver):
     watched = await stalled(driver, Stall.RESTING)
     other = await driver.watch("other")
     await driver.store.stop_watch(other.watch.id, at=driver.now)
@@ -148,7 +148,7 @@ async def test_each_card_shows_the_stall_and_each_chat_gets_one_notice(driver: D
     assert sorted(sent) == sorted([(NOTICE, first.watch.id), (CARD, first.watch.id), (CARD, second.watch.id)])
 
 
-async def test_the_card_of_a_task_that_rests_is_not_refreshed(driver: Driver):
+async def test_the_card_of_a_task_that_is_not_polled_is_not_refreshed(driver: Driver):
     watched = await stalled(driver, Stall.RESTING, EventKind.RESTS)
     assert (CARD, watched.watch.id) in await driver.send()
     driver.wait(DAY)

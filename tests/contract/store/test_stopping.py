@@ -8,7 +8,7 @@ from tests.contract.store.driver import CHAT, LEASE_S, Driver
 CARD, RESULT, NOTICE = DeliveryKind.CARD, DeliveryKind.RESULT, DeliveryKind.NOTICE
 
 
-async def test_a_stopped_watch_shows_it_on_its_card_and_its_task_has_no_next_poll(driver: Driver):
+async def test_stopping_a_watch_updates_its_card_and_clears_the_next_poll(driver: Driver):
     watched = await driver.watch()
     await driver.send()
 
@@ -28,7 +28,7 @@ async def test_a_watch_is_stopped_once(driver: Driver):
     assert not await driver.store.stop_watch(12345, at=driver.now)
 
 
-async def test_a_task_that_another_chat_watches_goes_on_when_one_stops(driver: Driver):
+async def test_a_task_watched_by_another_chat_is_polled_further_when_one_stops(driver: Driver):
     first = await driver.watch()
     await driver.watch(chat_id=2)
 
@@ -54,7 +54,7 @@ async def test_stopping_supersedes_the_unsent_result(driver: Driver, claimed: bo
     assert (await driver.store.stats()).deliveries["dead"] == 1
 
 
-async def test_a_stopped_watch_starts_anew(driver: Driver):
+async def test_a_stopped_watch_can_be_restarted(driver: Driver):
     first = await driver.watch()
     await driver.send()
     await driver.store.stop_watch(first.watch.id, at=driver.now)
@@ -70,7 +70,7 @@ async def test_a_stopped_watch_starts_anew(driver: Driver):
     assert await driver.send() == [(CARD, first.watch.id)]
 
 
-async def test_the_card_on_its_way_when_a_watch_starts_anew_does_not_become_the_fresh_card(driver: Driver):
+async def test_the_card_being_sent_when_a_watch_restarts_does_not_become_its_new_card(driver: Driver):
     first = await driver.watch()
     old_card = await driver.claim_one(CARD)
     await driver.store.stop_watch(first.watch.id, at=driver.now)
@@ -81,7 +81,7 @@ async def test_the_card_on_its_way_when_a_watch_starts_anew_does_not_become_the_
     assert (await driver.claim_one(CARD)).watch.card_message_id is None
 
 
-async def test_a_stopped_watch_of_an_ended_task_gets_the_result_when_it_starts_anew(driver: Driver):
+async def test_a_restarted_watch_of_an_ended_task_gets_the_result(driver: Driver):
     first = await driver.watch()
     await driver.store.stop_watch(first.watch.id, at=driver.now)
     await driver.watch(chat_id=2)

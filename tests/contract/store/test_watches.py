@@ -12,7 +12,7 @@ from tests.fakes.requests import watch_request
 CARD, RESULT, NOTICE = DeliveryKind.CARD, DeliveryKind.RESULT, DeliveryKind.NOTICE
 
 
-async def test_a_new_watch_has_a_card_to_send_and_a_task_that_is_due(driver: Driver):
+async def test_a_new_watch_creates_a_card_and_a_due_task(driver: Driver):
     watched = await driver.watch(thread_id=5)
 
     assert watched.is_new
@@ -49,7 +49,7 @@ async def test_ids_that_differ_in_case_or_provider_are_different_tasks(driver: D
     assert len({one.task.id for one in watched}) == 3
 
 
-async def test_a_new_watch_makes_a_task_due_whose_next_poll_is_far_off(driver: Driver):
+async def test_a_new_watch_makes_a_task_due_although_its_next_poll_is_far_off(driver: Driver):
     watched = await driver.watch()
     await driver.poll(watched.task.id, TaskStatus.RUNNING, next_s=3600)
 
@@ -83,7 +83,7 @@ async def test_a_new_watch_of_an_ended_task_gets_only_its_result(driver: Driver,
 
 
 @pytest.mark.parametrize("status", [TaskStatus.SUCCEEDED, TaskStatus.FAILED, TaskStatus.CANCELLED])
-async def test_a_watch_whose_result_was_delivered_comes_back_unchanged(driver: Driver, status: TaskStatus):
+async def test_a_watch_whose_result_was_delivered_is_returned_unchanged(driver: Driver, status: TaskStatus):
     first = await driver.watch()
     await driver.poll(first.task.id, status)
     await driver.send()
@@ -108,7 +108,7 @@ async def test_a_watch_whose_result_was_given_up_is_restarted(driver: Driver):
 
 @pytest.mark.parametrize("status", [TaskStatus.EXPIRED, TaskStatus.NOT_FOUND])
 @pytest.mark.parametrize("chat_id", [CHAT, 2])
-async def test_a_task_that_the_gateway_did_not_know_is_polled_again(
+async def test_a_task_unknown_to_the_gateway_is_polled_again(
     driver: Driver, status: TaskStatus, chat_id: int
 ):
     first = await driver.watch()
@@ -161,7 +161,7 @@ async def test_the_other_cards_show_that_a_task_is_polled_again(driver: Driver):
     assert set(await driver.send()) == {(CARD, first.watch.id), (CARD, second.watch.id)}
 
 
-async def test_active_watches_come_oldest_first_and_only_from_the_chat(driver: Driver):
+async def test_active_watches_are_the_chats_own_oldest_first(driver: Driver):
     old = await driver.watch("b")
     driver.wait(1)
     new = await driver.watch("a")
@@ -172,7 +172,7 @@ async def test_active_watches_come_oldest_first_and_only_from_the_chat(driver: D
     assert [one.watch.id for one in await driver.store.active_watches(CHAT)] == [old.watch.id, new.watch.id]
 
 
-async def test_watches_of_an_id_come_newest_first_whatever_their_state(driver: Driver):
+async def test_watches_of_an_id_are_listed_newest_first_in_any_state(driver: Driver):
     stopped = await driver.watch("x")
     await driver.store.stop_watch(stopped.watch.id, at=driver.now)
     driver.wait(1)
@@ -220,7 +220,7 @@ async def test_an_unknown_task_is_none(driver: Driver):
     assert await driver.store.task(1) is None
 
 
-async def test_a_watch_beyond_the_limit_of_a_chat_is_not_written(driver: Driver):
+async def test_a_watch_beyond_the_limit_of_a_chat_is_not_stored(driver: Driver):
     limits = WatchLimits(per_chat=2)
     for external_id in ("t1", "t2"):
         await driver.store.add_watch(watch_request(external_id), at=driver.now, limits=limits)
@@ -236,7 +236,7 @@ async def test_a_watch_beyond_the_limit_of_a_chat_is_not_written(driver: Driver)
     assert (await driver.store.add_watch(watch_request("t3"), at=driver.now, limits=limits)).is_new
 
 
-async def test_requests_at_the_same_time_do_not_pass_the_limit(driver: Driver):
+async def test_concurrent_requests_do_not_exceed_the_limit(driver: Driver):
     limits = WatchLimits(per_chat=100, per_person=3)
     requests = [watch_request(f"t{number}") for number in range(9)]
 

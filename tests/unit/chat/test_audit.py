@@ -21,7 +21,7 @@ def lines(caplog: pytest.LogCaptureFixture):
     return said
 
 
-async def test_who_asked_for_which_task_where_is_noted_in_one_line(harness: ChatHarness, lines):
+async def test_a_watch_is_logged_in_one_line_with_its_user_chat_and_task(harness: ChatHarness, lines):
     await harness.tell(updates.group(GROUP, EVE, "/watch wan id-1 id-2 and-what-else no/id"))
     await harness.tell(updates.group(GROUP, ANN, "/watch wan id-1"))  # is watched already
     assert lines() == [
@@ -30,7 +30,7 @@ async def test_who_asked_for_which_task_where_is_noted_in_one_line(harness: Chat
     ]
 
 
-async def test_who_stops_what_another_has_asked_for_is_noted(harness: ChatHarness, lines):
+async def test_stopping_another_users_watch_is_logged(harness: ChatHarness, lines):
     await harness.tell(updates.group(GROUP, ANN, "/watch wan id-1 id-2"))
     await harness.tell(updates.group(GROUP, EVE, "/watch wan id-3"))
     await harness.tell(updates.group(GROUP, EVE, "/unwatch id-1 id-3"))
@@ -39,7 +39,7 @@ async def test_who_stops_what_another_has_asked_for_is_noted(harness: ChatHarnes
     ]
 
 
-async def test_who_stops_what_they_have_asked_for_themselves_is_not_noted(harness: ChatHarness, lines):
+async def test_stopping_ones_own_watch_is_not_logged(harness: ChatHarness, lines):
     await harness.tell(updates.group(GROUP, ANN, "/watch wan id-1"))
     await harness.tell(updates.group(GROUP, ANN, "/unwatch id-1"))
     assert len(lines()) == 1
@@ -68,7 +68,7 @@ async def test_a_line_has_its_fields_in_json(harness: ChatHarness, lines, caplog
     ]
 
 
-async def test_an_admin_who_writes_as_the_group_is_noted_as_nobody_in_particular(harness: ChatHarness, lines):
+async def test_an_anonymous_admin_is_logged_without_a_user(harness: ChatHarness, lines):
     await harness.tell(updates.group(GROUP, ANN, "/watch wan id-1"))
     await harness.tell(updates.anonymous_admin(GROUP, "/unwatch id-1"))
     assert lines()[1] == (
@@ -76,7 +76,7 @@ async def test_an_admin_who_writes_as_the_group_is_noted_as_nobody_in_particular
     )
 
 
-async def test_a_line_names_a_bounded_number_of_tasks(harness: ChatHarness, lines):
+async def test_a_log_line_names_a_bounded_number_of_tasks(harness: ChatHarness, lines):
     ids = " ".join(f"id-{number}" for number in range(50))
     await harness.tell(updates.group(GROUP, ANN, f"/watch wan {ids}"))
     (line,) = lines()
@@ -84,7 +84,7 @@ async def test_a_line_names_a_bounded_number_of_tasks(harness: ChatHarness, line
     assert line.endswith("id-19 and 30 more")
 
 
-async def test_somebody_who_watches_and_stops_without_end_cannot_flood_the_log(harness: ChatHarness, lines):
+async def test_repeated_watching_and_stopping_cannot_flood_the_log(harness: ChatHarness, lines):
     await harness.tell(updates.group(GROUP, ANN, "/watch wan id-1"))
     watched = await harness.service.active(GROUP)
     before, ticks = len(lines()), SteadyClock()

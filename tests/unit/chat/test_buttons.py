@@ -54,7 +54,7 @@ async def results(driver: Driver) -> int:
     return sum(one.delivery.kind is DeliveryKind.RESULT for one in await driver.claim())
 
 
-async def test_send_again_has_the_result_on_its_way_once(harness: ChatHarness, driver: Driver):
+async def test_send_again_queues_the_result_once(harness: ChatHarness, driver: Driver):
     watched = await doubtful(driver)
 
     assert await press(harness, f"again:{watched.watch.id}") == "Sending it again."
@@ -63,19 +63,21 @@ async def test_send_again_has_the_result_on_its_way_once(harness: ChatHarness, d
     assert harness.request.bubbles[0]["callback_query_id"] == "4000000000001"
 
 
-async def test_a_bubble_speaks_the_language_of_whoever_presses(harness: ChatHarness, driver: Driver):
+async def test_a_callback_answer_is_in_the_language_of_the_user(harness: ChatHarness, driver: Driver):
     watched = await doubtful(driver)
 
     assert await press(harness, f"again:{watched.watch.id}", language="zh-hans") == "正在重新发送。"
 
 
-async def test_anybody_in_a_chat_that_is_let_in_may_press(harness: ChatHarness, driver: Driver):
+async def test_any_user_in_an_allowed_chat_may_press(harness: ChatHarness, driver: Driver):
     watched = await doubtful(driver, GROUP)
 
     assert await press(harness, f"again:{watched.watch.id}", SAMPLES, EVE) == "Sending it again."
 
 
-async def test_who_presses_under_a_channels_post_counts_as_a_person(harness: ChatHarness, driver: Driver):
+async def test_a_user_who_presses_under_a_channel_post_is_checked_as_a_user(
+    harness: ChatHarness, driver: Driver
+):
     foreign_channel = NEWS | {"id": FOREIGN_CHANNEL}
     watched = await doubtful(driver, FOREIGN_CHANNEL)
 
@@ -100,11 +102,11 @@ async def test_a_user_without_access_gets_nothing_by_a_button(harness: ChatHarne
 
 
 @pytest.mark.parametrize("data", ["again:1", "again:x", "again:9223372036854775808", "no button of ours"])
-async def test_a_button_that_names_nothing_is_answered_all_the_same(harness: ChatHarness, data: str):
+async def test_a_button_without_a_watch_is_answered_too(harness: ChatHarness, data: str):
     assert await press(harness, data) == NOTHING
 
 
-async def test_a_press_that_is_too_old_for_an_answer_is_carried_out(harness: ChatHarness, driver: Driver):
+async def test_a_press_too_old_to_be_answered_is_executed(harness: ChatHarness, driver: Driver):
     watched = await doubtful(driver)
     harness.request.refuse = lambda _: (400, "Bad Request: query is too old and query ID is invalid")
 
@@ -113,7 +115,7 @@ async def test_a_press_that_is_too_old_for_an_answer_is_carried_out(harness: Cha
     assert await results(driver) == 1
 
 
-async def test_a_press_while_the_database_is_unavailable_is_apologised_for(harnesses, caplog):
+async def test_a_press_while_the_database_is_unavailable_gets_an_apology(harnesses, caplog):
     harness = await harnesses.make(named("wan", "alibailian"), service=BrokenService())
 
     [apology] = await harness.tell(updates.press(PRIVATE, ANN, "again:1"), kind="callback_query")
@@ -121,7 +123,7 @@ async def test_a_press_while_the_database_is_unavailable_is_apologised_for(harne
     assert "database" in apology
 
 
-async def test_check_again_takes_up_a_task_that_rests(harness: ChatHarness, driver: Driver):
+async def test_check_again_resumes_the_polling_of_a_task(harness: ChatHarness, driver: Driver):
     watched = await driver.watch(chat_id=ANN)
     before = await driver.take(watched.task.id)
     after, _ = driver.seen(before, TaskStatus.RUNNING)

@@ -20,7 +20,7 @@ async def watched_ids(harness: ChatHarness, chat_id: int = ANN) -> list[str]:
     return [each.task.ref.external_id for each in await harness.service.active(chat_id)]
 
 
-async def test_a_new_watch_is_registered_and_its_card_is_the_answer(harness):
+async def test_a_new_watch_is_registered_and_its_card_is_the_reply(harness):
     assert await ask(harness, f"/watch wan {TASK}") == []
     (found,) = await harness.service.active(ANN)
     assert (found.task.ref.provider, found.task.ref.external_id) == ("alibailian", TASK)
@@ -28,12 +28,12 @@ async def test_a_new_watch_is_registered_and_its_card_is_the_answer(harness):
     assert (watch.request_message_id, watch.user_id, watch.thread_id, watch.language) == (7, ANN, None, "en")
 
 
-async def test_several_ids_become_several_watches(harness):
+async def test_several_ids_create_several_watches(harness):
     assert await ask(harness, "/watch WAN id-1, id-2\n`id-3` id-2") == []
     assert await watched_ids(harness) == ["id-1", "id-2", "id-3"]
 
 
-async def test_a_watch_that_stands_is_told_in_reply_to_its_card(harness):
+async def test_an_existing_watch_is_confirmed_in_reply_to_its_card(harness):
     await ask(harness, "/watch wan id-1")
     (card,) = await harness.store.claim_deliveries(1, at=NOW + timedelta(seconds=2), lease_s=60)
     sent = Settlement(state=DeliveryState.SENT, at=NOW, message_id=500, card_digest="d")
@@ -43,7 +43,7 @@ async def test_a_watch_that_stands_is_told_in_reply_to_its_card(harness):
     assert harness.last["reply_parameters"] == {"message_id": 500, "allow_sending_without_reply": True}
 
 
-async def test_good_ids_are_registered_beside_bad_ones(harness):
+async def test_valid_ids_are_registered_beside_invalid_ones(harness):
     (answer,) = await ask(harness, "/watch wan id-1 a/b ... id-2")
     assert answer.startswith("These aren't task ids: a/b, .... Ids consist of letters, digits and")
     assert await watched_ids(harness) == ["id-1", "id-2"]
@@ -86,12 +86,12 @@ async def test_good_ids_are_registered_beside_bad_ones(harness):
         (TASK, "zh", f"要关注一个任务，请发送 {EXAMPLE}。其余用法见 /help。"),
     ],
 )
-async def test_wrong_input_gets_one_sentence_that_says_what_to_type(harness, text, language, answer):
+async def test_invalid_input_gets_one_sentence_with_what_to_type(harness, text, language, answer):
     assert await ask(harness, text, language=language) == [answer]
     assert await watched_ids(harness) == []
 
 
-async def test_a_word_that_fits_several_providers_is_answered_with_their_names(harnesses: ChatHarnesses):
+async def test_an_ambiguous_provider_is_answered_with_the_candidates(harnesses: ChatHarnesses):
     harness = await harnesses.make(named("east", "videos"), named("west", "videos"))
     (answer,) = await ask(harness, "/watch sora id-1")
     assert (
@@ -100,22 +100,20 @@ async def test_a_word_that_fits_several_providers_is_answered_with_their_names(h
 
 
 @pytest.mark.parametrize("text", ["/watch wan id-1", "/watch", "/providers", "/help", "/tasks", "hello"])
-async def test_without_providers_every_answer_names_the_setting_that_is_missing(
-    harnesses: ChatHarnesses, text
-):
+async def test_without_providers_every_reply_names_the_missing_setting(harnesses: ChatHarnesses, text):
     harness = await harnesses.make()
     (answer,) = await ask(harness, text)
     assert "GATEWAY_BASE_URL" in answer
 
 
-async def test_tasks_lists_what_is_watched_in_this_chat_only(harness):
+async def test_tasks_lists_only_watches_of_this_chat(harness):
     await ask(harness, "/watch wan id-1")
     await harness.tell(updates.group(GROUP, ANN, "/watch mine id-2"))
     (answer,) = await ask(harness, "/tasks")
     assert answer == "Watching 1 task:\n⏳ alibailian · id-1 · Queued · 0 s so far"
 
 
-async def test_status_looks_now_and_shows_the_raw_word(harness):
+async def test_status_polls_at_once_and_shows_the_raw_status(harness):
     await ask(harness, "/watch wan id-1")
     harness.poll_result = TaskStatus.RUNNING
     (answer,) = await ask(harness, "/status id-1")
@@ -153,7 +151,7 @@ async def test_of_several_tasks_one_must_be_named(harness, command, language, an
     assert await watched_ids(harness) == ["id-1", "id-2"]
 
 
-async def test_unwatch_stops_what_it_names_and_complains_of_the_rest(harness):
+async def test_unwatch_stops_the_named_tasks_and_lists_unknown_ones(harness):
     await ask(harness, "/watch wan id-1 id-2 id-3")
     assert await ask(harness, "/unwatch wan id-1, a/b id-2 id-9") == [
         "Stopped watching 2 tasks: id-1, id-2\n"
@@ -175,7 +173,7 @@ IDS = [f"id-{number}" for number in range(60)]
         ("/unwatch", "已停止关注 50 个任务：id-0, id-1", "zh"),
     ],
 )
-async def test_of_very_many_ids_the_first_fifty_get_one_answer(harness, command, beginning, language):
+async def test_of_many_ids_the_first_fifty_get_one_reply(harness, command, beginning, language):
     await ask(harness, f"/watch wan {' '.join(IDS[:50])}")
     harness.poll_result = TaskStatus.RUNNING
     (answer,) = await ask(harness, f"{command} {' '.join(IDS)}", language=language)
@@ -192,7 +190,7 @@ async def test_ids_are_counted_over_all_commands_of_a_message(harness):
     assert await watched_ids(harness) == IDS[:50]
 
 
-async def test_the_longest_message_gets_one_answer_that_telegram_takes(harness):
+async def test_the_longest_message_gets_one_reply_within_telegrams_limit(harness):
     await ask(harness, "/watch wan " + " ".join(f"{'x' * 70}{number}" for number in range(50)))
     for command in ("/watch wan", "/status", "/unwatch"):
         ids = " ".join(f"{'x' * 70}{number}" for number in range(50))
@@ -211,7 +209,7 @@ async def test_status_of_several_tasks_polls_them_together(harness):
     ]
 
 
-async def test_what_is_more_than_a_chat_may_watch_is_not_registered(harnesses: ChatHarnesses):
+async def test_watches_beyond_a_chats_limit_are_not_registered(harnesses: ChatHarnesses):
     harness = await harnesses.make(named("wan", "alibailian"), limits=WatchLimits(per_chat=3, per_person=1))
     assert await ask(harness, "/watch wan id-1 id-2 id-3 id-4 id-5 id-2") == [
         "This chat is at its limit of 3 tasks (MAX_WATCHES), so 2 tasks weren't added. "
@@ -222,7 +220,7 @@ async def test_what_is_more_than_a_chat_may_watch_is_not_registered(harnesses: C
     assert answer == ("本聊天最多同时关注 3 个任务（MAX_WATCHES），有 1 个没有登记。可用 /unwatch 腾出位置。")
 
 
-async def test_in_a_group_nobody_takes_up_all_that_it_may_watch(harnesses: ChatHarnesses):
+async def test_no_user_takes_all_watches_of_a_group(harnesses: ChatHarnesses):
     harness = await harnesses.make(named("wan", "alibailian"), limits=WatchLimits(per_chat=4, per_person=2))
     (answer,) = await harness.tell(updates.group(GROUP, ANN, "/watch wan id-1 id-2 id-3"))
     assert answer == (
@@ -233,7 +231,7 @@ async def test_in_a_group_nobody_takes_up_all_that_it_may_watch(harnesses: ChatH
     assert await watched_ids(harness, GROUP) == ["id-1", "id-2", "id-3"]
 
 
-async def test_a_further_paragraph_is_not_dropped_without_a_word(harness):
+async def test_an_ignored_paragraph_is_reported(harness):
     assert await ask(harness, "/watch wan id-1\n\nalso id-2 please") == [
         "I skipped “also id-2 please”. Put all ids on the lines right after the command."
     ]
@@ -241,7 +239,7 @@ async def test_a_further_paragraph_is_not_dropped_without_a_word(harness):
     assert await watched_ids(harness) == ["id-1", "id-3"]
 
 
-async def test_a_stopped_task_is_not_watched_any_more(harness):
+async def test_a_stopped_task_is_no_longer_watched(harness):
     await ask(harness, "/watch wan id-1")
     await ask(harness, "/unwatch id-1")
     assert await ask(harness, "/unwatch id-1") == ["id-1 isn't being watched here. See /tasks for what is."]
@@ -263,19 +261,19 @@ async def test_help_shows_an_example_that_works(harness, command):
     assert await watched_ids(harness) == [TASK]
 
 
-async def test_health_and_stats_answer_admins(harness):
+async def test_health_and_stats_reply_to_admins(harness):
     assert await ask(harness, "/health", user_id=BORIS) == ["up: 5 s"]
     (answer,) = await ask(harness, "/stats", user_id=BORIS)
     assert answer.startswith("Tasks: ")
 
 
 @pytest.mark.parametrize("command", ["/health", "/stats"])
-async def test_for_others_the_admins_commands_do_not_exist(harness, command):
+async def test_other_users_get_no_reply_to_admin_commands(harness, command):
     assert await ask(harness, command) == ["I don't know that command. See /help."]
     assert await harness.tell(updates.group(GROUP, ANN, command)) == []
 
 
-async def test_answers_are_html_without_previews_and_quote_the_question(harness):
+async def test_replies_are_html_without_previews_and_quote_the_command(harness):
     await ask(harness, "/help")
     assert harness.last["parse_mode"] == "HTML"
     assert harness.last["link_preview_options"] == {"is_disabled": True}

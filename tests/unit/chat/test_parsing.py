@@ -38,7 +38,7 @@ def left_out(text: str) -> tuple[str, ...]:
         ("/watch wan\r\nid-1\u2028id-2", ("wan", "id-1", "id-2")),
     ],
 )
-def test_words_stand_between_white_space_and_commas(text, expected):
+def test_arguments_are_separated_by_white_space_and_commas(text, expected):
     assert words(text) == expected
 
 
@@ -46,12 +46,12 @@ def test_words_stand_between_white_space_and_commas(text, expected):
     "quoted",
     ["`id-1`", "<id-1>", "'id-1'", '"id-1"', "“id-1”", "「id-1」", "(id-1)", "（id-1）", "【id-1】"],
 )
-def test_what_stands_around_an_id_is_forgiven(quoted):
+def test_punctuation_around_an_id_is_ignored(quoted):
     assert words(f"/watch wan {quoted}") == ("wan", "id-1")
 
 
 @pytest.mark.parametrize("end", [".", "。", "｡", "．", "!", "！", "?", "？", ":", ").", "`.", "”。"])
-def test_what_ends_the_sentence_is_no_part_of_an_id(end):
+def test_punctuation_at_the_end_is_not_part_of_an_id(end):
     assert words(f"/watch wan id-1{end}") == ("wan", "id-1")
 
 
@@ -59,25 +59,25 @@ def test_what_ends_the_sentence_is_no_part_of_an_id(end):
     "mark",
     list("\u200b\u200c\u200d\u202a\u202e\u2066\u2069\u00ad\ufe0f\ufeff\u2060\u180e\u061c\u034f\U000e0101"),
 )
-def test_invisible_characters_are_none(mark):
+def test_invisible_characters_are_removed(mark):
     assert words(f"{mark}/wa{mark}tch wan{mark} {mark}i{mark}d-1{mark}") == ("wan", "id-1")
 
 
-def test_full_width_letters_are_letters():
+def test_full_width_letters_are_normalized():
     assert words("／ｗａｔｃｈ　ｗａｎ　ｉｄ－１２＿ａ．ｂ") == ("wan", "id-12_a.b")
 
 
 @pytest.mark.parametrize("hyphen", ["\u2010", "\u2011", "\u2212", "－"])
-def test_other_hyphens_are_hyphens(hyphen):
+def test_other_dashes_are_read_as_hyphens(hyphen):
     assert words(f"/watch wan id{hyphen}1") == ("wan", "id-1")
 
 
 @pytest.mark.parametrize("cut", ["abc...", "abc..", "abc…", "`abc…`"])
-def test_an_id_that_is_cut_off_is_told_from_a_whole_one(cut):
+def test_a_truncated_id_is_recognized(cut):
     assert words(f"/watch wan {cut}") == ("wan", "abc…")
 
 
-def test_marks_of_a_list_are_no_ids():
+def test_list_markers_are_not_ids():
     assert words("/watch wan\n1. id-1\n2) id-2\n• id-3\n- id-4\n5") == (
         "wan",
         "id-1",
@@ -88,15 +88,15 @@ def test_marks_of_a_list_are_no_ids():
     )
 
 
-def test_each_word_counts_once():
+def test_duplicates_are_removed():
     assert words("/watch wan id-1 ID-1 `id-1` wan") == ("wan", "id-1", "ID-1")
 
 
-def test_signs_that_belong_to_ids_stay():
+def test_characters_of_ids_are_kept():
     assert words("/watch wan .a_b:c=d+e-f=") == ("wan", ".a_b:c=d+e-f=")
 
 
-def test_a_lone_sign_is_no_word():
+def test_a_single_punctuation_mark_is_no_argument():
     assert words("/watch wan `` , <>") == ("wan",)
 
 
@@ -109,25 +109,25 @@ def test_a_lone_sign_is_no_word():
         "Sent via Make",
     ],
 )
-def test_what_programs_and_phones_write_below_is_ignored(footer):
+def test_signatures_of_programs_and_phones_are_ignored(footer):
     assert typed(f"/watch wan an-id\nanother\n\n{footer}") == (
         TypedCommand(name="watch", arguments=("wan", "an-id", "another")),
     )
 
 
 @pytest.mark.parametrize("prose", ["See task 7", "Thanks!", "also id-2 please"])
-def test_a_further_paragraph_that_holds_no_ids_is_named(prose):
+def test_a_paragraph_without_ids_is_reported(prose):
     assert words(f"/watch wan an-id\n\n{prose}") == ("wan", "an-id")
     assert left_out(f"/watch wan an-id\n\n{prose}") == (prose,)
 
 
-def test_ids_may_stand_in_paragraphs_of_their_own():
+def test_ids_may_be_in_separate_paragraphs():
     text = "/watch wan one\n \nid-2, `id-3`\n\n\nThank you\n\nid-4"
     assert words(text) == ("wan", "one", "id-2", "id-3", "id-4")
     assert left_out(text) == ("Thank you",)
 
 
-def test_a_slash_at_the_beginning_of_a_line_begins_a_command():
+def test_a_slash_at_the_start_of_a_line_starts_a_command():
     assert typed("/watch wan id-1\n/WATCH mine id-2\n\n  /tasks\n/status@Reelwatch_Bot") == (
         TypedCommand(name="watch", arguments=("wan", "id-1")),
         TypedCommand(name="watch", arguments=("mine", "id-2")),
@@ -136,7 +136,7 @@ def test_a_slash_at_the_beginning_of_a_line_begins_a_command():
     )
 
 
-def test_what_stands_behind_another_bots_command_is_not_ours():
+def test_text_after_another_bots_command_is_ignored():
     assert typed("/watch wan id-1\n/watch@other_bot mine id-2") == (
         TypedCommand(name="watch", arguments=("wan", "id-1")),
     )
@@ -156,11 +156,11 @@ def test_prose_before_the_first_command_hides_it_only_from_groups(is_addressed, 
 
 
 @pytest.mark.parametrize("text", ["", "hello", "a /watch wan id-1", "//watch wan id-1", "/watch.me"])
-def test_other_text_holds_no_command(text):
+def test_other_text_contains_no_command(text):
     assert typed(text) == ()
 
 
-def test_words_of_closing_punctuation_take_no_long_time():
+def test_long_runs_of_punctuation_are_parsed_quickly():
     began = time.process_time()
     typed("/watch wan a" + "!" * 20_000)
     assert time.process_time() - began < 0.5

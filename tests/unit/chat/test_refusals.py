@@ -46,7 +46,7 @@ async def test_a_user_without_access_is_refused_once_an_hour_in_each_chat(harnes
     ]
 
 
-async def test_a_user_whose_commands_are_dropped_is_told_once_a_minute(harness):
+async def test_a_user_whose_commands_are_dropped_is_notified_once_a_minute(harness):
     for _ in range(3):
         update = Update.de_json(
             {"update_id": 1, "message": updates.private(ANN, "/help")}, harness.application.bot

@@ -40,14 +40,14 @@ def queue(telegram: Telegram) -> ReplyQueue:
     return ReplyQueue(sleep=telegram.sleep)
 
 
-async def test_answers_of_a_chat_are_sent_in_their_order(telegram: Telegram, queue: ReplyQueue):
+async def test_replies_of_a_chat_are_sent_in_order(telegram: Telegram, queue: ReplyQueue):
     for text in "abc":
         assert queue.put(1, partial(telegram.send, text))
     await queue.drain()
     assert telegram.sent == ["a", "b", "c"]
 
 
-async def test_a_chat_whose_answers_wait_holds_up_no_other(telegram: Telegram, queue: ReplyQueue):
+async def test_a_chat_with_queued_replies_delays_no_other(telegram: Telegram, queue: ReplyQueue):
     telegram.gate.clear()
     queue.put(1, lambda: telegram.send("late"))
     other = Telegram()
@@ -59,7 +59,7 @@ async def test_a_chat_whose_answers_wait_holds_up_no_other(telegram: Telegram, q
     await queue.drain()
 
 
-async def test_what_telegram_refuses_for_a_while_is_sent_again(telegram: Telegram, queue: ReplyQueue):
+async def test_a_rate_limited_reply_is_sent_again(telegram: Telegram, queue: ReplyQueue):
     telegram.errors = [RetryAfter(7), RetryAfter(2)]
     queue.put(1, lambda: telegram.send("a"))
     await queue.drain()
@@ -70,7 +70,7 @@ async def test_what_telegram_refuses_for_a_while_is_sent_again(telegram: Telegra
 @pytest.mark.parametrize(
     "error", [lambda: Forbidden("blocked"), lambda: RetryAfter(3600), lambda: RuntimeError("closed")]
 )
-async def test_an_answer_that_fails_keeps_the_next_one_from_nothing(
+async def test_a_failed_reply_does_not_block_the_next(
     telegram: Telegram, queue: ReplyQueue, caplog: pytest.LogCaptureFixture, error: Callable[[], Exception]
 ):
     telegram.errors = [error()]
@@ -81,7 +81,7 @@ async def test_an_answer_that_fails_keeps_the_next_one_from_nothing(
     assert "Chat 1" in caplog.text
 
 
-async def test_a_chat_has_only_so_many_answers_waiting(telegram: Telegram, queue: ReplyQueue):
+async def test_the_queued_replies_of_a_chat_are_limited(telegram: Telegram, queue: ReplyQueue):
     telegram.gate.clear()
     taken = [queue.put(1, lambda: telegram.send("a")) for _ in range(QUEUED_PER_CHAT + 5)]
     assert taken.count(False) == 5
@@ -90,7 +90,7 @@ async def test_a_chat_has_only_so_many_answers_waiting(telegram: Telegram, queue
     await queue.drain()
 
 
-async def test_all_chats_together_have_only_so_many_answers_waiting(telegram: Telegram, queue: ReplyQueue):
+async def test_the_queued_replies_of_all_chats_are_limited(telegram: Telegram, queue: ReplyQueue):
     telegram.gate.clear()
     taken = [queue.put(chat_id, partial(telegram.send, "a")) for chat_id in range(1, 1003)]
     assert [chat_id for chat_id, is_taken in enumerate(taken, 1) if not is_taken] == [1001, 1002]

@@ -38,26 +38,26 @@ async def is_idle(harness: ChatHarness, chat_id: int) -> bool:
     return await harness.service.active(chat_id) == []
 
 
-async def test_a_private_chat_is_served(harness):
+async def test_a_command_in_a_private_chat_is_answered(harness):
     await harness.tell(updates.private(ANN, WATCH))
     assert (await watch_of(harness, ANN)).user_id == ANN
 
 
 @pytest.mark.parametrize("text", [WATCH, "/watch@reelwatch_bot wan id-1", "/WATCH@Reelwatch_Bot wan id-1"])
-async def test_a_group_is_served(harness, text):
+async def test_a_command_in_a_group_is_answered(harness, text):
     await harness.tell(updates.group(GROUP, EVE, text))
     watch = await watch_of(harness, GROUP)
     assert (watch.user_id, watch.thread_id) == (EVE, None)
 
 
-async def test_a_command_for_another_bot_is_left_alone(harness):
+async def test_a_command_for_another_bot_is_ignored(harness):
     assert await harness.tell(updates.group(GROUP, ANN, "/watch@other_bot wan id-1")) == []
     assert await harness.tell(updates.group(FOREIGN_GROUP, EVE, "/watch@other_bot wan id-1")) == []
     assert await is_idle(harness, GROUP)
 
 
 @pytest.mark.parametrize("kind", ["edited_message", "edited_channel_post"])
-async def test_an_edit_does_not_ask_again(harness, kind):
+async def test_an_edited_command_is_not_executed_again(harness, kind):
     message = (
         updates.private(ANN, WATCH) if kind == "edited_message" else updates.channel_post(CHANNEL, WATCH)
     )
@@ -65,7 +65,7 @@ async def test_an_edit_does_not_ask_again(harness, kind):
     assert await is_idle(harness, message["chat"]["id"])
 
 
-async def test_a_channel_is_served_though_nobody_is_the_author(harness):
+async def test_a_command_in_a_channel_is_answered_without_a_sender(harness):
     await harness.tell(updates.channel_post(CHANNEL, WATCH), kind="channel_post")
     assert (await watch_of(harness, CHANNEL)).user_id is None
     assert await harness.tell(updates.channel_post(CHANNEL, "/unwatch"), kind="channel_post") == [
@@ -73,61 +73,61 @@ async def test_a_channel_is_served_though_nobody_is_the_author(harness):
     ]
 
 
-async def test_a_channels_post_does_not_count_again_in_its_group(harness):
+async def test_a_channel_post_is_ignored_in_its_discussion_group(harness):
     assert await harness.tell(updates.automatic_forward(GROUP, CHANNEL, WATCH)) == []
     assert await is_idle(harness, GROUP)
 
 
-async def test_a_topic_gets_its_answers_in_the_topic(harness):
+async def test_replies_to_a_topic_are_sent_to_the_topic(harness):
     await harness.tell(updates.topic(GROUP, ANN, 11, WATCH))
     assert (await watch_of(harness, GROUP)).thread_id == 11
     await harness.tell(updates.topic(GROUP, ANN, 11, "/tasks"))
     assert harness.last["message_thread_id"] == 11
 
 
-async def test_a_chain_of_replies_is_no_topic(harness):
+async def test_a_reply_thread_is_no_topic(harness):
     await harness.tell(updates.group(GROUP, ANN, WATCH, message_thread_id=11))
     assert (await watch_of(harness, GROUP)).thread_id is None
     await harness.tell(updates.group(GROUP, ANN, "/tasks", message_thread_id=11))
     assert "message_thread_id" not in harness.last
 
 
-async def test_an_anonymous_admin_is_served_as_nobody_in_particular(harness):
+async def test_a_command_of_an_anonymous_admin_has_no_user(harness):
     await harness.tell(updates.anonymous_admin(GROUP, WATCH))
     assert (await watch_of(harness, GROUP)).user_id is None
 
 
-async def test_nobody_becomes_an_admin_by_writing_as_a_group(harnesses: ChatHarnesses):
+async def test_writing_as_a_group_grants_no_admin_rights(harnesses: ChatHarnesses):
     harness = await harnesses.make(admin_ids=frozenset({1087968824}))
     assert await harness.tell(updates.anonymous_admin(GROUP, "/health")) == []
 
 
-async def test_a_command_in_a_caption_is_heard_like_one_in_a_text(harness):
+async def test_a_command_in_a_caption_is_executed(harness):
     assert await harness.tell(updates.captioned(ANN, WATCH)) == []
     assert (await watch_of(harness, ANN)).user_id == ANN
 
 
-async def test_a_picture_without_words_is_left_alone(harness):
+async def test_a_picture_without_a_caption_is_ignored(harness):
     picture = updates.captioned(ANN, "")
     del picture["caption"]
     assert await harness.tell(picture) == []
 
 
-async def test_each_command_of_a_message_is_carried_out(harness):
+async def test_each_command_of_a_message_is_executed(harness):
     answers = await harness.tell(updates.private(ANN, "/watch wan id-1\n/watch mine id-2\n/nonsense\n/tasks"))
     assert [answer.split(" ")[0:2] for answer in answers] == [["I", "don't"], ["Watching", "2"]]
     found = [each.task.ref for each in await harness.service.active(ANN)]
     assert [(ref.provider, ref.external_id) for ref in found] == [("alibailian", "id-1"), ("mine", "id-2")]
 
 
-async def test_of_very_many_commands_in_a_message_only_the_first_are_carried_out(harness):
+async def test_of_many_commands_in_a_message_only_the_first_are_executed(harness):
     answers = await harness.tell(updates.private(ANN, "/help\n" * 200))
     assert len(answers) == 11
     assert answers[-1] == "A message can have up to 10 commands, so I ran the first 10."
 
 
 @pytest.mark.parametrize("text", ["hello", "/nonsense"])
-async def test_a_group_hears_nothing_of_what_is_not_meant_for_the_bot(harness, text):
+async def test_text_not_meant_for_the_bot_gets_no_reply_in_a_group(harness, text):
     assert await harness.tell(updates.group(GROUP, ANN, text)) == []
     assert await harness.tell(updates.group(FOREIGN_GROUP, EVE, text)) == []
 
@@ -138,7 +138,7 @@ def kind(harness: ChatHarness, message: updates.Json, name: str = "message") -> 
 
 
 @pytest.mark.parametrize("text", [WATCH, "/unwatch", "/tasks\n/watch wan id-1"])
-async def test_what_must_not_be_lost_is_held_back(harness, text):
+async def test_writing_updates_are_confirmed_after_their_handlers(harness, text):
     assert kind(harness, updates.private(ANN, text)) is UpdateKind.WRITE
     assert kind(harness, updates.channel_post(CHANNEL, text), "channel_post") is UpdateKind.WRITE
     assert kind(harness, updates.captioned(ANN, text)) is UpdateKind.WRITE
@@ -149,16 +149,16 @@ async def test_what_must_not_be_lost_is_held_back(harness, text):
     "text",
     ["/status a", "/tasks", "/help", "/start", "/providers", "/health", "/stats", "/nonsense", "hello"],
 )
-async def test_what_only_reads_is_confirmed_at_once(harness, text):
+async def test_reading_updates_are_confirmed_at_once(harness, text):
     assert kind(harness, updates.private(ANN, text)) is UpdateKind.READ
 
 
-async def test_what_is_not_meant_for_the_bot_costs_nothing(harness):
+async def test_updates_not_meant_for_the_bot_are_ignored(harness):
     assert kind(harness, updates.group(GROUP, ANN, "hello")) is UpdateKind.IGNORED
     assert kind(harness, updates.private(ANN, WATCH), "edited_message") is UpdateKind.IGNORED
 
 
-async def test_buttons_membership_and_migration_are_held_back(harness):
+async def test_buttons_membership_and_migration_are_writes(harness):
     chat = {"id": ANN, "type": "private", "first_name": "Ann"}
     assert kind(harness, updates.press(chat, ANN, "again:1"), "callback_query") is UpdateKind.WRITE
     change = updates.membership(chat, ANN, before="left", after={"status": "member"})
@@ -166,7 +166,7 @@ async def test_buttons_membership_and_migration_are_held_back(harness):
     assert kind(harness, updates.group(-77, ANN, "", migrate_to_chat_id=GROUP)) is UpdateKind.WRITE
 
 
-async def test_what_is_read_after_what_is_written_holds_nothing_back(harness):
+async def test_a_read_after_a_write_makes_the_message_a_write(harness):
     released = harness.deps.held.hold(1)
     harness.poll_result = None  # no poll comes, so /status waits
     asked = asyncio.create_task(harness.tell(updates.private(ANN, "/watch wan id-1\n/status id-1")))
@@ -178,7 +178,7 @@ async def test_what_is_read_after_what_is_written_holds_nothing_back(harness):
 
 
 @pytest.mark.parametrize("text", ["/start", "/tasks", "/status id-1", "hello"])
-async def test_whatever_is_said_in_a_chat_that_counted_as_lost_takes_up_its_watches(harness, text):
+async def test_any_message_in_a_lost_chat_resumes_its_watches(harness, text):
     await harness.tell(updates.private(ANN, WATCH))
     await harness.service.chat_lost(ANN, "chat not found")
     harness.poll_result = TaskStatus.RUNNING
@@ -197,41 +197,41 @@ async def test_a_user_without_access_resumes_no_watches(harness):
     assert await is_idle(harness, EVE)
 
 
-async def test_people_who_are_let_in_may_ask_anywhere(harness):
+async def test_allowed_users_may_send_commands_anywhere(harness):
     await harness.tell(updates.group(FOREIGN_GROUP, ANN, WATCH))
     assert (await watch_of(harness, FOREIGN_GROUP)).user_id == ANN
 
 
-async def test_admins_may_ask_anywhere(harness):
+async def test_admins_may_send_commands_anywhere(harness):
     await harness.tell(updates.private(BORIS, WATCH))
     assert (await watch_of(harness, BORIS)).user_id == BORIS
 
 
-async def test_everyone_may_ask_where_the_bot_is_open(harnesses: ChatHarnesses):
+async def test_every_user_may_send_commands_to_an_open_bot(harnesses: ChatHarnesses):
     harness = await harnesses.make(everyone=True, allowed_ids=())
     (answer,) = await harness.tell(updates.private(EVE, "/help"))
     assert answer.startswith("I watch AI video tasks")
 
 
-async def test_an_open_bot_keeps_its_admins_commands_to_admins(harnesses: ChatHarnesses):
+async def test_an_open_bot_reserves_admin_commands_for_admins(harnesses: ChatHarnesses):
     harness = await harnesses.make(everyone=True, admin_ids=())
     (answer,) = await harness.tell(updates.private(EVE, "/health"))
     assert answer.startswith("I don't know that command.")
 
 
-async def test_the_setting_of_the_language_wins_over_the_persons(harnesses: ChatHarnesses):
+async def test_the_language_setting_overrides_the_users_language(harnesses: ChatHarnesses):
     harness = await harnesses.make(language="zh")
     (answer,) = await harness.tell(updates.private(ANN, "/nonsense", language="en"))
     assert answer.startswith("我不认识这个命令")
 
 
-async def test_who_has_no_language_is_answered_in_the_chats(harness):
+async def test_users_without_a_language_get_the_chats(harness):
     await harness.service.remember_chat(Chat(id=CHANNEL, title="News", language="zh"))
     (answer,) = await harness.tell(updates.channel_post(CHANNEL, "/watch"), kind="channel_post")
     assert answer.startswith("请输入服务商和任务 ID")
 
 
-async def test_cards_will_speak_the_language_of_the_one_who_asked(harness):
+async def test_cards_use_the_language_of_the_user_who_asked(harness):
     await harness.tell(updates.private(ANN, WATCH, language="zh-hant"))
     assert (await watch_of(harness, ANN)).language == "zh"
 

@@ -13,7 +13,7 @@ from tests.unit.chat.update_harness import ANNA, UpdateHarness, running
 WEBHOOK_ACTIVE = "Conflict: can't use getUpdates method while webhook is active"
 
 
-async def test_a_webhook_that_is_in_the_way_is_deleted(
+async def test_an_existing_webhook_is_deleted(
     update_harness: UpdateHarness, caplog: pytest.LogCaptureFixture
 ):
     update_harness.telegram.send(ANNA, "/help")
@@ -33,7 +33,7 @@ async def test_a_webhook_that_is_in_the_way_is_deleted(
 @pytest.mark.parametrize(
     "fault", [DROPPED, error_response(404, "Not Found"), json_response(200, {"ok": True})]
 )
-async def test_a_webhook_whose_host_is_not_told_is_deleted_all_the_same(
+async def test_a_webhook_with_an_unknown_host_is_deleted_too(
     update_harness: UpdateHarness, fault: Fault, caplog: pytest.LogCaptureFixture
 ):
     update_harness.telegram.fail("getWebhookInfo", fault)
@@ -47,7 +47,7 @@ async def test_a_webhook_whose_host_is_not_told_is_deleted_all_the_same(
 
 
 @pytest.mark.parametrize("times", [1, None], ids=["ends a poll", "is there again and again"])
-async def test_a_webhook_that_is_set_later_ends_it_with_its_host(
+async def test_a_webhook_set_later_stops_polling_with_an_error_naming_the_host(
     update_harness: UpdateHarness, times: int | None
 ):
     loop = asyncio.create_task(update_harness.update_poller().run())
@@ -64,7 +64,7 @@ async def test_a_webhook_that_is_set_later_ends_it_with_its_host(
     assert "deleteWebhook" not in [request.method for request in update_harness.telegram.requests]
 
 
-async def test_a_webhook_that_is_there_again_after_every_removal_ends_it(update_harness: UpdateHarness):
+async def test_a_webhook_that_reappears_after_every_removal_stops_polling(update_harness: UpdateHarness):
     update_harness.telegram.fail("getUpdates", error_response(409, WEBHOOK_ACTIVE), times=4)
 
     with pytest.raises(ForeignWebhook):
@@ -73,7 +73,7 @@ async def test_a_webhook_that_is_there_again_after_every_removal_ends_it(update_
     assert [request.method for request in update_harness.telegram.requests].count("deleteWebhook") == 3
 
 
-async def test_a_webhook_that_is_set_again_and_again_is_no_reason_to_hurry(update_harness: UpdateHarness):
+async def test_removals_of_a_reappearing_webhook_are_paced(update_harness: UpdateHarness):
     update_harness.telegram.fail("getUpdates", error_response(409, WEBHOOK_ACTIVE), times=3)
 
     async with running(update_harness.update_poller()):

@@ -19,7 +19,7 @@ def test_a_button_names_its_watch(watch_id: int):
 
 
 @pytest.mark.parametrize(("language", "label"), [("en", "🔁 Send again"), ("zh", "🔁 重新发送")])
-def test_a_button_speaks_the_language_of_its_watch(language: str, label: str):
+def test_a_button_is_in_the_language_of_its_watch(language: str, label: str):
     assert send_again(replace(WATCH, language=language)).label == label
 
 

@@ -5,11 +5,11 @@ from bot.messages.limits import cut, escape_line, take_fitting, utf16_len
 from tests.unit.messages.reading import visible
 
 
-def test_a_text_that_fits_stays_as_it_is():
+def test_a_text_within_the_limit_is_unchanged():
     assert cut("abcde", 5) == "abcde"
 
 
-def test_a_text_that_is_too_long_ends_in_an_ellipsis():
+def test_a_text_beyond_the_limit_ends_in_an_ellipsis():
     assert cut("abcdef", 5) == "abcd…"
     assert cut("abc def", 5) == "abc…"
 
@@ -20,7 +20,7 @@ def test_an_emoji_counts_as_two_and_is_never_halved():
 
 
 @given(text=st.text(), limit=st.integers(min_value=1, max_value=50))
-def test_no_text_gets_longer_than_its_limit(text, limit):
+def test_no_text_exceeds_its_limit(text, limit):
     assert utf16_len(cut(text, limit)) <= limit
 
 
@@ -31,12 +31,12 @@ def test_no_foreign_text_breaks_the_markup(text, limit):
     assert "\n" not in shown
 
 
-def test_a_signed_link_stays_as_it_is_byte_for_byte():
+def test_a_signed_link_is_unchanged_byte_for_byte():
     link = "https://cdn.example/a.mp4?Expires=1&Signature=a%2Fb%3D"
     assert visible(escape_line(link, 100)) == link
 
 
-def test_white_space_is_evened_out():
+def test_white_space_is_normalized():
     assert escape_line(" a\n\n b\tc ", 10) == "a b c"
 
 

@@ -33,7 +33,7 @@ def test_buttons_become_an_inline_keyboard():
     }
 
 
-def test_the_digest_changes_with_text_and_buttons_and_with_nothing_else():
+def test_the_digest_depends_only_on_text_and_buttons():
     plain = View(text="x")
     assert digest(plain) == digest(View(text="x"))
     assert len({digest(plain), digest(View(text="y")), digest(View(text="x", buttons=BUTTONS))}) == 3

@@ -18,7 +18,7 @@ from bot.messages.quantities import duration, moment, size
         (86_400 * 2 + 3_600 * 3 + 59, "2 d 3 h", "2 天 3 小时"),
     ],
 )
-def test_durations_are_said_in_their_two_largest_units(seconds, english, chinese):
+def test_durations_have_two_units_at_most(seconds, english, chinese):
     assert (duration("en", seconds), duration("zh", seconds)) == (english, chinese)
 
 
@@ -37,11 +37,11 @@ def test_durations_are_said_in_their_two_largest_units(seconds, english, chinese
         (2_000_000_000, "2.0 GB"),
     ],
 )
-def test_sizes_are_said_in_decimal_units(count, expected):
+def test_sizes_are_in_decimal_units(count, expected):
     assert size(count) == expected
 
 
-def test_times_are_said_in_utc():
+def test_times_are_in_utc():
     beijing = timezone(timedelta(hours=8))
     assert moment(datetime(2025, 10, 13, 3, 2, 59, tzinfo=beijing)) == "2025-10-12 19:02 UTC"
     assert moment(datetime(2025, 10, 12, 19, 2, tzinfo=UTC)) == "2025-10-12 19:02 UTC"

@@ -38,18 +38,18 @@ def test_both_languages_have_the_same_keys():
 
 
 @pytest.mark.parametrize("key", sorted(catalogue(CHINESE)))
-def test_both_languages_fill_in_the_same_names(key):
+def test_both_languages_have_the_same_placeholders(key):
     assert placeholders(catalogue(CHINESE)[key]) == placeholders(catalogue(ENGLISH)[key])
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_every_text_is_html_that_telegram_takes(language):
+def test_every_text_is_valid_telegram_html(language):
     for text in catalogue(language).values():
         assert visible(text).strip() == visible(text) != ""
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_every_status_state_and_cause_has_words(language):
+def test_every_status_state_and_cause_has_a_text(language):
     for key in (
         *(f"status.{status}" for status in TaskStatus),
         *(f"failed.{cause}.{part}" for cause in Cause if not cause.is_redirect for part in ("why", "next")),
@@ -60,7 +60,7 @@ def test_every_status_state_and_cause_has_words(language):
         assert key in catalogue(language)
 
 
-def test_the_status_words_are_the_promised_ones():
+def test_the_status_texts_are_the_documented_ones():
     words = [t("en", f"status.{status}") for status in TaskStatus]
     assert words == [
         "Queued",
@@ -75,7 +75,7 @@ def test_the_status_words_are_the_promised_ones():
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_no_text_calls_a_mere_restart_enough_for_new_settings_to_count(language):
+def test_no_text_claims_that_a_restart_alone_applies_new_settings(language):
     texts = catalogue(language)
     assert [text for text in texts.values() if re.search(r"restart|重启|重新启动", text)] == []
     needing = [key for key, text in texts.items() if re.search(r"ALLOWED_CHATS|GATEWAY_API_KEY", text)]
@@ -94,12 +94,12 @@ def calls_of_t() -> Iterator[tuple[str, set[str]]]:
 
 
 @pytest.mark.parametrize(("key", "names"), sorted(calls_of_t(), key=str))
-def test_every_call_names_a_text_and_fills_it_in(key, names):
+def test_every_call_names_an_existing_text_and_fills_its_placeholders(key, names):
     text = catalogue(ENGLISH)[f"{key}.other" if "count" in names else key]
     assert placeholders(text) | {"count"} == names | {"count"}
 
 
-def test_no_text_lies_unused():
+def test_no_text_is_unused():
     found = {key for path in SOURCES for key in keys_in(ast.parse(path.read_text("utf-8")))}
     used = re.compile("|".join(found | {r"stats\.(watch|delivery)\.\w+"}))
     assert [
@@ -113,12 +113,12 @@ def test_plural_forms_are_chosen_by_count():
     assert t("zh", "tasks.title", count=1) == "正在关注 1 个任务："
 
 
-def test_a_language_without_texts_is_answered_in_english():
+def test_an_unsupported_language_falls_back_to_english():
     assert t("eo", "status.running") == "Running"
     assert t("eo", "tasks.title", count=1) == "Watching 1 tasks:"
 
 
-def test_a_missing_key_is_loud():
+def test_a_missing_key_raises_an_error():
     with pytest.raises(KeyError, match=r"no\.such"):
         t("en", "no.such")
 
@@ -136,5 +136,7 @@ def test_a_missing_key_is_loud():
         ("zh", "en", None, "zh"),
     ],
 )
-def test_the_setting_wins_then_the_person_then_the_chat(setting, telegram_code, chat_language, expected):
+def test_the_setting_has_priority_then_the_user_then_the_chat(
+    setting, telegram_code, chat_language, expected
+):
     assert pick_language(setting, telegram_code, chat_language) == expected

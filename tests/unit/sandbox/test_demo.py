@@ -21,14 +21,14 @@ async def test_a_good_bot_passes_the_tour(capsys: pytest.CaptureFixture[str]) ->
     assert status == 0
 
 
-async def test_a_bot_that_brings_a_video_twice_fails(capsys: pytest.CaptureFixture[str]) -> None:
+async def test_a_bot_that_sends_a_video_twice_fails(capsys: pytest.CaptureFixture[str]) -> None:
     status = await demo(SmallBot(forgetful=True), once=True, pace=0.2)
 
     assert "✗ 4 of 5 videos arrived exactly once" in capsys.readouterr().out
     assert status == 1
 
 
-async def test_a_bot_that_keeps_a_failure_to_itself_fails(capsys: pytest.CaptureFixture[str]) -> None:
+async def test_a_bot_that_omits_the_reason_of_a_failure_fails(capsys: pytest.CaptureFixture[str]) -> None:
     status = await demo(SmallBot(tells_reasons=False), once=True, pace=0.05)
 
     printed = capsys.readouterr().out
@@ -45,7 +45,7 @@ async def test_a_bot_that_ends_by_itself_fails(capsys: pytest.CaptureFixture[str
     assert "The bot has stopped (exit status 2)." in capsys.readouterr().out
 
 
-async def test_a_bot_that_breaks_is_not_hidden() -> None:
+async def test_an_exception_of_the_bot_is_raised() -> None:
     async def break_down(environment: Mapping[str, str]) -> int:
         raise LookupError("broken")
 
@@ -53,7 +53,7 @@ async def test_a_bot_that_breaks_is_not_hidden() -> None:
         await demo(break_down, once=True)
 
 
-async def test_a_recorded_answer_is_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_a_recorded_response_is_watched(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     case = Case(file=tmp_path / "case.json", status_paths={"jimeng": "/jimeng/fetch/{id}"})
     recorded = {"provider": "jimeng", "task_id": "cgt-1", "http_status": 200, "headers": {}}
     body = {"data": {"status": "FAILURE", "fail_reason": "why"}}
@@ -68,7 +68,7 @@ async def test_a_recorded_answer_is_asked_for(tmp_path: Path, capsys: pytest.Cap
     assert '"fail_reason": "why"' in printed
 
 
-async def test_a_case_that_cannot_be_read_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_an_unreadable_case_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     case = Case(file=tmp_path / "case.json", status_paths={})
     case.file.write_text("{}")
 
@@ -76,7 +76,7 @@ async def test_a_case_that_cannot_be_read_is_told(tmp_path: Path, capsys: pytest
     assert "case.json is not a recorded response" in capsys.readouterr().out
 
 
-async def test_the_environment_lets_a_bot_live_in_the_world() -> None:
+async def test_the_environment_holds_the_settings_of_a_bot() -> None:
     async with open_sandbox() as sandbox:
         environment = sandbox.environment
 
@@ -97,14 +97,14 @@ async def played(sandbox: Sandbox, typed: str) -> None:
     os.close(reading)
 
 
-async def test_typed_lines_are_said_to_the_bot() -> None:
+async def test_typed_lines_are_sent_to_the_bot() -> None:
     async with open_sandbox() as sandbox:
         await played(sandbox, "/tasks\n\n  /help \n")
 
         assert [message.text for message in sandbox.telegram.messages(ANNA)] == ["/tasks", "/help"]
 
 
-async def test_words_with_a_colon_stay_here(capsys: pytest.CaptureFixture[str]) -> None:
+async def test_commands_with_a_colon_are_not_sent(capsys: pytest.CaptureFixture[str]) -> None:
     async with open_sandbox() as sandbox:
         await played(sandbox, ":new videos\n:fail jimeng\n:new nonsense\n")
 

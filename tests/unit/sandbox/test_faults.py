@@ -3,7 +3,7 @@
 from bot.sandbox.faults import DROPPED, LOST_RESPONSE, FaultPlan, json_response
 
 
-def test_faults_strike_in_the_order_of_planning_and_run_out() -> None:
+def test_faults_are_used_in_their_order_and_run_out() -> None:
     plan: FaultPlan[str] = FaultPlan()
     plan.add("send", DROPPED, times=2)
     plan.add("send", LOST_RESPONSE)
@@ -13,7 +13,7 @@ def test_faults_strike_in_the_order_of_planning_and_run_out() -> None:
     assert struck == [DROPPED, DROPPED, LOST_RESPONSE, None]
 
 
-def test_a_fault_without_a_number_strikes_until_cleared() -> None:
+def test_a_fault_without_a_number_lasts_until_cleared() -> None:
     plan: FaultPlan[str] = FaultPlan()
     plan.add("*", DROPPED, times=None)
 
@@ -22,7 +22,7 @@ def test_a_fault_without_a_number_strikes_until_cleared() -> None:
     assert plan.match(["any"], "") is None
 
 
-def test_a_request_that_is_not_meant_does_not_count() -> None:
+def test_other_requests_do_not_count() -> None:
     plan: FaultPlan[str] = FaultPlan()
     plan.add("send", DROPPED, when=lambda request: request == "bad")
 
@@ -31,7 +31,7 @@ def test_a_request_that_is_not_meant_does_not_count() -> None:
     assert plan.match(["edit", "send"], "bad") is DROPPED
 
 
-def test_a_json_answer_keeps_other_alphabets_and_its_headers() -> None:
+def test_a_json_response_keeps_other_alphabets_and_its_headers() -> None:
     fault = json_response(429, {"message": "稍后"}, {"Retry-After": "1"})
 
     assert fault.body.decode() == '{"message": "稍后"}'

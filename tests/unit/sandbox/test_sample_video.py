@@ -9,7 +9,7 @@ import pytest
 from bot.sandbox.sample_video import Colour, make_video, with_free_box
 
 
-def test_the_film_is_h264_and_as_large_and_long_as_asked() -> None:
+def test_the_video_is_h264_with_the_requested_size_and_duration() -> None:
     sample = make_video(size=(160, 90), seconds=1.0)
 
     with av.open(io.BytesIO(sample), mode="r") as container:
@@ -28,23 +28,23 @@ def test_the_picture_moves() -> None:
 
 
 @pytest.mark.parametrize("index_first", [True, False])
-def test_the_index_stands_where_asked(index_first: bool) -> None:
+def test_the_index_is_where_requested(index_first: bool) -> None:
     sample = make_video(index_first=index_first)
 
     assert (sample.index(b"moov") < sample.index(b"mdat")) is index_first
 
 
 @pytest.mark.parametrize(("codec", "name"), [("libx264", "h264"), ("libx265", "hevc")])
-def test_other_codecs_can_be_had(codec: Literal["libx264", "libx265"], name: str) -> None:
+def test_other_codecs_can_be_requested(codec: Literal["libx264", "libx265"], name: str) -> None:
     with av.open(io.BytesIO(make_video(codec=codec)), mode="r") as container:
         assert container.streams.video[0].codec_context.name == name
 
 
-def test_every_colour_is_another_film() -> None:
+def test_every_colour_is_a_different_video() -> None:
     assert len({make_video(colour) for colour in Colour}) == len(Colour)
 
 
-def test_a_free_box_makes_another_file_of_the_same_film() -> None:
+def test_a_free_box_makes_another_file_of_the_same_video() -> None:
     sample = make_video()
     heavier = with_free_box(sample, bytes(1000))
 

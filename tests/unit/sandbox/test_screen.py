@@ -28,7 +28,9 @@ def shown(telegram: FakeTelegram, capsys: pytest.CaptureFixture[str]) -> VideoFa
     return show
 
 
-async def test_who_says_what_where_is_shown_in_columns(telegram: FakeTelegram, shown: VideoFacts) -> None:
+async def test_messages_are_shown_in_columns_with_chat_and_sender(
+    telegram: FakeTelegram, shown: VideoFacts
+) -> None:
     telegram.group(-100999, title="影迷群")
     telegram.send(ANNA, "/tasks")
     telegram.send(-100999, "/help", user=telegram.add_user(7, first_name="小林"))
@@ -39,7 +41,7 @@ async def test_who_says_what_where_is_shown_in_columns(telegram: FakeTelegram, s
     ]
 
 
-async def test_an_edited_card_shows_its_first_line_and_what_is_new(
+async def test_an_edited_card_shows_its_first_line_and_the_new_lines(
     telegram: FakeTelegram, bot: Bot, shown: VideoFacts
 ) -> None:
     asked = telegram.send(ANNA, "/watch")
@@ -96,7 +98,7 @@ async def test_the_answer_to_a_press_is_shown_beneath(
     assert shown()[-1] == "                         (It is coming)"
 
 
-async def test_a_persons_edit_is_marked(telegram: FakeTelegram, shown: VideoFacts) -> None:
+async def test_a_users_edit_is_marked(telegram: FakeTelegram, shown: VideoFacts) -> None:
     message_id = telegram.send(ANNA, "/tsks")
     telegram.edit(ANNA, message_id, "/tasks")
 

@@ -29,12 +29,12 @@ def test_a_new_card_names_provider_id_and_status():
     assert card(watched(TaskStatus.UNKNOWN)) == [f"⏳ alibailian · {TASK_ID}", "Queued · 1 min 20 s so far"]
 
 
-def test_a_queued_card_tells_the_place_in_the_queue_and_the_age_of_the_task():
+def test_a_queued_card_shows_the_queue_position_and_the_age_of_the_task():
     found = watched(TaskStatus.QUEUED, snapshot=snapshot(TaskStatus.QUEUED, queue_position=3))
     assert card(found)[1] == "Queued · 3 tasks ahead · 1 min 53 s so far"
 
 
-def test_a_running_card_has_left_the_queue():
+def test_a_running_card_shows_no_queue_position():
     found = watched(TaskStatus.RUNNING, snapshot=snapshot(TaskStatus.RUNNING, queue_position=3))
     assert card(found)[1] == "Running · 1 min 53 s so far"
 
@@ -46,34 +46,34 @@ def test_measured_progress_is_a_bar():
     )
 
 
-def test_progress_that_is_not_measured_is_only_a_figure():
+def test_unmeasured_progress_is_only_a_number():
     found = watched(TaskStatus.RUNNING, snapshot=snapshot(TaskStatus.RUNNING, progress=30.0))
     assert card(found)[1] == "Running · 30% · 1 min 53 s so far"
 
 
-def test_model_and_prompt_are_shown_cut_short():
+def test_model_and_prompt_are_truncated():
     found = snapshot(TaskStatus.RUNNING, model="wan2.2", prompt="A cat & a dog\n" * 20)
     line = card(watched(TaskStatus.RUNNING, snapshot=found))[2]
     assert line.startswith("wan2.2 · “A cat & a dog A cat & a dog")
     assert line.endswith("…”")
 
 
-def test_trouble_is_told_in_a_sentence_of_its_own():
+def test_a_poll_failure_has_a_sentence_of_its_own():
     assert card(troubled(Cause.UNREACHABLE))[-1] == "⚠️ The gateway isn't responding. I'll keep retrying."
     assert card(troubled(Cause.UNREACHABLE, language="zh"))[-1] == "⚠️ 网关没有响应。我会继续尝试。"
 
 
-def test_a_cause_that_is_rare_for_a_look_still_has_a_sentence():
+def test_a_cause_rare_for_a_poll_still_has_a_sentence():
     assert card(troubled(Cause.MODERATION)) == card(troubled(Cause.OTHER))
 
 
-def test_a_stopped_card_says_so_and_nothing_of_trouble():
+def test_a_stopped_card_shows_no_poll_failure():
     trouble = PollFailure(cause=Cause.UNREACHABLE, message="", since=NOW)
     found = watched(TaskStatus.RUNNING, state=WatchState.STOPPED, poll_failure=trouble)
     assert card(found) == [f"⏹ alibailian · {TASK_ID}", "Stopped watching"]
 
 
-def test_a_finished_card_says_how_long_it_took():
+def test_a_finished_card_shows_the_duration():
     assert card(succeeded())[1] == "Done · took 1 min 53 s"
     assert card(succeeded(language="zh"))[1] == "已完成 · 用时 1 分钟 53 秒"
 
@@ -84,12 +84,12 @@ def test_a_time_from_registration_is_only_a_lower_bound():
     assert card(task)[1] == "Done · took at least 1 min 20 s"
 
 
-def test_a_time_that_would_be_negative_is_left_out():
+def test_a_negative_duration_is_omitted():
     found = snapshot(TaskStatus.SUCCEEDED, submitted_at=None, finished_at=NOW - timedelta(days=1))
     assert card(watched(TaskStatus.SUCCEEDED, snapshot=found))[1] == "Done"
 
 
-def test_a_failed_card_gives_the_reason():
+def test_a_failed_card_shows_the_reason():
     assert card(failed(Cause.KEY_EXHAUSTED))[1:] == [
         "Failed · after 1 min 53 s",
         "Out of credit or quota.",
@@ -104,11 +104,11 @@ def test_a_failed_card_gives_the_reason():
         (TaskStatus.NOT_FOUND, "Not found"),
     ],
 )
-def test_the_other_ends_have_their_word(ending, word):
+def test_the_other_final_statuses_have_a_text(ending, word):
     assert card(watched(ending))[1] == word
 
 
-def test_status_tells_the_raw_word_the_last_look_and_the_next():
+def test_status_shows_the_raw_status_the_last_poll_and_the_next():
     found = watched(
         TaskStatus.RUNNING,
         snapshot=snapshot(TaskStatus.RUNNING, raw_status="IN_PROGRESS"),
@@ -121,27 +121,27 @@ def test_status_tells_the_raw_word_the_last_look_and_the_next():
     ]
 
 
-def test_status_before_the_first_look_says_so():
+def test_status_before_the_first_poll_says_so():
     assert status(watched(TaskStatus.UNKNOWN, next_poll_at=NOW)).endswith("Not checked yet")
 
 
-def test_an_overdue_look_is_due_at_any_moment():
+def test_an_overdue_poll_is_due_at_any_moment():
     found = watched(TaskStatus.RUNNING, last_poll_at=NOW, next_poll_at=NOW - timedelta(seconds=1))
     assert status(found).endswith("Last checked 0 s ago · next check any moment")
 
 
-def test_a_final_status_promises_no_further_look():
+def test_a_final_status_promises_no_further_poll():
     found = watched(TaskStatus.EXPIRED, last_poll_at=NOW - timedelta(seconds=5))
     assert status(found).endswith("Last checked 5 s ago")
 
 
-def test_status_quotes_the_gateway_when_there_is_trouble():
+def test_status_quotes_the_gateways_error():
     text = status(troubled(Cause.UNREACHABLE, "HTTP 502 <html>"))
     assert text.endswith("⚠️ The gateway isn't responding. I'll keep retrying.\nHTTP 502 <html>")
 
 
 @pytest.mark.parametrize("task", [troubled(Cause.KEY_INVALID, "HTTP 401"), failed(Cause.MODERATION)])
-def test_the_status_of_a_stopped_watch_promises_and_explains_nothing(task):
+def test_the_status_of_a_stopped_watch_shows_no_poll_and_no_failure(task):
     stopped = replace(task, watch=replace(task.watch, state=WatchState.STOPPED))
     raw_status = task.task.snapshot.raw_status
     _title, standing, word, polls = status(stopped).split("\n")
@@ -149,11 +149,11 @@ def test_the_status_of_a_stopped_watch_promises_and_explains_nothing(task):
     assert polls in {"Last checked 5 s ago", "Not checked yet"}
 
 
-def test_status_speaks_the_language_of_the_one_who_asks():
+def test_status_is_in_the_language_of_the_user():
     assert "排队中" in status(watched(TaskStatus.UNKNOWN, language="en"), language="zh")
 
 
-def test_a_task_that_was_asked_for_before_is_told_with_its_standing():
+def test_an_existing_watch_is_shown_with_its_status():
     running = watched(TaskStatus.RUNNING)
     assert already(running) == "Already watching this: Running · 1 min 20 s so far"
 
@@ -170,7 +170,7 @@ def test_a_task_that_was_asked_for_before_is_told_with_its_standing():
         (None, "Watched before: Done\nSending it again."),
     ],
 )
-def test_of_a_result_no_more_is_told_than_is_known(result, told):
+def test_a_result_shows_only_what_is_known(result, told):
     assert already(watched(TaskStatus.SUCCEEDED, state=WatchState.FINISHED, result=result)) == told
 
 
@@ -178,7 +178,7 @@ def tasks(found, thread_id: int | None = None) -> str:
     return visible(cards.tasks(found, language="en", thread_id=thread_id, now=NOW).text)
 
 
-def test_tasks_lists_a_line_for_each():
+def test_tasks_has_a_line_per_task():
     found = [watched(TaskStatus.RUNNING), watched(TaskStatus.UNKNOWN, external_id="task_2")]
     assert tasks(found) == (
         "Watching 2 tasks:\n"
@@ -201,11 +201,11 @@ def test_tasks_are_grouped_by_topic_with_this_one_first():
     ]
 
 
-def test_tasks_of_this_topic_alone_need_no_heading():
+def test_tasks_of_one_topic_have_no_heading():
     assert "topic" not in tasks([watched(TaskStatus.UNKNOWN, thread_id=9)], 9)
 
 
-def test_a_list_that_is_too_long_says_how_many_are_left_out():
+def test_a_truncated_list_shows_how_many_are_omitted():
     found = [watched(TaskStatus.UNKNOWN, external_id=f"{n:0>200}") for n in range(100)]
     text = tasks(found)
     shown = text.count("⏳")
@@ -215,7 +215,7 @@ def test_a_list_that_is_too_long_says_how_many_are_left_out():
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 @pytest.mark.parametrize("ending", list(TaskStatus))
-def test_no_foreign_text_makes_a_view_too_long_or_breaks_it(language, ending):
+def test_no_external_text_makes_a_view_too_long_or_breaks_it(language, ending):
     facts = {"raw_status": HOSTILE, "model": HOSTILE, "prompt": HOSTILE, "queue_position": 10**9}
     found = watched(
         ending,
@@ -244,14 +244,14 @@ def test_no_foreign_text_makes_a_view_too_long_or_breaks_it(language, ending):
         ((41, 41, 41), "en", "about 40 s left"),
     ],
 )
-def test_a_forecast_is_a_range_as_fine_as_it_is_worth(seconds, language, shown):
+def test_a_forecast_is_a_range_rounded_to_its_precision(seconds, language, shown):
     low_s, middle_s, high_s = seconds
     forecast = Forecast(low_s=low_s, middle_s=middle_s, high_s=high_s)
     view = cards.card(watched(TaskStatus.RUNNING, language=language), now=NOW, forecast=forecast)
     assert shown in visible(view.text).split("\n")
 
 
-def test_a_task_past_every_forecast_takes_longer_than_usual():
+def test_a_task_past_its_forecast_takes_longer_than_usual():
     view = cards.card(watched(TaskStatus.RUNNING), now=NOW, forecast=OVERDUE)
     assert "longer than usual" in visible(view.text)
 
@@ -261,7 +261,7 @@ def test_an_ended_task_has_no_forecast():
     assert "longer than usual" not in visible(view.text)
 
 
-def test_a_card_says_for_how_long_its_gateway_could_not_be_asked():
+def test_a_card_shows_how_long_its_gateway_has_been_unreachable():
     found = watched(
         TaskStatus.RUNNING,
         snapshot=snapshot(TaskStatus.RUNNING),
@@ -274,7 +274,7 @@ def test_a_card_says_for_how_long_its_gateway_could_not_be_asked():
     assert last == "⚠️ Not checked for 3 min: the gateway isn't responding."
 
 
-def test_a_card_of_a_task_that_was_never_answered_says_so_in_place_of_queued():
+def test_a_card_of_a_task_without_any_response_shows_that_instead_of_queued():
     found = watched(TaskStatus.UNKNOWN, failures=1)
 
     text = visible(cards.card(found, now=NOW, problem="key").text)
@@ -293,7 +293,7 @@ def test_a_card_of_a_task_that_was_never_answered_says_so_in_place_of_queued():
         ("zh", Cause.REDIRECTED, "login.example", "跳转到了 login.example"),
     ],
 )
-def test_a_card_says_where_the_gateway_redirects_to(language: str, cause: Cause, target: str, sentence: str):
+def test_a_card_shows_where_the_gateway_redirects_to(language: str, cause: Cause, target: str, sentence: str):
     found = troubled(cause, target, language=language)
 
     alone = visible(cards.card(found, now=NOW).text)
@@ -306,7 +306,7 @@ def test_a_card_says_where_the_gateway_redirects_to(language: str, cause: Cause,
     assert answered.count(target) == 1
 
 
-def test_a_list_says_which_tasks_can_not_be_checked():
+def test_a_list_marks_tasks_that_cannot_be_polled():
     found = [watched(TaskStatus.UNKNOWN, provider=name) for name in ("wan", "veo")]
 
     text = visible(
@@ -330,7 +330,7 @@ def test_a_final_task_has_no_problem_with_its_gateway():
         (Stall.RESTING, "zh", "这个任务不再查询。", "🔄 接着查"),
     ],
 )
-def test_a_task_at_which_nothing_changes_says_so_and_can_be_taken_up_where_it_rests(
+def test_an_unchanged_task_says_so_and_has_a_button_to_resume_its_polling(
     stall: Stall, language: str, sentence: str, label: str | None
 ):
     found = watched(TaskStatus.RUNNING, language=language, stall=stall, snapshot=snapshot(TaskStatus.RUNNING))
@@ -345,7 +345,7 @@ def test_a_task_at_which_nothing_changes_says_so_and_can_be_taken_up_where_it_re
 
 
 @pytest.mark.parametrize("fields", [{"state": WatchState.STOPPED}, {}], ids=["stopped", "done"])
-def test_nothing_is_said_of_a_rest_that_is_over(fields: dict[str, Any]):
+def test_resumed_polling_is_not_mentioned(fields: dict[str, Any]):
     status = TaskStatus.RUNNING if fields else TaskStatus.SUCCEEDED
     view = cards.card(watched(status, stall=Stall.RESTING, **fields), now=NOW)
 

@@ -16,7 +16,7 @@ def test_help_shows_an_example_of_what_is_configured():
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
-def test_without_providers_every_answer_names_the_setting_that_is_missing(language):
+def test_without_providers_every_reply_names_the_missing_setting(language):
     for view in (
         replies.help_text((), language=language),
         replies.providers((), language=language),
@@ -27,7 +27,7 @@ def test_without_providers_every_answer_names_the_setting_that_is_missing(langua
         assert "GATEWAY_BASE_URL" in view.text
 
 
-def test_providers_shows_names_kinds_hosts_and_what_else_to_type():
+def test_providers_shows_names_kinds_hosts_and_aliases():
     configured = [
         Configured(name="alibailian", kind="alibailian", host="gw.example", also_typed=("wan", "bailian")),
         Configured(name="mine", kind="videos", host="other.example:8443", also_typed=()),
@@ -39,7 +39,7 @@ def test_providers_shows_names_kinds_hosts_and_what_else_to_type():
     ]
 
 
-def test_a_stranger_is_told_the_id_to_put_into_allowed_chats():
+def test_a_user_without_access_gets_the_id_for_allowed_chats():
     private = replies.not_allowed(42, is_private=True, language="en").text
     group = replies.not_allowed(-1001, is_private=False, language="zh").text
     assert "your id <code>42</code> to ALLOWED_CHATS" in private
@@ -47,19 +47,19 @@ def test_a_stranger_is_told_the_id_to_put_into_allowed_chats():
     assert "ALLOWED_CHATS" in group
 
 
-def test_wrong_ids_are_named_together():
+def test_invalid_ids_are_listed_together():
     one = visible(replies.bad_ids(["a/b"], language="en").text)
     two = visible(replies.bad_ids(["a/b", "<x>"], language="en").text)
     assert one.startswith("This isn't a task id: a/b.")
     assert two.startswith("These aren't task ids: a/b, <x>.")
 
 
-def test_a_word_that_is_no_provider_is_answered_with_those_that_are():
+def test_an_unknown_provider_is_answered_with_the_known_ones():
     text = visible(replies.unknown_provider("<soar>", NAMES, language="en").text)
     assert text == (f"“<soar>” isn't a provider here. Configured: alibailian, newapi. For example: {EXAMPLE}")
 
 
-def test_a_word_that_fits_several_is_answered_with_those():
+def test_an_ambiguous_name_is_answered_with_the_candidates():
     text = visible(replies.several_fit("wan", ("a", "b"), language="en").text)
     assert "a, b" in text
     assert "/watch a " in text
@@ -75,15 +75,15 @@ def test_a_command_to_copy_holds_the_whole_of_the_longest_id():
     assert text.endswith("/status " + "i" * 512)
 
 
-def test_health_is_a_line_for_each_fact():
+def test_health_has_a_line_per_fact():
     assert replies.health({"up": "5 s", "database": "<locked>"}).text == "up: 5 s\ndatabase: &lt;locked&gt;"
 
 
-def test_health_never_gets_too_long():
+def test_health_never_exceeds_the_limit():
     assert utf16_units(replies.health({f"{n:0>100}": "x" * 500 for n in range(100)}).text) <= 4096
 
 
-def test_stats_adds_up_statuses_that_share_a_word():
+def test_stats_sums_statuses_with_the_same_text():
     found = Stats(
         tasks={"unknown": 1, "queued": 2, "running": 4},
         watches={"active": 5},

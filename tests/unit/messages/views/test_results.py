@@ -42,7 +42,7 @@ def test_the_announcement_is_short():
     assert visible(results.announcement(succeeded()).text) == f"{TITLE}\nDone · the video is on its way"
 
 
-def test_a_caption_tells_all_that_is_known():
+def test_a_caption_shows_everything_known():
     found = succeeded(model="wan2.2", prompt="A cat & a dog", width=1280, height=720, video_s=5.0)
     assert caption(found) == [
         TITLE,
@@ -53,33 +53,33 @@ def test_a_caption_tells_all_that_is_known():
     ]
 
 
-def test_a_caption_leaves_out_what_is_not_known():
+def test_a_caption_omits_unknown_facts():
     found = watched(TaskStatus.SUCCEEDED, snapshot=snapshot(TaskStatus.SUCCEEDED, submitted_at=None))
     assert caption(found, size=None) == [TITLE]
 
 
-def test_what_the_film_shows_of_itself_counts_for_more_than_what_the_gateway_says():
+def test_properties_probed_from_the_video_override_those_of_the_gateway():
     found = succeeded(width=1280, height=720, video_s=5.0)
     assert "1088×832 · 6 s · 2.1 MB" in caption(found, width=1088, height=832, duration_s=6.04)
 
 
-def test_a_film_that_telegram_does_not_play_says_why_it_is_a_file():
+def test_an_unplayable_video_has_the_reason_in_its_caption():
     assert "Sent as a file: Telegram can't play hevc." in caption(succeeded(), unplayable="hevc")
 
 
-def test_a_caption_does_not_promise_a_link_that_has_died():
+def test_a_caption_does_not_promise_an_expired_link():
     found = succeeded(media=Media(url=LINK, expires_at=NOW))
     assert caption(found) == [TITLE, "took 1 min 53 s", "2.1 MB"]
 
 
-def test_the_prompt_unfolds_under_the_video():
+def test_the_prompt_is_an_expandable_quotation():
     assert (
         "<blockquote expandable>A cat</blockquote>"
         in results.caption(succeeded(prompt="A cat"), VideoFile(source="file_id"), now=NOW).text
     )
 
 
-def test_the_prompt_makes_room_for_a_long_id():
+def test_the_prompt_is_shortened_for_a_long_id():
     found = succeeded(model="veo-3.1", prompt="a cat " * 100, width=1280, height=720, video_s=5.0)
     ref = replace(found.task.ref, external_id="i" * 512)
     text = results.caption(
@@ -90,7 +90,7 @@ def test_the_prompt_makes_room_for_a_long_id():
     assert "a cat a cat" in text
 
 
-def test_a_link_comes_with_the_reason_and_its_last_moment():
+def test_a_link_is_sent_with_the_reason_and_its_expiry():
     assert link(Media(url=LINK, expires_at=NOW + timedelta(minutes=90))) == [
         TITLE,
         "The video is ready but can't be sent here: it's larger than bots may send on Telegram.",
@@ -107,7 +107,7 @@ def test_a_link_past_its_deadline_is_not_promised():
     assert link(Media(url=LINK, expires_at=NOW))[-1] == "This link worked until 2025-10-12 11:02 UTC."
 
 
-def test_a_dead_link_is_passed_on_without_a_deadline():
+def test_a_dead_link_is_sent_without_a_deadline():
     lines = link(Media(url=LINK, expires_at=NOW + timedelta(hours=1)), "dead_link")
     assert lines[1:] == [
         "The video is ready but can't be sent here: the gateway's link has expired or never worked.",
@@ -124,29 +124,29 @@ def test_a_dead_link_is_passed_on_without_a_deadline():
         Media(url="https://x/" + "'" * 800, needs_auth=True),
     ],
 )
-def test_without_a_link_that_fits_the_way_is_the_gateways_own_page(media):
+def test_without_a_usable_link_the_message_names_the_gateways_website(media):
     assert link(media)[-1].startswith("There's no link to share.")
 
 
-def test_a_link_that_wants_the_key_is_a_command_that_names_no_key():
+def test_a_link_that_requires_the_key_is_a_command_without_the_key():
     url = "https://gw.example/v1/videos/a/content?x=1&y='$(rm)'"
     command = shlex.split(link(Media(url=url, needs_auth=True))[-2])
     assert command == ["curl", "-fLo", "video.mp4", "-H", "Authorization: Bearer $KEY", url]
 
 
-def test_a_link_that_wants_the_key_comes_with_its_last_moment():
+def test_a_link_that_requires_the_key_is_sent_with_its_expiry():
     media = Media(url=LINK, needs_auth=True, expires_at=NOW + timedelta(minutes=90))
     assert link(media)[-1] == "This link works until 2025-10-12 12:32 UTC (1 h 30 min left)."
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 @pytest.mark.parametrize("fault", list(Fault))
-def test_every_fault_of_a_delivery_has_words(fault, language):
+def test_every_fault_of_a_delivery_has_a_text(fault, language):
     lead = link(Media(url=LINK), fault, language)[1]
     assert lead.endswith((".", "。"))
 
 
-def test_a_failure_gives_reason_advice_and_the_gateways_words():
+def test_a_failure_shows_reason_advice_and_the_gateways_text():
     found = failed(Cause.MODERATION, "may contain <bad> content", code="DataInspectionFailed")
     assert failure(found) == [
         f"❌ alibailian · {TASK_ID}",
@@ -157,7 +157,7 @@ def test_a_failure_gives_reason_advice_and_the_gateways_words():
     ]
 
 
-def test_a_failure_without_words_has_no_empty_quote():
+def test_a_failure_without_a_text_has_no_empty_quote():
     assert "blockquote" not in results.failure(failed(Cause.GENERATION)).text
 
 
@@ -176,7 +176,7 @@ def test_every_cause_has_a_reason_of_its_own(language):
         (TaskStatus.NOT_FOUND, "The gateway doesn't know this id. Check the id and that alibailian"),
     ],
 )
-def test_the_other_ends_have_their_own_sentence(ending, beginning):
+def test_the_other_final_statuses_have_their_own_sentence(ending, beginning):
     assert failure(watched(ending))[2].startswith(beginning)
 
 
@@ -186,7 +186,7 @@ def test_an_expired_task_still_quotes_the_gateway():
     assert failure(found)[-1] == "task expired"
 
 
-def test_a_success_without_a_video_is_told_as_such():
+def test_a_success_without_a_video_says_so():
     found = watched(TaskStatus.SUCCEEDED, snapshot=snapshot(TaskStatus.SUCCEEDED))
     assert failure(found)[2] == "The task is done, but the gateway has no video for it."
 
@@ -200,13 +200,13 @@ def test_a_notice_says_who_must_act_and_that_nothing_is_lost(cause):
     assert text.endswith("无效的令牌")
 
 
-def test_a_notice_of_another_cause_tells_the_trouble():
+def test_a_notice_of_another_cause_describes_the_failure():
     text = visible(results.notice(troubled(Cause.ROUTE_MISSING)).text)
     assert text.startswith("⚠️ This gateway doesn't support this endpoint")
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
-def test_no_foreign_text_makes_a_result_too_long_or_breaks_it(language):
+def test_no_external_text_makes_a_result_too_long_or_breaks_it(language):
     big = Media(url="https://x.example/" + "🎬&<" * 745, expires_at=NOW + timedelta(days=6))
     found = succeeded(
         language=language, media=big, model=HOSTILE, prompt=HOSTILE, width=9999, height=9999, video_s=86_399.0
@@ -225,7 +225,7 @@ def test_no_foreign_text_makes_a_result_too_long_or_breaks_it(language):
         assert utf16_units(results.notice(troubled(cause, HOSTILE, language=language)).text) <= 4096
 
 
-def test_failures_of_one_request_share_the_words_of_their_reason():
+def test_failures_of_one_request_share_the_text_of_their_reason():
     refused = [failed(Cause.MODERATION, "no"), failed(Cause.MODERATION, "no")]
     view, told = results.failures([*refused, failed(Cause.COPYRIGHT), watched(TaskStatus.EXPIRED)])
 
@@ -237,13 +237,13 @@ def test_failures_of_one_request_share_the_words_of_their_reason():
     assert "has already deleted this task" in text
 
 
-def test_a_failure_alone_is_told_as_ever():
+def test_a_single_failure_has_its_usual_text():
     one = failed(Cause.MODERATION, "no")
 
     assert results.failures([one]) == (results.failure(one), 1)
 
 
-def test_what_the_gateway_says_of_each_is_cut_short_before_a_failure_is_left_out():
+def test_quotations_of_the_gateway_are_truncated_before_a_failure_is_omitted():
     many = [failed(Cause.GENERATION, f"{place}: " + "words " * 50) for place in range(50)]
 
     view, told = results.failures(many)
@@ -253,7 +253,7 @@ def test_what_the_gateway_says_of_each_is_cut_short_before_a_failure_is_left_out
 
 
 @pytest.mark.parametrize("count", [2, 50])
-def test_of_many_failures_as_many_are_told_as_fit(count: int):
+def test_of_many_failures_as_many_as_fit_are_shown(count: int):
     one = failed(Cause.OTHER, "<" * 300)
     refs = [replace(one.task.ref, external_id=f"{place}-" + "x" * 500) for place in range(count)]
     long_ones = [replace(one, task=replace(one.task, ref=ref)) for ref in refs]
@@ -266,7 +266,7 @@ def test_of_many_failures_as_many_are_told_as_fit(count: int):
     assert f">{told}-x" not in view.text
 
 
-def test_a_notice_names_the_task_at_which_nothing_changes():
+def test_a_notice_names_the_unchanged_task():
     view = results.notice(watched(TaskStatus.RUNNING, stall=Stall.UNCHANGED))
 
     assert TASK_ID in view.text
@@ -274,7 +274,7 @@ def test_a_notice_names_the_task_at_which_nothing_changes():
 
 
 @pytest.mark.parametrize("ahead_s", [7200.0, -7200.0])
-def test_how_long_a_link_works_is_told_by_the_clock_that_gave_it(ahead_s: float):
+def test_the_remaining_life_of_a_link_uses_the_gateways_clock(ahead_s: float):
     there = NOW + timedelta(seconds=ahead_s)
     media = Media(url=LINK, expires_at=there + timedelta(hours=1))
     found = succeeded(media=media, clock_ahead_s=ahead_s)

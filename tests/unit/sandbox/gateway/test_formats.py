@@ -38,7 +38,7 @@ def at(answer: Any, path: str) -> Any:
         ("videos", "status", ["queued", "in_progress", "completed"]),
     ],
 )
-async def test_a_task_moves_with_the_clock(
+async def test_a_task_advances_with_time(
     gateway: FakeGateway, client: httpx.AsyncClient, clock: Clock, *, kind: str, path: str, words: list[str]
 ) -> None:
     gateway.add(kind, TASK_ID, seconds=10)
@@ -53,7 +53,7 @@ async def test_a_task_moves_with_the_clock(
 
 
 @pytest.mark.parametrize("kind", PATHS)
-async def test_a_task_moves_by_hand(gateway: FakeGateway, client: httpx.AsyncClient, kind: str) -> None:
+async def test_a_task_advances_on_demand(gateway: FakeGateway, client: httpx.AsyncClient, kind: str) -> None:
     gateway.add(kind, TASK_ID, seconds=None)
 
     answers = [await poll(client, kind)]
@@ -98,7 +98,7 @@ async def test_the_link_is_where_the_format_has_it_and_only_at_the_end(
         ("videos", "status", "failed", "error.message"),
     ],
 )
-async def test_a_failure_tells_its_reason_with_http_200(
+async def test_a_failure_has_its_reason_and_http_200(
     gateway: FakeGateway, client: httpx.AsyncClient, *, kind: str, word_path: str, word: str, reason_path: str
 ) -> None:
     gateway.add(kind, TASK_ID, seconds=0, fails="The size is not match")
@@ -127,7 +127,7 @@ async def test_new_api_repeats_the_reason_where_the_link_would_be(
         ("videos", (404, "error.message", "Video not found")),
     ],
 )
-async def test_an_unknown_id_is_answered_as_each_format_does(
+async def test_an_unknown_id_gets_the_response_of_its_format(
     client: httpx.AsyncClient, kind: str, expected: tuple[int, str, str]
 ) -> None:
     status, answer = await poll(client, kind, "nope")
@@ -143,7 +143,7 @@ async def test_dashscope_times_are_beijing_times(gateway: FakeGateway, client: h
     assert answer["output"]["submit_time"] == "2026-01-10 07:06:40.500"
 
 
-async def test_progress_is_measured_in_videos_and_made_up_elsewhere(
+async def test_progress_is_measured_by_videos_and_fixed_elsewhere(
     gateway: FakeGateway, client: httpx.AsyncClient, clock: Clock
 ) -> None:
     for kind in PATHS:
@@ -155,7 +155,7 @@ async def test_progress_is_measured_in_videos_and_made_up_elsewhere(
     assert "progress" not in str((await poll(client, "alibailian"))[1])
 
 
-async def test_a_video_without_a_link_is_had_at_content_and_only_when_done(
+async def test_a_video_without_a_link_is_served_at_content_once_the_task_is_done(
     gateway: FakeGateway, client: httpx.AsyncClient, clock: Clock
 ) -> None:
     task = gateway.add("videos", TASK_ID, seconds=10)

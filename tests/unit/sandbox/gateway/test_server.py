@@ -21,7 +21,7 @@ def task(gateway: FakeGateway) -> GatewayTask:
 
 
 @pytest.mark.parametrize("header", [{}, {"Authorization": "Bearer sk-other"}])
-async def test_without_the_right_key_there_is_no_answer(
+async def test_a_wrong_key_is_refused(
     gateway: FakeGateway, storage_client: httpx.AsyncClient, header: dict[str, str]
 ) -> None:
     for path in ("/v1/videos/x", "/v1/videos/x/content", "/alibailian/api/v1/tasks/x"):
@@ -32,7 +32,7 @@ async def test_without_the_right_key_there_is_no_answer(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_a_link_works_byte_for_byte_and_in_no_other_spelling(
+async def test_a_link_works_only_byte_for_byte(
     gateway: FakeGateway, storage_client: httpx.AsyncClient, kind: str
 ) -> None:
     done = gateway.add(kind, "id", seconds=0)
@@ -49,7 +49,7 @@ async def test_a_link_works_byte_for_byte_and_in_no_other_spelling(
     assert bare.status_code == 403
 
 
-async def test_a_key_that_is_shown_to_the_storage_is_refused(
+async def test_the_storage_refuses_a_request_with_the_key(
     gateway: FakeGateway, client: httpx.AsyncClient, task: GatewayTask
 ) -> None:
     answer = await client.get(gateway.link(task))
@@ -58,7 +58,7 @@ async def test_a_key_that_is_shown_to_the_storage_is_refused(
     assert gateway.requests[-1].headers["Authorization"] == f"Bearer {gateway.key}"
 
 
-async def test_the_video_of_an_unfinished_task_is_not_there(
+async def test_the_video_of_an_unfinished_task_is_not_found(
     gateway: FakeGateway, storage_client: httpx.AsyncClient
 ) -> None:
     unfinished = gateway.add("videos", "v1", seconds=100)
@@ -68,7 +68,7 @@ async def test_the_video_of_an_unfinished_task_is_not_there(
     assert (answer.status_code, "NoSuchKey" in answer.text) == (404, True)
 
 
-async def test_a_part_of_a_file_can_be_had(
+async def test_a_range_of_a_file_can_be_requested(
     gateway: FakeGateway, storage_client: httpx.AsyncClient, task: GatewayTask
 ) -> None:
     content, link = task.served.content, gateway.link(task)
@@ -83,7 +83,7 @@ async def test_a_part_of_a_file_can_be_had(
     assert beyond.status_code == 416
 
 
-async def test_a_file_can_break_off(
+async def test_a_download_can_be_interrupted(
     gateway: FakeGateway, storage_client: httpx.AsyncClient, task: GatewayTask
 ) -> None:
     task.served.cut_after = 100
@@ -94,7 +94,7 @@ async def test_a_file_can_break_off(
     assert task.served.downloads == 1
 
 
-async def test_a_file_can_lead_elsewhere(
+async def test_a_file_can_be_a_redirect(
     gateway: FakeGateway, storage_client: httpx.AsyncClient, task: GatewayTask
 ) -> None:
     task.served.redirect_to = "http://127.0.0.1:9/elsewhere.mp4"
@@ -112,7 +112,7 @@ def test_every_task_has_a_video_of_its_own_that_plays(gateway: FakeGateway) -> N
         assert container.streams.video[0].codec_context.name == "h264"
 
 
-async def test_a_recorded_answer_is_replayed_as_it_is(
+async def test_a_recorded_response_is_replayed_unchanged(
     gateway: FakeGateway, client: httpx.AsyncClient
 ) -> None:
     gateway.replay("/v1/videos/a", http_status=429, headers={"Retry-After": "1"}, body={"error": "慢"})
@@ -129,7 +129,7 @@ async def test_a_recorded_answer_is_replayed_as_it_is(
     assert as_text.headers["Content-Type"] == "text/html"
 
 
-async def test_a_recorded_answer_of_a_format_that_is_not_played_here_is_replayed_too(
+async def test_a_recorded_response_of_an_unknown_path_is_replayed_too(
     gateway: FakeGateway, client: httpx.AsyncClient
 ) -> None:
     gateway.replay("/v2/query?task_id=a%3A1", http_status=200, headers={}, body={"status": "done"})
@@ -140,7 +140,7 @@ async def test_a_recorded_answer_of_a_format_that_is_not_played_here_is_replayed
     assert (answer.status_code, answer.json(), other.status_code) == (200, {"status": "done"}, 404)
 
 
-async def test_faults_strike_by_route_kind_or_task(
+async def test_faults_match_by_route_kind_or_task(
     gateway: FakeGateway, client: httpx.AsyncClient, task: GatewayTask
 ) -> None:
     status = f"/alibailian/api/v1/tasks/{task.task_id}"
@@ -195,10 +195,10 @@ async def test_polls_are_counted_by_task(
         ("videos", r"^sora-2:task_01kejg64fm[0-9a-z]{16}$"),
     ],
 )
-def test_ids_have_the_form_of_their_kind(kind: str, form: str) -> None:
+def test_ids_have_the_format_of_their_kind(kind: str, form: str) -> None:
     assert re.search(form, new_id(kind, 1_768_000_000.5))
 
 
-def test_the_time_in_a_ulid_is_that_of_its_specification() -> None:
+def test_the_time_in_a_ulid_follows_its_specification() -> None:
     # the example of https://github.com/ulid/javascript: 1469918176385 is 01ARYZ6S41
     assert new_id("videos", 1_469_918_176.385).startswith("sora-2:task_01aryz6s41")

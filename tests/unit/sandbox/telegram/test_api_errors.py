@@ -59,7 +59,7 @@ async def test_a_migrated_group_names_its_new_id(telegram: FakeTelegram, bot: Bo
     await bot.send_message(moved.value.new_chat_id, "x")
 
 
-async def test_topics_that_are_gone_closed_or_general_are_refused(telegram: FakeTelegram, bot: Bot) -> None:
+async def test_closed_and_deleted_topics_and_general_are_refused(telegram: FakeTelegram, bot: Bot) -> None:
     closed, deleted = telegram.topic(FORUM, "ThrottledChats"), telegram.topic(FORUM, "Deleted")
     telegram.close_topic(FORUM, closed)
     telegram.delete_topic(FORUM, deleted)
@@ -84,9 +84,7 @@ async def test_a_reply_to_a_deleted_message_needs_permission(telegram: FakeTeleg
     assert sent.reply_to_message is None
 
 
-async def test_a_reply_into_another_topic_is_refused_whatever_is_allowed(
-    telegram: FakeTelegram, bot: Bot
-) -> None:
+async def test_a_reply_into_another_topic_is_always_refused(telegram: FakeTelegram, bot: Bot) -> None:
     topic = telegram.topic(FORUM, "Films")
     asked = telegram.send(FORUM, "/x", user=telegram.add_user(7, first_name="Ben"), thread=topic)
 
@@ -96,7 +94,7 @@ async def test_a_reply_into_another_topic_is_refused_whatever_is_allowed(
         )
 
 
-async def test_words_outside_the_limits_are_refused(bot: Bot) -> None:
+async def test_texts_outside_the_limits_are_refused(bot: Bot) -> None:
     for text, words in (
         (" \n", "Message text is empty"),
         ("<b></b>", "Message text is empty"),
@@ -121,7 +119,7 @@ async def test_words_outside_the_limits_are_refused(bot: Bot) -> None:
         ({}, "can't parse inline keyboard button: Text buttons are unallowed in the inline keyboard"),
     ],
 )
-def test_bad_buttons_are_refused(button: dict[str, object], words: str) -> None:
+def test_invalid_buttons_are_refused(button: dict[str, object], words: str) -> None:
     markup = json.dumps({"inline_keyboard": [[{"text": "Press"} | button]]})
 
     with pytest.raises(ApiError) as refused:
@@ -143,7 +141,7 @@ async def test_more_than_fifty_megabytes_are_too_large(bot: Bot) -> None:
         await bot.send_video(ANNA, bytes(51 * 1024 * 1024))
 
 
-async def test_planned_errors_strike_as_often_as_planned(telegram: FakeTelegram, bot: Bot) -> None:
+async def test_a_planned_error_occurs_as_often_as_planned(telegram: FakeTelegram, bot: Bot) -> None:
     telegram.fail("sendMessage", error_response(403, "Forbidden: user is deactivated"), times=2)
 
     for _ in range(2):
@@ -152,7 +150,7 @@ async def test_planned_errors_strike_as_often_as_planned(telegram: FakeTelegram,
     await bot.send_message(ANNA, "x")
 
 
-async def test_a_flood_says_how_long_to_wait(
+async def test_a_rate_limit_error_has_retry_after(
     telegram: FakeTelegram, bot: Bot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PTB_TIMEDELTA", "true")  # else PTB warns that it will
@@ -164,7 +162,7 @@ async def test_a_flood_says_how_long_to_wait(
     assert refused.value.retry_after == timedelta(seconds=7)
 
 
-async def test_faults_can_be_kept_to_some_requests(telegram: FakeTelegram, bot: Bot) -> None:
+async def test_faults_can_be_limited_to_some_requests(telegram: FakeTelegram, bot: Bot) -> None:
     telegram.fail("sendMessage", html_response(502), when=lambda request: request.params["text"] == "bad")
 
     await bot.send_message(ANNA, "good")
@@ -172,14 +170,14 @@ async def test_faults_can_be_kept_to_some_requests(telegram: FakeTelegram, bot: 
         await bot.send_message(ANNA, "bad")
 
 
-async def test_all_is_well_forgets_the_plan(telegram: FakeTelegram, bot: Bot) -> None:
+async def test_clear_faults_removes_all_faults(telegram: FakeTelegram, bot: Bot) -> None:
     telegram.fail("*", html_response(502), times=None)
     telegram.clear_faults()
 
     await bot.send_message(ANNA, "x")
 
 
-async def test_a_lost_answer_leaves_the_message_behind(telegram: FakeTelegram, bot: Bot) -> None:
+async def test_a_request_whose_response_is_lost_is_executed(telegram: FakeTelegram, bot: Bot) -> None:
     telegram.fail("sendMessage", LOST_RESPONSE)
 
     with pytest.raises(NetworkError):
@@ -188,7 +186,7 @@ async def test_a_lost_answer_leaves_the_message_behind(telegram: FakeTelegram, b
     assert [message.text for message in telegram.messages(ANNA)] == ["x"]
 
 
-async def test_a_dropped_request_leaves_nothing_behind(telegram: FakeTelegram, bot: Bot) -> None:
+async def test_a_dropped_request_is_not_executed(telegram: FakeTelegram, bot: Bot) -> None:
     telegram.fail("sendMessage", DROPPED)
 
     with pytest.raises(NetworkError):
@@ -197,7 +195,7 @@ async def test_a_dropped_request_leaves_nothing_behind(telegram: FakeTelegram, b
     assert telegram.messages(ANNA) == []
 
 
-async def test_a_held_request_waits_until_it_is_let_go(telegram: FakeTelegram, bot: Bot) -> None:
+async def test_a_held_request_waits_for_its_event(telegram: FakeTelegram, bot: Bot) -> None:
     let_go = asyncio.Event()
     telegram.fail("sendMessage", held(let_go))
 
@@ -210,14 +208,14 @@ async def test_a_held_request_waits_until_it_is_let_go(telegram: FakeTelegram, b
     assert len(telegram.messages(ANNA)) == 1
 
 
-async def test_an_error_page_is_no_answer(telegram: FakeTelegram, bot: Bot) -> None:
+async def test_an_error_page_is_a_network_error(telegram: FakeTelegram, bot: Bot) -> None:
     telegram.fail("sendMessage", html_response(502))
 
     with pytest.raises(NetworkError, match="Bad Gateway"):
         await bot.send_message(ANNA, "x")
 
 
-async def test_while_telegram_is_away_every_connection_is_cut(telegram: FakeTelegram, bot: Bot) -> None:
+async def test_during_an_outage_every_connection_is_closed(telegram: FakeTelegram, bot: Bot) -> None:
     telegram.is_down = True
     with pytest.raises(NetworkError):
         await bot.send_message(ANNA, "x")
@@ -226,7 +224,7 @@ async def test_while_telegram_is_away_every_connection_is_cut(telegram: FakeTele
     await bot.send_message(ANNA, "x")
 
 
-async def test_a_stopped_server_comes_back_at_its_address(telegram: FakeTelegram, bot: Bot) -> None:
+async def test_a_restarted_server_keeps_its_address(telegram: FakeTelegram, bot: Bot) -> None:
     address = telegram.url
     await telegram.stop()
     with pytest.raises(NetworkError):
@@ -238,7 +236,7 @@ async def test_a_stopped_server_comes_back_at_its_address(telegram: FakeTelegram
     await bot.send_message(ANNA, "x")
 
 
-async def test_waiting_ends_at_its_limit(telegram: FakeTelegram) -> None:
+async def test_wait_for_raises_a_timeout(telegram: FakeTelegram) -> None:
     began = time.monotonic()
 
     with pytest.raises(TimeoutError):

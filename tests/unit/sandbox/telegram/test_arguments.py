@@ -44,7 +44,7 @@ async def _read(*pieces: bytes) -> Arguments:
 
 
 @pytest.mark.parametrize("cuts", [(), (1,), (1, 2), (1, 2, 9_000), (10_000, 10_001), (25_595, 25_599)])
-async def test_a_file_arrives_whole_however_the_network_cuts_it(cuts: tuple[int, ...]) -> None:
+async def test_an_upload_is_read_completely_in_any_fragmentation(cuts: tuple[int, ...]) -> None:
     edges = [0, *cuts, len(_SAMPLE)]
     pieces = [_SAMPLE[start:end] for start, end in itertools.pairwise(edges)]
 
@@ -55,7 +55,7 @@ async def test_a_file_arrives_whole_however_the_network_cuts_it(cuts: tuple[int,
     assert arguments.uploads["video"].mime_type == "video/mp4"
 
 
-async def test_an_empty_file_and_a_cut_in_the_seam_are_read_as_they_are() -> None:
+async def test_an_empty_file_and_a_split_boundary_are_read_correctly() -> None:
     empty = await _read(_HEAD, _TAIL)
     cut = await _read(_HEAD, _SAMPLE + _TAIL[:5], _TAIL[5:])
 

@@ -29,11 +29,11 @@ def test_links_and_quotations_keep_their_attributes() -> None:
     )
 
 
-def test_a_link_that_leads_nowhere_is_only_text() -> None:
+def test_an_invalid_link_is_plain_text() -> None:
     assert parse_html('<a href="nowhere">l</a>') == ("l", ())
 
 
-def test_white_space_at_both_ends_goes_and_entities_move_along() -> None:
+def test_surrounding_white_space_is_stripped_and_entities_are_shifted() -> None:
     assert trimmed(*parse_html("\n <b> x </b> \n")) == ("x", ({"type": "bold", "offset": 0, "length": 1},))
 
 
@@ -49,7 +49,7 @@ def test_white_space_at_both_ends_goes_and_entities_move_along() -> None:
         ("<span>x</span>", 'Tag "span" must have class "tg-spoiler" at byte offset 0'),
     ],
 )
-def test_bad_markup_is_refused_in_telegrams_words(source: str, reason: str) -> None:
+def test_invalid_markup_is_refused_with_telegrams_description(source: str, reason: str) -> None:
     with pytest.raises(ApiError) as refused:
         parse_html(source)
 

@@ -13,7 +13,7 @@ from tests.fakes.places import ANNA
 from tests.unit.sandbox.conftest import connected
 
 
-async def test_an_update_comes_again_until_a_higher_offset_confirms_it(
+async def test_an_update_is_repeated_until_a_higher_offset_confirms_it(
     telegram: FakeTelegram, bot: Bot
 ) -> None:
     telegram.send(ANNA, "one")
@@ -28,7 +28,7 @@ async def test_an_update_comes_again_until_a_higher_offset_confirms_it(
     assert rest == ()
 
 
-async def test_an_offset_of_an_older_numbering_confirms_nothing(telegram: FakeTelegram, bot: Bot) -> None:
+async def test_an_offset_far_ahead_confirms_nothing(telegram: FakeTelegram, bot: Bot) -> None:
     telegram.send(ANNA, "one")
     [one] = await bot.get_updates()
     await bot.get_updates(offset=one.update_id + 1)
@@ -48,7 +48,7 @@ async def test_a_negative_offset_keeps_only_the_latest(telegram: FakeTelegram, b
     assert len(await bot.get_updates()) == 1
 
 
-async def test_a_poll_waits_for_something_to_be_said(telegram: FakeTelegram, bot: Bot) -> None:
+async def test_a_poll_waits_for_an_update(telegram: FakeTelegram, bot: Bot) -> None:
     polling = asyncio.create_task(bot.get_updates(timeout=10))
     await telegram.wait_for(lambda: telegram.requests[-1].method == "getUpdates")
     assert not polling.done()
@@ -58,7 +58,7 @@ async def test_a_poll_waits_for_something_to_be_said(telegram: FakeTelegram, bot
     assert len(await polling) == 1
 
 
-async def test_a_second_poller_sends_the_first_away(telegram: FakeTelegram, bot: Bot) -> None:
+async def test_a_second_poller_ends_the_first_with_a_conflict(telegram: FakeTelegram, bot: Bot) -> None:
     first = asyncio.create_task(bot.get_updates(timeout=10))
     await telegram.wait_for(lambda: telegram.requests[-1].method == "getUpdates")
     async with connected(telegram) as another:
@@ -70,9 +70,7 @@ async def test_a_second_poller_sends_the_first_away(telegram: FakeTelegram, bot:
         assert len(await second) == 1
 
 
-async def test_kinds_of_updates_that_were_not_asked_for_are_not_kept(
-    telegram: FakeTelegram, bot: Bot
-) -> None:
+async def test_updates_of_unsubscribed_kinds_are_not_stored(telegram: FakeTelegram, bot: Bot) -> None:
     await bot.get_updates(allowed_updates=["message"])
     message_id = telegram.send(ANNA, "one")
     telegram.edit(ANNA, message_id, "two")
@@ -80,7 +78,7 @@ async def test_kinds_of_updates_that_were_not_asked_for_are_not_kept(
     assert [update.message is not None for update in await bot.get_updates()] == [True]
 
 
-async def test_pending_updates_are_dropped_on_demand(telegram: FakeTelegram, bot: Bot) -> None:
+async def test_pending_updates_are_dropped_on_request(telegram: FakeTelegram, bot: Bot) -> None:
     telegram.send(ANNA, "one")
 
     await bot.delete_webhook(drop_pending_updates=True)
@@ -88,7 +86,7 @@ async def test_pending_updates_are_dropped_on_demand(telegram: FakeTelegram, bot
     assert await bot.get_updates() == ()
 
 
-async def test_a_whole_application_lives_here(telegram: FakeTelegram) -> None:
+async def test_a_ptb_application_runs_against_it(telegram: FakeTelegram) -> None:
     async def answer(update: Update, context: CallbackContext[Any, Any, Any, Any]) -> None:
         assert update.effective_message is not None
         await update.effective_message.reply_text("Here.", do_quote=True)

@@ -31,7 +31,7 @@ async def test_a_command_in_a_private_chat_carries_its_entity_in_utf16_units(tel
     assert update["message"]["chat"] == {"id": ANNA, "type": "private", "first_name": "Anna"}
 
 
-async def test_a_slash_inside_a_word_is_no_command(telegram: FakeTelegram) -> None:
+async def test_a_slash_within_a_word_is_no_command(telegram: FakeTelegram) -> None:
     telegram.send(ANNA, "either/or")
 
     [update] = await heard(telegram)
@@ -48,7 +48,7 @@ async def test_a_slash_inside_a_word_is_no_command(telegram: FakeTelegram) -> No
         ("/tasks@another_bot", False),
     ],
 )
-async def test_privacy_mode_hides_what_is_not_for_the_bot(
+async def test_privacy_mode_hides_messages_not_meant_for_the_bot(
     telegram: FakeTelegram, text: str, seen: bool
 ) -> None:
     telegram.send(GROUP, text, user=telegram.add_user(7, first_name="Ben"))
@@ -56,7 +56,7 @@ async def test_privacy_mode_hides_what_is_not_for_the_bot(
     assert bool(await heard(telegram)) is seen
 
 
-async def test_a_channel_post_has_no_author(telegram: FakeTelegram) -> None:
+async def test_a_channel_post_has_no_sender(telegram: FakeTelegram) -> None:
     telegram.send(CHANNEL, "/tasks")
 
     [update] = await heard(telegram)
@@ -65,7 +65,7 @@ async def test_a_channel_post_has_no_author(telegram: FakeTelegram) -> None:
     assert update["channel_post"]["sender_chat"]["id"] == CHANNEL
 
 
-async def test_an_anonymous_administrator_speaks_as_the_group(telegram: FakeTelegram) -> None:
+async def test_an_anonymous_administrator_sends_as_the_group(telegram: FakeTelegram) -> None:
     telegram.send(GROUP, "/tasks", user=ANONYMOUS_ADMIN)
 
     [update] = await heard(telegram)
@@ -74,7 +74,7 @@ async def test_an_anonymous_administrator_speaks_as_the_group(telegram: FakeTele
     assert update["message"]["sender_chat"]["id"] == GROUP
 
 
-async def test_a_message_in_a_topic_carries_the_thread_and_replies_to_its_beginning(
+async def test_a_message_in_a_topic_has_its_thread_id_and_replies_to_its_first_message(
     telegram: FakeTelegram,
 ) -> None:
     topic = telegram.topic(FORUM, "Films")
@@ -95,7 +95,7 @@ async def test_a_message_in_general_has_no_thread(telegram: FakeTelegram) -> Non
     assert "message_thread_id" not in update["message"]
 
 
-async def test_an_edited_message_comes_as_an_edit(telegram: FakeTelegram) -> None:
+async def test_an_edited_message_is_an_edited_message_update(telegram: FakeTelegram) -> None:
     message_id = telegram.send(ANNA, "/tsks")
     telegram.edit(ANNA, message_id, "/tasks")
 
@@ -105,7 +105,7 @@ async def test_an_edited_message_comes_as_an_edit(telegram: FakeTelegram) -> Non
     assert "edit_date" in update["edited_message"]
 
 
-async def test_blocking_and_coming_back_are_told(telegram: FakeTelegram) -> None:
+async def test_blocking_and_unblocking_are_updates(telegram: FakeTelegram) -> None:
     telegram.block(ANNA)
     telegram.unblock(ANNA)
 
@@ -123,7 +123,7 @@ async def test_a_blocked_bot_receives_no_messages(telegram: FakeTelegram) -> Non
     assert [list(update)[1] for update in await heard(telegram)] == ["my_chat_member"]
 
 
-async def test_a_migration_is_told_in_both_chats(telegram: FakeTelegram) -> None:
+async def test_a_migration_is_an_update_in_both_chats(telegram: FakeTelegram) -> None:
     telegram.group(-55, supergroup=False)
     telegram.migrate(-55, -100555)
 
@@ -134,7 +134,7 @@ async def test_a_migration_is_told_in_both_chats(telegram: FakeTelegram) -> None
     assert new["message"]["chat"]["id"] == -100555
 
 
-async def test_what_people_do_is_told_to_those_who_watch(telegram: FakeTelegram) -> None:
+async def test_subscribers_receive_the_users_messages(telegram: FakeTelegram) -> None:
     events = telegram.subscribe()
     telegram.send(ANNA, "hello")
 
@@ -144,7 +144,7 @@ async def test_what_people_do_is_told_to_those_who_watch(telegram: FakeTelegram)
     assert event.message.text == "hello"
 
 
-async def test_a_press_is_told_with_the_message_and_answered_once(telegram: FakeTelegram, bot: Bot) -> None:
+async def test_a_press_is_an_update_and_answered_once(telegram: FakeTelegram, bot: Bot) -> None:
     again = InlineKeyboardButton("Again", callback_data="again")
     sent = await bot.send_message(ANNA, "x", reply_markup=InlineKeyboardMarkup([[again]]))
     events = telegram.subscribe()
@@ -162,7 +162,7 @@ async def test_a_press_is_told_with_the_message_and_answered_once(telegram: Fake
         await bot.answer_callback_query(query_id)
 
 
-async def test_a_button_that_is_not_there_cannot_be_pressed(telegram: FakeTelegram, bot: Any) -> None:
+async def test_pressing_a_missing_button_is_an_error(telegram: FakeTelegram, bot: Any) -> None:
     sent = await bot.send_message(ANNA, "x")
 
     with pytest.raises(LookupError, match="no button"):

@@ -13,7 +13,7 @@ from tests.fakes.places import ANNA, GROUP
 SAMPLE = make_video(Colour.GREEN)
 
 
-async def test_an_edit_keeps_the_place_and_the_history(telegram: FakeTelegram, bot: Bot) -> None:
+async def test_an_edit_keeps_the_message_id_and_the_history(telegram: FakeTelegram, bot: Bot) -> None:
     sent = await bot.send_message(ANNA, "Queued")
     events = telegram.subscribe()
 
@@ -44,7 +44,7 @@ async def test_a_text_message_becomes_a_video_in_its_place(telegram: FakeTelegra
     assert answer["caption_entities"] == [{"type": "bold", "offset": 0, "length": 1}]
 
 
-async def test_the_same_video_again_is_no_change_by_file_id_and_one_by_upload(
+async def test_the_same_video_is_not_modified_by_file_id_but_is_by_upload(
     telegram: FakeTelegram, bot: Bot
 ) -> None:
     sent = await bot.send_message(ANNA, "Done")
@@ -74,7 +74,7 @@ async def test_equal_text_and_buttons_are_not_modified(bot: Bot) -> None:
     )
 
 
-async def test_a_message_that_is_gone_or_of_another_kind_is_refused(telegram: FakeTelegram, bot: Bot) -> None:
+async def test_a_missing_message_or_one_of_another_kind_is_refused(telegram: FakeTelegram, bot: Bot) -> None:
     text = await bot.send_message(ANNA, "x")
     video = await bot.send_video(ANNA, SAMPLE)
     person = telegram.send(ANNA, "y")
@@ -88,7 +88,7 @@ async def test_a_message_that_is_gone_or_of_another_kind_is_refused(telegram: Fa
         await bot.edit_message_text("z", ANNA, person)
 
 
-async def test_deleting_works_once_and_only_for_ones_own(telegram: FakeTelegram, bot: Bot) -> None:
+async def test_a_bot_deletes_a_message_once_and_only_its_own(telegram: FakeTelegram, bot: Bot) -> None:
     sent = await bot.send_message(GROUP, "x")
     foreign = telegram.send(GROUP, "/y", user=telegram.add_user(7, first_name="Ben"))
 

@@ -11,7 +11,7 @@ from bot.sandbox.telegram.methods.receiving import get_me
 from tests.fakes.places import ANNA
 
 
-async def test_the_bot_knows_itself(telegram: FakeTelegram, bot: Bot) -> None:
+async def test_get_me_returns_the_bot(telegram: FakeTelegram, bot: Bot) -> None:
     assert bot.username == "reelwatch_bot"
     aiogram.types.User.model_validate(await get_me(telegram.state, Arguments()))
 
@@ -28,10 +28,10 @@ async def test_menus_are_stored_by_scope_and_language(telegram: FakeTelegram, bo
     }
 
 
-async def test_a_menu_with_a_bad_name_is_refused(bot: Bot) -> None:
+async def test_a_menu_with_an_invalid_name_is_refused(bot: Bot) -> None:
     with pytest.raises(BadRequest, match="Bot_command_invalid"):
         await bot.set_my_commands([("Watch!", "Watch a task")])
 
 
-async def test_chat_actions_are_taken(bot: Bot) -> None:
+async def test_chat_actions_are_accepted(bot: Bot) -> None:
     assert await bot.send_chat_action(ANNA, "upload_video")

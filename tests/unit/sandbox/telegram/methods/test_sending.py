@@ -73,23 +73,23 @@ async def test_an_uploaded_video_is_kept_byte_for_byte(telegram: FakeTelegram, b
     assert video["mime_type"] == "video/mp4"
 
 
-async def test_of_a_small_video_telegram_finds_out_the_size_itself(telegram: FakeTelegram, bot: Bot) -> None:
+async def test_the_size_of_a_small_video_is_probed(telegram: FakeTelegram, bot: Bot) -> None:
     await bot.send_video(ANNA, SAMPLE)
 
     video = judged(telegram, ANNA)["video"]
     assert (video["width"], video["height"], video["duration"]) == (320, 180, 2)
 
 
-async def test_a_large_video_of_unsaid_size_is_a_black_square(telegram: FakeTelegram, bot: Bot) -> None:
+async def test_a_large_video_without_a_given_size_gets_the_default_size(
+    telegram: FakeTelegram, bot: Bot
+) -> None:
     await bot.send_video(ANNA, with_free_box(SAMPLE, bytes(11_000_000)))
 
     video = judged(telegram, ANNA)["video"]
     assert (video["width"], video["height"], video["duration"]) == (320, 320, 0)
 
 
-async def test_a_thumbnail_that_is_too_large_is_dropped_without_a_word(
-    telegram: FakeTelegram, bot: Bot
-) -> None:
+async def test_a_thumbnail_that_is_too_large_is_dropped_silently(telegram: FakeTelegram, bot: Bot) -> None:
     await bot.send_video(ANNA, SAMPLE, thumbnail=bytes(204_800))
 
     [message] = telegram.videos(ANNA)
@@ -120,7 +120,7 @@ async def test_a_document_keeps_its_name(telegram: FakeTelegram, bot: Bot) -> No
     assert judged(telegram, ANNA)["document"]["file_name"] == "film.mp4"
 
 
-async def test_a_message_goes_into_its_topic(telegram: FakeTelegram, bot: Bot) -> None:
+async def test_a_message_is_sent_to_its_topic(telegram: FakeTelegram, bot: Bot) -> None:
     topic = telegram.topic(FORUM, "Films")
     asked = telegram.send(FORUM, "/tasks", user=telegram.add_user(7, first_name="Ben"), thread=topic)
 
@@ -132,7 +132,7 @@ async def test_a_message_goes_into_its_topic(telegram: FakeTelegram, bot: Bot) -
     assert judged(telegram, FORUM)["reply_to_message"]["message_id"] == asked
 
 
-async def test_in_a_channel_the_bot_speaks_as_the_channel(telegram: FakeTelegram, bot: Bot) -> None:
+async def test_in_a_channel_the_bot_sends_as_the_channel(telegram: FakeTelegram, bot: Bot) -> None:
     sent = await bot.send_message(CHANNEL, "x")
 
     assert sent.from_user is None
@@ -140,7 +140,7 @@ async def test_in_a_channel_the_bot_speaks_as_the_channel(telegram: FakeTelegram
     assert telegram.messages(CHANNEL)[-1].from_bot
 
 
-async def test_a_video_is_fetched_from_its_link(telegram: FakeTelegram, bot: Bot) -> None:
+async def test_a_video_is_downloaded_from_its_link(telegram: FakeTelegram, bot: Bot) -> None:
     gateway = FakeGateway()
     await gateway.start()
     task = gateway.add("alibailian", "a1", seconds=0)
@@ -154,7 +154,7 @@ async def test_a_video_is_fetched_from_its_link(telegram: FakeTelegram, bot: Bot
     assert message.video.file.by_url
 
 
-async def test_links_that_telegram_cannot_take_are_refused_in_its_words(bot: Bot, files: Files) -> None:
+async def test_unusable_links_are_refused_with_telegrams_descriptions(bot: Bot, files: Files) -> None:
     files.says(b"<html>", headers={"Content-Type": "text/html"})
     gateway = FakeGateway()
     await gateway.start()
@@ -173,7 +173,7 @@ async def test_links_that_telegram_cannot_take_are_refused_in_its_words(bot: Bot
     await gateway.stop()
 
 
-async def test_a_local_server_takes_files_by_their_path(tmp_path: Path) -> None:
+async def test_a_local_server_accepts_files_by_path(tmp_path: Path) -> None:
     sample = tmp_path / "a film.mp4"
     sample.write_bytes(SAMPLE)
     server = FakeTelegram(local=True)
@@ -188,7 +188,7 @@ async def test_a_local_server_takes_files_by_their_path(tmp_path: Path) -> None:
     assert message.video.file.content == SAMPLE
 
 
-async def test_requests_are_noted_without_the_files(telegram: FakeTelegram, bot: Bot) -> None:
+async def test_requests_are_recorded_without_the_files(telegram: FakeTelegram, bot: Bot) -> None:
     await bot.send_video(ANNA, SAMPLE, filename="film.mp4", reply_parameters=ReplyParameters(1, None, True))
 
     request = telegram.requests[-1]
