@@ -1,7 +1,6 @@
 """Environment and .env → frozen Settings; all mistakes are reported at once and no secret is shown."""
 
 import io
-import ipaddress
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -16,6 +15,7 @@ from dotenv.parser import Original, parse_stream
 
 from bot.logs import LogFormat, LogLevel
 from bot.private_hosts import NO_PRIVATE_HOSTS
+from bot.providers.parsing.links import is_loopback
 from bot.providers.registry import KINDS, ProviderConfig, kind_of
 from bot.setting_names import meant, meant_field
 from bot.setting_types import (
@@ -146,7 +146,7 @@ def plain_http_warnings(settings: Settings) -> list[str]:
         f"{name} is plain http to {host_of(url)}: whoever is on the way can read"
         f" {'the bot token' if name == 'TELEGRAM_API_URL' else 'the key'}."
         for name, url in targets.items()
-        if url.lower().startswith("http://") and not _is_loopback(host_of(url) or "")
+        if url.lower().startswith("http://") and not is_loopback(host_of(url) or "")
     ]
 
 
@@ -192,13 +192,6 @@ def _misspelt(texts: Mapping[str, str]) -> Iterator[str]:
 
 def _meant(name: str) -> str | None:
     return meant(name.upper(), {known.upper() for known in _NAMES}, _FIELDS)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
 
 
 def _groups(texts: Mapping[str, str]) -> dict[str, dict[str, str]]:

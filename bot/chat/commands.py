@@ -99,7 +99,11 @@ async def providers(context: Context, _: TypedCommand) -> None:
             name=each.name,
             kind=each.kind,
             host=each.host,
-            also_typed=_also_typed(catalog, each.name, each.kind),
+            also_typed=tuple(
+                word
+                for word in (each.kind, *KINDS[each.kind])
+                if word != each.name and _resolve(catalog, word) == each.name
+            ),
         )
         for each in catalog
     ]
@@ -217,10 +221,6 @@ def _resolve(catalog: Catalog, word: str) -> str | None:
         return catalog.resolve(word)
     except CatalogError:
         return None
-
-
-def _also_typed(catalog: Catalog, name: str, kind: str) -> tuple[str, ...]:
-    return tuple(word for word in (kind, *KINDS[kind]) if word != name and _resolve(catalog, word) == name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -88,7 +88,7 @@ class Dispatcher:
     def _start_write(self, update: Update, chat_id: int) -> None:
         earlier, released = self._last_write.get(chat_id), self._held.hold(update.update_id)
         self._last_write[chat_id] = released
-        task = self._spawn(self._write(update, earlier))
+        task = self._spawn(self._run(update, after=earlier))
 
         def end(task: asyncio.Task[None]) -> None:
             if self._last_write.get(chat_id) is released:
@@ -112,11 +112,6 @@ class Dispatcher:
         self._pending.update((user_key, chat_key))
         self._spawn(self._read(update, user_key, chat_key, self._last_write.get(chat_id)))
 
-    async def _write(self, update: Update, earlier: asyncio.Event | None) -> None:
-        if earlier is not None:
-            await earlier.wait()
-        await self._run(update)
-
     async def _read(
         self,
         update: Update,
@@ -138,7 +133,9 @@ class Dispatcher:
             if user_key not in self._pending:
                 self._user_slots.pop(user_key, None)
 
-    async def _run(self, update: Update) -> None:
+    async def _run(self, update: Update, *, after: asyncio.Event | None = None) -> None:
+        if after is not None:
+            await after.wait()
         try:
             async with asyncio.timeout(self._limit_s):
                 await self._application.process_update(update)

@@ -42,7 +42,8 @@ class LongPollLength:
         if held_s >= HELD_S:
             self._early_cuts = 0
             share = _SHARE_OF_TIMEOUT if isinstance(error, TimedOut) else _SHARE
-            self._suspected_s = self._at_least_one(int(share * min(held_s, self.seconds)))
+            least_s = 1 if self.seconds > 1 else 0
+            self._suspected_s = max(least_s, int(share * min(held_s, self.seconds)))
             return True
         self._early_cuts += 1
         if self._early_cuts >= _EARLY_CUTS:
@@ -74,6 +75,3 @@ class LongPollLength:
                 self._calm_needed = _CALM_POLLS // 2
         elif self._calm >= self._calm_needed:
             self.seconds, self._calm = min(self.seconds + _STEP_S, _MAX_S), 0
-
-    def _at_least_one(self, seconds: int) -> int:
-        return max(seconds, 1 if self.seconds > 1 else 0)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
+from bot.logs import log_fields
 from bot.media.containers import MP4
 from bot.media.download import Download, Downloader
 from bot.media.faults import DownloadError, Fault
@@ -119,7 +120,12 @@ class VideoCache:
 
     async def _retry_with_fresh_link(self, task: Task, prepared: Prepared, failing: _Failing) -> Prepared:
         """Poll the gateway for the current link; prepare again if the link has changed."""
-        log.info("Task %d: %s; requesting a fresh link", task.id, prepared.why)
+        log.info(
+            "Task %d: %s; requesting a fresh link",
+            task.id,
+            prepared.why,
+            extra=log_fields(task, "link_refresh", cause=prepared.fault),
+        )
         try:
             fresh = await self._fresh_media(task)
         except ProviderError as error:
