@@ -11,7 +11,7 @@ from bot.providers.formats.base import UnsureFailure, WireFormat
 from bot.providers.parsing.ids import valid_id
 from bot.providers.parsing.inline import payload_of
 from bot.providers.parsing.links import decode_inline, is_inline
-from bot.providers.parsing.response import Response, json_of, poll_after_s
+from bot.providers.parsing.response import Response, poll_after_s
 from storage.models import Cause, Media, Snapshot
 
 _OK = HTTPStatus.OK
@@ -112,7 +112,7 @@ class Gateway(Provider):
         try:
             return corrected(self._wire.read_response(response, external_id), response.clock_ahead_s)
         except ProviderError as error:
-            error.is_gateway_reply = json_of(response) is not None
+            error.is_gateway_reply = response.json is not None
             error.http_status = response.status
             raise
 

@@ -34,7 +34,6 @@ from bot.providers.parsing.response import (
     MESSAGE_LIMIT,
     Response,
     error_in,
-    json_of,
     no_status_in,
     parse_response,
 )
@@ -150,10 +149,9 @@ class WireFormat:
         3. A failure whose body names no task may be about the request: it is read as an error, or as
            UnsureFailure if it does not match a known one.
         """
-        if not HTTPStatus.OK <= response.status < HTTPStatus.MULTIPLE_CHOICES:
-            body = json_of(response)
-            if isinstance(body, dict) and self._is_ended(body, external_id):
-                return self.read(body, external_id)
+        is_error = not HTTPStatus.OK <= response.status < HTTPStatus.MULTIPLE_CHOICES
+        if is_error and isinstance(response.json, dict) and self._is_ended(response.json, external_id):
+            return self.read(response.json, external_id)
         body = self.json_of(response)
         snapshot = self.read(body, external_id)
         if not snapshot.status.is_final or snapshot.status is TaskStatus.SUCCEEDED:

@@ -12,7 +12,7 @@ from http import HTTPStatus
 from bot.providers.account import CONTENT_PATH
 from bot.providers.formats.base import FieldPaths, WireFormat
 from bot.providers.parsing.fields import Json, as_fraction, as_text, find, first
-from bot.providers.parsing.response import Response, json_of
+from bot.providers.parsing.response import Response
 from storage.models import TaskStatus
 
 _MEASURED = ("detail.pending_info.progress_pct", "detail.progress_pct")
@@ -96,7 +96,7 @@ class Videos(WireFormat):
         """As the base, but xAI's HTTP status 202 means pending, and a 400 may be a moderated video."""
         if response.status not in {HTTPStatus.ACCEPTED, HTTPStatus.BAD_REQUEST}:
             return super().json_of(response)
-        body = json_of(response)
+        body = response.json
         fields = body if isinstance(body, dict) else {}
         is_empty = not response.body.strip()
         if response.status == HTTPStatus.ACCEPTED and (is_empty or isinstance(body, dict)):

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from http import HTTPStatus
 from urllib.parse import urljoin
 
@@ -69,7 +69,7 @@ _FIREWALL_MARKS = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Response:
     """An HTTP response."""
 
@@ -78,6 +78,12 @@ class Response:
     body: bytes  # decompressed
     videos: tuple[memoryview, ...] = ()  # base64 that was cut out of a large body
     clock_ahead_s: float = 0.0  # the gateway's clock skew; 0 up to a minute
+
+    @cached_property
+    def json(self) -> object:
+        """The body's JSON value, also if it is encoded as text again; None if there is none."""
+        value = parse(self.body, charset_of(self.headers))
+        return unpacked(value) if isinstance(value, str) else value
 
 
 def parse(body: bytes, charset: str = "") -> object:
@@ -132,18 +138,12 @@ def _has_too_many(body: bytes) -> bool:
     return body.count(b",") + body.count(b"[") + body.count(b"{") > _MOST_ELEMENTS
 
 
-def json_of(response: Response) -> object:
-    """The JSON value of a response, also if it is encoded as text again; None if there is none."""
-    body = parse(response.body, charset_of(response.headers))
-    return unpacked(body) if isinstance(body, str) else body
-
-
 def parse_response(response: Response, scrub: Scrubber, *, base_url: str = "") -> Json:
     """Return the JSON object of a 2xx response; raises ProviderError for any other.
 
     base_url: the gateway's, for comparison with a redirect's target.
     """
-    body = json_of(response)
+    body = response.json
     if response.status in _GOOD and isinstance(body, dict):
         return body
     raise _error(response, body, scrub, base_url)

@@ -278,6 +278,26 @@ async def test_any_json_response_is_the_gateways_own(reply: Response, is_own: bo
     assert caught.value.http_status == reply.status
 
 
+class CountedBody(bytes):
+    """Counts how many times it is decoded."""
+
+    decoded = 0
+
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
+        self.decoded += 1
+        return super().decode(encoding, errors)
+
+
+@pytest.mark.parametrize("status", [200, 202, 400, 403, 404, 429, 500])
+async def test_a_response_is_parsed_once(status: int):
+    body = CountedBody(b'{"error": {"message": "job failed"}}')
+
+    with pytest.raises(ProviderError):
+        await gateway(always(response(body, status=status))).fetch("video_1")
+
+    assert body.decoded == 1
+
+
 NEW_API_ID = "task_" + "aB3" * 10 + "Zz"
 
 
