@@ -14,7 +14,7 @@ from pathlib import Path
 
 from bot.logs import log_fields
 from bot.media.containers import MP4
-from bot.media.download import Download, Downloader
+from bot.media.download import Download, Downloader, downloaded
 from bot.media.faults import DownloadError, Fault
 from bot.media.probe import Inspector, MediaInfo, TruncatedFile
 from bot.media.video import VideoFile
@@ -144,9 +144,11 @@ class VideoCache:
             return Prepared(media=media, fault=Fault.UNREACHABLE, why=error.message)
 
     async def _variants(self, task: Task, media: Media) -> list[VideoFile]:
-        provider = self._providers[task.ref.provider]
-        source = await provider.open_media(task.ref.external_id, media)
-        download = await self._downloader.fetch(source, self._stem(task), limit=self._limit)
+        download = downloaded(self._stem(task))
+        if download is None:
+            provider = self._providers[task.ref.provider]
+            source = await provider.open_media(task.ref.external_id, media)
+            download = await self._downloader.fetch(source, self._stem(task), limit=self._limit)
         if not download.is_readable:
             return [_as_unplayable_document(download)]
         try:

@@ -61,6 +61,17 @@ class Download:
         return self.path.suffix in READABLE
 
 
+def downloaded(stem: Path) -> Download | None:
+    """The file of an earlier download, None if there is none; stem: its path without the suffix."""
+    try:
+        for path in (stem.with_name(f"{stem.name}{suffix}") for suffix in SUFFIXES):
+            if path.exists() and suffix_of(path) == path.suffix:
+                return Download(path=path, size=path.stat().st_size)
+    except OSError as error:
+        log.warning("A cached file can't be read: %s", type(error).__name__)
+    return None
+
+
 class Downloader:
     """Downloads videos."""
 
@@ -109,13 +120,13 @@ class Downloader:
     async def fetch(
         self, source: MediaSource, stem: Path, *, limit: int, total_s: float = _TOTAL_S
     ) -> Download:
-        """Download to a file unless it exists; raises DownloadError.
+        """Download to a file; raises DownloadError.
 
         stem: path without the suffix, which depends on the content. limit: bytes. total_s: for all attempts.
         """
         try:
             async with asyncio.timeout(total_s):
-                path = _existing(stem) or await self._download(source, stem, limit)
+                path = await self._download(source, stem, limit)
             return Download(path=path, size=path.stat().st_size)
         except TimeoutError as error:
             raise DownloadError(Fault.UNREACHABLE, "too slow overall") from error
@@ -229,12 +240,6 @@ def _headers(source: MediaSource, part: Part) -> dict[str, str]:
 def _write(part: Part, data: bytes) -> None:
     with part.open(truncate=True) as file:
         file.write(data)
-
-
-def _existing(stem: Path) -> Path | None:
-    """The file of an earlier download."""
-    paths = (stem.with_name(f"{stem.name}{suffix}") for suffix in SUFFIXES)
-    return next((path for path in paths if path.exists() and suffix_of(path) == path.suffix), None)
 
 
 def _fsync(path: Path) -> None:

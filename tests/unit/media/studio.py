@@ -15,6 +15,7 @@ class Studio(Provider):
         self.anew: Media | ProviderError | None = None
         self.key: dict[str, str] | None = None
         self.asked: list[str] = []
+        self.opened: list[str] = []
 
     async def fetch(self, external_id: str) -> Snapshot:
         self.asked.append(external_id)
@@ -23,4 +24,5 @@ class Studio(Provider):
         return Snapshot(status=TaskStatus.SUCCEEDED, raw_status="done", media=self.anew)
 
     async def open_media(self, external_id: str, media: Media) -> MediaSource:
+        self.opened.append(external_id)
         return MediaSource(url=media.url, headers=self.key)

@@ -171,11 +171,14 @@ async def test_the_cache_key_is_not_the_row_id(cache: VideoCache, media: Media, 
     assert Path(video.source).read_bytes() == OTHER_SAMPLE
 
 
-async def test_a_cached_file_is_found_under_another_row_id(cache: VideoCache, media: Media, files: Files):
+async def test_a_cached_file_is_found_under_another_row_id(
+    cache: VideoCache, media: Media, files: Files, studio: Studio
+):
     await variants(cache, media, task(1))
     await variants(cache, media, task(2))
 
     assert len(files.requests) == 1
+    assert studio.opened == ["cgt-2025/ü:1"], "the gateway is not asked for a file that is there"
 
 
 async def test_a_dead_link_is_replaced_by_a_fresh_one(cache: VideoCache, files: Files, studio: Studio):

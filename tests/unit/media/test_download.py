@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from bot.media.download import Download, Downloader
+from bot.media.download import Download, Downloader, downloaded
 from bot.media.faults import DownloadError, Fault
 from bot.private_hosts import PrivateHosts
 from bot.providers.base import MediaSource
@@ -61,12 +61,17 @@ async def test_a_video_is_downloaded_unchanged(files: Files, downloader: Downloa
     assert list(target.parent.iterdir()) == [path]
 
 
-async def test_an_existing_file_is_not_downloaded_again(files: Files, downloader: Downloader, target: Path):
-    link = f"{files.address()}/film.mp4"
-    first = await fetched(downloader, link, target)
+async def test_a_downloaded_file_is_found_again(files: Files, downloader: Downloader, target: Path):
+    first = await fetched(downloader, f"{files.address()}/film.mp4", target)
 
-    assert await fetched(downloader, link, target) == first
-    assert len(files.requests) == 1
+    assert downloaded(target) == first
+    assert downloaded(target.with_name("other")) is None
+
+
+async def test_a_file_that_cannot_be_read_is_not_found(target: Path):
+    target.with_name("film.mp4").mkdir(parents=True)
+
+    assert downloaded(target) is None
 
 
 async def test_a_file_damaged_by_a_power_failure_is_downloaded_again(
@@ -74,6 +79,7 @@ async def test_a_file_damaged_by_a_power_failure_is_downloaded_again(
 ):
     target.parent.mkdir()
     target.with_name("film.mp4").write_bytes(b"")
+    assert downloaded(target) is None
 
     download = await fetched(downloader, f"{files.address()}/film.mp4", target)
 
