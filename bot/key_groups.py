@@ -9,14 +9,11 @@ from bot.polling.rate_limiter import AdaptiveRateLimiter
 from bot.private_hosts import PrivateHosts
 from bot.providers.gateways import Gateways
 from bot.providers.parsing.links import origin
-from bot.providers.registry import ProviderConfig
+from bot.providers.registry import FORMATS, ProviderConfig
 from bot.watching.cadence import SPARE_POLL_PRICE_S
 from bot.watching.gateway_state import GatewayStates
 
 log = logging.getLogger(__name__)
-
-# Per account: https://www.alibabacloud.com/help/en/model-studio/rate-limit; the others publish none.
-_PUBLISHED_RPS = {"alibailian": 20.0}
 
 
 def reachable_hosts(settings: Settings) -> PrivateHosts:
@@ -56,5 +53,5 @@ def unconfigured_groups(providers: Gateways, awaited: Set[str]) -> list[KeyGroup
 
 def _max_rps(configs: Iterable[ProviderConfig]) -> float | None:
     """The lowest rate set or published for any of them; None: unknown, to be probed."""
-    limits_rps = [config.max_rps or _PUBLISHED_RPS.get(config.kind) for config in configs]
+    limits_rps = [config.max_rps or FORMATS[config.kind].published_rps for config in configs]
     return min((rps for rps in limits_rps if rps is not None), default=None)

@@ -1,6 +1,7 @@
 """Alibaba DashScope's tasks as gateways relay them.
 
 https://www.alibabacloud.com/help/en/model-studio/text-to-video-api-reference
+https://www.alibabacloud.com/help/en/model-studio/rate-limit
 """
 
 import re
@@ -19,6 +20,7 @@ class Alibailian(WireFormat):
 
     kind = "alibailian"
     path = "/alibailian/api/v1/tasks/{id}"
+    published_rps = 20.0
     status_map: ClassVar[Mapping[str, TaskStatus]] = {
         "unknown": TaskStatus.NOT_FOUND
     }  # deleted, or never known

@@ -127,6 +127,7 @@ class WireFormat:
     path: ClassVar[str]  # of a task's status, with {id} for the id
     status_map: ClassVar[Mapping[str, TaskStatus]] = {}  # overrides WORDS
     paths: ClassVar[FieldPaths]
+    published_rps: ClassVar[float | None] = None  # the vendor's rate limit, requests per second
     zone: ClassVar[tzinfo] = BEIJING  # of times without one
     link_life: ClassVar[timedelta | None] = None  # of links without an expiry of their own
     content_path: ClassVar[str | None] = None  # where the gateway serves videos itself
