@@ -9,7 +9,7 @@ from bot import file_modes
 from bot.bot_api.request import NotBotApi
 from bot.config import Settings, foreign_names, plain_http_warnings
 from bot.errors import TokenRefused
-from bot.providers import gateways
+from bot.key_groups import key_groups, providers_of
 from bot.providers.base import Provider, ProviderError
 from bot.providers.transport import HttpTransport
 from bot.redaction import Redactor
@@ -32,12 +32,12 @@ async def check(settings: Settings) -> bool:
     async with HttpTransport(
         tls=create_ssl_context(), proxy=settings.provider_proxy and settings.provider_proxy.url
     ) as transport:
-        providers = gateways.build(settings.providers, transport).values()
+        providers = providers_of(key_groups(settings, transport))
         rows = await asyncio.gather(
             _telegram(settings),
             _database(settings),
             _download_route(settings),
-            *(_key(provider) for provider in providers),
+            *(_key(providers[config.name]) for config in settings.providers),
         )
     for host, ahead_s in transport.skews.found().items():
         side = "ahead of" if ahead_s > 0 else "behind"

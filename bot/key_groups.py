@@ -7,7 +7,7 @@ from bot.config import Settings
 from bot.polling.leased_tasks import KeyGroup
 from bot.polling.rate_limiter import AdaptiveRateLimiter
 from bot.private_hosts import PrivateHosts
-from bot.providers.gateways import Gateways
+from bot.providers.gateway import Gateways, Transport, build_gateway
 from bot.providers.parsing.links import origin
 from bot.providers.registry import FORMATS, ProviderConfig
 from bot.watching.cadence import SPARE_POLL_PRICE_S
@@ -28,19 +28,29 @@ def prices_s(settings: Settings) -> Mapping[str, float]:
     return dict.fromkeys(named, SPARE_POLL_PRICE_S)
 
 
-def key_groups(settings: Settings, providers: Gateways, states: GatewayStates) -> list[KeyGroup]:
-    """One group for each key and host, whatever names and kinds it serves."""
+def key_groups(
+    settings: Settings, transport: Transport, states: GatewayStates | None = None
+) -> list[KeyGroup]:
+    """One group for each key and host, whatever names and kinds it serves; its gateways share a limiter."""
     behind: dict[tuple[str, str], list[ProviderConfig]] = {}
     for config in settings.providers:
         behind.setdefault((config.host, config.api_key), []).append(config)
-    return [
-        KeyGroup(
-            providers={config.name: providers[config.name] for config in configs},
-            limiter=AdaptiveRateLimiter(_max_rps(configs)),
-            state=states.add([config.name for config in configs], host),
+    groups = []
+    for (host, _), configs in behind.items():
+        limiter = AdaptiveRateLimiter(_max_rps(configs))
+        groups.append(
+            KeyGroup(
+                providers={config.name: build_gateway(config, transport, limiter) for config in configs},
+                limiter=limiter,
+                state=states.add([config.name for config in configs], host) if states else None,
+            )
         )
-        for (host, _), configs in behind.items()
-    ]
+    return groups
+
+
+def providers_of(groups: Iterable[KeyGroup]) -> Gateways:
+    """The providers of all keys."""
+    return Gateways({name: provider for group in groups for name, provider in group.providers.items()})
 
 
 def unconfigured_groups(providers: Gateways, awaited: Set[str]) -> list[KeyGroup]:

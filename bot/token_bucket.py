@@ -32,7 +32,8 @@ class TokenBucket:
         """Seconds until so many tokens are available; 0: now."""
         if self.level(now) >= level:
             return 0.0
-        return max(self.paused_until - now, (level - self._tokens) / self.rate, SHORTEST_WAIT_S)
+        filled_in_s = self._filled_at - now + (level - self._tokens) / self.rate
+        return max(self.paused_until - now, filled_in_s, SHORTEST_WAIT_S)
 
     def pause(self, until: float, *, tokens: float | None = None) -> None:
         """Allow nothing before that time. tokens: the number then; None: as many as fill meanwhile."""

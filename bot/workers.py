@@ -4,7 +4,7 @@ import asyncio
 import gc
 import logging
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Set
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence, Set
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,7 +19,7 @@ from bot.forecast.estimates import Estimates
 from bot.http.exposition import MetricsPage
 from bot.http.report import HealthReport
 from bot.http.server import http_server
-from bot.key_groups import key_groups, prices_s, reachable_hosts, unconfigured_groups
+from bot.key_groups import key_groups, prices_s, providers_of, reachable_hosts, unconfigured_groups
 from bot.maintenance import Housekeeper
 from bot.media.cache import LOCAL_UPLOAD_LIMIT, UPLOAD_LIMIT, VideoCache
 from bot.media.download import Downloader
@@ -32,10 +32,9 @@ from bot.outbox.sender import ChatAddress, Sender
 from bot.outbox.text_delivery import TextDelivery
 from bot.outbox.video_delivery import VideoDelivery
 from bot.outbox.worker import DeliveryWorker
+from bot.polling.leased_tasks import KeyGroup
 from bot.polling.scheduler import Scheduler
 from bot.polling.wakeup import Wakeup
-from bot.providers import gateways
-from bot.providers.gateways import Gateways
 from bot.providers.transport import HttpTransport
 from bot.telemetry import Telemetry
 from bot.watching.access import Access
@@ -169,7 +168,9 @@ async def _build(
                 proxy=settings.download_proxy and settings.download_proxy.url,
             )
         )
-        providers = gateways.build(settings.providers, transport)
+        groups = key_groups(settings, transport, states)
+        providers = providers_of(groups)
+        groups += unconfigured_groups(providers, stored.awaited_providers)
         if not providers:
             log.warning(_NO_PROVIDER)
         cadence = cadence or Cadence(price_by_provider_s=prices_s(settings))
@@ -184,7 +185,7 @@ async def _build(
             limit=LOCAL_UPLOAD_LIMIT if settings.telegram_local_mode else UPLOAD_LIMIT,
         )
         await stack.enter_async_context(_http_server(resources))
-        scheduler = _scheduler(resources, poller, providers, stored.awaited_providers)
+        scheduler = _scheduler(resources, poller, groups)
         yield _Workers(
             scheduler=scheduler,
             admin_reports=AdminReports(
@@ -233,12 +234,11 @@ async def _send_report(sender: Sender, address: ChatAddress, view: View) -> Send
     return await sender.send(address, view)
 
 
-def _scheduler(resources: Resources, poller: Poller, providers: Gateways, awaited: Set[str]) -> Scheduler:
-    groups = key_groups(resources.settings, providers, resources.gateways)
+def _scheduler(resources: Resources, poller: Poller, groups: Sequence[KeyGroup]) -> Scheduler:
     return Scheduler(
         resources.store,
         poller,
-        [*groups, *unconfigured_groups(providers, awaited)],
+        groups,
         wakeup=resources.wakeup,
         clock=utc_now,
         telemetry=resources.telemetry,

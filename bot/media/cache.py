@@ -18,7 +18,7 @@ from bot.media.download import Download, Downloader, downloaded
 from bot.media.faults import DownloadError, Fault
 from bot.media.probe import Inspector, MediaInfo, TruncatedFile
 from bot.media.video import VideoFile
-from bot.providers.base import Provider, ProviderError
+from bot.providers.base import Provider, ProviderError, RateLimited
 from storage.models import Media, Task, TaskRef
 
 log = logging.getLogger(__name__)
@@ -128,6 +128,9 @@ class VideoCache:
         )
         try:
             fresh = await self._fresh_media(task)
+        except RateLimited as error:
+            failing.failures -= 1  # the next attempt requests it again
+            return replace(prepared, fault=Fault.UNREACHABLE, why=error.message)
         except ProviderError as error:
             return replace(prepared, fault=Fault.UNREACHABLE, why=error.message)
         if fresh is None or fresh == prepared.media:

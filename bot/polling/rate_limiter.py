@@ -8,6 +8,7 @@
 4. After _REFUSING_AFTER 429s in a row the limiter is half open: one request in flight at a time.
 5. While the circuit breaker is open (the gateway is away), one probe at a time, with a backoff; besides, up
    to _FIRST_POLLS polls of tasks that were never polled.
+6. A request beside the polls, as for a fresh link, reserves the next token and waits; polls come after it.
 """
 
 from collections.abc import Set
@@ -19,6 +20,7 @@ from bot.polling.circuit_breaker import CircuitBreaker
 from bot.providers.base import ProviderError, RateLimited
 from bot.token_bucket import TokenBucket
 from bot.watching.cadence import requested_wait_s
+from storage.models import Cause
 
 _UNKNOWN_RPS = 5.0  # the initial rate when no limit is configured
 _SLOWEST_RPS = 0.05  # a 429 never cuts the rate below this
@@ -29,6 +31,7 @@ _RECOVER = 1.02  # growth factor per second, from then on
 _REFUSING_AFTER = 2  # 429s in a row; if only the rate was too high, one pause suffices
 _BACKOFF = Backoff(first_s=1.0, limit_s=15.0)  # between probes, and after 429s without a Retry-After
 _FIRST_POLLS = 24  # polls of new tasks during an outage, since some may succeed
+_LONGEST_WAIT_S = 60.0  # of a request beside the polls
 _OWN_REFUSALS = 3  # 429s in a row of one task while others succeed: not caused by the rate
 
 
@@ -115,6 +118,20 @@ class AdaptiveRateLimiter:
             self._set_rate(grown if self._max_rps is None else min(grown, self._max_rps))
         self._free_slots -= 1
         self._requested_at = now
+
+    def reserve(self, now: float) -> float:
+        """Count a request beside the polls; return the seconds until it may be sent.
+
+        Its token is taken at once: polls and later requests wait for the next one. Raises RateLimited if the
+        wait would be longer than _LONGEST_WAIT_S, and longer than one request takes at this rate.
+        """
+        wait_s = self._bucket.wait_s(1.0, now)
+        if wait_s > max(_LONGEST_WAIT_S, 1 / self.rate):
+            raise RateLimited(
+                "the key's rate limit is used up", cause=Cause.RATE_LIMITED, retry_after_s=wait_s
+            )
+        self._bucket.take(now)
+        return wait_s
 
     def on_response(
         self, now: float, task_id: int, error: ProviderError | None, *, requested_at: float

@@ -74,8 +74,12 @@ class Provider(Protocol):
     kind: str  # the wire format
     host: str  # the gateway's host and port, for display; never credentials
 
-    async def fetch(self, external_id: str) -> Snapshot:
-        """Poll a task; raises ProviderError, and nothing else, if there is no snapshot."""
+    async def fetch(self, external_id: str, *, is_counted: bool = False) -> Snapshot:
+        """Poll a task; raises ProviderError, and nothing else, if there is no snapshot.
+
+        is_counted: the caller has counted the request against the key's rate limit; else it waits until the
+        limit allows it.
+        """
         ...
 
     async def fetch_elsewhere(self, external_id: str) -> Snapshot | None:

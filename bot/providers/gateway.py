@@ -1,6 +1,11 @@
-"""Gateway: polls tasks over HTTP, parses the responses, and caches the last snapshot of each task."""
+"""Gateway: polls tasks over HTTP, parses the responses, and caches the last snapshot of each task.
+
+All requests of a key pass through Gateway._get, which counts them against its rate limit.
+"""
 
 import asyncio
+import time
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from http import HTTPStatus
 from typing import Protocol
@@ -12,6 +17,7 @@ from bot.providers.parsing.ids import valid_id
 from bot.providers.parsing.inline import payload_of
 from bot.providers.parsing.links import decode_inline, is_inline
 from bot.providers.parsing.response import Response, poll_after_s
+from bot.providers.registry import FORMATS, SISTERS, ProviderConfig
 from storage.models import Cause, Media, Snapshot
 
 _OK = HTTPStatus.OK
@@ -30,12 +36,38 @@ class Transport(Protocol):
         ...
 
 
+class RequestLimiter(Protocol):
+    """The rate limit of a key."""
+
+    def reserve(self, now: float) -> float:
+        """Count a request; return the seconds until it may be sent. Raises RateLimited if they are too many.
+
+        now: seconds of the monotonic clock.
+        """
+        ...
+
+
 class Gateway(Provider):
     """A configured gateway: a wire format over a shared transport."""
 
-    def __init__(self, wire: WireFormat, transport: Transport, *, sister: WireFormat | None = None) -> None:
-        """sister: another format of the same key, whose endpoint may have newer data for a task."""
+    def __init__(
+        self,
+        wire: WireFormat,
+        transport: Transport,
+        *,
+        sister: WireFormat | None = None,
+        limiter: RequestLimiter | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        """sister: another format of the same key, whose endpoint may have newer data for a task.
+
+        limiter: the key's; None: requests are neither counted nor delayed.
+        """
         self._sister = sister
+        self._limiter = limiter
+        self._clock = clock
+        self._sleep = sleep
         self._wire = wire
         self._account = wire.account
         self._transport = transport
@@ -48,9 +80,9 @@ class Gateway(Provider):
         self.kind = wire.kind
         self.host = wire.account.host
 
-    async def fetch(self, external_id: str) -> Snapshot:
+    async def fetch(self, external_id: str, *, is_counted: bool = False) -> Snapshot:
         """Poll a task; raises ProviderError, and nothing else, if there is no snapshot."""
-        response = await self._request(external_id)
+        response = await self._get(self._wire, external_id, is_counted=is_counted)
         snapshot = await self._read_or_cached(response, external_id)
         wait_s = poll_after_s(response.headers)
         return snapshot if wait_s is None else replace(snapshot, poll_after_s=wait_s)
@@ -74,9 +106,7 @@ class Gateway(Provider):
         if self._sister is None or not external_id.startswith(_NEW_API_IDS):
             return None
         try:
-            response = await self._transport.get(
-                self._account.url(self._sister.path, external_id), self._headers
-            )
+            response = await self._get(self._sister, external_id)
             snapshot = await asyncio.to_thread(self._sister.read_response, response, external_id)
             return corrected(snapshot, response.clock_ahead_s)
         except ProviderError:
@@ -118,7 +148,7 @@ class Gateway(Provider):
 
     async def _inline_video(self, external_id: str) -> MediaSource:
         """Request the task again; return the bytes in the response, or the link that has replaced them."""
-        response = await self._request(external_id)
+        response = await self._get(self._wire, external_id)
         link, data = await asyncio.to_thread(self._link_and_data, response)
         if link is not None and not is_inline(link):
             return self._source(self._wire.address(link, external_id), with_key=True)
@@ -138,9 +168,52 @@ class Gateway(Provider):
         sends_key = with_key and self._account.is_own_origin(url)
         return MediaSource(url=url, headers=self._account.key_header if sends_key else None)
 
-    async def _request(self, external_id: str) -> Response:
+    async def _get(self, wire: WireFormat, external_id: str, *, is_counted: bool = False) -> Response:
+        """Request a task, when the key's rate limit allows it."""
         if not valid_id(external_id):
             raise TaskMissing("not a valid task id", cause=Cause.TASK_MISSING)
         if not self._account.has_valid_key:
             raise AuthFailed("the key contains invalid characters", cause=Cause.KEY_INVALID)
-        return await self._transport.get(self._account.url(self._wire.path, external_id), self._headers)
+        if self._limiter is not None and not is_counted:
+            await self._sleep(self._limiter.reserve(self._clock()))
+        return await self._transport.get(self._account.url(wire.path, external_id), self._headers)
+
+
+class Unconfigured(Provider):
+    """A provider without a gateway; only links that need no key can still be fetched."""
+
+    kind = ""
+    host = ""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    async def fetch(self, external_id: str, *, is_counted: bool = False) -> Snapshot:
+        """Raise AuthFailed."""
+        raise AuthFailed("", cause=Cause.NOT_CONFIGURED)
+
+    async def open_media(self, external_id: str, media: Media) -> MediaSource:
+        """Return how to fetch the video; raises AuthFailed if that needs the key."""
+        if media.url is None or media.needs_auth:
+            raise AuthFailed("", cause=Cause.NOT_CONFIGURED)
+        return MediaSource(url=media.url)
+
+
+class Gateways(dict[str, Provider]):
+    """The providers by name; any other name gives an Unconfigured one."""
+
+    def __missing__(self, name: str) -> Provider:
+        return Unconfigured(name)
+
+
+def build_gateway(
+    config: ProviderConfig, transport: Transport, limiter: RequestLimiter | None = None
+) -> Gateway:
+    """Create the gateway of a configured provider; limiter: its key's."""
+    sister = SISTERS.get(config.kind)
+    return Gateway(
+        FORMATS[config.kind](config.account),
+        transport,
+        sister=sister(config.account) if sister else None,
+        limiter=limiter,
+    )

@@ -93,7 +93,7 @@ class Poller:
 
     async def _fetch(self, task: Task, provider: Provider) -> tuple[Change, ProviderError | None]:
         try:
-            snapshot = await provider.fetch(task.ref.external_id)
+            snapshot = await provider.fetch(task.ref.external_id, is_counted=True)  # by the scheduler
         except ProviderError as error:
             return changes.on_failure(task, error, at=self._clock()), error
         change = self._change(task, snapshot)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 
-from bot.providers import gateways
+from bot.providers.gateway import build_gateway
 from bot.providers.registry import ProviderConfig
 from bot.providers.transport import HttpTransport
 from storage.factory import open_store
@@ -68,8 +68,10 @@ async def _poll(tasks: list[BenchTask], gateway: str) -> dict[str, Snapshot]:
     firsts = {task.kind: task for task in reversed(tasks)}
     configs = [ProviderConfig(name=kind, kind=kind, base_url=gateway, api_key=KEY) for kind in firsts]
     async with HttpTransport(tls=ssl.create_default_context()) as transport:
-        providers = gateways.build(configs, transport)
-        return {name: await each.fetch(firsts[name].task_id) for name, each in providers.items()}
+        return {
+            config.name: await build_gateway(config, transport).fetch(firsts[config.name].task_id)
+            for config in configs
+        }
 
 
 async def _note_poll(store: Store, watched: WatchedTask, snapshot: Snapshot, due: datetime) -> None:

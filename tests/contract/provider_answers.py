@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bot.providers.base import Provider
-from bot.providers.gateways import build
+from bot.providers.gateway import build_gateway
 from bot.providers.parsing.response import Response
 from bot.providers.registry import ProviderConfig
 from tests.fakes.transport import always
@@ -42,7 +42,7 @@ def recorded(kind: str) -> list[Recorded]:
 def provider_that_gets(kind: str, reply: Response) -> Provider:
     """A provider of the kind whose gateway always sends the same response."""
     config = ProviderConfig(name=kind, kind=kind, base_url=BASE_URL, api_key=KEY)
-    return build([config], always(reply))[kind]
+    return build_gateway(config, always(reply))
 
 
 def _load(path: Path) -> Recorded:

@@ -7,7 +7,7 @@ from bot.providers.base import BadAnswer, ProviderError, Unavailable
 from bot.providers.formats.videos import Videos
 from bot.providers.gateway import Gateway, Transport
 from storage.models import TaskStatus
-from tests.fakes.transport import FakeTransport, always, json_response
+from tests.fakes.transport import FakeTransport, always, json_response, response
 
 
 def gateway(transport: Transport) -> Gateway:
@@ -71,3 +71,23 @@ async def test_a_failed_task_under_an_error_status_has_failed(status: int, task:
 async def test_an_error_that_is_not_the_ended_task_stays_an_error(body: dict[str, object]):
     with pytest.raises(Unavailable):
         await gateway(always(json_response(body, status=500))).fetch("video_1")
+
+
+class CountedBody(bytes):
+    """Counts how many times it is decoded."""
+
+    decoded = 0
+
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
+        self.decoded += 1
+        return super().decode(encoding, errors)
+
+
+@pytest.mark.parametrize("status", [200, 202, 400, 403, 404, 429, 500])
+async def test_a_response_is_parsed_once(status: int):
+    body = CountedBody(b'{"error": {"message": "job failed"}}')
+
+    with pytest.raises(ProviderError):
+        await gateway(always(response(body, status=status))).fetch("video_1")
+
+    assert body.decoded == 1

@@ -29,7 +29,7 @@ class ScriptedProvider(Provider):
         self.waiting = 0  # calls that wait at the gate
         self.answers = {external_id: list(script) for external_id, script in answers.items()}
 
-    async def fetch(self, external_id: str) -> Snapshot:
+    async def fetch(self, external_id: str, *, is_counted: bool = False) -> Snapshot:
         self.asked.append(external_id)
         self.waiting += 1
         try:

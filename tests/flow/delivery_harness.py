@@ -24,8 +24,8 @@ from bot.outbox.text_delivery import TextDelivery
 from bot.outbox.video_delivery import VideoDelivery
 from bot.outbox.worker import LEASE_S, DeliveryWorker
 from bot.private_hosts import PrivateHosts
-from bot.providers import gateways
 from bot.providers.base import Provider, ProviderError
+from bot.providers.gateway import Gateways, build_gateway
 from bot.providers.registry import ProviderConfig
 from bot.providers.transport import HttpTransport
 from bot.sandbox.gateway import FakeGateway
@@ -99,13 +99,10 @@ class DeliveryHarness:
         self.store = await open_store(self._folder / "reelwatch.db")
         self._stack.push_async_callback(self.store.close)
         transport = await self._stack.enter_async_context(HttpTransport(tls=_NO_TLS))
-        self.providers = gateways.build(
-            [
-                ProviderConfig(name=kind, kind=kind, base_url=self.gateway.url, api_key=self.gateway.key)
-                for kind in KINDS
-            ],
-            transport,
-        )
+        self.providers = Gateways()
+        for kind in KINDS:
+            config = ProviderConfig(name=kind, kind=kind, base_url=self.gateway.url, api_key=self.gateway.key)
+            self.providers[kind] = build_gateway(config, transport)
         downloader = await self._stack.enter_async_context(
             Downloader(allowed=PrivateHosts(everything=True), sleep=self.clock.sleep)
         )

@@ -1,16 +1,17 @@
 """Which providers share a key and a rate limit."""
 
+import time
+
 import pytest
 
 from bot.config import load_settings
 from bot.key_groups import key_groups, prices_s, reachable_hosts
 from bot.polling.rate_limiter import AdaptiveRateLimiter
-from bot.providers import gateways
 from bot.providers.registry import KINDS
 from bot.watching.cadence import SPARE_POLL_PRICE_S
 from bot.watching.gateway_state import GatewayStates
 from bot.workers import utc_now
-from tests.fakes.transport import never
+from tests.fakes.transport import always, json_response, never
 
 TOKEN = {"TELEGRAM_BOT_TOKEN": "99:secret"}
 GATEWAY = {"GATEWAY_BASE_URL": "https://gw.example", "GATEWAY_API_KEY": "sk-gateway"}
@@ -20,10 +21,9 @@ UNKNOWN_RPS = AdaptiveRateLimiter(None).rate
 def rates(**environment: str) -> dict[frozenset[str], float]:
     """The rate with which each key begins, by the names of the providers that it opens."""
     settings = load_settings(TOKEN | environment)
-    providers = gateways.build(settings.providers, never())
     return {
         frozenset(group.providers): group.limiter.rate
-        for group in key_groups(settings, providers, GatewayStates(clock=utc_now))
+        for group in key_groups(settings, never(), GatewayStates(clock=utc_now))
     }
 
 
@@ -104,3 +104,16 @@ def test_videos_may_come_from_the_gateways_own_addresses_and_no_other_private_on
     assert allowed.allows("nas", 8080, "192.168.1.9")
     assert not allowed.allows("192.168.1.5", 80, "192.168.1.5")
     assert not allowed.allows("nas", 80, "192.168.1.9")
+
+
+@pytest.mark.parametrize("name", ["mine", "yours"])
+async def test_all_gateways_of_a_key_count_their_requests_against_its_one_limit(name: str):
+    key = {"BASE_URL": "https://gw.example", "API_KEY": "sk-shared", "MAX_RPS": "0.01"}
+    settings = load_settings(TOKEN | provider("MINE", "videos", **key) | provider("YOURS", "newapi", **key))
+    (group,) = key_groups(settings, always(json_response({"status": "queued"})))
+
+    await group.providers[name].fetch("video_1", is_counted=True)
+    assert group.limiter.available(time.monotonic()) == 1
+
+    await group.providers[name].fetch("video_1")
+    assert group.limiter.available(time.monotonic()) == 0

@@ -46,6 +46,13 @@ def test_a_pause_may_set_what_there_is_at_its_end():
     assert bucket.level(10.1) == pytest.approx(11)
 
 
+def test_tokens_that_a_pause_sets_fill_from_its_end():
+    bucket = TokenBucket(2.0, 6.0)
+    bucket.pause(10.0, tokens=0.0)
+
+    assert bucket.wait_s(1.0, 4.0) == 6.5
+
+
 def test_a_shorter_pause_does_not_end_a_longer_one():
     bucket = TokenBucket(1.0, 6.0)
     bucket.pause(10.0)

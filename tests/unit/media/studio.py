@@ -17,7 +17,7 @@ class Studio(Provider):
         self.asked: list[str] = []
         self.opened: list[str] = []
 
-    async def fetch(self, external_id: str) -> Snapshot:
+    async def fetch(self, external_id: str, *, is_counted: bool = False) -> Snapshot:
         self.asked.append(external_id)
         if isinstance(self.anew, ProviderError):
             raise self.anew

@@ -14,7 +14,7 @@ from bot.media.faults import Fault
 from bot.media.probe import Inspector
 from bot.media.video import VideoFile
 from bot.private_hosts import PrivateHosts
-from bot.providers.base import TaskMissing, Unavailable
+from bot.providers.base import RateLimited, TaskMissing, Unavailable
 from bot.sandbox.sample_video import make_video
 from storage.models import Cause, Media, Task, TaskRef, TaskStatus
 from tests.fakes.clock import NOON, FrozenClock
@@ -270,6 +270,17 @@ async def test_an_unreachable_gateway_is_polled_for_a_fresh_link_later(
     studio.anew = Unavailable("no answer", cause=Cause.UNREACHABLE)
 
     assert await fault_of(cache, media) is Fault.UNREACHABLE
+
+
+async def test_a_fresh_link_that_the_rate_limit_delays_is_requested_with_the_next_attempt(
+    cache: VideoCache, media: Media, files: Files, studio: Studio
+):
+    files.says(status=403)
+    studio.anew = RateLimited("used up", cause=Cause.RATE_LIMITED)
+    for _ in range(6):
+        assert await fault_of(cache, media) is Fault.UNREACHABLE
+
+    assert len(studio.asked) == 6
 
 
 async def test_an_unreachable_host_is_retried_before_a_fresh_link_is_requested(

@@ -1,5 +1,7 @@
 """The rate limit of a key."""
 
+import contextlib
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -47,14 +49,21 @@ def test_the_burst_is_bounded_at_a_fifth_of_a_second():
 
 
 @settings(max_examples=100)
-@given(max_rps=st.floats(0.05, 50), waits_s=st.lists(st.floats(0, 2), min_size=1, max_size=60))
-def test_no_window_holds_more_requests_than_the_key_allows(max_rps: float, waits_s: list[float]):
+@given(
+    max_rps=st.floats(0.05, 50),
+    waits_s=st.lists(st.tuples(st.floats(0, 2), st.booleans()), min_size=1, max_size=60),
+)
+def test_no_window_holds_more_requests_than_the_key_allows(max_rps: float, waits_s: list[tuple[float, bool]]):
     limiter, now, asked = AdaptiveRateLimiter(max_rps, in_flight=10_000), 0.0, []
-    for wait_s in waits_s:
+    for wait_s, has_fresh_link in waits_s:
         now += wait_s
+        if has_fresh_link:
+            with contextlib.suppress(RateLimited):
+                asked.append(now + limiter.reserve(now))
         for _ in range(limiter.available(now)):
             limiter.on_request(now, 1)
             asked.append(now)
+    asked.sort()
 
     burst = max(1.0, max_rps / 5)
     for first, begin in enumerate(asked):
@@ -286,3 +295,50 @@ def test_a_429_closes_the_circuit():
     exchange(limiter, 1.0, too_many(3.0))
 
     assert limiter.available(4.5) > 1
+
+
+def test_a_request_beside_the_polls_takes_the_next_token_before_them():
+    limiter = AdaptiveRateLimiter(2)
+    exchange(limiter, 100.0)
+
+    assert limiter.reserve(100.1) == pytest.approx(0.4)
+    assert limiter.reserve(100.2) == pytest.approx(0.8)
+    assert limiter.available(101.4) == 0
+    assert limiter.ready_at(101.4) == pytest.approx(101.5)
+    assert limiter.available(101.5) == 1
+
+
+def test_a_request_beside_the_polls_is_sent_at_once_if_there_is_a_token():
+    limiter = AdaptiveRateLimiter(2)
+
+    assert limiter.reserve(100.0) == 0
+    assert limiter.available(100.0) == 0
+
+
+def test_a_request_beside_the_polls_waits_until_a_pause_ends():
+    limiter = AdaptiveRateLimiter(2)
+    exchange(limiter, 100.0, too_many(retry_after_s=30))
+
+    assert limiter.reserve(110.0) == pytest.approx(20.0)
+    assert limiter.reserve(110.0) == pytest.approx(20.0 + 1 / limiter.rate)
+    assert limiter.available(130.0) == 0
+
+
+def test_a_request_beside_the_polls_that_would_wait_for_over_a_minute_is_rejected_and_not_counted():
+    limiter = AdaptiveRateLimiter(2)
+    exchange(limiter, 100.0, too_many(retry_after_s=90))
+
+    with pytest.raises(RateLimited) as rejected:
+        limiter.reserve(100.0)
+
+    assert rejected.value.retry_after_s == pytest.approx(90.0)
+    assert limiter.available(190.0) == 1
+
+
+def test_the_first_request_beside_the_polls_is_never_rejected_for_a_low_rate():
+    limiter = AdaptiveRateLimiter(0.01)
+    exchange(limiter, 100.0)
+
+    assert limiter.reserve(100.0) == pytest.approx(100.0)
+    with pytest.raises(RateLimited):
+        limiter.reserve(100.0)

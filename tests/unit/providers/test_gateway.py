@@ -6,12 +6,19 @@ from dataclasses import replace
 import pytest
 
 from bot.providers.account import Account
-from bot.providers.base import AuthFailed, BadAnswer, MediaSource, ProviderError, TaskMissing, Unavailable
+from bot.providers.base import (
+    AuthFailed,
+    BadAnswer,
+    MediaSource,
+    ProviderError,
+    TaskMissing,
+    Unavailable,
+)
 from bot.providers.formats.alibailian import Alibailian
 from bot.providers.formats.base import WireFormat
 from bot.providers.formats.newapi import NewApi
 from bot.providers.formats.videos import Videos
-from bot.providers.gateway import Gateway, Transport
+from bot.providers.gateway import Gateway, Gateways, Transport
 from bot.providers.parsing.fields import Json
 from bot.providers.parsing.inline import cut_videos
 from bot.providers.parsing.response import Response
@@ -278,26 +285,6 @@ async def test_any_json_response_is_the_gateways_own(reply: Response, is_own: bo
     assert caught.value.http_status == reply.status
 
 
-class CountedBody(bytes):
-    """Counts how many times it is decoded."""
-
-    decoded = 0
-
-    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
-        self.decoded += 1
-        return super().decode(encoding, errors)
-
-
-@pytest.mark.parametrize("status", [200, 202, 400, 403, 404, 429, 500])
-async def test_a_response_is_parsed_once(status: int):
-    body = CountedBody(b'{"error": {"message": "job failed"}}')
-
-    with pytest.raises(ProviderError):
-        await gateway(always(response(body, status=status))).fetch("video_1")
-
-    assert body.decoded == 1
-
-
 NEW_API_ID = "task_" + "aB3" * 10 + "Zz"
 
 
@@ -370,3 +357,23 @@ async def test_a_requested_delay_ends_with_the_response_without_one():
     asking = gateway(FakeTransport(lambda: next(responses)))
 
     assert [(await asking.fetch("video_1")).poll_after_s for _ in range(2)] == [15.0, None]
+
+
+OPEN_LINK = Media(url="https://cdn.example/v.mp4?sig=1")
+
+
+async def test_a_provider_that_is_not_configured_has_to_be_put_back_by_a_person():
+    with pytest.raises(AuthFailed) as refused:
+        await Gateways()["gone"].fetch("task-1")
+
+    assert (refused.value.cause, refused.value.permanent) == (Cause.NOT_CONFIGURED, True)
+
+
+async def test_an_open_link_of_a_provider_that_is_not_configured_still_works():
+    assert await Gateways()["gone"].open_media("task-1", OPEN_LINK) == MediaSource(url=OPEN_LINK.url)
+
+
+@pytest.mark.parametrize("media", [Media(url=OPEN_LINK.url, needs_auth=True), Media(url=None)])
+async def test_a_video_that_needs_the_key_of_a_provider_that_is_not_configured_is_refused(media: Media):
+    with pytest.raises(AuthFailed):
+        await Gateways()["gone"].open_media("task-1", media)
