@@ -1,4 +1,4 @@
-"""Whether the settings work: what they are, who the bot is, and what each gateway says to its key."""
+"""Shows the settings and tries them: bot token, database, routes, each provider's key."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
@@ -19,14 +19,14 @@ from storage.factory import open_store
 from storage.models import Cause
 
 OK, WARN, ERROR = "ok", "warn", "error"
-_PATIENCE_S = 10.0
+_TIMEOUT_S = 10.0
 _NO_SUCH_TASK = "reelwatch-check-no-such-task"
 
-Row = tuple[str, str, str]  # what, OK, WARN or ERROR, how it stands
+Row = tuple[str, str, str]  # what was tried; OK, WARN or ERROR; the outcome
 
 
 async def check(settings: Settings) -> bool:
-    """Print the settings and what came of trying them; whether everything works."""
+    """Print the settings and the outcome of trying them; return whether everything works."""
     redact = Redactor(settings.secrets).redact
     _print_table(("setting", "value"), _described(settings), redact)
     async with HttpTransport(
@@ -60,13 +60,13 @@ def _warnings(settings: Settings) -> Iterable[Row]:
 
 
 async def _download_route(settings: Settings) -> Row:
-    """Whether the proxy can be reached; where the videos lie is known only when there is one."""
+    """Try to connect to the proxy; the hosts of videos are not known before there is one."""
     what = "downloads"
     proxy = settings.download_proxy
     if not proxy:
         return what, OK, "without a proxy"
     try:
-        async with asyncio.timeout(_PATIENCE_S):
+        async with asyncio.timeout(_TIMEOUT_S):
             _, writer = await asyncio.open_connection(proxy.host, proxy.port)
     except OSError:
         return what, ERROR, f"the proxy {proxy} does not answer"
@@ -115,7 +115,7 @@ async def _database(settings: Settings) -> Row:
 
 
 async def _key(provider: Provider) -> Row:
-    """A key is right when the gateway says no more than that it does not know the id."""
+    """Poll an id that no gateway has: a valid key gets the response that the task is missing."""
     what = f"provider {provider.name}"
     try:
         await provider.fetch(_NO_SUCH_TASK)

@@ -46,7 +46,7 @@ _GROUP = "providers__"
 
 
 class SettingsError(Exception):
-    """The settings cannot be used; mistakes holds one line for each."""
+    """The settings can't be used; mistakes holds a sentence for each mistake."""
 
     def __init__(self, mistakes: list[str]) -> None:
         super().__init__("; ".join(mistakes))
@@ -110,16 +110,16 @@ class Settings:
 
 _NAMES = {each.name for each in fields(Settings)}
 _FIELDS = [each.name.upper() for each in fields(ProviderSettings)]
-_SHOWN = 80  # characters of a name that is wrong
+_SHOWN = 80  # characters of a wrong name in a mistake
 
 
 def load_settings(given: Mapping[str, str] | None = None) -> Settings:
-    """Read the settings from the environment and .env, or from the given names alone; SettingsError."""
+    """Read the settings from the environment and .env, or only from the given names; raises SettingsError."""
     from_file, lines = _env_file() if given is None else ({}, [])
     sources = (from_file, os.environ) if given is None else (given,)
     texts = {name.lower(): text for source in sources for name, text in source.items() if text}
     values, mistakes = _read(Settings, texts)
-    mistakes = lines + list(_misspelt(texts)) + mistakes
+    mistakes = lines + list(_mistyped_names(texts)) + mistakes
     if "gateway_base_url" in texts and "gateway_api_key" not in texts:
         mistakes.append("GATEWAY_API_KEY is missing: GATEWAY_BASE_URL is set.")
     own: dict[str, ProviderSettings] = {}
@@ -151,7 +151,7 @@ def plain_http_warnings(settings: Settings) -> list[str]:
 
 
 def foreign_names() -> list[str]:
-    """The names in .env that are none of ours, and are ignored; SettingsError."""
+    """The names in .env that are no settings of this program and are ignored; raises SettingsError."""
     return [
         name
         for name in _env_file()[0]
@@ -160,7 +160,7 @@ def foreign_names() -> list[str]:
 
 
 def _env_file() -> tuple[Mapping[str, str | None], list[str]]:
-    """What .env says, and a mistake for each line that says nothing."""
+    """The values in .env, and a mistake for each line that can't be parsed; raises SettingsError."""
     try:
         text = Path(".env").read_text("utf-8-sig")
     except FileNotFoundError:
@@ -179,12 +179,12 @@ def _env_file() -> tuple[Mapping[str, str | None], list[str]]:
 
 
 def _line_of(original: Original) -> int:
-    """Where the statement begins, which may be after empty lines."""
+    """The line on which the statement begins; the parser counts from the empty lines before it."""
     string = original.string
     return original.line + string[: len(string) - len(string.lstrip())].count("\n")
 
 
-def _misspelt(texts: Mapping[str, str]) -> Iterator[str]:
+def _mistyped_names(texts: Mapping[str, str]) -> Iterator[str]:
     for name in texts:
         if right := _meant(name):
             yield f"{name[:_SHOWN].upper()} is not a setting; {right[:_SHOWN]} is meant."
@@ -195,7 +195,7 @@ def _meant(name: str) -> str | None:
 
 
 def _groups(texts: Mapping[str, str]) -> dict[str, dict[str, str]]:
-    """Each provider's own settings, by its name."""
+    """The texts of each provider's group, by the provider's name."""
     groups: dict[str, dict[str, str]] = {}
     for name, text in texts.items():
         if name.startswith(_GROUP):
@@ -207,7 +207,7 @@ def _groups(texts: Mapping[str, str]) -> dict[str, dict[str, str]]:
 def _read(
     cls: type[Settings | ProviderSettings], texts: Mapping[str, str], prefix: str = ""
 ) -> tuple[dict[str, Any], list[str]]:
-    """The values of the fields that are set, and the mistakes in them."""
+    """The values of the fields that are set, and a sentence for each that is wrong or missing."""
     values, mistakes = {}, []
     for each in fields(cls):
         _, read = get_args(each.type)
@@ -237,7 +237,7 @@ def _complete(own: Mapping[str, ProviderSettings], settings: Settings) -> tuple[
 
 
 def _mistakes_of_group(name: str, own: Mapping[str, str], texts: Mapping[str, str]) -> Iterator[str]:
-    """What no field can tell by itself; read from the texts, so that no other mistake hides it."""
+    """Mistakes that concern several fields; found in the texts, so that a wrong value hides none of them."""
     known = [each.name for each in fields(ProviderSettings)]
     for what in own:
         if what not in known:

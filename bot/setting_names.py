@@ -1,17 +1,17 @@
-"""Tells a mistyped name of a setting from the names of other programs."""
+"""Finds out whether an unknown name is a mistyped setting or belongs to another program."""
 
 import re
 from collections.abc import Collection, Iterator, Sequence
 
 _GROUP = "PROVIDERS"
-_PROGRAM = "REELWATCH_"  # as other programs begin their settings
-_SHORT = 10  # letters; a name below it may have one typing mistake, a longer one two
+_PROGRAM = "REELWATCH_"  # a prefix that people add, as many programs have one
+_SHORT = 10  # letters; a shorter name may have one typing mistake, another _MISTAKES
 _MISTAKES = 2
-_FAR = 9
-_WORD = 3  # letters of the shortest word that says something
-# Common first words, behind which other programs have settings of their own.
+_FAR = 9  # a distance that is never close
+_WORD = 3  # letters of the shortest word that is compared
+# Prefixes that other programs use as well.
 _COMMON = {"LOG", "DATABASE", "LANGUAGE", "MAX", "KEEP", "REST", "HEALTH"}
-# Settings of the Bot API server, whose container is often handed the same file.
+# Settings of the Bot API server, which often reads the same .env.
 _OF_OTHERS = {"TELEGRAM_LOCAL", "TELEGRAM_API_ID", "TELEGRAM_API_HASH"}
 _OTHER_WORDS = (
     (re.compile(r"ADMINS?_(ID|LIST|USER|CHAT)\w*"), "ADMINS"),
@@ -20,9 +20,9 @@ _OTHER_WORDS = (
 
 
 def meant(name: str, known: Collection[str], fields: Sequence[str]) -> str | None:
-    """The setting that a name in capitals was meant to be; None: it is right, or none of ours.
+    """The setting that a name in capitals was meant to be; None if it is right or another program's.
 
-    fields: what a provider's group has.
+    fields: the settings of a provider's group.
     """
     if name in known or name.startswith(f"{_GROUP}__") or name in _OF_OTHERS:
         return None

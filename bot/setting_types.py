@@ -1,6 +1,7 @@
-"""The types of the settings: what the program gets, and how that is read from text.
+"""The types of the settings, and how each is read from text.
 
-A reader is handed what is set and not empty; its ValueError ends the sentence that the setting's name begins.
+A reader gets a text that is not empty; the message of its ValueError continues a sentence that begins with
+the setting's name.
 """
 
 import ipaddress
@@ -21,7 +22,7 @@ _MOST_RPS = 1000
 _LAST_PORT = 65535
 _MOST_DAYS = 3650
 _MOST_WATCHES = 100_000
-_NOT_IN_ADDRESS = re.compile(r"[\s<>\"{}|\\^`\x00-\x1f\x7f]")
+_NOT_IN_URL = re.compile(r"[\s<>\"{}|\\^`\x00-\x1f\x7f]")
 _EVERYONE = "*"
 _SQLITE = "sqlite:///"
 N = TypeVar("N", int, float)
@@ -75,13 +76,13 @@ def _split_list(text: str) -> list[str]:
 
 
 def host_of(url: str | None) -> str | None:
-    """The host of an http:// or https:// address; None: it is none."""
+    """The host of an http:// or https:// URL; None if it is not one."""
     parts = _parts(url) if url else None
     return parts.hostname if parts else None
 
 
 def _parts(url: str) -> SplitResult | None:
-    """An http:// or https:// address in its parts; None: it is none. urlsplit's errors would repeat it."""
+    """The parts of an http:// or https:// URL; None if it is not one, as urlsplit's errors show the text."""
     try:
         parts = urlsplit(url)
         _ = parts.port
@@ -94,7 +95,7 @@ def _http_url(text: str) -> str:
     parts = _parts(text)
     if parts is None:
         raise ValueError("is not an http:// or https:// address")
-    if _NOT_IN_ADDRESS.search(text):
+    if _NOT_IN_URL.search(text):
         raise ValueError("holds a space or another character that no address has")
     if parts.query or parts.fragment or text.endswith(("?", "#")):
         raise ValueError("ends in a query or fragment, behind which no path can stand")
@@ -125,7 +126,7 @@ def _token(text: str) -> str:
 
 
 def _key(text: str) -> str:
-    """A header value; anything else would be refused only when the first question is asked."""
+    """An HTTP header's value; any other character would fail with the first poll."""
     if not re.fullmatch(r"[\x21-\x7e]+", text):
         raise ValueError("holds a space or a character that no key has")
     return text
@@ -139,7 +140,7 @@ def _kind(word: str) -> str:
 
 
 def _number(convert: Callable[[str], N], most: int, mistake: str) -> Callable[[str], N]:
-    """Reads a number above 0."""
+    """A reader of numbers above 0 and up to most."""
 
     def read(text: str) -> N:
         try:
