@@ -1,4 +1,4 @@
-"""What the log says of who asked and who stopped."""
+"""The audit log: who started watches, and who stopped those of others."""
 
 import logging
 
@@ -15,10 +15,10 @@ from tests.unit.chat.chat_harness import ANN, EVE, GROUP, ChatHarness
 def lines(caplog: pytest.LogCaptureFixture):
     caplog.set_level(logging.INFO, logger="bot.chat.audit")
 
-    def said() -> list[str]:
+    def messages() -> list[str]:
         return [record.getMessage() for record in caplog.records]
 
-    return said
+    return messages
 
 
 async def test_a_watch_is_logged_in_one_line_with_its_user_chat_and_task(harness: ChatHarness, lines):

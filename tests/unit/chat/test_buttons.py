@@ -33,7 +33,7 @@ def driver(store: SqliteStore) -> Driver:
     return driver
 
 
-async def doubtful(driver: Driver, chat_id: int = ANN) -> WatchedTask:
+async def unconfirmed(driver: Driver, chat_id: int = ANN) -> WatchedTask:
     """A watch whose result may or may not have arrived."""
     watched = await driver.watch(chat_id=chat_id)
     await driver.poll(watched.task.id, TaskStatus.SUCCEEDED)
@@ -42,10 +42,10 @@ async def doubtful(driver: Driver, chat_id: int = ANN) -> WatchedTask:
 
 
 async def press(
-    harness: ChatHarness, data: str, chat: updates.Json = PRIVATE, user_id: int = ANN, **asked: str
+    harness: ChatHarness, data: str, chat: updates.Json = PRIVATE, user_id: int = ANN, **fields: str
 ) -> str:
     """What the bubble says."""
-    assert await harness.tell(updates.press(chat, user_id, data, **asked), kind="callback_query") == []
+    assert await harness.tell(updates.press(chat, user_id, data, **fields), kind="callback_query") == []
     return str(harness.request.bubbles[-1]["text"])
 
 
@@ -55,7 +55,7 @@ async def results(driver: Driver) -> int:
 
 
 async def test_send_again_queues_the_result_once(harness: ChatHarness, driver: Driver):
-    watched = await doubtful(driver)
+    watched = await unconfirmed(driver)
 
     assert await press(harness, f"again:{watched.watch.id}") == "Sending it again."
     assert await press(harness, f"again:{watched.watch.id}") == NOTHING
@@ -64,13 +64,13 @@ async def test_send_again_queues_the_result_once(harness: ChatHarness, driver: D
 
 
 async def test_a_callback_answer_is_in_the_language_of_the_user(harness: ChatHarness, driver: Driver):
-    watched = await doubtful(driver)
+    watched = await unconfirmed(driver)
 
     assert await press(harness, f"again:{watched.watch.id}", language="zh-hans") == "正在重新发送。"
 
 
 async def test_any_user_in_an_allowed_chat_may_press(harness: ChatHarness, driver: Driver):
-    watched = await doubtful(driver, GROUP)
+    watched = await unconfirmed(driver, GROUP)
 
     assert await press(harness, f"again:{watched.watch.id}", SAMPLES, EVE) == "Sending it again."
 
@@ -79,7 +79,7 @@ async def test_a_user_who_presses_under_a_channel_post_is_checked_as_a_user(
     harness: ChatHarness, driver: Driver
 ):
     foreign_channel = NEWS | {"id": FOREIGN_CHANNEL}
-    watched = await doubtful(driver, FOREIGN_CHANNEL)
+    watched = await unconfirmed(driver, FOREIGN_CHANNEL)
 
     assert await press(harness, "again:0", NEWS, EVE, language="zh-hans") == "没有可以重新发送的内容。"
     assert await press(harness, f"again:{watched.watch.id}", foreign_channel, EVE) == NOTHING
@@ -87,14 +87,14 @@ async def test_a_user_who_presses_under_a_channel_post_is_checked_as_a_user(
 
 
 async def test_a_button_works_only_in_the_chat_that_owns_the_watch(harness: ChatHarness, driver: Driver):
-    watched = await doubtful(driver, GROUP)
+    watched = await unconfirmed(driver, GROUP)
 
     assert await press(harness, f"again:{watched.watch.id}") == NOTHING
     assert await results(driver) == 0
 
 
 async def test_a_user_without_access_gets_nothing_by_a_button(harness: ChatHarness, driver: Driver):
-    watched = await doubtful(driver, FOREIGN_GROUP)
+    watched = await unconfirmed(driver, FOREIGN_GROUP)
     chat = SAMPLES | {"id": FOREIGN_GROUP}
 
     assert await press(harness, f"again:{watched.watch.id}", chat, EVE) == NOTHING
@@ -107,7 +107,7 @@ async def test_a_button_without_a_watch_is_answered_too(harness: ChatHarness, da
 
 
 async def test_a_press_too_old_to_be_answered_is_executed(harness: ChatHarness, driver: Driver):
-    watched = await doubtful(driver)
+    watched = await unconfirmed(driver)
     harness.request.refuse = lambda _: (400, "Bad Request: query is too old and query ID is invalid")
 
     await press(harness, f"again:{watched.watch.id}")

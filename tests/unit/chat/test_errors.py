@@ -25,8 +25,8 @@ async def test_the_apology_finds_its_language_without_the_store(
     harnesses: ChatHarnesses, language, beginning
 ):
     harness = await harnesses.make(PROVIDER, service=BrokenService())
-    (told,) = await harness.tell(updates.private(ANN, "/tasks", language=language))
-    assert told.startswith(beginning)
+    (sent,) = await harness.tell(updates.private(ANN, "/tasks", language=language))
+    assert sent.startswith(beginning)
 
 
 async def failing_health() -> Mapping[str, str]:
@@ -37,8 +37,8 @@ async def test_an_unexpected_error_is_logged_with_the_update_id_and_not_shown(
     harnesses: ChatHarnesses, caplog
 ):
     harness = await harnesses.make(PROVIDER, health=failing_health)
-    told = await harness.tell(updates.private(BORIS, "/health"))
-    assert told == ["Something went wrong on my side; I've logged it. Please try again."]
+    sent = await harness.tell(updates.private(BORIS, "/health"))
+    assert sent == ["Something went wrong on my side; I've logged it. Please try again."]
     assert "Update 1 failed" in caplog.text
     assert "a secret detail" in caplog.text
 

@@ -30,8 +30,8 @@ NEW = -1009
 RESTRICTED = {"status": "restricted"} | dict.fromkeys(RIGHTS, True)
 
 
-async def change(harness: ChatHarness, chat: updates.Json, after: updates.Json, **asked: str) -> None:
-    update = updates.membership(chat, ANN, before="left", after=after, **asked)
+async def change(harness: ChatHarness, chat: updates.Json, after: updates.Json, **fields: str) -> None:
+    update = updates.membership(chat, ANN, before="left", after=after, **fields)
     assert await harness.tell(update, kind="my_chat_member") == []
 
 

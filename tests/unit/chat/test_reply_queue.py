@@ -9,7 +9,7 @@ from bot.chat.reply_queue import QUEUED_PER_CHAT, ReplyQueue
 
 
 class Telegram:
-    """Takes answers, unless told otherwise."""
+    """Records what is sent, or raises the next error."""
 
     def __init__(self) -> None:
         self.sent: list[str] = []

@@ -169,12 +169,12 @@ async def test_buttons_membership_and_migration_are_writes(harness):
 async def test_a_read_after_a_write_makes_the_message_a_write(harness):
     released = harness.deps.held.hold(1)
     harness.poll_result = None  # no poll comes, so /status waits
-    asked = asyncio.create_task(harness.tell(updates.private(ANN, "/watch wan id-1\n/status id-1")))
+    handling = asyncio.create_task(harness.tell(updates.private(ANN, "/watch wan id-1\n/status id-1")))
     async with asyncio.timeout(5):
         await released.wait()
-    assert not asked.done()
-    asked.cancel()
-    await asyncio.wait([asked])
+    assert not handling.done()
+    handling.cancel()
+    await asyncio.wait([handling])
 
 
 @pytest.mark.parametrize("text", ["/start", "/tasks", "/status id-1", "hello"])

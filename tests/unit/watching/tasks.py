@@ -38,8 +38,8 @@ def task(status: TaskStatus = TaskStatus.RUNNING, *, age_s: float = 3600, **fiel
     return Task(status=status, **(facts | fields))
 
 
-def troubled(error: ProviderError, *, failures: int, **fields: Any) -> Task:
+def failing(error: ProviderError, *, failures: int, **fields: Any) -> Task:
     """A running task whose last polls failed, the last of them with the error."""
     since = NOON - timedelta(minutes=5)
-    trouble = PollFailure(cause=error.cause, message=error.message, since=since)
-    return task(poll_failure=trouble, failures=failures, **fields)
+    failure = PollFailure(cause=error.cause, message=error.message, since=since)
+    return task(poll_failure=failure, failures=failures, **fields)

@@ -17,21 +17,21 @@ MOVING, STUCK, UNCHANGED, RESTING = Stall
 
 
 def unchanged(
-    for_s: float, *, stall: Stall = MOVING, seen_s: float = 60, said: Snapshot | None = None
+    for_s: float, *, stall: Stall = MOVING, seen_s: float = 60, response: Snapshot | None = None
 ) -> Task:
     """A running task that has not changed for so long at NOON, and was last seen seen_s before."""
     return task(
         age_s=for_s + 10,
         stall=stall,
         unchanged_since=NOON - timedelta(seconds=for_s),
-        snapshot=said or snapshot(),
+        snapshot=response or snapshot(),
         snapshot_at=NOON - timedelta(seconds=seen_s),
     )
 
 
-def aged(before: Task, said: Snapshot | None = None, *, rest_days: float = 3) -> Change:
+def aged(before: Task, response: Snapshot | None = None, *, rest_days: float = 3) -> Change:
     ageing = Ageing(rest=timedelta(days=rest_days))
-    return ageing.aged(before, changes.on_snapshot(before, said or snapshot(), at=NOON), at=NOON)
+    return ageing.aged(before, changes.on_snapshot(before, response or snapshot(), at=NOON), at=NOON)
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_the_days_until_polling_stops_can_be_set():
 
 
 @pytest.mark.parametrize(
-    "said",
+    "response",
     [
         snapshot(progress=40.01),
         snapshot(queue_position=2),
@@ -72,10 +72,10 @@ def test_the_days_until_polling_stops_can_be_set():
     ids=["progress", "queue", "status", "word"],
 )
 @pytest.mark.parametrize("stall", list(Stall))
-def test_any_progress_is_a_change(said: Snapshot, stall: Stall):
-    before = unchanged(2 * DAY, stall=stall, said=snapshot(progress=40.0, queue_position=3))
+def test_any_progress_is_a_change(response: Snapshot, stall: Stall):
+    before = unchanged(2 * DAY, stall=stall, response=snapshot(progress=40.0, queue_position=3))
 
-    change = aged(before, said)
+    change = aged(before, response)
 
     assert (change.task.stall, change.task.unchanged_since) == (MOVING, NOON)
     assert not {event.kind for event in change.events} & {EventKind.UNCHANGED, EventKind.RESTS}

@@ -108,7 +108,7 @@ def test_a_final_task_is_never_polled_again(status: TaskStatus):
 @pytest.mark.parametrize(
     ("errors", "longest_s"),
     [([MISSING], 15), ([AWAY, ODD, TOO_MANY], 120), ([BAD_KEY, NO_ROUTE], 300)],
-    ids=["not there yet", "in trouble", "for people to mend"],
+    ids=["not there yet", "polls fail", "for people to mend"],
 )
 def test_waits_double_while_polls_fail(errors: list[ProviderError], longest_s: float):
     for error in errors:
@@ -218,6 +218,6 @@ def test_a_longer_poll_interval_than_an_hour_applies_to_a_task_without_change():
 
 
 def test_a_finished_task_without_a_video_is_polled_half_a_minute_after_it_was_first_seen():
-    trouble = PollFailure(cause=Cause.NO_VIDEO, message="", since=NOON - timedelta(seconds=10))
+    failure = PollFailure(cause=Cause.NO_VIDEO, message="", since=NOON - timedelta(seconds=10))
 
-    assert after_poll(replace(seen(age_s=60), poll_failure=trouble)) == 20.0
+    assert after_poll(replace(seen(age_s=60), poll_failure=failure)) == 20.0

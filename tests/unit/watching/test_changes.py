@@ -18,9 +18,9 @@ from tests.unit.watching.tasks import (
     ODD,
     OLD_ID,
     TOO_MANY,
+    failing,
     snapshot,
     task,
-    troubled,
 )
 
 UNKNOWN, QUEUED, RUNNING = TaskStatus.UNKNOWN, TaskStatus.QUEUED, TaskStatus.RUNNING
@@ -33,7 +33,7 @@ def kinds(change: Change) -> list[EventKind]:
 
 def after_polls(before: Task, *answers: Snapshot | ProviderError) -> tuple[Task, list[list[EventKind]]]:
     """The task after polls 20 seconds apart, and the events of each."""
-    told = []
+    events = []
     for number, answer in enumerate(answers):
         at = NOON + timedelta(seconds=20 * number)
         change = (
@@ -42,8 +42,8 @@ def after_polls(before: Task, *answers: Snapshot | ProviderError) -> tuple[Task,
             else on_snapshot(before, answer, at=at)
         )
         before = change.task
-        told.append(kinds(change))
-    return before, told
+        events.append(kinds(change))
+    return before, events
 
 
 def test_another_status_is_reported_with_the_one_before():
@@ -68,7 +68,7 @@ def test_a_final_status_is_reported_as_the_end(status: TaskStatus):
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "told"),
+    ("before", "after", "events"),
     [
         (snapshot(progress=10.2), snapshot(progress=11.0), [EventKind.PROGRESS]),
         (snapshot(progress=10.2), snapshot(progress=10.9), []),
@@ -79,100 +79,100 @@ def test_a_final_status_is_reported_as_the_end(status: TaskStatus):
     ids=["further", "within one percent", "first figure", "queue", "the same"],
 )
 def test_progress_is_reported_when_the_card_would_show_something_else(
-    before: Snapshot, after: Snapshot, told: list[EventKind]
+    before: Snapshot, after: Snapshot, events: list[EventKind]
 ):
     change = on_snapshot(task(snapshot=before), after, at=NOON)
 
-    assert kinds(change) == told
+    assert kinds(change) == events
     assert change.task.snapshot == after
 
 
 def test_blips_are_silent_until_the_third():
-    after, told = after_polls(task(), AWAY, ODD, AWAY)
+    after, events = after_polls(task(), AWAY, ODD, AWAY)
 
     assert REPORTED_FAILURES == 3
-    assert told == [[], [], [EventKind.POLL_FAILURE]]
+    assert events == [[], [], [EventKind.POLL_FAILURE]]
     assert (after.status, after.failures, after.last_poll_at) == (RUNNING, 3, NOON + timedelta(seconds=40))
 
 
 def test_an_outage_is_reported_once_whatever_its_errors():
-    _, told = after_polls(troubled(AWAY, failures=REPORTED_FAILURES), AWAY, ODD, TOO_MANY, AWAY)
+    _, events = after_polls(failing(AWAY, failures=REPORTED_FAILURES), AWAY, ODD, TOO_MANY, AWAY)
 
-    assert told == [[], [], [], []]
+    assert events == [[], [], [], []]
 
 
 def test_a_good_poll_between_two_blips_begins_the_count_anew():
-    after, told = after_polls(task(), AWAY, AWAY, snapshot(), AWAY, AWAY)
+    after, events = after_polls(task(), AWAY, AWAY, snapshot(), AWAY, AWAY)
 
-    assert told == [[], [], [], [], []]
+    assert events == [[], [], [], [], []]
     assert after.failures == 2
 
 
 def test_recovery_from_an_unreported_failure_is_silent():
-    change = on_snapshot(troubled(AWAY, failures=REPORTED_FAILURES - 1), snapshot(), at=NOON)
+    change = on_snapshot(failing(AWAY, failures=REPORTED_FAILURES - 1), snapshot(), at=NOON)
 
     assert change.events == ()
     assert (change.task.poll_failure, change.task.failures) == (None, 0)
 
 
 def test_recovery_from_a_reported_failure_is_reported():
-    change = on_snapshot(troubled(AWAY, failures=REPORTED_FAILURES), snapshot(), at=NOON)
+    change = on_snapshot(failing(AWAY, failures=REPORTED_FAILURES), snapshot(), at=NOON)
 
     assert kinds(change) == [EventKind.RECOVERED]
     assert (change.task.poll_failure, change.task.failures) == (None, 0)
 
 
 def test_recovery_and_the_end_may_come_together():
-    change = on_snapshot(troubled(BAD_KEY, failures=1), snapshot(TaskStatus.SUCCEEDED), at=NOON)
+    change = on_snapshot(failing(BAD_KEY, failures=1), snapshot(TaskStatus.SUCCEEDED), at=NOON)
 
     assert kinds(change) == [EventKind.RECOVERED, EventKind.FINISHED]
 
 
 @pytest.mark.parametrize("error", [BAD_KEY, NO_CREDIT])
-def test_key_trouble_is_reported_at_once_and_once(error: ProviderError):
-    after, told = after_polls(task(), error, error, error, error)
+def test_a_key_failure_is_reported_at_once_and_once(error: ProviderError):
+    after, events = after_polls(task(), error, error, error, error)
 
-    assert told == [[EventKind.KEY_FAILURE], [], [], []]
+    assert events == [[EventKind.KEY_FAILURE], [], [], []]
     assert after.poll_failure is not None
     assert (after.poll_failure.cause, after.poll_failure.since) == (error.cause, NOON)
 
 
 def test_another_key_problem_is_reported_as_well():
-    after, told = after_polls(task(), BAD_KEY, NO_CREDIT, NO_CREDIT)
+    after, events = after_polls(task(), BAD_KEY, NO_CREDIT, NO_CREDIT)
 
-    assert told == [[EventKind.KEY_FAILURE], [EventKind.KEY_FAILURE], []]
+    assert events == [[EventKind.KEY_FAILURE], [EventKind.KEY_FAILURE], []]
     assert after.poll_failure is not None
     assert after.poll_failure.since == NOON + timedelta(seconds=20)
 
 
 def test_a_gateway_without_the_route_is_reported_at_once():
-    _, told = after_polls(task(), NO_ROUTE, NO_ROUTE)
+    _, events = after_polls(task(), NO_ROUTE, NO_ROUTE)
 
-    assert told == [[EventKind.POLL_FAILURE], []]
+    assert events == [[EventKind.POLL_FAILURE], []]
 
 
 def test_a_blip_does_not_replace_a_reported_failure():
-    after_blip, told = after_polls(task(), BAD_KEY, AWAY)
+    after_blip, events = after_polls(task(), BAD_KEY, AWAY)
     after, told_then = after_polls(after_blip, snapshot())
 
-    assert told == [[EventKind.KEY_FAILURE], []]
+    assert events == [[EventKind.KEY_FAILURE], []]
     assert after_blip.poll_failure is not None
     assert (after_blip.poll_failure.cause, after_blip.failures) == (BAD_KEY.cause, 2)
     assert (told_then, after.poll_failure) == ([[EventKind.RECOVERED]], None)
 
 
-def test_a_gateway_that_goes_away_for_long_replaces_key_trouble():
-    after, told = after_polls(task(), BAD_KEY, AWAY, AWAY)
+def test_a_gateway_that_goes_away_for_long_replaces_a_key_failure():
+    after, events = after_polls(task(), BAD_KEY, AWAY, AWAY)
 
-    assert told == [[EventKind.KEY_FAILURE], [], [EventKind.POLL_FAILURE]]
+    assert events == [[EventKind.KEY_FAILURE], [], [EventKind.POLL_FAILURE]]
     assert after.poll_failure is not None
     assert after.poll_failure.cause is AWAY.cause
 
 
 def test_an_unknown_id_means_that_the_key_is_accepted():
-    after, told = after_polls(task(age_s=0), BAD_KEY, MISSING, MISSING)
+    after, events = after_polls(task(age_s=0), BAD_KEY, MISSING, MISSING)
 
-    assert told == [[EventKind.KEY_FAILURE], [EventKind.RECOVERED], []]
+    assert events == [[EventKind.KEY_FAILURE], [EventKind.RECOVERED], []]
     assert after.poll_failure is not None
     assert after.poll_failure.cause is MISSING.cause
 
@@ -181,33 +181,33 @@ def test_a_missing_task_is_not_there_yet_for_a_minute():
     before = task(UNKNOWN, age_s=0)
     polls_in_grace = [MISSING] * 3  # the last 40 s after it was registered
 
-    after, told = after_polls(before, *polls_in_grace)
+    after, events = after_polls(before, *polls_in_grace)
 
     assert timedelta(minutes=1) == GRACE
-    assert told == [[], [EventKind.MISSING], []]
+    assert events == [[], [EventKind.MISSING], []]
     assert after.status is UNKNOWN
     assert kinds(on_failure(after, MISSING, at=NOON + GRACE)) == [EventKind.FINISHED]
 
 
 def test_a_task_that_appears_in_the_end_is_followed():
-    after, told = after_polls(task(UNKNOWN, age_s=0), MISSING, MISSING, snapshot(QUEUED))
+    after, events = after_polls(task(UNKNOWN, age_s=0), MISSING, MISSING, snapshot(QUEUED))
 
-    assert told == [[], [EventKind.MISSING], [EventKind.RECOVERED, EventKind.STATUS]]
+    assert events == [[], [EventKind.MISSING], [EventKind.RECOVERED, EventKind.STATUS]]
     assert (after.status, after.poll_failure) == (QUEUED, None)
 
 
 @pytest.mark.parametrize("age_s", [GRACE.total_seconds(), 864000])
 def test_a_task_that_was_never_seen_and_stays_missing_was_not_found(age_s: float):
-    after, told = after_polls(task(UNKNOWN, age_s=age_s), MISSING, MISSING, MISSING)
+    after, events = after_polls(task(UNKNOWN, age_s=age_s), MISSING, MISSING, MISSING)
 
-    assert told == [[], [EventKind.MISSING], [EventKind.FINISHED]]
+    assert events == [[], [EventKind.MISSING], [EventKind.FINISHED]]
     assert (after.status, after.poll_failure) == (NOT_FOUND, None)
 
 
 def test_a_task_that_was_seen_alive_and_stays_missing_has_expired():
-    after, told = after_polls(task(RUNNING), MISSING, MISSING, MISSING)
+    after, events = after_polls(task(RUNNING), MISSING, MISSING, MISSING)
 
-    assert told == [[], [EventKind.MISSING], [EventKind.FINISHED]]
+    assert events == [[], [EventKind.MISSING], [EventKind.FINISHED]]
     assert after.status is EXPIRED
 
 
@@ -228,7 +228,7 @@ def test_a_missing_task_whose_id_is_older_than_a_day_has_expired(hours: int, sta
     before = task(
         UNKNOWN,
         external_id=f"cgt-{born:%Y%m%d%H%M%S}-abcde",
-        poll_failure=troubled(MISSING, failures=1).poll_failure,
+        poll_failure=failing(MISSING, failures=1).poll_failure,
     )
 
     change = on_failure(before, MISSING, at=NOON)
@@ -266,29 +266,29 @@ def test_dates_in_the_future_are_dropped(field: str):
 
 
 def test_an_id_of_last_year_does_not_make_a_task_that_ends_today_a_year_old():
-    told = snapshot(TaskStatus.SUCCEEDED, submitted_at=NOON - timedelta(days=365), finished_at=NOON)
+    ended = snapshot(TaskStatus.SUCCEEDED, submitted_at=NOON - timedelta(days=365), finished_at=NOON)
 
-    assert on_snapshot(task(), told, at=NOON).task.snapshot == replace(told, submitted_at=None)
+    assert on_snapshot(task(), ended, at=NOON).task.snapshot == replace(ended, submitted_at=None)
 
 
 def test_a_task_that_took_more_than_a_day_keeps_its_dates_where_it_was_watched_all_the_time():
-    told = snapshot(TaskStatus.SUCCEEDED, submitted_at=NOON - timedelta(hours=30), finished_at=NOON)
+    ended = snapshot(TaskStatus.SUCCEEDED, submitted_at=NOON - timedelta(hours=30), finished_at=NOON)
 
-    assert on_snapshot(task(age_s=30 * 3600), told, at=NOON).task.snapshot == told
+    assert on_snapshot(task(age_s=30 * 3600), ended, at=NOON).task.snapshot == ended
 
 
 def test_dates_of_a_task_that_ended_long_ago_are_kept():
-    told = snapshot(TaskStatus.SUCCEEDED, submitted_at=STALE, finished_at=STALE + timedelta(minutes=2))
+    ended = snapshot(TaskStatus.SUCCEEDED, submitted_at=STALE, finished_at=STALE + timedelta(minutes=2))
 
-    assert on_snapshot(task(UNKNOWN, age_s=0), told, at=NOON).task.snapshot == told
+    assert on_snapshot(task(UNKNOWN, age_s=0), ended, at=NOON).task.snapshot == ended
 
 
 @pytest.mark.parametrize("between", [snapshot(), AWAY, BAD_KEY], ids=["alive", "away", "key"])
 def test_missing_answers_with_another_between_do_not_end_a_live_task(between: Snapshot | ProviderError):
-    after, told = after_polls(task(RUNNING), MISSING, MISSING, between, MISSING, MISSING)
+    after, events = after_polls(task(RUNNING), MISSING, MISSING, between, MISSING, MISSING)
 
     assert after.status is RUNNING
-    assert EventKind.FINISHED not in [kind for each in told for kind in each]
+    assert EventKind.FINISHED not in [kind for each in events for kind in each]
 
 
 @pytest.mark.parametrize("error", [AWAY, ODD, NO_ROUTE, TOO_MANY, BAD_KEY, NO_CREDIT])

@@ -72,15 +72,15 @@ async def harness(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[PollHarne
 
 
 async def test_news_is_written_with_the_next_poll(harness: PollHarness):
-    said = snapshot(progress=40.0)
+    running = snapshot(progress=40.0)
 
-    result = await harness.poll(await harness.claim(), said)
+    result = await harness.poll(await harness.claim(), running)
 
     assert (result.error, result.is_written, result.is_superseded) == (None, True, False)
     assert result.task == await harness.task()
     assert (result.task.status, result.task.snapshot, result.task.last_poll_at) == (
         TaskStatus.RUNNING,
-        said,
+        running,
         NOON,
     )
     assert result.task.next_poll_at is not None

@@ -159,7 +159,7 @@ def test_an_existing_watch_is_shown_with_its_status():
 
 
 @pytest.mark.parametrize(
-    ("result", "told"),
+    ("result", "shown"),
     [
         (DeliveryState.SENT, "Already watched and delivered: Done"),
         (
@@ -170,8 +170,8 @@ def test_an_existing_watch_is_shown_with_its_status():
         (None, "Watched before: Done\nSending it again."),
     ],
 )
-def test_a_result_shows_only_what_is_known(result, told):
-    assert already(watched(TaskStatus.SUCCEEDED, state=WatchState.FINISHED, result=result)) == told
+def test_a_result_shows_only_what_is_known(result, shown):
+    assert already(watched(TaskStatus.SUCCEEDED, state=WatchState.FINISHED, result=result)) == shown
 
 
 def tasks(found, thread_id: int | None = None) -> str:

@@ -227,10 +227,10 @@ def test_no_external_text_makes_a_result_too_long_or_breaks_it(language):
 
 def test_failures_of_one_request_share_the_text_of_their_reason():
     refused = [failed(Cause.MODERATION, "no"), failed(Cause.MODERATION, "no")]
-    view, told = results.failures([*refused, failed(Cause.COPYRIGHT), watched(TaskStatus.EXPIRED)])
+    view, count_shown = results.failures([*refused, failed(Cause.COPYRIGHT), watched(TaskStatus.EXPIRED)])
 
     text = visible(view.text)
-    assert told == 4
+    assert count_shown == 4
     assert text.count("The content filter rejected") == 1
     assert text.count(TASK_ID) == 4
     assert "protected content" in text
@@ -246,9 +246,9 @@ def test_a_single_failure_has_its_usual_text():
 def test_quotations_of_the_gateway_are_truncated_before_a_failure_is_omitted():
     many = [failed(Cause.GENERATION, f"{place}: " + "words " * 50) for place in range(50)]
 
-    view, told = results.failures(many)
+    view, count_shown = results.failures(many)
 
-    assert told == 50
+    assert count_shown == 50
     assert utf16_units(view.text) <= 4096
 
 
@@ -258,12 +258,12 @@ def test_of_many_failures_as_many_as_fit_are_shown(count: int):
     refs = [replace(one.task.ref, external_id=f"{place}-" + "x" * 500) for place in range(count)]
     long_ones = [replace(one, task=replace(one.task, ref=ref)) for ref in refs]
 
-    view, told = results.failures(long_ones)
+    view, count_shown = results.failures(long_ones)
 
-    assert 1 < told <= count
+    assert 1 < count_shown <= count
     assert utf16_units(view.text) <= 4096
-    assert f"{told - 1}-x" in view.text
-    assert f">{told}-x" not in view.text
+    assert f"{count_shown - 1}-x" in view.text
+    assert f">{count_shown}-x" not in view.text
 
 
 def test_a_notice_names_the_unchanged_task():
