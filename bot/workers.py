@@ -24,11 +24,9 @@ from bot.maintenance import Housekeeper
 from bot.media.cache import LOCAL_UPLOAD_LIMIT, UPLOAD_LIMIT, VideoCache
 from bot.media.download import Downloader
 from bot.media.probe import Inspector
-from bot.messages.view import View
 from bot.outbox.admin_reports import AdminReports, Admins
 from bot.outbox.rate_limiter import ChatRateLimiter
-from bot.outbox.results import SendResult
-from bot.outbox.sender import ChatAddress, Sender
+from bot.outbox.sender import Sender
 from bot.outbox.text_delivery import TextDelivery
 from bot.outbox.video_delivery import VideoDelivery
 from bot.outbox.worker import DeliveryWorker
@@ -69,7 +67,7 @@ class Resources:
     wakeup: Wakeup  # wakes the polling loop
     new_delivery: asyncio.Event  # wakes the delivery worker
     gateways: GatewayStates
-    rate_limiter: ChatRateLimiter  # counts deliveries and replies
+    rate_limiter: ChatRateLimiter  # counts all calls of the bot
     connected: asyncio.Event  # set when Telegram has answered
 
 
@@ -190,7 +188,7 @@ async def _build(
             scheduler=scheduler,
             admin_reports=AdminReports(
                 store,
-                partial(_send_report, sender),
+                sender.send,
                 states,
                 admins=Admins(ids=settings.admins, language=settings.language),
                 waiting=scheduler.waiting,
@@ -226,12 +224,6 @@ def _sender(resources: Resources, bot: ExtBot[None]) -> Sender:
         local_mode=resources.settings.telegram_local_mode,
         migrated=resources.access.migrated,
     )
-
-
-async def _send_report(sender: Sender, address: ChatAddress, view: View) -> SendResult:
-    """Send a message that is no delivery; it is charged here, as nobody has claimed it."""
-    sender.rate_limiter.spend([address.chat_id])
-    return await sender.send(address, view)
 
 
 def _scheduler(resources: Resources, poller: Poller, groups: Sequence[KeyGroup]) -> Scheduler:

@@ -1,4 +1,8 @@
-"""Applies the chat rate limits to all other calls of the bot, such as replies to commands."""
+"""The rate limiter on the bot: the one place where calls of the Bot API are counted.
+
+Deliveries do not wait here: their worker asks the limits before it claims one. All other calls to a chat, as
+replies to commands and reports to admins, wait until the chat allows a reply.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
@@ -8,14 +12,14 @@ from telegram.error import RetryAfter
 from telegram.ext import BaseRateLimiter
 
 from bot.bot_api.request import flood_wait_s
-from bot.outbox.rate_limiter import ChatRateLimiter, is_accounted
+from bot.outbox.rate_limiter import ChatRateLimiter, current_permit
 
-_LONGEST_WAIT_S = 60.0  # then the reply is sent anyway
+_LONGEST_WAIT_S = 60.0  # then the call is made anyway
 _LONGEST_TICK_S = 1.0
 
 
 class CallRateLimiter(BaseRateLimiter[None]):
-    """The rate limiter of ExtBot; the delivery worker charges its own calls itself, before it claims."""
+    """Counts every call of a bot but getUpdates, which python-telegram-bot keeps from rate limiters."""
 
     def __init__(
         self, rate_limiter: ChatRateLimiter, *, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
@@ -38,12 +42,14 @@ class CallRateLimiter(BaseRateLimiter[None]):
         data: dict[str, Any],
         rate_limit_args: None,
     ) -> Any:
-        """Make the call once its chat allows it."""
-        chat_id = data.get("chat_id")
-        if not isinstance(chat_id, int) or is_accounted.get():
+        """Count the call and make it, a reply once its chat allows it; a flood wait pauses the chat."""
+        chat_id, permit = data.get("chat_id"), current_permit.get()
+        if not isinstance(chat_id, int):
+            self._rate_limiter.spend(None)
             return await callback(*args, **kwargs)
-        await self._wait(chat_id)
-        self._rate_limiter.spend([chat_id])
+        if permit is None:
+            await self._wait(chat_id)
+        self._rate_limiter.spend(chat_id, permit)
         try:
             return await callback(*args, **kwargs)
         except RetryAfter as error:

@@ -1,12 +1,15 @@
 """Client-side rate limits for the Bot API: per chat, per group and minute, and overall.
 
+Calls are counted in one place only, where the bot makes them (bot/outbox/call_rate_limiter.py). Between the
+claim of a delivery and its calls, a permit keeps room for them.
+
 Telegram publishes no exact limits; its FAQ says about 1 message per second and chat, 20 per minute and group,
 30 per second overall (https://core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this).
 """
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import IntEnum
@@ -19,9 +22,6 @@ _OVERALL_RPS, _OVERALL_BURST = 25.0, 5.0
 _CHAT_RPS, _CHAT_BURST = 1.0, 6.0
 _GROUP_CALLS, _GROUP_SPAN_S = 20, 60.5  # half a second more than a minute, for unequal network latency
 _MAX_RESERVED = 6  # calls reserved in a group for videos in progress; hanging videos must not block it
-
-# Set during a call that was already charged with spend().
-is_accounted: ContextVar[bool] = ContextVar("is_accounted", default=False)
 
 
 class Urgency(IntEnum):
@@ -45,6 +45,7 @@ class _Limits:
 
     bucket: TokenBucket
     calls: deque[float] | None  # groups only: times of the calls in the last minute
+    held: int = 0  # first calls of claimed deliveries, about to be made
     reserved: int = 0  # calls reserved for videos in progress
 
     def take(self, now: float) -> None:
@@ -54,13 +55,17 @@ class _Limits:
 
     def wait_s(self, urgency: Urgency, now: float) -> float:
         """Seconds until a call of this priority is allowed; 0: now."""
-        return max(self.bucket.wait_s(_TOKENS[urgency], now), self._minute_wait_s(_CALLS[urgency], now))
+        return max(
+            self.bucket.wait_s(_TOKENS[urgency] + self.held, now),
+            self._minute_wait_s(_CALLS[urgency] + self.held, now),
+        )
 
     def is_unused(self, now: float) -> bool:
         """Whether the state equals that of a new chat, so that it can be dropped."""
         self._drop_old(now)
         is_full = self.bucket.level(now) >= self.bucket.size
-        return is_full and not self.calls and not self.reserved and now > self.bucket.paused_until
+        is_idle = not (self.calls or self.held or self.reserved)
+        return is_full and is_idle and now > self.bucket.paused_until
 
     def _minute_wait_s(self, needed: int, now: float) -> float:
         if self.calls is None:
@@ -74,6 +79,19 @@ class _Limits:
             self.calls.popleft()
 
 
+@dataclass(slots=True)
+class Permit:
+    """Room for the calls of one claimed delivery; each is used up by the call, or released."""
+
+    limits: _Limits
+    is_first_held: bool  # the call that it makes at once
+    is_second_reserved: bool  # a video's, after its transfer
+
+
+# That of the delivery whose calls are being made; None: a reply or another call that nobody has claimed.
+current_permit: ContextVar[Permit | None] = ContextVar("current_permit", default=None)
+
+
 class ChatRateLimiter:
     """Rate limits of all chats; a throttled chat does not delay the others."""
 
@@ -82,10 +100,11 @@ class ChatRateLimiter:
         self._clock = clock
         self._overall = TokenBucket(_OVERALL_RPS, _OVERALL_BURST)
         self._chats: dict[int, _Limits] = {}
+        self._held = 0  # of all chats
 
     def available(self) -> int:
         """How many deliveries the overall limit allows now."""
-        return max(0, int(self._overall.level(self._clock())))
+        return max(0, int(self._overall.level(self._clock()) - self._held))
 
     def throttled(self) -> ThrottledChats:
         """The chats without a free call now, per priority."""
@@ -105,7 +124,7 @@ class ChatRateLimiter:
     def next_free_in_s(self) -> float | None:
         """Seconds until some limit allows more than now; None: nothing is throttled."""
         now = self._clock()
-        waits_s = [self._overall.wait_s(1.0, now)]
+        waits_s = [self._overall.wait_s(1.0 + self._held, now)]
         for limits in self._chats.values():
             waits_s.append(next(filter(None, (limits.wait_s(each, now) for each in _DELIVERED)), 0.0))
         return min((wait_s for wait_s in waits_s if wait_s > 0), default=None)
@@ -115,20 +134,36 @@ class ChatRateLimiter:
         limits = self._chats.get(chat_id)
         return limits.wait_s(Urgency.REPLY, self._clock()) if limits else 0.0
 
-    def spend(self, chat_ids: Iterable[int]) -> None:
-        """Charge one call to each of these chats."""
+    def spend(self, chat_id: int | None, permit: Permit | None = None) -> None:
+        """Count one call; it uses up the first or second one of the permit. chat_id: None, as of getMe."""
         now = self._clock()
-        for chat_id in chat_ids:
-            self._overall.take(now)
+        if permit is not None and permit.is_first_held:
+            self.release_first(permit)
+        elif permit is not None:
+            self.release(permit)
+        self._overall.take(now)
+        if chat_id is not None:
             self._of(chat_id).take(now)
 
-    def reserve(self, chat_id: int) -> None:
-        """Reserve a call in the chat for the second call of a video, until release()."""
-        self._of(chat_id).reserved += 1
+    def hold(self, chat_id: int, *, is_video: bool) -> Permit:
+        """Keep room for the calls of a claimed delivery, until they are made or released."""
+        limits = self._of(chat_id)
+        limits.held += 1
+        self._held += 1
+        limits.reserved += is_video
+        return Permit(limits, is_first_held=True, is_second_reserved=is_video)
 
-    def release(self, chat_id: int) -> None:
-        """Release a reserved call."""
-        self._of(chat_id).reserved -= 1
+    def release_first(self, permit: Permit) -> None:
+        """Release the first call, if it was not made: a video's message may be there already."""
+        self._held -= permit.is_first_held
+        permit.limits.held -= permit.is_first_held
+        permit.is_first_held = False
+
+    def release(self, permit: Permit) -> None:
+        """Release what is left."""
+        self.release_first(permit)
+        permit.limits.reserved -= permit.is_second_reserved
+        permit.is_second_reserved = False
 
     def pause(self, chat_id: int, seconds: float) -> None:
         """Pause the chat for a flood wait."""

@@ -14,7 +14,7 @@ from telegram.ext import ExtBot
 from bot.media.video import VideoFile
 from bot.messages.markup import caption_options, keyboard, text_options
 from bot.messages.view import View
-from bot.outbox.rate_limiter import ChatRateLimiter, is_accounted
+from bot.outbox.rate_limiter import ChatRateLimiter
 from bot.outbox.results import NOT_MODIFIED, Refusal, Refused, SendResult, Sent, as_retryable, read_error
 from bot.outbox.route import TelegramRoute
 from storage.models import StoredFile, Watch
@@ -201,15 +201,12 @@ class Sender:
         video: VideoFile | None = None,
     ) -> SendResult:
         """message_id: of the edited message; None: the response contains that of the new message."""
-        accounted = is_accounted.set(True)
         try:
             response = await call
         except TelegramError as error:
             if message_id is not None and NOT_MODIFIED in error.message.lower():
                 return Sent(message_id)
             return read_error(error)
-        finally:
-            is_accounted.reset(accounted)
         if isinstance(response, Message):
             return Sent(response.message_id, _file(response, video))
         return Sent(message_id or 0)

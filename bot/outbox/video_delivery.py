@@ -206,7 +206,6 @@ class VideoDelivery:
     ) -> SendResult:
         """Edit the text into the video; send a new message if the text can't be edited."""
         caption = result_views.caption(_watched(out), video, now=self._clock())
-        self._sender.rate_limiter.spend([out.watch.chat_id])  # the worker charged one call, the announcement
         if message_id is None:
             return await self._send_new_message(out, video, caption)
         match result := await self._sender.edit_into_video(out.watch.chat_id, message_id, video, caption):
@@ -264,7 +263,6 @@ class VideoDelivery:
                 return result
 
     async def _edit_text(self, out: ClaimedDelivery, message_id: int | None, view: View) -> SendResult:
-        self._sender.rate_limiter.spend([out.watch.chat_id])
         result: SendResult = Refused(Refusal.NO_MESSAGE, "there is no announcement")
         if message_id is not None:
             result = await self._sender.edit(out.watch.chat_id, message_id, view)
@@ -281,7 +279,6 @@ class VideoDelivery:
         async def show() -> None:
             await asyncio.sleep(self._action_after_s)
             while True:
-                self._sender.rate_limiter.spend([out.watch.chat_id])
                 await self._sender.uploading(address_of(out.watch))
                 await asyncio.sleep(_ACTION_S)
 

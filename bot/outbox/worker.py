@@ -6,8 +6,8 @@ Each iteration of the loop:
 2. Circuit breaker open (Telegram is unreachable): claim nothing; call getMe when the next probe is due.
 3. No free slot, or the overall rate limit is reached: sleep.
 4. Read the due time of the next delivery of an unthrottled chat; sleep until then if it is in the future.
-5. Claim as many deliveries as slots and rate limit allow, charge the rate limiter, start an asyncio task for
-   each, and repeat from 1.
+5. Claim as many deliveries as slots and rate limit allow, hold a permit for the calls of each, start an
+   asyncio task for each, and repeat from 1.
 6. Sleep until the next due time or free call, at most 20 seconds; `new_delivery` ends the sleep early.
 
 Each task sends its delivery and then, in this order: applies what the result means for the whole chat
@@ -24,6 +24,7 @@ from bot.backoff import STORE_BACKOFF
 from bot.logs import log_fields
 from bot.outbox import delivery_metrics, retry
 from bot.outbox.doubted_chats import CONFIRM_AFTER, DoubtedChats
+from bot.outbox.rate_limiter import Permit, current_permit
 from bot.outbox.results import (
     ChatGone,
     LinkOnly,
@@ -149,12 +150,10 @@ class DeliveryWorker:
             claimed = await self._store.claim_deliveries(
                 slots, rate_limiter.throttled(), at=now, lease_s=LEASE_S
             )
-            rate_limiter.spend(out.watch.chat_id for out in claimed)
             for out in claimed:
-                if _is_video(out):
-                    rate_limiter.reserve(out.watch.chat_id)
+                permit = rate_limiter.hold(out.watch.chat_id, is_video=_is_video(out))
                 self._companions[out.delivery.id] = [each.delivery.id for each in out.companions]
-                self._running[out.delivery.id] = asyncio.create_task(self._process(out))
+                self._running[out.delivery.id] = asyncio.create_task(self._process(out, permit))
 
     async def _renew(self, now: datetime) -> None:
         if self._running and now - self._renewed_at >= timedelta(seconds=_RENEW_S):
@@ -175,9 +174,10 @@ class DeliveryWorker:
         free_in_s = self._texts.rate_limiter.next_free_in_s() if self._free_slots() > 0 else None
         return pause_s if free_in_s is None else min(pause_s, free_in_s)
 
-    async def _process(self, out: ClaimedDelivery) -> None:
+    async def _process(self, out: ClaimedDelivery, permit: Permit) -> None:
+        current_permit.set(permit)  # of this asyncio task and those that it starts
         try:
-            await self._deliver(out)
+            await self._deliver(out, permit)
         # An error in one delivery must not stop the worker; the lease expires and the delivery is retried.
         except StoreError as error:
             self._report_outage(error)
@@ -185,19 +185,18 @@ class DeliveryWorker:
             log.exception("Delivery %d failed", out.delivery.id, extra=log_fields(out, "delivery_error"))
         finally:
             self._announced.discard(out.delivery.id)
-            if _is_video(out):
-                self._texts.rate_limiter.release(out.watch.chat_id)
+            self._texts.rate_limiter.release(permit)
             del self._running[out.delivery.id], self._companions[out.delivery.id]
             self._new_delivery.set()
 
-    async def _deliver(self, out: ClaimedDelivery) -> None:
+    async def _deliver(self, out: ClaimedDelivery, permit: Permit) -> None:
         if out.delivery.kind is DeliveryKind.CARD:
             result, digest = await self._texts.card(out)
             await self._settle(out, result, digest=digest)
         elif out.delivery.kind is DeliveryKind.NOTICE:
             await self._settle(out, await self._texts.notice(out))
         elif _is_video(out):
-            await self._settle(out, await self._deliver_video(out))
+            await self._settle(out, await self._deliver_video(out, permit))
         else:
             await self._deliver_failures(out)
 
@@ -211,12 +210,13 @@ class DeliveryWorker:
             back = Settlement(state=DeliveryState.PENDING, at=now, not_before=at, is_attempt=False)
             await self._store.settle(companion.delivery.id, back)
 
-    async def _deliver_video(self, out: ClaimedDelivery) -> SendResult:
+    async def _deliver_video(self, out: ClaimedDelivery, permit: Permit) -> SendResult:
         """Send the announcement in a slot, then free the slot and turn the announcement into the video."""
         announced = await self._video_delivery.announce(out)
         takes_text = not (isinstance(announced, Refused) and announced.reason is Refusal.NO_RIGHTS)
         if takes_text and not isinstance(announced, Sent):
             return announced
+        self._texts.rate_limiter.release_first(permit)
         self._announced.add(out.delivery.id)
         self._new_delivery.set()
         return await self._video_delivery.deliver(
@@ -349,7 +349,6 @@ class DeliveryWorker:
                 self._texts.migrated(chat_id, new_id)
                 await self._store.migrate_chat(chat_id, new_id, at=at)
             case RetryAfter(seconds=seconds):
-                self._texts.rate_limiter.pause(chat_id, seconds)
                 await self._store.throttle_chat(chat_id, until=at + timedelta(seconds=seconds))
             case ChatGone(why=why):
                 log.warning("Chat %d is gone, its deliveries are suspended: %s", chat_id, why)

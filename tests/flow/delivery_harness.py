@@ -17,6 +17,7 @@ from bot.media.cache import UPLOAD_LIMIT, VideoCache
 from bot.media.download import Downloader
 from bot.media.probe import Inspector
 from bot.messages.keyboards import watch_to_send_again
+from bot.outbox.call_rate_limiter import CallRateLimiter
 from bot.outbox.rate_limiter import ChatRateLimiter
 from bot.outbox.route import TelegramRoute
 from bot.outbox.sender import Sender
@@ -107,10 +108,15 @@ class DeliveryHarness:
             Downloader(allowed=PrivateHosts(everything=True), sleep=self.clock.sleep)
         )
         request = BotApiRequest(httpx_kwargs={"verify": _NO_TLS})
-        bot = ExtBot(self.telegram.token, base_url=f"{self.telegram.url}/bot", request=request)
+        self.rate_limiter = ChatRateLimiter(clock=self.steady)
+        bot = ExtBot(
+            self.telegram.token,
+            base_url=f"{self.telegram.url}/bot",
+            request=request,
+            rate_limiter=CallRateLimiter(self.rate_limiter),
+        )
         await bot.initialize()
         self._stack.push_async_callback(bot.shutdown)
-        self.rate_limiter = ChatRateLimiter(clock=self.steady)
         sender = Sender(bot, self.rate_limiter, TelegramRoute(clock=self.steady))
         inspector = await self._stack.enter_async_context(Inspector())
         cache = VideoCache(

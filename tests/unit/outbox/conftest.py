@@ -41,8 +41,11 @@ def video(sample: Path) -> VideoFile:
 
 
 @pytest.fixture
-async def harness(tmp_path: Path, telegram: FakeTelegram, bot: ExtBot[None]) -> AsyncIterator[WorkerHarness]:
+async def harness(tmp_path: Path, telegram: FakeTelegram) -> AsyncIterator[WorkerHarness]:
     """Not started yet."""
     store = await BrittleStore.open(tmp_path / "reelwatch.db")
-    yield WorkerHarness(store, bot)
+    harness = WorkerHarness(store, telegram)
+    async with harness.bot:
+        harness.steady.advance(1)  # it has called getMe
+        yield harness
     await store.close()

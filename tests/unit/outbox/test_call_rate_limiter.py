@@ -1,12 +1,12 @@
 from datetime import timedelta
 
 import pytest
-from telegram.error import RetryAfter
+from telegram.error import BadRequest, RetryAfter
 from telegram.ext import ExtBot
 
 from bot.messages.view import View
 from bot.outbox.call_rate_limiter import CallRateLimiter
-from bot.outbox.rate_limiter import ChatRateLimiter
+from bot.outbox.rate_limiter import ChatRateLimiter, current_permit
 from bot.outbox.sender import ChatAddress, Sender
 from bot.sandbox.telegram import FakeTelegram
 from bot.sandbox.telegram.api_errors import flood
@@ -47,18 +47,30 @@ async def test_a_reply_is_charged_to_the_chat(limited: Limited):
     assert limited.rate_limiter.throttled().to_edits == [ANNA]
 
 
-async def test_a_call_that_the_worker_has_charged_is_not_charged_twice(limited: Limited):
+async def test_a_delivery_is_counted_once_and_never_waits(limited: Limited):
+    limited.steady.advance(1)
     sender = Sender(limited.bot, limited.rate_limiter)
-    for _ in range(5):
+    current_permit.set(limited.rate_limiter.hold(ANNA, is_video=False))
+    for _ in range(4):
         await sender.send(ChatAddress(chat_id=ANNA), View(text="hello"))
 
-    assert limited.rate_limiter.next_free_in_s() is None
+    assert limited.slept_s == 0
+    assert limited.rate_limiter.available() == 1
+    assert limited.rate_limiter.throttled().to_edits == [ANNA]
+
+
+async def test_a_message_that_nobody_has_claimed_waits_as_a_reply_does(limited: Limited):
+    sender = Sender(limited.bot, limited.rate_limiter)
+    for _ in range(7):
+        await sender.send(ChatAddress(chat_id=ANNA), View(text="hello"))
+
+    assert limited.slept_s == pytest.approx(2, abs=0.1)
 
 
 async def test_replies_wait_when_a_group_has_few_calls_left_in_the_minute(limited: Limited):
     for _ in range(17):
         limited.steady.advance(1)
-        limited.rate_limiter.spend([GROUP])
+        limited.rate_limiter.spend(GROUP)
     limited.steady.advance(5)
 
     await limited.bot.send_message(GROUP, "hello")
@@ -84,7 +96,15 @@ async def test_a_flood_wait_of_a_reply_applies_to_results_too(limited: Limited, 
     assert limited.rate_limiter.throttled().to_all == [ANNA]
 
 
-async def test_calls_without_a_chat_are_not_limited(limited: Limited):
+async def test_calls_without_a_chat_are_counted_overall_and_never_wait(limited: Limited):
+    limited.steady.advance(1)
+    for _ in range(3):
+        await limited.bot.get_me()
+    await limited.bot.set_my_commands([])
+    with pytest.raises(BadRequest):
+        await limited.bot.answer_callback_query("unknown")
+    assert limited.rate_limiter.available() == 0
+
     await limited.bot.get_me()
 
-    assert limited.rate_limiter.next_free_in_s() is None
+    assert limited.slept_s == 0

@@ -41,7 +41,9 @@ def write(
     """Call as many of these chats as allowed, as the worker does; returns them."""
     throttled = throttled_for(rate_limiter, urgency)
     chosen = [chat for chat in chats if chat not in throttled][: rate_limiter.available()]
-    rate_limiter.spend(chosen)
+    permits = [rate_limiter.hold(chat, is_video=False) for chat in chosen]
+    for chat, permit in zip(chosen, permits, strict=True):
+        rate_limiter.spend(chat, permit)
     return chosen
 
 
@@ -49,7 +51,7 @@ def exhaust(rate_limiter: ChatRateLimiter, chat: int, urgency: Urgency = Urgency
     """Call a chat until it is throttled, at one moment; returns the number of calls."""
     count = 0
     while chat not in throttled_for(rate_limiter, urgency):
-        rate_limiter.spend([chat])
+        rate_limiter.spend(chat)
         count += 1
     return count
 
@@ -156,7 +158,7 @@ def test_edits_and_replies_leave_part_of_a_group_s_minute_to_results(
     for urgency in Urgency:
         for _ in range(30):
             if is_allowed(urgency):
-                rate_limiter.spend([GROUP])
+                rate_limiter.spend(GROUP)
                 spent[urgency] += 1
             time.advance(1)
         time.advance(120)
@@ -164,23 +166,60 @@ def test_edits_and_replies_leave_part_of_a_group_s_minute_to_results(
     assert spent == {Urgency.MESSAGE: 19, Urgency.REPLY: 17, Urgency.EDIT: 11, Urgency.REFRESH: 7}
 
 
+def test_a_claimed_delivery_leaves_less_room_before_its_call_is_made(rate_limiter: ChatRateLimiter):
+    permits = [rate_limiter.hold(chat, is_video=False) for chat in (ANN, ANN, ANN, ANN, BEN)]
+
+    assert rate_limiter.available() == 0
+    assert throttled_for(rate_limiter, Urgency.EDIT) == [ANN]
+    for permit in permits:
+        rate_limiter.release(permit)
+    assert rate_limiter.available() == 5
+    assert throttled_for(rate_limiter, Urgency.EDIT) == []
+
+
+def test_no_call_of_a_video_is_counted_twice(rate_limiter: ChatRateLimiter, time: SteadyClock):
+    permit = rate_limiter.hold(GROUP, is_video=True)
+    for calls in range(1, 18):
+        time.advance(1)
+        rate_limiter.spend(GROUP, permit)
+        is_last = 20 - calls - (1 if calls == 1 else 0) < 4  # the second call is kept free until it is made
+        assert (rate_limiter.reply_wait_s(GROUP) > 0) is is_last
+
+    rate_limiter.release(permit)
+    assert rate_limiter.reply_wait_s(GROUP) == pytest.approx(60.5 - 16)
+
+
+def test_an_announcement_that_is_there_already_frees_its_call_and_not_that_of_the_video(
+    rate_limiter: ChatRateLimiter,
+):
+    permit = rate_limiter.hold(GROUP, is_video=True)
+    rate_limiter.release_first(permit)
+    rate_limiter.release_first(permit)
+
+    assert rate_limiter.available() == 5
+    for _ in range(16):
+        rate_limiter.spend(GROUP)
+    assert rate_limiter.reply_wait_s(GROUP) > 50
+
+
 def test_a_reserved_call_is_kept_free_until_it_is_released(rate_limiter: ChatRateLimiter, time: SteadyClock):
-    rate_limiter.reserve(GROUP)
-    rate_limiter.reserve(GROUP)
+    permit, _ = hanging = [rate_limiter.hold(GROUP, is_video=True) for _ in range(2)]
+    for each in hanging:
+        rate_limiter.release_first(each)
     for _ in range(17):
         time.advance(1)
-        rate_limiter.spend([GROUP])
+        rate_limiter.spend(GROUP)
     time.advance(5)
     assert throttled_for(rate_limiter, Urgency.MESSAGE) == [GROUP]
 
-    rate_limiter.release(GROUP)
+    rate_limiter.release(permit)
 
     assert throttled_for(rate_limiter, Urgency.MESSAGE) == []
 
 
 def test_hanging_videos_do_not_block_a_group(rate_limiter: ChatRateLimiter):
     for _ in range(50):
-        rate_limiter.reserve(GROUP)
+        rate_limiter.release_first(rate_limiter.hold(GROUP, is_video=True))
 
     assert throttled_for(rate_limiter, Urgency.REFRESH) == []
 
@@ -206,7 +245,8 @@ def test_a_shorter_flood_wait_does_not_shorten_a_longer_one(rate_limiter: ChatRa
 
 def test_a_negative_balance_is_refilled_first(rate_limiter: ChatRateLimiter, time: SteadyClock):
     time.advance(100)
-    rate_limiter.spend([GROUP] * 10)
+    for _ in range(10):
+        rate_limiter.spend(GROUP)
 
     assert rate_limiter.available() == 0
     time.advance(4.9)
@@ -216,7 +256,8 @@ def test_a_negative_balance_is_refilled_first(rate_limiter: ChatRateLimiter, tim
 
 
 def test_the_state_of_an_unused_chat_is_dropped(rate_limiter: ChatRateLimiter, time: SteadyClock):
-    rate_limiter.spend([ANN, GROUP])
+    rate_limiter.spend(ANN)
+    rate_limiter.spend(GROUP)
     time.advance(61)
     rate_limiter.throttled()
 

@@ -20,6 +20,7 @@ from bot.outbox.results import (
 from bot.outbox.retry import GIVE_UP_AFTER
 from bot.outbox.worker import LEASE_S
 from bot.sandbox.telegram import FakeTelegram
+from bot.sandbox.telegram.api_errors import flood
 from storage.models import (
     DeliveryKind,
     DeliveryState,
@@ -95,21 +96,21 @@ async def test_a_retryable_result_is_retried_after_its_delay(
     assert await harness.states() == {DeliveryState.SENT: 1}
 
 
-async def test_a_flood_wait_pauses_its_chat_and_no_other(harness: WorkerHarness):
-    other = await harness.watching(GROUP, "t2")
-    await harness.finished(ANNA, RetryAfter(30))
-    harness.video_delivery.gate.clear()
+async def test_a_flood_wait_pauses_its_chat_and_no_other(harness: WorkerHarness, telegram: FakeTelegram):
+    tasks = [await harness.watching(chat, f"t{chat}") for chat in (ANNA, GROUP)]
+    telegram.fail("editMessageText", flood(30))
+    await harness.driver.poll(tasks[0], TaskStatus.RUNNING)
     async with running_worker(harness):
-        await harness.until_first_settled()
-        harness.video_delivery.gate.set()
-        await harness.until_settled(2)
+        await harness.until_settled(1)
         harness.driver.wait(40)  # past the retry time in the store
-        await harness.driver.poll(other, TaskStatus.SUCCEEDED)
-        harness.video_delivery.results[GROUP] = [Sent(5)]
+        await harness.driver.poll(tasks[1], TaskStatus.RUNNING)
         harness.new_delivery.set()
-        await harness.until_state(WatchState.FINISHED, GROUP, "t2")
+        await harness.until_settled(2)
 
-    assert harness.video_delivery.started == [ANNA, GROUP]
+    edited = [
+        request.params["chat_id"] for request in telegram.requests if request.method == "editMessageText"
+    ]
+    assert edited == [str(ANNA), str(GROUP)]
     assert harness.rate_limiter.throttled().to_all == [ANNA]
 
 
@@ -173,7 +174,8 @@ async def test_a_result_is_sent_before_an_older_edit(harness: WorkerHarness, tel
     harness.driver.wait(1)
     await harness.driver.poll(quick, TaskStatus.SUCCEEDED)
     harness.video_delivery.results[ANNA] = [Sent(5)]
-    harness.rate_limiter.spend([CHANNEL] * 4)  # the overall limit allows one more call
+    for _ in range(4):
+        harness.rate_limiter.spend(CHANNEL)  # the overall limit allows one more call
 
     async with running_worker(harness):
         await harness.until_settled(1)
@@ -191,7 +193,8 @@ async def test_edits_leave_a_group_s_last_calls_to_its_results(
     running = await harness.watching(GROUP, "running")
     await harness.finished(GROUP, Sent(5))
     await harness.driver.poll(running, TaskStatus.RUNNING)
-    harness.rate_limiter.spend([GROUP] * 5)
+    for _ in range(5):
+        harness.rate_limiter.spend(GROUP)
     harness.steady.advance(1)
 
     async with running_worker(harness):
@@ -292,6 +295,7 @@ async def test_an_exception_in_one_delivery_does_not_stop_the_others(
         await harness.until_state(WatchState.FINISHED, GROUP, "t2")
         assert await harness.state(ANNA) is WatchState.ACTIVE
         harness.driver.wait(LEASE_S)
+        harness.steady.advance(LEASE_S)
         harness.new_delivery.set()
         await harness.until_state(WatchState.FINISHED, ANNA)
 
@@ -364,7 +368,7 @@ async def test_a_link_in_place_of_the_video_is_no_error(
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
 
-async def test_a_flood_wait_survives_a_restart(harness: WorkerHarness):
+async def test_a_flood_wait_survives_a_restart(harness: WorkerHarness, telegram: FakeTelegram):
     await harness.finished(ANNA, RetryAfter(60), Sent(5))
     harness.video_delivery.gate.clear()
     async with running_worker(harness):
@@ -373,8 +377,8 @@ async def test_a_flood_wait_survives_a_restart(harness: WorkerHarness):
         await harness.until_settled(2)
 
     assert list(await harness.store.throttled_chats(at=harness.driver.now)) == [ANNA]
-    restarted = WorkerHarness(harness.store, harness.bot)
+    restarted = WorkerHarness(harness.store, telegram)
     await restarted.driver.watch("t2", chat_id=ANNA)
-    async with running_worker(restarted):
+    async with restarted.bot, running_worker(restarted):
         await restarted.until_polled(harness.store.polls + 1)
         assert ANNA in restarted.rate_limiter.throttled().to_all

@@ -7,14 +7,17 @@ from datetime import datetime
 
 from telegram.ext import ExtBot
 
+from bot.bot_api.request import BotApiRequest
 from bot.forecast.estimates import Estimates
-from bot.outbox.rate_limiter import ChatRateLimiter
+from bot.outbox.call_rate_limiter import CallRateLimiter
+from bot.outbox.rate_limiter import ChatRateLimiter, current_permit
 from bot.outbox.results import SendResult, Sent
 from bot.outbox.route import TelegramRoute
 from bot.outbox.sender import Sender
 from bot.outbox.text_delivery import TextDelivery
 from bot.outbox.video_delivery import VideoDelivery
 from bot.outbox.worker import DeliveryWorker
+from bot.sandbox.telegram import FakeTelegram
 from bot.telemetry import Telemetry
 from storage.errors import StoreUnavailable
 from storage.models import (
@@ -64,13 +67,15 @@ class BrittleStore(SqliteStore):
 class ScriptedVideoDelivery(VideoDelivery):
     """Returns the next result of each chat, the last one repeatedly; waits while the gate is closed."""
 
-    def __init__(self) -> None:
+    def __init__(self, rate_limiter: ChatRateLimiter) -> None:
+        self.rate_limiter = rate_limiter
         self.results: dict[int, list[SendResult | Exception]] = {}
         self.started: list[int] = []  # chats
         self.gate = asyncio.Event()
         self.gate.set()
 
     async def announce(self, out: ClaimedDelivery) -> SendResult:
+        self.rate_limiter.spend(out.watch.chat_id, current_permit.get())  # as the bot counts the call
         return Sent(1)
 
     async def deliver(self, out: ClaimedDelivery, message_id: int | None) -> SendResult:
@@ -86,18 +91,23 @@ class ScriptedVideoDelivery(VideoDelivery):
 class WorkerHarness:
     """The worker and all that it needs."""
 
-    def __init__(self, store: BrittleStore, bot: ExtBot[None]) -> None:
+    def __init__(self, store: BrittleStore, telegram: FakeTelegram) -> None:
         self.store = store
-        self.bot = bot
         self.driver = Driver(store)
         self.steady = SteadyClock()
         self.rate_limiter = ChatRateLimiter(clock=self.steady)
-        self.video_delivery = ScriptedVideoDelivery()
+        self.bot: ExtBot[None] = ExtBot(
+            telegram.token,
+            base_url=f"{telegram.url}/bot",
+            request=BotApiRequest(httpx_kwargs={"verify": False}),  # loading certificates takes its time
+            rate_limiter=CallRateLimiter(self.rate_limiter),
+        )
+        self.video_delivery = ScriptedVideoDelivery(self.rate_limiter)
         self.new_delivery = asyncio.Event()
         self.telemetry = Telemetry()
         self.migrated: list[tuple[int, int]] = []
         texts = TextDelivery(
-            Sender(bot, self.rate_limiter, TelegramRoute(clock=self.steady), migrated=self._move),
+            Sender(self.bot, self.rate_limiter, TelegramRoute(clock=self.steady), migrated=self._move),
             Estimates(),
             clock=lambda: self.driver.now,
         )
