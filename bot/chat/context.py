@@ -60,15 +60,17 @@ class Context(CallbackContext[ExtBot[None], _Data, _Data, _Data]):
 
     deps: ClassVar[HandlerDeps]
     _update: Update | None = None
+    _user: User | None = None  # who acts
     _ids_left = IDS_OF_A_MESSAGE
-    _started_s = 0.0
+    _started_s = 0.0  # by the event loop's clock
 
     @classmethod
     def from_update(cls, update: object, application: Application[Any, Any, Any, Any, Any, Any]) -> Self:
         """Called by python-telegram-bot for each update."""
         context = super().from_update(update, application)
-        context._update = update if isinstance(update, Update) else None
-        context._started_s = cls._loop_time()
+        if isinstance(update, Update):
+            context._update, context._user = update, acting_user(update)
+        context._started_s = asyncio.get_running_loop().time()
         return context
 
     @property
@@ -79,9 +81,31 @@ class Context(CallbackContext[ExtBot[None], _Data, _Data, _Data]):
         return self._update.effective_message
 
     @property
+    def thread_id(self) -> int | None:
+        """The forum topic; outside of topics message_thread_id is a reply chain."""
+        return self.message.message_thread_id if self.message.is_topic_message else None
+
+    @property
+    def user_id(self) -> int | None:
+        """The id of the acting user, if there is one."""
+        return self._user.id if self._user else None
+
+    @property
     def typed(self) -> tuple[TypedCommand, ...]:
         """The commands of the message's text or caption."""
         return commands_of(self.message, self.bot.username)
+
+    @property
+    def personal_language(self) -> str:
+        """The language of the reply, as far as it is known without the store."""
+        return pick_language(self.deps.language, self._user.language_code if self._user else None, None)
+
+    async def language(self) -> str:
+        """The language of the reply: the setting's, else the user's, else the chat's; raises StoreError."""
+        if self._user is not None and self._user.language_code is not None:
+            return self.personal_language
+        stored = await self.deps.service.language_of(self.message.chat_id)
+        return pick_language(self.deps.language, None, stored)
 
     def take_ids(self, ids: list[str]) -> tuple[list[str], bool]:
         """The first ids, up to what is left of IDS_OF_A_MESSAGE, and whether any were cut off."""
@@ -91,34 +115,7 @@ class Context(CallbackContext[ExtBot[None], _Data, _Data, _Data]):
 
     def remaining_s(self, limit_s: float) -> float:
         """What is left of limit_s, which all commands of this message share."""
-        return max(0.0, limit_s - (self._loop_time() - self._started_s))
-
-    def release(self) -> None:
-        """Mark the update as written to disk: it may be confirmed to Telegram."""
-        if self._update is not None:
-            self.deps.held.release(self._update.update_id)
-
-    @property
-    def thread_id(self) -> int | None:
-        """The forum topic; outside of topics message_thread_id is a reply chain."""
-        return self.message.message_thread_id if self.message.is_topic_message else None
-
-    @property
-    def user_id(self) -> int | None:
-        """The id of the acting user, if there is one."""
-        return self._acting_user.id if self._acting_user else None
-
-    @property
-    def personal_language(self) -> str:
-        """The language of the reply, as far as it is known without the store."""
-        return pick_language(self.deps.language, self._language_code, None)
-
-    async def language(self) -> str:
-        """The language of the reply: the setting's, else the user's, else the chat's; raises StoreError."""
-        if self._language_code is not None:
-            return self.personal_language
-        stored = await self.deps.service.language_of(self.message.chat_id)
-        return pick_language(self.deps.language, None, stored)
+        return max(0.0, limit_s - (asyncio.get_running_loop().time() - self._started_s))
 
     def reply(self, view: View, *, to: int | None = None) -> None:
         """Queue a reply in the same topic; it quotes this message, or the one with the id `to`."""
@@ -127,18 +124,10 @@ class Context(CallbackContext[ExtBot[None], _Data, _Data, _Data]):
         send = partial(message.reply_text, **text_options(view), reply_parameters=quoted)
         self.deps.reply_queue.put(message.chat_id, send)
 
-    @staticmethod
-    def _loop_time() -> float:
-        return asyncio.get_running_loop().time()
-
-    @property
-    def _acting_user(self) -> User | None:
-        return acting_user(self._update) if self._update else None
-
-    @property
-    def _language_code(self) -> str | None:
-        user = self._acting_user
-        return user.language_code if user else None
+    def release(self) -> None:
+        """Mark the update as written to disk: it may be confirmed to Telegram."""
+        if self._update is not None:
+            self.deps.held.release(self._update.update_id)
 
 
 def context_types(deps: HandlerDeps) -> ContextTypes[Context, _Data, _Data, _Data]:

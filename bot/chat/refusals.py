@@ -16,23 +16,23 @@ from bot.messages.views import replies
 log = logging.getLogger(__name__)
 
 
-async def on_message_without_access(update: Update, context: Context) -> None:
+async def on_message_without_access(_: Update, context: Context) -> None:
     """Reply how to get access, and log the user; in groups only to a command, and once per chat and hour."""
-    chat, user = context.message.chat, acting_user(update)
+    chat, user_id, refusals = context.message.chat, context.user_id, context.deps.refusals
     is_private = chat.type == ChatType.PRIVATE
     named = [BY_NAME[typed.name] for typed in context.typed if typed.name in BY_NAME]
     if not is_private and all(command.for_admins for command in named):
         return
-    suppressed = context.deps.refusals.suppressed
-    if not context.deps.refusals.allows(chat.id):
+    suppressed = refusals.suppressed
+    if not refusals.allows(chat.id):
         return
     log.info(
         "Refused: chat %d (%s), user %s; %d more suppressed since the last line.",
         chat.id,
         chat.type,
-        user.id if user else None,
+        user_id,
         suppressed,
-        extra=log_fields(None, "access_refused", chat_id=chat.id, user_id=user.id if user else None),
+        extra=log_fields(None, "access_refused", chat_id=chat.id, user_id=user_id),
     )
     language = await context.language()
     context.reply(replies.not_allowed(chat.id, is_private=is_private, language=language))
