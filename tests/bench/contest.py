@@ -85,7 +85,7 @@ class Ends:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Start:
-    """From the process's start to its first getUpdates."""
+    """From the process's start to its first getUpdates, or the first getMe of a bare application."""
 
     took_s: float
     cpu_s: float
@@ -164,11 +164,19 @@ class Contest:
 
     async def cold_start(self) -> Start:
         """Start the real program and wait for its first getUpdates."""
-        await self._telegram.order("forget")
-        begun = time.monotonic()
-        async with self._bot("bot", self._new_folder()) as program:
-            asked_at = await self._telegram.answer("first", method="getUpdates")
-            return Start(took_s=asked_at - begun, cpu_s=program.cpu_s)
+        return await self._start(self._bot("bot", self._new_folder()), "getUpdates")
+
+    async def bare_start(self) -> Start:
+        """Start a bare application of python-telegram-bot and wait for its first getMe."""
+        order = {"telegram": self._telegram.address}
+        bare = Program.open(
+            "tests.bench.baseline_bare",
+            folder=self._new_folder(),
+            settings={},
+            order=order,
+            python=self._python,
+        )
+        return await self._start(bare, "getMe")
 
     async def idle_rss_mb(self, after_s: float) -> float:
         """Memory in use this long after the first getUpdates."""
@@ -177,6 +185,14 @@ class Contest:
             await self._telegram.answer("first", method="getUpdates")
             await asyncio.sleep(after_s)
             return program.rss_mb
+
+    async def _start(self, starting: AbstractAsyncContextManager[Program], method: str) -> Start:
+        """Measure a program up to its first call of a method of the Bot API."""
+        await self._telegram.order("forget")
+        begun = time.monotonic()
+        async with starting as program:
+            called_at = await self._telegram.answer("first", method=method)
+            return Start(took_s=called_at - begun, cpu_s=program.cpu_s)
 
     @asynccontextmanager
     async def _running(self, who: Contestant, load: Load) -> AsyncIterator[Program]:

@@ -60,6 +60,7 @@ class Results:
     fleets: list[Cost] = field(default_factory=list)
     ends: dict[int, Ends] = field(default_factory=dict)  # by tasks in flight
     starts: list[Start] = field(default_factory=list)
+    bare_starts: list[Start] = field(default_factory=list)  # each beside one of ours
     idle_rss_mb: float | None = None
 
     def saturated(self, who: Contestant) -> Cost | None:
@@ -71,6 +72,14 @@ class Results:
         """A program's processor time per poll at saturation, as a multiple of ours, in the median round."""
         pairs = zip(self._of(who), self._of(Contestant.OURS), strict=False)
         return median([a.cpu_per_poll_s / b.cpu_per_poll_s for a, b in pairs] or [0]) or None
+
+    @property
+    def times_bare_start(self) -> float | None:
+        """Our start as a multiple of a bare application's, both by their medians."""
+        if not self.starts:
+            return None
+        ours, bare = (median(start.took_s for start in each) for each in (self.starts, self.bare_starts))
+        return ours / bare
 
     def at_pace(self, who: Contestant) -> Cost | None:
         """The run at a given load."""
@@ -131,9 +140,11 @@ async def flight(contest: Contest, scale: Scale, results: Results) -> None:
 
 
 async def start(contest: Contest, scale: Scale, results: Results) -> None:
-    """The start-up time until the first getUpdates, and the idle cost."""
-    await contest.cold_start()  # compiles what has changed
-    results.starts = [await contest.cold_start() for _ in range(scale.starts)]
+    """The start-up time until the first getUpdates, beside a bare application's, and the idle cost."""
+    for _ in range(scale.starts + 1):
+        results.bare_starts.append(await contest.bare_start())
+        results.starts.append(await contest.cold_start())
+    del results.bare_starts[0], results.starts[0]  # they compile what has changed
     results.idle_rss_mb = await contest.idle_rss_mb(5.0)
 
 
