@@ -99,6 +99,9 @@ class TaskRef:
     provider: str  # the configured provider's name, lower-case
     external_id: str  # the gateway's id, case kept, never parsed as a number
 
+    def __str__(self) -> str:
+        return f"{self.provider} {self.external_id}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Media:

@@ -29,7 +29,7 @@ class Audit:
             log.info(
                 "%s started watches: %s%s",
                 _who(chat_id, user_id),
-                _listed([_name(each) for each in started]),
+                _listed([str(each.task.ref) for each in started]),
                 _note(suppressed),
                 extra=log_fields(
                     None, "watches_started", chat_id=chat_id, user_id=user_id, task_ids=_task_ids(started)
@@ -44,7 +44,7 @@ class Audit:
             log.info(
                 "%s stopped watches of other users: %s%s",
                 _who(chat_id, user_id),
-                _listed([f"{_name(each)} (of user {each.watch.user_id})" for each in others]),
+                _listed([f"{each.task.ref} (of user {each.watch.user_id})" for each in others]),
                 _note(suppressed),
                 extra=log_fields(
                     None, "watches_stopped", chat_id=chat_id, user_id=user_id, task_ids=_task_ids(others)
@@ -54,10 +54,6 @@ class Audit:
 
 def _who(chat_id: int, user_id: int | None) -> str:
     return f"Chat {chat_id}: {'an anonymous user' if user_id is None else f'user {user_id}'}"
-
-
-def _name(watched: WatchedTask) -> str:
-    return f"{watched.task.ref.provider} {watched.task.ref.external_id}"
 
 
 def _listed(names: Sequence[str]) -> str:

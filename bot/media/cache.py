@@ -121,8 +121,8 @@ class VideoCache:
     async def _retry_with_fresh_link(self, task: Task, prepared: Prepared, failing: _Failing) -> Prepared:
         """Poll the gateway for the current link; prepare again if the link has changed."""
         log.info(
-            "Task %d: %s; requesting a fresh link",
-            task.id,
+            "%s: %s; requesting a fresh link",
+            task.ref,
             prepared.why,
             extra=log_fields(task, "link_refresh", cause=prepared.fault),
         )

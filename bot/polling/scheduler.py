@@ -182,7 +182,7 @@ class Scheduler:
         except StoreError as error:
             retry_s = self._report_outage(error)
         except Exception:  # one task must not stop the loop
-            log.exception("Polling task %d failed", task.id, extra=log_fields(task, "poll_error"))
+            log.exception("Polling %s failed", task.ref, extra=log_fields(task, "poll_error"))
         if result is None:
             metrics.abandoned()
             group.limiter.on_abandoned(task.id)

@@ -112,9 +112,8 @@ class Poller:
 def _log_change(task: Task, events: Sequence[TaskEvent]) -> None:
     cause = task.poll_failure.cause if task.poll_failure else None
     log.info(
-        "Polled %s %s: %s%s (%s)",
-        task.ref.provider,
-        task.ref.external_id,
+        "Polled %s: %s%s (%s)",
+        task.ref,
         task.status,
         f", polls fail: {cause}" if cause else "",
         ", ".join(event.kind for event in events),

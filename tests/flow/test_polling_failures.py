@@ -242,7 +242,7 @@ async def test_an_exception_in_a_poll_stops_no_other_poll(
 
     async with work.running():
         assert (await work.task(2)).status is SUCCEEDED
-        assert caplog.messages == ["Polling task 1 failed"]
+        assert caplog.messages == ["Polling wan t1 failed"]
         await work.advance(59.0)
         assert wan.asked.count("t1") == 1
         await work.advance(1.0)
