@@ -60,19 +60,19 @@ class HttpTransport:
         self._large: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(1))
 
     async def __aenter__(self) -> Self:
-        self._client = httpx.AsyncClient(
-            transport=self._transport or self._connections(), cookies=_NoCookies(), trust_env=False
-        )
+        transport = self._transport
+        if transport is None:
+            session = open_session(
+                tls=self._tls, connections=_CONNECTIONS, timeout=_TIMEOUT, proxy=self._proxy
+            )
+            transport = _ExactTransport(verify=self._tls, client=session)
+        self._client = httpx.AsyncClient(transport=transport, cookies=_NoCookies(), trust_env=False)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._client.aclose()
-
-    def _connections(self) -> httpx.AsyncBaseTransport:
-        session = open_session(tls=self._tls, connections=_CONNECTIONS, timeout=_TIMEOUT, proxy=self._proxy)
-        return _ExactTransport(verify=self._tls, client=session)
 
     async def get(self, url: str, headers: dict[str, str]) -> Response:
         """Send one request, following no redirect; raises Unavailable, or BadAnswer for a too large body."""
