@@ -67,7 +67,7 @@ class Gateway:
         else:
             respond(answer)
 
-    def obey(self, order: Order) -> Any:
+    def apply_order(self, order: Order) -> Any:
         """begin: tasks; open: start counting; polls: the counts; end: a task; ends: those ended."""
         match order["do"]:
             case "begin":
@@ -122,4 +122,4 @@ class Gateway:
 
 if __name__ == "__main__":
     gateway = Gateway()
-    asyncio.run(serve(gateway.handle, gateway.obey))
+    asyncio.run(serve(gateway.handle, gateway.apply_order))

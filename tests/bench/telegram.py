@@ -55,7 +55,7 @@ class Telegram:
             self._calls.append((method, int(chat[1]), now))
         respond(_good(self._result(method, request.body, int(chat[1]) if chat else 0)))
 
-    def obey(self, order: Order) -> Any:
+    def apply_order(self, order: Order) -> Any:
         """forget: clear the calls; calls: all with a chat; first: when a method was first called."""
         match order["do"]:
             case "forget":
@@ -87,4 +87,4 @@ def _good(result: Any) -> bytes:
 
 if __name__ == "__main__":
     telegram = Telegram()
-    asyncio.run(serve(telegram.handle, telegram.obey))
+    asyncio.run(serve(telegram.handle, telegram.apply_order))

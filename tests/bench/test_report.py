@@ -7,7 +7,7 @@ from tests.bench.report import report
 
 
 def test_a_lateness_without_a_measurement_is_not_0():
-    late_s = Gateway().obey({"do": "polls"})["late_s"]
+    late_s = Gateway().apply_order({"do": "polls"})["late_s"]
     load = Load(tasks=10_000, pace_s=10, window_s=24)
     cost = Cost(who=Contestant.OURS, load=load, polls=24_000, span_s=24, cpu_s=12, late_s=late_s)
 

@@ -63,7 +63,7 @@ def facts_of(snapshot: Snapshot, case: Recorded) -> dict[str, object]:
     error = snapshot.error or NO_ERROR
     return {
         "state": snapshot.status,
-        "video_url": link_told(media, case),
+        "video_url": expected_link(media, case),
         "needs_auth": media.needs_auth,
         "inline": snapshot.media is not None and media.url is None,
         "expires_at": text_of(media.expires_at),
@@ -85,7 +85,7 @@ def facts_of(snapshot: Snapshot, case: Recorded) -> dict[str, object]:
     }
 
 
-def link_told(media: Media, case: Recorded) -> str | None:
+def expected_link(media: Media, case: Recorded) -> str | None:
     """The video's link, unless it is the gateway's content URL, which is not in the response."""
     own = f"{BASE_URL}/v1/videos/{quote(case.task_id, safe='')}/content"
     return (

@@ -127,18 +127,18 @@ async def kill_at_random(bot_processes: BotProcesses, scale: Scale) -> Report:
     dice = random.Random(20261122)
     async with _scene() as scene:
         for number in range(scale.kills):
-            asked = scene.watch(KINDS[number % len(KINDS)], _CHAT + number, is_done=dice.random() < 0.5)
+            watch = scene.watch(KINDS[number % len(KINDS)], _CHAT + number, is_done=dice.random() < 0.5)
             bot = await bot_processes.start(scene.settings, scene.folder)
             await asyncio.sleep(dice.uniform(0.05, 1.2))
             await bot.kill()
-            if scene.gateway.tasks[asked.task.kind, asked.task.task_id].forced_phase is not Phase.SUCCEEDED:
-                scene.finish(asked.task)
+            if scene.gateway.tasks[watch.task.kind, watch.task.task_id].forced_phase is not Phase.SUCCEEDED:
+                scene.finish(watch.task)
         # The backlog is long: every video is probed by its own process.
         verdict = await _finish(bot_processes, scene, patience_s=PATIENCE_S + 2 * scale.kills)
     return Report(what="kill -9 at random moments", runs=scale.kills, videos=scale.kills, verdict=verdict)
 
 
-async def lose_answers(bot_processes: BotProcesses, scale: Scale) -> Report:
+async def lose_responses(bot_processes: BotProcesses, scale: Scale) -> Report:
     """Telegram accepts a call and its response is lost: twice for every relevant method."""
     async with _scene() as scene:
         for method in ("sendMessage", "editMessageMedia", "editMessageText", "sendVideo"):
@@ -171,26 +171,26 @@ async def storm_of_429(bot_processes: BotProcesses, scale: Scale) -> Report:
 _QUIET = {"getMe", "getUpdates", "deleteWebhook", "setMyCommands"}
 
 
-async def telegram_away(bot_processes: BotProcesses, scale: Scale) -> Report:
+async def telegram_outage(bot_processes: BotProcesses, scale: Scale) -> Report:
     """Telegram is unreachable while tasks end."""
-    return await _away(bot_processes, scale, what="Telegram away", is_telegram=True)
+    return await _outage(bot_processes, scale, what="Telegram away", is_telegram=True)
 
 
-async def gateway_away(bot_processes: BotProcesses, scale: Scale) -> Report:
+async def gateway_outage(bot_processes: BotProcesses, scale: Scale) -> Report:
     """The gateway is unreachable while tasks are polled, and while videos are downloaded."""
-    return await _away(bot_processes, scale, what="gateway away", is_telegram=False)
+    return await _outage(bot_processes, scale, what="gateway away", is_telegram=False)
 
 
-async def _away(bot_processes: BotProcesses, scale: Scale, *, what: str, is_telegram: bool) -> Report:
+async def _outage(bot_processes: BotProcesses, scale: Scale, *, what: str, is_telegram: bool) -> Report:
     async with _scene() as scene:
-        asked = [scene.watch(kind, _CHAT + n, is_done=False) for n, kind in enumerate(KINDS)]
+        watches = [scene.watch(kind, _CHAT + n, is_done=False) for n, kind in enumerate(KINDS)]
         bot = await bot_processes.start(scene.settings, scene.folder)
         await scene.gateway.wait_for(
-            lambda: all(scene.gateway.polls(each.task.task_id) for each in asked), timeout_s=30
+            lambda: all(scene.gateway.polls(each.task.task_id) for each in watches), timeout_s=30
         )
         server = scene.telegram if is_telegram else scene.gateway
         server.fail("*", html_response(502), times=None)
-        for each in asked:
+        for each in watches:
             scene.finish(each.task)
         await asyncio.sleep(scale.away_s)
         server.clear_faults()
@@ -212,11 +212,11 @@ async def restart_while_results_wait(bot_processes: BotProcesses, scale: Scale) 
 
 async def _long_outage(bot_processes: BotProcesses, scale: Scale, *, restarts: bool) -> Report:
     async with _scene() as scene:
-        asked = [scene.watch(KINDS[n % len(KINDS)], _CHAT + n, is_done=False) for n in range(_WAITING)]
+        watches = [scene.watch(KINDS[n % len(KINDS)], _CHAT + n, is_done=False) for n in range(_WAITING)]
         bot = await bot_processes.start(scene.settings, scene.folder)
         await scene.telegram.wait_for(scene.is_answered, timeout_s=30)
         scene.telegram.fail("*", html_response(502), times=None)
-        for each in asked:
+        for each in watches:
             scene.finish(each.task)
         await asyncio.sleep(scale.long_away_s / 2)
         if restarts:
@@ -233,7 +233,7 @@ async def _long_outage(bot_processes: BotProcesses, scale: Scale, *, restarts: b
     return Report(
         what=f"{what}, restarted in between" if restarts else what,
         runs=1,
-        videos=len(asked),
+        videos=len(watches),
         verdict=verdict,
     )
 
@@ -250,7 +250,7 @@ async def disk_full(bot_processes: BotProcesses, scale: Scale) -> Report:
         await scene.telegram.wait_for(scene.is_answered, timeout_s=30)
         assert scene.verdict().lost == len(KINDS), "the disk was not full"
         resource.prlimit(bot.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-        scene.ask_again()
+        scene.repeat_watches()
         await scene.settle()
         assert await bot.stop() == 0
         verdict = scene.verdict()
@@ -262,10 +262,10 @@ DRILLS: tuple[Drill, ...] = (
     kill_the_scheduler,
     kill_the_dispatcher,
     kill_at_random,
-    lose_answers,
+    lose_responses,
     storm_of_429,
-    telegram_away,
-    gateway_away,
+    telegram_outage,
+    gateway_outage,
     results_wait_for_telegram,
     restart_while_results_wait,
     disk_full,

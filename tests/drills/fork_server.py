@@ -28,8 +28,8 @@ def main() -> None:
         order = json.loads(line)
         pid = os.fork()
         if pid == 0:
-            _be_a_bot(order)
-        _say({"forked": order["number"], "pid": pid})
+            _run_bot(order)
+        _write_message({"forked": order["number"], "pid": pid})
 
 
 def _report_ends() -> None:
@@ -40,14 +40,14 @@ def _report_ends() -> None:
             return
         if pid == 0:
             return
-        _say({"ended": pid, "status": os.waitstatus_to_exitcode(status)})
+        _write_message({"ended": pid, "status": os.waitstatus_to_exitcode(status)})
 
 
-def _say(fact: dict[str, Any]) -> None:
+def _write_message(fact: dict[str, Any]) -> None:
     os.write(sys.stdout.fileno(), f"{json.dumps(fact)}\n".encode())
 
 
-def _be_a_bot(order: dict[str, Any]) -> None:
+def _run_bot(order: dict[str, Any]) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     log = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     for stream in (sys.stdout, sys.stderr):

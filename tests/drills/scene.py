@@ -43,7 +43,7 @@ NOTHING = Verdict(lost=0, doubled=0, strays=0, open_cards=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class SentWatch:
     """A /watch that was sent."""
 
     chat_id: int
@@ -60,7 +60,7 @@ class DrillScene:
         self.local = local
         self.telegram = FakeTelegram(local=local)
         self.gateway = FakeGateway()
-        self.asked: list[Asked] = []
+        self.watches: list[SentWatch] = []
 
     @classmethod
     @asynccontextmanager
@@ -95,24 +95,24 @@ class DrillScene:
         """The number of getUpdates calls."""
         return sum(request.method == "getUpdates" for request in self.telegram.requests)
 
-    def watch(self, kind: str, chat_id: int, *, is_done: bool = True) -> Asked:
+    def watch(self, kind: str, chat_id: int, *, is_done: bool = True) -> SentWatch:
         """Send /watch for a new task, which is done already or progresses when advanced."""
         task = self.gateway.add(kind, new_id(kind, time.time()), seconds=None)
         if is_done:
             self.finish(task)
         self.telegram.private_chat(chat_id)
         said = self.telegram.send(chat_id, f"/watch {kind} {task.task_id}")
-        self.asked.append(Asked(chat_id=chat_id, message_id=said, task=task))
-        return self.asked[-1]
+        self.watches.append(SentWatch(chat_id=chat_id, message_id=said, task=task))
+        return self.watches[-1]
 
-    def ask_again(self) -> None:
+    def repeat_watches(self) -> None:
         """Repeat every /watch."""
-        self.asked = [
+        self.watches = [
             replace(
                 each,
                 message_id=self.telegram.send(each.chat_id, f"/watch {each.task.kind} {each.task.task_id}"),
             )
-            for each in self.asked
+            for each in self.watches
         ]
 
     def finish(self, task: GatewayTask) -> None:
@@ -124,7 +124,7 @@ class DrillScene:
         """Whether every watch has a reply."""
         return all(
             any(message.reply_to == each.message_id for message in self.telegram.messages(each.chat_id))
-            for each in self.asked
+            for each in self.watches
         )
 
     def is_settled(self) -> bool:
@@ -146,14 +146,14 @@ class DrillScene:
 
     def verdict(self) -> Verdict:
         """The verdict on all watches so far."""
-        return sum((self._judge(asked) for asked in self.asked), NOTHING)
+        return sum((self._judge(watch) for watch in self.watches), NOTHING)
 
-    def _judge(self, asked: Asked) -> Verdict:
-        replies = [m for m in self.telegram.messages(asked.chat_id) if m.reply_to == asked.message_id]
-        videos = [m for m in replies if m.video and m.video.file.content == asked.task.served.content]
+    def _judge(self, watch: SentWatch) -> Verdict:
+        replies = [m for m in self.telegram.messages(watch.chat_id) if m.reply_to == watch.message_id]
+        videos = [m for m in replies if m.video and m.video.file.content == watch.task.served.content]
         # The reply to a repeated /watch is one sentence without the id, and not a card.
         texts = [m for m in replies if not m.video and "on its way" not in m.plain_text]
-        cards = [m for m in texts if asked.task.task_id in m.plain_text]
+        cards = [m for m in texts if watch.task.task_id in m.plain_text]
         finals = [m for m in cards if "Done" in m.plain_text]
         return Verdict(
             lost=int(not videos),

@@ -112,15 +112,15 @@ class Scene:
 
     # users
 
-    def person(self, *, language_code: str = "en") -> int:
+    def add_user(self, *, language_code: str = "en") -> int:
         """Add a user with a private chat."""
         return self.telegram.private_chat(next(self._ids), language_code=language_code)
 
-    async def ask(self, chat_id: int, text: str, *, user: int | None = None) -> Message:
+    async def command(self, chat_id: int, text: str, *, user: int | None = None) -> Message:
         """Send a message and return the first reply to it."""
-        return await self.answer(chat_id, self.telegram.send(chat_id, text, user=user))
+        return await self.first_reply(chat_id, self.telegram.send(chat_id, text, user=user))
 
-    async def answer(self, chat_id: int, message_id: int) -> Message:
+    async def first_reply(self, chat_id: int, message_id: int) -> Message:
         """The first message of the bot that replies to this one."""
         [first, *_] = await self.wait_for(lambda: self.replies(chat_id, message_id))
         return first
@@ -137,41 +137,41 @@ class Scene:
 
     async def watch(self, chat_id: int, task: GatewayTask, *, user: int | None = None) -> int:
         """Send /watch, wait for the card, and return the id of the command's message."""
-        asked = self.telegram.send(chat_id, f"/watch {task.kind} {task.task_id}", user=user)
-        await self.answer(chat_id, asked)
-        return asked
+        command_id = self.telegram.send(chat_id, f"/watch {task.kind} {task.task_id}", user=user)
+        await self.first_reply(chat_id, command_id)
+        return command_id
 
     async def poll(self, chat_id: int, task: GatewayTask) -> Message:
         """Send /status and return the reply."""
-        return await self.ask(chat_id, f"/status {task.task_id}")
+        return await self.command(chat_id, f"/status {task.task_id}")
 
     def finish(self, task: GatewayTask) -> None:
         """Advance a task to its final phase."""
         while self.gateway.advance(task.task_id) not in {Phase.SUCCEEDED, Phase.FAILED}:
             pass
 
-    async def until_shown(self, chat_id: int, asked: int, *words: str) -> Message:
+    async def until_shown(self, chat_id: int, command_id: int, *words: str) -> Message:
         """Wait until a text reply to a command, such as its card, contains all these words."""
         [card, *_] = await self.wait_for(
             lambda: [
                 message
-                for message in self.replies(chat_id, asked)
+                for message in self.replies(chat_id, command_id)
                 if message.text and all(word in message.text for word in words)
             ]
         )
         return card
 
-    async def until_video(self, chat_id: int, asked: int) -> Message:
+    async def until_video(self, chat_id: int, command_id: int) -> Message:
         """Wait until a reply to a command is a video."""
         [video, *_] = await self.wait_for(
-            lambda: [message for message in self.replies(chat_id, asked) if message.video]
+            lambda: [message for message in self.replies(chat_id, command_id) if message.video]
         )
         return video
 
     async def until_all_is_sent(self) -> None:
         """Wait until /stats shows no pending and no dead deliveries."""
         async with asyncio.timeout(WAIT_S):
-            while not _NOTHING_PENDING.search((await self.ask(ADMIN, "/stats")).plain_text):
+            while not _NOTHING_PENDING.search((await self.command(ADMIN, "/stats")).plain_text):
                 pass
 
     async def wait_for(self, condition: Callable[[], T], *, timeout_s: float = WAIT_S) -> T:

@@ -6,7 +6,7 @@ GROUP, SUPERGROUP = -4000000031, -1001000000031
 
 
 async def test_a_group_that_becomes_a_supergroup_keeps_its_access(scene: Scene):
-    group, anna = scene.telegram.group(GROUP, supergroup=False), scene.person()
+    group, anna = scene.telegram.group(GROUP, supergroup=False), scene.add_user()
     bot = await scene.start_bot(ALLOWED_CHATS=str(group))
     await scene.watch(group, scene.task("newapi"), user=anna)
     scene.telegram.migrate(group, SUPERGROUP)
@@ -20,7 +20,7 @@ async def test_a_group_that_becomes_a_supergroup_keeps_its_access(scene: Scene):
 async def test_a_group_that_migrated_while_the_bot_was_down_regains_access_when_a_send_reports_the_new_id(
     scene: Scene,
 ):
-    group, anna = scene.telegram.group(GROUP, supergroup=False), scene.person()
+    group, anna = scene.telegram.group(GROUP, supergroup=False), scene.add_user()
     bot = await scene.start_bot(ALLOWED_CHATS=str(group))
     task = scene.task("newapi")
     await scene.watch(group, task, user=anna)
@@ -35,11 +35,11 @@ async def test_a_group_that_migrated_while_the_bot_was_down_regains_access_when_
 
 
 async def test_a_chat_removed_from_the_settings_gets_no_more_videos(scene: Scene):
-    anna, boris = scene.person(), scene.person()
+    anna, boris = scene.add_user(), scene.add_user()
     bot = await scene.start_bot(ALLOWED_CHATS=f"{anna},{boris}")
     task = scene.task("newapi")
     await scene.watch(anna, task)
-    asked = await scene.watch(boris, task)
+    command_id = await scene.watch(boris, task)
     assert await bot.stop() == 0
 
     before = len(scene.telegram.messages(anna))
@@ -47,6 +47,6 @@ async def test_a_chat_removed_from_the_settings_gets_no_more_videos(scene: Scene
     await scene.wait_for(lambda: "Stopped 1 watches" in bot.log)
     scene.finish(task)
     await scene.poll(boris, task)
-    await scene.until_video(boris, asked)
+    await scene.until_video(boris, command_id)
     assert len(scene.telegram.messages(anna)) == before
     assert await bot.stop() == 0

@@ -39,41 +39,41 @@ async def scene(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scene
 @pytest.mark.parametrize("person", [STRANGER, WANG])
 async def test_a_user_without_access_gets_the_chat_id_and_no_watch(scene: Scene, person: int):
     before, task = await _watches(scene), scene.task("newapi")
-    refusal = await scene.ask(person, f"/watch newapi {task.task_id}")
+    refusal = await scene.command(person, f"/watch newapi {task.task_id}")
     assert str(person) in refusal.plain_text
     assert "ALLOWED_CHATS" in refusal.plain_text
     assert await _watches(scene) == before
 
 
 async def test_a_group_without_access_gets_its_own_id(scene: Scene):
-    refusal = await scene.ask(CLOSED_GROUP, "/watch newapi 1", user=STRANGER)
+    refusal = await scene.command(CLOSED_GROUP, "/watch newapi 1", user=STRANGER)
     assert str(CLOSED_GROUP) in refusal.plain_text
 
 
 async def test_any_user_may_use_the_bot_in_an_allowed_group(scene: Scene):
     task = scene.task("newapi")
-    card = await scene.ask(OPEN_GROUP, f"/watch newapi {task.task_id}", user=STRANGER)
+    card = await scene.command(OPEN_GROUP, f"/watch newapi {task.task_id}", user=STRANGER)
     assert task.task_id in card.plain_text
 
 
 async def test_an_allowed_user_may_use_the_bot_in_any_group(scene: Scene):
     task = scene.task("newapi")
-    card = await scene.ask(CLOSED_GROUP, f"/watch newapi {task.task_id}", user=ANNA)
+    card = await scene.command(CLOSED_GROUP, f"/watch newapi {task.task_id}", user=ANNA)
     assert task.task_id in card.plain_text
 
 
 async def test_an_admin_may_use_the_bot_anywhere(scene: Scene):
     task = scene.task("newapi")
     for chat in (BOSS, CLOSED_GROUP):
-        card = await scene.ask(chat, f"/watch newapi {task.task_id}", user=BOSS)
+        card = await scene.command(chat, f"/watch newapi {task.task_id}", user=BOSS)
         assert task.task_id in card.plain_text
 
 
 async def test_health_and_stats_are_for_admins(scene: Scene):
-    assert "up: " in (await scene.ask(BOSS, "/health")).plain_text
-    assert "Deliveries" in (await scene.ask(BOSS, "/stats")).plain_text
+    assert "up: " in (await scene.command(BOSS, "/health")).plain_text
+    assert "Deliveries" in (await scene.command(BOSS, "/stats")).plain_text
     for command in ("/health", "/stats"):
-        assert "/help" in (await scene.ask(ANNA, command)).plain_text
+        assert "/help" in (await scene.command(ANNA, command)).plain_text
 
 
 @pytest.mark.parametrize(
@@ -96,35 +96,37 @@ async def test_health_and_stats_are_for_admins(scene: Scene):
 )
 async def test_invalid_input_gets_one_reply_that_shows_what_to_type(scene: Scene, text: str, said: list[str]):
     before = len(scene.telegram.messages(ANNA))
-    answer = await scene.ask(ANNA, text)
+    answer = await scene.command(ANNA, text)
     assert [part for part in said if part not in answer.plain_text] == []
     assert "\n" not in answer.plain_text
 
-    await scene.ask(ANNA, "/providers")  # replies in a chat are sent in order
+    await scene.command(ANNA, "/providers")  # replies in a chat are sent in order
     assert len(scene.telegram.messages(ANNA)) == before + 4
 
 
 async def test_a_valid_id_beside_a_malformed_one_is_watched(scene: Scene):
     task = scene.task("newapi")
-    asked = scene.telegram.send(ANNA, f"/watch newapi no/such/id {task.task_id}")
-    await scene.wait_for(lambda: len(scene.replies(ANNA, asked)) == 2)
-    said = {task.task_id in answer.plain_text: answer.plain_text for answer in scene.replies(ANNA, asked)}
+    command_id = scene.telegram.send(ANNA, f"/watch newapi no/such/id {task.task_id}")
+    await scene.wait_for(lambda: len(scene.replies(ANNA, command_id)) == 2)
+    said = {
+        task.task_id in answer.plain_text: answer.plain_text for answer in scene.replies(ANNA, command_id)
+    }
     assert "no/such/id" in said[False]
     assert "newapi" in said[True]
-    await scene.ask(ANNA, f"/unwatch {task.task_id}")
+    await scene.command(ANNA, f"/unwatch {task.task_id}")
 
 
 async def test_an_edited_command_is_not_run_again(scene: Scene):
     first, second = scene.task("newapi"), scene.task("newapi")
-    asked = await scene.watch(ANNA, first)
-    scene.telegram.edit(ANNA, asked, f"/watch newapi {second.task_id}")
-    await scene.ask(ANNA, "/providers")
+    command_id = await scene.watch(ANNA, first)
+    scene.telegram.edit(ANNA, command_id, f"/watch newapi {second.task_id}")
+    await scene.command(ANNA, "/providers")
     assert scene.gateway.polls(second.task_id) == 0
-    await scene.ask(ANNA, f"/unwatch {first.task_id}")
+    await scene.command(ANNA, f"/unwatch {first.task_id}")
 
 
 async def test_an_api_key_is_never_shown(scene: Scene):
-    told = (await scene.ask(ANNA, "/providers")).plain_text
+    told = (await scene.command(ANNA, "/providers")).plain_text
     assert "wan" in told
     assert "127.0.0.1" in told
     assert scene.gateway.key not in told
@@ -134,17 +136,19 @@ async def test_help_shows_an_example_that_works(scene: Scene):
     for chat, command in ((ANNA, "/start"), (ANNA, "/help"), (BOSS, "/help")):
         [example] = [
             line
-            for line in (await scene.ask(chat, command)).plain_text.splitlines()
+            for line in (await scene.command(chat, command)).plain_text.splitlines()
             if line.startswith("/watch ")
         ]
         _, _, task_id = example.split()
         scene.gateway.add("alibailian", task_id, seconds=None)
-        card = await scene.ask(chat, example)
+        card = await scene.command(chat, example)
         assert task_id in card.plain_text
-        await scene.ask(chat, f"/unwatch {task_id}")
+        await scene.command(chat, f"/unwatch {task_id}")
 
 
 async def _watches(scene: Scene) -> str:
     """The line about watches in /stats."""
-    [line] = [line for line in (await scene.ask(BOSS, "/stats")).plain_text.splitlines() if "Watches" in line]
+    [line] = [
+        line for line in (await scene.command(BOSS, "/stats")).plain_text.splitlines() if "Watches" in line
+    ]
     return line

@@ -18,8 +18,8 @@ REASON = "The size is not match 1280*720"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """A task that somebody asked for in a chat of their own."""
+class SentWatch:
+    """A /watch that was sent in a chat of its own."""
 
     chat_id: int
     message_id: int
@@ -34,7 +34,7 @@ class Crash:
         self._never = asyncio.Event()
         self._afterwards = asyncio.Event()
 
-    async def happens(self) -> None:
+    async def run(self) -> None:
         """Bring all chats to their moments, kill the bot, and start another."""
         bot = await self.scene.start_bot()
         self.running = await asyncio.gather(*map(self._running, KINDS))
@@ -46,75 +46,75 @@ class Crash:
             self.overtaken,
             self.without_card,
         ) = await asyncio.gather(
-            self._asked("newapi", fails=REASON),
+            self._watch("newapi", fails=REASON),
             self._downloading(),
             self._uploading(held(self._never)),
             self._uploading(Fault(execute=True, until=self._never)),
             self._uploading(held(self._afterwards)),
-            self._unanswered(),
+            self._without_reply(),
         )
-        self.in_line = await self._unanswered("/providers")
+        self.in_line = await self._without_reply("/providers")
         await bot.kill()
 
-        self.late = self._say("videos")
-        for asked in (*self.running, self.failing, self.without_card, self.in_line, self.late):
-            self.scene.finish(asked.task)
+        self.late = self._send_watch("videos")
+        for watch in (*self.running, self.failing, self.without_card, self.in_line, self.late):
+            self.scene.finish(watch.task)
         self._afterwards.set()
         await self.scene.until_video(self.overtaken.chat_id, self.overtaken.message_id)
         await self.scene.start_bot()
         await asyncio.gather(
             *(
-                self.scene.poll(asked.chat_id, asked.task)
-                for asked in (*self.running, self.failing, self.without_card)
+                self.scene.poll(watch.chat_id, watch.task)
+                for watch in (*self.running, self.failing, self.without_card)
             )
         )
 
-    def _say(self, kind: str, *, fails: str | None = None, chat_id: int | None = None) -> Asked:
-        chat_id, task = chat_id or self.scene.person(), self.scene.task(kind, fails=fails)
+    def _send_watch(self, kind: str, *, fails: str | None = None, chat_id: int | None = None) -> SentWatch:
+        chat_id, task = chat_id or self.scene.add_user(), self.scene.task(kind, fails=fails)
         message_id = self.scene.telegram.send(chat_id, f"/watch {kind} {task.task_id}")
-        return Asked(chat_id=chat_id, message_id=message_id, task=task)
+        return SentWatch(chat_id=chat_id, message_id=message_id, task=task)
 
-    async def _asked(self, kind: str, *, fails: str | None = None) -> Asked:
-        asked = self._say(kind, fails=fails)
-        await self.scene.answer(asked.chat_id, asked.message_id)
-        return asked
+    async def _watch(self, kind: str, *, fails: str | None = None) -> SentWatch:
+        watch = self._send_watch(kind, fails=fails)
+        await self.scene.first_reply(watch.chat_id, watch.message_id)
+        return watch
 
-    async def _running(self, kind: str) -> Asked:
-        asked = await self._asked(kind)
-        self.scene.gateway.advance(asked.task.task_id)
-        await self.scene.poll(asked.chat_id, asked.task)
-        await self.scene.until_shown(asked.chat_id, asked.message_id, "Running")
-        return asked
+    async def _running(self, kind: str) -> SentWatch:
+        watch = await self._watch(kind)
+        self.scene.gateway.advance(watch.task.task_id)
+        await self.scene.poll(watch.chat_id, watch.task)
+        await self.scene.until_shown(watch.chat_id, watch.message_id, "Running")
+        return watch
 
-    async def _downloading(self) -> Asked:
+    async def _downloading(self) -> SentWatch:
         """The announcement is there, the download hangs."""
-        asked = await self._asked("jimeng")
-        id_ = asked.task.task_id
+        watch = await self._watch("jimeng")
+        id_ = watch.task.task_id
         self.scene.gateway.fail("files", held(self._never), when=lambda file: file.task_id == id_)
-        self.scene.finish(asked.task)
-        await self.scene.poll(asked.chat_id, asked.task)
+        self.scene.finish(watch.task)
+        await self.scene.poll(watch.chat_id, watch.task)
         await self.scene.gateway.wait_for(
             lambda: any(each.route == "files" and each.task_id == id_ for each in self.scene.gateway.requests)
         )
-        return asked
+        return watch
 
-    async def _uploading(self, fault: Fault) -> Asked:
+    async def _uploading(self, fault: Fault) -> SentWatch:
         """The announcement is there, Telegram does not answer to the upload."""
-        asked = await self._asked("alibailian")
-        chat, requests = str(asked.chat_id), self.scene.telegram.requests
+        watch = await self._watch("alibailian")
+        chat, requests = str(watch.chat_id), self.scene.telegram.requests
         self.scene.telegram.fail(
             "editMessageMedia", fault, when=lambda request: request.params["chat_id"] == chat
         )
-        self.scene.finish(asked.task)
-        await self.scene.poll(asked.chat_id, asked.task)
+        self.scene.finish(watch.task)
+        await self.scene.poll(watch.chat_id, watch.task)
         await self.scene.wait_for(
             lambda: any(r.method == "editMessageMedia" and r.params["chat_id"] == chat for r in requests)
         )
-        return asked
+        return watch
 
-    async def _unanswered(self, *said_before: str) -> Asked:
+    async def _without_reply(self, *said_before: str) -> SentWatch:
         """Telegram does not answer to what the bot says first in this chat."""
-        chat, requests = self.scene.person(), self.scene.telegram.requests
+        chat, requests = self.scene.add_user(), self.scene.telegram.requests
 
         def to_chat(request: Request) -> bool:
             return request.method == "sendMessage" and request.params["chat_id"] == str(chat)
@@ -122,71 +122,71 @@ class Crash:
         self.scene.telegram.fail("sendMessage", held(self._never), when=to_chat)
         for text in said_before:
             self.scene.telegram.send(chat, text)
-        asked = self._say("newapi", chat_id=chat)
+        watch = self._send_watch("newapi", chat_id=chat)
         await self.scene.wait_for(lambda: any(map(to_chat, requests)))
-        return asked
+        return watch
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def crash(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Crash]:
     async with Scene.open(tmp_path_factory.mktemp("crashes"), LOG_LEVEL="DEBUG") as scene:
         crash = Crash(scene)
-        await crash.happens()
+        await crash.run()
         yield crash
 
 
 @pytest.mark.parametrize("place", range(len(KINDS)), ids=KINDS)
 async def test_a_running_task_is_followed_to_its_video(crash: Crash, place: int):
-    await _comes_once(crash.scene, crash.running[place])
+    await _is_sent_once(crash.scene, crash.running[place])
 
 
 async def test_a_failure_is_reported_once(crash: Crash):
-    scene, asked = crash.scene, crash.failing
-    await scene.until_shown(asked.chat_id, asked.message_id, "Failed")
+    scene, watch = crash.scene, crash.failing
+    await scene.until_shown(watch.chat_id, watch.message_id, "Failed")
     await scene.until_all_is_sent()
-    _, result = scene.replies(asked.chat_id, asked.message_id)
+    _, result = scene.replies(watch.chat_id, watch.message_id)
     assert REASON in result.plain_text
 
 
 async def test_a_command_sent_while_the_bot_was_down_is_answered(crash: Crash):
-    await _comes_once(crash.scene, crash.late, has_card=False)
+    await _is_sent_once(crash.scene, crash.late, has_card=False)
 
 
 async def test_a_video_whose_download_was_interrupted_is_sent_once(crash: Crash):
-    await _comes_once(crash.scene, crash.downloading)
+    await _is_sent_once(crash.scene, crash.downloading)
 
 
 async def test_a_video_that_did_not_reach_telegram_is_sent_once(crash: Crash):
-    await _comes_once(crash.scene, crash.unsent)
+    await _is_sent_once(crash.scene, crash.unsent)
 
 
 async def test_a_video_whose_response_was_lost_is_not_sent_again(crash: Crash):
-    await _comes_once(crash.scene, crash.unconfirmed)
+    await _is_sent_once(crash.scene, crash.unconfirmed)
 
 
 async def test_a_video_that_reached_telegram_after_the_kill_is_not_sent_again(crash: Crash):
-    await _comes_once(crash.scene, crash.overtaken)
+    await _is_sent_once(crash.scene, crash.overtaken)
 
 
 async def test_a_card_that_did_not_reach_telegram_is_sent_once(crash: Crash):
-    await _comes_once(crash.scene, crash.without_card, has_card=None)
+    await _is_sent_once(crash.scene, crash.without_card, has_card=None)
 
 
 async def test_a_command_queued_behind_another_is_not_lost(crash: Crash):
-    await _comes_once(crash.scene, crash.in_line, has_card=False)
+    await _is_sent_once(crash.scene, crash.in_line, has_card=False)
 
 
-async def _comes_once(scene: Scene, asked: Asked, *, has_card: bool | None = True) -> None:
+async def _is_sent_once(scene: Scene, watch: SentWatch, *, has_card: bool | None = True) -> None:
     """See that in the end there is one video, byte for byte, beside the card.
 
     has_card: False where the task had ended when the bot first polled it, None where it may have.
     """
-    video = (await scene.until_video(asked.chat_id, asked.message_id)).video
+    video = (await scene.until_video(watch.chat_id, watch.message_id)).video
     assert video
-    assert video.file.content == asked.task.served.content
+    assert video.file.content == watch.task.served.content
     if has_card:
-        await scene.until_shown(asked.chat_id, asked.message_id, "Done")
+        await scene.until_shown(watch.chat_id, watch.message_id, "Done")
     await scene.until_all_is_sent()
-    cards = len(scene.replies(asked.chat_id, asked.message_id)) - 1
+    cards = len(scene.replies(watch.chat_id, watch.message_id)) - 1
     assert cards in ({0, 1} if has_card is None else {int(has_card)})
-    assert len(scene.telegram.videos(asked.chat_id)) == 1
+    assert len(scene.telegram.videos(watch.chat_id)) == 1

@@ -31,7 +31,7 @@ async def scene(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scene
 
 
 async def test_a_user_who_blocks_and_unblocks_the_bot_gets_the_video_once(scene: Scene):
-    anna, task = scene.person(), scene.task("jimeng")
+    anna, task = scene.add_user(), scene.task("jimeng")
     await scene.watch(anna, task)
     scene.telegram.block(anna)
     await _suspended(scene)
@@ -42,7 +42,7 @@ async def test_a_user_who_blocks_and_unblocks_the_bot_gets_the_video_once(scene:
 
 
 async def test_a_chat_found_blocked_when_the_video_is_sent_gets_it_after_unblocking(scene: Scene):
-    anna, task = scene.person(), scene.task("jimeng")
+    anna, task = scene.add_user(), scene.task("jimeng")
     await scene.watch(anna, task)
     scene.telegram.fail(
         "sendMessage",
@@ -59,7 +59,7 @@ async def test_a_chat_found_blocked_when_the_video_is_sent_gets_it_after_unblock
 
 async def test_a_group_that_becomes_a_supergroup_gets_a_card_and_the_video_there(scene: Scene):
     group, task = scene.telegram.group(GROUP, supergroup=False), scene.task("alibailian")
-    await scene.watch(group, task, user=scene.person())
+    await scene.watch(group, task, user=scene.add_user())
     scene.finish(task)
 
     scene.telegram.migrate(group, SUPERGROUP)  # the migration makes the bot poll
@@ -69,7 +69,7 @@ async def test_a_group_that_becomes_a_supergroup_gets_a_card_and_the_video_there
 
 async def test_a_group_that_becomes_a_supergroup_during_the_download_gets_the_video_there(scene: Scene):
     group, task = scene.telegram.group(FETCHING_GROUP, supergroup=False), scene.task("alibailian")
-    anna = scene.person()
+    anna = scene.add_user()
     await scene.watch(group, task, user=anna)
     async with _fetching(scene, group, task, user=anna):
         scene.telegram.migrate(group, FETCHING_SUPERGROUP)
@@ -87,21 +87,21 @@ async def test_the_video_of_a_closed_topic_is_sent_to_the_chat(
     scene: Scene, forum_id: int, ends: Callable[[Users, int, int], None]
 ):
     forum = scene.telegram.forum(forum_id)
-    topic, anna, task = scene.telegram.topic(forum, "Films"), scene.person(), scene.task("newapi")
-    asked = scene.telegram.send(forum, f"/watch newapi {task.task_id}", user=anna, thread=topic)
-    await scene.answer(forum, asked)
+    topic, anna, task = scene.telegram.topic(forum, "Films"), scene.add_user(), scene.task("newapi")
+    command_id = scene.telegram.send(forum, f"/watch newapi {task.task_id}", user=anna, thread=topic)
+    await scene.first_reply(forum, command_id)
 
     ends(scene.telegram, forum, topic)
     scene.finish(task)
-    await scene.ask(forum, f"/status {task.task_id}", user=anna)
+    await scene.command(forum, f"/status {task.task_id}", user=anna)
     video = await _one_video(scene, forum, task)
     assert video.thread_id is None
 
 
 async def test_a_deleted_command_still_gets_its_video(scene: Scene):
-    anna, task = scene.person(), scene.task("videos")
-    asked = await scene.watch(anna, task)
-    scene.telegram.delete_message(anna, asked)
+    anna, task = scene.add_user(), scene.task("videos")
+    command_id = await scene.watch(anna, task)
+    scene.telegram.delete_message(anna, command_id)
 
     scene.finish(task)
     await scene.poll(anna, task)
@@ -110,26 +110,26 @@ async def test_a_deleted_command_still_gets_its_video(scene: Scene):
 
 
 async def test_an_announcement_deleted_during_the_download_costs_no_video(scene: Scene):
-    anna, task = scene.person(), scene.task("jimeng")
-    asked = await scene.watch(anna, task)
+    anna, task = scene.add_user(), scene.task("jimeng")
+    command_id = await scene.watch(anna, task)
     async with _fetching(scene, anna, task) as announcement:
         scene.telegram.delete_message(anna, announcement.message_id)
 
     video = await _one_video(scene, anna, task)
-    assert video.reply_to == asked
+    assert video.reply_to == command_id
     assert _calls(scene, "sendVideo", anna) == 1
 
 
 async def test_a_video_whose_response_was_lost_is_sent_again_only_on_request(tmp_path: Path):
     async with Scene.open(tmp_path) as scene:
         await scene.start_bot()
-        anna, task = scene.person(), scene.task("jimeng")
-        asked = await scene.watch(anna, task)
+        anna, task = scene.add_user(), scene.task("jimeng")
+        command_id = await scene.watch(anna, task)
         scene.telegram.fail("sendVideo", LOST_RESPONSE)
         async with _fetching(scene, anna, task) as announcement:
             scene.telegram.delete_message(anna, announcement.message_id)
 
-        card = await scene.until_shown(anna, asked, "may or may not have arrived")
+        card = await scene.until_shown(anna, command_id, "may or may not have arrived")
         [button] = card.buttons
         assert "Send again" in button["text"]
         await scene.poll(anna, task)
@@ -138,7 +138,7 @@ async def test_a_video_whose_response_was_lost_is_sent_again_only_on_request(tmp
 
         scene.telegram.press(anna, card.message_id, button["callback_data"])
         await scene.wait_for(lambda: len(scene.telegram.videos(anna)) > 1)
-        await scene.wait_for(lambda: not scene.replies(anna, asked)[0].buttons)
+        await scene.wait_for(lambda: not scene.replies(anna, command_id)[0].buttons)
         assert [video.video.file.content for video in scene.telegram.videos(anna) if video.video] == [
             task.served.content
         ] * 2
@@ -153,7 +153,7 @@ async def _fetching(
     released = asyncio.Event()
     scene.gateway.fail(task.task_id, held(released), when=lambda request: request.route == "files")
     scene.finish(task)
-    await scene.ask(chat_id, f"/status {task.task_id}", user=user)
+    await scene.command(chat_id, f"/status {task.task_id}", user=user)
     await scene.gateway.wait_for(
         lambda: any(each.route == "files" and each.task_id == task.task_id for each in scene.gateway.requests)
     )
@@ -165,7 +165,7 @@ async def _fetching(
 async def _suspended(scene: Scene) -> None:
     """Wait until an admin is told that there are watches which wait for their chat to come back."""
     async with asyncio.timeout(15):
-        while not re.search(r"suspended [1-9]", (await scene.ask(ADMIN, "/stats")).plain_text):
+        while not re.search(r"suspended [1-9]", (await scene.command(ADMIN, "/stats")).plain_text):
             pass
 
 

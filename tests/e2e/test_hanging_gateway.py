@@ -17,30 +17,30 @@ TASKS = 30
 
 
 async def test_status_of_many_tasks_is_one_timely_reply_and_delays_no_other_user(scene: Scene):
-    anna, boris, tasks = scene.person(), scene.person(), [scene.task("videos") for _ in range(TASKS)]
+    anna, boris, tasks = scene.add_user(), scene.add_user(), [scene.task("videos") for _ in range(TASKS)]
     await write_watches(scene, anna, tasks)
     release = asyncio.Event()
     scene.gateway.fail("status", held(release), times=None)
     await scene.start_bot()
 
     asked_at = time.monotonic()
-    asked = scene.telegram.send(anna, f"/status {' '.join(task.task_id for task in tasks)}")
-    assert "Nothing is being watched" in (await scene.ask(boris, "/tasks")).plain_text
+    command_id = scene.telegram.send(anna, f"/status {' '.join(task.task_id for task in tasks)}")
+    assert "Nothing is being watched" in (await scene.command(boris, "/tasks")).plain_text
     assert time.monotonic() - asked_at < AT_ONCE_S
-    assert scene.replies(anna, asked) == []
-    answer = await scene.answer(anna, asked)
+    assert scene.replies(anna, command_id) == []
+    answer = await scene.first_reply(anna, command_id)
     assert COMMAND_S - 1 < time.monotonic() - asked_at < COMMAND_S + AT_ONCE_S
     assert answer.plain_text.startswith(f"{TASKS} tasks:")
 
     again_at = time.monotonic()
-    await scene.ask(boris, "/tasks")
+    await scene.command(boris, "/tasks")
     assert time.monotonic() - again_at < AT_ONCE_S
-    assert scene.replies(anna, asked) == [answer]
+    assert scene.replies(anna, command_id) == [answer]
     release.set()
 
 
 async def write_watches(scene: Scene, chat_id: int, tasks: Sequence[GatewayTask]) -> None:
-    """As if the chat had asked for these before, and had their cards: thirty of those take half a minute."""
+    """Store watches whose cards were sent; thirty commands would take half a minute."""
     store = await SqliteStore.open(scene.folder / "reelwatch.db")
     now = datetime.now(UTC)
     for number, task in enumerate(tasks, 1):

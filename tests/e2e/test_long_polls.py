@@ -32,11 +32,11 @@ async def test_a_proxy_that_ends_long_polls_early_causes_no_problem(scene: Scene
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     scene.telegram.fail("getUpdates", fault, times=None, when=_is_too_long)
-    bot, anna = await scene.start_bot(HEALTH_PORT=str(port)), scene.person()
+    bot, anna = await scene.start_bot(HEALTH_PORT=str(port)), scene.add_user()
     await scene.wait_for(lambda: len([each for each in scene.telegram.requests if _is_too_long(each)]) == 1)
     async with aiohttp.ClientSession() as session:
         for _ in range(4):  # while it learns, and after
-            assert await scene.ask(anna, "/help")
+            assert await scene.command(anna, "/help")
             async with session.get(f"http://127.0.0.1:{port}/healthz") as health:
                 assert health.status == 200
             await asyncio.sleep(_LIMIT_S / 2)
@@ -48,7 +48,7 @@ async def test_a_proxy_that_ends_long_polls_early_causes_no_problem(scene: Scene
 async def test_an_existing_webhook_is_removed_and_its_host_logged(scene: Scene):
     scene.telegram.state.updates.set_webhook(_WEBHOOK)
     bot = await scene.start_bot()
-    assert await scene.ask(scene.person(), "/help")
+    assert await scene.command(scene.add_user(), "/help")
     assert bot.log.count("Removed a webhook to n8n.example that blocked long polling.") == 1
     assert "7f3a" not in bot.log
     assert "is not responding" not in bot.log
@@ -56,7 +56,7 @@ async def test_an_existing_webhook_is_removed_and_its_host_logged(scene: Scene):
 
 async def test_a_webhook_set_while_the_bot_runs_stops_it_with_an_error_naming_the_host(scene: Scene):
     bot = await scene.start_bot()
-    assert await scene.ask(scene.person(), "/help")
+    assert await scene.command(scene.add_user(), "/help")
     scene.telegram.state.updates.set_webhook(_WEBHOOK)
     assert await bot.end() == 1
     assert bot.log.splitlines()[-1].startswith("Another program has set a webhook to n8n.example with this ")

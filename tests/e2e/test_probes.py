@@ -93,7 +93,7 @@ async def test_check_warns_of_a_gateway_whose_clock_differs(scene: Scene):
 
 async def test_health_queries_the_running_bot(scene: Scene, port: str):
     bot = await scene.start_bot(HEALTH_PORT=port)
-    anna, task = scene.person(), scene.task("newapi")
+    anna, task = scene.add_user(), scene.task("newapi")
     scene.finish(task)
     await scene.until_video(anna, await scene.watch(anna, task))
     await scene.until_all_is_sent()

@@ -15,9 +15,9 @@ async def test_no_log_contains_the_token_a_key_or_a_signature(scene: Scene, leve
     scene.telegram.fail("editMessageMedia", LOST_RESPONSE)
     bot = await scene.start_bot(LOG_LEVEL=level, LOG_FORMAT=form)
     for kind in KINDS:
-        await _bring(scene, kind)
+        await _deliver(scene, kind)
 
-    anna = scene.person()
+    anna = scene.add_user()
     refused, dead = scene.task("newapi"), scene.task("alibailian")
     quoting = {"error": {"message": f"Invalid token: {scene.gateway.key}"}}
     scene.gateway.fail(refused.task_id, json_response(401, quoting))
@@ -38,9 +38,9 @@ async def test_no_log_contains_the_token_a_key_or_a_signature(scene: Scene, leve
         assert all(json.loads(line)["message"] for line in bot.log.splitlines())
 
 
-async def _bring(scene: Scene, kind: str) -> None:
+async def _deliver(scene: Scene, kind: str) -> None:
     """Have a video brought whose link is signed."""
-    person, task = scene.person(), scene.task(kind)
+    person, task = scene.add_user(), scene.task(kind)
     assert any(signature in scene.gateway.link(task) for signature in SIGNATURES)
     scene.finish(task)
     await scene.until_video(person, await scene.watch(person, task))

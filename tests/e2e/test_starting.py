@@ -114,11 +114,11 @@ def test_no_traceback_is_printed(ended: dict[str, tuple[int, Program]], start: s
 
 async def test_without_a_network_the_bot_retries_and_logs_it_once(scene: Scene):
     scene.telegram.fail("getMe", DROPPED, times=2)
-    anna, task = scene.person(), scene.task("newapi")
+    anna, task = scene.add_user(), scene.task("newapi")
     scene.finish(task)
-    asked = scene.telegram.send(anna, f"/watch newapi {task.task_id}")
+    command_id = scene.telegram.send(anna, f"/watch newapi {task.task_id}")
     bot = await scene.start_bot()
-    await scene.until_video(anna, asked)
+    await scene.until_video(anna, command_id)
     assert bot.log.count("is not responding") == 1
     assert "Here as @reelwatch_bot" in bot.log
 
@@ -143,27 +143,27 @@ async def test_the_menu_is_in_the_configured_language(scene: Scene):
 
 
 async def test_of_two_bots_with_one_token_the_older_reports_it_and_exits(scene: Scene):
-    anna = scene.person()
+    anna = scene.add_user()
     older = await scene.start_bot()
-    await scene.ask(anna, "/help")
+    await scene.command(anna, "/help")
     newer = await scene.run(DATABASE_URL=f"sqlite:///{scene.folder / 'newer.db'}")
     assert await older.end() == 1
     assert "409 Conflict" in older.log
     assert "Traceback" not in older.log
 
-    await scene.ask(anna, "/help")
+    await scene.command(anna, "/help")
     assert newer.is_running
 
 
 async def test_tasks_of_a_removed_provider_show_it_and_continue_once_it_is_configured_again(scene: Scene):
-    anna, task = scene.person(), scene.task("jimeng")
+    anna, task = scene.add_user(), scene.task("jimeng")
     bot = await scene.start_bot(PROVIDERS__MINE__KIND="jimeng")
-    asked = scene.telegram.send(anna, f"/watch mine {task.task_id}")
-    await scene.until_shown(anna, asked, "Queued")
+    command_id = scene.telegram.send(anna, f"/watch mine {task.task_id}")
+    await scene.until_shown(anna, command_id, "Queued")
     await bot.stop()
 
     bot = await scene.start_bot()
-    await scene.until_shown(anna, asked, "no longer in the bot's settings")
+    await scene.until_shown(anna, command_id, "no longer in the bot's settings")
     await scene.wait_for(lambda: "🔑 mine is no longer" in scene.telegram.messages(anna)[-1].plain_text)
     assert "not configured: mine" in bot.log
     await bot.stop()
@@ -171,8 +171,8 @@ async def test_tasks_of_a_removed_provider_show_it_and_continue_once_it_is_confi
 
     scene.finish(task)
     await scene.start_bot(PROVIDERS__MINE__KIND="jimeng")
-    await scene.until_video(anna, asked)
-    assert "settings" not in scene.replies(anna, asked)[0].plain_text
+    await scene.until_video(anna, command_id)
+    assert "settings" not in scene.replies(anna, command_id)[0].plain_text
 
 
 async def test_check_reports_files_readable_by_others_and_a_start_restricts_them(scene: Scene):

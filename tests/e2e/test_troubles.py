@@ -33,8 +33,8 @@ async def scene(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scene
     ids=["409", "429", "500", "html-502", "html-200", "empty-200", "no-answer"],
 )
 async def test_a_false_response_of_the_gateway_does_not_end_a_task(scene: Scene, kind: str, fault: Fault):
-    anna, task = scene.person(), scene.task(kind)
-    asked = await scene.watch(anna, task)
+    anna, task = scene.add_user(), scene.task(kind)
+    command_id = await scene.watch(anna, task)
     await scene.gateway.wait_for(lambda: scene.gateway.polls(task.task_id) == 1)
 
     scene.gateway.fail(task.task_id, fault, times=None)
@@ -42,12 +42,12 @@ async def test_a_false_response_of_the_gateway_does_not_end_a_task(scene: Scene,
     scene.gateway.clear_faults()
     scene.finish(task)
     assert "⚠️" not in (await scene.poll(anna, task)).plain_text
-    await scene.until_video(anna, asked)
-    assert len(scene.replies(anna, asked)) == 2
+    await scene.until_video(anna, command_id)
+    assert len(scene.replies(anna, command_id)) == 2
 
 
 async def test_a_refused_key_is_reported_once_and_polling_resumes_when_it_works_again(scene: Scene):
-    anna, first, second = scene.person(), scene.task("newapi"), scene.task("newapi")
+    anna, first, second = scene.add_user(), scene.task("newapi"), scene.task("newapi")
     quoting = {"error": {"message": f"Invalid token: {scene.gateway.key}", "type": "new_api_error"}}
     scene.gateway.fail("newapi", json_response(401, quoting), times=None)
     requests = {task.task_id: await scene.watch(anna, task) for task in (first, second)}
@@ -66,23 +66,23 @@ async def test_a_refused_key_is_reported_once_and_polling_resumes_when_it_works_
 
 
 async def test_an_id_unknown_to_the_gateway_is_polled_again(scene: Scene):
-    anna, later = scene.person(), scene.task("videos")
+    anna, later = scene.add_user(), scene.task("videos")
     del scene.gateway.tasks[later.kind, later.task_id]
-    asked = await scene.watch(anna, later)
+    command_id = await scene.watch(anna, later)
     assert "Not found" not in (await scene.poll(anna, later)).plain_text
 
     scene.gateway.tasks[later.kind, later.task_id] = later
     scene.finish(later)
     await scene.poll(anna, later)
-    await scene.until_video(anna, asked)
+    await scene.until_video(anna, command_id)
 
 
 async def test_rate_limiting_by_telegram_loses_no_message(scene: Scene):
-    anna, task = scene.person(), scene.task("jimeng")
-    asked = await scene.watch(anna, task)
+    anna, task = scene.add_user(), scene.task("jimeng")
+    command_id = await scene.watch(anna, task)
     scene.telegram.fail("sendMessage", flood(1), when=lambda request: "video" in request.params["text"])
     scene.telegram.fail("editMessageMedia", flood(1))
     scene.finish(task)
     await scene.poll(anna, task)
-    await scene.until_video(anna, asked)
-    assert len(scene.replies(anna, asked)) == 2
+    await scene.until_video(anna, command_id)
+    assert len(scene.replies(anna, command_id)) == 2

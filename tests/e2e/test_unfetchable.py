@@ -38,13 +38,13 @@ async def test_a_link_that_first_serves_a_page_is_retried_until_it_serves_the_vi
     scene: Scene, task: GatewayTask
 ):
     scene.gateway.fail("files", html_response(200), times=1, when=lambda file: file.task_id == task.task_id)
-    anna = scene.person()
+    anna = scene.add_user()
     assert (await scene.until_video(anna, await scene.watch(anna, task))).video
 
 
 async def test_an_interrupted_download_resumes_at_its_offset(scene: Scene, task: GatewayTask):
     task.served.cut_after = len(task.served.content) // 2 + 1
-    anna = scene.person()
+    anna = scene.add_user()
     video = (await scene.until_video(anna, await scene.watch(anna, task))).video
     assert video
     assert video.file.content == task.served.content
@@ -66,12 +66,12 @@ async def test_a_video_in_a_private_network_is_downloaded_only_if_allowed(
 
 async def _result(scene: Scene, task: GatewayTask, why: str) -> Message:
     """What comes in place of the video, once it says why."""
-    anna = scene.person()
-    asked = await scene.watch(anna, task)
+    anna = scene.add_user()
+    command_id = await scene.watch(anna, task)
     [told] = await scene.wait_for(
-        lambda: [message for message in scene.replies(anna, asked) if why in message.plain_text]
+        lambda: [message for message in scene.replies(anna, command_id) if why in message.plain_text]
     )
-    await scene.wait_for(lambda: any(message.buttons for message in scene.replies(anna, asked)))
-    assert len(scene.replies(anna, asked)) == 2
+    await scene.wait_for(lambda: any(message.buttons for message in scene.replies(anna, command_id)))
+    assert len(scene.replies(anna, command_id)) == 2
     assert scene.telegram.videos(anna) == []
     return told

@@ -41,7 +41,7 @@ async def scene(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scene
 
 
 async def test_a_video_is_sent_with_its_size_and_a_thumbnail(scene: Scene):
-    video = await _video(scene, scene.person(), _finished(scene, SAMPLE))
+    video = await _video(scene, scene.add_user(), _finished(scene, SAMPLE))
 
     assert video.file.content == SAMPLE
     assert (video.width, video.height, video.duration_s) == (640, 360, 3)
@@ -52,7 +52,7 @@ async def test_a_video_is_sent_with_its_size_and_a_thumbnail(scene: Scene):
 async def test_a_video_with_its_index_at_the_end_is_remuxed_for_streaming(scene: Scene):
     sample = make_video(size=(360, 640), index_first=False)
     assert sample.index(b"moov") > sample.index(b"mdat")
-    anna, task = scene.person(), _finished(scene, sample)
+    anna, task = scene.add_user(), _finished(scene, sample)
     video = await _video(scene, anna, task)
 
     sent = video.file.content
@@ -72,7 +72,7 @@ async def test_a_video_with_its_index_at_the_end_is_remuxed_for_streaming(scene:
 async def test_a_local_bot_api_server_gets_video_and_thumbnail_by_path(tmp_path: Path):
     async with Scene.open(tmp_path, TELEGRAM_LOCAL_MODE="true") as scene:
         await scene.start_bot()
-        anna, task = scene.person(), _finished(scene, SAMPLE)
+        anna, task = scene.add_user(), _finished(scene, SAMPLE)
         video = await _video(scene, anna, task)
 
         [request] = _media_edits(scene, anna)
@@ -86,7 +86,7 @@ async def test_a_local_bot_api_server_gets_video_and_thumbnail_by_path(tmp_path:
 async def test_an_unplayable_format_is_sent_as_a_document_with_the_reason(scene: Scene):
     sample = make_video(codec="libx265")
     task = _finished(scene, sample)
-    message = await _result(scene, scene.person(), task)
+    message = await _result(scene, scene.add_user(), task)
 
     assert message.document
     assert message.document.file.content == sample
@@ -96,7 +96,7 @@ async def test_an_unplayable_format_is_sent_as_a_document_with_the_reason(scene:
 
 async def test_another_container_is_sent_as_a_document_with_its_own_suffix(scene: Scene):
     sample = b"\x1a\x45\xdf\xa3" + bytes(2000)  # EBML, what WebM begins with
-    message = await _result(scene, scene.person(), _finished(scene, sample))
+    message = await _result(scene, scene.add_user(), _finished(scene, sample))
 
     assert message.document
     assert message.document.file.content == sample
@@ -118,7 +118,7 @@ async def test_an_interrupted_download_is_completed(scene: Scene, first: bytes, 
     async with Storage.open(first, second) as storage:
         task = _finished(scene, SAMPLE)
         task.served.redirect_to = f"{storage.url}/film.mp4"
-        video = await _video(scene, scene.person(), task)
+        video = await _video(scene, scene.add_user(), task)
 
         assert video.file.content == SAMPLE
         assert [FROM_HALF in request for request in storage.requests] == [False, goes_on]
@@ -134,7 +134,7 @@ async def test_a_redirect_into_a_private_network_is_not_followed(tmp_path: Path)
             link = "http://videos.example.com/film.mp4?Signature=q7%2F%2FTe9b"
             body = status_response(task, link, task.ends_at)
             scene.gateway.replay(f"/jimeng/fetch/{task.task_id}", http_status=200, headers={}, body=body)
-            anna = scene.person()
+            anna = scene.add_user()
             told = await _result(scene, anna, task)
 
             assert "private network" in told.plain_text
@@ -144,17 +144,17 @@ async def test_a_redirect_into_a_private_network_is_not_followed(tmp_path: Path)
 
 
 async def test_an_expired_link_is_replaced_by_a_fresh_one(scene: Scene):
-    anna, task, announced = scene.person(), scene.task("jimeng"), asyncio.Event()
+    anna, task, announced = scene.add_user(), scene.task("jimeng"), asyncio.Event()
     scene.telegram.fail("sendMessage", held(announced), when=lambda request: announces(request, anna))
-    asked = await scene.watch(anna, task)
+    command_id = await scene.watch(anna, task)
     scene.finish(task)
     await scene.poll(anna, task)
-    await scene.until_shown(anna, asked, "Done")
+    await scene.until_shown(anna, command_id, "Done")
     polls, expired = scene.gateway.polls(task.task_id), scene.gateway.link(task)
 
     task.added_at -= 3600  # signs the link anew: the storage answers 403 to the old one
     announced.set()
-    video = (await scene.until_video(anna, asked)).video
+    video = (await scene.until_video(anna, command_id)).video
     assert video
     assert video.file.content == task.served.content
     assert scene.gateway.link(task) != expired
@@ -163,11 +163,13 @@ async def test_an_expired_link_is_replaced_by_a_fresh_one(scene: Scene):
 
 async def test_three_chats_share_one_download_and_one_upload(scene: Scene):
     task = scene.task("alibailian")
-    chats = [scene.person() for _ in range(3)]
+    chats = [scene.add_user() for _ in range(3)]
     requests = [await scene.watch(chat, task) for chat in chats]
     scene.finish(task)
     await scene.poll(chats[0], task)
-    videos = [await scene.until_video(chat, asked) for chat, asked in zip(chats, requests, strict=True)]
+    videos = [
+        await scene.until_video(chat, command_id) for chat, command_id in zip(chats, requests, strict=True)
+    ]
 
     assert len({video.video.file.file_id for video in videos if video.video}) == 1
     assert task.served.downloads == 1
@@ -183,7 +185,7 @@ async def test_a_chat_that_forbids_videos_gets_what_it_allows(scene: Scene, forb
     group = scene.telegram.group(GROUP - len(forbidden))
     scene.telegram.forbid(group, *forbidden)
     task = _finished(scene, SAMPLE)
-    message = await _result(scene, group, task, user=scene.person())
+    message = await _result(scene, group, task, user=scene.add_user())
 
     if "documents" in forbidden:
         assert "Telegram doesn't allow it in this chat" in message.plain_text
@@ -210,11 +212,11 @@ async def _video(scene: Scene, chat_id: int, task: GatewayTask) -> Attachment:
 
 async def _result(scene: Scene, chat_id: int, task: GatewayTask, *, user: int | None = None) -> Message:
     """The video, or the text sent instead; either may arrive before the card."""
-    asked = await scene.watch(chat_id, task, user=user)
+    command_id = await scene.watch(chat_id, task, user=user)
     [result] = await scene.wait_for(
         lambda: [
             each
-            for each in scene.replies(chat_id, asked)
+            for each in scene.replies(chat_id, command_id)
             if each.text is None or "The video is ready" in each.text
         ]
     )

@@ -42,17 +42,17 @@ async def followed(scene: Scene) -> dict[str, Followed]:
 
 
 async def _follow(scene: Scene, kind: str) -> Followed:
-    chat_id, task = scene.person(), scene.task(kind)
-    asked = await scene.watch(chat_id, task)
-    await scene.until_shown(chat_id, asked, "Queued")
+    chat_id, task = scene.add_user(), scene.task(kind)
+    command_id = await scene.watch(chat_id, task)
+    await scene.until_shown(chat_id, command_id, "Queued")
     answers = []
     for word in ("Running", "Done"):
         scene.gateway.advance(task.task_id)
         answers.append((await scene.poll(chat_id, task)).plain_text)
-        await scene.until_shown(chat_id, asked, word)
-    video = await scene.until_video(chat_id, asked)
-    card = await scene.until_shown(chat_id, asked, "Done")
-    messages = len(scene.replies(chat_id, asked))
+        await scene.until_shown(chat_id, command_id, word)
+    video = await scene.until_video(chat_id, command_id)
+    card = await scene.until_shown(chat_id, command_id, "Done")
+    messages = len(scene.replies(chat_id, command_id))
     return Followed(task=task, card=card, answers=answers, video=video, messages=messages)
 
 
@@ -87,7 +87,7 @@ async def test_the_video_replies_to_the_request_and_plays_in_place(followed: dic
 
 
 async def test_the_key_goes_to_the_gateway_and_not_to_the_storage_of_its_links(scene: Scene):
-    anna, task = scene.person(), scene.task("jimeng")
+    anna, task = scene.add_user(), scene.task("jimeng")
     scene.finish(task)
     await scene.until_video(anna, await scene.watch(anna, task))
 
@@ -100,7 +100,7 @@ async def test_the_key_goes_to_the_gateway_and_not_to_the_storage_of_its_links(s
 
 
 async def test_a_video_without_a_link_is_fetched_from_the_gateway_itself(scene: Scene):
-    anna, task = scene.person(), scene.task("videos")
+    anna, task = scene.add_user(), scene.task("videos")
     task.has_link = False
     scene.finish(task)
 
@@ -110,115 +110,117 @@ async def test_a_video_without_a_link_is_fetched_from_the_gateway_itself(scene: 
 
 
 async def test_a_failed_task_shows_its_reason(scene: Scene):
-    anna, task = scene.person(), scene.task("alibailian", fails=REASON)
-    asked = await scene.watch(anna, task)
+    anna, task = scene.add_user(), scene.task("alibailian", fails=REASON)
+    command_id = await scene.watch(anna, task)
     scene.finish(task)
     await scene.poll(anna, task)
 
-    await scene.until_shown(anna, asked, "Failed")
-    result = await scene.wait_for(lambda: scene.replies(anna, asked)[1:])
+    await scene.until_shown(anna, command_id, "Failed")
+    result = await scene.wait_for(lambda: scene.replies(anna, command_id)[1:])
     assert [REASON in message.plain_text for message in result] == [True]
 
 
 async def test_a_task_that_ended_before_its_watch_gets_its_video_at_once(scene: Scene):
-    anna, task = scene.person(), scene.task("newapi")
+    anna, task = scene.add_user(), scene.task("newapi")
     scene.finish(task)
 
-    asked = await scene.watch(anna, task)
-    await scene.until_video(anna, asked)
+    command_id = await scene.watch(anna, task)
+    await scene.until_video(anna, command_id)
     await scene.until_all_is_sent()
-    assert len(scene.replies(anna, asked)) == 1  # no card beside it
+    assert len(scene.replies(anna, command_id)) == 1  # no card beside it
 
 
 async def test_several_ids_in_one_message_get_a_card_each(scene: Scene):
-    anna, first, second = scene.person(), scene.task("newapi"), scene.task("newapi")
-    asked = scene.telegram.send(anna, f"/watch newapi {first.task_id}, {second.task_id}")
-    cards = await scene.wait_for(lambda: len(scene.replies(anna, asked)) == 2 and scene.replies(anna, asked))
+    anna, first, second = scene.add_user(), scene.task("newapi"), scene.task("newapi")
+    command_id = scene.telegram.send(anna, f"/watch newapi {first.task_id}, {second.task_id}")
+    cards = await scene.wait_for(
+        lambda: len(scene.replies(anna, command_id)) == 2 and scene.replies(anna, command_id)
+    )
     assert cards
     assert {first.task_id in card.plain_text for card in cards} == {True, False}
     assert {second.task_id in card.plain_text for card in cards} == {True, False}
 
 
 async def test_the_same_id_twice_gives_the_same_card(scene: Scene):
-    anna, task = scene.person(), scene.task("jimeng")
-    asked = await scene.watch(anna, task)
-    card = await scene.until_shown(anna, asked, "Queued")
+    anna, task = scene.add_user(), scene.task("jimeng")
+    command_id = await scene.watch(anna, task)
+    card = await scene.until_shown(anna, command_id, "Queued")
     await scene.until_all_is_sent()  # before its id is on disk, the answer could not point at it
 
     again = scene.telegram.send(anna, f"/watch seedance {task.task_id}")
-    await scene.answer(anna, card.message_id)  # the answer points at the card
+    await scene.first_reply(anna, card.message_id)  # the answer points at the card
     scene.finish(task)
     await scene.poll(anna, task)
-    await scene.until_video(anna, asked)
+    await scene.until_video(anna, command_id)
     assert scene.replies(anna, again) == []
 
 
 async def test_a_task_watched_in_two_chats_is_polled_once_and_sends_two_videos(scene: Scene):
-    anna, ben, task = scene.person(), scene.person(), scene.task("videos")
+    anna, ben, task = scene.add_user(), scene.add_user(), scene.task("videos")
     requests = {chat: await scene.watch(chat, task) for chat in (anna, ben)}
-    for chat, asked in requests.items():
-        await scene.until_shown(chat, asked, "sora-2")
+    for chat, command_id in requests.items():
+        await scene.until_shown(chat, command_id, "sora-2")
 
     scene.finish(task)
     before = scene.gateway.polls(task.task_id)
     await scene.poll(anna, task)
-    for chat, asked in requests.items():
-        await scene.until_video(chat, asked)
+    for chat, command_id in requests.items():
+        await scene.until_video(chat, command_id)
     assert scene.gateway.polls(task.task_id) == before + 1
 
 
 async def test_an_unwatched_task_sends_nothing_more(scene: Scene):
-    anna, task = scene.person(), scene.task("newapi")
-    asked = await scene.watch(anna, task)
-    assert task.task_id in (await scene.ask(anna, "/unwatch")).plain_text
-    await scene.until_shown(anna, asked, "Stopped watching")
+    anna, task = scene.add_user(), scene.task("newapi")
+    command_id = await scene.watch(anna, task)
+    assert task.task_id in (await scene.command(anna, "/unwatch")).plain_text
+    await scene.until_shown(anna, command_id, "Stopped watching")
 
-    assert "Nothing" in (await scene.ask(anna, "/tasks")).plain_text
+    assert "Nothing" in (await scene.command(anna, "/tasks")).plain_text
     scene.finish(task)
     assert "Stopped watching" in (await scene.poll(anna, task)).plain_text
-    assert len(scene.replies(anna, asked)) == 1
+    assert len(scene.replies(anna, command_id)) == 1
 
 
 async def test_tasks_lists_the_watched_tasks(scene: Scene):
-    anna, first, second = scene.person(), scene.task("newapi"), scene.task("jimeng")
+    anna, first, second = scene.add_user(), scene.task("newapi"), scene.task("jimeng")
     for task in (first, second):
         await scene.watch(anna, task)
-    listed = (await scene.ask(anna, "/tasks")).plain_text
+    listed = (await scene.command(anna, "/tasks")).plain_text
     assert first.task_id in listed
     assert second.task_id in listed
 
 
 async def test_a_channel_gets_card_and_video_as_replies_to_its_post(scene: Scene):
     channel, task = scene.telegram.channel(CHANNEL), scene.task("jimeng")
-    asked = await scene.watch(channel, task)
+    command_id = await scene.watch(channel, task)
     scene.finish(task)
     await scene.poll(channel, task)
-    await scene.until_video(channel, asked)
+    await scene.until_video(channel, command_id)
 
 
 async def test_card_and_video_stay_in_the_topic(scene: Scene):
     forum, task = scene.telegram.forum(FORUM), scene.task("alibailian")
-    lin = scene.person(language_code="zh-hans")
+    lin = scene.add_user(language_code="zh-hans")
     films, other = scene.telegram.topic(forum, "Films"), scene.telegram.topic(forum, "Other")
-    asked = scene.telegram.send(forum, f"/watch wan {task.task_id}", user=lin, thread=films)
-    await scene.until_shown(forum, asked, "排队中")
+    command_id = scene.telegram.send(forum, f"/watch wan {task.task_id}", user=lin, thread=films)
+    await scene.until_shown(forum, command_id, "排队中")
 
     elsewhere = scene.telegram.send(forum, f"/watch wan {task.task_id}", user=lin, thread=other)
     await scene.until_shown(forum, elsewhere, "排队中")  # a topic is a place of its own
     scene.finish(task)
     scene.telegram.send(forum, f"/status {task.task_id}", user=lin, thread=films)
-    for request, thread in ((asked, films), (elsewhere, other)):
+    for request, thread in ((command_id, films), (elsewhere, other)):
         await scene.until_video(forum, request)
         assert {message.thread_id for message in scene.replies(forum, request)} == {thread}
 
 
 async def test_a_group_command_may_name_the_bot(scene: Scene):
-    group, task, lin = scene.telegram.group(GROUP), scene.task("newapi"), scene.person()
-    asked = scene.telegram.send(group, f"/watch@reelwatch_bot newapi {task.task_id}", user=lin)
-    await scene.until_shown(group, asked, task.task_id)
+    group, task, lin = scene.telegram.group(GROUP), scene.task("newapi"), scene.add_user()
+    command_id = scene.telegram.send(group, f"/watch@reelwatch_bot newapi {task.task_id}", user=lin)
+    await scene.until_shown(group, command_id, task.task_id)
     scene.finish(task)
     scene.telegram.send(group, f"/status@reelwatch_bot {task.task_id}", user=lin)
-    video = await scene.until_video(group, asked)
+    video = await scene.until_video(group, command_id)
     assert len(scene.telegram.videos(group)) == 1
     assert video.video
     assert video.video.file.content == task.served.content

@@ -29,7 +29,7 @@ def _answers(scene: Scene, method: str, *faults: Fault) -> None:
 async def test_an_invalid_get_me_response_is_logged_once_and_retried(scene: Scene, faults: tuple[Fault, ...]):
     _answers(scene, "getMe", *faults)
     bot = await scene.start_bot()
-    assert await scene.ask(scene.person(), "/help")
+    assert await scene.command(scene.add_user(), "/help")
     host = scene.telegram.url.removeprefix("http://")
     assert bot.log.count(f"the server at {host} {_SENTENCE}") == 1
     assert "Traceback" not in bot.log
@@ -47,7 +47,7 @@ async def test_check_reports_that_the_server_is_no_bot_api_server(scene: Scene, 
 
 async def test_invalid_responses_to_a_running_bot_lose_no_message_and_log_two_lines(scene: Scene):
     bot = await scene.start_bot()
-    anna, task = scene.person(), scene.task("newapi")
+    anna, task = scene.add_user(), scene.task("newapi")
     scene.finish(task)
     for method in ("getUpdates", "sendMessage", "editMessageMedia"):
         _answers(scene, method, json_response(200, {"ok": True}))
@@ -62,12 +62,12 @@ async def test_invalid_responses_to_a_running_bot_lose_no_message_and_log_two_li
 
 @pytest.mark.parametrize("level", ["INFO", "DEBUG"])
 async def test_a_malformed_update_is_skipped_and_its_content_not_logged(scene: Scene, level: str):
-    anna = scene.person()
+    anna = scene.add_user()
     hostile = {"update_id": 700_000_001, "message": {"message_id": 1, "text": "words of a person"}}
     _answers(scene, "getUpdates", json_response(200, {"ok": True, "result": [{}, hostile]}))
     bot = await scene.start_bot(LOG_LEVEL=level)
     scene.telegram.state.updates.number_from(700_000_002)
-    assert await scene.ask(anna, "/help")
+    assert await scene.command(anna, "/help")
     assert bot.log.count("Skipped malformed updates (2): without an id, 700000001") == 1
     assert "words of a person" not in bot.log
     assert "Traceback" not in bot.log

@@ -137,10 +137,10 @@ class DeliveryHarness:
 
     async def stop(self, *, patience_s: float = 0.0) -> None:
         """Stop: cancel deliveries in progress, or wait for them up to patience_s."""
-        await self.wait_until_idle(patience_s=patience_s)
+        await self.stop_worker(patience_s=patience_s)
         await self._stack.aclose()
 
-    async def wait_until_idle(self, *, patience_s: float = 0.0) -> None:
+    async def stop_worker(self, *, patience_s: float = 0.0) -> None:
         """Stop the worker; the store stays open."""
         if self._running is not None:
             self._running.cancel()
@@ -163,7 +163,7 @@ class DeliveryHarness:
         self.steady.advance(seconds)
         await self.idle()
 
-    async def pass_second(self, is_met: Callable[[Self], Awaitable[bool]]) -> None:
+    async def advance_a_second(self, is_met: Callable[[Self], Awaitable[bool]]) -> None:
         """Advance all clocks by a second and wait until the condition holds."""
         self.clock.advance(1)
         self.steady.advance(1)

@@ -55,7 +55,7 @@ class PollingHarness:
             for each in group.providers.values()
             if isinstance(each, ScriptedProvider)
         ]
-        self._asked_before = self._asked()
+        self._requests_before = self._requests()
         poller = Poller(store, Cadence(), Estimates(), clock=clock, notify=self.news.set)
         self.states = GatewayStates(clock=clock)
         groups = [
@@ -89,7 +89,7 @@ class PollingHarness:
         self.wakeup.advance(seconds)
         await self.settle()
 
-    async def pass_slowly(self, seconds: float, *, step_s: float) -> None:
+    async def advance_in_steps(self, seconds: float, *, step_s: float) -> None:
         """Advance the time in steps."""
         for _ in range(round(seconds / step_s)):
             await self.advance(step_s)
@@ -105,18 +105,18 @@ class PollingHarness:
         async with asyncio.timeout(_PATIENCE_S):
             while calm < 2:  # a poll that has just started is visible one iteration later
                 await asyncio.sleep(_TICK_S)
-                calm = calm + 1 if self._is_at_rest() else 0
+                calm = calm + 1 if self._is_idle() else 0
 
-    def _is_at_rest(self) -> bool:
+    def _is_idle(self) -> bool:
         answered = self.telemetry.metrics.totals.get("polls", 0)
         held_up = sum(each.waiting for each in self._gateways) + self.store.waiting
         return (
             self.wakeup.is_waiting
             and not self.store.asked
-            and self._asked_before + answered + held_up == self._asked()
+            and self._requests_before + answered + held_up == self._requests()
         )
 
-    def _asked(self) -> int:
+    def _requests(self) -> int:
         return sum(len(each.asked) for each in self._gateways)
 
     async def task(self, task_id: int = 1) -> Task:

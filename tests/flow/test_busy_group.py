@@ -50,7 +50,7 @@ async def test_many_tasks_in_a_group_finish_in_time_within_the_limit(
         elif second == 60:
             await harness.poll()
         before = len(harness.telegram.requests)
-        await harness.pass_second(settled)
+        await harness.advance_a_second(settled)
         calls += [second] * (len(harness.telegram.requests) - before)
         if await is_over(harness, tasks):
             over_at = second

@@ -34,13 +34,13 @@ class Scene:
         wan = gateway(t1=(DONE, *answers))
         scene = cls(PollingHarness(store, [key(wan)], clock=clock), wan)
         async with scene.work.running():
-            assert (DeliveryKind.RESULT, 100) in await scene.told()
+            assert (DeliveryKind.RESULT, 100) in await scene.texts_to()
             await scene.work.advance(DAY_S + 1)
             await store.add_watch(watch_request("t1", provider="wan", chat_id=OTHER), at=clock())
             await scene.work.notify()
             yield scene
 
-    async def told(self) -> list[tuple[DeliveryKind, int]]:
+    async def texts_to(self) -> list[tuple[DeliveryKind, int]]:
         """What is sent, and to which chat."""
         store, now = self.work.store, self.work.clock()
         told = []
@@ -55,8 +55,8 @@ class Scene:
 
 async def test_one_poll_confirms_a_video(store: BrittleStore, clock: FrozenClock):
     async with Scene.open(store, clock, DONE) as scene:
-        assert (DeliveryKind.RESULT, OTHER) in await scene.told()
-        await scene.work.pass_slowly(600, step_s=60)
+        assert (DeliveryKind.RESULT, OTHER) in await scene.texts_to()
+        await scene.work.advance_in_steps(600, step_s=60)
         assert len(scene.wan.asked) == 2
 
 
@@ -64,11 +64,11 @@ async def test_an_unreachable_gateway_is_polled_until_it_confirms_the_video(
     store: BrittleStore, clock: FrozenClock
 ):
     async with Scene.open(store, clock, *[AWAY] * 30, DONE) as scene:
-        told: Sequence[tuple[DeliveryKind, int]] = await scene.told()
+        told: Sequence[tuple[DeliveryKind, int]] = await scene.texts_to()
         while len(scene.wan.asked) <= 31:
             assert not [each for each in told if each[0] is DeliveryKind.RESULT]
             await scene.work.advance(30)
-            told = await scene.told()
+            told = await scene.texts_to()
         assert (DeliveryKind.RESULT, OTHER) in told
         assert {chat_id for _, chat_id in told} == {OTHER}
 
@@ -77,9 +77,9 @@ async def test_a_task_that_the_gateway_has_deleted_ends_as_expired_within_two_mi
     store: BrittleStore, clock: FrozenClock
 ):
     async with Scene.open(store, clock, MISSING) as scene:
-        told = await scene.told()
-        await scene.work.pass_slowly(120, step_s=5)
-        told += await scene.told()
+        told = await scene.texts_to()
+        await scene.work.advance_in_steps(120, step_s=5)
+        told += await scene.texts_to()
         assert (await scene.work.task()).status is TaskStatus.EXPIRED
         assert (DeliveryKind.RESULT, OTHER) in told
         assert {chat_id for _, chat_id in told} == {OTHER}

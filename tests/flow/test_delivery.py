@@ -96,7 +96,7 @@ async def test_a_second_chat_reuses_an_upload_that_is_not_stored_yet(harness: De
     for chat in (ANNA, BEN):
         await harness.watch(task, chat)
     await harness.idle()
-    await harness.wait_until_idle()
+    await harness.stop_worker()
     await harness.poll()
 
     for out in await harness.store.claim_deliveries(9, at=harness.clock(), lease_s=LEASE_S):

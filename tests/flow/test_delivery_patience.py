@@ -23,7 +23,7 @@ def task(harness: DeliveryHarness) -> GatewayTask:
     return task
 
 
-async def until_the_link_is_out(harness: DeliveryHarness, task: GatewayTask) -> None:
+async def until_link_sent(harness: DeliveryHarness, task: GatewayTask) -> None:
     await harness.deliver(task)
     await harness.advance(FOUR_MINUTES_S)
     assert "can't be sent here" in harness.bot_messages()[-1].plain_text
@@ -66,7 +66,7 @@ async def test_a_failed_download_can_be_retried_by_button(
     harness: DeliveryHarness, task: GatewayTask, times: int
 ):
     harness.gateway.fail("content", NOT_READY, times=None)
-    await until_the_link_is_out(harness, task)
+    await until_link_sent(harness, task)
     for _ in range(times - 1):
         assert await harness.press_again(harness.bot_messages()[0])
         await harness.advance(FOUR_MINUTES_S)
@@ -80,7 +80,7 @@ async def test_a_failed_download_can_be_retried_by_button(
 
 async def test_a_failed_download_can_be_retried_by_a_new_watch(harness: DeliveryHarness, task: GatewayTask):
     harness.gateway.fail("content", NOT_READY, times=None)
-    await until_the_link_is_out(harness, task)
+    await until_link_sent(harness, task)
     harness.gateway.clear_faults()
 
     assert (await harness.watch(task)).is_new
@@ -93,7 +93,7 @@ async def test_an_unconfirmed_upload_falls_back_to_the_link(harness: DeliveryHar
     harness.telegram.fail("editMessageMedia", Fault(status=504), times=None)
     task = harness.task()
 
-    await until_the_link_is_out(harness, task)
+    await until_link_sent(harness, task)
 
     assert "Telegram didn't confirm the upload" in harness.result().plain_text
     assert harness.gateway.link(task) in harness.result().plain_text

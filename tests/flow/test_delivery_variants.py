@@ -194,7 +194,7 @@ async def test_of_two_links_the_fresh_one_is_sent(harness: DeliveryHarness):
     task = harness.task()
     await harness.watch(task, GROUP)
     await harness.idle()
-    await harness.wait_until_idle()
+    await harness.stop_worker()
     await harness.poll()
     expired = harness.gateway.link(task)
     task.added_at -= 60

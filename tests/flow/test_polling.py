@@ -52,7 +52,7 @@ async def test_a_task_is_followed_to_its_end_and_no_further(store: BrittleStore,
         for status in (QUEUED, RUNNING, SUCCEEDED):
             assert (await work.task()).status is status
             await work.advance(LONG_S)
-        await work.pass_slowly(3600, step_s=LONG_S)
+        await work.advance_in_steps(3600, step_s=LONG_S)
 
     assert len(wan.asked) == 3
     assert (await work.task()).next_poll_at is None
@@ -83,7 +83,7 @@ async def test_polls_go_on_while_the_store_is_slow(store: BrittleStore, clock: F
 
     async with work.running():
         store.sweep_gate.clear()
-        await work.pass_slowly(30, step_s=5.0)
+        await work.advance_in_steps(30, step_s=5.0)
         assert len(wan.asked) > 1
         store.sweep_gate.set()
 
@@ -223,7 +223,7 @@ async def test_a_stopped_watch_costs_no_more_requests(store: BrittleStore, clock
     async with work.running():
         await store.stop_watch(1, at=clock())
         await work.notify()
-        await work.pass_slowly(600, step_s=10.0)
+        await work.advance_in_steps(600, step_s=10.0)
 
     assert len(wan.asked) == 1
 
@@ -238,7 +238,7 @@ async def test_a_watch_stopped_during_a_poll_costs_no_more_requests(store: Britt
         await store.stop_watch(1, at=clock())
         await work.notify()
         wan.gate.set()
-        await work.pass_slowly(600, step_s=10.0)
+        await work.advance_in_steps(600, step_s=10.0)
 
     assert len(wan.asked) == 1
 

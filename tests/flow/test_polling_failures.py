@@ -52,7 +52,7 @@ async def test_providers_with_one_key_share_its_rate_limit(store: BrittleStore, 
     work = PollingHarness(store, [key(*gateways, rps=5.0)], clock=clock)
 
     async with work.running():
-        await work.pass_slowly(2.0, step_s=0.1)
+        await work.advance_in_steps(2.0, step_s=0.1)
 
     assert 9 <= sum(len(each.asked) for each in gateways) <= 11
 
@@ -65,11 +65,11 @@ async def test_requests_in_flight_are_bounded(store: BrittleStore, clock: Frozen
     work = PollingHarness(store, [key(wan, in_flight=3)], clock=clock)
 
     async with work.running():
-        await work.pass_slowly(1.0, step_s=0.1)
+        await work.advance_in_steps(1.0, step_s=0.1)
         assert wan.waiting == 3
         wan.gate.set()
         await work.settle()
-        await work.pass_slowly(1.0, step_s=0.1)
+        await work.advance_in_steps(1.0, step_s=0.1)
 
     assert sorted(wan.asked) == ids
 
@@ -118,7 +118,7 @@ async def test_an_unreachable_gateway_is_probed_and_starves_no_other(store: Brit
         await work.advance(1.0)
         away.gate.set()
         await work.settle()
-        await work.pass_slowly(60.0, step_s=0.5)
+        await work.advance_in_steps(60.0, step_s=0.5)
 
     assert 5 <= len(away.asked) - len(ids) <= 7  # after 1, 2, 4, 8, 15, 15 … s
     assert len(set(away.asked[len(ids) :])) >= 5, "the same task is probed again"
@@ -137,10 +137,10 @@ async def test_tasks_that_always_fail_do_not_delay_a_healthy_one(
     work = PollingHarness(store, [key(wan, rps=5.0)], clock=clock)
 
     async with work.running():
-        await work.pass_slowly(10.0, step_s=0.5)
+        await work.advance_in_steps(10.0, step_s=0.5)
         await watch(store, "well", chat_id=7)
         await work.notify()
-        await work.pass_slowly(60.0, step_s=0.5)
+        await work.advance_in_steps(60.0, step_s=0.5)
 
     assert (await work.task(broken + 1)).status is SUCCEEDED
 
@@ -168,9 +168,9 @@ async def test_after_an_outage_no_task_waits_for_its_own_backoff(store: BrittleS
     work = PollingHarness(store, [key(wan)], clock=clock)
 
     async with work.running():
-        await work.pass_slowly(300.0, step_s=0.5)
+        await work.advance_in_steps(300.0, step_s=0.5)
         wan.answers |= {each: [snapshot(SUCCEEDED)] for each in ids}
-        await work.pass_slowly(16.0, step_s=0.5)
+        await work.advance_in_steps(16.0, step_s=0.5)
 
     assert (await store.stats()).tasks["succeeded"] == len(ids)
 
@@ -225,10 +225,10 @@ async def test_a_clock_that_is_set_back_delays_no_task(
     work = PollingHarness(store, [key(wan, rps=4.0)], clock=clock)
 
     async with work.running():
-        await work.pass_slowly(2.5, step_s=0.5)
+        await work.advance_in_steps(2.5, step_s=0.5)
         assert 5 < len(wan.asked) < len(ids), "not all of them were polled"
         clock.advance(-back_s)
-        await work.pass_slowly(30.0, step_s=0.5)
+        await work.advance_in_steps(30.0, step_s=0.5)
 
     assert (await store.stats()).tasks["succeeded"] == len(ids)
 
@@ -259,7 +259,7 @@ async def test_a_failing_store_is_logged_once_and_polling_continues(
     store.broken = True
 
     async with work.running():
-        await work.pass_slowly(10.0, step_s=1.0)
+        await work.advance_in_steps(10.0, step_s=1.0)
         assert store.refused >= 5
         assert work.telemetry.problems == {"polling": "The disk is full."}
         store.broken = False
@@ -282,7 +282,7 @@ async def test_a_poll_that_could_not_be_stored_is_repeated(
         store.broken = True
         wan.gate.set()
         await work.settle()
-        await work.pass_slowly(6.0, step_s=1.0)
+        await work.advance_in_steps(6.0, step_s=1.0)
         store.broken = False
         await work.advance(2.0)
 
@@ -302,10 +302,10 @@ async def test_a_read_only_store_counts_as_an_outage(
     store.refuses_writes = True
 
     async with work.running():
-        await work.pass_slowly(20.0, step_s=1.0)
+        await work.advance_in_steps(20.0, step_s=1.0)
         assert work.telemetry.problems == {"polling": "The disk is full."}
         store.refuses_writes = False
-        await work.pass_slowly(5.0, step_s=1.0)
+        await work.advance_in_steps(5.0, step_s=1.0)
 
     assert caplog.messages == ["Polling is paused: The disk is full.", "Polling is running again."]
 
@@ -317,11 +317,11 @@ async def test_an_unreachable_gateway_is_reported_until_it_responds(store: Britt
     work = PollingHarness(store, [key(wan)], clock=clock)
 
     async with work.running():
-        await work.pass_slowly(120.0, step_s=0.5)
+        await work.advance_in_steps(120.0, step_s=0.5)
         assert work.states.problem_of("wan") == "away"
         assert work.scheduler.waiting(["wan"]) == len(ids)
         wan.answers |= {each: [snapshot()] for each in ids}
-        await work.pass_slowly(16.0, step_s=0.5)
+        await work.advance_in_steps(16.0, step_s=0.5)
 
     assert work.states.problem_of("wan") is None
 
@@ -334,12 +334,12 @@ async def test_a_poll_interval_in_a_response_is_respected_except_for_user_reques
     work = PollingHarness(store, [key(wan)], clock=clock)
 
     async with work.running():
-        await work.pass_slowly(595, step_s=35)
+        await work.advance_in_steps(595, step_s=35)
         assert len(wan.asked) == 1
         await store.request_poll(1, at=clock())
         await work.notify()
         assert len(wan.asked) == 2
-        await work.pass_slowly(595, step_s=35)
+        await work.advance_in_steps(595, step_s=35)
         assert len(wan.asked) == 2
         await work.advance(10)
 

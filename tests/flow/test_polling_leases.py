@@ -70,7 +70,7 @@ async def test_a_task_whose_lease_another_process_has_is_dropped(processes: Proc
     async with work.running():
         clock.advance(LEASE_S)  # while this process's monotonic clock does not advance
         assert len(await other.claim_due({"wan": 9}, at=clock(), lease_s=3600)) == 1
-        await work.pass_slowly(600, step_s=10.0)
+        await work.advance_in_steps(600, step_s=10.0)
 
     assert len(wan.asked) == 1
 
@@ -195,7 +195,7 @@ async def test_leases_keep_their_length_after_the_clock_is_set_back(store: Britt
 
     async with work.running():
         clock.advance(-3600)
-        await work.pass_slowly(RENEW_S + SYNC_S, step_s=SYNC_S)
+        await work.advance_in_steps(RENEW_S + SYNC_S, step_s=SYNC_S)
 
         task = await work.task()
         assert task.lease_until is not None
@@ -214,7 +214,7 @@ async def test_a_finished_task_without_a_video_is_polled_once_more_even_after_a_
 
     work = PollingHarness(await processes.begin(), [key(wan)], clock=clock)
     async with work.running():
-        await work.pass_slowly(25, step_s=5)
+        await work.advance_in_steps(25, step_s=5)
         assert (await work.task()).status is TaskStatus.RUNNING
         await work.advance(10)
 

@@ -19,16 +19,16 @@ async def test_an_unchanged_task_is_polled_hourly_after_a_day_and_not_at_all_aft
     work = PollingHarness(store, [key(wan)], clock=clock)
 
     async with work.running():
-        await work.pass_slowly(25 * HOUR, step_s=HOUR)
+        await work.advance_in_steps(25 * HOUR, step_s=HOUR)
         assert (await work.task()).stall is Stall.UNCHANGED
         assert (await work.to_send()).count(NOTICE) == 1
         asked = len(wan.asked)
-        await work.pass_slowly(HOUR, step_s=HOUR / 12)
+        await work.advance_in_steps(HOUR, step_s=HOUR / 12)
         assert len(wan.asked) - asked == 1
-        await work.pass_slowly(48 * HOUR, step_s=HOUR)
+        await work.advance_in_steps(48 * HOUR, step_s=HOUR)
         assert (await work.task()).stall is Stall.RESTING
         asked = len(wan.asked)
-        await work.pass_slowly(48 * HOUR, step_s=HOUR)
+        await work.advance_in_steps(48 * HOUR, step_s=HOUR)
 
     assert len(wan.asked) == asked
 
@@ -40,19 +40,19 @@ async def test_stopped_polling_survives_a_restart_and_a_request_resumes_it_for_d
     wan = gateway(t1=[snapshot()])
     work = PollingHarness(store, [key(wan)], clock=clock)
     async with work.running():
-        await work.pass_slowly(75 * HOUR, step_s=HOUR)
+        await work.advance_in_steps(75 * HOUR, step_s=HOUR)
     asked = len(wan.asked)
 
     again = PollingHarness(store, [key(wan)], clock=clock)
     async with again.running():
-        await again.pass_slowly(2 * HOUR, step_s=HOUR)
+        await again.advance_in_steps(2 * HOUR, step_s=HOUR)
         assert len(wan.asked) == asked
         await store.request_poll(1, at=clock())
         await again.notify()
         assert len(wan.asked) == asked + 1
-        await again.pass_slowly(71 * HOUR, step_s=HOUR)
+        await again.advance_in_steps(71 * HOUR, step_s=HOUR)
         assert (await again.task()).stall is Stall.UNCHANGED
-        await again.pass_slowly(2 * HOUR, step_s=HOUR)
+        await again.advance_in_steps(2 * HOUR, step_s=HOUR)
         assert (await again.task()).stall is Stall.RESTING
 
 
@@ -62,12 +62,12 @@ async def test_a_task_that_changes_after_a_day_is_polled_as_usual(store: Brittle
     work = PollingHarness(store, [key(wan)], clock=clock)
 
     async with work.running():
-        await work.pass_slowly(26 * HOUR, step_s=HOUR)
+        await work.advance_in_steps(26 * HOUR, step_s=HOUR)
         wan.answers["t1"] = [snapshot(progress=20.0)]
         await work.advance(HOUR)
         assert (await work.task()).stall is Stall.MOVING
         asked = len(wan.asked)
-        await work.pass_slowly(600, step_s=60)
+        await work.advance_in_steps(600, step_s=60)
         assert len(wan.asked) - asked >= 4
         wan.answers["t1"] = [snapshot(SUCCEEDED)]
         await work.advance(120)
@@ -81,9 +81,9 @@ async def test_a_task_queued_for_twenty_hours_is_polled_as_usual(store: BrittleS
     work = PollingHarness(store, [key(wan)], clock=clock)
 
     async with work.running():
-        await work.pass_slowly(20 * HOUR, step_s=HOUR)
+        await work.advance_in_steps(20 * HOUR, step_s=HOUR)
         asked = len(wan.asked)
-        await work.pass_slowly(1200, step_s=60)
+        await work.advance_in_steps(1200, step_s=60)
 
         assert len(wan.asked) - asked >= 9
         assert NOTICE not in await work.to_send()
@@ -95,11 +95,11 @@ async def test_an_outage_of_days_does_not_count_as_an_unchanged_task(store: Brit
     work = PollingHarness(store, [key(wan)], clock=clock)
 
     async with work.running():
-        await work.pass_slowly(2 * HOUR, step_s=600)
+        await work.advance_in_steps(2 * HOUR, step_s=600)
         wan.answers["t1"] = [AWAY]
-        await work.pass_slowly(96 * HOUR, step_s=HOUR)
+        await work.advance_in_steps(96 * HOUR, step_s=HOUR)
         wan.answers["t1"] = [snapshot()]
-        await work.pass_slowly(2 * HOUR, step_s=60)
+        await work.advance_in_steps(2 * HOUR, step_s=60)
 
         task = await work.task()
         assert (task.stall, task.poll_failure) == (Stall.STUCK, None)
@@ -121,7 +121,7 @@ async def test_a_bot_that_was_down_for_days_continues_as_before(store: BrittleSt
     async with work.running():
         assert (await work.task()).stall is Stall.MOVING
         asked = len(wan.asked)
-        await work.pass_slowly(600, step_s=60)
+        await work.advance_in_steps(600, step_s=60)
         assert len(wan.asked) - asked >= 4
 
     assert clock() > NOON
@@ -136,14 +136,14 @@ async def test_a_stale_response_is_compared_once_with_the_other_endpoint(
     work = PollingHarness(store, [key(wan)], clock=clock)
 
     async with work.running():
-        await work.pass_slowly(HOUR - 1, step_s=(HOUR - 1) / 6)
+        await work.advance_in_steps(HOUR - 1, step_s=(HOUR - 1) / 6)
         assert wan.asked_elsewhere == []
-        await work.pass_slowly(600, step_s=120)
+        await work.advance_in_steps(600, step_s=120)
         assert (await work.task(1)).status is SUCCEEDED
         assert (await work.task(2)).status is RUNNING
-        await work.pass_slowly(20 * HOUR, step_s=HOUR)
+        await work.advance_in_steps(20 * HOUR, step_s=HOUR)
         assert wan.asked_elsewhere == ["t1", "t2"]
         wan.answers["t2"] = [snapshot(progress=50.0)]
-        await work.pass_slowly(2 * HOUR, step_s=HOUR / 2)
+        await work.advance_in_steps(2 * HOUR, step_s=HOUR / 2)
 
     assert wan.asked_elsewhere == ["t1", "t2", "t2"]

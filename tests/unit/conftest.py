@@ -8,7 +8,7 @@ import pytest
 from bot.sandbox.sample_video import make_video
 from bot.sandbox.telegram import FakeTelegram
 from tests.fakes.places import ANNA, CHANNEL, FORUM, GROUP
-from tests.unit.file_host import Files
+from tests.unit.file_host import FileHost
 
 
 @pytest.fixture
@@ -33,9 +33,9 @@ def sample(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-async def files() -> AsyncIterator[Files]:
+async def files() -> AsyncIterator[FileHost]:
     """A host that can be reached at two ports, which are two hosts for all that a client can see."""
-    server = Files(ports=2)
+    server = FileHost(ports=2)
     await server.start()
     yield server
     await server.stop()

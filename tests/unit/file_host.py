@@ -9,28 +9,30 @@ from bot.sandbox.loopback import LoopbackServer
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-class Files(LoopbackServer):
+class FileHost(LoopbackServer):
     """Hands every request to `answer`, and notes it."""
 
     def __init__(self, *, ports: int = 1) -> None:
         super().__init__(ports=ports)
-        self.answer: Handler = self._nothing
+        self.handler: Handler = self._unexpected
         self.requests: list[web.Request] = []
 
     def routes(self) -> list[web.RouteDef]:
-        return [web.get("/{path:.*}", self._note)]
+        return [web.get("/{path:.*}", self._record)]
 
-    def says(self, body: bytes = b"", *, status: int = 200, headers: Mapping[str, str] | None = None) -> None:
+    def respond_with(
+        self, body: bytes = b"", *, status: int = 200, headers: Mapping[str, str] | None = None
+    ) -> None:
         """From now on this is the answer."""
 
-        async def answer(_: web.Request) -> web.StreamResponse:
+        async def handler(_: web.Request) -> web.StreamResponse:
             return web.Response(status=status, body=body, headers=headers)
 
-        self.answer = answer
+        self.handler = handler
 
-    async def _note(self, request: web.Request) -> web.StreamResponse:
+    async def _record(self, request: web.Request) -> web.StreamResponse:
         self.requests.append(request)
-        return await self.answer(request)
+        return await self.handler(request)
 
-    async def _nothing(self, request: web.Request) -> web.StreamResponse:
+    async def _unexpected(self, request: web.Request) -> web.StreamResponse:
         raise AssertionError(f"nobody said what to answer to {request.path}")

@@ -115,11 +115,11 @@ async def jobs(driver: Driver, estimates: Estimates, notified: list[bool]) -> As
 async def test_a_card_is_refreshed_each_minute(driver: Driver, jobs: FakeSleep, notified: list[bool]):
     watched = await driver.watch()
     await driver.send()
-    driver.wait(50)
+    driver.advance(50)
     await jobs.run_once()
     assert (await driver.send(), notified) == ([], [])
 
-    driver.wait(10)
+    driver.advance(10)
     await jobs.run_once()
 
     assert notified == [True]
@@ -130,7 +130,7 @@ async def test_many_due_cards_are_refreshed_in_batches(driver: Driver, jobs: Fak
     for chat_id in range(1, 11):
         await driver.watch(chat_id=chat_id)
     await driver.send()
-    driver.wait(60)
+    driver.advance(60)
 
     await jobs.run_once()
     assert len(await driver.send()) == 8
@@ -142,11 +142,11 @@ async def test_tasks_that_ended_a_month_ago_are_pruned(driver: Driver, jobs: Fak
     watched = await driver.watch()
     await driver.poll(watched.task.id, TaskStatus.FAILED)
     await driver.send()
-    driver.wait(29 * DAY_S)
+    driver.advance(29 * DAY_S)
     await jobs.run_once()
     assert await driver.store.task(watched.task.id)
 
-    driver.wait(2 * DAY_S)
+    driver.advance(2 * DAY_S)
     await jobs.run_once()
 
     assert await driver.store.task(watched.task.id) is None
@@ -155,7 +155,7 @@ async def test_tasks_that_ended_a_month_ago_are_pruned(driver: Driver, jobs: Fak
 async def test_a_chat_gone_for_a_month_is_pruned(driver: Driver, jobs: FakeSleep):
     watched = await driver.watch()
     await driver.store.chat_lost(watched.watch.chat_id, "kicked", at=driver.now)
-    driver.wait(31 * DAY_S)
+    driver.advance(31 * DAY_S)
     await jobs.run_once()
     assert await driver.store.chat(watched.watch.chat_id) is None
     assert await driver.store.task(watched.task.id) is None
@@ -166,13 +166,13 @@ async def test_a_task_unchanged_for_a_month_is_no_longer_watched(
 ):
     watched = await driver.watch()
     await driver.send()
-    driver.wait(31 * DAY_S)
+    driver.advance(31 * DAY_S)
     await jobs.run_once()
     assert notified
     assert await driver.store.active_watches(watched.watch.chat_id) == []
     assert await driver.send() == [(DeliveryKind.CARD, watched.watch.id)]
 
-    driver.wait(31 * DAY_S)
+    driver.advance(31 * DAY_S)
     for _ in range(2):  # the first ends the pause after the stopped watches
         await jobs.run_once()
     assert await driver.store.task(watched.task.id) is None
@@ -183,10 +183,10 @@ async def test_an_unchanged_task_is_watched_for_at_least_a_week(driver: Driver):
     async with housekeeping(
         driver.store, Estimates(), clock=lambda: driver.now, wake=lambda: None, kept_days=1
     ) as jobs:
-        driver.wait(6 * DAY_S)
+        driver.advance(6 * DAY_S)
         await jobs.run_once()
         assert len(await driver.store.active_watches(watched.watch.chat_id)) == 1
-        driver.wait(2 * DAY_S)
+        driver.advance(2 * DAY_S)
         await jobs.run_once()
     assert await driver.store.active_watches(watched.watch.chat_id) == []
 
@@ -194,9 +194,9 @@ async def test_an_unchanged_task_is_watched_for_at_least_a_week(driver: Driver):
 async def test_the_estimates_are_saved(driver: Driver, estimates: Estimates, jobs: FakeSleep):
     await driver.watch()
     (claimed,) = await driver.claim_tasks()
-    running, _ = driver.seen(claimed, TaskStatus.RUNNING)
-    driver.wait(60)
-    over, _ = driver.seen(running, TaskStatus.SUCCEEDED)
+    running, _ = driver.polled(claimed, TaskStatus.RUNNING)
+    driver.advance(60)
+    over, _ = driver.polled(running, TaskStatus.SUCCEEDED)
     estimates.learn(running, over, at=driver.now)
 
     await jobs.run_once()

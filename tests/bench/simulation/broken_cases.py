@@ -13,7 +13,7 @@ from tests.bench.simulation.gateway import Gateway
 from tests.bench.simulation.policies import Ours, Policy
 from tests.bench.simulation.row import Row
 from tests.bench.simulation.simulated_bot import Job
-from tests.bench.simulation.world import run
+from tests.bench.simulation.simulation import run
 
 _RATE = 20.0
 _BROKEN = (3, 5, 10, 20)
@@ -72,9 +72,9 @@ class _Recorder(Policy):
             self.polls[job_id].append(now)
         return chosen
 
-    def answered(self, job: Job, error: ProviderError | None, *, asked_at: float, now: float) -> None:
+    def on_response(self, job: Job, error: ProviderError | None, *, asked_at: float, now: float) -> None:
         """Pass it on."""
-        self.policy.answered(job, error, asked_at=asked_at, now=now)
+        self.policy.on_response(job, error, asked_at=asked_at, now=now)
 
 
 def beside(broken: int, fault: str, *, first: bool) -> Outcome:
@@ -108,9 +108,9 @@ class _PartlyBroken(Gateway):
 
     fault: Callable[[], ProviderError]
 
-    def ask(self, now: float, job: Job) -> ProviderError | None:
+    def request(self, now: float, job: Job) -> ProviderError | None:
         """Respond to a poll of a task."""
-        return self.fault() if job.id >= _BROKEN_FROM else Gateway.ask(self, now, job)
+        return self.fault() if job.id >= _BROKEN_FROM else Gateway.request(self, now, job)
 
 
 def cases() -> Iterator[Row]:

@@ -15,17 +15,17 @@ class Gateway:
     """A token bucket with a capacity of one second, full at first; rejected requests cost nothing."""
 
     rate: float
-    away: tuple[float, float] = (0.0, 0.0)  # from, until
-    asked: int = 0
+    outage: tuple[float, float] = (0.0, 0.0)  # from, until
+    requests: int = 0
     refused_at: list[float] = field(default_factory=list)
     failed_at: list[float] = field(default_factory=list)
     _tokens: float = 0.0
     _filled_at: float = -math.inf
 
-    def ask(self, now: float, job: Job) -> ProviderError | None:
+    def request(self, now: float, job: Job) -> ProviderError | None:
         """Respond to a request at a time; None: success."""
-        self.asked += 1
-        if self.away[0] <= now < self.away[1]:
+        self.requests += 1
+        if self.outage[0] <= now < self.outage[1]:
             self.failed_at.append(now)
             return Unavailable("503", cause=Cause.UNREACHABLE)
         self._tokens = min(self.rate, self._tokens + (now - self._filled_at) * self.rate)

@@ -26,7 +26,7 @@ class Policy(Protocol):
     def choose(self, now: float) -> list[int]:
         """The tasks to poll now."""
 
-    def answered(self, job: Job, error: ProviderError | None, *, asked_at: float, now: float) -> None:
+    def on_response(self, job: Job, error: ProviderError | None, *, asked_at: float, now: float) -> None:
         """Handle a response; the task has ended if it ended before the request."""
 
 
@@ -71,7 +71,7 @@ class Ours:
             self._leased.start(job_id)
         return chosen
 
-    def answered(self, job: Job, error: ProviderError | None, *, asked_at: float, now: float) -> None:
+    def on_response(self, job: Job, error: ProviderError | None, *, asked_at: float, now: float) -> None:
         """Learn from the response, and add the task to the due queue again."""
         freed = self._line.limiter.on_response(now, job.id, error, requested_at=asked_at)
         task = self._leased.start(job.id)
@@ -109,7 +109,7 @@ class RoundRobin:
         self._tokens -= len(chosen)
         return chosen
 
-    def answered(self, job: Job, error: ProviderError | None, *, asked_at: float, now: float) -> None:
+    def on_response(self, job: Job, error: ProviderError | None, *, asked_at: float, now: float) -> None:
         """Append the task again, unless it has ended."""
         if error is not None or job.ends > asked_at:
             self._turn[job.id] = None
@@ -130,7 +130,7 @@ class Fixed:
         """All that are due."""
         return self._agenda.pop_due(len(self._agenda), now=now)
 
-    def answered(self, job: Job, error: ProviderError | None, *, asked_at: float, now: float) -> None:
+    def on_response(self, job: Job, error: ProviderError | None, *, asked_at: float, now: float) -> None:
         """Poll an interval after the last request, unless the task has ended."""
         if error is not None or job.ends > asked_at:
             self._agenda.push(job.id, asked_at + self._gap_s)

@@ -10,7 +10,7 @@ from tests.bench.simulation.gateway import Gateway
 from tests.bench.simulation.policies import Fixed, Ours, Policy, RoundRobin
 from tests.bench.simulation.row import Row, p95
 from tests.bench.simulation.simulated_bot import Job
-from tests.bench.simulation.world import Noticed, drop, run, steady, trickle
+from tests.bench.simulation.simulation import Detection, drop, run, steady, trickle
 
 _RATE = 20.0
 _SEEDS = (7, 8)
@@ -131,11 +131,11 @@ def _loaded(
         ours_s += _delays_s(run(jobs, ours, gateway, until=_UNTIL_S))
         peer_s += _delays_s(run(jobs, RoundRobin(_RATE), Gateway(rate=_RATE), until=_UNTIL_S))
         bounds_s.append(capped_delay(MODELS, in_flight=_mean_in_flight(jobs), rate=_RATE))
-        refused, asked = refused + len(gateway.refused_at), asked + gateway.asked
+        refused, asked = refused + len(gateway.refused_at), asked + gateway.requests
     return _Load(ours_s=ours_s, peer_s=peer_s, bound_s=fmean(bounds_s), refused=refused / asked)
 
 
-def _delays_s(noticed: Sequence[Noticed]) -> list[float]:
+def _delays_s(noticed: Sequence[Detection]) -> list[float]:
     begin, end = _COUNTED_S
     return [one.delay_s for one in noticed if begin <= one.job.ends < end]
 
@@ -202,7 +202,7 @@ def _outage() -> Iterator[Row]:
 
 def _survive(policy: Policy, jobs: Sequence[Job]) -> tuple[Gateway, list[float]]:
     """The delays, from the outage's end, of the ends that occurred during it."""
-    gateway = Gateway(rate=_RATE, away=_AWAY_S)
+    gateway = Gateway(rate=_RATE, outage=_AWAY_S)
     noticed = run(jobs, policy, gateway, until=_UNTIL_S)
     back = _AWAY_S[1]
     return gateway, [one.at - back for one in noticed if _AWAY_S[0] <= one.job.ends < back <= one.at]

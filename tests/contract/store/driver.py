@@ -38,7 +38,7 @@ class Driver:
         """The time that many seconds from now."""
         return self.now + timedelta(seconds=seconds)
 
-    def wait(self, seconds: float) -> None:
+    def advance(self, seconds: float) -> None:
         """Advance the time."""
         self.now = self.later(seconds)
 
@@ -73,9 +73,11 @@ class Driver:
 
     async def poll(self, task_id: int, status: TaskStatus, *kinds: EventKind, next_s: float = 30) -> bool:
         """Apply a poll that finds a task in a status; kinds: the events, by default those of the status."""
-        return await self.store.apply(*self.seen(await self.take(task_id), status, *kinds, next_s=next_s))
+        return await self.store.apply(
+            *self.polled(await self.claim_task(task_id), status, *kinds, next_s=next_s)
+        )
 
-    def seen(
+    def polled(
         self, task: Task, status: TaskStatus, *kinds: EventKind, next_s: float = 30
     ) -> tuple[Task, list[TaskEvent]]:
         """The task for apply() after a claimed task was polled in a status."""
@@ -90,10 +92,10 @@ class Driver:
         )
         return after, [TaskEvent(kind=kind, before=task.status, after=status, at=self.now) for kind in kinds]
 
-    async def key_trouble(self, task_id: int, cause: Cause = Cause.KEY_INVALID) -> None:
+    async def fail_key(self, task_id: int, cause: Cause = Cause.KEY_INVALID) -> None:
         """Apply a poll of a task whose provider rejects the key."""
-        task = await self.take(task_id)
-        after, events = self.seen(task, task.status, EventKind.KEY_FAILURE)
+        task = await self.claim_task(task_id)
+        after, events = self.polled(task, task.status, EventKind.KEY_FAILURE)
         trouble = PollFailure(cause=cause, message="no", since=self.now)
         assert await self.store.apply(replace(after, poll_failure=trouble), events)
 
@@ -139,13 +141,13 @@ class Driver:
                 sent.append((one.delivery.kind, one.watch.id))
         return sent
 
-    async def send_to_closed_to_edits(self) -> list[tuple[DeliveryKind, int]]:
+    async def claim_while_edits_are_throttled(self) -> list[tuple[DeliveryKind, int]]:
         """Claim deliveries while the chat is throttled for edits."""
         closed = ThrottledChats(to_edits=[CHAT])
         found = await self.store.claim_deliveries(9, closed, at=self.now, lease_s=LEASE_S)
         return [(one.delivery.kind, one.watch.id) for one in found]
 
-    async def take(self, task_id: int) -> Task:
+    async def claim_task(self, task_id: int) -> Task:
         """Claim a task, due or not, without leasing the others for long."""
         await self.store.request_poll(task_id, at=self.now)
         known = await self.store.task(task_id)

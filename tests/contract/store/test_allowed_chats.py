@@ -8,55 +8,55 @@ from tests.contract.store.driver import LEASE_S, Driver
 GROUP, NEW, PERSON = -77, -1001, 42
 
 
-async def let_in(driver: Driver, *ids: int) -> set[int]:
+async def allowed(driver: Driver, *ids: int) -> set[int]:
     """The bot starts with these ids in its settings."""
     return set(await driver.store.sync_allowed_chats(ids, at=driver.now))
 
 
 async def test_ids_in_the_settings_are_allowed_and_removed_ones_are_not(driver: Driver):
-    assert await let_in(driver) == set()
-    assert await let_in(driver, GROUP, PERSON) == {GROUP, PERSON}
-    assert await let_in(driver, GROUP, PERSON) == {GROUP, PERSON}
-    assert await let_in(driver, PERSON, 5) == {PERSON, 5}
-    assert await let_in(driver) == set()
+    assert await allowed(driver) == set()
+    assert await allowed(driver, GROUP, PERSON) == {GROUP, PERSON}
+    assert await allowed(driver, GROUP, PERSON) == {GROUP, PERSON}
+    assert await allowed(driver, PERSON, 5) == {PERSON, 5}
+    assert await allowed(driver) == set()
 
 
 async def test_a_group_that_became_a_supergroup_is_allowed_as_long_as_the_settings_name_the_group(
     driver: Driver,
 ):
-    await let_in(driver, GROUP, PERSON)
+    await allowed(driver, GROUP, PERSON)
     for _ in range(2):  # Telegram sends the update in both chats
         await driver.store.migrate_chat(GROUP, NEW, at=driver.now)
 
-    assert NEW in await let_in(driver, GROUP, PERSON)
-    assert await let_in(driver, PERSON) == {PERSON}
+    assert NEW in await allowed(driver, GROUP, PERSON)
+    assert await allowed(driver, PERSON) == {PERSON}
 
 
 async def test_a_supergroup_stays_allowed_when_its_new_id_replaces_the_old_one_in_the_settings(
     driver: Driver,
 ):
-    await let_in(driver, GROUP)
+    await allowed(driver, GROUP)
     await driver.store.migrate_chat(GROUP, NEW, at=driver.now)
 
-    assert NEW in await let_in(driver, GROUP, NEW)
-    assert await let_in(driver, NEW) == {NEW}
-    assert await let_in(driver) == set()
+    assert NEW in await allowed(driver, GROUP, NEW)
+    assert await allowed(driver, NEW) == {NEW}
+    assert await allowed(driver) == set()
 
 
 @pytest.mark.parametrize("left", [GROUP, NEW])
 async def test_a_supergroup_that_was_named_under_both_ids_needs_one_of_them(driver: Driver, left: int):
-    await let_in(driver, GROUP, NEW)
+    await allowed(driver, GROUP, NEW)
     await driver.store.migrate_chat(GROUP, NEW, at=driver.now)
 
-    assert NEW in await let_in(driver, GROUP, NEW)
-    assert NEW in await let_in(driver, left)
+    assert NEW in await allowed(driver, GROUP, NEW)
+    assert NEW in await allowed(driver, left)
 
 
 async def test_a_group_that_is_not_allowed_stays_so_as_a_supergroup(driver: Driver):
-    await let_in(driver, GROUP)
+    await allowed(driver, GROUP)
     await driver.store.migrate_chat(-78, NEW, at=driver.now)
 
-    assert await let_in(driver, GROUP) == {GROUP}
+    assert await allowed(driver, GROUP) == {GROUP}
 
 
 @pytest.mark.parametrize("is_lost", [False, True])
@@ -85,7 +85,7 @@ async def test_deliveries_being_sent_to_a_chat_that_is_no_longer_allowed_are_sup
 
     await driver.store.stop_all_but([], at=driver.now)
     await driver.settle(result, DeliveryState.PENDING)
-    driver.wait(LEASE_S)
+    driver.advance(LEASE_S)
 
     assert await driver.send() == []
 

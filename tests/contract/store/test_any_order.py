@@ -29,14 +29,14 @@ STEP = st.one_of(
 )
 
 
-class Play:
+class Operations:
     """Runs the operations, and counts the results of every watch."""
 
     def __init__(self, driver: Driver) -> None:
         self.driver = driver
         self.store = driver.store
         self.begun: Counter[int] = Counter()  # by watch
-        self.told: Counter[int] = Counter()  # by watch
+        self.results: Counter[int] = Counter()  # by watch
         self.versions: dict[int, int] = {}  # by task
 
     async def watch(self, external_id: str, chat_id: int, thread_id: int | None) -> None:
@@ -52,7 +52,7 @@ class Play:
             assert task.version > self.versions.get(task.id, -1)
             self.versions[task.id] = task.version
             if task.ref.external_id == external_id:
-                assert await self.store.apply(*self.driver.seen(task, status, next_s=0))
+                assert await self.store.apply(*self.driver.polled(task, status, next_s=0))
 
     async def send(self, state: DeliveryState) -> None:
         claimed = await self.driver.claim()
@@ -62,13 +62,13 @@ class Play:
             if one.delivery.kind is DeliveryKind.RESULT:
                 assert one.task.status.is_final
                 assert one.watch.state is WatchState.ACTIVE
-                self.told[one.watch.id] += state is not DeliveryState.PENDING
+                self.results[one.watch.id] += state is not DeliveryState.PENDING
             await self.driver.settle(one, state, message_id=1, digest="shown")
 
     async def crash(self) -> None:
         await self.driver.claim_tasks()
         await self.driver.claim()
-        self.driver.wait(LEASE_S)
+        self.driver.advance(LEASE_S)
 
     async def lost(self, chat_id: int) -> None:
         await self.store.chat_lost(chat_id, "blocked", at=self.driver.now)
@@ -80,7 +80,7 @@ class Play:
         await self.store.migrate_chat(old_id, new_id, at=self.driver.now)
 
     async def day(self) -> None:
-        self.driver.wait(86_401)
+        self.driver.advance(86_401)
 
     async def prune(self) -> None:
         await self.store.prune(older_than=self.driver.later(-LEASE_S), limit=100)
@@ -92,15 +92,15 @@ class Play:
                 for one in await self.store.watches_of(chat_id, external_id):
                     waits = one.watch.state is WatchState.ACTIVE and not one.task.status.is_final
                     assert one.task.next_poll_at is not None if waits else True
-        assert all(self.told[watch_id] <= times for watch_id, times in self.begun.items())
+        assert all(self.results[watch_id] <= times for watch_id, times in self.begun.items())
 
     async def end(self) -> None:
         """End all tasks: then no watch is active any more."""
-        self.driver.wait(LEASE_S)
+        self.driver.advance(LEASE_S)
         for chat_id in CHATS:
             await self.found(chat_id)
         for external_id in IDS:
-            self.driver.wait(LEASE_S)
+            self.driver.advance(LEASE_S)
             await self.poll(external_id, TaskStatus.SUCCEEDED)
         for _ in range(3):
             await self.send(DeliveryState.SENT)
@@ -112,13 +112,13 @@ class Play:
 async def play(folder: str, steps: list[tuple[str, ...]]) -> None:
     store = await open_store(Path(folder) / "a.db")
     try:
-        acting = Play(Driver(store))
+        operations = Operations(Driver(store))
         for name, *arguments in steps:
-            await getattr(acting, name)(*arguments)
-            await acting.check()
-            acting.driver.wait(1)
-        await acting.end()
-        await acting.check()
+            await getattr(operations, name)(*arguments)
+            await operations.check()
+            operations.driver.advance(1)
+        await operations.end()
+        await operations.check()
     finally:
         await store.close()
 

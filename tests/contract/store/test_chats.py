@@ -67,7 +67,7 @@ async def test_nothing_is_sent_to_a_lost_chat_until_it_is_found(driver: Driver, 
         await driver.claim()
 
     await driver.store.chat_lost(CHAT, "blocked", at=driver.now)
-    driver.wait(LEASE_S)
+    driver.advance(LEASE_S)
 
     assert await driver.claim() == []
     assert await driver.store.next_delivery_at() is None
@@ -99,7 +99,7 @@ async def test_a_found_chats_watches_resume(driver: Driver):
     watched = await driver.watch()
     await driver.send()
     await driver.store.chat_lost(CHAT, "blocked", at=driver.now)
-    driver.wait(3600)
+    driver.advance(3600)
 
     await driver.store.chat_found(CHAT, at=driver.now)
 
@@ -249,11 +249,11 @@ async def test_an_unfinished_watch_replaces_the_stopped_one_of_the_new_chat(driv
 
 async def test_a_notice_sent_in_the_old_chat_counts_in_the_new_one(driver: Driver):
     watched = await driver.watch()
-    await driver.key_trouble(watched.task.id)
+    await driver.fail_key(watched.task.id)
     await driver.send()
     await driver.store.migrate_chat(CHAT, NEW, at=driver.now)
 
-    await driver.key_trouble(watched.task.id)
+    await driver.fail_key(watched.task.id)
 
     assert NOTICE not in {kind for kind, _ in await driver.send()}
 

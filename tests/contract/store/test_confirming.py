@@ -21,7 +21,7 @@ async def old(driver: Driver) -> WatchedTask:
         result.delivery.id, Settlement(state=DeliveryState.SENT, at=driver.now, message_id=5, file=FILE)
     )
     await driver.send()
-    driver.wait(DAY_S + 1)
+    driver.advance(DAY_S + 1)
     return watched
 
 
@@ -67,7 +67,7 @@ async def test_a_video_seen_within_a_day_is_sent_to_another_chat_at_once(driver:
     await driver.watch(chat_id=OTHER)
     await driver.poll(old.task.id, TaskStatus.SUCCEEDED)
     await driver.send()
-    driver.wait(DAY_S)
+    driver.advance(DAY_S)
 
     third = await driver.watch(chat_id=THIRD)
 
@@ -90,7 +90,7 @@ async def test_without_a_watch_it_stays_succeeded_and_the_next_watch_polls_it(
     (in_hand,) = await driver.claim_tasks()
     await driver.store.stop_watch(other.watch.id, at=driver.now)
     assert await statuses(driver) == [TaskStatus.SUCCEEDED]
-    assert not await driver.store.apply(*driver.seen(in_hand, TaskStatus.EXPIRED))
+    assert not await driver.store.apply(*driver.polled(in_hand, TaskStatus.EXPIRED))
     assert await statuses(driver) == [TaskStatus.SUCCEEDED]
     assert await driver.nothing_is_due()
 
@@ -115,7 +115,7 @@ async def test_a_chat_lost_before_the_poll_gets_the_video_only_after_it(driver: 
 async def test_a_video_being_sent_meanwhile_is_sent_once(driver: Driver, state: DeliveryState):
     first = await driver.watch()
     await driver.poll(first.task.id, TaskStatus.SUCCEEDED)
-    driver.wait(DAY_S + 1)
+    driver.advance(DAY_S + 1)
     sending = await driver.claim_one(RESULT)
     other = await driver.watch(chat_id=OTHER)
 
@@ -136,7 +136,7 @@ async def test_an_unconfirmed_result_can_be_sent_again_once_the_video_is_confirm
     await driver.poll(first.task.id, TaskStatus.SUCCEEDED)
     await driver.settle(await driver.claim_one(RESULT), DeliveryState.UNKNOWN)
     await driver.send()
-    driver.wait(DAY_S + 1)
+    driver.advance(DAY_S + 1)
     await driver.watch(chat_id=OTHER)
     assert not await driver.store.send_again(first.watch.id, CHAT, at=driver.now)
 
@@ -150,7 +150,7 @@ async def test_a_failure_is_sent_to_other_chats_without_another_poll(driver: Dri
     first = await driver.watch()
     await driver.poll(first.task.id, TaskStatus.FAILED)
     await driver.send()
-    driver.wait(DAY_S + 1)
+    driver.advance(DAY_S + 1)
 
     other = await driver.watch(chat_id=OTHER)
 

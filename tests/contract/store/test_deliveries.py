@@ -14,15 +14,15 @@ async def test_the_order_is_videos_failures_notices_last_states_first_cards_news
     failed = await driver.watch("failed", chat_id=5)
     await driver.send()
     await driver.poll(running.task.id, TaskStatus.RUNNING)
-    driver.wait(1)
+    driver.advance(1)
     first_card = await driver.watch("card")
     notice = await driver.watch("notice", provider="veo", chat_id=2)
-    driver.wait(1)
-    await driver.key_trouble(notice.task.id)
+    driver.advance(1)
+    await driver.fail_key(notice.task.id)
     await driver.poll(failed.task.id, TaskStatus.FAILED)
-    driver.wait(1)
+    driver.advance(1)
     await driver.poll(early.task.id, TaskStatus.SUCCEEDED)
-    driver.wait(1)
+    driver.advance(1)
     await driver.poll(late.task.id, TaskStatus.SUCCEEDED)
 
     order = []
@@ -59,7 +59,7 @@ async def test_a_claimed_delivery_is_not_claimed_again_until_its_lease_expires(d
     assert (first.delivery.state, first.delivery.attempts) == (DeliveryState.SENDING, 1)
     assert await driver.claim() == []
     assert await driver.store.next_delivery_at() == driver.later(LEASE_S)
-    driver.wait(LEASE_S)
+    driver.advance(LEASE_S)
     (again,) = await driver.claim()
     assert (again.delivery.id, again.delivery.attempts) == (first.delivery.id, 2)
 
@@ -70,7 +70,7 @@ async def test_a_delivery_of_a_crashed_worker_is_claimed_again_with_its_message_
     await driver.store.note_message(first.delivery.id, 77)
     await driver.store.note_unconfirmed_call(first.delivery.id, at=driver.now)
     unconfirmed_call_at = driver.now
-    driver.wait(LEASE_S)
+    driver.advance(LEASE_S)
 
     (again,) = await driver.claim()
 
@@ -83,7 +83,7 @@ async def test_a_stored_message_id_can_be_removed(driver: Driver):
     (first,) = await driver.claim()
     await driver.store.note_message(first.delivery.id, 77)
     await driver.store.note_message(first.delivery.id, None)
-    driver.wait(LEASE_S)
+    driver.advance(LEASE_S)
 
     assert (await driver.claim_one(CARD)).delivery.message_id is None
 
@@ -91,13 +91,13 @@ async def test_a_stored_message_id_can_be_removed(driver: Driver):
 async def test_a_renewed_lease_expires_later(driver: Driver):
     await driver.watch()
     (claimed,) = await driver.claim()
-    driver.wait(LEASE_S - 1)
+    driver.advance(LEASE_S - 1)
 
     await driver.store.renew_deliveries([claimed.delivery.id], at=driver.now, lease_s=LEASE_S)
 
-    driver.wait(LEASE_S - 1)
+    driver.advance(LEASE_S - 1)
     assert await driver.claim() == []
-    driver.wait(1)
+    driver.advance(1)
     assert len(await driver.claim()) == 1
 
 
@@ -110,7 +110,7 @@ async def test_a_delivery_is_not_retried_before_its_time(driver: Driver):
 
     assert await driver.claim() == []
     assert await driver.store.next_delivery_at() == driver.later(90)
-    driver.wait(90)
+    driver.advance(90)
     (again,) = await driver.claim()
     assert (again.delivery.attempts, again.delivery.message_id, again.delivery.unconfirmed_call_at) == (
         2,
@@ -174,7 +174,7 @@ async def test_a_card_to_be_retried_replaces_the_newer_one(driver: Driver):
     await driver.settle(on_its_way, DeliveryState.PENDING, retry_s=30)
 
     assert await driver.claim() == []
-    driver.wait(30)
+    driver.advance(30)
     (again,) = await driver.claim()
     assert (again.delivery.id, again.task.status) == (on_its_way.delivery.id, TaskStatus.RUNNING)
 
@@ -232,7 +232,7 @@ async def test_a_delivery_is_settled_once(driver: Driver):
 
     await driver.settle(result, DeliveryState.PENDING)
 
-    driver.wait(LEASE_S)
+    driver.advance(LEASE_S)
     assert RESULT not in {kind for kind, _ in await driver.send()}
 
 
@@ -242,7 +242,7 @@ async def test_old_cards_of_active_watches_are_refreshed(driver: Driver):
     await driver.send()
     await driver.store.stop_watch(over.watch.id, at=driver.now)
     await driver.send()
-    driver.wait(100)
+    driver.advance(100)
     await driver.watch("new")
     await driver.send()
 

@@ -9,7 +9,7 @@ CARD, RESULT = DeliveryKind.CARD, DeliveryKind.RESULT
 HOLD_S = 2.0
 
 
-async def ask(driver: Driver, external_id: str = "t1", *, chat_id: int = CHAT) -> int:
+async def watch_before_first_poll(driver: Driver, external_id: str = "t1", *, chat_id: int = CHAT) -> int:
     """A user sends /watch, and the card waits for the first poll; returns the task's id."""
     request = WatchRequest(
         ref=TaskRef(provider="wan", external_id=external_id),
@@ -24,35 +24,35 @@ async def ask(driver: Driver, external_id: str = "t1", *, chat_id: int = CHAT) -
 
 
 async def test_a_card_waits_for_the_first_poll_but_not_for_long(driver: Driver):
-    await ask(driver)
+    await watch_before_first_poll(driver)
 
     assert await driver.send() == []
     assert await driver.store.next_delivery_at() == driver.later(HOLD_S)
-    driver.wait(HOLD_S)
+    driver.advance(HOLD_S)
     assert [kind for kind, _ in await driver.send()] == [CARD]
 
 
 @pytest.mark.parametrize("kind", [EventKind.STATUS, EventKind.POLL_FAILURE, EventKind.MISSING])
 async def test_the_first_poll_releases_the_card(driver: Driver, kind: EventKind):
-    task_id = await ask(driver)
+    task_id = await watch_before_first_poll(driver)
     await driver.poll(task_id, TaskStatus.UNKNOWN, kind)
 
     assert [kind for kind, _ in await driver.send()] == [CARD]
 
 
 async def test_the_card_of_a_known_task_is_due_at_once(driver: Driver):
-    task_id = await ask(driver)
+    task_id = await watch_before_first_poll(driver)
     await driver.poll(task_id, TaskStatus.RUNNING)
     await driver.send()
 
-    await ask(driver, chat_id=2)
+    await watch_before_first_poll(driver, chat_id=2)
 
     assert [kind for kind, _ in await driver.send()] == [CARD]
 
 
 async def test_news_does_not_shorten_the_backoff_of_a_card(driver: Driver):
-    task_id = await ask(driver)
-    driver.wait(HOLD_S)
+    task_id = await watch_before_first_poll(driver)
+    driver.advance(HOLD_S)
     await driver.settle(await driver.claim_one(CARD), DeliveryState.PENDING, retry_s=30)
 
     await driver.poll(task_id, TaskStatus.RUNNING)
@@ -65,18 +65,18 @@ async def test_news_does_not_shorten_the_backoff_of_a_card(driver: Driver):
 async def test_a_task_that_ends_before_its_card_is_sent_gets_only_its_result(
     driver: Driver, status: TaskStatus, waited_s: float
 ):
-    task_id = await ask(driver)
-    driver.wait(waited_s)
+    task_id = await watch_before_first_poll(driver)
+    driver.advance(waited_s)
     await driver.poll(task_id, status)
 
     assert [kind for kind, _ in await driver.send()] == [RESULT]
-    driver.wait(3600)
+    driver.advance(3600)
     assert await driver.send() == []
 
 
 async def test_a_card_being_sent_when_the_task_ends_is_updated_afterwards(driver: Driver):
-    task_id = await ask(driver)
-    driver.wait(HOLD_S)
+    task_id = await watch_before_first_poll(driver)
+    driver.advance(HOLD_S)
     card = await driver.claim_one(CARD)
     await driver.poll(task_id, TaskStatus.SUCCEEDED)
     await driver.settle(card, message_id=5, digest="running")
@@ -86,8 +86,8 @@ async def test_a_card_being_sent_when_the_task_ends_is_updated_afterwards(driver
 
 @pytest.mark.parametrize("is_told", [False, True])
 async def test_a_card_that_failed_while_the_task_ended_is_not_retried(driver: Driver, is_told: bool):
-    task_id = await ask(driver)
-    driver.wait(HOLD_S)
+    task_id = await watch_before_first_poll(driver)
+    driver.advance(HOLD_S)
     card = await driver.claim_one(CARD)
     await driver.poll(task_id, TaskStatus.SUCCEEDED)
     if is_told:
@@ -98,7 +98,7 @@ async def test_a_card_that_failed_while_the_task_ended_is_not_retried(driver: Dr
 
 
 async def test_a_result_that_is_given_up_creates_a_card(driver: Driver):
-    task_id = await ask(driver)
+    task_id = await watch_before_first_poll(driver)
     await driver.poll(task_id, TaskStatus.SUCCEEDED)
     await driver.settle(await driver.claim_one(RESULT), DeliveryState.DEAD)
 
@@ -106,7 +106,7 @@ async def test_a_result_that_is_given_up_creates_a_card(driver: Driver):
 
 
 async def test_a_watch_stopped_before_its_card_is_sent_gets_the_card_at_once(driver: Driver):
-    await ask(driver)
+    await watch_before_first_poll(driver)
     [watched] = await driver.store.watches_of(CHAT, "t1")
     await driver.store.stop_watch(watched.watch.id, at=driver.now)
 
@@ -119,7 +119,7 @@ async def test_the_last_state_of_a_card_is_sent_to_a_chat_throttled_for_edits(dr
     await driver.poll(watched.task.id, TaskStatus.RUNNING)
     await driver.store.stop_watch(watched.watch.id, at=driver.now)
 
-    assert [kind for kind, _ in await driver.send_to_closed_to_edits()] == [CARD]
+    assert [kind for kind, _ in await driver.claim_while_edits_are_throttled()] == [CARD]
 
 
 async def test_failures_of_one_request_are_claimed_together_and_others_are_not(driver: Driver):
@@ -150,7 +150,7 @@ async def test_companions_are_leased_and_claimed_again_after_expiry(driver: Driv
     await driver.settle(first)
 
     assert RESULT not in {kind for kind, _ in await driver.send()}
-    driver.wait(LEASE_S)
+    driver.advance(LEASE_S)
 
     assert [kind for kind, _ in await driver.send()] == [RESULT]
 

@@ -9,7 +9,7 @@ from tests.contract.store.driver import LEASE_S, Driver
 async def test_a_task_due_soon_can_be_claimed_ahead(driver: Driver):
     watched = await driver.watch()
     await driver.poll(watched.task.id, TaskStatus.RUNNING, next_s=30)
-    driver.wait(1)
+    driver.advance(1)
 
     early = await driver.store.claim_due({"wan": 9}, at=driver.now, lease_s=LEASE_S, ahead_s=28.5)
     soon = await driver.store.claim_due({"wan": 9}, at=driver.now, lease_s=LEASE_S, ahead_s=29)
@@ -20,7 +20,7 @@ async def test_a_task_due_soon_can_be_claimed_ahead(driver: Driver):
 async def test_a_lease_that_ends_soon_is_not_claimed_ahead(driver: Driver):
     await driver.watch()
     await driver.claim_tasks()
-    driver.wait(LEASE_S - 1)
+    driver.advance(LEASE_S - 1)
 
     assert await driver.store.claim_due({"wan": 9}, at=driver.now, lease_s=LEASE_S, ahead_s=60) == []
 
@@ -28,9 +28,9 @@ async def test_a_lease_that_ends_soon_is_not_claimed_ahead(driver: Driver):
 async def test_a_poll_request_for_a_leased_task_is_returned_once(driver: Driver):
     watched = await driver.watch()
     (task,) = await driver.claim_tasks()
-    await driver.store.apply(*driver.seen(task, TaskStatus.RUNNING))
+    await driver.store.apply(*driver.polled(task, TaskStatus.RUNNING))
     assert await driver.store.take_poll_requests() == []
-    driver.wait(1)
+    driver.advance(1)
 
     await driver.store.request_poll(watched.task.id, at=driver.now)
 
@@ -52,7 +52,7 @@ async def test_a_leased_task_whose_watch_was_stopped_is_returned_once(driver: Dr
 async def test_renewal_extends_leases_and_writes_the_poll_times(driver: Driver):
     await driver.watch()
     (task,) = await driver.claim_tasks()
-    driver.wait(50)
+    driver.advance(50)
     looked_at = replace(
         task, snapshot_at=driver.later(-9), last_poll_at=driver.now, next_poll_at=driver.later(20)
     )
@@ -63,7 +63,7 @@ async def test_renewal_extends_leases_and_writes_the_poll_times(driver: Driver):
     assert known is not None
     assert (known.snapshot_at, known.last_poll_at) == (driver.later(-9), driver.now)
     assert known.next_poll_at == driver.later(20)
-    driver.wait(LEASE_S - 1)
+    driver.advance(LEASE_S - 1)
     assert await driver.claim_tasks() == []
 
 
@@ -82,7 +82,7 @@ async def test_a_renewal_does_not_overwrite_a_poll_request(driver: Driver):
 async def test_a_lease_that_was_lost_is_not_renewed(driver: Driver):
     await driver.watch()
     (lost,) = await driver.claim_tasks()
-    driver.wait(LEASE_S)
+    driver.advance(LEASE_S)
     (task,) = await driver.claim_tasks()
 
     assert await driver.store.renew_tasks([lost], at=driver.now, lease_s=LEASE_S) == {}

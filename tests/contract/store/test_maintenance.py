@@ -58,7 +58,7 @@ async def test_pruning_deletes_what_ended_before_the_limit(driver: Driver):
     await driver.poll(ended.task.id, TaskStatus.SUCCEEDED)
     await driver.store.stop_watch(stopped.watch.id, at=driver.now)
     await driver.send()
-    driver.wait(100)
+    driver.advance(100)
 
     assert await driver.store.prune(older_than=driver.now, limit=100) > 0
 
@@ -73,7 +73,7 @@ async def test_pruning_runs_in_batches_until_nothing_old_is_left(driver: Driver)
         watched = await driver.watch(f"t{number}")
         await driver.store.stop_watch(watched.watch.id, at=driver.now)
     await driver.send()
-    driver.wait(100)
+    driver.advance(100)
 
     pruned: list[int] = []
     while not pruned or pruned[-1]:
@@ -85,7 +85,7 @@ async def test_pruning_runs_in_batches_until_nothing_old_is_left(driver: Driver)
 
 async def test_pruning_keeps_what_is_newer(driver: Driver):
     ended = await driver.watch()
-    driver.wait(100)
+    driver.advance(100)
     await driver.poll(ended.task.id, TaskStatus.SUCCEEDED)
     await driver.send()
 
@@ -99,7 +99,7 @@ async def test_pruning_keeps_what_active_watches_need(driver: Driver):
     lost = await driver.watch("lost", chat_id=2)
     untold = await driver.watch("untold")
     await driver.poll(untold.task.id, TaskStatus.SUCCEEDED)
-    driver.wait(100)
+    driver.advance(100)
     await driver.store.chat_lost(2, "blocked", at=driver.now)
 
     assert await driver.store.prune(older_than=driver.now, limit=100) == 0
@@ -115,7 +115,7 @@ async def test_pruning_deletes_a_chat_lost_long_ago_with_its_deliveries(driver: 
     if has_ended:
         await driver.poll(watched.task.id, TaskStatus.SUCCEEDED)
     await driver.store.chat_lost(CHAT, "blocked", at=driver.now)
-    driver.wait(100)
+    driver.advance(100)
 
     assert await driver.store.prune(older_than=driver.now, limit=100) > 0
 
@@ -130,7 +130,7 @@ async def test_pruning_keeps_a_chat_that_was_lost_and_found(driver: Driver):
     watched = await driver.watch()
     await driver.store.chat_lost(CHAT, "blocked", at=driver.now)
     await driver.store.chat_found(CHAT, at=driver.now)
-    driver.wait(100)
+    driver.advance(100)
 
     assert await driver.store.prune(older_than=driver.now, limit=100) == 0
     assert len(await driver.store.active_watches(CHAT)) == 1
@@ -141,7 +141,7 @@ async def test_pruning_deletes_old_unsent_deliveries_of_ended_watches(driver: Dr
     watched = await driver.watch()
     await driver.store.stop_watch(watched.watch.id, at=driver.now)
     await driver.store.chat_lost(CHAT, "blocked", at=driver.now)
-    driver.wait(100)
+    driver.advance(100)
 
     assert await driver.store.prune(older_than=driver.now, limit=100) > 0
 
@@ -152,7 +152,7 @@ async def test_pruning_keeps_a_result_to_be_sent_again(driver: Driver):
     watched = await driver.watch()
     await driver.poll(watched.task.id, TaskStatus.SUCCEEDED)
     await driver.settle(await driver.claim_one(DeliveryKind.RESULT), DeliveryState.UNKNOWN)
-    driver.wait(100)
+    driver.advance(100)
     await driver.store.send_again(watched.watch.id, CHAT, at=driver.now)
 
     await driver.store.prune(older_than=driver.now, limit=100)
@@ -165,7 +165,7 @@ async def test_pruning_deletes_chats_without_watches_except_allowed_ones(driver:
         await driver.store.save_chat(Chat(id=chat_id, title="Films"), at=driver.now)
     await driver.watch()
     await driver.store.sync_allowed_chats([2], at=driver.now)
-    driver.wait(100)
+    driver.advance(100)
     await driver.store.save_chat(Chat(id=3, title="New"), at=driver.now)
 
     await driver.store.prune(older_than=driver.now, limit=100)
@@ -182,7 +182,7 @@ async def test_old_watches_of_unchanged_tasks_are_stopped_and_their_cards_update
     unseen = await driver.watch("unseen")
     ended = await driver.watch("ended")
     await driver.poll(ended.task.id, TaskStatus.SUCCEEDED)
-    driver.wait(100)
+    driver.advance(100)
     new = await driver.watch("new")
     late = await driver.watch("unseen", chat_id=2)
 
@@ -198,10 +198,10 @@ async def test_old_watches_of_unchanged_tasks_are_stopped_and_their_cards_update
 
 async def test_an_old_watch_of_a_task_that_changes_or_is_requested_continues(driver: Driver):
     watched = await driver.watch()
-    driver.wait(100)
+    driver.advance(100)
     before = driver.now
     (task,) = await driver.claim_tasks()
-    after, events = driver.seen(task, TaskStatus.RUNNING)
+    after, events = driver.polled(task, TaskStatus.RUNNING)
     await driver.store.apply(replace(after, unchanged_since=driver.now), events)
 
     assert await driver.store.stop_unchanged(since_before=before, limit=10, at=driver.now) == 0
@@ -212,7 +212,7 @@ async def test_the_id_of_a_deleted_watch_is_not_reused(driver: Driver):
     first = await driver.watch()
     await driver.store.stop_watch(first.watch.id, at=driver.now)
     await driver.send()
-    driver.wait(100)
+    driver.advance(100)
     await driver.store.prune(older_than=driver.now, limit=100)
 
     second = await driver.watch("t2")

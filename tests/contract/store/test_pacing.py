@@ -26,7 +26,7 @@ async def refresh(driver: Driver, limit: int = 9) -> int:
 
 async def test_one_claim_returns_at_most_one_delivery_per_chat(driver: Driver):
     first = await driver.watch("a")
-    driver.wait(1)
+    driver.advance(1)
     await driver.watch("b")
     other = await driver.watch("b", chat_id=2)
 
@@ -65,7 +65,7 @@ async def test_a_first_card_goes_before_an_older_edit(driver: Driver):
     shown = await driver.watch("shown")
     await driver.send()
     await driver.poll(shown.task.id, TaskStatus.RUNNING)
-    driver.wait(1)
+    driver.advance(1)
     new = await driver.watch("new", chat_id=2)
 
     assert await driver.send() == [(CARD, new.watch.id), (CARD, shown.watch.id)]
@@ -76,7 +76,7 @@ async def test_the_oldest_cards_are_refreshed_first_and_one_to_a_chat(driver: Dr
     for name, chat_id in (("a", 1), ("b", 1), ("c", 2), ("d", 3)):
         watched.append(await driver.watch(name, chat_id=chat_id))
         await driver.send()
-        driver.wait(1)
+        driver.advance(1)
     oldest, next_of_chat, second, third = (one.watch.id for one in watched)
 
     assert await refresh(driver, limit=2) == 2
@@ -90,11 +90,11 @@ async def test_the_oldest_cards_are_refreshed_first_and_one_to_a_chat(driver: Dr
 async def test_news_goes_before_an_older_refresh(driver: Driver):
     old = await driver.watch("old")
     await driver.send()
-    driver.wait(1)
+    driver.advance(1)
     news = await driver.watch("news", chat_id=2)
     await driver.send()
     assert await refresh(driver, limit=1) == 1
-    driver.wait(1)
+    driver.advance(1)
 
     await driver.poll(news.task.id, TaskStatus.RUNNING)
 
@@ -143,7 +143,7 @@ async def test_an_unconfirmed_result_is_sent_again_on_request(driver: Driver, st
     watched = await driver.watch()
     await driver.poll(watched.task.id, TaskStatus.SUCCEEDED)
     await driver.settle(await driver.claim_one(RESULT), state)
-    driver.wait(LEASE_S)
+    driver.advance(LEASE_S)
     await driver.send()
 
     assert await driver.store.send_again(watched.watch.id, CHAT, at=driver.now)

@@ -27,9 +27,9 @@ async def test_a_claimed_task_is_leased_until_the_lease_expires(driver: Driver):
 
     assert task.lease_until == driver.later(LEASE_S)
     assert await driver.claim_tasks() == []
-    driver.wait(LEASE_S)
+    driver.advance(LEASE_S)
     assert len(await driver.claim_tasks()) == 1
-    driver.wait(LEASE_S)
+    driver.advance(LEASE_S)
     assert [again.id for again in await driver.claim_tasks()] == [task.id]
 
 
@@ -37,7 +37,7 @@ async def test_tasks_are_claimed_longest_overdue_first(driver: Driver):
     order = []
     for provider, external_id in [("wan", "b"), ("veo", "z"), ("wan", "a")]:
         order.append((await driver.watch(external_id, provider=provider)).task.id)
-        driver.wait(1)
+        driver.advance(1)
 
     claimed = await driver.store.claim_due({"veo": 5, "wan": 5}, at=driver.now, lease_s=1)
 
@@ -59,7 +59,7 @@ async def test_a_task_whose_next_poll_is_later_is_not_claimed(driver: Driver):
     await driver.poll(watched.task.id, TaskStatus.RUNNING, next_s=30)
 
     assert await driver.claim_tasks() == []
-    driver.wait(30)
+    driver.advance(30)
     assert len(await driver.claim_tasks()) == 1
 
 
@@ -102,7 +102,7 @@ async def test_a_polled_task_is_read_as_written(driver: Driver):
 async def test_apply_sets_the_lease_to_the_tasks_lease_until(driver: Driver):
     await driver.watch()
     (task,) = await driver.claim_tasks()
-    after, events = driver.seen(task, TaskStatus.RUNNING, next_s=0)
+    after, events = driver.polled(task, TaskStatus.RUNNING, next_s=0)
 
     await driver.store.apply(after, events)
     assert await driver.claim_tasks() == []
@@ -114,7 +114,7 @@ async def test_apply_sets_the_lease_to_the_tasks_lease_until(driver: Driver):
 async def test_an_ended_task_is_never_due_again(driver: Driver):
     watched = await driver.watch()
     (task,) = await driver.claim_tasks()
-    after, events = driver.seen(task, TaskStatus.SUCCEEDED)
+    after, events = driver.polled(task, TaskStatus.SUCCEEDED)
 
     await driver.store.apply(replace(after, next_poll_at=driver.now), events)
 
@@ -126,12 +126,12 @@ async def test_the_later_of_two_concurrent_polls_is_not_written(driver: Driver):
     watched = await driver.watch()
     await driver.send()
     (early,) = await driver.claim_tasks()
-    driver.wait(LEASE_S)
+    driver.advance(LEASE_S)
     (late,) = await driver.claim_tasks()
-    assert await driver.store.apply(*driver.seen(late, TaskStatus.RUNNING))
+    assert await driver.store.apply(*driver.polled(late, TaskStatus.RUNNING))
     await driver.send()
 
-    assert not await driver.store.apply(*driver.seen(early, TaskStatus.SUCCEEDED))
+    assert not await driver.store.apply(*driver.polled(early, TaskStatus.SUCCEEDED))
 
     task = await driver.store.task(watched.task.id)
     assert task is not None
@@ -142,10 +142,10 @@ async def test_the_later_of_two_concurrent_polls_is_not_written(driver: Driver):
 async def test_a_stale_poll_releases_the_lease_and_the_task_is_due_again(driver: Driver):
     watched = await driver.watch()
     (early,) = await driver.claim_tasks()
-    driver.wait(LEASE_S)
+    driver.advance(LEASE_S)
     await driver.claim_tasks()
 
-    assert not await driver.store.apply(*driver.seen(early, TaskStatus.RUNNING))
+    assert not await driver.store.apply(*driver.polled(early, TaskStatus.RUNNING))
 
     assert [task.id for task in await driver.claim_tasks()] == [watched.task.id]
 
@@ -155,7 +155,7 @@ async def test_a_poll_of_an_unwatched_task_sets_no_next_poll(driver: Driver):
     (task,) = await driver.claim_tasks()
     await driver.store.stop_watch(watched.watch.id, at=driver.now)
 
-    assert await driver.store.apply(*driver.seen(task, TaskStatus.RUNNING))
+    assert await driver.store.apply(*driver.polled(task, TaskStatus.RUNNING))
 
     assert await driver.nothing_is_due()
     assert (await driver.store.task(task.id) or task).status is TaskStatus.RUNNING
@@ -188,7 +188,7 @@ async def test_a_poll_without_events_enqueues_nothing(driver: Driver):
     await driver.watch()
     await driver.send()
     (task,) = await driver.claim_tasks()
-    after, _ = driver.seen(task, TaskStatus.UNKNOWN)
+    after, _ = driver.polled(task, TaskStatus.UNKNOWN)
 
     assert await driver.store.apply(after, [])
 
@@ -197,9 +197,9 @@ async def test_a_poll_without_events_enqueues_nothing(driver: Driver):
 
 async def test_a_newer_card_replaces_the_pending_one(driver: Driver):
     watched = await driver.watch("old")
-    driver.wait(1)
+    driver.advance(1)
     other = await driver.watch("other")
-    driver.wait(1)
+    driver.advance(1)
     await driver.poll(watched.task.id, TaskStatus.RUNNING)
 
     claimed = await driver.claim()
@@ -217,24 +217,24 @@ async def test_a_notice_goes_to_each_chat_and_topic_once_per_provider_and_cause(
     other_provider = await driver.watch("c", provider="veo")
 
     for task_id in (first.task.id, same_chat.task.id, other_provider.task.id):
-        await driver.key_trouble(task_id)
+        await driver.fail_key(task_id)
 
     told = [watch_id for kind, watch_id in await driver.send() if kind is NOTICE]
     assert sorted(told) == sorted(one.watch.id for one in (first, topic, other_chat, other_provider))
-    await driver.key_trouble(first.task.id, Cause.KEY_EXHAUSTED)
+    await driver.fail_key(first.task.id, Cause.KEY_EXHAUSTED)
     assert (NOTICE, first.watch.id) in await driver.send()
 
 
 async def test_a_provider_that_recovered_may_give_notice_again(driver: Driver):
     watched = await driver.watch("a")
     other = await driver.watch("b", provider="veo")
-    await driver.key_trouble(watched.task.id)
-    await driver.key_trouble(other.task.id)
+    await driver.fail_key(watched.task.id)
+    await driver.fail_key(other.task.id)
     await driver.send()
 
     await driver.poll(watched.task.id, TaskStatus.RUNNING, EventKind.RECOVERED)
-    await driver.key_trouble(watched.task.id)
-    await driver.key_trouble(other.task.id)
+    await driver.fail_key(watched.task.id)
+    await driver.fail_key(other.task.id)
 
     assert [one for one in await driver.send() if one[0] is NOTICE] == [(NOTICE, watched.watch.id)]
 
@@ -242,8 +242,8 @@ async def test_a_provider_that_recovered_may_give_notice_again(driver: Driver):
 async def test_an_unsent_notice_is_deleted_on_recovery(driver: Driver):
     watched = await driver.watch("a")
     other = await driver.watch("b", provider="veo")
-    await driver.key_trouble(watched.task.id)
-    await driver.key_trouble(other.task.id)
+    await driver.fail_key(watched.task.id)
+    await driver.fail_key(other.task.id)
 
     await driver.poll(watched.task.id, TaskStatus.RUNNING, EventKind.RECOVERED)
 
@@ -253,22 +253,22 @@ async def test_an_unsent_notice_is_deleted_on_recovery(driver: Driver):
 async def test_a_notice_superseded_unsent_does_not_count(driver: Driver):
     watched = await driver.watch("a")
     other = await driver.watch("b")
-    await driver.key_trouble(watched.task.id)
+    await driver.fail_key(watched.task.id)
     await driver.store.stop_watch(watched.watch.id, at=driver.now)
 
-    await driver.key_trouble(other.task.id)
+    await driver.fail_key(other.task.id)
 
     assert [one for one in await driver.send() if one[0] is NOTICE] == [(NOTICE, other.watch.id)]
 
 
 async def test_tasks_failing_for_a_fixable_cause_are_made_due(driver: Driver):
     refused, exhausted, sound, left = [await driver.watch(name) for name in ("a", "b", "c", "d")]
-    await driver.key_trouble(refused.task.id)
-    await driver.key_trouble(exhausted.task.id, Cause.KEY_EXHAUSTED)
+    await driver.fail_key(refused.task.id)
+    await driver.fail_key(exhausted.task.id, Cause.KEY_EXHAUSTED)
     await driver.poll(sound.task.id, TaskStatus.RUNNING)
-    await driver.key_trouble(left.task.id)
+    await driver.fail_key(left.task.id)
     await driver.store.stop_watch(left.watch.id, at=driver.now)
-    driver.wait(1)
+    driver.advance(1)
     assert await driver.claim_tasks() == []
 
     await driver.store.make_due_again({Cause.KEY_INVALID, Cause.NOT_CONFIGURED}, at=driver.now)
@@ -279,16 +279,16 @@ async def test_tasks_failing_for_a_fixable_cause_are_made_due(driver: Driver):
 @pytest.mark.parametrize("pruned", [False, True])
 async def test_a_notice_of_a_watch_that_is_no_longer_active_does_not_count(driver: Driver, pruned: bool):
     watched = await driver.watch("a")
-    await driver.key_trouble(watched.task.id)
+    await driver.fail_key(watched.task.id)
     await driver.send()
     await driver.store.stop_watch(watched.watch.id, at=driver.now)
     await driver.send()
     if pruned:
-        driver.wait(1)
+        driver.advance(1)
         await driver.store.prune(older_than=driver.now, limit=100)
     other = await driver.watch("b")
 
-    await driver.key_trouble(other.task.id)
+    await driver.fail_key(other.task.id)
 
     assert (NOTICE, other.watch.id) in await driver.send()
 

@@ -16,7 +16,7 @@ DAY = 86400.0
 async def stalled(driver: Driver, stall: Stall, kind: EventKind | None = None) -> WatchedTask:
     """A watched task that is unchanged since now, written by a poll."""
     watched = await driver.watch()
-    before = await driver.take(watched.task.id)
+    before = await driver.claim_task(watched.task.id)
     assert await write(driver, before, stall, kind, since=driver.now)
     return watched
 
@@ -25,7 +25,7 @@ async def write(
     driver: Driver, before: Task, stall: Stall, kind: EventKind | None = None, *, since: datetime
 ) -> bool:
     """Apply a poll that finds the task unchanged since then."""
-    after, events = driver.seen(before, RUNNING, kind or EventKind.PROGRESS)
+    after, events = driver.polled(before, RUNNING, kind or EventKind.PROGRESS)
     rests = stall is Stall.RESTING
     after = replace(after, stall=stall, unchanged_since=since, lease_until=before.lease_until)
     return await driver.store.apply(
@@ -52,7 +52,7 @@ async def test_a_task_whose_polling_stopped_is_never_due(driver: Driver):
 async def test_polling_that_stopped_is_resumed_on_request(driver: Driver, way: str):
     watched = await stalled(driver, Stall.RESTING)
     await driver.send()
-    driver.wait(DAY)
+    driver.advance(DAY)
 
     match way:
         case "/status":
@@ -76,7 +76,7 @@ async def test_polling_that_stopped_is_resumed_on_request(driver: Driver, way: s
 async def test_an_unchanged_task_stays_unchanged_on_request_and_its_polling_stops_later(driver: Driver):
     watched = await stalled(driver, Stall.UNCHANGED)
     await driver.send()
-    driver.wait(DAY)
+    driver.advance(DAY)
 
     await driver.store.request_poll(watched.task.id, at=driver.now)
 
@@ -89,7 +89,7 @@ async def test_an_unchanged_task_stays_unchanged_on_request_and_its_polling_stop
 async def test_requesting_a_changing_task_is_no_change(driver: Driver):
     watched = await stalled(driver, Stall.MOVING)
     since = driver.now
-    driver.wait(DAY)
+    driver.advance(DAY)
 
     await driver.store.request_poll(watched.task.id, at=driver.now)
 
@@ -99,9 +99,9 @@ async def test_requesting_a_changing_task_is_no_change(driver: Driver):
 async def test_a_task_resumed_during_a_poll_stays_due(driver: Driver):
     watched = await stalled(driver, Stall.UNCHANGED)
     since = driver.now
-    driver.wait(60)
+    driver.advance(60)
     (polled,) = await driver.claim_tasks()
-    driver.wait(1)
+    driver.advance(1)
     await driver.store.request_poll(watched.task.id, at=driver.now)
 
     assert await write(driver, polled, Stall.RESTING, since=since)
@@ -124,7 +124,7 @@ async def test_the_button_resumes_only_the_chats_own_active_watch(driver: Driver
 
 async def test_a_renewal_keeps_the_latest_change(driver: Driver):
     watched = await stalled(driver, Stall.MOVING)
-    driver.wait(60)
+    driver.advance(60)
     (task,) = await driver.claim_tasks()
     moved = replace(task, unchanged_since=driver.now)
 
@@ -141,7 +141,7 @@ async def test_each_card_shows_the_stall_and_each_chat_gets_one_notice(driver: D
 
     sent = []
     for watched in (first, second):
-        before = await driver.take(watched.task.id)
+        before = await driver.claim_task(watched.task.id)
         await write(driver, before, Stall.UNCHANGED, EventKind.UNCHANGED, since=driver.now)
         sent += await driver.send()
 
@@ -151,10 +151,10 @@ async def test_each_card_shows_the_stall_and_each_chat_gets_one_notice(driver: D
 async def test_the_card_of_a_task_that_is_not_polled_is_not_refreshed(driver: Driver):
     watched = await stalled(driver, Stall.RESTING, EventKind.RESTS)
     assert (CARD, watched.watch.id) in await driver.send()
-    driver.wait(DAY)
+    driver.advance(DAY)
 
     assert await driver.store.refresh_cards(older_than=driver.now, limit=9, at=driver.now) == 0
     await driver.store.take_up(watched.watch.id, CHAT, at=driver.now)
     await driver.send()
-    driver.wait(DAY)
+    driver.advance(DAY)
     assert await driver.store.refresh_cards(older_than=driver.now, limit=9, at=driver.now) == 1

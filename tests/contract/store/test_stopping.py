@@ -46,7 +46,7 @@ async def test_stopping_supersedes_the_unsent_result(driver: Driver, claimed: bo
     await driver.store.stop_watch(watched.watch.id, at=driver.now)
     for outgoing in in_hand:
         await driver.settle(outgoing, DeliveryState.PENDING)
-    driver.wait(LEASE_S)
+    driver.advance(LEASE_S)
 
     assert await driver.send() == [(CARD, watched.watch.id)]
     (found,) = await driver.store.watches_of(CHAT, "t1")
@@ -58,7 +58,7 @@ async def test_a_stopped_watch_can_be_restarted(driver: Driver):
     first = await driver.watch()
     await driver.send()
     await driver.store.stop_watch(first.watch.id, at=driver.now)
-    driver.wait(5)
+    driver.advance(5)
 
     again = await driver.watch(message_id=8)
 

@@ -64,7 +64,7 @@ async def test_a_new_watch_during_a_poll_gets_its_result(driver: Driver):
     (task,) = await driver.claim_tasks()
     second = await driver.watch(chat_id=2)
 
-    assert await driver.store.apply(*driver.seen(task, TaskStatus.SUCCEEDED))
+    assert await driver.store.apply(*driver.polled(task, TaskStatus.SUCCEEDED))
     sent = await driver.send()
 
     assert {(RESULT, first.watch.id), (RESULT, second.watch.id)} <= set(sent)
@@ -114,7 +114,7 @@ async def test_a_task_unknown_to_the_gateway_is_polled_again(
     first = await driver.watch()
     await driver.poll(first.task.id, status)
     await driver.send()
-    driver.wait(10)
+    driver.advance(10)
 
     again = await driver.watch(chat_id=chat_id)
 
@@ -163,7 +163,7 @@ async def test_the_other_cards_show_that_a_task_is_polled_again(driver: Driver):
 
 async def test_active_watches_are_the_chats_own_oldest_first(driver: Driver):
     old = await driver.watch("b")
-    driver.wait(1)
+    driver.advance(1)
     new = await driver.watch("a")
     gone = await driver.watch("c")
     await driver.watch("d", chat_id=2)
@@ -175,7 +175,7 @@ async def test_active_watches_are_the_chats_own_oldest_first(driver: Driver):
 async def test_watches_of_an_id_are_listed_newest_first_in_any_state(driver: Driver):
     stopped = await driver.watch("x")
     await driver.store.stop_watch(stopped.watch.id, at=driver.now)
-    driver.wait(1)
+    driver.advance(1)
     other = await driver.watch("x", provider="veo", thread_id=3)
     await driver.watch("y")
     await driver.watch("x", chat_id=2)
@@ -189,7 +189,7 @@ async def test_watches_of_an_id_are_listed_newest_first_in_any_state(driver: Dri
 async def test_a_poll_request_makes_a_task_due(driver: Driver):
     watched = await driver.watch()
     await driver.poll(watched.task.id, TaskStatus.RUNNING, next_s=600)
-    driver.wait(1)
+    driver.advance(1)
 
     await driver.store.request_poll(watched.task.id, at=driver.now)
 
@@ -198,9 +198,9 @@ async def test_a_poll_request_makes_a_task_due(driver: Driver):
 
 async def test_a_poll_request_does_not_make_an_overdue_task_due_later(driver: Driver):
     overdue = await driver.watch("overdue")
-    driver.wait(1)
+    driver.advance(1)
     due = await driver.watch("due")
-    driver.wait(1)
+    driver.advance(1)
 
     await driver.store.request_poll(overdue.task.id, at=driver.now)
 

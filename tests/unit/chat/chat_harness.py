@@ -101,7 +101,7 @@ class ChatHarness:
         """A fixed time."""
         return NOW
 
-    async def tell(self, message: Mapping[str, Any], *, kind: str = "message") -> list[str]:
+    async def receive(self, message: Mapping[str, Any], *, kind: str = "message") -> list[str]:
         """Process an update; return the visible texts of the replies."""
         self._updates += 1
         before = len(self.request.sent)

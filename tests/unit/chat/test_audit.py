@@ -22,8 +22,8 @@ def lines(caplog: pytest.LogCaptureFixture):
 
 
 async def test_a_watch_is_logged_in_one_line_with_its_user_chat_and_task(harness: ChatHarness, lines):
-    await harness.tell(updates.group(GROUP, EVE, "/watch wan id-1 id-2 and-what-else no/id"))
-    await harness.tell(updates.group(GROUP, ANN, "/watch wan id-1"))  # is watched already
+    await harness.receive(updates.group(GROUP, EVE, "/watch wan id-1 id-2 and-what-else no/id"))
+    await harness.receive(updates.group(GROUP, ANN, "/watch wan id-1"))  # is watched already
     assert lines() == [
         f"Chat {GROUP}: user {EVE} started watches:"
         " alibailian id-1, alibailian id-2, alibailian and-what-else"
@@ -31,23 +31,23 @@ async def test_a_watch_is_logged_in_one_line_with_its_user_chat_and_task(harness
 
 
 async def test_stopping_another_users_watch_is_logged(harness: ChatHarness, lines):
-    await harness.tell(updates.group(GROUP, ANN, "/watch wan id-1 id-2"))
-    await harness.tell(updates.group(GROUP, EVE, "/watch wan id-3"))
-    await harness.tell(updates.group(GROUP, EVE, "/unwatch id-1 id-3"))
+    await harness.receive(updates.group(GROUP, ANN, "/watch wan id-1 id-2"))
+    await harness.receive(updates.group(GROUP, EVE, "/watch wan id-3"))
+    await harness.receive(updates.group(GROUP, EVE, "/unwatch id-1 id-3"))
     assert lines()[2:] == [
         f"Chat {GROUP}: user {EVE} stopped watches of other users: alibailian id-1 (of user {ANN})"
     ]
 
 
 async def test_stopping_ones_own_watch_is_not_logged(harness: ChatHarness, lines):
-    await harness.tell(updates.group(GROUP, ANN, "/watch wan id-1"))
-    await harness.tell(updates.group(GROUP, ANN, "/unwatch id-1"))
+    await harness.receive(updates.group(GROUP, ANN, "/watch wan id-1"))
+    await harness.receive(updates.group(GROUP, ANN, "/unwatch id-1"))
     assert len(lines()) == 1
 
 
 async def test_a_line_has_its_fields_in_json(harness: ChatHarness, lines, caplog: pytest.LogCaptureFixture):
-    await harness.tell(updates.group(GROUP, ANN, "/watch wan id-1 id-2"))
-    await harness.tell(updates.group(GROUP, EVE, "/unwatch id-2"))
+    await harness.receive(updates.group(GROUP, ANN, "/watch wan id-1 id-2"))
+    await harness.receive(updates.group(GROUP, EVE, "/unwatch id-2"))
 
     assert json_lines(caplog.records) == [
         {
@@ -69,8 +69,8 @@ async def test_a_line_has_its_fields_in_json(harness: ChatHarness, lines, caplog
 
 
 async def test_an_anonymous_admin_is_logged_without_a_user(harness: ChatHarness, lines):
-    await harness.tell(updates.group(GROUP, ANN, "/watch wan id-1"))
-    await harness.tell(updates.anonymous_admin(GROUP, "/unwatch id-1"))
+    await harness.receive(updates.group(GROUP, ANN, "/watch wan id-1"))
+    await harness.receive(updates.anonymous_admin(GROUP, "/unwatch id-1"))
     assert lines()[1] == (
         f"Chat {GROUP}: an anonymous user stopped watches of other users: alibailian id-1 (of user {ANN})"
     )
@@ -78,14 +78,14 @@ async def test_an_anonymous_admin_is_logged_without_a_user(harness: ChatHarness,
 
 async def test_a_log_line_names_a_bounded_number_of_tasks(harness: ChatHarness, lines):
     ids = " ".join(f"id-{number}" for number in range(50))
-    await harness.tell(updates.group(GROUP, ANN, f"/watch wan {ids}"))
+    await harness.receive(updates.group(GROUP, ANN, f"/watch wan {ids}"))
     (line,) = lines()
     assert line.count("alibailian") == 20
     assert line.endswith("id-19 and 30 more")
 
 
 async def test_repeated_watching_and_stopping_cannot_flood_the_log(harness: ChatHarness, lines):
-    await harness.tell(updates.group(GROUP, ANN, "/watch wan id-1"))
+    await harness.receive(updates.group(GROUP, ANN, "/watch wan id-1"))
     watched = await harness.service.active(GROUP)
     before, ticks = len(lines()), SteadyClock()
     audit = Audit(clock=ticks)

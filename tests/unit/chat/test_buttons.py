@@ -45,7 +45,7 @@ async def press(
     harness: ChatHarness, data: str, chat: updates.Json = PRIVATE, user_id: int = ANN, **fields: str
 ) -> str:
     """What the bubble says."""
-    assert await harness.tell(updates.press(chat, user_id, data, **fields), kind="callback_query") == []
+    assert await harness.receive(updates.press(chat, user_id, data, **fields), kind="callback_query") == []
     return str(harness.request.bubbles[-1]["text"])
 
 
@@ -118,15 +118,15 @@ async def test_a_press_too_old_to_be_answered_is_executed(harness: ChatHarness, 
 async def test_a_press_while_the_database_is_unavailable_gets_an_apology(harnesses, caplog):
     harness = await harnesses.make(named("wan", "alibailian"), service=BrokenService())
 
-    [apology] = await harness.tell(updates.press(PRIVATE, ANN, "again:1"), kind="callback_query")
+    [apology] = await harness.receive(updates.press(PRIVATE, ANN, "again:1"), kind="callback_query")
 
     assert "database" in apology
 
 
 async def test_check_again_resumes_the_polling_of_a_task(harness: ChatHarness, driver: Driver):
     watched = await driver.watch(chat_id=ANN)
-    before = await driver.take(watched.task.id)
-    after, _ = driver.seen(before, TaskStatus.RUNNING)
+    before = await driver.claim_task(watched.task.id)
+    after, _ = driver.polled(before, TaskStatus.RUNNING)
     resting = replace(after, next_poll_at=None, stall=Stall.RESTING, unchanged_since=driver.now)
     assert await driver.store.apply(resting, [])
 

@@ -10,10 +10,10 @@ TASK = "86ecf553-d340-4e21-af6e-a0c6a421c010"
 EXAMPLE = f"/watch alibailian {TASK}"
 
 
-async def ask(
+async def send(
     harness: ChatHarness, text: str, *, language: str | None = "en", user_id: int = ANN
 ) -> list[str]:
-    return await harness.tell(updates.private(user_id, text, language=language))
+    return await harness.receive(updates.private(user_id, text, language=language))
 
 
 async def watched_ids(harness: ChatHarness, chat_id: int = ANN) -> list[str]:
@@ -21,7 +21,7 @@ async def watched_ids(harness: ChatHarness, chat_id: int = ANN) -> list[str]:
 
 
 async def test_a_new_watch_is_registered_and_its_card_is_the_reply(harness):
-    assert await ask(harness, f"/watch wan {TASK}") == []
+    assert await send(harness, f"/watch wan {TASK}") == []
     (found,) = await harness.service.active(ANN)
     assert (found.task.ref.provider, found.task.ref.external_id) == ("alibailian", TASK)
     watch = found.watch
@@ -29,22 +29,22 @@ async def test_a_new_watch_is_registered_and_its_card_is_the_reply(harness):
 
 
 async def test_several_ids_create_several_watches(harness):
-    assert await ask(harness, "/watch WAN id-1, id-2\n`id-3` id-2") == []
+    assert await send(harness, "/watch WAN id-1, id-2\n`id-3` id-2") == []
     assert await watched_ids(harness) == ["id-1", "id-2", "id-3"]
 
 
 async def test_an_existing_watch_is_confirmed_in_reply_to_its_card(harness):
-    await ask(harness, "/watch wan id-1")
+    await send(harness, "/watch wan id-1")
     (card,) = await harness.store.claim_deliveries(1, at=NOW + timedelta(seconds=2), lease_s=60)
     sent = Settlement(state=DeliveryState.SENT, at=NOW, message_id=500, card_digest="d")
     await harness.store.settle(card.delivery.id, sent)
-    (answer,) = await ask(harness, "/watch wan id-1")
+    (answer,) = await send(harness, "/watch wan id-1")
     assert answer == "Already watching this: Queued · 0 s so far"
     assert harness.last["reply_parameters"] == {"message_id": 500, "allow_sending_without_reply": True}
 
 
 async def test_valid_ids_are_registered_beside_invalid_ones(harness):
-    (answer,) = await ask(harness, "/watch wan id-1 a/b ... id-2")
+    (answer,) = await send(harness, "/watch wan id-1 a/b ... id-2")
     assert answer.startswith("These aren't task ids: a/b, .... Ids consist of letters, digits and")
     assert await watched_ids(harness) == ["id-1", "id-2"]
 
@@ -87,13 +87,13 @@ async def test_valid_ids_are_registered_beside_invalid_ones(harness):
     ],
 )
 async def test_invalid_input_gets_one_sentence_with_what_to_type(harness, text, language, answer):
-    assert await ask(harness, text, language=language) == [answer]
+    assert await send(harness, text, language=language) == [answer]
     assert await watched_ids(harness) == []
 
 
 async def test_an_ambiguous_provider_is_answered_with_the_candidates(harnesses: ChatHarnesses):
     harness = await harnesses.make(named("east", "videos"), named("west", "videos"))
-    (answer,) = await ask(harness, "/watch sora id-1")
+    (answer,) = await send(harness, "/watch sora id-1")
     assert (
         answer == f"“sora” matches several providers: east, west. Use one of these names: /watch east {TASK}"
     )
@@ -102,21 +102,21 @@ async def test_an_ambiguous_provider_is_answered_with_the_candidates(harnesses: 
 @pytest.mark.parametrize("text", ["/watch wan id-1", "/watch", "/providers", "/help", "/tasks", "hello"])
 async def test_without_providers_every_reply_names_the_missing_setting(harnesses: ChatHarnesses, text):
     harness = await harnesses.make()
-    (answer,) = await ask(harness, text)
+    (answer,) = await send(harness, text)
     assert "GATEWAY_BASE_URL" in answer
 
 
 async def test_tasks_lists_only_watches_of_this_chat(harness):
-    await ask(harness, "/watch wan id-1")
-    await harness.tell(updates.group(GROUP, ANN, "/watch mine id-2"))
-    (answer,) = await ask(harness, "/tasks")
+    await send(harness, "/watch wan id-1")
+    await harness.receive(updates.group(GROUP, ANN, "/watch mine id-2"))
+    (answer,) = await send(harness, "/tasks")
     assert answer == "Watching 1 task:\n⏳ alibailian · id-1 · Queued · 0 s so far"
 
 
 async def test_status_polls_at_once_and_shows_the_raw_status(harness):
-    await ask(harness, "/watch wan id-1")
+    await send(harness, "/watch wan id-1")
     harness.poll_result = TaskStatus.RUNNING
-    (answer,) = await ask(harness, "/status id-1")
+    (answer,) = await send(harness, "/status id-1")
     assert answer == (
         "🎬 alibailian · id-1\nRunning · 0 s so far\nGateway status: RUNNING\n"
         "Last checked 0 s ago · next check any moment"
@@ -124,16 +124,16 @@ async def test_status_polls_at_once_and_shows_the_raw_status(harness):
 
 
 async def test_status_without_an_id_means_the_only_task(harness):
-    await ask(harness, "/watch wan id-1")
+    await send(harness, "/watch wan id-1")
     harness.poll_result = TaskStatus.RUNNING
-    (answer,) = await ask(harness, "/status")
+    (answer,) = await send(harness, "/status")
     assert answer.startswith("🎬 alibailian · id-1")
 
 
 async def test_unwatch_without_an_id_means_the_only_task_of_this_topic(harness):
-    await harness.tell(updates.group(GROUP, ANN, "/watch mine id-1"))
-    await harness.tell(updates.topic(GROUP, ANN, 11, "/watch mine id-2"))
-    answer = await harness.tell(updates.topic(GROUP, ANN, 11, "/unwatch"))
+    await harness.receive(updates.group(GROUP, ANN, "/watch mine id-1"))
+    await harness.receive(updates.topic(GROUP, ANN, 11, "/watch mine id-2"))
+    answer = await harness.receive(updates.topic(GROUP, ANN, 11, "/unwatch"))
     assert answer == ["Stopped watching id-2."]
     assert await watched_ids(harness, GROUP) == ["id-1"]
 
@@ -146,14 +146,14 @@ async def test_unwatch_without_an_id_means_the_only_task_of_this_topic(harness):
     ],
 )
 async def test_of_several_tasks_one_must_be_named(harness, command, language, answer):
-    await ask(harness, "/watch wan id-1 id-2")
-    assert await ask(harness, command, language=language) == [answer]
+    await send(harness, "/watch wan id-1 id-2")
+    assert await send(harness, command, language=language) == [answer]
     assert await watched_ids(harness) == ["id-1", "id-2"]
 
 
 async def test_unwatch_stops_the_named_tasks_and_lists_unknown_ones(harness):
-    await ask(harness, "/watch wan id-1 id-2 id-3")
-    assert await ask(harness, "/unwatch wan id-1, a/b id-2 id-9") == [
+    await send(harness, "/watch wan id-1 id-2 id-3")
+    assert await send(harness, "/unwatch wan id-1, a/b id-2 id-9") == [
         "Stopped watching 2 tasks: id-1, id-2\n"
         f"This isn't a task id: a/b. Ids consist of letters, digits and . _ : = + - as in {TASK}\n"
         "id-9 isn't being watched here. See /tasks for what is."
@@ -174,9 +174,9 @@ IDS = [f"id-{number}" for number in range(60)]
     ],
 )
 async def test_of_many_ids_the_first_fifty_get_one_reply(harness, command, beginning, language):
-    await ask(harness, f"/watch wan {' '.join(IDS[:50])}")
+    await send(harness, f"/watch wan {' '.join(IDS[:50])}")
     harness.poll_result = TaskStatus.RUNNING
-    (answer,) = await ask(harness, f"{command} {' '.join(IDS)}", language=language)
+    (answer,) = await send(harness, f"{command} {' '.join(IDS)}", language=language)
     assert answer.startswith(beginning)
     limit = "A message can have up to 50 ids, so I used the first 50. Send the rest in another message."
     assert answer.endswith(limit if language == "en" else "其余的请另发一条消息。")
@@ -185,25 +185,25 @@ async def test_of_many_ids_the_first_fifty_get_one_reply(harness, command, begin
 
 async def test_ids_are_counted_over_all_commands_of_a_message(harness):
     text = f"/watch wan {' '.join(IDS[:30])}\n/watch mine {' '.join(IDS[30:])}"
-    (answer,) = await ask(harness, text)
+    (answer,) = await send(harness, text)
     assert answer.startswith("A message can have up to 50 ids")
     assert await watched_ids(harness) == IDS[:50]
 
 
 async def test_the_longest_message_gets_one_reply_within_telegrams_limit(harness):
-    await ask(harness, "/watch wan " + " ".join(f"{'x' * 70}{number}" for number in range(50)))
-    for command in ("/watch wan", "/status", "/unwatch"):
+    await send(harness, "/watch wan " + " ".join(f"{'x' * 70}{number}" for number in range(50)))
+    for name in ("/watch wan", "/status", "/unwatch"):
         ids = " ".join(f"{'x' * 70}{number}" for number in range(50))
         harness.poll_result = TaskStatus.RUNNING
-        (answer,) = await ask(harness, f"{command} {ids} a/b <b>&</b>\n\nThank you")
+        (answer,) = await send(harness, f"{name} {ids} a/b <b>&</b>\n\nThank you")
         assert len(answer) <= 4096
         assert "I skipped “Thank you”" in answer
 
 
 async def test_status_of_several_tasks_polls_them_together(harness):
-    await ask(harness, "/watch wan id-1 id-2")
+    await send(harness, "/watch wan id-1 id-2")
     harness.poll_result = TaskStatus.RUNNING
-    assert await ask(harness, "/status id-1 id-2 id-9") == [
+    assert await send(harness, "/status id-1 id-2 id-9") == [
         "2 tasks:\n🎬 alibailian · id-1 · Running · 0 s so far\n🎬 alibailian · id-2 · Running · 0 s so far\n"
         "id-9 isn't being watched here. See /tasks for what is."
     ]
@@ -211,42 +211,42 @@ async def test_status_of_several_tasks_polls_them_together(harness):
 
 async def test_watches_beyond_a_chats_limit_are_not_registered(harnesses: ChatHarnesses):
     harness = await harnesses.make(named("wan", "alibailian"), limits=WatchLimits(per_chat=3, per_person=1))
-    assert await ask(harness, "/watch wan id-1 id-2 id-3 id-4 id-5 id-2") == [
+    assert await send(harness, "/watch wan id-1 id-2 id-3 id-4 id-5 id-2") == [
         "This chat is at its limit of 3 tasks (MAX_WATCHES), so 2 tasks weren't added. "
         "Use /unwatch to make room."
     ]
     assert await watched_ids(harness) == ["id-1", "id-2", "id-3"]
-    (answer,) = await ask(harness, "/watch wan id-9", language="zh")
+    (answer,) = await send(harness, "/watch wan id-9", language="zh")
     assert answer == ("本聊天最多同时关注 3 个任务（MAX_WATCHES），有 1 个没有登记。可用 /unwatch 腾出位置。")
 
 
 async def test_no_user_takes_all_watches_of_a_group(harnesses: ChatHarnesses):
     harness = await harnesses.make(named("wan", "alibailian"), limits=WatchLimits(per_chat=4, per_person=2))
-    (answer,) = await harness.tell(updates.group(GROUP, ANN, "/watch wan id-1 id-2 id-3"))
+    (answer,) = await harness.receive(updates.group(GROUP, ANN, "/watch wan id-1 id-2 id-3"))
     assert answer == (
         "You're at your limit of 2 tasks in this chat (half of MAX_WATCHES), "
         "so 1 task wasn't added. Use /unwatch to make room."
     )
-    assert await harness.tell(updates.group(GROUP, BORIS, "/watch wan id-3")) == []
+    assert await harness.receive(updates.group(GROUP, BORIS, "/watch wan id-3")) == []
     assert await watched_ids(harness, GROUP) == ["id-1", "id-2", "id-3"]
 
 
 async def test_an_ignored_paragraph_is_reported(harness):
-    assert await ask(harness, "/watch wan id-1\n\nalso id-2 please") == [
+    assert await send(harness, "/watch wan id-1\n\nalso id-2 please") == [
         "I skipped “also id-2 please”. Put all ids on the lines right after the command."
     ]
-    assert await ask(harness, "/watch wan id-3\n\nThis message was sent automatically with n8n") == []
+    assert await send(harness, "/watch wan id-3\n\nThis message was sent automatically with n8n") == []
     assert await watched_ids(harness) == ["id-1", "id-3"]
 
 
 async def test_a_stopped_task_is_no_longer_watched(harness):
-    await ask(harness, "/watch wan id-1")
-    await ask(harness, "/unwatch id-1")
-    assert await ask(harness, "/unwatch id-1") == ["id-1 isn't being watched here. See /tasks for what is."]
+    await send(harness, "/watch wan id-1")
+    await send(harness, "/unwatch id-1")
+    assert await send(harness, "/unwatch id-1") == ["id-1 isn't being watched here. See /tasks for what is."]
 
 
 async def test_providers_shows_what_to_type(harness):
-    assert await ask(harness, "/providers") == [
+    assert await send(harness, "/providers") == [
         "Configured here:\n"
         "alibailian · gw.example · or bailian, wan, dashscope\n"
         "mine · videos · mine.example:8443 · or videos, sora, veo, openai"
@@ -255,26 +255,26 @@ async def test_providers_shows_what_to_type(harness):
 
 @pytest.mark.parametrize("command", ["/help", "/start", "/start payload"])
 async def test_help_shows_an_example_that_works(harness, command):
-    (answer,) = await ask(harness, command)
+    (answer,) = await send(harness, command)
     example = next(line for line in answer.split("\n") if line.startswith("/watch"))
-    assert await ask(harness, example) == []
+    assert await send(harness, example) == []
     assert await watched_ids(harness) == [TASK]
 
 
 async def test_health_and_stats_reply_to_admins(harness):
-    assert await ask(harness, "/health", user_id=BORIS) == ["up: 5 s"]
-    (answer,) = await ask(harness, "/stats", user_id=BORIS)
+    assert await send(harness, "/health", user_id=BORIS) == ["up: 5 s"]
+    (answer,) = await send(harness, "/stats", user_id=BORIS)
     assert answer.startswith("Tasks: ")
 
 
 @pytest.mark.parametrize("command", ["/health", "/stats"])
 async def test_other_users_get_no_reply_to_admin_commands(harness, command):
-    assert await ask(harness, command) == ["I don't know that command. See /help."]
-    assert await harness.tell(updates.group(GROUP, ANN, command)) == []
+    assert await send(harness, command) == ["I don't know that command. See /help."]
+    assert await harness.receive(updates.group(GROUP, ANN, command)) == []
 
 
 async def test_replies_are_html_without_previews_and_quote_the_command(harness):
-    await ask(harness, "/help")
+    await send(harness, "/help")
     assert harness.last["parse_mode"] == "HTML"
     assert harness.last["link_preview_options"] == {"is_disabled": True}
     assert harness.last["reply_parameters"] == {"message_id": 7, "allow_sending_without_reply": True}

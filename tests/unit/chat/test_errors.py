@@ -11,7 +11,7 @@ PROVIDER = named("wan", "alibailian")
 @pytest.mark.parametrize("command", ["/watch wan id-1", "/tasks", "/status id-1", "/unwatch id-1"])
 async def test_an_unavailable_store_is_reported_to_the_user(harnesses: ChatHarnesses, caplog, command):
     harness = await harnesses.make(PROVIDER, service=BrokenService())
-    assert await harness.tell(updates.private(ANN, command)) == [
+    assert await harness.receive(updates.private(ANN, command)) == [
         "I can't write to my database right now. Tasks without a card were not registered; "
         "please try again in a few minutes."
     ]
@@ -25,7 +25,7 @@ async def test_the_apology_finds_its_language_without_the_store(
     harnesses: ChatHarnesses, language, beginning
 ):
     harness = await harnesses.make(PROVIDER, service=BrokenService())
-    (sent,) = await harness.tell(updates.private(ANN, "/tasks", language=language))
+    (sent,) = await harness.receive(updates.private(ANN, "/tasks", language=language))
     assert sent.startswith(beginning)
 
 
@@ -37,7 +37,7 @@ async def test_an_unexpected_error_is_logged_with_the_update_id_and_not_shown(
     harnesses: ChatHarnesses, caplog
 ):
     harness = await harnesses.make(PROVIDER, health=failing_health)
-    sent = await harness.tell(updates.private(BORIS, "/health"))
+    sent = await harness.receive(updates.private(BORIS, "/health"))
     assert sent == ["Something went wrong on my side; I've logged it. Please try again."]
     assert "Update 1 failed" in caplog.text
     assert "a secret detail" in caplog.text
@@ -46,7 +46,7 @@ async def test_an_unexpected_error_is_logged_with_the_update_id_and_not_shown(
 async def test_a_refused_reply_is_only_logged(harnesses: ChatHarnesses, caplog):
     harness = await harnesses.make(PROVIDER)
     harness.request.refuse = lambda _: (403, "Forbidden: bot was blocked by the user")
-    await harness.tell(updates.private(ANN, "/help"))
+    await harness.receive(updates.private(ANN, "/help"))
     assert len(harness.request.sent) == 1
     assert "Chat 42: the reply was not sent: Forbidden: bot was blocked" in caplog.text
 
@@ -54,16 +54,16 @@ async def test_a_refused_reply_is_only_logged(harnesses: ChatHarnesses, caplog):
 async def test_a_refused_apology_is_only_logged(harnesses: ChatHarnesses, caplog):
     harness = await harnesses.make(PROVIDER, service=BrokenService())
     harness.request.refuse = lambda _: (403, "Forbidden: bot was blocked by the user")
-    await harness.tell(updates.private(ANN, "/tasks"))
+    await harness.receive(updates.private(ANN, "/tasks"))
     assert len(harness.request.sent) == 1
     assert "Chat 42: the reply was not sent" in caplog.text
 
 
 async def test_registered_watches_survive_a_refused_reply(harnesses: ChatHarnesses):
     harness = await harnesses.make(PROVIDER)
-    await harness.tell(updates.private(ANN, "/watch wan id-1"))
+    await harness.receive(updates.private(ANN, "/watch wan id-1"))
     harness.request.refuse = lambda _: (429, "Too Many Requests: retry after 5")
-    await harness.tell(updates.private(ANN, "/watch wan id-1 id-2 id-3"))
+    await harness.receive(updates.private(ANN, "/watch wan id-1 id-2 id-3"))
     assert [found.task.ref.external_id for found in await harness.service.active(ANN)] == [
         "id-1",
         "id-2",

@@ -32,7 +32,7 @@ RESTRICTED = {"status": "restricted"} | dict.fromkeys(RIGHTS, True)
 
 async def change(harness: ChatHarness, chat: updates.Json, after: updates.Json, **fields: str) -> None:
     update = updates.membership(chat, ANN, before="left", after=after, **fields)
-    assert await harness.tell(update, kind="my_chat_member") == []
+    assert await harness.receive(update, kind="my_chat_member") == []
 
 
 async def state_of_the_watch(harness: ChatHarness, chat_id: int) -> WatchState:
@@ -49,7 +49,7 @@ async def test_a_chat_that_adds_the_bot_is_stored_with_its_language(harness):
     "after", [{"status": "kicked"}, {"status": "left"}, RESTRICTED | {"is_member": False}]
 )
 async def test_removing_the_bot_suspends_the_watches_of_the_chat(harness, after):
-    await harness.tell(updates.group(GROUP, ANN, "/watch wan id-1"))
+    await harness.receive(updates.group(GROUP, ANN, "/watch wan id-1"))
     await change(harness, SAMPLES, after)
     assert await state_of_the_watch(harness, GROUP) is WatchState.SUSPENDED
     chat = await harness.store.chat(GROUP)
@@ -62,7 +62,7 @@ async def test_a_group_without_access_is_neither_stored_nor_logged(harness, capl
     strange = SAMPLES | {"id": FOREIGN_GROUP}
     for status in ("member", "kicked", "member"):
         update = updates.membership(strange, EVE, before="left", after={"status": status})
-        await harness.tell(update, kind="my_chat_member")
+        await harness.receive(update, kind="my_chat_member")
     assert await harness.store.chat(FOREIGN_GROUP) is None
     assert caplog.records == []
 
@@ -74,7 +74,7 @@ async def test_a_group_to_which_an_allowed_user_adds_the_bot_is_stored(harness):
 
 @pytest.mark.parametrize("after", [{"status": "member"}, RESTRICTED | {"is_member": True}])
 async def test_adding_the_bot_again_resumes_the_watches(harness, after):
-    await harness.tell(updates.group(GROUP, ANN, "/watch wan id-1"))
+    await harness.receive(updates.group(GROUP, ANN, "/watch wan id-1"))
     await change(harness, SAMPLES, {"status": "kicked"})
     await change(harness, SAMPLES, after)
     assert await state_of_the_watch(harness, GROUP) is WatchState.ACTIVE
@@ -84,7 +84,7 @@ async def test_adding_the_bot_again_resumes_the_watches(harness, after):
 
 
 async def test_unblocking_the_bot_resumes_the_watches(harness):
-    await harness.tell(updates.private(ANN, "/watch wan id-1"))
+    await harness.receive(updates.private(ANN, "/watch wan id-1"))
     await change(harness, PRIVATE, {"status": "kicked"})
     assert await state_of_the_watch(harness, ANN) is WatchState.SUSPENDED
     await change(harness, PRIVATE, {"status": "member"})
@@ -96,11 +96,11 @@ async def test_unblocking_the_bot_resumes_the_watches(harness):
     [(-77, {"migrate_to_chat_id": GROUP}), (GROUP, {"migrate_from_chat_id": -77})],
 )
 async def test_a_migrated_group_keeps_its_watches(harness, chat_id, service_message, caplog):
-    await harness.tell(updates.group(-77, ANN, "/watch wan id-1"))
+    await harness.receive(updates.group(-77, ANN, "/watch wan id-1"))
     caplog.set_level(logging.INFO)
     message = updates.group(chat_id, ANN, "", **service_message)
     del message["text"]
-    assert await harness.tell(message) == []
+    assert await harness.receive(message) == []
     (found,) = await harness.service.active(GROUP)
     assert found.task.ref.external_id == "id-1"
     assert await harness.service.active(-77) == []
@@ -111,18 +111,18 @@ async def test_a_migrated_group_keeps_its_access_also_after_a_restart(harnesses)
     harness = await harnesses.make(named("wan", "alibailian"), allowed_ids=(-77,))
     moved = updates.group(-77, EVE, "", migrate_to_chat_id=NEW)
     del moved["text"]
-    await harness.tell(moved)
-    assert "id-1" in "".join(await harness.tell(updates.group(NEW, EVE, "/status id-1")))
+    await harness.receive(moved)
+    assert "id-1" in "".join(await harness.receive(updates.group(NEW, EVE, "/status id-1")))
 
     restarted = await harnesses.make(named("wan", "alibailian"), allowed_ids=(-77,))
-    assert "id-1" in "".join(await restarted.tell(updates.group(NEW, EVE, "/status id-1")))
+    assert "id-1" in "".join(await restarted.receive(updates.group(NEW, EVE, "/status id-1")))
 
 
 async def test_a_group_without_access_gains_none_by_a_migration(harness, caplog):
     caplog.set_level(logging.INFO)
     moved = updates.group(-78, EVE, "", migrate_to_chat_id=NEW)
     del moved["text"]
-    await harness.tell(moved)
-    (answer,) = await harness.tell(updates.group(NEW, EVE, "/status id-1"))
+    await harness.receive(moved)
+    (answer,) = await harness.receive(updates.group(NEW, EVE, "/status id-1"))
     assert answer.startswith("This bot is private.")
     assert "migrated" not in caplog.text

@@ -17,7 +17,7 @@ from bot.media.faults import DownloadError, Fault
 from bot.private_hosts import PrivateHosts
 from bot.providers.base import MediaSource
 from tests.fakes.clock import FrozenClock, SteadyClock
-from tests.unit.file_host import Files
+from tests.unit.file_host import FileHost
 
 SAMPLE = b"\x00\x00\x00\x18ftypisom" + bytes(range(256)) * 4000
 LIMIT = 2_000_000
@@ -40,12 +40,12 @@ def target(tmp_path: Path) -> Path:
     return tmp_path / "films" / "film"
 
 
-async def fetched(downloader: Downloader, files: Files, target: Path) -> bytes:
+async def fetched(downloader: Downloader, files: FileHost, target: Path) -> bytes:
     source = MediaSource(url=f"{files.address()}/film.mp4")
     return (await downloader.fetch(source, target, limit=LIMIT)).path.read_bytes()
 
 
-async def fault_of(downloader: Downloader, files: Files, target: Path) -> Fault:
+async def fault_of(downloader: Downloader, files: FileHost, target: Path) -> Fault:
     with pytest.raises(DownloadError) as raised:
         await fetched(downloader, files, target)
     assert list(target.parent.iterdir()) == []
@@ -78,18 +78,18 @@ async def fault_of(downloader: Downloader, files: Files, target: Path) -> Fault:
     ],
 )
 async def test_a_body_is_decompressed_if_header_and_content_agree(
-    files: Files, downloader: Downloader, target: Path, *, coding: str, body: bytes
+    files: FileHost, downloader: Downloader, target: Path, *, coding: str, body: bytes
 ):
-    files.says(body, headers={"Content-Encoding": coding})
+    files.respond_with(body, headers={"Content-Encoding": coding})
 
     assert await fetched(downloader, files, target) == SAMPLE
 
 
 @pytest.mark.parametrize("pack", [gzip.compress, zlib.compress])
 async def test_a_compressed_body_beyond_the_limit_is_refused(
-    files: Files, downloader: Downloader, target: Path, pack
+    files: FileHost, downloader: Downloader, target: Path, pack
 ):
-    files.says(
+    files.respond_with(
         pack(SAMPLE + bytes(500 * LIMIT)),
         headers={"Content-Encoding": {gzip.compress: "gzip"}.get(pack, "deflate")},
     )
@@ -101,18 +101,18 @@ async def test_a_compressed_body_beyond_the_limit_is_refused(
     "damage", [lambda packed: packed[:-100], lambda packed: packed[:500] + bytes(500) + packed[1000:]]
 )
 async def test_a_truncated_or_corrupt_compressed_body_is_retryable(
-    files: Files, downloader: Downloader, target: Path, damage
+    files: FileHost, downloader: Downloader, target: Path, damage
 ):
-    files.says(damage(gzip.compress(SAMPLE)), headers={"Content-Encoding": "gzip"})
+    files.respond_with(damage(gzip.compress(SAMPLE)), headers={"Content-Encoding": "gzip"})
 
     assert await fault_of(downloader, files, target) is Fault.UNREACHABLE
 
 
 @pytest.mark.parametrize(("step_s", "is_fetched"), [(200.0, False), (0.1, True)])
 async def test_a_host_below_the_minimum_speed_is_retryable(
-    files: Files, target: Path, clock: FrozenClock, *, step_s: float, is_fetched: bool
+    files: FileHost, target: Path, clock: FrozenClock, *, step_s: float, is_fetched: bool
 ):
-    files.says(SAMPLE)  # in chunks of up to 256 KiB, each of which takes this long
+    files.respond_with(SAMPLE)  # in chunks of up to 256 KiB, each of which takes this long
     times = itertools.count(0.0, step_s)
     everything = PrivateHosts(everything=True)
     async with Downloader(allowed=everything, sleep=clock.sleep, clock=lambda: next(times)) as downloader:
@@ -123,17 +123,17 @@ async def test_a_host_below_the_minimum_speed_is_retryable(
     assert len(files.requests) == 1
 
 
-async def test_a_header_of_sixty_kilobytes_is_read(files: Files, downloader: Downloader, target: Path):
-    files.says(SAMPLE, headers={"X-Policy": "p" * 60_000})
+async def test_a_header_of_sixty_kilobytes_is_read(files: FileHost, downloader: Downloader, target: Path):
+    files.respond_with(SAMPLE, headers={"X-Policy": "p" * 60_000})
 
     assert await fetched(downloader, files, target) == SAMPLE
 
 
 @pytest.mark.parametrize("lines", [120, 250])
 async def test_a_host_with_too_long_headers_is_unreachable(
-    files: Files, downloader: Downloader, target: Path, lines: int
+    files: FileHost, downloader: Downloader, target: Path, lines: int
 ):
-    files.says(SAMPLE, headers={f"X-Line-{number}": "p" * 1_000 for number in range(lines)})
+    files.respond_with(SAMPLE, headers={f"X-Line-{number}": "p" * 1_000 for number in range(lines)})
 
     if lines == 120:
         assert await fetched(downloader, files, target) == SAMPLE
@@ -141,8 +141,10 @@ async def test_a_host_with_too_long_headers_is_unreachable(
         assert await fault_of(downloader, files, target) is Fault.UNREACHABLE
 
 
-async def test_a_download_is_readable_by_its_owner_only(files: Files, downloader: Downloader, target: Path):
-    files.says(SAMPLE)
+async def test_a_download_is_readable_by_its_owner_only(
+    files: FileHost, downloader: Downloader, target: Path
+):
+    files.respond_with(SAMPLE)
     await fetched(downloader, files, target)
 
     assert target.parent.stat().st_mode & 0o777 == 0o700
@@ -151,21 +153,21 @@ async def test_a_download_is_readable_by_its_owner_only(files: Files, downloader
 
 @pytest.mark.parametrize("interim", [1, 16, 17, 5000])
 async def test_a_host_with_endless_informational_responses_is_unreachable(
-    files: Files, downloader: Downloader, target: Path, interim: int
+    files: FileHost, downloader: Downloader, target: Path, interim: int
 ):
     async def answer(request: web.Request) -> web.StreamResponse:
         assert request.transport is not None
         request.transport.write(b"HTTP/1.1 102 Processing\r\n\r\n" * interim)
         return web.Response(body=SAMPLE)
 
-    files.answer = answer
+    files.handler = answer
     if interim <= 16:
         assert await fetched(downloader, files, target) == SAMPLE
     else:
         assert await fault_of(downloader, files, target) is Fault.UNREACHABLE
 
 
-async def test_a_range_that_ends_early_is_continued(downloader: Downloader, files: Files, target: Path):
+async def test_a_range_that_ends_early_is_continued(downloader: Downloader, files: FileHost, target: Path):
     half = len(SAMPLE) // 2
 
     async def answer(request: web.Request) -> web.StreamResponse:
@@ -183,12 +185,14 @@ async def test_a_range_that_ends_early_is_continued(downloader: Downloader, file
             status=206, body=SAMPLE[start:end], headers={"Content-Range": content_range, "ETag": '"1"'}
         )
 
-    files.answer = answer
+    files.handler = answer
     assert await fetched(downloader, files, target) == SAMPLE
 
 
 @pytest.mark.parametrize("breaks_off", [True, False])
-async def test_all_attempts_of_a_download_share_one_timeout(files: Files, target: Path, *, breaks_off: bool):
+async def test_all_attempts_of_a_download_share_one_timeout(
+    files: FileHost, target: Path, *, breaks_off: bool
+):
     async def answer(request: web.Request) -> web.StreamResponse:
         assert request.transport is not None
         response = web.StreamResponse(status=206 if "Range" in request.headers else 200)
@@ -205,7 +209,7 @@ async def test_all_attempts_of_a_download_share_one_timeout(files: Files, target
     async def pause(_: float) -> None:
         await asyncio.sleep(3600 if len(files.requests) == 3 else 0)
 
-    files.answer = answer
+    files.handler = answer
     everything = PrivateHosts(everything=True)
     async with Downloader(allowed=everything, sleep=pause) as downloader:
         source = MediaSource(url=f"{files.address()}/film.mp4")

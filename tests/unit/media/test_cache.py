@@ -18,8 +18,8 @@ from bot.providers.base import RateLimited, TaskMissing, Unavailable
 from bot.sandbox.sample_video import make_video
 from storage.models import Cause, Media, Task, TaskRef, TaskStatus
 from tests.fakes.clock import NOON, FrozenClock
-from tests.unit.file_host import Files
-from tests.unit.media.studio import Studio
+from tests.unit.file_host import FileHost
+from tests.unit.media.fake_provider import FakeProvider
 
 SAMPLE = make_video()
 OTHER_SAMPLE = make_video(size=(64, 48))
@@ -27,8 +27,8 @@ LIMIT = 1_000_000
 
 
 @pytest.fixture
-def studio() -> Studio:
-    return Studio()
+def provider() -> FakeProvider:
+    return FakeProvider()
 
 
 @pytest.fixture
@@ -37,19 +37,19 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-async def cache(folder: Path, studio: Studio, clock: FrozenClock) -> AsyncIterator[VideoCache]:
+async def cache(folder: Path, provider: FakeProvider, clock: FrozenClock) -> AsyncIterator[VideoCache]:
     async with (
         Downloader(allowed=PrivateHosts(everything=True), sleep=clock.sleep) as downloader,
         Inspector() as inspector,
     ):
-        providers = {studio.name: studio, "workshop": studio}
+        providers = {provider.name: provider, "workshop": provider}
         yield VideoCache(folder, downloader, providers, inspector=inspector, limit=LIMIT)
 
 
 @pytest.fixture
-def media(files: Files) -> Media:
+def media(files: FileHost) -> Media:
     """A link to the sample video."""
-    files.says(SAMPLE)
+    files.respond_with(SAMPLE)
     return Media(url=f"{files.address()}/film.mp4")
 
 
@@ -94,9 +94,9 @@ async def test_the_variants_are_a_video_and_a_document(cache: VideoCache, media:
 
 
 async def test_the_video_variant_of_a_file_with_its_index_at_the_end_is_a_copy(
-    cache: VideoCache, media: Media, files: Files, folder: Path
+    cache: VideoCache, media: Media, files: FileHost, folder: Path
 ):
-    files.says(make_video(index_first=False))
+    files.respond_with(make_video(index_first=False))
 
     video, document = await variants(cache, media)
 
@@ -109,17 +109,19 @@ async def test_the_video_variant_of_a_file_with_its_index_at_the_end_is_a_copy(
 
 
 async def test_an_unplayable_video_is_a_document_with_the_reason(
-    cache: VideoCache, media: Media, files: Files
+    cache: VideoCache, media: Media, files: FileHost
 ):
-    files.says(make_video(codec="libx265", seconds=0.5))
+    files.respond_with(make_video(codec="libx265", seconds=0.5))
 
     [document] = await variants(cache, media)
 
     assert (document.is_video, document.unplayable) == (False, "hevc")
 
 
-async def test_another_container_is_a_document_with_the_reason(cache: VideoCache, media: Media, files: Files):
-    files.says(b"\x1a\x45\xdf\xa3" + bytes(1000))
+async def test_another_container_is_a_document_with_the_reason(
+    cache: VideoCache, media: Media, files: FileHost
+):
+    files.respond_with(b"\x1a\x45\xdf\xa3" + bytes(1000))
 
     [document] = await variants(cache, media)
 
@@ -127,8 +129,8 @@ async def test_another_container_is_a_document_with_the_reason(cache: VideoCache
     assert Path(document.source).name == "cgt_2025_ü_1.webm"
 
 
-async def test_an_mp4_that_cannot_be_probed_is_a_document(cache: VideoCache, media: Media, files: Files):
-    files.says(SAMPLE[:24] + bytes(1000))
+async def test_an_mp4_that_cannot_be_probed_is_a_document(cache: VideoCache, media: Media, files: FileHost):
+    files.respond_with(SAMPLE[:24] + bytes(1000))
 
     [document] = await variants(cache, media)
 
@@ -137,19 +139,19 @@ async def test_an_mp4_that_cannot_be_probed_is_a_document(cache: VideoCache, med
 
 @pytest.mark.parametrize("index_first", [True, False])
 async def test_a_truncated_file_is_downloaded_again_the_next_time(
-    cache: VideoCache, media: Media, files: Files, *, index_first: bool
+    cache: VideoCache, media: Media, files: FileHost, *, index_first: bool
 ):
-    files.says(make_video(index_first=index_first)[:-3000])
+    files.respond_with(make_video(index_first=index_first)[:-3000])
     assert await fault_of(cache, media) is Fault.UNREACHABLE
 
-    files.says(SAMPLE)
+    files.respond_with(SAMPLE)
     assert len(await variants(cache, media)) == 2
 
 
 async def test_a_file_stays_cached_until_it_is_discarded(
-    cache: VideoCache, media: Media, files: Files, folder: Path
+    cache: VideoCache, media: Media, files: FileHost, folder: Path
 ):
-    files.says(make_video(index_first=False))
+    files.respond_with(make_video(index_first=False))
     await variants(cache, media)
     await variants(cache, media)
     assert len(files.requests) == 1
@@ -162,9 +164,9 @@ async def test_a_file_stays_cached_until_it_is_discarded(
 
 
 @pytest.mark.parametrize("other", [task(external_id="cgt-2025_ü:1"), task(provider="workshop")])
-async def test_the_cache_key_is_not_the_row_id(cache: VideoCache, media: Media, files: Files, other: Task):
+async def test_the_cache_key_is_not_the_row_id(cache: VideoCache, media: Media, files: FileHost, other: Task):
     await variants(cache, media)
-    files.says(OTHER_SAMPLE)
+    files.respond_with(OTHER_SAMPLE)
 
     [video, _] = await variants(cache, media, other)
 
@@ -172,36 +174,38 @@ async def test_the_cache_key_is_not_the_row_id(cache: VideoCache, media: Media, 
 
 
 async def test_a_cached_file_is_found_under_another_row_id(
-    cache: VideoCache, media: Media, files: Files, studio: Studio
+    cache: VideoCache, media: Media, files: FileHost, provider: FakeProvider
 ):
     await variants(cache, media, task(1))
     await variants(cache, media, task(2))
 
     assert len(files.requests) == 1
-    assert studio.opened == ["cgt-2025/ü:1"], "the gateway is not asked for a file that is there"
+    assert provider.opened == ["cgt-2025/ü:1"], "the gateway is not asked for a file that is there"
 
 
-async def test_a_dead_link_is_replaced_by_a_fresh_one(cache: VideoCache, files: Files, studio: Studio):
+async def test_a_dead_link_is_replaced_by_a_fresh_one(
+    cache: VideoCache, files: FileHost, provider: FakeProvider
+):
     async def answer(request: web.Request) -> web.StreamResponse:
         return web.Response(body=SAMPLE) if request.path == "/fresh.mp4" else web.Response(status=403)
 
-    files.answer = answer
-    studio.anew = Media(url=f"{files.address()}/fresh.mp4")
+    files.handler = answer
+    provider.fresh_link = Media(url=f"{files.address()}/fresh.mp4")
 
     found = await prepared(cache, Media(url=f"{files.address()}/dead.mp4"))
-    assert (len(found.variants), found.media) == (2, studio.anew)
-    assert studio.asked == ["cgt-2025/ü:1"]
+    assert (len(found.variants), found.media) == (2, provider.fresh_link)
+    assert provider.polled_ids == ["cgt-2025/ü:1"]
 
 
 async def test_the_fresh_link_is_returned_though_it_fails_too(
-    cache: VideoCache, files: Files, studio: Studio
+    cache: VideoCache, files: FileHost, provider: FakeProvider
 ):
-    files.says(status=403)
-    studio.anew = Media(url=f"{files.address()}/fresh.mp4")
+    files.respond_with(status=403)
+    provider.fresh_link = Media(url=f"{files.address()}/fresh.mp4")
 
     found = await prepared(cache, Media(url=f"{files.address()}/dead.mp4"))
 
-    assert (found.fault, found.media) == (Fault.DEAD_LINK, studio.anew)
+    assert (found.fault, found.media) == (Fault.DEAD_LINK, provider.fresh_link)
 
 
 @pytest.mark.parametrize("needs_auth", [True, False])
@@ -217,30 +221,32 @@ async def test_the_fresh_link_is_returned_though_it_fails_too(
     ],
 )
 async def test_any_error_of_a_new_link_is_retryable(
-    cache: VideoCache, files: Files, studio: Studio, *, status: int, body: bytes, needs_auth: bool
+    cache: VideoCache, files: FileHost, provider: FakeProvider, *, status: int, body: bytes, needs_auth: bool
 ):
-    files.says(body, status=status)
-    studio.anew = own = Media(url=f"{files.address()}/content", needs_auth=needs_auth)
+    files.respond_with(body, status=status)
+    provider.fresh_link = own = Media(url=f"{files.address()}/content", needs_auth=needs_auth)
 
     assert (await prepared(cache, own)).is_retryable
 
 
 async def test_a_fresh_link_is_requested_at_most_four_times(
-    cache: VideoCache, media: Media, files: Files, studio: Studio
+    cache: VideoCache, media: Media, files: FileHost, provider: FakeProvider
 ):
-    files.says(status=404)
-    studio.anew = media
+    files.respond_with(status=404)
+    provider.fresh_link = media
     asked = []
     for _ in range(20):
         await prepared(cache, media)
-        asked.append(len(studio.asked))
+        asked.append(len(provider.polled_ids))
 
     assert (asked[0], asked[1], asked[-1]) == (1, 2, 4)
 
 
-async def test_after_a_fresh_link_the_old_one_is_not_used(cache: VideoCache, files: Files, studio: Studio):
-    files.says(status=404)
-    studio.anew = Media(url=f"{files.address()}/fresh.mp4")
+async def test_after_a_fresh_link_the_old_one_is_not_used(
+    cache: VideoCache, files: FileHost, provider: FakeProvider
+):
+    files.respond_with(status=404)
+    provider.fresh_link = Media(url=f"{files.address()}/fresh.mp4")
     old = Media(url=f"{files.address()}/old.mp4")
     for _ in range(3):
         await prepared(cache, old)
@@ -254,52 +260,52 @@ async def test_after_a_fresh_link_the_old_one_is_not_used(cache: VideoCache, fil
 
 @pytest.mark.parametrize("anew", ["the same", "none", "unknown"])
 async def test_a_dead_link_without_a_fresh_one_stays_dead(
-    cache: VideoCache, media: Media, files: Files, studio: Studio, *, anew: str
+    cache: VideoCache, media: Media, files: FileHost, provider: FakeProvider, *, anew: str
 ):
-    files.says(status=403)
+    files.respond_with(status=403)
     unknown = TaskMissing("expired", cause=Cause.TASK_MISSING)
-    studio.anew = {"the same": media, "none": None, "unknown": unknown}[anew]
+    provider.fresh_link = {"the same": media, "none": None, "unknown": unknown}[anew]
 
     assert await fault_of(cache, media) is Fault.DEAD_LINK
 
 
 async def test_an_unreachable_gateway_is_polled_for_a_fresh_link_later(
-    cache: VideoCache, media: Media, files: Files, studio: Studio
+    cache: VideoCache, media: Media, files: FileHost, provider: FakeProvider
 ):
-    files.says(status=403)
-    studio.anew = Unavailable("no answer", cause=Cause.UNREACHABLE)
+    files.respond_with(status=403)
+    provider.fresh_link = Unavailable("no answer", cause=Cause.UNREACHABLE)
 
     assert await fault_of(cache, media) is Fault.UNREACHABLE
 
 
 async def test_a_fresh_link_that_the_rate_limit_delays_is_requested_with_the_next_attempt(
-    cache: VideoCache, media: Media, files: Files, studio: Studio
+    cache: VideoCache, media: Media, files: FileHost, provider: FakeProvider
 ):
-    files.says(status=403)
-    studio.anew = RateLimited("used up", cause=Cause.RATE_LIMITED)
+    files.respond_with(status=403)
+    provider.fresh_link = RateLimited("used up", cause=Cause.RATE_LIMITED)
     for _ in range(6):
         assert await fault_of(cache, media) is Fault.UNREACHABLE
 
-    assert len(studio.asked) == 6
+    assert len(provider.polled_ids) == 6
 
 
 async def test_an_unreachable_host_is_retried_before_a_fresh_link_is_requested(
-    cache: VideoCache, media: Media, files: Files, studio: Studio
+    cache: VideoCache, media: Media, files: FileHost, provider: FakeProvider
 ):
-    files.says(status=503)
+    files.respond_with(status=503)
 
-    studio.anew = media
+    provider.fresh_link = media
 
     assert await fault_of(cache, media) is Fault.UNREACHABLE
-    assert studio.asked == []
+    assert provider.polled_ids == []
     assert await fault_of(cache, media) is Fault.UNREACHABLE
-    assert studio.asked == ["cgt-2025/ü:1"]
+    assert provider.polled_ids == ["cgt-2025/ü:1"]
 
 
 async def test_the_api_key_is_sent_if_the_provider_requires_it(
-    cache: VideoCache, media: Media, files: Files, studio: Studio
+    cache: VideoCache, media: Media, files: FileHost, provider: FakeProvider
 ):
-    studio.key = {"Authorization": "Bearer sk-a-key"}
+    provider.key = {"Authorization": "Bearer sk-a-key"}
 
     await variants(cache, media)
 
@@ -380,12 +386,12 @@ async def test_files_in_use_are_not_evicted(cache: VideoCache, media: Media, fol
 
 
 async def test_links_are_not_logged(
-    cache: VideoCache, files: Files, studio: Studio, caplog: pytest.LogCaptureFixture
+    cache: VideoCache, files: FileHost, provider: FakeProvider, caplog: pytest.LogCaptureFixture
 ):
     caplog.set_level(logging.DEBUG, logger="bot")
     secret = Media(url=f"{files.address()}/film.mp4?Signature=q7Te9b")
-    files.says(status=403)
-    studio.anew = secret
+    files.respond_with(status=403)
+    provider.fresh_link = secret
 
     await fault_of(cache, secret)
 

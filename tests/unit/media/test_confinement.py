@@ -12,7 +12,7 @@ from bot.media.confinement import __file__ as confinement_file
 ROOT = Path(confinement_file).parents[2]
 
 
-def said(program: str) -> str:
+def printed(program: str) -> str:
     """The output of a program that imports the module."""
     return subprocess.run(
         [sys.executable, "-c", f"from bot.media import confinement\n{program}"],
@@ -27,7 +27,7 @@ def said(program: str) -> str:
 def test_a_non_dumpable_process_is_not_readable_by_its_user():
     program = "import ctypes\nconfinement.hide()\nprint(ctypes.CDLL(None).prctl(3, 0, 0, 0, 0))"
 
-    assert said(program) == "0"
+    assert printed(program) == "0"
 
 
 def test_without_a_network_no_address_is_reachable():
@@ -37,7 +37,7 @@ def test_without_a_network_no_address_is_reachable():
         "confinement.leave_the_network()\n"
         "print(before != os.readlink('/proc/self/ns/net'), len(open('/proc/net/dev').readlines()) - 2)"
     )
-    left, interfaces = said(program).split()
+    left, interfaces = printed(program).split()
 
     assert left == "False" or interfaces == "1"
     if os.geteuid() == 0 and left == "False":
@@ -56,7 +56,7 @@ def test_the_file_size_limit_applies():
         "        print(file.tell())"
     )
 
-    assert int(said(program)) == 1000 + (1 << 20)
+    assert int(printed(program)) == 1000 + (1 << 20)
 
 
 @pytest.mark.parametrize("attempt", ["bytearray(1 << 30)", "[open('/dev/null') for _ in range(50)]"])
@@ -67,4 +67,4 @@ def test_the_memory_and_file_limits_apply(attempt: str):
         "except (MemoryError, OSError):\n    print('no')"
     )
 
-    assert said(program) == "no"
+    assert printed(program) == "no"

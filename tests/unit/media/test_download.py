@@ -13,7 +13,7 @@ from bot.private_hosts import PrivateHosts
 from bot.providers.base import MediaSource
 from bot.providers.parsing.links import requestable
 from tests.fakes.clock import FrozenClock
-from tests.unit.file_host import Files
+from tests.unit.file_host import FileHost
 
 SAMPLE = b"\x00\x00\x00\x18ftypisom" + bytes(range(256)) * 4000
 LIMIT = 2_000_000
@@ -32,8 +32,8 @@ def target(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def _prepared(files: Files) -> None:
-    files.says(SAMPLE)
+def _prepared(files: FileHost) -> None:
+    files.respond_with(SAMPLE)
 
 
 async def fetched(
@@ -51,7 +51,7 @@ async def fault_of(downloader: Downloader, link: str, target: Path) -> Fault:
     return raised.value.fault
 
 
-async def test_a_video_is_downloaded_unchanged(files: Files, downloader: Downloader, target: Path):
+async def test_a_video_is_downloaded_unchanged(files: FileHost, downloader: Downloader, target: Path):
     download = await fetched(downloader, f"{files.address()}/film.mp4", target)
 
     path = target.with_name("film.mp4")
@@ -61,7 +61,7 @@ async def test_a_video_is_downloaded_unchanged(files: Files, downloader: Downloa
     assert list(target.parent.iterdir()) == [path]
 
 
-async def test_a_downloaded_file_is_found_again(files: Files, downloader: Downloader, target: Path):
+async def test_a_downloaded_file_is_found_again(files: FileHost, downloader: Downloader, target: Path):
     first = await fetched(downloader, f"{files.address()}/film.mp4", target)
 
     assert downloaded(target) == first
@@ -75,7 +75,7 @@ async def test_a_file_that_cannot_be_read_is_not_found(target: Path):
 
 
 async def test_a_file_damaged_by_a_power_failure_is_downloaded_again(
-    files: Files, downloader: Downloader, target: Path
+    files: FileHost, downloader: Downloader, target: Path
 ):
     target.parent.mkdir()
     target.with_name("film.mp4").write_bytes(b"")
@@ -95,7 +95,7 @@ async def test_a_file_damaged_by_a_power_failure_is_downloaded_again(
     ],
 )
 async def test_a_signed_link_is_requested_unchanged(
-    files: Files, downloader: Downloader, target: Path, path: str
+    files: FileHost, downloader: Downloader, target: Path, path: str
 ):
     await fetched(downloader, f"{files.address()}{path}", target)
 
@@ -107,7 +107,7 @@ async def test_a_signed_link_is_requested_unchanged(
     ["/视频 1.mp4?sig=q7%2f", "/\udce4\udcbd\udca0.mp4", "/b.mp4?Signature=q7%2F%2FTe9b%2BsXw%3D&x=%7e~"],
 )
 async def test_in_a_redirect_target_only_raw_bytes_are_encoded(
-    files: Files, downloader: Downloader, target: Path, raw: str
+    files: FileHost, downloader: Downloader, target: Path, raw: str
 ):
     async def answer(request: web.Request) -> web.StreamResponse:
         if request.path == "/a":
@@ -118,13 +118,13 @@ async def test_in_a_redirect_target_only_raw_bytes_are_encoded(
             request.transport.close()
         return web.Response(body=SAMPLE)
 
-    files.answer = answer
+    files.handler = answer
     await fetched(downloader, f"{files.address()}/a", target)
 
     assert files.requests[1].raw_path == requestable(raw)
 
 
-async def test_a_link_with_raw_bytes_is_encoded(files: Files, downloader: Downloader, target: Path):
+async def test_a_link_with_raw_bytes_is_encoded(files: FileHost, downloader: Downloader, target: Path):
     await fetched(downloader, f"{files.address()}/视频 1.mp4?sig=q7%2F~", target)
 
     assert files.requests[0].raw_path == "/%E8%A7%86%E9%A2%91%201.mp4?sig=q7%2F~"
@@ -134,7 +134,7 @@ async def test_a_link_with_raw_bytes_is_encoded(files: Files, downloader: Downlo
     ("port", "keeps"), [(0, True), (1, False)], ids=["the same host", "another host and back"]
 )
 async def test_the_key_is_not_sent_on_to_another_host(
-    files: Files, downloader: Downloader, target: Path, port: int, *, keeps: bool
+    files: FileHost, downloader: Downloader, target: Path, port: int, *, keeps: bool
 ):
     hops = {"/a": f"{files.address(port)}/b", "/b": f"{files.address()}/c"}
 
@@ -143,7 +143,7 @@ async def test_the_key_is_not_sent_on_to_another_host(
             return web.Response(status=307, headers={"Location": hops[request.path]})
         return web.Response(body=SAMPLE)
 
-    files.answer = answer
+    files.handler = answer
     await fetched(downloader, f"{files.address()}/a", target, headers=KEY)
 
     shown = ["Authorization" in request.headers for request in files.requests]
@@ -151,7 +151,7 @@ async def test_the_key_is_not_sent_on_to_another_host(
 
 
 async def test_a_link_without_a_key_is_requested_without_one(
-    files: Files, downloader: Downloader, target: Path
+    files: FileHost, downloader: Downloader, target: Path
 ):
     await fetched(downloader, f"{files.address()}/film.mp4", target)
 
@@ -159,8 +159,8 @@ async def test_a_link_without_a_key_is_requested_without_one(
     assert "Cookie" not in files.requests[0].headers
 
 
-async def test_a_redirect_loop_is_a_dead_link(files: Files, downloader: Downloader, target: Path):
-    files.says(status=302, headers={"Location": "/again"})
+async def test_a_redirect_loop_is_a_dead_link(files: FileHost, downloader: Downloader, target: Path):
+    files.respond_with(status=302, headers={"Location": "/again"})
 
     assert await fault_of(downloader, f"{files.address()}/a", target) is Fault.DEAD_LINK
     assert len(files.requests) == 5
@@ -170,9 +170,9 @@ async def test_a_redirect_loop_is_a_dead_link(files: Files, downloader: Download
     "location", ["ftp://cdn.example/a", "file:///etc/passwd", "http://[::1", "http://a:99999/", "http://"]
 )
 async def test_a_redirect_to_an_invalid_url_is_a_dead_link(
-    files: Files, downloader: Downloader, target: Path, location: str
+    files: FileHost, downloader: Downloader, target: Path, location: str
 ):
-    files.says(status=302, headers={"Location": location})
+    files.respond_with(status=302, headers={"Location": location})
 
     assert await fault_of(downloader, f"{files.address()}/a", target) is Fault.DEAD_LINK
 
@@ -186,22 +186,26 @@ async def test_an_invalid_url_is_a_dead_link(downloader: Downloader, target: Pat
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 410])
-async def test_a_client_error_is_a_dead_link(files: Files, downloader: Downloader, target: Path, status: int):
-    files.says(b"<Error/>", status=status)
+async def test_a_client_error_is_a_dead_link(
+    files: FileHost, downloader: Downloader, target: Path, status: int
+):
+    files.respond_with(b"<Error/>", status=status)
 
     assert await fault_of(downloader, f"{files.address()}/a", target) is Fault.DEAD_LINK
     assert len(files.requests) == 1
 
 
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504])
-async def test_a_server_error_is_unreachable(files: Files, downloader: Downloader, target: Path, status: int):
-    files.says(b"no", status=status)
+async def test_a_server_error_is_unreachable(
+    files: FileHost, downloader: Downloader, target: Path, status: int
+):
+    files.respond_with(b"no", status=status)
 
     assert await fault_of(downloader, f"{files.address()}/a", target) is Fault.UNREACHABLE
     assert len(files.requests) == 1
 
 
-async def test_a_refused_connection_is_unreachable(files: Files, downloader: Downloader, target: Path):
+async def test_a_refused_connection_is_unreachable(files: FileHost, downloader: Downloader, target: Path):
     await files.stop()
 
     assert await fault_of(downloader, f"{files.address()}/a", target) is Fault.UNREACHABLE
@@ -218,26 +222,28 @@ async def test_a_refused_connection_is_unreachable(files: Files, downloader: Dow
     ],
 )
 async def test_a_page_or_json_under_a_video_link_is_not_a_video(
-    files: Files, downloader: Downloader, target: Path, body: bytes
+    files: FileHost, downloader: Downloader, target: Path, body: bytes
 ):
-    files.says(body, headers={"Content-Type": "video/mp4"})
+    files.respond_with(body, headers={"Content-Type": "video/mp4"})
 
     assert await fault_of(downloader, f"{files.address()}/film.mp4", target) is Fault.NOT_A_VIDEO
 
 
 async def test_a_content_length_beyond_the_limit_stops_the_download(
-    files: Files, downloader: Downloader, target: Path
+    files: FileHost, downloader: Downloader, target: Path
 ):
     async def answer(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Length": str(LIMIT + 1)})
         await response.prepare(request)
         return response
 
-    files.answer = answer
+    files.handler = answer
     assert await fault_of(downloader, f"{files.address()}/film.mp4", target) is Fault.TOO_LARGE
 
 
-async def test_a_body_beyond_the_limit_stops_the_download(files: Files, downloader: Downloader, target: Path):
+async def test_a_body_beyond_the_limit_stops_the_download(
+    files: FileHost, downloader: Downloader, target: Path
+):
     sent = 0
 
     async def answer(request: web.Request) -> web.StreamResponse:
@@ -250,7 +256,7 @@ async def test_a_body_beyond_the_limit_stops_the_download(files: Files, download
             sent += len(SAMPLE)
         return response
 
-    files.answer = answer
+    files.handler = answer
     assert await fault_of(downloader, f"{files.address()}/film.mp4", target) is Fault.TOO_LARGE
     assert sent < 20 * LIMIT
 
@@ -280,7 +286,7 @@ async def cut_off(
 
 @pytest.mark.parametrize("ranges", [True, False])
 async def test_a_broken_download_is_resumed_or_restarted(
-    files: Files, downloader: Downloader, target: Path, *, ranges: bool
+    files: FileHost, downloader: Downloader, target: Path, *, ranges: bool
 ):
     async def answer(request: web.Request) -> web.StreamResponse:
         asked = request.headers.get("Range")
@@ -291,7 +297,7 @@ async def test_a_broken_download_is_resumed_or_restarted(
         [start] = re.findall(r"bytes=(\d+)-$", asked)
         return the_rest(int(start))
 
-    files.answer = answer
+    files.handler = answer
     download = await fetched(downloader, f"{files.address()}/film.mp4", target)
 
     assert download.path.read_bytes() == SAMPLE
@@ -308,7 +314,7 @@ async def test_a_broken_download_is_resumed_or_restarted(
     ids=["tag", "date", "neither"],
 )
 async def test_a_range_request_is_conditional_on_the_same_version(
-    files: Files, downloader: Downloader, target: Path, *, version: dict[str, str], named: str | None
+    files: FileHost, downloader: Downloader, target: Path, *, version: dict[str, str], named: str | None
 ):
     async def answer(request: web.Request) -> web.StreamResponse:
         if "Range" not in request.headers:
@@ -316,32 +322,32 @@ async def test_a_range_request_is_conditional_on_the_same_version(
         assert request.headers.get("If-Range") == named
         return the_rest(len(SAMPLE) // 2)
 
-    files.answer = answer
+    files.handler = answer
     download = await fetched(downloader, f"{files.address()}/film.mp4", target)
 
     assert download.path.read_bytes() == SAMPLE
 
 
-async def test_a_wrong_content_range_is_not_appended(files: Files, downloader: Downloader, target: Path):
+async def test_a_wrong_content_range_is_not_appended(files: FileHost, downloader: Downloader, target: Path):
     async def answer(request: web.Request) -> web.StreamResponse:
         if len(files.requests) == 1:
             return await cut_off(request)
         return the_rest(0) if "Range" in request.headers else web.Response(body=SAMPLE)
 
-    files.answer = answer
+    files.handler = answer
     download = await fetched(downloader, f"{files.address()}/film.mp4", target)
 
     assert download.path.read_bytes() == SAMPLE
     assert len(files.requests) == 3
 
 
-async def test_a_file_that_has_shrunk_is_restarted(files: Files, downloader: Downloader, target: Path):
+async def test_a_file_that_has_shrunk_is_restarted(files: FileHost, downloader: Downloader, target: Path):
     async def answer(request: web.Request) -> web.StreamResponse:
         if len(files.requests) == 1:
             return await cut_off(request)
         return web.Response(status=416) if "Range" in request.headers else web.Response(body=SAMPLE)
 
-    files.answer = answer
+    files.handler = answer
     download = await fetched(downloader, f"{files.address()}/film.mp4", target)
 
     assert download.path.read_bytes() == SAMPLE
@@ -350,13 +356,13 @@ async def test_a_file_that_has_shrunk_is_restarted(files: Files, downloader: Dow
 
 @pytest.mark.parametrize(("ranges", "requests"), [(True, 4), (False, 2)])
 async def test_a_download_is_resumed_only_while_it_makes_progress(
-    files: Files, downloader: Downloader, target: Path, *, ranges: bool, requests: int
+    files: FileHost, downloader: Downloader, target: Path, *, ranges: bool, requests: int
 ):
     async def answer(request: web.Request) -> web.StreamResponse:
         asked = re.findall(r"bytes=(\d+)-$", request.headers.get("Range", "")) if ranges else []
         return await cut_off(request, start=int(asked[0]) if asked else 0)
 
-    files.answer = answer
+    files.handler = answer
     assert await fault_of(downloader, f"{files.address()}/film.mp4", target) is Fault.UNREACHABLE
     assert len(files.requests) == requests
 
@@ -378,7 +384,7 @@ async def test_inline_bytes_are_checked_too(downloader: Downloader, target: Path
     assert list(target.parent.iterdir()) == []
 
 
-async def test_a_full_disk_is_an_unreachable_fault(files: Files, downloader: Downloader, target: Path):
+async def test_a_full_disk_is_an_unreachable_fault(files: FileHost, downloader: Downloader, target: Path):
     target.parent.touch()
     for source in (MediaSource(url=f"{files.address()}/film.mp4"), MediaSource(data=SAMPLE)):
         with pytest.raises(DownloadError) as raised:

@@ -11,7 +11,7 @@ from bot.media.public_resolver import PrivateAddress, PublicResolver, address_of
 from bot.private_hosts import PrivateHosts, private_hosts
 from bot.providers.base import MediaSource
 from tests.fakes.clock import FrozenClock
-from tests.unit.file_host import Files
+from tests.unit.file_host import FileHost
 
 PRIVATE = [
     "127.0.0.1",
@@ -260,7 +260,7 @@ async def careful(clock: FrozenClock) -> AsyncIterator[Downloader]:
         "localhost",
     ],
 )
-async def test_a_private_address_is_rejected(files: Files, careful: Downloader, target: Path, host: str):
+async def test_a_private_address_is_rejected(files: FileHost, careful: Downloader, target: Path, host: str):
     port = files.address().rpartition(":")[2]
 
     with pytest.raises(DownloadError, match="DOWNLOAD_ALLOW_PRIVATE") as raised:
@@ -271,7 +271,7 @@ async def test_a_private_address_is_rejected(files: Files, careful: Downloader, 
 
 @pytest.mark.parametrize("host", ["2130706433", "127.1", "0x7f.0.0.1", "0177.0.0.1", "0", "127.0.0.1."])
 async def test_an_address_in_another_notation_is_rejected(
-    files: Files, careful: Downloader, target: Path, host: str
+    files: FileHost, careful: Downloader, target: Path, host: str
 ):
     port = files.address().rpartition(":")[2]
 
@@ -282,31 +282,31 @@ async def test_an_address_in_another_notation_is_rejected(
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "localhost", "169.254.169.254"])
 async def test_a_redirect_to_a_private_address_is_rejected(
-    files: Files, careful: Downloader, target: Path, host: str
+    files: FileHost, careful: Downloader, target: Path, host: str
 ):
     port = files.address().rpartition(":")[2]
-    files.says(status=302, headers={"Location": f"http://{host}:{port}/film.mp4"})
+    files.respond_with(status=302, headers={"Location": f"http://{host}:{port}/film.mp4"})
 
     assert await fault_of(careful, f"http://cdn.example:{port}/film.mp4", target) is Fault.PRIVATE
     assert len(files.requests) == 1
 
 
-async def test_a_public_host_is_accepted(files: Files, careful: Downloader, target: Path):
-    files.says(SAMPLE)
+async def test_a_public_host_is_accepted(files: FileHost, careful: Downloader, target: Path):
+    files.respond_with(SAMPLE)
     port = files.address().rpartition(":")[2]
 
     assert (await fetched(careful, f"http://cdn.example:{port}/film.mp4", target)).size == len(SAMPLE)
 
 
-async def test_private_addresses_are_rejected_by_default(files: Files, target: Path):
+async def test_private_addresses_are_rejected_by_default(files: FileHost, target: Path):
     port = files.address().rpartition(":")[2]
     async with Downloader() as downloader:
         for host in ("127.0.0.1", "localhost"):
             assert await fault_of(downloader, f"http://{host}:{port}/film.mp4", target) is Fault.PRIVATE
 
 
-async def test_a_proxy_gets_names_but_no_private_address(files: Files, target: Path):
-    files.says(SAMPLE)
+async def test_a_proxy_gets_names_but_no_private_address(files: FileHost, target: Path):
+    files.respond_with(SAMPLE)
     async with Downloader(proxy=files.address()) as downloader:
         for host in ("127.0.0.1", "2130706433", "0x7f.1", "localhost", "[::ffff:169.254.169.254]"):
             assert await fault_of(downloader, f"http://{host}:1/film.mp4", target) is Fault.PRIVATE
@@ -315,8 +315,8 @@ async def test_a_proxy_gets_names_but_no_private_address(files: Files, target: P
     assert [request.headers["Host"] for request in files.requests] == ["cdn.example"]
 
 
-async def test_an_allowed_origin_is_accepted_and_another_port_is_not(files: Files, target: Path):
-    files.says(SAMPLE)
+async def test_an_allowed_origin_is_accepted_and_another_port_is_not(files: FileHost, target: Path):
+    files.respond_with(SAMPLE)
     port = int(files.address().rpartition(":")[2])
     async with Downloader(allowed=PrivateHosts().with_origins([("127.0.0.1", port)])) as downloader:
         assert await fault_of(downloader, f"{files.address(1)}/film.mp4", target) is Fault.PRIVATE

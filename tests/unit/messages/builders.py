@@ -63,7 +63,7 @@ def failed(cause: Cause, message: str = "", *, language: str = "en", code: str |
     return watched(TaskStatus.FAILED, language=language, snapshot=found)
 
 
-def troubled(cause: Cause, message: str = "", *, language: str = "en") -> WatchedTask:
+def failing(cause: Cause, message: str = "", *, language: str = "en") -> WatchedTask:
     """A running task that cannot be looked at."""
     trouble = PollFailure(cause=cause, message=message, since=NOW)
     return watched(

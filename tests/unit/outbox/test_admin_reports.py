@@ -51,7 +51,7 @@ class Scene:
             clock=self.clock,
         )
 
-    async def pass_time(self, seconds: int, *, away: bool, error: ProviderError = AWAY) -> None:
+    async def advance(self, seconds: int, *, away: bool, error: ProviderError = AWAY) -> None:
         """Poll two tasks and check each second."""
         for _ in range(seconds):
             for task_id in (1, 2):
@@ -59,7 +59,7 @@ class Scene:
             self.clock.advance(1.0)
             await self.reports.check()
 
-    def told(self, admin: int) -> Sequence[str]:
+    def texts_to(self, admin: int) -> Sequence[str]:
         return [text for chat_id, text in self.sender.sent if chat_id == admin]
 
 
@@ -69,12 +69,12 @@ def scene(store: Store) -> Scene:
 
 
 async def test_each_admin_gets_one_message_per_outage_and_one_per_recovery(scene: Scene):
-    await scene.pass_time(5, away=False)
-    await scene.pass_time(240, away=True)
-    await scene.pass_time(60, away=False)
+    await scene.advance(5, away=False)
+    await scene.advance(240, away=True)
+    await scene.advance(60, away=False)
 
     for admin in (7, 8):
-        outage, end = scene.told(admin)
+        outage, end = scene.texts_to(admin)
         assert outage == "⚠️ gateway.example (wan) isn't responding.\n20 tasks are waiting for it."
         assert end.startswith("✅ gateway.example (wan) is working again.")
 
@@ -82,49 +82,49 @@ async def test_each_admin_gets_one_message_per_outage_and_one_per_recovery(scene
 async def test_the_report_names_the_host_that_a_gateway_redirects_to(scene: Scene):
     elsewhere = BadAnswer("login.example", cause=Cause.REDIRECTED)
 
-    await scene.pass_time(40, away=True, error=elsewhere)
+    await scene.advance(40, away=True, error=elsewhere)
 
-    [text] = scene.told(7)
+    [text] = scene.texts_to(7)
     assert text.startswith("⚠️ gateway.example (wan) redirects to login.example. Check its BASE_URL.")
 
 
 async def test_a_short_outage_is_not_reported(scene: Scene):
-    await scene.pass_time(25, away=True)
-    await scene.pass_time(60, away=False)
+    await scene.advance(25, away=True)
+    await scene.advance(60, away=False)
 
     assert scene.sender.sent == []
 
 
 async def test_a_flapping_gateway_is_reported_once(scene: Scene):
     for _ in range(5):
-        await scene.pass_time(60, away=True)
-        await scene.pass_time(5, away=False)
+        await scene.advance(60, away=True)
+        await scene.advance(5, away=False)
 
-    assert len(scene.told(7)) == 1
+    assert len(scene.texts_to(7)) == 1
 
 
 async def test_a_restart_during_an_outage_repeats_and_loses_no_report(scene: Scene):
-    await scene.pass_time(60, away=True)
+    await scene.advance(60, away=True)
     scene.restart()
-    await scene.pass_time(60, away=True)
+    await scene.advance(60, away=True)
     scene.restart()
-    await scene.pass_time(60, away=False)
+    await scene.advance(60, away=False)
 
-    assert len(scene.told(7)) == 2
-    assert "working again" in scene.told(7)[1]
+    assert len(scene.texts_to(7)) == 2
+    assert "working again" in scene.texts_to(7)[1]
 
 
 async def test_a_report_that_was_not_sent_is_retried(scene: Scene):
     scene.sender.results = [Transient("no route"), Sent(1)]
-    await scene.pass_time(120, away=True)
+    await scene.advance(120, away=True)
 
-    assert len(scene.told(7)) == 2
-    assert len(scene.told(8)) == 1
+    assert len(scene.texts_to(7)) == 2
+    assert len(scene.texts_to(8)) == 1
 
 
 @pytest.mark.parametrize("result", [ChatGone("blocked"), Unknown("timed out")])
 async def test_a_report_with_an_unknown_or_permanent_outcome_is_not_retried(scene: Scene, result: SendResult):
     scene.sender.results = [result]
-    await scene.pass_time(120, away=True)
+    await scene.advance(120, away=True)
 
-    assert len(scene.told(7)) == 1
+    assert len(scene.texts_to(7)) == 1

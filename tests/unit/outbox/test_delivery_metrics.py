@@ -21,9 +21,9 @@ SENT, DEAD, PENDING = DeliveryState.SENT, DeliveryState.DEAD, DeliveryState.PEND
 async def video(store: Store) -> ClaimedDelivery:
     """The result of a task that a poll at NOON found succeeded, watched 100 s before; claimed."""
     driver = Driver(store)
-    driver.wait(-100)
+    driver.advance(-100)
     watched = await driver.watch()
-    driver.wait(100)
+    driver.advance(100)
     await driver.poll(watched.task.id, TaskStatus.SUCCEEDED)
     return await driver.claim_one(DeliveryKind.RESULT)
 

@@ -52,7 +52,7 @@ async def test_one_chat_not_found_suspends_nothing_and_two_apart_do(harness: Wor
         await harness.until_settled(2)
         assert await harness.state(ANNA) is WatchState.ACTIVE
         for attempts in (2, 3):  # the sent card had reset the first report
-            harness.driver.wait(181)
+            harness.driver.advance(181)
             harness.steady.advance(181)
             harness.new_delivery.set()
             await harness.until_started(attempts)
@@ -70,7 +70,7 @@ async def test_a_card_that_needs_no_call_says_nothing_about_its_chat(harness: Wo
 
     async with running_worker(harness):
         await harness.until_settled(2)
-        harness.driver.wait(181)
+        harness.driver.advance(181)
         harness.steady.advance(181)
         harness.new_delivery.set()
         await harness.until_state(WatchState.SUSPENDED, ANNA)

@@ -22,7 +22,7 @@ from storage.models import (
 )
 from tests.fakes.clock import FrozenClock
 from tests.fakes.places import ANNA
-from tests.unit.messages.builders import NOW, failed, snapshot, troubled, watched
+from tests.unit.messages.builders import NOW, failed, failing, snapshot, watched
 
 
 @pytest.fixture
@@ -175,7 +175,7 @@ async def test_a_deleted_card_is_sent_again(texts: TextDelivery, telegram: FakeT
 
 
 async def test_a_notice_and_a_failure_are_new_messages(texts: TextDelivery, telegram: FakeTelegram):
-    notice = outgoing(troubled(Cause.KEY_EXHAUSTED), DeliveryKind.NOTICE, card_message_id=1)
+    notice = outgoing(failing(Cause.KEY_EXHAUSTED), DeliveryKind.NOTICE, card_message_id=1)
     failure = outgoing(failed(Cause.MODERATION), DeliveryKind.RESULT, card_message_id=1)
 
     results = [await texts.notice(notice), (await texts.failure(failure))[0]]

@@ -88,7 +88,7 @@ async def test_a_retryable_result_is_retried_after_its_delay(
         assert retry_at is not None
         assert harness.driver.later(least_s) <= retry_at <= harness.driver.later(wait_s)
 
-        harness.driver.wait(wait_s)
+        harness.driver.advance(wait_s)
         harness.steady.advance(wait_s)
         harness.new_delivery.set()
         await harness.until_settled(3)
@@ -102,7 +102,7 @@ async def test_a_flood_wait_pauses_its_chat_and_no_other(harness: WorkerHarness,
     await harness.driver.poll(tasks[0], TaskStatus.RUNNING)
     async with running_worker(harness):
         await harness.until_settled(1)
-        harness.driver.wait(40)  # past the retry time in the store
+        harness.driver.advance(40)  # past the retry time in the store
         await harness.driver.poll(tasks[1], TaskStatus.RUNNING)
         harness.new_delivery.set()
         await harness.until_settled(2)
@@ -171,7 +171,7 @@ async def test_a_migrated_group_gets_its_results_under_the_new_id(
 async def test_a_result_is_sent_before_an_older_edit(harness: WorkerHarness, telegram: FakeTelegram):
     slow, quick = await harness.watching(GROUP, "slow"), await harness.watching(ANNA, "quick")
     await harness.driver.poll(slow, TaskStatus.RUNNING)
-    harness.driver.wait(1)
+    harness.driver.advance(1)
     await harness.driver.poll(quick, TaskStatus.SUCCEEDED)
     harness.video_delivery.results[ANNA] = [Sent(5)]
     for _ in range(4):
@@ -275,7 +275,7 @@ async def test_a_delivery_that_could_not_be_settled_is_repeated_after_its_lease(
         harness.video_delivery.gate.set()
         await harness.until_settling_failed()
         harness.store.is_full = False
-        harness.driver.wait(LEASE_S)
+        harness.driver.advance(LEASE_S)
         harness.new_delivery.set()
         await harness.until_state(WatchState.FINISHED, ANNA)
 
@@ -294,7 +294,7 @@ async def test_an_exception_in_one_delivery_does_not_stop_the_others(
     async with running_worker(harness):
         await harness.until_state(WatchState.FINISHED, GROUP, "t2")
         assert await harness.state(ANNA) is WatchState.ACTIVE
-        harness.driver.wait(LEASE_S)
+        harness.driver.advance(LEASE_S)
         harness.steady.advance(LEASE_S)
         harness.new_delivery.set()
         await harness.until_state(WatchState.FINISHED, ANNA)
@@ -312,7 +312,7 @@ async def test_a_long_delivery_keeps_its_lease(harness: WorkerHarness):
     async with running_worker(harness):
         await harness.until_started()
         for _ in range(3):
-            harness.driver.wait(LEASE_S - 1)
+            harness.driver.advance(LEASE_S - 1)
             before = harness.store.polls
             harness.new_delivery.set()
             await harness.until_polled(before + 1)
@@ -351,7 +351,7 @@ async def test_drain_cancels_slow_deliveries_and_leaves_them_to_the_next_worker(
     await harness.worker.drain(0.01)
 
     assert await harness.state(ANNA) is WatchState.ACTIVE
-    harness.driver.wait(LEASE_S)
+    harness.driver.advance(LEASE_S)
     assert (await harness.driver.claim_one(RESULT)).delivery.attempts == 2
 
 

@@ -107,7 +107,9 @@ class WorkerHarness:
         self.telemetry = Telemetry()
         self.migrated: list[tuple[int, int]] = []
         texts = TextDelivery(
-            Sender(self.bot, self.rate_limiter, TelegramRoute(clock=self.steady), migrated=self._move),
+            Sender(
+                self.bot, self.rate_limiter, TelegramRoute(clock=self.steady), migrated=self._note_migration
+            ),
             Estimates(),
             clock=lambda: self.driver.now,
         )
@@ -120,7 +122,7 @@ class WorkerHarness:
             telemetry=self.telemetry,
         )
 
-    def _move(self, old_id: int, new_id: int) -> None:
+    def _note_migration(self, old_id: int, new_id: int) -> None:
         self.migrated.append((old_id, new_id))
 
     async def watching(self, chat: int, name: str = "t1") -> int:

@@ -15,7 +15,7 @@ def exchange(
     limiter.on_response(now, task, error, requested_at=now)
 
 
-def go_away(limiter: AdaptiveRateLimiter, *, at: float) -> None:
+def open_circuit(limiter: AdaptiveRateLimiter, *, at: float) -> None:
     """Open the circuit by failures of different tasks."""
     for task in range(3):
         exchange(limiter, at, AWAY, task=task)

@@ -6,7 +6,7 @@ from bot.polling.rate_limiter import AdaptiveRateLimiter
 from bot.providers.base import AuthFailed, BadAnswer, ProviderError, RateLimited, TaskMissing, Unavailable
 from storage.models import Cause
 from tests.fakes.jitter import NO_JITTER
-from tests.unit.polling.exchanges import AWAY, exchange, go_away
+from tests.unit.polling.exchanges import AWAY, exchange, open_circuit
 
 TOO_MANY = RateLimited("", cause=Cause.RATE_LIMITED)
 
@@ -69,7 +69,7 @@ def test_tasks_that_keep_failing_while_another_succeeds_open_no_circuit():
 
 def test_new_tasks_are_polled_beside_the_probes_but_only_so_many_while_the_gateway_is_away():
     limiter, now, polled = AdaptiveRateLimiter(1000, random=NO_JITTER), 0.0, 0
-    go_away(limiter, at=now)
+    open_circuit(limiter, at=now)
     while now < 0.9:
         now += 0.01
         if limiter.available_first_polls(now):
@@ -82,7 +82,7 @@ def test_new_tasks_are_polled_beside_the_probes_but_only_so_many_while_the_gatew
 
 def test_after_an_outage_the_tasks_that_failed_because_of_it_are_returned():
     limiter = AdaptiveRateLimiter(1000)
-    go_away(limiter, at=0.0)
+    open_circuit(limiter, at=0.0)
     limiter.on_request(7.0, 99)
 
     assert limiter.on_response(7.0, 99, None, requested_at=7.0) == {0, 1, 2}
@@ -90,7 +90,7 @@ def test_after_an_outage_the_tasks_that_failed_because_of_it_are_returned():
 
 def test_a_short_outage_frees_no_task_from_its_backoff():
     limiter = AdaptiveRateLimiter(1000)
-    go_away(limiter, at=0.0)
+    open_circuit(limiter, at=0.0)
     limiter.on_request(1.0, 99)
 
     assert not limiter.on_response(1.0, 99, None, requested_at=1.0)
@@ -117,7 +117,7 @@ def test_429s_of_one_task_only_do_not_slow_down_the_others():
 
 def test_of_forgotten_tasks_nothing_is_kept():
     limiter = AdaptiveRateLimiter(1000)
-    go_away(limiter, at=0.0)
+    open_circuit(limiter, at=0.0)
     for task in range(3):
         limiter.forget(task)
     limiter.on_request(9.0, 99)
@@ -127,7 +127,7 @@ def test_of_forgotten_tasks_nothing_is_kept():
 
 def test_a_request_that_was_abandoned_gives_its_slot_and_the_probe_back():
     limiter = AdaptiveRateLimiter(1000)
-    go_away(limiter, at=0.0)
+    open_circuit(limiter, at=0.0)
     limiter.on_request(1.0, 5)
     limiter.on_abandoned(5)
 

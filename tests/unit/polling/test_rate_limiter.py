@@ -10,7 +10,7 @@ from bot.polling.rate_limiter import AdaptiveRateLimiter
 from bot.providers.base import AuthFailed, BadAnswer, ProviderError, RateLimited, TaskMissing, Unavailable
 from storage.models import Cause
 from tests.fakes.jitter import NO_JITTER
-from tests.unit.polling.exchanges import AWAY, exchange, go_away
+from tests.unit.polling.exchanges import AWAY, exchange, open_circuit
 
 ODD = BadAnswer("", cause=Cause.ODD_ANSWER)
 
@@ -241,7 +241,7 @@ def test_two_failed_requests_do_not_open_the_circuit(error: ProviderError):
 
 def test_a_gateway_that_is_away_gets_one_probe_after_each_pause_and_keeps_its_rate():
     limiter, now, pauses = AdaptiveRateLimiter(1000, random=NO_JITTER), 0.0, []
-    go_away(limiter, at=now)
+    open_circuit(limiter, at=now)
     for _ in range(6):
         ready_at = limiter.ready_at(now)
         pauses.append(ready_at - now)
@@ -281,17 +281,17 @@ def test_requests_that_fail_together_cause_one_pause():
 )
 def test_any_response_of_the_gateway_closes_the_circuit(answer: ProviderError | None):
     limiter = AdaptiveRateLimiter(1000, random=NO_JITTER)
-    go_away(limiter, at=0.0)
+    open_circuit(limiter, at=0.0)
     exchange(limiter, 1.0, answer)
     assert limiter.available(2.0) > 1
 
-    go_away(limiter, at=4.0)
+    open_circuit(limiter, at=4.0)
     assert limiter.ready_at(4.0) == 5.0, "the next outage begins with the shortest pause"
 
 
 def test_a_429_closes_the_circuit():
     limiter = AdaptiveRateLimiter(1000)
-    go_away(limiter, at=0.0)
+    open_circuit(limiter, at=0.0)
     exchange(limiter, 1.0, too_many(3.0))
 
     assert limiter.available(4.5) > 1

@@ -27,14 +27,14 @@ URL = "https://user:secret@gateway.example/v1/videos/1"
 HOUR = 3600.0
 
 
-class Desk:
+class ClockHarness:
     """A machine at NOON, and the responses of a gateway."""
 
     def __init__(self) -> None:
         self.clock, self.steady = FrozenClock(), SteadyClock()
         self.skews = ClockSkews(clock=self.clock, monotonic=self.steady)
 
-    def answered(
+    def receive(
         self, date: str | None, *, url: str = URL, after_s: float = 61, age: str | None = None
     ) -> float:
         """Receive a response that long after the last one; return the skew."""
@@ -43,10 +43,10 @@ class Desk:
         told = {"date": date, "age": age}
         return self.skews.ahead_s(url, {name: said for name, said in told.items() if said is not None})
 
-    def ahead(self, seconds: float, *, age: str | None = None) -> float:
+    def receive_from_clock_ahead(self, seconds: float, *, age: str | None = None) -> float:
         """Receive a response from a clock that is that far ahead."""
         then = self.clock() + timedelta(seconds=61 + seconds)
-        return self.answered(http(then), age=age)
+        return self.receive(http(then), age=age)
 
 
 def http(at: datetime) -> str:
@@ -54,34 +54,36 @@ def http(at: datetime) -> str:
 
 
 @pytest.fixture
-def desk() -> Desk:
-    return Desk()
+def harness() -> ClockHarness:
+    return ClockHarness()
 
 
 @pytest.mark.parametrize("ahead_s", [2 * HOUR, -2 * HOUR, 61.0, 20 * 365 * 86400.0])
 def test_the_first_measurement_is_used_and_the_second_is_logged_once(
-    desk: Desk, ahead_s: float, caplog: pytest.LogCaptureFixture
+    harness: ClockHarness, ahead_s: float, caplog: pytest.LogCaptureFixture
 ):
-    assert desk.ahead(ahead_s) == ahead_s
+    assert harness.receive_from_clock_ahead(ahead_s) == ahead_s
     assert caplog.messages == []
     for _ in range(3):
-        assert desk.ahead(ahead_s) == ahead_s
+        assert harness.receive_from_clock_ahead(ahead_s) == ahead_s
 
     (record,) = caplog.records
     assert record.levelno == logging.WARNING
     assert f"https://gateway.example is {abs(ahead_s):.0f} s" in record.message
-    assert desk.skews.found() == {"https://gateway.example": ahead_s}
+    assert harness.skews.found() == {"https://gateway.example": ahead_s}
 
 
-def test_a_minute_is_nothing(desk: Desk, caplog: pytest.LogCaptureFixture):
-    assert [desk.ahead(s) for s in (59, -59, 20, 0)] == [0, 0, 0, 0]
+def test_a_minute_is_nothing(harness: ClockHarness, caplog: pytest.LogCaptureFixture):
+    assert [harness.receive_from_clock_ahead(s) for s in (59, -59, 20, 0)] == [0, 0, 0, 0]
     assert caplog.messages == []
-    assert desk.skews.found() == {}
+    assert harness.skews.found() == {}
 
 
-def test_a_change_by_more_than_a_minute_is_logged_again(desk: Desk, caplog: pytest.LogCaptureFixture):
+def test_a_change_by_more_than_a_minute_is_logged_again(
+    harness: ClockHarness, caplog: pytest.LogCaptureFixture
+):
     for seconds in (HOUR, HOUR, HOUR + 30, HOUR - 30, 2 * HOUR, 2 * HOUR, 0, 0, 0):
-        desk.ahead(seconds)
+        harness.receive_from_clock_ahead(seconds)
 
     assert [message.split("gateway.example ")[1][:12] for message in caplog.messages] == [
         "is 3600 s ah",
@@ -90,38 +92,40 @@ def test_a_change_by_more_than_a_minute_is_logged_again(desk: Desk, caplog: pyte
     ]
 
 
-def test_dates_that_contradict_each_other_correct_nothing(desk: Desk, caplog: pytest.LogCaptureFixture):
-    desk.ahead(-HOUR)
+def test_dates_that_contradict_each_other_correct_nothing(
+    harness: ClockHarness, caplog: pytest.LogCaptureFixture
+):
+    harness.receive_from_clock_ahead(-HOUR)
 
-    assert [desk.ahead(s) for s in (0, -5 * HOUR, -HOUR, 3 * HOUR)] == [0, 0, 0, 0]
+    assert [harness.receive_from_clock_ahead(s) for s in (0, -5 * HOUR, -HOUR, 3 * HOUR)] == [0, 0, 0, 0]
     assert caplog.messages == []
 
 
-def test_the_date_of_a_cached_response_is_ignored(desk: Desk):
-    assert desk.ahead(-HOUR, age="3600") == 0
-    assert desk.ahead(0) == 0
+def test_the_date_of_a_cached_response_is_ignored(harness: ClockHarness):
+    assert harness.receive_from_clock_ahead(-HOUR, age="3600") == 0
+    assert harness.receive_from_clock_ahead(0) == 0
     kept = http(NOON)
-    assert [desk.answered(kept) for _ in range(3)] == [0, 0, 0]
+    assert [harness.receive(kept) for _ in range(3)] == [0, 0, 0]
 
 
 @pytest.mark.parametrize("date", [None, "", "yesterday", "Sun, 99 Jun 2025 12:00:00 GMT", "9" * 5000])
-def test_an_invalid_date_is_ignored(desk: Desk, date: str | None):
-    assert desk.answered(date) == 0
+def test_an_invalid_date_is_ignored(harness: ClockHarness, date: str | None):
+    assert harness.receive(date) == 0
 
 
-def test_a_header_is_read_once_a_minute(desk: Desk):
-    desk.ahead(0)
+def test_a_header_is_read_once_a_minute(harness: ClockHarness):
+    harness.receive_from_clock_ahead(0)
 
-    assert desk.answered(http(NOON + timedelta(hours=9)), after_s=30) == 0
-    assert desk.answered(http(NOON + timedelta(hours=9)), after_s=20) == 0
-    assert desk.ahead(0) == 0
+    assert harness.receive(http(NOON + timedelta(hours=9)), after_s=30) == 0
+    assert harness.receive(http(NOON + timedelta(hours=9)), after_s=20) == 0
+    assert harness.receive_from_clock_ahead(0) == 0
 
 
-def test_each_gateway_has_its_own_clock(desk: Desk):
-    desk.ahead(HOUR)
+def test_each_gateway_has_its_own_clock(harness: ClockHarness):
+    harness.receive_from_clock_ahead(HOUR)
 
-    assert desk.answered(http(desk.clock()), url="http://other.example:8080/v1/videos/1", after_s=0) == 0
-    assert desk.ahead(HOUR) == HOUR
+    assert harness.receive(http(harness.clock()), url="http://other.example:8080/v1/videos/1", after_s=0) == 0
+    assert harness.receive_from_clock_ahead(HOUR) == HOUR
 
 
 def test_times_are_corrected_and_the_links_expiry_is_kept():
@@ -170,9 +174,9 @@ async def test_a_card_shows_the_true_age_where_the_machine_s_clock_is_hours_off(
     assert "1 min 30 s so far" in visible(cards.card(known, now=machine()).text)
 
 
-def test_one_date_that_differs_does_not_drop_a_confirmed_skew(desk: Desk):
-    desk.ahead(HOUR)
-    desk.ahead(HOUR)
+def test_one_date_that_differs_does_not_drop_a_confirmed_skew(harness: ClockHarness):
+    harness.receive_from_clock_ahead(HOUR)
+    harness.receive_from_clock_ahead(HOUR)
 
-    assert desk.ahead(100.0) == pytest.approx(HOUR, abs=2)
-    assert desk.ahead(HOUR) == pytest.approx(HOUR, abs=2)
+    assert harness.receive_from_clock_ahead(100.0) == pytest.approx(HOUR, abs=2)
+    assert harness.receive_from_clock_ahead(HOUR) == pytest.approx(HOUR, abs=2)

@@ -22,8 +22,8 @@ PATHS = {
 class SmallBot:
     """Answers everything, and brings videos."""
 
-    forgetful: bool = False  # takes the same wish again for a new one
-    tells_reasons: bool = True
+    repeats_watches: bool = False  # takes the same wish again for a new one
+    reports_reasons: bool = True
     watched: set[tuple[int, str]] = field(default_factory=set)
 
     async def __call__(self, environment: Mapping[str, str]) -> int:
@@ -49,7 +49,7 @@ class SmallBot:
         if not words[0].startswith("/watch"):
             return
         wish = (message.chat_id, words[2])
-        if self.forgetful or wish not in self.watched:
+        if self.repeats_watches or wish not in self.watched:
             self.watched.add(wish)
             await self._watch(message, f"{PATHS[words[1]]}{words[2]}", gateway)
 
@@ -59,7 +59,7 @@ class SmallBot:
             await asyncio.sleep(_PAUSE_S)
             answer = (await gateway.get(path)).text
         if "FAILURE" in answer:
-            if self.tells_reasons:
+            if self.reports_reasons:
                 await message.reply_text(answer, do_quote=True)
             return
         link = answer[answer.index("http") :].partition('"')[0]

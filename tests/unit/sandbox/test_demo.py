@@ -22,14 +22,14 @@ async def test_a_good_bot_passes_the_tour(capsys: pytest.CaptureFixture[str]) ->
 
 
 async def test_a_bot_that_sends_a_video_twice_fails(capsys: pytest.CaptureFixture[str]) -> None:
-    status = await demo(SmallBot(forgetful=True), once=True, pace=0.2)
+    status = await demo(SmallBot(repeats_watches=True), once=True, pace=0.2)
 
     assert "✗ 4 of 5 videos arrived exactly once" in capsys.readouterr().out
     assert status == 1
 
 
 async def test_a_bot_that_omits_the_reason_of_a_failure_fails(capsys: pytest.CaptureFixture[str]) -> None:
-    status = await demo(SmallBot(tells_reasons=False), once=True, pace=0.05)
+    status = await demo(SmallBot(reports_reasons=False), once=True, pace=0.05)
 
     printed = capsys.readouterr().out
     assert "Not all results arrived in time." in printed
@@ -87,7 +87,7 @@ async def test_the_environment_holds_the_settings_of_a_bot() -> None:
     assert not Path(environment["DATABASE_URL"].removeprefix("sqlite:///")).parent.exists()
 
 
-async def played(sandbox: Sandbox, typed: str) -> None:
+async def run_typed(sandbox: Sandbox, typed: str) -> None:
     """Type this and end the input."""
     reading, writing = os.pipe()
     os.write(writing, typed.encode())
@@ -99,14 +99,14 @@ async def played(sandbox: Sandbox, typed: str) -> None:
 
 async def test_typed_lines_are_sent_to_the_bot() -> None:
     async with open_sandbox() as sandbox:
-        await played(sandbox, "/tasks\n\n  /help \n")
+        await run_typed(sandbox, "/tasks\n\n  /help \n")
 
         assert [message.text for message in sandbox.telegram.messages(ANNA)] == ["/tasks", "/help"]
 
 
 async def test_commands_with_a_colon_are_not_sent(capsys: pytest.CaptureFixture[str]) -> None:
     async with open_sandbox() as sandbox:
-        await played(sandbox, ":new videos\n:fail jimeng\n:new nonsense\n")
+        await run_typed(sandbox, ":new videos\n:fail jimeng\n:new nonsense\n")
 
         assert sandbox.telegram.messages(ANNA) == []
         [*_, new, failing] = sandbox.gateway.tasks.values()

@@ -7,7 +7,7 @@ import pytest
 from bot.messages.view import OVERDUE, Forecast
 from bot.messages.views import cards
 from storage.models import Cause, DeliveryState, PollFailure, Stall, TaskStatus, WatchState
-from tests.unit.messages.builders import NOW, TASK_ID, failed, snapshot, succeeded, troubled, watched
+from tests.unit.messages.builders import NOW, TASK_ID, failed, failing, snapshot, succeeded, watched
 from tests.unit.messages.reading import utf16_units, visible
 
 HOSTILE = "</b>&<i>🎬 " * 500
@@ -59,12 +59,12 @@ def test_model_and_prompt_are_truncated():
 
 
 def test_a_poll_failure_has_a_sentence_of_its_own():
-    assert card(troubled(Cause.UNREACHABLE))[-1] == "⚠️ The gateway isn't responding. I'll keep retrying."
-    assert card(troubled(Cause.UNREACHABLE, language="zh"))[-1] == "⚠️ 网关没有响应。我会继续尝试。"
+    assert card(failing(Cause.UNREACHABLE))[-1] == "⚠️ The gateway isn't responding. I'll keep retrying."
+    assert card(failing(Cause.UNREACHABLE, language="zh"))[-1] == "⚠️ 网关没有响应。我会继续尝试。"
 
 
 def test_a_cause_rare_for_a_poll_still_has_a_sentence():
-    assert card(troubled(Cause.MODERATION)) == card(troubled(Cause.OTHER))
+    assert card(failing(Cause.MODERATION)) == card(failing(Cause.OTHER))
 
 
 def test_a_stopped_card_shows_no_poll_failure():
@@ -136,11 +136,11 @@ def test_a_final_status_promises_no_further_poll():
 
 
 def test_status_quotes_the_gateways_error():
-    text = status(troubled(Cause.UNREACHABLE, "HTTP 502 <html>"))
+    text = status(failing(Cause.UNREACHABLE, "HTTP 502 <html>"))
     assert text.endswith("⚠️ The gateway isn't responding. I'll keep retrying.\nHTTP 502 <html>")
 
 
-@pytest.mark.parametrize("task", [troubled(Cause.KEY_INVALID, "HTTP 401"), failed(Cause.MODERATION)])
+@pytest.mark.parametrize("task", [failing(Cause.KEY_INVALID, "HTTP 401"), failed(Cause.MODERATION)])
 def test_the_status_of_a_stopped_watch_shows_no_poll_and_no_failure(task):
     stopped = replace(task, watch=replace(task.watch, state=WatchState.STOPPED))
     raw_status = task.task.snapshot.raw_status
@@ -294,7 +294,7 @@ def test_a_card_of_a_task_without_any_response_shows_that_instead_of_queued():
     ],
 )
 def test_a_card_shows_where_the_gateway_redirects_to(language: str, cause: Cause, target: str, sentence: str):
-    found = troubled(cause, target, language=language)
+    found = failing(cause, target, language=language)
 
     alone = visible(cards.card(found, now=NOW).text)
     with_its_gateway = visible(cards.card(found, now=NOW, problem="odd").text)

@@ -13,9 +13,9 @@ from tests.unit.messages.builders import (
     NOW,
     TASK_ID,
     failed,
+    failing,
     snapshot,
     succeeded,
-    troubled,
     watched,
 )
 from tests.unit.messages.reading import utf16_units, visible
@@ -193,7 +193,7 @@ def test_a_success_without_a_video_says_so():
 
 @pytest.mark.parametrize("cause", [Cause.KEY_INVALID, Cause.KEY_EXHAUSTED, Cause.NOT_ALLOWED])
 def test_a_notice_says_who_must_act_and_that_nothing_is_lost(cause):
-    text = visible(results.notice(troubled(cause, "无效的令牌")).text)
+    text = visible(results.notice(failing(cause, "无效的令牌")).text)
     assert "alibailian" in text
     assert "The bot's admin needs to" in text
     assert "No tasks are lost" in text
@@ -201,7 +201,7 @@ def test_a_notice_says_who_must_act_and_that_nothing_is_lost(cause):
 
 
 def test_a_notice_of_another_cause_describes_the_failure():
-    text = visible(results.notice(troubled(Cause.ROUTE_MISSING)).text)
+    text = visible(results.notice(failing(Cause.ROUTE_MISSING)).text)
     assert text.startswith("⚠️ This gateway doesn't support this endpoint")
 
 
@@ -222,7 +222,7 @@ def test_no_external_text_makes_a_result_too_long_or_breaks_it(language):
         assert (
             utf16_units(results.failure(failed(cause, HOSTILE, code=HOSTILE, language=language)).text) <= 4096
         )
-        assert utf16_units(results.notice(troubled(cause, HOSTILE, language=language)).text) <= 4096
+        assert utf16_units(results.notice(failing(cause, HOSTILE, language=language)).text) <= 4096
 
 
 def test_failures_of_one_request_share_the_text_of_their_reason():

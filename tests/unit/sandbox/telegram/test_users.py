@@ -13,7 +13,7 @@ from bot.sandbox.telegram.serializers import ANONYMOUS_ADMIN
 from tests.fakes.places import ANNA, CHANNEL, FORUM, GROUP
 
 
-async def heard(telegram: FakeTelegram) -> list[dict[str, Any]]:
+async def pending_updates(telegram: FakeTelegram) -> list[dict[str, Any]]:
     """What waits for the bot, each update judged."""
     updates = await telegram.state.updates.poll(offset=0, limit=100, timeout_s=0)
     for update in updates:
@@ -24,7 +24,7 @@ async def heard(telegram: FakeTelegram) -> list[dict[str, Any]]:
 async def test_a_command_in_a_private_chat_carries_its_entity_in_utf16_units(telegram: FakeTelegram) -> None:
     telegram.send(ANNA, "😀 /watch wan a1")
 
-    [update] = await heard(telegram)
+    [update] = await pending_updates(telegram)
 
     assert update["message"]["entities"] == [{"type": "bot_command", "offset": 3, "length": 6}]
     assert update["message"]["from"]["language_code"] == "en"
@@ -34,7 +34,7 @@ async def test_a_command_in_a_private_chat_carries_its_entity_in_utf16_units(tel
 async def test_a_slash_within_a_word_is_no_command(telegram: FakeTelegram) -> None:
     telegram.send(ANNA, "either/or")
 
-    [update] = await heard(telegram)
+    [update] = await pending_updates(telegram)
 
     assert "entities" not in update["message"]
 
@@ -53,13 +53,13 @@ async def test_privacy_mode_hides_messages_not_meant_for_the_bot(
 ) -> None:
     telegram.send(GROUP, text, user=telegram.add_user(7, first_name="Ben"))
 
-    assert bool(await heard(telegram)) is seen
+    assert bool(await pending_updates(telegram)) is seen
 
 
 async def test_a_channel_post_has_no_sender(telegram: FakeTelegram) -> None:
     telegram.send(CHANNEL, "/tasks")
 
-    [update] = await heard(telegram)
+    [update] = await pending_updates(telegram)
 
     assert "from" not in update["channel_post"]
     assert update["channel_post"]["sender_chat"]["id"] == CHANNEL
@@ -68,7 +68,7 @@ async def test_a_channel_post_has_no_sender(telegram: FakeTelegram) -> None:
 async def test_an_anonymous_administrator_sends_as_the_group(telegram: FakeTelegram) -> None:
     telegram.send(GROUP, "/tasks", user=ANONYMOUS_ADMIN)
 
-    [update] = await heard(telegram)
+    [update] = await pending_updates(telegram)
 
     assert update["message"]["from"]["username"] == "GroupAnonymousBot"
     assert update["message"]["sender_chat"]["id"] == GROUP
@@ -80,7 +80,7 @@ async def test_a_message_in_a_topic_has_its_thread_id_and_replies_to_its_first_m
     topic = telegram.topic(FORUM, "Films")
     telegram.send(FORUM, "/tasks", user=telegram.add_user(7, first_name="Ben"), thread=topic)
 
-    [update] = await heard(telegram)
+    [update] = await pending_updates(telegram)
 
     assert update["message"]["message_thread_id"] == topic
     assert update["message"]["is_topic_message"] is True
@@ -90,7 +90,7 @@ async def test_a_message_in_a_topic_has_its_thread_id_and_replies_to_its_first_m
 async def test_a_message_in_general_has_no_thread(telegram: FakeTelegram) -> None:
     telegram.send(FORUM, "/tasks", user=telegram.add_user(7, first_name="Ben"))
 
-    [update] = await heard(telegram)
+    [update] = await pending_updates(telegram)
 
     assert "message_thread_id" not in update["message"]
 
@@ -99,7 +99,7 @@ async def test_an_edited_message_is_an_edited_message_update(telegram: FakeTeleg
     message_id = telegram.send(ANNA, "/tsks")
     telegram.edit(ANNA, message_id, "/tasks")
 
-    [_, update] = await heard(telegram)
+    [_, update] = await pending_updates(telegram)
 
     assert update["edited_message"]["text"] == "/tasks"
     assert "edit_date" in update["edited_message"]
@@ -109,7 +109,7 @@ async def test_blocking_and_unblocking_are_updates(telegram: FakeTelegram) -> No
     telegram.block(ANNA)
     telegram.unblock(ANNA)
 
-    blocked, back = await heard(telegram)
+    blocked, back = await pending_updates(telegram)
 
     assert blocked["my_chat_member"]["new_chat_member"]["status"] == "kicked"
     assert back["my_chat_member"]["old_chat_member"]["status"] == "kicked"
@@ -120,14 +120,14 @@ async def test_a_blocked_bot_receives_no_messages(telegram: FakeTelegram) -> Non
     telegram.block(ANNA)
     telegram.send(ANNA, "/tasks")
 
-    assert [list(update)[1] for update in await heard(telegram)] == ["my_chat_member"]
+    assert [list(update)[1] for update in await pending_updates(telegram)] == ["my_chat_member"]
 
 
 async def test_a_migration_is_an_update_in_both_chats(telegram: FakeTelegram) -> None:
     telegram.group(-55, supergroup=False)
     telegram.migrate(-55, -100555)
 
-    old, new = await heard(telegram)
+    old, new = await pending_updates(telegram)
 
     assert old["message"]["migrate_to_chat_id"] == -100555
     assert new["message"]["migrate_from_chat_id"] == -55
@@ -150,7 +150,7 @@ async def test_a_press_is_an_update_and_answered_once(telegram: FakeTelegram, bo
     events = telegram.subscribe()
     query_id = telegram.press(ANNA, sent.message_id, "again")
 
-    [update] = await heard(telegram)
+    [update] = await pending_updates(telegram)
     await bot.answer_callback_query(query_id, text="Done")
 
     assert update["callback_query"]["data"] == "again"

@@ -76,12 +76,12 @@ async def test_a_lease_that_ran_out_is_taken_over_by_another_store(path: Path):
     async with opened(path) as first, opened(path) as second:
         await first.watch()
         (task,) = await first.claim_tasks()
-        second.wait(LEASE_S)
+        second.advance(LEASE_S)
         (taken,) = await second.claim_tasks()
 
-        assert not await first.store.apply(*first.seen(task, TaskStatus.RUNNING))
+        assert not await first.store.apply(*first.polled(task, TaskStatus.RUNNING))
         assert await first.claim_tasks() == []
-        assert await second.store.apply(*second.seen(taken, TaskStatus.SUCCEEDED))
+        assert await second.store.apply(*second.polled(taken, TaskStatus.SUCCEEDED))
 
 
 async def test_what_a_closed_store_had_in_hand_is_free_at_once(path: Path):
@@ -180,7 +180,7 @@ async def test_what_was_acknowledged_is_there_when_the_file_is_opened_again(path
         await first.settle(await first.claim_one(DeliveryKind.RESULT), DeliveryState.PENDING, retry_s=5)
 
     async with opened(path) as second:
-        second.wait(5)
+        second.advance(5)
         result = await second.claim_one(DeliveryKind.RESULT)
         assert result.task.status is TaskStatus.SUCCEEDED
         assert result.delivery.attempts == 2

@@ -14,13 +14,13 @@ from bot.sandbox.sample_video import make_video, with_free_box
 from bot.sandbox.telegram import FakeTelegram
 from bot.sandbox.telegram.events import BotSent
 from tests.fakes.places import ANNA, CHANNEL, FORUM, GROUP
-from tests.unit.file_host import Files
+from tests.unit.file_host import FileHost
 from tests.unit.sandbox.conftest import connected
 
 SAMPLE = make_video()
 
 
-def judged(telegram: FakeTelegram, chat_id: int) -> dict[str, Any]:
+def validated(telegram: FakeTelegram, chat_id: int) -> dict[str, Any]:
     """The chat's last message as the Bot API tells it."""
     answer = telegram.state.json(telegram.messages(chat_id)[-1])
     aiogram.types.Message.model_validate(answer)
@@ -43,7 +43,7 @@ async def test_a_message_is_stored_with_its_markup_and_reply(telegram: FakeTeleg
     assert (message.text, message.reply_to, message.from_bot) == ("Nothing yet", asked, True)
     assert sent.reply_to_message is not None
     assert sent.text_html == "<b>Nothing</b> yet"
-    assert judged(telegram, ANNA)["reply_markup"]["inline_keyboard"][0][0]["text"] == "Again"
+    assert validated(telegram, ANNA)["reply_markup"]["inline_keyboard"][0][0]["text"] == "Again"
     assert isinstance([events.get_nowait(), events.get_nowait()][1], BotSent)
 
 
@@ -68,7 +68,7 @@ async def test_an_uploaded_video_is_kept_byte_for_byte(telegram: FakeTelegram, b
     assert message.video.thumbnail is not None
     assert message.video.thumbnail.size == 4
     assert message.caption == "c"
-    video = judged(telegram, ANNA)["video"]
+    video = validated(telegram, ANNA)["video"]
     assert (video["width"], video["height"], video["duration"]) == (320, 180, 2)
     assert video["mime_type"] == "video/mp4"
 
@@ -76,7 +76,7 @@ async def test_an_uploaded_video_is_kept_byte_for_byte(telegram: FakeTelegram, b
 async def test_the_size_of_a_small_video_is_probed(telegram: FakeTelegram, bot: Bot) -> None:
     await bot.send_video(ANNA, SAMPLE)
 
-    video = judged(telegram, ANNA)["video"]
+    video = validated(telegram, ANNA)["video"]
     assert (video["width"], video["height"], video["duration"]) == (320, 180, 2)
 
 
@@ -85,7 +85,7 @@ async def test_a_large_video_without_a_given_size_gets_the_default_size(
 ) -> None:
     await bot.send_video(ANNA, with_free_box(SAMPLE, bytes(11_000_000)))
 
-    video = judged(telegram, ANNA)["video"]
+    video = validated(telegram, ANNA)["video"]
     assert (video["width"], video["height"], video["duration"]) == (320, 320, 0)
 
 
@@ -117,7 +117,7 @@ async def test_a_video_cannot_be_sent_as_a_document_by_its_file_id(bot: Bot) -> 
 async def test_a_document_keeps_its_name(telegram: FakeTelegram, bot: Bot) -> None:
     await bot.send_document(ANNA, SAMPLE, filename="film.mp4")
 
-    assert judged(telegram, ANNA)["document"]["file_name"] == "film.mp4"
+    assert validated(telegram, ANNA)["document"]["file_name"] == "film.mp4"
 
 
 async def test_a_message_is_sent_to_its_topic(telegram: FakeTelegram, bot: Bot) -> None:
@@ -129,14 +129,14 @@ async def test_a_message_is_sent_to_its_topic(telegram: FakeTelegram, bot: Bot) 
     )
 
     assert (sent.message_thread_id, sent.is_topic_message) == (topic, True)
-    assert judged(telegram, FORUM)["reply_to_message"]["message_id"] == asked
+    assert validated(telegram, FORUM)["reply_to_message"]["message_id"] == asked
 
 
 async def test_in_a_channel_the_bot_sends_as_the_channel(telegram: FakeTelegram, bot: Bot) -> None:
     sent = await bot.send_message(CHANNEL, "x")
 
     assert sent.from_user is None
-    assert judged(telegram, CHANNEL)["sender_chat"]["id"] == CHANNEL
+    assert validated(telegram, CHANNEL)["sender_chat"]["id"] == CHANNEL
     assert telegram.messages(CHANNEL)[-1].from_bot
 
 
@@ -154,8 +154,8 @@ async def test_a_video_is_downloaded_from_its_link(telegram: FakeTelegram, bot: 
     assert message.video.file.by_url
 
 
-async def test_unusable_links_are_refused_with_telegrams_descriptions(bot: Bot, files: Files) -> None:
-    files.says(b"<html>", headers={"Content-Type": "text/html"})
+async def test_unusable_links_are_refused_with_telegrams_descriptions(bot: Bot, files: FileHost) -> None:
+    files.respond_with(b"<html>", headers={"Content-Type": "text/html"})
     gateway = FakeGateway()
     await gateway.start()
     heavy = gateway.add("videos", "heavy", seconds=0, video=bytes(21 * 1024 * 1024))

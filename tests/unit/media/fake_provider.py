@@ -4,7 +4,7 @@ from bot.providers.base import MediaSource, Provider, ProviderError
 from storage.models import Media, Snapshot, TaskStatus
 
 
-class Studio(Provider):
+class FakeProvider(Provider):
     """Returns each link unchanged, and the fresh one when polled."""
 
     name = "studio"
@@ -12,16 +12,16 @@ class Studio(Provider):
     host = "studio.example"
 
     def __init__(self) -> None:
-        self.anew: Media | ProviderError | None = None
+        self.fresh_link: Media | ProviderError | None = None
         self.key: dict[str, str] | None = None
-        self.asked: list[str] = []
+        self.polled_ids: list[str] = []
         self.opened: list[str] = []
 
     async def fetch(self, external_id: str, *, is_counted: bool = False) -> Snapshot:
-        self.asked.append(external_id)
-        if isinstance(self.anew, ProviderError):
-            raise self.anew
-        return Snapshot(status=TaskStatus.SUCCEEDED, raw_status="done", media=self.anew)
+        self.polled_ids.append(external_id)
+        if isinstance(self.fresh_link, ProviderError):
+            raise self.fresh_link
+        return Snapshot(status=TaskStatus.SUCCEEDED, raw_status="done", media=self.fresh_link)
 
     async def open_media(self, external_id: str, media: Media) -> MediaSource:
         self.opened.append(external_id)

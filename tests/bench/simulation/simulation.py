@@ -19,7 +19,7 @@ _LATENCY_S = 0.3  # from a request to its response
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Noticed:
+class Detection:
     """A task whose end was detected; seconds since the simulation began."""
 
     job: Job
@@ -57,24 +57,24 @@ def drop(models: Sequence[Model], *, tasks: int, at: float, seed: int) -> list[J
 
 def run(
     jobs: Sequence[Job], policy: Policy, gateway: Gateway, *, until: float, silence_s: float = _LATENCY_S
-) -> list[Noticed]:
+) -> list[Detection]:
     """Run the simulation in steps; return the tasks detected. silence_s: the timeout of a failed request."""
     by_id = {job.id: job for job in jobs}
     coming = deque(sorted(jobs, key=attrgetter("born")))
     answers: list[tuple[float, int, float, Job, ProviderError | None]] = []
     numbers = count()
-    noticed: list[Noticed] = []
+    noticed: list[Detection] = []
     for step in range(round(until / _STEP_S)):
         now = step * _STEP_S
         while coming and coming[0].born <= now:
             policy.register(coming.popleft(), now)
         while answers and answers[0][0] <= now:
             _, _, asked_at, job, error = heappop(answers)
-            policy.answered(job, error, asked_at=asked_at, now=now)
+            policy.on_response(job, error, asked_at=asked_at, now=now)
             if error is None and job.ends <= asked_at:
-                noticed.append(Noticed(job=job, at=asked_at))
+                noticed.append(Detection(job=job, at=asked_at))
         for job_id in policy.choose(now):
-            error = gateway.ask(now, by_id[job_id])
+            error = gateway.request(now, by_id[job_id])
             answer_at = now + (silence_s if isinstance(error, Unavailable) else _LATENCY_S)
             heappush(answers, (answer_at, next(numbers), now, by_id[job_id], error))
     return noticed
