@@ -39,7 +39,7 @@ async def limited(telegram: FakeTelegram):
         yield limited
 
 
-async def test_a_reply_is_charged_to_the_chat(limited: Limited):
+async def test_a_reply_is_counted(limited: Limited):
     for _ in range(5):
         await limited.bot.send_message(ANNA, "hello")
 

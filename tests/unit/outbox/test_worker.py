@@ -209,6 +209,19 @@ async def test_edits_leave_a_group_s_last_calls_to_its_results(
         await harness.until_settled(3)
 
 
+async def test_each_call_of_a_delivery_is_counted_once_fallbacks_too(
+    harness: WorkerHarness, telegram: FakeTelegram
+):
+    task = await harness.watching(ANNA)  # its card was deleted
+    await harness.driver.poll(task, TaskStatus.RUNNING)
+
+    async with running_worker(harness):
+        await harness.until_settled(1)
+
+    assert [request.method for request in telegram.requests[1:]] == ["editMessageText", "sendMessage"]
+    assert harness.rate_limiter.available() == 5 - 2
+
+
 async def test_a_throttled_chat_causes_no_busy_loop(harness: WorkerHarness):
     harness.rate_limiter.pause(ANNA, 60)
     await harness.finished(ANNA, Sent(5))
