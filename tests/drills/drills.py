@@ -119,7 +119,7 @@ async def kill_the_scheduler(bot_processes: BotProcesses, scale: Scale) -> Repor
 
 async def kill_the_dispatcher(bot_processes: BotProcesses, scale: Scale) -> Report:
     """Between an update's arrival and the end of its handler."""
-    return await _kill_at_each_step(bot_processes, scale, "Dispatcher._write", "each await of a command")
+    return await _kill_at_each_step(bot_processes, scale, "Dispatcher._run", "each await of a command")
 
 
 async def kill_at_random(bot_processes: BotProcesses, scale: Scale) -> Report:
