@@ -71,8 +71,6 @@ class Provider(Protocol):
     """A configured gateway that speaks one wire format."""
 
     name: str  # what users type
-    kind: str  # the wire format
-    host: str  # the gateway's host and port, for display; never credentials
 
     async def fetch(self, external_id: str, *, is_counted: bool = False) -> Snapshot:
         """Poll a task; raises ProviderError, and nothing else, if there is no snapshot.

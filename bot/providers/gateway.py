@@ -77,8 +77,6 @@ class Gateway(Provider):
         self._threads = asyncio.Semaphore(1)  # so that one gateway does not use up the thread pool
         self._unsure: dict[str, None] = {}  # ids whose last response was a failure without a task
         self.name = wire.account.name
-        self.kind = wire.kind
-        self.host = wire.account.host
 
     async def fetch(self, external_id: str, *, is_counted: bool = False) -> Snapshot:
         """Poll a task; raises ProviderError, and nothing else, if there is no snapshot."""
@@ -181,9 +179,6 @@ class Gateway(Provider):
 
 class Unconfigured(Provider):
     """A provider without a gateway; only links that need no key can still be fetched."""
-
-    kind = ""
-    host = ""
 
     def __init__(self, name: str) -> None:
         self.name = name

@@ -15,36 +15,32 @@ class ScriptedProvider(Provider):
     An exception is raised; an id without results fails the test. While `gate` is clear, calls wait.
     """
 
-    def __init__(
-        self, answers: Mapping[str, Sequence[Response]], *, name: str = "wan", kind: str = "alibailian"
-    ) -> None:
+    def __init__(self, results: Mapping[str, Sequence[Response]], *, name: str = "wan") -> None:
         self.name = name
-        self.kind = kind
-        self.host = "gateway.example"
-        self.asked: list[str] = []  # ids, in the order of the calls
+        self.polled: list[str] = []  # ids, in the order of the calls
         self.gate = asyncio.Event()
         self.gate.set()
         self.elsewhere: dict[str, Snapshot] = {}  # snapshots of the other endpoint by id
-        self.asked_elsewhere: list[str] = []
+        self.polled_elsewhere: list[str] = []
         self.waiting = 0  # calls that wait at the gate
-        self.answers = {external_id: list(script) for external_id, script in answers.items()}
+        self.results = {external_id: list(script) for external_id, script in results.items()}
 
     async def fetch(self, external_id: str, *, is_counted: bool = False) -> Snapshot:
-        self.asked.append(external_id)
+        self.polled.append(external_id)
         self.waiting += 1
         try:
             await self.gate.wait()
         finally:
             self.waiting -= 1
-        script = self.answers[external_id]
-        answer = script.pop(0) if len(script) > 1 else script[0]
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
+        script = self.results[external_id]
+        result = script.pop(0) if len(script) > 1 else script[0]
+        if isinstance(result, Exception):
+            raise result
+        return result
 
     async def fetch_elsewhere(self, external_id: str) -> Snapshot | None:
-        self.asked_elsewhere.append(external_id)
+        self.polled_elsewhere.append(external_id)
         return self.elsewhere.get(external_id)
 
     async def open_media(self, external_id: str, media: Media) -> MediaSource:
-        raise AssertionError(f"nobody here fetches the video of {external_id}")
+        raise AssertionError(f"the video of {external_id} was requested")

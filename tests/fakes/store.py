@@ -23,7 +23,7 @@ class BrittleStore(SqliteStore):
     refused = 0  # failed calls of the loop
     applied = 0  # calls of apply()
     waiting = 0  # apply() calls that wait at the gate
-    asked = 0  # calls of the loop that have not returned
+    calls_in_progress = 0  # calls of the loop that have not returned
 
     def __init__(self, *parts: Any) -> None:
         super().__init__(*parts)
@@ -66,11 +66,11 @@ class BrittleStore(SqliteStore):
     @contextmanager
     def _question(self, *, is_writing: bool = False) -> Iterator[None]:
         self._fail_if_broken(is_writing=is_writing)
-        self.asked += 1
+        self.calls_in_progress += 1
         try:
             yield
         finally:
-            self.asked -= 1
+            self.calls_in_progress -= 1
 
     def _fail_if_broken(self, *, is_writing: bool) -> None:
         if self.broken or (is_writing and self.refuses_writes):

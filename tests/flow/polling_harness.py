@@ -112,12 +112,12 @@ class PollingHarness:
         held_up = sum(each.waiting for each in self._gateways) + self.store.waiting
         return (
             self.wakeup.is_waiting
-            and not self.store.asked
+            and not self.store.calls_in_progress
             and self._requests_before + answered + held_up == self._requests()
         )
 
     def _requests(self) -> int:
-        return sum(len(each.asked) for each in self._gateways)
+        return sum(len(each.polled) for each in self._gateways)
 
     async def task(self, task_id: int = 1) -> Task:
         """A task as stored."""

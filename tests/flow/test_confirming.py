@@ -18,7 +18,7 @@ OTHER = 200
 
 
 class Scene:
-    """A chat had its video more than a day ago, and another has just asked for the task."""
+    """A chat had its video more than a day ago, and another has just sent /watch for it."""
 
     def __init__(self, work: PollingHarness, wan: ScriptedProvider) -> None:
         self.work = work
@@ -57,7 +57,7 @@ async def test_one_poll_confirms_a_video(store: BrittleStore, clock: FrozenClock
     async with Scene.open(store, clock, DONE) as scene:
         assert (DeliveryKind.RESULT, OTHER) in await scene.texts_to()
         await scene.work.advance_in_steps(600, step_s=60)
-        assert len(scene.wan.asked) == 2
+        assert len(scene.wan.polled) == 2
 
 
 async def test_an_unreachable_gateway_is_polled_until_it_confirms_the_video(
@@ -65,7 +65,7 @@ async def test_an_unreachable_gateway_is_polled_until_it_confirms_the_video(
 ):
     async with Scene.open(store, clock, *[AWAY] * 30, DONE) as scene:
         told: Sequence[tuple[DeliveryKind, int]] = await scene.texts_to()
-        while len(scene.wan.asked) <= 31:
+        while len(scene.wan.polled) <= 31:
             assert not [each for each in told if each[0] is DeliveryKind.RESULT]
             await scene.work.advance(30)
             told = await scene.texts_to()

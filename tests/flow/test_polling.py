@@ -19,12 +19,12 @@ async def test_a_new_watch_is_polled_at_once(store: BrittleStore, clock: FrozenC
     work = PollingHarness(store, [key(wan)], clock=clock)
 
     async with work.running():
-        assert wan.asked == []
+        assert wan.polled == []
         await watch(store)
         await work.notify()
         task = await work.task()
 
-    assert wan.asked == ["t1"]
+    assert wan.polled == ["t1"]
     assert (task.status, task.last_poll_at) == (QUEUED, NOON)
 
 
@@ -37,10 +37,10 @@ async def test_a_watch_without_a_notification_is_found_by_the_next_sync(
     async with work.running():
         await watch(store)
         await work.advance(SYNC_S - 0.1)
-        assert wan.asked == []
+        assert wan.polled == []
         await work.advance(0.1)
 
-    assert wan.asked == ["t1"]
+    assert wan.polled == ["t1"]
 
 
 async def test_a_task_is_followed_to_its_end_and_no_further(store: BrittleStore, clock: FrozenClock):
@@ -54,7 +54,7 @@ async def test_a_task_is_followed_to_its_end_and_no_further(store: BrittleStore,
             await work.advance(LONG_S)
         await work.advance_in_steps(3600, step_s=LONG_S)
 
-    assert len(wan.asked) == 3
+    assert len(wan.polled) == 3
     assert (await work.task()).next_poll_at is None
     assert work.news.is_set()
     assert DeliveryKind.RESULT in await work.to_send()
@@ -70,10 +70,10 @@ async def test_a_task_is_polled_when_it_is_due_and_not_before(store: BrittleStor
         assert due is not None
         await work.advance((due - clock()).total_seconds() - 0.1)
         await work.notify()
-        assert len(wan.asked) == 1
+        assert len(wan.polled) == 1
         await work.advance(0.2)
 
-    assert len(wan.asked) == 2
+    assert len(wan.polled) == 2
 
 
 async def test_polls_go_on_while_the_store_is_slow(store: BrittleStore, clock: FrozenClock):
@@ -84,7 +84,7 @@ async def test_polls_go_on_while_the_store_is_slow(store: BrittleStore, clock: F
     async with work.running():
         store.sweep_gate.clear()
         await work.advance_in_steps(30, step_s=5.0)
-        assert len(wan.asked) > 1
+        assert len(wan.polled) > 1
         store.sweep_gate.set()
 
 
@@ -97,7 +97,7 @@ async def test_ten_chats_that_watch_a_task_cost_one_request(store: BrittleStore,
     async with work.running():
         pass
 
-    assert wan.asked == ["t1"]
+    assert wan.polled == ["t1"]
     assert (await work.to_send()).count(DeliveryKind.RESULT) == 10
 
 
@@ -113,7 +113,7 @@ async def test_a_poll_without_news_writes_nothing_and_the_next_one_comes(
         written = await work.task()
         for polls in (2, 3):
             await work.advance(20.0)
-            assert len(wan.asked) == polls
+            assert len(wan.polled) == polls
         assert store.applied == 1
         assert (await work.task()).version == written.version
         await work.advance(20.0)
@@ -136,7 +136,7 @@ async def test_a_requested_poll_is_stored_though_nothing_has_changed(
         await work.notify()
 
         assert (await work.task()).last_poll_at == clock()
-        assert (len(wan.asked), store.applied) == (2, 2)
+        assert (len(wan.polled), store.applied) == (2, 2)
         await work.advance(LONG_S)
 
     assert store.applied == 2, "a served request was served again"
@@ -158,7 +158,7 @@ async def test_a_request_during_a_poll_is_served_by_it(store: BrittleStore, cloc
 
         assert (await work.task()).last_poll_at == clock()
 
-    assert len(wan.asked) == 2
+    assert len(wan.polled) == 2
 
 
 async def test_a_request_while_a_poll_is_being_stored_causes_another_one(
@@ -196,7 +196,7 @@ async def test_a_request_after_a_restart_is_served_though_the_next_poll_is_far(
 
     async with work.running():
         await work.advance(10.0)
-        assert len(wan.asked) == 1
+        assert len(wan.polled) == 1
         await store.request_poll(1, at=clock())
         await work.notify()
 
@@ -212,7 +212,7 @@ async def test_a_watch_of_a_second_chat_polls_a_running_task_at_once(store: Brit
         await watch(store, chat_id=2)
         await work.notify()
 
-    assert len(wan.asked) == 2
+    assert len(wan.polled) == 2
 
 
 async def test_a_stopped_watch_costs_no_more_requests(store: BrittleStore, clock: FrozenClock):
@@ -225,7 +225,7 @@ async def test_a_stopped_watch_costs_no_more_requests(store: BrittleStore, clock
         await work.notify()
         await work.advance_in_steps(600, step_s=10.0)
 
-    assert len(wan.asked) == 1
+    assert len(wan.polled) == 1
 
 
 async def test_a_watch_stopped_during_a_poll_costs_no_more_requests(store: BrittleStore, clock: FrozenClock):
@@ -240,7 +240,7 @@ async def test_a_watch_stopped_during_a_poll_costs_no_more_requests(store: Britt
         wan.gate.set()
         await work.advance_in_steps(600, step_s=10.0)
 
-    assert len(wan.asked) == 1
+    assert len(wan.polled) == 1
 
 
 async def test_a_restarted_watch_is_polled_at_once(store: BrittleStore, clock: FrozenClock):
@@ -253,10 +253,10 @@ async def test_a_restarted_watch_is_polled_at_once(store: BrittleStore, clock: F
         await work.notify()
         await watch(store)
         await work.notify()
-        assert len(wan.asked) == 2
+        assert len(wan.polled) == 2
         await work.advance(LONG_S)
 
-    assert len(wan.asked) == 3
+    assert len(wan.polled) == 3
 
 
 async def test_a_task_still_watched_by_another_chat_is_polled_further(

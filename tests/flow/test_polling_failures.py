@@ -29,16 +29,16 @@ async def test_many_tasks_after_a_restart_are_polled_no_faster_than_the_key_allo
     wan = gateway(**dict.fromkeys(ids, (snapshot(),)))
     work = PollingHarness(store, [key(wan, rps=100.0)], clock=clock)
 
-    asked = [0]
+    polled = [0]
     async with work.running():
-        while len(set(wan.asked)) < len(ids):
+        while len(set(wan.polled)) < len(ids):
             await work.advance(0.1)
-            asked.append(len(wan.asked))
+            polled.append(len(wan.polled))
 
-    for first in range(len(asked)):
-        for last in range(first, len(asked)):
-            assert asked[last] - asked[first] <= 100 * 0.1 * (last - first) + 20  # a fifth of a second's
-    assert len(asked) <= 40, "slower than the key allows"
+    for first in range(len(polled)):
+        for last in range(first, len(polled)):
+            assert polled[last] - polled[first] <= 100 * 0.1 * (last - first) + 20  # a fifth of a second's
+    assert len(polled) <= 40, "slower than the key allows"
 
 
 async def test_providers_with_one_key_share_its_rate_limit(store: BrittleStore, clock: FrozenClock):
@@ -54,7 +54,7 @@ async def test_providers_with_one_key_share_its_rate_limit(store: BrittleStore, 
     async with work.running():
         await work.advance_in_steps(2.0, step_s=0.1)
 
-    assert 9 <= sum(len(each.asked) for each in gateways) <= 11
+    assert 9 <= sum(len(each.polled) for each in gateways) <= 11
 
 
 async def test_requests_in_flight_are_bounded(store: BrittleStore, clock: FrozenClock):
@@ -71,7 +71,7 @@ async def test_requests_in_flight_are_bounded(store: BrittleStore, clock: Frozen
         await work.settle()
         await work.advance_in_steps(1.0, step_s=0.1)
 
-    assert sorted(wan.asked) == ids
+    assert sorted(wan.polled) == ids
 
 
 async def test_a_chat_with_many_tasks_delays_no_other(store: BrittleStore, clock: FrozenClock):
@@ -85,7 +85,7 @@ async def test_a_chat_with_many_tasks_delays_no_other(store: BrittleStore, clock
     async with work.running():
         pass
 
-    assert wan.asked == ["lone"]
+    assert wan.polled == ["lone"]
 
 
 async def test_a_hanging_gateway_delays_no_other(store: BrittleStore, clock: FrozenClock):
@@ -120,10 +120,10 @@ async def test_an_unreachable_gateway_is_probed_and_starves_no_other(store: Brit
         await work.settle()
         await work.advance_in_steps(60.0, step_s=0.5)
 
-    assert 5 <= len(away.asked) - len(ids) <= 7  # after 1, 2, 4, 8, 15, 15 … s
-    assert len(set(away.asked[len(ids) :])) >= 5, "the same task is probed again"
+    assert 5 <= len(away.polled) - len(ids) <= 7  # after 1, 2, 4, 8, 15, 15 … s
+    assert len(set(away.polled[len(ids) :])) >= 5, "the same task is probed again"
     assert (await store.stats()).tasks["unknown"] == len(ids)
-    assert len(well.asked) >= 5
+    assert len(well.polled) >= 5
 
 
 @pytest.mark.parametrize("error", [BUSY, ODD, AWAY, BAD_KEY, MISSING])
@@ -155,10 +155,10 @@ async def test_a_task_whose_last_poll_went_well_is_the_first_probe_though_others
     async with work.running():
         await watch(store, *names(3))
         await work.notify()
-        assert wan.asked[1:] == names(3)
+        assert wan.polled[1:] == names(3)
         await work.advance(1.0)
 
-    assert wan.asked[4:] == ["well"]
+    assert wan.polled[4:] == ["well"]
 
 
 async def test_after_an_outage_no_task_waits_for_its_own_backoff(store: BrittleStore, clock: FrozenClock):
@@ -169,7 +169,7 @@ async def test_after_an_outage_no_task_waits_for_its_own_backoff(store: BrittleS
 
     async with work.running():
         await work.advance_in_steps(300.0, step_s=0.5)
-        wan.answers |= {each: [snapshot(SUCCEEDED)] for each in ids}
+        wan.results |= {each: [snapshot(SUCCEEDED)] for each in ids}
         await work.advance_in_steps(16.0, step_s=0.5)
 
     assert (await store.stats()).tasks["succeeded"] == len(ids)
@@ -183,10 +183,10 @@ async def test_a_429_pauses_all_tasks_of_the_key(store: BrittleStore, clock: Fro
     async with work.running():
         await watch(store, "t2")
         await work.notify()
-        assert wan.asked == ["t1"]
+        assert wan.polled == ["t1"]
         await work.advance(1.0)
 
-    assert wan.asked == ["t1", "t2"]
+    assert wan.polled == ["t1", "t2"]
 
 
 async def test_tasks_of_unconfigured_providers_are_not_polled(store: BrittleStore, clock: FrozenClock):
@@ -226,7 +226,7 @@ async def test_a_clock_that_is_set_back_delays_no_task(
 
     async with work.running():
         await work.advance_in_steps(2.5, step_s=0.5)
-        assert 5 < len(wan.asked) < len(ids), "not all of them were polled"
+        assert 5 < len(wan.polled) < len(ids), "not all of them were polled"
         clock.advance(-back_s)
         await work.advance_in_steps(30.0, step_s=0.5)
 
@@ -244,7 +244,7 @@ async def test_an_exception_in_a_poll_stops_no_other_poll(
         assert (await work.task(2)).status is SUCCEEDED
         assert caplog.messages == ["Polling wan t1 failed"]
         await work.advance(59.0)
-        assert wan.asked.count("t1") == 1
+        assert wan.polled.count("t1") == 1
         await work.advance(1.0)
 
     assert (await work.task(1)).status is RUNNING
@@ -287,7 +287,7 @@ async def test_a_poll_that_could_not_be_stored_is_repeated(
         await work.advance(2.0)
 
     assert (await work.task()).status is SUCCEEDED
-    assert 3 <= len(wan.asked) <= 5
+    assert 3 <= len(wan.polled) <= 5
     assert caplog.messages == ["Polling is paused: The disk is full."]
     assert caplog.records[0].exc_info is None
 
@@ -320,7 +320,7 @@ async def test_an_unreachable_gateway_is_reported_until_it_responds(store: Britt
         await work.advance_in_steps(120.0, step_s=0.5)
         assert work.states.problem_of("wan") == "away"
         assert work.scheduler.waiting(["wan"]) == len(ids)
-        wan.answers |= {each: [snapshot()] for each in ids}
+        wan.results |= {each: [snapshot()] for each in ids}
         await work.advance_in_steps(16.0, step_s=0.5)
 
     assert work.states.problem_of("wan") is None
@@ -335,12 +335,12 @@ async def test_a_poll_interval_in_a_response_is_respected_except_for_user_reques
 
     async with work.running():
         await work.advance_in_steps(595, step_s=35)
-        assert len(wan.asked) == 1
+        assert len(wan.polled) == 1
         await store.request_poll(1, at=clock())
         await work.notify()
-        assert len(wan.asked) == 2
+        assert len(wan.polled) == 2
         await work.advance_in_steps(595, step_s=35)
-        assert len(wan.asked) == 2
+        assert len(wan.polled) == 2
         await work.advance(10)
 
-    assert len(wan.asked) == 3
+    assert len(wan.polled) == 3

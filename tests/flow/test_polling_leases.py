@@ -55,10 +55,10 @@ async def test_another_process_takes_over_after_the_leases_of_a_hanging_one_expi
 
     async with work.running():
         await work.advance(LEASE_S - 1)
-        assert wan.asked == []
+        assert wan.polled == []
         await work.advance(10)
 
-    assert sorted(wan.asked) == IDS
+    assert sorted(wan.polled) == IDS
 
 
 async def test_a_task_whose_lease_another_process_has_is_dropped(processes: Processes, clock: FrozenClock):
@@ -72,7 +72,7 @@ async def test_a_task_whose_lease_another_process_has_is_dropped(processes: Proc
         assert len(await other.claim_due({"wan": 9}, at=clock(), lease_s=3600)) == 1
         await work.advance_in_steps(600, step_s=10.0)
 
-    assert len(wan.asked) == 1
+    assert len(wan.polled) == 1
 
 
 async def test_a_superseded_poll_is_dropped_and_the_task_claimed_again_at_once(
@@ -121,7 +121,7 @@ async def test_a_clean_stop_saves_due_times(processes: Processes, clock: FrozenC
     async with work.running():
         for _ in range(3):
             await work.advance(11.0)
-        polls = len(wan.asked)
+        polls = len(wan.polled)
     stopped = await work.task()
     await before.close()
     assert before.applied == 1
@@ -132,9 +132,9 @@ async def test_a_clean_stop_saves_due_times(processes: Processes, clock: FrozenC
     work = PollingHarness(await processes.begin(), [key(wan)], clock=clock)
     async with work.running():
         await work.advance(wait_s - 0.1)
-        assert len(wan.asked) == polls
+        assert len(wan.polled) == polls
         await work.advance(0.2)
-        assert len(wan.asked) == polls + 1
+        assert len(wan.polled) == polls + 1
 
 
 async def test_stopping_leaves_polls_in_flight_to_the_next_process(processes: Processes, clock: FrozenClock):

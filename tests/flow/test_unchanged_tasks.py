@@ -22,15 +22,15 @@ async def test_an_unchanged_task_is_polled_hourly_after_a_day_and_not_at_all_aft
         await work.advance_in_steps(25 * HOUR, step_s=HOUR)
         assert (await work.task()).stall is Stall.UNCHANGED
         assert (await work.to_send()).count(NOTICE) == 1
-        asked = len(wan.asked)
+        polled = len(wan.polled)
         await work.advance_in_steps(HOUR, step_s=HOUR / 12)
-        assert len(wan.asked) - asked == 1
+        assert len(wan.polled) - polled == 1
         await work.advance_in_steps(48 * HOUR, step_s=HOUR)
         assert (await work.task()).stall is Stall.RESTING
-        asked = len(wan.asked)
+        polled = len(wan.polled)
         await work.advance_in_steps(48 * HOUR, step_s=HOUR)
 
-    assert len(wan.asked) == asked
+    assert len(wan.polled) == polled
 
 
 async def test_stopped_polling_survives_a_restart_and_a_request_resumes_it_for_days(
@@ -41,15 +41,15 @@ async def test_stopped_polling_survives_a_restart_and_a_request_resumes_it_for_d
     work = PollingHarness(store, [key(wan)], clock=clock)
     async with work.running():
         await work.advance_in_steps(75 * HOUR, step_s=HOUR)
-    asked = len(wan.asked)
+    polled = len(wan.polled)
 
     again = PollingHarness(store, [key(wan)], clock=clock)
     async with again.running():
         await again.advance_in_steps(2 * HOUR, step_s=HOUR)
-        assert len(wan.asked) == asked
+        assert len(wan.polled) == polled
         await store.request_poll(1, at=clock())
         await again.notify()
-        assert len(wan.asked) == asked + 1
+        assert len(wan.polled) == polled + 1
         await again.advance_in_steps(71 * HOUR, step_s=HOUR)
         assert (await again.task()).stall is Stall.UNCHANGED
         await again.advance_in_steps(2 * HOUR, step_s=HOUR)
@@ -63,13 +63,13 @@ async def test_a_task_that_changes_after_a_day_is_polled_as_usual(store: Brittle
 
     async with work.running():
         await work.advance_in_steps(26 * HOUR, step_s=HOUR)
-        wan.answers["t1"] = [snapshot(progress=20.0)]
+        wan.results["t1"] = [snapshot(progress=20.0)]
         await work.advance(HOUR)
         assert (await work.task()).stall is Stall.MOVING
-        asked = len(wan.asked)
+        polled = len(wan.polled)
         await work.advance_in_steps(600, step_s=60)
-        assert len(wan.asked) - asked >= 4
-        wan.answers["t1"] = [snapshot(SUCCEEDED)]
+        assert len(wan.polled) - polled >= 4
+        wan.results["t1"] = [snapshot(SUCCEEDED)]
         await work.advance(120)
 
     assert (await work.task()).status is SUCCEEDED
@@ -82,10 +82,10 @@ async def test_a_task_queued_for_twenty_hours_is_polled_as_usual(store: BrittleS
 
     async with work.running():
         await work.advance_in_steps(20 * HOUR, step_s=HOUR)
-        asked = len(wan.asked)
+        polled = len(wan.polled)
         await work.advance_in_steps(1200, step_s=60)
 
-        assert len(wan.asked) - asked >= 9
+        assert len(wan.polled) - polled >= 9
         assert NOTICE not in await work.to_send()
 
 
@@ -96,15 +96,15 @@ async def test_an_outage_of_days_does_not_count_as_an_unchanged_task(store: Brit
 
     async with work.running():
         await work.advance_in_steps(2 * HOUR, step_s=600)
-        wan.answers["t1"] = [AWAY]
+        wan.results["t1"] = [AWAY]
         await work.advance_in_steps(96 * HOUR, step_s=HOUR)
-        wan.answers["t1"] = [snapshot()]
+        wan.results["t1"] = [snapshot()]
         await work.advance_in_steps(2 * HOUR, step_s=60)
 
         task = await work.task()
         assert (task.stall, task.poll_failure) == (Stall.STUCK, None)
         assert task.next_poll_at is not None
-        wan.answers["t1"] = [snapshot(SUCCEEDED)]
+        wan.results["t1"] = [snapshot(SUCCEEDED)]
         await work.advance(180)
 
     assert (await work.task()).status is SUCCEEDED
@@ -120,9 +120,9 @@ async def test_a_bot_that_was_down_for_days_continues_as_before(store: BrittleSt
     work = PollingHarness(store, [key(wan)], clock=clock)
     async with work.running():
         assert (await work.task()).stall is Stall.MOVING
-        asked = len(wan.asked)
+        polled = len(wan.polled)
         await work.advance_in_steps(600, step_s=60)
-        assert len(wan.asked) - asked >= 4
+        assert len(wan.polled) - polled >= 4
 
     assert clock() > NOON
 
@@ -137,13 +137,13 @@ async def test_a_stale_response_is_compared_once_with_the_other_endpoint(
 
     async with work.running():
         await work.advance_in_steps(HOUR - 1, step_s=(HOUR - 1) / 6)
-        assert wan.asked_elsewhere == []
+        assert wan.polled_elsewhere == []
         await work.advance_in_steps(600, step_s=120)
         assert (await work.task(1)).status is SUCCEEDED
         assert (await work.task(2)).status is RUNNING
         await work.advance_in_steps(20 * HOUR, step_s=HOUR)
-        assert wan.asked_elsewhere == ["t1", "t2"]
-        wan.answers["t2"] = [snapshot(progress=50.0)]
+        assert wan.polled_elsewhere == ["t1", "t2"]
+        wan.results["t2"] = [snapshot(progress=50.0)]
         await work.advance_in_steps(2 * HOUR, step_s=HOUR / 2)
 
-    assert wan.asked_elsewhere == ["t1", "t2", "t2"]
+    assert wan.polled_elsewhere == ["t1", "t2", "t2"]

@@ -127,10 +127,10 @@ class HungStore(LostStore):
     """A store whose disk does not respond."""
 
     def __init__(self) -> None:
-        self.asked, self.cancelled = asyncio.Event(), asyncio.Event()
+        self.called, self.cancelled = asyncio.Event(), asyncio.Event()
 
     async def stats(self) -> Stats:
-        self.asked.set()
+        self.called.set()
         try:
             await asyncio.Event().wait()
         finally:
@@ -142,7 +142,7 @@ async def test_a_request_that_waits_for_the_database_ends_with_its_connection(te
     store, port = HungStore(), free_port()
     async with serving(store, telemetry, port), ClientSession() as session, asyncio.timeout(5):
         scrape = asyncio.create_task(Probe(session, port).get("/metrics"))
-        await store.asked.wait()
+        await store.called.wait()
         scrape.cancel()
         await store.cancelled.wait()
 

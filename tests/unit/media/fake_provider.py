@@ -8,8 +8,6 @@ class FakeProvider(Provider):
     """Returns each link unchanged, and the fresh one when polled."""
 
     name = "studio"
-    kind = "videos"
-    host = "studio.example"
 
     def __init__(self) -> None:
         self.fresh_link: Media | ProviderError | None = None

@@ -6,7 +6,6 @@ import gzip
 import itertools
 import ssl
 import zlib
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -27,17 +26,6 @@ FIXTURES = Path(__file__).parents[2] / "fixtures"
 def bare(data: bytes) -> bytes:
     packer = zlib.compressobj(wbits=-15)
     return packer.compress(data) + packer.flush()
-
-
-@pytest.fixture
-async def downloader(clock: FrozenClock) -> AsyncIterator[Downloader]:
-    async with Downloader(allowed=PrivateHosts(everything=True), sleep=clock.sleep) as opened:
-        yield opened
-
-
-@pytest.fixture
-def target(tmp_path: Path) -> Path:
-    return tmp_path / "films" / "film"
 
 
 async def fetched(downloader: Downloader, files: FileHost, target: Path) -> bytes:

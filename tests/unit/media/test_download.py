@@ -1,7 +1,7 @@
 """Downloads over real connections."""
 
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -9,26 +9,13 @@ from aiohttp import web
 
 from bot.media.download import Download, Downloader, downloaded
 from bot.media.faults import DownloadError, Fault
-from bot.private_hosts import PrivateHosts
 from bot.providers.base import MediaSource
 from bot.providers.parsing.links import requestable
-from tests.fakes.clock import FrozenClock
 from tests.unit.file_host import FileHost
 
 SAMPLE = b"\x00\x00\x00\x18ftypisom" + bytes(range(256)) * 4000
 LIMIT = 2_000_000
 KEY = {"Authorization": "Bearer sk-a-key"}
-
-
-@pytest.fixture
-async def downloader(clock: FrozenClock) -> AsyncIterator[Downloader]:
-    async with Downloader(allowed=PrivateHosts(everything=True), sleep=clock.sleep) as opened:
-        yield opened
-
-
-@pytest.fixture
-def target(tmp_path: Path) -> Path:
-    return tmp_path / "films" / "film"
 
 
 @pytest.fixture(autouse=True)
