@@ -26,6 +26,7 @@ class ScriptedProvider(Provider):
         self.results = {external_id: list(script) for external_id, script in results.items()}
 
     async def fetch(self, external_id: str, *, is_counted: bool = False) -> Snapshot:
+        assert is_counted, "the scheduler has counted the poll, so it must not wait for the rate limit again"
         self.polled.append(external_id)
         self.waiting += 1
         try:
