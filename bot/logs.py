@@ -10,7 +10,8 @@ from enum import IntEnum, StrEnum
 from typing import TypedDict, Unpack
 
 from bot.redaction import Redactor
-from storage.models import ClaimedDelivery, Task
+from storage.models import Task
+from storage.outbox import ClaimedDelivery, ReportDelivery, WatchDelivery
 
 
 class Fields(TypedDict, total=False):
@@ -33,10 +34,10 @@ def log_fields(
 ) -> dict[str, object]:
     """For the `extra` of a log call; action: a machine's name of what happened."""
     found: dict[str, object] = {"action": action}
-    if isinstance(about, ClaimedDelivery):
-        found |= {"delivery_id": about.delivery.id, "chat_id": about.watch.chat_id}
-    if about is not None:
-        task = about.task if isinstance(about, ClaimedDelivery) else about
+    if isinstance(about, WatchDelivery | ReportDelivery):
+        found |= {"delivery_id": about.delivery.id, "chat_id": about.delivery.chat_id}
+    task = about.task if isinstance(about, WatchDelivery) else about
+    if isinstance(task, Task):
         found |= {"task_id": task.id, "provider": task.ref.provider}
     return found | fields
 

@@ -24,7 +24,6 @@ from bot.maintenance import Housekeeper
 from bot.media.cache import LOCAL_UPLOAD_LIMIT, UPLOAD_LIMIT, VideoCache
 from bot.media.download import Downloader
 from bot.media.probe import Inspector
-from bot.outbox.admin_reports import AdminReports, Admins
 from bot.outbox.rate_limiter import ChatRateLimiter
 from bot.outbox.sender import Sender
 from bot.outbox.text_delivery import TextDelivery
@@ -36,6 +35,7 @@ from bot.polling.wakeup import Wakeup
 from bot.providers.transport import HttpTransport
 from bot.telemetry import Telemetry
 from bot.watching.access import Access
+from bot.watching.admin_reports import AdminReports, Admins
 from bot.watching.ageing import Ageing
 from bot.watching.cadence import Cadence
 from bot.watching.gateway_state import GatewayStates
@@ -97,8 +97,8 @@ async def run_workers(resources: Resources, bot: ExtBot[None], cadence: Cadence 
 
     1. Make tasks due whose last failure new settings may have fixed.
     2. Load what was learned, waiting while the database can't be read.
-    3. Start polling and maintenance.
-    4. Start delivery and the reports to admins once Telegram has responded.
+    3. Start polling, maintenance and the reports to the admins.
+    4. Start delivery once Telegram has responded.
     """
     # A poll's objects die with it; a collection every 700 allocations would only cost the polls time.
     gc.set_threshold(20_000, 20, 20)
@@ -112,7 +112,7 @@ async def run_workers(resources: Resources, bot: ExtBot[None], cadence: Cadence 
         group.create_task(workers.scheduler.run())
         group.create_task(workers.housekeeper.run())
         group.create_task(_deliver(workers.delivery, resources))
-        group.create_task(_report(workers.admin_reports, resources.connected))
+        group.create_task(workers.admin_reports.run())
 
 
 async def _load(store: Store) -> _StoredState:
@@ -131,11 +131,6 @@ async def _when_available(call: Callable[[], Awaitable[T]]) -> T:
         except StoreUnavailable:
             failures += 1
             await asyncio.sleep(STORE_BACKOFF.delay_s(failures))
-
-
-async def _report(reports: AdminReports, connected: asyncio.Event) -> None:
-    await connected.wait()
-    await reports.run()
 
 
 async def _deliver(worker: DeliveryWorker, resources: Resources) -> None:
@@ -188,11 +183,11 @@ async def _build(
             scheduler=scheduler,
             admin_reports=AdminReports(
                 store,
-                sender.send,
                 states,
                 admins=Admins(ids=settings.admins, language=settings.language),
                 waiting=scheduler.waiting,
                 clock=utc_now,
+                notify=notify_delivery,
             ),
             delivery=DeliveryWorker(
                 store,

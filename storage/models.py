@@ -1,6 +1,5 @@
-"""The data types shared by both packages: task, watch, event, delivery. No I/O, no imports of our own."""
+"""The data types shared by both packages: task, watch, event, chat. No I/O, no imports of our own."""
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -198,6 +197,11 @@ class DeliveryState(StrEnum):
     DEAD = "dead"  # given up: permanently rejected, or superseded
 
     @property
+    def is_unsent(self) -> bool:
+        """Whether it is still to be sent, or being sent."""
+        return self in {DeliveryState.PENDING, DeliveryState.SENDING}
+
+    @property
     def is_undelivered(self) -> bool:
         """Whether it ended, and Telegram did not confirm it."""
         return self in {DeliveryState.UNKNOWN, DeliveryState.DEAD}
@@ -272,6 +276,7 @@ class DeliveryKind(StrEnum):
 
     RESULT = "result"  # a new message: the video, or the reason of the failure
     NOTICE = "notice"  # a new message: something that a person has to fix
+    REPORT = "report"  # a new message to an admin: a gateway went down or recovered
     CARD = "card"  # the watch's one card, sent or edited
 
 
@@ -308,56 +313,6 @@ class TaskEvent:
     before: TaskStatus
     after: TaskStatus
     at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Delivery:
-    """A queued message or edit for one watch."""
-
-    id: int
-    watch_id: int
-    kind: DeliveryKind
-    state: DeliveryState
-    created_at: datetime
-    attempts: int = 0  # claims so far, the present one included
-    not_before: datetime | None = None
-    message_id: int | None = None  # the message sent so far
-    unconfirmed_call_at: datetime | None = None  # when a call that is not idempotent was started
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClaimedDelivery:
-    """A claimed delivery with everything that its rendering needs."""
-
-    delivery: Delivery
-    watch: Watch
-    task: Task
-    companions: tuple["ClaimedDelivery", ...] = ()  # other failures of the same request, sent in one message
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settlement:
-    """The outcome of one delivery attempt."""
-
-    state: DeliveryState  # PENDING: retry at not_before
-    at: datetime
-    not_before: datetime | None = None
-    is_attempt: bool = True  # False: nothing was sent, and the attempt is not counted
-    message_id: int | None = None  # the message that carries it
-    card_digest: str | None = None  # of what the card shows now
-    file: StoredFile | None = None  # the video as stored by Telegram
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ThrottledChats:
-    """Chats that the rate limiter blocks at present."""
-
-    to_all: Collection[int] = ()
-    to_edits: Collection[int] = ()  # edits of existing cards; without the chats in to_all
-    to_refreshes: Collection[int] = ()  # refreshes of old cards; without those in to_all and to_edits
-
-
-NONE_THROTTLED = ThrottledChats()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

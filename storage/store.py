@@ -5,20 +5,17 @@ from datetime import datetime
 from typing import Protocol
 
 from storage.models import (
-    NONE_THROTTLED,
     UNLIMITED,
     Cause,
     Chat,
-    ClaimedDelivery,
-    Settlement,
     Stats,
     Task,
     TaskEvent,
-    ThrottledChats,
     WatchedTask,
     WatchLimits,
     WatchRequest,
 )
+from storage.outbox import NONE_THROTTLED, AdminReport, ClaimedDelivery, Settlement, ThrottledChats
 
 
 class Store(Protocol):
@@ -148,11 +145,11 @@ class Store(Protocol):
     ) -> list[ClaimedDelivery]:
         """Lease up to limit deliveries that can be sent now, one per chat.
 
-        Order: videos, failures, notices, last states, first cards, edits with news, refreshes; the oldest of
-        each first. A failure is returned with the other failures of the same request, leased as well.
+        In the order of DeliveryPriority, the oldest of each first. A failure is returned with the other
+        failures of the same request, leased as well.
 
-        Never two at a time for the same watch and kind. After a crash, deliveries can be claimed again
-        when their lease expires.
+        Never two at a time of the same address, kind and subject. After a crash, deliveries can be claimed
+        again when their lease expires.
         """
         ...
 
@@ -164,8 +161,8 @@ class Store(Protocol):
         """When the next delivery outside these chats can be claimed, which may be past, or None."""
         ...
 
-    async def note_message(self, delivery_id: int, message_id: int | None) -> None:
-        """Store the message that a delivery has sent so far; None: it was deleted."""
+    async def note_message(self, delivery_id: int, message_id: int) -> None:
+        """Store the message that a delivery has sent so far."""
         ...
 
     async def note_unconfirmed_call(self, delivery_id: int, *, at: datetime) -> None:
@@ -178,6 +175,21 @@ class Store(Protocol):
         A CARD that was SENT updates the watch's card and digest, and is deleted. A RESULT that is SENT,
         UNKNOWN or DEAD finishes its watch and, unless SENT, enqueues the card.
         """
+        ...
+
+    async def enqueue_report(self, chat_id: int, report: AdminReport, *, at: datetime) -> bool:
+        """Enqueue a REPORT to an admin if it is news to them; may be repeated.
+
+        1. A failure is news unless one of this gateway was reported and its recovery was not.
+        2. A recovery is news if a failure was reported.
+        3. An unsent report of the opposite is superseded, and what was reported before it counts.
+
+        False: nothing is written, as a report of this gateway is being sent to this admin just now.
+        """
+        ...
+
+    async def supersede_reports_to_all_but(self, admin_ids: Collection[int], *, at: datetime) -> None:
+        """Supersede unsent reports to all others, and forget what was reported to them."""
         ...
 
     async def send_again(self, watch_id: int, chat_id: int, *, at: datetime) -> bool:
@@ -199,12 +211,12 @@ class Store(Protocol):
         ...
 
     async def save_chat(self, chat: Chat, *, at: datetime) -> None:
-        """Insert or update a chat."""
+        """Insert a chat, or update its title and language; one that was lost stays so."""
         ...
 
     async def chat_lost(self, chat_id: int, reason: str, *, at: datetime) -> None:
         """Suspend the chat's active watches and pending deliveries; tasks without another active watch have
-        no next poll. An unknown chat without watches is not stored."""
+        no next poll. An unknown chat without watches and deliveries is not stored."""
         ...
 
     async def chat_found(self, chat_id: int, *, at: datetime) -> None:
@@ -213,7 +225,7 @@ class Store(Protocol):
         ...
 
     async def throttle_chat(self, chat_id: int, *, until: datetime) -> None:
-        """Store until when Telegram throttles a chat, if it has watches."""
+        """Store until when Telegram throttles a chat, if it has watches or unsent deliveries."""
         ...
 
     async def throttled_chats(self, *, at: datetime) -> Mapping[int, datetime]:
@@ -249,14 +261,6 @@ class Store(Protocol):
 
     async def save_estimates(self, estimates: str) -> None:
         """Save the estimates of task durations, an opaque text."""
-        ...
-
-    async def admin_reports(self) -> str | None:
-        """The text last saved by save_admin_reports(), or None."""
-        ...
-
-    async def save_admin_reports(self, data: str) -> None:
-        """Save which gateway failures were reported to the admins, an opaque text."""
         ...
 
     async def stats(self) -> Stats:

@@ -2,15 +2,15 @@
 
 from bot.metrics import DeliveryOutcome, Metrics
 from bot.outbox.results import LinkOnly, RetryAfter, SendResult, Transient
-from storage.models import ClaimedDelivery, DeliveryKind, DeliveryState, Settlement, TaskStatus
+from storage.models import DeliveryState
+from storage.outbox import ClaimedDelivery, Settlement, WatchDelivery
 
 
 def record(metrics: Metrics, out: ClaimedDelivery, result: SendResult, settlement: Settlement) -> None:
     """Record a settled attempt."""
     outcome = _outcome(result, settlement.state)
     metrics.delivery_attempts.labels(out.delivery.kind, outcome).inc()
-    is_video = out.delivery.kind is DeliveryKind.RESULT and out.task.status is TaskStatus.SUCCEEDED
-    if is_video and outcome is DeliveryOutcome.SENT:
+    if isinstance(out, WatchDelivery) and out.is_video and outcome is DeliveryOutcome.SENT:
         metrics.video_delay.labels(out.task.ref.provider).observe(_delay_s(out, settlement))
 
 
@@ -32,7 +32,7 @@ def _outcome(result: SendResult, state: DeliveryState) -> DeliveryOutcome:
             return DeliveryOutcome.RETRIED
 
 
-def _delay_s(out: ClaimedDelivery, settlement: Settlement) -> float:
+def _delay_s(out: WatchDelivery, settlement: Settlement) -> float:
     """Seconds from the task's end to the settlement.
 
     The end is the gateway's, with its clock skew corrected; if it sends none, or one after the poll that

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from bot.token_bucket import SHORTEST_WAIT_S, TokenBucket
-from storage.models import ThrottledChats
+from storage.outbox import ThrottledChats
 
 # Burst plus rate stay below Telegram's figure in any second.
 _OVERALL_RPS, _OVERALL_BURST = 25.0, 5.0

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -17,32 +17,14 @@ from bot.messages.view import View
 from bot.outbox.rate_limiter import ChatRateLimiter
 from bot.outbox.results import NOT_MODIFIED, Refusal, Refused, SendResult, Sent, as_retryable, read_error
 from bot.outbox.route import TelegramRoute
-from storage.models import StoredFile, Watch
+from storage.models import StoredFile
+from storage.outbox import ChatAddress
 
 log = logging.getLogger(__name__)
 
 # Telegram responds to an upload, or to a link that it fetches, only after the whole transfer.
 _MEDIA_READ_S = 180.0
 _MEDIA_UPLOAD_S = 600.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChatAddress:
-    """The destination of a message."""
-
-    chat_id: int
-    thread_id: int | None = None
-    reply_to: int | None = None
-
-    @property
-    def bare(self) -> "ChatAddress":
-        """The chat without topic; without the reply as well, which Telegram rejects across topics."""
-        return ChatAddress(chat_id=self.chat_id)
-
-
-def address_of(watch: Watch) -> ChatAddress:
-    """The destination of a watch's messages: its topic, as replies to the request."""
-    return ChatAddress(chat_id=watch.chat_id, thread_id=watch.thread_id, reply_to=watch.request_message_id)
 
 
 class Sender:
@@ -65,11 +47,16 @@ class Sender:
         self._bot = bot
         self._local_mode = local_mode
 
-    async def send(self, address: ChatAddress, view: View, *, is_silent: bool = False) -> SendResult:
-        """Send a text; if the topic is deleted or closed, send it to the chat without topic."""
-        result = await self._send(address, view, is_silent=is_silent)
+    async def send(
+        self, address: ChatAddress, view: View, *, reply_to: int | None = None, is_silent: bool = False
+    ) -> SendResult:
+        """Send a text; if the topic is deleted or closed, send it to the chat without topic.
+
+        reply_to: a message; without topic it is left out as well, as Telegram rejects replies across topics.
+        """
+        result = await self._send(address, view, reply_to, is_silent=is_silent)
         if isinstance(result, Refused) and result.reason is Refusal.NO_THREAD and address.thread_id:
-            result = await self._send(address.bare, view, is_silent=is_silent)
+            result = await self._send(ChatAddress(chat_id=address.chat_id), view, None, is_silent=is_silent)
         return result
 
     async def edit(self, chat_id: int, message_id: int, view: View) -> SendResult:
@@ -106,11 +93,13 @@ class Sender:
             return await self.edit_into_video(chat_id, message_id, replace(video, thumbnail=None), caption)
         return result
 
-    async def send_video_file(self, address: ChatAddress, video: VideoFile, caption: View) -> SendResult:
+    async def send_video_file(
+        self, address: ChatAddress, video: VideoFile, caption: View, *, reply_to: int | None = None
+    ) -> SendResult:
         """Send a new message with the video; not idempotent, so never retry it after Unknown."""
-        result = await self._send_video(address, video, caption)
+        result = await self._send_video(address, video, caption, reply_to)
         if isinstance(result, Refused) and result.reason is Refusal.NO_THREAD and address.thread_id:
-            result = await self._send_video(address.bare, video, caption)
+            result = await self._send_video(ChatAddress(chat_id=address.chat_id), video, caption, None)
         return result
 
     async def ping(self) -> SendResult:
@@ -134,22 +123,26 @@ class Sender:
             0,
         )
 
-    async def _send(self, address: ChatAddress, view: View, *, is_silent: bool) -> SendResult:
+    async def _send(
+        self, address: ChatAddress, view: View, reply_to: int | None, *, is_silent: bool
+    ) -> SendResult:
         return await self._attempt(
             self._bot.send_message(
                 address.chat_id,
                 message_thread_id=address.thread_id,
-                reply_parameters=_reply(address),
+                reply_parameters=_reply(reply_to),
                 disable_notification=is_silent or None,
                 **text_options(view),
             )
         )
 
-    async def _send_video(self, address: ChatAddress, video: VideoFile, caption: View) -> SendResult:
+    async def _send_video(
+        self, address: ChatAddress, video: VideoFile, caption: View, reply_to: int | None
+    ) -> SendResult:
         target: dict[str, Any] = {
             "chat_id": address.chat_id,
             "message_thread_id": address.thread_id,
-            "reply_parameters": _reply(address),
+            "reply_parameters": _reply(reply_to),
             "reply_markup": keyboard(caption),
             "read_timeout": _MEDIA_READ_S,
             "write_timeout": _MEDIA_UPLOAD_S,
@@ -169,7 +162,7 @@ class Sender:
 
         result = await self._with_media(video, send)
         if _may_be_the_thumbnail(result, video):
-            return await self._send_video(address, replace(video, thumbnail=None), caption)
+            return await self._send_video(address, replace(video, thumbnail=None), caption, reply_to)
         return result
 
     async def _with_media(
@@ -221,10 +214,8 @@ def _may_be_the_thumbnail(result: SendResult, video: VideoFile) -> bool:
     )
 
 
-def _reply(address: ChatAddress) -> ReplyParameters | None:
-    if address.reply_to is None:
-        return None
-    return ReplyParameters(address.reply_to, allow_sending_without_reply=True)
+def _reply(message_id: int | None) -> ReplyParameters | None:
+    return None if message_id is None else ReplyParameters(message_id, allow_sending_without_reply=True)
 
 
 def _file(message: Message, uploaded: VideoFile | None) -> StoredFile | None:

@@ -1,4 +1,4 @@
-"""Sends text messages: the card of a watch, a notice, the reasons of failures."""
+"""Sends text messages: the card of a watch, a notice, the reasons of failures, a report to an admin."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -6,20 +6,24 @@ from typing import Literal
 
 from bot.forecast.estimates import Estimates
 from bot.messages.markup import digest as digest_of
-from bot.messages.view import OVERDUE, Forecast
-from bot.messages.views import cards
+from bot.messages.view import OVERDUE, Forecast, View
+from bot.messages.views import admin, cards
 from bot.messages.views import results as result_views
 from bot.outbox.rate_limiter import ChatRateLimiter
 from bot.outbox.results import Refusal, Refused, SendResult, Sent, as_retryable
 from bot.outbox.route import TelegramRoute
-from bot.outbox.sender import Sender, address_of
-from storage.models import ClaimedDelivery, Task, WatchedTask
+from bot.outbox.sender import Sender
+from storage.models import Task
+from storage.outbox import ReportDelivery, WatchDelivery
 
 NOT_EDITABLE = "not editable"  # stored instead of a digest: the card is no longer edited
 
 
 class TextDelivery:
-    """Renders and sends text messages; a lost response is retried, at the cost of a duplicate text."""
+    """Renders and sends text messages; a lost response is retried, at the cost of a duplicate text.
+
+    Only a report is not: the worker records its call, and never repeats it.
+    """
 
     def __init__(
         self,
@@ -54,43 +58,47 @@ class TextDelivery:
         """Probe Telegram with getMe."""
         return await self._sender.ping()
 
-    async def card(self, out: ClaimedDelivery) -> tuple[SendResult, str]:
+    async def card(self, out: WatchDelivery) -> tuple[SendResult, str]:
         """Send or edit the card of the watch; returns the result and the digest of the rendered card."""
         now = self._clock()
         problem = self._problem_of(out.task.ref.provider)
         forecast = None if problem else self._forecast(out.task, now)
-        view = cards.card(_watched(out), now=now, forecast=forecast, problem=problem)
+        view = cards.card(out.watched, now=now, forecast=forecast, problem=problem)
         digest = digest_of(view)
         card = out.watch.card_message_id
         if card is not None and out.watch.card_digest in {digest, NOT_EDITABLE}:
             return Sent(card, is_response=False), out.watch.card_digest or digest
         result: SendResult = Refused(Refusal.NO_MESSAGE, "not sent yet")
         if card is not None:
-            result = await self._sender.edit(out.watch.chat_id, card, view)
+            result = await self._sender.edit(out.delivery.chat_id, card, view)
         if card is not None and isinstance(result, Refused) and result.reason is Refusal.NOT_EDITABLE:
             return Sent(card), NOT_EDITABLE
         if isinstance(result, Refused) and result.reason is Refusal.NO_MESSAGE:
             is_over = out.task.status.is_final  # the result notifies the chat, the card need not
-            result = await self._sender.send(address_of(out.watch), view, is_silent=is_over)
+            result = await self._send(out, view, is_silent=is_over)
         return as_retryable(result), digest
 
-    async def notice(self, out: ClaimedDelivery) -> SendResult:
+    async def notice(self, out: WatchDelivery) -> SendResult:
         """Send a notice of a problem that a person has to fix."""
-        return as_retryable(
-            await self._sender.send(address_of(out.watch), result_views.notice(_watched(out)))
-        )
+        return as_retryable(await self._send(out, result_views.notice(out.watched)))
 
-    async def failure(self, out: ClaimedDelivery) -> tuple[SendResult, int]:
+    async def failure(self, out: WatchDelivery) -> tuple[SendResult, int]:
         """Send the reason of a failure and of as many companions as fit; returns how many were included."""
-        view, included = result_views.failures([_watched(each) for each in (out, *out.companions)])
-        return as_retryable(await self._sender.send(address_of(out.watch), view)), included - 1
+        view, included = result_views.failures([each.watched for each in (out, *out.companions)])
+        return as_retryable(await self._send(out, view)), included - 1
+
+    async def report(self, out: ReportDelivery) -> SendResult:
+        """Send a report to an admin; not idempotent, so never retry it after Unknown."""
+        return await self._sender.send(out.delivery.address, admin.gateway_changed(out.report))
+
+    async def _send(self, out: WatchDelivery, view: View, *, is_silent: bool = False) -> SendResult:
+        """Send a message to the watch's topic, as a reply to the request."""
+        return await self._sender.send(
+            out.delivery.address, view, reply_to=out.watch.request_message_id, is_silent=is_silent
+        )
 
     def _forecast(self, task: Task, now: datetime) -> Forecast | Literal["overdue"] | None:
         if self._estimates.is_longer_than_usual(task, at=now):
             return OVERDUE
         found = self._estimates.eta(task, at=now)
         return Forecast(low_s=found.low_s, middle_s=found.middle_s, high_s=found.high_s) if found else None
-
-
-def _watched(out: ClaimedDelivery) -> WatchedTask:
-    return WatchedTask(watch=out.watch, task=out.task)

@@ -39,9 +39,10 @@ from bot.outbox.results import (
     Unknown,
     as_retryable,
 )
-from bot.outbox.sender import Sender, address_of
+from bot.outbox.sender import Sender
 from bot.providers.parsing.links import link_expiry
-from storage.models import ClaimedDelivery, StoredFile, Task, WatchedTask
+from storage.models import StoredFile, Task
+from storage.outbox import WatchDelivery
 from storage.store import Store
 
 log = logging.getLogger(__name__)
@@ -98,7 +99,7 @@ class VideoDelivery:
         self._uploads: WeakValueDictionary[int, _SharedUpload] = WeakValueDictionary()
         self._last_uploads: deque[_SharedUpload] = deque(maxlen=_RECENT_UPLOADS)
 
-    async def announce(self, out: ClaimedDelivery) -> SendResult:
+    async def announce(self, out: WatchDelivery) -> SendResult:
         """Send the announcement text, once; Unknown if an earlier call may have sent the video.
 
         A crash before the message id is stored causes a second announcement.
@@ -107,14 +108,13 @@ class VideoDelivery:
             return Unknown("the response to an earlier call was lost")
         if out.delivery.message_id is not None:
             return Sent(out.delivery.message_id)
-        result = as_retryable(
-            await self._sender.send(address_of(out.watch), result_views.announcement(_watched(out)))
-        )
+        view, reply_to = result_views.announcement(out.watched), out.watch.request_message_id
+        result = as_retryable(await self._sender.send(out.delivery.address, view, reply_to=reply_to))
         if isinstance(result, Sent):
             await self._store.note_message(out.delivery.id, result.message_id)
         return result
 
-    async def deliver(self, out: ClaimedDelivery, message_id: int | None) -> SendResult:
+    async def deliver(self, out: WatchDelivery, message_id: int | None) -> SendResult:
         """Edit the announcement into the video; Unknown if a new message was sent and the response lost.
 
         message_id: None if the chat allows no text messages; the video is then sent as a new message.
@@ -131,7 +131,7 @@ class VideoDelivery:
         return result
 
     async def _deliver(
-        self, out: ClaimedDelivery, message_id: int | None, file: StoredFile | None
+        self, out: WatchDelivery, message_id: int | None, file: StoredFile | None
     ) -> SendResult:
         known = await self._store.task(out.task.id)
         file = file or (known.file if known else None)
@@ -141,7 +141,7 @@ class VideoDelivery:
                 return result
         snapshot = out.task.snapshot
         if snapshot is None or snapshot.media is None:
-            return await self._edit_text(out, message_id, result_views.failure(_watched(out)))
+            return await self._edit_text(out, message_id, result_views.failure(out.watched))
         async with (
             self._slot(out.task),
             self._showing_progress(out),
@@ -166,7 +166,7 @@ class VideoDelivery:
             yield
 
     async def _try_variants(
-        self, prepared: Prepared, out: ClaimedDelivery, message_id: int | None
+        self, prepared: Prepared, out: WatchDelivery, message_id: int | None
     ) -> SendResult:
         """Try variants in order; fall back to the link once retries are used up.
 
@@ -201,18 +201,16 @@ class VideoDelivery:
         why = prepared.fault or Fault.UNSENDABLE
         return await self._send_link(out, message_id, why)
 
-    async def _send_variant(
-        self, out: ClaimedDelivery, message_id: int | None, video: VideoFile
-    ) -> SendResult:
+    async def _send_variant(self, out: WatchDelivery, message_id: int | None, video: VideoFile) -> SendResult:
         """Edit the text into the video; send a new message if the text can't be edited."""
-        caption = result_views.caption(_watched(out), video, now=self._clock())
+        caption = result_views.caption(out.watched, video, now=self._clock())
         if message_id is None:
             return await self._send_new_message(out, video, caption)
-        match result := await self._sender.edit_into_video(out.watch.chat_id, message_id, video, caption):
+        match result := await self._sender.edit_into_video(out.delivery.chat_id, message_id, video, caption):
             case Refused(reason=Refusal.NO_MESSAGE | Refusal.NOT_EDITABLE | Refusal.NO_METHOD):
                 sent = await self._send_new_message(out, video, caption)
                 if isinstance(sent, Sent):
-                    await self._sender.withdraw(out.watch.chat_id, message_id)
+                    await self._sender.withdraw(out.delivery.chat_id, message_id)
                 return sent
             case Unknown(why=why):
                 if later := self._retry(out, Fault.UNCONFIRMED, why, backoff=_UNCONFIRMED_BACKOFF):
@@ -227,10 +225,12 @@ class VideoDelivery:
             case _:
                 return result
 
-    async def _send_new_message(self, out: ClaimedDelivery, video: VideoFile, caption: View) -> SendResult:
+    async def _send_new_message(self, out: WatchDelivery, video: VideoFile, caption: View) -> SendResult:
         """Send the video as a new message; the call is recorded first, as it is not idempotent."""
         await self._store.note_unconfirmed_call(out.delivery.id, at=self._clock())
-        return await self._sender.send_video_file(address_of(out.watch), video, caption)
+        return await self._sender.send_video_file(
+            out.delivery.address, video, caption, reply_to=out.watch.request_message_id
+        )
 
     def _is_expired(self, prepared: Prepared) -> bool:
         """Whether the link's own expiry time has passed; the cache has requested a fresh link by then."""
@@ -238,7 +238,7 @@ class VideoDelivery:
         return prepared.fault is Fault.DEAD_LINK and end is not None and end <= self._clock()
 
     def _retry(
-        self, out: ClaimedDelivery, fault: Fault, why: str, *, backoff: Backoff = _RETRY_BACKOFF
+        self, out: WatchDelivery, fault: Fault, why: str, *, backoff: Backoff = _RETRY_BACKOFF
     ) -> Transient | None:
         """Count the failure and retry with backoff; None: retries are used up."""
         now = self._clock()
@@ -250,9 +250,9 @@ class VideoDelivery:
             return None
         return Transient(why, retry_in_s=backoff.delay_s(failing.failures))
 
-    async def _send_link(self, out: ClaimedDelivery, message_id: int | None, why: Fault) -> SendResult:
+    async def _send_link(self, out: WatchDelivery, message_id: int | None, why: Fault) -> SendResult:
         media = out.task.snapshot.media if out.task.snapshot else None
-        view = result_views.link(_watched(out), media=media, why=why, now=self._clock())
+        view = result_views.link(out.watched, media=media, why=why, now=self._clock())
         match result := await self._edit_text(out, message_id, view):
             # The message holds the video already: only the response to the edit was lost.
             case Refused(reason=Refusal.NO_TEXT) if message_id is not None:
@@ -262,24 +262,26 @@ class VideoDelivery:
             case _:
                 return result
 
-    async def _edit_text(self, out: ClaimedDelivery, message_id: int | None, view: View) -> SendResult:
+    async def _edit_text(self, out: WatchDelivery, message_id: int | None, view: View) -> SendResult:
         result: SendResult = Refused(Refusal.NO_MESSAGE, "there is no announcement")
         if message_id is not None:
-            result = await self._sender.edit(out.watch.chat_id, message_id, view)
+            result = await self._sender.edit(out.delivery.chat_id, message_id, view)
         if isinstance(result, Refused) and result.reason in {Refusal.NO_MESSAGE, Refusal.NOT_EDITABLE}:
-            result = await self._sender.send(address_of(out.watch), view)
+            result = await self._sender.send(
+                out.delivery.address, view, reply_to=out.watch.request_message_id
+            )
         return as_retryable(result)
 
     @contextlib.asynccontextmanager
-    async def _showing_progress(self, out: ClaimedDelivery) -> AsyncIterator[None]:
-        if out.watch.chat_id < 0:  # a group's limit, 20 calls a minute, is too low for chat actions
+    async def _showing_progress(self, out: WatchDelivery) -> AsyncIterator[None]:
+        if out.delivery.chat_id < 0:  # a group's limit, 20 calls a minute, is too low for chat actions
             yield
             return
 
         async def show() -> None:
             await asyncio.sleep(self._action_after_s)
             while True:
-                await self._sender.uploading(address_of(out.watch))
+                await self._sender.uploading(out.delivery.address)
                 await asyncio.sleep(_ACTION_S)
 
         showing = asyncio.create_task(show())
@@ -307,7 +309,3 @@ def _from_stored(file: StoredFile) -> VideoFile:
         height=file.height,
         duration_s=file.duration_s,
     )
-
-
-def _watched(out: ClaimedDelivery) -> WatchedTask:
-    return WatchedTask(watch=out.watch, task=out.task)

@@ -41,13 +41,8 @@ from bot.outbox.text_delivery import TextDelivery
 from bot.outbox.video_delivery import VideoDelivery
 from bot.telemetry import Telemetry
 from storage.errors import StoreError
-from storage.models import (
-    ClaimedDelivery,
-    DeliveryKind,
-    DeliveryState,
-    Settlement,
-    TaskStatus,
-)
+from storage.models import DeliveryKind, DeliveryState
+from storage.outbox import ClaimedDelivery, ReportDelivery, Settlement, WatchDelivery
 from storage.store import Store
 
 log = logging.getLogger(__name__)
@@ -151,8 +146,10 @@ class DeliveryWorker:
                 slots, rate_limiter.throttled(), at=now, lease_s=LEASE_S
             )
             for out in claimed:
-                permit = rate_limiter.hold(out.watch.chat_id, is_video=_is_video(out))
-                self._companions[out.delivery.id] = [each.delivery.id for each in out.companions]
+                is_video = isinstance(out, WatchDelivery) and out.is_video
+                permit = rate_limiter.hold(out.delivery.chat_id, is_video=is_video)
+                if isinstance(out, WatchDelivery):
+                    self._companions[out.delivery.id] = [each.delivery.id for each in out.companions]
                 self._running[out.delivery.id] = asyncio.create_task(self._process(out, permit))
 
     async def _renew(self, now: datetime) -> None:
@@ -186,21 +183,31 @@ class DeliveryWorker:
         finally:
             self._announced.discard(out.delivery.id)
             self._texts.rate_limiter.release(permit)
-            del self._running[out.delivery.id], self._companions[out.delivery.id]
+            self._companions.pop(out.delivery.id, None)
+            del self._running[out.delivery.id]
             self._new_delivery.set()
 
     async def _deliver(self, out: ClaimedDelivery, permit: Permit) -> None:
-        if out.delivery.kind is DeliveryKind.CARD:
+        if isinstance(out, ReportDelivery):
+            await self._settle(out, await self._deliver_report(out))
+        elif out.delivery.kind is DeliveryKind.CARD:
             result, digest = await self._texts.card(out)
             await self._settle(out, result, digest=digest)
         elif out.delivery.kind is DeliveryKind.NOTICE:
             await self._settle(out, await self._texts.notice(out))
-        elif _is_video(out):
+        elif out.is_video:
             await self._settle(out, await self._deliver_video(out, permit))
         else:
             await self._deliver_failures(out)
 
-    async def _deliver_failures(self, out: ClaimedDelivery) -> None:
+    async def _deliver_report(self, out: ReportDelivery) -> SendResult:
+        """Send a report; the call is recorded first, as it is not idempotent, and not repeated."""
+        if out.delivery.unconfirmed_call_at is not None:
+            return Unknown("the response to an earlier call was lost")
+        await self._store.note_unconfirmed_call(out.delivery.id, at=self._clock())
+        return await self._texts.report(out)
+
+    async def _deliver_failures(self, out: WatchDelivery) -> None:
         """Send one message for a failure and its companions; release those that do not fit into it."""
         result, included = await self._texts.failure(out)
         await self._settle(out, result, together=out.companions[:included])
@@ -210,7 +217,7 @@ class DeliveryWorker:
             back = Settlement(state=DeliveryState.PENDING, at=now, not_before=at, is_attempt=False)
             await self._store.settle(companion.delivery.id, back)
 
-    async def _deliver_video(self, out: ClaimedDelivery, permit: Permit) -> SendResult:
+    async def _deliver_video(self, out: WatchDelivery, permit: Permit) -> SendResult:
         """Send the announcement in a slot, then free the slot and turn the announcement into the video."""
         announced = await self._video_delivery.announce(out)
         takes_text = not (isinstance(announced, Refused) and announced.reason is Refusal.NO_RIGHTS)
@@ -234,8 +241,9 @@ class DeliveryWorker:
         """together: companions that were sent in the same message and get the same settlement."""
         if isinstance(result, Transient) and result.is_unreachable:
             self._route.failed(out.delivery.id)
-        result = self._confirm_gone(out.watch.chat_id, result, at=self._clock())
-        await self._apply_chat_effects(out.watch.chat_id, result, at=self._clock())
+        chat_id, now = out.delivery.chat_id, self._clock()
+        result = self._confirm_gone(chat_id, result, at=now)
+        await self._apply_chat_effects(chat_id, result, at=now)
         for each in (out, *together):  # last: from here on it may be claimed again
             settlement = self._settlement(each, result, digest=digest)
             await self._store.settle(each.delivery.id, settlement)
@@ -360,7 +368,3 @@ class DeliveryWorker:
                 await self._new_delivery.wait()
         except TimeoutError:
             pass
-
-
-def _is_video(out: ClaimedDelivery) -> bool:
-    return out.delivery.kind is DeliveryKind.RESULT and out.task.status is TaskStatus.SUCCEEDED

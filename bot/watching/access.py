@@ -43,8 +43,9 @@ class Access:
         self._ids |= await self._store.sync_allowed_chats(self._set_ids, at=self._clock())
 
     async def enforce(self) -> None:
-        """Load the allowed ids, and stop the watches of chats no longer allowed; StoreError."""
+        """Load the allowed ids; stop what is sent to chats and admins that no longer are; StoreError."""
         await self.load()
+        await self._store.supersede_reports_to_all_but(self._admin_ids, at=self._clock())
         if self._everyone:
             return
         stopped = await self._store.stop_all_but(self._ids | self._admin_ids, at=self._clock())

@@ -5,16 +5,7 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from storage.models import (
-    UNLIMITED,
-    Chat,
-    Stats,
-    Task,
-    WatchedTask,
-    WatchLimits,
-    WatchRequest,
-    WatchState,
-)
+from storage.models import UNLIMITED, Chat, Stats, Task, WatchedTask, WatchLimits, WatchRequest, WatchState
 from storage.store import Store
 
 HOLD_CARD_S = 2.0  # the first card waits for the first poll: a task that has ended needs none

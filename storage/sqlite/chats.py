@@ -14,23 +14,26 @@ async def get(tx: Transaction, chat_id: int) -> Chat | None:
 
 
 async def save(tx: Transaction, chat: Chat, *, at: datetime) -> None:
-    """Insert or update a chat."""
+    """Insert a chat, or update its title and language."""
     await tx.run(
         """
-        INSERT INTO chats (id, title, language, disabled_reason, written_at) VALUES (?, ?, ?, ?, ?)
-        ON CONFLICT (id) DO UPDATE SET title = excluded.title, language = excluded.language,
-            disabled_reason = excluded.disabled_reason, written_at = excluded.written_at
+        INSERT INTO chats (id, title, language, written_at) VALUES (?, ?, ?, ?)
+        ON CONFLICT (id) DO UPDATE SET
+            title = excluded.title, language = excluded.language, written_at = excluded.written_at
         """,
-        (chat.id, chat.title, chat.language, chat.disabled_reason, rows.seconds(at)),
+        (chat.id, chat.title, chat.language, rows.seconds(at)),
     )
 
 
 async def lost(tx: Transaction, chat_id: int, reason: str, *, at: datetime) -> None:
-    """Suspend the chat's active watches; an unknown chat without watches is not stored."""
+    """Suspend the chat's active watches; an unknown chat without watches and deliveries is not stored."""
     await tx.run(
         """
         INSERT INTO chats (id, title, disabled_reason, written_at) SELECT :id, '', :reason, :at
         WHERE EXISTS (SELECT 1 FROM watches WHERE chat_id = :id)
+            OR EXISTS (
+                SELECT 1 FROM deliveries WHERE chat_id = :id AND (state = 'pending' OR state = 'sending')
+            )
             OR EXISTS (SELECT 1 FROM chats WHERE id = :id)
         ON CONFLICT (id) DO UPDATE SET
             disabled_reason = excluded.disabled_reason, written_at = excluded.written_at
@@ -48,11 +51,14 @@ async def lost(tx: Transaction, chat_id: int, reason: str, *, at: datetime) -> N
 
 
 async def throttle(tx: Transaction, chat_id: int, *, until: datetime) -> None:
-    """Store until when a chat is throttled, if it has watches."""
+    """Store until when a chat is throttled, if it has watches or deliveries."""
     await tx.run(
         """
         INSERT INTO chats (id, title, throttled_until, written_at) SELECT :id, '', :until, :until
         WHERE EXISTS (SELECT 1 FROM watches WHERE chat_id = :id)
+            OR EXISTS (
+                SELECT 1 FROM deliveries WHERE chat_id = :id AND (state = 'pending' OR state = 'sending')
+            )
         ON CONFLICT (id) DO UPDATE SET
             throttled_until = excluded.throttled_until, written_at = excluded.written_at
         """,
@@ -81,7 +87,7 @@ async def found(tx: Transaction, chat_id: int, *, at: datetime) -> None:
     if not resumed:
         return
     watch_ids = [row["id"] for row in resumed]
-    await deliveries.enqueue(tx, DeliveryKind.CARD, watch_ids, at=at)
+    await deliveries.enqueue_cards(tx, watch_ids, at=at)
     await deliveries.enqueue_results(tx, watch_ids, at=at)
     task_ids = [row["task_id"] for row in resumed]
     await stalls.take_up(tx, task_ids, at=at)
@@ -96,8 +102,8 @@ async def migrate(tx: Transaction, old_id: int, new_id: int, *, at: datetime) ->
     await _drop_duplicates(tx, old_id, new_id)
     await tx.run(
         """
-        UPDATE deliveries SET message_id = NULL WHERE state IN ('pending', 'sending')
-            AND watch_id IN (SELECT id FROM watches WHERE chat_id = ?)
+        UPDATE deliveries SET message_id = NULL
+        WHERE chat_id = ? AND (state = 'pending' OR state = 'sending')
         """,
         (old_id,),
     )
@@ -105,11 +111,9 @@ async def migrate(tx: Transaction, old_id: int, new_id: int, *, at: datetime) ->
     # the old chat's message id.
     being_sent = await tx.all(
         """
-        DELETE FROM deliveries WHERE kind = 'card' AND state = 'sending'
-            AND watch_id IN (SELECT id FROM watches WHERE chat_id = ?)
-        RETURNING watch_id
+        DELETE FROM deliveries WHERE chat_id = ? AND kind = ? AND state = 'sending' RETURNING watch_id
         """,
-        (old_id,),
+        (old_id, DeliveryKind.CARD),
     )
     # Message ids are different in the supergroup. Active watches are suspended here, and resumed below.
     await tx.run(
@@ -120,8 +124,8 @@ async def migrate(tx: Transaction, old_id: int, new_id: int, *, at: datetime) ->
         """,
         (new_id, old_id),
     )
-    await deliveries.enqueue(tx, DeliveryKind.CARD, [row["watch_id"] for row in being_sent], at=at)
-    await tx.run("UPDATE OR REPLACE notices SET chat_id = ? WHERE chat_id = ?", (new_id, old_id))
+    await deliveries.enqueue_cards(tx, [row["watch_id"] for row in being_sent], at=at)
+    await _move_deliveries(tx, old_id, new_id)
     await tx.run(
         """
         INSERT INTO chats (id, title, language, written_at)
@@ -132,6 +136,21 @@ async def migrate(tx: Transaction, old_id: int, new_id: int, *, at: datetime) ->
     )
     await tx.run("DELETE FROM chats WHERE id = ?", (old_id,))
     await found(tx, new_id, at=at)
+
+
+async def _move_deliveries(tx: Transaction, old_id: int, new_id: int) -> None:
+    """Address the old chat's deliveries to the new one; a notice that both have stays once."""
+    await tx.run(
+        """
+        UPDATE OR IGNORE deliveries SET chat_id = :new
+        WHERE (chat_id = :old AND (state = 'pending' OR state = 'sending'))
+            OR watch_id IN (SELECT id FROM watches WHERE chat_id = :new)
+        """,
+        {"old": old_id, "new": new_id},
+    )
+    await tx.run(
+        "DELETE FROM deliveries WHERE chat_id = ? AND (state = 'pending' OR state = 'sending')", (old_id,)
+    )
 
 
 async def _drop_duplicates(tx: Transaction, old_id: int, new_id: int) -> None:

@@ -1,10 +1,13 @@
 """Claims deliveries for a worker, and computes when the next one can be claimed."""
 
-from collections.abc import Iterable
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
-from storage.models import Delivery, ThrottledChats
-from storage.sqlite import rows
+from storage.models import DeliveryKind, DeliveryState
+from storage.outbox import ClaimedDelivery, DeliveryPriority, ReportDelivery, ThrottledChats, WatchDelivery
+from storage.sqlite import confirming, rows, tasks, watches
 from storage.sqlite.connection import Transaction
 
 _HEAD = 100  # deliveries that one claim reads from the queue; a chat that fills it is throttled soon
@@ -13,62 +16,28 @@ _COMPANIONS = 50  # failures in one message
 
 async def claim(
     tx: Transaction, limit: int, throttled: ThrottledChats, *, owner: str, at: datetime, lease_s: float
-) -> list[Delivery]:
-    """Lease deliveries that can be sent now, one per chat, in the order of their rank."""
+) -> list[ClaimedDelivery]:
+    """Lease deliveries that can be sent now, one per chat, in the order of their priority."""
     candidates = await tx.all(
         """
         SELECT id, chat_id FROM claimable_deliveries
         WHERE ready_at <= :at
             AND chat_id NOT IN (SELECT value FROM json_each(:to_all))
-            AND NOT (is_edit AND chat_id IN (SELECT value FROM json_each(:to_edits)))
-            AND NOT (is_refresh AND chat_id IN (SELECT value FROM json_each(:to_refreshes)))
-        ORDER BY rank, created_at, id LIMIT :head
+            AND NOT (priority >= :edit AND chat_id IN (SELECT value FROM json_each(:to_edits)))
+            AND NOT (priority = :refresh AND chat_id IN (SELECT value FROM json_each(:to_refreshes)))
+        ORDER BY priority, created_at, id LIMIT :head
         """,
         _parameters(throttled) | {"at": rows.seconds(at), "head": _HEAD},
     )
     first_of_chat = {row["chat_id"]: row["id"] for row in reversed(candidates)}
     chosen = [row["id"] for row in candidates if first_of_chat[row["chat_id"]] == row["id"]]
-    found = await tx.all(
-        """
-        UPDATE deliveries SET state = 'sending', attempts = attempts + 1,
-            lease_until = ? + ?, lease_owner = ?
-        WHERE id IN (SELECT value FROM json_each(?))
-        RETURNING *
-        """,
-        (rows.seconds(at), lease_s, owner, rows.listed(chosen[: max(0, limit)])),
-    )
-    found.sort(key=lambda row: (row["rank"], row["created_at"], row["id"]))
-    return [rows.delivery(row) for row in found]
-
-
-async def claim_companions(
-    tx: Transaction, failure: Delivery, *, owner: str, at: datetime, lease_s: float
-) -> list[Delivery]:
-    """Lease the other pending failures of the same request, so that they are sent in one message."""
-    found = await tx.all(
-        """
-        UPDATE deliveries SET state = 'sending', attempts = attempts + 1,
-            lease_until = :at + :lease_s, lease_owner = :owner
-        WHERE id IN (
-            SELECT d.id FROM watches AS mine
-            JOIN watches AS w ON w.chat_id = mine.chat_id AND w.state = 'active'
-                AND w.thread_id IS mine.thread_id AND w.request_message_id = mine.request_message_id
-            JOIN deliveries AS d ON d.watch_id = w.id AND d.kind = 'result'
-            WHERE mine.id = :watch_id AND d.state = 'pending' AND d.is_failure AND d.ready_at <= :at
-            ORDER BY d.created_at, d.id LIMIT :most
-        )
-        RETURNING *
-        """,
-        {
-            "watch_id": failure.watch_id,
-            "at": rows.seconds(at),
-            "lease_s": lease_s,
-            "owner": owner,
-            "most": _COMPANIONS - 1,
-        },
-    )
-    found.sort(key=lambda row: (row["created_at"], row["id"]))
-    return [rows.delivery(row) for row in found]
+    lease = {"owner": owner, "at": rows.seconds(at), "lease_s": lease_s}
+    found = await _lease(tx, chosen[: max(0, limit)], lease)
+    claimed = await _with_content(tx, found)
+    for index, out in enumerate(claimed):
+        if isinstance(out, WatchDelivery) and out.is_failure:
+            claimed[index] = replace(out, companions=await claim_companions(tx, out, lease))
+    return claimed
 
 
 async def renew(tx: Transaction, delivery_ids: Iterable[int], *, at: datetime, lease_s: float) -> None:
@@ -76,9 +45,9 @@ async def renew(tx: Transaction, delivery_ids: Iterable[int], *, at: datetime, l
     await tx.run(
         """
         UPDATE deliveries SET lease_until = ? + ?
-        WHERE id IN (SELECT value FROM json_each(?)) AND state = 'sending'
+        WHERE id IN (SELECT value FROM json_each(?)) AND state = ?
         """,
-        (rows.seconds(at), lease_s, rows.listed(delivery_ids)),
+        (rows.seconds(at), lease_s, rows.listed(delivery_ids), DeliveryState.SENDING),
     )
 
 
@@ -88,8 +57,8 @@ async def next_ready(tx: Transaction, throttled: ThrottledChats) -> datetime | N
         """
         SELECT ready_at FROM claimable_deliveries
         WHERE chat_id NOT IN (SELECT value FROM json_each(:to_all))
-            AND NOT (is_edit AND chat_id IN (SELECT value FROM json_each(:to_edits)))
-            AND NOT (is_refresh AND chat_id IN (SELECT value FROM json_each(:to_refreshes)))
+            AND NOT (priority >= :edit AND chat_id IN (SELECT value FROM json_each(:to_edits)))
+            AND NOT (priority = :refresh AND chat_id IN (SELECT value FROM json_each(:to_refreshes)))
         ORDER BY ready_at LIMIT 1
         """,
         _parameters(throttled),
@@ -97,9 +66,71 @@ async def next_ready(tx: Transaction, throttled: ThrottledChats) -> datetime | N
     return None if row is None else rows.moment(row["ready_at"])
 
 
-def _parameters(throttled: ThrottledChats) -> dict[str, str]:
-    """The chats as SQL parameters."""
+async def _lease(
+    tx: Transaction, delivery_ids: Iterable[int], lease: Mapping[str, object]
+) -> list[sqlite3.Row]:
+    """Lease these deliveries; returns their rows in the order of their priority."""
+    found = await tx.all(
+        """
+        UPDATE deliveries SET state = :state, attempts = attempts + 1,
+            lease_until = :at + :lease_s, lease_owner = :owner
+        WHERE id IN (SELECT value FROM json_each(:ids))
+        RETURNING *
+        """,
+        {**lease, "state": DeliveryState.SENDING, "ids": rows.listed(delivery_ids)},
+    )
+    return sorted(found, key=lambda row: (row["priority"], row["created_at"], row["id"]))
+
+
+async def claim_companions(
+    tx: Transaction, failure: WatchDelivery, lease: Mapping[str, object]
+) -> tuple[WatchDelivery, ...]:
+    """Lease the other pending failures of the same request, so that they are sent in one message."""
+    address = failure.delivery.address
+    # Without the hint, SQLite reads the pending failures of all chats.
+    found = await tx.all(
+        """
+        SELECT d.id FROM deliveries AS d INDEXED BY deliveries_one_pending
+        JOIN watches AS w ON w.id = d.watch_id
+        WHERE d.chat_id = :chat_id AND d.thread_id IS :thread_id AND d.kind = :kind
+            AND d.state = 'pending' AND d.priority = :failure AND d.ready_at <= :at
+            AND w.request_message_id = :request AND w.state = 'active'
+        ORDER BY d.created_at, d.id LIMIT :most
+        """,
+        {
+            "chat_id": address.chat_id,
+            "thread_id": address.thread_id,
+            "kind": DeliveryKind.RESULT,
+            "failure": DeliveryPriority.FAILURE,
+            "at": lease["at"],
+            "request": failure.watch.request_message_id,
+            "most": _COMPANIONS - 1,
+        },
+    )
+    companions = await _lease(tx, [row["id"] for row in found], lease)
+    return tuple(out for out in await _with_content(tx, companions) if isinstance(out, WatchDelivery))
+
+
+async def _with_content(tx: Transaction, found: Sequence[sqlite3.Row]) -> list[ClaimedDelivery]:
+    """Claimed deliveries with their watch and task, or report."""
+    watches_by_id = await watches.by_ids(tx, {row["watch_id"] for row in found} - {None})
+    tasks_by_id = await tasks.by_ids(tx, {watch.task_id for watch in watches_by_id.values()})
+    claimed: list[ClaimedDelivery] = []
+    for row in found:
+        if row["kind"] == DeliveryKind.REPORT:
+            claimed.append(ReportDelivery(delivery=rows.delivery(row), report=rows.report(row["content"])))
+            continue
+        watch = watches_by_id[row["watch_id"]]
+        task = confirming.as_seen_by(watch, tasks_by_id[watch.task_id])
+        claimed.append(WatchDelivery(delivery=rows.delivery(row), watch=watch, task=task))
+    return claimed
+
+
+def _parameters(throttled: ThrottledChats) -> dict[str, object]:
+    """The throttled chats as SQL parameters."""
     return {
+        "edit": DeliveryPriority.EDIT,
+        "refresh": DeliveryPriority.REFRESH,
         "to_all": rows.listed(throttled.to_all),
         "to_edits": rows.listed(throttled.to_edits),
         "to_refreshes": rows.listed(throttled.to_refreshes),

@@ -30,7 +30,9 @@ async def touch(tx: Transaction) -> None:
 
 _PRUNE = (
     """
-    DELETE FROM deliveries WHERE id IN (SELECT id FROM deliveries WHERE settled_at < :before LIMIT :limit)
+    DELETE FROM deliveries WHERE id IN (
+        SELECT id FROM deliveries WHERE settled_at < :before AND NOT blocks_repeat LIMIT :limit
+    )
     RETURNING id
     """,
     """
@@ -38,7 +40,7 @@ _PRUNE = (
         SELECT w.id FROM watches AS w
         WHERE w.ended_at < :before AND (NOT w.is_over OR NOT EXISTS (
             SELECT 1 FROM deliveries AS d
-            WHERE d.watch_id = w.id AND d.state IN ('pending', 'sending') AND d.created_at >= :before
+            WHERE d.watch_id = w.id AND d.is_unsent AND d.created_at >= :before
         ))
         LIMIT :limit
     )
@@ -58,6 +60,10 @@ _PRUNE = (
         SELECT c.id FROM chats AS c
         WHERE c.written_at < :before
             AND NOT EXISTS (SELECT 1 FROM watches AS w WHERE w.chat_id = c.id)
+            AND NOT EXISTS (
+                SELECT 1 FROM deliveries AS d
+                WHERE d.chat_id = c.id AND (d.state = 'pending' OR d.state = 'sending')
+            )
             AND NOT EXISTS (SELECT 1 FROM allowed_chats AS a WHERE a.chat_id = c.id)
         LIMIT :limit
     )
@@ -87,18 +93,4 @@ async def save_estimates(tx: Transaction, estimates: str) -> None:
     await tx.run(
         "INSERT INTO estimates VALUES (1, ?) ON CONFLICT (id) DO UPDATE SET data = excluded.data",
         (estimates,),
-    )
-
-
-async def admin_reports(tx: Transaction) -> str | None:
-    """The admin reports as saved, or None."""
-    row = await tx.one("SELECT data FROM admin_reports")
-    return None if row is None else str(row["data"])
-
-
-async def save_admin_reports(tx: Transaction, data: str) -> None:
-    """Replace the saved admin reports."""
-    await tx.run(
-        "INSERT INTO admin_reports VALUES (1, ?) ON CONFLICT (id) DO UPDATE SET data = excluded.data",
-        (data,),
     )

@@ -10,7 +10,6 @@ from typing import Any
 from storage.models import (
     Cause,
     Chat,
-    Delivery,
     DeliveryKind,
     DeliveryState,
     Media,
@@ -25,6 +24,7 @@ from storage.models import (
     Watch,
     WatchState,
 )
+from storage.outbox import AdminReport, ChatAddress, Delivery
 
 
 def seconds(moment: datetime | None) -> float | None:
@@ -42,8 +42,8 @@ def listed(values: Iterable[int | str]) -> str:
     return json.dumps(list(values))
 
 
-def to_json(part: Snapshot | PollFailure | StoredFile | None) -> str | None:
-    """A part of a task as stored."""
+def to_json(part: Snapshot | PollFailure | StoredFile | AdminReport | None) -> str | None:
+    """A part of a task, or a report, as stored."""
     # ASCII only: gateways truncate prompts inside a surrogate pair, which cannot be encoded as UTF-8.
     return None if part is None else json.dumps(asdict(part), default=datetime.isoformat)
 
@@ -94,7 +94,7 @@ def delivery(row: sqlite3.Row) -> Delivery:
     """Convert a row of deliveries."""
     return Delivery(
         id=row["id"],
-        watch_id=row["watch_id"],
+        address=ChatAddress(chat_id=row["chat_id"], thread_id=row["thread_id"]),
         kind=DeliveryKind(row["kind"]),
         state=DeliveryState(row["state"]),
         created_at=_at(row["created_at"]),
@@ -103,6 +103,12 @@ def delivery(row: sqlite3.Row) -> Delivery:
         message_id=row["message_id"],
         unconfirmed_call_at=moment(row["unconfirmed_call_at"]),
     )
+
+
+def report(stored: str) -> AdminReport:
+    """Convert the content of a REPORT."""
+    data = json.loads(stored)
+    return AdminReport(**data | {"names": tuple(data["names"])})
 
 
 def chat(row: sqlite3.Row) -> Chat:

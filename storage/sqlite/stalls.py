@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from storage.models import DeliveryKind, Stall
+from storage.models import Stall
 from storage.sqlite import deliveries, rows, tasks
 from storage.sqlite.connection import Transaction
 
@@ -35,4 +35,4 @@ async def take_up(tx: Transaction, task_ids: Iterable[int], *, at: datetime) -> 
         "SELECT id FROM watches WHERE task_id IN (SELECT value FROM json_each(?)) AND state = 'active'",
         (rows.listed(resumed),),
     )
-    await deliveries.enqueue(tx, DeliveryKind.CARD, [row["id"] for row in active], at=at)
+    await deliveries.enqueue_cards(tx, [row["id"] for row in active], at=at)

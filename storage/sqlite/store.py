@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Self
@@ -11,33 +10,28 @@ from uuid import uuid4
 
 from storage.errors import StoreUnavailable
 from storage.models import (
-    NONE_THROTTLED,
     UNLIMITED,
     Cause,
     Chat,
-    ClaimedDelivery,
-    Delivery,
     DeliveryKind,
     DeliveryState,
     EventKind,
-    Settlement,
     Stats,
     Task,
     TaskEvent,
-    TaskStatus,
-    ThrottledChats,
     WatchedTask,
     WatchLimits,
     WatchRequest,
     WatchState,
 )
+from storage.outbox import NONE_THROTTLED, AdminReport, ClaimedDelivery, Settlement, ThrottledChats
 from storage.sqlite import (
     allowed_chats,
     chats,
     claiming,
-    confirming,
     deliveries,
     maintenance,
+    settling,
     stalls,
     tasks,
     watches,
@@ -152,15 +146,7 @@ class SqliteStore(Store):
         self, limit: int, throttled: ThrottledChats = NONE_THROTTLED, *, at: datetime, lease_s: float
     ) -> list[ClaimedDelivery]:
         async with self._database.transaction() as tx:
-            claimed = await claiming.claim(tx, limit, throttled, owner=self._owner, at=at, lease_s=lease_s)
-            outgoing = await _with_tasks(tx, claimed)
-            for index, out in enumerate(outgoing):
-                if out.delivery.kind is DeliveryKind.RESULT and out.task.status is not TaskStatus.SUCCEEDED:
-                    companions = await claiming.claim_companions(
-                        tx, out.delivery, owner=self._owner, at=at, lease_s=lease_s
-                    )
-                    outgoing[index] = replace(out, companions=tuple(await _with_tasks(tx, companions)))
-        return outgoing
+            return await claiming.claim(tx, limit, throttled, owner=self._owner, at=at, lease_s=lease_s)
 
     async def renew_deliveries(self, delivery_ids: Sequence[int], *, at: datetime, lease_s: float) -> None:
         async with self._database.transaction() as tx:
@@ -170,17 +156,17 @@ class SqliteStore(Store):
         async with self._database.reading() as tx:
             return await claiming.next_ready(tx, throttled)
 
-    async def note_message(self, delivery_id: int, message_id: int | None) -> None:
+    async def note_message(self, delivery_id: int, message_id: int) -> None:
         async with self._database.transaction() as tx:
-            await deliveries.note_message(tx, delivery_id, message_id)
+            await settling.note_message(tx, delivery_id, message_id)
 
     async def note_unconfirmed_call(self, delivery_id: int, *, at: datetime) -> None:
         async with self._database.transaction() as tx:
-            await deliveries.note_unconfirmed_call(tx, delivery_id, at=at)
+            await settling.note_unconfirmed_call(tx, delivery_id, at=at)
 
     async def settle(self, delivery_id: int, settlement: Settlement) -> None:
         async with self._database.transaction() as tx:
-            await deliveries.settle(tx, delivery_id, settlement)
+            await settling.settle(tx, delivery_id, settlement)
 
     async def send_again(self, watch_id: int, chat_id: int, *, at: datetime) -> bool:
         async with self._database.transaction() as tx:
@@ -189,6 +175,14 @@ class SqliteStore(Store):
     async def stop_unchanged(self, *, since_before: datetime, limit: int, at: datetime) -> int:
         async with self._database.transaction() as tx:
             return await watches.stop_unchanged(tx, since_before=since_before, limit=limit, at=at)
+
+    async def enqueue_report(self, chat_id: int, report: AdminReport, *, at: datetime) -> bool:
+        async with self._database.transaction() as tx:
+            return await deliveries.enqueue_report(tx, chat_id, report, at=at)
+
+    async def supersede_reports_to_all_but(self, admin_ids: Collection[int], *, at: datetime) -> None:
+        async with self._database.transaction() as tx:
+            await deliveries.supersede_reports_to_all_but(tx, admin_ids, at=at)
 
     async def refresh_cards(self, *, older_than: datetime, limit: int, at: datetime) -> int:
         async with self._database.transaction() as tx:
@@ -237,14 +231,6 @@ class SqliteStore(Store):
     async def load_estimates(self) -> str | None:
         async with self._database.reading() as tx:
             return await maintenance.load_estimates(tx)
-
-    async def admin_reports(self) -> str | None:
-        async with self._database.reading() as tx:
-            return await maintenance.admin_reports(tx)
-
-    async def save_admin_reports(self, data: str) -> None:
-        async with self._database.transaction() as tx:
-            await maintenance.save_admin_reports(tx, data)
 
     async def save_estimates(self, estimates: str) -> None:
         async with self._database.transaction() as tx:
@@ -304,7 +290,7 @@ async def _log_opening(database: Database, *, is_new: bool) -> None:
         return
     async with database.reading() as tx:
         found = await maintenance.stats(tx)
-    unsent = sum(found.deliveries[state] for state in (DeliveryState.PENDING, DeliveryState.SENDING))
+    unsent = sum(found.deliveries[state] for state in DeliveryState if state.is_unsent)
     log.info(
         "Opened the database %s (schema %d): %d active watches, %d unsent deliveries.",
         database.path,
@@ -317,19 +303,7 @@ async def _log_opening(database: Database, *, is_new: bool) -> None:
 async def _free_leases(database: Database | ReopeningDatabase, *, owner: str | None) -> None:
     async with database.transaction() as tx:
         await tasks.free_leases(tx, owner=owner)
-        await deliveries.release(tx, owner=owner)
-
-
-async def _with_tasks(tx: Transaction, claimed: Sequence[Delivery]) -> list[ClaimedDelivery]:
-    watches_by_id = await watches.by_ids(tx, {delivery.watch_id for delivery in claimed})
-    tasks_by_id = await tasks.by_ids(tx, {watch.task_id for watch in watches_by_id.values()})
-    return [
-        ClaimedDelivery(
-            delivery=delivery, watch=watch, task=confirming.as_seen_by(watch, tasks_by_id[watch.task_id])
-        )
-        for delivery in claimed
-        for watch in (watches_by_id[delivery.watch_id],)
-    ]
+        await settling.release(tx, owner=owner)
 
 
 async def _enqueue_for(tx: Transaction, task: Task, events: Sequence[TaskEvent]) -> None:
@@ -338,14 +312,14 @@ async def _enqueue_for(tx: Transaction, task: Task, events: Sequence[TaskEvent])
         return
     at = events[0].at
     if any(event.kind is EventKind.RECOVERED for event in events):
-        await deliveries.forget_notices(tx, task.ref.provider, at=at)
+        await deliveries.allow_notices(tx, task.ref.provider, at=at)
     kinds = {kind for event in events for kind in event.kind.delivery_kinds}
     watch_ids = await watches.active_ids(tx, task.id)
     if DeliveryKind.CARD in kinds:
-        await deliveries.enqueue(tx, DeliveryKind.CARD, watch_ids, at=at)
+        await deliveries.enqueue_cards(tx, watch_ids, at=at)
         await deliveries.drop_needless_cards(tx, watch_ids)
     if DeliveryKind.NOTICE in kinds:
         about = task.poll_failure.cause if task.poll_failure else task.stall
         await deliveries.enqueue_notices(tx, task, watch_ids, at=at, about=about)
     if DeliveryKind.RESULT in kinds:
-        await deliveries.enqueue(tx, DeliveryKind.RESULT, watch_ids, at=at)
+        await deliveries.enqueue_results(tx, watch_ids, at=at)

@@ -92,8 +92,8 @@ async def _stop(tx: Transaction, watch_ids: Iterable[int], *, at: datetime) -> i
         (rows.seconds(at), rows.listed(watch_ids)),
     )
     ids = [row["id"] for row in stopped]
-    await deliveries.supersede(tx, ids, (DeliveryKind.RESULT, DeliveryKind.NOTICE), at=at)
-    await deliveries.enqueue(tx, DeliveryKind.CARD, ids, at=at)
+    await deliveries.supersede_of_watches(tx, ids, (DeliveryKind.RESULT, DeliveryKind.NOTICE), at=at)
+    await deliveries.enqueue_cards(tx, ids, at=at)
     await tasks.stop_polling_unwatched(tx, {row["task_id"] for row in stopped})
     return len(ids)
 
@@ -130,7 +130,7 @@ async def stop_all_but(tx: Transaction, allowed_ids: Iterable[int], *, at: datet
     revoked = await tx.all(
         """
         SELECT w.id, w.task_id, EXISTS (
-            SELECT 1 FROM deliveries AS d WHERE d.watch_id = w.id AND d.state IN ('pending', 'sending')
+            SELECT 1 FROM deliveries AS d WHERE d.watch_id = w.id AND d.is_unsent
         ) AS has_deliveries
         FROM watches AS w
         WHERE w.chat_id NOT IN (SELECT value FROM json_each(:allowed))
@@ -140,7 +140,7 @@ async def stop_all_but(tx: Transaction, allowed_ids: Iterable[int], *, at: datet
         values,
     )
     unsent = [row["id"] for row in revoked if row["has_deliveries"]]
-    await deliveries.supersede(tx, unsent, tuple(DeliveryKind), at=at)
+    await deliveries.supersede_of_watches(tx, unsent, tuple(DeliveryKind), at=at)
     # Includes a finished watch whose result is enqueued again.
     stopped = await tx.all(
         """
@@ -169,7 +169,7 @@ async def send_again(tx: Transaction, watch_id: int, chat_id: int, *, at: dateti
     if found is None:
         return False
     await deliveries.enqueue_results(tx, [watch_id], at=at)
-    await deliveries.enqueue(tx, DeliveryKind.CARD, [watch_id], at=at)
+    await deliveries.enqueue_cards(tx, [watch_id], at=at)
     return True
 
 
@@ -181,17 +181,12 @@ async def refresh_cards(tx: Transaction, *, older_than: datetime, limit: int, at
         SELECT id, min(card_sent_at) AS sent_at FROM watches
         WHERE state = 'active' AND card_sent_at < ?
             AND task_id NOT IN (SELECT id FROM tasks WHERE stall = 'resting')
-            AND chat_id NOT IN (
-                SELECT w.chat_id FROM deliveries AS d JOIN watches AS w ON w.id = d.watch_id
-                WHERE d.kind = 'card' AND d.state IN ('pending', 'sending')
-            )
+            AND chat_id NOT IN (SELECT chat_id FROM deliveries WHERE kind = 'card' AND is_unsent)
         GROUP BY chat_id ORDER BY sent_at LIMIT ?
         """,
         (rows.seconds(older_than), limit),
     )
-    return await deliveries.enqueue(
-        tx, DeliveryKind.CARD, [row["id"] for row in stale], at=at, is_refresh=True
-    )
+    return await deliveries.enqueue_cards(tx, [row["id"] for row in stale], at=at, is_refresh=True)
 
 
 async def _check_limits(tx: Transaction, request: WatchRequest, limits: WatchLimits) -> None:
@@ -226,8 +221,8 @@ async def _start(
     if await tasks.start_anew(tx, task_id, at=at):
         # The pending results of the other watches are obsolete; they wait for the next end.
         others = await active_ids(tx, task_id)
-        await deliveries.supersede(tx, others, (DeliveryKind.RESULT,), at=at)
-        await deliveries.enqueue(tx, DeliveryKind.CARD, others, at=at)
+        await deliveries.supersede_of_watches(tx, others, (DeliveryKind.RESULT,), at=at)
+        await deliveries.enqueue_cards(tx, others, at=at)
     started = await tx.all(
         """
         INSERT INTO watches (task_id, chat_id, thread_id, request_message_id, user_id, language, created_at)
@@ -250,8 +245,8 @@ async def _start(
         ),
     )
     watch_id = started[0]["id"]
-    await deliveries.supersede(tx, [watch_id], tuple(DeliveryKind), at=at)
-    await deliveries.enqueue(tx, DeliveryKind.CARD, [watch_id], at=at, hold_s=hold_card_s)
+    await deliveries.supersede_of_watches(tx, [watch_id], tuple(DeliveryKind), at=at)
+    await deliveries.enqueue_cards(tx, [watch_id], at=at, hold_s=hold_card_s)
     await deliveries.enqueue_results(tx, [watch_id], at=at)
     await tasks.make_due(tx, [task_id], at=at)
     return started[0]

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 
 from bot.sandbox.faults import held
 from bot.sandbox.gateway.tasks import GatewayTask
-from storage.models import DeliveryState, Settlement, TaskRef, WatchRequest
+from storage.models import DeliveryState, TaskRef, WatchRequest
+from storage.outbox import Settlement
 from storage.sqlite.store import SqliteStore
 from tests.e2e.scene import Scene
 

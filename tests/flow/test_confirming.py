@@ -4,7 +4,9 @@ import contextlib
 from collections.abc import AsyncIterator, Sequence
 
 from bot.providers.base import ProviderError
-from storage.models import DeliveryKind, DeliveryState, Settlement, Snapshot, TaskStatus
+from storage.models import DeliveryKind, DeliveryState, Snapshot, TaskStatus
+from storage.outbox import Settlement
+from tests.contract.store.driver import of_watches
 from tests.fakes.clock import FrozenClock
 from tests.fakes.provider import ScriptedProvider
 from tests.fakes.requests import watch_request
@@ -44,7 +46,7 @@ class Scene:
         """What is sent, and to which chat."""
         store, now = self.work.store, self.work.clock()
         told = []
-        while found := await store.claim_deliveries(9, at=now, lease_s=60):
+        while found := of_watches(await store.claim_deliveries(9, at=now, lease_s=60)):
             for each in found:
                 await store.settle(
                     each.delivery.id, Settlement(state=DeliveryState.SENT, at=now, message_id=5)

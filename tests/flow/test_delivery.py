@@ -10,6 +10,7 @@ from bot.sandbox.faults import Fault
 from bot.sandbox.gateway.tasks import KINDS
 from bot.sandbox.sample_video import make_video
 from bot.sandbox.telegram.api_errors import error_response
+from tests.contract.store.driver import of_watches
 from tests.flow.delivery_harness import ANNA, BEN, CHANNEL, FORUM, GROUP, DeliveryHarness
 
 
@@ -99,7 +100,7 @@ async def test_a_second_chat_reuses_an_upload_that_is_not_stored_yet(harness: De
     await harness.stop_worker()
     await harness.poll()
 
-    for out in await harness.store.claim_deliveries(9, at=harness.clock(), lease_s=LEASE_S):
+    for out in of_watches(await harness.store.claim_deliveries(9, at=harness.clock(), lease_s=LEASE_S)):
         announced = await harness.video_delivery.announce(out)
         assert isinstance(announced, Sent)
         await harness.video_delivery.deliver(out, announced.message_id)

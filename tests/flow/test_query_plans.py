@@ -7,15 +7,18 @@ from typing import Any
 
 import pytest
 
-from storage.models import NONE_THROTTLED, Cause
-from storage.sqlite import claiming, deliveries, tasks, watches
+from storage.models import Cause, DeliveryKind, DeliveryState, TaskStatus
+from storage.outbox import NONE_THROTTLED, ChatAddress, Delivery, WatchDelivery
+from storage.sqlite import chats, claiming, deliveries, settling, tasks, watches
 from storage.sqlite.connection import Database, Transaction
 from storage.sqlite.migrate import bundled_migrations, migrate
-from tests.contract.store.driver import LEASE_S, NOON
+from tests.contract.store.driver import CHAT, LEASE_S, NOON
+from tests.contract.store.test_reports import failure
+from tests.unit.messages.builders import watched
 from tests.unit.watching.tasks import task
 
 ORDERED = ("deliveries_in_turn", "deliveries_ready")  # walked from the start, as far as the limit
-OWN = ("SCAN busy", "SCAN waiting")  # what a statement has found itself
+OWN = ("SCAN busy", "SCAN waiting", "SCAN CONSTANT ROW")  # what a statement has found itself
 
 
 class Explaining(Transaction):
@@ -91,7 +94,39 @@ async def test_the_statements_of_a_poll_use_indexes(explaining: Explaining):
     await watches.active_ids(explaining, 1)
     await tasks.stop_polling_unwatched(explaining, [1])
     await tasks.make_due(explaining, [1], at=NOON)
+    await deliveries.enqueue_cards(explaining, [1], at=NOON)
     await deliveries.enqueue_results(explaining, [1], at=NOON)
+    await deliveries.enqueue_notices(explaining, task(), [1], at=NOON, about=Cause.KEY_INVALID)
+    await deliveries.allow_notices(explaining, "wan", at=NOON)
+
+    assert explaining.scans() == []
+    assert any("deliveries_no_repeat (kind=? AND subject=? AND chat_id=?" in step for step in explaining.plan)
+
+
+async def test_the_companions_of_a_failure_are_found_in_its_chat(explaining: Explaining):
+    watch = watched(TaskStatus.FAILED)
+    delivery = Delivery(
+        id=1,
+        address=ChatAddress(chat_id=CHAT),
+        kind=DeliveryKind.RESULT,
+        state=DeliveryState.SENDING,
+        created_at=NOON,
+    )
+    await claiming.claim_companions(
+        explaining,
+        WatchDelivery(delivery=delivery, watch=watch.watch, task=watch.task),
+        {"owner": "me", "at": 0.0, "lease_s": LEASE_S},
+    )
+
+    assert any("deliveries_one_pending (chat_id=? AND kind=?)" in step for step in explaining.plan)
+    assert explaining.scans() == []
+
+
+async def test_the_steps_of_a_settlement_and_of_a_report_go_by_index(explaining: Explaining):
+    await settling.release(explaining, owner="me")
+    await deliveries.enqueue_report(explaining, CHAT, failure(), at=NOON)
+    await chats.lost(explaining, CHAT, "blocked", at=NOON)
+    await chats.migrate(explaining, CHAT, -100, at=NOON)
 
     assert explaining.scans() == []
 

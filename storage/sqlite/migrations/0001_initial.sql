@@ -63,11 +63,19 @@ CREATE UNIQUE INDEX watches_one_per_topic ON watches (task_id, chat_id, coalesce
 CREATE INDEX watches_of_chat ON watches (chat_id, state);
 CREATE INDEX watches_card_age ON watches (chat_id, card_sent_at) WHERE state = 'active';
 
+-- A delivery is addressed to a chat and topic. Its subject is what it is about: for a RESULT and a CARD the watch's id,
+-- for a NOTICE provider and cause, for a REPORT the gateway.
 CREATE TABLE deliveries (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
-    watch_id INTEGER NOT NULL REFERENCES watches ON DELETE CASCADE,
+    chat_id INTEGER NOT NULL,
+    thread_id INTEGER,
     kind TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    watch_id INTEGER REFERENCES watches ON DELETE CASCADE, -- whose task it shows; NULL: none
+    content TEXT, -- what a REPORT says, JSON; other kinds show the task as it is when they are sent
     state TEXT NOT NULL DEFAULT 'pending',
+    priority INTEGER NOT NULL, -- a DeliveryPriority
+    blocks_repeat INTEGER NOT NULL DEFAULT 0, -- no other of the same kind, subject and address may be enqueued, though this one was sent
     created_at REAL NOT NULL,
     attempts INTEGER NOT NULL DEFAULT 0,
     not_before REAL,
@@ -76,29 +84,22 @@ CREATE TABLE deliveries (
     lease_until REAL,
     lease_owner TEXT,
     settled_at REAL,
-    is_failure INTEGER NOT NULL DEFAULT 0, -- a result without a video
-    is_final INTEGER NOT NULL DEFAULT 0, -- a card that shows its last state
-    is_edit INTEGER NOT NULL DEFAULT 0, -- an edit of a card that existed when this was enqueued, not final
-    is_refresh INTEGER NOT NULL DEFAULT 0, -- a refresh of an old card, without news
-    rank INTEGER AS (
-        CASE kind
-            WHEN 'result' THEN is_failure
-            WHEN 'notice' THEN 2
-            ELSE CASE WHEN is_final THEN 3 ELSE 4 + is_edit + is_refresh END
-        END
-    ) VIRTUAL,
+    is_unsent INTEGER AS (state IN ('pending', 'sending')) VIRTUAL, -- DeliveryState.is_unsent
     ready_at REAL AS (
         CASE state WHEN 'pending' THEN coalesce(not_before, created_at) WHEN 'sending' THEN lease_until END
     ) VIRTUAL
 ) STRICT;
 
 CREATE INDEX deliveries_of_watch ON deliveries (watch_id, kind);
-CREATE INDEX deliveries_in_turn ON deliveries (rank, created_at, id) WHERE state IN ('pending', 'sending');
-CREATE INDEX deliveries_ready ON deliveries (ready_at) WHERE state IN ('pending', 'sending');
-CREATE UNIQUE INDEX deliveries_one_pending ON deliveries (watch_id, kind) WHERE state = 'pending';
-CREATE UNIQUE INDEX deliveries_one_sending ON deliveries (watch_id, kind) WHERE state = 'sending';
-CREATE UNIQUE INDEX deliveries_one_result ON deliveries (watch_id)
-WHERE kind = 'result' AND state IN ('pending', 'sending');
+CREATE INDEX deliveries_in_turn ON deliveries (priority, created_at, id) WHERE is_unsent;
+CREATE INDEX deliveries_ready ON deliveries (ready_at) WHERE is_unsent;
+-- A statement that names both states as `state = 'pending' OR state = 'sending'` uses both indexes.
+CREATE UNIQUE INDEX deliveries_one_pending ON deliveries (chat_id, kind, subject, coalesce(thread_id, 0))
+WHERE state = 'pending';
+CREATE UNIQUE INDEX deliveries_one_sending ON deliveries (chat_id, kind, subject, coalesce(thread_id, 0))
+WHERE state = 'sending';
+CREATE UNIQUE INDEX deliveries_no_repeat ON deliveries (kind, subject, chat_id, coalesce(thread_id, 0))
+WHERE blocks_repeat;
 
 CREATE TABLE chats (
     id INTEGER PRIMARY KEY,
@@ -116,56 +117,36 @@ CREATE TABLE allowed_chats (
     allowed_at REAL NOT NULL
 ) STRICT;
 
--- Which gateway failures were reported to which admins, an opaque text; one row.
-CREATE TABLE admin_reports (
-    id INTEGER PRIMARY KEY CHECK (id = 1),
-    data TEXT NOT NULL
-) STRICT;
-
 -- The estimates of task durations, an opaque text; one row.
 CREATE TABLE estimates (
     id INTEGER PRIMARY KEY CHECK (id = 1),
     data TEXT NOT NULL
 ) STRICT;
 
--- The notices of a provider's poll_failure: one per chat and topic, with the watch it was sent for.
-CREATE TABLE notices (
-    provider TEXT NOT NULL,
-    cause TEXT NOT NULL,
-    chat_id INTEGER NOT NULL,
-    thread_id INTEGER NOT NULL, -- 0: the chat itself
-    watch_id INTEGER NOT NULL REFERENCES watches ON DELETE CASCADE,
-    PRIMARY KEY (provider, cause, chat_id, thread_id)
-) STRICT;
-
-CREATE INDEX notices_of_watch ON notices (watch_id);
-
--- Deliveries that a worker may claim at ready_at: not for a lost chat, one at a time per watch and kind, and no
--- result of a task that is waiting for its confirming poll.
+-- Deliveries that a worker may claim at ready_at: not for a lost chat, one at a time per address, kind and subject, and
+-- no result of a task that is waiting for its confirming poll.
 CREATE VIEW claimable_deliveries AS
 SELECT
     d.id,
-    w.chat_id,
-    d.is_edit,
-    d.is_refresh,
-    d.rank,
+    d.chat_id,
+    d.priority,
     d.created_at,
     d.ready_at
 FROM deliveries AS d
-JOIN watches AS w ON w.id = d.watch_id
-WHERE d.state IN ('pending', 'sending')
-    AND w.state <> 'suspended'
-    AND NOT EXISTS (SELECT 1 FROM chats AS c WHERE c.id = w.chat_id AND c.disabled_reason IS NOT NULL)
+WHERE d.is_unsent
+    AND NOT EXISTS (SELECT 1 FROM chats AS c WHERE c.id = d.chat_id AND c.disabled_reason IS NOT NULL)
     AND NOT (
         d.kind = 'result' AND EXISTS (
-            SELECT 1 FROM tasks AS t WHERE t.id = w.task_id AND NOT t.is_final
+            SELECT 1 FROM watches AS w JOIN tasks AS t ON t.id = w.task_id
+            WHERE w.id = d.watch_id AND NOT t.is_final
         )
     )
     AND (
         d.state = 'sending'
         OR NOT EXISTS (
             SELECT 1 FROM deliveries AS s
-            WHERE s.watch_id = d.watch_id AND s.kind = d.kind AND s.state = 'sending'
+            WHERE s.chat_id = d.chat_id AND s.kind = d.kind AND s.subject = d.subject
+                AND coalesce(s.thread_id, 0) = coalesce(d.thread_id, 0) AND s.state = 'sending'
         )
     );
 
@@ -174,6 +155,8 @@ WHERE d.state IN ('pending', 'sending')
 CREATE VIEW cards AS
 SELECT
     w.id AS watch_id,
+    w.chat_id,
+    w.thread_id,
     w.card_message_id IS NOT NULL AS is_sent,
     (t.is_final OR w.is_over) AS is_final,
     (
@@ -184,7 +167,6 @@ SELECT
             SELECT 1 FROM deliveries AS s WHERE s.watch_id = w.id AND s.kind = 'card' AND s.state = 'sending'
         )
     ) AS is_needless,
-    (t.status = 'unknown' AND t.last_poll_at IS NULL) AS is_unpolled,
-    t.status <> 'succeeded' AS is_without_video
+    (t.status = 'unknown' AND t.last_poll_at IS NULL) AS is_unpolled
 FROM watches AS w
 JOIN tasks AS t ON t.id = w.task_id;

@@ -1,30 +1,43 @@
 """Short forms of the calls that bot and users make on a store."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from storage.models import (
     Cause,
-    ClaimedDelivery,
     DeliveryKind,
     DeliveryState,
     EventKind,
     PollFailure,
-    Settlement,
     Snapshot,
     Task,
     TaskEvent,
     TaskRef,
     TaskStatus,
-    ThrottledChats,
     WatchedTask,
     WatchRequest,
+)
+from storage.outbox import (
+    NONE_THROTTLED,
+    ClaimedDelivery,
+    ReportDelivery,
+    Settlement,
+    ThrottledChats,
+    WatchDelivery,
 )
 from storage.store import Store
 
 NOON = datetime(2025, 6, 1, 12, tzinfo=UTC)
 CHAT = 100
 LEASE_S = 60.0
+
+
+def of_watches(claimed: Iterable[ClaimedDelivery]) -> list[WatchDelivery]:
+    """The deliveries, all of which belong to a watch."""
+    found = [one for one in claimed if isinstance(one, WatchDelivery)]
+    assert found == list(claimed)
+    return found
 
 
 class Driver:
@@ -99,16 +112,27 @@ class Driver:
         trouble = PollFailure(cause=cause, message="no", since=self.now)
         assert await self.store.apply(replace(after, poll_failure=trouble), events)
 
-    async def claim(self, limit: int = 100) -> list[ClaimedDelivery]:
+    async def claim(self, limit: int = 100) -> list[WatchDelivery]:
         """Claim all deliveries that can be sent, in as many claims as needed."""
-        claimed: list[ClaimedDelivery] = []
-        while len(claimed) < limit and (
-            found := await self.store.claim_deliveries(limit - len(claimed), at=self.now, lease_s=LEASE_S)
-        ):
+        claimed: list[WatchDelivery] = []
+        while len(claimed) < limit and (found := await self.claim_round(limit - len(claimed))):
             claimed += [each for one in found for each in (one, *one.companions)]
         return claimed
 
-    async def claim_one(self, kind: DeliveryKind) -> ClaimedDelivery:
+    async def claim_round(
+        self, limit: int = 100, throttled: ThrottledChats = NONE_THROTTLED
+    ) -> list[WatchDelivery]:
+        """Claim once: one delivery a chat."""
+        return of_watches(await self.store.claim_deliveries(limit, throttled, at=self.now, lease_s=LEASE_S))
+
+    async def claim_reports(self) -> list[ReportDelivery]:
+        """Claim once, when only reports can be sent."""
+        found = await self.store.claim_deliveries(100, at=self.now, lease_s=LEASE_S)
+        reports = [one for one in found if isinstance(one, ReportDelivery)]
+        assert reports == found
+        return reports
+
+    async def claim_one(self, kind: DeliveryKind) -> WatchDelivery:
         """Claim all deliveries that can be sent, and return the only one of the kind."""
         (found,) = [outgoing for outgoing in await self.claim() if outgoing.delivery.kind is kind]
         return found
@@ -143,8 +167,7 @@ class Driver:
 
     async def claim_while_edits_are_throttled(self) -> list[tuple[DeliveryKind, int]]:
         """Claim deliveries while the chat is throttled for edits."""
-        closed = ThrottledChats(to_edits=[CHAT])
-        found = await self.store.claim_deliveries(9, closed, at=self.now, lease_s=LEASE_S)
+        found = await self.claim_round(9, ThrottledChats(to_edits=[CHAT]))
         return [(one.delivery.kind, one.watch.id) for one in found]
 
     async def claim_task(self, task_id: int) -> Task:

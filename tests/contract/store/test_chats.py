@@ -11,9 +11,7 @@ NEW = -100200300
 
 async def test_a_chat_is_read_as_last_saved(driver: Driver):
     assert await driver.store.chat(5) is None
-    await driver.store.save_chat(
-        Chat(id=5, title="影片", language="zh", disabled_reason="kicked"), at=driver.now
-    )
+    await driver.store.save_chat(Chat(id=5, title="影片", language="zh"), at=driver.now)
     latest = Chat(id=5, title="Films")
     await driver.store.save_chat(latest, at=driver.now)
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from storage.models import DeliveryKind, DeliveryState, Settlement, StoredFile, TaskStatus, WatchedTask
+from storage.models import DeliveryKind, DeliveryState, StoredFile, TaskStatus, WatchedTask
+from storage.outbox import Settlement
 from tests.contract.store.driver import CHAT, Driver
 
 CARD, RESULT = DeliveryKind.CARD, DeliveryKind.RESULT

@@ -26,7 +26,7 @@ async def test_the_order_is_videos_failures_notices_last_states_first_cards_news
     await driver.poll(late.task.id, TaskStatus.SUCCEEDED)
 
     order = []
-    while found := await driver.store.claim_deliveries(1, at=driver.now, lease_s=LEASE_S):
+    while found := await driver.claim_round(1):
         order += [(one.delivery.kind, one.watch.id) for one in found]
 
     assert order == [
@@ -76,16 +76,6 @@ async def test_a_delivery_of_a_crashed_worker_is_claimed_again_with_its_message_
 
     assert again.delivery.state is DeliveryState.SENDING
     assert (again.delivery.message_id, again.delivery.unconfirmed_call_at) == (77, unconfirmed_call_at)
-
-
-async def test_a_stored_message_id_can_be_removed(driver: Driver):
-    await driver.watch()
-    (first,) = await driver.claim()
-    await driver.store.note_message(first.delivery.id, 77)
-    await driver.store.note_message(first.delivery.id, None)
-    driver.advance(LEASE_S)
-
-    assert (await driver.claim_one(CARD)).delivery.message_id is None
 
 
 async def test_a_renewed_lease_expires_later(driver: Driver):

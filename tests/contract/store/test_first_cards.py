@@ -134,7 +134,7 @@ async def test_failures_of_one_request_are_claimed_together_and_others_are_not(d
         await driver.poll(watched.task.id, status)
 
     rounds = []
-    while found := await driver.store.claim_deliveries(1, at=driver.now, lease_s=LEASE_S):
+    while found := await driver.claim_round(1):
         rounds += [[each.task.ref.external_id for each in (one, *one.companions)] for one in found]
 
     results = rounds[:4]
@@ -145,7 +145,7 @@ async def test_companions_are_leased_and_claimed_again_after_expiry(driver: Driv
     for name in ("a", "b"):
         watched = await driver.watch(name)
         await driver.poll(watched.task.id, TaskStatus.FAILED)
-    [first] = await driver.store.claim_deliveries(1, at=driver.now, lease_s=LEASE_S)
+    [first] = await driver.claim_round(1)
     assert len(first.companions) == 1
     await driver.settle(first)
 
@@ -160,6 +160,6 @@ async def test_no_more_than_fifty_failures_are_claimed_together(driver: Driver):
         watched = await driver.watch(f"t{number}")
         await driver.poll(watched.task.id, TaskStatus.FAILED, EventKind.FINISHED)
 
-    [first] = await driver.store.claim_deliveries(1, at=driver.now, lease_s=LEASE_S)
+    [first] = await driver.claim_round(1)
 
     assert len(first.companions) == 49

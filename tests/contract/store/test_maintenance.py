@@ -227,11 +227,3 @@ async def test_estimates_are_kept_as_last_saved(driver: Driver):
     for learned in ("[]", '{"model": "万相 🎬"}'):
         await driver.store.save_estimates(learned)
         assert await driver.store.load_estimates() == learned
-
-
-async def test_admin_reports_are_kept_as_last_saved(driver: Driver):
-    assert await driver.store.admin_reports() is None
-
-    for data in ("{}", '{"gateway.example wan 7": "away"}'):
-        await driver.store.save_admin_reports(data)
-        assert await driver.store.admin_reports() == data

@@ -2,22 +2,11 @@
 
 import pytest
 
-from storage.models import (
-    ClaimedDelivery,
-    DeliveryKind,
-    DeliveryState,
-    Settlement,
-    StoredFile,
-    TaskStatus,
-    ThrottledChats,
-)
+from storage.models import DeliveryKind, DeliveryState, StoredFile, TaskStatus
+from storage.outbox import Settlement, ThrottledChats
 from tests.contract.store.driver import CHAT, LEASE_S, Driver
 
 CARD, RESULT = DeliveryKind.CARD, DeliveryKind.RESULT
-
-
-async def claim_round(driver: Driver, closed: ThrottledChats, limit: int = 100) -> list[ClaimedDelivery]:
-    return await driver.store.claim_deliveries(limit, closed, at=driver.now, lease_s=LEASE_S)
 
 
 async def refresh(driver: Driver, limit: int = 9) -> int:
@@ -30,7 +19,7 @@ async def test_one_claim_returns_at_most_one_delivery_per_chat(driver: Driver):
     await driver.watch("b")
     other = await driver.watch("b", chat_id=2)
 
-    claimed = await claim_round(driver, ThrottledChats())
+    claimed = await driver.claim_round()
 
     assert [one.watch.id for one in claimed] == [first.watch.id, other.watch.id]
 
@@ -40,7 +29,7 @@ async def test_a_throttled_chat_gets_nothing(driver: Driver):
     open_chat = await driver.watch(chat_id=2)
     closed = ThrottledChats(to_all=[CHAT])
 
-    claimed = await claim_round(driver, closed)
+    claimed = await driver.claim_round(throttled=closed)
 
     assert [one.watch.id for one in claimed] == [open_chat.watch.id]
     assert await driver.store.next_delivery_at(closed) == driver.later(LEASE_S)
@@ -52,13 +41,13 @@ async def test_a_chat_throttled_for_edits_gets_everything_else(driver: Driver):
     await driver.send()
     await driver.poll(shown.task.id, TaskStatus.RUNNING)
     closed = ThrottledChats(to_edits=[CHAT])
-    assert await claim_round(driver, closed) == []
+    assert await driver.claim_round(throttled=closed) == []
     assert await driver.store.next_delivery_at(closed) is None
 
     new = await driver.watch("new")
-    assert [one.watch.id for one in await claim_round(driver, closed)] == [new.watch.id]
+    assert [one.watch.id for one in await driver.claim_round(throttled=closed)] == [new.watch.id]
     await driver.poll(shown.task.id, TaskStatus.SUCCEEDED)
-    assert [one.delivery.kind for one in await claim_round(driver, closed)] == [RESULT]
+    assert [one.delivery.kind for one in await driver.claim_round(throttled=closed)] == [RESULT]
 
 
 async def test_a_first_card_goes_before_an_older_edit(driver: Driver):
@@ -106,12 +95,12 @@ async def test_news_turns_a_pending_refresh_into_news(driver: Driver):
     await driver.send()
     await refresh(driver)
     closed = ThrottledChats(to_refreshes=[CHAT])
-    assert await claim_round(driver, closed) == []
+    assert await driver.claim_round(throttled=closed) == []
     assert await driver.store.next_delivery_at(closed) is None
 
     await driver.poll(watched.task.id, TaskStatus.RUNNING)
 
-    (claimed,) = await claim_round(driver, closed)
+    (claimed,) = await driver.claim_round(throttled=closed)
     assert claimed.task.status is TaskStatus.RUNNING
 
 
@@ -124,7 +113,7 @@ async def test_a_refresh_to_be_retried_includes_the_news(driver: Driver):
 
     await driver.settle(on_its_way, DeliveryState.PENDING, retry_s=0)
 
-    (claimed,) = await claim_round(driver, ThrottledChats(to_refreshes=[CHAT]))
+    (claimed,) = await driver.claim_round(throttled=ThrottledChats(to_refreshes=[CHAT]))
     assert claimed.task.status is TaskStatus.RUNNING
 
 
@@ -135,7 +124,7 @@ async def test_news_does_not_become_a_refresh(driver: Driver):
 
     assert await refresh(driver) == 0
 
-    assert len(await claim_round(driver, ThrottledChats(to_refreshes=[CHAT]))) == 1
+    assert len(await driver.claim_round(throttled=ThrottledChats(to_refreshes=[CHAT]))) == 1
 
 
 @pytest.mark.parametrize("state", [DeliveryState.UNKNOWN, DeliveryState.DEAD])

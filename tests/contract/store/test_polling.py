@@ -5,16 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from storage.models import (
-    Cause,
-    DeliveryKind,
-    EventKind,
-    Media,
-    PollFailure,
-    Snapshot,
-    TaskError,
-    TaskStatus,
-)
+from storage.models import Cause, DeliveryKind, EventKind, Media, PollFailure, Snapshot, TaskError, TaskStatus
 from tests.contract.store.driver import CHAT, LEASE_S, Driver
 
 CARD, RESULT, NOTICE = DeliveryKind.CARD, DeliveryKind.RESULT, DeliveryKind.NOTICE

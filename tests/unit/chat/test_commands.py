@@ -2,7 +2,8 @@ from datetime import timedelta
 
 import pytest
 
-from storage.models import DeliveryState, Settlement, TaskStatus, WatchLimits
+from storage.models import DeliveryState, TaskStatus, WatchLimits
+from storage.outbox import Settlement
 from tests.fakes import updates
 from tests.unit.chat.chat_harness import ANN, BORIS, GROUP, NOW, ChatHarness, ChatHarnesses, named
 

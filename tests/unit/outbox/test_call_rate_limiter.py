@@ -7,9 +7,10 @@ from telegram.ext import ExtBot
 from bot.messages.view import View
 from bot.outbox.call_rate_limiter import CallRateLimiter
 from bot.outbox.rate_limiter import ChatRateLimiter, current_permit
-from bot.outbox.sender import ChatAddress, Sender
+from bot.outbox.sender import Sender
 from bot.sandbox.telegram import FakeTelegram
 from bot.sandbox.telegram.api_errors import flood
+from storage.outbox import ChatAddress
 from tests.fakes.clock import SteadyClock
 from tests.fakes.places import ANNA, GROUP
 

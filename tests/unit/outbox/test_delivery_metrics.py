@@ -8,7 +8,8 @@ import pytest
 from bot.metrics import Metrics
 from bot.outbox.delivery_metrics import record
 from bot.outbox.results import LinkOnly, Refusal, Refused, RetryAfter, SendResult, Sent, Transient, Unknown
-from storage.models import ClaimedDelivery, DeliveryKind, DeliveryState, Settlement, TaskStatus
+from storage.models import DeliveryKind, DeliveryState, TaskStatus
+from storage.outbox import Settlement, WatchDelivery
 from storage.store import Store
 from tests.contract.store.driver import NOON, Driver
 
@@ -18,7 +19,7 @@ SENT, DEAD, PENDING = DeliveryState.SENT, DeliveryState.DEAD, DeliveryState.PEND
 
 
 @pytest.fixture
-async def video(store: Store) -> ClaimedDelivery:
+async def video(store: Store) -> WatchDelivery:
     """The result of a task that a poll at NOON found succeeded, watched 100 s before; claimed."""
     driver = Driver(store)
     driver.advance(-100)
@@ -28,7 +29,7 @@ async def video(store: Store) -> ClaimedDelivery:
     return await driver.claim_one(DeliveryKind.RESULT)
 
 
-def recorded(out: ClaimedDelivery, result: SendResult, state: DeliveryState = SENT) -> Metrics:
+def recorded(out: WatchDelivery, result: SendResult, state: DeliveryState = SENT) -> Metrics:
     metrics = Metrics()
     record(metrics, out, result, Settlement(state=state, at=SETTLED_AT))
     return metrics
@@ -48,7 +49,7 @@ def recorded(out: ClaimedDelivery, result: SendResult, state: DeliveryState = SE
     ],
 )
 async def test_an_attempt_is_counted_by_kind_and_outcome(
-    video: ClaimedDelivery, result: SendResult, state: DeliveryState, outcome: str
+    video: WatchDelivery, result: SendResult, state: DeliveryState, outcome: str
 ):
     (family,) = recorded(video, result, state).delivery_attempts.collect()
 
@@ -57,9 +58,7 @@ async def test_an_attempt_is_counted_by_kind_and_outcome(
     ]
 
 
-def delays_s(
-    out: ClaimedDelivery, result: SendResult = VIDEO_SENT, state: DeliveryState = SENT
-) -> list[float]:
+def delays_s(out: WatchDelivery, result: SendResult = VIDEO_SENT, state: DeliveryState = SENT) -> list[float]:
     """The measured delays: none, or one."""
     registry = recorded(out, result, state).registry
     name, labels = "reelwatch_video_delay_seconds", {"provider": "wan"}
@@ -74,7 +73,7 @@ def delays_s(
     ids=["by the gateway", "by the poll", "after the poll that found it", "before the command"],
 )
 async def test_the_delay_of_a_video_begins_with_the_end_of_its_task_or_with_the_command(
-    video: ClaimedDelivery, finished_s: float | None, delay_s: float
+    video: WatchDelivery, finished_s: float | None, delay_s: float
 ):
     finished_at = None if finished_s is None else NOON + timedelta(seconds=finished_s)
     assert video.task.snapshot is not None
@@ -83,7 +82,7 @@ async def test_the_delay_of_a_video_begins_with_the_end_of_its_task_or_with_the_
     assert delays_s(replace(video, task=replace(video.task, snapshot=snapshot))) == [delay_s]
 
 
-async def test_only_a_video_that_was_sent_has_a_delay(video: ClaimedDelivery):
+async def test_only_a_video_that_was_sent_has_a_delay(video: WatchDelivery):
     failed = replace(video, task=replace(video.task, status=TaskStatus.FAILED))
     card = replace(video, delivery=replace(video.delivery, kind=DeliveryKind.CARD))
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.outbox.rate_limiter import ChatRateLimiter, Urgency
-from storage.models import ThrottledChats
+from storage.outbox import ThrottledChats
 from tests.fakes.clock import SteadyClock
 
 ANN, BEN, GROUP = 1, 2, -100

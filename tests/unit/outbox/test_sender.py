@@ -14,16 +14,16 @@ from telegram.request import HTTPXRequest, RequestData
 from bot.media.video import VideoFile
 from bot.messages.view import Button, View
 from bot.outbox.results import ChatGone, Migrated, Refusal, Refused, RetryAfter, Sent, Unknown
-from bot.outbox.sender import ChatAddress, Sender, address_of
+from bot.outbox.sender import Sender
 from bot.sandbox.faults import LOST_RESPONSE, Fault
 from bot.sandbox.gateway import FakeGateway
 from bot.sandbox.sample_video import make_video, with_free_box
 from bot.sandbox.telegram import FakeTelegram
 from bot.sandbox.telegram.api_errors import error_response, flood
 from bot.sandbox.telegram.chats import Attachment, Message
-from storage.models import StoredFile, TaskStatus
+from storage.models import StoredFile
+from storage.outbox import ChatAddress
 from tests.fakes.places import ANNA, CHANNEL, FORUM, GROUP
-from tests.unit.messages.builders import watched
 
 BUTTON = Button(label="Again", action="again:1")
 AT_ANNA = ChatAddress(chat_id=ANNA)
@@ -47,12 +47,6 @@ async def text_in(telegram: FakeTelegram, sender: Sender, chat_id: int = ANNA) -
     return result.message_id
 
 
-def test_a_watch_s_messages_go_into_its_topic_as_replies_to_the_request():
-    watch = watched(TaskStatus.RUNNING, thread_id=5).watch
-
-    assert address_of(watch) == ChatAddress(chat_id=42, thread_id=5, reply_to=7)
-
-
 def stored(video: Attachment) -> StoredFile:
     """The stored file that corresponds to an attachment."""
     return StoredFile(
@@ -68,7 +62,7 @@ def stored(video: Attachment) -> StoredFile:
 async def test_a_text_replies_to_the_request_without_insisting(telegram: FakeTelegram, sender: Sender):
     request = telegram.send(ANNA, "/watch wan 1")
 
-    result = await sender.send(ChatAddress(chat_id=ANNA, reply_to=request), VIEW)
+    result = await sender.send(AT_ANNA, VIEW, reply_to=request)
 
     assert result == Sent(last(telegram).message_id)
     assert (last(telegram).text, last(telegram).reply_to) == ("Done <3", request)
@@ -85,7 +79,7 @@ async def test_a_text_arrives_though_the_request_is_gone(telegram: FakeTelegram,
     request = telegram.send(ANNA, "/watch wan 1")
     telegram.delete_message(ANNA, request)
 
-    assert isinstance(await sender.send(ChatAddress(chat_id=ANNA, reply_to=request), VIEW), Sent)
+    assert isinstance(await sender.send(AT_ANNA, VIEW, reply_to=request), Sent)
     assert last(telegram).reply_to is None
 
 
@@ -96,12 +90,12 @@ async def test_without_its_topic_a_message_is_sent_to_the_chat_once_and_without_
     topic = telegram.topic(FORUM, "Films")
     request = telegram.send(FORUM, "/watch", user=telegram.add_user(7, first_name="Ben"), thread=topic)
     end(telegram, FORUM, topic)
-    place = ChatAddress(chat_id=FORUM, thread_id=topic, reply_to=request)
+    place = ChatAddress(chat_id=FORUM, thread_id=topic)
     before = len(telegram.requests)
 
-    assert isinstance(await sender.send(place, VIEW), Sent)
+    assert isinstance(await sender.send(place, VIEW, reply_to=request), Sent)
     assert (last(telegram, FORUM).text, last(telegram, FORUM).thread_id) == ("Done <3", None)
-    assert isinstance(await sender.send_video_file(place, video, CAPTION), Sent)
+    assert isinstance(await sender.send_video_file(place, video, CAPTION, reply_to=request), Sent)
     assert last(telegram, FORUM).video
 
     methods = [request.method for request in telegram.requests[before:]]

@@ -11,15 +11,8 @@ from bot.outbox.results import Sent
 from bot.outbox.sender import Sender
 from bot.outbox.text_delivery import TextDelivery
 from bot.sandbox.telegram import FakeTelegram
-from storage.models import (
-    Cause,
-    ClaimedDelivery,
-    Delivery,
-    DeliveryKind,
-    DeliveryState,
-    TaskStatus,
-    WatchedTask,
-)
+from storage.models import Cause, DeliveryKind, DeliveryState, TaskStatus, WatchedTask
+from storage.outbox import ChatAddress, Delivery, WatchDelivery
 from tests.fakes.clock import FrozenClock
 from tests.fakes.places import ANNA
 from tests.unit.messages.builders import NOW, failed, failing, snapshot, watched
@@ -40,11 +33,12 @@ def texts(sender: Sender, estimates: Estimates, clock: FrozenClock) -> TextDeliv
     return TextDelivery(sender, estimates, clock=clock)
 
 
-def outgoing(what: WatchedTask, kind: DeliveryKind = DeliveryKind.CARD, **fields: Any) -> ClaimedDelivery:
+def outgoing(what: WatchedTask, kind: DeliveryKind = DeliveryKind.CARD, **fields: Any) -> WatchDelivery:
     """A claimed delivery for Anna; fields are those of the watch."""
-    delivery = Delivery(id=1, watch_id=1, kind=kind, state=DeliveryState.SENDING, created_at=NOW)
     watch = replace(what.watch, chat_id=ANNA, request_message_id=None, **fields)
-    return ClaimedDelivery(delivery=delivery, watch=watch, task=what.task)
+    address = ChatAddress(chat_id=ANNA, thread_id=watch.thread_id)
+    delivery = Delivery(id=1, address=address, kind=kind, state=DeliveryState.SENDING, created_at=NOW)
+    return WatchDelivery(delivery=delivery, watch=watch, task=what.task)
 
 
 def running(**fields: Any) -> WatchedTask:

@@ -21,13 +21,7 @@ from bot.outbox.retry import GIVE_UP_AFTER
 from bot.outbox.worker import LEASE_S
 from bot.sandbox.telegram import FakeTelegram
 from bot.sandbox.telegram.api_errors import flood
-from storage.models import (
-    DeliveryKind,
-    DeliveryState,
-    StoredFile,
-    TaskStatus,
-    WatchState,
-)
+from storage.models import DeliveryKind, DeliveryState, StoredFile, TaskStatus, WatchState
 from tests.fakes.places import ANNA, CHANNEL, GROUP
 from tests.unit.outbox.worker_harness import WorkerHarness, running_worker
 

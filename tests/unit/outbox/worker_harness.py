@@ -20,16 +20,8 @@ from bot.outbox.worker import DeliveryWorker
 from bot.sandbox.telegram import FakeTelegram
 from bot.telemetry import Telemetry
 from storage.errors import StoreUnavailable
-from storage.models import (
-    NONE_THROTTLED,
-    ClaimedDelivery,
-    DeliveryKind,
-    DeliveryState,
-    Settlement,
-    TaskStatus,
-    ThrottledChats,
-    WatchState,
-)
+from storage.models import DeliveryKind, DeliveryState, TaskStatus, WatchState
+from storage.outbox import NONE_THROTTLED, ClaimedDelivery, Settlement, ThrottledChats, WatchDelivery
 from storage.sqlite.store import SqliteStore
 from tests.contract.store.driver import Driver
 from tests.fakes.clock import SteadyClock
@@ -74,11 +66,11 @@ class ScriptedVideoDelivery(VideoDelivery):
         self.gate = asyncio.Event()
         self.gate.set()
 
-    async def announce(self, out: ClaimedDelivery) -> SendResult:
+    async def announce(self, out: WatchDelivery) -> SendResult:
         self.rate_limiter.spend(out.watch.chat_id, current_permit.get())  # as the bot counts the call
         return Sent(1)
 
-    async def deliver(self, out: ClaimedDelivery, message_id: int | None) -> SendResult:
+    async def deliver(self, out: WatchDelivery, message_id: int | None) -> SendResult:
         self.started.append(out.watch.chat_id)
         await self.gate.wait()
         script = self.results[out.watch.chat_id]

@@ -8,6 +8,7 @@ import pytest
 from bot.watching.service import COMMAND_S, Service
 from storage.models import Chat, DeliveryKind, TaskStatus, WatchState
 from storage.store import Store
+from tests.contract.store.driver import of_watches
 from tests.fakes.clock import NOON, FrozenClock
 from tests.fakes.requests import CHAT, watch_request
 from tests.unit.watching.tasks import snapshot
@@ -185,7 +186,7 @@ async def test_stopping_notifies_the_delivery_worker(harness: PollHarness):
     await harness.service.stop(CHAT, ["t1"], thread_id=None)
 
     assert "delivery" in harness.notifications
-    (outgoing,) = await harness.store.claim_deliveries(9, at=NOON, lease_s=60)
+    (outgoing,) = of_watches(await harness.store.claim_deliveries(9, at=NOON, lease_s=60))
     assert (outgoing.delivery.kind, outgoing.watch.state) == (DeliveryKind.CARD, WatchState.STOPPED)
 
 

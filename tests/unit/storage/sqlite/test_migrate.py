@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from storage.errors import StoreCorrupt, StoreFromFuture, StoreUnavailable
-from storage.models import TaskStatus, WatchState
+from storage.models import DeliveryState, TaskStatus, WatchState
 from storage.sqlite.connection import Database
 from storage.sqlite.migrate import APPLICATION_ID, Migration, bundled_migrations, migrate
 from storage.sqlite.store import SqliteStore
@@ -133,6 +133,21 @@ async def test_the_schema_has_the_same_final_statuses_as_the_models(database: Da
 
     assert await ask(database, "SELECT status FROM tasks WHERE is_final ORDER BY id") == [
         status for status in TaskStatus if status.is_final
+    ]
+
+
+async def test_the_schema_has_the_same_unsent_deliveries_as_the_models(database: Database):
+    await migrate(database, bundled_migrations())
+    async with database.transaction() as tx:
+        for state in DeliveryState:
+            await tx.run(
+                "INSERT INTO deliveries (chat_id, kind, subject, state, priority, created_at)"
+                " VALUES (1, 'report', 'a', ?, 0, 0)",
+                (state,),
+            )
+
+    assert await ask(database, "SELECT state FROM deliveries WHERE is_unsent ORDER BY id") == [
+        state for state in DeliveryState if state.is_unsent
     ]
 
 

@@ -4,29 +4,16 @@ from collections.abc import Sequence
 
 import pytest
 
-from bot.messages.view import View
-from bot.outbox.admin_reports import AdminReports, Admins
-from bot.outbox.results import ChatGone, SendResult, Sent, Transient, Unknown
-from bot.outbox.sender import ChatAddress
+from bot.messages.views.admin import gateway_changed
 from bot.providers.base import BadAnswer, ProviderError
+from bot.watching.admin_reports import AdminReports, Admins
 from bot.watching.gateway_state import GatewayStates
-from storage.models import Cause
+from storage.models import Cause, Chat, DeliveryState
+from storage.outbox import ReportDelivery, Settlement
 from storage.store import Store
 from tests.fakes.clock import FrozenClock
 from tests.unit.messages.reading import visible
 from tests.unit.watching.tasks import AWAY
-
-
-class FakeSender:
-    """Records messages; returns the given results, then Sent."""
-
-    def __init__(self) -> None:
-        self.sent: list[tuple[int, str]] = []
-        self.results: list[SendResult] = []
-
-    async def send(self, address: ChatAddress, view: View) -> SendResult:
-        self.sent.append((address.chat_id, visible(view.text)))
-        return self.results.pop(0) if self.results else Sent(1)
 
 
 class Scene:
@@ -35,7 +22,9 @@ class Scene:
     def __init__(self, store: Store) -> None:
         self.store = store
         self.clock = FrozenClock()
-        self.sender = FakeSender()
+        self.sent: list[tuple[int, str]] = []
+        self.notified = 0
+        self.is_telegram_away = False
         self.restart()
 
     def restart(self) -> None:
@@ -44,23 +33,36 @@ class Scene:
         self.state = self.states.add(["wan"], "gateway.example")
         self.reports = AdminReports(
             self.store,
-            self.sender.send,
             self.states,
-            admins=Admins(ids=[7, 8], language="en"),
+            admins=Admins(ids=[7, 8], language="auto"),
             waiting=lambda _names: 20,
             clock=self.clock,
+            notify=self._notify,
         )
 
+    def _notify(self) -> None:
+        self.notified += 1
+
     async def advance(self, seconds: int, *, away: bool, error: ProviderError = AWAY) -> None:
-        """Poll two tasks and check each second."""
+        """Poll two tasks, check and deliver each second."""
         for _ in range(seconds):
             for task_id in (1, 2):
                 self.state.on_poll(task_id, error if away else None, at=self.clock())
             self.clock.advance(1.0)
             await self.reports.check()
+            if not self.is_telegram_away:
+                await self._deliver()
+
+    async def _deliver(self) -> None:
+        while found := await self.store.claim_deliveries(9, at=self.clock(), lease_s=60):
+            for out in found:
+                assert isinstance(out, ReportDelivery)
+                self.sent.append((out.delivery.chat_id, visible(gateway_changed(out.report).text)))
+                sent = Settlement(state=DeliveryState.SENT, at=self.clock(), message_id=1)
+                await self.store.settle(out.delivery.id, sent)
 
     def texts_to(self, admin: int) -> Sequence[str]:
-        return [text for chat_id, text in self.sender.sent if chat_id == admin]
+        return [text for chat_id, text in self.sent if chat_id == admin]
 
 
 @pytest.fixture
@@ -92,7 +94,7 @@ async def test_a_short_outage_is_not_reported(scene: Scene):
     await scene.advance(25, away=True)
     await scene.advance(60, away=False)
 
-    assert scene.sender.sent == []
+    assert scene.sent == []
 
 
 async def test_a_flapping_gateway_is_reported_once(scene: Scene):
@@ -114,17 +116,45 @@ async def test_a_restart_during_an_outage_repeats_and_loses_no_report(scene: Sce
     assert "working again" in scene.texts_to(7)[1]
 
 
-async def test_a_report_that_was_not_sent_is_retried(scene: Scene):
-    scene.sender.results = [Transient("no route"), Sent(1)]
-    await scene.advance(120, away=True)
+async def test_the_delivery_worker_is_notified_of_each_change(scene: Scene):
+    await scene.advance(60, away=True)
+    assert scene.notified == 2
 
-    assert len(scene.texts_to(7)) == 2
-    assert len(scene.texts_to(8)) == 1
+    await scene.advance(20, away=False)
+    assert scene.notified == 4
 
 
-@pytest.mark.parametrize("result", [ChatGone("blocked"), Unknown("timed out")])
-async def test_a_report_with_an_unknown_or_permanent_outcome_is_not_retried(scene: Scene, result: SendResult):
-    scene.sender.results = [result]
-    await scene.advance(120, away=True)
+async def test_an_outage_that_telegram_s_outage_outlasts_is_not_reported(scene: Scene):
+    scene.is_telegram_away = True
+    await scene.advance(60, away=True)
+    await scene.advance(60, away=False)
+    scene.is_telegram_away = False
+    await scene.advance(60, away=False)
 
-    assert len(scene.texts_to(7)) == 1
+    assert scene.sent == []
+
+
+async def test_a_change_while_a_report_is_being_sent_is_reported_afterwards(scene: Scene):
+    scene.is_telegram_away = True
+    await scene.advance(40, away=True)
+    in_hand = await scene.store.claim_deliveries(9, at=scene.clock(), lease_s=600)
+    assert len(in_hand) == 2
+    await scene.advance(20, away=False)
+    for out in in_hand:
+        sent = Settlement(state=DeliveryState.SENT, at=scene.clock(), message_id=1)
+        await scene.store.settle(out.delivery.id, sent)
+    scene.is_telegram_away = False
+
+    await scene.advance(1, away=False)
+
+    [text] = scene.texts_to(7)
+    assert "working again" in text
+
+
+async def test_a_report_is_in_the_language_of_the_admin(scene: Scene):
+    await scene.store.save_chat(Chat(id=8, title="", language="zh"), at=scene.clock())
+
+    await scene.advance(60, away=True)
+
+    assert "isn't responding" in scene.texts_to(7)[0]
+    assert "isn't responding" not in scene.texts_to(8)[0]

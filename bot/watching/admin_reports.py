@@ -1,0 +1,92 @@
+"""Enqueues a report to each admin when a gateway goes down or recovers, one per change."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from bot.messages.translate import pick_language
+from bot.watching.gateway_state import GatewayReport, GatewayStates, GatewayStatus
+from storage.errors import StoreError
+from storage.outbox import AdminReport
+from storage.store import Store
+
+log = logging.getLogger(__name__)
+
+_CHECK_S = 2.0
+_STABLE = timedelta(
+    seconds=10
+)  # up for so long before a recovery is reported: a flapping gateway is reported once
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admins:
+    """The recipients of the reports."""
+
+    ids: Collection[int]
+    language: str  # the LANGUAGE setting
+
+
+class AdminReports:
+    """Hands each change to the store, which knows what was reported: a restart repeats nothing."""
+
+    def __init__(
+        self,
+        store: Store,
+        states: GatewayStates,
+        *,
+        admins: Admins,
+        waiting: Callable[[Collection[str]], int],
+        clock: Callable[[], datetime],
+        notify: Callable[[], None],
+    ) -> None:
+        """waiting: provider names → number of their tasks being polled; notify: wakes the delivery worker."""
+        self._store = store
+        self._states = states
+        self._admins = admins
+        self._waiting = waiting
+        self._clock = clock
+        self._notify = notify
+        self._stored: dict[tuple[str, int], bool] = {}  # (gateway, admin) → whether it was down
+
+    async def run(self) -> None:
+        """Check every 2 seconds until cancelled."""
+        while True:
+            try:
+                await self.check()
+            except StoreError as error:
+                log.warning("Reports to the admins are delayed: %s", error)
+            await asyncio.sleep(_CHECK_S)
+
+    async def check(self) -> None:
+        """Store the changes since the last check."""
+        for state in self._states.reports():
+            is_down = state.status.is_bad
+            if not is_down and not self._is_stable(state):
+                continue
+            for admin_id in sorted(self._admins.ids):
+                key = state.id, admin_id
+                if self._stored.get(key) is is_down:
+                    continue
+                report = await self._report(state, admin_id)
+                if await self._store.enqueue_report(admin_id, report, at=self._clock()):
+                    self._stored[key] = is_down
+                    self._notify()
+
+    def _is_stable(self, state: GatewayReport) -> bool:
+        is_up = state.status is GatewayStatus.UP and not state.is_doubtful
+        return is_up and self._clock() - state.since >= _STABLE
+
+    async def _report(self, state: GatewayReport, admin_id: int) -> AdminReport:
+        chat = await self._store.chat(admin_id)
+        return AdminReport(
+            gateway=state.id,
+            is_recovery=not state.status.is_bad,
+            status="redirected" if state.redirect_to else state.status,
+            host=state.host,
+            names=state.names,
+            detail=state.redirect_to or (f"HTTP {state.http_status}" if state.http_status else None),
+            waiting=self._waiting(state.names),
+            language=pick_language(self._admins.language, None, chat.language if chat else None),
+        )
