@@ -121,7 +121,10 @@ class Gateway(Provider):
         was_unsure = external_id in self._unsure
         self._unsure.pop(external_id, None)
         try:
-            return await self._read(response, external_id)
+            if len(response.body) <= _READ_IN_LOOP:
+                return self._read(response, external_id)
+            async with self._threads:
+                return await asyncio.to_thread(self._read, response, external_id)
         except UnsureFailure as failure:
             if was_unsure:
                 return corrected(failure.snapshot, response.clock_ahead_s)
@@ -130,13 +133,7 @@ class Gateway(Provider):
                 del self._unsure[next(iter(self._unsure))]
             raise
 
-    async def _read(self, response: Response, external_id: str) -> Snapshot:
-        if len(response.body) > _READ_IN_LOOP:
-            async with self._threads:
-                return await asyncio.to_thread(self._read_now, response, external_id)
-        return self._read_now(response, external_id)
-
-    def _read_now(self, response: Response, external_id: str) -> Snapshot:
+    def _read(self, response: Response, external_id: str) -> Snapshot:
         try:
             return corrected(self._wire.read_response(response, external_id), response.clock_ahead_s)
         except ProviderError as error:
