@@ -16,7 +16,7 @@ $(shell rm -rf $(VENV))
 endif
 endif
 
-.PHONY: demo run test check format drills bench lock clean help
+.PHONY: demo run test coverage check format drills bench lock clean help
 
 # A folder that could not be finished is removed, else the next run would take it for a whole one.
 define new_venv
@@ -32,6 +32,9 @@ run: $(VENV)/.run  ## the bot, with the settings in .env
 
 test: $(VENV)/.dev  ## all tests
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+coverage: $(VENV)/.dev  ## all tests, and the share of lines they run, which may not fall below pyproject.toml's floor
+	$(BIN)/python -m pytest -n 2 --dist loadfile --cov
 
 check: $(VENV)/.dev  ## lint, types, architecture, lock and .env.example in step with the code
 	$(BIN)/ruff check .
@@ -76,7 +79,7 @@ $(BARE)/.run: requirements.lock
 
 help:  ## what each target does
 	@sed -n 's/^\([a-z]*\):.*  ## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r name what; do \
-		printf '%-8s %s\n' "$$name" "$$what"; done
+		printf '%-9s %s\n' "$$name" "$$what"; done
 
 clean:  ## remove the environments and all caches
-	rm -rf $(VENV) $(BARE) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(BARE) .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage
