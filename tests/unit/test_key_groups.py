@@ -5,7 +5,7 @@ import time
 import pytest
 
 from bot.config import load_settings
-from bot.key_groups import key_groups, prices_s, reachable_hosts
+from bot.key_groups import key_groups, prices_s, providers_of, reachable_hosts, unconfigured_groups
 from bot.polling.rate_limiter import AdaptiveRateLimiter
 from bot.providers.registry import KINDS
 from bot.watching.cadence import SPARE_POLL_PRICE_S
@@ -117,3 +117,19 @@ async def test_all_gateways_of_a_key_count_their_requests_against_its_one_limit(
 
     await group.providers[name].fetch("video_1")
     assert group.limiter.available(time.monotonic()) == 0
+
+
+def test_a_provider_that_only_tasks_name_has_a_key_of_its_own_and_a_warning(caplog: pytest.LogCaptureFixture):
+    providers = providers_of(key_groups(load_settings(TOKEN | GATEWAY), never()))
+
+    (found,) = unconfigured_groups(providers, {"newapi", "gone"})
+
+    assert (list(found.providers), found.state) == (["gone"], None)
+    assert caplog.messages == ["Tasks wait for providers that are not configured: gone"]
+
+
+def test_without_such_tasks_there_is_no_such_key(caplog: pytest.LogCaptureFixture):
+    providers = providers_of(key_groups(load_settings(TOKEN | GATEWAY), never()))
+
+    assert unconfigured_groups(providers, {"newapi"}) == []
+    assert caplog.messages == []

@@ -294,3 +294,13 @@ async def test_versions_only_increase(driver: Driver):
     versions.append((await driver.watch(chat_id=CHAT)).task.version)
 
     assert versions == sorted(set(versions))
+
+
+async def test_only_providers_of_tasks_that_have_a_next_poll_are_awaited(driver: Driver):
+    await driver.watch("t1", provider="wan")
+    ended = await driver.watch("t2", provider="veo")
+    await driver.poll(ended.task.id, TaskStatus.FAILED)
+    stopped = await driver.watch("t3", provider="jimeng")
+    await driver.store.stop_watch(stopped.watch.id, at=driver.now)
+
+    assert await driver.store.providers_with_due_tasks() == {"wan"}

@@ -1,6 +1,7 @@
 from collections.abc import Mapping
 
 import pytest
+from telegram.error import TelegramError
 
 from tests.fakes import updates
 from tests.unit.chat.chat_harness import ANN, BORIS, BrokenService, ChatHarnesses, named
@@ -41,6 +42,32 @@ async def test_an_unexpected_error_is_logged_with_the_update_id_and_not_shown(
     assert sent == ["Something went wrong on my side; I've logged it. Please try again."]
     assert "Update 1 failed" in caplog.text
     assert "a secret detail" in caplog.text
+
+
+async def timed_out_health() -> Mapping[str, str]:
+    raise TimeoutError
+
+
+async def test_a_handler_that_timed_out_is_logged_in_one_line_and_the_user_is_told(
+    harnesses: ChatHarnesses, caplog
+):
+    harness = await harnesses.make(PROVIDER, health=timed_out_health)
+    replies = await harness.receive(updates.private(BORIS, "/health"))
+    assert replies == ["Something went wrong on my side; I've logged it. Please try again."]
+    assert "Update 1: the handler timed out." in caplog.text
+    assert "Traceback" not in caplog.text
+
+
+async def health_without_telegram() -> Mapping[str, str]:
+    raise TelegramError("Bad Gateway")
+
+
+async def test_a_failed_call_to_telegram_is_logged_and_not_followed_by_another(
+    harnesses: ChatHarnesses, caplog
+):
+    harness = await harnesses.make(PROVIDER, health=health_without_telegram)
+    assert await harness.receive(updates.private(BORIS, "/health")) == []
+    assert "Update 1: a Telegram call failed: Bad Gateway" in caplog.text
 
 
 async def test_a_refused_reply_is_only_logged(harnesses: ChatHarnesses, caplog):

@@ -11,9 +11,11 @@ from bot.forecast.estimates import Estimates
 from bot.forecast.prediction import EndPrediction, predict
 from bot.polling.leased_tasks import KeyGroup, LeasedTasks
 from bot.polling.rate_limiter import AdaptiveRateLimiter
-from storage.models import Stall, Task, TaskRef
+from bot.providers.base import RateLimited
+from storage.models import Cause, Stall, Task, TaskRef
 from tests.fakes.clock import NOON
 from tests.fakes.provider import ScriptedProvider
+from tests.unit.polling.exchanges import exchange
 from tests.unit.watching.tasks import AWAY, task
 
 
@@ -333,3 +335,18 @@ def test_a_task_that_a_user_resumed_keeps_the_newer_stall(leased_tasks: LeasedTa
     leased_tasks.on_user_request(known, at=later(0))
     (held,) = leased_tasks.tasks()
     assert (held.stall, held.unchanged_since) == (Stall.MOVING, later(-1))
+
+
+def test_after_429s_in_a_row_the_one_poll_is_of_the_due_task_that_succeeded_longest_ago():
+    key = group("wan")
+    leased_tasks = LeasedTasks([key], plain_prediction)
+    leased_tasks.add(leased(1, failures=1))
+    leased_tasks.add(leased(2))
+    leased_tasks.add(replace(leased(3), last_poll_at=later(-60)))
+    leased_tasks.add(replace(leased(4, due_s=600), last_poll_at=later(-90)))
+    for now in (0.0, 100.0):
+        exchange(key.limiter, now, RateLimited("", cause=Cause.RATE_LIMITED), task=9)
+
+    ((_, queue),) = leased_tasks.queues
+
+    assert leased_tasks.next_polls(key, queue, now=200.0, wall=NOON.timestamp()) == [3]
