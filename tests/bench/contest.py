@@ -259,9 +259,9 @@ class Contest:
         """Wait for every video, or until the timeout."""
         deadline = time.monotonic() + _PATIENCE_S
         while True:
-            told: Mapping[str, tuple[float, float | None]] = await self._gateway.order("ends")
+            timings: Mapping[str, tuple[float, float | None]] = await self._gateway.order("ends")
             calls = await self._telegram.order("calls")
-            ways = [_way(*told[task.task_id], task.chat_id, calls) for task in ending]
+            ways = [_way(*timings[task.task_id], task.chat_id, calls) for task in ending]
             whole = [way for way in ways if way is not None]
             if len(whole) == len(ending) or time.monotonic() > deadline:
                 break

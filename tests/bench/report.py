@@ -91,7 +91,7 @@ def _fleets(results: Results) -> Iterator[str]:
         ]
         yield _table(heads, rows)
     if results.ends:
-        yield "### From the end at the gateway, told to us, to the call of Telegram and the video (p50 / p95)"
+        yield "### From the response that shows the end to the call of Telegram and the video (p50 / p95)"
         rows = [
             [
                 f"{tasks:,}",
@@ -107,9 +107,9 @@ def _fleets(results: Results) -> Iterator[str]:
             "in flight",
             "videos",
             "missing",
-            "end → told",
-            "told → Telegram called",
-            "told → video there",
+            "end → polled",
+            "polled → Telegram called",
+            "polled → video there",
         ]
         yield _table(heads, rows)
 
@@ -154,7 +154,7 @@ def _judged(results: Results) -> Iterator[tuple[str, str, str, bool]]:
     if (ends := results.ends.get(1_000)) is not None:
         late_s = _p95(ends.called)
         good = late_s < 0.3 and not ends.missing
-        yield "1,000 tasks: told → Telegram called, p95", "< 300 ms", _ms(late_s), good
+        yield "1,000 tasks: polled → Telegram called, p95", "< 300 ms", _ms(late_s), good
     if (times := results.times_bare_start) is not None:
         yield "start, ours / bare", "≤ 2", f"{times:.2f}", times <= 2
     if results.idle_rss_mb is not None:

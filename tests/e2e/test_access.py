@@ -1,4 +1,4 @@
-"""Who is let in, over moves of groups and restarts of the bot, through the real process."""
+"""Access over migrations of groups and restarts of the bot, through the real process."""
 
 from tests.e2e.scene import Scene
 

@@ -9,7 +9,7 @@ from tests.e2e.scene import Scene
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-ANNA, BOSS, STRANGER, WANG = 2001, 2002, 2003, 2004
+ANNA, BOSS, OTHER, WANG = 2001, 2002, 2003, 2004
 OPEN_GROUP, CLOSED_GROUP = -1001000000011, -1001000000012
 
 
@@ -18,7 +18,7 @@ async def scene(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scene
     """A bot with an access list and two providers."""
     folder = tmp_path_factory.mktemp("chats")
     async with Scene.open(folder, LOG_LEVEL="DEBUG", LOG_FORMAT="json") as scene:
-        for person in (ANNA, BOSS, STRANGER):
+        for person in (ANNA, BOSS, OTHER):
             scene.telegram.private_chat(person)
         scene.telegram.private_chat(WANG, language_code="zh-hans")
         for group in (OPEN_GROUP, CLOSED_GROUP):
@@ -36,7 +36,7 @@ async def scene(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scene
         yield scene
 
 
-@pytest.mark.parametrize("person", [STRANGER, WANG])
+@pytest.mark.parametrize("person", [OTHER, WANG])
 async def test_a_user_without_access_gets_the_chat_id_and_no_watch(scene: Scene, person: int):
     before, task = await _watches(scene), scene.task("newapi")
     refusal = await scene.command(person, f"/watch newapi {task.task_id}")
@@ -46,13 +46,13 @@ async def test_a_user_without_access_gets_the_chat_id_and_no_watch(scene: Scene,
 
 
 async def test_a_group_without_access_gets_its_own_id(scene: Scene):
-    refusal = await scene.command(CLOSED_GROUP, "/watch newapi 1", user=STRANGER)
+    refusal = await scene.command(CLOSED_GROUP, "/watch newapi 1", user=OTHER)
     assert str(CLOSED_GROUP) in refusal.plain_text
 
 
 async def test_any_user_may_use_the_bot_in_an_allowed_group(scene: Scene):
     task = scene.task("newapi")
-    card = await scene.command(OPEN_GROUP, f"/watch newapi {task.task_id}", user=STRANGER)
+    card = await scene.command(OPEN_GROUP, f"/watch newapi {task.task_id}", user=OTHER)
     assert task.task_id in card.plain_text
 
 
@@ -126,10 +126,10 @@ async def test_an_edited_command_is_not_run_again(scene: Scene):
 
 
 async def test_an_api_key_is_never_shown(scene: Scene):
-    told = (await scene.command(ANNA, "/providers")).plain_text
-    assert "wan" in told
-    assert "127.0.0.1" in told
-    assert scene.gateway.key not in told
+    text = (await scene.command(ANNA, "/providers")).plain_text
+    assert "wan" in text
+    assert "127.0.0.1" in text
+    assert scene.gateway.key not in text
 
 
 async def test_help_shows_an_example_that_works(scene: Scene):

@@ -27,7 +27,7 @@ class SentWatch:
 
 
 class Crash:
-    """A bot that was killed; before that, each of its chats was brought to a moment of its own."""
+    """A bot that was killed; before that, each chat was put into a state of its own."""
 
     def __init__(self, scene: Scene) -> None:
         self.scene = scene
@@ -35,7 +35,7 @@ class Crash:
         self._afterwards = asyncio.Event()
 
     async def run(self) -> None:
-        """Bring all chats to their moments, kill the bot, and start another."""
+        """Put every chat into its state, kill the bot, and start another."""
         bot = await self.scene.start_bot()
         self.running = await asyncio.gather(*map(self._running, KINDS))
         (

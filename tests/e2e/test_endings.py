@@ -163,7 +163,7 @@ async def _fetching(
 
 
 async def _suspended(scene: Scene) -> None:
-    """Wait until an admin is told that there are watches which wait for their chat to come back."""
+    """Wait until /stats shows suspended watches."""
     async with asyncio.timeout(15):
         while not re.search(r"suspended [1-9]", (await scene.command(ADMIN, "/stats")).plain_text):
             pass

@@ -1,4 +1,4 @@
-"""A gateway that is away: what the cards say and what the admins are told, through the real process."""
+"""An outage of the gateway in cards and in reports to admins, with the real process."""
 
 from pathlib import Path
 
@@ -19,9 +19,9 @@ async def test_a_card_shows_a_gateway_outage_and_admins_get_a_message_at_its_sta
         scene.gateway.fail("videos", html_response(503), times=None)
         for task in (first, second):
             await scene.poll(anna, task)
-        [told] = await scene.wait_for(lambda: scene.telegram.messages(ADMIN), timeout_s=OUTAGE_S)
-        assert "isn't responding (HTTP 503)." in told.plain_text
-        assert "2 tasks are waiting for it." in told.plain_text
+        [report] = await scene.wait_for(lambda: scene.telegram.messages(ADMIN), timeout_s=OUTAGE_S)
+        assert "isn't responding (HTTP 503)." in report.plain_text
+        assert "2 tasks are waiting for it." in report.plain_text
 
         command_id = await scene.watch(anna, late)
         await scene.until_shown(anna, command_id, "Not checked yet: the gateway isn't responding.")

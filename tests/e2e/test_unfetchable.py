@@ -30,8 +30,8 @@ def task(scene: Scene) -> GatewayTask:
 async def test_an_expired_link_is_sent_with_the_reason(scene: Scene, task: GatewayTask):
     task.added_at -= 2 * 86_400.0
     scene.gateway.fail("files", Fault(status=403), times=None, when=lambda file: file.task_id == task.task_id)
-    told = await _result(scene, task, "has expired or never worked")
-    assert scene.gateway.link(task) in told.plain_text
+    message = await _result(scene, task, "has expired or never worked")
+    assert scene.gateway.link(task) in message.plain_text
 
 
 async def test_a_link_that_first_serves_a_page_is_retried_until_it_serves_the_video(
@@ -59,8 +59,8 @@ async def test_a_video_in_a_private_network_is_downloaded_only_if_allowed(
         await scene.start_bot()
         task = scene.task("alibailian")
         scene.finish(task)
-        told = await _result(scene, task, "private network")
-        assert scene.gateway.link(task) in told.plain_text
+        message = await _result(scene, task, "private network")
+        assert scene.gateway.link(task) in message.plain_text
         assert task.served.downloads == 0
 
 
@@ -68,10 +68,10 @@ async def _result(scene: Scene, task: GatewayTask, why: str) -> Message:
     """What comes in place of the video, once it says why."""
     anna = scene.add_user()
     command_id = await scene.watch(anna, task)
-    [told] = await scene.wait_for(
+    [message] = await scene.wait_for(
         lambda: [message for message in scene.replies(anna, command_id) if why in message.plain_text]
     )
     await scene.wait_for(lambda: any(message.buttons for message in scene.replies(anna, command_id)))
     assert len(scene.replies(anna, command_id)) == 2
     assert scene.telegram.videos(anna) == []
-    return told
+    return message

@@ -60,8 +60,8 @@ async def test_a_video_with_its_index_at_the_end_is_remuxed_for_streaming(scene:
     assert _packets(sent) == _packets(sample)
     _is_a_preview(video, size=(180, 320))
     [request] = _media_edits(scene, anna)
-    told = request.params["media"]
-    assert (told["width"], told["height"], told["duration"], told["supports_streaming"]) == (
+    media = request.params["media"]
+    assert (media["width"], media["height"], media["duration"], media["supports_streaming"]) == (
         360,
         640,
         2,
@@ -135,10 +135,10 @@ async def test_a_redirect_into_a_private_network_is_not_followed(tmp_path: Path)
             body = status_response(task, link, task.ends_at)
             scene.gateway.replay(f"/jimeng/fetch/{task.task_id}", http_status=200, headers={}, body=body)
             anna = scene.add_user()
-            told = await _result(scene, anna, task)
+            message = await _result(scene, anna, task)
 
-            assert "private network" in told.plain_text
-            assert link in told.plain_text
+            assert "private network" in message.plain_text
+            assert link in message.plain_text
             assert [request.split()[1] for request in proxy.requests] == [link]
             assert {request.route for request in scene.gateway.requests} == {"status"}
 

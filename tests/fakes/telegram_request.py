@@ -20,7 +20,7 @@ class RecordingRequest(BaseRequest):
     """
 
     sent: list[Parameters] = field(default_factory=list)  # the parameters of each sendMessage
-    bubbles: list[Parameters] = field(default_factory=list)  # of each answerCallbackQuery
+    callback_answers: list[Parameters] = field(default_factory=list)  # of each answerCallbackQuery
     unexpected: list[str] = field(default_factory=list)  # other methods that were called
     refuse: Callable[[Parameters], tuple[int, str] | None] = lambda _: None
 
@@ -45,7 +45,7 @@ class RecordingRequest(BaseRequest):
                 self.sent.append(parameters)
                 return self._refusal(parameters) or _ok(self._message(parameters))
             case "answerCallbackQuery":
-                self.bubbles.append(parameters)
+                self.callback_answers.append(parameters)
                 return self._refusal(parameters) or _ok(True)
             case name:
                 self.unexpected.append(name)

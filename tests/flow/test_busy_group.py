@@ -59,6 +59,6 @@ async def test_many_tasks_in_a_group_finish_in_time_within_the_limit(
     assert over_at is not None
     assert over_at <= ALL_FINAL_AFTER_S
     assert max(sum(start <= at < start + 60 for at in calls) for start in calls) <= 20
-    heard = harness.bot_messages(GROUP)
-    assert len([message for message in heard if message.video]) == TASKS
-    assert all(message.video or "Done" in message.plain_text for message in heard)
+    messages = harness.bot_messages(GROUP)
+    assert len([message for message in messages if message.video]) == TASKS
+    assert all(message.video or "Done" in message.plain_text for message in messages)

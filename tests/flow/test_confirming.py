@@ -36,28 +36,28 @@ class Scene:
         wan = gateway(t1=(DONE, *answers))
         scene = cls(PollingHarness(store, [key(wan)], clock=clock), wan)
         async with scene.work.running():
-            assert (DeliveryKind.RESULT, 100) in await scene.texts_to()
+            assert (DeliveryKind.RESULT, 100) in await scene.deliver()
             await scene.work.advance(DAY_S + 1)
             await store.add_watch(watch_request("t1", provider="wan", chat_id=OTHER), at=clock())
             await scene.work.notify()
             yield scene
 
-    async def texts_to(self) -> list[tuple[DeliveryKind, int]]:
+    async def deliver(self) -> list[tuple[DeliveryKind, int]]:
         """What is sent, and to which chat."""
         store, now = self.work.store, self.work.clock()
-        told = []
+        sent = []
         while found := of_watches(await store.claim_deliveries(9, at=now, lease_s=60)):
             for each in found:
                 await store.settle(
                     each.delivery.id, Settlement(state=DeliveryState.SENT, at=now, message_id=5)
                 )
-                told.append((each.delivery.kind, each.watch.chat_id))
-        return told
+                sent.append((each.delivery.kind, each.watch.chat_id))
+        return sent
 
 
 async def test_one_poll_confirms_a_video(store: BrittleStore, clock: FrozenClock):
     async with Scene.open(store, clock, DONE) as scene:
-        assert (DeliveryKind.RESULT, OTHER) in await scene.texts_to()
+        assert (DeliveryKind.RESULT, OTHER) in await scene.deliver()
         await scene.work.advance_in_steps(600, step_s=60)
         assert len(scene.wan.polled) == 2
 
@@ -66,22 +66,22 @@ async def test_an_unreachable_gateway_is_polled_until_it_confirms_the_video(
     store: BrittleStore, clock: FrozenClock
 ):
     async with Scene.open(store, clock, *[AWAY] * 30, DONE) as scene:
-        told: Sequence[tuple[DeliveryKind, int]] = await scene.texts_to()
+        sent: Sequence[tuple[DeliveryKind, int]] = await scene.deliver()
         while len(scene.wan.polled) <= 31:
-            assert not [each for each in told if each[0] is DeliveryKind.RESULT]
+            assert not [each for each in sent if each[0] is DeliveryKind.RESULT]
             await scene.work.advance(30)
-            told = await scene.texts_to()
-        assert (DeliveryKind.RESULT, OTHER) in told
-        assert {chat_id for _, chat_id in told} == {OTHER}
+            sent = await scene.deliver()
+        assert (DeliveryKind.RESULT, OTHER) in sent
+        assert {chat_id for _, chat_id in sent} == {OTHER}
 
 
 async def test_a_task_that_the_gateway_has_deleted_ends_as_expired_within_two_minutes(
     store: BrittleStore, clock: FrozenClock
 ):
     async with Scene.open(store, clock, MISSING) as scene:
-        told = await scene.texts_to()
+        sent = await scene.deliver()
         await scene.work.advance_in_steps(120, step_s=5)
-        told += await scene.texts_to()
+        sent += await scene.deliver()
         assert (await scene.work.task()).status is TaskStatus.EXPIRED
-        assert (DeliveryKind.RESULT, OTHER) in told
-        assert {chat_id for _, chat_id in told} == {OTHER}
+        assert (DeliveryKind.RESULT, OTHER) in sent
+        assert {chat_id for _, chat_id in sent} == {OTHER}

@@ -38,7 +38,7 @@ async def test_a_video_that_was_deleted_at_the_gateway_is_not_sent_to_another_ch
 ):
     task = harness.task(kind)
     await harness.deliver(task)
-    heard = len(harness.bot_messages())
+    messages = len(harness.bot_messages())
     await harness.advance(DAY_S + 1)
     del harness.gateway.tasks[kind, task.task_id]
 
@@ -51,7 +51,7 @@ async def test_a_video_that_was_deleted_at_the_gateway_is_not_sent_to_another_ch
 
     assert harness.telegram.videos(BEN) == []
     assert "Expired" in harness.bot_messages(BEN)[-1].plain_text
-    assert len(harness.bot_messages()) == heard
+    assert len(harness.bot_messages()) == messages
 
 
 async def test_an_unreachable_gateway_delays_the_video_of_another_chat(

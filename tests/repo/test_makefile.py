@@ -76,6 +76,6 @@ def test_help_describes_every_target():
     phony = re.search(r"^\.PHONY: (.*)", text("Makefile"), re.MULTILINE)
     assert phony
 
-    told = [line.split()[0] for line in make("help").stdout.splitlines()]
+    listed = [line.split()[0] for line in make("help").stdout.splitlines()]
 
-    assert sorted(told) == sorted(phony[1].split())
+    assert sorted(listed) == sorted(phony[1].split())

@@ -11,7 +11,7 @@ from tests.repo.tree import PROGRAM, ROOT, files, modules, text
 
 LINES_OF_A_FILE = 400
 LINES_OF_A_FUNCTION = 60
-DRAWERS = {"utils", "util", "helpers", "helper", "common", "misc"}
+VAGUE_NAMES = {"utils", "util", "helpers", "helper", "common", "misc"}
 GUARDS = 3  # the item of each of two loops, and one update
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -57,7 +57,7 @@ def test_no_function_is_longer_than_the_limit():
 
 
 def test_no_file_is_named_utils_helpers_or_common():
-    assert [path for path in files() if path.stem.removeprefix("test_") in DRAWERS] == []
+    assert [path for path in files() if path.stem.removeprefix("test_") in VAGUE_NAMES] == []
 
 
 def test_every_public_name_has_a_docstring():
@@ -104,6 +104,6 @@ def test_every_folder_of_the_program_is_a_package(package: str):
 
 def test_every_wire_format_is_in_the_independence_contract():
     contracts = tomllib.loads(text("pyproject.toml"))["tool"]["importlinter"]["contracts"]
-    [strangers] = [contract["modules"] for contract in contracts if contract["type"] == "independence"]
+    [independent] = [contract["modules"] for contract in contracts if contract["type"] == "independence"]
 
-    assert set(strangers) == {wire.__module__ for wire in FORMATS.values()}
+    assert set(independent) == {wire.__module__ for wire in FORMATS.values()}

@@ -1,4 +1,4 @@
-"""Nothing tells on which machine, or through which mirror, the repository was made."""
+"""No file names the machine or the mirror that the repository was made with."""
 
 import re
 

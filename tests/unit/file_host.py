@@ -1,4 +1,4 @@
-"""A host for files that answers as a test tells it to."""
+"""A file server with responses set by the test."""
 
 from collections.abc import Awaitable, Callable, Mapping
 
@@ -10,7 +10,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class FileHost(LoopbackServer):
-    """Hands every request to `answer`, and notes it."""
+    """Passes every request to `handler` and records it."""
 
     def __init__(self, *, ports: int = 1) -> None:
         super().__init__(ports=ports)
@@ -23,7 +23,7 @@ class FileHost(LoopbackServer):
     def respond_with(
         self, body: bytes = b"", *, status: int = 200, headers: Mapping[str, str] | None = None
     ) -> None:
-        """From now on this is the answer."""
+        """Set the response to all requests."""
 
         async def handler(_: web.Request) -> web.StreamResponse:
             return web.Response(status=status, body=body, headers=headers)
@@ -35,4 +35,4 @@ class FileHost(LoopbackServer):
         return await self.handler(request)
 
     async def _unexpected(self, request: web.Request) -> web.StreamResponse:
-        raise AssertionError(f"nobody said what to answer to {request.path}")
+        raise AssertionError(f"unexpected request: {request.path}")

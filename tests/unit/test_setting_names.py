@@ -1,4 +1,4 @@
-"""Mistyped names are told from the names of other programs."""
+"""Mistyped settings are distinguished from variables of other programs."""
 
 from dataclasses import fields
 from pathlib import Path

@@ -124,7 +124,7 @@ def _wrong_history() -> Iterator[Row]:
 
 def _eta_range() -> Row:
     """Evaluated at ages independent of the end, so that no end is over-represented."""
-    told, held = 0, {model.name: [0, 0] for model in MODELS}
+    shown, held = 0, {model.name: [0, 0] for model in MODELS}
     for model in MODELS:
         for seed in range(40):
             rng, ours = Random(seed), Ours(model.name)
@@ -134,14 +134,14 @@ def _eta_range() -> Row:
                 for age_s in (age * model.mean_s / 8 for age in ages):
                     eta = ours.eta(age_s)
                     if eta is not None:
-                        told += 1
+                        shown += 1
                         held[model.name][0] += eta.low_s <= duration_s - age_s <= eta.high_s
                         held[model.name][1] += 1
                 ours.follow(duration_s)
     shares = {name: hits / asked for name, (hits, asked) in held.items()}
     return Row(
         case="ETA 80 % range",
-        measure=f"coverage for n ≥ 5, the lowest and the highest of six models ({told} ranges)",
+        measure=f"coverage for n ≥ 5, the lowest and the highest of six models ({shown} ranges)",
         ours=f"{min(shares.values()):.1%}–{max(shares.values()):.1%}",
         goal="77–87 %",
         passed=all(0.77 <= share <= 0.87 for share in shares.values()),

@@ -70,7 +70,7 @@ def _paid(free: _Load, *, max_rps: float | None, seeds: Sequence[int]) -> Row:
     mean_s, peer_s = fmean(delays_s), fmean(free.peer_s)
     return Row(
         case="",
-        measure="mean delay where ours pays for first looks, too, against both",
+        measure="mean delay where ours pays for first polls, too, against both",
         ours=f"{mean_s:.2f} s, {mean_s / peer_s:.2f}×, {mean_s / free.bound_s:.2f}×",
         peer=f"{peer_s:.2f} s",
         bound=f"{free.bound_s:.2f} s",

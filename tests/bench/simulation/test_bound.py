@@ -10,14 +10,14 @@ from tests.bench.simulation.bound import capped_delay, optimum
 from tests.bench.simulation.durations import AGES_S, GRID_S, MODELS, Model
 
 
-def cost(model: Model, looks: Sequence[int], price_s: float) -> float:
+def cost(model: Model, polls: Sequence[int], price_s: float) -> float:
     """E[delay] + price · E[polls] of polls at these steps, computed term by term."""
     survival = model.survival
     areas_s = (GRID_S * (here + there) / 2 for here, there in pairwise(survival))
     lived_s = list(accumulate(areas_s, initial=0.0))
     return sum(
         survival[a] * (price_s + AGES_S[b] - AGES_S[a]) - (lived_s[b] - lived_s[a])
-        for a, b in pairwise([0, *looks])
+        for a, b in pairwise([0, *polls])
     )
 
 
@@ -25,14 +25,14 @@ def cost(model: Model, looks: Sequence[int], price_s: float) -> float:
 @pytest.mark.parametrize("model", MODELS, ids=[model.name for model in MODELS])
 def test_no_change_improves_the_best_schedule(model: Model, price_s: float):
     best = optimum(model, price_s)
-    looks = [round(age_s / GRID_S) for age_s in best.ages_s]
-    least = cost(model, looks, price_s)
+    polls = [round(age_s / GRID_S) for age_s in best.ages_s]
+    least = cost(model, polls, price_s)
     rng = Random(1)
 
     assert least == pytest.approx(best.delay_s + price_s * best.polls, rel=1e-6)
     for _ in range(100):
-        other = set(looks)
-        moved = rng.choice(looks[:-1])
+        other = set(polls)
+        moved = rng.choice(polls[:-1])
         other.discard(moved)
         if rng.random() < 0.8:
             other.add(max(1, moved + rng.randint(-20, 20)))

@@ -108,10 +108,10 @@ async def test_a_result_that_was_to_be_sent_again_is_not_sent_to_a_chat_that_is_
 async def test_chats_that_are_still_allowed_lose_nothing(driver: Driver):
     by_chat = await driver.watch(chat_id=GROUP)
     by_person = await driver.watch(chat_id=-5)  # requested by the driver's user
-    stranger = await driver.watch(chat_id=-6, user_id=None)
+    by_nobody = await driver.watch(chat_id=-6, user_id=None)
 
     assert await driver.store.stop_all_but([GROUP, PERSON], at=driver.now) == 1
 
     assert {watch_id for _, watch_id in await driver.send()} == {by_chat.watch.id, by_person.watch.id}
     assert len(await driver.claim_tasks()) == 1
-    assert stranger.watch.id not in {each.watch.id for each in await driver.store.active_watches(-6)}
+    assert by_nobody.watch.id not in {each.watch.id for each in await driver.store.active_watches(-6)}

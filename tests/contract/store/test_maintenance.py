@@ -191,8 +191,8 @@ async def test_old_watches_of_unchanged_tasks_are_stopped_and_their_cards_update
 
     (stopped,) = await driver.store.watches_of(CHAT, "unseen")
     assert stopped.watch.state == "stopped"
-    told = {watch_id for _, watch_id in await driver.send()}
-    assert told >= {ended.watch.id, new.watch.id, late.watch.id}
+    sent = {watch_id for _, watch_id in await driver.send()}
+    assert sent >= {ended.watch.id, new.watch.id, late.watch.id}
     assert [task.id for task in await driver.claim_tasks()] == [unseen.task.id, new.task.id]
 
 

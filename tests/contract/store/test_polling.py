@@ -210,8 +210,8 @@ async def test_a_notice_goes_to_each_chat_and_topic_once_per_provider_and_cause(
     for task_id in (first.task.id, same_chat.task.id, other_provider.task.id):
         await driver.fail_key(task_id)
 
-    told = [watch_id for kind, watch_id in await driver.send() if kind is NOTICE]
-    assert sorted(told) == sorted(one.watch.id for one in (first, topic, other_chat, other_provider))
+    notified = [watch_id for kind, watch_id in await driver.send() if kind is NOTICE]
+    assert sorted(notified) == sorted(one.watch.id for one in (first, topic, other_chat, other_provider))
     await driver.fail_key(first.task.id, Cause.KEY_EXHAUSTED)
     assert (NOTICE, first.watch.id) in await driver.send()
 

@@ -44,9 +44,9 @@ async def unconfirmed(driver: Driver, chat_id: int = ANN) -> WatchedTask:
 async def press(
     harness: ChatHarness, data: str, chat: updates.Json = PRIVATE, user_id: int = ANN, **fields: str
 ) -> str:
-    """What the bubble says."""
+    """The text of the answer to the callback query."""
     assert await harness.receive(updates.press(chat, user_id, data, **fields), kind="callback_query") == []
-    return str(harness.request.bubbles[-1]["text"])
+    return str(harness.request.callback_answers[-1]["text"])
 
 
 async def results(driver: Driver) -> int:
@@ -60,7 +60,7 @@ async def test_send_again_queues_the_result_once(harness: ChatHarness, driver: D
     assert await press(harness, f"again:{watched.watch.id}") == "Sending it again."
     assert await press(harness, f"again:{watched.watch.id}") == NOTHING
     assert await results(driver) == 1
-    assert harness.request.bubbles[0]["callback_query_id"] == "4000000000001"
+    assert harness.request.callback_answers[0]["callback_query_id"] == "4000000000001"
 
 
 async def test_a_callback_answer_is_in_the_language_of_the_user(harness: ChatHarness, driver: Driver):

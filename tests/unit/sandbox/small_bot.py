@@ -1,4 +1,4 @@
-"""A very small bot that lives in the fake world as the real one would, well or badly."""
+"""A minimal bot for the sandbox, correct or with a defect."""
 
 import asyncio
 from collections.abc import Mapping
@@ -20,9 +20,9 @@ PATHS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SmallBot:
-    """Answers everything, and brings videos."""
+    """Replies to everything and sends videos."""
 
-    repeats_watches: bool = False  # takes the same wish again for a new one
+    repeats_watches: bool = False  # treats a repeated /watch as a new one
     reports_reasons: bool = True
     watched: set[tuple[int, str]] = field(default_factory=set)
 
@@ -48,9 +48,9 @@ class SmallBot:
         words = message.text.split()
         if not words[0].startswith("/watch"):
             return
-        wish = (message.chat_id, words[2])
-        if self.repeats_watches or wish not in self.watched:
-            self.watched.add(wish)
+        key = (message.chat_id, words[2])
+        if self.repeats_watches or key not in self.watched:
+            self.watched.add(key)
             await self._watch(message, f"{PATHS[words[1]]}{words[2]}", gateway)
 
     async def _watch(self, message: Message, path: str, gateway: httpx.AsyncClient) -> None:
@@ -63,6 +63,6 @@ class SmallBot:
                 await message.reply_text(answer, do_quote=True)
             return
         link = answer[answer.index("http") :].partition('"')[0]
-        async with httpx.AsyncClient(verify=False) as stranger:
-            video = (await stranger.get(link)).content
+        async with httpx.AsyncClient(verify=False) as without_key:
+            video = (await without_key.get(link)).content
         await message.reply_video(video, do_quote=True)

@@ -1,4 +1,4 @@
-"""Uploads, in whatever pieces the network brings them."""
+"""Uploads, fragmented by the network in any way."""
 
 import asyncio
 import itertools
@@ -18,8 +18,8 @@ _TAIL = b"\r\n--seam--\r\n"
 _SAMPLE = bytes(range(256)) * 100
 
 
-class _InPieces(StreamReader):
-    """A body whose next piece arrives when somebody reads on."""
+class _FragmentedBody(StreamReader):
+    """A body whose next fragment arrives with the next read."""
 
     def __init__(self, *pieces: bytes) -> None:
         super().__init__(BaseProtocol(asyncio.get_running_loop()), 2**16)
@@ -39,7 +39,7 @@ class _InPieces(StreamReader):
 
 async def _read(*pieces: bytes) -> Arguments:
     headers = {"Content-Type": "multipart/form-data; boundary=seam"}
-    request = make_mocked_request("POST", "/", headers, payload=_InPieces(*pieces))
+    request = make_mocked_request("POST", "/", headers, payload=_FragmentedBody(*pieces))
     return await read_arguments(request, upload_limit=10**6)
 
 

@@ -21,7 +21,7 @@ SAMPLE = make_video()
 
 
 def validated(telegram: FakeTelegram, chat_id: int) -> dict[str, Any]:
-    """The chat's last message as the Bot API tells it."""
+    """The chat's last message as JSON, validated."""
     answer = telegram.state.json(telegram.messages(chat_id)[-1])
     aiogram.types.Message.model_validate(answer)
     return answer
