@@ -14,9 +14,9 @@ from typing import BinaryIO
 import aiohttp
 
 from bot.media.containers import FIRST_BOXES
-from bot.media.faults import DownloadError, Fault
+from bot.media.video import DownloadError, Fault
 
-_CHUNK = 1 << 18
+_CHUNK = 1 << 18  # bytes that are read, or decompressed, in one step
 _WINDOW_S = 60.0  # over which the speed is measured
 MIN_SPEED = 4096  # bytes per second; a slower host would block a transfer slot
 _RETRYABLE = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS}
@@ -38,7 +38,7 @@ class Part:
     """A partial download."""
 
     path: Path
-    validator: str = ""  # strong ETag or Last-Modified; "": the server sends none
+    validator: str = ""  # for If-Range: a strong ETag, else Last-Modified; "": the server sends none
     clock: Callable[[], float] = field(default=time.monotonic)
 
     @property
@@ -53,11 +53,17 @@ class Part:
 
 
 async def save(response: aiohttp.ClientResponse, part: Part, limit: int) -> None:
-    """Append the body of a 206 that continues the part, else rewrite the part; raises DownloadError."""
+    """Append the body of a 206 to the part, or rewrite the part with that of a 200; raises DownloadError.
+
+    1. Reject a range that does not start at the end of the part, and any other status than 200 and 206.
+    2. Check the declared size, and decompress the body if its first bytes confirm the Content-Encoding.
+    3. Write it; a decompressed part that is incomplete is deleted, since a range can't continue it.
+    """
     coding = response.headers.get("Content-Encoding", "").strip().lower()
     is_resumed = response.status == HTTPStatus.PARTIAL_CONTENT
+    content_range = response.headers.get("Content-Range", "")
     if response.status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE or (
-        is_resumed and not _continues(response, part)
+        is_resumed and not content_range.startswith(f"bytes {part.size}-")
     ):
         part.path.unlink(missing_ok=True)
         raise DownloadError(Fault.UNREACHABLE, "the file has changed since the first part")
@@ -65,18 +71,19 @@ async def save(response: aiohttp.ClientResponse, part: Part, limit: int) -> None
         raise DownloadError(Fault.UNREACHABLE, f"HTTP {response.status}")
     if response.status not in {HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT}:
         raise DownloadError(Fault.DEAD_LINK, f"HTTP {response.status}")
-    part.validator = _validator(response)
+    tag = response.headers.get("ETag", "")
+    part.validator = tag if tag.startswith('"') else response.headers.get("Last-Modified", "")
     check_size((part.size if is_resumed else 0) + (response.content_length or 0), limit)
     first = await _first_bytes(response.content)
     decompressor = None if is_resumed else _decompressor(coding, first)
     with contextlib.ExitStack() as unfinished:
-        if decompressor is not None:  # a range request can't continue decompressed bytes
+        if decompressor is not None:
             unfinished.callback(part.path.unlink, missing_ok=True)
         with part.open(truncate=not is_resumed) as file:
             sink = _Sink(file, part.size if is_resumed else 0, limit, decompressor)
             await _copy(response, first, sink, part.clock)
         unfinished.pop_all()
-    total = response.headers.get("Content-Range", "").rpartition("/")[2]
+    total = content_range.rpartition("/")[2]
     if is_resumed and total.isdecimal() and total != str(part.size):  # a server may send less than requested
         raise DownloadError(Fault.UNREACHABLE, "the range ended early")
 
@@ -125,11 +132,10 @@ class _Sink:
             return
         while True:
             if self.decompressor.eof:
-                if not data.startswith(_GZIP):  # trailing bytes after the gzip data are ignored
+                # RFC 1952: several members may follow each other; any other trailing bytes are ignored.
+                if not data.startswith(_GZIP):
                     return
-                self.decompressor = zlib.decompressobj(
-                    _GZIP_WINDOW
-                )  # RFC 1952: several members may follow each other
+                self.decompressor = zlib.decompressobj(_GZIP_WINDOW)
             output = self.decompressor.decompress(data, _CHUNK)
             self._put(output)
             data = self.decompressor.unused_data or self.decompressor.unconsumed_tail
@@ -161,14 +167,3 @@ def _decompressor(coding: str, first: bytes) -> "zlib._Decompress | None":
         if head[4:8] in FIRST_BOXES:
             return zlib.decompressobj(_RAW_WINDOW)
     return None
-
-
-def _continues(response: aiohttp.ClientResponse, part: Part) -> bool:
-    """Whether the response starts right after the bytes of the part."""
-    return response.headers.get("Content-Range", "").startswith(f"bytes {part.size}-")
-
-
-def _validator(response: aiohttp.ClientResponse) -> str:
-    """The validator for If-Range: a strong ETag, else Last-Modified."""
-    tag = response.headers.get("ETag", "")
-    return tag if tag.startswith('"') else response.headers.get("Last-Modified", "")

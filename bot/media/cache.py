@@ -1,6 +1,6 @@
 """The cache of downloaded video files: one download per task, kept until Telegram has the file.
 
-Eviction: files not used for a day, then the oldest while the total exceeds the quota; never those in use.
+Eviction: files older than a day, then the oldest while the total exceeds the quota; never those in use.
 """
 
 import contextlib
@@ -15,9 +15,8 @@ from pathlib import Path
 from bot.logs import log_fields
 from bot.media.containers import MP4
 from bot.media.download import Download, Downloader, downloaded
-from bot.media.faults import DownloadError, Fault
 from bot.media.probe import Inspector, MediaInfo, TruncatedFile
-from bot.media.video import VideoFile
+from bot.media.video import DownloadError, Fault, VideoFile
 from bot.providers.base import Provider, ProviderError, RateLimited
 from storage.models import Media, Task, TaskRef
 
@@ -26,7 +25,7 @@ log = logging.getLogger(__name__)
 UPLOAD_LIMIT = 52_428_800  # bytes, of the public Bot API; https://core.telegram.org/bots/api#sending-files
 LOCAL_UPLOAD_LIMIT = 2_000_000_000  # bytes, of a self-hosted Bot API server
 QUOTA = 4_000_000_000  # bytes of all cached files
-_STALE_S = 86_400.0
+_STALE_S = 86_400.0  # since a file was written
 # While the storage still copies the file, a new link may respond with 404, 403, an empty or a JSON 200.
 _RETRYABLE = {Fault.UNREACHABLE, Fault.UNTRUSTED, Fault.DEAD_LINK, Fault.NOT_A_VIDEO}
 _FRESH_LINK_AFTER = {1, 2, 4, 8}  # counts of failures after which a fresh link is requested
@@ -85,7 +84,9 @@ class VideoCache:
         self._in_use.add(folder)
         try:
             self._evict()
-            if self._has_room(folder):
+            in_use = sum(_size(each) for each in self._in_use if each != folder)
+            # A cached file, or the only one, always fits.
+            if in_use <= QUOTA - self._limit or _size(folder) > 0:
                 yield await self._prepare_with_fresh_link(task, media)
             else:
                 yield Prepared(media=media, lacks_room=True, why="the files in use fill the cache quota")
@@ -127,11 +128,12 @@ class VideoCache:
             extra=log_fields(task, "link_refresh", cause=prepared.fault),
         )
         try:
-            fresh = await self._fresh_media(task)
-        except RateLimited as error:
-            failing.failures -= 1  # the next attempt requests it again
-            return replace(prepared, fault=Fault.UNREACHABLE, why=error.message)
+            fresh = (await self._providers[task.ref.provider].fetch(task.ref.external_id)).media
         except ProviderError as error:
+            if error.permanent:
+                return prepared
+            if isinstance(error, RateLimited):
+                failing.failures -= 1  # the next attempt requests it again
             return replace(prepared, fault=Fault.UNREACHABLE, why=error.message)
         if fresh is None or fresh == prepared.media:
             return prepared
@@ -152,22 +154,12 @@ class VideoCache:
             provider = self._providers[task.ref.provider]
             source = await provider.open_media(task.ref.external_id, media)
             download = await self._downloader.fetch(source, self._stem(task), limit=self._limit)
-        if not download.is_readable:
-            return [_as_unplayable_document(download)]
         try:
-            return _variants(download, await self._inspector.inspect(download.path))
+            info = await self._inspector.inspect(download.path) if download.is_readable else None
         except TruncatedFile as error:
             self.discard(task)
             raise DownloadError(Fault.UNREACHABLE, "the file is truncated") from error
-
-    async def _fresh_media(self, task: Task) -> Media | None:
-        """The current link according to the gateway; None if it no longer knows the task."""
-        try:
-            return (await self._providers[task.ref.provider].fetch(task.ref.external_id)).media
-        except ProviderError as error:
-            if error.permanent:
-                return None
-            raise
+        return _variants_of(download, info)
 
     def _stem(self, task: Task) -> Path:
         """The cache path of a task's video, without the suffix; users see its last part as the file name.
@@ -193,11 +185,6 @@ class VideoCache:
             used -= _size(folder)
             shutil.rmtree(folder, ignore_errors=True)
 
-    def _has_room(self, folder: Path) -> bool:
-        """Whether the quota has room beside the files in use; a cached file, or the only one, always fits."""
-        others = sum(_size(each) for each in self._in_use if each != folder)
-        return others <= QUOTA - self._limit or _size(folder) > 0
-
 
 def _size(folder: Path) -> int:
     size = 0
@@ -207,10 +194,12 @@ def _size(folder: Path) -> int:
     return size
 
 
-def _variants(download: Download, info: MediaInfo | None) -> list[VideoFile]:
-    document = _as_document(download)
+def _variants_of(download: Download, info: MediaInfo | None) -> list[VideoFile]:
+    """What to send, best first; info: None if the file can't be probed."""
+    document = VideoFile(source=download.path, is_video=False, size=download.size)
     if info is None:
-        return [document if download.path.suffix == MP4 else _as_unplayable_document(download)]
+        suffix = download.path.suffix
+        return [document if suffix == MP4 else replace(document, unplayable=suffix.lstrip("."))]
     if info.unplayable is not None:
         return [replace(document, unplayable=info.unplayable)]
     source = info.faststart_copy or download.path
@@ -225,11 +214,3 @@ def _variants(download: Download, info: MediaInfo | None) -> list[VideoFile]:
         thumbnail=info.thumbnail,
     )
     return [video, document]
-
-
-def _as_document(download: Download) -> VideoFile:
-    return VideoFile(source=download.path, is_video=False, size=download.size)
-
-
-def _as_unplayable_document(download: Download) -> VideoFile:
-    return replace(_as_document(download), unplayable=download.path.suffix.lstrip("."))

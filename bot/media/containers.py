@@ -47,7 +47,8 @@ def suffix_of(path: Path) -> str | None:
     if head[4:8] in FIRST_BOXES or any(kind in _CERTAIN for kind, _ in first):
         return _of_boxes(first, head)
     if head.startswith(_EBML):
-        return _of_ebml(head)
+        at = head.find(_DOCTYPE, 0, 64)
+        return MKV if at >= 0 and head[at + 3 : at + 11] == b"matroska" else ".webm"
     if head[8:12] == b"WEBP":
         return ".webp" if b"ANIM" in head[:64] else None  # else a still image
     if head[4:5] == head[4 + _M2TS_PACKET : 5 + _M2TS_PACKET] == b"\x47" and head[5:6] == b"\x40":
@@ -87,11 +88,6 @@ def _first_boxes(path: Path) -> list[tuple[bytes, bytes]]:
                 break
             at += length
     return found
-
-
-def _of_ebml(head: bytes) -> str:
-    at = head.find(_DOCTYPE, 0, 64)
-    return MKV if at >= 0 and head[at + 3 : at + 11] == b"matroska" else ".webm"
 
 
 def ebml_end(path: Path) -> int:

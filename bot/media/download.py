@@ -29,8 +29,8 @@ from yarl import URL
 from bot.backoff import Backoff
 from bot.media.body import Part, TooSlow, check_size, save
 from bot.media.containers import READABLE, SUFFIXES, suffix_of
-from bot.media.faults import DownloadError, Fault
 from bot.media.public_resolver import PrivateAddress, PublicResolver, address_of, check_address
+from bot.media.video import DownloadError, Fault
 from bot.private_hosts import NO_PRIVATE_HOSTS, PrivateHosts
 from bot.providers.base import MediaSource
 from bot.providers.parsing.links import requestable
@@ -38,8 +38,9 @@ from bot.providers.session import open_session
 
 log = logging.getLogger(__name__)
 
+_CONNECTIONS = 16  # twice the concurrent transfers
 _REDIRECTS = 5
-_ATTEMPTS = 4
+_ATTEMPTS = 4  # of one download, the first included
 _RESUME_BACKOFF = Backoff(first_s=0.5, limit_s=1.5)
 _TIMEOUT = aiohttp.ClientTimeout(total=900, sock_connect=15, sock_read=60)
 _TOTAL_S = 1800.0  # for all attempts of one download
@@ -105,7 +106,7 @@ class Downloader:
         self._session = open_session(
             tls=self._tls,
             resolver=self._resolver,
-            connections=16,
+            connections=_CONNECTIONS,
             timeout=_TIMEOUT,
             auto_decompress=False,
         )
@@ -139,7 +140,7 @@ class Downloader:
         part = Part(stem.with_name(f"{stem.name}.part"), clock=self._clock)
         part.path.unlink(missing_ok=True)
         try:
-            await self._fetch(source, part, limit)
+            await self._fetch_resuming(source, part, limit)
             suffix = suffix_of(part.path)
             if suffix is None:
                 raise DownloadError(Fault.NOT_A_VIDEO, "the response is not a video")
@@ -148,7 +149,7 @@ class Downloader:
         finally:
             part.path.unlink(missing_ok=True)
 
-    async def _fetch(self, source: MediaSource, part: Part, limit: int) -> None:
+    async def _fetch_resuming(self, source: MediaSource, part: Part, limit: int) -> None:
         """Resume while each attempt makes progress; a host that sends nothing must not block others."""
         for attempt in range(1, _ATTEMPTS + 1):
             size = part.size

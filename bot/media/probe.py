@@ -89,14 +89,20 @@ class Inspector:
         )
 
     async def _probe(self, path: Path) -> dict[str, Any] | None:
+        """The worker's result for a file; None if it could not read the file, or not in time."""
         worker = self._take_idle() or await _start(self._script)
         try:
             async with asyncio.timeout(self._timeout_s):
-                found: dict[str, Any] | None = json.loads(await _request(worker, path))
-        except (TimeoutError, ValueError):
+                assert worker.stdin is not None  # noqa: S101 - for the type checker
+                assert worker.stdout is not None  # noqa: S101
+                worker.stdin.write(json.dumps(str(path)).encode() + b"\n")
+                found: dict[str, Any] | None = json.loads(await worker.stdout.readline())
+        except (TimeoutError, ValueError):  # ValueError: an empty line, as the worker has died
             return None
         else:
-            self._keep(worker)
+            if self._idle is None:
+                self._idle = worker
+                self._idle_timer = asyncio.get_running_loop().call_later(self._idle_s, self._stop_idle)
             return found
         finally:
             if worker is not self._idle:
@@ -108,13 +114,6 @@ class Inspector:
         if self._idle_timer is not None:
             self._idle_timer.cancel()
         return worker if worker is not None and worker.returncode is None else None
-
-    def _keep(self, worker: Process) -> None:
-        """Keep the worker for reuse, unless another one is idle already."""
-        if self._idle is not None:
-            return
-        self._idle = worker
-        self._idle_timer = asyncio.get_running_loop().call_later(self._idle_s, self._stop_idle)
 
     def _stop_idle(self) -> None:
         worker = self._take_idle()
@@ -133,14 +132,6 @@ async def _start(script: Path) -> Process:
         env={"PYTHONPATH": str(_ROOT)},
         start_new_session=True,  # a process group, so that _kill() reaches its children
     )
-
-
-async def _request(worker: Process, path: Path) -> bytes:
-    """Send a path and read one line; empty if the worker has died."""
-    if worker.stdin is None or worker.stdout is None:
-        raise RuntimeError("a probe worker was started without pipes")
-    worker.stdin.write(json.dumps(str(path)).encode() + b"\n")
-    return await worker.stdout.readline()
 
 
 async def _kill(worker: Process) -> None:

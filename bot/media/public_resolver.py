@@ -131,16 +131,12 @@ class PublicResolver(AbstractResolver):
     ) -> list[ResolveResult]:
         found = await self._names.resolve(host, port, family)
         for result in found:
-            if not _is_fake_ip(result["host"]):
+            if ipaddress.ip_address(result["host"]) not in _FAKE_IPS:
                 check_address(host, port, result["host"], self._allowed)
         return found
 
     async def close(self) -> None:
         await self._names.close()
-
-
-def _is_fake_ip(address: str) -> bool:
-    return ipaddress.ip_address(address) in _FAKE_IPS
 
 
 def _inner(ip: IPv6Address) -> IPv4Address | None:

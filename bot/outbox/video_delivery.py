@@ -24,8 +24,7 @@ from weakref import WeakValueDictionary
 from bot.backoff import Backoff
 from bot.logs import log_fields
 from bot.media.cache import Prepared, VideoCache
-from bot.media.faults import Fault
-from bot.media.video import VideoFile
+from bot.media.video import Fault, VideoFile
 from bot.messages.view import View
 from bot.messages.views import results as result_views
 from bot.outbox.results import (

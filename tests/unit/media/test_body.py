@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 
 from bot.media.download import Downloader
-from bot.media.faults import DownloadError, Fault
+from bot.media.video import DownloadError, Fault
 from bot.private_hosts import PrivateHosts
 from bot.providers.base import MediaSource
 from tests.fakes.clock import FrozenClock, SteadyClock

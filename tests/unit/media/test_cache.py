@@ -10,9 +10,8 @@ from aiohttp import web
 
 from bot.media.cache import QUOTA, Prepared, VideoCache
 from bot.media.download import Downloader
-from bot.media.faults import Fault
 from bot.media.probe import Inspector
-from bot.media.video import VideoFile
+from bot.media.video import Fault, VideoFile
 from bot.private_hosts import PrivateHosts
 from bot.providers.base import RateLimited, TaskMissing, Unavailable
 from bot.sandbox.sample_video import make_video

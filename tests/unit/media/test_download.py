@@ -8,7 +8,7 @@ import pytest
 from aiohttp import web
 
 from bot.media.download import Download, Downloader, downloaded
-from bot.media.faults import DownloadError, Fault
+from bot.media.video import DownloadError, Fault
 from bot.providers.base import MediaSource
 from bot.providers.parsing.links import requestable
 from tests.unit.file_host import FileHost

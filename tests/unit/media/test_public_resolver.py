@@ -6,8 +6,8 @@ import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from bot.media.download import Download, Downloader
-from bot.media.faults import DownloadError, Fault
 from bot.media.public_resolver import PrivateAddress, PublicResolver, address_of, check_address, is_public
+from bot.media.video import DownloadError, Fault
 from bot.private_hosts import PrivateHosts, private_hosts
 from bot.providers.base import MediaSource
 from tests.fakes.clock import FrozenClock

@@ -4,8 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from bot.media.faults import Fault
-from bot.media.video import VideoFile
+from bot.media.video import Fault, VideoFile
 from bot.messages.views import results
 from storage.models import Cause, Media, Stall, TaskError, TaskStatus
 from tests.unit.messages.builders import (
