@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 
 from bot import __version__
-from bot.metrics import Metrics
-from storage.models import Cause
+from bot.metrics import DeliveryOutcome, Metrics
+from storage.models import Cause, DeliveryKind
 from tests.fakes.clock import NOON
 
 
@@ -31,7 +31,7 @@ def test_a_provider_has_series_at_0_for_what_alerts_need_and_no_more():
 def test_every_outcome_of_every_kind_of_delivery_starts_at_0():
     (family,) = Metrics().delivery_attempts.collect()
 
-    assert len(family.samples) == 3 * 7
+    assert len(family.samples) == len(DeliveryKind) * len(DeliveryOutcome)
     assert {sample.value for sample in family.samples} == {0}
 
 
