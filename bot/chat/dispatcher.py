@@ -15,6 +15,7 @@ from typing import Any
 from telegram import Update
 from telegram.ext import Application
 
+from bot.chat.access_filter import acting_user
 from bot.chat.held import HeldUpdates
 from bot.telemetry import Telemetry
 
@@ -99,7 +100,7 @@ class Dispatcher:
         task.add_done_callback(end)
 
     def _start_read(self, update: Update, chat_id: int) -> None:
-        user = update.effective_user
+        user = acting_user(update)  # without one, as for anonymous admins, the chat counts as the user
         user_key, chat_key = ("user", user.id if user else chat_id), ("chat", chat_id)
         if (
             self._pending[user_key] >= PENDING_PER_USER

@@ -37,6 +37,13 @@ async def test_the_pending_commands_of_a_chat_are_limited_over_all_users(update_
     assert await refused_of(update_harness, [*group, *elsewhere]) == [40, 41, 42, 43, 44]
 
 
+async def test_anonymous_admins_of_different_groups_do_not_share_a_limit(update_harness: UpdateHarness):
+    group_ids = range(-1000 - PENDING_PER_USER, -1000)
+    messages = [updates.anonymous_admin(group_id, SLOW) for group_id in (*group_ids, *group_ids)]
+
+    assert await refused_of(update_harness, messages) == []
+
+
 async def test_the_pending_commands_of_all_chats_are_limited(update_harness: UpdateHarness):
     messages = [updates.private(person, SLOW) for person in range(1, 1004)]
 
