@@ -19,8 +19,7 @@ from bot.chat import refusals, router
 from bot.chat.access_filter import AccessFilter
 from bot.chat.audit import Audit
 from bot.chat.context import HandlerDeps, context_types
-from bot.chat.dispatcher import Dispatcher
-from bot.chat.held import HeldUpdates
+from bot.chat.dispatcher import Dispatcher, HeldUpdates
 from bot.chat.once_per import OncePer
 from bot.chat.reply_queue import ReplyQueue
 from bot.chat.update_poller import UpdatePoller

@@ -26,44 +26,34 @@ class Audit:
         """Log the watches that a user started."""
         suppressed = self._started_limit.suppressed
         if started and self._started_limit.allows("line"):
-            log.info(
-                "%s started watches: %s%s",
-                _who(chat_id, user_id),
-                _listed([str(each.task.ref) for each in started]),
-                _note(suppressed),
-                extra=log_fields(
-                    None, "watches_started", chat_id=chat_id, user_id=user_id, task_ids=_task_ids(started)
-                ),
-            )
+            text = f"started watches: {_listed([str(each.task.ref) for each in started], suppressed)}"
+            _log(text, started, action="watches_started", chat_id=chat_id, user_id=user_id)
 
     def stopped(self, chat_id: int, user_id: int | None, stopped: Sequence[WatchedTask]) -> None:
         """Log those of the stopped watches that other users had started."""
         others = [each for each in stopped if each.watch.user_id != user_id]
         suppressed = self._stopped_limit.suppressed
         if others and self._stopped_limit.allows("line"):
-            log.info(
-                "%s stopped watches of other users: %s%s",
-                _who(chat_id, user_id),
-                _listed([f"{each.task.ref} (of user {each.watch.user_id})" for each in others]),
-                _note(suppressed),
-                extra=log_fields(
-                    None, "watches_stopped", chat_id=chat_id, user_id=user_id, task_ids=_task_ids(others)
-                ),
-            )
+            names = [f"{each.task.ref} (of user {each.watch.user_id})" for each in others]
+            text = f"stopped watches of other users: {_listed(names, suppressed)}"
+            _log(text, others, action="watches_stopped", chat_id=chat_id, user_id=user_id)
 
 
-def _who(chat_id: int, user_id: int | None) -> str:
-    return f"Chat {chat_id}: {'an anonymous user' if user_id is None else f'user {user_id}'}"
-
-
-def _listed(names: Sequence[str]) -> str:
+def _listed(names: Sequence[str], suppressed: int) -> str:
     more = f" and {len(names) - _TASKS_PER_LINE} more" if len(names) > _TASKS_PER_LINE else ""
-    return ", ".join(names[:_TASKS_PER_LINE]) + more
+    note = f"; {suppressed} commands not logged since the last line" if suppressed else ""
+    return ", ".join(names[:_TASKS_PER_LINE]) + more + note
 
 
-def _note(suppressed: int) -> str:
-    return f"; {suppressed} commands not logged since the last line" if suppressed else ""
-
-
-def _task_ids(watched: Sequence[WatchedTask]) -> list[int]:
-    return [each.task.id for each in watched[:_TASKS_PER_LINE]]
+def _log(
+    text: str, watched: Sequence[WatchedTask], *, action: str, chat_id: int, user_id: int | None
+) -> None:
+    who = "an anonymous user" if user_id is None else f"user {user_id}"
+    task_ids = [each.task.id for each in watched[:_TASKS_PER_LINE]]
+    log.info(
+        "Chat %d: %s %s",
+        chat_id,
+        who,
+        text,
+        extra=log_fields(None, action, chat_id=chat_id, user_id=user_id, task_ids=task_ids),
+    )

@@ -132,17 +132,25 @@ async def _register(
     """Watch these ids; return the existing watches, the number that a limit refused, and that limit."""
     started: list[WatchedTask] = []
     known: list[WatchedTask] = []
-    refused, limit = 0, None
+    refused, limit, message = 0, None, context.message
     try:
         for external_id in ids:
+            request = WatchRequest(
+                ref=TaskRef(provider=provider, external_id=external_id),
+                chat_id=message.chat_id,
+                thread_id=context.thread_id,
+                message_id=message.message_id,
+                user_id=context.user_id,
+                language=language,
+            )
             try:
-                watched = await context.deps.service.watch(_request(context, provider, external_id, language))
+                watched = await context.deps.service.watch(request)
             except WatchLimitReached as error:
                 refused, limit = refused + 1, error
             else:
                 (started if watched.is_new else known).append(watched)
     finally:  # the started watches are on disk even if a later id failed
-        context.deps.audit.started(context.message.chat_id, context.user_id, started)
+        context.deps.audit.started(message.chat_id, context.user_id, started)
     return known, refused, limit
 
 
@@ -192,17 +200,6 @@ def _not_watched(ids: Sequence[str], found: Sequence[WatchedTask], language: str
 
 def _ids_of(found: Iterable[WatchedTask]) -> list[str]:
     return list(dict.fromkeys(each.task.ref.external_id for each in found))
-
-
-def _request(context: Context, provider: str, external_id: str, language: str) -> WatchRequest:
-    return WatchRequest(
-        ref=TaskRef(provider=provider, external_id=external_id),
-        chat_id=context.message.chat_id,
-        thread_id=context.thread_id,
-        message_id=context.message.message_id,
-        user_id=context.user_id,
-        language=language,
-    )
 
 
 def _no_provider(error: CatalogError, word: str, *, catalog: Catalog, language: str) -> View:

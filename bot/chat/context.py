@@ -13,7 +13,7 @@ from telegram.ext import Application, CallbackContext, ContextTypes, ExtBot
 
 from bot.chat.access_filter import AccessFilter, acting_user
 from bot.chat.audit import Audit
-from bot.chat.held import HeldUpdates
+from bot.chat.dispatcher import HeldUpdates
 from bot.chat.once_per import OncePer
 from bot.chat.parsing import TypedCommand, typed_commands
 from bot.chat.reply_queue import ReplyQueue
@@ -46,6 +46,16 @@ class HandlerDeps:
     reply_queue: ReplyQueue
     refusals: OncePer  # limits the replies to those without access, by chat
     busy_replies: OncePer  # limits the replies to those with too many pending commands, by chat
+
+    def personal_language(self, user: User | None) -> str:
+        """The language for a user, as far as it is known without the store."""
+        return pick_language(self.language, user.language_code if user else None, None)
+
+    def reply(self, message: Message, view: View, *, to: int | None = None) -> None:
+        """Queue a reply in the same topic; it quotes the message, or the one with the id `to`."""
+        quoted = ReplyParameters(to or message.message_id, allow_sending_without_reply=True)
+        send = partial(message.reply_text, **text_options(view), reply_parameters=quoted)
+        self.reply_queue.put(message.chat_id, send)
 
 
 def commands_of(message: Message, bot_name: str) -> tuple[TypedCommand, ...]:
@@ -98,7 +108,7 @@ class Context(CallbackContext[ExtBot[None], _Data, _Data, _Data]):
     @property
     def personal_language(self) -> str:
         """The language of the reply, as far as it is known without the store."""
-        return pick_language(self.deps.language, self._user.language_code if self._user else None, None)
+        return self.deps.personal_language(self._user)
 
     async def language(self) -> str:
         """The language of the reply: the setting's, else the user's, else the chat's; raises StoreError."""
@@ -118,11 +128,8 @@ class Context(CallbackContext[ExtBot[None], _Data, _Data, _Data]):
         return max(0.0, limit_s - (asyncio.get_running_loop().time() - self._started_s))
 
     def reply(self, view: View, *, to: int | None = None) -> None:
-        """Queue a reply in the same topic; it quotes this message, or the one with the id `to`."""
-        message = self.message
-        quoted = ReplyParameters(to or message.message_id, allow_sending_without_reply=True)
-        send = partial(message.reply_text, **text_options(view), reply_parameters=quoted)
-        self.deps.reply_queue.put(message.chat_id, send)
+        """Queue a reply to this message in the same topic; it quotes it, or the one with the id `to`."""
+        self.deps.reply(self.message, view, to=to)
 
     def release(self) -> None:
         """Mark the update as written to disk: it may be confirmed to Telegram."""

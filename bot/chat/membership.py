@@ -6,7 +6,6 @@ from telegram import ChatMember, ChatMemberRestricted, Update
 
 from bot.chat.context import Context
 from bot.logs import log_fields
-from bot.messages.translate import pick_language
 from storage.models import Chat
 
 log = logging.getLogger(__name__)
@@ -32,10 +31,10 @@ async def on_membership_change(update: Update, context: Context) -> None:
         )
         await service.chat_lost(change.chat.id, member.status)
         return
-    language = pick_language(context.deps.language, change.from_user.language_code, None)
     await service.chat_found(change.chat.id)
     if not is_allowed:
         return  # chats without access are not stored
+    language = context.deps.personal_language(change.from_user)
     await service.remember_chat(Chat(id=change.chat.id, title=change.chat.title or "", language=language))
 
 

@@ -2,15 +2,13 @@
 
 import logging
 
-from telegram import ReplyParameters, Update
+from telegram import Update
 from telegram.constants import ChatType
 
 from bot.chat.access_filter import acting_user
 from bot.chat.commands import BY_NAME
 from bot.chat.context import Context, HandlerDeps
 from bot.logs import log_fields
-from bot.messages.markup import text_options
-from bot.messages.translate import pick_language
 from bot.messages.views import replies
 
 log = logging.getLogger(__name__)
@@ -43,10 +41,7 @@ def too_busy(update: Update, deps: HandlerDeps) -> None:
     message, user = update.effective_message, acting_user(update)
     if message is None or not deps.allowed.filter(update) or not deps.busy_replies.allows(message.chat_id):
         return
-    language = pick_language(deps.language, user.language_code if user else None, None)
-    quoted = ReplyParameters(message.message_id, allow_sending_without_reply=True)
-    options = text_options(replies.sentence("wrong.busy", language=language))
-    deps.reply_queue.put(message.chat_id, lambda: message.reply_text(**options, reply_parameters=quoted))
+    deps.reply(message, replies.sentence("wrong.busy", language=deps.personal_language(user)))
     log.info(
         "Too many pending commands: dropped one in chat %d, user %s.",
         message.chat_id,

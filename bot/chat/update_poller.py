@@ -19,8 +19,7 @@ from telegram.ext import Application
 from bot.backoff import Backoff
 from bot.bot_api.request import flood_wait_s
 from bot.bot_api.results import MALFORMED
-from bot.chat.dispatcher import Dispatcher
-from bot.chat.held import HeldUpdates
+from bot.chat.dispatcher import Dispatcher, HeldUpdates
 from bot.chat.long_poll import HELD_S, LongPollLength
 from bot.chat.webhooks import Webhooks
 from bot.errors import ForeignWebhook, SecondPoller, TokenRefused
@@ -102,21 +101,21 @@ class UpdatePoller:
             log.info("Telegram is responding again.", extra=log_fields(None, "telegram_up"))
 
     async def _handle_all(self, updates: tuple[Update, ...]) -> None:
-        """Start a handler for each update not in the last batch: unconfirmed ones are redelivered."""
+        """Start a handler for each update not in the last batch: unconfirmed ones are redelivered.
+
+        An update whose malformed fields raise is skipped.
+        """
         # Ids are compared for equality only: after a week without updates Telegram restarts at a random id.
         # https://core.telegram.org/bots/api#update
         known, self._last_batch = self._last_batch, tuple(update.update_id for update in updates)
         for update in updates:
-            if update.update_id not in known:
-                self._start(update)
+            if update.update_id in known:
+                continue
+            try:
+                self._dispatcher.start(update)
+            except MALFORMED as error:
+                log.warning("Skipped update %d: %s", update.update_id, type(error).__name__)
         await self._held.wait(self._grace_s)  # otherwise Telegram sends the held updates again at once
-
-    def _start(self, update: Update) -> None:
-        """Pass an update to the dispatcher; one whose malformed fields raise is skipped."""
-        try:
-            self._dispatcher.start(update)
-        except MALFORMED as error:
-            log.warning("Skipped update %d: %s", update.update_id, type(error).__name__)
 
     async def stop(self, grace_s: float) -> None:
         """Wait up to grace_s for the handlers, confirm the updates that are done, then cancel the rest."""

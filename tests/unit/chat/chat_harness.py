@@ -12,7 +12,7 @@ from telegram.ext import Application
 from bot.chat.access_filter import AccessFilter
 from bot.chat.audit import Audit
 from bot.chat.context import Context, HandlerDeps, context_types
-from bot.chat.held import HeldUpdates
+from bot.chat.dispatcher import HeldUpdates
 from bot.chat.once_per import OncePer
 from bot.chat.reply_queue import ReplyQueue
 from bot.chat.router import install

@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 from telegram import Update
 
-from bot.chat.dispatcher import PENDING_PER_USER, READS_PER_USER
-from bot.chat.held import HeldUpdates
+from bot.chat.dispatcher import PENDING_PER_USER, READS_PER_USER, HeldUpdates
 from tests.fakes import updates
 from tests.unit.chat.update_harness import ANNA, BORIS, UpdateHarness, running
 
