@@ -85,6 +85,7 @@ class HttpTransport:
                     body, videos = await self._body(response)
                 finally:
                     await response.aclose()
+                    response.stream = _EMPTY  # the stream refers to the response: a cycle for each poll
         except _ERRORS as error:
             reason = error.__cause__ if isinstance(error, httpx.HTTPError) else None
             name = type(reason or error).__name__

@@ -1,9 +1,11 @@
 """The HTTP transport: what it sends, byte for byte, and faulty servers."""
 
 import asyncio
+import gc
 import gzip
 import ssl
 import tracemalloc
+import weakref
 import zlib
 from collections.abc import Callable
 
@@ -78,6 +80,22 @@ async def test_neither_a_redirect_nor_a_cookie_is_followed():
 
     assert statuses == [302, 302]
     assert seen == [None, None]
+
+
+async def test_a_response_leaves_no_reference_cycle():
+    responses: list[weakref.ref[httpx.Response]] = []
+
+    def handler(_: httpx.Request) -> httpx.Response:
+        response = httpx.Response(200, json={})
+        responses.append(weakref.ref(response))
+        return response
+
+    gc.disable()
+    try:
+        await mocked(handler)
+        assert [reference() for reference in responses] == [None]
+    finally:
+        gc.enable()
 
 
 async def test_a_compressed_body_is_unpacked():
