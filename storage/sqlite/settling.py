@@ -62,16 +62,13 @@ async def release(tx: Transaction, *, owner: str | None) -> None:
     await tx.run(
         """
         UPDATE deliveries SET lease_until = 0
-        WHERE is_unsent AND state = ? AND lease_owner = coalesce(?, lease_owner)
+        WHERE state = 'sending' AND lease_owner = coalesce(?, lease_owner)
         """,
-        (DeliveryState.SENDING, owner),
+        (owner,),
     )
     freed = await tx.all(
-        """
-        SELECT id FROM deliveries
-        WHERE is_unsent AND state = ? AND lease_until = 0 AND unconfirmed_call_at IS NULL
-        """,
-        (DeliveryState.SENDING,),
+        "SELECT id FROM deliveries"
+        " WHERE state = 'sending' AND lease_until = 0 AND unconfirmed_call_at IS NULL"
     )
     await _make_pending(tx, [row["id"] for row in freed])
 
@@ -129,13 +126,18 @@ async def _finish_watch(tx: Transaction, watch_id: int, settlement: Settlement) 
     await tx.run(
         """
         UPDATE watches SET state = 'finished', ended_at = :at, result = :state,
-            reported_status = CASE WHEN :state <> 'dead' THEN (
+            reported_status = CASE WHEN :is_reported THEN (
                 SELECT iif(status = 'unknown', coalesce(snapshot ->> 'status', status), status)
                 FROM tasks WHERE tasks.id = watches.task_id
             ) END
         WHERE id = :id
         """,
-        {"id": watch_id, "at": rows.seconds(settlement.at), "state": settlement.state},
+        {
+            "id": watch_id,
+            "at": rows.seconds(settlement.at),
+            "state": settlement.state,
+            "is_reported": settlement.state is not DeliveryState.DEAD,
+        },
     )
     if settlement.state is not DeliveryState.SENT:
         await deliveries.enqueue_cards(tx, [watch_id], at=settlement.at)

@@ -7,6 +7,7 @@ from bot.watching.access import Access
 from storage.models import WatchState
 from storage.store import Store
 from tests.contract.store.driver import Driver
+from tests.contract.store.test_reports import failure
 
 ANN, BORIS, EVE = 42, 43, 66
 GROUP, NEW = -77, -1001
@@ -71,3 +72,13 @@ async def test_nothing_is_stopped_where_everyone_is_let_in(driver: Driver, caplo
     await access_of(driver, everyone=True).enforce()
     assert [each.watch.id for each in await driver.store.active_watches(EVE)] == [watched.watch.id]
     assert caplog.records == []
+
+
+@pytest.mark.parametrize("everyone", [False, True])
+async def test_who_is_no_longer_an_admin_gets_no_report(driver: Driver, everyone: bool):
+    for admin in (BORIS, EVE):
+        await driver.store.enqueue_report(admin, failure(), at=driver.now)
+
+    await access_of(driver, everyone=everyone, admin_ids=[BORIS]).enforce()
+
+    assert [one.delivery.chat_id for one in await driver.claim_reports()] == [BORIS]
