@@ -2,7 +2,7 @@
 
 import pytest
 
-from storage.models import Chat, DeliveryKind, DeliveryState, TaskStatus, WatchState
+from storage.models import Chat, DeliveryKind, DeliveryState, EventKind, TaskStatus, WatchState
 from tests.contract.store.driver import CHAT, LEASE_S, Driver
 
 CARD, RESULT, NOTICE = DeliveryKind.CARD, DeliveryKind.RESULT, DeliveryKind.NOTICE
@@ -243,6 +243,24 @@ async def test_an_unfinished_watch_replaces_the_stopped_one_of_the_new_chat(driv
     await driver.store.migrate_chat(CHAT, NEW, at=driver.now)
 
     assert await driver.send() == [(RESULT, old.watch.id)]
+
+
+@pytest.mark.parametrize("sent", [False, True])
+async def test_a_notice_of_both_chats_counts_once_in_the_new_one(driver: Driver, sent: bool):
+    first = await driver.watch("a")
+    second = await driver.watch("b", chat_id=NEW)
+    for task_id in (first.task.id, second.task.id):
+        await driver.fail_key(task_id)
+    if sent:
+        await driver.send()
+
+    await driver.store.migrate_chat(CHAT, NEW, at=driver.now)
+    await driver.fail_key(first.task.id)
+
+    assert len([kind for kind, _ in await driver.send() if kind is NOTICE]) == (0 if sent else 1)
+    await driver.poll(first.task.id, TaskStatus.RUNNING, EventKind.RECOVERED)
+    await driver.fail_key(first.task.id)
+    assert len([kind for kind, _ in await driver.send() if kind is NOTICE]) == 1
 
 
 async def test_a_notice_sent_in_the_old_chat_counts_in_the_new_one(driver: Driver):

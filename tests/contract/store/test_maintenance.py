@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from storage.models import Chat, DeliveryKind, DeliveryState, TaskStatus
+from storage.models import Chat, DeliveryKind, DeliveryState, EventKind, TaskStatus
 from tests.contract.store.driver import CHAT, Driver
 
 
@@ -92,6 +92,23 @@ async def test_pruning_keeps_what_is_newer(driver: Driver):
     assert await driver.store.prune(older_than=driver.later(-1), limit=100) == 0
 
     assert len(await driver.store.watches_of(CHAT, "t1")) == 1
+
+
+async def test_pruning_keeps_a_notice_until_its_provider_has_recovered(driver: Driver):
+    watched = await driver.watch()
+    await driver.fail_key(watched.task.id)
+    await driver.send()
+    driver.advance(100)
+    await driver.store.prune(older_than=driver.now, limit=100)
+    await driver.fail_key(watched.task.id)
+    assert DeliveryKind.NOTICE not in {kind for kind, _ in await driver.send()}
+
+    await driver.poll(watched.task.id, TaskStatus.RUNNING, EventKind.RECOVERED)
+    driver.advance(100)
+    await driver.send()
+    await driver.store.prune(older_than=driver.now, limit=100)
+
+    assert not any((await driver.store.stats()).deliveries.values())
 
 
 async def test_pruning_keeps_what_active_watches_need(driver: Driver):
