@@ -10,15 +10,13 @@ from typing import Any
 
 from bot.forecast.eta import Eta, eta, is_longer_than_usual
 from bot.forecast.life_table import LifeTable
-from bot.forecast.progress import Credit
+from bot.forecast.progress import ProgressOdds
 from storage.models import Task, TaskStatus
 
 _REMEMBERED = 100  # past durations for the interval shown to users
 MODELS = 200  # per provider, least recently used dropped first; names come from outside and are unbounded
 _NAME_LIMIT = 100  # characters of a model's name
 FORECASTS = 10_000  # pending progress forecasts; the oldest are dropped first
-# Final states that do not score a progress forecast: it predicts successes only.
-_NO_TEST = frozenset(status for status in TaskStatus if status.is_final) - {TaskStatus.SUCCEEDED}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,12 +24,12 @@ class _History:
     """The statistics of one model."""
 
     table: LifeTable = field(default_factory=LifeTable)
-    credit: Credit = field(default_factory=Credit)
+    progress_odds: ProgressOdds = field(default_factory=ProgressOdds)
     durations_s: deque[float] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
 
     @property
     def has_learned(self) -> bool:
-        """Whether it holds any data."""
+        """Whether any poll has been counted."""
         return bool(self.durations_s) or not self.table.is_empty
 
 
@@ -40,9 +38,7 @@ class Estimates:
 
     def __init__(self) -> None:
         self._histories: dict[str, OrderedDict[str, _History]] = {}  # by provider and model, last used last
-        self._expected: OrderedDict[int, float] = (
-            OrderedDict()
-        )  # by task id: remaining time forecast from progress
+        self._expected: OrderedDict[int, float] = OrderedDict()  # by task id, seconds left by its progress
 
     def expect(self, task: Task, remaining_s: float | None) -> None:
         """Keep the progress forecast, in seconds, to score it at the next poll; None or 0: no forecast."""
@@ -62,9 +58,10 @@ class Estimates:
         since_s, until_s = age_s(after, last_alive_at(before)), age_s(after, at)
         history = self._history(after)
         forecast_s = self._expected.pop(after.id, None)
-        if forecast_s is not None and after.status not in _NO_TEST:
-            ended = after.status is TaskStatus.SUCCEEDED
-            history.credit.tested(forecast_s, history.table, since_s, until_s, ended=ended)
+        has_succeeded = after.status is TaskStatus.SUCCEEDED
+        # Progress predicts a success: any other end says nothing about it.
+        if forecast_s is not None and (has_succeeded or not after.status.is_final):
+            history.progress_odds.score(forecast_s, history.table, since_s, until_s, ended=has_succeeded)
         if after.status in {TaskStatus.SUCCEEDED, TaskStatus.FAILED}:
             history.table.ended(since_s, until_s)
             history.durations_s.append((since_s + until_s) / 2)
@@ -75,9 +72,9 @@ class Estimates:
         """The life table of the task's provider and model."""
         return self._history(task).table
 
-    def credit(self, task: Task) -> Credit:
+    def progress_odds(self, task: Task) -> ProgressOdds:
         """The log odds of the progress forecast for the task's provider and model."""
-        return self._history(task).credit
+        return self._history(task).progress_odds
 
     def eta(self, task: Task, *, at: datetime) -> Eta | None:
         """The remaining time of the task; None if there are too few past durations."""
@@ -94,7 +91,7 @@ class Estimates:
                 "provider": provider,
                 "model": model,
                 "table": history.table.to_plain(),
-                "credit": history.credit.log_odds,
+                "progress_odds": history.progress_odds.log_odds,
                 "durations_s": list(history.durations_s),
             }
             for provider, histories in self._histories.items()
@@ -105,9 +102,9 @@ class Estimates:
 
     @classmethod
     def from_json(cls, text: str | None) -> "Estimates":
-        """Load what to_json() returned; empty for None, or when the bins of an older version differ."""
+        """Load what to_json() returned; empty for None, or if the keys or bins of an older version differ."""
         estimates = cls()
-        with contextlib.suppress(ValueError):
+        with contextlib.suppress(LookupError, ValueError):
             estimates._load(json.loads(text or "[]"))
         return estimates
 
@@ -115,7 +112,7 @@ class Estimates:
         for record in plain:
             history = _History(
                 table=LifeTable.from_plain(record["table"]),
-                credit=Credit(record["credit"]) if "credit" in record else Credit(),
+                progress_odds=ProgressOdds(record["progress_odds"]),
                 durations_s=deque(record["durations_s"], maxlen=_REMEMBERED),
             )
             self._keep(record["provider"], record["model"][:_NAME_LIMIT], history)

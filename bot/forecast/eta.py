@@ -27,7 +27,7 @@ def eta(durations_s: Sequence[float], age_s: float) -> Eta | None:
     if len(remaining_s) >= _RANKS_FROM:
         return _by_ranks(remaining_s)
     if len(remaining_s) >= _SHAPE_FROM:
-        return _by_shape(remaining_s)
+        return _by_lognormal(remaining_s)
     return None
 
 
@@ -50,7 +50,7 @@ def _by_ranks(remaining_s: Sequence[float]) -> Eta:
     )
 
 
-def _by_shape(remaining_s: Sequence[float]) -> Eta:
+def _by_lognormal(remaining_s: Sequence[float]) -> Eta:
     """A lognormal prediction interval, widened by Student's t for the small sample."""
     logs = [math.log(max(each, _SHORTEST_S)) for each in remaining_s]
     centre = fmean(logs)

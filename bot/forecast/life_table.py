@@ -42,12 +42,8 @@ _REBUILD_EVERY = 16  # calls of survived() between two recalculations of the haz
 _EXACT_S = 1e-3  # tolerance, and the shortest interval of a death
 
 
-def _edges() -> tuple[float, ...]:
-    steps = math.ceil(math.log(_LAST_EDGE_S / _FIRST_EDGE_S, _WIDEN))
-    return (0.0, *(_FIRST_EDGE_S * _WIDEN**step for step in range(steps + 1)))
-
-
-_EDGES_S = _edges()  # the last bin is open
+_STEPS = math.ceil(math.log(_LAST_EDGE_S / _FIRST_EDGE_S, _WIDEN))
+_EDGES_S = (0.0, *(_FIRST_EDGE_S * _WIDEN**step for step in range(_STEPS + 1)))  # the last bin is open
 _BINS = len(_EDGES_S)
 _LAST = _BINS - 1
 _WIDTHS_S = tuple(upper - lower for lower, upper in pairwise(_EDGES_S))
@@ -101,7 +97,8 @@ class LifeTable:
             dying = -alive * math.expm1(-self._hazards[at] * width_s)
             parts.append((at, width_s, dying * (dying / width_s) ** _SHARPENING))
             alive -= dying
-        self._forget(parts[-1][0], ((1 - alive) / _prior_death(since_s, until_s)) ** 2)
+        by_prior = (until_s - since_s) / (until_s + _PRIOR_AGE_S)  # P(T <= until | T > since), of the Lomax
+        self._forget(parts[-1][0], ((1 - alive) / by_prior) ** 2)
         whole, left = sum(part for _, _, part in parts), 1.0
         for at, width_s, part in parts:
             share = part / whole
@@ -121,12 +118,16 @@ class LifeTable:
         return age_s - last_alive_s - first_life_s + math.exp(first_hazard - cumulative_hazard) * life_s
 
     def death(self, last_alive_s: float, age_s: float) -> float:
-        """P(T <= age | T > last_alive)."""
+        """P(T <= age | T > last_alive): the probability that the task has ended since."""
         return -math.expm1(self._at_age(last_alive_s)[0] - self._at_age(age_s)[0])
 
     def due(self, last_alive_s: float, price_s: float) -> float:
-        """The age at which the expected delay of a task last seen alive then reaches price_s, above 0."""
-        at = _bin_of(last_alive_s)
+        """The age at which the expected delay of a task reaches price_s, above 0.
+
+        1. Add up the expected delay bin by bin, until one more whole bin would exceed the price.
+        2. Solve for the time within that bin.
+        """
+        at = bisect_right(_EDGES_S, last_alive_s) - 1
         start_s, alive, delay_s = last_alive_s, 1.0, 0.0
         while at < _LAST:
             hazard, width_s = self._hazards[at], _EDGES_S[at + 1] - start_s
@@ -193,22 +194,13 @@ class LifeTable:
         return cumulative_hazard, (1 - left) / hazard + left * self._mean_residual_life_s[at + 1]
 
 
-def _bin_of(age_s: float) -> int:
-    return bisect_right(_EDGES_S, age_s) - 1
-
-
 def _split_at_edges(since_s: float, until_s: float) -> Iterator[tuple[int, float, float]]:
     """Split an age interval at the bin edges: bin, from, to."""
-    at = _bin_of(since_s)
+    at = bisect_right(_EDGES_S, since_s) - 1
     while at < _LAST and until_s > _EDGES_S[at + 1]:
         yield at, since_s, _EDGES_S[at + 1]
         at, since_s = at + 1, _EDGES_S[at + 1]
     yield at, since_s, until_s
-
-
-def _prior_death(since_s: float, until_s: float) -> float:
-    """P(T <= until | T > since) under the prior."""
-    return (until_s - since_s) / (until_s + _PRIOR_AGE_S)
 
 
 def _smoothed(values: list[float]) -> list[float]:

@@ -1,4 +1,4 @@
-"""When a task may end, as known after a poll: the life table's forecast mixed with that of its progress."""
+"""When a task may end, predicted after each poll by the life table and by the gateway's progress figure."""
 
 import math
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class EndPrediction:
     weight: float = 0.0  # weight of the progress forecast against the table's, in [0, 1)
 
     def expected_delay_s(self, now: float) -> float:
-        """For how many seconds the task is expected to have been over, unnoticed."""
+        """For how many seconds the task is expected to have been over."""
         if now <= self.last_alive_at:
             return 0.0
         if self.remaining_s == 0:
@@ -87,12 +87,12 @@ def predict(before: Task, after: Task, estimates: Estimates) -> EndPrediction:
         submitted_at=min(submitted, last_alive),
         last_alive_at=last_alive,
         remaining_s=_remaining_s(before, after, last_alive),
-        weight=estimates.credit(after).weight,
+        weight=estimates.progress_odds(after).weight,
     )
 
 
 def _remaining_s(before: Task, after: Task, last_alive: float) -> float | None:
-    """The remaining time by its progress: the smaller of two linear extrapolations; None: unknown.
+    """The remaining time by the progress figure: the smaller of two linear extrapolations; None: unknown.
 
     One is from the start, one from the previous poll. The first is too long for a task that was queued.
     """
@@ -101,23 +101,18 @@ def _remaining_s(before: Task, after: Task, last_alive: float) -> float | None:
     done = _progress(after)
     if done is None or done < _LEAST_PROGRESS:
         return None
-    gains = [(last_alive - _started(after, last_alive), done)]
+    started = after.snapshot.started_at
+    if started is None or started.timestamp() > last_alive:  # after the poll: the gateway's clock is ahead
+        started = submitted_at(after)
+    gains = [(last_alive - started.timestamp(), done)]
     done_before = _progress(before)
     if done_before is not None and done_before < done:
         gains.append((last_alive - last_alive_at(before).timestamp(), done - done_before))
     return max(1.0, min(took_s * max((1 - done) / gained, _LEAST_SHARE) for took_s, gained in gains))
 
 
-def _started(task: Task, last_alive: float) -> float:
-    """When the work began; a start after the poll is ignored, as the gateway's clock is ahead."""
-    started_at = task.snapshot and task.snapshot.started_at
-    return (
-        started_at if started_at and started_at.timestamp() <= last_alive else submitted_at(task)
-    ).timestamp()
-
-
 def _progress(task: Task) -> float | None:
-    """The gateway's figure as a fraction; its reliability is learned (progress.py)."""
+    """The gateway's progress figure as a fraction; its reliability is learned (progress.py)."""
     if task.snapshot is None or task.snapshot.progress is None:
         return None
     return min(task.snapshot.progress / 100, 1.0)

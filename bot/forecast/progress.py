@@ -20,47 +20,43 @@ import math
 from bot.forecast.life_table import LifeTable
 
 SPREAD = 0.3  # standard deviation of the logarithm of the remaining time
+_MEAN_OVER_MEDIAN = math.exp(SPREAD**2 / 2)  # of that lognormal
 _FIRST = -2.0  # the initial sum: exceeded after one or two good forecasts
 _LOWEST = -8.0  # lower bound: some five good forecasts away from 0
 _HIGHEST = 2.0  # upper bound: a weight of 88 %, lost after one or two bad forecasts
 _TABLE_SHARE = 0.01  # the table's share in the figure's forecast: bounds a poll's loss at log(100)
 
 
-class Credit:
+class ProgressOdds:
     """The log odds of the progress forecast against the life table, for one provider and model."""
 
-    __slots__ = ("_log_odds",)
+    __slots__ = ("log_odds",)
 
     def __init__(self, log_odds: float = _FIRST) -> None:
         if not math.isfinite(log_odds):
             raise ValueError("the log odds are not finite")
-        self._log_odds = min(max(log_odds, _LOWEST), _HIGHEST)
-
-    @property
-    def log_odds(self) -> float:
-        """The sum of the logarithms of the likelihood ratios."""
-        return self._log_odds
+        self.log_odds = min(max(log_odds, _LOWEST), _HIGHEST)
 
     @property
     def weight(self) -> float:
         """The posterior probability of the figure's forecast; 0 if below one half."""
-        return 1 / (1 + math.exp(-self._log_odds)) if self._log_odds > 0 else 0.0
+        return 1 / (1 + math.exp(-self.log_odds)) if self.log_odds > 0 else 0.0
 
-    def tested(
+    def score(
         self, remaining_s: float, table: LifeTable, since_s: float, until_s: float, *, ended: bool
     ) -> None:
         """Score the forecast remaining_s, made at age since_s, by the outcome of the poll at age until_s."""
         by_table, by_figure = table.death(since_s, until_s), death(remaining_s, until_s - since_s)
         if not ended:
             by_table, by_figure = 1 - by_table, 1 - by_figure
-        if by_table <= 0:
+        if by_table <= 0:  # no ratio: the table held this outcome for impossible
             return
         ratio = (1 - _TABLE_SHARE) * by_figure / by_table + _TABLE_SHARE
-        self._log_odds = min(max(self._log_odds + math.log(ratio), _LOWEST), _HIGHEST)
+        self.log_odds = min(max(self.log_odds + math.log(ratio), _LOWEST), _HIGHEST)
 
 
 def death(remaining_s: float, gap_s: float) -> float:
-    """P(R <= gap) for the remaining time R, lognormal with median remaining_s."""
+    """P(R <= gap): the remaining time R is lognormal, with the median remaining_s."""
     return _normal(math.log(gap_s / remaining_s) / SPREAD) if gap_s > 0 else 0.0
 
 
@@ -70,9 +66,6 @@ def expected_delay_s(remaining_s: float, gap_s: float) -> float:
         return 0.0
     z = math.log(gap_s / remaining_s) / SPREAD
     return gap_s * _normal(z) - remaining_s * _MEAN_OVER_MEDIAN * _normal(z - SPREAD)
-
-
-_MEAN_OVER_MEDIAN = math.exp(SPREAD**2 / 2)  # of a lognormal
 
 
 def _normal(z: float) -> float:

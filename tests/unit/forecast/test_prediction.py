@@ -30,7 +30,7 @@ def believing() -> Estimates:
         "provider": "wan",
         "model": "",
         "table": LifeTable().to_plain(),
-        "credit": 1000.0,
+        "progress_odds": 1000.0,
         "durations_s": [],
     }
     return Estimates.from_json(json.dumps([record]))
