@@ -58,10 +58,10 @@ class _Bounded(httpx.AsyncByteStream):
             yield data
             return
         try:
-            chunk = b"?"
-            while data or len(chunk) == _CHUNK_BYTES:  # a full chunk may leave unconsumed data
+            is_full = False
+            while data or is_full:  # after a full chunk, zlib may hold output of data it has consumed
                 chunk = self._decompressor.decompress(data, _CHUNK_BYTES)
                 yield chunk
-                data = self._decompressor.unconsumed_tail
+                data, is_full = self._decompressor.unconsumed_tail, len(chunk) == _CHUNK_BYTES
         except zlib.error as error:
             raise httpx.DecodingError("the response is compressed wrongly") from error

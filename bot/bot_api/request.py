@@ -16,11 +16,11 @@ from telegram.request import HTTPXRequest
 from bot.bot_api import bounds
 from bot.bot_api.results import ResultChecker, Unexpected, is_int
 
-_MAX_RETRY_AFTER_S = 86_400
+_MAX_RETRY_AFTER_S = 86_400  # a longer wait is cut to it
 _COUNTED_FROM_BYTES = 65_536  # a smaller response can't hold too many elements
 _MAX_ELEMENTS = 1_000_000  # a hundred updates full of commas have 820,000
 _SUCCESS, _REFUSAL, _ERROR = range(200, 300), range(300, 500), range(400, 600)  # statuses
-# Statuses that proxies send during an outage, or for a request that is too large or one too many.
+# 4xx statuses that proxies send during an outage, for a too large request, or as a rate limit.
 _PROXY_STATUSES = {
     HTTPStatus.REQUEST_TIMEOUT,
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
@@ -28,7 +28,6 @@ _PROXY_STATUSES = {
 }
 
 Json = dict[str, Any]
-
 
 # httpx errors of a request that did not leave this machine; python-telegram-bot chains them as the cause.
 _NEVER_SENT = {"ConnectError", "ConnectTimeout", "PoolTimeout"}
@@ -71,8 +70,8 @@ class BotApiRequest(HTTPXRequest):
                 raise NotBotApi(_host(url), is_refusal=False) from error
             raise
         response = _json_of(payload)
-        if response is not None and _is_error(response):
-            return _error_status(status, response), json.dumps(_error(response)).encode()
+        if response is not None and (refusal := _refusal_in(response)):
+            return _error_status(status, response), json.dumps(refusal).encode()
         if status in _SUCCESS:
             if response is None or response.get("ok") is not True:
                 raise NotBotApi(_host(url), is_refusal=False)
@@ -97,11 +96,6 @@ def _json_of(payload: bytes) -> Json | None:
     return value if isinstance(value, dict) else None
 
 
-def _is_error(response: Json) -> bool:
-    is_explained = isinstance(response.get("description"), str) or type(response.get("error_code")) is int
-    return response.get("ok") is False and is_explained
-
-
 def _error_status(status: int, response: Json) -> int:
     """The HTTP status; if it is 2xx, the error_code, as proxies may forward an error with status 200."""
     if status not in _SUCCESS:
@@ -110,8 +104,11 @@ def _error_status(status: int, response: Json) -> int:
     return code if type(code) is int and code in _ERROR else HTTPStatus.INTERNAL_SERVER_ERROR
 
 
-def _error(response: Json) -> Json:
-    """The error response with only the fields that have the right type."""
+def _refusal_in(response: Json) -> Json | None:
+    """The valid fields of a Bot API server's error; None if the response is not one."""
+    is_explained = isinstance(response.get("description"), str) or type(response.get("error_code")) is int
+    if response.get("ok") is not False or not is_explained:
+        return None
     error: Json = {"ok": False}
     if isinstance(description := response.get("description"), str):
         error["description"] = description

@@ -31,7 +31,7 @@ class Unexpected(Exception):
 
 
 class ResultChecker:
-    """Checks results; remembers the updates it has logged, as unconfirmed updates are redelivered."""
+    """Checks results, and logs each malformed update once, although Telegram redelivers unconfirmed ones."""
 
     def __init__(self) -> None:
         self._skipped: frozenset[int | None] = frozenset()
@@ -42,7 +42,8 @@ class ResultChecker:
             case "getUpdates":
                 return self._updates(result)
             case "getMe":
-                is_valid = _is_bot(result)
+                bot = _parsed(User, result)
+                is_valid = bot is not None and bot.is_bot is True and _is_user(bot) and bool(bot.username)
             case "getWebhookInfo":
                 is_valid = _parsed(WebhookInfo, result) is not None and isinstance(result["url"], str)
             case "sendChatAction":
@@ -74,21 +75,16 @@ class ResultChecker:
             else:
                 skipped.append(update_id)
                 kept.append({"update_id": update_id})
-        self._report(skipped)
+        self._log_new(skipped)
         if not kept:
             raise Unexpected
         return kept if skipped or len(kept) < len(result) else result
 
-    def _report(self, skipped: list[int | None]) -> None:
+    def _log_new(self, skipped: list[int | None]) -> None:
         if new := [each for each in skipped if each not in self._skipped]:
             ids = ", ".join("without an id" if each is None else str(each) for each in new[:_IDS_LOGGED])
             log.warning("Skipped malformed updates (%d): %s", len(new), ids)
         self._skipped = frozenset(skipped)
-
-
-def _is_bot(result: Any) -> bool:
-    user = _parsed(User, result)
-    return user is not None and user.is_bot is True and _is_user(user) and bool(user.username)
 
 
 def _is_message(result: Any) -> bool:
@@ -106,19 +102,16 @@ def _is_readable(raw: dict[str, Any]) -> bool:
     if update is None:
         return False
     try:
+        chat, user = update.effective_chat, update.effective_user
         return (
-            _has_valid_chat_and_user(update)
+            (chat is None or _is_chat(chat))
+            and (user is None or _is_user(user))
             and _has_valid_message(update.effective_message)
-            and (update.callback_query is None or _has_valid_data(update.callback_query))
-            and (update.my_chat_member is None or _has_valid_status(update.my_chat_member))
+            and (update.callback_query is None or _is_query(update.callback_query))
+            and (update.my_chat_member is None or _is_member_change(update.my_chat_member))
         )
     except MALFORMED:
         return False
-
-
-def _has_valid_chat_and_user(update: Update) -> bool:
-    chat, user = update.effective_chat, update.effective_user
-    return (chat is None or _is_chat(chat)) and (user is None or _is_user(user))
 
 
 def _has_chat(message: MaybeInaccessibleMessage) -> bool:
@@ -156,11 +149,11 @@ def _has_valid_message(message: MaybeInaccessibleMessage | None) -> bool:
     )
 
 
-def _has_valid_data(query: CallbackQuery) -> bool:
+def _is_query(query: CallbackQuery) -> bool:
     return isinstance(query.id, str) and isinstance(query.from_user, User) and _are_texts(query.data)
 
 
-def _has_valid_status(change: ChatMemberUpdated) -> bool:
+def _is_member_change(change: ChatMemberUpdated) -> bool:
     return isinstance(change.new_chat_member.status, str) and isinstance(change.old_chat_member.status, str)
 
 
