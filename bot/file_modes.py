@@ -1,6 +1,6 @@
-"""Which files other users of this machine can read: the database and the videos; removes that access.
+"""Removes, and reports, other users' access to the database and the videos.
 
-What the bot makes is its own from the beginning; this is for what was there before, as from a backup.
+The bot creates its files with access for itself only; this is for older files, for example from a backup.
 """
 
 import os
@@ -11,15 +11,15 @@ from pathlib import Path
 
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
-_SHARED = stat.S_ISVTX | stat.S_ISGID  # what only folders for several users have
-_BESIDE = ("", "-wal", "-shm", ".lock")  # files of a database
+_SHARED = stat.S_ISVTX | stat.S_ISGID  # set on folders that several users share
+_SUFFIXES = ("", "-wal", "-shm", ".lock")  # of a database's files
 
 
 def tighten(database: Path, downloads: Path) -> None:
-    """Leave the database, the downloads and a folder that holds nothing else to their owner alone.
+    """Remove others' access to the database, the downloads, and a folder with only the database in it.
 
-    Only of what belongs to the user that the bot runs as. By path: to close a file that SQLite has open would
-    give up its locks.
+    Files of other users are not changed. By path, not by file descriptor: closing one of a file that SQLite
+    has open would release its locks.
     """
     folder = database.absolute().parent
     paths = [*_files(database), downloads, *([folder] if _holds_nothing_else(folder, database.name) else [])]
@@ -31,11 +31,11 @@ def tighten(database: Path, downloads: Path) -> None:
 
 
 def exposed(database: Path, downloads: Path) -> Sequence[str]:
-    """Sentences that name what others can read, or put something else in the place of."""
+    """Sentences about the files that others can read or replace, each with the command that ends it."""
     found: list[str] = []
     folder = database.absolute().parent
     if not _mode(folder) & _OTHERS:
-        return found  # nobody gets at what is in it
+        return found  # others can't reach the files in it
     for path in (*_files(database), downloads, *_copies(folder, database)):
         if _mode(path) & _OTHERS:
             found.append(f"Others on this machine can read {path}; chmod go= {path} ends that.")
@@ -48,11 +48,11 @@ def exposed(database: Path, downloads: Path) -> Sequence[str]:
 
 
 def _files(database: Path) -> list[Path]:
-    return [database.with_name(f"{database.name}{end}") for end in _BESIDE]
+    return [database.with_name(f"{database.name}{suffix}") for suffix in _SUFFIXES]
 
 
 def _copies(folder: Path, database: Path) -> Iterator[Path]:
-    """Backups that somebody has put beside the database."""
+    """Other files beside the database that are named like it, such as backups."""
     known = {path.name for path in _files(database)}
     with suppress(OSError):
         for path in folder.iterdir():
@@ -61,7 +61,7 @@ def _copies(folder: Path, database: Path) -> Iterator[Path]:
 
 
 def _holds_nothing_else(folder: Path, name: str) -> bool:
-    """Whether a folder is beyond doubt the database's alone: no mount, nobody's home, nothing else in it."""
+    """Whether a folder has only the database's files, and is no mount, home, working or shared folder."""
     with suppress(OSError):
         is_known = folder in {Path("/"), Path(os.path.expanduser("~")), Path.cwd()} or folder.is_mount()
         if is_known or not _is_own(folder) or folder.stat().st_mode & _SHARED:
@@ -75,13 +75,13 @@ def _belongs_to(name: str, database: str) -> bool:
 
 
 def _is_own(path: Path) -> bool:
-    """Whether it is a file or folder, no link to one, of the user that the bot runs as."""
+    """Whether it is a file or folder, and no symbolic link, of the user that the bot runs as."""
     found = path.lstat()
     return found.st_uid == os.geteuid() and (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode))
 
 
 def _mode(path: Path) -> int:
-    """The mode, 0 for what can't be asked about."""
+    """The mode, or 0 if it can't be read."""
     try:
         return path.stat().st_mode
     except OSError:

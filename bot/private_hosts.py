@@ -1,4 +1,4 @@
-"""Which private and loopback addresses a download may connect to, as DOWNLOAD_ALLOW_PRIVATE says."""
+"""The private and loopback addresses that a download may connect to: DOWNLOAD_ALLOW_PRIVATE."""
 
 import ipaddress
 import re
@@ -13,16 +13,16 @@ _WITH_PORT = re.compile(r"(\[[^\]]+\]|[^:]+):([0-9]{1,5})", re.ASCII)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrivateHosts:
-    """The hosts, ports and networks that are allowed although they are private; none unless named."""
+    """The private hosts, ports and networks that are allowed; by default none."""
 
     everything: bool = False
     hosts: frozenset[str] = frozenset()  # lower-case names, at every port
-    origins: frozenset[tuple[str, int]] = frozenset()  # a name or address, and the one port
+    origins: frozenset[tuple[str, int]] = frozenset()  # a name or address, and a port
     networks: tuple[IPv4Network | IPv6Network, ...] = ()
 
     def allows(self, host: str, port: int, address: str) -> bool:
         """Whether a link to host and port may lead to this private address."""
-        name = host.strip("[]").rstrip(".").lower()
+        name = _name(host)
         ip = ipaddress.ip_address(address)
         return (
             self.everything
@@ -32,8 +32,8 @@ class PrivateHosts:
         )
 
     def with_origins(self, origins: Iterable[tuple[str, int]]) -> "PrivateHosts":
-        """The same, and these hosts at these ports."""
-        named = {(host.strip("[]").rstrip(".").lower(), port) for host, port in origins}
+        """A copy that also allows these hosts at these ports."""
+        named = {(_name(host), port) for host, port in origins}
         return replace(self, origins=self.origins | named)
 
     def __bool__(self) -> bool:
@@ -65,20 +65,26 @@ def private_hosts(words: Iterable[str]) -> PrivateHosts:
 
 
 def _network(word: str) -> IPv4Network | IPv6Network | None:
-    """A network, or a single address as one."""
+    """The network of a CIDR or of a single address; None for a name."""
     try:
         return ipaddress.ip_network(word.strip("[]"), strict=False)
     except ValueError:
         return None
 
 
+def _name(host: str) -> str:
+    """A host in the form in which two are compared."""
+    return host.strip("[]").rstrip(".").lower()
+
+
 def _host(word: str) -> str:
-    name = word.strip("[]").rstrip(".").lower()
+    """The name or address in a setting; raises ValueError."""
+    name = _name(word)
     try:
         return str(ipaddress.ip_address(name))
     except ValueError:
         pass
-    # Digits and points alone would be an address with a mistake in it.
+    # Digits and points alone are a mistyped address.
     if not _HOST.fullmatch(name) or not re.search("[a-z]", name):
         raise ValueError("is neither true nor false nor a list of host, host:port or CIDR")
     return name

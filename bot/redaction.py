@@ -1,18 +1,19 @@
-"""The one redactor: what must never leave the process is cut out of every text that does, in linear time."""
+"""Removes secrets from every text that leaves the process, in time linear in its length."""
 
 import re
 from collections.abc import Iterable
 from urllib.parse import quote, unquote
 
 REDACTED = "‹redacted›"
-LONGEST = 20_000  # characters of a text that are passed on
-_READ_AT_MOST = 200_000  # characters looked at
+LONGEST = 20_000  # characters of a redacted text
+_READ_AT_MOST = 200_000  # characters of a text that are searched
 
 # Each pattern reads every character a bounded number of times, whatever the text is.
 _SCHEMES = r"(?:https?|wss?|ftps?|socks[45]?h?|s3|oss|tos|cos|gs|rediss?|postgres(?:ql)?|mysql)"
 _URL = re.compile(rf"{_SCHEMES}:(?:\\?/){{2}}(?:(?!https?:)[^\s'\"<>])+", re.IGNORECASE)
-_AUTHORITY = re.compile(rf"({_SCHEMES}:(?:\\?/){{2}})([^/\\?#]*)(.*)", re.IGNORECASE | re.DOTALL)
-# What tells a value from a word: a letter and a digit, or its length.
+# Scheme, authority, path, `?` or `#`, and the rest.
+_PARTS = re.compile(rf"({_SCHEMES}:(?:\\?/){{2}})([^/\\?#]*)([^?#]*)([?#]?)(.*)", re.IGNORECASE | re.DOTALL)
+# A value, unlike a word, has a letter and a digit, or is long.
 _VALUE = r"(?:(?=[^\s\d]{0,64}\d)(?=[^\sa-z]{0,64}[a-z])[\w.~+/=%*|:-]{8,}|[\w.~+/=%*|:-]{20,})"
 _AFTER_WORD = (
     re.compile(
@@ -28,7 +29,7 @@ _AFTER_WORD = (
 )
 _WHOLE = (
     re.compile(r"(?<!\d)\d{5,}(?::|%3A)[A-Za-z0-9_-]{30,}", re.IGNORECASE),  # a bot's token
-    # A key that is cut or masked in its middle; before the next, which would leave a part of it.
+    # A key that is cut or masked in its middle; before the next pattern, which would leave a part of it.
     re.compile(r"(?<![A-Za-z0-9])sk-(?=[\w.-]{0,64}(?:[*…]|\.{3}))[\w.*…-]*[\w*…-]", re.ASCII),
     re.compile(r"(?<![A-Za-z0-9])(?:sk|SK)-[\w.*-]{7,}[\w*-]", re.ASCII),
     re.compile(r"(?<![A-Za-z0-9])(?:AKIA|ASIA|AKID|LTAI|AKLT|AIza|ya29\.)[\w-]{8,}", re.ASCII),
@@ -41,12 +42,12 @@ _WHOLE = (
     # fal's key: an id and its secret
     re.compile(r"(?<![0-9a-f])[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}:\w{16,}", re.IGNORECASE | re.ASCII),
     re.compile(r"(?<![A-Za-z0-9])eyJ[\w-]{8,}\.[\w.-]+", re.ASCII),
-    re.compile(r"data:[\w/+.;=-]*;base64,[^\s'\"<>]+", re.IGNORECASE),  # a video inside an answer
+    re.compile(r"data:[\w/+.;=-]*;base64,[^\s'\"<>]+", re.IGNORECASE),  # a video inside a response
 )
 
 
 def hide(text: str, mark: str = REDACTED) -> str:
-    """The text without tokens, keys, credentials in an address, signed links, and files inside an answer."""
+    """Replace tokens, keys, credentials and queries of URLs, and inline files by the mark."""
     text = _URL.sub(lambda url: _bare(url[0], mark), text)
     for pattern in _AFTER_WORD:
         text = pattern.sub(rf"\1{mark}", text)
@@ -56,30 +57,31 @@ def hide(text: str, mark: str = REDACTED) -> str:
 
 
 def _bare(url: str, mark: str) -> str:
-    """An address without what could sign it or log in."""
-    parts = _AUTHORITY.fullmatch(url)
+    """Replace a URL's user, password, query and fragment by the mark."""
+    parts = _PARTS.fullmatch(url)
     if parts is None:
         return url
-    scheme, authority, rest = parts.groups()
-    who, at, host = authority.rpartition("@")
-    path, sign, secret = re.fullmatch(r"([^?#]*)([?#]?)(.*)", rest, re.DOTALL).groups()  # type: ignore[union-attr]  # matches any text
-    return f"{scheme}{mark if who else ''}{at}{host}{path}{sign}{mark if secret else ''}"
+    scheme, authority, path, delimiter, query = parts.groups()
+    user, at, host = authority.rpartition("@")
+    return f"{scheme}{mark if user else ''}{at}{host}{path}{delimiter}{mark if query else ''}"
 
 
 class Redactor:
-    """Cuts the process's own secrets out of texts, besides what looks like one."""
+    """Removes the process's own secrets from texts, and everything that hide() recognises."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
-        """secrets: values that must never be seen, whatever stands around them."""
+        """secrets: values that are removed in any context."""
         known = {form for secret in secrets if secret for form in _forms(secret) if form}
         self._secrets = sorted(known, key=len, reverse=True)
 
     def redact(self, text: str) -> str:
-        """The text without secrets, its middle left out where it is long."""
+        """The text without secrets; the middle of a long one is left out."""
         if len(text) > _READ_AT_MOST:
-            half = _READ_AT_MOST // 2
-            # A word that is cut in two might be half a secret.
-            text = f"{_without_last_word(text[:half])} … {_without_first_word(text[-half:])}"
+            # The words that the cut goes through are dropped, as half a secret is not recognised.
+            start, end = text[: _READ_AT_MOST // 2], text[-_READ_AT_MOST // 2 :]
+            start = start[: max(start.rfind(" "), start.rfind("\n"), 0)]
+            rest = re.search(r"[ \n].*", end, re.DOTALL)
+            text = f"{start} … {rest[0] if rest else ''}"
         for secret in self._secrets:
             text = text.replace(secret, REDACTED)
         text = hide(text)
@@ -88,17 +90,7 @@ class Redactor:
 
 
 def _forms(secret: str) -> tuple[str, ...]:
-    """A secret as addresses, JSON and the passwords of proxies spell it."""
+    """A secret as it is, and as URLs and JSON encode it."""
     encoded = quote(secret, safe="")
     lower = re.sub("%[0-9A-F]{2}", lambda code: code[0].lower(), encoded)
     return secret, encoded, lower, unquote(secret), secret.replace("/", "\\/")
-
-
-def _without_last_word(text: str) -> str:
-    end = max(text.rfind(" "), text.rfind("\n"))
-    return text[: max(end, 0)]
-
-
-def _without_first_word(text: str) -> str:
-    starts = [at for at in (text.find(" "), text.find("\n")) if at >= 0]
-    return text[min(starts) :] if starts else ""
