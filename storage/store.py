@@ -183,6 +183,7 @@ class Store(Protocol):
         1. A failure is news unless one of this gateway was reported and its recovery was not.
         2. A recovery is news if a failure was reported.
         3. An unsent report of the opposite is superseded, and what was reported before it counts.
+        4. An unsent report of the same gets the new content.
 
         False: nothing is written, as a report of this gateway is being sent to this admin just now.
         """

@@ -15,9 +15,8 @@ from storage.store import Store
 log = logging.getLogger(__name__)
 
 _CHECK_S = 2.0
-_STABLE = timedelta(
-    seconds=10
-)  # up for so long before a recovery is reported: a flapping gateway is reported once
+# Up for so long before a recovery is reported: a flapping gateway is reported once.
+_STABLE = timedelta(seconds=10)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +47,7 @@ class AdminReports:
         self._waiting = waiting
         self._clock = clock
         self._notify = notify
-        self._stored: dict[tuple[str, int], bool] = {}  # (gateway, admin) → whether it was down
+        self._stored: dict[tuple[str, int], GatewayStatus] = {}  # by gateway and admin
 
     async def run(self) -> None:
         """Check every 2 seconds until cancelled."""
@@ -62,16 +61,15 @@ class AdminReports:
     async def check(self) -> None:
         """Store the changes since the last check."""
         for state in self._states.reports():
-            is_down = state.status.is_bad
-            if not is_down and not self._is_stable(state):
+            if not state.status.is_bad and not self._is_stable(state):
                 continue
             for admin_id in sorted(self._admins.ids):
                 key = state.id, admin_id
-                if self._stored.get(key) is is_down:
+                if self._stored.get(key) is state.status:
                     continue
                 report = await self._report(state, admin_id)
                 if await self._store.enqueue_report(admin_id, report, at=self._clock()):
-                    self._stored[key] = is_down
+                    self._stored[key] = state.status
                     self._notify()
 
     def _is_stable(self, state: GatewayReport) -> bool:

@@ -143,9 +143,15 @@ async def enqueue_report(tx: Transaction, chat_id: int, report: AdminReport, *, 
     """Enqueue a REPORT if it is news to this admin; False if one of the gateway is being sent just now.
 
     The report of a failure blocks others until that of the recovery is sent. An unsent report that is no
-    longer true is superseded, and so is the need for the opposite one.
+    longer true is superseded, and so is the need for the opposite one. One that is gets the new content.
     """
-    values = {"kind": DeliveryKind.REPORT, "subject": report.gateway, "chat_id": chat_id}
+    values = {
+        "kind": DeliveryKind.REPORT,
+        "subject": report.gateway,
+        "chat_id": chat_id,
+        "content": rows.to_json(report),
+    }
+    # A UNION, as SQLite uses no index for the three conditions joined by OR.
     known = await tx.all(
         """
         SELECT id, state, blocks_repeat FROM deliveries
@@ -165,7 +171,15 @@ async def enqueue_report(tx: Transaction, chat_id: int, report: AdminReport, *, 
         if row["state"] == DeliveryState.PENDING and bool(row["blocks_repeat"]) is report.is_recovery
     ]
     await supersede(tx, untrue, at=at)
+    await tx.run(
+        """
+        UPDATE deliveries SET content = :content
+        WHERE chat_id = :chat_id AND kind = :kind AND subject = :subject AND state = 'pending'
+        """,
+        values,
+    )
     is_failure_known = any(row["blocks_repeat"] and row["id"] not in untrue for row in known)
+    # News is the recovery from a failure that was reported, and a failure that was not.
     if is_failure_known is report.is_recovery:
         await tx.run(
             """
@@ -175,7 +189,6 @@ async def enqueue_report(tx: Transaction, chat_id: int, report: AdminReport, *, 
             """,
             values
             | {
-                "content": rows.to_json(report),
                 "priority": DeliveryPriority.REPORT,
                 "blocks_repeat": not report.is_recovery,
                 "at": rows.seconds(at),

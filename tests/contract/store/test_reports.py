@@ -1,5 +1,7 @@
 """Reports to the admins about gateways."""
 
+from dataclasses import replace
+
 import pytest
 
 from storage.models import Chat, DeliveryState
@@ -111,6 +113,15 @@ async def test_a_recovery_that_was_over_before_it_was_sent_is_not_reported(drive
     assert await send(driver) == []
     await enqueue(driver, recovery())
     assert await send(driver) == [recovery()]
+
+
+async def test_an_unsent_report_shows_how_the_gateway_fails_now(driver: Driver):
+    now = replace(failure(), status="key", detail="HTTP 401", waiting=30)
+    await enqueue(driver, failure(), now)
+    assert await send(driver) == [now]
+
+    await enqueue(driver, failure())
+    assert await send(driver) == []
 
 
 async def test_nothing_is_enqueued_while_a_report_of_the_gateway_is_being_sent(driver: Driver):

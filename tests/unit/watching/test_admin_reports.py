@@ -134,6 +134,17 @@ async def test_an_outage_that_telegram_s_outage_outlasts_is_not_reported(scene: 
     assert scene.sent == []
 
 
+async def test_a_report_that_waits_shows_how_the_gateway_fails_now(scene: Scene):
+    scene.is_telegram_away = True
+    await scene.advance(60, away=True)
+    await scene.advance(10, away=True, error=BadAnswer("login.example", cause=Cause.REDIRECTED))
+    scene.is_telegram_away = False
+    await scene.advance(60, away=True, error=BadAnswer("login.example", cause=Cause.REDIRECTED))
+
+    [text] = scene.texts_to(7)
+    assert "redirects to login.example" in text
+
+
 async def test_a_change_while_a_report_is_being_sent_is_reported_afterwards(scene: Scene):
     scene.is_telegram_away = True
     await scene.advance(40, away=True)
