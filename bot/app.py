@@ -47,21 +47,17 @@ log = logging.getLogger(__name__)
 
 AnyApplication = Application[Any, Any, Any, Any, Any, Any]
 
+# How long each step of stopping may take; with the deliveries' (workers.py) less than the 10 s promised in all.
 _UPDATES_STOP_S = 2.0
 _REPLIES_STOP_S = 1.0
+_TELEGRAM_STOP_S = 1.5
 _REFUSAL_PERIOD_S = 3600.0  # between two replies to a chat without access
 _BUSY_PERIOD_S = 60.0  # between two replies to a chat whose commands are dropped
-_STOP_S = 1.5
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _CONNECT_BACKOFF = Backoff(first_s=1.0, limit_s=5.0)  # short: results wait for the first response
 
-_EXPECTED = (
-    SecondPoller,
-    ForeignWebhook,
-    TokenRefused,
-    PortTaken,
-    StoreError,
-)  # cli prints their texts
+# cli prints their texts.
+_EXPECTED = (SecondPoller, ForeignWebhook, TokenRefused, PortTaken, StoreError)
 
 
 async def run(settings: Settings, tls: ssl.SSLContext, cadence: Cadence | None = None) -> None:
@@ -89,7 +85,12 @@ async def run(settings: Settings, tls: ssl.SSLContext, cadence: Cadence | None =
         )
         await _run(resources, cadence)
     finally:
-        await _close_store(store)
+        try:
+            await store.close()
+        except (
+            StoreError
+        ) as error:  # leases that can't be released, as with a full disk, expire by themselves
+            log.warning("The database was not closed in order: %s", error)
     log.info("Stopped.")
 
 
@@ -105,14 +106,6 @@ async def _access(settings: Settings, store: Store) -> Access:
     with suppress(StoreUnavailable):
         await access.load()
     return access
-
-
-async def _close_store(store: Store) -> None:
-    """Close it; leases that can't be released, as with a full disk, expire by themselves."""
-    try:
-        await store.close()
-    except StoreError as error:
-        log.warning("The database was not closed in order: %s", error)
 
 
 def _application(resources: Resources) -> tuple[AnyApplication, HandlerDeps]:
@@ -163,10 +156,16 @@ async def _run(resources: Resources, cadence: Cadence | None) -> None:
             updates.cancel()
             workers.cancel()
     except BaseExceptionGroup as errors:
-        raise _expected(errors) or errors from None
+        expected: BaseException | None = errors.subgroup(_EXPECTED)
+        while isinstance(expected, BaseExceptionGroup):
+            expected = expected.exceptions[0]
+        raise expected or errors from None
     finally:
         with suppress(TimeoutError):
-            await asyncio.wait_for(_close(application), _STOP_S)
+            async with asyncio.timeout(_TELEGRAM_STOP_S):
+                if application.running:
+                    await application.stop()
+                await application.bot.shutdown()
 
 
 @asynccontextmanager
@@ -230,17 +229,3 @@ async def _set_command_menu(application: AnyApplication, language: str) -> None:
             await application.bot.set_my_commands(menu, language_code=client)
     except TelegramError as error:
         log.warning("The command menu was not set: %s", error.message)
-
-
-async def _close(application: AnyApplication) -> None:
-    if application.running:
-        await application.stop()
-    await application.bot.shutdown()
-
-
-def _expected(errors: BaseExceptionGroup[BaseException]) -> BaseException | None:
-    """The first expected error of a group; None if there is none."""
-    found: BaseException | None = errors.subgroup(_EXPECTED)
-    while isinstance(found, BaseExceptionGroup):
-        found = found.exceptions[0]
-    return found

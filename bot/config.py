@@ -119,7 +119,12 @@ def load_settings(given: Mapping[str, str] | None = None) -> Settings:
     sources = (from_file, os.environ) if given is None else (given,)
     texts = {name.lower(): text for source in sources for name, text in source.items() if text}
     values, mistakes = _read(Settings, texts)
-    mistakes = lines + list(_mistyped_names(texts)) + mistakes
+    mistyped = [
+        f"{name[:_SHOWN].upper()} is not a setting; {right[:_SHOWN]} is meant."
+        for name in texts
+        if (right := _meant(name))
+    ]
+    mistakes = lines + mistyped + mistakes
     if "gateway_base_url" in texts and "gateway_api_key" not in texts:
         mistakes.append("GATEWAY_API_KEY is missing: GATEWAY_BASE_URL is set.")
     own: dict[str, ProviderSettings] = {}
@@ -182,12 +187,6 @@ def _line_of(original: Original) -> int:
     """The line on which the statement begins; the parser counts from the empty lines before it."""
     string = original.string
     return original.line + string[: len(string) - len(string.lstrip())].count("\n")
-
-
-def _mistyped_names(texts: Mapping[str, str]) -> Iterator[str]:
-    for name in texts:
-        if right := _meant(name):
-            yield f"{name[:_SHOWN].upper()} is not a setting; {right[:_SHOWN]} is meant."
 
 
 def _meant(name: str) -> str | None:

@@ -17,27 +17,32 @@ log = logging.getLogger(__name__)
 
 
 def reachable_hosts(settings: Settings) -> PrivateHosts:
-    """The private hosts that videos may come from: what is set, and the gateways' own."""
-    homes = [origin(config.base_url) for config in settings.providers]
-    return settings.download_allow_private.with_origins((home[1], home[2]) for home in homes if home)
+    """The private hosts that videos may come from: those of the setting, and the gateways themselves."""
+    origins = [origin(config.base_url) for config in settings.providers]
+    return settings.download_allow_private.with_origins((each[1], each[2]) for each in origins if each)
 
 
 def prices_s(settings: Settings) -> Mapping[str, float]:
-    """The lower price of a poll where MAX_RPS names a key's allowance, by provider."""
-    named = (config.name for config in settings.providers if config.max_rps is not None)
-    return dict.fromkeys(named, SPARE_POLL_PRICE_S)
+    """The lower price of a poll, by provider, where MAX_RPS is set and so reserves a rate for the bot."""
+    names = (config.name for config in settings.providers if config.max_rps is not None)
+    return dict.fromkeys(names, SPARE_POLL_PRICE_S)
 
 
 def key_groups(
     settings: Settings, transport: Transport, states: GatewayStates | None = None
 ) -> list[KeyGroup]:
-    """One group for each key and host, whatever names and kinds it serves; its gateways share a limiter."""
+    """One group for each key and host, whatever names and kinds it serves; its gateways share a limiter.
+
+    The limit is the lowest that is set or published for any of them.
+    """
     behind: dict[tuple[str, str], list[ProviderConfig]] = {}
     for config in settings.providers:
         behind.setdefault((config.host, config.api_key), []).append(config)
     groups = []
     for (host, _), configs in behind.items():
-        limiter = AdaptiveRateLimiter(_max_rps(configs))
+        limits_rps = [config.max_rps or FORMATS[config.kind].published_rps for config in configs]
+        known_rps = [rps for rps in limits_rps if rps is not None]
+        limiter = AdaptiveRateLimiter(min(known_rps, default=None))  # None: unknown, to be probed
         groups.append(
             KeyGroup(
                 providers={config.name: build_gateway(config, transport, limiter) for config in configs},
@@ -59,9 +64,3 @@ def unconfigured_groups(providers: Gateways, awaited: Set[str]) -> list[KeyGroup
     if names:
         log.warning("Tasks wait for providers that are not configured: %s", ", ".join(names))
     return [KeyGroup(providers={name: providers[name]}, limiter=AdaptiveRateLimiter(None)) for name in names]
-
-
-def _max_rps(configs: Iterable[ProviderConfig]) -> float | None:
-    """The lowest rate set or published for any of them; None: unknown, to be probed."""
-    limits_rps = [config.max_rps or FORMATS[config.kind].published_rps for config in configs]
-    return min((rps for rps in limits_rps if rps is not None), default=None)

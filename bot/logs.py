@@ -65,12 +65,16 @@ class RedactingFilter(logging.Filter):
     """Redacts each record: text, fields and traceback."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
-        """secrets: values that must never be seen, whatever stands around them."""
+        """secrets: values to remove wherever they occur."""
         super().__init__()
         self._redact = Redactor(secrets).redact
 
     def filter(self, record: logging.LogRecord) -> bool:
-        record.msg = self._redact(_message(record))
+        try:
+            message = record.getMessage()
+        except (TypeError, ValueError, KeyError):  # arguments that don't fit must not appear unredacted
+            message = f"{record.msg} {record.args!r}"
+        record.msg = self._redact(message)
         record.args = None
         if record.exc_info:
             record.exc_text = self._redact("".join(traceback.format_exception(*record.exc_info)).rstrip())
@@ -81,14 +85,6 @@ class RedactingFilter(logging.Filter):
             if isinstance(value := getattr(record, name, None), str):
                 setattr(record, name, self._redact(value))
         return True
-
-
-def _message(record: logging.LogRecord) -> str:
-    """The record's text; a call whose arguments don't fit it must neither raise nor show them unredacted."""
-    try:
-        return record.getMessage()
-    except (TypeError, ValueError, KeyError):
-        return f"{record.msg} {record.args!r}"
 
 
 class JsonFormatter(logging.Formatter):
@@ -121,11 +117,11 @@ def set_up_logging(level: LogLevel, log_format: LogFormat, secrets: Iterable[str
     )
     logging.basicConfig(level=level, handlers=[handler], force=True)
     # httpx logs each URL at INFO, and it holds the bot token.
-    for chatty in ("httpx", "httpcore", "aiohttp.access", "aiosqlite", "telegram.ext"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
+    for name in ("httpx", "httpcore", "aiohttp.access", "aiosqlite", "telegram.ext"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     # It logs a traceback with the whole page for each HTML response.
     logging.getLogger("telegram.request").setLevel(logging.CRITICAL)
     # They log users' messages: at DEBUG each response, at CRITICAL updates that they can't parse.
-    for raw in ("telegram.Bot", "telegram.ext.ExtBot"):
-        logging.getLogger(raw).setLevel(logging.CRITICAL + 1)
+    for name in ("telegram.Bot", "telegram.ext.ExtBot"):
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     logging.captureWarnings(capture=True)

@@ -1,7 +1,7 @@
 """Finds out whether an unknown name is a mistyped setting or belongs to another program."""
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 
 _GROUP = "PROVIDERS"
 _PROGRAM = "REELWATCH_"  # a prefix that people add, as many programs have one
@@ -9,7 +9,7 @@ _SHORT = 10  # letters; a shorter name may have one typing mistake, another _MIS
 _MISTAKES = 2
 _FAR = 9  # a distance that is never close
 _WORD = 3  # letters of the shortest word that is compared
-# Prefixes that other programs use as well.
+# First words that other programs' names have as well.
 _COMMON = {"LOG", "DATABASE", "LANGUAGE", "MAX", "KEEP", "REST", "HEALTH"}
 # Settings of the Bot API server, which often reads the same .env.
 _OF_OTHERS = {"TELEGRAM_LOCAL", "TELEGRAM_API_ID", "TELEGRAM_API_HASH"}
@@ -54,19 +54,17 @@ def _meant_group(name: str, fields: Sequence[str]) -> str | None:
 
 
 def _nearest(name: str, known: Collection[str]) -> str | None:
+    """The known setting at the least distance, if one is close enough or shares the name's words."""
     for pattern, right in _OTHER_WORDS:
         if right in known and pattern.fullmatch(name):
             return right
-    return min(_candidates(name, known), default=(0, None))[1]
-
-
-def _candidates(name: str, known: Collection[str]) -> Iterator[tuple[int, str]]:
-    bare = _bare(name)
+    candidates: list[tuple[int, str]] = []
     for right in known:
         most = 1 if len(_bare(right)) < _SHORT else _MISTAKES
-        distance = _distance(bare, _bare(right))
+        distance = _distance(_bare(name), _bare(right))
         if distance <= most or _shares_words(name.split("_"), right.split("_")):
-            yield distance, right
+            candidates.append((distance, right))
+    return min(candidates, default=(0, None))[1]
 
 
 def _shares_words(words: Sequence[str], right: Sequence[str]) -> bool:
