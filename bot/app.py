@@ -26,6 +26,7 @@ from bot.chat.update_poller import UpdatePoller
 from bot.config import Settings, plain_http_warnings
 from bot.errors import ForeignWebhook, PortTaken, SecondPoller, TokenRefused
 from bot.http.report import HealthReport
+from bot.logs import log_fields
 from bot.outbox.call_rate_limiter import CallRateLimiter
 from bot.outbox.rate_limiter import ChatRateLimiter
 from bot.polling.wakeup import Wakeup
@@ -47,7 +48,7 @@ log = logging.getLogger(__name__)
 
 AnyApplication = Application[Any, Any, Any, Any, Any, Any]
 
-# How long each step of stopping may take; with the deliveries' (workers.py) less than the 10 s promised in all.
+# Bounds of the steps of stopping; with that of the deliveries (workers.py) less than the promised 10 s.
 _UPDATES_STOP_S = 2.0
 _REPLIES_STOP_S = 1.0
 _TELEGRAM_STOP_S = 1.5
@@ -87,9 +88,7 @@ async def run(settings: Settings, tls: ssl.SSLContext, cadence: Cadence | None =
     finally:
         try:
             await store.close()
-        except (
-            StoreError
-        ) as error:  # leases that can't be released, as with a full disk, expire by themselves
+        except StoreError as error:  # as with a full disk; remaining leases expire
             log.warning("The database was not closed in order: %s", error)
     log.info("Stopped.")
 
@@ -214,11 +213,15 @@ async def _connect(application: AnyApplication, telemetry: Telemetry) -> None:
             raise TokenRefused from None
         except TelegramError as error:
             if telemetry.set_problem("telegram", error.message):
-                log.warning("Telegram is not responding, retrying: %s", error.message)
+                log.warning(
+                    "Telegram is not responding, retrying: %s",
+                    error.message,
+                    extra=log_fields(None, "telegram_down"),
+                )
             await asyncio.sleep(_CONNECT_BACKOFF.delay_s(failures))
         else:
             telemetry.set_problem("telegram", None)
-            log.info("Here as @%s.", application.bot.username)
+            log.info("Connected to Telegram as @%s.", application.bot.username)
             return
 
 

@@ -1,4 +1,4 @@
-"""Shows the settings and tries them: bot token, database, routes, each provider's key."""
+"""Shows the settings and tests them: bot token, database, routes, each provider's key."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
@@ -22,7 +22,7 @@ OK, WARN, ERROR = "ok", "warn", "error"
 _TIMEOUT_S = 10.0
 _NO_SUCH_TASK = "reelwatch-check-no-such-task"
 
-Row = tuple[str, str, str]  # what was tried; OK, WARN or ERROR; the outcome
+Row = tuple[str, str, str]  # what was tested; OK, WARN or ERROR; the outcome
 
 
 async def check(settings: Settings) -> bool:
@@ -45,13 +45,13 @@ async def check(settings: Settings) -> bool:
     if not settings.providers:
         rows.append(("providers", ERROR, "none; set GATEWAY_BASE_URL and GATEWAY_API_KEY"))
     rows += _warnings(settings)
-    _print_table(("tried", "", ""), rows, redact)
+    _print_table(("tested", "", ""), rows, redact)
     return all(state != ERROR for _, state, _ in rows)
 
 
 def _warnings(settings: Settings) -> Iterable[Row]:
     if not (settings.allowed_chats.everyone or settings.allowed_chats.ids or settings.admins):
-        yield "people", WARN, "nobody is let in; set ADMINS or ALLOWED_CHATS"
+        yield "people", WARN, "nobody may use the bot; set ADMINS or ALLOWED_CHATS"
     yield from (("plain http", WARN, sentence) for sentence in plain_http_warnings(settings))
     for sentence in file_modes.exposed(settings.database_url.file, settings.downloads_folder):
         yield "files", WARN, sentence
@@ -60,7 +60,7 @@ def _warnings(settings: Settings) -> Iterable[Row]:
 
 
 async def _download_route(settings: Settings) -> Row:
-    """Try to connect to the proxy; the hosts of videos are not known before there is one."""
+    """Try to connect to the proxy; the hosts of videos are known only with the first video."""
     what = "downloads"
     proxy = settings.download_proxy
     if not proxy:
@@ -69,9 +69,9 @@ async def _download_route(settings: Settings) -> Row:
         async with asyncio.timeout(_TIMEOUT_S):
             _, writer = await asyncio.open_connection(proxy.host, proxy.port)
     except OSError:
-        return what, ERROR, f"the proxy {proxy} does not answer"
+        return what, ERROR, f"the proxy {proxy} refuses connections or does not respond"
     writer.close()
-    return what, OK, f"the proxy {proxy} answers"
+    return what, OK, f"the proxy {proxy} accepts connections"
 
 
 def _described(settings: Settings) -> Iterable[Sequence[str]]:
@@ -102,7 +102,7 @@ async def _telegram(settings: Settings) -> Row:
         return "telegram", ERROR, str(error)
     except TelegramAway as error:
         proxy = settings.telegram_proxy
-        return "telegram", ERROR, f"no answer{f' through the proxy {proxy}' if proxy else ''}: {error}"
+        return "telegram", ERROR, f"no response{f' through the proxy {proxy}' if proxy else ''}: {error}"
 
 
 async def _database(settings: Settings) -> Row:
@@ -123,13 +123,13 @@ async def _key(provider: Provider) -> Row:
         if error.cause is Cause.TASK_MISSING:
             return what, OK, "the key is accepted"
         return what, ERROR, _refusal(error)
-    return what, OK, "answers"
+    return what, OK, "the gateway responds"
 
 
 def _refusal(error: ProviderError) -> str:
     match error.cause:
         case Cause.WANTS_HTTPS:
-            return f"the gateway wants https: set BASE_URL to {error.message}"
+            return f"the gateway requires https: set BASE_URL to {error.message}"
         case Cause.REDIRECTED:
             return f"redirected to {error.message}: check BASE_URL"
         case _:

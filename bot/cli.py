@@ -22,11 +22,11 @@ T = TypeVar("T")
 
 OK, FAILED, UNUSABLE = 0, 1, 2
 
-_HURRIED = Cadence(longest_s=1.0, again_s=1.0, slowest_s=2.0, mend_s=5.0)
+_DEMO_CADENCE = Cadence(longest_s=1.0, again_s=1.0, slowest_s=2.0, mend_s=5.0)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run the program and exit: 0 well, 1 failed, 2 settings or database that can't be used."""
+    """Run the program and exit with OK, FAILED, or UNUSABLE: settings or database that can't be used."""
     arguments = _parser().parse_args(argv)
     # Imported where needed: the container's probe runs every minute and needs hardly any of the program.
     match arguments.command:
@@ -54,16 +54,18 @@ def _in_loop(work: Coroutine[Any, Any, T]) -> T:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="reelwatch", description="Watches AI video tasks and brings the videos to Telegram."
+        prog="reelwatch", description="Watches AI video tasks and posts the videos to Telegram."
     )
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", metavar="command")
     commands.add_parser("run", help="run the bot (default)")
     tour = commands.add_parser("demo", help="the real bot with a fake Telegram and gateway: needs no token")
-    tour.add_argument("--once", action="store_true", help="end after the tour; 0 if every video arrived once")
-    tour.add_argument("--case", type=Path, metavar="FILE", help="replay one recorded answer of a gateway")
-    commands.add_parser("check", help="try the settings: bot token, database, each provider's key")
-    commands.add_parser("health", help="ask the running bot whether it is well (needs HEALTH_PORT)")
+    tour.add_argument(
+        "--once", action="store_true", help="exit after the tour; 0 if every video arrived once"
+    )
+    tour.add_argument("--case", type=Path, metavar="FILE", help="replay one recorded response of a gateway")
+    commands.add_parser("check", help="test the settings: bot token, database, each provider's key")
+    commands.add_parser("health", help="check that the running bot is healthy (needs HEALTH_PORT)")
     return parser
 
 
@@ -79,8 +81,8 @@ def _with_settings(command: Callable[[Settings], int]) -> int:
 
 
 def _serve() -> int:
-    """Run the bot; before the loop handles signals itself there is no work to finish, and one just exits."""
-    # Without a handler, process 1 of a container hears none: https://man7.org/linux/man-pages/man2/kill.2.html
+    """Run the bot; a signal before the event loop handles signals ends it at once, as no work is running."""
+    # Without a handler, process 1 of a container ignores signals: https://man7.org/linux/man-pages/man2/kill.2.html
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         return _with_settings(lambda s: _in_loop(_run(s)))
@@ -104,15 +106,15 @@ async def _run(settings: Settings, cadence: Cadence | None = None) -> int:
 
 
 async def _run_given(environment: Mapping[str, str]) -> int:
-    """The bot as the demo starts it: with the given settings alone, and in a hurry."""
+    """The bot as the demo starts it: only the given settings, and short intervals between polls."""
     settings = load_settings(environment)
     set_up_logging(settings.log_level, settings.log_format, settings.secrets)
-    return await _run(settings, _HURRIED)
+    return await _run(settings, _DEMO_CADENCE)
 
 
 def _probe(settings: Settings) -> int:
     if settings.health_port is None:
-        _complain("HEALTH_PORT is not set, so there is nobody to ask.")
+        _complain("HEALTH_PORT is not set, so the bot has no health endpoint.")
         return UNUSABLE
     from bot.http.probe import probe
 

@@ -148,7 +148,7 @@ def plain_http_warnings(settings: Settings) -> list[str]:
         if provider.base_url != settings.gateway_base_url
     }
     return [
-        f"{name} is plain http to {host_of(url)}: whoever is on the way can read"
+        f"{name} is plain http to {host_of(url)}: anyone on the network between can read"
         f" {'the bot token' if name == 'TELEGRAM_API_URL' else 'the key'}."
         for name, url in targets.items()
         if url.lower().startswith("http://") and not is_loopback(host_of(url) or "")
@@ -175,7 +175,7 @@ def _env_file() -> tuple[Mapping[str, str | None], list[str]]:
     good, mistakes = "", []
     for line in parse_stream(io.StringIO(text)):
         if line.error:
-            mistakes.append(f"Line {_line_of(line.original)} of .env cannot be read: look at its quotes.")
+            mistakes.append(f"Line {_line_of(line.original)} of .env cannot be parsed: check its quotes.")
         elif line.key is not None and line.value is None:
             mistakes.append(f"Line {_line_of(line.original)} of .env has no '='.")
         else:
@@ -247,7 +247,7 @@ def _mistakes_of_group(name: str, own: Mapping[str, str], texts: Mapping[str, st
     if not re.fullmatch(r"[a-z0-9][a-z0-9_.-]{0,31}", name):
         yield ": a provider's name is made of letters, digits, '.', '_' and '-'."
     if "kind" not in own and kind_of(name) is None:
-        yield f"__KIND is missing: {name!r} is none of {', '.join(KINDS)}."
+        yield f"__KIND is missing: {name!r} is not one of {', '.join(KINDS)}."
     if "base_url" not in own and "gateway_base_url" not in texts:
         yield "__BASE_URL is missing, and there is no GATEWAY_BASE_URL."
     if "api_key" in own:

@@ -96,11 +96,11 @@ def _http_url(text: str) -> str:
     if parts is None:
         raise ValueError("is not an http:// or https:// address")
     if _NOT_IN_URL.search(text):
-        raise ValueError("holds a space or another character that no address has")
+        raise ValueError("contains a space or another character that no address has")
     if parts.query or parts.fragment or text.endswith(("?", "#")):
-        raise ValueError("ends in a query or fragment, behind which no path can stand")
+        raise ValueError("ends in a query or fragment, so no path can be added to it")
     if "@" in parts.netloc:
-        raise ValueError("holds a user name or password, which an address would show")
+        raise ValueError("contains a user name or password, which would be shown with the address")
     return text.rstrip("/")
 
 
@@ -128,14 +128,14 @@ def _token(text: str) -> str:
 def _key(text: str) -> str:
     """An HTTP header's value; any other character would fail with the first poll."""
     if not re.fullmatch(r"[\x21-\x7e]+", text):
-        raise ValueError("holds a space or a character that no key has")
+        raise ValueError("contains a space or a character that no key has")
     return text
 
 
 def _kind(word: str) -> str:
     kind = kind_of(word)
     if kind is None:
-        raise ValueError(f"is none of the wire formats {', '.join(KINDS)}")
+        raise ValueError(f"is not one of the wire formats {', '.join(KINDS)}")
     return kind
 
 
@@ -182,7 +182,7 @@ def _listening_host(text: str) -> str:
     except ValueError:
         if text.lower() == "localhost":
             return "localhost"
-        raise ValueError("is no IP address to listen at, such as 127.0.0.1 or 0.0.0.0") from None
+        raise ValueError("is not an IP address to listen at, such as 127.0.0.1 or 0.0.0.0") from None
 
 
 def _one_of(*choices: str) -> Callable[[str], str]:
@@ -190,7 +190,7 @@ def _one_of(*choices: str) -> Callable[[str], str]:
         for choice in choices:
             if text.lower() == choice.lower():
                 return choice
-        raise ValueError(f"is none of {', '.join(choices)}")
+        raise ValueError(f"is not one of {', '.join(choices)}")
 
     return read
 
@@ -216,7 +216,7 @@ def _allowed_chats(text: str) -> AllowedChats:
     """Read ids, which Telegram keeps below 52 bits, and *."""
     items = _split_list(text)
     if not all(re.fullmatch(r"-?[0-9]{1,16}|\*", item) for item in items):
-        raise ValueError("is no list of chat ids such as 123,-1001234567890, nor *")
+        raise ValueError("is neither a list of chat ids such as 123,-1001234567890 nor *")
     ids = frozenset(int(item) for item in items if item != _EVERYONE)
     return AllowedChats(ids=ids, everyone=_EVERYONE in items)
 
@@ -224,7 +224,7 @@ def _allowed_chats(text: str) -> AllowedChats:
 def _user_ids(text: str) -> frozenset[int]:
     items = _split_list(text)
     if not all(re.fullmatch(r"[0-9]{1,16}", item) for item in items):
-        raise ValueError("is no list of user ids such as 12345,67890")
+        raise ValueError("is not a list of user ids such as 12345,67890")
     return frozenset(map(int, items))
 
 

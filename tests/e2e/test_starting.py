@@ -120,7 +120,7 @@ async def test_without_a_network_the_bot_retries_and_logs_it_once(scene: Scene):
     bot = await scene.start_bot()
     await scene.until_video(anna, command_id)
     assert bot.log.count("is not responding") == 1
-    assert "Here as @reelwatch_bot" in bot.log
+    assert "Connected to Telegram as @reelwatch_bot" in bot.log
 
 
 async def test_proxy_variables_of_the_shell_are_ignored(scene: Scene):

@@ -124,9 +124,9 @@ def test_lines_of_the_env_file_that_cannot_be_read_are_mistakes_with_their_numbe
         load_settings()
 
     assert refusal.value.mistakes == [
-        "Line 3 of .env cannot be read: look at its quotes.",
+        "Line 3 of .env cannot be parsed: check its quotes.",
         "Line 4 of .env has no '='.",
-        "Line 6 of .env cannot be read: look at its quotes.",
+        "Line 6 of .env cannot be parsed: check its quotes.",
     ]
 
 
