@@ -70,7 +70,10 @@ def status_line(watched: WatchedTask, *, language: str, now: datetime) -> str:
         return join_dots([word, took(task, language)])
     if task.status.is_final:
         return join_dots([word, ended_after(task, language)])
-    return join_dots([word, _progress(task), _queue(task, language), _elapsed(task, language, now=now)])
+    parts = [word, _progress(task)]
+    if task.snapshot and task.snapshot.queue_position and task.status is not TaskStatus.RUNNING:
+        parts.append(t(language, "card.ahead", count=task.snapshot.queue_position))
+    return join_dots([*parts, _elapsed(task, language, now=now)])
 
 
 def eta_line(task: Task, forecast: Forecast | Literal["overdue"], language: str) -> str | None:
@@ -175,12 +178,6 @@ def _progress(task: Task) -> str | None:
         return percent
     filled = int(found.progress * _BAR_CELLS / 100)
     return f"{'▰' * filled}{'▱' * (_BAR_CELLS - filled)} {percent}"
-
-
-def _queue(task: Task, language: str) -> str | None:
-    if task.snapshot is None or task.status is TaskStatus.RUNNING or not task.snapshot.queue_position:
-        return None
-    return t(language, "card.ahead", count=task.snapshot.queue_position)
 
 
 def _rounded(seconds: float) -> float:

@@ -186,11 +186,9 @@ class AdaptiveRateLimiter:
                 self._set_rate(max(self.rate * _CUT, min(self.rate, _SLOWEST_RPS)))
                 self._growth = _RECOVER
             self._refusals += 1
-        self._pause(now, requested_wait_s(error) or self._backoff.delay_s(max(1, self._refusals)))
-
-    def _pause(self, now: float, for_s: float) -> None:
+        wait_s = requested_wait_s(error) or self._backoff.delay_s(max(1, self._refusals))
         self._paused_at = now
-        self._bucket.pause(now + for_s, tokens=1.0)
+        self._bucket.pause(now + wait_s, tokens=1.0)
 
     def _set_rate(self, rate: float) -> None:
         self._bucket.rate, self._bucket.size = rate, max(1.0, rate * _BURST_S)

@@ -93,7 +93,10 @@ class Scheduler:
             async with asyncio.TaskGroup() as work:
                 while True:
                     self._telemetry.beat("polling")
-                    if self._should_sync():
+                    # A notification during a sync is kept for the next one.
+                    if not self._is_syncing and (
+                        self._wakeup.take_notification() or self._wakeup.now() >= self._sync_at
+                    ):
                         self._is_syncing = True
                         self._sync_at = self._wakeup.now() + SYNC_S
                         work.create_task(self._sync_with_store(work))
@@ -102,12 +105,6 @@ class Scheduler:
         finally:
             with contextlib.suppress(StoreError):
                 await self._renew()
-
-    def _should_sync(self) -> bool:
-        """Whether no sync is running and one is due or requested; a notification during a sync is kept."""
-        return not self._is_syncing and (
-            self._wakeup.take_notification() or self._wakeup.now() >= self._sync_at
-        )
 
     async def _sync_with_store(self, work: asyncio.TaskGroup) -> None:
         """Renew leases, claim tasks and take poll requests; on StoreError schedule a retry."""

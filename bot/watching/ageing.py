@@ -27,12 +27,16 @@ class Ageing:
         task = change.task
         if task.status.is_final:
             return change
-        if _has_changed(before, task):
+        old, new = before.snapshot, task.snapshot
+        if old is None or new is None or _shown(old) != _shown(new):
             return Change(
                 task=replace(task, stall=Stall.MOVING, unchanged_since=at),
                 events=change.events or _stall_events(before.stall, Stall.MOVING, task, at),
             )
-        since = _unchanged_since(before, at)
+        since = before.unchanged_since or before.registered_at
+        last_poll = max(before.snapshot_at or before.registered_at, since)
+        if at - last_poll > _OUTAGE:
+            since += at - last_poll
         stall = self._stall(before.stall, at - since)
         if stall is before.stall and since is before.unchanged_since:
             return change
@@ -50,21 +54,8 @@ class Ageing:
         return Stall.STUCK if unchanged >= STUCK or before is Stall.STUCK else Stall.MOVING
 
 
-def _unchanged_since(before: Task, at: datetime) -> datetime:
-    """The time of the last change, moved forward by an outage's length."""
-    since = before.unchanged_since or before.registered_at
-    last_poll = max(before.snapshot_at or before.registered_at, since)
-    return since + (at - last_poll) if at - last_poll > _OUTAGE else since
-
-
-def _has_changed(before: Task, after: Task) -> bool:
-    old, new = before.snapshot, after.snapshot
-    if old is new and old is not None:
-        return False  # reused, as the response was the same
-    return old is None or new is None or _shown(old) != _shown(new)
-
-
 def _shown(snapshot: Snapshot) -> tuple[object, ...]:
+    """What a change of counts as a change of the task."""
     return snapshot.status, snapshot.raw_status, snapshot.progress, snapshot.queue_position
 
 

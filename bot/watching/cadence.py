@@ -53,6 +53,10 @@ class Cadence:
         """The next poll after a failed one; None if the task is final."""
         if task.status.is_final:
             return None
+        # So many that it is not just the bot that was off.
+        fails_for_a_day = (
+            task.failures >= _MANY_FAILURES and at - (task.snapshot_at or task.registered_at) >= UNCHANGED
+        )
         match error:
             case AuthFailed():
                 longest_s = self.mend_s
@@ -60,18 +64,13 @@ class Cadence:
                 longest_s = self.mend_s
             case TaskMissing():
                 longest_s = self.recheck_s
-            case _ if task.stall is Stall.UNCHANGED or _fails_for_a_day(task, at):
+            case _ if task.stall is Stall.UNCHANGED or fails_for_a_day:
                 return at + timedelta(seconds=max(self.unchanged_s, requested_wait_s(error)))
             case _:
                 longest_s = self.slowest_s
         backoff = Backoff(first_s=self.again_s, limit_s=longest_s, random=self.random)
         wait_s = max(backoff.delay_s(max(task.failures, 1)), requested_wait_s(error))
         return at + timedelta(seconds=wait_s)
-
-
-def _fails_for_a_day(task: Task, at: datetime) -> bool:
-    """Whether polls have failed for a day, often enough that it is not just the bot that was down."""
-    return task.failures >= _MANY_FAILURES and at - (task.snapshot_at or task.registered_at) >= UNCHANGED
 
 
 def requested_wait_s(error: ProviderError) -> float:

@@ -7,13 +7,11 @@ from bot.providers.base import ProviderError, TaskMissing
 from bot.providers.parsing.ids import created_at_from_id
 from storage.models import Cause, EventKind, PollFailure, Snapshot, Task, TaskEvent, TaskStatus
 
-GRACE = timedelta(
-    minutes=1
-)  # after registration, in which an unknown id may be one that the gateway stores late
-MISSING = timedelta(seconds=30)  # the id must stay unknown for, as one of several replicas may lag
-_CLOCK_AHEAD = timedelta(minutes=1)  # by which a gateway's clock may be ahead
+GRACE = timedelta(minutes=1)  # an id may be unknown for this long after its registration: stored late
+MISSING = timedelta(seconds=30)  # for this long an id must stay unknown, as one of several replicas may lag
 NO_VIDEO = timedelta(seconds=25)  # a gateway may store the link this long after the status
-FORGOTTEN = timedelta(hours=24)  # after which gateways delete a task
+FORGOTTEN = timedelta(hours=24)  # gateways delete a task after this time
+_CLOCK_AHEAD = timedelta(minutes=1)  # a gateway's clock may be ahead by this much
 REPORTED_FAILURES = 3  # consecutive failed polls that cause a POLL_FAILURE event
 MISSES = 2  # the same for MISSING, if the last one reported an unknown id
 
@@ -38,8 +36,10 @@ def on_snapshot(task: Task, snapshot: Snapshot, *, at: datetime) -> Change:
     if snapshot.status is not task.status:
         kind = EventKind.FINISHED if snapshot.status.is_final else EventKind.STATUS
         events.append(_event(kind, task, snapshot.status, at))
-    elif _has_progressed(task.snapshot, snapshot) or (
-        unconfirmed is not None and unconfirmed != task.poll_failure
+    elif (
+        task.snapshot is None
+        or _shown_progress(task.snapshot) != _shown_progress(snapshot)
+        or (unconfirmed is not None and unconfirmed != task.poll_failure)
     ):
         events.append(_event(EventKind.PROGRESS, task, snapshot.status, at))
     after = replace(
@@ -153,15 +153,9 @@ def _event_kind(poll_failure: PollFailure | None, failures: int) -> EventKind | 
     return None
 
 
-def _has_progressed(before: Snapshot | None, after: Snapshot) -> bool:
-    """Whether the card would show other progress, in whole percent, or another queue position."""
-    if before is None:
-        return True
-    return (_percent(before), before.queue_position) != (_percent(after), after.queue_position)
-
-
-def _percent(snapshot: Snapshot) -> int | None:
-    return None if snapshot.progress is None else int(snapshot.progress)
+def _shown_progress(snapshot: Snapshot) -> tuple[int | None, int | None]:
+    """The progress as a card shows it: whole percent, and the position in the queue."""
+    return None if snapshot.progress is None else int(snapshot.progress), snapshot.queue_position
 
 
 def _event(kind: EventKind, task: Task, after: TaskStatus, at: datetime) -> TaskEvent:

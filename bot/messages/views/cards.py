@@ -129,9 +129,11 @@ def tasks(
             entry = f"{entry}\n{stall}"
         elif problem := problem_of(watched.task.ref.provider):
             entry = f"{entry}\n{lines.gateway_problem(watched.task, problem, language, now=now)}"
-        begins_topic = index == 0 or topics[index] != topics[index - 1]
+        topic = topics[index]
+        begins_topic = index == 0 or topic != topics[index - 1]
         if begins_topic and set(topics) != {thread_id}:
-            entry = f"{_topic(topics[index], language=language, here=thread_id)}\n{entry}"
+            key = "general" if topic is None else "here" if topic == thread_id else "topic"
+            entry = f"<b>{t(language, f'tasks.{key}', topic=topic)}</b>\n{entry}"
         entries.append(entry)
     return _listed(t(language, "tasks.title", count=len(entries)), entries, language, spare=0)
 
@@ -169,12 +171,6 @@ def _delivery_note(watch: Watch, language: str) -> str | None:
             return None
 
 
-def _topic(topic: int | None, *, language: str, here: int | None) -> str:
-    if topic is None:
-        return f"<b>{t(language, 'tasks.general')}</b>"
-    return f"<b>{t(language, 'tasks.here' if topic == here else 'tasks.topic', topic=topic)}</b>"
-
-
 def _content(watched: WatchedTask, language: str) -> str | None:
     prompt = watched.task.snapshot.prompt if watched.task.snapshot else None
     quoted = t(language, "card.prompt", prompt=escape_line(prompt, _PROMPT_UNITS)) if prompt else None
@@ -182,22 +178,12 @@ def _content(watched: WatchedTask, language: str) -> str | None:
 
 
 def _poll_times(watched: WatchedTask, *, language: str, now: datetime) -> str:
-    task = watched.task
-    if task.last_poll_at is None:
+    last, following = watched.task.last_poll_at, watched.task.next_poll_at
+    if last is None:
         return t(language, "poll.never")
-    ago = duration(language, (now - task.last_poll_at).total_seconds())
-    return lines.join_dots(
-        [t(language, "poll.last", duration=ago), _next_poll(watched, language=language, now=now)]
-    )
-
-
-def _next_poll(watched: WatchedTask, *, language: str, now: datetime) -> str | None:
-    at = watched.task.next_poll_at
-    if at is None or watched.watch.state is WatchState.STOPPED:
-        return None
-    wait_s = (at - now).total_seconds()
-    return (
-        t(language, "poll.next", duration=duration(language, wait_s))
-        if wait_s >= 1
-        else t(language, "poll.soon")
-    )
+    text = t(language, "poll.last", duration=duration(language, (now - last).total_seconds()))
+    if following is None or watched.watch.state is WatchState.STOPPED:
+        return text
+    wait_s = (following - now).total_seconds()
+    key = "poll.next" if wait_s >= 1 else "poll.soon"
+    return lines.join_dots([text, t(language, key, duration=duration(language, wait_s))])

@@ -10,10 +10,10 @@ from bot.messages.limits import CAPTION_UNITS, TEXT_UNITS, escape_line, utf16_le
 from bot.messages.quantities import duration, moment, size
 from bot.messages.translate import t
 from bot.messages.view import View
-from storage.models import Cause, Media, Snapshot, Stall, Task, TaskStatus, WatchedTask
+from storage.models import Cause, Media, Stall, Task, TaskStatus, WatchedTask
 
 _PROMPT_UNITS = 400
-_LEAST_PROMPT_UNITS = 20
+_LEAST_PROMPT_UNITS = 20  # a shorter part of a prompt says nothing, and is left out
 _FORMAT_UNITS = 20
 _LINK_UNITS = 3000  # a longer link or command does not fit into a message with its explanation
 _DEAD_LINK = "dead_link"
@@ -71,7 +71,11 @@ def caption(watched: WatchedTask, video: VideoFacts, *, now: datetime) -> View:
             _deadline(task, language, now=_gateway_time(task, now)),
         ]
     )
-    return View(text=lines.join_lines([facts, _prompt(task, room=CAPTION_UNITS - utf16_len(facts) - 1)]))
+    prompt = task.snapshot.prompt if task.snapshot else None
+    room = min(CAPTION_UNITS - utf16_len(facts) - 1, _PROMPT_UNITS)
+    if prompt and room >= _LEAST_PROMPT_UNITS:
+        facts = f"{facts}\n<blockquote expandable>{escape_line(prompt, room)}</blockquote>"
+    return View(text=facts)
 
 
 def link(watched: WatchedTask, *, media: Media | None, why: str, now: datetime) -> View:
@@ -157,9 +161,12 @@ def _quote(task: Task, limit: int = lines.VENDOR_UNITS) -> str | None:
 
 def _facts(task: Task, language: str, video: VideoFacts) -> str:
     """Measured from the video file, else as reported by the gateway."""
-    found = task.snapshot
-    width, height = (video.width, video.height) if video.width else _pixels(found)
-    length_s = video.duration_s or (found.video_s if found else None)
+    reported = task.snapshot
+    width, height, length_s = video.width, video.height, video.duration_s
+    if reported and not width:
+        width, height = reported.width, reported.height
+    if reported and not length_s:
+        length_s = reported.video_s
     return lines.join_dots(
         [
             f"{width}×{height}" if width and height else None,
@@ -167,18 +174,6 @@ def _facts(task: Task, language: str, video: VideoFacts) -> str:
             size(video.size) if video.size is not None else None,
         ]
     )
-
-
-def _prompt(task: Task, *, room: int) -> str | None:
-    """The prompt, if there is room for a useful part of it."""
-    prompt = task.snapshot.prompt if task.snapshot else None
-    if not prompt or room < _LEAST_PROMPT_UNITS:
-        return None
-    return f"<blockquote expandable>{escape_line(prompt, min(room, _PROMPT_UNITS))}</blockquote>"
-
-
-def _pixels(found: Snapshot | None) -> tuple[int | None, int | None]:
-    return (found.width, found.height) if found else (None, None)
 
 
 def _gateway_time(task: Task, now: datetime) -> datetime:
