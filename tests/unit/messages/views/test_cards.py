@@ -290,7 +290,7 @@ def test_a_card_of_a_task_without_any_response_shows_that_instead_of_queued():
         ("en", Cause.WANTS_HTTPS, "https://g.example", "needs to set BASE_URL to https://g.example"),
         ("zh", Cause.WANTS_HTTPS, "https://g.example", "把 BASE_URL 改为 https://g.example"),
         ("en", Cause.REDIRECTED, "login.example", "redirects to login.example"),
-        ("zh", Cause.REDIRECTED, "login.example", "跳转到了 login.example"),
+        ("zh", Cause.REDIRECTED, "login.example", "重定向到了 login.example"),
     ],
 )
 def test_a_card_shows_where_the_gateway_redirects_to(language: str, cause: Cause, target: str, sentence: str):
@@ -314,7 +314,7 @@ def test_a_list_marks_tasks_that_cannot_be_polled():
     )
 
     assert text.count("⚠️") == 1
-    assert text.endswith("⚠️ 尚未查询到：网关账号的额度已用完。")
+    assert text.endswith("⚠️ 尚未查询成功：网关账号的额度已用完。")
 
 
 def test_a_final_task_has_no_problem_with_its_gateway():
