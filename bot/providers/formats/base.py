@@ -34,7 +34,6 @@ from bot.providers.parsing.response import (
     MESSAGE_LIMIT,
     Response,
     error_in,
-    no_status_in,
     parse_response,
 )
 from bot.providers.parsing.scrub import Scrubber
@@ -42,29 +41,14 @@ from storage.models import Cause, Media, Snapshot, TaskError, TaskStatus
 
 log = logging.getLogger(__name__)
 
+# A value at one of these may be the time that the task took, if one of the next ones is the same.
 _DURATIONS = ("duration", "data.duration", "metadata.duration", "usage.duration")
 _TIMES_TAKEN = (
-    "metadata.total_time",
-    "metadata.predict_time",
-    "total_time",
-    "predict_time",
-    "metrics.predict_time",
-    "metrics.total_time",
-    "elapsed",
-    "elapsed_time",
-    "time_taken",
-    "inference_time_s",
-    "usage.total_time",
-    "cost_time",
-    "costTime",
-    "actual_time",
-    "execution_time",
-    "executionTime",
-    "processing_time",
-    "process_time",
-    "generation_time",
-    "timings.inference",
-)
+    "metadata.total_time", "metadata.predict_time", "total_time", "predict_time", "metrics.predict_time",
+    "metrics.total_time", "elapsed", "elapsed_time", "time_taken", "inference_time_s", "usage.total_time",
+    "cost_time", "costTime", "actual_time", "execution_time", "executionTime", "processing_time",
+    "process_time", "generation_time", "timings.inference",
+)  # fmt: skip
 # Fallbacks, if the format's own paths have no value.
 _OTHER_PROGRESS = (
     "progress", "progress_percent", "progressPercent", "progress_percentage", "percentage", "percent",
@@ -79,11 +63,11 @@ _OTHER_FINISHED = (
     "completed_at", "completedAt", "completed", "finished_at", "finishedAt", "finish_time", "finishTime",
     "complete_time", "completeTime", "end_time", "endTime", "ended_at",
 )  # fmt: skip
-_SAME_S = 1.0
+_SAME_S = 1.0  # a length that differs by less from the time taken is that time
 _EMPTY_REASONS = {"task failed", "upstream returned error", "upstream returned unrecognized message"}
-_PROMPT_LIMIT = 1_000
-_MODEL_LIMIT = 100
-_MOST_LOGGED = 100
+_PROMPT_LIMIT = 1_000  # characters
+_MODEL_LIMIT = 100  # characters
+_MOST_LOGGED = 100  # unknown statuses
 _PORTRAIT_RATIOS = {"9:16", "3:4", "2:3", "9:21", "4:5"}
 
 
@@ -179,7 +163,7 @@ class WireFormat:
         task = self.unwrap(response)
         word = self.raw_status(task)
         if word is None:
-            raise no_status_in(response, self.scrub)
+            raise error_in(response, self.scrub, "no status in the response")
         status = self.status_of(word, task)
         ended_badly = status.is_final and status is not TaskStatus.SUCCEEDED
         error = self._error(word, status, task) if ended_badly else None
@@ -195,6 +179,7 @@ class WireFormat:
         progress, measured = self.progress_of(task, external_id)
         started = None if status is TaskStatus.QUEUED else self._time(task, self.paths.started)
         width, height = self._dimensions(task)
+        queue_paths = self.paths.queue_position + (_OTHER_QUEUES if status is TaskStatus.QUEUED else ())
         return Snapshot(
             status=status,
             raw_status=self.scrub(word, WORD_LIMIT),
@@ -210,7 +195,7 @@ class WireFormat:
             video_s=self._length(task, finished, (submitted, started)),
             width=width,
             height=height,
-            queue_position=self._queue_position(status, task),
+            queue_position=first(task, queue_paths, as_position),
         )
 
     def fingerprint(self, body: bytes) -> bytes:
@@ -222,11 +207,13 @@ class WireFormat:
         return self.video_in(self.unwrap(response))
 
     def video_in(self, task: Json) -> str | None:
-        """The link at the format's paths, else the only link in the task that is named like a video."""
-        named = first(task, self.paths.links, as_link)
-        if named is None or not is_other_file(named):
-            return named or only_video_link(task)
-        return first(task, self.paths.links, _as_video_link) or only_video_link(task) or named
+        """The video's link: at the format's paths, else the only link in the task that is named like a video.
+
+        An image or a page at the format's paths is the last resort.
+        """
+        links = [link for path in self.paths.links for found in find(task, path) if (link := as_link(found))]
+        videos = (link for link in links if not is_other_file(link))
+        return next(videos, None) or only_video_link(task) or next(iter(links), None)
 
     def address(self, link: str, external_id: str) -> str:
         """The URL to request for a link; one of the gateway's own is rebased on its base URL."""
@@ -241,11 +228,15 @@ class WireFormat:
         return first(task, self.paths.status, as_text) or other_status_in(task)
 
     def status_of(self, word: str, task: Json) -> TaskStatus:
-        """Map the task's raw status; an unknown one is logged and means RUNNING."""
+        """Map the task's raw status; an unknown one is logged once and means RUNNING."""
         known = self.map_status(word)
-        if known is None:
-            self._log_once(self.scrub(word, WORD_LIMIT))
-        return known or TaskStatus.RUNNING
+        if known is not None:
+            return known
+        shown = self.scrub(word, WORD_LIMIT)
+        if shown not in self._logged and len(self._logged) < _MOST_LOGGED:
+            self._logged.add(shown)
+            log.warning("%s sent an unknown status, treated as running: %s", self.account.name, shown)
+        return TaskStatus.RUNNING
 
     def progress_of(self, task: Json, external_id: str) -> tuple[float | None, bool]:
         """Progress as 0 to 100, and whether it is measured."""
@@ -266,11 +257,6 @@ class WireFormat:
         """The status for a raw status, or None if it is unknown."""
         key = normalized(word)
         return self.status_map.get(key) or WORDS.get(key)
-
-    def _log_once(self, word: str) -> None:
-        if word not in self._logged and len(self._logged) < _MOST_LOGGED:
-            self._logged.add(word)
-            log.warning("%s sent an unknown status, treated as running: %s", self.account.name, word)
 
     def _error(self, word: str, status: TaskStatus, task: Json) -> TaskError:
         code = first(task, self.paths.codes, as_code) or code_of(task)
@@ -312,12 +298,6 @@ class WireFormat:
             taken.extend((finished - start).total_seconds() for start in starts if start)
         return None if any(s and abs(s - length_s) < _SAME_S for s in taken) else length_s
 
-    def _queue_position(self, status: TaskStatus, task: Json) -> int | None:
-        position = first(task, self.paths.queue_position, as_position)
-        if position is None and status is TaskStatus.QUEUED:
-            return first(task, _OTHER_QUEUES, as_position)
-        return position
-
     def _dimensions(self, task: Json) -> tuple[int | None, int | None]:
         size = first(task, self.paths.size, as_size)
         width, height = size or (None, None)
@@ -330,12 +310,7 @@ class WireFormat:
 
     def _text(self, task: Json, paths: tuple[str, ...], limit: int) -> str | None:
         text = first(task, paths, as_text)
-        return self.scrub.mildly(text, limit) or None if text else None
+        return self.scrub(text, limit, is_from_vendor=False) or None if text else None
 
     def _time(self, task: Json, paths: tuple[str, ...]) -> datetime | None:
         return first(task, paths, as_time(self.zone))
-
-
-def _as_video_link(value: object) -> str | None:
-    link = as_link(value)
-    return None if link is None or is_other_file(link) else link

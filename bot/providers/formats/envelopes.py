@@ -30,7 +30,10 @@ _OTHER_STATUSES = (
     "taskStatus", "task_state", "taskState", "job_status", "jobStatus", "video_status", "Status", "State",
     "TaskStatus", "status.state", "status.status", "status.name", "metadata.state",
 )  # fmt: skip
-_ENVELOPE_WORDS = {"ok", "200", "true"}  # in addition to those for success
+# Raw statuses, normalized, that may be those of the HTTP call rather than of the task.
+_ENVELOPE_WORDS = {
+    "ok", "200", "true", *(word for word, status in WORDS.items() if status is TaskStatus.SUCCEEDED),
+}  # fmt: skip
 
 
 def find_task(body: Json, paths: tuple[str, ...]) -> Json:
@@ -45,7 +48,7 @@ def find_task(body: Json, paths: tuple[str, ...]) -> Json:
     data = found if isinstance(found, dict) and first(found, paths, as_text) is not None else None
     if word is not None and "code" not in body:
         named = data is not None and has_id(data)
-        if has_task_field(body) or not (named or _is_envelope_word(word)):
+        if has_task_field(body) or not (named or normalized(word) in _ENVELOPE_WORDS):
             return body
     if data is not None:
         return data
@@ -81,11 +84,6 @@ def names_task(body: Json, external_id: str) -> bool:
     ids = [body.get(key) for key in (*ID_KEYS, "request_id")]
     ids += [inner for name in ID_KEYS for inner in find(body, f"detail.{name}")]
     return any(text == external_id or external_id.endswith(f":{text}") for text in ids if text)
-
-
-def _is_envelope_word(word: str) -> bool:
-    key = normalized(word)
-    return key in _ENVELOPE_WORDS or WORDS.get(key) is TaskStatus.SUCCEEDED
 
 
 def _inside(body: Json) -> Iterator[Json]:

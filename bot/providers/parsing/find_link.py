@@ -10,10 +10,10 @@ from bot.providers.parsing.fields import Json
 from bot.providers.parsing.links import as_link, is_inline
 from bot.providers.parsing.response import parse
 
-_MOST_VALUES = 2_000
-_DEEPEST = 12
+_MOST_VALUES = 2_000  # that are visited, and per list or object
+_DEEPEST = 12  # keys from the task to a value
 _LONGEST_TEXT = 100_000  # characters of a text that may hold JSON
-_MOST_TEXTS = 5
+_MOST_TEXTS = 5  # that are parsed as JSON
 _LONGEST_NAME = 1_000  # characters of a key or path that are read
 _WORDS = re.compile(r"[mM][pP][34]|[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _WRITTEN = re.compile(r"https?://[^\s\"'<>()\[\]（）【】，。]{4,4000}", re.IGNORECASE)
@@ -146,7 +146,8 @@ def _links(task: Json) -> Iterator[_Found]:
             return
         keys, value = stack.pop()
         if isinstance(value, str):
-            if _may_be_json(value) and texts < _MOST_TEXTS:
+            may_be_json = len(value) <= _LONGEST_TEXT and value.lstrip()[:1] in {"{", "["} and "http" in value
+            if may_be_json and texts < _MOST_TEXTS:
                 texts += 1
                 value = parse(value.encode("utf-8", "replace"))
             elif (link := as_link(value)) is not None and not is_inline(link):
@@ -181,10 +182,6 @@ def _labels(item: Json) -> Iterator[str]:
         label = item.get(name)
         if isinstance(label, str) and len(label) <= _LONGEST_LABEL:
             yield label
-
-
-def _may_be_json(text: str) -> bool:
-    return len(text) <= _LONGEST_TEXT and text.lstrip()[:1] in {"{", "["} and "http" in text
 
 
 def _is_decoy(found: _Found) -> bool:

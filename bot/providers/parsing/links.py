@@ -14,8 +14,8 @@ _UNQUOTED_AT_ONCE = 65_536  # characters
 _MOST_ESCAPES = 50_000  # of a data: link; base64 has almost none, and each one is slow
 _LONGEST = 8_192  # characters; signed links have under 2,000
 DEFAULT_PORTS = {"http": 80, "https": 443}
-_SIGNERS = ("x-tos", "x-amz", "x-oss", "x-goog")
-_LONGEST_LIFE_S = 366 * 86_400
+_SIGNERS = ("x-tos", "x-amz", "x-oss", "x-goog")  # prefixes of query parameters, by cloud storage
+_LONGEST_LIFE_S = 366 * 86_400  # of a signed link; a larger number is no lifetime
 _NOT_ALLOWED = re.compile(r"[^!-~]")  # RFC 9112: a request target is visible ASCII
 _PARTS = re.compile(r"((?:[A-Za-z][A-Za-z0-9+.-]*:)?(?://)?)((?<=//)[^/?#]*|)(.*)", re.DOTALL)
 _BLANKS = re.compile(r"(?![\t-\r])\s")  # whitespace except tabs and line ends
@@ -127,10 +127,12 @@ def link_expiry(link: str, *, signed_at: datetime | None) -> datetime | None:
     if parts is None:
         return None
     query = {name.lower(): text for name, text in parse_qsl(parts.query)}
-    return _lifetime(query, signed_at) or _deadline(query)
+    deadlines = (_utc(query.get(name)) for name in ("expires", "x-expires", "se"))
+    return _lifetime_end(query, signed_at) or next((at for at in deadlines if at), None)
 
 
-def _lifetime(query: Mapping[str, str], signed_at: datetime | None) -> datetime | None:
+def _lifetime_end(query: Mapping[str, str], signed_at: datetime | None) -> datetime | None:
+    """The end of a lifetime in seconds, as cloud storages sign it."""
     for signer in _SIGNERS:
         life_s = as_number(query.get(f"{signer}-expires"))
         if life_s is None or not 0 < life_s <= _LONGEST_LIFE_S:
@@ -138,10 +140,6 @@ def _lifetime(query: Mapping[str, str], signed_at: datetime | None) -> datetime 
         signed = _utc(query.get(f"{signer}-date")) or signed_at
         return signed + timedelta(seconds=life_s) if signed else None
     return None
-
-
-def _deadline(query: Mapping[str, str]) -> datetime | None:
-    return next((at for name in ("expires", "x-expires", "se") if (at := _utc(query.get(name)))), None)
 
 
 def _split(link: str) -> SplitResult | None:

@@ -20,10 +20,10 @@ MESSAGE_LIMIT = 500  # characters of vendor text that are kept
 _MOST_ELEMENTS = 20_000  # of lists and objects; a task has about a hundred
 _UNCOUNTED = 16_384  # bytes up to which elements are not counted
 _GBK = {"gbk", "gb2312", "gb18030", "x-gbk", "cp936"}
-_LOST = "\ufffd"
+_LOST = "\ufffd"  # what a byte that can't be decoded becomes
 _LONGEST_PACKED = 100_000  # characters of a text that is parsed as JSON
 _PADDING = "\0 \t\r\n"
-_LONGEST_WAIT_S = 3600.0
+_LONGEST_WAIT_S = 3600.0  # of a requested delay; a longer one is cut to it
 _LONGEST_INTEGER = 30  # digits; a longer one becomes a float, as int() rejects thousands of digits
 _CODES = (
     "error.code", "code", "error_code", "err_code", "errcode", "errorCode", "error.type",
@@ -82,13 +82,14 @@ class Response:
     @cached_property
     def json(self) -> object:
         """The body's JSON value, also if it is encoded as text again; None if there is none."""
-        value = parse(self.body, charset_of(self.headers))
+        value = parse(self.body, _charset_in(self.headers.get("content-type", "")))
         return unpacked(value) if isinstance(value, str) else value
 
 
 def parse(body: bytes, charset: str = "") -> object:
     """The JSON value of a body, or None if it is not JSON or has too many elements."""
-    if len(body) > _UNCOUNTED and _has_too_many(body):
+    # Separators, also those inside texts, bound the number of elements, and so the time to parse them.
+    if len(body) > _UNCOUNTED and sum(map(body.count, (b",", b"[", b"{"))) > _MOST_ELEMENTS:
         return None
     try:
         text = _text_of(body, charset).rstrip(_PADDING)
@@ -123,19 +124,10 @@ def _text_of(body: bytes, charset: str) -> str:
         return text
 
 
-def charset_of(headers: Mapping[str, str]) -> str:
-    """The charset of the Content-Type header, lower-case, "" for none."""
-    return _charset_in(headers.get("content-type", ""))
-
-
 @lru_cache(maxsize=256)
 def _charset_in(content_type: str) -> str:
+    """The charset of a Content-Type header, lower-case, "" for none."""
     return content_type.lower().partition("charset=")[2].partition(";")[0].strip(" \"'")
-
-
-def _has_too_many(body: bytes) -> bool:
-    """Whether parsing would be slow: counts the separators of elements, also inside texts."""
-    return body.count(b",") + body.count(b"[") + body.count(b"{") > _MOST_ELEMENTS
 
 
 def parse_response(response: Response, scrub: Scrubber, *, base_url: str = "") -> Json:
@@ -149,11 +141,6 @@ def parse_response(response: Response, scrub: Scrubber, *, base_url: str = "") -
     raise _error(response, body, scrub, base_url)
 
 
-def no_status_in(body: Json, scrub: Scrubber) -> ProviderError:
-    """The error for an object without a task's status."""
-    return error_in(body, scrub, "no status in the response")
-
-
 def error_in(body: Json, scrub: Scrubber, default: str) -> ProviderError:
     """The error for an object without a task, by its code and message; default: used without a message."""
     code, message = _code_and_message(body)
@@ -161,6 +148,12 @@ def error_in(body: Json, scrub: Scrubber, default: str) -> ProviderError:
 
 
 def _error(response: Response, body: object, scrub: Scrubber, base_url: str) -> ProviderError:
+    """The error for any response but an object with a 2xx.
+
+    1. A 429 or 5xx, whatever the body.
+    2. A redirect, and a body that is not an object.
+    3. An object: first those that mean a missing path, then by status, then by code and text.
+    """
     status, wait_s = response.status, _retry_after(response.headers)
     code, message = _code_and_message(body)
     text = scrub(message, MESSAGE_LIMIT) or f"HTTP {status}"

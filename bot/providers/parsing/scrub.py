@@ -1,7 +1,6 @@
 """Sanitises vendor text for logs and chats: bounded, printable, without keys and signed links."""
 
 import re
-from collections.abc import Iterable
 
 from bot.redaction import hide
 
@@ -25,25 +24,22 @@ class Scrubber:
         self._key = key
         self._piece = min(_PIECE, len(key)) if len(key) >= _SHORTEST_KEY else 0
 
-    def __call__(self, text: str, limit: int) -> str:
-        """Return a vendor's text in one line of at most limit characters."""
-        return self._clean(text, limit, _VENDOR_RULES)
+    def __call__(self, text: str, limit: int, *, is_from_vendor: bool = True) -> str:
+        """Return a text in one line of at most limit characters.
 
-    def mildly(self, text: str, limit: int) -> str:
-        """Return a user's text, in which asterisks and request ids are kept."""
-        return self._clean(text, limit, ())
-
-    def _clean(self, text: str, limit: int, rules: Iterable[tuple[re.Pattern[str], str]]) -> str:
+        is_from_vendor: False for a user's, such as a prompt, in which asterisks and request ids are kept.
+        """
         text = text[:_READ_AT_MOST].encode("utf-8", "replace").decode("utf-8")
         text = "".join(char if char.isprintable() or char == _JOINER else " " for char in text)
         text = self._without_key(" ".join(text.split()))
         text = hide(text, HIDDEN)
-        for pattern, instead in rules:
+        for pattern, instead in _VENDOR_RULES if is_from_vendor else ():
             text = pattern.sub(instead, text)
         text = text.strip()
         return text if len(text) <= limit else text[: limit - 1] + "…"
 
     def _without_key(self, text: str) -> str:
+        """Replace each longest piece of the key by the mark, from left to right."""
         if self._piece == 0:
             return text
         kept: list[str] = []

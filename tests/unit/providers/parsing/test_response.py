@@ -5,7 +5,7 @@ from email.utils import format_datetime
 import pytest
 
 from bot.providers.base import AuthFailed, BadAnswer, ProviderError, RateLimited, TaskMissing, Unavailable
-from bot.providers.parsing.response import no_status_in, parse, parse_response
+from bot.providers.parsing.response import error_in, parse, parse_response
 from bot.providers.parsing.scrub import Scrubber
 from storage.models import Cause
 from tests.fakes.transport import response
@@ -162,8 +162,8 @@ def test_the_vendors_words_are_scrubbed_and_cut():
 
 
 def test_an_object_without_a_status_is_an_error_by_its_text():
-    assert type(no_status_in({"code": "task_not_exist"}, SCRUB)) is TaskMissing
-    assert type(no_status_in({"code": "success", "data": None}, SCRUB)) is BadAnswer
+    assert type(error_in({"code": "task_not_exist"}, SCRUB, "")) is TaskMissing
+    assert type(error_in({"code": "success", "data": None}, SCRUB, "")) is BadAnswer
 
 
 @pytest.mark.parametrize(
@@ -273,7 +273,7 @@ def test_the_messages_of_clouds_and_vendors_are_read(body: dict[str, object]):
 )
 def test_https_status_inside_the_body_counts(http: int, code: object, kind: type[ProviderError]):
     body = {"code": code, "message": "sorry"}
-    error = error_of(http, json.dumps(body).encode()) if http != 200 else no_status_in(body, SCRUB)
+    error = error_of(http, json.dumps(body).encode()) if http != 200 else error_in(body, SCRUB, "")
     assert type(error) is kind
 
 
