@@ -39,7 +39,7 @@ async def check(settings: Settings) -> bool:
             _download_route(settings),
             *(_key(providers[config.name]) for config in settings.providers),
         )
-    for host, ahead_s in transport.skews.found().items():
+    for host, ahead_s in transport.skews.measured().items():
         side = "ahead of" if ahead_s > 0 else "behind"
         rows.append(("clock", WARN, f"{host} is {abs(ahead_s):.0f} s {side} this machine's"))
     if not settings.providers:

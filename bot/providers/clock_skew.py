@@ -1,4 +1,4 @@
-"""Measures the gateways' clock skew by the Date header of their responses."""
+"""Measures the gateways' clock skew by the Date header of their responses, and corrects their times."""
 
 import logging
 import time
@@ -11,26 +11,28 @@ from storage.models import Snapshot
 
 log = logging.getLogger(__name__)
 
-TOLERATED_S = 60.0
-_CHECK_S = 60.0
-_CONFIRM_S = 5.0  # until the next header is read, while the last two disagree
+TOLERATED_S = 60.0  # a smaller skew is not corrected
+_CHECK_S = 60.0  # until the next header is read
+_CONFIRM_S = 5.0  # the same, while the last two disagree
 
 
 @dataclass(slots=True)
-class _Clock:
-    """One gateway's clock."""
+class _Skew:
+    """One gateway's clock skew; seconds by which its clock is ahead."""
 
-    check_at: float = 0.0
+    check_at: float = 0.0  # when the next header is read, in seconds of the monotonic clock
     date: str = ""  # the last header that was read
-    measured_s: float | None = None
+    measured_s: float | None = None  # by that header
     ahead_s: float = 0.0  # what times are corrected by
     confirmed_s: float = 0.0  # what two consecutive measurements agreed on; logged
 
 
 class ClockSkews:
-    """The clock skews of all gateways by origin; a header is read once a minute.
+    """The clock skews of all gateways by origin.
 
-    A single measurement is used until another contradicts it; then two consecutive ones have to agree.
+    1. Once a minute a Date header is compared with this machine's clock.
+    2. The first measurement is used at once; any later one only if the one before it agrees.
+    3. While two disagree, the last confirmed skew is used, and the next header is read after five seconds.
     """
 
     def __init__(
@@ -41,41 +43,41 @@ class ClockSkews:
     ) -> None:
         self._clock = clock
         self._monotonic = monotonic
-        self._by_origin: dict[str, _Clock] = {}  # no more than there are gateways
+        self._by_origin: dict[str, _Skew] = {}  # no more than there are gateways
 
     def ahead_s(self, url: str, headers: Mapping[str, str]) -> float:
         """Seconds by which the server's clock is ahead, measured by a response; 0: by less than a minute."""
         origin = url[: url.find("/", 8)]
-        found = self._by_origin.get(origin)
-        if found is None:
-            found = self._by_origin[origin] = _Clock()
+        skew = self._by_origin.get(origin)
+        if skew is None:
+            skew = self._by_origin[origin] = _Skew()
         now = self._monotonic()
-        if now >= found.check_at:
-            found.check_at = now + (_CHECK_S if self._is_sure(origin, found, headers) else _CONFIRM_S)
-        return found.ahead_s
+        if now >= skew.check_at:
+            skew.check_at = now + (_CHECK_S if self._measure(origin, skew, headers) else _CONFIRM_S)
+        return skew.ahead_s
 
-    def found(self) -> dict[str, float]:
-        """The clocks that differ by more than a minute, by origin."""
-        return {_shown(origin): each.ahead_s for origin, each in self._by_origin.items() if each.ahead_s}
+    def measured(self) -> dict[str, float]:
+        """The skews of more than a minute, by origin, in seconds."""
+        return {_shown(origin): skew.ahead_s for origin, skew in self._by_origin.items() if skew.ahead_s}
 
-    def _is_sure(self, origin: str, found: _Clock, headers: Mapping[str, str]) -> bool:
-        """Read a response's Date header; return whether it confirms the last measurement."""
+    def _measure(self, origin: str, skew: _Skew, headers: Mapping[str, str]) -> bool:
+        """Measure the skew by a response's Date header; return whether it confirms the last measurement."""
         date = headers.get("date", "")
         parsed = http_date(date)
-        if parsed is None or date == found.date or "age" in headers:
+        if parsed is None or date == skew.date or "age" in headers:
             return False  # none, or from a cached response
         measured_s = (parsed - self._clock()).total_seconds()
-        before_s, found.date, found.measured_s = found.measured_s, date, measured_s
+        before_s, skew.measured_s, skew.date = skew.measured_s, measured_s, date
         if before_s is None:
-            found.ahead_s = measured_s if abs(measured_s) > TOLERATED_S else 0.0
-            return found.ahead_s == 0
+            skew.ahead_s = measured_s if abs(measured_s) > TOLERATED_S else 0.0
+            return skew.ahead_s == 0
         if abs(measured_s - before_s) > TOLERATED_S:
-            found.ahead_s = found.confirmed_s
+            skew.ahead_s = skew.confirmed_s
             return False
-        if abs(measured_s - found.confirmed_s) > TOLERATED_S:
-            found.confirmed_s = measured_s if abs(measured_s) > TOLERATED_S else 0.0
-            log.warning("The clock of %s %s", _shown(origin), _description(found.confirmed_s))
-        found.ahead_s = found.confirmed_s
+        if abs(measured_s - skew.confirmed_s) > TOLERATED_S:
+            skew.confirmed_s = measured_s if abs(measured_s) > TOLERATED_S else 0.0
+            log.warning("The clock of %s %s", _shown(origin), _description(skew.confirmed_s))
+        skew.ahead_s = skew.confirmed_s
         return True
 
 

@@ -22,7 +22,7 @@ from storage.models import Cause, Media, Snapshot
 
 _OK = HTTPStatus.OK
 _NEW_API_IDS = "task_"  # their prefix
-_MOST_CACHED = 20_000
+_MOST_CACHED = 20_000  # tasks per gateway
 _READ_IN_LOOP = 16_384  # bytes of a body that is parsed in the event loop; a larger one is parsed in a thread
 # Responses are small, and a gateway declares gzip for a body that is not: docs.apiyi.com on Seedance.
 _HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "reelwatch"}
@@ -64,19 +64,19 @@ class Gateway(Provider):
 
         limiter: the key's; None: requests are neither counted nor delayed.
         """
+        self.name = wire.account.name
+        self._wire = wire
+        self._account = wire.account
+        self._transport = transport
         self._sister = sister
         self._limiter = limiter
         self._clock = clock
         self._sleep = sleep
-        self._wire = wire
-        self._account = wire.account
-        self._transport = transport
         self._headers = _HEADERS | wire.account.key_header
         # LRU cache of fingerprint and snapshot by task id: most responses are unchanged and not parsed again.
         self._cache: dict[str, tuple[int, Snapshot]] = {}
         self._threads = asyncio.Semaphore(1)  # so that one gateway does not use up the thread pool
         self._unsure: dict[str, None] = {}  # ids whose last response was a failure without a task
-        self.name = wire.account.name
 
     async def fetch(self, external_id: str, *, is_counted: bool = False) -> Snapshot:
         """Poll a task; raises ProviderError, and nothing else, if there is no snapshot."""
@@ -84,20 +84,6 @@ class Gateway(Provider):
         snapshot = await self._read_or_cached(response, external_id)
         wait_s = poll_after_s(response.headers)
         return snapshot if wait_s is None else replace(snapshot, poll_after_s=wait_s)
-
-    async def _read_or_cached(self, response: Response, external_id: str) -> Snapshot:
-        """Parse a response, or return the cached snapshot if its fingerprint is unchanged."""
-        if response.status != _OK:
-            return await self._confirmed(response, external_id)
-        fingerprint = hash(self._wire.fingerprint(response.body))
-        cached = self._cache.pop(external_id, None)
-        if cached is None or cached[0] != fingerprint or cached[1].clock_ahead_s != response.clock_ahead_s:
-            cached = fingerprint, await self._confirmed(response, external_id)
-        if not cached[1].status.is_final:
-            self._cache[external_id] = cached
-            if len(self._cache) > _MOST_CACHED:
-                del self._cache[next(iter(self._cache))]
-        return cached[1]
 
     async def fetch_elsewhere(self, external_id: str) -> Snapshot | None:
         """Poll a new-api task once at its sister path; None: not a new-api task, or no snapshot."""
@@ -116,7 +102,21 @@ class Gateway(Provider):
             return await self._inline_video(external_id)
         return self._source(media.url, with_key=media.needs_auth)
 
-    async def _confirmed(self, response: Response, external_id: str) -> Snapshot:
+    async def _read_or_cached(self, response: Response, external_id: str) -> Snapshot:
+        """Parse a response, or return the cached snapshot if its fingerprint is unchanged."""
+        if response.status != _OK:
+            return await self._read_confirmed(response, external_id)
+        fingerprint = hash(self._wire.fingerprint(response.body))
+        cached = self._cache.pop(external_id, None)
+        if cached is None or cached[0] != fingerprint or cached[1].clock_ahead_s != response.clock_ahead_s:
+            cached = fingerprint, await self._read_confirmed(response, external_id)
+        if not cached[1].status.is_final:
+            self._cache[external_id] = cached
+            if len(self._cache) > _MOST_CACHED:
+                del self._cache[next(iter(self._cache))]
+        return cached[1]
+
+    async def _read_confirmed(self, response: Response, external_id: str) -> Snapshot:
         """Parse a response; a failure that names no task is accepted after two consecutive responses."""
         was_unsure = external_id in self._unsure
         self._unsure.pop(external_id, None)
@@ -134,6 +134,7 @@ class Gateway(Provider):
             raise
 
     def _read(self, response: Response, external_id: str) -> Snapshot:
+        """Parse a response and correct its times; sets http_status and is_gateway_reply of an error."""
         try:
             return corrected(self._wire.read_response(response, external_id), response.clock_ahead_s)
         except ProviderError as error:
@@ -152,7 +153,7 @@ class Gateway(Provider):
         return MediaSource(data=data)
 
     def _link_and_data(self, response: Response) -> tuple[str | None, bytes | None]:
-        """The video's link, and its bytes if it is a data: URL."""
+        """The video's link, and its bytes if it is a data: URL; called in a thread, as decoding is slow."""
         link = self._wire.link_in(self._wire.json_of(response))
         if link is None or not is_inline(link):
             return link, None

@@ -24,10 +24,10 @@ from storage.models import Cause
 MAX_BODY = 32 * 2**20  # bytes of a response with the video inside
 _SMALL = 65_536  # bytes of a response that is read without a semaphore
 _MEDIUM_AT_ONCE = 4  # concurrent larger ones per host, up to MAX_TEXT
-_CONNECTIONS = 200
+_CONNECTIONS = 200  # to all gateways
 _CONNECT_S = 10.0
-_PATIENCE_S = 20.0
-_BODY_S = 60.0
+_PATIENCE_S = 20.0  # from the request to the response's headers
+_BODY_S = 60.0  # from the headers to the end of the body; a large one waits for its semaphore first
 # aiohttp's own read timeout sets a timer for each packet; here it is one for each request.
 _TIMEOUT = aiohttp.ClientTimeout(sock_connect=_CONNECT_S)
 _EMPTY = httpx.ByteStream(b"")  # the body of every request, which httpx would otherwise encode each time

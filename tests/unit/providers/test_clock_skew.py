@@ -70,13 +70,13 @@ def test_the_first_measurement_is_used_and_the_second_is_logged_once(
     (record,) = caplog.records
     assert record.levelno == logging.WARNING
     assert f"https://gateway.example is {abs(ahead_s):.0f} s" in record.message
-    assert harness.skews.found() == {"https://gateway.example": ahead_s}
+    assert harness.skews.measured() == {"https://gateway.example": ahead_s}
 
 
 def test_a_minute_is_nothing(harness: ClockHarness, caplog: pytest.LogCaptureFixture):
     assert [harness.receive_from_clock_ahead(s) for s in (59, -59, 20, 0)] == [0, 0, 0, 0]
     assert caplog.messages == []
-    assert harness.skews.found() == {}
+    assert harness.skews.measured() == {}
 
 
 def test_a_change_by_more_than_a_minute_is_logged_again(
