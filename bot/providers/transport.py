@@ -4,9 +4,8 @@ import asyncio
 import ssl
 from collections import defaultdict
 from collections.abc import AsyncIterator
-from http.cookiejar import CookieJar
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import Self, cast
 
 import aiohttp
 import httpx
@@ -66,7 +65,7 @@ class HttpTransport:
                 tls=self._tls, connections=_CONNECTIONS, timeout=_TIMEOUT, proxy=self._proxy
             )
             transport = _ExactTransport(verify=self._tls, client=session)
-        self._client = httpx.AsyncClient(transport=transport, cookies=_NoCookies(), trust_env=False)
+        self._client = _Client(transport=transport, trust_env=False)
         return self
 
     async def __aexit__(
@@ -140,11 +139,17 @@ class _ExactTransport(AiohttpTransport):
         )
 
 
-class _NoCookies(CookieJar):
+class _NoCookies(httpx.Cookies):
     """Keeps no cookies."""
 
-    def extract_cookies(self, response: Any, request: Any) -> None:
+    def extract_cookies(self, response: httpx.Response) -> None:
         pass
+
+
+class _Client(httpx.AsyncClient):
+    """Keeps no cookies; to look for them costs more than parsing the response."""
+
+    cookies = _NoCookies()  # type: ignore[override]  # httpx's property can be set from other types, too
 
 
 async def _is_whole(chunks: AsyncIterator[bytes], body: bytearray, limit: int) -> bool:

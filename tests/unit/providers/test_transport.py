@@ -8,6 +8,7 @@ import tracemalloc
 import weakref
 import zlib
 from collections.abc import Callable
+from http.cookiejar import Cookie
 
 import aiohttp
 import httpx
@@ -77,6 +78,7 @@ async def test_neither_a_redirect_nor_a_cookie_is_followed():
 
     async with HttpTransport(transport=httpx.MockTransport(handler)) as transport:
         statuses = [(await transport.get("http://gateway.example/x", HEADERS)).status for _ in range(2)]
+        assert not any(isinstance(each, Cookie) for each in gc.get_objects()), "nor is a cookie kept"
 
     assert statuses == [302, 302]
     assert seen == [None, None]
