@@ -141,25 +141,23 @@ class VideoCache:
         return await self._prepare(task, fresh)
 
     async def _prepare(self, task: Task, media: Media) -> Prepared:
+        """Download the video, unless it is cached, and probe it."""
+        stem = self._stem(task)
         try:
-            return Prepared(media=media, variants=await self._variants(task, media))
+            download = downloaded(stem)
+            if download is None:
+                provider = self._providers[task.ref.provider]
+                source = await provider.open_media(task.ref.external_id, media)
+                download = await self._downloader.fetch(source, stem, limit=self._limit)
+            info = await self._inspector.inspect(download.path) if download.is_readable else None
+            return Prepared(media=media, variants=_variants_of(download, info))
+        except TruncatedFile:
+            self.discard(task)
+            return Prepared(media=media, fault=Fault.UNREACHABLE, why="the file is truncated")
         except DownloadError as error:
             return Prepared(media=media, fault=error.fault, why=str(error))
         except ProviderError as error:
             return Prepared(media=media, fault=Fault.UNREACHABLE, why=error.message)
-
-    async def _variants(self, task: Task, media: Media) -> list[VideoFile]:
-        download = downloaded(self._stem(task))
-        if download is None:
-            provider = self._providers[task.ref.provider]
-            source = await provider.open_media(task.ref.external_id, media)
-            download = await self._downloader.fetch(source, self._stem(task), limit=self._limit)
-        try:
-            info = await self._inspector.inspect(download.path) if download.is_readable else None
-        except TruncatedFile as error:
-            self.discard(task)
-            raise DownloadError(Fault.UNREACHABLE, "the file is truncated") from error
-        return _variants_of(download, info)
 
     def _stem(self, task: Task) -> Path:
         """The cache path of a task's video, without the suffix; users see its last part as the file name.

@@ -93,21 +93,13 @@ def as_length(value: object) -> float | None:
 
 def as_percent(value: object) -> float | None:
     """Progress as 0 to 100, from 37, "37%", "37/100" or a fraction between 0 and 1."""
-    if isinstance(value, str):
-        return _percent_in(value)
-    number = as_number(value)
-    return None if number is None else _clamped(number * 100 if 0 < number < 1 else number)
-
-
-def _percent_in(text: str) -> float | None:
-    if len(text) > _LONGEST_NUMBER:
-        return None
+    text = value if isinstance(value, str) and len(value) <= _LONGEST_NUMBER else ""
     if match := _PERCENT.fullmatch(text):
         return _clamped(float(f"{match[1]}.{match[2] or 0}"))
     if match := _PART.fullmatch(text):
         whole = float(match[2])
         return _clamped(float(match[1]) / whole * 100) if whole else None
-    number = as_number(text)
+    number = as_number(value)
     return None if number is None else _clamped(number * 100 if 0 < number < 1 else number)
 
 
