@@ -6,7 +6,7 @@ ProviderError
 ├── AuthFailed    the key, its permissions or its credit are rejected, by a 401, 402 or 403 with JSON or by an
 │                 error body, or there is no key: a person must act
 ├── TaskMissing   the gateway does not know the id, or has no such path (see cause)
-└── BadAnswer     a response that is not of the format: retry
+└── BadResponse   a response that is not of the format: retry
 """
 
 from dataclasses import dataclass
@@ -52,7 +52,7 @@ class TaskMissing(ProviderError):
     permanent = True
 
 
-class BadAnswer(ProviderError):
+class BadResponse(ProviderError):
     """The response is not of the format."""
 
     is_gateway_reply = False  # set to True if the body is JSON

@@ -10,7 +10,7 @@ from dataclasses import replace
 from http import HTTPStatus
 from typing import Protocol
 
-from bot.providers.base import AuthFailed, BadAnswer, MediaSource, Provider, ProviderError, TaskMissing
+from bot.providers.base import AuthFailed, BadResponse, MediaSource, Provider, ProviderError, TaskMissing
 from bot.providers.clock_skew import corrected
 from bot.providers.formats.base import UnsureFailure, WireFormat
 from bot.providers.parsing.ids import valid_id
@@ -149,7 +149,7 @@ class Gateway(Provider):
         if link is not None and not is_inline(link):
             return self._source(self._wire.address(link, external_id), with_key=True)
         if data is None:
-            raise BadAnswer("no video in the response any more", cause=Cause.NO_VIDEO)
+            raise BadResponse("no video in the response any more", cause=Cause.NO_VIDEO)
         return MediaSource(data=data)
 
     def _link_and_data(self, response: Response) -> tuple[str | None, bytes | None]:

@@ -13,7 +13,7 @@ from httpx_aiohttp import AiohttpTransport
 from httpx_aiohttp.transport import AiohttpResponseStream
 from yarl import URL
 
-from bot.providers.base import BadAnswer, Unavailable
+from bot.providers.base import BadResponse, Unavailable
 from bot.providers.clock_skew import ClockSkews
 from bot.providers.parsing.inline import MAX_TEXT, cut_videos, may_hold_video
 from bot.providers.parsing.response import Response
@@ -74,7 +74,7 @@ class HttpTransport:
         await self._client.aclose()
 
     async def get(self, url: str, headers: dict[str, str]) -> Response:
-        """Send one request, following no redirect; raises Unavailable, or BadAnswer for a too large body."""
+        """Send one request, without redirects; raises Unavailable, or BadResponse for too large a body."""
         try:
             async with asyncio.timeout(self._patience_s) as patience:
                 request = httpx.Request("GET", url, headers=headers, stream=_EMPTY)
@@ -161,7 +161,7 @@ async def _is_whole(chunks: AsyncIterator[bytes], body: bytearray, limit: int) -
     return len(body) <= limit
 
 
-def _too_large(limit: int, http_status: int) -> BadAnswer:
-    error = BadAnswer(f"a response of more than {limit} bytes", cause=Cause.ODD_ANSWER)
+def _too_large(limit: int, http_status: int) -> BadResponse:
+    error = BadResponse(f"a response of more than {limit} bytes", cause=Cause.ODD_ANSWER)
     error.is_gateway_reply, error.http_status = True, http_status
     return error

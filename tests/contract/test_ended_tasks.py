@@ -3,7 +3,7 @@
 import pytest
 
 from bot.providers.account import Account
-from bot.providers.base import BadAnswer, ProviderError, Unavailable
+from bot.providers.base import BadResponse, ProviderError, Unavailable
 from bot.providers.formats.videos import Videos
 from bot.providers.gateway import Gateway, Transport
 from storage.models import TaskStatus
@@ -19,10 +19,10 @@ async def test_a_failure_that_names_no_task_is_accepted_after_two_consecutive_re
     vague = json_response({"status": "error", "message": "something went wrong"})
     responses = iter([vague, json_response({"id": "video_1", "status": "in_progress"}), vague, vague])
     provider = gateway(FakeTransport(lambda: next(responses)))
-    with pytest.raises(BadAnswer, match="something went wrong"):
+    with pytest.raises(BadResponse, match="something went wrong"):
         await provider.fetch("video_1")
     assert (await provider.fetch("video_1")).status is TaskStatus.RUNNING
-    with pytest.raises(BadAnswer):
+    with pytest.raises(BadResponse):
         await provider.fetch("video_1")
 
     assert (await provider.fetch("video_1")).status is TaskStatus.FAILED

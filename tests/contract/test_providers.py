@@ -9,7 +9,7 @@ import pytest
 
 from bot.providers.base import (
     AuthFailed,
-    BadAnswer,
+    BadResponse,
     ProviderError,
     RateLimited,
     TaskMissing,
@@ -25,7 +25,7 @@ STATES = {
     AuthFailed: "unauthorized",
     RateLimited: "rate_limited",
     Unavailable: "transient",
-    BadAnswer: "transient",
+    BadResponse: "transient",
 }
 CASES = [case for kind in KINDS for case in recorded(kind)]
 NO_MEDIA = Media(url=None)

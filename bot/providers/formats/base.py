@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import ClassVar
 
 from bot.providers.account import Account
-from bot.providers.base import BadAnswer, TaskMissing
+from bot.providers.base import BadResponse, TaskMissing
 from bot.providers.formats.envelopes import find_task, has_task_field, names_task, other_status_in
 from bot.providers.formats.reasons import as_reason, code_of, reason_of
 from bot.providers.formats.status_words import WORD_LIMIT, WORDS, normalized
@@ -71,7 +71,7 @@ _MOST_LOGGED = 100  # unknown statuses
 _PORTRAIT_RATIOS = {"9:16", "3:4", "2:3", "9:21", "4:5"}
 
 
-class UnsureFailure(BadAnswer):
+class UnsureFailure(BadResponse):
     """A failure that names no task: it may be about the request."""
 
     def __init__(self, message: str, *, snapshot: Snapshot) -> None:
@@ -146,7 +146,7 @@ class WireFormat:
         is_vague = not has_fields and "moderated" not in normalized(snapshot.raw_status)
         if is_vague:
             error = error_in(body, self.scrub, snapshot.raw_status)
-            raise UnsureFailure(error.message, snapshot=snapshot) if isinstance(error, BadAnswer) else error
+            raise UnsureFailure(error.message, snapshot=snapshot) if isinstance(error, BadResponse) else error
         return snapshot
 
     def _is_ended(self, body: Json, external_id: str) -> bool:

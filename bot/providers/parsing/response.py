@@ -9,7 +9,7 @@ from functools import cached_property, lru_cache
 from http import HTTPStatus
 from urllib.parse import urljoin
 
-from bot.providers.base import AuthFailed, BadAnswer, ProviderError, RateLimited, TaskMissing, Unavailable
+from bot.providers.base import AuthFailed, BadResponse, ProviderError, RateLimited, TaskMissing, Unavailable
 from bot.providers.parsing.causes import cause_in, limit_cause, refusal_cause
 from bot.providers.parsing.fields import Json, as_code, as_number, as_text, first
 from bot.providers.parsing.links import DEFAULT_PORTS, origin
@@ -205,12 +205,12 @@ def _error_by_text(code: str, text: str) -> ProviderError:
         case Cause.RATE_LIMITED as cause:
             return RateLimited(text, cause=cause)
         case None:
-            return BadAnswer(text, cause=Cause.ODD_ANSWER)
+            return BadResponse(text, cause=Cause.ODD_ANSWER)
         case cause:
             return AuthFailed(text, cause=cause)
 
 
-def _redirect(response: Response, base_url: str) -> BadAnswer:
+def _redirect(response: Response, base_url: str) -> BadResponse:
     """The error for a redirect; its message has only the target's host, never its path or query."""
     try:
         target = origin(urljoin(base_url, response.headers.get("location", "")))
@@ -218,13 +218,13 @@ def _redirect(response: Response, base_url: str) -> BadAnswer:
         target = None
     current = origin(base_url)
     if target is None:
-        return BadAnswer(f"HTTP {response.status}: redirected", cause=Cause.ODD_ANSWER)
+        return BadResponse(f"HTTP {response.status}: redirected", cause=Cause.ODD_ANSWER)
     scheme, host, port = target
     shown = f"[{host}]" if ":" in host else host
     address = shown if port == DEFAULT_PORTS[scheme] else f"{shown}:{port}"
     if current is not None and (current[0], scheme) == ("http", "https") and current[1] == host:
-        return BadAnswer(f"https://{address}", cause=Cause.WANTS_HTTPS)
-    return BadAnswer(address, cause=Cause.REDIRECTED)
+        return BadResponse(f"https://{address}", cause=Cause.WANTS_HTTPS)
+    return BadResponse(address, cause=Cause.REDIRECTED)
 
 
 def _is_blocked(response: Response) -> bool:
@@ -236,7 +236,7 @@ def _is_blocked(response: Response) -> bool:
     return any(mark in page for mark in _FIREWALL_MARKS)
 
 
-def _shapeless(response: Response) -> BadAnswer:
+def _shapeless(response: Response) -> BadResponse:
     """The error for a body that is not a JSON object: a page of a CDN, a web server, or a missing route."""
     start = response.body[:1000].lstrip(b"\xef\xbb\xbf \t\r\n")
     page = start.startswith(b"<")
@@ -245,7 +245,7 @@ def _shapeless(response: Response) -> BadAnswer:
         bool(start) if response.status in _NO_ROUTE else page and response.status < HTTPStatus.BAD_REQUEST
     )
     cause = Cause.ROUTE_MISSING if lacking and not _is_blocked(response) else Cause.ODD_ANSWER
-    return BadAnswer(f"HTTP {response.status}, {shape}", cause=cause)
+    return BadResponse(f"HTTP {response.status}, {shape}", cause=cause)
 
 
 def _code_and_message(body: object) -> tuple[str, str]:

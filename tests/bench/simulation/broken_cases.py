@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from statistics import fmean
 
-from bot.providers.base import AuthFailed, BadAnswer, ProviderError, RateLimited, TaskMissing, Unavailable
+from bot.providers.base import AuthFailed, BadResponse, ProviderError, RateLimited, TaskMissing, Unavailable
 from storage.models import Cause
 from tests.bench.simulation.gateway import Gateway
 from tests.bench.simulation.policies import Ours, Policy
@@ -35,8 +35,8 @@ def _json(error: ProviderError) -> ProviderError:
 
 FAULTS: Mapping[str, Callable[[], ProviderError]] = {
     "500 in JSON": lambda: _json(Unavailable("", cause=Cause.UNREACHABLE)),
-    "JSON without a status": lambda: _json(BadAnswer("", cause=Cause.ODD_ANSWER)),
-    "a web page": lambda: BadAnswer("", cause=Cause.ODD_ANSWER),
+    "JSON without a status": lambda: _json(BadResponse("", cause=Cause.ODD_ANSWER)),
+    "a web page": lambda: BadResponse("", cause=Cause.ODD_ANSWER),
     "cut off": lambda: Unavailable("", cause=Cause.UNREACHABLE),
     "no answer": lambda: Unavailable("", cause=Cause.UNREACHABLE),
     "401": lambda: AuthFailed("", cause=Cause.KEY_INVALID),

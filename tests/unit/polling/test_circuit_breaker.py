@@ -3,7 +3,7 @@
 import pytest
 
 from bot.polling.rate_limiter import AdaptiveRateLimiter
-from bot.providers.base import AuthFailed, BadAnswer, ProviderError, RateLimited, TaskMissing, Unavailable
+from bot.providers.base import AuthFailed, BadResponse, ProviderError, RateLimited, TaskMissing, Unavailable
 from storage.models import Cause
 from tests.fakes.jitter import NO_JITTER
 from tests.unit.polling.exchanges import AWAY, exchange, open_circuit
@@ -21,7 +21,7 @@ def from_gateway(error: ProviderError) -> ProviderError:
     "error",
     [
         from_gateway(Unavailable("", cause=Cause.UNREACHABLE)),
-        from_gateway(BadAnswer("", cause=Cause.ODD_ANSWER)),
+        from_gateway(BadResponse("", cause=Cause.ODD_ANSWER)),
         AuthFailed("", cause=Cause.KEY_INVALID),
         TaskMissing("", cause=Cause.TASK_MISSING),
     ],

@@ -7,12 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.polling.rate_limiter import AdaptiveRateLimiter
-from bot.providers.base import AuthFailed, BadAnswer, ProviderError, RateLimited, TaskMissing, Unavailable
+from bot.providers.base import AuthFailed, BadResponse, ProviderError, RateLimited, TaskMissing, Unavailable
 from storage.models import Cause
 from tests.fakes.jitter import NO_JITTER
 from tests.unit.polling.exchanges import AWAY, exchange, open_circuit
 
-ODD = BadAnswer("", cause=Cause.ODD_ANSWER)
+ODD = BadResponse("", cause=Cause.ODD_ANSWER)
 
 
 def too_many(retry_after_s: float | None = None) -> RateLimited:

@@ -8,7 +8,7 @@ import pytest
 from bot.providers.account import Account
 from bot.providers.base import (
     AuthFailed,
-    BadAnswer,
+    BadResponse,
     MediaSource,
     ProviderError,
     TaskMissing,
@@ -120,7 +120,7 @@ async def test_a_link_that_took_the_place_of_the_bytes_is_used():
 @pytest.mark.parametrize("url", [None, "data:video/mp4;base64,====", "gone"])
 async def test_bytes_that_are_gone_are_no_video(url: str | None):
     provider = gateway(always(json_response({"status": "completed", "url": url})))
-    with pytest.raises(BadAnswer) as caught:
+    with pytest.raises(BadResponse) as caught:
         await provider.open_media("video_1", Media(url=None))
     assert caught.value.cause is Cause.NO_VIDEO
 

@@ -16,7 +16,7 @@ import pytest
 from aiohttp import web
 
 from bot.providers.account import Account
-from bot.providers.base import BadAnswer, Unavailable
+from bot.providers.base import BadResponse, Unavailable
 from bot.providers.parsing.response import Response
 from bot.providers.transport import HttpTransport
 from storage.models import Cause
@@ -117,7 +117,7 @@ async def test_a_compressed_body_is_given_up_before_it_is_unpacked_in_full():
     async with http_server(handler) as address:
         tracemalloc.start()
         try:
-            with pytest.raises(BadAnswer, match="1048576"):
+            with pytest.raises(BadResponse, match="1048576"):
                 await asked(address)
             peak = tracemalloc.get_traced_memory()[1]
         finally:
@@ -150,14 +150,14 @@ async def test_a_body_without_end_is_given_up(packed: bool):
         return response
 
     async with http_server(handler) as address:
-        with pytest.raises(BadAnswer) as caught:
+        with pytest.raises(BadResponse) as caught:
             await asked(address)
     assert caught.value.cause is Cause.ODD_ANSWER
 
 
 @pytest.mark.parametrize("start", [b'{"x": [', b'["data:video/mp4;base64,AA", '], ids=["without", "named"])
 async def test_a_large_response_without_a_video_is_rejected(start: bytes):
-    with pytest.raises(BadAnswer, match="1048576"):
+    with pytest.raises(BadResponse, match="1048576"):
         await mocked(lambda _: httpx.Response(200, content=start + b"1," * 2**20 + b"1]"))
 
 

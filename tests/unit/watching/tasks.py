@@ -3,15 +3,15 @@
 from datetime import timedelta
 from typing import Any
 
-from bot.providers.base import AuthFailed, BadAnswer, ProviderError, RateLimited, TaskMissing, Unavailable
+from bot.providers.base import AuthFailed, BadResponse, ProviderError, RateLimited, TaskMissing, Unavailable
 from storage.models import Cause, Media, PollFailure, Snapshot, Task, TaskRef, TaskStatus
 from tests.fakes.clock import NOON
 
 OLD_ID = "cgt-20250530120000-abcde"  # made 48 hours and more before NOON
 
 AWAY = Unavailable("no answer", cause=Cause.UNREACHABLE)
-ODD = BadAnswer("<html>", cause=Cause.ODD_ANSWER)
-NO_ROUTE = BadAnswer("Invalid URL", cause=Cause.ROUTE_MISSING)
+ODD = BadResponse("<html>", cause=Cause.ODD_ANSWER)
+NO_ROUTE = BadResponse("Invalid URL", cause=Cause.ROUTE_MISSING)
 TOO_MANY = RateLimited("slow down", cause=Cause.RATE_LIMITED)
 IN_FIVE_MINUTES = RateLimited("slow down", cause=Cause.RATE_LIMITED, retry_after_s=300.0)
 BAD_KEY = AuthFailed("invalid key", cause=Cause.KEY_INVALID)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from bot.messages.views.admin import gateway_changed
-from bot.providers.base import BadAnswer, ProviderError
+from bot.providers.base import BadResponse, ProviderError
 from bot.watching.admin_reports import AdminReports, Admins
 from bot.watching.gateway_state import GatewayStates
 from storage.models import Cause, Chat, DeliveryState
@@ -82,7 +82,7 @@ async def test_each_admin_gets_one_message_per_outage_and_one_per_recovery(scene
 
 
 async def test_the_report_names_the_host_that_a_gateway_redirects_to(scene: Scene):
-    elsewhere = BadAnswer("login.example", cause=Cause.REDIRECTED)
+    elsewhere = BadResponse("login.example", cause=Cause.REDIRECTED)
 
     await scene.advance(40, away=True, error=elsewhere)
 
@@ -137,9 +137,9 @@ async def test_an_outage_that_telegram_s_outage_outlasts_is_not_reported(scene: 
 async def test_a_report_that_waits_shows_how_the_gateway_fails_now(scene: Scene):
     scene.is_telegram_away = True
     await scene.advance(60, away=True)
-    await scene.advance(10, away=True, error=BadAnswer("login.example", cause=Cause.REDIRECTED))
+    await scene.advance(10, away=True, error=BadResponse("login.example", cause=Cause.REDIRECTED))
     scene.is_telegram_away = False
-    await scene.advance(60, away=True, error=BadAnswer("login.example", cause=Cause.REDIRECTED))
+    await scene.advance(60, away=True, error=BadResponse("login.example", cause=Cause.REDIRECTED))
 
     [text] = scene.texts_to(7)
     assert "redirects to login.example" in text

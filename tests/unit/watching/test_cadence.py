@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from bot.forecast.estimates import Estimates
 from bot.forecast.prediction import predict
-from bot.providers.base import AuthFailed, BadAnswer, ProviderError, RateLimited, TaskMissing, Unavailable
+from bot.providers.base import AuthFailed, BadResponse, ProviderError, RateLimited, TaskMissing, Unavailable
 from bot.watching.cadence import POLL_PRICE_S, SPARE_POLL_PRICE_S, Cadence
 from storage.models import Cause, PollFailure, Stall, Task, TaskStatus
 from tests.fakes.clock import NOON
@@ -156,7 +156,7 @@ def test_the_waits_can_be_chosen():
 
 @settings(max_examples=100)
 @given(
-    kind=st.sampled_from([Unavailable, RateLimited, AuthFailed, TaskMissing, BadAnswer]),
+    kind=st.sampled_from([Unavailable, RateLimited, AuthFailed, TaskMissing, BadResponse]),
     cause=st.sampled_from(Cause),
     wish_s=st.none() | st.floats(0, 3600),
     failures=st.integers(1, 1_000_000),

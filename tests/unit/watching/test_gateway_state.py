@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from bot.providers.base import BadAnswer, ProviderError, RateLimited, TaskMissing
+from bot.providers.base import BadResponse, ProviderError, RateLimited, TaskMissing
 from bot.watching.gateway_state import GatewayStates
 from storage.models import Cause
 from tests.fakes.clock import FrozenClock
@@ -53,7 +53,7 @@ def test_failures_of_different_tasks_are_a_problem_of_all_names_behind_the_key(
 
 
 def test_a_gateway_that_redirects_is_reported_with_where_to(polls: Polls, caplog: pytest.LogCaptureFixture):
-    elsewhere = BadAnswer("login.example", cause=Cause.REDIRECTED)
+    elsewhere = BadResponse("login.example", cause=Cause.REDIRECTED)
 
     polls.poll(1, 2, error=elsewhere, for_s=31)
 

@@ -6,7 +6,7 @@ from typing import ClassVar
 import pytest
 
 from bot.providers.account import Account
-from bot.providers.base import BadAnswer, TaskMissing
+from bot.providers.base import BadResponse, TaskMissing
 from bot.providers.formats.base import FieldPaths, WireFormat
 from storage.models import Cause, Media, TaskError, TaskStatus
 
@@ -142,7 +142,7 @@ def test_ever_new_words_do_not_fill_the_log(wire: Flat, caplog: pytest.LogCaptur
 
 @pytest.mark.parametrize("status", [None, "", 5, [], {}])
 def test_no_status_is_an_odd_response(wire: Flat, status: object):
-    with pytest.raises(BadAnswer):
+    with pytest.raises(BadResponse):
         wire.read({"status": status, "url": "https://x.example/v.mp4"}, "x")
 
 

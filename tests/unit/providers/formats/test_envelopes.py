@@ -5,7 +5,7 @@ import json
 import pytest
 
 from bot.providers.account import Account
-from bot.providers.base import BadAnswer
+from bot.providers.base import BadResponse
 from bot.providers.formats.base import WireFormat
 from bot.providers.formats.jimeng import Jimeng
 from bot.providers.formats.newapi import NewApi
@@ -76,13 +76,13 @@ def test_an_endless_nest_is_given_up(wire: WireFormat, depth: int):
     response: dict[str, object] = {"status": None}
     for _ in range(depth):
         response = {"data": response}
-    with pytest.raises(BadAnswer, match="no status"):
+    with pytest.raises(BadResponse, match="no status"):
         wire.read(response, "x")
 
 
 def test_an_errors_own_status_is_not_the_tasks(wire: WireFormat):
     response = {"error": {"code": 400, "message": "bad", "status": "INVALID_ARGUMENT"}}
-    with pytest.raises(BadAnswer, match="bad"):
+    with pytest.raises(BadResponse, match="bad"):
         wire.read(response, "x")
 
 
@@ -93,5 +93,5 @@ def test_a_nest_that_widens_with_every_level_is_given_up(wire: WireFormat):
     for _ in range(3):
         last = {**dict.fromkeys(names, other), "Output": last}
         other = {**dict.fromkeys(names, other)}
-    with pytest.raises(BadAnswer, match="no status"):
+    with pytest.raises(BadResponse, match="no status"):
         wire.read(last, "x")

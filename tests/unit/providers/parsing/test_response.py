@@ -4,7 +4,7 @@ from email.utils import format_datetime
 
 import pytest
 
-from bot.providers.base import AuthFailed, BadAnswer, ProviderError, RateLimited, TaskMissing, Unavailable
+from bot.providers.base import AuthFailed, BadResponse, ProviderError, RateLimited, TaskMissing, Unavailable
 from bot.providers.parsing.response import error_in, parse, parse_response
 from bot.providers.parsing.scrub import Scrubber
 from storage.models import Cause
@@ -43,26 +43,26 @@ def test_json_is_read_with_a_wide_tolerance(body: bytes, value: object):
 @pytest.mark.parametrize(
     ("status", "body", "kind", "cause"),
     [
-        (200, b"", BadAnswer, Cause.ODD_ANSWER),
-        (200, b"[1]", BadAnswer, Cause.ODD_ANSWER),
-        (200, b'{"a": ', BadAnswer, Cause.ODD_ANSWER),
-        (200, b"[" * 100_000, BadAnswer, Cause.ODD_ANSWER),
-        (200, b"\n <!doctype html>", BadAnswer, Cause.ROUTE_MISSING),
-        (301, b"{}", BadAnswer, Cause.ODD_ANSWER),
+        (200, b"", BadResponse, Cause.ODD_ANSWER),
+        (200, b"[1]", BadResponse, Cause.ODD_ANSWER),
+        (200, b'{"a": ', BadResponse, Cause.ODD_ANSWER),
+        (200, b"[" * 100_000, BadResponse, Cause.ODD_ANSWER),
+        (200, b"\n <!doctype html>", BadResponse, Cause.ROUTE_MISSING),
+        (301, b"{}", BadResponse, Cause.ODD_ANSWER),
         (401, b"{}", AuthFailed, Cause.KEY_INVALID),
-        (401, b"<html>", BadAnswer, Cause.ODD_ANSWER),
+        (401, b"<html>", BadResponse, Cause.ODD_ANSWER),
         (402, b"{}", AuthFailed, Cause.KEY_EXHAUSTED),
         (403, b"{}", AuthFailed, Cause.NOT_ALLOWED),
-        (403, b"<html>", BadAnswer, Cause.ODD_ANSWER),
+        (403, b"<html>", BadResponse, Cause.ODD_ANSWER),
         (404, b"{}", TaskMissing, Cause.TASK_MISSING),
         (404, b'{"detail": "Not Found"}', TaskMissing, Cause.ROUTE_MISSING),
         (404, b'{"detail": "Not found: task-1"}', TaskMissing, Cause.TASK_MISSING),
-        (404, b"404 page not found", BadAnswer, Cause.ROUTE_MISSING),
-        (404, b"", BadAnswer, Cause.ODD_ANSWER),
+        (404, b"404 page not found", BadResponse, Cause.ROUTE_MISSING),
+        (404, b"", BadResponse, Cause.ODD_ANSWER),
         (410, b"{}", TaskMissing, Cause.TASK_MISSING),
         (400, b'{"code": "task_not_exist"}', TaskMissing, Cause.TASK_MISSING),
         (400, b'{"code": "Throttling"}', RateLimited, Cause.RATE_LIMITED),
-        (400, b'{"code": "InvalidParameter"}', BadAnswer, Cause.ODD_ANSWER),
+        (400, b'{"code": "InvalidParameter"}', BadResponse, Cause.ODD_ANSWER),
         (429, b"", RateLimited, Cause.RATE_LIMITED),
         (500, b'{"code": "task_not_exist"}', Unavailable, Cause.UNREACHABLE),
         (599, b"", Unavailable, Cause.UNREACHABLE),
@@ -119,7 +119,7 @@ def test_a_firewalls_page_is_no_missing_route(page: str, status: int, charset: s
     ],
 )
 def test_a_redirects_error_contains_the_target_host(asked_at: str, location: str, cause: Cause, message: str):
-    with pytest.raises(BadAnswer) as caught:
+    with pytest.raises(BadResponse) as caught:
         parse_response(response(b"", status=301, headers={"Location": location}), SCRUB, base_url=asked_at)
     assert (caught.value.cause, caught.value.message) == (cause, message)
 
@@ -163,7 +163,7 @@ def test_the_vendors_words_are_scrubbed_and_cut():
 
 def test_an_object_without_a_status_is_an_error_by_its_text():
     assert type(error_in({"code": "task_not_exist"}, SCRUB, "")) is TaskMissing
-    assert type(error_in({"code": "success", "data": None}, SCRUB, "")) is BadAnswer
+    assert type(error_in({"code": "success", "data": None}, SCRUB, "")) is BadResponse
 
 
 @pytest.mark.parametrize(
