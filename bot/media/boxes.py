@@ -131,6 +131,7 @@ def _box(head: bytes, at: int, limit: int) -> Box | None:
 
 
 def _whole(index: bytes) -> Box:
+    """The index itself as a box; raises Malformed."""
     box = _box(index[:_LARGE_HEAD], 0, len(index))
     if box is None or box.end > len(index):
         raise Malformed("an index whose length does not match")
@@ -138,6 +139,7 @@ def _whole(index: bytes) -> Box:
 
 
 def _inside(data: bytes | bytearray, parent: Box) -> Iterator[Box]:
+    """The boxes directly inside a box, up to the first invalid one."""
     at = parent.body
     while at + _BOX_HEAD <= parent.end:
         box = _box(bytes(data[at : at + _LARGE_HEAD]), at, parent.end)
@@ -190,6 +192,7 @@ def _corrected(index: bytes, moved: Sequence[tuple[Box, int]]) -> bytes:
 
 
 def _tables(data: bytearray, parent: Box) -> Iterator[Box]:
+    """The tables of chunk offsets of all tracks."""
     for box in _inside(data, parent):
         if box.kind in _PARENTS:
             yield from _tables(data, box)
@@ -198,6 +201,7 @@ def _tables(data: bytearray, parent: Box) -> Iterator[Box]:
 
 
 def _shifted(offsets: Sequence[int], moved: Sequence[tuple[Box, int]]) -> Iterator[int]:
+    """The offsets after the move; a chunk is mostly in the same box as the one before it."""
     box, by = moved[0]
     for offset in offsets:
         if not box.start <= offset < box.end:
@@ -209,6 +213,7 @@ def _shifted(offsets: Sequence[int], moved: Sequence[tuple[Box, int]]) -> Iterat
 
 
 def _swap(numbers: "array[int]") -> None:
+    """Convert between the file's byte order, big-endian, and the machine's."""
     if sys.byteorder == "little":
         numbers.byteswap()
 

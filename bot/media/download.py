@@ -18,6 +18,7 @@ import time
 import zlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -40,6 +41,13 @@ log = logging.getLogger(__name__)
 
 _CONNECTIONS = 16  # twice the concurrent transfers
 _REDIRECTS = 5
+_REDIRECT_STATUSES = {
+    HTTPStatus.MOVED_PERMANENTLY,
+    HTTPStatus.FOUND,
+    HTTPStatus.SEE_OTHER,
+    HTTPStatus.TEMPORARY_REDIRECT,
+    HTTPStatus.PERMANENT_REDIRECT,
+}
 _ATTEMPTS = 4  # of one download, the first included
 _RESUME_BACKOFF = Backoff(first_s=0.5, limit_s=1.5)
 _TIMEOUT = aiohttp.ClientTimeout(total=900, sock_connect=15, sock_read=60)
@@ -206,7 +214,7 @@ class Downloader:
                 url, headers=headers, allow_redirects=False, proxy=self._proxy
             ) as response:
                 target = response.headers.get("Location")
-                if response.status not in {301, 302, 303, 307, 308} or target is None:
+                if response.status not in _REDIRECT_STATUSES or target is None:
                     await save(response, part, limit)
                     return
             next_url = url.join(URL(requestable(target), encoded=True))

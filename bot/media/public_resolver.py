@@ -9,6 +9,7 @@ from aiohttp import ThreadedResolver
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from bot.private_hosts import NO_PRIVATE_HOSTS, PrivateHosts
+from bot.providers.parsing.links import is_loopback
 
 # Fake IPs: Clash, sing-box and others resolve any name to this range; see docs/decisions.md.
 # https://sing-box.sagernet.org/configuration/dns/server/fakeip/
@@ -60,9 +61,11 @@ _NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052: the last four bytes are an IPv
 _COMPATIBLE = IPv6Network("::/96")
 _TRANSLATED = IPv6Network("::ffff:0:0:0/96")
 _NAT64_LOCAL = IPv6Network("64:ff9b:1::/48")
-_NUMERIC = re.compile(r"(?:0x[0-9a-f]*|[0-9]+)(?:\.(?:0x[0-9a-f]*|[0-9]+)){0,3}")
+_NUMERIC = re.compile(  # an IPv4 address in any form that the resolver accepts
+    r"(?:0x[0-9a-f]*|[0-9]+)(?:\.(?:0x[0-9a-f]*|[0-9]+)){0,3}"
+)
 _ISATAP = {0x00005EFE, 0x02005EFE}  # RFC 5214: the four bytes before the embedded IPv4 address
-_LOW = 0xFFFFFFFF
+_LOW = 0xFFFFFFFF  # mask of the last four bytes
 
 
 class PrivateAddress(OSError):
@@ -94,15 +97,12 @@ def address_of(host: str) -> str | None:
 
     Resolvers and proxies also accept 2130706433, 0x7f000001, 0177.0.0.1 and 127.1; localhost is literal too.
     """
-    name = host.rstrip(".").lower()
-    if name == "localhost" or name.endswith(".localhost"):
-        return "127.0.0.1"
     try:
         return str(ipaddress.ip_address(host))
     except ValueError:
-        pass
+        name = host.rstrip(".").lower()
     if not _NUMERIC.fullmatch(name):
-        return None
+        return "127.0.0.1" if is_loopback(name) else None
     try:
         return socket.inet_ntoa(socket.inet_aton(name))
     except OSError:

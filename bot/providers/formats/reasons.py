@@ -23,9 +23,9 @@ _REASON_KEY = re.compile(r"error|(?<![a-z])err|fail|reason|message|msg|remark|co
 _INSIDE_REASON = {"text", "content", "info", "0"}
 _CODE = re.compile(r"code|type|id$", re.IGNORECASE)
 _REQUEST_KEYS = {"input", "prompt", "request", "params", "parameters", "properties"}
-_MOST_VALUES = 500
-_DEEPEST = 4
-_LONGEST_JSON = 20_000
+_MOST_VALUES = 500  # that are visited, and per list or object
+_DEEPEST = 4  # levels below the task
+_LONGEST_JSON = 20_000  # characters of a reason that is parsed as JSON
 
 
 def reason_of(task: Json) -> str:

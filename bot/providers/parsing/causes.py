@@ -9,14 +9,14 @@ from http import HTTPStatus
 
 from storage.models import Cause
 
-_SPENT = (
+_NO_QUOTA = (
     "insufficient_quota", "insufficient_user_quota", "pre_consume_token_quota_failed", "quota_not_enough",
     "tokenstatusexhausted", "arrearage", "overdue", "insufficient balance", "insufficient credit",
     "insufficient fund", "insufficient_balance", "out of credit", "billing", "exceeded your current quota",
     "quota exhausted", "quota has been exhausted", "quota is not enough",
     "额度已用尽", "额度不足", "余额不足", "配额不足", "剩余额度", "欠费", "积分不足",
 )  # fmt: skip
-_BARRED = (
+_DENIED = (
     "access_denied", "accessdenied", "access denied", "forbidden", "permission", "not allowed",
     "not authorized", "whitelist", "banned", "封禁", "无权", "没有权限", "白名单", "不允许", "分组",
 )  # fmt: skip
@@ -54,28 +54,28 @@ _MODERATED = (
     "审核", "敏感", "违规", "风控", "不合规", "真人", "色情", "涉黄", "暴力",
 )  # fmt: skip
 _TIMED_OUT = ("timeout", "timed out", "time out", "time_out", "deadline exceeded", "超时")
-_UNFIT = (
+_BAD_INPUT = (
     "invalidparameter", "invalid_parameter", "invalid parameter", "invalid_request", "invalid request",
     "bad request", "bad_request", "badrequest", "invalidimage", "invalidvideo", "invalidurl",
     "invalid image", "invalid_image", "invalid url", "invalid input", "unsupported", "not support",
     "not match", "too large", "too long", "exceeds", "must be", "out of range", "resolution", "missing",
     "参数", "尺寸", "格式", "不支持", "分辨率",
 )  # fmt: skip
-_BROKE = (
+_GENERATION_FAILED = (
     "generation_failed", "generation failed", "task failed", "task_failed", "internal", "server error",
     "server_error", "upstream", "channel info", "unknown error", "processing_error",
     "生成失败", "任务失败", "内部错误", "渠道",
 )  # fmt: skip
 
-# The first row with a match is used.
+# The first row with a match in the lower-case status, code or message is used.
 _TASK_FAILURES = (
     (Cause.COPYRIGHT, _COPYRIGHT),
     (Cause.BAD_INPUT, _NOT_FETCHED),
     (Cause.MODERATION, _MODERATED),
     (Cause.TASK_TIMEOUT, _TIMED_OUT),
-    (Cause.KEY_EXHAUSTED, _SPENT),
-    (Cause.BAD_INPUT, _UNFIT),
-    (Cause.GENERATION, _BROKE),
+    (Cause.KEY_EXHAUSTED, _NO_QUOTA),
+    (Cause.BAD_INPUT, _BAD_INPUT),
+    (Cause.GENERATION, _GENERATION_FAILED),
 )
 
 
@@ -89,11 +89,11 @@ def failure_cause(word: str, code: str, message: str) -> Cause:
 def refusal_cause(status: int, code: str, message: str) -> Cause:
     """The cause of a 401, 402 or 403."""
     text = f"{code} {message}".casefold()
-    if status == HTTPStatus.PAYMENT_REQUIRED or _has(text, _SPENT):
+    if status == HTTPStatus.PAYMENT_REQUIRED or _has(text, _NO_QUOTA):
         return Cause.KEY_EXHAUSTED
     if status == HTTPStatus.FORBIDDEN:
-        return Cause.KEY_INVALID if _has(text, _WRONG_KEY) and not _has(text, _BARRED) else Cause.NOT_ALLOWED
-    return Cause.NOT_ALLOWED if _has(code.casefold(), _BARRED) else Cause.KEY_INVALID
+        return Cause.KEY_INVALID if _has(text, _WRONG_KEY) and not _has(text, _DENIED) else Cause.NOT_ALLOWED
+    return Cause.NOT_ALLOWED if _has(code.casefold(), _DENIED) else Cause.KEY_INVALID
 
 
 def limit_cause(code: str, message: str) -> Cause:
@@ -110,7 +110,7 @@ def cause_in(code: str, message: str) -> Cause | None:
         return limit
     if _has(code.casefold(), _WRONG_KEY):
         return Cause.KEY_INVALID
-    if _has(code.casefold(), _BARRED):
+    if _has(code.casefold(), _DENIED):
         return Cause.NOT_ALLOWED
     return None
 
@@ -125,9 +125,9 @@ def _is_task_missing(code: str, message: str) -> bool:
 def _limit_in(code: str, message: str) -> Cause | None:
     """A rate limit is checked before quota: OpenAI's rate limit messages also mention payment."""
     text = f"{code} {message}".casefold()
-    if _has(text, _THROTTLED) and not _has(code.casefold(), _SPENT):
+    if _has(text, _THROTTLED) and not _has(code.casefold(), _NO_QUOTA):
         return Cause.RATE_LIMITED
-    return Cause.KEY_EXHAUSTED if _has(text, _SPENT) else None
+    return Cause.KEY_EXHAUSTED if _has(text, _NO_QUOTA) else None
 
 
 def _has(text: str, needles: tuple[str, ...]) -> bool:

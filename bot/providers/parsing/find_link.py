@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from urllib.parse import unquote, urlsplit
 
 from bot.providers.parsing.fields import Json
@@ -75,11 +75,23 @@ _OTHER_ENDING = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Found:
+    """A link in the task."""
+
     keys: tuple[str, ...]  # from the task to the link, `*` for list elements
     link: str
     in_text: bool = False  # inside a longer text
+
+    @cached_property
+    def key_words(self) -> frozenset[str]:
+        """The words of all its keys."""
+        return frozenset().union(*map(_words, self.keys))
+
+    @cached_property
+    def path(self) -> str:
+        """The decoded path of its URL."""
+        return unquote(urlsplit(self.link).path)
 
 
 def only_video_link(task: Json) -> str | None:
@@ -97,9 +109,11 @@ def only_video_link(task: Json) -> str | None:
             continue
         if found.in_text:
             written.setdefault((found.link,), found)
-        elif _has_video_word(found):
+        elif found.path.lower().endswith(_VIDEO_ENDINGS) or not _VIDEO.isdisjoint(
+            found.key_words | _words(found.path)
+        ):
             named.setdefault(found.keys, found)
-        elif set().union(*(_words(key) for key in found.keys)) <= _MADE:
+        elif found.key_words <= _MADE:
             unnamed.setdefault(found.keys, found)
     return _only(named.values() or unnamed.values() or written.values())
 
@@ -119,11 +133,9 @@ def _only(found: Iterable[_Found]) -> str | None:
 
 def _rank(found: _Found) -> int:
     """0: explicitly without a watermark; 2: with one, or a worse copy; 1: neither."""
-    name = unquote(urlsplit(found.link).path).rpartition("/")[2]
-    words = set().union(*(_words(key) for key in found.keys), _words(name))
-    if {"water", "mark"} <= words or {"water", "marked"} <= words:
-        words.add("watermark")
-    marked = not words.isdisjoint({"watermark", "watermarked", "wm"})
+    words = found.key_words | _words(found.path.rpartition("/")[2])
+    is_split = "water" in words and not words.isdisjoint({"mark", "marked"})  # water_mark
+    marked = is_split or not words.isdisjoint({"watermark", "watermarked", "wm"})
     if not words.isdisjoint(_CLEAN) and (marked or not words.isdisjoint(_CLEAN - {"no", "without", "free"})):
         return 0
     return 2 if marked or not words.isdisjoint(_WORSE) else 1
@@ -185,27 +197,19 @@ def _labels(item: Json) -> Iterator[str]:
 
 
 def _is_decoy(found: _Found) -> bool:
-    path = unquote(urlsplit(found.link).path)
-    folders, _, name = path.rpartition("/")
+    """Whether the link's keys, file name or folders say that it is something else than the video."""
+    folders, _, name = found.path.rpartition("/")
     if is_other_file(found.link):
         return True
     if any(_JOINED_DECOY.search(_MAKING.sub("", key[:_LONGEST_NAME]).lower()) for key in found.keys):
         return True
-    words = set().union(*(_words(key) for key in found.keys), _words(name))
+    words = found.key_words | _words(name)
     return not words.isdisjoint(_DECOY) or not _words(folders).isdisjoint(_DECOY_FOLDERS)
-
-
-def _has_video_word(found: _Found) -> bool:
-    path = unquote(urlsplit(found.link).path)
-    if path.lower().endswith(_VIDEO_ENDINGS):
-        return True
-    words = _words(path).union(*(_words(key) for key in found.keys))
-    return not words.isdisjoint(_VIDEO)
 
 
 def _words(text: str) -> frozenset[str]:
     """The words of a key or path, lower-case and singular."""
-    return _words_in(text[:_LONGEST_NAME])
+    return _words_in(text[:_LONGEST_NAME])  # cut before it is cached
 
 
 @lru_cache(maxsize=64)

@@ -164,7 +164,7 @@ def _error(response: Response, body: object, scrub: Scrubber, base_url: str) -> 
     if status in _ELSEWHERE:
         return _redirect(response, base_url)
     if not isinstance(body, dict):
-        return _shapeless(response)
+        return _not_an_object(response)
     if _lacks_route(status, body, text):
         return TaskMissing(text, cause=Cause.ROUTE_MISSING)
     return _refusal(status, code, text)
@@ -236,15 +236,14 @@ def _is_blocked(response: Response) -> bool:
     return any(mark in page for mark in _FIREWALL_MARKS)
 
 
-def _shapeless(response: Response) -> BadResponse:
+def _not_an_object(response: Response) -> BadResponse:
     """The error for a body that is not a JSON object: a page of a CDN, a web server, or a missing route."""
     start = response.body[:1000].lstrip(b"\xef\xbb\xbf \t\r\n")
-    page = start.startswith(b"<")
-    shape = "a web page" if page else "not JSON" if start else "empty"
-    lacking = (
-        bool(start) if response.status in _NO_ROUTE else page and response.status < HTTPStatus.BAD_REQUEST
-    )
-    cause = Cause.ROUTE_MISSING if lacking and not _is_blocked(response) else Cause.ODD_ANSWER
+    is_page = start.startswith(b"<")
+    shape = "a web page" if is_page else "not JSON" if start else "empty"
+    # A web application has a page of its own for any unknown path, with the status 200.
+    is_unknown_path = bool(start) if response.status in _NO_ROUTE else is_page and response.status in _GOOD
+    cause = Cause.ROUTE_MISSING if is_unknown_path and not _is_blocked(response) else Cause.ODD_ANSWER
     return BadResponse(f"HTTP {response.status}, {shape}", cause=cause)
 
 
