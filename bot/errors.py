@@ -1,4 +1,4 @@
-"""Why the program ends by itself; each message is the sentence for whoever started it."""
+"""Why the program ends by itself; each message is the sentence that the command line prints."""
 
 
 class SecondPoller(Exception):
@@ -7,7 +7,7 @@ class SecondPoller(Exception):
     def __init__(self) -> None:
         super().__init__(
             "Another process fetches updates with this TELEGRAM_BOT_TOKEN (409 Conflict); one token serves "
-            "one running bot: stop the other one, or give this one a token of its own."
+            "one running bot: stop the other process, or use another token here."
         )
 
 
@@ -18,8 +18,8 @@ class ForeignWebhook(Exception):
         """host: of the webhook; None: not known."""
         super().__init__(
             f"Another program has set a webhook{f' to {host}' if host else ''} with this TELEGRAM_BOT_TOKEN "
-            "(409 Conflict); one token serves one running bot: take the token out of the other program, or "
-            "give this one a token of its own."
+            "(409 Conflict); one token serves one running bot: remove the token from the other program, or "
+            "use another token here."
         )
 
 
@@ -28,8 +28,8 @@ class TokenRefused(Exception):
 
     def __init__(self) -> None:
         super().__init__(
-            "Telegram refuses TELEGRAM_BOT_TOKEN; take it from @BotFather anew, "
-            "and if TELEGRAM_API_URL is set, see that a Bot API server answers there."
+            "Telegram refuses TELEGRAM_BOT_TOKEN; copy it from @BotFather again, "
+            "and if TELEGRAM_API_URL is set, check that it is the address of a Bot API server."
         )
 
 

@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence, Set
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 from typing import TypeVar
 
 from telegram.ext import ExtBot
@@ -68,7 +67,7 @@ class Resources:
     new_delivery: asyncio.Event  # wakes the delivery worker
     gateways: GatewayStates
     rate_limiter: ChatRateLimiter  # counts all calls of the bot
-    connected: asyncio.Event  # set when Telegram has answered
+    connected: asyncio.Event  # set with the first response of Telegram
 
 
 def utc_now() -> datetime:
@@ -84,19 +83,11 @@ class _Workers:
     housekeeper: Housekeeper
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _StoredState:
-    """What the workers load from the database at the start."""
-
-    estimates: Estimates
-    awaited_providers: Set[str]  # names of the providers of unfinished tasks
-
-
 async def run_workers(resources: Resources, bot: ExtBot[None], cadence: Cadence | None) -> None:
     """Run all workers until cancelled; raises StoreError and PortTaken.
 
     1. Make tasks due whose last failure new settings may have fixed.
-    2. Load what was learned, waiting while the database can't be read.
+    2. Load the estimates, waiting while the database can't be read; updates are handled meanwhile.
     3. Start polling, maintenance and the reports to the admins.
     4. Start delivery once Telegram has responded.
     """
@@ -107,19 +98,14 @@ async def run_workers(resources: Resources, bot: ExtBot[None], cadence: Cadence 
         # Settings are read at the start only.
         maybe_fixed = {cause for cause in Cause if cause.depends_on_settings}
         await resources.store.make_due_again(maybe_fixed, at=utc_now())
-    stored = await _when_available(partial(_load, resources.store))  # updates are handled meanwhile
-    async with _build(resources, bot, cadence, stored) as workers, asyncio.TaskGroup() as group:
+    estimates = Estimates.from_json(await _when_available(resources.store.load_estimates))
+    awaited = await _when_available(resources.store.providers_with_due_tasks)
+    build = _build(resources, bot, cadence, estimates=estimates, awaited=awaited)
+    async with build as workers, asyncio.TaskGroup() as group:
         group.create_task(workers.scheduler.run())
         group.create_task(workers.housekeeper.run())
         group.create_task(_deliver(workers.delivery, resources))
         group.create_task(workers.admin_reports.run())
-
-
-async def _load(store: Store) -> _StoredState:
-    return _StoredState(
-        estimates=Estimates.from_json(await store.load_estimates()),
-        awaited_providers=await store.providers_with_due_tasks(),
-    )
 
 
 async def _when_available(call: Callable[[], Awaitable[T]]) -> T:
@@ -144,12 +130,16 @@ async def _deliver(worker: DeliveryWorker, resources: Resources) -> None:
 
 @asynccontextmanager
 async def _build(
-    resources: Resources, bot: ExtBot[None], cadence: Cadence | None, stored: _StoredState
+    resources: Resources,
+    bot: ExtBot[None],
+    cadence: Cadence | None,
+    *,
+    estimates: Estimates,
+    awaited: Set[str],
 ) -> AsyncIterator[_Workers]:
-    """Build and open everything; nothing runs yet."""
-    settings, store, telemetry = resources.settings, resources.store, resources.telemetry
+    """Build and open everything; nothing runs yet. awaited: the providers of unfinished tasks, by name."""
+    settings, store = resources.settings, resources.store
     notify_delivery, states = resources.new_delivery.set, resources.gateways
-    estimates = stored.estimates
     async with AsyncExitStack() as stack:
         transport = await stack.enter_async_context(
             HttpTransport(tls=resources.tls, proxy=settings.provider_proxy and settings.provider_proxy.url)
@@ -163,13 +153,12 @@ async def _build(
         )
         groups = key_groups(settings, transport, states)
         providers = providers_of(groups)
-        groups += unconfigured_groups(providers, stored.awaited_providers)
+        groups += unconfigured_groups(providers, awaited)
         if not providers:
             log.warning(_NO_PROVIDER)
         cadence = cadence or Cadence(price_by_provider_s=prices_s(settings))
         ageing = Ageing(rest=settings.rest_days)
         poller = Poller(store, cadence, estimates, clock=utc_now, notify=notify_delivery, ageing=ageing)
-        sender = _sender(resources, bot)
         cache = VideoCache(
             settings.downloads_folder,
             downloader,
@@ -189,14 +178,7 @@ async def _build(
                 clock=utc_now,
                 notify=notify_delivery,
             ),
-            delivery=DeliveryWorker(
-                store,
-                TextDelivery(sender, estimates, clock=utc_now, problem_of=states.problem_of),
-                VideoDelivery(store, sender, cache, clock=utc_now),
-                new_delivery=resources.new_delivery,
-                clock=utc_now,
-                telemetry=telemetry,
-            ),
+            delivery=_delivery(resources, bot, estimates, cache),
             housekeeper=Housekeeper(
                 store, estimates, clock=utc_now, wake=notify_delivery, kept=settings.keep_days
             ),
@@ -212,12 +194,23 @@ def _http_server(resources: Resources) -> AbstractAsyncContextManager[None]:
     return http_server(report, page, settings.health_port, settings.health_host)
 
 
-def _sender(resources: Resources, bot: ExtBot[None]) -> Sender:
-    return Sender(
+def _delivery(
+    resources: Resources, bot: ExtBot[None], estimates: Estimates, cache: VideoCache
+) -> DeliveryWorker:
+    store, problem_of = resources.store, resources.gateways.problem_of
+    sender = Sender(
         bot,
         resources.rate_limiter,
         local_mode=resources.settings.telegram_local_mode,
         migrated=resources.access.migrated,
+    )
+    return DeliveryWorker(
+        store,
+        TextDelivery(sender, estimates, clock=utc_now, problem_of=problem_of),
+        VideoDelivery(store, sender, cache, clock=utc_now),
+        new_delivery=resources.new_delivery,
+        clock=utc_now,
+        telemetry=resources.telemetry,
     )
 
 

@@ -71,7 +71,7 @@ async def status(context: Context, typed: TypedCommand) -> None:
         context.message.chat_id,
         ids,
         thread_id=context.thread_id,
-        patience_s=context.remaining_s(COMMAND_S),
+        timeout_s=context.remaining_s(COMMAND_S),
     )
     if len(found) == 1:
         notes.insert(0, cards.status(found[0], language=language, now=deps.clock()))

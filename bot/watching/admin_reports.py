@@ -50,7 +50,7 @@ class AdminReports:
         self._stored: dict[tuple[str, int], GatewayStatus] = {}  # by gateway and admin
 
     async def run(self) -> None:
-        """Check every 2 seconds until cancelled."""
+        """Check every _CHECK_S until cancelled."""
         while True:
             try:
                 await self.check()
@@ -61,7 +61,9 @@ class AdminReports:
     async def check(self) -> None:
         """Store the changes since the last check."""
         for state in self._states.reports():
-            if not state.status.is_bad and not self._is_stable(state):
+            is_up = state.status is GatewayStatus.UP and not state.is_doubtful
+            is_stable = is_up and self._clock() - state.since >= _STABLE
+            if not state.status.is_bad and not is_stable:
                 continue
             for admin_id in sorted(self._admins.ids):
                 key = state.id, admin_id
@@ -71,10 +73,6 @@ class AdminReports:
                 if await self._store.enqueue_report(admin_id, report, at=self._clock()):
                     self._stored[key] = state.status
                     self._notify()
-
-    def _is_stable(self, state: GatewayReport) -> bool:
-        is_up = state.status is GatewayStatus.UP and not state.is_doubtful
-        return is_up and self._clock() - state.since >= _STABLE
 
     async def _report(self, state: GatewayReport, admin_id: int) -> AdminReport:
         chat = await self._store.chat(admin_id)

@@ -52,9 +52,9 @@ class Service:
         external_ids: Sequence[str],
         *,
         thread_id: int | None,
-        patience_s: float = COMMAND_S,
+        timeout_s: float = COMMAND_S,
     ) -> list[WatchedTask]:
-        """The chat's watches of these ids after a fresh poll, or as stored after patience_s without one.
+        """The chat's watches of these ids after a fresh poll, or as stored after timeout_s without one.
 
         All are polled concurrently; ids without a watch here are left out.
         """
@@ -64,7 +64,7 @@ class Service:
         for task_id in awaited:
             await self._store.request_poll(task_id, at=requested_at)
         self._notify_polling()
-        fresh = await self._wait_for_polls(awaited, requested_at, patience_s)
+        fresh = await self._wait_for_polls(awaited, requested_at, timeout_s)
         return [replace(w, task=fresh.get(w.task.id, w.task)) for w in found]
 
     async def stop(
@@ -127,9 +127,9 @@ class Service:
         return [w for w in found if w.watch.thread_id == thread_id] or found
 
     async def _wait_for_polls(
-        self, task_ids: Collection[int], requested_at: datetime, patience_s: float
+        self, task_ids: Collection[int], requested_at: datetime, timeout_s: float
     ) -> dict[int, Task]:
-        """Read these tasks from the store until all have been polled, or patience_s is over."""
+        """Read these tasks from the store until all have been polled, or for timeout_s."""
         known = {task.id: task for task in await self._store.tasks(task_ids)}
         tick_s = _TICK_S
         # A final task is not polled again: it may have ended by a poll from before the request.
@@ -138,7 +138,7 @@ class Service:
             for task in known.values()
             if not (task.status.is_final or (task.last_poll_at and task.last_poll_at >= requested_at))
         ]:
-            left_s = patience_s - (self._clock() - requested_at).total_seconds()
+            left_s = timeout_s - (self._clock() - requested_at).total_seconds()
             if left_s <= 0:
                 break
             await self._sleep(min(tick_s, left_s))
