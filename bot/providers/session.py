@@ -7,7 +7,7 @@ from typing import Any, cast
 import aiohttp
 from aiohttp.abc import AbstractResolver
 from aiohttp.client_proto import ResponseHandler
-from aiohttp.connector import Connection
+from aiohttp.http_parser import RawResponseMessage
 
 MAX_INTERIM = 16  # interim (1xx) responses before the final one; servers send one or two
 MAX_HEADER = 65_536  # bytes of one header line; CDNs send more than aiohttp's 8,190
@@ -39,7 +39,6 @@ def open_session(
         timeout=timeout,
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=auto_decompress,
-        response_class=BoundedResponse,
         max_line_size=MAX_HEADER,
         max_field_size=MAX_HEADER,
         max_headers=_MAX_HEADERS,
@@ -49,20 +48,22 @@ def open_session(
 class _BoundedConnector(aiohttp.TCPConnector):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self._factory = cast("partial[ResponseHandler]", partial(_BoundedHandler, loop=self._loop))
+        self._factory = cast("partial[ResponseHandler]", partial(BoundedHandler, loop=self._loop))
 
 
-class _BoundedHandler(ResponseHandler):
-    """A connection that is closed after too many bytes of headers, interim responses and trailers.
+class BoundedHandler(ResponseHandler):
+    """A connection with limits for each response: interim responses, and bytes of headers and trailers.
 
-    aiohttp limits each line and their number, which together allow 16 MiB.
+    aiohttp limits each line and the number of lines, which together allow 16 MiB. It reads interim responses
+    that have arrived in a loop without a suspension point, which blocks the event loop.
     """
 
+    _messages = 0  # responses read since the request, interim ones included
     _beside_body = 0  # bytes since the request, or since the body last grew
 
     def set_response_params(self, **options: Any) -> None:
         """Start counting for a new request."""
-        self._beside_body = 0
+        self._messages = self._beside_body = 0
         super().set_response_params(**options)
 
     def data_received(self, data: bytes) -> None:
@@ -80,52 +81,13 @@ class _BoundedHandler(ResponseHandler):
     def _body_size(self) -> int:
         return 0 if self._payload is None else self._payload.total_bytes
 
-
-class BoundedResponse(aiohttp.ClientResponse):
-    """A response that raises TooManyInterim after MAX_INTERIM interim responses.
-
-    aiohttp reads buffered ones in a loop without a suspension point, which blocks the event loop.
-    """
-
-    async def start(self, connection: Connection) -> aiohttp.ClientResponse:
-        """Read up to the final response's headers."""
-        protocol = connection.protocol
-        counting = cast("Connection", _CountingConnection(connection))
-        try:
-            await super().start(counting)
-            if sum(len(name) + len(value) for name, value in self.raw_headers) > MAX_HEAD:
-                raise HeadTooLong(f"more than {MAX_HEAD} bytes of headers")  # all in one packet
-            return self
-        finally:
-            self._protocol = protocol
-            if self._connection is counting:  # None: no body, and the connection was released
-                self._connection = connection
-
-
-class _CountingProtocol:
-    """A protocol that limits the messages read for one response."""
-
-    def __init__(self, protocol: ResponseHandler) -> None:
-        self._protocol = protocol
-        self._messages = 0
-
-    async def read(self) -> object:
-        """The next message."""
+    async def read(self) -> tuple[RawResponseMessage, aiohttp.StreamReader]:
+        """The head of the next response, and its body."""
         self._messages += 1
         if self._messages > MAX_INTERIM + 1:
             raise TooManyInterim(f"more than {MAX_INTERIM} interim responses")
-        return await self._protocol.read()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._protocol, name)
-
-
-class _CountingConnection:
-    """A connection whose messages are counted until the response starts."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-        self.protocol = _CountingProtocol(cast("ResponseHandler", connection.protocol))
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._connection, name)
+        head, body = await super().read()
+        # data_received() does not see headers that arrive together with the start of the body.
+        if sum(len(name) + len(value) for name, value in head.raw_headers) > MAX_HEAD:
+            raise HeadTooLong(f"more than {MAX_HEAD} bytes of headers")
+        return head, body

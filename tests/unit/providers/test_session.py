@@ -1,12 +1,13 @@
 """Sessions' limits on headers and interim responses."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
 from aiohttp import web
 
-from bot.providers.session import HeadTooLong, TooManyInterim, open_session
+from bot.providers.session import BoundedHandler, HeadTooLong, TooManyInterim, open_session
 from tests.unit.providers.servers import http_server, raw_server
 
 
@@ -59,6 +60,18 @@ async def test_a_response_with_too_large_headers_is_rejected(session: aiohttp.Cl
     async with raw_server(response) as address:
         with pytest.raises((HeadTooLong, aiohttp.ClientPayloadError)):
             await body_of(session, address)
+
+
+async def test_too_large_headers_that_arrive_with_the_body_in_one_piece_are_rejected():
+    handler = BoundedHandler(asyncio.get_running_loop())
+    handler.set_response_params()
+    handler.data_received(b"HTTP/1.1 200 OK\r\n" + LINE * 125 + b"Content-Length: 2\r\n\r\n{}")
+    assert await handler.read()
+
+    handler.set_response_params(max_headers=256)
+    handler.data_received(b"HTTP/1.1 200 OK\r\n" + LINE * 140 + b"Content-Length: 2\r\n\r\n{}")
+    with pytest.raises(HeadTooLong):
+        await handler.read()
 
 
 @pytest.mark.parametrize(
