@@ -8,10 +8,8 @@ import signal
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from typing import Any
 
 from telegram.error import InvalidToken, TelegramError
-from telegram.ext import Application
 
 from bot import file_modes
 from bot.backoff import Backoff
@@ -19,7 +17,7 @@ from bot.chat import refusals, router
 from bot.chat.access_filter import AccessFilter
 from bot.chat.audit import Audit
 from bot.chat.context import HandlerDeps, context_types
-from bot.chat.dispatcher import Dispatcher, HeldUpdates
+from bot.chat.dispatcher import AnyApplication, Dispatcher, HeldUpdates
 from bot.chat.once_per import OncePer
 from bot.chat.reply_queue import ReplyQueue
 from bot.chat.update_poller import UpdatePoller
@@ -45,8 +43,6 @@ from storage.models import WatchLimits
 from storage.store import Store
 
 log = logging.getLogger(__name__)
-
-AnyApplication = Application[Any, Any, Any, Any, Any, Any]
 
 # Bounds of the steps of stopping; with that of the deliveries (workers.py) less than the promised 10 s.
 _UPDATES_STOP_S = 2.0

@@ -18,12 +18,12 @@ _SAVE_INTERVAL_S = 60.0
 _PRUNE_INTERVAL_S = 3600.0
 _PRUNE_ROWS = 500  # of each table per transaction, which blocks all other writes
 _PRUNE_PAUSE_S = 0.1
-# An unchanged task is watched for so long even if KEEP_DAYS is shorter.
+# An unchanged task is watched for at least this long, even if KEEP_DAYS is shorter.
 _MIN_UNCHANGED = timedelta(days=7)
 
 
 class Housekeeper:
-    """Three periodic jobs; a failed run is logged and made up for by the next."""
+    """Three periodic jobs; a failed run is logged, and the next one does its work, too."""
 
     def __init__(
         self,
@@ -31,15 +31,15 @@ class Housekeeper:
         estimates: Estimates,
         *,
         clock: Callable[[], datetime],
-        wake: Callable[[], None],
+        notify: Callable[[], None],
         kept: timedelta = timedelta(days=30),
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        """wake: notifies the delivery worker. kept: how long rows of finished tasks are kept."""
+        """notify: wakes the delivery worker. kept: how long rows of finished tasks are kept."""
         self._store = store
         self._estimates = estimates
         self._clock = clock
-        self._wake = wake
+        self._notify = notify
         self._kept = kept
         self._sleep = sleep
 
@@ -62,7 +62,7 @@ class Housekeeper:
         now = self._clock()
         try:
             if await self._store.refresh_cards(older_than=now - _CARD_AGE, limit=_CARD_BATCH, at=now):
-                self._wake()
+                self._notify()
         except StoreError as error:
             log.warning("Cards were not refreshed: %s", error)
 
@@ -80,7 +80,7 @@ class Housekeeper:
                 since_before=unchanged_before, limit=_PRUNE_ROWS, at=now
             ):
                 stopped += more
-                self._wake()
+                self._notify()
                 await self._sleep(_PRUNE_PAUSE_S)
             while pruned := await self._store.prune(older_than=before, limit=_PRUNE_ROWS):
                 deleted += pruned

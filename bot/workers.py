@@ -180,7 +180,7 @@ async def _build(
             ),
             delivery=_delivery(resources, bot, estimates, cache),
             housekeeper=Housekeeper(
-                store, estimates, clock=utc_now, wake=notify_delivery, kept=settings.keep_days
+                store, estimates, clock=utc_now, notify=notify_delivery, kept=settings.keep_days
             ),
         )
 

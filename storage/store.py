@@ -76,7 +76,7 @@ class Store(Protocol):
         """
         ...
 
-    async def take_up(self, watch_id: int, chat_id: int, *, at: datetime) -> bool:
+    async def resume(self, watch_id: int, chat_id: int, *, at: datetime) -> bool:
         """request_poll() for the task of this chat's active watch; False if there is none."""
         ...
 

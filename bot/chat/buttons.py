@@ -15,7 +15,7 @@ async def on_button(update: Update, context: Context) -> None:
     if query is None or chat is None:
         return
     if deps.allowed.filter(update):
-        await deps.service.heard_from(chat.id)
+        await deps.service.on_update_from(chat.id)
         key = await _run(deps.service, chat.id, query.data or "")
     elif deps.refusals.allows(("button", chat.id)):
         key = "result.not_again"

@@ -17,12 +17,13 @@ from telegram.ext import Application
 
 from bot.chat.access_filter import acting_user
 from bot.telemetry import Telemetry
+from bot.watching.service import COMMAND_S
 
 log = logging.getLogger(__name__)
 
 AnyApplication = Application[Any, Any, Any, Any, Any, Any]
 
-HANDLER_LIMIT_S = 15.0  # a command that polls takes ten
+HANDLER_LIMIT_S = COMMAND_S + 5.0  # a command that polls may take COMMAND_S for that
 READS_PER_USER = 4  # running at once
 PENDING_PER_USER = 20  # running or queued; a command beyond is dropped, with a reply
 PENDING_PER_CHAT = 40

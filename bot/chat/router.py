@@ -38,7 +38,7 @@ async def on_message(_: Update, context: Context) -> None:
     """Run the commands of a message, in their order."""
     typed, deps = context.typed, context.deps
     is_private = context.message.chat.type == ChatType.PRIVATE
-    await deps.service.heard_from(context.message.chat_id)
+    await deps.service.on_update_from(context.message.chat_id)
     known = [(each, BY_NAME.get(each.name)) for each in typed[:_COMMANDS_OF_A_MESSAGE]]
     writes = sum(command is not None and command.writes for _, command in known)
     for each, command in known:

@@ -10,16 +10,14 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 from telegram import Update
 from telegram.error import Conflict, InvalidToken, RetryAfter, TelegramError, TimedOut
-from telegram.ext import Application
 
 from bot.backoff import Backoff
 from bot.bot_api.request import flood_wait_s
 from bot.bot_api.results import MALFORMED
-from bot.chat.dispatcher import Dispatcher, HeldUpdates
+from bot.chat.dispatcher import AnyApplication, Dispatcher, HeldUpdates
 from bot.chat.long_poll import HELD_S, LongPollLength
 from bot.chat.webhooks import Webhooks
 from bot.errors import ForeignWebhook, SecondPoller, TokenRefused
@@ -35,8 +33,6 @@ _SHORT_POLL_PAUSE_S = 1.0
 _GRACE_S = 1.0
 _MAX_FLOOD_WAIT_S = 60.0  # then poll again: a longer pause would count as a loop that hangs
 _BACKOFF = Backoff(first_s=1.0, limit_s=15.0)
-
-AnyApplication = Application[Any, Any, Any, Any, Any, Any]
 
 
 class UpdatePoller:

@@ -27,7 +27,7 @@ _BAR_CELLS = 10
 PROVIDER_UNITS = 64
 ID_UNITS = 512
 _MODEL_UNITS = 60
-_HOST_UNITS = 120
+HOST_UNITS = 120
 VENDOR_UNITS = 300
 
 
@@ -114,7 +114,7 @@ def model(task: Task) -> str | None:
 def poll_failure(found: PollFailure, language: str) -> str:
     """Why polling fails, and what the bot does next."""
     cause = Cause.OTHER if found.cause.is_task_failure else found.cause
-    target = escape_line(found.message, _HOST_UNITS) if cause.is_redirect else ""
+    target = escape_line(found.message, HOST_UNITS) if cause.is_redirect else ""
     return f"⚠️ {t(language, f'poll_failure.{cause}', target=target)}"
 
 
@@ -127,9 +127,7 @@ def gateway_problem(task: Task, problem: str, language: str, *, now: datetime) -
     """For how long a task could not be polled, and why; problem: of its gateway."""
     found = task.poll_failure
     if found is not None and found.cause.is_redirect:
-        why = t(
-            language, f"gateway_problem.why.{found.cause}", target=escape_line(found.message, _HOST_UNITS)
-        )
+        why = t(language, f"gateway_problem.why.{found.cause}", target=escape_line(found.message, HOST_UNITS))
     else:
         why = t(language, f"gateway_problem.why.{problem}")
     if task.snapshot_at is None:

@@ -84,7 +84,7 @@ class Service:
 
     async def check_again(self, watch_id: int, chat_id: int) -> bool:
         """Poll a task now, and resume polling if it had stopped; False if the chat does not watch it."""
-        resumed = await self._store.take_up(watch_id, chat_id, at=self._clock())
+        resumed = await self._store.resume(watch_id, chat_id, at=self._clock())
         self._notify_both()
         return resumed
 
@@ -105,7 +105,7 @@ class Service:
         """Mark a chat to which the bot can no longer send."""
         await self._store.chat_lost(chat_id, reason, at=self._clock())
 
-    async def heard_from(self, chat_id: int) -> None:
+    async def on_update_from(self, chat_id: int) -> None:
         """Re-enable a chat that was marked as lost: an update from it has arrived."""
         chat = await self._store.chat(chat_id)
         if chat is not None and chat.disabled_reason is not None:

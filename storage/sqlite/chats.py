@@ -90,7 +90,7 @@ async def found(tx: Transaction, chat_id: int, *, at: datetime) -> None:
     await deliveries.enqueue_cards(tx, watch_ids, at=at)
     await deliveries.enqueue_results(tx, watch_ids, at=at)
     task_ids = [row["task_id"] for row in resumed]
-    await stalls.take_up(tx, task_ids, at=at)
+    await stalls.resume(tx, task_ids, at=at)
     await tasks.make_due(tx, task_ids, at=at)
 
 

@@ -10,7 +10,7 @@ from storage.sqlite.connection import Transaction
 _REPORTED = rows.listed(stall for stall in Stall if stall.is_reported)
 
 
-async def take_up(tx: Transaction, task_ids: Iterable[int], *, at: datetime) -> None:
+async def resume(tx: Transaction, task_ids: Iterable[int], *, at: datetime) -> None:
     """Restart the stall period of unchanged tasks; resting ones become MOVING and due, with new cards."""
     stalled = await tx.all(
         """

@@ -90,12 +90,12 @@ class SqliteStore(Store):
 
     async def request_poll(self, task_id: int, *, at: datetime) -> None:
         async with self._database.transaction() as tx:
-            await stalls.take_up(tx, [task_id], at=at)
+            await stalls.resume(tx, [task_id], at=at)
             await tasks.make_due(tx, [task_id], at=at, is_awaited=True)
 
-    async def take_up(self, watch_id: int, chat_id: int, *, at: datetime) -> bool:
+    async def resume(self, watch_id: int, chat_id: int, *, at: datetime) -> bool:
         async with self._database.transaction() as tx:
-            return await watches.take_up(tx, watch_id, chat_id, at=at)
+            return await watches.resume(tx, watch_id, chat_id, at=at)
 
     async def task(self, task_id: int) -> Task | None:
         async with self._database.reading() as tx:

@@ -28,7 +28,7 @@ async def add(
     """Register a watch, or return the chat and topic's existing one; raises WatchLimitReached."""
     await chats.found(tx, request.chat_id, at=at)  # a command arrived from there, so it is not lost
     task_id = await tasks.register(tx, request.ref, at=at)
-    await stalls.take_up(tx, [task_id], at=at)
+    await stalls.resume(tx, [task_id], at=at)
     row = await tx.one(
         "SELECT * FROM watches WHERE task_id = ? AND chat_id = ? AND thread_id IS ?",
         (task_id, request.chat_id, request.thread_id),
@@ -98,14 +98,14 @@ async def _stop(tx: Transaction, watch_ids: Iterable[int], *, at: datetime) -> i
     return len(ids)
 
 
-async def take_up(tx: Transaction, watch_id: int, chat_id: int, *, at: datetime) -> bool:
+async def resume(tx: Transaction, watch_id: int, chat_id: int, *, at: datetime) -> bool:
     """Make the task of an active watch due, and resume it if it rests; False if there is no such watch."""
     found = await tx.one(
         "SELECT task_id FROM watches WHERE id = ? AND chat_id = ? AND state = 'active'", (watch_id, chat_id)
     )
     if found is None:
         return False
-    await stalls.take_up(tx, [found["task_id"]], at=at)
+    await stalls.resume(tx, [found["task_id"]], at=at)
     await tasks.make_due(tx, [found["task_id"]], at=at, is_awaited=True)
     return True
 

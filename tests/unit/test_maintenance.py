@@ -49,7 +49,7 @@ async def housekeeping(
     estimates: Estimates,
     *,
     clock: Callable[[], datetime],
-    wake: Callable[[], None],
+    notify: Callable[[], None],
     kept_days: float = 30,
 ) -> AsyncIterator[FakeSleep]:
     """Run a housekeeper."""
@@ -58,7 +58,7 @@ async def housekeeping(
         store,
         estimates,
         clock=clock,
-        wake=wake,
+        notify=notify,
         kept=timedelta(days=kept_days),
         sleep=jobs.sleep,
     )
@@ -105,10 +105,10 @@ def estimates() -> Estimates:
 
 @pytest.fixture
 async def jobs(driver: Driver, estimates: Estimates, notified: list[bool]) -> AsyncIterator[FakeSleep]:
-    def wake() -> None:
+    def notify() -> None:
         notified.append(True)
 
-    async with housekeeping(driver.store, estimates, clock=lambda: driver.now, wake=wake) as jobs:
+    async with housekeeping(driver.store, estimates, clock=lambda: driver.now, notify=notify) as jobs:
         yield jobs
 
 
@@ -181,7 +181,7 @@ async def test_a_task_unchanged_for_a_month_is_no_longer_watched(
 async def test_an_unchanged_task_is_watched_for_at_least_a_week(driver: Driver):
     watched = await driver.watch()
     async with housekeeping(
-        driver.store, Estimates(), clock=lambda: driver.now, wake=lambda: None, kept_days=1
+        driver.store, Estimates(), clock=lambda: driver.now, notify=lambda: None, kept_days=1
     ) as jobs:
         driver.advance(6 * DAY_S)
         await jobs.run_once()
@@ -207,7 +207,7 @@ async def test_the_estimates_are_saved(driver: Driver, estimates: Estimates, job
 
 
 async def test_the_estimates_are_saved_at_the_end(driver: Driver, estimates: Estimates):
-    async with housekeeping(driver.store, estimates, clock=lambda: driver.now, wake=lambda: None) as jobs:
+    async with housekeeping(driver.store, estimates, clock=lambda: driver.now, notify=lambda: None) as jobs:
         await jobs.run_once()
         await driver.store.save_estimates("[nothing]")
 
@@ -218,7 +218,7 @@ async def test_a_full_disk_is_logged_and_retried(caplog: pytest.LogCaptureFixtur
     caplog.set_level(logging.WARNING, logger="bot")
     store = FullStore()
 
-    async with housekeeping(store, Estimates(), clock=lambda: Driver(store).now, wake=lambda: None) as jobs:
+    async with housekeeping(store, Estimates(), clock=lambda: Driver(store).now, notify=lambda: None) as jobs:
         for runs in (1, 2):
             await jobs.run_once()
             assert len(caplog.records) == JOBS * runs

@@ -1,12 +1,11 @@
 """Notifications to the bot's admins."""
 
 from bot.messages.limits import escape_line
-from bot.messages.lines import join_lines
+from bot.messages.lines import HOST_UNITS, join_lines
 from bot.messages.translate import t
 from bot.messages.view import View
 from storage.outbox import AdminReport
 
-_HOST_UNITS = 120
 _NAMES_UNITS = 200
 
 
@@ -14,9 +13,9 @@ def gateway_changed(report: AdminReport) -> View:
     """A gateway is down or has recovered."""
     language = report.language
     names = escape_line(", ".join(report.names), _NAMES_UNITS)
-    gateway = f"<b>{escape_line(report.host, _HOST_UNITS)}</b> ({names})"
+    gateway = f"<b>{escape_line(report.host, HOST_UNITS)}</b> ({names})"
     icon = "✅" if report.is_recovery else "⚠️"
-    target = escape_line(report.detail or "", _HOST_UNITS)
+    target = escape_line(report.detail or "", HOST_UNITS)
     http = f" ({target})" if target else ""
     return View(
         text=join_lines(

@@ -58,7 +58,7 @@ async def test_polling_that_stopped_is_resumed_on_request(driver: Driver, way: s
         case "/status":
             await driver.store.request_poll(watched.task.id, at=driver.now)
         case "the button":
-            assert await driver.store.take_up(watched.watch.id, CHAT, at=driver.now)
+            assert await driver.store.resume(watched.watch.id, CHAT, at=driver.now)
         case "/watch":
             assert not (await driver.watch()).is_new
         case "/watch elsewhere":
@@ -117,8 +117,8 @@ async def test_the_button_resumes_only_the_chats_own_active_watch(driver: Driver
     other = await driver.watch("other")
     await driver.store.stop_watch(other.watch.id, at=driver.now)
 
-    assert not await driver.store.take_up(watched.watch.id, CHAT + 1, at=driver.now)
-    assert not await driver.store.take_up(other.watch.id, CHAT, at=driver.now)
+    assert not await driver.store.resume(watched.watch.id, CHAT + 1, at=driver.now)
+    assert not await driver.store.resume(other.watch.id, CHAT, at=driver.now)
     assert (await known(driver, watched)).stall is Stall.RESTING
 
 
@@ -154,7 +154,7 @@ async def test_the_card_of_a_task_that_is_not_polled_is_not_refreshed(driver: Dr
     driver.advance(DAY)
 
     assert await driver.store.refresh_cards(older_than=driver.now, limit=9, at=driver.now) == 0
-    await driver.store.take_up(watched.watch.id, CHAT, at=driver.now)
+    await driver.store.resume(watched.watch.id, CHAT, at=driver.now)
     await driver.send()
     driver.advance(DAY)
     assert await driver.store.refresh_cards(older_than=driver.now, limit=9, at=driver.now) == 1

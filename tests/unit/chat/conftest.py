@@ -8,7 +8,7 @@ from telegram import Update
 from telegram.ext import Application, TypeHandler
 
 from bot.bot_api.request import BotApiRequest
-from bot.chat.update_poller import AnyApplication
+from bot.chat.dispatcher import AnyApplication
 from bot.sandbox.telegram import FakeTelegram
 from storage.sqlite.store import SqliteStore
 from tests.unit.chat.chat_harness import ChatHarness, ChatHarnesses, named

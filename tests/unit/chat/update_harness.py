@@ -10,8 +10,8 @@ from telegram import Update
 from telegram.error import TimedOut
 
 from bot.bot_api.request import BotApiRequest
-from bot.chat.dispatcher import Dispatcher, HeldUpdates, UpdateKind
-from bot.chat.update_poller import AnyApplication, UpdatePoller
+from bot.chat.dispatcher import AnyApplication, Dispatcher, HeldUpdates, UpdateKind
+from bot.chat.update_poller import UpdatePoller
 from bot.sandbox.telegram import FakeTelegram
 from bot.telemetry import Telemetry
 
