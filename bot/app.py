@@ -9,10 +9,11 @@ import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
-from telegram.error import InvalidToken, TelegramError
+from telegram.error import InvalidToken, RetryAfter, TelegramError
 
 from bot import file_modes
 from bot.backoff import Backoff
+from bot.bot_api.request import flood_wait_s
 from bot.chat import refusals, router
 from bot.chat.access_filter import AccessFilter
 from bot.chat.audit import Audit
@@ -20,7 +21,7 @@ from bot.chat.context import HandlerDeps, context_types
 from bot.chat.dispatcher import AnyApplication, Dispatcher, HeldUpdates
 from bot.chat.once_per import OncePer
 from bot.chat.reply_queue import ReplyQueue
-from bot.chat.update_poller import UpdatePoller
+from bot.chat.update_poller import MAX_FLOOD_WAIT_S, UpdatePoller
 from bot.config import Settings, plain_http_warnings
 from bot.errors import ForeignWebhook, PortTaken, SecondPoller, TokenRefused
 from bot.http.report import HealthReport
@@ -214,7 +215,8 @@ async def _connect(application: AnyApplication, telemetry: Telemetry) -> None:
                     error.message,
                     extra=log_fields(None, "telegram_down"),
                 )
-            await asyncio.sleep(_CONNECT_BACKOFF.delay_s(failures))
+            requested_s = min(flood_wait_s(error), MAX_FLOOD_WAIT_S) if isinstance(error, RetryAfter) else 0.0
+            await asyncio.sleep(max(_CONNECT_BACKOFF.delay_s(failures), requested_s))
         else:
             telemetry.set_problem("telegram", None)
             log.info("Connected to Telegram as @%s.", application.bot.username)

@@ -31,7 +31,7 @@ ALLOWED_UPDATES = (Update.MESSAGE, Update.CHANNEL_POST, Update.MY_CHAT_MEMBER, U
 _IDLE_PAUSE_S = 0.2  # between polls that the server does not hold open
 _SHORT_POLL_PAUSE_S = 1.0
 _GRACE_S = 1.0
-_MAX_FLOOD_WAIT_S = 60.0  # then poll again: a longer pause would count as a loop that hangs
+MAX_FLOOD_WAIT_S = 60.0  # then poll again: a longer pause would count as a loop that hangs
 _BACKOFF = Backoff(first_s=1.0, limit_s=15.0)
 
 
@@ -151,7 +151,7 @@ class UpdatePoller:
         if isinstance(error, RetryAfter):
             wait_s = flood_wait_s(error)
             log.warning("Telegram requests a wait of %.0f s before the next poll.", wait_s)
-            return min(wait_s, _MAX_FLOOD_WAIT_S)
+            return min(wait_s, MAX_FLOOD_WAIT_S)
         if held_s is None:
             self._length.outage()
         elif self._length.failed(error, held_s):

@@ -1,7 +1,9 @@
 """Starts that cannot succeed say why in a sentence; those that can, wait."""
 
+import asyncio
 import contextlib
 import sqlite3
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import pytest
 import pytest_asyncio
 
 from bot.sandbox.faults import DROPPED
+from bot.sandbox.telegram.api_errors import flood
 from tests.e2e.program import Program
 from tests.e2e.scene import BOOT_S, Scene
 
@@ -121,6 +124,15 @@ async def test_without_a_network_the_bot_retries_and_logs_it_once(scene: Scene):
     await scene.until_video(anna, command_id)
     assert bot.log.count("is not responding") == 1
     assert "Connected to Telegram as @reelwatch_bot" in bot.log
+
+
+async def test_a_flood_wait_at_the_start_is_respected(scene: Scene):
+    scene.telegram.fail("getMe", flood(3))
+    starting = asyncio.create_task(scene.start_bot())
+    await scene.wait_for(lambda: scene.telegram.requests)
+    refused_at = time.monotonic()
+    await starting
+    assert time.monotonic() - refused_at >= 2.9  # the backoff alone is a second
 
 
 async def test_proxy_variables_of_the_shell_are_ignored(scene: Scene):
