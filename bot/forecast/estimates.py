@@ -59,7 +59,7 @@ class Estimates:
         history = self._history(after)
         forecast_s = self._expected.pop(after.id, None)
         has_succeeded = after.status is TaskStatus.SUCCEEDED
-        # Progress predicts a success: any other end says nothing about it.
+        # Progress predicts only a success, so no other end is scored.
         if forecast_s is not None and (has_succeeded or not after.status.is_final):
             history.progress_odds.score(forecast_s, history.table, since_s, until_s, ended=has_succeeded)
         if after.status in {TaskStatus.SUCCEEDED, TaskStatus.FAILED}:

@@ -8,6 +8,7 @@ from urllib.parse import quote, unquote, urlsplit
 from bot.providers.parsing.links import is_loopback, origin
 
 CONTENT_PATH = "/v1/videos/{id}/content"  # where gateways serve videos themselves
+# Version segments and slashes at the end of a base URL; the formats' paths begin with a version of their own.
 _TAIL = re.compile(r"(?:/+(?:v1|v1beta)?)+$")
 
 

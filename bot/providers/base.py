@@ -68,7 +68,7 @@ class MediaSource:
 
 
 class Provider(Protocol):
-    """A configured gateway that speaks one wire format."""
+    """A configured gateway, which is polled in one wire format."""
 
     name: str  # what users type
 

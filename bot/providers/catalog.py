@@ -10,11 +10,11 @@ class CatalogError(Exception):
 
 
 class UnknownWord(CatalogError):
-    """Neither a configured name nor a kind or alias."""
+    """The word is neither a configured name nor a kind or alias."""
 
 
 class NotConfigured(CatalogError):
-    """A kind that no configured provider speaks."""
+    """No configured provider is of this kind."""
 
     def __init__(self, kind: str) -> None:
         super().__init__(kind)
@@ -22,7 +22,7 @@ class NotConfigured(CatalogError):
 
 
 class SeveralFit(CatalogError):
-    """A kind that several configured providers speak."""
+    """Several configured providers are of this kind."""
 
     def __init__(self, names: tuple[str, ...]) -> None:
         super().__init__(", ".join(names))

@@ -26,7 +26,7 @@ _MEDIUM_AT_ONCE = 4  # concurrent larger ones per host, up to MAX_TEXT
 _CONNECTIONS = 200  # to all gateways
 _CONNECT_S = 10.0
 _PATIENCE_S = 20.0  # from the request to the response's headers
-_BODY_S = 60.0  # from the headers to the end of the body; a large one waits for its semaphore first
+_BODY_S = 60.0  # from the headers to the end of the body, with the wait for a semaphore
 # aiohttp's own read timeout sets a timer for each packet; here it is one for each request.
 _TIMEOUT = aiohttp.ClientTimeout(sock_connect=_CONNECT_S)
 _EMPTY = httpx.ByteStream(b"")  # the body of every request, which httpx would otherwise encode each time

@@ -197,7 +197,7 @@ def _labels(item: Json) -> Iterator[str]:
 
 
 def _is_decoy(found: _Found) -> bool:
-    """Whether the link's keys, file name or folders say that it is something else than the video."""
+    """Whether the link's keys, file name or folders are those of something else than the video."""
     folders, _, name = found.path.rpartition("/")
     if is_other_file(found.link):
         return True

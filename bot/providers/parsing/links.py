@@ -12,6 +12,7 @@ from bot.providers.parsing.fields import as_number, as_time
 
 _UNQUOTED_AT_ONCE = 65_536  # characters
 _MOST_ESCAPES = 50_000  # of a data: link; base64 has almost none, and each one is slow
+_LONGEST_INLINE_HEAD = 200  # characters of a data: link up to its comma
 _LONGEST = 8_192  # characters; signed links have under 2,000
 DEFAULT_PORTS = {"http": 80, "https": 443}
 _SIGNERS = ("x-tos", "x-amz", "x-oss", "x-goog")  # prefixes of query parameters, by cloud storage
@@ -74,7 +75,7 @@ def as_failure_text(value: object) -> str | None:
 
 def is_inline(link: str) -> bool:
     """Whether the link is a data: URL."""
-    return link[:5].lower() == "data:" and "," in link[:200]
+    return link[:5].lower() == "data:" and "," in link[:_LONGEST_INLINE_HEAD]
 
 
 def decode_inline(link: str) -> bytes | None:

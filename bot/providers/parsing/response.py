@@ -53,6 +53,7 @@ _AWS_NO_ROUTE = {"message": "Missing Authentication Token"}
 _SPRING_NO_ROUTE = {"timestamp", "status", "error", "path"}
 _TOO_MANY = "429"
 _STATUS_CODES = {"401", "402", "403", "404", "410"}
+_SHAPE_START = 1_000  # bytes of a body that are read to tell a page from other text
 _PAGE_START = 65_536  # bytes of a page that are searched for a firewall's marks
 _FIREWALL_HEADERS = ("cf-mitigated", "x-sucuri-block", "x-waf-event-info", "x-amzn-waf-action")
 # In the pages that firewalls send instead of a response: Aliyun, Tencent, Huawei, Baidu, Cloudflare, Akamai,
@@ -238,7 +239,7 @@ def _is_blocked(response: Response) -> bool:
 
 def _not_an_object(response: Response) -> BadResponse:
     """The error for a body that is not a JSON object: a page of a CDN, a web server, or a missing route."""
-    start = response.body[:1000].lstrip(b"\xef\xbb\xbf \t\r\n")
+    start = response.body[:_SHAPE_START].lstrip(b"\xef\xbb\xbf \t\r\n")  # without BOM and blanks
     is_page = start.startswith(b"<")
     shape = "a web page" if is_page else "not JSON" if start else "empty"
     # A web application has a page of its own for any unknown path, with the status 200.
