@@ -15,6 +15,7 @@ _URL = re.compile(rf"{_SCHEMES}:(?:\\?/){{2}}(?:(?!https?:)[^\s'\"<>])+", re.IGN
 _PARTS = re.compile(rf"({_SCHEMES}:(?:\\?/){{2}})([^/\\?#]*)([^?#]*)([?#]?)(.*)", re.IGNORECASE | re.DOTALL)
 # A value, unlike a word, has a letter and a digit, or is long.
 _VALUE = r"(?:(?=[^\s\d]{0,64}\d)(?=[^\sa-z]{0,64}[a-z])[\w.~+/=%*|:-]{8,}|[\w.~+/=%*|:-]{20,})"
+# Values after a word for a secret, such as `key=`; the word is kept.
 _AFTER_WORD = (
     re.compile(
         r"(authorization\W{1,8}(?:b\W)?(?:bearer|key|basic|token|digest)\s{1,8})[^\s'\",]+", re.IGNORECASE
@@ -27,6 +28,7 @@ _AFTER_WORD = (
     ),
     re.compile(r"\b(bearer\s{1,8})(?:(?=[^\s'\",\d]{0,64}\d)[^\s'\",]{6,}|[^\s'\",]{16,})", re.IGNORECASE),
 )
+# Keys and tokens of a known form, without such a word.
 _WHOLE = (
     re.compile(r"(?<!\d)\d{5,}(?::|%3A)[A-Za-z0-9_-]{30,}", re.IGNORECASE),  # a bot's token
     # A key that is cut or masked in its middle; before the next pattern, which would leave a part of it.

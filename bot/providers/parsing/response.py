@@ -36,10 +36,10 @@ _MESSAGES = (
     "error.*.*.message", "Message", "Error.Message", "Response.Error.Message", "Response.ErrorMessage",
     "ResponseMetadata.Error.Message", "fault.faultstring", "base_resp.status_msg", "reason", "title",
 )  # fmt: skip
-_GOOD = range(200, 300)
-_ELSEWHERE = range(300, 400)
+_SUCCESS = range(200, 300)
+_REDIRECTION = range(300, 400)
 _REFUSED = {HTTPStatus.UNAUTHORIZED, HTTPStatus.PAYMENT_REQUIRED, HTTPStatus.FORBIDDEN}
-_GONE = {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}
+_MISSING = {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}
 _NO_ROUTE = {HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.GONE}
 # Messages of servers and proxies for an unknown path: new-api's controller/relay.go, Kong, APISIX, Express,
 # NestJS, Laravel, gin.
@@ -54,6 +54,11 @@ _SPRING_NO_ROUTE = {"timestamp", "status", "error", "path"}
 _TOO_MANY = "429"
 _STATUS_CODES = {"401", "402", "403", "404", "410"}
 _SHAPE_START = 1_000  # bytes of a body that are read to tell a page from other text
+# The errors of the causes that a code or text alone can have; any other cause is about the key.
+_ERRORS: Mapping[Cause, type[ProviderError]] = {
+    Cause.TASK_MISSING: TaskMissing,
+    Cause.RATE_LIMITED: RateLimited,
+}
 _PAGE_START = 65_536  # bytes of a page that are searched for a firewall's marks
 _FIREWALL_HEADERS = ("cf-mitigated", "x-sucuri-block", "x-waf-event-info", "x-amzn-waf-action")
 # In the pages that firewalls send instead of a response: Aliyun, Tencent, Huawei, Baidu, Cloudflare, Akamai,
@@ -137,7 +142,7 @@ def parse_response(response: Response, scrub: Scrubber, *, base_url: str = "") -
     base_url: the gateway's, for comparison with a redirect's target.
     """
     body = response.json
-    if response.status in _GOOD and isinstance(body, dict):
+    if response.status in _SUCCESS and isinstance(body, dict):
         return body
     raise _error(response, body, scrub, base_url)
 
@@ -162,7 +167,7 @@ def _error(response: Response, body: object, scrub: Scrubber, base_url: str) -> 
         return RateLimited(text, cause=limit_cause(code, message), retry_after_s=wait_s)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return Unavailable(text, cause=Cause.UNREACHABLE, retry_after_s=wait_s)
-    if status in _ELSEWHERE:
+    if status in _REDIRECTION:
         return _redirect(response, base_url)
     if not isinstance(body, dict):
         return _not_an_object(response)
@@ -188,7 +193,7 @@ def _refusal(status: int, code: str, text: str) -> ProviderError:
     """The error for a JSON object with a 4xx."""
     if status in _REFUSED:
         return AuthFailed(text, cause=refusal_cause(status, code, text))
-    if status in _GONE:
+    if status in _MISSING:
         return TaskMissing(text, cause=Cause.TASK_MISSING)
     return _error_by_text(code, text)
 
@@ -197,18 +202,12 @@ def _error_by_text(code: str, text: str) -> ProviderError:
     """The error by code and text, for an HTTP status without a meaning."""
     if code == _TOO_MANY:
         return RateLimited(text, cause=limit_cause(code, text))
-    known = cause_in(code, text)
-    if known is None and code in _STATUS_CODES:  # an HTTP status as the code in the body
+    cause = cause_in(code, text)
+    if cause is not None:
+        return _ERRORS.get(cause, AuthFailed)(text, cause=cause)
+    if code in _STATUS_CODES:  # an HTTP status as the code in the body
         return _refusal(int(code), "", text)
-    match known:
-        case Cause.TASK_MISSING as cause:
-            return TaskMissing(text, cause=cause)
-        case Cause.RATE_LIMITED as cause:
-            return RateLimited(text, cause=cause)
-        case None:
-            return BadResponse(text, cause=Cause.ODD_ANSWER)
-        case cause:
-            return AuthFailed(text, cause=cause)
+    return BadResponse(text, cause=Cause.ODD_ANSWER)
 
 
 def _redirect(response: Response, base_url: str) -> BadResponse:
@@ -243,7 +242,7 @@ def _not_an_object(response: Response) -> BadResponse:
     is_page = start.startswith(b"<")
     shape = "a web page" if is_page else "not JSON" if start else "empty"
     # A web application has a page of its own for any unknown path, with the status 200.
-    is_unknown_path = bool(start) if response.status in _NO_ROUTE else is_page and response.status in _GOOD
+    is_unknown_path = bool(start) if response.status in _NO_ROUTE else is_page and response.status in _SUCCESS
     cause = Cause.ROUTE_MISSING if is_unknown_path and not _is_blocked(response) else Cause.ODD_ANSWER
     return BadResponse(f"HTTP {response.status}, {shape}", cause=cause)
 
