@@ -32,7 +32,7 @@ class Housekeeper:
         *,
         clock: Callable[[], datetime],
         notify: Callable[[], None],
-        kept: timedelta = timedelta(days=30),
+        kept: timedelta,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         """notify: wakes the delivery worker. kept: how long rows of finished tasks are kept."""

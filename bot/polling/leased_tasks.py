@@ -158,10 +158,6 @@ class LeasedTasks:
         due = queue.next_due_at()
         return math.inf if due is None else due - wall
 
-    def _count_new(self, queue: DueQueue) -> int:
-        """How many of the queued tasks have never been polled."""
-        return sum(self._entries[task_id].task.last_poll_at is None for task_id in queue.ids())
-
     def make_due(self, task_ids: Set[int], *, at: datetime) -> None:
         """Make tasks due whose polls failed only because of an outage that is over; reset their failures."""
         for task_id in task_ids:
@@ -198,6 +194,10 @@ class LeasedTasks:
                 entry.task = replace(entry.task, lease_until=until, chat_active_watches=watch_counts[task.id])
             elif not entry.is_in_flight:  # the poll in flight may just have changed its version
                 self.discard(task.id)
+
+    def _count_new(self, queue: DueQueue) -> int:
+        """How many of the queued tasks have never been polled."""
+        return sum(self._entries[task_id].task.last_poll_at is None for task_id in queue.ids())
 
     def _put(self, task: Task, prediction: EndPrediction) -> None:
         if task.next_poll_at is None:

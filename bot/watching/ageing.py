@@ -12,15 +12,14 @@ from storage.models import EventKind, Snapshot, Stall, Task, TaskEvent
 
 STUCK = timedelta(hours=1)
 UNCHANGED = timedelta(days=1)
-REST = timedelta(days=3)
 _OUTAGE = timedelta(hours=2)  # a longer gap between successful polls does not count as time without change
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ageing:
-    """The rule; rest: time without change after which polling stops (a setting)."""
+    """The rule. rest: REST_DAYS, the time without change after which polling stops."""
 
-    rest: timedelta = REST
+    rest: timedelta
 
     def aged(self, before: Task, change: Change, *, at: datetime) -> Change:
         """The change of a successful poll, with the stall that the time without change leads to."""
@@ -71,6 +70,3 @@ def _stall_events(before: Stall, after: Stall, task: Task, at: datetime) -> tupl
         case _:
             return ()
     return (TaskEvent(kind=kind, before=task.status, after=task.status, at=at),)
-
-
-AGEING = Ageing()

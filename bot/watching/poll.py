@@ -18,7 +18,7 @@ from bot.forecast.prediction import EndPrediction, predict
 from bot.logs import log_fields
 from bot.providers.base import Provider, ProviderError
 from bot.watching import changes
-from bot.watching.ageing import AGEING, Ageing
+from bot.watching.ageing import Ageing
 from bot.watching.cadence import Cadence
 from bot.watching.changes import Change
 from storage.models import Snapshot, Stall, Task, TaskEvent
@@ -49,7 +49,7 @@ class Poller:
         *,
         clock: Callable[[], datetime],
         notify: Callable[[], None],
-        ageing: Ageing = AGEING,
+        ageing: Ageing,
     ) -> None:
         """notify: wakes the delivery worker."""
         self._store = store

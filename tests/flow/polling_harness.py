@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 from bot.forecast.estimates import Estimates
@@ -11,6 +12,7 @@ from bot.polling.leased_tasks import KeyGroup
 from bot.polling.rate_limiter import AdaptiveRateLimiter
 from bot.polling.scheduler import Scheduler
 from bot.telemetry import Telemetry
+from bot.watching.ageing import Ageing
 from bot.watching.cadence import Cadence
 from bot.watching.gateway_state import GatewayStates
 from bot.watching.poll import Poller
@@ -56,7 +58,8 @@ class PollingHarness:
             if isinstance(each, ScriptedProvider)
         ]
         self._requests_before = self._requests()
-        poller = Poller(store, Cadence(), Estimates(), clock=clock, notify=self.news.set)
+        ageing = Ageing(rest=timedelta(days=3))
+        poller = Poller(store, Cadence(), Estimates(), clock=clock, notify=self.news.set, ageing=ageing)
         self.states = GatewayStates(clock=clock)
         groups = [
             replace(group, state=self.states.add([*group.providers], "gateway.example")) for group in groups

@@ -3,11 +3,13 @@
 import logging
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from bot.forecast.estimates import Estimates
+from bot.watching.ageing import Ageing
 from bot.watching.cadence import Cadence
 from bot.watching.poll import Poller, PollResult
 from storage.errors import StoreError
@@ -44,6 +46,7 @@ class PollHarness:
             self.estimates,
             clock=self.clock,
             notify=lambda: self.notifications.append(None),
+            ageing=Ageing(rest=timedelta(days=3)),
         )
         return await poller.poll(task, ScriptedProvider({"t1": [answer]}), is_awaited=lambda: is_awaited)
 
