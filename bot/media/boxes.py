@@ -15,8 +15,10 @@ from typing import BinaryIO
 INDEX_LIMIT = 64 << 20  # bytes of an index that is read into memory; an hour of video has some megabytes
 _BOX_HEAD = 8  # length and type; 4.2
 _LARGE_HEAD = 16  # with a 64-bit length
-_MAX_BOXES = 100_000
-_CHUNK = 1 << 20
+_MATRIX_AT, _MATRIX_AT_LONG = 40, 52  # bytes from the body of a tkhd box of version 0 and 1; 8.3.2
+_MATRIX_SIZE = 36  # bytes
+_MAX_BOXES = 100_000  # at the top level
+_CHUNK = 1 << 20  # bytes copied in one step
 _OFFSETS = {b"stco": "I", b"co64": "Q"}  # 8.7.5
 _PARENTS = {b"trak", b"mdia", b"minf", b"stbl"}
 # Structural top-level boxes; all others are content of the file and are kept in a remuxed copy.
@@ -76,14 +78,15 @@ def index_of(path: Path, layout: Sequence[Box]) -> bytes | None:
         return file.read(index.end - index.start)
 
 
-def matrix_of(index: bytes) -> tuple[int, ...] | None:
+def matrix_in_index(index: bytes) -> tuple[int, ...] | None:
     """The display matrix of the first video track: a, b, c and d, as 16.16 fixed point; 8.3.2."""
     for trak in _inside(index, _whole(index)):
         if trak.kind != b"trak" or not _is_video(index, trak):
             continue
         for box in _inside(index, trak):
-            at = box.body + (52 if index[box.body : box.body + 1] == b"\x01" else 40)
-            if box.kind == b"tkhd" and at + 36 <= box.end:
+            is_long = index[box.body : box.body + 1] == b"\x01"  # the box's version, with 64-bit times
+            at = box.body + (_MATRIX_AT_LONG if is_long else _MATRIX_AT)
+            if box.kind == b"tkhd" and at + _MATRIX_SIZE <= box.end:
                 a, b, _, c, d = struct.unpack_from(">5i", index, at)
                 return a, b, c, d
     return None
@@ -93,6 +96,10 @@ def faststart(path: Path, target: Path, *, metadata_from: Path | None = None) ->
     """Copy a file with its index right after the first box; raises Malformed.
 
     metadata_from: a file whose metadata and non-structural boxes replace those of the source.
+
+    1. Find the first box (ftyp) and the index, and put the other file's metadata into the index.
+    2. Compute by how many bytes each box moves, and correct the chunk offsets in the index.
+    3. Write the first box, the index, all other boxes, and the other file's boxes.
     """
     size = path.stat().st_size
     layout = boxes(path)
@@ -105,10 +112,9 @@ def faststart(path: Path, target: Path, *, metadata_from: Path | None = None) ->
     extra: list[bytes] = []
     if metadata_from is not None:
         index, extra = _with_metadata_of(metadata_from, index)
-    old = next(box for box in layout if box.kind == b"moov")
-    rest = [box for box in layout if box is not old and box is not head]
-    moved = _moved([head, *rest], len(index))
-    index = _corrected(index, moved)
+    old_index = next(box for box in layout if box.kind == b"moov")
+    rest = [box for box in layout if box is not old_index and box is not head]
+    index = _corrected(index, _moved([head, *rest], len(index)))
     target.parent.mkdir(exist_ok=True)
     with path.open("rb") as source, target.open("wb") as sink:
         _copy(source, sink, head, size)

@@ -58,7 +58,7 @@ def rotation_of(matrix: tuple[int, ...] | None) -> _Rotation:
     return (a, b, c, d) if (a, b, c, d) in _FILTERS else upright
 
 
-def matrix_of(frame: VideoFrame) -> tuple[int, ...] | None:
+def matrix_in_frame(frame: VideoFrame) -> tuple[int, ...] | None:
     """The display matrix in a frame's side data, for containers other than MP4 and MOV."""
     side_data: Any = frame.side_data  # PyAV's type hints cover one kind of side data only
     found = next((each for each in side_data if each.type is Type.DISPLAYMATRIX), None)
@@ -70,7 +70,7 @@ def matrix_of(frame: VideoFrame) -> tuple[int, ...] | None:
 
 def display_size(stream: VideoStream, rotation: _Rotation) -> tuple[int, int]:
     """Width and height in square pixels, after rotation."""
-    width, height = _square(stream)
+    width, height = _square_size(stream)
     return (height, width) if rotation[0] == 0 else (width, height)
 
 
@@ -109,7 +109,8 @@ def write_thumbnail(
     return None
 
 
-def _square(stream: VideoStream) -> tuple[int, int]:
+def _square_size(stream: VideoStream) -> tuple[int, int]:
+    """Width and height in square pixels, before rotation."""
     aspect = stream.sample_aspect_ratio or Fraction(1)
     if not Fraction(1, _MAX_PIXEL_ASPECT) <= aspect <= _MAX_PIXEL_ASPECT:
         aspect = Fraction(1)
@@ -118,7 +119,7 @@ def _square(stream: VideoStream) -> tuple[int, int]:
 
 def _small(frame: VideoFrame, stream: VideoStream) -> VideoFrame:
     """Scale a frame to Telegram's limits, with square pixels."""
-    size = _square(stream)
+    size = _square_size(stream)
     scale = min(1.0, THUMBNAIL_SIDE / max(size))
     width, height = (max(2, int(side * scale) // 2 * 2) for side in size)
     return frame.reformat(width=width, height=height, format="yuvj420p")

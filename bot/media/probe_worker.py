@@ -101,7 +101,7 @@ def _read_info(container: InputContainer, path: Path, layout: Sequence[boxes.Box
     index = boxes.index_of(path, layout)
     frames = preview.frames(container, stream)
     first = next(frames, None)
-    matrix = boxes.matrix_of(index) if index else preview.matrix_of(first) if first else None
+    matrix = boxes.matrix_in_index(index) if index else preview.matrix_in_frame(first) if first else None
     rotation = preview.rotation_of(matrix)
     width, height = preview.display_size(stream, rotation)
     thumbnail = None
