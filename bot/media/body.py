@@ -80,7 +80,7 @@ async def save(response: aiohttp.ClientResponse, part: Part, limit: int) -> None
         if decompressor is not None:
             unfinished.callback(part.path.unlink, missing_ok=True)
         with part.open(truncate=not is_resumed) as file:
-            sink = _Sink(file, part.size if is_resumed else 0, limit, decompressor)
+            sink = Sink(file, part.size if is_resumed else 0, limit, decompressor)
             await _copy(response, first, sink, part.clock)
         unfinished.pop_all()
     total = content_range.rpartition("/")[2]
@@ -95,7 +95,7 @@ def check_size(size: int, limit: int) -> None:
 
 
 async def _copy(
-    response: aiohttp.ClientResponse, first: bytes, sink: "_Sink", clock: Callable[[], float]
+    response: aiohttp.ClientResponse, first: bytes, sink: "Sink", clock: Callable[[], float]
 ) -> None:
     window_start, received = clock(), len(first)
     await sink.write(first)
@@ -118,21 +118,25 @@ async def _first_bytes(content: aiohttp.StreamReader) -> bytes:
 
 
 @dataclass(slots=True)
-class _Sink:
+class Sink:
     """Writes to the file, decompressing and enforcing the size limit."""
 
     file: BinaryIO
     size: int
     limit: int
     decompressor: "zlib._Decompress | None"
+    pending: bytes = b""  # the first byte of a further gzip member, until the next chunk
 
     async def write(self, data: bytes) -> None:
+        """Decompress and write a chunk; raises DownloadError above the limit."""
         if self.decompressor is None:
             self._put(data)
             return
         while True:
             if self.decompressor.eof:
                 # RFC 1952: several members may follow each other; any other trailing bytes are ignored.
+                data = self.pending + data
+                self.pending = data if data == _GZIP[:1] else b""
                 if not data.startswith(_GZIP):
                     return
                 self.decompressor = zlib.decompressobj(_GZIP_WINDOW)
@@ -144,6 +148,7 @@ class _Sink:
             await asyncio.sleep(0)  # one chunk may decompress to very much: let other tasks run
 
     def finish(self) -> None:
+        """Raise DownloadError if the compressed data is incomplete."""
         if self.decompressor is not None and not self.decompressor.eof:
             raise DownloadError(Fault.UNREACHABLE, "the compressed file is truncated")
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
+from bot.media.body import Part, Sink
 from bot.media.download import Downloader
 from bot.media.video import DownloadError, Fault
 from bot.private_hosts import PrivateHosts
@@ -71,6 +72,17 @@ async def test_a_body_is_decompressed_if_header_and_content_agree(
     files.respond_with(body, headers={"Content-Encoding": coding})
 
     assert await fetched(downloader, files, target) == SAMPLE
+
+
+async def test_a_member_that_is_split_after_its_first_byte_is_decompressed(tmp_path: Path):
+    part, second = Part(tmp_path / "film.part"), gzip.compress(b"second")
+    with part.open(truncate=True) as file:
+        sink = Sink(file, size=0, limit=LIMIT, decompressor=zlib.decompressobj(wbits=31))
+        for chunk in (gzip.compress(b"first ") + second[:1], second[1:], b"\x1f", b"no member"):
+            await sink.write(chunk)
+        sink.finish()
+
+    assert part.path.read_bytes() == b"first second"
 
 
 @pytest.mark.parametrize("pack", [gzip.compress, zlib.compress])
