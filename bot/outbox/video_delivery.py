@@ -46,7 +46,7 @@ from storage.store import Store
 
 log = logging.getLogger(__name__)
 
-_PATIENCE_S = 240.0  # of retries of a retryable fault, before the link is sent
+_RETRY_LIMIT_S = 240.0  # of retries of a retryable fault, before the link is sent
 _RETRY_BACKOFF = Backoff(first_s=2.0, limit_s=60.0)
 _UNCONFIRMED_BACKOFF = Backoff(first_s=2.0, limit_s=5.0)  # after an upload without a response
 _CACHE_FULL_RETRY_S = 10.0  # retry delay of a video that does not fit into the cache
@@ -245,7 +245,7 @@ class VideoDelivery:
         failing.failures += 1
         if len(self._failing) > _MAX_FAILING:
             del self._failing[next(iter(self._failing))]
-        if (now - failing.since).total_seconds() >= _PATIENCE_S:
+        if (now - failing.since).total_seconds() >= _RETRY_LIMIT_S:
             return None
         return Transient(why, retry_in_s=backoff.delay_s(failing.failures))
 

@@ -110,12 +110,12 @@ class DeliveryWorker:
         except StoreError as error:
             self._report_outage(error)
 
-    async def drain(self, patience_s: float) -> None:
-        """Wait up to patience_s for deliveries in progress, then cancel them; their leases expire."""
+    async def drain(self, timeout_s: float) -> None:
+        """Wait up to timeout_s for deliveries in progress, then cancel them; their leases expire."""
         if self._probe is not None:
             self._probe.cancel()
         if self._running:
-            _, late = await asyncio.wait(self._running.values(), timeout=patience_s)
+            _, late = await asyncio.wait(self._running.values(), timeout=timeout_s)
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)

@@ -25,7 +25,7 @@ _SMALL = 65_536  # bytes of a response that is read without a semaphore
 _MEDIUM_AT_ONCE = 4  # concurrent larger ones per host, up to MAX_TEXT
 _CONNECTIONS = 200  # to all gateways
 _CONNECT_S = 10.0
-_PATIENCE_S = 20.0  # from the request to the response's headers
+_HEADERS_TIMEOUT_S = 20.0  # from the request to the response's headers
 _BODY_S = 60.0  # from the headers to the end of the body, with the wait for a semaphore
 # aiohttp's own read timeout sets a timer for each packet; here it is one for each request.
 _TIMEOUT = aiohttp.ClientTimeout(sock_connect=_CONNECT_S)
@@ -42,14 +42,14 @@ class HttpTransport:
         *,
         tls: ssl.SSLContext | bool = True,
         proxy: str | None = None,
-        patience_s: float = _PATIENCE_S,
+        timeout_s: float = _HEADERS_TIMEOUT_S,
         skews: ClockSkews | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        """proxy: http(s). patience_s: the timeout for response headers. transport: replaces the network."""
+        """proxy: http(s). timeout_s: the timeout for response headers. transport: replaces the network."""
         self.skews = skews or ClockSkews()
         self._tls = tls
-        self._patience_s = patience_s
+        self._timeout_s = timeout_s
         self._proxy = proxy
         self._transport = transport
         # By host: a few medium responses and one large one at a time, to bound the memory use.
@@ -76,10 +76,10 @@ class HttpTransport:
     async def get(self, url: str, headers: dict[str, str]) -> Response:
         """Send one request, without redirects; raises Unavailable, or BadResponse for too large a body."""
         try:
-            async with asyncio.timeout(self._patience_s) as patience:
+            async with asyncio.timeout(self._timeout_s) as timeout:
                 request = httpx.Request("GET", url, headers=headers, stream=_EMPTY)
                 response = await self._client.send(request, stream=True)
-                patience.reschedule(asyncio.get_running_loop().time() + _BODY_S)
+                timeout.reschedule(asyncio.get_running_loop().time() + _BODY_S)
                 try:
                     body, videos = await self._body(response)
                 finally:

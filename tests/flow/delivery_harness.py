@@ -48,7 +48,7 @@ BEN = 1002
 GROUP = -100200
 FORUM = -100300
 CHANNEL = -100400
-_PATIENCE_S = 15.0
+_TIMEOUT_S = 15.0
 
 
 class DeliveryHarness:
@@ -135,17 +135,17 @@ class DeliveryHarness:
         )
         self._running = asyncio.create_task(self.worker.run())
 
-    async def stop(self, *, patience_s: float = 0.0) -> None:
-        """Stop: cancel deliveries in progress, or wait for them up to patience_s."""
-        await self.stop_worker(patience_s=patience_s)
+    async def stop(self, *, timeout_s: float = 0.0) -> None:
+        """Stop: cancel deliveries in progress, or wait for them up to timeout_s."""
+        await self.stop_worker(timeout_s=timeout_s)
         await self._stack.aclose()
 
-    async def stop_worker(self, *, patience_s: float = 0.0) -> None:
+    async def stop_worker(self, *, timeout_s: float = 0.0) -> None:
         """Stop the worker; the store stays open."""
         if self._running is not None:
             self._running.cancel()
             await asyncio.gather(self._running, return_exceptions=True)
-            await self.worker.drain(patience_s)
+            await self.worker.drain(timeout_s)
             self._running = None
 
     async def crash(self) -> None:
@@ -167,7 +167,7 @@ class DeliveryHarness:
         """Advance all clocks by a second and wait until the condition holds."""
         self.clock.advance(1)
         self.steady.advance(1)
-        async with asyncio.timeout(_PATIENCE_S):
+        async with asyncio.timeout(_TIMEOUT_S):
             while True:
                 self._new_delivery.set()
                 await asyncio.sleep(0.005)
@@ -183,7 +183,7 @@ class DeliveryHarness:
         await self._until(is_met)
 
     async def _until(self, is_met: Callable[[], Awaitable[bool]]) -> None:
-        async with asyncio.timeout(_PATIENCE_S):
+        async with asyncio.timeout(_TIMEOUT_S):
             while True:
                 self.steady.advance(1.0)
                 self._new_delivery.set()

@@ -25,7 +25,7 @@ from tests.fakes.store import BrittleStore
 from tests.fakes.wakeup import ManualWakeup
 
 FAST = 1000.0  # requests per second
-_PATIENCE_S = 10.0  # the timeout of a test's wait
+_TIMEOUT_S = 10.0  # the timeout of a test's wait
 _TICK_S = 0.003
 
 
@@ -105,7 +105,7 @@ class PollingHarness:
     async def settle(self) -> None:
         """Wait until the loop is idle: only time, or a gate, makes it continue."""
         calm = 0
-        async with asyncio.timeout(_PATIENCE_S):
+        async with asyncio.timeout(_TIMEOUT_S):
             while calm < 2:  # a poll that has just started is visible one iteration later
                 await asyncio.sleep(_TICK_S)
                 calm = calm + 1 if self._is_idle() else 0

@@ -156,12 +156,12 @@ async def test_a_port_that_is_taken_is_an_error_at_once(store: Store, telemetry:
 
 async def test_an_incomplete_request_does_not_delay_the_stop(store: Store, telemetry: Telemetry):
     port = free_port()
-    async with asyncio.timeout(None) as patience:
+    async with asyncio.timeout(None) as timeout:
         async with serving(store, telemetry, port):
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             writer.write(b"GET /healthz HTTP/1.1\r\nHost: bot\r\nContent-Length: 100\r\n\r\n")
             assert b"200 OK" in await reader.readline()
-            patience.reschedule(asyncio.get_running_loop().time() + 5)
+            timeout.reschedule(asyncio.get_running_loop().time() + 5)
         writer.close()
 
 

@@ -227,7 +227,7 @@ async def test_a_gateway_without_a_response_is_a_transient_error():
         await asyncio.Event().wait()
         raise AssertionError
 
-    async with HttpTransport(transport=httpx.MockTransport(handler), patience_s=0.05) as transport:
+    async with HttpTransport(transport=httpx.MockTransport(handler), timeout_s=0.05) as transport:
         with pytest.raises(Unavailable):
             await transport.get("http://gateway.example/", HEADERS)
 
