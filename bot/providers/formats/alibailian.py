@@ -21,9 +21,8 @@ class Alibailian(WireFormat):
     kind = "alibailian"
     path = "/alibailian/api/v1/tasks/{id}"
     published_rps = 20.0
-    status_map: ClassVar[Mapping[str, TaskStatus]] = {
-        "unknown": TaskStatus.NOT_FOUND
-    }  # deleted, or never known
+    # UNKNOWN: the task is deleted, or never existed.
+    status_map: ClassVar[Mapping[str, TaskStatus]] = {"unknown": TaskStatus.NOT_FOUND}
     paths = FieldPaths(
         status=("output.task_status", "output.status", "output.state", "task_status", "status", "state"),
         progress=("output.progress",),
