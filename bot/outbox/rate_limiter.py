@@ -72,7 +72,11 @@ class _Limits:
             return 0.0
         self._drop_old(now)
         missing = needed - (_GROUP_CALLS - len(self.calls) - min(self.reserved, _MAX_RESERVED))
-        return max(self.calls[missing - 1] + _GROUP_SPAN_S - now, SHORTEST_WAIT_S) if missing > 0 else 0.0
+        if missing <= 0:
+            return 0.0
+        # Beyond the calls made, room is taken by held and reserved ones, made now at the earliest.
+        made_at = self.calls[missing - 1] if missing <= len(self.calls) else now
+        return max(made_at + _GROUP_SPAN_S - now, SHORTEST_WAIT_S)
 
     def _drop_old(self, now: float) -> None:
         while self.calls and self.calls[0] + _GROUP_SPAN_S <= now:

@@ -263,3 +263,17 @@ def test_the_state_of_an_unused_chat_is_dropped(rate_limiter: ChatRateLimiter, t
 
     assert rate_limiter.reply_wait_s(GROUP) == 0
     assert rate_limiter.next_free_in_s() is None
+
+
+def test_a_group_whose_minute_is_taken_by_claimed_videos_allows_results_and_no_edits(
+    rate_limiter: ChatRateLimiter, time: SteadyClock
+):
+    in_transfer = rate_limiter.hold(GROUP, is_video=True)
+    rate_limiter.spend(GROUP, in_transfer)
+    time.advance(1)
+    for _ in range(5):
+        rate_limiter.hold(GROUP, is_video=True)
+
+    assert GROUP not in throttled_for(rate_limiter, Urgency.MESSAGE)
+    assert GROUP in throttled_for(rate_limiter, Urgency.EDIT)
+    assert rate_limiter.next_free_in_s() is not None
