@@ -30,6 +30,8 @@ class Migration:
             if sqlite3.complete_statement(statement):
                 yield statement
                 statement = ""
+        if statement.strip():
+            yield statement
 
 
 def bundled_migrations() -> list[Migration]:

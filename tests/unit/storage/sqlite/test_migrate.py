@@ -39,6 +39,13 @@ async def test_an_empty_file_becomes_a_database_of_the_present_schema(database: 
     assert await ask(database, "PRAGMA user_version") == [bundled_migrations()[-1].number]
 
 
+async def test_a_last_statement_without_a_semicolon_is_executed(database: Database):
+    unfinished = FIRST.script + "CREATE TABLE second (b)"
+    await migrate(database, [Migration(number=1, script=unfinished)])
+
+    assert await tables(database) == ["first", "second"]
+
+
 async def test_migrating_again_changes_nothing(database: Database):
     await migrate(database, [FIRST])
     await migrate(database, [FIRST])
