@@ -57,8 +57,9 @@ class ReopeningDatabase:
     async def close(self) -> None:
         """Close it; harmless when closed or never opened."""
         self.is_closed = True
-        if self._database is not None:
-            await self._database.close()
+        async with self._opening:  # an opening in progress would leave its connections and leases
+            if self._database is not None:
+                await self._database.close()
 
     async def _opened(self) -> Database:
         if self._database is not None:

@@ -1,5 +1,6 @@
 """Opening a database file: detection, log messages, and its size."""
 
+import asyncio
 import logging
 import shutil
 import sqlite3
@@ -109,6 +110,26 @@ async def test_a_database_that_a_full_disk_kept_closed_is_opened_once_there_is_r
     with pytest.raises(StoreUnavailable, match="is closed"):
         async with database.reading():
             pass
+
+
+async def test_a_database_that_is_being_opened_is_closed_as_well(path: Path):
+    opened: list[Database] = []
+    may_open = asyncio.Event()
+
+    async def open_slowly() -> Database:
+        await may_open.wait()
+        opened.append(await Database.open(path))
+        return opened[0]
+
+    database = ReopeningDatabase(path, open_slowly)
+    using = asyncio.create_task(database.give_back_space())
+    await asyncio.sleep(0)
+    ending = asyncio.create_task(database.close())
+    await asyncio.sleep(0)
+    may_open.set()
+    await asyncio.gather(using, ending)
+
+    assert opened[0].is_closed
 
 
 async def test_what_is_wrong_with_the_file_itself_ends_the_start(path: Path):
