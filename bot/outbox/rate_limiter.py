@@ -92,7 +92,7 @@ class Permit:
     is_second_reserved: bool  # a video's, after its transfer
 
 
-# That of the delivery whose calls are being made; None: a reply or another call that nobody has claimed.
+# Of the delivery that makes the call; None: a reply, or another call without a claimed delivery.
 current_permit: ContextVar[Permit | None] = ContextVar("current_permit", default=None)
 
 
@@ -113,7 +113,8 @@ class ChatRateLimiter:
     def throttled(self) -> ThrottledChats:
         """The chats without a free call now, per priority."""
         now = self._clock()
-        self._forget(now)
+        for chat_id in [chat_id for chat_id, limits in self._chats.items() if limits.is_unused(now)]:
+            del self._chats[chat_id]
         throttled: dict[Urgency, list[int]] = {urgency: [] for urgency in _DELIVERED}
         for chat_id, limits in self._chats.items():
             least = next((urgency for urgency in _DELIVERED if limits.wait_s(urgency, now) > 0), None)
@@ -180,10 +181,6 @@ class ChatRateLimiter:
             limits = _Limits(TokenBucket(_CHAT_RPS, _CHAT_BURST), deque() if is_group else None)
             self._chats[chat_id] = limits
         return limits
-
-    def _forget(self, now: float) -> None:
-        for chat_id in [chat_id for chat_id, limits in self._chats.items() if limits.is_unused(now)]:
-            del self._chats[chat_id]
 
 
 _DELIVERED = (Urgency.MESSAGE, Urgency.EDIT, Urgency.REFRESH)

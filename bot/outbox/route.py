@@ -57,7 +57,7 @@ class TelegramRoute:
         self._probe_at = self._clock() + _PROBE_BACKOFF.delay_s(self._failed_probes)
         return self._failed_probes == 1
 
-    def answered(self) -> bool:
+    def responded(self) -> bool:
         """Record a response; closes the breaker. Returns whether it ends an outage that a probe confirmed."""
         was_confirmed = self._failed_probes > 0
         if not was_confirmed:

@@ -9,11 +9,8 @@ from bot.messages.markup import digest as digest_of
 from bot.messages.view import OVERDUE, Forecast, View
 from bot.messages.views import admin, cards
 from bot.messages.views import results as result_views
-from bot.outbox.rate_limiter import ChatRateLimiter
 from bot.outbox.results import Refusal, Refused, SendResult, Sent, as_retryable
-from bot.outbox.route import TelegramRoute
 from bot.outbox.sender import Sender
-from storage.models import Task
 from storage.outbox import ReportDelivery, WatchDelivery
 
 NOT_EDITABLE = "not editable"  # stored instead of a digest: the card is no longer edited
@@ -35,34 +32,19 @@ class TextDelivery:
     ) -> None:
         """problem_of: provider name → why its tasks can't be polled, or None."""
         self._problem_of = problem_of
-        self._sender = sender
+        self.sender = sender
         self._estimates = estimates
         self._clock = clock
-
-    @property
-    def rate_limiter(self) -> ChatRateLimiter:
-        """The rate limiter shared with all calls to Telegram."""
-        return self._sender.rate_limiter
-
-    @property
-    def route(self) -> TelegramRoute:
-        """The circuit breaker."""
-        return self._sender.route
-
-    @property
-    def migrated(self) -> Callable[[int, int], None]:
-        """Callback (old id, new id) for a group that became a supergroup."""
-        return self._sender.migrated
-
-    async def ping(self) -> SendResult:
-        """Probe Telegram with getMe."""
-        return await self._sender.ping()
 
     async def card(self, out: WatchDelivery) -> tuple[SendResult, str]:
         """Send or edit the card of the watch; returns the result and the digest of the rendered card."""
         now = self._clock()
         problem = self._problem_of(out.task.ref.provider)
-        forecast = None if problem else self._forecast(out.task, now)
+        forecast: Forecast | Literal["overdue"] | None = None
+        if not problem and self._estimates.is_longer_than_usual(out.task, at=now):
+            forecast = OVERDUE
+        elif not problem and (eta := self._estimates.eta(out.task, at=now)):
+            forecast = Forecast(low_s=eta.low_s, middle_s=eta.middle_s, high_s=eta.high_s)
         view = cards.card(out.watched, now=now, forecast=forecast, problem=problem)
         digest = digest_of(view)
         card = out.watch.card_message_id
@@ -70,7 +52,7 @@ class TextDelivery:
             return Sent(card, is_response=False), out.watch.card_digest or digest
         result: SendResult = Refused(Refusal.NO_MESSAGE, "not sent yet")
         if card is not None:
-            result = await self._sender.edit(out.delivery.chat_id, card, view)
+            result = await self.sender.edit(out.delivery.chat_id, card, view)
         if card is not None and isinstance(result, Refused) and result.reason is Refusal.NOT_EDITABLE:
             return Sent(card), NOT_EDITABLE
         if isinstance(result, Refused) and result.reason is Refusal.NO_MESSAGE:
@@ -89,16 +71,10 @@ class TextDelivery:
 
     async def report(self, out: ReportDelivery) -> SendResult:
         """Send a report to an admin; not idempotent, so never retry it after Unknown."""
-        return await self._sender.send(out.delivery.address, admin.gateway_changed(out.report))
+        return await self.sender.send(out.delivery.address, admin.gateway_changed(out.report))
 
     async def _send(self, out: WatchDelivery, view: View, *, is_silent: bool = False) -> SendResult:
         """Send a message to the watch's topic, as a reply to the request."""
-        return await self._sender.send(
+        return await self.sender.send(
             out.delivery.address, view, reply_to=out.watch.request_message_id, is_silent=is_silent
         )
-
-    def _forecast(self, task: Task, now: datetime) -> Forecast | Literal["overdue"] | None:
-        if self._estimates.is_longer_than_usual(task, at=now):
-            return OVERDUE
-        found = self._estimates.eta(task, at=now)
-        return Forecast(low_s=found.low_s, middle_s=found.middle_s, high_s=found.high_s) if found else None

@@ -40,7 +40,7 @@ from bot.outbox.results import (
 )
 from bot.outbox.sender import Sender
 from bot.providers.parsing.links import link_expiry
-from storage.models import StoredFile, Task
+from storage.models import StoredFile
 from storage.outbox import WatchDelivery
 from storage.store import Store
 
@@ -141,8 +141,12 @@ class VideoDelivery:
         snapshot = out.task.snapshot
         if snapshot is None or snapshot.media is None:
             return await self._edit_text(out, message_id, result_views.failure(out.watched))
+        provider_slots = self._providers.setdefault(
+            out.task.ref.provider, asyncio.Semaphore(_PROVIDER_CONCURRENCY)
+        )
         async with (
-            self._slot(out.task),
+            provider_slots,
+            self._slots,
             self._showing_progress(out),
             self._cache.prepare(out.task, snapshot.media) as prepared,
         ):
@@ -153,16 +157,6 @@ class VideoDelivery:
         if isinstance(result, Sent) or (isinstance(result, LinkOnly) and not prepared.variants):
             self._cache.discard(out.task)
         return result
-
-    @contextlib.asynccontextmanager
-    async def _slot(self, task: Task) -> AsyncIterator[None]:
-        """Hold a transfer slot of the task's provider and an overall one."""
-        provider = task.ref.provider
-        async with (
-            self._providers.setdefault(provider, asyncio.Semaphore(_PROVIDER_CONCURRENCY)),
-            self._slots,
-        ):
-            yield
 
     async def _try_variants(
         self, prepared: Prepared, out: WatchDelivery, message_id: int | None

@@ -41,7 +41,7 @@ def test_an_outage_has_one_beginning_and_one_end(route: TelegramRoute):
     route.failed(1)
 
     assert [route.probe_failed(), route.probe_failed()] == [True, False]
-    assert [route.answered(), route.answered()] == [True, False]
+    assert [route.responded(), route.responded()] == [True, False]
     assert not route.is_down
 
 
@@ -49,7 +49,7 @@ def test_deliveries_that_failed_during_an_outage_are_retried_soon(route: Telegra
     for _ in range(100):
         route.failed(1)
         route.probe_failed()
-    route.answered()
+    route.responded()
 
     assert are_jittered([route.retry_in_s(1)], [2])
 
@@ -59,7 +59,7 @@ def test_a_delivery_that_fails_while_telegram_responds_is_retried_with_backoff(r
     for _ in range(10):
         route.failed(1)
         waits_s.append(route.retry_in_s(1))
-        assert not route.answered()
+        assert not route.responded()
 
     assert are_jittered(waits_s, [2, 4, 8, 16, 32, 64, 128, 256, 300, 300])
     assert are_jittered([route.retry_in_s(2)], [2])
@@ -70,6 +70,6 @@ def test_a_delivery_that_fails_while_telegram_responds_is_retried_with_backoff(r
 def test_the_number_of_kept_backoffs_is_bounded(route: TelegramRoute):
     for delivery_id in range(10_001):
         route.failed(delivery_id)
-        route.answered()
+        route.responded()
 
     assert are_jittered([route.retry_in_s(0), route.retry_in_s(10_000)], [2, 4])

@@ -17,7 +17,7 @@ from bot.outbox.results import (
     Transient,
     Unknown,
 )
-from bot.outbox.retry import GIVE_UP_AFTER
+from bot.outbox.settlement import GIVE_UP_AFTER
 from bot.outbox.worker import LEASE_S
 from bot.sandbox.telegram import FakeTelegram
 from bot.sandbox.telegram.api_errors import flood
