@@ -5,7 +5,6 @@ import sqlite3
 from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Any
 
 from storage.models import (
     Cause,
@@ -34,7 +33,7 @@ def seconds(moment: datetime | None) -> float | None:
 
 def moment(stored: float | None) -> datetime | None:
     """A stored time."""
-    return None if stored is None else _at(stored)
+    return None if stored is None else datetime.fromtimestamp(stored, UTC)
 
 
 def listed(values: Iterable[int | str]) -> str:
@@ -57,7 +56,7 @@ def task(row: sqlite3.Row) -> Task:
         id=row["id"],
         ref=TaskRef(provider=row["provider"], external_id=row["external_id"]),
         status=TaskStatus(row["status"]),
-        registered_at=_at(row["registered_at"]),
+        registered_at=datetime.fromtimestamp(row["registered_at"], UTC),
         snapshot=_snapshot(row["snapshot"]),
         snapshot_at=moment(row["snapshot_at"]),
         poll_failure=_poll_failure(row["poll_failure"]),
@@ -68,7 +67,7 @@ def task(row: sqlite3.Row) -> Task:
         version=row["version"],
         stall=Stall(row["stall"]),
         unchanged_since=moment(row["unchanged_since"]),
-        file=_file(row["file"]),
+        file=None if row["file"] is None else StoredFile(**json.loads(row["file"])),
     )
 
 
@@ -82,7 +81,7 @@ def watch(row: sqlite3.Row) -> Watch:
         request_message_id=row["request_message_id"],
         user_id=row["user_id"],
         language=row["language"],
-        created_at=_at(row["created_at"]),
+        created_at=datetime.fromtimestamp(row["created_at"], UTC),
         state=WatchState(row["state"]),
         card_message_id=row["card_message_id"],
         card_digest=row["card_digest"],
@@ -97,7 +96,7 @@ def delivery(row: sqlite3.Row) -> Delivery:
         address=ChatAddress(chat_id=row["chat_id"], thread_id=row["thread_id"]),
         kind=DeliveryKind(row["kind"]),
         state=DeliveryState(row["state"]),
-        created_at=_at(row["created_at"]),
+        created_at=datetime.fromtimestamp(row["created_at"], UTC),
         attempts=row["attempts"],
         not_before=moment(row["not_before"]),
         message_id=row["message_id"],
@@ -121,39 +120,22 @@ def chat(row: sqlite3.Row) -> Chat:
     )
 
 
-def _at(stored: float) -> datetime:
-    return datetime.fromtimestamp(stored, UTC)
-
-
-def _file(stored: str | None) -> StoredFile | None:
-    return None if stored is None else StoredFile(**json.loads(stored))
-
-
 def _snapshot(stored: str | None) -> Snapshot | None:
     if stored is None:
         return None
     data = json.loads(stored)
+    media, error = data["media"], data["error"]
     return Snapshot(
         **data
         | {
             "status": TaskStatus(data["status"]),
-            "media": _media(data["media"]),
-            "error": _error(data["error"]),
+            "media": media and Media(**media | {"expires_at": _iso(media["expires_at"])}),
+            "error": error and TaskError(**error | {"cause": Cause(error["cause"])}),
             "submitted_at": _iso(data["submitted_at"]),
             "started_at": _iso(data["started_at"]),
             "finished_at": _iso(data["finished_at"]),
         }
     )
-
-
-def _media(data: dict[str, Any] | None) -> Media | None:
-    if data is None:
-        return None
-    return Media(url=data["url"], needs_auth=data["needs_auth"], expires_at=_iso(data["expires_at"]))
-
-
-def _error(data: dict[str, Any] | None) -> TaskError | None:
-    return None if data is None else TaskError(**data | {"cause": Cause(data["cause"])})
 
 
 def _poll_failure(stored: str | None) -> PollFailure | None:
