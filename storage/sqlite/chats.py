@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from storage.models import Chat, DeliveryKind
-from storage.sqlite import allowed_chats, deliveries, rows, stalls, tasks
+from storage.sqlite import allowed_chats, deliveries, resuming, rows, tasks
 from storage.sqlite.connection import Transaction
 
 
@@ -68,10 +68,10 @@ async def throttle(tx: Transaction, chat_id: int, *, until: datetime) -> None:
 
 async def throttled(tx: Transaction, *, at: datetime) -> dict[int, datetime]:
     """The chats that are throttled after that moment, and until when."""
-    found_ = await tx.all(
+    waiting = await tx.all(
         "SELECT id, throttled_until FROM chats WHERE throttled_until > ?", (rows.seconds(at),)
     )
-    return {row["id"]: datetime.fromtimestamp(row["throttled_until"], UTC) for row in found_}
+    return {row["id"]: datetime.fromtimestamp(row["throttled_until"], UTC) for row in waiting}
 
 
 async def found(tx: Transaction, chat_id: int, *, at: datetime) -> None:
@@ -90,7 +90,7 @@ async def found(tx: Transaction, chat_id: int, *, at: datetime) -> None:
     await deliveries.enqueue_cards(tx, watch_ids, at=at)
     await deliveries.enqueue_results(tx, watch_ids, at=at)
     task_ids = [row["task_id"] for row in resumed]
-    await stalls.resume(tx, task_ids, at=at)
+    await resuming.resume_stalled(tx, task_ids, at=at)
     await tasks.make_due(tx, task_ids, at=at)
 
 

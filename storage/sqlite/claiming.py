@@ -7,11 +7,17 @@ from datetime import datetime
 
 from storage.models import DeliveryKind, DeliveryState
 from storage.outbox import ClaimedDelivery, DeliveryPriority, ReportDelivery, ThrottledChats, WatchDelivery
-from storage.sqlite import confirming, rows, tasks, watches
+from storage.sqlite import resuming, rows, tasks, watches
 from storage.sqlite.connection import Transaction
 
 _HEAD = 100  # deliveries that one claim reads from the queue; a chat that fills it is throttled soon
 _COMPANIONS = 50  # failures in one message
+# The condition for chats and priorities that the rate limiter allows; parameters: _parameters().
+_UNTHROTTLED = """
+    chat_id NOT IN (SELECT value FROM json_each(:to_all))
+    AND NOT (priority >= :edit AND chat_id IN (SELECT value FROM json_each(:to_edits)))
+    AND NOT (priority = :refresh AND chat_id IN (SELECT value FROM json_each(:to_refreshes)))
+"""
 
 
 async def claim(
@@ -19,14 +25,11 @@ async def claim(
 ) -> list[ClaimedDelivery]:
     """Lease deliveries that can be sent now, one per chat, in the order of their priority."""
     candidates = await tx.all(
-        """
+        f"""
         SELECT id, chat_id FROM claimable_deliveries
-        WHERE ready_at <= :at
-            AND chat_id NOT IN (SELECT value FROM json_each(:to_all))
-            AND NOT (priority >= :edit AND chat_id IN (SELECT value FROM json_each(:to_edits)))
-            AND NOT (priority = :refresh AND chat_id IN (SELECT value FROM json_each(:to_refreshes)))
+        WHERE ready_at <= :at AND {_UNTHROTTLED}
         ORDER BY priority, created_at, id LIMIT :head
-        """,
+        """,  # noqa: S608 - a constant
         _parameters(throttled) | {"at": rows.seconds(at), "head": _HEAD},
     )
     first_of_chat = {row["chat_id"]: row["id"] for row in reversed(candidates)}
@@ -54,13 +57,7 @@ async def renew(tx: Transaction, delivery_ids: Iterable[int], *, at: datetime, l
 async def next_ready(tx: Transaction, throttled: ThrottledChats) -> datetime | None:
     """When the next delivery outside throttled chats can be claimed."""
     row = await tx.one(
-        """
-        SELECT ready_at FROM claimable_deliveries
-        WHERE chat_id NOT IN (SELECT value FROM json_each(:to_all))
-            AND NOT (priority >= :edit AND chat_id IN (SELECT value FROM json_each(:to_edits)))
-            AND NOT (priority = :refresh AND chat_id IN (SELECT value FROM json_each(:to_refreshes)))
-        ORDER BY ready_at LIMIT 1
-        """,
+        f"SELECT ready_at FROM claimable_deliveries WHERE {_UNTHROTTLED} ORDER BY ready_at LIMIT 1",  # noqa: S608
         _parameters(throttled),
     )
     return None if row is None else rows.moment(row["ready_at"])
@@ -121,7 +118,7 @@ async def _with_content(tx: Transaction, found: Sequence[sqlite3.Row]) -> list[C
             claimed.append(ReportDelivery(delivery=rows.delivery(row), report=rows.report(row["content"])))
             continue
         watch = watches_by_id[row["watch_id"]]
-        task = confirming.as_seen_by(watch, tasks_by_id[watch.task_id])
+        task = resuming.as_seen_by(watch, tasks_by_id[watch.task_id])
         claimed.append(WatchDelivery(delivery=rows.delivery(row), watch=watch, task=task))
     return claimed
 

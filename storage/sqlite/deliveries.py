@@ -1,12 +1,32 @@
 """The deliveries table, the durable queue of messages and edits: what is enqueued and superseded."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from storage.models import Cause, DeliveryKind, DeliveryState, Stall, Task, TaskStatus
+from storage.models import Cause, DeliveryKind, DeliveryState, EventKind, Stall, Task, TaskEvent, TaskStatus
 from storage.outbox import AdminReport, DeliveryPriority
 from storage.sqlite import rows
 from storage.sqlite.connection import Transaction
+
+
+async def enqueue_for_events(
+    tx: Transaction, task: Task, events: Sequence[TaskEvent], watch_ids: Sequence[int]
+) -> None:
+    """Enqueue the deliveries of a task's events for these watches of it."""
+    if not events:
+        return
+    at = events[0].at
+    if any(event.kind is EventKind.RECOVERED for event in events):
+        await allow_notices(tx, task.ref.provider, at=at)
+    kinds = {kind for event in events for kind in event.kind.delivery_kinds}
+    if DeliveryKind.CARD in kinds:
+        await enqueue_cards(tx, watch_ids, at=at)
+        await drop_needless_cards(tx, watch_ids)
+    if DeliveryKind.NOTICE in kinds:
+        about = task.poll_failure.cause if task.poll_failure else task.stall
+        await enqueue_notices(tx, task, watch_ids, at=at, about=about)
+    if DeliveryKind.RESULT in kinds:
+        await enqueue_results(tx, watch_ids, at=at)
 
 
 async def enqueue_cards(

@@ -1,14 +1,17 @@
-"""Opens the database lazily, so that the bot can start and report the error while the disk is full."""
+"""Opens the database: migrates it and releases old leases; while the disk is full, each use tries again."""
 
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Self
 
 from storage.errors import StoreFull, StoreUnavailable
+from storage.models import DeliveryState, WatchState
+from storage.sqlite import maintenance, settling, tasks
 from storage.sqlite.connection import Database, Transaction
+from storage.sqlite.migrate import bundled_migrations, migrate, require_tables
 
 log = logging.getLogger(__name__)
 
@@ -70,3 +73,48 @@ class ReopeningDatabase:
             if self._database is None:
                 self._database = await self._open()
             return self._database
+
+
+async def open_database(path: Path, *, is_new: bool) -> Database:
+    """Open, migrate and share the database; raises StoreError.
+
+    No lease may be taken before share(): until then another process may have the lock exclusively and
+    free all leases.
+    """
+    database = await Database.open(path)
+    async with AsyncExitStack() as undo:
+        undo.push_async_callback(database.close)
+        await require_tables(database)
+        await migrate(database, bundled_migrations())
+        if database.is_alone:
+            with suppress(StoreUnavailable):  # on a full disk, they expire
+                await free_leases(database, owner=None)
+        await database.share()
+        await _log_opening(database, is_new=is_new)
+        undo.pop_all()
+    return database
+
+
+async def _log_opening(database: Database, *, is_new: bool) -> None:
+    """Log the path and the counts, so that a wrong path or an empty volume is noticed."""
+    schema = bundled_migrations()[-1].number
+    if is_new:
+        log.info("Created a new database: %s (schema %d).", database.path, schema)
+        return
+    async with database.reading() as tx:
+        found = await maintenance.stats(tx)
+    unsent = sum(found.deliveries[state] for state in DeliveryState if state.is_unsent)
+    log.info(
+        "Opened the database %s (schema %d): %d active watches, %d unsent deliveries.",
+        database.path,
+        schema,
+        found.watches[WatchState.ACTIVE],
+        unsent,
+    )
+
+
+async def free_leases(database: Database | ReopeningDatabase, *, owner: str | None) -> None:
+    """Release an owner's leases of tasks and deliveries; None: all."""
+    async with database.transaction() as tx:
+        await tasks.free_leases(tx, owner=owner)
+        await settling.release(tx, owner=owner)

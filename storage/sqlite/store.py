@@ -1,8 +1,6 @@
 """SqliteStore: the Store in one SQLite file."""
 
-import logging
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import AsyncExitStack, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Self
@@ -13,16 +11,12 @@ from storage.models import (
     UNLIMITED,
     Cause,
     Chat,
-    DeliveryKind,
-    DeliveryState,
-    EventKind,
     Stats,
     Task,
     TaskEvent,
     WatchedTask,
     WatchLimits,
     WatchRequest,
-    WatchState,
 )
 from storage.outbox import NONE_THROTTLED, AdminReport, ClaimedDelivery, Settlement, ThrottledChats
 from storage.sqlite import (
@@ -31,17 +25,14 @@ from storage.sqlite import (
     claiming,
     deliveries,
     maintenance,
+    resuming,
     settling,
-    stalls,
     tasks,
     watches,
 )
-from storage.sqlite.connection import Database, Transaction
-from storage.sqlite.migrate import bundled_migrations, create, migrate, require_tables
-from storage.sqlite.reopening import ReopeningDatabase
+from storage.sqlite.migrate import create
+from storage.sqlite.reopening import ReopeningDatabase, free_leases, open_database
 from storage.store import Store
-
-log = logging.getLogger(__name__)
 
 
 class SqliteStore(Store):
@@ -61,7 +52,7 @@ class SqliteStore(Store):
         is_new = not path.exists()
         if is_new:
             await create(path)
-        return cls(await ReopeningDatabase.open(path.absolute(), lambda: _open_database(path, is_new=is_new)))
+        return cls(await ReopeningDatabase.open(path.absolute(), lambda: open_database(path, is_new=is_new)))
 
     # watches
 
@@ -90,7 +81,7 @@ class SqliteStore(Store):
 
     async def request_poll(self, task_id: int, *, at: datetime) -> None:
         async with self._database.transaction() as tx:
-            await stalls.resume(tx, [task_id], at=at)
+            await resuming.resume_stalled(tx, [task_id], at=at)
             await tasks.make_due(tx, [task_id], at=at, is_awaited=True)
 
     async def resume(self, watch_id: int, chat_id: int, *, at: datetime) -> bool:
@@ -137,7 +128,7 @@ class SqliteStore(Store):
                 await tasks.release_stale_poll(tx, task, owner=self._owner)
                 return False
             await tasks.record(tx, task.id, events)
-            await _enqueue_for(tx, task, events)
+            await deliveries.enqueue_for_events(tx, task, events, await watches.active_ids(tx, task.id))
             return True
 
     # deliveries
@@ -257,69 +248,6 @@ class SqliteStore(Store):
         if self._database.is_closed:
             return
         try:
-            await _free_leases(self._database, owner=self._owner)
+            await free_leases(self._database, owner=self._owner)
         finally:
             await self._database.close()
-
-
-async def _open_database(path: Path, *, is_new: bool) -> Database:
-    """Open, migrate and share the database.
-
-    No lease may be taken before share(): until then another process may have the lock exclusively and
-    free all leases.
-    """
-    database = await Database.open(path)
-    async with AsyncExitStack() as undo:
-        undo.push_async_callback(database.close)
-        await require_tables(database)
-        await migrate(database, bundled_migrations())
-        if database.is_alone:
-            with suppress(StoreUnavailable):  # on a full disk, they expire
-                await _free_leases(database, owner=None)
-        await database.share()
-        await _log_opening(database, is_new=is_new)
-        undo.pop_all()
-    return database
-
-
-async def _log_opening(database: Database, *, is_new: bool) -> None:
-    """Log the path and the counts, so that a wrong path or an empty volume is noticed."""
-    schema = bundled_migrations()[-1].number
-    if is_new:
-        log.info("Created a new database: %s (schema %d).", database.path, schema)
-        return
-    async with database.reading() as tx:
-        found = await maintenance.stats(tx)
-    unsent = sum(found.deliveries[state] for state in DeliveryState if state.is_unsent)
-    log.info(
-        "Opened the database %s (schema %d): %d active watches, %d unsent deliveries.",
-        database.path,
-        schema,
-        found.watches[WatchState.ACTIVE],
-        unsent,
-    )
-
-
-async def _free_leases(database: Database | ReopeningDatabase, *, owner: str | None) -> None:
-    async with database.transaction() as tx:
-        await tasks.free_leases(tx, owner=owner)
-        await settling.release(tx, owner=owner)
-
-
-async def _enqueue_for(tx: Transaction, task: Task, events: Sequence[TaskEvent]) -> None:
-    """Enqueue the events' deliveries for the task's active watches."""
-    if not events:
-        return
-    at = events[0].at
-    if any(event.kind is EventKind.RECOVERED for event in events):
-        await deliveries.allow_notices(tx, task.ref.provider, at=at)
-    kinds = {kind for event in events for kind in event.kind.delivery_kinds}
-    watch_ids = await watches.active_ids(tx, task.id)
-    if DeliveryKind.CARD in kinds:
-        await deliveries.enqueue_cards(tx, watch_ids, at=at)
-        await deliveries.drop_needless_cards(tx, watch_ids)
-    if DeliveryKind.NOTICE in kinds:
-        about = task.poll_failure.cause if task.poll_failure else task.stall
-        await deliveries.enqueue_notices(tx, task, watch_ids, at=at, about=about)
-    if DeliveryKind.RESULT in kinds:
-        await deliveries.enqueue_results(tx, watch_ids, at=at)

@@ -79,22 +79,6 @@ async def stop_polling_unwatched(tx: Transaction, task_ids: Iterable[int]) -> No
     )
 
 
-async def start_anew(tx: Transaction, task_id: int, *, at: datetime) -> bool:
-    """Reset a task whose status is final, but not permanent, to UNKNOWN and due; False if it is another."""
-    restarted = await tx.one(
-        """
-        UPDATE tasks SET status = 'unknown', registered_at = :at, snapshot = NULL, snapshot_at = NULL,
-            poll_failure = NULL, last_poll_at = NULL, next_poll_at = :at,
-            lease_until = NULL, lease_owner = NULL, failures = 0,
-            stall = 'moving', unchanged_since = NULL, version = version + 1
-        WHERE id = :id AND is_final AND status NOT IN (SELECT value FROM json_each(:permanent))
-        RETURNING id
-        """,
-        {"id": task_id, "at": rows.seconds(at), "permanent": rows.PERMANENT},
-    )
-    return restarted is not None
-
-
 async def providers_with_due_tasks(tx: Transaction) -> set[str]:
     """The providers of tasks that have a next poll."""
     found = await tx.all("SELECT DISTINCT provider FROM tasks WHERE claimable_at IS NOT NULL")

@@ -16,7 +16,7 @@ from storage.models import (
     WatchRequest,
     WatchState,
 )
-from storage.sqlite import chats, confirming, deliveries, rows, stalls, tasks
+from storage.sqlite import chats, deliveries, resuming, rows, tasks
 from storage.sqlite.connection import Transaction
 
 _UNDELIVERED = rows.listed(state for state in DeliveryState if state.is_undelivered)
@@ -28,7 +28,7 @@ async def add(
     """Register a watch, or return the chat and topic's existing one; raises WatchLimitReached."""
     await chats.found(tx, request.chat_id, at=at)  # a command arrived from there, so it is not lost
     task_id = await tasks.register(tx, request.ref, at=at)
-    await stalls.resume(tx, [task_id], at=at)
+    await resuming.resume_stalled(tx, [task_id], at=at)
     row = await tx.one(
         "SELECT * FROM watches WHERE task_id = ? AND chat_id = ? AND thread_id IS ?",
         (task_id, request.chat_id, request.thread_id),
@@ -105,7 +105,7 @@ async def resume(tx: Transaction, watch_id: int, chat_id: int, *, at: datetime) 
     )
     if found is None:
         return False
-    await stalls.resume(tx, [found["task_id"]], at=at)
+    await resuming.resume_stalled(tx, [found["task_id"]], at=at)
     await tasks.make_due(tx, [found["task_id"]], at=at, is_awaited=True)
     return True
 
@@ -217,8 +217,8 @@ async def _start(
     tx: Transaction, request: WatchRequest, task_id: int, *, at: datetime, hold_card_s: float
 ) -> sqlite3.Row:
     """Insert or restart a watch, with its card or, if the task has ended for good, its result."""
-    await confirming.begin(tx, task_id, at=at)
-    if await tasks.start_anew(tx, task_id, at=at):
+    await resuming.confirm(tx, task_id, at=at)
+    if await resuming.restart(tx, task_id, at=at):
         # The pending results of the other watches are obsolete; they wait for the next end.
         others = await active_ids(tx, task_id)
         await deliveries.supersede_of_watches(tx, others, (DeliveryKind.RESULT,), at=at)
@@ -255,6 +255,6 @@ async def _start(
 async def _with_tasks(tx: Transaction, found: list[sqlite3.Row]) -> list[WatchedTask]:
     tasks_by_id = await tasks.by_ids(tx, {row["task_id"] for row in found})
     return [
-        WatchedTask(watch=watch, task=confirming.as_seen_by(watch, tasks_by_id[watch.task_id]))
+        WatchedTask(watch=watch, task=resuming.as_seen_by(watch, tasks_by_id[watch.task_id]))
         for watch in map(rows.watch, found)
     ]
