@@ -36,10 +36,7 @@ class Delivery:
     id: int
     address: ChatAddress
     kind: DeliveryKind
-    state: DeliveryState
-    created_at: datetime
     attempts: int = 0  # claims so far, the present one included
-    not_before: datetime | None = None
     message_id: int | None = None  # the message sent so far
     unconfirmed_call_at: datetime | None = None  # when a call that is not idempotent was started
 

@@ -95,10 +95,7 @@ def delivery(row: sqlite3.Row) -> Delivery:
         id=row["id"],
         address=ChatAddress(chat_id=row["chat_id"], thread_id=row["thread_id"]),
         kind=DeliveryKind(row["kind"]),
-        state=DeliveryState(row["state"]),
-        created_at=datetime.fromtimestamp(row["created_at"], UTC),
         attempts=row["attempts"],
-        not_before=moment(row["not_before"]),
         message_id=row["message_id"],
         unconfirmed_call_at=moment(row["unconfirmed_call_at"]),
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from storage.models import Cause, DeliveryKind, DeliveryState, TaskStatus
+from storage.models import Cause, DeliveryKind, TaskStatus
 from storage.outbox import NONE_THROTTLED, ChatAddress, Delivery, WatchDelivery
 from storage.sqlite import chats, claiming, deliveries, settling, tasks, watches
 from storage.sqlite.connection import Database, Transaction
@@ -106,13 +106,7 @@ async def test_the_statements_of_a_poll_use_indexes(explaining: Explaining):
 
 async def test_the_companions_of_a_failure_are_found_in_its_chat(explaining: Explaining):
     watch = watched(TaskStatus.FAILED)
-    delivery = Delivery(
-        id=1,
-        address=ChatAddress(chat_id=CHAT),
-        kind=DeliveryKind.RESULT,
-        state=DeliveryState.SENDING,
-        created_at=NOON,
-    )
+    delivery = Delivery(id=1, address=ChatAddress(chat_id=CHAT), kind=DeliveryKind.RESULT)
     await claiming.claim_companions(
         explaining,
         WatchDelivery(delivery=delivery, watch=watch.watch, task=watch.task),

@@ -56,7 +56,7 @@ async def test_a_claimed_delivery_is_not_claimed_again_until_its_lease_expires(d
     await driver.watch()
     (first,) = await driver.claim()
 
-    assert (first.delivery.state, first.delivery.attempts) == (DeliveryState.SENDING, 1)
+    assert first.delivery.attempts == 1
     assert await driver.claim() == []
     assert await driver.store.next_delivery_at() == driver.later(LEASE_S)
     driver.advance(LEASE_S)
@@ -74,7 +74,6 @@ async def test_a_delivery_of_a_crashed_worker_is_claimed_again_with_its_message_
 
     (again,) = await driver.claim()
 
-    assert again.delivery.state is DeliveryState.SENDING
     assert (again.delivery.message_id, again.delivery.unconfirmed_call_at) == (77, unconfirmed_call_at)
 
 

@@ -11,7 +11,7 @@ from bot.outbox.results import Sent
 from bot.outbox.sender import Sender
 from bot.outbox.text_delivery import TextDelivery
 from bot.sandbox.telegram import FakeTelegram
-from storage.models import Cause, DeliveryKind, DeliveryState, TaskStatus, WatchedTask
+from storage.models import Cause, DeliveryKind, TaskStatus, WatchedTask
 from storage.outbox import ChatAddress, Delivery, WatchDelivery
 from tests.fakes.clock import FrozenClock
 from tests.fakes.places import ANNA
@@ -37,7 +37,7 @@ def outgoing(what: WatchedTask, kind: DeliveryKind = DeliveryKind.CARD, **fields
     """A claimed delivery for Anna; fields are those of the watch."""
     watch = replace(what.watch, chat_id=ANNA, request_message_id=None, **fields)
     address = ChatAddress(chat_id=ANNA, thread_id=watch.thread_id)
-    delivery = Delivery(id=1, address=address, kind=kind, state=DeliveryState.SENDING, created_at=NOW)
+    delivery = Delivery(id=1, address=address, kind=kind)
     return WatchDelivery(delivery=delivery, watch=watch, task=what.task)
 
 
