@@ -12,7 +12,7 @@ class Telemetry:
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         """clock: seconds that never go back."""
         self._clock = clock
-        self._born = clock()
+        self._started_s = clock()
         self.metrics = Metrics()
         self._beats: dict[str, float] = {}
         self._problems: dict[str, str] = {}
@@ -33,7 +33,7 @@ class Telemetry:
     @property
     def uptime_s(self) -> float:
         """Seconds since the process began."""
-        return self._clock() - self._born
+        return self._clock() - self._started_s
 
     @property
     def silences_s(self) -> Mapping[str, float]:

@@ -41,7 +41,7 @@ class HealthReport:
         self._checked_s = -_CACHE_S
         self._database_error: str | None = None
 
-    async def classes(self) -> dict[str, str]:
+    async def public_problems(self) -> dict[str, str]:
         """Problems by component, without error texts: for /healthz, which anyone may read."""
         problems = dict.fromkeys(self._telemetry.problems, _FAILS) | self._hung_loops()
         return problems | ({"database": _FAILS} if await self._check_store() else {})
@@ -83,9 +83,8 @@ class HealthReport:
 
     def gateways(self) -> dict[str, str]:
         """The state of each API key at its host; a gateway's outage does not make this process unhealthy."""
-        return {f"gateway {each.id}": _state_text(each) for each in self._gateways()}
-
-
-def _state_text(report: GatewayReport) -> str:
-    http = f", HTTP {report.http_status}" if report.http_status else ""
-    return f"{report.status} since {report.since:%Y-%m-%d %H:%M:%S} UTC{http}"
+        return {
+            f"gateway {each.id}": f"{each.status} since {each.since:%Y-%m-%d %H:%M:%S} UTC"
+            + (f", HTTP {each.http_status}" if each.http_status else "")
+            for each in self._gateways()
+        }

@@ -13,11 +13,11 @@ from bot.http.exposition import MetricsPage
 from bot.http.report import HealthReport
 
 _STOP_S = 1.0  # for requests in progress
-_KEEPALIVE_S = 5.0
+_KEEPALIVE_S = 5.0  # of an idle connection
 _CONNECTION_S = 20.0  # maximum age of a connection
-_CONNECTIONS = 32  # beyond, the oldest is closed, so that the health check always gets a connection
-_LINE_BYTES = 2048
-_BODY_BYTES = 1024
+_CONNECTIONS = 32  # for one more, the oldest is closed, so that the health check always gets a connection
+_LINE_BYTES = 2048  # the request line, and each header
+_BODY_BYTES = 1024  # neither page reads a body
 
 
 @asynccontextmanager
@@ -27,7 +27,7 @@ async def http_server(
     """Serve on one local address; raises PortTaken."""
 
     async def healthz(_: web.Request) -> web.Response:
-        problems = await health_report.classes()
+        problems = await health_report.public_problems()
         body: dict[str, object] = {"ok": not problems, "problems": problems}
         if gateways := health_report.gateways():
             body["gateways"] = gateways

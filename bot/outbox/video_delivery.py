@@ -285,7 +285,7 @@ class VideoDelivery:
 
 
 def _by_address(prepared: Prepared) -> list[VideoFile]:
-    """Telegram fetches a link itself, up to 20 MB, but has neither the API key nor access to a LAN."""
+    """The link for Telegram to fetch, if it may be able to: it has no API key and no access to a LAN."""
     not_fetchable = {Fault.PRIVATE, Fault.NOT_A_VIDEO, Fault.TOO_LARGE}
     if prepared.media.url is None or prepared.media.needs_auth or prepared.fault in not_fetchable:
         return []

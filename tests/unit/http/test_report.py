@@ -41,11 +41,11 @@ async def test_the_store_is_checked_once_for_many_calls_within_seconds():
     health_report = HealthReport(store, Telemetry(clock=seconds))
 
     for _ in range(50):
-        assert await health_report.classes() == {}
+        assert await health_report.public_problems() == {}
     assert store.checks == 1
 
     seconds.advance(11)
-    await health_report.classes()
+    await health_report.public_problems()
     assert store.checks == 2
 
 
@@ -57,7 +57,7 @@ async def test_error_texts_are_redacted_in_facts_and_absent_from_classes():
     assert (await HealthReport(CountingStore(), telemetry, redact=redact).facts())["telegram"] == (
         f"no /bot{REDACTED}/getMe"
     )
-    assert await HealthReport(CountingStore(), telemetry).classes() == {"telegram": "fails"}
+    assert await HealthReport(CountingStore(), telemetry).public_problems() == {"telegram": "fails"}
 
 
 def report(status: GatewayStatus) -> GatewayReport:
