@@ -48,11 +48,11 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdminReport:
-    """What an admin is told when a gateway goes down or recovers."""
+    """The content of a REPORT: a gateway went down or recovered."""
 
     gateway: str  # identifies it; without the key
     is_recovery: bool
-    status: str  # a key of the texts
+    status: str  # as shown to admins: a key of the texts in messages/locales
     host: str
     names: tuple[str, ...]  # of the providers behind the key
     detail: str | None  # the HTTP status, or the target of a redirect

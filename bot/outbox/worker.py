@@ -196,8 +196,8 @@ class DeliveryWorker:
     async def _deliver_video(self, out: WatchDelivery, permit: Permit) -> SendResult:
         """Send the announcement in a slot, then free the slot and turn the announcement into the video."""
         announced = await self._video_delivery.announce(out)
-        takes_text = not (isinstance(announced, Refused) and announced.reason is Refusal.NO_RIGHTS)
-        if takes_text and not isinstance(announced, Sent):
+        allows_no_text = isinstance(announced, Refused) and announced.reason is Refusal.NO_RIGHTS
+        if not isinstance(announced, Sent) and not allows_no_text:
             return announced
         self._rate_limiter.release_first(permit)
         self._announced.add(out.delivery.id)

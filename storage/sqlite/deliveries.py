@@ -162,8 +162,8 @@ async def allow_notices(tx: Transaction, provider: str, *, at: datetime) -> None
 async def enqueue_report(tx: Transaction, chat_id: int, report: AdminReport, *, at: datetime) -> bool:
     """Enqueue a REPORT if it is news to this admin; False if one of the gateway is being sent just now.
 
-    The report of a failure blocks others until that of the recovery is sent. An unsent report that is no
-    longer true is superseded, and so is the need for the opposite one. One that is gets the new content.
+    The report of a failure blocks others until that of the recovery is sent. An unsent report of the opposite
+    is superseded; this admin then needs neither. An unsent report of the same gets the new content.
     """
     values = {
         "kind": DeliveryKind.REPORT,

@@ -1,4 +1,4 @@
-"""What becomes of claimed deliveries: noted, settled, or returned to the queue."""
+"""Updates claimed deliveries: notes their calls, settles them, or returns them to the queue."""
 
 import sqlite3
 from collections.abc import Iterable
@@ -152,7 +152,7 @@ async def _finish_watch(tx: Transaction, watch_id: int, settlement: Settlement) 
 
 
 async def _allow_next_report(tx: Transaction, recovery: sqlite3.Row) -> None:
-    """The admin knows of the recovery, so the gateway's next failure is reported again."""
+    """Report the gateway's next failure again, as this admin got the report of its recovery."""
     await tx.run(
         "UPDATE deliveries SET blocks_repeat = 0"
         " WHERE kind = ? AND subject = ? AND chat_id = ? AND blocks_repeat",

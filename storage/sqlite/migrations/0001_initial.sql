@@ -1,4 +1,4 @@
--- Times are unix seconds, UTC. Ids are never used twice: a button under an old message must not name a newer row.
+-- Times are unix seconds, UTC. Ids are never used twice: a button under an old message must not refer to a newer row.
 PRAGMA application_id = 0x5265656C;
 
 CREATE TABLE tasks (
@@ -72,7 +72,7 @@ CREATE TABLE deliveries (
     kind TEXT NOT NULL,
     subject TEXT NOT NULL,
     watch_id INTEGER REFERENCES watches ON DELETE CASCADE, -- whose task it shows; NULL: none
-    content TEXT, -- what a REPORT says, JSON; other kinds show the task as it is when they are sent
+    content TEXT, -- of a REPORT, JSON; other kinds are rendered from the task when they are sent
     state TEXT NOT NULL DEFAULT 'pending',
     priority INTEGER NOT NULL, -- a DeliveryPriority
     blocks_repeat INTEGER NOT NULL DEFAULT 0, -- no other of the same kind, subject and address may be enqueued, though this one was sent
