@@ -2,8 +2,10 @@
 
 import argparse
 import asyncio
+import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -76,8 +78,16 @@ def _with_settings(command: Callable[[Settings], int]) -> int:
         for mistake in error.mistakes:
             _complain(mistake)
         return UNUSABLE
-    set_up_logging(settings.log_level, settings.log_format, settings.secrets)
+    _set_up_process(settings)
     return command(settings)
+
+
+def _set_up_process(settings: Settings) -> None:
+    """Set the time zone, of the times in chats and logs, and the logging."""
+    if settings.tz:
+        os.environ["TZ"] = settings.tz
+        time.tzset()
+    set_up_logging(settings.log_level, settings.log_format, settings.secrets)
 
 
 def _serve() -> int:
@@ -108,7 +118,7 @@ async def _run(settings: Settings, cadence: Cadence | None = None) -> int:
 async def _run_given(environment: Mapping[str, str]) -> int:
     """The bot as the demo starts it: only the given settings, and short intervals between polls."""
     settings = load_settings(environment)
-    set_up_logging(settings.log_level, settings.log_format, settings.secrets)
+    _set_up_process(settings)
     return await _run(settings, _DEMO_CADENCE)
 
 

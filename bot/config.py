@@ -36,6 +36,7 @@ from bot.setting_types import (
     ProxyUrl,
     Rate,
     Switch,
+    TimeZone,
     Token,
     Users,
     Watches,
@@ -82,6 +83,7 @@ class Settings:
     allowed_chats: Chats = NOBODY
     admins: Users = frozenset()
     language: Language = "auto"
+    tz: TimeZone = ""  # of times in chats and logs; empty: the system's
     keep_days: Days = timedelta(days=30)
     rest_days: Days = timedelta(days=3)
     max_watches: Watches = 200

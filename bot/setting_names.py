@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 _GROUP = "PROVIDERS"
 _PROGRAM = "REELWATCH_"  # a prefix that people add, as many programs have one
 _SHORT = 10  # letters; a shorter name may have one typing mistake, another _MISTAKES
+_TINY = 2  # letters; such a name may have none
 _MISTAKES = 2
 _FAR = 9  # a distance that is never close
 _WORD = 3  # letters of the shortest word that is compared
@@ -60,7 +61,8 @@ def _nearest(name: str, known: Collection[str]) -> str | None:
             return right
     candidates: list[tuple[int, str]] = []
     for right in known:
-        most = 1 if len(_bare(right)) < _SHORT else _MISTAKES
+        letters = len(_bare(right))
+        most = 0 if letters <= _TINY else 1 if letters < _SHORT else _MISTAKES
         distance = _distance(_bare(name), _bare(right))
         if distance <= most or _shares_words(name.split("_"), right.split("_")):
             candidates.append((distance, right))

@@ -13,6 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, TypeVar, final
 from urllib.parse import SplitResult, urlsplit
+from zoneinfo import ZoneInfo
 
 from bot.logs import LogFormat, LogLevel
 from bot.private_hosts import PrivateHosts, private_hosts
@@ -202,6 +203,17 @@ def _language(text: str) -> str:
     return "auto" if re.search("[_:]", text) else _one_of("auto", "en", "zh")(text)
 
 
+def _time_zone(text: str) -> str:
+    """A zone's name; empty for a path, as machines set TZ=:/etc/localtime, which means the system's zone."""
+    name = text.removeprefix(":")
+    if name.startswith("/"):
+        return ""
+    try:
+        return name if name == "UTC" else ZoneInfo(name).key
+    except (KeyError, ValueError, OSError):
+        raise ValueError("is not a time zone such as Europe/Berlin or Asia/Shanghai") from None
+
+
 def _enum(members: type[E]) -> Callable[[str], E]:
     choose = _one_of(*map(str, members))
 
@@ -244,5 +256,6 @@ Switch = Annotated[bool, _boolean]
 Chats = Annotated[AllowedChats, _allowed_chats]
 Users = Annotated[frozenset[int], _user_ids]
 Language = Annotated[str, _language]
+TimeZone = Annotated[str, _time_zone]
 Level = Annotated[LogLevel, _enum(LogLevel)]
 Format = Annotated[LogFormat, _enum(LogFormat)]

@@ -1,6 +1,7 @@
-"""Fixtures of all tests: no settings of this machine, a frozen clock, a real store."""
+"""Fixtures of all tests: no settings of this machine, times in UTC, a frozen clock, a real store."""
 
 import os
+import time
 from collections.abc import AsyncIterator
 from dataclasses import fields
 from pathlib import Path
@@ -17,6 +18,9 @@ from tests.fakes.clock import FrozenClock
 settings.register_profile("repeatable", max_examples=400, derandomize=True, deadline=None, database=None)
 settings.register_profile("bench", max_examples=100_000 // 8, deadline=None)
 settings.load_profile("repeatable")
+
+os.environ["TZ"] = "UTC"
+time.tzset()
 
 _SETTINGS = {each.name for each in fields(Settings)}
 _PROXIES = {"http_proxy", "https_proxy", "all_proxy", "no_proxy"}

@@ -5,13 +5,16 @@ TelegramError. https://core.telegram.org/bots/api#making-requests
 """
 
 import json
+import logging
+import re
+from dataclasses import dataclass
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
 from telegram.error import NetworkError, RetryAfter, TelegramError
-from telegram.request import HTTPXRequest
+from telegram.request import HTTPXRequest, RequestData
 
 from bot.bot_api import bounds
 from bot.bot_api.results import ResultChecker, Unexpected, is_int
@@ -27,7 +30,13 @@ _PROXY_STATUSES = {
     HTTPStatus.TOO_MANY_REQUESTS,
 }
 
+# Tags that Bot API servers know from 9.6 on; a text's own < and > are escaped. In JSON their quotes are, too.
+_TIME_TAG = re.compile(r"</?tg-time[^<>]*>")
+_WRONG_MARKUP = b"parse entities"
+
 Json = dict[str, Any]
+
+log = logging.getLogger(__name__)
 
 # httpx errors of a request that did not leave this machine; python-telegram-bot chains them as the cause.
 _NEVER_SENT = {"ConnectError", "ConnectTimeout", "PoolTimeout"}
@@ -54,17 +63,21 @@ def flood_wait_s(error: RetryAfter) -> float:
 
 
 class BotApiRequest(HTTPXRequest):
-    """HTTPXRequest that limits and validates every response."""
+    """HTTPXRequest that limits and validates every response.
+
+    If the server is too old for times in the reader's zone, they are sent as text from then on.
+    """
 
     def __init__(self, *args: Any, **options: Any) -> None:
         hooks = {"event_hooks": {"response": [bounds.bound]}}
         super().__init__(*args, **options | {"httpx_kwargs": options.get("httpx_kwargs", {}) | hooks})
         self._results = ResultChecker()
+        self._knows_times = True
 
     async def do_request(self, url: str, method: str, *args: Any, **options: Any) -> tuple[int, bytes]:
         """Make a request; raises NotBotApi for a response that no Bot API server sends."""
         try:
-            status, payload = await super().do_request(url, method, *args, **options)
+            status, payload = await self._with_times(url, method, *args, **options)
         except NetworkError as error:
             if isinstance(error.__cause__, bounds.TooLarge):
                 raise NotBotApi(_host(url), is_refusal=False) from error
@@ -84,6 +97,36 @@ class BotApiRequest(HTTPXRequest):
         if status in _REFUSAL and status not in _PROXY_STATUSES:
             raise NotBotApi(_host(url), is_refusal=True)
         return status, b"{}"  # only the status counts: the body is a proxy's error page
+
+    async def _with_times(
+        self, url: str, method: str, request_data: RequestData | None = None, **timeouts: Any
+    ) -> tuple[int, bytes]:
+        """Make a request; without its tags of times if the server refuses or has refused them."""
+        if request_data is None or not any(map(_TIME_TAG.search, request_data.json_parameters.values())):
+            return await super().do_request(url, method, request_data, **timeouts)
+        if self._knows_times:
+            status, payload = await super().do_request(url, method, request_data, **timeouts)
+            if status != HTTPStatus.BAD_REQUEST or _WRONG_MARKUP not in payload:
+                return status, payload
+            self._knows_times = False
+            log.info("The Bot API server is older than 9.6: times are shown in the zone of TZ.")
+        plain: Any = _PlainTimes(request_data)
+        return await super().do_request(url, method, plain, **timeouts)
+
+
+@dataclass(frozen=True, slots=True)
+class _PlainTimes:
+    """What HTTPXRequest reads from RequestData, which is final, without the tags of times."""
+
+    request_data: RequestData
+
+    @property
+    def multipart_data(self) -> Any:
+        return self.request_data.multipart_data
+
+    @property
+    def json_parameters(self) -> dict[str, str]:
+        return {name: _TIME_TAG.sub("", text) for name, text in self.request_data.json_parameters.items()}
 
 
 def _json_of(payload: bytes) -> Json | None:

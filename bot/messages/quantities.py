@@ -1,12 +1,13 @@
 """Formats durations, sizes and times."""
 
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 
 from bot.messages.translate import t
 
 _UNITS_S = (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1))
 _SIZE_UNITS = ("B", "kB", "MB", "GB")
 _SIZE_BOUNDS = (1_000, 999_500, 999_950_000)  # lower bounds of kB, MB, GB; rounding never yields "1000 kB"
+_LAST_UNIX = 2**31 - 1  # Telegram's times have 32 bits
 
 
 def duration(language: str, seconds: float) -> str:
@@ -29,5 +30,15 @@ def size(count: int) -> str:
 
 
 def moment(at: datetime) -> str:
-    """A point in time to the minute, such as "2025-10-12 19:02 UTC"."""
-    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    """A point in time, as HTML that Telegram shows in the reader's zone and format.
+
+    Where it can't, its text counts: to the minute, in the zone of TZ, such as "2025-10-13 03:02 UTC+8".
+    https://core.telegram.org/bots/api#date-time-entity-formatting
+    """
+    local = at.astimezone()
+    minutes = (local.utcoffset() or timedelta()) // timedelta(minutes=1)
+    hours, rest = divmod(abs(minutes), 60)
+    offset = f"{'-' if minutes < 0 else '+'}{hours}{f':{rest:02}' if rest else ''}" if minutes else ""
+    text = f"{local:%Y-%m-%d %H:%M} UTC{offset}"
+    unix = int(at.timestamp())
+    return f'<tg-time unix="{unix}" format="dt">{text}</tg-time>' if unix <= _LAST_UNIX else text

@@ -75,6 +75,7 @@ class Scene:
             "DATABASE_URL": f"sqlite:///{self.folder / 'reelwatch.db'}",
             "ALLOWED_CHATS": "*",
             "ADMINS": str(ADMIN),
+            "TZ": "Asia/Shanghai",
             "DOWNLOAD_ALLOW_PRIVATE": "true",
         } | self._more_settings
 

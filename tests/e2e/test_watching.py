@@ -83,7 +83,8 @@ async def test_the_video_replies_to_the_request_and_plays_in_place(followed: dic
     caption = followed[kind].video.plain_text
     assert kind in caption
     assert followed[kind].task.task_id in caption
-    assert "UTC" in caption  # until when the gateway's link works
+    assert "UTC+8" in caption  # until when the gateway's link works, where Telegram can't show it itself
+    assert "date_time" in {entity["type"] for entity in followed[kind].video.entities}
 
 
 async def test_the_key_goes_to_the_gateway_and_not_to_the_storage_of_its_links(scene: Scene):

@@ -26,7 +26,9 @@ _KINDS = {
     "pre": "pre",
     "blockquote": "blockquote",
     "a": "text_link",
+    "tg-time": "date_time",
 }
+_TIME_FORMAT = re.compile("r|w?[dD]?[tT]?")
 _TAG = re.compile(r"<(/?)([A-Za-z][-A-Za-z0-9]*)((?:\s[^<>]*)?)>")
 _REFERENCE = re.compile(r"&(?:lt|gt|amp|quot|#\d{1,7}|#x[0-9A-Fa-f]{1,6});")
 _ATTRIBUTE = re.compile(r"""\s*([-\w]+)(?:\s*=\s*("[^"]*"|'[^']*'|[-\w.]+))?""")
@@ -94,6 +96,8 @@ def _read_tag(source: str, position: int) -> re.Match[str]:
             raise _refused(f'Unsupported start tag "{name}" at byte offset {at}')
         if name == "span" and attributes.get("class") != "tg-spoiler":
             raise _refused(f'Tag "span" must have class "tg-spoiler" at byte offset {at}')
+        if name == "tg-time" and not _is_time(attributes):
+            raise _refused(f'Tag "tg-time" must have attribute "unix" and a valid format at byte offset {at}')
     return tag
 
 
@@ -117,7 +121,20 @@ def _close(stack: list[_Open], tag: re.Match[str], text: str) -> list[dict[str, 
             return []  # Telegram drops an invalid link and keeps its text
     if opened.tag == "blockquote" and "expandable" in opened.attributes:
         entity["type"] = "expandable_blockquote"
+    if opened.tag == "tg-time":
+        entity |= {"unix_time": int(opened.attributes["unix"])}
+        entity |= {"date_time_format": form} if (form := opened.attributes.get("format")) else {}
     return [entity] if entity["length"] else []
+
+
+def _is_time(attributes: dict[str, str]) -> bool:
+    """Whether the time is of 32 bits, and the format one of #date-time-entity-formatting."""
+    unix = re.fullmatch(r"\d{1,10}", attributes.get("unix", ""))
+    return (
+        unix is not None
+        and int(unix[0]) < 2**31
+        and _TIME_FORMAT.fullmatch(attributes.get("format", "")) is not None
+    )
 
 
 def _attributes(source: str) -> dict[str, str]:

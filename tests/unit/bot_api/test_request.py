@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import Any
 
 import pytest
-from telegram import Bot
+from telegram import Bot, InputMediaVideo
 from telegram.error import BadRequest, InvalidToken, NetworkError, RetryAfter
 
 from bot.bot_api.request import BotApiRequest, NotBotApi, flood_wait_s
@@ -278,3 +278,34 @@ async def test_updates_of_kinds_to_come_are_passed_on(
 @pytest.mark.parametrize("wait", [17, timedelta(seconds=17)])
 def test_a_flood_wait_is_a_number_of_seconds_however_python_telegram_bot_has_it(wait: int | timedelta):
     assert flood_wait_s(RetryAfter(wait)) == 17.0
+
+
+async def test_times_are_sent_as_text_to_a_server_that_does_not_know_their_tag(
+    telegram: FakeTelegram, bot: Bot
+):
+    unknown = 'Bad Request: can\'t parse entities: Unsupported start tag "tg-time" at byte offset 6'
+    telegram.fail("sendMessage", json_response(400, {"ok": False, "error_code": 400, "description": unknown}))
+    time = '<tg-time unix="1760295779" format="dt">2025-10-12 19:02 UTC</tg-time>'
+
+    await bot.send_message(ANNA, f"<b>until</b> {time}", "HTML")
+    await bot.send_video(ANNA, b"\0" * 99, caption=f"again {time}", parse_mode="HTML")
+    await bot.edit_message_media(
+        InputMediaVideo(b"\1" * 99, caption=f"last {time}", parse_mode="HTML"), ANNA, 2
+    )
+
+    shown = [
+        (message.plain_text, [kind["type"] for kind in message.entities])
+        for message in telegram.messages(ANNA)
+    ]
+    assert shown == [("until 2025-10-12 19:02 UTC", ["bold"]), ("last 2025-10-12 19:02 UTC", [])]
+    assert len(telegram.requests) == 1 + 1 + 3  # getMe, the refused one, and one for each message
+
+
+async def test_other_errors_in_a_message_with_a_time_are_passed_on(telegram: FakeTelegram, bot: Bot):
+    time = '<tg-time unix="1760295779" format="dt">2025-10-12</tg-time>'
+
+    with pytest.raises(BadRequest, match="Chat not found"):
+        await bot.send_message(404, time, "HTML")
+    await bot.send_message(ANNA, time, "HTML")
+
+    assert [kind["type"] for kind in telegram.messages(ANNA)[0].entities] == ["date_time"]

@@ -1,8 +1,9 @@
 """Reads HTML as Telegram would: https://core.telegram.org/bots/api#html-style."""
 
+import re
 from html.parser import HTMLParser
 
-_TAGS = frozenset({"b", "code", "pre", "blockquote"})
+_TAGS = {"b": "", "code": "", "pre": "", "blockquote": "(expandable=)?", "tg-time": r"unix=\d+ format=dt"}
 
 
 class _Reader(HTMLParser):
@@ -12,7 +13,8 @@ class _Reader(HTMLParser):
         self._open: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag not in _TAGS or attrs not in ([], [("expandable", None)]):
+        attributes = " ".join(f"{name}={value or ''}" for name, value in attrs)
+        if tag not in _TAGS or not re.fullmatch(_TAGS[tag], attributes):
             raise AssertionError(f"Telegram would refuse <{tag} {attrs}>")
         self._open.append(tag)
 

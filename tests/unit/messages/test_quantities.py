@@ -1,3 +1,5 @@
+import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -41,7 +43,35 @@ def test_sizes_are_in_decimal_units(count, expected):
     assert size(count) == expected
 
 
-def test_times_are_in_utc():
-    beijing = timezone(timedelta(hours=8))
-    assert moment(datetime(2025, 10, 13, 3, 2, 59, tzinfo=beijing)) == "2025-10-12 19:02 UTC"
-    assert moment(datetime(2025, 10, 12, 19, 2, tzinfo=UTC)) == "2025-10-12 19:02 UTC"
+@pytest.fixture
+def zone(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The process's time zone, as the start sets it from TZ."""
+    monkeypatch.setenv("TZ", request.param)
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.parametrize(
+    ("zone", "text"),
+    [
+        ("UTC", "2025-10-12 19:02 UTC"),
+        ("Asia/Shanghai", "2025-10-13 03:02 UTC+8"),
+        ("Asia/Kolkata", "2025-10-13 00:32 UTC+5:30"),
+        ("America/St_Johns", "2025-10-12 16:32 UTC-2:30"),
+        ("Pacific/Marquesas", "2025-10-12 09:32 UTC-9:30"),
+    ],
+    indirect=["zone"],
+)
+@pytest.mark.usefixtures("zone")
+def test_a_time_is_shown_in_the_readers_zone_or_else_as_text_in_that_of_the_process(text: str):
+    at = datetime(2025, 10, 13, 3, 2, 59, tzinfo=timezone(timedelta(hours=8)))
+
+    assert moment(at) == f'<tg-time unix="1760295779" format="dt">{text}</tg-time>'
+    assert moment(at.astimezone(UTC)) == moment(at)
+
+
+def test_a_time_that_telegram_cannot_show_is_text():
+    assert moment(datetime(2038, 1, 19, 3, 14, 7, tzinfo=UTC)).startswith("<tg-time")
+    assert moment(datetime(2038, 1, 19, 3, 14, 8, tzinfo=UTC)) == "2038-01-19 03:14 UTC"

@@ -29,6 +29,21 @@ def test_links_and_quotations_keep_their_attributes() -> None:
     )
 
 
+def test_a_time_keeps_its_moment_and_format() -> None:
+    text, entities = parse_html('<tg-time unix="1760295779" format="dt">today</tg-time>')
+
+    assert text == "today"
+    assert entities == (
+        {
+            "type": "date_time",
+            "offset": 0,
+            "length": 5,
+            "unix_time": 1760295779,
+            "date_time_format": "dt",
+        },
+    )
+
+
 def test_an_invalid_link_is_plain_text() -> None:
     assert parse_html('<a href="nowhere">l</a>') == ("l", ())
 
@@ -47,6 +62,18 @@ def test_surrounding_white_space_is_stripped_and_entities_are_shifted() -> None:
         ("1 < 2", "Unclosed start tag at byte offset 2"),
         ("1 <2> 3", 'Unsupported start tag "2" at byte offset 2'),
         ("<span>x</span>", 'Tag "span" must have class "tg-spoiler" at byte offset 0'),
+        (
+            '<tg-time unix="now">x</tg-time>',
+            'Tag "tg-time" must have attribute "unix" and a valid format at byte offset 0',
+        ),
+        (
+            '<tg-time unix="2147483648">x</tg-time>',
+            'Tag "tg-time" must have attribute "unix" and a valid format at byte offset 0',
+        ),
+        (
+            '<tg-time unix="1" format="rt">x</tg-time>',
+            'Tag "tg-time" must have attribute "unix" and a valid format at byte offset 0',
+        ),
     ],
 )
 def test_invalid_markup_is_refused_with_telegrams_description(source: str, reason: str) -> None:
