@@ -1,4 +1,4 @@
-"""Seedance tasks (Volcengine Ark) as gateways of the gpt-best family wrap them, once or twice.
+"""Volcengine Ark's Seedance tasks: as gateways of the gpt-best family wrap them, or as Ark itself sends them.
 
 https://doc.aimanyi.top/api-326415501.html, https://www.volcengine.com/docs/82379/1521309
 """
@@ -9,7 +9,10 @@ from bot.providers.formats.base import FieldPaths, WireFormat
 
 
 class Jimeng(WireFormat):
-    """`{code, data: {status, data: {code, data: {status, data: {video}}}}}`; the outermost status decides."""
+    """`{code, data: {status, data: {code, data: {status, data: {video}}}}}`; the outermost status decides.
+
+    Ark's own, with another path: `{id, status, content: {video_url}, error}`.
+    """
 
     kind = "jimeng"
     path = "/jimeng/fetch/{id}"
@@ -31,6 +34,7 @@ class Jimeng(WireFormat):
             "data.item_list.*.video.transcoded_video.origin.video_url",
             "data.data.item_list.*.video.transcoded_video.origin.video_url",
             "data.content.video_url",
+            "content.video_url",
             "result_url",
             "url",
             "fail_reason",
@@ -54,6 +58,7 @@ class Jimeng(WireFormat):
         finished=("data.data.finish_time", "data.data.data.created_at", "finish_time", "updated_at"),
         length=("data.duration", "data.data.duration", "data.data.data.duration", "duration"),
         size=("size",),
+        short_side=("resolution", "data.resolution"),
         ratio=("ratio", "data.ratio"),
     )
     link_life = timedelta(hours=24)

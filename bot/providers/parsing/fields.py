@@ -160,8 +160,8 @@ def _from_iso(value: object, zone: tzinfo) -> datetime | None:
 
 
 def as_side(value: object) -> int | None:
-    """One side of a picture in pixels."""
-    number = as_number(value)
+    """One side of a picture in pixels, from 720, "720" or "720p"."""
+    number = as_number(value[:-1] if isinstance(value, str) and value[-1:] in {"p", "P"} else value)
     return int(number) if number is not None and 1 <= number <= _MOST_PIXELS else None
 
 

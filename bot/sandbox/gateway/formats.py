@@ -3,6 +3,7 @@
 alibailian  https://www.alibabacloud.com/help/en/model-studio/text-to-video-api-reference
 newapi      https://github.com/QuantumNous/new-api, dto/task.go and service/task_polling.go
 jimeng      the same envelope, twice, around Volcengine Ark's tasks
+ark         Ark's own response: https://www.volcengine.com/docs/82379/1521309
 videos      https://github.com/openai/openai-python, src/openai/types/video.py, with the gateways' video_url
 """
 
@@ -12,6 +13,8 @@ from typing import Any
 from urllib.parse import quote
 
 from bot.sandbox.gateway.tasks import GatewayTask, Phase
+
+ARK = "ark"  # the vendor's own form of a jimeng task
 
 Json = dict[str, Any]
 
@@ -39,14 +42,18 @@ def link_path(task: GatewayTask) -> str:
     return f"/files/{task.kind}/{name}.mp4?{query}"
 
 
-def status_response(task: GatewayTask, link: str, now: float) -> Json:
-    """The status response for a known task."""
-    return _FORMATS[task.kind](task, link, now)
+def status_response(task: GatewayTask, link: str, now: float, wire: str | None = None) -> Json:
+    """The status response for a known task; wire: ARK; None: its kind."""
+    return _FORMATS[wire or task.kind](task, link, now)
 
 
-def unknown_response(kind: str, task_id: str) -> tuple[int, Json]:
+def unknown_response(wire: str, task_id: str) -> tuple[int, Json]:
     """HTTP status and body of the response for an unknown task."""
-    match kind:
+    match wire:
+        case _ if wire == ARK:
+            message = f"The specified task {task_id} is not found. Request id: {_REQUEST_ID}"
+            error = {"code": "NotFound.task", "message": message, "param": "", "type": "NotFound"}
+            return 404, {"error": error}
         case "alibailian":
             return 200, {
                 "request_id": _REQUEST_ID,
@@ -142,6 +149,23 @@ def _jimeng(task: GatewayTask, link: str, now: float) -> Json:
     return {"code": "success", "message": "", "data": outer}
 
 
+def _ark(task: GatewayTask, link: str, now: float) -> Json:
+    phase = task.phase(now)
+    response: Json = {
+        "id": task.task_id,
+        "model": task.model,
+        "status": phase.value,
+        "created_at": int(task.added_at),
+        "updated_at": int(min(now, task.ends_at)),
+    }
+    if phase is Phase.SUCCEEDED:
+        response |= {"content": {"video_url": link}, "error": None, "seed": 10, "duration": 2}
+        response |= {"resolution": "480p", "ratio": "16:9", "framespersecond": 24}
+    if phase is Phase.FAILED:
+        response |= {"error": {"code": "InternalServiceError", "message": task.fails}}
+    return response
+
+
 def _videos(task: GatewayTask, link: str, now: float) -> Json:
     phase = task.phase(now)
     names = {Phase.RUNNING: "in_progress", Phase.SUCCEEDED: "completed"}
@@ -169,5 +193,6 @@ _FORMATS: dict[str, Callable[[GatewayTask, str, float], Json]] = {
     "alibailian": _alibailian,
     "newapi": _newapi,
     "jimeng": _jimeng,
+    ARK: _ark,
     "videos": _videos,
 }

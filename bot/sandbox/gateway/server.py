@@ -1,4 +1,4 @@
-"""The fake gateway: the four wire formats on one port, and the video files on another."""
+"""The fake gateway: the four wire formats and two vendors on one port, and the video files on another."""
 
 import json
 import time
@@ -11,7 +11,7 @@ from aiohttp.typedefs import Handler
 
 from bot.sandbox.faults import Fault, FaultPlan, apply_fault, json_response
 from bot.sandbox.gateway.files import serve_file, storage_error
-from bot.sandbox.gateway.formats import link_path, status_response, unknown_response
+from bot.sandbox.gateway.formats import ARK, link_path, status_response, unknown_response
 from bot.sandbox.gateway.tasks import KINDS, GatewayTask, Phase, ServedFile
 from bot.sandbox.loopback import LoopbackServer
 from bot.sandbox.sample_video import Colour, make_video, with_free_box
@@ -66,12 +66,14 @@ class FakeGateway(LoopbackServer):
         return self.address(1)
 
     def routes(self) -> list[web.RouteDef]:
-        """The four status queries, the files, and replayed responses."""
+        """The status queries of the gateways, DashScope and Ark, the files, and replayed responses."""
         return [
             web.get("/alibailian/api/v1/tasks/{task_id}", self._status("alibailian")),
             web.get("/v1/video/generations/{task_id}", self._status("newapi")),
             web.get("/jimeng/fetch/{task_id}", self._status("jimeng")),
             web.get("/v1/videos/{task_id}", self._status("videos")),
+            web.get("/api/v1/tasks/{task_id}", self._status("alibailian")),
+            web.get("/api/v3/contents/generations/tasks/{task_id}", self._status("jimeng", ARK)),
             web.get("/v1/videos/{task_id}/content", self._content),
             web.get("/files/{kind}/{task_id}.mp4", self._file),
             web.get("/{path:.*}", self._replay),
@@ -139,9 +141,11 @@ class FakeGateway(LoopbackServer):
         """How often the bot polled this task."""
         return sum(each.route == "status" and each.task_id == task_id for each in self.requests)
 
-    def _status(self, kind: str) -> Handler:
+    def _status(self, kind: str, wire: str | None = None) -> Handler:
+        """wire: the form of the response, if it is not the kind's."""
+
         async def serve(request: web.Request) -> web.StreamResponse:
-            return await self._serve(request, "status", kind)
+            return await self._serve(request, "status", kind, wire)
 
         return serve
 
@@ -158,7 +162,9 @@ class FakeGateway(LoopbackServer):
         fault = self._replays.get(request.raw_path)
         return await respond() if fault is None else await apply_fault(fault, request, respond)
 
-    async def _serve(self, request: web.Request, route: str, kind: str) -> web.StreamResponse:
+    async def _serve(
+        self, request: web.Request, route: str, kind: str, wire: str | None = None
+    ) -> web.StreamResponse:
         """Record the request, and respond truly or with the planned fault."""
         recorded = GatewayRequest(
             route=route,
@@ -170,14 +176,14 @@ class FakeGateway(LoopbackServer):
         self.change_signal.notify()
 
         async def respond() -> web.StreamResponse:
-            return await self._respond(request, recorded)
+            return await self._respond(request, recorded, wire or kind)
 
         fault = self._faults.match((route, kind, recorded.task_id), recorded)
         if fault is None:
             fault = self._replays.get(request.raw_path)
         return await respond() if fault is None else await apply_fault(fault, request, respond)
 
-    async def _respond(self, request: web.Request, recorded: GatewayRequest) -> web.StreamResponse:
+    async def _respond(self, request: web.Request, recorded: GatewayRequest, wire: str) -> web.StreamResponse:
         task = self.tasks.get((recorded.kind, recorded.task_id))
         if recorded.route == "files":
             return await self._respond_with_file(request, task)
@@ -187,8 +193,8 @@ class FakeGateway(LoopbackServer):
         if recorded.route == "content":
             return await self._respond_with_content(request, task)
         if task is None:
-            return _json(*unknown_response(recorded.kind, recorded.task_id))
-        return _json(200, status_response(task, self.link(task), self._clock()))
+            return _json(*unknown_response(wire, recorded.task_id))
+        return _json(200, status_response(task, self.link(task), self._clock(), wire))
 
     async def _respond_with_content(
         self, request: web.Request, task: GatewayTask | None

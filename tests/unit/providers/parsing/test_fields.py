@@ -165,7 +165,14 @@ def test_a_size_is_two_sides(value: object, size: tuple[int, int] | None):
 
 def test_lengths_sides_and_places_have_bounds():
     assert [as_length(value) for value in ("5.1", 10, 0, 1e9)] == [5.1, 10, None, None]
-    assert [as_side(value) for value in ("720", 0, 1e9)] == [720, None, None]
+    assert [as_side(value) for value in ("720", "720p", "1080P", "p", 0, 1e9)] == [
+        720,
+        720,
+        1080,
+        None,
+        None,
+        None,
+    ]
     assert [as_position(value) for value in (0, 3, -1, 1e12)] == [0, 3, None, None]
 
 
