@@ -80,7 +80,7 @@ def _described(settings: Settings) -> Iterable[Sequence[str]]:
             value = getattr(settings, each.name)
             yield each.name.upper(), "set" if value in settings.secrets else _shown(value)
     for config in settings.providers:
-        yield f"provider {config.name}", f"{config.kind} at {config.base_url}"
+        yield f"provider {config.name}", f"{config.kind} at {config.base_url}{config.path}"
 
 
 def _shown(value: object) -> str:
@@ -130,6 +130,8 @@ def _refusal(error: ProviderError) -> str:
     match error.cause:
         case Cause.WANTS_HTTPS:
             return f"the gateway requires https: set BASE_URL to {error.message}"
+        case Cause.ROUTE_MISSING:
+            return f"the gateway has no such path: check BASE_URL and PATH ({error.message})"
         case Cause.REDIRECTED:
             return f"redirected to {error.message}: check BASE_URL"
         case _:

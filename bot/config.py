@@ -9,6 +9,7 @@ from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, get_args
+from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 from dotenv.parser import Original, parse_stream
@@ -35,6 +36,7 @@ from bot.setting_types import (
     Private,
     ProxyUrl,
     Rate,
+    StatusPath,
     Switch,
     TimeZone,
     Token,
@@ -65,6 +67,7 @@ class ProviderSettings:
     kind: Kind = ""
     base_url: HttpUrl = ""
     api_key: Key = field(default="", repr=False)
+    path: StatusPath = ""
     max_rps: Rate = None
 
 
@@ -229,12 +232,19 @@ def _complete(own: Mapping[str, ProviderSettings], settings: Settings) -> tuple[
         ProviderConfig(
             name=name,
             kind=group.kind,
-            base_url=group.base_url or settings.gateway_base_url,
+            base_url=_without_path(group.base_url or settings.gateway_base_url, group.path),
             api_key=group.api_key or settings.gateway_api_key,
+            path=group.path,
             max_rps=group.max_rps,
         )
         for name, group in {**kinds, **own}.items()
     )
+
+
+def _without_path(base_url: str, path: str) -> str:
+    """The base URL without an end that the provider's path begins with, such as Ark's /api/v3."""
+    shared = urlsplit(base_url).path
+    return base_url.removesuffix(shared) if shared and path.startswith(f"{shared}/") else base_url
 
 
 def _mistakes_of_group(name: str, own: Mapping[str, str], texts: Mapping[str, str]) -> Iterator[str]:

@@ -24,6 +24,9 @@ _LAST_PORT = 65535
 _MOST_DAYS = 3650
 _MOST_WATCHES = 100_000
 _NOT_IN_URL = re.compile(r"[\s<>\"{}|\\^`\x00-\x1f\x7f]")
+_ID = "{id}"
+_LONGEST_PATH = 200  # characters
+_SEGMENT = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})+")  # RFC 3986: segment-nz
 _EVERYONE = "*"
 _SQLITE = "sqlite:///"
 N = TypeVar("N", int, float)
@@ -103,6 +106,18 @@ def _http_url(text: str) -> str:
     if "@" in parts.netloc:
         raise ValueError("contains a user name or password, which would be shown with the address")
     return text.rstrip("/")
+
+
+def _status_path(text: str) -> str:
+    """The path of a task's status; it is shown, so it has no query, where keys would be."""
+    if not text.startswith("/") or text.count(_ID) != 1:
+        raise ValueError(f"is not a path that begins with / and contains {_ID} once, as /api/v1/tasks/{_ID}")
+    if "?" in text or "#" in text:
+        raise ValueError("contains a query or fragment")
+    segments = text.replace(_ID, "id").split("/")[1:]
+    if len(text) > _LONGEST_PATH or not all(map(_SEGMENT.fullmatch, segments)) or {".", ".."} & {*segments}:
+        raise ValueError("contains a character or a part that no path has")
+    return text
 
 
 def _proxy(text: str) -> Proxy:
@@ -246,6 +261,7 @@ HttpUrl = Annotated[str, _http_url]
 ProxyUrl = Annotated[Proxy | None, _proxy]
 Database = Annotated[DatabaseUrl, _database_url]
 Kind = Annotated[str, _kind]
+StatusPath = Annotated[str, _status_path]
 Rate = Annotated[float | None, _number(float, _MOST_RPS, f"is not a number above 0 and up to {_MOST_RPS}")]
 Port = Annotated[int | None, _number(int, _LAST_PORT, f"is not a number from 1 to {_LAST_PORT}")]
 Days = Annotated[timedelta, _days]

@@ -98,7 +98,7 @@ async def providers(context: Context, _: TypedCommand) -> None:
         replies.Configured(
             name=each.name,
             kind=each.kind,
-            host=each.host,
+            host=f"{each.host}{each.path}",
             also_typed=tuple(
                 word
                 for word in (each.kind, *KINDS[each.kind])

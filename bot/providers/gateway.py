@@ -203,9 +203,9 @@ def build_gateway(
     config: ProviderConfig, transport: Transport, limiter: RequestLimiter | None = None
 ) -> Gateway:
     """Create the gateway of a configured provider; limiter: its key's."""
-    sister = SISTERS.get(config.kind)
+    sister = None if config.path else SISTERS.get(config.kind)
     return Gateway(
-        FORMATS[config.kind](config.account),
+        FORMATS[config.kind](config.account, config.path),
         transport,
         sister=sister(config.account) if sister else None,
         limiter=limiter,

@@ -31,6 +31,7 @@ class ProviderConfig:
     kind: str  # a key of KINDS
     base_url: str
     api_key: str = field(repr=False)
+    path: str = ""  # of a task's status, with {id} for the id; empty: the kind's
     max_rps: float | None = None  # requests per second that the key allows; None: what the kind publishes
 
     @property

@@ -198,6 +198,27 @@ def test_a_provider_of_its_own_takes_from_the_gateway_what_it_does_not_say():
     assert (rates["mine"], rates["videos"]) == (2.5, None)
 
 
+@pytest.mark.parametrize(
+    ("base_url", "path", "root"),
+    [
+        ("https://dashscope.example", "/api/v1/tasks/{id}", "https://dashscope.example"),
+        ("https://dashscope.example/api/v1/", "/api/v1/tasks/{id}", "https://dashscope.example"),
+        ("https://ark.example/api/v3", "/api/v3/contents/generations/tasks/{id}", "https://ark.example"),
+        ("https://gw.example/api", "/api-v3/{id}", "https://gw.example/api"),
+        ("https://gw.example/relay", "/%7Eme/{id}:status", "https://gw.example/relay"),
+    ],
+)
+def test_a_path_of_its_own_is_not_repeated_after_a_base_url_that_ends_with_its_beginning(
+    base_url: str, path: str, root: str
+):
+    own = {"KIND": "ark", "BASE_URL": base_url, "API_KEY": "k", "PATH": path}
+
+    (provider,) = load({f"PROVIDERS__VOLC__{name}": value for name, value in own.items()}).providers
+
+    assert (provider.base_url, provider.path) == (root, path)
+    assert provider.host == root.removeprefix("https://").partition("/")[0]
+
+
 def test_a_provider_of_its_own_wins_over_the_gateways_kind_of_that_name():
     settings = load(
         GATEWAY, PROVIDERS__VIDEOS__BASE_URL="https://own.example", PROVIDERS__VIDEOS__API_KEY="k"

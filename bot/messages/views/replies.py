@@ -24,7 +24,7 @@ class Configured:
 
     name: str
     kind: str
-    host: str
+    host: str  # and the path of its own, if it has one
     also_typed: tuple[str, ...]  # other names that resolve to this provider
 
 

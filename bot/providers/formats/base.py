@@ -108,7 +108,7 @@ class WireFormat:
     """A wire format, for one account."""
 
     kind: ClassVar[str]
-    path: ClassVar[str]  # of a task's status, with {id} for the id
+    path: str  # of a task's status, with {id} for the id
     status_map: ClassVar[Mapping[str, TaskStatus]] = {}  # overrides WORDS
     paths: ClassVar[FieldPaths]
     published_rps: ClassVar[float | None] = None  # the vendor's rate limit, requests per second
@@ -116,8 +116,10 @@ class WireFormat:
     link_life: ClassVar[timedelta | None] = None  # of links without an expiry of their own
     content_path: ClassVar[str | None] = None  # where the gateway serves videos itself
 
-    def __init__(self, account: Account) -> None:
+    def __init__(self, account: Account, path: str = "") -> None:
+        """path: the account's own; empty: the format's."""
         self.account = account
+        self.path = path or self.path
         self.scrub = Scrubber(account.key)
         self._logged: set[str] = set()
 

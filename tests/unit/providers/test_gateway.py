@@ -18,10 +18,11 @@ from bot.providers.formats.alibailian import Alibailian
 from bot.providers.formats.base import WireFormat
 from bot.providers.formats.newapi import NewApi
 from bot.providers.formats.videos import Videos
-from bot.providers.gateway import Gateway, Gateways, Transport
+from bot.providers.gateway import Gateway, Gateways, Transport, build_gateway
 from bot.providers.parsing.fields import Json
 from bot.providers.parsing.inline import cut_videos
 from bot.providers.parsing.response import Response
+from bot.providers.registry import ProviderConfig
 from storage.models import Cause, Media, Snapshot, TaskStatus
 from tests.fakes.transport import FakeTransport, always, json_response, never, response
 
@@ -316,6 +317,17 @@ async def test_a_new_api_task_is_requested_at_its_sister_path_with_the_same_key(
 )
 async def test_a_sister_path_that_does_not_know_the_task_gives_none(said: Response):
     assert await with_sister(always(said)).fetch_elsewhere(NEW_API_ID) is None
+
+
+async def test_a_path_of_the_providers_own_takes_the_place_of_the_formats_and_its_sisters():
+    config = ProviderConfig(name="mine", kind="videos", base_url=BASE_URL, api_key=KEY, path="/x/{id}/status")
+    transport = always(json_response({"status": "queued", "id": NEW_API_ID}))
+    provider = build_gateway(config, transport)
+
+    await provider.fetch("task:1")
+
+    assert [url for url, _ in transport.requested] == [f"{BASE_URL}/x/task%3A1/status"]
+    assert await provider.fetch_elsewhere(NEW_API_ID) is None
 
 
 async def test_other_ids_and_other_formats_have_no_sister_path():
