@@ -62,6 +62,11 @@ def flood_wait_s(error: RetryAfter) -> float:
     return wait.total_seconds() if isinstance(wait, timedelta) else float(wait)
 
 
+def is_not_modified(error: TelegramError) -> bool:
+    """Whether an edit changes nothing, as the message has that content already."""
+    return "message is not modified" in error.message.lower()
+
+
 class BotApiRequest(HTTPXRequest):
     """HTTPXRequest that limits and validates every response.
 

@@ -1,39 +1,53 @@
-"""Handles button presses: parse the callback data, call the service, answer the callback query."""
+"""Handles button presses: finds the handler by the type of the callback data, and answers with its bubble."""
 
 from telegram import Update
 from telegram.error import BadRequest
 
+from bot.chat import task_buttons
 from bot.chat.context import Context
-from bot.messages.keyboards import watch_to_check_again, watch_to_send_again
-from bot.messages.translate import t
-from bot.watching.service import Service
+from bot.chat.press import AnyButtonHandler, Bubble, Press
+from bot.messages.callback_data import CallbackData
+
+HANDLERS: tuple[AnyButtonHandler, ...] = (*task_buttons.HANDLERS,)
 
 
 async def on_button(update: Update, context: Context) -> None:
-    """Handle a button of a card; the watch that it names must belong to the card's chat."""
+    """Handle a press. What a button names must belong to its chat: each handler checks that."""
     query, chat, deps = update.callback_query, update.effective_chat, context.deps
     if query is None or chat is None:
         return
+    press = Press(context=context, query=query, chat_id=chat.id)
     if deps.allowed.filter(update):
         await deps.service.on_update_from(chat.id)
-        key = await _run(deps.service, chat.id, query.data or "")
+        bubble = await _run(press, query.data or "")
     elif deps.refusals.allows(("button", chat.id)):
-        key = "result.not_again"
+        bubble = press.bubble("button.stale")
     else:
         return
     context.release()
     try:
-        await query.answer(t(context.personal_language, key))
+        await query.answer(bubble.text or None, show_alert=bubble.is_alert)
     except BadRequest:
         return  # the callback query is too old to be answered; the action is done
 
 
-async def _run(service: Service, chat_id: int, data: str) -> str:
-    """Do what the button is for; return the key of the text that answers it."""
-    if (watch_id := watch_to_send_again(data)) is not None:
-        accepted = await service.send_again(watch_id, chat_id)
-        return "result.sending_again" if accepted else "result.not_again"
-    if (watch_id := watch_to_check_again(data)) is not None:
-        accepted = await service.check_again(watch_id, chat_id)
-        return "stall.checking" if accepted else "stall.not_checked"
-    return "result.not_again"
+def writes(data: str) -> bool:
+    """Whether the button with this callback data changes the database."""
+    found = _handler_of(data)
+    return found is not None and found[0].writes
+
+
+async def _run(press: Press, data: str) -> Bubble:
+    """Stale and foreign buttons only get a bubble."""
+    found = _handler_of(data)
+    if found is None:
+        return press.bubble("button.stale")
+    handler, parsed = found
+    return await handler.handle(press, parsed)
+
+
+def _handler_of(data: str) -> tuple[AnyButtonHandler, CallbackData] | None:
+    for handler in HANDLERS:
+        if (parsed := handler.data.parse(data)) is not None:
+            return handler, parsed
+    return None

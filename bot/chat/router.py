@@ -62,7 +62,8 @@ def kind_of(update: Update, allowed: AccessFilter, bot_name: str) -> UpdateKind:
     if update.my_chat_member is not None:
         return UpdateKind.WRITE
     if update.callback_query is not None:
-        return UpdateKind.WRITE if allowed.filter(update) else UpdateKind.READ
+        data = update.callback_query.data or ""
+        return UpdateKind.WRITE if buttons.writes(data) and allowed.filter(update) else UpdateKind.READ
     message = update.message or update.channel_post
     if message is None:
         return UpdateKind.IGNORED

@@ -101,8 +101,6 @@ def as_retryable(result: SendResult) -> SendResult:
     return Transient(result.why) if isinstance(result, Unknown) else result
 
 
-NOT_MODIFIED = "message is not modified"
-
 _GONE = (
     "bot was blocked",
     "user is deactivated",

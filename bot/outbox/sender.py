@@ -11,11 +11,12 @@ from telegram.constants import ChatAction
 from telegram.error import TelegramError
 from telegram.ext import ExtBot
 
+from bot.bot_api.request import is_not_modified
 from bot.media.video import VideoFile
 from bot.messages.markup import caption_options, keyboard, text_options
 from bot.messages.view import View
 from bot.outbox.rate_limiter import ChatRateLimiter
-from bot.outbox.results import NOT_MODIFIED, Refusal, Refused, SendResult, Sent, as_retryable, read_error
+from bot.outbox.results import Refusal, Refused, SendResult, Sent, as_retryable, read_error
 from bot.outbox.route import TelegramRoute
 from storage.models import StoredFile
 from storage.outbox import ChatAddress
@@ -197,7 +198,7 @@ class Sender:
         try:
             response = await call
         except TelegramError as error:
-            if message_id is not None and NOT_MODIFIED in error.message.lower():
+            if message_id is not None and is_not_modified(error):
                 return Sent(message_id)
             return read_error(error)
         if isinstance(response, Message):

@@ -16,7 +16,7 @@ from bot.forecast.estimates import Estimates
 from bot.media.cache import UPLOAD_LIMIT, VideoCache
 from bot.media.download import Downloader
 from bot.media.probe import Inspector
-from bot.messages.keyboards import watch_to_send_again
+from bot.messages.callback_data import SendAgain
 from bot.outbox.call_rate_limiter import CallRateLimiter
 from bot.outbox.rate_limiter import ChatRateLimiter
 from bot.outbox.route import TelegramRoute
@@ -263,9 +263,9 @@ class DeliveryHarness:
     async def press_again(self, card: Message) -> bool:
         """Press a card's only button; returns whether a delivery was started."""
         [button] = card.buttons
-        watch_id = watch_to_send_again(button["callback_data"])
-        assert watch_id is not None
-        begun = await self.store.send_again(watch_id, card.chat_id, at=self.clock())
+        data = SendAgain.parse(button["callback_data"])
+        assert data is not None
+        begun = await self.store.send_again(data.watch_id, card.chat_id, at=self.clock())
         await self.idle()
         return begun
 

@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import pytest
 
+from bot.messages.callback_data import CheckNow, SendAgain
 from storage.models import DeliveryKind, DeliveryState, Stall, TaskStatus, WatchedTask
 from storage.sqlite.store import SqliteStore
 from tests.contract.store.driver import Driver
@@ -24,6 +25,7 @@ SAMPLES = {"id": GROUP, "type": "supergroup", "title": "Films"}
 NEWS = {"id": CHANNEL, "type": "channel", "title": "News"}
 FOREIGN_CHANNEL = -1004
 NOTHING = "There's nothing to send again."
+STALE = "This button no longer works."
 
 
 @pytest.fixture
@@ -49,6 +51,14 @@ async def press(
     return str(harness.request.callback_answers[-1]["text"])
 
 
+def again(watched: WatchedTask) -> str:
+    return SendAgain(watch_id=watched.watch.id).pack()
+
+
+def check(watched: WatchedTask) -> str:
+    return CheckNow(watch_id=watched.watch.id).pack()
+
+
 async def results(driver: Driver) -> int:
     """How many results wait to be carried."""
     return sum(one.delivery.kind is DeliveryKind.RESULT for one in await driver.claim())
@@ -57,8 +67,8 @@ async def results(driver: Driver) -> int:
 async def test_send_again_queues_the_result_once(harness: ChatHarness, driver: Driver):
     watched = await unconfirmed(driver)
 
-    assert await press(harness, f"again:{watched.watch.id}") == "Sending it again."
-    assert await press(harness, f"again:{watched.watch.id}") == NOTHING
+    assert await press(harness, again(watched)) == "Sending it again."
+    assert await press(harness, again(watched)) == NOTHING
     assert await results(driver) == 1
     assert harness.request.callback_answers[0]["callback_query_id"] == "4000000000001"
 
@@ -66,13 +76,13 @@ async def test_send_again_queues_the_result_once(harness: ChatHarness, driver: D
 async def test_a_callback_answer_is_in_the_language_of_the_user(harness: ChatHarness, driver: Driver):
     watched = await unconfirmed(driver)
 
-    assert await press(harness, f"again:{watched.watch.id}", language="zh-hans") == "正在重新发送。"
+    assert await press(harness, again(watched), language="zh-hans") == "正在重新发送。"
 
 
 async def test_any_user_in_an_allowed_chat_may_press(harness: ChatHarness, driver: Driver):
     watched = await unconfirmed(driver, GROUP)
 
-    assert await press(harness, f"again:{watched.watch.id}", SAMPLES, EVE) == "Sending it again."
+    assert await press(harness, again(watched), SAMPLES, EVE) == "Sending it again."
 
 
 async def test_a_user_who_presses_under_a_channel_post_is_checked_as_a_user(
@@ -81,15 +91,18 @@ async def test_a_user_who_presses_under_a_channel_post_is_checked_as_a_user(
     foreign_channel = NEWS | {"id": FOREIGN_CHANNEL}
     watched = await unconfirmed(driver, FOREIGN_CHANNEL)
 
-    assert await press(harness, "again:0", NEWS, EVE, language="zh-hans") == "没有可以重新发送的内容。"
-    assert await press(harness, f"again:{watched.watch.id}", foreign_channel, EVE) == NOTHING
-    assert await press(harness, f"again:{watched.watch.id}", foreign_channel, BORIS) == "Sending it again."
+    assert (
+        await press(harness, SendAgain(watch_id=0).pack(), NEWS, EVE, language="zh-hans")
+        == "没有可以重新发送的内容。"
+    )
+    assert await press(harness, again(watched), foreign_channel, EVE) == STALE
+    assert await press(harness, again(watched), foreign_channel, BORIS) == "Sending it again."
 
 
 async def test_a_button_works_only_in_the_chat_that_owns_the_watch(harness: ChatHarness, driver: Driver):
     watched = await unconfirmed(driver, GROUP)
 
-    assert await press(harness, f"again:{watched.watch.id}") == NOTHING
+    assert await press(harness, again(watched)) == NOTHING
     assert await results(driver) == 0
 
 
@@ -97,20 +110,26 @@ async def test_a_user_without_access_gets_nothing_by_a_button(harness: ChatHarne
     watched = await unconfirmed(driver, FOREIGN_GROUP)
     chat = SAMPLES | {"id": FOREIGN_GROUP}
 
-    assert await press(harness, f"again:{watched.watch.id}", chat, EVE) == NOTHING
-    assert await press(harness, f"again:{watched.watch.id}", chat, BORIS) == "Sending it again."
+    assert await press(harness, again(watched), chat, EVE) == STALE
+    assert await press(harness, again(watched), chat, BORIS) == "Sending it again."
 
 
-@pytest.mark.parametrize("data", ["again:1", "again:x", "again:9223372036854775808", "no button of ours"])
-async def test_a_button_without_a_watch_is_answered_too(harness: ChatHarness, data: str):
-    assert await press(harness, data) == NOTHING
+async def test_a_button_without_a_watch_is_answered_too(harness: ChatHarness):
+    assert await press(harness, SendAgain(watch_id=1).pack()) == NOTHING
+
+
+@pytest.mark.parametrize(
+    "data", ["again0|1", "again1|x", "again1|" + "9" * 80, "no button of ours", "\ud800"]
+)
+async def test_a_stale_or_foreign_button_is_answered_with_a_bubble(harness: ChatHarness, data: str):
+    assert await press(harness, data) == STALE
 
 
 async def test_a_press_too_old_to_be_answered_is_executed(harness: ChatHarness, driver: Driver):
     watched = await unconfirmed(driver)
     harness.request.refuse = lambda _: (400, "Bad Request: query is too old and query ID is invalid")
 
-    await press(harness, f"again:{watched.watch.id}")
+    await press(harness, again(watched))
 
     assert await results(driver) == 1
 
@@ -118,7 +137,9 @@ async def test_a_press_too_old_to_be_answered_is_executed(harness: ChatHarness, 
 async def test_a_press_while_the_database_is_unavailable_gets_an_apology(harnesses, caplog):
     harness = await harnesses.make(named("wan", "alibailian"), service=BrokenService())
 
-    [apology] = await harness.receive(updates.press(PRIVATE, ANN, "again:1"), kind="callback_query")
+    [apology] = await harness.receive(
+        updates.press(PRIVATE, ANN, SendAgain(watch_id=1).pack()), kind="callback_query"
+    )
 
     assert "database" in apology
 
@@ -130,10 +151,7 @@ async def test_check_again_resumes_the_polling_of_a_task(harness: ChatHarness, d
     resting = replace(after, next_poll_at=None, stall=Stall.RESTING, unchanged_since=driver.now)
     assert await driver.store.apply(resting, [])
 
-    assert (
-        await press(harness, f"check:{watched.watch.id}", SAMPLES, EVE)
-        == "This task isn't being watched any more."
-    )
+    assert await press(harness, check(watched), SAMPLES, EVE) == "This task isn't being watched any more."
     assert await driver.nothing_is_due()
-    assert await press(harness, f"check:{watched.watch.id}") == "Checking it again."
+    assert await press(harness, check(watched)) == "Checking it again."
     assert [task.stall for task in await driver.claim_tasks()] == [Stall.MOVING]

@@ -162,7 +162,7 @@ async def test_updates_not_meant_for_the_bot_are_ignored(harness):
 
 async def test_buttons_membership_and_migration_are_writes(harness):
     chat = {"id": ANN, "type": "private", "first_name": "Ann"}
-    assert kind(harness, updates.press(chat, ANN, "again:1"), "callback_query") is UpdateKind.WRITE
+    assert kind(harness, updates.press(chat, ANN, "again1|1"), "callback_query") is UpdateKind.WRITE
     change = updates.membership(chat, ANN, before="left", after={"status": "member"})
     assert kind(harness, change, "my_chat_member") is UpdateKind.WRITE
     assert kind(harness, updates.group(-77, ANN, "", migrate_to_chat_id=GROUP)) is UpdateKind.WRITE

@@ -1,0 +1,88 @@
+"""A pressed button, and the bubble that answers it."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Generic, TypeVar
+
+from telegram import CallbackQuery, Message
+from telegram.error import BadRequest
+
+from bot.bot_api.request import is_not_modified
+from bot.chat.context import Context, HandlerDeps
+from bot.messages.callback_data import CallbackData
+from bot.messages.limits import cut
+from bot.messages.markup import text_options
+from bot.messages.translate import t
+from bot.messages.view import View
+
+_BUBBLE_UNITS = 200  # https://core.telegram.org/bots/api#answercallbackquery
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bubble:
+    """The answer to a press, shown to the person who pressed."""
+
+    text: str = ""  # plain text; "" only ends the button's waiting state
+    is_alert: bool = False  # to be closed by the person, for refusals; others vanish by themselves
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Press:
+    """A press of a button under a message of the bot."""
+
+    context: Context
+    query: CallbackQuery
+    chat_id: int
+
+    @property
+    def deps(self) -> HandlerDeps:
+        """The handlers' dependencies."""
+        return self.context.deps
+
+    @property
+    def user_id(self) -> int:
+        """Who pressed; a person also in channels and where admins are anonymous."""
+        return self.query.from_user.id
+
+    @property
+    def language(self) -> str:
+        """The language of the person who pressed."""
+        return self.context.personal_language
+
+    @property
+    def message(self) -> Message | None:
+        """The message with the button; None: too old for Telegram to show it to bots."""
+        return self.query.message if isinstance(self.query.message, Message) else None
+
+    def bubble(self, key: str, *, is_alert: bool = False, **values: object) -> Bubble:
+        """A bubble with a text of the locales, in the language of the person who pressed."""
+        return Bubble(text=cut(t(self.language, key, **values), _BUBBLE_UNITS), is_alert=is_alert)
+
+    def edit(self, view: View) -> None:
+        """Queue an edit of the message with the button; does nothing for one that is too old."""
+        if self.message is not None:
+            self.deps.reply_queue.put(self.chat_id, partial(_edit, self.message, view))
+
+
+async def _edit(message: Message, view: View) -> None:
+    try:
+        await message.edit_text(**text_options(view))
+    except BadRequest as error:
+        if not is_not_modified(error):
+            raise
+
+
+Data = TypeVar("Data", bound=CallbackData)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ButtonHandler(Generic[Data]):
+    """What a press does, by the type of its callback data, and whether it changes the database."""
+
+    data: type[Data]
+    handle: Callable[[Press, Data], Awaitable[Bubble]]
+    writes: bool = False
+
+
+AnyButtonHandler = ButtonHandler[Any]

@@ -1,0 +1,102 @@
+"""Callback data: what a button stands for, as at most 64 bytes of text.
+
+Each action is a frozen dataclass with its own prefix. Its data is prefix and version, then the fields in
+their order: "again1|42". Fields are int, bool, str or StrEnum, each also `| None`, which is written as
+nothing. A changed or reordered field needs a new version: buttons under old messages stay in the chats, and
+must not be taken for newer ones. Anybody can send callback data, so parse() trusts nothing.
+
+https://core.telegram.org/bots/api#inlinekeyboardbutton
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from enum import StrEnum
+from types import NoneType
+from typing import ClassVar, Self, get_args, get_type_hints
+
+LIMIT = 64  # bytes of callback data
+_SEPARATOR = "|"
+_NUMBER = re.compile(r"0|-?[1-9][0-9]{0,17}")  # more digits might not fit into SQLite's integers
+
+FieldValue = int | bool | str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallbackData:
+    """The base of all actions; a subclass is a frozen dataclass that sets PREFIX."""
+
+    PREFIX: ClassVar[str]
+    VERSION: ClassVar[int] = 1
+
+    def pack(self) -> str:
+        """The callback data; raises ValueError if it would be too long or could not be parsed back."""
+        parts = [_written(getattr(self, field.name)) for field in fields(self)]
+        data = _SEPARATOR.join([f"{self.PREFIX}{self.VERSION}", *parts])
+        if self.parse(data) != self:
+            raise ValueError(f"Not valid as callback data of {LIMIT} bytes: {self!r}")
+        return data
+
+    @classmethod
+    def parse(cls, data: str) -> Self | None:
+        """The action; None for another type or version, and for any other text that pack() never returns."""
+        head, *parts = data.split(_SEPARATOR)
+        if head != f"{cls.PREFIX}{cls.VERSION}":
+            return None
+        types = _field_types(cls)
+        try:
+            if len(data.encode()) > LIMIT or len(parts) != len(types):
+                return None
+            values = {name: _read(part, types[name]) for name, part in zip(types, parts, strict=True)}
+        except ValueError:
+            return None
+        return cls(**values)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendAgain(CallbackData):
+    """Deliver a result that Telegram did not confirm again."""
+
+    PREFIX: ClassVar[str] = "again"
+    watch_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckNow(CallbackData):
+    """Poll the task of a watch now, and resume polling if it had stopped."""
+
+    PREFIX: ClassVar[str] = "check"
+    watch_id: int
+
+
+def _field_types(action: type[CallbackData]) -> Mapping[str, tuple[type, bool]]:
+    """The type of each field, and whether it may be None."""
+    hints = get_type_hints(action)
+    return {field.name: _type_of(hints[field.name]) for field in fields(action)}
+
+
+def _type_of(hint: type) -> tuple[type, bool]:
+    named = [each for each in get_args(hint) or (hint,) if each is not NoneType]
+    if len(named) != 1 or not issubclass(named[0], int | str):
+        raise TypeError(f"Callback data can't have a field of type {hint}.")
+    return named[0], NoneType in get_args(hint)
+
+
+def _written(value: FieldValue) -> str:
+    if value is None:
+        return ""
+    return str(int(value)) if isinstance(value, bool) else str(value)
+
+
+def _read(part: str, expected: tuple[type, bool]) -> FieldValue:
+    """Raises ValueError for anything that _written() does not return."""
+    kind, is_optional = expected
+    if not part and is_optional:
+        return None
+    if issubclass(kind, StrEnum):
+        return kind(part)
+    if kind is str:
+        return part
+    if not _NUMBER.fullmatch(part) or (kind is bool and part not in {"0", "1"}):
+        raise ValueError("not a number")
+    return bool(int(part)) if kind is bool else int(part)
