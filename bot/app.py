@@ -21,6 +21,7 @@ from bot.chat.context import HandlerDeps, context_types
 from bot.chat.dispatcher import AnyApplication, Dispatcher, HeldUpdates
 from bot.chat.once_per import OncePer
 from bot.chat.reply_queue import ReplyQueue
+from bot.chat.rights import Rights
 from bot.chat.update_poller import MAX_FLOOD_WAIT_S, UpdatePoller
 from bot.config import Settings, plain_http_warnings
 from bot.errors import ForeignWebhook, PortTaken, SecondPoller, TokenRefused
@@ -127,6 +128,7 @@ def _application(resources: Resources) -> tuple[AnyApplication, HandlerDeps]:
         language=settings.language,
         access=resources.access,
         allowed=AccessFilter(resources.access),
+        rights=Rights(resources.access),
         audit=Audit(),
         held=HeldUpdates(),
         reply_queue=ReplyQueue(),

@@ -237,6 +237,7 @@ class Watch:
     card_message_id: int | None = None  # None: the card has not been sent yet
     card_digest: str | None = None  # of the card's last text and buttons, to skip edits that change nothing
     result: DeliveryState | None = None  # final state of the result's delivery; None: not delivered yet
+    stopped_by: str | None = None  # the name of who stopped it; None: the bot, or unknown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -61,8 +61,14 @@ class Store(Protocol):
         requested since; return how many."""
         ...
 
-    async def stop_watch(self, watch_id: int, *, at: datetime) -> bool:
+    async def watch(self, watch_id: int, chat_id: int) -> WatchedTask | None:
+        """The watch by its id; None unless it is this chat's."""
+        ...
+
+    async def stop_watch(self, watch_id: int, *, at: datetime, by: str | None = None) -> bool:
         """Stop an active watch and enqueue its last card; False if it was not active.
+
+        by: the name of who stops it, for the card.
 
         Its unsent deliveries are superseded. A task without an active watch has no next poll.
         """

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 from telegram import (
     CallbackQuery,
     Chat,
+    ChatMember,
     ChatMemberUpdated,
     MaybeInaccessibleMessage,
     Message,
@@ -46,6 +47,10 @@ class ResultChecker:
                 is_valid = bot is not None and bot.is_bot is True and _is_user(bot) and bool(bot.username)
             case "getWebhookInfo":
                 is_valid = _parsed(WebhookInfo, result) is not None and isinstance(result["url"], str)
+            case "getChatMember":
+                is_valid = _is_member(result)
+            case "getChatAdministrators":
+                is_valid = isinstance(result, list) and all(_is_member(each) for each in result)
             case "sendChatAction":
                 is_valid = result is True
             case _ if method.startswith("send"):
@@ -155,6 +160,11 @@ def _is_query(query: CallbackQuery) -> bool:
 
 def _is_member_change(change: ChatMemberUpdated) -> bool:
     return isinstance(change.new_chat_member.status, str) and isinstance(change.old_chat_member.status, str)
+
+
+def _is_member(raw: Any) -> bool:
+    member = _parsed(ChatMember, raw)
+    return member is not None and isinstance(member.status, str) and _is_user(member.user)
 
 
 def _parsed(kind: type[T], raw: Any) -> T | None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from bot.chat.context import IDS_OF_A_MESSAGE, Context
 from bot.chat.parsing import TypedCommand
+from bot.chat.rights import Verdict
 from bot.messages.view import View
 from bot.messages.views import cards, replies
 from bot.providers.catalog import Catalog, CatalogError, NotConfigured, SeveralFit
@@ -84,11 +85,17 @@ async def unwatch(context: Context, typed: TypedCommand) -> None:
     """/unwatch [id …]."""
     language, service = await context.language(), context.deps.service
     ids, notes = await _requested(context, typed, language)
-    stopped = await service.stop(context.message.chat_id, ids, thread_id=context.thread_id)
-    context.deps.audit.stopped(context.message.chat_id, context.user_id, stopped)
+    chat_id = context.message.chat_id
+    active = await service.active_of_ids(chat_id, ids, thread_id=context.thread_id)
+    allowed, verdict = await context.may_stop(active)
+    stopped = await service.stop(allowed, by=context.actor_name)
+    context.deps.audit.stopped(chat_id, context.user_id, stopped)
+    if refused := [each for each in active if each not in allowed]:
+        key = "rights.unknown" if verdict is Verdict.UNKNOWN else "rights.stop"
+        notes.insert(0, replies.not_stopped(_ids_of(refused), key, language=language))
     if stopped:
         notes.insert(0, replies.stopped(_ids_of(stopped), language=language))
-    _reply(context, [*notes, *_not_watched(ids, stopped, language)])
+    _reply(context, [*notes, *_not_watched(ids, [*stopped, *refused], language)])
 
 
 async def providers(context: Context, _: TypedCommand) -> None:

@@ -1,7 +1,7 @@
 """The typed context of the handlers: their dependencies, the acting user, and replies."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -17,12 +17,14 @@ from bot.chat.dispatcher import HeldUpdates
 from bot.chat.once_per import OncePer
 from bot.chat.parsing import TypedCommand, typed_commands
 from bot.chat.reply_queue import ReplyQueue
+from bot.chat.rights import Rights, Verdict
 from bot.messages.markup import text_options
 from bot.messages.translate import pick_language
 from bot.messages.view import View
 from bot.providers.catalog import Catalog
 from bot.watching.access import Access
 from bot.watching.service import Service
+from storage.models import WatchedTask
 
 IDS_OF_A_MESSAGE = 50
 
@@ -41,6 +43,7 @@ class HandlerDeps:
     language: str  # the LANGUAGE setting: auto, en or zh
     access: Access
     allowed: AccessFilter
+    rights: Rights
     audit: Audit
     held: HeldUpdates
     reply_queue: ReplyQueue
@@ -116,6 +119,34 @@ class Context(CallbackContext[ExtBot[None], _Data, _Data, _Data]):
             return self.personal_language
         stored = await self.deps.service.language_of(self.message.chat_id)
         return pick_language(self.deps.language, None, stored)
+
+    async def may_manage(self) -> Verdict:
+        """Whether who sent the message or pressed the button may manage the chat."""
+        if self._update is None:
+            return Verdict.DENIED
+        return await self.deps.rights.may_manage(self._update, self.bot)
+
+    async def may_stop(self, watched: Sequence[WatchedTask]) -> tuple[list[WatchedTask], Verdict]:
+        """Those of the chat's watches that they may stop, and the verdict on the others.
+
+        Their own, and all if they may manage the chat.
+        """
+        own = [each for each in watched if self.user_id is not None and each.watch.user_id == self.user_id]
+        if len(own) == len(watched):
+            return own, Verdict.ALLOWED
+        verdict = await self.may_manage()
+        return (list(watched) if verdict is Verdict.ALLOWED else own), verdict
+
+    @property
+    def actor_name(self) -> str | None:
+        """The name of who acts, as others see it; None for a channel's post without a signature."""
+        if self._user is not None:
+            return self._user.first_name
+        message = self._update.effective_message if self._update else None
+        if message is None:
+            return None
+        is_in_channel = message.chat.type == ChatType.CHANNEL
+        return message.author_signature or (None if is_in_channel else message.chat.title)
 
     def take_ids(self, ids: list[str]) -> tuple[list[str], bool]:
         """The first ids, up to what is left of IDS_OF_A_MESSAGE, and whether any were cut off."""

@@ -1,7 +1,15 @@
 """The buttons under the messages about a task."""
 
+import asyncio
+from contextlib import suppress
+
 from bot.chat.press import AnyButtonHandler, Bubble, ButtonHandler, Press
-from bot.messages.callback_data import CheckNow, SendAgain
+from bot.chat.rights import Verdict
+from bot.messages.callback_data import CheckNow, SendAgain, Stop
+from bot.messages.views import cards
+from storage.models import WatchState
+
+_POLL_S = 2.0  # how long an answer waits for the poll; the person sees a waiting button meanwhile
 
 
 async def send_again(press: Press, data: SendAgain) -> Bubble:
@@ -11,12 +19,39 @@ async def send_again(press: Press, data: SendAgain) -> Bubble:
 
 
 async def check_now(press: Press, data: CheckNow) -> Bubble:
-    """Poll the task now."""
-    accepted = await press.deps.service.check_again(data.watch_id, press.chat_id)
-    return press.bubble("stall.checking" if accepted else "stall.not_checked")
+    """Poll the task now, and show the result if it comes soon; the card shows it as well."""
+    deps, asked_at = press.deps, press.deps.clock()
+    if not await deps.service.check_again(data.watch_id, press.chat_id):
+        return press.bubble("stall.not_checked")
+    press.context.release()
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_POLL_S):
+            found = await deps.service.polled(data.watch_id, press.chat_id, since=asked_at, timeout_s=_POLL_S)
+            if found is not None and found.task.last_poll_at and found.task.last_poll_at >= asked_at:
+                return Bubble(text=cards.bubble(found, language=press.language, now=deps.clock()))
+    return press.bubble("stall.checking")
+
+
+async def stop(press: Press, data: Stop) -> Bubble:
+    """Stop the watch; its card shows who did."""
+    found = await press.deps.service.watched(data.watch_id, press.chat_id)
+    if found is None or found.watch.state is not WatchState.ACTIVE:
+        return press.bubble("stall.not_checked")
+    allowed, verdict = await press.context.may_stop([found])
+    if not allowed:
+        return refusal(press, verdict, "rights.stop")
+    stopped = await press.deps.service.stop(allowed, by=press.context.actor_name)
+    press.deps.audit.stopped(press.chat_id, press.user_id, stopped)
+    return press.bubble("button.stopped" if stopped else "stall.not_checked")
+
+
+def refusal(press: Press, verdict: Verdict, key: str) -> Bubble:
+    """The bubble for somebody who may not do it; key: the text that says who may."""
+    return press.bubble("rights.unknown" if verdict is Verdict.UNKNOWN else key, is_alert=True)
 
 
 HANDLERS: tuple[AnyButtonHandler, ...] = (
     ButtonHandler(data=SendAgain, handle=send_again, writes=True),
     ButtonHandler(data=CheckNow, handle=check_now, writes=True),
+    ButtonHandler(data=Stop, handle=stop, writes=True),
 )

@@ -69,6 +69,14 @@ class CheckNow(CallbackData):
     watch_id: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stop(CallbackData):
+    """Stop a watch, from its card."""
+
+    PREFIX: ClassVar[str] = "stop"
+    watch_id: int
+
+
 def _field_types(action: type[CallbackData]) -> Mapping[str, tuple[type, bool]]:
     """The type of each field, and whether it may be None."""
     hints = get_type_hints(action)

@@ -1,10 +1,13 @@
 """Cuts external text to Telegram's limits and escapes it. No other module escapes HTML."""
 
+import re
 from collections.abc import Sequence
-from html import escape
+from html import escape, unescape
 
 TEXT_UNITS = 4096  # of a message, https://core.telegram.org/bots/api#sendmessage
 CAPTION_UNITS = 1024  # of a caption, https://core.telegram.org/bots/api#sendvideo
+
+_TAG = re.compile(r"<[^<>]*>")
 
 
 def utf16_len(text: str) -> int:
@@ -27,6 +30,11 @@ def cut(text: str, limit: int) -> str:
 def escape_line(text: str, limit: int) -> str:
     """External text as one line of HTML: white space collapsed, cut, then escaped."""
     return escape(cut(" ".join(text.split()), limit), quote=False)
+
+
+def without_markup(text: str) -> str:
+    """The plain text of a message's HTML, for callback answers, which have no markup."""
+    return unescape(_TAG.sub("", text))
 
 
 def take_fitting(lines: Sequence[str], limit: int) -> Sequence[str]:

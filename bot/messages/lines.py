@@ -27,6 +27,7 @@ _BAR_CELLS = 10
 PROVIDER_UNITS = 64
 ID_UNITS = 512
 _MODEL_UNITS = 60
+_NAME_UNITS = 64
 HOST_UNITS = 120
 VENDOR_UNITS = 300
 
@@ -62,7 +63,9 @@ def status_line(watched: WatchedTask, *, language: str, now: datetime) -> str:
     """The status with progress and elapsed time; for a final status the time that the task took."""
     task = watched.task
     if watched.watch.state is WatchState.STOPPED:
-        return f"<b>{t(language, 'status.stopped')}</b>"
+        name = escape_line(watched.watch.stopped_by or "", _NAME_UNITS)
+        by = t(language, "status.stopped_by", name=name) if name else None
+        return join_dots([f"<b>{t(language, 'status.stopped')}</b>", by])
     if task.status is TaskStatus.UNKNOWN and task.failures:
         return join_dots([f"<b>{t(language, 'poll.never')}</b>", _elapsed(task, language, now=now)])
     word = f"<b>{t(language, f'status.{task.status}')}</b>"

@@ -12,6 +12,7 @@ HOLD_CARD_S = 2.0  # the first card waits for the first poll: a task that has en
 COMMAND_S = 10.0  # the time limit of one command
 _TICK_S = 0.1  # between the first reads of the store while waiting for a poll
 _LONGEST_TICK_S = 0.5
+_NAME_CHARACTERS = 64  # of who stopped a watch; Telegram's first names are no longer
 
 
 class Service:
@@ -67,12 +68,22 @@ class Service:
         fresh = await self._wait_for_polls(awaited, requested_at, timeout_s)
         return [replace(w, task=fresh.get(w.task.id, w.task)) for w in found]
 
-    async def stop(
+    async def active_of_ids(
         self, chat_id: int, external_ids: Sequence[str], *, thread_id: int | None
     ) -> list[WatchedTask]:
-        """Stop the chat's active watches of these ids, and return those that were stopped."""
+        """The chat's active watches of these ids: those of the topic, or of the whole chat if it has none."""
         found = [w for each in external_ids for w in await self._watches(chat_id, each, thread_id)]
-        stopped = [w for w in found if await self._store.stop_watch(w.watch.id, at=self._clock())]
+        return [w for w in found if w.watch.state is WatchState.ACTIVE]
+
+    async def watched(self, watch_id: int, chat_id: int) -> WatchedTask | None:
+        """The watch by its id; None unless it is this chat's."""
+        return await self._store.watch(watch_id, chat_id)
+
+    async def stop(self, watches: Sequence[WatchedTask], *, by: str | None) -> list[WatchedTask]:
+        """Stop watches, and return those that were active. by: the name of who stops them, for the cards."""
+        # Names may hold half of a surrogate pair, which no database stores.
+        name = by and by[:_NAME_CHARACTERS].encode(errors="replace").decode()
+        stopped = [w for w in watches if await self._store.stop_watch(w.watch.id, at=self._clock(), by=name)]
         self._notify_both()
         return stopped
 
@@ -87,6 +98,15 @@ class Service:
         resumed = await self._store.resume(watch_id, chat_id, at=self._clock())
         self._notify_both()
         return resumed
+
+    async def polled(
+        self, watch_id: int, chat_id: int, *, since: datetime, timeout_s: float
+    ) -> WatchedTask | None:
+        """The watch after a poll since then, or as stored after timeout_s; None unless it is this chat's."""
+        found = await self._store.watch(watch_id, chat_id)
+        if found is not None:
+            await self._wait_for_polls([found.task.id], since, timeout_s)
+        return found and await self._store.watch(watch_id, chat_id)
 
     async def stats(self) -> Stats:
         """Counts for /stats and /metrics."""

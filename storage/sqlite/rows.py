@@ -86,6 +86,7 @@ def watch(row: sqlite3.Row) -> Watch:
         card_message_id=row["card_message_id"],
         card_digest=row["card_digest"],
         result=None if row["result"] is None else DeliveryState(row["result"]),
+        stopped_by=row["stopped_by"],
     )
 
 

@@ -75,9 +75,13 @@ class SqliteStore(Store):
         async with self._database.reading() as tx:
             return await watches.of_task_in(tx, chat_id, external_id)
 
-    async def stop_watch(self, watch_id: int, *, at: datetime) -> bool:
+    async def watch(self, watch_id: int, chat_id: int) -> WatchedTask | None:
+        async with self._database.reading() as tx:
+            return await watches.of_chat(tx, watch_id, chat_id)
+
+    async def stop_watch(self, watch_id: int, *, at: datetime, by: str | None = None) -> bool:
         async with self._database.transaction() as tx:
-            return await watches.stop(tx, watch_id, at=at)
+            return await watches.stop(tx, watch_id, at=at, by=by)
 
     async def request_poll(self, task_id: int, *, at: datetime) -> None:
         async with self._database.transaction() as tx:

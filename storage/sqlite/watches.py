@@ -76,20 +76,26 @@ async def active_ids(tx: Transaction, task_id: int) -> list[int]:
     return [row["id"] for row in found]
 
 
-async def stop(tx: Transaction, watch_id: int, *, at: datetime) -> bool:
-    """Stop an active watch; False if it was not active."""
-    return await _stop(tx, [watch_id], at=at) > 0
+async def of_chat(tx: Transaction, watch_id: int, chat_id: int) -> WatchedTask | None:
+    """The watch by its id; None unless it is this chat's."""
+    found = await tx.all("SELECT * FROM watches WHERE id = ? AND chat_id = ?", (watch_id, chat_id))
+    return next(iter(await _with_tasks(tx, found)), None)
 
 
-async def _stop(tx: Transaction, watch_ids: Iterable[int], *, at: datetime) -> int:
+async def stop(tx: Transaction, watch_id: int, *, at: datetime, by: str | None) -> bool:
+    """Stop an active watch; False if it was not active. by: the name of who stops it."""
+    return await _stop(tx, [watch_id], at=at, by=by) > 0
+
+
+async def _stop(tx: Transaction, watch_ids: Iterable[int], *, at: datetime, by: str | None = None) -> int:
     """Stop those of the watches that are active; returns how many."""
     stopped = await tx.all(
         """
-        UPDATE watches SET state = 'stopped', ended_at = ?
+        UPDATE watches SET state = 'stopped', ended_at = ?, stopped_by = ?
         WHERE id IN (SELECT value FROM json_each(?)) AND state = 'active'
         RETURNING id, task_id
         """,
-        (rows.seconds(at), rows.listed(watch_ids)),
+        (rows.seconds(at), by, rows.listed(watch_ids)),
     )
     ids = [row["id"] for row in stopped]
     await deliveries.supersede_of_watches(tx, ids, (DeliveryKind.RESULT, DeliveryKind.NOTICE), at=at)
@@ -231,7 +237,7 @@ async def _start(
             request_message_id = excluded.request_message_id, user_id = excluded.user_id,
             language = excluded.language, created_at = excluded.created_at, state = 'active',
             card_message_id = NULL, card_digest = NULL, card_sent_at = NULL,
-            ended_at = NULL, reported_status = NULL, result = NULL
+            ended_at = NULL, reported_status = NULL, result = NULL, stopped_by = NULL
         RETURNING *
         """,
         (

@@ -13,7 +13,7 @@ async def test_polling_of_an_unchanged_task_stops_until_its_button_is_pressed(sc
         await scene.poll(anna, task)
 
     card = await scene.until_shown(anna, command_id, "I've stopped checking this task")
-    [button] = card.buttons
+    button, _ = card.buttons
     assert button["text"] == "🔄 Check again"
     scene.finish(task)
     scene.telegram.press(anna, card.message_id, button["callback_data"])

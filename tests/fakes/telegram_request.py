@@ -11,17 +11,39 @@ Parameters = dict[str, Any]
 
 BOT = {"id": 99, "is_bot": True, "first_name": "Reelwatch", "username": "reelwatch_bot"}
 
+_ADMIN_RIGHTS = [
+    f"can_{right}"
+    for right in (
+        "be_edited",
+        "manage_chat",
+        "delete_messages",
+        "manage_video_chats",
+        "restrict_members",
+        "promote_members",
+        "change_info",
+        "invite_users",
+        "post_stories",
+        "edit_stories",
+        "delete_stories",
+    )
+]
+
 
 @dataclass(eq=False)
 class RecordingRequest(BaseRequest):
-    """Responds to getMe, sendMessage and answerCallbackQuery like Telegram; any other method fails the test.
+    """Responds to the methods that handlers call like Telegram; any other method fails the test.
 
-    refuse: returns the error for the parameters of the latter two: HTTP status and description.
+    refuse: returns the error for the parameters of a message or callback answer: HTTP status and description.
     """
 
     sent: list[Parameters] = field(default_factory=list)  # the parameters of each sendMessage
     callback_answers: list[Parameters] = field(default_factory=list)  # of each answerCallbackQuery
     unexpected: list[str] = field(default_factory=list)  # other methods that were called
+    admins: list[int] | None = field(
+        default_factory=list
+    )  # of every chat; None: Telegram refuses to list them
+    members: str | None = None  # the status of every user; None: Telegram refuses to tell
+    asked: list[Parameters] = field(default_factory=list)  # the parameters of the calls about those
     refuse: Callable[[Parameters], tuple[int, str] | None] = lambda _: None
 
     @property
@@ -47,6 +69,16 @@ class RecordingRequest(BaseRequest):
             case "answerCallbackQuery":
                 self.callback_answers.append(parameters)
                 return self._refusal(parameters) or _ok(True)
+            case "getChatAdministrators":
+                self.asked.append(parameters)
+                if self.admins is None:
+                    return self._error(400, "Bad Request: member list is inaccessible")
+                return _ok([_member(user_id, "creator") for user_id in self.admins])
+            case "getChatMember":
+                self.asked.append(parameters)
+                if self.members is None:
+                    return self._error(400, "Bad Request: user not found")
+                return _ok(_member(int(str(parameters["user_id"])), self.members))
             case name:
                 self.unexpected.append(name)
                 return 404, json.dumps({"ok": False, "description": "Not Found"}).encode()
@@ -55,12 +87,20 @@ class RecordingRequest(BaseRequest):
         refusal = self.refuse(parameters)
         if refusal is None:
             return None
-        code, description = refusal
+        return self._error(*refusal)
+
+    def _error(self, code: int, description: str) -> tuple[int, bytes]:
         return code, json.dumps({"ok": False, "error_code": code, "description": description}).encode()
 
     def _message(self, parameters: Parameters) -> Parameters:
         chat = {"id": parameters["chat_id"], "type": "private"}
         return {"message_id": 1000 + len(self.sent), "date": 1, "chat": chat, "text": parameters["text"]}
+
+
+def _member(user_id: int, status: str) -> Parameters:
+    user = {"id": user_id, "is_bot": False, "first_name": "Ann"}
+    rights = dict.fromkeys(_ADMIN_RIGHTS, True) if status == "administrator" else {}
+    return {"user": user, "status": status, "is_anonymous": False, **rights}
 
 
 def _ok(result: Any) -> tuple[int, bytes]:

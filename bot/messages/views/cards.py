@@ -5,11 +5,11 @@ from datetime import datetime
 from typing import Literal
 
 from bot.messages import lines
-from bot.messages.keyboards import check_again, send_again
-from bot.messages.limits import TEXT_UNITS, escape_line, take_fitting
+from bot.messages.keyboards import check_again, check_now, send_again, stop
+from bot.messages.limits import TEXT_UNITS, escape_line, take_fitting, without_markup
 from bot.messages.quantities import duration
 from bot.messages.translate import t
-from bot.messages.view import Forecast, View
+from bot.messages.view import Button, Forecast, View
 from storage.models import DeliveryState, Stall, Watch, WatchedTask, WatchState
 
 _PROMPT_UNITS = 120
@@ -33,7 +33,6 @@ def card(
     active = watched.watch.state is not WatchState.STOPPED
     doubt, stall = _delivery_note(watched.watch, language), lines.stall(watched, language)
     is_resting = stall is not None and task.stall is Stall.RESTING
-    row = (send_again(watched.watch),) if doubt else (check_again(watched.watch),) if is_resting else ()
     return View(
         text=lines.join_lines(
             [
@@ -47,7 +46,7 @@ def card(
                 doubt,
             ]
         ),
-        buttons=(row,) if row else (),
+        buttons=_buttons(watched),
     )
 
 
@@ -72,6 +71,11 @@ def status(watched: WatchedTask, *, language: str, now: datetime) -> View:
             ]
         )
     )
+
+
+def bubble(watched: WatchedTask, *, language: str, now: datetime) -> str:
+    """The status of a task as plain text, for the answer to a press."""
+    return without_markup(lines.status_line(watched, language=language, now=now))
 
 
 def already(watched: WatchedTask, *, language: str, now: datetime) -> View:
@@ -148,6 +152,16 @@ def _listed(title: str, entries: Sequence[str], language: str, *, spare: int = _
     left_out = len(entries) - len(shown)
     more = [t(language, "tasks.more", number=left_out)] if left_out else []
     return View(text=lines.join_lines([title, *shown, *more]))
+
+
+def _buttons(watched: WatchedTask) -> tuple[tuple[Button, ...], ...]:
+    """What can be done about a watch in its present state."""
+    watch, task = watched.watch, watched.task
+    if watch.result is not None and watch.result.is_undelivered:
+        return ((send_again(watch),),)
+    if watch.state is not WatchState.ACTIVE or task.status.is_final:
+        return ()
+    return ((check_again(watch) if task.stall is Stall.RESTING else check_now(watch), stop(watch)),)
 
 
 def _problem(watched: WatchedTask, problem: str | None, *, now: datetime) -> str | None:

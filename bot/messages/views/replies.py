@@ -75,6 +75,11 @@ def stopped(ids: Sequence[str], *, language: str) -> View:
     return View(text=t(language, "unwatch.done", count=len(ids), ids=_shown_ids(ids)))
 
 
+def not_stopped(ids: Sequence[str], why: str, *, language: str) -> View:
+    """The reply to /unwatch by somebody who may not; why: the key of the text that says who may."""
+    return View(text=t(language, "unwatch.refused", ids=_shown_ids(ids), why=t(language, why)))
+
+
 def not_watched(ids: Sequence[str], *, language: str) -> View:
     """A command named ids that the chat does not watch."""
     return View(text=t(language, "wrong.not_watched", count=len(ids), ids=_shown_ids(ids)))

@@ -102,6 +102,7 @@ class Chat:
     is_forum: bool = False
     user: User | None = None  # the other side of a private chat
     bot_status: str = "member"  # member, administrator (of a channel), kicked (blocked by the user)
+    admins: set[int] = field(default_factory=set)  # users; the bot is not among them
     migrated_to: int | None = None
     topics: dict[int, str] = field(default_factory=dict)  # thread id → name
     closed_topics: set[int] = field(default_factory=set)

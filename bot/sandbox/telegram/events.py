@@ -47,6 +47,7 @@ class CallbackAnswered:
     """The bot answered a callback query."""
 
     text: str  # "": no text shown
+    is_alert: bool = False  # shown until the user closes it
 
 
 Event = UserSent | BotSent | BotEdited | Deleted | ButtonPressed | CallbackAnswered

@@ -8,6 +8,19 @@ from bot.sandbox.telegram.chats import Attachment, Chat, Message, StoredFile, Us
 Json = dict[str, Any]
 
 ANONYMOUS_ADMIN = 1087968824
+_ADMIN_RIGHTS = (
+    "can_manage_chat",
+    "can_delete_messages",
+    "can_manage_video_chats",
+    "can_restrict_members",
+    "can_promote_members",
+    "can_change_info",
+    "can_invite_users",
+    "can_post_stories",
+    "can_edit_stories",
+    "can_delete_stories",
+    "can_send_welcome_messages",
+)
 
 
 def user_json(user: User) -> Json:
@@ -88,4 +101,6 @@ def member_json(user: User, status: str) -> Json:
     fields: Json = {"user": user_json(user), "status": status}
     if status == "kicked":
         fields["until_date"] = 0
+    if status == "administrator":
+        fields |= dict.fromkeys(_ADMIN_RIGHTS, True) | {"can_be_edited": False, "is_anonymous": False}
     return fields

@@ -13,7 +13,7 @@ from bot.sandbox.telegram.api_errors import ApiError
 from bot.sandbox.telegram.arguments import LOCAL_UPLOAD_LIMIT, UPLOAD_LIMIT, Arguments, read_arguments
 from bot.sandbox.telegram.chats import Message, User
 from bot.sandbox.telegram.events import Event
-from bot.sandbox.telegram.methods import editing, receiving, sending
+from bot.sandbox.telegram.methods import editing, members, receiving, sending
 from bot.sandbox.telegram.state import State
 from bot.sandbox.telegram.users import Users
 
@@ -29,6 +29,8 @@ METHODS: dict[str, Method] = {
     "getWebhookInfo": receiving.get_webhook_info,
     "setMyCommands": receiving.set_my_commands,
     "answerCallbackQuery": receiving.answer_callback_query,
+    "getChatAdministrators": members.get_chat_administrators,
+    "getChatMember": members.get_chat_member,
     "sendMessage": sending.send_message,
     "sendVideo": sending.send_video,
     "sendDocument": sending.send_document,

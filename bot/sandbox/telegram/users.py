@@ -55,6 +55,10 @@ class Users:
         """Add a channel with the bot as an administrator."""
         return self._open(Chat(id=chat_id, type="channel", title="Channel", bot_status="administrator"))
 
+    def promote(self, chat_id: int, user_id: int) -> None:
+        """Make a user an admin of a group or channel."""
+        self._state.chats[chat_id].admins.add(user_id)
+
     def topic(self, chat_id: int, name: str) -> int:
         """Open a topic and return its thread id."""
         chat = self._state.chats[chat_id]
@@ -117,17 +121,17 @@ class Users:
             self._state.updates.add(kind, self._state.json(message))
         self._state.publish(UserSent(message=message))
 
-    def press(self, user_id: int, message_id: int, data: str) -> str:
-        """Press the button with this callback data in the user's private chat; return the query id."""
-        message = self._state.chats[user_id].messages[message_id]
+    def press(self, chat_id: int, message_id: int, data: str, *, user: int | None = None) -> str:
+        """Press the button with this callback data; return the query id. user: None in a private chat."""
+        message = self._state.chats[chat_id].messages[message_id]
         if data not in [button.get("callback_data") for button in message.buttons]:
             raise LookupError(f"no button {data!r} under message {message_id}")
         query_id = str(4_000_000_000_000 + next(self._queries))
         query = {
             "id": query_id,
-            "from": user_json(self._state.users[user_id]),
+            "from": user_json(self._state.users[user if user is not None else chat_id]),
             "message": self._state.json(message),
-            "chat_instance": str(user_id),
+            "chat_instance": str(chat_id),
             "data": data,
         }
         self._state.queries[query_id] = False

@@ -20,6 +20,25 @@ async def test_stopping_a_watch_updates_its_card_and_clears_the_next_poll(driver
     assert await driver.claim_tasks() == []
 
 
+async def test_who_stopped_a_watch_is_kept_until_it_is_restarted(driver: Driver):
+    watched = await driver.watch()
+    await driver.store.stop_watch(watched.watch.id, at=driver.now, by="Bob")
+
+    found = await driver.store.watch(watched.watch.id, CHAT)
+    assert found is not None
+    assert found.watch.stopped_by == "Bob"
+    assert found.task.ref == watched.task.ref
+
+    assert (await driver.watch()).watch.stopped_by is None
+
+
+async def test_a_watch_is_found_by_its_id_in_its_own_chat(driver: Driver):
+    watched = await driver.watch()
+
+    assert await driver.store.watch(watched.watch.id, CHAT + 1) is None
+    assert await driver.store.watch(watched.watch.id + 1, CHAT) is None
+
+
 async def test_a_watch_is_stopped_once(driver: Driver):
     watched = await driver.watch()
 

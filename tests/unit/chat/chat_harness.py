@@ -15,6 +15,7 @@ from bot.chat.context import Context, HandlerDeps, context_types
 from bot.chat.dispatcher import HeldUpdates
 from bot.chat.once_per import OncePer
 from bot.chat.reply_queue import ReplyQueue
+from bot.chat.rights import Rights
 from bot.chat.router import install
 from bot.providers.catalog import Catalog
 from bot.providers.registry import ProviderConfig
@@ -74,6 +75,7 @@ class ChatHarness:
             "held": HeldUpdates(),
             "refusals": OncePer(3600.0),
             "busy_replies": OncePer(60.0),
+            "rights": Rights(self.access),
             "audit": Audit(),
             "allowed": AccessFilter(self.access),
             "problem_of": self.problems.get,

@@ -31,6 +31,7 @@ async def test_a_watch_is_logged_in_one_line_with_its_user_chat_and_task(harness
 
 
 async def test_stopping_another_users_watch_is_logged(harness: ChatHarness, lines):
+    harness.request.admins = [EVE]
     await harness.receive(updates.group(GROUP, ANN, "/watch wan id-1 id-2"))
     await harness.receive(updates.group(GROUP, EVE, "/watch wan id-3"))
     await harness.receive(updates.group(GROUP, EVE, "/unwatch id-1 id-3"))
@@ -46,6 +47,7 @@ async def test_stopping_ones_own_watch_is_not_logged(harness: ChatHarness, lines
 
 
 async def test_a_line_has_its_fields_in_json(harness: ChatHarness, lines, caplog: pytest.LogCaptureFixture):
+    harness.request.admins = [EVE]
     await harness.receive(updates.group(GROUP, ANN, "/watch wan id-1 id-2"))
     await harness.receive(updates.group(GROUP, EVE, "/unwatch id-2"))
 

@@ -2,8 +2,8 @@ from dataclasses import replace
 
 import pytest
 
-from bot.messages.callback_data import CheckNow, SendAgain
-from storage.models import DeliveryKind, DeliveryState, Stall, TaskStatus, WatchedTask
+from bot.messages.callback_data import CheckNow, SendAgain, Stop
+from storage.models import DeliveryKind, DeliveryState, Stall, TaskStatus, WatchedTask, WatchState
 from storage.sqlite.store import SqliteStore
 from tests.contract.store.driver import Driver
 from tests.fakes import updates
@@ -57,6 +57,10 @@ def again(watched: WatchedTask) -> str:
 
 def check(watched: WatchedTask) -> str:
     return CheckNow(watch_id=watched.watch.id).pack()
+
+
+def stop(watched: WatchedTask) -> str:
+    return Stop(watch_id=watched.watch.id).pack()
 
 
 async def results(driver: Driver) -> int:
@@ -153,5 +157,63 @@ async def test_check_again_resumes_the_polling_of_a_task(harness: ChatHarness, d
 
     assert await press(harness, check(watched), SAMPLES, EVE) == "This task isn't being watched any more."
     assert await driver.nothing_is_due()
-    assert await press(harness, check(watched)) == "Checking it again."
+    assert await press(harness, check(watched)) == "Running · 0 s so far"
     assert [task.stall for task in await driver.claim_tasks()] == [Stall.MOVING]
+
+
+async def test_check_now_answers_with_what_the_poll_finds(harness: ChatHarness, driver: Driver):
+    watched = await driver.watch(chat_id=ANN, provider="alibailian")
+    harness.poll_result = TaskStatus.RUNNING
+
+    assert await press(harness, check(watched)) == "Running · 0 s so far"
+    assert await press(harness, check(watched), language="zh-hans") == "生成中 · 已用 0 秒"
+
+
+NOT_YOURS = "Only who asked for it, the admins here and the bot's admins can stop it."
+RIGHTS_UNKNOWN = "Telegram didn't tell me whether you're an admin here. Please try again."
+GONE = "This task isn't being watched any more."
+
+
+@pytest.mark.parametrize(
+    ("user_id", "admins"),
+    [(ANN, []), (BORIS, []), (EVE, [EVE])],
+    ids=["who asked", "an admin of the bot", "an admin of the chat"],
+)
+async def test_who_asked_and_admins_may_stop(
+    harness: ChatHarness, driver: Driver, user_id: int, admins: list[int]
+):
+    watched = await driver.watch(chat_id=GROUP, user_id=ANN)
+    harness.request.admins = admins
+
+    assert await press(harness, stop(watched), SAMPLES, user_id) == "Stopped watching."
+    found = await harness.service.watched(watched.watch.id, GROUP)
+    assert found is not None
+    assert (found.watch.state, found.watch.stopped_by) == (WatchState.STOPPED, "Ann")
+
+
+@pytest.mark.parametrize(("admins", "answer"), [([ANN], NOT_YOURS), (None, RIGHTS_UNKNOWN)])
+async def test_others_may_not_stop_and_are_alerted(
+    harness: ChatHarness, driver: Driver, admins: list[int] | None, answer: str
+):
+    watched = await driver.watch(chat_id=GROUP, user_id=ANN)
+    harness.request.admins = admins
+
+    assert await press(harness, stop(watched), SAMPLES, EVE) == answer
+    assert harness.request.callback_answers[-1]["show_alert"] is True
+    assert len(await harness.service.active(GROUP)) == 1
+
+
+async def test_a_watch_is_stopped_only_where_it_is_and_once(harness: ChatHarness, driver: Driver):
+    watched = await driver.watch(chat_id=GROUP, user_id=ANN)
+
+    assert await press(harness, stop(watched)) == GONE
+    assert await press(harness, stop(watched), SAMPLES) == "Stopped watching."
+    assert await press(harness, stop(watched), SAMPLES) == GONE
+
+
+async def test_in_a_channel_its_admins_may_stop_by_a_button(harness: ChatHarness, driver: Driver):
+    watched = await driver.watch(chat_id=CHANNEL, user_id=None)
+    harness.request.admins = [EVE]
+
+    assert await press(harness, stop(watched), NEWS, ANN) == NOT_YOURS
+    assert await press(harness, stop(watched), NEWS, EVE) == "Stopped watching."

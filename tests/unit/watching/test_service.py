@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from bot.watching.service import COMMAND_S, Service
-from storage.models import Chat, DeliveryKind, TaskStatus, WatchState
+from storage.models import Chat, DeliveryKind, TaskStatus, WatchedTask, WatchState
 from storage.store import Store
 from tests.contract.store.driver import of_watches
 from tests.fakes.clock import NOON, FrozenClock
@@ -50,6 +50,11 @@ class PollHarness:
 @pytest.fixture
 def harness(store: Store, clock: FrozenClock) -> PollHarness:
     return PollHarness(store, clock)
+
+
+async def stop(harness: PollHarness, *, thread_id: int | None) -> list[WatchedTask]:
+    active = await harness.service.active_of_ids(CHAT, ["t1"], thread_id=thread_id)
+    return await harness.service.stop(active, by="Bob")
 
 
 async def test_a_watch_is_on_disk_and_both_loops_are_notified(harness: PollHarness):
@@ -136,7 +141,7 @@ async def test_a_final_task_is_returned_at_once(harness: PollHarness):
 
 async def test_a_stopped_watch_is_returned_at_once_without_a_poll(harness: PollHarness):
     await harness.service.watch(watch_request())
-    await harness.service.stop(CHAT, ["t1"], thread_id=None)
+    await stop(harness, thread_id=None)
 
     (found,) = await harness.service.poll_now(CHAT, ["t1"], thread_id=None)
 
@@ -148,7 +153,7 @@ async def test_an_id_that_is_not_watched_here_is_left_out(harness: PollHarness):
     await harness.service.watch(watch_request(chat_id=2))
 
     assert await harness.service.poll_now(CHAT, ["t1"], thread_id=None) == []
-    assert await harness.service.stop(CHAT, ["t1"], thread_id=None) == []
+    assert await stop(harness, thread_id=None) == []
     assert len(await harness.service.active(2)) == 1
 
 
@@ -156,7 +161,7 @@ async def test_a_topics_own_watch_is_meant_first(harness: PollHarness):
     await harness.service.watch(watch_request())
     mine = await harness.service.watch(watch_request(thread_id=5))
 
-    stopped = await harness.service.stop(CHAT, ["t1"], thread_id=5)
+    stopped = await stop(harness, thread_id=5)
 
     assert [found.watch.id for found in stopped] == [mine.watch.id]
     assert [found.watch.thread_id for found in await harness.service.active(CHAT)] == [None]
@@ -166,7 +171,7 @@ async def test_a_topic_without_one_means_the_chats(harness: PollHarness):
     for topic in (None, 5):
         await harness.service.watch(watch_request(thread_id=topic))
 
-    stopped = await harness.service.stop(CHAT, ["t1"], thread_id=6)
+    stopped = await stop(harness, thread_id=6)
 
     assert {found.watch.thread_id for found in stopped} == {None, 5}
     assert await harness.service.active(CHAT) == []
@@ -175,15 +180,31 @@ async def test_a_topic_without_one_means_the_chats(harness: PollHarness):
 async def test_a_watch_is_stopped_once(harness: PollHarness):
     await harness.service.watch(watch_request())
 
-    assert len(await harness.service.stop(CHAT, ["t1"], thread_id=None)) == 1
-    assert await harness.service.stop(CHAT, ["t1"], thread_id=None) == []
+    active = await harness.service.active_of_ids(CHAT, ["t1"], thread_id=None)
+
+    assert len(await harness.service.stop(active, by=None)) == 1
+    assert await harness.service.stop(active, by=None) == []
+    assert await stop(harness, thread_id=None) == []
+
+
+@pytest.mark.parametrize(("name", "stored"), [("B" * 99, "B" * 64), ("\ud800", "?"), ("", ""), (None, None)])
+async def test_the_name_of_who_stopped_a_watch_is_stored_bounded(
+    harness: PollHarness, name: str | None, stored: str | None
+):
+    watched = await harness.service.watch(watch_request())
+
+    await harness.service.stop([watched], by=name)
+
+    found = await harness.service.watched(watched.watch.id, CHAT)
+    assert found is not None
+    assert found.watch.stopped_by == stored
 
 
 async def test_stopping_notifies_the_delivery_worker(harness: PollHarness):
     await harness.service.watch(watch_request())
     harness.notifications.clear()
 
-    await harness.service.stop(CHAT, ["t1"], thread_id=None)
+    await stop(harness, thread_id=None)
 
     assert "delivery" in harness.notifications
     (outgoing,) = of_watches(await harness.store.claim_deliveries(9, at=NOON, lease_s=60))

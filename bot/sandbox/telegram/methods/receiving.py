@@ -78,5 +78,5 @@ async def answer_callback_query(state: State, arguments: Arguments) -> bool:
     if len(text) > _ANSWER_LIMIT:
         raise bad_request("MESSAGE_TOO_LONG")
     state.queries[query_id] = True
-    state.publish(CallbackAnswered(text=text))
+    state.publish(CallbackAnswered(text=text, is_alert=arguments.flag("show_alert")))
     return True

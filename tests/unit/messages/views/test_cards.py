@@ -324,14 +324,14 @@ def test_a_final_task_has_no_problem_with_its_gateway():
 @pytest.mark.parametrize(
     ("stall", "language", "sentence", "label"),
     [
-        (Stall.UNCHANGED, "en", "No change for a day, so I only check once an hour now.", None),
-        (Stall.UNCHANGED, "zh", "已经一天没有变化，现在改为每小时查询一次。", None),
+        (Stall.UNCHANGED, "en", "No change for a day, so I only check once an hour now.", "🔄 Check now"),
+        (Stall.UNCHANGED, "zh", "已经一天没有变化，现在改为每小时查询一次。", "🔄 立即查询"),
         (Stall.RESTING, "en", "so I've stopped checking this task.", "🔄 Check again"),
         (Stall.RESTING, "zh", "这个任务不再查询。", "🔄 接着查"),
     ],
 )
 def test_an_unchanged_task_says_so_and_has_a_button_to_resume_its_polling(
-    stall: Stall, language: str, sentence: str, label: str | None
+    stall: Stall, language: str, sentence: str, label: str
 ):
     found = watched(TaskStatus.RUNNING, language=language, stall=stall, snapshot=snapshot(TaskStatus.RUNNING))
 
@@ -339,7 +339,7 @@ def test_an_unchanged_task_says_so_and_has_a_button_to_resume_its_polling(
 
     assert sentence in view.text
     assert "isn't responding" not in view.text
-    assert [each.label for row in view.buttons for each in row] == ([label] if label else [])
+    assert [each.label for row in view.buttons for each in row][:-1] == [label]
     assert sentence in cards.status(found, language=language, now=NOW).text
     assert sentence in cards.tasks([found], language=language, thread_id=None, now=NOW).text
 
@@ -351,3 +351,40 @@ def test_resumed_polling_is_not_mentioned(fields: dict[str, Any]):
 
     assert "checking" not in view.text
     assert view.buttons == ()
+
+
+@pytest.mark.parametrize(
+    ("fields", "labels"),
+    [
+        ({}, ["🔄 Check now", "⏹ Stop"]),
+        ({"stall": Stall.RESTING}, ["🔄 Check again", "⏹ Stop"]),
+        ({"state": WatchState.STOPPED}, []),
+        ({"state": WatchState.SUSPENDED}, []),
+    ],
+)
+def test_an_active_card_can_be_checked_and_stopped(fields: dict[str, Any], labels: list[str]):
+    view = cards.card(watched(TaskStatus.RUNNING, **fields), now=NOW)
+
+    assert [each.label for row in view.buttons for each in row] == labels
+
+
+@pytest.mark.parametrize(
+    ("language", "name", "shown"),
+    [
+        ("en", "Bob", "<b>Stopped watching</b> · stopped by Bob"),
+        ("zh", "Bob", "<b>已停止关注</b> · 由 Bob 停止"),
+        ("en", "<b>\n&", "<b>Stopped watching</b> · stopped by &lt;b&gt; &amp;"),
+        ("en", None, "<b>Stopped watching</b>"),
+    ],
+)
+def test_a_stopped_card_shows_who_stopped_it(language: str, name: str | None, shown: str):
+    found = watched(TaskStatus.RUNNING, language=language, state=WatchState.STOPPED)
+    by = replace(found, watch=replace(found.watch, stopped_by=name))
+
+    assert cards.card(by, now=NOW).text.splitlines()[1] == shown
+
+
+def test_a_bubble_shows_the_status_without_markup():
+    found = watched(TaskStatus.RUNNING, snapshot=snapshot(TaskStatus.RUNNING))
+
+    assert cards.bubble(found, language="en", now=NOW) == "Running · 1 min 53 s so far"

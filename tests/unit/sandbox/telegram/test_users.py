@@ -167,3 +167,17 @@ async def test_pressing_a_missing_button_is_an_error(telegram: FakeTelegram, bot
 
     with pytest.raises(LookupError, match="no button"):
         telegram.press(ANNA, sent.message_id, "again")
+
+
+async def test_a_button_in_a_group_is_pressed_by_a_member(telegram: FakeTelegram, bot: Bot) -> None:
+    keyboard = InlineKeyboardMarkup([[InlineKeyboardButton("Stop", callback_data="stop")]])
+    sent = await bot.send_message(GROUP, "Card", reply_markup=keyboard)
+    events = telegram.subscribe()
+
+    query_id = telegram.press(GROUP, sent.message_id, "stop", user=telegram.add_user(7, first_name="Ben"))
+
+    [update] = await pending_updates(telegram)
+    assert update["callback_query"]["from"]["first_name"] == "Ben"
+    assert update["callback_query"]["message"]["chat"]["id"] == GROUP
+    await bot.answer_callback_query(query_id, "No", show_alert=True)
+    assert [events.get_nowait() for _ in range(2)][1] == CallbackAnswered(text="No", is_alert=True)

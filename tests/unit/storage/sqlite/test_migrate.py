@@ -46,6 +46,24 @@ async def test_a_last_statement_without_a_semicolon_is_executed(database: Databa
     assert await tables(database) == ["first", "second"]
 
 
+async def test_a_database_of_the_first_schema_is_upgraded_with_its_watches(tmp_path: Path):
+    path = tmp_path / "a.db"
+    database = await Database.open(path)
+    await migrate(database, bundled_migrations()[:1])
+    async with database.transaction() as tx:
+        await tx.run(
+            "INSERT INTO tasks (provider, external_id, status, registered_at) VALUES ('a', 'b', 'queued', 0)"
+        )
+        await tx.run("INSERT INTO watches (task_id, chat_id, language, created_at) VALUES (1, 42, 'en', 0)")
+    await database.close()
+
+    store = await SqliteStore.open(path)
+
+    [found] = await store.active_watches(42)
+    assert (found.task.ref.external_id, found.watch.stopped_by) == ("b", None)
+    await store.close()
+
+
 async def test_migrating_again_changes_nothing(database: Database):
     await migrate(database, [FIRST])
     await migrate(database, [FIRST])

@@ -11,6 +11,7 @@ import pytest
 
 from storage.errors import StoreCorrupt, StoreFull, StoreUnavailable
 from storage.sqlite.connection import Database
+from storage.sqlite.migrate import bundled_migrations
 from storage.sqlite.reopening import ReopeningDatabase
 from storage.sqlite.store import SqliteStore
 from tests.contract.store.driver import Driver
@@ -30,7 +31,7 @@ async def test_a_new_database_is_said_to_be_new(path: Path, caplog: pytest.LogCa
 
     await reopen(path)
 
-    assert caplog.messages == [f"Created a new database: {path} (schema 1)."]
+    assert caplog.messages == [f"Created a new database: {path} (schema {bundled_migrations()[-1].number})."]
 
 
 async def test_what_is_waited_for_is_said_of_a_database_that_was_there(

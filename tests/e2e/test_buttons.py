@@ -1,0 +1,87 @@
+"""Every button under a message about a task, pressed in each kind of chat, through the real process."""
+
+from bot.sandbox.telegram.chats import Message
+from tests.e2e.scene import Scene
+
+GROUP, CHANNEL = -1001000000001, -1001000000002
+DENIED = "Only who asked for it"
+
+
+async def press(scene: Scene, message: Message, label: str, *, user: int | None = None) -> tuple[str, bool]:
+    """Press a button; return the bubble's text and whether it is an alert."""
+    [data] = [each["callback_data"] for each in message.buttons if each["text"].endswith(label)]
+    query_id = scene.telegram.press(message.chat_id, message.message_id, data, user=user)
+    [answer] = await scene.wait_for(
+        lambda: [
+            each.params
+            for each in scene.telegram.requests
+            if each.method == "answerCallbackQuery" and each.params["callback_query_id"] == query_id
+        ]
+    )
+    return answer.get("text", ""), answer.get("show_alert") == "true"
+
+
+async def test_a_card_in_a_private_chat_is_checked_and_stopped(scene: Scene):
+    await scene.start_bot()
+    anna, task = scene.add_user(), scene.task("alibailian")
+    command_id = await scene.watch(anna, task)
+    card = await scene.until_shown(anna, command_id, "Queued")
+    scene.gateway.advance(task.task_id)
+
+    assert (await press(scene, card, "Check now"))[0].startswith("Running")
+    assert await press(scene, card, "Stop") == ("Stopped watching.", False)
+
+    stopped = await scene.until_shown(anna, command_id, "Stopped watching · stopped by Anna")
+    assert stopped.buttons == []
+
+
+async def test_in_a_group_members_may_not_stop_but_who_asked_and_admins_may(scene: Scene):
+    scene.telegram.group(GROUP)
+    anna, ben, clara = (scene.add_user() for _ in range(3))
+    scene.telegram.promote(GROUP, clara)
+    bot = await scene.start_bot()
+    first, second = scene.task("jimeng"), scene.task("jimeng")
+    of_first, of_second = [await scene.watch(GROUP, each, user=anna) for each in (first, second)]
+    [card], [other] = scene.replies(GROUP, of_first), scene.replies(GROUP, of_second)
+
+    text, is_alert = await press(scene, card, "Stop", user=ben)
+    assert (text.startswith(DENIED), is_alert) == (True, True)
+    assert await press(scene, card, "Stop", user=anna) == ("Stopped watching.", False)
+    refused = await scene.command(GROUP, f"/unwatch {second.task_id}", user=ben)
+    assert DENIED in refused.plain_text
+    assert await press(scene, other, "Stop", user=clara) == ("Stopped watching.", False)
+
+    await scene.until_shown(GROUP, of_first, "stopped by Anna")
+    assert await bot.stop() == 0
+    assert "stopped watches of other users" in bot.log
+
+
+async def test_in_a_channel_its_admins_stop_by_a_button_and_whoever_posts_by_a_command(scene: Scene):
+    scene.telegram.channel(CHANNEL)
+    ben, clara = scene.add_user(), scene.add_user()
+    scene.telegram.promote(CHANNEL, clara)
+    await scene.start_bot()
+    first, second = scene.task("videos"), scene.task("videos")
+    command_id = await scene.watch(CHANNEL, first)
+    [card] = scene.replies(CHANNEL, command_id)
+
+    assert (await press(scene, card, "Stop", user=ben))[1]
+    assert await press(scene, card, "Stop", user=clara) == ("Stopped watching.", False)
+    await scene.until_shown(CHANNEL, command_id, "stopped by Anna")
+
+    of_second = await scene.watch(CHANNEL, second)
+    await scene.command(CHANNEL, f"/unwatch {second.task_id}")
+    await scene.until_shown(CHANNEL, of_second, "Stopped watching")
+
+
+async def test_who_stopped_is_shown_after_a_restart_too(scene: Scene):
+    bot = await scene.start_bot()
+    anna, task = scene.add_user(), scene.task("newapi")
+    command_id = await scene.watch(anna, task)
+    [card] = scene.replies(anna, command_id)
+    scene.telegram.press(anna, card.message_id, card.buttons[-1]["callback_data"])
+    await scene.until_shown(anna, command_id, "stopped by Anna")
+    await bot.stop()
+
+    await scene.start_bot()
+    assert "stopped by Anna" in (await scene.poll(anna, task)).plain_text
