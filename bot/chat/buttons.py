@@ -3,12 +3,12 @@
 from telegram import Update
 from telegram.error import BadRequest
 
-from bot.chat import task_buttons
+from bot.chat import task_buttons, task_list
 from bot.chat.context import Context
 from bot.chat.press import AnyButtonHandler, Bubble, Press
 from bot.messages.callback_data import CallbackData
 
-HANDLERS: tuple[AnyButtonHandler, ...] = (*task_buttons.HANDLERS,)
+HANDLERS: tuple[AnyButtonHandler, ...] = (*task_buttons.HANDLERS, *task_list.HANDLERS)
 
 
 async def on_button(update: Update, context: Context) -> None:

@@ -3,9 +3,11 @@
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from bot.chat import task_list
 from bot.chat.context import IDS_OF_A_MESSAGE, Context
 from bot.chat.parsing import TypedCommand
 from bot.chat.rights import Verdict
+from bot.messages.callback_data import TasksPage
 from bot.messages.view import View
 from bot.messages.views import cards, replies
 from bot.providers.catalog import Catalog, CatalogError, NotConfigured, SeveralFit
@@ -49,19 +51,7 @@ async def watch(context: Context, typed: TypedCommand) -> None:
 
 async def tasks(context: Context, _: TypedCommand) -> None:
     """/tasks."""
-    language, deps = await context.language(), context.deps
-    active = await deps.service.active(context.message.chat_id)
-    if active:
-        view = cards.tasks(
-            active,
-            language=language,
-            thread_id=context.thread_id,
-            now=deps.clock(),
-            problem_of=deps.problem_of,
-        )
-    else:
-        view = replies.with_example("tasks.none", deps.catalog.names, language=language)
-    context.reply(view)
+    context.reply(await task_list.page(context, TasksPage(page=0), language=await context.language()))
 
 
 async def status(context: Context, typed: TypedCommand) -> None:

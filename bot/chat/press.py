@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any, Generic, TypeVar
 
 from telegram import CallbackQuery, Message
+from telegram.constants import ZERO_DATE
 from telegram.error import BadRequest
 
 from bot.bot_api.request import is_not_modified
@@ -52,8 +53,12 @@ class Press:
 
     @property
     def message(self) -> Message | None:
-        """The message with the button; None: too old for Telegram to show it to bots."""
-        return self.query.message if isinstance(self.query.message, Message) else None
+        """The message with the button; None: inaccessible to bots by now, which only its date shows.
+
+        https://core.telegram.org/bots/api#inaccessiblemessage
+        """
+        message = self.query.message
+        return message if isinstance(message, Message) and message.date != ZERO_DATE else None
 
     def bubble(self, key: str, *, is_alert: bool = False, **values: object) -> Bubble:
         """A bubble with a text of the locales, in the language of the person who pressed."""

@@ -77,6 +77,39 @@ class Stop(CallbackData):
     watch_id: int
 
 
+class ListedStatus(StrEnum):
+    """The statuses by which /tasks can be filtered."""
+
+    QUEUED = "q"  # not started, as far as known
+    RUNNING = "r"
+
+    @property
+    def task_status(self) -> str:
+        """The TaskStatus whose text names it."""
+        return self.name.lower()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TasksPage(CallbackData):
+    """Show a page of /tasks."""
+
+    PREFIX: ClassVar[str] = "tasks"
+    page: int  # from 0
+    status: ListedStatus | None = None
+    provider: str | None = None  # its name, at most 32 characters
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopListed(CallbackData):
+    """Stop a watch, from the page of /tasks that lists it."""
+
+    PREFIX: ClassVar[str] = "del"
+    watch_id: int
+    page: int
+    status: ListedStatus | None = None
+    provider: str | None = None
+
+
 def _field_types(action: type[CallbackData]) -> Mapping[str, tuple[type, bool]]:
     """The type of each field, and whether it may be None."""
     hints = get_type_hints(action)

@@ -85,3 +85,25 @@ async def test_who_stopped_is_shown_after_a_restart_too(scene: Scene):
 
     await scene.start_bot()
     assert "stopped by Anna" in (await scene.poll(anna, task)).plain_text
+
+
+async def test_tasks_has_pages_filters_and_stops_that_edit_it_in_place(scene: Scene):
+    scene.telegram.group(GROUP)
+    anna, ben = scene.add_user(), scene.add_user()
+    await scene.start_bot()
+    for kind in ("jimeng", "newapi"):
+        ids = " ".join(scene.task(kind).task_id for _ in range(5))
+        scene.telegram.send(GROUP, f"/watch {kind} {ids}", user=anna)
+    listed = await scene.command(GROUP, "/tasks", user=ben)
+
+    def current() -> Message:
+        return scene.telegram.state.chats[GROUP].messages[listed.message_id]
+
+    await press(scene, current(), "▶", user=ben)
+    await scene.wait_for(lambda: "10. " in current().plain_text)
+    assert (await press(scene, current(), "Stop 10", user=ben))[1]
+    assert await press(scene, current(), "Stop 10", user=anna) == ("Stopped watching.", False)
+    await scene.wait_for(lambda: "Watching 9 tasks" in current().plain_text)
+    await press(scene, current(), "jimeng", user=ben)
+    await scene.wait_for(lambda: "newapi" not in current().plain_text)
+    assert len(scene.replies(GROUP, listed.reply_to or 0)) == 1

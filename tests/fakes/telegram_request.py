@@ -37,6 +37,7 @@ class RecordingRequest(BaseRequest):
     """
 
     sent: list[Parameters] = field(default_factory=list)  # the parameters of each sendMessage
+    edits: list[Parameters] = field(default_factory=list)  # of each editMessageText
     callback_answers: list[Parameters] = field(default_factory=list)  # of each answerCallbackQuery
     unexpected: list[str] = field(default_factory=list)  # other methods that were called
     admins: list[int] | None = field(
@@ -66,22 +67,25 @@ class RecordingRequest(BaseRequest):
             case "sendMessage":
                 self.sent.append(parameters)
                 return self._refusal(parameters) or _ok(self._message(parameters))
+            case "editMessageText":
+                self.edits.append(parameters)
+                return self._refusal(parameters) or _ok(self._message(parameters))
             case "answerCallbackQuery":
                 self.callback_answers.append(parameters)
                 return self._refusal(parameters) or _ok(True)
-            case "getChatAdministrators":
+            case "getChatAdministrators" | "getChatMember" as name:
                 self.asked.append(parameters)
-                if self.admins is None:
-                    return self._error(400, "Bad Request: member list is inaccessible")
-                return _ok([_member(user_id, "creator") for user_id in self.admins])
-            case "getChatMember":
-                self.asked.append(parameters)
-                if self.members is None:
-                    return self._error(400, "Bad Request: user not found")
-                return _ok(_member(int(str(parameters["user_id"])), self.members))
+                return self._about_members(name, parameters)
             case name:
                 self.unexpected.append(name)
                 return 404, json.dumps({"ok": False, "description": "Not Found"}).encode()
+
+    def _about_members(self, method: str, parameters: Parameters) -> tuple[int, bytes]:
+        if method == "getChatMember" and self.members is not None:
+            return _ok(_member(int(str(parameters["user_id"])), self.members))
+        if method == "getChatAdministrators" and self.admins is not None:
+            return _ok([_member(user_id, "creator") for user_id in self.admins])
+        return self._error(400, "Bad Request: member list is inaccessible")
 
     def _refusal(self, parameters: Parameters) -> tuple[int, bytes] | None:
         refusal = self.refuse(parameters)

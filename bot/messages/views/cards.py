@@ -1,6 +1,6 @@
 """The views of a watched task: its card, its line in lists, the replies to /status and /watch."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal
 
@@ -92,7 +92,7 @@ def already(watched: WatchedTask, *, language: str, now: datetime) -> View:
 def already_all(found: Sequence[WatchedTask], *, language: str, now: datetime) -> View:
     """The reply to /watch for several tasks that are watched already."""
     title = t(language, "watch.already_all", count=len(found))
-    return _listed(title, [_entry(each, language=language, now=now) for each in found], language)
+    return _listed(title, [entry(each, language=language, now=now) for each in found], language)
 
 
 def statuses(found: Sequence[WatchedTask], *, language: str, now: datetime) -> View:
@@ -100,7 +100,7 @@ def statuses(found: Sequence[WatchedTask], *, language: str, now: datetime) -> V
     entries = [
         lines.join_dots(
             [
-                _entry(each, language=language, now=now),
+                entry(each, language=language, now=now),
                 lines.poll_failure(each.task.poll_failure, language)
                 if each.task.poll_failure and each.watch.state is not WatchState.STOPPED
                 else None,
@@ -111,44 +111,14 @@ def statuses(found: Sequence[WatchedTask], *, language: str, now: datetime) -> V
     return _listed(t(language, "tasks.several", count=len(found)), entries, language)
 
 
-def tasks(
-    found: Sequence[WatchedTask],
-    *,
-    language: str,
-    thread_id: int | None,
-    now: datetime,
-    problem_of: Callable[[str], str | None] = lambda _provider: None,
-) -> View:
-    """The reply to /tasks: a line per watch, grouped by topic if there are several, this topic first.
-
-    problem_of: why a provider's tasks can't be polled.
-    """
-    ordered = sorted(found, key=lambda w: (w.watch.thread_id != thread_id, w.watch.thread_id or 0))
-    topics = [w.watch.thread_id for w in ordered]
-    entries = []
-    for index, watched in enumerate(ordered):
-        entry = _entry(watched, language=language, now=now)
-        stall = lines.stall(watched, language)
-        if stall:
-            entry = f"{entry}\n{stall}"
-        elif problem := problem_of(watched.task.ref.provider):
-            entry = f"{entry}\n{lines.gateway_problem(watched.task, problem, language, now=now)}"
-        topic = topics[index]
-        begins_topic = index == 0 or topic != topics[index - 1]
-        if begins_topic and set(topics) != {thread_id}:
-            key = "general" if topic is None else "here" if topic == thread_id else "topic"
-            entry = f"<b>{t(language, f'tasks.{key}', topic=topic)}</b>\n{entry}"
-        entries.append(entry)
-    return _listed(t(language, "tasks.title", count=len(entries)), entries, language, spare=0)
-
-
-def _entry(watched: WatchedTask, *, language: str, now: datetime) -> str:
+def entry(watched: WatchedTask, *, language: str, now: datetime) -> str:
+    """A task in a list."""
     return f"{lines.title(watched)} · {lines.status_line(watched, language=language, now=now)}"
 
 
-def _listed(title: str, entries: Sequence[str], language: str, *, spare: int = _NOTES_UNITS) -> View:
-    """The entries that fit, and the number of the others; spare: units reserved for notes."""
-    shown = take_fitting(entries, TEXT_UNITS - _FRAME_UNITS - spare)
+def _listed(title: str, entries: Sequence[str], language: str) -> View:
+    """The entries that fit beside notes, and the number of the others."""
+    shown = take_fitting(entries, TEXT_UNITS - _FRAME_UNITS - _NOTES_UNITS)
     left_out = len(entries) - len(shown)
     more = [t(language, "tasks.more", number=left_out)] if left_out else []
     return View(text=lines.join_lines([title, *shown, *more]))

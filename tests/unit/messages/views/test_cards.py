@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
+from bot.messages.callback_data import TasksPage
 from bot.messages.view import OVERDUE, Forecast
-from bot.messages.views import cards
+from bot.messages.views import cards, task_list
 from storage.models import Cause, DeliveryState, PollFailure, Stall, TaskStatus, WatchState
 from tests.unit.messages.builders import NOW, TASK_ID, failed, failing, snapshot, succeeded, watched
 from tests.unit.messages.reading import utf16_units, visible
@@ -174,45 +175,6 @@ def test_a_result_shows_only_what_is_known(result, shown):
     assert already(watched(TaskStatus.SUCCEEDED, state=WatchState.FINISHED, result=result)) == shown
 
 
-def tasks(found, thread_id: int | None = None) -> str:
-    return visible(cards.tasks(found, language="en", thread_id=thread_id, now=NOW).text)
-
-
-def test_tasks_has_a_line_per_task():
-    found = [watched(TaskStatus.RUNNING), watched(TaskStatus.UNKNOWN, external_id="task_2")]
-    assert tasks(found) == (
-        "Watching 2 tasks:\n"
-        f"🎬 alibailian · {TASK_ID} · Running · 1 min 20 s so far\n"
-        "⏳ alibailian · task_2 · Queued · 1 min 20 s so far"
-    )
-
-
-def test_tasks_are_grouped_by_topic_with_this_one_first():
-    found = [watched(TaskStatus.UNKNOWN, external_id=f"id-{n}", thread_id=n) for n in (None, 7, 9, 7)]
-    lines = [line.split(" · ")[1] if " · " in line else line for line in tasks(found, 9).split("\n")[1:]]
-    assert lines == [
-        "In this topic",
-        "id-9",
-        "Outside the topics",
-        "id-None",
-        "In topic 7",
-        "id-7",
-        "id-7",
-    ]
-
-
-def test_tasks_of_one_topic_have_no_heading():
-    assert "topic" not in tasks([watched(TaskStatus.UNKNOWN, thread_id=9)], 9)
-
-
-def test_a_truncated_list_shows_how_many_are_omitted():
-    found = [watched(TaskStatus.UNKNOWN, external_id=f"{n:0>200}") for n in range(100)]
-    text = tasks(found)
-    shown = text.count("⏳")
-    assert text.endswith(f"… and {100 - shown} more")
-    assert shown > 10
-
-
 @pytest.mark.parametrize("language", ["en", "zh"])
 @pytest.mark.parametrize("ending", list(TaskStatus))
 def test_no_external_text_makes_a_view_too_long_or_breaks_it(language, ending):
@@ -228,7 +190,7 @@ def test_no_external_text_makes_a_view_too_long_or_breaks_it(language, ending):
     for view in (
         cards.card(found, now=NOW),
         cards.status(found, language=language, now=NOW),
-        cards.tasks([found] * 50, language=language, thread_id=3, now=NOW),
+        cards.statuses([found] * 50, language=language, now=NOW),
     ):
         assert utf16_units(view.text) <= 4096
 
@@ -306,17 +268,6 @@ def test_a_card_shows_where_the_gateway_redirects_to(language: str, cause: Cause
     assert answered.count(target) == 1
 
 
-def test_a_list_marks_tasks_that_cannot_be_polled():
-    found = [watched(TaskStatus.UNKNOWN, provider=name) for name in ("wan", "veo")]
-
-    text = visible(
-        cards.tasks(found, language="zh", thread_id=None, now=NOW, problem_of={"veo": "quota"}.get).text
-    )
-
-    assert text.count("⚠️") == 1
-    assert text.endswith("⚠️ 尚未查询成功：网关账号的额度已用完。")
-
-
 def test_a_final_task_has_no_problem_with_its_gateway():
     assert "⚠️" not in cards.card(succeeded(), now=NOW, problem="away").text
 
@@ -341,7 +292,10 @@ def test_an_unchanged_task_says_so_and_has_a_button_to_resume_its_polling(
     assert "isn't responding" not in view.text
     assert [each.label for row in view.buttons for each in row][:-1] == [label]
     assert sentence in cards.status(found, language=language, now=NOW).text
-    assert sentence in cards.tasks([found], language=language, thread_id=None, now=NOW).text
+    assert (
+        sentence
+        in task_list.page([found], TasksPage(page=0), language=language, thread_id=None, now=NOW).text
+    )
 
 
 @pytest.mark.parametrize("fields", [{"state": WatchState.STOPPED}, {}], ids=["stopped", "done"])

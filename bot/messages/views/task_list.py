@@ -1,0 +1,159 @@
+"""The list of /tasks: a page of what a chat watches, with buttons that stop, turn pages and filter."""
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+
+from bot.messages import lines
+from bot.messages.callback_data import ListedStatus, StopListed, TasksPage
+from bot.messages.limits import TEXT_UNITS, take_fitting
+from bot.messages.translate import t
+from bot.messages.view import Button, View
+from bot.messages.views import cards
+from storage.models import TaskStatus, WatchedTask
+
+PAGE = 8  # tasks
+_FRAME_UNITS = 120  # reserved for the title and the line with the number of omitted entries
+_PER_ROW = 4  # buttons
+_PROVIDERS = 8  # offered as filters, those with the most tasks first
+
+
+def page(
+    active: Sequence[WatchedTask],
+    asked: TasksPage,
+    *,
+    language: str,
+    thread_id: int | None,
+    now: datetime,
+    problem_of: Callable[[str], str | None] = lambda _provider: None,
+) -> View:
+    """A page of the active watches, grouped by topic if there are several, this topic first.
+
+    asked: a page beyond the last means the last; a filter that fits no task is left out.
+    problem_of: why a provider's tasks can't be polled.
+    """
+    found = [each for each in active if _fits(each, asked)]
+    if not found:
+        asked, found = TasksPage(page=asked.page), list(active)
+    ordered = sorted(found, key=lambda w: (w.watch.thread_id != thread_id, w.watch.thread_id or 0))
+    pages = max(1, -(-len(ordered) // PAGE))
+    asked = TasksPage(page=max(0, min(asked.page, pages - 1)), status=asked.status, provider=asked.provider)
+    shown = ordered[asked.page * PAGE : (asked.page + 1) * PAGE]
+    numbers = range(asked.page * PAGE + 1, asked.page * PAGE + 1 + len(shown))
+    has_topics = {each.watch.thread_id for each in ordered} != {thread_id}
+    entries = [_entry(each, language=language, now=now, problem_of=problem_of) for each in shown]
+    if len(ordered) > 1:
+        entries = [f"{number}. {entry}" for number, entry in zip(numbers, entries, strict=True)]
+    if has_topics:
+        entries = _under_headings(entries, shown, thread_id, language)
+    fitting = take_fitting(entries, TEXT_UNITS - _FRAME_UNITS)
+    left_out = len(entries) - len(fitting)
+    more = [t(language, "tasks.more", number=left_out)] if left_out else []
+    stops = [
+        _stop(each, asked, language=language, number=number if len(ordered) > 1 else None)
+        for each, number in zip(shown, numbers, strict=True)
+    ]
+    return View(
+        text=lines.join_lines([t(language, "tasks.title", count=len(ordered)), *fitting, *more]),
+        buttons=(
+            *_rows(stops),
+            *_turning(asked, pages),
+            *(_filters(active, asked, language) if len(active) > PAGE else ()),
+        ),
+    )
+
+
+def _fits(watched: WatchedTask, asked: TasksPage) -> bool:
+    is_status = asked.status is None or asked.status is _listed_status(watched)
+    return is_status and asked.provider in {None, watched.task.ref.provider}
+
+
+def _listed_status(watched: WatchedTask) -> ListedStatus:
+    is_running = watched.task.status is TaskStatus.RUNNING
+    return ListedStatus.RUNNING if is_running else ListedStatus.QUEUED
+
+
+def _entry(
+    watched: WatchedTask, *, language: str, now: datetime, problem_of: Callable[[str], str | None]
+) -> str:
+    entry = cards.entry(watched, language=language, now=now)
+    if stall := lines.stall(watched, language):
+        return f"{entry}\n{stall}"
+    if problem := problem_of(watched.task.ref.provider):
+        return f"{entry}\n{lines.gateway_problem(watched.task, problem, language, now=now)}"
+    return entry
+
+
+def _under_headings(
+    entries: Sequence[str], shown: Sequence[WatchedTask], thread_id: int | None, language: str
+) -> list[str]:
+    """The entries, the first of each topic with the topic's heading."""
+    headed: list[str] = []
+    for index, (entry, watched) in enumerate(zip(entries, shown, strict=True)):
+        topic = watched.watch.thread_id
+        if index and topic == shown[index - 1].watch.thread_id:
+            headed.append(entry)
+            continue
+        key = "general" if topic is None else "here" if topic == thread_id else "topic"
+        headed.append(f"<b>{t(language, f'tasks.{key}', topic=topic)}</b>\n{entry}")
+    return headed
+
+
+def _stop(watched: WatchedTask, asked: TasksPage, *, language: str, number: int | None) -> Button:
+    """number: of the entry; None: it is the only one."""
+    data = StopListed(
+        watch_id=watched.watch.id, page=asked.page, status=asked.status, provider=asked.provider
+    )
+    word = t(language, "button.stop")
+    return Button(label=f"⏹ {word}" if number is None else f"⏹ {word} {number}", action=data.pack())
+
+
+def _turning(asked: TasksPage, pages: int) -> tuple[tuple[Button, ...], ...]:
+    """The buttons to the page before, this page again, and the next."""
+    if pages == 1:
+        return ()
+    labels = {asked.page - 1: "◀", asked.page: f"{asked.page + 1}/{pages}", asked.page + 1: "▶"}
+    return (
+        tuple(
+            Button(
+                label=label,
+                action=TasksPage(page=number, status=asked.status, provider=asked.provider).pack(),
+            )
+            for number, label in labels.items()
+            if 0 <= number < pages
+        ),
+    )
+
+
+def _filters(active: Sequence[WatchedTask], asked: TasksPage, language: str) -> Iterable[tuple[Button, ...]]:
+    """A row by status and rows by provider, where there are several; a chosen one is marked, and undone."""
+    statuses = sorted({_listed_status(each) for each in active})
+    if len(statuses) > 1:
+        yield tuple(
+            _filter(
+                t(language, f"status.{status.task_status}"),
+                TasksPage(page=0, status=None if status is asked.status else status, provider=asked.provider),
+                is_chosen=status is asked.status,
+            )
+            for status in statuses
+        )
+    names = [each.task.ref.provider for each in active]
+    providers = sorted(set(names), key=lambda name: (-names.count(name), name))[:_PROVIDERS]
+    if len(providers) > 1:
+        yield from _rows(
+            [
+                _filter(
+                    name,
+                    TasksPage(page=0, status=asked.status, provider=None if name == asked.provider else name),
+                    is_chosen=name == asked.provider,
+                )
+                for name in providers
+            ]
+        )
+
+
+def _filter(label: str, data: TasksPage, *, is_chosen: bool) -> Button:
+    return Button(label=f"✓ {label}" if is_chosen else label, action=data.pack())
+
+
+def _rows(buttons: Sequence[Button]) -> tuple[tuple[Button, ...], ...]:
+    return tuple(tuple(buttons[index : index + _PER_ROW]) for index in range(0, len(buttons), _PER_ROW))
