@@ -3,6 +3,8 @@
 import asyncio
 from contextlib import suppress
 
+from telegram.constants import ChatType
+
 from bot.chat.press import AnyButtonHandler, Bubble, ButtonHandler, Press
 from bot.chat.rights import Verdict
 from bot.messages.callback_data import CheckNow, SendAgain, Stop
@@ -43,6 +45,17 @@ async def stop(press: Press, data: Stop) -> Bubble:
     stopped = await press.deps.service.stop(allowed, by=press.context.actor_name)
     press.deps.audit.stopped(press.chat_id, press.user_id, stopped)
     return press.bubble("button.stopped" if stopped else "stall.not_checked")
+
+
+async def refused_in_channel(press: Press) -> Bubble | None:
+    """The refusal of a press in a channel by somebody who is not its admin; None: it is not refused.
+
+    For buttons that change or send what all subscribers see.
+    """
+    if press.query.message is None or press.query.message.chat.type != ChatType.CHANNEL:
+        return None
+    verdict = await press.context.may_manage()
+    return None if verdict is Verdict.ALLOWED else refusal(press, verdict, "rights.manage")
 
 
 def refusal(press: Press, verdict: Verdict, key: str) -> Bubble:

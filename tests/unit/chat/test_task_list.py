@@ -4,7 +4,7 @@ from typing import Any
 
 from bot.messages.callback_data import CallbackData, StopListed, TasksPage
 from tests.fakes import updates
-from tests.unit.chat.chat_harness import ANN, EVE, GROUP, ChatHarness
+from tests.unit.chat.chat_harness import ANN, CHANNEL, EVE, GROUP, ChatHarness
 from tests.unit.messages.reading import visible
 
 SAMPLES = {"id": GROUP, "type": "supergroup", "title": "Films"}
@@ -75,6 +75,20 @@ async def test_a_page_too_old_to_be_edited_says_so(harness: ChatHarness):
     await watch(harness, 1)
 
     assert await press(harness, TasksPage(page=0), date=0) == "This button no longer works."
+
+
+async def test_in_a_channel_only_its_admins_turn_pages(harness: ChatHarness):
+    harness.request.admins = [ANN]
+    await harness.receive(updates.channel_post(CHANNEL, "/watch wan id-1"), kind="channel_post")
+    channel = {"id": CHANNEL, "type": "channel", "title": "News"}
+
+    await harness.receive(updates.press(channel, EVE, TasksPage(page=0).pack()), kind="callback_query")
+    assert harness.request.callback_answers[-1]["text"] == (
+        "Only the admins here and the bot's admins can do that."
+    )
+    assert harness.request.edits == []
+    await harness.receive(updates.press(channel, ANN, TasksPage(page=0).pack()), kind="callback_query")
+    assert len(harness.request.edits) == 1
 
 
 async def test_a_page_that_did_not_change_is_no_error(harness: ChatHarness, caplog):
