@@ -11,7 +11,7 @@ from typing import TypedDict, Unpack
 
 from bot.redaction import Redactor
 from storage.models import Task
-from storage.outbox import ClaimedDelivery, ReportDelivery, WatchDelivery
+from storage.outbox import BatchDelivery, ClaimedDelivery, ReportDelivery, WatchDelivery
 
 
 class Fields(TypedDict, total=False):
@@ -34,7 +34,7 @@ def log_fields(
 ) -> dict[str, object]:
     """For the `extra` of a log call; action: a machine's name of what happened."""
     found: dict[str, object] = {"action": action}
-    if isinstance(about, WatchDelivery | ReportDelivery):
+    if isinstance(about, WatchDelivery | ReportDelivery | BatchDelivery):
         found |= {"delivery_id": about.delivery.id, "chat_id": about.delivery.chat_id}
     task = about.task if isinstance(about, WatchDelivery) else about
     if isinstance(task, Task):

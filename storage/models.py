@@ -1,8 +1,10 @@
-"""The data types shared by both packages: task, watch, event, chat. No I/O, no imports of our own."""
+"""The data types shared by both packages: task, watch, event, chat. No I/O."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+
+from storage.errors import WatchLimitReached
 
 
 class TaskStatus(StrEnum):
@@ -238,6 +240,22 @@ class Watch:
     card_digest: str | None = None  # of the card's last text and buttons, to skip edits that change nothing
     result: DeliveryState | None = None  # final state of the result's delivery; None: not delivered yet
     stopped_by: str | None = None  # the name of who stopped it; None: the bot, or unknown
+    batch_id: int | None = None  # the batch whose card shows it; None: it has a card of its own
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """The watches that one message started, which share one card."""
+
+    id: int
+    chat_id: int
+    thread_id: int | None
+    request_message_id: int | None
+    user_id: int | None
+    language: str
+    created_at: datetime
+    card_message_id: int | None = None  # None: the card has not been sent yet
+    card_digest: str | None = None  # of the card's last text and buttons
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -272,6 +290,15 @@ class WatchedTask:
     is_new: bool = False  # created or restarted by the add_watch() that returned it
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registration:
+    """What became of the /watch requests of one message."""
+
+    watched: tuple[WatchedTask, ...]  # in their order, without those that were refused
+    refused: int = 0  # how many a limit refused
+    limit: WatchLimitReached | None = None  # that limit
+
+
 class DeliveryKind(StrEnum):
     """What a delivery does in the chat."""
 
@@ -279,6 +306,7 @@ class DeliveryKind(StrEnum):
     NOTICE = "notice"  # a new message: something that a person has to fix
     REPORT = "report"  # a new message to an admin: a gateway went down or recovered
     CARD = "card"  # the watch's one card, sent or edited
+    BATCH = "batch"  # the one card of a batch's watches, sent or edited
 
 
 class EventKind(StrEnum):

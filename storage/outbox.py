@@ -5,7 +5,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
 
-from storage.models import DeliveryKind, DeliveryState, StoredFile, Task, TaskStatus, Watch, WatchedTask
+from storage.models import (
+    Batch,
+    DeliveryKind,
+    DeliveryState,
+    StoredFile,
+    Task,
+    TaskStatus,
+    Watch,
+    WatchedTask,
+)
 
 
 class DeliveryPriority(IntEnum):
@@ -93,7 +102,16 @@ class ReportDelivery:
     report: AdminReport
 
 
-ClaimedDelivery = WatchDelivery | ReportDelivery
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchDelivery:
+    """A claimed BATCH with everything that its rendering needs."""
+
+    delivery: Delivery
+    batch: Batch
+    watched: tuple[WatchedTask, ...]  # in the order of their ids
+
+
+ClaimedDelivery = WatchDelivery | ReportDelivery | BatchDelivery
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ from storage.models import (
     UNLIMITED,
     Cause,
     Chat,
+    Registration,
     Stats,
     Task,
     TaskEvent,
@@ -45,6 +46,24 @@ class Store(Protocol):
            after a poll has confirmed it. Until then the task is UNKNOWN, with its snapshot and file; watches
            that have their result still see it as SUCCEEDED.
         5. Polling of a task that rests is resumed as by request_poll(), whether or not the watch is new.
+        """
+        ...
+
+    async def add_watches(
+        self,
+        requests: Sequence[WatchRequest],
+        *,
+        at: datetime,
+        limits: WatchLimits = UNLIMITED,
+        hold_card_s: float = 0.0,
+    ) -> Registration:
+        """add_watch() for all requests of one message; those that a limit refuses are counted, not raised.
+
+        1. Of four or more requests, those that are new become a batch, unless there is only one. Its card, a
+           BATCH, replaces the CARDs of its watches wherever one would be enqueued.
+        2. A watch that exists already keeps its card. One that is restarted leaves its old batch.
+        3. A batch's card is enqueued again at once when all its tasks have ended, and until then less often
+           the older the batch is, so that a group's limit of calls is left to the results.
         """
         ...
 
@@ -178,8 +197,8 @@ class Store(Protocol):
     async def settle(self, delivery_id: int, settlement: Settlement) -> None:
         """Write the outcome of an attempt and release the lease.
 
-        A CARD that was SENT updates the watch's card and digest, and is deleted. A RESULT that is SENT,
-        UNKNOWN or DEAD finishes its watch and, unless SENT, enqueues the card.
+        A CARD or BATCH that was SENT updates the card and digest of its watch or batch, and is deleted. A
+        RESULT that is SENT, UNKNOWN or DEAD finishes its watch and, unless SENT, enqueues the card.
         """
         ...
 

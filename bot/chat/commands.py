@@ -14,7 +14,6 @@ from bot.providers.catalog import Catalog, CatalogError, NotConfigured, SeveralF
 from bot.providers.parsing.ids import valid_id
 from bot.providers.registry import KINDS
 from bot.watching.service import COMMAND_S
-from storage.errors import WatchLimitReached
 from storage.models import TaskRef, WatchedTask, WatchRequest
 
 
@@ -32,16 +31,33 @@ async def watch(context: Context, typed: TypedCommand) -> None:
         context.reply(_no_provider(error, word, catalog=catalog, language=language))
         return
     valid, notes = _valid(context, ids, language)
-    known, refused, limit = await _register(context, provider, valid, language)
+    requests = [
+        WatchRequest(
+            ref=TaskRef(provider=provider, external_id=external_id),
+            chat_id=context.message.chat_id,
+            thread_id=context.thread_id,
+            message_id=context.message.message_id,
+            user_id=context.user_id,
+            language=language,
+        )
+        for external_id in valid
+    ]
+    registration = await context.deps.service.watch_all(requests)
+    started = [each for each in registration.watched if each.is_new]
+    context.deps.audit.started(context.message.chat_id, context.user_id, started)
+    known = [each for each in registration.watched if not each.is_new]
     if len(known) == 1:
         view = cards.already(known[0], language=language, now=context.deps.clock())
         context.reply(view, to=known[0].watch.card_message_id)
     elif known:
         notes.insert(0, cards.already_all(known, language=language, now=context.deps.clock()))
-    if limit is not None:
+    if limit := registration.limit:
         notes.append(
             replies.limit_reached(
-                limit.limit, refused=refused, is_personal=limit.is_personal, language=language
+                limit.limit,
+                refused=registration.refused,
+                is_personal=limit.is_personal,
+                language=language,
             )
         )
     if not ids:
@@ -121,34 +137,6 @@ async def stats(context: Context, _: TypedCommand) -> None:
     """/stats, for admins."""
     found = await context.deps.service.stats()
     context.reply(replies.stats(found, language=await context.language()))
-
-
-async def _register(
-    context: Context, provider: str, ids: Sequence[str], language: str
-) -> tuple[list[WatchedTask], int, WatchLimitReached | None]:
-    """Watch these ids; return the existing watches, the number that a limit refused, and that limit."""
-    started: list[WatchedTask] = []
-    known: list[WatchedTask] = []
-    refused, limit, message = 0, None, context.message
-    try:
-        for external_id in ids:
-            request = WatchRequest(
-                ref=TaskRef(provider=provider, external_id=external_id),
-                chat_id=message.chat_id,
-                thread_id=context.thread_id,
-                message_id=message.message_id,
-                user_id=context.user_id,
-                language=language,
-            )
-            try:
-                watched = await context.deps.service.watch(request)
-            except WatchLimitReached as error:
-                refused, limit = refused + 1, error
-            else:
-                (started if watched.is_new else known).append(watched)
-    finally:  # the started watches are on disk even if a later id failed
-        context.deps.audit.started(message.chat_id, context.user_id, started)
-    return known, refused, limit
 
 
 async def _requested(context: Context, typed: TypedCommand, language: str) -> tuple[list[str], list[View]]:

@@ -1,4 +1,4 @@
-"""Sends text messages: the card of a watch, a notice, the reasons of failures, a report to an admin."""
+"""Sends text messages: the cards of watches and batches, notices, the reasons of failures, reports."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -7,11 +7,12 @@ from typing import Literal
 from bot.forecast.estimates import Estimates
 from bot.messages.markup import digest as digest_of
 from bot.messages.view import OVERDUE, Forecast, View
-from bot.messages.views import admin, cards
+from bot.messages.views import admin, batches, cards
 from bot.messages.views import results as result_views
 from bot.outbox.results import Refusal, Refused, SendResult, Sent, as_retryable
 from bot.outbox.sender import Sender
-from storage.outbox import ReportDelivery, WatchDelivery
+from storage.models import Batch, Watch
+from storage.outbox import BatchDelivery, ReportDelivery, WatchDelivery
 
 NOT_EDITABLE = "not editable"  # stored instead of a digest: the card is no longer edited
 
@@ -46,18 +47,30 @@ class TextDelivery:
         elif not problem and (eta := self._estimates.eta(out.task, at=now)):
             forecast = Forecast(low_s=eta.low_s, middle_s=eta.middle_s, high_s=eta.high_s)
         view = cards.card(out.watched, now=now, forecast=forecast, problem=problem)
-        digest = digest_of(view)
-        card = out.watch.card_message_id
-        if card is not None and out.watch.card_digest in {digest, NOT_EDITABLE}:
-            return Sent(card, is_response=False), out.watch.card_digest or digest
+        # The result notifies the chat, the card of a task that has ended need not.
+        return await self._show_card(out, out.watch, view, is_silent=out.task.status.is_final)
+
+    async def batch(self, out: BatchDelivery) -> tuple[SendResult, str]:
+        """Send or edit the card of the batch; returns the result and the digest of the rendered card."""
+        is_over = batches.is_over(out.watched)
+        return await self._show_card(out, out.batch, batches.card(out.batch, out.watched), is_silent=is_over)
+
+    async def _show_card(
+        self, out: WatchDelivery | BatchDelivery, shown: Watch | Batch, view: View, *, is_silent: bool
+    ) -> tuple[SendResult, str]:
+        """Edit the message that shows the card so far, or send it as a reply to the request."""
+        card, digest = shown.card_message_id, digest_of(view)
+        if card is not None and shown.card_digest in {digest, NOT_EDITABLE}:
+            return Sent(card, is_response=False), shown.card_digest or digest
         result: SendResult = Refused(Refusal.NO_MESSAGE, "not sent yet")
         if card is not None:
             result = await self.sender.edit(out.delivery.chat_id, card, view)
         if card is not None and isinstance(result, Refused) and result.reason is Refusal.NOT_EDITABLE:
             return Sent(card), NOT_EDITABLE
         if isinstance(result, Refused) and result.reason is Refusal.NO_MESSAGE:
-            is_over = out.task.status.is_final  # the result notifies the chat, the card need not
-            result = await self._send(out, view, is_silent=is_over)
+            result = await self.sender.send(
+                out.delivery.address, view, reply_to=shown.request_message_id, is_silent=is_silent
+            )
         return as_retryable(result), digest
 
     async def notice(self, out: WatchDelivery) -> SendResult:
@@ -73,8 +86,6 @@ class TextDelivery:
         """Send a report to an admin; not idempotent, so never retry it after Unknown."""
         return await self.sender.send(out.delivery.address, admin.gateway_changed(out.report))
 
-    async def _send(self, out: WatchDelivery, view: View, *, is_silent: bool = False) -> SendResult:
+    async def _send(self, out: WatchDelivery, view: View) -> SendResult:
         """Send a message to the watch's topic, as a reply to the request."""
-        return await self.sender.send(
-            out.delivery.address, view, reply_to=out.watch.request_message_id, is_silent=is_silent
-        )
+        return await self.sender.send(out.delivery.address, view, reply_to=out.watch.request_message_id)

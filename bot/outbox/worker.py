@@ -32,7 +32,7 @@ from bot.outbox.video_delivery import VideoDelivery
 from bot.telemetry import Telemetry
 from storage.errors import StoreError
 from storage.models import DeliveryKind, DeliveryState
-from storage.outbox import ClaimedDelivery, ReportDelivery, Settlement, WatchDelivery
+from storage.outbox import BatchDelivery, ClaimedDelivery, ReportDelivery, Settlement, WatchDelivery
 from storage.store import Store
 
 log = logging.getLogger(__name__)
@@ -166,6 +166,9 @@ class DeliveryWorker:
     async def _deliver(self, out: ClaimedDelivery, permit: Permit) -> None:
         if isinstance(out, ReportDelivery):
             await self._settler.settle(out, await self._deliver_report(out))
+        elif isinstance(out, BatchDelivery):
+            result, digest = await self._texts.batch(out)
+            await self._settler.settle(out, result, digest=digest)
         elif out.delivery.kind is DeliveryKind.CARD:
             result, digest = await self._texts.card(out)
             await self._settler.settle(out, result, digest=digest)

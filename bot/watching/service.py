@@ -5,7 +5,17 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from storage.models import UNLIMITED, Chat, Stats, Task, WatchedTask, WatchLimits, WatchRequest, WatchState
+from storage.models import (
+    UNLIMITED,
+    Chat,
+    Registration,
+    Stats,
+    Task,
+    WatchedTask,
+    WatchLimits,
+    WatchRequest,
+    WatchState,
+)
 from storage.store import Store
 
 HOLD_CARD_S = 2.0  # the first card waits for the first poll: a task that has ended needs none
@@ -42,6 +52,14 @@ class Service:
         )
         self._notify_both()
         return watched
+
+    async def watch_all(self, requests: Sequence[WatchRequest]) -> Registration:
+        """Register the watches of one message; when this returns they are on disk."""
+        registration = await self._store.add_watches(
+            requests, at=self._clock(), limits=self._limits, hold_card_s=HOLD_CARD_S
+        )
+        self._notify_both()
+        return registration
 
     async def active(self, chat_id: int) -> list[WatchedTask]:
         """The chat's active watches, oldest first."""

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from storage.models import Chat, DeliveryKind
-from storage.sqlite import allowed_chats, deliveries, resuming, rows, tasks
+from storage.sqlite import allowed_chats, batches, deliveries, resuming, rows, tasks
 from storage.sqlite.connection import Transaction
 
 
@@ -125,6 +125,7 @@ async def migrate(tx: Transaction, old_id: int, new_id: int, *, at: datetime) ->
         (new_id, old_id),
     )
     await deliveries.enqueue_cards(tx, [row["watch_id"] for row in being_sent], at=at)
+    await batches.move(tx, old_id, new_id, at=at)
     await _move_deliveries(tx, old_id, new_id)
     await tx.run(
         """

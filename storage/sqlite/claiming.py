@@ -6,8 +6,15 @@ from dataclasses import replace
 from datetime import datetime
 
 from storage.models import DeliveryKind, DeliveryState
-from storage.outbox import ClaimedDelivery, DeliveryPriority, ReportDelivery, ThrottledChats, WatchDelivery
-from storage.sqlite import resuming, rows, tasks, watches
+from storage.outbox import (
+    BatchDelivery,
+    ClaimedDelivery,
+    DeliveryPriority,
+    ReportDelivery,
+    ThrottledChats,
+    WatchDelivery,
+)
+from storage.sqlite import batches, resuming, rows, tasks, watches
 from storage.sqlite.connection import Transaction
 
 _HEAD = 100  # deliveries that one claim reads from the queue; a chat that fills it is throttled soon
@@ -109,13 +116,20 @@ async def claim_companions(
 
 
 async def _with_content(tx: Transaction, found: Sequence[sqlite3.Row]) -> list[ClaimedDelivery]:
-    """Claimed deliveries with their watch and task, or report."""
+    """Claimed deliveries with their watch and task, batch, or report."""
+    batch_ids = {row["batch_id"] for row in found} - {None}
+    batches_by_id = await batches.by_ids(tx, batch_ids) if batch_ids else {}
     watches_by_id = await watches.by_ids(tx, {row["watch_id"] for row in found} - {None})
     tasks_by_id = await tasks.by_ids(tx, {watch.task_id for watch in watches_by_id.values()})
     claimed: list[ClaimedDelivery] = []
     for row in found:
         if row["kind"] == DeliveryKind.REPORT:
             claimed.append(ReportDelivery(delivery=rows.delivery(row), report=rows.report(row["content"])))
+            continue
+        if row["kind"] == DeliveryKind.BATCH:
+            batch = batches_by_id[row["batch_id"]]
+            in_batch = tuple(await watches.of_batch(tx, batch.id))
+            claimed.append(BatchDelivery(delivery=rows.delivery(row), batch=batch, watched=in_batch))
             continue
         watch = watches_by_id[row["watch_id"]]
         task = resuming.as_seen_by(watch, tasks_by_id[watch.task_id])

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from storage.models import Cause, DeliveryKind, DeliveryState, EventKind, Stall, Task, TaskEvent, TaskStatus
 from storage.outbox import AdminReport, DeliveryPriority
-from storage.sqlite import rows
+from storage.sqlite import batches, rows
 from storage.sqlite.connection import Transaction
 
 
@@ -37,13 +37,15 @@ async def enqueue_cards(
     is_refresh: bool = False,
     hold_s: float = 0.0,
 ) -> int:
-    """Insert a CARD for each watch that has none pending; return how many.
+    """Insert a CARD for each watch that has none pending, or the BATCH that shows it; return how many CARDs.
 
     A pending one is rendered when it is sent, so it always shows the newest state.
     is_refresh: without news; a pending refresh is upgraded when a card with news is enqueued.
     hold_s: how long the card of a task that was never polled waits for the first poll.
     A task that has ended gets no card if none was sent before: its result contains all of it.
     """
+    watch_ids = list(watch_ids)
+    await batches.enqueue_cards(tx, await batches.ids_of(tx, watch_ids), at=at)
     made = await tx.all(
         """
         INSERT INTO deliveries (chat_id, thread_id, kind, subject, watch_id, priority, created_at, not_before)

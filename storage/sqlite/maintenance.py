@@ -47,6 +47,14 @@ _PRUNE = (
     RETURNING id
     """,
     """
+    DELETE FROM batches WHERE id IN (
+        SELECT b.id FROM batches AS b
+        WHERE b.created_at < :before AND NOT EXISTS (SELECT 1 FROM watches AS w WHERE w.batch_id = b.id)
+        LIMIT :limit
+    )
+    RETURNING id
+    """,
+    """
     DELETE FROM tasks WHERE id IN (
         SELECT t.id FROM tasks AS t
         WHERE coalesce(t.last_poll_at, t.registered_at) < :before

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 
 from storage.models import (
+    Batch,
     Cause,
     Chat,
     DeliveryKind,
@@ -87,6 +88,22 @@ def watch(row: sqlite3.Row) -> Watch:
         card_digest=row["card_digest"],
         result=None if row["result"] is None else DeliveryState(row["result"]),
         stopped_by=row["stopped_by"],
+        batch_id=row["batch_id"],
+    )
+
+
+def batch(row: sqlite3.Row) -> Batch:
+    """Convert a row of batches."""
+    return Batch(
+        id=row["id"],
+        chat_id=row["chat_id"],
+        thread_id=row["thread_id"],
+        request_message_id=row["request_message_id"],
+        user_id=row["user_id"],
+        language=row["language"],
+        created_at=datetime.fromtimestamp(row["created_at"], UTC),
+        card_message_id=row["card_message_id"],
+        card_digest=row["card_digest"],
     )
 
 

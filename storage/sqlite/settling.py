@@ -6,7 +6,7 @@ from datetime import datetime
 
 from storage.models import DeliveryKind, DeliveryState
 from storage.outbox import DeliveryPriority, Settlement
-from storage.sqlite import deliveries, rows
+from storage.sqlite import batches, deliveries, rows
 from storage.sqlite.connection import Transaction
 
 
@@ -32,8 +32,12 @@ async def settle(tx: Transaction, delivery_id: int, settlement: Settlement) -> N
     if settlement.state is DeliveryState.PENDING:
         await _put_back(tx, delivery_id, settlement)
         return
-    if row["kind"] == DeliveryKind.CARD and settlement.state is DeliveryState.SENT:
-        await _store_card(tx, row, settlement)
+    if row["kind"] in {DeliveryKind.CARD, DeliveryKind.BATCH} and settlement.state is DeliveryState.SENT:
+        if row["batch_id"] is None:
+            await _store_card(tx, row, settlement)
+        else:
+            message_id = settlement.message_id or row["message_id"]
+            await batches.store_card(tx, row["batch_id"], message_id, settlement)
         # Keeping a row per edit would leave two million unused rows after a month of fifty tasks.
         await tx.run("DELETE FROM deliveries WHERE id = ?", (delivery_id,))
         return

@@ -11,6 +11,7 @@ from storage.models import (
     UNLIMITED,
     Cause,
     Chat,
+    Registration,
     Stats,
     Task,
     TaskEvent,
@@ -66,6 +67,17 @@ class SqliteStore(Store):
     ) -> WatchedTask:
         async with self._database.transaction() as tx:
             return await watches.add(tx, request, at=at, limits=limits, hold_card_s=hold_card_s)
+
+    async def add_watches(
+        self,
+        requests: Sequence[WatchRequest],
+        *,
+        at: datetime,
+        limits: WatchLimits = UNLIMITED,
+        hold_card_s: float = 0.0,
+    ) -> Registration:
+        async with self._database.transaction() as tx:
+            return await watches.add_all(tx, requests, at=at, limits=limits, hold_card_s=hold_card_s)
 
     async def active_watches(self, chat_id: int) -> list[WatchedTask]:
         async with self._database.reading() as tx:

@@ -1,7 +1,7 @@
 """The watches table: which chat follows which task."""
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -9,6 +9,7 @@ from storage.errors import WatchLimitReached
 from storage.models import (
     DeliveryKind,
     DeliveryState,
+    Registration,
     TaskStatus,
     Watch,
     WatchedTask,
@@ -16,9 +17,10 @@ from storage.models import (
     WatchRequest,
     WatchState,
 )
-from storage.sqlite import chats, deliveries, resuming, rows, tasks
+from storage.sqlite import batches, chats, deliveries, resuming, rows, tasks
 from storage.sqlite.connection import Transaction
 
+_SMALLEST_BATCH = 4  # requests in one message
 _UNDELIVERED = rows.listed(state for state in DeliveryState if state.is_undelivered)
 
 
@@ -27,18 +29,48 @@ async def add(
 ) -> WatchedTask:
     """Register a watch, or return the chat and topic's existing one; raises WatchLimitReached."""
     await chats.found(tx, request.chat_id, at=at)  # a command arrived from there, so it is not lost
-    task_id = await tasks.register(tx, request.ref, at=at)
-    await resuming.resume_stalled(tx, [task_id], at=at)
     row = await tx.one(
-        "SELECT * FROM watches WHERE task_id = ? AND chat_id = ? AND thread_id IS ?",
-        (task_id, request.chat_id, request.thread_id),
+        """
+        SELECT w.* FROM watches AS w JOIN tasks AS t ON t.id = w.task_id
+        WHERE t.provider = ? AND t.external_id = ? AND w.chat_id = ? AND w.thread_id IS ?
+        """,
+        (request.ref.provider, request.ref.external_id, request.chat_id, request.thread_id),
     )
     is_new = row is None or not _is_current(row)
-    if row is None or is_new:
+    if is_new:
         await _check_limits(tx, request, limits)
+    task_id = await tasks.register(tx, request.ref, at=at)
+    await resuming.resume_stalled(tx, [task_id], at=at)
+    if row is None or is_new:
         row = await _start(tx, request, task_id, at=at, hold_card_s=hold_card_s)
     (watched,) = await _with_tasks(tx, [row])
     return replace(watched, is_new=is_new)
+
+
+async def add_all(
+    tx: Transaction,
+    requests: Sequence[WatchRequest],
+    *,
+    at: datetime,
+    limits: WatchLimits,
+    hold_card_s: float,
+) -> Registration:
+    """Register the watches of one message; from four requests on, the new ones become a batch."""
+    watched: list[WatchedTask] = []
+    limit: WatchLimitReached | None = None
+    for request in requests:
+        try:
+            watched.append(await add(tx, request, at=at, limits=limits, hold_card_s=hold_card_s))
+        except WatchLimitReached as error:
+            limit = error
+    new = [each.watch.id for each in watched if each.is_new]
+    if len(requests) >= _SMALLEST_BATCH and len(new) > 1:
+        batch_id = await batches.gather(tx, requests[0], new, at=at, hold_card_s=hold_card_s)
+        watched = [
+            replace(each, watch=replace(each.watch, batch_id=batch_id)) if each.is_new else each
+            for each in watched
+        ]
+    return Registration(watched=tuple(watched), refused=len(requests) - len(watched), limit=limit)
 
 
 async def by_ids(tx: Transaction, watch_ids: Iterable[int]) -> dict[int, Watch]:
@@ -67,6 +99,12 @@ async def of_task_in(tx: Transaction, chat_id: int, external_id: str) -> list[Wa
         """,
         (chat_id, external_id),
     )
+    return await _with_tasks(tx, found)
+
+
+async def of_batch(tx: Transaction, batch_id: int) -> list[WatchedTask]:
+    """The watches of a batch, in the order of their ids."""
+    found = await tx.all("SELECT * FROM watches WHERE batch_id = ? ORDER BY id", (batch_id,))
     return await _with_tasks(tx, found)
 
 
@@ -132,6 +170,7 @@ async def stop_unchanged(tx: Transaction, *, since_before: datetime, limit: int,
 
 async def stop_all_but(tx: Transaction, allowed_ids: Iterable[int], *, at: datetime) -> int:
     """Stop the watches that belong to none of these chats and users, and supersede their deliveries."""
+    allowed_ids = list(allowed_ids)
     values = {"allowed": rows.listed(allowed_ids), "at": rows.seconds(at)}
     revoked = await tx.all(
         """
@@ -147,6 +186,8 @@ async def stop_all_but(tx: Transaction, allowed_ids: Iterable[int], *, at: datet
     )
     unsent = [row["id"] for row in revoked if row["has_deliveries"]]
     await deliveries.supersede_of_watches(tx, unsent, tuple(DeliveryKind), at=at)
+    batch_cards = await batches.unsent_cards_to_all_but(tx, allowed_ids)
+    await deliveries.supersede(tx, batch_cards, at=at)
     # Includes a finished watch whose result is enqueued again.
     stopped = await tx.all(
         """
@@ -236,7 +277,7 @@ async def _start(
         ON CONFLICT (task_id, chat_id, coalesce(thread_id, 0)) DO UPDATE SET
             request_message_id = excluded.request_message_id, user_id = excluded.user_id,
             language = excluded.language, created_at = excluded.created_at, state = 'active',
-            card_message_id = NULL, card_digest = NULL, card_sent_at = NULL,
+            card_message_id = NULL, card_digest = NULL, card_sent_at = NULL, batch_id = NULL,
             ended_at = NULL, reported_status = NULL, result = NULL, stopped_by = NULL
         RETURNING *
         """,

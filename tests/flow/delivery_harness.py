@@ -216,11 +216,24 @@ class DeliveryHarness:
     async def watch_together(
         self, tasks: list[GatewayTask], chat: int, *, thread: int | None = None
     ) -> list[WatchedTask]:
+        """A user watches tasks with a card each; the worker is not notified, so a poll may come first."""
+        return [
+            await self.store.add_watch(request, at=self.clock(), hold_card_s=self.hold_card_s)
+            for request in self._requests(tasks, chat, thread)
+        ]
+
+    async def watch_batch(
+        self, tasks: list[GatewayTask], chat: int = ANNA, *, thread: int | None = None
+    ) -> None:
         """A user watches tasks with one message; the worker is not notified, so a poll may come first."""
+        requests = self._requests(tasks, chat, thread)
+        await self.store.add_watches(requests, at=self.clock(), hold_card_s=self.hold_card_s)
+
+    def _requests(self, tasks: list[GatewayTask], chat: int, thread: int | None) -> list[WatchRequest]:
         user = None if chat == CHANNEL else ANNA
         text = f"/watch {tasks[0].kind} {' '.join(task.task_id for task in tasks)}"
         message_id = self.telegram.send(chat, text, user=user, thread=thread)
-        requests = [
+        return [
             WatchRequest(
                 ref=TaskRef(provider=task.kind, external_id=task.task_id),
                 chat_id=chat,
@@ -230,10 +243,6 @@ class DeliveryHarness:
                 language="en",
             )
             for task in tasks
-        ]
-        return [
-            await self.store.add_watch(request, at=self.clock(), hold_card_s=self.hold_card_s)
-            for request in requests
         ]
 
     async def poll(self) -> None:

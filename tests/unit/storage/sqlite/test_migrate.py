@@ -3,12 +3,13 @@
 import asyncio
 import sqlite3
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from storage.errors import StoreCorrupt, StoreFromFuture, StoreUnavailable
-from storage.models import DeliveryState, TaskStatus, WatchState
+from storage.models import DeliveryKind, DeliveryState, TaskStatus, WatchState
 from storage.sqlite.connection import Database
 from storage.sqlite.migrate import APPLICATION_ID, Migration, bundled_migrations, migrate
 from storage.sqlite.store import SqliteStore
@@ -60,7 +61,10 @@ async def test_a_database_of_the_first_schema_is_upgraded_with_its_watches(tmp_p
     store = await SqliteStore.open(path)
 
     [found] = await store.active_watches(42)
-    assert (found.task.ref.external_id, found.watch.stopped_by) == ("b", None)
+    assert (found.task.ref.external_id, found.watch.stopped_by, found.watch.batch_id) == ("b", None, None)
+    assert await store.stop_watch(found.watch.id, at=datetime.now(UTC))
+    [card] = await store.claim_deliveries(9, at=datetime.now(UTC), lease_s=9)
+    assert card.delivery.kind is DeliveryKind.CARD
     await store.close()
 
 

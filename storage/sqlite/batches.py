@@ -1,0 +1,161 @@
+"""The batches table: watches that one message started, with one card for all of them."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from storage.models import Batch, DeliveryKind, DeliveryState, WatchRequest
+from storage.outbox import DeliveryPriority, Settlement
+from storage.sqlite import rows
+from storage.sqlite.connection import Transaction
+
+_PRIORITIES: dict[str, object] = {
+    "last": DeliveryPriority.LAST_CARD,
+    "first": DeliveryPriority.FIRST_CARD,
+    "edit": DeliveryPriority.EDIT,
+}
+
+
+async def gather(
+    tx: Transaction, request: WatchRequest, watch_ids: Sequence[int], *, at: datetime, hold_card_s: float
+) -> int:
+    """Make a batch of new watches, and return its id; its card replaces theirs, which are still pending."""
+    made = await tx.all(
+        """
+        INSERT INTO batches (chat_id, thread_id, request_message_id, user_id, language, created_at)
+        VALUES (?, ?, ?, ?, ?, ?) RETURNING id
+        """,
+        (
+            request.chat_id,
+            request.thread_id,
+            request.message_id,
+            request.user_id,
+            request.language,
+            rows.seconds(at),
+        ),
+    )
+    batch_id, listed = int(made[0]["id"]), rows.listed(watch_ids)
+    await tx.run(
+        "UPDATE watches SET batch_id = ? WHERE id IN (SELECT value FROM json_each(?))", (batch_id, listed)
+    )
+    await tx.run(
+        "DELETE FROM deliveries"
+        " WHERE kind = ? AND state = ? AND watch_id IN (SELECT value FROM json_each(?))",
+        (DeliveryKind.CARD, DeliveryState.PENDING, listed),
+    )
+    await enqueue_cards(tx, [batch_id], at=at, hold_s=hold_card_s)
+    return batch_id
+
+
+async def enqueue_cards(
+    tx: Transaction, batch_ids: Iterable[int], *, at: datetime, hold_s: float = 0.0
+) -> None:
+    """Insert a BATCH for each batch that has none pending; a pending one that is now the last is due at once.
+
+    hold_s: how long the first card waits for the first polls.
+    """
+    await tx.run(
+        """
+        INSERT INTO deliveries
+            (chat_id, thread_id, kind, subject, batch_id, priority, created_at, not_before)
+        SELECT b.chat_id, b.thread_id, :kind, b.id, b.id,
+            CASE WHEN b.is_final THEN :last ELSE iif(b.card_message_id IS NULL, :first, :edit) END, :at,
+            CASE WHEN b.is_final THEN NULL WHEN b.card_message_id IS NOT NULL THEN b.next_edit_at
+                WHEN :hold_s > 0 THEN :at + :hold_s END
+        FROM (
+            SELECT *, NOT EXISTS (
+                SELECT 1 FROM watches AS w JOIN tasks AS t ON t.id = w.task_id
+                WHERE w.batch_id = batches.id AND NOT w.is_over AND NOT t.is_final
+            ) AS is_final
+            FROM batches WHERE id IN (SELECT value FROM json_each(:batch_ids))
+                AND EXISTS (SELECT 1 FROM watches AS w WHERE w.batch_id = batches.id)
+        ) AS b
+        WHERE true
+        ON CONFLICT (chat_id, kind, subject, coalesce(thread_id, 0)) WHERE state = 'pending' DO UPDATE SET
+            not_before = CASE WHEN attempts > 0 OR excluded.priority <> :last THEN not_before END,
+            priority = excluded.priority
+            WHERE priority <> excluded.priority
+        """,
+        _PRIORITIES
+        | {
+            "kind": DeliveryKind.BATCH,
+            "at": rows.seconds(at),
+            "hold_s": hold_s,
+            "batch_ids": rows.listed(batch_ids),
+        },
+    )
+
+
+async def ids_of(tx: Transaction, watch_ids: Iterable[int]) -> list[int]:
+    """The batches of these watches."""
+    found = await tx.all(
+        """
+        SELECT DISTINCT batch_id FROM watches
+        WHERE id IN (SELECT value FROM json_each(?)) AND batch_id IS NOT NULL
+        """,
+        (rows.listed(watch_ids),),
+    )
+    return [row["batch_id"] for row in found]
+
+
+async def by_ids(tx: Transaction, batch_ids: Iterable[int]) -> dict[int, Batch]:
+    """The batches by their ids."""
+    found = await tx.all(
+        "SELECT * FROM batches WHERE id IN (SELECT value FROM json_each(?))", (rows.listed(batch_ids),)
+    )
+    return {row["id"]: rows.batch(row) for row in found}
+
+
+async def unsent_cards_to_all_but(tx: Transaction, allowed_ids: Iterable[int]) -> list[int]:
+    """The unsent BATCH deliveries of other chats and users."""
+    found = await tx.all(
+        """
+        SELECT d.id FROM deliveries AS d JOIN batches AS b ON b.id = d.batch_id
+        WHERE d.is_unsent AND b.chat_id NOT IN (SELECT value FROM json_each(:allowed))
+            AND coalesce(b.user_id NOT IN (SELECT value FROM json_each(:allowed)), true)
+        """,
+        {"allowed": rows.listed(allowed_ids)},
+    )
+    return [row["id"] for row in found]
+
+
+async def move(tx: Transaction, old_id: int, new_id: int, *, at: datetime) -> None:
+    """Move a chat's batches to its new id, where message ids are different.
+
+    Unsent cards are deleted and enqueued again: settling one that is being sent must not store the old
+    chat's message id.
+    """
+    unsent = await tx.all(
+        """
+        DELETE FROM deliveries WHERE chat_id = ? AND kind = ? AND (state = 'pending' OR state = 'sending')
+        RETURNING batch_id
+        """,
+        (old_id, DeliveryKind.BATCH),
+    )
+    await tx.run(
+        """
+        UPDATE batches SET chat_id = ?, request_message_id = NULL, card_message_id = NULL, card_digest = NULL,
+            card_sent_at = NULL
+        WHERE chat_id = ?
+        """,
+        (new_id, old_id),
+    )
+    await enqueue_cards(tx, {row["batch_id"] for row in unsent}, at=at)
+
+
+async def store_card(tx: Transaction, batch_id: int, message_id: int | None, settlement: Settlement) -> None:
+    """Store the card as sent; an edit that is pending already is due at its usual time after this one."""
+    await tx.run(
+        """
+        UPDATE batches SET card_message_id = coalesce(?, card_message_id), card_digest = ?, card_sent_at = ?
+        WHERE id = ?
+        """,
+        (message_id, settlement.card_digest, rows.seconds(settlement.at), batch_id),
+    )
+    await tx.run(
+        """
+        UPDATE deliveries SET priority = :edit,
+            not_before = (SELECT next_edit_at FROM batches AS b WHERE b.id = deliveries.batch_id)
+        WHERE batch_id = :batch_id AND state = 'pending' AND priority <> :last AND attempts = 0
+        """,
+        _PRIORITIES | {"batch_id": batch_id},
+    )
