@@ -16,6 +16,7 @@ from bot.sandbox.telegram.serializers import (
 )
 from bot.sandbox.telegram.state import State
 
+_TELEGRAM = 777000  # the sender of automatic forwards
 _COMMAND = re.compile(r"(?<!\S)/[A-Za-z0-9_]{1,32}(?:@\w+)?")
 
 
@@ -28,6 +29,7 @@ class Users:
         self._state.users[ANONYMOUS_ADMIN] = User(
             id=ANONYMOUS_ADMIN, first_name="Group", username="GroupAnonymousBot", is_bot=True
         )
+        self._state.users[_TELEGRAM] = User(id=_TELEGRAM, first_name="Telegram")
 
     def add_user(self, user_id: int, *, first_name: str, language_code: str | None = "en") -> int:
         """Add a user."""
@@ -112,6 +114,29 @@ class Users:
         self._state.publish(UserSent(message=message))
         return message.message_id
 
+    def forward_to_discussion(self, channel_id: int, message_id: int, group_id: int) -> int:
+        """Forward a post to the channel's discussion group, as Telegram does; return its id there."""
+        post, origin = self._state.chats[channel_id].messages[message_id], self._state.chats[channel_id]
+        service = {
+            "is_automatic_forward": True,
+            "forward_origin": {
+                "type": "channel",
+                "chat": chat_json(origin),
+                "message_id": message_id,
+                "date": post.date,
+            },
+        }
+        message = self._state.post(
+            self._state.chats[group_id],
+            sender=self._state.users[_TELEGRAM],
+            sender_chat_id=channel_id,
+            text=post.text,
+            entities=post.entities,
+            service=service,
+        )
+        self._state.updates.add("message", self._state.json(message))
+        return message.message_id
+
     def edit(self, chat_id: int, message_id: int, text: str) -> None:
         """Edit the text of a user's message."""
         chat = self._state.chats[chat_id]
@@ -151,18 +176,28 @@ class Users:
 
     def block(self, user_id: int) -> None:
         """Block the bot."""
-        self._set_bot_status(user_id, "kicked")
+        self._set_bot_status(user_id, "kicked", user=user_id)
 
     def unblock(self, user_id: int) -> None:
         """Unblock the bot."""
-        self._set_bot_status(user_id, "member")
+        self._set_bot_status(user_id, "member", user=user_id)
 
-    def _set_bot_status(self, user_id: int, status: str) -> None:
-        chat = self._state.chats[user_id]
+    def add_bot(self, chat_id: int, *, user: int) -> None:
+        """Add the bot to a group, or to a channel as an administrator."""
+        chat = self._state.chats[chat_id]
+        chat.bot_status = "left"
+        self._set_bot_status(chat_id, "administrator" if chat.type == "channel" else "member", user=user)
+
+    def remove_bot(self, chat_id: int, *, user: int) -> None:
+        """Remove the bot from a group or channel."""
+        self._set_bot_status(chat_id, "kicked", user=user)
+
+    def _set_bot_status(self, chat_id: int, status: str, *, user: int) -> None:
+        chat = self._state.chats[chat_id]
         before, chat.bot_status = chat.bot_status, status
         change: Json = {
             "chat": chat_json(chat),
-            "from": user_json(self._state.users[user_id]),
+            "from": user_json(self._state.users[user]),
             "date": self._state.now(),
             "old_chat_member": member_json(self._state.bot, before),
             "new_chat_member": member_json(self._state.bot, status),

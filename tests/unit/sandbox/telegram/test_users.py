@@ -181,3 +181,29 @@ async def test_a_button_in_a_group_is_pressed_by_a_member(telegram: FakeTelegram
     assert update["callback_query"]["message"]["chat"]["id"] == GROUP
     await bot.answer_callback_query(query_id, "No", show_alert=True)
     assert [events.get_nowait() for _ in range(2)][1] == CallbackAnswered(text="No", is_alert=True)
+
+
+@pytest.mark.parametrize(("chat_id", "status"), [(GROUP, "member"), (CHANNEL, "administrator")])
+async def test_adding_and_removing_the_bot_are_updates(
+    telegram: FakeTelegram, chat_id: int, status: str
+) -> None:
+    ben = telegram.add_user(7, first_name="Ben")
+    telegram.add_bot(chat_id, user=ben)
+    telegram.remove_bot(chat_id, user=ben)
+
+    changes = [update["my_chat_member"] for update in await pending_updates(telegram)]
+
+    assert [(each["old_chat_member"]["status"], each["new_chat_member"]["status"]) for each in changes] == [
+        ("left", status),
+        (status, "kicked"),
+    ]
+    assert changes[0]["from"]["id"] == ben
+
+
+async def test_a_post_is_forwarded_to_the_discussion_group(telegram: FakeTelegram) -> None:
+    telegram.forward_to_discussion(CHANNEL, telegram.send(CHANNEL, "/tasks"), GROUP)
+
+    _, update = await pending_updates(telegram)
+
+    assert update["message"]["is_automatic_forward"] is True
+    assert (update["message"]["text"], update["message"]["sender_chat"]["id"]) == ("/tasks", CHANNEL)
