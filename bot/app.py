@@ -14,11 +14,12 @@ from telegram.error import InvalidToken, RetryAfter, TelegramError
 from bot import file_modes
 from bot.backoff import Backoff
 from bot.bot_api.request import flood_wait_s
-from bot.chat import refusals, router
+from bot.chat import menus, refusals, router
 from bot.chat.access_filter import AccessFilter
 from bot.chat.audit import Audit
 from bot.chat.context import HandlerDeps, context_types
 from bot.chat.dispatcher import AnyApplication, Dispatcher, HeldUpdates
+from bot.chat.message_limit import MessageLimit
 from bot.chat.once_per import OncePer
 from bot.chat.reply_queue import ReplyQueue
 from bot.chat.rights import Rights
@@ -35,7 +36,9 @@ from bot.redaction import Redactor
 from bot.telegram_client import application_builder
 from bot.telemetry import Telemetry
 from bot.watching.access import Access
+from bot.watching.access_requests import AccessRequests
 from bot.watching.cadence import Cadence
+from bot.watching.first_admin import FirstAdmin
 from bot.watching.gateway_state import GatewayStates
 from bot.watching.service import Service
 from bot.workers import Resources, run_workers, utc_now
@@ -70,10 +73,12 @@ async def run(settings: Settings, tls: ssl.SSLContext, cadence: Cadence | None =
     os.environ["PTB_TIMEDELTA"] = "true"  # else python-telegram-bot warns with every RetryAfter
     store = await open_store(database)
     try:
+        access = await _access(settings, store)
         resources = Resources(
             settings=settings,
             store=store,
-            access=await _access(settings, store),
+            access=access,
+            first_admin=FirstAdmin(store, access, clock=utc_now),
             telemetry=Telemetry(),
             tls=tls,
             wakeup=Wakeup(),
@@ -127,6 +132,15 @@ def _application(resources: Resources) -> tuple[AnyApplication, HandlerDeps]:
         problem_of=resources.gateways.problem_of,
         language=settings.language,
         access=resources.access,
+        requests=AccessRequests(
+            store,
+            resources.access,
+            language=settings.language,
+            clock=utc_now,
+            notify=resources.wake_loops,
+        ),
+        first_admin=resources.first_admin,
+        message_limit=MessageLimit(),
         allowed=AccessFilter(resources.access),
         rights=Rights(resources.access),
         audit=Audit(),
@@ -195,7 +209,11 @@ async def _run_updates(application: AnyApplication, deps: HandlerDeps, resources
     try:
         async with asyncio.TaskGroup() as group:
             group.create_task(update_poller.run())
-            group.create_task(_set_command_menu(application, resources.settings.language))
+            group.create_task(
+                menus.show_menus(
+                    application.bot, resources.settings.language, tuple(resources.access.admin_ids)
+                )
+            )
     finally:
         await update_poller.stop(_UPDATES_STOP_S)
         with suppress(TimeoutError):
@@ -223,12 +241,3 @@ async def _connect(application: AnyApplication, telemetry: Telemetry) -> None:
             telemetry.set_problem("telegram", None)
             log.info("Connected to Telegram as @%s.", application.bot.username)
             return
-
-
-async def _set_command_menu(application: AnyApplication, language: str) -> None:
-    """Set the command menu; a failure is only logged."""
-    try:
-        for client, menu in router.menus(language).items():
-            await application.bot.set_my_commands(menu, language_code=client)
-    except TelegramError as error:
-        log.warning("The command menu was not set: %s", error.message)

@@ -11,7 +11,10 @@ from typing import TypedDict, Unpack
 
 from bot.redaction import Redactor
 from storage.models import Task
-from storage.outbox import BatchDelivery, ClaimedDelivery, ReportDelivery, WatchDelivery
+from storage.outbox import (
+    ClaimedDelivery,
+    WatchDelivery,
+)
 
 
 class Fields(TypedDict, total=False):
@@ -34,7 +37,7 @@ def log_fields(
 ) -> dict[str, object]:
     """For the `extra` of a log call; action: a machine's name of what happened."""
     found: dict[str, object] = {"action": action}
-    if isinstance(about, WatchDelivery | ReportDelivery | BatchDelivery):
+    if isinstance(about, ClaimedDelivery):
         found |= {"delivery_id": about.delivery.id, "chat_id": about.delivery.chat_id}
     task = about.task if isinstance(about, WatchDelivery) else about
     if isinstance(task, Task):
@@ -67,7 +70,8 @@ class RedactingFilter(logging.Filter):
     def __init__(self, secrets: Iterable[str]) -> None:
         """secrets: values to remove wherever they occur."""
         super().__init__()
-        self._redact = Redactor(secrets).redact
+        redactor = Redactor(secrets)
+        self._redact, self.add_secret = redactor.redact, redactor.add
 
     def filter(self, record: logging.LogRecord) -> bool:
         try:
@@ -85,6 +89,14 @@ class RedactingFilter(logging.Filter):
             if isinstance(value := getattr(record, name, None), str):
                 setattr(record, name, self._redact(value))
         return True
+
+
+def hide_in_logs(secret: str) -> None:
+    """Remove a value from all later lines."""
+    for handler in logging.getLogger().handlers:
+        for each in handler.filters:
+            if isinstance(each, RedactingFilter):
+                each.add_secret(secret)
 
 
 class JsonFormatter(logging.Formatter):

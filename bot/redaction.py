@@ -76,6 +76,10 @@ class Redactor:
         known = {form for secret in secrets if secret for form in _forms(secret) if form}
         self._secrets = sorted(known, key=len, reverse=True)
 
+    def add(self, secret: str) -> None:
+        """Remove another value from now on."""
+        self._secrets = sorted({*self._secrets, *_forms(secret)}, key=len, reverse=True)
+
     def redact(self, text: str) -> str:
         """The text without secrets; the middle of a long one is left out."""
         if len(text) > _READ_AT_MOST:

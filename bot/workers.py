@@ -31,12 +31,14 @@ from bot.outbox.worker import DeliveryWorker
 from bot.polling.leased_tasks import KeyGroup
 from bot.polling.scheduler import Scheduler
 from bot.polling.wakeup import Wakeup
+from bot.providers.catalog import Catalog
 from bot.providers.transport import HttpTransport
 from bot.telemetry import Telemetry
 from bot.watching.access import Access
 from bot.watching.admin_reports import AdminReports, Admins
 from bot.watching.ageing import Ageing
 from bot.watching.cadence import Cadence
+from bot.watching.first_admin import FirstAdmin
 from bot.watching.gateway_state import GatewayStates
 from bot.watching.poll import Poller
 from storage.errors import StoreError, StoreUnavailable
@@ -61,6 +63,7 @@ class Resources:
     settings: Settings
     store: Store
     access: Access
+    first_admin: FirstAdmin
     telemetry: Telemetry
     tls: ssl.SSLContext  # one for all routes, as loading certificates takes time
     wakeup: Wakeup  # wakes the polling loop
@@ -68,6 +71,11 @@ class Resources:
     gateways: GatewayStates
     rate_limiter: ChatRateLimiter  # counts all calls of the bot
     connected: asyncio.Event  # set with the first response of Telegram
+
+    def wake_loops(self) -> None:
+        """Wake the polling loop and the delivery worker."""
+        self.wakeup.notify()
+        self.new_delivery.set()
 
 
 def utc_now() -> datetime:
@@ -121,6 +129,7 @@ async def _when_available(call: Callable[[], Awaitable[T]]) -> T:
 
 async def _deliver(worker: DeliveryWorker, resources: Resources) -> None:
     await _when_available(resources.access.enforce)  # stops the watches of chats that lost access
+    resources.first_admin.show_code()
     await resources.connected.wait()
     try:
         await worker.run()
@@ -173,7 +182,7 @@ async def _build(
             admin_reports=AdminReports(
                 store,
                 states,
-                admins=Admins(ids=settings.admins, language=settings.language),
+                admins=Admins(ids=resources.access.admin_ids, language=settings.language),
                 waiting=scheduler.waiting,
                 clock=utc_now,
                 notify=notify_delivery,
@@ -206,7 +215,13 @@ def _delivery(
     )
     return DeliveryWorker(
         store,
-        TextDelivery(sender, estimates, clock=utc_now, problem_of=problem_of),
+        TextDelivery(
+            sender,
+            estimates,
+            clock=utc_now,
+            problem_of=problem_of,
+            example_ids=Catalog(resources.settings.providers).example_ids,
+        ),
         VideoDelivery(store, sender, cache, clock=utc_now),
         new_delivery=resources.new_delivery,
         clock=utc_now,

@@ -305,6 +305,8 @@ class DeliveryKind(StrEnum):
     RESULT = "result"  # a new message: the video, or the reason of the failure
     NOTICE = "notice"  # a new message: something that a person has to fix
     REPORT = "report"  # a new message to an admin: a gateway went down or recovered
+    QUESTION = "question"  # a new message to an admin: whether a chat may use the bot
+    GREETING = "greeting"  # a new message to a chat that may use the bot: what to type
     CARD = "card"  # the watch's one card, sent or edited
     BATCH = "batch"  # the one card of a batch's watches, sent or edited
 

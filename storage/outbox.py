@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
 
+from storage.access import AccessQuestion, Greeting
 from storage.models import (
     Batch,
     DeliveryKind,
@@ -111,7 +112,15 @@ class BatchDelivery:
     watched: tuple[WatchedTask, ...]  # in the order of their ids
 
 
-ClaimedDelivery = WatchDelivery | ReportDelivery | BatchDelivery
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessDelivery:
+    """A claimed QUESTION or GREETING."""
+
+    delivery: Delivery
+    content: AccessQuestion | Greeting
+
+
+ClaimedDelivery = WatchDelivery | ReportDelivery | BatchDelivery | AccessDelivery
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
+from storage.access_store import AccessStore
 from storage.models import (
     UNLIMITED,
     Cause,
@@ -19,7 +20,7 @@ from storage.models import (
 from storage.outbox import NONE_THROTTLED, AdminReport, ClaimedDelivery, Settlement, ThrottledChats
 
 
-class Store(Protocol):
+class Store(AccessStore, Protocol):
     """The database. Each method is one transaction, and may raise StoreError."""
 
     # watches
@@ -215,7 +216,7 @@ class Store(Protocol):
         ...
 
     async def supersede_reports_to_all_but(self, admin_ids: Collection[int], *, at: datetime) -> None:
-        """Supersede unsent reports to all others, and forget what was reported to them."""
+        """Supersede unsent reports and questions to all others, and forget what was reported to them."""
         ...
 
     async def send_again(self, watch_id: int, chat_id: int, *, at: datetime) -> bool:

@@ -3,12 +3,16 @@
 from telegram import Update
 from telegram.error import BadRequest
 
-from bot.chat import task_buttons, task_list
+from bot.chat import access_buttons, task_buttons, task_list
 from bot.chat.context import Context
 from bot.chat.press import AnyButtonHandler, Bubble, Press
 from bot.messages.callback_data import CallbackData
 
-HANDLERS: tuple[AnyButtonHandler, ...] = (*task_buttons.HANDLERS, *task_list.HANDLERS)
+HANDLERS: tuple[AnyButtonHandler, ...] = (
+    *task_buttons.HANDLERS,
+    *task_list.HANDLERS,
+    *access_buttons.HANDLERS,
+)
 
 
 async def on_button(update: Update, context: Context) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from bot.chat import task_list
+from bot.chat import access_buttons, task_list
 from bot.chat.context import IDS_OF_A_MESSAGE, Context
 from bot.chat.parsing import TypedCommand
 from bot.chat.rights import Verdict
@@ -125,7 +125,7 @@ async def providers(context: Context, _: TypedCommand) -> None:
 
 async def help_(context: Context, _: TypedCommand) -> None:
     """/help and /start."""
-    context.reply(replies.help_text(context.deps.catalog.names, language=await context.language()))
+    context.reply(replies.help_text(context.deps.catalog.example_ids, language=await context.language()))
 
 
 async def health(context: Context, _: TypedCommand) -> None:
@@ -212,6 +212,7 @@ class Command:
     name: str
     handler: Callable[[Context, TypedCommand], Awaitable[None]]
     for_admins: bool = False
+    for_chat_admins: bool = False  # in groups, only their admins see it in the menu
     writes: bool = False
 
 
@@ -225,5 +226,6 @@ COMMANDS = (
     Command(name="start", handler=help_),
     Command(name="health", handler=health, for_admins=True),
     Command(name="stats", handler=stats, for_admins=True),
+    Command(name="chats", handler=access_buttons.chats, for_admins=True),
 )
 BY_NAME = {command.name: command for command in COMMANDS}

@@ -14,6 +14,7 @@ from telegram.ext import Application, CallbackContext, ContextTypes, ExtBot
 from bot.chat.access_filter import AccessFilter, acting_user
 from bot.chat.audit import Audit
 from bot.chat.dispatcher import HeldUpdates
+from bot.chat.message_limit import MessageLimit
 from bot.chat.once_per import OncePer
 from bot.chat.parsing import TypedCommand, typed_commands
 from bot.chat.reply_queue import ReplyQueue
@@ -23,6 +24,8 @@ from bot.messages.translate import pick_language
 from bot.messages.view import View
 from bot.providers.catalog import Catalog
 from bot.watching.access import Access
+from bot.watching.access_requests import AccessRequests
+from bot.watching.first_admin import FirstAdmin
 from bot.watching.service import Service
 from storage.models import WatchedTask
 
@@ -42,12 +45,15 @@ class HandlerDeps:
     problem_of: Callable[[str], str | None]  # why a provider's tasks can't be polled; None: they can
     language: str  # the LANGUAGE setting: auto, en or zh
     access: Access
+    requests: AccessRequests
+    first_admin: FirstAdmin
     allowed: AccessFilter
     rights: Rights
     audit: Audit
     held: HeldUpdates
     reply_queue: ReplyQueue
     refusals: OncePer  # limits the replies to those without access, by chat
+    message_limit: MessageLimit  # in groups, by chat and user
     busy_replies: OncePer  # limits the replies to those with too many pending commands, by chat
 
     def personal_language(self, user: User | None) -> str:

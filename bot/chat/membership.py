@@ -2,8 +2,10 @@
 
 import logging
 
-from telegram import ChatMember, ChatMemberRestricted, Update
+from telegram import ChatMember, ChatMemberRestricted, ChatMemberUpdated, Update
+from telegram.constants import ChatType
 
+from bot.chat import refusals
 from bot.chat.context import Context
 from bot.logs import log_fields
 from storage.models import Chat
@@ -19,7 +21,7 @@ async def on_membership_change(update: Update, context: Context) -> None:
     if change is None:
         return
     member = change.new_chat_member
-    is_member = member.is_member if isinstance(member, ChatMemberRestricted) else member.status in _PRESENT
+    is_member, was_member = _is_present(member), _is_present(change.old_chat_member)
     is_allowed = context.deps.access.allows(change.chat.id, change.from_user.id)
     if not is_member:
         log.log(
@@ -32,10 +34,28 @@ async def on_membership_change(update: Update, context: Context) -> None:
         await service.chat_lost(change.chat.id, member.status)
         return
     await service.chat_found(change.chat.id)
+    language = context.deps.personal_language(change.from_user)
+    if not was_member and change.chat.type != ChatType.PRIVATE:
+        await _on_added(change, context, language, is_adder_allowed=is_allowed)
     if not is_allowed:
         return  # chats without access are not stored
-    language = context.deps.personal_language(change.from_user)
     await service.remember_chat(Chat(id=change.chat.id, title=change.chat.title or "", language=language))
+
+
+async def _on_added(
+    change: ChatMemberUpdated, context: Context, language: str, *, is_adder_allowed: bool
+) -> None:
+    """Show a group what to type, unless neither it nor who added the bot has access; else ask the admins."""
+    deps, is_group = context.deps, change.chat.type != ChatType.CHANNEL
+    if is_group and is_adder_allowed:
+        await deps.requests.greet(change.chat.id, language=language, added_at=change.date)
+    if not deps.access.allows(change.chat.id, None):
+        is_told = is_group and not is_adder_allowed
+        await refusals.on_added_without_access(change, context, is_told=is_told)
+
+
+def _is_present(member: ChatMember) -> bool:
+    return member.is_member if isinstance(member, ChatMemberRestricted) else member.status in _PRESENT
 
 
 async def on_migration(_: Update, context: Context) -> None:

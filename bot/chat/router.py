@@ -2,16 +2,16 @@
 
 from typing import Any
 
-from telegram import BotCommand, Update
+from telegram import Update
 from telegram.constants import ChatType
 from telegram.ext import Application, CallbackQueryHandler, ChatMemberHandler, MessageHandler, filters
 
 from bot.chat import buttons, errors, membership, refusals
 from bot.chat.access_filter import AccessFilter
-from bot.chat.commands import BY_NAME, COMMANDS
+from bot.chat.commands import BY_NAME
 from bot.chat.context import Context, commands_of
 from bot.chat.dispatcher import UpdateKind
-from bot.messages.translate import CHINESE, pick_language, t
+from bot.chat.message_limit import MessageVerdict
 from bot.messages.views import replies
 
 # An edit would run its command again; a channel post is forwarded to the linked group.
@@ -38,6 +38,12 @@ async def on_message(_: Update, context: Context) -> None:
     """Run the commands of a message, in their order."""
     typed, deps = context.typed, context.deps
     is_private = context.message.chat.type == ChatType.PRIVATE
+    if not is_private and context.user_id is not None:
+        verdict = deps.message_limit.count((context.message.chat_id, context.user_id))
+        if verdict is MessageVerdict.TELL:
+            context.reply(replies.sentence("wrong.too_many", language=context.personal_language))
+        if verdict is not MessageVerdict.HANDLE:
+            return
     await deps.service.on_update_from(context.message.chat_id)
     known = [(each, BY_NAME.get(each.name)) for each in typed[:_COMMANDS_OF_A_MESSAGE]]
     writes = sum(command is not None and command.writes for _, command in known)
@@ -77,16 +83,3 @@ def kind_of(update: Update, allowed: AccessFilter, bot_name: str) -> UpdateKind:
         return UpdateKind.WRITE
     is_private = message.chat.type == ChatType.PRIVATE
     return UpdateKind.READ if named or is_private else UpdateKind.IGNORED
-
-
-def menus(setting: str) -> dict[str | None, list[BotCommand]]:
-    """The menus for set_my_commands by client language (None: any other), without the admin commands.
-
-    setting: LANGUAGE.
-    """
-    shown = [command.name for command in COMMANDS if not command.for_admins]
-    languages = {client: pick_language(setting, client, None) for client in (None, CHINESE)}
-    return {
-        client: [BotCommand(name, t(language, f"menu.{name}")) for name in shown]
-        for client, language in languages.items()
-    }

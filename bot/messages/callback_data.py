@@ -110,6 +110,33 @@ class StopListed(CallbackData):
     provider: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerRequest(CallbackData):
+    """Allow or refuse a chat that asks for access."""
+
+    PREFIX: ClassVar[str] = "access"
+    request_id: int
+    is_allowed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShowChats(CallbackData):
+    """Show a page of /chats."""
+
+    PREFIX: ClassVar[str] = "chats"
+    page: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeAccess(CallbackData):
+    """Allow or remove a chat in /chats."""
+
+    PREFIX: ClassVar[str] = "chat"
+    chat_id: int
+    is_allowed: bool
+    page: int
+
+
 def _field_types(action: type[CallbackData]) -> Mapping[str, tuple[type, bool]]:
     """The type of each field, and whether it may be None."""
     hints = get_type_hints(action)

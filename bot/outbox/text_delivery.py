@@ -1,18 +1,20 @@
 """Sends text messages: the cards of watches and batches, notices, the reasons of failures, reports."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import Literal
 
 from bot.forecast.estimates import Estimates
 from bot.messages.markup import digest as digest_of
 from bot.messages.view import OVERDUE, Forecast, View
-from bot.messages.views import admin, batches, cards
+from bot.messages.views import access, admin, batches, cards
 from bot.messages.views import results as result_views
 from bot.outbox.results import Refusal, Refused, SendResult, Sent, as_retryable
 from bot.outbox.sender import Sender
+from storage.access import Greeting
 from storage.models import Batch, Watch
-from storage.outbox import BatchDelivery, ReportDelivery, WatchDelivery
+from storage.outbox import AccessDelivery, BatchDelivery, ReportDelivery, WatchDelivery
 
 NOT_EDITABLE = "not editable"  # stored instead of a digest: the card is no longer edited
 
@@ -20,7 +22,7 @@ NOT_EDITABLE = "not editable"  # stored instead of a digest: the card is no long
 class TextDelivery:
     """Renders and sends text messages; a lost response is retried, at the cost of a duplicate text.
 
-    Only a report is not: the worker records its call, and never repeats it.
+    Only a report, a question and a greeting are not: the worker records its call, and never repeats it.
     """
 
     def __init__(
@@ -30,8 +32,10 @@ class TextDelivery:
         *,
         clock: Callable[[], datetime],
         problem_of: Callable[[str], str | None] = lambda _provider: None,
+        example_ids: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
-        """problem_of: provider name → why its tasks can't be polled, or None."""
+        """problem_of: provider name → why its tasks can't be polled, or None; example_ids: by provider."""
+        self._example_ids = example_ids
         self._problem_of = problem_of
         self.sender = sender
         self._estimates = estimates
@@ -85,6 +89,14 @@ class TextDelivery:
     async def report(self, out: ReportDelivery) -> SendResult:
         """Send a report to an admin; not idempotent, so never retry it after Unknown."""
         return await self.sender.send(out.delivery.address, admin.gateway_changed(out.report))
+
+    async def access(self, out: AccessDelivery) -> SendResult:
+        """Send a question to an admin or a greeting to a chat; not idempotent, as report()."""
+        if isinstance(out.content, Greeting):
+            view = access.greeting(out.content, self._example_ids)
+        else:
+            view = access.question(out.content)
+        return await self.sender.send(out.delivery.address, view)
 
     async def _send(self, out: WatchDelivery, view: View) -> SendResult:
         """Send a message to the watch's topic, as a reply to the request."""

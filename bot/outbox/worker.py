@@ -32,7 +32,14 @@ from bot.outbox.video_delivery import VideoDelivery
 from bot.telemetry import Telemetry
 from storage.errors import StoreError
 from storage.models import DeliveryKind, DeliveryState
-from storage.outbox import BatchDelivery, ClaimedDelivery, ReportDelivery, Settlement, WatchDelivery
+from storage.outbox import (
+    AccessDelivery,
+    BatchDelivery,
+    ClaimedDelivery,
+    ReportDelivery,
+    Settlement,
+    WatchDelivery,
+)
 from storage.store import Store
 
 log = logging.getLogger(__name__)
@@ -164,8 +171,8 @@ class DeliveryWorker:
             self._new_delivery.set()
 
     async def _deliver(self, out: ClaimedDelivery, permit: Permit) -> None:
-        if isinstance(out, ReportDelivery):
-            await self._settler.settle(out, await self._deliver_report(out))
+        if isinstance(out, ReportDelivery | AccessDelivery):
+            await self._settler.settle(out, await self._deliver_once(out))
         elif isinstance(out, BatchDelivery):
             result, digest = await self._texts.batch(out)
             await self._settler.settle(out, result, digest=digest)
@@ -179,11 +186,13 @@ class DeliveryWorker:
         else:
             await self._deliver_failures(out)
 
-    async def _deliver_report(self, out: ReportDelivery) -> SendResult:
-        """Send a report; the call is recorded first, as it is not idempotent, and not repeated."""
+    async def _deliver_once(self, out: ReportDelivery | AccessDelivery) -> SendResult:
+        """Send a message; the call is recorded first, as it is not idempotent, and not repeated."""
         if out.delivery.unconfirmed_call_at is not None:
             return Unknown("the response to an earlier call was lost")
         await self._store.note_unconfirmed_call(out.delivery.id, at=self._clock())
+        if isinstance(out, AccessDelivery):
+            return await self._texts.access(out)
         return await self._texts.report(out)
 
     async def _deliver_failures(self, out: WatchDelivery) -> None:

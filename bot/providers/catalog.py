@@ -1,8 +1,8 @@
 """The configured providers, and their lookup by a typed name."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
-from bot.providers.registry import ProviderConfig, kind_of
+from bot.providers.registry import FORMATS, ProviderConfig, kind_of
 
 
 class CatalogError(Exception):
@@ -42,6 +42,11 @@ class Catalog:
     def names(self) -> tuple[str, ...]:
         """The configured names."""
         return tuple(self._providers)
+
+    @property
+    def example_ids(self) -> Mapping[str, str]:
+        """An id of the shape that each provider's ids have, by its name."""
+        return {provider.name: FORMATS[provider.kind].example_id for provider in self}
 
     def resolve(self, word: str) -> str:
         """Return the name of the provider that a typed word selects; raises CatalogError if not exactly one.

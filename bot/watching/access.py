@@ -1,7 +1,7 @@
 """Access control: which chats and users may use the bot, by the settings and the database."""
 
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Set
 from datetime import datetime
 
 from bot.logs import log_fields
@@ -27,7 +27,8 @@ class Access:
         self._everyone = everyone
         self._set_ids = frozenset(ids)
         self._ids = set(ids)
-        self._admin_ids = frozenset(admin_ids)
+        self._admin_ids = set(admin_ids)
+        self._refused_ids: set[int] = set()
         self._clock = clock
 
     def allows(self, chat_id: int | None, user_id: int | None) -> bool:
@@ -38,14 +39,33 @@ class Access:
         """Whether the user is one of the bot's admins."""
         return user_id in self._admin_ids
 
+    def is_refused(self, chat_id: int) -> bool:
+        """Whether an admin refused the chat."""
+        return chat_id in self._refused_ids
+
+    @property
+    def admin_ids(self) -> Set[int]:
+        """The admins of the settings and of the database; changes when one is added."""
+        return self._admin_ids
+
+    @property
+    def is_unclaimed(self) -> bool:
+        """Whether nobody may use the bot yet."""
+        return not (self._everyone or self._ids or self._admin_ids)
+
     async def load(self) -> None:
-        """Write the settings' ids to the database and load the allowed ids; StoreError."""
+        """Write the settings' ids to the database and load all ids of the database; StoreError."""
         self._ids |= await self._store.sync_allowed_chats(self._set_ids, at=self._clock())
+        self._refused_ids |= await self._store.refused_chats()
+        self._admin_ids |= await self._store.admins()
 
     async def enforce(self) -> None:
         """Load the allowed ids; stop what is sent to chats and admins that no longer are; StoreError."""
         await self.load()
         await self._store.supersede_reports_to_all_but(self._admin_ids, at=self._clock())
+        await self._stop_others()
+
+    async def _stop_others(self) -> None:
         if self._everyone:
             return
         stopped = await self._store.stop_all_but(self._ids | self._admin_ids, at=self._clock())
@@ -56,7 +76,27 @@ class Access:
                 extra=log_fields(None, "access_revoked"),
             )
 
+    def allow(self, chat_id: int) -> None:
+        """Allow a chat; the store is updated separately."""
+        self._ids.add(chat_id)
+        self._refused_ids.discard(chat_id)
+
+    def refuse(self, chat_id: int) -> None:
+        """Refuse a chat, so that nothing is sent there; the store is updated separately."""
+        self._refused_ids.add(chat_id)
+
+    async def remove(self, chat_id: int) -> None:
+        """Stop what is sent to a chat that is removed in the store; StoreError."""
+        self._ids.discard(chat_id)
+        await self._stop_others()
+
+    def add_admin(self, user_id: int) -> None:
+        """Add an admin; the store is updated separately."""
+        self._admin_ids.add(user_id)
+
     def migrated(self, old_id: int, new_id: int) -> None:
-        """Allow the supergroup that an allowed group became; the store is updated separately."""
+        """Treat the supergroup that a group became like the group; the store is updated separately."""
         if old_id in self._ids:
             self._ids.add(new_id)
+        if old_id in self._refused_ids:
+            self._refused_ids.add(new_id)

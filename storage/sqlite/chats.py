@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from storage.models import Chat, DeliveryKind
-from storage.sqlite import allowed_chats, batches, deliveries, resuming, rows, tasks
+from storage.sqlite import access_requests, allowed_chats, batches, deliveries, resuming, rows, tasks
 from storage.sqlite.connection import Transaction
 
 
@@ -99,6 +99,7 @@ async def migrate(tx: Transaction, old_id: int, new_id: int, *, at: datetime) ->
     if old_id == new_id:
         return
     await allowed_chats.move(tx, old_id, new_id)
+    await access_requests.move(tx, old_id, new_id)
     await _drop_duplicates(tx, old_id, new_id)
     await tx.run(
         """

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from storage.models import DeliveryKind, DeliveryState
 from storage.outbox import (
+    AccessDelivery,
     BatchDelivery,
     ClaimedDelivery,
     DeliveryPriority,
@@ -116,24 +117,29 @@ async def claim_companions(
 
 
 async def _with_content(tx: Transaction, found: Sequence[sqlite3.Row]) -> list[ClaimedDelivery]:
-    """Claimed deliveries with their watch and task, batch, or report."""
+    """Claimed deliveries with their watch and task, their batch, or their content."""
     batch_ids = {row["batch_id"] for row in found} - {None}
     batches_by_id = await batches.by_ids(tx, batch_ids) if batch_ids else {}
     watches_by_id = await watches.by_ids(tx, {row["watch_id"] for row in found} - {None})
     tasks_by_id = await tasks.by_ids(tx, {watch.task_id for watch in watches_by_id.values()})
     claimed: list[ClaimedDelivery] = []
     for row in found:
-        if row["kind"] == DeliveryKind.REPORT:
-            claimed.append(ReportDelivery(delivery=rows.delivery(row), report=rows.report(row["content"])))
+        delivery, content = rows.delivery(row), row["content"]
+        if delivery.kind is DeliveryKind.REPORT:
+            claimed.append(ReportDelivery(delivery=delivery, report=rows.report(content)))
             continue
-        if row["kind"] == DeliveryKind.BATCH:
+        if delivery.kind in {DeliveryKind.QUESTION, DeliveryKind.GREETING}:
+            read = rows.question if delivery.kind is DeliveryKind.QUESTION else rows.greeting
+            claimed.append(AccessDelivery(delivery=delivery, content=read(content)))
+            continue
+        if delivery.kind is DeliveryKind.BATCH:
             batch = batches_by_id[row["batch_id"]]
             in_batch = tuple(await watches.of_batch(tx, batch.id))
-            claimed.append(BatchDelivery(delivery=rows.delivery(row), batch=batch, watched=in_batch))
+            claimed.append(BatchDelivery(delivery=delivery, batch=batch, watched=in_batch))
             continue
         watch = watches_by_id[row["watch_id"]]
         task = resuming.as_seen_by(watch, tasks_by_id[watch.task_id])
-        claimed.append(WatchDelivery(delivery=rows.delivery(row), watch=watch, task=task))
+        claimed.append(WatchDelivery(delivery=delivery, watch=watch, task=task))
     return claimed
 
 

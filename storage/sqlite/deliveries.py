@@ -235,13 +235,14 @@ async def supersede_of_watches(
 
 
 async def supersede_reports_to_all_but(tx: Transaction, admin_ids: Iterable[int], *, at: datetime) -> None:
-    """Supersede the reports to users who are no longer admins."""
+    """Supersede the reports and questions to users who are no longer admins."""
     found = await tx.all(
         """
         SELECT id FROM deliveries
-        WHERE kind = ? AND (is_unsent OR blocks_repeat) AND chat_id NOT IN (SELECT value FROM json_each(?))
+        WHERE kind IN (?, ?) AND (is_unsent OR blocks_repeat)
+            AND chat_id NOT IN (SELECT value FROM json_each(?))
         """,
-        (DeliveryKind.REPORT, rows.listed(admin_ids)),
+        (DeliveryKind.REPORT, DeliveryKind.QUESTION, rows.listed(admin_ids)),
     )
     await supersede(tx, [row["id"] for row in found], at=at)
 

@@ -36,6 +36,20 @@ _PRUNE = (
     RETURNING id
     """,
     """
+    DELETE FROM deliveries WHERE id IN (
+        SELECT id FROM deliveries
+        WHERE state = 'pending' AND kind IN ('question', 'greeting') AND created_at < :before LIMIT :limit
+    )
+    RETURNING id
+    """,
+    """
+    DELETE FROM access_requests WHERE id IN (
+        SELECT id FROM access_requests
+        WHERE state IN ('requested', 'removed') AND asked_at < :before LIMIT :limit
+    )
+    RETURNING id
+    """,
+    """
     DELETE FROM watches WHERE id IN (
         SELECT w.id FROM watches AS w
         WHERE w.ended_at < :before AND (NOT w.is_over OR NOT EXISTS (

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import UTC, datetime
 
+from storage.access import AccessQuestion, ChatProfile, Greeting
 from storage.models import (
     Batch,
     Cause,
@@ -42,8 +43,10 @@ def listed(values: Iterable[int | str]) -> str:
     return json.dumps(list(values))
 
 
-def to_json(part: Snapshot | PollFailure | StoredFile | AdminReport | None) -> str | None:
-    """A part of a task, or a report, as stored."""
+def to_json(
+    part: Snapshot | PollFailure | StoredFile | AdminReport | AccessQuestion | Greeting | None,
+) -> str | None:
+    """A part of a task, or the content of a delivery, as stored."""
     # ASCII only: gateways truncate prompts inside a surrogate pair, which cannot be encoded as UTF-8.
     return None if part is None else json.dumps(asdict(part), default=datetime.isoformat)
 
@@ -123,6 +126,17 @@ def report(stored: str) -> AdminReport:
     """Convert the content of a REPORT."""
     data = json.loads(stored)
     return AdminReport(**data | {"names": tuple(data["names"])})
+
+
+def question(stored: str) -> AccessQuestion:
+    """Convert the content of a QUESTION."""
+    data = json.loads(stored)
+    return AccessQuestion(**data | {"chat": ChatProfile(**data["chat"])})
+
+
+def greeting(stored: str) -> Greeting:
+    """Convert the content of a GREETING."""
+    return Greeting(**json.loads(stored))
 
 
 def chat(row: sqlite3.Row) -> Chat:

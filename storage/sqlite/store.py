@@ -31,17 +31,18 @@ from storage.sqlite import (
     tasks,
     watches,
 )
+from storage.sqlite.access_store import SqliteAccessStore
 from storage.sqlite.migrate import create
 from storage.sqlite.reopening import ReopeningDatabase, free_leases, open_database
 from storage.store import Store
 
 
-class SqliteStore(Store):
+class SqliteStore(SqliteAccessStore, Store):
     """The Store in one SQLite file, which several processes may share."""
 
     def __init__(self, database: ReopeningDatabase) -> None:
         """Use an open database with the current schema."""
-        self._database = database
+        super().__init__(database)
         self._owner = uuid4().hex  # the lease_owner of this store's leases
 
     @classmethod

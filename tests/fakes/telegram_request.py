@@ -39,6 +39,7 @@ class RecordingRequest(BaseRequest):
     sent: list[Parameters] = field(default_factory=list)  # the parameters of each sendMessage
     edits: list[Parameters] = field(default_factory=list)  # of each editMessageText
     callback_answers: list[Parameters] = field(default_factory=list)  # of each answerCallbackQuery
+    menus: list[Parameters] = field(default_factory=list)  # the parameters of each setMyCommands
     unexpected: list[str] = field(default_factory=list)  # other methods that were called
     admins: list[int] | None = field(
         default_factory=list
@@ -76,6 +77,9 @@ class RecordingRequest(BaseRequest):
             case "getChatAdministrators" | "getChatMember" as name:
                 self.asked.append(parameters)
                 return self._about_members(name, parameters)
+            case "setMyCommands":
+                self.menus.append(parameters)
+                return _ok(True)
             case name:
                 self.unexpected.append(name)
                 return 404, json.dumps({"ok": False, "description": "Not Found"}).encode()

@@ -3,11 +3,13 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from bot.messages.limits import TEXT_UNITS, escape_line, take_fitting
 from bot.messages.lines import ID_UNITS, join_dots, join_lines, shown_id
 from bot.messages.translate import t
 from bot.messages.view import View
+from bot.messages.views.access import example_command, id_shapes
 from storage.models import Stats
 
 _EXAMPLE_ID = "86ecf553-d340-4e21-af6e-a0c6a421c010"
@@ -28,13 +30,20 @@ class Configured:
     also_typed: tuple[str, ...]  # other names that resolve to this provider
 
 
-def help_text(names: Sequence[str], *, language: str) -> View:
-    """What the bot does, a working example, and the commands."""
-    if not names:
+def help_text(example_ids: Mapping[str, str], *, language: str) -> View:
+    """What the bot does, a working example, the shape of each provider's ids, and the commands."""
+    if not example_ids:
         return View(text=join_lines([t(language, "help.what"), t(language, "wrong.nothing_configured")]))
-    how = join_lines([t(language, "help.how"), _example(names), t(language, "help.several")])
+    how = join_lines([t(language, "help.how"), example_command(example_ids), t(language, "help.several")])
+    shapes = join_lines([t(language, "help.shapes"), *id_shapes(example_ids)])
     commands = join_lines(f"/{name} – {t(language, f'menu.{name}')}" for name in _COMMANDS_TO_EXPLAIN)
-    return View(text="\n\n".join([t(language, "help.what"), how, commands]))
+    return View(text="\n\n".join([t(language, "help.what"), how, shapes, commands]))
+
+
+def first_admin(example_ids: Mapping[str, str], *, language: str) -> View:
+    """The reply to the one-time code."""
+    welcome = t(language, "access.first_admin")
+    return View(text="\n\n".join([welcome, help_text(example_ids, language=language).text]))
 
 
 def providers(configured: Sequence[Configured], *, language: str) -> View:
@@ -46,10 +55,13 @@ def providers(configured: Sequence[Configured], *, language: str) -> View:
     )
 
 
-def not_allowed(chat_id: int, *, is_private: bool, language: str) -> View:
-    """How a chat without access gets it."""
-    key = "not_allowed.private" if is_private else "not_allowed.group"
-    return View(text=t(language, key, id=f"<code>{chat_id}</code>"))
+def not_allowed(
+    chat_id: int, *, outcome: Literal["asked", "unclaimed"] | None = None, is_private: bool, language: str
+) -> View:
+    """How a chat without access gets it; outcome: the admins were asked, or nobody has access yet."""
+    kind = "private" if is_private else "group"
+    name = f"{outcome}_{kind}" if outcome else kind
+    return View(text=t(language, f"not_allowed.{name}", id=f"<code>{chat_id}</code>"))
 
 
 def sentence(key: str, *, language: str) -> View:

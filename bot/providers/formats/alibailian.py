@@ -20,6 +20,7 @@ class Alibailian(WireFormat):
 
     kind = "alibailian"
     path = "/alibailian/api/v1/tasks/{id}"
+    example_id = "86ecf553-d340-4e21-af6e-a0c6a421c010"
     published_rps = 20.0
     # UNKNOWN: the task is deleted, or never existed.
     status_map: ClassVar[Mapping[str, TaskStatus]] = {"unknown": TaskStatus.NOT_FOUND}

@@ -109,6 +109,7 @@ class WireFormat:
 
     kind: ClassVar[str]
     path: str  # of a task's status, with {id} for the id
+    example_id: ClassVar[str]  # of the shape that its gateways' ids have
     status_map: ClassVar[Mapping[str, TaskStatus]] = {}  # overrides WORDS
     paths: ClassVar[FieldPaths]
     published_rps: ClassVar[float | None] = None  # the vendor's rate limit, requests per second

@@ -16,6 +16,7 @@ class Jimeng(WireFormat):
 
     kind = "jimeng"
     path = "/jimeng/fetch/{id}"
+    example_id = "cgt-20250702112233-x7k2p"
     paths = FieldPaths(
         progress=("progress", "data.data.progress"),  # a constant per status
         links=(

@@ -13,6 +13,7 @@ class NewApi(WireFormat):
 
     kind = "newapi"
     path = "/v1/video/generations/{id}"
+    example_id = "task_pK3vXw8RzQm1LtB6nYc4HdSg7JfA2eUo"
     content_path = CONTENT_PATH  # the only access to a Vertex channel's videos
     paths = FieldPaths(
         progress=("progress",),  # a constant per status: 10, 20, 30, 50, 100

@@ -28,6 +28,7 @@ class Videos(WireFormat):
 
     kind = "videos"
     path = "/v1/videos/{id}"
+    example_id = "video_68d7512d07848190b3e45da0ecbebcde"
     content_path = CONTENT_PATH
     zone = UTC
     paths = FieldPaths(

@@ -13,6 +13,7 @@ from bot.chat.access_filter import AccessFilter
 from bot.chat.audit import Audit
 from bot.chat.context import Context, HandlerDeps, context_types
 from bot.chat.dispatcher import HeldUpdates
+from bot.chat.message_limit import MessageLimit
 from bot.chat.once_per import OncePer
 from bot.chat.reply_queue import ReplyQueue
 from bot.chat.rights import Rights
@@ -20,6 +21,8 @@ from bot.chat.router import install
 from bot.providers.catalog import Catalog
 from bot.providers.registry import ProviderConfig
 from bot.watching.access import Access
+from bot.watching.access_requests import AccessRequests
+from bot.watching.first_admin import FirstAdmin
 from bot.watching.service import Service
 from storage.errors import StoreUnavailable
 from storage.models import UNLIMITED, Snapshot, TaskStatus, WatchLimits
@@ -81,6 +84,11 @@ class ChatHarness:
             "problem_of": self.problems.get,
             "language": "auto",
             "access": self.access,
+            "requests": AccessRequests(
+                store, self.access, language="auto", clock=self.clock, notify=lambda: None
+            ),
+            "first_admin": FirstAdmin(store, self.access, clock=self.clock),
+            "message_limit": MessageLimit(clock=lambda: 0.0),
         }
         self.deps = HandlerDeps(**(defaults | settings))
         self.application: Application[Any, Context, Any, Any, Any, Any] = (

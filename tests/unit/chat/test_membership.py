@@ -2,9 +2,19 @@ import logging
 
 import pytest
 
-from storage.models import Chat, WatchState
+from storage.models import Chat, DeliveryKind, WatchState
 from tests.fakes import updates
-from tests.unit.chat.chat_harness import ANN, EVE, FOREIGN_GROUP, GROUP, ChatHarness, named
+from tests.unit.chat.chat_harness import (
+    ANN,
+    BORIS,
+    CHANNEL,
+    EVE,
+    FOREIGN_GROUP,
+    GROUP,
+    NOW,
+    ChatHarness,
+    named,
+)
 
 SAMPLES = {"id": GROUP, "type": "supergroup", "title": "Films"}
 PRIVATE = {"id": ANN, "type": "private", "first_name": "Ann"}
@@ -57,14 +67,14 @@ async def test_removing_the_bot_suspends_the_watches_of_the_chat(harness, after)
     assert chat.disabled_reason == after["status"]
 
 
-async def test_a_group_without_access_is_neither_stored_nor_logged(harness, caplog):
+async def test_a_group_without_access_is_not_stored_and_logged_once_an_hour(harness, caplog):
     caplog.set_level(logging.INFO)
     strange = SAMPLES | {"id": FOREIGN_GROUP}
     for status in ("member", "kicked", "member"):
         update = updates.membership(strange, EVE, before="left", after={"status": status})
         await harness.receive(update, kind="my_chat_member")
     assert await harness.store.chat(FOREIGN_GROUP) is None
-    assert caplog.records == []
+    assert [record.action for record in caplog.records] == ["access_requested", "access_refused"]
 
 
 async def test_a_group_to_which_an_allowed_user_adds_the_bot_is_stored(harness):
@@ -124,5 +134,57 @@ async def test_a_group_without_access_gains_none_by_a_migration(harness, caplog)
     del moved["text"]
     await harness.receive(moved)
     (answer,) = await harness.receive(updates.group(NEW, EVE, "/status id-1"))
-    assert answer.startswith("This bot is private.")
+    assert answer.startswith("This bot is private")
     assert "migrated" not in caplog.text
+
+
+async def deliveries(harness: ChatHarness) -> list[tuple[int, DeliveryKind]]:
+    """Claim all deliveries: where to, and of which kind."""
+    found = await harness.store.claim_deliveries(100, at=NOW, lease_s=60)
+    return sorted((one.delivery.chat_id, one.delivery.kind) for one in found)
+
+
+async def add(harness: ChatHarness, chat: updates.Json, user_id: int, *, date: int = 1) -> list[str]:
+    """A user adds the bot to a chat; returns what the chat is told at once."""
+    change = updates.membership(chat, user_id, before="left", after={"status": "member"})
+    return await harness.receive(change | {"date": date}, kind="my_chat_member")
+
+
+async def test_an_allowed_group_is_greeted_each_time_the_bot_is_added(harness):
+    for date in (1, 1, 2):  # an update may come twice
+        assert await add(harness, SAMPLES, EVE, date=date) == []
+    greeted = [*await deliveries(harness), *await deliveries(harness)]
+    assert greeted == [(GROUP, DeliveryKind.GREETING)] * 2
+
+
+async def test_a_change_of_the_bot_s_rights_is_no_reason_to_greet(harness):
+    change = updates.membership(SAMPLES, EVE, before="member", after=RESTRICTED | {"is_member": True})
+    await harness.receive(change, kind="my_chat_member")
+    assert await deliveries(harness) == []
+
+
+async def test_a_channel_is_not_greeted(harness):
+    assert await add(harness, {"id": CHANNEL, "type": "channel", "title": "News"}, ANN) == []
+    assert await deliveries(harness) == []
+
+
+async def test_a_group_of_a_stranger_is_told_that_the_admins_are_asked(harness):
+    strange = SAMPLES | {"id": FOREIGN_GROUP}
+    (answer,) = await add(harness, strange, EVE)
+    assert "asked its admin to let this chat in" in answer
+    assert harness.last["chat_id"] == FOREIGN_GROUP
+    assert await deliveries(harness) == [(BORIS, DeliveryKind.QUESTION)]
+    assert await add(harness, strange, EVE) == []
+
+
+async def test_the_admins_are_asked_about_a_channel_of_a_stranger_which_is_told_nothing(harness):
+    assert await add(harness, {"id": -1009, "type": "channel", "title": "News"}, EVE) == []
+    assert await deliveries(harness) == [(BORIS, DeliveryKind.QUESTION)]
+
+
+async def test_who_has_access_gets_a_greeting_in_their_group_and_the_admins_a_question(harness):
+    assert await add(harness, SAMPLES | {"id": FOREIGN_GROUP}, ANN) == []
+    assert await deliveries(harness) == [
+        (FOREIGN_GROUP, DeliveryKind.GREETING),
+        (BORIS, DeliveryKind.QUESTION),
+    ]

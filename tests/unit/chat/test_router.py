@@ -4,8 +4,8 @@ import pytest
 from telegram import Update
 
 from bot.chat.dispatcher import UpdateKind
-from bot.chat.router import kind_of, menus
-from bot.messages.translate import t
+from bot.chat.message_limit import MESSAGES_PER_MINUTE
+from bot.chat.router import kind_of
 from storage.models import Chat, TaskRef, TaskStatus, WatchRequest, WatchState
 from tests.fakes import updates
 from tests.unit.chat.chat_harness import (
@@ -238,18 +238,18 @@ async def test_cards_use_the_language_of_the_user_who_asked(harness):
     assert (await watch_of(harness, ANN)).language == "zh"
 
 
-def test_the_menus_describe_every_command_but_those_of_admins():
-    for menu in menus("auto").values():
-        shown = ["watch", "tasks", "status", "unwatch", "providers", "help", "start"]
-        assert [command.command for command in menu] == shown
-        assert len({command.description for command in menu}) == len(shown)
+async def test_a_person_who_sends_too_much_to_a_group_is_told_once(harness):
+    answers = [
+        await harness.receive(updates.group(GROUP, EVE, "/help")) for _ in range(MESSAGES_PER_MINUTE + 2)
+    ]
+    assert [len(each) for each in answers] == [1] * (MESSAGES_PER_MINUTE + 1) + [0]
+    assert answers[-2][0].startswith("You've sent me a lot of messages here")
+    assert len(await harness.receive(updates.group(GROUP, ANN, "/help"))) == 1
+    assert len(await harness.receive(updates.private(ANN, "/help"))) == 1
 
 
-@pytest.mark.parametrize(
-    ("setting", "english", "chinese"), [("auto", "en", "zh"), ("en", "en", "en"), ("zh", "zh", "zh")]
-)
-def test_menus_are_in_the_language_of_the_setting_else_of_the_client(setting, english, chinese):
-    found = menus(setting)
-    assert list(found) == [None, "zh"]
-    assert found[None][0].description == t(english, "menu.watch")
-    assert found["zh"][0].description == t(chinese, "menu.watch")
+async def test_posts_and_anonymous_admins_have_no_limit_of_a_person(harness):
+    for _ in range(MESSAGES_PER_MINUTE + 1):
+        assert len(await harness.receive(updates.anonymous_admin(GROUP, "/help"))) == 1
+        post = updates.channel_post(CHANNEL, "/help")
+        assert len(await harness.receive(post, kind="channel_post")) == 1

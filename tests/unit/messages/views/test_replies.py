@@ -6,11 +6,12 @@ from storage.models import Stats
 from tests.unit.messages.reading import utf16_units, visible
 
 NAMES = ("alibailian", "newapi")
+EXAMPLE_IDS = {"alibailian": "86ecf553-d340-4e21-af6e-a0c6a421c010", "newapi": "task_1"}
 EXAMPLE = "/watch alibailian 86ecf553-d340-4e21-af6e-a0c6a421c010"
 
 
 def test_help_shows_an_example_of_what_is_configured():
-    text = visible(replies.help_text(NAMES, language="en").text)
+    text = visible(replies.help_text(EXAMPLE_IDS, language="en").text)
     assert EXAMPLE in text.split("\n")
     assert all(f"/{command} – " in text for command in ("tasks", "status", "unwatch", "providers"))
 
@@ -18,7 +19,7 @@ def test_help_shows_an_example_of_what_is_configured():
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_without_providers_every_reply_names_the_missing_setting(language):
     for view in (
-        replies.help_text((), language=language),
+        replies.help_text({}, language=language),
         replies.providers((), language=language),
         replies.with_example("watch.usage", (), language=language),
         replies.not_configured("jimeng", (), language=language),

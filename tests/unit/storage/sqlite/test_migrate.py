@@ -13,6 +13,7 @@ from storage.models import DeliveryKind, DeliveryState, TaskStatus, WatchState
 from storage.sqlite.connection import Database
 from storage.sqlite.migrate import APPLICATION_ID, Migration, bundled_migrations, migrate
 from storage.sqlite.store import SqliteStore
+from tests.contract.store.driver import NOON
 
 FIRST = Migration(number=1, script=f"PRAGMA application_id = {APPLICATION_ID};\nCREATE TABLE first (a);\n")
 
@@ -66,6 +67,24 @@ async def test_a_database_of_the_first_schema_is_upgraded_with_its_watches(tmp_p
     [card] = await store.claim_deliveries(9, at=datetime.now(UTC), lease_s=9)
     assert card.delivery.kind is DeliveryKind.CARD
     await store.close()
+
+
+async def test_a_database_of_the_first_schema_is_migrated_with_its_rows(tmp_path: Path):
+    first = await Database.open(tmp_path / "a.db")
+    await migrate(first, bundled_migrations()[:1])
+    async with first.transaction() as tx:
+        await tx.run("INSERT INTO allowed_chats VALUES (-77, NULL, 0)")
+        await tx.run("INSERT INTO chats (id, title, language, written_at) VALUES (-77, 'Films', 'zh', 0)")
+    await first.close()
+
+    store = await SqliteStore.open(tmp_path / "a.db")
+    try:
+        assert await store.sync_allowed_chats([], at=NOON) == {-77}
+        ([entry], total) = await store.access_entries(offset=0, limit=9)
+        assert (entry.title, total) == ("Films", 1)
+        assert await store.admins() == set()
+    finally:
+        await store.close()
 
 
 async def test_migrating_again_changes_nothing(database: Database):
