@@ -13,7 +13,7 @@ from bot.bot_api.request import is_not_modified
 from bot.chat.context import Context, HandlerDeps
 from bot.messages.callback_data import CallbackData
 from bot.messages.limits import cut
-from bot.messages.markup import text_options
+from bot.messages.markup import caption_options, keyboard, text_options
 from bot.messages.translate import t
 from bot.messages.view import View
 
@@ -65,14 +65,17 @@ class Press:
         return Bubble(text=cut(t(self.language, key, **values), _BUBBLE_UNITS), is_alert=is_alert)
 
     def edit(self, view: View) -> None:
-        """Queue an edit of the message with the button; does nothing for one that is too old."""
+        """Queue an edit of the text or caption with the button; does nothing to what is inaccessible."""
         if self.message is not None:
             self.deps.reply_queue.put(self.chat_id, partial(_edit, self.message, view))
 
 
 async def _edit(message: Message, view: View) -> None:
     try:
-        await message.edit_text(**text_options(view))
+        if message.text is None:
+            await message.edit_caption(reply_markup=keyboard(view), **caption_options(view))
+        else:
+            await message.edit_text(**text_options(view))
     except BadRequest as error:
         if not is_not_modified(error):
             raise

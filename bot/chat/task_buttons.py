@@ -2,14 +2,17 @@
 
 import asyncio
 from contextlib import suppress
+from datetime import timedelta
 
+from telegram import Message
 from telegram.constants import ChatType
 
 from bot.chat.press import AnyButtonHandler, Bubble, ButtonHandler, Press
 from bot.chat.rights import Verdict
-from bot.messages.callback_data import CheckNow, SendAgain, Stop
-from bot.messages.views import cards
-from storage.models import WatchState
+from bot.media.video import VideoFile
+from bot.messages.callback_data import CheckNow, Details, SendAgain, Stop
+from bot.messages.views import cards, results
+from storage.models import Task, WatchState
 
 _POLL_S = 2.0  # how long an answer waits for the poll; the person sees a waiting button meanwhile
 
@@ -47,6 +50,37 @@ async def stop(press: Press, data: Stop) -> Bubble:
     return press.bubble("button.stopped" if stopped else "stall.not_checked")
 
 
+async def details(press: Press, data: Details) -> Bubble:
+    """Show the details of a task in place of its video's caption, or the caption again."""
+    found, message = await press.deps.service.watched(data.watch_id, press.chat_id), press.message
+    if found is None or message is None or not (message.video or message.document):
+        return press.bubble("button.stale")
+    if refused := await refused_in_channel(press):
+        return refused
+    if data.is_shown:
+        press.edit(results.details(found))
+    else:
+        press.edit(results.caption(found, _video_in(message, found.task), now=press.deps.clock()))
+    return Bubble()
+
+
+def _video_in(message: Message, task: Task) -> VideoFile:
+    """The facts about the video in a message, for its caption."""
+    if (video := message.video) is None:
+        size = message.document.file_size if message.document else None
+        return VideoFile(
+            source="", is_video=False, size=size, unplayable=task.file.unplayable if task.file else None
+        )
+    length = video.duration
+    return VideoFile(
+        source="",
+        size=video.file_size,
+        width=video.width,
+        height=video.height,
+        duration_s=length.total_seconds() if isinstance(length, timedelta) else float(length),
+    )
+
+
 async def refused_in_channel(press: Press) -> Bubble | None:
     """The refusal of a press in a channel by somebody who is not its admin; None: it is not refused.
 
@@ -67,4 +101,5 @@ HANDLERS: tuple[AnyButtonHandler, ...] = (
     ButtonHandler(data=SendAgain, handle=send_again, writes=True),
     ButtonHandler(data=CheckNow, handle=check_now, writes=True),
     ButtonHandler(data=Stop, handle=stop, writes=True),
+    ButtonHandler(data=Details, handle=details),
 )

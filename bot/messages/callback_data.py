@@ -77,6 +77,23 @@ class Stop(CallbackData):
     watch_id: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OriginalFile(CallbackData):
+    """Send the file of a video that was delivered as a video."""
+
+    PREFIX: ClassVar[str] = "file"
+    watch_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Details(CallbackData):
+    """Show what is known about a task under its video, or the caption again."""
+
+    PREFIX: ClassVar[str] = "info"
+    watch_id: int
+    is_shown: bool
+
+
 class ListedStatus(StrEnum):
     """The statuses by which /tasks can be filtered."""
 

@@ -1,9 +1,12 @@
 """The buttons that several messages share."""
 
-from bot.messages.callback_data import CheckNow, SendAgain, Stop
+from bot.messages.callback_data import CheckNow, Details, OriginalFile, SendAgain, Stop
+from bot.messages.limits import utf16_len
 from bot.messages.translate import t
 from bot.messages.view import Button
 from storage.models import Watch
+
+_COPY_UNITS = 256  # https://core.telegram.org/bots/api#copytextbutton
 
 
 def send_again(watch: Watch) -> Button:
@@ -27,3 +30,24 @@ def check_now(watch: Watch) -> Button:
 def stop(watch: Watch) -> Button:
     """The button that stops a watch."""
     return Button(label=f"⏹ {t(watch.language, 'button.stop')}", action=Stop(watch_id=watch.id).pack())
+
+
+def original_file(watch: Watch) -> Button:
+    """The button that sends the file of a video."""
+    label = f"📄 {t(watch.language, 'button.original_file')}"
+    return Button(label=label, action=OriginalFile(watch_id=watch.id).pack())
+
+
+def details(watch: Watch, *, is_shown: bool) -> Button:
+    """The button that shows the details of a task, or hides them."""
+    label = f"ℹ️ {t(watch.language, 'button.details')}"
+    if not is_shown:
+        label = f"↩️ {t(watch.language, 'button.hide_details')}"
+    return Button(label=label, action=Details(watch_id=watch.id, is_shown=is_shown).pack())
+
+
+def copy_id(external_id: str, language: str) -> Button | None:
+    """The button that copies a task id; None for one too long for Telegram to copy."""
+    if utf16_len(external_id) > _COPY_UNITS:
+        return None
+    return Button(label=f"📋 {t(language, 'button.copy_id')}", copy=external_id)

@@ -28,6 +28,7 @@ PROVIDER_UNITS = 64
 ID_UNITS = 512
 _MODEL_UNITS = 60
 _NAME_UNITS = 64
+_RAW_STATUS_UNITS = 60
 HOST_UNITS = 120
 VENDOR_UNITS = 300
 
@@ -112,6 +113,12 @@ def ended_after(task: Task, language: str) -> str | None:
 def model(task: Task) -> str | None:
     """The model's name, if known."""
     return escape_line(task.snapshot.model, _MODEL_UNITS) if task.snapshot and task.snapshot.model else None
+
+
+def raw_status(task: Task, language: str) -> str | None:
+    """The status as the gateway sent it, if it sent one."""
+    raw = escape_line(task.snapshot.raw_status, _RAW_STATUS_UNITS) if task.snapshot else ""
+    return t(language, "poll.raw_status", status=f"<code>{raw}</code>") if raw else None
 
 
 def poll_failure(found: PollFailure, language: str) -> str:

@@ -107,3 +107,23 @@ async def test_tasks_has_pages_filters_and_stops_that_edit_it_in_place(scene: Sc
     await press(scene, current(), "jimeng", user=ben)
     await scene.wait_for(lambda: "newapi" not in current().plain_text)
     assert len(scene.replies(GROUP, listed.reply_to or 0)) == 1
+
+
+async def test_details_are_shown_in_the_caption_of_the_video_and_hidden_again(scene: Scene):
+    await scene.start_bot()
+    anna, task = scene.add_user(), scene.task("alibailian")
+    scene.finish(task)
+    command_id = scene.telegram.send(anna, f"/watch alibailian {task.task_id}")
+    video = await scene.until_video(anna, command_id)
+    before = video.plain_text
+
+    def current() -> Message:
+        return scene.telegram.state.chats[anna].messages[video.message_id]
+
+    await press(scene, current(), "Details")
+    await scene.wait_for(lambda: "Gateway status: SUCCEEDED" in current().plain_text)
+    assert [each["copy_text"]["text"] for each in current().buttons if "copy_text" in each] == [task.task_id]
+    await press(scene, current(), "Hide details")
+    await scene.wait_for(lambda: current().plain_text.splitlines()[:3] == before.splitlines()[:3])
+    assert len(scene.replies(anna, command_id)) == 1
+    assert current().video == video.video

@@ -37,7 +37,7 @@ class RecordingRequest(BaseRequest):
     """
 
     sent: list[Parameters] = field(default_factory=list)  # the parameters of each sendMessage
-    edits: list[Parameters] = field(default_factory=list)  # of each editMessageText
+    edits: list[Parameters] = field(default_factory=list)  # of each edit of a text or caption
     callback_answers: list[Parameters] = field(default_factory=list)  # of each answerCallbackQuery
     menus: list[Parameters] = field(default_factory=list)  # the parameters of each setMyCommands
     unexpected: list[str] = field(default_factory=list)  # other methods that were called
@@ -68,7 +68,7 @@ class RecordingRequest(BaseRequest):
             case "sendMessage":
                 self.sent.append(parameters)
                 return self._refusal(parameters) or _ok(self._message(parameters))
-            case "editMessageText":
+            case "editMessageText" | "editMessageCaption":
                 self.edits.append(parameters)
                 return self._refusal(parameters) or _ok(self._message(parameters))
             case "answerCallbackQuery":
@@ -102,7 +102,7 @@ class RecordingRequest(BaseRequest):
 
     def _message(self, parameters: Parameters) -> Parameters:
         chat = {"id": parameters["chat_id"], "type": "private"}
-        return {"message_id": 1000 + len(self.sent), "date": 1, "chat": chat, "text": parameters["text"]}
+        return {"message_id": 1000 + len(self.sent), "date": 1, "chat": chat, "text": parameters.get("text")}
 
 
 def _member(user_id: int, status: str) -> Parameters:

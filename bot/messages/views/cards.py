@@ -13,7 +13,6 @@ from bot.messages.view import Button, Forecast, View
 from storage.models import DeliveryState, Stall, Watch, WatchedTask, WatchState
 
 _PROMPT_UNITS = 120
-_RAW_STATUS_UNITS = 60
 _NOTES_UNITS = 1500  # reserved for the notes about ids that are invalid, unknown or too many
 _FRAME_UNITS = 120  # reserved for the title of a list and the line with the number of omitted entries
 
@@ -55,7 +54,6 @@ def status(watched: WatchedTask, *, language: str, now: datetime) -> View:
     task = watched.task
     active = watched.watch.state is not WatchState.STOPPED
     failure = task.poll_failure if active else None
-    raw = escape_line(task.snapshot.raw_status, _RAW_STATUS_UNITS) if task.snapshot else ""
     return View(
         text=lines.join_lines(
             [
@@ -63,7 +61,7 @@ def status(watched: WatchedTask, *, language: str, now: datetime) -> View:
                 lines.status_line(watched, language=language, now=now),
                 lines.why(task, language) if active else None,
                 _content(watched, language),
-                t(language, "poll.raw_status", status=f"<code>{raw}</code>") if raw else None,
+                lines.raw_status(task, language),
                 _poll_times(watched, language=language, now=now),
                 lines.stall(watched, language),
                 lines.poll_failure(failure, language) if failure else None,

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from bot.messages import lines
-from bot.messages.limits import CAPTION_UNITS, TEXT_UNITS, escape_line, utf16_len
+from bot.messages import keyboards, lines
+from bot.messages.limits import CAPTION_UNITS, TEXT_UNITS, escape_line, take_fitting, utf16_len
 from bot.messages.quantities import duration, moment, size
 from bot.messages.translate import t
 from bot.messages.view import View
@@ -22,6 +22,10 @@ _QUOTE_UNITS = (lines.VENDOR_UNITS, 80, 0)  # of each failure in a message about
 
 class VideoFacts(Protocol):
     """Properties of the video of a caption; None: unknown."""
+
+    @property
+    def is_video(self) -> bool:
+        """Whether Telegram plays it in place; False: it came as a document."""
 
     @property
     def size(self) -> int | None:
@@ -75,7 +79,33 @@ def caption(watched: WatchedTask, video: VideoFacts, *, now: datetime) -> View:
     room = min(CAPTION_UNITS - utf16_len(facts) - 1, _PROMPT_UNITS)
     if prompt and room >= _LEAST_PROMPT_UNITS:
         facts = f"{facts}\n<blockquote expandable>{escape_line(prompt, room)}</blockquote>"
-    return View(text=facts)
+    shows_details = keyboards.details(watched.watch, is_shown=True)
+    row = (keyboards.original_file(watched.watch), shows_details) if video.is_video else (shows_details,)
+    return View(text=facts, buttons=(row,))
+
+
+def details(watched: WatchedTask) -> View:
+    """What is known about a task, in place of the caption of its video."""
+    task, language = watched.task, watched.watch.language
+    found = task.snapshot
+    times = (
+        ("submitted", found and found.submitted_at),
+        ("started", found and found.started_at),
+        ("finished", found and found.finished_at),
+        ("registered", task.registered_at),
+    )
+    known = [
+        lines.title(watched),
+        lines.model(task),
+        lines.raw_status(task, language),
+        *(t(language, f"details.{name}", time=moment(at)) for name, at in times if at),
+    ]
+    copy = keyboards.copy_id(task.ref.external_id, language)
+    hide = keyboards.details(watched.watch, is_shown=False)
+    return View(
+        text=lines.join_lines(take_fitting([line for line in known if line], CAPTION_UNITS)),
+        buttons=((copy, hide) if copy else (hide,),),
+    )
 
 
 def link(watched: WatchedTask, *, media: Media | None, why: str, now: datetime) -> View:
@@ -87,7 +117,10 @@ def link(watched: WatchedTask, *, media: Media | None, why: str, now: datetime) 
     lead = t(language, "link.lead", why=t(language, f"link.why.{why}"))
     works, there = why != _DEAD_LINK, _gateway_time(watched.task, now)
     link_text = _link_text(media, language, works=works, now=there) if media is not None else None
-    return View(text=lines.join_lines([lines.title(watched), lead, link_text or t(language, "link.none")]))
+    return View(
+        text=lines.join_lines([lines.title(watched), lead, link_text or t(language, "link.none")]),
+        buttons=((keyboards.send_again(watched.watch),),),
+    )
 
 
 def failure(watched: WatchedTask) -> View:

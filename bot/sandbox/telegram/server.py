@@ -36,6 +36,7 @@ METHODS: dict[str, Method] = {
     "sendDocument": sending.send_document,
     "sendChatAction": sending.send_chat_action,
     "editMessageText": editing.edit_message_text,
+    "editMessageCaption": editing.edit_message_caption,
     "editMessageMedia": editing.edit_message_media,
     "deleteMessage": editing.delete_message,
 }

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from bot.messages.callback_data import CheckNow, SendAgain, Stop
+from bot.messages.callback_data import CheckNow, Details, SendAgain, Stop
 from storage.models import DeliveryKind, DeliveryState, Stall, TaskStatus, WatchedTask, WatchState
 from storage.sqlite.store import SqliteStore
 from tests.contract.store.driver import Driver
@@ -19,6 +19,7 @@ from tests.unit.chat.chat_harness import (
     ChatHarness,
     named,
 )
+from tests.unit.messages.reading import visible
 
 PRIVATE = {"id": ANN, "type": "private", "first_name": "Ann"}
 SAMPLES = {"id": GROUP, "type": "supergroup", "title": "Films"}
@@ -217,3 +218,68 @@ async def test_in_a_channel_its_admins_may_stop_by_a_button(harness: ChatHarness
 
     assert await press(harness, stop(watched), NEWS, ANN) == NOT_YOURS
     assert await press(harness, stop(watched), NEWS, EVE) == "Stopped watching."
+
+
+VIDEO = {
+    "file_id": "v",
+    "file_unique_id": "v",
+    "width": 640,
+    "height": 360,
+    "duration": 5,
+    "file_size": 2_100_000,
+}
+FILE = {"file_id": "d", "file_unique_id": "d", "file_size": 2_100_000}
+
+
+async def press_details(
+    harness: ChatHarness, data: Details, chat: updates.Json = PRIVATE, user_id: int = ANN, **content: object
+) -> str:
+    """Press under a message with this content; the bubble's text."""
+    query = updates.press(chat, user_id, data.pack())
+    del query["message"]["text"]
+    query["message"] |= content
+    await harness.receive(query, kind="callback_query")
+    return str(harness.request.callback_answers[-1].get("text", ""))
+
+
+async def test_details_replace_the_caption_and_give_it_back(harness: ChatHarness, driver: Driver):
+    watched = await unconfirmed(driver)
+
+    assert await press_details(harness, Details(watch_id=watched.watch.id, is_shown=True), video=VIDEO) == ""
+    shown = visible(str(harness.request.edits[-1]["caption"]))
+    assert "Gateway status: " in shown
+    await press_details(harness, Details(watch_id=watched.watch.id, is_shown=False), video=VIDEO)
+    caption = visible(str(harness.request.edits[-1]["caption"]))
+
+    assert "640×360 · 5 s · 2.1 MB" in caption
+    assert "Original file" in str(harness.request.edits[-1]["reply_markup"])
+
+
+async def test_the_caption_of_a_document_is_given_back_without_the_button_for_the_file(
+    harness: ChatHarness, driver: Driver
+):
+    watched = await unconfirmed(driver)
+
+    await press_details(harness, Details(watch_id=watched.watch.id, is_shown=False), document=FILE)
+
+    assert "2.1 MB" in str(harness.request.edits[-1]["caption"])
+    assert "Original file" not in str(harness.request.edits[-1]["reply_markup"])
+
+
+async def test_details_of_another_chat_s_watch_or_without_a_file_are_stale(
+    harness: ChatHarness, driver: Driver
+):
+    data = Details(watch_id=(await unconfirmed(driver, GROUP)).watch.id, is_shown=True)
+
+    assert await press_details(harness, data, video=VIDEO) == STALE
+    assert await press_details(harness, data, SAMPLES, text="a") == STALE
+    assert harness.request.edits == []
+
+
+async def test_in_a_channel_only_its_admins_show_details(harness: ChatHarness, driver: Driver):
+    data = Details(watch_id=(await unconfirmed(driver, CHANNEL)).watch.id, is_shown=True)
+    harness.request.admins = [ANN]
+
+    assert "Only the admins here" in await press_details(harness, data, NEWS, EVE, video=VIDEO)
+    assert await press_details(harness, data, NEWS, ANN, video=VIDEO) == ""
+    assert len(harness.request.edits) == 1

@@ -42,6 +42,17 @@ async def edit_message_media(state: State, arguments: Arguments) -> Json:
     return _changed(state, message, text=None, reply_markup=markup, **content)
 
 
+async def edit_message_caption(state: State, arguments: Arguments) -> Json:
+    """https://core.telegram.org/bots/api#editmessagecaption"""
+    message = _editable(state, arguments)
+    if message.attachment is None:
+        raise bad_request("there is no caption in the message to edit")
+    caption, entities = caption_text(
+        arguments.text("caption"), arguments.text("parse_mode"), arguments.structure("caption_entities")
+    )
+    return _changed(state, message, caption=caption, entities=entities, reply_markup=reply_markup(arguments))
+
+
 async def delete_message(state: State, arguments: Arguments) -> bool:
     """https://core.telegram.org/bots/api#deletemessage"""
     chat = open_chat(state, arguments)

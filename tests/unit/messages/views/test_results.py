@@ -5,6 +5,8 @@ from datetime import timedelta
 import pytest
 
 from bot.media.video import Fault, VideoFile
+from bot.messages.callback_data import Details
+from bot.messages.view import View
 from bot.messages.views import results
 from storage.models import Cause, Media, Stall, TaskError, TaskStatus
 from tests.unit.messages.builders import (
@@ -76,6 +78,62 @@ def test_the_prompt_is_an_expandable_quotation():
         "<blockquote expandable>A cat</blockquote>"
         in results.caption(succeeded(prompt="A cat"), VideoFile(source="file_id"), now=NOW).text
     )
+
+
+def labels(view: View) -> list[str]:
+    return [button.label for row in view.buttons for button in row]
+
+
+def test_a_video_has_buttons_for_its_file_and_the_details_and_a_file_for_the_details():
+    video, file = VideoFile(source="file_id"), VideoFile(source="file_id", is_video=False)
+
+    assert labels(results.caption(succeeded(), video, now=NOW)) == ["📄 Original file", "ℹ️ Details"]
+    assert labels(results.caption(succeeded(language="zh"), file, now=NOW)) == ["ℹ️ 详情"]
+
+
+def test_a_link_has_the_button_that_sends_the_video_again():
+    view = results.link(succeeded(), media=None, why="too_large", now=NOW)
+
+    assert labels(view) == ["🔁 Send again"]
+
+
+def test_details_are_the_model_raw_status_times_and_a_button_that_copies_the_id():
+    found = succeeded(model="wan2.2", started_at=NOW - timedelta(seconds=100))
+    view = results.details(found)
+
+    assert visible(view.text).split("\n") == [
+        TITLE,
+        "wan2.2",
+        "Gateway status: SUCCEEDED",
+        "Submitted: 2025-10-12 11:00 UTC",
+        "Started: 2025-10-12 11:00 UTC",
+        "Finished: 2025-10-12 11:02 UTC",
+        "Watched here since: 2025-10-12 11:00 UTC",
+    ]
+    [copy, hide] = view.buttons[0]
+    assert (copy.label, copy.copy) == ("📋 Copy task id", TASK_ID)
+    assert hide.action == Details(watch_id=1, is_shown=False).pack()
+
+
+def test_details_leave_out_what_is_unknown_and_cannot_be_copied():
+    view = results.details(watched(TaskStatus.SUCCEEDED, external_id="i" * 257))
+
+    assert len(view.text.splitlines()) == 2
+    assert labels(view) == ["↩️ Hide details"]
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_details_fit_into_a_caption(language: str):
+    facts = {"raw_status": HOSTILE, "model": HOSTILE, "started_at": NOW, "finished_at": NOW}
+    found = watched(
+        TaskStatus.SUCCEEDED,
+        language=language,
+        provider=HOSTILE,
+        external_id="i" * 512,
+        snapshot=snapshot(TaskStatus.SUCCEEDED, **facts),
+    )
+
+    assert utf16_units(results.details(found).text) <= 1024
 
 
 def test_the_prompt_is_shortened_for_a_long_id():

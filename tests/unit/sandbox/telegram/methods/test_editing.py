@@ -99,3 +99,19 @@ async def test_a_bot_deletes_a_message_once_and_only_its_own(telegram: FakeTeleg
         await bot.delete_message(GROUP, sent.message_id)
     with pytest.raises(BadRequest, match="Message can't be deleted"):
         await bot.delete_message(GROUP, foreign)
+
+
+async def test_a_caption_is_edited_under_its_video_only(telegram: FakeTelegram, bot: Bot) -> None:
+    video = await bot.send_video(ANNA, SAMPLE, caption="a")
+    text = await bot.send_message(ANNA, "a")
+
+    await bot.edit_message_caption(ANNA, video.message_id, caption="<b>b</b>", parse_mode="HTML")
+
+    [message] = telegram.videos(ANNA)
+    assert message.caption == "b"
+    assert [each.caption for each in message.history] == ["a"]
+    aiogram.types.Message.model_validate(telegram.state.json(message))
+    with pytest.raises(BadRequest, match="no caption in the message"):
+        await bot.edit_message_caption(ANNA, text.message_id, caption="b")
+    with pytest.raises(BadRequest, match="caption is too long"):
+        await bot.edit_message_caption(ANNA, video.message_id, caption="b" * 1025)
