@@ -43,7 +43,7 @@ def typed_commands(text: str, *, bot_name: str, is_addressed: bool) -> tuple[Typ
     is_addressed: whether the message may begin with other text, as in a private chat; otherwise a message
     that does not begin with a command has none.
     """
-    lines = _plain(text).strip().split("\n")
+    lines = plain_text(text).strip().split("\n")
     found = [(number, match) for number, line in enumerate(lines) if (match := _COMMAND.match(line))]
     if not found or (not is_addressed and found[0][0] != 0):
         return ()
@@ -55,7 +55,7 @@ def typed_commands(text: str, *, bot_name: str, is_addressed: bool) -> tuple[Typ
     )
 
 
-def _plain(text: str) -> str:
+def plain_text(text: str) -> str:
     """Without format characters, with full-width letters and digits as ASCII, and \\n as line break."""
     if text.isascii():
         return "\n".join(text.splitlines())

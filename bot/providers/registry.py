@@ -1,5 +1,6 @@
 """The supported wire formats, their aliases, and the configuration of a provider."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -9,6 +10,7 @@ from bot.providers.formats.base import WireFormat
 from bot.providers.formats.jimeng import Jimeng
 from bot.providers.formats.newapi import NewApi
 from bot.providers.formats.videos import Videos
+from bot.providers.parsing.find_ids import IdFormat
 
 # The aliases of each wire format's kind.
 _ALIASES: Mapping[type[WireFormat], tuple[str, ...]] = {
@@ -20,6 +22,20 @@ _ALIASES: Mapping[type[WireFormat], tuple[str, ...]] = {
 FORMATS: Mapping[str, type[WireFormat]] = {wire.kind: wire for wire in _ALIASES}
 # new-api serves both from one row; the first is at times older than the second.
 SISTERS: Mapping[str, type[WireFormat]] = {Videos.kind: NewApi}
+ID_FORMATS = tuple(
+    IdFormat(
+        kind=wire.kind,
+        shape=re.compile(wire.id_shape),
+        path=re.compile(
+            "(?:"
+            + "|".join(re.escape(path.removesuffix("{id}")) for path in (wire.path, *wire.vendor_paths))
+            + ")([^/?#]+)"
+        ),
+        body_marks=wire.body_marks,
+        has_request_ids=wire.has_request_ids,
+    )
+    for wire in _ALIASES
+)
 KINDS: Mapping[str, tuple[str, ...]] = {wire.kind: aliases for wire, aliases in _ALIASES.items()}
 
 

@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import ClassVar
 
 from bot.providers.formats.base import FieldPaths, WireFormat
+from bot.providers.parsing.ids import UUID
 from storage.models import TaskStatus
 
 _REQUEST_ID = re.compile(rb'"request_id" *: *"[^"]*"')  # differs in every response
@@ -21,6 +22,9 @@ class Alibailian(WireFormat):
     kind = "alibailian"
     path = "/alibailian/api/v1/tasks/{id}"
     example_id = "86ecf553-d340-4e21-af6e-a0c6a421c010"
+    vendor_paths = ("/api/v1/tasks/{id}",)
+    id_shape = UUID
+    body_marks = ("output.task_status", "output.task_id")
     published_rps = 20.0
     # UNKNOWN: the task is deleted, or never existed.
     status_map: ClassVar[Mapping[str, TaskStatus]] = {"unknown": TaskStatus.NOT_FOUND}

@@ -110,6 +110,10 @@ class WireFormat:
     kind: ClassVar[str]
     path: str  # of a task's status, with {id} for the id
     example_id: ClassVar[str]  # of the shape that its gateways' ids have
+    vendor_paths: ClassVar[tuple[str, ...]] = ()  # where the vendor itself serves the same tasks
+    id_shape: ClassVar[str]  # a regular expression of the ids that are known, whole
+    body_marks: ClassVar[tuple[str, ...]] = ()  # dotted paths of fields that no other format's body has
+    has_request_ids: ClassVar[bool] = False  # a create response may name the task by its request_id only
     status_map: ClassVar[Mapping[str, TaskStatus]] = {}  # overrides WORDS
     paths: ClassVar[FieldPaths]
     published_rps: ClassVar[float | None] = None  # the vendor's rate limit, requests per second

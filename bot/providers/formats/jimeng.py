@@ -17,6 +17,8 @@ class Jimeng(WireFormat):
     kind = "jimeng"
     path = "/jimeng/fetch/{id}"
     example_id = "cgt-20250702112233-x7k2p"
+    vendor_paths = ("/api/v3/contents/generations/tasks/{id}",)
+    id_shape = r"cgt-\d{14}-[a-z0-9]{3,12}"
     paths = FieldPaths(
         progress=("progress", "data.data.progress"),  # a constant per status
         links=(

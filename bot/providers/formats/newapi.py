@@ -14,6 +14,9 @@ class NewApi(WireFormat):
     kind = "newapi"
     path = "/v1/video/generations/{id}"
     example_id = "task_pK3vXw8RzQm1LtB6nYc4HdSg7JfA2eUo"
+    # Kling's and MiniMax's ids are numbers.
+    id_shape = r"task_[A-Za-z0-9]{16,64}|\d{14,20}"
+    body_marks = ("content.result_url", "result_url")
     content_path = CONTENT_PATH  # the only access to a Vertex channel's videos
     paths = FieldPaths(
         progress=("progress",),  # a constant per status: 10, 20, 30, 50, 100

@@ -12,6 +12,7 @@ from http import HTTPStatus
 from bot.providers.account import CONTENT_PATH
 from bot.providers.formats.base import FieldPaths, WireFormat
 from bot.providers.parsing.fields import Json, as_fraction, as_text, find, first
+from bot.providers.parsing.ids import UUID
 from bot.providers.parsing.response import Response
 from storage.models import TaskStatus
 
@@ -29,6 +30,13 @@ class Videos(WireFormat):
     kind = "videos"
     path = "/v1/videos/{id}"
     example_id = "video_68d7512d07848190b3e45da0ecbebcde"
+    id_shape = (
+        rf"(?:video|gen|sora|veo)_[A-Za-z0-9+=_-]{{16,500}}|task_[A-Za-z0-9]{{16,64}}|{UUID}|\d{{14,20}}"
+        # A relay's prefix of the model: veo3.1-fast:1785350082-trii1OXZc3
+        r"|(?:sora|veo|grok|kling|wan|hailuo|minimax|runway|gen|luma|ray|vidu|pika|pixverse|hunyuan|imagine)"
+        r"[A-Za-z0-9.-]{0,40}:[A-Za-z0-9_-]{10,100}"
+    )
+    has_request_ids = True  # xAI's
     content_path = CONTENT_PATH
     zone = UTC
     paths = FieldPaths(

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from bot.providers.parsing.fields import BEIJING
 
+UUID = r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}"
 # LiteLLM's ids contain a Vertex operation's name in base64, up to 370 characters:
 # https://github.com/BerriAI/litellm/pull/16192
 _VALID = re.compile(r"[A-Za-z0-9._:=+-]{1,512}")
