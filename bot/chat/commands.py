@@ -4,65 +4,18 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from bot.chat import access_buttons, task_list
-from bot.chat.context import IDS_OF_A_MESSAGE, Context
+from bot.chat.arguments import left_out, reply_together, valid_ids
+from bot.chat.context import Context
 from bot.chat.parsing import TypedCommand
 from bot.chat.rights import Verdict
+from bot.chat.watch_command import watch
 from bot.messages.callback_data import TasksPage
 from bot.messages.view import View
 from bot.messages.views import cards, replies
-from bot.providers.catalog import Catalog, CatalogError, NotConfigured, SeveralFit
-from bot.providers.parsing.ids import valid_id
+from bot.providers.catalog import Catalog, CatalogError
 from bot.providers.registry import KINDS
 from bot.watching.service import COMMAND_S
-from storage.models import TaskRef, WatchedTask, WatchRequest
-
-
-async def watch(context: Context, typed: TypedCommand) -> None:
-    """/watch provider id [id …]: a new watch gets a card instead of a reply."""
-    language, catalog = await context.language(), context.deps.catalog
-    if not typed.arguments:
-        notes = [replies.with_example("watch.usage", catalog.names, language=language)]
-        _reply(context, [*notes, *_left_out(typed, language)])
-        return
-    word, *ids = typed.arguments
-    try:
-        provider = catalog.resolve(word)
-    except CatalogError as error:
-        context.reply(_no_provider(error, word, catalog=catalog, language=language))
-        return
-    valid, notes = _valid(context, ids, language)
-    requests = [
-        WatchRequest(
-            ref=TaskRef(provider=provider, external_id=external_id),
-            chat_id=context.message.chat_id,
-            thread_id=context.thread_id,
-            message_id=context.message.message_id,
-            user_id=context.user_id,
-            language=language,
-        )
-        for external_id in valid
-    ]
-    registration = await context.deps.service.watch_all(requests)
-    started = [each for each in registration.watched if each.is_new]
-    context.deps.audit.started(context.message.chat_id, context.user_id, started)
-    known = [each for each in registration.watched if not each.is_new]
-    if len(known) == 1:
-        view = cards.already(known[0], language=language, now=context.deps.clock())
-        context.reply(view, to=known[0].watch.card_message_id)
-    elif known:
-        notes.insert(0, cards.already_all(known, language=language, now=context.deps.clock()))
-    if limit := registration.limit:
-        notes.append(
-            replies.limit_reached(
-                limit.limit,
-                refused=registration.refused,
-                is_personal=limit.is_personal,
-                language=language,
-            )
-        )
-    if not ids:
-        notes.append(replies.with_example("watch.no_id", (provider,), language=language))
-    _reply(context, [*notes, *_left_out(typed, language)])
+from storage.models import WatchedTask
 
 
 async def tasks(context: Context, _: TypedCommand) -> None:
@@ -84,7 +37,7 @@ async def status(context: Context, typed: TypedCommand) -> None:
         notes.insert(0, cards.status(found[0], language=language, now=deps.clock()))
     elif found:
         notes.insert(0, cards.statuses(found, language=language, now=deps.clock()))
-    _reply(context, [*notes, *_not_watched(ids, found, language)])
+    reply_together(context, [*notes, *_not_watched(ids, found, language)])
 
 
 async def unwatch(context: Context, typed: TypedCommand) -> None:
@@ -101,7 +54,7 @@ async def unwatch(context: Context, typed: TypedCommand) -> None:
         notes.insert(0, replies.not_stopped(_ids_of(refused), key, language=language))
     if stopped:
         notes.insert(0, replies.stopped(_ids_of(stopped), language=language))
-    _reply(context, [*notes, *_not_watched(ids, [*stopped, *refused], language)])
+    reply_together(context, [*notes, *_not_watched(ids, [*stopped, *refused], language)])
 
 
 async def providers(context: Context, _: TypedCommand) -> None:
@@ -142,40 +95,19 @@ async def stats(context: Context, _: TypedCommand) -> None:
 async def _requested(context: Context, typed: TypedCommand, language: str) -> tuple[list[str], list[View]]:
     """The ids in the arguments, else the chat's only active watch; and notes about the other arguments."""
     words = [word for word in typed.arguments if not _resolve(context.deps.catalog, word)]
-    left_out = _left_out(typed, language)
+    skipped = left_out(typed, language)
     if words:
-        ids, notes = _valid(context, words, language)
-        return ids, [*notes, *left_out]
+        ids, notes = valid_ids(context, words, language)
+        return ids, [*notes, *skipped]
     active = await context.deps.service.active(context.message.chat_id)
     here = [each for each in active if each.watch.thread_id == context.thread_id] or active
     ids = _ids_of(here)
     if len(ids) > 1:
-        return [], [replies.which_one(ids, command=typed.name, language=language), *left_out]
+        return [], [replies.which_one(ids, command=typed.name, language=language), *skipped]
     if not ids:
         names = context.deps.catalog.names
-        left_out.insert(0, replies.with_example("tasks.none", names, language=language))
-    return ids, left_out
-
-
-def _valid(context: Context, words: Sequence[str], language: str) -> tuple[list[str], list[View]]:
-    """The words that are valid ids, up to IDS_OF_A_MESSAGE; and notes about the others."""
-    notes = []
-    valid, is_cut = context.take_ids([word for word in words if valid_id(word)])
-    if bad := [word for word in words if not valid_id(word)]:
-        notes.append(replies.bad_ids(bad, language=language))
-    if is_cut:
-        notes.append(replies.first_ids_only(IDS_OF_A_MESSAGE, language=language))
-    return valid, notes
-
-
-def _reply(context: Context, parts: Sequence[View]) -> None:
-    """Send the parts as one message, if there are any."""
-    if parts:
-        context.reply(replies.summary(parts))
-
-
-def _left_out(typed: TypedCommand, language: str) -> list[View]:
-    return [replies.left_out(typed.left_out, language=language)] if typed.left_out else []
+        skipped.insert(0, replies.with_example("tasks.none", names, language=language))
+    return ids, skipped
 
 
 def _not_watched(ids: Sequence[str], found: Sequence[WatchedTask], language: str) -> list[View]:
@@ -185,16 +117,6 @@ def _not_watched(ids: Sequence[str], found: Sequence[WatchedTask], language: str
 
 def _ids_of(found: Iterable[WatchedTask]) -> list[str]:
     return list(dict.fromkeys(each.task.ref.external_id for each in found))
-
-
-def _no_provider(error: CatalogError, word: str, *, catalog: Catalog, language: str) -> View:
-    match error:
-        case SeveralFit():
-            return replies.several_fit(word, error.names, language=language)
-        case NotConfigured():
-            return replies.not_configured(error.kind, catalog.names, language=language)
-        case _:
-            return replies.unknown_provider(word, catalog.names, language=language)
 
 
 def _resolve(catalog: Catalog, word: str) -> str | None:

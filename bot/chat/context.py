@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypeVar
 
 from telegram import Message, ReplyParameters, Update, User
 from telegram.constants import ChatType
@@ -30,6 +30,8 @@ from bot.watching.service import Service
 from storage.models import WatchedTask
 
 IDS_OF_A_MESSAGE = 50
+
+T = TypeVar("T")
 
 _Data = dict[Any, Any]  # python-telegram-bot's user_data, chat_data and bot_data, which are not used
 
@@ -154,9 +156,9 @@ class Context(CallbackContext[ExtBot[None], _Data, _Data, _Data]):
         is_in_channel = message.chat.type == ChatType.CHANNEL
         return message.author_signature or (None if is_in_channel else message.chat.title)
 
-    def take_ids(self, ids: list[str]) -> tuple[list[str], bool]:
+    def take_ids(self, ids: Sequence[T]) -> tuple[list[T], bool]:
         """The first ids, up to what is left of IDS_OF_A_MESSAGE, and whether any were cut off."""
-        taken = ids[: self._ids_left]
+        taken = list(ids[: self._ids_left])
         self._ids_left -= len(taken)
         return taken, len(taken) < len(ids)
 

@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 # As in Telegram, a command ends at the first character that can't be part of one; a path is no command.
 _COMMAND = re.compile(r"\s*/([A-Za-z0-9_]{1,32})(?:@([A-Za-z0-9_]+))?(?![\w/@.-])")
@@ -34,6 +34,7 @@ class TypedCommand:
 
     name: str  # lower-case
     arguments: tuple[str, ...] = ()  # without duplicates, quotes and closing punctuation
+    text: str = field(default="", compare=False)  # all that follows the name, as plain_text() returns it
     left_out: tuple[str, ...] = ()  # paragraphs that are neither ids nor a footer
 
 
@@ -76,7 +77,7 @@ def _typed(name: str, rest: str) -> TypedCommand:
             found += words
         elif not _FOOTER.fullmatch(shown := " ".join(paragraph.split())):
             left_out.append(shown)
-    return TypedCommand(name=name, arguments=tuple(dict.fromkeys(found)), left_out=tuple(left_out))
+    return TypedCommand(name=name, arguments=tuple(dict.fromkeys(found)), text=rest, left_out=tuple(left_out))
 
 
 def _split_words(paragraph: str) -> Iterator[str]:

@@ -12,6 +12,8 @@ from bot.chat.commands import BY_NAME
 from bot.chat.context import Context, commands_of
 from bot.chat.dispatcher import UpdateKind
 from bot.chat.message_limit import MessageVerdict
+from bot.chat.paste import paste_without_command
+from bot.chat.watch_command import watch_pasted
 from bot.messages.views import replies
 
 # An edit would run its command again; a channel post is forwarded to the linked group.
@@ -55,12 +57,23 @@ async def on_message(_: Update, context: Context) -> None:
             context.reply(replies.sentence("wrong.command", language=await context.language()))
         if not writes:
             context.release()  # the remaining commands only read
-    if is_private and not typed:
-        names = deps.catalog.names
-        context.reply(replies.with_example("wrong.text", names, language=await context.language()))
+    if not typed:
+        await _on_text(context)
     if len(typed) > len(known):
         note = replies.first_commands_only(_COMMANDS_OF_A_MESSAGE, language=await context.language())
         context.reply(note)
+
+
+async def _on_text(context: Context) -> None:
+    """Watch the ids in a private message without a command, or in one that names the bot."""
+    paste = paste_without_command(context.message, context.bot.username)
+    if paste is None or not (paste.has_ids or context.message.chat.type == ChatType.PRIVATE):
+        return
+    if paste.has_ids or paste.found.has_key:
+        await watch_pasted(context, paste)
+    else:
+        names = context.deps.catalog.names
+        context.reply(replies.with_example("wrong.text", names, language=await context.language()))
 
 
 def kind_of(update: Update, allowed: AccessFilter, bot_name: str) -> UpdateKind:
@@ -80,6 +93,9 @@ def kind_of(update: Update, allowed: AccessFilter, bot_name: str) -> UpdateKind:
     typed = commands_of(message, bot_name)
     named = [BY_NAME[each.name] for each in typed if each.name in BY_NAME]
     if any(command.writes for command in named) and allowed.filter(update):
+        return UpdateKind.WRITE
+    paste = None if typed else paste_without_command(message, bot_name)
+    if paste is not None and paste.has_ids and allowed.filter(update):
         return UpdateKind.WRITE
     is_private = message.chat.type == ChatType.PRIVATE
     return UpdateKind.READ if named or is_private else UpdateKind.IGNORED

@@ -61,6 +61,12 @@ def captioned(user_id: int, caption: str) -> Json:
     return message | {"caption": message.pop("text"), "caption_entities": entities, "photo": photo}
 
 
+def replying(message: Json, text: str, *, caption: bool = False) -> Json:
+    """The message as a reply to another one in the same chat with this text or caption."""
+    said = {"message_id": 6, "date": 1, "chat": message["chat"], "from": person(77)}
+    return message | {"reply_to_message": said | {"caption" if caption else "text": text}}
+
+
 def press(chat: Json, user_id: int, data: str, *, language: str = "en") -> Json:
     """A callback_query update: a button under a message of the bot was pressed."""
     sender = {"sender_chat": chat} if chat["type"] == "channel" else {"from": _BOT}

@@ -97,6 +97,11 @@ def not_watched(ids: Sequence[str], *, language: str) -> View:
     return View(text=t(language, "wrong.not_watched", count=len(ids), ids=_shown_ids(ids)))
 
 
+def cut_off(count: int, *, language: str) -> View:
+    """A text held parts of ids."""
+    return View(text=t(language, "watch.cut_off", count=count))
+
+
 def first_ids_only(most: int, *, language: str) -> View:
     """A message named more ids than allowed."""
     return View(text=t(language, "wrong.first_ids_only", most=most))

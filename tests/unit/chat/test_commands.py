@@ -83,8 +83,8 @@ async def test_valid_ids_are_registered_beside_invalid_ones(harness):
         ("/tasks", "en", f"Nothing is being watched here. Try {EXAMPLE}"),
         ("/nonsense", "en", "I don't know that command. See /help."),
         ("/nonsense", "zh", "我不认识这个命令。可用的命令见 /help。"),
-        (TASK, "en", f"To watch a task, send {EXAMPLE}. See /help for the rest."),
-        (TASK, "zh", f"要关注一个任务，请发送 {EXAMPLE}。其余用法见 /help。"),
+        ("hello", "en", f"To watch a task, send {EXAMPLE}. See /help for the rest."),
+        ("hello", "zh", f"要关注一个任务，请发送 {EXAMPLE}。其余用法见 /help。"),
     ],
 )
 async def test_invalid_input_gets_one_sentence_with_what_to_type(harness, text, language, answer):

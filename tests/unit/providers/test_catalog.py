@@ -1,6 +1,9 @@
+from dataclasses import replace
+
 import pytest
 
 from bot.providers.catalog import Catalog, NotConfigured, SeveralFit, UnknownWord
+from bot.providers.parsing.find_ids import FoundId
 from bot.providers.registry import ProviderConfig
 
 
@@ -52,3 +55,27 @@ def test_a_kind_without_a_provider_is_not_configured():
 def test_other_words_are_unknown():
     with pytest.raises(UnknownWord):
         catalog_of(mine="videos").resolve("runway")
+
+
+ID = FoundId(external_id="b7d0f3a2-55c1-4e0e-9d7a-0f3c2b1a9e88", kinds=("alibailian", "videos"))
+
+
+@pytest.mark.parametrize(
+    ("found", "words", "names"),
+    [
+        (ID, (), ("mine", "his")),
+        (replace(ID, kinds=()), (), ("mine", "his", "new")),
+        (replace(ID, kinds=("jimeng",)), (), ("mine", "his", "new")),
+        (ID, ("mine",), ("mine",)),
+        (ID, ("sora", "please"), ("his",)),
+        (ID, ("videos", "new"), ("mine", "his")),
+        (replace(ID, kinds=(), host="new.example"), (), ("new",)),
+        (replace(ID, host="elsewhere.example"), (), ("mine", "his")),
+    ],
+)
+def test_the_providers_that_fit_an_id_are_those_of_its_host_kinds_and_words(found, words, names):
+    catalog = Catalog(
+        ProviderConfig(name=name, kind=kind, base_url=f"https://{name}.example", api_key="sk-x")
+        for name, kind in {"mine": "alibailian", "his": "videos", "new": "newapi"}.items()
+    )
+    assert catalog.fitting(found, words) == names

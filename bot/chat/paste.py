@@ -1,0 +1,54 @@
+"""What a message holds besides commands: the ids in a pasted text, and the words around them."""
+
+import re
+from dataclasses import dataclass
+
+from telegram import Message
+from telegram.constants import ChatType
+
+from bot.chat.parsing import plain_text
+from bot.providers.parsing.find_ids import FoundIds, find_ids
+from bot.providers.registry import ID_FORMATS
+
+_WORD = re.compile(r"(?<![A-Za-z0-9_./-])[A-Za-z0-9_-]{2,64}(?![A-Za-z0-9_/-])")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Paste:
+    """A text that may hold ids."""
+
+    found: FoundIds
+    words: frozenset[str]  # lower-case; one may be a provider's name
+
+    @property
+    def has_ids(self) -> bool:
+        """Whether it holds ids, or parts of some."""
+        return bool(self.found.ids or self.found.cut_off)
+
+
+def read_paste(text: str) -> Paste:
+    """Find the ids in a text as people write it."""
+    plain = plain_text(text)
+    return Paste(
+        found=find_ids(plain, ID_FORMATS), words=frozenset(word.lower() for word in _WORD.findall(plain))
+    )
+
+
+def replied_text(message: Message) -> str:
+    """The text or caption of the message that this one replies to; "": there is none."""
+    replied = message.reply_to_message
+    return (replied.text or replied.caption or "") if replied else ""
+
+
+def paste_without_command(message: Message, bot_name: str) -> Paste | None:
+    """The paste of a private message, or of one that names the bot; None for any other message.
+
+    One that names the bot and holds no ids means the message that it replies to.
+    """
+    text = message.text or message.caption or ""
+    if message.chat.type == ChatType.PRIVATE:
+        return read_paste(text)
+    if not re.search(rf"(?<![\w@])@{re.escape(bot_name)}(?!\w)", text, re.IGNORECASE):
+        return None
+    paste = read_paste(text)
+    return paste if paste.has_ids else read_paste(f"{text}\n{replied_text(message)}")
