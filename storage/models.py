@@ -186,7 +186,7 @@ class Task:
     file: StoredFile | None = None  # the first upload, for sending it again
     stall: Stall = Stall.MOVING
     unchanged_since: datetime | None = None  # last change, or when polling was resumed; None: registered_at
-    chat_active_watches: int = 1  # of the watching chat that has the fewest, when the lease was last renewed
+    chat_active_watches: int = 1  # of the watching chat with the fewest, at the last renewal; 0: no watch
 
 
 class DeliveryState(StrEnum):
@@ -307,6 +307,7 @@ class DeliveryKind(StrEnum):
     REPORT = "report"  # a new message to an admin: a gateway went down or recovered
     QUESTION = "question"  # a new message to an admin: whether a chat may use the bot
     GREETING = "greeting"  # a new message to a chat that may use the bot: what to type
+    LOOKUP = "lookup"  # a question which provider knows an id, sent or edited
     CARD = "card"  # the watch's one card, sent or edited
     BATCH = "batch"  # the one card of a batch's watches, sent or edited
 

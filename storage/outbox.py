@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import IntEnum
 
 from storage.access import AccessQuestion, Greeting
+from storage.lookups import Lookup
 from storage.models import (
     Batch,
     DeliveryKind,
@@ -120,7 +121,15 @@ class AccessDelivery:
     content: AccessQuestion | Greeting
 
 
-ClaimedDelivery = WatchDelivery | ReportDelivery | BatchDelivery | AccessDelivery
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LookupDelivery:
+    """A claimed LOOKUP."""
+
+    delivery: Delivery
+    lookup: Lookup
+
+
+ClaimedDelivery = WatchDelivery | ReportDelivery | BatchDelivery | AccessDelivery | LookupDelivery
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

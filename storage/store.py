@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Protocol
 
 from storage.access_store import AccessStore
+from storage.lookups import LookupStore
 from storage.models import (
     UNLIMITED,
     Cause,
@@ -20,7 +21,7 @@ from storage.models import (
 from storage.outbox import NONE_THROTTLED, AdminReport, ClaimedDelivery, Settlement, ThrottledChats
 
 
-class Store(AccessStore, Protocol):
+class Store(AccessStore, LookupStore, Protocol):
     """The database. Each method is one transaction, and may raise StoreError."""
 
     # watches

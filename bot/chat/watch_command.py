@@ -1,7 +1,7 @@
 """/watch: a provider and ids, or anything that holds ids; in private chats the same without the command."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from bot.chat.arguments import left_out, reply_together, valid_ids
 from bot.chat.context import IDS_OF_A_MESSAGE, Context
@@ -11,6 +11,8 @@ from bot.messages.view import View
 from bot.messages.views import cards, replies
 from bot.providers.catalog import Catalog, CatalogError, NotConfigured, SeveralFit, UnknownWord
 from bot.providers.parsing.ids import valid_id
+from storage.errors import WatchLimitReached
+from storage.lookups import LookupRequest
 from storage.models import TaskRef, WatchRequest
 
 _LABEL = re.compile(r"(?:(?:task|video|job|generation)[_-]?)?id|task|video|job", re.IGNORECASE)
@@ -52,19 +54,17 @@ async def watch_pasted(context: Context, paste: Paste, named: Sequence[str] | No
     """
     language, catalog = await context.language(), context.deps.catalog
     found, is_cut = context.take_ids(paste.found.ids)
-    if not catalog.names or not paste.has_ids:
-        notes = [replies.with_example("watch.usage", catalog.names, language=language)]
-    else:
+    if catalog.names and paste.has_ids:
         fitting = {each.external_id: tuple(named or catalog.fitting(each, paste.words)) for each in found}
-        refs = [
+        sure = [
             TaskRef(provider=names[0], external_id=external_id)
             for external_id, names in fitting.items()
             if len(names) == 1
         ]
-        notes = await _watch_all(context, refs, language)
-        for external_id, names in fitting.items():
-            if len(names) > 1:
-                notes.append(replies.several_fit(external_id, names, language=language))
+        unsure = {external_id: names for external_id, names in fitting.items() if len(names) > 1}
+        notes = [*await _watch_all(context, sure, language), *await _look_up(context, unsure, language)]
+    else:
+        notes = [replies.with_example("watch.usage", catalog.names, language=language)]
     if paste.found.cut_off:
         notes.append(replies.cut_off(paste.found.cut_off, language=language))
     if is_cut:
@@ -129,6 +129,29 @@ async def _watch_all(
             )
         )
     return shown
+
+
+async def _look_up(context: Context, candidates: Mapping[str, tuple[str, ...]], language: str) -> list[View]:
+    """Find out which provider knows each id; return a note if a limit refuses them."""
+    if not candidates:
+        return []
+    message = context.message
+    request = LookupRequest(
+        candidates=candidates,
+        chat_id=message.chat_id,
+        thread_id=context.thread_id,
+        message_id=message.message_id,
+        user_id=context.user_id,
+        language=language,
+    )
+    try:
+        await context.deps.service.look_up(request)
+    except WatchLimitReached as error:
+        note = replies.limit_reached(
+            error.limit, refused=len(candidates), is_personal=error.is_personal, language=language
+        )
+        return [note]
+    return []
 
 
 def _no_provider(error: CatalogError, word: str, *, catalog: Catalog, language: str) -> View:

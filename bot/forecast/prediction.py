@@ -76,7 +76,7 @@ class EndPrediction:
         chat_watches: active watches of the task's least busy chat. Dividing by the square root keeps a busy
         chat from starving others.
         """
-        return self.expected_delay_s(now) / math.sqrt(chat_watches)
+        return self.expected_delay_s(now) / math.sqrt(max(1, chat_watches))
 
 
 def predict(before: Task, after: Task, estimates: Estimates) -> EndPrediction:

@@ -154,6 +154,15 @@ class ChangeAccess(CallbackData):
     page: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChooseProvider(CallbackData):
+    """Watch the ids of a lookup with the provider at this index of those to choose from."""
+
+    PREFIX: ClassVar[str] = "from"
+    lookup_id: int
+    index: int
+
+
 def _field_types(action: type[CallbackData]) -> Mapping[str, tuple[type, bool]]:
     """The type of each field, and whether it may be None."""
     hints = get_type_hints(action)

@@ -9,12 +9,14 @@ from bot.forecast.estimates import Estimates
 from bot.messages.markup import digest as digest_of
 from bot.messages.view import OVERDUE, Forecast, View
 from bot.messages.views import access, admin, batches, cards
+from bot.messages.views import lookup as lookup_views
 from bot.messages.views import results as result_views
 from bot.outbox.results import Refusal, Refused, SendResult, Sent, as_retryable
 from bot.outbox.sender import Sender
 from storage.access import Greeting
+from storage.lookups import LookupState
 from storage.models import Batch, Watch
-from storage.outbox import AccessDelivery, BatchDelivery, ReportDelivery, WatchDelivery
+from storage.outbox import AccessDelivery, BatchDelivery, LookupDelivery, ReportDelivery, WatchDelivery
 
 NOT_EDITABLE = "not editable"  # stored instead of a digest: the card is no longer edited
 
@@ -97,6 +99,22 @@ class TextDelivery:
         else:
             view = access.question(out.content)
         return await self.sender.send(out.delivery.address, view)
+
+    async def lookup(self, out: LookupDelivery) -> SendResult:
+        """Ask for the provider, or edit the question to say what came of it."""
+        view, message_id = lookup_views.lookup(out.lookup), out.lookup.question_message_id
+        if message_id is not None:
+            result = await self.sender.edit(out.delivery.chat_id, message_id, view)
+            is_gone = isinstance(result, Refused) and result.reason in {
+                Refusal.NO_MESSAGE,
+                Refusal.NOT_EDITABLE,
+            }
+            return Sent(message_id) if is_gone else as_retryable(result)
+        if out.lookup.state is not LookupState.ASKING:
+            return Sent(0, is_response=False)  # the providers were found meanwhile
+        return as_retryable(
+            await self.sender.send(out.delivery.address, view, reply_to=out.lookup.message_id)
+        )
 
     async def _send(self, out: WatchDelivery, view: View) -> SendResult:
         """Send a message to the watch's topic, as a reply to the request."""

@@ -36,6 +36,7 @@ from storage.outbox import (
     AccessDelivery,
     BatchDelivery,
     ClaimedDelivery,
+    LookupDelivery,
     ReportDelivery,
     Settlement,
     WatchDelivery,
@@ -176,6 +177,8 @@ class DeliveryWorker:
         elif isinstance(out, BatchDelivery):
             result, digest = await self._texts.batch(out)
             await self._settler.settle(out, result, digest=digest)
+        elif isinstance(out, LookupDelivery):
+            await self._settler.settle(out, await self._texts.lookup(out))
         elif out.delivery.kind is DeliveryKind.CARD:
             result, digest = await self._texts.card(out)
             await self._settler.settle(out, result, digest=digest)

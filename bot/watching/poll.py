@@ -76,7 +76,8 @@ class Poller:
             else self._cadence.next_poll_after_failure(change.task, error, at=at)
         )
         after, events = replace(change.task, next_poll_at=next_poll_at), change.events
-        is_written = bool(events) or _has_facts_to_keep(task, after) or is_awaited()
+        is_watched = task.chat_active_watches > 0  # else it is a lookup's candidate, which is polled once
+        is_written = bool(events) or _has_facts_to_keep(task, after) or not is_watched or is_awaited()
         if is_written:
             if not await self._store.apply(after, events):
                 return PollResult(
@@ -88,7 +89,10 @@ class Poller:
             self._estimates.expect(after, prediction.remaining_s)
         if events:
             _log_change(after, events)
+        if events or not is_watched:
             self._notify()
+        if not is_watched:
+            after = replace(after, next_poll_at=None)
         return PollResult(task=after, prediction=prediction, error=error, is_written=is_written)
 
     async def _fetch(self, task: Task, provider: Provider) -> tuple[Change, ProviderError | None]:

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from storage.lookups import Lookup, LookupRequest
 from storage.models import (
     UNLIMITED,
     Chat,
@@ -60,6 +61,23 @@ class Service:
         )
         self._notify_both()
         return registration
+
+    async def look_up(self, request: LookupRequest) -> None:
+        """Find out which of several providers knows an id; raises WatchLimitReached."""
+        await self._store.look_up(request, at=self._clock(), limits=self._limits)
+        self._notify_both()
+
+    async def lookup(self, lookup_id: int, chat_id: int) -> Lookup | None:
+        """The lookup of this chat, or None."""
+        return await self._store.lookup(lookup_id, chat_id)
+
+    async def answer_lookup(self, lookup_id: int, chat_id: int, provider: str) -> bool:
+        """Watch the ids with the provider that a person chose; False: too late. Raises WatchLimitReached."""
+        is_watched = await self._store.answer_lookup(
+            lookup_id, chat_id, provider, at=self._clock(), limits=self._limits
+        )
+        self._notify_both()
+        return is_watched
 
     async def active(self, chat_id: int) -> list[WatchedTask]:
         """The chat's active watches, oldest first."""

@@ -125,6 +125,12 @@ async def migrate(tx: Transaction, old_id: int, new_id: int, *, at: datetime) ->
         """,
         (new_id, old_id),
     )
+    await tx.run(
+        """
+        UPDATE lookups SET chat_id = ?, message_id = NULL, question_message_id = NULL WHERE chat_id = ?
+        """,
+        (new_id, old_id),
+    )
     await deliveries.enqueue_cards(tx, [row["watch_id"] for row in being_sent], at=at)
     await batches.move(tx, old_id, new_id, at=at)
     await _move_deliveries(tx, old_id, new_id)

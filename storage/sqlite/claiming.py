@@ -11,11 +11,12 @@ from storage.outbox import (
     BatchDelivery,
     ClaimedDelivery,
     DeliveryPriority,
+    LookupDelivery,
     ReportDelivery,
     ThrottledChats,
     WatchDelivery,
 )
-from storage.sqlite import batches, resuming, rows, tasks, watches
+from storage.sqlite import batches, lookups, resuming, rows, tasks, watches
 from storage.sqlite.connection import Transaction
 
 _HEAD = 100  # deliveries that one claim reads from the queue; a chat that fills it is throttled soon
@@ -44,7 +45,7 @@ async def claim(
     chosen = [row["id"] for row in candidates if first_of_chat[row["chat_id"]] == row["id"]]
     lease = {"owner": owner, "at": rows.seconds(at), "lease_s": lease_s}
     found = await _lease(tx, chosen[: max(0, limit)], lease)
-    claimed = await _with_content(tx, found)
+    claimed = await _with_content(tx, found, at=at)
     for index, out in enumerate(claimed):
         if isinstance(out, WatchDelivery) and out.is_failure:
             claimed[index] = replace(out, companions=await claim_companions(tx, out, lease))
@@ -113,33 +114,46 @@ async def claim_companions(
         },
     )
     companions = await _lease(tx, [row["id"] for row in found], lease)
-    return tuple(out for out in await _with_content(tx, companions) if isinstance(out, WatchDelivery))
+    return tuple(await _with_watches(tx, companions))
 
 
-async def _with_content(tx: Transaction, found: Sequence[sqlite3.Row]) -> list[ClaimedDelivery]:
-    """Claimed deliveries with their watch and task, their batch, or their content."""
+async def _with_content(
+    tx: Transaction, found: Sequence[sqlite3.Row], *, at: datetime
+) -> list[ClaimedDelivery]:
+    """Claimed deliveries with their watch and task, their batch, lookup, or content."""
     batch_ids = {row["batch_id"] for row in found} - {None}
     batches_by_id = await batches.by_ids(tx, batch_ids) if batch_ids else {}
-    watches_by_id = await watches.by_ids(tx, {row["watch_id"] for row in found} - {None})
-    tasks_by_id = await tasks.by_ids(tx, {watch.task_id for watch in watches_by_id.values()})
+    of_watches = {each.delivery.id: each for each in await _with_watches(tx, found)}
     claimed: list[ClaimedDelivery] = []
     for row in found:
         delivery, content = rows.delivery(row), row["content"]
         if delivery.kind is DeliveryKind.REPORT:
             claimed.append(ReportDelivery(delivery=delivery, report=rows.report(content)))
-            continue
-        if delivery.kind in {DeliveryKind.QUESTION, DeliveryKind.GREETING}:
+        elif delivery.kind in {DeliveryKind.QUESTION, DeliveryKind.GREETING}:
             read = rows.question if delivery.kind is DeliveryKind.QUESTION else rows.greeting
             claimed.append(AccessDelivery(delivery=delivery, content=read(content)))
-            continue
-        if delivery.kind is DeliveryKind.BATCH:
+        elif delivery.kind is DeliveryKind.BATCH:
             batch = batches_by_id[row["batch_id"]]
             in_batch = tuple(await watches.of_batch(tx, batch.id))
             claimed.append(BatchDelivery(delivery=delivery, batch=batch, watched=in_batch))
-            continue
-        watch = watches_by_id[row["watch_id"]]
-        task = resuming.as_seen_by(watch, tasks_by_id[watch.task_id])
-        claimed.append(WatchDelivery(delivery=delivery, watch=watch, task=task))
+        elif delivery.kind is DeliveryKind.LOOKUP:
+            lookup = await lookups.claimed(tx, int(row["subject"]), at=at)
+            if lookup is not None:
+                claimed.append(LookupDelivery(delivery=delivery, lookup=lookup))
+        else:
+            claimed.append(of_watches[row["id"]])
+    return claimed
+
+
+async def _with_watches(tx: Transaction, found: Sequence[sqlite3.Row]) -> list[WatchDelivery]:
+    """Those of the claimed deliveries that show a watch's task."""
+    watches_by_id = await watches.by_ids(tx, {row["watch_id"] for row in found} - {None})
+    tasks_by_id = await tasks.by_ids(tx, {watch.task_id for watch in watches_by_id.values()})
+    claimed = []
+    for row in found:
+        if (watch := watches_by_id.get(row["watch_id"])) is not None:
+            task = resuming.as_seen_by(watch, tasks_by_id[watch.task_id])
+            claimed.append(WatchDelivery(delivery=rows.delivery(row), watch=watch, task=task))
     return claimed
 
 

@@ -69,6 +69,10 @@ _PRUNE = (
     RETURNING id
     """,
     """
+    DELETE FROM lookups WHERE id IN (SELECT id FROM lookups WHERE created_at < :before LIMIT :limit)
+    RETURNING id
+    """,
+    """
     DELETE FROM tasks WHERE id IN (
         SELECT t.id FROM tasks AS t
         WHERE coalesce(t.last_poll_at, t.registered_at) < :before

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from storage.models import DeliveryKind, DeliveryState
 from storage.outbox import DeliveryPriority, Settlement
-from storage.sqlite import batches, deliveries, rows
+from storage.sqlite import batches, deliveries, lookups, rows
 from storage.sqlite.connection import Transaction
 
 
@@ -40,6 +40,11 @@ async def settle(tx: Transaction, delivery_id: int, settlement: Settlement) -> N
             await batches.store_card(tx, row["batch_id"], message_id, settlement)
         # Keeping a row per edit would leave two million unused rows after a month of fifty tasks.
         await tx.run("DELETE FROM deliveries WHERE id = ?", (delivery_id,))
+        return
+    if row["kind"] == DeliveryKind.LOOKUP and settlement.state is DeliveryState.SENT:
+        await tx.run("DELETE FROM deliveries WHERE id = ?", (delivery_id,))
+        message_id = settlement.message_id or row["message_id"]
+        await lookups.sent(tx, int(row["subject"]), message_id, at=settlement.at)
         return
     await tx.run(
         """

@@ -25,6 +25,7 @@ from storage.sqlite import (
     chats,
     claiming,
     deliveries,
+    lookups,
     maintenance,
     resuming,
     settling,
@@ -32,12 +33,13 @@ from storage.sqlite import (
     watches,
 )
 from storage.sqlite.access_store import SqliteAccessStore
+from storage.sqlite.lookup_store import SqliteLookupStore
 from storage.sqlite.migrate import create
 from storage.sqlite.reopening import ReopeningDatabase, free_leases, open_database
 from storage.store import Store
 
 
-class SqliteStore(SqliteAccessStore, Store):
+class SqliteStore(SqliteAccessStore, SqliteLookupStore, Store):
     """The Store in one SQLite file, which several processes may share."""
 
     def __init__(self, database: ReopeningDatabase) -> None:
@@ -146,6 +148,7 @@ class SqliteStore(SqliteAccessStore, Store):
                 return False
             await tasks.record(tx, task.id, events)
             await deliveries.enqueue_for_events(tx, task, events, await watches.active_ids(tx, task.id))
+            await lookups.on_polled(tx, task, at=task.last_poll_at or task.registered_at)
             return True
 
     # deliveries
@@ -232,6 +235,7 @@ class SqliteStore(SqliteAccessStore, Store):
 
     async def stop_all_but(self, allowed_ids: Collection[int], *, at: datetime) -> int:
         async with self._database.transaction() as tx:
+            await lookups.drop_all_but(tx, allowed_ids)
             return await watches.stop_all_but(tx, allowed_ids, at=at)
 
     # maintenance

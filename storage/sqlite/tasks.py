@@ -135,7 +135,7 @@ async def claim_due(
 
 
 async def _active_watches(tx: Transaction, task_ids: Sequence[int]) -> dict[int, int]:
-    """For each task, the lowest number of active watches of a watching chat; 1 if there is none."""
+    """For each task, the lowest number of active watches of a watching chat; 0 if there is none."""
     found = await tx.all(
         """
         WITH waiting AS (
@@ -150,7 +150,7 @@ async def _active_watches(tx: Transaction, task_ids: Sequence[int]) -> dict[int,
         """,
         (rows.listed(task_ids),),
     )
-    return dict.fromkeys(task_ids, 1) | {row["task_id"]: row["watch_count"] for row in found}
+    return dict.fromkeys(task_ids, 0) | {row["task_id"]: row["watch_count"] for row in found}
 
 
 async def take_poll_requests(tx: Transaction, *, owner: str) -> list[Task]:

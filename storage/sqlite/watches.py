@@ -38,7 +38,7 @@ async def add(
     )
     is_new = row is None or not _is_current(row)
     if is_new:
-        await _check_limits(tx, request, limits)
+        await check_limits(tx, chat_id=request.chat_id, user_id=request.user_id, limits=limits)
     task_id = await tasks.register(tx, request.ref, at=at)
     await resuming.resume_stalled(tx, [task_id], at=at)
     if row is None or is_new:
@@ -236,19 +236,21 @@ async def refresh_cards(tx: Transaction, *, older_than: datetime, limit: int, at
     return await deliveries.enqueue_cards(tx, [row["id"] for row in stale], at=at, is_refresh=True)
 
 
-async def _check_limits(tx: Transaction, request: WatchRequest, limits: WatchLimits) -> None:
-    """Raise WatchLimitReached if a limit is reached; called in the transaction that adds the watch."""
+async def check_limits(
+    tx: Transaction, *, chat_id: int, user_id: int | None, limits: WatchLimits, more: int = 1
+) -> None:
+    """Raise WatchLimitReached if so many more would exceed a limit; in the transaction that adds them."""
     found = await tx.all(
         """
         SELECT count(*) AS of_chat, count(*) FILTER (WHERE user_id = :user_id) AS of_person
         FROM watches WHERE chat_id = :chat_id AND state = 'active'
         """,
-        {"chat_id": request.chat_id, "user_id": request.user_id},
+        {"chat_id": chat_id, "user_id": user_id},
     )
-    is_shared = request.user_id is not None and request.user_id != request.chat_id
-    if limits.per_chat is not None and found[0]["of_chat"] >= limits.per_chat:
+    is_shared = user_id is not None and user_id != chat_id
+    if limits.per_chat is not None and found[0]["of_chat"] + more > limits.per_chat:
         raise WatchLimitReached(limits.per_chat, is_personal=False)
-    if is_shared and limits.per_person is not None and found[0]["of_person"] >= limits.per_person:
+    if is_shared and limits.per_person is not None and found[0]["of_person"] + more > limits.per_person:
         raise WatchLimitReached(limits.per_person, is_personal=True)
 
 

@@ -94,6 +94,7 @@ class Users:
         *,
         user: int | None = None,
         thread: int | None = None,
+        reply_to: int | None = None,
     ) -> int:
         """Send a message and return its id; the default sender is the chat's user, or the channel."""
         chat = self._state.chats[chat_id]
@@ -104,7 +105,7 @@ class Users:
             sender_chat_id=_sender_chat_id(chat, sender),
             text=text,
             entities=_commands(text),
-            reply_to=thread,
+            reply_to=reply_to or thread,
             thread_id=thread,
             is_topic=thread is not None,
         )
@@ -223,13 +224,16 @@ class Users:
         return chat.id
 
     def _bot_sees(self, chat: Chat, message: Message) -> bool:
-        """In groups privacy mode hides all messages except commands: https://core.telegram.org/bots/features#privacy-mode."""
+        """In groups privacy mode hides all messages except commands and mentions: https://core.telegram.org/bots/features#privacy-mode."""
         if chat.bot_status == "kicked":
             return False
         if chat.type in {"private", "channel"}:
             return True
-        command = _COMMAND.match(message.text or "")
-        return command is not None and command[0].partition("@")[2] in {"", self._state.bot.username}
+        text = message.text or ""
+        command = _COMMAND.match(text)
+        if command is not None:
+            return command[0].partition("@")[2] in {"", self._state.bot.username}
+        return re.search(rf"(?<![\w@])@{self._state.bot.username}\b", text, re.IGNORECASE) is not None
 
 
 def _sender_chat_id(chat: Chat, sender: User | None) -> int | None:

@@ -1,0 +1,262 @@
+"""The lookups: which provider knows an id, found by polling each candidate once, else asked in the chat."""
+
+import json
+import sqlite3
+from collections.abc import Iterable
+from datetime import datetime
+
+from storage.lookups import Lookup, LookupRequest, LookupState
+from storage.models import (
+    UNLIMITED,
+    DeliveryKind,
+    Snapshot,
+    Task,
+    TaskRef,
+    TaskStatus,
+    WatchLimits,
+    WatchRequest,
+)
+from storage.outbox import DeliveryPriority
+from storage.sqlite import resuming, rows, tasks, watches
+from storage.sqlite.connection import Transaction
+
+PATIENCE_S = 10.0  # until the question is asked, though a candidate was not polled
+ANSWER_S = 3600.0  # until a question ends by itself
+
+
+async def add(tx: Transaction, request: LookupRequest, *, at: datetime, limits: WatchLimits) -> None:
+    """Register a lookup with its candidates; raises WatchLimitReached."""
+    await watches.check_limits(
+        tx, chat_id=request.chat_id, user_id=request.user_id, limits=limits, more=len(request.candidates)
+    )
+    row = await tx.one(
+        """
+        INSERT INTO lookups (chat_id, thread_id, message_id, user_id, language, created_at)
+        VALUES (?, ?, ?, ?, ?, ?)
+        ON CONFLICT (chat_id, message_id) DO UPDATE SET language = excluded.language WHERE state = 'polling'
+        RETURNING *
+        """,
+        (
+            request.chat_id,
+            request.thread_id,
+            request.message_id,
+            request.user_id,
+            request.language,
+            rows.seconds(at),
+        ),
+    )
+    if row is None:
+        return
+    for external_id, providers in request.candidates.items():
+        for provider in providers:
+            task_id = await tasks.register(tx, TaskRef(provider=provider, external_id=external_id), at=at)
+            task = (await tasks.by_ids(tx, [task_id]))[task_id]
+            is_known = _is_known(task.snapshot) or None
+            await tx.run(
+                "INSERT INTO lookup_candidates VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+                (row["id"], task_id, is_known),
+            )
+            if not is_known:
+                await resuming.restart(tx, task_id, at=at)
+                await tasks.make_due(tx, [task_id], at=at, is_awaited=True)
+    await _enqueue(tx, row, at=at, after_s=PATIENCE_S)
+    await _resolve_and_ask(tx, row["id"], at=at)
+
+
+async def on_polled(tx: Transaction, task: Task, *, at: datetime) -> None:
+    """Note whether the provider of a polled candidate knows it, and resolve its lookups."""
+    found = await tx.all(
+        """
+        UPDATE lookup_candidates SET knows = ? WHERE task_id = ? AND knows IS NULL
+        RETURNING lookup_id
+        """,
+        (_is_known(task.snapshot), task.id),
+    )
+    for row in found:
+        await _resolve_and_ask(tx, row["lookup_id"], at=at)
+
+
+async def claimed(tx: Transaction, lookup_id: int, *, at: datetime) -> Lookup | None:
+    """The lookup whose LOOKUP is due: its time for polling, or for an answer, is over."""
+    await tx.run("UPDATE lookup_candidates SET knows = 0 WHERE lookup_id = ? AND knows IS NULL", (lookup_id,))
+    await _resolve(tx, lookup_id, at=at)
+    await tx.run(
+        """
+        UPDATE lookups SET state = CASE state
+            WHEN 'polling' THEN 'asking'
+            WHEN 'asking' THEN iif(question_message_id IS NULL, 'asking', 'unanswered')
+            ELSE state END
+        WHERE id = ?
+        """,
+        (lookup_id,),
+    )
+    return await get(tx, lookup_id)
+
+
+async def sent(tx: Transaction, lookup_id: int, message_id: int | None, *, at: datetime) -> None:
+    """Store the message with the question; it ends by itself."""
+    row = await tx.one(
+        """
+        UPDATE lookups SET question_message_id = coalesce(?, question_message_id) WHERE id = ?
+        RETURNING *
+        """,
+        (message_id, lookup_id),
+    )
+    if row is not None and row["state"] == LookupState.ASKING:
+        await _enqueue(tx, row, at=at, after_s=ANSWER_S)
+
+
+async def answer(
+    tx: Transaction, lookup_id: int, chat_id: int, provider: str, *, at: datetime, limits: WatchLimits
+) -> bool:
+    """Watch the ids that are asked for with this provider; raises WatchLimitReached."""
+    found = await get(tx, lookup_id)
+    row = await tx.one(
+        """
+        UPDATE lookups SET state = 'answered', answer = ?
+        WHERE id = ? AND chat_id = ? AND state = 'asking' AND EXISTS (
+            SELECT 1 FROM json_each(providers) WHERE value = ?
+        )
+        RETURNING *
+        """,
+        (provider, lookup_id, chat_id, provider),
+    )
+    if row is None or found is None:
+        return False
+    for external_id in found.external_ids:
+        await _watch(tx, row, TaskRef(provider=provider, external_id=external_id), at=at, limits=limits)
+    await _enqueue(tx, row, at=at)
+    return True
+
+
+async def get(tx: Transaction, lookup_id: int, *, chat_id: int | None = None) -> Lookup | None:
+    """The lookup, if it exists and, unless chat_id is None, belongs to the chat."""
+    row = await tx.one(
+        "SELECT * FROM lookups WHERE id = ? AND chat_id = coalesce(?, chat_id)", (lookup_id, chat_id)
+    )
+    if row is None:
+        return None
+    candidates = await _candidates(tx, lookup_id)
+    return Lookup(
+        id=row["id"],
+        state=LookupState(row["state"]),
+        chat_id=row["chat_id"],
+        message_id=row["message_id"],
+        user_id=row["user_id"],
+        language=row["language"],
+        external_ids=tuple(dict.fromkeys(each["external_id"] for each in candidates)),
+        providers=tuple(json.loads(row["providers"])),
+        answer=row["answer"],
+        question_message_id=row["question_message_id"],
+    )
+
+
+async def drop_all_but(tx: Transaction, allowed_ids: Iterable[int]) -> None:
+    """Delete the lookups that belong to none of these chats and users, with what they would send."""
+    dropped = await tx.all(
+        """
+        DELETE FROM lookups
+        WHERE chat_id NOT IN (SELECT value FROM json_each(:allowed))
+            AND coalesce(user_id NOT IN (SELECT value FROM json_each(:allowed)), true)
+        RETURNING id
+        """,
+        {"allowed": rows.listed(allowed_ids)},
+    )
+    await tx.run(
+        "DELETE FROM deliveries WHERE kind = ? AND is_unsent AND subject IN (SELECT value FROM json_each(?))",
+        (DeliveryKind.LOOKUP, rows.listed(str(row["id"]) for row in dropped)),
+    )
+
+
+async def _resolve_and_ask(tx: Transaction, lookup_id: int, *, at: datetime) -> None:
+    """As _resolve(); the LOOKUP is due once all candidates were polled, and not needed if nothing is left."""
+    row = await _resolve(tx, lookup_id, at=at)
+    if row is None:
+        return
+    if row["state"] == LookupState.FOUND:
+        await tx.run(
+            "DELETE FROM deliveries WHERE kind = ? AND subject = ? AND chat_id = ? AND state = 'pending'",
+            (DeliveryKind.LOOKUP, str(lookup_id), row["chat_id"]),
+        )
+    elif all(each["knows"] is not None for each in await _candidates(tx, lookup_id)):
+        await _enqueue(tx, row, at=at)
+
+
+async def _resolve(tx: Transaction, lookup_id: int, *, at: datetime) -> sqlite3.Row | None:
+    """Watch each id that exactly one candidate knows; None: the lookup is no longer POLLING."""
+    row = await tx.one("SELECT * FROM lookups WHERE id = ? AND state = 'polling'", (lookup_id,))
+    if row is None:
+        return None
+    by_id: dict[str, list[sqlite3.Row]] = {}
+    for each in await _candidates(tx, lookup_id):
+        by_id.setdefault(each["external_id"], []).append(each)
+    providers: dict[str, None] = {}  # to choose from for what is left: those that know it, else all
+    for external_id, candidates in by_id.items():
+        known = [each for each in candidates if each["knows"]]
+        if len(known) == 1 and all(each["knows"] is not None for each in candidates):
+            ref = TaskRef(provider=known[0]["provider"], external_id=external_id)
+            await _watch(tx, row, ref, at=at, limits=UNLIMITED)  # add() has checked the limits
+            await tx.run(
+                """
+                DELETE FROM lookup_candidates
+                WHERE lookup_id = ? AND task_id IN (SELECT value FROM json_each(?))
+                """,
+                (lookup_id, rows.listed(each["task_id"] for each in candidates)),
+            )
+        else:
+            providers |= dict.fromkeys(each["provider"] for each in known or candidates)
+    return await tx.one(
+        "UPDATE lookups SET providers = ?, state = iif(?, state, 'found') WHERE id = ? RETURNING *",
+        (json.dumps(list(providers)), bool(providers), lookup_id),
+    )
+
+
+async def _candidates(tx: Transaction, lookup_id: int) -> list[sqlite3.Row]:
+    """The tasks that are asked for, in the order of their registration, and whether they are known."""
+    return await tx.all(
+        """
+        SELECT c.task_id, c.knows, t.provider, t.external_id
+        FROM lookup_candidates AS c JOIN tasks AS t ON t.id = c.task_id
+        WHERE c.lookup_id = ? ORDER BY t.id
+        """,
+        (lookup_id,),
+    )
+
+
+async def _watch(
+    tx: Transaction, row: sqlite3.Row, ref: TaskRef, *, at: datetime, limits: WatchLimits
+) -> None:
+    request = WatchRequest(
+        ref=ref,
+        chat_id=row["chat_id"],
+        thread_id=row["thread_id"],
+        message_id=row["message_id"],
+        user_id=row["user_id"],
+        language=row["language"],
+    )
+    await watches.add(tx, request, at=at, limits=limits, hold_card_s=0.0)
+
+
+async def _enqueue(tx: Transaction, row: sqlite3.Row, *, at: datetime, after_s: float = 0.0) -> None:
+    """Enqueue the LOOKUP, or change when the pending one is due."""
+    await tx.run(
+        """
+        INSERT INTO deliveries (chat_id, thread_id, kind, subject, priority, created_at, not_before)
+        VALUES (:chat_id, :thread_id, :kind, :subject, :priority, :at, :at + :after_s)
+        ON CONFLICT (chat_id, kind, subject, coalesce(thread_id, 0)) WHERE state = 'pending'
+            DO UPDATE SET not_before = min(not_before, excluded.not_before)
+        """,
+        {
+            "chat_id": row["chat_id"],
+            "thread_id": row["thread_id"],
+            "kind": DeliveryKind.LOOKUP,
+            "subject": str(row["id"]),
+            "priority": DeliveryPriority.FIRST_CARD,
+            "at": rows.seconds(at),
+            "after_s": after_s,
+        },
+    )
+
+
+def _is_known(snapshot: Snapshot | None) -> bool:
+    return snapshot is not None and snapshot.status is not TaskStatus.NOT_FOUND
