@@ -32,19 +32,20 @@ async def watch(context: Context, typed: TypedCommand) -> None:
     except NotConfigured:
         await _watch_typed(context, typed)
         return
-    if paste.found.has_key or (paste.has_ids and not _is_name_and_ids(typed, named)):
+    if paste.found.has_key or (paste.has_ids and not _is_name_and_ids(typed, paste, named)):
         await watch_pasted(context, paste, named)
     else:
         await _watch_typed(context, typed)
 
 
-def _is_name_and_ids(typed: TypedCommand, named: Sequence[str] | None) -> bool:
-    """Whether it is `/watch provider id [id …]`, if need be with a provider that is misspelt."""
+def _is_name_and_ids(typed: TypedCommand, paste: Paste, named: Sequence[str] | None) -> bool:
+    """Whether it is `/watch provider id [id …]`, if need be with a provider or an id that is misspelt."""
     word, *ids = typed.arguments or ("",)
-    if not ids or not all(valid_id(each) and _DIGIT.search(each) for each in ids):
+    valid = [each for each in ids if valid_id(each)]
+    if not valid or not all(map(_DIGIT.search, valid)) or paste.found.cut_off:
         return False
     is_label = _LABEL.fullmatch(word) is not None or f"{word}:" in typed.text
-    return named is not None or (_NAME.fullmatch(word) is not None and not is_label)
+    return named is not None or (valid == ids and _NAME.fullmatch(word) is not None and not is_label)
 
 
 async def watch_pasted(context: Context, paste: Paste, named: Sequence[str] | None = None) -> None:
