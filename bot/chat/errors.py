@@ -1,12 +1,14 @@
 """The error handler of all update handlers: logs the details and replies with one sentence."""
 
 import logging
+from contextlib import suppress
 
 from telegram import Update
 from telegram.error import TelegramError
 
 from bot.chat.context import Context
 from bot.logs import log_fields
+from bot.messages.translate import t
 from bot.messages.views import replies
 from storage.errors import StoreError
 
@@ -14,7 +16,7 @@ log = logging.getLogger(__name__)
 
 
 async def on_error(update: object, context: Context) -> None:
-    """Log a handler's exception, and reply with an apology unless a Telegram call failed."""
+    """Log a handler's exception; apologize in a reply, or in a press's bubble, unless Telegram failed."""
     error = context.error
     update_id = update.update_id if isinstance(update, Update) else None
     chat = update.effective_chat if isinstance(update, Update) else None
@@ -31,5 +33,8 @@ async def on_error(update: object, context: Context) -> None:
     else:
         log.error("Update %s failed", update_id, exc_info=error, extra=fields)
         key = "wrong.unexpected"
-    if isinstance(update, Update) and update.effective_message is not None:
+    if isinstance(update, Update) and update.callback_query is not None:
+        with suppress(TelegramError):
+            await update.callback_query.answer(t(context.personal_language, key), show_alert=True)
+    elif isinstance(update, Update) and update.effective_message is not None:
         context.reply(replies.sentence(key, language=context.personal_language))

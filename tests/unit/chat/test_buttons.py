@@ -139,14 +139,11 @@ async def test_a_press_too_old_to_be_answered_is_executed(harness: ChatHarness, 
     assert await results(driver) == 1
 
 
-async def test_a_press_while_the_database_is_unavailable_gets_an_apology(harnesses, caplog):
+async def test_a_press_while_the_database_is_unavailable_gets_an_apology_in_its_bubble(harnesses, caplog):
     harness = await harnesses.make(named("wan", "alibailian"), service=BrokenService())
 
-    [apology] = await harness.receive(
-        updates.press(PRIVATE, ANN, SendAgain(watch_id=1).pack()), kind="callback_query"
-    )
-
-    assert "database" in apology
+    assert "database" in await press(harness, SendAgain(watch_id=1).pack())
+    assert harness.request.callback_answers[-1]["show_alert"] is True
 
 
 async def test_check_again_resumes_the_polling_of_a_task(harness: ChatHarness, driver: Driver):
