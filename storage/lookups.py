@@ -53,9 +53,11 @@ class LookupStore(Protocol):
     async def look_up(self, request: LookupRequest, *, at: datetime, limits: WatchLimits = UNLIMITED) -> None:
         """Register a lookup, make its candidate tasks due for one poll each, and enqueue its LOOKUP.
 
-        1. A candidate that a poll has found before is known; one that was NOT_FOUND is polled again.
+        1. A candidate that a poll has found before, and the only one of an id, is known; one that was
+           NOT_FOUND is polled again.
         2. apply() of a candidate notes whether its provider knows it. If of all candidates of an id exactly
-           one is known, a watch of it is registered in the same transaction.
+           one is known, a watch of it is registered in the same transaction. The watches of four ids or
+           more are registered together, once all candidates were polled.
         3. The LOOKUP can be claimed once all candidates were polled, or 10 s later. Claiming it counts
            candidates that were not polled as unknown, applies rule 2, and asks for the other ids.
         4. An hour after the question was sent, the LOOKUP is claimed again, and the lookup is UNANSWERED.

@@ -16,6 +16,7 @@ from storage.lookups import LookupRequest
 from storage.models import TaskRef, WatchRequest
 
 _LABEL = re.compile(r"(?:(?:task|video|job|generation)[_-]?)?id|task|video|job", re.IGNORECASE)
+_SMALLEST_BATCH = 4  # ids in one message that get one card
 _DIGIT = re.compile("[0-9]")
 _NAME = re.compile(r"[A-Za-z][A-Za-z_-]*")
 
@@ -57,12 +58,14 @@ async def watch_pasted(context: Context, paste: Paste, named: Sequence[str] | No
     found, is_cut = context.take_ids(paste.found.ids)
     if catalog.names and paste.has_ids:
         fitting = {each.external_id: tuple(named or catalog.fitting(each, paste.words)) for each in found}
+        unsure = {external_id: names for external_id, names in fitting.items() if len(names) > 1}
+        if unsure and len(fitting) >= _SMALLEST_BATCH:
+            unsure = fitting  # one card for all of them
         sure = [
             TaskRef(provider=names[0], external_id=external_id)
             for external_id, names in fitting.items()
-            if len(names) == 1
+            if external_id not in unsure
         ]
-        unsure = {external_id: names for external_id, names in fitting.items() if len(names) > 1}
         notes = [*await _watch_all(context, sure, language), *await _look_up(context, unsure, language)]
     else:
         notes = [replies.with_example("watch.usage", catalog.names, language=language)]

@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from storage.lookups import Lookup, LookupRequest, LookupState
@@ -51,7 +51,7 @@ async def add(tx: Transaction, request: LookupRequest, *, at: datetime, limits: 
         for provider in providers:
             task_id = await tasks.register(tx, TaskRef(provider=provider, external_id=external_id), at=at)
             task = (await tasks.by_ids(tx, [task_id]))[task_id]
-            is_known = _is_known(task.snapshot) or None
+            is_known = len(providers) == 1 or _is_known(task.snapshot) or None
             await tx.run(
                 "INSERT INTO lookup_candidates VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
                 (row["id"], task_id, is_known),
@@ -123,8 +123,11 @@ async def answer(
     )
     if row is None or found is None:
         return False
-    for external_id in found.external_ids:
-        await _watch(tx, row, TaskRef(provider=provider, external_id=external_id), at=at, limits=limits)
+    await watches.check_limits(
+        tx, chat_id=chat_id, user_id=row["user_id"], limits=limits, more=len(found.external_ids)
+    )
+    refs = [TaskRef(provider=provider, external_id=external_id) for external_id in found.external_ids]
+    await _watch(tx, row, refs, at=at)
     await _enqueue(tx, row, at=at)
     return True
 
@@ -190,21 +193,24 @@ async def _resolve(tx: Transaction, lookup_id: int, *, at: datetime) -> sqlite3.
     by_id: dict[str, list[sqlite3.Row]] = {}
     for each in await _candidates(tx, lookup_id):
         by_id.setdefault(each["external_id"], []).append(each)
+    is_polled = all(each["knows"] is not None for found in by_id.values() for each in found)
+    if len(by_id) >= watches.SMALLEST_BATCH and not is_polled:
+        return row  # the watches of many ids begin together, as a batch
     providers: dict[str, None] = {}  # to choose from for what is left: those that know it, else all
+    refs: list[TaskRef] = []
+    resolved: list[int] = []
     for external_id, candidates in by_id.items():
         known = [each for each in candidates if each["knows"]]
         if len(known) == 1 and all(each["knows"] is not None for each in candidates):
-            ref = TaskRef(provider=known[0]["provider"], external_id=external_id)
-            await _watch(tx, row, ref, at=at, limits=UNLIMITED)  # add() has checked the limits
-            await tx.run(
-                """
-                DELETE FROM lookup_candidates
-                WHERE lookup_id = ? AND task_id IN (SELECT value FROM json_each(?))
-                """,
-                (lookup_id, rows.listed(each["task_id"] for each in candidates)),
-            )
+            refs.append(TaskRef(provider=known[0]["provider"], external_id=external_id))
+            resolved += [each["task_id"] for each in candidates]
         else:
             providers |= dict.fromkeys(each["provider"] for each in known or candidates)
+    await _watch(tx, row, refs, at=at)
+    await tx.run(
+        "DELETE FROM lookup_candidates WHERE lookup_id = ? AND task_id IN (SELECT value FROM json_each(?))",
+        (lookup_id, rows.listed(resolved)),
+    )
     return await tx.one(
         "UPDATE lookups SET providers = ?, state = iif(?, state, 'found') WHERE id = ? RETURNING *",
         (json.dumps(list(providers)), bool(providers), lookup_id),
@@ -223,18 +229,20 @@ async def _candidates(tx: Transaction, lookup_id: int) -> list[sqlite3.Row]:
     )
 
 
-async def _watch(
-    tx: Transaction, row: sqlite3.Row, ref: TaskRef, *, at: datetime, limits: WatchLimits
-) -> None:
-    request = WatchRequest(
-        ref=ref,
-        chat_id=row["chat_id"],
-        thread_id=row["thread_id"],
-        message_id=row["message_id"],
-        user_id=row["user_id"],
-        language=row["language"],
-    )
-    await watches.add(tx, request, at=at, limits=limits, hold_card_s=0.0)
+async def _watch(tx: Transaction, row: sqlite3.Row, refs: Sequence[TaskRef], *, at: datetime) -> None:
+    """Register the watches; add() and answer() have checked the limits."""
+    requests = [
+        WatchRequest(
+            ref=ref,
+            chat_id=row["chat_id"],
+            thread_id=row["thread_id"],
+            message_id=row["message_id"],
+            user_id=row["user_id"],
+            language=row["language"],
+        )
+        for ref in refs
+    ]
+    await watches.add_all(tx, requests, at=at, limits=UNLIMITED, hold_card_s=0.0)
 
 
 async def _enqueue(tx: Transaction, row: sqlite3.Row, *, at: datetime, after_s: float = 0.0) -> None:

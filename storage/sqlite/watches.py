@@ -20,7 +20,7 @@ from storage.models import (
 from storage.sqlite import batches, chats, deliveries, resuming, rows, tasks
 from storage.sqlite.connection import Transaction
 
-_SMALLEST_BATCH = 4  # requests in one message
+SMALLEST_BATCH = 4  # requests in one message
 _UNDELIVERED = rows.listed(state for state in DeliveryState if state.is_undelivered)
 
 
@@ -64,7 +64,7 @@ async def add_all(
         except WatchLimitReached as error:
             limit = error
     new = [each.watch.id for each in watched if each.is_new]
-    if len(requests) >= _SMALLEST_BATCH and len(new) > 1:
+    if len(requests) >= SMALLEST_BATCH and len(new) > 1:
         batch_id = await batches.gather(tx, requests[0], new, at=at, hold_card_s=hold_card_s)
         watched = [
             replace(each, watch=replace(each.watch, batch_id=batch_id)) if each.is_new else each

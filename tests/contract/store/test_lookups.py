@@ -306,3 +306,21 @@ async def test_two_ids_of_a_message_are_found_at_different_providers(driver: Dri
             await driver.store.apply(*after)
 
     assert sorted(await watched(driver)) == ["sora t2", "wan t1"]
+
+
+async def test_the_watches_of_four_ids_begin_together_as_a_batch(driver: Driver):
+    ids = ("t1", "t2", "t3", "t4")
+    await look_up(driver, ids=ids)
+    await polled(driver, "wan", RUNNING)
+    assert await watched(driver) == []
+    await polled(driver, "sora", None)
+
+    active = await driver.store.active_watches(CHAT)
+    assert sorted(str(each.task.ref) for each in active) == [f"wan {each}" for each in ids]
+    assert len({each.watch.batch_id for each in active} - {None}) == 1
+
+
+async def test_an_id_of_one_provider_needs_no_poll_to_be_known(driver: Driver):
+    await look_up(driver, "wan")
+
+    assert await watched(driver) == ["wan t1"]
