@@ -51,7 +51,11 @@ async def check(settings: Settings) -> bool:
 
 def _warnings(settings: Settings) -> Iterable[Row]:
     if not (settings.allowed_chats.everyone or settings.allowed_chats.ids or settings.admins):
-        yield "people", WARN, "nobody may use the bot; set ADMINS or ALLOWED_CHATS"
+        yield (
+            "people",
+            WARN,
+            "nobody may use the bot by ADMINS or ALLOWED_CHATS; its log shows a /start code",
+        )
     yield from (("plain http", WARN, sentence) for sentence in plain_http_warnings(settings))
     for sentence in file_modes.exposed(settings.database_url.file, settings.downloads_folder):
         yield "files", WARN, sentence

@@ -62,11 +62,11 @@ class HandlerDeps:
         """The language for a user, as far as it is known without the store."""
         return pick_language(self.language, user.language_code if user else None, None)
 
-    def reply(self, message: Message, view: View, *, to: int | None = None) -> None:
+    def reply(self, message: Message, view: View, *, to: int | None = None, is_first: bool = False) -> None:
         """Queue a reply in the same topic; it quotes the message, or the one with the id `to`."""
         quoted = ReplyParameters(to or message.message_id, allow_sending_without_reply=True)
         send = partial(message.reply_text, **text_options(view), reply_parameters=quoted)
-        self.reply_queue.put(message.chat_id, send)
+        self.reply_queue.put(message.chat_id, send, is_first=is_first)
 
 
 def commands_of(message: Message, bot_name: str) -> tuple[TypedCommand, ...]:

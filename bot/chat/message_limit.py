@@ -5,7 +5,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from enum import Enum, auto
 
-MESSAGES_PER_MINUTE = 30
+MESSAGES_PER_MINUTE = 15  # fewer than the replies that Telegram takes in a group: one more has to fit
 _MINUTE_S = 60.0
 _KEYS = 10_000
 

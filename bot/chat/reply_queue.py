@@ -28,17 +28,23 @@ class ReplyQueue:
         self._queues: dict[int, deque[Send]] = {}
         self._workers: dict[int, asyncio.Task[None]] = {}
 
-    def put(self, chat_id: int, send: Send) -> bool:
-        """Queue a reply; False: the queue is full and the reply was dropped."""
+    def put(self, chat_id: int, send: Send, *, is_first: bool = False) -> bool:
+        """Queue a reply; False: the queue is full and the reply was dropped.
+
+        is_first: before all that wait, even if the queue is full; for what is said rarely.
+        """
         queue = self._queues.setdefault(chat_id, deque())
-        if len(queue) >= QUEUED_PER_CHAT or sum(map(len, self._queues.values())) >= QUEUED_TOTAL:
+        if is_first:
+            queue.appendleft(send)
+        elif len(queue) >= QUEUED_PER_CHAT or sum(map(len, self._queues.values())) >= QUEUED_TOTAL:
             log.warning(
                 "Chat %d: dropped a reply, the queue is full.",
                 chat_id,
                 extra=log_fields(None, "reply_dropped", chat_id=chat_id),
             )
             return False
-        queue.append(send)
+        else:
+            queue.append(send)
         if chat_id not in self._workers:
             self._start(chat_id)
         return True

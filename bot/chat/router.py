@@ -43,7 +43,8 @@ async def on_message(_: Update, context: Context) -> None:
     if not is_private and context.user_id is not None:
         verdict = deps.message_limit.count((context.message.chat_id, context.user_id))
         if verdict is MessageVerdict.TELL:
-            context.reply(replies.sentence("wrong.too_many", language=context.personal_language))
+            view = replies.sentence("wrong.too_many", language=context.personal_language)
+            deps.reply(context.message, view, is_first=True)
         if verdict is not MessageVerdict.HANDLE:
             return
     await deps.service.on_update_from(context.message.chat_id)

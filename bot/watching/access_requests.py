@@ -109,5 +109,5 @@ def _log(state: AccessState, chat_id: int, admin: Admin) -> None:
         chat_id,
         state,
         admin.id,
-        extra=log_fields(None, f"access_{state}", chat_id=chat_id, user_id=admin.id),
+        extra=log_fields(None, f"chat_{state}", chat_id=chat_id, user_id=admin.id),
     )

@@ -99,3 +99,17 @@ async def test_the_queued_replies_of_all_chats_are_limited(telegram: Telegram, q
     assert len(telegram.sent) == 1000
     assert queue.put(1001, partial(telegram.send, "b")), "once they are sent there is room again"
     await queue.drain()
+
+
+async def test_a_first_reply_is_sent_before_all_that_wait_even_if_the_queue_is_full(
+    telegram: Telegram, queue: ReplyQueue
+):
+    telegram.gate.clear()
+    for number in range(QUEUED_PER_CHAT):
+        queue.put(1, partial(telegram.send, str(number)))
+    assert not queue.put(1, partial(telegram.send, "late"))
+    assert queue.put(1, partial(telegram.send, "first"), is_first=True)
+    telegram.gate.set()
+    await queue.drain()
+    assert telegram.sent[:2] == ["first", "0"]
+    assert len(telegram.sent) == QUEUED_PER_CHAT + 1

@@ -1,0 +1,115 @@
+"""Admins decide in their private chats; all others, and stale buttons, get a bubble."""
+
+import pytest
+
+from bot.messages.callback_data import AnswerRequest, CallbackData, ChangeAccess, ShowChats
+from bot.messages.views.access import PAGE_ENTRIES
+from storage.access import Admin
+from tests.fakes import updates
+from tests.unit.chat.chat_harness import ANN, BORIS, EVE, FOREIGN_GROUP, GROUP, ChatHarness
+from tests.unit.messages.reading import visible
+
+ADMINS_ONLY = "Only the bot's admins can do this."
+
+
+async def press(harness: ChatHarness, data: CallbackData, user_id: int = BORIS) -> str:
+    """The text of the bubble after a press in a private chat."""
+    chat = {"id": user_id, "type": "private", "first_name": "Ann"}
+    query = updates.press(chat, user_id, data.pack())
+    assert await harness.receive(query, kind="callback_query") == []
+    return str(harness.request.callback_answers[-1].get("text", ""))
+
+
+def shown(harness: ChatHarness) -> str:
+    return visible(str(harness.request.edits[-1]["text"]))
+
+
+async def ask(harness: ChatHarness, user_id: int = EVE) -> None:
+    """A stranger says /start; the first one's request has the id 1."""
+    await harness.receive(updates.private(user_id, "/start"))
+
+
+async def test_an_admin_allows_a_chat_with_one_tap(harness: ChatHarness):
+    await ask(harness)
+    assert await press(harness, AnswerRequest(request_id=1, is_allowed=True)) == "Allowed."
+    assert shown(harness).startswith("✅ Allowed by Ann\n")
+    assert "reply_markup" not in harness.request.edits[-1]
+    (answer,) = await harness.receive(updates.private(EVE, "/help"))
+    assert answer.startswith("I watch AI video tasks")
+
+
+async def test_a_second_admin_sees_what_the_first_one_decided(harness: ChatHarness):
+    await ask(harness)
+    await harness.deps.requests.answer(1, Admin(id=99, name="Carol"), is_allowed=False)
+    bubble = await press(harness, AnswerRequest(request_id=1, is_allowed=True))
+    assert bubble == "This was refused already; /chats can undo it."
+    assert shown(harness).startswith("🚫 Refused by Carol")
+    assert not harness.access.allows(EVE, None)
+
+
+async def test_a_button_of_a_request_that_is_gone_is_stale(harness: ChatHarness):
+    assert (
+        await press(harness, AnswerRequest(request_id=9, is_allowed=True)) == "This button no longer works."
+    )
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        AnswerRequest(request_id=1, is_allowed=True),
+        ShowChats(page=0),
+        ChangeAccess(chat_id=EVE, is_allowed=True, page=0),
+        ChangeAccess(chat_id=GROUP, is_allowed=False, page=0),
+    ],
+)
+async def test_who_is_no_admin_changes_and_sees_nothing(harness: ChatHarness, data: CallbackData):
+    await ask(harness)
+    assert await press(harness, data, ANN) == ADMINS_ONLY
+    assert harness.request.edits == []
+    assert not harness.access.allows(EVE, None)
+    assert harness.access.allows(GROUP, None)
+
+
+async def test_chats_lists_who_is_allowed_and_who_waits(harness: ChatHarness):
+    await ask(harness)
+    (listed,) = await harness.receive(updates.private(BORIS, "/chats"))
+    assert listed.split("\n")[0] == "4 chats:"  # those of the settings, and the one that waits
+    assert "in ALLOWED_CHATS" in listed
+    assert "❓ Ann · private chat · 66 · waiting" in listed
+
+
+async def test_chats_is_for_admins_and_answers_in_private_only(harness: ChatHarness):
+    (refused,) = await harness.receive(updates.private(ANN, "/chats"))
+    assert refused.startswith("I don't know that command.")
+    (hint,) = await harness.receive(updates.group(FOREIGN_GROUP, BORIS, "/chats"))
+    assert hint == "Send /chats in our private chat."
+
+
+async def test_a_refused_chat_is_allowed_and_removed_in_the_list(harness: ChatHarness):
+    await ask(harness)
+    await press(harness, AnswerRequest(request_id=1, is_allowed=False))
+
+    assert await press(harness, ChangeAccess(chat_id=EVE, is_allowed=True, page=0)) == "Allowed."
+    assert "66 · allowed" in shown(harness)
+    assert harness.access.allows(EVE, None)
+
+    assert await press(harness, ChangeAccess(chat_id=EVE, is_allowed=False, page=0)) == "Removed."
+    assert "66" not in shown(harness)
+    assert not harness.access.allows(EVE, None)
+
+    bubble = await press(harness, ChangeAccess(chat_id=EVE, is_allowed=False, page=0))
+    assert bubble == "Nothing to change here any more."
+
+
+async def test_a_chat_of_the_settings_is_not_removed(harness: ChatHarness):
+    bubble = await press(harness, ChangeAccess(chat_id=GROUP, is_allowed=False, page=0))
+    assert bubble == "Nothing to change here any more."
+    assert harness.access.allows(GROUP, None)
+
+
+@pytest.mark.parametrize(("page", "said"), [(1, "Page 2 of 2"), (10**15, "Page 2 of 2"), (-5, "Page 1 of 2")])
+async def test_pages_are_turned_within_what_there_is(harness: ChatHarness, page: int, said: str):
+    for user_id in range(100, 100 + PAGE_ENTRIES):
+        await ask(harness, user_id)
+    assert await press(harness, ShowChats(page=page)) == ""
+    assert said in shown(harness)
