@@ -69,6 +69,10 @@ class Store(AccessStore, LookupStore, Protocol):
         """
         ...
 
+    async def batch(self, batch_id: int, chat_id: int) -> list[WatchedTask]:
+        """The watches of this chat's batch, in the order of their ids."""
+        ...
+
     async def active_watches(self, chat_id: int) -> list[WatchedTask]:
         """The chat's active watches, oldest first."""
         ...
@@ -222,6 +226,17 @@ class Store(AccessStore, LookupStore, Protocol):
 
     async def send_again(self, watch_id: int, chat_id: int, *, at: datetime) -> bool:
         """Enqueue a result of this chat again that ended as UNKNOWN or DEAD; False if there is none."""
+        ...
+
+    async def send_batch_again(
+        self, batch_id: int, chat_id: int, *, at: datetime, limits: WatchLimits = UNLIMITED
+    ) -> int:
+        """Take up again what this chat's batch did not deliver; returns how many of its tasks.
+
+        Results that ended as UNKNOWN or DEAD are enqueued as by send_again(). Tasks that ended as EXPIRED or
+        NOT_FOUND are restarted as by add_watch() in the same batch, which counts as made now; not those
+        beyond the limits.
+        """
         ...
 
     async def refresh_cards(self, *, older_than: datetime, limit: int, at: datetime) -> int:

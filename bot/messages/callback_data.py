@@ -163,6 +163,22 @@ class ChooseProvider(CallbackData):
     index: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopBatch(CallbackData):
+    """Stop all watches of a batch."""
+
+    PREFIX: ClassVar[str] = "stopall"
+    batch_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendBatchAgain(CallbackData):
+    """Deliver the results of a batch again that did not arrive."""
+
+    PREFIX: ClassVar[str] = "againall"
+    batch_id: int
+
+
 def _field_types(action: type[CallbackData]) -> Mapping[str, tuple[type, bool]]:
     """The type of each field, and whether it may be None."""
     hints = get_type_hints(action)

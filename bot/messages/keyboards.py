@@ -1,10 +1,18 @@
 """The buttons that several messages share."""
 
-from bot.messages.callback_data import CheckNow, Details, OriginalFile, SendAgain, Stop
+from bot.messages.callback_data import (
+    CheckNow,
+    Details,
+    OriginalFile,
+    SendAgain,
+    SendBatchAgain,
+    Stop,
+    StopBatch,
+)
 from bot.messages.limits import utf16_len
 from bot.messages.translate import t
 from bot.messages.view import Button
-from storage.models import Watch
+from storage.models import Batch, Watch
 
 _COPY_UNITS = 256  # https://core.telegram.org/bots/api#copytextbutton
 
@@ -51,3 +59,15 @@ def copy_id(external_id: str, language: str) -> Button | None:
     if utf16_len(external_id) > _COPY_UNITS:
         return None
     return Button(label=f"📋 {t(language, 'button.copy_id')}", copy=external_id)
+
+
+def stop_all(batch: Batch) -> Button:
+    """The button that stops all watches of a batch."""
+    label = f"⏹ {t(batch.language, 'batch.stop_all')}"
+    return Button(label=label, action=StopBatch(batch_id=batch.id).pack())
+
+
+def send_batch_again(batch: Batch) -> Button:
+    """The button that delivers the results of a batch again that did not arrive."""
+    label = f"🔁 {t(batch.language, 'batch.send_again')}"
+    return Button(label=label, action=SendBatchAgain(batch_id=batch.id).pack())

@@ -8,7 +8,7 @@ from bot.messages.limits import escape_line
 from bot.messages.quantities import duration
 from bot.messages.translate import t
 from bot.messages.view import Forecast
-from storage.models import Cause, PollFailure, Task, TaskStatus, WatchedTask, WatchState
+from storage.models import Cause, PollFailure, Task, TaskStatus, Watch, WatchedTask, WatchState
 
 ICONS = {
     TaskStatus.UNKNOWN: "⏳",
@@ -60,13 +60,17 @@ def title(watched: WatchedTask) -> str:
     return f"{icon} {join_dots([provider(task), shown_id(task.ref.external_id)])}"
 
 
+def stopped_by(watch: Watch, language: str) -> str | None:
+    """Who stopped a watch, if known."""
+    name = escape_line(watch.stopped_by or "", _NAME_UNITS)
+    return t(language, "status.stopped_by", name=name) if name else None
+
+
 def status_line(watched: WatchedTask, *, language: str, now: datetime) -> str:
     """The status with progress and elapsed time; for a final status the time that the task took."""
     task = watched.task
     if watched.watch.state is WatchState.STOPPED:
-        name = escape_line(watched.watch.stopped_by or "", _NAME_UNITS)
-        by = t(language, "status.stopped_by", name=name) if name else None
-        return join_dots([f"<b>{t(language, 'status.stopped')}</b>", by])
+        return join_dots([f"<b>{t(language, 'status.stopped')}</b>", stopped_by(watched.watch, language)])
     if task.status is TaskStatus.UNKNOWN and task.failures:
         return join_dots([f"<b>{t(language, 'poll.never')}</b>", _elapsed(task, language, now=now)])
     word = f"<b>{t(language, f'status.{task.status}')}</b>"

@@ -129,6 +129,16 @@ class Service:
         self._notify_delivery()
         return is_queued
 
+    async def batch(self, batch_id: int, chat_id: int) -> list[WatchedTask]:
+        """The watches of this chat's batch."""
+        return await self._store.batch(batch_id, chat_id)
+
+    async def send_batch_again(self, batch_id: int, chat_id: int) -> int:
+        """Take up again what a batch did not deliver; returns how many of its tasks."""
+        count = await self._store.send_batch_again(batch_id, chat_id, at=self._clock(), limits=self._limits)
+        self._notify_both()
+        return count
+
     async def check_again(self, watch_id: int, chat_id: int) -> bool:
         """Poll a task now, and resume polling if it had stopped; False if the chat does not watch it."""
         resumed = await self._store.resume(watch_id, chat_id, at=self._clock())

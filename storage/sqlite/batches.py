@@ -33,7 +33,16 @@ async def gather(
             rows.seconds(at),
         ),
     )
-    batch_id, listed = int(made[0]["id"]), rows.listed(watch_ids)
+    await join(tx, made[0]["id"], watch_ids, at=at, hold_card_s=hold_card_s)
+    return int(made[0]["id"])
+
+
+async def join(
+    tx: Transaction, batch_id: int, watch_ids: Iterable[int], *, at: datetime, hold_card_s: float = 0.0
+) -> None:
+    """Add watches to a batch, whose card replaces theirs; the batch counts as made now."""
+    listed = rows.listed(watch_ids)
+    await tx.run("UPDATE batches SET created_at = ? WHERE id = ?", (rows.seconds(at), batch_id))
     await tx.run(
         "UPDATE watches SET batch_id = ? WHERE id IN (SELECT value FROM json_each(?))", (batch_id, listed)
     )
@@ -43,7 +52,6 @@ async def gather(
         (DeliveryKind.CARD, DeliveryState.PENDING, listed),
     )
     await enqueue_cards(tx, [batch_id], at=at, hold_s=hold_card_s)
-    return batch_id
 
 
 async def enqueue_cards(

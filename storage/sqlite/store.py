@@ -82,6 +82,10 @@ class SqliteStore(SqliteAccessStore, SqliteLookupStore, Store):
         async with self._database.transaction() as tx:
             return await watches.add_all(tx, requests, at=at, limits=limits, hold_card_s=hold_card_s)
 
+    async def batch(self, batch_id: int, chat_id: int) -> list[WatchedTask]:
+        async with self._database.reading() as tx:
+            return [w for w in await watches.of_batch(tx, batch_id) if w.watch.chat_id == chat_id]
+
     async def active_watches(self, chat_id: int) -> list[WatchedTask]:
         async with self._database.reading() as tx:
             return await watches.active_in(tx, chat_id)
@@ -182,6 +186,12 @@ class SqliteStore(SqliteAccessStore, SqliteLookupStore, Store):
     async def send_again(self, watch_id: int, chat_id: int, *, at: datetime) -> bool:
         async with self._database.transaction() as tx:
             return await watches.send_again(tx, watch_id, chat_id, at=at)
+
+    async def send_batch_again(
+        self, batch_id: int, chat_id: int, *, at: datetime, limits: WatchLimits = UNLIMITED
+    ) -> int:
+        async with self._database.transaction() as tx:
+            return await watches.send_batch_again(tx, batch_id, chat_id, at=at, limits=limits)
 
     async def stop_unchanged(self, *, since_before: datetime, limit: int, at: datetime) -> int:
         async with self._database.transaction() as tx:

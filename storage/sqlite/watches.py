@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 
@@ -218,6 +219,33 @@ async def send_again(tx: Transaction, watch_id: int, chat_id: int, *, at: dateti
     await deliveries.enqueue_results(tx, [watch_id], at=at)
     await deliveries.enqueue_cards(tx, [watch_id], at=at)
     return True
+
+
+async def send_batch_again(
+    tx: Transaction, batch_id: int, chat_id: int, *, at: datetime, limits: WatchLimits
+) -> int:
+    """Enqueue undelivered results again, and restart tasks that were not found; returns how many."""
+    sent, restarted = 0, []
+    for each in await of_batch(tx, batch_id):
+        watch, status = each.watch, each.task.status
+        if watch.chat_id != chat_id or watch.state is not WatchState.FINISHED:
+            continue
+        if status.is_permanent or not status.is_final:
+            sent += await send_again(tx, watch.id, chat_id, at=at)
+            continue
+        request = WatchRequest(
+            ref=each.task.ref,
+            chat_id=chat_id,
+            thread_id=watch.thread_id,
+            message_id=watch.request_message_id,
+            user_id=watch.user_id,
+            language=watch.language,
+        )
+        with suppress(WatchLimitReached):
+            restarted.append((await add(tx, request, at=at, limits=limits, hold_card_s=0.0)).watch.id)
+    if restarted:
+        await batches.join(tx, batch_id, restarted, at=at)
+    return sent + len(restarted)
 
 
 async def refresh_cards(tx: Transaction, *, older_than: datetime, limit: int, at: datetime) -> int:

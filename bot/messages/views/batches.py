@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from bot.messages import lines
+from bot.messages.keyboards import send_batch_again, stop_all
 from bot.messages.limits import TEXT_UNITS, escape_line, take_fitting, utf16_len
 from bot.messages.quantities import duration
 from bot.messages.translate import t
@@ -36,7 +37,20 @@ def card(batch: Batch, watched: Sequence[WatchedTask]) -> View:
             break
     left_out = len(entries) - len(shown)
     more = t(language, "tasks.more", number=left_out) if left_out else None
-    return View(text=lines.join_lines([head, *shown, more, *problems]))
+    buttons = (
+        None if over else stop_all(batch),
+        send_batch_again(batch) if any(map(_can_be_sent_again, watched)) else None,
+    )
+    row = tuple(button for button in buttons if button is not None)
+    return View(text=lines.join_lines([head, *shown, more, *problems]), buttons=(row,) if row else ())
+
+
+def _can_be_sent_again(each: WatchedTask) -> bool:
+    """Whether its result did not arrive, or its task may be found now."""
+    if each.watch.state is not WatchState.FINISHED:
+        return False
+    is_undelivered = each.watch.result is not None and each.watch.result.is_undelivered
+    return is_undelivered or (each.task.status.is_final and not each.task.status.is_permanent)
 
 
 def _counts(watched: Sequence[WatchedTask], language: str) -> str:
@@ -69,7 +83,7 @@ def _reasons(watched: Sequence[WatchedTask], language: str, id_units: int) -> li
 def _reason(each: WatchedTask, language: str) -> str | None:
     """Why the chat has no video of a task, in one sentence; None: it has, or will have shortly."""
     if each.watch.state is WatchState.STOPPED:
-        return t(language, "status.stopped")
+        return lines.join_dots([t(language, "status.stopped"), lines.stopped_by(each.watch, language)])
     if each.watch.result is DeliveryState.UNKNOWN:
         return t(language, "result.unconfirmed")
     if each.watch.result is DeliveryState.DEAD:

@@ -76,6 +76,24 @@ class Driver:
         )
         return await self.store.add_watch(request, at=self.now)
 
+    async def watch_batch(
+        self, *ids: str, chat_id: int = CHAT, user_id: int | None = 42, hold_s: float = 0.0
+    ) -> list[int]:
+        """A user names tasks in one message; returns their ids."""
+        requests = [
+            WatchRequest(
+                ref=TaskRef(provider="wan", external_id=external_id),
+                chat_id=chat_id,
+                thread_id=None,
+                message_id=7,
+                user_id=user_id,
+                language="en",
+            )
+            for external_id in ids
+        ]
+        found = await self.store.add_watches(requests, at=self.now, hold_card_s=hold_s)
+        return [each.task.id for each in found.watched]
+
     async def claim_tasks(self, provider: str = "wan", *, limit: int = 100) -> list[Task]:
         """The polling worker claims due tasks."""
         return await self.store.claim_due({provider: limit}, at=self.now, lease_s=LEASE_S)

@@ -14,12 +14,12 @@ from storage.models import (
     WatchLimits,
     WatchRequest,
 )
-from storage.outbox import BatchDelivery, ClaimedDelivery, ThrottledChats, WatchDelivery
+from storage.outbox import ThrottledChats, WatchDelivery
+from tests.contract.store.batch_driver import FOUR, claim, claim_card, send
 from tests.contract.store.driver import CHAT, LEASE_S, Driver
 
 HOLD_S = 2.0
 GROUP = -100
-FOUR = ("a", "b", "c", "d")
 
 
 def requests(*ids: str, chat_id: int = CHAT) -> list[WatchRequest]:
@@ -36,37 +36,6 @@ def requests(*ids: str, chat_id: int = CHAT) -> list[WatchRequest]:
     ]
 
 
-async def watch_all(driver: Driver, *ids: str, chat_id: int = CHAT, hold_s: float = 0.0) -> list[int]:
-    """A user names the tasks in one message; returns their ids."""
-    found = await driver.store.add_watches(requests(*ids, chat_id=chat_id), at=driver.now, hold_card_s=hold_s)
-    return [each.task.id for each in found.watched]
-
-
-async def claim(driver: Driver, throttled: ThrottledChats | None = None) -> list[ClaimedDelivery]:
-    return await driver.store.claim_deliveries(
-        100, throttled or ThrottledChats(), at=driver.now, lease_s=LEASE_S
-    )
-
-
-async def claim_card(driver: Driver) -> BatchDelivery:
-    """Claim the batch's card, which is the only delivery that can be sent."""
-    (out,) = await claim(driver)
-    assert isinstance(out, BatchDelivery)
-    return out
-
-
-async def send(driver: Driver) -> list[str]:
-    """Send everything that can be sent; returns what it was, in order."""
-    sent = []
-    while claimed := await claim(driver):
-        for out in claimed:
-            together = (out, *out.companions) if isinstance(out, WatchDelivery) else (out,)
-            for each in together:
-                await driver.settle(each, message_id=1000 + each.delivery.id, digest="shown")
-            sent.append(out.delivery.kind.value)
-    return sent
-
-
 async def age(driver: Driver, seconds: float) -> None:
     """Let the batch grow old, with its card as it was at that time."""
     driver.advance(seconds)
@@ -74,7 +43,7 @@ async def age(driver: Driver, seconds: float) -> None:
 
 
 async def test_four_requests_of_one_message_share_one_card(driver: Driver):
-    await watch_all(driver, *FOUR)
+    await driver.watch_batch(*FOUR)
 
     out = await claim_card(driver)
 
@@ -85,13 +54,13 @@ async def test_four_requests_of_one_message_share_one_card(driver: Driver):
 
 
 async def test_three_requests_have_a_card_each(driver: Driver):
-    await watch_all(driver, *FOUR[:3])
+    await driver.watch_batch(*FOUR[:3])
 
     assert await send(driver) == ["card"] * 3
 
 
 async def test_the_first_card_waits_for_the_first_polls_even_if_one_is_earlier(driver: Driver):
-    first, *_ = await watch_all(driver, *FOUR, hold_s=HOLD_S)
+    first, *_ = await driver.watch_batch(*FOUR, hold_s=HOLD_S)
     await driver.poll(first, TaskStatus.RUNNING)
 
     assert await send(driver) == []
@@ -113,13 +82,13 @@ async def test_a_single_new_watch_has_its_own_card(driver: Driver):
         await driver.watch(name)
     await send(driver)
 
-    await watch_all(driver, *FOUR)
+    await driver.watch_batch(*FOUR)
 
     assert await send(driver) == ["card"]
 
 
 async def test_the_same_message_again_makes_no_second_batch(driver: Driver):
-    await watch_all(driver, *FOUR)
+    await driver.watch_batch(*FOUR)
     again = await driver.store.add_watches(requests(*FOUR), at=driver.now)
 
     assert not any(each.is_new for each in again.watched)
@@ -140,7 +109,7 @@ async def test_requests_beyond_a_limit_are_counted_and_leave_no_trace(driver: Dr
 
 
 async def test_news_of_several_tasks_is_one_edit(driver: Driver):
-    tasks = await watch_all(driver, *FOUR)
+    tasks = await driver.watch_batch(*FOUR)
     await send(driver)
     for task_id in tasks:
         await driver.poll(task_id, TaskStatus.RUNNING)
@@ -157,7 +126,7 @@ async def test_news_of_several_tasks_is_one_edit(driver: Driver):
 async def test_edits_get_rarer_with_the_age_of_the_batch(
     driver: Driver, chat_id: int, age_s: float, wait_s: float
 ):
-    first, *_ = await watch_all(driver, *FOUR, chat_id=chat_id, hold_s=age_s)
+    first, *_ = await driver.watch_batch(*FOUR, chat_id=chat_id, hold_s=age_s)
     await age(driver, age_s)
     await driver.poll(first, TaskStatus.RUNNING)
 
@@ -165,7 +134,7 @@ async def test_edits_get_rarer_with_the_age_of_the_batch(
 
 
 async def test_the_last_state_is_due_at_once_though_an_edit_waits(driver: Driver):
-    tasks = await watch_all(driver, *FOUR)
+    tasks = await driver.watch_batch(*FOUR)
     await send(driver)
     await driver.poll(tasks[0], TaskStatus.RUNNING)
     for task_id in tasks:
@@ -175,7 +144,7 @@ async def test_the_last_state_is_due_at_once_though_an_edit_waits(driver: Driver
 
 
 async def test_the_last_state_is_sent_to_a_chat_throttled_for_edits(driver: Driver):
-    tasks = await watch_all(driver, *FOUR)
+    tasks = await driver.watch_batch(*FOUR)
     await send(driver)
     for task_id in tasks:
         await driver.poll(task_id, TaskStatus.SUCCEEDED)
@@ -191,7 +160,7 @@ async def test_the_last_state_is_sent_to_a_chat_throttled_for_edits(driver: Driv
 
 
 async def test_results_come_in_the_order_of_ending(driver: Driver):
-    tasks = dict(zip(FOUR, await watch_all(driver, *FOUR), strict=True))
+    tasks = dict(zip(FOUR, await driver.watch_batch(*FOUR), strict=True))
     await send(driver)
     for name in "cadb":
         await driver.poll(tasks[name], TaskStatus.SUCCEEDED)
@@ -208,7 +177,7 @@ async def test_results_come_in_the_order_of_ending(driver: Driver):
 
 
 async def test_tasks_that_have_ended_before_still_get_a_card(driver: Driver):
-    tasks = await watch_all(driver, *FOUR, hold_s=HOLD_S)
+    tasks = await driver.watch_batch(*FOUR, hold_s=HOLD_S)
     for task_id in tasks:
         await driver.poll(task_id, TaskStatus.FAILED)
 
@@ -216,7 +185,7 @@ async def test_tasks_that_have_ended_before_still_get_a_card(driver: Driver):
 
 
 async def test_news_while_the_card_is_being_sent_is_an_edit_of_its_own_later(driver: Driver):
-    first, *_ = await watch_all(driver, *FOUR)
+    first, *_ = await driver.watch_batch(*FOUR)
     card = await claim_card(driver)
     await driver.poll(first, TaskStatus.RUNNING)
     assert await claim(driver) == []
@@ -229,7 +198,7 @@ async def test_news_while_the_card_is_being_sent_is_an_edit_of_its_own_later(dri
 
 
 async def test_an_end_while_the_card_is_being_sent_is_shown_at_once(driver: Driver):
-    tasks = await watch_all(driver, *FOUR)
+    tasks = await driver.watch_batch(*FOUR)
     card = await claim_card(driver)
     for task_id in tasks:
         await driver.poll(task_id, TaskStatus.FAILED)
@@ -239,7 +208,7 @@ async def test_an_end_while_the_card_is_being_sent_is_shown_at_once(driver: Driv
 
 
 async def test_a_card_that_could_not_be_sent_keeps_its_backoff(driver: Driver):
-    tasks = await watch_all(driver, *FOUR)
+    tasks = await driver.watch_batch(*FOUR)
     await driver.settle(await claim_card(driver), DeliveryState.PENDING, retry_s=30)
     for task_id in tasks:
         await driver.poll(task_id, TaskStatus.FAILED)
@@ -250,7 +219,7 @@ async def test_a_card_that_could_not_be_sent_keeps_its_backoff(driver: Driver):
 
 
 async def test_a_claimed_card_is_claimed_again_after_a_crash_and_shows_the_newest_state(driver: Driver):
-    first, *_ = await watch_all(driver, *FOUR)
+    first, *_ = await driver.watch_batch(*FOUR)
     await claim_card(driver)
     await driver.poll(first, TaskStatus.RUNNING)
     driver.advance(LEASE_S)
@@ -265,7 +234,7 @@ async def test_a_claimed_card_is_claimed_again_after_a_crash_and_shows_the_newes
 
 
 async def test_stopping_one_of_them_updates_the_card(driver: Driver):
-    await watch_all(driver, *FOUR)
+    await driver.watch_batch(*FOUR)
     await send(driver)
     [watched] = await driver.store.watches_of(CHAT, "b")
     await driver.store.stop_watch(watched.watch.id, at=driver.now)
@@ -275,7 +244,7 @@ async def test_stopping_one_of_them_updates_the_card(driver: Driver):
 
 
 async def test_a_result_that_is_given_up_updates_the_card(driver: Driver):
-    tasks = await watch_all(driver, *FOUR)
+    tasks = await driver.watch_batch(*FOUR)
     for task_id in tasks:
         await driver.poll(task_id, TaskStatus.SUCCEEDED)
     for _ in tasks:
@@ -288,7 +257,7 @@ async def test_a_result_that_is_given_up_updates_the_card(driver: Driver):
 
 
 async def test_a_watch_that_is_restarted_alone_leaves_the_batch(driver: Driver):
-    await watch_all(driver, *FOUR)
+    await driver.watch_batch(*FOUR)
     [watched] = await driver.store.watches_of(CHAT, "b")
     await driver.store.stop_watch(watched.watch.id, at=driver.now)
     await send(driver)
@@ -300,7 +269,7 @@ async def test_a_watch_that_is_restarted_alone_leaves_the_batch(driver: Driver):
 
 
 async def test_a_lost_chat_gets_the_card_when_it_is_found_again(driver: Driver):
-    tasks = await watch_all(driver, *FOUR)
+    tasks = await driver.watch_batch(*FOUR)
     await send(driver)
     await driver.poll(tasks[0], TaskStatus.RUNNING)
     await driver.store.chat_lost(CHAT, "blocked", at=driver.now)
@@ -314,7 +283,7 @@ async def test_a_lost_chat_gets_the_card_when_it_is_found_again(driver: Driver):
 
 @pytest.mark.parametrize("in_hand", [False, True])
 async def test_a_migrated_group_gets_a_new_card(driver: Driver, in_hand: bool):
-    tasks = await watch_all(driver, *FOUR, chat_id=GROUP)
+    tasks = await driver.watch_batch(*FOUR, chat_id=GROUP)
     await send(driver)
     await driver.poll(tasks[0], TaskStatus.RUNNING)
     driver.advance(5)
@@ -331,7 +300,7 @@ async def test_a_migrated_group_gets_a_new_card(driver: Driver, in_hand: bool):
 
 
 async def test_a_migrated_group_gets_the_summary_that_was_to_be_sent(driver: Driver):
-    tasks = await watch_all(driver, *FOUR, chat_id=GROUP)
+    tasks = await driver.watch_batch(*FOUR, chat_id=GROUP)
     await send(driver)
     for task_id in tasks:
         await driver.poll(task_id, TaskStatus.FAILED)
@@ -346,7 +315,7 @@ async def test_a_migrated_group_gets_the_summary_that_was_to_be_sent(driver: Dri
 
 
 async def test_a_chat_that_loses_access_gets_no_card(driver: Driver):
-    await watch_all(driver, *FOUR)
+    await driver.watch_batch(*FOUR)
 
     await driver.store.stop_all_but([1], at=driver.now)
 
@@ -355,7 +324,7 @@ async def test_a_chat_that_loses_access_gets_no_card(driver: Driver):
 
 
 async def test_a_batch_is_pruned_after_its_watches(driver: Driver):
-    tasks = await watch_all(driver, *FOUR)
+    tasks = await driver.watch_batch(*FOUR)
     for task_id in tasks:
         await driver.poll(task_id, TaskStatus.FAILED)
     await send(driver)
@@ -369,7 +338,7 @@ async def test_a_batch_is_pruned_after_its_watches(driver: Driver):
 
 
 async def test_progress_of_a_batch_whose_card_was_refused_is_shown_in_a_new_one(driver: Driver):
-    first, *_ = await watch_all(driver, *FOUR)
+    first, *_ = await driver.watch_batch(*FOUR)
     await driver.settle(await claim_card(driver), DeliveryState.DEAD)
 
     await driver.poll(first, TaskStatus.RUNNING, EventKind.PROGRESS)

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from bot.messages.callback_data import SendBatchAgain, StopBatch
 from bot.messages.views import batches
 from storage.models import (
     Batch,
@@ -139,6 +140,42 @@ def test_the_summary_names_results_that_did_not_arrive():
         "a2",
         "⚠️ The result couldn't be sent here.",
         "a3",
+    ]
+
+
+STOP_ALL = StopBatch(batch_id=1).pack()
+AGAIN = SendBatchAgain(batch_id=1).pack()
+
+
+@pytest.mark.parametrize(
+    ("found", "actions"),
+    [
+        ([running(), succeeded()], [STOP_ALL]),
+        (
+            [delivered(succeeded(), DeliveryState.SENT), delivered(failed(Cause.OTHER), DeliveryState.SENT)],
+            [],
+        ),
+        ([delivered(succeeded(), DeliveryState.UNKNOWN), running()], [STOP_ALL, AGAIN]),
+        ([delivered(succeeded(), DeliveryState.DEAD), succeeded()], [AGAIN]),
+        ([delivered(watched(TaskStatus.NOT_FOUND), DeliveryState.SENT), succeeded()], [AGAIN]),
+        ([watched(TaskStatus.EXPIRED), succeeded()], []),  # its result is on its way
+    ],
+)
+def test_the_buttons_stop_what_is_awaited_and_repeat_what_did_not_arrive(
+    found: list[WatchedTask], actions: list[str]
+):
+    view = batches.card(batch(), found)
+
+    assert [button.action for row in view.buttons for button in row] == actions
+
+
+def test_the_card_tells_who_stopped():
+    found = watched(TaskStatus.RUNNING, state=WatchState.STOPPED)
+    stopped = replace(found, watch=replace(found.watch, stopped_by="Bob <b>"))
+
+    assert card(named(stopped, "a1"), named(stopped, "a2"))[1:] == [
+        "⏹ Stopped watching · stopped by Bob <b>",
+        "a1, a2",
     ]
 
 
