@@ -151,3 +151,8 @@ def test_one_chat_with_many_tasks_does_not_starve_a_chat_with_one():
     ahead = predict(task(age_s=200), task(age_s=200), Estimates())
 
     assert ahead.urgency(NOW + 60, chat_watches=5000) < ahead.urgency(NOW + 10, chat_watches=1)
+
+
+def test_a_task_without_a_watch_is_as_urgent_as_one_with_a_single_watch():
+    ahead = predict(task(), task(), Estimates())
+    assert ahead.urgency(NOW + 60, chat_watches=0) == ahead.urgency(NOW + 60, chat_watches=1)

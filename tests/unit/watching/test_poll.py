@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -273,3 +273,14 @@ async def test_how_long_nothing_changes_is_written_without_an_event(harness: Pol
     await harness.poll(first.task, snapshot())
 
     assert (await harness.task()).stall is Stall.STUCK
+
+
+@pytest.mark.parametrize("answer", [snapshot(), MISSING, AWAY])
+async def test_a_task_without_a_watch_is_written_and_not_polled_again(harness: PollHarness, answer: Response):
+    task = replace(await harness.claim(), chat_active_watches=0)
+
+    result = await harness.poll(task, answer)
+
+    assert result.is_written
+    assert result.task.next_poll_at is None
+    assert harness.notifications == [None]

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from storage.errors import StoreCorrupt, StoreFromFuture, StoreUnavailable
+from storage.lookups import LookupRequest
 from storage.models import DeliveryKind, DeliveryState, TaskStatus, WatchState
 from storage.sqlite.connection import Database
 from storage.sqlite.migrate import APPLICATION_ID, Migration, bundled_migrations, migrate
@@ -83,6 +84,27 @@ async def test_a_database_of_the_first_schema_is_migrated_with_its_rows(tmp_path
         ([entry], total) = await store.access_entries(offset=0, limit=9)
         assert (entry.title, total) == ("Films", 1)
         assert await store.admins() == set()
+    finally:
+        await store.close()
+
+
+async def test_ids_can_be_looked_up_in_a_database_from_before_lookups(tmp_path: Path):
+    before = await Database.open(tmp_path / "a.db")
+    await migrate(before, bundled_migrations()[:4])
+    async with before.transaction() as tx:
+        await tx.run(
+            "INSERT INTO tasks (provider, external_id, status, registered_at)"
+            " VALUES ('a', 't1', 'unknown', 0)"
+        )
+    await before.close()
+
+    store = await SqliteStore.open(tmp_path / "a.db")
+    request = LookupRequest(
+        candidates={"t1": ("a", "b")}, chat_id=1, thread_id=None, message_id=7, user_id=1, language="en"
+    )
+    try:
+        await store.look_up(request, at=NOON)
+        assert len(await store.claim_due({"a": 9, "b": 9}, at=NOON, lease_s=9)) == 2
     finally:
         await store.close()
 
