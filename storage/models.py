@@ -166,6 +166,11 @@ class StoredFile:
     height: int | None = None  # pixels
     duration_s: float | None = None
 
+    @property
+    def is_playable_document(self) -> bool:
+        """Whether it was sent as a document by choice, or because the chat takes no videos."""
+        return not self.is_video and self.unplayable is None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
@@ -184,6 +189,7 @@ class Task:
     failures: int = 0  # consecutive failed polls
     version: int = 0  # incremented by every write; apply() is a compare-and-set on it
     file: StoredFile | None = None  # the first upload, for sending it again
+    document: StoredFile | None = None  # the first upload as a document of a video that can be played
     stall: Stall = Stall.MOVING
     unchanged_since: datetime | None = None  # last change, or when polling was resumed; None: registered_at
     chat_active_watches: int = 1  # of the watching chat with the fewest, at the last renewal; 0: no watch
@@ -223,6 +229,14 @@ class WatchState(StrEnum):
         return self in {WatchState.FINISHED, WatchState.STOPPED}
 
 
+class Ending(StrEnum):
+    """How a watch ended."""
+
+    DONE = "done"  # with a task that succeeded
+    FAILED = "failed"  # with a task that did not
+    STOPPED = "stopped"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watch:
     """A chat (and topic) follows a task."""
@@ -233,7 +247,7 @@ class Watch:
     thread_id: int | None  # forum topic; None: the chat itself
     request_message_id: int | None  # the message with the command; results reply to it
     user_id: int | None  # who sent the command; None in channels
-    language: str  # a key of messages/locales
+    language: str  # the chat's, if it has chosen one, else that of who sent the command
     created_at: datetime
     state: WatchState = WatchState.ACTIVE
     card_message_id: int | None = None  # None: the card has not been sent yet
@@ -241,6 +255,8 @@ class Watch:
     result: DeliveryState | None = None  # final state of the result's delivery; None: not delivered yet
     stopped_by: str | None = None  # the name of who stopped it; None: the bot, or unknown
     batch_id: int | None = None  # the batch whose card shows it; None: it has a card of its own
+    user_name: str | None = None  # the first name of who sent the command; None: unknown
+    ended_at: datetime | None = None  # when it ended or was suspended
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -268,6 +284,7 @@ class WatchRequest:
     message_id: int | None
     user_id: int | None
     language: str
+    user_name: str | None = None  # the first name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -310,6 +327,8 @@ class DeliveryKind(StrEnum):
     LOOKUP = "lookup"  # a question which provider knows an id, sent or edited
     CARD = "card"  # the watch's one card, sent or edited
     BATCH = "batch"  # the one card of a batch's watches, sent or edited
+    COPY = "copy"  # a new message: a video that the chat has already, requested by a user
+    DOCUMENT = "document"  # a new message: the file of a video that the chat has already
 
 
 class EventKind(StrEnum):

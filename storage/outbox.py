@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import IntEnum
 
 from storage.access import AccessQuestion, Greeting
+from storage.chat_settings import DEFAULT_SETTINGS, ChatSettings, ResultForm, Sound
 from storage.lookups import Lookup
 from storage.models import (
     Batch,
@@ -50,6 +51,7 @@ class Delivery:
     attempts: int = 0  # claims so far, the present one included
     message_id: int | None = None  # the message sent so far
     unconfirmed_call_at: datetime | None = None  # when a call that is not idempotent was started
+    reply_to: int | None = None  # the message that it replies to; None: the request of its watch
 
     @property
     def chat_id(self) -> int:
@@ -73,11 +75,12 @@ class AdminReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatchDelivery:
-    """A claimed RESULT, NOTICE or CARD with everything that its rendering needs."""
+    """A claimed delivery of a watch with everything that its rendering needs."""
 
     delivery: Delivery
     watch: Watch
     task: Task
+    settings: ChatSettings = DEFAULT_SETTINGS  # of the chat
     companions: tuple["WatchDelivery", ...] = ()  # other failures of the same request, sent in one message
 
     @property
@@ -91,6 +94,32 @@ class WatchDelivery:
         return self.delivery.kind is DeliveryKind.RESULT and not self.is_video
 
     @property
+    def carries_file(self) -> bool:
+        """Whether it sends a video, as a video or as a document."""
+        return self.is_video or self.delivery.kind in {DeliveryKind.COPY, DeliveryKind.DOCUMENT}
+
+    @property
+    def is_as_document(self) -> bool:
+        """Whether it sends the video as a document."""
+        return self.delivery.kind is DeliveryKind.DOCUMENT or (self.settings.result_form is ResultForm.FILE)
+
+    @property
+    def wants_document(self) -> bool:
+        """Whether the video is followed by its document."""
+        return self.is_video and self.settings.result_form is ResultForm.BOTH
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether the chat wants no sound of it."""
+        is_result = self.delivery.kind in {DeliveryKind.RESULT, DeliveryKind.COPY}
+        return self.settings.sound is Sound.NONE or (self.settings.sound is Sound.RESULTS and not is_result)
+
+    @property
+    def reply_to(self) -> int | None:
+        """The message that it replies to."""
+        return self.delivery.reply_to or self.watch.request_message_id
+
+    @property
     def watched(self) -> WatchedTask:
         """The watch and its task."""
         return WatchedTask(watch=self.watch, task=self.task)
@@ -102,6 +131,12 @@ class ReportDelivery:
 
     delivery: Delivery
     report: AdminReport
+    settings: ChatSettings = DEFAULT_SETTINGS  # of the admin's private chat
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether the admin wants no sound of it; a report counts as a result."""
+        return self.settings.sound is Sound.NONE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +146,12 @@ class BatchDelivery:
     delivery: Delivery
     batch: Batch
     watched: tuple[WatchedTask, ...]  # in the order of their ids
+    settings: ChatSettings = DEFAULT_SETTINGS  # of the chat
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether the chat wants no sound of it."""
+        return self.settings.sound is not Sound.ALL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +160,13 @@ class AccessDelivery:
 
     delivery: Delivery
     content: AccessQuestion | Greeting
+    settings: ChatSettings = DEFAULT_SETTINGS  # of the chat that it goes to
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether the chat wants no sound of it; a question waits for its admin, so it counts as a result."""
+        is_greeting = self.delivery.kind is DeliveryKind.GREETING
+        return self.settings.sound is Sound.NONE or (is_greeting and self.settings.sound is Sound.RESULTS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +175,12 @@ class LookupDelivery:
 
     delivery: Delivery
     lookup: Lookup
+    settings: ChatSettings = DEFAULT_SETTINGS  # of the chat
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether the chat wants no sound of it."""
+        return self.settings.sound is not Sound.ALL
 
 
 ClaimedDelivery = WatchDelivery | ReportDelivery | BatchDelivery | AccessDelivery | LookupDelivery
@@ -143,6 +197,18 @@ class Settlement:
     message_id: int | None = None  # the message that carries it
     card_digest: str | None = None  # of what the card shows now
     file: StoredFile | None = None  # the video as stored by Telegram
+    wants_document: bool = False  # of a video that was sent: enqueue its DOCUMENT, too
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CopyRequest:
+    """A COPY or DOCUMENT to enqueue."""
+
+    watch_id: int
+    chat_id: int
+    kind: DeliveryKind
+    press: str | None = None  # the id of the callback query that requested it; each is met once
+    reply_to: int | None = None  # the message to reply to; None: the request of the watch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,11 +5,13 @@ from datetime import datetime
 from typing import Protocol
 
 from storage.access_store import AccessStore
+from storage.chat_settings import ChatSettings
 from storage.lookups import LookupStore
 from storage.models import (
     UNLIMITED,
     Cause,
     Chat,
+    Ending,
     Registration,
     Stats,
     Task,
@@ -18,7 +20,14 @@ from storage.models import (
     WatchLimits,
     WatchRequest,
 )
-from storage.outbox import NONE_THROTTLED, AdminReport, ClaimedDelivery, Settlement, ThrottledChats
+from storage.outbox import (
+    NONE_THROTTLED,
+    AdminReport,
+    ClaimedDelivery,
+    CopyRequest,
+    Settlement,
+    ThrottledChats,
+)
 
 
 class Store(AccessStore, LookupStore, Protocol):
@@ -79,6 +88,15 @@ class Store(AccessStore, LookupStore, Protocol):
 
     async def watches_of(self, chat_id: int, external_id: str) -> list[WatchedTask]:
         """The chat's watches of this id in any provider, topic and state, newest first."""
+        ...
+
+    async def history(
+        self, chat_id: int, *, ending: Ending | None, provider: str | None, offset: int, limit: int
+    ) -> list[WatchedTask]:
+        """The chat's watches that are over, newest first; ending and provider: only those, None: all.
+
+        The task has the status that was reported to the chat.
+        """
         ...
 
     async def stop_unchanged(self, *, since_before: datetime, limit: int, at: datetime) -> int:
@@ -204,7 +222,8 @@ class Store(AccessStore, LookupStore, Protocol):
         """Write the outcome of an attempt and release the lease.
 
         A CARD or BATCH that was SENT updates the card and digest of its watch or batch, and is deleted. A
-        RESULT that is SENT, UNKNOWN or DEAD finishes its watch and, unless SENT, enqueues the card.
+        RESULT that is SENT, UNKNOWN or DEAD finishes its watch and, unless SENT, enqueues the card. With
+        wants_document, the DOCUMENT is enqueued as a reply to the message.
         """
         ...
 
@@ -239,6 +258,14 @@ class Store(AccessStore, LookupStore, Protocol):
         """
         ...
 
+    async def send_copy(self, request: CopyRequest, *, at: datetime) -> bool:
+        """Enqueue a COPY or DOCUMENT of a video that this chat has; False if it has none.
+
+        Nothing is enqueued while one of the kind is unsent, and once per press, however often it is repeated.
+        A result that ended as UNKNOWN or DEAD is enqueued as by send_again().
+        """
+        ...
+
     async def refresh_cards(self, *, older_than: datetime, limit: int, at: datetime) -> int:
         """Enqueue a CARD for up to limit active watches whose card was sent before then; return how many.
 
@@ -255,6 +282,14 @@ class Store(AccessStore, LookupStore, Protocol):
 
     async def save_chat(self, chat: Chat, *, at: datetime) -> None:
         """Insert a chat, or update its title and language; one that was lost stays so."""
+        ...
+
+    async def chat_settings(self, chat_id: int) -> ChatSettings:
+        """What the chat has chosen in /settings."""
+        ...
+
+    async def save_chat_settings(self, chat_id: int, settings: ChatSettings) -> None:
+        """Replace what the chat has chosen; the language applies to its existing watches, too."""
         ...
 
     async def chat_lost(self, chat_id: int, reason: str, *, at: datetime) -> None:
@@ -277,6 +312,8 @@ class Store(AccessStore, LookupStore, Protocol):
 
     async def migrate_chat(self, old_id: int, new_id: int, *, at: datetime) -> None:
         """Rewrite a group's rows to its supergroup's id, which is allowed if the group was.
+
+        The supergroup has the group's settings, unless it has its own.
 
         Message ids are not valid in the supergroup, so cards are sent again.
         """

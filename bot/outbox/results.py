@@ -20,6 +20,7 @@ class Sent:
     message_id: int
     file: StoredFile | None = None  # the uploaded file
     is_response: bool = True  # False: there was nothing to send, and Telegram was not called
+    is_document: bool = False  # a file that is not played in place
 
 
 @dataclass(frozen=True, slots=True)

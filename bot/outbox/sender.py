@@ -95,12 +95,19 @@ class Sender:
         return result
 
     async def send_video_file(
-        self, address: ChatAddress, video: VideoFile, caption: View, *, reply_to: int | None = None
+        self,
+        address: ChatAddress,
+        video: VideoFile,
+        caption: View,
+        *,
+        reply_to: int | None = None,
+        is_silent: bool = False,
     ) -> SendResult:
         """Send a new message with the video; not idempotent, so never retry it after Unknown."""
-        result = await self._send_video(address, video, caption, reply_to)
+        result = await self._send_video(address, video, caption, reply_to, is_silent=is_silent)
         if isinstance(result, Refused) and result.reason is Refusal.NO_THREAD and address.thread_id:
-            result = await self._send_video(ChatAddress(chat_id=address.chat_id), video, caption, None)
+            chat = ChatAddress(chat_id=address.chat_id)
+            result = await self._send_video(chat, video, caption, None, is_silent=is_silent)
         return result
 
     async def ping(self) -> SendResult:
@@ -138,13 +145,14 @@ class Sender:
         )
 
     async def _send_video(
-        self, address: ChatAddress, video: VideoFile, caption: View, reply_to: int | None
+        self, address: ChatAddress, video: VideoFile, caption: View, reply_to: int | None, *, is_silent: bool
     ) -> SendResult:
         target: dict[str, Any] = {
             "chat_id": address.chat_id,
             "message_thread_id": address.thread_id,
             "reply_parameters": _reply(reply_to),
             "reply_markup": keyboard(caption),
+            "disable_notification": is_silent or None,
             "read_timeout": _MEDIA_READ_S,
             "write_timeout": _MEDIA_UPLOAD_S,
             **caption_options(caption),
@@ -163,7 +171,8 @@ class Sender:
 
         result = await self._with_media(video, send)
         if _may_be_the_thumbnail(result, video):
-            return await self._send_video(address, replace(video, thumbnail=None), caption, reply_to)
+            bare = replace(video, thumbnail=None)
+            return await self._send_video(address, bare, caption, reply_to, is_silent=is_silent)
         return result
 
     async def _with_media(
@@ -202,7 +211,8 @@ class Sender:
                 return Sent(message_id)
             return read_error(error)
         if isinstance(response, Message):
-            return Sent(response.message_id, _file(response, video))
+            is_document = response.document is not None
+            return Sent(response.message_id, _file(response, video), is_document=is_document)
         return Sent(message_id or 0)
 
 
@@ -220,7 +230,7 @@ def _reply(message_id: int | None) -> ReplyParameters | None:
 
 
 def _file(message: Message, uploaded: VideoFile | None) -> StoredFile | None:
-    """The file to reuse in other chats; None for a document sent only because this chat forbids videos."""
+    """The file to reuse in other chats."""
     if (video := message.video) is not None:
         length = video.duration
         return StoredFile(
@@ -231,7 +241,7 @@ def _file(message: Message, uploaded: VideoFile | None) -> StoredFile | None:
             height=video.height,
             duration_s=length.total_seconds() if isinstance(length, timedelta) else float(length),
         )
-    if (document := message.document) is not None and uploaded is not None and uploaded.unplayable:
+    if (document := message.document) is not None and uploaded is not None:
         return StoredFile(
             file_id=document.file_id,
             is_video=False,

@@ -20,6 +20,7 @@ from bot.outbox.results import (
     Unknown,
 )
 from bot.outbox.sender import Sender
+from bot.outbox.variants import has_document_next
 from bot.telemetry import Telemetry
 from storage.models import DeliveryState
 from storage.outbox import ClaimedDelivery, Settlement, WatchDelivery
@@ -115,7 +116,12 @@ class Settler:
         match result:
             case Sent(message_id=message_id, file=file):
                 return Settlement(
-                    state=DeliveryState.SENT, at=now, message_id=message_id, card_digest=digest, file=file
+                    state=DeliveryState.SENT,
+                    at=now,
+                    message_id=message_id,
+                    card_digest=digest,
+                    file=file,
+                    wants_document=has_document_next(out, result),
                 )
             case Unknown(why=why):
                 log.warning(

@@ -74,6 +74,7 @@ class TextDelivery:
         if card is not None and isinstance(result, Refused) and result.reason is Refusal.NOT_EDITABLE:
             return Sent(card), NOT_EDITABLE
         if isinstance(result, Refused) and result.reason is Refusal.NO_MESSAGE:
+            is_silent = is_silent or out.is_silent
             result = await self.sender.send(
                 out.delivery.address, view, reply_to=shown.request_message_id, is_silent=is_silent
             )
@@ -90,7 +91,8 @@ class TextDelivery:
 
     async def report(self, out: ReportDelivery) -> SendResult:
         """Send a report to an admin; not idempotent, so never retry it after Unknown."""
-        return await self.sender.send(out.delivery.address, admin.gateway_changed(out.report))
+        view = admin.gateway_changed(out.report)
+        return await self.sender.send(out.delivery.address, view, is_silent=out.is_silent)
 
     async def access(self, out: AccessDelivery) -> SendResult:
         """Send a question to an admin or a greeting to a chat; not idempotent, as report()."""
@@ -98,7 +100,7 @@ class TextDelivery:
             view = access.greeting(out.content, self._example_ids)
         else:
             view = access.question(out.content)
-        return await self.sender.send(out.delivery.address, view)
+        return await self.sender.send(out.delivery.address, view, is_silent=out.is_silent)
 
     async def lookup(self, out: LookupDelivery) -> SendResult:
         """Ask for the provider, or edit the question to say what came of it."""
@@ -113,9 +115,13 @@ class TextDelivery:
         if out.lookup.state is not LookupState.ASKING:
             return Sent(0, is_response=False)  # the providers were found meanwhile
         return as_retryable(
-            await self.sender.send(out.delivery.address, view, reply_to=out.lookup.message_id)
+            await self.sender.send(
+                out.delivery.address, view, reply_to=out.lookup.message_id, is_silent=out.is_silent
+            )
         )
 
     async def _send(self, out: WatchDelivery, view: View) -> SendResult:
-        """Send a message to the watch's topic, as a reply to the request."""
-        return await self.sender.send(out.delivery.address, view, reply_to=out.watch.request_message_id)
+        """Send a message to the watch's topic, as a reply."""
+        return await self.sender.send(
+            out.delivery.address, view, reply_to=out.reply_to, is_silent=out.is_silent
+        )

@@ -7,7 +7,8 @@ a new message; the call is recorded in the database first and not repeated after
 
 1. Announce: send the text, store its message id.
 2. Reuse: if Telegram has the file already (file_id), send that.
-3. Otherwise download and probe the video, and try its variants in order: video, document.
+3. Otherwise download and probe the video, and try its variants: video, document; the document first where
+   the chat wants files. A chat that wants both gets the document by a delivery of its own.
 4. No variant available: let Telegram fetch the link, once the bot's own download has failed twice.
 5. Retryable fault: retry with growing delays for up to four minutes, then edit the text into the link.
 """
@@ -16,7 +17,7 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from weakref import WeakValueDictionary
@@ -39,8 +40,9 @@ from bot.outbox.results import (
     as_retryable,
 )
 from bot.outbox.sender import Sender
+from bot.outbox.variants import downloaded_variants, has_document_next, stored_variants
 from bot.providers.parsing.links import link_expiry
-from storage.models import StoredFile
+from storage.models import DeliveryKind, StoredFile
 from storage.outbox import WatchDelivery
 from storage.store import Store
 
@@ -64,6 +66,14 @@ class _SharedUpload:
 
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     file: StoredFile | None = None  # uploaded, perhaps not in the database yet
+    document: StoredFile | None = None  # the same, as a document of a video that can be played
+
+    def add(self, file: StoredFile) -> None:
+        """Keep an uploaded file."""
+        if file.is_playable_document:
+            self.document = file
+        else:
+            self.file = file
 
 
 @dataclass(slots=True)
@@ -107,8 +117,8 @@ class VideoDelivery:
             return Unknown("the response to an earlier call was lost")
         if out.delivery.message_id is not None:
             return Sent(out.delivery.message_id)
-        view, reply_to = result_views.announcement(out.watched), out.watch.request_message_id
-        result = as_retryable(await self._sender.send(out.delivery.address, view, reply_to=reply_to))
+        view = result_views.announcement(out.watched, is_document=out.is_as_document)
+        result = as_retryable(await self._send_text(out, view))
         if isinstance(result, Sent):
             await self._store.note_message(out.delivery.id, result.message_id)
         return result
@@ -121,21 +131,19 @@ class VideoDelivery:
         upload = self._uploads.setdefault(out.task.id, _SharedUpload())
         self._last_uploads.append(upload)
         async with upload.lock:
-            result = await self._deliver(out, message_id, upload.file)
+            result = await self._deliver(out, message_id, upload)
             if isinstance(result, Sent) and result.file is not None:
-                upload.file = result.file
+                upload.add(result.file)
         if not isinstance(result, Transient | RetryAfter):
             self._failing.pop(out.delivery.id, None)
             self._cache.forget_failures(out.task)
         return result
 
-    async def _deliver(
-        self, out: WatchDelivery, message_id: int | None, file: StoredFile | None
-    ) -> SendResult:
-        known = await self._store.task(out.task.id)
-        file = file or (known.file if known else None)
-        if file is not None:
-            result = await self._send_variant(out, message_id, _from_stored(file))
+    async def _deliver(self, out: WatchDelivery, message_id: int | None, upload: _SharedUpload) -> SendResult:
+        known = await self._store.task(out.task.id) or out.task
+        stored = stored_variants(out, upload.file or known.file, upload.document or known.document)
+        for video in stored.first:
+            result = await self._send_variant(out, message_id, video)
             if not isinstance(result, Refused):
                 return result
         snapshot = out.task.snapshot
@@ -153,15 +161,16 @@ class VideoDelivery:
             if prepared.lacks_room:
                 return Transient(prepared.why, retry_in_s=_CACHE_FULL_RETRY_S)
             task = replace(out.task, snapshot=replace(snapshot, media=prepared.media))
-            result = await self._try_variants(prepared, replace(out, task=task), message_id)
-        if isinstance(result, Sent) or (isinstance(result, LinkOnly) and not prepared.variants):
+            result = await self._try_variants(prepared, replace(out, task=task), message_id, stored.last)
+        is_over = isinstance(result, Sent) or (isinstance(result, LinkOnly) and not prepared.variants)
+        if is_over and not has_document_next(out, result):
             self._cache.discard(out.task)
         return result
 
     async def _try_variants(
-        self, prepared: Prepared, out: WatchDelivery, message_id: int | None
+        self, prepared: Prepared, out: WatchDelivery, message_id: int | None, others: Sequence[VideoFile]
     ) -> SendResult:
-        """Try variants in order; fall back to the link once retries are used up.
+        """Try variants in order, then the others; fall back to the link once retries are used up.
 
         If the bot can't download the video, Telegram may; but above some megabytes Telegram does not detect
         a video's size and duration, so the bot's own download is tried twice first.
@@ -178,7 +187,8 @@ class VideoDelivery:
                 prepared.why,
                 extra=log_fields(out, "download_failed", cause=prepared.fault),
             )
-        for video in prepared.variants or _by_address(prepared):
+        variants = downloaded_variants(out, prepared)
+        for video in variants if later is not None else [*variants, *others]:
             result = await self._send_variant(out, message_id, video)
             if not isinstance(result, Refused):
                 return result
@@ -196,7 +206,10 @@ class VideoDelivery:
 
     async def _send_variant(self, out: WatchDelivery, message_id: int | None, video: VideoFile) -> SendResult:
         """Edit the text into the video; send a new message if the text can't be edited."""
-        caption = result_views.caption(out.watched, video, now=self._clock())
+        if out.delivery.kind is DeliveryKind.DOCUMENT:
+            caption = result_views.document_caption(out.watched, video)
+        else:
+            caption = result_views.caption(out.watched, video, now=self._clock())
         if message_id is None:
             return await self._send_new_message(out, video, caption)
         match result := await self._sender.edit_into_video(out.delivery.chat_id, message_id, video, caption):
@@ -222,7 +235,7 @@ class VideoDelivery:
         """Send the video as a new message; the call is recorded first, as it is not idempotent."""
         await self._store.note_unconfirmed_call(out.delivery.id, at=self._clock())
         return await self._sender.send_video_file(
-            out.delivery.address, video, caption, reply_to=out.watch.request_message_id
+            out.delivery.address, video, caption, reply_to=out.reply_to, is_silent=out.is_silent
         )
 
     def _is_expired(self, prepared: Prepared) -> bool:
@@ -245,7 +258,8 @@ class VideoDelivery:
 
     async def _send_link(self, out: WatchDelivery, message_id: int | None, why: Fault) -> SendResult:
         media = out.task.snapshot.media if out.task.snapshot else None
-        view = result_views.link(out.watched, media=media, why=why, now=self._clock())
+        lead = "link.no_file" if out.delivery.kind is DeliveryKind.DOCUMENT else "link.lead"
+        view = result_views.link(out.watched, media=media, why=why, now=self._clock(), lead=lead)
         match result := await self._edit_text(out, message_id, view):
             # The message holds the video already: only the response to the edit was lost.
             case Refused(reason=Refusal.NO_TEXT) if message_id is not None:
@@ -260,10 +274,13 @@ class VideoDelivery:
         if message_id is not None:
             result = await self._sender.edit(out.delivery.chat_id, message_id, view)
         if isinstance(result, Refused) and result.reason in {Refusal.NO_MESSAGE, Refusal.NOT_EDITABLE}:
-            result = await self._sender.send(
-                out.delivery.address, view, reply_to=out.watch.request_message_id
-            )
+            result = await self._send_text(out, view)
         return as_retryable(result)
+
+    async def _send_text(self, out: WatchDelivery, view: View) -> SendResult:
+        return await self._sender.send(
+            out.delivery.address, view, reply_to=out.reply_to, is_silent=out.is_silent
+        )
 
     @contextlib.asynccontextmanager
     async def _showing_progress(self, out: WatchDelivery) -> AsyncIterator[None]:
@@ -282,23 +299,3 @@ class VideoDelivery:
             yield
         finally:
             showing.cancel()
-
-
-def _by_address(prepared: Prepared) -> list[VideoFile]:
-    """The link for Telegram to fetch, if it may be able to: it has no API key and no access to a LAN."""
-    not_fetchable = {Fault.PRIVATE, Fault.NOT_A_VIDEO, Fault.TOO_LARGE}
-    if prepared.media.url is None or prepared.media.needs_auth or prepared.fault in not_fetchable:
-        return []
-    return [VideoFile(source=prepared.media.url)]
-
-
-def _from_stored(file: StoredFile) -> VideoFile:
-    return VideoFile(
-        source=file.file_id,
-        is_video=file.is_video,
-        unplayable=file.unplayable,
-        size=file.size,
-        width=file.width,
-        height=file.height,
-        duration_s=file.duration_s,
-    )

@@ -149,7 +149,7 @@ class DeliveryWorker:
                 return pause_s if due is None else min(pause_s, (due - now).total_seconds())
             throttled = self._rate_limiter.throttled()
             for out in await self._store.claim_deliveries(limit, throttled, at=now, lease_s=LEASE_S):
-                is_video = isinstance(out, WatchDelivery) and out.is_video
+                is_video = isinstance(out, WatchDelivery) and out.carries_file
                 permit = self._rate_limiter.hold(out.delivery.chat_id, is_video=is_video)
                 if isinstance(out, WatchDelivery):
                     self._companions[out.delivery.id] = [each.delivery.id for each in out.companions]
@@ -184,7 +184,7 @@ class DeliveryWorker:
             await self._settler.settle(out, result, digest=digest)
         elif out.delivery.kind is DeliveryKind.NOTICE:
             await self._settler.settle(out, await self._texts.notice(out))
-        elif out.is_video:
+        elif out.carries_file:
             await self._settler.settle(out, await self._deliver_video(out, permit))
         else:
             await self._deliver_failures(out)

@@ -3,7 +3,16 @@
 from datetime import UTC, datetime
 
 from storage.models import Chat, DeliveryKind
-from storage.sqlite import access_requests, allowed_chats, batches, deliveries, resuming, rows, tasks
+from storage.sqlite import (
+    access_requests,
+    allowed_chats,
+    batches,
+    chat_settings,
+    deliveries,
+    resuming,
+    rows,
+    tasks,
+)
 from storage.sqlite.connection import Transaction
 
 
@@ -100,10 +109,11 @@ async def migrate(tx: Transaction, old_id: int, new_id: int, *, at: datetime) ->
         return
     await allowed_chats.move(tx, old_id, new_id)
     await access_requests.move(tx, old_id, new_id)
+    await chat_settings.move(tx, old_id, new_id)
     await _drop_duplicates(tx, old_id, new_id)
     await tx.run(
         """
-        UPDATE deliveries SET message_id = NULL
+        UPDATE deliveries SET message_id = NULL, reply_to = NULL
         WHERE chat_id = ? AND (state = 'pending' OR state = 'sending')
         """,
         (old_id,),

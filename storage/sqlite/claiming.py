@@ -16,7 +16,7 @@ from storage.outbox import (
     ThrottledChats,
     WatchDelivery,
 )
-from storage.sqlite import batches, lookups, resuming, rows, tasks, watches
+from storage.sqlite import batches, chat_settings, lookups, resuming, rows, tasks, watches
 from storage.sqlite.connection import Transaction
 
 _HEAD = 100  # deliveries that one claim reads from the queue; a chat that fills it is throttled soon
@@ -124,22 +124,30 @@ async def _with_content(
     batch_ids = {row["batch_id"] for row in found} - {None}
     batches_by_id = await batches.by_ids(tx, batch_ids) if batch_ids else {}
     of_watches = {each.delivery.id: each for each in await _with_watches(tx, found)}
+    settings_by_chat = await chat_settings.of_chats(tx, (row["chat_id"] for row in found))
     claimed: list[ClaimedDelivery] = []
     for row in found:
         delivery, content = rows.delivery(row), row["content"]
+        settings = settings_by_chat[row["chat_id"]]
         if delivery.kind is DeliveryKind.REPORT:
-            claimed.append(ReportDelivery(delivery=delivery, report=rows.report(content)))
+            report = rows.report(content)
+            report = replace(report, language=settings.language or report.language)
+            claimed.append(ReportDelivery(delivery=delivery, report=report, settings=settings))
         elif delivery.kind in {DeliveryKind.QUESTION, DeliveryKind.GREETING}:
             read = rows.question if delivery.kind is DeliveryKind.QUESTION else rows.greeting
-            claimed.append(AccessDelivery(delivery=delivery, content=read(content)))
+            asked = read(content)
+            asked = replace(asked, language=settings.language or asked.language)
+            claimed.append(AccessDelivery(delivery=delivery, content=asked, settings=settings))
         elif delivery.kind is DeliveryKind.BATCH:
             batch = batches_by_id[row["batch_id"]]
-            in_batch = tuple(await watches.of_batch(tx, batch.id))
-            claimed.append(BatchDelivery(delivery=delivery, batch=batch, watched=in_batch))
+            batch = replace(batch, language=settings.language or batch.language)
+            shown = tuple(await watches.of_batch(tx, batch.id))
+            claimed.append(BatchDelivery(delivery=delivery, batch=batch, watched=shown, settings=settings))
         elif delivery.kind is DeliveryKind.LOOKUP:
             lookup = await lookups.claimed(tx, int(row["subject"]), at=at)
             if lookup is not None:
-                claimed.append(LookupDelivery(delivery=delivery, lookup=lookup))
+                lookup = replace(lookup, language=settings.language or lookup.language)
+                claimed.append(LookupDelivery(delivery=delivery, lookup=lookup, settings=settings))
         else:
             claimed.append(of_watches[row["id"]])
     return claimed
@@ -149,11 +157,15 @@ async def _with_watches(tx: Transaction, found: Sequence[sqlite3.Row]) -> list[W
     """Those of the claimed deliveries that show a watch's task."""
     watches_by_id = await watches.by_ids(tx, {row["watch_id"] for row in found} - {None})
     tasks_by_id = await tasks.by_ids(tx, {watch.task_id for watch in watches_by_id.values()})
+    settings_by_chat = await chat_settings.of_chats(tx, (row["chat_id"] for row in found))
     claimed = []
     for row in found:
         if (watch := watches_by_id.get(row["watch_id"])) is not None:
             task = resuming.as_seen_by(watch, tasks_by_id[watch.task_id])
-            claimed.append(WatchDelivery(delivery=rows.delivery(row), watch=watch, task=task))
+            settings = settings_by_chat[row["chat_id"]]
+            claimed.append(
+                WatchDelivery(delivery=rows.delivery(row), watch=watch, task=task, settings=settings)
+            )
     return claimed
 
 

@@ -71,12 +71,13 @@ def task(row: sqlite3.Row) -> Task:
         version=row["version"],
         stall=Stall(row["stall"]),
         unchanged_since=moment(row["unchanged_since"]),
-        file=None if row["file"] is None else StoredFile(**json.loads(row["file"])),
+        file=_file(row["file"]),
+        document=_file(row["document"]),
     )
 
 
-def watch(row: sqlite3.Row) -> Watch:
-    """Convert a row of watches."""
+def watch(row: sqlite3.Row, chat_language: str | None) -> Watch:
+    """Convert a row of watches; chat_language: what its chat has chosen in /settings, None: nothing."""
     return Watch(
         id=row["id"],
         task_id=row["task_id"],
@@ -84,7 +85,7 @@ def watch(row: sqlite3.Row) -> Watch:
         thread_id=row["thread_id"],
         request_message_id=row["request_message_id"],
         user_id=row["user_id"],
-        language=row["language"],
+        language=chat_language or row["language"],
         created_at=datetime.fromtimestamp(row["created_at"], UTC),
         state=WatchState(row["state"]),
         card_message_id=row["card_message_id"],
@@ -92,6 +93,8 @@ def watch(row: sqlite3.Row) -> Watch:
         result=None if row["result"] is None else DeliveryState(row["result"]),
         stopped_by=row["stopped_by"],
         batch_id=row["batch_id"],
+        user_name=row["user_name"],
+        ended_at=moment(row["ended_at"]),
     )
 
 
@@ -119,6 +122,7 @@ def delivery(row: sqlite3.Row) -> Delivery:
         attempts=row["attempts"],
         message_id=row["message_id"],
         unconfirmed_call_at=moment(row["unconfirmed_call_at"]),
+        reply_to=row["reply_to"],
     )
 
 
@@ -177,3 +181,7 @@ def _poll_failure(stored: str | None) -> PollFailure | None:
 
 def _iso(data: str | None) -> datetime | None:
     return None if data is None else datetime.fromisoformat(data)
+
+
+def _file(stored: str | None) -> StoredFile | None:
+    return None if stored is None else StoredFile(**json.loads(stored))

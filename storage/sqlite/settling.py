@@ -4,9 +4,9 @@ import sqlite3
 from collections.abc import Iterable
 from datetime import datetime
 
-from storage.models import DeliveryKind, DeliveryState
-from storage.outbox import DeliveryPriority, Settlement
-from storage.sqlite import batches, deliveries, lookups, rows
+from storage.models import DeliveryKind, DeliveryState, StoredFile
+from storage.outbox import CopyRequest, DeliveryPriority, Settlement
+from storage.sqlite import batches, copies, deliveries, lookups, rows
 from storage.sqlite.connection import Transaction
 
 
@@ -64,6 +64,16 @@ async def settle(tx: Transaction, delivery_id: int, settlement: Settlement) -> N
         await _finish_watch(tx, row["watch_id"], settlement)
     elif row["kind"] == DeliveryKind.REPORT and not row["blocks_repeat"]:
         await _allow_next_report(tx, row)
+    if settlement.file is not None:
+        await _store_file(tx, row["watch_id"], settlement.file)
+    if settlement.wants_document:
+        wanted = CopyRequest(
+            watch_id=row["watch_id"],
+            chat_id=row["chat_id"],
+            kind=DeliveryKind.DOCUMENT,
+            reply_to=settlement.message_id,
+        )
+        await copies.enqueue(tx, wanted, at=settlement.at)
 
 
 async def release(tx: Transaction, *, owner: str | None) -> None:
@@ -150,14 +160,16 @@ async def _finish_watch(tx: Transaction, watch_id: int, settlement: Settlement) 
     )
     if settlement.state is not DeliveryState.SENT:
         await deliveries.enqueue_cards(tx, [watch_id], at=settlement.at)
-    if settlement.file is not None:
-        await tx.run(
-            """
-            UPDATE tasks SET file = ?
-            WHERE id = (SELECT task_id FROM watches WHERE id = ?)
-            """,
-            (rows.to_json(settlement.file), watch_id),
-        )
+
+
+async def _store_file(tx: Transaction, watch_id: int, file: StoredFile) -> None:
+    await tx.run(
+        """
+        UPDATE tasks SET file = iif(:is_document, file, :file), document = iif(:is_document, :file, document)
+        WHERE id = (SELECT task_id FROM watches WHERE id = :watch_id)
+        """,
+        {"is_document": file.is_playable_document, "file": rows.to_json(file), "watch_id": watch_id},
+    )
 
 
 async def _allow_next_report(tx: Transaction, recovery: sqlite3.Row) -> None:

@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Self
 from uuid import uuid4
 
+from storage.chat_settings import ChatSettings
 from storage.errors import StoreUnavailable
 from storage.models import (
     UNLIMITED,
     Cause,
     Chat,
+    Ending,
     Registration,
     Stats,
     Task,
@@ -19,12 +21,22 @@ from storage.models import (
     WatchLimits,
     WatchRequest,
 )
-from storage.outbox import NONE_THROTTLED, AdminReport, ClaimedDelivery, Settlement, ThrottledChats
+from storage.outbox import (
+    NONE_THROTTLED,
+    AdminReport,
+    ClaimedDelivery,
+    CopyRequest,
+    Settlement,
+    ThrottledChats,
+)
 from storage.sqlite import (
     allowed_chats,
+    chat_settings,
     chats,
     claiming,
+    copies,
     deliveries,
+    history,
     lookups,
     maintenance,
     resuming,
@@ -193,6 +205,20 @@ class SqliteStore(SqliteAccessStore, SqliteLookupStore, Store):
         async with self._database.transaction() as tx:
             return await watches.send_batch_again(tx, batch_id, chat_id, at=at, limits=limits)
 
+    async def send_copy(self, request: CopyRequest, *, at: datetime) -> bool:
+        async with self._database.transaction() as tx:
+            if await watches.send_again(tx, request.watch_id, request.chat_id, at=at):
+                return True
+            return await copies.send(tx, request, at=at)
+
+    async def history(
+        self, chat_id: int, *, ending: Ending | None, provider: str | None, offset: int, limit: int
+    ) -> list[WatchedTask]:
+        async with self._database.reading() as tx:
+            return await history.page(
+                tx, chat_id, ending=ending, provider=provider, offset=offset, limit=limit
+            )
+
     async def stop_unchanged(self, *, since_before: datetime, limit: int, at: datetime) -> int:
         async with self._database.transaction() as tx:
             return await watches.stop_unchanged(tx, since_before=since_before, limit=limit, at=at)
@@ -218,6 +244,14 @@ class SqliteStore(SqliteAccessStore, SqliteLookupStore, Store):
     async def save_chat(self, chat: Chat, *, at: datetime) -> None:
         async with self._database.transaction() as tx:
             await chats.save(tx, chat, at=at)
+
+    async def chat_settings(self, chat_id: int) -> ChatSettings:
+        async with self._database.reading() as tx:
+            return (await chat_settings.of_chats(tx, [chat_id]))[chat_id]
+
+    async def save_chat_settings(self, chat_id: int, settings: ChatSettings) -> None:
+        async with self._database.transaction() as tx:
+            await chat_settings.save(tx, chat_id, settings)
 
     async def chat_lost(self, chat_id: int, reason: str, *, at: datetime) -> None:
         async with self._database.transaction() as tx:

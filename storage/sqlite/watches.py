@@ -18,7 +18,7 @@ from storage.models import (
     WatchRequest,
     WatchState,
 )
-from storage.sqlite import batches, chats, deliveries, resuming, rows, tasks
+from storage.sqlite import batches, chat_settings, chats, deliveries, resuming, rows, tasks
 from storage.sqlite.connection import Transaction
 
 SMALLEST_BATCH = 4  # requests in one message
@@ -44,7 +44,7 @@ async def add(
     await resuming.resume_stalled(tx, [task_id], at=at)
     if row is None or is_new:
         row = await _start(tx, request, task_id, at=at, hold_card_s=hold_card_s)
-    (watched,) = await _with_tasks(tx, [row])
+    (watched,) = await with_tasks(tx, [row])
     return replace(watched, is_new=is_new)
 
 
@@ -79,7 +79,7 @@ async def by_ids(tx: Transaction, watch_ids: Iterable[int]) -> dict[int, Watch]:
     found = await tx.all(
         "SELECT * FROM watches WHERE id IN (SELECT value FROM json_each(?))", (rows.listed(watch_ids),)
     )
-    return {row["id"]: rows.watch(row) for row in found}
+    return {watch.id: watch for watch in await _read(tx, found)}
 
 
 async def active_in(tx: Transaction, chat_id: int) -> list[WatchedTask]:
@@ -87,7 +87,7 @@ async def active_in(tx: Transaction, chat_id: int) -> list[WatchedTask]:
     found = await tx.all(
         "SELECT * FROM watches WHERE chat_id = ? AND state = 'active' ORDER BY created_at, id", (chat_id,)
     )
-    return await _with_tasks(tx, found)
+    return await with_tasks(tx, found)
 
 
 async def of_task_in(tx: Transaction, chat_id: int, external_id: str) -> list[WatchedTask]:
@@ -100,13 +100,13 @@ async def of_task_in(tx: Transaction, chat_id: int, external_id: str) -> list[Wa
         """,
         (chat_id, external_id),
     )
-    return await _with_tasks(tx, found)
+    return await with_tasks(tx, found)
 
 
 async def of_batch(tx: Transaction, batch_id: int) -> list[WatchedTask]:
     """The watches of a batch, in the order of their ids."""
     found = await tx.all("SELECT * FROM watches WHERE batch_id = ? ORDER BY id", (batch_id,))
-    return await _with_tasks(tx, found)
+    return await with_tasks(tx, found)
 
 
 async def active_ids(tx: Transaction, task_id: int) -> list[int]:
@@ -118,7 +118,7 @@ async def active_ids(tx: Transaction, task_id: int) -> list[int]:
 async def of_chat(tx: Transaction, watch_id: int, chat_id: int) -> WatchedTask | None:
     """The watch by its id; None unless it is this chat's."""
     found = await tx.all("SELECT * FROM watches WHERE id = ? AND chat_id = ?", (watch_id, chat_id))
-    return next(iter(await _with_tasks(tx, found)), None)
+    return next(iter(await with_tasks(tx, found)), None)
 
 
 async def stop(tx: Transaction, watch_id: int, *, at: datetime, by: str | None) -> bool:
@@ -302,11 +302,13 @@ async def _start(
         await deliveries.enqueue_cards(tx, others, at=at)
     started = await tx.all(
         """
-        INSERT INTO watches (task_id, chat_id, thread_id, request_message_id, user_id, language, created_at)
-        VALUES (?, ?, ?, ?, ?, ?, ?)
+        INSERT INTO watches
+            (task_id, chat_id, thread_id, request_message_id, user_id, user_name, language, created_at)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?)
         ON CONFLICT (task_id, chat_id, coalesce(thread_id, 0)) DO UPDATE SET
             request_message_id = excluded.request_message_id, user_id = excluded.user_id,
-            language = excluded.language, created_at = excluded.created_at, state = 'active',
+            user_name = excluded.user_name, language = excluded.language, created_at = excluded.created_at,
+            state = 'active',
             card_message_id = NULL, card_digest = NULL, card_sent_at = NULL, batch_id = NULL,
             ended_at = NULL, reported_status = NULL, result = NULL, stopped_by = NULL
         RETURNING *
@@ -317,6 +319,7 @@ async def _start(
             request.thread_id,
             request.message_id,
             request.user_id,
+            request.user_name,
             request.language,
             rows.seconds(at),
         ),
@@ -329,9 +332,15 @@ async def _start(
     return started[0]
 
 
-async def _with_tasks(tx: Transaction, found: list[sqlite3.Row]) -> list[WatchedTask]:
+async def with_tasks(tx: Transaction, found: Sequence[sqlite3.Row]) -> list[WatchedTask]:
+    """The watches of these rows with their tasks."""
     tasks_by_id = await tasks.by_ids(tx, {row["task_id"] for row in found})
     return [
         WatchedTask(watch=watch, task=resuming.as_seen_by(watch, tasks_by_id[watch.task_id]))
-        for watch in map(rows.watch, found)
+        for watch in await _read(tx, found)
     ]
+
+
+async def _read(tx: Transaction, found: Sequence[sqlite3.Row]) -> list[Watch]:
+    settings = await chat_settings.of_chats(tx, (row["chat_id"] for row in found))
+    return [rows.watch(row, settings[row["chat_id"]].language) for row in found]

@@ -43,10 +43,12 @@ async def test_the_card_shows_the_final_status(harness: DeliveryHarness):
     assert card.buttons == []
 
 
-async def test_results_notify(harness: DeliveryHarness):
+async def test_the_result_notifies_and_the_card_before_it_does_not(harness: DeliveryHarness):
     await harness.deliver(harness.task())
 
-    assert not [request for request in harness.telegram.requests if "disable_notification" in request.params]
+    card, announcement = harness.calls("sendMessage")
+    assert "disable_notification" in card.params
+    assert "disable_notification" not in announcement.params
 
 
 async def test_a_failure_is_sent_as_a_message_of_its_own(harness: DeliveryHarness):

@@ -48,17 +48,20 @@ class VideoFacts(Protocol):
         """The name of a format that Telegram does not play in place."""
 
 
-def announcement(watched: WatchedTask) -> View:
-    """The text message sent with a notification when a task succeeds; an edit turns it into the video."""
+def announcement(watched: WatchedTask, *, is_document: bool = False) -> View:
+    """The text message that announces a video or a document; an edit turns it into that."""
     language = watched.watch.language
+    coming = t(language, "result.file_announcement" if is_document else "result.announcement")
     return View(
-        text=lines.join_lines(
-            [
-                lines.title(watched),
-                f"<b>{t(language, 'status.succeeded')}</b> · {t(language, 'result.announcement')}",
-            ]
-        )
+        text=lines.join_lines([lines.title(watched), f"<b>{t(language, 'status.succeeded')}</b> · {coming}"])
     )
+
+
+def document_caption(watched: WatchedTask, video: VideoFacts) -> View:
+    """The caption of the document of a video that the chat has already."""
+    kind = t(watched.watch.language, "result.original")
+    facts = lines.join_dots([kind, size(video.size) if video.size is not None else None])
+    return View(text=lines.join_lines([lines.title(watched), facts]))
 
 
 def caption(watched: WatchedTask, video: VideoFacts, *, now: datetime) -> View:
@@ -108,13 +111,15 @@ def details(watched: WatchedTask) -> View:
     )
 
 
-def link(watched: WatchedTask, *, media: Media | None, why: str, now: datetime) -> View:
+def link(
+    watched: WatchedTask, *, media: Media | None, why: str, now: datetime, lead: str = "link.lead"
+) -> View:
     """The video as a link, if it can't be sent; a link that needs the API key is shown as a curl command.
 
-    why: a key of link.why in the locales.
+    why: a key of link.why in the locales; lead: that of the sentence before it.
     """
     language = watched.watch.language
-    lead = t(language, "link.lead", why=t(language, f"link.why.{why}"))
+    lead = t(language, lead, why=t(language, f"link.why.{why}"))
     works, there = why != _DEAD_LINK, _gateway_time(watched.task, now)
     link_text = _link_text(media, language, works=works, now=there) if media is not None else None
     return View(

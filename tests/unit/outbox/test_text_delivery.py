@@ -11,6 +11,7 @@ from bot.outbox.results import Sent
 from bot.outbox.sender import Sender
 from bot.outbox.text_delivery import TextDelivery
 from bot.sandbox.telegram import FakeTelegram
+from storage.chat_settings import ChatSettings, Sound
 from storage.models import Cause, DeliveryKind, TaskStatus, WatchedTask
 from storage.outbox import ChatAddress, Delivery, WatchDelivery
 from tests.fakes.clock import FrozenClock
@@ -94,14 +95,20 @@ async def test_a_forecast_follows_the_clock(
     assert "about 2 min left (40 s – 3 min 30 s)" in lines(telegram)
 
 
-@pytest.mark.parametrize(("what", "is_silent"), [(running(), False), (failed(Cause.MODERATION), True)])
-async def test_the_first_card_of_a_finished_task_is_silent(
-    texts: TextDelivery, telegram: FakeTelegram, what: WatchedTask, is_silent: bool
+@pytest.mark.parametrize(
+    ("what", "sounds"),
+    [(running(), {Sound.ALL}), (failed(Cause.MODERATION), set())],
+)
+async def test_a_card_sounds_only_in_a_chat_that_wants_all_and_before_the_end(
+    texts: TextDelivery, telegram: FakeTelegram, what: WatchedTask, sounds: set[Sound]
 ):
-    await texts.card(outgoing(what))
+    for sound in Sound:
+        await texts.card(replace(outgoing(what), settings=ChatSettings(sound=sound)))
 
-    [sent] = [request for request in telegram.requests if request.method == "sendMessage"]
-    assert ("disable_notification" in sent.params) is is_silent
+    silent = [
+        "disable_notification" in each.params for each in telegram.requests if each.method == "sendMessage"
+    ]
+    assert silent == [sound not in sounds for sound in Sound]
 
 
 async def test_a_task_past_the_expected_range_takes_longer_than_usual(

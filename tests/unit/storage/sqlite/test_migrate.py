@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from storage.chat_settings import DEFAULT_SETTINGS
 from storage.errors import StoreCorrupt, StoreFromFuture, StoreUnavailable
 from storage.lookups import LookupRequest
 from storage.models import DeliveryKind, DeliveryState, TaskStatus, WatchState
+from storage.outbox import WatchDelivery
 from storage.sqlite.connection import Database
 from storage.sqlite.migrate import APPLICATION_ID, Migration, bundled_migrations, migrate
 from storage.sqlite.store import SqliteStore
@@ -145,6 +147,38 @@ async def test_statements_may_hold_semicolons_in_their_texts_and_triggers():
     """
 
     assert len(list(Migration(number=1, script=script).statements())) == 2
+
+
+async def test_a_database_of_the_first_schema_is_upgraded_with_what_it_holds(tmp_path: Path):
+    path = tmp_path / "a.db"
+    first = await Database.open(path)
+    await migrate(first, bundled_migrations()[:1])
+    async with first.transaction() as tx:
+        await tx.run(
+            "INSERT INTO tasks (provider, external_id, status, registered_at)"
+            " VALUES ('wan', 't1', 'succeeded', 0)"
+        )
+        for chat_id, state in ((5, "active"), (6, "finished")):
+            await tx.run(
+                "INSERT INTO watches (task_id, chat_id, language, created_at, state, ended_at)"
+                " VALUES (1, ?, 'zh', 0, ?, 1)",
+                (chat_id, state),
+            )
+        await tx.run(
+            "INSERT INTO deliveries (chat_id, kind, subject, watch_id, priority, created_at)"
+            " VALUES (5, 'result', '1', 1, 0, 0)"
+        )
+    await first.close()
+
+    store = await SqliteStore.open(path)
+
+    assert await store.chat_settings(5) == DEFAULT_SETTINGS
+    [result] = await store.claim_deliveries(9, at=datetime(2025, 6, 1, tzinfo=UTC), lease_s=60)
+    assert isinstance(result, WatchDelivery)
+    assert (result.watch.language, result.watch.user_name, result.task.document) == ("zh", None, None)
+    [ended] = await store.history(6, ending=None, provider=None, offset=0, limit=9)
+    assert ended.task.ref.external_id == "t1"
+    await store.close()
 
 
 async def test_a_database_of_a_newer_program_is_rejected_unchanged(tmp_path: Path):
