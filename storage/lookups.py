@@ -29,6 +29,7 @@ class LookupRequest:
     message_id: int
     user_id: int | None
     language: str
+    user_name: str | None = None  # the first name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

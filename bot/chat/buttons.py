@@ -3,7 +3,15 @@
 from telegram import Update
 from telegram.error import BadRequest
 
-from bot.chat import access_buttons, batch_buttons, lookup_buttons, task_buttons, task_list
+from bot.chat import (
+    access_buttons,
+    batch_buttons,
+    chat_settings,
+    history,
+    lookup_buttons,
+    task_buttons,
+    task_list,
+)
 from bot.chat.context import Context
 from bot.chat.press import AnyButtonHandler, Bubble, Press
 from bot.messages.callback_data import CallbackData
@@ -14,6 +22,8 @@ HANDLERS: tuple[AnyButtonHandler, ...] = (
     *access_buttons.HANDLERS,
     *lookup_buttons.HANDLERS,
     *batch_buttons.HANDLERS,
+    *chat_settings.HANDLERS,
+    *history.HANDLERS,
 )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from bot.chat import access_buttons, task_list
+from bot.chat import access_buttons, chat_settings, history, task_list
 from bot.chat.arguments import left_out, reply_together, valid_ids
 from bot.chat.context import Context
 from bot.chat.parsing import TypedCommand
@@ -141,8 +141,10 @@ class Command:
 COMMANDS = (
     Command(name="watch", handler=watch, writes=True),
     Command(name="tasks", handler=tasks),
+    Command(name="history", handler=history.history),
     Command(name="status", handler=status),
     Command(name="unwatch", handler=unwatch, writes=True),
+    Command(name="settings", handler=chat_settings.settings, for_chat_admins=True),
     Command(name="providers", handler=providers),
     Command(name="help", handler=help_),
     Command(name="start", handler=help_),

@@ -27,6 +27,7 @@ from bot.watching.access import Access
 from bot.watching.access_requests import AccessRequests
 from bot.watching.first_admin import FirstAdmin
 from bot.watching.service import Service
+from storage.chat_settings import Sound
 from storage.models import WatchedTask
 
 IDS_OF_A_MESSAGE = 50
@@ -62,10 +63,23 @@ class HandlerDeps:
         """The language for a user, as far as it is known without the store."""
         return pick_language(self.language, user.language_code if user else None, None)
 
-    def reply(self, message: Message, view: View, *, to: int | None = None, is_first: bool = False) -> None:
+    def reply(
+        self,
+        message: Message,
+        view: View,
+        *,
+        to: int | None = None,
+        is_first: bool = False,
+        is_silent: bool = True,
+    ) -> None:
         """Queue a reply in the same topic; it quotes the message, or the one with the id `to`."""
         quoted = ReplyParameters(to or message.message_id, allow_sending_without_reply=True)
-        send = partial(message.reply_text, **text_options(view), reply_parameters=quoted)
+        send = partial(
+            message.reply_text,
+            **text_options(view),
+            reply_parameters=quoted,
+            disable_notification=is_silent or None,
+        )
         self.reply_queue.put(message.chat_id, send, is_first=is_first)
 
 
@@ -83,6 +97,7 @@ class Context(CallbackContext[ExtBot[None], _Data, _Data, _Data]):
     _update: Update | None = None
     _user: User | None = None  # who acts
     _ids_left = IDS_OF_A_MESSAGE
+    _is_silent = True  # replies; language() reads whether the chat wants all messages to make a sound
     _started_s = 0.0  # by the event loop's clock
 
     @classmethod
@@ -122,7 +137,16 @@ class Context(CallbackContext[ExtBot[None], _Data, _Data, _Data]):
         return self.deps.personal_language(self._user)
 
     async def language(self) -> str:
-        """The language of the reply: the setting's, else the user's, else the chat's; raises StoreError."""
+        """The language of the reply: what the chat has chosen, else auto_language(); raises StoreError."""
+        chosen = await self.deps.service.chat_settings(self.message.chat_id)
+        self._is_silent = chosen.sound is not Sound.ALL
+        return chosen.language or await self.auto_language()
+
+    async def auto_language(self) -> str:
+        """The language where the chat has chosen none: LANGUAGE's, the user's, or that last used.
+
+        Raises StoreError.
+        """
         if self._user is not None and self._user.language_code is not None:
             return self.personal_language
         stored = await self.deps.service.language_of(self.message.chat_id)
@@ -168,7 +192,7 @@ class Context(CallbackContext[ExtBot[None], _Data, _Data, _Data]):
 
     def reply(self, view: View, *, to: int | None = None) -> None:
         """Queue a reply to this message in the same topic; it quotes it, or the one with the id `to`."""
-        self.deps.reply(self.message, view, to=to)
+        self.deps.reply(self.message, view, to=to, is_silent=self._is_silent)
 
     def release(self) -> None:
         """Mark the update as written to disk: it may be confirmed to Telegram."""

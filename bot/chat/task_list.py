@@ -30,7 +30,7 @@ async def turn(press: Press, asked: TasksPage) -> Bubble:
         return press.bubble("button.stale")
     if refused := await task_buttons.refused_in_channel(press):
         return refused
-    press.edit(await page(press.context, asked, language=press.language))
+    press.edit(await page(press.context, asked, language=await press.context.language()))
     return Bubble()
 
 

@@ -103,6 +103,7 @@ async def _watch_all(
     context: Context, refs: Sequence[TaskRef], language: str, notes: Sequence[View] = ()
 ) -> list[View]:
     """Watch tasks; return the notes, with those about existing watches and about a limit."""
+    asked_in = await context.auto_language()
     requests = [
         WatchRequest(
             ref=ref,
@@ -110,7 +111,8 @@ async def _watch_all(
             thread_id=context.thread_id,
             message_id=context.message.message_id,
             user_id=context.user_id,
-            language=language,
+            user_name=context.actor_name,
+            language=asked_in,
         )
         for ref in refs
     ]
@@ -146,7 +148,8 @@ async def _look_up(context: Context, candidates: Mapping[str, tuple[str, ...]], 
         thread_id=context.thread_id,
         message_id=message.message_id,
         user_id=context.user_id,
-        language=language,
+        user_name=context.actor_name,
+        language=await context.auto_language(),
     )
     try:
         await context.deps.service.look_up(request)

@@ -154,12 +154,8 @@ class Settler:
                     result.why,
                     extra=log_fields(out, "delivery_retry"),
                 )
-                return Settlement(
-                    state=DeliveryState.PENDING,
-                    at=now,
-                    not_before=now + timedelta(seconds=self._route.retry_in_s(delivery.id)),
-                    is_attempt=False,
-                )
+                later = now + timedelta(seconds=self._route.retry_in_s(delivery.id))
+                return Settlement(state=DeliveryState.PENDING, at=now, not_before=later, is_attempt=False)
             case _:
                 log.info(
                     "Delivery %d: retrying in %.1f s: %s",

@@ -5,10 +5,12 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from storage.chat_settings import ChatSettings
 from storage.lookups import Lookup, LookupRequest
 from storage.models import (
     UNLIMITED,
     Chat,
+    Ending,
     Registration,
     Stats,
     Task,
@@ -17,13 +19,14 @@ from storage.models import (
     WatchRequest,
     WatchState,
 )
+from storage.outbox import CopyRequest
 from storage.store import Store
 
 HOLD_CARD_S = 2.0  # the first card waits for the first poll: a task that has ended needs none
 COMMAND_S = 10.0  # the time limit of one command
 _TICK_S = 0.1  # between the first reads of the store while waiting for a poll
 _LONGEST_TICK_S = 0.5
-_NAME_CHARACTERS = 64  # of who stopped a watch; Telegram's first names are no longer
+_NAME_CHARACTERS = 64  # of who asked or stopped; Telegram's first names are no longer
 
 
 class Service:
@@ -49,22 +52,27 @@ class Service:
     async def watch(self, request: WatchRequest) -> WatchedTask:
         """Register a watch; when this returns it is on disk. Raises WatchLimitReached."""
         watched = await self._store.add_watch(
-            request, at=self._clock(), limits=self._limits, hold_card_s=HOLD_CARD_S
+            replace(request, user_name=_storable(request.user_name)),
+            at=self._clock(),
+            limits=self._limits,
+            hold_card_s=HOLD_CARD_S,
         )
         self._notify_both()
         return watched
 
     async def watch_all(self, requests: Sequence[WatchRequest]) -> Registration:
         """Register the watches of one message; when this returns they are on disk."""
+        storable = [replace(each, user_name=_storable(each.user_name)) for each in requests]
         registration = await self._store.add_watches(
-            requests, at=self._clock(), limits=self._limits, hold_card_s=HOLD_CARD_S
+            storable, at=self._clock(), limits=self._limits, hold_card_s=HOLD_CARD_S
         )
         self._notify_both()
         return registration
 
     async def look_up(self, request: LookupRequest) -> None:
         """Find out which of several providers knows an id; raises WatchLimitReached."""
-        await self._store.look_up(request, at=self._clock(), limits=self._limits)
+        storable = replace(request, user_name=_storable(request.user_name))
+        await self._store.look_up(storable, at=self._clock(), limits=self._limits)
         self._notify_both()
 
     async def lookup(self, lookup_id: int, chat_id: int) -> Lookup | None:
@@ -117,8 +125,7 @@ class Service:
 
     async def stop(self, watches: Sequence[WatchedTask], *, by: str | None) -> list[WatchedTask]:
         """Stop watches, and return those that were active. by: the name of who stops them, for the cards."""
-        # Names may hold half of a surrogate pair, which no database stores.
-        name = by and by[:_NAME_CHARACTERS].encode(errors="replace").decode()
+        name = _storable(by)
         stopped = [w for w in watches if await self._store.stop_watch(w.watch.id, at=self._clock(), by=name)]
         self._notify_both()
         return stopped
@@ -139,6 +146,20 @@ class Service:
         self._notify_both()
         return count
 
+    async def send_copy(self, request: CopyRequest) -> bool:
+        """Send a video of the chat once more; False if the chat has no such video."""
+        is_queued = await self._store.send_copy(request, at=self._clock())
+        self._notify_delivery()
+        return is_queued
+
+    async def history(
+        self, chat_id: int, *, ending: Ending | None, provider: str | None, offset: int, limit: int
+    ) -> list[WatchedTask]:
+        """What has ended in the chat, newest first; ending and provider: only those, None: all."""
+        return await self._store.history(
+            chat_id, ending=ending, provider=provider, offset=offset, limit=limit
+        )
+
     async def check_again(self, watch_id: int, chat_id: int) -> bool:
         """Poll a task now, and resume polling if it had stopped; False if the chat does not watch it."""
         resumed = await self._store.resume(watch_id, chat_id, at=self._clock())
@@ -157,6 +178,14 @@ class Service:
     async def stats(self) -> Stats:
         """Counts for /stats and /metrics."""
         return await self._store.stats()
+
+    async def chat_settings(self, chat_id: int) -> ChatSettings:
+        """What the chat has chosen."""
+        return await self._store.chat_settings(chat_id)
+
+    async def save_chat_settings(self, chat_id: int, settings: ChatSettings) -> None:
+        """Replace what the chat has chosen; existing cards follow with their next edit."""
+        await self._store.save_chat_settings(chat_id, settings)
 
     async def language_of(self, chat_id: int) -> str | None:
         """The language last used in the chat; None: unknown."""
@@ -215,3 +244,8 @@ class Service:
     def _notify_both(self) -> None:
         self._notify_polling()
         self._notify_delivery()
+
+
+def _storable(name: str | None) -> str | None:
+    """A name, cut; it may hold half of a surrogate pair, which no database stores."""
+    return name and name[:_NAME_CHARACTERS].encode(errors="replace").decode()

@@ -31,8 +31,8 @@ async def add(tx: Transaction, request: LookupRequest, *, at: datetime, limits: 
     )
     row = await tx.one(
         """
-        INSERT INTO lookups (chat_id, thread_id, message_id, user_id, language, created_at)
-        VALUES (?, ?, ?, ?, ?, ?)
+        INSERT INTO lookups (chat_id, thread_id, message_id, user_id, user_name, language, created_at)
+        VALUES (?, ?, ?, ?, ?, ?, ?)
         ON CONFLICT (chat_id, message_id) DO UPDATE SET language = excluded.language WHERE state = 'polling'
         RETURNING *
         """,
@@ -41,6 +41,7 @@ async def add(tx: Transaction, request: LookupRequest, *, at: datetime, limits: 
             request.thread_id,
             request.message_id,
             request.user_id,
+            request.user_name,
             request.language,
             rows.seconds(at),
         ),
@@ -238,6 +239,7 @@ async def _watch(tx: Transaction, row: sqlite3.Row, refs: Sequence[TaskRef], *, 
             thread_id=row["thread_id"],
             message_id=row["message_id"],
             user_id=row["user_id"],
+            user_name=row["user_name"],
             language=row["language"],
         )
         for ref in refs

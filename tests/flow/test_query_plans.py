@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from storage.models import Cause, DeliveryKind, TaskStatus
+from storage.models import Cause, DeliveryKind, Ending, TaskStatus
 from storage.outbox import NONE_THROTTLED, ChatAddress, Delivery, WatchDelivery
-from storage.sqlite import chats, claiming, deliveries, settling, tasks, watches
+from storage.sqlite import chats, claiming, deliveries, history, settling, tasks, watches
 from storage.sqlite.connection import Database, Transaction
 from storage.sqlite.migrate import bundled_migrations, migrate
 from tests.contract.store.driver import CHAT, LEASE_S, NOON
@@ -35,6 +35,10 @@ class Explaining(Transaction):
 
     async def run(self, sql: str, parameters: Iterable[Any] = ()) -> None:
         await self.all(sql, parameters)
+
+    async def fill(self, sql: str) -> None:
+        """Run a statement without noting its plan."""
+        await self._tx.run(sql)
 
     def scans(self) -> list[str]:
         """The steps that read a whole table."""
@@ -138,3 +142,27 @@ async def test_each_chat_s_oldest_card_is_found_in_the_order_of_an_index(explain
 
     assert any("watches_card_age" in step for step in explaining.plan)
     assert not any("GROUP BY" in step for step in explaining.plan)
+
+
+async def test_a_page_of_100_000_ended_watches_is_found_in_the_order_of_an_index(explaining: Explaining):
+    await explaining.fill(
+        """
+        WITH RECURSIVE n (value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM n LIMIT 100000)
+        INSERT INTO tasks (provider, external_id, status, registered_at)
+        SELECT iif(value % 100, 'wan', 'veo'), value, 'succeeded', 0 FROM n
+        """
+    )
+    await explaining.fill(
+        f"""
+        INSERT INTO watches (task_id, chat_id, language, created_at, state, ended_at, reported_status)
+        SELECT id, {CHAT}, 'en', 0, 'finished', id, iif(id % 30, 'succeeded', 'failed') FROM tasks
+        """
+    )
+
+    for ending, provider in ((None, None), (Ending.FAILED, None), (Ending.DONE, "veo")):
+        found = await history.page(explaining, CHAT, ending=ending, provider=provider, offset=10, limit=6)
+        assert len(found) == 6
+
+    assert any("watches_ended (chat_id=?)" in step for step in explaining.plan)
+    assert not any("TEMP B-TREE" in step for step in explaining.plan)
+    assert explaining.scans() == []

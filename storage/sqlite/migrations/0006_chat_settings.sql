@@ -12,6 +12,7 @@ ALTER TABLE tasks ADD COLUMN document TEXT;
 
 -- The first name of who asked, as Telegram sent it.
 ALTER TABLE watches ADD COLUMN user_name TEXT;
+ALTER TABLE lookups ADD COLUMN user_name TEXT;
 
 -- The message that it replies to; NULL: the request of its watch.
 ALTER TABLE deliveries ADD COLUMN reply_to INTEGER;

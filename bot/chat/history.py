@@ -1,0 +1,63 @@
+"""/history: shows what has ended in the chat, in pages, and sends its videos again."""
+
+from bot.chat import task_buttons
+from bot.chat.context import Context
+from bot.chat.parsing import TypedCommand
+from bot.chat.press import AnyButtonHandler, Bubble, ButtonHandler, Press
+from bot.messages.view import View
+from bot.messages.views import history as view
+from storage.models import DeliveryKind
+from storage.outbox import CopyRequest
+
+_MAX_PAGE = 1000  # a forged page number must not make the database skip more rows
+
+
+async def history(context: Context, _: TypedCommand) -> None:
+    """/history."""
+    context.reply(await _page(context, view.OpenHistory()))
+
+
+async def open_page(press: Press, wanted: view.OpenHistory) -> Bubble:
+    """Show another page or filter in the same message."""
+    if press.message is None:
+        return press.bubble("button.stale")
+    if refused := await task_buttons.refused_in_channel(press):
+        return refused
+    press.edit(await _page(press.context, wanted))
+    return Bubble()
+
+
+async def send_copy(press: Press, data: view.SendCopy) -> Bubble:
+    """Send a video of the chat again, once per press."""
+    if refused := await task_buttons.refused_in_channel(press):
+        return refused
+    request = CopyRequest(
+        watch_id=data.watch_id, chat_id=press.chat_id, kind=DeliveryKind.COPY, press=press.query.id
+    )
+    accepted = await press.deps.service.send_copy(request)
+    return press.bubble("result.sending_again" if accepted else "result.not_again")
+
+
+async def _page(context: Context, wanted: view.OpenHistory) -> View:
+    deps, language = context.deps, await context.language()
+    names = deps.catalog.names
+    provider = next((each for each in names if view.key_of(each) == wanted.provider), None)
+    shown = view.OpenHistory(
+        page=max(0, min(wanted.page, _MAX_PAGE)),
+        ending=wanted.ending,
+        provider=wanted.provider if provider else None,
+    )
+    found = await deps.service.history(
+        context.message.chat_id,
+        ending=shown.ending,
+        provider=provider,
+        offset=shown.page * view.PAGE,
+        limit=view.PAGE + 1,
+    )
+    return view.history(found, shown, names, language=language)
+
+
+HANDLERS: tuple[AnyButtonHandler, ...] = (
+    ButtonHandler(data=view.OpenHistory, handle=open_page),
+    ButtonHandler(data=view.SendCopy, handle=send_copy, writes=True),
+)

@@ -1,0 +1,113 @@
+"""The message of /history: what has ended in the chat, in pages."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar
+from zlib import crc32
+
+from bot.messages import lines
+from bot.messages.callback_data import CallbackData
+from bot.messages.limits import cut, escape_line
+from bot.messages.quantities import moment
+from bot.messages.translate import t
+from bot.messages.view import Button, View
+from storage.models import Ending, TaskStatus, WatchedTask, WatchState
+
+PAGE = 5  # watches
+_ID_UNITS = 300  # five of the longest fit into a message
+_NAME_UNITS = 40
+_LABEL_UNITS = 24
+_PER_ROW = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenHistory(CallbackData):
+    """Show a page; ending and provider: only those, None: all."""
+
+    PREFIX: ClassVar[str] = "hist"
+    page: int = 0  # from 0
+    ending: Ending | None = None
+    provider: int | None = None  # key_of() its name, which may be too long for callback data
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendCopy(CallbackData):
+    """Send a video again that the chat has."""
+
+    PREFIX: ClassVar[str] = "copy"
+    watch_id: int
+
+
+def key_of(provider: str) -> int:
+    """What stands for a provider in callback data."""
+    return crc32(provider.encode())
+
+
+def history(found: Sequence[WatchedTask], shown: OpenHistory, names: Sequence[str], *, language: str) -> View:
+    """A page: found is what it shows, and one more if there are older ones. names: of providers."""
+    numbered = list(enumerate(found[:PAGE], start=1))
+    if numbered:
+        texts = [f"{number}. {_entry(each, language)}" for number, each in numbered]
+    else:
+        is_filtered = shown.ending is not None or shown.provider is not None
+        texts = [t(language, "history.none_fits" if is_filtered else "history.none")]
+    again = [
+        Button(
+            label=f"🔁 {t(language, 'result.send_again')} · {number}",
+            action=SendCopy(watch_id=each.watch.id).pack(),
+        )
+        for number, each in numbered
+        if each.watch.state is WatchState.FINISHED and each.task.status is TaskStatus.SUCCEEDED
+    ]
+    rows = [
+        *(tuple(again[index : index + _PER_ROW]) for index in range(0, len(again), _PER_ROW)),
+        _pages(shown, has_older=len(found) > PAGE, language=language),
+        _endings(shown, language),
+        _providers(shown, names, language),
+    ]
+    title = t(language, "history.title" if shown.page == 0 else "history.page", page=shown.page + 1)
+    return View(text=lines.join_lines([title, *texts]), buttons=tuple(row for row in rows if row))
+
+
+def _entry(watched: WatchedTask, language: str) -> str:
+    """Two lines: what it was; how it ended, how long it took, when, and who asked."""
+    task, watch = watched.task, watched.watch
+    icon = lines.STOPPED_ICON if watch.state is WatchState.STOPPED else lines.ICONS[task.status]
+    shown_id = f"<code>{escape_line(task.ref.external_id, _ID_UNITS)}</code>"
+    facts = [
+        lines.status_line(watched, language=language, now=watch.ended_at or watch.created_at),
+        moment(watch.ended_at) if watch.ended_at else None,
+        escape_line(watch.user_name, _NAME_UNITS) if watch.user_name else None,
+    ]
+    return f"{icon} {lines.join_dots([lines.provider(task), shown_id])}\n{lines.join_dots(facts)}"
+
+
+def _pages(shown: OpenHistory, *, has_older: bool, language: str) -> tuple[Button, ...]:
+    row = []
+    if shown.page:
+        newer = replace(shown, page=shown.page - 1)
+        row.append(Button(label=f"◀ {t(language, 'history.newer')}", action=newer.pack()))
+    if has_older:
+        older = replace(shown, page=shown.page + 1)
+        row.append(Button(label=f"{t(language, 'history.older')} ▶", action=older.pack()))
+    return tuple(row)
+
+
+def _endings(shown: OpenHistory, language: str) -> tuple[Button, ...]:
+    row = []
+    for ending in (None, *Ending):
+        label = t(language, f"history.endings.{ending or 'all'}")
+        only = replace(shown, page=0, ending=ending)
+        row.append(Button(label=f"✓ {label}" if ending == shown.ending else label, action=only.pack()))
+    return tuple(row)
+
+
+def _providers(shown: OpenHistory, names: Sequence[str], language: str) -> tuple[Button, ...]:
+    """One button that goes from provider to provider; none where there is nothing to choose."""
+    if len(names) <= 1:
+        return ()
+    keys = [None, *map(key_of, names)]
+    index = keys.index(shown.provider) if shown.provider in keys else 0
+    name = t(language, "history.all_providers") if index == 0 else cut(names[index - 1], _LABEL_UNITS)
+    following = replace(shown, page=0, provider=keys[(index + 1) % len(keys)])
+    return (Button(label=f"{t(language, 'history.provider')}: {name} ▸", action=following.pack()),)

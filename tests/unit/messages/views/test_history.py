@@ -1,0 +1,91 @@
+from dataclasses import replace
+from typing import Any
+
+from bot.messages.limits import TEXT_UNITS, utf16_len
+from bot.messages.views.history import PAGE, OpenHistory, SendCopy, history, key_of
+from storage.models import Cause, Ending, WatchedTask, WatchState
+from tests.unit.messages.builders import NOW, failed, succeeded
+from tests.unit.messages.reading import visible
+
+NAMES = ("alibailian", "wan")
+
+
+def ended(watched: WatchedTask, *, state: WatchState = WatchState.FINISHED, **fields: Any) -> WatchedTask:
+    values: dict[str, Any] = {"state": state, "ended_at": NOW, "user_name": "Anna"} | fields
+    return replace(watched, watch=replace(watched.watch, **values))
+
+
+def labels(found: list[WatchedTask], shown: OpenHistory, names: tuple[str, ...] = NAMES) -> list[str]:
+    return [each.label for row in history(found, shown, names, language="en").buttons for each in row]
+
+
+def test_an_entry_says_what_it_was_how_and_when_it_ended_and_who_asked():
+    view = history([ended(succeeded())], OpenHistory(), NAMES, language="en")
+
+    assert visible(view.text).splitlines() == [
+        "Ended here",
+        "1. ✅ alibailian · 86ecf553-d340-4e21-af6e-a0c6a421c010",
+        "Done · took 1 min 53 s · 2025-10-12 11:02 UTC · Anna",
+    ]
+    assert f'unix="{int(NOW.timestamp())}"' in view.text
+
+
+def test_a_failed_and_a_stopped_one_have_no_video_to_send_again():
+    found = [
+        ended(failed(Cause.MODERATION)),
+        ended(succeeded(), state=WatchState.STOPPED, user_name=None),
+        ended(succeeded()),
+    ]
+    view = history(found, OpenHistory(), NAMES, language="en")
+
+    assert "Failed · after 1 min 53 s" in visible(view.text)
+    assert "\nStopped watching · 2025" in visible(view.text)
+    assert [each.label for each in view.buttons[0]] == ["🔁 Send again · 3"]
+    assert SendCopy.parse(view.buttons[0][0].action or "") == SendCopy(watch_id=1)
+
+
+def test_pages_are_offered_where_there_are_others():
+    one, six = [ended(succeeded())], [ended(succeeded())] * (PAGE + 1)
+
+    assert not {"◀ Newer", "Older ▶"} & set(labels(one, OpenHistory()))
+    assert "Older ▶" in labels(six, OpenHistory())
+    assert {"◀ Newer", "Older ▶"} <= set(labels(six, OpenHistory(page=2)))
+    assert "6." not in history(six, OpenHistory(), NAMES, language="en").text
+    assert "page 3" in history(six, OpenHistory(page=2), NAMES, language="en").text
+
+
+def test_filters_are_marked_and_begin_with_the_first_page():
+    view = history([], OpenHistory(page=3, ending=Ending.FAILED), NAMES, language="en")
+
+    [endings] = [row for row in view.buttons if row[0].label == "All"]
+    assert [each.label for each in endings] == ["All", "Done", "✓ Failed", "Stopped"]
+    assert OpenHistory.parse(endings[0].action or "") == OpenHistory()
+    assert "Nothing here matches" in view.text
+    assert "Nothing has ended here" in history([], OpenHistory(), NAMES, language="en").text
+
+
+def test_one_button_goes_from_provider_to_provider():
+    shown, seen = OpenHistory(page=1, ending=Ending.DONE), []
+    for _ in range(3):
+        [button] = history([], shown, NAMES, language="en").buttons[-1]
+        seen.append(button.label)
+        following = OpenHistory.parse(button.action or "")
+        assert following
+        assert (following.page, following.ending) == (0, Ending.DONE)
+        shown = following
+
+    assert seen == ["Provider: all ▸", "Provider: alibailian ▸", "Provider: wan ▸"]
+    assert shown.provider is None
+    assert not any("Provider" in label for label in labels([], OpenHistory(), ("wan",)))
+
+
+def test_the_longest_names_and_ids_fit():
+    long = replace(succeeded().task.ref, provider="p" * 500, external_id="x" * 512)
+    watched = ended(succeeded(), user_name="<&>" * 30)
+    found = [replace(watched, task=replace(watched.task, ref=long))] * PAGE
+    shown = OpenHistory(page=999, ending=Ending.STOPPED, provider=key_of("p" * 500))
+    view = history(found, shown, ("p" * 500, "q"), language="zh")
+
+    assert utf16_len(view.text) <= TEXT_UNITS
+    assert all(len((each.action or "").encode()) <= 64 for row in view.buttons for each in row)
+    assert "&lt;&amp;&gt;" in view.text
