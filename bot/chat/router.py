@@ -1,5 +1,6 @@
 """The handlers for each kind of update, and whether they write."""
 
+from functools import partial
 from typing import Any
 
 from telegram import Update
@@ -11,6 +12,7 @@ from bot.chat.access_filter import AccessFilter
 from bot.chat.commands import BY_NAME
 from bot.chat.context import Context, commands_of
 from bot.chat.dispatcher import UpdateKind
+from bot.chat.menus import show_admin_menu
 from bot.chat.message_limit import MessageVerdict
 from bot.chat.paste import paste_without_command
 from bot.chat.watch_command import watch_pasted
@@ -40,13 +42,8 @@ async def on_message(_: Update, context: Context) -> None:
     """Run the commands of a message, in their order."""
     typed, deps = context.typed, context.deps
     is_private = context.message.chat.type == ChatType.PRIVATE
-    if not is_private and context.user_id is not None:
-        verdict = deps.message_limit.count((context.message.chat_id, context.user_id))
-        if verdict is MessageVerdict.TELL:
-            view = replies.sentence("wrong.too_many", language=context.personal_language)
-            deps.reply(context.message, view, is_first=True)
-        if verdict is not MessageVerdict.HANDLE:
-            return
+    if not is_private and not _is_within_limit(context):
+        return
     await deps.service.on_update_from(context.message.chat_id)
     known = [(each, BY_NAME.get(each.name)) for each in typed[:_COMMANDS_OF_A_MESSAGE]]
     writes = sum(command is not None and command.writes for _, command in known)
@@ -58,11 +55,26 @@ async def on_message(_: Update, context: Context) -> None:
             context.reply(replies.sentence("wrong.command", language=await context.language()))
         if not writes:
             context.release()  # the remaining commands only read
+    if is_private and deps.access.is_admin(context.user_id) and any(each.name == "start" for each in typed):
+        # Telegram refuses the menu of a chat that does not exist yet, as at the bot's start.
+        show = partial(show_admin_menu, context.bot, deps.language, context.message.chat_id)
+        deps.reply_queue.put(context.message.chat_id, show)
     if not typed:
         await _on_text(context)
     if len(typed) > len(known):
         note = replies.first_commands_only(_COMMANDS_OF_A_MESSAGE, language=await context.language())
         context.reply(note)
+
+
+def _is_within_limit(context: Context) -> bool:
+    """Whether the person has not sent too much to this group; the first message too many is replied to."""
+    if context.user_id is None:
+        return True
+    verdict = context.deps.message_limit.count((context.message.chat_id, context.user_id))
+    if verdict is MessageVerdict.TELL:
+        view = replies.sentence("wrong.too_many", language=context.personal_language)
+        context.deps.reply(context.message, view, is_first=True)
+    return verdict is MessageVerdict.HANDLE
 
 
 async def _on_text(context: Context) -> None:

@@ -165,6 +165,27 @@ async def test_strangers_ask_at_most_once_an_hour_and_each_admin_hears_it_once(s
     await said(scene, other, "Refused by Anna")
 
 
+async def test_an_admin_who_unblocks_the_bot_later_gets_the_questions_and_the_menu(scene: Scene):
+    late = scene.add_user()
+    scene.telegram.block(late)
+    bot = await scene.start_bot(ALLOWED_CHATS="", ADMINS=f"{ADMIN},{late}")
+    eve = scene.add_user()
+    await scene.command(eve, "/start")
+    await question_about(scene, eve)
+    await scene.wait_for(lambda: f"Chat {late} is gone" in bot.log)
+
+    scene.telegram.unblock(late)
+    scene.telegram.send(late, "/start")
+    await said(scene, late, "May this chat use the bot?")
+    await scene.wait_for(
+        lambda: [
+            scope
+            for scope, language in scene.telegram.state.commands
+            if str(late) in scope and language == "zh"
+        ]
+    )
+
+
 async def test_an_allowed_group_is_greeted_each_time_and_a_channel_is_not(scene: Scene):
     eve, group, channel = scene.add_user(), scene.telegram.group(GROUP), scene.telegram.channel(CHANNEL)
     await scene.start_bot(ALLOWED_CHATS=f"{group},{channel}")

@@ -1,4 +1,4 @@
-"""Reports to an admin under crashes, lost responses and refusals: each is sent at most once."""
+"""Reports and questions to an admin under crashes, lost responses and refusals: each is sent at most once."""
 
 import asyncio
 from dataclasses import replace
@@ -9,6 +9,7 @@ from bot.sandbox.faults import DROPPED, LOST_RESPONSE, Fault
 from bot.sandbox.telegram.api_errors import error_response, flood
 from storage.models import DeliveryState
 from storage.outbox import ThrottledChats
+from tests.contract.store.test_access_requests import FILMS
 from tests.contract.store.test_reports import failure, recovery
 from tests.flow.delivery_harness import ANNA, DeliveryHarness
 
@@ -67,6 +68,20 @@ async def test_a_crash_before_the_call_costs_nothing(harness: DeliveryHarness):
     await harness.idle()
 
     assert len(texts(harness)) == 1
+
+
+async def test_a_crash_does_not_double_a_question_about_a_chat(harness: DeliveryHarness):
+    harness.telegram.fail("sendMessage", Fault(until=asyncio.Event(), execute=True))
+    await harness.store.request_access(FILMS, {ANNA: "en"}, at=harness.clock())
+    await harness.until(lambda: texts(harness))
+
+    await harness.crash()
+    await harness.advance(HOUR_S)
+    await harness.idle()
+
+    [question] = texts(harness)
+    assert question.startswith("May this chat use the bot?")
+    assert len(harness.calls("sendMessage")) == 1
 
 
 @pytest.mark.parametrize("fault", [LOST_RESPONSE, DROPPED])

@@ -253,3 +253,11 @@ async def test_posts_and_anonymous_admins_have_no_limit_of_a_person(harness):
         assert len(await harness.receive(updates.anonymous_admin(GROUP, "/help"))) == 1
         post = updates.channel_post(CHANNEL, "/help")
         assert len(await harness.receive(post, kind="channel_post")) == 1
+
+
+async def test_an_admin_who_starts_gets_the_admins_menu(harness):
+    await harness.receive(updates.private(ANN, "/start"))
+    await harness.receive(updates.group(GROUP, BORIS, "/start"))
+    assert harness.request.menus == []
+    await harness.receive(updates.private(BORIS, "/start"))
+    assert [each["scope"] for each in harness.request.menus] == [{"type": "chat", "chat_id": BORIS}] * 2
