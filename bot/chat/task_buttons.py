@@ -10,9 +10,10 @@ from telegram.constants import ChatType
 from bot.chat.press import AnyButtonHandler, Bubble, ButtonHandler, Press
 from bot.chat.rights import Verdict
 from bot.media.video import VideoFile
-from bot.messages.callback_data import CheckNow, Details, SendAgain, Stop
+from bot.messages.callback_data import CheckNow, Details, OriginalFile, SendAgain, Stop
 from bot.messages.views import cards, results
-from storage.models import Task, WatchState
+from storage.models import DeliveryKind, Task, WatchState
+from storage.outbox import CopyRequest
 
 _POLL_S = 2.0  # how long an answer waits for the poll; the person sees a waiting button meanwhile
 
@@ -48,6 +49,22 @@ async def stop(press: Press, data: Stop) -> Bubble:
     stopped = await press.deps.service.stop(allowed, by=press.context.actor_name)
     press.deps.audit.stopped(press.chat_id, press.user_id, stopped)
     return press.bubble("button.stopped" if stopped else "stall.not_checked")
+
+
+async def original_file(press: Press, data: OriginalFile) -> Bubble:
+    """Send the file of a video as a reply to it, once per press."""
+    if refused := await refused_in_channel(press):
+        return refused
+    message = press.query.message
+    request = CopyRequest(
+        watch_id=data.watch_id,
+        chat_id=press.chat_id,
+        kind=DeliveryKind.DOCUMENT,
+        press=press.query.id,
+        reply_to=message.message_id if message else None,
+    )
+    accepted = await press.deps.service.send_copy(request)
+    return press.bubble("result.sending_file" if accepted else "result.not_again")
 
 
 async def details(press: Press, data: Details) -> Bubble:
@@ -101,5 +118,6 @@ HANDLERS: tuple[AnyButtonHandler, ...] = (
     ButtonHandler(data=SendAgain, handle=send_again, writes=True),
     ButtonHandler(data=CheckNow, handle=check_now, writes=True),
     ButtonHandler(data=Stop, handle=stop, writes=True),
+    ButtonHandler(data=OriginalFile, handle=original_file, writes=True),
     ButtonHandler(data=Details, handle=details),
 )

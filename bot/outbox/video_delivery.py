@@ -258,7 +258,7 @@ class VideoDelivery:
 
     async def _send_link(self, out: WatchDelivery, message_id: int | None, why: Fault) -> SendResult:
         media = out.task.snapshot.media if out.task.snapshot else None
-        lead = "link.no_file" if out.delivery.kind is DeliveryKind.DOCUMENT else "link.lead"
+        lead = result_views.NO_FILE if out.delivery.kind is DeliveryKind.DOCUMENT else "link.lead"
         view = result_views.link(out.watched, media=media, why=why, now=self._clock(), lead=lead)
         match result := await self._edit_text(out, message_id, view):
             # The message holds the video already: only the response to the edit was lost.

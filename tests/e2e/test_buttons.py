@@ -127,3 +127,46 @@ async def test_details_are_shown_in_the_caption_of_the_video_and_hidden_again(sc
     await scene.wait_for(lambda: current().plain_text.splitlines()[:3] == before.splitlines()[:3])
     assert len(scene.replies(anna, command_id)) == 1
     assert current().video == video.video
+
+
+async def test_the_original_file_comes_as_a_document_that_replies_to_the_video_once_per_press(scene: Scene):
+    scene.telegram.group(GROUP)
+    anna, ben, task = scene.add_user(), scene.add_user(), scene.task("videos")
+    await scene.start_bot()
+    scene.finish(task)
+    command_id = scene.telegram.send(GROUP, f"/watch videos {task.task_id}", user=anna)
+    video = await scene.until_video(GROUP, command_id)
+
+    def documents() -> list[Message]:
+        return [each for each in scene.replies(GROUP, video.message_id) if each.document]
+
+    async def ask() -> None:
+        before = len(documents())
+        assert await press(scene, video, "Original file", user=ben) == ("Sending the original file.", False)
+        await scene.wait_for(lambda: len(documents()) > before)
+        await scene.until_all_is_sent()
+
+    await ask()
+    await ask()
+
+    [first, again] = documents()
+    assert first.document is not None
+    assert video.video is not None
+    assert again.document == first.document  # Telegram's own copy the second time
+    assert not first.buttons
+    assert len(scene.telegram.videos(GROUP)) == 1
+
+
+async def test_in_a_channel_only_its_admins_get_the_original_file_and_the_details(scene: Scene):
+    scene.telegram.channel(CHANNEL)
+    ben, clara, task = scene.add_user(), scene.add_user(), scene.task("jimeng")
+    scene.telegram.promote(CHANNEL, clara)
+    await scene.start_bot()
+    scene.finish(task)
+    video = await scene.until_video(CHANNEL, scene.telegram.send(CHANNEL, f"/watch jimeng {task.task_id}"))
+
+    for label in ("Original file", "Details"):
+        text, is_alert = await press(scene, video, label, user=ben)
+        assert (text.startswith("Only the admins here"), is_alert) == (True, True)
+    assert await press(scene, video, "Original file", user=clara) == ("Sending the original file.", False)
+    await scene.wait_for(lambda: [each for each in scene.replies(CHANNEL, video.message_id) if each.document])

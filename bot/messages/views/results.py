@@ -16,6 +16,7 @@ _PROMPT_UNITS = 400
 _LEAST_PROMPT_UNITS = 20  # a shorter part of a prompt says nothing, and is left out
 _FORMAT_UNITS = 20
 _LINK_UNITS = 3000  # a longer link or command does not fit into a message with its explanation
+NO_FILE = "link.no_file"  # the sentence before a link that comes instead of a requested document
 _DEAD_LINK = "dead_link"
 _QUOTE_UNITS = (lines.VENDOR_UNITS, 80, 0)  # of each failure in a message about several: tried in this order
 
@@ -119,12 +120,13 @@ def link(
     why: a key of link.why in the locales; lead: that of the sentence before it.
     """
     language = watched.watch.language
+    again = keyboards.original_file if lead == NO_FILE else keyboards.send_again
     lead = t(language, lead, why=t(language, f"link.why.{why}"))
     works, there = why != _DEAD_LINK, _gateway_time(watched.task, now)
     link_text = _link_text(media, language, works=works, now=there) if media is not None else None
     return View(
         text=lines.join_lines([lines.title(watched), lead, link_text or t(language, "link.none")]),
-        buttons=((keyboards.send_again(watched.watch),),),
+        buttons=((again(watched.watch),),),
     )
 
 

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from bot.messages.callback_data import CheckNow, Details, SendAgain, Stop
+from bot.messages.callback_data import CheckNow, Details, OriginalFile, SendAgain, Stop
 from storage.models import DeliveryKind, DeliveryState, Stall, TaskStatus, WatchedTask, WatchState
 from storage.sqlite.store import SqliteStore
 from tests.contract.store.driver import Driver
@@ -280,3 +280,24 @@ async def test_in_a_channel_only_its_admins_show_details(harness: ChatHarness, d
     assert "Only the admins here" in await press_details(harness, data, NEWS, EVE, video=VIDEO)
     assert await press_details(harness, data, NEWS, ANN, video=VIDEO) == ""
     assert len(harness.request.edits) == 1
+
+
+async def test_the_original_file_is_enqueued_once_per_press_as_a_reply(harness: ChatHarness, driver: Driver):
+    watched = await driver.watch(chat_id=ANN)
+    await driver.poll(watched.task.id, TaskStatus.SUCCEEDED)
+    await driver.settle(await driver.claim_one(DeliveryKind.RESULT), DeliveryState.SENT)
+    data = OriginalFile(watch_id=watched.watch.id).pack()
+
+    for _ in range(2):  # Telegram delivers the same press again
+        assert await press(harness, data) == "Sending the original file."
+
+    [found] = [each for each in await driver.claim() if each.delivery.kind is DeliveryKind.DOCUMENT]
+    assert found.delivery.reply_to == 8
+
+
+async def test_there_is_no_file_of_what_is_another_chat_s_or_gone(harness: ChatHarness, driver: Driver):
+    watched = await unconfirmed(driver, GROUP)
+    data = OriginalFile(watch_id=watched.watch.id).pack()
+
+    assert await press(harness, data) == NOTHING
+    assert await press(harness, OriginalFile(watch_id=404).pack()) == NOTHING

@@ -97,6 +97,12 @@ def test_a_link_has_the_button_that_sends_the_video_again():
     assert labels(view) == ["🔁 Send again"]
 
 
+def test_a_link_in_place_of_a_file_has_the_button_that_sends_the_file():
+    view = results.link(succeeded(), media=None, why="dead_link", now=NOW, lead=results.NO_FILE)
+
+    assert labels(view) == ["📄 Original file"]
+
+
 def test_details_are_the_model_raw_status_times_and_a_button_that_copies_the_id():
     found = succeeded(model="wan2.2", started_at=NOW - timedelta(seconds=100))
     view = results.details(found)
