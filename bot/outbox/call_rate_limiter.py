@@ -43,7 +43,9 @@ class CallRateLimiter(BaseRateLimiter[None]):
         rate_limit_args: None,
     ) -> Any:
         """Count the call and make it, a reply once its chat allows it; a flood wait pauses the chat."""
-        chat_id, permit = data.get("chat_id"), current_permit.get()
+        # A question about a chat's members is no message: it neither counts for the chat nor waits.
+        chat_id = None if endpoint.startswith("get") else data.get("chat_id")
+        permit = current_permit.get()
         if not isinstance(chat_id, int):
             self._rate_limiter.spend(None)
             return await callback(*args, **kwargs)

@@ -48,6 +48,16 @@ async def test_a_reply_is_counted(limited: Limited):
     assert limited.rate_limiter.throttled().to_edits == [ANNA]
 
 
+async def test_a_question_about_members_does_not_wait_in_a_busy_group(limited: Limited):
+    limited.rate_limiter.pause(GROUP, 30.0)
+
+    await limited.bot.get_chat_administrators(GROUP)
+    assert limited.slept_s == 0
+
+    await limited.bot.send_message(GROUP, "hello")
+    assert limited.slept_s == pytest.approx(30.0)
+
+
 async def test_a_delivery_is_counted_once_and_never_waits(limited: Limited):
     limited.steady.advance(1)
     sender = Sender(limited.bot, limited.rate_limiter)
