@@ -33,6 +33,9 @@ _WRAPPED = re.compile(
 )
 _WRAPPED_URL = re.compile(r"(/[A-Za-z0-9._:=+-]{4,512})[ \t\\]{0,9}\n[ \t>|]{0,9}([A-Za-z0-9._:=+-]{2,512})")
 _URL = re.compile(r"https?:/{2}([^\s/?#\"'<>|\\]{1,300})([^\s\"'<>|\\`，。；）」】]{0,4000})", re.IGNORECASE)
+_BARE_URL = re.compile(
+    r"(?<![\w@./:-])((?:(?:[\w-]{1,63}\.){1,5}[\w-]{2,63}|localhost)(?::\d{1,5})?)(/[^\s\"'<>|\\`]{1,4000})"
+)
 _PATH = re.compile(r"(?<![\w./:-])/[\w.~%:+={}<>$/-]{5,600}(?:\?[^\s\"'<>]{0,600})?")
 _STEP = (
     r"(?:tasks?|videos?|generations?|fetch|jobs?|predictions?|operations?|requests?|query|status|result"
@@ -56,12 +59,16 @@ _OTHER_LABEL = re.compile(
     rf"[ _-]?id{_SIGN_OR_BLANK}{_ID}",
     re.IGNORECASE,
 )
-_ID_LABEL = re.compile(rf"(?<![A-Za-z0-9_-])(?:id|data|任务|任務|(?<!\w)编号){_SIGN}({_ID})", re.IGNORECASE)
+_ID_LABEL = re.compile(
+    rf"(?<![A-Za-z0-9_-])(?:(?:id|data|(?<!\w)编号){_SIGN}|(?:任务|任務)(?:{_SIGN}|\s{{1,4}}(?=\d{{12}})))({_ID})",
+    re.IGNORECASE,
+)
 _REQUEST_LABEL = re.compile(rf"(?<![A-Za-z0-9_-])request[ _-]?id{_SIGN}({UUID})(?![\w-])", re.IGNORECASE)
 _WORD = re.compile(r"(?<![A-Za-z0-9@_./\\-])[A-Za-z0-9][A-Za-z0-9._:=+-]{7,511}(?![A-Za-z0-9_@/\\])")
 _ELLIPSIS = re.compile(r"\s?(?:…|\.{2,}|\*{3,})")
 _HAS_ELLIPSIS = re.compile(r"\.{2,}|…|\*{3,}")
-_CLOSING = ".:=+-_/,;)]}>\"'"
+_ID_PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:=+-]*…?")  # prose may touch the end of an address
+_CLOSING = ".…:=+-_/,;)]}>\"'"
 _NO_ID = re.compile(
     r"(?i)x{4}|your|example|placeholder|(.)\1{7}|^(?:(?:task|video|job)?[_-]?id|[a-z-]+2video)$"
     r"|^(?:chatcmpl|resp|msg|run|thread|asst|file|call)[-_]"  # OpenAI's other objects
@@ -72,6 +79,7 @@ _WHOLE = re.compile(
     rf"{UUID}|task_(?:[A-Za-z0-9]{{32}}|[0-7][0-9A-HJKMNP-TV-Za-hjkmnp-tv-z]{{25}})|cgt-\d{{14}}-[a-z0-9]{{5}}"
     rf"|video_(?:[0-9a-f]{{32}}|{UUID})"
 )
+_SURELY_WHOLE = re.compile(rf"(?:video_)?{UUID}|task_[A-Za-z0-9]{{32}}")
 _PART = re.compile(r"(?:task_|video_|cgt-|[0-9a-f]{8}-)[\w-]*", re.IGNORECASE)
 _SHORTEST_NUMBER = 12  # digits; row numbers and telephone numbers are shorter
 _SHORTEST_LOOSE = 16  # characters of a word that follows only `id`, and has no known shape
@@ -134,6 +142,7 @@ class _Search:
         for escaped, plain in (("\\/", "/"), ('\\"', '"'), ("\\n", "\n"), ("\\t", " ")):
             self._text = self._text.replace(escaped, plain)
         self._read_each(_URL, self._read_url)
+        self._read_each(_BARE_URL, self._read_url)
         self._read_each(_PATH, lambda match: self._read_path(match, match[0]))
         self._read_each(_TASK_LABEL, lambda match: self._add(match, match[1], match.end(1)))
         requests = list(_REQUEST_LABEL.finditer(self._text))
@@ -142,7 +151,8 @@ class _Search:
             self._read_word(match)
         if not self.found and not self.cut_off:
             for match in _ID_LABEL.finditer(self._text):
-                if len(match[1]) >= _SHORTEST_LOOSE or self._kinds_of(_trim(match[1])):
+                is_cut_off = self._is_cut_off(match[1], match.end(1)) and any(map(str.isdigit, match[1]))
+                if is_cut_off or len(match[1]) >= _SHORTEST_LOOSE or self._kinds_of(_trim(match[1])):
                     self._add(match, match[1], match.end(1))
         if not self.found and not self.cut_off:
             for match in requests:
@@ -171,29 +181,35 @@ class _Search:
     def _read_path(self, match: re.Match[str], path: str, *, host: str | None = None) -> bool:
         if _FILE.search(re.split("[?#]", path, maxsplit=1)[0].rstrip(_CLOSING)):
             return True
-        patterns = [(each.path, (each.kind,)) for each in self._formats] + [
-            (_ANY_TASK_PATH, ()),
-            (_QUERY_ID, ()),
-        ]
-        for pattern, kinds in patterns:
-            if found := pattern.search(path):
-                word = unquote(found[1])
-                end = match.end() if found.end(1) == len(path) else None
-                if (kinds or self._kinds_of(_trim(word))) and self._add(
-                    match, word, end, kinds=kinds, host=host
-                ):
-                    return True
+        patterns = [(each.path, (each.kind,)) for each in self._formats]
+        for pattern, kinds in [*patterns, (_ANY_TASK_PATH, ()), (_QUERY_ID, ())]:
+            if not (found := pattern.search(path)):
+                continue
+            word = _ID_PART.match(unquote(found[1]))
+            end = match.end() if found.end(1) == len(path) else None
+            is_id = word is not None and (kinds or self._kinds_of(_trim(word[0])))
+            if word and is_id and self._add(match, word[0], end, kinds=kinds, host=host):
+                return True
         return False
 
     def _read_word(self, match: re.Match[str]) -> None:
         word = match[0]
-        if _HAS_ELLIPSIS.search(word) or _ELLIPSIS.match(self._text, match.end()):
+        if self._is_cut_off(word, match.end()):
             if _PART.match(word):
                 self.cut_off.add(word)
             return
         word = word if self._kinds_of(word) else _trim(word)
         if self._kinds_of(word) and not word.isdigit():
             self._add(match, word)
+
+    def _is_cut_off(self, word: str, end: int | None) -> bool:
+        """Whether a word has an ellipsis in it or, if it is not whole, behind it."""
+        bare = _trim(word)
+        if _HAS_ELLIPSIS.search(bare):
+            return True
+        has_ellipsis = bare != word and _HAS_ELLIPSIS.search(word)
+        is_followed = has_ellipsis or (end is not None and _ELLIPSIS.match(self._text, end))
+        return bool(is_followed) and _SURELY_WHOLE.fullmatch(bare) is None
 
     def _kinds_of(self, word: str) -> tuple[str, ...]:
         return tuple(each.kind for each in self._formats if each.shape.fullmatch(word))
@@ -209,7 +225,7 @@ class _Search:
     ) -> bool:
         """Add an id; end: where an ellipsis may follow it. False: the value is none."""
         word = str(value)
-        if _HAS_ELLIPSIS.search(word) or (end is not None and _ELLIPSIS.match(self._text, end)):
+        if self._is_cut_off(word, end):
             self.cut_off.add(word[:_SHORTEST_LOOSE])
             return True
         word = word if self._kinds_of(word) else _trim(word)
