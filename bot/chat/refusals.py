@@ -1,6 +1,7 @@
 """Replies to chats without access, and to users with too many pending commands."""
 
 import logging
+import re
 from functools import partial
 from typing import Literal
 
@@ -21,6 +22,7 @@ from storage.access import ChatProfile, RequestOutcome
 log = logging.getLogger(__name__)
 
 _NAME_UNITS = 64
+_CODE = re.compile(r"/start(?:@\w+)?\s+(\S{1,64})")  # also in the whole line of the log
 
 
 async def on_message_without_access(update: Update, context: Context) -> None:
@@ -31,8 +33,8 @@ async def on_message_without_access(update: Update, context: Context) -> None:
     chat, user_id, deps = context.message.chat, context.user_id, context.deps
     is_private = chat.type == ChatType.PRIVATE
     typed = {each.name: each.arguments for each in context.typed}
-    code = typed.get("start") if is_private else None
-    if code and user_id is not None and await deps.first_admin.claim(code[0], user_id):
+    code = _CODE.search(context.message.text or "") if is_private else None
+    if code and user_id is not None and await deps.first_admin.claim(code[1], user_id):
         context.reply(replies.first_admin(deps.catalog.example_ids, language=context.personal_language))
         deps.reply_queue.put(chat.id, partial(show_admin_menu, context.bot, deps.language, user_id))
         return

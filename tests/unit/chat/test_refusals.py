@@ -101,7 +101,8 @@ async def test_a_refused_chat_gets_no_reply(harness):
         assert await harness.receive(updates.private(EVE, text)) == []
 
 
-async def test_the_code_makes_its_sender_an_admin(harnesses, caplog):
+@pytest.mark.parametrize("line", ["/start {code}", "WARNING Nobody may use this bot yet: /start {code}"])
+async def test_the_code_makes_its_sender_an_admin(harnesses, caplog, line):
     harness = await harnesses.make(named("wan", "alibailian"), allowed_ids=(), admin_ids=())
     harness.deps.first_admin.show_code()
     (hint,) = await harness.receive(updates.private(ANN, "/start"))
@@ -110,7 +111,7 @@ async def test_the_code_makes_its_sender_an_admin(harnesses, caplog):
 
     assert await harness.receive(updates.group(FOREIGN_GROUP, EVE, f"/start {code}")) != []
     assert not harness.access.is_admin(EVE)
-    (answer,) = await harness.receive(updates.private(ANN, f"/start {code}"))
+    (answer,) = await harness.receive(updates.private(ANN, line.format(code=code)))
 
     assert answer.startswith("You're this bot's admin now.")
     assert "/watch wan " in answer
