@@ -72,7 +72,8 @@ class Store(AccessStore, LookupStore, Protocol):
 
         1. Of four or more requests, those that are new become a batch, unless there is only one. Its card, a
            BATCH, replaces the CARDs of its watches wherever one would be enqueued.
-        2. A watch that exists already keeps its card. One that is restarted leaves its old batch.
+        2. A watch that exists already keeps its card, which for one of a batch is the batch's. One that is
+           restarted leaves its old batch.
         3. A batch's card is enqueued again at once when all its tasks have ended, and until then less often
            the older the batch is, so that a group's limit of calls is left to the results.
         """

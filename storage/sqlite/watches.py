@@ -45,6 +45,9 @@ async def add(
     if row is None or is_new:
         row = await _start(tx, request, task_id, at=at, hold_card_s=hold_card_s)
     (watched,) = await with_tasks(tx, [row])
+    if watched.watch.batch_id is not None:  # the card that shows it
+        batch = (await batches.by_ids(tx, [watched.watch.batch_id]))[watched.watch.batch_id]
+        watched = replace(watched, watch=replace(watched.watch, card_message_id=batch.card_message_id))
     return replace(watched, is_new=is_new)
 
 

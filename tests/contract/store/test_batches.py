@@ -95,6 +95,14 @@ async def test_the_same_message_again_makes_no_second_batch(driver: Driver):
     assert await send(driver) == ["batch"]
 
 
+async def test_a_watch_that_is_requested_again_names_the_card_of_its_batch(driver: Driver):
+    await driver.watch_batch(*FOUR)
+    card = await claim_card(driver)
+    await driver.settle(card, message_id=9)
+
+    assert (await driver.watch("b")).watch.card_message_id == 9
+
+
 async def test_requests_beyond_a_limit_are_counted_and_leave_no_trace(driver: Driver):
     await driver.watch("c")
     found = await driver.store.add_watches(
