@@ -122,6 +122,12 @@ class Sender:
         """Delete a message, if it still exists."""
         await self._attempt(self._bot.delete_message(chat_id, message_id), message_id)
 
+    async def pin(self, chat_id: int, message_id: int) -> None:
+        """Pin a message silently; errors, such as a missing right, are ignored."""
+        await self._attempt(
+            self._bot.pin_chat_message(chat_id, message_id, disable_notification=True), message_id
+        )
+
     async def uploading(self, address: ChatAddress) -> None:
         """Show the upload action for up to five seconds; errors are ignored."""
         await self._attempt(

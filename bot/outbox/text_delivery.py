@@ -58,8 +58,15 @@ class TextDelivery:
 
     async def batch(self, out: BatchDelivery) -> tuple[SendResult, str]:
         """Send or edit the card of the batch; returns the result and the digest of the rendered card."""
-        is_over = batches.is_over(out.watched)
-        return await self._show_card(out, out.batch, batches.card(out.batch, out.watched), is_silent=is_over)
+        view, is_over = batches.card(out.batch, out.watched), batches.is_over(out.watched)
+        result, digest = await self._show_card(out, out.batch, view, is_silent=is_over)
+        if (
+            out.settings.pins_batch_card
+            and isinstance(result, Sent)
+            and result.message_id != out.batch.card_message_id
+        ):
+            await self.sender.pin(out.delivery.chat_id, result.message_id)
+        return result, digest
 
     async def _show_card(
         self, out: WatchDelivery | BatchDelivery, shown: Watch | Batch, view: View, *, is_silent: bool

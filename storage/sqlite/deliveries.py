@@ -45,7 +45,8 @@ async def enqueue_cards(
     A task that has ended gets no card if none was sent before: its result contains all of it.
     """
     watch_ids = list(watch_ids)
-    await batches.enqueue_cards(tx, await batches.ids_of(tx, watch_ids), at=at)
+    if batch_ids := await batches.ids_of(tx, watch_ids):
+        await batches.enqueue_cards(tx, batch_ids, at=at)
     made = await tx.all(
         """
         INSERT INTO deliveries (chat_id, thread_id, kind, subject, watch_id, priority, created_at, not_before)

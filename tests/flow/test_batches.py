@@ -11,8 +11,9 @@ from bot.sandbox.gateway.tasks import GatewayTask
 from bot.sandbox.telegram.chats import Message
 from bot.watching import changes
 from bot.watching.service import HOLD_CARD_S
+from storage.chat_settings import ChatSettings
 from storage.models import DeliveryState, Snapshot, TaskStatus
-from tests.flow.delivery_harness import ANNA, BEN, FORUM, GROUP, DeliveryHarness
+from tests.flow.delivery_harness import ANNA, BEN, CHANNEL, FORUM, GROUP, DeliveryHarness
 
 
 def card(harness: DeliveryHarness, chat: int = ANNA) -> Message:
@@ -141,6 +142,32 @@ async def test_a_deleted_card_is_sent_again(harness: DeliveryHarness):
     await harness.idle()
 
     assert card(harness).plain_text.startswith("4 of 4 done")
+
+
+@pytest.mark.parametrize("pins", [False, True])
+@pytest.mark.parametrize("chat", [ANNA, CHANNEL])
+async def test_the_card_is_pinned_once_where_the_chat_wants_it(
+    harness: DeliveryHarness, pins: bool, chat: int
+):
+    await harness.store.save_chat_settings(chat, ChatSettings(pins_batch_card=pins))
+    await harness.watch_batch([harness.task() for _ in range(4)], chat)
+    await harness.idle()
+    await harness.poll()
+    await harness.idle()
+
+    assert harness.telegram.pinned(chat) == ([card(harness, chat).message_id] if pins else [])
+    assert [call.params["disable_notification"] for call in harness.calls("pinChatMessage")] == [
+        "true"
+    ] * pins
+
+
+async def test_a_card_that_may_not_be_pinned_is_shown_all_the_same(harness: DeliveryHarness):
+    await harness.store.save_chat_settings(GROUP, ChatSettings(pins_batch_card=True))
+    await harness.watch_batch([harness.task() for _ in range(4)], GROUP)
+    await harness.idle()
+
+    assert card(harness, GROUP).plain_text.startswith("0 of 4 done")
+    assert harness.telegram.pinned(GROUP) == []
 
 
 def one_by_one(second: int) -> bool:

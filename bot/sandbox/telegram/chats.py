@@ -111,3 +111,4 @@ class Chat:
     )  # what the bot may not send: text messages, videos, documents
     messages: dict[int, Message] = field(default_factory=dict)  # deleted ones stay, marked
     last_message_id: int = 0
+    pinned: list[int] = field(default_factory=list)  # message ids, the last one on top

@@ -39,6 +39,7 @@ METHODS: dict[str, Method] = {
     "editMessageCaption": editing.edit_message_caption,
     "editMessageMedia": editing.edit_message_media,
     "deleteMessage": editing.delete_message,
+    "pinChatMessage": editing.pin_chat_message,
 }
 _NAMES = {name.lower(): name for name in METHODS}  # method names are case-insensitive
 

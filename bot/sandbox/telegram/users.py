@@ -171,6 +171,10 @@ class Users:
         self._state.remove(message)
         self._state.publish(Deleted(message=message))
 
+    def pinned(self, chat_id: int) -> list[int]:
+        """The ids of a chat's pinned messages, the last one on top."""
+        return self._state.chats[chat_id].pinned
+
     def forbid(self, chat_id: int, *kinds: str) -> None:
         """Forbid the bot to send "text messages", "videos" or "documents"; without kinds: allow all."""
         self._state.chats[chat_id].forbidden = set(kinds)

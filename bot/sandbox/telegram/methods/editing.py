@@ -1,4 +1,4 @@
-"""The Bot API's methods that edit or delete messages."""
+"""The Bot API's methods that edit, pin or delete messages."""
 
 from typing import Any
 
@@ -63,6 +63,18 @@ async def delete_message(state: State, arguments: Arguments) -> bool:
         raise bad_request("message can't be deleted")
     state.remove(message)
     state.publish(Deleted(message=message))
+    return True
+
+
+async def pin_chat_message(state: State, arguments: Arguments) -> bool:
+    """https://core.telegram.org/bots/api#pinchatmessage: outside private chats, for admins only."""
+    chat = open_chat(state, arguments)
+    if chat.type != "private" and chat.bot_status != "administrator":
+        raise bad_request("not enough rights to manage pinned messages in the chat")
+    message = chat.messages.get(arguments.integer("message_id"))
+    if message is None or message.deleted:
+        raise bad_request("message to pin not found")
+    chat.pinned.append(message.message_id)
     return True
 
 

@@ -115,3 +115,15 @@ async def test_a_caption_is_edited_under_its_video_only(telegram: FakeTelegram, 
         await bot.edit_message_caption(ANNA, text.message_id, caption="b")
     with pytest.raises(BadRequest, match="caption is too long"):
         await bot.edit_message_caption(ANNA, video.message_id, caption="b" * 1025)
+
+
+async def test_a_message_is_pinned_in_private_and_by_admins_only(telegram: FakeTelegram, bot: Bot) -> None:
+    sent = await bot.send_message(ANNA, "A card")
+    await bot.pin_chat_message(ANNA, sent.message_id, disable_notification=True)
+    assert telegram.pinned(ANNA) == [sent.message_id]
+
+    with pytest.raises(BadRequest, match="to pin not found"):
+        await bot.pin_chat_message(ANNA, 99)
+    in_group = await bot.send_message(GROUP, "A card")
+    with pytest.raises(BadRequest, match="ot enough rights to manage pinned messages"):
+        await bot.pin_chat_message(GROUP, in_group.message_id)
