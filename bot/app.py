@@ -202,7 +202,9 @@ async def _run_updates(application: AnyApplication, deps: HandlerDeps, resources
         application,
         resources.telemetry,
         deps.held,
-        kind_of=lambda update: router.kind_of(update, deps.allowed, application.bot.username),
+        kind_of=lambda update: router.kind_of(
+            update, deps.allowed, application.bot.username, deps.catalog.id_formats
+        ),
         refuse=lambda update: refusals.too_busy(update, deps),
     )
     update_poller = UpdatePoller(application, dispatcher, deps.held, resources.telemetry)

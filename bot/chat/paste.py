@@ -1,14 +1,14 @@
 """What a message holds besides commands: the ids in a pasted text, and the words around them."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from telegram import Message
 from telegram.constants import ChatType
 
 from bot.chat.parsing import plain_text
-from bot.providers.parsing.find_ids import FoundIds, find_ids
-from bot.providers.registry import ID_FORMATS
+from bot.providers.parsing.find_ids import FoundIds, IdFormat, find_ids
 
 _WORD = re.compile(r"(?<![A-Za-z0-9_./-])[A-Za-z0-9_-]{2,64}(?![A-Za-z0-9_/-])")
 
@@ -26,11 +26,11 @@ class Paste:
         return bool(self.found.ids or self.found.cut_off)
 
 
-def read_paste(text: str) -> Paste:
+def read_paste(text: str, formats: Sequence[IdFormat]) -> Paste:
     """Find the ids in a text as people write it."""
     plain = plain_text(text)
     return Paste(
-        found=find_ids(plain, ID_FORMATS), words=frozenset(word.lower() for word in _WORD.findall(plain))
+        found=find_ids(plain, formats), words=frozenset(word.lower() for word in _WORD.findall(plain))
     )
 
 
@@ -40,15 +40,15 @@ def replied_text(message: Message) -> str:
     return (replied.text or replied.caption or "") if replied else ""
 
 
-def paste_without_command(message: Message, bot_name: str) -> Paste | None:
+def paste_without_command(message: Message, bot_name: str, formats: Sequence[IdFormat]) -> Paste | None:
     """The paste of a private message, or of one that names the bot; None for any other message.
 
     One that names the bot and holds no ids means the message that it replies to.
     """
     text = message.text or message.caption or ""
     if message.chat.type == ChatType.PRIVATE:
-        return read_paste(text)
+        return read_paste(text, formats)
     if not re.search(rf"(?<![\w@])@{re.escape(bot_name)}(?!\w)", text, re.IGNORECASE):
         return None
-    paste = read_paste(text)
-    return paste if paste.has_ids else read_paste(f"{text}\n{replied_text(message)}")
+    paste = read_paste(text, formats)
+    return paste if paste.has_ids else read_paste(f"{text}\n{replied_text(message)}", formats)

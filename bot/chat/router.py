@@ -1,5 +1,6 @@
 """The handlers for each kind of update, and whether they write."""
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -17,6 +18,7 @@ from bot.chat.message_limit import MessageVerdict
 from bot.chat.paste import paste_without_command
 from bot.chat.watch_command import watch_pasted
 from bot.messages.views import replies
+from bot.providers.parsing.find_ids import IdFormat
 
 # An edit would run its command again; a channel post is forwarded to the linked group.
 _NEW_MESSAGE = (filters.UpdateType.MESSAGE | filters.UpdateType.CHANNEL_POST) & ~filters.IS_AUTOMATIC_FORWARD
@@ -79,7 +81,7 @@ def _is_within_limit(context: Context) -> bool:
 
 async def _on_text(context: Context) -> None:
     """Watch the ids in a private message without a command, or in one that names the bot."""
-    paste = paste_without_command(context.message, context.bot.username)
+    paste = paste_without_command(context.message, context.bot.username, context.deps.catalog.id_formats)
     if paste is None or not (paste.has_ids or context.message.chat.type == ChatType.PRIVATE):
         return
     if paste.has_ids or paste.found.has_key:
@@ -89,7 +91,7 @@ async def _on_text(context: Context) -> None:
         context.reply(replies.with_example("wrong.text", names, language=await context.language()))
 
 
-def kind_of(update: Update, allowed: AccessFilter, bot_name: str) -> UpdateKind:
+def kind_of(update: Update, allowed: AccessFilter, bot_name: str, formats: Sequence[IdFormat]) -> UpdateKind:
     """Whether handling an update writes, only reads, or is not needed."""
     if update.my_chat_member is not None:
         return UpdateKind.WRITE
@@ -107,7 +109,7 @@ def kind_of(update: Update, allowed: AccessFilter, bot_name: str) -> UpdateKind:
     named = [BY_NAME[each.name] for each in typed if each.name in BY_NAME]
     if any(command.writes for command in named) and allowed.filter(update):
         return UpdateKind.WRITE
-    paste = None if typed else paste_without_command(message, bot_name)
+    paste = None if typed else paste_without_command(message, bot_name, formats)
     if paste is not None and paste.has_ids and allowed.filter(update):
         return UpdateKind.WRITE
     is_private = message.chat.type == ChatType.PRIVATE

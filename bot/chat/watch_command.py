@@ -23,9 +23,10 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z_-]*")
 
 async def watch(context: Context, typed: TypedCommand) -> None:
     """/watch: a new watch gets a card instead of a reply."""
-    catalog, paste = context.deps.catalog, read_paste(typed.text)
+    catalog = context.deps.catalog
+    paste = read_paste(typed.text, catalog.id_formats)
     if not paste.has_ids and len(typed.arguments) <= 1 and (replied := replied_text(context.message)):
-        paste = read_paste(f"{typed.text}\n{replied}")
+        paste = read_paste(f"{typed.text}\n{replied}", catalog.id_formats)
     try:
         named = catalog.named(typed.arguments[0]) if typed.arguments else None
     except UnknownWord:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 from bot.providers.parsing.find_ids import FoundId
-from bot.providers.registry import FORMATS, KINDS, ProviderConfig, kind_of
+from bot.providers.registry import FORMATS, KINDS, ProviderConfig, id_formats, kind_of
 
 _PLAIN_WORDS = {"videos", "generations"}  # names of formats that are also plain words
 
@@ -37,6 +37,7 @@ class Catalog:
 
     def __init__(self, providers: Iterable[ProviderConfig]) -> None:
         self._providers = {provider.name: provider for provider in providers}
+        self.id_formats = id_formats(self)
 
     def __iter__(self) -> Iterator[ProviderConfig]:
         return iter(self._providers.values())

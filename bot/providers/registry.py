@@ -1,7 +1,7 @@
 """The supported wire formats, their aliases, and the configuration of a provider."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from bot.providers.account import Account
@@ -22,20 +22,6 @@ _ALIASES: Mapping[type[WireFormat], tuple[str, ...]] = {
 FORMATS: Mapping[str, type[WireFormat]] = {wire.kind: wire for wire in _ALIASES}
 # new-api serves both from one row; the first is at times older than the second.
 SISTERS: Mapping[str, type[WireFormat]] = {Videos.kind: NewApi}
-ID_FORMATS = tuple(
-    IdFormat(
-        kind=wire.kind,
-        shape=re.compile(wire.id_shape),
-        path=re.compile(
-            "(?:"
-            + "|".join(re.escape(path.removesuffix("{id}")) for path in (wire.path, *wire.vendor_paths))
-            + ")([^/?#]+)"
-        ),
-        body_marks=wire.body_marks,
-        has_request_ids=wire.has_request_ids,
-    )
-    for wire in _ALIASES
-)
 KINDS: Mapping[str, tuple[str, ...]] = {wire.kind: aliases for wire, aliases in _ALIASES.items()}
 
 
@@ -59,6 +45,31 @@ class ProviderConfig:
     def host(self) -> str:
         """The gateway's host and port, for display; never credentials."""
         return self.account.host
+
+
+def id_formats(providers: Iterable[ProviderConfig] = ()) -> tuple[IdFormat, ...]:
+    """What ids and addresses of tasks look like, by format; also at the providers' own paths.
+
+    A path in which the id is only a part of a segment is not recognized.
+    """
+    own = [(each.kind, each.path) for each in providers if re.search(r"/\{id\}(/|$)", each.path)]
+    return tuple(
+        IdFormat(
+            kind=wire.kind,
+            shape=re.compile(wire.id_shape),
+            path=_address(
+                [path for kind, path in own if kind == wire.kind] + [wire.path, *wire.vendor_paths]
+            ),
+            body_marks=wire.body_marks,
+            has_request_ids=wire.has_request_ids,
+        )
+        for wire in FORMATS.values()
+    )
+
+
+def _address(paths: Iterable[str]) -> re.Pattern[str]:
+    """Matches the paths up to the id, group 1."""
+    return re.compile(f"(?:{'|'.join(re.escape(path.partition('{id}')[0]) for path in paths)})([^/?#]+)")
 
 
 def kind_of(word: str) -> str | None:

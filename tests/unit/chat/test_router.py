@@ -136,7 +136,7 @@ async def test_text_not_meant_for_the_bot_gets_no_reply_in_a_group(harness, text
 
 def kind(harness: ChatHarness, message: updates.Json, name: str = "message") -> UpdateKind:
     update = Update.de_json({"update_id": 1, name: dict(message)}, harness.application.bot)
-    return kind_of(update, harness.deps.allowed, "reelwatch_bot")
+    return kind_of(update, harness.deps.allowed, "reelwatch_bot", harness.deps.catalog.id_formats)
 
 
 @pytest.mark.parametrize("text", [WATCH, "/unwatch", "/tasks\n/watch wan id-1"])

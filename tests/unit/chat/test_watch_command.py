@@ -157,4 +157,4 @@ async def test_a_paste_without_providers_names_the_missing_setting(harnesses: Ch
 )
 async def test_a_paste_with_ids_is_held_until_it_is_on_disk(harness, message, kind):
     update = Update.de_json({"update_id": 1, "message": message}, harness.application.bot)
-    assert kind_of(update, harness.deps.allowed, "reelwatch_bot") is kind
+    assert kind_of(update, harness.deps.allowed, "reelwatch_bot", harness.deps.catalog.id_formats) is kind
