@@ -4,7 +4,7 @@ from bot.sandbox.telegram.chats import Message
 from tests.e2e.scene import Scene
 
 GROUP, CHANNEL = -1001000000001, -1001000000002
-DENIED = "Only who asked for it"
+DENIED = "Only the person who asked for it"
 
 
 async def press(scene: Scene, message: Message, label: str, *, user: int | None = None) -> tuple[str, bool]:

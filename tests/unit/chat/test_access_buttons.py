@@ -42,7 +42,7 @@ async def test_a_second_admin_sees_what_the_first_one_decided(harness: ChatHarne
     await ask(harness)
     await harness.deps.requests.answer(1, Admin(id=99, name="Carol"), is_allowed=False)
     bubble = await press(harness, AnswerRequest(request_id=1, is_allowed=True))
-    assert bubble == "This was refused already; /chats can undo it."
+    assert bubble == "Already refused; /chats can undo it."
     assert shown(harness).startswith("🚫 Refused by Carol")
     assert not harness.access.allows(EVE, None)
 
@@ -98,12 +98,12 @@ async def test_a_refused_chat_is_allowed_and_removed_in_the_list(harness: ChatHa
     assert not harness.access.allows(EVE, None)
 
     bubble = await press(harness, ChangeAccess(chat_id=EVE, is_allowed=False, page=0))
-    assert bubble == "Nothing to change here any more."
+    assert bubble == "There's nothing left to change here."
 
 
 async def test_a_chat_of_the_settings_is_not_removed(harness: ChatHarness):
     bubble = await press(harness, ChangeAccess(chat_id=GROUP, is_allowed=False, page=0))
-    assert bubble == "Nothing to change here any more."
+    assert bubble == "There's nothing left to change here."
     assert harness.access.allows(GROUP, None)
 
 

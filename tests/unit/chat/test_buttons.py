@@ -167,7 +167,7 @@ async def test_check_now_answers_with_what_the_poll_finds(harness: ChatHarness, 
     assert await press(harness, check(watched), language="zh-hans") == "生成中 · 已用 0 秒"
 
 
-NOT_YOURS = "Only who asked for it, the admins here and the bot's admins can stop it."
+NOT_YOURS = "Only the person who asked for it, this chat's admins and the bot's admins can stop it."
 RIGHTS_UNKNOWN = "Telegram didn't tell me whether you're an admin here. Please try again."
 GONE = "This task isn't being watched any more."
 
@@ -277,7 +277,7 @@ async def test_in_a_channel_only_its_admins_show_details(harness: ChatHarness, d
     data = Details(watch_id=(await unconfirmed(driver, CHANNEL)).watch.id, is_shown=True)
     harness.request.admins = [ANN]
 
-    assert "Only the admins here" in await press_details(harness, data, NEWS, EVE, video=VIDEO)
+    assert "Only this chat's admins" in await press_details(harness, data, NEWS, EVE, video=VIDEO)
     assert await press_details(harness, data, NEWS, ANN, video=VIDEO) == ""
     assert len(harness.request.edits) == 1
 

@@ -40,7 +40,7 @@ async def watched(harness: ChatHarness) -> list[str]:
 @pytest.mark.parametrize("user_id", [ANN, BORIS])
 async def test_who_asked_and_admins_choose_the_provider(harness: ChatHarness, user_id: int):
     lookup_id = await ask(harness)
-    assert await press(harness, lookup_id, 1, user_id=user_id) == "Watching with sora."
+    assert await press(harness, lookup_id, 1, user_id=user_id) == "Watching it at sora."
     assert await watched(harness) == [f"sora {UUID}"]
 
 
@@ -48,7 +48,7 @@ async def test_others_are_told_who_may_choose(harness: ChatHarness):
     lookup_id = await ask(harness)
     answer = await press(harness, lookup_id, 1, user_id=EVE)
     assert answer in {
-        "Only the person who asked or an admin of this chat can choose.",
+        "Only the person who asked and this chat's admins can choose.",
         "Telegram didn't tell me whether you're an admin here. Please try again.",
     }
     assert await watched(harness) == []
@@ -57,14 +57,14 @@ async def test_others_are_told_who_may_choose(harness: ChatHarness):
 async def test_a_second_choice_comes_too_late(harness: ChatHarness):
     lookup_id = await ask(harness)
     await press(harness, lookup_id, 1)
-    assert await press(harness, lookup_id, 0) == "This question is over. Send the ids again."
+    assert await press(harness, lookup_id, 0) == "This question is closed. Send the ids again."
     assert await watched(harness) == [f"sora {UUID}"]
 
 
 @pytest.mark.parametrize(("other", "index"), [(0, 7), (0, -1), (99, 0)])
 async def test_a_button_that_was_never_offered_is_over(harness: ChatHarness, other: int, index: int):
     lookup_id = await ask(harness)
-    assert await press(harness, lookup_id + other, index) == "This question is over. Send the ids again."
+    assert await press(harness, lookup_id + other, index) == "This question is closed. Send the ids again."
 
 
 async def test_a_limit_is_told_in_the_bubble(harnesses: ChatHarnesses):

@@ -131,7 +131,8 @@ async def test_unwatch_stops_what_one_asked_for_and_names_what_one_may_not_stop(
 
     assert reply.splitlines() == [
         "Stopped watching id-2.",
-        "Still watching id-1. Only who asked for it, the admins here and the bot's admins can stop it.",
+        "Still watching id-1. Only the person who asked for it, this chat's admins and the bot's admins"
+        " can stop it.",
         "id-3 isn't being watched here. See /tasks for what is.",
     ]
     [left] = await harness.service.active(GROUP)

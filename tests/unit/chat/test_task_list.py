@@ -65,7 +65,9 @@ async def test_who_may_not_stop_an_entry_is_told_and_the_page_stays(harness: Cha
     await watch(harness, 1)
     [only] = await harness.service.active(GROUP)
 
-    assert "Only who asked" in await press(harness, StopListed(watch_id=only.watch.id, page=0), EVE)
+    assert "Only the person who asked" in await press(
+        harness, StopListed(watch_id=only.watch.id, page=0), EVE
+    )
 
     assert harness.request.edits == []
     assert len(await harness.service.active(GROUP)) == 1
@@ -84,7 +86,7 @@ async def test_in_a_channel_only_its_admins_turn_pages(harness: ChatHarness):
 
     await harness.receive(updates.press(channel, EVE, TasksPage(page=0).pack()), kind="callback_query")
     assert harness.request.callback_answers[-1]["text"] == (
-        "Only the admins here and the bot's admins can do that."
+        "Only this chat's admins and the bot's admins can do that."
     )
     assert harness.request.edits == []
     await harness.receive(updates.press(channel, ANN, TasksPage(page=0).pack()), kind="callback_query")

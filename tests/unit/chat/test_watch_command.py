@@ -103,7 +103,10 @@ async def test_a_label_is_no_misspelt_provider(harness, label):
 @pytest.mark.parametrize("text", [f"{CURL} -H 'Authorization: Bearer {KEY}'", f"/watch east {SORA} {KEY}"])
 async def test_a_key_is_never_repeated_and_advice_is_given(harness, text):
     (answer,) = await harness.receive(updates.private(ANN, text))
-    assert answer == "That message holds an API key or token. Delete it, and change the key at the gateway."
+    assert (
+        answer
+        == "That message contains an API key or token: delete the message and change the key at the gateway."
+    )
     assert await refs(harness) == [f"east {SORA}"]
 
 

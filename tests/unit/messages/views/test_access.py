@@ -29,7 +29,7 @@ EXAMPLE_IDS = {"wan": "86ecf553", "mine": "video_1"}
 def test_the_question_names_the_chat_who_asks_and_two_buttons():
     view = access.question(AccessQuestion(request_id=5, chat=FILMS, language="en"))
     assert visible(view.text).split("\n") == [
-        "May this chat use the bot?",
+        "Let this chat use the bot?",
         "Films · group · -77",
         "Asked by Eve",
     ]
