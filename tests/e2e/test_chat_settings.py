@@ -141,7 +141,7 @@ async def test_the_language_of_the_chat_is_that_of_the_cards_that_it_has(scene: 
 
 async def test_only_the_admins_of_a_group_and_those_of_the_bot_change_its_settings(scene: Scene):
     refusal = await scene.command(GROUP, "/settings", user=BOB)
-    assert "Only the admins" in refusal.plain_text
+    assert "Only this chat's admins" in refusal.plain_text
     assert refusal.buttons == []
 
     before = len(scene.telegram.requests)
@@ -150,7 +150,7 @@ async def test_only_the_admins_of_a_group_and_those_of_the_bot_change_its_settin
     [answer] = await scene.wait_for(
         lambda: [each for each in scene.telegram.requests[before:] if each.method == "answerCallbackQuery"]
     )
-    assert "Only the admins" in answer.params["text"]
+    assert "Only this chat's admins" in answer.params["text"]
     assert current(scene, message).buttons == message.buttons
 
     assert (await scene.command(CHANNEL, "/settings")).buttons

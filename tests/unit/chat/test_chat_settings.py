@@ -12,7 +12,7 @@ from tests.unit.chat.chat_harness import ANN, BORIS, CHANNEL, EVE, GROUP, ChatHa
 PRIVATE = {"id": ANN, "type": "private", "first_name": "Ann"}
 FILMS = {"id": GROUP, "type": "supergroup", "title": "Films"}
 NEWS = {"id": CHANNEL, "type": "channel", "title": "News"}
-FOR_ADMINS = "Only the admins of this chat can change its settings."
+FOR_ADMINS = "Only this chat's admins and the bot's admins can change its settings."
 
 
 async def press(
@@ -29,9 +29,9 @@ async def test_settings_shows_what_is_chosen_and_a_button_for_each_choice(harnes
 
     assert shown.splitlines()[1:] == [
         "🌐 Language: Auto",
-        "🔔 With sound: Results only",
-        "🎬 Videos come as: Video",
-        "📌 Card of a batch: Not pinned",
+        "🔔 Sound for: Results only",
+        "🎬 Send videos as: Video",
+        "📌 Batch card: Not pinned",
     ]
     rows = harness.last["reply_markup"]["inline_keyboard"]
     assert [[button["text"].startswith("✓") for button in row] for row in rows] == [
@@ -109,7 +109,7 @@ async def test_anonymous_admins_and_whoever_posts_in_a_channel_get_its_settings(
         (updates.channel_post(CHANNEL, "/settings"), "channel_post"),
     ):
         [shown] = await harness.receive(message, kind=kind)
-        assert "Settings of this chat" in shown
+        assert "Chat settings" in shown
 
 
 async def test_whoever_presses_in_a_channel_must_be_an_admin_there(harness: ChatHarness):

@@ -40,7 +40,7 @@ async def test_history_lists_what_ended_here(harness: ChatHarness, driver: Drive
 async def test_an_empty_history_says_so(harness: ChatHarness):
     [shown] = await harness.receive(updates.private(ANN, "/history"))
 
-    assert "Nothing has ended here yet" in shown
+    assert "No task has ended here yet" in shown
 
 
 async def test_pages_and_filters_change_the_same_message(harness: ChatHarness, driver: Driver):
@@ -55,7 +55,7 @@ async def test_pages_and_filters_change_the_same_message(harness: ChatHarness, d
     await press(harness, OpenHistory(provider=key_of("alibailian")))
     assert "id-" not in visible(harness.request.edits[-1]["text"])
     await press(harness, OpenHistory(ending=Ending.FAILED))
-    assert "Nothing here matches" in harness.request.edits[-1]["text"]
+    assert "No tasks match" in harness.request.edits[-1]["text"]
     await press(harness, OpenHistory(provider=1))  # no longer configured: all
     assert "other" in harness.request.edits[-1]["text"]
 
@@ -89,7 +89,7 @@ async def test_in_a_channel_only_its_admins_turn_pages_and_send_again(harness: C
     harness.request.admins = [ANN]
 
     for data in (OpenHistory(page=1), SendCopy(watch_id=watch_id)):
-        assert "Only the admins" in await press(harness, data, NEWS, EVE)
+        assert "Only this chat's admins" in await press(harness, data, NEWS, EVE)
     assert (harness.request.edits, await driver.claim()) == ([], [])
 
     assert await press(harness, SendCopy(watch_id=watch_id), NEWS, ANN) == "Sending it again."

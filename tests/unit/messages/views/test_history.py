@@ -23,7 +23,7 @@ def test_an_entry_says_what_it_was_how_and_when_it_ended_and_who_asked():
     view = history([ended(succeeded())], OpenHistory(), NAMES, language="en")
 
     assert visible(view.text).splitlines() == [
-        "Ended here",
+        "History",
         "1. ✅ alibailian · 86ecf553-d340-4e21-af6e-a0c6a421c010",
         "Done · took 1 min 53 s · 2025-10-12 11:02 UTC · Anna",
     ]
@@ -60,8 +60,8 @@ def test_filters_are_marked_and_begin_with_the_first_page():
     [endings] = [row for row in view.buttons if row[0].label == "All"]
     assert [each.label for each in endings] == ["All", "Done", "✓ Failed", "Stopped"]
     assert OpenHistory.parse(endings[0].action or "") == OpenHistory()
-    assert "Nothing here matches" in view.text
-    assert "Nothing has ended here" in history([], OpenHistory(), NAMES, language="en").text
+    assert "No tasks match" in view.text
+    assert "No task has ended here" in history([], OpenHistory(), NAMES, language="en").text
 
 
 def test_one_button_goes_from_provider_to_provider():
