@@ -167,6 +167,6 @@ async def test_in_a_channel_only_its_admins_get_the_original_file_and_the_detail
 
     for label in ("Original file", "Details"):
         text, is_alert = await press(scene, video, label, user=ben)
-        assert (text.startswith("Only the admins here"), is_alert) == (True, True)
+        assert (text.startswith("Only this chat's admins"), is_alert) == (True, True)
     assert await press(scene, video, "Original file", user=clara) == ("Sending the original file.", False)
     await scene.wait_for(lambda: [each for each in scene.replies(CHANNEL, video.message_id) if each.document])
