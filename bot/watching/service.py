@@ -49,17 +49,6 @@ class Service:
         self._limits = limits
         self._sleep = sleep
 
-    async def watch(self, request: WatchRequest) -> WatchedTask:
-        """Register a watch; when this returns it is on disk. Raises WatchLimitReached."""
-        watched = await self._store.add_watch(
-            replace(request, user_name=_storable(request.user_name)),
-            at=self._clock(),
-            limits=self._limits,
-            hold_card_s=HOLD_CARD_S,
-        )
-        self._notify_both()
-        return watched
-
     async def watch_all(self, requests: Sequence[WatchRequest]) -> Registration:
         """Register the watches of one message; when this returns they are on disk."""
         storable = [replace(each, user_name=_storable(each.user_name)) for each in requests]

@@ -178,4 +178,4 @@ class BrokenService(Service):
     async def _fail(self, *_: object, **__: object) -> Any:
         raise StoreUnavailable("The disk is full.")
 
-    watch = watch_all = active = poll_now = stop = stats = language_of = send_again = on_update_from = _fail
+    watch_all = active = poll_now = stop = stats = language_of = send_again = on_update_from = _fail

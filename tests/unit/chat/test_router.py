@@ -191,7 +191,7 @@ async def test_any_message_in_a_lost_chat_resumes_its_watches(harness, text):
 
 
 async def test_a_user_without_access_resumes_no_watches(harness):
-    await harness.service.watch(request_of(EVE))
+    await harness.service.watch_all([request_of(EVE)])
     await harness.service.chat_lost(EVE, "chat not found")
 
     await harness.receive(updates.private(EVE, "/start"))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from bot.watching.service import COMMAND_S, Service
-from storage.models import Chat, DeliveryKind, TaskStatus, WatchedTask, WatchState
+from storage.models import Chat, DeliveryKind, TaskStatus, WatchedTask, WatchRequest, WatchState
 from storage.store import Store
 from tests.contract.store.driver import of_watches
 from tests.fakes.clock import NOON, FrozenClock
@@ -39,6 +39,11 @@ class PollHarness:
         if self.meanwhile is not None:
             await self.meanwhile()
 
+    async def watch(self, request: WatchRequest) -> WatchedTask:
+        """A user names one task."""
+        [watched] = (await self.service.watch_all([request])).watched
+        return watched
+
     async def poll(self, status: TaskStatus = TaskStatus.RUNNING) -> None:
         """Poll the due tasks, as the polling loop does."""
         for task in await self.store.claim_due({"wan": 9, "veo": 9}, at=self.clock(), lease_s=60):
@@ -58,7 +63,7 @@ async def stop(harness: PollHarness, *, thread_id: int | None) -> list[WatchedTa
 
 
 async def test_a_watch_is_on_disk_and_both_loops_are_notified(harness: PollHarness):
-    watched = await harness.service.watch(watch_request())
+    watched = await harness.watch(watch_request())
 
     assert watched.is_new
     assert harness.notifications == ["polling", "delivery"]
@@ -67,7 +72,7 @@ async def test_a_watch_is_on_disk_and_both_loops_are_notified(harness: PollHarne
 
 
 async def test_poll_now_waits_for_the_fresh_poll(harness: PollHarness):
-    await harness.service.watch(watch_request())
+    await harness.watch(watch_request())
     await harness.poll(TaskStatus.QUEUED)
     harness.clock.advance(5)
     harness.meanwhile = harness.poll
@@ -82,7 +87,7 @@ async def test_poll_now_waits_for_the_fresh_poll(harness: PollHarness):
 
 
 async def test_poll_now_accepts_a_failed_poll(harness: PollHarness):
-    await harness.service.watch(watch_request())
+    await harness.watch(watch_request())
 
     async def fail() -> None:
         for task in await harness.store.claim_due({"wan": 1}, at=harness.clock(), lease_s=60):
@@ -96,7 +101,7 @@ async def test_poll_now_accepts_a_failed_poll(harness: PollHarness):
 
 
 async def test_poll_now_returns_when_an_earlier_poll_brings_the_end(harness: PollHarness):
-    await harness.service.watch(watch_request())
+    await harness.watch(watch_request())
     harness.clock.advance(5)
 
     async def end() -> None:
@@ -111,7 +116,7 @@ async def test_poll_now_returns_when_an_earlier_poll_brings_the_end(harness: Pol
 
 
 async def test_poll_now_returns_after_its_timeout(harness: PollHarness):
-    watched = await harness.service.watch(watch_request())
+    watched = await harness.watch(watch_request())
 
     (found,) = await harness.service.poll_now(CHAT, ["t1"], thread_id=None)
 
@@ -120,9 +125,9 @@ async def test_poll_now_returns_after_its_timeout(harness: PollHarness):
 
 
 async def test_poll_now_has_one_timeout_for_several_tasks(harness: PollHarness):
-    await harness.service.watch(watch_request())
-    await harness.service.watch(watch_request(provider="veo"))
-    await harness.service.watch(watch_request("t2"))
+    await harness.watch(watch_request())
+    await harness.watch(watch_request(provider="veo"))
+    await harness.watch(watch_request("t2"))
 
     found = await harness.service.poll_now(CHAT, ["t1", "t2", "t3"], thread_id=None)
 
@@ -131,7 +136,7 @@ async def test_poll_now_has_one_timeout_for_several_tasks(harness: PollHarness):
 
 
 async def test_a_final_task_is_returned_at_once(harness: PollHarness):
-    await harness.service.watch(watch_request())
+    await harness.watch(watch_request())
     await harness.poll(TaskStatus.SUCCEEDED)
 
     (found,) = await harness.service.poll_now(CHAT, ["t1"], thread_id=None)
@@ -140,7 +145,7 @@ async def test_a_final_task_is_returned_at_once(harness: PollHarness):
 
 
 async def test_a_stopped_watch_is_returned_at_once_without_a_poll(harness: PollHarness):
-    await harness.service.watch(watch_request())
+    await harness.watch(watch_request())
     await stop(harness, thread_id=None)
 
     (found,) = await harness.service.poll_now(CHAT, ["t1"], thread_id=None)
@@ -150,7 +155,7 @@ async def test_a_stopped_watch_is_returned_at_once_without_a_poll(harness: PollH
 
 
 async def test_an_id_that_is_not_watched_here_is_left_out(harness: PollHarness):
-    await harness.service.watch(watch_request(chat_id=2))
+    await harness.watch(watch_request(chat_id=2))
 
     assert await harness.service.poll_now(CHAT, ["t1"], thread_id=None) == []
     assert await stop(harness, thread_id=None) == []
@@ -158,8 +163,8 @@ async def test_an_id_that_is_not_watched_here_is_left_out(harness: PollHarness):
 
 
 async def test_a_topics_own_watch_is_meant_first(harness: PollHarness):
-    await harness.service.watch(watch_request())
-    mine = await harness.service.watch(watch_request(thread_id=5))
+    await harness.watch(watch_request())
+    mine = await harness.watch(watch_request(thread_id=5))
 
     stopped = await stop(harness, thread_id=5)
 
@@ -169,7 +174,7 @@ async def test_a_topics_own_watch_is_meant_first(harness: PollHarness):
 
 async def test_a_topic_without_one_means_the_chats(harness: PollHarness):
     for topic in (None, 5):
-        await harness.service.watch(watch_request(thread_id=topic))
+        await harness.watch(watch_request(thread_id=topic))
 
     stopped = await stop(harness, thread_id=6)
 
@@ -178,7 +183,7 @@ async def test_a_topic_without_one_means_the_chats(harness: PollHarness):
 
 
 async def test_a_watch_is_stopped_once(harness: PollHarness):
-    await harness.service.watch(watch_request())
+    await harness.watch(watch_request())
 
     active = await harness.service.active_of_ids(CHAT, ["t1"], thread_id=None)
 
@@ -191,7 +196,7 @@ async def test_a_watch_is_stopped_once(harness: PollHarness):
 async def test_the_name_of_who_stopped_a_watch_is_stored_bounded(
     harness: PollHarness, name: str | None, stored: str | None
 ):
-    watched = await harness.service.watch(watch_request())
+    watched = await harness.watch(watch_request())
 
     await harness.service.stop([watched], by=name)
 
@@ -201,7 +206,7 @@ async def test_the_name_of_who_stopped_a_watch_is_stored_bounded(
 
 
 async def test_stopping_notifies_the_delivery_worker(harness: PollHarness):
-    await harness.service.watch(watch_request())
+    await harness.watch(watch_request())
     harness.notifications.clear()
 
     await stop(harness, thread_id=None)
@@ -221,7 +226,7 @@ async def test_a_chats_language_is_remembered(harness: PollHarness):
 
 async def test_the_watches_of_a_lost_chat_go_on_when_it_is_found(harness: PollHarness):
     await harness.service.remember_chat(Chat(id=CHAT, title="Films"))
-    await harness.service.watch(watch_request())
+    await harness.watch(watch_request())
 
     await harness.service.chat_lost(CHAT, "kicked")
     assert await harness.service.active(CHAT) == []
@@ -234,7 +239,7 @@ async def test_the_watches_of_a_lost_chat_go_on_when_it_is_found(harness: PollHa
 
 
 async def test_a_migrated_chat_takes_its_watches_along(harness: PollHarness):
-    await harness.service.watch(watch_request())
+    await harness.watch(watch_request())
     harness.notifications.clear()
 
     await harness.service.migrate_chat(CHAT, -1001)
