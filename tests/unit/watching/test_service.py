@@ -205,6 +205,14 @@ async def test_the_name_of_who_stopped_a_watch_is_stored_bounded(
     assert found.watch.stopped_by == stored
 
 
+async def test_the_name_of_who_asked_is_stored_bounded(harness: PollHarness, store: Store):
+    request = replace(watch_request(), user_name="\ud83d" + "x" * 100)
+    await harness.service.watch_all([request])
+
+    [watched] = await store.active_watches(CHAT)
+    assert watched.watch.user_name == "?" + "x" * 63
+
+
 async def test_stopping_notifies_the_delivery_worker(harness: PollHarness):
     await harness.watch(watch_request())
     harness.notifications.clear()
