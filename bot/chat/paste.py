@@ -34,10 +34,15 @@ def read_paste(text: str, formats: Sequence[IdFormat]) -> Paste:
     )
 
 
-def replied_text(message: Message) -> str:
-    """The text or caption of the message that this one replies to; "": there is none."""
-    replied = message.reply_to_message
-    return (replied.text or replied.caption or "") if replied else ""
+def links(message: Message) -> str:
+    """The addresses behind the words of a message."""
+    entities = message.entities or message.caption_entities
+    return "\n".join(entity.url for entity in entities if entity.url)
+
+
+def text_with_links(message: Message) -> str:
+    """The text or caption of a message, and the addresses behind its words."""
+    return f"{message.text or message.caption or ''}\n{links(message)}"
 
 
 def paste_without_command(message: Message, bot_name: str, formats: Sequence[IdFormat]) -> Paste | None:
@@ -45,10 +50,12 @@ def paste_without_command(message: Message, bot_name: str, formats: Sequence[IdF
 
     One that names the bot and holds no ids means the message that it replies to.
     """
-    text = message.text or message.caption or ""
+    text, replied = text_with_links(message), message.reply_to_message
     if message.chat.type == ChatType.PRIVATE:
         return read_paste(text, formats)
     if not re.search(rf"(?<![\w@])@{re.escape(bot_name)}(?!\w)", text, re.IGNORECASE):
         return None
     paste = read_paste(text, formats)
-    return paste if paste.has_ids else read_paste(f"{text}\n{replied_text(message)}", formats)
+    if paste.has_ids or not replied:
+        return paste
+    return read_paste(f"{text}\n{text_with_links(replied)}", formats)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from bot.chat.arguments import left_out, reply_together, valid_ids
 from bot.chat.context import IDS_OF_A_MESSAGE, Context
 from bot.chat.parsing import TypedCommand
-from bot.chat.paste import Paste, read_paste, replied_text
+from bot.chat.paste import Paste, links, read_paste, text_with_links
 from bot.messages.view import View
 from bot.messages.views import cards, replies
 from bot.providers.catalog import Catalog, CatalogError, NotConfigured, SeveralFit, UnknownWord
@@ -23,10 +23,12 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z_-]*")
 
 async def watch(context: Context, typed: TypedCommand) -> None:
     """/watch: a new watch gets a card instead of a reply."""
-    catalog = context.deps.catalog
+    catalog, message = context.deps.catalog, context.message
     paste = read_paste(typed.text, catalog.id_formats)
-    if not paste.has_ids and len(typed.arguments) <= 1 and (replied := replied_text(context.message)):
-        paste = read_paste(f"{typed.text}\n{replied}", catalog.id_formats)
+    if not paste.has_ids:
+        replied = message.reply_to_message if len(typed.arguments) <= 1 else None
+        meant = text_with_links(replied) if replied else links(message)
+        paste = read_paste(f"{typed.text}\n{meant}", catalog.id_formats)
     try:
         named = catalog.named(typed.arguments[0]) if typed.arguments else None
     except UnknownWord:

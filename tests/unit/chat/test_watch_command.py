@@ -73,6 +73,26 @@ async def test_a_reply_means_the_message_that_it_replies_to(harness, text, capti
     assert found.watch.request_message_id == message["message_id"]
 
 
+async def test_a_caption_is_read_like_a_text(harness):
+    assert await harness.receive(updates.captioned(ANN, f"看下 {ARK}")) == []
+    assert await refs(harness) == [f"dream {ARK}"]
+
+
+@pytest.mark.parametrize("text", ["open", "/watch open"])
+async def test_the_address_behind_a_word_is_read(harness, text):
+    url = f"https://east.example/v1/videos/{SORA}"
+    link = {"type": "text_link", "offset": len(text) - 4, "length": 4, "url": url}
+    message = updates.private(ANN, text)
+    message["entities"] = [*message.get("entities", []), link]
+    assert await harness.receive(message) == []
+    assert await refs(harness) == [f"east {SORA}"]
+
+
+async def test_the_ids_of_another_command_of_the_message_are_not_meant(harness):
+    await harness.receive(updates.private(ANN, f"/watch\n/status {ARK}"))
+    assert await refs(harness) == []
+
+
 async def test_a_reply_may_name_the_provider(harness):
     await harness.receive(updates.replying(updates.group(GROUP, ANN, "/watch east"), f"started: {UUID}"))
     assert await refs(harness, GROUP) == [f"east {UUID}"]
