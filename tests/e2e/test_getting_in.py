@@ -176,7 +176,7 @@ async def test_an_admin_who_unblocks_the_bot_later_gets_the_questions_and_the_me
 
     scene.telegram.unblock(late)
     scene.telegram.send(late, "/start")
-    await said(scene, late, "May this chat use the bot?")
+    await said(scene, late, "Let this chat use the bot?")
     await scene.wait_for(
         lambda: [
             scope

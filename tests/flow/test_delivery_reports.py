@@ -80,7 +80,7 @@ async def test_a_crash_does_not_double_a_question_about_a_chat(harness: Delivery
     await harness.idle()
 
     [question] = texts(harness)
-    assert question.startswith("May this chat use the bot?")
+    assert question.startswith("Let this chat use the bot?")
     assert len(harness.calls("sendMessage")) == 1
 
 
