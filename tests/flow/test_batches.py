@@ -12,7 +12,7 @@ from bot.sandbox.telegram.chats import Message
 from bot.watching import changes
 from bot.watching.service import HOLD_CARD_S
 from storage.chat_settings import ChatSettings
-from storage.models import DeliveryState, Snapshot, TaskStatus
+from storage.models import DeliveryState, EventKind, Snapshot, TaskEvent, TaskStatus
 from tests.flow.delivery_harness import ANNA, BEN, CHANNEL, FORUM, GROUP, DeliveryHarness
 
 
@@ -131,6 +131,26 @@ async def test_a_crash_in_between_doubles_nothing(harness: DeliveryHarness, meth
     assert card(harness).plain_text.startswith("4 of 4 done")
     assert [each.video is not None for each in results(harness)] == [True] * 4
     assert (await harness.deliveries())[DeliveryState.PENDING] == 0
+
+
+async def test_tasks_that_were_not_found_can_be_taken_up_again_by_the_card(harness: DeliveryHarness):
+    tasks = [harness.task() for _ in range(4)]
+    await harness.watch_batch(tasks)
+    await harness.idle()
+    at = harness.clock()
+    for task in await harness.store.claim_due({"alibailian": 9}, at=at, lease_s=0):
+        ended = replace(task, status=TaskStatus.NOT_FOUND, last_poll_at=at, next_poll_at=None)
+        event = TaskEvent(kind=EventKind.FINISHED, before=task.status, after=ended.status, at=at)
+        await harness.store.apply(ended, [event])
+    await harness.idle()
+    assert [button["text"] for button in card(harness).buttons] == ["🔁 Send failed ones again"]
+
+    assert await harness.store.send_batch_again(1, ANNA, at=harness.clock()) == 4
+    await harness.poll()
+    await harness.idle()
+
+    assert card(harness).plain_text.startswith("4 of 4 done")
+    assert len([each for each in results(harness) if each.video]) == 4
 
 
 async def test_a_deleted_card_is_sent_again(harness: DeliveryHarness):

@@ -46,8 +46,11 @@ def card(batch: Batch, watched: Sequence[WatchedTask]) -> View:
 
 
 def _can_be_sent_again(each: WatchedTask) -> bool:
-    """Whether its result did not arrive, or its task may be found now."""
-    if each.watch.state is not WatchState.FINISHED:
+    """Whether its result did not arrive, or its task may be found now.
+
+    The result of such a task is on its way: when it has arrived, the card is not edited again.
+    """
+    if each.watch.state is WatchState.STOPPED:
         return False
     is_undelivered = each.watch.result is not None and each.watch.result.is_undelivered
     return is_undelivered or (each.task.status.is_final and not each.task.status.is_permanent)

@@ -158,7 +158,8 @@ AGAIN = SendBatchAgain(batch_id=1).pack()
         ([delivered(succeeded(), DeliveryState.UNKNOWN), running()], [STOP_ALL, AGAIN]),
         ([delivered(succeeded(), DeliveryState.DEAD), succeeded()], [AGAIN]),
         ([delivered(watched(TaskStatus.NOT_FOUND), DeliveryState.SENT), succeeded()], [AGAIN]),
-        ([watched(TaskStatus.EXPIRED), succeeded()], []),  # its result is on its way
+        ([watched(TaskStatus.EXPIRED), succeeded()], [AGAIN]),
+        ([watched(TaskStatus.EXPIRED, state=WatchState.STOPPED), succeeded()], []),
     ],
 )
 def test_the_buttons_stop_what_is_awaited_and_repeat_what_did_not_arrive(
