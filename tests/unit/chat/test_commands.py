@@ -131,6 +131,14 @@ async def test_status_without_an_id_means_the_only_task(harness):
     assert answer.startswith("🎬 alibailian · id-1")
 
 
+@pytest.mark.parametrize("command", ["/status", "/unwatch"])
+async def test_a_key_beside_a_command_is_not_repeated(harness, command: str):
+    (answer,) = await send(harness, f"{command} sk-Zk11223344556677 id-9\n\nkey sk-Zk11223344556677 again")
+    assert "sk-Zk" not in answer
+    assert answer.startswith("That message contains an API key or token")
+    assert "id-9 isn't being watched here." in answer
+
+
 async def test_unwatch_without_an_id_means_the_only_task_of_this_topic(harness):
     await harness.receive(updates.group(GROUP, ANN, "/watch mine id-1"))
     await harness.receive(updates.topic(GROUP, ANN, 11, "/watch mine id-2"))
