@@ -13,7 +13,7 @@ from bot.messages.views.access import example_command, id_shapes
 from storage.models import Stats
 
 _EXAMPLE_ID = "86ecf553-d340-4e21-af6e-a0c6a421c010"
-_COMMANDS_TO_EXPLAIN = ("tasks", "status", "unwatch", "providers")
+_COMMANDS_TO_EXPLAIN = ("tasks", "history", "status", "unwatch", "settings", "providers")
 _WORD_UNITS = 64
 _WORDS_UNITS = 400
 _FACT_UNITS = 120

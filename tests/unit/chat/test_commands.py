@@ -53,8 +53,13 @@ async def test_valid_ids_are_registered_beside_invalid_ones(harness):
 @pytest.mark.parametrize(
     ("text", "language", "answer"),
     [
-        ("/watch", "en", f"Type the provider and the task id: {EXAMPLE}"),
-        ("/watch", "zh-hans", f"请输入服务商和任务 ID：{EXAMPLE}"),
+        (
+            "/watch",
+            "en",
+            f"Type the provider and the task id: {EXAMPLE}; "
+            "or reply with /watch to a message that holds ids.",
+        ),
+        ("/watch", "zh-hans", f"请输入服务商和任务 ID：{EXAMPLE}；也可以用 /watch 回复含有任务 ID 的消息。"),
         ("/watch wan", "en", f"The task id is missing. Type it after the provider: {EXAMPLE}"),
         ("/watch wan", "zh", f"缺少任务 ID，请写在服务商后面：{EXAMPLE}"),
         (
@@ -83,8 +88,17 @@ async def test_valid_ids_are_registered_beside_invalid_ones(harness):
         ("/tasks", "en", f"Nothing is being watched here. Try {EXAMPLE}"),
         ("/nonsense", "en", "I don't know that command. See /help."),
         ("/nonsense", "zh", "我不认识这个命令。可用的命令见 /help。"),
-        ("hello", "en", f"To watch a task, send {EXAMPLE}. See /help for the rest."),
-        ("hello", "zh", f"要关注一个任务，请发送 {EXAMPLE}。其余用法见 /help。"),
+        (
+            "hello",
+            "en",
+            f"There's no task id in this: send {EXAMPLE}, or paste anything that holds the id; "
+            "/help shows the rest.",
+        ),
+        (
+            "hello",
+            "zh",
+            f"这里面没有任务 ID：请发送 {EXAMPLE}，或直接粘贴含有任务 ID 的内容；其余用法见 /help。",
+        ),
     ],
 )
 async def test_invalid_input_gets_one_sentence_with_what_to_type(harness, text, language, answer):
@@ -187,7 +201,7 @@ async def test_of_many_ids_the_first_fifty_get_one_reply(harness, command, begin
     harness.poll_result = TaskStatus.RUNNING
     (answer,) = await send(harness, f"{command} {' '.join(IDS)}", language=language)
     assert answer.startswith(beginning)
-    limit = "A message can have up to 50 ids, so I used the first 50. Send the rest in another message."
+    limit = "A message can have up to 50 ids, so I used the first 50; send the rest in another message."
     assert answer.endswith(limit if language == "en" else "其余的请另发一条消息。")
     assert len(await watched_ids(harness)) == (0 if "unwatch" in command else 50)
 

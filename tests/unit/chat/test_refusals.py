@@ -18,7 +18,7 @@ WATCH = "/watch wan id-1"
 async def test_without_admins_a_user_without_access_gets_the_id_to_allow(harnesses, text):
     harness = await harnesses.make(admin_ids=())
     (answer,) = await harness.receive(updates.private(EVE, text))
-    assert answer.startswith("This bot is private.")
+    assert answer.startswith("This bot is private: ")
     assert "its admin needs to add your id 66 to ALLOWED_CHATS and start the bot again" in answer
     assert "docker compose up -d" in answer  # a restart does not read .env again
     assert await harness.service.active(EVE) == []
@@ -35,7 +35,7 @@ async def test_the_refusal_is_in_the_users_language(harnesses):
     harness = await harnesses.make(admin_ids=())
     (answer,) = await harness.receive(updates.private(EVE, WATCH, language="zh-hans"))
     assert answer == (
-        "这是一个私人机器人。要使用它，请机器人的部署者把你的 ID 66 加入 ALLOWED_CHATS，"
+        "这是一个私人机器人，要使用它，请机器人的部署者把你的 ID 66 加入 ALLOWED_CHATS，"
         "并让新设置生效（Docker 部署：docker compose up -d）。"
     )
 
@@ -106,7 +106,7 @@ async def test_the_code_makes_its_sender_an_admin(harnesses, caplog, line):
     harness = await harnesses.make(named("wan", "alibailian"), allowed_ids=(), admin_ids=())
     harness.deps.first_admin.show_code()
     (hint,) = await harness.receive(updates.private(ANN, "/start"))
-    assert hint.startswith("Nobody may use this bot yet.")
+    assert hint.startswith("Nobody may use this bot yet: ")
     code = caplog.messages[0].rpartition(" ")[2]
 
     assert await harness.receive(updates.group(FOREIGN_GROUP, EVE, f"/start {code}")) != []

@@ -144,7 +144,7 @@ async def test_a_key_without_an_id_is_answered_without_it(harness, text):
 @pytest.mark.parametrize("text", ["Video task_wV7xpS12Fzo... queued", "/watch task_wV7xpS12Fzo…"])
 async def test_an_id_that_is_cut_off_is_told_and_not_watched(harness, text):
     (answer,) = await harness.receive(updates.private(ANN, text))
-    assert answer == "An id was cut off (“…”), so I didn't watch it. Send the whole id."
+    assert answer == "An id was cut off (“…”), so I didn't watch it; send the whole id."
     assert await refs(harness) == []
 
 

@@ -13,7 +13,10 @@ EXAMPLE = "/watch alibailian 86ecf553-d340-4e21-af6e-a0c6a421c010"
 def test_help_shows_an_example_of_what_is_configured():
     text = visible(replies.help_text(EXAMPLE_IDS, language="en").text)
     assert EXAMPLE in text.split("\n")
-    assert all(f"/{command} – " in text for command in ("tasks", "status", "unwatch", "providers"))
+    assert all(
+        f"/{command} – " in text
+        for command in ("tasks", "history", "status", "unwatch", "settings", "providers")
+    )
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
