@@ -1,7 +1,6 @@
 """The buttons under the card of a batch."""
 
 from bot.chat.press import AnyButtonHandler, Bubble, ButtonHandler, Press
-from bot.chat.task_buttons import refusal
 from bot.messages.callback_data import SendBatchAgain, StopBatch
 from storage.models import WatchState
 
@@ -16,7 +15,7 @@ async def stop_all(press: Press, data: StopBatch) -> Bubble:
         return press.bubble("batch.nothing_to_stop")
     allowed, verdict = await press.context.may_stop(waiting)
     if not allowed:
-        return refusal(press, verdict, "rights.stop")
+        return press.refusal(verdict, "rights.stop")
     stopped = await press.deps.service.stop(allowed, by=press.context.actor_name)
     press.deps.audit.stopped(press.chat_id, press.user_id, stopped)
     return press.bubble("batch.stopped", count=len(stopped))
@@ -29,7 +28,7 @@ async def send_again(press: Press, data: SendBatchAgain) -> Bubble:
         return press.bubble("result.not_again")
     allowed, verdict = await press.context.may_stop(found)
     if not allowed:
-        return refusal(press, verdict, "rights.again")
+        return press.refusal(verdict, "rights.again")
     count = await press.deps.service.send_batch_again(data.batch_id, press.chat_id)
     return press.bubble("batch.sending_again", count=count) if count else press.bubble("result.not_again")
 

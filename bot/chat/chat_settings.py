@@ -2,7 +2,6 @@
 
 import logging
 
-from bot.chat import task_buttons
 from bot.chat.context import Context
 from bot.chat.parsing import TypedCommand
 from bot.chat.press import AnyButtonHandler, Bubble, ButtonHandler, Press
@@ -32,9 +31,8 @@ async def choose(press: Press, choice: view.Choice) -> Bubble:
     """Save a choice, and show it in the message."""
     if press.message is None:
         return press.bubble("button.stale")
-    verdict = await press.context.may_manage()
-    if verdict is not Verdict.ALLOWED:
-        return task_buttons.refusal(press, verdict, _FOR_ADMINS)
+    if refused := await press.refused(_FOR_ADMINS):
+        return refused
     service = press.deps.service
     before = await service.chat_settings(press.chat_id)
     chosen = choice.applied(before)

@@ -1,6 +1,5 @@
 """/history: shows what has ended in the chat, in pages, and sends its videos again."""
 
-from bot.chat import task_buttons
 from bot.chat.context import Context
 from bot.chat.parsing import TypedCommand
 from bot.chat.press import AnyButtonHandler, Bubble, ButtonHandler, Press
@@ -21,7 +20,7 @@ async def open_page(press: Press, wanted: view.OpenHistory) -> Bubble:
     """Show another page or filter in the same message."""
     if press.message is None:
         return press.bubble("button.stale")
-    if refused := await task_buttons.refused_in_channel(press):
+    if refused := await press.refused_in_channel():
         return refused
     press.edit(await _page(press.context, wanted))
     return Bubble()
@@ -29,7 +28,7 @@ async def open_page(press: Press, wanted: view.OpenHistory) -> Bubble:
 
 async def send_copy(press: Press, data: view.SendCopy) -> Bubble:
     """Send a video of the chat again, once per press."""
-    if refused := await task_buttons.refused_in_channel(press):
+    if refused := await press.refused_in_channel():
         return refused
     request = CopyRequest(
         watch_id=data.watch_id, chat_id=press.chat_id, kind=DeliveryKind.COPY, press=press.query.id

@@ -1,8 +1,6 @@
 """The buttons of the question which provider knows an id."""
 
 from bot.chat.press import AnyButtonHandler, Bubble, ButtonHandler, Press
-from bot.chat.rights import Verdict
-from bot.chat.task_buttons import refusal
 from bot.messages.callback_data import ChooseProvider
 from storage.errors import WatchLimitReached
 from storage.lookups import LookupState
@@ -14,10 +12,8 @@ async def choose(press: Press, data: ChooseProvider) -> Bubble:
     asked = await service.lookup(data.lookup_id, press.chat_id)
     if asked is None or asked.state is not LookupState.ASKING or not 0 <= data.index < len(asked.providers):
         return press.bubble("lookup.over")
-    if asked.user_id != press.user_id:
-        verdict = await press.context.may_manage()
-        if verdict is not Verdict.ALLOWED:
-            return refusal(press, verdict, "lookup.not_yours")
+    if asked.user_id != press.user_id and (refused := await press.refused("lookup.not_yours")):
+        return refused
     name = asked.providers[data.index]
     try:
         is_watched = await service.answer_lookup(asked.id, press.chat_id, name)

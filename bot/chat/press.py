@@ -6,11 +6,12 @@ from functools import partial
 from typing import Any, Generic, TypeVar
 
 from telegram import CallbackQuery, Message
-from telegram.constants import ZERO_DATE
+from telegram.constants import ZERO_DATE, ChatType
 from telegram.error import BadRequest
 
 from bot.bot_api.request import is_not_modified
 from bot.chat.context import Context, HandlerDeps
+from bot.chat.rights import Verdict
 from bot.messages.callback_data import CallbackData
 from bot.messages.limits import cut
 from bot.messages.markup import caption_options, keyboard, text_options
@@ -63,6 +64,21 @@ class Press:
     def bubble(self, key: str, *, is_alert: bool = False, **values: object) -> Bubble:
         """A bubble with a text of the locales, in the language of the person who pressed."""
         return Bubble(text=cut(t(self.language, key, **values), _BUBBLE_UNITS), is_alert=is_alert)
+
+    def refusal(self, verdict: Verdict, key: str) -> Bubble:
+        """The bubble for somebody who may not do it; key: the text that says who may."""
+        return self.bubble("rights.unknown" if verdict is Verdict.UNKNOWN else key, is_alert=True)
+
+    async def refused(self, key: str) -> Bubble | None:
+        """The refusal of a press by somebody who may not manage the chat; None: it is not refused."""
+        verdict = await self.context.may_manage()
+        return None if verdict is Verdict.ALLOWED else self.refusal(verdict, key)
+
+    async def refused_in_channel(self) -> Bubble | None:
+        """The same, but only in channels: for buttons that change or send what all subscribers see."""
+        message = self.query.message
+        is_in_channel = message is not None and message.chat.type == ChatType.CHANNEL
+        return await self.refused("rights.manage") if is_in_channel else None
 
     def edit(self, view: View) -> None:
         """Queue an edit of the text or caption with the button; does nothing to what is inaccessible."""

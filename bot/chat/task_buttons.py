@@ -5,10 +5,8 @@ from contextlib import suppress
 from datetime import timedelta
 
 from telegram import Message
-from telegram.constants import ChatType
 
 from bot.chat.press import AnyButtonHandler, Bubble, ButtonHandler, Press
-from bot.chat.rights import Verdict
 from bot.media.video import VideoFile
 from bot.messages.callback_data import CheckNow, Details, OriginalFile, SendAgain, Stop
 from bot.messages.views import cards, results
@@ -45,7 +43,7 @@ async def stop(press: Press, data: Stop) -> Bubble:
         return press.bubble("stall.not_checked")
     allowed, verdict = await press.context.may_stop([found])
     if not allowed:
-        return refusal(press, verdict, "rights.stop")
+        return press.refusal(verdict, "rights.stop")
     stopped = await press.deps.service.stop(allowed, by=press.context.actor_name)
     press.deps.audit.stopped(press.chat_id, press.user_id, stopped)
     return press.bubble("button.stopped" if stopped else "stall.not_checked")
@@ -53,7 +51,7 @@ async def stop(press: Press, data: Stop) -> Bubble:
 
 async def original_file(press: Press, data: OriginalFile) -> Bubble:
     """Send the file of a video as a reply to it, once per press."""
-    if refused := await refused_in_channel(press):
+    if refused := await press.refused_in_channel():
         return refused
     message = press.query.message
     request = CopyRequest(
@@ -72,7 +70,7 @@ async def details(press: Press, data: Details) -> Bubble:
     found, message = await press.deps.service.watched(data.watch_id, press.chat_id), press.message
     if found is None or message is None or not (message.video or message.document):
         return press.bubble("button.stale")
-    if refused := await refused_in_channel(press):
+    if refused := await press.refused_in_channel():
         return refused
     if data.is_shown:
         press.edit(results.details(found))
@@ -96,22 +94,6 @@ def _video_in(message: Message, task: Task) -> VideoFile:
         height=video.height,
         duration_s=length.total_seconds() if isinstance(length, timedelta) else float(length),
     )
-
-
-async def refused_in_channel(press: Press) -> Bubble | None:
-    """The refusal of a press in a channel by somebody who is not its admin; None: it is not refused.
-
-    For buttons that change or send what all subscribers see.
-    """
-    if press.query.message is None or press.query.message.chat.type != ChatType.CHANNEL:
-        return None
-    verdict = await press.context.may_manage()
-    return None if verdict is Verdict.ALLOWED else refusal(press, verdict, "rights.manage")
-
-
-def refusal(press: Press, verdict: Verdict, key: str) -> Bubble:
-    """The bubble for somebody who may not do it; key: the text that says who may."""
-    return press.bubble("rights.unknown" if verdict is Verdict.UNKNOWN else key, is_alert=True)
 
 
 HANDLERS: tuple[AnyButtonHandler, ...] = (

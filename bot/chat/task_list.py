@@ -28,7 +28,7 @@ async def turn(press: Press, asked: TasksPage) -> Bubble:
     """Show another page, or the same with another filter."""
     if press.message is None:
         return press.bubble("button.stale")
-    if refused := await task_buttons.refused_in_channel(press):
+    if refused := await press.refused_in_channel():
         return refused
     press.edit(await page(press.context, asked, language=await press.context.language()))
     return Bubble()
