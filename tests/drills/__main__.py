@@ -10,8 +10,8 @@ from tests.drills.bot_processes import BotProcesses
 from tests.drills.drills import DRILLS, FULL, SHORT, Report, Scale
 from tests.drills.memory import LOADS, SHORT_LOADS, Load, MemoryUse, measure_memory
 
-_HEAD = "| drill | times | videos | lost | doubled | stray lines | cards not final |"
-_MEMORY_HEAD = "| video | on its way to Telegram | the bot before | grew by | the probe beside it |"
+_HEAD = "| drill | runs | videos | lost | duplicated | leftover texts | cards not final |"
+_MEMORY_HEAD = "| video | sent to Telegram | bot before | growth | probe process |"
 
 
 def row(report: Report) -> str:

@@ -146,7 +146,7 @@ async def lose_responses(bot_processes: BotProcesses, scale: Scale) -> Report:
         for number, kind in enumerate(KINDS):
             scene.watch(kind, _CHAT + number)
         verdict = await _finish(bot_processes, scene)
-    return Report(what="answers lost after the bytes were taken", runs=8, videos=len(KINDS), verdict=verdict)
+    return Report(what="responses lost after the upload", runs=8, videos=len(KINDS), verdict=verdict)
 
 
 async def storm_of_429(bot_processes: BotProcesses, scale: Scale) -> Report:
@@ -173,12 +173,12 @@ _QUIET = {"getMe", "getUpdates", "deleteWebhook", "setMyCommands"}
 
 async def telegram_outage(bot_processes: BotProcesses, scale: Scale) -> Report:
     """Telegram is unreachable while tasks end."""
-    return await _outage(bot_processes, scale, what="Telegram away", is_telegram=True)
+    return await _outage(bot_processes, scale, what="Telegram down", is_telegram=True)
 
 
 async def gateway_outage(bot_processes: BotProcesses, scale: Scale) -> Report:
     """The gateway is unreachable while tasks are polled, and while videos are downloaded."""
-    return await _outage(bot_processes, scale, what="gateway away", is_telegram=False)
+    return await _outage(bot_processes, scale, what="gateway down", is_telegram=False)
 
 
 async def _outage(bot_processes: BotProcesses, scale: Scale, *, what: str, is_telegram: bool) -> Report:
@@ -229,7 +229,7 @@ async def _long_outage(bot_processes: BotProcesses, scale: Scale, *, restarts: b
         await scene.settle(patience_s=120)
         assert await bot.stop() == 0, bot.log.read_text(encoding="utf-8")
         verdict = replace(scene.verdict(), lost=late)
-    what = f"Telegram away for {scale.long_away_s:.0f} s, all there {_BACK_WITHIN_S:.0f} s after"
+    what = f"Telegram down for {scale.long_away_s:.0f} s, all delivered within {_BACK_WITHIN_S:.0f} s after"
     return Report(
         what=f"{what}, restarted in between" if restarts else what,
         runs=1,
