@@ -6,8 +6,15 @@ import re
 _KEYS = re.compile(
     r"(?<![A-Za-z0-9])(?:sk|SK)-[\w.*-]{7,}[\w*-]"
     r"|(?i:\bbearer\s{1,8}|authorization\W{1,8}basic\s{1,8})(?=[^\s'\",\d]{0,64}\d)[\w.~+/=-]{8,}"
-    r"|(?i:(?<![a-z])(?:x[_-])?(?:api|access|secret|private|auth)[_-]?(?:key|token|secret)"
-    r"[\"']?\s{0,3}[:=]\s{0,3}[\"']?)(?=[^\s\d]{0,64}\d)[\w.~+/=-]{12,}"
+    r"|(?i:(?:(?<![a-z])(?:x[_-])?(?:api|access|secret|private|auth)[ _-]?(?:key|token|secret)"
+    r"|密钥|秘钥|令牌)"
+    r"[\"']?\s{0,3}[:=：]\s{0,3}[\"']?)(?=[^\s\d]{0,64}\d)[\w.~+/=-]{12,}"
+    # without a scheme, or with another one
+    r"|(?i:(?<![a-z])authorization[\"']?\s{0,3}[:=：]\s{0,3}[\"']?(?:[a-z-]{1,16}\s{1,8})?)"
+    r"(?=[^\s\d]{0,64}\d)[\w.~+/=-]{12,}"
+    # of the shape of an id, after a word for a key
+    r"|(?i:(?<![a-z])(?:key|token|secret|password|密码)[\"']?\s{0,3}(?:[:=：是为]|is\b)?\s{0,3}[\"']?)"
+    r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}(?!:)"
     r"|(?<=[?&])(?i:access|token|access_token|key|api_?key|auth)=[\w.~%+/=-]{12,}"
     r"|(?<!\d)\d{5,}:[A-Za-z0-9_-]{30,}"  # a bot's token
     r"|(?<![A-Za-z0-9])eyJ[\w-]{8,}\.[\w.-]+"

@@ -21,6 +21,30 @@ def test_a_key_is_cut_out_and_reported(key):
 
 
 @pytest.mark.parametrize(
+    "before",
+    [
+        "-H 'Authorization: ",
+        '"Authorization": "',
+        "Authorization: Token ",
+        "API Key: ",
+        "api key：",
+        "密钥：",
+        '"token": "',
+        "x-token: ",
+        "ARK_KEY=",
+        "Ark key ",
+        "my key is ",
+        "我的key是",
+    ],
+)
+def test_a_key_of_the_shape_of_an_id_is_known_by_the_words_before_it(before):
+    text, has_key = cut_keys(f"{before}0f8fad5b-d9cb-469f-a165-70867728950e' task_LtujSKpBYTZNT4BX")
+    assert has_key
+    assert "0f8fad5b" not in text
+    assert "task_LtujSKpBYTZNT4BX" in text
+
+
+@pytest.mark.parametrize(
     "text", ["Bearer YOUR_API_KEY", "sk-xxxxxxxxxxxxxxxx", "sk-abc***wxyz1", "api_key=$KEY", "a bearer token"]
 )
 def test_a_placeholder_is_no_key(text):
