@@ -26,9 +26,6 @@ ANSWER_S = 3600.0  # until a question ends by itself
 
 async def add(tx: Transaction, request: LookupRequest, *, at: datetime, limits: WatchLimits) -> None:
     """Register a lookup with its candidates; raises WatchLimitReached."""
-    await watches.check_limits(
-        tx, chat_id=request.chat_id, user_id=request.user_id, limits=limits, more=len(request.candidates)
-    )
     row = await tx.one(
         """
         INSERT INTO lookups (chat_id, thread_id, message_id, user_id, user_name, language, created_at)
@@ -60,6 +57,15 @@ async def add(tx: Transaction, request: LookupRequest, *, at: datetime, limits: 
             if not is_known:
                 await resuming.restart(tx, task_id, at=at)
                 await tasks.make_due(tx, [task_id], at=at, is_awaited=True)
+    # After the candidates, which count: a redelivered message adds none.
+    await watches.check_limits(
+        tx,
+        chat_id=request.chat_id,
+        user_id=request.user_id,
+        limits=limits,
+        more=0,
+        with_lookups=True,
+    )
     await _enqueue(tx, row, at=at, after_s=PATIENCE_S)
     await _resolve_and_ask(tx, row["id"], at=at)
 

@@ -268,15 +268,33 @@ async def refresh_cards(tx: Transaction, *, older_than: datetime, limit: int, at
 
 
 async def check_limits(
-    tx: Transaction, *, chat_id: int, user_id: int | None, limits: WatchLimits, more: int = 1
+    tx: Transaction,
+    *,
+    chat_id: int,
+    user_id: int | None,
+    limits: WatchLimits,
+    more: int = 1,
+    with_lookups: bool = False,
 ) -> None:
-    """Raise WatchLimitReached if so many more would exceed a limit; in the transaction that adds them."""
+    """Raise WatchLimitReached if so many more would exceed a limit; in the transaction that adds them.
+
+    with_lookups: the ids of lookups count as well, until it is known who has them.
+    """
     found = await tx.all(
         """
         SELECT count(*) AS of_chat, count(*) FILTER (WHERE user_id = :user_id) AS of_person
-        FROM watches WHERE chat_id = :chat_id AND state = 'active'
+        FROM (
+            SELECT user_id FROM watches WHERE chat_id = :chat_id AND state = 'active'
+            UNION ALL
+            SELECT l.user_id
+            FROM lookups AS l
+            JOIN lookup_candidates AS c ON c.lookup_id = l.id
+            JOIN tasks AS t ON t.id = c.task_id
+            WHERE :with_lookups AND l.chat_id = :chat_id AND l.state IN ('polling', 'asking')
+            GROUP BY l.id, t.external_id
+        )
         """,
-        {"chat_id": chat_id, "user_id": user_id},
+        {"chat_id": chat_id, "user_id": user_id, "with_lookups": with_lookups},
     )
     is_shared = user_id is not None and user_id != chat_id
     if limits.per_chat is not None and found[0]["of_chat"] + more > limits.per_chat:

@@ -15,13 +15,17 @@ HOUR_S = 3600.0
 
 
 async def look_up(
-    driver: Driver, *providers: str, ids: tuple[str, ...] = ("t1",), limits: WatchLimits | None = None
+    driver: Driver,
+    *providers: str,
+    ids: tuple[str, ...] = ("t1",),
+    limits: WatchLimits | None = None,
+    message_id: int = 7,
 ) -> None:
     request = LookupRequest(
         candidates=dict.fromkeys(ids, providers or ("wan", "sora")),
         chat_id=CHAT,
         thread_id=None,
-        message_id=7,
+        message_id=message_id,
         user_id=42,
         language="en",
     )
@@ -261,6 +265,36 @@ async def test_a_limit_refuses_a_lookup_and_an_answer(driver: Driver):
     still = await driver.store.lookup(lookup.id, CHAT)
     assert still is not None
     assert still.state is LookupState.ASKING
+
+
+@pytest.mark.parametrize("limits", [WatchLimits(per_chat=3), WatchLimits(per_chat=9, per_person=3)])
+async def test_the_ids_of_open_lookups_count_towards_the_limits(driver: Driver, limits: WatchLimits):
+    await look_up(driver, "wan", "sora", "east", ids=("t1", "t2"), limits=limits)
+    await look_up(driver, "wan", "sora", "east", ids=("t1", "t2"), limits=limits)  # redelivered
+    with pytest.raises(WatchLimitReached):
+        await look_up(driver, ids=("t3", "t4"), message_id=8, limits=limits)
+    driver.advance(10)
+    await asked(driver)
+    with pytest.raises(WatchLimitReached):
+        await look_up(driver, ids=("t3", "t4"), message_id=8, limits=limits)
+
+    driver.advance(HOUR_S)
+    await driver.settle((await claim(driver))[0])
+
+    await look_up(driver, ids=("t3", "t4"), message_id=8, limits=limits)
+
+
+async def test_a_lookup_of_a_lost_chat_is_pruned_with_what_it_would_send(driver: Driver):
+    await look_up(driver)
+    await driver.store.chat_lost(CHAT, "kicked", at=driver.now)
+    driver.advance(HOUR_S)
+
+    while await driver.store.prune(older_than=driver.now, limit=100):
+        pass
+
+    stats = await driver.store.stats()
+    assert sum(stats.deliveries.values()) == 0
+    assert sum(stats.tasks.values()) == 0
 
 
 async def test_a_migrated_group_is_asked_in_the_supergroup(driver: Driver):
