@@ -70,12 +70,15 @@ async def on_message(_: Update, context: Context) -> None:
 
 def _is_within_limit(context: Context) -> bool:
     """Whether the person has not sent too much to this group; the first message too many is replied to."""
-    if context.user_id is None:
+    message, sender_id = context.message, context.user_id
+    if sender_id is None and message.sender_chat is not None and message.sender_chat.id != message.chat_id:
+        sender_id = message.sender_chat.id  # a member who writes as a channel
+    if sender_id is None:
         return True
-    verdict = context.deps.message_limit.count((context.message.chat_id, context.user_id))
+    verdict = context.deps.message_limit.count((message.chat_id, sender_id))
     if verdict is MessageVerdict.TELL:
         view = replies.sentence("wrong.too_many", language=context.personal_language)
-        context.deps.reply(context.message, view, is_first=True)
+        context.deps.reply(message, view, is_first=True)
     return verdict is MessageVerdict.HANDLE
 
 

@@ -248,6 +248,15 @@ async def test_a_person_who_sends_too_much_to_a_group_is_told_once(harness):
     assert len(await harness.receive(updates.private(ANN, "/help"))) == 1
 
 
+async def test_who_writes_in_a_group_as_a_channel_is_limited_like_a_person(harness):
+    channel = {"id": CHANNEL, "type": "channel", "title": "News"}
+    answers = [
+        await harness.receive(updates.group(GROUP, EVE, "/help", sender_chat=channel))
+        for _ in range(MESSAGES_PER_MINUTE + 2)
+    ]
+    assert [len(each) for each in answers] == [1] * (MESSAGES_PER_MINUTE + 1) + [0]
+
+
 async def test_posts_and_anonymous_admins_have_no_limit_of_a_person(harness):
     for _ in range(MESSAGES_PER_MINUTE + 1):
         assert len(await harness.receive(updates.anonymous_admin(GROUP, "/help"))) == 1
