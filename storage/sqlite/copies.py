@@ -7,6 +7,8 @@ from storage.outbox import CopyRequest, DeliveryPriority
 from storage.sqlite import rows
 from storage.sqlite.connection import Transaction
 
+_REPEATED_S = 10.0  # a second press within this time is a double press
+
 
 async def send(tx: Transaction, request: CopyRequest, *, at: datetime) -> bool:
     """Enqueue a COPY or DOCUMENT of a delivered video; False if there is none."""
@@ -24,7 +26,7 @@ async def send(tx: Transaction, request: CopyRequest, *, at: datetime) -> bool:
 
 
 async def enqueue(tx: Transaction, request: CopyRequest, *, at: datetime) -> None:
-    """Enqueue a COPY or DOCUMENT, unless one is unsent or this press has enqueued one already."""
+    """Enqueue a COPY or DOCUMENT, unless one is unsent or was just sent, or this press has enqueued one."""
     await tx.run(
         """
         INSERT INTO deliveries
@@ -32,7 +34,9 @@ async def enqueue(tx: Transaction, request: CopyRequest, *, at: datetime) -> Non
         SELECT chat_id, thread_id, :kind, id, id, :priority, :at, :reply_to, :press FROM watches
         WHERE id = :watch_id AND NOT EXISTS (
             SELECT 1 FROM deliveries AS d
-            WHERE d.watch_id = :watch_id AND d.kind = :kind AND (d.is_unsent OR d.press = :press)
+            WHERE d.watch_id = :watch_id AND d.kind = :kind AND (
+                d.is_unsent OR d.press = :press OR (d.state = 'sent' AND d.settled_at > :at - :repeated_s)
+            )
         )
         """,
         {
@@ -44,6 +48,7 @@ async def enqueue(tx: Transaction, request: CopyRequest, *, at: datetime) -> Non
             else DeliveryPriority.VIDEO,
             "reply_to": request.reply_to,
             "press": request.press,
+            "repeated_s": _REPEATED_S,
             "at": rows.seconds(at),
         },
     )

@@ -108,8 +108,12 @@ async def test_a_press_sends_a_video_again_once_however_often_it_is_handled(
     assert await driver.store.send_copy(request(watch_id, "p2", kind), at=driver.now)  # while it is unsent
     assert await driver.send() == [(kind, watch_id)]
     assert await driver.store.send_copy(request(watch_id, "p1", kind), at=driver.now)
+    assert await driver.store.send_copy(request(watch_id, "p2", kind), at=driver.now)  # a double press
+    driver.advance(9)
+    assert await driver.store.send_copy(request(watch_id, "p2", kind), at=driver.now)
     assert await driver.send() == []
 
+    driver.advance(1)
     assert await driver.store.send_copy(request(watch_id, "p3", kind), at=driver.now)
     assert await driver.send() == [(kind, watch_id)]
     [found] = await driver.store.history(CHAT, ending=None, provider=None, offset=0, limit=1)
