@@ -7,6 +7,8 @@ from html import escape, unescape
 TEXT_UNITS = 4096  # of a message, https://core.telegram.org/bots/api#sendmessage
 CAPTION_UNITS = 1024  # of a caption, https://core.telegram.org/bots/api#sendvideo
 
+# Embeddings, overrides and isolates, with which a name would reverse the text around it.
+_DIRECTIONS = dict.fromkeys((*range(0x202A, 0x202F), *range(0x2066, 0x206A)))
 _TAG = re.compile(r"<[^<>]*>")
 
 
@@ -27,9 +29,14 @@ def cut(text: str, limit: int) -> str:
     return text
 
 
+def one_line(text: str, limit: int) -> str:
+    """External text as one line: without changes of direction, white space collapsed, cut."""
+    return cut(" ".join(text.translate(_DIRECTIONS).split()), limit)
+
+
 def escape_line(text: str, limit: int) -> str:
-    """External text as one line of HTML: white space collapsed, cut, then escaped."""
-    return escape(cut(" ".join(text.split()), limit), quote=False)
+    """External text as one line of HTML: as one_line(), then escaped."""
+    return escape(one_line(text, limit), quote=False)
 
 
 def without_markup(text: str) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from bot.messages.callback_data import AnswerRequest, ChangeAccess, ShowChats
-from bot.messages.limits import cut, escape_line
+from bot.messages.limits import escape_line, one_line
 from bot.messages.lines import PROVIDER_UNITS, join_dots, join_lines
 from bot.messages.translate import t
 from bot.messages.view import Button, View
@@ -90,7 +90,7 @@ def _change(entry: AccessEntry, page: int, language: str) -> Button:
         f"{t(language, 'access.remove' if is_allowed else 'access.allow')}: {entry.title or entry.chat_id}"
     )
     action = ChangeAccess(chat_id=entry.chat_id, is_allowed=not is_allowed, page=page)
-    return Button(label=cut(" ".join(label.split()), _LABEL_UNITS), action=action.pack())
+    return Button(label=one_line(label, _LABEL_UNITS), action=action.pack())
 
 
 def _described(chat: ChatProfile, language: str) -> str:

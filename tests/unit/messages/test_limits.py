@@ -40,6 +40,11 @@ def test_white_space_is_normalized():
     assert escape_line(" a\n\n b\tc ", 10) == "a b c"
 
 
+def test_a_name_does_not_reverse_the_text_around_it():
+    assert escape_line("\u202eevil\u2067 name\u2069", 20) == "evil name"
+    assert escape_line("علي", 20) == "علي"
+
+
 def test_as_many_lines_are_shown_as_fit():
     lines = ["abc", "de", "f"]
     assert take_fitting(lines, 9) == lines
