@@ -18,6 +18,8 @@ _POLL_S = 2.0  # how long an answer waits for the poll; the person sees a waitin
 
 async def send_again(press: Press, data: SendAgain) -> Bubble:
     """Deliver a result again that Telegram did not confirm."""
+    if refused := await press.refused_in_channel():
+        return refused
     accepted = await press.deps.service.send_again(data.watch_id, press.chat_id)
     return press.bubble("result.sending_again" if accepted else "result.not_again")
 

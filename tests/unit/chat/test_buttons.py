@@ -98,7 +98,7 @@ async def test_a_user_who_presses_under_a_channel_post_is_checked_as_a_user(
 
     assert (
         await press(harness, SendAgain(watch_id=0).pack(), NEWS, EVE, language="zh-hans")
-        == "没有可以重新发送的内容。"
+        == "只有本聊天的管理员和机器人的管理员可以操作。"
     )
     assert await press(harness, again(watched), foreign_channel, EVE) == STALE
     assert await press(harness, again(watched), foreign_channel, BORIS) == "Sending it again."
