@@ -1,6 +1,9 @@
-"""The buttons that several messages share."""
+"""The buttons that several messages share, and rows of buttons."""
+
+from collections.abc import Callable, Sequence
 
 from bot.messages.callback_data import (
+    CallbackData,
     CheckNow,
     Details,
     OriginalFile,
@@ -71,3 +74,25 @@ def send_batch_again(batch: Batch) -> Button:
     """The button that delivers the results of a batch again that did not arrive."""
     label = f"🔁 {t(batch.language, 'batch.send_again')}"
     return Button(label=label, action=SendBatchAgain(batch_id=batch.id).pack())
+
+
+def in_rows(buttons: Sequence[Button], per_row: int) -> tuple[tuple[Button, ...], ...]:
+    """The buttons in rows of the same length; the last one may be shorter."""
+    return tuple(tuple(buttons[index : index + per_row]) for index in range(0, len(buttons), per_row))
+
+
+def turning(page: int, pages: int, action: Callable[[int], CallbackData]) -> tuple[tuple[Button, ...], ...]:
+    """A row to the page before, this page again, and the next; no row if there is only one page.
+
+    page: from 0. action: the callback data that shows a page.
+    """
+    if pages <= 1:
+        return ()
+    labels = {page - 1: "◀", page: f"{page + 1}/{pages}", page + 1: "▶"}
+    return (
+        tuple(
+            Button(label=label, action=action(number).pack())
+            for number, label in labels.items()
+            if 0 <= number < pages
+        ),
+    )

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from bot.messages.callback_data import AnswerRequest, ChangeAccess, ShowChats
+from bot.messages.keyboards import in_rows, turning
 from bot.messages.limits import escape_line, one_line
 from bot.messages.lines import PROVIDER_UNITS, join_dots, join_lines
 from bot.messages.translate import t
@@ -65,15 +66,10 @@ def chats(entries: Sequence[AccessEntry], *, total: int, page: int, language: st
         return View(text=t(language, "chats.none"))
     lines = [t(language, "chats.title", count=total)]
     lines += [_entry(each, language) for each in entries]
-    rows: list[tuple[Button, ...]] = [
-        (_change(each, page, language),) for each in entries if not each.is_in_settings
-    ]
-    last = (total - 1) // PAGE_ENTRIES
-    turns = [(label, number) for label, number in (("◀", page - 1), ("▶", page + 1)) if 0 <= number <= last]
-    if turns:
-        lines.append(t(language, "chats.page", page=page + 1, pages=last + 1))
-        rows.append(tuple(Button(label=label, action=ShowChats(page=n).pack()) for label, n in turns))
-    return View(text=join_lines(lines), buttons=tuple(rows))
+    rows = in_rows([_change(each, page, language) for each in entries if not each.is_in_settings], 1)
+    pages = -(-total // PAGE_ENTRIES)
+    turns = turning(page, pages, lambda number: ShowChats(page=number))
+    return View(text=join_lines(lines), buttons=(*rows, *turns))
 
 
 def _entry(entry: AccessEntry, language: str) -> str:

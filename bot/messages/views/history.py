@@ -7,6 +7,7 @@ from zlib import crc32
 
 from bot.messages import lines
 from bot.messages.callback_data import CallbackData
+from bot.messages.keyboards import in_rows
 from bot.messages.limits import cut, escape_line
 from bot.messages.quantities import moment
 from bot.messages.translate import t
@@ -60,7 +61,7 @@ def history(found: Sequence[WatchedTask], shown: OpenHistory, names: Sequence[st
         if each.watch.state is WatchState.FINISHED and each.task.status is TaskStatus.SUCCEEDED
     ]
     rows = [
-        *(tuple(again[index : index + _PER_ROW]) for index in range(0, len(again), _PER_ROW)),
+        *in_rows(again, _PER_ROW),
         _pages(shown, has_older=len(found) > PAGE, language=language),
         _endings(shown, language),
         _providers(shown, names, language),

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from bot.messages.callback_data import ChooseProvider
+from bot.messages.keyboards import in_rows
 from bot.messages.limits import cut, escape_line
 from bot.messages.lines import shown_id
 from bot.messages.translate import t
@@ -12,7 +13,7 @@ from storage.lookups import Lookup, LookupState
 _IDS_UNITS = 400
 _NAME_UNITS = 40
 _MOST_BUTTONS = 40  # Telegram allows 100
-_IN_A_ROW = 2
+_PER_ROW = 2
 
 
 def lookup(asked: Lookup) -> View:
@@ -35,4 +36,4 @@ def _buttons(asked: Lookup) -> tuple[tuple[Button, ...], ...]:
         Button(label=cut(name, _NAME_UNITS), action=ChooseProvider(lookup_id=asked.id, index=index).pack())
         for index, name in enumerate(asked.providers[:_MOST_BUTTONS])
     ]
-    return tuple(tuple(buttons[start : start + _IN_A_ROW]) for start in range(0, len(buttons), _IN_A_ROW))
+    return in_rows(buttons, _PER_ROW)

@@ -1,10 +1,12 @@
 """The list of /tasks: a page of what a chat watches, with buttons that stop, turn pages and filter."""
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from bot.messages import lines
 from bot.messages.callback_data import ListedStatus, StopListed, TasksPage
+from bot.messages.keyboards import in_rows, turning
 from bot.messages.limits import TEXT_UNITS, take_fitting
 from bot.messages.translate import t
 from bot.messages.view import Button, View
@@ -36,7 +38,7 @@ def page(
         asked, found = TasksPage(page=asked.page), list(active)
     ordered = sorted(found, key=lambda w: (w.watch.thread_id != thread_id, w.watch.thread_id or 0))
     pages = max(1, -(-len(ordered) // PAGE))
-    asked = TasksPage(page=max(0, min(asked.page, pages - 1)), status=asked.status, provider=asked.provider)
+    asked = replace(asked, page=max(0, min(asked.page, pages - 1)))
     shown = ordered[asked.page * PAGE : (asked.page + 1) * PAGE]
     numbers = range(asked.page * PAGE + 1, asked.page * PAGE + 1 + len(shown))
     has_topics = {each.watch.thread_id for each in ordered} != {thread_id}
@@ -55,8 +57,8 @@ def page(
     return View(
         text=lines.join_lines([t(language, "tasks.title", count=len(ordered)), *fitting, *more]),
         buttons=(
-            *_rows(stops),
-            *_turning(asked, pages),
+            *in_rows(stops, _PER_ROW),
+            *turning(asked.page, pages, lambda number: replace(asked, page=number)),
             *(_filters(active, asked, language) if len(active) > PAGE else ()),
         ),
     )
@@ -107,23 +109,6 @@ def _stop(watched: WatchedTask, asked: TasksPage, *, language: str, number: int 
     return Button(label=f"⏹ {word}" if number is None else f"⏹ {word} {number}", action=data.pack())
 
 
-def _turning(asked: TasksPage, pages: int) -> tuple[tuple[Button, ...], ...]:
-    """The buttons to the page before, this page again, and the next."""
-    if pages == 1:
-        return ()
-    labels = {asked.page - 1: "◀", asked.page: f"{asked.page + 1}/{pages}", asked.page + 1: "▶"}
-    return (
-        tuple(
-            Button(
-                label=label,
-                action=TasksPage(page=number, status=asked.status, provider=asked.provider).pack(),
-            )
-            for number, label in labels.items()
-            if 0 <= number < pages
-        ),
-    )
-
-
 def _filters(active: Sequence[WatchedTask], asked: TasksPage, language: str) -> Iterable[tuple[Button, ...]]:
     """A row by status and rows by provider, where there are several; a chosen one is marked, and undone."""
     statuses = sorted({_listed_status(each) for each in active})
@@ -139,7 +124,7 @@ def _filters(active: Sequence[WatchedTask], asked: TasksPage, language: str) -> 
     names = [each.task.ref.provider for each in active]
     providers = sorted(set(names), key=lambda name: (-names.count(name), name))[:_PROVIDERS]
     if len(providers) > 1:
-        yield from _rows(
+        yield from in_rows(
             [
                 _filter(
                     name,
@@ -147,13 +132,10 @@ def _filters(active: Sequence[WatchedTask], asked: TasksPage, language: str) -> 
                     is_chosen=name == asked.provider,
                 )
                 for name in providers
-            ]
+            ],
+            _PER_ROW,
         )
 
 
 def _filter(label: str, data: TasksPage, *, is_chosen: bool) -> Button:
     return Button(label=f"✓ {label}" if is_chosen else label, action=data.pack())
-
-
-def _rows(buttons: Sequence[Button]) -> tuple[tuple[Button, ...], ...]:
-    return tuple(tuple(buttons[index : index + _PER_ROW]) for index in range(0, len(buttons), _PER_ROW))

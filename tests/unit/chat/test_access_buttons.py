@@ -107,9 +107,9 @@ async def test_a_chat_of_the_settings_is_not_removed(harness: ChatHarness):
     assert harness.access.allows(GROUP, None)
 
 
-@pytest.mark.parametrize(("page", "said"), [(1, "Page 2 of 2"), (10**15, "Page 2 of 2"), (-5, "Page 1 of 2")])
+@pytest.mark.parametrize(("page", "said"), [(1, "2/2"), (10**15, "2/2"), (-5, "1/2")])
 async def test_pages_are_turned_within_what_there_is(harness: ChatHarness, page: int, said: str):
     for user_id in range(100, 100 + PAGE_ENTRIES):
         await ask(harness, user_id)
     assert await press(harness, ShowChats(page=page)) == ""
-    assert said in shown(harness)
+    assert f"'text': '{said}'" in str(harness.request.edits[-1]["reply_markup"])
