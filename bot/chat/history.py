@@ -3,6 +3,7 @@
 from bot.chat.context import Context
 from bot.chat.parsing import TypedCommand
 from bot.chat.press import AnyButtonHandler, Bubble, ButtonHandler, Press
+from bot.messages.callback_data import OpenHistory, SendCopy
 from bot.messages.view import View
 from bot.messages.views import history as view
 from storage.models import DeliveryKind
@@ -13,10 +14,10 @@ _MAX_PAGE = 1000  # a forged page number must not make the database skip more ro
 
 async def history(context: Context, _: TypedCommand) -> None:
     """/history."""
-    context.reply(await _page(context, view.OpenHistory()))
+    context.reply(await _page(context, OpenHistory()))
 
 
-async def open_page(press: Press, wanted: view.OpenHistory) -> Bubble:
+async def open_page(press: Press, wanted: OpenHistory) -> Bubble:
     """Show another page or filter in the same message."""
     if press.message is None:
         return press.bubble("button.stale")
@@ -26,7 +27,7 @@ async def open_page(press: Press, wanted: view.OpenHistory) -> Bubble:
     return Bubble()
 
 
-async def send_copy(press: Press, data: view.SendCopy) -> Bubble:
+async def send_copy(press: Press, data: SendCopy) -> Bubble:
     """Send a video of the chat again, once per press."""
     if refused := await press.refused_in_channel():
         return refused
@@ -37,19 +38,18 @@ async def send_copy(press: Press, data: view.SendCopy) -> Bubble:
     return press.bubble("result.sending_again" if accepted else "result.not_again")
 
 
-async def _page(context: Context, wanted: view.OpenHistory) -> View:
+async def _page(context: Context, wanted: OpenHistory) -> View:
     deps, language = context.deps, await context.language()
     names = deps.catalog.names
-    provider = next((each for each in names if view.key_of(each) == wanted.provider), None)
-    shown = view.OpenHistory(
+    shown = OpenHistory(
         page=max(0, min(wanted.page, _MAX_PAGE)),
         ending=wanted.ending,
-        provider=wanted.provider if provider else None,
+        provider=wanted.provider if wanted.provider in names else None,
     )
     found = await deps.service.history(
         context.message.chat_id,
         ending=shown.ending,
-        provider=provider,
+        provider=shown.provider,
         offset=shown.page * view.PAGE,
         limit=view.PAGE + 1,
     )
@@ -57,6 +57,6 @@ async def _page(context: Context, wanted: view.OpenHistory) -> View:
 
 
 HANDLERS: tuple[AnyButtonHandler, ...] = (
-    ButtonHandler(data=view.OpenHistory, handle=open_page),
-    ButtonHandler(data=view.SendCopy, handle=send_copy, writes=True),
+    ButtonHandler(data=OpenHistory, handle=open_page),
+    ButtonHandler(data=SendCopy, handle=send_copy, writes=True),
 )

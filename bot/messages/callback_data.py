@@ -15,6 +15,8 @@ from enum import StrEnum
 from types import NoneType
 from typing import ClassVar, Self, get_args, get_type_hints
 
+from storage.models import Ending
+
 LIMIT = 64  # bytes of callback data
 _SEPARATOR = "|"
 _NUMBER = re.compile(r"0|-?[1-9][0-9]{0,17}")  # more digits might not fit into SQLite's integers
@@ -125,6 +127,24 @@ class StopListed(CallbackData):
     page: int
     status: ListedStatus | None = None
     provider: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenHistory(CallbackData):
+    """Show a page of /history; ending and provider: only those, None: all."""
+
+    PREFIX: ClassVar[str] = "hist"
+    page: int = 0  # from 0
+    ending: Ending | None = None
+    provider: str | None = None  # its name, at most 32 characters
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SendCopy(CallbackData):
+    """Send a video again that the chat has."""
+
+    PREFIX: ClassVar[str] = "copy"
+    watch_id: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

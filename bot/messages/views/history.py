@@ -1,12 +1,10 @@
 """The message of /history: what has ended in the chat, in pages."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import ClassVar
-from zlib import crc32
+from dataclasses import replace
 
 from bot.messages import lines
-from bot.messages.callback_data import CallbackData
+from bot.messages.callback_data import OpenHistory, SendCopy
 from bot.messages.keyboards import in_rows
 from bot.messages.limits import cut, escape_line
 from bot.messages.quantities import moment
@@ -19,29 +17,6 @@ _ID_UNITS = 300  # five of the longest fit into a message
 _NAME_UNITS = 40
 _LABEL_UNITS = 24
 _PER_ROW = 2
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenHistory(CallbackData):
-    """Show a page; ending and provider: only those, None: all."""
-
-    PREFIX: ClassVar[str] = "hist"
-    page: int = 0  # from 0
-    ending: Ending | None = None
-    provider: int | None = None  # key_of() its name, which may be too long for callback data
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SendCopy(CallbackData):
-    """Send a video again that the chat has."""
-
-    PREFIX: ClassVar[str] = "copy"
-    watch_id: int
-
-
-def key_of(provider: str) -> int:
-    """What stands for a provider in callback data."""
-    return crc32(provider.encode())
 
 
 def history(found: Sequence[WatchedTask], shown: OpenHistory, names: Sequence[str], *, language: str) -> View:
@@ -107,8 +82,8 @@ def _providers(shown: OpenHistory, names: Sequence[str], language: str) -> tuple
     """One button that goes from provider to provider; none where there is nothing to choose."""
     if len(names) <= 1:
         return ()
-    keys = [None, *map(key_of, names)]
-    index = keys.index(shown.provider) if shown.provider in keys else 0
+    choices = [None, *names]
+    index = choices.index(shown.provider) if shown.provider in choices else 0
     name = t(language, "history.all_providers") if index == 0 else cut(names[index - 1], _LABEL_UNITS)
-    following = replace(shown, page=0, provider=keys[(index + 1) % len(keys)])
+    following = replace(shown, page=0, provider=choices[(index + 1) % len(choices)])
     return (Button(label=f"{t(language, 'history.provider')}: {name} ▸", action=following.pack()),)

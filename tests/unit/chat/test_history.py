@@ -1,6 +1,6 @@
 import pytest
 
-from bot.messages.views.history import OpenHistory, SendCopy, key_of
+from bot.messages.callback_data import OpenHistory, SendCopy
 from storage.models import DeliveryKind, DeliveryState, Ending, TaskStatus
 from storage.sqlite.store import SqliteStore
 from tests.contract.store.driver import Driver
@@ -52,11 +52,11 @@ async def test_pages_and_filters_change_the_same_message(harness: ChatHarness, d
     older = visible(harness.request.edits[-1]["text"])
     assert ("id-0" in older, "id-5" in older) == (True, False)
 
-    await press(harness, OpenHistory(provider=key_of("alibailian")))
+    await press(harness, OpenHistory(provider="alibailian"))
     assert "id-" not in visible(harness.request.edits[-1]["text"])
     await press(harness, OpenHistory(ending=Ending.FAILED))
     assert "No tasks match" in harness.request.edits[-1]["text"]
-    await press(harness, OpenHistory(provider=1))  # no longer configured: all
+    await press(harness, OpenHistory(provider="gone"))  # no longer configured: all
     assert "other" in harness.request.edits[-1]["text"]
 
 

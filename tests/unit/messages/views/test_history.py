@@ -1,8 +1,9 @@
 from dataclasses import replace
 from typing import Any
 
+from bot.messages.callback_data import OpenHistory, SendCopy
 from bot.messages.limits import TEXT_UNITS, utf16_len
-from bot.messages.views.history import PAGE, OpenHistory, SendCopy, history, key_of
+from bot.messages.views.history import PAGE, history
 from storage.models import Cause, Ending, WatchedTask, WatchState
 from tests.unit.messages.builders import NOW, failed, succeeded
 from tests.unit.messages.reading import visible
@@ -80,11 +81,11 @@ def test_one_button_goes_from_provider_to_provider():
 
 
 def test_the_longest_names_and_ids_fit():
-    long = replace(succeeded().task.ref, provider="p" * 500, external_id="x" * 512)
+    long = replace(succeeded().task.ref, provider="p" * 32, external_id="x" * 512)
     watched = ended(succeeded(), user_name="<&>" * 30)
     found = [replace(watched, task=replace(watched.task, ref=long))] * PAGE
-    shown = OpenHistory(page=999, ending=Ending.STOPPED, provider=key_of("p" * 500))
-    view = history(found, shown, ("p" * 500, "q"), language="zh")
+    shown = OpenHistory(page=999, ending=Ending.STOPPED, provider="p" * 32)
+    view = history(found, shown, ("p" * 32, "q"), language="zh")
 
     assert utf16_len(view.text) <= TEXT_UNITS
     assert all(len((each.action or "").encode()) <= 64 for row in view.buttons for each in row)
