@@ -31,10 +31,10 @@ run: $(VENV)/.run  ## the bot, with the settings in .env
 	$(BIN)/python -m bot
 
 test: $(VENV)/.dev  ## all tests
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 3 --dist loadfile
 
 coverage: $(VENV)/.dev  ## all tests, and the share of lines they run, which may not fall below pyproject.toml's floor
-	$(BIN)/python -m pytest -n 2 --dist loadfile --cov
+	$(BIN)/python -m pytest -n 3 --dist loadfile --cov
 
 check: $(VENV)/.dev  ## lint, types, architecture, lock and .env.example in step with the code
 	$(BIN)/ruff check .

@@ -71,7 +71,7 @@ async def _result(scene: Scene, task: GatewayTask, why: str) -> Message:
     [message] = await scene.wait_for(
         lambda: [message for message in scene.replies(anna, command_id) if why in message.plain_text]
     )
-    await scene.wait_for(lambda: any(message.buttons for message in scene.replies(anna, command_id)))
-    assert len(scene.replies(anna, command_id)) == 2
+    await scene.wait_for(lambda: len(scene.replies(anna, command_id)) == 2)
+    assert all(reply.buttons for reply in scene.replies(anna, command_id))
     assert scene.telegram.videos(anna) == []
     return message
