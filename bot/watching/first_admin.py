@@ -60,7 +60,7 @@ class FirstAdmin:
         """Make the user an admin if the code is right; StoreError. A wrong code counts as a try."""
         if self._code is None or not self._access.is_unclaimed or not self._may_try(user_id):
             return False
-        if not hmac.compare_digest(code.encode(), self._code.encode()):
+        if not hmac.compare_digest(code.encode(errors="replace"), self._code.encode()):
             log.warning(
                 "User %d sent a wrong code for the first admin.",
                 user_id,
