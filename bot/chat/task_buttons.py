@@ -28,27 +28,27 @@ async def check_now(press: Press, data: CheckNow) -> Bubble:
     """Poll the task now, and show the result if it comes soon; the card shows it as well."""
     deps, asked_at = press.deps, press.deps.clock()
     if not await deps.service.check_again(data.watch_id, press.chat_id):
-        return press.bubble("stall.not_checked")
+        return press.bubble("button.not_watched")
     press.context.release()
     with suppress(TimeoutError):
         async with asyncio.timeout(_POLL_S):
             found = await deps.service.polled(data.watch_id, press.chat_id, since=asked_at, timeout_s=_POLL_S)
             if found is not None and found.task.last_poll_at and found.task.last_poll_at >= asked_at:
                 return Bubble(text=cards.bubble(found, language=press.language, now=deps.clock()))
-    return press.bubble("stall.checking")
+    return press.bubble("button.checking")
 
 
 async def stop(press: Press, data: Stop) -> Bubble:
     """Stop the watch; its card shows who did."""
     found = await press.deps.service.watched(data.watch_id, press.chat_id)
     if found is None or found.watch.state is not WatchState.ACTIVE:
-        return press.bubble("stall.not_checked")
+        return press.bubble("button.not_watched")
     allowed, verdict = await press.context.may_stop([found])
     if not allowed:
         return press.refusal(verdict, "rights.stop")
     stopped = await press.deps.service.stop(allowed, by=press.context.actor_name)
     press.deps.audit.stopped(press.chat_id, press.user_id, stopped)
-    return press.bubble("button.stopped" if stopped else "stall.not_checked")
+    return press.bubble("button.stopped" if stopped else "button.not_watched")
 
 
 async def original_file(press: Press, data: OriginalFile) -> Bubble:

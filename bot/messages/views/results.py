@@ -60,7 +60,7 @@ def announcement(watched: WatchedTask, *, is_document: bool = False) -> View:
 
 def document_caption(watched: WatchedTask, video: VideoFacts) -> View:
     """The caption of the document of a video that the chat has already."""
-    kind = t(watched.watch.language, "result.original")
+    kind = t(watched.watch.language, "button.original_file")
     facts = lines.join_dots([kind, size(video.size) if video.size is not None else None])
     return View(text=lines.join_lines([lines.title(watched), facts]))
 
