@@ -20,8 +20,7 @@ async def settings(context: Context, _: TypedCommand) -> None:
     language = await context.language()
     verdict = await context.may_manage()
     if verdict is Verdict.ALLOWED:
-        chosen = await context.deps.service.chat_settings(context.message.chat_id)
-        context.reply(view.chat_settings(chosen, language=language))
+        context.reply(view.chat_settings(await context.chat_settings(), language=language))
     else:
         key = "rights.unknown" if verdict is Verdict.UNKNOWN else _FOR_ADMINS
         context.reply(replies.sentence(key, language=language))
@@ -33,11 +32,10 @@ async def choose(press: Press, choice: view.Choice) -> Bubble:
         return press.bubble("button.stale")
     if refused := await press.refused(_FOR_ADMINS):
         return refused
-    service = press.deps.service
-    before = await service.chat_settings(press.chat_id)
+    before = await press.context.chat_settings()
     chosen = choice.applied(before)
     if chosen != before:
-        await service.save_chat_settings(press.chat_id, chosen)
+        await press.deps.service.save_chat_settings(press.chat_id, chosen)
         log.info(
             "Chat %d: user %d changed a setting: %s",
             press.chat_id,
@@ -45,7 +43,8 @@ async def choose(press: Press, choice: view.Choice) -> Bubble:
             choice,
             extra=log_fields(None, "setting_changed", chat_id=press.chat_id, user_id=press.user_id),
         )
-    press.edit(view.chat_settings(chosen, language=await press.context.language()))
+    language = chosen.language or await press.context.auto_language()
+    press.edit(view.chat_settings(chosen, language=language))
     return press.bubble("settings.saved")
 
 

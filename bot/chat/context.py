@@ -27,7 +27,7 @@ from bot.watching.access import Access
 from bot.watching.access_requests import AccessRequests
 from bot.watching.first_admin import FirstAdmin
 from bot.watching.service import Service
-from storage.chat_settings import Sound
+from storage.chat_settings import ChatSettings, Sound
 from storage.models import WatchedTask
 
 IDS_OF_A_MESSAGE = 50
@@ -97,6 +97,7 @@ class Context(CallbackContext[ExtBot[None], _Data, _Data, _Data]):
     _update: Update | None = None
     _user: User | None = None  # who acts
     _ids_left = IDS_OF_A_MESSAGE
+    _chat_settings: ChatSettings | None = None  # None: not read yet
     _is_silent = True  # replies; language() reads whether the chat wants all messages to make a sound
     _started_s = 0.0  # by the event loop's clock
 
@@ -115,6 +116,13 @@ class Context(CallbackContext[ExtBot[None], _Data, _Data, _Data]):
         if self._update is None or self._update.effective_message is None:
             raise LookupError("This update has no message.")
         return self._update.effective_message
+
+    @property
+    def chat_id(self) -> int:
+        """The chat of the update, also where its message is inaccessible; LookupError without one."""
+        if self._update is None or self._update.effective_chat is None:
+            raise LookupError("This update has no chat.")
+        return self._update.effective_chat.id
 
     @property
     def thread_id(self) -> int | None:
@@ -136,9 +144,15 @@ class Context(CallbackContext[ExtBot[None], _Data, _Data, _Data]):
         """The language of the reply, as far as it is known without the store."""
         return self.deps.personal_language(self._user)
 
+    async def chat_settings(self) -> ChatSettings:
+        """What the chat has chosen, read once per update; raises StoreError."""
+        if self._chat_settings is None:
+            self._chat_settings = await self.deps.service.chat_settings(self.chat_id)
+        return self._chat_settings
+
     async def language(self) -> str:
         """The language of the reply: what the chat has chosen, else auto_language(); raises StoreError."""
-        chosen = await self.deps.service.chat_settings(self.message.chat_id)
+        chosen = await self.chat_settings()
         self._is_silent = chosen.sound is not Sound.ALL
         return chosen.language or await self.auto_language()
 
@@ -149,7 +163,7 @@ class Context(CallbackContext[ExtBot[None], _Data, _Data, _Data]):
         """
         if self._user is not None and self._user.language_code is not None:
             return self.personal_language
-        stored = await self.deps.service.language_of(self.message.chat_id)
+        stored = await self.deps.service.language_of(self.chat_id)
         return pick_language(self.deps.language, None, stored)
 
     async def may_manage(self) -> Verdict:

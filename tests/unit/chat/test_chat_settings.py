@@ -4,10 +4,11 @@ import pytest
 
 from bot.messages.callback_data import CallbackData
 from bot.messages.views.chat_settings import ChooseForm, ChooseLanguage, ChoosePin, ChooseSound
+from bot.watching.service import Service
 from storage.chat_settings import DEFAULT_SETTINGS, ChatSettings, ResultForm, Sound
 from storage.sqlite.store import SqliteStore
 from tests.fakes import updates
-from tests.unit.chat.chat_harness import ANN, BORIS, CHANNEL, EVE, GROUP, ChatHarness
+from tests.unit.chat.chat_harness import ANN, BORIS, CHANNEL, EVE, GROUP, NOW, ChatHarness, ChatHarnesses
 
 PRIVATE = {"id": ANN, "type": "private", "first_name": "Ann"}
 FILMS = {"id": GROUP, "type": "supergroup", "title": "Films"}
@@ -137,6 +138,31 @@ async def test_replies_are_in_the_language_of_the_chat_and_sound_as_it_wants(
     await store.save_chat_settings(ANN, ChatSettings(language="zh", sound=Sound.ALL))
     assert "没有正在关注" in (await harness.receive(updates.private(ANN, "/tasks")))[0]
     assert "disable_notification" not in harness.last
+
+
+class CountingService(Service):
+    """Counts how often a chat's settings are read."""
+
+    reads = 0
+
+    async def chat_settings(self, chat_id: int) -> ChatSettings:
+        self.reads += 1
+        return await super().chat_settings(chat_id)
+
+
+async def test_the_settings_are_read_once_for_all_commands_of_a_message_and_for_a_press(
+    harnesses: ChatHarnesses, store: SqliteStore
+):
+    service = CountingService(
+        store, clock=lambda: NOW, notify_polling=lambda: None, notify_delivery=lambda: None
+    )
+    harness = await harnesses.make(service=service)
+
+    await harness.receive(updates.private(ANN, "/settings\n/tasks\n/help"))
+    assert (len(harness.request.sent), service.reads) == (3, 1)
+    assert await press(harness, ChooseLanguage(language="zh")) == "Saved."
+    assert service.reads == 2
+    assert "语言" in harness.request.edits[-1]["text"]
 
 
 async def test_a_watch_keeps_the_language_of_who_asked_for_the_time_when_the_chat_has_none(
