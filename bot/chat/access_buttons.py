@@ -35,7 +35,7 @@ async def answer_request(press: Press, data: AnswerRequest) -> Bubble:
     decision = await press.deps.requests.answer(data.request_id, admin, is_allowed=data.is_allowed)
     if decision is None:
         return press.bubble("button.stale")
-    press.edit(views.decided(decision, language=press.language))
+    press.edit(views.decided(decision, language=await press.context.language()))
     if decision.is_new:
         return press.bubble(f"access.done.{decision.state}")
     return press.bubble(f"access.already.{decision.state}")
@@ -45,7 +45,7 @@ async def show_chats(press: Press, data: ShowChats) -> Bubble:
     """Turn to another page of /chats."""
     if not press.deps.access.is_admin(press.user_id):
         return press.bubble("access.admins_only", is_alert=True)
-    press.edit(await _page(press.deps.requests, data.page, press.language))
+    press.edit(await _page(press.deps.requests, data.page, await press.context.language()))
     return Bubble()
 
 
@@ -56,7 +56,7 @@ async def change_access(press: Press, data: ChangeAccess) -> Bubble:
     requests, admin = press.deps.requests, admin_of(press.query.from_user)
     change = requests.allow if data.is_allowed else requests.remove
     is_changed = await change(data.chat_id, admin)
-    press.edit(await _page(requests, data.page, press.language))
+    press.edit(await _page(requests, data.page, await press.context.language()))
     if not is_changed:
         return press.bubble("chats.unchanged")
     return press.bubble("access.done.allowed" if data.is_allowed else "access.done.removed")

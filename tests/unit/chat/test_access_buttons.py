@@ -5,6 +5,8 @@ import pytest
 from bot.messages.callback_data import AnswerRequest, CallbackData, ChangeAccess, ShowChats
 from bot.messages.views.access import PAGE_ENTRIES
 from storage.access import Admin
+from storage.chat_settings import ChatSettings
+from storage.sqlite.store import SqliteStore
 from tests.fakes import updates
 from tests.unit.chat.chat_harness import ANN, BORIS, EVE, FOREIGN_GROUP, GROUP, ChatHarness
 from tests.unit.messages.reading import visible
@@ -36,6 +38,31 @@ async def test_an_admin_allows_a_chat_with_one_tap(harness: ChatHarness):
     assert "reply_markup" not in harness.request.edits[-1]
     (answer,) = await harness.receive(updates.private(EVE, "/help"))
     assert answer.startswith("I watch AI video tasks")
+
+
+async def test_the_buttons_edit_in_the_language_that_the_admin_chose_in_settings(
+    harness: ChatHarness, store: SqliteStore
+):
+    await store.save_chat_settings(BORIS, ChatSettings(language="zh"))
+    await ask(harness)
+    for data, words in (
+        (AnswerRequest(request_id=1, is_allowed=True), "✅ Ann 已允许"),
+        (ShowChats(page=0), "个聊天"),
+        (ChangeAccess(chat_id=EVE, is_allowed=False, page=0), "个聊天"),
+    ):
+        await press(harness, data)
+        assert words in shown(harness)
+
+
+async def test_a_question_too_old_to_be_edited_is_still_answered(harness: ChatHarness):
+    await ask(harness)
+    chat = {"id": BORIS, "type": "private", "first_name": "Ann"}
+    query = updates.press(chat, BORIS, AnswerRequest(request_id=1, is_allowed=True).pack())
+    query["message"] |= {"date": 0}
+    await harness.receive(query, kind="callback_query")
+
+    assert harness.request.callback_answers[-1]["text"] == "Allowed."
+    assert harness.request.edits == []
 
 
 async def test_a_second_admin_sees_what_the_first_one_decided(harness: ChatHarness):
