@@ -7,14 +7,13 @@ from bot.chat.context import Context
 from bot.chat.parsing import TypedCommand
 from bot.chat.press import AnyButtonHandler, Bubble, ButtonHandler, Press
 from bot.messages.callback_data import AnswerRequest, ChangeAccess, ShowChats
-from bot.messages.limits import cut
+from bot.messages.limits import NAME_UNITS, cut
 from bot.messages.view import View
 from bot.messages.views import access as views
 from bot.messages.views import replies
 from bot.watching.access_requests import AccessRequests
 from storage.access import Admin
 
-NAME_UNITS = 64
 _LAST_PAGE = 10_000  # of callback data that anybody can send
 
 

@@ -6,6 +6,7 @@ from html import escape, unescape
 
 TEXT_UNITS = 4096  # of a message, https://core.telegram.org/bots/api#sendmessage
 CAPTION_UNITS = 1024  # of a caption, https://core.telegram.org/bots/api#sendvideo
+NAME_UNITS = 64  # of the name of a person or chat; Telegram's first names are no longer
 
 # Embeddings, overrides and isolates, with which a name would reverse the text around it.
 _DIRECTIONS = dict.fromkeys((*range(0x202A, 0x202F), *range(0x2066, 0x206A)))

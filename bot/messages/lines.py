@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Literal
 
-from bot.messages.limits import escape_line
+from bot.messages.limits import NAME_UNITS, escape_line
 from bot.messages.quantities import duration
 from bot.messages.translate import t
 from bot.messages.view import Forecast
@@ -27,7 +27,6 @@ _BAR_CELLS = 10
 PROVIDER_UNITS = 64
 ID_UNITS = 512
 _MODEL_UNITS = 60
-_NAME_UNITS = 64
 _RAW_STATUS_UNITS = 60
 HOST_UNITS = 120
 VENDOR_UNITS = 300
@@ -62,7 +61,7 @@ def title(watched: WatchedTask) -> str:
 
 def stopped_by(watch: Watch, language: str) -> str | None:
     """Who stopped a watch, if known."""
-    name = escape_line(watch.stopped_by or "", _NAME_UNITS)
+    name = escape_line(watch.stopped_by or "", NAME_UNITS)
     return t(language, "status.stopped_by", name=name) if name else None
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from bot.messages.callback_data import AnswerRequest, ChangeAccess, ShowChats
 from bot.messages.keyboards import in_rows, turning
-from bot.messages.limits import escape_line, one_line
+from bot.messages.limits import NAME_UNITS, escape_line, one_line
 from bot.messages.lines import PROVIDER_UNITS, join_dots, join_lines
 from bot.messages.translate import t
 from bot.messages.view import Button, View
@@ -12,7 +12,6 @@ from storage.access import AccessDecision, AccessEntry, AccessQuestion, AccessSt
 
 PAGE_ENTRIES = 8
 _EXAMPLES = 8  # help and greetings are on one screen
-_NAME_UNITS = 64
 _LABEL_UNITS = 40
 _ICONS = {AccessState.ALLOWED: "✅", AccessState.REQUESTED: "❓", AccessState.REFUSED: "🚫"}
 
@@ -32,7 +31,7 @@ def question(asked: AccessQuestion) -> View:
 
 def decided(decision: AccessDecision, *, language: str) -> View:
     """What became of a question."""
-    admin = escape_line(decision.admin.name, _NAME_UNITS) if decision.admin else ""
+    admin = escape_line(decision.admin.name, NAME_UNITS) if decision.admin else ""
     outcome = t(language, f"access.by.{decision.state}", admin=admin)
     return View(text=join_lines([outcome, _described(decision.chat, language)]))
 
@@ -74,7 +73,7 @@ def chats(entries: Sequence[AccessEntry], *, total: int, page: int, language: st
 
 def _entry(entry: AccessEntry, language: str) -> str:
     kind = t(language, f"access.kind.{entry.chat_type}") if entry.chat_type else None
-    title = escape_line(entry.title, _NAME_UNITS)
+    title = escape_line(entry.title, NAME_UNITS)
     state = "chats.in_settings" if entry.is_in_settings else f"chats.{entry.state}"
     parts = [title, kind, f"<code>{entry.chat_id}</code>", t(language, state)]
     return f"{_ICONS[entry.state]} {join_dots(parts)}"
@@ -90,8 +89,8 @@ def _change(entry: AccessEntry, page: int, language: str) -> Button:
 
 
 def _described(chat: ChatProfile, language: str) -> str:
-    title = escape_line(chat.title, _NAME_UNITS)
-    user = escape_line(chat.user_name or "", _NAME_UNITS)
+    title = escape_line(chat.title, NAME_UNITS)
+    user = escape_line(chat.user_name or "", NAME_UNITS)
     return join_lines(
         [
             join_dots(

@@ -6,7 +6,7 @@ from dataclasses import replace
 from bot.messages import lines
 from bot.messages.callback_data import OpenHistory, SendCopy
 from bot.messages.keyboards import in_rows
-from bot.messages.limits import cut, escape_line
+from bot.messages.limits import NAME_UNITS, cut, escape_line
 from bot.messages.quantities import moment
 from bot.messages.translate import t
 from bot.messages.view import Button, View
@@ -14,7 +14,6 @@ from storage.models import Ending, TaskStatus, WatchedTask, WatchState
 
 PAGE = 5  # watches
 _ID_UNITS = 300  # five of the longest fit into a message
-_NAME_UNITS = 40
 _LABEL_UNITS = 24
 _PER_ROW = 2
 
@@ -53,7 +52,7 @@ def _entry(watched: WatchedTask, language: str) -> str:
     facts = [
         lines.status_line(watched, language=language, now=watch.ended_at or watch.created_at),
         moment(watch.ended_at) if watch.ended_at else None,
-        escape_line(watch.user_name, _NAME_UNITS) if watch.user_name else None,
+        escape_line(watch.user_name, NAME_UNITS) if watch.user_name else None,
     ]
     return f"{icon} {lines.join_dots([lines.provider(task), shown_id])}\n{lines.join_dots(facts)}"
 

@@ -5,13 +5,12 @@ from collections.abc import Sequence
 from bot.messages.callback_data import ChooseProvider
 from bot.messages.keyboards import in_rows
 from bot.messages.limits import cut, escape_line
-from bot.messages.lines import shown_id
+from bot.messages.lines import PROVIDER_UNITS, shown_id
 from bot.messages.translate import t
 from bot.messages.view import Button, View
 from storage.lookups import Lookup, LookupState
 
 _IDS_UNITS = 400
-_NAME_UNITS = 40
 _MOST_BUTTONS = 40  # Telegram allows 100
 _PER_ROW = 2
 
@@ -22,7 +21,7 @@ def lookup(asked: Lookup) -> View:
     if asked.state is LookupState.ASKING:
         return View(text=t(asked.language, "lookup.which", ids=ids), buttons=_buttons(asked))
     if asked.answer is not None:
-        name = f"<b>{escape_line(asked.answer, _NAME_UNITS)}</b>"
+        name = f"<b>{escape_line(asked.answer, PROVIDER_UNITS)}</b>"
         return View(text=t(asked.language, "lookup.answered", count=count, ids=ids, name=name))
     return View(text=t(asked.language, "lookup.unanswered", count=count, ids=ids))
 
@@ -33,7 +32,7 @@ def _shown(ids: Sequence[str]) -> str:
 
 def _buttons(asked: Lookup) -> tuple[tuple[Button, ...], ...]:
     buttons = [
-        Button(label=cut(name, _NAME_UNITS), action=ChooseProvider(lookup_id=asked.id, index=index).pack())
+        Button(label=cut(name, PROVIDER_UNITS), action=ChooseProvider(lookup_id=asked.id, index=index).pack())
         for index, name in enumerate(asked.providers[:_MOST_BUTTONS])
     ]
     return in_rows(buttons, _PER_ROW)
