@@ -7,7 +7,7 @@ from bot.chat.context import Context
 from bot.chat.parsing import TypedCommand
 from bot.chat.press import AnyButtonHandler, Bubble, ButtonHandler, Press
 from bot.messages.callback_data import AnswerRequest, ChangeAccess, ShowChats
-from bot.messages.limits import NAME_UNITS, cut
+from bot.messages.limits import name_of
 from bot.messages.view import View
 from bot.messages.views import access as views
 from bot.messages.views import replies
@@ -63,7 +63,7 @@ async def change_access(press: Press, data: ChangeAccess) -> Bubble:
 
 def admin_of(user: User) -> Admin:
     """The admin who acts."""
-    return Admin(id=user.id, name=cut(user.full_name, NAME_UNITS))
+    return Admin(id=user.id, name=name_of(user.full_name))
 
 
 async def _page(requests: AccessRequests, number: int, language: str) -> View:

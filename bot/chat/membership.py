@@ -8,6 +8,7 @@ from telegram.constants import ChatType
 from bot.chat import refusals
 from bot.chat.context import Context
 from bot.logs import log_fields
+from bot.messages.limits import name_of
 from storage.models import Chat
 
 log = logging.getLogger(__name__)
@@ -39,7 +40,8 @@ async def on_membership_change(update: Update, context: Context) -> None:
         await _on_added(change, context, language, is_adder_allowed=is_allowed)
     if not is_allowed:
         return  # chats without access are not stored
-    await service.remember_chat(Chat(id=change.chat.id, title=change.chat.title or "", language=language))
+    title = name_of(change.chat.title or "")
+    await service.remember_chat(Chat(id=change.chat.id, title=title, language=language))
 
 
 async def _on_added(

@@ -13,7 +13,7 @@ from bot.chat.commands import BY_NAME
 from bot.chat.context import Context, HandlerDeps
 from bot.chat.menus import show_admin_menu
 from bot.logs import log_fields
-from bot.messages.limits import NAME_UNITS, cut
+from bot.messages.limits import name_of
 from bot.messages.markup import text_options
 from bot.messages.view import View
 from bot.messages.views import replies
@@ -91,12 +91,12 @@ async def _refuse(
 def profile_of(chat: Chat, user: User | None, language: str) -> ChatProfile:
     """A chat as the admins see it."""
     is_private = chat.type == ChatType.PRIVATE
-    user_name = cut(user.full_name, NAME_UNITS) if user and not is_private else None
+    user_name = name_of(user.full_name) if user and not is_private else None
     title = chat.effective_name or (user.full_name if user else "")
     return ChatProfile(
         chat_id=chat.id,
         chat_type=str(chat.type),
-        title=cut(title, NAME_UNITS),
+        title=name_of(title),
         user_name=user_name,
         language=language,
     )

@@ -30,6 +30,11 @@ def cut(text: str, limit: int) -> str:
     return text
 
 
+def name_of(full_name: str) -> str:
+    """The name of a person or chat, cut; half of a surrogate pair, which no database stores, becomes "?"."""
+    return cut(full_name.encode(errors="replace").decode(), NAME_UNITS)
+
+
 def one_line(text: str, limit: int) -> str:
     """External text as one line: without changes of direction, white space collapsed, cut."""
     return cut(" ".join(text.translate(_DIRECTIONS).split()), limit)

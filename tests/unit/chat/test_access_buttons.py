@@ -65,6 +65,18 @@ async def test_a_question_too_old_to_be_edited_is_still_answered(harness: ChatHa
     assert harness.request.edits == []
 
 
+async def test_a_name_with_half_of_a_surrogate_pair_is_shown_with_a_question_mark(harness: ChatHarness):
+    name = {"first_name": "Eve\ud800"}
+    message = updates.private(EVE, "/start")
+    assert await harness.receive(message | {"chat": message["chat"] | name, "from": message["from"] | name})
+
+    query = updates.press(
+        {"id": BORIS, "type": "private"}, BORIS, AnswerRequest(request_id=1, is_allowed=True).pack()
+    )
+    await harness.receive(query | {"from": query["from"] | name}, kind="callback_query")
+    assert shown(harness).startswith("✅ Allowed by Eve?\nEve?")
+
+
 async def test_a_second_admin_sees_what_the_first_one_decided(harness: ChatHarness):
     await ask(harness)
     await harness.deps.requests.answer(1, Admin(id=99, name="Carol"), is_allowed=False)

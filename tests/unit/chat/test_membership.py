@@ -55,6 +55,14 @@ async def test_a_chat_that_adds_the_bot_is_stored_with_its_language(harness):
     assert await harness.store.chat(GROUP) == Chat(id=GROUP, title="Films", language="zh")
 
 
+async def test_the_title_of_a_chat_is_stored_bounded_and_without_halves_of_surrogate_pairs(harness):
+    await change(harness, SAMPLES | {"title": "\ud800" + "B" * 99}, {"status": "member"})
+
+    chat = await harness.store.chat(GROUP)
+    assert chat is not None
+    assert chat.title == f"?{'B' * 62}…"
+
+
 @pytest.mark.parametrize(
     "after", [{"status": "kicked"}, {"status": "left"}, RESTRICTED | {"is_member": False}]
 )
