@@ -7,14 +7,13 @@ from bot.chat.context import Context
 from bot.chat.parsing import TypedCommand
 from bot.chat.press import AnyButtonHandler, Bubble, ButtonHandler, Press
 from bot.messages.callback_data import AnswerRequest, ChangeAccess, ShowChats
+from bot.messages.keyboards import bounded_page
 from bot.messages.limits import name_of
 from bot.messages.view import View
 from bot.messages.views import access as views
 from bot.messages.views import replies
 from bot.watching.access_requests import AccessRequests
 from storage.access import Admin
-
-_LAST_PAGE = 10_000  # of callback data that anybody can send
 
 
 async def chats(context: Context, _: TypedCommand) -> None:
@@ -68,7 +67,7 @@ def admin_of(user: User) -> Admin:
 
 async def _page(requests: AccessRequests, number: int, language: str) -> View:
     """The page, or the last one before it that has entries."""
-    number = min(max(number, 0), _LAST_PAGE)
+    number = bounded_page(number)
     entries, total = await requests.page(number, views.PAGE_ENTRIES)
     if not entries and number:
         _, total = await requests.page(0, views.PAGE_ENTRIES)

@@ -4,12 +4,11 @@ from bot.chat.context import Context
 from bot.chat.parsing import TypedCommand
 from bot.chat.press import AnyButtonHandler, Bubble, ButtonHandler, Press
 from bot.messages.callback_data import OpenHistory, SendCopy
+from bot.messages.keyboards import bounded_page
 from bot.messages.view import View
 from bot.messages.views import history as view
 from storage.models import DeliveryKind
 from storage.outbox import CopyRequest
-
-_MAX_PAGE = 1000  # a forged page number must not make the database skip more rows
 
 
 async def history(context: Context, _: TypedCommand) -> None:
@@ -42,7 +41,7 @@ async def _page(context: Context, wanted: OpenHistory) -> View:
     deps, language = context.deps, await context.language()
     names = deps.catalog.names
     shown = OpenHistory(
-        page=max(0, min(wanted.page, _MAX_PAGE)),
+        page=bounded_page(wanted.page),
         ending=wanted.ending,
         provider=wanted.provider if wanted.provider in names else None,
     )

@@ -1,6 +1,7 @@
 """The buttons that several messages share, and rows of buttons."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
 from bot.messages.callback_data import (
     CallbackData,
@@ -17,7 +18,11 @@ from bot.messages.translate import t
 from bot.messages.view import Button
 from storage.models import Batch, Watch
 
+MOST_CHOICES = 40  # buttons to choose from under one message; Telegram allows 100 buttons
 _COPY_UNITS = 256  # https://core.telegram.org/bots/api#copytextbutton
+_LAST_PAGE = 1000
+
+Choice = TypeVar("Choice", bound=str)
 
 
 def send_again(watch: Watch) -> Button:
@@ -81,14 +86,38 @@ def in_rows(buttons: Sequence[Button], per_row: int) -> tuple[tuple[Button, ...]
     return tuple(tuple(buttons[index : index + per_row]) for index in range(0, len(buttons), per_row))
 
 
-def turning(page: int, pages: int, action: Callable[[int], CallbackData]) -> tuple[tuple[Button, ...], ...]:
+def filters(
+    labels: Mapping[Choice, str], chosen: Choice | None, action: Callable[[Choice | None], CallbackData]
+) -> list[Button]:
+    """A button for each choice, with its label; the chosen one is marked, and undoes the filter.
+
+    action: the callback data that shows only a choice; None: all.
+    """
+    return [
+        Button(
+            label=f"✓ {label}" if choice == chosen else label,
+            action=action(None if choice == chosen else choice).pack(),
+        )
+        for choice, label in labels.items()
+    ]
+
+
+def bounded_page(page: int) -> int:
+    """The page of a list that a button names; anybody can send a number that makes the database skip rows."""
+    return max(0, min(page, _LAST_PAGE))
+
+
+def turning(
+    page: int, pages: int, action: Callable[[int], CallbackData], *, is_counted: bool = True
+) -> tuple[tuple[Button, ...], ...]:
     """A row to the page before, this page again, and the next; no row if there is only one page.
 
-    page: from 0. action: the callback data that shows a page.
+    page: from 0. action: the callback data that shows a page. is_counted: pages is the number of all pages,
+    which the row shows; otherwise more may follow.
     """
     if pages <= 1:
         return ()
-    labels = {page - 1: "◀", page: f"{page + 1}/{pages}", page + 1: "▶"}
+    labels = {page - 1: "◀", page: f"{page + 1}/{pages}" if is_counted else str(page + 1), page + 1: "▶"}
     return (
         tuple(
             Button(label=label, action=action(number).pack())

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from bot.messages import lines
 from bot.messages.callback_data import OpenHistory, SendCopy
-from bot.messages.keyboards import in_rows
+from bot.messages.keyboards import MOST_CHOICES, filters, in_rows, turning
 from bot.messages.limits import NAME_UNITS, cut, escape_line
 from bot.messages.quantities import moment
 from bot.messages.translate import t
@@ -15,7 +15,8 @@ from storage.models import Ending, TaskStatus, WatchedTask, WatchState
 PAGE = 5  # watches
 _ID_UNITS = 300  # five of the longest fit into a message
 _LABEL_UNITS = 24
-_PER_ROW = 2
+_AGAIN_PER_ROW = 2  # buttons
+_PROVIDERS_PER_ROW = 4
 
 
 def history(found: Sequence[WatchedTask], shown: OpenHistory, names: Sequence[str], *, language: str) -> View:
@@ -34,14 +35,20 @@ def history(found: Sequence[WatchedTask], shown: OpenHistory, names: Sequence[st
         for number, each in numbered
         if each.watch.state is WatchState.FINISHED and each.task.status is TaskStatus.SUCCEEDED
     ]
-    rows = [
-        *in_rows(again, _PER_ROW),
-        _pages(shown, has_older=len(found) > PAGE, language=language),
-        _endings(shown, language),
-        _providers(shown, names, language),
-    ]
+    pages = shown.page + (2 if len(found) > PAGE else 1)
+    endings = {each: t(language, f"history.endings.{each}") for each in Ending}
+    providers = {name: cut(name, _LABEL_UNITS) for name in names[:MOST_CHOICES]} if len(names) > 1 else {}
+    rows = (
+        *in_rows(again, _AGAIN_PER_ROW),
+        *turning(shown.page, pages, lambda page: replace(shown, page=page), is_counted=False),
+        tuple(filters(endings, shown.ending, lambda ending: replace(shown, page=0, ending=ending))),
+        *in_rows(
+            filters(providers, shown.provider, lambda name: replace(shown, page=0, provider=name)),
+            _PROVIDERS_PER_ROW,
+        ),
+    )
     title = t(language, "history.title" if shown.page == 0 else "history.page", page=shown.page + 1)
-    return View(text=lines.join_lines([title, *texts]), buttons=tuple(row for row in rows if row))
+    return View(text=lines.join_lines([title, *texts]), buttons=rows)
 
 
 def _entry(watched: WatchedTask, language: str) -> str:
@@ -55,34 +62,3 @@ def _entry(watched: WatchedTask, language: str) -> str:
         escape_line(watch.user_name, NAME_UNITS) if watch.user_name else None,
     ]
     return f"{icon} {lines.join_dots([lines.provider(task), shown_id])}\n{lines.join_dots(facts)}"
-
-
-def _pages(shown: OpenHistory, *, has_older: bool, language: str) -> tuple[Button, ...]:
-    row = []
-    if shown.page:
-        newer = replace(shown, page=shown.page - 1)
-        row.append(Button(label=f"◀ {t(language, 'history.newer')}", action=newer.pack()))
-    if has_older:
-        older = replace(shown, page=shown.page + 1)
-        row.append(Button(label=f"{t(language, 'history.older')} ▶", action=older.pack()))
-    return tuple(row)
-
-
-def _endings(shown: OpenHistory, language: str) -> tuple[Button, ...]:
-    row = []
-    for ending in (None, *Ending):
-        label = t(language, f"history.endings.{ending or 'all'}")
-        only = replace(shown, page=0, ending=ending)
-        row.append(Button(label=f"✓ {label}" if ending == shown.ending else label, action=only.pack()))
-    return tuple(row)
-
-
-def _providers(shown: OpenHistory, names: Sequence[str], language: str) -> tuple[Button, ...]:
-    """One button that goes from provider to provider; none where there is nothing to choose."""
-    if len(names) <= 1:
-        return ()
-    choices = [None, *names]
-    index = choices.index(shown.provider) if shown.provider in choices else 0
-    name = t(language, "history.all_providers") if index == 0 else cut(names[index - 1], _LABEL_UNITS)
-    following = replace(shown, page=0, provider=choices[(index + 1) % len(choices)])
-    return (Button(label=f"{t(language, 'history.provider')}: {name} ▸", action=following.pack()),)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from bot.messages.callback_data import ChooseProvider
-from bot.messages.keyboards import in_rows
+from bot.messages.keyboards import MOST_CHOICES, in_rows
 from bot.messages.limits import cut, escape_line
 from bot.messages.lines import PROVIDER_UNITS, shown_id
 from bot.messages.translate import t
@@ -11,7 +11,6 @@ from bot.messages.view import Button, View
 from storage.lookups import Lookup, LookupState
 
 _IDS_UNITS = 400
-_MOST_BUTTONS = 40  # Telegram allows 100
 _PER_ROW = 2
 
 
@@ -33,6 +32,6 @@ def _shown(ids: Sequence[str]) -> str:
 def _buttons(asked: Lookup) -> tuple[tuple[Button, ...], ...]:
     buttons = [
         Button(label=cut(name, PROVIDER_UNITS), action=ChooseProvider(lookup_id=asked.id, index=index).pack())
-        for index, name in enumerate(asked.providers[:_MOST_BUTTONS])
+        for index, name in enumerate(asked.providers[:MOST_CHOICES])
     ]
     return in_rows(buttons, _PER_ROW)

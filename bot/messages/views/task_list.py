@@ -6,7 +6,7 @@ from datetime import datetime
 
 from bot.messages import lines
 from bot.messages.callback_data import ListedStatus, StopListed, TasksPage
-from bot.messages.keyboards import in_rows, turning
+from bot.messages.keyboards import filters, in_rows, turning
 from bot.messages.limits import TEXT_UNITS, take_fitting
 from bot.messages.translate import t
 from bot.messages.view import Button, View
@@ -110,32 +110,17 @@ def _stop(watched: WatchedTask, asked: TasksPage, *, language: str, number: int 
 
 
 def _filters(active: Sequence[WatchedTask], asked: TasksPage, language: str) -> Iterable[tuple[Button, ...]]:
-    """A row by status and rows by provider, where there are several; a chosen one is marked, and undone."""
+    """A row by status and rows by provider, where there are several."""
     statuses = sorted({_listed_status(each) for each in active})
     if len(statuses) > 1:
-        yield tuple(
-            _filter(
-                t(language, f"status.{status.task_status}"),
-                TasksPage(page=0, status=None if status is asked.status else status, provider=asked.provider),
-                is_chosen=status is asked.status,
-            )
-            for status in statuses
-        )
+        labels = {each: t(language, f"status.{each.task_status}") for each in statuses}
+        yield tuple(filters(labels, asked.status, lambda status: replace(asked, page=0, status=status)))
     names = [each.task.ref.provider for each in active]
     providers = sorted(set(names), key=lambda name: (-names.count(name), name))[:_PROVIDERS]
     if len(providers) > 1:
-        yield from in_rows(
-            [
-                _filter(
-                    name,
-                    TasksPage(page=0, status=asked.status, provider=None if name == asked.provider else name),
-                    is_chosen=name == asked.provider,
-                )
-                for name in providers
-            ],
-            _PER_ROW,
+        buttons = filters(
+            {name: name for name in providers},
+            asked.provider,
+            lambda name: replace(asked, page=0, provider=name),
         )
-
-
-def _filter(label: str, data: TasksPage, *, is_chosen: bool) -> Button:
-    return Button(label=f"✓ {label}" if is_chosen else label, action=data.pack())
+        yield from in_rows(buttons, _PER_ROW)
