@@ -94,7 +94,7 @@ class Inspector:
         try:
             async with asyncio.timeout(self._timeout_s):
                 assert worker.stdin is not None  # noqa: S101 - for the type checker
-                assert worker.stdout is not None  # noqa: S101
+                assert worker.stdout is not None  # noqa: S101 - for the type checker
                 worker.stdin.write(json.dumps(str(path)).encode() + b"\n")
                 found: dict[str, Any] | None = json.loads(await worker.stdout.readline())
         except (TimeoutError, ValueError):  # ValueError: an empty line, as the worker has died

@@ -66,7 +66,11 @@ async def renew(tx: Transaction, delivery_ids: Iterable[int], *, at: datetime, l
 async def next_ready(tx: Transaction, throttled: ThrottledChats) -> datetime | None:
     """When the next delivery outside throttled chats can be claimed."""
     row = await tx.one(
-        f"SELECT ready_at FROM claimable_deliveries WHERE {_UNTHROTTLED} ORDER BY ready_at LIMIT 1",  # noqa: S608
+        f"""
+        SELECT ready_at FROM claimable_deliveries
+        WHERE {_UNTHROTTLED}
+        ORDER BY ready_at LIMIT 1
+        """,  # noqa: S608 - a constant
         _parameters(throttled),
     )
     return None if row is None else rows.moment(row["ready_at"])

@@ -81,7 +81,7 @@ _WHOLE = re.compile(
 )
 _SURELY_WHOLE = re.compile(rf"(?:video_)?{UUID}|task_[A-Za-z0-9]{{32}}")
 _PART = re.compile(r"(?:task_|video_|cgt-|[0-9a-f]{8}-)[\w-]*", re.IGNORECASE)
-_SHORTEST_NUMBER = 12  # digits; row numbers and telephone numbers are shorter
+_SHORTEST_NUMBER = 12  # digits; row numbers and phone numbers are shorter
 _SHORTEST_LOOSE = 16  # characters of a word that follows only `id`, and has no known shape
 
 
