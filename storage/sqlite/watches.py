@@ -228,10 +228,13 @@ async def send_batch_again(
     tx: Transaction, batch_id: int, chat_id: int, *, at: datetime, limits: WatchLimits
 ) -> int:
     """Enqueue undelivered results again, and restart tasks that were not found; returns how many."""
+    batch = (await batches.by_ids(tx, [batch_id])).get(batch_id)
+    if batch is None or batch.chat_id != chat_id:
+        return 0
     sent, restarted = 0, []
     for each in await of_batch(tx, batch_id):
         watch, status = each.watch, each.task.status
-        if watch.chat_id != chat_id or watch.state is not WatchState.FINISHED:
+        if watch.state is not WatchState.FINISHED:
             continue
         if status.is_permanent or not status.is_final:
             sent += await send_again(tx, watch.id, chat_id, at=at)
@@ -242,7 +245,8 @@ async def send_batch_again(
             thread_id=watch.thread_id,
             message_id=watch.request_message_id,
             user_id=watch.user_id,
-            language=watch.language,
+            user_name=watch.user_name,
+            language=batch.language,  # of who asked; watch.language may be the chat's
         )
         with suppress(WatchLimitReached):
             restarted.append((await add(tx, request, at=at, limits=limits, hold_card_s=0.0)).watch.id)

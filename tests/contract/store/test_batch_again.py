@@ -2,7 +2,8 @@
 
 import pytest
 
-from storage.models import DeliveryState, TaskStatus, WatchLimits
+from storage.chat_settings import DEFAULT_SETTINGS, ChatSettings
+from storage.models import DeliveryState, TaskRef, TaskStatus, WatchLimits, WatchRequest
 from storage.outbox import BatchDelivery, WatchDelivery
 from tests.contract.store.batch_driver import FOUR, claim, claim_card, send
 from tests.contract.store.driver import CHAT, Driver
@@ -46,6 +47,31 @@ async def test_tasks_that_were_not_found_are_polled_again_in_the_batch(driver: D
     card = await claim_card(driver)
     assert (card.batch.id, card.batch.created_at) == (batch_id, driver.now)
     assert {each.task.status for each in card.watched} == {TaskStatus.UNKNOWN}
+
+
+async def test_a_task_that_is_polled_again_keeps_the_name_and_language_of_who_asked(driver: Driver):
+    requests = [
+        WatchRequest(
+            ref=TaskRef(provider="wan", external_id=external_id),
+            chat_id=CHAT,
+            thread_id=None,
+            message_id=7,
+            user_id=42,
+            user_name="Anna",
+            language="en",
+        )
+        for external_id in FOUR
+    ]
+    registered = await driver.store.add_watches(requests, at=driver.now)
+    tasks = [each.task.id for each in registered.watched]
+    batch_id = await end(driver, tasks, TaskStatus.NOT_FOUND, DeliveryState.SENT)
+    await driver.store.save_chat_settings(CHAT, ChatSettings(language="zh"))
+
+    assert await driver.store.send_batch_again(batch_id, CHAT, at=driver.now) == 4
+
+    await driver.store.save_chat_settings(CHAT, DEFAULT_SETTINGS)
+    watches = [each.watch for each in await driver.store.batch(batch_id, CHAT)]
+    assert [(watch.user_name, watch.language) for watch in watches] == [("Anna", "en")] * 4
 
 
 async def test_tasks_beyond_the_limit_are_not_taken_up_again(driver: Driver):
