@@ -148,10 +148,9 @@ async def _with_content(
             shown = tuple(await watches.of_batch(tx, batch.id))
             claimed.append(BatchDelivery(delivery=delivery, batch=batch, watched=shown, settings=settings))
         elif delivery.kind is DeliveryKind.LOOKUP:
-            lookup = await lookups.claimed(tx, int(row["subject"]), at=at)
-            if lookup is not None:
-                lookup = replace(lookup, language=settings.language or lookup.language)
-                claimed.append(LookupDelivery(delivery=delivery, lookup=lookup, settings=settings))
+            lookup = await lookups.claimed(tx, row["lookup_id"], at=at)
+            lookup = replace(lookup, language=settings.language or lookup.language)
+            claimed.append(LookupDelivery(delivery=delivery, lookup=lookup, settings=settings))
         else:
             claimed.append(of_watches[row["id"]])
     return claimed

@@ -20,7 +20,7 @@ class SqliteLookupStore(LookupStore):
 
     async def lookup(self, lookup_id: int, chat_id: int) -> Lookup | None:
         async with self._database.reading() as tx:
-            return await lookups.get(tx, lookup_id, chat_id=chat_id)
+            return await lookups.get(tx, lookup_id, chat_id)
 
     async def answer_lookup(
         self, lookup_id: int, chat_id: int, provider: str, *, at: datetime, limits: WatchLimits = UNLIMITED

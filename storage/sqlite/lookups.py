@@ -9,6 +9,7 @@ from storage.lookups import Lookup, LookupRequest, LookupState
 from storage.models import (
     UNLIMITED,
     DeliveryKind,
+    DeliveryState,
     Snapshot,
     Task,
     TaskRef,
@@ -83,33 +84,34 @@ async def on_polled(tx: Transaction, task: Task, *, at: datetime) -> None:
         await _resolve_and_ask(tx, row["lookup_id"], at=at)
 
 
-async def claimed(tx: Transaction, lookup_id: int, *, at: datetime) -> Lookup | None:
+async def claimed(tx: Transaction, lookup_id: int, *, at: datetime) -> Lookup:
     """The lookup whose LOOKUP is due: its time for polling, or for an answer, is over."""
     await tx.run("UPDATE lookup_candidates SET knows = 0 WHERE lookup_id = ? AND knows IS NULL", (lookup_id,))
     await _resolve(tx, lookup_id, at=at)
-    await tx.run(
+    (row,) = await tx.all(
         """
         UPDATE lookups SET state = CASE state
             WHEN 'polling' THEN 'asking'
             WHEN 'asking' THEN iif(question_message_id IS NULL, 'asking', 'unanswered')
             ELSE state END
         WHERE id = ?
+        RETURNING *
         """,
         (lookup_id,),
     )
-    return await get(tx, lookup_id)
+    return await _with_ids(tx, row)
 
 
 async def sent(tx: Transaction, lookup_id: int, message_id: int | None, *, at: datetime) -> None:
     """Store the message with the question; it ends by itself."""
-    row = await tx.one(
+    (row,) = await tx.all(
         """
         UPDATE lookups SET question_message_id = coalesce(?, question_message_id) WHERE id = ?
         RETURNING *
         """,
         (message_id, lookup_id),
     )
-    if row is not None and row["state"] == LookupState.ASKING:
+    if row["state"] == LookupState.ASKING:
         await _enqueue(tx, row, at=at, after_s=ANSWER_S)
 
 
@@ -117,7 +119,6 @@ async def answer(
     tx: Transaction, lookup_id: int, chat_id: int, provider: str, *, at: datetime, limits: WatchLimits
 ) -> bool:
     """Watch the ids that are asked for with this provider; raises WatchLimitReached."""
-    found = await get(tx, lookup_id)
     row = await tx.one(
         """
         UPDATE lookups SET state = 'answered', answer = ?
@@ -128,25 +129,37 @@ async def answer(
         """,
         (provider, lookup_id, chat_id, provider),
     )
-    if row is None or found is None:
+    if row is None:
         return False
-    await watches.check_limits(
-        tx, chat_id=chat_id, user_id=row["user_id"], limits=limits, more=len(found.external_ids)
-    )
-    refs = [TaskRef(provider=provider, external_id=external_id) for external_id in found.external_ids]
+    asked = (await _with_ids(tx, row)).external_ids
+    await watches.check_limits(tx, chat_id=chat_id, user_id=row["user_id"], limits=limits, more=len(asked))
+    refs = [TaskRef(provider=provider, external_id=external_id) for external_id in asked]
     await _watch(tx, row, refs, at=at)
     await _enqueue(tx, row, at=at)
     return True
 
 
-async def get(tx: Transaction, lookup_id: int, *, chat_id: int | None = None) -> Lookup | None:
-    """The lookup, if it exists and, unless chat_id is None, belongs to the chat."""
-    row = await tx.one(
-        "SELECT * FROM lookups WHERE id = ? AND chat_id = coalesce(?, chat_id)", (lookup_id, chat_id)
+async def get(tx: Transaction, lookup_id: int, chat_id: int) -> Lookup | None:
+    """The lookup; None unless it is this chat's."""
+    row = await tx.one("SELECT * FROM lookups WHERE id = ? AND chat_id = ?", (lookup_id, chat_id))
+    return None if row is None else await _with_ids(tx, row)
+
+
+async def drop_all_but(tx: Transaction, allowed_ids: Iterable[int]) -> None:
+    """Delete the lookups that belong to none of these chats and users, with what they would send."""
+    await tx.run(
+        """
+        DELETE FROM lookups
+        WHERE chat_id NOT IN (SELECT value FROM json_each(:allowed))
+            AND coalesce(user_id NOT IN (SELECT value FROM json_each(:allowed)), true)
+        """,
+        {"allowed": rows.listed(allowed_ids)},
     )
-    if row is None:
-        return None
-    candidates = await _candidates(tx, lookup_id)
+
+
+async def _with_ids(tx: Transaction, row: sqlite3.Row) -> Lookup:
+    """The lookup of this row, with the ids whose provider is not known."""
+    candidates = await _candidates(tx, row["id"])
     return Lookup(
         id=row["id"],
         state=LookupState(row["state"]),
@@ -161,23 +174,6 @@ async def get(tx: Transaction, lookup_id: int, *, chat_id: int | None = None) ->
     )
 
 
-async def drop_all_but(tx: Transaction, allowed_ids: Iterable[int]) -> None:
-    """Delete the lookups that belong to none of these chats and users, with what they would send."""
-    dropped = await tx.all(
-        """
-        DELETE FROM lookups
-        WHERE chat_id NOT IN (SELECT value FROM json_each(:allowed))
-            AND coalesce(user_id NOT IN (SELECT value FROM json_each(:allowed)), true)
-        RETURNING id
-        """,
-        {"allowed": rows.listed(allowed_ids)},
-    )
-    await tx.run(
-        "DELETE FROM deliveries WHERE kind = ? AND is_unsent AND subject IN (SELECT value FROM json_each(?))",
-        (DeliveryKind.LOOKUP, rows.listed(str(row["id"]) for row in dropped)),
-    )
-
-
 async def _resolve_and_ask(tx: Transaction, lookup_id: int, *, at: datetime) -> None:
     """As _resolve(); the LOOKUP is due once all candidates were polled, and not needed if nothing is left."""
     row = await _resolve(tx, lookup_id, at=at)
@@ -185,8 +181,7 @@ async def _resolve_and_ask(tx: Transaction, lookup_id: int, *, at: datetime) -> 
         return
     if row["state"] == LookupState.FOUND:
         await tx.run(
-            "DELETE FROM deliveries WHERE kind = ? AND subject = ? AND chat_id = ? AND state = 'pending'",
-            (DeliveryKind.LOOKUP, str(lookup_id), row["chat_id"]),
+            "DELETE FROM deliveries WHERE lookup_id = ? AND state = ?", (lookup_id, DeliveryState.PENDING)
         )
     elif all(each["knows"] is not None for each in await _candidates(tx, lookup_id)):
         await _enqueue(tx, row, at=at)
@@ -257,8 +252,9 @@ async def _enqueue(tx: Transaction, row: sqlite3.Row, *, at: datetime, after_s: 
     """Enqueue the LOOKUP, or change when the pending one is due."""
     await tx.run(
         """
-        INSERT INTO deliveries (chat_id, thread_id, kind, subject, priority, created_at, not_before)
-        VALUES (:chat_id, :thread_id, :kind, :subject, :priority, :at, :at + :after_s)
+        INSERT INTO deliveries
+            (chat_id, thread_id, kind, subject, lookup_id, priority, created_at, not_before)
+        VALUES (:chat_id, :thread_id, :kind, :id, :id, :priority, :at, :at + :after_s)
         ON CONFLICT (chat_id, kind, subject, coalesce(thread_id, 0)) WHERE state = 'pending'
             DO UPDATE SET not_before = min(not_before, excluded.not_before)
         """,
@@ -266,7 +262,7 @@ async def _enqueue(tx: Transaction, row: sqlite3.Row, *, at: datetime, after_s: 
             "chat_id": row["chat_id"],
             "thread_id": row["thread_id"],
             "kind": DeliveryKind.LOOKUP,
-            "subject": str(row["id"]),
+            "id": row["id"],
             "priority": DeliveryPriority.FIRST_CARD,
             "at": rows.seconds(at),
             "after_s": after_s,

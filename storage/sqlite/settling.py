@@ -44,7 +44,7 @@ async def settle(tx: Transaction, delivery_id: int, settlement: Settlement) -> N
     if row["kind"] == DeliveryKind.LOOKUP and settlement.state is DeliveryState.SENT:
         await tx.run("DELETE FROM deliveries WHERE id = ?", (delivery_id,))
         message_id = settlement.message_id or row["message_id"]
-        await lookups.sent(tx, int(row["subject"]), message_id, at=settlement.at)
+        await lookups.sent(tx, row["lookup_id"], message_id, at=settlement.at)
         return
     await tx.run(
         """

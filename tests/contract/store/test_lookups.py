@@ -297,6 +297,20 @@ async def test_a_lookup_of_a_lost_chat_is_pruned_with_what_it_would_send(driver:
     assert sum(stats.tasks.values()) == 0
 
 
+async def test_a_question_that_is_being_sent_is_pruned_with_its_lookup(driver: Driver):
+    await look_up(driver)
+    driver.advance(10)
+    (out,) = await claim(driver)
+    driver.advance(HOUR_S)
+
+    while await driver.store.prune(older_than=driver.now, limit=100):
+        pass
+
+    assert sum((await driver.store.stats()).deliveries.values()) == 0
+    await driver.settle(out, message_id=500)
+    assert await claim(driver) == []
+
+
 async def test_a_migrated_group_is_asked_in_the_supergroup(driver: Driver):
     await look_up(driver)
     await driver.store.migrate_chat(CHAT, CHAT + 1, at=driver.now)
