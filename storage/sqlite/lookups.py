@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from storage.lookups import Lookup, LookupRequest, LookupState
@@ -21,8 +21,8 @@ from storage.outbox import DeliveryPriority
 from storage.sqlite import resuming, rows, tasks, watches
 from storage.sqlite.connection import Transaction
 
-PATIENCE_S = 10.0  # until the question is asked, though a candidate was not polled
-ANSWER_S = 3600.0  # until a question ends by itself
+_PATIENCE_S = 10.0  # until the question is asked, though a candidate was not polled
+_ANSWER_S = 3600.0  # until a question ends by itself
 
 
 async def add(tx: Transaction, request: LookupRequest, *, at: datetime, limits: WatchLimits) -> None:
@@ -31,7 +31,7 @@ async def add(tx: Transaction, request: LookupRequest, *, at: datetime, limits: 
         """
         INSERT INTO lookups (chat_id, thread_id, message_id, user_id, user_name, language, created_at)
         VALUES (?, ?, ?, ?, ?, ?, ?)
-        ON CONFLICT (chat_id, message_id) DO UPDATE SET language = excluded.language WHERE state = 'polling'
+        ON CONFLICT (chat_id, message_id) DO UPDATE SET language = excluded.language WHERE state = ?
         RETURNING *
         """,
         (
@@ -42,22 +42,12 @@ async def add(tx: Transaction, request: LookupRequest, *, at: datetime, limits: 
             request.user_name,
             request.language,
             rows.seconds(at),
+            LookupState.POLLING,
         ),
     )
     if row is None:
         return
-    for external_id, providers in request.candidates.items():
-        for provider in providers:
-            task_id = await tasks.register(tx, TaskRef(provider=provider, external_id=external_id), at=at)
-            task = (await tasks.by_ids(tx, [task_id]))[task_id]
-            is_known = len(providers) == 1 or _is_known(task.snapshot) or None
-            await tx.run(
-                "INSERT INTO lookup_candidates VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
-                (row["id"], task_id, is_known),
-            )
-            if not is_known:
-                await resuming.restart(tx, task_id, at=at)
-                await tasks.make_due(tx, [task_id], at=at, is_awaited=True)
+    await _add_candidates(tx, row["id"], request.candidates, at=at)
     # After the candidates, which count: a redelivered message adds none.
     await watches.check_limits(
         tx,
@@ -67,7 +57,7 @@ async def add(tx: Transaction, request: LookupRequest, *, at: datetime, limits: 
         more=0,
         with_lookups=True,
     )
-    await _enqueue(tx, row, at=at, after_s=PATIENCE_S)
+    await _enqueue(tx, row, at=at, after_s=_PATIENCE_S)
     await _resolve_and_ask(tx, row["id"], at=at)
 
 
@@ -90,14 +80,19 @@ async def claimed(tx: Transaction, lookup_id: int, *, at: datetime) -> Lookup:
     await _resolve(tx, lookup_id, at=at)
     (row,) = await tx.all(
         """
-        UPDATE lookups SET state = CASE state
-            WHEN 'polling' THEN 'asking'
-            WHEN 'asking' THEN iif(question_message_id IS NULL, 'asking', 'unanswered')
+        UPDATE lookups SET state = CASE
+            WHEN state = :polling THEN :asking
+            WHEN state = :asking AND question_message_id IS NOT NULL THEN :unanswered
             ELSE state END
-        WHERE id = ?
+        WHERE id = :id
         RETURNING *
         """,
-        (lookup_id,),
+        {
+            "id": lookup_id,
+            "polling": LookupState.POLLING,
+            "asking": LookupState.ASKING,
+            "unanswered": LookupState.UNANSWERED,
+        },
     )
     return await _with_ids(tx, row)
 
@@ -112,7 +107,7 @@ async def sent(tx: Transaction, lookup_id: int, message_id: int | None, *, at: d
         (message_id, lookup_id),
     )
     if row["state"] == LookupState.ASKING:
-        await _enqueue(tx, row, at=at, after_s=ANSWER_S)
+        await _enqueue(tx, row, at=at, after_s=_ANSWER_S)
 
 
 async def answer(
@@ -121,13 +116,19 @@ async def answer(
     """Watch the ids that are asked for with this provider; raises WatchLimitReached."""
     row = await tx.one(
         """
-        UPDATE lookups SET state = 'answered', answer = ?
-        WHERE id = ? AND chat_id = ? AND state = 'asking' AND EXISTS (
-            SELECT 1 FROM json_each(providers) WHERE value = ?
+        UPDATE lookups SET state = :answered, answer = :provider
+        WHERE id = :id AND chat_id = :chat_id AND state = :asking AND EXISTS (
+            SELECT 1 FROM json_each(providers) WHERE value = :provider
         )
         RETURNING *
         """,
-        (provider, lookup_id, chat_id, provider),
+        {
+            "id": lookup_id,
+            "chat_id": chat_id,
+            "provider": provider,
+            "asking": LookupState.ASKING,
+            "answered": LookupState.ANSWERED,
+        },
     )
     if row is None:
         return False
@@ -174,6 +175,31 @@ async def _with_ids(tx: Transaction, row: sqlite3.Row) -> Lookup:
     )
 
 
+async def _add_candidates(
+    tx: Transaction, lookup_id: int, candidates: Mapping[str, tuple[str, ...]], *, at: datetime
+) -> None:
+    """Register the candidate tasks; those that are not known yet are due for a poll."""
+    is_only = {
+        await tasks.register(tx, TaskRef(provider=provider, external_id=external_id), at=at): len(names) == 1
+        for external_id, names in candidates.items()
+        for provider in names
+    }
+    found = await tasks.by_ids(tx, is_only)
+    known = [(id_, is_only[id_] or _is_known(task.snapshot) or None) for id_, task in found.items()]
+    await tx.run(
+        """
+        INSERT INTO lookup_candidates (lookup_id, task_id, knows)
+        SELECT ?, value ->> 0, value ->> 1 FROM json_each(?) WHERE true
+        ON CONFLICT DO NOTHING
+        """,
+        (lookup_id, json.dumps(known)),
+    )
+    to_poll = [task_id for task_id, is_known in known if not is_known]
+    for task_id in to_poll:
+        await resuming.restart(tx, task_id, at=at)
+    await tasks.make_due(tx, to_poll, at=at, is_awaited=True)
+
+
 async def _resolve_and_ask(tx: Transaction, lookup_id: int, *, at: datetime) -> None:
     """As _resolve(); the LOOKUP is due once all candidates were polled, and not needed if nothing is left."""
     row = await _resolve(tx, lookup_id, at=at)
@@ -183,13 +209,16 @@ async def _resolve_and_ask(tx: Transaction, lookup_id: int, *, at: datetime) -> 
         await tx.run(
             "DELETE FROM deliveries WHERE lookup_id = ? AND state = ?", (lookup_id, DeliveryState.PENDING)
         )
-    elif all(each["knows"] is not None for each in await _candidates(tx, lookup_id)):
+    elif row["is_polled"]:
         await _enqueue(tx, row, at=at)
 
 
 async def _resolve(tx: Transaction, lookup_id: int, *, at: datetime) -> sqlite3.Row | None:
-    """Watch each id that exactly one candidate knows; None: the lookup is no longer POLLING."""
-    row = await tx.one("SELECT * FROM lookups WHERE id = ? AND state = 'polling'", (lookup_id,))
+    """Watch each id that exactly one candidate knows; None: none can be watched now.
+
+    The row that is returned has is_polled: whether all candidates were.
+    """
+    row = await tx.one("SELECT * FROM lookups WHERE id = ? AND state = ?", (lookup_id, LookupState.POLLING))
     if row is None:
         return None
     by_id: dict[str, list[sqlite3.Row]] = {}
@@ -197,7 +226,7 @@ async def _resolve(tx: Transaction, lookup_id: int, *, at: datetime) -> sqlite3.
         by_id.setdefault(each["external_id"], []).append(each)
     is_polled = all(each["knows"] is not None for found in by_id.values() for each in found)
     if len(by_id) >= watches.SMALLEST_BATCH and not is_polled:
-        return row  # the watches of many ids begin together, as a batch
+        return None  # the watches of many ids begin together, as a batch
     providers: dict[str, None] = {}  # to choose from for what is left: those that know it, else all
     refs: list[TaskRef] = []
     resolved: list[int] = []
@@ -214,8 +243,13 @@ async def _resolve(tx: Transaction, lookup_id: int, *, at: datetime) -> sqlite3.
         (lookup_id, rows.listed(resolved)),
     )
     return await tx.one(
-        "UPDATE lookups SET providers = ?, state = iif(?, state, 'found') WHERE id = ? RETURNING *",
-        (json.dumps(list(providers)), bool(providers), lookup_id),
+        "UPDATE lookups SET providers = ?, state = ? WHERE id = ? RETURNING *, ? AS is_polled",
+        (
+            rows.listed(providers),
+            LookupState.POLLING if providers else LookupState.FOUND,
+            lookup_id,
+            is_polled,
+        ),
     )
 
 
