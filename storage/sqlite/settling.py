@@ -9,6 +9,8 @@ from storage.outbox import CopyRequest, DeliveryPriority, Settlement
 from storage.sqlite import batches, copies, deliveries, lookups, rows
 from storage.sqlite.connection import Transaction
 
+_EDITED = {DeliveryKind.CARD, DeliveryKind.BATCH, DeliveryKind.LOOKUP}  # one message, edited again and again
+
 
 async def note_message(tx: Transaction, delivery_id: int, message_id: int) -> None:
     """Store the message that a delivery has sent."""
@@ -32,19 +34,10 @@ async def settle(tx: Transaction, delivery_id: int, settlement: Settlement) -> N
     if settlement.state is DeliveryState.PENDING:
         await _put_back(tx, delivery_id, settlement)
         return
-    if row["kind"] in {DeliveryKind.CARD, DeliveryKind.BATCH} and settlement.state is DeliveryState.SENT:
-        if row["batch_id"] is None:
-            await _store_card(tx, row, settlement)
-        else:
-            message_id = settlement.message_id or row["message_id"]
-            await batches.store_card(tx, row["batch_id"], message_id, settlement)
+    if row["kind"] in _EDITED and settlement.state is DeliveryState.SENT:
         # Keeping a row per edit would leave two million unused rows after a month of fifty tasks.
         await tx.run("DELETE FROM deliveries WHERE id = ?", (delivery_id,))
-        return
-    if row["kind"] == DeliveryKind.LOOKUP and settlement.state is DeliveryState.SENT:
-        await tx.run("DELETE FROM deliveries WHERE id = ?", (delivery_id,))
-        message_id = settlement.message_id or row["message_id"]
-        await lookups.sent(tx, row["lookup_id"], message_id, at=settlement.at)
+        await _store_message(tx, row, settlement)
         return
     await tx.run(
         """
@@ -181,16 +174,20 @@ async def _allow_next_report(tx: Transaction, recovery: sqlite3.Row) -> None:
     )
 
 
-async def _store_card(tx: Transaction, sent: sqlite3.Row, settlement: Settlement) -> None:
-    await tx.run(
-        """
-        UPDATE watches SET card_message_id = coalesce(?, card_message_id), card_digest = ?, card_sent_at = ?
-        WHERE id = ?
-        """,
-        (
-            settlement.message_id or sent["message_id"],
-            settlement.card_digest,
-            rows.seconds(settlement.at),
-            sent["watch_id"],
-        ),
-    )
+async def _store_message(tx: Transaction, sent: sqlite3.Row, settlement: Settlement) -> None:
+    """Store the message of a card or question, which is edited from now on."""
+    message_id = settlement.message_id or sent["message_id"]
+    match sent["kind"]:
+        case DeliveryKind.BATCH:
+            await batches.store_card(tx, sent["batch_id"], message_id, settlement)
+        case DeliveryKind.LOOKUP:
+            await lookups.sent(tx, sent["lookup_id"], message_id, at=settlement.at)
+        case DeliveryKind.CARD:
+            await tx.run(
+                """
+                UPDATE watches SET card_message_id = coalesce(?, card_message_id), card_digest = ?,
+                    card_sent_at = ?
+                WHERE id = ?
+                """,
+                (message_id, settlement.card_digest, rows.seconds(settlement.at), sent["watch_id"]),
+            )
