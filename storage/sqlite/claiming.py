@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from storage.chat_settings import ChatSettings
 from storage.models import DeliveryKind, DeliveryState
 from storage.outbox import (
     AccessDelivery,
@@ -118,17 +119,16 @@ async def claim_companions(
         },
     )
     companions = await _lease(tx, [row["id"] for row in found], lease)
-    return tuple(await _with_watches(tx, companions))
+    return tuple(await _with_watches(tx, companions, {address.chat_id: failure.settings}))
 
 
 async def _with_content(
     tx: Transaction, found: Sequence[sqlite3.Row], *, at: datetime
 ) -> list[ClaimedDelivery]:
     """Claimed deliveries with their watch and task, their batch, lookup, or content."""
-    batch_ids = {row["batch_id"] for row in found} - {None}
-    batches_by_id = await batches.by_ids(tx, batch_ids) if batch_ids else {}
-    of_watches = {each.delivery.id: each for each in await _with_watches(tx, found)}
+    batches_by_id = await batches.by_ids(tx, {row["batch_id"] for row in found} - {None})
     settings_by_chat = await chat_settings.of_chats(tx, (row["chat_id"] for row in found))
+    of_watches = {each.delivery.id: each for each in await _with_watches(tx, found, settings_by_chat)}
     claimed: list[ClaimedDelivery] = []
     for row in found:
         delivery, content = rows.delivery(row), row["content"]
@@ -156,11 +156,12 @@ async def _with_content(
     return claimed
 
 
-async def _with_watches(tx: Transaction, found: Sequence[sqlite3.Row]) -> list[WatchDelivery]:
+async def _with_watches(
+    tx: Transaction, found: Sequence[sqlite3.Row], settings_by_chat: Mapping[int, ChatSettings]
+) -> list[WatchDelivery]:
     """Those of the claimed deliveries that show a watch's task."""
     watches_by_id = await watches.by_ids(tx, {row["watch_id"] for row in found} - {None})
     tasks_by_id = await tasks.by_ids(tx, {watch.task_id for watch in watches_by_id.values()})
-    settings_by_chat = await chat_settings.of_chats(tx, (row["chat_id"] for row in found))
     claimed = []
     for row in found:
         if (watch := watches_by_id.get(row["watch_id"])) is not None:
