@@ -259,6 +259,9 @@ class Watch:
     ended_at: datetime | None = None  # when it ended or was suspended
 
 
+SMALLEST_BATCH = 4  # ids in one message that share one card
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
     """The watches that one message started, which share one card."""

@@ -13,10 +13,9 @@ from bot.providers.catalog import Catalog, CatalogError, NotConfigured, SeveralF
 from bot.providers.parsing.ids import valid_id
 from storage.errors import WatchLimitReached
 from storage.lookups import LookupRequest
-from storage.models import TaskRef, WatchRequest
+from storage.models import SMALLEST_BATCH, TaskRef, WatchRequest
 
 _LABEL = re.compile(r"(?:(?:task|video|job|generation)[_-]?)?id|task|video|job", re.IGNORECASE)
-_SMALLEST_BATCH = 4  # ids in one message that get one card
 _DIGIT = re.compile("[0-9]")
 _NAME = re.compile(r"[A-Za-z][A-Za-z_-]*")
 
@@ -62,7 +61,7 @@ async def watch_pasted(context: Context, paste: Paste, named: Sequence[str] | No
     if catalog.names and paste.has_ids:
         fitting = {each.external_id: tuple(named or catalog.fitting(each, paste.words)) for each in found}
         unsure = {external_id: names for external_id, names in fitting.items() if len(names) > 1}
-        if unsure and len(fitting) >= _SMALLEST_BATCH:
+        if unsure and len(fitting) >= SMALLEST_BATCH:
             unsure = fitting  # one card for all of them
         sure = [
             TaskRef(provider=names[0], external_id=external_id)

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from storage.lookups import Lookup, LookupRequest, LookupState
 from storage.models import (
+    SMALLEST_BATCH,
     UNLIMITED,
     DeliveryKind,
     DeliveryState,
@@ -225,7 +226,7 @@ async def _resolve(tx: Transaction, lookup_id: int, *, at: datetime) -> sqlite3.
     for each in await _candidates(tx, lookup_id):
         by_id.setdefault(each["external_id"], []).append(each)
     is_polled = all(each["knows"] is not None for found in by_id.values() for each in found)
-    if len(by_id) >= watches.SMALLEST_BATCH and not is_polled:
+    if len(by_id) >= SMALLEST_BATCH and not is_polled:
         return None  # the watches of many ids begin together, as a batch
     providers: dict[str, None] = {}  # to choose from for what is left: those that know it, else all
     refs: list[TaskRef] = []

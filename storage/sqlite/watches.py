@@ -8,6 +8,7 @@ from datetime import datetime
 
 from storage.errors import WatchLimitReached
 from storage.models import (
+    SMALLEST_BATCH,
     DeliveryKind,
     DeliveryState,
     Registration,
@@ -21,7 +22,6 @@ from storage.models import (
 from storage.sqlite import batches, chat_settings, chats, deliveries, resuming, rows, tasks
 from storage.sqlite.connection import Transaction
 
-SMALLEST_BATCH = 4  # requests in one message
 _UNDELIVERED = rows.listed(state for state in DeliveryState if state.is_undelivered)
 
 
