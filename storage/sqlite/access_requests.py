@@ -17,8 +17,8 @@ from storage.access import (
 from storage.sqlite import access_deliveries, rows
 from storage.sqlite.connection import Transaction
 
-PERIOD_S = 3600.0  # between two requests of a chat
-REQUESTS_PER_PERIOD = 20  # of all chats
+_PERIOD_S = 3600.0  # between two requests of a chat
+_REQUESTS_PER_PERIOD = 20  # of all chats
 
 
 async def ask(
@@ -28,15 +28,15 @@ async def ask(
     now = rows.seconds(at)
     known = await tx.one(
         "SELECT state, asked_at > :now - :period AS is_recent FROM access_requests WHERE chat_id = :chat_id",
-        {"chat_id": chat.chat_id, "now": now, "period": PERIOD_S},
+        {"chat_id": chat.chat_id, "now": now, "period": _PERIOD_S},
     )
     if known is not None and known["state"] == AccessState.REFUSED:
         return RequestOutcome.REFUSED
     if known is not None and known["is_recent"]:
         is_open = known["state"] == AccessState.REQUESTED
         return RequestOutcome.WAITING if is_open else RequestOutcome.LIMITED
-    recent = await tx.all("SELECT id FROM access_requests WHERE asked_at > ? - ?", (now, PERIOD_S))
-    if not admins or len(recent) >= REQUESTS_PER_PERIOD:
+    recent = await tx.all("SELECT id FROM access_requests WHERE asked_at > ? - ?", (now, _PERIOD_S))
+    if not admins or len(recent) >= _REQUESTS_PER_PERIOD:
         return RequestOutcome.LIMITED
     request = await tx.all(
         """
