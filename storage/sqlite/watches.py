@@ -296,7 +296,7 @@ async def check_limits(
             JOIN tasks AS t ON t.id = c.task_id
             WHERE :with_lookups AND l.chat_id = :chat_id AND l.state IN ('polling', 'asking')
             GROUP BY l.id, t.external_id
-        )
+        ) AS counted
         """,
         {"chat_id": chat_id, "user_id": user_id, "with_lookups": with_lookups},
     )

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from storage.models import Cause, DeliveryKind, Ending, TaskStatus
+from storage.lookups import LookupRequest
+from storage.models import UNLIMITED, Cause, DeliveryKind, Ending, TaskStatus
 from storage.outbox import NONE_THROTTLED, ChatAddress, Delivery, WatchDelivery
-from storage.sqlite import chats, claiming, deliveries, history, settling, tasks, watches
+from storage.sqlite import chats, claiming, deliveries, history, lookups, settling, tasks, watches
 from storage.sqlite.connection import Database, Transaction
 from storage.sqlite.migrate import bundled_migrations, migrate
 from tests.contract.store.driver import CHAT, LEASE_S, NOON
@@ -19,7 +20,7 @@ from tests.unit.watching.tasks import task
 
 ORDERED = ("deliveries_in_turn", "deliveries_ready")  # walked from the start, as far as the limit
 SMALL = ("deliveries_one_sending",)  # as many rows as deliveries in progress
-OWN = ("SCAN busy", "SCAN waiting", "SCAN CONSTANT ROW")  # what a statement has found itself
+OWN = ("SCAN busy", "SCAN waiting", "SCAN counted", "SCAN CONSTANT ROW")  # what a statement has found itself
 
 
 class Explaining(Transaction):
@@ -127,6 +128,24 @@ async def test_the_steps_of_a_settlement_and_of_a_report_go_by_index(explaining:
     await chats.lost(explaining, CHAT, "blocked", at=NOON)
     await chats.migrate(explaining, CHAT, -100, at=NOON)
 
+    assert explaining.scans() == []
+
+
+async def test_the_steps_of_a_lookup_go_by_index(explaining: Explaining):
+    request = LookupRequest(
+        candidates={"t1": ("wan", "veo")},
+        chat_id=CHAT,
+        thread_id=None,
+        message_id=7,
+        user_id=42,
+        language="en",
+    )
+    await lookups.add(explaining, request, at=NOON, limits=UNLIMITED)
+    await lookups.on_polled(explaining, task(), at=NOON)
+    await lookups.claimed(explaining, 1, at=NOON)
+    await lookups.sent(explaining, 1, 500, at=NOON)
+
+    assert any("lookup_candidates_of_task" in step for step in explaining.plan)
     assert explaining.scans() == []
 
 
