@@ -9,6 +9,9 @@ LONGEST = 20_000  # characters of a redacted text
 _READ_AT_MOST = 200_000  # characters of a text that are searched
 
 # Each pattern reads every character a bounded number of times, whatever the text is.
+OPENAI_KEY = r"(?<![A-Za-z0-9])(?:sk|SK)-[\w.*-]{7,}[\w*-]"
+# The header's bound keeps `eyJ-eyJ-…` linear, where each dash may be followed by a token.
+JWT = r"(?<![A-Za-z0-9])eyJ[\w-]{8,4000}\.[\w.-]+"
 _SCHEMES = r"(?:https?|wss?|ftps?|socks[45]?h?|s3|oss|tos|cos|gs|rediss?|postgres(?:ql)?|mysql)"
 _URL = re.compile(rf"{_SCHEMES}:(?:\\?/){{2}}(?:(?!https?:)[^\s'\"<>])+", re.IGNORECASE)
 # Scheme, authority, path, `?` or `#`, and the rest.
@@ -33,7 +36,7 @@ _WHOLE = (
     re.compile(r"(?<!\d)\d{5,}(?::|%3A)[A-Za-z0-9_-]{30,}", re.IGNORECASE),  # a bot's token
     # A key that is cut or masked in its middle; before the next pattern, which would leave a part of it.
     re.compile(r"(?<![A-Za-z0-9])sk-(?=[\w.-]{0,64}(?:[*…]|\.{3}))[\w.*…-]*[\w*…-]", re.ASCII),
-    re.compile(r"(?<![A-Za-z0-9])(?:sk|SK)-[\w.*-]{7,}[\w*-]", re.ASCII),
+    re.compile(OPENAI_KEY, re.ASCII),
     re.compile(r"(?<![A-Za-z0-9])(?:AKIA|ASIA|AKID|LTAI|AKLT|AIza|ya29\.)[\w-]{8,}", re.ASCII),
     # GitHub, Groq, xAI, Replicate, Hugging Face, Stripe's kind, Runway's
     re.compile(
@@ -43,7 +46,7 @@ _WHOLE = (
     ),
     # fal's key: an id and its secret
     re.compile(r"(?<![0-9a-f])[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}:\w{16,}", re.IGNORECASE | re.ASCII),
-    re.compile(r"(?<![A-Za-z0-9])eyJ[\w-]{8,}\.[\w.-]+", re.ASCII),
+    re.compile(JWT, re.ASCII),
     re.compile(r"data:[\w/+.;=-]*;base64,[^\s'\"<>]+", re.IGNORECASE),  # a video inside a response
 )
 

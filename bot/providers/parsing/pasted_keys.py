@@ -2,9 +2,11 @@
 
 import re
 
+from bot.redaction import JWT, OPENAI_KEY
+
 # Each pattern reads every character a bounded number of times, whatever the text is.
 _KEYS = re.compile(
-    r"(?<![A-Za-z0-9])(?:sk|SK)-[\w.*-]{7,}[\w*-]"
+    rf"{OPENAI_KEY}|{JWT}"
     r"|(?i:\bbearer\s{1,8}|authorization\W{1,8}basic\s{1,8})(?=[^\s'\",\d]{0,64}\d)[\w.~+/=-]{8,}"
     r"|(?i:(?:(?<![a-z])(?:x[_-])?(?:api|access|secret|private|auth)[ _-]?(?:key|token|secret)"
     r"|密钥|秘钥|令牌)"
@@ -17,7 +19,6 @@ _KEYS = re.compile(
     r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}(?!:)"
     r"|(?<=[?&])(?i:access|token|access_token|key|api_?key|auth)=[\w.~%+/=-]{12,}"
     r"|(?<!\d)\d{5,}:[A-Za-z0-9_-]{30,}"  # a bot's token
-    r"|(?<![A-Za-z0-9])eyJ[\w-]{8,}\.[\w.-]+"
     r"|(?<![A-Za-z0-9])(?:gh[pousr]_|gsk_|xai-|r8_|hf_|AIza)[\w-]{16,}"
     # fal's key: an id and its secret
     r"|(?<![0-9A-Fa-f])[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}:[0-9a-f]{16,}"

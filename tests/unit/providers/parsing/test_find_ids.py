@@ -71,6 +71,7 @@ def test_any_text_has_valid_ids_or_none(text):
         "._a" * 330_000,
         "_" * 1_000_000,
         "sk-Bearer " * 100_000,
+        "eyJ-" * 250_000,
         ("x" * 99 + "\n") * 10_000,
         "\n".join(f"{TASK[:-5]}{number:05}" for number in range(10_000)),
         f"{TASK}{'…' * 1_000_000}",
