@@ -1,4 +1,7 @@
-"""Cuts API keys and tokens out of pasted text, so that none is taken for an id, stored or echoed."""
+"""Cuts API keys and tokens out of pasted text, so that none is taken for an id, stored or echoed.
+
+Only what is surely a key: bot/redaction.py hides more, but here an id must not be lost.
+"""
 
 import re
 
@@ -21,12 +24,18 @@ _KEYS = re.compile(
     r"|(?<!\d)\d{5,}:[A-Za-z0-9_-]{30,}"  # a bot's token
     r"|(?<![A-Za-z0-9])(?:gh[pousr]_|gsk_|xai-|r8_|hf_|AIza)[\w-]{16,}"
     # fal's key: an id and its secret
-    r"|(?<![0-9A-Fa-f])[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}:[0-9a-f]{16,}"
+    r"|(?<![0-9A-Fa-f])[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}:[0-9a-f]{16,}",
+    re.ASCII,  # so that a Chinese word ends a key
 )
 _MASKED = re.compile(r"\*{2}|(?i:x{4}|your)|^[^\d]*$")  # instead of a key
 
 
 def cut_keys(text: str) -> tuple[str, bool]:
     """Replace each key and token by a hyphen; also return whether any of them was real, not a placeholder."""
-    found = [match[0] for match in _KEYS.finditer(text)]
-    return _KEYS.sub("-", text), any(not _MASKED.search(each) for each in found)
+    found: list[str] = []
+
+    def cut(key: re.Match[str]) -> str:
+        found.append(key[0])
+        return "-"
+
+    return _KEYS.sub(cut, text), any(not _MASKED.search(each) for each in found)

@@ -54,3 +54,8 @@ def test_a_placeholder_is_no_key(text):
 def test_a_text_without_keys_is_unchanged():
     text = "task_LtujSKpBYTZNT4BXpUlfKYypoM5XabZZ at https://gw.example/v1/videos?task_id=1"
     assert cut_keys(text) == (text, False)
+
+
+def test_a_chinese_word_ends_a_key():
+    text, has_key = cut_keys("我的key是sk-Zk112233445566这个任务task_LtujSKpB")
+    assert (text, has_key) == ("我的key是-这个任务task_LtujSKpB", True)
