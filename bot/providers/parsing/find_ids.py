@@ -64,7 +64,9 @@ _ID_LABEL = re.compile(
     re.IGNORECASE,
 )
 _REQUEST_LABEL = re.compile(rf"(?<![A-Za-z0-9_-])request[ _-]?id{_SIGN}({UUID})(?![\w-])", re.IGNORECASE)
-_WORD = re.compile(r"(?<![A-Za-z0-9@_./\\-])[A-Za-z0-9][A-Za-z0-9._:=+-]{7,511}(?![A-Za-z0-9_@/\\])")
+_WORD = re.compile(
+    r"(?:(?<![A-Za-z0-9@_./\\-])|(?<=\.\.))[A-Za-z0-9][A-Za-z0-9._:=+-]{7,511}(?![A-Za-z0-9_@/\\])"
+)
 _ELLIPSIS = re.compile(r"\s?(?:…|\.{2,}|\*{3,})")
 _HAS_ELLIPSIS = re.compile(r"\.{2,}|…|\*{3,}")
 _ID_PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:=+-]*…?")  # prose may touch the end of an address
