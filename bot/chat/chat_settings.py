@@ -7,6 +7,7 @@ from bot.chat.parsing import TypedCommand
 from bot.chat.press import AnyButtonHandler, Bubble, ButtonHandler, Press
 from bot.chat.rights import Verdict
 from bot.logs import log_fields
+from bot.messages.callback_data import ChooseSetting
 from bot.messages.views import chat_settings as view
 from bot.messages.views import replies
 
@@ -26,21 +27,24 @@ async def settings(context: Context, _: TypedCommand) -> None:
         context.reply(replies.sentence(key, language=language))
 
 
-async def choose(press: Press, choice: view.Choice) -> Bubble:
+async def choose(press: Press, choice: ChooseSetting) -> Bubble:
     """Save a choice, and show it in the message."""
     if press.message is None:
         return press.bubble("button.stale")
     if refused := await press.refused(_FOR_ADMINS):
         return refused
     before = await press.context.chat_settings()
-    chosen = choice.applied(before)
+    chosen = view.applied(choice, before)
+    if chosen is None:
+        return press.bubble("button.stale")
     if chosen != before:
         await press.deps.service.save_chat_settings(press.chat_id, chosen)
         log.info(
-            "Chat %d: user %d changed a setting: %s",
+            "Chat %d: user %d set %s to %s",
             press.chat_id,
             press.user_id,
-            choice,
+            choice.setting,
+            choice.value,
             extra=log_fields(None, "setting_changed", chat_id=press.chat_id, user_id=press.user_id),
         )
     language = chosen.language or await press.context.auto_language()
@@ -48,6 +52,4 @@ async def choose(press: Press, choice: view.Choice) -> Bubble:
     return press.bubble("settings.saved")
 
 
-HANDLERS: tuple[AnyButtonHandler, ...] = tuple(
-    ButtonHandler(data=each, handle=choose, writes=True) for each in view.CHOICES
-)
+HANDLERS: tuple[AnyButtonHandler, ...] = (ButtonHandler(data=ChooseSetting, handle=choose, writes=True),)

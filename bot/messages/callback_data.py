@@ -184,6 +184,15 @@ class ChooseProvider(CallbackData):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ChooseSetting(CallbackData):
+    """Choose a value for one of the chat's settings."""
+
+    PREFIX: ClassVar[str] = "set"
+    setting: str  # the field of ChatSettings
+    value: str  # as str() writes it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StopBatch(CallbackData):
     """Stop all watches of a batch."""
 

@@ -1,7 +1,8 @@
 import pytest
 
+from bot.messages.callback_data import ChooseSetting
 from bot.messages.view import View
-from bot.messages.views.chat_settings import CHOICES, chat_settings
+from bot.messages.views.chat_settings import applied, chat_settings
 from storage.chat_settings import DEFAULT_SETTINGS, ChatSettings, ResultForm, Sound
 from tests.unit.messages.reading import visible
 
@@ -29,11 +30,12 @@ def test_each_button_applies_its_own_choice(settings: ChatSettings, language: st
     assert visible(view.text).count("\n") == len(view.buttons)
 
     for row in view.buttons:
-        results = []
+        results: list[ChatSettings | None] = []
         for button in row:
-            [choice] = [found for kind in CHOICES if (found := kind.parse(button.action or ""))]
-            results.append(choice.applied(settings))
-            is_marked = button.label.startswith("✓ ")
-            assert is_marked is (results[-1] == settings)
-            assert button.label.endswith(choice.label(language))
-        assert len(set(results)) == len(row)
+            choice = ChooseSetting.parse(button.action or "")
+            assert choice is not None
+            results.append(applied(choice, settings))
+            mark, _, label = button.label.partition(" ")
+            assert (mark == "✓") is (results[-1] == settings)
+            assert label in visible(chat_settings(results[-1] or settings, language=language).text)
+        assert len(set(results) - {None}) == len(row)
