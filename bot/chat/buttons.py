@@ -3,15 +3,7 @@
 from telegram import Update
 from telegram.error import BadRequest
 
-from bot.chat import (
-    access_buttons,
-    batch_buttons,
-    chat_settings,
-    history,
-    lookup_buttons,
-    task_buttons,
-    task_list,
-)
+from bot.chat import access_buttons, chat_settings, history, lookup_buttons, task_buttons, task_list
 from bot.chat.context import Context
 from bot.chat.press import AnyButtonHandler, Bubble, Press
 from bot.messages.callback_data import CallbackData
@@ -21,7 +13,6 @@ HANDLERS: tuple[AnyButtonHandler, ...] = (
     *task_list.HANDLERS,
     *access_buttons.HANDLERS,
     *lookup_buttons.HANDLERS,
-    *batch_buttons.HANDLERS,
     *chat_settings.HANDLERS,
     *history.HANDLERS,
 )

@@ -1,4 +1,4 @@
-"""The buttons under the messages about a task."""
+"""The buttons under the messages about a task, and under the card of a batch."""
 
 import asyncio
 from contextlib import suppress
@@ -8,7 +8,15 @@ from telegram import Message
 
 from bot.chat.press import AnyButtonHandler, Bubble, ButtonHandler, Press
 from bot.media.video import VideoFile
-from bot.messages.callback_data import CheckNow, Details, OriginalFile, SendAgain, Stop
+from bot.messages.callback_data import (
+    CheckNow,
+    Details,
+    OriginalFile,
+    SendAgain,
+    SendBatchAgain,
+    Stop,
+    StopBatch,
+)
 from bot.messages.views import cards, results
 from storage.models import DeliveryKind, Task, WatchState
 from storage.outbox import CopyRequest
@@ -81,6 +89,34 @@ async def details(press: Press, data: Details) -> Bubble:
     return Bubble()
 
 
+async def stop_all(press: Press, data: StopBatch) -> Bubble:
+    """Stop what is still awaited; results that are on their way are delivered."""
+    found = await press.deps.service.batch(data.batch_id, press.chat_id)
+    waiting = [
+        each for each in found if each.watch.state is WatchState.ACTIVE and not each.task.status.is_final
+    ]
+    if not waiting:
+        return press.bubble("batch.nothing_to_stop")
+    allowed, verdict = await press.context.may_stop(waiting)
+    if not allowed:
+        return press.refusal(verdict, "rights.stop")
+    stopped = await press.deps.service.stop(allowed, by=press.context.actor_name)
+    press.deps.audit.stopped(press.chat_id, press.user_id, stopped)
+    return press.bubble("batch.stopped", count=len(stopped))
+
+
+async def send_batch_again(press: Press, data: SendBatchAgain) -> Bubble:
+    """Deliver results again that did not arrive, and look again for tasks that were not found."""
+    found = await press.deps.service.batch(data.batch_id, press.chat_id)
+    if not found:
+        return press.bubble("result.not_again")
+    allowed, verdict = await press.context.may_stop(found)
+    if not allowed:
+        return press.refusal(verdict, "rights.again")
+    count = await press.deps.service.send_batch_again(data.batch_id, press.chat_id)
+    return press.bubble("batch.sending_again", count=count) if count else press.bubble("result.not_again")
+
+
 def _video_in(message: Message, task: Task) -> VideoFile:
     """The facts about the video in a message, for its caption."""
     if (video := message.video) is None:
@@ -104,4 +140,6 @@ HANDLERS: tuple[AnyButtonHandler, ...] = (
     ButtonHandler(data=Stop, handle=stop, writes=True),
     ButtonHandler(data=OriginalFile, handle=original_file, writes=True),
     ButtonHandler(data=Details, handle=details),
+    ButtonHandler(data=StopBatch, handle=stop_all, writes=True),
+    ButtonHandler(data=SendBatchAgain, handle=send_batch_again, writes=True),
 )
