@@ -23,8 +23,7 @@ async def settings(context: Context, _: TypedCommand) -> None:
     if verdict is Verdict.ALLOWED:
         context.reply(view.chat_settings(await context.chat_settings(), language=language))
     else:
-        key = "rights.unknown" if verdict is Verdict.UNKNOWN else _FOR_ADMINS
-        context.reply(replies.sentence(key, language=language))
+        context.reply(replies.sentence(verdict.reason(_FOR_ADMINS), language=language))
 
 
 async def choose(press: Press, choice: ChooseSetting) -> Bubble:

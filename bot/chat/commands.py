@@ -7,7 +7,6 @@ from bot.chat import access_buttons, chat_settings, history, task_list
 from bot.chat.arguments import left_out, reply_together, valid_ids
 from bot.chat.context import Context
 from bot.chat.parsing import TypedCommand
-from bot.chat.rights import Verdict
 from bot.chat.watch_command import watch
 from bot.messages.callback_data import TasksPage
 from bot.messages.view import View
@@ -47,11 +46,10 @@ async def unwatch(context: Context, typed: TypedCommand) -> None:
     chat_id = context.message.chat_id
     active = await service.active_of_ids(chat_id, ids, thread_id=context.thread_id)
     allowed, verdict = await context.may_stop(active)
-    stopped = await service.stop(allowed, by=context.actor_name)
-    context.deps.audit.stopped(chat_id, context.user_id, stopped)
+    stopped = await context.stop(allowed)
     if refused := [each for each in active if each not in allowed]:
-        key = "rights.unknown" if verdict is Verdict.UNKNOWN else "rights.stop"
-        notes.insert(0, replies.not_stopped(_ids_of(refused), key, language=language))
+        why = verdict.reason("rights.stop")
+        notes.insert(0, replies.not_stopped(_ids_of(refused), why, language=language))
     if stopped:
         notes.insert(0, replies.stopped(_ids_of(stopped), language=language))
     reply_together(context, [*notes, *_not_watched(ids, [*stopped, *refused], language)])

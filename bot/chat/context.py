@@ -183,6 +183,12 @@ class Context(CallbackContext[ExtBot[None], _Data, _Data, _Data]):
         verdict = await self.may_manage()
         return (list(watched) if verdict is Verdict.ALLOWED else own), verdict
 
+    async def stop(self, watched: Sequence[WatchedTask]) -> list[WatchedTask]:
+        """Stop watches of the chat, and log those of others; returns those that were active."""
+        stopped = await self.deps.service.stop(watched, by=self.actor_name)
+        self.deps.audit.stopped(self.chat_id, self.user_id, stopped)
+        return stopped
+
     @property
     def actor_name(self) -> str | None:
         """The name of who acts, as others see it; None for a channel's post without a signature."""

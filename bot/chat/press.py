@@ -67,7 +67,7 @@ class Press:
 
     def refusal(self, verdict: Verdict, key: str) -> Bubble:
         """The bubble for somebody who may not do it; key: the text that says who may."""
-        return self.bubble("rights.unknown" if verdict is Verdict.UNKNOWN else key, is_alert=True)
+        return self.bubble(verdict.reason(key), is_alert=True)
 
     async def refused(self, key: str) -> Bubble | None:
         """The refusal of a press by somebody who may not manage the chat; None: it is not refused."""

@@ -34,6 +34,10 @@ class Verdict(Enum):
     DENIED = auto()
     UNKNOWN = auto()  # Telegram could not be asked: not allowed
 
+    def reason(self, denied: str) -> str:
+        """The key of the text that says why it is not allowed; denied: of the text that says who may."""
+        return "rights.unknown" if self is Verdict.UNKNOWN else denied
+
 
 class Rights:
     """Answers whether the author of an update may manage its chat."""

@@ -54,8 +54,7 @@ async def stop(press: Press, data: Stop) -> Bubble:
     allowed, verdict = await press.context.may_stop([found])
     if not allowed:
         return press.refusal(verdict, "rights.stop")
-    stopped = await press.deps.service.stop(allowed, by=press.context.actor_name)
-    press.deps.audit.stopped(press.chat_id, press.user_id, stopped)
+    stopped = await press.context.stop(allowed)
     return press.bubble("button.stopped" if stopped else "button.not_watched")
 
 
@@ -100,8 +99,7 @@ async def stop_all(press: Press, data: StopBatch) -> Bubble:
     allowed, verdict = await press.context.may_stop(waiting)
     if not allowed:
         return press.refusal(verdict, "rights.stop")
-    stopped = await press.deps.service.stop(allowed, by=press.context.actor_name)
-    press.deps.audit.stopped(press.chat_id, press.user_id, stopped)
+    stopped = await press.context.stop(allowed)
     return press.bubble("batch.stopped", count=len(stopped))
 
 
