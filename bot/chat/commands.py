@@ -41,10 +41,9 @@ async def status(context: Context, typed: TypedCommand) -> None:
 
 async def unwatch(context: Context, typed: TypedCommand) -> None:
     """/unwatch [id …]."""
-    language, service = await context.language(), context.deps.service
+    language = await context.language()
     ids, notes = await _requested(context, typed, language)
-    chat_id = context.message.chat_id
-    active = await service.active_of_ids(chat_id, ids, thread_id=context.thread_id)
+    active = await context.deps.service.active_of_ids(context.chat_id, ids, thread_id=context.thread_id)
     allowed, verdict = await context.may_stop(active)
     stopped = await context.stop(allowed)
     if refused := [each for each in active if each not in allowed]:

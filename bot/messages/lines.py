@@ -1,6 +1,6 @@
 """Lines that several messages share."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Literal
 
@@ -26,6 +26,7 @@ _GRAINS_S = ((90.0, 5.0), (600.0, 30.0), (float("inf"), 60.0))  # (upper bound, 
 _BAR_CELLS = 10
 PROVIDER_UNITS = 64
 ID_UNITS = 512
+_IDS_UNITS = 400
 _MODEL_UNITS = 60
 _RAW_STATUS_UNITS = 60
 HOST_UNITS = 120
@@ -47,16 +48,21 @@ def provider(task: Task) -> str:
     return f"<b>{escape_line(task.ref.provider, PROVIDER_UNITS)}</b>"
 
 
-def shown_id(external_id: str) -> str:
+def shown_id(external_id: str, limit: int = ID_UNITS) -> str:
     """An id in monospace, which Telegram copies on a tap."""
-    return f"<code>{escape_line(external_id, ID_UNITS)}</code>"
+    return f"<code>{escape_line(external_id, limit)}</code>"
 
 
-def title(watched: WatchedTask) -> str:
+def shown_ids(ids: Sequence[str]) -> str:
+    """One id that is copied on a tap, or several, cut to fit."""
+    return shown_id(ids[0]) if len(ids) == 1 else escape_line(", ".join(ids), _IDS_UNITS)
+
+
+def title(watched: WatchedTask, id_units: int = ID_UNITS) -> str:
     """Icon, provider and id."""
     task = watched.task
     icon = STOPPED_ICON if watched.watch.state is WatchState.STOPPED else ICONS[task.status]
-    return f"{icon} {join_dots([provider(task), shown_id(task.ref.external_id)])}"
+    return f"{icon} {join_dots([provider(task), shown_id(task.ref.external_id, id_units)])}"
 
 
 def stopped_by(watch: Watch, language: str) -> str | None:
@@ -166,10 +172,14 @@ def cause_of_failure(task: Task) -> Cause:
     return error.cause if error else Cause.GENERATION
 
 
+def has_video(task: Task) -> bool:
+    """Whether the gateway has said where the video is."""
+    return task.snapshot is not None and task.snapshot.media is not None
+
+
 def why(task: Task, language: str) -> str | None:
     """Why a task that failed, or succeeded without a video, has no video."""
-    has_video = task.snapshot is not None and task.snapshot.media is not None
-    if task.status is TaskStatus.FAILED or (task.status is TaskStatus.SUCCEEDED and not has_video):
+    if task.status is TaskStatus.FAILED or (task.status is TaskStatus.SUCCEEDED and not has_video(task)):
         return t(language, f"failed.{cause_of_failure(task)}.why")
     return None
 

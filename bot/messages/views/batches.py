@@ -91,7 +91,7 @@ def _reason(each: WatchedTask, language: str) -> str | None:
         return t(language, "result.unconfirmed")
     if each.watch.result is DeliveryState.DEAD:
         return t(language, "result.given_up")
-    if each.task.status is TaskStatus.SUCCEEDED and _has_video(each.task):
+    if each.task.status is TaskStatus.SUCCEEDED and lines.has_video(each.task):
         return None
     return lines.why(each.task, language) or t(language, f"status.{each.task.status}")
 
@@ -106,7 +106,7 @@ def _state(each: WatchedTask, language: str) -> str:
 def _word(each: WatchedTask, language: str) -> str:
     if each.watch.state is WatchState.STOPPED:
         return t(language, "status.stopped")
-    if each.task.status is TaskStatus.SUCCEEDED and not _has_video(each.task):
+    if each.task.status is TaskStatus.SUCCEEDED and not lines.has_video(each.task):
         return t(language, f"status.{TaskStatus.FAILED}")
     return t(language, f"status.{each.task.status}")
 
@@ -116,13 +116,9 @@ def _icon(each: WatchedTask) -> str:
         return lines.STOPPED_ICON
     if each.watch.result is not None and each.watch.result.is_undelivered:
         return "⚠️"
-    if each.task.status is TaskStatus.SUCCEEDED and not _has_video(each.task):
+    if each.task.status is TaskStatus.SUCCEEDED and not lines.has_video(each.task):
         return lines.ICONS[TaskStatus.FAILED]
     return "💤" if lines.stall(each, "en") else lines.ICONS[each.task.status]
-
-
-def _has_video(task: Task) -> bool:
-    return task.snapshot is not None and task.snapshot.media is not None
 
 
 def _name(task: Task, id_units: int, with_name: bool) -> str:

@@ -53,12 +53,10 @@ def history(found: Sequence[WatchedTask], shown: OpenHistory, names: Sequence[st
 
 def _entry(watched: WatchedTask, language: str) -> str:
     """Two lines: what it was; how it ended, how long it took, when, and who asked."""
-    task, watch = watched.task, watched.watch
-    icon = lines.STOPPED_ICON if watch.state is WatchState.STOPPED else lines.ICONS[task.status]
-    shown_id = f"<code>{escape_line(task.ref.external_id, _ID_UNITS)}</code>"
+    watch = watched.watch
     facts = [
         lines.status_line(watched, language=language, now=watch.ended_at or watch.created_at),
         moment(watch.ended_at) if watch.ended_at else None,
         escape_line(watch.user_name, NAME_UNITS) if watch.user_name else None,
     ]
-    return f"{icon} {lines.join_dots([lines.provider(task), shown_id])}\n{lines.join_dots(facts)}"
+    return f"{lines.title(watched, _ID_UNITS)}\n{lines.join_dots(facts)}"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from bot.messages.limits import TEXT_UNITS, escape_line, take_fitting
-from bot.messages.lines import ID_UNITS, join_dots, join_lines, shown_id
+from bot.messages.lines import ID_UNITS, join_dots, join_lines, shown_ids
 from bot.messages.translate import t
 from bot.messages.view import View
 from bot.messages.views.access import example_command, id_shapes
@@ -84,17 +84,17 @@ def which_one(ids: Sequence[str], *, command: str, language: str) -> View:
 
 def stopped(ids: Sequence[str], *, language: str) -> View:
     """The reply to /unwatch."""
-    return View(text=t(language, "unwatch.done", count=len(ids), ids=_shown_ids(ids)))
+    return View(text=t(language, "unwatch.done", count=len(ids), ids=shown_ids(ids)))
 
 
 def not_stopped(ids: Sequence[str], why: str, *, language: str) -> View:
     """The reply to /unwatch by somebody who may not; why: the key of the text that says who may."""
-    return View(text=t(language, "unwatch.refused", ids=_shown_ids(ids), why=t(language, why)))
+    return View(text=t(language, "unwatch.refused", ids=shown_ids(ids), why=t(language, why)))
 
 
 def not_watched(ids: Sequence[str], *, language: str) -> View:
     """A command named ids that the chat does not watch."""
-    return View(text=t(language, "wrong.not_watched", count=len(ids), ids=_shown_ids(ids)))
+    return View(text=t(language, "wrong.not_watched", count=len(ids), ids=shown_ids(ids)))
 
 
 def cut_off(count: int, *, language: str) -> View:
@@ -169,11 +169,6 @@ def stats(found: Stats, *, language: str) -> View:
             ]
         )
     )
-
-
-def _shown_ids(ids: Sequence[str]) -> str:
-    """One id that is copied on a tap, or several, cut to fit."""
-    return shown_id(ids[0]) if len(ids) == 1 else escape_line(", ".join(ids), _WORDS_UNITS)
 
 
 def _example(names: Sequence[str]) -> str:
