@@ -38,7 +38,7 @@ _PRUNE = (
     """
     DELETE FROM deliveries WHERE id IN (
         SELECT id FROM deliveries
-        WHERE state = 'pending' AND kind IN ('question', 'greeting') AND created_at < :before
+        WHERE is_unsent AND kind IN ('question', 'greeting') AND created_at < :before
         LIMIT :limit
     )
     RETURNING id

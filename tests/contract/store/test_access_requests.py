@@ -224,6 +224,18 @@ async def test_requests_that_nobody_answers_and_their_questions_are_pruned(drive
     assert await driver.store.access_entries(offset=0, limit=9) == ([], 0)
 
 
+async def test_a_question_is_pruned_though_its_sending_to_a_lost_chat_never_ended(driver: Driver):
+    await ask(driver)
+    for question in await claim(driver):
+        await driver.store.note_unconfirmed_call(question.delivery.id, at=driver.now)
+        await driver.store.chat_lost(question.delivery.chat_id, "blocked", at=driver.now)
+    driver.advance(HOUR_S)
+
+    await driver.store.prune(older_than=driver.now, limit=100)
+
+    assert not any((await driver.store.stats()).deliveries.values())
+
+
 async def test_former_admins_get_no_questions(driver: Driver):
     await ask(driver)
     await driver.store.supersede_reports_to_all_but([CAROL.id], at=driver.now)
