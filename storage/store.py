@@ -353,10 +353,11 @@ class Store(AccessStore, LookupStore, Protocol):
         ...
 
     async def prune(self, *, older_than: datetime, limit: int) -> int:
-        """Delete settled deliveries, ended watches, and tasks and chats without watches, older than that.
+        """Delete what is older than that: settled deliveries, ended watches, lookups, and batches, tasks and
+        chats without watches; and of access, unsent questions and greetings, and open requests.
 
-        A watch suspended before then counts as ended; older pending deliveries of ended watches are deleted
-        with them. An allowed chat is kept.
+        A watch suspended before then counts as ended; older pending deliveries of ended watches, and all of
+        lookups, are deleted with them. Allowed chats and refusals are kept.
 
         Deletes at most limit rows per table, to keep the transaction short, and returns how many; 0: none are
         left. Free pages are returned to the file system.
