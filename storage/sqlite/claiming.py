@@ -148,7 +148,7 @@ async def _with_content(
             shown = tuple(await watches.of_batch(tx, batch.id))
             claimed.append(BatchDelivery(delivery=delivery, batch=batch, watched=shown, settings=settings))
         elif delivery.kind is DeliveryKind.LOOKUP:
-            lookup = await lookups.claimed(tx, row["lookup_id"], at=at)
+            lookup = await lookups.advance(tx, row["lookup_id"], at=at)
             lookup = replace(lookup, language=settings.language or lookup.language)
             claimed.append(LookupDelivery(delivery=delivery, lookup=lookup, settings=settings))
         else:

@@ -75,8 +75,8 @@ async def on_polled(tx: Transaction, task: Task, *, at: datetime) -> None:
         await _resolve_and_ask(tx, row["lookup_id"], at=at)
 
 
-async def claimed(tx: Transaction, lookup_id: int, *, at: datetime) -> Lookup:
-    """The lookup whose LOOKUP is due: its time for polling, or for an answer, is over."""
+async def advance(tx: Transaction, lookup_id: int, *, at: datetime) -> Lookup:
+    """End the time for polling, or that for an answer, as the LOOKUP is claimed; return the lookup."""
     await tx.run("UPDATE lookup_candidates SET knows = 0 WHERE lookup_id = ? AND knows IS NULL", (lookup_id,))
     await _resolve(tx, lookup_id, at=at)
     (row,) = await tx.all(
@@ -98,8 +98,8 @@ async def claimed(tx: Transaction, lookup_id: int, *, at: datetime) -> Lookup:
     return await _with_ids(tx, row)
 
 
-async def sent(tx: Transaction, lookup_id: int, message_id: int | None, *, at: datetime) -> None:
-    """Store the message with the question; it ends by itself."""
+async def store_question(tx: Transaction, lookup_id: int, message_id: int | None, *, at: datetime) -> None:
+    """Store the message with the question as sent; an hour later, it ends unless it is answered."""
     (row,) = await tx.all(
         """
         UPDATE lookups SET question_message_id = coalesce(?, question_message_id) WHERE id = ?

@@ -181,7 +181,7 @@ async def _store_message(tx: Transaction, sent: sqlite3.Row, settlement: Settlem
         case DeliveryKind.BATCH:
             await batches.store_card(tx, sent["batch_id"], message_id, settlement)
         case DeliveryKind.LOOKUP:
-            await lookups.sent(tx, sent["lookup_id"], message_id, at=settlement.at)
+            await lookups.store_question(tx, sent["lookup_id"], message_id, at=settlement.at)
         case DeliveryKind.CARD:
             await tx.run(
                 """
