@@ -105,8 +105,6 @@ async def found(tx: Transaction, chat_id: int, *, at: datetime) -> None:
 
 async def migrate(tx: Transaction, old_id: int, new_id: int, *, at: datetime) -> None:
     """Rewrite a chat's rows to its new id; of two watches of a task, the one without its result is kept."""
-    if old_id == new_id:
-        return
     await allowed_chats.move(tx, old_id, new_id)
     await access_requests.move(tx, old_id, new_id)
     await chat_settings.move(tx, old_id, new_id)
@@ -132,12 +130,6 @@ async def migrate(tx: Transaction, old_id: int, new_id: int, *, at: datetime) ->
         UPDATE watches SET chat_id = ?, request_message_id = NULL, card_message_id = NULL, card_digest = NULL,
             card_sent_at = NULL, state = CASE state WHEN 'active' THEN 'suspended' ELSE state END
         WHERE chat_id = ?
-        """,
-        (new_id, old_id),
-    )
-    await tx.run(
-        """
-        UPDATE lookups SET chat_id = ?, message_id = NULL, question_message_id = NULL WHERE chat_id = ?
         """,
         (new_id, old_id),
     )

@@ -159,6 +159,32 @@ async def drop_all_but(tx: Transaction, allowed_ids: Iterable[int]) -> None:
     )
 
 
+async def move(tx: Transaction, old_id: int, new_id: int, *, at: datetime) -> None:
+    """Rewrite a chat's lookups to its new id, where message ids are different.
+
+    A LOOKUP that is being sent is deleted and enqueued again: settling it must not store the old chat's
+    message id.
+    """
+    moved = await tx.all(
+        """
+        UPDATE lookups SET chat_id = ?, message_id = NULL, question_message_id = NULL WHERE chat_id = ?
+        RETURNING *
+        """,
+        (new_id, old_id),
+    )
+    being_sent = await tx.all(
+        """
+        DELETE FROM deliveries WHERE lookup_id IN (SELECT value FROM json_each(?)) AND state = ?
+        RETURNING lookup_id
+        """,
+        (rows.listed(row["id"] for row in moved), DeliveryState.SENDING),
+    )
+    unsent_ids = {row["lookup_id"] for row in being_sent}
+    for row in moved:
+        if row["id"] in unsent_ids:
+            await _enqueue(tx, row, at=at)
+
+
 async def _with_ids(tx: Transaction, row: sqlite3.Row) -> Lookup:
     """The lookup of this row, with the ids whose provider is not known."""
     candidates = await _candidates(tx, row["id"])

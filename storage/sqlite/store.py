@@ -270,8 +270,11 @@ class SqliteStore(SqliteAccessStore, SqliteLookupStore, Store):
             return await chats.throttled(tx, at=at)
 
     async def migrate_chat(self, old_id: int, new_id: int, *, at: datetime) -> None:
+        if old_id == new_id:
+            return
         async with self._database.transaction() as tx:
             await chats.migrate(tx, old_id, new_id, at=at)
+            await lookups.move(tx, old_id, new_id, at=at)
 
     async def sync_allowed_chats(self, ids: Collection[int], *, at: datetime) -> frozenset[int]:
         async with self._database.transaction() as tx:

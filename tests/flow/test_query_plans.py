@@ -144,6 +144,7 @@ async def test_the_steps_of_a_lookup_go_by_index(explaining: Explaining):
     await lookups.on_polled(explaining, task(), at=NOON)
     await lookups.advance(explaining, 1, at=NOON)
     await lookups.store_question(explaining, 1, 500, at=NOON)
+    await lookups.move(explaining, CHAT, -100, at=NOON)
 
     assert any("lookup_candidates_of_task" in step for step in explaining.plan)
     assert explaining.scans() == []

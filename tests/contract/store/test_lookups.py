@@ -321,6 +321,19 @@ async def test_a_migrated_group_is_asked_in_the_supergroup(driver: Driver):
     assert (out.delivery.chat_id, out.lookup.chat_id, out.lookup.message_id) == (CHAT + 1, CHAT + 1, None)
 
 
+async def test_a_question_that_is_being_sent_while_its_group_is_migrated_is_sent_again(driver: Driver):
+    await look_up(driver)
+    driver.advance(10)
+    (out,) = await claim(driver)
+    await driver.store.migrate_chat(CHAT, CHAT + 1, at=driver.now)
+    await driver.settle(out, message_id=500)
+
+    (again,) = await claim(driver)
+
+    assert (again.delivery.chat_id, again.lookup.state) == (CHAT + 1, LookupState.ASKING)
+    assert again.lookup.question_message_id is None
+
+
 async def test_a_chat_without_access_is_asked_nothing(driver: Driver):
     await look_up(driver)
     await driver.store.stop_all_but([CHAT + 1], at=driver.now)
