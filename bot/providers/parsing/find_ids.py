@@ -137,6 +137,11 @@ class _Search:
         self._text = text
         self._formats = formats
         self._request_kinds = tuple(each.kind for each in formats if each.has_request_ids)
+        self._paths: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = (
+            *((each.path, (each.kind,)) for each in formats),
+            (_ANY_TASK_PATH, ()),
+            (_QUERY_ID, ()),
+        )
 
     def run(self) -> None:
         """All steps, in their order."""
@@ -146,7 +151,7 @@ class _Search:
         self._read_each(_URL, self._read_url)
         self._read_each(_BARE_URL, self._read_url)
         self._read_each(_PATH, lambda match: self._read_path(match, match[0]))
-        self._read_each(_TASK_LABEL, lambda match: self._add(match, match[1], match.end(1)))
+        self._read_each(_TASK_LABEL, lambda match: self._add(match.start(), match[1], match.end(1)))
         requests = list(_REQUEST_LABEL.finditer(self._text))
         self._read_each(_OTHER_LABEL, lambda _: True)
         for match in _WORD.finditer(self._text):
@@ -155,10 +160,10 @@ class _Search:
             for match in _ID_LABEL.finditer(self._text):
                 is_cut_off = self._is_cut_off(match[1], match.end(1)) and any(map(str.isdigit, match[1]))
                 if is_cut_off or len(match[1]) >= _SHORTEST_LOOSE or self._kinds_of(_trim(match[1])):
-                    self._add(match, match[1], match.end(1))
+                    self._add(match.start(), match[1], match.end(1))
         if not self.found and not self.cut_off:
             for match in requests:
-                self._add(match, match[1], kinds=self._request_kinds)
+                self._add(match.start(), match[1], kinds=self._request_kinds)
 
     def _read_each(self, pattern: re.Pattern[str], read: Callable[[re.Match[str]], bool]) -> None:
         """Replace each match that `read` understands by blanks, so that positions stay."""
@@ -183,14 +188,13 @@ class _Search:
     def _read_path(self, match: re.Match[str], path: str, *, host: str | None = None) -> bool:
         if _FILE.search(re.split("[?#]", path, maxsplit=1)[0].rstrip(_CLOSING)):
             return True
-        patterns = [(each.path, (each.kind,)) for each in self._formats]
-        for pattern, kinds in [*patterns, (_ANY_TASK_PATH, ()), (_QUERY_ID, ())]:
+        for pattern, kinds in self._paths:
             if not (found := pattern.search(path)):
                 continue
             word = _ID_PART.match(unquote(found[1]))
             end = match.end() if found.end(1) == len(path) else None
             is_id = word is not None and (kinds or self._kinds_of(_trim(word[0])))
-            if word and is_id and self._add(match, word[0], end, kinds=kinds, host=host):
+            if word and is_id and self._add(match.start(), word[0], end, kinds=kinds, host=host):
                 return True
         return False
 
@@ -202,7 +206,7 @@ class _Search:
             return
         word = word if self._kinds_of(word) else _trim(word)
         if self._kinds_of(word) and not word.isdigit():
-            self._add(match, word)
+            self._add(match.start(), word)
 
     def _is_cut_off(self, word: str, end: int | None) -> bool:
         """Whether a word has an ellipsis in it or, if it is not whole, behind it."""
@@ -218,14 +222,14 @@ class _Search:
 
     def _add(
         self,
-        at: re.Match[str] | int,
+        start: int,
         value: object,
         end: int | None = None,
         *,
         kinds: tuple[str, ...] = (),
         host: str | None = None,
     ) -> bool:
-        """Add an id; end: where an ellipsis may follow it. False: the value is none."""
+        """Add an id found at start; end: where an ellipsis may follow it. False: the value is none."""
         word = str(value)
         if self._is_cut_off(word, end):
             self.cut_off.add(word[:_SHORTEST_LOOSE])
@@ -233,7 +237,6 @@ class _Search:
         word = word if self._kinds_of(word) else _trim(word)
         if not _may_be_id(word):
             return False
-        start = at if isinstance(at, int) else at.start()
         kinds = kinds or self._kinds_of(word)
         position, known = self.found.get(word, (start, FoundId(external_id=word, kinds=kinds, host=host)))
         if kinds and (not known.kinds or len(kinds) < len(known.kinds)):
