@@ -96,14 +96,11 @@ class TextDelivery:
         view, included = result_views.failures([each.watched for each in (out, *out.companions)])
         return as_retryable(await self._send(out, view)), included - 1
 
-    async def report(self, out: ReportDelivery) -> SendResult:
-        """Send a report to an admin; not idempotent, so never retry it after Unknown."""
-        view = admin.gateway_changed(out.report)
-        return await self.sender.send(out.delivery.address, view, is_silent=out.is_silent)
-
-    async def access(self, out: AccessDelivery) -> SendResult:
-        """Send a question to an admin or a greeting to a chat; not idempotent, as report()."""
-        if isinstance(out.content, Greeting):
+    async def once(self, out: ReportDelivery | AccessDelivery) -> SendResult:
+        """Send a report, a question or a greeting; not idempotent, so never retry it after Unknown."""
+        if isinstance(out, ReportDelivery):
+            view = admin.gateway_changed(out.report)
+        elif isinstance(out.content, Greeting):
             view = access.greeting(out.content, self._example_ids)
         else:
             view = access.question(out.content)

@@ -172,31 +172,31 @@ class DeliveryWorker:
             self._new_delivery.set()
 
     async def _deliver(self, out: ClaimedDelivery, permit: Permit) -> None:
-        if isinstance(out, ReportDelivery | AccessDelivery):
-            await self._settler.settle(out, await self._deliver_once(out))
-        elif isinstance(out, BatchDelivery):
-            result, digest = await self._texts.batch(out)
-            await self._settler.settle(out, result, digest=digest)
-        elif isinstance(out, LookupDelivery):
-            await self._settler.settle(out, await self._texts.lookup(out))
-        elif out.delivery.kind is DeliveryKind.CARD:
-            result, digest = await self._texts.card(out)
-            await self._settler.settle(out, result, digest=digest)
-        elif out.delivery.kind is DeliveryKind.NOTICE:
-            await self._settler.settle(out, await self._texts.notice(out))
-        elif out.carries_file:
-            await self._settler.settle(out, await self._deliver_video(out, permit))
-        else:
-            await self._deliver_failures(out)
+        digest = None
+        match out:
+            case ReportDelivery() | AccessDelivery():
+                result = await self._deliver_once(out)
+            case BatchDelivery():
+                result, digest = await self._texts.batch(out)
+            case LookupDelivery():
+                result = await self._texts.lookup(out)
+            case WatchDelivery() if out.delivery.kind is DeliveryKind.CARD:
+                result, digest = await self._texts.card(out)
+            case WatchDelivery() if out.delivery.kind is DeliveryKind.NOTICE:
+                result = await self._texts.notice(out)
+            case WatchDelivery() if out.carries_file:
+                result = await self._deliver_video(out, permit)
+            case WatchDelivery():
+                await self._deliver_failures(out)
+                return
+        await self._settler.settle(out, result, digest=digest)
 
     async def _deliver_once(self, out: ReportDelivery | AccessDelivery) -> SendResult:
         """Send a message; the call is recorded first, as it is not idempotent, and not repeated."""
         if out.delivery.unconfirmed_call_at is not None:
             return Unknown("the response to an earlier call was lost")
         await self._store.note_unconfirmed_call(out.delivery.id, at=self._clock())
-        if isinstance(out, AccessDelivery):
-            return await self._texts.access(out)
-        return await self._texts.report(out)
+        return await self._texts.once(out)
 
     async def _deliver_failures(self, out: WatchDelivery) -> None:
         """Send one message for a failure and its companions; release those that do not fit into it."""
