@@ -8,18 +8,12 @@ from bot.chat.arguments import left_out, reply_together, valid_ids
 from bot.chat.context import Context
 from bot.chat.parsing import TypedCommand
 from bot.chat.watch_command import watch
-from bot.messages.callback_data import TasksPage
 from bot.messages.view import View
 from bot.messages.views import cards, replies
 from bot.providers.catalog import Catalog, CatalogError
 from bot.providers.registry import KINDS
 from bot.watching.service import COMMAND_S
 from storage.models import WatchedTask
-
-
-async def tasks(context: Context, _: TypedCommand) -> None:
-    """/tasks."""
-    context.reply(await task_list.page(context, TasksPage(page=0), language=await context.language()))
 
 
 async def status(context: Context, typed: TypedCommand) -> None:
@@ -137,7 +131,7 @@ class Command:
 
 COMMANDS = (
     Command(name="watch", handler=watch, writes=True),
-    Command(name="tasks", handler=tasks),
+    Command(name="tasks", handler=task_list.tasks),
     Command(name="history", handler=history.history),
     Command(name="status", handler=status),
     Command(name="unwatch", handler=unwatch, writes=True),
