@@ -23,7 +23,7 @@ async def on_button(update: Update, context: Context) -> None:
     query, chat, deps = update.callback_query, update.effective_chat, context.deps
     if query is None or chat is None:
         return
-    press = Press(context=context, query=query, chat_id=chat.id)
+    press = Press(context=context, query=query)
     if deps.allowed.filter(update):
         await deps.service.on_update_from(chat.id)
         bubble = await _run(press, query.data or "")

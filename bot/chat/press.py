@@ -35,12 +35,16 @@ class Press:
 
     context: Context
     query: CallbackQuery
-    chat_id: int
 
     @property
     def deps(self) -> HandlerDeps:
         """The handlers' dependencies."""
         return self.context.deps
+
+    @property
+    def chat_id(self) -> int:
+        """The chat of the message with the button."""
+        return self.context.chat_id
 
     @property
     def user_id(self) -> int:
