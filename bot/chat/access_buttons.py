@@ -6,7 +6,7 @@ from telegram.constants import ChatType
 from bot.chat.context import Context
 from bot.chat.parsing import TypedCommand
 from bot.chat.press import AnyButtonHandler, Bubble, ButtonHandler, Press
-from bot.messages.callback_data import AnswerRequest, ChangeAccess, ShowChats
+from bot.messages.callback_data import AnswerRequest, ChangeAccess, ChatsPage
 from bot.messages.keyboards import bounded_page
 from bot.messages.limits import name_of
 from bot.messages.view import View
@@ -39,7 +39,7 @@ async def answer_request(press: Press, data: AnswerRequest) -> Bubble:
     return press.bubble(f"access.already.{decision.state}")
 
 
-async def show_chats(press: Press, data: ShowChats) -> Bubble:
+async def turn(press: Press, data: ChatsPage) -> Bubble:
     """Turn to another page of /chats."""
     if not press.deps.access.is_admin(press.user_id):
         return press.bubble("access.admins_only", is_alert=True)
@@ -68,16 +68,16 @@ def admin_of(user: User) -> Admin:
 async def _page(requests: AccessRequests, number: int, language: str) -> View:
     """The page, or the last one before it that has entries."""
     number = bounded_page(number)
-    entries, total = await requests.page(number, views.PAGE_ENTRIES)
+    entries, total = await requests.page(number, views.PAGE)
     if not entries and number:
-        _, total = await requests.page(0, views.PAGE_ENTRIES)
-        number = max(0, (total - 1) // views.PAGE_ENTRIES)
-        entries, total = await requests.page(number, views.PAGE_ENTRIES)
+        _, total = await requests.page(0, views.PAGE)
+        number = max(0, (total - 1) // views.PAGE)
+        entries, total = await requests.page(number, views.PAGE)
     return views.chats(entries, total=total, page=number, language=language)
 
 
 HANDLERS: tuple[AnyButtonHandler, ...] = (
     ButtonHandler(data=AnswerRequest, handle=answer_request, writes=True),
-    ButtonHandler(data=ShowChats, handle=show_chats),
+    ButtonHandler(data=ChatsPage, handle=turn),
     ButtonHandler(data=ChangeAccess, handle=change_access, writes=True),
 )

@@ -3,7 +3,7 @@
 from bot.chat.context import Context
 from bot.chat.parsing import TypedCommand
 from bot.chat.press import AnyButtonHandler, Bubble, ButtonHandler, Press
-from bot.messages.callback_data import OpenHistory, SendCopy
+from bot.messages.callback_data import HistoryPage, SendCopy
 from bot.messages.keyboards import bounded_page
 from bot.messages.view import View
 from bot.messages.views import history as view
@@ -13,10 +13,10 @@ from storage.outbox import CopyRequest
 
 async def history(context: Context, _: TypedCommand) -> None:
     """/history."""
-    context.reply(await _page(context, OpenHistory()))
+    context.reply(await _page(context, HistoryPage()))
 
 
-async def open_page(press: Press, wanted: OpenHistory) -> Bubble:
+async def turn(press: Press, wanted: HistoryPage) -> Bubble:
     """Show another page or filter in the same message."""
     if press.message is None:
         return press.bubble("button.stale")
@@ -37,10 +37,10 @@ async def send_copy(press: Press, data: SendCopy) -> Bubble:
     return press.bubble("result.sending_again" if accepted else "result.not_again")
 
 
-async def _page(context: Context, wanted: OpenHistory) -> View:
+async def _page(context: Context, wanted: HistoryPage) -> View:
     deps, language = context.deps, await context.language()
     names = deps.catalog.names
-    shown = OpenHistory(
+    shown = HistoryPage(
         page=bounded_page(wanted.page),
         ending=wanted.ending,
         provider=wanted.provider if wanted.provider in names else None,
@@ -56,6 +56,6 @@ async def _page(context: Context, wanted: OpenHistory) -> View:
 
 
 HANDLERS: tuple[AnyButtonHandler, ...] = (
-    ButtonHandler(data=OpenHistory, handle=open_page),
+    ButtonHandler(data=HistoryPage, handle=turn),
     ButtonHandler(data=SendCopy, handle=send_copy, writes=True),
 )

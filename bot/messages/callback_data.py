@@ -130,7 +130,7 @@ class StopListed(CallbackData):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OpenHistory(CallbackData):
+class HistoryPage(CallbackData):
     """Show a page of /history; ending and provider: only those, None: all."""
 
     PREFIX: ClassVar[str] = "hist"
@@ -157,7 +157,7 @@ class AnswerRequest(CallbackData):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ShowChats(CallbackData):
+class ChatsPage(CallbackData):
     """Show a page of /chats."""
 
     PREFIX: ClassVar[str] = "chats"

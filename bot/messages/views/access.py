@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from bot.messages.callback_data import AnswerRequest, ChangeAccess, ShowChats
+from bot.messages.callback_data import AnswerRequest, ChangeAccess, ChatsPage
 from bot.messages.keyboards import in_rows, turning
 from bot.messages.limits import NAME_UNITS, escape_line, one_line
 from bot.messages.lines import PROVIDER_UNITS, join_dots, join_lines
@@ -10,7 +10,7 @@ from bot.messages.translate import t
 from bot.messages.view import Button, View
 from storage.access import AccessDecision, AccessEntry, AccessQuestion, AccessState, ChatProfile, Greeting
 
-PAGE_ENTRIES = 8
+PAGE = 8  # chats
 _EXAMPLES = 8  # help and greetings are on one screen
 _LABEL_UNITS = 40
 _ICONS = {AccessState.ALLOWED: "✅", AccessState.REQUESTED: "❓", AccessState.REFUSED: "🚫"}
@@ -66,8 +66,8 @@ def chats(entries: Sequence[AccessEntry], *, total: int, page: int, language: st
     lines = [t(language, "chats.title", count=total)]
     lines += [_entry(each, language) for each in entries]
     rows = in_rows([_change(each, page, language) for each in entries if not each.is_in_settings], 1)
-    pages = -(-total // PAGE_ENTRIES)
-    turns = turning(page, pages, lambda number: ShowChats(page=number))
+    pages = -(-total // PAGE)
+    turns = turning(page, pages, lambda number: ChatsPage(page=number))
     return View(text=join_lines(lines), buttons=(*rows, *turns))
 
 

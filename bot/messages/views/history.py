@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from bot.messages import lines
-from bot.messages.callback_data import OpenHistory, SendCopy
+from bot.messages.callback_data import HistoryPage, SendCopy
 from bot.messages.keyboards import MOST_CHOICES, filters, in_rows, turning
 from bot.messages.limits import NAME_UNITS, cut, escape_line
 from bot.messages.quantities import moment
@@ -19,7 +19,7 @@ _AGAIN_PER_ROW = 2  # buttons
 _PROVIDERS_PER_ROW = 4
 
 
-def history(found: Sequence[WatchedTask], shown: OpenHistory, names: Sequence[str], *, language: str) -> View:
+def history(found: Sequence[WatchedTask], shown: HistoryPage, names: Sequence[str], *, language: str) -> View:
     """A page: found is what it shows, and one more if there are older ones. names: of providers."""
     numbered = list(enumerate(found[:PAGE], start=1))
     if numbered:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from bot.messages.callback_data import AnswerRequest, CallbackData, ChangeAccess, ShowChats
-from bot.messages.views.access import PAGE_ENTRIES
+from bot.messages.callback_data import AnswerRequest, CallbackData, ChangeAccess, ChatsPage
+from bot.messages.views.access import PAGE
 from storage.access import Admin
 from storage.chat_settings import ChatSettings
 from storage.sqlite.store import SqliteStore
@@ -47,7 +47,7 @@ async def test_the_buttons_edit_in_the_language_that_the_admin_chose_in_settings
     await ask(harness)
     for data, words in (
         (AnswerRequest(request_id=1, is_allowed=True), "✅ Ann 已允许"),
-        (ShowChats(page=0), "个聊天"),
+        (ChatsPage(page=0), "个聊天"),
         (ChangeAccess(chat_id=EVE, is_allowed=False, page=0), "个聊天"),
     ):
         await press(harness, data)
@@ -96,7 +96,7 @@ async def test_a_button_of_a_request_that_is_gone_is_stale(harness: ChatHarness)
     "data",
     [
         AnswerRequest(request_id=1, is_allowed=True),
-        ShowChats(page=0),
+        ChatsPage(page=0),
         ChangeAccess(chat_id=EVE, is_allowed=True, page=0),
         ChangeAccess(chat_id=GROUP, is_allowed=False, page=0),
     ],
@@ -148,7 +148,7 @@ async def test_a_chat_of_the_settings_is_not_removed(harness: ChatHarness):
 
 @pytest.mark.parametrize(("page", "said"), [(1, "2/2"), (10**15, "2/2"), (-5, "1/2")])
 async def test_pages_are_turned_within_what_there_is(harness: ChatHarness, page: int, said: str):
-    for user_id in range(100, 100 + PAGE_ENTRIES):
+    for user_id in range(100, 100 + PAGE):
         await ask(harness, user_id)
-    assert await press(harness, ShowChats(page=page)) == ""
+    assert await press(harness, ChatsPage(page=page)) == ""
     assert f"'text': '{said}'" in str(harness.request.edits[-1]["reply_markup"])

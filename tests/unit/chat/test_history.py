@@ -1,6 +1,6 @@
 import pytest
 
-from bot.messages.callback_data import OpenHistory, SendCopy
+from bot.messages.callback_data import HistoryPage, SendCopy
 from storage.models import DeliveryKind, DeliveryState, Ending, TaskStatus
 from storage.sqlite.store import SqliteStore
 from tests.contract.store.driver import Driver
@@ -48,15 +48,15 @@ async def test_pages_and_filters_change_the_same_message(harness: ChatHarness, d
         await ended(driver, f"id-{number}")
     await ended(driver, "other", provider="alibailian")
 
-    assert await press(harness, OpenHistory(page=1)) == ""
+    assert await press(harness, HistoryPage(page=1)) == ""
     older = visible(harness.request.edits[-1]["text"])
     assert ("id-0" in older, "id-5" in older) == (True, False)
 
-    await press(harness, OpenHistory(provider="alibailian"))
+    await press(harness, HistoryPage(provider="alibailian"))
     assert "id-" not in visible(harness.request.edits[-1]["text"])
-    await press(harness, OpenHistory(ending=Ending.FAILED))
+    await press(harness, HistoryPage(ending=Ending.FAILED))
     assert "No tasks match" in harness.request.edits[-1]["text"]
-    await press(harness, OpenHistory(provider="gone"))  # no longer configured: all
+    await press(harness, HistoryPage(provider="gone"))  # no longer configured: all
     assert "other" in harness.request.edits[-1]["text"]
 
 
@@ -64,7 +64,7 @@ async def test_pages_and_filters_change_the_same_message(harness: ChatHarness, d
 async def test_a_forged_page_is_answered(harness: ChatHarness, driver: Driver, page: int):
     await ended(driver, "id-1")
 
-    await press(harness, OpenHistory(page=page))
+    await press(harness, HistoryPage(page=page))
 
     assert len(harness.request.edits) == 1
 
@@ -88,7 +88,7 @@ async def test_in_a_channel_only_its_admins_turn_pages_and_send_again(harness: C
     watch_id = await ended(driver, "id-1", chat_id=CHANNEL)
     harness.request.admins = [ANN]
 
-    for data in (OpenHistory(page=1), SendCopy(watch_id=watch_id)):
+    for data in (HistoryPage(page=1), SendCopy(watch_id=watch_id)):
         assert "Only this chat's admins" in await press(harness, data, NEWS, EVE)
     assert (harness.request.edits, await driver.claim()) == ([], [])
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from bot.messages.callback_data import AnswerRequest, ChangeAccess, ShowChats
+from bot.messages.callback_data import AnswerRequest, ChangeAccess, ChatsPage
 from bot.messages.limits import utf16_len
 from bot.messages.views import access
 from storage.access import (
@@ -44,7 +44,7 @@ def test_the_question_names_the_chat_who_asks_and_two_buttons():
 def test_names_of_strangers_are_escaped_and_bounded(language: str):
     chat = replace(FILMS, title=EVIL, user_name=EVIL)
     decision = AccessDecision(chat=chat, state=AccessState.REFUSED, admin=Admin(id=1, name=EVIL), is_new=True)
-    entries = [replace(ENTRY, title=EVIL)] * access.PAGE_ENTRIES
+    entries = [replace(ENTRY, title=EVIL)] * access.PAGE
     for view in (
         access.question(AccessQuestion(request_id=5, chat=chat, language=language)),
         access.decided(decision, language=language),
@@ -82,10 +82,10 @@ def test_each_chat_has_the_button_that_changes_it_but_those_of_the_settings():
 
 @pytest.mark.parametrize(("page", "turns"), [(0, [0, 1]), (1, [0, 1, 2]), (2, [1, 2])])
 def test_pages_can_be_turned(page: int, turns: list[int]):
-    view = access.chats([ENTRY], total=2 * access.PAGE_ENTRIES + 1, page=page, language="en")
+    view = access.chats([ENTRY], total=2 * access.PAGE + 1, page=page, language="en")
     assert f"{page + 1}/3" in [button.label for button in view.buttons[-1]]
-    found = [ShowChats.parse(button.action or "") for button in view.buttons[-1]]
-    assert found == [ShowChats(page=number) for number in turns]
+    found = [ChatsPage.parse(button.action or "") for button in view.buttons[-1]]
+    assert found == [ChatsPage(page=number) for number in turns]
 
 
 def test_without_entries_the_list_says_so():

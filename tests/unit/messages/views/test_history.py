@@ -1,7 +1,7 @@
 from dataclasses import replace
 from typing import Any
 
-from bot.messages.callback_data import OpenHistory, SendCopy
+from bot.messages.callback_data import HistoryPage, SendCopy
 from bot.messages.limits import TEXT_UNITS, utf16_len
 from bot.messages.views.history import PAGE, history
 from storage.models import Cause, Ending, WatchedTask, WatchState
@@ -16,12 +16,12 @@ def ended(watched: WatchedTask, *, state: WatchState = WatchState.FINISHED, **fi
     return replace(watched, watch=replace(watched.watch, **values))
 
 
-def labels(found: list[WatchedTask], shown: OpenHistory, names: tuple[str, ...] = NAMES) -> list[str]:
+def labels(found: list[WatchedTask], shown: HistoryPage, names: tuple[str, ...] = NAMES) -> list[str]:
     return [each.label for row in history(found, shown, names, language="en").buttons for each in row]
 
 
 def test_an_entry_says_what_it_was_how_and_when_it_ended_and_who_asked():
-    view = history([ended(succeeded())], OpenHistory(), NAMES, language="en")
+    view = history([ended(succeeded())], HistoryPage(), NAMES, language="en")
 
     assert visible(view.text).splitlines() == [
         "History",
@@ -37,7 +37,7 @@ def test_a_failed_and_a_stopped_one_have_no_video_to_send_again():
         ended(succeeded(), state=WatchState.STOPPED, user_name=None),
         ended(succeeded()),
     ]
-    view = history(found, OpenHistory(), NAMES, language="en")
+    view = history(found, HistoryPage(), NAMES, language="en")
 
     assert "Failed · after 1 min 53 s" in visible(view.text)
     assert "\nStopped watching · 2025" in visible(view.text)
@@ -48,48 +48,48 @@ def test_a_failed_and_a_stopped_one_have_no_video_to_send_again():
 def test_pages_are_offered_where_there_are_others():
     one, six = [ended(succeeded())], [ended(succeeded())] * (PAGE + 1)
 
-    assert not {"◀", "▶"} & set(labels(one, OpenHistory()))
-    assert "▶" in labels(six, OpenHistory())
-    assert {"◀", "3", "▶"} <= set(labels(six, OpenHistory(page=2)))
-    assert "6." not in history(six, OpenHistory(), NAMES, language="en").text
-    assert "page 3" in history(six, OpenHistory(page=2), NAMES, language="en").text
+    assert not {"◀", "▶"} & set(labels(one, HistoryPage()))
+    assert "▶" in labels(six, HistoryPage())
+    assert {"◀", "3", "▶"} <= set(labels(six, HistoryPage(page=2)))
+    assert "6." not in history(six, HistoryPage(), NAMES, language="en").text
+    assert "page 3" in history(six, HistoryPage(page=2), NAMES, language="en").text
 
 
 def test_filters_are_marked_and_begin_with_the_first_page():
-    view = history([], OpenHistory(page=3, ending=Ending.FAILED), NAMES, language="en")
+    view = history([], HistoryPage(page=3, ending=Ending.FAILED), NAMES, language="en")
 
     [endings] = [row for row in view.buttons if row[0].label == "Done"]
     assert [each.label for each in endings] == ["Done", "✓ Failed", "Stopped"]
-    assert OpenHistory.parse(endings[0].action or "") == OpenHistory(ending=Ending.DONE)
-    assert OpenHistory.parse(endings[1].action or "") == OpenHistory()
+    assert HistoryPage.parse(endings[0].action or "") == HistoryPage(ending=Ending.DONE)
+    assert HistoryPage.parse(endings[1].action or "") == HistoryPage()
     assert "No tasks match" in view.text
-    assert "No task has ended here" in history([], OpenHistory(), NAMES, language="en").text
+    assert "No task has ended here" in history([], HistoryPage(), NAMES, language="en").text
 
 
 def test_a_provider_is_chosen_and_the_choice_undone():
-    shown = OpenHistory(page=1, ending=Ending.DONE)
+    shown = HistoryPage(page=1, ending=Ending.DONE)
     row = history([], shown, NAMES, language="en").buttons[-1]
     assert [each.label for each in row] == ["alibailian", "wan"]
-    of_wan = OpenHistory.parse(row[1].action or "")
-    assert of_wan == OpenHistory(ending=Ending.DONE, provider="wan")
+    of_wan = HistoryPage.parse(row[1].action or "")
+    assert of_wan == HistoryPage(ending=Ending.DONE, provider="wan")
 
     row = history([], replace(shown, provider="wan"), NAMES, language="en").buttons[-1]
     assert [each.label for each in row] == ["alibailian", "✓ wan"]
-    assert OpenHistory.parse(row[1].action or "") == OpenHistory(ending=Ending.DONE)
-    assert "wan" not in labels([], OpenHistory(), ("wan",))
+    assert HistoryPage.parse(row[1].action or "") == HistoryPage(ending=Ending.DONE)
+    assert "wan" not in labels([], HistoryPage(), ("wan",))
 
 
 def test_many_providers_stay_within_what_telegram_allows():
     names = tuple(f"name-{number}" for number in range(200))
 
-    assert len(labels([ended(succeeded())] * (PAGE + 1), OpenHistory(page=1), names)) <= 100
+    assert len(labels([ended(succeeded())] * (PAGE + 1), HistoryPage(page=1), names)) <= 100
 
 
 def test_the_longest_names_and_ids_fit():
     long = replace(succeeded().task.ref, provider="p" * 32, external_id="x" * 512)
     watched = ended(succeeded(), user_name="<&>" * 30)
     found = [replace(watched, task=replace(watched.task, ref=long))] * PAGE
-    shown = OpenHistory(page=999, ending=Ending.STOPPED, provider="p" * 32)
+    shown = HistoryPage(page=999, ending=Ending.STOPPED, provider="p" * 32)
     view = history(found, shown, ("p" * 32, "q"), language="zh")
 
     assert utf16_len(view.text) <= TEXT_UNITS
