@@ -78,7 +78,8 @@ async def decide(
 async def allow(tx: Transaction, chat_id: int, admin: Admin, *, at: datetime) -> AccessDecision | None:
     """Allow a chat that asked or was refused; None for any other."""
     row = await tx.one(
-        "SELECT 1 FROM access_requests WHERE chat_id = ? AND state IN ('requested', 'refused')", (chat_id,)
+        "SELECT 1 FROM access_requests WHERE chat_id = ? AND state IN (?, ?)",
+        (chat_id, AccessState.REQUESTED, AccessState.REFUSED),
     )
     return None if row is None else await _set_state(tx, chat_id, AccessState.ALLOWED, admin, at=at)
 
@@ -99,22 +100,28 @@ async def entries(tx: Transaction, *, offset: int, limit: int) -> tuple[list[Acc
         """
         WITH entries AS (
             SELECT a.chat_id, coalesce(nullif(c.title, ''), r.title, '') AS title,
-                coalesce(r.chat_type, '') AS chat_type, 'allowed' AS state,
+                coalesce(r.chat_type, '') AS chat_type, :allowed AS state,
                 a.via IS NOT NULL AS is_in_settings, a.allowed_at AS since, 0 AS rank
             FROM allowed_chats AS a
             LEFT JOIN access_requests AS r ON r.chat_id = a.chat_id
             LEFT JOIN chats AS c ON c.id = a.chat_id
             UNION ALL
             SELECT chat_id, title, chat_type, state, 0, coalesce(decided_at, asked_at),
-                iif(state = 'requested', 1, 2)
+                iif(state = :requested, 1, 2)
             FROM access_requests
-            WHERE state IN ('requested', 'refused')
+            WHERE state IN (:requested, :refused)
                 AND chat_id NOT IN (SELECT chat_id FROM allowed_chats)
         )
         SELECT *, count(*) OVER () AS total FROM entries ORDER BY rank, since DESC, chat_id
         LIMIT :limit OFFSET :offset
         """,
-        {"limit": limit, "offset": offset},
+        {
+            "allowed": AccessState.ALLOWED,
+            "requested": AccessState.REQUESTED,
+            "refused": AccessState.REFUSED,
+            "limit": limit,
+            "offset": offset,
+        },
     )
     listed = [
         AccessEntry(
@@ -134,8 +141,9 @@ async def refused(tx: Transaction) -> frozenset[int]:
     found = await tx.all(
         """
         SELECT chat_id FROM access_requests
-        WHERE state = 'refused' AND chat_id NOT IN (SELECT chat_id FROM allowed_chats)
-        """
+        WHERE state = ? AND chat_id NOT IN (SELECT chat_id FROM allowed_chats)
+        """,
+        (AccessState.REFUSED,),
     )
     return frozenset(row["chat_id"] for row in found)
 

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from storage.models import DeliveryKind
+from storage.models import DeliveryKind, DeliveryState, TaskStatus, WatchState
 from storage.outbox import CopyRequest, DeliveryPriority
 from storage.sqlite import rows
 from storage.sqlite.connection import Transaction
@@ -15,10 +15,17 @@ async def send(tx: Transaction, request: CopyRequest, *, at: datetime) -> bool:
     found = await tx.one(
         """
         SELECT w.id FROM watches AS w JOIN tasks AS t ON t.id = w.task_id
-        WHERE w.id = ? AND w.chat_id = ? AND w.state = 'finished' AND w.result = 'sent'
-            AND w.reported_status = 'succeeded' AND t.status IN ('succeeded', 'unknown')
+        WHERE w.id = :id AND w.chat_id = :chat_id AND w.state = :finished AND w.result = :sent
+            AND w.reported_status = :succeeded AND t.status IN (:succeeded, :unknown)
         """,
-        (request.watch_id, request.chat_id),
+        {
+            "id": request.watch_id,
+            "chat_id": request.chat_id,
+            "finished": WatchState.FINISHED,
+            "sent": DeliveryState.SENT,
+            "succeeded": TaskStatus.SUCCEEDED,
+            "unknown": TaskStatus.UNKNOWN,  # it is being confirmed
+        },
     )
     if found is not None:
         await enqueue(tx, request, at=at)
@@ -35,7 +42,7 @@ async def enqueue(tx: Transaction, request: CopyRequest, *, at: datetime) -> Non
         WHERE id = :watch_id AND NOT EXISTS (
             SELECT 1 FROM deliveries AS d
             WHERE d.watch_id = :watch_id AND d.kind = :kind AND (
-                d.is_unsent OR d.press = :press OR (d.state = 'sent' AND d.settled_at > :at - :repeated_s)
+                d.is_unsent OR d.press = :press OR (d.state = :sent AND d.settled_at > :at - :repeated_s)
             )
         )
         """,
@@ -48,6 +55,7 @@ async def enqueue(tx: Transaction, request: CopyRequest, *, at: datetime) -> Non
             else DeliveryPriority.VIDEO,
             "reply_to": request.reply_to,
             "press": request.press,
+            "sent": DeliveryState.SENT,
             "repeated_s": _REPEATED_S,
             "at": rows.seconds(at),
         },

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from storage.models import Ending, TaskStatus, WatchedTask
+from storage.models import Ending, TaskStatus, WatchedTask, WatchState
 from storage.sqlite import watches
 from storage.sqlite.connection import Transaction
 
@@ -18,8 +18,8 @@ async def page(
         WHERE w.chat_id = :chat_id AND w.is_over
             AND (:provider IS NULL OR t.provider = :provider)
             AND (:ending IS NULL OR :ending = CASE
-                WHEN w.state = 'stopped' THEN :stopped
-                WHEN coalesce(w.reported_status, t.status) = 'succeeded' THEN :done
+                WHEN w.state = :stopped_watch THEN :stopped
+                WHEN coalesce(w.reported_status, t.status) = :succeeded THEN :done
                 ELSE :failed
             END)
         ORDER BY w.ended_at DESC, w.id DESC LIMIT :limit OFFSET :offset
@@ -28,6 +28,8 @@ async def page(
             "chat_id": chat_id,
             "provider": provider,
             "ending": ending,
+            "stopped_watch": WatchState.STOPPED,
+            "succeeded": TaskStatus.SUCCEEDED,
             "stopped": Ending.STOPPED,
             "done": Ending.DONE,
             "failed": Ending.FAILED,

@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
 
-from storage.models import DeliveryState, Stats, TaskStatus, WatchState
+from storage.access import AccessState
+from storage.models import DeliveryKind, DeliveryState, Stats, TaskStatus, WatchState
 from storage.sqlite import rows
 from storage.sqlite.connection import Transaction
 
@@ -38,7 +39,7 @@ _PRUNE = (
     """
     DELETE FROM deliveries WHERE id IN (
         SELECT id FROM deliveries
-        WHERE is_unsent AND kind IN ('question', 'greeting') AND created_at < :before
+        WHERE is_unsent AND kind IN (:question, :greeting) AND created_at < :before
         LIMIT :limit
     )
     RETURNING id
@@ -46,7 +47,7 @@ _PRUNE = (
     """
     DELETE FROM access_requests WHERE id IN (
         SELECT id FROM access_requests
-        WHERE state IN ('requested', 'removed') AND asked_at < :before LIMIT :limit
+        WHERE state IN (:requested, :removed) AND asked_at < :before LIMIT :limit
     )
     RETURNING id
     """,
@@ -101,7 +102,14 @@ _PRUNE = (
 
 async def prune(tx: Transaction, *, older_than: datetime, limit: int) -> int:
     """Delete what ended before then and has nothing left to send, limit rows per table; return how many."""
-    values = {"before": rows.seconds(older_than), "limit": limit}
+    values = {
+        "before": rows.seconds(older_than),
+        "limit": limit,
+        "question": DeliveryKind.QUESTION,
+        "greeting": DeliveryKind.GREETING,
+        "requested": AccessState.REQUESTED,
+        "removed": AccessState.REMOVED,
+    }
     return sum([len(await tx.all(sql, values)) for sql in _PRUNE])
 
 
