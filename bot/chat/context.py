@@ -98,6 +98,7 @@ class Context(CallbackContext[ExtBot[None], _Data, _Data, _Data]):
     _user: User | None = None  # who acts
     _ids_left = IDS_OF_A_MESSAGE
     _chat_settings: ChatSettings | None = None  # None: not read yet
+    _auto_language: str | None = None  # of a chat whose update names no language; None: not read yet
     _is_silent = True  # replies; language() reads whether the chat wants all messages to make a sound
     _started_s = 0.0  # by the event loop's clock
 
@@ -163,8 +164,10 @@ class Context(CallbackContext[ExtBot[None], _Data, _Data, _Data]):
         """
         if self._user is not None and self._user.language_code is not None:
             return self.personal_language
-        stored = await self.deps.service.language_of(self.chat_id)
-        return pick_language(self.deps.language, None, stored)
+        if self._auto_language is None:
+            stored = await self.deps.service.language_of(self.chat_id)
+            self._auto_language = pick_language(self.deps.language, None, stored)
+        return self._auto_language
 
     async def may_manage(self) -> Verdict:
         """Whether who sent the message or pressed the button may manage the chat."""

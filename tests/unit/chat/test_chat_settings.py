@@ -7,7 +7,17 @@ from bot.watching.service import Service
 from storage.chat_settings import DEFAULT_SETTINGS, ChatSettings, ResultForm, Sound
 from storage.sqlite.store import SqliteStore
 from tests.fakes import updates
-from tests.unit.chat.chat_harness import ANN, BORIS, CHANNEL, EVE, GROUP, NOW, ChatHarness, ChatHarnesses
+from tests.unit.chat.chat_harness import (
+    ANN,
+    BORIS,
+    CHANNEL,
+    EVE,
+    GROUP,
+    NOW,
+    ChatHarness,
+    ChatHarnesses,
+    named,
+)
 
 PRIVATE = {"id": ANN, "type": "private", "first_name": "Ann"}
 FILMS = {"id": GROUP, "type": "supergroup", "title": "Films"}
@@ -148,9 +158,14 @@ async def test_replies_are_in_the_language_of_the_chat_and_sound_as_it_wants(
 
 
 class CountingService(Service):
-    """Counts how often a chat's settings are read."""
+    """Counts how often a chat's settings and its last language are read."""
 
     reads = 0
+    language_reads = 0
+
+    async def language_of(self, chat_id: int) -> str | None:
+        self.language_reads += 1
+        return await super().language_of(chat_id)
 
     async def chat_settings(self, chat_id: int) -> ChatSettings:
         self.reads += 1
@@ -170,6 +185,19 @@ async def test_the_settings_are_read_once_for_all_commands_of_a_message_and_for_
     assert await press(harness, IN_CHINESE) == "Saved."
     assert service.reads == 2
     assert "语言" in harness.request.edits[-1]["text"]
+
+
+async def test_the_last_language_of_a_channel_is_read_once_for_all_commands_of_a_post(
+    harnesses: ChatHarnesses, store: SqliteStore
+):
+    service = CountingService(
+        store, clock=lambda: NOW, notify_polling=lambda: None, notify_delivery=lambda: None
+    )
+    harness = await harnesses.make(named("mine", "videos"), service=service)
+
+    await harness.receive(updates.channel_post(CHANNEL, "/watch mine id-1\n/tasks"), kind="channel_post")
+
+    assert (len(await store.active_watches(CHANNEL)), service.language_reads) == (1, 1)
 
 
 async def test_a_watch_keeps_the_language_of_who_asked_for_the_time_when_the_chat_has_none(
