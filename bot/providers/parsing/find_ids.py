@@ -23,7 +23,8 @@ from bot.providers.parsing.pasted_keys import cut_keys
 
 _MOST_READ = 100_000  # characters; a message on Telegram has at most 4,096
 _MOST_FOUND = 1_000
-_ID = r"[A-Za-z0-9][A-Za-z0-9._:=+-]{3,511}"
+_ID = r"[A-Za-z0-9][A-Za-z0-9._:=+-]{3,511}+"
+_WHOLE_ID = rf"({_ID})(?![A-Za-z0-9._:=+-])"  # not the beginning of a longer word
 _QUOTE = r"[\"'`“”‘’「『《<(\[*\\]{0,4}"
 _SIGN = rf"[\"'`*\\]{{0,3}}\s{{0,4}}(?:[:=|]|=>|->|→|is\b|为|是)\s{{0,4}}{_QUOTE}"
 _SIGN_OR_BLANK = rf"(?:{_SIGN}|\s{{1,4}}{_QUOTE})"
@@ -50,7 +51,7 @@ _FILE = re.compile(
 _TASK_LABEL = re.compile(
     r"(?<![A-Za-z0-9_-])(?:(?:[a-z]{2,12}[ _-])?task[ _-]?id"
     r"|(?:video|generation|job|prediction|operation)[ _-]?id"
-    rf"|(?:任务|任務|作业)\s?(?:id|编号|編號|号|號)){_SIGN_OR_BLANK}({_ID})",
+    rf"|(?:任务|任務|作业)\s?(?:id|编号|編號|号|號)){_SIGN_OR_BLANK}{_WHOLE_ID}",
     re.IGNORECASE,
 )
 _OTHER_LABEL = re.compile(
@@ -60,7 +61,7 @@ _OTHER_LABEL = re.compile(
     re.IGNORECASE,
 )
 _ID_LABEL = re.compile(
-    rf"(?<![A-Za-z0-9_-])(?:(?:id|data|(?<!\w)编号){_SIGN}|(?:任务|任務)(?:{_SIGN}|\s{{1,4}}(?=\d{{12}})))({_ID})",
+    rf"(?<![A-Za-z0-9_-])(?:(?:id|data|(?<!\w)编号){_SIGN}|(?:任务|任務)(?:{_SIGN}|\s{{1,4}}(?=\d{{12}}))){_WHOLE_ID}",
     re.IGNORECASE,
 )
 _REQUEST_LABEL = re.compile(rf"(?<![A-Za-z0-9_-])request[ _-]?id{_SIGN}({UUID})(?![\w-])", re.IGNORECASE)

@@ -41,6 +41,12 @@ def test_an_id_that_ends_in_padding_is_whole():
     assert [each.external_id for each in find_ids(f"watch {padded}, please", FORMATS).ids] == [padded]
 
 
+@pytest.mark.parametrize("label", ["task_id=", "id: ", '{"data": "'])
+def test_the_beginning_of_a_word_that_is_too_long_is_no_id(label: str):
+    assert not find_ids(f"{label}{'a1' * 300}", FORMATS).ids
+    assert find_ids(f"{label}{'a1' * 250}", FORMATS).ids
+
+
 PIECES = [
     "{", "}", "[", "]", '"', "'", "\\", "/", "\n", " ", ":", "=", "…", "...", "***", "_", "-", "%3A", "id",
     "task_id", "request_id", "https://", "/v1/videos/", "/jimeng/fetch/", "sk-", "Bearer ", "任务", "：",
