@@ -126,5 +126,9 @@ def test_compose_runs_it_with_dotenv_settings_and_a_volume(line: str):
     assert line in text("compose.yaml")
 
 
+def test_compose_names_the_project_so_that_the_volume_does_not_depend_on_the_folder():
+    assert text("compose.yaml").startswith("name: reelwatch ")
+
+
 def test_compose_publishes_no_port():
     assert "ports" not in text("compose.yaml")
