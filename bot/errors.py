@@ -34,7 +34,7 @@ class TokenRefused(Exception):
 
 
 class PortTaken(Exception):
-    """HEALTH_PORT can't be listened on."""
+    """The port of a setting can't be listened on."""
 
-    def __init__(self, port: int, why: str) -> None:
-        super().__init__(f"HEALTH_PORT {port} can't be listened on: {why}.")
+    def __init__(self, setting: str, port: int, why: str) -> None:
+        super().__init__(f"{setting} {port} can't be listened on: {why}.")

@@ -1,0 +1,74 @@
+"""Serves an aiohttp application on one address, with bounded connections and request sizes."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from bot.errors import PortTaken
+
+_STOP_S = 1.0  # for requests in progress
+_KEEPALIVE_S = 5.0  # of an idle connection
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """What clients of a server may use."""
+
+    connections: int  # for one more, the oldest is closed, so that a new client always gets a connection
+    connection_s: float  # maximum age of a connection
+    line_bytes: int  # of the request line, and of each header
+
+
+@asynccontextmanager
+async def listening(
+    application: web.Application, port: int, host: str, *, bounds: Bounds, setting: str
+) -> AsyncIterator[None]:
+    """Serve on one local address; raises PortTaken, which names the setting of the port.
+
+    The size of bodies is bounded by the application's client_max_size.
+    """
+    runner = web.AppRunner(
+        application,
+        access_log=None,
+        handler_cancellation=True,  # requests that wait for a hung disk end with their connections
+        shutdown_timeout=_STOP_S,
+        keepalive_timeout=_KEEPALIVE_S,
+        max_line_size=bounds.line_bytes,
+        max_field_size=bounds.line_bytes,
+    )
+    await runner.setup()
+    try:
+        try:
+            listener = await _listen(runner, host, port, bounds)
+        except OSError as error:
+            raise PortTaken(setting, port, os.strerror(error.errno or 0)) from error
+        try:
+            yield
+        finally:
+            listener.close()
+    finally:
+        await runner.cleanup()
+
+
+async def _listen(runner: web.AppRunner, host: str, port: int, bounds: Bounds) -> asyncio.Server:
+    loop = asyncio.get_running_loop()
+    server = runner.server
+    assert server is not None  # noqa: S101 - set up by the caller
+
+    def connected() -> web.RequestHandler:
+        for oldest in server.connections[: 1 - bounds.connections]:
+            _close(oldest)
+        handler = server()
+        loop.call_later(bounds.connection_s, _close, handler)
+        return handler
+
+    return await loop.create_server(connected, host, port, backlog=bounds.connections, reuse_address=True)
+
+
+def _close(handler: web.RequestHandler) -> None:
+    if handler.transport is not None:
+        handler.transport.abort()
