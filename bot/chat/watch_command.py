@@ -121,7 +121,12 @@ async def _watch_all(
     registration = await context.deps.service.watch_all(requests)
     started = [each for each in registration.watched if each.is_new]
     context.deps.audit.started(context.message.chat_id, context.user_id, started)
-    known = [each for each in registration.watched if not each.is_new]
+    known = [
+        each
+        for each in registration.watched
+        # This message's own watch: Telegram has repeated the update.
+        if not each.is_new and each.watch.request_message_id != context.message.message_id
+    ]
     shown, now = list(notes), context.deps.clock()
     if len(known) == 1:
         context.reply(cards.already(known[0], language=language, now=now), to=known[0].watch.card_message_id)

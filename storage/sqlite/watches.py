@@ -26,9 +26,19 @@ _UNDELIVERED = rows.listed(state for state in DeliveryState if state.is_undelive
 
 
 async def add(
-    tx: Transaction, request: WatchRequest, *, at: datetime, limits: WatchLimits, hold_card_s: float
+    tx: Transaction,
+    request: WatchRequest,
+    *,
+    at: datetime,
+    limits: WatchLimits,
+    hold_card_s: float,
+    is_restart: bool = False,
 ) -> WatchedTask:
-    """Register a watch, or return the chat and topic's existing one; raises WatchLimitReached."""
+    """Register a watch, or return the chat and topic's existing one; raises WatchLimitReached.
+
+    A watch that the same message has started is never new: Telegram repeats an unconfirmed update, maybe
+    after the watch was stopped. is_restart: a button restarts the message's watches.
+    """
     await chats.found(tx, request.chat_id, at=at)  # a command arrived from there, so it is not lost
     row = await tx.one(
         """
@@ -37,7 +47,8 @@ async def add(
         """,
         (request.ref.provider, request.ref.external_id, request.chat_id, request.thread_id),
     )
-    is_new = row is None or not _is_current(row)
+    is_repeated = row is not None and not is_restart and row["request_message_id"] == request.message_id
+    is_new = row is None or not (_is_current(row) or is_repeated)
     if is_new:
         await check_limits(tx, chat_id=request.chat_id, user_id=request.user_id, limits=limits)
     task_id = await tasks.register(tx, request.ref, at=at)
@@ -249,7 +260,8 @@ async def send_batch_again(
             language=batch.language,  # of who asked; watch.language may be the chat's
         )
         with suppress(WatchLimitReached):
-            restarted.append((await add(tx, request, at=at, limits=limits, hold_card_s=0.0)).watch.id)
+            added = await add(tx, request, at=at, limits=limits, hold_card_s=0.0, is_restart=True)
+            restarted.append(added.watch.id)
     if restarted:
         await batches.join(tx, batch_id, restarted, at=at)
     return sent + len(restarted)

@@ -152,7 +152,10 @@ class Processes:
             await store.close()
 
 
-async def watch(store: Store, *external_ids: str, provider: str = "wan", chat_id: int = 100) -> None:
+async def watch(
+    store: Store, *external_ids: str, provider: str = "wan", chat_id: int = 100, message_id: int = 7
+) -> None:
     """Watch these tasks at NOON."""
     for external_id in external_ids or ("t1",):
-        await store.add_watch(watch_request(external_id, provider=provider, chat_id=chat_id), at=NOON)
+        request = watch_request(external_id, provider=provider, chat_id=chat_id, message_id=message_id)
+        await store.add_watch(request, at=NOON)

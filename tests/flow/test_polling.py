@@ -251,7 +251,7 @@ async def test_a_restarted_watch_is_polled_at_once(store: BrittleStore, clock: F
     async with work.running():
         await store.stop_watch(1, at=clock())
         await work.notify()
-        await watch(store)
+        await watch(store, message_id=8)
         await work.notify()
         assert len(wan.polled) == 2
         await work.advance(LONG_S)

@@ -1,5 +1,6 @@
 """Short forms of the calls that bot and users make on a store."""
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -46,6 +47,7 @@ class Driver:
     def __init__(self, store: Store) -> None:
         self.store = store
         self.now = NOON
+        self._times_watched: Counter[tuple[str, str, int, int | None]] = Counter()
 
     def later(self, seconds: float) -> datetime:
         """The time that many seconds from now."""
@@ -62,10 +64,14 @@ class Driver:
         provider: str = "wan",
         chat_id: int = CHAT,
         thread_id: int | None = None,
-        message_id: int | None = 7,
+        message_id: int | None = 0,
         user_id: int | None = 42,
     ) -> WatchedTask:
-        """A user sends /watch."""
+        """A user sends /watch. message_id: 0: 7, and another one with each call for the same task."""
+        watched = (provider, external_id, chat_id, thread_id)
+        if message_id == 0:
+            message_id = 7 + self._times_watched[watched]
+        self._times_watched[watched] += 1
         request = WatchRequest(
             ref=TaskRef(provider=provider, external_id=external_id),
             chat_id=chat_id,

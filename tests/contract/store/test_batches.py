@@ -270,7 +270,7 @@ async def test_a_watch_that_is_restarted_alone_leaves_the_batch(driver: Driver):
     await driver.store.stop_watch(watched.watch.id, at=driver.now)
     await send(driver)
 
-    again = await driver.watch("b")
+    again = await driver.watch("b", message_id=8)
 
     assert again.watch.batch_id is None
     assert await send(driver) == ["card"]

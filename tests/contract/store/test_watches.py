@@ -34,6 +34,25 @@ async def test_the_same_task_in_the_same_chat_and_topic_is_the_same_watch(
     assert await driver.send() == [(CARD, first.watch.id)]
 
 
+@pytest.mark.parametrize("ends", [False, True])
+async def test_a_message_that_is_repeated_after_its_watch_was_stopped_or_ended_restarts_nothing(
+    driver: Driver, ends: bool
+):
+    first = await driver.watch(message_id=7)
+    await driver.send()
+    if ends:
+        await driver.poll(first.task.id, TaskStatus.NOT_FOUND)
+    else:
+        await driver.store.stop_watch(first.watch.id, at=driver.now)
+    await driver.send()
+
+    again = await driver.watch(message_id=7)
+
+    assert not again.is_new
+    assert await driver.send() == []
+    assert (await driver.watch(message_id=8)).is_new
+
+
 async def test_a_task_watched_from_several_chats_and_topics_is_one_task(driver: Driver):
     watched = [
         await driver.watch(chat_id=chat, thread_id=topic) for chat, topic in [(1, None), (1, 2), (3, None)]

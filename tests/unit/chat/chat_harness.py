@@ -111,11 +111,19 @@ class ChatHarness:
         """A fixed time."""
         return NOW
 
-    async def receive(self, message: Mapping[str, Any], *, kind: str = "message") -> list[str]:
-        """Process an update; return the visible texts of the replies."""
-        self._updates += 1
+    async def receive(
+        self, message: Mapping[str, Any], *, kind: str = "message", is_repeated: bool = False
+    ) -> list[str]:
+        """Process an update; return the visible texts of the replies.
+
+        Messages are numbered from 7 on. is_repeated: it is the last message again.
+        """
+        self._updates += not is_repeated
         before = len(self.request.sent)
-        update = Update.de_json({"update_id": self._updates, kind: dict(message)}, self.application.bot)
+        number = {"message_id": 6 + self._updates} if "text" in message else {}
+        update = Update.de_json(
+            {"update_id": self._updates, kind: {**message, **number}}, self.application.bot
+        )
         await self.application.process_update(update)
         await self.deps.reply_queue.drain()
         return [visible(sent["text"]) for sent in self.request.sent[before:]]

@@ -161,6 +161,14 @@ async def test_an_existing_watch_is_not_watched_twice(harness):
     assert answer.startswith("Already watching this")
 
 
+@pytest.mark.parametrize("text", [f"/watch dream {ARK}", ARK, f"/watch {ARK} {SORA}"])
+async def test_a_repeated_update_has_no_second_effect(harness, text):
+    assert await harness.receive(updates.private(ANN, text)) == []
+    before = await harness.service.active(ANN)
+    assert await harness.receive(updates.private(ANN, text), is_repeated=True) == []
+    assert await harness.service.active(ANN) == before
+
+
 async def test_a_paste_without_providers_names_the_missing_setting(harnesses: ChatHarnesses):
     harness = await harnesses.make()
     (answer,) = await harness.receive(updates.private(ANN, ARK))
