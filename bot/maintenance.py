@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
 from bot.forecast.estimates import Estimates
+from bot.telemetry import Telemetry
 from storage.errors import StoreError
 from storage.store import Store
 
@@ -33,7 +34,7 @@ class Housekeeper:
         clock: Callable[[], datetime],
         notify: Callable[[], None],
         kept: timedelta,
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        telemetry: Telemetry,
     ) -> None:
         """notify: wakes the delivery worker. kept: how long rows of finished tasks are kept."""
         self._store = store
@@ -41,21 +42,21 @@ class Housekeeper:
         self._clock = clock
         self._notify = notify
         self._kept = kept
-        self._sleep = sleep
+        self._telemetry = telemetry
 
     async def run(self) -> None:
         """Run the jobs until cancelled; the estimates are saved at the end."""
         try:
             async with asyncio.TaskGroup() as jobs:
-                jobs.create_task(self._every(_CARD_INTERVAL_S, self._refresh_cards))
-                jobs.create_task(self._every(_SAVE_INTERVAL_S, self._save_estimates))
-                jobs.create_task(self._every(_PRUNE_INTERVAL_S, self._prune))
+                jobs.create_task(self._every("cards", _CARD_INTERVAL_S, self._refresh_cards))
+                jobs.create_task(self._every("estimates", _SAVE_INTERVAL_S, self._save_estimates))
+                jobs.create_task(self._every("pruning", _PRUNE_INTERVAL_S, self._prune))
         finally:
             await self._save_estimates()
 
-    async def _every(self, interval_s: float, job: Callable[[], Awaitable[None]]) -> None:
+    async def _every(self, name: str, interval_s: float, job: Callable[[], Awaitable[None]]) -> None:
         while True:
-            await self._sleep(interval_s)
+            await self._telemetry.sleep(name, interval_s)
             await job()
 
     async def _refresh_cards(self) -> None:
@@ -81,10 +82,10 @@ class Housekeeper:
             ):
                 stopped += more
                 self._notify()
-                await self._sleep(_PRUNE_PAUSE_S)
+                await self._telemetry.sleep("pruning", _PRUNE_PAUSE_S)
             while pruned := await self._store.prune(older_than=before, limit=_PRUNE_ROWS):
                 deleted += pruned
-                await self._sleep(_PRUNE_PAUSE_S)
+                await self._telemetry.sleep("pruning", _PRUNE_PAUSE_S)
         except StoreError as error:
             log.warning("Pruning was interrupted: %s", error)
         if stopped:

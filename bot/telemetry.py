@@ -1,25 +1,45 @@
-"""Metrics, heartbeats and problems, which /healthz, /metrics and /health report; no I/O."""
+"""Metrics, heartbeats of loops and problems of components: what the health pages and /metrics report."""
 
+import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from bot.metrics import Metrics
+
+HUNG_S = 55.0  # a loop without a heartbeat for so long hangs: so it is noticed within a minute
+_BEAT_S = 20.0  # between two heartbeats of a loop that sleeps
 
 
 class Telemetry:
     """The metrics of the process, the heartbeats of its loops, and the problems of its components."""
 
-    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
         """clock: seconds that never go back."""
         self._clock = clock
+        self._sleep = sleep
         self._started_s = clock()
         self.metrics = Metrics()
         self._beats: dict[str, float] = {}
-        self._problems: dict[str, str] = {}
+        self._problems: dict[str, tuple[str, float]] = {}  # what is wrong, and when that began
 
     def beat(self, loop: str) -> None:
-        """Record that a loop has begun an iteration."""
+        """Record that a loop makes progress; between two of its steps at most _BEAT_S of sleep may pass."""
         self._beats[loop] = self._clock()
+
+    async def sleep(self, loop: str, seconds: float) -> None:
+        """Sleep, however long, without counting as hung."""
+        self.beat(loop)
+        while seconds > _BEAT_S:
+            await self._sleep(_BEAT_S)
+            seconds -= _BEAT_S
+            self.beat(loop)
+        await self._sleep(seconds)
+        self.beat(loop)
 
     def set_problem(self, component: str, what: str | None) -> bool:
         """Record what is wrong with a component, or None; return whether a problem has begun or ended."""
@@ -27,7 +47,7 @@ class Telemetry:
         if what is None:
             self._problems.pop(component, None)
         else:
-            self._problems[component] = what
+            self._problems[component] = what, known[1] if known else self._clock()
         return (known is None) != (what is None)
 
     @property
@@ -37,11 +57,17 @@ class Telemetry:
 
     @property
     def silences_s(self) -> Mapping[str, float]:
-        """Seconds since each loop began its last iteration."""
+        """Seconds since the last heartbeat of each loop that has begun to run."""
         now = self._clock()
         return {loop: now - beat for loop, beat in self._beats.items()}
 
     @property
     def problems(self) -> Mapping[str, str]:
         """What is wrong at present, by component."""
-        return self._problems
+        return {component: what for component, (what, _) in self._problems.items()}
+
+    @property
+    def problem_ages_s(self) -> Mapping[str, float]:
+        """For how many seconds each component with a problem has had one."""
+        now = self._clock()
+        return {component: now - began for component, (_, began) in self._problems.items()}

@@ -113,7 +113,7 @@ async def run_workers(resources: Resources, bot: ExtBot[None], cadence: Cadence 
         group.create_task(workers.scheduler.run())
         group.create_task(workers.housekeeper.run())
         group.create_task(_deliver(workers.delivery, resources))
-        group.create_task(workers.admin_reports.run())
+        group.create_task(workers.admin_reports.run(resources.telemetry))
 
 
 async def _when_available(call: Callable[[], Awaitable[T]]) -> T:
@@ -189,7 +189,12 @@ async def _build(
             ),
             delivery=_delivery(resources, bot, estimates, cache),
             housekeeper=Housekeeper(
-                store, estimates, clock=utc_now, notify=notify_delivery, kept=settings.keep_days
+                store,
+                estimates,
+                clock=utc_now,
+                notify=notify_delivery,
+                kept=settings.keep_days,
+                telemetry=resources.telemetry,
             ),
         )
 

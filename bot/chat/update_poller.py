@@ -9,7 +9,6 @@ sends the update again; a unique index makes the repetition idempotent.
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable
 
 from telegram import Update
 from telegram.error import Conflict, InvalidToken, RetryAfter, TelegramError, TimedOut
@@ -31,7 +30,10 @@ ALLOWED_UPDATES = (Update.MESSAGE, Update.CHANNEL_POST, Update.MY_CHAT_MEMBER, U
 _IDLE_PAUSE_S = 0.2  # between polls that the server does not hold open
 _SHORT_POLL_PAUSE_S = 1.0
 _GRACE_S = 1.0
-MAX_FLOOD_WAIT_S = 60.0  # then poll again: a longer pause would count as a loop that hangs
+MAX_FLOOD_WAIT_S = 60.0  # then poll again
+# For one getUpdates in all: a server or proxy that sends a byte now and then is away, and no loop hangs.
+_FETCH_S = 45.0
+_FETCHED_UPDATES = 100
 _BACKOFF = Backoff(first_s=1.0, limit_s=15.0)
 
 
@@ -46,7 +48,7 @@ class UpdatePoller:
         telemetry: Telemetry,
         *,
         grace_s: float = _GRACE_S,
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        fetch_s: float = _FETCH_S,
     ) -> None:
         """grace_s: how long the next getUpdates waits for held updates to be released."""
         self._application = application
@@ -54,7 +56,8 @@ class UpdatePoller:
         self._held = held
         self._telemetry = telemetry
         self._grace_s = grace_s
-        self._sleep = sleep
+        self._fetch_s = fetch_s
+        self._limit = _FETCHED_UPDATES
         self._length = LongPollLength()
         self._webhooks = Webhooks(application.bot)
         self._has_polled = False
@@ -75,7 +78,8 @@ class UpdatePoller:
                 updates = await self._fetch(self._length.seconds if is_long else 0)
             except TelegramError as error:
                 failures += 1
-                await self._sleep(self._pause_s(error, failures, clock() - requested_at if is_long else None))
+                pause_s = self._pause_s(error, failures, clock() - requested_at if is_long else None)
+                await self._telemetry.sleep("updates", pause_s)
                 is_long = False
                 continue
             failures = 0
@@ -83,7 +87,8 @@ class UpdatePoller:
             if updates:
                 await self._handle_all(updates)
             elif is_long and clock() - requested_at < HELD_S:  # the server did not hold it open
-                await self._sleep(_IDLE_PAUSE_S if self._length.seconds else _SHORT_POLL_PAUSE_S)
+                pause_s = _IDLE_PAUSE_S if self._length.seconds else _SHORT_POLL_PAUSE_S
+                await self._telemetry.sleep("updates", pause_s)
             is_long = True
 
     def _on_success(self, held_s: float | None, *, is_empty: bool) -> None:
@@ -131,9 +136,20 @@ class UpdatePoller:
         return self._last_batch[-1] + 1 if self._held.first is None else self._held.first
 
     async def _fetch(self, timeout_s: int) -> tuple[Update, ...]:
+        """One getUpdates within self._fetch_s; if that is too short, the next one requests fewer updates."""
+        try:
+            async with asyncio.timeout(self._fetch_s):
+                updates = await self._request(timeout_s)
+        except TimeoutError:
+            self._limit = max(1, self._limit // 4)
+            raise TimedOut from None
+        self._limit = _FETCHED_UPDATES
+        return updates
+
+    async def _request(self, timeout_s: int) -> tuple[Update, ...]:
         try:
             updates: tuple[Update, ...] = await self._application.bot.get_updates(
-                offset=self._offset, timeout=timeout_s, allowed_updates=ALLOWED_UPDATES
+                offset=self._offset, limit=self._limit, timeout=timeout_s, allowed_updates=ALLOWED_UPDATES
             )
         except Conflict as error:
             try:

@@ -92,7 +92,8 @@ class Scheduler:
         try:
             async with asyncio.TaskGroup() as work:
                 while True:
-                    self._telemetry.beat("polling")
+                    if not self._is_syncing:
+                        self._telemetry.beat("polling")
                     # A notification during a sync is kept for the next one.
                     if not self._is_syncing and (
                         self._wakeup.take_notification() or self._wakeup.now() >= self._sync_at
@@ -139,6 +140,7 @@ class Scheduler:
         """Claim in batches, until no provider fills its quota."""
         unfinished = self._providers
         while unfinished:
+            self._telemetry.beat("polling")
             quota = dict.fromkeys(unfinished, _BATCH)
             claimed = await self._store.claim_due(quota, at=self._clock(), lease_s=LEASE_S, ahead_s=ahead_s)
             for task in claimed:
@@ -151,6 +153,7 @@ class Scheduler:
         """Renew the leases in batches; this also writes each task's due time and last poll."""
         tasks = self._leased.tasks()
         for start in range(0, len(tasks), _BATCH):
+            self._telemetry.beat("polling")
             batch, now = tasks[start : start + _BATCH], self._clock()
             watch_counts = await self._store.renew_tasks(batch, at=now, lease_s=LEASE_S)
             self._leased.on_renewed(batch, watch_counts, until=now + timedelta(seconds=LEASE_S))

@@ -1,12 +1,12 @@
 """Enqueues a report to each admin when a gateway goes down or recovers, one per change."""
 
-import asyncio
 import logging
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bot.messages.translate import pick_language
+from bot.telemetry import Telemetry
 from bot.watching.gateway_state import GatewayReport, GatewayStates, GatewayStatus
 from storage.errors import StoreError
 from storage.outbox import AdminReport
@@ -49,14 +49,14 @@ class AdminReports:
         self._notify = notify
         self._stored: dict[tuple[str, int], GatewayStatus] = {}  # by gateway and admin
 
-    async def run(self) -> None:
+    async def run(self, telemetry: Telemetry) -> None:
         """Check every _CHECK_S until cancelled."""
         while True:
             try:
                 await self.check()
             except StoreError as error:
                 log.warning("Reports to the admins are delayed: %s", error)
-            await asyncio.sleep(_CHECK_S)
+            await telemetry.sleep("reports", _CHECK_S)
 
     async def check(self) -> None:
         """Store the changes since the last check."""

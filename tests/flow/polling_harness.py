@@ -48,8 +48,8 @@ class PollingHarness:
     def __init__(self, store: BrittleStore, groups: Sequence[KeyGroup], *, clock: FrozenClock) -> None:
         self.store = store
         self.clock = clock
-        self.telemetry = Telemetry()
         self.wakeup = ManualWakeup()
+        self.telemetry = Telemetry(clock=self.wakeup.now)
         self.news = asyncio.Event()  # set when the delivery worker is notified
         self._gateways = [
             each

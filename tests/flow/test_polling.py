@@ -3,6 +3,7 @@
 import pytest
 
 from bot.polling.scheduler import SYNC_S
+from bot.telemetry import HUNG_S
 from storage.models import DeliveryKind, TaskStatus
 from tests.fakes.clock import NOON, FrozenClock
 from tests.fakes.provider import Response
@@ -85,6 +86,20 @@ async def test_polls_go_on_while_the_store_is_slow(store: BrittleStore, clock: F
         store.sweep_gate.clear()
         await work.advance_in_steps(30, step_s=5.0)
         assert len(wan.polled) > 1
+        store.sweep_gate.set()
+
+
+async def test_a_sync_with_the_store_that_hangs_ends_the_heartbeats(store: BrittleStore, clock: FrozenClock):
+    await watch(store)
+    work = PollingHarness(store, [key(gateway(t1=[snapshot()]))], clock=clock)
+
+    async with work.running():
+        await work.advance_in_steps(60, step_s=5.0)
+        assert work.telemetry.silences_s["polling"] == 0
+
+        store.sweep_gate.clear()
+        await work.advance_in_steps(65, step_s=5.0)
+        assert work.telemetry.silences_s["polling"] > HUNG_S
         store.sweep_gate.set()
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from bot.forecast.estimates import Estimates
 from bot.maintenance import Housekeeper
+from bot.telemetry import Telemetry
 from storage.errors import StoreUnavailable
 from storage.models import DeliveryKind, TaskStatus
 from storage.sqlite.store import SqliteStore
@@ -18,16 +19,17 @@ DAY_S = 86_400
 JOBS = 3
 
 
-class FakeSleep:
+class FakeSleep(Telemetry):
     """A fake sleep() for all jobs, which a test ends."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._gate = asyncio.Event()
         self._all_asleep = asyncio.Event()
         self._asleep = 0
 
-    async def sleep(self, _: float) -> None:
-        """Replaces asyncio.sleep."""
+    async def sleep(self, loop: str, seconds: float) -> None:
+        """Sleep until the test ends it, however long that is."""
         self._asleep += 1
         if self._asleep == JOBS:
             self._all_asleep.set()
@@ -60,7 +62,7 @@ async def housekeeping(
         clock=clock,
         notify=notify,
         kept=timedelta(days=kept_days),
-        sleep=jobs.sleep,
+        telemetry=jobs,
     )
     work = asyncio.create_task(housekeeper.run())
     yield jobs

@@ -1,6 +1,6 @@
 """Heartbeats and problems."""
 
-from bot.telemetry import Telemetry
+from bot.telemetry import HUNG_S, Telemetry
 from tests.fakes.clock import SteadyClock
 
 
@@ -37,3 +37,31 @@ def test_troubles_in_two_places_are_apart():
     assert telemetry.set_problem("polling", "no disk") is True
     assert telemetry.set_problem("telegram", None) is True
     assert telemetry.problems == {"polling": "no disk"}
+
+
+async def test_a_loop_that_sleeps_for_an_hour_has_heartbeats_meanwhile():
+    clock, silences_s = SteadyClock(), []
+
+    async def sleep(seconds: float) -> None:
+        clock.advance(seconds)
+        silences_s.append(telemetry.silences_s["pruning"])
+
+    telemetry = Telemetry(clock=clock, sleep=sleep)
+    await telemetry.sleep("pruning", 3605)
+
+    assert sum(silences_s) == 3605
+    assert max(silences_s) < HUNG_S / 2
+    assert telemetry.silences_s["pruning"] == 0
+
+
+def test_the_age_of_a_problem_counts_from_its_begin():
+    clock = SteadyClock()
+    telemetry = Telemetry(clock=clock)
+    telemetry.set_problem("telegram", "no answer")
+    clock.advance(30)
+    telemetry.set_problem("telegram", "still no answer")
+    clock.advance(30)
+
+    assert telemetry.problem_ages_s == {"telegram": 60.0}
+    telemetry.set_problem("telegram", None)
+    assert telemetry.problem_ages_s == {}

@@ -238,8 +238,21 @@ async def test_retry_after_is_honoured_up_to_a_minute_and_is_no_problem(
         update_harness.telegram.send(ANNA, "/help")
         await update_harness.until_finished("/help")
 
-    assert update_harness.slept_s == [waited_s]
+    assert sum(update_harness.slept_s) == waited_s
     assert update_harness.telemetry.problems == {}
+
+
+async def test_a_response_that_takes_too_long_is_given_up_and_fewer_updates_are_requested(
+    update_harness: UpdateHarness,
+):
+    async with running(update_harness.update_poller(fetch_s=0.2)):
+        await update_harness.telegram.wait_for(lambda: len(update_harness.polls_sent) == 3)
+        update_harness.telegram.send(ANNA, "/help")
+        await update_harness.until_confirmed(1)
+
+    limits = [poll["limit"] for poll in update_harness.polls_sent]
+    assert limits[:3] == ["100", "100", "25"]  # the first is a short poll, the second a long one that is held
+    assert limits[-1] == "100"
 
 
 async def test_a_single_timeout_is_retried_without_a_log_line(

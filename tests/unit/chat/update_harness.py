@@ -39,7 +39,6 @@ class UpdateHarness:
     telegram: FakeTelegram
     polls: FlakyRequest
     application: AnyApplication
-    telemetry: Telemetry = field(default_factory=Telemetry)
     begun: list[str] = field(default_factory=list)
     finished: list[str] = field(default_factory=list)
     gates: dict[str, asyncio.Event] = field(default_factory=dict)
@@ -48,12 +47,17 @@ class UpdateHarness:
 
     unreadable: set[str] = field(default_factory=set)  # texts for which kind_of raises
 
-    def update_poller(self, *, grace_s: float = 60.0, limit_s: float = 60.0) -> UpdatePoller:
+    def __post_init__(self) -> None:
+        self.telemetry = Telemetry(sleep=self._sleep)
+
+    def update_poller(
+        self, *, grace_s: float = 60.0, limit_s: float = 60.0, fetch_s: float = 60.0
+    ) -> UpdatePoller:
         """An UpdatePoller that is not running yet; only /watch and /unwatch write."""
         held = HeldUpdates()
         dispatcher = self.dispatcher(held, limit_s=limit_s)
         return UpdatePoller(
-            self.application, dispatcher, held, self.telemetry, grace_s=grace_s, sleep=self._sleep
+            self.application, dispatcher, held, self.telemetry, grace_s=grace_s, fetch_s=fetch_s
         )
 
     def dispatcher(self, held: HeldUpdates, *, limit_s: float = 60.0) -> Dispatcher:
