@@ -72,6 +72,8 @@ async def run(settings: Settings, tls: ssl.SSLContext, cadence: Cadence | None =
         log.warning("%s", sentence)
     os.environ["PTB_TIMEDELTA"] = "true"  # else python-telegram-bot warns with every RetryAfter
     store = await open_store(database)
+    if problem := file_modes.why_not_writable(settings.downloads_folder):
+        log.warning("%s", problem)
     try:
         access = await _access(settings, store)
         resources = Resources(

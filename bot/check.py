@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from bot import file_modes
 from bot.bot_api.request import NotBotApi
-from bot.config import Settings, foreign_names, plain_http_warnings
+from bot.config import Settings, foreign_names, names_from_files, plain_http_warnings
 from bot.errors import TokenRefused
 from bot.key_groups import key_groups, providers_of
 from bot.providers.base import Provider, ProviderError
@@ -37,6 +37,7 @@ async def check(settings: Settings) -> bool:
             _telegram(settings),
             _database(settings),
             _download_route(settings),
+            _downloads_folder(settings),
             *(_key(providers[config.name]) for config in settings.providers),
         )
     for host, ahead_s in transport.skews.measured().items():
@@ -78,13 +79,22 @@ async def _download_route(settings: Settings) -> Row:
     return what, OK, f"the proxy {proxy} accepts connections"
 
 
+async def _downloads_folder(settings: Settings) -> Row:
+    folder = settings.downloads_folder
+    problem = file_modes.why_not_writable(folder)
+    return "videos", ERROR if problem else OK, problem or f"waiting ones are kept in {folder}"
+
+
 def _described(settings: Settings) -> Iterable[Sequence[str]]:
+    from_files = names_from_files()
     for each in fields(settings):
         if each.name != "providers":
             value = getattr(settings, each.name)
-            yield each.name.upper(), "set" if value in settings.secrets else _shown(value)
+            source = " (from file)" if each.name in from_files else ""
+            yield each.name.upper(), f"{'set' if value in settings.secrets else _shown(value)}{source}"
     for config in settings.providers:
-        yield f"provider {config.name}", f"{config.kind} at {config.base_url}{config.path}"
+        key = ", key from file" if f"providers__{config.name}__api_key" in from_files else ""
+        yield f"provider {config.name}", f"{config.kind} at {config.base_url}{config.path}{key}"
 
 
 def _shown(value: object) -> str:

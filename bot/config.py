@@ -1,30 +1,31 @@
 """Environment and .env → frozen Settings; all mistakes are reported at once and no secret is shown."""
 
-import io
 import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields, replace
 from datetime import timedelta
 from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, get_args
 from urllib.parse import urlsplit
 
-from dotenv import dotenv_values
-from dotenv.parser import Original, parse_stream
-
+from bot.env_file import read_env_file
 from bot.logs import LogFormat, LogLevel
 from bot.private_hosts import NO_PRIVATE_HOSTS
 from bot.providers.parsing.links import is_loopback
 from bot.providers.registry import KINDS, ProviderConfig, kind_of
+from bot.secret_files import SUFFIX, with_secrets_from_files
 from bot.setting_names import meant, meant_field
 from bot.setting_types import (
     DEFAULT_DATABASE,
     NOBODY,
+    SECRET_TYPES,
     Chats,
     Database,
     Days,
+    Folder,
     Format,
     Host,
     HttpUrl,
@@ -79,6 +80,7 @@ class Settings:
     telegram_api_url: HttpUrl = "https://api.telegram.org"
     telegram_local_mode: Switch = False
     database_url: Database = DEFAULT_DATABASE
+    data_dir: Folder = None  # of downloaded videos; None: the database's folder
     gateway_base_url: HttpUrl = ""
     gateway_api_key: Key = field(default="", repr=False)
     # The gateway's kinds and the providers of their own, complete; a name of its own wins.
@@ -101,8 +103,17 @@ class Settings:
 
     @cached_property
     def downloads_folder(self) -> Path:
-        """The folder of downloaded videos: beside the database, another one for each database."""
-        return Path(f"{self.database_url.file}.downloads")
+        """The folder of downloaded videos, another one for each database.
+
+        Beside the database its name is enough. In another folder, databases of the same name meet, in
+        containers even of the same path: there the bot's id is part of the name, too.
+        """
+        file = self.database_url.file
+        if self.data_dir is None or self.data_dir.absolute() == file.absolute().parent:
+            return Path(f"{file}.downloads")
+        bot_id = self.telegram_bot_token.partition(":")[0]
+        owner = sha256(f"{bot_id} {file.absolute()}".encode()).hexdigest()[:12]
+        return self.data_dir / f"{file.name}-{owner}.downloads"
 
     @cached_property
     def secrets(self) -> frozenset[str]:
@@ -113,23 +124,28 @@ class Settings:
         return frozenset(secret for secret in (self.telegram_bot_token, *keys, *passwords) if secret)
 
 
-_NAMES = {each.name for each in fields(Settings)}
-_FIELDS = [each.name.upper() for each in fields(ProviderSettings)]
+def _names_of(cls: type[Settings | ProviderSettings]) -> list[str]:
+    """The names of the fields, and those of the secrets' files."""
+    names = [each.name for each in fields(cls)]
+    return names + [f"{each.name}{SUFFIX}" for each in fields(cls) if each.type in SECRET_TYPES]
+
+
+_NAMES = _names_of(Settings)
+_FIELDS = [name.upper() for name in _names_of(ProviderSettings)]
 _SHOWN = 80  # characters of a wrong name in a mistake
 
 
 def load_settings(given: Mapping[str, str] | None = None) -> Settings:
     """Read the settings from the environment and .env, or only from the given names; raises SettingsError."""
-    from_file, lines = _env_file() if given is None else ({}, [])
-    sources = (from_file, os.environ) if given is None else (given,)
-    texts = {name.lower(): text for source in sources for name, text in source.items() if text}
+    texts, lines = _texts(given)
+    texts, unread = with_secrets_from_files(texts, _is_secret)
     values, mistakes = _read(Settings, texts)
     mistyped = [
         f"{name[:_SHOWN].upper()} is not a setting; {right[:_SHOWN]} is meant."
         for name in texts
         if (right := _meant(name))
     ]
-    mistakes = lines + mistyped + mistakes
+    mistakes = lines + mistyped + unread + mistakes
     if "gateway_base_url" in texts and "gateway_api_key" not in texts:
         mistakes.append("GATEWAY_API_KEY is missing: GATEWAY_BASE_URL is set.")
     own: dict[str, ProviderSettings] = {}
@@ -160,6 +176,26 @@ def plain_http_warnings(settings: Settings) -> list[str]:
     ]
 
 
+def names_from_files() -> frozenset[str]:
+    """The names of the secrets that are given as files, such as telegram_bot_token; raises SettingsError."""
+    names = {name.removesuffix(SUFFIX) for name in _texts(None)[0] if name.endswith(SUFFIX)}
+    return frozenset(filter(_is_secret, names))
+
+
+def _texts(given: Mapping[str, str] | None) -> tuple[dict[str, str], list[str]]:
+    """What is set, by lower-case name, and a mistake for each line of .env that can't be parsed."""
+    from_file, lines = _env_file() if given is None else ({}, [])
+    sources = (from_file, os.environ) if given is None else (given,)
+    return {name.lower(): text for source in sources for name, text in source.items() if text}, lines
+
+
+def _is_secret(name: str) -> bool:
+    """Whether it is a setting whose value may be given as a file."""
+    if name.startswith(_GROUP):
+        return f"{name.rpartition('__')[2]}{SUFFIX}".upper() in _FIELDS
+    return f"{name}{SUFFIX}" in _NAMES
+
+
 def foreign_names() -> list[str]:
     """The names in .env that are no settings of this program and are ignored; raises SettingsError."""
     return [
@@ -172,26 +208,9 @@ def foreign_names() -> list[str]:
 def _env_file() -> tuple[Mapping[str, str | None], list[str]]:
     """The values in .env, and a mistake for each line that can't be parsed; raises SettingsError."""
     try:
-        text = Path(".env").read_text("utf-8-sig")
-    except FileNotFoundError:
-        return {}, []
+        return read_env_file(Path(".env"))
     except (OSError, UnicodeDecodeError):
         raise SettingsError([".env cannot be read as UTF-8 text."]) from None
-    good, mistakes = "", []
-    for line in parse_stream(io.StringIO(text)):
-        if line.error:
-            mistakes.append(f"Line {_line_of(line.original)} of .env cannot be parsed: check its quotes.")
-        elif line.key is not None and line.value is None:
-            mistakes.append(f"Line {_line_of(line.original)} of .env has no '='.")
-        else:
-            good += line.original.string
-    return dotenv_values(stream=io.StringIO(good)), mistakes
-
-
-def _line_of(original: Original) -> int:
-    """The line on which the statement begins; the parser counts from the empty lines before it."""
-    string = original.string
-    return original.line + string[: len(string) - len(string.lstrip())].count("\n")
 
 
 def _meant(name: str) -> str | None:
@@ -211,15 +230,21 @@ def _groups(texts: Mapping[str, str]) -> dict[str, dict[str, str]]:
 def _read(
     cls: type[Settings | ProviderSettings], texts: Mapping[str, str], prefix: str = ""
 ) -> tuple[dict[str, Any], list[str]]:
-    """The values of the fields that are set, and a sentence for each that is wrong or missing."""
+    """The values of the fields that are set, and a sentence for each that is wrong or missing.
+
+    An empty text is that of a file that could not be read, which is a mistake already.
+    """
     values, mistakes = {}, []
     for each in fields(cls):
         _, read = get_args(each.type)
-        if each.name in texts:
+        if text := texts.get(each.name):
             try:
-                values[each.name] = read(texts[each.name])
+                values[each.name] = read(text)
             except ValueError as mistake:
-                mistakes.append(f"{prefix}{each.name.upper()} {mistake}.")
+                source = ", read from its file," if f"{each.name}{SUFFIX}" in texts else ""
+                mistakes.append(f"{prefix}{each.name.upper()}{source} {mistake}.")
+        elif each.name in texts:
+            continue
         elif each.default is each.default_factory is MISSING:
             mistakes.append(f"{prefix}{each.name.upper()} is missing.")
     return values, mistakes
@@ -249,9 +274,8 @@ def _without_path(base_url: str, path: str) -> str:
 
 def _mistakes_of_group(name: str, own: Mapping[str, str], texts: Mapping[str, str]) -> Iterator[str]:
     """Mistakes that concern several fields; found in the texts, so that a wrong value hides none of them."""
-    known = [each.name for each in fields(ProviderSettings)]
     for what in own:
-        if what not in known:
+        if what.upper() not in _FIELDS:
             end = f"__{what.upper()}" if what else ""
             right = meant_field(what.upper(), _FIELDS)
             hint = f"; {right} is meant" if right else ""

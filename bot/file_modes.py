@@ -1,10 +1,11 @@
-"""Removes, and reports, other users' access to the database and the videos.
+"""Removes, and reports, other users' access to the database and the videos; tells if the bot lacks its own.
 
 The bot creates its files with access for itself only; this is for older files, for example from a backup.
 """
 
 import os
 import stat
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -32,19 +33,29 @@ def tighten(database: Path, downloads: Path) -> None:
 
 def exposed(database: Path, downloads: Path) -> Sequence[str]:
     """Sentences about the files that others can read or replace, each with the command that ends it."""
-    found: list[str] = []
     folder = database.absolute().parent
-    if not _mode(folder) & _OTHERS:
-        return found  # others can't reach the files in it
-    for path in (*_files(database), downloads, *_copies(folder, database)):
-        if _mode(path) & _OTHERS:
-            found.append(f"Others on this machine can read {path}; chmod go= {path} ends that.")
+    paths = (*_files(database), downloads, *_copies(folder, database))
+    found = [
+        f"Others on this machine can read {path}; chmod go= {path} ends that."
+        for path in paths
+        if _mode(path) & _OTHERS and _mode(path.absolute().parent) & _OTHERS  # else they can't reach it
+    ]
     if _mode(folder) & _OTHERS_WRITE and not _mode(folder) & stat.S_ISVTX:
         found.append(
             f"Others on this machine can write to {folder}, and so put another file in the database's place;"
             f" chmod go-w {folder} ends that."
         )
     return found
+
+
+def why_not_writable(folder: Path) -> str | None:
+    """A sentence on why no file can be put into a folder, which is made if missing; None if one can."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return None
+    except OSError as error:
+        return f"Videos can't be kept in {folder}: {error.strerror}."
 
 
 def _files(database: Path) -> list[Path]:

@@ -11,7 +11,7 @@ _MISTAKES = 2
 _FAR = 9  # a distance that is never close
 _WORD = 3  # letters of the shortest word that is compared
 # First words that other programs' names have as well.
-_COMMON = {"LOG", "DATABASE", "LANGUAGE", "MAX", "KEEP", "REST", "HEALTH"}
+_COMMON = {"LOG", "DATA", "DATABASE", "LANGUAGE", "MAX", "KEEP", "REST", "HEALTH"}
 # Settings of the Bot API server, which often reads the same .env.
 _OF_OTHERS = {"TELEGRAM_LOCAL", "TELEGRAM_API_ID", "TELEGRAM_API_HASH"}
 _OTHER_WORDS = (

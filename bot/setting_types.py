@@ -135,6 +135,12 @@ def _database_url(text: str) -> DatabaseUrl:
     return DatabaseUrl(file=Path(file))
 
 
+def _folder(text: str) -> Path:
+    if "://" in text or not text.isprintable():
+        raise ValueError("is not the path of a folder")
+    return Path(text)
+
+
 def _token(text: str) -> str:
     if not re.fullmatch(r"[0-9]+:[A-Za-z0-9_-]{5,}", text):
         raise ValueError("is not a bot token as @BotFather gives it (digits, a colon, letters)")
@@ -260,6 +266,7 @@ Key = Annotated[str, _key]
 HttpUrl = Annotated[str, _http_url]
 ProxyUrl = Annotated[Proxy | None, _proxy]
 Database = Annotated[DatabaseUrl, _database_url]
+Folder = Annotated[Path | None, _folder]
 Kind = Annotated[str, _kind]
 StatusPath = Annotated[str, _status_path]
 Rate = Annotated[float | None, _number(float, _MOST_RPS, f"is not a number above 0 and up to {_MOST_RPS}")]
@@ -275,3 +282,6 @@ Language = Annotated[str, _language]
 TimeZone = Annotated[str, _time_zone]
 Level = Annotated[LogLevel, _enum(LogLevel)]
 Format = Annotated[LogFormat, _enum(LogFormat)]
+
+# What may hold a secret, and so may be given as NAME_FILE, the path of a file that holds it.
+SECRET_TYPES = (Token, Key, ProxyUrl, Database)

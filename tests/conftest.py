@@ -30,7 +30,7 @@ _PROXIES = {"http_proxy", "https_proxy", "all_proxy", "no_proxy"}
 def _scrubbed_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No setting, proxy or .env of this machine; PTB returns timedeltas, without a deprecation warning."""
     for name in list(os.environ):
-        if name.lower().partition("__")[0] in _SETTINGS | _PROXIES:
+        if name.lower().partition("__")[0].removesuffix("_file") in _SETTINGS | _PROXIES:
             monkeypatch.delenv(name)
     monkeypatch.setenv("PTB_TIMEDELTA", "true")
     monkeypatch.chdir(tmp_path)

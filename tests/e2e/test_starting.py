@@ -194,7 +194,6 @@ async def test_check_reports_files_readable_by_others_and_a_start_restricts_them
     check = await scene.run("check")
     assert await check.end() == 0
     assert "on this machine" not in check.output
-    downloads.mkdir()
     for path, mode in ((scene.folder, 0o755), (downloads, 0o755), (database, 0o644)):
         path.chmod(mode)
 

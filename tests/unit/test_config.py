@@ -63,6 +63,7 @@ def test_a_token_is_enough_and_everything_else_has_its_default():
     assert (settings.keep_days, settings.rest_days) == (timedelta(days=30), timedelta(days=3))
     assert settings.max_watches == 200
     assert settings.health_host == "127.0.0.1"
+    assert settings.data_dir is None
 
 
 @pytest.mark.parametrize(
@@ -263,6 +264,30 @@ def test_videos_lie_beside_the_database_that_they_belong_to():
     assert load(DATABASE_URL="sqlite:////srv/a/b.db").downloads_folder == Path("/srv/a/b.db.downloads")
 
 
+def test_videos_lie_in_data_dir_which_by_default_is_the_databases_folder():
+    url = "sqlite:////srv/a/b.db"
+
+    assert load(DATABASE_URL=url, DATA_DIR="/srv/a").downloads_folder == Path("/srv/a/b.db.downloads")
+    assert load(DATABASE_URL=url, DATA_DIR="/films").downloads_folder.parent == Path("/films")
+    assert load(DATA_DIR="films").downloads_folder.parent == Path("films")
+
+
+def test_bots_that_share_a_data_dir_do_not_share_their_videos():
+    one, other = "sqlite:////srv/a/b.db", "sqlite:////srv/c/b.db"
+    folders = [
+        load({"TELEGRAM_BOT_TOKEN": f"{bot_id}:hunter2-is-secret"}, DATABASE_URL=url, DATA_DIR="/films")
+        for bot_id, url in [("1234567", one), ("1234567", other), ("7654321", one)]
+    ]
+
+    assert len({settings.downloads_folder for settings in folders}) == 3
+    assert "hunter2" not in str(folders[0].downloads_folder)
+
+
+@pytest.mark.parametrize("value", ["sqlite:///data", "a\nb"])
+def test_a_data_dir_is_a_path(value: str):
+    assert mistakes(DATA_DIR=value) == ["DATA_DIR is not the path of a folder."]
+
+
 def test_a_missing_token_is_said():
     with pytest.raises(SettingsError) as refusal:
         load_settings({})
@@ -352,7 +377,12 @@ def test_the_secrets_for_the_log_are_token_keys_and_passwords():
 
 
 @settings(max_examples=50)
-@given(st.dictionaries(st.sampled_from([each.name for each in fields(Settings)]), st.text(max_size=30)))
+@given(
+    st.dictionaries(
+        st.sampled_from([f"{each.name}{end}" for each in fields(Settings) for end in ("", "_file")]),
+        st.text(max_size=30),
+    )
+)
 def test_whatever_is_given_nothing_but_a_settings_error_comes_of_it(values: dict[str, str]):
     with contextlib.suppress(SettingsError):
         assert isinstance(load_settings(values), Settings)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.file_modes import exposed, tighten
+from bot.file_modes import exposed, tighten, why_not_writable
 
 
 @pytest.fixture
@@ -134,6 +134,35 @@ def test_what_is_not_there_yet_is_nothing_to_tell(tmp_path: Path):
     tighten(*files(tmp_path / "nowhere"))
 
     assert exposed(*files(tmp_path / "nowhere")) == []
+
+
+def test_videos_elsewhere_are_told_even_where_the_database_is_private(data: Path, tmp_path: Path):
+    data.chmod(0o700)
+    elsewhere = tmp_path / "share"
+    elsewhere.mkdir(mode=0o755)
+    elsewhere.chmod(0o755)
+
+    tmp_path.chmod(0o755)
+
+    [sentence] = exposed(data / "reelwatch.db", elsewhere)
+
+    assert str(elsewhere) in sentence
+
+
+def test_a_folder_for_videos_is_made_and_tried(tmp_path: Path):
+    folder = tmp_path / "a" / "b"
+
+    assert why_not_writable(folder) is None
+    assert mode(folder) == 0o700
+    assert list(folder.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_made_is_told_with_the_reason(tmp_path: Path):
+    (tmp_path / "file").touch()
+
+    assert why_not_writable(tmp_path / "file" / "b") == (
+        f"Videos can't be kept in {tmp_path}/file/b: Not a directory."
+    )
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")

@@ -16,14 +16,20 @@ from bot.config import (
 from bot.setting_names import meant, meant_field
 from tests.unit.test_config import GATEWAY, OWN_KEY, load, mistakes
 
-KNOWN = [each.name.upper() for each in fields(Settings)]
-FIELDS = [each.name.upper() for each in fields(ProviderSettings)]
+FILES = ["TELEGRAM_BOT_TOKEN_FILE", "GATEWAY_API_KEY_FILE", "TELEGRAM_PROXY_FILE", "DATABASE_URL_FILE"]
+KNOWN = [each.name.upper() for each in fields(Settings)] + FILES
+FIELDS = [each.name.upper() for each in fields(ProviderSettings)] + ["API_KEY_FILE"]
 
 
 @pytest.mark.parametrize(
     ("name", "right"),
     [
         ("ALLOWED_CHAT", "ALLOWED_CHATS"),
+        ("TELEGRAM_BOT_TOKEN_FIEL", "TELEGRAM_BOT_TOKEN_FILE"),
+        ("TELEGRAM_BOT_TOEKN_FILE", "TELEGRAM_BOT_TOKEN_FILE"),
+        ("GATEWAY_KEY_FILE", "GATEWAY_API_KEY_FILE"),
+        ("PROVIDERS_X_API_KEY_FILE", "PROVIDERS__X__API_KEY_FILE"),
+        ("DATADIR", "DATA_DIR"),
         ("REELWATCH_ALLOWED_CHATS", "ALLOWED_CHATS"),
         ("REELWATCH_PROVIDERS__STUDIO__KIND", "PROVIDERS__STUDIO__KIND"),
         ("ALLOWED_CHAT_IDS", "ALLOWED_CHATS"),
@@ -72,6 +78,8 @@ def test_a_mistyped_name_leads_to_the_right_one(name: str, right: str):
             "DATABASE_HOST",
             "DATABASE_URL_TEST",
             "LOG_FILE",
+            "DATABASE_FILE",
+            "DATA_ROOT_DIR",
             "LOG_LEVEL_ROOT",
             "POSTGRES_PASSWORD",
             "REDIS_URL",
@@ -85,7 +93,6 @@ def test_a_mistyped_name_leads_to_the_right_one(name: str, right: str):
             "DEBUG",
         ),
         *(
-            "DATA_DIR",
             "WEBHOOK_URL",
             "WEBHOOK_PORT",
             "LANGUAGES_DIR",
@@ -108,6 +115,8 @@ def test_names_that_are_right_or_of_other_programs_are_no_mistakes(name: str):
         ("RPS", "MAX_RPS"),
         ("KIN", "KIND"),
         ("APIKEY", "API_KEY"),
+        ("API_KEY_FIEL", "API_KEY_FILE"),
+        ("KEY_FILE", "API_KEY_FILE"),
         ("", None),
     ],
 )
