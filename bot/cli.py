@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import logging
 import os
 import signal
 import sys
@@ -15,10 +16,12 @@ import uvloop
 from bot import __version__
 from bot.config import Settings, SettingsError, load_settings
 from bot.errors import ForeignWebhook, PortTaken, SecondPoller, TokenRefused
-from bot.logs import set_up_logging
+from bot.logs import LogLevel, log_fields, set_up_logging
 from bot.providers.registry import FORMATS
 from bot.watching.cadence import Cadence
 from storage.errors import StoreError
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -71,12 +74,18 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _with_settings(command: Callable[[Settings], int]) -> int:
+def _with_settings(command: Callable[[Settings], int], *, is_log: bool = False) -> int:
+    """Read the settings and run; is_log: standard error is the log, so that mistakes have its format."""
     try:
         settings = load_settings()
     except SettingsError as error:
+        if is_log:
+            set_up_logging(LogLevel.ERROR, error.log_format, ())
         for mistake in error.mistakes:
-            _complain(mistake)
+            if is_log:
+                _log_sentence(mistake, "settings_mistake")
+            else:
+                _complain(mistake)
         return UNUSABLE
     _set_up_process(settings)
     return command(settings)
@@ -95,7 +104,7 @@ def _serve() -> int:
     # Without a handler, process 1 of a container ignores signals: https://man7.org/linux/man-pages/man2/kill.2.html
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        return _with_settings(lambda s: _in_loop(_run(s)))
+        return _with_settings(lambda s: _in_loop(_run(s)), is_log=True)
     except KeyboardInterrupt:
         return OK
 
@@ -107,12 +116,13 @@ async def _run(settings: Settings, cadence: Cadence | None = None) -> int:
     try:
         await run(settings, create_ssl_context(), cadence)
     except (SecondPoller, ForeignWebhook) as error:
-        _complain(str(error))
-        return FAILED
+        sentence, status = str(error), FAILED
     except (TokenRefused, StoreError, PortTaken) as error:
-        _complain(str(error))
-        return UNUSABLE
-    return OK
+        sentence, status = str(error), UNUSABLE
+    else:
+        return OK
+    _log_sentence(sentence, "gave_up")
+    return status
 
 
 async def _run_given(environment: Mapping[str, str]) -> int:
@@ -129,6 +139,11 @@ def _probe(settings: Settings) -> int:
     from bot.http.probe import probe
 
     return OK if probe(settings.health_port, settings.health_host) else FAILED
+
+
+def _log_sentence(sentence: str, event: str) -> None:
+    """Log why the program ends: on the console the sentence alone."""
+    log.error("%s", sentence, extra=log_fields(None, event) | {"is_sentence": True})
 
 
 def _complain(sentence: str) -> None:

@@ -52,9 +52,11 @@ _GROUP = "providers__"
 class SettingsError(Exception):
     """The settings can't be used; mistakes holds a sentence for each mistake."""
 
-    def __init__(self, mistakes: list[str]) -> None:
+    def __init__(self, mistakes: list[str], log_format: LogFormat = LogFormat.CONSOLE) -> None:
+        """log_format: as set, so that the mistakes are written in it."""
         super().__init__("; ".join(mistakes))
         self.mistakes = mistakes
+        self.log_format = log_format
 
 
 def _no_value(_: str) -> NoReturn:
@@ -155,7 +157,7 @@ def load_settings(given: Mapping[str, str] | None = None) -> Settings:
         mistakes += wrong + [f"{prefix}{what}" for what in _mistakes_of_group(name, group, texts)]
         own[name] = ProviderSettings(**{"kind": kind_of(name)} | found)
     if mistakes:
-        raise SettingsError(mistakes)
+        raise SettingsError(mistakes, values.get("log_format", LogFormat.CONSOLE))
     settings = Settings(**values)
     return replace(settings, providers=_complete(own, settings))
 
@@ -210,7 +212,9 @@ def _env_file() -> tuple[Mapping[str, str | None], list[str]]:
     try:
         return read_env_file(Path(".env"))
     except (OSError, UnicodeDecodeError):
-        raise SettingsError([".env cannot be read as UTF-8 text."]) from None
+        values, _ = _read(Settings, {name.lower(): text for name, text in os.environ.items() if text})
+        log_format = values.get("log_format", LogFormat.CONSOLE)
+        raise SettingsError([".env cannot be read as UTF-8 text."], log_format) from None
 
 
 def _meant(name: str) -> str | None:

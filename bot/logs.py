@@ -1,47 +1,36 @@
-"""Logging set-up and the fields of a record; every line goes through the redactor."""
+"""Sets the log up, and the fields of a record; docs/logs.md lists the events."""
 
-import json
 import logging
 import sys
-import traceback
-from collections.abc import Iterable, Sequence
-from datetime import datetime
+import threading
+from collections.abc import Iterable
 from enum import IntEnum, StrEnum
-from typing import TypedDict, Unpack
+from types import TracebackType
+from typing import Any, Unpack
 
-from bot.redaction import Redactor
+from bot.log_lines import ConsoleFormatter, Fields, JsonFormatter, RedactingFilter
+from bot.log_repeats import RepeatLimit
+from bot.log_writer import LogWriter
 from storage.models import Task
-from storage.outbox import (
-    ClaimedDelivery,
-    WatchDelivery,
-)
+from storage.outbox import ClaimedDelivery, WatchDelivery
 
+log = logging.getLogger(__name__)
 
-class Fields(TypedDict, total=False):
-    """What a record may carry in `extra` besides its action, each a key of its own in json."""
-
-    delivery_id: int
-    task_id: int
-    task_ids: Sequence[int]  # where it is about several
-    provider: str
-    chat_id: int | None
-    user_id: int | None  # None: a channel, or on behalf of a chat
-    cause: str | None
-
-
-FIELDS = ("action", *Fields.__annotations__)
+_OURS = ("bot", "storage")
 
 
 def log_fields(
-    about: ClaimedDelivery | Task | None, action: str, **fields: Unpack[Fields]
+    about: ClaimedDelivery | Task | None, event: str, **fields: Unpack[Fields]
 ) -> dict[str, object]:
-    """For the `extra` of a log call; action: a machine's name of what happened."""
-    found: dict[str, object] = {"action": action}
+    """For the `extra` of a log call; event: a name for machines, of a row in docs/logs.md."""
+    found: dict[str, object] = {"event": event}
     if isinstance(about, ClaimedDelivery):
-        found |= {"delivery_id": about.delivery.id, "chat_id": about.delivery.chat_id}
+        address = about.delivery.address
+        found |= {"delivery_id": about.delivery.id, "kind": about.delivery.kind}
+        found |= {"chat_id": address.chat_id, "thread_id": address.thread_id}
     task = about.task if isinstance(about, WatchDelivery) else about
     if isinstance(task, Task):
-        found |= {"task_id": task.id, "provider": task.ref.provider}
+        found |= {"task": task.ref.external_id, "provider": task.ref.provider}
     return found | fields
 
 
@@ -64,33 +53,6 @@ class LogFormat(StrEnum):
     JSON = "json"
 
 
-class RedactingFilter(logging.Filter):
-    """Redacts each record: text, fields and traceback."""
-
-    def __init__(self, secrets: Iterable[str]) -> None:
-        """secrets: values to remove wherever they occur."""
-        super().__init__()
-        redactor = Redactor(secrets)
-        self._redact, self.add_secret = redactor.redact, redactor.add
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        try:
-            message = record.getMessage()
-        except (TypeError, ValueError, KeyError):  # arguments that don't fit must not appear unredacted
-            message = f"{record.msg} {record.args!r}"
-        record.msg = self._redact(message)
-        record.args = None
-        if record.exc_info:
-            record.exc_text = self._redact("".join(traceback.format_exception(*record.exc_info)).rstrip())
-            record.exc_info = None
-        if record.stack_info:
-            record.stack_info = self._redact(record.stack_info)
-        for name in FIELDS:
-            if isinstance(value := getattr(record, name, None), str):
-                setattr(record, name, self._redact(value))
-        return True
-
-
 def hide_in_logs(secret: str) -> None:
     """Remove a value from all later lines."""
     for handler in logging.getLogger().handlers:
@@ -99,35 +61,19 @@ def hide_in_logs(secret: str) -> None:
                 each.add_secret(secret)
 
 
-class JsonFormatter(logging.Formatter):
-    """One JSON object a line."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        line: dict[str, object] = {
-            "at": datetime.fromtimestamp(record.created).astimezone().isoformat(timespec="milliseconds"),
-            "level": record.levelname,
-            "logger": record.name,
-            "message": record.getMessage(),
-        }
-        line |= {name: value for name in FIELDS if (value := getattr(record, name, None)) is not None}
-        if record.exc_text:
-            line["exception"] = record.exc_text
-        if record.stack_info:
-            line["stack"] = record.stack_info
-        return json.dumps(line, ensure_ascii=False)
-
-
 def set_up_logging(level: LogLevel, log_format: LogFormat, secrets: Iterable[str]) -> None:
-    """Send every log line to standard error, redacted."""
-    handler = logging.StreamHandler(sys.stderr)
+    """Send every log line to standard error, redacted; also warnings and exceptions that nothing catches."""
+    handler = LogWriter()
     handler.setLevel(level)
+    if level > LogLevel.DEBUG:
+        handler.addFilter(RepeatLimit())
     handler.addFilter(RedactingFilter(secrets))
-    handler.setFormatter(
-        JsonFormatter()
-        if log_format is LogFormat.JSON
-        else logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s", "%Y-%m-%d %H:%M:%S")
-    )
-    logging.basicConfig(level=level, handlers=[handler], force=True)
+    handler.setFormatter(JsonFormatter() if log_format is LogFormat.JSON else ConsoleFormatter())
+    # Libraries report each request and each step of theirs at INFO.
+    is_debug = level is LogLevel.DEBUG
+    logging.basicConfig(level=level if is_debug else logging.WARNING, handlers=[handler], force=True)
+    for name in _OURS:
+        logging.getLogger(name).setLevel(level)
     # httpx logs each URL at INFO, and it holds the bot token.
     for name in ("httpx", "httpcore", "aiohttp.access", "aiosqlite", "telegram.ext"):
         logging.getLogger(name).setLevel(logging.WARNING)
@@ -137,3 +83,25 @@ def set_up_logging(level: LogLevel, log_format: LogFormat, secrets: Iterable[str
     for name in ("telegram.Bot", "telegram.ext.ExtBot"):
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     logging.captureWarnings(capture=True)
+    sys.excepthook = _on_uncaught
+    threading.excepthook = lambda thrown: _on_uncaught_elsewhere("a thread", thrown)
+    sys.unraisablehook = lambda thrown: _on_uncaught_elsewhere("a finalizer", thrown)
+
+
+def _on_uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    log.critical(
+        "The program ends because of a bug: %s. Please report it with this traceback.",
+        kind.__name__,
+        exc_info=(kind, error, trace),
+        extra=log_fields(None, "crashed", cause=kind.__name__),
+    )
+
+
+def _on_uncaught_elsewhere(where: str, thrown: Any) -> None:
+    """thrown: what threading.excepthook and sys.unraisablehook are called with."""
+    log.error(
+        "An exception in %s was not handled. Please report it with this traceback.",
+        where,
+        exc_info=(thrown.exc_type, thrown.exc_value or thrown.exc_type(), thrown.exc_traceback),
+        extra=log_fields(None, "bug", cause=thrown.exc_type.__name__),
+    )

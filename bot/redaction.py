@@ -83,11 +83,14 @@ class Redactor:
         """Remove another value from now on."""
         self._secrets = sorted({*self._secrets, *_forms(secret)}, key=len, reverse=True)
 
-    def redact(self, text: str) -> str:
-        """The text without secrets; the middle of a long one is left out."""
-        if len(text) > _READ_AT_MOST:
+    def redact(self, text: str, read_at_most: int = _READ_AT_MOST) -> str:
+        """The text without secrets; the middle of a long one is left out.
+
+        read_at_most: characters that are searched; the others are left out.
+        """
+        if len(text) > read_at_most:
             # The words that the cut goes through are dropped, as half a secret is not recognised.
-            start, end = text[: _READ_AT_MOST // 2], text[-_READ_AT_MOST // 2 :]
+            start, end = text[: read_at_most // 2], text[-(read_at_most // 2) :]
             start = start[: max(start.rfind(" "), start.rfind("\n"), 0)]
             rest = re.search(r"[ \n].*", end, re.DOTALL)
             text = f"{start} … {rest[0] if rest else ''}"

@@ -160,6 +160,7 @@ async def _look_up(context: Context, candidates: Mapping[str, tuple[str, ...]], 
     )
     try:
         await context.deps.service.look_up(request)
+        context.deps.audit.looked_up(request.chat_id, request.user_id, candidates)
     except WatchLimitReached as error:
         note = replies.limit_reached(
             error.limit, refused=len(candidates), is_personal=error.is_personal, language=language

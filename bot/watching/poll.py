@@ -9,22 +9,30 @@
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bot.forecast.estimates import Estimates, last_alive_at
 from bot.forecast.prediction import EndPrediction, predict
+from bot.log_lines import spelled
 from bot.logs import log_fields
 from bot.providers.base import Provider, ProviderError
 from bot.watching import changes
 from bot.watching.ageing import Ageing
 from bot.watching.cadence import Cadence
 from bot.watching.changes import Change
-from storage.models import Snapshot, Stall, Task, TaskEvent
+from storage.models import EventKind, Snapshot, Stall, Task, TaskStatus
 from storage.store import Store
 
 log = logging.getLogger(__name__)
+
+_ENDINGS = {
+    TaskStatus.FAILED: "failed",
+    TaskStatus.CANCELLED: "was cancelled",
+    TaskStatus.EXPIRED: "expired",
+    TaskStatus.NOT_FOUND: "is not known to its gateway",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,8 +95,8 @@ class Poller:
         if error is None:  # only after the write: a poll whose write failed is repeated, and must count once
             self._estimates.learn(task, after, at=last_alive_at(after))
             self._estimates.expect(after, prediction.remaining_s)
-        if events:
-            _log_change(after, events)
+        if events and is_watched:
+            _log_change(after, [event.kind for event in events], at=at)
         if events or not is_watched:
             self._notify()
         if not is_watched:
@@ -113,16 +121,42 @@ class Poller:
         return self._ageing.aged(task, changes.on_snapshot(task, snapshot, at=at), at=at)
 
 
-def _log_change(task: Task, events: Sequence[TaskEvent]) -> None:
-    cause = task.poll_failure.cause if task.poll_failure else None
-    log.info(
-        "Polled %s: %s%s (%s)",
-        task.ref,
-        task.status,
-        f", polls fail: {cause}" if cause else "",
-        ", ".join(event.kind for event in events),
-        extra=log_fields(task, "task_changed", cause=cause),
-    )
+def _log_change(task: Task, kinds: Collection[EventKind], *, at: datetime) -> None:
+    """Log an end without a video, and a task that rests; the delivery of a video has a line of its own.
+
+    Without the gateway's message: it may quote a prompt.
+    """
+    if EventKind.FINISHED in kinds and task.status is not TaskStatus.SUCCEEDED:
+        error = task.snapshot.error if task.snapshot else None
+        times = task.snapshot and (task.snapshot.submitted_at, task.snapshot.finished_at)
+        submitted_at, finished_at = times or (None, None)
+        after_s = max(0.0, ((finished_at or at) - (submitted_at or task.registered_at)).total_seconds())
+        cause = error.cause if error else None
+        log.info(
+            "Task %s %s after %s%s%s",
+            task.ref,
+            _ENDINGS[task.status],
+            spelled(after_s),
+            f"; cause: {cause}" if cause else "",
+            f" ({error.code})" if error and error.code else "",
+            extra=log_fields(task, "failed", status=task.status, cause=cause, after_s=round(after_s, 1)),
+        )
+    elif EventKind.RESTS in kinds:
+        log.info(
+            "Task %s has not changed for days and is not polled any more; its card has a button to go on.",
+            task.ref,
+            extra=log_fields(task, "rests"),
+        )
+    else:
+        cause = task.poll_failure.cause if task.poll_failure else None
+        log.debug(
+            "Polled %s: %s%s (%s)",
+            task.ref,
+            task.status,
+            f", polls fail: {cause}" if cause else "",
+            ", ".join(kinds),
+            extra=log_fields(task, "task_changed", status=task.status, cause=cause),
+        )
 
 
 def _has_facts_to_keep(before: Task, after: Task) -> bool:

@@ -1,4 +1,4 @@
-"""The audit log: who started watches, and who stopped those of others."""
+"""The audit log: who started and who stopped watches, where."""
 
 import logging
 
@@ -25,25 +25,23 @@ async def test_a_watch_is_logged_in_one_line_with_its_user_chat_and_task(harness
     await harness.receive(updates.group(GROUP, EVE, "/watch wan id-1 id-2 and-what-else no/id"))
     await harness.receive(updates.group(GROUP, ANN, "/watch wan id-1"))  # is watched already
     assert lines() == [
-        f"Chat {GROUP}: user {EVE} started watches:"
-        " alibailian id-1, alibailian id-2, alibailian and-what-else"
+        f"User {EVE} in chat {GROUP} now watches alibailian id-1, alibailian id-2, alibailian and-what-else"
     ]
 
 
-async def test_stopping_another_users_watch_is_logged(harness: ChatHarness, lines):
+async def test_stopping_is_logged_with_the_owner_of_another_users_watch(harness: ChatHarness, lines):
     harness.request.admins = [EVE]
     await harness.receive(updates.group(GROUP, ANN, "/watch wan id-1 id-2"))
     await harness.receive(updates.group(GROUP, EVE, "/watch wan id-3"))
     await harness.receive(updates.group(GROUP, EVE, "/unwatch id-1 id-3"))
     assert lines()[2:] == [
-        f"Chat {GROUP}: user {EVE} stopped watches of other users: alibailian id-1 (of user {ANN})"
+        f"User {EVE} in chat {GROUP} stopped watching alibailian id-1 (of user {ANN}), alibailian id-3"
     ]
 
 
-async def test_stopping_ones_own_watch_is_not_logged(harness: ChatHarness, lines):
-    await harness.receive(updates.group(GROUP, ANN, "/watch wan id-1"))
-    await harness.receive(updates.group(GROUP, ANN, "/unwatch id-1"))
-    assert len(lines()) == 1
+async def test_a_private_chat_is_named_by_its_user(harness: ChatHarness, lines):
+    await harness.receive(updates.private(ANN, "/watch wan id-1"))
+    assert lines() == [f"User {ANN} now watches alibailian id-1"]
 
 
 async def test_a_line_has_its_fields_in_json(harness: ChatHarness, lines, caplog: pytest.LogCaptureFixture):
@@ -53,19 +51,20 @@ async def test_a_line_has_its_fields_in_json(harness: ChatHarness, lines, caplog
 
     assert json_lines(caplog.records) == [
         {
-            "message": f"Chat {GROUP}: user {ANN} started watches: alibailian id-1, alibailian id-2",
-            "action": "watches_started",
+            "event": "watched",
+            "message": f"User {ANN} in chat {GROUP} now watches alibailian id-1, alibailian id-2",
+            "tasks": ["alibailian id-1", "alibailian id-2"],
             "chat_id": GROUP,
             "user_id": ANN,
-            "task_ids": [1, 2],
+            "count": 2,
         },
         {
-            "message": f"Chat {GROUP}: user {EVE} stopped watches of other users:"
-            f" alibailian id-2 (of user {ANN})",
-            "action": "watches_stopped",
+            "event": "stopped",
+            "message": f"User {EVE} in chat {GROUP} stopped watching alibailian id-2 (of user {ANN})",
+            "tasks": [f"alibailian id-2 (of user {ANN})"],
             "chat_id": GROUP,
             "user_id": EVE,
-            "task_ids": [2],
+            "count": 1,
         },
     ]
 
@@ -74,7 +73,7 @@ async def test_an_anonymous_admin_is_logged_without_a_user(harness: ChatHarness,
     await harness.receive(updates.group(GROUP, ANN, "/watch wan id-1"))
     await harness.receive(updates.anonymous_admin(GROUP, "/unwatch id-1"))
     assert lines()[1] == (
-        f"Chat {GROUP}: an anonymous user stopped watches of other users: alibailian id-1 (of user {ANN})"
+        f"An anonymous user in chat {GROUP} stopped watching alibailian id-1 (of user {ANN})"
     )
 
 
@@ -96,9 +95,14 @@ async def test_repeated_watching_and_stopping_cannot_flood_the_log(harness: Chat
         audit.started(GROUP, ANN, watched)
     assert len(lines()) - before == LINES_PER_MINUTE
     audit.stopped(GROUP, EVE, watched)  # what floods one sort hides nothing of the other
-    assert "stopped watches of other users" in lines()[-1]
+    assert "stopped watching" in lines()[-1]
 
     ticks.advance(60)
     audit.started(GROUP, ANN, watched)
     omitted = 1000 - LINES_PER_MINUTE
     assert lines()[-1].endswith(f"id-1; {omitted} commands not logged since the last line")
+
+
+async def test_ids_whose_provider_is_to_be_found_are_logged(harness: ChatHarness, lines):
+    Audit().looked_up(GROUP, ANN, ["id-1", "id-2"])
+    assert lines() == [f"User {ANN} in chat {GROUP} asks the providers which of them knows id-1, id-2"]

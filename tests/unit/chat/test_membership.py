@@ -82,7 +82,7 @@ async def test_a_group_without_access_is_not_stored_and_logged_once_an_hour(harn
         update = updates.membership(strange, EVE, before="left", after={"status": status})
         await harness.receive(update, kind="my_chat_member")
     assert await harness.store.chat(FOREIGN_GROUP) is None
-    assert [record.action for record in caplog.records] == ["access_requested", "access_refused"]
+    assert [vars(record)["event"] for record in caplog.records] == ["access_requested", "access_refused"]
 
 
 async def test_a_group_to_which_an_allowed_user_adds_the_bot_is_stored(harness):

@@ -196,7 +196,7 @@ async def test_the_record_of_a_chat_that_is_gone_names_the_chat(
         await harness.until_state(WatchState.SUSPENDED, ANNA)
 
     (fields,) = [vars(record) for record in caplog.records if "is gone" in record.message]
-    assert (fields["action"], fields["chat_id"]) == ("chat_lost", ANNA)
+    assert (fields["event"], fields["chat_id"]) == ("chat_lost", ANNA)
 
 
 async def test_one_chat_not_found_suspends_nothing_and_two_apart_do(harness: WorkerHarness):

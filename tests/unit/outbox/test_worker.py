@@ -309,7 +309,7 @@ async def test_an_exception_in_one_delivery_does_not_stop_the_others(
     [error] = [record for record in caplog.records if record.exc_info]
     assert "failed" in error.message
     facts = vars(error)
-    assert (facts["action"], facts["chat_id"], facts["provider"]) == ("delivery_error", ANNA, "wan")
+    assert (facts["event"], facts["chat_id"], facts["provider"]) == ("delivery_error", ANNA, "wan")
 
 
 async def test_a_long_delivery_keeps_its_lease(harness: WorkerHarness):

@@ -46,7 +46,7 @@ def scene(store: Store, driver: Driver) -> Scene:
 @pytest.fixture
 def actions(caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
     caplog.set_level("INFO")
-    return lambda: [each["action"] for each in json_lines(caplog.records)]
+    return lambda: [each["event"] for each in json_lines(caplog.records)]
 
 
 async def test_admins_are_asked_in_the_language_of_their_chat(scene: Scene, driver: Driver):

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from bot.logs import RedactingFilter
+from bot.log_lines import RedactingFilter
 from bot.watching.access import Access
 from bot.watching.first_admin import TRIES_OF_A_USER, FirstAdmin
 from storage.store import Store
@@ -46,7 +46,7 @@ async def test_the_code_makes_its_sender_the_only_first_admin(
     assert scene.access.is_admin(EVE)
     assert not await scene.first_admin.claim(code, MALLORY)
     assert await store.admins() == {EVE}
-    assert [each["action"] for each in json_lines(caplog.records)] == [
+    assert [each["event"] for each in json_lines(caplog.records)] == [
         "first_admin_awaited",
         "admin_added",
     ]

@@ -13,7 +13,7 @@ from bot.watching.ageing import Ageing
 from bot.watching.cadence import Cadence
 from bot.watching.poll import Poller, PollResult
 from storage.errors import StoreError
-from storage.models import DeliveryKind, Stall, Task, TaskStatus
+from storage.models import Cause, DeliveryKind, Stall, Task, TaskError, TaskStatus
 from tests.fakes.clock import NOON, FrozenClock
 from tests.fakes.log_lines import json_lines
 from tests.fakes.provider import Response, ScriptedProvider
@@ -90,23 +90,36 @@ async def test_news_is_written_with_the_next_poll(harness: PollHarness):
     assert result.task.next_poll_at > NOON
 
 
-async def test_a_change_and_a_failure_are_logged_with_their_fields(
+async def test_an_end_without_a_video_is_logged_with_its_cause_and_how_long_it_took(
     harness: PollHarness, caplog: pytest.LogCaptureFixture
 ):
     caplog.set_level(logging.INFO, logger="bot.watching.poll")
+    error = TaskError(message="a naked prompt", code="DataInspectionFailed", cause=Cause.MODERATION)
 
     await harness.poll(await harness.claim(), snapshot(progress=40.0))
     await harness.poll(await harness.task(), BAD_KEY)
+    harness.clock.advance(95)
+    await harness.poll(await harness.task(), snapshot(TaskStatus.FAILED, error=error))
 
-    about = {"action": "task_changed", "task_id": 1, "provider": "wan"}
     assert json_lines(caplog.records) == [
-        about | {"message": "Polled wan t1: running (status)"},
-        about
-        | {
-            "message": "Polled wan t1: running, polls fail: key_invalid (key_failure)",
-            "cause": "key_invalid",
-        },
+        {
+            "event": "failed",
+            "message": "Task wan t1 failed after 95 s; cause: moderation (DataInspectionFailed)",
+            "provider": "wan",
+            "task": "t1",
+            "status": "failed",
+            "cause": "moderation",
+            "after_s": 95.0,
+        }
     ]
+
+
+async def test_a_success_has_no_line_before_its_video_is_in_the_chat(
+    harness: PollHarness, caplog: pytest.LogCaptureFixture
+):
+    caplog.set_level(logging.INFO, logger="bot.watching.poll")
+    await harness.poll(await harness.claim(), SUCCEEDED)
+    assert caplog.messages == []
 
 
 async def test_the_end_notifies_the_delivery_worker_and_leaves_no_next_poll(harness: PollHarness):
