@@ -6,6 +6,7 @@ from typing import Protocol
 
 from storage.access_store import AccessStore
 from storage.chat_settings import ChatSettings
+from storage.figures import Figures
 from storage.lookups import LookupStore
 from storage.models import (
     UNLIMITED,
@@ -346,6 +347,10 @@ class Store(AccessStore, LookupStore, Protocol):
 
     async def stats(self) -> Stats:
         """Counts by status and state."""
+        ...
+
+    async def figures(self) -> Figures:
+        """What /metrics shows of the database."""
         ...
 
     async def check(self) -> None:

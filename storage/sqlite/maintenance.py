@@ -2,25 +2,70 @@
 
 import sqlite3
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
+from pathlib import Path
 
 from storage.access import AccessState
+from storage.figures import Figures
 from storage.models import DeliveryKind, DeliveryState, Stats, TaskStatus, WatchState
+from storage.outbox import DeliveryPriority
 from storage.sqlite import rows
 from storage.sqlite.connection import Transaction
 
 
 async def stats(tx: Transaction) -> Stats:
     """Counts by status and state, with 0 for those without a row."""
-    tasks = await tx.all("SELECT status, count(*) FROM tasks GROUP BY status")
-    watches = await tx.all("SELECT state, count(*) FROM watches GROUP BY state")
-    deliveries = await tx.all("SELECT state, count(*) FROM deliveries GROUP BY state")
+    tasks = await tx.all(
+        """
+        SELECT status, count(*) FROM tasks
+        WHERE status NOT IN ('unknown', 'queued', 'running') GROUP BY status
+        UNION ALL
+        SELECT status, count(*) FROM tasks
+        WHERE status IN ('unknown', 'queued', 'running') GROUP BY status
+        """
+    )
+    watches = await tx.all(
+        """
+        SELECT state, count(*) FROM watches WHERE state <> 'active' GROUP BY state
+        UNION ALL
+        SELECT 'active', count(*) FROM watches INDEXED BY watches_card_age WHERE state = 'active'
+        """
+    )
+    deliveries = await tx.all(
+        """
+        SELECT state, count(*) FROM deliveries WHERE state NOT IN ('pending', 'sending') GROUP BY state
+        UNION ALL SELECT 'pending', count(*) FROM deliveries WHERE state = 'pending'
+        UNION ALL SELECT 'sending', count(*) FROM deliveries WHERE state = 'sending'
+        """
+    )
     return Stats(
         tasks=_counts(TaskStatus, tasks),
         watches=_counts(WatchState, watches),
         deliveries=_counts(DeliveryState, deliveries),
     )
+
+
+_OLDEST = """
+    SELECT created_at FROM claimable_deliveries
+    WHERE priority = ? ORDER BY created_at, id LIMIT 1
+"""
+
+
+async def figures(tx: Transaction, *, size: int) -> Figures:
+    """What /metrics shows; size: of the files."""
+    waiting_since = {}
+    for priority in DeliveryPriority:
+        if (oldest := await tx.one(_OLDEST, (priority,))) is not None:
+            waiting_since[priority] = datetime.fromtimestamp(oldest["created_at"], UTC)
+    [lookups] = await tx.all("SELECT count(*) FROM lookups WHERE state IN ('polling', 'asking')")
+    return Figures(stats=await stats(tx), waiting_since=waiting_since, open_lookups=lookups[0], bytes=size)
+
+
+def bytes_on_disk(database: Path) -> int:
+    """The size of the database and of the files that SQLite keeps beside it."""
+    files = (database.with_name(database.name + suffix) for suffix in ("", "-wal", "-shm"))
+    return sum(file.stat().st_size for file in files if file.exists())
 
 
 async def touch(tx: Transaction) -> None:

@@ -1,5 +1,6 @@
 """SqliteStore: the Store in one SQLite file."""
 
+import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -8,6 +9,7 @@ from uuid import uuid4
 
 from storage.chat_settings import ChatSettings
 from storage.errors import StoreUnavailable
+from storage.figures import Figures
 from storage.models import (
     UNLIMITED,
     Cause,
@@ -298,6 +300,11 @@ class SqliteStore(SqliteAccessStore, SqliteLookupStore, Store):
     async def stats(self) -> Stats:
         async with self._database.reading() as tx:
             return await maintenance.stats(tx)
+
+    async def figures(self) -> Figures:
+        size = await asyncio.to_thread(maintenance.bytes_on_disk, self._database.path)
+        async with self._database.reading() as tx:
+            return await maintenance.figures(tx, size=size)
 
     async def check(self) -> None:
         # Writes to an unlinked file succeed.

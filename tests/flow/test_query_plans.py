@@ -10,7 +10,17 @@ import pytest
 from storage.lookups import LookupRequest
 from storage.models import UNLIMITED, Cause, DeliveryKind, Ending, TaskStatus
 from storage.outbox import NONE_THROTTLED, ChatAddress, Delivery, WatchDelivery
-from storage.sqlite import chats, claiming, deliveries, history, lookups, settling, tasks, watches
+from storage.sqlite import (
+    chats,
+    claiming,
+    deliveries,
+    history,
+    lookups,
+    maintenance,
+    settling,
+    tasks,
+    watches,
+)
 from storage.sqlite.connection import Database, Transaction
 from storage.sqlite.migrate import bundled_migrations, migrate
 from tests.contract.store.driver import CHAT, LEASE_S, NOON
@@ -162,6 +172,20 @@ async def test_each_chat_s_oldest_card_is_found_in_the_order_of_an_index(explain
 
     assert any("watches_card_age" in step for step in explaining.plan)
     assert not any("GROUP BY" in step for step in explaining.plan)
+
+
+async def test_the_counts_are_read_from_indexes(explaining: Explaining):
+    await maintenance.figures(explaining, size=0)
+
+    scans = {step for step in explaining.scans() if "COVERING INDEX" not in step}
+    assert scans == {
+        # As many rows as are counted there.
+        "SCAN lookups USING INDEX lookups_open",
+        "SCAN watches USING INDEX watches_card_age",
+        "SCAN deliveries USING INDEX deliveries_one_pending",
+    }
+    assert any("deliveries_in_turn (priority=?)" in step for step in explaining.plan)
+    assert not any("TEMP B-TREE" in step for step in explaining.plan)
 
 
 async def test_a_page_of_100_000_ended_watches_is_found_in_the_order_of_an_index(explaining: Explaining):

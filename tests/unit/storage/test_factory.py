@@ -1,11 +1,12 @@
 """The store is opened where its file is to be."""
 
+import sqlite3
 from pathlib import Path
 
 import pytest
 
 from storage.errors import StoreUnavailable
-from storage.factory import open_store
+from storage.factory import open_store, schema_version
 
 
 async def test_an_absolute_path_is_opened_and_its_folder_is_made(tmp_path: Path):
@@ -40,3 +41,10 @@ async def test_the_folder_that_is_made_is_the_owners_alone(tmp_path: Path):
     await store.close()
 
     assert (tmp_path / "new").stat().st_mode & 0o777 == 0o700
+
+
+async def test_a_new_database_has_the_schema_version(tmp_path: Path):
+    await (await open_store(tmp_path / "a.db")).close()
+
+    [[version]] = sqlite3.connect(tmp_path / "a.db").execute("PRAGMA user_version")
+    assert version == schema_version()
