@@ -28,6 +28,7 @@ from bot.config import Settings, plain_http_warnings
 from bot.errors import ForeignWebhook, PortTaken, SecondPoller, TokenRefused
 from bot.http.report import HealthReport
 from bot.logs import log_fields
+from bot.metrics import Metrics
 from bot.outbox.call_rate_limiter import CallRateLimiter
 from bot.outbox.rate_limiter import ChatRateLimiter
 from bot.polling.wakeup import Wakeup
@@ -43,7 +44,7 @@ from bot.watching.gateway_state import GatewayStates
 from bot.watching.service import Service
 from bot.workers import Resources, run_workers, utc_now
 from storage.errors import StoreError, StoreUnavailable
-from storage.factory import open_store
+from storage.factory import open_store, schema_version
 from storage.models import WatchLimits
 from storage.store import Store
 
@@ -81,7 +82,9 @@ async def run(settings: Settings, tls: ssl.SSLContext, cadence: Cadence | None =
             store=store,
             access=access,
             first_admin=FirstAdmin(store, access, clock=utc_now),
-            telemetry=Telemetry(),
+            telemetry=Telemetry(
+                Metrics([config.name for config in settings.providers], schema=schema_version())
+            ),
             tls=tls,
             wakeup=Wakeup(),
             new_delivery=asyncio.Event(),
@@ -89,6 +92,9 @@ async def run(settings: Settings, tls: ssl.SSLContext, cadence: Cadence | None =
             rate_limiter=ChatRateLimiter(),
             connected=asyncio.Event(),
         )
+        metrics = resources.telemetry.metrics
+        metrics.paused_chats.set_function(resources.rate_limiter.paused)
+        metrics.allowed_chats.set_function(access.count)
         await _run(resources, cadence)
     finally:
         try:
@@ -151,7 +157,7 @@ def _application(resources: Resources) -> tuple[AnyApplication, HandlerDeps]:
         refusals=OncePer(_REFUSAL_PERIOD_S),
         busy_replies=OncePer(_BUSY_PERIOD_S),
     )
-    limiter = CallRateLimiter(resources.rate_limiter)
+    limiter = CallRateLimiter(resources.rate_limiter, resources.telemetry.metrics)
     builder = application_builder(settings, resources.tls).rate_limiter(limiter)
     application = builder.context_types(context_types(deps)).build()
     router.install(application, deps.allowed)

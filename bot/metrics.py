@@ -3,9 +3,12 @@
 Every metric has a fixed set of label values, or one per configured provider; ids, chats and texts are never
 labels. A counter starts at 0 for each label value that an alert needs, since rate() misses a first increase
 from nothing; causes are many and most never occur, so only those that an operator acts on start at 0.
-Gauges that are read at scrape time are in bot/http/exposition.py.
+Gauges that are read at scrape time are in bot/http/exposition.py and bot/polling/gauges.py. docs/metrics.md
+lists all metrics.
 """
 
+import platform
+from collections.abc import Callable, Collection
 from datetime import datetime
 from enum import StrEnum
 from functools import partial
@@ -28,6 +31,8 @@ disable_created_metrics()  # type: ignore[no-untyped-call] # series that Prometh
 
 _LATENESS_BUCKETS_S = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 _VIDEO_DELAY_BUCKETS_S = (1.0, 2.0, 3.0, 5.0, 7.5, 10.0, 15.0, 20.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3600.0)
+_DOWNLOAD_BUCKETS_S = (0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0, 1800.0)
+NOT_CONFIGURED = "not_configured"  # the label of all providers that only tasks name
 _ALERTED_CAUSES = (
     Cause.KEY_INVALID,
     Cause.KEY_EXHAUSTED,
@@ -57,10 +62,21 @@ class DeliveryOutcome(StrEnum):
     RETRIED = "retried"  # any other failure that is retried
 
 
+class CallOutcome(StrEnum):
+    """How a call of the Bot API ended."""
+
+    SUCCESS = "success"
+    FLOOD_WAIT = "flood_wait"  # 429: Telegram requests a pause
+    REFUSED = "refused"  # 4xx: the call is invalid, or not allowed in this chat
+    FAILED = "failed"  # no response, or an invalid one
+
+
 class Metrics:
     """All metrics, in a registry of their own, so that several bots may run in one process."""
 
-    def __init__(self) -> None:
+    def __init__(self, providers: Collection[str] = (), *, schema: int = 0) -> None:
+        """providers: the names that the settings configure. schema: the database's version, 0: unknown."""
+        self._providers = frozenset(providers)
         self.registry = CollectorRegistry()
         counter = partial(Counter, registry=self.registry)
         histogram = partial(Histogram, registry=self.registry)
@@ -91,14 +107,64 @@ class Metrics:
             ["provider"],
             buckets=_VIDEO_DELAY_BUCKETS_S,
         )
+        for provider in self._providers:
+            self.video_delay.labels(provider)
+        self._add_telegram(counter)
+        self._add_downloads(counter, histogram)
+        self._add_process(schema)
+
+    def _add_telegram(self, counter: Callable[..., Counter]) -> None:
+        self.telegram_calls = counter(
+            "reelwatch_telegram_calls_total",
+            "Calls of the Bot API, and of getUpdates those that were told to wait.",
+            ["outcome"],
+        )
+        for outcome in CallOutcome:
+            self.telegram_calls.labels(outcome)
+        self.paused_chats = Gauge(
+            "reelwatch_telegram_paused_chats",
+            "Chats in which Telegram has requested a pause that is not over.",
+            registry=self.registry,
+        )
+        self.allowed_chats = Gauge(
+            "reelwatch_allowed_chats",
+            "Chats and users that may use the bot, admins included; +Inf: everyone.",
+            registry=self.registry,
+        )
+
+    def _add_downloads(self, counter: Callable[..., Counter], histogram: Callable[..., Histogram]) -> None:
+        self.downloads = counter(
+            "reelwatch_downloads_total", "Downloads of videos that have ended.", ["outcome"]
+        )
+        self.download_bytes = counter(
+            "reelwatch_download_bytes_total", "Bytes of the videos that were downloaded."
+        )
+        self.download_seconds = histogram(
+            "reelwatch_download_seconds",
+            "Duration of the downloads of videos, failed ones included.",
+            buckets=_DOWNLOAD_BUCKETS_S,
+        )
+        self.downloads_in_progress = Gauge(
+            "reelwatch_downloads_in_progress", "Downloads of videos in progress.", registry=self.registry
+        )
+
+    def _add_process(self, schema: int) -> None:
         start = Gauge("reelwatch_start_time_seconds", "Start, in seconds since 1970.", registry=self.registry)
         start.set_to_current_time()
-        Info("reelwatch_build", "The version.", registry=self.registry).info({"version": __version__})
+        Info(
+            "reelwatch_build",
+            "The versions of the program, of Python and of the database's schema.",
+            registry=self.registry,
+        ).info({"version": __version__, "python": platform.python_version(), "schema": str(schema)})
         ProcessCollector(registry=self.registry)
+
+    def label_of(self, provider: str) -> str:
+        """The label of a provider; those that the settings do not configure share one."""
+        return provider if provider in self._providers else NOT_CONFIGURED
 
     def polls_of(self, provider: str) -> "ProviderPolls":
         """The metrics of one provider's polls; they start at 0."""
-        return ProviderPolls(self, provider)
+        return ProviderPolls(self, self.label_of(provider))
 
     @property
     def totals(self) -> dict[str, int]:

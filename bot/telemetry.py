@@ -15,15 +15,16 @@ class Telemetry:
 
     def __init__(
         self,
+        metrics: Metrics | None = None,
         *,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        """clock: seconds that never go back."""
+        """metrics: None: without providers. clock: seconds that never go back."""
         self._clock = clock
         self._sleep = sleep
         self._started_s = clock()
-        self.metrics = Metrics()
+        self.metrics = metrics or Metrics()
         self._beats: dict[str, float] = {}
         self._problems: dict[str, tuple[str, float]] = {}  # what is wrong, and when that began
 

@@ -15,6 +15,7 @@ from telegram.ext import ExtBot
 from bot.backoff import STORE_BACKOFF
 from bot.config import Settings
 from bot.forecast.estimates import Estimates
+from bot.http.disk import Disk
 from bot.http.exposition import MetricsPage
 from bot.http.report import HealthReport
 from bot.http.server import http_server
@@ -28,6 +29,7 @@ from bot.outbox.sender import Sender
 from bot.outbox.text_delivery import TextDelivery
 from bot.outbox.video_delivery import VideoDelivery
 from bot.outbox.worker import DeliveryWorker
+from bot.polling.gauges import PollingGauges
 from bot.polling.leased_tasks import KeyGroup
 from bot.polling.scheduler import Scheduler
 from bot.polling.wakeup import Wakeup
@@ -160,6 +162,7 @@ async def _build(
                 proxy=settings.download_proxy and settings.download_proxy.url,
             )
         )
+        downloader.count_in(resources.telemetry.metrics)
         groups = key_groups(settings, transport, states)
         providers = providers_of(groups)
         groups += unconfigured_groups(providers, awaited)
@@ -175,8 +178,8 @@ async def _build(
             inspector=await stack.enter_async_context(Inspector()),
             limit=LOCAL_UPLOAD_LIMIT if settings.telegram_local_mode else UPLOAD_LIMIT,
         )
-        await stack.enter_async_context(_http_server(resources))
         scheduler = _scheduler(resources, poller, groups)
+        await stack.enter_async_context(_http_server(resources))
         yield _Workers(
             scheduler=scheduler,
             admin_reports=AdminReports(
@@ -204,7 +207,9 @@ def _http_server(resources: Resources) -> AbstractAsyncContextManager[None]:
     settings, sources = resources.settings, (resources.store, resources.telemetry, resources.gateways.reports)
     if settings.health_port is None:
         return nullcontext()
-    report, page = HealthReport(*sources), MetricsPage(*sources)
+    volumes = {"database": settings.database_url.file.parent, "downloads": settings.downloads_folder}
+    report = HealthReport(*sources)
+    page = MetricsPage(*sources, disk=Disk(settings.downloads_folder, volumes), clock=utc_now)
     return http_server(report, page, settings.health_port, settings.health_host)
 
 
@@ -235,11 +240,15 @@ def _delivery(
 
 
 def _scheduler(resources: Resources, poller: Poller, groups: Sequence[KeyGroup]) -> Scheduler:
-    return Scheduler(
+    """The polling loop, with its gauges."""
+    metrics, wakeup = resources.telemetry.metrics, resources.wakeup
+    scheduler = Scheduler(
         resources.store,
         poller,
         groups,
-        wakeup=resources.wakeup,
+        wakeup=wakeup,
         clock=utc_now,
         telemetry=resources.telemetry,
     )
+    metrics.registry.register(PollingGauges(groups, metrics, overdue_s=scheduler.overdue_s, now=wakeup.now))
+    return scheduler

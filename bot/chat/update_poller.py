@@ -21,6 +21,7 @@ from bot.chat.long_poll import HELD_S, LongPollLength
 from bot.chat.webhooks import Webhooks
 from bot.errors import ForeignWebhook, SecondPoller, TokenRefused
 from bot.logs import log_fields
+from bot.metrics import CallOutcome
 from bot.telemetry import Telemetry
 
 log = logging.getLogger(__name__)
@@ -166,6 +167,7 @@ class UpdatePoller:
             raise TokenRefused from None
         if isinstance(error, RetryAfter):
             wait_s = flood_wait_s(error)
+            self._telemetry.metrics.telegram_calls.labels(CallOutcome.FLOOD_WAIT).inc()
             log.warning("Telegram requests a wait of %.0f s before the next poll.", wait_s)
             return min(wait_s, MAX_FLOOD_WAIT_S)
         if held_s is None:

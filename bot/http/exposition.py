@@ -1,28 +1,57 @@
 """/metrics: the metrics of the process, with gauges that are read at each scrape."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Generic, Protocol, TypeVar
 
 from prometheus_client import generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from bot.http.disk import Disk, DiskUse
 from bot.telemetry import Telemetry
-from bot.watching.gateway_state import GatewayReport
+from bot.watching.gateway_state import GatewayReport, GatewayStatus
 from storage.errors import StoreError
-from storage.models import Stats
+from storage.figures import Figures
+from storage.outbox import DeliveryPriority
+
+T = TypeVar("T")
 
 _CACHE_S = 1.0  # how long a page is reused, however many clients scrape
+_WAIT_S = 2.0  # for the database and the disk; Prometheus itself waits 10 s by default
 _COMPONENTS = ("telegram", "polling", "delivery")  # that Telemetry.set_problem() is called with
 
 
-class CountedStore(Protocol):
+class MeasuredStore(Protocol):
     """The part of the store that the page uses."""
 
-    async def stats(self) -> Stats:
-        """Counts by status and state; raises StoreError."""
+    async def figures(self) -> Figures:
+        """What the database holds; raises StoreError."""
         ...
+
+
+class _Measurement(Generic[T]):
+    """A measurement that may hang: it is awaited for a bounded time, and not repeated while it hangs."""
+
+    def __init__(self, measure: Callable[[], Awaitable[T]]) -> None:
+        """measure: may raise StoreError and OSError."""
+        self._measure = measure
+        self._running: asyncio.Task[T | None] | None = None
+        self.value: T | None = None  # the last one; None: it failed, or hangs
+
+    async def repeat(self) -> None:
+        """Measure again, for at most _WAIT_S."""
+        if self._running is None or self._running.done():
+            self._running = asyncio.create_task(self._run())
+        done, _ = await asyncio.wait((self._running,), timeout=_WAIT_S)
+        self.value = self._running.result() if done else None
+
+    async def _run(self) -> T | None:
+        try:
+            return await self._measure()
+        except (StoreError, OSError):
+            return None
 
 
 class MetricsPage(Collector):
@@ -30,16 +59,20 @@ class MetricsPage(Collector):
 
     def __init__(
         self,
-        store: CountedStore,
+        store: MeasuredStore,
         telemetry: Telemetry,
         gateways: Callable[[], Sequence[GatewayReport]] = lambda: (),
+        *,
+        disk: Disk,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         """gateways: the state of each API key."""
-        self._store = store
         self._telemetry = telemetry
         self._gateways = gateways
+        self._clock = clock
         self._lock = asyncio.Lock()
-        self._stats: Stats | None = None  # None: the database can't be read
+        self._figures = _Measurement(store.figures)
+        self._disk = _Measurement(lambda: asyncio.to_thread(disk.measure))
         self._page = b""
         self._rendered_s = -_CACHE_S
         telemetry.metrics.registry.register(self)
@@ -47,48 +80,94 @@ class MetricsPage(Collector):
     async def render(self) -> bytes:
         """The page in Prometheus' text format, at most a second old; concurrent callers share it.
 
-        While the database can't be read, its counts are missing and its component is not up.
+        While the database or the disk can't be read, their figures are missing, and of a database that can't
+        be read the component is not up.
         """
         async with self._lock:
             now_s = self._telemetry.uptime_s
             if now_s - self._rendered_s >= _CACHE_S:
-                try:
-                    self._stats = await self._store.stats()  # here, as collect() can't wait for it
-                except StoreError:
-                    self._stats = None
-                self._page, self._rendered_s = generate_latest(self._telemetry.metrics.registry), now_s
+                # Here, as collect() can't wait for them.
+                await asyncio.gather(self._figures.repeat(), self._disk.repeat())
+                self._page = generate_latest(self._telemetry.metrics.registry)
+                self._rendered_s = self._telemetry.uptime_s
             return self._page
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
         """The gauges; called by generate_latest()."""
-        if self._stats is not None:
-            yield _gauge("reelwatch_tasks", "Tasks at gateways.", "status", self._stats.tasks)
-            yield _gauge("reelwatch_watches", "Watches of tasks by chats.", "state", self._stats.watches)
-            yield _gauge(
-                "reelwatch_deliveries",
-                "Deliveries to chats: messages and edits.",
-                "state",
-                self._stats.deliveries,
-            )
+        if (figures := self._figures.value) is not None:
+            yield from _of_database(figures, now=self._clock())
+        if (use := self._disk.value) is not None:
+            yield from _of_disk(use)
         problems = self._telemetry.problems
         components = {component: component not in problems for component in _COMPONENTS}
-        components["database"] = self._stats is not None
+        components["database"] = figures is not None
         yield _gauge(
             "reelwatch_component_up", "Whether it works, as far as known: 0 or 1.", "component", components
         )
-        providers = {name: not each.status.is_bad for each in self._gateways() for name in each.names}
-        yield _gauge(
-            "reelwatch_provider_up",
-            "Whether its gateway works, as far as known: 0 or 1.",
-            "provider",
-            providers,
-        )
+        yield from _of_providers(self._gateways())
         yield _gauge(
             "reelwatch_loop_heartbeat_age_seconds",
             "Time since the loop began its last iteration.",
             "loop",
             self._telemetry.silences_s,
         )
+
+
+def _of_database(figures: Figures, *, now: datetime) -> Iterable[GaugeMetricFamily]:
+    stats = figures.stats
+    yield _gauge("reelwatch_tasks", "Tasks at gateways.", "status", stats.tasks)
+    yield _gauge("reelwatch_watches", "Watches of tasks by chats.", "state", stats.watches)
+    yield _gauge(
+        "reelwatch_deliveries", "Deliveries to chats: messages and edits.", "state", stats.deliveries
+    )
+    since = figures.waiting_since
+    yield _gauge(
+        "reelwatch_oldest_delivery_age_seconds",
+        "Age of the oldest delivery that is not sent yet, 0: none; by what it carries.",
+        "priority",
+        {
+            each.name.lower(): max(0.0, (now - since.get(each, now)).total_seconds())
+            for each in DeliveryPriority
+        },
+    )
+    yield GaugeMetricFamily(
+        "reelwatch_open_lookups",
+        "Messages with ids whose provider is being looked for or asked.",
+        figures.open_lookups,
+    )
+    yield GaugeMetricFamily("reelwatch_database_bytes", "Bytes of the database on disk.", figures.bytes)
+
+
+def _of_disk(use: DiskUse) -> Iterable[GaugeMetricFamily]:
+    yield GaugeMetricFamily(
+        "reelwatch_downloads_folder_bytes", "Bytes of the files in the downloads folder.", use.downloads
+    )
+    yield _gauge("reelwatch_disk_size_bytes", "Size of the file system of a folder.", "folder", use.size)
+    yield _gauge(
+        "reelwatch_disk_free_bytes",
+        "Bytes of that file system that the bot may use.",
+        "folder",
+        use.free,
+    )
+
+
+def _of_providers(gateways: Sequence[GatewayReport]) -> Iterable[GaugeMetricFamily]:
+    of_names = {name: gateway.status for gateway in gateways for name in gateway.names}
+    yield _gauge(
+        "reelwatch_provider_up",
+        "Whether its gateway works, as far as known: 0 or 1.",
+        "provider",
+        {name: not status.is_bad for name, status in of_names.items()},
+    )
+    family = GaugeMetricFamily(
+        "reelwatch_provider_status",
+        "The state of its gateway and key: 1 for the present one, 0 for the others.",
+        labels=["provider", "status"],
+    )
+    for name, status in of_names.items():
+        for each in GatewayStatus:
+            family.add_metric([name, each], each is status)
+    yield family
 
 
 def _gauge(name: str, text: str, label: str, values: Mapping[str, float]) -> GaugeMetricFamily:

@@ -32,6 +32,7 @@ from bot.media.body import Part, TooSlow, check_size, save
 from bot.media.containers import READABLE, SUFFIXES, suffix_of
 from bot.media.public_resolver import PrivateAddress, PublicResolver, address_of, check_address
 from bot.media.video import DownloadError, Fault
+from bot.metrics import Metrics
 from bot.private_hosts import NO_PRIVATE_HOSTS, PrivateHosts
 from bot.providers.base import MediaSource
 from bot.providers.parsing.links import requestable
@@ -54,6 +55,15 @@ _TIMEOUT = aiohttp.ClientTimeout(total=900, sock_connect=15, sock_read=60)
 _TOTAL_S = 1800.0  # for all attempts of one download
 _WARN_AGAIN_S = 3600.0  # without an untrusted certificate, before a host is logged again
 _MAX_UNTRUSTED = 1000  # hosts kept in memory
+_SUCCESS, _ABORTED = "success", "aborted"  # outcomes in the metrics besides the faults; aborted: by a stop
+_FAULTS = (
+    Fault.TOO_LARGE,
+    Fault.DEAD_LINK,
+    Fault.NOT_A_VIDEO,
+    Fault.PRIVATE,
+    Fault.UNREACHABLE,
+    Fault.UNTRUSTED,
+)
 _PRIVATE = "the video's address is in a private network, and DOWNLOAD_ALLOW_PRIVATE does not allow it"
 
 
@@ -99,6 +109,7 @@ class Downloader:
         proxy: http(s) URL; it resolves host names itself, so only literal addresses are checked.
         resolver: replaces PublicResolver.
         """
+        self._metrics = Metrics()
         self._tls = tls
         self._allowed = allowed
         self._proxy = proxy
@@ -107,6 +118,12 @@ class Downloader:
         self._clock = clock
         self._session: aiohttp.ClientSession | None = None
         self._untrusted: dict[URL, float] = {}  # origin → last certificate error
+
+    def count_in(self, metrics: Metrics) -> None:
+        """Count the downloads in these metrics."""
+        self._metrics = metrics
+        for outcome in (_SUCCESS, *_FAULTS):
+            metrics.downloads.labels(outcome)
 
     async def __aenter__(self) -> Self:
         if self._resolver is None and not self._proxy:
@@ -133,6 +150,20 @@ class Downloader:
 
         stem: path without the suffix, which depends on the content. limit: bytes. total_s: for all attempts.
         """
+        metrics, outcome = self._metrics, _ABORTED
+        with metrics.downloads_in_progress.track_inprogress(), metrics.download_seconds.time():
+            try:
+                download = await self._fetch(source, stem, limit, total_s)
+                outcome = _SUCCESS
+            except DownloadError as error:
+                outcome = error.fault
+                raise
+            finally:
+                metrics.downloads.labels(outcome).inc()
+        metrics.download_bytes.inc(download.size)
+        return download
+
+    async def _fetch(self, source: MediaSource, stem: Path, limit: int, total_s: float) -> Download:
         try:
             async with asyncio.timeout(total_s):
                 path = await self._download(source, stem, limit)

@@ -1,4 +1,4 @@
-"""The rate limiter on the bot: the one place where calls of the Bot API are counted.
+"""The rate limiter on the bot: the one place where calls of the Bot API are counted, also for /metrics.
 
 Deliveries do not wait here: their worker asks the limits before it claims one. All other calls to a chat, as
 replies to commands and reports to admins, wait until the chat allows a reply.
@@ -8,10 +8,11 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
-from telegram.error import RetryAfter
+from telegram.error import BadRequest, ChatMigrated, Forbidden, InvalidToken, RetryAfter, TelegramError
 from telegram.ext import BaseRateLimiter
 
-from bot.bot_api.request import flood_wait_s
+from bot.bot_api.request import flood_wait_s, is_not_modified
+from bot.metrics import CallOutcome, Metrics
 from bot.outbox.rate_limiter import ChatRateLimiter, current_permit
 
 _LONGEST_WAIT_S = 60.0  # then the call is made anyway
@@ -22,9 +23,14 @@ class CallRateLimiter(BaseRateLimiter[None]):
     """Counts every call of a bot but getUpdates, which python-telegram-bot keeps from rate limiters."""
 
     def __init__(
-        self, rate_limiter: ChatRateLimiter, *, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+        self,
+        rate_limiter: ChatRateLimiter,
+        metrics: Metrics | None = None,
+        *,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._rate_limiter = rate_limiter
+        self._calls = (metrics or Metrics()).telegram_calls
         self._sleep = sleep
 
     async def initialize(self) -> None:
@@ -47,16 +53,19 @@ class CallRateLimiter(BaseRateLimiter[None]):
         chat_id = None if endpoint.startswith("get") else data.get("chat_id")
         permit = current_permit.get()
         if not isinstance(chat_id, int):
-            self._rate_limiter.spend(None)
-            return await callback(*args, **kwargs)
-        if permit is None:
+            chat_id = permit = None
+        elif permit is None:
             await self._wait(chat_id)
         self._rate_limiter.spend(chat_id, permit)
         try:
-            return await callback(*args, **kwargs)
-        except RetryAfter as error:
-            self._rate_limiter.pause(chat_id, flood_wait_s(error))
+            result = await callback(*args, **kwargs)
+        except TelegramError as error:
+            self._calls.labels(_outcome(error)).inc()
+            if isinstance(error, RetryAfter) and chat_id is not None:
+                self._rate_limiter.pause(chat_id, flood_wait_s(error))
             raise
+        self._calls.labels(CallOutcome.SUCCESS).inc()
+        return result
 
     async def _wait(self, chat_id: int) -> None:
         left_s = _LONGEST_WAIT_S
@@ -64,3 +73,15 @@ class CallRateLimiter(BaseRateLimiter[None]):
             tick_s = min(wait_s, left_s, _LONGEST_TICK_S)
             await self._sleep(tick_s)
             left_s -= tick_s
+
+
+def _outcome(error: TelegramError) -> CallOutcome:
+    match error:
+        case RetryAfter():
+            return CallOutcome.FLOOD_WAIT
+        case BadRequest() if is_not_modified(error):
+            return CallOutcome.SUCCESS
+        case BadRequest() | Forbidden() | InvalidToken() | ChatMigrated():
+            return CallOutcome.REFUSED
+        case _:
+            return CallOutcome.FAILED

@@ -174,6 +174,11 @@ class ChatRateLimiter:
         """Pause the chat for a flood wait."""
         self._of(chat_id).bucket.pause(self._clock() + seconds)
 
+    def paused(self) -> int:
+        """How many chats are paused for a flood wait."""
+        now = self._clock()
+        return sum(limits.bucket.paused_until > now for limits in self._chats.values())
+
     def _of(self, chat_id: int) -> _Limits:
         limits = self._chats.get(chat_id)
         if limits is None:

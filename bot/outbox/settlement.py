@@ -225,7 +225,7 @@ def record(metrics: Metrics, out: ClaimedDelivery, result: SendResult, settlemen
         finished_at = out.task.snapshot.finished_at if out.task.snapshot else None
         ended_at = min(finished_at, found_at) if finished_at else found_at
         delay_s = (settlement.at - max(ended_at, out.watch.created_at)).total_seconds()
-        metrics.video_delay.labels(out.task.ref.provider).observe(max(0.0, delay_s))
+        metrics.video_delay.labels(metrics.label_of(out.task.ref.provider)).observe(max(0.0, delay_s))
 
 
 def _outcome(result: SendResult, state: DeliveryState) -> DeliveryOutcome:

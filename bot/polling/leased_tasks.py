@@ -84,6 +84,15 @@ class LeasedTasks:
         """All tasks; one in flight is as it was before the poll."""
         return [entry.task for entry in self._entries.values()]
 
+    def overdue_s(self, at: datetime) -> Mapping[str, Sequence[float]]:
+        """For how long tasks have been due that are not in flight, by provider."""
+        late_s: dict[str, list[float]] = {}
+        for entry in self._entries.values():
+            due_at = entry.task.next_poll_at
+            if due_at is not None and due_at < at and not entry.is_in_flight:
+                late_s.setdefault(entry.task.ref.provider, []).append((at - due_at).total_seconds())
+        return late_s
+
     def add(self, task: Task) -> None:
         """Add a claimed task, or remove it if it has no next poll."""
         self._put(task, self._predict(task))

@@ -51,7 +51,8 @@ class AdaptiveRateLimiter:
         rate = _UNKNOWN_RPS if max_rps is None else max_rps
         self._bucket = TokenBucket(rate, max(1.0, rate * _BURST_S), tokens=1.0)
         self._growth = _SEARCH
-        self._free_slots = in_flight
+        self._slots = self._free_slots = in_flight
+        self.requests = 0  # so far, those beside the polls included
         self._requested_at = 0.0
         self._paused_at = 0.0  # responses to older requests belong to the same incident
         self._refusals = 0  # 429s in a row
@@ -65,6 +66,15 @@ class AdaptiveRateLimiter:
     def rate(self) -> float:
         """The current rate, in requests per second."""
         return self._bucket.rate
+
+    @property
+    def in_flight(self) -> int:
+        """How many polls have no response yet."""
+        return self._slots - self._free_slots
+
+    def tokens(self, now: float) -> float:
+        """How many requests the rate allows at once; 0 during a pause, negative: more were sent."""
+        return self._bucket.level(now)
 
     @property
     def is_away(self) -> bool:
@@ -112,6 +122,7 @@ class AdaptiveRateLimiter:
         elif self.is_away:
             self._first_polls += 1
         self._bucket.take(now)
+        self.requests += 1
         if now - self._requested_at <= 2 / self.rate:  # grow only a rate that is in use
             # By _growth in all, once a second's worth of requests is sent.
             grown = self.rate * self._growth ** (1 / max(self.rate, _SLOWEST_RPS))
@@ -131,6 +142,7 @@ class AdaptiveRateLimiter:
                 "the key's rate limit is used up", cause=Cause.RATE_LIMITED, retry_after_s=wait_s
             )
         self._bucket.take(now)
+        self.requests += 1
         return wait_s
 
     def on_response(

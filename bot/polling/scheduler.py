@@ -28,7 +28,7 @@ import asyncio
 import contextlib
 import logging
 import math
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -86,6 +86,10 @@ class Scheduler:
     def waiting(self, providers: Collection[str]) -> int:
         """How many tasks of these providers are leased here."""
         return sum(task.ref.provider in providers for task in self._leased.tasks())
+
+    def overdue_s(self) -> Mapping[str, Sequence[float]]:
+        """For how long polls have been due, by provider."""
+        return self._leased.overdue_s(self._clock())
 
     async def run(self) -> None:
         """Run until cancelled; the steps are in the module's docstring."""

@@ -1,6 +1,7 @@
 """Access control: which chats and users may use the bot, by the settings and the database."""
 
 import logging
+import math
 from collections.abc import Callable, Collection, Set
 from datetime import datetime
 
@@ -52,6 +53,10 @@ class Access:
     def is_unclaimed(self) -> bool:
         """Whether nobody may use the bot yet."""
         return not (self._everyone or self._ids or self._admin_ids)
+
+    def count(self) -> float:
+        """How many chats and users may use the bot, admins included; inf: everyone."""
+        return math.inf if self._everyone else len(self._ids | self._admin_ids)
 
     async def load(self) -> None:
         """Write the settings' ids to the database and load all ids of the database; StoreError."""

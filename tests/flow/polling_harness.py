@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from bot.forecast.estimates import Estimates
+from bot.metrics import Metrics
 from bot.polling.leased_tasks import KeyGroup
 from bot.polling.rate_limiter import AdaptiveRateLimiter
 from bot.polling.scheduler import Scheduler
@@ -49,7 +50,8 @@ class PollingHarness:
         self.store = store
         self.clock = clock
         self.wakeup = ManualWakeup()
-        self.telemetry = Telemetry(clock=self.wakeup.now)
+        metrics = Metrics([name for group in groups for name in group.providers])
+        self.telemetry = Telemetry(metrics, clock=self.wakeup.now)
         self.news = asyncio.Event()  # set when the delivery worker is notified
         self._gateways = [
             each

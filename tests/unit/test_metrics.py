@@ -1,11 +1,12 @@
 """Counters and histograms."""
 
+import platform
 from datetime import timedelta
 
 import pytest
 
 from bot import __version__
-from bot.metrics import DeliveryOutcome, Metrics
+from bot.metrics import DeliveryOutcome, Metrics, PollOutcome
 from storage.models import Cause, DeliveryKind
 from tests.fakes.clock import NOON
 
@@ -16,7 +17,7 @@ def value(metrics: Metrics, name: str, **labels: str) -> float | None:
 
 
 def test_a_provider_has_series_at_0_for_what_alerts_need_and_no_more():
-    metrics = Metrics()
+    metrics = Metrics(["wan"])
     assert value(metrics, "polls_total", provider="wan", outcome="success") is None
 
     metrics.polls_of("wan")
@@ -36,7 +37,7 @@ def test_every_outcome_of_every_kind_of_delivery_starts_at_0():
 
 
 def test_polls_are_counted_by_outcome_and_failures_by_cause():
-    metrics = Metrics()
+    metrics = Metrics(["wan"])
     polls = metrics.polls_of("wan")
 
     polls.ended(None)
@@ -54,7 +55,7 @@ def test_polls_are_counted_by_outcome_and_failures_by_cause():
 
 @pytest.mark.parametrize(("due_in_s", "lateness_s"), [(-7.5, 7.5), (0, 0), (60, 0), (None, 0)])
 def test_lateness_is_measured_from_the_due_time_and_never_negative(due_in_s: float | None, lateness_s: float):
-    metrics = Metrics()
+    metrics = Metrics(["wan"])
 
     due_at = None if due_in_s is None else NOON + timedelta(seconds=due_in_s)
     metrics.polls_of("wan").started(due_at, at=NOON)
@@ -71,8 +72,20 @@ def test_two_bots_in_one_process_count_for_themselves():
     assert (one.totals, other.totals) == ({"updates": 1}, {})
 
 
-def test_the_version_and_the_start_are_metrics():
-    metrics = Metrics()
+def test_the_versions_and_the_start_are_metrics():
+    metrics = Metrics(schema=9)
+    python = platform.python_version()
 
-    assert value(metrics, "build_info", version=__version__) == 1
+    assert value(metrics, "build_info", version=__version__, python=python, schema="9") == 1
     assert (value(metrics, "start_time_seconds") or 0) > NOON.timestamp()
+
+
+def test_names_that_are_not_configured_make_one_series_and_no_more():
+    metrics = Metrics(["wan"])
+
+    for number in range(1000):
+        metrics.polls_of(f'wan"}}\n{number}').ended(Cause.NOT_CONFIGURED)
+
+    assert value(metrics, "polls_total", provider="not_configured", outcome="failure") == 1000
+    (family,) = metrics.polls.collect()
+    assert len(family.samples) == len(PollOutcome)

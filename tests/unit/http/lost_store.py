@@ -1,8 +1,13 @@
-"""A store that is unavailable."""
+"""A store that is unavailable, and its disk."""
 
+from pathlib import Path
+
+from bot.http.disk import Disk
 from bot.http.report import CheckedStore
 from storage.errors import StoreUnavailable
-from storage.models import Stats
+from storage.figures import Figures
+
+DISK = Disk(Path("downloads"), {"database": Path()})
 
 
 class LostStore(CheckedStore):
@@ -11,5 +16,5 @@ class LostStore(CheckedStore):
     async def check(self) -> None:
         raise StoreUnavailable("The disk is gone.")
 
-    async def stats(self) -> Stats:
+    async def figures(self) -> Figures:
         raise StoreUnavailable("The disk is gone.")

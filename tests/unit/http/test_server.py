@@ -15,10 +15,9 @@ from bot.http.exposition import MetricsPage
 from bot.http.report import HealthReport
 from bot.http.server import http_server
 from bot.telemetry import Telemetry
-from storage.models import Stats
 from storage.store import Store
 from tests.fakes.clock import SteadyClock
-from tests.unit.http.lost_store import LostStore
+from tests.unit.http.lost_store import DISK, LostStore
 
 
 @dataclass(frozen=True)
@@ -36,7 +35,7 @@ class Probe:
 
 def serving(store: Store | LostStore, telemetry: Telemetry, port: int) -> AbstractAsyncContextManager[None]:
     """A server of the health and the metrics."""
-    return http_server(HealthReport(store, telemetry), MetricsPage(store, telemetry), port)
+    return http_server(HealthReport(store, telemetry), MetricsPage(store, telemetry, disk=DISK), port)
 
 
 async def probing(store: Store | LostStore, telemetry: Telemetry) -> AsyncIterator[Probe]:
@@ -121,30 +120,6 @@ async def test_metrics_without_a_database_are_served(probe_of_a_lost_store: Prob
 
     assert status == 200
     assert '\nreelwatch_component_up{component="database"} 0.0\n' in text
-
-
-class HungStore(LostStore):
-    """A store whose disk does not respond."""
-
-    def __init__(self) -> None:
-        self.called, self.cancelled = asyncio.Event(), asyncio.Event()
-
-    async def stats(self) -> Stats:
-        self.called.set()
-        try:
-            await asyncio.Event().wait()
-        finally:
-            self.cancelled.set()
-        raise AssertionError
-
-
-async def test_a_request_that_waits_for_the_database_ends_with_its_connection(telemetry: Telemetry):
-    store, port = HungStore(), free_port()
-    async with serving(store, telemetry, port), ClientSession() as session, asyncio.timeout(5):
-        scrape = asyncio.create_task(Probe(session, port).get("/metrics"))
-        await store.called.wait()
-        scrape.cancel()
-        await store.cancelled.wait()
 
 
 async def test_a_port_that_is_taken_is_an_error_at_once(store: Store, telemetry: Telemetry):

@@ -1,5 +1,6 @@
 """Downloads over real connections."""
 
+import asyncio
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,6 +10,7 @@ from aiohttp import web
 
 from bot.media.download import Download, Downloader, downloaded
 from bot.media.video import DownloadError, Fault
+from bot.metrics import Metrics
 from bot.providers.base import MediaSource
 from bot.providers.parsing.links import requestable
 from tests.unit.file_host import FileHost
@@ -377,3 +379,21 @@ async def test_a_full_disk_is_an_unreachable_fault(files: FileHost, downloader: 
         with pytest.raises(DownloadError) as raised:
             await downloader.fetch(source, target, limit=LIMIT)
         assert raised.value.fault is Fault.UNREACHABLE
+
+
+async def test_downloads_are_counted_by_outcome(files: FileHost, downloader: Downloader, target: Path):
+    metrics = Metrics()
+    downloader.count_in(metrics)
+    await fetched(downloader, f"{files.address()}/film.mp4", target)
+    with pytest.raises(DownloadError):
+        await downloader.fetch(MediaSource(data=b"Sorry"), target, limit=LIMIT)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0):
+            await fetched(downloader, f"{files.address()}/film.mp4", target)
+
+    counted = {s.labels["outcome"]: s.value for each in metrics.downloads.collect() for s in each.samples}
+    assert {name: count for name, count in counted.items() if count} == dict.fromkeys(
+        ("success", "not_a_video", "aborted"), 1
+    )
+    assert counted["unreachable"] == 0
+    assert metrics.registry.get_sample_value("reelwatch_download_bytes_total") == len(SAMPLE)

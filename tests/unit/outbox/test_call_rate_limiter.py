@@ -1,13 +1,15 @@
 from datetime import timedelta
 
 import pytest
-from telegram.error import BadRequest, RetryAfter
+from telegram.error import BadRequest, Forbidden, NetworkError, RetryAfter
 from telegram.ext import ExtBot
 
 from bot.messages.view import View
+from bot.metrics import CallOutcome, Metrics
 from bot.outbox.call_rate_limiter import CallRateLimiter
 from bot.outbox.rate_limiter import ChatRateLimiter, current_permit
 from bot.outbox.sender import Sender
+from bot.sandbox.faults import DROPPED
 from bot.sandbox.telegram import FakeTelegram
 from bot.sandbox.telegram.api_errors import flood
 from storage.outbox import ChatAddress
@@ -21,12 +23,18 @@ class Limited:
     def __init__(self, telegram: FakeTelegram) -> None:
         self.steady = SteadyClock()
         self.rate_limiter = ChatRateLimiter(clock=self.steady)
+        self.metrics = Metrics()
         self.slept_s = 0.0
         self.bot: ExtBot[None] = ExtBot(
             telegram.token,
             base_url=f"{telegram.url}/bot",
-            rate_limiter=CallRateLimiter(self.rate_limiter, sleep=self._sleep),
+            rate_limiter=CallRateLimiter(self.rate_limiter, self.metrics, sleep=self._sleep),
         )
+
+    def calls(self) -> dict[str, float]:
+        """The counted calls by outcome, those before now left out."""
+        (family,) = self.metrics.telegram_calls.collect()
+        return {each.labels["outcome"]: each.value for each in family.samples}
 
     async def _sleep(self, seconds: float) -> None:
         self.slept_s += seconds
@@ -119,3 +127,29 @@ async def test_calls_without_a_chat_are_counted_overall_and_never_wait(limited: 
     await limited.bot.get_me()
 
     assert limited.slept_s == 0
+
+
+async def test_every_call_is_counted_by_its_outcome(limited: Limited, telegram: FakeTelegram):
+    before = limited.calls()
+    assert set(before) == set(CallOutcome)
+    message = await limited.bot.send_message(ANNA, "hello")
+    with pytest.raises(BadRequest):  # "message is not modified": the message is as it should be
+        await limited.bot.edit_message_text("hello", ANNA, message.message_id)
+    await limited.bot.get_me()
+    for fault in (flood(30), DROPPED):
+        telegram.fail("sendMessage", fault)
+    with pytest.raises(RetryAfter):
+        await limited.bot.send_message(ANNA, "hello")
+    with pytest.raises(NetworkError):
+        await limited.bot.send_message(ANNA, "hello")
+    with pytest.raises((BadRequest, Forbidden)):
+        await limited.bot.send_message(987654, "hello")
+
+    after = limited.calls()
+
+    assert {outcome: after[outcome] - before[outcome] for outcome in after} == {
+        "success": 3,
+        "flood_wait": 1,
+        "refused": 1,
+        "failed": 1,
+    }

@@ -277,3 +277,15 @@ def test_a_group_whose_minute_is_taken_by_claimed_videos_allows_results_and_no_e
     assert GROUP not in throttled_for(rate_limiter, Urgency.MESSAGE)
     assert GROUP in throttled_for(rate_limiter, Urgency.EDIT)
     assert rate_limiter.next_free_in_s() is not None
+
+
+def test_chats_are_counted_as_paused_until_their_flood_wait_is_over(
+    rate_limiter: ChatRateLimiter, time: SteadyClock
+):
+    rate_limiter.pause(ANN, 30)
+    rate_limiter.pause(GROUP, 60)
+    rate_limiter.spend(BEN)
+    assert rate_limiter.paused() == 2
+
+    time.advance(31)
+    assert rate_limiter.paused() == 1

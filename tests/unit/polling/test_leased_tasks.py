@@ -350,3 +350,11 @@ def test_after_429s_in_a_row_the_one_poll_is_of_the_due_task_that_succeeded_long
     ((_, queue),) = leased_tasks.queues
 
     assert leased_tasks.next_polls(key, queue, now=200.0, wall=NOON.timestamp()) == [3]
+
+
+def test_a_due_poll_that_is_not_in_flight_is_overdue(leased_tasks: LeasedTasks):
+    for task_id, due_s in ((1, -30.0), (2, -5.0), (3, 5.0), (4, -90.0)):
+        leased_tasks.add(leased(task_id, due_s=due_s, provider="veo" if task_id == 2 else "wan"))
+    leased_tasks.start(4)
+
+    assert leased_tasks.overdue_s(NOON) == {"wan": [30.0], "veo": [5.0]}

@@ -1,4 +1,5 @@
 import logging
+import math
 from collections.abc import Collection
 
 import pytest
@@ -82,3 +83,9 @@ async def test_who_is_no_longer_an_admin_gets_no_report(driver: Driver, everyone
     await access_of(driver, everyone=everyone, admin_ids=[BORIS]).enforce()
 
     assert [one.delivery.chat_id for one in await driver.claim_reports()] == [BORIS]
+
+
+def test_those_who_are_let_in_are_counted_once(driver: Driver):
+    assert access_of(driver).count() == 0
+    assert access_of(driver, ids=[GROUP, ANN], admin_ids=[ANN, BORIS]).count() == 3
+    assert access_of(driver, everyone=True).count() == math.inf
