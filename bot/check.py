@@ -29,9 +29,7 @@ async def check(settings: Settings) -> bool:
     """Print the settings and the outcome of trying them; return whether everything works."""
     redact = Redactor(settings.secrets).redact
     _print_table(("setting", "value"), _described(settings), redact)
-    async with HttpTransport(
-        tls=create_ssl_context(), proxy=settings.provider_proxy and settings.provider_proxy.url
-    ) as transport:
+    async with HttpTransport(tls=create_ssl_context(), proxy=settings.provider_proxy) as transport:
         providers = providers_of(key_groups(settings, transport))
         rows = await asyncio.gather(
             _telegram(settings),

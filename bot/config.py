@@ -121,7 +121,7 @@ class Settings:
     def secrets(self) -> frozenset[str]:
         """Every value that must never be seen in a log."""
         proxies = (self.telegram_proxy, self.provider_proxy, self.download_proxy)
-        passwords = [proxy.password for proxy in proxies if proxy]
+        passwords = [secret for proxy in proxies if proxy for secret in proxy.secrets]
         keys = [self.gateway_api_key, *(provider.api_key for provider in self.providers)]
         return frozenset(secret for secret in (self.telegram_bot_token, *keys, *passwords) if secret)
 

@@ -8,16 +8,17 @@ import ipaddress
 import re
 import unicodedata
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, TypeVar, final
+from typing import Annotated, TypeVar
 from urllib.parse import SplitResult, urlsplit
 from zoneinfo import ZoneInfo
 
 from bot.logs import LogFormat, LogLevel
 from bot.private_hosts import PrivateHosts, private_hosts
 from bot.providers.registry import KINDS, kind_of
+from bot.proxies.proxy import Proxy, read_proxy
 
 _MOST_RPS = 1000
 _LAST_PORT = 65535
@@ -58,20 +59,6 @@ class AllowedChats:
 
 
 NOBODY = AllowedChats()
-
-
-@final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Proxy:
-    """An HTTP proxy; as text it is without its user name and password."""
-
-    url: str = field(repr=False)  # as given
-    host: str
-    port: int
-    password: str | None = field(repr=False)
-
-    def __str__(self) -> str:
-        return f"{self.host}:{self.port}"
 
 
 def _split_list(text: str) -> list[str]:
@@ -118,14 +105,6 @@ def _status_path(text: str) -> str:
     if len(text) > _LONGEST_PATH or not all(map(_SEGMENT.fullmatch, segments)) or {".", ".."} & {*segments}:
         raise ValueError("contains a character or a part that no path has")
     return text
-
-
-def _proxy(text: str) -> Proxy:
-    parts = _parts(text)
-    if parts is None or parts.hostname is None:
-        raise ValueError("is not an http:// or https:// proxy address")
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    return Proxy(url=text, host=parts.hostname, port=port, password=parts.password)
 
 
 def _database_url(text: str) -> DatabaseUrl:
@@ -264,7 +243,7 @@ def _user_ids(text: str) -> frozenset[int]:
 Token = Annotated[str, _token]
 Key = Annotated[str, _key]
 HttpUrl = Annotated[str, _http_url]
-ProxyUrl = Annotated[Proxy | None, _proxy]
+ProxyUrl = Annotated[Proxy | None, read_proxy]
 Database = Annotated[DatabaseUrl, _database_url]
 Folder = Annotated[Path | None, _folder]
 Kind = Annotated[str, _kind]

@@ -8,14 +8,17 @@ from telegram.error import InvalidToken, TelegramError
 from telegram.ext import Application, ApplicationBuilder
 
 from bot.bot_api.request import BotApiRequest, NotBotApi
+from bot.bot_api.socks_transport import SocksTransport
 from bot.config import Settings
 from bot.errors import TokenRefused
+from bot.proxies.proxy import Proxy
 
 AnyBuilder = ApplicationBuilder[Any, Any, Any, Any, Any, Any]
 
 # A card is edited every minute: some connections outlive that, so that no result waits for a handshake. Only
 # some, as httpcore looks at each that rests whenever there is something to send.
-_LIMITS = httpx.Limits(max_connections=64, max_keepalive_connections=4, keepalive_expiry=75.0)
+_CONNECTIONS, _UPDATE_CONNECTIONS = 64, 2
+_LIMITS = httpx.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=4, keepalive_expiry=75.0)
 
 
 class TelegramAway(Exception):
@@ -45,9 +48,8 @@ async def bot_name(settings: Settings) -> str:
 
 def application_builder(settings: Settings, tls: ssl.SSLContext) -> AnyBuilder:
     """python-telegram-bot towards the configured Bot API server, without its own Updater and JobQueue."""
-    proxy = settings.telegram_proxy and settings.telegram_proxy.url
-    # http_proxy and all_proxy of the environment are ignored; only TELEGRAM_PROXY counts.
-    options: dict[str, Any] = {"verify": tls, "trust_env": False}
+    calls = _options(settings.telegram_proxy, tls, _LIMITS)
+    updates = _options(settings.telegram_proxy, tls, httpx.Limits(max_connections=_UPDATE_CONNECTIONS))
     return (
         Application.builder()
         .token(settings.telegram_bot_token)
@@ -56,8 +58,20 @@ def application_builder(settings: Settings, tls: ssl.SSLContext) -> AnyBuilder:
         .local_mode(settings.telegram_local_mode)
         .updater(None)
         .job_queue(None)
-        .request(
-            BotApiRequest(64, 20.0, 20.0, 10.0, 10.0, proxy=proxy, httpx_kwargs=options | {"limits": _LIMITS})
-        )
-        .get_updates_request(BotApiRequest(2, 10.0, 10.0, 10.0, 10.0, proxy=proxy, httpx_kwargs=options))
+        .request(BotApiRequest(_CONNECTIONS, 20.0, 20.0, 10.0, 10.0, httpx_kwargs=calls))
+        .get_updates_request(BotApiRequest(_UPDATE_CONNECTIONS, 10.0, 10.0, 10.0, 10.0, httpx_kwargs=updates))
     )
+
+
+def _options(proxy: Proxy | None, tls: ssl.SSLContext, limits: httpx.Limits) -> dict[str, Any]:
+    """httpx's options; only TELEGRAM_PROXY counts, not http_proxy and all_proxy of the environment."""
+    if proxy is not None and proxy.is_socks:
+        return {"trust_env": False, "transport": SocksTransport(proxy, tls=tls, limits=limits)}
+    options: dict[str, Any] = {"trust_env": False, "verify": tls, "limits": limits}
+    if proxy is not None:
+        options["proxy"] = httpx.Proxy(
+            str(proxy),
+            auth=None if proxy.user is None else (proxy.user, proxy.password),
+            ssl_context=tls if proxy.scheme == "https" else None,
+        )
+    return options

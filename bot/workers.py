@@ -153,13 +153,13 @@ async def _build(
     notify_delivery, states = resources.new_delivery.set, resources.gateways
     async with AsyncExitStack() as stack:
         transport = await stack.enter_async_context(
-            HttpTransport(tls=resources.tls, proxy=settings.provider_proxy and settings.provider_proxy.url)
+            HttpTransport(tls=resources.tls, proxy=settings.provider_proxy)
         )
         downloader = await stack.enter_async_context(
             Downloader(
                 tls=resources.tls,
                 allowed=reachable_hosts(settings),
-                proxy=settings.download_proxy and settings.download_proxy.url,
+                proxy=settings.download_proxy,
             )
         )
         downloader.count_in(resources.telemetry.metrics)

@@ -37,6 +37,7 @@ from bot.private_hosts import NO_PRIVATE_HOSTS, PrivateHosts
 from bot.providers.base import MediaSource
 from bot.providers.parsing.links import requestable
 from bot.providers.session import open_session
+from bot.proxies.proxy import Proxy
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +52,8 @@ _REDIRECT_STATUSES = {
 }
 _ATTEMPTS = 4  # of one download, the first included
 _RESUME_BACKOFF = Backoff(first_s=0.5, limit_s=1.5)
-_TIMEOUT = aiohttp.ClientTimeout(total=900, sock_connect=15, sock_read=60)
+# connect: of each attempt, with the name's resolution and what a proxy does first.
+_TIMEOUT = aiohttp.ClientTimeout(total=900, connect=45, sock_connect=15, sock_read=60)
 _TOTAL_S = 1800.0  # for all attempts of one download
 _WARN_AGAIN_S = 3600.0  # without an untrusted certificate, before a host is logged again
 _MAX_UNTRUSTED = 1000  # hosts kept in memory
@@ -99,15 +101,15 @@ class Downloader:
         *,
         tls: ssl.SSLContext | bool = True,
         allowed: PrivateHosts = NO_PRIVATE_HOSTS,
-        proxy: str | None = None,
+        proxy: Proxy | None = None,
         resolver: AbstractResolver | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """allowed: private hosts that downloads may use.
 
-        proxy: http(s) URL; it resolves host names itself, so only literal addresses are checked.
-        resolver: replaces PublicResolver.
+        proxy: if it resolves names itself, only literal addresses are checked. resolver: replaces
+        PublicResolver.
         """
         self._metrics = Metrics()
         self._tls = tls
@@ -126,13 +128,14 @@ class Downloader:
             metrics.downloads.labels(outcome)
 
     async def __aenter__(self) -> Self:
-        if self._resolver is None and not self._proxy:
+        if self._resolver is None:
             self._resolver = PublicResolver(allowed=self._allowed)
         self._session = open_session(
             tls=self._tls,
             resolver=self._resolver,
             connections=_CONNECTIONS,
             timeout=_TIMEOUT,
+            proxy=self._proxy,
             auto_decompress=False,
         )
         return self
@@ -241,9 +244,7 @@ class Downloader:
         url = URL(requestable(link), encoded=True)
         for _ in range(_REDIRECTS):
             self._check_address(url)
-            async with self._session.get(
-                url, headers=headers, allow_redirects=False, proxy=self._proxy
-            ) as response:
+            async with self._session.get(url, headers=headers, allow_redirects=False) as response:
                 target = response.headers.get("Location")
                 if response.status not in _REDIRECT_STATUSES or target is None:
                     await save(response, part, limit)

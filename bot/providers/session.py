@@ -1,13 +1,19 @@
-"""HTTP sessions with limits on interim responses and header sizes."""
+"""HTTP sessions with limits on interim responses and header sizes, directly or through a proxy."""
 
+import asyncio
+import socket
 import ssl
 from functools import partial
 from typing import Any, cast
 
 import aiohttp
-from aiohttp.abc import AbstractResolver
+from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.http_parser import RawResponseMessage
+from yarl import URL
+
+from bot.proxies.proxy import Proxy
+from bot.proxies.socks5 import open_through
 
 MAX_INTERIM = 16  # interim (1xx) responses before the final one; servers send one or two
 MAX_HEADER = 65_536  # bytes of one header line; CDNs send more than aiohttp's 8,190
@@ -29,13 +35,20 @@ def open_session(
     resolver: AbstractResolver | None = None,
     connections: int,
     timeout: aiohttp.ClientTimeout,
-    proxy: str | None = None,
+    proxy: Proxy | None = None,
     auto_decompress: bool = True,
 ) -> aiohttp.ClientSession:
-    """A session without cookies that closes connections whose headers exceed the limits."""
+    """A session without cookies that closes connections whose headers exceed the limits.
+
+    resolver: of the targets' names, unless the proxy resolves them.
+    """
+    options: dict[str, Any] = {"limit": connections, "ssl": tls}
+    if proxy is None or not proxy.resolves_names:
+        options["resolver"] = resolver
+    is_socks = proxy is not None and proxy.is_socks
     return aiohttp.ClientSession(
-        connector=_BoundedConnector(limit=connections, ssl=tls, resolver=resolver),
-        proxy=proxy,
+        connector=_SocksConnector(proxy, **options) if proxy and is_socks else _BoundedConnector(**options),
+        proxy=_url(proxy) if proxy and not is_socks else None,
         timeout=timeout,
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=auto_decompress,
@@ -49,6 +62,52 @@ class _BoundedConnector(aiohttp.TCPConnector):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self._factory = cast("partial[ResponseHandler]", partial(BoundedHandler, loop=self._loop))
+
+
+class _SocksConnector(_BoundedConnector):
+    """Connects through a SOCKS proxy, to the addresses that the resolver has returned, or to names."""
+
+    def __init__(self, proxy: Proxy, **options: Any) -> None:
+        super().__init__(**{"resolver": _Unresolved() if proxy.resolves_names else None} | options)
+        self._proxy = proxy
+
+    async def _wrap_create_connection(
+        self, *args: Any, addr_infos: Any, **options: Any
+    ) -> tuple[asyncio.Transport, ResponseHandler]:
+        """Open a connection to the first address that the proxy can reach."""
+        hosts, port = [address[0] for *_, address in addr_infos], addr_infos[0][4][1]
+        request, error_type = options["req"], options.get("client_error", aiohttp.ClientConnectorError)
+        async with asyncio.timeout(options["timeout"].sock_connect):
+            try:
+                sock = await open_through(self._proxy, hosts, port)
+            except OSError as error:
+                raise error_type(request.connection_key, error) from error
+        try:
+            return await self._wrap_existing_connection(*args, sock=sock, **options)
+        except BaseException:
+            sock.close()
+            raise
+
+
+class _Unresolved(AbstractResolver):
+    """Leaves names to the proxy."""
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        return [ResolveResult(hostname=host, host=host, port=port, family=family, proto=0, flags=0)]
+
+    async def close(self) -> None:
+        pass
+
+
+def _url(proxy: Proxy) -> URL:
+    """An HTTP proxy for aiohttp, which encodes user name and password as Latin-1: they become UTF-8."""
+    user, password = (
+        text.encode().decode("latin-1") if text is not None else None
+        for text in (proxy.user, proxy.password if proxy.user is not None else None)
+    )
+    return URL.build(scheme=proxy.scheme, host=proxy.host, port=proxy.port, user=user, password=password)
 
 
 class BoundedHandler(ResponseHandler):

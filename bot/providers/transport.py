@@ -18,6 +18,7 @@ from bot.providers.clock_skew import ClockSkews
 from bot.providers.parsing.inline import MAX_TEXT, cut_videos, may_hold_video
 from bot.providers.parsing.response import Response
 from bot.providers.session import open_session
+from bot.proxies.proxy import Proxy
 from storage.models import Cause
 
 MAX_BODY = 32 * 2**20  # bytes of a response with the video inside
@@ -41,12 +42,12 @@ class HttpTransport:
         self,
         *,
         tls: ssl.SSLContext | bool = True,
-        proxy: str | None = None,
+        proxy: Proxy | None = None,
         timeout_s: float = _HEADERS_TIMEOUT_S,
         skews: ClockSkews | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        """proxy: http(s). timeout_s: the timeout for response headers. transport: replaces the network."""
+        """timeout_s: the timeout for response headers. transport: replaces the network."""
         self.skews = skews or ClockSkews()
         self._tls = tls
         self._timeout_s = timeout_s

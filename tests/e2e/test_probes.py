@@ -23,7 +23,7 @@ def port() -> str:
 async def test_check_lists_the_settings_and_what_works(scene: Scene):
     check = await scene.run("check", DOWNLOAD_PROXY="http://anna:correct-horse@127.0.0.1:9")
     assert await check.end() == 1
-    assert "  error  the proxy 127.0.0.1:9 refuses connections" in row(check, "downloads")
+    assert "  error  the proxy http://127.0.0.1:9 refuses connections" in row(check, "downloads")
     for name in ("DATABASE_URL", "ALLOWED_CHATS", "LANGUAGE", "HEALTH_PORT"):
         assert row(check, name)
     assert row(check, "TELEGRAM_BOT_TOKEN").split()[1] == "set"

@@ -14,7 +14,8 @@ from bot.config import Settings, SettingsError, load_settings
 from bot.logs import LogFormat, LogLevel
 from bot.private_hosts import PrivateHosts
 from bot.providers.registry import KINDS, ProviderConfig
-from bot.setting_types import AllowedChats, DatabaseUrl, Proxy
+from bot.proxies.proxy import read_proxy
+from bot.setting_types import AllowedChats, DatabaseUrl
 
 TOKEN = {"TELEGRAM_BOT_TOKEN": "1234567:hunter2-is-secret"}
 GATEWAY = {"GATEWAY_BASE_URL": "https://gw.example/v1/", "GATEWAY_API_KEY": "sk-hunter2-gateway"}
@@ -34,11 +35,6 @@ def mistakes(*groups: dict[str, str], **more: str) -> list[str]:
     assert "hunter2" not in repr(refusal.value)
     assert refusal.value.__cause__ is None
     return refusal.value.mistakes
-
-
-def proxy(url: str, port: int, password: str | None = None) -> Proxy:
-    """A proxy at p.example."""
-    return Proxy(url=url, host="p.example", port=port, password=password)
 
 
 def configs(settings: Settings) -> dict[str, tuple[str, str, str]]:
@@ -79,9 +75,9 @@ def test_a_token_is_enough_and_everything_else_has_its_default():
         ("LOG_LEVEL", "debug", LogLevel.DEBUG),
         ("LOG_FORMAT", "JSON", LogFormat.JSON),
         ("HEALTH_PORT", "8080", 8080),
-        ("TELEGRAM_PROXY", "http://p.example:1", proxy("http://p.example:1", 1)),
-        ("PROVIDER_PROXY", "https://p.example", proxy("https://p.example", 443)),
-        ("DOWNLOAD_PROXY", "http://me:pw@p.example:3", proxy("http://me:pw@p.example:3", 3, "pw")),
+        ("TELEGRAM_PROXY", "http://p.example:1", read_proxy("http://p.example:1")),
+        ("PROVIDER_PROXY", "https://p.example:2", read_proxy("https://p.example:2")),
+        ("DOWNLOAD_PROXY", "socks5://me:pw@p.example:3", read_proxy("socks5://me:pw@p.example:3")),
         ("DOWNLOAD_ALLOW_PRIVATE", "1", PrivateHosts(everything=True)),
         ("DOWNLOAD_ALLOW_PRIVATE", "no", PrivateHosts()),
         ("DOWNLOAD_ALLOW_PRIVATE", "10.0.0.0/8", PrivateHosts(networks=(ip_network("10.0.0.0/8"),))),
@@ -354,7 +350,7 @@ def test_all_mistakes_are_reported_at_once():
 
 
 def test_settings_do_not_show_their_secrets():
-    settings = load(GATEWAY, OWN, OWN_KEY, TELEGRAM_PROXY="http://me:hunter2@p.example")
+    settings = load(GATEWAY, OWN, OWN_KEY, TELEGRAM_PROXY="http://me:hunter2@p.example:1")
     shown = f"{settings!r} {settings} {settings.telegram_proxy}"
 
     assert "hunter2" not in shown
@@ -366,13 +362,14 @@ def test_the_gateways_key_is_a_secret_even_where_nobody_uses_it():
 
 
 def test_the_secrets_for_the_log_are_token_keys_and_passwords():
-    settings = load(GATEWAY, OWN, OWN_KEY, PROVIDER_PROXY="http://me:hunter2@p.example")
+    settings = load(GATEWAY, OWN, OWN_KEY, PROVIDER_PROXY="http://me:hunter2@p.example:1")
 
     assert set(settings.secrets) == {
         "1234567:hunter2-is-secret",
         "sk-hunter2-gateway",
         "sk-hunter2-own",
         "hunter2",
+        "bWU6aHVudGVyMg==",  # as a header holds it, with the user's name
     }
 
 

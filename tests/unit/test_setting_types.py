@@ -65,13 +65,9 @@ from tests.unit.test_config import GATEWAY, mistakes
         ("REST_DAYS", "inf", "is not a number of days above 0"),
         ("MAX_WATCHES", "1.5", "is not a number from 1"),
         ("HEALTH_PORT", "http", "is not a number from 1 to 65535"),
-        ("TELEGRAM_PROXY", "socks5://me:hunter2@p.example", "is not an http:// or https:// proxy address"),
-        (
-            "PROVIDER_PROXY",
-            "http://me:hunter2@p\u2100.example",
-            "is not an http:// or https:// proxy address",
-        ),
-        ("DOWNLOAD_PROXY", "p.example:3128", "is not an http:// or https:// proxy address"),
+        ("TELEGRAM_PROXY", "socks5://me:hunter2@p.example", "has no port"),
+        ("PROVIDER_PROXY", "http://me:hunter2@p\u2100.example:1", "is not an address such as http://"),
+        ("DOWNLOAD_PROXY", "p.example:3128", "begins with no scheme: write http:// or socks5h:// before it"),
         ("DOWNLOAD_ALLOW_PRIVATE", "http://nas/", "is neither true nor false"),
     ],
 )

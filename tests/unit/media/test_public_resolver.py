@@ -10,6 +10,7 @@ from bot.media.public_resolver import PrivateAddress, PublicResolver, address_of
 from bot.media.video import DownloadError, Fault
 from bot.private_hosts import PrivateHosts, private_hosts
 from bot.providers.base import MediaSource
+from bot.proxies.proxy import read_proxy
 from tests.fakes.clock import FrozenClock
 from tests.unit.file_host import FileHost
 
@@ -307,7 +308,7 @@ async def test_private_addresses_are_rejected_by_default(files: FileHost, target
 
 async def test_a_proxy_gets_names_but_no_private_address(files: FileHost, target: Path):
     files.respond_with(SAMPLE)
-    async with Downloader(proxy=files.address()) as downloader:
+    async with Downloader(proxy=read_proxy(files.address())) as downloader:
         for host in ("127.0.0.1", "2130706433", "0x7f.1", "localhost", "[::ffff:169.254.169.254]"):
             assert await fault_of(downloader, f"http://{host}:1/film.mp4", target) is Fault.PRIVATE
         await fetched(downloader, "http://cdn.example/film.mp4?a=%2F", target)

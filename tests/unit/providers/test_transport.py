@@ -19,13 +19,14 @@ from bot.providers.account import Account
 from bot.providers.base import BadResponse, Unavailable
 from bot.providers.parsing.response import Response
 from bot.providers.transport import HttpTransport
+from bot.proxies.proxy import Proxy, read_proxy
 from storage.models import Cause
 from tests.unit.providers.servers import http_server, raw_server
 
 HEADERS = {"Authorization": "Bearer sk-secret", "Accept": "application/json"}
 
 
-async def asked(url: str, *, proxy: str = "") -> Response:
+async def asked(url: str, *, proxy: Proxy | None = None) -> Response:
     """The response to one request."""
     async with HttpTransport(tls=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), proxy=proxy) as transport:
         return await transport.get(url, HEADERS)
@@ -308,7 +309,9 @@ async def test_requests_go_through_the_proxy():
         return web.json_response({})
 
     async with http_server(handler) as proxy:
-        response = await asked("http://gateway.example/v1/videos/1", proxy=proxy.replace("//", "//ann:pass@"))
+        response = await asked(
+            "http://gateway.example/v1/videos/1", proxy=read_proxy(proxy.replace("//", "//ann:pass@"))
+        )
 
     assert response.status == 200
     assert seen == [("http://gateway.example/v1/videos/1", "Basic YW5uOnBhc3M=")]

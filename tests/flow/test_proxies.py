@@ -1,0 +1,158 @@
+"""Gateways and downloads through each kind of proxy: what it is asked for, which addresses are refused."""
+
+import asyncio
+import contextlib
+import socket
+from pathlib import Path
+
+import pytest
+from aiohttp.abc import AbstractResolver, ResolveResult
+
+from bot.media.download import Downloader
+from bot.media.public_resolver import PublicResolver
+from bot.media.video import DownloadError, Fault
+from bot.private_hosts import NO_PRIVATE_HOSTS, PrivateHosts
+from bot.providers.base import MediaSource, Unavailable
+from bot.providers.transport import HttpTransport
+from bot.proxies.proxy import Proxy, read_proxy
+from bot.sandbox.sample_video import make_video
+from tests.fakes.proxy import ADDRESS, CONNECT, FORWARD, NAME, Asked, FakeProxy
+from tests.fakes.raw_port import raw_port, sends, silent
+from tests.fakes.tls import serving, tls_server, trusting
+
+SAMPLE = make_video()
+KINDS = [("socks5", ADDRESS), ("socks5h", NAME), ("http", CONNECT), ("https", CONNECT)]
+
+
+class Names(AbstractResolver):
+    """Resolves any name to these addresses."""
+
+    def __init__(self, *addresses: str) -> None:
+        self.asked: list[str] = []
+        self._addresses = addresses
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        self.asked.append(host)
+        return [
+            ResolveResult(hostname=host, host=address, port=port, family=family, proto=0, flags=0)
+            for address in self._addresses
+        ]
+
+    async def close(self) -> None:
+        pass
+
+
+async def film(
+    link: str,
+    folder: Path,
+    *,
+    proxy: Proxy,
+    names: Names | None = None,
+    allowed: PrivateHosts = NO_PRIVATE_HOSTS,
+) -> int:
+    """The size of a downloaded video."""
+    resolver = PublicResolver(names, allowed=allowed) if names else None
+    async with Downloader(tls=trusting(), proxy=proxy, resolver=resolver, allowed=allowed) as downloader:
+        return (await downloader.fetch(MediaSource(url=link), folder / "a" / "b", limit=10**8)).size
+
+
+@pytest.mark.parametrize(("scheme", "how"), KINDS)
+async def test_a_gateway_is_polled_through_the_proxy(scheme: str, how: str):
+    tls = serving() if scheme == "https" else None
+    async with tls_server(b"{}") as port, FakeProxy.open(login=("a", "p@ß"), tls=tls) as fake:
+        proxy = fake.proxy(scheme, login="a:p%40%C3%9F")
+        async with HttpTransport(tls=trusting(), proxy=proxy) as transport:
+            for _ in range(3):
+                assert (await transport.get(f"https://localhost:{port}/v1/a%3Ab", {})).status == 200
+
+    assert [asked.how for asked in fake.asked] == [how], "one connection serves all"
+    assert (fake.asked[0].host == "localhost") is (scheme != "socks5")
+
+
+@pytest.mark.parametrize(("scheme", "how"), KINDS)
+async def test_a_video_is_downloaded_through_the_proxy(scheme: str, how: str, tmp_path: Path):
+    tls = serving() if scheme == "https" else None
+    async with tls_server(SAMPLE) as port, FakeProxy.open(tls=tls) as fake:
+        size = await film(
+            f"https://localhost:{port}/film.mp4?a=%2F",
+            tmp_path,
+            proxy=fake.proxy(scheme),
+            names=Names("127.0.0.1"),
+            allowed=PrivateHosts(everything=True),
+        )
+
+    assert size == len(SAMPLE)
+    host = "127.0.0.1" if scheme == "socks5" else "localhost"
+    assert fake.asked == [Asked(how=how, host=host, port=port)]
+
+
+async def test_with_socks5_names_with_private_addresses_are_refused_and_the_proxy_is_not_asked(
+    tmp_path: Path,
+):
+    async with FakeProxy.open() as fake:
+        for names in (Names("10.0.0.1"), Names("8.8.8.8", "10.0.0.1"), Names("169.254.169.254")):
+            with pytest.raises(DownloadError) as caught:
+                await film("http://cdn.example:1/a.mp4", tmp_path, proxy=fake.proxy("socks5"), names=names)
+            assert caught.value.fault is Fault.PRIVATE
+
+    assert fake.asked == []
+
+
+async def test_with_socks5_the_proxy_connects_to_the_address_that_was_checked(tmp_path: Path):
+    names = Names("8.8.8.8", "8.8.4.4")
+    async with tls_server(SAMPLE) as port, FakeProxy.open() as fake:
+        with pytest.raises(DownloadError) as caught:  # the certificate is not that of cdn.example
+            await film(f"https://cdn.example:{port}/a.mp4", tmp_path, proxy=fake.proxy("socks5"), names=names)
+
+    assert caught.value.fault is Fault.UNTRUSTED
+    assert names.asked == ["cdn.example"]
+    assert fake.asked[0] == Asked(how=ADDRESS, host="8.8.8.8", port=port)
+    assert {asked.host for asked in fake.asked} <= {"8.8.8.8", "8.8.4.4"}
+
+
+@pytest.mark.parametrize("scheme", ["socks5", "socks5h", "http"])
+async def test_a_private_address_in_a_link_or_a_redirect_is_refused_through_any_proxy(
+    scheme: str, tmp_path: Path
+):
+    async with FakeProxy.open() as fake:
+        for host in ("127.0.0.1", "2130706433", "localhost", "[::1]", "[::ffff:169.254.169.254]"):
+            with pytest.raises(DownloadError) as caught:
+                await film(f"http://{host}:1/a.mp4", tmp_path, proxy=fake.proxy(scheme))
+            assert caught.value.fault is Fault.PRIVATE
+
+    assert fake.asked == []
+
+
+async def test_with_socks5_the_next_address_is_tried(tmp_path: Path):
+    names = Names("2001:4860:4860::8888", "8.8.8.8")
+    async with FakeProxy.open() as fake:
+        fake.refuses_v6 = True
+        with contextlib.suppress(DownloadError):
+            await film("http://cdn.example:1/a.mp4", tmp_path, proxy=fake.proxy("socks5"), names=names)
+
+    assert [asked.host for asked in fake.asked][:2] == ["2001:4860:4860::8888", "8.8.8.8"]
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+async def test_a_plain_http_gateway_is_asked_for_without_a_tunnel(scheme: str):
+    tls = serving() if scheme == "https" else None
+    async with FakeProxy.open(tls=tls) as fake:
+        ok = sends(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+        async with (
+            raw_port(ok) as port,
+            HttpTransport(tls=trusting(), proxy=fake.proxy(scheme)) as transport,
+        ):
+            assert (await transport.get(f"http://gateway.example:{port}/v1", {})).status == 200
+
+    assert fake.asked == [Asked(how=FORWARD, host="gateway.example", port=port)]
+
+
+@pytest.mark.parametrize("scheme", ["socks5", "socks5h", "http", "https"])
+async def test_a_silent_proxy_takes_no_longer_than_a_silent_gateway(scheme: str):
+    async with raw_port(silent) as port:
+        proxy = read_proxy(f"{scheme}://127.0.0.1:{port}")
+        async with HttpTransport(tls=trusting(), proxy=proxy, timeout_s=0.3) as transport, asyncio.timeout(2):
+            with pytest.raises(Unavailable):
+                await transport.get("https://127.0.0.1/", {})
