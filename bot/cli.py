@@ -1,4 +1,4 @@
-"""python -m bot: run (default), demo, check, health. Parses and calls."""
+"""python -m bot: run (default), demo, check, health, backup, restore. Parses and calls."""
 
 import argparse
 import asyncio
@@ -14,8 +14,15 @@ from typing import Any, TypeVar
 import uvloop
 
 from bot import __version__
-from bot.config import Settings, SettingsError, load_settings
-from bot.errors import ForeignWebhook, PortTaken, SecondPoller, TokenRefused
+from bot.config import Settings, SettingsError, load_database_url, load_settings
+from bot.errors import (
+    FileRefused,
+    ForeignWebhook,
+    OutputFailed,
+    PortTaken,
+    SecondPoller,
+    TokenRefused,
+)
 from bot.logs import LogLevel, log_fields, set_up_logging
 from bot.providers.registry import FORMATS
 from bot.watching.cadence import Cadence
@@ -47,6 +54,14 @@ def main(argv: Sequence[str] | None = None) -> None:
             status = _with_settings(lambda s: OK if _in_loop(check(s)) else FAILED)
         case "health":
             status = _with_settings(_probe)
+        case "backup":
+            from bot.backup import backup
+
+            status = _with_database(lambda file: backup(file, arguments.file))
+        case "restore":
+            from bot.backup import restore
+
+            status = _with_database(lambda file: restore(file, arguments.file))
         case _:
             status = _serve()
     sys.exit(status)
@@ -71,7 +86,32 @@ def _parser() -> argparse.ArgumentParser:
     tour.add_argument("--case", type=Path, metavar="FILE", help="replay one recorded response of a gateway")
     commands.add_parser("check", help="test the settings: bot token, database, each provider's key")
     commands.add_parser("health", help="check that the running bot is healthy (needs HEALTH_PORT)")
+    copying = commands.add_parser("backup", help="copy the database, also while the bot runs")
+    copying.add_argument("file", metavar="FILE", help="the new file; - for standard output")
+    restoring = commands.add_parser("restore", help="put a backup in the place of the database")
+    restoring.add_argument("file", metavar="FILE", help="the backup; - for standard input")
     return parser
+
+
+def _with_database(command: Callable[[Path], None]) -> int:
+    """Run a command that needs no setting but DATABASE_URL."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        command(load_database_url().file.absolute())
+    except SettingsError as error:
+        for mistake in error.mistakes:
+            _complain(mistake)
+        return UNUSABLE
+    except (StoreError, FileRefused) as error:
+        _complain(str(error))
+        return UNUSABLE
+    except OutputFailed as error:
+        _complain(str(error))
+        return FAILED
+    except KeyboardInterrupt:
+        _complain("Interrupted before the end.")
+        return FAILED
+    return OK
 
 
 def _with_settings(command: Callable[[Settings], int], *, is_log: bool = False) -> int:

@@ -24,6 +24,7 @@ from bot.setting_types import (
     SECRET_TYPES,
     Chats,
     Database,
+    DatabaseUrl,
     Days,
     Folder,
     Format,
@@ -43,6 +44,7 @@ from bot.setting_types import (
     Token,
     Users,
     Watches,
+    database_url,
     host_of,
 )
 
@@ -160,6 +162,25 @@ def load_settings(given: Mapping[str, str] | None = None) -> Settings:
         raise SettingsError(mistakes, values.get("log_format", LogFormat.CONSOLE))
     settings = Settings(**values)
     return replace(settings, providers=_complete(own, settings))
+
+
+def load_database_url() -> DatabaseUrl:
+    """Where the database is, for commands that need no other setting; raises SettingsError."""
+    texts, mistakes = _texts(None)
+    mistakes += [
+        f"{name[:_SHOWN].upper()} is not a setting; DATABASE_URL is meant."
+        for name in texts
+        if _meant(name) == "DATABASE_URL"
+    ]
+    url = DEFAULT_DATABASE
+    try:
+        if text := texts.get("database_url"):
+            url = database_url(text)
+    except ValueError as mistake:
+        mistakes.append(f"DATABASE_URL {mistake}.")
+    if mistakes:
+        raise SettingsError(mistakes)
+    return url
 
 
 def plain_http_warnings(settings: Settings) -> list[str]:

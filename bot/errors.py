@@ -38,3 +38,11 @@ class PortTaken(Exception):
 
     def __init__(self, setting: str, port: int, why: str) -> None:
         super().__init__(f"{setting} {port} can't be listened on: {why}.")
+
+
+class FileRefused(Exception):
+    """A file that a command was given can't be used; nothing was changed."""
+
+
+class OutputFailed(Exception):
+    """What a command was to write could not be written completely."""

@@ -107,7 +107,8 @@ def _status_path(text: str) -> str:
     return text
 
 
-def _database_url(text: str) -> DatabaseUrl:
+def database_url(text: str) -> DatabaseUrl:
+    """Read DATABASE_URL."""
     file = text.removeprefix(_SQLITE)
     if file == text or file in {"", ":memory:"} or "\n" in file:
         raise ValueError("is neither sqlite:///relative.db nor sqlite:////absolute.db")
@@ -244,7 +245,7 @@ Token = Annotated[str, _token]
 Key = Annotated[str, _key]
 HttpUrl = Annotated[str, _http_url]
 ProxyUrl = Annotated[Proxy | None, read_proxy]
-Database = Annotated[DatabaseUrl, _database_url]
+Database = Annotated[DatabaseUrl, database_url]
 Folder = Annotated[Path | None, _folder]
 Kind = Annotated[str, _kind]
 StatusPath = Annotated[str, _status_path]

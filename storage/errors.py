@@ -2,7 +2,8 @@
 
 StoreError
 ├── StoreUnavailable   cannot be opened, read or written
-│   └── StoreFull      the disk is full or fails
+│   ├── StoreFull      the disk is full or fails
+│   └── StoreInUse     another process has it open
 ├── StoreFromFuture    created by a newer version of the program
 └── StoreCorrupt       not a database, or a damaged one
 """
@@ -27,6 +28,10 @@ class StoreUnavailable(StoreError):
 
 class StoreFull(StoreUnavailable):
     """The disk is full or fails."""
+
+
+class StoreInUse(StoreUnavailable):
+    """Another process has the database open."""
 
 
 class StoreFromFuture(StoreError):

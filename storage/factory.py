@@ -1,7 +1,10 @@
-"""Opens the store that the settings name."""
+"""Opens the store that the settings name, and copies, restores, exports and imports its database."""
 
 from pathlib import Path
 
+from storage.contents import Contents, Progress, Replaced, no_progress
+from storage.errors import StoreFull
+from storage.sqlite import copying, replacing
 from storage.sqlite.migrate import bundled_migrations
 from storage.sqlite.store import SqliteStore
 from storage.store import Store
@@ -15,3 +18,30 @@ async def open_store(file: Path) -> Store:
 def schema_version() -> int:
     """The number of the schema that open_store() migrates to."""
     return bundled_migrations()[-1].number
+
+
+def back_up(file: Path, draft: Path, *, progress: Progress = no_progress) -> Contents:
+    """Copy the database, which a bot may be using, into an empty file, and check it; raises StoreError."""
+    try:
+        copying.copy_database(file, draft, progress=progress)
+    except StoreFull as error:
+        raise StoreFull(f"There is no room for the copy in {draft.parent}, or its disk fails.") from error
+    return copying.inspect(draft, called=str(file))
+
+
+def is_database(path: Path) -> bool:
+    """Whether the file is a database of this program, by its first bytes; raises OSError."""
+    return copying.is_ours(path)
+
+
+def is_in_use(path: Path) -> bool:
+    """Whether a bot runs on that database; raises OSError."""
+    return replacing.is_in_use(path)
+
+
+def restore(file: Path, draft: Path, *, called: str) -> Replaced:
+    """Check the draft and put it in the place of the database; called: its name in sentences.
+
+    Raises StoreInUse while a bot runs on the database, and StoreError for a draft that can't be used.
+    """
+    return replacing.restore(file, draft, called=called)

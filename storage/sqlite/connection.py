@@ -54,7 +54,7 @@ _CORRUPT = {
 
 
 @contextmanager
-def explained(path: Path) -> Iterator[None]:
+def explained(path: Path | str) -> Iterator[None]:
     """Convert SQLite's errors to StoreError, with a sentence that names the file."""
     try:
         yield
@@ -87,10 +87,12 @@ class LifeLock:
     def __init__(self, database: Path) -> None:
         """Try to lock exclusively; raises OSError if the file cannot be created."""
         self._file = os.open(database.with_name(f"{database.name}.lock"), os.O_RDWR | os.O_CREAT, 0o600)
+        self.works = True  # False: a file system without locks
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self.is_alone = True
-        except OSError:  # locked, or a file system without locks
+        except OSError as error:
+            self.works = isinstance(error, BlockingIOError)
             self.is_alone = False
 
     def share(self) -> bool:
@@ -144,12 +146,17 @@ class Database:
 
     @classmethod
     async def open(cls, path: Path) -> Self:
-        """Open the file, and create it and its folder if missing; raises StoreError."""
+        """Open the file, and create it and its folder if missing; raises StoreError.
+
+        Another process that holds the lock exclusively may be replacing the file, so it is waited for.
+        """
         require_sqlite(sqlite3.sqlite_version_info)
         path, lock = _create_and_lock(path)
         with explained(path):
             async with AsyncExitStack() as undo:
                 undo.callback(lock.release)
+                if not lock.is_alone:
+                    await _share(lock, path)
                 writer = await _connect(path, _WRITER_PRAGMAS, undo)
                 reader = await _connect(path, _READER_PRAGMAS, undo)
                 undo.pop_all()
@@ -162,12 +169,7 @@ class Database:
 
     async def share(self) -> None:
         """Hold the lock shared, once no other process holds it exclusively; raises StoreUnavailable."""
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + BUSY_TIMEOUT_S
-        while not self._lock.share():
-            if loop.time() > deadline:
-                raise StoreUnavailable(f"The database {self.path} is locked by another process.")
-            await asyncio.sleep(_AGAIN_S)
+        await _share(self._lock, self.path)
 
     @property
     def is_closed(self) -> bool:
@@ -221,6 +223,15 @@ class Database:
                     yield Transaction(connection)
                     await connection.execute_fetchall("COMMIT")
                     undo.pop_all()
+
+
+async def _share(lock: LifeLock, path: Path) -> None:
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + BUSY_TIMEOUT_S
+    while not lock.share():
+        if loop.time() > deadline:
+            raise StoreUnavailable(f"The database {path} is locked by another process.")
+        await asyncio.sleep(_AGAIN_S)
 
 
 def _create_and_lock(path: Path) -> tuple[Path, LifeLock]:

@@ -76,7 +76,8 @@ async def require_tables(database: Database) -> None:
     if found is None or not (found["tables"] or found["user_version"]):
         raise StoreCorrupt(
             f"The file {database.path} holds no tables, like a copy of a running bot's database without the"
-            " -wal file beside it. Copy both while the bot is stopped; to begin anew, remove the file."
+            " -wal file beside it. `reelwatch backup` makes a whole copy, `reelwatch restore` puts one in its"
+            " place; to begin anew, remove the file."
         )
 
 

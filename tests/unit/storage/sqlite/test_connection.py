@@ -256,13 +256,12 @@ async def test_a_process_is_not_alone_while_another_has_the_file_open(database: 
 
 
 async def test_opening_waits_until_the_exclusive_holder_shares_the_file(database: Database):
-    second = await Database.open(database.path)
-    moving_in = asyncio.create_task(second.share())
+    opening = asyncio.create_task(Database.open(database.path))
     for _ in range(3):
         await asyncio.sleep(0)
-    assert not moving_in.done()
+    assert not opening.done()
 
     await database.share()
 
-    await moving_in
+    second = await opening
     await second.close()

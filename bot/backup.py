@@ -1,0 +1,95 @@
+"""The commands `backup` and `restore`: a copy of the database, made while the bot runs, and put back."""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from bot.errors import FileRefused
+from bot.output_file import STANDARD, output_file, refuse_terminal
+from bot.progress import ProgressLines
+from storage import factory
+from storage.contents import Contents
+from storage.draft import draft_of
+
+_PARTS = ("-wal", "-journal")  # beside a database that was copied without closing it
+
+
+def backup(database: Path, target: str) -> None:
+    """Copy the database to a file or standard output, check the copy, and say what it holds.
+
+    Raises StoreError, FileRefused, OutputFailed.
+    """
+    if target == STANDARD:
+        refuse_terminal()
+    with output_file(target, database, may_replace=_is_old_backup) as draft:
+        contents = factory.back_up(database, draft, progress=ProgressLines("pages"))
+    where = "standard output" if target == STANDARD else target
+    _say(f"Backed up {database} to {where}: {described(contents)}.")
+
+
+def restore(database: Path, source: str) -> None:
+    """Put a backup in the place of the database, and say where the old one is kept.
+
+    Raises StoreError, FileRefused.
+    """
+    called = "on standard input" if source == STANDARD else source
+    if source == STANDARD and sys.stdin.isatty():
+        raise FileRefused("Standard input is a terminal: name the backup's file, or send it through a pipe.")
+    try:
+        if source != STANDARD:
+            _require_backup(Path(source), database)
+        database.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with draft_of(database) as draft:
+            _fill(draft, source)
+            replaced = factory.restore(database, draft, called=called)
+    except OSError as error:
+        raise FileRefused(f"The backup {called} cannot be restored: {error.strerror}.") from error
+    _say(f"Restored {database}: {described(replaced.contents)}.")
+    if replaced.kept is not None:
+        _say(f"The database that was there before is {replaced.kept}; remove it when you no longer need it.")
+
+
+def described(contents: Contents) -> str:
+    """What a database holds, as part of a sentence."""
+    watches, unsent = contents.watches, contents.unsent
+    return (
+        f"schema {contents.schema}, {watches} active watch{'' if watches == 1 else 'es'},"
+        f" {unsent} message{'' if unsent == 1 else 's'} waiting"
+    )
+
+
+def _is_old_backup(path: Path) -> bool:
+    if factory.is_in_use(path):
+        raise FileRefused(f"{path} is the database of a running bot: name another file.")
+    return factory.is_database(path)
+
+
+def _require_backup(path: Path, database: Path) -> None:
+    if not path.exists():
+        raise FileRefused(f"There is no file {path}.")
+    if not path.is_file():
+        raise FileRefused(f"{path} is not a file.")
+    if database.exists() and database.samefile(path):
+        raise FileRefused(f"{path} is the bot's database itself: name a backup of it.")
+    if factory.is_in_use(path):
+        raise FileRefused(f"{path} is the database of a running bot: make a backup of it first.")
+
+
+def _fill(draft: Path, source: str) -> None:
+    """Copy the backup's bytes, as its folder may be read-only; a -wal file that came with it as well."""
+    if source == STANDARD:
+        with draft.open("wb") as file:
+            shutil.copyfileobj(sys.stdin.buffer, file)
+        return
+    shutil.copyfile(source, draft)
+    for suffix in _PARTS:
+        part = Path(f"{source}{suffix}")
+        if part.exists():
+            copied = draft.with_name(f"{draft.name}{suffix}")
+            os.close(os.open(copied, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+            shutil.copyfile(part, copied)
+
+
+def _say(sentence: str) -> None:
+    print(sentence, file=sys.stderr)

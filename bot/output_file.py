@@ -1,0 +1,73 @@
+"""Where `backup` and `export` write to: a file that appears when it is complete, or standard output."""
+
+import os
+import stat
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from bot.errors import FileRefused, OutputFailed
+from storage.draft import draft_of, publish
+
+STANDARD = "-"  # standard output or input
+_PIECE = 1 << 20  # bytes
+_DATABASE_FILES = ("", "-wal", "-shm", ".lock")
+
+
+@contextmanager
+def output_file(target: str, database: Path, *, may_replace: Callable[[Path], bool]) -> Iterator[Path]:
+    """A draft to write to; it is published at the target when the block ends without an error.
+
+    may_replace: whether an existing file, which is not empty, is of the kind that is written. For standard
+    output the draft lies beside the database: a container's root may be read-only, and its /tmp in memory.
+    Raises FileRefused, OutputFailed.
+    """
+    path = Path(target)
+    if target != STANDARD:
+        _require_usable(path, database, may_replace)
+    try:
+        with draft_of(database.absolute() if target == STANDARD else path.absolute()) as draft:
+            yield draft
+            if target == STANDARD:
+                _stream(draft)
+            else:
+                publish(draft, path.absolute())
+    except BrokenPipeError:
+        raise OutputFailed("Standard output was closed before everything was written.") from None
+    except OSError as error:
+        name = "Standard output" if target == STANDARD else f"The file {path}"
+        raise OutputFailed(f"{name} cannot be written: {error.strerror}.") from error
+
+
+def refuse_terminal() -> None:
+    """Raise FileRefused if standard output is a terminal."""
+    if sys.stdout.isatty():
+        raise FileRefused("Standard output is a terminal: send it to a file or a pipe, or name a file.")
+
+
+def _require_usable(path: Path, database: Path, may_replace: Callable[[Path], bool]) -> None:
+    try:
+        if not path.absolute().parent.is_dir():
+            raise FileRefused(f"There is no folder {path.absolute().parent}.")
+        if not path.exists() and not path.is_symlink():
+            return
+        if path.is_dir():
+            raise FileRefused(f"{path} is a folder: name a file in it.")
+        for suffix in _DATABASE_FILES:
+            live = database.with_name(f"{database.name}{suffix}")
+            if live.exists() and path.exists() and live.samefile(path):
+                raise FileRefused(f"{path} belongs to the bot's own database: name another file.")
+        found = path.lstat()
+        if not stat.S_ISREG(found.st_mode) or (found.st_size and not may_replace(path)):
+            raise FileRefused(f"{path} exists already, and nothing that this command has written.")
+    except OSError as error:
+        raise FileRefused(f"{path} cannot be used: {error.strerror}.") from error
+
+
+def _stream(draft: Path) -> None:
+    """Write to standard output without Python's buffer, which would be flushed again at the exit."""
+    with draft.open("rb", buffering=0) as file:
+        while piece := memoryview(file.read(_PIECE)):
+            while piece:
+                piece = piece[os.write(sys.stdout.fileno(), piece) :]

@@ -1,0 +1,28 @@
+"""What a database holds, in short, and how a long operation reports its progress. No I/O."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+Progress = Callable[[int, int], None]  # how much is done, of how much
+
+
+def no_progress(_done: int, _total: int) -> None:
+    """Report nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contents:
+    """What a database holds."""
+
+    schema: int
+    watches: int  # active
+    unsent: int  # deliveries
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replaced:
+    """A database that was put in the place of another one."""
+
+    contents: Contents
+    kept: Path | None  # where the other one is now; None: there was none

@@ -1,0 +1,113 @@
+"""Copies a database while other processes write to it, and checks that a file is a sound one of ours."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from storage.contents import Contents, Progress, no_progress
+from storage.errors import StoreCorrupt, StoreFromFuture, StoreUnavailable
+from storage.sqlite.connection import BUSY_TIMEOUT_S, explained, require_sqlite
+from storage.sqlite.migrate import APPLICATION_ID, bundled_migrations
+
+_PAGES = 2048  # copied at once, 8 MiB; a signal is handled between two steps
+_HEADER = b"SQLite format 3\0"
+_APPLICATION_ID_AT = slice(68, 72)  # https://www.sqlite.org/fileformat.html
+
+
+def open_existing(path: Path) -> sqlite3.Connection:
+    """A connection to a database that exists; raises StoreUnavailable, and what explained() converts."""
+    require_sqlite(sqlite3.sqlite_version_info)
+    if not path.exists():
+        raise StoreUnavailable(f"There is no database {path.absolute()}; DATABASE_URL says where it is.")
+    address = f"{path.absolute().as_uri()}?mode=rw"  # read-only, it would leave the -wal file behind
+    return sqlite3.connect(address, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None)
+
+
+def copy_database(
+    source: Path, draft: Path, *, progress: Progress = no_progress, pages: int = _PAGES
+) -> None:
+    """Copy a database as it is at one moment into an empty file; raises StoreError.
+
+    One read transaction covers all steps, so a writer neither waits for them nor makes them begin anew.
+    """
+    with explained(source), closing(open_existing(source)) as live:
+        live.execute("BEGIN")
+        live.execute("SELECT count(*) FROM sqlite_master").fetchall()
+        with explained(draft), closing(sqlite3.connect(draft, isolation_level=None)) as copy:
+            live.backup(
+                copy, pages=pages, progress=lambda _status, left, total: progress(total - left, total)
+            )
+            copy.execute("PRAGMA journal_mode = DELETE")  # one file that can be read without writing
+
+
+def inspect(path: Path, *, called: str) -> Contents:
+    """Check a database that nobody else has open; raises StoreCorrupt, StoreFromFuture.
+
+    called: its name in sentences. What a -wal file beside it holds is written into it.
+    """
+    if path.stat().st_size == 0:
+        raise StoreCorrupt(f"The file {called} is empty.")
+    with explained(called), closing(open_existing(path)) as database:
+        database.execute("PRAGMA journal_mode = DELETE")
+        if database.execute("PRAGMA integrity_check(1)").fetchall() != [("ok",)]:
+            raise StoreCorrupt(f"The file {called} is damaged.")
+        schema = schema_of(database, called=called)
+        if not _shape(database) >= _expected_shape(schema):
+            raise StoreCorrupt(f"The file {called} lacks tables or columns of its schema, {schema}.")
+        if database.execute("PRAGMA foreign_key_check").fetchone() is not None:
+            raise StoreCorrupt(f"The file {called} is damaged: a row refers to one that is missing.")
+        (watches,) = database.execute("SELECT count(*) FROM watches WHERE state = 'active'").fetchone()
+        (unsent,) = database.execute("SELECT count(*) FROM deliveries WHERE is_unsent").fetchone()
+    return Contents(schema=schema, watches=watches, unsent=unsent)
+
+
+def schema_of(database: sqlite3.Connection, *, called: str) -> int:
+    """The number of the schema; raises StoreCorrupt if it is not ours, StoreFromFuture if it is newer."""
+    (schema,) = database.execute("PRAGMA user_version").fetchone()
+    (application,) = database.execute("PRAGMA application_id").fetchone()
+    (objects,) = database.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    if not objects:
+        raise StoreCorrupt(
+            f"The file {called} holds no tables, like a copy of a running bot's database without the"
+            " -wal file beside it; `reelwatch backup` makes a whole copy."
+        )
+    if application != APPLICATION_ID or not schema:
+        raise StoreCorrupt(f"The file {called} is a database of another program.")
+    newest = bundled_migrations()[-1].number
+    if schema > newest:
+        raise StoreFromFuture(
+            f"The database {called} was made by a newer version of the program"
+            f" (its schema is {schema}, this program knows {newest})."
+        )
+    return int(schema)
+
+
+def is_ours(path: Path) -> bool:
+    """Whether the file begins like a database of this program; raises OSError."""
+    with path.open("rb") as file:
+        head = file.read(100)
+    return head.startswith(_HEADER) and head[_APPLICATION_ID_AT] == APPLICATION_ID.to_bytes(4, "big")
+
+
+def make_schema(database: sqlite3.Connection, *, schema: int | None = None) -> None:
+    """Make the tables of a schema in an empty database; None: the current one."""
+    database.execute("PRAGMA auto_vacuum = INCREMENTAL")
+    for migration in bundled_migrations()[:schema]:
+        database.executescript(migration.script)
+        database.execute(f"PRAGMA user_version = {migration.number}")
+
+
+def _shape(database: sqlite3.Connection) -> set[tuple[str, str]]:
+    """The names of all tables, indexes and views, and of their columns."""
+    found = database.execute(
+        "SELECT m.name, x.name FROM sqlite_master AS m, pragma_table_xinfo(m.name) AS x"
+        " WHERE m.type IN ('table', 'view')"
+        " UNION ALL SELECT name, type FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'"
+    )
+    return {(name, part) for name, part in found}
+
+
+def _expected_shape(schema: int) -> set[tuple[str, str]]:
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as empty:
+        make_schema(empty, schema=schema)
+        return _shape(empty)
