@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.config import Settings, SettingsError, load_database_url, load_settings
+from bot.config import Settings, SettingsError, load_settings
 from bot.logs import LogFormat, LogLevel
 from bot.private_hosts import PrivateHosts
 from bot.providers.registry import KINDS, ProviderConfig
@@ -383,35 +383,3 @@ def test_the_secrets_for_the_log_are_token_keys_and_passwords():
 def test_whatever_is_given_nothing_but_a_settings_error_comes_of_it(values: dict[str, str]):
     with contextlib.suppress(SettingsError):
         assert isinstance(load_settings(values), Settings)
-
-
-def test_the_database_alone_needs_no_other_setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    assert load_database_url() == DatabaseUrl(file=Path("data/reelwatch.db"))
-
-    (tmp_path / ".env").write_text("DATABASE_URL=sqlite:////a.db\nHEALTH_PORT=many\n")
-    assert load_database_url() == DatabaseUrl(file=Path("/a.db"))
-
-    monkeypatch.setenv("DATABASE_URL", "sqlite:////b.db")
-    assert load_database_url() == DatabaseUrl(file=Path("/b.db"))
-
-
-@pytest.mark.parametrize(
-    ("line", "mistake"),
-    [
-        (
-            "DATABASE_URL=mysql://a",
-            "DATABASE_URL is neither sqlite:///relative.db nor sqlite:////absolute.db.",
-        ),
-        ("DATABASE_ULR=sqlite:////a.db", "DATABASE_ULR is not a setting; DATABASE_URL is meant."),
-        ("DATABASE_URL", "Line 1 of .env has no '='."),
-    ],
-)
-def test_a_mistake_about_the_database_is_not_taken_for_the_default_one(
-    tmp_path: Path, line: str, mistake: str
-):
-    (tmp_path / ".env").write_text(line)
-
-    with pytest.raises(SettingsError) as error:
-        load_database_url()
-
-    assert error.value.mistakes == [mistake]

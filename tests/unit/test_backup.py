@@ -1,0 +1,53 @@
+"""The commands for the database read no other setting, and describe what a database holds."""
+
+from pathlib import Path
+
+import pytest
+
+from bot.backup import described
+from bot.config import SettingsError, load_database_url
+from bot.setting_types import DatabaseUrl
+from storage.contents import Contents
+
+
+@pytest.mark.parametrize(
+    ("watches", "unsent", "sentence"),
+    [
+        (1, 1, "schema 8, 1 active watch, 1 message waiting"),
+        (0, 2, "schema 8, 0 active watches, 2 messages waiting"),
+    ],
+)
+def test_what_a_database_holds_is_counted(watches: int, unsent: int, sentence: str):
+    assert described(Contents(schema=8, watches=watches, unsent=unsent)) == sentence
+
+
+def test_the_database_alone_needs_no_other_setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    assert load_database_url() == DatabaseUrl(file=Path("data/reelwatch.db"))
+
+    (tmp_path / ".env").write_text("DATABASE_URL=sqlite:////a.db\nHEALTH_PORT=many\n")
+    assert load_database_url() == DatabaseUrl(file=Path("/a.db"))
+
+    monkeypatch.setenv("DATABASE_URL", "sqlite:////b.db")
+    assert load_database_url() == DatabaseUrl(file=Path("/b.db"))
+
+
+@pytest.mark.parametrize(
+    ("line", "mistake"),
+    [
+        (
+            "DATABASE_URL=mysql://a",
+            "DATABASE_URL is neither sqlite:///relative.db nor sqlite:////absolute.db.",
+        ),
+        ("DATABASE_ULR=sqlite:////a.db", "DATABASE_ULR is not a setting; DATABASE_URL is meant."),
+        ("DATABASE_URL", "Line 1 of .env has no '='."),
+    ],
+)
+def test_a_mistake_about_the_database_is_not_taken_for_the_default_one(
+    tmp_path: Path, line: str, mistake: str
+):
+    (tmp_path / ".env").write_text(line)
+
+    with pytest.raises(SettingsError) as error:
+        load_database_url()
+
+    assert error.value.mistakes == [mistake]
