@@ -29,6 +29,7 @@ from storage.outbox import (
     Settlement,
     ThrottledChats,
 )
+from storage.usage import Usage
 
 
 class Store(AccessStore, LookupStore, Protocol):
@@ -351,6 +352,13 @@ class Store(AccessStore, LookupStore, Protocol):
 
     async def figures(self) -> Figures:
         """What /metrics shows of the database."""
+        ...
+
+    async def usage(self, starts: Sequence[datetime], *, end: datetime) -> Usage:
+        """Count the tasks that ended on each day, which lasts until the next one starts, the last until end.
+
+        Each start is a multiple of 15 minutes; of more than 200,000 ends the newest are counted.
+        """
         ...
 
     async def check(self) -> None:

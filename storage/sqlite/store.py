@@ -44,6 +44,7 @@ from storage.sqlite import (
     resuming,
     settling,
     tasks,
+    usage,
     watches,
 )
 from storage.sqlite.access_store import SqliteAccessStore
@@ -51,6 +52,7 @@ from storage.sqlite.lookup_store import SqliteLookupStore
 from storage.sqlite.migrate import create
 from storage.sqlite.reopening import ReopeningDatabase, free_leases, open_database
 from storage.store import Store
+from storage.usage import Usage
 
 
 class SqliteStore(SqliteAccessStore, SqliteLookupStore, Store):
@@ -305,6 +307,10 @@ class SqliteStore(SqliteAccessStore, SqliteLookupStore, Store):
         size = await asyncio.to_thread(maintenance.bytes_on_disk, self._database.path)
         async with self._database.reading() as tx:
             return await maintenance.figures(tx, size=size)
+
+    async def usage(self, starts: Sequence[datetime], *, end: datetime) -> Usage:
+        async with self._database.reading() as tx:
+            return await usage.usage(tx, starts, end=end)
 
     async def check(self) -> None:
         # Writes to an unlinked file succeed.

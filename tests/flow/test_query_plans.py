@@ -19,6 +19,7 @@ from storage.sqlite import (
     maintenance,
     settling,
     tasks,
+    usage,
     watches,
 )
 from storage.sqlite.connection import Database, Transaction
@@ -210,3 +211,10 @@ async def test_a_page_of_100_000_ended_watches_is_found_in_the_order_of_an_index
     assert any("watches_ended (chat_id=?)" in step for step in explaining.plan)
     assert not any("TEMP B-TREE" in step for step in explaining.plan)
     assert explaining.scans() == []
+
+
+async def test_the_ends_of_a_period_are_found_by_index(explaining: Explaining):
+    await usage.usage(explaining, [NOON], end=NOON)
+
+    assert sum("events_finished (at>? AND at<?)" in step for step in explaining.plan) == 2
+    assert not any(step.startswith(("SCAN t", "SCAN events")) for step in explaining.plan)
