@@ -25,6 +25,7 @@ from bot.chat.reply_queue import ReplyQueue
 from bot.chat.rights import Rights
 from bot.chat.update_poller import MAX_FLOOD_WAIT_S, UpdatePoller
 from bot.config import Settings, plain_http_warnings
+from bot.drawing.renderer import Renderer
 from bot.errors import ForeignWebhook, PortTaken, SecondPoller, TokenRefused
 from bot.http.report import HealthReport
 from bot.logs import log_fields
@@ -56,6 +57,7 @@ _REPLIES_STOP_S = 1.0
 _TELEGRAM_STOP_S = 1.5
 _REFUSAL_PERIOD_S = 3600.0  # between two replies to a chat without access
 _BUSY_PERIOD_S = 60.0  # between two replies to a chat whose commands are dropped
+_STATS_DAYS = 30  # that /stats counts, or as many as are kept
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _CONNECT_BACKOFF = Backoff(first_s=1.0, limit_s=5.0)  # short: results wait for the first response
 
@@ -137,6 +139,8 @@ def _application(resources: Resources) -> tuple[AnyApplication, HandlerDeps]:
             resources.gateways.reports,
             redact=Redactor(settings.secrets).redact,
         ).facts,
+        stats_days=max(1, min(settings.keep_days.days, _STATS_DAYS)),
+        draw=Renderer().render,
         problem_of=resources.gateways.problem_of,
         language=settings.language,
         access=resources.access,

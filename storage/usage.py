@@ -1,12 +1,14 @@
 """What ended in a period, counted for /stats. No I/O."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DayCounts:
     """The tasks that ended on one day."""
 
+    start: datetime
     succeeded: int
     failed: int  # with every other final status
 

@@ -1,5 +1,6 @@
 """The commands: each handler validates the arguments, calls the service and sends one reply."""
 
+import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -8,12 +9,17 @@ from bot.chat.arguments import left_out, reply_together, valid_ids
 from bot.chat.context import Context
 from bot.chat.parsing import TypedCommand
 from bot.chat.watch_command import watch
+from bot.drawing.renderer import DrawingFailed
+from bot.logs import log_fields
 from bot.messages.view import View
 from bot.messages.views import cards, replies
+from bot.messages.views import stats as stats_views
 from bot.providers.catalog import Catalog, CatalogError
 from bot.providers.registry import KINDS
 from bot.watching.service import COMMAND_S
 from storage.models import WatchedTask
+
+log = logging.getLogger(__name__)
 
 
 async def status(context: Context, typed: TypedCommand) -> None:
@@ -78,9 +84,17 @@ async def health(context: Context, _: TypedCommand) -> None:
 
 
 async def stats(context: Context, _: TypedCommand) -> None:
-    """/stats, for admins."""
-    found = await context.deps.service.stats()
-    context.reply(replies.stats(found, language=await context.language()))
+    """/stats, for admins: a picture with a caption, or the caption alone if it can't be drawn."""
+    language, deps = await context.language(), context.deps
+    counts, usage = await deps.service.stats(), await deps.service.usage(deps.stats_days)
+    caption = stats_views.caption(counts, usage, language=language)
+    try:
+        png = await deps.draw(stats_views.picture(counts, usage, language=language, now=deps.clock()))
+    except DrawingFailed as error:
+        log.warning("%s", error, extra=log_fields(None, "picture_failed"))
+        context.reply(caption)
+    else:
+        context.reply_with_photo(png, caption)
 
 
 async def _requested(context: Context, typed: TypedCommand, language: str) -> tuple[list[str], list[View]]:

@@ -1,6 +1,7 @@
 """The typed context of the handlers: their dependencies, the acting user, and replies."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,6 +10,7 @@ from typing import Any, ClassVar, Self, TypeVar
 
 from telegram import Message, ReplyParameters, Update, User
 from telegram.constants import ChatType
+from telegram.error import RetryAfter, TelegramError
 from telegram.ext import Application, CallbackContext, ContextTypes, ExtBot
 
 from bot.chat.access_filter import AccessFilter, acting_user
@@ -19,7 +21,9 @@ from bot.chat.once_per import OncePer
 from bot.chat.parsing import TypedCommand, typed_commands
 from bot.chat.reply_queue import ReplyQueue
 from bot.chat.rights import Rights, Verdict
-from bot.messages.markup import text_options
+from bot.drawing.content import StatsPicture
+from bot.logs import log_fields
+from bot.messages.markup import caption_options, text_options
 from bot.messages.translate import pick_language
 from bot.messages.view import View
 from bot.providers.catalog import Catalog
@@ -29,6 +33,8 @@ from bot.watching.first_admin import FirstAdmin
 from bot.watching.service import Service
 from storage.chat_settings import ChatSettings, Sound
 from storage.models import WatchedTask
+
+log = logging.getLogger(__name__)
 
 IDS_OF_A_MESSAGE = 50
 
@@ -45,6 +51,8 @@ class HandlerDeps:
     catalog: Catalog
     clock: Callable[[], datetime]
     health: Callable[[], Awaitable[Mapping[str, str]]]  # the values for /health, by name
+    stats_days: int  # that /stats counts
+    draw: Callable[[StatsPicture], Awaitable[bytes]]  # raises DrawingFailed
     problem_of: Callable[[str], str | None]  # why a provider's tasks can't be polled; None: they can
     language: str  # the LANGUAGE setting: auto, en or zh
     access: Access
@@ -216,6 +224,31 @@ class Context(CallbackContext[ExtBot[None], _Data, _Data, _Data]):
     def reply(self, view: View, *, to: int | None = None) -> None:
         """Queue a reply to this message in the same topic; it quotes it, or the one with the id `to`."""
         self.deps.reply(self.message, view, to=to, is_silent=self._is_silent)
+
+    def reply_with_photo(self, photo: bytes, caption: View) -> None:
+        """Queue a reply like reply(); the caption goes as a text if Telegram does not take the photo."""
+        message, is_silent = self.message, self._is_silent
+
+        async def send() -> None:
+            try:
+                await message.reply_photo(
+                    photo,
+                    **caption_options(caption),
+                    reply_parameters=ReplyParameters(message.message_id, allow_sending_without_reply=True),
+                    disable_notification=is_silent or None,
+                )
+            except RetryAfter:
+                raise
+            except TelegramError as error:
+                log.warning(
+                    "Chat %d: the picture was not sent, so its caption goes alone: %s",
+                    message.chat_id,
+                    error,
+                    extra=log_fields(None, "picture_failed", chat_id=message.chat_id),
+                )
+                self.deps.reply(message, caption, is_silent=is_silent)
+
+        self.deps.reply_queue.put(message.chat_id, send)
 
     def release(self) -> None:
         """Mark the update as written to disk: it may be confirmed to Telegram."""

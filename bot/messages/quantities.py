@@ -36,9 +36,13 @@ def moment(at: datetime) -> str:
     https://core.telegram.org/bots/api#date-time-entity-formatting
     """
     local = at.astimezone()
-    minutes = (local.utcoffset() or timedelta()) // timedelta(minutes=1)
-    hours, rest = divmod(abs(minutes), 60)
-    offset = f"{'-' if minutes < 0 else '+'}{hours}{f':{rest:02}' if rest else ''}" if minutes else ""
-    text = f"{local:%Y-%m-%d %H:%M} UTC{offset}"
+    text = f"{local:%Y-%m-%d %H:%M} {zone(local)}"
     unix = int(at.timestamp())
     return f'<tg-time unix="{unix}" format="dt">{text}</tg-time>' if unix <= _LAST_UNIX else text
+
+
+def zone(local: datetime) -> str:
+    """The offset of a local time, such as "UTC+8"."""
+    minutes = (local.utcoffset() or timedelta()) // timedelta(minutes=1)
+    hours, rest = divmod(abs(minutes), 60)
+    return f"UTC{'-' if minutes < 0 else '+'}{hours}{f':{rest:02}' if rest else ''}" if minutes else "UTC"

@@ -121,6 +121,8 @@ def _attachment(attachment: Attachment) -> str:
     size = f"{attachment.file.size / 1000:.0f} kB"
     if attachment.kind == "document":
         return f"file {attachment.file.name} · {size}"
+    if attachment.kind == "photo":
+        return f"photo {attachment.width}×{attachment.height} · {size}"
     return f"video {attachment.width}×{attachment.height} · {attachment.duration_s} s · {size}"
 
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, time, timedelta
 
 from storage.chat_settings import ChatSettings
 from storage.lookups import Lookup, LookupRequest
@@ -21,6 +21,7 @@ from storage.models import (
 )
 from storage.outbox import CopyRequest
 from storage.store import Store
+from storage.usage import Usage
 
 HOLD_CARD_S = 2.0  # the first card waits for the first poll: a task that has ended needs none
 COMMAND_S = 10.0  # the time limit of one command
@@ -167,6 +168,14 @@ class Service:
     async def stats(self) -> Stats:
         """Counts for /stats and /metrics."""
         return await self._store.stats()
+
+    async def usage(self, days: int) -> Usage:
+        """What ended today and on the days before, in the time zone of TZ."""
+        now = self._clock()
+        today = now.astimezone().date()
+        dates = [today - timedelta(days=back) for back in reversed(range(days))]
+        starts = [datetime.combine(date, time.min).astimezone() for date in dates]
+        return await self._store.usage(starts, end=now)
 
     async def chat_settings(self, chat_id: int) -> ChatSettings:
         """What the chat has chosen."""

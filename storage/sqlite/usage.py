@@ -89,7 +89,10 @@ async def usage(tx: Transaction, starts: Sequence[datetime], *, end: datetime) -
         elif has_failed:
             failures[row["status"]] += row["tasks"]
     return Usage(
-        days=tuple(DayCounts(succeeded=each[False], failed=each[True]) for each in by_day),
+        days=tuple(
+            DayCounts(start=start, succeeded=counts[False], failed=counts[True])
+            for start, counts in zip(starts, by_day, strict=True)
+        ),
         waits=tuple(
             Waits(provider=row[0], tasks=row[1], median_s=row[2], p90_s=row[3])
             for row in await tx.all(_WAITS, values)

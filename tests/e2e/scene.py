@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import itertools
-import re
+import sqlite3
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
@@ -23,15 +23,12 @@ T = TypeVar("T")
 BOOT_S = 30.0  # a process starts within about two seconds on an idle machine
 WAIT_S = 15.0  # default timeout of wait_for
 
+_DATABASE_PERIOD_S = 0.05  # between two reads
+
 ADMIN = 1000
 
 # The signatures in the gateway's links, percent-encoded and decoded.
 SIGNATURES = ("q7%2F%2FTe9b", "q7//Te9b", "0123456789abcdef", "aGVs%2Bbg", "aGVs+bg")
-
-
-_NOTHING_PENDING = re.compile(
-    r"^Deliveries: to be sent 0, being sent 0, sent \d+, unconfirmed 0, given up 0$", re.M
-)
 
 
 class Scene:
@@ -170,10 +167,11 @@ class Scene:
         return video
 
     async def until_all_is_sent(self) -> None:
-        """Wait until /stats shows no pending and no dead deliveries."""
-        async with asyncio.timeout(WAIT_S):
-            while not _NOTHING_PENDING.search((await self.command(ADMIN, "/stats")).plain_text):
-                pass
+        """Wait until all deliveries in the database are sent."""
+        with contextlib.closing(sqlite3.connect(self.folder / "reelwatch.db")) as database:
+            async with asyncio.timeout(WAIT_S):
+                while database.execute("SELECT 1 FROM deliveries WHERE state <> 'sent'").fetchall():  # noqa: ASYNC110
+                    await asyncio.sleep(_DATABASE_PERIOD_S)
 
     async def wait_for(self, condition: Callable[[], T], *, timeout_s: float = WAIT_S) -> T:
         """Return the first true value of a condition on the chats or on the output of the processes."""

@@ -1,6 +1,7 @@
 """A python-telegram-bot transport that records the requests."""
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -36,7 +37,7 @@ class RecordingRequest(BaseRequest):
     refuse: returns the error for the parameters of a message or callback answer: HTTP status and description.
     """
 
-    sent: list[Parameters] = field(default_factory=list)  # the parameters of each sendMessage
+    sent: list[Parameters] = field(default_factory=list)  # the parameters of each sendMessage and sendPhoto
     edits: list[Parameters] = field(default_factory=list)  # of each edit of a text or caption
     callback_answers: list[Parameters] = field(default_factory=list)  # of each answerCallbackQuery
     menus: list[Parameters] = field(default_factory=list)  # the parameters of each setMyCommands
@@ -66,6 +67,9 @@ class RecordingRequest(BaseRequest):
             case "getMe":
                 return _ok(BOT)
             case "sendMessage":
+                self.sent.append(parameters)
+                return self._refusal(parameters) or _ok(self._message(parameters))
+            case "sendPhoto":
                 self.sent.append(parameters)
                 return self._refusal(parameters) or _ok(self._message(parameters))
             case "editMessageText" | "editMessageCaption":
@@ -98,7 +102,10 @@ class RecordingRequest(BaseRequest):
         return self._error(*refusal)
 
     def _error(self, code: int, description: str) -> tuple[int, bytes]:
-        return code, json.dumps({"ok": False, "error_code": code, "description": description}).encode()
+        answer: Parameters = {"ok": False, "error_code": code, "description": description}
+        if flood := re.search(r"retry after (\d+)", description):
+            answer["parameters"] = {"retry_after": int(flood[1])}
+        return code, json.dumps(answer).encode()
 
     def _message(self, parameters: Parameters) -> Parameters:
         chat = {"id": parameters["chat_id"], "type": "private"}

@@ -1,6 +1,5 @@
 """Replies to commands that show no task."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -10,7 +9,6 @@ from bot.messages.lines import ID_UNITS, join_dots, join_lines, shown_ids
 from bot.messages.translate import t
 from bot.messages.view import View
 from bot.messages.views.access import example_command, id_shapes
-from storage.models import Stats
 
 _EXAMPLE_ID = "86ecf553-d340-4e21-af6e-a0c6a421c010"
 _COMMANDS_TO_EXPLAIN = ("tasks", "history", "status", "unwatch", "settings", "providers")
@@ -158,19 +156,6 @@ def health(facts: Mapping[str, str]) -> View:
     return View(text=join_lines(take_fitting(entries, TEXT_UNITS)))
 
 
-def stats(found: Stats, *, language: str) -> View:
-    """The reply to /stats."""
-    return View(
-        text=join_lines(
-            [
-                _counts("stats.tasks", found.tasks, "status", language=language),
-                _counts("stats.watches", found.watches, "stats.watch", language=language),
-                _counts("stats.deliveries", found.deliveries, "stats.delivery", language=language),
-            ]
-        )
-    )
-
-
 def _example(names: Sequence[str]) -> str:
     """A /watch command that is valid here and is copied on a tap."""
     return f"<code>/watch {escape_line(names[0], _WORD_UNITS)} {_EXAMPLE_ID}</code>"
@@ -195,10 +180,3 @@ def _provider(each: Configured, language: str) -> str:
             t(language, "providers.also", words=words) if words else None,
         ]
     )
-
-
-def _counts(title: str, counts: Mapping[str, int], words: str, *, language: str) -> str:
-    by_text: Counter[str] = Counter()  # two statuses may have the same text
-    for name, count in counts.items():
-        by_text[t(language, f"{words}.{name}")] += count
-    return f"<b>{t(language, title)}</b>: " + (", ".join(f"{text} {n}" for text, n in by_text.items()) or "0")

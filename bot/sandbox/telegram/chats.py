@@ -35,9 +35,9 @@ class StoredFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attachment:
-    """A video or document in a message."""
+    """A video, photo or document in a message."""
 
-    kind: str  # video or document
+    kind: str  # video, photo or document
     file: StoredFile
     width: int = 0  # pixels
     height: int = 0  # pixels
@@ -87,6 +87,11 @@ class Message:
         return self.attachment if self.attachment and self.attachment.kind == "document" else None
 
     @property
+    def photo(self) -> Attachment | None:
+        """The photo, if any."""
+        return self.attachment if self.attachment and self.attachment.kind == "photo" else None
+
+    @property
     def plain_text(self) -> str:
         """The text or the caption, without markup."""
         return self.text or self.caption or ""
@@ -108,7 +113,7 @@ class Chat:
     closed_topics: set[int] = field(default_factory=set)
     forbidden: set[str] = field(
         default_factory=set
-    )  # what the bot may not send: text messages, videos, documents
+    )  # what the bot may not send: text messages, videos, photos, documents
     messages: dict[int, Message] = field(default_factory=dict)  # deleted ones stay, marked
     last_message_id: int = 0
     pinned: list[int] = field(default_factory=list)  # message ids, the last one on top

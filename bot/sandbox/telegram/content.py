@@ -27,6 +27,9 @@ _FETCH_LIMIT = 20 * 1024 * 1024  # bytes; https://core.telegram.org/bots/api#sen
 _FETCH_LIMIT_S = 20.0
 _THUMBNAIL_LIMIT = 200 * 1000  # bytes; larger ones are dropped silently
 _READ_LIMIT = 10 * 1024 * 1024  # bytes; Telegram does not probe larger videos
+_PHOTO_LIMIT = 10 * 1024 * 1024  # bytes; https://core.telegram.org/bots/api#sendphoto
+_PHOTO_SIDES = 10_000  # pixels, width and height together
+_PHOTO_RATIO = 20
 _FETCHED_DOCUMENTS = {"application/pdf", "application/zip", "image/gif"}
 
 Entities = tuple[dict[str, Any], ...]
@@ -89,9 +92,9 @@ def _check_button(button: Mapping[str, Any]) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestedFile:
-    """A video or document as requested by the bot."""
+    """A video, photo or document as requested by the bot."""
 
-    kind: str  # video or document
+    kind: str  # video, photo or document
     source: str  # file_id, URL, attach://… or "" for the part named like the kind
     fields: Mapping[str, Any]  # width, height, duration, supports_streaming, thumbnail
 
@@ -113,6 +116,8 @@ async def attachment(state: State, requested: RequestedFile, uploads: Mapping[st
         return state.stored_attachment(requested.source, requested.kind)
     else:
         raise bad_request(f"there is no {requested.kind} in the request")
+    if requested.kind == "photo":
+        return state.store_attachment(_photo(file))
     thumbnail = _thumbnail(state, requested, uploads)
     if requested.kind != "video":
         return state.store_attachment(Attachment(kind=requested.kind, file=file, thumbnail=thumbnail))
@@ -148,6 +153,20 @@ def _thumbnail(state: State, requested: RequestedFile, uploads: Mapping[str, Upl
     part = str(requested.fields.get("thumbnail") or "thumbnail").removeprefix("attach://")
     upload = uploads.get(part)
     return _store_upload(state, upload) if upload and len(upload.content) < _THUMBNAIL_LIMIT else None
+
+
+def _photo(file: StoredFile) -> Attachment:
+    """Telegram makes a JPEG of it; here it stays as it is."""
+    if file.size > _PHOTO_LIMIT:
+        raise bad_request(f"file of size {file.size} bytes is too big for a photo")
+    try:
+        with av.open(io.BytesIO(file.content), mode="r") as container:
+            width, height = container.streams.video[0].width, container.streams.video[0].height
+    except (av.FFmpegError, IndexError) as error:
+        raise bad_request("IMAGE_PROCESS_FAILED") from error
+    if width + height > _PHOTO_SIDES or max(width, height) > _PHOTO_RATIO * min(width, height):
+        raise bad_request("PHOTO_INVALID_DIMENSIONS")
+    return Attachment(kind="photo", file=file, width=width, height=height)
 
 
 def _geometry(file: StoredFile, fields: Mapping[str, Any]) -> tuple[int, int, int]:

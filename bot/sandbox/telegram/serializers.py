@@ -48,8 +48,10 @@ def file_json(file: StoredFile) -> Json:
     return {"file_id": file.file_id, "file_unique_id": file.file_unique_id, "file_size": file.size}
 
 
-def attachment_json(attachment: Attachment) -> Json:
-    """A Video or a Document."""
+def attachment_json(attachment: Attachment) -> Json | list[Json]:
+    """A Video, the sizes of a photo (one), or a Document."""
+    if attachment.kind == "photo":
+        return [file_json(attachment.file) | {"width": attachment.width, "height": attachment.height}]
     fields = file_json(attachment.file) | {
         "file_name": attachment.file.name,
         "mime_type": attachment.file.mime_type,

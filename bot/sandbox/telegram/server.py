@@ -33,6 +33,7 @@ METHODS: dict[str, Method] = {
     "getChatMember": members.get_chat_member,
     "sendMessage": sending.send_message,
     "sendVideo": sending.send_video,
+    "sendPhoto": sending.send_photo,
     "sendDocument": sending.send_document,
     "sendChatAction": sending.send_chat_action,
     "editMessageText": editing.edit_message_text,

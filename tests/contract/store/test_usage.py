@@ -40,7 +40,9 @@ async def usage(driver: Driver) -> Usage:
 
 
 async def test_an_empty_store_has_days_without_tasks(driver: Driver):
-    assert await usage(driver) == Usage(days=(DayCounts(succeeded=0, failed=0),) * 3, waits=(), failures={})
+    days = tuple(DayCounts(start=start, succeeded=0, failed=0) for start in DAYS)
+
+    assert await usage(driver) == Usage(days=days, waits=(), failures={})
 
 
 async def test_tasks_count_on_the_day_when_they_ended(driver: Driver):
@@ -53,9 +55,9 @@ async def test_tasks_count_on_the_day_when_they_ended(driver: Driver):
     await end(driver, third)
 
     assert (await usage(driver)).days == (
-        DayCounts(succeeded=1, failed=1),
-        DayCounts(succeeded=1, failed=0),
-        DayCounts(succeeded=0, failed=0),
+        DayCounts(start=DAYS[0], succeeded=1, failed=1),
+        DayCounts(start=DAYS[1], succeeded=1, failed=0),
+        DayCounts(start=DAYS[2], succeeded=0, failed=0),
     )
 
 

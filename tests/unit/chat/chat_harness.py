@@ -18,6 +18,7 @@ from bot.chat.once_per import OncePer
 from bot.chat.reply_queue import ReplyQueue
 from bot.chat.rights import Rights
 from bot.chat.router import install
+from bot.drawing.content import StatsPicture
 from bot.providers.catalog import Catalog
 from bot.providers.registry import ProviderConfig
 from bot.watching.access import Access
@@ -60,6 +61,7 @@ class ChatHarness:
     ) -> None:
         self.store = store
         self.request = RecordingRequest()
+        self.pictures: list[StatsPicture] = []  # that were drawn
         self.problems: dict[str, str] = {}  # of gateways, by provider
         self.service = Service(
             store,
@@ -81,6 +83,8 @@ class ChatHarness:
             "rights": Rights(self.access),
             "audit": Audit(),
             "allowed": AccessFilter(self.access),
+            "stats_days": 30,
+            "draw": self._draw,
             "problem_of": self.problems.get,
             "language": "auto",
             "access": self.access,
@@ -91,17 +95,7 @@ class ChatHarness:
             "message_limit": MessageLimit(clock=lambda: 0.0),
         }
         self.deps = HandlerDeps(**(defaults | settings))
-        self.application: Application[Any, Context, Any, Any, Any, Any] = (
-            Application.builder()
-            .token("99:secret")
-            .request(self.request)
-            .get_updates_request(RecordingRequest())
-            .updater(None)
-            .job_queue(None)
-            .context_types(context_types(self.deps))
-            .build()
-        )
-        install(self.application, self.deps.allowed)
+        self.application = self._application()
         self.poll_result: TaskStatus | None = None  # the status that a requested poll returns
         self._polls: set[asyncio.Task[None]] = set()
         self._updates = 0
@@ -126,12 +120,26 @@ class ChatHarness:
         )
         await self.application.process_update(update)
         await self.deps.reply_queue.drain()
-        return [visible(sent["text"]) for sent in self.request.sent[before:]]
+        return [visible(sent.get("text") or sent["caption"]) for sent in self.request.sent[before:]]
 
     @property
     def last(self) -> Parameters:
         """The parameters of the last message that was sent."""
         return self.request.sent[-1]
+
+    def _application(self) -> Application[Any, Context, Any, Any, Any, Any]:
+        application = (
+            Application.builder()
+            .token("99:secret")
+            .request(self.request)
+            .get_updates_request(RecordingRequest())
+            .updater(None)
+            .job_queue(None)
+            .context_types(context_types(self.deps))
+            .build()
+        )
+        install(application, self.deps.allowed)
+        return application
 
     def _notify_polling(self) -> None:
         if self.poll_result is not None:
@@ -150,6 +158,10 @@ class ChatHarness:
 
     async def _sleep(self, seconds: float) -> None:
         self.slept_s.append(seconds)
+
+    async def _draw(self, picture: StatsPicture) -> bytes:
+        self.pictures.append(picture)
+        return b"PNG"
 
     async def _health(self) -> Mapping[str, str]:
         return {"up": "5 s"}
@@ -186,4 +198,4 @@ class BrokenService(Service):
     async def _fail(self, *_: object, **__: object) -> Any:
         raise StoreUnavailable("The disk is full.")
 
-    watch_all = active = poll_now = stop = stats = language_of = send_again = on_update_from = _fail
+    watch_all = active = poll_now = stop = stats = usage = language_of = send_again = on_update_from = _fail

@@ -2,6 +2,8 @@ from datetime import timedelta
 
 import pytest
 
+from bot.drawing.content import StatsPicture
+from bot.drawing.renderer import DrawingFailed
 from storage.models import DeliveryState, TaskStatus, WatchLimits
 from storage.outbox import Settlement
 from tests.fakes import updates
@@ -287,7 +289,53 @@ async def test_help_shows_an_example_that_works(harness, command):
 async def test_health_and_stats_reply_to_admins(harness):
     assert await send(harness, "/health", user_id=BORIS) == ["up: 5 s"]
     (answer,) = await send(harness, "/stats", user_id=BORIS)
-    assert answer.startswith("Tasks: ")
+    assert answer.startswith("Last 30 days: 0 done, 0 failed\nTasks: ")
+
+
+async def test_stats_reply_with_a_picture_that_quotes_the_command(harness):
+    await send(harness, "/watch wan id-1", user_id=BORIS)
+    await send(harness, "/stats", user_id=BORIS, language="zh")
+
+    (picture,) = harness.pictures
+    assert [(tile["value"], tile["label"]) for tile in picture["tiles"][2:]] == [
+        ("1", "正在关注"),
+        ("1", "待发送的消息"),
+    ]
+    assert harness.last["parse_mode"] == "HTML"
+    assert harness.last["reply_parameters"] == {"message_id": 8, "allow_sending_without_reply": True}
+
+
+async def test_stats_reply_with_words_alone_if_telegram_takes_no_picture(harness):
+    harness.request.refuse = lambda sent: (
+        (400, "Bad Request: not enough rights to send photos to the chat") if "caption" in sent else None
+    )
+
+    refused, answer = await send(harness, "/stats", user_id=BORIS)
+
+    assert answer == refused
+    assert harness.last["reply_parameters"] == {"message_id": 7, "allow_sending_without_reply": True}
+
+
+async def test_a_picture_waits_out_a_flood_limit(harness):
+    refusals = [(429, "Too Many Requests: retry after 3")]
+    harness.request.refuse = lambda _: refusals.pop() if refusals else None
+
+    await send(harness, "/stats", user_id=BORIS)
+
+    assert "caption" in harness.last
+    assert harness.slept_s == [3.0]
+
+
+async def test_stats_reply_with_words_alone_if_no_picture_can_be_drawn(harnesses):
+    async def fail(_: StatsPicture) -> bytes:
+        raise DrawingFailed("No picture was drawn.")
+
+    harness = await harnesses.make(named("wan", "alibailian"), draw=fail)
+
+    (answer,) = await send(harness, "/stats", user_id=BORIS)
+
+    assert harness.last["text"]
+    assert answer.startswith("Last 30 days")
 
 
 @pytest.mark.parametrize("command", ["/health", "/stats"])

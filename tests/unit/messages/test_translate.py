@@ -11,6 +11,8 @@ from bot.messages.translate import CHINESE, ENGLISH, LANGUAGES, catalogue, pick_
 from storage.models import Cause, DeliveryState, TaskStatus, WatchState
 from tests.unit.messages.reading import visible
 
+_PLAIN_ENDS = {TaskStatus.SUCCEEDED, TaskStatus.FAILED}  # which have no cause of their own
+
 SOURCES = sorted((Path(bot.__file__).parent).rglob("*.py"))
 
 
@@ -54,6 +56,8 @@ def test_every_status_state_and_cause_has_a_text(language):
         *(f"status.{status}" for status in TaskStatus),
         *(f"failed.{cause}.{part}" for cause in Cause if not cause.is_redirect for part in ("why", "next")),
         *(f"poll_failure.{cause}" for cause in Cause if not cause.is_task_failure),
+        *(f"stats.cause.{cause}" for cause in Cause),
+        *(f"stats.cause.{status}" for status in TaskStatus if status.is_final and status not in _PLAIN_ENDS),
         *(f"stats.watch.{state}" for state in WatchState),
         *(f"stats.delivery.{state}" for state in DeliveryState),
     ):

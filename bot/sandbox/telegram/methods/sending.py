@@ -29,6 +29,11 @@ async def send_video(state: State, arguments: Arguments) -> Json:
     return await _send_file(state, arguments, "video")
 
 
+async def send_photo(state: State, arguments: Arguments) -> Json:
+    """https://core.telegram.org/bots/api#sendphoto"""
+    return await _send_file(state, arguments, "photo")
+
+
 async def send_document(state: State, arguments: Arguments) -> Json:
     """https://core.telegram.org/bots/api#senddocument"""
     return await _send_file(state, arguments, "document")

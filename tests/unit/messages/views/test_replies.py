@@ -2,7 +2,6 @@ import pytest
 
 from bot.messages.views import replies
 from bot.messages.views.replies import Configured
-from storage.models import Stats
 from tests.unit.messages.reading import utf16_units, visible
 
 NAMES = ("alibailian", "newapi")
@@ -85,16 +84,3 @@ def test_health_has_a_line_per_fact():
 
 def test_health_never_exceeds_the_limit():
     assert utf16_units(replies.health({f"{n:0>100}": "x" * 500 for n in range(100)}).text) <= 4096
-
-
-def test_stats_sums_statuses_with_the_same_text():
-    found = Stats(
-        tasks={"unknown": 1, "queued": 2, "running": 4},
-        watches={"active": 5},
-        deliveries={},
-    )
-    assert visible(replies.stats(found, language="en").text).split("\n") == [
-        "Tasks: Queued 3, Running 4",
-        "Watches: waiting 5",
-        "Deliveries: 0",
-    ]

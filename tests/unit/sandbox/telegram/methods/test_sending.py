@@ -6,6 +6,7 @@ from typing import Any
 
 import aiogram.types
 import pytest
+from PIL import Image
 from telegram import Bot, InlineKeyboardButton, InlineKeyboardMarkup, ReplyParameters
 from telegram.error import BadRequest
 
@@ -18,6 +19,13 @@ from tests.unit.file_host import FileHost
 from tests.unit.sandbox.conftest import connected
 
 SAMPLE = make_video()
+
+
+def png(width: int, height: int) -> bytes:
+    """A picture in one colour."""
+    target = io.BytesIO()
+    Image.new("RGB", (width, height)).save(target, "PNG")
+    return target.getvalue()
 
 
 def validated(telegram: FakeTelegram, chat_id: int) -> dict[str, Any]:
@@ -112,6 +120,31 @@ async def test_a_video_cannot_be_sent_as_a_document_by_its_file_id(bot: Bot) -> 
 
     with pytest.raises(BadRequest, match="file of type video as document"):
         await bot.send_document(ANNA, sent.video.file_id)
+
+
+async def test_a_photo_has_the_size_of_its_picture_and_a_caption(telegram: FakeTelegram, bot: Bot) -> None:
+    sent = await bot.send_photo(ANNA, png(640, 480), caption="<b>c</b>", parse_mode="HTML")
+
+    message = telegram.messages(ANNA)[-1]
+    assert message.photo is not None
+    assert (message.caption, message.photo.width, message.photo.height) == ("c", 640, 480)
+    [size] = validated(telegram, ANNA)["photo"]
+    assert (size["width"], size["height"]) == (640, 480)
+    assert sent.photo[0].file_id == size["file_id"]
+
+
+@pytest.mark.parametrize(
+    ("content", "error"),
+    [
+        (b"no picture", "Image_process_failed"),
+        (png(10, 300), "Photo_invalid_dimensions"),
+        (png(9_000, 1_001), "Photo_invalid_dimensions"),
+        (bytes(10 * 1024 * 1024 + 1), "too big for a photo"),
+    ],
+)
+async def test_what_telegram_takes_for_no_photo_is_refused(bot: Bot, content: bytes, error: str) -> None:
+    with pytest.raises(BadRequest, match=error):
+        await bot.send_photo(ANNA, content)
 
 
 async def test_a_document_keeps_its_name(telegram: FakeTelegram, bot: Bot) -> None:
