@@ -81,6 +81,12 @@ async def require_tables(database: Database) -> None:
         )
 
 
+async def schema_of(database: Database) -> int:
+    """The number of its schema, 0 for none; raises StoreFromFuture, and StoreCorrupt if it is not ours."""
+    async with database.reading() as tx:
+        return await _version(database, tx, newest=bundled_migrations()[-1].number)
+
+
 def _publish(draft: Path, path: Path) -> None:
     """Link the draft to its name; unlike a rename, a link never replaces another process's file."""
     try:

@@ -11,7 +11,8 @@ from storage.errors import StoreFull, StoreUnavailable
 from storage.models import DeliveryState, WatchState
 from storage.sqlite import maintenance, settling, tasks
 from storage.sqlite.connection import Database, Transaction
-from storage.sqlite.migrate import bundled_migrations, migrate, require_tables
+from storage.sqlite.migrate import bundled_migrations, migrate, require_tables, schema_of
+from storage.sqlite.migration_copy import copy_before_migration, holds_rows
 
 log = logging.getLogger(__name__)
 
@@ -85,6 +86,7 @@ async def open_database(path: Path, *, is_new: bool) -> Database:
     async with AsyncExitStack() as undo:
         undo.push_async_callback(database.close)
         await require_tables(database)
+        await _copy_if_older(database)
         await migrate(database, bundled_migrations())
         if database.is_alone:
             with suppress(StoreUnavailable):  # on a full disk, they expire
@@ -93,6 +95,16 @@ async def open_database(path: Path, *, is_new: bool) -> Database:
         await _log_opening(database, is_new=is_new)
         undo.pop_all()
     return database
+
+
+async def _copy_if_older(database: Database) -> None:
+    schema, newest = await schema_of(database), bundled_migrations()[-1].number
+    if not 0 < schema < newest or not await holds_rows(database):
+        return
+    copy = await asyncio.to_thread(copy_before_migration, database.path, schema=schema)
+    log.info(
+        "Migrating the database from schema %d to %d; before that it was copied to %s.", schema, newest, copy
+    )
 
 
 async def _log_opening(database: Database, *, is_new: bool) -> None:
