@@ -31,6 +31,9 @@ ADMIN = 1000
 SIGNATURES = ("q7%2F%2FTe9b", "q7//Te9b", "0123456789abcdef", "aGVs%2Bbg", "aGVs+bg")
 
 
+_UPDATES = {"getUpdates", "setWebhook"}
+
+
 class Scene:
     """Both servers, the users, and every process that was started."""
 
@@ -88,13 +91,13 @@ class Scene:
         return program
 
     async def start_bot(self, **settings: str) -> Program:
-        """Start the bot and wait until it polls for updates."""
+        """Start the bot and wait until it polls for updates, or sets its webhook."""
         before = len(self.telegram.requests)
         program = await self.run(**settings)
         await self.wait_for(
             lambda: (
                 not program.is_running
-                or any(each.method == "getUpdates" for each in self.telegram.requests[before:])
+                or any(each.method in _UPDATES for each in self.telegram.requests[before:])
             ),
             timeout_s=BOOT_S,
         )

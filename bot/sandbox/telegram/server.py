@@ -25,6 +25,7 @@ Method = Callable[[State, Arguments], Awaitable[object]]
 METHODS: dict[str, Method] = {
     "getMe": receiving.get_me,
     "getUpdates": receiving.get_updates,
+    "setWebhook": receiving.set_webhook,
     "deleteWebhook": receiving.delete_webhook,
     "getWebhookInfo": receiving.get_webhook_info,
     "setMyCommands": receiving.set_my_commands,
@@ -79,6 +80,16 @@ class FakeTelegram(Users, LoopbackServer):
             web.route("*", "/bot{token}/{method}", self._serve_method),
             web.route("*", "/{other:.*}", self._serve_not_found),
         ]
+
+    async def start(self) -> None:
+        """Listen, and send updates to the webhook if one is set."""
+        await super().start()
+        self.state.webhook.start()
+
+    async def stop(self) -> None:
+        """Stop listening and sending; the state is kept."""
+        await self.state.webhook.stop()
+        await super().stop()
 
     def fail(
         self,

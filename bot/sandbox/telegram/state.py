@@ -13,6 +13,7 @@ from bot.sandbox.telegram.chats import Attachment, Chat, Message, StoredFile, Us
 from bot.sandbox.telegram.events import Event
 from bot.sandbox.telegram.serializers import Json, message_json
 from bot.sandbox.telegram.updates import UpdateQueue
+from bot.sandbox.telegram.webhook import WebhookSender
 
 
 class State:
@@ -24,6 +25,7 @@ class State:
         self.users: dict[int, User] = {bot.id: bot}
         self.chats: dict[int, Chat] = {}
         self.updates = UpdateQueue()
+        self.webhook = WebhookSender(self.updates, change_signal, local=local)
         self.queries: dict[str, bool] = {}  # callback query id → answered already
         self.commands: dict[tuple[str, str], list[Json]] = {}  # (scope JSON, language) → menu
         self._attachments: dict[str, Attachment] = {}  # file_id → how it was sent first

@@ -1,6 +1,8 @@
 """Updates pending for the bot: https://core.telegram.org/bots/api#getting-updates."""
 
 import asyncio
+import contextlib
+from collections.abc import Callable
 
 from bot.sandbox.change_signal import ChangeSignal
 from bot.sandbox.telegram.api_errors import ApiError
@@ -51,6 +53,26 @@ class UpdateQueue:
         """Discard all updates."""
         self._waiting.clear()
 
+    def chats(self) -> set[object]:
+        """What the pending updates are sent by, one after the other: chats, and users who pressed buttons."""
+        return {_chat_of(update) for update in self._waiting}
+
+    def first_of(self, chat: object) -> Json | None:
+        """The first pending update of a chat."""
+        return next((update for update in self._waiting if _chat_of(update) == chat), None)
+
+    def forget(self, update: Json) -> None:
+        """Discard an update that the webhook has accepted."""
+        if update in self._waiting:
+            self._waiting.remove(update)
+            self._change_signal.notify()
+
+    async def until(self, condition: Callable[[], object]) -> None:
+        """Wait until the condition is true; it is evaluated after every change."""
+        while not condition():
+            with contextlib.suppress(TimeoutError):
+                await self._change_signal.wait_for(condition, timeout_s=_LONGEST_POLL_S)
+
     async def poll(self, *, offset: int, limit: int, timeout_s: int) -> list[Json]:
         """Discard the confirmed updates; wait up to timeout_s for new ones and return them."""
         if self.webhook_url:
@@ -80,3 +102,9 @@ class UpdateQueue:
                 )
             await asyncio.sleep(0)  # include updates that are being added right now
         return self._waiting[:limit]
+
+
+def _chat_of(update: Json) -> object:
+    """The queue of an update: https://github.com/tdlib/telegram-bot-api (Client::add_update's queue id)."""
+    ((kind, content),) = ((kind, content) for kind, content in update.items() if kind != "update_id")
+    return ("user", content["from"]["id"]) if kind == "callback_query" else (kind, content["chat"]["id"])

@@ -7,11 +7,14 @@ from bot.sandbox.telegram.arguments import Arguments
 from bot.sandbox.telegram.events import CallbackAnswered
 from bot.sandbox.telegram.serializers import Json, user_json
 from bot.sandbox.telegram.state import State
+from bot.sandbox.telegram.webhook import Webhook
 
 _MENU_LIMIT = 100  # commands
 _DESCRIPTION_LIMIT = 256  # characters
 _ANSWER_LIMIT = 200  # characters
 _POLL_LIMIT = 100  # updates
+_CONNECTIONS = 40  # of a webhook, by default
+_CONNECTION_LIMIT = 100
 _DEFAULT_SCOPE = '{"type": "default"}'
 
 
@@ -38,21 +41,47 @@ async def get_updates(state: State, arguments: Arguments) -> list[Json]:
     )
 
 
+async def set_webhook(state: State, arguments: Arguments) -> bool:
+    """https://core.telegram.org/bots/api#setwebhook"""
+    if not arguments.text("url"):
+        return await delete_webhook(state, arguments)
+    connections = min(max(arguments.integer("max_connections", _CONNECTIONS), 1), _CONNECTION_LIMIT)
+    if arguments.flag("drop_pending_updates"):
+        state.updates.drop()
+    if (allowed := arguments.structure("allowed_updates")) is not None:
+        state.updates.allowed = list(allowed)
+    await state.webhook.set(
+        Webhook(
+            url=arguments.text("url"),
+            secret_token=arguments.text("secret_token"),
+            max_connections=connections,
+        )
+    )
+    return True
+
+
 async def delete_webhook(state: State, arguments: Arguments) -> bool:
     """https://core.telegram.org/bots/api#deletewebhook"""
     if arguments.flag("drop_pending_updates"):
         state.updates.drop()
-    state.updates.set_webhook("")
+    await state.webhook.delete()
     return True
 
 
 async def get_webhook_info(state: State, arguments: Arguments) -> Json:
     """https://core.telegram.org/bots/api#getwebhookinfo"""
-    return {
+    info: Json = {
         "url": state.updates.webhook_url,
         "has_custom_certificate": False,
         "pending_update_count": state.updates.waiting,
     }
+    if state.webhook.last_error is not None:
+        info["last_error_date"], info["last_error_message"] = state.webhook.last_error
+    if state.webhook.webhook is not None:
+        info |= {"max_connections": state.webhook.webhook.max_connections, "ip_address": "127.0.0.1"}
+    if state.updates.allowed:
+        info["allowed_updates"] = state.updates.allowed
+    return info
 
 
 async def set_my_commands(state: State, arguments: Arguments) -> bool:
