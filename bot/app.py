@@ -24,10 +24,13 @@ from bot.chat.once_per import OncePer
 from bot.chat.reply_queue import ReplyQueue
 from bot.chat.rights import Rights
 from bot.chat.update_poller import MAX_FLOOD_WAIT_S, UpdatePoller
+from bot.chat.webhook_keeper import WebhookKeeper
+from bot.chat.webhook_receiver import WebhookReceiver
 from bot.config import Settings, plain_http_warnings
 from bot.drawing.renderer import Renderer
 from bot.errors import ForeignWebhook, PortTaken, SecondPoller, TokenRefused
 from bot.http.report import HealthReport
+from bot.http.webhook import webhook_server
 from bot.logs import log_fields
 from bot.metrics import Metrics
 from bot.outbox.call_rate_limiter import CallRateLimiter
@@ -43,6 +46,7 @@ from bot.watching.cadence import Cadence
 from bot.watching.first_admin import FirstAdmin
 from bot.watching.gateway_state import GatewayStates
 from bot.watching.service import Service
+from bot.webhook_settings import path_of
 from bot.workers import Resources, run_workers, utc_now
 from storage.errors import StoreError, StoreUnavailable
 from storage.factory import open_store, schema_version
@@ -156,7 +160,7 @@ def _application(resources: Resources) -> tuple[AnyApplication, HandlerDeps]:
         allowed=AccessFilter(resources.access),
         rights=Rights(resources.access),
         audit=Audit(),
-        held=HeldUpdates(),
+        held=HeldUpdates(can_postpone=bool(settings.webhook_url)),
         reply_queue=ReplyQueue(),
         refusals=OncePer(_REFUSAL_PERIOD_S),
         busy_replies=OncePer(_BUSY_PERIOD_S),
@@ -207,9 +211,6 @@ async def _stop_signals() -> AsyncIterator[asyncio.Event]:
 
 async def _run_updates(application: AnyApplication, deps: HandlerDeps, resources: Resources) -> None:
     """Handle updates, from the first response of Telegram until cancelled."""
-    await _connect(application, resources.telemetry)
-    resources.connected.set()
-    await application.start()
     dispatcher = Dispatcher(
         application,
         resources.telemetry,
@@ -219,20 +220,46 @@ async def _run_updates(application: AnyApplication, deps: HandlerDeps, resources
         ),
         refuse=lambda update: refusals.too_busy(update, deps),
     )
-    update_poller = UpdatePoller(application, dispatcher, deps.held, resources.telemetry)
-    try:
-        async with asyncio.TaskGroup() as group:
-            group.create_task(update_poller.run())
-            group.create_task(
-                menus.show_menus(
-                    application.bot, resources.settings.language, tuple(resources.access.admin_ids)
+    async with _update_source(application, dispatcher, deps, resources) as source:
+        await _connect(application, resources.telemetry)
+        resources.connected.set()
+        await application.start()
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(source.run())
+                group.create_task(
+                    menus.show_menus(
+                        application.bot, resources.settings.language, tuple(resources.access.admin_ids)
+                    )
                 )
-            )
-    finally:
-        await update_poller.stop(_UPDATES_STOP_S)
-        with suppress(TimeoutError):
-            await asyncio.wait_for(deps.reply_queue.drain(), _REPLIES_STOP_S)
-        deps.reply_queue.cancel()
+        finally:
+            await source.stop(_UPDATES_STOP_S)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(deps.reply_queue.drain(), _REPLIES_STOP_S)
+            deps.reply_queue.cancel()
+
+
+@asynccontextmanager
+async def _update_source(
+    application: AnyApplication, dispatcher: Dispatcher, deps: HandlerDeps, resources: Resources
+) -> AsyncIterator[UpdatePoller | WebhookReceiver]:
+    """Long polling, or the webhook, which listens inside the context; raises PortTaken."""
+    settings, telemetry = resources.settings, resources.telemetry
+    if not settings.webhook_url:
+        yield UpdatePoller(application, dispatcher, deps.held, telemetry)
+        return
+    keeper = WebhookKeeper(
+        application.bot, telemetry, url=settings.webhook_url, secret=settings.webhook_secret
+    )
+    receiver = WebhookReceiver(application.bot, dispatcher, deps.held, keeper)
+    async with webhook_server(
+        receiver.receive,
+        path=path_of(settings.webhook_url),
+        secret=settings.webhook_secret,
+        port=settings.webhook_port or 0,
+        host=settings.webhook_host,
+    ):
+        yield receiver
 
 
 async def _connect(application: AnyApplication, telemetry: Telemetry) -> None:

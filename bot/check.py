@@ -7,13 +7,16 @@ from datetime import timedelta
 
 from bot import file_modes
 from bot.bot_api.request import NotBotApi
+from bot.chat.webhook_keeper import reason
+from bot.chat.webhooks import host_of
 from bot.config import Settings, foreign_names, names_from_files, plain_http_warnings
 from bot.errors import TokenRefused
 from bot.key_groups import key_groups, providers_of
 from bot.providers.base import Provider, ProviderError
 from bot.providers.transport import HttpTransport
 from bot.redaction import Redactor
-from bot.telegram_client import TelegramAway, bot_name, create_ssl_context
+from bot.telegram_client import TelegramAway, bot_name, create_ssl_context, webhook_state
+from bot.webhook_settings import DEFAULT_PORT
 from storage.errors import StoreError
 from storage.factory import open_store
 from storage.models import Cause
@@ -33,6 +36,7 @@ async def check(settings: Settings) -> bool:
         providers = providers_of(key_groups(settings, transport))
         rows = await asyncio.gather(
             _telegram(settings),
+            _updates(settings),
             _database(settings),
             _download_route(settings),
             _downloads_folder(settings),
@@ -58,6 +62,8 @@ def _warnings(settings: Settings) -> Iterable[Row]:
     yield from (("plain http", WARN, sentence) for sentence in plain_http_warnings(settings))
     for sentence in file_modes.exposed(settings.database_url.file, settings.downloads_folder):
         yield "files", WARN, sentence
+    if not settings.webhook_url and settings.webhook_port != DEFAULT_PORT:
+        yield "webhook", WARN, "WEBHOOK_PORT is ignored, as WEBHOOK_URL is not set"
     if foreign := foreign_names():
         yield ".env", WARN, f"ignored, as they are no settings of this program: {', '.join(foreign)}"
 
@@ -115,6 +121,27 @@ async def _telegram(settings: Settings) -> Row:
     except TelegramAway as error:
         proxy = settings.telegram_proxy
         return "telegram", ERROR, f"no response{f' through the proxy {proxy}' if proxy else ''}: {error}"
+
+
+async def _updates(settings: Settings) -> Row:
+    """How updates come, and what Telegram says about the webhook; it is set by the running bot only."""
+    what, url = "updates", settings.webhook_url
+    found = await webhook_state(settings)
+    known = found.url if found else ""
+    if not url:
+        if known:
+            host = host_of(known)
+            return what, WARN, f"by long polling; the bot will remove the webhook to {host} that is set"
+        return what, OK, "by long polling"
+    route = f"{url} (webhook) must lead to {settings.webhook_host}:{settings.webhook_port}"
+    if found is None or not known:
+        return what, OK, f"{route}; the bot sets it at its start"
+    if known != url:
+        return what, WARN, f"{route}; the bot will replace the webhook to {host_of(known)} that is set"
+    waiting = f"{route}; it is set, and {found.pending} updates wait"
+    if found.last_error and found.pending:
+        return what, WARN, f"{waiting}; Telegram's last error: {reason(found.last_error)}"
+    return what, OK, waiting
 
 
 async def _database(settings: Settings) -> Row:

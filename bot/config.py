@@ -44,9 +44,11 @@ from bot.setting_types import (
     Token,
     Users,
     Watches,
+    WebhookUrl,
     database_url,
     host_of,
 )
+from bot.webhook_settings import DEFAULT_PORT, secret_for, webhook_mistakes
 
 _GROUP = "providers__"
 
@@ -100,6 +102,9 @@ class Settings:
     log_format: Format = LogFormat.CONSOLE
     health_host: Host = "127.0.0.1"
     health_port: Port = None
+    webhook_url: WebhookUrl = ""  # empty: long polling
+    webhook_port: Port = DEFAULT_PORT
+    webhook_host: Host = "127.0.0.1"
     telegram_proxy: ProxyUrl = None
     provider_proxy: ProxyUrl = None
     download_proxy: ProxyUrl = None
@@ -120,12 +125,18 @@ class Settings:
         return self.data_dir / f"{file.name}-{owner}.downloads"
 
     @cached_property
+    def webhook_secret(self) -> str:
+        """What Telegram sends with each update."""
+        return secret_for(self.telegram_bot_token)
+
+    @cached_property
     def secrets(self) -> frozenset[str]:
         """Every value that must never be seen in a log."""
         proxies = (self.telegram_proxy, self.provider_proxy, self.download_proxy)
         passwords = [secret for proxy in proxies if proxy for secret in proxy.secrets]
         keys = [self.gateway_api_key, *(provider.api_key for provider in self.providers)]
-        return frozenset(secret for secret in (self.telegram_bot_token, *keys, *passwords) if secret)
+        own = (self.telegram_bot_token, self.webhook_secret, *keys, *passwords)
+        return frozenset(secret for secret in own if secret)
 
 
 def _names_of(cls: type[Settings | ProviderSettings]) -> list[str]:
@@ -152,6 +163,7 @@ def load_settings(given: Mapping[str, str] | None = None) -> Settings:
     mistakes = lines + mistyped + unread + mistakes
     if "gateway_base_url" in texts and "gateway_api_key" not in texts:
         mistakes.append("GATEWAY_API_KEY is missing: GATEWAY_BASE_URL is set.")
+    mistakes += webhook_mistakes(values)
     own: dict[str, ProviderSettings] = {}
     for name, group in _groups(texts).items():
         prefix = f"{_GROUP}{name}".upper()

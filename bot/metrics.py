@@ -93,6 +93,11 @@ class Metrics:
             buckets=_LATENESS_BUCKETS_S,
         )
         self.updates = counter("reelwatch_updates_total", "Updates from Telegram that were handled.")
+        self.webhook_pending_updates = Gauge(
+            "reelwatch_webhook_pending_updates",
+            "Updates that wait at Telegram, as it last reported; only with a webhook.",
+            registry=self.registry,
+        )
         self.updates_dropped = counter(
             "reelwatch_updates_dropped_total", "Commands dropped because too many were pending."
         )

@@ -95,6 +95,20 @@ def _http_url(text: str) -> str:
     return text.rstrip("/")
 
 
+def _webhook_url(text: str) -> str:
+    """The address that Telegram gets, as it is; its path is the one that is listened to."""
+    parts = _parts(text)
+    if parts is None:
+        raise ValueError("is not an https:// address")
+    if _NOT_IN_URL.search(text) or not parts.path.isascii():
+        raise ValueError("contains a space or another character that no address has")
+    if parts.query or parts.fragment or text.endswith(("?", "#")):
+        raise ValueError("contains a query or fragment")
+    if "@" in parts.netloc:
+        raise ValueError("contains a user name or password; Telegram is known by a secret of its own")
+    return text
+
+
 def _status_path(text: str) -> str:
     """The path of a task's status; it is shown, so it has no query, where keys would be."""
     if not text.startswith("/") or text.count(_ID) != 1:
@@ -244,6 +258,7 @@ def _user_ids(text: str) -> frozenset[int]:
 Token = Annotated[str, _token]
 Key = Annotated[str, _key]
 HttpUrl = Annotated[str, _http_url]
+WebhookUrl = Annotated[str, _webhook_url]
 ProxyUrl = Annotated[Proxy | None, read_proxy]
 Database = Annotated[DatabaseUrl, database_url]
 Folder = Annotated[Path | None, _folder]

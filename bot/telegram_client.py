@@ -1,6 +1,7 @@
 """python-telegram-bot's client for the configured Bot API server, and the bot's identity there."""
 
 import ssl
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
@@ -44,6 +45,28 @@ async def bot_name(settings: Settings) -> str:
     finally:
         await application.bot.shutdown()
     return str(application.bot.username)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookState:
+    """What Telegram knows of the bot's webhook."""
+
+    url: str  # empty: none is set
+    pending: int  # updates that wait
+    last_error: str | None
+
+
+async def webhook_state(settings: Settings) -> WebhookState | None:
+    """The webhook as Telegram knows it; None: Telegram does not say."""
+    application = application_builder(settings, create_ssl_context()).build()
+    try:
+        await application.bot.initialize()
+        info = await application.bot.get_webhook_info()
+    except TelegramError:
+        return None
+    finally:
+        await application.bot.shutdown()
+    return WebhookState(url=info.url, pending=info.pending_update_count, last_error=info.last_error_message)
 
 
 def application_builder(settings: Settings, tls: ssl.SSLContext) -> AnyBuilder:

@@ -42,8 +42,11 @@ class UpdateKind(Enum):
 class HeldUpdates:
     """The updates that must not be confirmed to Telegram yet, as their changes are not on disk."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, can_postpone: bool = False) -> None:
+        """can_postpone: Telegram repeats single updates on request, as with a webhook."""
         self._released: dict[int, asyncio.Event] = {}
+        self._can_postpone = can_postpone
+        self._postponed: set[int] = set()
 
     def hold(self, update_id: int) -> asyncio.Event:
         """Hold an update; return an event that is set on its release."""
@@ -53,6 +56,23 @@ class HeldUpdates:
         """Release an update that is on disk or has failed; does nothing for one that is not held."""
         if released := self._released.pop(update_id, None):
             released.set()
+
+    def released(self, update_id: int) -> asyncio.Event | None:
+        """The event that is set on the release of an update; None if it is not held."""
+        return self._released.get(update_id)
+
+    def postpone(self, update_id: int) -> bool:
+        """Have Telegram repeat a held update whose handler has failed; False: it is not repeated."""
+        if not self._can_postpone or update_id not in self._released:
+            return False
+        self._postponed.add(update_id)
+        return True
+
+    def take_postponed(self, update_id: int) -> bool:
+        """Whether Telegram is to repeat the update, which is over here; forget that."""
+        is_postponed = update_id in self._postponed
+        self._postponed.discard(update_id)
+        return is_postponed
 
     @property
     def first(self) -> int | None:
@@ -96,16 +116,16 @@ class Dispatcher:
         self._user_slots: dict[tuple[str, int], asyncio.Semaphore] = {}
         self._slots = asyncio.Semaphore(_READS_TOTAL)
 
-    def start(self, update: Update) -> None:
-        """Start the handler of an update, unless it is ignored or too many are pending."""
+    def start(self, update: Update) -> asyncio.Task[None] | None:
+        """Start the handler of an update; None: it is ignored, or too many are pending."""
         chat_id = update.effective_chat.id if update.effective_chat else 0
         match self._kind_of(update):
             case UpdateKind.WRITE:
-                self._start_write(update, chat_id)
+                return self._start_write(update, chat_id)
             case UpdateKind.READ:
-                self._start_read(update, chat_id)
+                return self._start_read(update, chat_id)
             case UpdateKind.IGNORED:
-                pass
+                return None
 
     async def finish(self) -> None:
         """Wait for all handlers."""
@@ -117,7 +137,7 @@ class Dispatcher:
         for task in self._running:
             task.cancel()
 
-    def _start_write(self, update: Update, chat_id: int) -> None:
+    def _start_write(self, update: Update, chat_id: int) -> asyncio.Task[None]:
         earlier, released = self._last_write.get(chat_id), self._held.hold(update.update_id)
         self._last_write[chat_id] = released
         task = self._spawn(self._run(update, after=earlier))
@@ -129,8 +149,9 @@ class Dispatcher:
                 self._held.release(update.update_id)
 
         task.add_done_callback(end)
+        return task
 
-    def _start_read(self, update: Update, chat_id: int) -> None:
+    def _start_read(self, update: Update, chat_id: int) -> asyncio.Task[None] | None:
         user = acting_user(update)  # without one, as for anonymous admins, the chat counts as the user
         user_key, chat_key = ("user", user.id if user else chat_id), ("chat", chat_id)
         if (
@@ -140,9 +161,9 @@ class Dispatcher:
         ):
             self._telemetry.metrics.updates_dropped.inc()
             self._refuse(update)
-            return
+            return None
         self._pending.update((user_key, chat_key))
-        self._spawn(self._read(update, user_key, chat_key, self._last_write.get(chat_id)))
+        return self._spawn(self._read(update, user_key, chat_key, self._last_write.get(chat_id)))
 
     async def _read(
         self,

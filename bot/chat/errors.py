@@ -10,7 +10,7 @@ from bot.chat.context import Context
 from bot.logs import log_fields
 from bot.messages.translate import t
 from bot.messages.views import replies
-from storage.errors import StoreError
+from storage.errors import StoreError, StoreUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -25,8 +25,12 @@ async def on_error(update: object, context: Context) -> None:
         log.warning("Update %s: a Telegram call failed: %s", update_id, error, extra=fields)
         return
     if isinstance(error, StoreError):
-        log.error("Update %s: %s", update_id, error, extra=fields)
         key = "wrong.database"
+        if isinstance(error, StoreUnavailable) and _is_postponed(update, context):
+            key = "wrong.database_later"
+            if not context.deps.refusals.allows(("database", chat.id if chat else None)):
+                return  # said and logged for this chat
+        log.error("Update %s: %s", update_id, error, extra=fields)
     elif isinstance(error, TimeoutError):
         log.error("Update %s: the handler timed out.", update_id, extra=fields)
         key = "wrong.unexpected"
@@ -38,3 +42,12 @@ async def on_error(update: object, context: Context) -> None:
             await update.callback_query.answer(t(context.personal_language, key), show_alert=True)
     elif isinstance(update, Update) and update.effective_message is not None:
         context.reply(replies.sentence(key, language=context.personal_language))
+
+
+def _is_postponed(update: object, context: Context) -> bool:
+    """Whether Telegram repeats the update later; a press is not repeated: its bubble says that it failed."""
+    return (
+        isinstance(update, Update)
+        and update.callback_query is None
+        and context.deps.held.postpone(update.update_id)
+    )

@@ -5,7 +5,6 @@ https://core.telegram.org/bots/api#getupdates
 
 import logging
 import re
-from typing import Any
 from urllib.parse import urlsplit
 
 from telegram import Bot
@@ -34,7 +33,10 @@ class Webhooks:
         text = conflict.message.lower()
         if "webhook" not in text:
             raise SecondPoller from conflict
-        host = await self._host()
+        try:
+            host = host_of((await self._bot.get_webhook_info()).url)
+        except TelegramError:
+            host = None
         # A poll that was accepted ends with "terminated by setWebhook request".
         if has_polled or "terminated" in text or self._removals >= _REMOVALS:
             raise ForeignWebhook(host) from conflict
@@ -44,11 +46,11 @@ class Webhooks:
             log.warning("Removed a webhook%s that blocked long polling.", to)
         self._removals += 1
 
-    async def _host(self) -> str | None:
-        """The host of the webhook's URL; the path may contain a secret."""
-        try:
-            info: Any = await self._bot.get_webhook_info()
-            host = urlsplit(info.url).netloc.rpartition("@")[2]
-        except (TelegramError, ValueError):
-            return None
-        return host if _HOST.fullmatch(host) else None
+
+def host_of(url: str) -> str | None:
+    """The host and port of a webhook's URL, for logs; the path may contain a secret. None: not a URL."""
+    try:
+        host = urlsplit(url).netloc.rpartition("@")[2]
+    except ValueError:
+        return None
+    return host if _HOST.fullmatch(host) else None

@@ -2,24 +2,26 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Set
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from bot.errors import PortTaken
 
 _STOP_S = 1.0  # for requests in progress
-_KEEPALIVE_S = 5.0  # of an idle connection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
     """What clients of a server may use."""
 
-    connections: int  # for one more, the oldest is closed, so that a new client always gets a connection
-    connection_s: float  # maximum age of a connection
+    # For one more, the oldest idle one is closed, else the oldest: a new client always gets a connection.
+    connections: int
+    connection_s: float | None  # maximum age of a connection; None: no limit
+    idle_s: float  # of a connection without a complete request line and headers
     line_bytes: int  # of the request line, and of each header
 
 
@@ -31,19 +33,30 @@ async def listening(
 
     The size of bodies is bounded by the application's client_max_size.
     """
+    busy: set[web.RequestHandler] = set()
+
+    @web.middleware
+    async def note_busy(request: web.Request, handler: Handler) -> web.StreamResponse:
+        busy.add(request.protocol)
+        try:
+            return await handler(request)
+        finally:
+            busy.discard(request.protocol)
+
+    application.middlewares.append(note_busy)
     runner = web.AppRunner(
         application,
         access_log=None,
         handler_cancellation=True,  # requests that wait for a hung disk end with their connections
         shutdown_timeout=_STOP_S,
-        keepalive_timeout=_KEEPALIVE_S,
+        keepalive_timeout=bounds.idle_s,
         max_line_size=bounds.line_bytes,
         max_field_size=bounds.line_bytes,
     )
     await runner.setup()
     try:
         try:
-            listener = await _listen(runner, host, port, bounds)
+            listener = await _listen(runner, host, port, bounds=bounds, busy=busy)
         except OSError as error:
             raise PortTaken(setting, port, os.strerror(error.errno or 0)) from error
         try:
@@ -54,16 +67,20 @@ async def listening(
         await runner.cleanup()
 
 
-async def _listen(runner: web.AppRunner, host: str, port: int, bounds: Bounds) -> asyncio.Server:
+async def _listen(
+    runner: web.AppRunner, host: str, port: int, *, bounds: Bounds, busy: Set[web.RequestHandler]
+) -> asyncio.Server:
     loop = asyncio.get_running_loop()
     server = runner.server
     assert server is not None  # noqa: S101 - set up by the caller
 
     def connected() -> web.RequestHandler:
-        for oldest in server.connections[: 1 - bounds.connections]:
-            _close(oldest)
+        open_ = sorted(server.connections, key=busy.__contains__)  # idle ones first, each from the oldest on
+        for one in open_[: len(open_) + 1 - bounds.connections]:
+            _close(one)
         handler = server()
-        loop.call_later(bounds.connection_s, _close, handler)
+        if bounds.connection_s is not None:
+            loop.call_later(bounds.connection_s, _close, handler)
         return handler
 
     return await loop.create_server(connected, host, port, backlog=bounds.connections, reuse_address=True)

@@ -9,7 +9,7 @@ from bot.http.exposition import MetricsPage
 from bot.http.listener import Bounds, listening
 from bot.http.report import HealthReport
 
-_BOUNDS = Bounds(connections=32, connection_s=20.0, line_bytes=2048)
+_BOUNDS = Bounds(connections=32, connection_s=20.0, idle_s=5.0, line_bytes=2048)
 _BODY_BYTES = 1024  # neither page reads a body
 
 

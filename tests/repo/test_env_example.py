@@ -66,7 +66,7 @@ def test_its_example_of_a_provider_has_every_field():
 
 
 def test_settings_are_grouped_and_sorted_within_groups():
-    assert len(groups()) == 9
+    assert len(groups()) == 10
     for group in groups():
         names = [line.name for line in group]
         assert names == sorted(names)

@@ -365,6 +365,7 @@ def test_the_secrets_for_the_log_are_token_keys_and_passwords():
     settings = load(GATEWAY, OWN, OWN_KEY, PROVIDER_PROXY="http://me:hunter2@p.example:1")
 
     assert set(settings.secrets) == {
+        settings.webhook_secret,
         "1234567:hunter2-is-secret",
         "sk-hunter2-gateway",
         "sk-hunter2-own",

@@ -1,4 +1,4 @@
-"""Sends pending updates to the bot's webhook as Telegram does: https://core.telegram.org/bots/api#setwebhook
+"""Sends pending updates to the bot's webhook as Telegram does.
 
 Timing and errors are those of https://github.com/tdlib/telegram-bot-api (telegram-bot-api/WebhookActor.cpp):
 one update per chat at a time, forgotten after a response 2xx; after any other it is sent again at once, then

@@ -3,6 +3,8 @@ from collections.abc import Mapping
 import pytest
 from telegram.error import TelegramError
 
+from bot.chat.dispatcher import HeldUpdates
+from bot.messages.callback_data import Stop
 from tests.fakes import updates
 from tests.unit.chat.chat_harness import ANN, BORIS, BrokenService, ChatHarnesses, named
 
@@ -28,6 +30,28 @@ async def test_the_apology_finds_its_language_without_the_store(
     harness = await harnesses.make(PROVIDER, service=BrokenService())
     (sent,) = await harness.receive(updates.private(ANN, "/tasks", language=language))
     assert sent.startswith(beginning)
+
+
+async def test_an_update_that_telegram_repeats_is_excused_and_logged_once(harnesses: ChatHarnesses, caplog):
+    held = HeldUpdates(can_postpone=True)
+    harness = await harnesses.make(PROVIDER, service=BrokenService(), held=held)
+    for update_id, replies in ((1, 1), (2, 0)):
+        held.hold(update_id)
+        sent = await harness.receive(updates.private(ANN, "/watch wan id-1"))
+        assert len(sent) == replies
+        assert held.take_postponed(update_id)
+        assert not held.take_postponed(update_id)
+    assert "as soon as it works again" in harness.last["text"]
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+
+
+async def test_a_failed_press_is_not_repeated(harnesses: ChatHarnesses):
+    held = HeldUpdates(can_postpone=True)
+    harness = await harnesses.make(PROVIDER, service=BrokenService(), held=held)
+    held.hold(1)
+    chat = updates.private(ANN, "")["chat"]
+    await harness.receive(updates.press(chat, ANN, Stop(watch_id=1).pack()), kind="callback_query")
+    assert not held.take_postponed(1)
 
 
 async def failing_health() -> Mapping[str, str]:
