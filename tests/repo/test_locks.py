@@ -55,6 +55,12 @@ def test_tests_and_program_use_the_same_versions():
 
 
 @pytest.mark.parametrize("lock", [RUN, DEV])
+def test_every_python_gets_the_same_versions(lock: str):
+    """Else the image, whose Python is newer than that of a developer, runs what nobody has tested."""
+    assert {name: versions for name, versions in pins_of(lock).items() if len(versions) > 1} == {}
+
+
+@pytest.mark.parametrize("lock", [RUN, DEV])
 def test_every_pin_is_hashed(lock: str):
     assert [entry for entry in entries(lock) if "--hash=sha256:" not in entry] == []
 
