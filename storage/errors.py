@@ -2,6 +2,7 @@
 
 StoreError
 ├── StoreUnavailable   cannot be opened, read or written
+│   ├── StoreBusy      locked by another process
 │   ├── StoreFull      the disk is full or fails
 │   └── StoreInUse     another process has it open
 ├── StoreFromFuture    created by a newer version of the program
@@ -24,6 +25,10 @@ class StoreError(Exception):
 
 class StoreUnavailable(StoreError):
     """The database cannot be opened, read or written at present."""
+
+
+class StoreBusy(StoreUnavailable):
+    """Another process has locked the database for longer than a call waits."""
 
 
 class StoreFull(StoreUnavailable):

@@ -386,3 +386,14 @@ class Stats:
     tasks: dict[str, int]  # by TaskStatus
     watches: dict[str, int]  # by WatchState
     deliveries: dict[str, int]  # by DeliveryState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workload:
+    """What there is to do at one moment, for /health."""
+
+    polled_tasks: dict[str, int]  # tasks that are polled, by provider
+    watching_chats: int  # with active watches
+    waiting_deliveries: int  # due and not being sent
+    waiting_since: datetime | None  # since when the oldest of them waits; None: there is none
+    database_bytes: int

@@ -20,6 +20,7 @@ from storage.models import (
     WatchedTask,
     WatchLimits,
     WatchRequest,
+    Workload,
 )
 from storage.outbox import (
     NONE_THROTTLED,
@@ -359,6 +360,10 @@ class Store(AccessStore, LookupStore, Protocol):
 
         Each start is a multiple of 15 minutes; of more than 200,000 ends the newest are counted.
         """
+        ...
+
+    async def workload(self, *, at: datetime) -> Workload:
+        """What there is to do at that time."""
         ...
 
     async def check(self) -> None:

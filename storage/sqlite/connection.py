@@ -17,7 +17,7 @@ from typing import Any, Self
 
 import aiosqlite
 
-from storage.errors import StoreCorrupt, StoreFull, StoreUnavailable
+from storage.errors import StoreBusy, StoreCorrupt, StoreFull, StoreUnavailable
 
 # STRICT, ->>, and integers in REAL columns of STRICT tables with generated columns, which 3.37 rejects.
 _OLDEST_SQLITE = (3, 38, 0)
@@ -36,9 +36,8 @@ _WRITER_PRAGMAS = (
 _READER_PRAGMAS = ("query_only = ON",)
 
 # https://www.sqlite.org/rescode.html, the low byte
+_BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 _UNAVAILABLE = {
-    sqlite3.SQLITE_BUSY: "is locked by another process",
-    sqlite3.SQLITE_LOCKED: "is locked by another process",
     sqlite3.SQLITE_READONLY: "cannot be written to",
     sqlite3.SQLITE_CANTOPEN: "cannot be opened",
     sqlite3.SQLITE_PERM: "cannot be opened",
@@ -62,6 +61,8 @@ def explained(path: Path | str) -> Iterator[None]:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         if code in _CORRUPT:
             raise StoreCorrupt(f"The file {path} {_CORRUPT[code]}.") from error
+        if code in _BUSY:
+            raise _busy(path) from error
         if code in _FULL:
             raise StoreFull(f"The database {path} {_FULL[code]}.") from error
         if isinstance(error, sqlite3.OperationalError):
@@ -69,6 +70,10 @@ def explained(path: Path | str) -> Iterator[None]:
                 f"The database {path} {_UNAVAILABLE.get(code, f'fails: {error}')}."
             ) from error
         raise
+
+
+def _busy(path: Path) -> StoreBusy:
+    return StoreBusy(f"The database {path} is locked by another process.")
 
 
 def require_sqlite(version: tuple[int, ...]) -> None:

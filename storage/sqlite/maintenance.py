@@ -8,7 +8,7 @@ from pathlib import Path
 
 from storage.access import AccessState
 from storage.figures import Figures
-from storage.models import DeliveryKind, DeliveryState, Stats, TaskStatus, WatchState
+from storage.models import DeliveryKind, DeliveryState, Stats, TaskStatus, WatchState, Workload
 from storage.outbox import DeliveryPriority
 from storage.sqlite import rows
 from storage.sqlite.connection import Transaction
@@ -66,6 +66,31 @@ def bytes_on_disk(database: Path) -> int:
     """The size of the database and of the files that SQLite keeps beside it."""
     files = (database.with_name(database.name + suffix) for suffix in ("", "-wal", "-shm"))
     return sum(file.stat().st_size for file in files if file.exists())
+
+
+# A result that is due later waits for its next attempt; any other delivery is meant to be sent later.
+_WAITING = """
+    SELECT count(*) AS deliveries, min(iif(d.kind = :result, d.created_at, d.ready_at)) AS since
+    FROM claimable_deliveries AS c
+    JOIN deliveries AS d USING (id)
+    WHERE d.state = 'pending' AND (d.ready_at <= :at OR d.kind = :result)
+"""
+
+
+async def workload(tx: Transaction, *, at: datetime, size: int) -> Workload:
+    """The tasks that are polled, the chats that watch, and the deliveries that wait; size: of the files."""
+    polled = await tx.all(
+        "SELECT provider, count(*) FROM tasks WHERE claimable_at IS NOT NULL GROUP BY provider"
+    )
+    [watching] = await tx.all("SELECT count(DISTINCT chat_id) AS chats FROM watches WHERE state = 'active'")
+    [waiting] = await tx.all(_WAITING, {"at": rows.seconds(at), "result": DeliveryKind.RESULT})
+    return Workload(
+        polled_tasks={provider: count for provider, count in polled},
+        watching_chats=watching["chats"],
+        waiting_deliveries=waiting["deliveries"],
+        waiting_since=rows.moment(waiting["since"]),
+        database_bytes=size,
+    )
 
 
 async def touch(tx: Transaction) -> None:

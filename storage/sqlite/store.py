@@ -22,6 +22,7 @@ from storage.models import (
     WatchedTask,
     WatchLimits,
     WatchRequest,
+    Workload,
 )
 from storage.outbox import (
     NONE_THROTTLED,
@@ -312,9 +313,14 @@ class SqliteStore(SqliteAccessStore, SqliteLookupStore, Store):
         async with self._database.reading() as tx:
             return await usage.usage(tx, starts, end=end)
 
+    async def workload(self, *, at: datetime) -> Workload:
+        size = await asyncio.to_thread(maintenance.bytes_on_disk, self._database.path)
+        async with self._database.reading() as tx:
+            return await maintenance.workload(tx, at=at, size=size)
+
     async def check(self) -> None:
-        # Writes to an unlinked file succeed.
-        if not self._database.path.exists():
+        # Writes to an unlinked file succeed. In a thread, as the disk may not respond.
+        if not await asyncio.to_thread(self._database.path.exists):
             raise StoreUnavailable(f"The database {self._database.path} is gone from the disk.")
         async with self._database.transaction() as tx:
             await maintenance.touch(tx)

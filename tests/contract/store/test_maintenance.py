@@ -44,6 +44,52 @@ async def test_stats_of_an_empty_store_name_every_state(driver: Driver):
     assert not any((*stats.tasks.values(), *stats.watches.values(), *stats.deliveries.values()))
 
 
+async def test_the_workload_counts_polled_tasks_by_provider_and_watching_chats(driver: Driver):
+    await driver.watch("a")
+    await driver.watch("a", chat_id=200)
+    await driver.watch("b")
+    await driver.watch("c", provider="veo", chat_id=200)
+    ended = await driver.watch("d")
+    await driver.poll(ended.task.id, TaskStatus.SUCCEEDED)
+
+    workload = await driver.store.workload(at=driver.now)
+
+    assert workload.polled_tasks == {"wan": 2, "veo": 1}
+    assert workload.watching_chats == 2
+    assert workload.database_bytes > 0
+
+
+async def test_the_workload_tells_since_when_the_oldest_delivery_waits(driver: Driver):
+    watched = await driver.watch()
+    await driver.send()
+    driver.advance(60)
+    await driver.poll(watched.task.id, TaskStatus.SUCCEEDED)
+    ended_at = driver.now
+    assert (await driver.store.workload(at=driver.now)).waiting_since == ended_at
+
+    result = await driver.claim_one(DeliveryKind.RESULT)
+    assert (await driver.store.workload(at=driver.now)).waiting_deliveries == 0  # it is being sent
+
+    await driver.settle(result, DeliveryState.PENDING, retry_s=300)
+    driver.advance(10)
+    workload = await driver.store.workload(at=driver.now)
+    assert (workload.waiting_deliveries, workload.waiting_since) == (1, ended_at)
+
+
+async def test_an_edit_that_is_meant_for_later_does_not_wait(driver: Driver):
+    await driver.watch_batch("a", "b", "c", "d", hold_s=2.0)
+
+    assert (await driver.store.workload(at=driver.now)).waiting_since is None
+    assert (await driver.store.workload(at=driver.later(5))).waiting_since == driver.later(2)
+
+
+async def test_an_empty_store_has_no_workload(driver: Driver):
+    workload = await driver.store.workload(at=driver.now)
+
+    assert (workload.polled_tasks, workload.watching_chats, workload.waiting_deliveries) == ({}, 0, 0)
+    assert workload.waiting_since is None
+
+
 async def test_an_intact_store_passes_its_check(driver: Driver):
     await driver.watch()
 
