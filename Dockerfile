@@ -50,5 +50,5 @@ LABEL org.opencontainers.image.title="Reelwatch" \
 USER 10001:10001
 VOLUME ["/data"]
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=60s --timeout=10s --start-period=60s --retries=3 CMD ["reelwatch", "health"]
+HEALTHCHECK --interval=20s --timeout=6s --start-period=60s --retries=2 CMD ["reelwatch", "health"]
 ENTRYPOINT ["reelwatch"]

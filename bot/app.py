@@ -29,7 +29,8 @@ from bot.chat.webhook_receiver import WebhookReceiver
 from bot.config import Settings, plain_http_warnings
 from bot.drawing.renderer import Renderer
 from bot.errors import ForeignWebhook, PortTaken, SecondPoller, TokenRefused
-from bot.http.report import HealthReport
+from bot.health.report import HealthReport
+from bot.health.systemd import ServiceManager
 from bot.http.webhook import webhook_server
 from bot.logs import log_fields
 from bot.metrics import Metrics
@@ -37,7 +38,6 @@ from bot.outbox.call_rate_limiter import CallRateLimiter
 from bot.outbox.rate_limiter import ChatRateLimiter
 from bot.polling.wakeup import Wakeup
 from bot.providers.catalog import Catalog
-from bot.redaction import Redactor
 from bot.telegram_client import application_builder
 from bot.telemetry import Telemetry
 from bot.watching.access import Access
@@ -83,20 +83,31 @@ async def run(settings: Settings, tls: ssl.SSLContext, cadence: Cadence | None =
         log.warning("%s", problem)
     try:
         access = await _access(settings, store)
+        telemetry = Telemetry(
+            Metrics([config.name for config in settings.providers], schema=schema_version())
+        )
+        gateways, connected = GatewayStates(clock=utc_now), asyncio.Event()
         resources = Resources(
             settings=settings,
             store=store,
             access=access,
             first_admin=FirstAdmin(store, access, clock=utc_now),
-            telemetry=Telemetry(
-                Metrics([config.name for config in settings.providers], schema=schema_version())
+            telemetry=telemetry,
+            health=HealthReport(
+                store,
+                telemetry,
+                gateways.reports,
+                is_connected=connected.is_set,
+                folder=database.parent,
+                clock=utc_now,
             ),
+            service_manager=ServiceManager(os.environ),
             tls=tls,
             wakeup=Wakeup(),
             new_delivery=asyncio.Event(),
-            gateways=GatewayStates(clock=utc_now),
+            gateways=gateways,
             rate_limiter=ChatRateLimiter(),
-            connected=asyncio.Event(),
+            connected=connected,
         )
         metrics = resources.telemetry.metrics
         metrics.paused_chats.set_function(resources.rate_limiter.paused)
@@ -137,12 +148,7 @@ def _application(resources: Resources) -> tuple[AnyApplication, HandlerDeps]:
         ),
         catalog=Catalog(settings.providers),
         clock=utc_now,
-        health=HealthReport(
-            store,
-            resources.telemetry,
-            resources.gateways.reports,
-            redact=Redactor(settings.secrets).redact,
-        ).facts,
+        health=resources.health.describe,
         stats_days=max(1, min(settings.keep_days.days, _STATS_DAYS)),
         draw=Renderer().render,
         problem_of=resources.gateways.problem_of,
@@ -181,6 +187,7 @@ async def _run(resources: Resources, cadence: Cadence | None) -> None:
             workers = group.create_task(run_workers(resources, application.bot, cadence))
             await stop.wait()
             log.info("Stopping: finishing work in progress.")
+            resources.service_manager.notify(STOPPING="1", STATUS="Stopping: finishing work in progress.")
             updates.cancel()
             workers.cancel()
     except BaseExceptionGroup as errors:

@@ -85,7 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     tour.add_argument("--case", type=Path, metavar="FILE", help="replay one recorded response of a gateway")
     commands.add_parser("check", help="test the settings: bot token, database, each provider's key")
-    commands.add_parser("health", help="check that the running bot is healthy (needs HEALTH_PORT)")
+    commands.add_parser("health", help="check that the running bot is alive (needs HEALTH_PORT)")
     copying = commands.add_parser("backup", help="copy the database, also while the bot runs")
     copying.add_argument("file", metavar="FILE", help="the new file; - for standard output")
     restoring = commands.add_parser("restore", help="put a backup in the place of the database")

@@ -15,9 +15,10 @@ from telegram.ext import ExtBot
 from bot.backoff import STORE_BACKOFF
 from bot.config import Settings
 from bot.forecast.estimates import Estimates
+from bot.health.report import HealthReport
+from bot.health.systemd import ServiceManager, keep_notified
 from bot.http.disk import Disk
 from bot.http.exposition import MetricsPage
-from bot.http.report import HealthReport
 from bot.http.server import http_server
 from bot.key_groups import key_groups, prices_s, providers_of, reachable_hosts, unconfigured_groups
 from bot.maintenance import Housekeeper
@@ -67,6 +68,8 @@ class Resources:
     access: Access
     first_admin: FirstAdmin
     telemetry: Telemetry
+    health: HealthReport
+    service_manager: ServiceManager
     tls: ssl.SSLContext  # one for all routes, as loading certificates takes time
     wakeup: Wakeup  # wakes the polling loop
     new_delivery: asyncio.Event  # wakes the delivery worker
@@ -96,11 +99,18 @@ class _Workers:
 async def run_workers(resources: Resources, bot: ExtBot[None], cadence: Cadence | None) -> None:
     """Run all workers until cancelled; raises StoreError and PortTaken.
 
-    1. Make tasks due whose last failure new settings may have fixed.
-    2. Load the estimates, waiting while the database can't be read; updates are handled meanwhile.
-    3. Start polling, maintenance and the reports to the admins.
-    4. Start delivery once Telegram has responded.
+    1. Start the server of health and metrics, and the notifications of the service manager.
+    2. Make tasks due whose last failure new settings may have fixed.
+    3. Load the estimates, waiting while the database can't be read; updates are handled meanwhile.
+    4. Start polling, maintenance and the reports to the admins.
+    5. Start delivery once Telegram has responded.
     """
+    async with _http_server(resources), asyncio.TaskGroup() as group:
+        group.create_task(keep_notified(resources.service_manager, resources.health))
+        group.create_task(_work(resources, bot, cadence))
+
+
+async def _work(resources: Resources, bot: ExtBot[None], cadence: Cadence | None) -> None:
     # A poll's objects die with it; a collection every 700 allocations would only cost the polls time.
     gc.set_threshold(20_000, 20, 20)
     gc.freeze()
@@ -179,7 +189,6 @@ async def _build(
             limit=LOCAL_UPLOAD_LIMIT if settings.telegram_local_mode else UPLOAD_LIMIT,
         )
         scheduler = _scheduler(resources, poller, groups)
-        await stack.enter_async_context(_http_server(resources))
         yield _Workers(
             scheduler=scheduler,
             admin_reports=AdminReports(
@@ -204,13 +213,18 @@ async def _build(
 
 def _http_server(resources: Resources) -> AbstractAsyncContextManager[None]:
     """The server of health and metrics, if a port is set for it."""
-    settings, sources = resources.settings, (resources.store, resources.telemetry, resources.gateways.reports)
+    settings = resources.settings
     if settings.health_port is None:
         return nullcontext()
     volumes = {"database": settings.database_url.file.parent, "downloads": settings.downloads_folder}
-    report = HealthReport(*sources)
-    page = MetricsPage(*sources, disk=Disk(settings.downloads_folder, volumes), clock=utc_now)
-    return http_server(report, page, settings.health_port, settings.health_host)
+    page = MetricsPage(
+        resources.store,
+        resources.telemetry,
+        resources.gateways.reports,
+        disk=Disk(settings.downloads_folder, volumes),
+        clock=utc_now,
+    )
+    return http_server(resources.health, page, settings.health_port, settings.health_host)
 
 
 def _delivery(

@@ -10,16 +10,20 @@ from bot.chat.context import Context
 from bot.chat.parsing import TypedCommand
 from bot.chat.watch_command import watch
 from bot.drawing.renderer import DrawingFailed
+from bot.health.single_call import SingleCall
 from bot.logs import log_fields
 from bot.messages.view import View
-from bot.messages.views import cards, replies
+from bot.messages.views import cards, health_status, replies
 from bot.messages.views import stats as stats_views
 from bot.providers.catalog import Catalog, CatalogError
 from bot.providers.registry import KINDS
 from bot.watching.service import COMMAND_S
+from storage.errors import StoreError
 from storage.models import WatchedTask
 
 log = logging.getLogger(__name__)
+
+_LANGUAGE_S = 2.0  # to read the chat's language
 
 
 async def status(context: Context, typed: TypedCommand) -> None:
@@ -80,7 +84,15 @@ async def help_(context: Context, _: TypedCommand) -> None:
 
 async def health(context: Context, _: TypedCommand) -> None:
     """/health, for admins."""
-    context.reply(replies.health(await context.deps.health()))
+    context.reply(health_status.health(await context.deps.health(), language=await _language(context)))
+
+
+async def _language(context: Context) -> str:
+    """The language of the reply, also while the database that knows it does not respond."""
+    try:
+        return await SingleCall(context.language).result(timeout_s=_LANGUAGE_S)
+    except (StoreError, TimeoutError):
+        return context.personal_language
 
 
 async def stats(context: Context, _: TypedCommand) -> None:

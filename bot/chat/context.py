@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -26,6 +26,7 @@ from bot.logs import log_fields
 from bot.messages.markup import caption_options, text_options
 from bot.messages.translate import pick_language
 from bot.messages.view import View
+from bot.messages.views.health_status import Health
 from bot.providers.catalog import Catalog
 from bot.watching.access import Access
 from bot.watching.access_requests import AccessRequests
@@ -50,7 +51,7 @@ class HandlerDeps:
     service: Service
     catalog: Catalog
     clock: Callable[[], datetime]
-    health: Callable[[], Awaitable[Mapping[str, str]]]  # the values for /health, by name
+    health: Callable[[], Awaitable[Health]]  # what /health shows
     stats_days: int  # that /stats counts
     draw: Callable[[StatsPicture], Awaitable[bytes]]  # raises DrawingFailed
     problem_of: Callable[[str], str | None]  # why a provider's tasks can't be polled; None: they can

@@ -1,28 +1,47 @@
-"""The container's health check: an HTTP request to the running bot."""
+"""The container's health check: a request to /livez of the running bot."""
 
 import http.client
+import json
 import sys
 import urllib.error
 import urllib.request
 
 _TIMEOUT_S = 5.0
-_MAX_BYTES = 65_536  # of the response that are printed
+_MAX_BYTES = 65_536  # of the response that are read
 # Docker sets HTTP_PROXY in every container: https://docs.docker.com/engine/cli/proxy/
 _WITHOUT_PROXY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
-def probe(port: int, host: str = "127.0.0.1") -> bool:
-    """Print the response of /healthz; return whether the bot is healthy."""
+def probe(port: int, host: str = "127.0.0.1", *, timeout_s: float = _TIMEOUT_S) -> bool:
+    """Print in one sentence whether the bot is alive, and return it."""
     try:
-        with _WITHOUT_PROXY.open(f"http://{_reachable(host)}:{port}/healthz", timeout=_TIMEOUT_S) as response:
-            print(response.read(_MAX_BYTES).decode("utf-8", "replace"))
+        with _WITHOUT_PROXY.open(f"http://{_reachable(host)}:{port}/livez", timeout=timeout_s) as response:
+            body, is_alive = response.read(_MAX_BYTES), True
     except urllib.error.HTTPError as error:
-        print(error.read(_MAX_BYTES).decode("utf-8", "replace"), file=sys.stderr)
-        return False
+        body, is_alive = error.read(_MAX_BYTES), False
     except (OSError, http.client.HTTPException) as error:
-        print(f"The bot does not respond on port {port}: {error}.", file=sys.stderr)
+        why = getattr(error, "reason", error)
+        if isinstance(why, TimeoutError):
+            why = f"no response within {timeout_s:.0f} s"
+        elif isinstance(why, OSError):
+            why = why.strerror or why
+        print(f"The bot does not respond on port {port}: {why}.", file=sys.stderr)
         return False
-    return True
+    summary = _summary_of(body)
+    if summary is None:
+        print(f"What responds on port {port} is not this bot; see HEALTH_PORT.", file=sys.stderr)
+        return False
+    print(summary, file=sys.stdout if is_alive else sys.stderr)
+    return is_alive
+
+
+def _summary_of(body: bytes) -> str | None:
+    try:
+        found = json.loads(body)
+    except ValueError:
+        return None
+    summary = found.get("summary") if isinstance(found, dict) else None
+    return summary if isinstance(summary, str) else None
 
 
 def _reachable(host: str) -> str:

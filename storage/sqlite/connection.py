@@ -72,7 +72,7 @@ def explained(path: Path | str) -> Iterator[None]:
         raise
 
 
-def _busy(path: Path) -> StoreBusy:
+def _busy(path: Path | str) -> StoreBusy:
     return StoreBusy(f"The database {path} is locked by another process.")
 
 
@@ -235,7 +235,7 @@ async def _share(lock: LifeLock, path: Path) -> None:
     deadline = loop.time() + BUSY_TIMEOUT_S
     while not lock.share():
         if loop.time() > deadline:
-            raise StoreUnavailable(f"The database {path} is locked by another process.")
+            raise _busy(path)
         await asyncio.sleep(_AGAIN_S)
 
 

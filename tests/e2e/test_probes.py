@@ -1,23 +1,10 @@
-"""`check` before a start, `health` beside a running bot."""
+"""`check` before a start."""
 
-import json
-import socket
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
-import aiohttp
-import pytest
-
 from tests.e2e.program import Program
 from tests.e2e.scene import Scene
-
-
-@pytest.fixture
-def port() -> str:
-    """A port on which nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return str(probe.getsockname()[1])
 
 
 async def test_check_lists_the_settings_and_what_works(scene: Scene):
@@ -91,56 +78,6 @@ async def test_check_warns_of_a_gateway_whose_clock_differs(scene: Scene):
     assert "s behind this machine's" in row(check, "clock")
 
 
-async def test_health_queries_the_running_bot(scene: Scene, port: str):
-    bot = await scene.start_bot(HEALTH_PORT=port)
-    anna, task = scene.add_user(), scene.task("newapi")
-    scene.finish(task)
-    await scene.until_video(anna, await scene.watch(anna, task))
-    await scene.until_all_is_sent()
-
-    well = await scene.run("health", HEALTH_PORT=port)
-    assert await well.end() == 0
-    said = json.loads(well.output)
-    assert (said["ok"], said["problems"]) == (True, {})
-    assert [state.startswith("up since") for state in said["gateways"].values()] == [True]
-    async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{port}/metrics") as answer:
-        metrics = await answer.text()
-    assert 'reelwatch_tasks{status="succeeded"} 1.0\n' in metrics
-    assert 'reelwatch_delivery_attempts_total{kind="result",outcome="sent"} 1.0\n' in metrics
-    assert 'reelwatch_video_delay_seconds_count{provider="newapi"} 1.0\n' in metrics
-    assert 'reelwatch_polls_total{outcome="success",provider="newapi"}' in metrics
-
-    scene.telegram.is_down = True
-    scene.telegram.send(anna, "/tasks")  # ends the long poll
-    await scene.wait_for(lambda: "is not responding" in bot.log)
-    unwell = await scene.run("health", HEALTH_PORT=port)
-    assert await unwell.end() == 1
-    assert "telegram" in json.loads(unwell.log)["problems"]
-
-
-async def test_health_without_a_bot_or_a_port_reports_it(scene: Scene, port: str):
-    nobody = await scene.run("health", HEALTH_PORT=port)
-    nowhere = await scene.run("health")
-    assert await nobody.end() == 1
-    assert port in nobody.log
-    assert await nowhere.end() == 2
-    assert "HEALTH_PORT" in nowhere.log
-
-
 def row(program: Program, name: str) -> str:
     """The last line of the program's tables that begins with a name."""
     return [line for line in program.output.splitlines() if line.startswith(f"{name}  ")][-1]
-
-
-async def test_a_health_port_in_use_is_reported_in_one_sentence(scene: Scene):
-    with socket.socket() as taken:
-        taken.bind(("0.0.0.0", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
-        program = await scene.run(HEALTH_PORT=str(port))
-        assert await program.end() == 2
-
-    assert program.log.splitlines()[-1] == (
-        f"HEALTH_PORT {port} can't be listened on: Address already in use."
-    )
-    assert "Traceback" not in program.log

@@ -148,14 +148,6 @@ def several_fit(word: str, names: Sequence[str], *, language: str) -> View:
     return _wrong_provider("wrong.several_fit", word, names, language=language)
 
 
-def health(facts: Mapping[str, str]) -> View:
-    """The reply to /health: a line per fact, untranslated."""
-    entries = [
-        f"{escape_line(name, _FACT_UNITS)}: {escape_line(fact, _FACT_UNITS)}" for name, fact in facts.items()
-    ]
-    return View(text=join_lines(take_fitting(entries, TEXT_UNITS)))
-
-
 def _example(names: Sequence[str]) -> str:
     """A /watch command that is valid here and is copied on a tap."""
     return f"<code>/watch {escape_line(names[0], _WORD_UNITS)} {_EXAMPLE_ID}</code>"

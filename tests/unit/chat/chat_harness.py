@@ -19,6 +19,7 @@ from bot.chat.reply_queue import ReplyQueue
 from bot.chat.rights import Rights
 from bot.chat.router import install
 from bot.drawing.content import StatsPicture
+from bot.messages.views.health_status import Health
 from bot.providers.catalog import Catalog
 from bot.providers.registry import ProviderConfig
 from bot.watching.access import Access
@@ -28,6 +29,7 @@ from bot.watching.service import Service
 from storage.errors import StoreUnavailable
 from storage.models import UNLIMITED, Snapshot, TaskStatus, WatchLimits
 from storage.sqlite.store import SqliteStore
+from tests.fakes.health import WELL
 from tests.fakes.telegram_request import Parameters, RecordingRequest
 from tests.unit.messages.reading import visible
 
@@ -163,8 +165,8 @@ class ChatHarness:
         self.pictures.append(picture)
         return b"PNG"
 
-    async def _health(self) -> Mapping[str, str]:
-        return {"up": "5 s"}
+    async def _health(self) -> Health:
+        return WELL
 
 
 class ChatHarnesses:

@@ -1,10 +1,9 @@
-from collections.abc import Mapping
-
 import pytest
 from telegram.error import TelegramError
 
 from bot.chat.dispatcher import HeldUpdates
 from bot.messages.callback_data import Stop
+from bot.messages.views.health_status import Health
 from tests.fakes import updates
 from tests.unit.chat.chat_harness import ANN, BORIS, BrokenService, ChatHarnesses, named
 
@@ -54,7 +53,7 @@ async def test_a_failed_press_is_not_repeated(harnesses: ChatHarnesses):
     assert not held.take_postponed(1)
 
 
-async def failing_health() -> Mapping[str, str]:
+async def failing_health() -> Health:
     raise ValueError("a secret detail")
 
 
@@ -68,7 +67,7 @@ async def test_an_unexpected_error_is_logged_with_the_update_id_and_not_shown(
     assert "a secret detail" in caplog.text
 
 
-async def timed_out_health() -> Mapping[str, str]:
+async def timed_out_health() -> Health:
     raise TimeoutError
 
 
@@ -82,7 +81,7 @@ async def test_a_handler_that_timed_out_is_logged_in_one_line_and_the_user_is_to
     assert "Traceback" not in caplog.text
 
 
-async def health_without_telegram() -> Mapping[str, str]:
+async def health_without_telegram() -> Health:
     raise TelegramError("Bad Gateway")
 
 

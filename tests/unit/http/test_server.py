@@ -1,22 +1,25 @@
-"""/healthz and /metrics over real HTTP."""
+"""/livez, /readyz and /metrics over real HTTP."""
 
 import asyncio
+import json
 import socket
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from aiohttp import ClientSession
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from bot.errors import PortTaken
+from bot.health.report import HealthReport
 from bot.http.exposition import MetricsPage
-from bot.http.report import HealthReport
 from bot.http.server import http_server
 from bot.telemetry import Telemetry
+from bot.watching.gateway_state import GatewayReport, GatewayStatus
 from storage.store import Store
-from tests.fakes.clock import SteadyClock
+from tests.fakes.clock import NOON, SteadyClock
 from tests.unit.http.lost_store import DISK, LostStore
 
 
@@ -27,15 +30,25 @@ class Probe:
     session: ClientSession
     port: int
 
-    async def get(self, path: str) -> tuple[int, str]:
+    async def get(self, path: str, *, method: str = "GET") -> tuple[int, str]:
         """Status and body."""
-        async with self.session.get(f"http://127.0.0.1:{self.port}{path}") as response:
+        async with self.session.request(method, f"http://127.0.0.1:{self.port}{path}") as response:
             return response.status, await response.text()
 
 
 def serving(store: Store | LostStore, telemetry: Telemetry, port: int) -> AbstractAsyncContextManager[None]:
     """A server of the health and the metrics."""
-    return http_server(HealthReport(store, telemetry), MetricsPage(store, telemetry, disk=DISK), port)
+    report = HealthReport(
+        store,
+        telemetry,
+        lambda: [
+            GatewayReport(names=("wan",), host="gw.example", status=GatewayStatus.UP, since=NOON),
+        ],
+        is_connected=lambda: True,
+        folder=Path("/"),
+        clock=lambda: NOON,
+    )
+    return http_server(report, MetricsPage(store, telemetry, disk=DISK), port)
 
 
 async def probing(store: Store | LostStore, telemetry: Telemetry) -> AsyncIterator[Probe]:
@@ -73,40 +86,69 @@ async def probe_of_a_lost_store(telemetry: Telemetry) -> AsyncIterator[Probe]:
         yield probe
 
 
-async def test_a_bot_whose_loops_run_is_healthy(probe: Probe, telemetry: Telemetry, seconds: SteadyClock):
+async def test_a_bot_whose_loops_run_is_alive_and_ready(probe: Probe, telemetry: Telemetry):
+    telemetry.beat("polling")
+
+    status, body = await probe.get("/livez")
+    assert (status, json.loads(body)) == (
+        200,
+        {
+            "ok": True,
+            "summary": "The bot is alive: its loops run and the database takes writes.",
+            "database": "ok",
+            "loops": {"polling": "ok"},
+        },
+    )
+    status, body = await probe.get("/readyz")
+    assert (status, json.loads(body)) == (
+        200,
+        {
+            "ok": True,
+            "summary": "The bot is ready: it is alive, and Telegram and the providers respond.",
+            "database": "ok",
+            "loops": {"polling": "ok"},
+            "telegram": "ok",
+            "providers": {"wan": "up"},
+        },
+    )
+
+
+async def test_an_outage_of_telegram_concerns_only_readiness(probe: Probe, telemetry: Telemetry):
+    telemetry.set_problem("telegram", "403 page about /bot1234567:hunter2/getMe")
+
+    assert (await probe.get("/livez"))[0] == 200
+    status, body = await probe.get("/readyz")
+    assert (status, json.loads(body)["telegram"]) == (503, "away")
+    assert "hunter2" not in body
+
+
+async def test_healthz_is_another_name_of_readyz(probe: Probe, telemetry: Telemetry):
+    assert await probe.get("/healthz") == await probe.get("/readyz")
+    telemetry.set_problem("telegram", "no response")
+    assert await probe.get("/healthz") == await probe.get("/readyz")
+
+
+async def test_a_loop_that_hangs_concerns_both(probe: Probe, telemetry: Telemetry, seconds: SteadyClock):
     telemetry.beat("polling")
     seconds.advance(60)
 
-    assert await probe.get("/healthz") == (200, '{"ok": true, "problems": {}}')
+    for path in ("/livez", "/readyz"):
+        status, body = await probe.get(path)
+        assert (status, json.loads(body)["loops"]) == (503, {"polling": "hung"})
 
 
-async def test_a_loop_without_a_recent_heartbeat_makes_it_unhealthy(
-    probe: Probe, telemetry: Telemetry, seconds: SteadyClock
-):
-    telemetry.beat("polling")
-    telemetry.beat("updates")
-    seconds.advance(91)
-    telemetry.beat("updates")
+@pytest.mark.parametrize("path", ["/livez", "/readyz", "/healthz"])
+async def test_a_store_that_is_not_writable_concerns_both(probe_of_a_lost_store: Probe, path: str):
+    status, body = await probe_of_a_lost_store.get(path)
 
-    assert await probe.get("/healthz") == (
-        503,
-        '{"ok": false, "problems": {"polling": "has not run for 91 s"}}',
-    )
+    assert (status, json.loads(body)["database"]) == (503, "failing")
 
 
-async def test_a_problem_makes_it_unhealthy_until_it_is_cleared(probe: Probe, telemetry: Telemetry):
-    telemetry.set_problem("telegram", "403 page about /bot1234567:hunter2/getMe")
-    assert await probe.get("/healthz") == (503, '{"ok": false, "problems": {"telegram": "fails"}}')
-
-    telemetry.set_problem("telegram", None)
-    assert (await probe.get("/healthz"))[0] == 200
-
-
-async def test_a_store_that_is_not_writable_makes_it_unhealthy(probe_of_a_lost_store: Probe):
-    assert await probe_of_a_lost_store.get("/healthz") == (
-        503,
-        '{"ok": false, "problems": {"database": "fails"}}',
-    )
+@pytest.mark.parametrize("path", ["/livez", "/readyz", "/healthz", "/metrics"])
+async def test_pages_respond_to_get_and_head_only(probe: Probe, path: str):
+    assert await probe.get(path, method="HEAD") == (200, "")
+    for method in ("POST", "PUT", "DELETE", "OPTIONS"):
+        assert (await probe.get(path, method=method))[0] == 405
 
 
 async def test_the_metrics_are_served_as_prometheus_text(probe: Probe):
@@ -134,7 +176,7 @@ async def test_an_incomplete_request_does_not_delay_the_stop(store: Store, telem
     async with asyncio.timeout(None) as timeout:
         async with serving(store, telemetry, port):
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
-            writer.write(b"GET /healthz HTTP/1.1\r\nHost: bot\r\nContent-Length: 100\r\n\r\n")
+            writer.write(b"GET /livez HTTP/1.1\r\nHost: bot\r\nContent-Length: 100\r\n\r\n")
             assert b"200 OK" in await reader.readline()
             timeout.reschedule(asyncio.get_running_loop().time() + 5)
         writer.close()
@@ -143,7 +185,7 @@ async def test_an_incomplete_request_does_not_delay_the_stop(store: Store, telem
 async def test_idle_connections_do_not_block_the_health_check(probe: Probe):
     idle = [await asyncio.open_connection("127.0.0.1", probe.port) for _ in range(100)]
 
-    assert (await probe.get("/healthz"))[0] == 200
+    assert (await probe.get("/livez"))[0] == 200
 
     async with asyncio.timeout(5):
         assert await idle[0][0].read() == b""
@@ -155,7 +197,7 @@ async def test_idle_connections_do_not_block_the_health_check(probe: Probe):
 
 async def test_a_request_with_long_headers_is_refused(probe: Probe):
     async with probe.session.get(
-        f"http://127.0.0.1:{probe.port}/healthz", headers={"X-Long": "a" * 5000}
+        f"http://127.0.0.1:{probe.port}/livez", headers={"X-Long": "a" * 5000}
     ) as response:
         assert response.status == 400
 

@@ -2,7 +2,7 @@ import pytest
 
 from bot.messages.views import replies
 from bot.messages.views.replies import Configured
-from tests.unit.messages.reading import utf16_units, visible
+from tests.unit.messages.reading import visible
 
 NAMES = ("alibailian", "newapi")
 EXAMPLE_IDS = {"alibailian": "86ecf553-d340-4e21-af6e-a0c6a421c010", "newapi": "task_1"}
@@ -76,11 +76,3 @@ def test_of_several_tasks_one_must_be_named():
 def test_a_command_to_copy_holds_the_whole_of_the_longest_id():
     text = visible(replies.which_one(["i" * 512, "id-2"], command="status", language="en").text)
     assert text.endswith("/status " + "i" * 512)
-
-
-def test_health_has_a_line_per_fact():
-    assert replies.health({"up": "5 s", "database": "<locked>"}).text == "up: 5 s\ndatabase: &lt;locked&gt;"
-
-
-def test_health_never_exceeds_the_limit():
-    assert utf16_units(replies.health({f"{n:0>100}": "x" * 500 for n in range(100)}).text) <= 4096

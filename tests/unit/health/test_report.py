@@ -1,0 +1,166 @@
+"""What the health report says about the loops, the database, Telegram and the gateways."""
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.health.report import HealthReport
+from bot.health.states import LoopState, TelegramState
+from bot.health.store_check import PATIENCE_S, DatabaseState
+from bot.telemetry import HUNG_S, Telemetry
+from bot.watching.gateway_state import GatewayReport, GatewayStatus
+from storage.errors import StoreFull
+from tests.fakes.clock import NOON, SteadyClock
+from tests.unit.health.fake_store import FakeStore
+
+
+@dataclass
+class Bot:
+    """A health report and all that it is made of."""
+
+    report: HealthReport
+    store: FakeStore
+    telemetry: Telemetry
+    clock: SteadyClock
+    gateways: list[GatewayReport]
+    connected: list[bool] = field(default_factory=lambda: [True])
+
+
+@pytest.fixture
+async def bot(tmp_path: Path) -> Bot:
+    clock, store = SteadyClock(), FakeStore()
+    telemetry, gateways, connected = Telemetry(clock=clock), list[GatewayReport](), [True]
+    report = HealthReport(
+        store,
+        telemetry,
+        lambda: gateways,
+        is_connected=lambda: connected[0],
+        folder=tmp_path,
+        clock=lambda: NOON,
+    )
+    return Bot(report, store, telemetry, clock, gateways, connected)
+
+
+def gateway(status: GatewayStatus, **facts: Any) -> GatewayReport:
+    report = GatewayReport(names=("veo", "wan"), host="gw.example", status=status, since=NOON)
+    return replace(report, **facts)
+
+
+async def test_a_bot_is_alive_whoever_else_is_away(bot: Bot):
+    bot.telemetry.beat("polling")
+    bot.telemetry.set_problem("telegram", "502 Bad Gateway")
+    bot.gateways.append(gateway(GatewayStatus.AWAY))
+    bot.connected[0] = False
+
+    assert (await bot.report.live()).is_ok
+    assert not (await bot.report.ready()).is_ok
+
+
+async def test_a_loop_without_a_heartbeat_within_a_minute_hangs(bot: Bot):
+    for loop in ("polling", "updates"):
+        bot.telemetry.beat(loop)
+    bot.clock.advance(HUNG_S + 1)
+    bot.telemetry.beat("updates")
+
+    live = await bot.report.live()
+
+    assert HUNG_S < 60
+    assert live.loops == {"polling": LoopState.HUNG, "updates": LoopState.OK}
+    assert live.as_json() == {
+        "ok": False,
+        "summary": "The bot is not alive: the loop polling hangs.",
+        "database": "ok",
+        "loops": {"polling": "hung", "updates": "ok"},
+    }
+
+
+async def test_a_full_disk_makes_a_bot_not_alive(bot: Bot):
+    bot.store.error = StoreFull("The database /data/reelwatch.db cannot grow.")
+
+    body = (await bot.report.live()).as_json()
+
+    assert body["database"] == "full"
+    assert body["summary"] == "The bot is not alive: the disk of the database is full or fails."
+
+
+@pytest.mark.parametrize("component", ["polling", "delivery"])
+async def test_a_loop_that_cannot_use_the_database_for_long_counts_as_the_database(bot: Bot, component: str):
+    bot.telemetry.set_problem(component, "The file is damaged.")
+    bot.clock.advance(PATIENCE_S - 1)
+    assert (await bot.report.live()).is_ok
+
+    bot.clock.advance(1)
+    assert (await bot.report.live()).database is DatabaseState.FAILING
+
+
+async def test_a_bot_is_ready_if_telegram_and_every_provider_respond(bot: Bot):
+    bot.gateways.append(gateway(GatewayStatus.UP))
+    bot.gateways.append(gateway(GatewayStatus.UNKNOWN, names=("sora",)))
+
+    assert (await bot.report.ready()).as_json() == {
+        "ok": True,
+        "summary": "The bot is ready: it is alive, and Telegram and the providers respond.",
+        "database": "ok",
+        "loops": {},
+        "telegram": "ok",
+        "providers": {"veo": "up", "wan": "up", "sora": "unknown"},
+    }
+
+
+async def test_each_provider_that_is_away_is_named_in_words_that_hold_no_foreign_text(bot: Bot):
+    bot.telemetry.set_problem("telegram", "403 page about /bot1234567:hunter2/getMe")
+    bot.gateways.append(gateway(GatewayStatus.KEY, redirect_to="https://sk-secret.example"))
+
+    ready = await bot.report.ready()
+
+    assert ready.telegram is TelegramState.AWAY
+    body = ready.as_json()
+    assert body["ok"] is False
+    assert body["telegram"] == "away"
+    assert body["providers"] == {"veo": "key", "wan": "key"}
+    assert "veo rejects the API key; wan rejects the API key." in str(body["summary"])
+    assert "hunter2" not in str(body)
+    assert "secret" not in str(body)
+
+
+@pytest.mark.parametrize("status", [status for status in GatewayStatus if status.is_bad])
+async def test_a_bot_is_not_ready_while_a_provider_is_bad(bot: Bot, status: GatewayStatus):
+    bot.gateways.append(gateway(status))
+
+    assert not (await bot.report.ready()).is_ok
+
+
+async def test_a_bot_that_telegram_has_never_answered_is_not_ready(bot: Bot):
+    bot.connected[0] = False
+
+    assert (await bot.report.ready()).as_json()["telegram"] == "connecting"
+
+
+async def test_what_an_admin_reads_has_times_and_counts(bot: Bot):
+    bot.telemetry.beat("polling")
+    bot.telemetry.set_problem("telegram", "no response")
+    bot.clock.advance(60)
+    bot.gateways.append(gateway(GatewayStatus.AWAY, http_status=503))
+    bot.gateways.append(gateway(GatewayStatus.ODD, redirect_to="new.example"))
+
+    found = await bot.report.describe()
+
+    assert (NOON - found.started_at).total_seconds() == 60
+    assert found.telegram_since is not None
+    assert (NOON - found.telegram_since).total_seconds() == 60
+    assert found.hung_loops == ["polling"]
+    assert [(each.status, each.detail) for each in found.gateways] == [
+        ("away", "HTTP 503"),
+        ("redirected", "new.example"),
+    ]
+    assert found.free_bytes is not None
+
+
+async def test_without_a_database_the_rest_is_described(bot: Bot):
+    bot.store.error = StoreFull("The disk is full.")
+
+    found = await bot.report.describe()
+
+    assert (found.database, found.workload) == ("full", None)
