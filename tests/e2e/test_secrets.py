@@ -18,6 +18,7 @@ async def test_no_log_contains_the_token_a_key_or_a_signature(scene: Scene, leve
         await _deliver(scene, kind)
 
     anna = scene.add_user()
+    scene.telegram.send(anna, "Between us: the lighthouse is a fake.")
     refused, dead = scene.task("newapi"), scene.task("alibailian")
     quoting = {"error": {"message": f"Invalid token: {scene.gateway.key}"}}
     scene.gateway.fail(refused.task_id, json_response(401, quoting))
@@ -33,6 +34,7 @@ async def test_no_log_contains_the_token_a_key_or_a_signature(scene: Scene, leve
     assert await bot.stop() == 0
 
     assert scene.leaks() == []
+    assert "lighthouse" not in bot.log  # what people write is nobody's business
     if form == "json":
         assert {"time", "level", "event", "message"} <= json.loads(bot.log.splitlines()[-1]).keys()
         assert json.loads(bot.log.splitlines()[-1])["time"].endswith("Z")

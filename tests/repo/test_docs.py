@@ -24,6 +24,7 @@ def test_every_link_to_a_file_resolves():
         "docs/performance.md",
         "docs/reliability.md",
         "docs/security.md",
+        "docs/zh/security.md",
         "CONTRIBUTING.md",
     ],
 )

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.config import Settings, SettingsError, load_settings
+from bot.config import Settings, SettingsError, load_settings, plain_http_warnings
 from bot.logs import LogFormat, LogLevel
 from bot.private_hosts import PrivateHosts
 from bot.providers.registry import KINDS, ProviderConfig
@@ -384,3 +384,12 @@ def test_the_secrets_for_the_log_are_token_keys_and_passwords():
 def test_whatever_is_given_nothing_but_a_settings_error_comes_of_it(values: dict[str, str]):
     with contextlib.suppress(SettingsError):
         assert isinstance(load_settings(values), Settings)
+
+
+def test_a_key_over_plain_http_to_another_machine_is_warned_of():
+    found = load(
+        GATEWAY_BASE_URL="http://10.0.0.5", GATEWAY_API_KEY="sk-x", TELEGRAM_API_URL="http://127.0.0.1"
+    )
+
+    [sentence] = plain_http_warnings(found)
+    assert sentence.startswith("GATEWAY_BASE_URL is plain http to 10.0.0.5: ")
