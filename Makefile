@@ -16,7 +16,7 @@ $(shell rm -rf $(VENV))
 endif
 endif
 
-.PHONY: demo run test coverage check format drills bench lock clean help
+.PHONY: demo run test coverage check format drills image bench lock clean help
 
 # A folder that could not be finished is removed, else the next run would take it for a whole one.
 define new_venv
@@ -45,6 +45,9 @@ check: $(VENV)/.dev  ## lint, types, architecture, lock and .env.example in step
 
 drills: $(VENV)/.dev  ## break everything, in full; about a quarter of an hour
 	$(BIN)/python -m tests.drills
+
+image: $(VENV)/.dev  ## build the image and check it in containers; as root with buildah, podman, debootstrap; two minutes
+	$(BIN)/python -m tests.image
 
 bench: $(VENV)/.dev $(BARE)/.run  ## the schedule's goals in a simulation, then what polling costs; about a quarter of an hour
 	$(BIN)/python -m tests.bench.simulate
