@@ -180,10 +180,12 @@ def load_database_url() -> DatabaseUrl:
     """Where the database is, for commands that need no other setting; raises SettingsError."""
     texts, mistakes = _texts(None)
     mistakes += [
-        f"{name[:_SHOWN].upper()} is not a setting; DATABASE_URL is meant."
+        f"{name[:_SHOWN].upper()} is not a setting; {right} is meant."
         for name in texts
-        if _meant(name) == "DATABASE_URL"
+        if (right := _meant(name)) in {"DATABASE_URL", "DATABASE_URL_FILE"}
     ]
+    texts, unread = with_secrets_from_files(texts, lambda name: name == "database_url")
+    mistakes += unread
     url = DEFAULT_DATABASE
     try:
         if text := texts.get("database_url"):
