@@ -16,7 +16,7 @@ $(shell rm -rf $(VENV))
 endif
 endif
 
-.PHONY: demo run test coverage check format drills image bench lock clean help
+.PHONY: demo run test coverage check drills image bench dist format lock clean help
 
 # A folder that could not be finished is removed, else the next run would take it for a whole one.
 define new_venv
@@ -52,6 +52,9 @@ image: $(VENV)/.dev  ## build the image and check it in containers; as root with
 bench: $(VENV)/.dev $(BARE)/.run  ## the schedule's goals in a simulation, then what polling costs; about a quarter of an hour
 	$(BIN)/python -m tests.bench.simulate
 	$(BIN)/python -m tests.bench --python $(BARE)/bin/python
+
+dist: $(VENV)/.dev  ## the wheel and the source distribution, in dist/
+	$(BIN)/uv build --quiet
 
 format: $(VENV)/.dev  ## lint what can be mended, and format
 	$(BIN)/ruff check --fix .
