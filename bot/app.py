@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import logging
 import os
+import platform
 import signal
 import ssl
 from collections.abc import AsyncIterator
@@ -11,7 +12,7 @@ from contextlib import asynccontextmanager, suppress
 
 from telegram.error import InvalidToken, RetryAfter, TelegramError
 
-from bot import file_modes
+from bot import __version__, file_modes
 from bot.backoff import Backoff
 from bot.bot_api.request import flood_wait_s
 from bot.chat import menus, refusals, router
@@ -32,6 +33,7 @@ from bot.errors import ForeignWebhook, PortTaken, SecondPoller, TokenRefused
 from bot.health.report import HealthReport
 from bot.health.systemd import ServiceManager
 from bot.http.webhook import webhook_server
+from bot.log_lines import spelled
 from bot.logs import log_fields
 from bot.metrics import Metrics
 from bot.outbox.call_rate_limiter import CallRateLimiter
@@ -72,20 +74,19 @@ _EXPECTED = (SecondPoller, ForeignWebhook, TokenRefused, PortTaken, StoreError)
 async def run(settings: Settings, tls: ssl.SSLContext, cadence: Cadence | None = None) -> None:
     """Run until SIGTERM, SIGINT or cancellation; raises StoreError and what is in bot.errors."""
     for sentence in plain_http_warnings(settings):
-        log.warning("%s", sentence)
+        log.warning("%s", sentence, extra=log_fields(None, "plain_http"))
     database = settings.database_url.file
     file_modes.tighten(database, settings.downloads_folder)
     for sentence in file_modes.exposed(database, settings.downloads_folder):
-        log.warning("%s", sentence)
+        log.warning("%s", sentence, extra=log_fields(None, "files_exposed"))
     os.environ["PTB_TIMEDELTA"] = "true"  # else python-telegram-bot warns with every RetryAfter
     store = await open_store(database)
     if problem := file_modes.why_not_writable(settings.downloads_folder):
-        log.warning("%s", problem)
+        log.warning("%s", problem, extra=log_fields(None, "folder_unwritable"))
+    _log_start(settings)
+    telemetry = Telemetry(Metrics([config.name for config in settings.providers], schema=schema_version()))
     try:
         access = await _access(settings, store)
-        telemetry = Telemetry(
-            Metrics([config.name for config in settings.providers], schema=schema_version())
-        )
         gateways, connected = GatewayStates(clock=utc_now), asyncio.Event()
         resources = Resources(
             settings=settings,
@@ -117,8 +118,31 @@ async def run(settings: Settings, tls: ssl.SSLContext, cadence: Cadence | None =
         try:
             await store.close()
         except StoreError as error:  # as with a full disk; remaining leases expire
-            log.warning("The database was not closed in order: %s", error)
-    log.info("Stopped.")
+            log.warning(
+                "The database was not closed in order, which does no harm: %s",
+                error,
+                extra=log_fields(None, "close_failed", cause=str(error)),
+            )
+    uptime_s, videos = telemetry.uptime_s, telemetry.metrics.videos
+    log.info(
+        "Stopped after %s; videos delivered: %d",
+        spelled(uptime_s),
+        videos,
+        extra=log_fields(None, "stopped", uptime_s=round(uptime_s), videos=videos),
+    )
+
+
+def _log_start(settings: Settings) -> None:
+    providers = [f"{each.name} ({each.host})" for each in settings.providers]
+    python, mode = platform.python_version(), "webhook" if settings.webhook_url else "long polling"
+    log.info(
+        "Reelwatch %s on Python %s has started; updates by %s; providers: %s",
+        __version__,
+        python,
+        mode,
+        ", ".join(providers) or "none",
+        extra=log_fields(None, "started", version=__version__, python=python, mode=mode, providers=providers),
+    )
 
 
 async def _access(settings: Settings, store: Store) -> Access:
@@ -186,7 +210,7 @@ async def _run(resources: Resources, cadence: Cadence | None) -> None:
             updates = group.create_task(_run_updates(application, deps, resources))
             workers = group.create_task(run_workers(resources, application.bot, cadence))
             await stop.wait()
-            log.info("Stopping: finishing work in progress.")
+            log.info("Stopping: finishing work in progress.", extra=log_fields(None, "stopping"))
             resources.service_manager.notify(STOPPING="1", STATUS="Stopping: finishing work in progress.")
             updates.cancel()
             workers.cancel()
@@ -281,11 +305,15 @@ async def _connect(application: AnyApplication, telemetry: Telemetry) -> None:
                 log.warning(
                     "Telegram is not responding, retrying: %s",
                     error.message,
-                    extra=log_fields(None, "telegram_down"),
+                    extra=log_fields(None, "telegram_down", cause=error.message),
                 )
             requested_s = min(flood_wait_s(error), MAX_FLOOD_WAIT_S) if isinstance(error, RetryAfter) else 0.0
             await asyncio.sleep(max(_CONNECT_BACKOFF.delay_s(failures), requested_s))
         else:
             telemetry.set_problem("telegram", None)
-            log.info("Connected to Telegram as @%s.", application.bot.username)
+            log.info(
+                "Connected to Telegram as @%s.",
+                application.bot.username,
+                extra=log_fields(None, "connected"),
+            )
             return

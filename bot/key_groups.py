@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterable, Mapping, Set
 
 from bot.config import Settings
+from bot.logs import log_fields
 from bot.polling.leased_tasks import KeyGroup
 from bot.polling.rate_limiter import AdaptiveRateLimiter
 from bot.private_hosts import PrivateHosts
@@ -62,5 +63,9 @@ def unconfigured_groups(providers: Gateways, awaited: Set[str]) -> list[KeyGroup
     """Groups for providers that tasks name and the settings do not, so that their chats are notified."""
     names = sorted(awaited - providers.keys())
     if names:
-        log.warning("Tasks wait for providers that are not configured: %s", ", ".join(names))
+        log.warning(
+            "Tasks wait for providers that are not configured: %s",
+            ", ".join(names),
+            extra=log_fields(None, "provider_missing", providers=names),
+        )
     return [KeyGroup(providers={name: providers[name]}, limiter=AdaptiveRateLimiter(None)) for name in names]

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
 from bot.forecast.estimates import Estimates
+from bot.logs import log_fields
 from bot.telemetry import Telemetry
 from storage.errors import StoreError
 from storage.store import Store
@@ -43,6 +44,7 @@ class Housekeeper:
         self._notify = notify
         self._kept = kept
         self._telemetry = telemetry
+        self._failing: set[str] = set()  # jobs whose last run failed
 
     async def run(self) -> None:
         """Run the jobs until cancelled; the estimates are saved at the end."""
@@ -65,13 +67,17 @@ class Housekeeper:
             if await self._store.refresh_cards(older_than=now - _CARD_AGE, limit=_CARD_BATCH, at=now):
                 self._notify()
         except StoreError as error:
-            log.warning("Cards were not refreshed: %s", error)
+            self._log_failure("cards", error)
+        else:
+            self._failing.discard("cards")
 
     async def _save_estimates(self) -> None:
         try:
             await self._store.save_estimates(self._estimates.to_json())
         except StoreError as error:
-            log.warning("Estimates were not saved: %s", error)
+            self._log_failure("estimates", error)
+        else:
+            self._failing.discard("estimates")
 
     async def _prune(self) -> None:
         now, deleted, stopped = self._clock(), 0, 0
@@ -87,8 +93,29 @@ class Housekeeper:
                 deleted += pruned
                 await self._telemetry.sleep("pruning", _PRUNE_PAUSE_S)
         except StoreError as error:
-            log.warning("Pruning was interrupted: %s", error)
+            self._log_failure("pruning", error)
+        else:
+            self._failing.discard("pruning")
         if stopped:
-            log.info("Stopped %d watches of tasks that have not changed for too long.", stopped)
+            log.info(
+                "Stopped %d watches whose tasks had not changed for too long.",
+                stopped,
+                extra=log_fields(None, "watches_expired", count=stopped),
+            )
         if deleted:
-            log.info("Pruned %d old rows.", deleted)
+            log.info(
+                "Deleted %d rows about tasks that ended long ago (KEEP_DAYS).",
+                deleted,
+                extra=log_fields(None, "pruned", count=deleted),
+            )
+
+    def _log_failure(self, job: str, error: StoreError) -> None:
+        """Log the first failure of an outage: one of the jobs runs every two seconds."""
+        log.log(
+            logging.DEBUG if self._failing else logging.WARNING,
+            "Maintenance (%s) failed and is tried again: %s",
+            job,
+            error,
+            extra=log_fields(None, "maintenance_failed", cause=str(error)),
+        )
+        self._failing.add(job)

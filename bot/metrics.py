@@ -172,6 +172,12 @@ class Metrics:
         return ProviderPolls(self, self.label_of(provider))
 
     @property
+    def videos(self) -> int:
+        """Videos that were sent since the start."""
+        samples = (each for family in self.video_delay.collect() for each in family.samples)
+        return int(sum(each.value for each in samples if each.name.endswith("_count")))
+
+    @property
     def totals(self) -> dict[str, int]:
         """Each counter's sum over its labels, by the plain name, for /health in the chat; without zeros."""
         counters = {

@@ -21,6 +21,7 @@ from bot.http.disk import Disk
 from bot.http.exposition import MetricsPage
 from bot.http.server import http_server
 from bot.key_groups import key_groups, prices_s, providers_of, reachable_hosts, unconfigured_groups
+from bot.logs import log_fields
 from bot.maintenance import Housekeeper
 from bot.media.cache import LOCAL_UPLOAD_LIMIT, UPLOAD_LIMIT, VideoCache
 from bot.media.download import Downloader
@@ -177,7 +178,7 @@ async def _build(
         providers = providers_of(groups)
         groups += unconfigured_groups(providers, awaited)
         if not providers:
-            log.warning(_NO_PROVIDER)
+            log.warning(_NO_PROVIDER, extra=log_fields(None, "no_provider"))
         cadence = cadence or Cadence(price_by_provider_s=prices_s(settings))
         ageing = Ageing(rest=settings.rest_days)
         poller = Poller(store, cadence, estimates, clock=utc_now, notify=notify_delivery, ageing=ageing)
@@ -264,5 +265,6 @@ def _scheduler(resources: Resources, poller: Poller, groups: Sequence[KeyGroup])
         clock=utc_now,
         telemetry=resources.telemetry,
     )
+    resources.gateways.count_waiting = scheduler.waiting
     metrics.registry.register(PollingGauges(groups, metrics, overdue_s=scheduler.overdue_s, now=wakeup.now))
     return scheduler

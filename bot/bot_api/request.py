@@ -114,7 +114,10 @@ class BotApiRequest(HTTPXRequest):
             if status != HTTPStatus.BAD_REQUEST or _WRONG_MARKUP not in payload:
                 return status, payload
             self._knows_times = False
-            log.info("The Bot API server is older than 9.6: times are shown in the zone of TZ.")
+            log.info(
+                "The Bot API server is older than 9.6: times are shown in the zone of TZ.",
+                extra={"event": "bot_api_old"},
+            )
         plain: Any = _PlainTimes(request_data)
         return await super().do_request(url, method, plain, **timeouts)
 

@@ -88,7 +88,9 @@ class ResultChecker:
     def _log_new(self, skipped: list[int | None]) -> None:
         if new := [each for each in skipped if each not in self._skipped]:
             ids = ", ".join("without an id" if each is None else str(each) for each in new[:_IDS_LOGGED])
-            log.warning("Skipped malformed updates (%d): %s", len(new), ids)
+            log.warning(
+                "Skipped malformed updates (%d): %s", len(new), ids, extra={"event": "update_malformed"}
+            )
         self._skipped = frozenset(skipped)
 
 

@@ -60,7 +60,7 @@ class Audit:
                 _who(chat_id, user_id),
                 _listed(names, suppressed),
                 extra=log_fields(
-                    None, "stopped", chat_id=chat_id, user_id=user_id, tasks=names, count=len(names)
+                    None, "unwatched", chat_id=chat_id, user_id=user_id, tasks=names, count=len(names)
                 ),
             )
 

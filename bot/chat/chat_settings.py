@@ -39,12 +39,19 @@ async def choose(press: Press, choice: ChooseSetting) -> Bubble:
     if chosen != before:
         await press.deps.service.save_chat_settings(press.chat_id, chosen)
         log.info(
-            "Chat %d: user %d set %s to %s",
-            press.chat_id,
+            "User %d set %s to %s in chat %d",
             press.user_id,
             choice.setting,
             choice.value,
-            extra=log_fields(None, "setting_changed", chat_id=press.chat_id, user_id=press.user_id),
+            press.chat_id,
+            extra=log_fields(
+                None,
+                "setting_changed",
+                chat_id=press.chat_id,
+                user_id=press.user_id,
+                setting=str(choice.setting),
+                value=str(choice.value),
+            ),
         )
     language = chosen.language or await press.context.auto_language()
     press.edit(view.chat_settings(chosen, language=language))

@@ -16,6 +16,7 @@ from telegram import Update
 from telegram.ext import Application
 
 from bot.chat.access_filter import acting_user
+from bot.logs import log_fields
 from bot.telemetry import Telemetry
 from bot.watching.service import COMMAND_S
 
@@ -205,4 +206,8 @@ class Dispatcher:
     def _end(self, task: asyncio.Task[None]) -> None:
         self._running.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("Handling an update failed", exc_info=error)
+            log.error(
+                "A bug kept an update from being handled.",
+                exc_info=error,
+                extra=log_fields(None, "update_error", cause=type(error).__name__),
+            )

@@ -20,9 +20,15 @@ async def on_error(update: object, context: Context) -> None:
     error = context.error
     update_id = update.update_id if isinstance(update, Update) else None
     chat = update.effective_chat if isinstance(update, Update) else None
-    fields = log_fields(None, "update_failed", chat_id=chat.id if chat else None, cause=type(error).__name__)
+    chat_id, cause, key = chat.id if chat else None, type(error).__name__, "wrong.unexpected"
     if isinstance(error, TelegramError):
-        log.warning("Update %s: a Telegram call failed: %s", update_id, error, extra=fields)
+        log.warning(
+            "Telegram took no answer to update %s of chat %s: %s",
+            update_id,
+            chat_id,
+            error,
+            extra=log_fields(None, "update_unanswered", chat_id=chat_id, cause=cause),
+        )
         return
     if isinstance(error, StoreError):
         key = "wrong.database"
@@ -30,13 +36,28 @@ async def on_error(update: object, context: Context) -> None:
             key = "wrong.database_later"
             if not context.deps.refusals.allows(("database", chat.id if chat else None)):
                 return  # said and logged for this chat
-        log.error("Update %s: %s", update_id, error, extra=fields)
+        log.warning(
+            "Update %s of chat %s was not carried out, and its sender was told: %s",
+            update_id,
+            chat_id,
+            error,
+            extra=log_fields(None, "update_failed", chat_id=chat_id, cause=cause),
+        )
     elif isinstance(error, TimeoutError):
-        log.error("Update %s: the handler timed out.", update_id, extra=fields)
-        key = "wrong.unexpected"
+        log.error(
+            "Update %s of chat %s took too long and was given up.",
+            update_id,
+            chat_id,
+            extra=log_fields(None, "update_timeout", chat_id=chat_id),
+        )
     else:
-        log.error("Update %s failed", update_id, exc_info=error, extra=fields)
-        key = "wrong.unexpected"
+        log.error(
+            "A bug kept update %s of chat %s from being handled.",
+            update_id,
+            chat_id,
+            exc_info=error,
+            extra=log_fields(None, "update_error", chat_id=chat_id, cause=cause),
+        )
     if isinstance(update, Update) and update.callback_query is not None:
         with suppress(TelegramError):
             await update.callback_query.answer(t(context.personal_language, key), show_alert=True)

@@ -9,6 +9,7 @@ import logging
 from telegram.error import BadRequest, NetworkError, TelegramError, TimedOut
 
 from bot.bot_api.request import NotBotApi, was_never_sent
+from bot.logs import log_fields
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +60,11 @@ class LongPollLength:
         if self._suspected_s is None:
             return
         if self.seconds == _MAX_S:
-            log.info("Long polls are cut off; reduced their timeout to %d s.", self._suspected_s)
+            log.info(
+                "Long polls are cut off; reduced their timeout to %d s.",
+                self._suspected_s,
+                extra=log_fields(None, "long_poll_shortened"),
+            )
         self.seconds, self._suspected_s, self._calm = self._suspected_s, None, 0
         self._calm_needed = min(2 * self._calm_needed, _MAX_CALM_POLLS)
 

@@ -27,7 +27,7 @@ async def on_membership_change(update: Update, context: Context) -> None:
     if not is_member:
         log.log(
             logging.INFO if is_allowed else logging.DEBUG,
-            "Removed from chat %d: %s",
+            "The bot was removed from chat %d: %s",
             change.chat.id,
             member.status,
             extra=log_fields(None, "chat_lost", chat_id=change.chat.id, cause=member.status),
@@ -67,9 +67,8 @@ async def on_migration(_: Update, context: Context) -> None:
     new_id = message.migrate_to_chat_id or message.chat_id
     context.deps.access.migrated(old_id, new_id)
     await context.deps.service.migrate_chat(old_id, new_id)
-    level = logging.INFO if context.deps.access.allows(new_id, None) else logging.DEBUG
     log.log(
-        level,
+        logging.INFO if context.deps.access.allows(new_id, None) else logging.DEBUG,
         "Group %d migrated to %d; if ALLOWED_CHATS contains the old id, both are allowed.",
         old_id,
         new_id,

@@ -16,6 +16,7 @@ from telegram.error import TelegramError
 from telegram.ext import ExtBot
 
 from bot.chat.commands import COMMANDS, Command
+from bot.logs import log_fields
 from bot.messages.translate import CHINESE, pick_language, t
 
 log = logging.getLogger(__name__)
@@ -50,4 +51,11 @@ async def _show(bot: ExtBot[None], scope: BotCommandScope, shown: Iterable[Comma
             menu = [BotCommand(each.name, t(language, f"menu.{each.name}")) for each in shown]
             await bot.set_my_commands(menu, scope=scope, language_code=client)
     except TelegramError as error:
-        log.warning("The command menu of %s was not set: %s", scope.type, error.message)
+        # An admin who has never written to the bot has no chat yet.
+        log.log(
+            logging.DEBUG if isinstance(scope, BotCommandScopeChat) else logging.WARNING,
+            "The menu of commands (%s) was not set: %s",
+            scope.type,
+            error.message,
+            extra=log_fields(None, "menu_not_set", cause=error.message),
+        )

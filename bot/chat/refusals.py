@@ -71,12 +71,11 @@ async def _refuse(
     user_id = user.id if user else None
     outcome = await deps.requests.ask(profile_of(chat, user, language), user_id)
     log.info(
-        "Refused: chat %d (%s), user %s; %d more suppressed since the last line.",
+        "Chat %d (%s) has no access; user %s was told so",
         chat.id,
         chat.type,
         user_id,
-        suppressed,
-        extra=log_fields(None, "access_refused", chat_id=chat.id, user_id=user_id),
+        extra=log_fields(None, "access_refused", chat_id=chat.id, user_id=user_id, left_out=suppressed),
     )
     said: Literal["asked", "unclaimed"] | None = "unclaimed" if deps.first_admin.is_awaited else None
     match outcome:
@@ -109,7 +108,7 @@ def too_busy(update: Update, deps: HandlerDeps) -> None:
         return
     deps.reply(message, replies.sentence("wrong.busy", language=deps.personal_language(user)))
     log.info(
-        "Too many pending commands: dropped one in chat %d, user %s.",
+        "Too many commands wait: dropped one of chat %d, user %s",
         message.chat_id,
         user.id if user else None,
         extra=log_fields(None, "command_dropped", chat_id=message.chat_id, user_id=user.id if user else None),

@@ -69,7 +69,7 @@ class ReplyQueue:
         del self._workers[chat_id]
         if not worker.cancelled() and (error := worker.exception()) is not None:
             log.error(
-                "Chat %d: sending a reply failed",
+                "A bug kept a reply from chat %d.",
                 chat_id,
                 exc_info=error,
                 extra=log_fields(None, "reply_error", chat_id=chat_id),

@@ -70,7 +70,7 @@ class Rights:
                 key, admins = await _ask(bot, chat_id, user_id)
         except (TelegramError, TimeoutError) as error:
             log.warning(
-                "Chat %d: Telegram did not say whether user %d is an admin: %s",
+                "Chat %d: Telegram did not say whether user %d is an admin there: %s",
                 chat_id,
                 user_id,
                 error or "timed out",

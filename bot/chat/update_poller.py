@@ -20,6 +20,7 @@ from bot.chat.dispatcher import AnyApplication, Dispatcher, HeldUpdates
 from bot.chat.long_poll import HELD_S, LongPollLength
 from bot.chat.webhooks import Webhooks
 from bot.errors import ForeignWebhook, SecondPoller, TokenRefused
+from bot.log_lines import spelled
 from bot.logs import log_fields
 from bot.metrics import CallOutcome
 from bot.telemetry import Telemetry
@@ -62,6 +63,7 @@ class UpdatePoller:
         self._length = LongPollLength()
         self._webhooks = Webhooks(application.bot)
         self._has_polled = False
+        self._down_at = 0.0  # when Telegram stopped responding
         self._last_batch: tuple[int, ...] = ()  # update_ids of the last response with updates, in its order
 
     async def run(self) -> None:
@@ -100,7 +102,12 @@ class UpdatePoller:
         else:
             self._length.succeeded(held_s, is_empty=is_empty)
         if self._telemetry.set_problem("telegram", None):
-            log.info("Telegram is responding again.", extra=log_fields(None, "telegram_up"))
+            after_s = asyncio.get_running_loop().time() - self._down_at
+            log.info(
+                "Telegram is responding again after %s; commands come in.",
+                spelled(after_s),
+                extra=log_fields(None, "telegram_up", after_s=round(after_s, 1)),
+            )
 
     async def _handle_all(self, updates: tuple[Update, ...]) -> None:
         """Start a handler for each update not in the last batch: unconfirmed ones are redelivered.
@@ -116,7 +123,12 @@ class UpdatePoller:
             try:
                 self._dispatcher.start(update)
             except MALFORMED as error:
-                log.warning("Skipped update %d: %s", update.update_id, type(error).__name__)
+                log.warning(
+                    "Skipped update %d, which Telegram sent in a form that can't be read: %s",
+                    update.update_id,
+                    type(error).__name__,
+                    extra=log_fields(None, "update_skipped", cause=type(error).__name__),
+                )
         await self._held.wait(self._grace_s)  # otherwise Telegram sends the held updates again at once
 
     async def stop(self, grace_s: float) -> None:
@@ -168,7 +180,11 @@ class UpdatePoller:
         if isinstance(error, RetryAfter):
             wait_s = flood_wait_s(error)
             self._telemetry.metrics.telegram_calls.labels(CallOutcome.FLOOD_WAIT).inc()
-            log.warning("Telegram requests a wait of %.0f s before the next poll.", wait_s)
+            log.warning(
+                "Telegram asks for a pause of %s before more commands are fetched.",
+                spelled(wait_s),
+                extra=log_fields(None, "flood_wait", after_s=wait_s),
+            )
             return min(wait_s, MAX_FLOOD_WAIT_S)
         if held_s is None:
             self._length.outage()
@@ -177,9 +193,10 @@ class UpdatePoller:
         if isinstance(error, TimedOut | Conflict) and failures == 1:
             return 0.0  # a proxy closed an idle long poll, or a webhook was just removed
         if self._telemetry.set_problem("telegram", error.message):
+            self._down_at = asyncio.get_running_loop().time()
             log.warning(
-                "Telegram is not responding, retrying: %s",
+                "Telegram is not responding: commands wait; retrying: %s",
                 error.message,
-                extra=log_fields(None, "telegram_down"),
+                extra=log_fields(None, "telegram_down", cause=error.message),
             )
         return _BACKOFF.delay_s(failures)

@@ -66,7 +66,12 @@ class WebhookKeeper:
             "Telegram sends the updates to %s (webhook).", self._shown, extra=log_fields(None, "webhook_set")
         )
         if before.url and before.url != self._url:
-            log.warning("Replaced a webhook to %s.", host_of(before.url) or "another address")
+            host = host_of(before.url)
+            log.warning(
+                "Replaced a webhook to %s.",
+                host or "another address",
+                extra=log_fields(None, "webhook_replaced", host=host or ""),
+            )
         while True:
             await self._telemetry.sleep("updates", _INTERVAL_S)
             self._judge(await self._retried(self._bot.get_webhook_info))

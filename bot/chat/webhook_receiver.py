@@ -15,6 +15,7 @@ from telegram import Bot, Update
 from bot.bot_api.results import MALFORMED, ResultChecker
 from bot.chat.dispatcher import Dispatcher, HeldUpdates
 from bot.chat.webhook_keeper import WebhookKeeper
+from bot.logs import log_fields
 
 log = logging.getLogger(__name__)
 
@@ -90,7 +91,12 @@ class WebhookReceiver:
         try:
             handler = self._dispatcher.start(Update.de_json(raw, self._bot))
         except MALFORMED as error:
-            log.warning("Skipped update %d: %s", update_id, type(error).__name__)
+            log.warning(
+                "Skipped update %d, which Telegram sent in a form that can't be read: %s",
+                update_id,
+                type(error).__name__,
+                extra=log_fields(None, "update_skipped", cause=type(error).__name__),
+            )
             handler = None
         if handler is not None:
             if released := self._held.released(update_id):

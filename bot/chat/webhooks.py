@@ -11,6 +11,7 @@ from telegram import Bot
 from telegram.error import Conflict, TelegramError
 
 from bot.errors import ForeignWebhook, SecondPoller
+from bot.logs import log_fields
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +44,11 @@ class Webhooks:
         await self._bot.delete_webhook(drop_pending_updates=False)
         if not self._removals:
             to = f" to {host}" if host else ""
-            log.warning("Removed a webhook%s that blocked long polling.", to)
+            log.warning(
+                "Removed a webhook%s that blocked long polling.",
+                to,
+                extra=log_fields(None, "webhook_removed", host=host or ""),
+            )
         self._removals += 1
 
 

@@ -121,7 +121,7 @@ class VideoCache:
 
     async def _retry_with_fresh_link(self, task: Task, prepared: Prepared, failing: _Failing) -> Prepared:
         """Poll the gateway for the current link; prepare again if the link has changed."""
-        log.info(
+        log.debug(
             "%s: %s; requesting a fresh link",
             task.ref,
             prepared.why,

@@ -28,6 +28,7 @@ from aiohttp.abc import AbstractResolver
 from yarl import URL
 
 from bot.backoff import Backoff
+from bot.logs import log_fields
 from bot.media.body import Part, TooSlow, check_size, save
 from bot.media.containers import READABLE, SUFFIXES, suffix_of
 from bot.media.public_resolver import PrivateAddress, PublicResolver, address_of, check_address
@@ -89,7 +90,11 @@ def downloaded(stem: Path) -> Download | None:
             if path.exists() and suffix_of(path) == path.suffix:
                 return Download(path=path, size=path.stat().st_size)
     except OSError as error:
-        log.warning("A cached file can't be read: %s", type(error).__name__)
+        log.warning(
+            "A downloaded video can't be read, so it is downloaded again: %s",
+            type(error).__name__,
+            extra=log_fields(None, "cache_unreadable", cause=type(error).__name__),
+        )
     return None
 
 
@@ -201,7 +206,7 @@ class Downloader:
                 is_final = error.fault is not Fault.UNREACHABLE or isinstance(error, TooSlow)
                 if is_final or part.size == size or attempt == _ATTEMPTS:
                     raise
-                log.info("A download failed at %d bytes, resuming: %s", part.size, error)
+                log.debug("A download failed at %d bytes, resuming: %s", part.size, error)
                 await self._sleep(_RESUME_BACKOFF.delay_s(attempt))
             else:
                 return
@@ -235,7 +240,9 @@ class Downloader:
             del self._untrusted[next(iter(self._untrusted))]
         if last is None or now - last > _WARN_AGAIN_S:
             log.warning(
-                "The certificate of %s, or of a host that it redirects to, is not trusted", server.host
+                "No videos come from %s: its certificate, or that of a host it redirects to, is not trusted.",
+                server.host,
+                extra=log_fields(None, "certificate_untrusted", host=server.host or ""),
             )
 
     async def _follow(self, link: str, headers: dict[str, str], part: Part, limit: int) -> None:

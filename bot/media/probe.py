@@ -77,7 +77,7 @@ class Inspector:
         async with self._slots:
             found = await self._probe(path)
         if found is None:
-            log.warning("%s is not a readable video", path.name)
+            log.debug("%s is not a readable video", path.name)
             return None
         if not found.pop("is_complete"):
             raise TruncatedFile

@@ -31,6 +31,8 @@ class TelegramRoute:
         self._failed_alone: dict[int, int] = {}  # delivery id → failures while Telegram responded
         self._failed_probes = 0
         self._probe_at = 0.0
+        self._down_since = 0.0
+        self.outage_s = 0.0  # how long the last outage lasted
 
     @property
     def is_down(self) -> bool:
@@ -48,7 +50,7 @@ class TelegramRoute:
     def failed(self, delivery_id: int) -> None:
         """Record that a call for the delivery got no response; opens the breaker."""
         if not self.is_down:
-            self._probe_at = self._clock()
+            self._probe_at = self._down_since = self._clock()
         self._failed.add(delivery_id)
 
     def probe_failed(self) -> bool:
@@ -60,7 +62,9 @@ class TelegramRoute:
     def responded(self) -> bool:
         """Record a response; closes the breaker. Returns whether it ends an outage that a probe confirmed."""
         was_confirmed = self._failed_probes > 0
-        if not was_confirmed:
+        if was_confirmed:
+            self.outage_s = self._clock() - self._down_since
+        else:
             for delivery_id in self._failed:
                 self._failed_alone[delivery_id] = self._failed_alone.get(delivery_id, 0) + 1
         while len(self._failed_alone) > _MAX_BACKOFFS:

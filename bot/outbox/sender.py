@@ -12,6 +12,7 @@ from telegram.error import TelegramError
 from telegram.ext import ExtBot
 
 from bot.bot_api.request import is_not_modified
+from bot.logs import log_fields
 from bot.media.video import VideoFile
 from bot.messages.markup import caption_options, keyboard, text_options
 from bot.messages.view import View
@@ -195,7 +196,10 @@ class Sender:
             if not (isinstance(result, Refused) and result.reason is Refusal.BAD_FILE):
                 return result
             log.warning(
-                "The Bot API server can't read %s by path, uploading it: %s", video.source.name, result.why
+                "The local Bot API server can't read a video by its path, so it is uploaded: %s. Does the"
+                " server share the bot's folder under the same path?",
+                result.why,
+                extra=log_fields(None, "path_unreadable", path=str(video.source.parent)),
             )
         with video.source.open("rb") as handle:
             return await call(

@@ -5,8 +5,10 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from bot.backoff import Backoff
+from bot.log_lines import spelled
 from bot.logs import log_fields
 from bot.metrics import DeliveryOutcome, Metrics
+from bot.outbox.delivery_log import delay_s, log_settled
 from bot.outbox.results import (
     ChatGone,
     LinkOnly,
@@ -70,6 +72,7 @@ class Settler:
             settlement = self._settlement(each, result, digest=digest)
             await self._store.settle(each.delivery.id, settlement)
             record(self._metrics, each, result, settlement)
+            log_settled(each, result, settlement)
         if not isinstance(result, Transient | Unknown):
             self._route.forget(out.delivery.id)
             if not isinstance(result, Sent) or result.is_response:
@@ -79,10 +82,12 @@ class Settler:
         """Close the circuit breaker: Telegram responded."""
         if self._route.responded():
             waiting = (await self._store.stats()).deliveries[DeliveryState.PENDING]
+            after_s = self._route.outage_s
             log.info(
-                "Telegram is reachable again; %d deliveries are pending.",
+                "Messages reach Telegram again after %s; %d waited.",
+                spelled(after_s),
                 waiting,
-                extra=log_fields(None, "telegram_up"),
+                extra=log_fields(None, "telegram_up", after_s=round(after_s, 1), waiting=waiting),
             )
 
     async def _apply_to_chat(self, chat_id: int, result: SendResult) -> SendResult:
@@ -99,8 +104,8 @@ class Settler:
             case ChatGone(why=why, is_certain=False) if not self._doubted.not_found(chat_id, at=now):
                 return Transient(why, retry_in_s=CONFIRM_AFTER.total_seconds())
             case ChatGone(why=why):
-                log.warning(
-                    "Chat %d is gone, its deliveries are suspended: %s",
+                log.info(
+                    "Chat %d is gone, its messages wait until it is back: %s",
                     chat_id,
                     why,
                     extra=log_fields(None, "chat_lost", chat_id=chat_id, cause=why),
@@ -109,7 +114,7 @@ class Settler:
         return result
 
     def _settlement(self, out: ClaimedDelivery, result: SendResult, *, digest: str | None) -> Settlement:
-        """Translate the result into a settlement, and log it unless it was sent."""
+        """Translate the result into a settlement."""
         now = self._clock()
         delivery = out.delivery
         wait_s = retry_delay_s(delivery.attempts, result)
@@ -123,47 +128,14 @@ class Settler:
                     file=file,
                     wants_document=has_document_next(out, result),
                 )
-            case Unknown(why=why):
-                log.warning(
-                    "Delivery %d: the response was lost, the outcome is unknown: %s",
-                    delivery.id,
-                    why,
-                    extra=log_fields(out, "delivery_unconfirmed"),
-                )
+            case Unknown():
                 return Settlement(state=DeliveryState.UNKNOWN, at=now)
-            case LinkOnly(why=why):
-                log.warning(
-                    "Delivery %d: the link was sent instead of the video: %s",
-                    delivery.id,
-                    why,
-                    extra=log_fields(out, "link_sent", cause=why),
-                )
-                return Settlement(state=DeliveryState.DEAD, at=now)
-            case _ if wait_s is None:
-                log.error(
-                    "Delivery %d failed permanently: %s",
-                    delivery.id,
-                    result,
-                    extra=log_fields(out, "delivery_failed"),
-                )
+            case _ if wait_s is None or isinstance(result, LinkOnly):
                 return Settlement(state=DeliveryState.DEAD, at=now)
             case Transient(is_unreachable=True):
-                log.debug(
-                    "Delivery %d: Telegram is unreachable, retrying after the outage: %s",
-                    delivery.id,
-                    result.why,
-                    extra=log_fields(out, "delivery_retry"),
-                )
                 later = now + timedelta(seconds=self._route.retry_in_s(delivery.id))
                 return Settlement(state=DeliveryState.PENDING, at=now, not_before=later, is_attempt=False)
             case _:
-                log.info(
-                    "Delivery %d: retrying in %.1f s: %s",
-                    delivery.id,
-                    wait_s,
-                    result,
-                    extra=log_fields(out, "delivery_retry"),
-                )
                 return Settlement(
                     state=DeliveryState.PENDING, at=now, not_before=now + timedelta(seconds=wait_s)
                 )
@@ -212,20 +184,13 @@ class DoubtedChats:
 
 
 def record(metrics: Metrics, out: ClaimedDelivery, result: SendResult, settlement: Settlement) -> None:
-    """Count a settled attempt, and measure the delay of a video that was sent.
-
-    The delay begins with the task's end, which is the gateway's, with its clock skew corrected; if it sends
-    none, or one after the poll that found it, with that poll. A chat that requested the video later has
-    waited since its command only.
-    """
+    """Count a settled attempt, and measure the delay of a video that was sent."""
     outcome = _outcome(result, settlement.state)
     metrics.delivery_attempts.labels(out.delivery.kind, outcome).inc()
     if isinstance(out, WatchDelivery) and out.is_video and outcome is DeliveryOutcome.SENT:
-        found_at = out.task.snapshot_at or settlement.at
-        finished_at = out.task.snapshot.finished_at if out.task.snapshot else None
-        ended_at = min(finished_at, found_at) if finished_at else found_at
-        delay_s = (settlement.at - max(ended_at, out.watch.created_at)).total_seconds()
-        metrics.video_delay.labels(metrics.label_of(out.task.ref.provider)).observe(max(0.0, delay_s))
+        metrics.video_delay.labels(metrics.label_of(out.task.ref.provider)).observe(
+            delay_s(out, at=settlement.at)
+        )
 
 
 def _outcome(result: SendResult, state: DeliveryState) -> DeliveryOutcome:

@@ -182,8 +182,8 @@ class VideoDelivery:
                 return later
         if prepared.fault is not None and later is None:
             log.warning(
-                "Delivery %d: download failed: %s",
-                out.delivery.id,
+                "The video of %s could not be downloaded: %s",
+                out.task.ref,
                 prepared.why,
                 extra=log_fields(out, "download_failed", cause=prepared.fault),
             )
@@ -192,10 +192,11 @@ class VideoDelivery:
             result = await self._send_variant(out, message_id, video)
             if not isinstance(result, Refused):
                 return result
-            log.warning(
-                "Delivery %d: Telegram refused the %s: %s",
-                out.delivery.id,
+            log.info(
+                "Telegram refused the %s of %s for chat %d; the next form is tried: %s",
                 video,
+                out.task.ref,
+                out.delivery.chat_id,
                 result.why,
                 extra=log_fields(out, "variant_refused", cause=result.reason),
             )
@@ -221,9 +222,10 @@ class VideoDelivery:
             case Unknown(why=why):
                 if later := self._retry(out, Fault.UNCONFIRMED, why, backoff=_UNCONFIRMED_BACKOFF):
                     return later
-                log.warning(
-                    "Delivery %d: no response to the upload, sending the link: %s",
-                    out.delivery.id,
+                log.debug(
+                    "No response to the upload of %s for chat %d, sending the link: %s",
+                    out.task.ref,
+                    out.delivery.chat_id,
                     why,
                     extra=log_fields(out, "upload_unconfirmed", cause=Fault.UNCONFIRMED),
                 )

@@ -24,6 +24,7 @@ from datetime import datetime, timedelta
 
 from bot.backoff import STORE_BACKOFF
 from bot.logs import log_fields
+from bot.outbox.delivery_log import what
 from bot.outbox.rate_limiter import Permit, current_permit
 from bot.outbox.results import Refusal, Refused, SendResult, Sent, Transient, Unknown
 from bot.outbox.settlement import Settler
@@ -98,7 +99,10 @@ class DeliveryWorker:
             else:
                 failures = 0
                 if self._telemetry.set_problem("delivery", None):
-                    log.info("Delivery is running again.", extra=log_fields(None, "delivery_resumed"))
+                    log.info(
+                        "Messages are sent again: the database works.",
+                        extra=log_fields(None, "delivery_resumed"),
+                    )
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause_s):
                     await self._new_delivery.wait()
@@ -123,7 +127,11 @@ class DeliveryWorker:
 
     def _report_outage(self, error: StoreError) -> None:
         if self._telemetry.set_problem("delivery", str(error)):
-            log.error("Delivery is paused: %s", error, extra=log_fields(None, "delivery_paused"))
+            log.error(
+                "Messages wait because of the database: %s",
+                error,
+                extra=log_fields(None, "delivery_paused", cause=str(error)),
+            )
 
     async def _claim(self) -> float:
         """Claim and start all deliveries that may be sent now; returns the seconds to sleep."""
@@ -163,7 +171,12 @@ class DeliveryWorker:
         except StoreError as error:
             self._report_outage(error)
         except Exception:
-            log.exception("Delivery %d failed", out.delivery.id, extra=log_fields(out, "delivery_error"))
+            log.exception(
+                "A bug kept %s from chat %d; it is tried again.",
+                what(out),
+                out.delivery.chat_id,
+                extra=log_fields(out, "delivery_error"),
+            )
         finally:
             self._announced.discard(out.delivery.id)
             self._rate_limiter.release(permit)
@@ -235,9 +248,9 @@ class DeliveryWorker:
                 case Transient(why=why):
                     if self._route.probe_failed():
                         log.warning(
-                            "Telegram is unreachable, deliveries are paused: %s",
+                            "Telegram is unreachable: messages wait until it is back: %s",
                             why,
-                            extra=log_fields(None, "telegram_down"),
+                            extra=log_fields(None, "telegram_down", cause=why),
                         )
                 case _:
                     await self._settler.responded()

@@ -186,7 +186,11 @@ class Scheduler:
         except StoreError as error:
             retry_s = self._report_outage(error)
         except Exception:  # one task must not stop the loop
-            log.exception("Polling %s failed", task.ref, extra=log_fields(task, "poll_error"))
+            log.exception(
+                "A bug kept task %s from being polled; it is tried again.",
+                task.ref,
+                extra=log_fields(task, "poll_error"),
+            )
         if result is None:
             metrics.abandoned()
             group.limiter.on_abandoned(task.id)
@@ -229,7 +233,11 @@ class Scheduler:
     def _report_outage(self, error: StoreError) -> float:
         """Log the first failure of an outage; returns the seconds until a retry."""
         if self._telemetry.set_problem("polling", str(error)):
-            log.error("Polling is paused: %s", error, extra=log_fields(None, "polling_paused"))
+            log.error(
+                "Tasks are not polled because of the database: %s",
+                error,
+                extra=log_fields(None, "polling_paused", cause=str(error)),
+            )
         self._store_failures += 1
         return STORE_BACKOFF.delay_s(self._store_failures)
 
@@ -239,4 +247,4 @@ class Scheduler:
             await self._store.check()
             self._store_failures = 0
             self._telemetry.set_problem("polling", None)
-            log.info("Polling is running again.", extra=log_fields(None, "polling_resumed"))
+            log.info("The database works again; tasks are polled.", extra=log_fields(None, "polling_resumed"))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
+from bot.logs import log_fields
 from bot.providers.parsing.response import http_date
 from storage.models import Snapshot
 
@@ -76,7 +77,12 @@ class ClockSkews:
             return False
         if abs(measured_s - skew.confirmed_s) > TOLERATED_S:
             skew.confirmed_s = measured_s if abs(measured_s) > TOLERATED_S else 0.0
-            log.warning("The clock of %s %s", _shown(origin), _description(skew.confirmed_s))
+            log.warning(
+                "The clock of %s %s",
+                _shown(origin),
+                _description(skew.confirmed_s),
+                extra=log_fields(None, "clock_skew", host=_shown(origin)),
+            )
         skew.ahead_s = skew.confirmed_s
         return True
 

@@ -78,7 +78,7 @@ class Access:
             log.warning(
                 "Stopped %d watches of chats that are no longer allowed; nothing more is sent there.",
                 stopped,
-                extra=log_fields(None, "access_revoked"),
+                extra=log_fields(None, "access_revoked", count=stopped),
             )
 
     def allow(self, chat_id: int) -> None:

@@ -49,7 +49,7 @@ class AccessRequests:
         outcome = await self._store.request_access(chat, admins, at=self._clock())
         if outcome is RequestOutcome.ASKED:
             log.info(
-                "Chat %d (%s) asks for access, user %s; the admins were asked.",
+                "Chat %d (%s) asks for access, by user %s; the admins were asked",
                 chat.chat_id,
                 chat.chat_type,
                 user_id,
@@ -105,9 +105,9 @@ class AccessRequests:
 
 def _log(state: AccessState, chat_id: int, admin: Admin) -> None:
     log.info(
-        "Access of chat %d: %s by admin %d.",
+        "Chat %d was %s by admin %d",
         chat_id,
         state,
         admin.id,
-        extra=log_fields(None, f"chat_{state}", chat_id=chat_id, user_id=admin.id),
+        extra=log_fields(None, "access_changed", chat_id=chat_id, user_id=admin.id, status=state),
     )

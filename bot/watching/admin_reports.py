@@ -55,7 +55,7 @@ class AdminReports:
             try:
                 await self.check()
             except StoreError as error:
-                log.warning("Reports to the admins are delayed: %s", error)
+                log.debug("Reports to the admins are delayed: %s", error)  # polling logs it
             await telemetry.sleep("reports", _CHECK_S)
 
     async def check(self) -> None:

@@ -71,7 +71,7 @@ class FirstAdmin:
             return False
         self._access.add_admin(user_id)
         self._code = None
-        log.warning(
+        log.info(
             "User %d is the first admin now.", user_id, extra=log_fields(None, "admin_added", user_id=user_id)
         )
         return True

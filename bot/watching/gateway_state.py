@@ -5,11 +5,12 @@ first snapshot or unknown id. A task that fails while others succeed does not co
 """
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from bot.log_lines import spelled
 from bot.logs import log_fields
 from bot.providers.base import AuthFailed, ProviderError, Unavailable
 from storage.models import Cause
@@ -37,6 +38,14 @@ class GatewayStatus(StrEnum):
         return self not in {GatewayStatus.UNKNOWN, GatewayStatus.UP}
 
 
+_PROBLEMS = {
+    GatewayStatus.KEY: "rejects the API key",
+    GatewayStatus.QUOTA: "says that the quota or the credit is used up",
+    GatewayStatus.AWAY: "does not respond",
+    GatewayStatus.ODD: "sends responses that can't be understood",
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatewayReport:
     """A gateway's state at one moment."""
@@ -58,7 +67,17 @@ class GatewayReport:
 class GatewayState:
     """The state of one key at one host."""
 
-    def __init__(self, names: Iterable[str], host: str, *, at: datetime) -> None:
+    def __init__(
+        self,
+        names: Iterable[str],
+        host: str,
+        *,
+        at: datetime,
+        waiting: Callable[[Collection[str]], int] = lambda _names: 0,
+    ) -> None:
+        """waiting: provider names → number of their tasks being polled."""
+        self._waiting = waiting
+        self._logged: set[GatewayStatus] = set()  # since it was up
         self._names = tuple(sorted(names))
         self._host = host
         self._status = GatewayStatus.UNKNOWN
@@ -107,12 +126,7 @@ class GatewayState:
             self._succeeding.add(task_id)
         if self._status is not GatewayStatus.UP:
             if self._status.is_bad:
-                log.info(
-                    "%s responds again after %.0f s",
-                    self._who,
-                    (at - self._since).total_seconds(),
-                    extra=log_fields(None, "gateway_up", provider=", ".join(self._names)),
-                )
+                self._log_up((at - self._since).total_seconds())
             self._status, self._since = GatewayStatus.UP, at
 
     def _on_failure(self, task_id: int, error: ProviderError, *, at: datetime) -> None:
@@ -136,16 +150,7 @@ class GatewayState:
         if self._status.is_bad or (at - self._first_failed_at).total_seconds() >= bound_s:
             self._since = self._since if self._status.is_bad else self._first_failed_at
             self._status = status
-            response = f", HTTP {self._http_status}" if self._http_status else ""
-            redirect = f", redirected to {self._redirect_to}" if self._redirect_to else ""
-            log.warning(
-                "%s: polls fail (%s%s%s)",
-                self._who,
-                status,
-                response,
-                redirect,
-                extra=log_fields(None, "gateway_down", provider=", ".join(self._names), cause=status),
-            )
+            self._log_down(status)
 
     def _is_gateways_fault(self) -> bool:
         """Whether the failures can't be explained by single tasks."""
@@ -155,9 +160,50 @@ class GatewayState:
             return False
         return self._has_succeeded_before or not self._succeeding
 
-    @property
-    def _who(self) -> str:
-        return f"{self._host} ({', '.join(self._names)})"
+    def _log_down(self, status: GatewayStatus) -> None:
+        """Log each status once an outage: a proxy before it may alternate between two."""
+        if status in self._logged:
+            return
+        self._logged.add(status)
+        answers = [f"HTTP {self._http_status}"] if self._http_status else []
+        answers += [f"redirected to {self._redirect_to}"] if self._redirect_to else []
+        waiting = self._waiting(self._names)
+        log.warning(
+            "Gateway %s (%s) %s%s; tasks that wait for it: %d",
+            self._host,
+            ", ".join(self._names),
+            _PROBLEMS[status],
+            f" ({', '.join(answers)})" if answers else "",
+            waiting,
+            extra=log_fields(
+                None,
+                "gateway_down",
+                provider=", ".join(self._names),
+                host=self._host,
+                cause=status,
+                http_status=self._http_status,
+                waiting=waiting,
+            ),
+        )
+
+    def _log_up(self, after_s: float) -> None:
+        self._logged.clear()
+        waiting = self._waiting(self._names)
+        log.info(
+            "Gateway %s (%s) works again after %s; tasks that waited for it: %d",
+            self._host,
+            ", ".join(self._names),
+            spelled(after_s),
+            waiting,
+            extra=log_fields(
+                None,
+                "gateway_up",
+                provider=", ".join(self._names),
+                host=self._host,
+                after_s=round(after_s, 1),
+                waiting=waiting,
+            ),
+        )
 
 
 class GatewayStates:
@@ -165,15 +211,20 @@ class GatewayStates:
 
     def __init__(self, *, clock: Callable[[], datetime]) -> None:
         self._clock = clock
+        # Provider names → number of their tasks being polled; set once there is a scheduler.
+        self.count_waiting: Callable[[Collection[str]], int] = lambda _names: 0
         self._states: list[GatewayState] = []
         self._by_name: dict[str, GatewayState] = {}
 
     def add(self, names: Sequence[str], host: str) -> GatewayState:
         """Add a key that these providers share at a host."""
-        state = GatewayState(names, host, at=self._clock())
+        state = GatewayState(names, host, at=self._clock(), waiting=self._waiting)
         self._states.append(state)
         self._by_name |= dict.fromkeys(names, state)
         return state
+
+    def _waiting(self, names: Collection[str]) -> int:
+        return self.count_waiting(names)
 
     def problem_of(self, provider: str) -> str | None:
         """The status of a provider whose tasks can't be polled; None: no known problem."""

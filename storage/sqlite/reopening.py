@@ -36,7 +36,9 @@ class ReopeningDatabase:
             await reopening._opened()
         except StoreFull as error:
             log.error(  # noqa: TRY400 - a traceback adds nothing
-                "%s The bot continues without the database and retries on each use.", error
+                "%s The bot continues without the database and retries on each use.",
+                error,
+                extra={"event": "database_full", "path": str(path)},
             )
         return reopening
 
@@ -103,7 +105,11 @@ async def _copy_if_older(database: Database) -> None:
         return
     copy = await asyncio.to_thread(copy_before_migration, database.path, schema=schema)
     log.info(
-        "Migrating the database from schema %d to %d; before that it was copied to %s.", schema, newest, copy
+        "Migrating the database from schema %d to %d; before that it was copied to %s.",
+        schema,
+        newest,
+        copy,
+        extra={"event": "database_migrating", "path": str(copy), "schema": newest},
     )
 
 
@@ -111,17 +117,31 @@ async def _log_opening(database: Database, *, is_new: bool) -> None:
     """Log the path and the counts, so that a wrong path or an empty volume is noticed."""
     schema = bundled_migrations()[-1].number
     if is_new:
-        log.info("Created a new database: %s (schema %d).", database.path, schema)
+        log.info(
+            "Made a new database: %s (schema %d). If there should be one already, check DATABASE_URL and the"
+            " volume.",
+            database.path,
+            schema,
+            extra={"event": "database_created", "path": str(database.path), "schema": schema},
+        )
         return
     async with database.reading() as tx:
         found = await maintenance.stats(tx)
     unsent = sum(found.deliveries[state] for state in DeliveryState if state.is_unsent)
+    watched = found.watches[WatchState.ACTIVE]
     log.info(
-        "Opened the database %s (schema %d): %d active watches, %d unsent deliveries.",
+        "Opened the database %s (schema %d); tasks watched: %d, messages waiting: %d",
         database.path,
         schema,
-        found.watches[WatchState.ACTIVE],
+        watched,
         unsent,
+        extra={
+            "event": "database_opened",
+            "path": str(database.path),
+            "schema": schema,
+            "watched": watched,
+            "waiting": unsent,
+        },
     )
 
 

@@ -33,7 +33,7 @@ async def test_an_outage_sends_nothing_twice_and_everything_soon_after_it(
     assert len(harness.calls(*SENT)) == sent
 
     harness.telegram.clear_faults()
-    await harness.until(lambda: any("reachable again" in message for message in caplog.messages))
+    await harness.until(lambda: any("reach Telegram again" in message for message in caplog.messages))
     await harness.advance(2)
 
     assert all(len([m for m in harness.bot_messages(chat) if m.video]) == 1 for chat in CHATS)

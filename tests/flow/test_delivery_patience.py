@@ -134,7 +134,7 @@ async def test_a_video_is_sent_after_an_outage_of_any_length(harness: DeliveryHa
 async def test_a_video_waits_until_the_cache_has_room(
     harness: DeliveryHarness, caplog: pytest.LogCaptureFixture
 ):
-    caplog.set_level(logging.INFO)
+    caplog.set_level(logging.DEBUG)
     gate, first, other = asyncio.Event(), harness.task(), harness.task()
     harness.telegram.fail("editMessageMedia", held(gate))
     await harness.watch_and_poll(first)

@@ -16,6 +16,9 @@ BUSY.is_gateway_reply = True
 
 RUNNING, SUCCEEDED, UNKNOWN = TaskStatus.RUNNING, TaskStatus.SUCCEEDED, TaskStatus.UNKNOWN
 
+_PAUSED = "Tasks are not polled because of the database: The disk is full."
+_RESUMED = "The database works again; tasks are polled."
+
 
 def names(count: int, letter: str = "t") -> list[str]:
     return [f"{letter}{number}" for number in range(count)]
@@ -242,7 +245,7 @@ async def test_an_exception_in_a_poll_stops_no_other_poll(
 
     async with work.running():
         assert (await work.task(2)).status is SUCCEEDED
-        assert caplog.messages == ["Polling wan t1 failed"]
+        assert caplog.messages == ["A bug kept task wan t1 from being polled; it is tried again."]
         await work.advance(59.0)
         assert wan.polled.count("t1") == 1
         await work.advance(1.0)
@@ -267,7 +270,10 @@ async def test_a_failing_store_is_logged_once_and_polling_continues(
         assert (await work.task()).status is RUNNING
 
     assert work.telemetry.problems == {}
-    assert caplog.messages == ["Polling is paused: The disk is full.", "Polling is running again."]
+    assert caplog.messages == [
+        "Tasks are not polled because of the database: The disk is full.",
+        "The database works again; tasks are polled.",
+    ]
 
 
 async def test_a_poll_that_could_not_be_stored_is_repeated(
@@ -288,7 +294,7 @@ async def test_a_poll_that_could_not_be_stored_is_repeated(
 
     assert (await work.task()).status is SUCCEEDED
     assert 3 <= len(wan.polled) <= 5
-    assert caplog.messages == ["Polling is paused: The disk is full."]
+    assert caplog.messages == [_PAUSED]
     assert caplog.records[0].exc_info is None
 
 
@@ -307,7 +313,10 @@ async def test_a_read_only_store_counts_as_an_outage(
         store.refuses_writes = False
         await work.advance_in_steps(5.0, step_s=1.0)
 
-    assert caplog.messages == ["Polling is paused: The disk is full.", "Polling is running again."]
+    assert caplog.messages == [
+        "Tasks are not polled because of the database: The disk is full.",
+        "The database works again; tasks are polled.",
+    ]
 
 
 async def test_an_unreachable_gateway_is_reported_until_it_responds(store: BrittleStore, clock: FrozenClock):

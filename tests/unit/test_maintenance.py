@@ -14,6 +14,7 @@ from storage.models import DeliveryKind, TaskStatus
 from storage.sqlite.store import SqliteStore
 from storage.store import Store
 from tests.contract.store.driver import Driver
+from tests.fakes.log_lines import json_lines
 
 DAY_S = 86_400
 JOBS = 3
@@ -76,18 +77,23 @@ class FullStore(SqliteStore):
 
     def __init__(self) -> None:
         """Open no database."""
+        self.calls = 0
 
     async def refresh_cards(self, *, older_than: datetime, limit: int, at: datetime) -> int:
-        raise StoreUnavailable("The disk is full.")
+        raise self._full()
 
     async def stop_unchanged(self, *, since_before: datetime, limit: int, at: datetime) -> int:
-        raise StoreUnavailable("The disk is full.")
+        raise self._full()
 
     async def prune(self, *, older_than: datetime, limit: int) -> int:
-        raise StoreUnavailable("The disk is full.")
+        raise self._full()
 
     async def save_estimates(self, learned: str) -> None:
-        raise StoreUnavailable("The disk is full.")
+        raise self._full()
+
+    def _full(self) -> StoreUnavailable:
+        self.calls += 1
+        return StoreUnavailable("The disk is full.")
 
 
 @pytest.fixture
@@ -216,13 +222,14 @@ async def test_the_estimates_are_saved_at_the_end(driver: Driver, estimates: Est
     assert await driver.store.load_estimates() == estimates.to_json()
 
 
-async def test_a_full_disk_is_logged_and_retried(caplog: pytest.LogCaptureFixture):
+async def test_a_full_disk_is_logged_once_and_each_job_is_retried(caplog: pytest.LogCaptureFixture):
     caplog.set_level(logging.WARNING, logger="bot")
     store = FullStore()
 
     async with housekeeping(store, Estimates(), clock=lambda: Driver(store).now, notify=lambda: None) as jobs:
         for runs in (1, 2):
             await jobs.run_once()
-            assert len(caplog.records) == JOBS * runs
+            assert store.calls == JOBS * runs
 
-    assert all("The disk is full." in record.message for record in caplog.records)
+    (line,) = json_lines(caplog.records)
+    assert (line["event"], line["cause"]) == ("maintenance_failed", "The disk is full.")

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta, tzinfo
 from http import HTTPStatus
 from typing import ClassVar
 
+from bot.logs import log_fields
 from bot.providers.account import Account
 from bot.providers.base import BadResponse, TaskMissing
 from bot.providers.formats.envelopes import find_task, has_task_field, names_task, other_status_in
@@ -242,7 +243,12 @@ class WireFormat:
         shown = self.scrub(word, WORD_LIMIT)
         if shown not in self._logged and len(self._logged) < _MOST_LOGGED:
             self._logged.add(shown)
-            log.warning("%s sent an unknown status, treated as running: %s", self.account.name, shown)
+            log.warning(
+                "%s sent an unknown status, treated as running: %s",
+                self.account.name,
+                shown,
+                extra=log_fields(None, "status_unknown", provider=self.account.name, status=shown),
+            )
         return TaskStatus.RUNNING
 
     def progress_of(self, task: Json, external_id: str) -> tuple[float | None, bool]:

@@ -59,7 +59,7 @@ async def test_a_line_has_its_fields_in_json(harness: ChatHarness, lines, caplog
             "count": 2,
         },
         {
-            "event": "stopped",
+            "event": "unwatched",
             "message": f"User {EVE} in chat {GROUP} stopped watching alibailian id-2 (of user {ANN})",
             "tasks": [f"alibailian id-2 (of user {ANN})"],
             "chat_id": GROUP,

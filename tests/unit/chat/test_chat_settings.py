@@ -117,7 +117,7 @@ async def test_the_admins_of_a_group_and_those_of_the_bot_change_its_settings(
 
     assert (await store.chat_settings(GROUP)).sound is Sound.NONE
     assert [record.getMessage() for record in caplog.records] == [
-        f"Chat {GROUP}: user {user_id} set sound to none"
+        f"User {user_id} set sound to none in chat {GROUP}"
     ]
 
 

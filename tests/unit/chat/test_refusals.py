@@ -46,9 +46,10 @@ async def test_a_user_without_access_is_refused_once_an_hour_in_each_chat(harnes
     assert [len(answers) for answers in replies] == [1, 0, 0, 0]
     assert len(await harness.receive(updates.group(FOREIGN_GROUP, EVE, WATCH))) == 1
     assert [record.getMessage() for record in caplog.records] == [
-        "Refused: chat 66 (private), user 66; 0 more suppressed since the last line.",
-        "Refused: chat -1002 (supergroup), user 66; 3 more suppressed since the last line.",
+        "Chat 66 (private) has no access; user 66 was told so",
+        "Chat -1002 (supergroup) has no access; user 66 was told so",
     ]
+    assert [vars(record)["left_out"] for record in caplog.records] == [0, 3]
 
 
 async def test_a_user_whose_commands_are_dropped_is_notified_once_a_minute(harness):

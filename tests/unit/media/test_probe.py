@@ -111,6 +111,7 @@ async def test_a_truncated_file_is_reported(sample: Path, inspector: Inspector):
 async def test_junk_is_not_described_and_does_not_affect_other_files(
     sample: Path, inspector: Inspector, caplog: pytest.LogCaptureFixture
 ):
+    caplog.set_level("DEBUG", logger="bot")
     junk = sample.with_name("junk.mp4")
     junk.write_bytes(b"junk")
 

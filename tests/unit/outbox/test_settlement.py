@@ -190,6 +190,7 @@ def test_the_number_of_kept_reports_is_bounded():
 async def test_the_record_of_a_chat_that_is_gone_names_the_chat(
     harness: WorkerHarness, caplog: pytest.LogCaptureFixture
 ):
+    caplog.set_level("INFO")
     await harness.finished(ANNA, ChatGone("blocked"))
 
     async with running_worker(harness):

@@ -22,6 +22,7 @@ from bot.outbox.worker import LEASE_S
 from bot.sandbox.telegram import FakeTelegram
 from bot.sandbox.telegram.api_errors import flood
 from storage.models import DeliveryKind, DeliveryState, StoredFile, TaskStatus, WatchState
+from tests.fakes.log_lines import json_lines
 from tests.fakes.places import ANNA, CHANNEL, GROUP
 from tests.unit.outbox.worker_harness import WorkerHarness, running_worker
 
@@ -265,8 +266,9 @@ async def test_a_full_disk_is_logged_once_and_recovers(
         harness.new_delivery.set()
         await harness.until_settled(2)
 
-    logged = [record.message for record in caplog.records if "Delivery" in record.message]
-    assert logged == ["Delivery is paused: The disk is full.", "Delivery is running again."]
+    logged = [each for each in json_lines(caplog.records) if "database" in each["message"]]
+    assert [each["event"] for each in logged] == ["delivery_paused", "delivery_resumed"]
+    assert logged[0]["cause"] == "The disk is full."
     assert harness.telemetry.problems == {}
 
 
@@ -307,7 +309,7 @@ async def test_an_exception_in_one_delivery_does_not_stop_the_others(
         await harness.until_state(WatchState.FINISHED, ANNA)
 
     [error] = [record for record in caplog.records if record.exc_info]
-    assert "failed" in error.message
+    assert error.message.startswith("A bug kept the video of wan t1 from chat")
     facts = vars(error)
     assert (facts["event"], facts["chat_id"], facts["provider"]) == ("delivery_error", ANNA, "wan")
 
@@ -365,13 +367,14 @@ async def test_drain_cancels_slow_deliveries_and_leaves_them_to_the_next_worker(
 async def test_a_link_in_place_of_the_video_is_no_error(
     harness: WorkerHarness, caplog: pytest.LogCaptureFixture
 ):
+    caplog.set_level("INFO")
     await harness.finished(ANNA, LinkOnly("too_large"))
 
     async with running_worker(harness):
         await harness.until_settled(2)
 
-    [record] = [record for record in caplog.records if "the link was sent" in record.message]
-    assert (record.levelname, vars(record)["cause"]) == ("WARNING", "too_large")
+    [line] = [each for each in json_lines(caplog.records) if each["event"] == "delivered"]
+    assert (line["form"], line["cause"]) == ("link", "too_large")
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
 

@@ -38,6 +38,7 @@ def scene(store: Store) -> Scene:
 async def test_the_code_makes_its_sender_the_only_first_admin(
     store: Store, scene: Scene, caplog: pytest.LogCaptureFixture
 ):
+    caplog.set_level("INFO")
     scene.first_admin.show_code()
     code = code_in(caplog)
 

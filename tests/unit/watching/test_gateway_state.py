@@ -17,6 +17,7 @@ class Polls:
     def __init__(self) -> None:
         self.clock = FrozenClock()
         self.states = GatewayStates(clock=self.clock)
+        self.states.count_waiting = len
         self.state = self.states.add(["wan", "veo"], "gateway.example")
 
     def poll(self, *task_ids: int, error: ProviderError | None = None, for_s: float = 0.0) -> None:
@@ -145,9 +146,26 @@ def test_one_snapshot_ends_it_and_both_changes_are_logged_once(
 
     assert polls.problem is None
     assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
-        ("WARNING", "gateway.example (veo, wan): polls fail (away, HTTP 503)"),
-        ("INFO", "gateway.example (veo, wan) responds again after 120 s"),
+        (
+            "WARNING",
+            "Gateway gateway.example (veo, wan) does not respond (HTTP 503); tasks that wait for it: 2",
+        ),
+        (
+            "INFO",
+            "Gateway gateway.example (veo, wan) works again after 2 min; tasks that waited for it: 2",
+        ),
     ]
+
+
+def test_an_outage_that_shows_itself_in_turns_is_logged_once_for_each_kind(
+    polls: Polls, caplog: pytest.LogCaptureFixture
+):
+    polls.poll(1, 2)
+    for _ in range(100):
+        polls.poll(1, 2, error=AWAY, for_s=20)
+        polls.poll(1, 2, error=ODD, for_s=20)
+
+    assert [vars(record)["cause"] for record in caplog.records] == ["odd", "away"]
 
 
 def test_the_report_says_since_when(polls: Polls):
