@@ -51,8 +51,10 @@ class WebhookSender:
         self._sending: asyncio.Task[None] | None = None
 
     async def set(self, webhook: Webhook) -> None:
-        """Replace the webhook; raises ApiError."""
+        """Replace the webhook, unless it is the same; raises ApiError."""
         self._check(webhook)
+        if webhook == self.webhook:
+            return
         await self.stop()
         self.webhook, self.last_error = webhook, None
         self._updates.set_webhook(webhook.url)
