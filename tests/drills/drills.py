@@ -3,6 +3,7 @@
 import asyncio
 import random
 import resource
+import socket
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -16,6 +17,7 @@ from tests.drills.scene import KINDS, PATIENCE_S, DrillScene, Verdict
 
 _AT_ONCE = 3  # concurrent drills; each is a process and two servers
 _CHAT = 1000
+_WEBHOOK_KILLS = 20
 _WAITING = 12  # results, in as many chats
 _BACK_WITHIN_S = 10.0  # a video that comes later after an outage counts as lost
 
@@ -49,9 +51,9 @@ Drill = Callable[[BotProcesses, Scale], Awaitable[Report]]
 
 
 @asynccontextmanager
-async def _scene() -> AsyncIterator[DrillScene]:
+async def _scene(*, local: bool = False, **settings: str) -> AsyncIterator[DrillScene]:
     with tempfile.TemporaryDirectory() as folder:
-        async with DrillScene.open(Path(folder)) as scene:
+        async with DrillScene.open(Path(folder), local=local, **settings) as scene:
             yield scene
 
 
@@ -136,6 +138,30 @@ async def kill_at_random(bot_processes: BotProcesses, scale: Scale) -> Report:
         # The backlog is long: every video is probed by its own process.
         verdict = await _finish(bot_processes, scene, patience_s=PATIENCE_S + 2 * scale.kills)
     return Report(what="kill -9 at random moments", runs=scale.kills, videos=scale.kills, verdict=verdict)
+
+
+async def kill_behind_a_webhook(bot_processes: BotProcesses, scale: Scale) -> Report:
+    """Updates come by webhook, five for each kill, in ten chats; each chat's watches start in their order."""
+    dice = random.Random(20261129)
+    kills = min(scale.kills, _WEBHOOK_KILLS)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    settings = {"WEBHOOK_URL": f"http://127.0.0.1:{port}/telegram", "WEBHOOK_PORT": str(port)}
+    async with _scene(local=True, **settings) as scene:
+        scene.telegram.state.webhook.pace = 0.1
+        for number in range(5 * kills):
+            scene.watch(KINDS[number % len(KINDS)], _CHAT + number % 10)
+            if number % 5 == 0:
+                bot = await bot_processes.start(scene.settings, scene.folder)
+            await asyncio.sleep(dice.uniform(0.01, 0.25))
+            if number % 5 == 4:
+                await bot.kill()
+        verdict = await _finish(bot_processes, scene, patience_s=PATIENCE_S + 2 * kills)
+        assert scene.telegram.state.updates.waiting == 0
+        assert scene.out_of_order() == 0
+    return Report(
+        what="kill -9 with updates by webhook", runs=kills, videos=len(scene.watches), verdict=verdict
+    )
 
 
 async def lose_responses(bot_processes: BotProcesses, scale: Scale) -> Report:
@@ -262,6 +288,7 @@ DRILLS: tuple[Drill, ...] = (
     kill_the_scheduler,
     kill_the_dispatcher,
     kill_at_random,
+    kill_behind_a_webhook,
     lose_responses,
     storm_of_429,
     telegram_outage,

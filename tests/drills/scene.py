@@ -1,5 +1,7 @@
 """The environment of a drill: both fake servers, watches, and the verdict."""
 
+import contextlib
+import sqlite3
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -54,8 +56,9 @@ class SentWatch:
 class DrillScene:
     """Both servers, and the users' watches."""
 
-    def __init__(self, folder: Path, *, local: bool = False) -> None:
-        """local: the Bot API server shares the bot's disk."""
+    def __init__(self, folder: Path, *, local: bool = False, **settings: str) -> None:
+        """local: the Bot API server shares the bot's disk. settings: of every bot, in addition."""
+        self._more_settings = settings
         self.folder = folder
         self.local = local
         self.telegram = FakeTelegram(local=local)
@@ -64,10 +67,10 @@ class DrillScene:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, folder: Path, *, local: bool = False) -> AsyncIterator[Self]:
+    async def open(cls, folder: Path, *, local: bool = False, **settings: str) -> AsyncIterator[Self]:
         """Start the servers."""
         folder.mkdir(parents=True, exist_ok=True)
-        scene = cls(folder, local=local)
+        scene = cls(folder, local=local, **settings)
         await scene.telegram.start()
         await scene.gateway.start()
         try:
@@ -88,19 +91,20 @@ class DrillScene:
             "DATABASE_URL": f"sqlite:///{self.folder / 'reelwatch.db'}",
             "ALLOWED_CHATS": "*",
             "DOWNLOAD_ALLOW_PRIVATE": "true",
-        }
+        } | self._more_settings
 
     @property
     def polls(self) -> int:
-        """The number of getUpdates calls."""
-        return sum(request.method == "getUpdates" for request in self.telegram.requests)
+        """The number of getUpdates and setWebhook calls."""
+        return sum(request.method in {"getUpdates", "setWebhook"} for request in self.telegram.requests)
 
     def watch(self, kind: str, chat_id: int, *, is_done: bool = True) -> SentWatch:
         """Send /watch for a new task, which is done already or progresses when advanced."""
         task = self.gateway.add(kind, new_id(kind, time.time()), seconds=None)
         if is_done:
             self.finish(task)
-        self.telegram.private_chat(chat_id)
+        if chat_id not in self.telegram.state.chats:
+            self.telegram.private_chat(chat_id)
         said = self.telegram.send(chat_id, f"/watch {kind} {task.task_id}")
         self.watches.append(SentWatch(chat_id=chat_id, message_id=said, task=task))
         return self.watches[-1]
@@ -143,6 +147,17 @@ class DrillScene:
             await self.telegram.wait_for(is_over, timeout_s=patience_s)
         except TimeoutError:
             return
+
+    def out_of_order(self) -> int:
+        """How many watches started before one that was requested earlier in the same chat."""
+        with contextlib.closing(sqlite3.connect(self.folder / "reelwatch.db")) as database:
+            rows = database.execute("SELECT chat_id, request_message_id FROM watches ORDER BY id").fetchall()
+        latest: dict[int, int] = {}
+        late = 0
+        for chat_id, message_id in rows:
+            late += message_id < latest.get(chat_id, 0)
+            latest[chat_id] = max(message_id, latest.get(chat_id, 0))
+        return late
 
     def verdict(self) -> Verdict:
         """The verdict on all watches so far."""
