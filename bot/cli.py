@@ -1,4 +1,4 @@
-"""python -m bot: run (default), demo, check, health, backup, restore. Parses and calls."""
+"""python -m bot: run (default), demo, check, health, backup, restore, export, import. Parses and calls."""
 
 import argparse
 import asyncio
@@ -62,6 +62,14 @@ def main(argv: Sequence[str] | None = None) -> None:
             from bot.backup import restore
 
             status = _with_database(lambda file: restore(file, arguments.file))
+        case "export":
+            from bot.transfer import export_data
+
+            status = _with_database(lambda file: export_data(file, arguments.file))
+        case "import":
+            from bot.transfer import import_data
+
+            status = _with_database(lambda file: import_data(file, arguments.file))
         case _:
             status = _serve()
     sys.exit(status)
@@ -90,6 +98,10 @@ def _parser() -> argparse.ArgumentParser:
     copying.add_argument("file", metavar="FILE", help="the new file; - for standard output")
     restoring = commands.add_parser("restore", help="put a backup in the place of the database")
     restoring.add_argument("file", metavar="FILE", help="the backup; - for standard input")
+    exporting = commands.add_parser("export", help="write all data as JSON lines, also while the bot runs")
+    exporting.add_argument("file", metavar="FILE", help="the new file; - for standard output")
+    importing = commands.add_parser("import", help="make a new database of an export")
+    importing.add_argument("file", metavar="FILE", help="the export; - for standard input")
     return parser
 
 

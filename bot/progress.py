@@ -4,11 +4,11 @@ import sys
 import time
 from collections.abc import Callable
 
-_INTERVAL_S = 2.0
+_INTERVAL_S = 5.0
 
 
 class ProgressLines:
-    """Prints how much is done, at most one line each two seconds, so nothing for a short command."""
+    """Prints how much is done, at most one line each five seconds, so nothing for a short command."""
 
     def __init__(self, unit: str, *, clock: Callable[[], float] = time.monotonic) -> None:
         """unit: what is counted, in the plural."""

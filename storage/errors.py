@@ -5,6 +5,7 @@ StoreError
 │   ├── StoreBusy      locked by another process
 │   ├── StoreFull      the disk is full or fails
 │   └── StoreInUse     another process has it open
+├── ImportRefused      an export that can't be imported, or a database that is not empty
 ├── StoreFromFuture    created by a newer version of the program
 └── StoreCorrupt       not a database, or a damaged one
 """
@@ -37,6 +38,10 @@ class StoreFull(StoreUnavailable):
 
 class StoreInUse(StoreUnavailable):
     """Another process has the database open."""
+
+
+class ImportRefused(StoreError):
+    """The export can't be imported, or not into this database; nothing was changed."""
 
 
 class StoreFromFuture(StoreError):

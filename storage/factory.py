@@ -1,10 +1,12 @@
 """Opens the store that the settings name, and copies, restores, exports and imports its database."""
 
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from storage.contents import Contents, Progress, Replaced, no_progress
 from storage.errors import StoreFull
-from storage.sqlite import copying, replacing
+from storage.records import Dump, Load
+from storage.sqlite import copying, dumping, replacing
 from storage.sqlite.migrate import bundled_migrations
 from storage.sqlite.store import SqliteStore
 from storage.store import Store
@@ -45,3 +47,13 @@ def restore(file: Path, draft: Path, *, called: str) -> Replaced:
     Raises StoreInUse while a bot runs on the database, and StoreError for a draft that can't be used.
     """
     return replacing.restore(file, draft, called=called)
+
+
+def open_dump(file: Path) -> AbstractContextManager[Dump]:
+    """The records of the database at one moment, also while a bot uses it; raises StoreError."""
+    return dumping.open_dump(file)
+
+
+def open_load(file: Path) -> AbstractContextManager[Load]:
+    """A new database, which gets its place at the end of the block; raises StoreError, ImportRefused."""
+    return dumping.open_load(file)

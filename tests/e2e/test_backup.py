@@ -1,4 +1,4 @@
-"""An operator copies the database of a running bot, and puts the copy back."""
+"""An operator copies the database of a running bot, puts the copy back, and moves it by an export."""
 
 import asyncio
 import sqlite3
@@ -54,7 +54,7 @@ async def test_a_backup_of_a_running_bot_is_restored_and_its_video_comes_once(sc
     assert f"The database that was there before is {scene.folder / 'reelwatch.db'}.replaced-" in restored.log
 
     bot = await scene.start_bot()
-    assert "1 active watches" in bot.log
+    assert "tasks watched: 1," in bot.log
     scene.finish(task)
     await scene.until_video(anna, command_id)
     await scene.until_all_is_sent()
@@ -120,3 +120,36 @@ async def test_commands_that_cannot_work_say_why_in_one_sentence_and_change_noth
     assert [await program.end() for program in programs] == [2] * len(sentences)
     assert [program.log.strip() for program in programs] == list(sentences.values())
     assert not (scene.folder / "reelwatch.db").exists()
+
+
+async def test_a_bot_that_moves_by_export_and_import_finishes_what_it_watched(scene: Scene):
+    anna, task = scene.add_user(), scene.task("jimeng")
+    bot = await scene.start_bot()
+    command_id = await scene.watch(anna, task)
+    during = await scene.run("export", "during.jsonl", **NOTHING_ELSE)
+    assert await during.end() == 0
+    refused = await scene.run("import", "during.jsonl", **NOTHING_ELSE)
+    assert await refused.end() == 2
+    assert "is in use: stop the bot first" in refused.log
+    await bot.stop()
+
+    exported, nothing = scene.folder / "moved.jsonl", scene.folder / "nothing"
+    assert (await piped(scene, "export", "-", target=exported))[0] == 0
+    for secret in (scene.telegram.token, scene.gateway.key):
+        assert secret.encode() not in exported.read_bytes()
+    status, said = await piped(scene, "import", "-", source=exported, target=nothing)
+    assert (status, said.count("\n"), "already; an import needs an empty one or none" in said) == (2, 1, True)
+    for file in scene.folder.glob("reelwatch.db*"):
+        if file.is_file():
+            file.unlink()
+    status, said = await piped(scene, "import", "-", source=exported, target=nothing)
+    assert (status, "1 tasks, " in said, nothing.read_bytes()) == (0, True, b"")
+    again = scene.folder / "again.jsonl"
+    assert (await piped(scene, "export", "-", target=again))[0] == 0
+    assert again.read_bytes() == exported.read_bytes()
+
+    await scene.start_bot()
+    scene.finish(task)
+    await scene.until_video(anna, command_id)
+    await scene.until_all_is_sent()
+    assert len([each for each in scene.replies(anna, command_id) if each.video]) == 1
