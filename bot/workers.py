@@ -18,7 +18,7 @@ from bot.forecast.estimates import Estimates
 from bot.health.report import HealthReport
 from bot.health.systemd import ServiceManager, keep_notified
 from bot.http.disk import Disk
-from bot.http.exposition import MetricsPage
+from bot.http.exposition import MetricsPage, Sources
 from bot.http.server import http_server
 from bot.key_groups import key_groups, prices_s, providers_of, reachable_hosts, unconfigured_groups
 from bot.logs import log_fields
@@ -218,13 +218,9 @@ def _http_server(resources: Resources) -> AbstractAsyncContextManager[None]:
     if settings.health_port is None:
         return nullcontext()
     volumes = {"database": settings.database_url.file.parent, "downloads": settings.downloads_folder}
-    page = MetricsPage(
-        resources.store,
-        resources.telemetry,
-        resources.gateways.reports,
-        disk=Disk(settings.downloads_folder, volumes),
-        clock=utc_now,
-    )
+    disk = Disk(settings.downloads_folder, volumes)
+    sources = Sources(store=resources.store, disk=disk, live=resources.health.live)
+    page = MetricsPage(sources, resources.telemetry, resources.gateways.reports, clock=utc_now)
     return http_server(resources.health, page, settings.health_port, settings.health_host)
 
 

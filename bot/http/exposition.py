@@ -2,13 +2,17 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Generic, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from prometheus_client import generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from bot.health.single_call import SingleCall
+from bot.health.states import Liveness
+from bot.health.store_check import DatabaseState
 from bot.http.disk import Disk, DiskUse
 from bot.telemetry import Telemetry
 from bot.watching.gateway_state import GatewayReport, GatewayStatus
@@ -31,27 +35,13 @@ class MeasuredStore(Protocol):
         ...
 
 
-class _Measurement(Generic[T]):
-    """A measurement that may hang: it is awaited for a bounded time, and not repeated while it hangs."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sources:
+    """What is asked at each scrape, and may hang."""
 
-    def __init__(self, measure: Callable[[], Awaitable[T]]) -> None:
-        """measure: may raise StoreError and OSError."""
-        self._measure = measure
-        self._running: asyncio.Task[T | None] | None = None
-        self.value: T | None = None  # the last one; None: it failed, or hangs
-
-    async def repeat(self) -> None:
-        """Measure again, for at most _WAIT_S."""
-        if self._running is None or self._running.done():
-            self._running = asyncio.create_task(self._run())
-        done, _ = await asyncio.wait((self._running,), timeout=_WAIT_S)
-        self.value = self._running.result() if done else None
-
-    async def _run(self) -> T | None:
-        try:
-            return await self._measure()
-        except (StoreError, OSError):
-            return None
+    store: MeasuredStore
+    disk: Disk
+    live: Callable[[], Awaitable[Liveness]]  # whether the database takes writes; responds within seconds
 
 
 class MetricsPage(Collector):
@@ -59,11 +49,10 @@ class MetricsPage(Collector):
 
     def __init__(
         self,
-        store: MeasuredStore,
+        sources: Sources,
         telemetry: Telemetry,
         gateways: Callable[[], Sequence[GatewayReport]] = lambda: (),
         *,
-        disk: Disk,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         """gateways: the state of each API key."""
@@ -71,8 +60,12 @@ class MetricsPage(Collector):
         self._gateways = gateways
         self._clock = clock
         self._lock = asyncio.Lock()
-        self._figures = _Measurement(store.figures)
-        self._disk = _Measurement(lambda: asyncio.to_thread(disk.measure))
+        self._live = sources.live
+        self._measure_store = SingleCall(sources.store.figures)
+        self._measure_disk = SingleCall(lambda: asyncio.to_thread(sources.disk.measure))
+        self._figures: Figures | None = None  # None: the database can't be read
+        self._disk_use: DiskUse | None = None  # None: the disk can't be read
+        self._takes_writes = True
         self._page = b""
         self._rendered_s = -_CACHE_S
         telemetry.metrics.registry.register(self)
@@ -80,27 +73,30 @@ class MetricsPage(Collector):
     async def render(self) -> bytes:
         """The page in Prometheus' text format, at most a second old; concurrent callers share it.
 
-        While the database or the disk can't be read, their figures are missing, and of a database that can't
-        be read the component is not up.
+        While the database or the disk can't be read, their figures are missing; the component of a database
+        that can't be read or written is not up.
         """
         async with self._lock:
             now_s = self._telemetry.uptime_s
             if now_s - self._rendered_s >= _CACHE_S:
                 # Here, as collect() can't wait for them.
-                await asyncio.gather(self._figures.repeat(), self._disk.repeat())
+                reading, measuring = _result(self._measure_store), _result(self._measure_disk)
+                figures, disk_use, liveness = await asyncio.gather(reading, measuring, self._live())
+                self._figures, self._disk_use = figures, disk_use
+                self._takes_writes = liveness.database is DatabaseState.OK
                 self._page = generate_latest(self._telemetry.metrics.registry)
                 self._rendered_s = self._telemetry.uptime_s
             return self._page
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
         """The gauges; called by generate_latest()."""
-        if (figures := self._figures.value) is not None:
+        if (figures := self._figures) is not None:
             yield from _of_database(figures, now=self._clock())
-        if (use := self._disk.value) is not None:
+        if (use := self._disk_use) is not None:
             yield from _of_disk(use)
         problems = self._telemetry.problems
         components = {component: component not in problems for component in _COMPONENTS}
-        components["database"] = figures is not None
+        components["database"] = figures is not None and self._takes_writes
         yield _gauge(
             "reelwatch_component_up", "Whether it works, as far as known: 0 or 1.", "component", components
         )
@@ -111,6 +107,13 @@ class MetricsPage(Collector):
             "loop",
             self._telemetry.silences_s,
         )
+
+
+async def _result(call: SingleCall[T]) -> T | None:
+    try:
+        return await call.result(timeout_s=_WAIT_S)
+    except (StoreError, OSError):  # TimeoutError is an OSError
+        return None
 
 
 def _of_database(figures: Figures, *, now: datetime) -> Iterable[GaugeMetricFamily]:

@@ -16,6 +16,7 @@ from storage.models import Cause
 from storage.store import Store
 from tests.fakes.clock import NOON
 from tests.fakes.provider import ScriptedProvider
+from tests.unit.http.lost_store import sources
 
 LOOPS = ("polling", "delivery", "updates", "reports", "cards", "estimates", "pruning")
 
@@ -43,4 +44,4 @@ async def full_page(store: Store, *groups_of_names: tuple[str, ...]) -> str:
     reports = [group.state.report(NOON) for group in groups if group.state]
     folder = Path()
     disk = Disk(folder, {"database": folder, "downloads": folder})
-    return (await MetricsPage(store, telemetry, lambda: reports, disk=disk).render()).decode()
+    return (await MetricsPage(sources(store, disk), telemetry, lambda: reports).render()).decode()

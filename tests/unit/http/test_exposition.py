@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from bot.health.store_check import DatabaseState
 from bot.http.disk import Disk, DiskUse
 from bot.http.exposition import MetricsPage
 from bot.telemetry import Telemetry
@@ -17,7 +18,7 @@ from storage.models import DeliveryState, Stats, TaskStatus, WatchState
 from storage.store import Store
 from tests.fakes.clock import NOON, SteadyClock
 from tests.fakes.requests import watch_request
-from tests.unit.http.lost_store import DISK, LostStore
+from tests.unit.http.lost_store import LostStore, sources
 
 
 def report(status: GatewayStatus) -> GatewayReport:
@@ -31,7 +32,7 @@ async def lines_of(page: MetricsPage) -> set[str]:
 async def test_the_page_has_the_stores_counts_with_zeros(store: Store):
     await store.add_watch(watch_request("t1"), at=NOON)
 
-    lines = await lines_of(MetricsPage(store, Telemetry(), disk=DISK))
+    lines = await lines_of(MetricsPage(sources(store), Telemetry()))
 
     assert {
         'reelwatch_tasks{status="unknown"} 1.0',
@@ -46,18 +47,27 @@ async def test_while_the_database_cannot_be_read_the_page_lacks_only_its_counts(
     telemetry = Telemetry()
     telemetry.metrics.updates.inc(3)
 
-    page = (await MetricsPage(LostStore(), telemetry, disk=DISK).render()).decode()
+    page = (await MetricsPage(sources(LostStore()), telemetry).render()).decode()
 
     assert "\nreelwatch_updates_total 3.0\n" in page
     assert '\nreelwatch_component_up{component="database"} 0.0\n' in page
     assert "reelwatch_tasks" not in page
 
 
+async def test_a_database_that_takes_no_writes_is_not_up_though_its_counts_are_shown(store: Store):
+    page = MetricsPage(sources(store, database=DatabaseState.HUNG), Telemetry())
+
+    lines = await lines_of(page)
+
+    assert 'reelwatch_component_up{component="database"} 0.0' in lines
+    assert 'reelwatch_tasks{status="unknown"} 0.0' in lines
+
+
 async def test_a_component_with_a_problem_is_not_up(store: Store):
     telemetry = Telemetry()
     telemetry.set_problem("telegram", "403 page about /bot1234567:hunter2/getMe")
 
-    lines = await lines_of(MetricsPage(store, telemetry, disk=DISK))
+    lines = await lines_of(MetricsPage(sources(store), telemetry))
 
     assert 'reelwatch_component_up{component="telegram"} 0.0' in lines
     assert 'reelwatch_component_up{component="polling"} 1.0' in lines
@@ -68,7 +78,7 @@ async def test_a_component_with_a_problem_is_not_up(store: Store):
 async def test_a_provider_is_up_unless_its_gateway_is_known_to_fail(
     store: Store, status: GatewayStatus, is_up: int
 ):
-    lines = await lines_of(MetricsPage(store, Telemetry(), lambda: [report(status)], disk=DISK))
+    lines = await lines_of(MetricsPage(sources(store), Telemetry(), lambda: [report(status)]))
 
     assert {f'reelwatch_provider_up{{provider="{name}"}} {is_up}.0' for name in ("veo", "wan")} <= lines
 
@@ -79,13 +89,13 @@ async def test_the_page_tells_how_long_ago_each_loop_had_its_last_heartbeat(stor
     telemetry.beat("polling")
     clock.advance(7)
 
-    lines = await lines_of(MetricsPage(store, telemetry, disk=DISK))
+    lines = await lines_of(MetricsPage(sources(store), telemetry))
 
     assert 'reelwatch_loop_heartbeat_age_seconds{loop="polling"} 7.0' in lines
 
 
 async def test_a_provider_has_one_state(store: Store):
-    page = MetricsPage(store, Telemetry(), lambda: [report(GatewayStatus.QUOTA)], disk=DISK)
+    page = MetricsPage(sources(store), Telemetry(), lambda: [report(GatewayStatus.QUOTA)])
 
     states = {line for line in await lines_of(page) if line.startswith("reelwatch_provider_status{")}
 
@@ -100,7 +110,7 @@ async def test_the_age_of_the_oldest_delivery_is_shown_by_priority(store: Store)
     await store.add_watch(watch_request("t2"), at=NOON + timedelta(seconds=10))
     later = NOON + timedelta(seconds=700)
 
-    lines = await lines_of(MetricsPage(store, Telemetry(), disk=DISK, clock=lambda: later))
+    lines = await lines_of(MetricsPage(sources(store), Telemetry(), clock=lambda: later))
 
     assert {
         'reelwatch_oldest_delivery_age_seconds{priority="first_card"} 700.0',
@@ -113,7 +123,7 @@ async def test_the_page_shows_what_the_disk_holds(store: Store, tmp_path: Path):
     (tmp_path / "downloads" / "task").mkdir(parents=True)
     (tmp_path / "downloads" / "task" / "video.mp4").write_bytes(bytes(1000))
 
-    page = (await MetricsPage(store, Telemetry(), disk=DISK).render()).decode()
+    page = (await MetricsPage(sources(store), Telemetry()).render()).decode()
 
     assert "\nreelwatch_downloads_folder_bytes 1000.0\n" in page
     values = {
@@ -152,7 +162,7 @@ class HungDisk(Disk):
 
 async def test_a_disk_that_hangs_delays_the_page_by_a_bounded_time_and_is_not_asked_again():
     clock, hung_store, disk = SteadyClock(), HungStore(), HungDisk()
-    page = MetricsPage(hung_store, Telemetry(clock=clock), disk=disk)
+    page = MetricsPage(sources(hung_store, disk), Telemetry(clock=clock))
 
     async with asyncio.timeout(10):
         first = (await page.render()).decode()
@@ -185,7 +195,7 @@ class CountingStore(LostStore):
 
 async def test_many_scrapes_within_a_second_share_one_page():
     clock, store = SteadyClock(), CountingStore()
-    page = MetricsPage(store, Telemetry(clock=clock), disk=DISK)
+    page = MetricsPage(sources(store), Telemetry(clock=clock))
 
     pages = await asyncio.gather(*(page.render() for _ in range(50)))
     clock.advance(0.9)

@@ -20,7 +20,7 @@ from bot.telemetry import Telemetry
 from bot.watching.gateway_state import GatewayReport, GatewayStatus
 from storage.store import Store
 from tests.fakes.clock import NOON, SteadyClock
-from tests.unit.http.lost_store import DISK, LostStore
+from tests.unit.http.lost_store import LostStore, sources
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def serving(store: Store | LostStore, telemetry: Telemetry, port: int) -> Abstra
         folder=Path("/"),
         clock=lambda: NOON,
     )
-    return http_server(report, MetricsPage(store, telemetry, disk=DISK), port)
+    return http_server(report, MetricsPage(sources(store), telemetry), port)
 
 
 async def probing(store: Store | LostStore, telemetry: Telemetry) -> AsyncIterator[Probe]:
