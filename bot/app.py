@@ -87,7 +87,8 @@ async def run(settings: Settings, tls: ssl.SSLContext, cadence: Cadence | None =
     telemetry = Telemetry(Metrics([config.name for config in settings.providers], schema=schema_version()))
     try:
         access = await _access(settings, store)
-        gateways, connected = GatewayStates(clock=utc_now), asyncio.Event()
+        proxy = settings.provider_proxy and str(settings.provider_proxy)
+        gateways, connected = GatewayStates(clock=utc_now, proxy=proxy), asyncio.Event()
         resources = Resources(
             settings=settings,
             store=store,

@@ -14,6 +14,8 @@ from bot.errors import TokenRefused
 from bot.key_groups import key_groups, providers_of
 from bot.providers.base import Provider, ProviderError
 from bot.providers.transport import HttpTransport
+from bot.proxies.diagnosis import ProxyDiagnosis
+from bot.proxies.proxy import Proxy
 from bot.redaction import Redactor
 from bot.telegram_client import TelegramAway, bot_name, create_ssl_context, webhook_state
 from bot.webhook_settings import DEFAULT_PORT
@@ -22,7 +24,6 @@ from storage.factory import open_store
 from storage.models import Cause
 
 OK, WARN, ERROR = "ok", "warn", "error"
-_TIMEOUT_S = 10.0
 _NO_SUCH_TASK = "reelwatch-check-no-such-task"
 
 Row = tuple[str, str, str]  # what was tested; OK, WARN or ERROR; the outcome
@@ -40,7 +41,10 @@ async def check(settings: Settings) -> bool:
             _database(settings),
             _download_route(settings),
             _downloads_folder(settings),
-            *(_key(providers[config.name]) for config in settings.providers),
+            *(
+                _key(providers[config.name], config.base_url, settings.provider_proxy)
+                for config in settings.providers
+            ),
         )
     for host, ahead_s in transport.skews.measured().items():
         side = "ahead of" if ahead_s > 0 else "behind"
@@ -69,18 +73,15 @@ def _warnings(settings: Settings) -> Iterable[Row]:
 
 
 async def _download_route(settings: Settings) -> Row:
-    """Try to connect to the proxy; the hosts of videos are known only with the first video."""
+    """Try the proxy with a gateway's host: the hosts of videos are known only with the first video."""
     what = "downloads"
-    proxy = settings.download_proxy
-    if not proxy:
+    if settings.download_proxy is None:
         return what, OK, "without a proxy"
-    try:
-        async with asyncio.timeout(_TIMEOUT_S):
-            _, writer = await asyncio.open_connection(proxy.host, proxy.port)
-    except OSError:
-        return what, ERROR, f"the proxy {proxy} refuses connections or does not respond"
-    writer.close()
-    return what, OK, f"the proxy {proxy} accepts connections"
+    target = settings.providers[0].base_url if settings.providers else None
+    trouble = await ProxyDiagnosis(settings.download_proxy, tls=create_ssl_context()).trouble(target)
+    if trouble is None:
+        return what, OK, f"the proxy {settings.download_proxy} works"
+    return what, ERROR if trouble.is_proxys else WARN, str(trouble)
 
 
 async def _downloads_folder(settings: Settings) -> Row:
@@ -115,12 +116,11 @@ def _shown(value: object) -> str:
 
 async def _telegram(settings: Settings) -> Row:
     try:
-        return "telegram", OK, f"@{await bot_name(settings)}"
+        return "telegram", OK, f"@{await bot_name(settings)}{_through(settings.telegram_proxy)}"
     except (TokenRefused, NotBotApi) as error:
         return "telegram", ERROR, str(error)
     except TelegramAway as error:
-        proxy = settings.telegram_proxy
-        return "telegram", ERROR, f"no response{f' through the proxy {proxy}' if proxy else ''}: {error}"
+        return "telegram", ERROR, str(error) if settings.telegram_proxy else f"no response: {error}"
 
 
 async def _updates(settings: Settings) -> Row:
@@ -153,20 +153,29 @@ async def _database(settings: Settings) -> Row:
     return "database", OK, str(settings.database_url)
 
 
-async def _key(provider: Provider) -> Row:
+async def _key(provider: Provider, base_url: str, proxy: Proxy | None) -> Row:
     """Poll an id that no gateway has: a valid key gets the response that the task is missing."""
     what = f"provider {provider.name}"
     try:
         await provider.fetch(_NO_SUCH_TASK)
     except ProviderError as error:
         if error.cause is Cause.TASK_MISSING:
-            return what, OK, "the key is accepted"
+            return what, OK, f"the key is accepted{_through(proxy)}"
+        if error.cause is Cause.UNREACHABLE and proxy is not None:
+            trouble = await ProxyDiagnosis(proxy, tls=create_ssl_context()).trouble(base_url)
+            return what, ERROR, str(trouble or f"{_refusal(error)}{_through(proxy)}")
         return what, ERROR, _refusal(error)
-    return what, OK, "the gateway responds"
+    return what, OK, f"the gateway responds{_through(proxy)}"
+
+
+def _through(proxy: Proxy | None) -> str:
+    return f", through the proxy {proxy}" if proxy else ""
 
 
 def _refusal(error: ProviderError) -> str:
     match error.cause:
+        case Cause.PROXY:
+            return error.message
         case Cause.WANTS_HTTPS:
             return f"the gateway requires https: set BASE_URL to {error.message}"
         case Cause.ROUTE_MISSING:

@@ -39,6 +39,7 @@ _ALERTED_CAUSES = (
     Cause.NOT_ALLOWED,
     Cause.RATE_LIMITED,
     Cause.UNREACHABLE,
+    Cause.PROXY,
 )
 
 

@@ -12,6 +12,7 @@ from bot.bot_api.request import BotApiRequest, NotBotApi
 from bot.bot_api.socks_transport import SocksTransport
 from bot.config import Settings
 from bot.errors import TokenRefused
+from bot.proxies.diagnosis import ProxyDiagnosis
 from bot.proxies.proxy import Proxy
 
 AnyBuilder = ApplicationBuilder[Any, Any, Any, Any, Any, Any]
@@ -71,8 +72,10 @@ async def webhook_state(settings: Settings) -> WebhookState | None:
 
 def application_builder(settings: Settings, tls: ssl.SSLContext) -> AnyBuilder:
     """python-telegram-bot towards the configured Bot API server, without its own Updater and JobQueue."""
-    calls = _options(settings.telegram_proxy, tls, _LIMITS)
-    updates = _options(settings.telegram_proxy, tls, httpx.Limits(max_connections=_UPDATE_CONNECTIONS))
+    proxy = settings.telegram_proxy
+    diagnosis = ProxyDiagnosis(proxy, tls=tls) if proxy else None
+    calls = _options(proxy, tls, _LIMITS)
+    updates = _options(proxy, tls, httpx.Limits(max_connections=_UPDATE_CONNECTIONS))
     return (
         Application.builder()
         .token(settings.telegram_bot_token)
@@ -81,8 +84,12 @@ def application_builder(settings: Settings, tls: ssl.SSLContext) -> AnyBuilder:
         .local_mode(settings.telegram_local_mode)
         .updater(None)
         .job_queue(None)
-        .request(BotApiRequest(_CONNECTIONS, 20.0, 20.0, 10.0, 10.0, httpx_kwargs=calls))
-        .get_updates_request(BotApiRequest(_UPDATE_CONNECTIONS, 10.0, 10.0, 10.0, 10.0, httpx_kwargs=updates))
+        .request(BotApiRequest(_CONNECTIONS, 20.0, 20.0, 10.0, 10.0, httpx_kwargs=calls, diagnosis=diagnosis))
+        .get_updates_request(
+            BotApiRequest(
+                _UPDATE_CONNECTIONS, 10.0, 10.0, 10.0, 10.0, httpx_kwargs=updates, diagnosis=diagnosis
+            )
+        )
     )
 
 

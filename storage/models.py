@@ -47,6 +47,7 @@ class Cause(StrEnum):
     TASK_MISSING = "task_missing"  # the gateway does not know the id, or it belongs to another account
     RATE_LIMITED = "rate_limited"  # too many requests
     UNREACHABLE = "unreachable"  # no response: refused, reset, timed out; or a 5xx
+    PROXY = "proxy"  # the bot's own proxy does not work; the message names it
     ODD_ANSWER = "odd_answer"  # a response that is not of the format: HTML, empty, truncated
     WANTS_HTTPS = "wants_https"  # redirected to https on the same host; the message is that URL
     REDIRECTED = "redirected"  # redirected elsewhere; the message is the target host
@@ -65,7 +66,7 @@ class Cause(StrEnum):
     @property
     def depends_on_settings(self) -> bool:
         """Whether other settings may fix it: another key, URL or format."""
-        return self.needs_admin or self.is_redirect or self is Cause.ROUTE_MISSING
+        return self.needs_admin or self.is_redirect or self in {Cause.ROUTE_MISSING, Cause.PROXY}
 
     @property
     def is_task_failure(self) -> bool:

@@ -61,14 +61,14 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdminReport:
-    """The content of a REPORT: a gateway went down or recovered."""
+    """The content of a REPORT: a gateway, or the proxy to all of them, went down or recovered."""
 
     gateway: str  # identifies it; without the key
     is_recovery: bool
     status: str  # as shown to admins: a key of the texts in messages/locales
     host: str
     names: tuple[str, ...]  # of the providers behind the key
-    detail: str | None  # the HTTP status, or the target of a redirect
+    detail: str | None  # the HTTP status, the target of a redirect, or the proxy
     waiting: int  # tasks that are polled there
     language: str  # a key of messages/locales
 

@@ -13,11 +13,13 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx
 from telegram.error import NetworkError, RetryAfter, TelegramError
 from telegram.request import HTTPXRequest, RequestData
 
 from bot.bot_api import bounds
 from bot.bot_api.results import ResultChecker, Unexpected, is_int
+from bot.proxies.diagnosis import ProxyDiagnosis
 
 _MAX_RETRY_AFTER_S = 86_400  # a longer wait is cut to it
 _COUNTED_FROM_BYTES = 65_536  # a smaller response can't hold too many elements
@@ -39,7 +41,7 @@ Json = dict[str, Any]
 log = logging.getLogger(__name__)
 
 # httpx errors of a request that did not leave this machine; python-telegram-bot chains them as the cause.
-_NEVER_SENT = {"ConnectError", "ConnectTimeout", "PoolTimeout"}
+_NEVER_SENT = {"ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError"}
 
 
 class NotBotApi(TelegramError):
@@ -73,11 +75,13 @@ class BotApiRequest(HTTPXRequest):
     If the server is too old for times in the reader's zone, they are sent as text from then on.
     """
 
-    def __init__(self, *args: Any, **options: Any) -> None:
+    def __init__(self, *args: Any, diagnosis: ProxyDiagnosis | None = None, **options: Any) -> None:
+        """diagnosis: of the proxy, if there is one."""
         hooks = {"event_hooks": {"response": [bounds.bound]}}
         super().__init__(*args, **options | {"httpx_kwargs": options.get("httpx_kwargs", {}) | hooks})
         self._results = ResultChecker()
         self._knows_times = True
+        self._diagnosis = diagnosis
 
     async def do_request(self, url: str, method: str, *args: Any, **options: Any) -> tuple[int, bytes]:
         """Make a request; raises NotBotApi for a response that no Bot API server sends."""
@@ -86,7 +90,9 @@ class BotApiRequest(HTTPXRequest):
         except NetworkError as error:
             if isinstance(error.__cause__, bounds.TooLarge):
                 raise NotBotApi(_host(url), is_refusal=False) from error
-            raise
+            if self._diagnosis is None or isinstance(error.__cause__, httpx.PoolTimeout):
+                raise
+            raise type(error)(await self._why(url, error.message)) from error.__cause__
         response = _json_of(payload)
         if response is not None and (refusal := _refusal_in(response)):
             return _error_status(status, response), json.dumps(refusal).encode()
@@ -99,9 +105,18 @@ class BotApiRequest(HTTPXRequest):
                 raise NotBotApi(_host(url), is_refusal=False) from None
             unchanged = result is response["result"]
             return status, payload if unchanged else json.dumps({"ok": True, "result": result}).encode()
+        if status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED and self._diagnosis is not None:
+            why = await self._why(url, f"HTTP {status:d}")
+            raise NetworkError(why) from httpx.ProxyError(why)  # as where the proxy refuses a tunnel
         if status in _REFUSAL and status not in _PROXY_STATUSES:
             raise NotBotApi(_host(url), is_refusal=True)
         return status, b"{}"  # only the status counts: the body is a proxy's error page
+
+    async def _why(self, url: str, what: str) -> str:
+        """Why a call failed, in a sentence that names the proxy."""
+        assert self._diagnosis is not None  # noqa: S101 - for the type checker
+        trouble = await self._diagnosis.trouble(url)
+        return str(trouble) if trouble else f"{what} through the proxy {self._diagnosis.proxy}"
 
     async def _with_times(
         self, url: str, method: str, request_data: RequestData | None = None, **timeouts: Any

@@ -17,6 +17,7 @@ _PROVIDER = {
     GatewayStatus.KEY: "rejects the API key",
     GatewayStatus.QUOTA: "has no credit left",
     GatewayStatus.AWAY: "does not respond",
+    GatewayStatus.PROXY: "can't be reached, as PROVIDER_PROXY does not work",
     GatewayStatus.ODD: "sends responses that cannot be read",
 }
 

@@ -27,7 +27,7 @@ LOCAL_UPLOAD_LIMIT = 2_000_000_000  # bytes, of a self-hosted Bot API server
 QUOTA = 4_000_000_000  # bytes of all cached files
 _STALE_S = 86_400.0  # since a file was written
 # While the storage still copies the file, a new link may respond with 404, 403, an empty or a JSON 200.
-_RETRYABLE = {Fault.UNREACHABLE, Fault.UNTRUSTED, Fault.DEAD_LINK, Fault.NOT_A_VIDEO}
+_RETRYABLE = {Fault.UNREACHABLE, Fault.PROXY, Fault.UNTRUSTED, Fault.DEAD_LINK, Fault.NOT_A_VIDEO}
 _FRESH_LINK_AFTER = {1, 2, 4, 8}  # counts of failures after which a fresh link is requested
 _MAX_FAILING = 1000  # tasks whose failures are kept in memory
 
@@ -112,6 +112,8 @@ class VideoCache:
         self._failing[task.ref] = failing
         if len(self._failing) > _MAX_FAILING:
             del self._failing[next(iter(self._failing))]
+        if prepared.fault is Fault.PROXY:
+            return prepared  # no other link would help
         # An unreachable host is retried once with the same link first.
         if failing.failures in _FRESH_LINK_AFTER and (
             failing.failures > 1 or prepared.fault is not Fault.UNREACHABLE

@@ -38,6 +38,7 @@ from bot.private_hosts import NO_PRIVATE_HOSTS, PrivateHosts
 from bot.providers.base import MediaSource
 from bot.providers.parsing.links import requestable
 from bot.providers.session import open_session
+from bot.proxies.diagnosis import ProxyDiagnosis
 from bot.proxies.proxy import Proxy
 
 log = logging.getLogger(__name__)
@@ -120,6 +121,7 @@ class Downloader:
         self._tls = tls
         self._allowed = allowed
         self._proxy = proxy
+        self._diagnosis = ProxyDiagnosis(proxy, tls=tls) if proxy else None
         self._resolver = resolver
         self._sleep = sleep
         self._clock = clock
@@ -203,7 +205,7 @@ class Downloader:
             try:
                 await self._fetch_once(source, part, limit)
             except DownloadError as error:
-                is_final = error.fault is not Fault.UNREACHABLE or isinstance(error, TooSlow)
+                is_final = error.fault not in {Fault.UNREACHABLE, Fault.PROXY} or isinstance(error, TooSlow)
                 if is_final or part.size == size or attempt == _ATTEMPTS:
                     raise
                 log.debug("A download failed at %d bytes, resuming: %s", part.size, error)
@@ -228,9 +230,19 @@ class Downloader:
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             if isinstance(getattr(error, "os_error", error), PrivateAddress):
                 raise DownloadError(Fault.PRIVATE, _PRIVATE) from error
-            raise DownloadError(Fault.UNREACHABLE, type(error).__name__) from error
+            raise await self._unreachable(source, type(error).__name__) from error
         if self._untrusted and source.url is not None:
             self._untrusted.pop(URL(source.url, encoded=True).origin(), None)
+
+    async def _unreachable(self, source: MediaSource, what: str) -> DownloadError:
+        """The host's fault or that of the proxy."""
+        if self._proxy is None or self._diagnosis is None:
+            return DownloadError(Fault.UNREACHABLE, what)
+        # With socks5:// the name would be resolved again, unchecked.
+        trouble = await self._diagnosis.trouble(source.url if self._proxy.resolves_names else None)
+        if trouble is None:
+            return DownloadError(Fault.UNREACHABLE, f"{what} through the proxy {self._proxy}")
+        return DownloadError(Fault.PROXY if trouble.is_proxys else Fault.UNREACHABLE, str(trouble))
 
     def _note_untrusted(self, server: URL) -> None:
         """Log a host once per outage, not at each attempt."""

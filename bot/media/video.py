@@ -30,6 +30,7 @@ class Fault(StrEnum):
     NOT_A_VIDEO = "not_a_video"  # the response is not a video, e.g. an HTML page or JSON
     PRIVATE = "private"  # the address is in a private network
     UNREACHABLE = "unreachable"  # no response, an error or a truncated one; retryable
+    PROXY = "proxy"  # the bot's proxy for downloads does not work; retryable
     UNTRUSTED = "untrusted"  # the host's certificate is not trusted
     UNSENDABLE = "unsendable"  # downloaded, but Telegram rejected every variant
     UNCONFIRMED = "unconfirmed"  # downloaded, but Telegram never responded to the upload

@@ -139,7 +139,8 @@ def poll_failure(found: PollFailure, language: str) -> str:
 
 def poll_failure_quote(found: PollFailure) -> str | None:
     """The gateway's message about a failed poll, if there is one."""
-    return None if found.cause.is_redirect else vendor_quote(found.message)
+    is_ours = found.cause.is_redirect or found.cause is Cause.PROXY
+    return None if is_ours else vendor_quote(found.message)
 
 
 def gateway_problem(task: Task, problem: str, language: str, *, now: datetime) -> str:

@@ -12,6 +12,7 @@ ProviderError
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
+from bot.proxies.diagnosis import ProxyFault
 from storage.models import Cause, Media, Snapshot
 
 
@@ -21,6 +22,7 @@ class ProviderError(Exception):
     permanent: ClassVar[bool] = False  # True: a retry is useless until a person acts
     is_gateway_reply = True  # a response of the gateway itself, so it is reachable
     http_status: int | None = None  # of the response, if there was one
+    proxy_fault: ProxyFault | None = None  # if the bot's own proxy does not work
 
     def __init__(self, message: str, *, cause: Cause, retry_after_s: float | None = None) -> None:
         """message: vendor text, bounded and without keys. retry_after_s: as requested, 0 to 3600."""

@@ -4,6 +4,7 @@ import asyncio
 import ssl
 from collections import defaultdict
 from collections.abc import AsyncIterator
+from http import HTTPStatus
 from types import TracebackType
 from typing import Self, cast
 
@@ -18,6 +19,7 @@ from bot.providers.clock_skew import ClockSkews
 from bot.providers.parsing.inline import MAX_TEXT, cut_videos, may_hold_video
 from bot.providers.parsing.response import Response
 from bot.providers.session import open_session
+from bot.proxies.diagnosis import STEP_S, ProxyDiagnosis
 from bot.proxies.proxy import Proxy
 from storage.models import Cause
 
@@ -52,6 +54,7 @@ class HttpTransport:
         self._tls = tls
         self._timeout_s = timeout_s
         self._proxy = proxy
+        self._diagnosis = ProxyDiagnosis(proxy, tls=tls, step_s=min(timeout_s, STEP_S)) if proxy else None
         self._transport = transport
         # By host: a few medium responses and one large one at a time, to bound the memory use.
         self._medium: defaultdict[str, asyncio.Semaphore] = defaultdict(
@@ -87,9 +90,9 @@ class HttpTransport:
                     await response.aclose()
                     response.stream = _EMPTY  # the stream refers to the response: a cycle for each poll
         except _ERRORS as error:
-            reason = error.__cause__ if isinstance(error, httpx.HTTPError) else None
-            name = type(reason or error).__name__
-            raise Unavailable(f"no response ({name})", cause=Cause.UNREACHABLE) from error
+            raise await self._no_response(url, error) from error
+        if response.status_code == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED and self._diagnosis:
+            raise await self._no_response(url, None)
         return Response(
             status=response.status_code,
             headers=response.headers,
@@ -97,6 +100,17 @@ class HttpTransport:
             videos=videos,
             clock_ahead_s=self.skews.ahead_s(url, response.headers),
         )
+
+    async def _no_response(self, url: str, error: BaseException | None) -> Unavailable:
+        """The gateway's fault or that of the proxy; error: None: the proxy wants another login."""
+        trouble = await self._diagnosis.trouble(url) if self._diagnosis else None
+        if trouble is not None and trouble.is_proxys:
+            failure = Unavailable(str(trouble), cause=Cause.PROXY)
+            failure.proxy_fault = trouble.fault
+            return failure
+        reason = error.__cause__ if isinstance(error, httpx.HTTPError) else None
+        name = type(reason or error).__name__ if error else "HTTP 407"
+        return Unavailable(f"no response ({name})", cause=Cause.UNREACHABLE)
 
     async def _body(self, response: httpx.Response) -> tuple[bytes, tuple[memoryview, ...]]:
         """Read the body, decompressed; return it with the videos that were cut out of a large one."""

@@ -127,6 +127,11 @@ async def open_through(proxy: Proxy, hosts: Sequence[str], port: int) -> socket.
 async def handshake(stream: ByteStream, proxy: Proxy, host: str, port: int) -> None:
     """Log in and have the server connect to the target; raises SocksError, and what the stream raises."""
     await greet(stream, proxy)
+    await request(stream, host, port)
+
+
+async def request(stream: ByteStream, host: str, port: int) -> None:
+    """The second half of the handshake: have the server connect; raises TargetRefused and NotSocks."""
     await stream.write(bytes([_VERSION, _CONNECT, _RESERVED]) + _encoded(host) + port.to_bytes(2, "big"))
     version, reply = await _read(stream, 2, TargetRefused)
     if version != _VERSION:

@@ -60,7 +60,11 @@ class AdminReports:
 
     async def check(self) -> None:
         """Store the changes since the last check."""
-        for state in self._states.reports():
+        # A proxy that fails is one report, not one for each gateway behind it.
+        states = [each for each in self._states.reports() if each.status is not GatewayStatus.PROXY]
+        if proxy := self._states.proxy_report():
+            states.append(proxy)
+        for state in states:
             is_up = state.status is GatewayStatus.UP and not state.is_doubtful
             is_stable = is_up and self._clock() - state.since >= _STABLE
             if not state.status.is_bad and not is_stable:
@@ -76,13 +80,23 @@ class AdminReports:
 
     async def _report(self, state: GatewayReport, admin_id: int) -> AdminReport:
         chat = await self._store.chat(admin_id)
+        status, detail = _shown(state)
         return AdminReport(
             gateway=state.id,
             is_recovery=not state.status.is_bad,
-            status="redirected" if state.redirect_to else state.status,
+            status=status,
             host=state.host,
             names=state.names,
-            detail=state.redirect_to or (f"HTTP {state.http_status}" if state.http_status else None),
+            detail=detail,
             waiting=self._waiting(state.names),
             language=pick_language(self._admins.language, None, chat.language if chat else None),
         )
+
+
+def _shown(state: GatewayReport) -> tuple[str, str | None]:
+    """The status, a key of the texts, and the detail of a report."""
+    if state.is_proxy:
+        return f"proxy_{state.proxy_fault or state.status}", state.host
+    if state.redirect_to:
+        return "redirected", state.redirect_to
+    return state.status, f"HTTP {state.http_status}" if state.http_status else None

@@ -6,13 +6,14 @@ first snapshot or unknown id. A task that fails while others succeed does not co
 
 import logging
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
 from bot.log_lines import spelled
 from bot.logs import log_fields
 from bot.providers.base import AuthFailed, ProviderError, Unavailable
+from bot.proxies.diagnosis import ProxyFault
 from storage.models import Cause
 
 log = logging.getLogger(__name__)
@@ -30,6 +31,7 @@ class GatewayStatus(StrEnum):
     KEY = "key"  # the key is rejected, or lacks permission
     QUOTA = "quota"  # quota or credit exhausted
     AWAY = "away"  # no response, or 5xx
+    PROXY = "proxy"  # the bot's own proxy does not work
     ODD = "odd"  # invalid responses
 
     @property
@@ -42,6 +44,7 @@ _PROBLEMS = {
     GatewayStatus.KEY: "rejects the API key",
     GatewayStatus.QUOTA: "says that the quota or the credit is used up",
     GatewayStatus.AWAY: "does not respond",
+    GatewayStatus.PROXY: "can't be reached",
     GatewayStatus.ODD: "sends responses that can't be understood",
 }
 
@@ -56,7 +59,10 @@ class GatewayReport:
     since: datetime
     http_status: int | None = None  # of the last failed poll; None: no response
     redirect_to: str | None = None  # target of the last failed poll's redirect: a host, or an https URL
+    proxy_fault: ProxyFault | None = None  # of the last failed poll, if the bot's own proxy does not work
     is_doubtful: bool = False  # polls fail, but not yet for long enough to be sure
+
+    is_proxy: bool = False  # the bot's own proxy, not a gateway
 
     @property
     def id(self) -> str:
@@ -91,6 +97,8 @@ class GatewayState:
         self._first_failed_at = at
         self._last_failure = GatewayStatus.AWAY
         self._redirect_to: str | None = None
+        self._proxy_fault: ProxyFault | None = None
+        self._proxy_trouble = ""  # a sentence, for the log
 
     def on_poll(self, task_id: int, error: ProviderError | None, *, at: datetime) -> None:
         """A poll ended, with a snapshot or an error."""
@@ -109,6 +117,7 @@ class GatewayState:
             since=self._since,
             http_status=self._http_status if self._status.is_bad else None,
             redirect_to=self._redirect_to if self._status.is_bad else None,
+            proxy_fault=self._proxy_fault if self._status is GatewayStatus.PROXY else None,
             is_doubtful=not self._status.is_bad and self._is_gateways_fault(),
         )
 
@@ -139,6 +148,7 @@ class GatewayState:
         self._failures += 1
         self._last_failure, self._http_status = _status_of(error), error.http_status
         self._redirect_to = error.message if error.cause.is_redirect else None
+        self._proxy_fault, self._proxy_trouble = error.proxy_fault, error.message
         self._confirm(at)
 
     def _confirm(self, at: datetime) -> None:
@@ -167,6 +177,7 @@ class GatewayState:
         self._logged.add(status)
         answers = [f"HTTP {self._http_status}"] if self._http_status else []
         answers += [f"redirected to {self._redirect_to}"] if self._redirect_to else []
+        answers += [self._proxy_trouble] if self._proxy_fault else []
         waiting = self._waiting(self._names)
         log.warning(
             "Gateway %s (%s) %s%s; tasks that wait for it: %d",
@@ -209,8 +220,10 @@ class GatewayState:
 class GatewayStates:
     """The states of all keys; empty until polling has been set up."""
 
-    def __init__(self, *, clock: Callable[[], datetime]) -> None:
+    def __init__(self, *, clock: Callable[[], datetime], proxy: str | None = None) -> None:
+        """proxy: the one to all gateways, as it is shown."""
         self._clock = clock
+        self._proxy = proxy
         # Provider names → number of their tasks being polled; set once there is a scheduler.
         self.count_waiting: Callable[[Collection[str]], int] = lambda _names: 0
         self._states: list[GatewayState] = []
@@ -236,10 +249,27 @@ class GatewayStates:
         """The state of each key now."""
         return [state.report(self._clock()) for state in self._states]
 
+    def proxy_report(self) -> GatewayReport | None:
+        """The state of the proxy, as a gateway that all others are behind; None: no proxy, or unknown."""
+        reports = self.reports()
+        failing = [report for report in reports if report.status is GatewayStatus.PROXY]
+        found = failing or [report for report in reports if report.status is GatewayStatus.UP]
+        if self._proxy is None or not found:
+            return None
+        return replace(
+            found[0],
+            names=tuple(sorted(name for report in reports for name in report.names)),
+            host=self._proxy,
+            since=min(report.since for report in found),
+            is_proxy=True,
+        )
+
 
 def _status_of(error: ProviderError) -> GatewayStatus:
     if error.cause is Cause.KEY_EXHAUSTED:
         return GatewayStatus.QUOTA
+    if error.cause is Cause.PROXY:
+        return GatewayStatus.PROXY
     if isinstance(error, AuthFailed):
         return GatewayStatus.KEY
     return GatewayStatus.AWAY if isinstance(error, Unavailable) else GatewayStatus.ODD

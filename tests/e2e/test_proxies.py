@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.e2e.program import Program
 from tests.e2e.scene import Scene
 from tests.fakes.proxy import ADDRESS, NAME, FakeProxy
 
@@ -34,3 +35,57 @@ async def test_a_video_arrives_over_socks_on_all_three_routes(scene: Scene, sche
     assert files.asked
     assert len(telegram.asked) <= 6, "connections are kept"
     assert "horse" not in bot.log
+
+
+async def test_check_tries_each_route_and_names_its_proxy(scene: Scene):
+    async with FakeProxy.open(login=LOGIN) as socks, FakeProxy.open(speaks=["http"]) as http:
+        good = await scene.run(
+            "check",
+            TELEGRAM_PROXY=socks.url("socks5h", login=ENCODED),
+            PROVIDER_PROXY=socks.url("socks5", login=ENCODED),
+            DOWNLOAD_PROXY=http.url("http"),
+        )
+        bad = await scene.run(
+            "check",
+            TELEGRAM_PROXY=http.url("socks5h"),
+            PROVIDER_PROXY=socks.url("socks5", login="anna:wrong-horse"),
+            DOWNLOAD_PROXY="socks5h://127.0.0.1:9",
+        )
+        assert await good.end() == 0
+        assert await bad.end() == 1
+
+    assert row(good, "telegram").split("  ")[-1].endswith(f"through the proxy {socks.url('socks5h')}")
+    assert row(good, "provider videos").endswith(f"accepted, through the proxy {socks.url('socks5')}")
+    assert row(good, "downloads").endswith(f"the proxy {http.url('http')} works")
+    assert row(bad, "telegram").endswith(
+        f"error  the proxy {http.url('socks5h')} speaks no SOCKS: it is an HTTP proxy, so write http://"
+    )
+    assert row(bad, "provider videos").endswith(f"error  the proxy {socks.url('socks5')} refuses the login")
+    assert "error  the proxy socks5h://127.0.0.1:9 refuses connections" in row(bad, "downloads")
+    assert "horse" not in good.output + bad.output + good.log + bad.log
+
+
+async def test_a_dead_proxy_of_the_route_to_telegram_is_named_in_one_line(scene: Scene):
+    dead = "socks5h://anna:horse@127.0.0.1:9"
+    bot = await scene.run(TELEGRAM_PROXY=dead)
+    await scene.wait_for(lambda: "retrying: the proxy socks5h://127.0.0.1:9 refuses connections" in bot.log)
+
+    assert await bot.stop() == 0
+    assert bot.log.count("refuses connections") == 1
+    assert "horse" not in bot.log
+
+
+async def test_a_dead_proxy_of_the_route_to_the_gateways_is_said_in_the_chat(scene: Scene):
+    bot = await scene.start_bot(PROVIDER_PROXY="http://anna:horse@127.0.0.1:9")
+    anna, task = scene.add_user(), scene.task("newapi")
+    await scene.watch(anna, task)
+
+    answer = await scene.poll(anna, task)
+    assert "The bot's proxy isn't working" in answer.plain_text
+    assert "127.0.0.1:9" not in answer.plain_text
+    assert "horse" not in bot.log
+
+
+def row(program: Program, name: str) -> str:
+    """The last line of the program's tables that begins with a name."""
+    return [line for line in program.output.splitlines() if line.startswith(f"{name}  ")][-1]

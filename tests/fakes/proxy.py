@@ -126,6 +126,9 @@ class FakeProxy:
             if (user, password) != self._login:
                 writer.write(b"HTTP/1.1 407 No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
                 return
+        if target.startswith("/"):  # as to a web server
+            writer.write(b"HTTP/1.1 400 No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+            return
         parts = urlsplit(f"//{target}" if method == "CONNECT" else target)
         host, port = parts.hostname or "", parts.port or 80
         self.asked.append(Asked(how=CONNECT if method == "CONNECT" else FORWARD, host=host, port=port))

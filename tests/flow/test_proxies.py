@@ -14,8 +14,10 @@ from bot.media.video import DownloadError, Fault
 from bot.private_hosts import NO_PRIVATE_HOSTS, PrivateHosts
 from bot.providers.base import MediaSource, Unavailable
 from bot.providers.transport import HttpTransport
+from bot.proxies.diagnosis import ProxyFault
 from bot.proxies.proxy import Proxy, read_proxy
 from bot.sandbox.sample_video import make_video
+from storage.models import Cause
 from tests.fakes.proxy import ADDRESS, CONNECT, FORWARD, NAME, Asked, FakeProxy
 from tests.fakes.raw_port import raw_port, sends, silent
 from tests.fakes.tls import serving, tls_server, trusting
@@ -156,3 +158,57 @@ async def test_a_silent_proxy_takes_no_longer_than_a_silent_gateway(scheme: str)
         async with HttpTransport(tls=trusting(), proxy=proxy, timeout_s=0.3) as transport, asyncio.timeout(2):
             with pytest.raises(Unavailable):
                 await transport.get("https://127.0.0.1/", {})
+
+
+@pytest.mark.parametrize("scheme", ["socks5", "socks5h", "http"])
+async def test_a_dead_proxy_is_the_cause_and_is_named(scheme: str, tmp_path: Path):
+    proxy = read_proxy(f"{scheme}://anna:hunter2@127.0.0.1:9")
+    async with HttpTransport(tls=trusting(), proxy=proxy) as transport:
+        with pytest.raises(Unavailable) as poll:
+            await transport.get("https://gateway.example/", {})
+    with pytest.raises(DownloadError) as download:
+        await film("https://cdn.example/a.mp4", tmp_path, proxy=proxy, names=Names("8.8.8.8"))
+
+    assert poll.value.cause is Cause.PROXY
+    assert poll.value.proxy_fault is ProxyFault.REFUSED
+    assert poll.value.message.startswith(f"the proxy {scheme}://127.0.0.1:9 refuses connections")
+    assert download.value.fault is Fault.PROXY
+    assert str(download.value).startswith(f"the proxy {scheme}://127.0.0.1:9 refuses connections")
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+async def test_a_login_that_the_proxy_refuses_is_the_cause_with_and_without_a_tunnel(scheme: str):
+    async with (
+        FakeProxy.open(login=("a", "b")) as fake,
+        HttpTransport(tls=trusting(), proxy=fake.proxy("http", login="a:c")) as transport,
+    ):
+        with pytest.raises(Unavailable) as poll:
+            await transport.get(f"{scheme}://127.0.0.1:1/", {})
+
+    assert poll.value.cause is Cause.PROXY
+    assert poll.value.proxy_fault is ProxyFault.LOGIN
+
+
+async def test_a_gateway_that_the_proxy_can_not_reach_is_the_gateways_fault():
+    async with (
+        FakeProxy.open() as fake,
+        HttpTransport(tls=trusting(), proxy=fake.proxy("socks5h")) as transport,
+    ):
+        fake.reply = 5
+        with pytest.raises(Unavailable) as poll:
+            await transport.get("https://gateway.example/", {})
+
+    assert poll.value.cause is Cause.UNREACHABLE
+    assert poll.value.message == "no response (ClientConnectorError)"
+    assert poll.value.proxy_fault is None
+
+
+async def test_with_socks5_a_failed_download_asks_the_proxy_for_no_unchecked_address(tmp_path: Path):
+    names = Names("8.8.8.8")
+    async with FakeProxy.open() as fake:
+        fake.reply = 1
+        with pytest.raises(DownloadError) as download:
+            await film("http://localhost.example:1/a.mp4", tmp_path, proxy=fake.proxy("socks5"), names=names)
+
+    assert download.value.fault is Fault.UNREACHABLE
+    assert {asked.host for asked in fake.asked} == {"8.8.8.8"}

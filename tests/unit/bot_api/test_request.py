@@ -1,19 +1,26 @@
 """Whatever a server responds, a call to the Bot API ends with a result or with a TelegramError."""
 
 import json
+import ssl
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Any
 
+import httpx
 import pytest
 from telegram import Bot, InputMediaVideo
-from telegram.error import BadRequest, InvalidToken, NetworkError, RetryAfter
+from telegram.error import BadRequest, InvalidToken, NetworkError, RetryAfter, TimedOut
 
-from bot.bot_api.request import BotApiRequest, NotBotApi, flood_wait_s
+from bot.bot_api.request import BotApiRequest, NotBotApi, flood_wait_s, was_never_sent
+from bot.bot_api.socks_transport import SocksTransport
+from bot.proxies.diagnosis import ProxyDiagnosis
+from bot.proxies.proxy import Proxy, read_proxy
 from bot.sandbox.faults import Fault, html_response, json_response
 from bot.sandbox.telegram import FakeTelegram
 from bot.sandbox.telegram.api_errors import error_response
+from tests.fakes.proxy import FakeProxy
+from tests.fakes.raw_port import raw_port, silent
 
 ANNA = 1001
 BOT = {"id": 7, "is_bot": True, "first_name": "Reelwatch", "username": "reelwatch_bot"}
@@ -309,3 +316,56 @@ async def test_other_errors_in_a_message_with_a_time_are_passed_on(telegram: Fak
     await bot.send_message(ANNA, time, "HTML")
 
     assert [kind["type"] for kind in telegram.messages(ANNA)[0].entities] == ["date_time"]
+
+
+async def called(telegram: FakeTelegram, tried: Proxy, **options: Any) -> NetworkError:
+    """The error of a call with these options of httpx; tried: the proxy, when it has failed."""
+    diagnosis = ProxyDiagnosis(tried, in_container=False, step_s=0.3)
+    request = BotApiRequest(1, 0.5, 0.5, 0.5, 0.5, httpx_kwargs=options, diagnosis=diagnosis)
+    async with request:
+        with pytest.raises(NetworkError) as caught:
+            await request.do_request(f"{telegram.url}/bot{telegram.token}/getMe", "POST")
+    return caught.value
+
+
+def over_socks(proxy: Proxy) -> dict[str, Any]:
+    transport = SocksTransport(proxy, tls=ssl.create_default_context(), limits=httpx.Limits())
+    return {"transport": transport, "trust_env": False}
+
+
+async def test_a_dead_proxy_is_named_and_nothing_was_sent(telegram: FakeTelegram):
+    proxy = read_proxy("socks5h://anna:hunter2@127.0.0.1:9")
+    for error in (
+        await called(telegram, proxy, **over_socks(proxy)),
+        await called(telegram, proxy, proxy="http://127.0.0.1:9", trust_env=False),
+    ):
+        assert error.message == "the proxy socks5h://127.0.0.1:9 refuses connections"
+        assert was_never_sent(error)
+
+
+async def test_a_silent_proxy_is_a_timeout_in_which_nothing_was_sent(telegram: FakeTelegram):
+    async with raw_port(silent) as port:
+        proxy = read_proxy(f"socks5h://127.0.0.1:{port}")
+        error = await called(telegram, proxy, **over_socks(proxy))
+
+    assert isinstance(error, TimedOut)
+    assert error.message == f"the proxy {proxy} accepts connections and speaks no SOCKS"
+    assert was_never_sent(error)
+
+
+async def test_a_login_that_the_proxy_refuses_is_said_also_without_a_tunnel(telegram: FakeTelegram):
+    async with FakeProxy.open(login=("a", "b")) as fake:
+        error = await called(telegram, fake.proxy("http"), proxy=fake.url("http"), trust_env=False)
+
+    assert error.message == f"the proxy {fake.url('http')} wants a user name and password"
+    assert was_never_sent(error)
+
+
+async def test_an_error_behind_a_proxy_that_works_says_through_which(telegram: FakeTelegram):
+    telegram.is_down = True
+    async with FakeProxy.open() as fake:
+        proxy = fake.proxy("socks5h")
+        error = await called(telegram, proxy, **over_socks(proxy))
+
+    assert error.message.endswith(f"through the proxy {proxy}")
+    assert not was_never_sent(error)

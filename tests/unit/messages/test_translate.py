@@ -54,7 +54,12 @@ def test_every_text_is_valid_telegram_html(language):
 def test_every_status_state_and_cause_has_a_text(language):
     for key in (
         *(f"status.{status}" for status in TaskStatus),
-        *(f"failed.{cause}.{part}" for cause in Cause if not cause.is_redirect for part in ("why", "next")),
+        *(
+            f"failed.{cause}.{part}"
+            for cause in Cause
+            if not (cause.is_redirect or cause is Cause.PROXY)
+            for part in ("why", "next")
+        ),
         *(f"poll_failure.{cause}" for cause in Cause if not cause.is_task_failure),
         *(f"stats.cause.{cause}" for cause in Cause),
         *(f"stats.cause.{status}" for status in TaskStatus if status.is_final and status not in _PLAIN_ENDS),

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import pytest
 
 from bot.messages.views.admin import gateway_changed
-from bot.providers.base import BadResponse, ProviderError
+from bot.providers.base import BadResponse, ProviderError, Unavailable
+from bot.proxies.diagnosis import ProxyFault
 from bot.watching.admin_reports import AdminReports, Admins
 from bot.watching.gateway_state import GatewayStates
 from storage.models import Cause, Chat, DeliveryState
@@ -25,11 +26,13 @@ class Scene:
         self.sent: list[tuple[int, str]] = []
         self.notified = 0
         self.is_telegram_away = False
+        self.proxy: str | None = None
         self.restart()
 
     def restart(self) -> None:
         """Create everything again on the same store."""
-        self.states = GatewayStates(clock=self.clock)
+        self.states = GatewayStates(clock=self.clock, proxy=self.proxy)
+        self.other = self.states.add(["veo"], "other.example")
         self.state = self.states.add(["wan"], "gateway.example")
         self.reports = AdminReports(
             self.store,
@@ -79,6 +82,37 @@ async def test_each_admin_gets_one_message_per_outage_and_one_per_recovery(scene
         outage, end = scene.texts_to(admin)
         assert outage == "⚠️ gateway.example (wan) isn't responding.\n20 tasks are waiting for it."
         assert end.startswith("✅ gateway.example (wan) is working again.")
+
+
+@pytest.mark.parametrize(
+    ("fault", "text"),
+    [
+        (ProxyFault.REFUSED, "refuses connections."),
+        (ProxyFault.SILENT, "isn't responding."),
+        (ProxyFault.LOGIN, "rejects the user name and password in PROVIDER_PROXY."),
+        (ProxyFault.PROTOCOL, "is of another kind."),
+        (ProxyFault.UNKNOWN_NAME, "has a name that can't be resolved."),
+        (ProxyFault.UNTRUSTED, "has a certificate that isn't trusted."),
+    ],
+)
+async def test_a_dead_proxy_is_one_report_for_all_gateways_and_one_of_its_end(
+    scene: Scene, fault: ProxyFault, text: str
+):
+    dead = Unavailable("the proxy …", cause=Cause.PROXY)
+    dead.proxy_fault = fault
+    scene.proxy = "socks5://p.example:1"
+    scene.restart()
+
+    for _ in range(40):
+        scene.other.on_poll(3, dead, at=scene.clock())
+        await scene.advance(1, away=True, error=dead)
+    scene.other.on_poll(3, None, at=scene.clock())
+    await scene.advance(30, away=False)
+
+    outage, end = scene.texts_to(7)
+    assert outage.startswith(f"⚠️ My proxy for the gateways, socks5://p.example:1, {text}")
+    assert outage.endswith("20 tasks are waiting for it.")
+    assert end.startswith("✅ My proxy for the gateways, socks5://p.example:1, is working again.")
 
 
 async def test_the_report_names_the_host_that_a_gateway_redirects_to(scene: Scene):

@@ -4,8 +4,9 @@ import logging
 
 import pytest
 
-from bot.providers.base import BadResponse, ProviderError, RateLimited, TaskMissing
-from bot.watching.gateway_state import GatewayStates
+from bot.providers.base import BadResponse, ProviderError, RateLimited, TaskMissing, Unavailable
+from bot.proxies.diagnosis import ProxyFault
+from bot.watching.gateway_state import GatewayStates, GatewayStatus
 from storage.models import Cause
 from tests.fakes.clock import FrozenClock
 from tests.unit.watching.tasks import AWAY, BAD_KEY, MISSING, NO_CREDIT, ODD, TOO_MANY
@@ -63,6 +64,52 @@ def test_a_gateway_that_redirects_is_reported_with_where_to(polls: Polls, caplog
     assert "redirected to login.example" in caplog.text
     polls.poll(1, 2)
     assert polls.states.reports()[0].redirect_to is None
+
+
+def dead_proxy() -> Unavailable:
+    error = Unavailable("the proxy socks5://p.example:1 refuses connections", cause=Cause.PROXY)
+    error.proxy_fault = ProxyFault.REFUSED
+    return error
+
+
+def test_a_dead_proxy_is_no_gateways_outage(polls: Polls, caplog: pytest.LogCaptureFixture):
+    polls.poll(1, 2, error=dead_proxy(), for_s=32)
+
+    assert polls.problem == "proxy"
+    [report] = polls.states.reports()
+    assert report.proxy_fault is ProxyFault.REFUSED
+    assert "can't be reached (the proxy socks5://p.example:1 refuses connections);" in caplog.text
+
+    polls.poll(1, 2, error=AWAY, for_s=2)
+    assert polls.problem == "away"
+    assert polls.states.reports()[0].proxy_fault is None
+
+
+def test_the_proxy_is_reported_as_one_gateway_that_all_are_behind():
+    clock = FrozenClock()
+    states = GatewayStates(clock=clock, proxy="socks5://p.example:1")
+    first, second = states.add(["wan"], "a.example"), states.add(["veo"], "b.example")
+    assert states.proxy_report() is None
+
+    for _ in range(32):
+        for state in (first, second):
+            state.on_poll(1, dead_proxy(), at=clock())
+        clock.advance(1.0)
+    down = states.proxy_report()
+    first.on_poll(1, None, at=clock())
+    second.on_poll(1, None, at=clock())
+    up = states.proxy_report()
+
+    assert down is not None
+    assert up is not None
+    assert (down.status, up.status) == (GatewayStatus.PROXY, GatewayStatus.UP)
+    assert down.id == up.id == "socks5://p.example:1 veo,wan"
+
+
+def test_without_a_proxy_there_is_no_report_of_one(polls: Polls):
+    polls.poll(1, 2)
+
+    assert polls.states.proxy_report() is None
 
 
 @pytest.mark.parametrize(

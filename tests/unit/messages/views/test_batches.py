@@ -217,7 +217,7 @@ def test_an_id_that_is_cut_cannot_be_copied():
 
 
 def test_fifty_different_failures_fit_into_a_message():
-    causes = [cause for cause in Cause if cause not in {Cause.WANTS_HTTPS, Cause.REDIRECTED}]
+    causes = [cause for cause in Cause if not (cause.is_redirect or cause is Cause.PROXY)]
     found = [named(failed(causes[number % len(causes)]), f"{number:02}" + "x" * 46) for number in range(50)]
 
     view = batches.card(batch(), found)
