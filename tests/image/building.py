@@ -19,6 +19,13 @@ LABELS = {
     "CREATED": "2026-01-02T03:04:05Z",
     "SOURCE": "https://e.example",
 }
+# As in compose.yaml.
+BOUNDS = (
+    *("--read-only", "--read-only-tmpfs=false", "--tmpfs=/tmp", "--cap-drop=ALL"),
+    *("--security-opt=no-new-privileges", "--memory=1g", "--pids-limit=256"),
+    # podman's own defaults are above what a sandbox allows
+    *("--ulimit=nofile=1024:1024", "--ulimit=nproc=4096:4096"),
+)
 _SUITE = "trixie"  # Debian's release with Python 3.13
 _PACKAGES = "python3,python3-pip,python3-venv,ca-certificates"
 _INDEXES = ("index-url", "extra-index-url")
@@ -49,6 +56,11 @@ def build_base() -> None:
         run("tar", "-C", root, "-cf", archive, ".")
         path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
         run("podman", "import", "--change", f"ENV {path}", archive, BASE)
+
+
+def try_base() -> None:
+    """Run a container of the base image, which shows whether this machine can."""
+    run("podman", "run", "--rm", "--network=none", *BOUNDS, BASE, "true")
 
 
 def build_image(tag: str = IMAGE) -> None:
