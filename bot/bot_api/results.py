@@ -46,7 +46,13 @@ class ResultChecker:
                 bot = _parsed(User, result)
                 is_valid = bot is not None and bot.is_bot is True and _is_user(bot) and bool(bot.username)
             case "getWebhookInfo":
-                is_valid = _parsed(WebhookInfo, result) is not None and isinstance(result["url"], str)
+                info = _parsed(WebhookInfo, result)
+                is_valid = (
+                    info is not None
+                    and isinstance(info.url, str)
+                    and is_int(info.pending_update_count)
+                    and _are_texts(info.last_error_message)
+                )
             case "getChatMember":
                 is_valid = _is_member(result)
             case "getChatAdministrators":

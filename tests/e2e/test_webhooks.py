@@ -9,6 +9,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from bot.sandbox.telegram.webhook import Webhook
 from tests.e2e.nginx import needs_nginx, nginx
 from tests.e2e.scene import Scene
 from tests.e2e.test_probes import row
@@ -40,6 +41,7 @@ async def test_a_watch_arrives_by_webhook_and_its_video_is_sent(scene: Scene):
     await _watch_to_the_video(scene)
     assert "Telegram sends the updates to http://127.0.0.1:" in bot.log
     assert PATH not in bot.log
+    await _see_that_only_who_knows_the_secret_is_heard(scene)
     assert not any(each.method == "getUpdates" for each in scene.telegram.requests)
     assert await bot.stop() == 0
     assert "Traceback" not in bot.log
@@ -60,19 +62,6 @@ async def test_switching_between_webhook_and_long_polling_loses_nothing(scene: S
 
 async def test_kill_9_while_commands_come_loses_and_doubles_nothing(scene: Scene):
     await _watch_through_kills(scene, kills=2, commands=16)
-
-
-async def test_only_who_knows_the_secret_is_heard(scene: Scene):
-    await scene.start_bot()
-    await scene.command(scene.add_user(), "/help")  # the webhook is set
-    url = scene.settings["WEBHOOK_URL"]
-    webhook = scene.telegram.state.webhook.webhook
-    assert webhook is not None
-    update = {"update_id": 1, "poll_of_the_future": {}}
-    async with aiohttp.ClientSession() as session:
-        for secret, status in (("", 403), (scene.telegram.token, 403), (webhook.secret_token, 200)):
-            async with session.post(url, json=update, headers={HEADER: secret}) as response:
-                assert (response.status, await response.read()) == (status, b"")
 
 
 async def test_a_watch_that_a_full_disk_refuses_is_done_when_there_is_room(scene: Scene):
@@ -103,12 +92,10 @@ async def test_check_shows_the_route_and_what_telegram_says(scene: Scene):
     expected = f"{url} (webhook) must lead to 127.0.0.1:{scene.settings['WEBHOOK_PORT']}"
     assert f"  ok  {expected}; the bot sets it at its start" in " ".join(row(check, "updates").split(" "))
 
-    bot, anna = await scene.start_bot(), scene.add_user()
-    await scene.command(anna, "/help")
-    await bot.stop()
-    scene.telegram.send(anna, "/tasks")
+    await scene.telegram.state.webhook.set(Webhook(url=url, secret_token="", max_connections=1))
+    scene.telegram.send(scene.add_user(), "/tasks")
     await scene.wait_for(lambda: scene.telegram.state.webhook.last_error)
-    check, polling = await scene.run("check"), await scene.run("check", WEBHOOK_URL="")
+    check, polling = await scene.run("check"), await scene.run("check", WEBHOOK_URL="")  # at the same time
     assert [await check.end(), await polling.end()] == [0, 0]
     assert f"{expected}; it is set, and 1 updates wait; Telegram's last error" in row(check, "updates")
     assert "  warn  by long polling; the bot will remove the webhook to 127.0.0.1:" in row(polling, "updates")
@@ -161,3 +148,14 @@ async def _watch_through_kills(scene: Scene, *, kills: int, commands: int) -> No
         assert sum(message.video is not None for message in replies) == 1
         assert len(replies) <= 2  # a card, where the kill came before the first poll
     assert scene.telegram.state.updates.waiting == 0
+
+
+async def _see_that_only_who_knows_the_secret_is_heard(scene: Scene) -> None:
+    url = scene.settings["WEBHOOK_URL"]
+    webhook = scene.telegram.state.webhook.webhook
+    assert webhook is not None
+    update = {"update_id": 1, "poll_of_the_future": {}}
+    async with aiohttp.ClientSession() as session:
+        for secret, status in (("", 403), (scene.telegram.token, 403), (webhook.secret_token, 200)):
+            async with session.post(url, json=update, headers={HEADER: secret}) as response:
+                assert (response.status, await response.read()) == (status, b"")

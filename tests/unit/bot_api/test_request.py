@@ -114,6 +114,23 @@ async def test_what_is_no_bot_is_no_result_of_get_me(telegram: FakeTelegram, bot
         await bot.get_me()
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [{"url": 1}, {"pending_update_count": "1"}, {"last_error_message": 1}, {"last_error_date": "now"}],
+    ids=str,
+)
+async def test_what_is_no_webhook_info_is_no_result(
+    telegram: FakeTelegram, bot: Bot, wrong: dict[str, object]
+):
+    right = {"url": "", "has_custom_certificate": False, "pending_update_count": 0}
+    telegram.fail("getWebhookInfo", _result(right))
+    assert (await bot.get_webhook_info()).url == ""
+    telegram.fail("getWebhookInfo", _result(right | wrong))
+
+    with pytest.raises(NotBotApi):
+        await bot.get_webhook_info()
+
+
 @pytest.mark.parametrize("result", NO_MESSAGES, ids=str)
 async def test_what_is_no_message_is_no_result_of_sending(telegram: FakeTelegram, bot: Bot, result: object):
     telegram.fail("sendMessage", _result(result))
