@@ -12,7 +12,7 @@ from storage.contents import Replaced
 from storage.draft import publish, sync
 from storage.errors import StoreCorrupt, StoreInUse, StoreUnavailable
 from storage.sqlite.connection import LifeLock, explained
-from storage.sqlite.copying import inspect, open_existing, schema_of
+from storage.sqlite.copying import inspect, open_existing
 
 # Ids that a bot gave after the backup was made must not be given again: a button under an old message would
 # refer to a newer row.
@@ -74,8 +74,8 @@ def give_to_owner(file: Path, path: Path) -> None:
 def skip_ids(draft: Path, path: Path) -> None:
     """Make the draft give ids that neither it nor the database in place has given; raises StoreError."""
     given: dict[str, int] = {}
+    # Of whichever schema: restoring the copy made before a migration is the way back from an upgrade.
     with suppress(StoreCorrupt, StoreUnavailable), explained(path), closing(open_existing(path)) as old:
-        schema_of(old, called=str(path))
         given = dict(old.execute("SELECT name, seq FROM sqlite_sequence"))
     with explained(draft), closing(open_existing(draft)) as database:
         tables = database.execute("SELECT name FROM sqlite_master WHERE sql LIKE '%AUTOINCREMENT%'")

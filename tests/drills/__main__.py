@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from tests.drills.bot_processes import BotProcesses
 from tests.drills.drills import DRILLS, FULL, SHORT, Report, Scale
 from tests.drills.memory import LOADS, SHORT_LOADS, Load, MemoryUse, measure_memory
+from tests.drills.moves import MOVES
 
 _HEAD = "| drill | runs | videos | lost | duplicated | leftover texts | cards not final |"
 _MEMORY_HEAD = "| video | sent to Telegram | bot before | growth | probe process |"
@@ -52,7 +53,7 @@ async def main() -> int:
 async def _drill(bot_processes: BotProcesses, scale: Scale) -> bool:
     _begin_table(_HEAD)
     reports = []
-    for drill in DRILLS:
+    for drill in (*DRILLS, *MOVES):
         reports.append(await drill(bot_processes, scale))
         print(row(reports[-1]), flush=True)
     return all(report.verdict.is_good for report in reports)

@@ -16,7 +16,7 @@ from tests.drills.bot_processes import BotProcesses
 from tests.drills.scene import KINDS, PATIENCE_S, DrillScene, Verdict
 
 _AT_ONCE = 3  # concurrent drills; each is a process and two servers
-_CHAT = 1000
+CHAT = 1000
 _WEBHOOK_KILLS = 20
 _WAITING = 12  # results, in as many chats
 _BACK_WITHIN_S = 10.0  # a video that comes later after an outage counts as lost
@@ -51,13 +51,14 @@ Drill = Callable[[BotProcesses, Scale], Awaitable[Report]]
 
 
 @asynccontextmanager
-async def _scene(*, local: bool = False, **settings: str) -> AsyncIterator[DrillScene]:
+async def open_scene(*, local: bool = False, **settings: str) -> AsyncIterator[DrillScene]:
+    """A scene in a folder of its own."""
     with tempfile.TemporaryDirectory() as folder:
         async with DrillScene.open(Path(folder), local=local, **settings) as scene:
             yield scene
 
 
-async def _finish(
+async def finish(
     bot_processes: BotProcesses, scene: DrillScene, *, patience_s: float = PATIENCE_S
 ) -> Verdict:
     """Let a bot without a kill point deliver everything, and check its exit status."""
@@ -71,8 +72,8 @@ async def _finish(
 
 async def _way(bot_processes: BotProcesses, coroutine: str, burns_at: int | None) -> tuple[Verdict, int]:
     """Deliver a video with a bot that dies at a step; return the verdict, and the steps if it survived."""
-    async with _scene() as scene:
-        scene.watch(KINDS[(burns_at or 0) % len(KINDS)], _CHAT)
+    async with open_scene() as scene:
+        scene.watch(KINDS[(burns_at or 0) % len(KINDS)], CHAT)
         bot = await bot_processes.start(scene.settings, scene.folder, coroutine=coroutine, burns_at=burns_at)
         steps = 0
         if burns_at is None:
@@ -84,7 +85,7 @@ async def _way(bot_processes: BotProcesses, coroutine: str, burns_at: int | None
             bot.ended.add_done_callback(lambda _: settled.cancel())
             await asyncio.wait([settled])
             await bot.kill()
-        return await _finish(bot_processes, scene), steps
+        return await finish(bot_processes, scene), steps
 
 
 async def _kill_at_each_step(bot_processes: BotProcesses, scale: Scale, coroutine: str, what: str) -> Report:
@@ -127,16 +128,16 @@ async def kill_the_dispatcher(bot_processes: BotProcesses, scale: Scale) -> Repo
 async def kill_at_random(bot_processes: BotProcesses, scale: Scale) -> Report:
     """One database, new tasks, and a bot that is killed at random times."""
     dice = random.Random(20261122)
-    async with _scene() as scene:
+    async with open_scene() as scene:
         for number in range(scale.kills):
-            watch = scene.watch(KINDS[number % len(KINDS)], _CHAT + number, is_done=dice.random() < 0.5)
+            watch = scene.watch(KINDS[number % len(KINDS)], CHAT + number, is_done=dice.random() < 0.5)
             bot = await bot_processes.start(scene.settings, scene.folder)
             await asyncio.sleep(dice.uniform(0.05, 1.2))
             await bot.kill()
             if scene.gateway.tasks[watch.task.kind, watch.task.task_id].forced_phase is not Phase.SUCCEEDED:
                 scene.finish(watch.task)
         # The backlog is long: every video is probed by its own process.
-        verdict = await _finish(bot_processes, scene, patience_s=PATIENCE_S + 2 * scale.kills)
+        verdict = await finish(bot_processes, scene, patience_s=PATIENCE_S + 2 * scale.kills)
     return Report(what="kill -9 at random moments", runs=scale.kills, videos=scale.kills, verdict=verdict)
 
 
@@ -147,16 +148,16 @@ async def kill_behind_a_webhook(bot_processes: BotProcesses, scale: Scale) -> Re
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     settings = {"WEBHOOK_URL": f"http://127.0.0.1:{port}/telegram", "WEBHOOK_PORT": str(port)}
-    async with _scene(local=True, **settings) as scene:
+    async with open_scene(local=True, **settings) as scene:
         scene.telegram.state.webhook.pace = 0.1
         for number in range(5 * kills):
-            scene.watch(KINDS[number % len(KINDS)], _CHAT + number % 10)
+            scene.watch(KINDS[number % len(KINDS)], CHAT + number % 10)
             if number % 5 == 0:
                 bot = await bot_processes.start(scene.settings, scene.folder)
             await asyncio.sleep(dice.uniform(0.01, 0.25))
             if number % 5 == 4:
                 await bot.kill()
-        verdict = await _finish(bot_processes, scene, patience_s=PATIENCE_S + 2 * kills)
+        verdict = await finish(bot_processes, scene, patience_s=PATIENCE_S + 2 * kills)
         assert scene.telegram.state.updates.waiting == 0
         assert scene.out_of_order() == 0
     return Report(
@@ -166,12 +167,12 @@ async def kill_behind_a_webhook(bot_processes: BotProcesses, scale: Scale) -> Re
 
 async def lose_responses(bot_processes: BotProcesses, scale: Scale) -> Report:
     """Telegram accepts a call and its response is lost: twice for every relevant method."""
-    async with _scene() as scene:
+    async with open_scene() as scene:
         for method in ("sendMessage", "editMessageMedia", "editMessageText", "sendVideo"):
             scene.telegram.fail(method, LOST_RESPONSE, times=2)
         for number, kind in enumerate(KINDS):
-            scene.watch(kind, _CHAT + number)
-        verdict = await _finish(bot_processes, scene)
+            scene.watch(kind, CHAT + number)
+        verdict = await finish(bot_processes, scene)
     return Report(what="responses lost after the upload", runs=8, videos=len(KINDS), verdict=verdict)
 
 
@@ -186,11 +187,11 @@ async def storm_of_429(bot_processes: BotProcesses, scale: Scale) -> Report:
             "parameters": {"retry_after": 1},
         },
     )
-    async with _scene() as scene:
+    async with open_scene() as scene:
         scene.telegram.fail("*", refusal, times=scale.storm, when=lambda r: r.method not in _QUIET)
         for number in range(8):
-            scene.watch(KINDS[number % len(KINDS)], _CHAT + number)
-        verdict = await _finish(bot_processes, scene)
+            scene.watch(KINDS[number % len(KINDS)], CHAT + number)
+        verdict = await finish(bot_processes, scene)
     return Report(what="storm of 429", runs=scale.storm, videos=8, verdict=verdict)
 
 
@@ -208,8 +209,8 @@ async def gateway_outage(bot_processes: BotProcesses, scale: Scale) -> Report:
 
 
 async def _outage(bot_processes: BotProcesses, scale: Scale, *, what: str, is_telegram: bool) -> Report:
-    async with _scene() as scene:
-        watches = [scene.watch(kind, _CHAT + n, is_done=False) for n, kind in enumerate(KINDS)]
+    async with open_scene() as scene:
+        watches = [scene.watch(kind, CHAT + n, is_done=False) for n, kind in enumerate(KINDS)]
         bot = await bot_processes.start(scene.settings, scene.folder)
         await scene.gateway.wait_for(
             lambda: all(scene.gateway.polls(each.task.task_id) for each in watches), timeout_s=30
@@ -237,8 +238,8 @@ async def restart_while_results_wait(bot_processes: BotProcesses, scale: Scale) 
 
 
 async def _long_outage(bot_processes: BotProcesses, scale: Scale, *, restarts: bool) -> Report:
-    async with _scene() as scene:
-        watches = [scene.watch(KINDS[n % len(KINDS)], _CHAT + n, is_done=False) for n in range(_WAITING)]
+    async with open_scene() as scene:
+        watches = [scene.watch(KINDS[n % len(KINDS)], CHAT + n, is_done=False) for n in range(_WAITING)]
         bot = await bot_processes.start(scene.settings, scene.folder)
         await scene.telegram.wait_for(scene.is_answered, timeout_s=30)
         scene.telegram.fail("*", html_response(502), times=None)
@@ -266,13 +267,13 @@ async def _long_outage(bot_processes: BotProcesses, scale: Scale, *, restarts: b
 
 async def disk_full(bot_processes: BotProcesses, scale: Scale) -> Report:
     """No file can grow: a /watch that the database can't store is rejected, and works when repeated."""
-    async with _scene() as scene:
+    async with open_scene() as scene:
         polls = scene.polls
         bot = await bot_processes.start(scene.settings, scene.folder)
         await scene.telegram.wait_for(lambda: scene.polls > polls, timeout_s=30)
         resource.prlimit(bot.pid, resource.RLIMIT_FSIZE, (1, resource.RLIM_INFINITY))
         for number, kind in enumerate(KINDS):
-            scene.watch(kind, _CHAT + number)
+            scene.watch(kind, CHAT + number)
         await scene.telegram.wait_for(scene.is_answered, timeout_s=30)
         assert scene.verdict().lost == len(KINDS), "the disk was not full"
         resource.prlimit(bot.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))

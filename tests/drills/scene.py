@@ -98,14 +98,18 @@ class DrillScene:
         """The number of getUpdates and setWebhook calls."""
         return sum(request.method in {"getUpdates", "setWebhook"} for request in self.telegram.requests)
 
-    def watch(self, kind: str, chat_id: int, *, is_done: bool = True) -> SentWatch:
-        """Send /watch for a new task, which is done already or progresses when advanced."""
+    def watch(self, kind: str, chat_id: int, *, is_done: bool = True, is_command: bool = True) -> SentWatch:
+        """Send /watch for a new task, which is done already or progresses when advanced.
+
+        is_command: False: the message is another one, as of a watch that is in the database already.
+        """
         task = self.gateway.add(kind, new_id(kind, time.time()), seconds=None)
         if is_done:
             self.finish(task)
         if chat_id not in self.telegram.state.chats:
             self.telegram.private_chat(chat_id)
-        said = self.telegram.send(chat_id, f"/watch {kind} {task.task_id}")
+        text = f"/watch {kind} {task.task_id}" if is_command else "Thank you!"
+        said = self.telegram.send(chat_id, text)
         self.watches.append(SentWatch(chat_id=chat_id, message_id=said, task=task))
         return self.watches[-1]
 

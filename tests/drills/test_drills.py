@@ -8,6 +8,7 @@ import pytest_asyncio
 from tests.drills.bot_processes import BotProcesses
 from tests.drills.drills import DRILLS, SHORT, Drill
 from tests.drills.memory import SHORT_LOADS, Load, measure_memory
+from tests.drills.moves import MOVES
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -18,7 +19,7 @@ async def open_bot_processes() -> AsyncIterator[BotProcesses]:
         yield bot_processes
 
 
-@pytest.mark.parametrize("drill", DRILLS, ids=lambda drill: drill.__name__)
+@pytest.mark.parametrize("drill", [*DRILLS, *MOVES], ids=lambda drill: drill.__name__)
 async def test_nothing_is_lost_and_nothing_is_sent_twice(bot_processes: BotProcesses, drill: Drill):
     report = await drill(bot_processes, SHORT)
     assert report.verdict.is_good, report

@@ -93,6 +93,18 @@ async def test_ids_that_the_old_bot_gave_after_the_backup_are_not_given_again(tm
     assert new.task.id > old.task.id + 100_000
 
 
+async def test_a_database_of_a_newer_program_is_replaced_too_as_by_the_way_back_from_an_upgrade(
+    tmp_path: Path,
+):
+    source, path = await make(tmp_path / "backup.db", "new"), await make(tmp_path / "a.db", "old")
+    with closing(sqlite3.connect(path, isolation_level=None)) as database:
+        database.execute("PRAGMA user_version = 999")
+
+    restore(path, source, called="it")
+
+    assert await watched(path) == ["new"]
+
+
 async def test_a_database_that_a_bot_has_open_is_not_replaced(tmp_path: Path):
     source, path = await make(tmp_path / "backup.db", "new"), await make(tmp_path / "a.db", "old")
     running = await SqliteStore.open(path)
