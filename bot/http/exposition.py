@@ -103,7 +103,7 @@ class MetricsPage(Collector):
         yield from _of_providers(self._gateways())
         yield _gauge(
             "reelwatch_loop_heartbeat_age_seconds",
-            "Time since the loop began its last iteration.",
+            "Time since the loop last made progress.",
             "loop",
             self._telemetry.silences_s,
         )

@@ -2,18 +2,15 @@
 
 import asyncio
 import contextlib
-import os
-import shutil
 import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import pytest
-
 from tests.fakes.tls import CERTIFICATE
+from tests.programs import find, needs
 
-NGINX = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
-needs_nginx = pytest.mark.skipif(NGINX is None, reason="nginx is missing: apt-get install nginx-light")
+NGINX = find("nginx")
+needs_nginx = needs("nginx")
 
 _LOCATIONS = Path(__file__).parents[1] / "fixtures" / "nginx" / "webhook.conf"
 _CONFIGURATION = """

