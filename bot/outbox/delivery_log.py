@@ -98,7 +98,7 @@ def _log_delivered(out: WatchDelivery, result: Sent | LinkOnly, *, at: datetime)
     form = "link" if cause else "file" if isinstance(result, Sent) and result.is_document else "video"
     details = [
         f"as a {form}" + (f" ({cause})" if cause else ""),
-        f"{size / 1e6:.1f} MB" if size else "",
+        f"{size / 1e6:.3g} MB" if size else "",
         f"{spelled(late_s)} after the task's end" if late_s is not None else "",
     ]
     log.info(

@@ -4,6 +4,7 @@ import asyncio
 import fcntl
 import json
 import os
+import platform
 import signal
 from typing import Any
 
@@ -36,6 +37,24 @@ async def test_sentences_about_the_end_are_json_where_the_log_is(scene: Scene):
     [line] = _objects(broken.log)
     assert (line["level"], line["event"]) == ("ERROR", "gave_up")
     assert refused.output + broken.output + mistaken.output == ""
+
+
+async def test_a_start_and_a_stop_have_a_few_lines(scene: Scene):
+    bot = await scene.start_bot(LOG_FORMAT="json")
+    assert await bot.stop() == 0
+
+    lines = _objects(bot.log)
+    events = [line["event"] for line in lines]
+    assert events == ["database_created", "started", "connected", "stopping", "stopped"]
+    assert lines[1].items() >= {"mode": "long polling", "python": platform.python_version()}.items()
+    assert "alibailian (127.0.0.1" in lines[1]["providers"][0]
+    assert lines[-1]["videos"] == 0
+
+    again = await scene.start_bot(LOG_FORMAT="json")
+    await again.stop()
+    [opened, *_] = _objects(again.log)
+    assert (opened["event"], opened["watched"], opened["waiting"]) == ("database_opened", 0, 0)
+    assert opened["path"] == str(scene.folder / "reelwatch.db")
 
 
 async def test_a_bot_whose_log_nobody_reads_works_and_stops(scene: Scene):

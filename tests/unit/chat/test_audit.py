@@ -106,3 +106,14 @@ async def test_repeated_watching_and_stopping_cannot_flood_the_log(harness: Chat
 async def test_ids_whose_provider_is_to_be_found_are_logged(harness: ChatHarness, lines):
     Audit().looked_up(GROUP, ANN, ["id-1", "id-2"])
     assert lines() == [f"User {ANN} in chat {GROUP} asks the providers which of them knows id-1, id-2"]
+
+
+async def test_commands_that_only_read_have_no_lines(harness: ChatHarness, caplog: pytest.LogCaptureFixture):
+    caplog.set_level(logging.INFO, logger="bot")
+    await harness.receive(updates.private(ANN, "/watch wan id-1"))
+    caplog.clear()
+
+    for command in ("/tasks", "/history", "/providers", "/help", "/start", "/settings", "hello"):
+        await harness.receive(updates.private(ANN, command))
+
+    assert caplog.messages == []

@@ -50,7 +50,7 @@ def test_a_video_is_logged_with_its_form_its_size_and_how_late_it_is(
 
     [line] = json_lines(caplog.records)
     assert line["message"] == (
-        f"Delivered the video of wan t1 to chat {CHAT}: as a video, 3.2 MB, 7 s after the task's end"
+        f"Delivered the video of wan t1 to chat {CHAT}: as a video, 3.24 MB, 7 s after the task's end"
     )
     assert (line["event"], line["form"], line["size"], line["late_s"]) == (
         "delivered",
@@ -68,7 +68,7 @@ def test_links_copies_and_files_are_named_as_such(video: WatchDelivery, caplog: 
 
     assert caplog.messages == [
         f"Delivered the video of wan t1 to chat {CHAT}: as a link (too_large), 7 s after the task's end",
-        f"Delivered the copy of the video of wan t1 to chat {CHAT}: as a video, 3.2 MB",
+        f"Delivered the copy of the video of wan t1 to chat {CHAT}: as a video, 3.24 MB",
         f"Delivered the original file of wan t1 to chat {CHAT}: as a file",
     ]
 
