@@ -115,9 +115,7 @@ async def test_with_socks5_the_proxy_connects_to_the_address_that_was_checked(tm
 
 
 @pytest.mark.parametrize("scheme", ["socks5", "socks5h", "http"])
-async def test_a_private_address_in_a_link_or_a_redirect_is_refused_through_any_proxy(
-    scheme: str, tmp_path: Path
-):
+async def test_a_private_address_in_a_link_is_refused_through_any_proxy(scheme: str, tmp_path: Path):
     async with FakeProxy.open() as fake:
         for host in ("127.0.0.1", "2130706433", "localhost", "[::1]", "[::ffff:169.254.169.254]"):
             with pytest.raises(DownloadError) as caught:
@@ -125,6 +123,19 @@ async def test_a_private_address_in_a_link_or_a_redirect_is_refused_through_any_
             assert caught.value.fault is Fault.PRIVATE
 
     assert fake.asked == []
+
+
+@pytest.mark.parametrize("scheme", ["socks5", "socks5h", "http"])
+async def test_a_redirect_to_a_private_address_is_refused_through_any_proxy(scheme: str, tmp_path: Path):
+    moved = sends(b"HTTP/1.1 302 Found\r\nLocation: http://169.254.169.254/key\r\nContent-Length: 0\r\n\r\n")
+    async with raw_port(moved) as port, FakeProxy.open() as fake:
+        with pytest.raises(DownloadError) as caught:
+            await film(
+                f"http://cdn.example:{port}/", tmp_path, proxy=fake.proxy(scheme), names=Names("8.8.8.8")
+            )
+
+    assert caught.value.fault is Fault.PRIVATE
+    assert [asked.port for asked in fake.asked] == [port]
 
 
 async def test_with_socks5_the_next_address_is_tried(tmp_path: Path):
