@@ -5,12 +5,13 @@ import shutil
 import sys
 from pathlib import Path
 
-from bot.errors import FileRefused
+from bot.errors import FileRefused, OutputFailed
 from bot.output_file import STANDARD, output_file, refuse_terminal
 from bot.progress import ProgressLines
 from storage import factory
 from storage.contents import Contents
 from storage.draft import draft_of
+from storage.errors import StoreFull
 
 _PARTS = ("-wal", "-journal")  # beside a database that was copied without closing it
 
@@ -23,7 +24,10 @@ def backup(database: Path, target: str) -> None:
     if target == STANDARD:
         refuse_terminal()
     with output_file(target, database, may_replace=_is_old_backup) as draft:
-        contents = factory.back_up(database, draft, progress=ProgressLines("pages"))
+        try:
+            contents = factory.back_up(database, draft, progress=ProgressLines("pages"))
+        except StoreFull as error:
+            raise OutputFailed(str(error)) from error
     where = "standard output" if target == STANDARD else target
     _say(f"Backed up {database} to {where}: {described(contents)}.")
 

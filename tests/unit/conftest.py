@@ -1,6 +1,8 @@
 """The fake Telegram, for whoever sends something."""
 
-from collections.abc import AsyncIterator
+import resource
+import signal
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -39,3 +41,13 @@ async def files() -> AsyncIterator[FileHost]:
     await server.start()
     yield server
     await server.stop()
+
+
+@pytest.fixture
+def full_disk() -> Iterator[None]:
+    """No file grows beyond 64 KiB."""
+    before, heard = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 16, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    signal.signal(signal.SIGXFSZ, heard)

@@ -1,11 +1,14 @@
 """The commands for the database read no other setting, and describe what a database holds."""
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from bot.backup import described
+from bot.backup import backup, described
 from bot.config import SettingsError, load_database_url
+from bot.errors import OutputFailed
 from bot.setting_types import DatabaseUrl
 from storage.contents import Contents
 
@@ -51,3 +54,14 @@ def test_a_mistake_about_the_database_is_not_taken_for_the_default_one(
         load_database_url()
 
     assert error.value.mistakes == [mistake]
+
+
+def test_a_full_disk_is_a_copy_that_was_not_written(tmp_path: Path, request: pytest.FixtureRequest):
+    with closing(sqlite3.connect(tmp_path / "a.db")) as database:
+        database.executescript("CREATE TABLE a (b); INSERT INTO a VALUES (zeroblob(1000000));")
+    request.getfixturevalue("full_disk")
+
+    with pytest.raises(OutputFailed, match="There is no room for the copy in /"):
+        backup(tmp_path / "a.db", "copy.db")
+
+    assert [each.name for each in tmp_path.iterdir()] == ["a.db"]

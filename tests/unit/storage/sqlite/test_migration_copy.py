@@ -1,10 +1,7 @@
 """A database with rows is copied before it is migrated, and not migrated where it can't be."""
 
 import logging
-import resource
-import signal
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -47,16 +44,6 @@ def schema_of(path: Path) -> int:
     with closing(sqlite3.connect(path)) as database:
         (schema,) = database.execute("PRAGMA user_version").fetchone()
         return int(schema)
-
-
-@pytest.fixture
-def full_disk() -> Iterator[None]:
-    """No file grows beyond 64 KiB."""
-    before, heard = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 16, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    signal.signal(signal.SIGXFSZ, heard)
 
 
 async def test_the_copy_is_the_old_database_and_the_log_names_it(
