@@ -1,15 +1,31 @@
 """Serves an aiohttp application on one address, with bounded connections and request sizes."""
 
 import asyncio
+import logging
 import os
 from collections.abc import AsyncIterator, Set
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Handler
 
 from bot.errors import PortTaken
+
+_MALFORMED = (HttpProcessingError, web.RequestPayloadError)
+
+
+class _WithoutMalformed(logging.Filter):
+    """Drops what aiohttp logs about malformed requests, as scanners of the internet send them all day."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether it is about anything else."""
+        return not (record.exc_info and isinstance(record.exc_info[1], _MALFORMED))
+
+
+_REQUESTS_LOG = logging.getLogger(f"{__name__}.requests")
+_REQUESTS_LOG.addFilter(_WithoutMalformed())
 
 _STOP_S = 1.0  # for requests in progress
 
@@ -47,6 +63,7 @@ async def listening(
     runner = web.AppRunner(
         application,
         access_log=None,
+        logger=_REQUESTS_LOG,
         handler_cancellation=True,  # requests that wait for a hung disk end with their connections
         shutdown_timeout=_STOP_S,
         keepalive_timeout=bounds.idle_s,

@@ -29,18 +29,15 @@ def webhook_server(
     """
 
     async def post(request: web.Request) -> web.Response:
-        if request.raw_path.partition("?")[0] != path:
-            return web.Response(status=404)
-        if request.method != "POST":
-            return web.Response(status=405, headers={"Allow": "POST"})
-        given = request.headers.get(_SECRET_HEADER, "").encode(errors="replace")
-        if not compare_digest(given, secret.encode()):
-            return _closing(403)
+        if (refused := _refusal(request, path, secret)) is not None:
+            return refused
         try:
             async with asyncio.timeout(_BODY_S):
                 body = await request.read()
         except TimeoutError:
             return _closing(408)
+        except web.RequestPayloadError:
+            return _closing(400)
         try:
             raw: object = json.loads(body)
         except (ValueError, RecursionError):
@@ -56,6 +53,18 @@ def webhook_server(
     application = web.Application(client_max_size=_BODY_BYTES)
     application.add_routes([web.route("*", "/{path:.*}", post)])
     return listening(application, port, host, bounds=_BOUNDS, setting="WEBHOOK_PORT")
+
+
+def _refusal(request: web.Request, path: str, secret: str) -> web.Response | None:
+    """The response to a request that is not Telegram's, before its body is read."""
+    if request.raw_path.partition("?")[0] != path:
+        return web.Response(status=404)
+    if request.method != "POST":
+        return web.Response(status=405, headers={"Allow": "POST"})
+    given = request.headers.get(_SECRET_HEADER, "").encode(errors="replace")
+    if not compare_digest(given, secret.encode()):
+        return _closing(403)
+    return None
 
 
 def _closing(status: int) -> web.Response:

@@ -102,6 +102,29 @@ async def test_long_headers_are_refused(hook: Hook):
     assert (await hook.post(headers={"X-Long": "a" * 9000}))[0] == 400
 
 
+@pytest.mark.parametrize(
+    "request_",
+    [
+        b"\x16\x03\x01\x02\x00\x01",
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"POST /hook HTTP/1.1\r\nContent-Length: x\r\n\r\n",
+        b"POST /hook HTTP/1.1\r\nHost: bot\r\nX-Telegram-Bot-Api-Secret-Token: 5f3c\r\n"
+        b"Content-Encoding: gzip\r\nContent-Length: 5\r\n\r\nabcde",
+        b"POST /hook HTTP/1.1\r\nHost: bot\r\nX-Telegram-Bot-Api-Secret-Token: 5f3c\r\n"
+        b"Transfer-Encoding: chunked\r\n\r\nzz\r\n",
+    ],
+)
+async def test_malformed_requests_are_refused_without_a_word_in_the_log(
+    hook: Hook, request_: bytes, caplog: pytest.LogCaptureFixture
+):
+    reader, writer = await asyncio.open_connection("127.0.0.1", hook.port)
+    writer.write(request_)
+    async with asyncio.timeout(5):
+        assert (await reader.read()).split(b" ")[1] == b"400"
+    writer.close()
+    assert caplog.messages == []
+
+
 async def test_an_update_that_is_to_be_repeated_is_answered_with_the_delay(hook: Hook):
     hook.answer = 1.5
     url = f"http://127.0.0.1:{hook.port}/hook"
