@@ -1,5 +1,6 @@
 """The store is opened where its file is to be."""
 
+import contextlib
 import sqlite3
 from pathlib import Path
 
@@ -46,5 +47,6 @@ async def test_the_folder_that_is_made_is_the_owners_alone(tmp_path: Path):
 async def test_a_new_database_has_the_schema_version(tmp_path: Path):
     await (await open_store(tmp_path / "a.db")).close()
 
-    [[version]] = sqlite3.connect(tmp_path / "a.db").execute("PRAGMA user_version")
+    with contextlib.closing(sqlite3.connect(tmp_path / "a.db")) as database:
+        [[version]] = database.execute("PRAGMA user_version")
     assert version == schema_version()
