@@ -186,7 +186,7 @@ async def test_tasks_of_a_removed_provider_show_it_and_continue_once_it_is_confi
     scene.finish(task)
     await scene.start_bot(PROVIDERS__MINE__KIND="jimeng")
     await scene.until_video(anna, command_id)
-    assert "settings" not in scene.replies(anna, command_id)[0].plain_text
+    await scene.wait_for(lambda: "settings" not in scene.replies(anna, command_id)[0].plain_text)
 
 
 async def test_check_reports_files_readable_by_others_and_a_start_restricts_them(scene: Scene):
