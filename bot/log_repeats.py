@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable
 from bot.token_bucket import TokenBucket
 
 PROBLEMS = 3  # lines of the same warning or error in a row, then one in PROBLEM_PERIOD_S
-PROBLEM_PERIOD_S = 600.0
+PROBLEM_PERIOD_S = 1200.0
 FACTS = 1_000  # lines of the same fact in a row, then one in FACT_PERIOD_S
 FACT_PERIOD_S = 30.0
 # The ends of problems, limited like their beginnings: a gateway may come and go all day.

@@ -23,7 +23,7 @@ async def on_error(update: object, context: Context) -> None:
     chat_id, cause, key = chat.id if chat else None, type(error).__name__, "wrong.unexpected"
     if isinstance(error, TelegramError):
         log.warning(
-            "Telegram took no answer to update %s of chat %s: %s",
+            "Telegram did not take the answer to a command (update %s) in chat %s: %s",
             update_id,
             chat_id,
             error,
@@ -37,7 +37,7 @@ async def on_error(update: object, context: Context) -> None:
             if not context.deps.refusals.allows(("database", chat.id if chat else None)):
                 return  # said and logged for this chat
         log.warning(
-            "Update %s of chat %s was not carried out, and its sender was told: %s",
+            "A command (update %s) in chat %s was not carried out, and its sender was told: %s",
             update_id,
             chat_id,
             error,
@@ -45,14 +45,14 @@ async def on_error(update: object, context: Context) -> None:
         )
     elif isinstance(error, TimeoutError):
         log.error(
-            "Update %s of chat %s took too long and was given up.",
+            "A command (update %s) in chat %s took too long and was given up.",
             update_id,
             chat_id,
             extra=log_fields(None, "update_timeout", chat_id=chat_id),
         )
     else:
         log.error(
-            "A bug kept update %s of chat %s from being handled.",
+            "A bug kept a command (update %s) in chat %s from being carried out.",
             update_id,
             chat_id,
             exc_info=error,

@@ -92,6 +92,8 @@ class DeliveryWorker:
             self._telemetry.beat("delivery")
             try:
                 pause_s = await self._claim()
+                if "delivery" in self._telemetry.problems:
+                    await self._store.check()  # a claim that finds nothing writes nothing
             except StoreError as error:
                 self._report_outage(error)
                 failures += 1
@@ -100,7 +102,7 @@ class DeliveryWorker:
                 failures = 0
                 if self._telemetry.set_problem("delivery", None):
                     log.info(
-                        "Messages are sent again: the database works.",
+                        "The database works again; messages are sent.",
                         extra=log_fields(None, "delivery_resumed"),
                     )
             with suppress(TimeoutError):

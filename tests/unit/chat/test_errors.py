@@ -63,7 +63,7 @@ async def test_an_unexpected_error_is_logged_with_the_update_id_and_not_shown(
     harness = await harnesses.make(PROVIDER, health=failing_health)
     sent = await harness.receive(updates.private(BORIS, "/health"))
     assert sent == ["Something went wrong on my side; I've logged it. Please try again."]
-    assert "A bug kept update 1 of chat" in caplog.text
+    assert "A bug kept a command (update 1) in chat" in caplog.text
     assert "a secret detail" in caplog.text
 
 

@@ -25,6 +25,7 @@ from storage.outbox import Settlement, WatchDelivery
 from storage.store import Store
 from tests.contract.store.driver import NOON, Driver
 from tests.fakes.jitter import are_jittered
+from tests.fakes.log_lines import json_lines
 from tests.fakes.places import ANNA, GROUP
 from tests.unit.outbox.worker_harness import WorkerHarness, running_worker
 
@@ -229,3 +230,23 @@ async def test_a_card_that_needs_no_call_says_nothing_about_its_chat(harness: Wo
         harness.steady.advance(181)
         harness.new_delivery.set()
         await harness.until_state(WatchState.SUSPENDED, ANNA)
+
+
+async def test_a_full_disk_is_not_over_because_nothing_is_due(
+    harness: WorkerHarness, caplog: pytest.LogCaptureFixture
+):
+    caplog.set_level("INFO", logger="bot.outbox")
+    await harness.finished(ANNA, Sent(5))
+    harness.video_delivery.gate.clear()
+
+    async with running_worker(harness):
+        await harness.until_started()
+        harness.store.is_full = True
+        harness.video_delivery.gate.set()
+        await harness.until_settling_failed()
+        for _ in range(3):
+            harness.new_delivery.set()
+            await harness.until_polled(harness.store.polls + 1)
+        assert "delivery" in harness.telemetry.problems
+
+    assert [each["event"] for each in json_lines(caplog.records)] == ["delivery_paused"]

@@ -51,6 +51,10 @@ class BrittleStore(SqliteStore):
         await super().settle(delivery_id, settlement)
         self.settled += 1
 
+    async def check(self) -> None:
+        self._check_room()
+        await super().check()
+
     def _check_room(self) -> None:
         if self.is_full:
             raise StoreUnavailable("The disk is full.")
