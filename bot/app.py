@@ -14,6 +14,7 @@ from telegram.error import InvalidToken, RetryAfter, TelegramError
 
 from bot import __version__, file_modes
 from bot.backoff import Backoff
+from bot.bot_api.deadline import CALL_S, within
 from bot.bot_api.request import flood_wait_s
 from bot.chat import menus, refusals, router
 from bot.chat.access_filter import AccessFilter
@@ -84,7 +85,7 @@ async def run(settings: Settings, tls: ssl.SSLContext, cadence: Cadence | None =
     if problem := file_modes.why_not_writable(settings.downloads_folder):
         log.warning("%s", problem, extra=log_fields(None, "folder_unwritable"))
     _log_start(settings)
-    telemetry = Telemetry(Metrics([config.name for config in settings.providers], schema=schema_version()))
+    telemetry = _telemetry(settings)
     try:
         access = await _access(settings, store)
         proxy = settings.provider_proxy and str(settings.provider_proxy)
@@ -144,6 +145,11 @@ def _log_start(settings: Settings) -> None:
         ", ".join(providers) or "none",
         extra=log_fields(None, "started", version=__version__, python=python, mode=mode, providers=providers),
     )
+
+
+def _telemetry(settings: Settings) -> Telemetry:
+    metrics = Metrics([config.name for config in settings.providers], schema=schema_version())
+    return Telemetry(metrics, clock=asyncio.get_running_loop().time)
 
 
 async def _access(settings: Settings, store: Store) -> Access:
@@ -298,7 +304,8 @@ async def _connect(application: AnyApplication, telemetry: Telemetry) -> None:
     """Call getMe until Telegram responds."""
     for failures in itertools.count(1):
         try:
-            await application.initialize()
+            telemetry.beat("updates")
+            await within(CALL_S, application.initialize())
         except InvalidToken:
             raise TokenRefused from None
         except TelegramError as error:
@@ -309,7 +316,7 @@ async def _connect(application: AnyApplication, telemetry: Telemetry) -> None:
                     extra=log_fields(None, "telegram_down", cause=error.message),
                 )
             requested_s = min(flood_wait_s(error), MAX_FLOOD_WAIT_S) if isinstance(error, RetryAfter) else 0.0
-            await asyncio.sleep(max(_CONNECT_BACKOFF.delay_s(failures), requested_s))
+            await telemetry.sleep("updates", max(_CONNECT_BACKOFF.delay_s(failures), requested_s))
         else:
             telemetry.set_problem("telegram", None)
             log.info(

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 
 from bot.metrics import Metrics
 
@@ -32,6 +33,10 @@ class Telemetry:
         """Record that a loop makes progress; between two of its steps at most _BEAT_S of sleep may pass."""
         self._beats[loop] = self._clock()
 
+    def end(self, loop: str) -> None:
+        """Record that a loop has come to its end, as the start does: no more heartbeats are due."""
+        self._beats.pop(loop, None)
+
     async def sleep(self, loop: str, seconds: float) -> None:
         """Sleep, however long, without counting as hung."""
         self.beat(loop)
@@ -40,6 +45,15 @@ class Telemetry:
             seconds -= _BEAT_S
             self.beat(loop)
         await self._sleep(seconds)
+        self.beat(loop)
+
+    async def wait(self, loop: str, event: asyncio.Event) -> None:
+        """Wait for an event, however long, without counting as hung."""
+        while not event.is_set():
+            self.beat(loop)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_BEAT_S):
+                    await event.wait()
         self.beat(loop)
 
     def set_problem(self, component: str, what: str | None) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence, Set
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import TypeVar
 
 from telegram.ext import ExtBot
@@ -112,6 +113,8 @@ async def run_workers(resources: Resources, bot: ExtBot[None], cadence: Cadence 
 
 
 async def _work(resources: Resources, bot: ExtBot[None], cadence: Cadence | None) -> None:
+    beat = partial(resources.telemetry.beat, "start")
+    beat()
     # A poll's objects die with it; a collection every 700 allocations would only cost the polls time.
     gc.set_threshold(20_000, 20, 20)
     gc.freeze()
@@ -119,20 +122,22 @@ async def _work(resources: Resources, bot: ExtBot[None], cadence: Cadence | None
         # Settings are read at the start only.
         maybe_fixed = {cause for cause in Cause if cause.depends_on_settings}
         await resources.store.make_due_again(maybe_fixed, at=utc_now())
-    estimates = Estimates.from_json(await _when_available(resources.store.load_estimates))
-    awaited = await _when_available(resources.store.providers_with_due_tasks)
+    estimates = Estimates.from_json(await _when_available(resources.store.load_estimates, beat))
+    awaited = await _when_available(resources.store.providers_with_due_tasks, beat)
     build = _build(resources, bot, cadence, estimates=estimates, awaited=awaited)
     async with build as workers, asyncio.TaskGroup() as group:
         group.create_task(workers.scheduler.run())
         group.create_task(workers.housekeeper.run())
         group.create_task(_deliver(workers.delivery, resources))
         group.create_task(workers.admin_reports.run(resources.telemetry))
+        resources.telemetry.end("start")
 
 
-async def _when_available(call: Callable[[], Awaitable[T]]) -> T:
-    """The result of the call, which is retried while the database is unavailable."""
+async def _when_available(call: Callable[[], Awaitable[T]], beat: Callable[[], None]) -> T:
+    """The result of the call, which is retried while the database is unavailable, with a beat each time."""
     failures = 0
     while True:
+        beat()
         try:
             return await call()
         except StoreUnavailable:
@@ -141,9 +146,11 @@ async def _when_available(call: Callable[[], Awaitable[T]]) -> T:
 
 
 async def _deliver(worker: DeliveryWorker, resources: Resources) -> None:
-    await _when_available(resources.access.enforce)  # stops the watches of chats that lost access
+    telemetry = resources.telemetry
+    # Stops the watches of chats that lost access.
+    await _when_available(resources.access.enforce, partial(telemetry.beat, "delivery"))
     resources.first_admin.show_code()
-    await resources.connected.wait()
+    await telemetry.wait("delivery", resources.connected)
     try:
         await worker.run()
     finally:

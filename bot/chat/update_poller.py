@@ -14,6 +14,7 @@ from telegram import Update
 from telegram.error import Conflict, InvalidToken, RetryAfter, TelegramError, TimedOut
 
 from bot.backoff import Backoff
+from bot.bot_api.deadline import CALL_S, within
 from bot.bot_api.request import flood_wait_s
 from bot.bot_api.results import MALFORMED
 from bot.chat.dispatcher import AnyApplication, Dispatcher, HeldUpdates
@@ -33,8 +34,6 @@ _IDLE_PAUSE_S = 0.2  # between polls that the server does not hold open
 _SHORT_POLL_PAUSE_S = 1.0
 _GRACE_S = 1.0
 MAX_FLOOD_WAIT_S = 60.0  # then poll again
-# For one getUpdates in all: a server or proxy that sends a byte now and then is away, and no loop hangs.
-_FETCH_S = 45.0
 _FETCHED_UPDATES = 100
 _BACKOFF = Backoff(first_s=1.0, limit_s=15.0)
 
@@ -50,7 +49,7 @@ class UpdatePoller:
         telemetry: Telemetry,
         *,
         grace_s: float = _GRACE_S,
-        fetch_s: float = _FETCH_S,
+        fetch_s: float = CALL_S,
     ) -> None:
         """grace_s: how long the next getUpdates waits for held updates to be released."""
         self._application = application
@@ -150,12 +149,13 @@ class UpdatePoller:
 
     async def _fetch(self, timeout_s: int) -> tuple[Update, ...]:
         """One getUpdates within self._fetch_s; if that is too short, the next one requests fewer updates."""
+        requested_at = asyncio.get_running_loop().time()
         try:
-            async with asyncio.timeout(self._fetch_s):
-                updates = await self._request(timeout_s)
-        except TimeoutError:
-            self._limit = max(1, self._limit // 4)
-            raise TimedOut from None
+            updates = await within(self._fetch_s, self._request(timeout_s))
+        except TimedOut:
+            if asyncio.get_running_loop().time() - requested_at >= self._fetch_s:
+                self._limit = max(1, self._limit // 4)
+            raise
         self._limit = _FETCHED_UPDATES
         return updates
 

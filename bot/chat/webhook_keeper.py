@@ -13,6 +13,7 @@ from telegram import Bot, WebhookInfo
 from telegram.error import BadRequest, InvalidToken, RetryAfter, TelegramError
 
 from bot.backoff import Backoff
+from bot.bot_api.deadline import CALL_S, within
 from bot.bot_api.request import flood_wait_s
 from bot.chat.update_poller import ALLOWED_UPDATES, MAX_FLOOD_WAIT_S
 from bot.chat.webhooks import host_of
@@ -93,7 +94,7 @@ class WebhookKeeper:
         """The call's result, once Telegram responds."""
         for failures in itertools.count(1):
             try:
-                found = await call()
+                found = await within(CALL_S, call())
             except InvalidToken as error:
                 if "unauthorized" in error.message.lower():
                     raise TokenRefused from None

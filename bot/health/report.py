@@ -123,9 +123,10 @@ class HealthReport:
         return None if age_s is None else self._clock() - timedelta(seconds=age_s)
 
     @property
-    def has_begun(self) -> bool:
-        """Whether a loop runs."""
-        return bool(self._telemetry.silences_s)
+    def has_started(self) -> bool:
+        """Whether the loops run."""
+        loops = self._telemetry.silences_s
+        return bool(loops) and "start" not in loops
 
     async def _free_bytes(self) -> int | None:
         try:

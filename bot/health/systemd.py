@@ -49,7 +49,10 @@ class ServiceManager:
 
 
 async def keep_notified(manager: ServiceManager, report: HealthReport) -> None:
-    """Notify until cancelled: READY once a loop runs, STATUS, and WATCHDOG while the bot is alive."""
+    """Notify until cancelled: READY once the loops run, STATUS, and WATCHDOG while the bot is alive.
+
+    A bot that can't start its loops, as with a full disk, is ready as well: it says so in the chats.
+    """
     if not manager.is_present:
         return
     is_ready = False
@@ -60,7 +63,7 @@ async def keep_notified(manager: ServiceManager, report: HealthReport) -> None:
         states = {"STATUS": _status(readiness, workload)}
         if is_alive:
             states["WATCHDOG"] = "1"
-        if report.has_begun and not is_ready:
+        if not is_ready and (report.has_started or not is_alive):
             states["READY"] = "1"
         is_ready = (manager.notify(**states) and "READY" in states) or is_ready
         await asyncio.sleep(period_s if is_ready and is_alive else min(period_s, _PERIOD_NOT_WELL_S))

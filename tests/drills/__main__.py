@@ -1,4 +1,4 @@
-"""python -m tests.drills: all drills in full, as two tables; --short: the few that `make test` does."""
+"""python -m tests.drills: all drills in full, as tables; --short: the few that `make test` does."""
 
 import asyncio
 import logging
@@ -8,10 +8,12 @@ from collections.abc import Iterable
 
 from tests.drills.bot_processes import BotProcesses
 from tests.drills.drills import DRILLS, FULL, SHORT, Report, Scale
+from tests.drills.hung_loops import CASES, SHORT_CASES, SHORT_SPEED, detect_hang
 from tests.drills.memory import LOADS, SHORT_LOADS, Load, MemoryUse, measure_memory
 from tests.drills.moves import MOVES
 
 _HEAD = "| drill | runs | videos | lost | duplicated | leftover texts | cards not final |"
+_HANG_HEAD = "| coroutine that hangs | at | red after | what /livez says |"
 _MEMORY_HEAD = "| video | sent to Telegram | bot before | growth | probe process |"
 
 
@@ -39,12 +41,13 @@ def memory_row(measurement: MemoryUse) -> str:
 
 
 async def main() -> int:
-    """Print the tables; 0 if no result was lost or doubled, no card is open, and memory is in bounds."""
+    """Print the tables; 0 if nothing was lost or doubled, no hang overlooked, and memory is in bounds."""
     logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)  # killed bots drop their connections
     is_short = "--short" in sys.argv
     begun = time.monotonic()
     async with BotProcesses.open() as bot_processes:
         all_passed = await _drill(bot_processes, SHORT if is_short else FULL)
+        all_passed &= await _detect_hangs(bot_processes, is_short=is_short)
         all_passed &= await _measure_memory(bot_processes, SHORT_LOADS if is_short else LOADS)
     print(f"\n{time.monotonic() - begun:.0f} s")
     return 0 if all_passed else 1
@@ -57,6 +60,17 @@ async def _drill(bot_processes: BotProcesses, scale: Scale) -> bool:
         reports.append(await drill(bot_processes, scale))
         print(row(reports[-1]), flush=True)
     return all(report.verdict.is_good for report in reports)
+
+
+async def _detect_hangs(bot_processes: BotProcesses, *, is_short: bool) -> bool:
+    print()
+    _begin_table(_HANG_HEAD)
+    cases, speed = (SHORT_CASES, SHORT_SPEED) if is_short else (CASES, 1.0)
+    found = await asyncio.gather(*(detect_hang(bot_processes, case, speed=speed) for case in cases))
+    for each in found:
+        cells = (each.case.coroutine, each.case.at, f"{each.red_after_s:.0f} s", each.summary)
+        print(f"| {' | '.join(map(str, cells))} |", flush=True)
+    return all(each.is_good for each in found)
 
 
 async def _measure_memory(bot_processes: BotProcesses, loads: Iterable[Load]) -> bool:

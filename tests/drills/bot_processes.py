@@ -9,11 +9,20 @@ import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Self
 
 NO_COROUTINE = "nobody"  # a name that no coroutine has
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hang:
+    """A coroutine of a bot hangs."""
+
+    at: int  # its suspensions before that
+    speed: float  # of the bot's time
+    marker: str  # a file that is made at that moment
 
 
 @dataclass(slots=True)
@@ -78,8 +87,9 @@ class BotProcesses:
         *,
         coroutine: str = NO_COROUTINE,
         burns_at: int | None = None,
+        hang: Hang | None = None,
     ) -> Bot:
-        """Fork a bot, which dies at a step of the coroutine if one is named."""
+        """Fork a bot, which dies at a step of the coroutine, or in which the coroutine hangs."""
         number = next(self.numbers)
         log = folder / f"bot-{number}.log"
         forked = self.forked[number] = asyncio.get_running_loop().create_future()
@@ -89,6 +99,7 @@ class BotProcesses:
             "log": str(log),
             "coroutine": coroutine,
             "burns_at": burns_at,
+            "hang": asdict(hang) if hang else None,
         }
         assert self.process.stdin is not None
         self.process.stdin.write(f"{json.dumps(order)}\n".encode())

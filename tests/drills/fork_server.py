@@ -16,6 +16,7 @@ from bot.config import load_settings
 from bot.logs import set_up_logging
 from bot.telegram_client import create_ssl_context
 from bot.watching.cadence import Cadence
+from tests.drills.hang_at_await import HangAtAwait
 from tests.drills.kill_at_await import KillAtAwait
 
 _HURRIED = Cadence(longest_s=0.3, recheck_s=0.3, slowest_s=1.0, mend_s=1.0)
@@ -53,11 +54,13 @@ def _run_bot(order: dict[str, Any]) -> None:
     for stream in (sys.stdout, sys.stderr):
         os.dup2(log, stream.fileno())
     killer = KillAtAwait(order["coroutine"], burns_at=order["burns_at"])
+    hang = order["hang"]
+    loop_factory = HangAtAwait(order["coroutine"], **hang).loop if hang else killer.loop
     status = 1
     try:
         settings = load_settings(order["settings"])
         set_up_logging(settings.log_level, settings.log_format, settings.secrets)
-        with asyncio.Runner(loop_factory=killer.loop) as runner:
+        with asyncio.Runner(loop_factory=loop_factory) as runner:
             runner.run(app.run(settings, create_ssl_context(), _HURRIED))
         status = 0
     finally:

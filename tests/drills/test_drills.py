@@ -1,5 +1,6 @@
 """The drills in their short form; `make drills` does them in full."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -7,6 +8,7 @@ import pytest_asyncio
 
 from tests.drills.bot_processes import BotProcesses
 from tests.drills.drills import DRILLS, SHORT, Drill
+from tests.drills.hung_loops import SHORT_CASES, SHORT_SPEED, detect_hang
 from tests.drills.memory import SHORT_LOADS, Load, measure_memory
 from tests.drills.moves import MOVES
 
@@ -31,3 +33,10 @@ async def test_a_large_video_does_not_stay_in_memory(bot_processes: BotProcesses
     measurement = await measure_memory(bot_processes, load)
     assert measurement.is_good, measurement
     assert measurement.probe_mb > 0
+
+
+async def test_a_loop_that_hangs_is_told_within_a_minute(bot_processes: BotProcesses):
+    found = await asyncio.gather(
+        *(detect_hang(bot_processes, case, speed=SHORT_SPEED) for case in SHORT_CASES)
+    )
+    assert [detection for detection in found if not detection.is_good] == []

@@ -1,5 +1,7 @@
 """Heartbeats and problems."""
 
+import asyncio
+
 from bot.telemetry import HUNG_S, Telemetry
 from tests.fakes.clock import SteadyClock
 
@@ -65,3 +67,24 @@ def test_the_age_of_a_problem_counts_from_its_begin():
     assert telemetry.problem_ages_s == {"telegram": 60.0}
     telemetry.set_problem("telegram", None)
     assert telemetry.problem_ages_s == {}
+
+
+async def test_a_loop_that_waits_for_an_event_has_a_heartbeat_when_it_comes():
+    clock, event = SteadyClock(), asyncio.Event()
+    telemetry = Telemetry(clock=clock)
+    waiting = asyncio.create_task(telemetry.wait("delivery", event))
+    await asyncio.sleep(0)
+    clock.advance(60)
+    event.set()
+    await waiting
+
+    assert telemetry.silences_s == {"delivery": 0.0}
+
+
+def test_a_loop_that_has_come_to_its_end_has_no_heartbeats_due():
+    telemetry = Telemetry()
+    telemetry.beat("start")
+    telemetry.end("start")
+    telemetry.end("start")
+
+    assert telemetry.silences_s == {}

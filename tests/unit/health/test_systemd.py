@@ -10,9 +10,11 @@ from uuid import uuid4
 import pytest
 
 from bot.health.report import HealthReport
+from bot.health.store_check import GOOD_FOR_S
 from bot.health.systemd import ServiceManager, keep_notified
 from bot.telemetry import HUNG_S, Telemetry
 from bot.watching.gateway_state import GatewayReport, GatewayStatus
+from storage.errors import StoreFull
 from tests.fakes.clock import NOON, SteadyClock
 from tests.unit.health.fake_store import FakeStore
 
@@ -100,8 +102,9 @@ class Bot:
         self.telemetry = Telemetry(clock=self.clock)
         self.gateways: list[GatewayReport] = []
         self.receiver = receiver
+        self.store = FakeStore()
         self.report = HealthReport(
-            FakeStore(),
+            self.store,
             self.telemetry,
             lambda: self.gateways,
             is_connected=lambda: True,
@@ -131,15 +134,28 @@ async def bot(receiver: socket.socket, tmp_path: Path) -> AsyncIterator[Bot]:
         await keeping
 
 
-async def test_ready_is_said_once_a_loop_runs(bot: Bot, receiver: socket.socket):
+async def test_ready_is_said_once_the_loops_run(bot: Bot, receiver: socket.socket):
+    bot.telemetry.beat("start")
     await bot.next("STATUS")
     await bot.next("STATUS")
     assert not any("READY" in states for states in received(receiver))
 
     bot.telemetry.beat("polling")
+    bot.telemetry.end("start")
     assert await bot.next("READY") == "1"
     await bot.next("STATUS")
     assert not any("READY" in states for states in received(receiver))
+
+
+async def test_a_bot_that_cannot_start_its_loops_is_ready_and_not_watched(bot: Bot, receiver: socket.socket):
+    bot.telemetry.beat("start")
+    await bot.next("STATUS")
+    bot.store.error = StoreFull("The disk is full.")
+    bot.clock.advance(GOOD_FOR_S)
+    assert await bot.next("READY") == "1"
+    await bot.next("STATUS")
+    assert await bot.next("STATUS") == "The disk of the database is full or fails"
+    assert not any("WATCHDOG" in states for states in received(receiver))
 
 
 async def test_the_watchdog_is_kept_quiet_while_the_bot_is_alive(bot: Bot, receiver: socket.socket):
