@@ -30,18 +30,21 @@ demo: $(VENV)/.run  ## the real bot between a fake Telegram and fake gateways
 run: $(VENV)/.run  ## the bot, with the settings in .env
 	$(BIN)/python -m bot
 
-test: $(VENV)/.dev  ## all tests
-	$(BIN)/python -m pytest -n 3 --dist loadfile
+# In the order of the folders: the slow files, which mostly wait, come before the many quick ones.
+PYTEST = $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --ignore=tests/repo
+
+test: $(VENV)/.dev  ## all tests but tests/repo, which check runs
+	$(PYTEST)
 
 coverage: $(VENV)/.dev  ## all tests, and the share of lines they run, which may not fall below pyproject.toml's floor
-	$(BIN)/python -m pytest -n 3 --dist loadfile --cov
+	$(PYTEST) --cov
 
 check: $(VENV)/.dev  ## lint, types, architecture, lock and .env.example in step with the code
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest tests/repo
+	$(BIN)/python -m pytest -n 2 tests/repo
 
 drills: $(VENV)/.dev  ## break everything, in full; about a quarter of an hour
 	$(BIN)/python -m tests.drills
