@@ -108,7 +108,7 @@ def test_every_command_that_a_page_names_exists(page: str):
 @every_page
 def test_every_file_that_a_page_names_exists(page: str):
     named = re.findall(
-        r"(?<![\w/.:-])[\w.-][\w./-]*\.(?:yaml|service|example|json|toml)\b", "\n".join(code(page))
+        r"(?<![\w/.:-])[\w.-][\w./-]*\.(?:yaml|service|example|json|toml)(?![\w.])", "\n".join(code(page))
     )
 
     assert [
@@ -146,3 +146,8 @@ def test_both_threat_models_name_the_same_code_and_tests():
     named = [re.findall(r"`((?:bot|storage|tests)/[\w/.]+)`", text(page)) for page in SECURITY]
 
     assert named[0] == named[1]
+
+
+@pytest.mark.parametrize("page", ["docs/operate.md", "docs/zh/operate.md"])
+def test_the_configuration_of_nginx_is_the_one_that_is_tested(page: str):
+    assert f"```nginx\n{text('tests/fixtures/nginx/webhook.conf').strip()}\n```" in text(page)
