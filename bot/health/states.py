@@ -50,6 +50,11 @@ class Liveness:
         return not self.problems
 
     @property
+    def hangs(self) -> bool:
+        """Whether a loop or the database hangs, so that a restart may help."""
+        return self.database is DatabaseState.HUNG or LoopState.HUNG in self.loops.values()
+
+    @property
     def problems(self) -> Sequence[str]:
         """What is wrong, as parts of a sentence."""
         database = [_DATABASE[self.database]] if self.database in _DATABASE else []

@@ -49,7 +49,9 @@ class ServiceManager:
 
 
 async def keep_notified(manager: ServiceManager, report: HealthReport) -> None:
-    """Notify until cancelled: READY once the loops run, STATUS, and WATCHDOG while the bot is alive.
+    """Notify until cancelled: READY once the loops run, STATUS, and WATCHDOG while nothing hangs.
+
+    WATCHDOG goes on while the disk is full, as a restart would not help.
 
     A bot that can't start its loops, as with a full disk, is ready as well: it says so in the chats.
     """
@@ -59,14 +61,14 @@ async def keep_notified(manager: ServiceManager, report: HealthReport) -> None:
     period_s = min(_PERIOD_S, manager.watchdog_s / 2) if manager.watchdog_s else _PERIOD_S
     while True:
         readiness, workload = await report.ready(), await report.workload()
-        is_alive = readiness.liveness.is_ok
+        liveness = readiness.liveness
         states = {"STATUS": _status(readiness, workload)}
-        if is_alive:
+        if not liveness.hangs:
             states["WATCHDOG"] = "1"
-        if not is_ready and (report.has_started or not is_alive):
+        if not is_ready and (report.has_started or not liveness.is_ok):
             states["READY"] = "1"
         is_ready = (manager.notify(**states) and "READY" in states) or is_ready
-        await asyncio.sleep(period_s if is_ready and is_alive else min(period_s, _PERIOD_NOT_WELL_S))
+        await asyncio.sleep(period_s if is_ready and liveness.is_ok else min(period_s, _PERIOD_NOT_WELL_S))
 
 
 def _status(readiness: Readiness, workload: Workload | None) -> str:
