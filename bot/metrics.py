@@ -178,22 +178,6 @@ class Metrics:
         samples = (each for family in self.video_delay.collect() for each in family.samples)
         return int(sum(each.value for each in samples if each.name.endswith("_count")))
 
-    @property
-    def totals(self) -> dict[str, int]:
-        """Each counter's sum over its labels, by the plain name, for /health in the chat; without zeros."""
-        counters = {
-            "polls": self.polls,
-            "poll failures": self.poll_failures,
-            "updates": self.updates,
-            "updates dropped": self.updates_dropped,
-            "delivery attempts": self.delivery_attempts,
-        }
-        sums = {
-            name: int(sum(sample.value for family in counter.collect() for sample in family.samples))
-            for name, counter in counters.items()
-        }
-        return {name: total for name, total in sums.items() if total}
-
 
 class ProviderPolls:
     """The metrics of one provider's polls, bound once: looking up labels would cost each poll more."""

@@ -24,6 +24,7 @@ from tests.fakes.provider import Response, ScriptedProvider
 from tests.fakes.requests import watch_request
 from tests.fakes.store import BrittleStore
 from tests.fakes.wakeup import ManualWakeup
+from tests.metric_totals import total
 
 FAST = 1000.0  # requests per second
 _TIMEOUT_S = 10.0  # the timeout of a test's wait
@@ -113,7 +114,7 @@ class PollingHarness:
                 calm = calm + 1 if self._is_idle() else 0
 
     def _is_idle(self) -> bool:
-        answered = self.telemetry.metrics.totals.get("polls", 0)
+        answered = total(self.telemetry.metrics, "polls")
         held_up = sum(each.waiting for each in self._gateways) + self.store.waiting
         return (
             self.wakeup.is_waiting
