@@ -53,8 +53,8 @@ from bot.webhook_settings import path_of
 from bot.workers import Resources, run_workers, utc_now
 from storage.errors import StoreError, StoreUnavailable
 from storage.factory import open_store, schema_version
-from storage.models import WatchLimits
 from storage.store import Store
+from storage.watches import WatchLimits
 
 log = logging.getLogger(__name__)
 

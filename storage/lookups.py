@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
-from storage.models import UNLIMITED, WatchLimits
+from storage.watches import UNLIMITED, WatchLimits
 
 
 class LookupState(StrEnum):

@@ -8,16 +8,8 @@ from enum import IntEnum
 from storage.access import AccessQuestion, Greeting
 from storage.chat_settings import DEFAULT_SETTINGS, ChatSettings, ResultForm, Sound
 from storage.lookups import Lookup
-from storage.models import (
-    Batch,
-    DeliveryKind,
-    DeliveryState,
-    StoredFile,
-    Task,
-    TaskStatus,
-    Watch,
-    WatchedTask,
-)
+from storage.models import DeliveryKind, DeliveryState, StoredFile, Task, TaskStatus
+from storage.watches import Batch, Watch, WatchedTask
 
 
 class DeliveryPriority(IntEnum):

@@ -21,9 +21,9 @@ from storage.models import (
     Stall,
     StoredFile,
     TaskStatus,
-    WatchState,
 )
 from storage.outbox import AdminReport, DeliveryPriority
+from storage.watches import WatchState
 
 Record = dict[str, Any]  # JSON values by field
 _MOST = 2**63 - 1

@@ -6,22 +6,9 @@ from typing import Protocol
 
 from storage.access_store import AccessStore
 from storage.chat_settings import ChatSettings
-from storage.figures import Figures
+from storage.figures import Figures, Stats, Workload
 from storage.lookups import LookupStore
-from storage.models import (
-    UNLIMITED,
-    Cause,
-    Chat,
-    Ending,
-    Registration,
-    Stats,
-    Task,
-    TaskEvent,
-    WatchedTask,
-    WatchLimits,
-    WatchRequest,
-    Workload,
-)
+from storage.models import Cause, Chat, Task, TaskEvent
 from storage.outbox import (
     NONE_THROTTLED,
     AdminReport,
@@ -31,6 +18,7 @@ from storage.outbox import (
     ThrottledChats,
 )
 from storage.usage import Usage
+from storage.watches import UNLIMITED, Ending, Registration, WatchedTask, WatchLimits, WatchRequest
 
 
 class Store(AccessStore, LookupStore, Protocol):

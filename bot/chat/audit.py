@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 
 from bot.chat.once_per import OncePer
 from bot.logs import log_fields
-from storage.models import WatchedTask
+from storage.watches import WatchedTask
 
 log = logging.getLogger(__name__)
 

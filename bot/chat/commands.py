@@ -19,7 +19,7 @@ from bot.providers.catalog import Catalog, CatalogError
 from bot.providers.registry import KINDS
 from bot.watching.service import COMMAND_S
 from storage.errors import StoreError
-from storage.models import WatchedTask
+from storage.watches import WatchedTask
 
 log = logging.getLogger(__name__)
 

@@ -33,7 +33,7 @@ from bot.watching.access_requests import AccessRequests
 from bot.watching.first_admin import FirstAdmin
 from bot.watching.service import Service
 from storage.chat_settings import ChatSettings, Sound
-from storage.models import WatchedTask
+from storage.watches import WatchedTask
 
 log = logging.getLogger(__name__)
 

@@ -18,8 +18,9 @@ from bot.messages.callback_data import (
     StopBatch,
 )
 from bot.messages.views import cards, results
-from storage.models import DeliveryKind, Task, WatchState
+from storage.models import DeliveryKind, Task
 from storage.outbox import CopyRequest
+from storage.watches import WatchState
 
 _POLL_S = 2.0  # how long an answer waits for the poll; the person sees a waiting button meanwhile
 

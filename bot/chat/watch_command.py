@@ -13,7 +13,8 @@ from bot.providers.catalog import Catalog, CatalogError, NotConfigured, SeveralF
 from bot.providers.parsing.ids import valid_id
 from storage.errors import WatchLimitReached
 from storage.lookups import LookupRequest
-from storage.models import SMALLEST_BATCH, TaskRef, WatchRequest
+from storage.models import TaskRef
+from storage.watches import SMALLEST_BATCH, WatchRequest
 
 _LABEL = re.compile(r"(?:(?:task|video|job|generation)[_-]?)?id|task|video|job", re.IGNORECASE)
 _DIGIT = re.compile("[0-9]")

@@ -15,7 +15,7 @@ from bot.messages.views.health_status import GatewayHealth, Health
 from bot.telemetry import HUNG_S, Telemetry
 from bot.watching.gateway_state import GatewayReport
 from storage.errors import StoreError
-from storage.models import Workload
+from storage.figures import Workload
 
 _WORKLOAD_S = 2.0  # for reading it, and for the size of the disk
 _OF_DATABASE = ("polling", "delivery")  # components whose problems are failures of the database

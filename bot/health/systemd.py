@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from bot.health.report import HealthReport
 from bot.health.states import Readiness
-from storage.models import Workload
+from storage.figures import Workload
 
 log = logging.getLogger(__name__)
 

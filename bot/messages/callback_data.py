@@ -15,7 +15,7 @@ from enum import StrEnum
 from types import NoneType
 from typing import ClassVar, Self, get_args, get_type_hints
 
-from storage.models import Ending
+from storage.watches import Ending
 
 LIMIT = 64  # bytes of callback data
 _SEPARATOR = "|"

@@ -16,7 +16,7 @@ from bot.messages.callback_data import (
 from bot.messages.limits import utf16_len
 from bot.messages.translate import t
 from bot.messages.view import Button
-from storage.models import Batch, Watch
+from storage.watches import Batch, Watch
 
 MOST_CHOICES = 40  # buttons to choose from under one message; Telegram allows 100 buttons
 _COPY_UNITS = 256  # https://core.telegram.org/bots/api#copytextbutton

@@ -8,7 +8,8 @@ from bot.messages.limits import NAME_UNITS, escape_line
 from bot.messages.quantities import duration
 from bot.messages.translate import t
 from bot.messages.view import Forecast
-from storage.models import Cause, PollFailure, Task, TaskStatus, Watch, WatchedTask, WatchState
+from storage.models import Cause, PollFailure, Task, TaskStatus
+from storage.watches import Watch, WatchedTask, WatchState
 
 ICONS = {
     TaskStatus.UNKNOWN: "⏳",

@@ -15,8 +15,8 @@ from bot.outbox.results import Refusal, Refused, SendResult, Sent, as_retryable
 from bot.outbox.sender import Sender
 from storage.access import Greeting
 from storage.lookups import LookupState
-from storage.models import Batch, Watch
 from storage.outbox import AccessDelivery, BatchDelivery, LookupDelivery, ReportDelivery, WatchDelivery
+from storage.watches import Batch, Watch
 
 NOT_EDITABLE = "not editable"  # stored instead of a digest: the card is no longer edited
 

@@ -6,22 +6,21 @@ from dataclasses import replace
 from datetime import datetime, time, timedelta
 
 from storage.chat_settings import ChatSettings
+from storage.figures import Stats
 from storage.lookups import Lookup, LookupRequest
-from storage.models import (
+from storage.models import Chat, Task
+from storage.outbox import CopyRequest
+from storage.store import Store
+from storage.usage import Usage
+from storage.watches import (
     UNLIMITED,
-    Chat,
     Ending,
     Registration,
-    Stats,
-    Task,
     WatchedTask,
     WatchLimits,
     WatchRequest,
     WatchState,
 )
-from storage.outbox import CopyRequest
-from storage.store import Store
-from storage.usage import Usage
 
 HOLD_CARD_S = 2.0  # the first card waits for the first poll: a task that has ended needs none
 COMMAND_S = 10.0  # the time limit of one command

@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from storage.models import Batch, DeliveryKind, DeliveryState, WatchRequest
+from storage.models import DeliveryKind, DeliveryState
 from storage.outbox import DeliveryPriority, Settlement
 from storage.sqlite import rows
 from storage.sqlite.connection import Transaction
+from storage.watches import Batch, WatchRequest
 
 _PRIORITIES: dict[str, object] = {
     "last": DeliveryPriority.LAST_CARD,

@@ -2,10 +2,11 @@
 
 from datetime import datetime
 
-from storage.models import DeliveryKind, DeliveryState, TaskStatus, WatchState
+from storage.models import DeliveryKind, DeliveryState, TaskStatus
 from storage.outbox import CopyRequest, DeliveryPriority
 from storage.sqlite import rows
 from storage.sqlite.connection import Transaction
+from storage.watches import WatchState
 
 _REPEATED_S = 10.0  # a second press within this time is a double press
 

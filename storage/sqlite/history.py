@@ -2,9 +2,10 @@
 
 from dataclasses import replace
 
-from storage.models import Ending, TaskStatus, WatchedTask, WatchState
+from storage.models import TaskStatus
 from storage.sqlite import watches
 from storage.sqlite.connection import Transaction
+from storage.watches import Ending, WatchedTask, WatchState
 
 
 async def page(

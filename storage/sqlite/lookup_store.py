@@ -3,9 +3,9 @@
 from datetime import datetime
 
 from storage.lookups import Lookup, LookupRequest, LookupStore
-from storage.models import UNLIMITED, WatchLimits
 from storage.sqlite import lookups
 from storage.sqlite.reopening import ReopeningDatabase
+from storage.watches import UNLIMITED, WatchLimits
 
 
 class SqliteLookupStore(LookupStore):

@@ -6,21 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from storage.lookups import Lookup, LookupRequest, LookupState
-from storage.models import (
-    SMALLEST_BATCH,
-    UNLIMITED,
-    DeliveryKind,
-    DeliveryState,
-    Snapshot,
-    Task,
-    TaskRef,
-    TaskStatus,
-    WatchLimits,
-    WatchRequest,
-)
+from storage.models import DeliveryKind, DeliveryState, Snapshot, Task, TaskRef, TaskStatus
 from storage.outbox import DeliveryPriority
 from storage.sqlite import resuming, rows, tasks, watches
 from storage.sqlite.connection import Transaction
+from storage.watches import SMALLEST_BATCH, UNLIMITED, WatchLimits, WatchRequest
 
 _PATIENCE_S = 10.0  # until the question is asked, though a candidate was not polled
 _ANSWER_S = 3600.0  # until a question ends by itself

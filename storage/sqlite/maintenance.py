@@ -7,11 +7,12 @@ from enum import StrEnum
 from pathlib import Path
 
 from storage.access import AccessState
-from storage.figures import Figures
-from storage.models import DeliveryKind, DeliveryState, Stats, TaskStatus, WatchState, Workload
+from storage.figures import Figures, Stats, Workload
+from storage.models import DeliveryKind, DeliveryState, TaskStatus
 from storage.outbox import DeliveryPriority
 from storage.sqlite import rows
 from storage.sqlite.connection import Transaction
+from storage.watches import WatchState
 
 
 async def stats(tx: Transaction) -> Stats:

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Self
 
 from storage.errors import StoreFull, StoreUnavailable
-from storage.models import DeliveryState, WatchState
+from storage.models import DeliveryState
 from storage.sqlite import maintenance, settling, tasks
 from storage.sqlite.connection import Database, Transaction
 from storage.sqlite.migrate import bundled_migrations, migrate, require_tables, schema_of
 from storage.sqlite.migration_copy import copy_before_migration, holds_rows
+from storage.watches import WatchState
 
 log = logging.getLogger(__name__)
 

@@ -4,9 +4,10 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from storage.models import Stall, Task, TaskStatus, Watch, WatchState
+from storage.models import Stall, Task, TaskStatus
 from storage.sqlite import deliveries, rows, tasks
 from storage.sqlite.connection import Transaction
+from storage.watches import Watch, WatchState
 
 _CONFIRMED_FOR = timedelta(days=1)  # a success counts for so long after the last poll
 _REPORTED = rows.listed(stall for stall in Stall if stall.is_reported)

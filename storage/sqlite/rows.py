@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 
 from storage.access import AccessQuestion, ChatProfile, Greeting
 from storage.models import (
-    Batch,
     Cause,
     Chat,
     DeliveryKind,
@@ -22,10 +21,9 @@ from storage.models import (
     TaskError,
     TaskRef,
     TaskStatus,
-    Watch,
-    WatchState,
 )
 from storage.outbox import AdminReport, ChatAddress, Delivery
+from storage.watches import Batch, Watch, WatchState
 
 
 def seconds(moment: datetime | None) -> float | None:

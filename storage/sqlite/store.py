@@ -9,21 +9,8 @@ from uuid import uuid4
 
 from storage.chat_settings import ChatSettings
 from storage.errors import StoreUnavailable
-from storage.figures import Figures
-from storage.models import (
-    UNLIMITED,
-    Cause,
-    Chat,
-    Ending,
-    Registration,
-    Stats,
-    Task,
-    TaskEvent,
-    WatchedTask,
-    WatchLimits,
-    WatchRequest,
-    Workload,
-)
+from storage.figures import Figures, Stats, Workload
+from storage.models import Cause, Chat, Task, TaskEvent
 from storage.outbox import (
     NONE_THROTTLED,
     AdminReport,
@@ -54,6 +41,7 @@ from storage.sqlite.migrate import create
 from storage.sqlite.reopening import ReopeningDatabase, free_leases, open_database
 from storage.store import Store
 from storage.usage import Usage
+from storage.watches import UNLIMITED, Ending, Registration, WatchedTask, WatchLimits, WatchRequest
 
 
 class SqliteStore(SqliteAccessStore, SqliteLookupStore, Store):

@@ -7,20 +7,18 @@ from dataclasses import replace
 from datetime import datetime
 
 from storage.errors import WatchLimitReached
-from storage.models import (
+from storage.models import DeliveryKind, DeliveryState, TaskStatus
+from storage.sqlite import batches, chat_settings, chats, deliveries, resuming, rows, tasks
+from storage.sqlite.connection import Transaction
+from storage.watches import (
     SMALLEST_BATCH,
-    DeliveryKind,
-    DeliveryState,
     Registration,
-    TaskStatus,
     Watch,
     WatchedTask,
     WatchLimits,
     WatchRequest,
     WatchState,
 )
-from storage.sqlite import batches, chat_settings, chats, deliveries, resuming, rows, tasks
-from storage.sqlite.connection import Transaction
 
 _UNDELIVERED = rows.listed(state for state in DeliveryState if state.is_undelivered)
 

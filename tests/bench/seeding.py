@@ -10,9 +10,10 @@ from bot.providers.gateway import build_gateway
 from bot.providers.registry import ProviderConfig
 from bot.providers.transport import HttpTransport
 from storage.factory import open_store
-from storage.models import DeliveryState, Snapshot, TaskRef, WatchedTask, WatchRequest
+from storage.models import DeliveryState, Snapshot, TaskRef
 from storage.outbox import Settlement
 from storage.store import Store
+from storage.watches import WatchedTask, WatchRequest
 from tests.bench.kinds import KEY, BenchTask
 
 _HAND = 500  # cards

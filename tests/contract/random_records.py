@@ -20,10 +20,10 @@ from storage.models import (
     Stall,
     StoredFile,
     TaskStatus,
-    WatchState,
 )
 from storage.outbox import AdminReport
 from storage.records import TABLES, Field, Record, Shape, Table
+from storage.watches import WatchState
 
 _ROWS = 4
 _TEXTS = ("", "a", "片子 🎬", "two\nlines\r\n", 'quotes " and \\', "\0", "\u2028", "x" * 5000, "' OR 1=1 --")

@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 
 from bot.sandbox.faults import held
 from bot.sandbox.gateway.tasks import GatewayTask
-from storage.models import DeliveryState, TaskRef, WatchRequest
+from storage.models import DeliveryState, TaskRef
 from storage.outbox import Settlement
 from storage.sqlite.store import SqliteStore
+from storage.watches import WatchRequest
 from tests.e2e.scene import Scene
 
 COMMAND_S = 10.0  # what a command may take in all

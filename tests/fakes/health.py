@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from bot.messages.views.health_status import GatewayHealth, Health
-from storage.models import Workload
+from storage.figures import Workload
 from tests.fakes.clock import NOON
 
 IDLE = Workload(

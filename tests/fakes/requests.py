@@ -1,6 +1,7 @@
 """Watch requests."""
 
-from storage.models import TaskRef, WatchRequest
+from storage.models import TaskRef
+from storage.watches import WatchRequest
 
 CHAT = 100
 

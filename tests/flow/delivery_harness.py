@@ -37,8 +37,9 @@ from bot.sandbox.telegram.server import Request
 from bot.telemetry import Telemetry
 from bot.watching import changes
 from storage.factory import open_store
-from storage.models import DeliveryState, TaskRef, WatchedTask, WatchRequest
+from storage.models import DeliveryState, TaskRef
 from storage.store import Store
+from storage.watches import WatchedTask, WatchRequest
 from tests.fakes.clock import FrozenClock, SteadyClock
 
 _NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # loading certificates takes its time

@@ -5,7 +5,8 @@ from dataclasses import replace
 from bot.sandbox.gateway.tasks import GatewayTask
 from bot.watching import changes
 from bot.watching.service import HOLD_CARD_S
-from storage.models import DeliveryState, Snapshot, TaskStatus, WatchState
+from storage.models import DeliveryState, Snapshot, TaskStatus
+from storage.watches import WatchState
 from tests.flow.delivery_harness import GROUP, DeliveryHarness
 
 TASKS = 15

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from storage.lookups import LookupRequest
-from storage.models import UNLIMITED, Cause, DeliveryKind, Ending, TaskStatus
+from storage.models import Cause, DeliveryKind, TaskStatus
 from storage.outbox import NONE_THROTTLED, ChatAddress, Delivery, WatchDelivery
 from storage.sqlite import (
     chats,
@@ -24,6 +24,7 @@ from storage.sqlite import (
 )
 from storage.sqlite.connection import Database, Transaction
 from storage.sqlite.migrate import bundled_migrations, migrate
+from storage.watches import UNLIMITED, Ending
 from tests.contract.store.driver import CHAT, LEASE_S, NOON
 from tests.contract.store.test_reports import failure
 from tests.unit.messages.builders import watched

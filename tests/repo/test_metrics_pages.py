@@ -10,9 +10,10 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from bot.metrics import NOT_CONFIGURED, CallOutcome, DeliveryOutcome, PollOutcome
 from bot.watching.gateway_state import GatewayStatus
-from storage.models import Cause, DeliveryKind, DeliveryState, TaskStatus, WatchState
+from storage.models import Cause, DeliveryKind, DeliveryState, TaskStatus
 from storage.outbox import DeliveryPriority
 from storage.store import Store
+from storage.watches import WatchState
 from tests.prometheus import queries
 from tests.prometheus.full_page import LOOPS, full_page
 from tests.repo.tree import text

@@ -10,7 +10,8 @@ from bot.messages.limits import TEXT_UNITS, escape_line, take_fitting, utf16_len
 from bot.messages.quantities import duration
 from bot.messages.translate import t
 from bot.messages.view import View
-from storage.models import Batch, DeliveryState, Task, TaskStatus, WatchedTask, WatchState
+from storage.models import DeliveryState, Task, TaskStatus
+from storage.watches import Batch, WatchedTask, WatchState
 
 _ID_UNITS = (48, 20)  # tried in this order; longer ids are cut in the middle
 _PROVIDER_UNITS = 20

@@ -10,7 +10,8 @@ from bot.messages.limits import TEXT_UNITS, escape_line, take_fitting, without_m
 from bot.messages.quantities import duration
 from bot.messages.translate import t
 from bot.messages.view import Button, Forecast, View
-from storage.models import DeliveryState, Stall, Watch, WatchedTask, WatchState
+from storage.models import DeliveryState, Stall
+from storage.watches import Watch, WatchedTask, WatchState
 
 _PROMPT_UNITS = 120
 _NOTES_UNITS = 1500  # reserved for the notes about ids that are invalid, unknown or too many

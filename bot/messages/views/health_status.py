@@ -9,7 +9,7 @@ from bot.messages.lines import HOST_UNITS, join_lines
 from bot.messages.quantities import moment, size
 from bot.messages.translate import t
 from bot.messages.view import View
-from storage.models import Workload
+from storage.figures import Workload
 
 _NAMES_UNITS = 200
 _FRAME_UNITS = 100  # icon, markup, blank lines, and the number of the problems that are left out

@@ -10,7 +10,8 @@ from bot.messages.limits import NAME_UNITS, cut, escape_line
 from bot.messages.quantities import moment
 from bot.messages.translate import t
 from bot.messages.view import Button, View
-from storage.models import Ending, TaskStatus, WatchedTask, WatchState
+from storage.models import TaskStatus
+from storage.watches import Ending, WatchedTask, WatchState
 
 PAGE = 5  # watches
 _ID_UNITS = 300  # five of the longest fit into a message

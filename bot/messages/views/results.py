@@ -10,7 +10,8 @@ from bot.messages.limits import CAPTION_UNITS, TEXT_UNITS, escape_line, take_fit
 from bot.messages.quantities import duration, moment, size
 from bot.messages.translate import t
 from bot.messages.view import View
-from storage.models import Cause, Media, Stall, Task, TaskStatus, WatchedTask
+from storage.models import Cause, Media, Stall, Task, TaskStatus
+from storage.watches import WatchedTask
 
 _PROMPT_UNITS = 400
 _LEAST_PROMPT_UNITS = 20  # a shorter part of a prompt says nothing, and is left out

@@ -12,8 +12,10 @@ from bot.messages.lines import join_lines
 from bot.messages.quantities import duration, zone
 from bot.messages.translate import t
 from bot.messages.view import View
-from storage.models import Cause, DeliveryState, Stats, TaskStatus, WatchState
+from storage.figures import Stats
+from storage.models import Cause, DeliveryState, TaskStatus
 from storage.usage import DayCounts, Usage, Waits
+from storage.watches import WatchState
 
 _FEWEST_DAYS = 7  # shown, even if nothing ended on the first of them
 _MOST_ROWS = 6  # of providers, and of causes

@@ -11,7 +11,8 @@ from bot.messages.limits import TEXT_UNITS, take_fitting
 from bot.messages.translate import t
 from bot.messages.view import Button, View
 from bot.messages.views import cards
-from storage.models import TaskStatus, WatchedTask
+from storage.models import TaskStatus
+from storage.watches import WatchedTask
 
 PAGE = 8  # tasks
 _FRAME_UNITS = 120  # reserved for the title and the line with the number of omitted entries

@@ -16,8 +16,6 @@ from storage.models import (
     TaskEvent,
     TaskRef,
     TaskStatus,
-    WatchedTask,
-    WatchRequest,
 )
 from storage.outbox import (
     NONE_THROTTLED,
@@ -28,6 +26,7 @@ from storage.outbox import (
     WatchDelivery,
 )
 from storage.store import Store
+from storage.watches import WatchedTask, WatchRequest
 
 NOON = datetime(2025, 6, 1, 12, tzinfo=UTC)
 CHAT = 100

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from storage.factory import open_store
-from storage.models import DeliveryKind, DeliveryState, TaskStatus, WatchState
+from storage.models import DeliveryKind, DeliveryState, TaskStatus
+from storage.watches import WatchState
 from tests.contract.store.driver import LEASE_S, Driver
 
 CHATS = (1, 2, 3)

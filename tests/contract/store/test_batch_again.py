@@ -3,8 +3,9 @@
 import pytest
 
 from storage.chat_settings import DEFAULT_SETTINGS, ChatSettings
-from storage.models import DeliveryState, TaskRef, TaskStatus, WatchLimits, WatchRequest
+from storage.models import DeliveryState, TaskRef, TaskStatus
 from storage.outbox import BatchDelivery, WatchDelivery
+from storage.watches import WatchLimits, WatchRequest
 from tests.contract.store.batch_driver import FOUR, claim, claim_card, send
 from tests.contract.store.driver import CHAT, Driver
 

@@ -4,17 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from storage.models import (
-    Chat,
-    DeliveryKind,
-    DeliveryState,
-    EventKind,
-    TaskRef,
-    TaskStatus,
-    WatchLimits,
-    WatchRequest,
-)
+from storage.models import Chat, DeliveryKind, DeliveryState, EventKind, TaskRef, TaskStatus
 from storage.outbox import ThrottledChats, WatchDelivery
+from storage.watches import WatchLimits, WatchRequest
 from tests.contract.store.batch_driver import FOUR, claim, claim_card, send
 from tests.contract.store.driver import CHAT, LEASE_S, Driver
 

@@ -2,8 +2,9 @@
 
 import pytest
 
-from storage.models import DeliveryKind, DeliveryState, StoredFile, TaskStatus, WatchedTask
+from storage.models import DeliveryKind, DeliveryState, StoredFile, TaskStatus
 from storage.outbox import Settlement
+from storage.watches import WatchedTask
 from tests.contract.store.driver import CHAT, Driver
 
 CARD, RESULT = DeliveryKind.CARD, DeliveryKind.RESULT

@@ -2,7 +2,8 @@
 
 import pytest
 
-from storage.models import DeliveryKind, DeliveryState, EventKind, TaskRef, TaskStatus, WatchRequest
+from storage.models import DeliveryKind, DeliveryState, EventKind, TaskRef, TaskStatus
+from storage.watches import WatchRequest
 from tests.contract.store.driver import CHAT, LEASE_S, Driver
 
 CARD, RESULT = DeliveryKind.CARD, DeliveryKind.RESULT

@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from storage.models import DeliveryKind, DeliveryState, Ending, TaskRef, TaskStatus, WatchRequest
+from storage.models import DeliveryKind, DeliveryState, TaskRef, TaskStatus
 from storage.outbox import CopyRequest
 from storage.store import Store
+from storage.watches import Ending, WatchRequest
 from tests.contract.store.driver import CHAT, Driver
 
 COPY, DOCUMENT, RESULT = DeliveryKind.COPY, DeliveryKind.DOCUMENT, DeliveryKind.RESULT

@@ -6,8 +6,9 @@ import pytest
 
 from storage.errors import WatchLimitReached
 from storage.lookups import Lookup, LookupRequest, LookupState
-from storage.models import DeliveryKind, EventKind, TaskRef, TaskStatus, WatchLimits
+from storage.models import DeliveryKind, EventKind, TaskRef, TaskStatus
 from storage.outbox import LookupDelivery
+from storage.watches import WatchLimits
 from tests.contract.store.driver import CHAT, LEASE_S, Driver
 
 RUNNING, UNKNOWN, NOT_FOUND = TaskStatus.RUNNING, TaskStatus.UNKNOWN, TaskStatus.NOT_FOUND

@@ -5,7 +5,8 @@ from datetime import datetime
 
 import pytest
 
-from storage.models import DeliveryKind, EventKind, Stall, Task, TaskStatus, WatchedTask
+from storage.models import DeliveryKind, EventKind, Stall, Task, TaskStatus
+from storage.watches import WatchedTask
 from tests.contract.store.driver import CHAT, Driver
 
 CARD, NOTICE = DeliveryKind.CARD, DeliveryKind.NOTICE

@@ -2,7 +2,8 @@
 
 import pytest
 
-from storage.models import DeliveryKind, DeliveryState, TaskStatus, WatchState
+from storage.models import DeliveryKind, DeliveryState, TaskStatus
+from storage.watches import WatchState
 from tests.contract.store.driver import CHAT, LEASE_S, Driver
 
 CARD, RESULT, NOTICE = DeliveryKind.CARD, DeliveryKind.RESULT, DeliveryKind.NOTICE

@@ -5,8 +5,9 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from storage.models import Cause, TaskError, TaskStatus, WatchedTask
+from storage.models import Cause, TaskError, TaskStatus
 from storage.usage import DayCounts, Usage, Waits
+from storage.watches import WatchedTask
 from tests.contract.store.driver import NOON, Driver
 
 MIDNIGHT = NOON - timedelta(hours=12)

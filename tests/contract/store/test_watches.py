@@ -5,7 +5,8 @@ import asyncio
 import pytest
 
 from storage.errors import WatchLimitReached
-from storage.models import DeliveryKind, DeliveryState, TaskStatus, WatchLimits, WatchState
+from storage.models import DeliveryKind, DeliveryState, TaskStatus
+from storage.watches import WatchLimits, WatchState
 from tests.contract.store.driver import CHAT, Driver
 from tests.fakes.requests import watch_request
 

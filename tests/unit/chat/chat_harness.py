@@ -27,8 +27,9 @@ from bot.watching.access_requests import AccessRequests
 from bot.watching.first_admin import FirstAdmin
 from bot.watching.service import Service
 from storage.errors import StoreUnavailable
-from storage.models import UNLIMITED, Snapshot, TaskStatus, WatchLimits
+from storage.models import Snapshot, TaskStatus
 from storage.sqlite.store import SqliteStore
+from storage.watches import UNLIMITED, WatchLimits
 from tests.fakes.health import WELL
 from tests.fakes.telegram_request import Parameters, RecordingRequest
 from tests.unit.messages.reading import visible

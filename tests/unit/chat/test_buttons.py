@@ -3,8 +3,9 @@ from dataclasses import replace
 import pytest
 
 from bot.messages.callback_data import CheckNow, Details, OriginalFile, SendAgain, Stop
-from storage.models import DeliveryKind, DeliveryState, Stall, TaskStatus, WatchedTask, WatchState
+from storage.models import DeliveryKind, DeliveryState, Stall, TaskStatus
 from storage.sqlite.store import SqliteStore
+from storage.watches import WatchedTask, WatchState
 from tests.contract.store.driver import Driver
 from tests.fakes import updates
 from tests.unit.chat.chat_harness import (

@@ -4,8 +4,9 @@ import pytest
 
 from bot.drawing.content import StatsPicture
 from bot.drawing.renderer import DrawingFailed
-from storage.models import DeliveryState, TaskStatus, WatchLimits
+from storage.models import DeliveryState, TaskStatus
 from storage.outbox import Settlement
+from storage.watches import WatchLimits
 from tests.fakes import updates
 from tests.unit.chat.chat_harness import ANN, BORIS, GROUP, NOW, ChatHarness, ChatHarnesses, named
 

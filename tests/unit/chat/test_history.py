@@ -1,8 +1,9 @@
 import pytest
 
 from bot.messages.callback_data import HistoryPage, SendCopy
-from storage.models import DeliveryKind, DeliveryState, Ending, TaskStatus
+from storage.models import DeliveryKind, DeliveryState, TaskStatus
 from storage.sqlite.store import SqliteStore
+from storage.watches import Ending
 from tests.contract.store.driver import Driver
 from tests.fakes import updates
 from tests.unit.chat.chat_harness import ANN, CHANNEL, EVE, GROUP, NOW, ChatHarness

@@ -3,8 +3,9 @@ from datetime import timedelta
 import pytest
 
 from bot.messages.callback_data import ChooseProvider
-from storage.models import DeliveryState, WatchLimits
+from storage.models import DeliveryState
 from storage.outbox import LookupDelivery, Settlement
+from storage.watches import WatchLimits
 from tests.fakes import updates
 from tests.unit.chat.chat_harness import ANN, BORIS, EVE, GROUP, NOW, ChatHarness, ChatHarnesses, named
 

@@ -2,7 +2,8 @@ import logging
 
 import pytest
 
-from storage.models import Chat, DeliveryKind, WatchState
+from storage.models import Chat, DeliveryKind
+from storage.watches import WatchState
 from tests.fakes import updates
 from tests.unit.chat.chat_harness import (
     ANN,

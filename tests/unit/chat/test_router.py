@@ -6,7 +6,8 @@ from telegram import Update
 from bot.chat.dispatcher import UpdateKind
 from bot.chat.message_limit import MESSAGES_PER_MINUTE
 from bot.chat.router import kind_of
-from storage.models import Chat, TaskRef, TaskStatus, WatchRequest, WatchState
+from storage.models import Chat, TaskRef, TaskStatus
+from storage.watches import WatchRequest, WatchState
 from tests.fakes import updates
 from tests.unit.chat.chat_harness import (
     ANN,

@@ -3,9 +3,10 @@
 import pytest
 
 from bot.messages.callback_data import SendBatchAgain, StopBatch
-from storage.models import DeliveryState, TaskStatus, WatchState
+from storage.models import DeliveryState, TaskStatus
 from storage.outbox import BatchDelivery, WatchDelivery
 from storage.sqlite.store import SqliteStore
+from storage.watches import WatchState
 from tests.contract.store.driver import Driver
 from tests.fakes import updates
 from tests.unit.chat.chat_harness import ANN, BORIS, EVE, GROUP, NOW, ChatHarness

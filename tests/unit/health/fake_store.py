@@ -4,7 +4,7 @@ import asyncio
 from datetime import datetime
 
 from storage.errors import StoreError
-from storage.models import Workload
+from storage.figures import Workload
 from tests.fakes.health import IDLE
 
 

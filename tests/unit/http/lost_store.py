@@ -8,8 +8,7 @@ from bot.health.store_check import DatabaseState
 from bot.http.disk import Disk
 from bot.http.exposition import MeasuredStore, Sources
 from storage.errors import StoreUnavailable
-from storage.figures import Figures
-from storage.models import Workload
+from storage.figures import Figures, Workload
 
 DISK = Disk(Path("downloads"), {"database": Path()})
 

@@ -13,9 +13,10 @@ from bot.http.disk import Disk, DiskUse
 from bot.http.exposition import MetricsPage
 from bot.telemetry import Telemetry
 from bot.watching.gateway_state import GatewayReport, GatewayStatus
-from storage.figures import Figures
-from storage.models import DeliveryState, Stats, TaskStatus, WatchState
+from storage.figures import Figures, Stats
+from storage.models import DeliveryState, TaskStatus
 from storage.store import Store
+from storage.watches import WatchState
 from tests.fakes.clock import NOON, SteadyClock
 from tests.fakes.requests import watch_request
 from tests.unit.http.lost_store import LostStore, sources

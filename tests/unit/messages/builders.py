@@ -3,19 +3,8 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from storage.models import (
-    Cause,
-    Media,
-    PollFailure,
-    Snapshot,
-    Task,
-    TaskError,
-    TaskRef,
-    TaskStatus,
-    Watch,
-    WatchedTask,
-    WatchState,
-)
+from storage.models import Cause, Media, PollFailure, Snapshot, Task, TaskError, TaskRef, TaskStatus
+from storage.watches import Watch, WatchedTask, WatchState
 
 NOW = datetime(2025, 10, 12, 11, 2, 0, tzinfo=UTC)
 TASK_ID = "86ecf553-d340-4e21-af6e-a0c6a421c010"

@@ -8,7 +8,8 @@ import pytest
 
 import bot
 from bot.messages.translate import CHINESE, ENGLISH, LANGUAGES, catalogue, pick_language, t
-from storage.models import Cause, DeliveryState, TaskStatus, WatchState
+from storage.models import Cause, DeliveryState, TaskStatus
+from storage.watches import WatchState
 from tests.unit.messages.reading import visible
 
 _PLAIN_ENDS = {TaskStatus.SUCCEEDED, TaskStatus.FAILED}  # which have no cause of their own

@@ -20,9 +20,10 @@ from bot.outbox.results import (
 )
 from bot.outbox.settlement import CONFIRM_AFTER, GIVE_UP_AFTER, DoubtedChats, record, retry_delay_s
 from bot.outbox.text_delivery import NOT_EDITABLE
-from storage.models import DeliveryKind, DeliveryState, TaskStatus, WatchState
+from storage.models import DeliveryKind, DeliveryState, TaskStatus
 from storage.outbox import Settlement, WatchDelivery
 from storage.store import Store
+from storage.watches import WatchState
 from tests.contract.store.driver import NOON, Driver
 from tests.fakes.jitter import are_jittered
 from tests.fakes.log_lines import json_lines

@@ -12,8 +12,9 @@ from bot.outbox.sender import Sender
 from bot.outbox.text_delivery import TextDelivery
 from bot.sandbox.telegram import FakeTelegram
 from storage.chat_settings import ChatSettings, Sound
-from storage.models import Cause, DeliveryKind, TaskStatus, WatchedTask
+from storage.models import Cause, DeliveryKind, TaskStatus
 from storage.outbox import ChatAddress, Delivery, WatchDelivery
+from storage.watches import WatchedTask
 from tests.fakes.clock import FrozenClock
 from tests.fakes.places import ANNA
 from tests.unit.messages.builders import NOW, failed, failing, snapshot, watched

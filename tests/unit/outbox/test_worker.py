@@ -21,7 +21,8 @@ from bot.outbox.settlement import GIVE_UP_AFTER
 from bot.outbox.worker import LEASE_S
 from bot.sandbox.telegram import FakeTelegram
 from bot.sandbox.telegram.api_errors import flood
-from storage.models import DeliveryKind, DeliveryState, StoredFile, TaskStatus, WatchState
+from storage.models import DeliveryKind, DeliveryState, StoredFile, TaskStatus
+from storage.watches import WatchState
 from tests.fakes.log_lines import json_lines
 from tests.fakes.places import ANNA, CHANNEL, GROUP
 from tests.metric_totals import total

@@ -20,9 +20,10 @@ from bot.outbox.worker import DeliveryWorker
 from bot.sandbox.telegram import FakeTelegram
 from bot.telemetry import Telemetry
 from storage.errors import StoreUnavailable
-from storage.models import DeliveryKind, DeliveryState, TaskStatus, WatchState
+from storage.models import DeliveryKind, DeliveryState, TaskStatus
 from storage.outbox import NONE_THROTTLED, ClaimedDelivery, Settlement, ThrottledChats, WatchDelivery
 from storage.sqlite.store import SqliteStore
+from storage.watches import WatchState
 from tests.contract.store.driver import Driver
 from tests.fakes.clock import SteadyClock
 

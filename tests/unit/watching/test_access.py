@@ -5,8 +5,8 @@ from collections.abc import Collection
 import pytest
 
 from bot.watching.access import Access
-from storage.models import WatchState
 from storage.store import Store
+from storage.watches import WatchState
 from tests.contract.store.driver import Driver
 from tests.contract.store.test_reports import failure
 

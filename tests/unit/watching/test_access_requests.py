@@ -7,9 +7,10 @@ import pytest
 from bot.watching.access import Access
 from bot.watching.access_requests import AccessRequests
 from storage.access import AccessState, Admin, ChatProfile, RequestOutcome
-from storage.models import Chat, WatchState
+from storage.models import Chat
 from storage.outbox import AccessDelivery
 from storage.store import Store
+from storage.watches import WatchState
 from tests.contract.store.driver import Driver
 from tests.fakes.log_lines import json_lines
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from bot.watching.service import COMMAND_S, Service
-from storage.models import Chat, DeliveryKind, TaskStatus, WatchedTask, WatchRequest, WatchState
+from storage.models import Chat, DeliveryKind, TaskStatus
 from storage.store import Store
+from storage.watches import WatchedTask, WatchRequest, WatchState
 from tests.contract.store.driver import of_watches
 from tests.fakes.clock import NOON, FrozenClock
 from tests.fakes.requests import CHAT, watch_request

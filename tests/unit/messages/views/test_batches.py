@@ -8,16 +8,8 @@ import pytest
 
 from bot.messages.callback_data import SendBatchAgain, StopBatch
 from bot.messages.views import batches
-from storage.models import (
-    Batch,
-    Cause,
-    DeliveryState,
-    Snapshot,
-    Stall,
-    TaskStatus,
-    WatchedTask,
-    WatchState,
-)
+from storage.models import Cause, DeliveryState, Snapshot, Stall, TaskStatus
+from storage.watches import Batch, WatchedTask, WatchState
 from tests.unit.messages.builders import NOW, failed, failing, snapshot, succeeded, watched
 from tests.unit.messages.reading import utf16_units, visible
 

@@ -7,7 +7,8 @@ import pytest
 from bot.messages.callback_data import TasksPage
 from bot.messages.view import OVERDUE, Forecast
 from bot.messages.views import cards, task_list
-from storage.models import Cause, DeliveryState, PollFailure, Stall, TaskStatus, WatchState
+from storage.models import Cause, DeliveryState, PollFailure, Stall, TaskStatus
+from storage.watches import WatchState
 from tests.unit.messages.builders import NOW, TASK_ID, failed, failing, snapshot, succeeded, watched
 from tests.unit.messages.reading import utf16_units, visible
 

@@ -4,7 +4,8 @@ from typing import Any
 from bot.messages.callback_data import HistoryPage, SendCopy
 from bot.messages.limits import TEXT_UNITS, utf16_len
 from bot.messages.views.history import PAGE, history
-from storage.models import Cause, Ending, WatchedTask, WatchState
+from storage.models import Cause
+from storage.watches import Ending, WatchedTask, WatchState
 from tests.unit.messages.builders import NOW, failed, succeeded
 from tests.unit.messages.reading import visible
 

@@ -7,8 +7,10 @@ import pytest
 
 from bot.messages.translate import LANGUAGES
 from bot.messages.views import stats
-from storage.models import Cause, DeliveryState, Stats, TaskStatus, WatchState
+from storage.figures import Stats
+from storage.models import Cause, DeliveryState, TaskStatus
 from storage.usage import DayCounts, Usage, Waits
+from storage.watches import WatchState
 from tests.unit.messages.reading import utf16_units, visible
 
 NOW = datetime(2026, 11, 29, 8, 20, tzinfo=UTC)

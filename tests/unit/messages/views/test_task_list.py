@@ -7,7 +7,8 @@ import pytest
 from bot.messages.callback_data import CallbackData, ListedStatus, StopListed, TasksPage
 from bot.messages.view import View
 from bot.messages.views import task_list
-from storage.models import TaskStatus, WatchedTask
+from storage.models import TaskStatus
+from storage.watches import WatchedTask
 from tests.unit.messages.builders import NOW, TASK_ID, watched
 from tests.unit.messages.reading import utf16_units, visible
 

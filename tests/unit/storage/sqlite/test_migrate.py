@@ -11,11 +11,12 @@ import pytest
 from storage.chat_settings import DEFAULT_SETTINGS
 from storage.errors import StoreCorrupt, StoreFromFuture, StoreUnavailable
 from storage.lookups import LookupRequest
-from storage.models import DeliveryKind, DeliveryState, TaskStatus, WatchState
+from storage.models import DeliveryKind, DeliveryState, TaskStatus
 from storage.outbox import WatchDelivery
 from storage.sqlite.connection import Database
 from storage.sqlite.migrate import APPLICATION_ID, Migration, bundled_migrations, migrate
 from storage.sqlite.store import SqliteStore
+from storage.watches import WatchState
 from tests.contract.store.driver import NOON
 
 FIRST = Migration(number=1, script=f"PRAGMA application_id = {APPLICATION_ID};\nCREATE TABLE first (a);\n")
