@@ -1,6 +1,7 @@
 """Files that are written under another name, and get their own once they are complete."""
 
 import os
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -44,9 +45,11 @@ def sync(path: Path) -> None:
 
 
 def _remove_abandoned(path: Path) -> None:
+    # Other programs, such as browsers, name unfinished files alike.
+    named = re.compile(rf"{re.escape(path.name)}\.[0-9a-f]{{32}}{re.escape(SUFFIX)}")
     with suppress(OSError):
         for draft in path.parent.iterdir():
-            if not (draft.name.startswith(f"{path.name}.") and draft.name.endswith(SUFFIX)):
+            if not named.fullmatch(draft.name):
                 continue
             with suppress(OSError):
                 if time.time() - draft.stat().st_mtime > _ABANDONED_S:

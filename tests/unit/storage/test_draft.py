@@ -36,13 +36,15 @@ def test_a_draft_that_is_not_published_is_removed_with_what_lies_beside_it(tmp_p
 
 
 def test_a_draft_of_a_killed_process_is_removed_and_one_that_is_being_written_is_not(tmp_path: Path):
-    killed, written, other = (tmp_path / name for name in ("a.1.part", "a.2.part", "b.1.part"))
-    for each in (killed, written, other):
+    one, two = "1" * 32, "2" * 32
+    names = (f"a.{one}.part", f"a.{two}.part", f"b.{one}.part", "a.mp4.part")  # the last: of a browser
+    killed, written, other, foreign = (tmp_path / name for name in names)
+    for each in (killed, written, other, foreign):
         each.write_text("")
-    for each in (killed, other):
+    for each in (killed, other, foreign):
         os.utime(each, (time.time() - 3601, time.time() - 3601))
 
     with draft_of(tmp_path / "a"):
         pass
 
-    assert sorted(tmp_path.iterdir()) == [written, other]
+    assert sorted(tmp_path.iterdir()) == sorted([written, other, foreign])
