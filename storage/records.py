@@ -26,7 +26,7 @@ from storage.outbox import AdminReport, DeliveryPriority
 from storage.watches import WatchState
 
 Record = dict[str, Any]  # JSON values by field
-_MOST = 2**63 - 1
+MAX_INTEGER = 2**62  # no id is larger, so that engines with 63 bits can always give another one
 
 
 class Shape(Enum):
@@ -107,7 +107,7 @@ class Load(Protocol):
 
 
 def _is_integer(value: Any) -> bool:
-    return type(value) is int and -_MOST <= value <= _MOST
+    return type(value) is int and -MAX_INTEGER <= value <= MAX_INTEGER
 
 
 def _is_text(value: Any) -> bool:

@@ -22,6 +22,8 @@ from storage.errors import StoreBusy, StoreCorrupt, StoreFull, StoreUnavailable
 # STRICT, ->>, and integers in REAL columns of STRICT tables with generated columns, which 3.37 rejects.
 _OLDEST_SQLITE = (3, 38, 0)
 BUSY_TIMEOUT_S = 5.0
+# A link would make root open, and give away, a file of the database's owner's choice.
+_LOCK_FLAGS = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
 _AGAIN_S = 0.02  # between attempts to lock
 _VACUUM_PAGES = 1000  # of 4 KiB; a few milliseconds
 
@@ -70,6 +72,8 @@ def explained(path: Path | str) -> Iterator[None]:
                 f"The database {path} {_UNAVAILABLE.get(code, f'fails: {error}')}."
             ) from error
         raise
+    except UnicodeDecodeError as error:  # in SQLite's own message
+        raise StoreCorrupt(f"The file {path} {_CORRUPT[sqlite3.SQLITE_CORRUPT]}.") from error
 
 
 def _busy(path: Path | str) -> StoreBusy:
@@ -91,7 +95,7 @@ class LifeLock:
 
     def __init__(self, database: Path) -> None:
         """Try to lock exclusively; raises OSError if the file cannot be created."""
-        self._file = os.open(database.with_name(f"{database.name}.lock"), os.O_RDWR | os.O_CREAT, 0o600)
+        self._file = os.open(database.with_name(f"{database.name}.lock"), _LOCK_FLAGS, 0o600)
         self.works = True  # False: a file system without locks
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)

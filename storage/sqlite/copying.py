@@ -1,7 +1,8 @@
 """Copies a database while other processes write to it, and checks that a file is a sound one of ours."""
 
+import os
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 from storage.contents import Contents, Progress, no_progress
@@ -11,6 +12,7 @@ from storage.sqlite.migrate import APPLICATION_ID, bundled_migrations
 
 _PAGES = 2048  # copied at once, 8 MiB; a signal is handled between two steps
 _HEADER = b"SQLite format 3\0"
+_NAMES_ANOTHER = bytes.fromhex("d9d505f920a163d7")  # at the end of a journal
 _APPLICATION_ID_AT = slice(68, 72)  # https://www.sqlite.org/fileformat.html
 
 
@@ -19,8 +21,24 @@ def open_existing(path: Path) -> sqlite3.Connection:
     require_sqlite(sqlite3.sqlite_version_info)
     if not path.exists():
         raise StoreUnavailable(f"There is no database {path.absolute()}; DATABASE_URL says where it is.")
+    _require_journal_of_its_own(path)
     address = f"{path.absolute().as_uri()}?mode=rw"  # read-only, it would leave the -wal file behind
     return sqlite3.connect(address, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None)
+
+
+def _require_journal_of_its_own(path: Path) -> None:
+    """Raise StoreCorrupt for a -journal file that names another file, as SQLite would delete that one.
+
+    Only transactions over several databases have such: https://www.sqlite.org/atomiccommit.html
+    """
+    with suppress(FileNotFoundError), path.with_name(f"{path.name}-journal").open("rb") as journal:
+        size = journal.seek(0, os.SEEK_END)
+        journal.seek(max(0, size - len(_NAMES_ANOTHER)))
+        if journal.read() == _NAMES_ANOTHER:
+            raise StoreCorrupt(
+                "The -journal file beside the database belongs to several databases at once, and so is none"
+                " of this program."
+            )
 
 
 def copy_database(
@@ -61,6 +79,17 @@ def inspect(path: Path, *, called: str) -> Contents:
     return Contents(schema=schema, watches=watches, unsent=unsent)
 
 
+def refuse_triggers(path: Path, *, called: str) -> None:
+    """Raise StoreCorrupt for a database with triggers: no schema of ours has any, and they change rows."""
+    with explained(called), closing(open_existing(path)) as database:
+        # What SQLite makes of an entry depends on its sql, not on its type.
+        trigger = database.execute(
+            "SELECT 1 FROM sqlite_master WHERE type = 'trigger' OR sql LIKE '%CREATE%TRIGGER%'"
+        ).fetchone()
+    if trigger is not None:
+        raise StoreCorrupt(f"The file {called} holds triggers, which this program never makes.")
+
+
 def schema_of(database: sqlite3.Connection, *, called: str) -> int:
     """The number of the schema; raises StoreCorrupt if it is not ours, StoreFromFuture if it is newer."""
     (schema,) = database.execute("PRAGMA user_version").fetchone()
@@ -71,7 +100,7 @@ def schema_of(database: sqlite3.Connection, *, called: str) -> int:
             f"The file {called} holds no tables, like a copy of a running bot's database without the"
             " -wal file beside it; `reelwatch backup` makes a whole copy."
         )
-    if application != APPLICATION_ID or not schema:
+    if application != APPLICATION_ID or schema < 1:
         raise StoreCorrupt(f"The file {called} is a database of another program.")
     newest = bundled_migrations()[-1].number
     if schema > newest:

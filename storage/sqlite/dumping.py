@@ -10,7 +10,7 @@ from typing import Any
 
 from storage.draft import draft_of
 from storage.errors import ImportRefused, StoreCorrupt, StoreUnavailable
-from storage.records import TABLES, Field, Record, Shape, Table
+from storage.records import MAX_INTEGER, TABLES, Field, Record, Shape, Table
 from storage.sqlite.connection import explained
 from storage.sqlite.copying import make_schema, open_existing, schema_of
 from storage.sqlite.migrate import bundled_migrations
@@ -89,7 +89,7 @@ class SqliteLoad:
             if not table.numbers_rows:
                 continue
             next_id = next_ids.get(table.name) if isinstance(next_ids, dict) else None
-            if type(next_id) is not int or not 0 < next_id < 2**63:
+            if type(next_id) is not int or not 0 < next_id <= MAX_INTEGER:
                 raise ValueError("does not name the next ids")
             (last,) = self._database.execute(f"SELECT max(id) FROM {table.name}").fetchone()  # noqa: S608
             self._database.execute("DELETE FROM sqlite_sequence WHERE name = ?", (table.name,))

@@ -125,6 +125,6 @@ async def _version(database: Database, tx: Transaction, *, newest: int) -> int:
             f"The database {database.path} was made by a newer version of the program"
             f" (its schema is {version}, this program knows {newest})."
         )
-    if application != APPLICATION_ID and (version or objects):
+    if version < 0 or (application != APPLICATION_ID and (version or objects)):
         raise StoreCorrupt(f"The file {database.path} is a database of another program.")
     return int(version)

@@ -3,6 +3,8 @@
 import fcntl
 import os
 import shutil
+import sqlite3
+import stat
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
@@ -11,8 +13,9 @@ from pathlib import Path
 from storage.contents import Replaced
 from storage.draft import publish, sync
 from storage.errors import StoreCorrupt, StoreInUse, StoreUnavailable
+from storage.records import MAX_INTEGER
 from storage.sqlite.connection import LifeLock, explained
-from storage.sqlite.copying import inspect, open_existing
+from storage.sqlite.copying import inspect, open_existing, refuse_triggers
 
 # Ids that a bot gave after the backup was made must not be given again: a button under an old message would
 # refer to a newer row.
@@ -65,26 +68,40 @@ def is_in_use(path: Path) -> bool:
 
 
 def give_to_owner(file: Path, path: Path) -> None:
-    """Give a file that root has made to the owner of the database, or of its folder; raises OSError."""
-    if os.geteuid() == 0:
+    """Give a file that root has made to the owner of the database, or of its folder; raises OSError.
+
+    Neither a link nor a file with another name, as that owner could have put it there.
+    """
+    found = file.lstat()
+    if os.geteuid() == 0 and stat.S_ISREG(found.st_mode) and found.st_nlink == 1:
         owner = (path if path.exists() else path.parent).stat()
-        os.chown(file, owner.st_uid, owner.st_gid)
+        os.chown(file, owner.st_uid, owner.st_gid, follow_symlinks=False)
 
 
-def skip_ids(draft: Path, path: Path) -> None:
+def skip_ids(draft: Path, path: Path, *, called: str) -> None:
     """Make the draft give ids that neither it nor the database in place has given; raises StoreError."""
     given: dict[str, int] = {}
     # Of whichever schema: restoring the copy made before a migration is the way back from an upgrade.
     with suppress(StoreCorrupt, StoreUnavailable), explained(path), closing(open_existing(path)) as old:
-        given = dict(old.execute("SELECT name, seq FROM sqlite_sequence"))
+        given = _given_ids(old)
     with explained(draft), closing(open_existing(draft)) as database:
         tables = database.execute("SELECT name FROM sqlite_master WHERE sql LIKE '%AUTOINCREMENT%'")
-        known = dict(database.execute("SELECT name, seq FROM sqlite_sequence"))
+        known = _given_ids(database)
         last = {name: max(known.get(name, 0), given.get(name, 0)) + _SKIPPED_IDS for (name,) in tables}
+        if max(last.values(), default=0) > MAX_INTEGER:
+            raise StoreCorrupt(f"The file {called} is damaged: it has given ids that are too large.")
         database.execute("BEGIN")
         database.execute("DELETE FROM sqlite_sequence")
         database.executemany("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", last.items())
         database.execute("COMMIT")
+
+
+def _given_ids(database: sqlite3.Connection) -> dict[str, int]:
+    """The last id that each table has given; a damaged database may hold anything there."""
+    found = database.execute(
+        "SELECT name, seq FROM sqlite_sequence WHERE typeof(name) = 'text' AND typeof(seq) = 'integer'"
+    )
+    return dict(found)
 
 
 def replace(path: Path, draft: Path, *, keep: bool) -> Path | None:
@@ -156,7 +173,8 @@ def restore(path: Path, draft: Path, *, called: str) -> Replaced:
     path = path.absolute()
     with exclusive(path):
         contents = inspect(draft, called=called)
-        skip_ids(draft, path)
+        refuse_triggers(draft, called=called)
+        skip_ids(draft, path, called=called)
         try:
             return Replaced(contents=contents, kept=replace(path, draft, keep=True))
         except OSError as error:

@@ -28,7 +28,7 @@ from storage.watches import WatchState
 _ROWS = 4
 _TEXTS = ("", "a", "片子 🎬", "two\nlines\r\n", 'quotes " and \\', "\0", "\u2028", "x" * 5000, "' OR 1=1 --")
 _HALF_A_PAIR = "cut off \ud83d"  # gateways do this to prompts
-_INTEGERS = (0, 1, -1, 42, 2**31, -(2**53), 2**63 - 1, -(2**63 - 1))
+_INTEGERS = (0, 1, -1, 42, 2**31, -(2**53), 2**62, -(2**62))
 _PARENTS = {"task_id": "tasks", "watch_id": "watches", "batch_id": "batches", "lookup_id": "lookups"}
 _WORDS: dict[tuple[str, str], type[StrEnum]] = {
     ("chat_settings", "sound"): Sound,

@@ -156,7 +156,7 @@ def _repeat(lines: Lines) -> None:
         ),
         (_change("tasks", provider=None), r"Line \d+ of it lacks provider"),
         (_change("tasks", id="1"), r"Line \d+ of it has a value of id"),
-        (_change("tasks", id=2**63), r"Line \d+ of it has a value of id"),
+        (_change("tasks", id=2**62 + 1), r"Line \d+ of it has a value of id"),
         (_change("tasks", failures=True), r"Line \d+ of it has a value of failures"),
         (_change("tasks", failures=1.5), r"Line \d+ of it has a value of failures"),
         (_change("tasks", provider="\ud800"), r"Line \d+ of it has a value of provider"),
@@ -191,6 +191,10 @@ def _repeat(lines: Lines) -> None:
         (lambda lines: lines[0].update(schema=999), "it was written by a newer version of the program"),
         (lambda lines: lines[0].update(counts=[]), "Line 1 of it has no counts"),
         (lambda lines: lines[0].update(next_ids={}), "Line 1 of it does not name the next ids"),
+        (
+            lambda lines: lines[0]["next_ids"].update(tasks=2**62 + 1),
+            "Line 1 of it does not name the next ids",
+        ),
     ],
 )
 def test_a_damaged_export_is_refused_in_one_sentence_and_nothing_is_made(

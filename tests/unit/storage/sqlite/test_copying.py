@@ -2,6 +2,7 @@
 
 import shutil
 import sqlite3
+import struct
 from contextlib import closing
 from pathlib import Path
 
@@ -90,6 +91,7 @@ def test_a_copy_needs_a_database(tmp_path: Path):
         ("PRAGMA user_version = 999", StoreFromFuture, "by a newer version .* schema is 999"),
         ("PRAGMA application_id = 1", StoreCorrupt, "is a database of another program"),
         ("PRAGMA user_version = 0", StoreCorrupt, "is a database of another program"),
+        ("PRAGMA user_version = -1", StoreCorrupt, "is a database of another program"),
         ("DROP TABLE events", StoreCorrupt, "lacks tables or columns of its schema"),
         ("ALTER TABLE chats DROP COLUMN throttled_until", StoreCorrupt, "lacks tables or columns"),
         ("DROP INDEX deliveries_one_sending", StoreCorrupt, "lacks tables or columns"),
@@ -149,3 +151,33 @@ def test_a_database_of_each_older_schema_is_accepted(tmp_path: Path, schema: int
         database.execute(f"PRAGMA user_version = {schema}")
 
     assert inspect(path, called="it") == Contents(schema=schema, watches=0, unsent=0)
+
+
+def test_a_schema_that_is_not_text_is_damaged(live: Path):
+    change(
+        live,
+        "PRAGMA writable_schema = ON",
+        "INSERT INTO sqlite_master VALUES ('view', CAST(x'ff' AS TEXT), 'y', 0, 'CREATE VIEW y AS SELECT 1')",
+    )
+
+    with pytest.raises(StoreCorrupt, match="The file it is damaged"):
+        inspect(live, called="it")
+
+
+def test_a_journal_that_would_make_sqlite_delete_another_file_is_not_read(live: Path, tmp_path: Path):
+    victim = tmp_path / "victim"
+    victim.write_bytes(b"precious\0")
+    Path(f"{live}-journal").write_bytes(_journal_naming(victim, pages=live.stat().st_size // 4096))
+
+    with pytest.raises(StoreCorrupt, match="-journal file beside the database belongs to several"):
+        inspect(live, called="it")
+
+    assert victim.exists()
+
+
+def _journal_naming(file: Path, *, pages: int) -> bytes:
+    """The rollback journal of a transaction over several databases, whose list is this file."""
+    magic, name = bytes.fromhex("d9d505f920a163d7"), str(file).encode()
+    head = magic + struct.pack(">5I", 0, 1, pages, 512, 4096)
+    page = struct.pack(">I", 0x40000000 // 4096 + 1)
+    return head.ljust(512, b"\0") + page + name + struct.pack(">2I", len(name), sum(name)) + magic

@@ -6,12 +6,12 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
 
-from storage.errors import StoreCorrupt, StoreInUse
+from storage.errors import StoreCorrupt, StoreInUse, StoreUnavailable
 from storage.sqlite.copying import copy_database
 from storage.sqlite.replacing import is_in_use, restore
 from storage.sqlite.store import SqliteStore
@@ -25,6 +25,12 @@ async def make(path: Path, *external_ids: str) -> Path:
         await Driver(store).watch(external_id)
     await store.close()
     return path
+
+
+def change(path: Path, statement: str) -> None:
+    """As another program would."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as database:
+        database.execute(statement)
 
 
 async def watched(path: Path) -> list[str]:
@@ -145,6 +151,39 @@ async def test_a_backup_that_cannot_be_used_changes_nothing(tmp_path: Path):
     assert sorted(each.name for each in tmp_path.iterdir()) == ["a.db", "a.db.lock", "backup.db"]
 
 
+@pytest.mark.parametrize(
+    ("statement", "sentence"),
+    [
+        ("CREATE TRIGGER t AFTER UPDATE ON chats BEGIN DELETE FROM tasks; END", "it holds triggers"),
+        (
+            f"UPDATE sqlite_sequence SET seq = {2**63 - 1}",
+            "it is damaged: it has given ids that are too large",
+        ),
+    ],
+)
+async def test_a_backup_that_would_break_the_bot_later_is_not_accepted(
+    tmp_path: Path, statement: str, sentence: str
+):
+    source, path = await make(tmp_path / "backup.db", "new"), await make(tmp_path / "a.db", "old")
+    change(source, statement)
+
+    with pytest.raises(StoreCorrupt, match=sentence):
+        restore(path, source, called="it")
+
+    assert await watched(path) == ["old"]
+
+
+@pytest.mark.parametrize("value", ["'abc'", "NULL", "x'ff'"])
+async def test_ids_that_are_no_numbers_are_ignored(tmp_path: Path, value: str):
+    source, path = await make(tmp_path / "backup.db", "new"), await make(tmp_path / "a.db", "old")
+    for each in (source, path):
+        change(each, f"UPDATE sqlite_sequence SET seq = {value}")
+
+    restore(path, source, called="it")
+
+    assert await watched(path) == ["new"]
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
 async def test_root_gives_the_new_database_to_the_owner_of_the_old_one(tmp_path: Path):
     source, path = await make(tmp_path / "backup.db", "new"), await make(tmp_path / "a.db", "old")
@@ -155,6 +194,22 @@ async def test_root_gives_the_new_database_to_the_owner_of_the_old_one(tmp_path:
 
     for each in (path, Path(f"{path}.lock")):
         assert (each.stat().st_uid, each.stat().st_gid, each.stat().st_mode & 0o777) == (10001, 10001, 0o600)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+async def test_root_gives_no_file_away_that_the_owner_of_the_database_has_chosen(tmp_path: Path):
+    source, path = await make(tmp_path / "backup.db", "new"), await make(tmp_path / "a.db", "old")
+    others = tmp_path / "others"
+    others.write_text("of root")
+    os.chown(path, 10001, 10001)
+    for make_link in (os.symlink, os.link):
+        Path(f"{path}.lock").unlink()
+        make_link(others, f"{path}.lock")
+
+        with suppress(StoreUnavailable):
+            restore(path, source, called="it")
+
+        assert others.stat().st_uid == 0
 
 
 # Kills a child at each call of the kernel that Python reports, until one ends by itself.
