@@ -14,6 +14,7 @@ log = logging.getLogger(__name__)
 
 TOLERATED_S = 60.0  # a smaller skew is not corrected
 _CHECK_S = 60.0  # until the next header is read
+_LAST_YEAR = 2100  # that a clock may show: times beyond 9999 can't be calculated with
 _CONFIRM_S = 5.0  # the same, while the last two disagree
 
 
@@ -65,7 +66,7 @@ class ClockSkews:
         """Measure the skew by a response's Date header; return whether it confirms the last measurement."""
         date = headers.get("date", "")
         parsed = http_date(date)
-        if parsed is None or date == skew.date or "age" in headers:
+        if parsed is None or parsed.year > _LAST_YEAR or date == skew.date or "age" in headers:
             return False  # none, or from a cached response
         measured_s = (parsed - self._clock()).total_seconds()
         before_s, skew.measured_s, skew.date = skew.measured_s, measured_s, date

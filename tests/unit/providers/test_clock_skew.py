@@ -108,7 +108,10 @@ def test_the_date_of_a_cached_response_is_ignored(harness: ClockHarness):
     assert [harness.receive(kept) for _ in range(3)] == [0, 0, 0]
 
 
-@pytest.mark.parametrize("date", [None, "", "yesterday", "Sun, 99 Jun 2025 12:00:00 GMT", "9" * 5000])
+@pytest.mark.parametrize(
+    "date",
+    [None, "", "yesterday", "Sun, 99 Jun 2025 12:00:00 GMT", "Fri, 31 Dec 9999 23:59:59 GMT", "9" * 5000],
+)
 def test_an_invalid_date_is_ignored(harness: ClockHarness, date: str | None):
     assert harness.receive(date) == 0
 
