@@ -133,9 +133,10 @@ def _counts_of(lines: _Lines, head: dict[str, Any] | None, newest: int) -> dict[
         raise ImportRefused(f"{lines.called} is not an export of this program.")
     version, schema = head["reelwatch_export"], head.get("schema")
     if version is True or version != FORMAT or not isinstance(schema, int) or schema > newest:
+        program = str(head.get("program"))[:40]
         raise ImportRefused(
-            f"{lines.called} was written by a newer version of the program, {str(head.get('program'))[:40]}:"
-            " upgrade this one first."
+            f"{lines.called} was written by a newer version of the program,"
+            f" {program if program.isprintable() else 'an unknown one'}: upgrade this one first."
         )
     counts = head.get("counts")
     if not isinstance(counts, dict) or not all(type(count) is int for count in counts.values()):

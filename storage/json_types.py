@@ -10,6 +10,9 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 Check = Callable[[Any], bool]
 
+_YEARS = range(1970, 3000)  # more can't be calculated with: a time has to stay within 1 to 9999
+_LARGEST = 1e15  # of a float; no NaN and no infinity, which JSON does not have
+
 
 @cache
 def check_of(hint: Any) -> Check:
@@ -23,7 +26,7 @@ def check_of(hint: Any) -> Check:
     if hint is types.NoneType:
         return lambda value: value is None
     if hint is float:
-        return lambda value: type(value) in {float, int}
+        return lambda value: type(value) in {float, int} and abs(value) <= _LARGEST
     if hint is datetime:
         return is_time
     if is_dataclass(hint):
@@ -39,9 +42,10 @@ def check_of(hint: Any) -> Check:
 def is_time(value: Any) -> bool:
     """Whether it is a time with its offset from UTC."""
     try:
-        return isinstance(value, str) and datetime.fromisoformat(value).tzinfo is not None
+        at = datetime.fromisoformat(value) if isinstance(value, str) else None
     except ValueError:
         return False
+    return at is not None and at.tzinfo is not None and at.year in _YEARS
 
 
 def _check_of_dataclass(hint: Any) -> Check:

@@ -1,6 +1,5 @@
 """Learned statistics of how long tasks take, per provider and model, from the bot's own polls."""
 
-import contextlib
 import json
 from collections import OrderedDict, deque
 from collections.abc import Iterable, Mapping
@@ -102,18 +101,20 @@ class Estimates:
 
     @classmethod
     def from_json(cls, text: str | None) -> "Estimates":
-        """Load what to_json() returned; empty for None, or if the keys or bins of an older version differ."""
+        """Load what to_json() returned; empty for None or anything else."""
         estimates = cls()
-        with contextlib.suppress(LookupError, ValueError):
+        try:
             estimates._load(json.loads(text or "[]"))
+        except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError):
+            return cls()
         return estimates
 
     def _load(self, plain: Iterable[Mapping[str, Any]]) -> None:
         for record in plain:
             history = _History(
                 table=LifeTable.from_plain(record["table"]),
-                progress_odds=ProgressOdds(record["progress_odds"]),
-                durations_s=deque(record["durations_s"], maxlen=_REMEMBERED),
+                progress_odds=ProgressOdds(float(record["progress_odds"])),
+                durations_s=deque(map(float, record["durations_s"]), maxlen=_REMEMBERED),
             )
             self._keep(record["provider"], record["model"][:_NAME_LIMIT], history)
 

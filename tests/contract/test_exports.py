@@ -188,6 +188,10 @@ def _repeat(lines: Lines) -> None:
             lambda lines: lines[0].update(reelwatch_export=2),
             r"it was written by a newer version of the program, 1\.0",
         ),
+        (
+            lambda lines: lines[0].update(reelwatch_export=2, program="\x1b[2J"),
+            "it was written by a newer version of the program, an unknown one",
+        ),
         (lambda lines: lines[0].update(schema=999), "it was written by a newer version of the program"),
         (lambda lines: lines[0].update(counts=[]), "Line 1 of it has no counts"),
         (lambda lines: lines[0].update(next_ids={}), "Line 1 of it does not name the next ids"),

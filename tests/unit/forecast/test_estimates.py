@@ -1,6 +1,7 @@
 """The statistics learned from polls."""
 
 import json
+import re
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -113,7 +114,21 @@ def test_what_was_learned_survives_a_restart():
 
 
 @pytest.mark.parametrize(
-    "text", [None, "", "no json", taught().to_json().replace('"deaths": [', '"deaths": [0, ')]
+    "text",
+    [
+        None,
+        "",
+        "no json",
+        "[" * 100_000,
+        "5",
+        "[5]",
+        '{"provider": 1}',
+        taught().to_json().replace('"deaths": [', '"deaths": [0, '),
+        re.sub(r'"deaths": \[[^,]+', '"deaths": ["a"', taught().to_json()),
+        re.sub(r'"at_risk_s": \[[^,]+', '"at_risk_s": [{}', taught().to_json()),
+        re.sub(r'"durations_s": \[[^,\]]+', '"durations_s": ["a"', taught().to_json()),
+        re.sub(r'"progress_odds": [^,]+', '"progress_odds": "a"', taught().to_json()),
+    ],
 )
 def test_what_cannot_be_read_is_learned_anew(text: str | None):
     assert Estimates.from_json(text).eta(running(since_s=30), at=NOON) is None

@@ -1,5 +1,6 @@
 """A value read from JSON is of a type, or it is not."""
 
+import math
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -25,7 +26,7 @@ class Part:
     ("hint", "good", "bad"),
     [
         (int, [0, 10**30], [True, 1.0, "1", None]),
-        (float, [0, 1.5], [True, "1.5", None]),
+        (float, [0, 1.5, -1e15], [True, "1.5", None, math.nan, math.inf, 1e16, 10**400]),
         (bool, [True, False], [0, 1, "true"]),
         (str, ["", "a"], [1, None]),
         (int | None, [1, None], ["a"]),
@@ -55,6 +56,8 @@ def test_a_time_has_its_offset(text: str):
     assert is_time(text)
 
 
-@pytest.mark.parametrize("value", ["2026-01-01T00:00:00", "yesterday", "", 1, None])
+@pytest.mark.parametrize(
+    "value", ["2026-01-01T00:00:00", "yesterday", "", 1, None, "9999-12-31T23:59:59Z", "0001-01-01T00:00:00Z"]
+)
 def test_anything_else_is_no_time(value: object):
     assert not is_time(value)
