@@ -10,6 +10,7 @@ import contextlib
 import re
 import ssl
 import time
+from collections.abc import MutableSet
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -96,15 +97,17 @@ class WebhookSender:
     async def _run(self, webhook: Webhook) -> None:
         """Send each chat's updates in a task of its own."""
         limits = aiohttp.TCPConnector(limit=webhook.max_connections)
-        busy: dict[object, asyncio.Task[None]] = {}
+        busy: MutableSet[object] = set()
         async with aiohttp.ClientSession(connector=limits) as session, asyncio.TaskGroup() as group:
             while True:
-                await self._updates.until(lambda: self._updates.chats() - busy.keys())
-                for chat in self._updates.chats() - busy.keys():
-                    task = busy[chat] = group.create_task(self._send_all(chat, session, webhook))
-                    task.add_done_callback(lambda _, chat=chat: busy.pop(chat))  # type: ignore[misc]
+                await self._updates.until(lambda: self._updates.chats() - busy)
+                for chat in self._updates.chats() - busy:
+                    busy.add(chat)
+                    group.create_task(self._send_all(chat, busy, session, webhook))
 
-    async def _send_all(self, chat: object, session: aiohttp.ClientSession, webhook: Webhook) -> None:
+    async def _send_all(
+        self, chat: object, busy: MutableSet[object], session: aiohttp.ClientSession, webhook: Webhook
+    ) -> None:
         while (update := self._updates.first_of(chat)) is not None:
             delay_s, failures = 1.0, 0
             while (retry_after_s := await self._send(update, session, webhook)) is not None:
@@ -114,6 +117,7 @@ class WebhookSender:
                 failures += 1
             self._updates.forget(update)
             self._change_signal.notify()
+        busy.discard(chat)  # at once: an update that arrives after the last look starts a new task
 
     async def _send(self, update: Json, session: aiohttp.ClientSession, webhook: Webhook) -> float | None:
         """Send an update once; None: it has been accepted, else the requested delay, 0: none."""

@@ -117,6 +117,18 @@ async def test_the_next_update_of_a_chat_waits_for_the_response_to_the_last(
     assert receiver.texts[-1] == "two"
 
 
+async def test_an_update_that_arrives_as_the_last_one_is_confirmed_is_sent(
+    telegram: FakeTelegram, bot: Bot, receiver: Receiver
+):
+    updates = telegram.state.updates
+    await bot.set_webhook(receiver.url)
+    telegram.send(ANNA, "one")
+    await updates.until(lambda: not updates.waiting)
+    telegram.send(ANNA, "two")
+    await until_sent(telegram)
+    assert receiver.texts == ["one", "two"]
+
+
 async def test_a_refused_update_is_sent_again_at_once_and_then_after_growing_delays(
     telegram: FakeTelegram, bot: Bot, receiver: Receiver
 ):
