@@ -163,7 +163,7 @@ class ProxyDiagnosis:
         if not self.proxy.resolves_names:
             try:
                 [(*_, address), *_] = await asyncio.get_running_loop().getaddrinfo(host, port)
-            except OSError:
+            except (OSError, UnicodeError):  # UnicodeError: a label that is empty or too long
                 return Trouble(
                     fault=ProxyFault.TARGET,
                     text=f"{host} is an unknown name here; the proxy {self.proxy} resolves it with socks5h://",

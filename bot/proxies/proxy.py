@@ -75,6 +75,7 @@ def read_proxy(text: str) -> Proxy:
     try:
         parts = urlsplit(text)
         host, port = parts.hostname, parts.port
+        (host or "").encode("idna")  # as getaddrinfo() does; its UnicodeError is a ValueError
     except ValueError:
         raise ValueError(f"is not an address such as {scheme}://127.0.0.1:7890; {_ENCODED}") from None
     if not host or parts.path.strip("/") or parts.query or parts.fragment:

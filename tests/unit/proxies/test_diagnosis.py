@@ -124,6 +124,14 @@ async def test_a_target_that_the_proxy_can_not_reach_is_not_the_proxys_fault():
     assert str(http).endswith("can't reach api.example:443: HTTP 503")
 
 
+async def test_a_name_that_no_host_can_have_is_an_unknown_one():
+    async with FakeProxy.open() as fake:
+        trouble = await found(fake.proxy("socks5"), "https://api..example/")
+
+    assert trouble.fault is ProxyFault.TARGET
+    assert str(trouble).startswith("api..example is an unknown name here")
+
+
 async def test_a_name_that_only_the_proxy_knows_asks_for_socks5h():
     async with FakeProxy.open() as fake:
         trouble = await found(fake.proxy("socks5"), "https://no-such-host.invalid/")

@@ -39,6 +39,8 @@ def test_a_proxy_is_read(text: str, expected: Proxy):
         ("http://127.0.0.1:70000", "is not an address such as http://127.0.0.1:7890"),
         ("http://:7890", "is not an address such as"),
         ("http://[::1:7890", "is not an address such as"),
+        ("socks5h://p..example:1", "is not an address such as socks5h://127.0.0.1:7890"),
+        (f"http://{'p' * 64}.example:1", "is not an address such as"),
         (" http://127.0.0.1:7890", "contains a space"),
         ("http://127.0.0.1: 7890", "contains a space"),
         ("http://127.0.0.1:7890\n", "contains a space"),
