@@ -84,7 +84,7 @@ def read_export(
     if next(lines, None) is not None:
         raise lines.refusal("comes after the last one")
     try:
-        load.set_next_ids(head["next_ids"] if head else {})
+        load.set_next_ids(head.get("next_ids", {}) if head else {})
     except ValueError as error:
         raise ImportRefused(f"Line 1 of {called} {error}.") from None
     return counts

@@ -195,6 +195,7 @@ def _repeat(lines: Lines) -> None:
         (lambda lines: lines[0].update(schema=999), "it was written by a newer version of the program"),
         (lambda lines: lines[0].update(counts=[]), "Line 1 of it has no counts"),
         (lambda lines: lines[0].update(next_ids={}), "Line 1 of it does not name the next ids"),
+        (lambda lines: lines[0].pop("next_ids"), "Line 1 of it does not name the next ids"),
         (
             lambda lines: lines[0]["next_ids"].update(tasks=2**62 + 1),
             "Line 1 of it does not name the next ids",
