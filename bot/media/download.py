@@ -66,6 +66,7 @@ _FAULTS = (
     Fault.NOT_A_VIDEO,
     Fault.PRIVATE,
     Fault.UNREACHABLE,
+    Fault.PROXY,
     Fault.UNTRUSTED,
 )
 _PRIVATE = "the video's address is in a private network, and DOWNLOAD_ALLOW_PRIVATE does not allow it"

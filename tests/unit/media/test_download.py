@@ -395,5 +395,5 @@ async def test_downloads_are_counted_by_outcome(files: FileHost, downloader: Dow
     assert {name: count for name, count in counted.items() if count} == dict.fromkeys(
         ("success", "not_a_video", "aborted"), 1
     )
-    assert counted["unreachable"] == 0
+    assert counted["unreachable"] == counted["proxy"] == 0
     assert metrics.registry.get_sample_value("reelwatch_download_bytes_total") == len(SAMPLE)
