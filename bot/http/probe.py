@@ -41,7 +41,8 @@ def _summary_of(body: bytes) -> str | None:
     except ValueError:
         return None
     summary = found.get("summary") if isinstance(found, dict) else None
-    return summary if isinstance(summary, str) else None
+    # Another program's text could control the terminal.
+    return summary if isinstance(summary, str) and summary.isprintable() else None
 
 
 def _reachable(host: str) -> str:

@@ -42,6 +42,13 @@ class Foreign(Healthy):
         return b"<h1>It works!</h1>"
 
 
+class Controlling(Healthy):
+    """Another program's server, whose text controls the terminal."""
+
+    def body(self) -> bytes:
+        return json.dumps({"summary": "\x1b[2J"}).encode()
+
+
 class ForeignJson(Healthy):
     """Another program's server with JSON."""
 
@@ -80,7 +87,7 @@ def test_the_proxy_that_docker_sets_in_containers_is_bypassed(
     assert capsys.readouterr().out == "/livez 200.\n"
 
 
-@pytest.mark.parametrize("port", [Foreign, ForeignJson], indirect=True)
+@pytest.mark.parametrize("port", [Foreign, ForeignJson, Controlling], indirect=True)
 def test_what_is_not_this_bot_is_not_alive(port: int, capsys: pytest.CaptureFixture[str]):
     assert not probe(port)
     assert capsys.readouterr().err == f"What responds on port {port} is not this bot; see HEALTH_PORT.\n"
