@@ -28,7 +28,7 @@ from bot.chat.rights import Rights
 from bot.chat.update_poller import MAX_FLOOD_WAIT_S, UpdatePoller
 from bot.chat.webhook_keeper import WebhookKeeper
 from bot.chat.webhook_receiver import WebhookReceiver
-from bot.config import Settings, plain_http_warnings
+from bot.config import ENV_FILE, Settings, plain_http_warnings
 from bot.drawing.renderer import Renderer
 from bot.errors import ForeignWebhook, PortTaken, SecondPoller, TokenRefused
 from bot.health.report import HealthReport
@@ -78,7 +78,7 @@ async def run(settings: Settings, tls: ssl.SSLContext, cadence: Cadence | None =
         log.warning("%s", sentence, extra=log_fields(None, "plain_http"))
     database = settings.database_url.file
     file_modes.tighten(database, settings.downloads_folder)
-    for sentence in file_modes.exposed(database, settings.downloads_folder):
+    for sentence in file_modes.exposed(database, settings.downloads_folder, settings=ENV_FILE):
         log.warning("%s", sentence, extra=log_fields(None, "files_exposed"))
     os.environ["PTB_TIMEDELTA"] = "true"  # else python-telegram-bot warns with every RetryAfter
     store = await open_store(database)

@@ -9,7 +9,7 @@ from bot import file_modes
 from bot.bot_api.request import NotBotApi
 from bot.chat.webhook_keeper import reason
 from bot.chat.webhooks import host_of
-from bot.config import Settings, foreign_names, names_from_files, plain_http_warnings
+from bot.config import ENV_FILE, Settings, foreign_names, names_from_files, plain_http_warnings
 from bot.errors import TokenRefused
 from bot.key_groups import key_groups, providers_of
 from bot.providers.base import Provider, ProviderError
@@ -64,7 +64,8 @@ def _warnings(settings: Settings) -> Iterable[Row]:
             "nobody may use the bot by ADMINS or ALLOWED_CHATS; its log shows a /start code",
         )
     yield from (("plain http", WARN, sentence) for sentence in plain_http_warnings(settings))
-    for sentence in file_modes.exposed(settings.database_url.file, settings.downloads_folder):
+    exposed = file_modes.exposed(settings.database_url.file, settings.downloads_folder, settings=ENV_FILE)
+    for sentence in exposed:
         yield "files", WARN, sentence
     if not settings.webhook_url and settings.webhook_port != DEFAULT_PORT:
         yield "webhook", WARN, "WEBHOOK_PORT is ignored, as WEBHOOK_URL is not set"

@@ -50,6 +50,8 @@ from bot.setting_types import (
 )
 from bot.webhook_settings import DEFAULT_PORT, secret_for, webhook_mistakes
 
+ENV_FILE = Path(".env")
+
 _GROUP = "providers__"
 
 
@@ -245,7 +247,7 @@ def foreign_names() -> list[str]:
 def _env_file() -> tuple[Mapping[str, str | None], list[str]]:
     """The values in .env, and a mistake for each line that can't be parsed; raises SettingsError."""
     try:
-        return read_env_file(Path(".env"))
+        return read_env_file(ENV_FILE)
     except (OSError, UnicodeDecodeError):
         values, _ = _read(Settings, {name.lower(): text for name, text in os.environ.items() if text})
         log_format = values.get("log_format", LogFormat.CONSOLE)

@@ -31,8 +31,11 @@ def tighten(database: Path, downloads: Path) -> None:
                 path.chmod(stat.S_IMODE(mode) & ~_OTHERS)
 
 
-def exposed(database: Path, downloads: Path) -> Sequence[str]:
-    """Sentences about the files that others can read or replace, each with the command that ends it."""
+def exposed(database: Path, downloads: Path, *, settings: Path | None = None) -> Sequence[str]:
+    """Sentences about the files that others can read or replace, each with the command that ends it.
+
+    settings: a file with keys, which a group may read: that of a service's user.
+    """
     folder = database.absolute().parent
     paths = (*_files(database), downloads, *_copies(folder, database))
     found = [
@@ -40,6 +43,14 @@ def exposed(database: Path, downloads: Path) -> Sequence[str]:
         for path in paths
         if _mode(path) & _OTHERS and _mode(path.absolute().parent) & _OTHERS  # else they can't reach it
     ]
+    if (
+        settings is not None
+        and _mode(settings) & stat.S_IROTH
+        and _mode(settings.absolute().parent) & _OTHERS
+    ):
+        found.append(
+            f"Everybody on this machine can read {settings}, keys included; chmod o= {settings} ends that."
+        )
     if _mode(folder) & _OTHERS_WRITE and not _mode(folder) & stat.S_ISVTX:
         found.append(
             f"Others on this machine can write to {folder}, and so put another file in the database's place;"

@@ -121,6 +121,21 @@ def test_a_backup_that_others_can_read_is_told(data: Path):
     assert str(data / "reelwatch.db.bak") in sentence
 
 
+@pytest.mark.parametrize(("mode", "is_told"), [(0o644, True), (0o640, False), (0o600, False)])
+def test_keys_that_everybody_can_read_are_told(data: Path, tmp_path: Path, mode: int, is_told: bool):
+    tighten(*files(data))
+    env, private = tmp_path / ".env", tmp_path / "private"
+    private.mkdir(mode=0o700)
+    tmp_path.chmod(0o755)
+    for each in (env, private / ".env"):
+        each.touch()
+        each.chmod(mode)
+
+    sentence = f"Everybody on this machine can read {env}, keys included; chmod o= {env} ends that."
+    assert exposed(*files(data), settings=env) == ([sentence] if is_told else [])
+    assert exposed(*files(data), settings=private / ".env") == []
+
+
 def test_what_others_could_put_in_the_database_s_place_is_told(data: Path):
     (data / "another").touch()
     data.chmod(0o777)
