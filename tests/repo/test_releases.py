@@ -60,6 +60,15 @@ def test_a_workflow_may_write_only_where_it_publishes():
     assert re.findall(r"(\S+): write", publishing) == ["contents", "packages", "id-token", "attestations"]
 
 
+def test_what_is_installed_from_elsewhere_never_runs_where_a_job_may_write():
+    _, _, publishing = text(".github/workflows/release.yml").partition("  publish:\n")
+
+    assert re.findall(r"run: (?:make|pip|pipx|uv)\b.*", publishing) == []
+    for path in WORKFLOWS:
+        steps = path.read_text(encoding="utf-8")
+        assert steps.count("actions/checkout@") == steps.count("persist-credentials: false")
+
+
 def test_every_target_of_make_in_a_workflow_exists():
     steps = re.findall(
         r"run: make (\S+)", "".join(text(f".github/workflows/{path.name}") for path in WORKFLOWS)
