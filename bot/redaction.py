@@ -1,5 +1,6 @@
 """Removes secrets from every text that leaves the process, in time linear in its length."""
 
+import json
 import re
 from collections.abc import Iterable
 from urllib.parse import quote, unquote
@@ -101,8 +102,21 @@ class Redactor:
         return text if len(text) <= LONGEST else f"{text[:half]} … {text[-half:]}"
 
 
-def _forms(secret: str) -> tuple[str, ...]:
-    """A secret as it is, and as URLs and JSON encode it."""
+def _forms(secret: str) -> set[str]:
+    """A secret as it is, and as URLs, JSON and Python write it."""
     encoded = quote(secret, safe="")
     lower = re.sub("%[0-9A-F]{2}", lambda code: code[0].lower(), encoded)
-    return secret, encoded, lower, unquote(secret), secret.replace("/", "\\/")
+    in_json = json.dumps(secret)[1:-1]
+    return {
+        secret,
+        encoded,
+        lower,
+        quote(secret),
+        unquote(secret),
+        in_json,
+        json.dumps(secret, ensure_ascii=False)[1:-1],
+        in_json.replace("/", "\\/"),
+        repr(secret)[1:-1],
+        ascii(secret)[1:-1],
+        repr(secret.encode(errors="replace"))[2:-1],
+    }

@@ -1,6 +1,11 @@
 """What is a secret anywhere is a secret everywhere, and the longest text costs little."""
 
+import json
+import re
 import time
+from collections.abc import Callable
+from functools import partial
+from urllib.parse import quote
 
 import pytest
 
@@ -39,6 +44,25 @@ def test_an_api_key_in_a_sentence_is_hidden_in_logs_in_a_vendor_s_text_and_in_a_
 
 def test_a_secret_is_hidden_in_its_encoded_form_as_well():
     assert Redactor(["1:a/b"]).redact("bot1%3Aa%2Fb") == f"bot{REDACTED}"
+
+
+@pytest.mark.parametrize("secret", ["a\"b\\c'd/e", "pass wörd", "密码/甲", "tab\tbed", "😀 pw"])
+@pytest.mark.parametrize(
+    "encoded",
+    [
+        quote,
+        json.dumps,
+        partial(json.dumps, ensure_ascii=False),
+        lambda secret: json.dumps(secret).replace("/", "\\/"),
+        repr,
+        ascii,
+        lambda secret: repr(secret.encode()),
+    ],
+)
+def test_a_secret_is_hidden_however_a_library_writes_it(secret: str, encoded: Callable[[str], str]):
+    text = Redactor([secret]).redact(f"wrong login: {encoded(secret)}, sorry")
+
+    assert re.fullmatch(rf"wrong login: b?[\"']?{REDACTED}[\"']?, sorry", text)
 
 
 @pytest.mark.parametrize(
