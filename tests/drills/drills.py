@@ -3,7 +3,6 @@
 import asyncio
 import random
 import resource
-import socket
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -14,6 +13,7 @@ from bot.sandbox.faults import LOST_RESPONSE, html_response, json_response
 from bot.sandbox.gateway.tasks import Phase
 from tests.drills.bot_processes import BotProcesses
 from tests.drills.scene import KINDS, PATIENCE_S, DrillScene, Verdict
+from tests.fakes.ports import free_port
 
 _AT_ONCE = 3  # concurrent drills; each is a process and two servers
 CHAT = 1000
@@ -145,8 +145,7 @@ async def kill_behind_a_webhook(bot_processes: BotProcesses, scale: Scale) -> Re
     """Updates come by webhook, five for each kill, in ten chats; each chat's watches start in their order."""
     dice = random.Random(20261129)
     kills = min(scale.kills, _WEBHOOK_KILLS)
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     settings = {"WEBHOOK_URL": f"http://127.0.0.1:{port}/telegram", "WEBHOOK_PORT": str(port)}
     async with open_scene(local=True, **settings) as scene:
         scene.telegram.state.webhook.pace = 0.1

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import json
-import socket
 import tempfile
 import time
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import aiohttp
 
 from tests.drills.bot_processes import BotProcesses, Hang
 from tests.drills.scene import DrillScene
+from tests.fakes.ports import free_port
 
 LIMIT_S = 60.0
 _LATENCY_S = 1.0  # of a busy machine, by its own clock
@@ -60,8 +60,7 @@ class Detection:
 
 async def detect_hang(bot_processes: BotProcesses, case: Case, *, speed: float = 1.0) -> Detection:
     """Let a coroutine of a bot hang, and ask /livez until it is red. speed: of the bot's time."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     with tempfile.TemporaryDirectory() as folder:
         async with DrillScene.open(Path(folder)) as scene:
             marker = scene.folder / "hangs"

@@ -58,6 +58,10 @@ class Program:
         """The process id."""
         return self._process.pid
 
+    def row(self, name: str) -> str:
+        """The last line of its tables that begins with a name."""
+        return [line for line in self.output.splitlines() if line.startswith(f"{name}  ")][-1]
+
     @property
     def is_running(self) -> bool:
         """Whether the process has not ended yet."""

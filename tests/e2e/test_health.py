@@ -14,14 +14,13 @@ import pytest
 from bot.messages.translate import catalogue
 from bot.sandbox.faults import json_response
 from tests.e2e.scene import ADMIN, BOOT_S, Scene
+from tests.fakes.ports import free_port
 
 
 @pytest.fixture
 def port() -> str:
     """A port on which nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return str(probe.getsockname()[1])
+    return str(free_port())
 
 
 @pytest.fixture

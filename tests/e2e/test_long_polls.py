@@ -1,7 +1,6 @@
 """Long polls through proxies that cut them off, and conflicts with webhooks of other programs."""
 
 import asyncio
-import socket
 
 import aiohttp
 import pytest
@@ -9,6 +8,7 @@ import pytest
 from bot.sandbox.faults import Fault, html_response
 from bot.sandbox.telegram.server import Request
 from tests.e2e.scene import Scene
+from tests.fakes.ports import free_port
 
 _LIMIT_S = 1.5
 _WEBHOOK = "https://n8n.example/webhook/7f3a-secret"
@@ -28,9 +28,7 @@ def _is_too_long(request: Request) -> bool:
     ids=["504", "502", "cut"],
 )
 async def test_a_proxy_that_ends_long_polls_early_causes_no_problem(scene: Scene, fault: Fault):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     scene.telegram.fail("getUpdates", fault, times=None, when=_is_too_long)
     bot, anna = await scene.start_bot(HEALTH_PORT=str(port)), scene.add_user()
     await scene.wait_for(lambda: len([each for each in scene.telegram.requests if _is_too_long(each)]) == 1)

@@ -3,37 +3,36 @@
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
-from tests.e2e.program import Program
 from tests.e2e.scene import Scene
 
 
 async def test_check_lists_the_settings_and_what_works(scene: Scene):
     check = await scene.run("check", DOWNLOAD_PROXY="http://anna:correct-horse@127.0.0.1:9")
     assert await check.end() == 1
-    assert "  error  the proxy http://127.0.0.1:9 refuses connections" in row(check, "downloads")
+    assert "  error  the proxy http://127.0.0.1:9 refuses connections" in check.row("downloads")
     for name in ("DATABASE_URL", "ALLOWED_CHATS", "LANGUAGE", "HEALTH_PORT"):
-        assert row(check, name)
-    assert row(check, "TELEGRAM_BOT_TOKEN").split()[1] == "set"
-    assert row(check, "telegram").split()[1:] == ["ok", "@reelwatch_bot"]
+        assert check.row(name)
+    assert check.row("TELEGRAM_BOT_TOKEN").split()[1] == "set"
+    assert check.row("telegram").split()[1:] == ["ok", "@reelwatch_bot"]
     for provider in ("alibailian", "newapi", "jimeng", "videos"):
-        assert "  ok  " in row(check, f"provider {provider}")
-    assert "127.0.0.1:9" in row(check, "DOWNLOAD_PROXY")
+        assert "  ok  " in check.row(f"provider {provider}")
+    assert "127.0.0.1:9" in check.row("DOWNLOAD_PROXY")
     assert "correct-horse" not in check.output
 
 
 async def test_check_shows_the_settings_as_parsed(scene: Scene):
     check = await scene.run("check", ADMINS="12 3", REST_DAYS="0.50", LOG_LEVEL="debug", ALLOWED_CHATS="*;7")
     assert await check.end() == 0
-    shown = {name: row(check, name).split(maxsplit=1)[1] for name in ("ADMINS", "REST_DAYS", "LOG_LEVEL")}
+    shown = {name: check.row(name).split(maxsplit=1)[1] for name in ("ADMINS", "REST_DAYS", "LOG_LEVEL")}
     assert shown == {"ADMINS": "3, 12", "REST_DAYS": "0.5", "LOG_LEVEL": "DEBUG"}
-    assert row(check, "ALLOWED_CHATS").split(maxsplit=1)[1] == "*, 7"
-    assert row(check, "LOG_FORMAT").split(maxsplit=1)[1] == "console"
+    assert check.row("ALLOWED_CHATS").split(maxsplit=1)[1] == "*, 7"
+    assert check.row("LOG_FORMAT").split(maxsplit=1)[1] == "console"
 
 
 async def test_check_warns_when_nobody_has_access(scene: Scene):
     check = await scene.run("check", ALLOWED_CHATS=",", ADMINS=",")
     assert await check.end() == 0
-    assert "  warn  nobody may use the bot" in row(check, "people")
+    assert "  warn  nobody may use the bot" in check.row("people")
 
 
 async def test_check_lists_everything_that_fails(scene: Scene):
@@ -48,8 +47,8 @@ async def test_check_lists_everything_that_fails(scene: Scene):
     )
     assert await check.end() == 1
     for what in ("telegram", "database", "provider mine"):
-        assert "  error  " in row(check, what)
-    assert "  ok  " in row(check, "provider videos")
+        assert "  error  " in check.row(what)
+    assert "  ok  " in check.row("provider videos")
     assert "AAwrong" not in check.output + check.log
     assert "sk-no-key" not in check.output + check.log
     assert "Traceback" not in check.log
@@ -74,10 +73,5 @@ async def test_check_warns_of_a_gateway_whose_clock_differs(scene: Scene):
     )
 
     assert await check.end() == 0
-    assert f"  warn  {scene.gateway.url} is 72" in row(check, "clock")
-    assert "s behind this machine's" in row(check, "clock")
-
-
-def row(program: Program, name: str) -> str:
-    """The last line of the program's tables that begins with a name."""
-    return [line for line in program.output.splitlines() if line.startswith(f"{name}  ")][-1]
+    assert f"  warn  {scene.gateway.url} is 72" in check.row("clock")
+    assert "s behind this machine's" in check.row("clock")

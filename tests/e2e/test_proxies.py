@@ -2,7 +2,6 @@
 
 import pytest
 
-from tests.e2e.program import Program
 from tests.e2e.scene import Scene
 from tests.fakes.proxy import ADDRESS, NAME, FakeProxy
 
@@ -54,14 +53,14 @@ async def test_check_tries_each_route_and_names_its_proxy(scene: Scene):
         assert await good.end() == 0
         assert await bad.end() == 1
 
-    assert row(good, "telegram").split("  ")[-1].endswith(f"through the proxy {socks.url('socks5h')}")
-    assert row(good, "provider videos").endswith(f"accepted, through the proxy {socks.url('socks5')}")
-    assert row(good, "downloads").endswith(f"the proxy {http.url('http')} works")
-    assert row(bad, "telegram").endswith(
+    assert good.row("telegram").split("  ")[-1].endswith(f"through the proxy {socks.url('socks5h')}")
+    assert good.row("provider videos").endswith(f"accepted, through the proxy {socks.url('socks5')}")
+    assert good.row("downloads").endswith(f"the proxy {http.url('http')} works")
+    assert bad.row("telegram").endswith(
         f"error  the proxy {http.url('socks5h')} speaks no SOCKS: it is an HTTP proxy, so write http://"
     )
-    assert row(bad, "provider videos").endswith(f"error  the proxy {socks.url('socks5')} refuses the login")
-    assert "error  the proxy socks5h://127.0.0.1:9 refuses connections" in row(bad, "downloads")
+    assert bad.row("provider videos").endswith(f"error  the proxy {socks.url('socks5')} refuses the login")
+    assert "error  the proxy socks5h://127.0.0.1:9 refuses connections" in bad.row("downloads")
     assert "horse" not in good.output + bad.output + good.log + bad.log
 
 
@@ -84,8 +83,3 @@ async def test_a_dead_proxy_of_the_route_to_the_gateways_is_said_in_the_chat(sce
     assert "The bot's proxy isn't working" in answer.plain_text
     assert "127.0.0.1:9" not in answer.plain_text
     assert "horse" not in bot.log
-
-
-def row(program: Program, name: str) -> str:
-    """The last line of the program's tables that begins with a name."""
-    return [line for line in program.output.splitlines() if line.startswith(f"{name}  ")][-1]

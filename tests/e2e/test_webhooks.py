@@ -12,18 +12,12 @@ import pytest
 from bot.sandbox.telegram.webhook import Webhook
 from tests.e2e.nginx import needs_nginx, nginx
 from tests.e2e.scene import Scene
-from tests.e2e.test_probes import row
+from tests.fakes.ports import free_port
 from tests.fakes.tls import trusting
 
 HEADER = "X-Telegram-Bot-Api-Secret-Token"
 PATH = "/telegram"
 LONG_POLLING = {"WEBHOOK_URL": "", "WEBHOOK_PORT": ""}
-
-
-def free_port() -> int:
-    """A port on which nobody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return int(free.getsockname()[1])
 
 
 @pytest.fixture
@@ -90,16 +84,16 @@ async def test_check_shows_the_route_and_what_telegram_says(scene: Scene):
     assert await check.end() == 0
     url = scene.settings["WEBHOOK_URL"]
     expected = f"{url} (webhook) must lead to 127.0.0.1:{scene.settings['WEBHOOK_PORT']}"
-    assert f"  ok  {expected}; the bot sets it at its start" in " ".join(row(check, "updates").split(" "))
+    assert f"  ok  {expected}; the bot sets it at its start" in " ".join(check.row("updates").split(" "))
 
     await scene.telegram.state.webhook.set(Webhook(url=url, secret_token="", max_connections=1))
     scene.telegram.send(scene.add_user(), "/tasks")
     await scene.wait_for(lambda: scene.telegram.state.webhook.last_error)
     check, polling = await scene.run("check"), await scene.run("check", WEBHOOK_URL="")  # at the same time
     assert [await check.end(), await polling.end()] == [0, 0]
-    assert f"{expected}; it is set, and 1 updates wait; Telegram's last error" in row(check, "updates")
-    assert "  warn  by long polling; the bot will remove the webhook to 127.0.0.1:" in row(polling, "updates")
-    assert "  warn  WEBHOOK_PORT is ignored" in row(polling, "webhook")
+    assert f"{expected}; it is set, and 1 updates wait; Telegram's last error" in check.row("updates")
+    assert "  warn  by long polling; the bot will remove the webhook to 127.0.0.1:" in polling.row("updates")
+    assert "  warn  WEBHOOK_PORT is ignored" in polling.row("webhook")
 
 
 @needs_nginx

@@ -4,7 +4,6 @@ import pytest
 
 from bot.sandbox.faults import Fault, html_response, json_response
 from tests.e2e.scene import Scene
-from tests.e2e.test_probes import row
 
 _BOT = {"id": 7, "is_bot": True, "first_name": "Reelwatch", "username": "reelwatch_bot"}
 _NO_USERS = (
@@ -40,8 +39,8 @@ async def test_check_reports_that_the_server_is_no_bot_api_server(scene: Scene, 
     _answers(scene, "getMe", fault)
     check = await scene.run("check")
     assert await check.end() == 1
-    assert _SENTENCE in row(check, "telegram")
-    assert "  error  " in row(check, "telegram")
+    assert _SENTENCE in check.row("telegram")
+    assert "  error  " in check.row("telegram")
     assert "Traceback" not in check.log
 
 

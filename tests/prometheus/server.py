@@ -3,7 +3,6 @@
 import asyncio
 import math
 import re
-import socket
 from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -12,6 +11,7 @@ from typing import Any
 
 import aiohttp
 
+from tests.fakes.ports import free_port
 from tests.repo.tree import text
 
 _AGAIN_S = 0.1  # between two looks at what it has scraped
@@ -23,12 +23,6 @@ scrape_configs:
   - job_name: reelwatch
     static_configs: [{{targets: ["{target}"]}}]
 """
-
-
-def free_port() -> int:
-    """A port on which nobody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])
 
 
 class Prometheus:

@@ -5,9 +5,10 @@ from pathlib import Path
 from bot.sandbox.faults import json_response
 from bot.sandbox.telegram.api_errors import flood
 from tests.e2e.scene import Scene
+from tests.fakes.ports import free_port
 from tests.programs import needs
 from tests.prometheus import queries
-from tests.prometheus.server import Prometheus, free_port, prometheus
+from tests.prometheus.server import Prometheus, prometheus
 
 TOO_MANY = json_response(429, {"error": {"message": "saturated"}}, {"Retry-After": "1"})
 

@@ -20,6 +20,7 @@ from bot.telemetry import Telemetry
 from bot.watching.gateway_state import GatewayReport, GatewayStatus
 from storage.store import Store
 from tests.fakes.clock import NOON, SteadyClock
+from tests.fakes.ports import free_port
 from tests.unit.http.lost_store import LostStore, sources
 
 
@@ -56,12 +57,6 @@ async def probing(store: Store | LostStore, telemetry: Telemetry) -> AsyncIterat
     port = free_port()
     async with serving(store, telemetry, port), ClientSession() as session:
         yield Probe(session, port)
-
-
-def free_port() -> int:
-    """A port without a listener."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])
 
 
 @pytest.fixture
