@@ -50,7 +50,7 @@ class WebhookKeeper:
 
     def __init__(self, bot: Bot, telemetry: Telemetry, *, url: str, secret: str) -> None:
         """url: WEBHOOK_URL."""
-        self.has_arrived = False  # an update, since the last look
+        self.has_arrived = False  # an update, since the last check
         self._bot = bot
         self._telemetry = telemetry
         self._url = url
@@ -121,7 +121,7 @@ class WebhookKeeper:
         return _BACKOFF.delay_s(failures)
 
     def _judge(self, info: WebhookInfo) -> None:
-        """Compare with the last look, without clocks, as Telegram's and the machine's may differ."""
+        """Compare with the last check, without clocks, as Telegram's and the machine's may differ."""
         if info.url != self._url:
             if info.url:
                 raise ForeignWebhook(host_of(info.url))

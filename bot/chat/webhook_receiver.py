@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 IN_PROGRESS = 200  # updates; setWebhook requests fewer at once, other senders don't know the secret
 _RETRY_S = 2.0  # while starting, stopping, or with too many updates in progress
 _STORE_RETRY_S = 5.0  # while the database is unavailable
-_ANSWER_S = 45.0  # within 60 s, after which Telegram closes the connection
+_RESPONSE_S = 45.0  # within 60 s, after which Telegram closes the connection
 _READ_S = 2.0  # then an update that only reads, such as /status, no longer delays its chat's next one
 _KNOWN = 4096  # update ids
 
@@ -37,14 +37,14 @@ class WebhookReceiver:
         held: HeldUpdates,
         keeper: WebhookKeeper,
         *,
-        answer_s: float = _ANSWER_S,
+        response_s: float = _RESPONSE_S,
     ) -> None:
-        """answer_s: the time limit of receive()."""
+        """response_s: the time limit of receive()."""
         self._bot = bot
         self._dispatcher = dispatcher
         self._held = held
         self._keeper = keeper
-        self._answer_s = answer_s
+        self._response_s = response_s
         self._checker = ResultChecker()
         self._is_open = False
         self._running: dict[int, asyncio.Task[float | None]] = {}
@@ -71,7 +71,7 @@ class WebhookReceiver:
                 return _RETRY_S
             running = self._running[update_id] = asyncio.create_task(self._handle(checked))
             running.add_done_callback(lambda _: self._running.pop(update_id))
-        await asyncio.wait({running}, timeout=self._answer_s)
+        await asyncio.wait({running}, timeout=self._response_s)
         return running.result() if running.done() and not running.cancelled() else _RETRY_S
 
     async def stop(self, grace_s: float) -> None:

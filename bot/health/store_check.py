@@ -1,4 +1,4 @@
-"""Whether the database takes writes; each answer takes about a second at most, also while the disk hangs."""
+"""Whether the database takes writes; a response takes about a second at most, also while the disk hangs."""
 
 from collections.abc import Callable
 from enum import StrEnum
@@ -9,7 +9,7 @@ from storage.errors import StoreBusy, StoreError, StoreFull
 
 GOOD_FOR_S = 20.0  # how long a good result is reused: each check is a write
 _BAD_FOR_S = 2.0
-_ANSWER_S = 1.0
+_RESPONSE_S = 1.0
 PATIENCE_S = 20.0  # a check that waits for longer has failed
 
 
@@ -33,12 +33,12 @@ class StoreCheck:
     """Checks at most one at a time; while one waits, the last result counts, until PATIENCE_S have passed."""
 
     def __init__(
-        self, store: CheckedStore, *, clock: Callable[[], float], answer_s: float = _ANSWER_S
+        self, store: CheckedStore, *, clock: Callable[[], float], response_s: float = _RESPONSE_S
     ) -> None:
-        """clock: seconds that never go back. answer_s: how long state() waits for a check."""
+        """clock: seconds that never go back. response_s: how long state() waits for a check."""
         self._call = SingleCall(store.check)
         self._clock = clock
-        self._answer_s = answer_s
+        self._response_s = response_s
         self._state = DatabaseState.OK
         self._ended_s: float | None = None  # when a check last ended with a result
         self._waiting_since_s: float | None = None  # None: no check waits
@@ -50,7 +50,7 @@ class StoreCheck:
         if self._ended_s is not None and now_s - self._ended_s < reused_s:
             return self._state
         try:
-            await self._call.result(timeout_s=self._answer_s)
+            await self._call.result(timeout_s=self._response_s)
         except (TimeoutError, StoreBusy):
             self._wait(since_s=now_s)
         except StoreFull:

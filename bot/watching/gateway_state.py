@@ -175,16 +175,16 @@ class GatewayState:
         if status in self._logged:
             return
         self._logged.add(status)
-        answers = [f"HTTP {self._http_status}"] if self._http_status else []
-        answers += [f"redirected to {self._redirect_to}"] if self._redirect_to else []
-        answers += [self._proxy_trouble] if self._proxy_fault else []
+        details = [f"HTTP {self._http_status}"] if self._http_status else []
+        details += [f"redirected to {self._redirect_to}"] if self._redirect_to else []
+        details += [self._proxy_trouble] if self._proxy_fault else []
         waiting = self._waiting(self._names)
         log.warning(
             "Gateway %s (%s) %s%s; tasks that wait for it: %d",
             self._host,
             ", ".join(self._names),
             _PROBLEMS[status],
-            f" ({', '.join(answers)})" if answers else "",
+            f" ({', '.join(details)})" if details else "",
             waiting,
             extra=log_fields(
                 None,

@@ -20,7 +20,7 @@ class Checked:
 @pytest.fixture
 async def checked() -> Checked:
     store, clock = FakeStore(), SteadyClock()
-    return Checked(store, clock, StoreCheck(store, clock=clock, answer_s=0.01))
+    return Checked(store, clock, StoreCheck(store, clock=clock, response_s=0.01))
 
 
 @pytest.mark.parametrize(
