@@ -1,7 +1,6 @@
 """The composition root: builds everything once, runs it until a signal, and stops it in reverse."""
 
 import asyncio
-import itertools
 import logging
 import os
 import platform
@@ -10,63 +9,31 @@ import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
-from telegram.error import InvalidToken, RetryAfter, TelegramError
-
 from bot import __version__, file_modes
-from bot.backoff import Backoff
-from bot.bot_api.deadline import CALL_S, within
-from bot.bot_api.request import flood_wait_s
-from bot.chat import menus, refusals, router
-from bot.chat.access_filter import AccessFilter
-from bot.chat.audit import Audit
-from bot.chat.context import HandlerDeps, context_types
-from bot.chat.dispatcher import AnyApplication, Dispatcher, HeldUpdates
-from bot.chat.message_limit import MessageLimit
-from bot.chat.once_per import OncePer
-from bot.chat.reply_queue import ReplyQueue
-from bot.chat.rights import Rights
-from bot.chat.update_poller import MAX_FLOOD_WAIT_S, UpdatePoller
-from bot.chat.webhook_keeper import WebhookKeeper
-from bot.chat.webhook_receiver import WebhookReceiver
 from bot.config import ENV_FILE, Settings, plain_http_warnings
-from bot.drawing.renderer import Renderer
 from bot.errors import ForeignWebhook, PortTaken, SecondPoller, TokenRefused
 from bot.health.report import HealthReport
 from bot.health.systemd import ServiceManager
-from bot.http.webhook import webhook_server
 from bot.log_lines import spelled
 from bot.logs import log_fields
 from bot.metrics import Metrics
-from bot.outbox.call_rate_limiter import CallRateLimiter
 from bot.outbox.rate_limiter import ChatRateLimiter
 from bot.polling.wakeup import Wakeup
-from bot.providers.catalog import Catalog
-from bot.telegram_client import application_builder
 from bot.telemetry import Telemetry
+from bot.updates import build_application, run_updates
 from bot.watching.access import Access
-from bot.watching.access_requests import AccessRequests
 from bot.watching.cadence import Cadence
 from bot.watching.first_admin import FirstAdmin
 from bot.watching.gateway_state import GatewayStates
-from bot.watching.service import Service
-from bot.webhook_settings import path_of
 from bot.workers import Resources, run_workers, utc_now
 from storage.errors import StoreError, StoreUnavailable
 from storage.factory import open_store, schema_version
 from storage.store import Store
-from storage.watches import WatchLimits
 
 log = logging.getLogger(__name__)
 
-# Bounds of the steps of stopping; with that of the deliveries (workers.py) less than the promised 10 s.
-_UPDATES_STOP_S = 2.0
-_REPLIES_STOP_S = 1.0
-_TELEGRAM_STOP_S = 1.5
-_REFUSAL_PERIOD_S = 3600.0  # between two replies to a chat without access
-_BUSY_PERIOD_S = 60.0  # between two replies to a chat whose commands are dropped
-_STATS_DAYS = 30  # that /stats counts, or as many as are kept
+_TELEGRAM_STOP_S = 1.5  # with the bounds in updates.py and workers.py less than the promised 10 s
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
-_CONNECT_BACKOFF = Backoff(first_s=1.0, limit_s=5.0)  # short: results wait for the first response
 
 # cli prints their texts.
 _EXPECTED = (SecondPoller, ForeignWebhook, TokenRefused, PortTaken, StoreError)
@@ -87,35 +54,7 @@ async def run(settings: Settings, tls: ssl.SSLContext, cadence: Cadence | None =
     _log_start(settings)
     telemetry = _telemetry(settings)
     try:
-        access = await _access(settings, store)
-        proxy = settings.provider_proxy and str(settings.provider_proxy)
-        gateways, connected = GatewayStates(clock=utc_now, proxy=proxy), asyncio.Event()
-        resources = Resources(
-            settings=settings,
-            store=store,
-            access=access,
-            first_admin=FirstAdmin(store, access, clock=utc_now),
-            telemetry=telemetry,
-            health=HealthReport(
-                store,
-                telemetry,
-                gateways.reports,
-                is_connected=connected.is_set,
-                folder=database.parent,
-                clock=utc_now,
-            ),
-            service_manager=ServiceManager(os.environ),
-            tls=tls,
-            wakeup=Wakeup(),
-            new_delivery=asyncio.Event(),
-            gateways=gateways,
-            rate_limiter=ChatRateLimiter(),
-            connected=connected,
-        )
-        metrics = resources.telemetry.metrics
-        metrics.paused_chats.set_function(resources.rate_limiter.paused)
-        metrics.allowed_chats.set_function(access.count)
-        await _run(resources, cadence)
+        await _run(await _resources(settings, tls, store, telemetry), cadence)
     finally:
         try:
             await store.close()
@@ -166,55 +105,46 @@ async def _access(settings: Settings, store: Store) -> Access:
     return access
 
 
-def _application(resources: Resources) -> tuple[AnyApplication, HandlerDeps]:
-    """Build the application with its handlers, and their dependencies."""
-    settings, store = resources.settings, resources.store
-    deps = HandlerDeps(
-        service=Service(
+async def _resources(
+    settings: Settings, tls: ssl.SSLContext, store: Store, telemetry: Telemetry
+) -> Resources:
+    """What the workers and the update handlers share; its gauges are set."""
+    access = await _access(settings, store)
+    proxy = settings.provider_proxy and str(settings.provider_proxy)
+    gateways, connected = GatewayStates(clock=utc_now, proxy=proxy), asyncio.Event()
+    resources = Resources(
+        settings=settings,
+        store=store,
+        access=access,
+        first_admin=FirstAdmin(store, access, clock=utc_now),
+        telemetry=telemetry,
+        health=HealthReport(
             store,
+            telemetry,
+            gateways.reports,
+            is_connected=connected.is_set,
+            folder=settings.database_url.file.parent,
             clock=utc_now,
-            notify_polling=resources.wakeup.notify,
-            notify_delivery=resources.new_delivery.set,
-            limits=WatchLimits(per_chat=settings.max_watches, per_person=max(1, settings.max_watches // 2)),
         ),
-        catalog=Catalog(settings.providers),
-        clock=utc_now,
-        health=resources.health.describe,
-        stats_days=max(1, min(settings.keep_days.days, _STATS_DAYS)),
-        draw=Renderer().render,
-        problem_of=resources.gateways.problem_of,
-        language=settings.language,
-        access=resources.access,
-        requests=AccessRequests(
-            store,
-            resources.access,
-            language=settings.language,
-            clock=utc_now,
-            notify=resources.wake_loops,
-        ),
-        first_admin=resources.first_admin,
-        message_limit=MessageLimit(),
-        allowed=AccessFilter(resources.access),
-        rights=Rights(resources.access),
-        audit=Audit(),
-        held=HeldUpdates(can_postpone=bool(settings.webhook_url)),
-        reply_queue=ReplyQueue(),
-        refusals=OncePer(_REFUSAL_PERIOD_S),
-        busy_replies=OncePer(_BUSY_PERIOD_S),
+        service_manager=ServiceManager(os.environ),
+        tls=tls,
+        wakeup=Wakeup(),
+        new_delivery=asyncio.Event(),
+        gateways=gateways,
+        rate_limiter=ChatRateLimiter(),
+        connected=connected,
     )
-    limiter = CallRateLimiter(resources.rate_limiter, resources.telemetry.metrics)
-    builder = application_builder(settings, resources.tls).rate_limiter(limiter)
-    application = builder.context_types(context_types(deps)).build()
-    router.install(application, deps.allowed)
-    return application, deps
+    telemetry.metrics.paused_chats.set_function(resources.rate_limiter.paused)
+    telemetry.metrics.allowed_chats.set_function(access.count)
+    return resources
 
 
 async def _run(resources: Resources, cadence: Cadence | None) -> None:
     """Run the update handlers and the workers until a signal or cancellation."""
-    application, deps = _application(resources)
+    application, deps = build_application(resources)
     try:
         async with _stop_signals() as stop, asyncio.TaskGroup() as group:
-            updates = group.create_task(_run_updates(application, deps, resources))
+            updates = group.create_task(run_updates(application, deps, resources))
             workers = group.create_task(run_workers(resources, application.bot, cadence))
             await stop.wait()
             log.info("Stopping: finishing work in progress.", extra=log_fields(None, "stopping"))
@@ -245,83 +175,3 @@ async def _stop_signals() -> AsyncIterator[asyncio.Event]:
     finally:
         for number in _STOP_SIGNALS:
             loop.remove_signal_handler(number)
-
-
-async def _run_updates(application: AnyApplication, deps: HandlerDeps, resources: Resources) -> None:
-    """Handle updates, from the first response of Telegram until cancelled."""
-    dispatcher = Dispatcher(
-        application,
-        resources.telemetry,
-        deps.held,
-        kind_of=lambda update: router.kind_of(
-            update, deps.allowed, application.bot.username, deps.catalog.id_formats
-        ),
-        refuse=lambda update: refusals.too_busy(update, deps),
-    )
-    async with _update_source(application, dispatcher, deps, resources) as source:
-        await _connect(application, resources.telemetry)
-        resources.connected.set()
-        await application.start()
-        try:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(source.run())
-                group.create_task(
-                    menus.show_menus(
-                        application.bot, resources.settings.language, tuple(resources.access.admin_ids)
-                    )
-                )
-        finally:
-            await source.stop(_UPDATES_STOP_S)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(deps.reply_queue.drain(), _REPLIES_STOP_S)
-            deps.reply_queue.cancel()
-
-
-@asynccontextmanager
-async def _update_source(
-    application: AnyApplication, dispatcher: Dispatcher, deps: HandlerDeps, resources: Resources
-) -> AsyncIterator[UpdatePoller | WebhookReceiver]:
-    """Long polling, or the webhook, which listens inside the context; raises PortTaken."""
-    settings, telemetry = resources.settings, resources.telemetry
-    if not settings.webhook_url:
-        yield UpdatePoller(application, dispatcher, deps.held, telemetry)
-        return
-    keeper = WebhookKeeper(
-        application.bot, telemetry, url=settings.webhook_url, secret=settings.webhook_secret
-    )
-    receiver = WebhookReceiver(application.bot, dispatcher, deps.held, keeper)
-    async with webhook_server(
-        receiver.receive,
-        path=path_of(settings.webhook_url),
-        secret=settings.webhook_secret,
-        port=settings.webhook_port or 0,
-        host=settings.webhook_host,
-    ):
-        yield receiver
-
-
-async def _connect(application: AnyApplication, telemetry: Telemetry) -> None:
-    """Call getMe until Telegram responds."""
-    for failures in itertools.count(1):
-        try:
-            telemetry.beat("updates")
-            await within(CALL_S, application.initialize())
-        except InvalidToken:
-            raise TokenRefused from None
-        except TelegramError as error:
-            if telemetry.set_problem("telegram", error.message):
-                log.warning(
-                    "Telegram is not responding, retrying: %s",
-                    error.message,
-                    extra=log_fields(None, "telegram_down", cause=error.message),
-                )
-            requested_s = min(flood_wait_s(error), MAX_FLOOD_WAIT_S) if isinstance(error, RetryAfter) else 0.0
-            await telemetry.sleep("updates", max(_CONNECT_BACKOFF.delay_s(failures), requested_s))
-        else:
-            telemetry.set_problem("telegram", None)
-            log.info(
-                "Connected to Telegram as @%s.",
-                application.bot.username,
-                extra=log_fields(None, "connected"),
-            )
-            return
