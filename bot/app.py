@@ -49,7 +49,7 @@ async def run(settings: Settings, tls: ssl.SSLContext, cadence: Cadence | None =
         log.warning("%s", sentence, extra=log_fields(None, "files_exposed"))
     os.environ["PTB_TIMEDELTA"] = "true"  # else python-telegram-bot warns with every RetryAfter
     store = await open_store(database)
-    if problem := file_modes.why_not_writable(settings.downloads_folder):
+    if problem := file_modes.why_no_videos(settings.downloads_folder):
         log.warning("%s", problem, extra=log_fields(None, "folder_unwritable"))
     _log_start(settings)
     telemetry = _telemetry(settings)

@@ -20,7 +20,7 @@ from bot.redaction import Redactor
 from bot.telegram_client import TelegramAway, bot_name, create_ssl_context, webhook_state
 from bot.webhook_settings import DEFAULT_PORT
 from storage.errors import StoreError
-from storage.factory import open_store
+from storage.factory import schema_version, summary_of
 from storage.models import Cause
 
 OK, WARN, ERROR = "ok", "warn", "error"
@@ -38,7 +38,6 @@ async def check(settings: Settings) -> bool:
         rows = await asyncio.gather(
             _telegram(settings),
             _updates(settings),
-            _database(settings),
             _download_route(settings),
             _downloads_folder(settings),
             *(
@@ -46,6 +45,7 @@ async def check(settings: Settings) -> bool:
                 for config in settings.providers
             ),
         )
+    rows += _stored(settings)
     for host, ahead_s in transport.skews.measured().items():
         side = "ahead of" if ahead_s > 0 else "behind"
         rows.append(("clock", WARN, f"{host} is {abs(ahead_s):.0f} s {side} this machine's"))
@@ -57,12 +57,6 @@ async def check(settings: Settings) -> bool:
 
 
 def _warnings(settings: Settings) -> Iterable[Row]:
-    if not (settings.allowed_chats.everyone or settings.allowed_chats.ids or settings.admins):
-        yield (
-            "people",
-            WARN,
-            "nobody may use the bot by ADMINS or ALLOWED_CHATS; its log shows a /start code",
-        )
     yield from (("plain http", WARN, sentence) for sentence in plain_http_warnings(settings))
     exposed = file_modes.exposed(settings.database_url.file, settings.downloads_folder, settings=ENV_FILE)
     for sentence in exposed:
@@ -87,7 +81,7 @@ async def _download_route(settings: Settings) -> Row:
 
 async def _downloads_folder(settings: Settings) -> Row:
     folder = settings.downloads_folder
-    problem = file_modes.why_not_writable(folder)
+    problem = file_modes.why_no_videos(folder)
     return "videos", ERROR if problem else OK, problem or f"waiting ones are kept in {folder}"
 
 
@@ -145,13 +139,30 @@ async def _updates(settings: Settings) -> Row:
     return what, OK, waiting
 
 
-async def _database(settings: Settings) -> Row:
+def _stored(settings: Settings) -> list[Row]:
+    """The database, which only the start of the bot makes or migrates, and who may use the bot."""
+    what, file, names_people = "database", settings.database_url.file, _names_people(settings)
     try:
-        store = await open_store(settings.database_url.file)
-    except StoreError as error:
-        return "database", ERROR, str(error)
-    await store.close()
-    return "database", OK, str(settings.database_url)
+        found = summary_of(file)
+    except (StoreError, OSError) as error:
+        return [(what, ERROR, str(error))]
+    nobody = "people", WARN, "nobody may use the bot yet; its log shows a /start code"
+    if found is None:
+        problem = file_modes.why_no_database(file)
+        row = what, ERROR if problem else OK, problem or f"{settings.database_url}; the first start makes it"
+        return [row] if names_people else [row, nobody]
+    outcome = str(settings.database_url)
+    if found.schema < schema_version():
+        outcome += f"; the next start migrates it from schema {found.schema} to {schema_version()}"
+    row = what, OK, outcome
+    if found.admins or found.allowed:
+        admins = ", ".join(map(str, sorted(found.admins))) or "none"
+        return [row, ("people", OK, f"admin by a /start code: {admins}; let in by admins: {found.allowed}")]
+    return [row] if names_people else [row, nobody]
+
+
+def _names_people(settings: Settings) -> bool:
+    return bool(settings.allowed_chats.everyone or settings.allowed_chats.ids or settings.admins)
 
 
 async def _key(provider: Provider, base_url: str, proxy: Proxy | None) -> Row:

@@ -59,14 +59,26 @@ def exposed(database: Path, downloads: Path, *, settings: Path | None = None) ->
     return found
 
 
-def why_not_writable(folder: Path) -> str | None:
-    """A sentence on why no file can be put into a folder, which is made if missing; None if one can."""
+def why_no_videos(folder: Path) -> str | None:
+    """A sentence on why no video can be kept in a folder; None if one can."""
+    reason = _why_not_writable(folder)
+    return reason and f"Videos can't be kept in {folder}: {reason}."
+
+
+def why_no_database(file: Path) -> str | None:
+    """A sentence on why a new database can't be made; None if it can."""
+    reason = _why_not_writable(file.parent)
+    return reason and f"The database {file} cannot be made: {reason}."
+
+
+def _why_not_writable(folder: Path) -> str | None:
+    """Why no file can be put into a folder, which is made if missing; None if one can."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             return None
     except OSError as error:
-        return f"Videos can't be kept in {folder}: {error.strerror}."
+        return error.strerror
 
 
 def _files(database: Path) -> list[Path]:

@@ -21,6 +21,15 @@ class Contents:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """What `check` tells about a database."""
+
+    schema: int
+    admins: frozenset[int]  # besides those of the settings
+    allowed: int  # chats and users besides those of the settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Replaced:
     """A database that was put in the place of another one."""
 

@@ -3,7 +3,7 @@
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from storage.contents import Contents, Progress, Replaced, no_progress
+from storage.contents import Contents, Progress, Replaced, Summary, no_progress
 from storage.errors import StoreFull
 from storage.records import Dump, Load
 from storage.sqlite import copying, dumping, replacing
@@ -15,6 +15,11 @@ from storage.store import Store
 async def open_store(file: Path) -> Store:
     """Open the SQLite database and create it if missing; raises StoreError."""
     return await SqliteStore.open(file)
+
+
+def summary_of(file: Path) -> Summary | None:
+    """What a database holds, without migrating or changing it; None: there is none. Raises StoreError."""
+    return copying.summary_of(file) if file.exists() else None
 
 
 def schema_version() -> int:

@@ -5,7 +5,7 @@ import sqlite3
 from contextlib import closing, suppress
 from pathlib import Path
 
-from storage.contents import Contents, Progress, no_progress
+from storage.contents import Contents, Progress, Summary, no_progress
 from storage.errors import StoreCorrupt, StoreFromFuture, StoreUnavailable
 from storage.sqlite.connection import BUSY_TIMEOUT_S, explained, require_sqlite
 from storage.sqlite.migrate import APPLICATION_ID, bundled_migrations
@@ -88,6 +88,23 @@ def refuse_triggers(path: Path, *, called: str) -> None:
         ).fetchone()
     if trigger is not None:
         raise StoreCorrupt(f"The file {called} holds triggers, which this program never makes.")
+
+
+def summary_of(path: Path) -> Summary:
+    """Try a database that a bot may be using, and change nothing in it; raises StoreError."""
+    with explained(path), closing(open_existing(path)) as database:
+        schema = schema_of(database, called=str(path))
+        database.execute("BEGIN IMMEDIATE")  # fails where nothing can be written
+        admins = _column(database, "admins", "SELECT user_id FROM admins")
+        allowed = _column(database, "allowed_chats", "SELECT chat_id FROM allowed_chats WHERE via IS NULL")
+        database.execute("ROLLBACK")
+    return Summary(schema=schema, admins=admins, allowed=len(allowed))
+
+
+def _column(database: sqlite3.Connection, table: str, query: str) -> frozenset[int]:
+    """The rows of a query; none if its table is newer than the schema."""
+    known = database.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (table,)).fetchone()
+    return frozenset(value for (value,) in database.execute(query)) if known else frozenset()
 
 
 def schema_of(database: sqlite3.Connection, *, called: str) -> int:

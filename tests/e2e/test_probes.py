@@ -1,8 +1,12 @@
 """`check` before a start."""
 
+import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
+from storage.factory import open_store, schema_version
+from storage.sqlite.copying import make_schema
 from tests.e2e.scene import Scene
 
 
@@ -33,6 +37,30 @@ async def test_check_warns_when_nobody_has_access(scene: Scene):
     check = await scene.run("check", ALLOWED_CHATS=",", ADMINS=",")
     assert await check.end() == 0
     assert "  warn  nobody may use the bot" in check.row("people")
+    assert "the first start makes it" in check.row("database")
+    assert not (scene.folder / "reelwatch.db").exists()
+
+
+async def test_check_names_the_admin_whom_only_the_database_knows(scene: Scene):
+    store = await open_store(scene.folder / "reelwatch.db")
+    await store.add_first_admin(1234, at=datetime.now(UTC))
+    await store.close()
+
+    check = await scene.run("check", ALLOWED_CHATS=",", ADMINS=",")
+    assert await check.end() == 0
+    assert "  ok  admin by a /start code: 1234; let in by admins: 0" in check.row("people")
+
+
+async def test_check_does_not_migrate_what_an_older_bot_may_be_using(scene: Scene):
+    file = scene.folder / "reelwatch.db"
+    with closing(sqlite3.connect(file)) as database:
+        make_schema(database, schema=3)
+
+    check = await scene.run("check", ALLOWED_CHATS=",", ADMINS=",")
+    assert await check.end() == 0
+    assert f"; the next start migrates it from schema 3 to {schema_version()}" in check.row("database")
+    with closing(sqlite3.connect(file)) as database:
+        assert database.execute("PRAGMA user_version").fetchone() == (3,)
 
 
 async def test_check_lists_everything_that_fails(scene: Scene):

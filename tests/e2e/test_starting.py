@@ -12,6 +12,7 @@ import pytest_asyncio
 
 from bot.sandbox.faults import DROPPED
 from bot.sandbox.telegram.api_errors import flood
+from storage.factory import open_store
 from tests.e2e.program import Program
 from tests.e2e.scene import BOOT_S, Scene
 
@@ -191,6 +192,7 @@ async def test_tasks_of_a_removed_provider_show_it_and_continue_once_it_is_confi
 
 async def test_check_reports_files_readable_by_others_and_a_start_restricts_them(scene: Scene):
     database, downloads = scene.folder / "reelwatch.db", scene.folder / "reelwatch.db.downloads"
+    await (await open_store(database)).close()
     check = await scene.run("check")
     assert await check.end() == 0
     assert "on this machine" not in check.output

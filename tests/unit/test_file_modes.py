@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.file_modes import exposed, tighten, why_not_writable
+from bot.file_modes import exposed, tighten, why_no_database, why_no_videos
 
 
 @pytest.fixture
@@ -167,7 +167,7 @@ def test_videos_elsewhere_are_told_even_where_the_database_is_private(data: Path
 def test_a_folder_for_videos_is_made_and_tried(tmp_path: Path):
     folder = tmp_path / "a" / "b"
 
-    assert why_not_writable(folder) is None
+    assert why_no_videos(folder) is None
     assert mode(folder) == 0o700
     assert list(folder.iterdir()) == []
 
@@ -175,8 +175,11 @@ def test_a_folder_for_videos_is_made_and_tried(tmp_path: Path):
 def test_a_folder_that_cannot_be_made_is_told_with_the_reason(tmp_path: Path):
     (tmp_path / "file").touch()
 
-    assert why_not_writable(tmp_path / "file" / "b") == (
+    assert why_no_videos(tmp_path / "file" / "b") == (
         f"Videos can't be kept in {tmp_path}/file/b: Not a directory."
+    )
+    assert why_no_database(tmp_path / "file" / "b" / "a.db") == (
+        f"The database {tmp_path}/file/b/a.db cannot be made: Not a directory."
     )
 
 
