@@ -79,6 +79,7 @@ async def _rounds(
             await bot.kill()
             _remove(database)
             await _quietly(load, database, copy)
+            scene.note_abandoned()
             for watch in watches:
                 if (
                     scene.gateway.tasks[watch.task.kind, watch.task.task_id].forced_phase

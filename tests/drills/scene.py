@@ -64,6 +64,7 @@ class DrillScene:
         self.telegram = FakeTelegram(local=local)
         self.gateway = FakeGateway()
         self.watches: list[SentWatch] = []
+        self._abandoned: set[tuple[int, int]] = set()  # messages that no bot can edit, by chat
 
     @classmethod
     @asynccontextmanager
@@ -123,6 +124,22 @@ class DrillScene:
             for each in self.watches
         ]
 
+    def note_abandoned(self) -> None:
+        """Note the texts whose ids are not in the database: its bot was lost before it stored them."""
+        sql = (
+            "SELECT chat_id, card_message_id FROM watches"
+            " UNION ALL SELECT chat_id, message_id FROM deliveries"
+        )
+        with contextlib.closing(sqlite3.connect(self.folder / "reelwatch.db")) as database:
+            known = set(database.execute(sql))
+        for watch in self.watches:
+            sent = {
+                (watch.chat_id, each.message_id)
+                for each in self.telegram.messages(watch.chat_id)
+                if not each.video
+            }
+            self._abandoned |= sent - known
+
     def finish(self, task: GatewayTask) -> None:
         """End a task."""
         while self.gateway.advance(task.task_id) is not Phase.SUCCEEDED:
@@ -173,10 +190,11 @@ class DrillScene:
         # The reply to a repeated /watch is one sentence without the id, and not a card.
         texts = [m for m in replies if not m.video and "on its way" not in m.plain_text]
         cards = [m for m in texts if watch.task.task_id in m.plain_text]
-        finals = [m for m in cards if "Done" in m.plain_text]
+        editable = [m for m in cards if (watch.chat_id, m.message_id) not in self._abandoned]
+        finals = [m for m in editable if "Done" in m.plain_text]
         return Verdict(
             lost=int(not videos),
             doubled=max(0, len(videos) - 1),
             strays=len(replies) - len(videos) - min(len(cards), 1) if videos else 0,
-            open_cards=int(bool(cards) and not finals),  # a task that had ended by its first poll has none
+            open_cards=int(bool(editable) and not finals),  # a task that had ended by its first poll has none
         )
