@@ -48,7 +48,7 @@ async def run(settings: Settings, tls: ssl.SSLContext, cadence: Cadence | None =
     for sentence in file_modes.exposed(database, settings.downloads_folder, settings=ENV_FILE):
         log.warning("%s", sentence, extra=log_fields(None, "files_exposed"))
     os.environ["PTB_TIMEDELTA"] = "true"  # else python-telegram-bot warns with every RetryAfter
-    store = await open_store(database)
+    store = await open_store(database, bot_id=settings.bot_id)
     if problem := file_modes.why_no_videos(settings.downloads_folder):
         log.warning("%s", problem, extra=log_fields(None, "folder_unwritable"))
     _log_start(settings)

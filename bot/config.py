@@ -122,9 +122,13 @@ class Settings:
         file = self.database_url.file
         if self.data_dir is None or self.data_dir.absolute() == file.absolute().parent:
             return Path(f"{file}.downloads")
-        bot_id = self.telegram_bot_token.partition(":")[0]
-        owner = sha256(f"{bot_id} {file.absolute()}".encode()).hexdigest()[:12]
+        owner = sha256(f"{self.bot_id} {file.absolute()}".encode()).hexdigest()[:12]
         return self.data_dir / f"{file.name}-{owner}.downloads"
+
+    @property
+    def bot_id(self) -> str:
+        """The bot's user id, which its token begins with, and which a new token keeps."""
+        return self.telegram_bot_token.partition(":")[0]
 
     @cached_property
     def webhook_secret(self) -> str:

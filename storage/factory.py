@@ -12,9 +12,12 @@ from storage.sqlite.store import SqliteStore
 from storage.store import Store
 
 
-async def open_store(file: Path) -> Store:
-    """Open the SQLite database and create it if missing; raises StoreError."""
-    return await SqliteStore.open(file)
+async def open_store(file: Path, *, bot_id: str = "") -> Store:
+    """Open the SQLite database and create it if missing; raises StoreError.
+
+    bot_id: of the bot that uses it; while another one does, StoreInUse is raised.
+    """
+    return await SqliteStore.open(file, bot_id=bot_id)
 
 
 def summary_of(file: Path) -> Summary | None:

@@ -17,7 +17,7 @@ from typing import Any, Self
 
 import aiosqlite
 
-from storage.errors import StoreBusy, StoreCorrupt, StoreFull, StoreUnavailable
+from storage.errors import StoreBusy, StoreCorrupt, StoreFull, StoreInUse, StoreUnavailable
 
 # STRICT, ->>, and integers in REAL columns of STRICT tables with generated columns, which 3.37 rejects.
 _OLDEST_SQLITE = (3, 38, 0)
@@ -25,6 +25,7 @@ BUSY_TIMEOUT_S = 5.0
 # A link would make root open, and give away, a file of the database's owner's choice.
 _LOCK_FLAGS = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
 _AGAIN_S = 0.02  # between attempts to lock
+_LONGEST_ID = 100  # bytes that are read of the lock file
 _VACUUM_PAGES = 1000  # of 4 KiB; a few milliseconds
 
 # https://www.sqlite.org/pragma.html
@@ -114,6 +115,16 @@ class LifeLock:
             pass  # a file system without locks, where is_alone is always False
         return True
 
+    def sign(self, bot_id: str) -> None:
+        """Write the id of the bot that holds it exclusively; on a full disk the file is left empty."""
+        with suppress(OSError):
+            os.ftruncate(self._file, 0)
+            os.pwrite(self._file, bot_id.encode(), 0)
+
+    def signature(self) -> str:
+        """The id that was written; empty if none was, or on a file system without locks."""
+        return os.pread(self._file, _LONGEST_ID, 0).decode(errors="replace") if self.works else ""
+
     def release(self) -> None:
         """Release the lock."""
         os.close(self._file)
@@ -154,18 +165,22 @@ class Database:
         self._closed = False
 
     @classmethod
-    async def open(cls, path: Path) -> Self:
+    async def open(cls, path: Path, *, bot_id: str = "") -> Self:
         """Open the file, and create it and its folder if missing; raises StoreError.
 
         Another process that holds the lock exclusively may be replacing the file, so it is waited for.
+        Raises StoreInUse if another bot than that of the id has it open.
         """
         require_sqlite(sqlite3.sqlite_version_info)
         path, lock = _create_and_lock(path)
         with explained(path):
             async with AsyncExitStack() as undo:
                 undo.callback(lock.release)
-                if not lock.is_alone:
+                if lock.is_alone:
+                    lock.sign(bot_id)
+                else:
                     await _share(lock, path)
+                    _refuse_another(lock, path, bot_id)
                 writer = await _connect(path, _WRITER_PRAGMAS, undo)
                 reader = await _connect(path, _READER_PRAGMAS, undo)
                 undo.pop_all()
@@ -241,6 +256,16 @@ async def _share(lock: LifeLock, path: Path) -> None:
         if loop.time() > deadline:
             raise _busy(path)
         await asyncio.sleep(_AGAIN_S)
+
+
+def _refuse_another(lock: LifeLock, path: Path, bot_id: str) -> None:
+    """Two bots would send each other's messages, which neither's chats would get."""
+    other = lock.signature()
+    if bot_id and other and other != bot_id:
+        raise StoreInUse(
+            f"The database {path} is in use by another bot, whose id is {other}: each needs its own folder or"
+            " volume."
+        )
 
 
 def _create_and_lock(path: Path) -> tuple[Path, LifeLock]:

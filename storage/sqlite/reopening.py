@@ -79,13 +79,13 @@ class ReopeningDatabase:
             return self._database
 
 
-async def open_database(path: Path, *, is_new: bool) -> Database:
+async def open_database(path: Path, *, bot_id: str = "", is_new: bool) -> Database:
     """Open, migrate and share the database; raises StoreError.
 
     No lease may be taken before share(): until then another process may have the lock exclusively and
     free all leases.
     """
-    database = await Database.open(path)
+    database = await Database.open(path, bot_id=bot_id)
     async with AsyncExitStack() as undo:
         undo.push_async_callback(database.close)
         await require_tables(database)

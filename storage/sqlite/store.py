@@ -53,7 +53,7 @@ class SqliteStore(SqliteAccessStore, SqliteLookupStore, Store):
         self._owner = uuid4().hex  # the lease_owner of this store's leases
 
     @classmethod
-    async def open(cls, path: Path) -> Self:
+    async def open(cls, path: Path, *, bot_id: str = "") -> Self:
         """Open the file and create it if missing; frees all leases if no other process has it open.
 
         While the disk is full, every call of a method tries again to open an existing database.
@@ -61,7 +61,11 @@ class SqliteStore(SqliteAccessStore, SqliteLookupStore, Store):
         is_new = not path.exists()
         if is_new:
             await create(path)
-        return cls(await ReopeningDatabase.open(path.absolute(), lambda: open_database(path, is_new=is_new)))
+        return cls(
+            await ReopeningDatabase.open(
+                path.absolute(), lambda: open_database(path, bot_id=bot_id, is_new=is_new)
+            )
+        )
 
     # watches
 

@@ -170,6 +170,16 @@ async def test_of_two_bots_with_one_token_the_older_reports_it_and_exits(scene: 
     assert newer.is_running
 
 
+async def test_a_bot_of_another_token_does_not_start_on_a_running_bot_s_database(scene: Scene):
+    bot = await scene.start_bot()
+
+    other = await scene.run(TELEGRAM_BOT_TOKEN="7000000002:AAtoken-of-a-second-bot-on-one-volume")
+
+    assert await other.end() == 2
+    assert "is in use by another bot, whose id is 7000000001: each needs its own folder" in other.log
+    assert bot.is_running
+
+
 async def test_tasks_of_a_removed_provider_show_it_and_continue_once_it_is_configured_again(scene: Scene):
     anna, task = scene.add_user(), scene.task("jimeng")
     bot = await scene.start_bot(PROVIDERS__MINE__KIND="jimeng")

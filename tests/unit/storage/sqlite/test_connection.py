@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from storage.errors import StoreCorrupt, StoreUnavailable
+from storage.errors import StoreCorrupt, StoreInUse, StoreUnavailable
 from storage.sqlite.connection import Database, require_sqlite
 
 
@@ -253,6 +253,20 @@ async def test_a_process_is_not_alone_while_another_has_the_file_open(database: 
     await last.close()
 
     assert [one.is_alone for one in (first, second, third, last)] == [True, False, False, True]
+
+
+async def test_another_bot_is_refused_until_the_last_process_of_the_first_has_ended(tmp_path: Path):
+    path = tmp_path / "a.db"
+    first = await Database.open(path, bot_id="7000000001")
+    await first.share()
+    second = await Database.open(path, bot_id="7000000001")
+    await first.close()
+
+    with pytest.raises(StoreInUse, match="by another bot, whose id is 7000000001"):
+        await Database.open(path, bot_id="70")
+
+    await second.close()
+    await (await Database.open(path, bot_id="70")).close()
 
 
 async def test_opening_waits_until_the_exclusive_holder_shares_the_file(database: Database):
