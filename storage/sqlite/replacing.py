@@ -55,7 +55,7 @@ def exclusive(path: Path) -> Iterator[None]:
 def is_in_use(path: Path) -> bool:
     """Whether a bot runs on that file; raises OSError."""
     try:
-        lock = os.open(path.with_name(f"{path.name}.lock"), os.O_RDONLY)
+        lock = os.open(path.with_name(f"{path.name}.lock"), os.O_RDONLY | os.O_NONBLOCK)  # it may be a pipe
     except FileNotFoundError:
         return False
     try:

@@ -196,6 +196,12 @@ async def test_root_gives_the_new_database_to_the_owner_of_the_old_one(tmp_path:
         assert (each.stat().st_uid, each.stat().st_gid, each.stat().st_mode & 0o777) == (10001, 10001, 0o600)
 
 
+def test_a_pipe_in_the_place_of_the_lock_is_not_waited_for(tmp_path: Path):
+    os.mkfifo(tmp_path / "a.db.lock")
+
+    assert not is_in_use(tmp_path / "a.db")
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
 async def test_root_gives_no_file_away_that_the_owner_of_the_database_has_chosen(tmp_path: Path):
     source, path = await make(tmp_path / "backup.db", "new"), await make(tmp_path / "a.db", "old")
