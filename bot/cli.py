@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TextIO, TypeVar
 
 import uvloop
 
@@ -39,6 +39,7 @@ _DEMO_CADENCE = Cadence(longest_s=1.0, again_s=1.0, slowest_s=2.0, mend_s=5.0)
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the program and exit with OK, FAILED, or UNUSABLE: settings or database that can't be used."""
+    _occupy_closed_streams()
     arguments = _parser().parse_args(argv)
     # Imported where needed: the container's probe runs every minute and needs hardly any of the program.
     match arguments.command:
@@ -73,6 +74,21 @@ def main(argv: Sequence[str] | None = None) -> None:
         case _:
             status = _serve()
     sys.exit(status)
+
+
+def _occupy_closed_streams() -> None:
+    """Open the standard streams that the caller has closed, for which Python has None.
+
+    Else a file that is opened next, such as the database's lock, gets the number of one, and is written to.
+    """
+    streams: tuple[TextIO | None, ...] = (sys.stdin, sys.stdout, sys.stderr)  # mypy knows of no None
+    stdin, stdout, stderr = streams
+    if stdin is None:
+        sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: SIM115 - open to the end
+    if stdout is None:
+        os.open(os.devnull, os.O_RDONLY)  # so that a backup that is written to it fails
+    if stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
 
 
 def _in_loop(work: Coroutine[Any, Any, T]) -> T:

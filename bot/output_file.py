@@ -2,7 +2,6 @@
 
 import os
 import stat
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +10,7 @@ from bot.errors import FileRefused, OutputFailed
 from storage.draft import draft_of, publish
 
 STANDARD = "-"  # standard output or input
+_STDOUT = 1  # its number; sys.stdout is None where the caller has closed it
 _PIECE = 1 << 20  # bytes
 _DATABASE_FILES = ("", "-wal", "-shm", ".lock")
 
@@ -42,7 +42,7 @@ def output_file(target: str, database: Path, *, may_replace: Callable[[Path], bo
 
 def refuse_terminal() -> None:
     """Raise FileRefused if standard output is a terminal."""
-    if sys.stdout.isatty():
+    if os.isatty(_STDOUT):
         raise FileRefused("Standard output is a terminal: send it to a file or a pipe, or name a file.")
 
 
@@ -70,4 +70,4 @@ def _stream(draft: Path) -> None:
     with draft.open("rb", buffering=0) as file:
         while piece := memoryview(file.read(_PIECE)):
             while piece:
-                piece = piece[os.write(sys.stdout.fileno(), piece) :]
+                piece = piece[os.write(_STDOUT, piece) :]

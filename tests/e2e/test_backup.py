@@ -1,11 +1,14 @@
 """An operator copies the database of a running bot, puts the copy back, and moves it by an export."""
 
 import asyncio
+import shlex
 import sqlite3
 import stat
+from asyncio.subprocess import DEVNULL, PIPE
 from contextlib import closing
 from pathlib import Path
 
+from storage.factory import is_database, open_store
 from tests.e2e.program import command, environment
 from tests.e2e.scene import Scene
 
@@ -153,3 +156,26 @@ async def test_a_bot_that_moves_by_export_and_import_finishes_what_it_watched(sc
     await scene.until_video(anna, command_id)
     await scene.until_all_is_sent()
     assert len([each for each in scene.replies(anna, command_id) if each.video]) == 1
+
+
+async def test_commands_in_a_shell_that_has_closed_their_streams_end_in_a_sentence_or_with_the_copy(
+    tmp_path: Path,
+):
+    settings = environment({"DATABASE_URL": "sqlite:///a.db"})
+    store = await open_store(tmp_path / "a.db")
+    await store.close()
+
+    async def shell(command_line: str) -> tuple[int | None, str]:
+        process = await asyncio.create_subprocess_shell(
+            f"{shlex.join(command())} {command_line}", stderr=PIPE, stdin=DEVNULL, cwd=tmp_path, env=settings
+        )
+        _, said = await asyncio.wait_for(process.communicate(), 30)
+        return process.returncode, said.decode()
+
+    unwritten = "Standard output cannot be written: Bad file descriptor.\n"
+    assert await shell("backup - >&-") == (1, unwritten)
+    assert await shell("export - >&-") == (1, unwritten)
+    assert await shell("restore - <&-") == (2, "The file on standard input is empty.\n")
+    assert await shell("backup - > b.db 2>&-") == (0, "")
+    assert is_database(tmp_path / "b.db")
+    assert (tmp_path / "b.db").stat().st_size % 4096 == 0  # no sentence after the copy
