@@ -1,6 +1,5 @@
 """The commands `backup` and `restore`: a copy of the database, made while the bot runs, and put back."""
 
-import os
 import shutil
 import sys
 from pathlib import Path
@@ -12,8 +11,6 @@ from storage import factory
 from storage.contents import Contents
 from storage.draft import draft_of
 from storage.errors import StoreFull
-
-_PARTS = ("-wal", "-journal")  # beside a database that was copied without closing it
 
 
 def backup(database: Path, target: str) -> None:
@@ -81,18 +78,12 @@ def _require_backup(path: Path, database: Path) -> None:
 
 
 def _fill(draft: Path, source: str) -> None:
-    """Copy the backup's bytes, as its folder may be read-only; a -wal file that came with it as well."""
-    if source == STANDARD:
-        with draft.open("wb") as file:
-            shutil.copyfileobj(sys.stdin.buffer, file)
+    """Copy the backup; raises OSError."""
+    if source != STANDARD:
+        factory.copy_closed(Path(source), draft)
         return
-    shutil.copyfile(source, draft)
-    for suffix in _PARTS:
-        part = Path(f"{source}{suffix}")
-        if part.exists():
-            copied = draft.with_name(f"{draft.name}{suffix}")
-            os.close(os.open(copied, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-            shutil.copyfile(part, copied)
+    with draft.open("wb") as file:
+        shutil.copyfileobj(sys.stdin.buffer, file)
 
 
 def _say(sentence: str) -> None:

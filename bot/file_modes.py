@@ -10,10 +10,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from storage.factory import files_of
+
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 _SHARED = stat.S_ISVTX | stat.S_ISGID  # set on folders that several users share
-_SUFFIXES = ("", "-wal", "-shm", ".lock")  # of a database's files
 
 
 def tighten(database: Path, downloads: Path) -> None:
@@ -23,8 +24,8 @@ def tighten(database: Path, downloads: Path) -> None:
     has open would release its locks.
     """
     folder = database.absolute().parent
-    paths = [*_files(database), downloads, *([folder] if _holds_nothing_else(folder, database.name) else [])]
-    for path in paths:
+    own_folder = [folder] if _holds_nothing_else(folder, database.name) else []
+    for path in (*files_of(database), downloads, *own_folder):
         with suppress(OSError):
             mode = path.lstat().st_mode
             if _is_own(path) and mode & _OTHERS:
@@ -37,7 +38,7 @@ def exposed(database: Path, downloads: Path, *, settings: Path | None = None) ->
     settings: a file with keys, which a group may read: that of a service's user.
     """
     folder = database.absolute().parent
-    paths = (*_files(database), downloads, *_copies(folder, database))
+    paths = (*files_of(database), downloads, *_copies(folder, database))
     found = [
         f"Others on this machine can read {path}; chmod go= {path} ends that."
         for path in paths
@@ -81,13 +82,9 @@ def _why_not_writable(folder: Path) -> str | None:
         return error.strerror
 
 
-def _files(database: Path) -> list[Path]:
-    return [database.with_name(f"{database.name}{suffix}") for suffix in _SUFFIXES]
-
-
 def _copies(folder: Path, database: Path) -> Iterator[Path]:
     """Other files beside the database that are named like it, such as backups."""
-    known = {path.name for path in _files(database)}
+    known = {path.name for path in files_of(database)}
     with suppress(OSError):
         for path in folder.iterdir():
             if _belongs_to(path.name, database.name) and path.name not in known and path.is_file():

@@ -7,12 +7,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bot.errors import FileRefused, OutputFailed
+from storage import factory
 from storage.draft import draft_of, publish
 
 STANDARD = "-"  # standard output or input
 _STDOUT = 1  # its number; sys.stdout is None where the caller has closed it
 _PIECE = 1 << 20  # bytes
-_DATABASE_FILES = ("", "-wal", "-shm", ".lock")
 
 
 @contextmanager
@@ -54,8 +54,7 @@ def _require_usable(path: Path, database: Path, may_replace: Callable[[Path], bo
             return
         if path.is_dir():
             raise FileRefused(f"{path} is a folder: name a file in it.")
-        for suffix in _DATABASE_FILES:
-            live = database.with_name(f"{database.name}{suffix}")
+        for live in factory.files_of(database):
             if live.exists() and path.exists() and live.samefile(path):
                 raise FileRefused(f"{path} belongs to the bot's own database: name another file.")
         found = path.lstat()

@@ -13,8 +13,6 @@ from storage.export import is_export, read_export, write_export
 
 def export_data(database: Path, target: str) -> None:
     """Write all records to a file or standard output; raises StoreError, FileRefused, OutputFailed."""
-    if not database.exists():
-        raise FileRefused(f"There is no database {database}; DATABASE_URL says where it is.")
     with (
         output_file(target, database, may_replace=is_export) as draft,
         factory.open_dump(database) as dump,

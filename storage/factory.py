@@ -1,12 +1,13 @@
 """Opens the store that the settings name, and copies, restores, exports and imports its database."""
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 from storage.contents import Contents, Progress, Replaced, Summary, no_progress
 from storage.errors import StoreFull
 from storage.records import Dump, Load
-from storage.sqlite import copying, dumping, replacing
+from storage.sqlite import copying, dumping, files, replacing
 from storage.sqlite.migrate import bundled_migrations
 from storage.sqlite.store import SqliteStore
 from storage.store import Store
@@ -22,7 +23,7 @@ async def open_store(file: Path, *, bot_id: str = "") -> Store:
 
 def summary_of(file: Path) -> Summary | None:
     """What a database holds, without migrating or changing it; None: there is none. Raises StoreError."""
-    return copying.summary_of(file) if file.exists() else None
+    return copying.summary_of(file) if files.exists(file) else None
 
 
 def schema_version() -> int:
@@ -37,6 +38,19 @@ def back_up(file: Path, draft: Path, *, progress: Progress = no_progress) -> Con
     except StoreFull as error:
         raise StoreFull(f"There is no room for the copy in {draft.parent}, or its disk fails.") from error
     return copying.inspect(draft, called=str(file))
+
+
+def files_of(file: Path) -> Sequence[Path]:
+    """The database and the files that belong to it while it is open; they may not exist."""
+    return files.files_of(file)
+
+
+def copy_closed(file: Path, draft: Path) -> None:
+    """Copy a database that nobody has open, with what it needs if it was not closed in order; raises OSError.
+
+    Byte by byte, as its folder may be read-only.
+    """
+    copying.copy_closed(file, draft)
 
 
 def is_database(path: Path) -> bool:

@@ -1,6 +1,7 @@
 """Copies a database while other processes write to it, and checks that a file is a sound one of ours."""
 
 import os
+import shutil
 import sqlite3
 from contextlib import closing, suppress
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 from storage.contents import Contents, Progress, Summary, no_progress
 from storage.errors import StoreCorrupt, StoreFromFuture, StoreUnavailable
 from storage.sqlite.connection import BUSY_TIMEOUT_S, explained, require_sqlite
+from storage.sqlite.files import UNCLOSED, exists
 from storage.sqlite.migrate import APPLICATION_ID, bundled_migrations
 
 _PAGES = 2048  # copied at once, 8 MiB; a signal is handled between two steps
@@ -19,7 +21,7 @@ _APPLICATION_ID_AT = slice(68, 72)  # https://www.sqlite.org/fileformat.html
 def open_existing(path: Path) -> sqlite3.Connection:
     """A connection to a database that exists; raises StoreUnavailable, and what explained() converts."""
     require_sqlite(sqlite3.sqlite_version_info)
-    if not path.exists():
+    if not exists(path):
         raise StoreUnavailable(f"There is no database {path.absolute()}; DATABASE_URL says where it is.")
     _require_journal_of_its_own(path)
     address = f"{path.absolute().as_uri()}?mode=rw"  # read-only, it would leave the -wal file behind
@@ -56,6 +58,17 @@ def copy_database(
                 copy, pages=pages, progress=lambda _status, left, total: progress(total - left, total)
             )
             copy.execute("PRAGMA journal_mode = DELETE")  # one file that can be read without writing
+
+
+def copy_closed(source: Path, draft: Path) -> None:
+    """Copy the files of a database that nobody has open, to an empty one and beside it; raises OSError."""
+    shutil.copyfile(source, draft)
+    for suffix in UNCLOSED:
+        part = source.with_name(f"{source.name}{suffix}")
+        if part.exists():
+            copied = draft.with_name(f"{draft.name}{suffix}")
+            os.close(os.open(copied, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+            shutil.copyfile(part, copied)
 
 
 def inspect(path: Path, *, called: str) -> Contents:

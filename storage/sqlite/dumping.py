@@ -13,6 +13,7 @@ from storage.errors import ImportRefused, StoreCorrupt, StoreUnavailable
 from storage.records import MAX_INTEGER, TABLES, Field, Record, Shape, Table
 from storage.sqlite.connection import explained
 from storage.sqlite.copying import make_schema, open_existing, schema_of
+from storage.sqlite.files import exists
 from storage.sqlite.migrate import bundled_migrations
 from storage.sqlite.replacing import exclusive, replace
 
@@ -160,7 +161,7 @@ def _newest() -> int:
 
 
 def _require_empty(path: Path) -> None:
-    if not path.exists():
+    if not exists(path):
         return
     with explained(path), closing(open_existing(path)) as database:
         schema_of(database, called=str(path))

@@ -4,7 +4,6 @@ import sqlite3
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from enum import StrEnum
-from pathlib import Path
 
 from storage.access import AccessState
 from storage.figures import Figures, Stats, Workload
@@ -61,12 +60,6 @@ async def figures(tx: Transaction, *, size: int) -> Figures:
             waiting_since[priority] = datetime.fromtimestamp(oldest["created_at"], UTC)
     [lookups] = await tx.all("SELECT count(*) FROM lookups WHERE state IN ('polling', 'asking')")
     return Figures(stats=await stats(tx), waiting_since=waiting_since, open_lookups=lookups[0], bytes=size)
-
-
-def bytes_on_disk(database: Path) -> int:
-    """The size of the database and of the files that SQLite keeps beside it."""
-    files = (database.with_name(database.name + suffix) for suffix in ("", "-wal", "-shm"))
-    return sum(file.stat().st_size for file in files if file.exists())
 
 
 # A result that is due later waits for its next attempt; any other delivery is meant to be sent later.

@@ -16,12 +16,12 @@ from storage.errors import StoreCorrupt, StoreInUse, StoreUnavailable
 from storage.records import MAX_INTEGER
 from storage.sqlite.connection import LifeLock, explained
 from storage.sqlite.copying import inspect, open_existing, refuse_triggers
+from storage.sqlite.files import UNCLOSED
 
 # Ids that a bot gave after the backup was made must not be given again: a button under an old message would
 # refer to a newer row.
 _SKIPPED_IDS = 1_000_000
 _READERS_WAIT_MS = 1000
-_BESIDE = ("-wal", "-journal")  # parts of a database that was not closed in order
 
 
 @contextmanager
@@ -119,7 +119,7 @@ def replace(path: Path, draft: Path, *, keep: bool) -> Path | None:
             _link_or_copy(_part(path, suffix), _part(kept, suffix))
         sync(path.parent)
     # A -wal file that stays would be applied to the new database.
-    for suffix in (*_BESIDE, "-shm"):
+    for suffix in (*UNCLOSED, "-shm"):
         _part(path, suffix).unlink(missing_ok=True)
     sync(path.parent)
     publish(draft, path)
@@ -129,13 +129,13 @@ def replace(path: Path, draft: Path, *, keep: bool) -> Path | None:
 def _parts_after_closing(path: Path) -> tuple[str, ...]:
     """The suffixes of the files that hold the database, which is one file if it can be opened and closed."""
     if not path.exists():
-        return _BESIDE
+        return UNCLOSED
     try:
         with explained(path), closing(open_existing(path)) as database:
             database.execute(f"PRAGMA busy_timeout = {_READERS_WAIT_MS}")
             ((is_busy, _, _),) = database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     except StoreCorrupt:
-        return ("", *_BESIDE)
+        return ("", *UNCLOSED)
     if is_busy:
         raise StoreInUse(
             f"The database {path} is being read, as by a backup; try again. Nothing was changed."

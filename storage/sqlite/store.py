@@ -26,6 +26,7 @@ from storage.sqlite import (
     claiming,
     copies,
     deliveries,
+    files,
     history,
     lookups,
     maintenance,
@@ -58,7 +59,7 @@ class SqliteStore(SqliteAccessStore, SqliteLookupStore, Store):
 
         While the disk is full, every call of a method tries again to open an existing database.
         """
-        is_new = not path.exists()
+        is_new = not files.exists(path)
         if is_new:
             await create(path)
         return cls(
@@ -297,7 +298,7 @@ class SqliteStore(SqliteAccessStore, SqliteLookupStore, Store):
             return await maintenance.stats(tx)
 
     async def figures(self) -> Figures:
-        size = await asyncio.to_thread(maintenance.bytes_on_disk, self._database.path)
+        size = await asyncio.to_thread(files.bytes_on_disk, self._database.path)
         async with self._database.reading() as tx:
             return await maintenance.figures(tx, size=size)
 
@@ -306,13 +307,13 @@ class SqliteStore(SqliteAccessStore, SqliteLookupStore, Store):
             return await usage.usage(tx, starts, end=end)
 
     async def workload(self, *, at: datetime) -> Workload:
-        size = await asyncio.to_thread(maintenance.bytes_on_disk, self._database.path)
+        size = await asyncio.to_thread(files.bytes_on_disk, self._database.path)
         async with self._database.reading() as tx:
             return await maintenance.workload(tx, at=at, size=size)
 
     async def check(self) -> None:
         # Writes to an unlinked file succeed. In a thread, as the disk may not respond.
-        if not await asyncio.to_thread(self._database.path.exists):
+        if not await asyncio.to_thread(files.exists, self._database.path):
             raise StoreUnavailable(f"The database {self._database.path} is gone from the disk.")
         async with self._database.transaction() as tx:
             await maintenance.touch(tx)
