@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from storage.errors import not_made
 from storage.factory import files_of
 
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
@@ -62,24 +63,24 @@ def exposed(database: Path, downloads: Path, *, settings: Path | None = None) ->
 
 def why_no_videos(folder: Path) -> str | None:
     """A sentence on why no video can be kept in a folder; None if one can."""
-    reason = _why_not_writable(folder)
-    return reason and f"Videos can't be kept in {folder}: {reason}."
+    error = _try_to_write(folder)
+    return f"Videos can't be kept in {folder}: {error.strerror}." if error else None
 
 
 def why_no_database(file: Path) -> str | None:
     """A sentence on why a new database can't be made; None if it can."""
-    reason = _why_not_writable(file.parent)
-    return reason and f"The database {file} cannot be made: {reason}."
+    error = _try_to_write(file.parent)
+    return str(not_made(file, error)) if error else None
 
 
-def _why_not_writable(folder: Path) -> str | None:
-    """Why no file can be put into a folder, which is made if missing; None if one can."""
+def _try_to_write(folder: Path) -> OSError | None:
+    """The error of putting a file into a folder, which is made if missing; None if it succeeds."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             return None
     except OSError as error:
-        return error.strerror
+        return error
 
 
 def _copies(folder: Path, database: Path) -> Iterator[Path]:

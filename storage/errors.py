@@ -10,6 +10,9 @@ StoreError
 └── StoreCorrupt       not a database, or a damaged one
 """
 
+import os
+from pathlib import Path
+
 
 class WatchLimitReached(Exception):
     """A chat, or a user in it, has reached its limit of active watches; not a failure of the database."""
@@ -26,6 +29,15 @@ class StoreError(Exception):
 
 class StoreUnavailable(StoreError):
     """The database cannot be opened, read or written at present."""
+
+
+def not_made(path: Path, error: OSError) -> StoreUnavailable:
+    """The error of a database that can't be made; of a lack of rights it names the user who lacks them."""
+    reason = error.strerror
+    if isinstance(error, PermissionError):
+        folder = next((each for each in path.parents if os.access(each, os.X_OK)), path.parent)
+        reason = f"user {os.geteuid()}, who runs this, may not write to {folder}"
+    return StoreUnavailable(f"The database {path} cannot be made: {reason}.")
 
 
 class StoreBusy(StoreUnavailable):

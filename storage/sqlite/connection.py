@@ -17,7 +17,7 @@ from typing import Any, Self
 
 import aiosqlite
 
-from storage.errors import StoreBusy, StoreCorrupt, StoreFull, StoreInUse, StoreUnavailable
+from storage.errors import StoreBusy, StoreCorrupt, StoreFull, StoreInUse, StoreUnavailable, not_made
 
 # STRICT, ->>, and integers in REAL columns of STRICT tables with generated columns, which 3.37 rejects.
 _OLDEST_SQLITE = (3, 38, 0)
@@ -276,7 +276,7 @@ def _create_and_lock(path: Path) -> tuple[Path, LifeLock]:
             path.touch(0o600, exist_ok=False)
         return path, LifeLock(path)
     except OSError as error:
-        raise StoreUnavailable(f"The database {path} cannot be made: {error.strerror}.") from error
+        raise not_made(path, error) from error
 
 
 async def _connect(path: Path, pragmas: Iterable[str], undo: AsyncExitStack) -> aiosqlite.Connection:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from storage.draft import draft_of
-from storage.errors import ImportRefused, StoreCorrupt, StoreUnavailable
+from storage.errors import ImportRefused, StoreCorrupt, StoreUnavailable, not_made
 from storage.records import MAX_INTEGER, TABLES, Field, Record, Shape, Table
 from storage.sqlite.connection import explained
 from storage.sqlite.copying import make_schema, open_existing, schema_of
@@ -153,7 +153,7 @@ def open_load(path: Path) -> Iterator[SqliteLoad]:
                     database.execute("COMMIT")
                 replace(path, draft, keep=False)
         except OSError as error:
-            raise StoreUnavailable(f"The database {path} cannot be made: {error.strerror}.") from error
+            raise not_made(path, error) from error
 
 
 def _newest() -> int:

@@ -9,7 +9,7 @@ from importlib import resources
 from pathlib import Path
 from uuid import uuid4
 
-from storage.errors import StoreCorrupt, StoreFromFuture, StoreUnavailable
+from storage.errors import StoreCorrupt, StoreError, StoreFromFuture, not_made
 from storage.sqlite.connection import Database, Transaction
 
 APPLICATION_ID = 0x5265656C  # "Reel", set by the first migration
@@ -53,7 +53,7 @@ async def create(path: Path) -> None:
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise StoreUnavailable(f"The database {path} cannot be made: {error.strerror}.") from error
+        raise not_made(path, error) from error
     try:
         database = await Database.open(draft)
         try:
@@ -61,6 +61,10 @@ async def create(path: Path) -> None:
         finally:
             await database.close()
         _publish(draft, path)
+    except StoreError as error:
+        raise type(error)(
+            str(error).replace(str(draft), str(path))
+        ) from error  # nobody knows the draft's name
     finally:
         with suppress(OSError):
             for each in (draft, draft.with_name(f"{draft.name}.lock")):
@@ -99,7 +103,7 @@ def _publish(draft: Path, path: Path) -> None:
         try:
             draft.rename(path)
         except OSError as error:
-            raise StoreUnavailable(f"The database {path} cannot be made: {error.strerror}.") from error
+            raise not_made(path, error) from error
 
 
 async def migrate(database: Database, migrations: Sequence[Migration]) -> None:

@@ -1,12 +1,14 @@
 """The store is opened where its file is to be."""
 
 import contextlib
+import errno
+import os
 import sqlite3
 from pathlib import Path
 
 import pytest
 
-from storage.errors import StoreUnavailable
+from storage.errors import StoreUnavailable, not_made
 from storage.factory import open_store, schema_version
 
 
@@ -30,6 +32,21 @@ async def test_a_path_below_a_file_is_unavailable(tmp_path: Path, below: str):
 
     with pytest.raises(StoreUnavailable, match=r"file/.*a\.db cannot be made"):
         await open_store(tmp_path / "file" / below)
+
+
+async def test_a_database_that_cannot_be_made_has_its_own_name_in_the_sentence(tmp_path: Path):
+    path = tmp_path / f"{'a' * 230}.db"  # its draft's name is too long
+
+    with pytest.raises(StoreUnavailable) as caught:
+        await open_store(path)
+
+    assert str(caught.value) == f"The database {path} cannot be made: File name too long."
+
+
+def test_who_lacks_rights_and_where_is_in_the_sentence(tmp_path: Path):
+    error = not_made(tmp_path / "new" / "a.db", PermissionError(errno.EACCES, "Permission denied"))
+
+    assert f"user {os.geteuid()}, who runs this, may not write to {tmp_path}." in str(error)
 
 
 async def test_a_directory_is_unavailable(tmp_path: Path):
