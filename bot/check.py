@@ -26,6 +26,13 @@ from storage.models import Cause
 OK, WARN, ERROR = "ok", "warn", "error"
 _NO_SUCH_TASK = "reelwatch-check-no-such-task"
 
+_REFUSALS = {
+    Cause.KEY_INVALID: "the gateway rejects the key",
+    Cause.KEY_EXHAUSTED: "the key has no credit left",
+    Cause.NOT_ALLOWED: "the key may not ask for tasks",
+    Cause.UNREACHABLE: "the gateway does not respond",
+}
+
 Row = tuple[str, str, str]  # what was tested; OK, WARN or ERROR; the outcome
 
 
@@ -188,6 +195,8 @@ def _refusal(error: ProviderError) -> str:
     match error.cause:
         case Cause.PROXY:
             return error.message
+        case Cause.KEY_INVALID | Cause.KEY_EXHAUSTED | Cause.NOT_ALLOWED | Cause.UNREACHABLE:
+            return f"{_REFUSALS[error.cause]}: {error.message}".rstrip(": ")
         case Cause.WANTS_HTTPS:
             return f"the gateway requires https: set BASE_URL to {error.message}"
         case Cause.ROUTE_MISSING:

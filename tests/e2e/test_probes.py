@@ -76,6 +76,7 @@ async def test_check_lists_everything_that_fails(scene: Scene):
     assert await check.end() == 1
     for what in ("telegram", "database", "provider mine"):
         assert "  error  " in check.row(what)
+    assert "  error  the gateway rejects the key: " in check.row("provider mine")
     assert "  ok  " in check.row("provider videos")
     assert "AAwrong" not in check.output + check.log
     assert "sk-no-key" not in check.output + check.log
