@@ -26,6 +26,7 @@ from storage.outbox import AdminReport, DeliveryPriority
 from storage.watches import WatchState
 
 Record = dict[str, Any]  # JSON values by field
+_LARGEST_COUNT = 10**9
 MAX_INTEGER = 2**62  # no id is larger, so that engines with 63 bits can always give another one
 
 
@@ -130,6 +131,10 @@ def _of(shape: Shape, check: Check, names: str) -> tuple[Field, ...]:
 
 def _integers(names: str) -> tuple[Field, ...]:
     return _of(Shape.INTEGER, _is_integer, names)
+
+
+def _counts(names: str) -> tuple[Field, ...]:
+    return _of(Shape.INTEGER, lambda value: type(value) is int and 0 <= value <= _LARGEST_COUNT, names)
 
 
 def _texts(names: str) -> tuple[Field, ...]:
@@ -237,7 +242,7 @@ TABLES = (
             *_times("snapshot_at?"),
             *_parts("poll_failure?", PollFailure),
             *_times("last_poll_at? next_poll_at?"),
-            *_integers("failures version"),
+            *_counts("failures version"),
             *_words("stall", Stall),
             *_times("unchanged_since?"),
             *_parts("file? document?", StoredFile),
@@ -304,7 +309,7 @@ TABLES = (
             _PRIORITY,
             *_flags("blocks_repeat"),
             *_times("created_at"),
-            *_integers("attempts"),
+            *_counts("attempts"),
             *_times("not_before?"),
             *_integers("message_id?"),
             *_times("unconfirmed_call_at? settled_at?"),

@@ -109,7 +109,7 @@ class RandomRecords:
         if (table.name, field.name) in _WORDS:
             return str(self._dice.choice(list(_WORDS[table.name, field.name])))
         makers: dict[Shape, Callable[[], Any]] = {
-            Shape.INTEGER: lambda: self._dice.choice(_INTEGERS),
+            Shape.INTEGER: lambda: self._dice.choice([each for each in _INTEGERS if field.check(each)]),
             Shape.TEXT: lambda: self._dice.choice(_TEXTS),
             Shape.TIME: self._time,
             Shape.FLAG: lambda: self._dice.random() < 0.5,
