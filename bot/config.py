@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields, replace
 from datetime import timedelta
 from functools import cached_property
@@ -161,12 +161,7 @@ def load_settings(given: Mapping[str, str] | None = None) -> Settings:
     texts, lines = _texts(given)
     texts, unread = with_secrets_from_files(texts, _is_secret)
     values, mistakes = _read(Settings, texts)
-    mistyped = [
-        f"{name[:_SHOWN].upper()} is not a setting; {right[:_SHOWN]} is meant."
-        for name in texts
-        if (right := _meant(name))
-    ]
-    mistakes = lines + mistyped + unread + mistakes
+    mistakes = lines + _mistyped(texts) + unread + mistakes
     if "gateway_base_url" in texts and "gateway_api_key" not in texts:
         mistakes.append("GATEWAY_API_KEY is missing: GATEWAY_BASE_URL is set.")
     mistakes += webhook_mistakes(values)
@@ -185,11 +180,7 @@ def load_settings(given: Mapping[str, str] | None = None) -> Settings:
 def load_database_url() -> DatabaseUrl:
     """Where the database is, for commands that need no other setting; raises SettingsError."""
     texts, mistakes = _texts(None)
-    mistakes += [
-        f"{name[:_SHOWN].upper()} is not a setting; {right} is meant."
-        for name in texts
-        if (right := _meant(name)) in {"DATABASE_URL", "DATABASE_URL_FILE"}
-    ]
+    mistakes += _mistyped(name for name in texts if _meant(name) in {"DATABASE_URL", "DATABASE_URL_FILE"})
     texts, unread = with_secrets_from_files(texts, lambda name: name == "database_url")
     mistakes += unread
     url = DEFAULT_DATABASE
@@ -201,6 +192,15 @@ def load_database_url() -> DatabaseUrl:
     if mistakes:
         raise SettingsError(mistakes)
     return url
+
+
+def _mistyped(names: Iterable[str]) -> list[str]:
+    """A mistake for each name that stands for another one."""
+    return [
+        f"{name[:_SHOWN].upper()} is not a setting; {right[:_SHOWN]} is meant."
+        for name in names
+        if (right := _meant(name))
+    ]
 
 
 def plain_http_warnings(settings: Settings) -> list[str]:

@@ -13,7 +13,8 @@ import asyncio
 import errno
 import ipaddress
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Protocol
 
 from bot.proxies.proxy import Proxy
@@ -94,15 +95,11 @@ async def open_socket(host: str, port: int) -> socket.socket:
         sock = socket.socket(family, kind, number)
         sock.setblocking(False)
         try:
-            await loop.sock_connect(sock, address)
+            with _closed_on_error(sock):
+                await loop.sock_connect(sock, address)
+                return sock
         except OSError as error:
-            sock.close()
             refusal = error
-        except BaseException:
-            sock.close()
-            raise
-        else:
-            return sock
     raise refusal
 
 
@@ -112,16 +109,21 @@ async def open_through(proxy: Proxy, hosts: Sequence[str], port: int) -> socket.
     for host in hosts[:MAX_ADDRESSES]:
         sock = await open_socket(proxy.host, proxy.port)
         try:
-            await handshake(SocketStream(sock), proxy, host, port)
+            with _closed_on_error(sock):
+                await handshake(SocketStream(sock), proxy, host, port)
+                return sock
         except TargetRefused as error:
-            sock.close()
             refusal = error
-        except BaseException:
-            sock.close()
-            raise
-        else:
-            return sock
     raise refusal
+
+
+@contextmanager
+def _closed_on_error(sock: socket.socket) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        sock.close()
+        raise
 
 
 async def handshake(stream: ByteStream, proxy: Proxy, host: str, port: int) -> None:
