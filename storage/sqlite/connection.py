@@ -1,8 +1,6 @@
 """The open database: its lock file, a connection for writing, one for reading, and their transactions."""
 
 import asyncio
-import fcntl
-import os
 import sqlite3
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import (
@@ -18,14 +16,12 @@ from typing import Any, Self
 import aiosqlite
 
 from storage.errors import StoreBusy, StoreCorrupt, StoreFull, StoreInUse, StoreUnavailable, not_made
+from storage.sqlite.life_lock import LifeLock
 
 # STRICT, ->>, and integers in REAL columns of STRICT tables with generated columns, which 3.37 rejects.
 _OLDEST_SQLITE = (3, 38, 0)
 BUSY_TIMEOUT_S = 5.0
-# A link would make root open, and give away, a file of the database's owner's choice.
-_LOCK_FLAGS = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
 _AGAIN_S = 0.02  # between attempts to lock
-_LONGEST_ID = 100  # bytes that are read of the lock file
 _VACUUM_PAGES = 1000  # of 4 KiB; a few milliseconds
 
 # https://www.sqlite.org/pragma.html
@@ -86,48 +82,6 @@ def require_sqlite(version: tuple[int, ...]) -> None:
     if version < _OLDEST_SQLITE:
         needed, found = (".".join(map(str, each)) for each in (_OLDEST_SQLITE, version))
         raise StoreUnavailable(f"SQLite {needed} or newer is needed, and this Python has {found}.")
-
-
-class LifeLock:
-    """A lock file beside the database; the kernel releases the lock when the process dies, however it dies.
-
-    All processes hold the lock shared, so one that gets it exclusively at its start is alone.
-    """
-
-    def __init__(self, database: Path) -> None:
-        """Try to lock exclusively; raises OSError if the file cannot be created."""
-        self._file = os.open(database.with_name(f"{database.name}.lock"), _LOCK_FLAGS, 0o600)
-        self.works = True  # False: a file system without locks
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            self.is_alone = True
-        except OSError as error:
-            self.works = isinstance(error, BlockingIOError)
-            self.is_alone = False
-
-    def share(self) -> bool:
-        """Hold the lock shared; False, and nothing is held, while another process holds it exclusively."""
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        except OSError:
-            pass  # a file system without locks, where is_alone is always False
-        return True
-
-    def sign(self, bot_id: str) -> None:
-        """Write the id of the bot that holds it exclusively; on a full disk the file is left empty."""
-        with suppress(OSError):
-            os.ftruncate(self._file, 0)
-            os.pwrite(self._file, bot_id.encode(), 0)
-
-    def signature(self) -> str:
-        """The id that was written; empty if none was, or on a file system without locks."""
-        return os.pread(self._file, _LONGEST_ID, 0).decode(errors="replace") if self.works else ""
-
-    def release(self) -> None:
-        """Release the lock."""
-        os.close(self._file)
 
 
 class Transaction:

@@ -14,9 +14,10 @@ from storage.contents import Replaced
 from storage.draft import publish, sync
 from storage.errors import StoreCorrupt, StoreInUse, StoreUnavailable
 from storage.records import MAX_INTEGER
-from storage.sqlite.connection import LifeLock, explained
+from storage.sqlite.connection import explained
 from storage.sqlite.copying import inspect, open_existing, refuse_triggers
 from storage.sqlite.files import UNCLOSED
+from storage.sqlite.life_lock import LifeLock
 
 # Ids that a bot gave after the backup was made must not be given again: a button under an old message would
 # refer to a newer row.
