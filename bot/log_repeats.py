@@ -36,7 +36,9 @@ class RepeatLimit(logging.Filter):
         bucket = self._buckets.get(key)
         if bucket is None:
             if len(self._buckets) >= _MOST_KEYS:
-                del self._buckets[next(iter(self._buckets))]
+                oldest = next(iter(self._buckets))
+                del self._buckets[oldest]
+                self._left_out.pop(oldest, None)
             is_problem = record.levelno >= logging.WARNING or event in _RECOVERIES
             size, period_s = (PROBLEMS, PROBLEM_PERIOD_S) if is_problem else (FACTS, FACT_PERIOD_S)
             bucket = self._buckets[key] = TokenBucket(1 / period_s, size)

@@ -63,6 +63,17 @@ def test_a_librarys_lines_are_limited_by_its_name(limit: RepeatLimit):
     assert limit.filter(record(None, logger="asyncio"))
 
 
+def test_no_more_than_a_thousand_kinds_are_remembered_with_what_was_left_out_of_them(limit: RepeatLimit):
+    while limit.filter(record(None, logger="library")):
+        pass
+    for number in range(1000):
+        assert limit.filter(record(None, logger=f"library.{number}"))
+
+    forgotten = record(None, logger="library")
+    assert limit.filter(forgotten)
+    assert not hasattr(forgotten, "left_out")
+
+
 def test_facts_have_a_wide_limit_and_debug_lines_none(limit: RepeatLimit):
     facts = sum(limit.filter(record("delivered", logging.INFO)) for _ in range(2 * FACTS))
 
