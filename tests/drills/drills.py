@@ -85,6 +85,7 @@ async def _way(bot_processes: BotProcesses, coroutine: str, burns_at: int | None
             bot.ended.add_done_callback(lambda _: settled.cancel())
             await asyncio.wait([settled])
             await bot.kill()
+            scene.note_abandoned()
         return await finish(bot_processes, scene), steps
 
 
@@ -134,6 +135,7 @@ async def kill_at_random(bot_processes: BotProcesses, scale: Scale) -> Report:
             bot = await bot_processes.start(scene.settings, scene.folder)
             await asyncio.sleep(dice.uniform(0.05, 1.2))
             await bot.kill()
+            scene.note_abandoned()
             if scene.gateway.tasks[watch.task.kind, watch.task.task_id].forced_phase is not Phase.SUCCEEDED:
                 scene.finish(watch.task)
         # The backlog is long: every video is probed by its own process.
@@ -156,6 +158,7 @@ async def kill_behind_a_webhook(bot_processes: BotProcesses, scale: Scale) -> Re
             await asyncio.sleep(dice.uniform(0.01, 0.25))
             if number % 5 == 4:
                 await bot.kill()
+                scene.note_abandoned()
         verdict = await finish(bot_processes, scene, patience_s=PATIENCE_S + 2 * kills)
         assert scene.telegram.state.updates.waiting == 0
         assert scene.out_of_order() == 0

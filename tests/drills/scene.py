@@ -130,7 +130,10 @@ class DrillScene:
             "SELECT chat_id, card_message_id FROM watches"
             " UNION ALL SELECT chat_id, message_id FROM deliveries"
         )
-        with contextlib.closing(sqlite3.connect(self.folder / "reelwatch.db")) as database:
+        file = self.folder / "reelwatch.db"
+        if not file.exists():  # killed before it was made
+            return
+        with contextlib.closing(sqlite3.connect(file)) as database:
             known = set(database.execute(sql))
         for watch in self.watches:
             sent = {
@@ -195,6 +198,6 @@ class DrillScene:
         return Verdict(
             lost=int(not videos),
             doubled=max(0, len(videos) - 1),
-            strays=len(replies) - len(videos) - min(len(cards), 1) if videos else 0,
+            strays=len(replies) - len(videos) - min(len(editable), 1) if videos else 0,
             open_cards=int(bool(editable) and not finals),  # a task that had ended by its first poll has none
         )
