@@ -30,8 +30,8 @@ demo: $(VENV)/.run  ## the real bot between a fake Telegram and fake gateways
 run: $(VENV)/.run  ## the bot, with the settings in .env
 	$(BIN)/python -m bot
 
-# In the order of the folders: the slow files, which mostly wait, come before the many quick ones.
-PYTEST = $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --ignore=tests/repo
+# More at a time than a small machine has cores: the end-to-end tests mostly wait. In the order of the folders, so these come early.
+PYTEST = $(BIN)/python -m pytest -n 5 --dist loadfile --no-loadscope-reorder --ignore=tests/repo
 
 test: $(VENV)/.dev  ## all tests but tests/repo, which check runs
 	$(PYTEST)
