@@ -267,6 +267,9 @@ async def test_a_full_disk_is_logged_once_and_recovers(
         harness.store.is_full = False
         harness.new_delivery.set()
         await harness.until_settled(2)
+        async with asyncio.timeout(5):
+            while harness.telemetry.problems:  # noqa: ASYNC110 - no event tells when the check has ended
+                await asyncio.sleep(0.001)
 
     logged = [each for each in json_lines(caplog.records) if "database" in each["message"]]
     assert [each["event"] for each in logged] == ["delivery_paused", "delivery_resumed"]
