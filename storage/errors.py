@@ -4,7 +4,8 @@ StoreError
 ├── StoreUnavailable   cannot be opened, read or written
 │   ├── StoreBusy      locked by another process
 │   ├── StoreFull      the disk is full or fails
-│   └── StoreInUse     another process has it open
+│   ├── StoreInUse     another process has it open
+│   └── StoreUnreachable   its server can't be reached
 ├── ImportRefused      an export that can't be imported, or a database that is not empty
 ├── StoreFromFuture    created by a newer version of the program
 └── StoreCorrupt       not a database, or a damaged one
@@ -50,6 +51,10 @@ class StoreFull(StoreUnavailable):
 
 class StoreInUse(StoreUnavailable):
     """Another process has the database open."""
+
+
+class StoreUnreachable(StoreUnavailable):
+    """The database's server can't be reached, or has closed the connection."""
 
 
 class ImportRefused(StoreError):

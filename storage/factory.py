@@ -6,6 +6,7 @@ from pathlib import Path
 
 from storage.contents import Contents, Progress, Replaced, Summary, no_progress
 from storage.errors import StoreFull
+from storage.postgres_url import PostgresUrl
 from storage.records import Dump, Load
 from storage.sqlite import copying, dumping, files, replacing
 from storage.sqlite.migrate import bundled_migrations
@@ -13,12 +14,17 @@ from storage.sqlite.store import SqliteStore
 from storage.store import Store
 
 
-async def open_store(file: Path, *, bot_id: str = "") -> Store:
-    """Open the SQLite database and create it if missing; raises StoreError.
+async def open_store(database: Path | PostgresUrl, *, bot_id: str = "") -> Store:
+    """Open a SQLite file, which is created if missing, or a PostgreSQL database; raises StoreError.
 
-    bot_id: of the bot that uses it; while another one does, StoreInUse is raised.
+    bot_id: of the bot that uses the file; while another one does, StoreInUse is raised.
     """
-    return await SqliteStore.open(file, bot_id=bot_id)
+    if isinstance(database, PostgresUrl):
+        # Its driver takes time and memory that nobody pays who has a file.
+        from storage.postgres.store import PostgresStore  # noqa: PLC0415
+
+        return await PostgresStore.open(database)
+    return await SqliteStore.open(database, bot_id=bot_id)
 
 
 def summary_of(file: Path) -> Summary | None:

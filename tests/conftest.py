@@ -1,8 +1,10 @@
 """Fixtures of all tests: no settings of this machine, times in UTC, a frozen clock, a real store."""
 
 import os
+import re
 import time
-from collections.abc import AsyncIterator
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import fields
 from pathlib import Path
 
@@ -13,6 +15,8 @@ from bot.config import Settings
 from storage.factory import open_store
 from storage.store import Store
 from tests.fakes.clock import FrozenClock
+from tests.postgres.schemas import empty, new_schema
+from tests.postgres.server import run_server, wheel
 
 # Examples per hypothesis test: few and deterministic by default, many with --hypothesis-profile=bench.
 settings.register_profile("repeatable", max_examples=400, derandomize=True, deadline=None, database=None)
@@ -22,8 +26,28 @@ settings.load_profile("repeatable")
 os.environ["TZ"] = "UTC"
 time.tzset()
 
+NO_POSTGRES = (
+    "No test ran on PostgreSQL: there is none for this platform. POSTGRES_TEST_URL can name a server."
+)
+
+_ENGINE = re.compile(r"/contract/store/.*[\[-](sqlite|postgres)[\]-]")
+
 _SETTINGS = {each.name for each in fields(Settings)}
 _PROXIES = {"http_proxy", "https_proxy", "all_proxy", "no_proxy"}
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how many tests ran on which engine."""
+    engines = Counter(
+        found[1]
+        for report in terminalreporter.stats.get("passed", [])
+        if (found := _ENGINE.search(report.nodeid)) and report.when == "call"
+    )
+    if engines:
+        counts = ", ".join(f"{count} on {engine}" for engine, count in sorted(engines.items()))
+        terminalreporter.write_line(f"Tests of the store that passed: {counts}")
+    if any(NO_POSTGRES in str(report.longrepr) for report in terminalreporter.stats.get("skipped", [])):
+        terminalreporter.write_line(NO_POSTGRES, red=True, bold=True)
 
 
 @pytest.fixture(autouse=True)
@@ -47,3 +71,30 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
     opened = await open_store(tmp_path / "reelwatch.db")
     yield opened
     await opened.close()
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """The URL of a PostgreSQL server: that of POSTGRES_TEST_URL, or one of this process's own."""
+    if given := os.environ.get("POSTGRES_TEST_URL"):
+        yield given
+        return
+    if (package := wheel()) is None:
+        refuse = pytest.fail if os.environ.get("CI") == "true" else pytest.skip
+        refuse(NO_POSTGRES)
+    with run_server(package) as server:
+        yield server.url
+
+
+@pytest.fixture(scope="session")
+def postgres_schema(postgres_server: str) -> Iterator[str]:
+    """The URL of a schema of this process's own."""
+    with new_schema(postgres_server) as url:
+        yield url
+
+
+@pytest.fixture
+async def postgres_url(postgres_schema: str) -> str:
+    """The URL of a schema without rows."""
+    await empty(postgres_schema)
+    return postgres_schema

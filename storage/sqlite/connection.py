@@ -1,8 +1,10 @@
 """The open database: its lock file, a connection for writing, one for reading, and their transactions."""
 
 import asyncio
+import json
+import re
 import sqlite3
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import (
     AbstractAsyncContextManager,
     AsyncExitStack,
@@ -10,13 +12,17 @@ from contextlib import (
     contextmanager,
     suppress,
 )
+from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Self
 
 import aiosqlite
 
 from storage.errors import StoreBusy, StoreCorrupt, StoreFull, StoreInUse, StoreUnavailable, not_made
+from storage.sql.transaction import Parameters
 from storage.sqlite.life_lock import LifeLock
+from storage.texts import storable
 
 # STRICT, ->>, and integers in REAL columns of STRICT tables with generated columns, which 3.37 rejects.
 _OLDEST_SQLITE = (3, 38, 0)
@@ -85,22 +91,42 @@ def require_sqlite(version: tuple[int, ...]) -> None:
 
 
 class Transaction:
-    """Runs statements on a connection inside a transaction."""
+    """Runs statements on a connection inside a transaction: those of storage.sql, and SQLite's own."""
 
     def __init__(self, connection: aiosqlite.Connection) -> None:
         self._connection = connection
 
-    async def run(self, sql: str, parameters: Iterable[Any] = ()) -> None:
+    async def run(self, sql: str, parameters: Parameters = ()) -> None:
         """Run a statement and ignore its rows."""
-        await self._connection.execute_fetchall(sql, parameters)
+        await self.all(sql, parameters)
 
-    async def all(self, sql: str, parameters: Iterable[Any] = ()) -> list[sqlite3.Row]:
+    async def all(self, sql: str, parameters: Parameters = ()) -> list[sqlite3.Row]:
         """Run a statement and return all its rows."""
-        return list(await self._connection.execute_fetchall(sql, parameters))
+        values = (
+            {name: _stored(value) for name, value in parameters.items()}
+            if isinstance(parameters, Mapping)
+            else [_stored(value) for value in parameters]
+        )
+        return list(await self._connection.execute_fetchall(_in_sqlite(sql), values))
 
-    async def one(self, sql: str, parameters: Iterable[Any] = ()) -> sqlite3.Row | None:
+    async def one(self, sql: str, parameters: Parameters = ()) -> sqlite3.Row | None:
         """Run a statement and return its first row, or None."""
         return next(iter(await self.all(sql, parameters)), None)
+
+
+@lru_cache(maxsize=512)
+def _in_sqlite(sql: str) -> str:
+    """A statement of storage.sql as SQLite knows it; its own are unchanged."""
+    sql = re.sub(r"= ANY\(([:$]\w+)\)", r"IN (SELECT value FROM json_each(\1))", sql)
+    sql = re.sub(r"<> ALL\(([:$]\w+)\)", r"NOT IN (SELECT value FROM json_each(\1))", sql)
+    return re.sub(r"\$(\d+)", r"?\1", sql)
+
+
+def _stored(value: Any) -> Any:
+    """A parameter as it is stored: a time as unix seconds; a list as JSON."""
+    if isinstance(value, datetime):
+        return value.timestamp()
+    return json.dumps(value, default=datetime.timestamp) if isinstance(value, list) else storable(value)
 
 
 class Database:

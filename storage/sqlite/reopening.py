@@ -9,7 +9,8 @@ from typing import Self
 
 from storage.errors import StoreFull, StoreUnavailable
 from storage.models import DeliveryState
-from storage.sqlite import maintenance, settling, tasks
+from storage.sql import maintenance
+from storage.sql.store import free_leases
 from storage.sqlite.connection import Database, Transaction
 from storage.sqlite.migrate import bundled_migrations, migrate, require_tables, schema_of
 from storage.sqlite.migration_copy import copy_before_migration, holds_rows
@@ -93,7 +94,8 @@ async def open_database(path: Path, *, bot_id: str = "", is_new: bool) -> Databa
         await migrate(database, bundled_migrations())
         if database.is_alone:
             with suppress(StoreUnavailable):  # on a full disk, they expire
-                await free_leases(database, owner=None)
+                async with database.transaction() as tx:
+                    await free_leases(tx, owner=None)
         await database.share()
         await _log_opening(database, is_new=is_new)
         undo.pop_all()
@@ -144,10 +146,3 @@ async def _log_opening(database: Database, *, is_new: bool) -> None:
             "waiting": unsent,
         },
     )
-
-
-async def free_leases(database: Database | ReopeningDatabase, *, owner: str | None) -> None:
-    """Release an owner's leases of tasks and deliveries; None: all."""
-    async with database.transaction() as tx:
-        await tasks.free_leases(tx, owner=owner)
-        await settling.release(tx, owner=owner)

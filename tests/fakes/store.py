@@ -34,7 +34,7 @@ class BrittleStore(SqliteStore):
 
     async def crash(self) -> None:
         """End like a killed process, without releasing leases."""
-        await self._database.close()
+        await self._file.close()
 
     async def claim_due(
         self, quota: Mapping[str, int], *, at: datetime, lease_s: float, ahead_s: float = 0.0

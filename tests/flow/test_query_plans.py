@@ -1,16 +1,15 @@
 """The queries that every turn of a loop asks go by an index, however large the tables are."""
 
 import sqlite3
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from storage.lookups import LookupRequest
 from storage.models import Cause, DeliveryKind, TaskStatus
 from storage.outbox import NONE_THROTTLED, ChatAddress, Delivery, WatchDelivery
-from storage.sqlite import (
+from storage.sql import (
     chats,
     claiming,
     deliveries,
@@ -22,8 +21,11 @@ from storage.sqlite import (
     usage,
     watches,
 )
+from storage.sql.transaction import Parameters
 from storage.sqlite.connection import Database, Transaction
 from storage.sqlite.migrate import bundled_migrations, migrate
+from storage.sqlite.renewing import renew
+from storage.sqlite.store import USAGE_DIALECT
 from storage.watches import UNLIMITED, Ending
 from tests.contract.store.driver import CHAT, LEASE_S, NOON
 from tests.contract.store.test_reports import failure
@@ -42,11 +44,11 @@ class Explaining(Transaction):
         self._tx = tx
         self.plan: list[str] = []
 
-    async def all(self, sql: str, parameters: Iterable[Any] = ()) -> list[sqlite3.Row]:
+    async def all(self, sql: str, parameters: Parameters = ()) -> list[sqlite3.Row]:
         self.plan += [row["detail"] for row in await self._tx.all(f"EXPLAIN QUERY PLAN {sql}", parameters)]
         return await self._tx.all(sql, parameters)
 
-    async def run(self, sql: str, parameters: Iterable[Any] = ()) -> None:
+    async def run(self, sql: str, parameters: Parameters = ()) -> None:
         await self.all(sql, parameters)
 
     async def fill(self, sql: str) -> None:
@@ -87,7 +89,7 @@ async def test_leased_tasks_are_found_and_renewed_by_index(explaining: Explainin
     await tasks.take_poll_requests(explaining, owner="me")
     assert any("tasks_poll_requested" in step for step in explaining.plan)
 
-    await tasks.renew(explaining, [task()], owner="me", at=NOON, lease_s=LEASE_S)
+    await renew(explaining, [task()], owner="me", at=NOON, lease_s=LEASE_S)
 
     assert explaining.scans() == []
 
@@ -127,7 +129,7 @@ async def test_the_companions_of_a_failure_are_found_in_its_chat(explaining: Exp
     await claiming.claim_companions(
         explaining,
         WatchDelivery(delivery=delivery, watch=watch.watch, task=watch.task),
-        {"owner": "me", "at": 0.0, "lease_s": LEASE_S},
+        {"owner": "me", "at": NOON, "until": NOON},
     )
 
     assert any("deliveries_one_pending (chat_id=? AND kind=?)" in step for step in explaining.plan)
@@ -215,7 +217,7 @@ async def test_a_page_of_100_000_ended_watches_is_found_in_the_order_of_an_index
 
 
 async def test_the_ends_of_a_period_are_found_by_index(explaining: Explaining):
-    await usage.usage(explaining, [NOON], end=NOON)
+    await usage.usage(explaining, [NOON], end=NOON, dialect=USAGE_DIALECT)
 
     assert sum("events_finished (at>? AND at<?)" in step for step in explaining.plan) == 2
     assert not any(step.startswith(("SCAN t", "SCAN events")) for step in explaining.plan)

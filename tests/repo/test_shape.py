@@ -84,12 +84,14 @@ def test_few_places_catch_every_exception():
 
 
 def test_every_import_is_at_the_top_of_its_module():
+    by_need = {("storage/factory.py", "from storage.postgres.store import PostgresStore")}  # loads a driver
     hidden = [
         f"{name}:{node.lineno}"
         for name, module in modules(*PROGRAM)
         for node in ast.walk(module)
         if isinstance(node, ast.Import | ast.ImportFrom) and node not in module.body
         if name != "bot/cli.py"  # imports a sub-command where it runs
+        and (name, ast.unparse(node)) not in by_need
     ]
 
     assert hidden == []

@@ -2,16 +2,14 @@
 
 import asyncio
 from collections import Counter
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from storage.factory import open_store
 from storage.models import DeliveryKind, DeliveryState, TaskStatus
 from storage.watches import WatchState
 from tests.contract.store.driver import LEASE_S, Driver
+from tests.contract.store.engines import Engine
 
 CHATS = (1, 2, 3)
 IDS = ("a", "b")
@@ -110,8 +108,9 @@ class Operations:
         assert (await self.store.stats()).watches["active"] == 0
 
 
-async def play(folder: str, steps: list[tuple[str, ...]]) -> None:
-    store = await open_store(Path(folder) / "a.db")
+async def play(engine: Engine, steps: list[tuple[str, ...]]) -> None:
+    await engine.clear()
+    store = await engine.open()
     try:
         operations = Operations(Driver(store))
         for name, *arguments in steps:
@@ -124,8 +123,7 @@ async def play(folder: str, steps: list[tuple[str, ...]]) -> None:
         await store.close()
 
 
-@given(st.lists(STEP, max_size=25))
+@given(steps=st.lists(STEP, max_size=25))
 @settings(max_examples=40, deadline=None)
-def test_each_watch_gets_its_result_exactly_once(steps: list[tuple[str, ...]]):
-    with TemporaryDirectory() as folder:
-        asyncio.run(play(folder, steps))
+def test_each_watch_gets_its_result_exactly_once(engine: Engine, steps: list[tuple[str, ...]]):
+    asyncio.run(play(engine, steps))

@@ -1,6 +1,7 @@
 """An old success is confirmed by a new poll before another chat gets the video."""
 
 import pytest
+import pytest_asyncio
 
 from storage.models import DeliveryKind, DeliveryState, StoredFile, TaskStatus
 from storage.outbox import Settlement
@@ -13,7 +14,7 @@ DAY_S = 86_400
 FILE = StoredFile(file_id="f1", is_video=True)
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def old(driver: Driver) -> WatchedTask:
     """A chat's watch whose video was delivered more than a day ago."""
     watched = await driver.watch()

@@ -4,12 +4,15 @@ import contextlib
 import errno
 import os
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from storage.errors import StoreUnavailable, not_made
 from storage.factory import open_store, schema_version
+from storage.postgres_url import PostgresUrl
 
 
 async def test_an_absolute_path_is_opened_and_its_folder_is_made(tmp_path: Path):
@@ -67,3 +70,24 @@ async def test_a_new_database_has_the_schema_version(tmp_path: Path):
     with contextlib.closing(sqlite3.connect(tmp_path / "a.db")) as database:
         [[version]] = database.execute("PRAGMA user_version")
     assert version == schema_version()
+
+
+async def test_a_postgresql_url_opens_a_database_there(postgres_url: str):
+    store = await open_store(PostgresUrl.of(postgres_url))
+    try:
+        await store.check()
+        assert await store.providers_with_due_tasks() == set()
+    finally:
+        await store.close()
+
+
+def test_postgresqls_driver_is_loaded_only_for_its_url():
+    loaded = subprocess.run(
+        [sys.executable, "-c", "import sys, storage.factory; print('asyncpg' in sys.modules)"],
+        cwd=Path(__file__).parents[3],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert loaded.stdout == "False\n"

@@ -39,7 +39,7 @@ async def test_a_database_that_cannot_be_reached_is_an_error_of_the_store(tmp_pa
 async def test_a_folder_that_becomes_unreachable_is_an_error_of_the_store(tmp_path: Path):
     store = await SqliteStore.open(tmp_path / "a.db")
     now = Driver(store).now
-    store._database.path = tmp_path / UNREACHABLE
+    store._file.path = tmp_path / UNREACHABLE
 
     for call in (store.check(), store.workload(at=now), store.figures()):
         with pytest.raises(StoreUnavailable, match="cannot be reached"):

@@ -1,0 +1,224 @@
+"""The connected database: a session for writing, one for reading, and their transactions."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from functools import lru_cache
+from typing import TypeAlias
+
+import asyncpg
+
+from storage.errors import StoreBusy, StoreFull, StoreUnavailable, StoreUnreachable
+from storage.postgres_url import PostgresUrl
+from storage.sql.transaction import Parameters
+from storage.texts import storable
+
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"  # generic in its stubs only
+
+# A frozen server ends a statement only by this. Longer than a frozen writer may keep the lock, see _LIMITS.
+_STATEMENT_S = 8.0
+_CONNECT_S = 5.0
+_END_S = 2.0  # for a ROLLBACK, and for closing
+RETRY_BEGIN_S = 8.0  # a connection and a BEGIN are repeated that long
+_AGAIN_S = 0.25  # between two attempts
+
+# Parameters of a session. They are part of its start, so they hold as long as it does. pgbouncer refuses them
+# in transaction mode, where a role has them: ALTER ROLE … SET ….
+_LIMITS = {
+    "application_name": "reelwatch",
+    "idle_in_transaction_session_timeout": "5000",  # ms: a frozen process loses the writer's lock
+    "timezone": "UTC",
+}
+_CACHED_STATEMENTS = 200
+
+# One writer at a time, as in SQLite, also of several processes. Released with the transaction, and unlike a
+# session's lock it holds behind pgbouncer, which gives one session to several clients.
+WRITER_LOCK = "SELECT pg_advisory_xact_lock(hashtext('reelwatch'), hashtext(current_schema()))"
+_BEGIN_WRITING = f"BEGIN; {WRITER_LOCK}"
+_BEGIN_READING = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
+
+_NAME = re.compile(r"(?<!:):([a-z_]+)")
+_HINT = re.compile(r" INDEXED BY \w+")
+
+# https://www.postgresql.org/docs/current/errcodes-appendix.html, by code or class
+_FULL = {"53100", "58030"}  # disk_full, io_error
+_BUSY = {"55P03", "57014"}  # lock_not_available, query_canceled
+_ENDED = {"08", "57P01", "57P02", "57P03", "25P03"}  # the session: shut down, crashed, idle in a transaction
+_UNAVAILABLE = {"28", "3D", "3F", "42501", "25006", "53", "57", "58"}
+
+
+@contextmanager
+def explained(url: PostgresUrl) -> Iterator[None]:
+    """Convert the driver's errors to StoreError, with a sentence that names the database."""
+    try:
+        yield
+    except asyncpg.PostgresError as error:
+        code = error.sqlstate or ""
+        if code in _FULL:
+            raise StoreFull(f"The database {url} cannot grow: {_first_line(error)}.") from error
+        if code in _BUSY:
+            raise StoreBusy(f"The database {url} is locked by another process.") from error
+        if code in _ENDED or code[:2] in _ENDED:
+            raise StoreUnreachable(f"The database {url} cannot be reached: {_first_line(error)}.") from error
+        if code in _UNAVAILABLE or code[:2] in _UNAVAILABLE:
+            raise StoreUnavailable(f"The database {url} fails: {_first_line(error)}.") from error
+        raise
+    except TimeoutError as error:
+        raise StoreUnreachable(f"The database {url} does not respond.") from error
+    # InternalClientError: the server has said that it ends the session, and not yet closed the connection.
+    except (OSError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
+        raise StoreUnreachable(f"The database {url} cannot be reached: {_first_line(error)}.") from error
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).partition("\n")[0].rstrip(".")
+
+
+class Transaction:
+    """Runs statements in a session inside a transaction: those of storage.sql, and PostgreSQL's own."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def script(self, sql: str) -> None:
+        """Run several statements without parameters."""
+        await self._connection.execute(sql)
+
+    async def run(self, sql: str, parameters: Parameters = ()) -> None:
+        """Run a statement and ignore its rows."""
+        await self.all(sql, parameters)
+
+    async def all(self, sql: str, parameters: Parameters = ()) -> list[asyncpg.Record]:
+        """Run a statement and return all its rows."""
+        sql, names = _in_postgres(sql)
+        if isinstance(parameters, Mapping):
+            parameters = [parameters[name] for name in names]
+        found: list[asyncpg.Record] = await self._connection.fetch(sql, *map(storable, parameters))
+        return found
+
+    async def one(self, sql: str, parameters: Parameters = ()) -> asyncpg.Record | None:
+        """Run a statement and return its first row, or None."""
+        return next(iter(await self.all(sql, parameters)), None)
+
+
+@lru_cache(maxsize=512)
+def _in_postgres(sql: str) -> tuple[str, tuple[str, ...]]:
+    """A statement of storage.sql with $1, $2 … for :name, without SQLite's hints; and the names in order."""
+    sql = _HINT.sub("", sql)
+    names = tuple(dict.fromkeys(_NAME.findall(sql)))
+    return _NAME.sub(lambda match: f"${names.index(match[1]) + 1}", sql), names
+
+
+class Session:
+    """One connection, used by one transaction at a time; a lost one is replaced when the next one begins."""
+
+    def __init__(self, url: PostgresUrl, *, begin: str, retry_begin_s: float) -> None:
+        """begin: the statements that begin a transaction, in one round trip."""
+        self._url = url
+        self._begin = begin
+        self._retry_begin_s = retry_begin_s
+        self._turn = asyncio.Lock()
+        self._connection: Connection | None = None
+        self._closed = False
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        """All statements inside are committed or none; only connecting and BEGIN are repeated."""
+        async with self._turn:
+            connection = await self._begun()
+            try:
+                with explained(self._url):
+                    yield Transaction(connection)
+                    await connection.execute("COMMIT")
+            except BaseException:
+                await self._roll_back(connection)
+                raise
+
+    async def close(self) -> None:
+        """Wait for the running transaction and close; harmless when closed."""
+        async with self._turn:
+            self._closed = True
+            if self._connection is not None:
+                try:
+                    await self._connection.close(timeout=_END_S)
+                except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError):
+                    self._connection.terminate()
+
+    async def _begun(self) -> Connection:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._retry_begin_s
+        while True:
+            try:
+                return await self._try_to_begin()
+            except StoreUnreachable:
+                if loop.time() + _AGAIN_S > deadline:
+                    raise
+            await asyncio.sleep(_AGAIN_S)
+
+    async def _try_to_begin(self) -> Connection:
+        if self._closed:
+            raise StoreUnavailable(f"The database {self._url} is closed.")
+        with explained(self._url):
+            if self._connection is None or self._connection.is_closed():
+                self._connection = await connect(self._url)
+            try:
+                await self._connection.execute(self._begin)
+            except BaseException:
+                # It may have begun; what is left of the connection is not worth a ROLLBACK.
+                self._connection.terminate()
+                raise
+            return self._connection
+
+    async def _roll_back(self, connection: Connection) -> None:
+        """End a failed transaction; a connection without a response is dropped, which ends it, too."""
+        if connection.is_closed():
+            return
+        try:
+            await connection.execute("ROLLBACK", timeout=_END_S)
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError):
+            connection.terminate()
+        except BaseException:  # a second cancellation
+            connection.terminate()
+            raise
+
+
+async def connect(url: PostgresUrl) -> Connection:
+    """Open a connection; raises the driver's errors."""
+    try:
+        connection: Connection = await asyncpg.connect(
+            url.dsn,
+            timeout=_CONNECT_S,
+            command_timeout=_STATEMENT_S,
+            statement_cache_size=0 if url.is_pooled else _CACHED_STATEMENTS,
+            server_settings=None if url.is_pooled else _LIMITS,
+        )
+    except (ValueError, asyncpg.ClientConfigurationError):  # their texts may hold the password
+        raise StoreUnavailable(f"The database {url} has a URL with parameters that mean nothing.") from None
+    return connection
+
+
+class Database:
+    """A connected database: two sessions and no pool, whose reset costs a round trip each time."""
+
+    def __init__(self, url: PostgresUrl, *, retry_begin_s: float = RETRY_BEGIN_S) -> None:
+        """Nothing is connected before the first transaction.
+
+        retry_begin_s: how long a transaction that can't begin is tried again.
+        """
+        self.url = url
+        self._writer = Session(url, begin=_BEGIN_WRITING, retry_begin_s=retry_begin_s)
+        self._reader = Session(url, begin=_BEGIN_READING, retry_begin_s=retry_begin_s)
+
+    def transaction(self) -> AbstractAsyncContextManager[Transaction]:
+        """Write, as the only writer: all statements inside are committed or none."""
+        return self._writer.transaction()
+
+    def reading(self) -> AbstractAsyncContextManager[Transaction]:
+        """Read: all statements inside see the same snapshot."""
+        return self._reader.transaction()
+
+    async def close(self) -> None:
+        """Wait for running transactions and close; harmless when closed."""
+        await self._reader.close()
+        await self._writer.close()

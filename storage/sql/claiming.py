@@ -1,0 +1,179 @@
+"""Claims deliveries for a worker, and computes when the next one can be claimed."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from storage.chat_settings import ChatSettings
+from storage.models import DeliveryKind, DeliveryState
+from storage.outbox import (
+    AccessDelivery,
+    BatchDelivery,
+    ClaimedDelivery,
+    DeliveryPriority,
+    LookupDelivery,
+    ReportDelivery,
+    ThrottledChats,
+    WatchDelivery,
+)
+from storage.sql import batches, chat_settings, lookups, resuming, rows, tasks, watches
+from storage.sql.transaction import Row, Transaction
+
+_HEAD = 100  # deliveries that one claim reads from the queue; a chat that fills it is throttled soon
+_COMPANIONS = 50  # failures in one message
+# The condition for chats and priorities that the rate limiter allows; parameters: _parameters().
+_UNTHROTTLED = """
+    chat_id <> ALL(:to_all)
+    AND NOT (priority >= :edit AND chat_id = ANY(:to_edits))
+    AND NOT (priority = :refresh AND chat_id = ANY(:to_refreshes))
+"""
+
+
+async def claim(
+    tx: Transaction, limit: int, throttled: ThrottledChats, *, owner: str, at: datetime, lease_s: float
+) -> list[ClaimedDelivery]:
+    """Lease deliveries that can be sent now, one per chat, in the order of their priority."""
+    candidates = await tx.all(
+        f"""
+        SELECT id, chat_id FROM claimable_deliveries
+        WHERE ready_at <= :at AND {_UNTHROTTLED}
+        ORDER BY priority, created_at, id LIMIT :head
+        """,  # noqa: S608 - a constant
+        _parameters(throttled) | {"at": at, "head": _HEAD},
+    )
+    first_of_chat = {row["chat_id"]: row["id"] for row in reversed(candidates)}
+    chosen = [row["id"] for row in candidates if first_of_chat[row["chat_id"]] == row["id"]]
+    lease = {"owner": owner, "at": at, "until": rows.later(at, lease_s)}
+    found = await _lease(tx, chosen[: max(0, limit)], lease)
+    claimed = await _with_content(tx, found, at=at)
+    for index, out in enumerate(claimed):
+        if isinstance(out, WatchDelivery) and out.is_failure:
+            claimed[index] = replace(out, companions=await claim_companions(tx, out, lease))
+    return claimed
+
+
+async def renew(tx: Transaction, delivery_ids: Iterable[int], *, at: datetime, lease_s: float) -> None:
+    """Extend the leases of those that are still being sent."""
+    await tx.run(
+        """
+        UPDATE deliveries SET lease_until = $1
+        WHERE id = ANY($2) AND state = $3
+        """,
+        (rows.later(at, lease_s), list(delivery_ids), DeliveryState.SENDING),
+    )
+
+
+async def next_ready(tx: Transaction, throttled: ThrottledChats) -> datetime | None:
+    """When the next delivery outside throttled chats can be claimed."""
+    row = await tx.one(
+        f"""
+        SELECT ready_at FROM claimable_deliveries
+        WHERE {_UNTHROTTLED}
+        ORDER BY ready_at LIMIT 1
+        """,  # noqa: S608 - a constant
+        _parameters(throttled),
+    )
+    return None if row is None else rows.moment(row["ready_at"])
+
+
+async def _lease(tx: Transaction, delivery_ids: Iterable[int], lease: Mapping[str, object]) -> list[Row]:
+    """Lease these deliveries; returns their rows in the order of their priority."""
+    found = await tx.all(
+        """
+        UPDATE deliveries SET state = :state, attempts = attempts + 1,
+            lease_until = :until, lease_owner = :owner
+        WHERE id = ANY(:ids)
+        RETURNING *
+        """,
+        {**lease, "state": DeliveryState.SENDING, "ids": list(delivery_ids)},
+    )
+    return sorted(found, key=lambda row: (row["priority"], row["created_at"], row["id"]))
+
+
+async def claim_companions(
+    tx: Transaction, failure: WatchDelivery, lease: Mapping[str, object]
+) -> tuple[WatchDelivery, ...]:
+    """Lease the other pending failures of the same request, so that they are sent in one message."""
+    address = failure.delivery.address
+    # Without the hint, SQLite reads the pending failures of all chats.
+    found = await tx.all(
+        """
+        SELECT d.id FROM deliveries AS d INDEXED BY deliveries_one_pending
+        JOIN watches AS w ON w.id = d.watch_id
+        WHERE d.chat_id = :chat_id AND coalesce(d.thread_id, 0) = coalesce(:thread_id, 0) AND d.kind = :kind
+            AND d.state = 'pending' AND d.priority = :failure AND d.ready_at <= :at
+            AND w.request_message_id = :request AND w.state = 'active'
+        ORDER BY d.created_at, d.id LIMIT :most
+        """,
+        {
+            "chat_id": address.chat_id,
+            "thread_id": address.thread_id,
+            "kind": DeliveryKind.RESULT,
+            "failure": DeliveryPriority.FAILURE,
+            "at": lease["at"],
+            "request": failure.watch.request_message_id,
+            "most": _COMPANIONS - 1,
+        },
+    )
+    companions = await _lease(tx, [row["id"] for row in found], lease)
+    return tuple(await _with_watches(tx, companions, {address.chat_id: failure.settings}))
+
+
+async def _with_content(tx: Transaction, found: Sequence[Row], *, at: datetime) -> list[ClaimedDelivery]:
+    """Claimed deliveries with their watch and task, their batch, lookup, or content."""
+    batches_by_id = await batches.by_ids(tx, {row["batch_id"] for row in found} - {None})
+    settings_by_chat = await chat_settings.of_chats(tx, (row["chat_id"] for row in found))
+    of_watches = {each.delivery.id: each for each in await _with_watches(tx, found, settings_by_chat)}
+    claimed: list[ClaimedDelivery] = []
+    for row in found:
+        delivery, content = rows.delivery(row), row["content"]
+        settings = settings_by_chat[row["chat_id"]]
+        if delivery.kind is DeliveryKind.REPORT:
+            report = rows.report(content)
+            report = replace(report, language=settings.language or report.language)
+            claimed.append(ReportDelivery(delivery=delivery, report=report, settings=settings))
+        elif delivery.kind in {DeliveryKind.QUESTION, DeliveryKind.GREETING}:
+            read = rows.question if delivery.kind is DeliveryKind.QUESTION else rows.greeting
+            asked = read(content)
+            asked = replace(asked, language=settings.language or asked.language)
+            claimed.append(AccessDelivery(delivery=delivery, content=asked, settings=settings))
+        elif delivery.kind is DeliveryKind.BATCH:
+            batch = batches_by_id[row["batch_id"]]
+            batch = replace(batch, language=settings.language or batch.language)
+            shown = tuple(await watches.of_batch(tx, batch.id))
+            claimed.append(BatchDelivery(delivery=delivery, batch=batch, watched=shown, settings=settings))
+        elif delivery.kind is DeliveryKind.LOOKUP:
+            lookup = await lookups.advance(tx, row["lookup_id"], at=at)
+            lookup = replace(lookup, language=settings.language or lookup.language)
+            claimed.append(LookupDelivery(delivery=delivery, lookup=lookup, settings=settings))
+        else:
+            claimed.append(of_watches[row["id"]])
+    return claimed
+
+
+async def _with_watches(
+    tx: Transaction, found: Sequence[Row], settings_by_chat: Mapping[int, ChatSettings]
+) -> list[WatchDelivery]:
+    """Those of the claimed deliveries that show a watch's task."""
+    watches_by_id = await watches.by_ids(tx, {row["watch_id"] for row in found} - {None})
+    tasks_by_id = await tasks.by_ids(tx, {watch.task_id for watch in watches_by_id.values()})
+    claimed = []
+    for row in found:
+        if (watch := watches_by_id.get(row["watch_id"])) is not None:
+            task = resuming.as_seen_by(watch, tasks_by_id[watch.task_id])
+            settings = settings_by_chat[row["chat_id"]]
+            claimed.append(
+                WatchDelivery(delivery=rows.delivery(row), watch=watch, task=task, settings=settings)
+            )
+    return claimed
+
+
+def _parameters(throttled: ThrottledChats) -> dict[str, object]:
+    """The throttled chats as SQL parameters."""
+    return {
+        "edit": DeliveryPriority.EDIT,
+        "refresh": DeliveryPriority.REFRESH,
+        "to_all": list(throttled.to_all),
+        "to_edits": list(throttled.to_edits),
+        "to_refreshes": list(throttled.to_refreshes),
+    }

@@ -1,0 +1,133 @@
+"""A store on PostgreSQL whose server ends sessions, restarts or crashes."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+
+import asyncpg
+import pytest
+
+from storage.errors import StoreUnavailable
+from storage.postgres.connection import Database
+from storage.postgres.store import PostgresStore
+from storage.postgres_url import PostgresUrl
+from tests.contract.store.driver import CHAT, Driver
+from tests.postgres.schemas import empty
+from tests.postgres.server import Server, run_server, wheel
+
+PACKAGE = wheel()
+pytestmark = pytest.mark.skipif(
+    PACKAGE is None, reason="there are no programs of PostgreSQL for this platform"
+)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    assert PACKAGE is not None
+    with run_server(PACKAGE) as started:
+        yield started
+
+
+@pytest.fixture
+async def driver(server: Server) -> AsyncIterator[Driver]:
+    """Its store is connected."""
+    await empty(server.url)
+    store = await PostgresStore.open(PostgresUrl.of(server.url))
+    driver = Driver(store)
+    assert await store.active_watches(CHAT) == []
+    yield driver
+    await store.close()
+
+
+@asynccontextmanager
+async def another_session(server: Server) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
+    session = await asyncpg.connect(server.url)
+    try:
+        yield session
+    finally:
+        session.terminate()
+
+
+async def ids(driver: Driver) -> list[str]:
+    return [one.task.ref.external_id for one in await driver.store.active_watches(CHAT)]
+
+
+@asynccontextmanager
+async def watch_in_progress(server: Server, driver: Driver) -> AsyncIterator[asyncio.Task[object]]:
+    """A call that has written something, and waits for a table that another session has locked."""
+    async with another_session(server) as other:
+        await other.execute("BEGIN; LOCK TABLE deliveries IN ACCESS EXCLUSIVE MODE")
+        call = asyncio.create_task(driver.watch())
+        while not await other.fetchval("SELECT EXISTS (SELECT 1 FROM pg_locks WHERE NOT granted)"):
+            assert not call.done()
+        yield call
+
+
+async def test_sessions_that_the_server_ends_are_replaced(server: Server, driver: Driver):
+    async with another_session(server) as other:
+        ended = await other.fetch(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'reelwatch'"
+        )
+    assert len(ended) == 2
+
+    await driver.watch()
+    assert await ids(driver) == ["t1"]
+
+
+@pytest.mark.parametrize("signal", ["INT", "QUIT", "KILL"])
+async def test_a_call_while_the_server_is_away_waits_for_it(server: Server, driver: Driver, signal: str):
+    await driver.watch("before")
+    await asyncio.to_thread(server.end, signal)
+
+    await asyncio.gather(driver.watch("meanwhile"), asyncio.to_thread(server.start))
+
+    assert await ids(driver) == ["before", "meanwhile"]
+
+
+async def test_a_call_that_was_in_progress_when_the_server_crashed_fails_and_leaves_nothing(
+    server: Server, driver: Driver
+):
+    async with watch_in_progress(server, driver) as call:
+        await asyncio.to_thread(server.end, "QUIT")
+        with pytest.raises(StoreUnavailable, match="cannot be reached"):
+            await call
+
+    await asyncio.to_thread(server.start)
+    assert await ids(driver) == []
+    await driver.watch("after")
+    assert await ids(driver) == ["after"]
+
+
+async def test_a_call_that_is_cancelled_leaves_nothing_and_no_lock(server: Server, driver: Driver):
+    async with watch_in_progress(server, driver) as call:
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+
+    await driver.watch("after")
+    assert await ids(driver) == ["after"]
+
+
+async def test_a_server_that_stays_away_is_an_error_of_one_sentence(server: Server):
+    driver = Driver(PostgresStore(Database(PostgresUrl.of(server.url), retry_begin_s=0.0)))
+    await empty(server.url)
+    await asyncio.to_thread(server.end, "INT")
+
+    with pytest.raises(StoreUnavailable, match=r"^The database .+ cannot be reached: [^\n]+\.$"):
+        await ids(driver)
+
+    await asyncio.to_thread(server.start)
+    assert await ids(driver) == []
+    await driver.store.close()
+
+
+async def test_two_stores_that_open_a_new_database_at_once_migrate_it_once(server: Server):
+    async with another_session(server) as other:
+        await other.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+
+    stores = await asyncio.gather(*[PostgresStore.open(PostgresUrl.of(server.url)) for _ in range(4)])
+
+    await Driver(stores[0]).watch()
+    assert [await ids(Driver(store)) for store in stores] == [["t1"]] * 4
+    for store in stores:
+        await store.close()
