@@ -6,6 +6,7 @@ StoreError
 │   ├── StoreFull      the disk is full or fails
 │   ├── StoreInUse     another process has it open
 │   └── StoreUnreachable   its server can't be reached
+├── LeadershipLost     another process may lead now
 ├── ImportRefused      an export that can't be imported, or a database that is not empty
 ├── StoreFromFuture    created by a newer version of the program
 └── StoreCorrupt       not a database, or a damaged one
@@ -55,6 +56,10 @@ class StoreInUse(StoreUnavailable):
 
 class StoreUnreachable(StoreUnavailable):
     """The database's server can't be reached, or has closed the connection."""
+
+
+class LeadershipLost(StoreError):
+    """Another process may lead now, so this one may neither write nor act."""
 
 
 class ImportRefused(StoreError):

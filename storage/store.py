@@ -7,6 +7,7 @@ from typing import Protocol
 from storage.access_store import AccessStore
 from storage.chat_settings import ChatSettings
 from storage.figures import Figures, Stats, Workload
+from storage.leadership import Leadership
 from storage.lookups import LookupStore
 from storage.models import Cause, Chat, Task, TaskEvent
 from storage.outbox import (
@@ -23,6 +24,15 @@ from storage.watches import UNLIMITED, Ending, Registration, WatchedTask, WatchL
 
 class Store(AccessStore, LookupStore, Protocol):
     """The database. Each method is one transaction, and may raise StoreError."""
+
+    @property
+    def leadership(self) -> Leadership:
+        """Whether this process may poll and deliver."""
+        ...
+
+    def now(self) -> datetime:
+        """The time by the database's clock, which all processes that share it have in common. No I/O."""
+        ...
 
     # watches
 

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Self
 
 from storage.figures import Figures, Workload
+from storage.leadership import Leadership, SoleLeadership
 from storage.models import Task
 from storage.postgres.connection import Database
 from storage.postgres.migrate import bundled_migrations, migrate
@@ -31,6 +32,7 @@ class PostgresStore(SqlStore):
         """Use a database with the current schema."""
         super().__init__(database)
         self._is_closed = False
+        self.leadership: Leadership = SoleLeadership()
 
     @classmethod
     async def open(cls, url: PostgresUrl) -> Self:
@@ -41,6 +43,9 @@ class PostgresStore(SqlStore):
             await migrate(database, bundled_migrations())
             undo.pop_all()
         return cls(database)
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
 
     async def renew_tasks(self, tasks_: Sequence[Task], *, at: datetime, lease_s: float) -> Mapping[int, int]:
         async with self._database.transaction() as tx:

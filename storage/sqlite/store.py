@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
 from storage.errors import StoreUnavailable
 from storage.figures import Figures, Workload
+from storage.leadership import Leadership, SoleLeadership
 from storage.models import Task
 from storage.sql import maintenance, tasks, usage
 from storage.sql.store import SqlStore
@@ -32,6 +33,7 @@ class SqliteStore(SqlStore):
         """Use an open database with the current schema."""
         super().__init__(database)
         self._file = database
+        self.leadership: Leadership = SoleLeadership()
 
     @classmethod
     async def open(cls, path: Path, *, bot_id: str = "") -> Self:
@@ -47,6 +49,9 @@ class SqliteStore(SqlStore):
                 path.absolute(), lambda: open_database(path, bot_id=bot_id, is_new=is_new)
             )
         )
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
 
     async def renew_tasks(self, tasks_: Sequence[Task], *, at: datetime, lease_s: float) -> Mapping[int, int]:
         async with self._database.transaction() as tx:

@@ -1,0 +1,79 @@
+"""Which of the processes that share a database polls and delivers; the others stand by."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NoReturn, Protocol
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replica:
+    """A process that leads or stands by."""
+
+    name: str  # host name and process id
+    version: str
+    is_leader: bool
+    is_self: bool
+    since: datetime  # it leads, or stands by
+
+
+class Leadership(Protocol):
+    """The lease of one process on the work; with every term the epoch rises by one."""
+
+    @property
+    def epoch(self) -> int | None:
+        """The number of this process's term, or of its last one; None: there is no lease, as in SQLite."""
+        ...
+
+    @property
+    def round_trip_s(self) -> float | None:
+        """How long the database took for the last renewal; None: not measured."""
+        ...
+
+    @property
+    def is_held(self) -> bool:
+        """Whether this process may act now; False from a second before another one may lead. No I/O."""
+        ...
+
+    async def acquire(self) -> None:
+        """Wait until this process leads; then the schema is current and all leases are free.
+
+        While the database is unavailable it is tried again. Raises StoreFromFuture, StoreCorrupt.
+        """
+        ...
+
+    async def hold(self) -> NoReturn:
+        """Renew the lease; raises LeadershipLost if it can't be renewed in time or another process leads."""
+        ...
+
+    async def resign(self) -> None:
+        """End the term, so that another process leads at once; harmless without a lease."""
+        ...
+
+    async def replicas(self) -> Sequence[Replica]:
+        """The processes seen within the last 15 s, the leader first; empty if there is no lease."""
+        ...
+
+
+class SoleLeadership:
+    """Of a process that shares its database with no other."""
+
+    epoch = None
+    round_trip_s = None
+    is_held = True
+
+    async def acquire(self) -> None:
+        """Lead at once."""
+
+    async def hold(self) -> NoReturn:
+        """Lead to the end."""
+        while True:
+            await asyncio.Event().wait()
+
+    async def resign(self) -> None:
+        """Do nothing."""
+
+    async def replicas(self) -> Sequence[Replica]:
+        """Nobody."""
+        return ()
