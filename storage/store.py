@@ -25,10 +25,7 @@ from storage.watches import UNLIMITED, Ending, Registration, WatchedTask, WatchL
 class Store(AccessStore, LookupStore, Protocol):
     """The database. Each method is one transaction, and may raise StoreError."""
 
-    @property
-    def leadership(self) -> Leadership:
-        """Whether this process may poll and deliver."""
-        ...
+    leadership: Leadership  # whether this process may poll and deliver
 
     def now(self) -> datetime:
         """The time by the database's clock, which all processes that share it have in common. No I/O."""
