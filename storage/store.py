@@ -5,24 +5,17 @@ from datetime import datetime
 from typing import Protocol
 
 from storage.access_store import AccessStore
-from storage.chat_settings import ChatSettings
+from storage.chat_store import ChatStore
+from storage.delivery_store import DeliveryStore
 from storage.figures import Figures, Stats, Workload
 from storage.leadership import Leadership
 from storage.lookups import LookupStore
-from storage.models import Cause, Chat, Task, TaskEvent
-from storage.outbox import (
-    NONE_THROTTLED,
-    AdminReport,
-    ClaimedDelivery,
-    CopyRequest,
-    Settlement,
-    ThrottledChats,
-)
+from storage.models import Cause, Task, TaskEvent
 from storage.usage import Usage
 from storage.watches import UNLIMITED, Ending, Registration, WatchedTask, WatchLimits, WatchRequest
 
 
-class Store(AccessStore, LookupStore, Protocol):
+class Store(AccessStore, ChatStore, DeliveryStore, LookupStore, Protocol):
     """The database. Each method is one transaction, and may raise StoreError."""
 
     leadership: Leadership  # whether this process may poll and deliver
@@ -183,152 +176,6 @@ class Store(AccessStore, LookupStore, Protocol):
         4. A task without an active watch is written without a next poll. One whose polling was resumed after
            task.unchanged_since does not rest: its stall and due time stay.
         5. The lease becomes task.lease_until, and is released if there is no next poll.
-        """
-        ...
-
-    # deliveries
-
-    async def claim_deliveries(
-        self, limit: int, throttled: ThrottledChats = NONE_THROTTLED, *, at: datetime, lease_s: float
-    ) -> list[ClaimedDelivery]:
-        """Lease up to limit deliveries that can be sent now, one per chat.
-
-        In the order of DeliveryPriority, the oldest of each first. A failure is returned with the other
-        failures of the same request, leased as well.
-
-        Never two at a time of the same address, kind and subject. After a crash, deliveries can be claimed
-        again when their lease expires.
-        """
-        ...
-
-    async def renew_deliveries(self, delivery_ids: Sequence[int], *, at: datetime, lease_s: float) -> None:
-        """Extend the leases of deliveries that are being processed."""
-        ...
-
-    async def next_delivery_at(self, throttled: ThrottledChats = NONE_THROTTLED) -> datetime | None:
-        """When the next delivery outside these chats can be claimed, which may be past, or None."""
-        ...
-
-    async def note_message(self, delivery_id: int, message_id: int) -> None:
-        """Store the message that a delivery has sent so far."""
-        ...
-
-    async def note_unconfirmed_call(self, delivery_id: int, *, at: datetime) -> None:
-        """Record a call that is not idempotent before it is made."""
-        ...
-
-    async def settle(self, delivery_id: int, settlement: Settlement) -> None:
-        """Write the outcome of an attempt and release the lease.
-
-        A CARD or BATCH that was SENT updates the card and digest of its watch or batch, and is deleted. A
-        RESULT that is SENT, UNKNOWN or DEAD finishes its watch and, unless SENT, enqueues the card. With
-        wants_document, the DOCUMENT is enqueued as a reply to the message.
-        """
-        ...
-
-    async def enqueue_report(self, chat_id: int, report: AdminReport, *, at: datetime) -> bool:
-        """Enqueue a REPORT to an admin if it is news to them; may be repeated.
-
-        1. A failure is news unless one of this gateway was reported and its recovery was not.
-        2. A recovery is news if a failure was reported.
-        3. An unsent report of the opposite is superseded, and what was reported before it counts.
-        4. An unsent report of the same gets the new content.
-
-        False: nothing is written, as a report of this gateway is being sent to this admin just now.
-        """
-        ...
-
-    async def supersede_reports_to_all_but(self, admin_ids: Collection[int], *, at: datetime) -> None:
-        """Supersede unsent reports and questions to all others, and forget what was reported to them."""
-        ...
-
-    async def send_again(self, watch_id: int, chat_id: int, *, at: datetime) -> bool:
-        """Enqueue a result of this chat again that ended as UNKNOWN or DEAD; False if there is none."""
-        ...
-
-    async def send_batch_again(
-        self, batch_id: int, chat_id: int, *, at: datetime, limits: WatchLimits = UNLIMITED
-    ) -> int:
-        """Take up again what this chat's batch did not deliver; returns how many of its tasks.
-
-        Results that ended as UNKNOWN or DEAD are enqueued as by send_again(). Tasks that ended as EXPIRED or
-        NOT_FOUND are restarted as by add_watch() in the same batch, which counts as made now; not those
-        beyond the limits.
-        """
-        ...
-
-    async def send_copy(self, request: CopyRequest, *, at: datetime) -> bool:
-        """Enqueue a COPY or DOCUMENT of a video that this chat has; False if it has none.
-
-        Nothing is enqueued while one of the kind is unsent, and once per press, however often it is repeated.
-        A result that ended as UNKNOWN or DEAD is enqueued as by send_again().
-        """
-        ...
-
-    async def refresh_cards(self, *, older_than: datetime, limit: int, at: datetime) -> int:
-        """Enqueue a CARD for up to limit active watches whose card was sent before then; return how many.
-
-        The oldest first, one per chat, none of resting tasks, none in chats with a CARD that is pending or
-        being sent. Cards with news are claimed before them.
-        """
-        ...
-
-    # chats
-
-    async def chat(self, chat_id: int) -> Chat | None:
-        """The chat, or None if it is unknown."""
-        ...
-
-    async def save_chat(self, chat: Chat, *, at: datetime) -> None:
-        """Insert a chat, or update its title and language; one that was lost stays so."""
-        ...
-
-    async def chat_settings(self, chat_id: int) -> ChatSettings:
-        """What the chat has chosen in /settings."""
-        ...
-
-    async def save_chat_settings(self, chat_id: int, settings: ChatSettings) -> None:
-        """Replace what the chat has chosen; the language applies to its existing watches, too."""
-        ...
-
-    async def chat_lost(self, chat_id: int, reason: str, *, at: datetime) -> None:
-        """Suspend the chat's active watches and pending deliveries; tasks without another active watch have
-        no next poll. An unknown chat without watches and deliveries is not stored."""
-        ...
-
-    async def chat_found(self, chat_id: int, *, at: datetime) -> None:
-        """Resume the suspended watches of a chat that is reachable again: enqueue their cards, make their
-        tasks due and MOVING."""
-        ...
-
-    async def throttle_chat(self, chat_id: int, *, until: datetime) -> None:
-        """Store until when Telegram throttles a chat, if it has watches or unsent deliveries."""
-        ...
-
-    async def throttled_chats(self, *, at: datetime) -> Mapping[int, datetime]:
-        """The chats that Telegram throttles after that moment, and until when."""
-        ...
-
-    async def migrate_chat(self, old_id: int, new_id: int, *, at: datetime) -> None:
-        """Rewrite a group's rows to its supergroup's id, which is allowed if the group was.
-
-        The supergroup has the group's settings, unless it has its own.
-
-        Message ids are not valid in the supergroup, so cards are sent again.
-        """
-        ...
-
-    async def sync_allowed_chats(self, ids: Collection[int], *, at: datetime) -> frozenset[int]:
-        """Allow the chats and users named in the settings, and remove those that were named before.
-
-        Returns all allowed ids; a named group that became a supergroup has its new id there, too.
-        """
-        ...
-
-    async def stop_all_but(self, allowed_ids: Collection[int], *, at: datetime) -> int:
-        """Stop the watches of all other chats and users; return how many.
-
-        Their pending deliveries are superseded, so nothing more is sent, not even a last card.
         """
         ...
 

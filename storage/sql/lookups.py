@@ -7,7 +7,7 @@ from datetime import datetime
 from storage.lookups import Lookup, LookupRequest, LookupState
 from storage.models import DeliveryKind, DeliveryState, Snapshot, Task, TaskRef, TaskStatus
 from storage.outbox import DeliveryPriority
-from storage.sql import resuming, rows, tasks, watches
+from storage.sql import registering, resuming, rows, tasks
 from storage.sql.transaction import Row, Transaction
 from storage.watches import SMALLEST_BATCH, UNLIMITED, WatchLimits, WatchRequest
 
@@ -39,7 +39,7 @@ async def add(tx: Transaction, request: LookupRequest, *, at: datetime, limits: 
         return
     await _add_candidates(tx, row["id"], request.candidates, at=at)
     # After the candidates, which count: a redelivered message adds none.
-    await watches.check_limits(
+    await registering.check_limits(
         tx,
         chat_id=request.chat_id,
         user_id=request.user_id,
@@ -126,7 +126,7 @@ async def answer(
     if row is None:
         return False
     ids = asked.external_ids
-    await watches.check_limits(tx, chat_id=chat_id, user_id=asked.user_id, limits=limits, more=len(ids))
+    await registering.check_limits(tx, chat_id=chat_id, user_id=asked.user_id, limits=limits, more=len(ids))
     refs = [TaskRef(provider=provider, external_id=external_id) for external_id in ids]
     await _watch(tx, row, refs, at=at)
     await _enqueue(tx, row, at=at)
@@ -299,7 +299,7 @@ async def _watch(tx: Transaction, row: Row, refs: Sequence[TaskRef], *, at: date
         )
         for ref in refs
     ]
-    await watches.add_all(tx, requests, at=at, limits=UNLIMITED, hold_card_s=0.0)
+    await registering.add_all(tx, requests, at=at, limits=UNLIMITED, hold_card_s=0.0)
 
 
 async def _enqueue(tx: Transaction, row: Row, *, at: datetime, after_s: float = 0.0) -> None:

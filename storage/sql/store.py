@@ -4,9 +4,8 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from uuid import uuid4
 
-from storage.chat_settings import ChatSettings
 from storage.figures import Stats
-from storage.models import Cause, Chat, Task, TaskEvent
+from storage.models import Cause, Task, TaskEvent
 from storage.outbox import (
     NONE_THROTTLED,
     AdminReport,
@@ -16,28 +15,29 @@ from storage.outbox import (
     ThrottledChats,
 )
 from storage.sql import (
-    allowed_chats,
-    chat_settings,
-    chats,
     claiming,
     copies,
     deliveries,
     history,
     lookups,
     maintenance,
+    registering,
+    resending,
     resuming,
     settling,
+    stopping,
     tasks,
     watches,
 )
 from storage.sql.access_store import SqlAccessStore
+from storage.sql.chat_store import SqlChatStore
 from storage.sql.lookup_store import SqlLookupStore
 from storage.sql.transaction import Database, Transaction
 from storage.store import Store
 from storage.watches import UNLIMITED, Ending, Registration, WatchedTask, WatchLimits, WatchRequest
 
 
-class SqlStore(SqlAccessStore, SqlLookupStore, Store):
+class SqlStore(SqlAccessStore, SqlChatStore, SqlLookupStore, Store):
     """The verbs of a Store whose statements are the same for all engines; the engine adds the others."""
 
     def __init__(self, database: Database) -> None:
@@ -56,7 +56,7 @@ class SqlStore(SqlAccessStore, SqlLookupStore, Store):
         hold_card_s: float = 0.0,
     ) -> WatchedTask:
         async with self._database.transaction() as tx:
-            return await watches.add(tx, request, at=at, limits=limits, hold_card_s=hold_card_s)
+            return await registering.add(tx, request, at=at, limits=limits, hold_card_s=hold_card_s)
 
     async def add_watches(
         self,
@@ -67,7 +67,7 @@ class SqlStore(SqlAccessStore, SqlLookupStore, Store):
         hold_card_s: float = 0.0,
     ) -> Registration:
         async with self._database.transaction() as tx:
-            return await watches.add_all(tx, requests, at=at, limits=limits, hold_card_s=hold_card_s)
+            return await registering.add_all(tx, requests, at=at, limits=limits, hold_card_s=hold_card_s)
 
     async def batch(self, batch_id: int, chat_id: int) -> list[WatchedTask]:
         async with self._database.reading() as tx:
@@ -87,7 +87,7 @@ class SqlStore(SqlAccessStore, SqlLookupStore, Store):
 
     async def stop_watch(self, watch_id: int, *, at: datetime, by: str | None = None) -> bool:
         async with self._database.transaction() as tx:
-            return await watches.stop(tx, watch_id, at=at, by=by)
+            return await stopping.stop(tx, watch_id, at=at, by=by)
 
     async def request_poll(self, task_id: int, *, at: datetime) -> None:
         async with self._database.transaction() as tx:
@@ -168,17 +168,17 @@ class SqlStore(SqlAccessStore, SqlLookupStore, Store):
 
     async def send_again(self, watch_id: int, chat_id: int, *, at: datetime) -> bool:
         async with self._database.transaction() as tx:
-            return await watches.send_again(tx, watch_id, chat_id, at=at)
+            return await resending.send_again(tx, watch_id, chat_id, at=at)
 
     async def send_batch_again(
         self, batch_id: int, chat_id: int, *, at: datetime, limits: WatchLimits = UNLIMITED
     ) -> int:
         async with self._database.transaction() as tx:
-            return await watches.send_batch_again(tx, batch_id, chat_id, at=at, limits=limits)
+            return await resending.send_batch_again(tx, batch_id, chat_id, at=at, limits=limits)
 
     async def send_copy(self, request: CopyRequest, *, at: datetime) -> bool:
         async with self._database.transaction() as tx:
-            if await watches.send_again(tx, request.watch_id, request.chat_id, at=at):
+            if await resending.send_again(tx, request.watch_id, request.chat_id, at=at):
                 return True
             return await copies.send(tx, request, at=at)
 
@@ -192,7 +192,7 @@ class SqlStore(SqlAccessStore, SqlLookupStore, Store):
 
     async def stop_unchanged(self, *, since_before: datetime, limit: int, at: datetime) -> int:
         async with self._database.transaction() as tx:
-            return await watches.stop_unchanged(tx, since_before=since_before, limit=limit, at=at)
+            return await stopping.stop_unchanged(tx, since_before=since_before, limit=limit, at=at)
 
     async def enqueue_report(self, chat_id: int, report: AdminReport, *, at: datetime) -> bool:
         async with self._database.transaction() as tx:
@@ -205,56 +205,6 @@ class SqlStore(SqlAccessStore, SqlLookupStore, Store):
     async def refresh_cards(self, *, older_than: datetime, limit: int, at: datetime) -> int:
         async with self._database.transaction() as tx:
             return await watches.refresh_cards(tx, older_than=older_than, limit=limit, at=at)
-
-    # chats
-
-    async def chat(self, chat_id: int) -> Chat | None:
-        async with self._database.reading() as tx:
-            return await chats.get(tx, chat_id)
-
-    async def save_chat(self, chat: Chat, *, at: datetime) -> None:
-        async with self._database.transaction() as tx:
-            await chats.save(tx, chat, at=at)
-
-    async def chat_settings(self, chat_id: int) -> ChatSettings:
-        async with self._database.reading() as tx:
-            return (await chat_settings.of_chats(tx, [chat_id]))[chat_id]
-
-    async def save_chat_settings(self, chat_id: int, settings: ChatSettings) -> None:
-        async with self._database.transaction() as tx:
-            await chat_settings.save(tx, chat_id, settings)
-
-    async def chat_lost(self, chat_id: int, reason: str, *, at: datetime) -> None:
-        async with self._database.transaction() as tx:
-            await chats.lost(tx, chat_id, reason, at=at)
-
-    async def chat_found(self, chat_id: int, *, at: datetime) -> None:
-        async with self._database.transaction() as tx:
-            await chats.found(tx, chat_id, at=at)
-
-    async def throttle_chat(self, chat_id: int, *, until: datetime) -> None:
-        async with self._database.transaction() as tx:
-            await chats.throttle(tx, chat_id, until=until)
-
-    async def throttled_chats(self, *, at: datetime) -> Mapping[int, datetime]:
-        async with self._database.reading() as tx:
-            return await chats.throttled(tx, at=at)
-
-    async def migrate_chat(self, old_id: int, new_id: int, *, at: datetime) -> None:
-        if old_id == new_id:
-            return
-        async with self._database.transaction() as tx:
-            await chats.migrate(tx, old_id, new_id, at=at)
-            await lookups.move(tx, old_id, new_id, at=at)
-
-    async def sync_allowed_chats(self, ids: Collection[int], *, at: datetime) -> frozenset[int]:
-        async with self._database.transaction() as tx:
-            return await allowed_chats.sync(tx, ids, at=at)
-
-    async def stop_all_but(self, allowed_ids: Collection[int], *, at: datetime) -> int:
-        async with self._database.transaction() as tx:
-            await lookups.drop_all_but(tx, allowed_ids)
-            return await watches.stop_all_but(tx, allowed_ids, at=at)
 
     # maintenance
 
