@@ -33,6 +33,7 @@ ENV PATH=/venv/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
     DATABASE_URL=sqlite:////data/reelwatch.db \
+    DATA_DIR=/data \
     HEALTH_HOST=0.0.0.0 \
     HEALTH_PORT=8080 \
     WEBHOOK_HOST=0.0.0.0

@@ -9,7 +9,7 @@ import pytest
 from bot.config import load_settings
 from tests.repo.tree import ROOT, text
 
-FILES = ("compose.yaml", "compose.override.yaml", "compose.bot-api.yaml")
+FILES = ("compose.yaml", "compose.override.yaml", "compose.bot-api.yaml", "compose.postgres.yaml")
 BOUNDS = ("mem_limit:", "pids_limit:", "max-size: 10m", "read_only: true", "- ALL", "no-new-privileges:true")
 
 
@@ -55,7 +55,7 @@ def test_the_arguments_of_the_build_are_those_of_the_dockerfile():
     assert [name for name in names if f"\nARG {name}" not in text("Dockerfile")] == []
 
 
-@pytest.mark.parametrize("file", ["compose.yaml", "compose.bot-api.yaml"])
+@pytest.mark.parametrize("file", ["compose.yaml", "compose.bot-api.yaml", "compose.postgres.yaml"])
 def test_every_container_is_bounded_and_has_no_rights(file: str):
     assert [bound for bound in BOUNDS if bound not in text(file)] == []
 
@@ -79,3 +79,14 @@ def test_the_bot_api_server_reads_videos_as_the_bots_own_user_at_the_same_path()
     assert f"--dir={settings.data_dir}" in setting("command", file)
     assert "data:" not in text(file)
     assert setting("user", file) in text("Dockerfile")
+
+
+def test_three_replicas_use_the_database_beside_them():
+    file, password = "compose.postgres.yaml", "made-up-for-a-test"
+    variable = "${POSTGRES_PASSWORD:?make one with openssl rand -hex 24}"
+    url = setting("DATABASE_URL", file).replace(variable, password)
+
+    assert setting("replicas", file) == "3"
+    assert url == f"postgresql://{setting('POSTGRES_USER', file)}:{password}@postgres/reelwatch"
+    assert "\n  postgres:\n    image:" in text(file)
+    assert "condition: service_healthy" in text(file)

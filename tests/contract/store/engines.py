@@ -3,8 +3,7 @@
 from pathlib import Path
 from typing import Protocol
 
-from storage.factory import open_store, open_unfenced_store
-from storage.postgres.server_clock import utc_now
+from storage.factory import open_store
 from storage.postgres_url import PostgresUrl
 from storage.store import Store
 from tests.postgres.schemas import empty
@@ -56,29 +55,24 @@ class SqliteEngine:
 
 
 class PostgresEngine:
-    """A schema, whose rows are deleted, but for those of the one store that leads."""
+    """A schema, whose rows are deleted."""
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._leader: Store | None = None
+        self._store: Store | None = None
 
     async def clear(self) -> None:
-        if self._leader is None:
-            await empty(self._url)
-            self._leader = await open_store(PostgresUrl.of(self._url))
-            await self._leader.leadership.acquire()
-        await empty(self._url, keep_leader=True)
+        await empty(self._url)
 
     async def open(self) -> Store:
-        """One that does not lead, as several can be open."""
-        return open_unfenced_store(PostgresUrl.of(self._url), now=utc_now)
+        return await open_store(PostgresUrl.of(self._url))
 
     async def empty_store(self) -> Store:
-        """Always the one that leads: new connections cost more than most tests."""
+        """Always the same: new connections cost more than most tests."""
         await self.clear()
-        assert self._leader is not None
-        return self._leader
+        self._store = self._store or await self.open()
+        return self._store
 
     async def close(self) -> None:
-        if self._leader is not None:
-            await self._leader.close()
+        if self._store is not None:
+            await self._store.close()
