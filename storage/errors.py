@@ -6,6 +6,7 @@ StoreError
 │   ├── StoreFull      the disk is full or fails
 │   ├── StoreInUse     another process has it open
 │   └── StoreUnreachable   its server can't be reached
+├── StoreRefused       its server refuses the login, or has no such database
 ├── LeadershipLost     another process may lead now
 ├── ImportRefused      an export that can't be imported, or a database that is not empty
 ├── StoreFromFuture    created by a newer version of the program
@@ -56,6 +57,10 @@ class StoreInUse(StoreUnavailable):
 
 class StoreUnreachable(StoreUnavailable):
     """The database's server can't be reached, or has closed the connection."""
+
+
+class StoreRefused(StoreError):
+    """The database's server refuses the login or has no such database, which waiting does not change."""
 
 
 class LeadershipLost(StoreError):

@@ -1,7 +1,8 @@
 """Opens the store that the settings name, and copies, restores, exports and imports its database."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from datetime import datetime
 from pathlib import Path
 
 from storage.contents import Contents, Progress, Replaced, Summary, no_progress
@@ -14,17 +15,33 @@ from storage.sqlite.store import SqliteStore
 from storage.store import Store
 
 
-async def open_store(database: Path | PostgresUrl, *, bot_id: str = "") -> Store:
+async def open_store(database: Path | PostgresUrl, *, bot_id: str = "", version: str = "") -> Store:
     """Open a SQLite file, which is created if missing, or a PostgreSQL database; raises StoreError.
 
-    bot_id: of the bot that uses the file; while another one does, StoreInUse is raised.
+    bot_id: of the bot that uses it; while another one does, StoreInUse is raised, with PostgreSQL by
+    leadership.acquire(). version: of the program, for the list of replicas.
+
+    A PostgreSQL server that refuses the login or has no such database raises StoreRefused. One that can't
+    be reached raises nothing: leadership.acquire() waits for it, and migrates. Until it has returned, methods
+    that write raise LeadershipLost, and those that read StoreUnavailable unless the schema is the program's.
     """
     if isinstance(database, PostgresUrl):
         # Its driver takes time and memory that nobody pays who has a file.
         from storage.postgres.store import PostgresStore  # noqa: PLC0415
 
-        return await PostgresStore.open(database)
+        return await PostgresStore.open(database, bot_id=bot_id, version=version)
     return await SqliteStore.open(database, bot_id=bot_id)
+
+
+def open_unfenced_store(database: PostgresUrl, *, now: Callable[[], datetime]) -> Store:
+    """A store for what any process may write, whether or not it leads: the updates of a webhook.
+
+    now: that of the process's store of open_store(). Nothing is connected before the first call. It has no
+    leadership and migrates nothing: each call raises StoreUnavailable while the schema is not the program's.
+    """
+    from storage.postgres.store import PostgresStore  # noqa: PLC0415
+
+    return PostgresStore.open_unfenced(database, now=now)
 
 
 def summary_of(file: Path) -> Summary | None:

@@ -1,7 +1,7 @@
 """Which of the processes that share a database polls and delivers; the others stand by."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NoReturn, Protocol
@@ -16,6 +16,14 @@ class Replica:
     is_leader: bool
     is_self: bool
     since: datetime  # it leads, or stands by
+
+
+# Called with the sentence of why the database is unavailable, and with None when it is available again.
+OutageReport = Callable[[str | None], None]
+
+
+def no_report(_outage: str | None) -> None:
+    """Report to nobody."""
 
 
 class Leadership(Protocol):
@@ -36,10 +44,11 @@ class Leadership(Protocol):
         """Whether this process may act now; False from a second before another one may lead. No I/O."""
         ...
 
-    async def acquire(self) -> None:
+    async def acquire(self, report: OutageReport = no_report) -> None:
         """Wait until this process leads; then the schema is current and all leases are free.
 
-        While the database is unavailable it is tried again. Raises StoreFromFuture, StoreCorrupt.
+        While the database is unavailable it is tried again, and the first failure and its end are reported.
+        Raises StoreFromFuture, StoreCorrupt, and StoreInUse while another bot uses the database.
         """
         ...
 
@@ -48,11 +57,14 @@ class Leadership(Protocol):
         ...
 
     async def resign(self) -> None:
-        """End the term, so that another process leads at once; harmless without a lease."""
+        """End the term, so that another process leads at once; harmless without a lease.
+
+        Takes two seconds at most, and raises nothing: a lease that could not be ended runs out.
+        """
         ...
 
     async def replicas(self) -> Sequence[Replica]:
-        """The processes seen within the last 15 s, the leader first; empty if there is no lease."""
+        """The processes seen within the last 15 s, the leader first; empty if there is no lease. No I/O."""
         ...
 
 
@@ -63,7 +75,7 @@ class SoleLeadership:
     round_trip_s = None
     is_held = True
 
-    async def acquire(self) -> None:
+    async def acquire(self, report: OutageReport = no_report) -> None:
         """Lead at once."""
 
     async def hold(self) -> NoReturn:

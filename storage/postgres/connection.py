@@ -2,19 +2,20 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from functools import lru_cache
-from typing import TypeAlias
+from typing import Protocol, TypeAlias, TypeVar
 
 import asyncpg
 
-from storage.errors import StoreBusy, StoreFull, StoreUnavailable, StoreUnreachable
+from storage.errors import StoreBusy, StoreError, StoreFull, StoreRefused, StoreUnavailable, StoreUnreachable
 from storage.postgres_url import PostgresUrl
 from storage.sql.transaction import Parameters
 from storage.texts import storable
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"  # generic in its stubs only
+_T = TypeVar("_T")
 
 # A frozen server ends a statement only by this. Longer than a frozen writer may keep the lock, see _LIMITS.
 _STATEMENT_S = 8.0
@@ -22,6 +23,7 @@ _CONNECT_S = 5.0
 _END_S = 2.0  # for a ROLLBACK, and for closing
 RETRY_BEGIN_S = 8.0  # a connection and a BEGIN are repeated that long
 _AGAIN_S = 0.25  # between two attempts
+_SCRIPT_S = 600.0  # for a migration, which may rewrite a table
 
 # Parameters of a session. They are part of its start, so they hold as long as it does. pgbouncer refuses them
 # in transaction mode, where a role has them: ALTER ROLE … SET ….
@@ -35,7 +37,9 @@ _CACHED_STATEMENTS = 200
 # One writer at a time, as in SQLite, also of several processes. Released with the transaction, and unlike a
 # session's lock it holds behind pgbouncer, which gives one session to several clients.
 WRITER_LOCK = "SELECT pg_advisory_xact_lock(hashtext('reelwatch'), hashtext(current_schema()))"
-_BEGIN_WRITING = f"BEGIN; {WRITER_LOCK}"
+# What is read after the lock sees what was committed before it. The timeout is longer than a frozen writer
+# may keep it, and shorter than _STATEMENT_S, so that it is known what was waited for.
+BEGIN_WRITING = f"BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '7s'; {WRITER_LOCK}"
 _BEGIN_READING = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 
 _NAME = re.compile(r"(?<!:):([a-z_]+)")
@@ -45,6 +49,7 @@ _HINT = re.compile(r" INDEXED BY \w+")
 _FULL = {"53100", "58030"}  # disk_full, io_error
 _BUSY = {"55P03", "57014"}  # lock_not_available, query_canceled
 _ENDED = {"08", "57P01", "57P02", "57P03", "25P03"}  # the session: shut down, crashed, idle in a transaction
+_REFUSED = {"28", "3D"}  # the login, the database's name
 _UNAVAILABLE = {"28", "3D", "3F", "42501", "25006", "53", "57", "58"}
 
 
@@ -75,6 +80,18 @@ def _first_line(error: BaseException) -> str:
     return str(error).partition("\n")[0].rstrip(".")
 
 
+class Guard(Protocol):
+    """A condition on transactions, checked in the round trip of their BEGIN."""
+
+    def condition(self) -> str:
+        """A query that finds a row if the transaction may go on; raises StoreError if it is sure not to."""
+        ...
+
+    def refusal(self) -> StoreError:
+        """The error of a transaction that may not go on."""
+        ...
+
+
 class Transaction:
     """Runs statements in a session inside a transaction: those of storage.sql, and PostgreSQL's own."""
 
@@ -82,8 +99,8 @@ class Transaction:
         self._connection = connection
 
     async def script(self, sql: str) -> None:
-        """Run several statements without parameters."""
-        await self._connection.execute(sql)
+        """Run several statements without parameters, which may take minutes."""
+        await self._connection.execute(sql, timeout=_SCRIPT_S)
 
     async def run(self, sql: str, parameters: Parameters = ()) -> None:
         """Run a statement and ignore its rows."""
@@ -113,10 +130,13 @@ def _in_postgres(sql: str) -> tuple[str, tuple[str, ...]]:
 class Session:
     """One connection, used by one transaction at a time; a lost one is replaced when the next one begins."""
 
-    def __init__(self, url: PostgresUrl, *, begin: str, retry_begin_s: float) -> None:
-        """begin: the statements that begin a transaction, in one round trip."""
+    def __init__(
+        self, url: PostgresUrl, *, begin: str, guard: Guard | None = None, retry_begin_s: float = 0.0
+    ) -> None:
+        """begin: the statements that begin a transaction, in one round trip with the guard's condition."""
         self._url = url
         self._begin = begin
+        self._guard = guard
         self._retry_begin_s = retry_begin_s
         self._turn = asyncio.Lock()
         self._connection: Connection | None = None
@@ -133,6 +153,38 @@ class Session:
                     await connection.execute("COMMIT")
             except BaseException:
                 await self._roll_back(connection)
+                raise
+
+    async def execute(self, sql: str) -> str:
+        """Run a statement in a transaction of its own, in one round trip; returns its status.
+
+        It is not repeated. A process that is frozen meanwhile keeps no lock.
+        """
+        async with self._turn:
+            return await self._alone(lambda connection: connection.execute(sql))
+
+    async def fetch(self, sql: str, *parameters: object) -> list[asyncpg.Record]:
+        """Run a statement in a transaction of its own, not repeated."""
+
+        async def run(connection: Connection) -> list[asyncpg.Record]:
+            if not self._url.is_pooled:
+                return await connection.fetch(sql, *parameters)
+            # It is prepared and run in two round trips, which must be of one session of the server.
+            async with connection.transaction():
+                return await connection.fetch(sql, *parameters)
+
+        async with self._turn:
+            return await self._alone(run)
+
+    async def _alone(self, run: Callable[[Connection], Awaitable[_T]]) -> _T:
+        with explained(self._url):
+            connection = await self._connected()
+            try:
+                return await run(connection)
+            except asyncpg.PostgresError:
+                raise
+            except BaseException:  # the response may still come
+                connection.terminate()
                 raise
 
     async def close(self) -> None:
@@ -157,18 +209,28 @@ class Session:
             await asyncio.sleep(_AGAIN_S)
 
     async def _try_to_begin(self) -> Connection:
+        begin = f"{self._begin}; {self._guard.condition()}" if self._guard else self._begin
+        with explained(self._url):
+            connection = await self._connected()
+            try:
+                status = await connection.execute(begin)
+            except BaseException as error:
+                # It may have begun; what is left of the connection is not worth a ROLLBACK.
+                connection.terminate()
+                if self._guard and isinstance(error, asyncpg.UndefinedTableError):
+                    raise self._guard.refusal() from error
+                raise
+        if self._guard and status == "SELECT 0":
+            await self._roll_back(connection)
+            raise self._guard.refusal()
+        return connection
+
+    async def _connected(self) -> Connection:
         if self._closed:
             raise StoreUnavailable(f"The database {self._url} is closed.")
-        with explained(self._url):
-            if self._connection is None or self._connection.is_closed():
-                self._connection = await connect(self._url)
-            try:
-                await self._connection.execute(self._begin)
-            except BaseException:
-                # It may have begun; what is left of the connection is not worth a ROLLBACK.
-                self._connection.terminate()
-                raise
-            return self._connection
+        if self._connection is None or self._connection.is_closed():
+            self._connection = await connect(self._url)
+        return self._connection
 
     async def _roll_back(self, connection: Connection) -> None:
         """End a failed transaction; a connection without a response is dropped, which ends it, too."""
@@ -194,21 +256,29 @@ async def connect(url: PostgresUrl) -> Connection:
             server_settings=None if url.is_pooled else _LIMITS,
         )
     except (ValueError, asyncpg.ClientConfigurationError):  # their texts may hold the password
-        raise StoreUnavailable(f"The database {url} has a URL with parameters that mean nothing.") from None
+        raise StoreRefused(f"The database {url} has a URL with parameters that mean nothing.") from None
     return connection
 
 
 class Database:
     """A connected database: two sessions and no pool, whose reset costs a round trip each time."""
 
-    def __init__(self, url: PostgresUrl, *, retry_begin_s: float = RETRY_BEGIN_S) -> None:
+    def __init__(
+        self,
+        url: PostgresUrl,
+        *,
+        writing: Guard | None = None,
+        reading: Guard | None = None,
+        retry_begin_s: float = RETRY_BEGIN_S,
+    ) -> None:
         """Nothing is connected before the first transaction.
 
+        writing, reading: conditions on the transactions.
         retry_begin_s: how long a transaction that can't begin is tried again.
         """
         self.url = url
-        self._writer = Session(url, begin=_BEGIN_WRITING, retry_begin_s=retry_begin_s)
-        self._reader = Session(url, begin=_BEGIN_READING, retry_begin_s=retry_begin_s)
+        self._writer = Session(url, begin=BEGIN_WRITING, guard=writing, retry_begin_s=retry_begin_s)
+        self._reader = Session(url, begin=_BEGIN_READING, guard=reading, retry_begin_s=retry_begin_s)
 
     def transaction(self) -> AbstractAsyncContextManager[Transaction]:
         """Write, as the only writer: all statements inside are committed or none."""
@@ -222,3 +292,21 @@ class Database:
         """Wait for running transactions and close; harmless when closed."""
         await self._reader.close()
         await self._writer.close()
+
+
+async def check_login(url: PostgresUrl) -> None:
+    """Connect once; raises StoreRefused, and nothing if the server can't be reached just now."""
+    try:
+        with explained(url):
+            connection = await connect(url)
+            try:
+                has_schema = await connection.fetchval("SELECT current_schema() IS NOT NULL")
+            finally:
+                await connection.close(timeout=_END_S)
+    except StoreUnavailable as error:
+        code = getattr(error.__cause__, "sqlstate", None) or ""
+        if code[:2] in _REFUSED:
+            raise StoreRefused(str(error)) from error
+    else:
+        if not has_schema:
+            raise StoreRefused(f"The database {url} has no schema of the name that search_path gives.")

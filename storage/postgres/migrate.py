@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from importlib import resources
 
 from storage.errors import StoreCorrupt, StoreFromFuture
-from storage.postgres.connection import Database, Transaction
+from storage.postgres.connection import Database, Session
+from storage.postgres_url import PostgresUrl
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,37 +26,64 @@ def bundled_migrations() -> list[Migration]:
     return [Migration(number=int(file.name[:4]), script=file.read_text("utf-8")) for file in files]
 
 
-async def migrate(database: Database, migrations: Sequence[Migration]) -> None:
-    """Apply the missing migrations, each in its own transaction; raises StoreError."""
-    for migration in migrations:
-        async with database.transaction() as tx:
-            if await _version(database, tx, newest=migrations[-1].number) >= migration.number:
-                continue
-            await tx.script(migration.script)
-            await tx.run("INSERT INTO migrations (number, at) VALUES ($1, now())", (migration.number,))
+# What the processes that share the database agree by; made before any migration.
+_TABLES = """
+CREATE TABLE IF NOT EXISTS migrations (number integer PRIMARY KEY, at timestamptz NOT NULL);
+CREATE TABLE IF NOT EXISTS leader (
+    name text PRIMARY KEY,
+    holder text NOT NULL, -- the process that leads
+    epoch bigint NOT NULL, -- of its term
+    until timestamptz NOT NULL, -- when another process may lead
+    bot_id text NOT NULL
+);
+INSERT INTO leader VALUES ('bot', '', 0, '-infinity', '') ON CONFLICT (name) DO NOTHING;
+CREATE TABLE IF NOT EXISTS replicas (
+    holder text PRIMARY KEY,
+    name text NOT NULL,
+    version text NOT NULL,
+    since timestamptz NOT NULL, -- it leads, or stands by
+    seen_at timestamptz NOT NULL
+);
+"""
 
 
-async def _version(database: Database, tx: Transaction, *, newest: int) -> int:
-    """The last migration, 0 for an empty schema, which gets the table of migrations."""
-    [found] = await tx.all(
-        """
-        SELECT count(*) AS tables, count(*) FILTER (WHERE relname = 'migrations') > 0 AS is_migrated
-        FROM pg_class
-        WHERE relnamespace = to_regnamespace(quote_ident(current_schema())) AND relkind IN ('r', 'p', 'v')
-        """
-    )
-    if not found["is_migrated"]:
-        if found["tables"]:
+async def make_tables(database: Session, url: PostgresUrl) -> None:
+    """Make the tables of the processes and of the migrations, if missing; raises StoreError."""
+    async with database.transaction() as tx:
+        [found] = await tx.all(
+            """
+            SELECT count(*) AS tables,
+                count(*) FILTER (WHERE relname IN ('migrations', 'leader')) > 0 AS is_ours
+            FROM pg_class
+            WHERE relnamespace = to_regnamespace(quote_ident(current_schema())) AND relkind IN ('r', 'p', 'v')
+            """
+        )
+        if found["tables"] and not found["is_ours"]:
             raise StoreCorrupt(
-                f"The database {database.url} holds tables of another program: give the bot a"
-                " database or a schema of its own."
+                f"The database {url} holds tables of another program: give the bot a database or a schema of"
+                " its own."
             )
-        await tx.run("CREATE TABLE migrations (number integer PRIMARY KEY, at timestamptz NOT NULL)")
-    [found] = await tx.all("SELECT coalesce(max(number), 0) AS number FROM migrations")
-    version = int(found["number"])
+        await tx.script(_TABLES)
+
+
+def refuse_newer(version: int, *, newest: int, url: PostgresUrl) -> None:
+    """Raise StoreFromFuture for a schema that this program does not know; newest: the one that it knows."""
     if version > newest:
         raise StoreFromFuture(
-            f"The database {database.url} was made by a newer version of the program"
+            f"The database {url} was made by a newer version of the program"
             f" (its schema is {version}, this program knows {newest})."
         )
-    return version
+
+
+async def migrate(database: Database, migrations: Sequence[Migration]) -> None:
+    """Apply the missing migrations, each in its own transaction; raises StoreError.
+
+    The tables of make_tables() are there.
+    """
+    for migration in migrations:
+        async with database.transaction() as tx:
+            [found] = await tx.all("SELECT coalesce(max(number), 0) AS version FROM migrations")
+            refuse_newer(found["version"], newest=migrations[-1].number, url=database.url)
+            if found["version"] < migration.number:
+                await tx.script(migration.script)
+                await tx.run("INSERT INTO migrations (number, at) VALUES ($1, now())", (migration.number,))

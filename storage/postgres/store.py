@@ -1,16 +1,21 @@
 """PostgresStore: the Store in a PostgreSQL database."""
 
-from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack
-from datetime import UTC, datetime
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime
 from typing import Self
 
+from storage.errors import LeadershipLost
 from storage.figures import Figures, Workload
 from storage.leadership import Leadership, SoleLeadership
 from storage.models import Task
-from storage.postgres.connection import Database
-from storage.postgres.migrate import bundled_migrations, migrate
+from storage.postgres.connection import Database, check_login
+from storage.postgres.guards import CurrentSchema, Fence
+from storage.postgres.leadership import IN_USE, Identity, PostgresLeadership, Timing
+from storage.postgres.migrate import Migration, bundled_migrations
 from storage.postgres.renewing import renew
+from storage.postgres.server_clock import ServerClock
 from storage.postgres_url import PostgresUrl
 from storage.sql import maintenance, tasks, usage
 from storage.sql.store import SqlStore
@@ -24,28 +29,53 @@ USAGE_DIALECT = usage.UsageDialect(
     cause="t.snapshot ->> 'cause'",
 )
 
+_FREE_S = 2.0  # for the release of the leases at the end, which is a courtesy: leases run out
+
 
 class PostgresStore(SqlStore):
     """The Store in a PostgreSQL database, which several processes may share."""
 
-    def __init__(self, database: Database) -> None:
-        """Use a database with the current schema."""
+    def __init__(self, database: Database, *, leadership: Leadership, now: Callable[[], datetime]) -> None:
+        """Use a database whose transactions are refused until a process that leads has migrated it."""
         super().__init__(database)
         self._is_closed = False
-        self.leadership: Leadership = SoleLeadership()
+        self.leadership: Leadership = leadership
+        self._now = now
 
     @classmethod
-    async def open(cls, url: PostgresUrl) -> Self:
-        """Connect and migrate; raises StoreError. The leases of other processes are left to expire."""
-        database = Database(url)
-        async with AsyncExitStack() as undo:
-            undo.push_async_callback(database.close)
-            await migrate(database, bundled_migrations())
-            undo.pop_all()
-        return cls(database)
+    async def open(
+        cls,
+        url: PostgresUrl,
+        *,
+        bot_id: str = "",
+        version: str = "",
+        migrations: Sequence[Migration] | None = None,
+        timing: Timing = IN_USE,
+    ) -> Self:
+        """Check the login; raises StoreRefused. Nothing can be written before leadership.acquire()."""
+        await check_login(url)
+        migrations = migrations or bundled_migrations()
+        fence, clock = Fence(url), ServerClock()
+        database = Database(url, writing=fence, reading=CurrentSchema(url, version=migrations[-1].number))
+        leadership = PostgresLeadership(
+            database,
+            fence,
+            clock,
+            identity=Identity(bot_id=bot_id, version=version),
+            migrations=migrations,
+            timing=timing,
+        )
+        return cls(database, leadership=leadership, now=clock)
+
+    @classmethod
+    def open_unfenced(cls, url: PostgresUrl, *, now: Callable[[], datetime]) -> Self:
+        """A store of a process that need not lead; nothing is connected before the first transaction."""
+        current = CurrentSchema(url, version=bundled_migrations()[-1].number)
+        database = Database(url, writing=current, reading=current)
+        return cls(database, leadership=SoleLeadership(), now=now)
 
     def now(self) -> datetime:
-        return datetime.now(UTC)
+        return self._now()
 
     async def renew_tasks(self, tasks_: Sequence[Task], *, at: datetime, lease_s: float) -> Mapping[int, int]:
         async with self._database.transaction() as tx:
@@ -69,12 +99,17 @@ class PostgresStore(SqlStore):
             await tx.run("SELECT pg_current_xact_id()")  # refused by a server that only follows another one
 
     async def close(self) -> None:
+        """Release this process's leases, resign and close; takes seconds while the server is away."""
         if self._is_closed:
             return
         self._is_closed = True
         try:
-            await self._free_leases()
+            with suppress(LeadershipLost, TimeoutError):  # who leads next frees them
+                async with asyncio.timeout(_FREE_S):
+                    await self._free_leases()
         finally:
+            if isinstance(self.leadership, PostgresLeadership):
+                await self.leadership.close()
             await self._database.close()
 
 

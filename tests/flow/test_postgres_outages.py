@@ -8,7 +8,9 @@ import asyncpg
 import pytest
 
 from storage.errors import StoreUnavailable
+from storage.leadership import SoleLeadership
 from storage.postgres.connection import Database
+from storage.postgres.server_clock import utc_now
 from storage.postgres.store import PostgresStore
 from storage.postgres_url import PostgresUrl
 from tests.contract.store.driver import CHAT, Driver
@@ -33,6 +35,7 @@ async def driver(server: Server) -> AsyncIterator[Driver]:
     """Its store is connected."""
     await empty(server.url)
     store = await PostgresStore.open(PostgresUrl.of(server.url))
+    await store.leadership.acquire()
     driver = Driver(store)
     assert await store.active_watches(CHAT) == []
     yield driver
@@ -68,7 +71,7 @@ async def test_sessions_that_the_server_ends_are_replaced(server: Server, driver
         ended = await other.fetch(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'reelwatch'"
         )
-    assert len(ended) == 2
+    assert len(ended) == 3
 
     await driver.watch()
     assert await ids(driver) == ["t1"]
@@ -109,8 +112,9 @@ async def test_a_call_that_is_cancelled_leaves_nothing_and_no_lock(server: Serve
 
 
 async def test_a_server_that_stays_away_is_an_error_of_one_sentence(server: Server):
-    driver = Driver(PostgresStore(Database(PostgresUrl.of(server.url), retry_begin_s=0.0)))
     await empty(server.url)
+    database = Database(PostgresUrl.of(server.url), retry_begin_s=0.0)
+    driver = Driver(PostgresStore(database, leadership=SoleLeadership(), now=utc_now))
     await asyncio.to_thread(server.end, "INT")
 
     with pytest.raises(StoreUnavailable, match=r"^The database .+ cannot be reached: [^\n]+\.$"):
@@ -121,13 +125,17 @@ async def test_a_server_that_stays_away_is_an_error_of_one_sentence(server: Serv
     await driver.store.close()
 
 
-async def test_two_stores_that_open_a_new_database_at_once_migrate_it_once(server: Server):
+async def test_stores_that_wait_for_a_new_database_at_once_lead_one_after_another(server: Server):
     async with another_session(server) as other:
         await other.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
 
-    stores = await asyncio.gather(*[PostgresStore.open(PostgresUrl.of(server.url)) for _ in range(4)])
-
-    await Driver(stores[0]).watch()
-    assert [await ids(Driver(store)) for store in stores] == [["t1"]] * 4
-    for store in stores:
-        await store.close()
+    stores = [await PostgresStore.open(PostgresUrl.of(server.url)) for _ in range(4)]
+    waiting = {asyncio.create_task(store.leadership.acquire()): store for store in stores}
+    while waiting:
+        leading, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        assert len(leading) == 1
+        leader = waiting.pop(leading.pop())
+        await Driver(leader).watch()
+        assert [await ids(Driver(store)) for store in stores] == [["t1"]] * len(stores)
+        await leader.close()
+        stores.remove(leader)

@@ -15,7 +15,8 @@ DECLARE
     deletes text;
 BEGIN
     SELECT string_agg(format('emptied_%s AS (DELETE FROM %s)', oid, oid::regclass), ', ') INTO deletes
-    FROM pg_class WHERE relnamespace = here AND relkind = 'r' AND relname <> 'migrations';
+    FROM pg_class WHERE relnamespace = here AND relkind = 'r'
+        AND relname <> ALL (string_to_array('{kept}', ','));
     IF deletes IS NOT NULL THEN
         EXECUTE 'WITH ' || deletes || ' SELECT 1';
     END IF;
@@ -44,6 +45,6 @@ def new_schema(server: str) -> Iterator[str]:
         asyncio.run(_execute(server, f"DROP SCHEMA {name} CASCADE"))
 
 
-async def empty(url: str) -> None:
-    """Delete all rows of the URL's schema but those about migrations."""
-    await _execute(url, _EMPTY)
+async def empty(url: str, *, keep_leader: bool = False) -> None:
+    """Delete all rows of the URL's schema but those about migrations; keep_leader: and about leadership."""
+    await _execute(url, _EMPTY.format(kept="migrations,leader,replicas" if keep_leader else "migrations"))

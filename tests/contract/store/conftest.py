@@ -25,7 +25,7 @@ def engine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     return PostgresEngine(request.getfixturevalue("postgres_schema"))
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="module", autouse=True)
 async def closing_engine(engine: Engine) -> AsyncIterator[Engine]:
     yield engine
     await engine.close()

@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Protocol
 
-from storage.factory import open_store
+from storage.factory import open_store, open_unfenced_store
+from storage.postgres.server_clock import utc_now
 from storage.postgres_url import PostgresUrl
 from storage.store import Store
 from tests.postgres.schemas import empty
@@ -55,24 +56,29 @@ class SqliteEngine:
 
 
 class PostgresEngine:
-    """A schema, whose rows are deleted."""
+    """A schema, whose rows are deleted, but for those of the one store that leads."""
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._store: Store | None = None
+        self._leader: Store | None = None
 
     async def clear(self) -> None:
-        await empty(self._url)
+        if self._leader is None:
+            await empty(self._url)
+            self._leader = await open_store(PostgresUrl.of(self._url))
+            await self._leader.leadership.acquire()
+        await empty(self._url, keep_leader=True)
 
     async def open(self) -> Store:
-        return await open_store(PostgresUrl.of(self._url))
+        """One that does not lead, as several can be open."""
+        return open_unfenced_store(PostgresUrl.of(self._url), now=utc_now)
 
     async def empty_store(self) -> Store:
-        """Always the same: new connections cost more than most tests."""
+        """Always the one that leads: new connections cost more than most tests."""
         await self.clear()
-        self._store = self._store or await self.open()
-        return self._store
+        assert self._leader is not None
+        return self._leader
 
     async def close(self) -> None:
-        if self._store is not None:
-            await self._store.close()
+        if self._leader is not None:
+            await self._leader.close()

@@ -75,6 +75,7 @@ async def test_a_new_database_has_the_schema_version(tmp_path: Path):
 async def test_a_postgresql_url_opens_a_database_there(postgres_url: str):
     store = await open_store(PostgresUrl.of(postgres_url))
     try:
+        await store.leadership.acquire()
         await store.check()
         assert await store.providers_with_due_tasks() == set()
     finally:

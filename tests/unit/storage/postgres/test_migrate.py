@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import pytest
 
 from storage.errors import StoreCorrupt, StoreFromFuture, StoreUnavailable
-from storage.postgres.connection import Database
-from storage.postgres.migrate import Migration, bundled_migrations, migrate
+from storage.postgres.connection import BEGIN_WRITING, Database, Session
+from storage.postgres.migrate import Migration, bundled_migrations, make_tables, migrate
 from storage.postgres_url import PostgresUrl
 from tests.postgres.schemas import new_schema
 
@@ -25,11 +25,14 @@ def url(postgres_server: str) -> Iterator[PostgresUrl]:
 
 async def applied(url: PostgresUrl, *migrations: Migration) -> list[int]:
     database = Database(url)
+    session = Session(url, begin=BEGIN_WRITING)
     try:
+        await make_tables(session, url)
         await migrate(database, migrations)
         async with database.reading() as tx:
             return [row["number"] for row in await tx.all("SELECT number FROM migrations ORDER BY number")]
     finally:
+        await session.close()
         await database.close()
 
 
