@@ -11,6 +11,7 @@ from storage.figures import Figures, Stats, Workload
 from storage.leadership import Leadership
 from storage.lookups import LookupStore
 from storage.models import Cause, Task, TaskEvent
+from storage.notifications import Notifications
 from storage.usage import Usage
 from storage.watches import UNLIMITED, Ending, Registration, WatchedTask, WatchLimits, WatchRequest
 
@@ -19,6 +20,7 @@ class Store(AccessStore, ChatStore, DeliveryStore, LookupStore, Protocol):
     """The database. Each method is one transaction, and may raise StoreError."""
 
     leadership: Leadership  # whether this process may poll and deliver
+    notifications: Notifications  # by which the processes that share the database wake each other
 
     def now(self) -> datetime:
         """The time by the database's clock, which all processes that share it have in common. No I/O."""

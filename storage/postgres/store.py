@@ -10,10 +10,12 @@ from storage.errors import LeadershipLost
 from storage.figures import Figures, Workload
 from storage.leadership import Leadership, SoleLeadership
 from storage.models import Task
+from storage.notifications import NoNotifications, Notifications
 from storage.postgres.connection import Database, check_login
 from storage.postgres.guards import CurrentSchema, Fence
 from storage.postgres.leadership import IN_USE, Identity, PostgresLeadership, Timing
 from storage.postgres.migrate import Migration, bundled_migrations
+from storage.postgres.notifications import PostgresNotifications
 from storage.postgres.renewing import renew
 from storage.postgres.server_clock import ServerClock
 from storage.postgres_url import PostgresUrl
@@ -41,6 +43,8 @@ class PostgresStore(SqlStore):
         self._is_closed = False
         self.leadership: Leadership = leadership
         self._now = now
+        url = database.url
+        self.notifications: Notifications = NoNotifications() if url.is_pooled else PostgresNotifications(url)
 
     @classmethod
     async def open(

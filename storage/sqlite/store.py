@@ -10,6 +10,7 @@ from storage.errors import StoreUnavailable
 from storage.figures import Figures, Workload
 from storage.leadership import Leadership, SoleLeadership
 from storage.models import Task
+from storage.notifications import NoNotifications, Notifications
 from storage.sql import maintenance, tasks, usage
 from storage.sql.store import SqlStore
 from storage.sqlite import files
@@ -34,6 +35,7 @@ class SqliteStore(SqlStore):
         super().__init__(database)
         self._file = database
         self.leadership: Leadership = SoleLeadership()
+        self.notifications: Notifications = NoNotifications()
 
     @classmethod
     async def open(cls, path: Path, *, bot_id: str = "") -> Self:

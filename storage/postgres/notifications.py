@@ -1,0 +1,74 @@
+"""Notifications by LISTEN and NOTIFY, over a connection of their own.
+
+https://www.postgresql.org/docs/current/sql-notify.html
+"""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from typing import NoReturn
+
+import asyncpg
+
+from storage.errors import StoreError
+from storage.notifications import Topic
+from storage.postgres.connection import Connection, connect, explained
+from storage.postgres_url import PostgresUrl
+
+_RECONNECT_S = 1.0
+_CHECK_S = 10.0  # between two statements: a connection that was cut without a word is noticed by the next
+# Channels belong to the whole database, which may have several schemas with a bot each.
+_CHANNEL = "SELECT 'reelwatch_' || md5(current_schema())"
+
+
+class PostgresNotifications:
+    """Notifications among the processes that use the same schema; not through pgbouncer, which drops them."""
+
+    def __init__(self, url: PostgresUrl) -> None:
+        """Nothing is connected before run()."""
+        self._url = url
+        self._unsent: set[Topic] = set()
+        self._wakeup = asyncio.Event()
+
+    def send(self, topic: Topic) -> None:
+        """Have run() notify the other processes; several calls may become one notification."""
+        self._unsent.add(topic)
+        self._wakeup.set()
+
+    async def run(self, heard: Callable[[Topic], None]) -> NoReturn:
+        """Send and listen until cancelled; a lost connection is replaced."""
+        while True:
+            with suppress(StoreError, asyncpg.PostgresError), explained(self._url):
+                connection = await connect(self._url)
+                try:
+                    await self._run(connection, heard)
+                finally:
+                    connection.terminate()  # nothing is lost that the next connection does not make good
+            await asyncio.sleep(_RECONNECT_S)
+
+    async def _run(self, connection: Connection, heard: Callable[[Topic], None]) -> None:
+        """Send and listen until the connection ends."""
+
+        def on_notification(_: object, pid: int, __: str, payload: object) -> None:
+            if pid != connection.get_server_pid() and payload in tuple(Topic):
+                heard(Topic(str(payload)))
+
+        channel = str(await connection.fetchval(_CHANNEL))
+        await connection.add_listener(channel, on_notification)
+        connection.add_termination_listener(lambda _: self._wakeup.set())
+        for topic in Topic:
+            heard(topic)
+        while not connection.is_closed():
+            self._wakeup.clear()
+            topics, self._unsent = self._unsent, set()
+            try:
+                for topic in topics:
+                    await connection.execute("SELECT pg_notify($1, $2)", channel, topic)
+            except BaseException:
+                self._unsent |= topics
+                raise
+            try:
+                async with asyncio.timeout(_CHECK_S):
+                    await self._wakeup.wait()
+            except TimeoutError:
+                await connection.execute("")
