@@ -23,6 +23,15 @@ class RequestOutcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AccessLists:
+    """Who may use the bot, and who may not, at one moment."""
+
+    allowed: frozenset[int]  # chats and users
+    refused: frozenset[int]  # chats that an admin refused, and that the settings do not allow
+    admins: frozenset[int]  # besides those of the settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ChatProfile:
     """A chat as the admins see it. All texts are bounded, not escaped."""
 

@@ -7,6 +7,7 @@ from typing import Protocol
 from storage.access import (
     AccessDecision,
     AccessEntry,
+    AccessLists,
     Admin,
     ChatProfile,
     Greeting,
@@ -51,12 +52,8 @@ class AccessStore(Protocol):
         """
         ...
 
-    async def refused_chats(self) -> frozenset[int]:
-        """The chats that an admin refused, and that the settings do not allow."""
-        ...
-
-    async def admins(self) -> frozenset[int]:
-        """The admins besides those of the settings."""
+    async def access_lists(self) -> AccessLists:
+        """All ids that are allowed or refused, and the admins."""
         ...
 
     async def add_first_admin(self, user_id: int, *, at: datetime) -> bool:

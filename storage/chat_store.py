@@ -62,8 +62,9 @@ class ChatStore(Protocol):
         ...
 
     async def stop_all_but(self, allowed_ids: Collection[int], *, at: datetime) -> int:
-        """Stop the watches of all other chats and users; return how many.
+        """Stop the watches of all chats and users besides these and those allowed in the database.
 
+        Returns how many were stopped.
         Their pending deliveries are superseded, so nothing more is sent, not even a last card.
         """
         ...

@@ -22,15 +22,22 @@ class Access:
         ids: Collection[int],
         admin_ids: Collection[int],
         clock: Callable[[], datetime],
+        notify: Callable[[], None] = lambda: None,
     ) -> None:
-        """everyone: whether access is open; ids: of the chats and users that the settings allow."""
+        """everyone: whether access is open; ids: of the chats and users that the settings allow.
+
+        notify: tells the other processes that share the store that access has changed there.
+        """
         self._store = store
         self._everyone = everyone
         self._set_ids = frozenset(ids)
         self._ids = set(ids)
+        self._set_admin_ids = frozenset(admin_ids)
         self._admin_ids = set(admin_ids)
         self._refused_ids: set[int] = set()
         self._clock = clock
+        self._notify = notify
+        self._changes = 0  # made by this process
 
     def allows(self, chat_id: int | None, user_id: int | None) -> bool:
         """Whether the chat or the user may use the bot; None: the update has none."""
@@ -61,8 +68,31 @@ class Access:
     async def load(self) -> None:
         """Write the settings' ids to the database and load all ids of the database; StoreError."""
         self._ids |= await self._store.sync_allowed_chats(self._set_ids, at=self._clock())
-        self._refused_ids |= await self._store.refused_chats()
-        self._admin_ids |= await self._store.admins()
+        lists = await self._store.access_lists()
+        self._refused_ids |= lists.refused
+        self._admin_ids |= lists.admins
+
+    async def reload(self) -> None:
+        """Take over what other processes have changed in the database; StoreError.
+
+        What this process has begun meanwhile for those who lost access is stopped.
+        """
+        while True:
+            changes = self._changes
+            lists = await self._store.access_lists()
+            if changes == self._changes:
+                break  # else what was read may be older than a change of this process
+        admins = self._set_admin_ids | lists.admins
+        has_lost = not (self._ids | self._admin_ids) <= (lists.allowed | admins)
+        for ids, current in (
+            (self._ids, lists.allowed),
+            (self._refused_ids, lists.refused),
+            (self._admin_ids, admins),
+        ):
+            ids.intersection_update(current)
+            ids.update(current)
+        if has_lost:
+            await self._stop_others()
 
     async def enforce(self) -> None:
         """Load the allowed ids; stop what is sent to chats and admins that no longer are; StoreError."""
@@ -82,22 +112,26 @@ class Access:
             )
 
     def allow(self, chat_id: int) -> None:
-        """Allow a chat; the store is updated separately."""
+        """Allow a chat that is allowed in the store."""
         self._ids.add(chat_id)
         self._refused_ids.discard(chat_id)
+        self._changed()
 
     def refuse(self, chat_id: int) -> None:
-        """Refuse a chat, so that nothing is sent there; the store is updated separately."""
+        """Refuse a chat that is refused in the store, so that nothing is sent there."""
         self._refused_ids.add(chat_id)
+        self._changed()
 
     async def remove(self, chat_id: int) -> None:
         """Stop what is sent to a chat that is removed in the store; StoreError."""
         self._ids.discard(chat_id)
+        self._changed()
         await self._stop_others()
 
     def add_admin(self, user_id: int) -> None:
-        """Add an admin; the store is updated separately."""
+        """Add an admin who is one in the store."""
         self._admin_ids.add(user_id)
+        self._changed()
 
     def migrated(self, old_id: int, new_id: int) -> None:
         """Treat the supergroup that a group became like the group; the store is updated separately."""
@@ -105,3 +139,8 @@ class Access:
             self._ids.add(new_id)
         if old_id in self._refused_ids:
             self._refused_ids.add(new_id)
+        self._changes += 1
+
+    def _changed(self) -> None:
+        self._changes += 1
+        self._notify()

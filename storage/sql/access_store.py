@@ -3,9 +3,17 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from storage.access import AccessDecision, AccessEntry, Admin, ChatProfile, Greeting, RequestOutcome
+from storage.access import (
+    AccessDecision,
+    AccessEntry,
+    AccessLists,
+    Admin,
+    ChatProfile,
+    Greeting,
+    RequestOutcome,
+)
 from storage.access_store import AccessStore
-from storage.sql import access_deliveries, access_requests
+from storage.sql import access_deliveries, access_requests, allowed_chats
 from storage.sql.transaction import Database
 
 
@@ -39,13 +47,13 @@ class SqlAccessStore(AccessStore):
         async with self._database.reading() as tx:
             return await access_requests.entries(tx, offset=offset, limit=limit)
 
-    async def refused_chats(self) -> frozenset[int]:
+    async def access_lists(self) -> AccessLists:
         async with self._database.reading() as tx:
-            return await access_requests.refused(tx)
-
-    async def admins(self) -> frozenset[int]:
-        async with self._database.reading() as tx:
-            return await access_requests.admins(tx)
+            return AccessLists(
+                allowed=await allowed_chats.ids(tx),
+                refused=await access_requests.refused(tx),
+                admins=await access_requests.admins(tx),
+            )
 
     async def add_first_admin(self, user_id: int, *, at: datetime) -> bool:
         async with self._database.transaction() as tx:

@@ -6,7 +6,7 @@ from datetime import datetime
 from storage.chat_settings import ChatSettings
 from storage.chat_store import ChatStore
 from storage.models import Chat
-from storage.sql import allowed_chats, chat_settings, chats, lookups, stopping
+from storage.sql import access_requests, allowed_chats, chat_settings, chats, lookups, stopping
 from storage.sql.transaction import Database
 
 
@@ -61,5 +61,6 @@ class SqlChatStore(ChatStore):
 
     async def stop_all_but(self, allowed_ids: Collection[int], *, at: datetime) -> int:
         async with self._database.transaction() as tx:
-            await lookups.drop_all_but(tx, allowed_ids)
-            return await stopping.stop_all_but(tx, allowed_ids, at=at)
+            allowed = {*allowed_ids, *await allowed_chats.ids(tx), *await access_requests.admins(tx)}
+            await lookups.drop_all_but(tx, allowed)
+            return await stopping.stop_all_but(tx, allowed, at=at)

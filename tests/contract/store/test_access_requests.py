@@ -136,18 +136,18 @@ async def test_a_refused_chat_is_told_nothing_and_not_asked_about_until_it_is_al
 
     assert await ask(driver) is RequestOutcome.REFUSED
     assert await send(driver) == []
-    assert await driver.store.refused_chats() == {GROUP}
+    assert (await driver.store.access_lists()).refused == {GROUP}
 
     assert await driver.store.allow_chat(GROUP, CAROL, at=driver.now) is not None
     assert await allowed(driver) == {GROUP}
-    assert await driver.store.refused_chats() == set()
+    assert (await driver.store.access_lists()).refused == set()
     assert await send(driver) == [(GROUP, Greeting(is_now_allowed=True, language="en"))]
 
 
 async def test_a_refused_chat_that_the_settings_name_is_allowed(driver: Driver):
     await driver.store.decide_request(await open_request(driver), BORIS, is_allowed=False, at=driver.now)
     await allowed(driver, GROUP)
-    assert await driver.store.refused_chats() == set()
+    assert (await driver.store.access_lists()).refused == set()
 
 
 async def test_a_removed_chat_is_not_allowed_and_may_ask_again_an_hour_after_it_asked(driver: Driver):
@@ -201,7 +201,7 @@ async def test_a_decision_stays_when_the_group_becomes_a_supergroup(driver: Driv
         await driver.store.migrate_chat(GROUP, NEW, at=driver.now)
 
     assert await allowed(driver) == ({NEW} if is_allowed else set())
-    assert await driver.store.refused_chats() == (set() if is_allowed else {NEW})
+    assert (await driver.store.access_lists()).refused == (set() if is_allowed else {NEW})
     assert [chat_id for chat_id, _ in await send(driver)] == ([NEW] if is_allowed else [])
 
 
@@ -245,13 +245,13 @@ async def test_former_admins_get_no_questions(driver: Driver):
 async def test_there_is_one_first_admin_and_none_once_anyone_has_access(driver: Driver):
     assert await driver.store.add_first_admin(EVE, at=driver.now)
     assert not await driver.store.add_first_admin(BORIS.id, at=driver.now)
-    assert await driver.store.admins() == {EVE}
+    assert (await driver.store.access_lists()).admins == {EVE}
 
 
 async def test_nobody_becomes_the_first_admin_of_a_bot_with_allowed_chats(driver: Driver):
     await allowed(driver, GROUP)
     assert not await driver.store.add_first_admin(EVE, at=driver.now)
-    assert await driver.store.admins() == set()
+    assert (await driver.store.access_lists()).admins == set()
 
 
 async def test_a_chat_is_greeted_once_per_occasion(driver: Driver):

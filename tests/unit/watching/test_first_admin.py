@@ -46,7 +46,7 @@ async def test_the_code_makes_its_sender_the_only_first_admin(
 
     assert scene.access.is_admin(EVE)
     assert not await scene.first_admin.claim(code, MALLORY)
-    assert await store.admins() == {EVE}
+    assert (await store.access_lists()).admins == {EVE}
     assert [each["event"] for each in json_lines(caplog.records)] == [
         "first_admin_awaited",
         "admin_added",

@@ -86,7 +86,7 @@ async def test_a_database_of_the_first_schema_is_migrated_with_its_rows(tmp_path
         assert await store.sync_allowed_chats([], at=NOON) == {-77}
         ([entry], total) = await store.access_entries(offset=0, limit=9)
         assert (entry.title, total) == ("Films", 1)
-        assert await store.admins() == set()
+        assert (await store.access_lists()).admins == set()
     finally:
         await store.close()
 
