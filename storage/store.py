@@ -191,6 +191,14 @@ class Store(AccessStore, ChatStore, DeliveryStore, LookupStore, Protocol):
         """Save the estimates of task durations, an opaque text."""
         ...
 
+    async def load_leader_state(self) -> str | None:
+        """The text last saved by save_leader_state(), or None; with SQLite always None."""
+        ...
+
+    async def save_leader_state(self, state: str) -> None:
+        """Save what the leader tells the processes that stand by, an opaque text."""
+        ...
+
     async def stats(self) -> Stats:
         """Counts by status and state."""
         ...

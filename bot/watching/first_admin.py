@@ -1,5 +1,6 @@
 """The one-time code that makes its sender the first admin of a bot that nobody may use yet."""
 
+import hashlib
 import hmac
 import logging
 import secrets
@@ -36,31 +37,33 @@ class FirstAdmin:
         self._access = access
         self._clock = clock
         self._monotonic = monotonic
-        self._code: str | None = None
+        # Of the code; another replica, which leads, may have made it. Only its hash, as others can read that.
+        self.digest: str | None = None
         self._tries: deque[tuple[float, int]] = deque(maxlen=_TRIES)  # when, and by which user
 
     @property
     def is_awaited(self) -> bool:
         """Whether the code makes its sender an admin now."""
-        return self._code is not None and self._access.is_unclaimed
+        return self.digest is not None and self._access.is_unclaimed
 
     def show_code(self) -> None:
-        """Log a code, if nobody may use the bot; later lines don't show it. Requires loaded access."""
-        if not self._access.is_unclaimed or self._code is not None:
+        """Log a new code, if nobody may use the bot; later lines don't show it. Requires loaded access."""
+        if not self._access.is_unclaimed:
             return
-        self._code = secrets.token_hex(_BYTES)
+        code = secrets.token_hex(_BYTES)
+        self.digest = _digest(code)
         log.warning(
             "Nobody may use this bot yet. To become its admin, send it in a private chat: /start %s",
-            self._code,
+            code,
             extra=log_fields(None, "first_admin_awaited"),
         )
-        hide_in_logs(self._code)
+        hide_in_logs(code)
 
     async def claim(self, code: str, user_id: int) -> bool:
         """Make the user an admin if the code is right; StoreError. A wrong code counts as a try."""
-        if self._code is None or not self._access.is_unclaimed or not self._may_try(user_id):
+        if self.digest is None or not self._access.is_unclaimed or not self._may_try(user_id):
             return False
-        if not hmac.compare_digest(code.encode(errors="replace"), self._code.encode()):
+        if not hmac.compare_digest(_digest(code).encode(), self.digest.encode()):
             log.warning(
                 "User %d sent a wrong code for the first admin.",
                 user_id,
@@ -70,7 +73,7 @@ class FirstAdmin:
         if not await self._store.add_first_admin(user_id, at=self._clock()):
             return False
         self._access.add_admin(user_id)
-        self._code = None
+        self.digest = None
         log.info(
             "User %d is the first admin now.", user_id, extra=log_fields(None, "admin_added", user_id=user_id)
         )
@@ -83,3 +86,7 @@ class FirstAdmin:
             return False
         self._tries.append((now, user_id))
         return True
+
+
+def _digest(code: str) -> str:
+    return hashlib.sha256(code.encode(errors="replace")).hexdigest()

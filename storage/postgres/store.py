@@ -86,6 +86,21 @@ class PostgresStore(SqlStore):
             renewed = await renew(tx, tasks_, owner=self._owner, at=at, lease_s=lease_s)
             return await tasks.active_watches(tx, renewed)
 
+    async def load_leader_state(self) -> str | None:
+        async with self._database.reading() as tx:
+            found = await tx.one("SELECT data FROM leader_state")
+            return None if found is None else str(found["data"])
+
+    async def save_leader_state(self, state: str) -> None:
+        async with self._database.transaction() as tx:
+            await tx.run(
+                """
+                INSERT INTO leader_state (id, data) VALUES (1, $1)
+                ON CONFLICT (id) DO UPDATE SET data = excluded.data
+                """,
+                (state,),
+            )
+
     async def figures(self) -> Figures:
         async with self._database.reading() as tx:
             return await maintenance.figures(tx, size=await _size(tx))

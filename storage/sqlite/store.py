@@ -60,6 +60,12 @@ class SqliteStore(SqlStore):
             renewed = await renew(tx, tasks_, owner=self._owner, at=at, lease_s=lease_s)
             return await tasks.active_watches(tx, renewed)
 
+    async def load_leader_state(self) -> str | None:
+        return None
+
+    async def save_leader_state(self, state: str) -> None:
+        """Save nothing: no other process would read it."""
+
     async def figures(self) -> Figures:
         size = await asyncio.to_thread(files.bytes_on_disk, self._file.path)
         async with self._database.reading() as tx:

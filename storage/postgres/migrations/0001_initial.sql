@@ -244,6 +244,12 @@ CREATE TABLE estimates (
     data text NOT NULL
 );
 
+-- What the leader tells the processes that stand by, an opaque text; one row.
+CREATE TABLE leader_state (
+    id integer PRIMARY KEY CHECK (id = 1),
+    data text NOT NULL
+);
+
 -- Deliveries that a worker may claim at ready_at: not for a lost chat, one at a time per address, kind and subject, and
 -- no result of a task that is waiting for its confirming poll.
 CREATE VIEW claimable_deliveries AS

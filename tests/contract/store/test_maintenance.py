@@ -6,6 +6,7 @@ import pytest
 
 from storage.models import Chat, DeliveryKind, DeliveryState, EventKind, TaskStatus
 from tests.contract.store.driver import CHAT, Driver
+from tests.contract.store.engines import Engine, PostgresEngine
 
 
 async def test_stats_count_by_status_and_state(driver: Driver):
@@ -282,6 +283,15 @@ async def test_the_id_of_a_deleted_watch_is_not_reused(driver: Driver):
 
     assert second.watch.id > first.watch.id
     assert second.task.id > first.task.id
+
+
+async def test_the_leaders_state_is_kept_where_others_can_read_it(driver: Driver, engine: Engine):
+    assert await driver.store.load_leader_state() is None
+
+    for state in ("{}", '{"gateways": []}'):
+        await driver.store.save_leader_state(state)
+        kept = state if isinstance(engine, PostgresEngine) else None
+        assert await driver.store.load_leader_state() == kept
 
 
 async def test_estimates_are_kept_as_last_saved(driver: Driver):

@@ -4,9 +4,9 @@ import asyncio
 from contextlib import suppress
 from pathlib import Path
 
-from bot.watching import access_reloader
+from bot.watching import reloading
 from bot.watching.access import Access
-from bot.watching.access_reloader import AccessReloader
+from bot.watching.reloading import Reloader
 from storage.access import AccessLists, Admin, ChatProfile
 from storage.errors import StoreUnavailable
 from storage.sqlite.store import SqliteStore
@@ -45,7 +45,7 @@ async def allow(store: Store, chat_id: int) -> None:
 
 async def test_who_is_let_in_and_removed_elsewhere_is_so_here(store: Store):
     access = replica(store)
-    reloader = AccessReloader(access)
+    reloader = Reloader(access.reload)
     await allow(store, ANN)
     assert not access.allows(ANN, ANN)
     await reloader.reload()
@@ -115,7 +115,7 @@ async def test_a_change_here_while_the_database_is_read_is_not_undone(tmp_path: 
 
 async def test_reloads_of_many_updates_without_access_are_few(tmp_path: Path):
     store = await CountingStore.open(tmp_path / "reelwatch.db")
-    reloader = AccessReloader(replica(store))
+    reloader = Reloader(replica(store).reload)
     await asyncio.gather(*(reloader.reload() for _ in range(50)))
     assert store.reads <= 2
     await store.close()
@@ -125,10 +125,10 @@ async def test_it_reloads_at_a_notification_and_goes_on_after_a_failure(tmp_path
     store = await CountingStore.open(tmp_path / "reelwatch.db")
     store.has_read = asyncio.Event()
     access = replica(store)
-    reloader = AccessReloader(access)
+    reloader = Reloader(access.reload)
     store.is_broken = True
     run = asyncio.create_task(reloader.run())
-    async with asyncio.timeout(access_reloader.RELOAD_S / 2):  # not for the next time
+    async with asyncio.timeout(reloading.RELOAD_S / 2):  # not for the next time
         await store.has_read.wait()
         store.is_broken = False
         await allow(store, ANN)

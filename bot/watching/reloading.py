@@ -1,37 +1,38 @@
-"""Keeps the access list of a replica the same as the database's, which other replicas change, too."""
+"""Keeps what a replica remembers of the database as it is there, where other replicas change it, too."""
 
 import asyncio
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import NoReturn
 
-from bot.watching.access import Access
 from storage.errors import StoreError
 
-# Those who lose access are refused by every replica after so long, at once if it is notified.
+# Those who lose access are refused by every replica after so long; at once, if it is notified.
 RELOAD_S = 2.0
 _LEAST_S = 0.1  # between two reloads, as anybody can send updates without access
 
 
-class AccessReloader:
-    """Reloads an access list from time to time, and before somebody is refused."""
+class Reloader:
+    """Reloads from time to time, when it is notified, and when somebody would be refused."""
 
-    def __init__(self, access: Access, *, monotonic: Callable[[], float] = time.monotonic) -> None:
-        """monotonic: seconds."""
-        self._access = access
+    def __init__(
+        self, load: Callable[[], Awaitable[None]], *, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        """load: may raise StoreError. monotonic: seconds."""
+        self._load = load
         self._monotonic = monotonic
         self._turn = asyncio.Lock()
         self._begun_at = -math.inf  # the last reload that succeeded
         self._wakeup = asyncio.Event()
 
     def notify(self) -> None:
-        """Reload at once: another replica has changed the list."""
+        """Reload at once: another replica has changed something."""
         self._wakeup.set()
 
     async def run(self) -> NoReturn:
-        """Reload until cancelled; while the database can't be read, the list stays as it is."""
+        """Reload until cancelled; while the database can't be read, all stays as it is."""
         while True:
             self._wakeup.clear()
             with suppress(StoreError):
@@ -41,12 +42,12 @@ class AccessReloader:
                     await self._wakeup.wait()
 
     async def reload(self) -> None:
-        """Have the list as it is in the database now, or later; StoreError."""
+        """Have it as it is in the database now, or later; raises StoreError."""
         called_at = self._monotonic()
         async with self._turn:
             if self._begun_at >= called_at:
                 return  # a reload for another call
             await asyncio.sleep(self._begun_at + _LEAST_S - called_at)
             begun_at = self._monotonic()
-            await self._access.reload()
+            await self._load()
             self._begun_at = begun_at

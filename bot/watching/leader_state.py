@@ -1,0 +1,90 @@
+"""What the leader knows that the other replicas show and check, as it passes through the database."""
+
+import asyncio
+import json
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NoReturn, Protocol
+
+from bot.watching.gateway_state import GatewayReport, GatewayStatus
+from storage.errors import LeadershipLost, StoreError
+
+log = logging.getLogger(__name__)
+
+_WRITE_S = 1.0  # between two looks for changes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeaderState:
+    """The gateways as the leader's polls found them, and the code for the first admin."""
+
+    gateways: tuple[GatewayReport, ...] = ()
+    first_admin: str | None = field(default=None, repr=False)  # the code's hash; None: none is awaited
+
+    def to_json(self) -> str:
+        """For the database."""
+        gateways = [
+            {
+                "names": each.names,
+                "host": each.host,
+                "status": each.status,
+                "since": each.since.isoformat(),
+                "http_status": each.http_status,
+                "redirect_to": each.redirect_to,
+            }
+            for each in self.gateways
+        ]
+        return json.dumps({"gateways": gateways, "first_admin": self.first_admin})
+
+    @classmethod
+    def from_json(cls, text: str | None) -> "LeaderState":
+        """What to_json() has written; empty if that was another version's, or None."""
+        try:
+            found = json.loads(text or "{}")
+            gateways = tuple(
+                GatewayReport(
+                    names=tuple(each["names"]),
+                    host=each["host"],
+                    status=GatewayStatus(each["status"]),
+                    since=datetime.fromisoformat(each["since"]),
+                    http_status=each["http_status"],
+                    redirect_to=each["redirect_to"],
+                )
+                for each in found.get("gateways", ())
+            )
+            first_admin = found.get("first_admin")
+            return cls(gateways=gateways, first_admin=None if first_admin is None else str(first_admin))
+        except (ValueError, LookupError, TypeError, AttributeError):
+            return cls()
+
+
+class WrittenStore(Protocol):
+    """The part of the store that keeps the state."""
+
+    async def save_leader_state(self, state: str) -> None:
+        """Save the text; raises StoreError."""
+        ...
+
+
+async def keep_written(
+    store: WrittenStore,
+    state: Callable[[], LeaderState],
+    *,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> NoReturn:
+    """Write the state whenever it has changed, until cancelled; raises LeadershipLost."""
+    written = None
+    while True:
+        text = state().to_json()
+        if text != written:
+            try:
+                await store.save_leader_state(text)
+            except LeadershipLost:
+                raise
+            except StoreError as error:
+                log.debug("The leader's state is not written: %s", error)  # polling logs the outage
+            else:
+                written = text
+        await sleep(_WRITE_S)
