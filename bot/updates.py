@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 
 from telegram.error import InvalidToken, RetryAfter, TelegramError
@@ -102,13 +102,13 @@ async def run_updates(application: AnyApplication, deps: HandlerDeps, resources:
         ),
         refuse=lambda update: refusals.too_busy(update, deps),
     )
-    async with _update_source(application, dispatcher, deps, resources) as source:
+    async with _update_source(application, dispatcher, deps, resources) as (source, run):
         await _connect(application, resources.telemetry)
         resources.connected.set()
         await application.start()
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(source.run())
+                group.create_task(run())
                 group.create_task(
                     menus.show_menus(
                         application.bot, resources.settings.language, tuple(resources.access.admin_ids)
@@ -124,16 +124,29 @@ async def run_updates(application: AnyApplication, deps: HandlerDeps, resources:
 @asynccontextmanager
 async def _update_source(
     application: AnyApplication, dispatcher: Dispatcher, deps: HandlerDeps, resources: Resources
-) -> AsyncIterator[UpdatePoller | WebhookReceiver]:
-    """Long polling, or the webhook, which listens inside the context; raises PortTaken."""
+) -> AsyncIterator[tuple[UpdatePoller | WebhookReceiver, Callable[[], Coroutine[None, None, None]]]]:
+    """Long polling, or the webhook, which listens inside the context; raises PortTaken.
+
+    And what takes updates until it is cancelled.
+    """
     settings, telemetry = resources.settings, resources.telemetry
     if not settings.webhook_url:
-        yield UpdatePoller(application, dispatcher, deps.held, telemetry)
+        poller = UpdatePoller(application, dispatcher, deps.held, telemetry)
+        yield poller, poller.run
         return
+    receiver = WebhookReceiver(application.bot, dispatcher, deps.held)
     keeper = WebhookKeeper(
-        application.bot, telemetry, url=settings.webhook_url, secret=settings.webhook_secret
+        application.bot,
+        telemetry,
+        url=settings.webhook_url,
+        secret=settings.webhook_secret,
+        take_arrival=receiver.take_arrival,
     )
-    receiver = WebhookReceiver(application.bot, dispatcher, deps.held, keeper)
+
+    async def receive() -> None:
+        receiver.open()
+        await keeper.run()
+
     async with webhook_server(
         receiver.receive,
         path=path_of(settings.webhook_url),
@@ -141,7 +154,7 @@ async def _update_source(
         port=settings.webhook_port or 0,
         host=settings.webhook_host,
     ):
-        yield receiver
+        yield receiver, receive
 
 
 async def _connect(application: AnyApplication, telemetry: Telemetry) -> None:

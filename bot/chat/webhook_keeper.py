@@ -48,9 +48,17 @@ _CERTIFICATE = "the certificate must be one that everybody trusts, sent with its
 class WebhookKeeper:
     """Sets the webhook and watches it."""
 
-    def __init__(self, bot: Bot, telemetry: Telemetry, *, url: str, secret: str) -> None:
-        """url: WEBHOOK_URL."""
-        self.has_arrived = False  # an update, since the last check
+    def __init__(
+        self,
+        bot: Bot,
+        telemetry: Telemetry,
+        *,
+        url: str,
+        secret: str,
+        take_arrival: Callable[[], bool],
+    ) -> None:
+        """url: WEBHOOK_URL. take_arrival: whether an update has arrived since its last call."""
+        self._take_arrival = take_arrival
         self._bot = bot
         self._telemetry = telemetry
         self._url = url
@@ -128,7 +136,7 @@ class WebhookKeeper:
             raise SecondPoller
         self._telemetry.metrics.webhook_pending_updates.set(info.pending_update_count)
         is_new_error = info.last_error_date != self._known_error
-        has_arrived, self.has_arrived = self.has_arrived, False
+        has_arrived = self._take_arrival()
         self._known_error = info.last_error_date
         if is_new_error and not has_arrived and info.pending_update_count:
             why = reason(info.last_error_message or "unknown error")

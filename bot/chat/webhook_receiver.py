@@ -7,6 +7,7 @@ update of a chat only then; an unconfirmed one it sends again, maybe after a res
 import asyncio
 import logging
 from collections import deque
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
@@ -14,17 +15,20 @@ from telegram import Bot, Update
 
 from bot.bot_api.results import MALFORMED, ResultChecker
 from bot.chat.dispatcher import Dispatcher, HeldUpdates
-from bot.chat.webhook_keeper import WebhookKeeper
 from bot.logs import log_fields
+from storage.errors import StoreError
 
 log = logging.getLogger(__name__)
 
 IN_PROGRESS = 200  # updates; setWebhook requests fewer at once, other senders don't know the secret
-_RETRY_S = 2.0  # while starting, stopping, or with too many updates in progress
-_STORE_RETRY_S = 5.0  # while the database is unavailable
+_RETRY_S = 2.0  # while starting, stopping, with too many updates in progress, or without the database
 _RESPONSE_S = 45.0  # within 60 s, after which Telegram closes the connection
 _READ_S = 2.0  # then an update that only reads, such as /status, no longer delays its chat's next one
 _KNOWN = 4096  # update ids
+
+
+async def _nothing(_: Update) -> None:
+    pass
 
 
 class WebhookReceiver:
@@ -35,25 +39,33 @@ class WebhookReceiver:
         bot: Bot,
         dispatcher: Dispatcher,
         held: HeldUpdates,
-        keeper: WebhookKeeper,
         *,
+        prepare: Callable[[Update], Awaitable[None]] = _nothing,
         response_s: float = _RESPONSE_S,
     ) -> None:
-        """response_s: the time limit of receive()."""
+        """prepare: called with each update before its handler; may raise StoreError: Telegram repeats it.
+
+        response_s: the time limit of receive().
+        """
         self._bot = bot
         self._dispatcher = dispatcher
         self._held = held
-        self._keeper = keeper
+        self._prepare = prepare
         self._response_s = response_s
         self._checker = ResultChecker()
+        self._has_arrived = False
         self._is_open = False
         self._running: dict[int, asyncio.Task[float | None]] = {}
         self._known: deque[int] = deque(maxlen=_KNOWN)  # confirmed updates
 
-    async def run(self) -> None:
-        """Accept updates, set the webhook and watch it; raises what WebhookKeeper.run() raises."""
+    def open(self) -> None:
+        """Accept updates from now on."""
         self._is_open = True
-        await self._keeper.run()
+
+    def take_arrival(self) -> bool:
+        """Whether an update has arrived since the last call."""
+        has_arrived, self._has_arrived = self._has_arrived, False
+        return has_arrived
 
     async def receive(self, raw: object) -> float | None:
         """Handle an update; returns None to confirm it, else the seconds until Telegram shall repeat it.
@@ -61,7 +73,7 @@ class WebhookReceiver:
         Raises Unexpected if it is not an update. The handler continues if this is cancelled.
         """
         (checked,) = self._checker.check("getUpdates", [raw])
-        self._keeper.has_arrived = True
+        self._has_arrived = True
         update_id: int = checked["update_id"]
         running = self._running.get(update_id)
         if running is None:
@@ -89,7 +101,11 @@ class WebhookReceiver:
     async def _handle(self, raw: dict[str, Any]) -> float | None:
         update_id: int = raw["update_id"]
         try:
-            handler = self._dispatcher.start(Update.de_json(raw, self._bot))
+            update = Update.de_json(raw, self._bot)
+            await self._prepare(update)
+            handler = self._dispatcher.start(update)
+        except StoreError:
+            return _RETRY_S
         except MALFORMED as error:
             log.warning(
                 "Skipped update %d, which Telegram sent in a form that can't be read: %s",
@@ -108,6 +124,6 @@ class WebhookReceiver:
             if handler.cancelled():
                 return _RETRY_S
             if self._held.take_postponed(update_id):
-                return _STORE_RETRY_S
+                return _RETRY_S
         self._known.append(update_id)
         return None

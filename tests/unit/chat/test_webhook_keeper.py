@@ -65,7 +65,10 @@ class Run:
         self.slept_s: list[float] = []
         self.arrives_during_sleep: set[int] = set()  # which sleep
         self.telemetry = Telemetry(sleep=self._sleep)
-        self.keeper = WebhookKeeper(self.bot, self.telemetry, url=URL, secret="s3cret")
+        self._has_arrived = False
+        self.keeper = WebhookKeeper(
+            self.bot, self.telemetry, url=URL, secret="s3cret", take_arrival=self._take_arrival
+        )
 
     async def end(self) -> None:
         """Run until the script has ended."""
@@ -74,7 +77,11 @@ class Run:
 
     async def _sleep(self, seconds: float) -> None:
         self.slept_s.append(seconds)
-        self.keeper.has_arrived |= len(self.slept_s) in self.arrives_during_sleep
+        self._has_arrived |= len(self.slept_s) in self.arrives_during_sleep
+
+    def _take_arrival(self) -> bool:
+        has_arrived, self._has_arrived = self._has_arrived, False
+        return has_arrived
 
 
 async def test_it_is_set_with_the_secret_and_the_allowed_updates_and_drops_nothing(

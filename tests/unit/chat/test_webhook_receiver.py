@@ -2,25 +2,16 @@
 
 import asyncio
 import itertools
-from typing import Any
 
 import pytest
+from telegram import Update
 
 from bot.bot_api.results import Unexpected
 from bot.chat.dispatcher import HeldUpdates
 from bot.chat.webhook_receiver import IN_PROGRESS, WebhookReceiver
+from storage.errors import StoreError, StoreUnavailable
 from tests.fakes import updates
 from tests.unit.chat.update_harness import ANNA, BORIS, UpdateHarness
-
-
-class FakeKeeper:
-    """Keeps nothing."""
-
-    has_arrived = False
-
-    async def run(self) -> None:
-        """Until cancelled."""
-        await asyncio.Event().wait()
 
 
 class WebhookHarness:
@@ -30,13 +21,16 @@ class WebhookHarness:
         self.harness = harness
         self.held = HeldUpdates(can_postpone=True)
         self.dispatcher = harness.dispatcher(self.held, limit_s=limit_s)
-        keeper: Any = FakeKeeper()
-        self.keeper = keeper
+        self.store_errors: list[StoreError] = []  # of what is done before a handler
+        self.prepared: list[int] = []
         self.receiver = WebhookReceiver(
-            harness.application.bot, self.dispatcher, self.held, keeper, response_s=response_s
+            harness.application.bot,
+            self.dispatcher,
+            self.held,
+            prepare=self._prepare,
+            response_s=response_s,
         )
         self._ids = itertools.count(1)
-        self._running = asyncio.create_task(self.receiver.run())
 
     async def send(self, text: str, *, user: int = ANNA, id_: int | None = None) -> float | None:
         """Telegram sends a message; the response."""
@@ -50,14 +44,18 @@ class WebhookHarness:
 
     async def end(self) -> None:
         """Stop, and see that nothing is kept."""
-        self._running.cancel()
         await self.receiver.stop(1.0)
+
+    async def _prepare(self, update: Update) -> None:
+        if self.store_errors:
+            raise self.store_errors.pop()
+        self.prepared.append(update.update_id)
 
 
 @pytest.fixture
 async def webhook(update_harness: UpdateHarness):
     webhook = WebhookHarness(update_harness)
-    await asyncio.sleep(0)
+    webhook.receiver.open()
     yield webhook
     for gate in update_harness.gates.values():
         gate.set()
@@ -70,7 +68,8 @@ async def test_an_update_that_writes_is_confirmed_when_its_handler_is_through(we
     await webhook.harness.until_begun("/watch a")
     await asyncio.sleep(0.02)
     assert not response.done()
-    assert webhook.keeper.has_arrived
+    assert webhook.receiver.take_arrival()
+    assert not webhook.receiver.take_arrival()
     gate.set()
     assert await response is None
 
@@ -123,7 +122,7 @@ async def test_a_handler_continues_when_its_connection_is_lost(webhook: WebhookH
 
 async def test_an_update_that_takes_too_long_is_repeated_and_not_handled_again(update_harness: UpdateHarness):
     webhook = WebhookHarness(update_harness, response_s=0.05)
-    await asyncio.sleep(0)
+    webhook.receiver.open()
     gate = webhook.harness.hold("/watch a")
     assert await webhook.send("/watch a", id_=5)
     gate.set()
@@ -146,7 +145,7 @@ async def test_an_update_whose_handler_could_not_write_is_repeated_and_handled_a
 async def test_before_the_start_and_after_the_stop_updates_are_to_be_repeated(update_harness: UpdateHarness):
     webhook = WebhookHarness(update_harness)
     assert await webhook.receiver.receive({"update_id": 1, "message": updates.private(ANNA, "/watch a")})
-    await asyncio.sleep(0)
+    webhook.receiver.open()
     gate = webhook.harness.hold("/watch b")
     begun = webhook.sending("/watch b")
     await webhook.harness.until_begun("/watch b")
@@ -163,7 +162,7 @@ async def test_a_handler_that_does_not_end_in_time_at_the_stop_is_cancelled_and_
     update_harness: UpdateHarness,
 ):
     webhook = WebhookHarness(update_harness)
-    await asyncio.sleep(0)
+    webhook.receiver.open()
     webhook.harness.hold("/watch a")
     responses = [webhook.sending("/watch a"), webhook.sending("/watch b")]
     await webhook.harness.until_begun("/watch a")
@@ -171,6 +170,16 @@ async def test_a_handler_that_does_not_end_in_time_at_the_stop_is_cancelled_and_
         await webhook.receiver.stop(0.05)
         assert all([await response for response in responses])
     await webhook.end()
+
+
+async def test_an_update_is_prepared_before_its_handler_and_repeated_if_the_store_fails(
+    webhook: WebhookHarness,
+):
+    webhook.store_errors.append(StoreUnavailable("away"))
+    assert await webhook.send("/watch a", id_=5)
+    assert webhook.harness.begun == []
+    assert await webhook.send("/watch a", id_=5) is None
+    assert (webhook.prepared, webhook.harness.begun) == ([5], ["/watch a"])
 
 
 async def test_with_too_many_in_progress_more_are_to_be_repeated(webhook: WebhookHarness):
