@@ -16,7 +16,7 @@ from storage.postgres.connection import Connection, connect, explained
 from storage.postgres_url import PostgresUrl
 
 _RECONNECT_S = 1.0
-_CHECK_S = 10.0  # between two statements: a connection that was cut without a word is noticed by the next
+_CHECK_S = 10.0  # a connection that was cut without a word is noticed by the next statement
 # Channels belong to the whole database, which may have several schemas with a bot each.
 _CHANNEL = "SELECT 'reelwatch_' || md5(current_schema())"
 
@@ -24,9 +24,10 @@ _CHANNEL = "SELECT 'reelwatch_' || md5(current_schema())"
 class PostgresNotifications:
     """Notifications among the processes that use the same schema; not through pgbouncer, which drops them."""
 
-    def __init__(self, url: PostgresUrl) -> None:
-        """Nothing is connected before run()."""
+    def __init__(self, url: PostgresUrl, *, check_s: float = _CHECK_S) -> None:
+        """Nothing is connected before run(). check_s: between two checks of a connection without traffic."""
         self._url = url
+        self._check_s = check_s
         self._unsent: set[Topic] = set()
         self._wakeup = asyncio.Event()
 
@@ -68,7 +69,7 @@ class PostgresNotifications:
                 self._unsent |= topics
                 raise
             try:
-                async with asyncio.timeout(_CHECK_S):
+                async with asyncio.timeout(self._check_s):
                     await self._wakeup.wait()
             except TimeoutError:
-                await connection.execute("")
+                await connection.execute("SELECT 1")

@@ -33,8 +33,8 @@ class Listener:
 
 
 @asynccontextmanager
-async def listening(url: str) -> AsyncIterator[Listener]:
-    listener = Listener(PostgresNotifications(PostgresUrl.of(url)))
+async def listening(url: str, *, check_s: float = 10.0) -> AsyncIterator[Listener]:
+    listener = Listener(PostgresNotifications(PostgresUrl.of(url), check_s=check_s))
     run = asyncio.create_task(listener.notifications.run(listener.heard.put_nowait))
     try:
         await listener.until_connected()
@@ -106,6 +106,14 @@ async def test_another_schema_of_the_database_hears_nothing(postgres_url: str, o
         one.notifications.send(Topic.POLLING)
         assert await two.next() is Topic.POLLING
         assert other.heard.empty()
+
+
+async def test_a_connection_without_traffic_is_checked_and_kept(postgres_url: str):
+    async with listening(postgres_url, check_s=0.01) as one, listening(postgres_url) as two:
+        await asyncio.sleep(0.1)
+        two.notifications.send(Topic.POLLING)
+        assert await one.next() is Topic.POLLING
+        assert one.heard.empty()
 
 
 async def test_a_payload_of_another_version_is_ignored(postgres_url: str):
