@@ -20,7 +20,7 @@ def backup(database: Path, target: str) -> None:
     """
     if target == STANDARD:
         refuse_terminal()
-    with output_file(target, database, may_replace=_is_old_backup) as draft:
+    with output_file(target, factory.files_of(database), may_replace=_is_old_backup) as draft:
         try:
             contents = factory.back_up(database, draft, progress=ProgressLines("pages"))
         except StoreFull as error:

@@ -116,7 +116,7 @@ def _parser() -> argparse.ArgumentParser:
     restoring.add_argument("file", metavar="FILE", help="the backup; - for standard input")
     exporting = commands.add_parser("export", help="write all data as JSON lines, also while the bot runs")
     exporting.add_argument("file", metavar="FILE", help="the new file; - for standard output")
-    importing = commands.add_parser("import", help="make a new database of an export")
+    importing = commands.add_parser("import", help="put an export into a new or empty database")
     importing.add_argument("file", metavar="FILE", help="the export; - for standard input")
     return parser
 

@@ -2,12 +2,12 @@
 
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from bot.errors import FileRefused, OutputFailed
-from storage import factory
 from storage.draft import draft_of, publish
 
 STANDARD = "-"  # standard output or input
@@ -16,27 +16,41 @@ _PIECE = 1 << 20  # bytes
 
 
 @contextmanager
-def output_file(target: str, database: Path, *, may_replace: Callable[[Path], bool]) -> Iterator[Path]:
+def output_file(target: str, live: Sequence[Path], *, may_replace: Callable[[Path], bool]) -> Iterator[Path]:
     """A draft to write to; it is published at the target when the block ends without an error.
 
-    may_replace: whether an existing file, which is not empty, is of the kind that is written. For standard
-    output the draft lies beside the database: a container's root may be read-only, and its /tmp in memory.
+    live: the files of the database, which are never replaced. For standard output the draft lies beside the
+    first of them: a container's root may be read-only, and its /tmp in memory.
+    may_replace: whether an existing file, which is not empty, is of the kind that is written.
     Raises FileRefused, OutputFailed.
     """
     path = Path(target)
     if target != STANDARD:
-        _require_usable(path, database, may_replace)
+        _require_usable(path, live, may_replace)
+    with _failing(target), draft_of(live[0].absolute() if target == STANDARD else path.absolute()) as draft:
+        yield draft
+        if target == STANDARD:
+            _stream(draft)
+        else:
+            publish(draft, path.absolute())
+
+
+@contextmanager
+def standard_output() -> Iterator[BinaryIO]:
+    """Standard output itself, for what is known to be incomplete if it is; raises OutputFailed."""
+    with _failing(STANDARD), os.fdopen(os.dup(_STDOUT), "wb") as file:
+        yield file
+
+
+@contextmanager
+def _failing(target: str) -> Iterator[None]:
+    """Convert OSErrors to OutputFailed."""
     try:
-        with draft_of(database.absolute() if target == STANDARD else path.absolute()) as draft:
-            yield draft
-            if target == STANDARD:
-                _stream(draft)
-            else:
-                publish(draft, path.absolute())
+        yield
     except BrokenPipeError:
         raise OutputFailed("Standard output was closed before everything was written.") from None
     except OSError as error:
-        name = "Standard output" if target == STANDARD else f"The file {path}"
+        name = "Standard output" if target == STANDARD else f"The file {target}"
         raise OutputFailed(f"{name} cannot be written: {error.strerror}.") from error
 
 
@@ -46,7 +60,7 @@ def refuse_terminal() -> None:
         raise FileRefused("Standard output is a terminal: send it to a file or a pipe, or name a file.")
 
 
-def _require_usable(path: Path, database: Path, may_replace: Callable[[Path], bool]) -> None:
+def _require_usable(path: Path, live: Sequence[Path], may_replace: Callable[[Path], bool]) -> None:
     try:
         if not path.absolute().parent.is_dir():
             raise FileRefused(f"There is no folder {path.absolute().parent}.")
@@ -54,8 +68,8 @@ def _require_usable(path: Path, database: Path, may_replace: Callable[[Path], bo
             return
         if path.is_dir():
             raise FileRefused(f"{path} is a folder: name a file in it.")
-        for live in factory.files_of(database):
-            if live.exists() and path.exists() and live.samefile(path):
+        for each in live:
+            if each.exists() and path.exists() and each.samefile(path):
                 raise FileRefused(f"{path} belongs to the bot's own database: name another file.")
         found = path.lstat()
         if not stat.S_ISREG(found.st_mode) or (found.st_size and not may_replace(path)):

@@ -1,30 +1,46 @@
 """The commands `export` and `import`: all of the database as JSON lines, and a new database from them."""
 
 import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from bot import __version__
 from bot.errors import FileRefused
-from bot.output_file import STANDARD, output_file
+from bot.output_file import STANDARD, output_file, standard_output
 from bot.progress import ProgressLines
 from storage import factory
 from storage.export import is_export, read_export, write_export
+from storage.postgres_url import PostgresUrl
 
 
-def export_data(database: Path, target: str) -> None:
+def export_data(database: Path | PostgresUrl, target: str) -> None:
     """Write all records to a file or standard output; raises StoreError, FileRefused, OutputFailed."""
-    with (
-        output_file(target, database, may_replace=is_export) as draft,
-        factory.open_dump(database) as dump,
-        draft.open("wb") as file,
-    ):
+    with _output(target, factory.files_of(database)) as file, factory.open_dump(database) as dump:
         counts = write_export(dump, file, program=__version__, progress=ProgressLines("records"))
     where = "standard output" if target == STANDARD else target
     print(f"Exported {database} to {where}: {_described(counts)}.", file=sys.stderr)
+    if dump.is_in_use:
+        print(
+            "A bot runs on this database, and what it does from now on is not in the export. To move, stop"
+            " the bot and export again.",
+            file=sys.stderr,
+        )
 
 
-def import_data(database: Path, source: str) -> None:
-    """Make a database of an export; raises StoreError, FileRefused."""
+@contextmanager
+def _output(target: str, live: Sequence[Path]) -> Iterator[BinaryIO]:
+    if target == STANDARD and not live:  # on a server, so that no folder is known; a last line is missed
+        with standard_output() as file:
+            yield file
+    else:
+        with output_file(target, live, may_replace=is_export) as draft, draft.open("wb") as file:
+            yield file
+
+
+def import_data(database: Path | PostgresUrl, source: str) -> None:
+    """Fill a new or empty database from an export; raises StoreError, FileRefused."""
     if source == STANDARD and sys.stdin.isatty():
         raise FileRefused("Standard input is a terminal: name the export's file, or send it through a pipe.")
     try:

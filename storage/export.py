@@ -1,6 +1,6 @@
 """The format of an export: JSON lines; the first says what is in it, the last proves that all of it is there.
 
-{"reelwatch_export": 1, "program": "0.1.0", "schema": 9, "counts": {…}, "next_ids": {…}}
+{"reelwatch_export": 1, "program": "0.1.0", "schema": 10, "counts": {…}, "next_ids": {…}}
 {"table": "tasks", "id": 1, …}
 {"records": 1, "sha256": "…"}
 
@@ -12,12 +12,13 @@ it, as when a person has edited the file, only the counts are checked. No token 
 import hashlib
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from storage.contents import Progress, no_progress
 from storage.errors import ImportRefused
-from storage.records import TABLES, Dump, Load, Table
+from storage.records import SCHEMA, TABLES, Dump, Load, RecordRefused, Table, next_ids_in
 
 FORMAT = 1
 MAX_LINE = 16 << 20  # bytes; the estimates are the longest, some hundred KiB
@@ -44,7 +45,7 @@ def write_export(
         digest.update(written)
         file.write(written)
 
-    head = {"program": program, "schema": dump.schema, "counts": counts, "next_ids": dump.next_ids()}
+    head = {"program": program, "schema": SCHEMA, "counts": counts, "next_ids": dump.next_ids()}
     write({"reelwatch_export": FORMAT} | head)
     for table in TABLES:
         for record in dump.records(table):
@@ -66,27 +67,25 @@ def read_export(
     """
     lines = _Lines(file, called)
     head = next(lines, None)
-    counts = _counts_of(lines, head, load.schema)
+    counts, next_ids = _head_of(lines, head)
     found, total = dict.fromkeys(counts, 0), sum(counts.values())
-    for line in lines:
-        if "table" not in line:
-            _require_whole(lines, line, counts, found)
-            break
-        table = _TABLES.get(line.pop("table")) if isinstance(line["table"], str) else None
-        if table is None:
-            raise lines.refusal("names no table that is known")
-        _add(lines, load, table, line)
-        found[table.name] = found.get(table.name, 0) + 1
-        if lines.number % _STEP == 0:
-            progress(lines.number, total)
-    else:
-        raise ImportRefused(f"{called} ends after line {lines.number}, before its last line: it was cut off.")
-    if next(lines, None) is not None:
-        raise lines.refusal("comes after the last one")
-    try:
-        load.set_next_ids(head.get("next_ids", {}) if head else {})
-    except ValueError as error:
-        raise ImportRefused(f"Line 1 of {called} {error}.") from None
+    with lines.refusing():
+        for line in lines:
+            if "table" not in line:
+                _require_whole(lines, line, counts, found)
+                break
+            table = _table_of(lines, line)
+            load.add(table, line, line=lines.number)
+            found[table.name] = found.get(table.name, 0) + 1
+            if lines.number % _STEP == 0:
+                progress(lines.number, total)
+        else:
+            raise ImportRefused(
+                f"{called} ends after line {lines.number}, before its last line: it was cut off."
+            )
+        if next(lines, None) is not None:
+            raise lines.refusal("comes after the last one")
+        load.finish(next_ids)
     return counts
 
 
@@ -122,17 +121,27 @@ class _Lines:
             raise self.refusal("is not a JSON object" if line.endswith(b"\n") else "was cut off")
         return parsed
 
-    def refusal(self, what: str) -> ImportRefused:
-        """What is wrong with the present line."""
-        return ImportRefused(f"Line {self.number} of {self.called} {what}. Nothing was imported.")
+    def refusal(self, what: str, *, line: int | None = None) -> ImportRefused:
+        """What is wrong with a line; None: the present one."""
+        return ImportRefused(f"Line {line or self.number} of {self.called} {what}. Nothing was imported.")
+
+    @contextmanager
+    def refusing(self) -> Iterator[None]:
+        """Convert what an engine raises for a record to ImportRefused."""
+        try:
+            yield
+        except RecordRefused as error:
+            raise self.refusal(str(error), line=error.line) from None
+        except (ValueError, OverflowError, RecursionError):
+            raise self.refusal("has a value that cannot be stored") from None
 
 
-def _counts_of(lines: _Lines, head: dict[str, Any] | None, newest: int) -> dict[str, int]:
-    """The counts in the first line; raises ImportRefused."""
+def _head_of(lines: _Lines, head: dict[str, Any] | None) -> tuple[dict[str, int], dict[str, int]]:
+    """The counts and the next ids in the first line; raises ImportRefused."""
     if head is None or "reelwatch_export" not in head:
         raise ImportRefused(f"{lines.called} is not an export of this program.")
     version, schema = head["reelwatch_export"], head.get("schema")
-    if version is True or version != FORMAT or not isinstance(schema, int) or schema > newest:
+    if version is True or version != FORMAT or not isinstance(schema, int) or schema > SCHEMA:
         program = str(head.get("program"))[:40]
         raise ImportRefused(
             f"{lines.called} was written by a newer version of the program,"
@@ -141,17 +150,21 @@ def _counts_of(lines: _Lines, head: dict[str, Any] | None, newest: int) -> dict[
     counts = head.get("counts")
     if not isinstance(counts, dict) or not all(type(count) is int for count in counts.values()):
         raise lines.refusal("has no counts")
-    return counts
+    next_ids = next_ids_in(head)
+    if next_ids is None:
+        raise lines.refusal("does not name the next ids")
+    return counts, next_ids
 
 
-def _add(lines: _Lines, load: Load, table: Table, record: dict[str, Any]) -> None:
-    mistake = table.mistake_in(record)
-    if mistake is not None:
+def _table_of(lines: _Lines, line: dict[str, Any]) -> Table:
+    """The table of a record, whose name is taken out of it; raises ImportRefused for one with a mistake."""
+    name = line.pop("table")
+    table = _TABLES.get(name) if isinstance(name, str) else None
+    if table is None:
+        raise lines.refusal("names no table that is known")
+    if (mistake := table.mistake_in(line)) is not None:
         raise lines.refusal(mistake)
-    try:
-        load.add(table, record)
-    except ValueError as error:
-        raise lines.refusal(str(error)) from None
+    return table
 
 
 def _require_whole(

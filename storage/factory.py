@@ -63,9 +63,9 @@ def back_up(file: Path, draft: Path, *, progress: Progress = no_progress) -> Con
     return copying.inspect(draft, called=str(file))
 
 
-def files_of(file: Path) -> Sequence[Path]:
-    """The database and the files that belong to it while it is open; they may not exist."""
-    return files.files_of(file)
+def files_of(database: Path | PostgresUrl) -> Sequence[Path]:
+    """The files of the database while it is open, which may not exist; none of one on a server."""
+    return files.files_of(database) if isinstance(database, Path) else ()
 
 
 def copy_closed(file: Path, draft: Path) -> None:
@@ -94,11 +94,19 @@ def restore(file: Path, draft: Path, *, called: str) -> Replaced:
     return replacing.restore(file, draft, called=called)
 
 
-def open_dump(file: Path) -> AbstractContextManager[Dump]:
+def open_dump(database: Path | PostgresUrl) -> AbstractContextManager[Dump]:
     """The records of the database at one moment, also while a bot uses it; raises StoreError."""
-    return dumping.open_dump(file)
+    if isinstance(database, PostgresUrl):
+        from storage.postgres.dumping import open_dump  # noqa: PLC0415
+
+        return open_dump(database)
+    return dumping.open_dump(database)
 
 
-def open_load(file: Path) -> AbstractContextManager[Load]:
-    """A new database, which gets its place at the end of the block; raises StoreError, ImportRefused."""
-    return dumping.open_load(file)
+def open_load(database: Path | PostgresUrl) -> AbstractContextManager[Load]:
+    """A new or empty database, into which all is put or nothing; raises StoreError, ImportRefused."""
+    if isinstance(database, PostgresUrl):
+        from storage.postgres.dumping import open_load  # noqa: PLC0415
+
+        return open_load(database)
+    return dumping.open_load(database)

@@ -26,6 +26,7 @@ from storage.outbox import AdminReport, DeliveryPriority
 from storage.watches import WatchState
 
 Record = dict[str, Any]  # JSON values by field
+SCHEMA = 10  # the number of TABLES as they are, in every export; to be raised whenever they change
 _LARGEST_COUNT = 10**9
 MAX_INTEGER = 2**62  # no id is larger, so that engines with 63 bits can always give another one
 
@@ -75,10 +76,19 @@ class Table:
         return None if self.check(record) else "has a content that does not belong to its kind"
 
 
+class RecordRefused(Exception):
+    """A record that can't be inserted; its text is the end of a sentence."""
+
+    def __init__(self, why: str, *, line: int) -> None:
+        """line: of the file, where it stands."""
+        super().__init__(why)
+        self.line = line
+
+
 class Dump(Protocol):
     """A database as it was at one moment, to be exported."""
 
-    schema: int
+    is_in_use: bool  # a bot ran on it at that moment
 
     def counts(self) -> dict[str, int]:
         """The number of records by table."""
@@ -96,15 +106,29 @@ class Dump(Protocol):
 class Load(Protocol):
     """A new database, to be imported into."""
 
-    schema: int  # the newest that can be read
+    def add(self, table: Table, record: Record, *, line: int) -> None:
+        """Insert a record without mistakes, maybe later; line: of the file, where it stands.
 
-    def add(self, table: Table, record: Record) -> None:
-        """Insert a record without mistakes; raises ValueError with the end of a sentence, and StoreError."""
+        Raises RecordRefused, maybe for a record before it, and StoreError.
+        """
         ...
 
-    def set_next_ids(self, next_ids: Mapping[str, int]) -> None:
-        """Give no id below these again."""
+    def finish(self, next_ids: Mapping[str, int]) -> None:
+        """Insert what was not yet; give no id below these again. Raises RecordRefused, StoreError."""
         ...
+
+
+def next_ids_in(head: Record) -> dict[str, int] | None:
+    """The next id of each table that numbers its rows, in an export's first line; None: it lacks one."""
+    found = head.get("next_ids")
+    names = [table.name for table in TABLES if table.numbers_rows]
+    if not isinstance(found, dict) or not all(_is_next_id(found.get(name)) for name in names):
+        return None
+    return {name: found[name] for name in names}
+
+
+def _is_next_id(value: Any) -> bool:
+    return _is_integer(value) and value > 0
 
 
 def _is_integer(value: Any) -> bool:

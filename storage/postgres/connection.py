@@ -2,10 +2,10 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from functools import lru_cache
-from typing import Protocol, TypeAlias, TypeVar
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 import asyncpg
 
@@ -40,7 +40,7 @@ WRITER_LOCK = "SELECT pg_advisory_xact_lock(hashtext('reelwatch'), hashtext(curr
 # What is read after the lock sees what was committed before it. The timeout is longer than a frozen writer
 # may keep it, and shorter than _STATEMENT_S, so that it is known what was waited for.
 BEGIN_WRITING = f"BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '7s'; {WRITER_LOCK}"
-_BEGIN_READING = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
+BEGIN_READING = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 
 _NAME = re.compile(r"(?<!:):([a-z_]+)")
 _HINT = re.compile(r" INDEXED BY \w+")
@@ -118,6 +118,10 @@ class Transaction:
         """Run a statement and return its first row, or None."""
         return next(iter(await self.all(sql, parameters)), None)
 
+    async def insert(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+        """Insert many rows by one COPY; the texts are storable() already."""
+        await self._connection.copy_records_to_table(table, columns=columns, records=rows)
+
 
 @lru_cache(maxsize=512)
 def _in_postgres(sql: str) -> tuple[str, tuple[str, ...]]:
@@ -131,13 +135,20 @@ class Session:
     """One connection, used by one transaction at a time; a lost one is replaced when the next one begins."""
 
     def __init__(
-        self, url: PostgresUrl, *, begin: str, guard: Guard | None = None, retry_begin_s: float = 0.0
+        self,
+        url: PostgresUrl,
+        *,
+        begin: str,
+        guard: Guard | None = None,
+        retry_begin_s: float = 0.0,
+        statement_s: float = _STATEMENT_S,
     ) -> None:
         """begin: the statements that begin a transaction, in one round trip with the guard's condition."""
         self._url = url
         self._begin = begin
         self._guard = guard
         self._retry_begin_s = retry_begin_s
+        self._statement_s = statement_s
         self._turn = asyncio.Lock()
         self._connection: Connection | None = None
         self._closed = False
@@ -187,6 +198,11 @@ class Session:
                 connection.terminate()
                 raise
 
+    def drop(self) -> None:
+        """Close the connection without waiting, which ends the running transaction."""
+        if self._connection is not None:
+            self._connection.terminate()
+
     async def close(self) -> None:
         """Wait for the running transaction and close; harmless when closed."""
         async with self._turn:
@@ -229,7 +245,7 @@ class Session:
         if self._closed:
             raise StoreUnavailable(f"The database {self._url} is closed.")
         if self._connection is None or self._connection.is_closed():
-            self._connection = await connect(self._url)
+            self._connection = await connect(self._url, statement_s=self._statement_s)
         return self._connection
 
     async def _roll_back(self, connection: Connection) -> None:
@@ -245,13 +261,13 @@ class Session:
             raise
 
 
-async def connect(url: PostgresUrl) -> Connection:
+async def connect(url: PostgresUrl, *, statement_s: float = _STATEMENT_S) -> Connection:
     """Open a connection; raises the driver's errors."""
     try:
         connection: Connection = await asyncpg.connect(
             url.dsn,
             timeout=_CONNECT_S,
-            command_timeout=_STATEMENT_S,
+            command_timeout=statement_s,
             statement_cache_size=0 if url.is_pooled else _CACHED_STATEMENTS,
             server_settings=None if url.is_pooled else _LIMITS,
         )
@@ -278,7 +294,7 @@ class Database:
         """
         self.url = url
         self._writer = Session(url, begin=BEGIN_WRITING, guard=writing, retry_begin_s=retry_begin_s)
-        self._reader = Session(url, begin=_BEGIN_READING, guard=reading, retry_begin_s=retry_begin_s)
+        self._reader = Session(url, begin=BEGIN_READING, guard=reading, retry_begin_s=retry_begin_s)
 
     def transaction(self) -> AbstractAsyncContextManager[Transaction]:
         """Write, as the only writer: all statements inside are committed or none."""

@@ -199,7 +199,8 @@ class PostgresLeadership:
     async def _try_to_acquire(self) -> bool:
         state = await self._state()
         if state is None:
-            await make_tables(self._session, self._database.url)
+            async with self._session.transaction() as tx:
+                await make_tables(tx, self._database.url)
             state = await self._state()
         if state is None:
             return False

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from importlib import resources
 
 from storage.errors import StoreCorrupt, StoreFromFuture
-from storage.postgres.connection import Database, Session
+from storage.postgres.connection import Database, Transaction
 from storage.postgres_url import PostgresUrl
 
 
@@ -47,23 +47,28 @@ CREATE TABLE IF NOT EXISTS replicas (
 """
 
 
-async def make_tables(database: Session, url: PostgresUrl) -> None:
-    """Make the tables of the processes and of the migrations, if missing; raises StoreError."""
-    async with database.transaction() as tx:
-        [found] = await tx.all(
-            """
-            SELECT count(*) AS tables,
-                count(*) FILTER (WHERE relname IN ('migrations', 'leader')) > 0 AS is_ours
-            FROM pg_class
-            WHERE relnamespace = to_regnamespace(quote_ident(current_schema())) AND relkind IN ('r', 'p', 'v')
-            """
+async def has_tables(tx: Transaction, url: PostgresUrl) -> bool:
+    """Whether those tables are there; raises StoreCorrupt if only others are."""
+    [found] = await tx.all(
+        """
+        SELECT count(*) AS tables,
+            count(*) FILTER (WHERE relname IN ('migrations', 'leader')) > 0 AS is_ours
+        FROM pg_class
+        WHERE relnamespace = to_regnamespace(quote_ident(current_schema())) AND relkind IN ('r', 'p', 'v')
+        """
+    )
+    if found["tables"] and not found["is_ours"]:
+        raise StoreCorrupt(
+            f"The database {url} holds tables of another program: give the bot a database or a schema of"
+            " its own."
         )
-        if found["tables"] and not found["is_ours"]:
-            raise StoreCorrupt(
-                f"The database {url} holds tables of another program: give the bot a database or a schema of"
-                " its own."
-            )
-        await tx.script(_TABLES)
+    return bool(found["is_ours"])
+
+
+async def make_tables(tx: Transaction, url: PostgresUrl) -> None:
+    """Make the tables of the processes and of the migrations, if missing; raises StoreError."""
+    await has_tables(tx, url)
+    await tx.script(_TABLES)
 
 
 def refuse_newer(version: int, *, newest: int, url: PostgresUrl) -> None:
@@ -82,8 +87,18 @@ async def migrate(database: Database, migrations: Sequence[Migration]) -> None:
     """
     for migration in migrations:
         async with database.transaction() as tx:
-            [found] = await tx.all("SELECT coalesce(max(number), 0) AS version FROM migrations")
-            refuse_newer(found["version"], newest=migrations[-1].number, url=database.url)
-            if found["version"] < migration.number:
-                await tx.script(migration.script)
-                await tx.run("INSERT INTO migrations (number, at) VALUES ($1, now())", (migration.number,))
+            if await version_of(tx, database.url, newest=migrations[-1].number) < migration.number:
+                await apply(tx, migration)
+
+
+async def version_of(tx: Transaction, url: PostgresUrl, *, newest: int) -> int:
+    """The number of the last migration, 0 for none; raises StoreFromFuture."""
+    [found] = await tx.all("SELECT coalesce(max(number), 0) AS version FROM migrations")
+    refuse_newer(found["version"], newest=newest, url=url)
+    return int(found["version"])
+
+
+async def apply(tx: Transaction, migration: Migration) -> None:
+    """Apply the migration that comes next."""
+    await tx.script(migration.script)
+    await tx.run("INSERT INTO migrations (number, at) VALUES ($1, now())", (migration.number,))

@@ -131,17 +131,19 @@ async def test_a_bot_that_moves_by_export_and_import_finishes_what_it_watched(sc
     command_id = await scene.watch(anna, task)
     during = await scene.run("export", "during.jsonl", **NOTHING_ELSE)
     assert await during.end() == 0
+    assert "To move, stop the bot and export again." in during.log
     refused = await scene.run("import", "during.jsonl", **NOTHING_ELSE)
     assert await refused.end() == 2
     assert "is in use: stop the bot first" in refused.log
     await bot.stop()
 
     exported, nothing = scene.folder / "moved.jsonl", scene.folder / "nothing"
-    assert (await piped(scene, "export", "-", target=exported))[0] == 0
+    status, said = await piped(scene, "export", "-", target=exported)
+    assert (status, "A bot runs" in said) == (0, False)
     for secret in (scene.telegram.token, scene.gateway.key):
         assert secret.encode() not in exported.read_bytes()
     status, said = await piped(scene, "import", "-", source=exported, target=nothing)
-    assert (status, said.count("\n"), "already; an import needs an empty one or none" in said) == (2, 1, True)
+    assert (status, said.count("\n"), "already; an import needs an empty one." in said) == (2, 1, True)
     for file in scene.folder.glob("reelwatch.db*"):
         if file.is_file():
             file.unlink()

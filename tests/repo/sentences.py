@@ -10,7 +10,7 @@ GAP = "…"  # stands for what is filled in
 _FEWEST_WORDS = 3
 _LOG_METHODS = {"warning", "error", "exception", "critical"}
 _COMPLAINTS = {"_complain", "_log_sentence", "_report"}
-_ERRORS = re.compile(r"Store\w+|FileRefused|OutputFailed|NotBotApi|DrawingFailed")
+_ERRORS = re.compile(r"Store\w+|FileRefused|ImportRefused|OutputFailed|NotBotApi|DrawingFailed")
 
 # Modules of which every text is such a sentence, or a part of one.
 _WHOLE = (
@@ -34,7 +34,7 @@ _ENDS = (
     "bot/chat/webhook_keeper.py",
     "storage/sqlite/connection.py",
 )  # their tables hold the ends of sentences
-_EXPORT = "storage/sqlite/dumping.py"  # what it raises continues a sentence, or is one
+_CONSTANTS = "storage/sql/stored_fields.py"  # they are the ends of sentences
 _NO_SENTENCE = re.compile(r"https?://…\S*|CONNECT … .*|SELECT .*|PRAGMA .*", re.DOTALL)
 
 
@@ -49,8 +49,8 @@ def sentences() -> set[str]:
                 found |= {text for argument in _reported(node) for text in _templates(argument)}
             elif isinstance(node, ast.Dict) and name in _ENDS:
                 found |= {text for value in node.values for text in _templates(value)}
-            elif isinstance(node, ast.Raise) and name == _EXPORT and isinstance(node.exc, ast.Call):
-                found |= {text for argument in node.exc.args[:1] for text in _templates(argument)}
+            elif isinstance(node, ast.Assign) and name == _CONSTANTS:
+                found |= {*_templates(node.value)}
         if name.startswith(_WHOLE):
             found |= set(_all_texts(module))
     return {

@@ -7,6 +7,7 @@ import pytest
 
 from bot.errors import FileRefused, OutputFailed
 from bot.output_file import output_file
+from storage.factory import files_of
 
 
 @pytest.fixture
@@ -20,7 +21,7 @@ def database(tmp_path: Path) -> Path:
 
 def write(target: str, database: Path, *, may_replace: bool = False) -> None:
     """Write "new" to a target."""
-    with output_file(target, database, may_replace=lambda _: may_replace) as draft:
+    with output_file(target, files_of(database), may_replace=lambda _: may_replace) as draft:
         draft.write_text("new")
 
 
@@ -75,7 +76,7 @@ def test_a_failure_leaves_the_older_file_and_no_draft(tmp_path: Path, database: 
 
     with (
         pytest.raises(OutputFailed, match="The file copy cannot be written: No space left"),
-        output_file("copy", database, may_replace=lambda _: True),
+        output_file("copy", files_of(database), may_replace=lambda _: True),
     ):
         raise OSError(28, "No space left on device")
 
@@ -86,7 +87,7 @@ def test_a_failure_leaves_the_older_file_and_no_draft(tmp_path: Path, database: 
 def test_what_goes_to_standard_output_is_kept_beside_the_database_until_then(
     database: Path, capfdbinary: pytest.CaptureFixture[bytes]
 ):
-    with output_file("-", database, may_replace=lambda _: False) as draft:
+    with output_file("-", files_of(database), may_replace=lambda _: False) as draft:
         assert draft.parent == database.parent
         draft.write_bytes(b"new" * 1_000_000)
 

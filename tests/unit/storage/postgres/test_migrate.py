@@ -27,7 +27,8 @@ async def applied(url: PostgresUrl, *migrations: Migration) -> list[int]:
     database = Database(url)
     session = Session(url, begin=BEGIN_WRITING)
     try:
-        await make_tables(session, url)
+        async with session.transaction() as tx:
+            await make_tables(tx, url)
         await migrate(database, migrations)
         async with database.reading() as tx:
             return [row["number"] for row in await tx.all("SELECT number FROM migrations ORDER BY number")]
