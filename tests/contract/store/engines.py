@@ -80,5 +80,6 @@ class PostgresEngine:
         return self._leader
 
     async def close(self) -> None:
-        if self._leader is not None:
-            await self._leader.close()
+        leader, self._leader = self._leader, None
+        if leader is not None:
+            await leader.close()

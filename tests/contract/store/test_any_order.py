@@ -121,6 +121,7 @@ async def play(engine: Engine, steps: list[tuple[str, ...]]) -> None:
         await operations.check()
     finally:
         await store.close()
+        await engine.close()  # which belongs to this event loop
 
 
 @given(steps=st.lists(STEP, max_size=25))
