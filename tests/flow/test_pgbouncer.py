@@ -1,0 +1,85 @@
+"""Stores behind pgbouncer in transaction mode, which gives each transaction any session of the server."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
+
+import asyncpg
+import pytest
+
+from storage.errors import LeadershipLost
+from storage.postgres.leadership import Timing
+from storage.postgres.store import PostgresStore
+from storage.postgres_url import PostgresUrl
+from tests.contract.store.driver import CHAT, Driver
+from tests.postgres.bouncer import needs_pgbouncer, run_pgbouncer
+from tests.postgres.server import Server, run_server, wheel
+
+PACKAGE = wheel()
+pytestmark = [
+    needs_pgbouncer,
+    pytest.mark.skipif(PACKAGE is None, reason="there are no programs of PostgreSQL for this platform"),
+]
+SESSIONS = 2  # of the server; three stores have nine connections to pgbouncer
+SHORT = Timing(ask_s=0.02, renew_s=0.02, seen_s=0.02)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    assert PACKAGE is not None
+    with run_server(PACKAGE) as started:
+        yield started
+
+
+@pytest.fixture
+def url(server: Server) -> Iterator[PostgresUrl]:
+    with run_pgbouncer(server, sessions=SESSIONS) as url:
+        yield PostgresUrl.of(url)
+
+
+@pytest.fixture
+async def stores(url: PostgresUrl) -> AsyncIterator[list[PostgresStore]]:
+    """Three, of which the first one leads."""
+    async with AsyncExitStack() as stack:
+        opened = []
+        for _ in range(3):
+            store = await PostgresStore.open(url, timing=SHORT)
+            stack.push_async_callback(store.close)
+            opened.append(store)
+        await opened[0].leadership.acquire()
+        yield opened
+
+
+async def test_one_leads_while_others_ask_and_the_next_one_takes_over(stores: list[PostgresStore]):
+    leader, *others = stores
+    holding = asyncio.create_task(leader.leadership.hold())
+    asking = [asyncio.create_task(store.leadership.acquire()) for store in others]
+
+    driver = Driver(leader)
+    for number in range(20):
+        await driver.watch(f"t{number}")
+        await asyncio.gather(leader.active_watches(CHAT), leader.figures())
+    assert not any(each.done() for each in (holding, *asking))
+
+    holding.cancel()
+    await leader.leadership.resign()
+    done, pending = await asyncio.wait(asking, timeout=5, return_when=asyncio.FIRST_COMPLETED)
+    assert (len(done), len(pending)) == (1, 1)
+    pending.pop().cancel()
+    [successor] = [store for store in others if store.leadership.is_held]
+    assert len(await successor.active_watches(CHAT)) == 20
+    await Driver(successor).watch("last")
+    with pytest.raises(LeadershipLost):
+        await driver.watch("too late")
+
+
+async def test_a_limit_of_the_role_ends_a_frozen_writer(server: Server, url: PostgresUrl):
+    session = await asyncpg.connect(server.url)
+    await session.execute("ALTER ROLE postgres SET idle_in_transaction_session_timeout = '123ms'")
+    await session.close()
+
+    behind = await asyncpg.connect(url.dsn, statement_cache_size=0)
+    shown = await behind.fetchval("SHOW idle_in_transaction_session_timeout")
+    await behind.close()
+
+    assert shown == "123ms"
