@@ -43,12 +43,11 @@ async def run(settings: Settings, tls: ssl.SSLContext, cadence: Cadence | None =
     """Run until SIGTERM, SIGINT or cancellation; raises StoreError and what is in bot.errors."""
     for sentence in plain_http_warnings(settings):
         log.warning("%s", sentence, extra=log_fields(None, "plain_http"))
-    database = settings.database_url.file
-    file_modes.tighten(database, settings.downloads_folder)
-    for sentence in file_modes.exposed(database, settings.downloads_folder, settings=ENV_FILE):
+    file_modes.tighten(settings.database, settings.downloads_folder)
+    for sentence in file_modes.exposed(settings.database, settings.downloads_folder, settings=ENV_FILE):
         log.warning("%s", sentence, extra=log_fields(None, "files_exposed"))
     os.environ["PTB_TIMEDELTA"] = "true"  # else python-telegram-bot warns with every RetryAfter
-    store = await open_store(database, bot_id=settings.bot_id)
+    store = await open_store(settings.database, bot_id=settings.bot_id)
     if problem := file_modes.why_no_videos(settings.downloads_folder):
         log.warning("%s", problem, extra=log_fields(None, "folder_unwritable"))
     _log_start(settings)
@@ -87,7 +86,9 @@ def _log_start(settings: Settings) -> None:
 
 
 def _telemetry(settings: Settings) -> Telemetry:
-    metrics = Metrics([config.name for config in settings.providers], schema=schema_version())
+    metrics = Metrics(
+        [config.name for config in settings.providers], schema=schema_version(settings.database)
+    )
     return Telemetry(metrics, clock=asyncio.get_running_loop().time)
 
 
@@ -123,7 +124,7 @@ async def _resources(
             telemetry,
             gateways.reports,
             is_connected=connected.is_set,
-            folder=settings.database_url.file.parent,
+            folder=settings.data_folder,
             clock=utc_now,
         ),
         service_manager=ServiceManager(os.environ),

@@ -11,13 +11,18 @@ from storage import factory
 from storage.contents import Contents
 from storage.draft import draft_of
 from storage.errors import StoreFull
+from storage.postgres_url import PostgresUrl
 
 
-def backup(database: Path, target: str) -> None:
+def backup(database: Path | PostgresUrl, target: str) -> None:
     """Copy the database to a file or standard output, check the copy, and say what it holds.
 
     Raises StoreError, FileRefused, OutputFailed.
     """
+    if isinstance(database, PostgresUrl):
+        raise FileRefused(
+            f"{database} is on a PostgreSQL server: back it up with pg_dump, also while the bot runs."
+        )
     if target == STANDARD:
         refuse_terminal()
     with output_file(target, factory.files_of(database), may_replace=_is_old_backup) as draft:
@@ -29,11 +34,15 @@ def backup(database: Path, target: str) -> None:
     _say(f"Backed up {database} to {where}: {described(contents)}.")
 
 
-def restore(database: Path, source: str) -> None:
+def restore(database: Path | PostgresUrl, source: str) -> None:
     """Put a backup in the place of the database, and say where the old one is kept.
 
     Raises StoreError, FileRefused.
     """
+    if isinstance(database, PostgresUrl):
+        raise FileRefused(
+            f"{database} is on a PostgreSQL server: restore it with pg_restore, while no bot runs on it."
+        )
     called = "on standard input" if source == STANDARD else source
     if source == STANDARD and sys.stdin.isatty():
         raise FileRefused("Standard input is a terminal: name the backup's file, or send it through a pipe.")

@@ -9,6 +9,7 @@ from bot import file_modes
 from bot.bot_api.request import NotBotApi
 from bot.chat.webhook_keeper import reason
 from bot.chat.webhooks import host_of
+from bot.check_database import ERROR, OK, WARN, Row, database_rows
 from bot.config import ENV_FILE, Settings, foreign_names, names_from_files, plain_http_warnings
 from bot.errors import TokenRefused
 from bot.key_groups import key_groups, providers_of
@@ -19,11 +20,8 @@ from bot.proxies.proxy import Proxy
 from bot.redaction import Redactor
 from bot.telegram_client import TelegramAway, bot_name, create_ssl_context, webhook_state
 from bot.webhook_settings import DEFAULT_PORT
-from storage.errors import StoreError
-from storage.factory import schema_version, summary_of
 from storage.models import Cause
 
-OK, WARN, ERROR = "ok", "warn", "error"
 _NO_SUCH_TASK = "reelwatch-check-no-such-task"
 
 _REFUSALS = {
@@ -32,8 +30,6 @@ _REFUSALS = {
     Cause.NOT_ALLOWED: "the key may not ask for tasks",
     Cause.UNREACHABLE: "the gateway does not respond",
 }
-
-Row = tuple[str, str, str]  # what was tested; OK, WARN or ERROR; the outcome
 
 
 async def check(settings: Settings) -> bool:
@@ -52,7 +48,8 @@ async def check(settings: Settings) -> bool:
                 for config in settings.providers
             ),
         )
-    rows += _stored(settings)
+    named = settings.allowed_chats.everyone or settings.allowed_chats.ids or settings.admins
+    rows += await database_rows(settings.database, shown=str(settings.database_url), names_people=bool(named))
     for host, ahead_s in transport.skews.measured().items():
         side = "ahead of" if ahead_s > 0 else "behind"
         rows.append(("clock", WARN, f"{host} is {abs(ahead_s):.0f} s {side} this machine's"))
@@ -65,7 +62,7 @@ async def check(settings: Settings) -> bool:
 
 def _warnings(settings: Settings) -> Iterable[Row]:
     yield from (("plain http", WARN, sentence) for sentence in plain_http_warnings(settings))
-    exposed = file_modes.exposed(settings.database_url.file, settings.downloads_folder, settings=ENV_FILE)
+    exposed = file_modes.exposed(settings.database, settings.downloads_folder, settings=ENV_FILE)
     for sentence in exposed:
         yield "files", WARN, sentence
     if not settings.webhook_url and settings.webhook_port != DEFAULT_PORT:
@@ -144,32 +141,6 @@ async def _updates(settings: Settings) -> Row:
     if found.last_error and found.pending:
         return what, WARN, f"{waiting}; Telegram's last error: {reason(found.last_error)}"
     return what, OK, waiting
-
-
-def _stored(settings: Settings) -> list[Row]:
-    """The database, which only the start of the bot makes or migrates, and who may use the bot."""
-    what, file, names_people = "database", settings.database_url.file, _names_people(settings)
-    try:
-        found = summary_of(file)
-    except (StoreError, OSError) as error:
-        return [(what, ERROR, str(error))]
-    nobody = "people", WARN, "nobody may use the bot yet; its log shows a /start code"
-    if found is None:
-        problem = file_modes.why_no_database(file)
-        row = what, ERROR if problem else OK, problem or f"{settings.database_url}; the first start makes it"
-        return [row] if names_people else [row, nobody]
-    outcome = str(settings.database_url)
-    if found.schema < schema_version():
-        outcome += f"; the next start migrates it from schema {found.schema} to {schema_version()}"
-    row = what, OK, outcome
-    if found.admins or found.allowed:
-        admins = ", ".join(map(str, sorted(found.admins))) or "none"
-        return [row, ("people", OK, f"admin by a /start code: {admins}; let in by admins: {found.allowed}")]
-    return [row] if names_people else [row, nobody]
-
-
-def _names_people(settings: Settings) -> bool:
-    return bool(settings.allowed_chats.everyone or settings.allowed_chats.ids or settings.admins)
 
 
 async def _key(provider: Provider, base_url: str, proxy: Proxy | None) -> Row:

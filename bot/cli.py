@@ -14,7 +14,7 @@ from typing import Any, TextIO, TypeVar
 import uvloop
 
 from bot import __version__
-from bot.config import Settings, SettingsError, load_database_url, load_settings
+from bot.config import Settings, SettingsError, load_database, load_settings
 from bot.errors import (
     FileRefused,
     ForeignWebhook,
@@ -27,6 +27,7 @@ from bot.logs import LogLevel, log_fields, set_up_logging
 from bot.providers.registry import FORMATS
 from bot.watching.cadence import Cadence
 from storage.errors import StoreError
+from storage.postgres_url import PostgresUrl
 
 log = logging.getLogger(__name__)
 
@@ -58,19 +59,19 @@ def main(argv: Sequence[str] | None = None) -> None:
         case "backup":
             from bot.backup import backup
 
-            status = _with_database(lambda file: backup(file, arguments.file))
+            status = _with_database(lambda database: backup(database, arguments.file))
         case "restore":
             from bot.backup import restore
 
-            status = _with_database(lambda file: restore(file, arguments.file))
+            status = _with_database(lambda database: restore(database, arguments.file))
         case "export":
             from bot.transfer import export_data
 
-            status = _with_database(lambda file: export_data(file, arguments.file))
+            status = _with_database(lambda database: export_data(database, arguments.file))
         case "import":
             from bot.transfer import import_data
 
-            status = _with_database(lambda file: import_data(file, arguments.file))
+            status = _with_database(lambda database: import_data(database, arguments.file))
         case _:
             status = _serve()
     sys.exit(status)
@@ -121,11 +122,11 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _with_database(command: Callable[[Path], None]) -> int:
+def _with_database(command: Callable[[Path | PostgresUrl], None]) -> int:
     """Run a command that needs no setting but DATABASE_URL."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        command(load_database_url().file.absolute())
+        command(load_database())
     except SettingsError as error:
         for mistake in error.mistakes:
             _complain(mistake)

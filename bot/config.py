@@ -1,44 +1,40 @@
 """Environment and .env → frozen Settings; all mistakes are reported at once and no secret is shown."""
 
 import os
-import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import MISSING, dataclass, field, fields, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import cached_property
-from hashlib import sha256
 from pathlib import Path
-from typing import Annotated, Any, NoReturn, get_args
-from urllib.parse import urlsplit
+from typing import Annotated
 
+from bot.data_folders import downloads_folder, folder_of
 from bot.env_file import read_env_file
 from bot.logs import LogFormat, LogLevel
 from bot.private_hosts import NO_PRIVATE_HOSTS
+from bot.provider_settings import FIELDS, GROUP, complete, no_value, read_providers
 from bot.providers.parsing.links import is_loopback
-from bot.providers.registry import KINDS, ProviderConfig, kind_of
+from bot.providers.registry import ProviderConfig
 from bot.secret_files import SUFFIX, with_secrets_from_files
-from bot.setting_names import meant, meant_field
+from bot.setting_fields import names_of, read_fields
+from bot.setting_names import meant
 from bot.setting_types import (
     DEFAULT_DATABASE,
     NOBODY,
-    SECRET_TYPES,
     Chats,
     Database,
-    DatabaseUrl,
     Days,
     Folder,
     Format,
     Host,
     HttpUrl,
     Key,
-    Kind,
     Language,
     Level,
     Port,
     Private,
     ProxyUrl,
-    Rate,
-    StatusPath,
+    SqliteUrl,
     Switch,
     TimeZone,
     Token,
@@ -49,10 +45,9 @@ from bot.setting_types import (
     host_of,
 )
 from bot.webhook_settings import DEFAULT_PORT, secret_for, webhook_mistakes
+from storage.postgres_url import PostgresUrl
 
 ENV_FILE = Path(".env")
-
-_GROUP = "providers__"
 
 
 class SettingsError(Exception):
@@ -65,21 +60,6 @@ class SettingsError(Exception):
         self.log_format = log_format
 
 
-def _no_value(_: str) -> NoReturn:
-    raise ValueError("has no value of its own; a provider is set by names such as PROVIDERS__STUDIO__API_KEY")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProviderSettings:
-    """One PROVIDERS__<NAME>__… group; what it leaves out is the gateway's."""
-
-    kind: Kind = ""
-    base_url: HttpUrl = ""
-    api_key: Key = field(default="", repr=False)
-    path: StatusPath = ""
-    max_rps: Rate = None
-
-
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """Everything that can be set from outside; each field is named as its environment variable."""
@@ -88,11 +68,11 @@ class Settings:
     telegram_api_url: HttpUrl = "https://api.telegram.org"
     telegram_local_mode: Switch = False
     database_url: Database = DEFAULT_DATABASE
-    data_dir: Folder = None  # of downloaded videos; None: the database's folder
+    data_dir: Folder = None  # of downloaded videos; None: the database's folder, or data
     gateway_base_url: HttpUrl = ""
     gateway_api_key: Key = field(default="", repr=False)
     # The gateway's kinds and the providers of their own, complete; a name of its own wins.
-    providers: Annotated[tuple[ProviderConfig, ...], _no_value] = ()
+    providers: Annotated[tuple[ProviderConfig, ...], no_value] = ()
     allowed_chats: Chats = NOBODY
     admins: Users = frozenset()
     language: Language = "auto"
@@ -112,18 +92,21 @@ class Settings:
     download_proxy: ProxyUrl = None
     download_allow_private: Private = NO_PRIVATE_HOSTS
 
+    @property
+    def database(self) -> Path | PostgresUrl:
+        """The file or the server's database."""
+        url = self.database_url
+        return url.file if isinstance(url, SqliteUrl) else url
+
+    @property
+    def data_folder(self) -> Path:
+        """The folder of the database's file, or of the videos if a server has the database."""
+        return folder_of(self.database, self.data_dir)
+
     @cached_property
     def downloads_folder(self) -> Path:
-        """The folder of downloaded videos, another one for each database.
-
-        Beside the database its name is enough. In another folder, databases of the same name meet, in
-        containers even of the same path: there the bot's id is part of the name, too.
-        """
-        file = self.database_url.file
-        if self.data_dir is None or self.data_dir.absolute() == file.absolute().parent:
-            return Path(f"{file}.downloads")
-        owner = sha256(f"{self.bot_id} {file.absolute()}".encode()).hexdigest()[:12]
-        return self.data_dir / f"{file.name}-{owner}.downloads"
+        """The folder of downloaded videos, another one for each database and bot."""
+        return downloads_folder(self.database, self.data_dir, bot_id=self.bot_id)
 
     @property
     def bot_id(self) -> str:
@@ -141,18 +124,13 @@ class Settings:
         proxies = (self.telegram_proxy, self.provider_proxy, self.download_proxy)
         passwords = [secret for proxy in proxies if proxy for secret in proxy.secrets]
         keys = [self.gateway_api_key, *(provider.api_key for provider in self.providers)]
+        if isinstance(self.database_url, PostgresUrl):
+            passwords += self.database_url.secrets
         own = (self.telegram_bot_token, self.webhook_secret, *keys, *passwords)
         return frozenset(secret for secret in own if secret)
 
 
-def _names_of(cls: type[Settings | ProviderSettings]) -> list[str]:
-    """The names of the fields, and those of the secrets' files."""
-    names = [each.name for each in fields(cls)]
-    return names + [f"{each.name}{SUFFIX}" for each in fields(cls) if each.type in SECRET_TYPES]
-
-
-_NAMES = _names_of(Settings)
-_FIELDS = [name.upper() for name in _names_of(ProviderSettings)]
+_NAMES = names_of(Settings)
 _SHOWN = 80  # characters of a wrong name in a mistake
 
 
@@ -160,30 +138,29 @@ def load_settings(given: Mapping[str, str] | None = None) -> Settings:
     """Read the settings from the environment and .env, or only from the given names; raises SettingsError."""
     texts, lines = _texts(given)
     texts, unread = with_secrets_from_files(texts, _is_secret)
-    values, mistakes = _read(Settings, texts)
+    values, mistakes = read_fields(Settings, texts)
     mistakes = lines + _mistyped(texts) + unread + mistakes
     if "gateway_base_url" in texts and "gateway_api_key" not in texts:
         mistakes.append("GATEWAY_API_KEY is missing: GATEWAY_BASE_URL is set.")
     mistakes += webhook_mistakes(values)
-    own: dict[str, ProviderSettings] = {}
-    for name, group in _groups(texts).items():
-        prefix = f"{_GROUP}{name}".upper()
-        found, wrong = _read(ProviderSettings, group, f"{prefix}__")
-        mistakes += wrong + [f"{prefix}{what}" for what in _mistakes_of_group(name, group, texts)]
-        own[name] = ProviderSettings(**{"kind": kind_of(name)} | found)
+    own, wrong = read_providers(texts)
+    mistakes += wrong
     if mistakes:
         raise SettingsError(mistakes, values.get("log_format", LogFormat.CONSOLE))
     settings = Settings(**values)
-    return replace(settings, providers=_complete(own, settings))
+    providers = complete(
+        own, gateway_base_url=settings.gateway_base_url, gateway_api_key=settings.gateway_api_key
+    )
+    return replace(settings, providers=providers)
 
 
-def load_database_url() -> DatabaseUrl:
-    """Where the database is, for commands that need no other setting; raises SettingsError."""
+def load_database() -> Path | PostgresUrl:
+    """The database, for commands that need no other setting; raises SettingsError."""
     texts, mistakes = _texts(None)
     mistakes += _mistyped(name for name in texts if _meant(name) in {"DATABASE_URL", "DATABASE_URL_FILE"})
     texts, unread = with_secrets_from_files(texts, lambda name: name == "database_url")
     mistakes += unread
-    url = DEFAULT_DATABASE
+    url: SqliteUrl | PostgresUrl = DEFAULT_DATABASE
     try:
         if text := texts.get("database_url"):
             url = database_url(text)
@@ -191,7 +168,7 @@ def load_database_url() -> DatabaseUrl:
         mistakes.append(f"DATABASE_URL {mistake}.")
     if mistakes:
         raise SettingsError(mistakes)
-    return url
+    return url.file.absolute() if isinstance(url, SqliteUrl) else url
 
 
 def _mistyped(names: Iterable[str]) -> list[str]:
@@ -207,7 +184,7 @@ def plain_http_warnings(settings: Settings) -> list[str]:
     """A sentence for each token or key that is sent over plain http to another machine."""
     targets = {"TELEGRAM_API_URL": settings.telegram_api_url, "GATEWAY_BASE_URL": settings.gateway_base_url}
     targets |= {
-        f"{_GROUP}{provider.name}__base_url".upper(): provider.base_url
+        f"{GROUP}{provider.name}__base_url".upper(): provider.base_url
         for provider in settings.providers
         if provider.base_url != settings.gateway_base_url
     }
@@ -234,8 +211,8 @@ def _texts(given: Mapping[str, str] | None) -> tuple[dict[str, str], list[str]]:
 
 def _is_secret(name: str) -> bool:
     """Whether it is a setting whose value may be given as a file."""
-    if name.startswith(_GROUP):
-        return f"{name.rpartition('__')[2]}{SUFFIX}".upper() in _FIELDS
+    if name.startswith(GROUP):
+        return f"{name.rpartition('__')[2]}{SUFFIX}".upper() in FIELDS
     return f"{name}{SUFFIX}" in _NAMES
 
 
@@ -244,7 +221,7 @@ def foreign_names() -> list[str]:
     return [
         name
         for name in _env_file()[0]
-        if name.lower() not in _NAMES and not name.lower().startswith(_GROUP) and not _meant(name)
+        if name.lower() not in _NAMES and not name.lower().startswith(GROUP) and not _meant(name)
     ]
 
 
@@ -253,87 +230,10 @@ def _env_file() -> tuple[Mapping[str, str | None], list[str]]:
     try:
         return read_env_file(ENV_FILE)
     except (OSError, UnicodeDecodeError):
-        values, _ = _read(Settings, {name.lower(): text for name, text in os.environ.items() if text})
+        values, _ = read_fields(Settings, {name.lower(): text for name, text in os.environ.items() if text})
         log_format = values.get("log_format", LogFormat.CONSOLE)
         raise SettingsError([".env cannot be read as UTF-8 text."], log_format) from None
 
 
 def _meant(name: str) -> str | None:
-    return meant(name.upper(), {known.upper() for known in _NAMES}, _FIELDS)
-
-
-def _groups(texts: Mapping[str, str]) -> dict[str, dict[str, str]]:
-    """The texts of each provider's group, by the provider's name."""
-    groups: dict[str, dict[str, str]] = {}
-    for name, text in texts.items():
-        if name.startswith(_GROUP):
-            provider, _, what = name.removeprefix(_GROUP).partition("__")
-            groups.setdefault(provider, {})[what] = text
-    return groups
-
-
-def _read(
-    cls: type[Settings | ProviderSettings], texts: Mapping[str, str], prefix: str = ""
-) -> tuple[dict[str, Any], list[str]]:
-    """The values of the fields that are set, and a sentence for each that is wrong or missing.
-
-    An empty text is that of a file that could not be read, which is a mistake already.
-    """
-    values, mistakes = {}, []
-    for each in fields(cls):
-        _, read = get_args(each.type)
-        if text := texts.get(each.name):
-            try:
-                values[each.name] = read(text)
-            except ValueError as mistake:
-                source = ", read from its file," if f"{each.name}{SUFFIX}" in texts else ""
-                mistakes.append(f"{prefix}{each.name.upper()}{source} {mistake}.")
-        elif each.name in texts:
-            continue
-        elif each.default is each.default_factory is MISSING:
-            mistakes.append(f"{prefix}{each.name.upper()} is missing.")
-    return values, mistakes
-
-
-def _complete(own: Mapping[str, ProviderSettings], settings: Settings) -> tuple[ProviderConfig, ...]:
-    """The gateway's kinds and the providers of their own, with the gateway's URL and key if left out."""
-    kinds = {kind: ProviderSettings(kind=kind) for kind in KINDS} if settings.gateway_base_url else {}
-    return tuple(
-        ProviderConfig(
-            name=name,
-            kind=group.kind,
-            base_url=_without_path(group.base_url or settings.gateway_base_url, group.path),
-            api_key=group.api_key or settings.gateway_api_key,
-            path=group.path,
-            max_rps=group.max_rps,
-        )
-        for name, group in {**kinds, **own}.items()
-    )
-
-
-def _without_path(base_url: str, path: str) -> str:
-    """The base URL without an end that the provider's path begins with, such as Ark's /api/v3."""
-    shared = urlsplit(base_url).path
-    return base_url.removesuffix(shared) if shared and path.startswith(f"{shared}/") else base_url
-
-
-def _mistakes_of_group(name: str, own: Mapping[str, str], texts: Mapping[str, str]) -> Iterator[str]:
-    """Mistakes that concern several fields; found in the texts, so that a wrong value hides none of them."""
-    for what in own:
-        if what.upper() not in _FIELDS:
-            end = f"__{what.upper()}" if what else ""
-            right = meant_field(what.upper(), _FIELDS)
-            hint = f"; {right} is meant" if right else ""
-            yield f"{end} is not a setting; a provider has {', '.join(_FIELDS)}{hint}."
-    if not re.fullmatch(r"[a-z0-9][a-z0-9_.-]{0,31}", name):
-        yield ": a provider's name is made of letters, digits, '.', '_' and '-'."
-    if "kind" not in own and kind_of(name) is None:
-        yield f"__KIND is missing: {name!r} is not one of {', '.join(KINDS)}."
-    if "base_url" not in own and "gateway_base_url" not in texts:
-        yield "__BASE_URL is missing, and there is no GATEWAY_BASE_URL."
-    if "api_key" in own:
-        return
-    if "gateway_api_key" not in texts:
-        yield "__API_KEY is missing, and there is no GATEWAY_API_KEY."
-    elif host_of(own.get("base_url")) not in {None, host_of(texts.get("gateway_base_url"))}:
-        yield "__API_KEY is missing: GATEWAY_API_KEY goes to the gateway's host only."
+    return meant(name.upper(), {known.upper() for known in _NAMES}, FIELDS)

@@ -12,34 +12,39 @@ from pathlib import Path
 
 from storage.errors import not_made
 from storage.factory import files_of
+from storage.postgres_url import PostgresUrl
 
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 _SHARED = stat.S_ISVTX | stat.S_ISGID  # set on folders that several users share
 
 
-def tighten(database: Path, downloads: Path) -> None:
+def tighten(database: Path | PostgresUrl, downloads: Path) -> None:
     """Remove others' access to the database, the downloads, and a folder with only the database in it.
 
     Files of other users are not changed. By path, not by file descriptor: closing one of a file that SQLite
     has open would release its locks.
     """
-    folder = database.absolute().parent
-    own_folder = [folder] if _holds_nothing_else(folder, database.name) else []
-    for path in (*files_of(database), downloads, *own_folder):
+    own = [downloads]
+    if isinstance(database, Path):
+        folder = database.absolute().parent
+        own += [*files_of(database), *([folder] if _holds_nothing_else(folder, database.name) else [])]
+    for path in own:
         with suppress(OSError):
             mode = path.lstat().st_mode
             if _is_own(path) and mode & _OTHERS:
                 path.chmod(stat.S_IMODE(mode) & ~_OTHERS)
 
 
-def exposed(database: Path, downloads: Path, *, settings: Path | None = None) -> Sequence[str]:
+def exposed(database: Path | PostgresUrl, downloads: Path, *, settings: Path | None = None) -> Sequence[str]:
     """Sentences about the files that others can read or replace, each with the command that ends it.
 
     settings: a file with keys, which a group may read: that of a service's user.
     """
-    folder = database.absolute().parent
-    paths = (*files_of(database), downloads, *_copies(folder, database))
+    folder = database.absolute().parent if isinstance(database, Path) else None
+    paths = [downloads]
+    if isinstance(database, Path):
+        paths = [*files_of(database), downloads, *_copies(database)]
     found = [
         f"Others on this machine can read {path}; chmod go= {path} ends that."
         for path in paths
@@ -53,7 +58,7 @@ def exposed(database: Path, downloads: Path, *, settings: Path | None = None) ->
         found.append(
             f"Everybody on this machine can read {settings}, keys included; chmod o= {settings} ends that."
         )
-    if _mode(folder) & _OTHERS_WRITE and not _mode(folder) & stat.S_ISVTX:
+    if folder is not None and _mode(folder) & _OTHERS_WRITE and not _mode(folder) & stat.S_ISVTX:
         found.append(
             f"Others on this machine can write to {folder}, and so put another file in the database's place;"
             f" chmod go-w {folder} ends that."
@@ -83,11 +88,11 @@ def _try_to_write(folder: Path) -> OSError | None:
         return error
 
 
-def _copies(folder: Path, database: Path) -> Iterator[Path]:
+def _copies(database: Path) -> Iterator[Path]:
     """Other files beside the database that are named like it, such as backups."""
     known = {path.name for path in files_of(database)}
     with suppress(OSError):
-        for path in folder.iterdir():
+        for path in database.absolute().parent.iterdir():
             if _belongs_to(path.name, database.name) and path.name not in known and path.is_file():
                 yield path
 

@@ -19,6 +19,7 @@ from bot.logs import LogFormat, LogLevel
 from bot.private_hosts import PrivateHosts, private_hosts
 from bot.providers.registry import KINDS, kind_of
 from bot.proxies.proxy import Proxy, read_proxy
+from storage.postgres_url import PostgresUrl
 
 _MOST_RPS = 1000
 _LAST_PORT = 65535
@@ -35,8 +36,8 @@ E = TypeVar("E", LogFormat, LogLevel)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DatabaseUrl:
-    """Where the database is."""
+class SqliteUrl:
+    """A database in a file."""
 
     file: Path
 
@@ -44,7 +45,7 @@ class DatabaseUrl:
         return f"{_SQLITE}{self.file}"
 
 
-DEFAULT_DATABASE = DatabaseUrl(file=Path("data/reelwatch.db"))
+DEFAULT_DATABASE = SqliteUrl(file=Path("data/reelwatch.db"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,12 +122,19 @@ def _status_path(text: str) -> str:
     return text
 
 
-def database_url(text: str) -> DatabaseUrl:
-    """Read DATABASE_URL."""
+def database_url(text: str) -> SqliteUrl | PostgresUrl:
+    """Read DATABASE_URL; it may hold a password, so no mistake shows it."""
+    scheme = text.partition(":")[0]
+    if scheme in {"postgresql", "postgres"}:
+        return PostgresUrl.of(text)
+    if scheme.startswith(("postgresql+", "postgres+")):
+        raise ValueError("names a driver; write postgresql:// alone")
     file = text.removeprefix(_SQLITE)
     if file == text or file in {"", ":memory:"} or "\n" in file:
-        raise ValueError("is neither sqlite:///relative.db nor sqlite:////absolute.db")
-    return DatabaseUrl(file=Path(file))
+        raise ValueError(
+            "is neither sqlite:///relative.db, sqlite:////absolute.db nor postgresql://user:password@host/name"
+        )
+    return SqliteUrl(file=Path(file))
 
 
 def _folder(text: str) -> Path:
@@ -260,7 +268,7 @@ Key = Annotated[str, _key]
 HttpUrl = Annotated[str, _http_url]
 WebhookUrl = Annotated[str, _webhook_url]
 ProxyUrl = Annotated[Proxy | None, read_proxy]
-Database = Annotated[DatabaseUrl, database_url]
+Database = Annotated[SqliteUrl | PostgresUrl, database_url]
 Folder = Annotated[Path | None, _folder]
 Kind = Annotated[str, _kind]
 StatusPath = Annotated[str, _status_path]

@@ -9,6 +9,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from typing import TypeVar
 
 from telegram.ext import ExtBot
@@ -224,7 +225,9 @@ def _http_server(resources: Resources) -> AbstractAsyncContextManager[None]:
     settings = resources.settings
     if settings.health_port is None:
         return nullcontext()
-    volumes = {"database": settings.database_url.file.parent, "downloads": settings.downloads_folder}
+    volumes = {"downloads": settings.downloads_folder}
+    if isinstance(settings.database, Path):
+        volumes["database"] = settings.database.parent
     disk = Disk(settings.downloads_folder, volumes)
     sources = Sources(store=resources.store, disk=disk, live=resources.health.live)
     page = MetricsPage(sources, resources.telemetry, resources.gateways.reports, clock=utc_now)

@@ -30,6 +30,14 @@ class Summary:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ServerSummary(Summary):
+    """What `check` tells about a database on a PostgreSQL server; its schema is 0 before the first start."""
+
+    server: str  # its version, such as 18.6
+    round_trip_s: float  # of a statement that does nothing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Replaced:
     """A database that was put in the place of another one."""
 

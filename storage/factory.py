@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
 
-from storage.contents import Contents, Progress, Replaced, Summary, no_progress
+from storage.contents import Contents, Progress, Replaced, ServerSummary, Summary, no_progress
 from storage.errors import StoreFull
 from storage.postgres_url import PostgresUrl
 from storage.records import Dump, Load
@@ -44,13 +44,24 @@ def open_unfenced_store(database: PostgresUrl, *, now: Callable[[], datetime]) -
     return PostgresStore.open_unfenced(database, now=now)
 
 
+async def summary_of_server(url: PostgresUrl) -> ServerSummary:
+    """What a database on a server holds, without migrating or changing it; raises StoreError."""
+    from storage.postgres import summary  # noqa: PLC0415
+
+    return await summary.summary_of(url)
+
+
 def summary_of(file: Path) -> Summary | None:
     """What a database holds, without migrating or changing it; None: there is none. Raises StoreError."""
     return copying.summary_of(file) if files.exists(file) else None
 
 
-def schema_version() -> int:
-    """The number of the schema that open_store() migrates to."""
+def schema_version(database: Path | PostgresUrl | None = None) -> int:
+    """The number of the schema that open_store() migrates to; None: of a SQLite file."""
+    if isinstance(database, PostgresUrl):
+        from storage.postgres import migrate  # noqa: PLC0415
+
+        return migrate.bundled_migrations()[-1].number
     return bundled_migrations()[-1].number
 
 

@@ -1,7 +1,9 @@
 """The connected database: a session for writing, one for reading, and their transactions."""
 
 import asyncio
+import os
 import re
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from functools import lru_cache
@@ -45,12 +47,32 @@ BEGIN_READING = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 _NAME = re.compile(r"(?<!:):([a-z_]+)")
 _HINT = re.compile(r" INDEXED BY \w+")
 
-# https://www.postgresql.org/docs/current/errcodes-appendix.html, by code or class
-_FULL = {"53100", "58030"}  # disk_full, io_error
-_BUSY = {"55P03", "57014"}  # lock_not_available, query_canceled
-_ENDED = {"08", "57P01", "57P02", "57P03", "25P03"}  # the session: shut down, crashed, idle in a transaction
-_REFUSED = {"28", "3D"}  # the login, the database's name
-_UNAVAILABLE = {"28", "3D", "3F", "42501", "25006", "53", "57", "58"}
+# The first that has the error's code or class decides; why: the server's own words.
+# https://www.postgresql.org/docs/current/errcodes-appendix.html
+_ERRORS: tuple[tuple[set[str], Callable[[PostgresUrl, str], StoreError]], ...] = (
+    # disk_full, io_error
+    ({"53100", "58030"}, lambda url, why: StoreFull(f"The database {url} cannot grow: {why}.")),
+    # lock_not_available, query_canceled
+    ({"55P03", "57014"}, lambda url, _: StoreBusy(f"The database {url} is locked by another process.")),
+    # of the session: shut down, crashed, idle in a transaction
+    (
+        {"08", "57P01", "57P02", "57P03", "25P03"},
+        lambda url, why: StoreUnreachable(f"The database {url} cannot be reached: {why}."),
+    ),
+    (
+        {"28P01"},
+        lambda url, _: StoreUnavailable(f"The database {url} refuses the user or password in DATABASE_URL."),
+    ),
+    ({"3D"}, lambda url, _: StoreUnavailable(f"The database {url} does not exist on its server.")),
+    # the login, a lack of rights
+    ({"28", "42501"}, lambda url, why: StoreUnavailable(f"The database {url} refuses the bot: {why}.")),
+    (
+        {"3F", "25006", "53", "57", "58"},
+        lambda url, why: StoreUnavailable(f"The database {url} fails: {why}."),
+    ),
+)
+_REFUSED = {"28", "3D", "42"}  # the login, the database's name, a lack of rights
+_OF_PARAMETERS = (asyncpg.UndefinedObjectError, asyncpg.DataError, asyncpg.CantChangeRuntimeParamError)
 
 
 @contextmanager
@@ -60,14 +82,9 @@ def explained(url: PostgresUrl) -> Iterator[None]:
         yield
     except asyncpg.PostgresError as error:
         code = error.sqlstate or ""
-        if code in _FULL:
-            raise StoreFull(f"The database {url} cannot grow: {_first_line(error)}.") from error
-        if code in _BUSY:
-            raise StoreBusy(f"The database {url} is locked by another process.") from error
-        if code in _ENDED or code[:2] in _ENDED:
-            raise StoreUnreachable(f"The database {url} cannot be reached: {_first_line(error)}.") from error
-        if code in _UNAVAILABLE or code[:2] in _UNAVAILABLE:
-            raise StoreUnavailable(f"The database {url} fails: {_first_line(error)}.") from error
+        for codes, converted in _ERRORS:
+            if code in codes or code[:2] in codes:
+                raise converted(url, _first_line(error)) from error
         raise
     except TimeoutError as error:
         raise StoreUnreachable(f"The database {url} does not respond.") from error
@@ -77,7 +94,11 @@ def explained(url: PostgresUrl) -> Iterator[None]:
 
 
 def _first_line(error: BaseException) -> str:
-    return str(error).partition("\n")[0].rstrip(".")
+    text = str(error)
+    if isinstance(error, OSError) and error.errno is not None:
+        # The event loop's text repeats the address; the resolver's numbers are negative and its own.
+        text = os.strerror(error.errno) if error.errno > 0 else error.strerror or text
+    return text.partition("\n")[0].rstrip(".")
 
 
 class Guard(Protocol):
@@ -262,7 +283,7 @@ class Session:
 
 
 async def connect(url: PostgresUrl, *, statement_s: float = _STATEMENT_S) -> Connection:
-    """Open a connection; raises the driver's errors."""
+    """Open a connection; raises the driver's errors, and StoreUnavailable for what DATABASE_URL asks for."""
     try:
         connection: Connection = await asyncpg.connect(
             url.dsn,
@@ -271,8 +292,24 @@ async def connect(url: PostgresUrl, *, statement_s: float = _STATEMENT_S) -> Con
             statement_cache_size=0 if url.is_pooled else _CACHED_STATEMENTS,
             server_settings=None if url.is_pooled else _LIMITS,
         )
+    except ssl.SSLCertVerificationError as error:  # a ValueError, too
+        why = error.verify_message
+        raise StoreUnavailable(f"The certificate of the database {url} is not trusted: {why}.") from error
     except (ValueError, asyncpg.ClientConfigurationError):  # their texts may hold the password
-        raise StoreRefused(f"The database {url} has a URL with parameters that mean nothing.") from None
+        raise StoreUnavailable("DATABASE_URL has a parameter that can't be used.") from None
+    except _OF_PARAMETERS as error:
+        why = _first_line(error)
+        raise StoreUnavailable(f"The database {url} refuses a parameter of DATABASE_URL: {why}.") from error
+    except OSError as error:
+        if error.filename is not None:
+            raise StoreUnavailable(
+                f"{error.filename}, which DATABASE_URL names, cannot be read: {error.strerror}."
+            ) from error
+        if "rejected SSL upgrade" in str(error):
+            raise StoreUnavailable(
+                f"The database {url} offers no TLS, which sslmode in DATABASE_URL asks for."
+            ) from error
+        raise
     return connection
 
 
@@ -319,10 +356,17 @@ async def check_login(url: PostgresUrl) -> None:
                 has_schema = await connection.fetchval("SELECT current_schema() IS NOT NULL")
             finally:
                 await connection.close(timeout=_END_S)
+    except StoreUnreachable:
+        return
     except StoreUnavailable as error:
-        code = getattr(error.__cause__, "sqlstate", None) or ""
-        if code[:2] in _REFUSED:
+        code = getattr(error.__cause__, "sqlstate", None)
+        if code is None or code[:2] in _REFUSED or isinstance(error.__cause__, _OF_PARAMETERS):
             raise StoreRefused(str(error)) from error
     else:
         if not has_schema:
-            raise StoreRefused(f"The database {url} has no schema of the name that search_path gives.")
+            raise no_schema(url)
+
+
+def no_schema(url: PostgresUrl) -> StoreRefused:
+    """The error of a search_path that leads nowhere."""
+    return StoreRefused(f"The database {url} has no schema of the name that search_path gives.")

@@ -17,6 +17,7 @@ _WHOLE = (
     "bot/bot_api/bounds.py",
     "bot/bot_api/socks_transport.py",
     "bot/check.py",
+    "bot/check_database.py",
     "bot/config.py",
     "bot/env_file.py",
     "bot/errors.py",
@@ -24,11 +25,14 @@ _WHOLE = (
     "bot/health/states.py",
     "bot/http/probe.py",
     "bot/private_hosts.py",
+    "bot/provider_settings.py",
     "bot/proxies/",
     "bot/secret_files.py",
+    "bot/setting_fields.py",
     "bot/setting_types.py",
     "bot/webhook_settings.py",
     "storage/export.py",
+    "storage/postgres_url.py",
 )
 _ENDS = (
     "bot/chat/webhook_keeper.py",

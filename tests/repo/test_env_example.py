@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.config import ProviderSettings, Settings, SettingsError, load_settings
+from bot.config import Settings, SettingsError, load_settings
+from bot.provider_settings import ProviderSettings
 from bot.setting_types import NOBODY
 from tests.repo.tree import text
 

@@ -10,6 +10,7 @@ import pytest
 
 from bot import config
 from bot.chat.commands import BY_NAME
+from bot.provider_settings import FIELDS
 from tests.repo.tree import ROOT, text
 
 ENGLISH, CHINESE = ROOT / "docs", ROOT / "docs" / "zh"
@@ -91,8 +92,8 @@ def test_every_setting_that_a_page_names_exists(page: str):
     named = set(re.findall(r"\b[A-Z][A-Z0-9]+_[A-Z0-9_<>]*[A-Z]\b", "\n".join(code(page))))
     own = {name for name in named if not re.fullmatch(r"PROVIDERS__[A-Z<>]+__[A-Z_]+", name)}
 
-    assert own - {name.upper() for name in config._NAMES} - {*config._FIELDS} - OF_OTHERS == set()
-    assert {name.rpartition("__")[2] for name in named - own} <= {*config._FIELDS}
+    assert own - {name.upper() for name in config._NAMES} - {*FIELDS} - OF_OTHERS == set()
+    assert {name.rpartition("__")[2] for name in named - own} <= {*FIELDS}
 
 
 @every_page

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from bot.config import Settings, SettingsError, load_settings, plain_http_warnings
 from bot.logs import LogFormat, LogLevel
 from bot.private_hosts import PrivateHosts
-from bot.providers.registry import KINDS, ProviderConfig
+from bot.providers.registry import ProviderConfig
 from bot.proxies.proxy import read_proxy
-from bot.setting_types import AllowedChats, DatabaseUrl
+from bot.setting_types import AllowedChats, SqliteUrl
+from storage.postgres_url import PostgresUrl
 
 TOKEN = {"TELEGRAM_BOT_TOKEN": "1234567:hunter2-is-secret"}
 GATEWAY = {"GATEWAY_BASE_URL": "https://gw.example/v1/", "GATEWAY_API_KEY": "sk-hunter2-gateway"}
@@ -47,7 +48,7 @@ def test_a_token_is_enough_and_everything_else_has_its_default():
     assert settings.telegram_bot_token == TOKEN["TELEGRAM_BOT_TOKEN"]
     assert settings.telegram_api_url == "https://api.telegram.org"
     assert settings.telegram_local_mode is False
-    assert settings.database_url.file == Path("data/reelwatch.db")
+    assert settings.database == Path("data/reelwatch.db")
     assert (settings.gateway_base_url, settings.gateway_api_key) == ("", "")
     assert settings.providers == ()
     assert (settings.allowed_chats, settings.admins) == (AllowedChats(), frozenset())
@@ -67,7 +68,8 @@ def test_a_token_is_enough_and_everything_else_has_its_default():
     [
         ("TELEGRAM_API_URL", "http://127.0.0.1:8081/", "http://127.0.0.1:8081"),
         ("TELEGRAM_LOCAL_MODE", "true", True),
-        ("DATABASE_URL", "sqlite:////var/lib/a.db", DatabaseUrl(file=Path("/var/lib/a.db"))),
+        ("DATABASE_URL", "sqlite:////var/lib/a.db", SqliteUrl(file=Path("/var/lib/a.db"))),
+        ("DATABASE_URL", "postgresql://db/name", PostgresUrl.of("postgresql://db/name")),
         ("LANGUAGE", "zh", "zh"),
         ("TZ", "Asia/Shanghai", "Asia/Shanghai"),
         ("TZ", ":Europe/Berlin", "Europe/Berlin"),
@@ -174,57 +176,6 @@ def test_an_env_file_that_is_no_text_is_one_mistake(tmp_path: Path):
     assert refusal.value.mistakes == [".env cannot be read as UTF-8 text."]
 
 
-def test_a_gateway_means_every_kind_under_its_own_name():
-    base, key = "https://gw.example/v1", "sk-hunter2-gateway"
-
-    assert configs(load(GATEWAY)) == {kind: (kind, base, key) for kind in KINDS}
-
-
-@pytest.mark.parametrize(("name", "kind"), [("seedance", "jimeng"), ("sora", "videos"), ("newapi", "newapi")])
-def test_a_provider_named_like_a_kind_or_its_alias_is_of_that_kind(name: str, kind: str):
-    settings = load(GATEWAY, {f"PROVIDERS__{name.upper()}__API_KEY": "k"})
-
-    assert configs(settings)[name] == (kind, "https://gw.example/v1", "k")
-
-
-def test_a_provider_of_its_own_takes_from_the_gateway_what_it_does_not_say():
-    settings = load(GATEWAY, PROVIDERS__MINE__KIND="Veo", PROVIDERS__MINE__MAX_RPS="2.5")
-
-    assert configs(settings)["mine"] == ("videos", "https://gw.example/v1", "sk-hunter2-gateway")
-    rates = {provider.name: provider.max_rps for provider in settings.providers}
-    assert (rates["mine"], rates["videos"]) == (2.5, None)
-
-
-@pytest.mark.parametrize(
-    ("base_url", "path", "root"),
-    [
-        ("https://dashscope.example", "/api/v1/tasks/{id}", "https://dashscope.example"),
-        ("https://dashscope.example/api/v1/", "/api/v1/tasks/{id}", "https://dashscope.example"),
-        ("https://ark.example/api/v3", "/api/v3/contents/generations/tasks/{id}", "https://ark.example"),
-        ("https://gw.example/api", "/api-v3/{id}", "https://gw.example/api"),
-        ("https://gw.example/relay", "/%7Eme/{id}:status", "https://gw.example/relay"),
-    ],
-)
-def test_a_path_of_its_own_is_not_repeated_after_a_base_url_that_ends_with_its_beginning(
-    base_url: str, path: str, root: str
-):
-    own = {"KIND": "ark", "BASE_URL": base_url, "API_KEY": "k", "PATH": path}
-
-    (provider,) = load({f"PROVIDERS__VOLC__{name}": value for name, value in own.items()}).providers
-
-    assert (provider.base_url, provider.path) == (root, path)
-    assert provider.host == root.removeprefix("https://").partition("/")[0]
-
-
-def test_a_provider_of_its_own_wins_over_the_gateways_kind_of_that_name():
-    settings = load(
-        GATEWAY, PROVIDERS__VIDEOS__BASE_URL="https://own.example", PROVIDERS__VIDEOS__API_KEY="k"
-    )
-
-    assert configs(settings)["videos"] == ("videos", "https://own.example", "k")
-    assert len(settings.providers) == len(KINDS)
-
-
 def test_a_key_that_looks_like_a_number_stays_as_it_is():
     assert configs(load(OWN, PROVIDERS__MINE__API_KEY="0012e3"))["mine"][2] == "0012e3"
     assert (
@@ -255,28 +206,12 @@ def test_admins_are_user_ids():
     assert load(ADMINS="1, 2").admins == {1, 2}
 
 
-def test_videos_lie_beside_the_database_that_they_belong_to():
-    assert load().downloads_folder == Path("data/reelwatch.db.downloads")
-    assert load(DATABASE_URL="sqlite:////srv/a/b.db").downloads_folder == Path("/srv/a/b.db.downloads")
+def test_the_password_of_a_server_is_a_secret_and_not_shown():
+    settings = load(DATABASE_URL="postgres://me:hunter2%40home@db.example:5433/name?sslmode=require")
 
-
-def test_videos_lie_in_data_dir_which_by_default_is_the_databases_folder():
-    url = "sqlite:////srv/a/b.db"
-
-    assert load(DATABASE_URL=url, DATA_DIR="/srv/a").downloads_folder == Path("/srv/a/b.db.downloads")
-    assert load(DATABASE_URL=url, DATA_DIR="/films").downloads_folder.parent == Path("/films")
-    assert load(DATA_DIR="films").downloads_folder.parent == Path("films")
-
-
-def test_bots_that_share_a_data_dir_do_not_share_their_videos():
-    one, other = "sqlite:////srv/a/b.db", "sqlite:////srv/c/b.db"
-    folders = [
-        load({"TELEGRAM_BOT_TOKEN": f"{bot_id}:hunter2-is-secret"}, DATABASE_URL=url, DATA_DIR="/films")
-        for bot_id, url in [("1234567", one), ("1234567", other), ("7654321", one)]
-    ]
-
-    assert len({settings.downloads_folder for settings in folders}) == 3
-    assert "hunter2" not in str(folders[0].downloads_folder)
+    assert {"hunter2@home", "hunter2%40home"} <= settings.secrets
+    assert "hunter2" not in repr(settings)
+    assert str(settings.database_url) == "postgresql://db.example:5433/name"
 
 
 @pytest.mark.parametrize("value", ["sqlite:///data", "a\nb"])
@@ -295,35 +230,6 @@ def test_a_gateway_without_a_key_is_a_mistake():
     assert mistakes(GATEWAY_BASE_URL="https://gw.example") == [
         "GATEWAY_API_KEY is missing: GATEWAY_BASE_URL is set."
     ]
-
-
-def test_a_provider_with_nothing_to_fall_back_on_lacks_three_things():
-    lines = mistakes(PROVIDERS__MINE__MAX_RPS="5")
-
-    assert [line.partition(" ")[0] for line in lines] == [
-        "PROVIDERS__MINE__KIND",
-        "PROVIDERS__MINE__BASE_URL",
-        "PROVIDERS__MINE__API_KEY",
-    ]
-
-
-def test_the_gateways_key_goes_to_no_other_host():
-    assert mistakes(GATEWAY, OWN) == [
-        "PROVIDERS__MINE__API_KEY is missing: GATEWAY_API_KEY goes to the gateway's host only."
-    ]
-    assert configs(load(GATEWAY, OWN, OWN_KEY))["mine"][2] == "sk-hunter2-own"
-
-
-def test_the_gateways_key_goes_to_another_path_of_its_host():
-    settings = load(GATEWAY, OWN, PROVIDERS__MINE__BASE_URL="https://gw.example/openai")
-
-    assert configs(settings)["mine"][2] == "sk-hunter2-gateway"
-
-
-def test_a_name_that_nobody_could_type_is_a_mistake():
-    (line,) = mistakes(GATEWAY, {"PROVIDERS__MY CLOUD__KIND": "wan"})
-
-    assert line.startswith("PROVIDERS__MY CLOUD: a provider's name is made of")
 
 
 def test_all_mistakes_are_reported_at_once():

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from bot.file_modes import exposed, tighten, why_no_database, why_no_videos
+from storage.postgres_url import PostgresUrl
 
 
 @pytest.fixture
@@ -41,6 +42,15 @@ def test_what_is_the_bot_s_is_left_to_it_alone(data: Path):
     }
     assert mode(data) == 0o700
     assert exposed(*files(data)) == []
+
+
+def test_of_a_database_on_a_server_only_the_videos_are_files(data: Path):
+    url, (database, downloads) = PostgresUrl.of("postgresql://db/name"), files(data)
+    sentences = exposed(url, downloads)
+    tighten(url, downloads)
+
+    assert sentences == [f"Others on this machine can read {downloads}; chmod go= {downloads} ends that."]
+    assert (mode(downloads), mode(database), mode(data)) == (0o700, 0o644, 0o755)
 
 
 @pytest.mark.parametrize("other", ["notes.txt", "reelwatch.dbx", ".env"])

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.config import SettingsError, foreign_names, load_database_url, load_settings, names_from_files
+from bot.config import SettingsError, foreign_names, load_database, load_settings, names_from_files
 from bot.secret_files import MOST
 from tests.unit.test_config import GATEWAY, TOKEN, load, mistakes
 
@@ -37,7 +37,7 @@ def test_a_secret_is_read_from_its_file_without_what_editors_put_around_it(file:
         ("TELEGRAM_PROXY", "http://me:pw@p.example:2", lambda s: s.telegram_proxy.password == "pw"),
         ("PROVIDER_PROXY", "http://p.example:3", lambda s: s.provider_proxy.port == 3),
         ("DOWNLOAD_PROXY", "http://p.example:4", lambda s: s.download_proxy.port == 4),
-        ("DATABASE_URL", "sqlite:///of-file.db", lambda s: s.database_url.file.name == "of-file.db"),
+        ("DATABASE_URL", "sqlite:///of-file.db", lambda s: s.database == Path("of-file.db")),
     ],
 )
 def test_every_secret_can_be_given_as_a_file(file: Path, name, content, read):
@@ -170,12 +170,12 @@ def test_commands_that_need_only_the_database_read_its_file_too(file: Path, monk
     monkeypatch.setenv("DATABASE_URL_FILE", str(file))
     monkeypatch.setenv("GATEWAY_API_KEY_FILE", "/nowhere")
 
-    assert load_database_url().file == Path("/srv/of-file.db")
+    assert load_database() == Path("/srv/of-file.db")
 
     file.write_text("")
     monkeypatch.setenv("DATABASE_URL_FIEL", str(file))
     with pytest.raises(SettingsError) as refusal:
-        load_database_url()
+        load_database()
     assert refusal.value.mistakes == [
         "DATABASE_URL_FIEL is not a setting; DATABASE_URL_FILE is meant.",
         "DATABASE_URL_FILE names an empty file.",

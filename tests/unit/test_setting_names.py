@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 from bot.config import (
-    ProviderSettings,
     Settings,
     SettingsError,
     foreign_names,
     load_settings,
     plain_http_warnings,
 )
+from bot.provider_settings import ProviderSettings
 from bot.setting_names import meant, meant_field
 from tests.unit.test_config import GATEWAY, OWN_KEY, load, mistakes
 

@@ -195,6 +195,9 @@ async def test_no_error_shows_user_or_password():
     [
         (asyncpg.DiskFullError("no space left"), StoreFull),
         (asyncpg.InvalidPasswordError("password authentication failed"), StoreUnavailable),
+        (asyncpg.InvalidCatalogNameError("no database"), StoreUnavailable),
+        (asyncpg.InsufficientPrivilegeError("permission denied for schema public"), StoreUnavailable),
+        (asyncpg.TooManyConnectionsError("sorry, too many clients already"), StoreUnavailable),
         (asyncpg.CannotConnectNowError("starting up"), StoreUnreachable),
         (asyncpg.IdleInTransactionSessionTimeoutError("idle"), StoreUnreachable),
         (asyncpg.QueryCanceledError("canceled"), StoreBusy),
