@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import signal
 import sys
 from asyncio.subprocess import PIPE, Process
@@ -12,6 +13,7 @@ from typing import Self
 from bot.sandbox.change_signal import ChangeSignal
 
 _REPOSITORY = Path(__file__).parents[2]
+_TICK_S = 0.005
 _KEPT = ("PATH", "HOME", "LANG", "TMPDIR")  # of this process's environment
 
 
@@ -24,6 +26,16 @@ def environment(settings: Mapping[str, str]) -> dict[str, str]:
     """An environment with only these settings and what a Python process needs."""
     kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
     return kept | {"PYTHONPATH": str(_REPOSITORY), "PYTHONUNBUFFERED": "1"} | dict(settings)
+
+
+async def until_sigterm_is_handled(process_id: int) -> None:
+    """Wait until a process has a handler for SIGTERM. Needs Linux."""
+    status = Path(f"/proc/{process_id}/status")
+    while True:
+        [caught] = re.findall(r"^SigCgt:\s*(\w+)$", status.read_text(encoding="ascii"), re.MULTILINE)
+        if int(caught, 16) & 1 << (signal.SIGTERM - 1):
+            return
+        await asyncio.sleep(_TICK_S)
 
 
 class Program:

@@ -4,9 +4,13 @@ import asyncio
 import os
 import resource
 import signal
+import sys
 from pathlib import Path
 
+import pytest
+
 from bot.sandbox.faults import held
+from tests.e2e.program import until_sigterm_is_handled
 from tests.e2e.scene import BOOT_S, Scene
 
 
@@ -21,6 +25,14 @@ async def test_an_idle_bot_stops_at_once_and_answers_missed_commands_after_the_r
     scene.finish(task)
     await scene.start_bot()
     assert "Done" in (await scene.first_reply(anna, question)).plain_text
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="finds out in /proc when a signal is handled")
+async def test_a_bot_that_has_just_been_started_stops_at_once(scene: Scene):
+    bot = await scene.run()
+    await until_sigterm_is_handled(bot.pid)
+    assert await bot.stop(timeout_s=5) == 0
+    assert bot.log == ""
 
 
 async def test_a_bot_that_is_still_loading_stops_at_once(scene: Scene):
