@@ -7,6 +7,7 @@ above the wheel to everybody.
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -106,9 +107,25 @@ class Server:
                     f"PostgreSQL does not start; POSTGRES_TEST_URL names one that runs.\n{log}"
                 )
 
-    def end(self, signal: str) -> None:
+    def end(self, how: str) -> None:
         """End it by a signal: INT ends the sessions, QUIT and KILL are a crash."""
-        assert self._answer(signal) == "ended"
+        assert self._answer(how) == "ended"
+
+    def freeze(self) -> None:
+        """Stop all its processes where they are: connections stay, and nothing is answered. Needs Linux."""
+        os.kill(self.process_id, signal.SIGSTOP)  # first, so that it starts no others
+        for process_id in self._process_ids():
+            os.kill(process_id, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let them go on."""
+        for process_id in self._process_ids():
+            os.kill(process_id, signal.SIGCONT)
+
+    def _process_ids(self) -> list[int]:
+        first = self.process_id
+        children = Path(f"/proc/{first}/task/{first}/children").read_text(encoding="ascii")
+        return [*map(int, children.split()), first]
 
     def _answer(self, order: str) -> str:
         assert self._shell.stdin is not None

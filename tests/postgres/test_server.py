@@ -137,6 +137,29 @@ def test_it_can_end_and_start_again(package: Path):
             assert asyncio.run(ask(server.url, "SELECT 1")) == 1
 
 
+async def answers(url: str, *, within_s: float) -> bool:
+    """Whether a new session gets an answer."""
+    try:
+        return await asyncio.wait_for(ask(url, "SELECT 1"), within_s) == 1
+    except TimeoutError:
+        return False
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the server's processes are found in /proc")
+async def test_a_frozen_one_answers_nothing_until_it_is_thawed(package: Path):
+    with run_server(package) as server:
+        session = await asyncpg.connect(server.url)
+        server.freeze()
+        answer = asyncio.create_task(session.fetchval("SELECT 1"))
+        assert not await answers(server.url, within_s=0.3)
+        assert not answer.done()
+
+        server.thaw()
+        assert await answer == 1
+        assert await answers(server.url, within_s=10)
+        await session.close()
+
+
 def test_folders_older_than_a_day_are_removed(tmp_path: Path):
     now = time.time()
     for name, age_s in ((f"{PREFIX}old", 90_000), (f"{PREFIX}new", 3600), ("another", 90_000)):

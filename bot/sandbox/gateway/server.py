@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from aiohttp import web
@@ -41,6 +41,7 @@ class GatewayRequest:
     kind: str
     task_id: str
     headers: Mapping[str, str]
+    at: float = field(default_factory=time.monotonic, compare=False)
 
 
 class FakeGateway(LoopbackServer):

@@ -1,8 +1,9 @@
 """The fake Telegram: a Bot API server on loopback, with users."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from aiohttp import web
@@ -52,6 +53,7 @@ class Request:
 
     method: str
     params: dict[str, Any]  # structures decoded, files as their names and sizes
+    at: float = field(default_factory=time.monotonic, compare=False)
 
 
 class FakeTelegram(Users, LoopbackServer):

@@ -1,0 +1,111 @@
+"""A TCP relay on loopback in the place of a network: it can hold what is sent, or break."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Self
+
+_CHUNK_BYTES = 65_536
+
+Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+class Relay:
+    """Passes connections on to one server."""
+
+    def __init__(self, target: Path | int, mark: bytes) -> None:
+        self.port = 0
+        self.sent_at = 0.0  # when a client last sent anything, as time.monotonic()
+        self.marks_at: list[float] = []  # when clients sent the mark
+        self._target = target
+        self._mark = mark
+        self._passes = asyncio.Event()
+        self._passes.set()
+        self._is_broken = False
+        self._writers: set[asyncio.StreamWriter] = set()
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def open(cls, target: Path | int, *, mark: bytes = b"") -> AsyncIterator[Self]:
+        """Listen on loopback; target: the server's socket or port there. mark: whose times are noted."""
+        relay = cls(target, mark)
+        tasks: set[asyncio.Task[None]] = set()
+
+        def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            task = asyncio.create_task(relay._serve((reader, writer)))
+            tasks.add(task)
+            task.add_done_callback(tasks.discard)
+
+        server = await asyncio.start_server(connected, "127.0.0.1", 0)
+        relay.port = server.sockets[0].getsockname()[1]
+        try:
+            yield relay
+        finally:
+            server.close()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.sleep(0)  # transports close in the loop's next round
+
+    def hold(self) -> None:
+        """Let nothing pass until mend(), which delivers it, as TCP does after an outage of the network."""
+        self._passes.clear()
+
+    def break_connections(self) -> None:
+        """Reset all connections, and each new one, until mend()."""
+        self._is_broken = True
+        for writer in self._writers:
+            writer.transport.abort()
+
+    def mend(self) -> None:
+        """Let everything pass again."""
+        self._is_broken = False
+        self._passes.set()
+
+    async def _serve(self, client: Streams) -> None:
+        self._writers.add(client[1])
+        try:
+            await self._passes.wait()
+            if not self._is_broken:
+                await self._connect(client)
+        except OSError:
+            pass  # the server is away
+        finally:
+            self._drop(client[1])
+
+    async def _connect(self, client: Streams) -> None:
+        if isinstance(self._target, Path):
+            server = await asyncio.open_unix_connection(self._target)
+        else:
+            server = await asyncio.open_connection("127.0.0.1", self._target)
+        self._writers.add(server[1])
+        try:
+            async with asyncio.TaskGroup() as group:
+                to_server = group.create_task(self._pump(client[0], server[1], is_client=True))
+                to_client = group.create_task(self._pump(server[0], client[1], is_client=False))
+                await asyncio.wait((to_server, to_client), return_when=asyncio.FIRST_COMPLETED)
+                to_server.cancel()
+                to_client.cancel()
+        except* OSError:
+            pass
+        finally:
+            self._drop(server[1])
+
+    async def _pump(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, is_client: bool
+    ) -> None:
+        while chunk := await reader.read(_CHUNK_BYTES):
+            if is_client:
+                self.sent_at = time.monotonic()
+                if self._mark and self._mark in chunk:
+                    self.marks_at.append(self.sent_at)
+            await self._passes.wait()
+            writer.write(chunk)
+            await writer.drain()
+        await self._passes.wait()
+
+    def _drop(self, writer: asyncio.StreamWriter) -> None:
+        self._writers.discard(writer)
+        writer.close()
