@@ -16,7 +16,7 @@ $(shell rm -rf $(VENV))
 endif
 endif
 
-.PHONY: demo run test coverage check drills image bench dist format lock clean help
+.PHONY: demo run test postgres coverage check drills image bench dist format lock clean help
 
 # A folder that could not be finished is removed, else the next run would take it for a whole one.
 define new_venv
@@ -35,6 +35,9 @@ PYTEST = $(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder --i
 
 test: $(VENV)/.dev  ## all tests but tests/repo, which check runs
 	$(PYTEST)
+
+postgres: $(VENV)/.dev  ## the end-to-end tests with the database on PostgreSQL; three minutes
+	E2E_DATABASE=postgres $(PYTEST) tests/e2e
 
 coverage: $(VENV)/.dev  ## all tests, and the share of lines they run, which may not fall below pyproject.toml's floor
 	$(PYTEST) --cov

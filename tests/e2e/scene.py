@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import itertools
-import sqlite3
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
@@ -16,6 +15,7 @@ from bot.sandbox.gateway.tasks import GatewayTask, Phase
 from bot.sandbox.telegram import FakeTelegram
 from bot.sandbox.telegram.chats import Message
 from bot.sandbox.telegram.server import Request
+from tests.e2e.database import SceneDatabase, open_database
 from tests.e2e.program import Program
 
 T = TypeVar("T")
@@ -37,11 +37,12 @@ _UPDATES = {"getUpdates", "setWebhook"}
 class Scene:
     """Both servers, the users, and every process that was started."""
 
-    def __init__(self, folder: Path, **settings: str) -> None:
+    def __init__(self, folder: Path, database: SceneDatabase, **settings: str) -> None:
         """settings: of every process, in addition to the required ones."""
         self.telegram = FakeTelegram(local=settings.get("TELEGRAM_LOCAL_MODE") == "true")
         self.gateway = FakeGateway()
         self.folder = folder
+        self.database = database
         self.programs: list[Program] = []
         self._more_settings = settings
         self._ids = itertools.count(ADMIN + 1)
@@ -51,17 +52,20 @@ class Scene:
     @contextlib.asynccontextmanager
     async def open(cls, folder: Path, **settings: str) -> AsyncIterator[Self]:
         """Start the servers; at the end kill all processes and check that none printed a secret."""
-        scene = cls(folder, **settings)
-        await scene.telegram.start()
-        await scene.gateway.start()
-        try:
-            yield scene
-        finally:
-            await asyncio.gather(*(program.kill() for program in scene.programs))
-            await scene.telegram.stop()
-            await scene.gateway.stop()
-            for program in scene.programs:
-                sys.stdout.write(f"{program.output}\n{program.log}\n")  # pytest shows it when a test fails
+        async with open_database(folder) as database:
+            scene = cls(folder, database, **settings)
+            await scene.telegram.start()
+            await scene.gateway.start()
+            try:
+                yield scene
+            finally:
+                await asyncio.gather(*(program.kill() for program in scene.programs))
+                await scene.telegram.stop()
+                await scene.gateway.stop()
+                for program in scene.programs:
+                    sys.stdout.write(
+                        f"{program.output}\n{program.log}\n"
+                    )  # pytest shows it when a test fails
         assert scene.leaks() == []
 
     @property
@@ -72,7 +76,7 @@ class Scene:
             "TELEGRAM_API_URL": self.telegram.url,
             "GATEWAY_BASE_URL": self.gateway.url,
             "GATEWAY_API_KEY": self.gateway.key,
-            "DATABASE_URL": f"sqlite:///{self.folder / 'reelwatch.db'}",
+            "DATABASE_URL": self.database.url,
             "ALLOWED_CHATS": "*",
             "ADMINS": str(ADMIN),
             "TZ": "Asia/Shanghai",
@@ -171,10 +175,9 @@ class Scene:
 
     async def until_all_is_sent(self) -> None:
         """Wait until all deliveries in the database are sent."""
-        with contextlib.closing(sqlite3.connect(self.folder / "reelwatch.db")) as database:
-            async with asyncio.timeout(WAIT_S):
-                while database.execute("SELECT 1 FROM deliveries WHERE state <> 'sent'").fetchall():  # noqa: ASYNC110
-                    await asyncio.sleep(_DATABASE_PERIOD_S)
+        async with asyncio.timeout(WAIT_S):
+            while await self.database.rows("SELECT 1 FROM deliveries WHERE state <> 'sent'"):  # noqa: ASYNC110
+                await asyncio.sleep(_DATABASE_PERIOD_S)
 
     async def wait_for(self, condition: Callable[[], T], *, timeout_s: float = WAIT_S) -> T:
         """Return the first true value of a condition on the chats or on the output of the processes."""

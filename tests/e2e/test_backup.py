@@ -9,8 +9,11 @@ from contextlib import closing
 from pathlib import Path
 
 from storage.factory import is_database, open_store
+from tests.e2e.database import about_sqlite
 from tests.e2e.program import command, environment
 from tests.e2e.scene import Scene
+
+pytestmark = about_sqlite
 
 # As in a new shell: no setting but the database.
 NOTHING_ELSE = {"TELEGRAM_BOT_TOKEN": "", "GATEWAY_BASE_URL": "", "GATEWAY_API_KEY": "", "ADMINS": ""}

@@ -11,6 +11,7 @@ from storage.models import DeliveryState, TaskRef
 from storage.outbox import Settlement
 from storage.sqlite.store import SqliteStore
 from storage.watches import WatchRequest
+from tests.e2e.database import about_sqlite
 from tests.e2e.scene import Scene
 
 COMMAND_S = 10.0  # what a command may take in all
@@ -18,6 +19,7 @@ AT_ONCE_S = 4.0  # room for a busy machine
 TASKS = 30
 
 
+@about_sqlite
 async def test_status_of_many_tasks_is_one_timely_reply_and_delays_no_other_user(scene: Scene):
     anna, boris, tasks = scene.add_user(), scene.add_user(), [scene.task("videos") for _ in range(TASKS)]
     await write_watches(scene, anna, tasks)

@@ -8,6 +8,7 @@ import platform
 import signal
 from typing import Any
 
+from tests.e2e.database import about_sqlite
 from tests.e2e.program import command, environment
 from tests.e2e.scene import BOOT_S, Scene
 
@@ -39,6 +40,7 @@ async def test_sentences_about_the_end_are_json_where_the_log_is(scene: Scene):
     assert refused.output + broken.output + mistaken.output == ""
 
 
+@about_sqlite
 async def test_a_start_and_a_stop_have_a_few_lines(scene: Scene):
     bot = await scene.start_bot(LOG_FORMAT="json")
     assert await bot.stop() == 0

@@ -152,7 +152,7 @@ async def test_a_key_is_neither_repeated_nor_stored_nor_logged(scene: Scene):
     said = "\n".join(each.plain_text for each in scene.replies(anna, message_id))
     assert "change the key" in said
     assert task.task_id in said
-    stored = b"".join(path.read_bytes() for path in scene.folder.glob("reelwatch.db*") if path.is_file())
+    stored = await scene.database.content()
     printed = "".join(program.output + program.log for program in scene.programs)
     assert KEY[3:] not in said + printed
     assert KEY[3:].encode() not in stored

@@ -7,6 +7,7 @@ from email.utils import format_datetime
 
 from storage.factory import open_store, schema_version
 from storage.sqlite.copying import make_schema
+from tests.e2e.database import about_sqlite
 from tests.e2e.scene import Scene
 
 
@@ -33,6 +34,7 @@ async def test_check_shows_the_settings_as_parsed(scene: Scene):
     assert check.row("LOG_FORMAT").split(maxsplit=1)[1] == "console"
 
 
+@about_sqlite
 async def test_check_warns_when_nobody_has_access(scene: Scene):
     check = await scene.run("check", ALLOWED_CHATS=",", ADMINS=",")
     assert await check.end() == 0
@@ -41,6 +43,7 @@ async def test_check_warns_when_nobody_has_access(scene: Scene):
     assert not (scene.folder / "reelwatch.db").exists()
 
 
+@about_sqlite
 async def test_check_names_the_admin_whom_only_the_database_knows(scene: Scene):
     store = await open_store(scene.folder / "reelwatch.db")
     await store.add_first_admin(1234, at=datetime.now(UTC))
@@ -51,6 +54,7 @@ async def test_check_names_the_admin_whom_only_the_database_knows(scene: Scene):
     assert "  ok  admin by a /start code: 1234; let in by admins: 0" in check.row("people")
 
 
+@about_sqlite
 async def test_check_does_not_migrate_what_an_older_bot_may_be_using(scene: Scene):
     file = scene.folder / "reelwatch.db"
     with closing(sqlite3.connect(file)) as database:

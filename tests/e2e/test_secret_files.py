@@ -34,7 +34,7 @@ async def test_check_shows_which_secrets_are_from_files_and_where_videos_wait(sc
     assert await check.end() == 0
     for name in ("TELEGRAM_BOT_TOKEN", "GATEWAY_API_KEY"):
         assert check.row(name).split(maxsplit=1)[1] == "set (from file)"
-    assert check.row("DATABASE_URL").endswith("reelwatch.db (from file)")
+    assert check.row("DATABASE_URL").endswith(" (from file)")
     assert f"  ok  waiting ones are kept in {scene.folder}/films/" in check.row("videos")
     assert await unusable.end() == 1
     assert f"error  Videos can't be kept in {scene.folder}/plain/" in unusable.output

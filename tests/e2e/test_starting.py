@@ -13,6 +13,7 @@ import pytest_asyncio
 from bot.sandbox.faults import DROPPED
 from bot.sandbox.telegram.api_errors import flood
 from storage.factory import open_store
+from tests.e2e.database import about_sqlite
 from tests.e2e.program import Program
 from tests.e2e.scene import BOOT_S, Scene
 
@@ -157,6 +158,7 @@ async def test_the_menu_is_in_the_configured_language(scene: Scene):
     }
 
 
+@about_sqlite
 async def test_of_two_bots_with_one_token_the_older_reports_it_and_exits(scene: Scene):
     anna = scene.add_user()
     older = await scene.start_bot()
@@ -170,6 +172,7 @@ async def test_of_two_bots_with_one_token_the_older_reports_it_and_exits(scene: 
     assert newer.is_running
 
 
+@about_sqlite
 async def test_a_bot_of_another_token_does_not_start_on_a_running_bot_s_database(scene: Scene):
     bot = await scene.start_bot()
 
@@ -180,6 +183,7 @@ async def test_a_bot_of_another_token_does_not_start_on_a_running_bot_s_database
     assert bot.is_running
 
 
+@about_sqlite
 async def test_tasks_of_a_removed_provider_show_it_and_continue_once_it_is_configured_again(scene: Scene):
     anna, task = scene.add_user(), scene.task("jimeng")
     bot = await scene.start_bot(PROVIDERS__MINE__KIND="jimeng")
@@ -200,6 +204,7 @@ async def test_tasks_of_a_removed_provider_show_it_and_continue_once_it_is_confi
     await scene.wait_for(lambda: "settings" not in scene.replies(anna, command_id)[0].plain_text)
 
 
+@about_sqlite
 async def test_check_reports_files_readable_by_others_and_a_start_restricts_them(scene: Scene):
     database, downloads = scene.folder / "reelwatch.db", scene.folder / "reelwatch.db.downloads"
     await (await open_store(database)).close()

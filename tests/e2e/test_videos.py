@@ -177,7 +177,8 @@ async def test_three_chats_share_one_download_and_one_upload(scene: Scene):
     assert len(sources) == 3
     assert sum(source.startswith("attach://") for source in sources) == 1
     await scene.until_all_is_sent()
-    assert list((scene.folder / "reelwatch.db.downloads").iterdir()) == []
+    [downloads] = scene.folder.rglob("*.downloads")
+    assert list(downloads.iterdir()) == []
 
 
 @pytest.mark.parametrize("forbidden", [["videos"], ["videos", "documents"]], ids=len)

@@ -10,6 +10,7 @@ import aiohttp
 import pytest
 
 from bot.sandbox.telegram.webhook import Webhook
+from tests.e2e.database import about_sqlite
 from tests.e2e.nginx import needs_nginx, nginx
 from tests.e2e.scene import Scene
 from tests.fakes.ports import free_port
@@ -58,6 +59,7 @@ async def test_kill_9_while_commands_come_loses_and_doubles_nothing(scene: Scene
     await _watch_through_kills(scene, kills=2, commands=16)
 
 
+@about_sqlite
 async def test_a_watch_that_a_full_disk_refuses_is_done_when_there_is_room(scene: Scene):
     bot, anna, task = await scene.start_bot(), scene.add_user(), scene.task("videos")
     await scene.command(anna, "/help")
