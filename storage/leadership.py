@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NoReturn, Protocol
 
+from storage.errors import LeadershipLost
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replica:
@@ -44,6 +46,14 @@ class Leadership(Protocol):
         """Whether this process may act now; False from a second before another one may lead. No I/O."""
         ...
 
+    @property
+    def took_over_from(self) -> str | None:
+        """The name of the process whose lease ran out before this term; None: there was none, or it resigned.
+
+        It may have made calls until just now.
+        """
+        ...
+
     async def acquire(self, report: OutageReport = no_report) -> None:
         """Wait until this process leads; then the schema is current and all leases are free.
 
@@ -74,6 +84,7 @@ class SoleLeadership:
     epoch = None
     round_trip_s = None
     is_held = True
+    took_over_from = None
 
     async def acquire(self, report: OutageReport = no_report) -> None:
         """Lead at once."""
@@ -89,3 +100,31 @@ class SoleLeadership:
     async def replicas(self) -> Sequence[Replica]:
         """Nobody."""
         return ()
+
+
+class Term:
+    """The time for which this process leads; outside of it the process may not act to the outside."""
+
+    def __init__(self, leadership: Leadership | None = None) -> None:
+        """None: no other process shares the database."""
+        self._leadership = leadership or SoleLeadership()
+        self._is_over = False
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether other processes may lead, so that there is a lease."""
+        return not isinstance(self._leadership, SoleLeadership)
+
+    @property
+    def is_on(self) -> bool:
+        """Whether this process may act now. No I/O."""
+        return not self._is_over and self._leadership.is_held
+
+    def ensure(self) -> None:
+        """Raise LeadershipLost unless this process may act now; for right before a call to the outside."""
+        if not self.is_on:
+            raise LeadershipLost("This process does not lead any more.")
+
+    def end(self) -> None:
+        """Let nothing more act: the term is lost."""
+        self._is_over = True

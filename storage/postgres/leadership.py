@@ -26,10 +26,14 @@ _STATE = """
     FROM leader WHERE name = 'bot'
 """
 _TAKE = """
-    UPDATE leader
-    SET holder = $1, epoch = epoch + 1, until = clock_timestamp() + make_interval(secs => $2), bot_id = $3
-    WHERE name = 'bot' AND (holder = $1 OR until < clock_timestamp())
-    RETURNING epoch, (SELECT coalesce(max(number), 0) FROM migrations) AS version
+    UPDATE leader AS l
+    SET holder = $1, epoch = l.epoch + 1, until = clock_timestamp() + make_interval(secs => $2), bot_id = $3
+    FROM leader AS before
+    WHERE l.name = 'bot' AND before.name = l.name AND (l.holder = $1 OR l.until < clock_timestamp())
+    RETURNING l.epoch, (SELECT coalesce(max(number), 0) FROM migrations) AS version,
+        CASE WHEN before.until > '-infinity'
+            THEN coalesce((SELECT name FROM replicas WHERE holder = before.holder), before.holder)
+        END AS ran_out
 """
 _RENEW = """
     UPDATE leader SET until = clock_timestamp() + make_interval(secs => {ttl_s})
@@ -99,6 +103,7 @@ class PostgresLeadership:
         """Nothing is connected before acquire(); database: its writes are fenced, and it is migrated."""
         self.epoch: int | None = None
         self.round_trip_s: float | None = None
+        self.took_over_from: str | None = None
         self._database = database
         self._session = Session(database.url, begin=BEGIN_WRITING)
         self._fence = fence
@@ -235,7 +240,7 @@ class PostgresLeadership:
             if row is None:
                 return False
             refuse_newer(row["version"], newest=self._migrations[-1].number, url=self._database.url)
-            self._taken = row["epoch"]
+            self._taken, self.took_over_from = row["epoch"], row["ran_out"]
         self.epoch = self._taken
         self._fence.begin_term(row["epoch"])
         self._extend(asked)

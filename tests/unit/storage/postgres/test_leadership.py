@@ -1,6 +1,8 @@
 """One process leads: its term begins, is renewed, and ends when another one's may begin."""
 
 import asyncio
+import os
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 
@@ -228,3 +230,17 @@ async def test_only_a_leader_migrates(opened: Opening, query: Query):
     with pytest.raises(StoreFromFuture):
         await old.leadership.acquire()  # while the newer one leads
     await query("DELETE FROM migrations WHERE number = (SELECT max(number) FROM migrations WHERE number > 1)")
+
+
+async def test_a_process_knows_whose_lease_ran_out_before_its_term(opened: Opening, query: Query):
+    first, second = await opened(), await opened()
+    await first.leadership.acquire()
+    assert first.leadership.took_over_from is None
+
+    await query.expire()
+    await second.leadership.acquire()
+    assert second.leadership.took_over_from == f"{socket.gethostname()}:{os.getpid()}"
+
+    await second.leadership.resign()
+    await first.leadership.acquire()
+    assert first.leadership.took_over_from is None
