@@ -24,8 +24,9 @@ from bot.outbox.results import (
 from bot.outbox.sender import Sender
 from bot.outbox.variants import has_document_next
 from bot.telemetry import Telemetry
-from storage.models import DeliveryState
-from storage.outbox import ClaimedDelivery, Settlement, WatchDelivery
+from storage.errors import LeadershipLost
+from storage.models import DeliveryKind, DeliveryState
+from storage.outbox import BatchDelivery, ClaimedDelivery, LookupDelivery, Settlement, WatchDelivery
 from storage.store import Store
 
 log = logging.getLogger(__name__)
@@ -46,8 +47,8 @@ class Settler:
     ) -> None:
         """sender: its circuit breaker and its callback for migrated groups are used."""
         self._store = store
+        self._sender = sender
         self._route = sender.route
-        self._migrated = sender.migrated
         self._clock = clock
         self._metrics = telemetry.metrics
         self._doubted = DoubtedChats()
@@ -70,7 +71,13 @@ class Settler:
         result = await self._apply_to_chat(out.delivery.chat_id, result)
         for each in (out, *together):  # last: from here on it may be claimed again
             settlement = self._settlement(each, result, digest=digest)
-            await self._store.settle(each.delivery.id, settlement)
+            try:
+                await self._store.settle(each.delivery.id, settlement)
+            except LeadershipLost:
+                # Not stored for certain, so the next leader sends it again. Any other failure leaves it open.
+                if each is out and (message_id := to_be_repeated(out, result)):
+                    await self._sender.withdraw(out.delivery.chat_id, message_id)
+                raise
             record(self._metrics, each, result, settlement)
             log_settled(each, result, settlement)
         if not isinstance(result, Transient | Unknown):
@@ -97,7 +104,7 @@ class Settler:
             case Sent(is_response=True):
                 self._doubted.sent(chat_id)
             case Migrated(new_id=new_id):
-                self._migrated(chat_id, new_id)
+                self._sender.migrated(chat_id, new_id)
                 await self._store.migrate_chat(chat_id, new_id, at=now)
             case RetryAfter(seconds=seconds):
                 await self._store.throttle_chat(chat_id, until=now + timedelta(seconds=seconds))
@@ -154,6 +161,28 @@ def retry_delay_s(attempts: int, result: SendResult) -> float | None:
             return _BACKOFF.delay_s(attempts)
         case _:
             return None
+
+
+def to_be_repeated(out: ClaimedDelivery, result: SendResult) -> int | None:
+    """The message that this attempt has sent, if the next one sends it once more; None: there is none.
+
+    A video is an edit of a message whose id is stored; reports, questions and greetings are never repeated.
+    """
+    known: int | None = None
+    match out:
+        case BatchDelivery():
+            known = out.batch.card_message_id
+        case LookupDelivery():
+            known = out.lookup.question_message_id
+        case WatchDelivery() if out.delivery.kind is DeliveryKind.CARD:
+            known = out.watch.card_message_id
+        case WatchDelivery() if not out.carries_file:
+            pass
+        case _:
+            return None
+    if not isinstance(result, Sent) or result.message_id in {0, known}:
+        return None
+    return result.message_id
 
 
 class DoubtedChats:

@@ -42,6 +42,7 @@ from bot.outbox.results import (
 from bot.outbox.sender import Sender
 from bot.outbox.variants import downloaded_variants, has_document_next, stored_variants
 from bot.providers.parsing.links import link_expiry
+from storage.errors import LeadershipLost
 from storage.models import DeliveryKind, StoredFile
 from storage.outbox import WatchDelivery
 from storage.store import Store
@@ -120,7 +121,12 @@ class VideoDelivery:
         view = result_views.announcement(out.watched, is_document=out.is_as_document)
         result = as_retryable(await self._send_text(out, view))
         if isinstance(result, Sent):
-            await self._store.note_message(out.delivery.id, result.message_id)
+            try:
+                await self._store.note_message(out.delivery.id, result.message_id)
+            except LeadershipLost:
+                # Not noted for certain, so the next leader sends its own. Any other failure leaves it open.
+                await self._sender.withdraw(out.delivery.chat_id, result.message_id)
+                raise
         return result
 
     async def deliver(self, out: WatchDelivery, message_id: int | None) -> SendResult:

@@ -8,6 +8,7 @@ import pytest
 
 from bot.sandbox.faults import DROPPED, LOST_RESPONSE, Fault, html_response
 from bot.sandbox.telegram.api_errors import error_response, flood
+from storage.errors import LeadershipLost, StoreUnreachable
 from storage.models import DeliveryState
 from tests.flow.delivery_harness import ANNA, DeliveryHarness
 
@@ -245,3 +246,82 @@ async def test_after_a_deleted_announcement_the_link_is_a_new_message(harness: D
     await harness.advance(240)
     assert "has expired or never worked" in harness.result().plain_text
     assert harness.result().reply_to == 1
+
+
+def refuse(harness: DeliveryHarness, method: str) -> None:
+    """Let a write fail as if another process led; a restart ends that."""
+
+    async def lost(*_: object, **__: object) -> None:
+        raise LeadershipLost("Another process leads.")
+
+    setattr(harness.store, method, lost)
+
+
+async def test_an_announcement_whose_id_the_end_of_a_term_keeps_from_being_stored_is_removed(
+    harness: DeliveryHarness,
+):
+    await harness.watch(harness.task())
+    await harness.idle()
+    refuse(harness, "note_message")
+    await harness.poll()
+    await harness.until(lambda: harness.calls("deleteMessage"))
+    assert announcements(harness) == 0
+
+    await harness.crash()
+    await settle_down(harness)
+    assert len(harness.telegram.videos(ANNA)) == 1
+    assert len(harness.bot_messages()) == 2
+
+
+@pytest.mark.parametrize("fails", [None, "nsfw"])
+async def test_a_text_that_the_next_leader_sends_again_is_removed(
+    harness: DeliveryHarness, fails: str | None
+):
+    task = harness.task(fails=fails)
+    if fails:
+        await harness.watch(task)
+        await harness.idle()
+        refuse(harness, "settle")
+        await harness.poll()
+    else:
+        refuse(harness, "settle")
+        await harness.watch(task)
+    await harness.until(lambda: harness.calls("deleteMessage"))
+    assert len(harness.bot_messages()) == bool(fails)
+
+    await harness.crash()
+    await settle_down(harness)
+    assert len(harness.bot_messages()) == 1 + bool(fails)
+
+
+async def test_a_video_stays_though_its_delivery_could_not_be_settled(harness: DeliveryHarness):
+    await harness.watch(harness.task())
+    await harness.idle()
+    refuse(harness, "settle")
+    await harness.poll()
+    await harness.until(lambda: harness.telegram.videos(ANNA))
+
+    await harness.crash()
+    await settle_down(harness)
+    assert harness.calls("deleteMessage") == []
+    assert harness.result().video
+
+
+async def test_a_write_whose_outcome_is_unknown_leaves_the_announcement(harness: DeliveryHarness):
+    await harness.watch(harness.task())
+    await harness.idle()
+    note_message, is_stored = harness.store.note_message, asyncio.Event()
+
+    async def stored_but_unanswered(delivery_id: int, message_id: int) -> None:
+        await note_message(delivery_id, message_id)
+        is_stored.set()
+        raise StoreUnreachable("The connection was closed.")
+
+    harness.store.note_message = stored_but_unanswered  # type: ignore[method-assign]
+    await harness.poll()
+    await harness.until(is_stored.is_set)
+
+    await harness.crash()
+    await settle_down(harness)
+    assert harness.calls("deleteMessage") == []
+    assert harness.result().video
