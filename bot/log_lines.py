@@ -56,6 +56,8 @@ class Fields(TypedDict, total=False):
     schema: int
     path: str
     mode: str  # how updates are received
+    epoch: int | None  # of a leader's term
+    replica: str  # the name of another process that shares the database
     uptime_s: float
     videos: int
     left_out: int  # similar lines before this one that were not written

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from bot.forecast.estimates import Estimates
 from bot.logs import log_fields
 from bot.telemetry import Telemetry
-from storage.errors import StoreError
+from storage.errors import LeadershipLost, StoreError
 from storage.store import Store
 
 log = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ class Housekeeper:
         self._failing: set[str] = set()  # jobs whose last run failed
 
     async def run(self) -> None:
-        """Run the jobs until cancelled; the estimates are saved at the end."""
+        """Run the jobs until cancelled, or LeadershipLost; the estimates are saved at the end."""
         try:
             async with asyncio.TaskGroup() as jobs:
                 jobs.create_task(self._every("cards", _CARD_INTERVAL_S, self._refresh_cards))
@@ -110,7 +110,12 @@ class Housekeeper:
             )
 
     def _log_failure(self, job: str, error: StoreError) -> None:
-        """Log the first failure of an outage: one of the jobs runs every two seconds."""
+        """Log the first failure of an outage: one of the jobs runs every two seconds.
+
+        Raises LeadershipLost, of which the whole term ends.
+        """
+        if isinstance(error, LeadershipLost):
+            raise error
         log.log(
             logging.DEBUG if self._failing else logging.WARNING,
             "Maintenance (%s) failed and is tried again: %s",

@@ -37,6 +37,11 @@ class Telemetry:
         """Record that a loop has come to its end, as the start does: no more heartbeats are due."""
         self._beats.pop(loop, None)
 
+    def forget(self) -> None:
+        """Forget the loops and the problems: what had them has ended."""
+        self._beats.clear()
+        self._problems.clear()
+
     async def sleep(self, loop: str, seconds: float) -> None:
         """Sleep, however long, without counting as hung."""
         self.beat(loop)

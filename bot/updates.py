@@ -34,7 +34,7 @@ from bot.telemetry import Telemetry
 from bot.watching.access_requests import AccessRequests
 from bot.watching.service import Service
 from bot.webhook_settings import path_of
-from bot.workers import Resources, utc_now
+from bot.workers import Resources
 from storage.watches import WatchLimits
 
 log = logging.getLogger(__name__)
@@ -54,13 +54,13 @@ def build_application(resources: Resources) -> tuple[AnyApplication, HandlerDeps
     deps = HandlerDeps(
         service=Service(
             store,
-            clock=utc_now,
+            clock=store.now,
             notify_polling=resources.wakeup.notify,
             notify_delivery=resources.new_delivery.set,
             limits=WatchLimits(per_chat=settings.max_watches, per_person=max(1, settings.max_watches // 2)),
         ),
         catalog=Catalog(settings.providers),
-        clock=utc_now,
+        clock=store.now,
         health=resources.health.describe,
         stats_days=max(1, min(settings.keep_days.days, _STATS_DAYS)),
         draw=Renderer().render,
@@ -71,7 +71,7 @@ def build_application(resources: Resources) -> tuple[AnyApplication, HandlerDeps
             store,
             resources.access,
             language=settings.language,
-            clock=utc_now,
+            clock=store.now,
             notify=resources.wake_loops,
         ),
         first_admin=resources.first_admin,
@@ -84,7 +84,9 @@ def build_application(resources: Resources) -> tuple[AnyApplication, HandlerDeps
         refusals=OncePer(_REFUSAL_PERIOD_S),
         busy_replies=OncePer(_BUSY_PERIOD_S),
     )
-    limiter = CallRateLimiter(resources.rate_limiter, resources.telemetry.metrics)
+    limiter = CallRateLimiter(
+        resources.rate_limiter, resources.telemetry.metrics, ensure_leads=resources.term.ensure
+    )
     builder = application_builder(settings, resources.tls).rate_limiter(limiter)
     application = builder.context_types(context_types(deps)).build()
     router.install(application, deps.allowed)
@@ -115,9 +117,10 @@ async def run_updates(application: AnyApplication, deps: HandlerDeps, resources:
                     )
                 )
         finally:
-            await source.stop(_UPDATES_STOP_S)
+            is_on = resources.term.is_on
+            await source.stop(_UPDATES_STOP_S if is_on else 0.0)
             with suppress(TimeoutError):
-                await asyncio.wait_for(deps.reply_queue.drain(), _REPLIES_STOP_S)
+                await asyncio.wait_for(deps.reply_queue.drain(), _REPLIES_STOP_S if is_on else 0.0)
             deps.reply_queue.cancel()
 
 
@@ -131,7 +134,7 @@ async def _update_source(
     """
     settings, telemetry = resources.settings, resources.telemetry
     if not settings.webhook_url:
-        poller = UpdatePoller(application, dispatcher, deps.held, telemetry)
+        poller = UpdatePoller(application, dispatcher, telemetry, resources.term)
         yield poller, poller.run
         return
     receiver = WebhookReceiver(application.bot, dispatcher, deps.held)

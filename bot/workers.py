@@ -1,15 +1,13 @@
-"""Builds and runs the workers: polling, delivery, maintenance, reports to the admins, the health server."""
+"""Builds and runs the workers of a term: polling, delivery, maintenance, reports to the admins."""
 
 import asyncio
 import gc
 import logging
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence, Set
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 from typing import TypeVar
 
 from telegram.ext import ExtBot
@@ -18,10 +16,6 @@ from bot.backoff import STORE_BACKOFF
 from bot.config import Settings
 from bot.forecast.estimates import Estimates
 from bot.health.report import HealthReport
-from bot.health.systemd import ServiceManager, keep_notified
-from bot.http.disk import Disk
-from bot.http.exposition import MetricsPage, Sources
-from bot.http.server import http_server
 from bot.key_groups import key_groups, prices_s, providers_of, reachable_hosts, unconfigured_groups
 from bot.logs import log_fields
 from bot.maintenance import Housekeeper
@@ -48,6 +42,7 @@ from bot.watching.first_admin import FirstAdmin
 from bot.watching.gateway_state import GatewayStates
 from bot.watching.poll import Poller
 from storage.errors import StoreError, StoreUnavailable
+from storage.leadership import Term
 from storage.models import Cause
 from storage.store import Store
 
@@ -56,6 +51,9 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _DELIVERY_STOP_S = 5.0
+# After a loss, for deliveries that remove a message of theirs whose id could not be stored; all other calls
+# are refused. Less than the time between the loss and the next leader's first call.
+_DELIVERY_LOSS_S = 0.8
 _NO_PROVIDER = (
     "No provider is configured yet; set GATEWAY_BASE_URL and GATEWAY_API_KEY, "
     "and start the bot again with them (in Docker: docker compose up -d)."
@@ -64,15 +62,15 @@ _NO_PROVIDER = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resources:
-    """What all workers and the update handlers share."""
+    """What all workers and the update handlers of a term share."""
 
     settings: Settings
     store: Store
+    term: Term
     access: Access
     first_admin: FirstAdmin
     telemetry: Telemetry
     health: HealthReport
-    service_manager: ServiceManager
     tls: ssl.SSLContext  # one for all routes, as loading certificates takes time
     wakeup: Wakeup  # wakes the polling loop
     new_delivery: asyncio.Event  # wakes the delivery worker
@@ -86,11 +84,6 @@ class Resources:
         self.new_delivery.set()
 
 
-def utc_now() -> datetime:
-    """The wall clock."""
-    return datetime.now(UTC)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Workers:
     scheduler: Scheduler
@@ -100,29 +93,23 @@ class _Workers:
 
 
 async def run_workers(resources: Resources, bot: ExtBot[None], cadence: Cadence | None) -> None:
-    """Run all workers until cancelled; raises StoreError and PortTaken.
+    """Run all workers until cancelled; raises StoreError.
 
-    1. Start the server of health and metrics, and the notifications of the service manager.
-    2. Make tasks due whose last failure new settings may have fixed.
-    3. Load the estimates, waiting while the database can't be read; updates are handled meanwhile.
-    4. Start polling, maintenance and the reports to the admins.
-    5. Start delivery once Telegram has responded.
+    1. Make tasks due whose last failure new settings may have fixed.
+    2. Load the estimates, waiting while the database can't be read; updates are handled meanwhile.
+    3. Start polling, maintenance and the reports to the admins.
+    4. Start delivery once Telegram has responded.
     """
-    async with _http_server(resources), asyncio.TaskGroup() as group:
-        group.create_task(keep_notified(resources.service_manager, resources.health))
-        group.create_task(_work(resources, bot, cadence))
-
-
-async def _work(resources: Resources, bot: ExtBot[None], cadence: Cadence | None) -> None:
     beat = partial(resources.telemetry.beat, "start")
     beat()
     # A poll's objects die with it; a collection every 700 allocations would only cost the polls time.
     gc.set_threshold(20_000, 20, 20)
-    gc.freeze()
+    if not gc.get_freeze_count():  # of a later term, it would keep what is left of the ones before
+        gc.freeze()
     with suppress(StoreError):  # with a full disk they stay due at their own times
         # Settings are read at the start only.
         maybe_fixed = {cause for cause in Cause if cause.depends_on_settings}
-        await resources.store.make_due_again(maybe_fixed, at=utc_now())
+        await resources.store.make_due_again(maybe_fixed, at=resources.store.now())
     estimates = Estimates.from_json(await _when_available(resources.store.load_estimates, beat))
     awaited = await _when_available(resources.store.providers_with_due_tasks, beat)
     build = _build(resources, bot, cadence, estimates=estimates, awaited=awaited)
@@ -155,7 +142,7 @@ async def _deliver(worker: DeliveryWorker, resources: Resources) -> None:
     try:
         await worker.run()
     finally:
-        await worker.drain(_DELIVERY_STOP_S)
+        await worker.drain(_DELIVERY_STOP_S if resources.term.is_on else _DELIVERY_LOSS_S)
 
 
 @asynccontextmanager
@@ -168,18 +155,14 @@ async def _build(
     awaited: Set[str],
 ) -> AsyncIterator[_Workers]:
     """Build and open everything; nothing runs yet. awaited: the providers of unfinished tasks, by name."""
-    settings, store = resources.settings, resources.store
+    settings, store, term = resources.settings, resources.store, resources.term
     notify_delivery, states = resources.new_delivery.set, resources.gateways
     async with AsyncExitStack() as stack:
         transport = await stack.enter_async_context(
-            HttpTransport(tls=resources.tls, proxy=settings.provider_proxy)
+            HttpTransport(tls=resources.tls, proxy=settings.provider_proxy, ensure_leads=term.ensure)
         )
         downloader = await stack.enter_async_context(
-            Downloader(
-                tls=resources.tls,
-                allowed=reachable_hosts(settings),
-                proxy=settings.download_proxy,
-            )
+            Downloader(tls=resources.tls, allowed=reachable_hosts(settings), proxy=settings.download_proxy)
         )
         downloader.count_in(resources.telemetry.metrics)
         groups = key_groups(settings, transport, states)
@@ -189,7 +172,9 @@ async def _build(
             log.warning(_NO_PROVIDER, extra=log_fields(None, "no_provider"))
         cadence = cadence or Cadence(price_by_provider_s=prices_s(settings))
         ageing = Ageing(rest=settings.rest_days)
-        poller = Poller(store, cadence, estimates, clock=utc_now, notify=notify_delivery, ageing=ageing)
+        poller = Poller(
+            store, cadence, estimates, clock=resources.store.now, notify=notify_delivery, ageing=ageing
+        )
         cache = VideoCache(
             settings.downloads_folder,
             downloader,
@@ -197,7 +182,7 @@ async def _build(
             inspector=await stack.enter_async_context(Inspector()),
             limit=LOCAL_UPLOAD_LIMIT if settings.telegram_local_mode else UPLOAD_LIMIT,
         )
-        scheduler = _scheduler(resources, poller, groups)
+        scheduler = _scheduler(resources, poller, groups, stack)
         yield _Workers(
             scheduler=scheduler,
             admin_reports=AdminReports(
@@ -205,33 +190,19 @@ async def _build(
                 states,
                 admins=Admins(ids=resources.access.admin_ids, language=settings.language),
                 waiting=scheduler.waiting,
-                clock=utc_now,
+                clock=resources.store.now,
                 notify=notify_delivery,
             ),
             delivery=_delivery(resources, bot, estimates, cache),
             housekeeper=Housekeeper(
                 store,
                 estimates,
-                clock=utc_now,
+                clock=resources.store.now,
                 notify=notify_delivery,
                 kept=settings.keep_days,
                 telemetry=resources.telemetry,
             ),
         )
-
-
-def _http_server(resources: Resources) -> AbstractAsyncContextManager[None]:
-    """The server of health and metrics, if a port is set for it."""
-    settings = resources.settings
-    if settings.health_port is None:
-        return nullcontext()
-    volumes = {"downloads": settings.downloads_folder}
-    if isinstance(settings.database, Path):
-        volumes["database"] = settings.database.parent
-    disk = Disk(settings.downloads_folder, volumes)
-    sources = Sources(store=resources.store, disk=disk, live=resources.health.live)
-    page = MetricsPage(sources, resources.telemetry, resources.gateways.reports, clock=utc_now)
-    return http_server(resources.health, page, settings.health_port, settings.health_host)
 
 
 def _delivery(
@@ -249,28 +220,33 @@ def _delivery(
         TextDelivery(
             sender,
             estimates,
-            clock=utc_now,
+            clock=resources.store.now,
             problem_of=problem_of,
             example_ids=Catalog(resources.settings.providers).example_ids,
         ),
-        VideoDelivery(store, sender, cache, clock=utc_now),
+        VideoDelivery(store, sender, cache, clock=resources.store.now),
         new_delivery=resources.new_delivery,
-        clock=utc_now,
+        clock=resources.store.now,
         telemetry=resources.telemetry,
     )
 
 
-def _scheduler(resources: Resources, poller: Poller, groups: Sequence[KeyGroup]) -> Scheduler:
-    """The polling loop, with its gauges."""
+def _scheduler(
+    resources: Resources, poller: Poller, groups: Sequence[KeyGroup], stack: AsyncExitStack
+) -> Scheduler:
+    """The polling loop, with its gauges, which go when the stack ends."""
     metrics, wakeup = resources.telemetry.metrics, resources.wakeup
     scheduler = Scheduler(
         resources.store,
         poller,
         groups,
         wakeup=wakeup,
-        clock=utc_now,
+        clock=resources.store.now,
         telemetry=resources.telemetry,
     )
     resources.gateways.count_waiting = scheduler.waiting
-    metrics.registry.register(PollingGauges(groups, metrics, overdue_s=scheduler.overdue_s, now=wakeup.now))
+    gauges = PollingGauges(groups, metrics, overdue_s=scheduler.overdue_s, now=wakeup.now)
+    collectors = metrics.registry
+    collectors.register(gauges)
+    stack.callback(collectors.unregister, gauges)
     return scheduler

@@ -107,7 +107,7 @@ class Dispatcher:
         """refuse: reports to the user that a command was dropped because too many are pending."""
         self._application = application
         self._telemetry = telemetry
-        self._held = held
+        self.held = held
         self._kind_of = kind_of
         self._refuse = refuse
         self._limit_s = limit_s
@@ -139,7 +139,7 @@ class Dispatcher:
             task.cancel()
 
     def _start_write(self, update: Update, chat_id: int) -> asyncio.Task[None]:
-        earlier, released = self._last_write.get(chat_id), self._held.hold(update.update_id)
+        earlier, released = self._last_write.get(chat_id), self.held.hold(update.update_id)
         self._last_write[chat_id] = released
         task = self._spawn(self._run(update, after=earlier))
 
@@ -147,7 +147,7 @@ class Dispatcher:
             if self._last_write.get(chat_id) is released:
                 del self._last_write[chat_id]
             if not task.cancelled():  # a cancelled update stays unconfirmed: Telegram redelivers it
-                self._held.release(update.update_id)
+                self.held.release(update.update_id)
 
         task.add_done_callback(end)
         return task

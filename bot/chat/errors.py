@@ -10,7 +10,7 @@ from bot.chat.context import Context
 from bot.logs import log_fields
 from bot.messages.translate import t
 from bot.messages.views import replies
-from storage.errors import StoreError, StoreUnavailable
+from storage.errors import LeadershipLost, StoreError, StoreUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -21,6 +21,9 @@ async def on_error(update: object, context: Context) -> None:
     update_id = update.update_id if isinstance(update, Update) else None
     chat = update.effective_chat if isinstance(update, Update) else None
     chat_id, cause, key = chat.id if chat else None, type(error).__name__, "wrong.unexpected"
+    if isinstance(error, LeadershipLost):
+        _is_postponed(update, context)
+        return  # the update is not confirmed, so the next leader gets it
     if isinstance(error, TelegramError):
         log.warning(
             "Telegram did not take the answer to a command (update %s) in chat %s: %s",

@@ -9,6 +9,7 @@ from telegram.error import RetryAfter, TelegramError
 
 from bot.bot_api.request import flood_wait_s
 from bot.logs import log_fields
+from storage.errors import LeadershipLost
 
 log = logging.getLogger(__name__)
 
@@ -84,6 +85,8 @@ class ReplyQueue:
         while queue:
             try:
                 await self._send(queue.popleft())
+            except LeadershipLost:
+                queue.clear()
             except TelegramError as error:
                 log.warning(
                     "Chat %d: the reply was not sent: %s",

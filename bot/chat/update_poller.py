@@ -17,7 +17,8 @@ from bot.backoff import Backoff
 from bot.bot_api.deadline import CALL_S, within
 from bot.bot_api.request import flood_wait_s
 from bot.bot_api.results import MALFORMED
-from bot.chat.dispatcher import AnyApplication, Dispatcher, HeldUpdates
+from bot.chat.conflicts import PAUSE_S, Conflicts
+from bot.chat.dispatcher import AnyApplication, Dispatcher
 from bot.chat.long_poll import HELD_S, LongPollLength
 from bot.chat.webhooks import Webhooks
 from bot.errors import ForeignWebhook, SecondPoller, TokenRefused
@@ -25,6 +26,8 @@ from bot.log_lines import spelled
 from bot.logs import log_fields
 from bot.metrics import CallOutcome
 from bot.telemetry import Telemetry
+from storage.errors import LeadershipLost
+from storage.leadership import Term
 
 log = logging.getLogger(__name__)
 
@@ -45,8 +48,8 @@ class UpdatePoller:
         self,
         application: AnyApplication,
         dispatcher: Dispatcher,
-        held: HeldUpdates,
         telemetry: Telemetry,
+        term: Term,
         *,
         grace_s: float = _GRACE_S,
         fetch_s: float = CALL_S,
@@ -54,8 +57,9 @@ class UpdatePoller:
         """grace_s: how long the next getUpdates waits for held updates to be released."""
         self._application = application
         self._dispatcher = dispatcher
-        self._held = held
+        self._held = dispatcher.held
         self._telemetry = telemetry
+        self._term = term
         self._grace_s = grace_s
         self._fetch_s = fetch_s
         self._limit = _FETCHED_UPDATES
@@ -63,10 +67,11 @@ class UpdatePoller:
         self._webhooks = Webhooks(application.bot)
         self._has_polled = False
         self._down_at = 0.0  # when Telegram stopped responding
+        self._conflicts = Conflicts(is_shared=term.is_shared)
         self._last_batch: tuple[int, ...] = ()  # update_ids of the last response with updates, in its order
 
     async def run(self) -> None:
-        """Poll until cancelled; raises SecondPoller, ForeignWebhook and TokenRefused.
+        """Poll until cancelled; raises SecondPoller, ForeignWebhook, TokenRefused and LeadershipLost.
 
         1. Poll; the first poll and the one after a failure are short, to find out at once whether polls work.
         2. On failure: back off, then poll short again.
@@ -132,7 +137,7 @@ class UpdatePoller:
 
     async def stop(self, grace_s: float) -> None:
         """Wait up to grace_s for the handlers, confirm the updates that are done, then cancel the rest."""
-        with contextlib.suppress(TimeoutError, TelegramError, SecondPoller, ForeignWebhook):
+        with contextlib.suppress(TimeoutError, TelegramError, SecondPoller, ForeignWebhook, LeadershipLost):
             async with asyncio.timeout(grace_s):
                 await self._held.wait()
                 if self._offset is not None:
@@ -160,11 +165,14 @@ class UpdatePoller:
         return updates
 
     async def _request(self, timeout_s: int) -> tuple[Update, ...]:
+        self._term.ensure()
         try:
             updates: tuple[Update, ...] = await self._application.bot.get_updates(
                 offset=self._offset, limit=self._limit, timeout=timeout_s, allowed_updates=ALLOWED_UPDATES
             )
         except Conflict as error:
+            if self._conflicts.is_of_a_leader(error):
+                raise
             try:
                 await self._webhooks.resolve(error, has_polled=self._has_polled)
             except (SecondPoller, ForeignWebhook):
@@ -186,6 +194,8 @@ class UpdatePoller:
                 extra=log_fields(None, "flood_wait", after_s=wait_s),
             )
             return min(wait_s, MAX_FLOOD_WAIT_S)
+        if isinstance(error, Conflict) and self._conflicts.are_of_a_leader:
+            return PAUSE_S
         if held_s is None:
             self._length.outage()
         elif self._length.failed(error, held_s):

@@ -9,13 +9,14 @@ from typing import Protocol
 
 from bot import __version__
 from bot.health.single_call import SingleCall
-from bot.health.states import Liveness, LoopState, Readiness, TelegramState
+from bot.health.states import LeadershipState, Liveness, LoopState, Readiness, Role, TelegramState
 from bot.health.store_check import PATIENCE_S, CheckedStore, DatabaseState, StoreCheck
-from bot.messages.views.health_status import GatewayHealth, Health
+from bot.messages.views.health_status import GatewayHealth, Health, LeadershipHealth
 from bot.telemetry import HUNG_S, Telemetry
 from bot.watching.gateway_state import GatewayReport
 from storage.errors import StoreError
 from storage.figures import Workload
+from storage.leadership import Leadership, SoleLeadership
 
 _WORKLOAD_S = 2.0  # for reading it, and for the size of the disk
 _OF_DATABASE = ("polling", "delivery")  # components whose problems are failures of the database
@@ -23,6 +24,11 @@ _OF_DATABASE = ("polling", "delivery")  # components whose problems are failures
 
 class ReportedStore(CheckedStore, Protocol):
     """The part of the store that the report uses."""
+
+    @property
+    def leadership(self) -> Leadership:
+        """Whether this process leads."""
+        ...
 
     async def workload(self, *, at: datetime) -> Workload:
         """What there is to do at that time; raises StoreError."""
@@ -46,6 +52,7 @@ class HealthReport:
 
         folder: of the database. clock: the wall clock.
         """
+        self._leadership = store.leadership
         self._telemetry = telemetry
         self._gateways = gateways
         self._is_connected = is_connected
@@ -55,7 +62,11 @@ class HealthReport:
         self._disk = SingleCall(lambda: asyncio.to_thread(shutil.disk_usage, folder))
 
     async def live(self) -> Liveness:
-        """Whether the loops run and the database takes writes."""
+        """Whether the loops run and the database takes writes; a standby needs neither."""
+        if self.is_standby:
+            is_away = "database" in self._telemetry.problems
+            database = DatabaseState.AWAY if is_away else DatabaseState.OK
+            return Liveness(database=database, loops={}, is_standby=True)
         database = await self._check.state()
         ages_s = self._telemetry.problem_ages_s
         if database is DatabaseState.OK and any(ages_s.get(each, 0.0) >= PATIENCE_S for each in _OF_DATABASE):
@@ -69,18 +80,31 @@ class HealthReport:
         )
 
     async def ready(self) -> Readiness:
-        """The same, and whether Telegram and the providers respond."""
-        telegram = TelegramState.OK
+        """The same, and whether Telegram and the providers respond; with other processes, who leads."""
+        liveness, telegram = await self.live(), TelegramState.OK
         if not self._is_connected():
             telegram = TelegramState.CONNECTING
         elif "telegram" in self._telemetry.problems:
             telegram = TelegramState.AWAY
         return Readiness(
-            liveness=await self.live(),
+            liveness=liveness,
             telegram=telegram,
             telegram_since=self.telegram_since,
             providers={name: report.status for report in self._gateways() for name in report.names},
+            leadership=None
+            if isinstance(self._leadership, SoleLeadership)
+            else LeadershipState(
+                role=Role.STANDBY if liveness.is_standby else Role.LEADER,
+                epoch=self._leadership.epoch,
+                round_trip_s=self._leadership.round_trip_s,
+                replicas=await self._leadership.replicas(),
+            ),
         )
+
+    @property
+    def is_standby(self) -> bool:
+        """Whether another process may lead."""
+        return not self._leadership.is_held
 
     async def workload(self) -> Workload | None:
         """What there is to do; None: the database cannot be read."""
@@ -91,7 +115,8 @@ class HealthReport:
 
     async def describe(self) -> Health:
         """What /health in the chat shows."""
-        liveness, now = await self.live(), self._clock()
+        ready, now = await self.ready(), self._clock()
+        liveness = ready.liveness
         workload = await self.workload()
         polled = workload.polled_tasks if workload else {}
         return Health(
@@ -114,6 +139,7 @@ class HealthReport:
             ],
             workload=workload,
             free_bytes=await self._free_bytes(),
+            leadership=_shown(ready.leadership) if ready.leadership else None,
         )
 
     @property
@@ -124,12 +150,21 @@ class HealthReport:
 
     @property
     def has_started(self) -> bool:
-        """Whether the loops run."""
+        """Whether the loops run, or the process stands by."""
         loops = self._telemetry.silences_s
-        return bool(loops) and "start" not in loops
+        return self.is_standby or (bool(loops) and "start" not in loops)
 
     async def _free_bytes(self) -> int | None:
         try:
             return (await self._disk.result(timeout_s=_WORKLOAD_S)).free
         except (OSError, TimeoutError):
             return None
+
+
+def _shown(leadership: LeadershipState) -> LeadershipHealth:
+    return LeadershipHealth(
+        leader=leadership.leader,
+        standbys=[each.name for each in leadership.replicas if not each.is_leader],
+        epoch=leadership.epoch,
+        round_trip_s=leadership.round_trip_s,
+    )

@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from bot.health.single_call import SingleCall
-from storage.errors import StoreBusy, StoreError, StoreFull
+from storage.errors import LeadershipLost, StoreBusy, StoreError, StoreFull, StoreUnreachable
 
 GOOD_FOR_S = 20.0  # how long a good result is reused: each check is a write
 _BAD_FOR_S = 2.0
@@ -19,6 +19,7 @@ class DatabaseState(StrEnum):
     OK = "ok"
     FULL = "full"  # the disk is full, or it fails
     FAILING = "failing"  # read-only, damaged, gone
+    AWAY = "away"  # its server can't be reached
     HUNG = "hung"  # no response, or another process keeps it locked
 
 
@@ -55,6 +56,10 @@ class StoreCheck:
             self._wait(since_s=now_s)
         except StoreFull:
             self._end(DatabaseState.FULL)
+        except StoreUnreachable:
+            self._end(DatabaseState.AWAY)
+        except LeadershipLost:
+            pass  # the term is about to end; the database responds
         except StoreError:
             self._end(DatabaseState.FAILING)
         else:

@@ -73,6 +73,9 @@ async def keep_notified(manager: ServiceManager, report: HealthReport) -> None:
 
 def _status(readiness: Readiness, workload: Workload | None) -> str:
     """What the bot does and what is wrong: "Watching 12 tasks; Telegram has been away since 10:02"."""
+    if readiness.liveness.is_standby:
+        text = "; ".join([f"standing by, {readiness.who_leads}", *readiness.problems])
+        return (text[:1].upper() + text[1:])[:_STATUS_CHARACTERS]
     tasks = sum(workload.polled_tasks.values()) if workload else None
     watching = [] if tasks is None else [f"watching {tasks} task{'' if tasks == 1 else 's'}"]
     text = "; ".join([*watching, *readiness.problems])

@@ -18,6 +18,7 @@ from bot.telemetry import Telemetry
 from bot.watching.gateway_state import GatewayReport, GatewayStatus
 from storage.errors import StoreError
 from storage.figures import Figures
+from storage.leadership import Leadership, SoleLeadership
 from storage.outbox import DeliveryPriority
 
 T = TypeVar("T")
@@ -42,6 +43,7 @@ class Sources:
     store: MeasuredStore
     disk: Disk
     live: Callable[[], Awaitable[Liveness]]  # whether the database takes writes; responds within seconds
+    leadership: Leadership
 
 
 class MetricsPage(Collector):
@@ -61,6 +63,7 @@ class MetricsPage(Collector):
         self._clock = clock
         self._lock = asyncio.Lock()
         self._live = sources.live
+        self._leadership = sources.leadership
         self._measure_store = SingleCall(sources.store.figures)
         self._measure_disk = SingleCall(lambda: asyncio.to_thread(sources.disk.measure))
         self._figures: Figures | None = None  # None: the database can't be read
@@ -74,19 +77,26 @@ class MetricsPage(Collector):
         """The page in Prometheus' text format, at most a second old; concurrent callers share it.
 
         While the database or the disk can't be read, their figures are missing; the component of a database
-        that can't be read or written is not up.
+        that can't be read or written is not up. A process that stands by leaves them to the leader, so that a
+        sum over all processes is right.
         """
         async with self._lock:
             now_s = self._telemetry.uptime_s
             if now_s - self._rendered_s >= _CACHE_S:
                 # Here, as collect() can't wait for them.
-                reading, measuring = _result(self._measure_store), _result(self._measure_disk)
+                reading, measuring = self._read_figures(), _result(self._measure_disk)
                 figures, disk_use, liveness = await asyncio.gather(reading, measuring, self._live())
                 self._figures, self._disk_use = figures, disk_use
                 self._takes_writes = liveness.database is DatabaseState.OK
                 self._page = generate_latest(self._telemetry.metrics.registry)
                 self._rendered_s = self._telemetry.uptime_s
             return self._page
+
+    async def _read_figures(self) -> Figures | None:
+        figures = None
+        if self._leadership.is_held:
+            figures = await _result(self._measure_store)
+        return figures
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
         """The gauges; called by generate_latest()."""
@@ -96,10 +106,12 @@ class MetricsPage(Collector):
             yield from _of_disk(use)
         problems = self._telemetry.problems
         components = {component: component not in problems for component in _COMPONENTS}
-        components["database"] = figures is not None and self._takes_writes
+        is_read = figures is not None or not self._leadership.is_held
+        components["database"] = is_read and self._takes_writes
         yield _gauge(
             "reelwatch_component_up", "Whether it works, as far as known: 0 or 1.", "component", components
         )
+        yield from _of_leadership(self._leadership)
         yield from _of_providers(self._gateways())
         yield _gauge(
             "reelwatch_loop_heartbeat_age_seconds",
@@ -152,6 +164,25 @@ def _of_disk(use: DiskUse) -> Iterable[GaugeMetricFamily]:
         "folder",
         use.free,
     )
+
+
+def _of_leadership(leadership: Leadership) -> Iterable[GaugeMetricFamily]:
+    """Nothing where no other process shares the database."""
+    if isinstance(leadership, SoleLeadership):
+        return
+    yield GaugeMetricFamily(
+        "reelwatch_leader", "Whether this process leads (1) or stands by (0).", leadership.is_held
+    )
+    if leadership.epoch is not None:
+        yield GaugeMetricFamily(
+            "reelwatch_leader_epoch", "The number of this process's last term.", leadership.epoch
+        )
+    if leadership.round_trip_s is not None:
+        yield GaugeMetricFamily(
+            "reelwatch_database_round_trip_seconds",
+            "How long the database took to respond, as last measured.",
+            leadership.round_trip_s,
+        )
 
 
 def _of_providers(gateways: Sequence[GatewayReport]) -> Iterable[GaugeMetricFamily]:

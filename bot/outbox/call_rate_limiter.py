@@ -17,6 +17,8 @@ from bot.outbox.rate_limiter import ChatRateLimiter, current_permit
 
 _LONGEST_WAIT_S = 60.0  # then the call is made anyway
 _LONGEST_TICK_S = 1.0
+# Also allowed once the term is over: it removes a message whose id the next leader does not know.
+_ALWAYS_ALLOWED = "deleteMessage"
 
 
 class CallRateLimiter(BaseRateLimiter[None]):
@@ -27,9 +29,12 @@ class CallRateLimiter(BaseRateLimiter[None]):
         rate_limiter: ChatRateLimiter,
         metrics: Metrics | None = None,
         *,
+        ensure_leads: Callable[[], None] = lambda: None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
+        """ensure_leads: raises LeadershipLost if no call may be made."""
         self._rate_limiter = rate_limiter
+        self._ensure_leads = ensure_leads
         self._calls = (metrics or Metrics()).telegram_calls
         self._sleep = sleep
 
@@ -56,6 +61,8 @@ class CallRateLimiter(BaseRateLimiter[None]):
             chat_id = permit = None
         elif permit is None:
             await self._wait(chat_id)
+        if endpoint != _ALWAYS_ALLOWED:
+            self._ensure_leads()
         self._rate_limiter.spend(chat_id, permit)
         try:
             result = await callback(*args, **kwargs)

@@ -99,10 +99,14 @@ current_permit: ContextVar[Permit | None] = ContextVar("current_permit", default
 class ChatRateLimiter:
     """Rate limits of all chats; a throttled chat does not delay the others."""
 
-    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
-        """clock: monotonic seconds."""
+    def __init__(self, *, is_takeover: bool = False, clock: Callable[[], float] = time.monotonic) -> None:
+        """is_takeover: another process may have made calls until now, so that no burst is left.
+
+        clock: monotonic seconds.
+        """
         self._clock = clock
-        self._overall = TokenBucket(_OVERALL_RPS, _OVERALL_BURST)
+        self._emptied_at = clock() if is_takeover else None
+        self._overall = self._bucket(_OVERALL_RPS, _OVERALL_BURST)
         self._chats: dict[int, _Limits] = {}
         self._held = 0  # of all chats
 
@@ -183,9 +187,15 @@ class ChatRateLimiter:
         limits = self._chats.get(chat_id)
         if limits is None:
             is_group = chat_id < 0  # groups, supergroups and channels have negative ids
-            limits = _Limits(TokenBucket(_CHAT_RPS, _CHAT_BURST), deque() if is_group else None)
+            limits = _Limits(self._bucket(_CHAT_RPS, _CHAT_BURST), deque() if is_group else None)
             self._chats[chat_id] = limits
         return limits
+
+    def _bucket(self, rate: float, size: float) -> TokenBucket:
+        bucket = TokenBucket(rate, size)
+        if self._emptied_at is not None:
+            bucket.pause(self._emptied_at, tokens=1.0)
+        return bucket
 
 
 _DELIVERED = (Urgency.MESSAGE, Urgency.EDIT, Urgency.REFRESH)

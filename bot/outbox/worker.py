@@ -31,7 +31,7 @@ from bot.outbox.settlement import Settler
 from bot.outbox.text_delivery import TextDelivery
 from bot.outbox.video_delivery import VideoDelivery
 from bot.telemetry import Telemetry
-from storage.errors import StoreError
+from storage.errors import LeadershipLost, StoreError
 from storage.models import DeliveryKind, DeliveryState
 from storage.outbox import (
     AccessDelivery,
@@ -84,7 +84,7 @@ class DeliveryWorker:
         self._probe: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
-        """Run the loop until cancelled; deliveries in progress continue until drain()."""
+        """Run the loop until cancelled, or LeadershipLost; deliveries in progress continue until drain()."""
         await self._load_throttles()
         failures = 0
         while True:
@@ -94,6 +94,8 @@ class DeliveryWorker:
                 pause_s = await self._claim()
                 if "delivery" in self._telemetry.problems:
                     await self._store.check()  # a claim that finds nothing writes nothing
+            except LeadershipLost:
+                raise
             except StoreError as error:
                 self._report_outage(error)
                 failures += 1
@@ -170,6 +172,8 @@ class DeliveryWorker:
         try:
             await self._deliver(out, permit)
         # An error in one delivery must not stop the worker; the lease expires and the delivery is retried.
+        except LeadershipLost:
+            pass  # the whole term ends
         except StoreError as error:
             self._report_outage(error)
         except Exception:
@@ -256,6 +260,8 @@ class DeliveryWorker:
                         )
                 case _:
                     await self._settler.responded()
+        except LeadershipLost:
+            pass  # the whole term ends
         except StoreError as error:
             self._report_outage(error)
         finally:

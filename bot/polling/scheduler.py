@@ -38,7 +38,7 @@ from bot.polling.leased_tasks import KeyGroup, LeasedTasks
 from bot.polling.wakeup import TICK_S, Wakeup
 from bot.telemetry import Telemetry
 from bot.watching.poll import Poller, PollResult
-from storage.errors import StoreError
+from storage.errors import LeadershipLost, StoreError
 from storage.models import Task
 from storage.store import Store
 
@@ -92,7 +92,7 @@ class Scheduler:
         return self._leased.overdue_s(self._clock())
 
     async def run(self) -> None:
-        """Run until cancelled; the steps are in the module's docstring."""
+        """Run until cancelled, or LeadershipLost; the steps are in the module's docstring."""
         try:
             async with asyncio.TaskGroup() as work:
                 while True:
@@ -118,6 +118,8 @@ class Scheduler:
                 await self._renew()
             await self._claim_due_and_requests()
             await self._report_recovery()
+        except LeadershipLost:
+            raise
         except StoreError as error:
             self._sync_at = self._wakeup.now() + self._report_outage(error)
         self._is_syncing = False
@@ -183,6 +185,8 @@ class Scheduler:
             result = await self._poller.poll(
                 task, group.providers[task.ref.provider], is_awaited=lambda: self._leased.is_awaited(task.id)
             )
+        except LeadershipLost:
+            raise
         except StoreError as error:
             retry_s = self._report_outage(error)
         except Exception:  # one task must not stop the loop

@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from http import HTTPStatus
 from types import TracebackType
 from typing import Self, cast
@@ -46,10 +46,15 @@ class HttpTransport:
         tls: ssl.SSLContext | bool = True,
         proxy: Proxy | None = None,
         timeout_s: float = _HEADERS_TIMEOUT_S,
+        ensure_leads: Callable[[], None] = lambda: None,
         skews: ClockSkews | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        """timeout_s: the timeout for response headers. transport: replaces the network."""
+        """timeout_s: the timeout for response headers. transport: replaces the network.
+
+        ensure_leads: raises LeadershipLost if no request may be sent.
+        """
+        self._ensure_leads = ensure_leads
         self.skews = skews or ClockSkews()
         self._tls = tls
         self._timeout_s = timeout_s
@@ -78,7 +83,11 @@ class HttpTransport:
         await self._client.aclose()
 
     async def get(self, url: str, headers: dict[str, str]) -> Response:
-        """Send one request, without redirects; raises Unavailable, or BadResponse for too large a body."""
+        """Send one request, without redirects; raises Unavailable, or BadResponse for too large a body.
+
+        LeadershipLost if another process may poll now.
+        """
+        self._ensure_leads()
         try:
             async with asyncio.timeout(self._timeout_s) as timeout:
                 request = httpx.Request("GET", url, headers=headers, stream=_EMPTY)

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from bot.messages.translate import pick_language
 from bot.telemetry import Telemetry
 from bot.watching.gateway_state import GatewayReport, GatewayStates, GatewayStatus
-from storage.errors import StoreError
+from storage.errors import LeadershipLost, StoreError
 from storage.outbox import AdminReport
 from storage.store import Store
 
@@ -54,6 +54,8 @@ class AdminReports:
         while True:
             try:
                 await self.check()
+            except LeadershipLost:
+                raise
             except StoreError as error:
                 log.debug("Reports to the admins are delayed: %s", error)  # polling logs it
             await telemetry.sleep("reports", _CHECK_S)

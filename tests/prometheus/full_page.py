@@ -15,6 +15,7 @@ from storage.factory import schema_version
 from storage.models import Cause
 from storage.store import Store
 from tests.fakes.clock import NOON
+from tests.fakes.leadership import FakeLeadership
 from tests.fakes.provider import ScriptedProvider
 from tests.unit.http.lost_store import sources
 
@@ -44,4 +45,6 @@ async def full_page(store: Store, *groups_of_names: tuple[str, ...]) -> str:
     reports = [group.state.report(NOON) for group in groups if group.state]
     folder = Path()
     disk = Disk(folder, {"database": folder, "downloads": folder})
-    return (await MetricsPage(sources(store, disk), telemetry, lambda: reports).render()).decode()
+    leadership = FakeLeadership(epoch=7, is_held=True)
+    page = MetricsPage(sources(store, disk, leadership=leadership), telemetry, lambda: reports)
+    return (await page.render()).decode()

@@ -39,12 +39,15 @@ class Traffic:
             await self._scene.until_video(self._anna, command_id)
 
 
+OF_REPLICAS = {"reelwatch_leader", "reelwatch_leader_epoch", "reelwatch_database_round_trip_seconds"}
+
+
 async def queries_without_data(server: Prometheus) -> list[str]:
-    """The titles of the dashboard's panels with a query that finds nothing."""
+    """The titles of the dashboard's panels with a query that finds nothing, though this bot has SQLite."""
     return [
         title
         for title, query, _ in queries.dashboard_queries(interval="1m")
-        if not await server.values(query)
+        if not (queries.metrics_in(query) & OF_REPLICAS or await server.values(query))
     ]
 
 

@@ -10,7 +10,7 @@ from bot.polling.rate_limiter import AdaptiveRateLimiter
 from bot.providers.registry import KINDS
 from bot.watching.cadence import SPARE_POLL_PRICE_S
 from bot.watching.gateway_state import GatewayStates
-from bot.workers import utc_now
+from tests.fakes.clock import NOON
 from tests.fakes.transport import always, json_response, never
 
 TOKEN = {"TELEGRAM_BOT_TOKEN": "99:secret"}
@@ -23,7 +23,7 @@ def rates(**environment: str) -> dict[frozenset[str], float]:
     settings = load_settings(TOKEN | environment)
     return {
         frozenset(group.providers): group.limiter.rate
-        for group in key_groups(settings, never(), GatewayStates(clock=utc_now))
+        for group in key_groups(settings, never(), GatewayStates(clock=lambda: NOON))
     }
 
 

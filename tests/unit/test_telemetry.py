@@ -88,3 +88,15 @@ def test_a_loop_that_has_come_to_its_end_has_no_heartbeats_due():
     telemetry.end("start")
 
     assert telemetry.silences_s == {}
+
+
+def test_loops_and_problems_of_a_term_that_is_over_are_forgotten():
+    telemetry = Telemetry()
+    telemetry.beat("polling")
+    telemetry.set_problem("telegram", "no response")
+
+    telemetry.forget()
+
+    assert telemetry.silences_s == {}
+    assert telemetry.problems == {}
+    assert telemetry.set_problem("telegram", "no response")

@@ -29,6 +29,16 @@ class GatewayHealth:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LeadershipHealth:
+    """The processes that share the database."""
+
+    leader: str | None  # its name, None: not known
+    standbys: Sequence[str]
+    epoch: int | None
+    round_trip_s: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Health:
     """What /health shows."""
 
@@ -40,6 +50,7 @@ class Health:
     gateways: Sequence[GatewayHealth]
     workload: Workload | None  # None: the database cannot be read
     free_bytes: int | None  # on the disk of the database; None: not known
+    leadership: LeadershipHealth | None = None  # None: no other process shares the database
 
 
 def health(found: Health, *, language: str) -> View:
@@ -94,6 +105,22 @@ def _facts(found: Health, language: str) -> list[str]:
         lines.append(t(language, "health.gateways", good=good, number=len(found.gateways)))
     if work is not None:
         lines.append(_disk(work.database_bytes, found.free_bytes, language))
+    if found.leadership is not None:
+        lines += _replicas(found.leadership, language)
+    return lines
+
+
+def _replicas(found: LeadershipHealth, language: str) -> list[str]:
+    """Who leads and who stands by."""
+    lines = []
+    if found.leader is not None:
+        leader = escape_line(found.leader, HOST_UNITS)
+        lines.append(t(language, "health.leader", name=leader, epoch=found.epoch or 0))
+    standbys = escape_line(", ".join(found.standbys), _NAMES_UNITS)
+    key = "health.standbys" if found.standbys else "health.no_standby"
+    lines.append(t(language, key, names=standbys))
+    if found.round_trip_s is not None:
+        lines.append(t(language, "health.round_trip", ms=f"{found.round_trip_s * 1000:.1f}"))
     return lines
 
 

@@ -26,7 +26,7 @@ from bot.watching.access import Access
 from bot.watching.access_requests import AccessRequests
 from bot.watching.first_admin import FirstAdmin
 from bot.watching.service import Service
-from storage.errors import StoreUnavailable
+from storage.errors import StoreError, StoreUnavailable
 from storage.models import Snapshot, TaskStatus
 from storage.sqlite.store import SqliteStore
 from storage.watches import UNLIMITED, WatchLimits
@@ -195,10 +195,11 @@ class ChatHarnesses:
 class BrokenService(Service):
     """A service whose store is unavailable."""
 
-    def __init__(self) -> None:
+    def __init__(self, error: StoreError | None = None) -> None:
         """No dependencies: every call raises."""
+        self._error = error or StoreUnavailable("The disk is full.")
 
     async def _fail(self, *_: object, **__: object) -> Any:
-        raise StoreUnavailable("The disk is full.")
+        raise self._error
 
     watch_all = active = poll_now = stop = stats = usage = language_of = send_again = on_update_from = _fail

@@ -4,6 +4,7 @@ from telegram.error import TelegramError
 from bot.chat.dispatcher import HeldUpdates
 from bot.messages.callback_data import Stop
 from bot.messages.views.health_status import Health
+from storage.errors import LeadershipLost
 from tests.fakes import updates
 from tests.unit.chat.chat_harness import ANN, BORIS, BrokenService, ChatHarnesses, named
 
@@ -51,6 +52,19 @@ async def test_a_failed_press_is_not_repeated(harnesses: ChatHarnesses):
     chat = updates.private(ANN, "")["chat"]
     await harness.receive(updates.press(chat, ANN, Stop(watch_id=1).pack()), kind="callback_query")
     assert not held.take_postponed(1)
+
+
+@pytest.mark.parametrize("can_postpone", [False, True])
+async def test_after_a_lost_leadership_nobody_is_told_and_telegram_repeats_the_update(
+    harnesses: ChatHarnesses, caplog, can_postpone
+):
+    held = HeldUpdates(can_postpone=can_postpone)
+    service = BrokenService(LeadershipLost("Another process leads."))
+    harness = await harnesses.make(PROVIDER, service=service, held=held)
+    held.hold(1)
+    assert await harness.receive(updates.private(ANN, "/watch wan id-1")) == []
+    assert held.take_postponed(1) is can_postpone
+    assert caplog.records == []
 
 
 async def failing_health() -> Health:

@@ -6,6 +6,7 @@ import pytest
 from telegram.error import Forbidden, RetryAfter
 
 from bot.chat.reply_queue import QUEUED_PER_CHAT, ReplyQueue
+from storage.errors import LeadershipLost
 
 
 class Telegram:
@@ -113,3 +114,20 @@ async def test_a_first_reply_is_sent_before_all_that_wait_even_if_the_queue_is_f
     await queue.drain()
     assert telegram.sent[:2] == ["first", "0"]
     assert len(telegram.sent) == QUEUED_PER_CHAT + 1
+
+
+async def test_a_lost_leadership_drops_the_replies_without_a_word(caplog: pytest.LogCaptureFixture):
+    queue, sent = ReplyQueue(), list[str]()
+
+    async def lost() -> None:
+        raise LeadershipLost("Another process leads.")
+
+    async def send() -> None:
+        sent.append("hello")
+
+    queue.put(1, lost)
+    queue.put(1, send)
+    await queue.drain()
+
+    assert sent == []
+    assert caplog.records == []

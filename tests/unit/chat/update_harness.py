@@ -14,6 +14,7 @@ from bot.chat.dispatcher import AnyApplication, Dispatcher, HeldUpdates, UpdateK
 from bot.chat.update_poller import UpdatePoller
 from bot.sandbox.telegram import FakeTelegram
 from bot.telemetry import Telemetry
+from storage.leadership import Term
 
 ANNA, BORIS = 1001, 1002
 
@@ -51,13 +52,22 @@ class UpdateHarness:
         self.telemetry = Telemetry(sleep=self._sleep)
 
     def update_poller(
-        self, *, grace_s: float = 60.0, limit_s: float = 60.0, fetch_s: float = 60.0
+        self,
+        *,
+        grace_s: float = 60.0,
+        limit_s: float = 60.0,
+        fetch_s: float = 60.0,
+        term: Term | None = None,
     ) -> UpdatePoller:
         """An UpdatePoller that is not running yet; only /watch and /unwatch write."""
-        held = HeldUpdates()
-        dispatcher = self.dispatcher(held, limit_s=limit_s)
+        dispatcher = self.dispatcher(HeldUpdates(), limit_s=limit_s)
         return UpdatePoller(
-            self.application, dispatcher, held, self.telemetry, grace_s=grace_s, fetch_s=fetch_s
+            self.application,
+            dispatcher,
+            self.telemetry,
+            term or Term(),
+            grace_s=grace_s,
+            fetch_s=fetch_s,
         )
 
     def dispatcher(self, held: HeldUpdates, *, limit_s: float = 60.0) -> Dispatcher:

@@ -5,13 +5,15 @@ from datetime import datetime
 
 from storage.errors import StoreError
 from storage.figures import Workload
+from storage.leadership import Leadership, SoleLeadership
 from tests.fakes.health import IDLE
 
 
 class FakeStore:
     """Raises `error` if it is set; while `responds` is clear, calls wait."""
 
-    def __init__(self) -> None:
+    def __init__(self, leadership: Leadership | None = None) -> None:
+        self.leadership = leadership or SoleLeadership()
         self.error: StoreError | None = None
         self.responds = asyncio.Event()
         self.responds.set()

@@ -11,8 +11,10 @@ from bot.health.states import LoopState, TelegramState
 from bot.health.store_check import PATIENCE_S, DatabaseState
 from bot.telemetry import HUNG_S, Telemetry
 from bot.watching.gateway_state import GatewayReport, GatewayStatus
-from storage.errors import StoreFull
+from storage.errors import LeadershipLost, StoreFull, StoreUnreachable
+from storage.leadership import Leadership
 from tests.fakes.clock import NOON, SteadyClock
+from tests.fakes.leadership import FakeLeadership, replica
 from tests.unit.health.fake_store import FakeStore
 
 
@@ -30,14 +32,19 @@ class Bot:
 
 @pytest.fixture
 async def bot(tmp_path: Path) -> Bot:
-    clock, store = SteadyClock(), FakeStore()
+    return make_bot(tmp_path)
+
+
+def make_bot(folder: Path, leadership: Leadership | None = None) -> Bot:
+    """leadership: None: no other process shares the database."""
+    clock, store = SteadyClock(), FakeStore(leadership)
     telemetry, gateways, connected = Telemetry(clock=clock), list[GatewayReport](), [True]
     report = HealthReport(
         store,
         telemetry,
         lambda: gateways,
         is_connected=lambda: connected[0],
-        folder=tmp_path,
+        folder=folder,
         clock=lambda: NOON,
     )
     return Bot(report, store, telemetry, clock, gateways, connected)
@@ -164,3 +171,100 @@ async def test_without_a_database_the_rest_is_described(bot: Bot):
     found = await bot.report.describe()
 
     assert (found.database, found.workload) == ("full", None)
+
+
+SHARED = [replica("a:1", is_leader=True), replica("b:2")]
+
+
+@pytest.fixture
+def leadership() -> FakeLeadership:
+    leadership = FakeLeadership(epoch=7)
+    leadership.known = SHARED
+    return leadership
+
+
+@pytest.fixture
+async def shared(tmp_path: Path, leadership: FakeLeadership) -> Bot:
+    return make_bot(tmp_path, leadership)
+
+
+async def test_a_process_that_stands_by_is_alive_and_ready_to_lead(shared: Bot):
+    shared.telemetry.set_problem("telegram", "no response")  # the leader's business
+    shared.connected[0] = False
+
+    assert (await shared.report.live()).as_json() == {
+        "ok": True,
+        "summary": "The bot is alive: it stands by to lead.",
+        "database": "ok",
+        "loops": {},
+    }
+    body = (await shared.report.ready()).as_json()
+    assert body == {
+        "ok": True,
+        "summary": "The bot is ready to lead: it stands by, and a:1 leads.",
+        "database": "ok",
+        "loops": {},
+        "role": "standby",
+        "epoch": 7,
+        "round_trip_s": 0.0004,
+        "replicas": [
+            {"name": "a:1", "version": "1.2.3", "role": "leader", "since": "2025-06-01T12:00:00+00:00"},
+            {"name": "b:2", "version": "1.2.3", "role": "standby", "since": "2025-06-01T12:00:00+00:00"},
+        ],
+    }
+    assert shared.report.has_started
+    assert shared.store.checks == 0
+
+
+async def test_a_process_that_stands_by_without_a_database_is_alive_but_not_ready(
+    shared: Bot, leadership: FakeLeadership
+):
+    leadership.known = []
+    shared.telemetry.set_problem("database", "The database db cannot be reached.")
+
+    assert (await shared.report.live()).is_ok
+    body = (await shared.report.ready()).as_json()
+    assert body["ok"] is False
+    assert body["database"] == "away"
+    assert body["summary"] == "The bot is not ready: the database can't be reached."
+
+
+async def test_a_leader_says_its_role_and_is_judged_as_ever(shared: Bot, leadership: FakeLeadership):
+    leadership.is_held = True
+    shared.gateways.append(gateway(GatewayStatus.AWAY))
+
+    body = (await shared.report.ready()).as_json()
+
+    assert (body["role"], body["epoch"], body["telegram"]) == ("leader", 7, "ok")
+    assert body["ok"] is False
+    assert shared.store.checks == 1
+
+
+async def test_a_leader_whose_database_is_away_is_not_ready_and_no_restart_would_help(
+    shared: Bot, leadership: FakeLeadership
+):
+    leadership.is_held = True
+    shared.store.error = StoreUnreachable("The database db cannot be reached.")
+
+    ready = await shared.report.ready()
+
+    assert ready.liveness.is_ok
+    assert not ready.is_ok
+
+
+async def test_a_check_that_the_end_of_a_term_refuses_says_nothing_of_the_database(
+    shared: Bot, leadership: FakeLeadership
+):
+    leadership.is_held = True
+    shared.store.error = LeadershipLost("Another process leads.")
+
+    assert (await shared.report.live()).database is DatabaseState.OK
+
+
+async def test_an_admin_reads_who_leads_and_who_stands_by(shared: Bot, leadership: FakeLeadership):
+    leadership.is_held = True
+
+    found = (await shared.report.describe()).leadership
+
+    assert found is not None
+    assert (found.leader, found.standbys, found.epoch) == ("a:1", ["b:2"], 7)

@@ -15,7 +15,9 @@ from bot.health.systemd import ServiceManager, keep_notified
 from bot.telemetry import HUNG_S, Telemetry
 from bot.watching.gateway_state import GatewayReport, GatewayStatus
 from storage.errors import StoreFull
+from storage.leadership import Leadership
 from tests.fakes.clock import NOON, SteadyClock
+from tests.fakes.leadership import FakeLeadership, replica
 from tests.unit.health.fake_store import FakeStore
 
 HALF_S = 0.05  # of WATCHDOG_USEC
@@ -97,12 +99,12 @@ def test_the_watchdog_is_meant_for_the_process_that_it_names(
 class Bot:
     """A bot that keeps a service manager notified."""
 
-    def __init__(self, receiver: socket.socket, folder: Path) -> None:
+    def __init__(self, receiver: socket.socket, folder: Path, leadership: Leadership | None = None) -> None:
         self.clock = SteadyClock()
         self.telemetry = Telemetry(clock=self.clock)
         self.gateways: list[GatewayReport] = []
         self.receiver = receiver
-        self.store = FakeStore()
+        self.store = FakeStore(leadership)
         self.report = HealthReport(
             self.store,
             self.telemetry,
@@ -188,3 +190,16 @@ async def test_the_status_says_what_the_bot_does_and_what_is_wrong(bot: Bot):
 
 async def test_without_a_service_manager_nothing_runs(tmp_path: Path, receiver: socket.socket):
     await keep_notified(ServiceManager({}), Bot(receiver, tmp_path).report)
+
+
+async def test_a_process_that_stands_by_is_ready_and_says_who_leads(receiver: socket.socket, tmp_path: Path):
+    leadership = FakeLeadership()
+    leadership.known = [replica("a:1", is_leader=True)]
+    bot = Bot(receiver, tmp_path, leadership)
+    keeping = asyncio.create_task(
+        keep_notified(manager(receiver, WATCHDOG_USEC=str(int(2e6 * HALF_S))), bot.report)
+    )
+
+    assert await bot.next("READY") == "1"
+    assert await bot.next("STATUS") == "Standing by, and a:1 leads"
+    keeping.cancel()

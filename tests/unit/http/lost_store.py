@@ -9,23 +9,30 @@ from bot.http.disk import Disk
 from bot.http.exposition import MeasuredStore, Sources
 from storage.errors import StoreUnavailable
 from storage.figures import Figures, Workload
+from storage.leadership import Leadership, SoleLeadership
 
 DISK = Disk(Path("downloads"), {"database": Path()})
 
 
 def sources(
-    store: MeasuredStore, disk: Disk = DISK, *, database: DatabaseState = DatabaseState.OK
+    store: MeasuredStore,
+    disk: Disk = DISK,
+    *,
+    database: DatabaseState = DatabaseState.OK,
+    leadership: Leadership | None = None,
 ) -> Sources:
     """The sources of a page; database: the state of the last write check."""
 
     async def live() -> Liveness:
         return Liveness(database=database, loops={})
 
-    return Sources(store=store, disk=disk, live=live)
+    return Sources(store=store, disk=disk, live=live, leadership=leadership or SoleLeadership())
 
 
 class LostStore:
     """A store whose every call raises StoreUnavailable."""
+
+    leadership: Leadership = SoleLeadership()
 
     async def check(self) -> None:
         raise StoreUnavailable("The disk is gone.")

@@ -18,6 +18,7 @@ from storage.models import DeliveryState, TaskStatus
 from storage.store import Store
 from storage.watches import WatchState
 from tests.fakes.clock import NOON, SteadyClock
+from tests.fakes.leadership import FakeLeadership
 from tests.fakes.requests import watch_request
 from tests.unit.http.lost_store import LostStore, sources
 
@@ -206,3 +207,27 @@ async def test_many_scrapes_within_a_second_share_one_page():
     clock.advance(0.2)
     await page.render()
     assert store.calls == 2
+
+
+async def test_the_page_says_whether_the_process_leads_and_leaves_the_database_to_the_leader(store: Store):
+    leadership = FakeLeadership(epoch=7, is_held=True)
+    clock = SteadyClock()
+    page = MetricsPage(sources(store, leadership=leadership), Telemetry(clock=clock))
+    assert {
+        "reelwatch_leader 1.0",
+        "reelwatch_leader_epoch 7.0",
+        "reelwatch_database_round_trip_seconds 0.0004",
+        'reelwatch_tasks{status="unknown"} 0.0',
+    } <= await lines_of(page)
+
+    leadership.is_held = False
+    clock.advance(2)
+    text = (await page.render()).decode()
+
+    assert "\nreelwatch_leader 0.0\n" in text
+    assert "reelwatch_tasks{" not in text
+    assert 'reelwatch_component_up{component="database"} 1.0' in text
+
+
+async def test_a_process_that_is_alone_says_nothing_of_leaders(store: Store):
+    assert "reelwatch_leader" not in (await MetricsPage(sources(store), Telemetry()).render()).decode()

@@ -12,8 +12,11 @@ from bot.outbox.sender import Sender
 from bot.sandbox.faults import DROPPED
 from bot.sandbox.telegram import FakeTelegram
 from bot.sandbox.telegram.api_errors import flood
+from storage.errors import LeadershipLost
+from storage.leadership import Term
 from storage.outbox import ChatAddress
 from tests.fakes.clock import SteadyClock
+from tests.fakes.leadership import FakeLeadership
 from tests.fakes.places import ANNA, GROUP
 
 
@@ -153,3 +156,19 @@ async def test_every_call_is_counted_by_its_outcome(limited: Limited, telegram: 
         "refused": 1,
         "failed": 1,
     }
+
+
+async def test_without_the_leadership_no_call_is_made_but_the_removal_of_a_message(telegram: FakeTelegram):
+    leadership = FakeLeadership(is_held=True)
+    limiter = CallRateLimiter(ChatRateLimiter(), ensure_leads=Term(leadership).ensure)
+    async with ExtBot(telegram.token, base_url=f"{telegram.url}/bot", rate_limiter=limiter) as bot:
+        message = await bot.send_message(ANNA, "hello")
+        leadership.is_held = False
+        count = len(telegram.requests)
+
+        with pytest.raises(LeadershipLost):
+            await bot.send_message(ANNA, "hello")
+        assert len(telegram.requests) == count
+        await bot.delete_message(ANNA, message.message_id)
+
+    assert telegram.messages(ANNA) == []

@@ -289,3 +289,15 @@ def test_chats_are_counted_as_paused_until_their_flood_wait_is_over(
 
     time.advance(31)
     assert rate_limiter.paused() == 1
+
+
+def test_after_a_takeover_no_burst_is_left_and_it_grows_with_time(time: SteadyClock):
+    time.advance(1000)
+    rate_limiter = ChatRateLimiter(is_takeover=True, clock=time)
+    assert rate_limiter.available() == 1
+
+    assert exhaust(rate_limiter, ANN) == 1
+    time.advance(10)
+    assert rate_limiter.available() == 5
+    assert exhaust(rate_limiter, ANN) == 6
+    assert exhaust(rate_limiter, BEN) == 6  # first seen long after the takeover

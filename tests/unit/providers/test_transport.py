@@ -20,7 +20,10 @@ from bot.providers.base import BadResponse, Unavailable
 from bot.providers.parsing.response import Response
 from bot.providers.transport import HttpTransport
 from bot.proxies.proxy import Proxy, read_proxy
+from storage.errors import LeadershipLost
+from storage.leadership import Term
 from storage.models import Cause
+from tests.fakes.leadership import FakeLeadership
 from tests.unit.providers.servers import http_server, raw_server
 
 HEADERS = {"Authorization": "Bearer sk-secret", "Accept": "application/json"}
@@ -349,3 +352,20 @@ async def test_only_a_few_medium_responses_of_one_gateway_are_read_at_once():
         assert not waiting.done()
         go_on.set()
         assert await asyncio.gather(waiting, *hanging) == [400_000] * 5
+
+
+async def test_a_process_that_does_not_lead_asks_no_gateway():
+    asked_for: list[httpx.Request] = []
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        asked_for.append(request)
+        return httpx.Response(200)
+
+    transport = HttpTransport(
+        transport=httpx.MockTransport(respond), ensure_leads=Term(FakeLeadership(is_held=False)).ensure
+    )
+    async with transport:
+        with pytest.raises(LeadershipLost):
+            await transport.get("http://gateway.example/v1/videos/1", HEADERS)
+
+    assert asked_for == []

@@ -7,7 +7,7 @@ import pytest
 
 from bot.health.store_check import DatabaseState
 from bot.messages.translate import LANGUAGES, catalogue
-from bot.messages.views.health_status import Health, health
+from bot.messages.views.health_status import Health, LeadershipHealth, health
 from bot.watching.gateway_state import GatewayStatus
 from tests.fakes.clock import NOON
 from tests.fakes.health import IDLE, WELL, gateway, health_with
@@ -135,3 +135,19 @@ def test_one_task_and_one_message_are_counted_in_the_singular():
         "Watching 1 task (chats: 3).",
         "1 message has been waiting to be sent since 2025-06-01 11:55 UTC.",
     ]
+
+
+def test_replicas_are_the_last_lines():
+    shared = LeadershipHealth(leader="a<b:1", standbys=("c:2", "d:3"), epoch=7, round_trip_s=0.00043)
+
+    assert lines_of(health_with(leadership=shared))[-3:] == [
+        "Leader: a<b:1, epoch 7.",
+        "Standing by: c:2, d:3.",
+        "Round trip to the database: 0.4 ms.",
+    ]
+
+
+def test_a_leader_without_another_replica_says_so():
+    alone = LeadershipHealth(leader="a:1", standbys=(), epoch=7, round_trip_s=None)
+
+    assert lines_of(health_with(leadership=alone), language="zh")[-1] == "没有其他副本待命。"
