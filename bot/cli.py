@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
+from types import FrameType
 from typing import Any, TextIO, TypeVar
 
 import uvloop
@@ -124,7 +125,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _with_database(command: Callable[[Path | PostgresUrl], None]) -> int:
     """Run a command that needs no setting but DATABASE_URL."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
         command(load_database())
     except SettingsError as error:
@@ -141,6 +142,12 @@ def _with_database(command: Callable[[Path | PostgresUrl], None]) -> int:
         _complain("Interrupted before the end.")
         return FAILED
     return OK
+
+
+def _interrupt(_number: int, frame: FrameType | None) -> None:
+    """Handle SIGTERM as SIGINT is handled just now: in an event loop it cancels, and raises at the end."""
+    handler = signal.getsignal(signal.SIGINT)
+    (handler if callable(handler) else signal.default_int_handler)(signal.SIGINT, frame)
 
 
 def _with_settings(command: Callable[[Settings], int], *, is_log: bool = False) -> int:
