@@ -72,6 +72,7 @@ _ERRORS: tuple[tuple[set[str], Callable[[PostgresUrl, str], StoreError]], ...] =
     ),
 )
 _REFUSED = {"28", "3D", "42"}  # the login, the database's name, a lack of rights
+_POOLER_REFUSES = ("authentication failed", "no such database", "no such user", "does not exist")
 _OF_PARAMETERS = (asyncpg.UndefinedObjectError, asyncpg.DataError, asyncpg.CantChangeRuntimeParamError)
 
 
@@ -300,6 +301,8 @@ async def connect(url: PostgresUrl, *, statement_s: float = _STATEMENT_S) -> Con
     except _OF_PARAMETERS as error:
         why = _first_line(error)
         raise StoreUnavailable(f"The database {url} refuses a parameter of DATABASE_URL: {why}.") from error
+    except asyncpg.ProtocolViolationError as error:
+        raise _of_pooler(url, _first_line(error)) from None
     except OSError as error:
         if error.filename is not None:
             raise StoreUnavailable(
@@ -311,6 +314,19 @@ async def connect(url: PostgresUrl, *, statement_s: float = _STATEMENT_S) -> Con
             ) from error
         raise
     return connection
+
+
+def _of_pooler(url: PostgresUrl, why: str) -> StoreUnavailable:
+    """The error that pgbouncer, which has one code for everything, means by its words."""
+    if "unsupported startup parameter" in why:
+        if url.is_pooled:
+            return StoreUnavailable(f"The database {url} refuses a parameter of DATABASE_URL: {why}.")
+        return StoreUnavailable(
+            f"The database {url} is behind pgbouncer: write ?pgbouncer=true at the end of the URL."
+        )
+    if any(text in why for text in _POOLER_REFUSES):
+        return StoreUnavailable(f"The database {url} refuses the bot: {why}.")
+    return StoreUnreachable(f"The database {url} cannot be reached: {why}.")
 
 
 class Database:

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 import asyncpg
 import pytest
 
-from storage.errors import LeadershipLost
+from storage.errors import LeadershipLost, StoreRefused
 from storage.postgres.leadership import Timing
 from storage.postgres.store import PostgresStore
 from storage.postgres_url import PostgresUrl
@@ -83,3 +83,15 @@ async def test_a_limit_of_the_role_ends_a_frozen_writer(server: Server, url: Pos
     await behind.close()
 
     assert shown == "123ms"
+
+
+async def test_a_url_that_does_not_say_so_is_refused(url: PostgresUrl):
+    with pytest.raises(StoreRefused, match=r"is behind pgbouncer: write \?pgbouncer=true at the end"):
+        await PostgresStore.open(PostgresUrl.of(url.dsn))
+
+
+async def test_a_database_that_does_not_exist_is_refused(url: PostgresUrl):
+    nowhere = url.dsn.replace("/postgres?", "/nowhere?")
+
+    with pytest.raises(StoreRefused, match='"nowhere" does not exist'):
+        await PostgresStore.open(PostgresUrl.of(f"{nowhere}&pgbouncer=true"))
