@@ -52,7 +52,11 @@ def server_rows(found: ServerSummary, *, shown: str, newest: int) -> list[Row]:
     trip = f"{found.round_trip_s * 1000:.2g} ms for a round trip"
     if found.round_trip_s > _SLOW_S:
         trip += ", which makes every change slow; run the bot nearer to its database, for less than 2 ms"
-    return [("database", OK, outcome), ("latency", WARN if found.round_trip_s > _SLOW_S else OK, trip)]
+    return [
+        ("database", OK, outcome),
+        ("latency", WARN if found.round_trip_s > _SLOW_S else OK, trip),
+        ("replicas", OK, f"{found.leader or 'none'} leads; standing by: {found.standbys}"),
+    ]
 
 
 def _in_file(file: Path, shown: str) -> tuple[list[Row], Summary | None]:

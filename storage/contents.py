@@ -35,6 +35,8 @@ class ServerSummary(Summary):
 
     server: str  # its version, such as 18.6
     round_trip_s: float  # of a statement that does nothing
+    leader: str = ""  # host name and process id of the replica that leads
+    standbys: int = 0  # replicas that stand by
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -45,6 +45,7 @@ BEGIN_WRITING = f"BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout =
 BEGIN_READING = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 
 _NAME = re.compile(r"(?<!:):([a-z_]+)")
+_TLS_FILE = re.compile(r"[?&]ssl(rootcert|cert|key|crl)=")
 _HINT = re.compile(r" INDEXED BY \w+")
 
 # The first that has the error's code or class decides; why: the server's own words.
@@ -304,9 +305,9 @@ async def connect(url: PostgresUrl, *, statement_s: float = _STATEMENT_S) -> Con
     except asyncpg.ProtocolViolationError as error:
         raise _of_pooler(url, _first_line(error)) from None
     except OSError as error:
-        if error.filename is not None:
+        if isinstance(error, FileNotFoundError | PermissionError) and _TLS_FILE.search(url.dsn):
             raise StoreUnavailable(
-                f"{error.filename}, which DATABASE_URL names, cannot be read: {error.strerror}."
+                f"A file of a certificate or key in DATABASE_URL cannot be read: {error.strerror}."
             ) from error
         if "rejected SSL upgrade" in str(error):
             raise StoreUnavailable(

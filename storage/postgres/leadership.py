@@ -18,7 +18,7 @@ from storage.postgres.migrate import Migration, make_tables, migrate, refuse_new
 from storage.postgres.server_clock import ServerClock, steady_s
 from storage.sql.store import free_leases
 
-_SEEN_S = 15.0  # a process that was not seen that long is gone
+SEEN_S = 15.0  # a process that was not seen that long is gone
 
 _STATE = """
     SELECT holder, bot_id, until < clock_timestamp() AS is_free, clock_timestamp() AS now,
@@ -175,7 +175,7 @@ class PostgresLeadership:
 
     async def replicas(self) -> Sequence[Replica]:
         """The processes that were last seen, the leader first; none after 15 s without a response. No I/O."""
-        if self._timing.now_s() - self._seen_at > _SEEN_S:
+        if self._timing.now_s() - self._seen_at > SEEN_S:
             return ()
         found = [
             Replica(
@@ -296,5 +296,5 @@ class PostgresLeadership:
         if self._has_news or now - self._seen_at >= self._timing.seen_s:
             own = self._identity
             await self._session.fetch(_SEEN, self._fence.holder, own.name, own.version, self._has_news)
-            self._replicas = await self._session.fetch(_REPLICAS, _SEEN_S)
+            self._replicas = await self._session.fetch(_REPLICAS, SEEN_S)
             self._has_news, self._seen_at = False, now

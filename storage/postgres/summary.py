@@ -6,8 +6,15 @@ import time
 from storage.contents import ServerSummary
 from storage.errors import StoreRefused
 from storage.postgres.connection import Database, Transaction, no_schema
+from storage.postgres.leadership import SEEN_S
 from storage.postgres.migrate import bundled_migrations, has_tables, refuse_newer
 from storage.postgres_url import PostgresUrl
+
+_REPLICAS = """
+    SELECT r.name, l.holder = r.holder AND l.until > clock_timestamp() AS is_leader
+    FROM replicas AS r CROSS JOIN leader AS l
+    WHERE l.name = 'bot' AND r.seen_at > clock_timestamp() - make_interval(secs => $1)
+"""
 
 _TRIPS = 9  # round trips, of which the median counts
 
@@ -18,14 +25,19 @@ async def summary_of(url: PostgresUrl) -> ServerSummary:
     try:
         async with database.reading() as tx:
             server = await _usable_server(tx, url)
+            schema = await _schema(tx, url)
+            replicas = await tx.all(_REPLICAS, (SEEN_S,)) if await _has(tx, "leader") else []
+            leaders = [str(each["name"]) for each in replicas if each["is_leader"]]
             return ServerSummary(
-                schema=await _schema(tx, url),
+                schema=schema,
                 admins=await _column(tx, "admins", "SELECT user_id FROM admins"),
                 allowed=len(
                     await _column(tx, "allowed_chats", "SELECT chat_id FROM allowed_chats WHERE via IS NULL")
                 ),
                 server=server,
                 round_trip_s=await _round_trip_s(tx),
+                leader="".join(leaders),
+                standbys=len(replicas) - len(leaders),
             )
     finally:
         await database.close()
@@ -66,8 +78,12 @@ async def _schema(tx: Transaction, url: PostgresUrl) -> int:
 
 async def _column(tx: Transaction, table: str, query: str) -> frozenset[int]:
     """The rows of a query; none if its table is newer than the schema."""
+    return frozenset(row[0] for row in await tx.all(query)) if await _has(tx, table) else frozenset()
+
+
+async def _has(tx: Transaction, table: str) -> bool:
     [known] = await tx.all("SELECT to_regclass($1) IS NOT NULL", (table,))
-    return frozenset(row[0] for row in await tx.all(query)) if known[0] else frozenset()
+    return bool(known[0])
 
 
 async def _round_trip_s(tx: Transaction) -> float:

@@ -18,6 +18,7 @@ def test_a_server_that_is_near_is_fine():
     assert rows() == [
         ("database", OK, "postgresql://db/name, PostgreSQL 18.6"),
         ("latency", OK, "0.4 ms for a round trip"),
+        ("replicas", OK, "none leads; standing by: 0"),
     ]
 
 

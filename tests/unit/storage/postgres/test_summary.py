@@ -1,6 +1,8 @@
 """What is found out about a database on a server, without changing it."""
 
 import asyncio
+import contextlib
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from urllib.parse import urlsplit, urlunsplit
@@ -39,6 +41,7 @@ def test_a_new_database_has_no_schema_yet_and_stays_empty(schema: str):
 
     assert [each.schema for each in found] == [0, 0]
     assert (found[0].admins, found[0].allowed) == (frozenset(), 0)
+    assert (found[0].leader, found[0].standbys) == ("", 0)
     assert 0 < found[0].round_trip_s < 1
     assert int(found[0].server.partition(".")[0]) >= 13
 
@@ -52,6 +55,23 @@ async def test_who_may_use_the_bot_is_read(postgres_url: str):
     found = await summary_of(PostgresUrl.of(postgres_url))
 
     assert (found.schema, found.admins, found.allowed) == (NEWEST, frozenset({1234}), 0)
+
+
+async def test_who_leads_and_how_many_stand_by_is_read(postgres_url: str):
+    url = PostgresUrl.of(postgres_url)
+    stores = [await PostgresStore.open(url) for _ in range(2)]
+    await stores[0].leadership.acquire()
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(0.5):
+            await stores[1].leadership.acquire()
+
+    found = await summary_of(url)
+    await asyncio.gather(*(store.close() for store in stores))
+    after = await summary_of(url)
+
+    assert found.leader.endswith(f":{os.getpid()}")
+    assert found.standbys == 1
+    assert (after.leader, after.standbys) == ("", 0)
 
 
 def test_a_schema_of_a_newer_version_is_an_error(schema: str):
