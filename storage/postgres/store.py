@@ -6,7 +6,7 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Self
 
-from storage.errors import LeadershipLost
+from storage.errors import StoreError
 from storage.figures import Figures, Workload
 from storage.leadership import Leadership, SoleLeadership
 from storage.models import Task
@@ -123,7 +123,7 @@ class PostgresStore(SqlStore):
             return
         self._is_closed = True
         try:
-            with suppress(LeadershipLost, TimeoutError):  # who leads next frees them
+            with suppress(StoreError, TimeoutError):  # who leads next frees them
                 async with asyncio.timeout(_FREE_S):
                     await self._free_leases()
         finally:

@@ -7,10 +7,11 @@ import sqlite3
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 
-from storage.errors import StoreUnavailable, not_made
+from storage.errors import StoreRefused, StoreUnavailable, not_made
 from storage.factory import open_store, schema_version
 from storage.postgres_url import PostgresUrl
 
@@ -80,6 +81,36 @@ async def test_a_postgresql_url_opens_a_database_there(postgres_url: str):
         assert await store.providers_with_due_tasks() == set()
     finally:
         await store.close()
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        ({"path": "/nowhere"}, "does not exist on its server"),
+        ({"user": "nobody"}, "refuses"),
+        ({"query": "search_path=nowhere"}, "no schema of the name"),
+        ({"query": "no_such_setting=1"}, "no_such_setting"),
+    ],
+)
+async def test_a_postgresql_server_that_refuses_is_an_error_at_once(
+    postgres_url: str, changed: dict[str, str], sentence: str
+):
+    parts = urlsplit(postgres_url)
+    user, _, host = parts.netloc.rpartition("@")
+    query = f"{parts.query}&{changed['query']}" if "query" in changed else parts.query
+    url = parts._replace(
+        path=changed.get("path", parts.path), netloc=f"{changed.get('user', user)}@{host}", query=query
+    )
+
+    with pytest.raises(StoreRefused, match=sentence):
+        await open_store(PostgresUrl.of(urlunsplit(url)))
+
+
+async def test_a_postgresql_server_that_is_away_is_no_error_of_opening():
+    store = await open_store(PostgresUrl.of("postgresql://user@127.0.0.1:1/name?sslmode=disable"))
+
+    assert not store.leadership.is_held
+    await store.close()
 
 
 def test_postgresqls_driver_is_loaded_only_for_its_url():

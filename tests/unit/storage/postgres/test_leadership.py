@@ -5,16 +5,23 @@ import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
 import asyncpg
 import pytest
 
-from storage.errors import LeadershipLost, StoreFromFuture, StoreUnavailable
-from storage.postgres.leadership import Timing
+from storage.errors import LeadershipLost, StoreCorrupt, StoreFromFuture, StoreInUse, StoreUnavailable
+from storage.postgres.connection import Database
+from storage.postgres.guards import Fence
+from storage.postgres.leadership import Identity, PostgresLeadership, Timing
 from storage.postgres.migrate import Migration, bundled_migrations
+from storage.postgres.server_clock import ServerClock
 from storage.postgres.store import PostgresStore
 from storage.postgres_url import PostgresUrl
 from tests.contract.store.driver import CHAT, Driver
+from tests.fakes.clock import FrozenClock, SteadyClock
 
 NEWER = [*bundled_migrations(), Migration(number=len(bundled_migrations()) + 1, script="SELECT 1")]
 
@@ -27,10 +34,10 @@ class Query:
     """A session beside those of the stores."""
 
     def __init__(self, url: str) -> None:
-        self._url = url
+        self.url = url
 
     async def __call__(self, sql: str) -> object:
-        session = await asyncpg.connect(self._url)
+        session = await asyncpg.connect(self.url)
         try:
             return await session.fetchval(sql)
         finally:
@@ -100,7 +107,7 @@ async def test_a_second_process_waits_until_the_first_one_resigns(opened: Openin
 async def test_a_process_whose_lease_ran_out_can_not_write_once_another_one_leads(
     opened: Opening, query: Query
 ):
-    frozen, other = await opened(), await opened()
+    frozen, other = await opened(timing=replace(SHORT, now_s=SteadyClock())), await opened()
     await frozen.leadership.acquire()
     await watch(frozen, "before")
     await query.expire()
@@ -244,3 +251,88 @@ async def test_a_process_knows_whose_lease_ran_out_before_its_term(opened: Openi
     await second.leadership.resign()
     await first.leadership.acquire()
     assert first.leadership.took_over_from is None
+
+
+async def test_a_leader_that_was_frozen_for_longer_than_its_lease_believes_in_it_no_more(
+    opened: Opening, query: Query
+):
+    steady = SteadyClock()
+    frozen = await opened(timing=replace(SHORT, now_s=steady))
+    await frozen.leadership.acquire()
+    until = await query("SELECT until FROM leader")
+    beliefs = [frozen.leadership.is_held]
+    for seconds in (4.99, 0.02):
+        steady.advance(seconds)
+        beliefs.append(frozen.leadership.is_held)
+    with pytest.raises(LeadershipLost):
+        await frozen.leadership.hold()
+
+    assert beliefs == [True, True, False]
+    assert await query("SELECT until FROM leader") == until  # it was not asked for again
+
+
+async def test_the_server_s_clock_says_when_a_lease_ends_not_the_processes_clocks(
+    opened: Opening, query: Query
+):
+    behind, ahead = SteadyClock(), SteadyClock()
+    ahead.advance(1_000_000)
+    first, second = [await opened(timing=replace(SHORT, now_s=each)) for each in (behind, ahead)]
+    await first.leadership.acquire()
+    waiting = asyncio.create_task(second.leadership.acquire())
+    for _ in range(5):
+        ahead.advance(100)
+        done, _ = await asyncio.wait([waiting], timeout=2 * SHORT.ask_s)
+        assert not done
+
+    await query.expire()
+    await waiting
+
+    assert second.leadership.is_held
+
+
+async def test_the_time_is_the_server_s_from_the_first_question_on(postgres_url: str):
+    url, wrong = PostgresUrl.of(postgres_url), FrozenClock(datetime.now(UTC) - timedelta(hours=1))
+    fence, clock = Fence(url), ServerClock(wrong)
+    database = Database(url, writing=fence)
+    leadership = PostgresLeadership(
+        database, fence, clock, Identity(), migrations=bundled_migrations(), timing=SHORT
+    )
+    before = clock()
+    await leadership.acquire()
+    await leadership.close()
+    await database.close()
+
+    assert before == wrong.now
+    assert abs(clock() - datetime.now(UTC)) < timedelta(seconds=5)
+
+
+async def test_another_bot_is_refused_while_one_leads(opened: Opening):
+    one, same, other = [await opened(bot_id=bot_id) for bot_id in ("11", "11", "22")]
+    await one.leadership.acquire()
+
+    with pytest.raises(StoreInUse, match="whose id is 11"):
+        await other.leadership.acquire()
+
+    standing_by = asyncio.create_task(same.leadership.acquire())
+    done, _ = await asyncio.wait([standing_by], timeout=0.1)
+    assert not done
+    await one.leadership.resign()
+    await standing_by
+    await same.leadership.resign()
+    await other.leadership.acquire()
+
+
+async def test_a_schema_with_tables_of_another_program_is_left_as_it_is(
+    postgres_server: str, opened: Opening
+):
+    name = f"theirs_{uuid4().hex}"
+    theirs = Query(f"{postgres_server}{'&' if '?' in postgres_server else '?'}search_path={name}")
+    await theirs(f"CREATE SCHEMA {name}")
+    await theirs("CREATE TABLE theirs (id integer)")
+    store = await opened(theirs.url)
+
+    with pytest.raises(StoreCorrupt, match="tables of another program"):
+        await store.leadership.acquire()
+
+    assert await theirs("SELECT to_regclass('leader') IS NULL")
+    await theirs(f"DROP SCHEMA {name} CASCADE")
