@@ -21,6 +21,7 @@ from bot.logs import log_fields
 from bot.maintenance import Housekeeper
 from bot.media.cache import LOCAL_UPLOAD_LIMIT, UPLOAD_LIMIT, VideoCache
 from bot.media.download import Downloader
+from bot.media.own_folder import own_folder
 from bot.media.probe import Inspector
 from bot.outbox.rate_limiter import ChatRateLimiter
 from bot.outbox.sender import Sender
@@ -44,6 +45,7 @@ from bot.watching.poll import Poller
 from storage.errors import StoreError, StoreUnavailable
 from storage.leadership import Term
 from storage.models import Cause
+from storage.postgres_url import PostgresUrl
 from storage.store import Store
 
 log = logging.getLogger(__name__)
@@ -175,8 +177,11 @@ async def _build(
         poller = Poller(
             store, cadence, estimates, clock=resources.store.now, notify=notify_delivery, ageing=ageing
         )
+        folder = settings.downloads_folder
+        if isinstance(settings.database, PostgresUrl):
+            folder = stack.enter_context(own_folder(folder))
         cache = VideoCache(
-            settings.downloads_folder,
+            folder,
             downloader,
             providers,
             inspector=await stack.enter_async_context(Inspector()),
