@@ -44,7 +44,7 @@ WRITER_LOCK = "SELECT pg_advisory_xact_lock(hashtext('reelwatch'), hashtext(curr
 BEGIN_WRITING = f"BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '7s'; {WRITER_LOCK}"
 BEGIN_READING = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 
-_NAME = re.compile(r"(?<!:):([a-z_]+)")
+_NAME = re.compile(r"(?<!:):([a-z_]+[0-9]*)")
 _TLS_FILE = re.compile(r"[?&]ssl(rootcert|cert|key|crl)=")
 _HINT = re.compile(r" INDEXED BY \w+")
 
@@ -131,7 +131,7 @@ class Transaction:
 
     async def all(self, sql: str, parameters: Parameters = ()) -> list[asyncpg.Record]:
         """Run a statement and return all its rows."""
-        sql, names = _in_postgres(sql)
+        sql, names = in_postgres(sql)
         if isinstance(parameters, Mapping):
             parameters = [parameters[name] for name in names]
         found: list[asyncpg.Record] = await self._connection.fetch(sql, *map(storable, parameters))
@@ -147,7 +147,7 @@ class Transaction:
 
 
 @lru_cache(maxsize=512)
-def _in_postgres(sql: str) -> tuple[str, tuple[str, ...]]:
+def in_postgres(sql: str) -> tuple[str, tuple[str, ...]]:
     """A statement of storage.sql with $1, $2 … for :name, without SQLite's hints; and the names in order."""
     sql = _HINT.sub("", sql)
     names = tuple(dict.fromkeys(_NAME.findall(sql)))

@@ -1,9 +1,9 @@
 """The batches table: watches that one message started, with one card for all of them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 
-from storage.models import DeliveryKind, DeliveryState
+from storage.models import DeliveryKind
 from storage.outbox import DeliveryPriority, Settlement
 from storage.sql import rows
 from storage.sql.transaction import Transaction
@@ -46,8 +46,7 @@ async def join(
     await tx.run("UPDATE batches SET created_at = $1 WHERE id = $2", (at, batch_id))
     await tx.run("UPDATE watches SET batch_id = $1 WHERE id = ANY($2)", (batch_id, listed))
     await tx.run(
-        "DELETE FROM deliveries WHERE kind = $1 AND state = $2 AND watch_id = ANY($3)",
-        (DeliveryKind.CARD, DeliveryState.PENDING, listed),
+        "DELETE FROM deliveries WHERE kind = 'card' AND state = 'pending' AND watch_id = ANY($1)", (listed,)
     )
     await enqueue_cards(tx, [batch_id], at=at, hold_s=hold_card_s)
 
@@ -111,8 +110,10 @@ async def ids_of(tx: Transaction, watch_ids: Iterable[int]) -> list[int]:
     return [row["batch_id"] for row in found]
 
 
-async def by_ids(tx: Transaction, batch_ids: Iterable[int]) -> dict[int, Batch]:
+async def by_ids(tx: Transaction, batch_ids: Collection[int]) -> dict[int, Batch]:
     """The batches by their ids."""
+    if not batch_ids:
+        return {}
     found = await tx.all("SELECT * FROM batches WHERE id = ANY($1)", (list(batch_ids),))
     return {row["id"]: rows.batch(row) for row in found}
 

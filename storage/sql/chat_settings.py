@@ -9,6 +9,8 @@ from storage.sql.transaction import Transaction
 async def of_chats(tx: Transaction, chat_ids: Iterable[int]) -> dict[int, ChatSettings]:
     """The settings by chat; the defaults for a chat without a row."""
     ids = set(chat_ids)
+    if not ids:
+        return {}
     found = await tx.all("SELECT * FROM chat_settings WHERE chat_id = ANY($1)", (list(ids),))
     return dict.fromkeys(ids, DEFAULT_SETTINGS) | {
         row["chat_id"]: ChatSettings(

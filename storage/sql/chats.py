@@ -83,6 +83,17 @@ async def throttled(tx: Transaction, *, at: datetime) -> dict[int, datetime]:
 
 async def found(tx: Transaction, chat_id: int, *, at: datetime) -> None:
     """Resume the chat's suspended watches; those whose task has ended get a RESULT."""
+    was_lost = await tx.one(
+        """
+        SELECT 1 FROM chats WHERE id = $1 AND disabled_reason IS NOT NULL
+        UNION ALL
+        SELECT 1 FROM watches WHERE chat_id = $1 AND state = 'suspended'
+        LIMIT 1
+        """,
+        (chat_id,),
+    )
+    if was_lost is None:
+        return
     await tx.run("UPDATE chats SET disabled_reason = NULL WHERE id = $1", (chat_id,))
     resumed = await tx.all(
         """

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from storage.chat_settings import ChatSettings
-from storage.models import DeliveryKind, DeliveryState
+from storage.models import DeliveryKind
 from storage.outbox import (
     AccessDelivery,
     BatchDelivery,
@@ -57,9 +57,9 @@ async def renew(tx: Transaction, delivery_ids: Iterable[int], *, at: datetime, l
     await tx.run(
         """
         UPDATE deliveries SET lease_until = $1
-        WHERE id = ANY($2) AND state = $3
+        WHERE id = ANY($2) AND state = 'sending'
         """,
-        (rows.later(at, lease_s), list(delivery_ids), DeliveryState.SENDING),
+        (rows.later(at, lease_s), list(delivery_ids)),
     )
 
 
@@ -76,16 +76,18 @@ async def next_ready(tx: Transaction, throttled: ThrottledChats) -> datetime | N
     return None if row is None else rows.moment(row["ready_at"])
 
 
-async def _lease(tx: Transaction, delivery_ids: Iterable[int], lease: Mapping[str, object]) -> list[Row]:
+async def _lease(tx: Transaction, delivery_ids: Sequence[int], lease: Mapping[str, object]) -> list[Row]:
     """Lease these deliveries; returns their rows in the order of their priority."""
+    if not delivery_ids:
+        return []
     found = await tx.all(
         """
-        UPDATE deliveries SET state = :state, attempts = attempts + 1,
+        UPDATE deliveries SET state = 'sending', attempts = attempts + 1,
             lease_until = :until, lease_owner = :owner
         WHERE id = ANY(:ids)
         RETURNING *
         """,
-        {**lease, "state": DeliveryState.SENDING, "ids": list(delivery_ids)},
+        {**lease, "ids": list(delivery_ids)},
     )
     return sorted(found, key=lambda row: (row["priority"], row["created_at"], row["id"]))
 
@@ -155,7 +157,7 @@ async def _with_watches(
     tx: Transaction, found: Sequence[Row], settings_by_chat: Mapping[int, ChatSettings]
 ) -> list[WatchDelivery]:
     """Those of the claimed deliveries that show a watch's task."""
-    watches_by_id = await watches.by_ids(tx, {row["watch_id"] for row in found} - {None})
+    watches_by_id = await watches.by_ids(tx, {row["watch_id"] for row in found} - {None}, settings_by_chat)
     tasks_by_id = await tasks.by_ids(tx, {watch.task_id for watch in watches_by_id.values()})
     claimed = []
     for row in found:

@@ -1,27 +1,31 @@
 """The deliveries table, the durable queue of messages and edits: what is enqueued and superseded."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 
 from storage.models import Cause, DeliveryKind, DeliveryState, EventKind, Stall, Task, TaskEvent, TaskStatus
 from storage.outbox import AdminReport, DeliveryPriority
 from storage.sql import batches, rows
-from storage.sql.transaction import Transaction
+from storage.sql.transaction import Row, Transaction
 
 
 async def enqueue_for_events(
-    tx: Transaction, task: Task, events: Sequence[TaskEvent], watch_ids: Sequence[int]
+    tx: Transaction, task: Task, events: Sequence[TaskEvent], watches: Sequence[Row]
 ) -> None:
-    """Enqueue the deliveries of a task's events for these watches of it."""
-    if not events:
-        return
+    """Enqueue the deliveries of a task's events; watches: id and batch_id of its active ones."""
     at = events[0].at
     if any(event.kind is EventKind.RECOVERED for event in events):
         await allow_notices(tx, task.ref.provider, at=at)
+    if not watches:
+        return
+    watch_ids = [watch["id"] for watch in watches]
     kinds = {kind for event in events for kind in event.kind.delivery_kinds}
     if DeliveryKind.CARD in kinds:
-        await enqueue_cards(tx, watch_ids, at=at)
-        await drop_needless_cards(tx, watch_ids)
+        if batch_ids := {watch["batch_id"] for watch in watches} - {None}:
+            await batches.enqueue_cards(tx, batch_ids, at=at)
+        await enqueue_own_cards(tx, watch_ids, at=at)
+        if task.status.is_final:
+            await drop_needless_cards(tx, watch_ids)
     if DeliveryKind.NOTICE in kinds:
         about = task.poll_failure.cause if task.poll_failure else task.stall
         await enqueue_notices(tx, task, watch_ids, at=at, about=about)
@@ -35,18 +39,34 @@ async def enqueue_cards(
     *,
     at: datetime,
     is_refresh: bool = False,
-    hold_s: float = 0.0,
 ) -> int:
     """Insert a CARD for each watch that has none pending, or the BATCH that shows it; return how many CARDs.
+
+    is_refresh: see enqueue_own_cards().
+    """
+    watch_ids = list(watch_ids)
+    if not watch_ids:
+        return 0
+    if batch_ids := await batches.ids_of(tx, watch_ids):
+        await batches.enqueue_cards(tx, batch_ids, at=at)
+    return await enqueue_own_cards(tx, watch_ids, at=at, is_refresh=is_refresh)
+
+
+async def enqueue_own_cards(
+    tx: Transaction,
+    watch_ids: Sequence[int],
+    *,
+    at: datetime,
+    is_refresh: bool = False,
+    hold_s: float = 0.0,
+) -> int:
+    """Insert a CARD for each watch that has none pending, and no batch; return how many.
 
     A pending one is rendered when it is sent, so it always shows the newest state.
     is_refresh: without news; a pending refresh is upgraded when a card with news is enqueued.
     hold_s: how long the card of a task that was never polled waits for the first poll.
     A task that has ended gets no card if none was sent before: its result contains all of it.
     """
-    watch_ids = list(watch_ids)
-    if batch_ids := await batches.ids_of(tx, watch_ids):
-        await batches.enqueue_cards(tx, batch_ids, at=at)
     made = await tx.all(
         """
         INSERT INTO deliveries AS d
@@ -89,11 +109,11 @@ async def drop_needless_cards(tx: Transaction, watch_ids: Iterable[int]) -> None
     """Delete pending first cards of tasks that have ended."""
     await tx.run(
         """
-        DELETE FROM deliveries WHERE kind = $1 AND state = $2 AND watch_id IN (
-            SELECT watch_id FROM cards WHERE watch_id = ANY($3) AND is_needless
+        DELETE FROM deliveries WHERE kind = 'card' AND state = 'pending' AND watch_id IN (
+            SELECT watch_id FROM cards WHERE watch_id = ANY($1) AND is_needless
         )
         """,
-        (DeliveryKind.CARD, DeliveryState.PENDING, list(watch_ids)),
+        (list(watch_ids),),
     )
 
 
@@ -260,8 +280,10 @@ async def supersede_reports_to_all_but(tx: Transaction, admin_ids: Iterable[int]
     await supersede(tx, [row["id"] for row in found], at=at)
 
 
-async def supersede(tx: Transaction, delivery_ids: Iterable[int], *, at: datetime) -> None:
+async def supersede(tx: Transaction, delivery_ids: Collection[int], *, at: datetime) -> None:
     """Mark those that are unsent as DEAD; none of them blocks a repeat any more."""
+    if not delivery_ids:
+        return
     await tx.run(
         """
         UPDATE deliveries SET state = CASE WHEN is_unsent THEN :dead ELSE state END,

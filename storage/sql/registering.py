@@ -10,6 +10,7 @@ from storage.sql import batches, chats, deliveries, resuming, tasks, watches
 from storage.sql.transaction import Row, Transaction
 from storage.watches import (
     SMALLEST_BATCH,
+    UNLIMITED,
     Registration,
     WatchedTask,
     WatchLimits,
@@ -33,22 +34,29 @@ async def add(
     after the watch was stopped. is_restart: a button restarts the message's watches.
     """
     await chats.found(tx, request.chat_id, at=at)  # a command arrived from there, so it is not lost
-    row = await tx.one(
+    known = await tx.one(
         """
-        SELECT w.* FROM watches AS w JOIN tasks AS t ON t.id = w.task_id
-        WHERE t.provider = $1 AND t.external_id = $2
+        SELECT t.id AS known_task_id, w.*
+        FROM tasks AS t
+        LEFT JOIN watches AS w ON w.task_id = t.id
             AND w.chat_id = $3 AND coalesce(w.thread_id, 0) = coalesce($4, 0)
+        WHERE t.provider = $1 AND t.external_id = $2
         """,
         (request.ref.provider, request.ref.external_id, request.chat_id, request.thread_id),
     )
+    row = None if known is None or known["id"] is None else known
     is_repeated = row is not None and not is_restart and row["request_message_id"] == request.message_id
     is_new = row is None or not (_is_current(row) or is_repeated)
     if is_new:
         await check_limits(tx, chat_id=request.chat_id, user_id=request.user_id, limits=limits)
-    task_id = await tasks.register(tx, request.ref, at=at)
-    await resuming.resume_stalled(tx, [task_id], at=at)
-    if row is None or is_new:
-        row = await _start(tx, request, task_id, at=at, hold_card_s=hold_card_s)
+    if known is not None:
+        await resuming.resume_stalled(tx, [known["known_task_id"]], at=at)
+    if known is None:
+        task_id = await tasks.add(tx, request.ref, at=at, due_at=at)
+        row = await _insert(tx, request, task_id, at=at)
+        await deliveries.enqueue_own_cards(tx, [row["id"]], at=at, hold_s=hold_card_s)
+    elif row is None or is_new:
+        row = await _start(tx, request, known, at=at, hold_card_s=hold_card_s)
     (watched,) = await watches.with_tasks(tx, [row])
     if watched.watch.batch_id is not None:  # the card that shows it
         batch = (await batches.by_ids(tx, [watched.watch.batch_id]))[watched.watch.batch_id]
@@ -95,6 +103,8 @@ async def check_limits(
 
     with_lookups: the ids of lookups count as well, until it is known who has them.
     """
+    if limits == UNLIMITED:
+        return
     found = await tx.all(
         """
         SELECT count(*) AS of_chat, count(*) FILTER (WHERE user_id = :user_id) AS of_person
@@ -127,16 +137,31 @@ def _is_current(row: Row) -> bool:
 
 
 async def _start(
-    tx: Transaction, request: WatchRequest, task_id: int, *, at: datetime, hold_card_s: float
+    tx: Transaction, request: WatchRequest, known: Row, *, at: datetime, hold_card_s: float
 ) -> Row:
-    """Insert or restart a watch, with its card or, if the task has ended for good, its result."""
+    """Insert or restart a watch of a known task, with its card or, if that has ended for good, its result.
+
+    known: the task's id as known_task_id, and the watch, if there is one.
+    """
+    task_id = known["known_task_id"]
     await resuming.confirm(tx, task_id, at=at)
     if await resuming.restart(tx, task_id, at=at):
         # The pending results of the other watches are obsolete; they wait for the next end.
-        others = await watches.active_ids(tx, task_id)
+        others = [watch["id"] for watch in await watches.active_of(tx, task_id)]
         await deliveries.supersede_of_watches(tx, others, (DeliveryKind.RESULT,), at=at)
         await deliveries.enqueue_cards(tx, others, at=at)
-    started = await tx.all(
+    row = await _insert(tx, request, task_id, at=at)
+    if known["id"] is not None:
+        await deliveries.supersede_of_watches(tx, [row["id"]], tuple(DeliveryKind), at=at)
+    await deliveries.enqueue_own_cards(tx, [row["id"]], at=at, hold_s=hold_card_s)
+    await deliveries.enqueue_results(tx, [row["id"]], at=at)
+    await tasks.make_due(tx, [task_id], at=at)
+    return row
+
+
+async def _insert(tx: Transaction, request: WatchRequest, task_id: int, *, at: datetime) -> Row:
+    """Insert a watch, or reset the one that the chat and topic has."""
+    [inserted] = await tx.all(
         """
         INSERT INTO watches
             (task_id, chat_id, thread_id, request_message_id, user_id, user_name, language, created_at)
@@ -160,9 +185,4 @@ async def _start(
             at,
         ),
     )
-    watch_id = started[0]["id"]
-    await deliveries.supersede_of_watches(tx, [watch_id], tuple(DeliveryKind), at=at)
-    await deliveries.enqueue_cards(tx, [watch_id], at=at, hold_s=hold_card_s)
-    await deliveries.enqueue_results(tx, [watch_id], at=at)
-    await tasks.make_due(tx, [task_id], at=at)
-    return started[0]
+    return inserted

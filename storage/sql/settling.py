@@ -24,9 +24,7 @@ async def note_unconfirmed_call(tx: Transaction, delivery_id: int, *, at: dateti
 
 async def settle(tx: Transaction, delivery_id: int, settlement: Settlement) -> None:
     """Write the outcome of an attempt; a delivery superseded meanwhile stays DEAD."""
-    row = await tx.one(
-        "SELECT * FROM deliveries WHERE id = $1 AND state = $2", (delivery_id, DeliveryState.SENDING)
-    )
+    row = await tx.one("SELECT * FROM deliveries WHERE id = $1 AND state = 'sending'", (delivery_id,))
     if row is None:
         return
     if settlement.state is DeliveryState.PENDING:
@@ -104,6 +102,8 @@ async def _put_back(tx: Transaction, delivery_id: int, settlement: Settlement) -
 async def _make_pending(tx: Transaction, delivery_ids: Iterable[int]) -> None:
     """Return deliveries to the queue, replacing newer pending ones of the same address, kind and subject."""
     ids = list(delivery_ids)
+    if not ids:
+        return
     newer = await tx.all(
         """
         SELECT n.id, n.priority, d.id AS older_id FROM deliveries AS d
@@ -118,17 +118,15 @@ async def _make_pending(tx: Transaction, delivery_ids: Iterable[int]) -> None:
             await tx.run(
                 "UPDATE deliveries SET priority = $1 WHERE id = $2", (row["priority"], row["older_id"])
             )
-    await tx.run(
-        "DELETE FROM deliveries WHERE id = ANY($1)",
-        ([row["id"] for row in newer],),
-    )
+    if newer:
+        await tx.run("DELETE FROM deliveries WHERE id = ANY($1)", ([row["id"] for row in newer],))
     cards = await tx.all(
         """
-        UPDATE deliveries SET state = $1, lease_until = NULL, lease_owner = NULL
-        WHERE id = ANY($2)
-        RETURNING CASE kind WHEN $3 THEN watch_id END AS watch_id
+        UPDATE deliveries SET state = 'pending', lease_until = NULL, lease_owner = NULL
+        WHERE id = ANY($1)
+        RETURNING CASE kind WHEN 'card' THEN watch_id END AS watch_id
         """,
-        (DeliveryState.PENDING, ids, DeliveryKind.CARD),
+        (ids,),
     )
     await deliveries.drop_needless_cards(tx, [row["watch_id"] for row in cards if row["watch_id"]])
 

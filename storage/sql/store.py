@@ -130,12 +130,15 @@ class SqlStore(SqlAccessStore, SqlChatStore, SqlLookupStore, Store):
 
     async def apply(self, task: Task, events: Sequence[TaskEvent]) -> bool:
         async with self._database.transaction() as tx:
-            if not await tasks.apply_poll(tx, task):
+            written = await tasks.apply_poll(tx, task)
+            if written is None:
                 await tasks.release_stale_poll(tx, task, owner=self._owner)
                 return False
-            await tasks.record(tx, task.id, events)
-            await deliveries.enqueue_for_events(tx, task, events, await watches.active_ids(tx, task.id))
-            await lookups.on_polled(tx, task, at=task.last_poll_at or task.registered_at)
+            if events:
+                await tasks.record(tx, task.id, events)
+                await deliveries.enqueue_for_events(tx, task, events, await watches.active_of(tx, task.id))
+            if written["is_looked_up"]:
+                await lookups.on_polled(tx, task, at=task.last_poll_at or task.registered_at)
             return True
 
     # deliveries

@@ -1,33 +1,40 @@
 """The tasks table: the durable queue of polls."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from storage.models import Cause, Task, TaskEvent, TaskRef
 from storage.sql import rows
-from storage.sql.transaction import Transaction
+from storage.sql.transaction import Row, Transaction
 
 EVENTS = 200  # kept per task; some gateways change the progress with every poll
 
 
 async def register(tx: Transaction, ref: TaskRef, *, at: datetime) -> int:
     """Insert the task if it is new; return its id."""
-    await tx.run(
-        """
-        INSERT INTO tasks (provider, external_id, status, registered_at) VALUES ($1, $2, 'unknown', $3)
-        ON CONFLICT DO NOTHING
-        """,
-        (ref.provider, ref.external_id, at),
-    )
-    found = await tx.all(
+    known = await tx.one(
         "SELECT id FROM tasks WHERE provider = $1 AND external_id = $2", (ref.provider, ref.external_id)
     )
-    return int(found[0]["id"])
+    return await add(tx, ref, at=at, due_at=None) if known is None else int(known["id"])
 
 
-async def by_ids(tx: Transaction, task_ids: Iterable[int]) -> dict[int, Task]:
+async def add(tx: Transaction, ref: TaskRef, *, at: datetime, due_at: datetime | None) -> int:
+    """Insert a new task; return its id."""
+    [added] = await tx.all(
+        """
+        INSERT INTO tasks (provider, external_id, status, registered_at, next_poll_at)
+        VALUES ($1, $2, 'unknown', $3, $4) RETURNING id
+        """,
+        (ref.provider, ref.external_id, at, due_at),
+    )
+    return int(added["id"])
+
+
+async def by_ids(tx: Transaction, task_ids: Collection[int]) -> dict[int, Task]:
     """The tasks by their ids."""
+    if not task_ids:
+        return {}
     found = await tx.all("SELECT * FROM tasks WHERE id = ANY($1)", (list(task_ids),))
     return {row["id"]: rows.task(row) for row in found}
 
@@ -94,6 +101,16 @@ async def make_due_again(tx: Transaction, causes: Iterable[Cause], *, at: dateti
     await make_due(tx, [row["id"] for row in found], at=at)
 
 
+# Of one provider; those of all are one statement, as each takes a round trip.
+_DUE = """
+    SELECT * FROM (
+        SELECT id FROM tasks WHERE provider = :provider_{number} AND claimable_at <= :due_at
+            AND (lease_until IS NULL OR lease_until <= :at)
+        ORDER BY claimable_at LIMIT :limit_{number}
+    ) AS due
+"""
+
+
 async def claim_due(
     tx: Transaction,
     quota: Mapping[str, int],
@@ -104,28 +121,23 @@ async def claim_due(
     ahead_s: float,
 ) -> list[Task]:
     """Lease due tasks, longest overdue first; the version rises, so that no earlier poll can be applied."""
-    claimed: list[Task] = []
-    for provider, limit in quota.items():
-        found = await tx.all(
-            """
-            UPDATE tasks SET lease_until = :until, lease_owner = :owner, version = version + 1
-            WHERE id IN (
-                SELECT id FROM tasks WHERE provider = :provider AND claimable_at <= :due_at
-                    AND (lease_until IS NULL OR lease_until <= :at)
-                ORDER BY claimable_at LIMIT :limit
-            )
-            RETURNING *
-            """,
-            {
-                "provider": provider,
-                "limit": max(0, limit),
-                "owner": owner,
-                "at": at,
-                "until": rows.later(at, lease_s),
-                "due_at": rows.later(at, ahead_s),
-            },
-        )
-        claimed += map(rows.task, found)
+    values: dict[str, object] = {"at": at, "due_at": rows.later(at, ahead_s)}
+    parts = []
+    for number, (provider, limit) in enumerate(quota.items()):
+        values |= {f"provider_{number}": provider, f"limit_{number}": max(0, limit)}
+        parts.append(_DUE.format(number=number))
+    due = await tx.all(" UNION ALL ".join(parts), values) if parts else []
+    if not due:
+        return []
+    found = await tx.all(
+        """
+        UPDATE tasks SET lease_until = :until, lease_owner = :owner, version = version + 1
+        WHERE id = ANY(:ids)
+        RETURNING *
+        """,
+        {"ids": [row["id"] for row in due], "owner": owner, "until": rows.later(at, lease_s)},
+    )
+    claimed = [rows.task(row) for row in found]
     watch_counts = await active_watches(tx, [task.id for task in claimed])
     claimed = [replace(task, chat_active_watches=watch_counts[task.id]) for task in claimed]
     return sorted(claimed, key=lambda task: (task.next_poll_at or at, task.id))
@@ -133,6 +145,8 @@ async def claim_due(
 
 async def active_watches(tx: Transaction, task_ids: Sequence[int]) -> dict[int, int]:
     """For each task, the lowest number of active watches of a watching chat; 0 if there is none."""
+    if not task_ids:
+        return {}
     found = await tx.all(
         """
         WITH waiting AS (
@@ -159,17 +173,21 @@ async def take_poll_requests(tx: Transaction, *, owner: str) -> list[Task]:
     return [rows.task(row) for row in found]
 
 
-async def apply_poll(tx: Transaction, task: Task) -> bool:
-    """Write a polled task if its version is unchanged; one that was resumed meanwhile does not rest."""
-    written = await tx.one(
+async def apply_poll(tx: Transaction, task: Task) -> Row | None:
+    """Write a polled task if its version is unchanged; one that was resumed meanwhile does not rest.
+
+    Returns None if nothing was written, else whether it is a candidate of a lookup that waits for it.
+    """
+    # The next poll is computed once, as the lease depends on it.
+    return await tx.one(
         """
         UPDATE tasks SET status = :status, snapshot = :snapshot, snapshot_at = :snapshot_at,
             poll_failure = :poll_failure, last_poll_at = :last_poll_at, failures = :failures,
-            next_poll_at = CASE
-                WHEN NOT EXISTS (SELECT 1 FROM watches AS w WHERE w.task_id = tasks.id AND w.state = 'active')
-                THEN NULL
-                WHEN :stall = 'resting' AND unchanged_since > :since THEN next_poll_at
-                ELSE :next_poll_at
+            next_poll_at = polled.poll_at,
+            lease_until = CASE WHEN polled.poll_at IS NOT NULL THEN CAST(:until AS timestamptz) END,
+            lease_owner = CASE
+                WHEN polled.poll_at IS NOT NULL AND CAST(:until AS timestamptz) IS NOT NULL
+                THEN lease_owner
             END,
             stall = CASE WHEN unchanged_since > :since THEN stall ELSE :stall END,
             unchanged_since = CASE
@@ -177,8 +195,19 @@ async def apply_poll(tx: Transaction, task: Task) -> bool:
                 ELSE coalesce(:unchanged_since, unchanged_since)
             END,
             version = version + 1
-        WHERE id = :id AND version = :version
-        RETURNING next_poll_at
+        FROM (
+            SELECT id AS task_id, CASE
+                WHEN NOT EXISTS (SELECT 1 FROM watches AS w WHERE w.task_id = tasks.id AND w.state = 'active')
+                THEN NULL
+                WHEN :stall = 'resting' AND unchanged_since > :since THEN next_poll_at
+                ELSE :next_poll_at
+            END AS poll_at
+            FROM tasks WHERE id = :id
+        ) AS polled
+        WHERE id = polled.task_id AND version = :version
+        RETURNING EXISTS (
+            SELECT 1 FROM lookup_candidates AS c WHERE c.task_id = tasks.id AND c.knows IS NULL
+        ) AS is_looked_up
         """,
         {
             "id": task.id,
@@ -193,20 +222,9 @@ async def apply_poll(tx: Transaction, task: Task) -> bool:
             "stall": task.stall,
             "since": task.unchanged_since or task.registered_at,
             "unchanged_since": task.unchanged_since,
+            "until": task.lease_until,
         },
     )
-    if written is None:
-        return False
-    kept = task.lease_until if written["next_poll_at"] is not None else None
-    await tx.run(
-        """
-        UPDATE tasks SET lease_until = :until,
-            lease_owner = CASE WHEN CAST(:until AS timestamptz) IS NOT NULL THEN lease_owner END
-        WHERE id = :id
-        """,
-        {"id": task.id, "until": kept},
-    )
-    return True
 
 
 async def release_stale_poll(tx: Transaction, task: Task, *, owner: str) -> None:
@@ -224,8 +242,6 @@ async def release_stale_poll(tx: Transaction, task: Task, *, owner: str) -> None
 
 async def record(tx: Transaction, task_id: int, events: Sequence[TaskEvent]) -> None:
     """Insert a task's events, of which the last EVENTS are kept."""
-    if not events:
-        return
     for event in events:
         await tx.run(
             "INSERT INTO events (task_id, kind, status_before, status_after, at) VALUES ($1, $2, $3, $4, $5)",

@@ -1,17 +1,22 @@
 """The watches table: which chat follows which task."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
+from storage.chat_settings import ChatSettings
 from storage.sql import chat_settings, deliveries, resuming, rows, tasks
 from storage.sql.transaction import Row, Transaction
 from storage.watches import Watch, WatchedTask
 
 
-async def by_ids(tx: Transaction, watch_ids: Iterable[int]) -> dict[int, Watch]:
-    """The watches by their ids."""
+async def by_ids(
+    tx: Transaction, watch_ids: Collection[int], settings_by_chat: Mapping[int, ChatSettings]
+) -> dict[int, Watch]:
+    """The watches by their ids; settings_by_chat: those of their chats."""
+    if not watch_ids:
+        return {}
     found = await tx.all("SELECT * FROM watches WHERE id = ANY($1)", (list(watch_ids),))
-    return {watch.id: watch for watch in await _read(tx, found)}
+    return {row["id"]: rows.watch(row, settings_by_chat[row["chat_id"]].language) for row in found}
 
 
 async def active_in(tx: Transaction, chat_id: int) -> list[WatchedTask]:
@@ -41,12 +46,11 @@ async def of_batch(tx: Transaction, batch_id: int) -> list[WatchedTask]:
     return await with_tasks(tx, found)
 
 
-async def active_ids(tx: Transaction, task_id: int) -> list[int]:
-    """The ids of a task's active watches."""
-    found = await tx.all(
-        "SELECT id FROM watches WHERE task_id = $1 AND state = 'active' ORDER BY id", (task_id,)
+async def active_of(tx: Transaction, task_id: int) -> Sequence[Row]:
+    """The id and batch_id of each active watch of a task."""
+    return await tx.all(
+        "SELECT id, batch_id FROM watches WHERE task_id = $1 AND state = 'active' ORDER BY id", (task_id,)
     )
-    return [row["id"] for row in found]
 
 
 async def of_chat(tx: Transaction, watch_id: int, chat_id: int) -> WatchedTask | None:
@@ -89,12 +93,9 @@ async def refresh_cards(tx: Transaction, *, older_than: datetime, limit: int, at
 async def with_tasks(tx: Transaction, found: Sequence[Row]) -> list[WatchedTask]:
     """The watches of these rows with their tasks."""
     tasks_by_id = await tasks.by_ids(tx, {row["task_id"] for row in found})
+    settings = await chat_settings.of_chats(tx, (row["chat_id"] for row in found))
+    watches = [rows.watch(row, settings[row["chat_id"]].language) for row in found]
     return [
         WatchedTask(watch=watch, task=resuming.as_seen_by(watch, tasks_by_id[watch.task_id]))
-        for watch in await _read(tx, found)
+        for watch in watches
     ]
-
-
-async def _read(tx: Transaction, found: Sequence[Row]) -> list[Watch]:
-    settings = await chat_settings.of_chats(tx, (row["chat_id"] for row in found))
-    return [rows.watch(row, settings[row["chat_id"]].language) for row in found]

@@ -90,6 +90,9 @@ def require_sqlite(version: tuple[int, ...]) -> None:
         raise StoreUnavailable(f"SQLite {needed} or newer is needed, and this Python has {found}.")
 
 
+_to_json = json.JSONEncoder(default=datetime.timestamp).encode  # json.dumps() would make one each time
+
+
 class Transaction:
     """Runs statements on a connection inside a transaction: those of storage.sql, and SQLite's own."""
 
@@ -98,16 +101,11 @@ class Transaction:
 
     async def run(self, sql: str, parameters: Parameters = ()) -> None:
         """Run a statement and ignore its rows."""
-        await self.all(sql, parameters)
+        await self._connection.execute_fetchall(_in_sqlite(sql), _values(parameters))
 
     async def all(self, sql: str, parameters: Parameters = ()) -> list[sqlite3.Row]:
         """Run a statement and return all its rows."""
-        values = (
-            {name: _stored(value) for name, value in parameters.items()}
-            if isinstance(parameters, Mapping)
-            else [_stored(value) for value in parameters]
-        )
-        return list(await self._connection.execute_fetchall(_in_sqlite(sql), values))
+        return list(await self._connection.execute_fetchall(_in_sqlite(sql), _values(parameters)))
 
     async def one(self, sql: str, parameters: Parameters = ()) -> sqlite3.Row | None:
         """Run a statement and return its first row, or None."""
@@ -122,11 +120,20 @@ def _in_sqlite(sql: str) -> str:
     return re.sub(r"\$(\d+)", r"?\1", sql)
 
 
+def _values(parameters: Parameters) -> Parameters:
+    """Parameters as they are stored."""
+    if isinstance(parameters, Mapping):
+        return {name: _stored(value) for name, value in parameters.items()}
+    return [_stored(value) for value in parameters]
+
+
 def _stored(value: Any) -> Any:
     """A parameter as it is stored: a time as unix seconds; a list as JSON."""
+    if value is None or isinstance(value, int):
+        return value
     if isinstance(value, datetime):
         return value.timestamp()
-    return json.dumps(value, default=datetime.timestamp) if isinstance(value, list) else storable(value)
+    return _to_json(value) if isinstance(value, list) else storable(value)
 
 
 class Database:

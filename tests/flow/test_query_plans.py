@@ -2,13 +2,17 @@
 
 import sqlite3
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 
+import aiosqlite
 import pytest
 
+from storage.factory import open_store
 from storage.lookups import LookupRequest
-from storage.models import Cause, DeliveryKind, TaskStatus
-from storage.outbox import NONE_THROTTLED, ChatAddress, Delivery, WatchDelivery
+from storage.models import Cause, DeliveryKind, DeliveryState, EventKind, TaskEvent, TaskRef, TaskStatus
+from storage.outbox import NONE_THROTTLED, ChatAddress, Delivery, Settlement, WatchDelivery
 from storage.sql import (
     chats,
     claiming,
@@ -16,6 +20,7 @@ from storage.sql import (
     history,
     lookups,
     maintenance,
+    registering,
     settling,
     tasks,
     usage,
@@ -26,7 +31,7 @@ from storage.sqlite.connection import Database, Transaction
 from storage.sqlite.migrate import bundled_migrations, migrate
 from storage.sqlite.renewing import renew
 from storage.sqlite.store import USAGE_DIALECT
-from storage.watches import UNLIMITED, Ending
+from storage.watches import UNLIMITED, Ending, WatchLimits, WatchRequest
 from tests.contract.store.driver import CHAT, LEASE_S, NOON
 from tests.contract.store.test_reports import failure
 from tests.unit.messages.builders import watched
@@ -34,7 +39,8 @@ from tests.unit.watching.tasks import task
 
 ORDERED = ("deliveries_in_turn", "deliveries_ready")  # walked from the start, as far as the limit
 SMALL = ("deliveries_one_sending",)  # as many rows as deliveries in progress
-OWN = ("SCAN busy", "SCAN waiting", "SCAN counted", "SCAN CONSTANT ROW")  # what a statement has found itself
+# What a statement has found itself.
+OWN = ("SCAN busy", "SCAN waiting", "SCAN counted", "SCAN oldest", "SCAN CONSTANT ROW")
 
 
 class Explaining(Transaction):
@@ -111,7 +117,7 @@ async def test_the_next_delivery_is_found_in_the_order_of_an_index(explaining: E
 
 
 async def test_the_statements_of_a_poll_use_indexes(explaining: Explaining):
-    await watches.active_ids(explaining, 1)
+    await watches.active_of(explaining, 1)
     await tasks.stop_polling_unwatched(explaining, [1])
     await tasks.make_due(explaining, [1], at=NOON)
     await deliveries.enqueue_cards(explaining, [1], at=NOON)
@@ -221,3 +227,59 @@ async def test_the_ends_of_a_period_are_found_by_index(explaining: Explaining):
 
     assert sum("events_finished (at>? AND at<?)" in step for step in explaining.plan) == 2
     assert not any(step.startswith(("SCAN t", "SCAN events")) for step in explaining.plan)
+
+
+async def test_no_statement_of_a_poll_or_delivery_is_compiled_at_each_use(tmp_path: Path):
+    # SQLite does that while a parameter is compared with what the condition of a partial index compares.
+    await (await open_store(tmp_path / "a.db")).close()
+    compiled: list[object] = []
+
+    def note(*action: object) -> int:
+        compiled.append(action)
+        return sqlite3.SQLITE_OK
+
+    async with aiosqlite.connect(tmp_path / "a.db", isolation_level=None) as connection:
+        connection.row_factory = sqlite3.Row
+        await connection.set_authorizer(note)
+        for number in (1, 2, 3):
+            compiled.clear()
+            await live(Transaction(connection), number)
+
+    assert compiled == []
+
+
+async def live(tx: Transaction, number: int) -> None:
+    """A task is watched, polled and delivered."""
+    at = NOON + timedelta(seconds=number)
+    request = WatchRequest(
+        ref=TaskRef(provider="wan", external_id=f"t{number}"),
+        chat_id=number,
+        thread_id=None,
+        message_id=number,
+        user_id=number,
+        language="en",
+    )
+    limits = WatchLimits(per_chat=number, per_person=number)
+    await registering.add(tx, request, at=at, limits=limits, hold_card_s=0.0)
+    [claimed] = await tasks.claim_due(tx, {"wan": number}, owner="me", at=at, lease_s=LEASE_S, ahead_s=0)
+    await renew(tx, [claimed], owner="me", at=at, lease_s=LEASE_S)
+    await send(tx, number, at=at)
+    for status, kind in ((TaskStatus.RUNNING, EventKind.STATUS), (TaskStatus.FAILED, EventKind.FINISHED)):
+        polled = replace(claimed, status=status, last_poll_at=at, next_poll_at=at)
+        assert await tasks.apply_poll(tx, polled)
+        events = [TaskEvent(kind=kind, before=claimed.status, after=status, at=at)]
+        await tasks.record(tx, claimed.id, events)
+        await deliveries.enqueue_for_events(tx, polled, events, await watches.active_of(tx, claimed.id))
+        await send(tx, number, at=at)
+        [claimed] = (await tasks.by_ids(tx, [claimed.id])).values()
+
+
+async def send(tx: Transaction, number: int, *, at: datetime) -> None:
+    """Every delivery that can be sent is sent, at the second attempt."""
+    for state in (DeliveryState.PENDING, DeliveryState.SENT):
+        await claiming.next_ready(tx, NONE_THROTTLED)
+        for out in await claiming.claim(tx, 5, NONE_THROTTLED, owner="me", at=at, lease_s=LEASE_S):
+            await claiming.renew(tx, [out.delivery.id], at=at, lease_s=LEASE_S)
+            await settling.note_unconfirmed_call(tx, out.delivery.id, at=at)
+            await settling.note_message(tx, out.delivery.id, number)
+            await settling.settle(tx, out.delivery.id, Settlement(state=state, at=at, not_before=at))

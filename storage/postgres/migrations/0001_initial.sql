@@ -251,7 +251,8 @@ CREATE TABLE leader_state (
 );
 
 -- Deliveries that a worker may claim at ready_at: not for a lost chat, one at a time per address, kind and subject, and
--- no result of a task that is waiting for its confirming poll.
+-- no result of a task that is waiting for its confirming poll. Each condition is a subquery that finds one row at most
+-- by an index: for an EXISTS, PostgreSQL reads the whole table into a hash once many deliveries wait.
 CREATE VIEW claimable_deliveries AS
 SELECT
     d.id,
@@ -261,20 +262,18 @@ SELECT
     d.ready_at
 FROM deliveries AS d
 WHERE d.is_unsent
-    AND NOT EXISTS (SELECT 1 FROM chats AS c WHERE c.id = d.chat_id AND c.disabled_reason IS NOT NULL)
-    AND NOT (
-        d.kind = 'result' AND EXISTS (
-            SELECT 1 FROM watches AS w JOIN tasks AS t ON t.id = w.task_id
-            WHERE w.id = d.watch_id AND NOT t.is_final
-        )
+    AND (SELECT c.disabled_reason FROM chats AS c WHERE c.id = d.chat_id) IS NULL
+    AND (
+        d.kind <> 'result'
+        OR (SELECT t.is_final FROM watches AS w JOIN tasks AS t ON t.id = w.task_id WHERE w.id = d.watch_id)
     )
     AND (
         d.state = 'sending'
-        OR NOT EXISTS (
-            SELECT 1 FROM deliveries AS s
+        OR (
+            SELECT s.id FROM deliveries AS s
             WHERE s.chat_id = d.chat_id AND s.kind = d.kind AND s.subject = d.subject
                 AND coalesce(s.thread_id, 0) = coalesce(d.thread_id, 0) AND s.state = 'sending'
-        )
+        ) IS NULL
     );
 
 -- The properties of a watch's card, unless a batch's card shows the watch: whether it shows its last state, and whether

@@ -26,7 +26,7 @@ from storage.outbox import (
     WatchDelivery,
 )
 from storage.store import Store
-from storage.watches import WatchedTask, WatchRequest
+from storage.watches import UNLIMITED, WatchedTask, WatchLimits, WatchRequest
 
 NOON = datetime(2025, 6, 1, 12, tzinfo=UTC)
 CHAT = 100
@@ -65,6 +65,7 @@ class Driver:
         thread_id: int | None = None,
         message_id: int | None = 0,
         user_id: int | None = 42,
+        limits: WatchLimits = UNLIMITED,
     ) -> WatchedTask:
         """A user sends /watch. message_id: 0: 7, and another one with each call for the same task."""
         watched = (provider, external_id, chat_id, thread_id)
@@ -79,7 +80,7 @@ class Driver:
             user_id=user_id,
             language="en",
         )
-        return await self.store.add_watch(request, at=self.now)
+        return await self.store.add_watch(request, at=self.now, limits=limits)
 
     async def watch_batch(
         self, *ids: str, chat_id: int = CHAT, user_id: int | None = 42, hold_s: float = 0.0
