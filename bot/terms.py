@@ -61,6 +61,8 @@ class Terms:
         try:
             while await self._acquire(stop):
                 await self._lead(lead, term)
+                if stop.is_set():
+                    return
                 term = Term(self._leadership)
                 with suppress(TimeoutError):
                     async with asyncio.timeout(self._pause_s):
@@ -111,7 +113,7 @@ class Terms:
                 while isinstance(why, BaseExceptionGroup):
                     why = why.exceptions[0]
                 log.warning(
-                    "The leadership is lost, and this process stands by: %s",
+                    "The leadership is lost, so all work of this process ends: %s",
                     why,
                     extra=log_fields(None, "term_lost", epoch=self._leadership.epoch, cause=str(why)),
                 )

@@ -226,6 +226,11 @@ class Session:
         if self._connection is not None:
             self._connection.terminate()
 
+    def drop_connection(self) -> None:
+        """End the connection, and with it what waits for a response."""
+        if self._connection is not None:
+            self._connection.terminate()
+
     async def close(self) -> None:
         """Wait for the running transaction and close; harmless when closed."""
         async with self._turn:
@@ -357,6 +362,11 @@ class Database:
     def reading(self) -> AbstractAsyncContextManager[Transaction]:
         """Read: all statements inside see the same snapshot."""
         return self._reader.transaction()
+
+    def drop_connections(self) -> None:
+        """End what waits for the server; the next transaction connects anew."""
+        self._reader.drop_connection()
+        self._writer.drop_connection()
 
     async def close(self) -> None:
         """Wait for running transactions and close; harmless when closed."""

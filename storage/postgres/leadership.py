@@ -146,7 +146,10 @@ class PostgresLeadership:
                 await self._timing.sleep(self._timing.ask_s)
 
     async def hold(self) -> NoReturn:
-        """Renew the lease; raises LeadershipLost."""
+        """Renew the lease; raises LeadershipLost.
+
+        Then transactions that wait for the server end, so that nothing of the lost term is left waiting.
+        """
         while self.is_held:
             await self._timing.sleep(max(0.0, min(self._renew_at, self._held_until) - self._timing.now_s()))
             left_s = self._held_until - self._timing.now_s()
@@ -155,7 +158,8 @@ class PostgresLeadership:
                     await self._renew()
             except (StoreUnavailable, TimeoutError):
                 self._renew_at = self._timing.now_s() + self._timing.again_s
-        self._held_until = float("-inf")
+        self._end_term()
+        self._database.drop_connections()
         raise LeadershipLost(
             f"The lease of the leadership in the database {self._database.url} was not renewed in time,"
             " or another process leads."

@@ -94,6 +94,21 @@ async def test_a_leader_that_is_cut_off_stops_before_its_lease_has_run_out(
         link.heal()
 
 
+async def test_what_waits_for_a_database_that_is_cut_off_ends_with_the_lease(
+    link: Link, stack: AsyncExitStack
+):
+    store = await open_store(stack, link.url)
+    await store.leadership.acquire()
+    link.cut()
+    writing = asyncio.create_task(watch(store))
+    async with asyncio.timeout(3):
+        with pytest.raises(LeadershipLost):
+            await store.leadership.hold()
+        with pytest.raises(LeadershipLost):
+            await writing
+    link.heal()
+
+
 async def test_a_leader_that_is_cut_off_for_a_moment_leads_on(
     link: Link, stack: AsyncExitStack, postgres_url: str
 ):

@@ -115,7 +115,7 @@ async def test_after_a_loss_the_same_process_stands_by_and_leads_again(
 
     assert [record.message for record in caplog.records] == [
         "This process leads now (epoch 1).",
-        f"The leadership is lost, and this process stands by: {LOST}",
+        f"The leadership is lost, so all work of this process ends: {LOST}",
         "Standing by: host:7 leads.",
         "This process leads now (epoch 2), as the lease of host:7 ran out.",
     ]
