@@ -10,7 +10,7 @@ import os
 import platform
 import signal
 import ssl
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from pathlib import Path
 
@@ -27,22 +27,23 @@ from bot.logs import log_fields
 from bot.metrics import Metrics
 from bot.outbox.rate_limiter import ChatRateLimiter
 from bot.polling.wakeup import Wakeup
+from bot.replica import Replica
 from bot.telemetry import Telemetry
 from bot.terms import Terms
-from bot.updates import build_application, run_updates
-from bot.watching.access import Access
+from bot.updates import AnyClient, build_access, build_application, build_bot, run_updates, shut_down
 from bot.watching.cadence import Cadence
 from bot.watching.first_admin import FirstAdmin
-from bot.watching.gateway_state import GatewayReport, GatewayStates
+from bot.watching.gateway_state import GatewayStates
+from bot.watching.leader_state import KnownGateways
 from bot.workers import Resources, run_workers
 from storage.errors import StoreError, StoreUnavailable
-from storage.factory import open_store, schema_version
+from storage.factory import open_store, open_unfenced_store, schema_version
 from storage.leadership import Term
+from storage.postgres_url import PostgresUrl
 from storage.store import Store
 
 log = logging.getLogger(__name__)
 
-_TELEGRAM_STOP_S = 1.5  # with the bounds in updates.py and workers.py less than the promised 10 s
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 # cli prints their texts.
@@ -125,15 +126,27 @@ class _Process:
         self._tls = tls
         self._store = store
         self._resources: Resources | None = None  # of the present term
+        self._gateways = KnownGateways()
         self._service_manager = ServiceManager(os.environ)
         self._health = HealthReport(
             store,
             self.telemetry,
-            self._gateways,
+            self._gateways.reports,
             is_connected=lambda: self._resources is not None and self._resources.connected.is_set(),
             folder=settings.data_folder,
             clock=store.now,
         )
+        # By long polling, only the leader takes updates; with SQLite there is one process.
+        self._replica: Replica | None = None
+        if settings.webhook_url and isinstance(settings.database, PostgresUrl):
+            self._replica = Replica(
+                settings,
+                tls,
+                open_unfenced_store(settings.database, now=store.now),
+                telemetry=self.telemetry,
+                health=self._health,
+                gateways=self._gateways,
+            )
 
     async def run(self, stop: asyncio.Event, cadence: Cadence | None) -> None:
         """Serve the health pages, notify the service manager, and run the terms until the stop."""
@@ -144,6 +157,8 @@ class _Process:
         try:
             async with self._http_server(), asyncio.TaskGroup() as group:
                 group.create_task(self._notify(stop))
+                if self._replica is not None:
+                    group.create_task(_until(stop, self._replica.run()))
                 await Terms(self._store.leadership, self.telemetry).run(lead, stop)
         except BaseExceptionGroup as errors:
             raise _expected(errors) or errors from None
@@ -160,35 +175,29 @@ class _Process:
     async def _lead(self, term: Term, stop: asyncio.Event, cadence: Cadence | None) -> None:
         """Run the update handlers and the workers until the stop, or until the term is lost."""
         resources = await self._term_resources(term)
-        application, deps = build_application(resources)
-        self._resources = resources
+        self._resources, self._gateways.own = resources, resources.gateways
+        client: AnyClient
+        if self._replica is None:
+            client, deps = build_application(resources, resources.gateways.problem_of)
+            bot, updates = client.bot, run_updates(client, deps, resources)
+        else:
+            client = bot = build_bot(resources)
+            updates = self._replica.lead(bot, resources)
         try:
             async with asyncio.TaskGroup() as group:
-                updates = group.create_task(run_updates(application, deps, resources))
-                workers = group.create_task(run_workers(resources, application.bot, cadence))
-                await stop.wait()
-                updates.cancel()
-                workers.cancel()
+                group.create_task(_until(stop, updates))
+                group.create_task(_until(stop, run_workers(resources, bot, cadence)))
         except BaseExceptionGroup as errors:
             raise _expected(errors) or errors from None
         finally:
-            self._resources = None
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_TELEGRAM_STOP_S):
-                    if application.running:
-                        await application.stop()
-                    await application.bot.shutdown()
+            self._resources = self._gateways.own = None
+            await shut_down(client)
 
     async def _term_resources(self, term: Term) -> Resources:
         """What the workers and the update handlers share; its gauges are set."""
         settings, store, telemetry = self._settings, self._store, self.telemetry
-        access = Access(
-            store,
-            everyone=settings.allowed_chats.everyone,
-            ids=settings.allowed_chats.ids,
-            admin_ids=settings.admins,
-            clock=store.now,
-        )
+        lasting = self._replica.resources if self._replica else None
+        access = lasting.access if lasting else build_access(settings, store)
         with suppress(StoreUnavailable):  # the workers load it again
             await access.load()
         proxy = settings.provider_proxy and str(settings.provider_proxy)
@@ -197,12 +206,12 @@ class _Process:
             store=store,
             term=term,
             access=access,
-            first_admin=FirstAdmin(store, access, clock=store.now),
+            first_admin=lasting.first_admin if lasting else FirstAdmin(store, access, clock=store.now),
             telemetry=telemetry,
             health=self._health,
             tls=self._tls,
-            wakeup=Wakeup(),
-            new_delivery=asyncio.Event(),
+            wakeup=lasting.wakeup if lasting else Wakeup(),
+            new_delivery=lasting.new_delivery if lasting else asyncio.Event(),
             gateways=GatewayStates(clock=store.now, proxy=proxy),
             rate_limiter=ChatRateLimiter(is_takeover=store.leadership.took_over_from is not None),
             connected=asyncio.Event(),
@@ -210,9 +219,6 @@ class _Process:
         telemetry.metrics.paused_chats.set_function(resources.rate_limiter.paused)
         telemetry.metrics.allowed_chats.set_function(access.count)
         return resources
-
-    def _gateways(self) -> Sequence[GatewayReport]:
-        return self._resources.gateways.reports() if self._resources else ()
 
     def _http_server(self) -> AbstractAsyncContextManager[None]:
         """The server of health and metrics, if a port is set for it."""
@@ -226,8 +232,16 @@ class _Process:
         sources = Sources(
             store=self._store, disk=disk, live=self._health.live, leadership=self._store.leadership
         )
-        page = MetricsPage(sources, self.telemetry, self._gateways, clock=self._store.now)
+        page = MetricsPage(sources, self.telemetry, self._gateways.own_reports, clock=self._store.now)
         return http_server(self._health, page, settings.health_port, settings.health_host)
+
+
+async def _until(stop: asyncio.Event, work: Coroutine[None, None, None]) -> None:
+    """Run until the stop; raises what the work raises."""
+    async with asyncio.TaskGroup() as group:
+        working = group.create_task(work)
+        await stop.wait()
+        working.cancel()
 
 
 def _expected(errors: BaseExceptionGroup[BaseException]) -> BaseException | None:

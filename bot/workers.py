@@ -45,6 +45,7 @@ from bot.watching.poll import Poller
 from storage.errors import StoreError, StoreUnavailable
 from storage.leadership import Term
 from storage.models import Cause
+from storage.notifications import Topic
 from storage.postgres_url import PostgresUrl
 from storage.store import Store
 
@@ -80,10 +81,20 @@ class Resources:
     rate_limiter: ChatRateLimiter  # counts all calls of the bot
     connected: asyncio.Event  # set with the first response of Telegram
 
-    def wake_loops(self) -> None:
-        """Wake the polling loop and the delivery worker."""
+    def notify_polling(self) -> None:
+        """Wake the polling loop, here or of the process that leads."""
         self.wakeup.notify()
+        self.store.notifications.send(Topic.POLLING)
+
+    def notify_delivery(self) -> None:
+        """Wake the delivery worker, here or of the process that leads."""
         self.new_delivery.set()
+        self.store.notifications.send(Topic.DELIVERY)
+
+    def notify_both(self) -> None:
+        """Wake the polling loop and the delivery worker."""
+        self.notify_polling()
+        self.notify_delivery()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ from typing import Any
 from telegram import Bot, Update
 
 from bot.bot_api.results import MALFORMED, ResultChecker
-from bot.chat.dispatcher import Dispatcher, HeldUpdates
+from bot.chat.dispatcher import Dispatcher
 from bot.logs import log_fields
 from storage.errors import StoreError
 
@@ -27,10 +27,6 @@ _READ_S = 2.0  # then an update that only reads, such as /status, no longer dela
 _KNOWN = 4096  # update ids
 
 
-async def _nothing(_: Update) -> None:
-    pass
-
-
 class WebhookReceiver:
     """Passes each update to the dispatcher once, however often it arrives."""
 
@@ -38,9 +34,8 @@ class WebhookReceiver:
         self,
         bot: Bot,
         dispatcher: Dispatcher,
-        held: HeldUpdates,
         *,
-        prepare: Callable[[Update], Awaitable[None]] = _nothing,
+        prepare: Callable[[Update], Awaitable[None]] | None = None,
         response_s: float = _RESPONSE_S,
     ) -> None:
         """prepare: called with each update before its handler; may raise StoreError: Telegram repeats it.
@@ -49,7 +44,7 @@ class WebhookReceiver:
         """
         self._bot = bot
         self._dispatcher = dispatcher
-        self._held = held
+        self._held = dispatcher.held
         self._prepare = prepare
         self._response_s = response_s
         self._checker = ResultChecker()
@@ -102,7 +97,8 @@ class WebhookReceiver:
         update_id: int = raw["update_id"]
         try:
             update = Update.de_json(raw, self._bot)
-            await self._prepare(update)
+            if self._prepare is not None:
+                await self._prepare(update)
             handler = self._dispatcher.start(update)
         except StoreError:
             return _RETRY_S

@@ -3,12 +3,12 @@
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NoReturn, Protocol
 
-from bot.watching.gateway_state import GatewayReport, GatewayStatus
+from bot.watching.gateway_state import GatewayReport, GatewayStates, GatewayStatus
 from storage.errors import LeadershipLost, StoreError
 
 log = logging.getLogger(__name__)
@@ -58,6 +58,27 @@ class LeaderState:
             return cls(gateways=gateways, first_admin=None if first_admin is None else str(first_admin))
         except (ValueError, LookupError, TypeError, AttributeError):
             return cls()
+
+
+class KnownGateways:
+    """The gateways' states as this process knows them: by its own polls, or those of the leader."""
+
+    def __init__(self) -> None:
+        self.own: GatewayStates | None = None  # while this process leads
+        self.written: Sequence[GatewayReport] = ()  # by the leader, as last read
+
+    def reports(self) -> Sequence[GatewayReport]:
+        """The state of each key."""
+        return self.written if self.own is None else self.own.reports()
+
+    def own_reports(self) -> Sequence[GatewayReport]:
+        """The same as far as this process has found out itself."""
+        return () if self.own is None else self.own.reports()
+
+    def problem_of(self, provider: str) -> str | None:
+        """The status of a provider whose tasks can't be polled; None: no known problem."""
+        found = next((each.status for each in self.reports() if provider in each.names), None)
+        return found if found is not None and found.is_bad else None
 
 
 class WrittenStore(Protocol):

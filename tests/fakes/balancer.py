@@ -31,9 +31,11 @@ class Balancer:
             balancer = cls(session)
             application = web.Application(client_max_size=2**21)
             application.add_routes([web.post("/{path:.*}", balancer._pass)])
-            runner = web.AppRunner(application, access_log=None, handler_cancellation=True)
+            runner = web.AppRunner(
+                application, access_log=None, handler_cancellation=True, shutdown_timeout=0.1
+            )
             await runner.setup()
-            site = web.TCPSite(runner, "127.0.0.1", 0, shutdown_timeout=0.1)
+            site = web.TCPSite(runner, "127.0.0.1", 0)
             await site.start()
             balancer.port = int(runner.addresses[0][1])
             try:

@@ -56,7 +56,7 @@ def test_a_forbidden_import_breaks_a_contract(copy: Path, module: str, line: str
 def test_a_broken_call_from_the_composition_root_to_the_workers_is_a_type_error(copy: Path):
     app = copy / "bot/app.py"
     source = app.read_text(encoding="utf-8")
-    call = "run_workers(resources, application.bot, cadence)"
+    call = "run_workers(resources, bot, cadence)"
     assert call in source
     app.write_text(source.replace(call, "run_workers(resources, cadence)"), encoding="utf-8")
 

@@ -26,7 +26,6 @@ class WebhookHarness:
         self.receiver = WebhookReceiver(
             harness.application.bot,
             self.dispatcher,
-            self.held,
             prepare=self._prepare,
             response_s=response_s,
         )

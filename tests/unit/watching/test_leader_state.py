@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from bot.watching.gateway_state import GatewayReport, GatewayStatus
-from bot.watching.leader_state import LeaderState, keep_written
+from bot.watching.gateway_state import GatewayReport, GatewayStates, GatewayStatus
+from bot.watching.leader_state import KnownGateways, LeaderState, keep_written
 from storage.errors import LeadershipLost, StoreUnavailable
 from tests.contract.store.driver import NOON
 
@@ -42,6 +42,20 @@ def test_what_is_missing_or_of_another_version_is_empty(text: str | None):
 
 def test_the_hash_of_the_code_is_not_shown():
     assert "0f" not in repr(LeaderState(first_admin="0f"))
+
+
+def test_a_process_that_leads_knows_the_gateways_by_its_own_polls_and_else_by_the_leaders():
+    known = KnownGateways()
+    assert (list(known.reports()), known.problem_of("sora")) == ([], None)
+    known.written = LeaderState.from_json(LeaderState(gateways=(AWAY,)).to_json()).gateways
+    assert (list(known.reports()), list(known.own_reports())) == ([AWAY], [])
+    assert [known.problem_of(name) for name in ("veo", "wan")] == ["away", None]
+
+    known.own = GatewayStates(clock=lambda: NOON)
+    known.own.add(["veo"], "gw.example")
+    assert [each.names for each in known.reports()] == [("veo",)]
+    assert known.own_reports() == known.reports()
+    assert known.problem_of("veo") is None
 
 
 async def test_it_is_written_when_it_has_changed_and_again_after_a_failure():

@@ -1,0 +1,180 @@
+"""Updates by webhook with two replicas on PostgreSQL, behind a load balancer."""
+
+import asyncio
+import re
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from tests.e2e.program import Program
+from tests.e2e.scene import ADMIN, BOOT_S, WAIT_S, Scene
+from tests.e2e.test_getting_in import question_about, tap
+from tests.fakes.balancer import Balancer
+from tests.fakes.ports import free_port
+
+PATH = "/telegram"
+_NOTIFIED_S = 0.3
+SOON_S = 3.0  # after which a result of the leader counts as late, with the two seconds that a card waits
+GROUP, SUPERGROUP = -4000000031, -1001000000031
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """A replica."""
+
+    program: Program
+    port: int  # of its webhook
+    health_port: int
+
+    async def ready(self) -> dict[str, Any]:
+        """What /readyz says."""
+        url = f"http://127.0.0.1:{self.health_port}/readyz"
+        async with aiohttp.ClientSession() as session, session.get(url) as response:
+            found: dict[str, Any] = await response.json()
+            return found
+
+
+class Deployment:
+    """Two replicas behind a load balancer: one leads, the other stands by and gets all updates."""
+
+    def __init__(self, scene: Scene, balancer: Balancer) -> None:
+        self.scene = scene
+        self.balancer = balancer
+
+    async def start_both(self, **settings: str) -> tuple[Member, Member]:
+        """The one that leads, and the one that stands by."""
+        both = await asyncio.gather(self.start(**settings), self.start(**settings))
+
+        def leading() -> list[Member]:
+            logs = [each.program.log for each in both]
+            if any("Standing by" in log for log in logs):
+                return [each for each in both if "Telegram sends the updates to" in each.program.log]
+            return []
+
+        [leader] = await self.scene.wait_for(leading, timeout_s=BOOT_S)
+        [standby] = [each for each in both if each is not leader]
+        self.balancer.replicas = [standby.port]
+        return leader, standby
+
+    async def start(self, **settings: str) -> Member:
+        """Start a replica."""
+        port, health_port = free_port(), free_port()
+        program = await self.scene.run(WEBHOOK_PORT=str(port), HEALTH_PORT=str(health_port), **settings)
+        return Member(program=program, port=port, health_port=health_port)
+
+    async def until_logged(self, member: Member, text: str) -> None:
+        """Wait until a replica has logged this."""
+        await self.scene.wait_for(lambda: text in member.program.log, timeout_s=BOOT_S)
+
+    def requests(self, method: str) -> int:
+        """How often this was called at Telegram."""
+        return sum(each.method == method for each in self.scene.telegram.requests)
+
+
+@pytest.fixture
+async def deployment(tmp_path: Path, postgres_url: str) -> AsyncIterator[Deployment]:
+    async with Balancer.open() as balancer:
+        settings = {
+            "DATABASE_URL": postgres_url,
+            "WEBHOOK_URL": f"http://127.0.0.1:{balancer.port}{PATH}",
+            "TELEGRAM_LOCAL_MODE": "true",
+        }
+        async with Scene.open(tmp_path, **settings) as scene:
+            scene.telegram.state.webhook.pace = 0.1
+            yield Deployment(scene, balancer)
+
+
+async def test_what_the_standby_takes_the_leader_polls_and_sends_within_seconds(deployment: Deployment):
+    scene, anna = deployment.scene, deployment.scene.add_user()
+    leader, standby = await deployment.start_both()
+    task = scene.task("jimeng")
+    begun = time.monotonic()
+    command = await scene.watch(anna, task)
+    scene.finish(task)
+    assert "Done" in (await scene.poll(anna, task)).plain_text
+    await scene.until_video(anna, command)
+    assert time.monotonic() - begun < SOON_S
+    assert "now watches jimeng" in standby.program.log
+    await deployment.until_logged(leader, "Delivered the video of jimeng")
+
+    await _see_that_only_who_knows_the_secret_is_heard(scene, standby)
+    assert [(await each.ready())["role"] for each in (leader, standby)] == ["leader", "standby"]
+    calls = deployment.requests("setWebhook"), deployment.requests("deleteWebhook")
+    deployment.balancer.replicas = [leader.port, standby.port]
+    assert await standby.program.stop() == 0
+    assert await scene.command(anna, "/tasks")
+    assert await leader.program.stop() == 0
+    assert calls == (deployment.requests("setWebhook"), deployment.requests("deleteWebhook"))
+    assert scene.telegram.state.webhook.webhook is not None
+    assert not any("Traceback" in each.program.log for each in (leader, standby))
+
+
+async def test_the_standby_goes_on_with_the_updates_and_leads_when_the_leader_stops(deployment: Deployment):
+    scene, anna = deployment.scene, deployment.scene.add_user()
+    leader, standby = await deployment.start_both()
+    deployment.balancer.replicas = [leader.port, standby.port]
+    assert await leader.program.stop() == 0
+    task = scene.task("videos")
+    scene.finish(task)
+    command = scene.telegram.send(anna, f"/watch videos {task.task_id}")
+    await scene.until_video(anna, command)
+    assert (await standby.ready())["role"] == "leader"
+    assert deployment.requests("deleteWebhook") == 0
+    assert await standby.program.stop() == 0
+
+
+async def test_who_is_let_in_or_removed_on_one_replica_is_so_on_the_other_at_once(deployment: Deployment):
+    scene, anna = deployment.scene, deployment.scene.add_user()
+    group = scene.telegram.group(GROUP, supergroup=False)
+    leader, standby = await deployment.start_both(ALLOWED_CHATS=str(group))
+    scene.telegram.migrate(group, SUPERGROUP)
+    await scene.wait_for(lambda: not scene.telegram.state.updates.waiting)
+    deployment.balancer.replicas = [leader.port]
+    await scene.watch(SUPERGROUP, scene.task("newapi"), user=scene.add_user())
+
+    deployment.balancer.replicas = [standby.port]
+    await scene.command(anna, "/start")
+    question = await question_about(scene, anna)
+    deployment.balancer.replicas = [leader.port]
+    await tap(scene, question, "Allow")
+    deployment.balancer.replicas = [standby.port]
+    command = await scene.watch(anna, scene.task("newapi"))
+    assert "Queued" in (await scene.first_reply(anna, command)).plain_text
+
+    deployment.balancer.replicas = [leader.port]
+    await tap(scene, await scene.command(ADMIN, "/chats"), "Remove")
+    deployment.balancer.replicas = [standby.port]
+    await asyncio.sleep(_NOTIFIED_S)
+    refused = await scene.command(anna, f"/watch newapi {scene.task('newapi').task_id}")
+    assert "Queued" not in refused.plain_text
+    assert str(anna) in refused.plain_text
+
+
+async def test_the_code_in_the_leaders_log_makes_an_admin_on_any_replica(deployment: Deployment):
+    scene, eve = deployment.scene, deployment.scene.add_user()
+    leader, standby = await deployment.start_both(ALLOWED_CHATS="", ADMINS="")
+    [code] = re.findall(r"/start (\w+)", leader.program.log)
+    async with asyncio.timeout(WAIT_S):  # the leader writes what it knows once a second
+        while f"User {eve} is the first admin now." not in standby.program.log:
+            scene.telegram.send(eve, f"/start {code}")
+            await asyncio.sleep(0.2)
+    deployment.balancer.replicas = [leader.port]
+    assert await scene.command(eve, "/chats")
+    assert code not in standby.program.log
+
+
+async def _see_that_only_who_knows_the_secret_is_heard(scene: Scene, standby: Member) -> None:
+    webhook = scene.telegram.state.webhook.webhook
+    assert webhook is not None
+    async with aiohttp.ClientSession() as session:
+        for secret, status in (("", 403), (webhook.secret_token, 200)):
+            headers = {"X-Telegram-Bot-Api-Secret-Token": secret}
+            update = {"update_id": 1, "poll_of_the_future": {}}
+            url = f"http://127.0.0.1:{standby.port}{PATH}"
+            async with session.post(url, json=update, headers=headers) as response:
+                assert response.status == status
