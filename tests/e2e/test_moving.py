@@ -11,7 +11,8 @@ import pytest
 from bot.sandbox.faults import held, json_response
 from bot.sandbox.gateway.tasks import GatewayTask
 from bot.sandbox.telegram.server import Request
-from storage.postgres.connection import WRITER_LOCK
+from storage.factory import open_load
+from storage.postgres_url import PostgresUrl
 from tests.e2e.database import SceneDatabase
 from tests.e2e.program import Program
 from tests.e2e.scene import Scene, announces
@@ -142,14 +143,20 @@ async def test_a_bot_in_mid_life_moves_to_postgresql_and_back_and_each_video_com
     assert len([each for each in scene.replies(group, batch_id) if each.video]) == 4
 
 
+def make_tables(url: str) -> None:
+    with open_load(PostgresUrl.of(url)) as load:
+        load.finish({})
+
+
 async def test_an_import_that_waits_for_the_server_ends_by_sigterm_with_one_sentence(
     scene: Scene, postgres: SceneDatabase
 ):
     scene.database = postgres
     (scene.folder / "move.jsonl").touch()
+    await asyncio.to_thread(make_tables, postgres.url)
     session = await asyncpg.connect(postgres.url)
     try:
-        await session.execute(f"BEGIN; {WRITER_LOCK}")
+        await session.execute("BEGIN; LOCK TABLE leader IN ACCESS EXCLUSIVE MODE")
         program = await scene.run("import", "move.jsonl", **NOTHING_ELSE)
         while not await session.fetch("SELECT 1 FROM pg_locks WHERE NOT granted"):
             assert program.is_running
