@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
+from pathlib import Path
 
 import asyncpg
 import pytest
@@ -11,8 +12,10 @@ from storage.errors import LeadershipLost, StoreRefused
 from storage.postgres.leadership import Timing
 from storage.postgres.store import PostgresStore
 from storage.postgres_url import PostgresUrl
+from tests.contract.exports import export, fill, import_
 from tests.contract.store.driver import CHAT, Driver
 from tests.postgres.bouncer import needs_pgbouncer, run_pgbouncer
+from tests.postgres.schemas import empty
 from tests.postgres.server import Server, run_server, wheel
 
 PACKAGE = wheel()
@@ -95,3 +98,13 @@ async def test_a_database_that_does_not_exist_is_refused(url: PostgresUrl):
 
     with pytest.raises(StoreRefused, match='"nowhere" does not exist'):
         await PostgresStore.open(PostgresUrl.of(f"{nowhere}&pgbouncer=true"))
+
+
+def test_imports_and_exports_pass_through(server: Server, url: PostgresUrl, tmp_path: Path):
+    fill(tmp_path / "a.db", seed=1)
+    written = export(tmp_path / "a.db")
+    asyncio.run(empty(server.url))
+
+    import_(url, written)
+
+    assert [export(url), export(url)] == [written] * 2

@@ -1,6 +1,7 @@
 """Exports and imports of a database in PostgreSQL: what is in them, and what an import keeps others from."""
 
 import asyncio
+import random
 import threading
 import time
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from storage.errors import LeadershipLost, StoreFromFuture, StoreUnavailable
 from storage.postgres.dumping import open_dump, open_load
 from storage.postgres.store import PostgresStore
 from storage.postgres_url import PostgresUrl
-from storage.records import TABLES
+from storage.records import TABLES, Record, RecordRefused
 from tests.contract.store.driver import Driver
 from tests.postgres.schemas import new_schema
 from tests.unit.storage.sqlite.test_dumping import OF_A_PROCESS
@@ -135,3 +136,28 @@ def test_a_database_without_tables_is_not_exported(url: str):
         open_dump(PostgresUrl.of(url)),
     ):
         pass
+
+
+def test_a_value_that_is_too_long_for_an_index_is_refused_by_its_line(url: str):
+    tasks = next(each for each in TABLES if each.name == "tasks")
+    record: Record = dict.fromkeys(field.name for field in tasks.fields) | {
+        "id": 1,
+        "provider": "wan",
+        "external_id": random.Random(1).randbytes(10_000).hex(),
+        "status": "running",
+        "registered_at": "2026-11-29T20:00:00+00:00",
+        "failures": 0,
+        "version": 0,
+        "stall": "moving",
+    }
+    assert tasks.mistake_in(record) is None
+
+    def import_it() -> None:
+        with open_load(PostgresUrl.of(url)) as load:
+            load.add(tasks, record | {"id": 2, "external_id": "short"}, line=2)
+            load.add(tasks, record, line=3)
+            load.finish({})
+
+    with pytest.raises(RecordRefused, match="has a value that cannot be stored") as caught:
+        import_it()
+    assert caught.value.line == 3
