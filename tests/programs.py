@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -23,3 +24,8 @@ def find(program: str) -> str | None:
 def needs(program: str) -> pytest.MarkDecorator:
     """Skip a test where the program is not installed."""
     return pytest.mark.skipif(not find(program), reason=f"{program} is missing: {_HOW_TO_GET[program]}")
+
+
+def find_library(name: str) -> str | None:
+    """The path of a library that is preloaded; None: it is not installed."""
+    return next(map(str, sorted(Path("/usr/lib").glob(f"*/*/{name}.so.*"))), None)

@@ -1,19 +1,35 @@
-"""python -m tests.drills: all drills in full, as tables; --short: the few that `make test` does."""
+"""python -m tests.drills: all drills in full, as tables.
+
+--short: in the form that `make test` does; names of drills with replicas: only these.
+"""
 
 import asyncio
 import logging
 import sys
 import time
 from collections.abc import Iterable
+from statistics import median
 
 from tests.drills.bot_processes import BotProcesses
 from tests.drills.drills import DRILLS, FULL, SHORT, Report, Scale
 from tests.drills.hung_loops import CASES, SHORT_CASES, SHORT_SPEED, detect_hang
 from tests.drills.memory import LOADS, SHORT_LOADS, Load, MemoryUse, measure_memory
 from tests.drills.moves import MOVES
+from tests.drills.replica_drills import REPLICA_DRILLS
+from tests.drills.replica_reports import (
+    REPLICA_FULL,
+    REPLICA_SHORT,
+    ReplicaDrill,
+    ReplicaReport,
+    ReplicaScale,
+)
 
 _HEAD = "| drill | runs | videos | lost | duplicated | leftover texts | cards not final |"
 _HANG_HEAD = "| coroutine that hangs | at | red after | what /livez says |"
+_REPLICA_HEAD = (
+    "| drill with three replicas | faults | videos | lost | duplicated | leftover texts | cards not final"
+    " | takeover, median / longest | a command waits at most | end → video, 95 % |"
+)
 _MEMORY_HEAD = "| video | sent to Telegram | bot before | growth | probe process |"
 
 
@@ -40,15 +56,28 @@ def memory_row(measurement: MemoryUse) -> str:
     return f"| {' | '.join(cells)} |"
 
 
+def replica_row(report: ReplicaReport) -> str:
+    """A report of a drill with replicas as a row of its table."""
+    found, takeovers_s = report.verdict, report.takeovers_s
+    counts = (report.faults, report.videos, found.lost, found.doubled, found.strays, found.open_cards)
+    times = f"{median(takeovers_s):.1f} / {max(takeovers_s):.1f} s" if takeovers_s else "–"
+    cells = (report.what, *counts, times, f"{report.longest_wait_s:.1f} s", f"{report.latency_s:.1f} s")
+    return f"| {' | '.join(map(str, cells))} |"
+
+
 async def main() -> int:
     """Print the tables; 0 if nothing was lost or doubled, no hang overlooked, and memory is in bounds."""
     logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)  # killed bots drop their connections
-    is_short = "--short" in sys.argv
+    is_short, names = "--short" in sys.argv, {each for each in sys.argv[1:] if not each.startswith("-")}
     begun = time.monotonic()
-    async with BotProcesses.open() as bot_processes:
-        all_passed = await _drill(bot_processes, SHORT if is_short else FULL)
-        all_passed &= await _detect_hangs(bot_processes, is_short=is_short)
-        all_passed &= await _measure_memory(bot_processes, SHORT_LOADS if is_short else LOADS)
+    all_passed = True
+    if not names:
+        async with BotProcesses.open() as bot_processes:
+            all_passed = await _drill(bot_processes, SHORT if is_short else FULL)
+            all_passed &= await _detect_hangs(bot_processes, is_short=is_short)
+            all_passed &= await _measure_memory(bot_processes, SHORT_LOADS if is_short else LOADS)
+    drills = [each for each in REPLICA_DRILLS if not names or each.__name__ in names]
+    all_passed &= await _drill_replicas(drills, REPLICA_SHORT if is_short else REPLICA_FULL)
     print(f"\n{time.monotonic() - begun:.0f} s")
     return 0 if all_passed else 1
 
@@ -81,6 +110,19 @@ async def _measure_memory(bot_processes: BotProcesses, loads: Iterable[Load]) ->
         measurements.append(await measure_memory(bot_processes, load))
         print(memory_row(measurements[-1]), flush=True)
     return all(measurement.is_good for measurement in measurements)
+
+
+async def _drill_replicas(drills: Iterable[ReplicaDrill], scale: ReplicaScale) -> bool:
+    print()
+    _begin_table(_REPLICA_HEAD)
+    reports = []
+    for drill in drills:
+        reports.append(await drill(scale))
+        print(replica_row(reports[-1]), flush=True)
+    for report in reports:
+        for complaint in report.complaints:
+            print(f"{report.what}: {complaint}")
+    return all(report.is_good for report in reports)
 
 
 def _begin_table(head: str) -> None:

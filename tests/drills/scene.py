@@ -5,7 +5,7 @@ import sqlite3
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
 
@@ -51,6 +51,7 @@ class SentWatch:
     chat_id: int
     message_id: int
     task: GatewayTask
+    sent_at: float = field(default_factory=time.monotonic)
 
 
 class DrillScene:
@@ -99,18 +100,28 @@ class DrillScene:
         """The number of getUpdates and setWebhook calls."""
         return sum(request.method in {"getUpdates", "setWebhook"} for request in self.telegram.requests)
 
-    def watch(self, kind: str, chat_id: int, *, is_done: bool = True, is_command: bool = True) -> SentWatch:
-        """Send /watch for a new task, which is done already or progresses when advanced.
+    def watch(
+        self,
+        kind: str,
+        chat_id: int,
+        *,
+        is_done: bool = True,
+        seconds: float | None = None,
+        is_command: bool = True,
+        user: int | None = None,
+    ) -> SentWatch:
+        """Send /watch for a new task, which is done already or progresses when advanced, or takes seconds.
 
         is_command: False: the message is another one, as of a watch that is in the database already.
+        user: who sends it in a group.
         """
-        task = self.gateway.add(kind, new_id(kind, time.time()), seconds=None)
-        if is_done:
+        task = self.gateway.add(kind, new_id(kind, time.time()), seconds=seconds)
+        if is_done and seconds is None:
             self.finish(task)
         if chat_id not in self.telegram.state.chats:
             self.telegram.private_chat(chat_id)
         text = f"/watch {kind} {task.task_id}" if is_command else "Thank you!"
-        said = self.telegram.send(chat_id, text)
+        said = self.telegram.send(chat_id, text, user=user)
         self.watches.append(SentWatch(chat_id=chat_id, message_id=said, task=task))
         return self.watches[-1]
 
