@@ -50,7 +50,8 @@ def import_data(database: Path | PostgresUrl, source: str) -> None:
                 counts = read_export(file, load, called=called, progress=ProgressLines("records"))
     except OSError as error:
         raise FileRefused(f"The export {source} cannot be read: {error.strerror}.") from error
-    print(f"Imported {source} into {database}: {_described(counts)}.", file=sys.stderr)
+    where = "standard input" if source == STANDARD else source
+    print(f"Imported {where} into {database}: {_described(counts)}.", file=sys.stderr)
 
 
 def _described(counts: dict[str, int]) -> str:
