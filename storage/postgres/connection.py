@@ -107,7 +107,10 @@ class Guard(Protocol):
     """A condition on transactions, checked in the round trip of their BEGIN."""
 
     def condition(self) -> str:
-        """A query that finds a row if the transaction may go on; raises StoreError if it is sure not to."""
+        """A query that finds a row if the transaction may go on; raises StoreError if it is sure not to.
+
+        Empty: it may go on.
+        """
         ...
 
     def refusal(self) -> StoreError:
@@ -253,7 +256,8 @@ class Session:
             await asyncio.sleep(_AGAIN_S)
 
     async def _try_to_begin(self) -> Connection:
-        begin = f"{self._begin}; {self._guard.condition()}" if self._guard else self._begin
+        condition = self._guard.condition() if self._guard else ""
+        begin = f"{self._begin}; {condition}" if condition else self._begin
         with explained(self._url):
             connection = await self._connected()
             try:
@@ -264,7 +268,7 @@ class Session:
                 if self._guard and isinstance(error, asyncpg.UndefinedTableError):
                     raise self._guard.refusal() from error
                 raise
-        if self._guard and status == "SELECT 0":
+        if self._guard and condition and status == "SELECT 0":
             await self._roll_back(connection)
             raise self._guard.refusal()
         return connection

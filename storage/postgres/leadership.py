@@ -259,6 +259,7 @@ class PostgresLeadership:
                 await migrate(self._database, self._migrations)
                 async with self._database.transaction() as tx:
                     await free_leases(tx, owner=None)
+                self._fence.has_migrated = True
                 renewing.cancel()
         except BaseExceptionGroup as errors:
             raise errors.exceptions[0] from None

@@ -60,7 +60,9 @@ class PostgresStore(SqlStore):
         await check_login(url)
         migrations = migrations or bundled_migrations()
         fence, clock = Fence(url), ServerClock()
-        database = Database(url, writing=fence, reading=CurrentSchema(url, version=migrations[-1].number))
+        database = Database(
+            url, writing=fence, reading=CurrentSchema(url, version=migrations[-1].number, fence=fence)
+        )
         leadership = PostgresLeadership(
             database,
             fence,

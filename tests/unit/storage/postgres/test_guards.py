@@ -70,6 +70,16 @@ async def test_a_store_without_the_fence_is_unavailable_once_a_newer_version_has
             await call
 
 
+async def test_a_store_that_leads_asks_for_the_schema_only_when_its_term_is_over(url: PostgresUrl):
+    first = await migrate(url)
+    await first.leadership.resign()
+    await (await migrate(url, NEWER)).close()
+
+    with pytest.raises(StoreUnavailable, match="another schema"):
+        await first.active_watches(CHAT)
+    await first.close()
+
+
 async def test_a_store_that_has_never_led_can_be_closed_and_writes_nothing(url: PostgresUrl):
     store = await PostgresStore.open(url)
 
