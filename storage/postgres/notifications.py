@@ -12,7 +12,7 @@ import asyncpg
 
 from storage.errors import StoreError
 from storage.notifications import Topic
-from storage.postgres.connection import Connection, connect, explained
+from storage.postgres.connecting import Connection, connect, explained
 from storage.postgres_url import PostgresUrl
 
 _RECONNECT_S = 1.0

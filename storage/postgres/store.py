@@ -11,7 +11,8 @@ from storage.figures import Figures, Workload
 from storage.leadership import Leadership, SoleLeadership
 from storage.models import Task
 from storage.notifications import NoNotifications, Notifications
-from storage.postgres.connection import Database, check_login
+from storage.postgres.connecting import check_login
+from storage.postgres.connection import Database
 from storage.postgres.guards import CurrentSchema, Fence
 from storage.postgres.leadership import IN_USE, Identity, PostgresLeadership, Timing
 from storage.postgres.migrate import Migration, bundled_migrations

@@ -5,7 +5,8 @@ import time
 
 from storage.contents import ServerSummary
 from storage.errors import StoreRefused
-from storage.postgres.connection import Database, Transaction, no_schema
+from storage.postgres.connecting import no_schema
+from storage.postgres.connection import Database, Transaction
 from storage.postgres.leadership import SEEN_S
 from storage.postgres.migrate import bundled_migrations, has_tables, refuse_newer
 from storage.postgres_url import PostgresUrl

@@ -9,8 +9,8 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from storage.errors import StoreBusy, StoreFull, StoreUnavailable, StoreUnreachable
-from storage.postgres.connection import Database, Transaction, explained
+from storage.errors import StoreUnavailable, StoreUnreachable
+from storage.postgres.connection import Database, Transaction
 from storage.postgres_url import PostgresUrl
 
 PASSWORD = "s3cret/word"
@@ -188,26 +188,3 @@ async def test_no_error_shows_user_or_password():
         chain = chain.__cause__ or (None if chain.__suppress_context__ else chain.__context__)
     assert "127.0.0.1:1/name" in str(error)
     assert not any(secret in text for text in texts for secret in (PASSWORD, "s3cret", "somebody"))
-
-
-@pytest.mark.parametrize(
-    ("error", "expected"),
-    [
-        (asyncpg.DiskFullError("no space left"), StoreFull),
-        (asyncpg.InvalidPasswordError("password authentication failed"), StoreUnavailable),
-        (asyncpg.InvalidCatalogNameError("no database"), StoreUnavailable),
-        (asyncpg.InsufficientPrivilegeError("permission denied for schema public"), StoreUnavailable),
-        (asyncpg.TooManyConnectionsError("sorry, too many clients already"), StoreUnavailable),
-        (asyncpg.CannotConnectNowError("starting up"), StoreUnreachable),
-        (asyncpg.IdleInTransactionSessionTimeoutError("idle"), StoreUnreachable),
-        (asyncpg.QueryCanceledError("canceled"), StoreBusy),
-        (ConnectionResetError("reset"), StoreUnreachable),
-        (TimeoutError(), StoreUnreachable),
-        (asyncpg.UniqueViolationError("twice"), asyncpg.UniqueViolationError),
-    ],
-)
-def test_errors_of_the_driver_become_errors_of_the_store(error: Exception, expected: type[Exception]):
-    with pytest.raises(expected) as caught, explained(PostgresUrl.of("postgresql://host/name")):
-        raise error
-
-    assert type(caught.value) is expected
