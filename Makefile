@@ -55,7 +55,7 @@ drills: $(VENV)/.dev  ## break everything, in full; about a quarter of an hour
 image: $(VENV)/.dev  ## build the image and check it in containers; as root with buildah, podman, debootstrap; two minutes
 	$(BIN)/python -m tests.image
 
-bench: $(VENV)/.dev $(BARE)/.run  ## the schedule's goals in a simulation, then what polling costs; about a quarter of an hour
+bench: $(VENV)/.dev $(BARE)/.run  ## the schedule's goals in a simulation, then what polling costs; about twenty minutes
 	$(BIN)/python -m tests.bench.simulate
 	$(BIN)/python -m tests.bench --python $(BARE)/bin/python
 

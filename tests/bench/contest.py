@@ -3,100 +3,35 @@
 import asyncio
 import resource
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
-from enum import StrEnum
 from functools import partial
 from itertools import count
 from pathlib import Path
 from random import Random
 from typing import Self
 
+from storage.postgres_url import PostgresUrl
 from tests.bench.kinds import KEY, KINDS, BenchTask, bench_tasks
+from tests.bench.measurements import Contestant, Cost, Ends, Idle, Load, Start
+from tests.bench.postgres import BenchServer
 from tests.bench.processes import Program, StandIn
 from tests.bench.seeding import seed
 
 _PATIENCE_S = 40.0
+_FILE = "reelwatch.db"
 _ANNOUNCING = {"sendMessage", "sendVideo", "sendDocument"}
 _BRINGING = {"editMessageMedia", "sendVideo", "sendDocument"}
 
 
-class Contestant(StrEnum):
-    """The programs that poll."""
-
-    NAIVE = "naive"
-    CAREFUL = "careful"
-    OURS = "ours"
-    WRK = "wrk"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Load:
-    """The load of a measurement."""
-
-    tasks: int
-    pace_s: float  # between two polls of a task; 0: all are due at all times
-    window_s: float
-    answer_s: float = 0.0  # how long the gateway takes
-    settle_s: float = 3.0  # until the load is steady
-    cards_age: bool = False  # whether cards are refreshed every minute
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cost:
-    """The work done, and its cost."""
-
-    who: Contestant
-    load: Load
-    polls: int
-    span_s: float
-    cpu_s: float
-    rss_mb: float = 0.0
-    calls: int = 0  # to Telegram
-    late_s: Sequence[float] | None = None  # p50, p95, p99; None: no task was polled twice
-
-    @property
-    def polls_rps(self) -> float:
-        """Polls a second."""
-        return self.polls / self.span_s
-
-    @property
-    def cpu_per_poll_s(self) -> float:
-        """Processor time for a poll."""
-        return self.cpu_s / max(self.polls, 1)
-
-    @property
-    def share(self) -> float:
-        """Of one core."""
-        return self.cpu_s / self.span_s
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ends:
-    """Delays in seconds from a task's end at the gateway to the chat, one of each kind per task."""
-
-    unseen: list[float]  # from the end until the poll that found it
-    called: list[float]  # from that poll until Telegram was called
-    brought: list[float]  # from that poll until Telegram had the video
-    missing: int  # videos that never arrived
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Start:
-    """From the process's start to its first getUpdates, or the first getMe of a bare application."""
-
-    took_s: float
-    cpu_s: float
-
-
-def bot_settings(telegram: str, gateway: str, folder: Path) -> dict[str, str]:
+def bot_settings(telegram: str, gateway: str, database_url: str) -> dict[str, str]:
     """The settings of the real program, between the servers at these addresses."""
     settings = {
         "TELEGRAM_BOT_TOKEN": "4242:fake-token",
         "TELEGRAM_API_URL": telegram,
-        "DATABASE_URL": f"sqlite:///{folder / 'reelwatch.db'}",
+        "DATABASE_URL": database_url,
         "ALLOWED_CHATS": "*",
         "DOWNLOAD_ALLOW_PRIVATE": "true",
     }
@@ -132,10 +67,16 @@ class Contest:
         async with self._running(who, load) as program:
             return await self._window(who, load, program)
 
-    async def cost_and_ends(self, load: Load, *, ends: int, gap_s: float) -> tuple[Cost, Ends]:
+    async def cost_and_ends(
+        self, load: Load, *, ends: int, gap_s: float, postgres: BenchServer | None = None
+    ) -> tuple[Cost, Ends]:
         """Measure ours; then end this many tasks, one after another."""
-        async with self._running(Contestant.OURS, load) as program:
-            cost = await self._window(Contestant.OURS, load, program)
+        who = Contestant.OURS if postgres is None else Contestant.ON_POSTGRES
+        async with self._running(who, load, postgres) as program:
+            server_s = 0.0 if postgres is None else postgres.cpu_s
+            cost = await self._window(who, load, program)
+            if postgres is not None:
+                cost = replace(cost, server_cpu_s=postgres.cpu_s - server_s)
             ending = Random(1).sample(bench_tasks(load.tasks), ends)
             for task in ending:
                 await self._gateway.order("end", task_id=task.task_id, address=self._gateway.address)
@@ -164,7 +105,8 @@ class Contest:
 
     async def cold_start(self) -> Start:
         """Start the real program and wait for its first getUpdates."""
-        return await self._start(self._bot("bot", self._new_folder()), "getUpdates")
+        folder = self._new_folder()
+        return await self._start(self._bot("bot", folder, _file_in(folder)), "getUpdates")
 
     async def bare_start(self) -> Start:
         """Start a bare application of python-telegram-bot and wait for its first getMe."""
@@ -181,10 +123,35 @@ class Contest:
     async def idle_rss_mb(self, after_s: float) -> float:
         """Memory in use this long after the first getUpdates."""
         await self._telegram.order("forget")
-        async with self._bot("bot", self._new_folder()) as program:
+        folder = self._new_folder()
+        async with self._bot("bot", folder, _file_in(folder)) as program:
             await self._telegram.answer("first", method="getUpdates")
             await asyncio.sleep(after_s)
             return program.rss_mb
+
+    async def idle(self, postgres: BenchServer, *, replicas: int, settle_s: float, window_s: float) -> Idle:
+        """What replicas on one database cost together that have nothing to do."""
+        url = await postgres.new_database()
+        await postgres.set_durable(True)
+        await self._telegram.order("forget")
+        async with AsyncExitStack() as stack:
+            bots = [
+                await stack.enter_async_context(self._bot("bot", self._new_folder(), url))
+                for _ in range(replicas)
+            ]
+            await self._telegram.answer("first", method="getUpdates")
+            await asyncio.sleep(settle_s)
+            transactions, server_s = await postgres.transactions(), postgres.cpu_s
+            bots_s = sum(bot.cpu_s for bot in bots)
+            await asyncio.sleep(window_s)
+            return Idle(
+                replicas=replicas,
+                span_s=window_s,
+                bots_cpu_s=sum(bot.cpu_s for bot in bots) - bots_s,
+                server_cpu_s=postgres.cpu_s - server_s,
+                transactions=await postgres.transactions() - transactions,
+                rss_mb=max(bot.rss_mb for bot in bots),
+            )
 
     async def _start(self, starting: AbstractAsyncContextManager[Program], method: str) -> Start:
         """Measure a program up to its first call of a method of the Bot API."""
@@ -195,23 +162,30 @@ class Contest:
             return Start(took_s=called_at - begun, cpu_s=program.cpu_s)
 
     @asynccontextmanager
-    async def _running(self, who: Contestant, load: Load) -> AsyncIterator[Program]:
+    async def _running(
+        self, who: Contestant, load: Load, postgres: BenchServer | None = None
+    ) -> AsyncIterator[Program]:
         """A program under steady load."""
         begin = partial(self._gateway.order, "begin", tasks=load.tasks, answer_s=load.answer_s)
         await begin()
         tasks = bench_tasks(load.tasks)
         folder = self._new_folder()
         steady_at = datetime.now(UTC)
-        if who is Contestant.OURS:
+        if who in {Contestant.OURS, Contestant.ON_POSTGRES}:
+            url = _file_in(folder) if postgres is None else await postgres.new_database()
+            if postgres is not None:
+                await postgres.set_durable(False)
             steady_at = await seed(
-                folder / "reelwatch.db",
+                folder / _FILE if postgres is None else PostgresUrl.of(url),
                 tasks,
                 gateway=self._gateway.address,
                 pace_s=load.pace_s,
                 cards_age=load.cards_age,
             )
             await begin()  # the database was seeded with its own responses
-            starting = self._bot("tests.bench.bot", folder, str(load.pace_s))
+            if postgres is not None:
+                await postgres.set_durable(True)
+            starting = self._bot("tests.bench.bot", folder, url, str(load.pace_s))
         else:
             starting = self._baseline(who, folder, tasks, load)
         async with starting as program:
@@ -231,8 +205,10 @@ class Contest:
         }
         return Program.open(f"tests.bench.baseline_{who}", folder=folder, settings={}, order=order)
 
-    def _bot(self, module: str, folder: Path, *arguments: str) -> AbstractAsyncContextManager[Program]:
-        settings = bot_settings(self._telegram.address, self._gateway.address, folder)
+    def _bot(
+        self, module: str, folder: Path, database_url: str, *arguments: str
+    ) -> AbstractAsyncContextManager[Program]:
+        settings = bot_settings(self._telegram.address, self._gateway.address, database_url)
         return Program.open(
             module, *arguments, folder=folder, settings=settings, order={}, python=self._python
         )
@@ -291,6 +267,10 @@ def _way(
     if not called or not brought:
         return None
     return told_at - ended_at, called[0] - told_at, brought[0] - told_at
+
+
+def _file_in(folder: Path) -> str:
+    return f"sqlite:///{folder / _FILE}"
 
 
 def _children_s() -> float:

@@ -1,15 +1,24 @@
 """The parts of the cost benchmark: loads, repetitions and results."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from statistics import median
+from tempfile import TemporaryDirectory
 
-from tests.bench.contest import Contest, Contestant, Cost, Ends, Load, Start
+from storage.factory import open_store
+from storage.postgres_url import PostgresUrl
+from storage.store import Store
+from tests.bench.contest import Contest
+from tests.bench.measurements import Contestant, Cost, Ends, Idle, Load, Start
+from tests.bench.postgres import BenchServer
+from tests.bench.verbs import VerbCost, measure_verbs
 
 _NAIVE_TASKS = 40  # due each second: more than it can do
 _NAIVE_PACE_S = 1.0
 _ANSWER_S = 0.05  # of the gateway, where the load is given
+_REPLICAS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +34,7 @@ class Scale:
     pace_s: float
     ends: int
     starts: int
+    verb_tasks: int
 
 
 FULL = Scale(
@@ -37,6 +47,7 @@ FULL = Scale(
     pace_s=10,
     ends=60,
     starts=7,
+    verb_tasks=5000,
 )
 QUICK = Scale(
     rounds=1,
@@ -48,6 +59,7 @@ QUICK = Scale(
     pace_s=1,
     ends=4,
     starts=2,
+    verb_tasks=100,
 )
 
 
@@ -62,6 +74,10 @@ class Results:
     starts: list[Start] = field(default_factory=list)
     bare_starts: list[Start] = field(default_factory=list)  # each beside one of ours
     idle_rss_mb: float | None = None
+    postgres_fleets: list[Cost] = field(default_factory=list)
+    postgres_ends: dict[int, Ends] = field(default_factory=dict)  # by tasks in flight
+    idle: Idle | None = None
+    verbs: dict[str, Mapping[str, VerbCost]] = field(default_factory=dict)  # by engine
 
     def saturated(self, who: Contestant) -> Cost | None:
         """The run with the median cost of a poll."""
@@ -85,9 +101,9 @@ class Results:
         """The run at a given load."""
         return next((cost for cost in self.steady if cost.who is who), None)
 
-    def fleet(self, tasks: int) -> Cost | None:
+    def fleet(self, tasks: int, who: Contestant = Contestant.OURS) -> Cost | None:
         """Ours with so many tasks in flight."""
-        ours = (cost for cost in self.fleets if cost.who is Contestant.OURS)
+        ours = (cost for cost in (*self.fleets, *self.postgres_fleets) if cost.who is who)
         return next((cost for cost in ours if cost.load.tasks == tasks), None)
 
     def _of(self, who: Contestant) -> Iterator[Cost]:
@@ -125,18 +141,54 @@ async def steady(contest: Contest, scale: Scale, results: Results) -> None:
 async def flight(contest: Contest, scale: Scale, results: Results) -> None:
     """Many tasks under realistic conditions: cards are refreshed, and tasks end."""
     for tasks in scale.fleets:
-        load = Load(
-            tasks=tasks,
-            pace_s=scale.pace_s,
-            window_s=3 * scale.window_s,
-            settle_s=scale.settle_s,
-            answer_s=_ANSWER_S,
-            cards_age=True,
-        )
+        load = _in_flight(tasks, scale)
         results.fleets.append(await contest.cost(Contestant.CAREFUL, load))
         cost, ends = await contest.cost_and_ends(load, ends=scale.ends, gap_s=0.5)
         results.fleets.append(cost)
         results.ends[tasks] = ends
+
+
+async def postgres(contest: Contest, scale: Scale, results: Results) -> None:
+    """The same on PostgreSQL, and replicas that have nothing to do."""
+    async with BenchServer.open() as server:
+        for tasks in scale.fleets:
+            load = _in_flight(tasks, scale)
+            cost, ends = await contest.cost_and_ends(load, ends=scale.ends, gap_s=0.5, postgres=server)
+            results.postgres_fleets.append(cost)
+            results.postgres_ends[tasks] = ends
+        results.idle = await contest.idle(
+            server, replicas=_REPLICAS, settle_s=3 * scale.settle_s, window_s=4 * scale.window_s
+        )
+
+
+async def verbs(_contest: Contest, scale: Scale, results: Results) -> None:
+    """The operations of the store on both engines."""
+
+    async def measure(engine: str, store: Store) -> None:
+        try:
+            await store.leadership.acquire()
+            results.verbs[engine] = await measure_verbs(
+                store, tasks=scale.verb_tasks, applied=scale.verb_tasks // 5
+            )
+        finally:
+            await store.close()
+
+    with TemporaryDirectory(prefix="reelwatch-bench-") as folder:
+        await measure("SQLite", await open_store(Path(folder) / "reelwatch.db"))
+    async with BenchServer.open() as server:
+        await server.set_durable(True)
+        await measure("PostgreSQL", await open_store(PostgresUrl.of(await server.new_database())))
+
+
+def _in_flight(tasks: int, scale: Scale) -> Load:
+    return Load(
+        tasks=tasks,
+        pace_s=scale.pace_s,
+        window_s=3 * scale.window_s,
+        settle_s=scale.settle_s,
+        answer_s=_ANSWER_S,
+        cards_age=True,
+    )
 
 
 async def start(contest: Contest, scale: Scale, results: Results) -> None:
@@ -148,4 +200,11 @@ async def start(contest: Contest, scale: Scale, results: Results) -> None:
     results.idle_rss_mb = await contest.idle_rss_mb(5.0)
 
 
-PARTS = {"saturation": saturation, "steady": steady, "flight": flight, "start": start}
+PARTS = {
+    "saturation": saturation,
+    "steady": steady,
+    "flight": flight,
+    "start": start,
+    "postgres": postgres,
+    "verbs": verbs,
+}

@@ -98,7 +98,7 @@ class Program:
     @property
     def cpu_s(self) -> float:
         """Seconds of processor time so far, its children's included."""
-        return sum(_cpu_s(pid) for pid in self._family())
+        return sum(map(_cpu_s, self._family()))
 
     @property
     def rss_mb(self) -> float:
@@ -106,12 +106,20 @@ class Program:
         return sum(_rss_mb(pid) for pid in self._family())
 
     def _family(self) -> list[int]:
-        """The process and its living children: https://man7.org/linux/man-pages/man5/proc_pid_task.5.html."""
-        pid = self._process.pid
         if self._process.returncode is not None:
             raise RuntimeError(f"it ended by itself:\n{self._log.read_text(encoding='utf-8')[-2000:]}")
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
-        return [pid, *map(int, children)]
+        return _family(self._process.pid)
+
+
+def family_cpu_s(pid: int) -> float:
+    """Seconds of processor time of a process and its children so far."""
+    return sum(map(_cpu_s, _family(pid)))
+
+
+def _family(pid: int) -> list[int]:
+    """The process and its living children: https://man7.org/linux/man-pages/man5/proc_pid_task.5.html."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
+    return [pid, *map(int, children)]
 
 
 async def _stop(process: Process) -> None:

@@ -2,20 +2,28 @@
 
 import os
 import platform
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median, quantiles
 
-from tests.bench.contest import Contestant, Cost
 from tests.bench.cost import Results
+from tests.bench.measurements import Contestant, Cost, Ends
+from tests.bench.verbs import VERBS, VerbCost
 
 _GOOD, _BAD = "reached", "**missed**"
 
 
 def report(results: Results, command: str) -> str:
     """All tables of the measurements."""
-    tables = [*_costs(results), *_fleets(results), *_starts(results), _goals(results)]
+    tables = [
+        *_costs(results),
+        *_fleets(results),
+        *_starts(results),
+        *_postgres(results),
+        *_verbs(results),
+        _goals(results),
+    ]
     return "\n\n".join([_circumstances(command), *tables]) + "\n"
 
 
@@ -92,26 +100,63 @@ def _fleets(results: Results) -> Iterator[str]:
         yield _table(heads, rows)
     if results.ends:
         yield "### From the response that shows the end to the call of Telegram and the video (p50 / p95)"
+        yield _ends(results.ends)
+
+
+def _ends(ends_by_tasks: Mapping[int, Ends]) -> str:
+    rows = [
+        [
+            f"{tasks:,}",
+            f"{len(ends.brought)}",
+            f"{ends.missing}",
+            _both(ends.unseen),
+            _both(ends.called),
+            _both(ends.brought),
+        ]
+        for tasks, ends in ends_by_tasks.items()
+    ]
+    heads = [
+        "in flight",
+        "videos",
+        "missing",
+        "end → polled",
+        "polled → Telegram called",
+        "polled → video there",
+    ]
+    return _table(heads, rows)
+
+
+def _postgres(results: Results) -> Iterator[str]:
+    if results.postgres_fleets:
+        yield "### The same on PostgreSQL, on this machine as well"
         rows = [
             [
-                f"{tasks:,}",
-                f"{len(ends.brought)}",
-                f"{ends.missing}",
-                _both(ends.unseen),
-                _both(ends.called),
-                _both(ends.brought),
+                f"{cost.load.tasks:,}",
+                f"{cost.polls_rps:.0f}",
+                f"{cost.share:.0%}",
+                f"{cost.server_cpu_s / cost.span_s:.0%}",
+                f"{cost.rss_mb:.0f} MB",
+                *_late(cost),
             ]
-            for tasks, ends in results.ends.items()
+            for cost in results.postgres_fleets
         ]
-        heads = [
-            "in flight",
-            "videos",
-            "missing",
-            "end → polled",
-            "polled → Telegram called",
-            "polled → video there",
-        ]
+        heads = ["tasks", "polls/s", "of one core", "the server", "RSS", "late p50", "p95", "p99"]
         yield _table(heads, rows)
+        yield _ends(results.postgres_ends)
+    if (idle := results.idle) is not None:
+        bots, server = (f"{cpu_s / idle.span_s:.1%}" for cpu_s in (idle.bots_cpu_s, idle.server_cpu_s))
+        yield (
+            f"{idle.replicas} replicas without tasks take {bots} of a core together and the server {server},"
+            f" with {idle.transactions / idle.span_s:.1f} transactions a second; the largest uses"
+            f" {idle.rss_mb:.0f} MB."
+        )
+
+
+def _verbs(results: Results) -> Iterator[str]:
+    if results.verbs:
+        yield "### An operation of the store: time, and processor time of the bot (mean)"
+        rows = [[verb, *(_each(costs[verb]) for costs in results.verbs.values())] for verb in VERBS]
+        yield _table(["operation", *results.verbs], rows)
 
 
 def _starts(results: Results) -> Iterator[str]:
@@ -152,13 +197,38 @@ def _judged(results: Results) -> Iterator[tuple[str, str, str, bool]]:
         p99_s = many.late_s[2] if many.late_s else None
         yield "… lateness p99", "≤ 350 ms", _ms(p99_s), p99_s is not None and p99_s <= 0.35
     if (ends := results.ends.get(1_000)) is not None:
-        late_s = _p95(ends.called)
-        good = late_s < 0.3 and not ends.missing
-        yield "1,000 tasks: polled → Telegram called, p95", "< 300 ms", _ms(late_s), good
+        yield _reported("1,000 tasks: polled → Telegram called, p95", ends)
+    yield from _judged_on_postgres(results)
     if (times := results.times_bare_start) is not None:
         yield "start, ours / bare", "≤ 2", f"{times:.2f}", times <= 2
     if results.idle_rss_mb is not None:
         yield "idle RSS", "< 70 MB", f"{results.idle_rss_mb:.0f} MB", results.idle_rss_mb < 70
+
+
+def _judged_on_postgres(results: Results) -> Iterator[tuple[str, str, str, bool]]:
+    if (many := results.fleet(10_000, Contestant.ON_POSTGRES)) is not None:
+        kept = many.polls_rps >= 0.95 * many.load.tasks / many.load.pace_s
+        yield "PostgreSQL, 10,000 tasks every 10 s: polls/s", "≥ 950", f"{many.polls_rps:.0f}", kept
+        yield "… of one core", "≤ 60 %", f"{many.share:.0%}", kept and many.share <= 0.6
+        p99_s = many.late_s[2] if many.late_s else None
+        yield "… lateness p99", "< 250 ms", _ms(p99_s), p99_s is not None and p99_s < 0.25
+    if (ends := results.postgres_ends.get(1_000)) is not None:
+        yield _reported("PostgreSQL, 1,000 tasks: polled → Telegram called, p95", ends)
+    if (idle := results.idle) is not None:
+        share = (idle.bots_cpu_s + idle.server_cpu_s) / idle.span_s
+        rate = idle.transactions / idle.span_s
+        yield (
+            f"{idle.replicas} idle replicas and their server, of one core",
+            "≤ 2 %",
+            f"{share:.1%}",
+            share <= 0.02,
+        )
+        yield "… transactions a second", "≤ 10", f"{rate:.1f}", rate <= 10
+
+
+def _reported(what: str, ends: Ends) -> tuple[str, str, str, bool]:
+    late_s = _p95(ends.called)
+    return what, "< 300 ms", _ms(late_s), late_s < 0.3 and not ends.missing
 
 
 def _figures(cost: Cost) -> tuple[str, str]:
@@ -179,6 +249,10 @@ def _p95(times_s: list[float]) -> float:
 
 def _ms(seconds: float | None) -> str:
     return "–" if seconds is None else f"{seconds * 1000:,.0f} ms"
+
+
+def _each(cost: VerbCost) -> str:
+    return " / ".join(f"{s / max(cost.calls, 1) * 1e6:,.0f} µs" for s in (cost.wall_s, cost.cpu_s))
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> str:

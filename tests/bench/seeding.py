@@ -12,6 +12,7 @@ from bot.providers.transport import HttpTransport
 from storage.factory import open_store
 from storage.models import DeliveryState, Snapshot, TaskRef
 from storage.outbox import Settlement
+from storage.postgres_url import PostgresUrl
 from storage.store import Store
 from storage.watches import WatchedTask, WatchRequest
 from tests.bench.kinds import KEY, BenchTask
@@ -23,7 +24,7 @@ _NEVER = timedelta(hours=-1)
 
 
 async def seed(
-    database: Path, tasks: list[BenchTask], *, gateway: str, pace_s: float, cards_age: bool
+    database: Path | PostgresUrl, tasks: list[BenchTask], *, gateway: str, pace_s: float, cards_age: bool
 ) -> datetime:
     """Write the database: every task running, its card sent; return when the last is first due.
 
@@ -31,6 +32,7 @@ async def seed(
     """
     store = await open_store(database)
     try:
+        await store.leadership.acquire()
         watched = [await _register(store, task) for task in tasks]
         await _show_cards(store, cards_age=cards_age)
         seen = await _poll(tasks, gateway)
