@@ -162,9 +162,12 @@ class HealthReport:
 
 
 def _shown(leadership: LeadershipState) -> LeadershipHealth:
+    is_standby = leadership.role is Role.STANDBY
+    own_name = next((each.name for each in leadership.replicas if each.is_self), None)
     return LeadershipHealth(
         leader=leadership.leader,
         standbys=[each.name for each in leadership.replicas if not each.is_leader],
-        epoch=leadership.epoch,
+        answering_standby=own_name if is_standby else None,
+        epoch=None if is_standby else leadership.epoch,
         round_trip_s=leadership.round_trip_s,
     )

@@ -34,7 +34,8 @@ class LeadershipHealth:
 
     leader: str | None  # its name, None: not known
     standbys: Sequence[str]
-    epoch: int | None
+    answering_standby: str | None = None  # the name of the one that answers; None: the leader does
+    epoch: int | None  # of the leader's term; None: not known to who answers
     round_trip_s: float | None
 
 
@@ -115,12 +116,16 @@ def _replicas(found: LeadershipHealth, language: str) -> list[str]:
     lines = []
     if found.leader is not None:
         leader = escape_line(found.leader, HOST_UNITS)
-        lines.append(t(language, "health.leader", name=leader, epoch=found.epoch or 0))
+        key = "health.leader" if found.epoch is None else "health.leader_in_epoch"
+        lines.append(t(language, key, name=leader, epoch=found.epoch or 0))
     standbys = escape_line(", ".join(found.standbys), _NAMES_UNITS)
     key = "health.standbys" if found.standbys else "health.no_standby"
     lines.append(t(language, key, names=standbys))
     if found.round_trip_s is not None:
         lines.append(t(language, "health.round_trip", ms=f"{found.round_trip_s * 1000:.1f}"))
+    if found.answering_standby is not None:
+        name = escape_line(found.answering_standby, HOST_UNITS)
+        lines.append(t(language, "health.answered_by_standby", name=name))
     return lines
 
 

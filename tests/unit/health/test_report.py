@@ -268,3 +268,14 @@ async def test_an_admin_reads_who_leads_and_who_stands_by(shared: Bot, leadershi
 
     assert found is not None
     assert (found.leader, found.standbys, found.epoch) == ("a:1", ["b:2"], 7)
+
+
+async def test_an_admin_whom_a_standby_answers_reads_so_and_not_its_own_last_term(
+    shared: Bot, leadership: FakeLeadership
+):
+    leadership.known[-1] = replace(leadership.known[-1], is_self=True)
+
+    found = (await shared.report.describe()).leadership
+
+    assert found is not None
+    assert (found.leader, found.answering_standby, found.epoch) == ("a:1", "b:2", None)

@@ -147,6 +147,18 @@ def test_replicas_are_the_last_lines():
     ]
 
 
+def test_a_replica_that_stands_by_says_that_it_answers():
+    shared = LeadershipHealth(
+        leader="a:1", standbys=("c<b:2",), answering_standby="c<b:2", epoch=None, round_trip_s=None
+    )
+
+    assert lines_of(health_with(leadership=shared))[-3:] == [
+        "Leader: a:1.",
+        "Standing by: c<b:2.",
+        "c<b:2 answers, which stands by; what it says of the gateways comes from the leader.",
+    ]
+
+
 def test_a_leader_without_another_replica_says_so():
     alone = LeadershipHealth(leader="a:1", standbys=(), epoch=7, round_trip_s=None)
 
