@@ -178,7 +178,8 @@ def _set_up_process(settings: Settings) -> None:
 def _serve() -> int:
     """Run the bot; a signal before the event loop handles signals ends it at once, as no work is running."""
     # Without a handler, process 1 of a container ignores signals: https://man7.org/linux/man-pages/man2/kill.2.html
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # No KeyboardInterrupt: raised in exec(), which makes dataclasses, it changes the status even if caught.
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(OK))
     try:
         return _with_settings(lambda s: _in_loop(_run(s)), is_log=True)
     except KeyboardInterrupt:
