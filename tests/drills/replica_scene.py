@@ -31,7 +31,8 @@ class ReplicaScene(DrillScene):
     """Both servers, the database's server, the replicas, and the users' watches."""
 
     def __init__(self, folder: Path, server: Server, **settings: str) -> None:
-        super().__init__(folder, local=False, **settings)
+        # Only a local Bot API server sends updates to loopback.
+        super().__init__(folder, local="WEBHOOK_URL" in settings, **settings)
         self.server = server
         self.replicas: list[Replica] = []
         self.module = "bot"  # that Python runs
