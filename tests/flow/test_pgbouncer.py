@@ -14,6 +14,7 @@ from storage.postgres.store import PostgresStore
 from storage.postgres_url import PostgresUrl
 from tests.contract.exports import export, fill, import_
 from tests.contract.store.driver import CHAT, Driver
+from tests.fakes.tls import CERTIFICATE
 from tests.postgres.bouncer import needs_pgbouncer, run_pgbouncer
 from tests.postgres.schemas import empty
 from tests.postgres.server import Server, run_server, wheel
@@ -108,3 +109,17 @@ def test_imports_and_exports_pass_through(server: Server, url: PostgresUrl, tmp_
     import_(url, written)
 
     assert [export(url), export(url)] == [written] * 2
+
+
+async def test_with_verify_full_only_a_trusted_certificate_of_the_host_is_accepted(url: PostgresUrl):
+    port = url.dsn.rpartition("port=")[2]
+    query = f"sslmode=verify-full&sslrootcert={CERTIFICATE}&pgbouncer=true"
+
+    store = await PostgresStore.open(
+        PostgresUrl.of(f"postgresql://postgres@localhost:{port}/postgres?{query}")
+    )
+    await store.leadership.acquire()
+    await store.close()
+
+    with pytest.raises(StoreRefused, match=r"^The certificate of the database .* is not trusted: "):
+        await PostgresStore.open(PostgresUrl.of(f"postgresql://postgres@127.0.0.2:{port}/postgres?{query}"))
