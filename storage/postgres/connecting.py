@@ -20,7 +20,7 @@ _CONNECT_S = 5.0
 END_S = 2.0  # for a ROLLBACK, and for closing
 
 # Parameters of a session. They are part of its start, so they hold as long as it does. pgbouncer refuses them
-# in transaction mode, where a role has them: ALTER ROLE … SET ….
+# in transaction mode, where each transaction has its own limit.
 _LIMITS = {
     "application_name": "reelwatch",
     "idle_in_transaction_session_timeout": "5000",  # ms: a frozen process loses the writer's lock

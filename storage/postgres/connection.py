@@ -21,6 +21,8 @@ RETRY_BEGIN_S = 8.0  # a connection and a BEGIN are repeated that long
 _AGAIN_S = 0.25  # between two attempts
 _SCRIPT_S = 600.0  # for a migration, which may rewrite a table
 
+_LIMIT_OF_TRANSACTION = "SET LOCAL idle_in_transaction_session_timeout = '5s'"
+
 # One writer at a time, as in SQLite, also of several processes. Released with the transaction, and unlike a
 # session's lock it holds behind pgbouncer, which gives one session to several clients.
 WRITER_LOCK = "SELECT pg_advisory_xact_lock(hashtext('reelwatch'), hashtext(current_schema()))"
@@ -101,7 +103,9 @@ class Session:
     ) -> None:
         """begin: the statements that begin a transaction, in one round trip with the guard's condition."""
         self._url = url
-        self._begin = begin
+        first, _, others = begin.partition("; ")
+        limit = _LIMIT_OF_TRANSACTION if url.is_pooled else ""
+        self._begin = "; ".join(filter(None, (first, limit, others)))
         self._guard = guard
         self._retry_begin_s = retry_begin_s
         self._statement_s = statement_s

@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-import asyncpg
 import pytest
 
 from storage.errors import LeadershipLost, StoreRefused
+from storage.postgres.connection import Database
 from storage.postgres.leadership import Timing
 from storage.postgres.store import PostgresStore
 from storage.postgres_url import PostgresUrl
@@ -77,16 +77,13 @@ async def test_one_leads_while_others_ask_and_the_next_one_takes_over(stores: li
         await driver.watch("too late")
 
 
-async def test_a_limit_of_the_role_ends_a_frozen_writer(server: Server, url: PostgresUrl):
-    session = await asyncpg.connect(server.url)
-    await session.execute("ALTER ROLE postgres SET idle_in_transaction_session_timeout = '123ms'")
-    await session.close()
+async def test_a_frozen_process_loses_its_transaction_and_the_writers_lock(url: PostgresUrl):
+    database = Database(url)
+    async with database.transaction() as writing, database.reading() as reading:
+        limits = [await tx.one("SHOW idle_in_transaction_session_timeout") for tx in (writing, reading)]
+    await database.close()
 
-    behind = await asyncpg.connect(url.dsn, statement_cache_size=0)
-    shown = await behind.fetchval("SHOW idle_in_transaction_session_timeout")
-    await behind.close()
-
-    assert shown == "123ms"
+    assert [row and row[0] for row in limits] == ["5s", "5s"]
 
 
 async def test_a_url_that_does_not_say_so_is_refused(url: PostgresUrl):
