@@ -48,6 +48,7 @@ class HeldUpdates:
         self._released: dict[int, asyncio.Event] = {}
         self._can_postpone = can_postpone
         self._postponed: set[int] = set()
+        self._repeated: set[int] = set()
 
     def hold(self, update_id: int) -> asyncio.Event:
         """Hold an update; return an event that is set on its release."""
@@ -74,6 +75,21 @@ class HeldUpdates:
         is_postponed = update_id in self._postponed
         self._postponed.discard(update_id)
         return is_postponed
+
+    def repeat(self, update_id: int) -> bool:
+        """Have the handler of an update run once more, at once; False: it has run twice."""
+        if update_id in self._repeated:
+            return False
+        self._repeated.add(update_id)
+        return True
+
+    def is_repeated(self, update_id: int) -> bool:
+        """Whether the handler is to run once more."""
+        return update_id in self._repeated
+
+    def forget_repeat(self, update_id: int) -> None:
+        """Forget that, as the update is over here."""
+        self._repeated.discard(update_id)
 
     @property
     def first(self) -> int | None:
@@ -193,8 +209,12 @@ class Dispatcher:
         try:
             async with asyncio.timeout(self._limit_s):
                 await self._application.process_update(update)
+                if self.held.is_repeated(update.update_id):
+                    await self._application.process_update(update)
         except TimeoutError as error:
             await self._application.process_error(update, error)
+        finally:
+            self.held.forget_repeat(update.update_id)
         self._telemetry.metrics.updates.inc()
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:

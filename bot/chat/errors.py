@@ -10,7 +10,7 @@ from bot.chat.context import Context
 from bot.logs import log_fields
 from bot.messages.translate import t
 from bot.messages.views import replies
-from storage.errors import LeadershipLost, StoreError, StoreUnavailable
+from storage.errors import LeadershipLost, StoreError, StoreUnavailable, StoreUnreachable
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +24,8 @@ async def on_error(update: object, context: Context) -> None:
     if isinstance(error, LeadershipLost):
         _is_postponed(update, context)
         return  # the update is not confirmed, so the next leader gets it
+    if isinstance(error, StoreUnreachable) and update_id is not None and context.deps.held.repeat(update_id):
+        return  # the connection was lost, maybe for a moment; what the handler stored it can store again
     if isinstance(error, TelegramError):
         log.warning(
             "Telegram did not take the answer to a command (update %s) in chat %s: %s",

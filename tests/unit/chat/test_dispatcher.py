@@ -82,6 +82,28 @@ async def test_a_read_waits_for_writes_and_not_for_reads(
 
 
 @pytest.mark.parametrize("text", ["/status a", "/watch a"])
+async def test_a_handler_runs_once_more_if_its_error_handler_asks_for_it(
+    update_harness: UpdateHarness, text: str
+):
+    held = HeldUpdates()
+    answers: list[bool] = []
+
+    async def on_error(update: object, _: Any) -> None:
+        assert isinstance(update, Update)
+        answers.append(held.repeat(update.update_id))
+
+    update_harness.application.add_error_handler(on_error)
+    update_harness.failing.add(text)
+    dispatcher = update_harness.dispatcher(held)
+    for _ in range(2):
+        dispatcher.start(Update.de_json({"update_id": 1, "message": updates.private(ANNA, text)}))
+        await dispatcher.finish()
+
+    assert answers == [True, False, True, False]
+    assert update_harness.begun == [text] * 4
+
+
+@pytest.mark.parametrize("text", ["/status a", "/watch a"])
 async def test_a_handler_that_times_out_is_cancelled_and_confirmed(update_harness: UpdateHarness, text: str):
     update_harness.hold(text)
     errors: list[object] = []

@@ -4,7 +4,7 @@ from telegram.error import TelegramError
 from bot.chat.dispatcher import HeldUpdates
 from bot.messages.callback_data import Stop
 from bot.messages.views.health_status import Health
-from storage.errors import LeadershipLost
+from storage.errors import LeadershipLost, StoreUnreachable
 from tests.fakes import updates
 from tests.unit.chat.chat_harness import ANN, BORIS, BrokenService, ChatHarnesses, named
 
@@ -43,6 +43,22 @@ async def test_an_update_that_telegram_repeats_is_excused_and_logged_once(harnes
         assert not held.take_postponed(update_id)
     assert "as soon as it works again" in harness.last["text"]
     assert [record.levelname for record in caplog.records] == ["WARNING"]
+
+
+async def test_a_lost_connection_to_the_database_is_reported_when_the_handler_has_run_twice(
+    harnesses: ChatHarnesses, caplog
+):
+    held = HeldUpdates()
+    service = BrokenService(StoreUnreachable("The connection was closed."))
+    harness = await harnesses.make(PROVIDER, service=service, held=held)
+    message = updates.private(ANN, "/watch wan id-1")
+
+    assert await harness.receive(message) == []
+    assert held.is_repeated(1)
+    assert caplog.records == []
+    [told] = await harness.receive(message, is_repeated=True)
+    assert told.startswith("I can't write to my database right now.")
+    assert "The connection was closed." in caplog.text
 
 
 async def test_a_failed_press_is_not_repeated(harnesses: ChatHarnesses):

@@ -46,6 +46,7 @@ class UpdateHarness:
     slept_s: list[float] = field(default_factory=list)
     refused: list[int] = field(default_factory=list)  # update ids dropped as too many
 
+    failing: set[str] = field(default_factory=set)  # texts whose handlers raise
     unreadable: set[str] = field(default_factory=set)  # texts for which kind_of raises
 
     def __post_init__(self) -> None:
@@ -93,6 +94,8 @@ class UpdateHarness:
         self.telegram.change_signal.notify()
         if gate := self.gates.get(text or ""):
             await gate.wait()
+        if text in self.failing:
+            raise ValueError(text)
         self.finished.append(text or "")
         self.telegram.change_signal.notify()
 
