@@ -15,6 +15,8 @@ async def renew(
 
     A requested next_poll_at is kept.
     """
+    # CASE hides the owner from PostgreSQL, which would expect none of its tasks by statistics from before the
+    # leases, and compare each of them with each that was polled.
     renewed = await tx.all(
         """
         UPDATE tasks AS t SET lease_until = $1,
@@ -29,7 +31,8 @@ async def renew(
             $3::bigint[], $4::bigint[], $5::timestamptz[], $6::timestamptz[], $7::timestamptz[],
             $8::timestamptz[]
         ) AS polled (id, version, snapshot_at, last_poll_at, next_poll_at, unchanged_since)
-        WHERE t.id = polled.id AND t.version = polled.version AND t.lease_owner = $2
+        WHERE t.id = polled.id AND t.version = polled.version
+            AND CASE t.lease_owner WHEN $2 THEN true ELSE false END
         RETURNING t.id
         """,
         (

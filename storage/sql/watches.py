@@ -12,11 +12,12 @@ from storage.watches import Watch, WatchedTask
 async def by_ids(
     tx: Transaction, watch_ids: Collection[int], settings_by_chat: Mapping[int, ChatSettings]
 ) -> dict[int, Watch]:
-    """The watches by their ids; settings_by_chat: those of their chats."""
+    """The watches by their ids; settings_by_chat: of a chat that it lacks, the defaults count."""
     if not watch_ids:
         return {}
     found = await tx.all("SELECT * FROM watches WHERE id = ANY($1)", (list(watch_ids),))
-    return {row["id"]: rows.watch(row, settings_by_chat[row["chat_id"]].language) for row in found}
+    languages = {chat_id: settings.language for chat_id, settings in settings_by_chat.items()}
+    return {row["id"]: rows.watch(row, languages.get(row["chat_id"])) for row in found}
 
 
 async def active_in(tx: Transaction, chat_id: int) -> list[WatchedTask]:
