@@ -155,7 +155,7 @@ def test_a_replica_that_stands_by_says_that_it_answers():
     assert lines_of(health_with(leadership=shared))[-3:] == [
         "Leader: a:1.",
         "Standing by: c<b:2.",
-        "c<b:2 answers, which stands by; what it says of the gateways comes from the leader.",
+        "Answered by c<b:2, which stands by; the states of the gateways come from the leader.",
     ]
 
 
