@@ -22,7 +22,8 @@ _FROZEN_S = 8.0
 _GROUP = -1001000000000
 _GROUP_CALLS, _GROUP_SPAN_S = 20, 60.0  # Telegram's limit for a group
 _GROUP_TAKEOVERS = 3
-_GROUP_TASK_S = (20.0, 90.0)
+_GROUP_TASK_S = (5.0, 60.0)
+_GROUP_WATCH_S = 4.5  # between two commands: a person may send fifteen a minute
 _FLOODS = 1
 _SETTLE_S = 600.0
 
@@ -116,7 +117,7 @@ class GroupLimit:
             self._calls_at.append(request.at)
             return False
         self.floods += 1
-        self._waits_until = request.at + _GROUP_SPAN_S / 2
+        self._waits_until = request.at + _GROUP_SPAN_S
         return True
 
 
@@ -126,15 +127,21 @@ async def group_over_takeovers(scale: ReplicaScale) -> ReplicaReport:
     async with open_replicas() as scene:
         scene.telegram.group(_GROUP)
         user = scene.telegram.add_user(CHAT, first_name="Anna")
-        scene.telegram.fail("*", flood(int(_GROUP_SPAN_S / 2)), times=None, when=limit.exceeds)
+        scene.telegram.fail("*", flood(int(_GROUP_SPAN_S)), times=None, when=limit.exceeds)
         await scene.start_all()
-        for number in range(scale.group_tasks):
-            kind = KINDS[number % len(KINDS)]
-            scene.watch(kind, _GROUP, user=user, seconds=dice.uniform(*_GROUP_TASK_S))
+
+        async def send_watches() -> None:
+            for number in range(scale.group_tasks):
+                kind = KINDS[number % len(KINDS)]
+                scene.watch(kind, _GROUP, user=user, seconds=dice.uniform(*_GROUP_TASK_S))
+                await asyncio.sleep(_GROUP_WATCH_S)
+
+        sending = asyncio.create_task(send_watches())
         takeovers = min(_GROUP_TAKEOVERS, scale.group_tasks // 4)
         for number in range(takeovers):
             await asyncio.sleep(_TAKEOVER_EACH_S)
             await _take_over(scene, seen, number % 3)
+        await sending
         report = await finish(scene, seen, what="a group of many tasks", faults=takeovers, settle_s=_SETTLE_S)
     seen.check(limit.floods <= _FLOODS, f"Telegram answered {limit.floods} calls with 429")
     seen.check(not limit.ignored, f"{limit.ignored} calls were made during Telegram's wait")
