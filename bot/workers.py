@@ -33,6 +33,7 @@ from bot.polling.leased_tasks import KeyGroup
 from bot.polling.scheduler import Scheduler
 from bot.polling.wakeup import Wakeup
 from bot.providers.catalog import Catalog
+from bot.providers.clock_skew import ClockSkews
 from bot.providers.transport import HttpTransport
 from bot.telemetry import Telemetry
 from bot.watching.access import Access
@@ -171,8 +172,9 @@ async def _build(
     settings, store, term = resources.settings, resources.store, resources.term
     notify_delivery, states = resources.new_delivery.set, resources.gateways
     async with AsyncExitStack() as stack:
+        skews, proxy = ClockSkews(clock=store.now), settings.provider_proxy
         transport = await stack.enter_async_context(
-            HttpTransport(tls=resources.tls, proxy=settings.provider_proxy, ensure_leads=term.ensure)
+            HttpTransport(tls=resources.tls, proxy=proxy, ensure_leads=term.ensure, skews=skews)
         )
         downloader = await stack.enter_async_context(
             Downloader(tls=resources.tls, allowed=reachable_hosts(settings), proxy=settings.download_proxy)
@@ -185,9 +187,7 @@ async def _build(
             log.warning(_NO_PROVIDER, extra=log_fields(None, "no_provider"))
         cadence = cadence or Cadence(price_by_provider_s=prices_s(settings))
         ageing = Ageing(rest=settings.rest_days)
-        poller = Poller(
-            store, cadence, estimates, clock=resources.store.now, notify=notify_delivery, ageing=ageing
-        )
+        poller = Poller(store, cadence, estimates, clock=store.now, notify=notify_delivery, ageing=ageing)
         folder = settings.downloads_folder
         if isinstance(settings.database, PostgresUrl):
             folder = stack.enter_context(own_folder(folder))

@@ -134,6 +134,7 @@ async def finish(
     if is_update_due:
         seen.check_time("a command waited for a request for updates", longest_wait_s, limit_s=_LONGEST_WAIT_S)
     seen.check(not scene.leaks(), "a log holds the password")
+    seen.check(not scene.is_logged("The clock of"), "a gateway's clock was taken for a wrong one")
     seen.complaints.extend(f"a user was told: {text}" for text in scene.told())
     await scene.note_unknown_texts()
     return ReplicaReport(

@@ -169,14 +169,13 @@ class ReplicaScene(DrillScene):
             if (key := (each.chat_id, each.message_id)) in self._videos_at
         ]
 
-    def leaks(self) -> list[Path]:
-        """The logs that hold the database's password."""
-        secrets = (_PASSWORD, _PASSWORD.replace("%20", " "))
-        return [
-            each.log
-            for each in self.replicas
-            if each.log.exists() and any(secret in each.log.read_text("utf-8") for secret in secrets)
-        ]
+    def leaks(self) -> bool:
+        """Whether a log holds the database's password."""
+        return self.is_logged(_PASSWORD) or self.is_logged(_PASSWORD.replace("%20", " "))
+
+    def is_logged(self, words: str) -> bool:
+        """Whether a replica has logged these words."""
+        return any(each.log.exists() and words in each.log.read_text("utf-8") for each in self.replicas)
 
 
 @asynccontextmanager
