@@ -159,12 +159,7 @@ class Session:
                 raise
 
     def drop(self) -> None:
-        """Close the connection without waiting, which ends the running transaction."""
-        if self._connection is not None:
-            self._connection.terminate()
-
-    def drop_connection(self) -> None:
-        """End the connection, and with it what waits for a response."""
+        """Close the connection without waiting, which ends the transaction and what waits for a response."""
         if self._connection is not None:
             self._connection.terminate()
 
@@ -257,8 +252,8 @@ class Database:
 
     def drop_connections(self) -> None:
         """End what waits for the server; the next transaction connects anew."""
-        self._reader.drop_connection()
-        self._writer.drop_connection()
+        self._reader.drop()
+        self._writer.drop()
 
     async def close(self) -> None:
         """Wait for running transactions and close; harmless when closed."""
