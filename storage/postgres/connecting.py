@@ -49,11 +49,8 @@ _ERRORS: tuple[tuple[set[str], Callable[[PostgresUrl, str], StoreError]], ...] =
     ({"3D"}, lambda url, _: StoreUnavailable(f"The database {url} does not exist on its server.")),
     # the login, a lack of rights
     ({"28", "42501"}, lambda url, why: StoreUnavailable(f"The database {url} refuses the bot: {why}.")),
-    (
-        {"3F", "25006", "53", "57", "58"},
-        lambda url, why: StoreUnavailable(f"The database {url} fails: {why}."),
-    ),
 )
+_OF_DATA = {"22", "23"}  # what a statement was given is wrong, not the database
 _REFUSED = {"28", "3D", "42"}  # the login, the database's name, a lack of rights
 _POOLER_REFUSES = ("authentication failed", "no such database", "no such user", "does not exist")
 _OF_PARAMETERS = (asyncpg.UndefinedObjectError, asyncpg.DataError, asyncpg.CantChangeRuntimeParamError)
@@ -69,7 +66,10 @@ def explained(url: PostgresUrl) -> Iterator[None]:
         for codes, converted in _ERRORS:
             if code in codes or code[:2] in codes:
                 raise converted(url, _first_line(error)) from error
-        raise
+        if code[:2] in _OF_DATA:
+            raise
+        # Such as a server that is read-only or out of connections, and tables that somebody has dropped.
+        raise StoreUnavailable(f"The database {url} fails: {_first_line(error)}.") from error
     except TimeoutError as error:
         raise StoreUnreachable(f"The database {url} does not respond.") from error
     # InternalClientError: the server has said that it ends the session, and not yet closed the connection.

@@ -134,11 +134,9 @@ class PostgresLeadership:
             before = outage
             try:
                 is_leader, outage = await self._try_to_acquire(), None
-            except LeadershipLost:
-                outage = None
             except StoreInUse:
                 raise
-            except StoreUnavailable as error:
+            except (StoreUnavailable, LeadershipLost) as error:
                 outage = str(error)
             if (outage is None) != (before is None):
                 report(outage)
@@ -173,7 +171,7 @@ class PostgresLeadership:
         if taken is None and not was_seen:
             return
         self._seen_at = float("-inf")
-        with suppress(StoreError, TimeoutError, asyncpg.UndefinedTableError):
+        with suppress(StoreError, TimeoutError):
             async with asyncio.timeout(self._timing.resign_s):
                 await self._session.execute(_RESIGN.format(holder=self._fence.holder, epoch=taken or 0))
 
@@ -288,8 +286,10 @@ class PostgresLeadership:
         asked = self._timing.now_s()
         try:
             rows = await self._session.fetch(_STATE)
-        except asyncpg.UndefinedTableError:
-            return None
+        except StoreUnavailable as error:
+            if isinstance(error.__cause__, asyncpg.UndefinedTableError):
+                return None
+            raise
         for row in rows:
             self._clock.measure(row["now"], round_trip_s=self._timing.now_s() - asked)
             self._leader = "" if row["is_free"] else row["holder"]

@@ -336,3 +336,43 @@ async def test_a_schema_with_tables_of_another_program_is_left_as_it_is(
 
     assert await theirs("SELECT to_regclass('leader') IS NULL")
     await theirs(f"DROP SCHEMA {name} CASCADE")
+
+
+async def test_tables_that_are_dropped_are_waited_for_and_made_anew_when_all_are_gone(
+    opened: Opening, query: Query
+):
+    leader = await opened()
+    await leader.leadership.acquire()
+    await query("DROP TABLE tasks CASCADE")
+    with pytest.raises(StoreUnavailable, match='fails: relation "tasks" does not exist'):
+        await watch(leader)
+    await leader.leadership.resign()
+    outages: list[str | None] = []
+    waiting = asyncio.create_task(leader.leadership.acquire(outages.append))
+    done, _ = await asyncio.wait([waiting], timeout=10 * SHORT.ask_s)
+    assert not done
+
+    schema = await query("SELECT current_schema()")
+    await query(f"DROP SCHEMA {schema} CASCADE")
+    await query(f"CREATE SCHEMA {schema}")
+    await waiting
+
+    assert len(outages) == 2
+    assert 'relation "tasks" does not exist' in str(outages[0])
+    assert outages[1] is None
+    await watch(leader)
+
+
+async def test_a_database_that_is_too_slow_for_the_lease_is_reported_once(opened: Opening):
+    slow = await opened(timing=replace(SHORT, ttl_s=1.0, margin_s=1.0))
+    outages: list[str | None] = []
+    waiting = asyncio.create_task(slow.leadership.acquire(outages.append))
+    done, _ = await asyncio.wait([waiting], timeout=10 * SHORT.ask_s)
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+
+    assert not done
+    assert slow.leadership.epoch is not None
+    assert slow.leadership.epoch > 1
+    [outage] = outages
+    assert "was not renewed in time" in str(outage)
