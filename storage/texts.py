@@ -13,3 +13,8 @@ def storable(value: Any) -> Any:
     if not isinstance(value, str) or (value.isascii() and "\0" not in value):
         return value
     return _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", value)
+
+
+def printable(text: str) -> str:
+    """A text that others have written to the database, for one line of a log, a table or a status."""
+    return "".join(each if each.isprintable() else "?" for each in text)

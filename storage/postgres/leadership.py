@@ -17,11 +17,14 @@ from storage.postgres.guards import Fence
 from storage.postgres.migrate import Migration, make_tables, migrate, refuse_newer
 from storage.postgres.server_clock import ServerClock, steady_s
 from storage.sql.store import free_leases
+from storage.texts import printable
 
 SEEN_S = 15.0  # a process that was not seen that long is gone
 
+# Others may write to the database, too, so what is read is bounded.
 _STATE = """
-    SELECT holder, bot_id, until < clock_timestamp() AS is_free, clock_timestamp() AS now,
+    SELECT left(holder, 32) AS holder, left(bot_id, 20) AS bot_id,
+        until < clock_timestamp() AS is_free, clock_timestamp() AS now,
         (SELECT coalesce(max(number), 0) FROM migrations) AS version
     FROM leader WHERE name = 'bot'
 """
@@ -32,7 +35,7 @@ _TAKE = """
     WHERE l.name = 'bot' AND before.name = l.name AND (l.holder = $1 OR l.until < clock_timestamp())
     RETURNING l.epoch, (SELECT coalesce(max(number), 0) FROM migrations) AS version,
         CASE WHEN before.until > '-infinity'
-            THEN coalesce((SELECT name FROM replicas WHERE holder = before.holder), before.holder)
+            THEN left(coalesce((SELECT name FROM replicas WHERE holder = before.holder), before.holder), 100)
         END AS ran_out
 """
 _RENEW = """
@@ -44,14 +47,19 @@ _RESIGN = """
     UPDATE leader SET until = '-infinity' WHERE name = 'bot' AND holder = '{holder}' AND epoch = {epoch}
 """
 _SEEN = """
-    WITH gone AS (DELETE FROM replicas WHERE seen_at < clock_timestamp() - interval '1 day')
+    WITH gone AS (
+        DELETE FROM replicas WHERE holder IN (
+            SELECT holder FROM replicas WHERE seen_at < clock_timestamp() - interval '1 day' LIMIT 100
+        )
+    )
     INSERT INTO replicas AS r VALUES ($1, $2, $3, clock_timestamp(), clock_timestamp())
     ON CONFLICT (holder) DO UPDATE
     SET seen_at = excluded.seen_at, since = CASE WHEN $4 THEN excluded.since ELSE r.since END
 """
 _REPLICAS = """
-    SELECT holder, name, version, since FROM replicas
-    WHERE seen_at > clock_timestamp() - make_interval(secs => $1) ORDER BY since, name
+    SELECT left(holder, 32) AS holder, left(name, 100) AS name, left(version, 40) AS version, since
+    FROM replicas WHERE seen_at > clock_timestamp() - make_interval(secs => $1)
+    ORDER BY holder IN ($2, $3) DESC, since, name LIMIT 20
 """
 
 
@@ -181,8 +189,8 @@ class PostgresLeadership:
             return ()
         found = [
             Replica(
-                name=row["name"],
-                version=row["version"],
+                name=printable(row["name"]),
+                version=printable(row["version"]),
                 is_leader=row["holder"] == self._leader,
                 is_self=row["holder"] == self._fence.holder,
                 since=row["since"],
@@ -215,8 +223,8 @@ class PostgresLeadership:
         own = self._identity.bot_id
         if not state["is_free"] and own and state["bot_id"] not in ("", own):
             raise StoreInUse(
-                f"The database {self._database.url} is in use by another bot, whose id is {state['bot_id']}:"
-                " give each bot a database or a schema of its own."
+                f"The database {self._database.url} is in use by another bot, whose id is"
+                f" {printable(state['bot_id'])}: give each bot a database or a schema of its own."
             )
         await self._note_that_it_lives()
         if not state["is_free"] and state["holder"] != self._fence.holder:
@@ -242,7 +250,8 @@ class PostgresLeadership:
             if row is None:
                 return False
             refuse_newer(row["version"], newest=self._migrations[-1].number, url=self._database.url)
-            self._taken, self.took_over_from = row["epoch"], row["ran_out"]
+            self._taken = row["epoch"]
+            self.took_over_from = None if row["ran_out"] is None else printable(row["ran_out"])
         self.epoch = self._taken
         self._fence.begin_term(row["epoch"])
         self._extend(asked)
@@ -301,5 +310,5 @@ class PostgresLeadership:
         if self._has_news or now - self._seen_at >= self._timing.seen_s:
             own = self._identity
             await self._session.fetch(_SEEN, self._fence.holder, own.name, own.version, self._has_news)
-            self._replicas = await self._session.fetch(_REPLICAS, SEEN_S)
+            self._replicas = await self._session.fetch(_REPLICAS, SEEN_S, self._fence.holder, self._leader)
             self._has_news, self._seen_at = False, now

@@ -10,11 +10,16 @@ from storage.postgres.connection import Database, Transaction
 from storage.postgres.leadership import SEEN_S
 from storage.postgres.migrate import bundled_migrations, has_tables, refuse_newer
 from storage.postgres_url import PostgresUrl
+from storage.texts import printable
 
 _REPLICAS = """
-    SELECT r.name, l.holder = r.holder AND l.until > clock_timestamp() AS is_leader
-    FROM replicas AS r CROSS JOIN leader AS l
-    WHERE l.name = 'bot' AND r.seen_at > clock_timestamp() - make_interval(secs => $1)
+    SELECT left(max(name) FILTER (WHERE is_leader), 100) AS leader,
+        count(*) FILTER (WHERE NOT is_leader) AS standbys
+    FROM (
+        SELECT r.name, l.holder = r.holder AND l.until > clock_timestamp() AS is_leader
+        FROM replicas AS r CROSS JOIN leader AS l
+        WHERE l.name = 'bot' AND r.seen_at > clock_timestamp() - make_interval(secs => $1)
+    ) AS seen
 """
 
 _TRIPS = 9  # round trips, of which the median counts
@@ -27,8 +32,7 @@ async def summary_of(url: PostgresUrl) -> ServerSummary:
         async with database.reading() as tx:
             server = await _usable_server(tx, url)
             schema = await _schema(tx, url)
-            replicas = await tx.all(_REPLICAS, (SEEN_S,)) if await _has(tx, "leader") else []
-            leaders = [str(each["name"]) for each in replicas if each["is_leader"]]
+            replicas = await tx.one(_REPLICAS, (SEEN_S,)) if await _has(tx, "leader") else None
             return ServerSummary(
                 schema=schema,
                 admins=await _column(tx, "admins", "SELECT user_id FROM admins"),
@@ -37,8 +41,8 @@ async def summary_of(url: PostgresUrl) -> ServerSummary:
                 ),
                 server=server,
                 round_trip_s=await _round_trip_s(tx),
-                leader="".join(leaders),
-                standbys=len(replicas) - len(leaders),
+                leader=printable(replicas["leader"] or "") if replicas else "",
+                standbys=replicas["standbys"] if replicas else 0,
             )
     finally:
         await database.close()

@@ -338,6 +338,40 @@ async def test_a_schema_with_tables_of_another_program_is_left_as_it_is(
     await theirs(f"DROP SCHEMA {name} CASCADE")
 
 
+async def test_of_many_and_of_odd_rows_of_others_few_and_short_ones_are_read(opened: Opening, query: Query):
+    leader = await opened(bot_id="11")
+    await leader.leadership.acquire()
+    await query(
+        """
+        INSERT INTO replicas SELECT 'other ' || number, E'a\\nb' || repeat('\u202e', 100000),
+            repeat('v', 100000), '-infinity', clock_timestamp() FROM generate_series(1, 100) AS number
+        """
+    )
+    holding = asyncio.create_task(leader.leadership.hold())
+    while len(found := await leader.leadership.replicas()) < 2:
+        assert not holding.done()
+        await asyncio.sleep(SHORT.ask_s)
+    holding.cancel()
+    await asyncio.gather(holding, return_exceptions=True)
+
+    assert (len(found), found[0].is_self) == (20, True)
+    assert {(each.name, each.version) for each in found[1:]} == {("a?b" + 97 * "?", 40 * "v")}
+
+
+async def test_an_odd_holder_of_a_lease_is_named_in_short(opened: Opening, query: Query):
+    leader = await opened(bot_id="11")
+    await leader.leadership.acquire()
+    await query("UPDATE leader SET holder = repeat(E'\\x1b', 100000), bot_id = repeat(E'\\n9', 100000)")
+    with pytest.raises(StoreInUse) as caught:
+        await leader.leadership.acquire()
+    assert "whose id is ?9?9?9?9?9?9?9?9?9?9:" in str(caught.value)
+
+    await query.expire()
+    await leader.leadership.acquire()
+
+    assert leader.leadership.took_over_from == 100 * "?"
+
+
 async def test_tables_that_are_dropped_are_waited_for_and_made_anew_when_all_are_gone(
     opened: Opening, query: Query
 ):

@@ -74,6 +74,17 @@ async def test_who_leads_and_how_many_stand_by_is_read(postgres_url: str):
     assert (after.leader, after.standbys) == ("", 0)
 
 
+async def test_an_odd_name_of_the_leader_is_shown_in_short(postgres_url: str):
+    store = await PostgresStore.open(PostgresUrl.of(postgres_url))
+    await store.leadership.acquire()
+    await run(postgres_url, "UPDATE replicas SET name = repeat(E'\\x1b[1m', 100000)")
+
+    found = await summary_of(PostgresUrl.of(postgres_url))
+    await store.close()
+
+    assert found.leader == 25 * "?[1m"
+
+
 def test_a_schema_of_a_newer_version_is_an_error(schema: str):
     asyncio.run(
         run(
