@@ -21,9 +21,9 @@ from storage.texts import printable
 
 SEEN_S = 15.0  # a process that was not seen that long is gone
 
-# Others may write to the database, too, so what is read is bounded.
+# Others may write to the database, too, so what is read is bounded. xmin: the last transaction of the row.
 _STATE = """
-    SELECT left(holder, 32) AS holder, left(bot_id, 20) AS bot_id,
+    SELECT left(holder, 32) AS holder, left(bot_id, 20) AS bot_id, CAST(xmin AS text) AS written_by,
         until < clock_timestamp() AS is_free, clock_timestamp() AS now,
         (SELECT coalesce(max(number), 0) FROM migrations) AS version
     FROM leader WHERE name = 'bot'
@@ -32,7 +32,8 @@ _TAKE = """
     UPDATE leader AS l
     SET holder = $1, epoch = l.epoch + 1, until = clock_timestamp() + make_interval(secs => $2), bot_id = $3
     FROM leader AS before
-    WHERE l.name = 'bot' AND before.name = l.name AND (l.holder = $1 OR l.until < clock_timestamp())
+    WHERE l.name = 'bot' AND before.name = l.name
+        AND (l.holder = $1 OR l.until < clock_timestamp() OR CAST(l.xmin AS text) = $4)
     RETURNING l.epoch, (SELECT coalesce(max(number), 0) FROM migrations) AS version,
         CASE WHEN before.until > '-infinity'
             THEN left(coalesce((SELECT name FROM replicas WHERE holder = before.holder), before.holder), 100)
@@ -122,6 +123,8 @@ class PostgresLeadership:
         self._held_until = self._renew_at = float("-inf")  # by the steady clock
         self._taken: int | None = None  # the epoch of a lease that may not have ended
         self._leader = ""  # the holder, as last seen
+        self._written_by: str | None = None  # the row of the leader, as last seen
+        self._written_since = float("-inf")  # by the steady clock
         self._replicas: list[asyncpg.Record] = []  # as last seen
         self._seen_at = float("-inf")  # by the steady clock: when both were
         self._has_news = True  # its row of replicas does not say yet that it leads now, or stands by
@@ -227,7 +230,7 @@ class PostgresLeadership:
                 f" {printable(state['bot_id'])}: give each bot a database or a schema of its own."
             )
         await self._note_that_it_lives()
-        if not state["is_free"] and state["holder"] != self._fence.holder:
+        if not state["is_free"] and state["holder"] != self._fence.holder and not self._is_abandoned:
             return False
         try:
             if not await self._take():
@@ -241,12 +244,21 @@ class PostgresLeadership:
             raise
         return True
 
+    @property
+    def _is_abandoned(self) -> bool:
+        """Whether nobody has renewed the lease for as long as it lasts, whatever time it is said to end at.
+
+        The server's clock may have been set back since.
+        """
+        return self._timing.now_s() - self._written_since > self._timing.ttl_s
+
     async def _take(self) -> bool:
         """Begin a term unless another process leads; the writer's lock waits for its last transaction."""
         holder, timing = self._fence.holder, self._timing
+        abandoned = self._written_by if self._is_abandoned else None
         async with self._session.transaction() as tx:
             asked = self._timing.now_s()
-            row = await tx.one(_TAKE, (holder, timing.ttl_s, self._identity.bot_id))
+            row = await tx.one(_TAKE, (holder, timing.ttl_s, self._identity.bot_id, abandoned))
             if row is None:
                 return False
             refuse_newer(row["version"], newest=self._migrations[-1].number, url=self._database.url)
@@ -300,8 +312,11 @@ class PostgresLeadership:
                 return None
             raise
         for row in rows:
-            self._clock.measure(row["now"], round_trip_s=self._timing.now_s() - asked)
+            now = self._timing.now_s()
+            self._clock.measure(row["now"], round_trip_s=now - asked)
             self._leader = "" if row["is_free"] else row["holder"]
+            if row["written_by"] != self._written_by:
+                self._written_by, self._written_since = row["written_by"], now
         return next(iter(rows), None)
 
     async def _note_that_it_lives(self) -> None:
