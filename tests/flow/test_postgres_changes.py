@@ -1,0 +1,113 @@
+"""Leadership while somebody else changes the tables: an operator, or another user of the database."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import replace
+
+import asyncpg
+import pytest
+
+from storage.errors import StoreInUse, StoreUnavailable
+from storage.postgres.leadership import Timing
+from storage.postgres.store import PostgresStore
+from storage.postgres_url import PostgresUrl
+from tests.contract.store.driver import Driver
+
+SHORT = Timing(ask_s=0.02, renew_s=0.02, seen_s=0.02)
+
+Opening = Callable[..., Awaitable[PostgresStore]]
+Query = Callable[[str], Awaitable[object]]
+
+
+@pytest.fixture
+async def query(postgres_url: str) -> AsyncIterator[Query]:
+    connection = await asyncpg.connect(postgres_url, statement_cache_size=0)
+    yield connection.fetchval
+    await connection.close()
+
+
+@pytest.fixture
+async def opened(postgres_url: str) -> AsyncIterator[Opening]:
+    async with AsyncExitStack() as stack:
+
+        async def open_one(timing: Timing = SHORT) -> PostgresStore:
+            store = await PostgresStore.open(PostgresUrl.of(postgres_url), timing=timing, bot_id="11")
+            stack.push_async_callback(store.close)
+            return store
+
+        yield open_one
+
+
+async def test_of_many_and_of_odd_rows_of_others_few_and_short_ones_are_read(opened: Opening, query: Query):
+    leader = await opened()
+    await leader.leadership.acquire()
+    await query(
+        """
+        INSERT INTO replicas SELECT 'other ' || number, E'a\\nb' || repeat('\u202e', 100000),
+            repeat('v', 100000), '-infinity', clock_timestamp() FROM generate_series(1, 100) AS number
+        """
+    )
+    holding = asyncio.create_task(leader.leadership.hold())
+    while len(found := await leader.leadership.replicas()) < 2:
+        assert not holding.done()
+        await asyncio.sleep(SHORT.ask_s)
+    holding.cancel()
+    await asyncio.gather(holding, return_exceptions=True)
+
+    assert (len(found), found[0].is_self) == (20, True)
+    assert {(each.name, each.version) for each in found[1:]} == {("a?b" + 97 * "?", 40 * "v")}
+
+
+async def test_an_odd_holder_of_a_lease_is_named_in_short(opened: Opening, query: Query):
+    leader = await opened()
+    await leader.leadership.acquire()
+    await query("UPDATE leader SET holder = repeat(E'\\x1b', 100000), bot_id = repeat(E'\\n9', 100000)")
+    with pytest.raises(StoreInUse) as caught:
+        await leader.leadership.acquire()
+    assert "whose id is ?9?9?9?9?9?9?9?9?9?9:" in str(caught.value)
+
+    await query("UPDATE leader SET until = 'epoch'")
+    await leader.leadership.acquire()
+
+    assert leader.leadership.took_over_from == 100 * "?"
+
+
+async def test_tables_that_are_dropped_are_waited_for_and_made_anew_when_all_are_gone(
+    opened: Opening, query: Query
+):
+    leader = await opened()
+    await leader.leadership.acquire()
+    await query("DROP TABLE tasks CASCADE")
+    with pytest.raises(StoreUnavailable, match='fails: relation "tasks" does not exist'):
+        await Driver(leader).watch()
+    await leader.leadership.resign()
+    outages: list[str | None] = []
+    waiting = asyncio.create_task(leader.leadership.acquire(outages.append))
+    done, _ = await asyncio.wait([waiting], timeout=10 * SHORT.ask_s)
+    assert not done
+
+    schema = await query("SELECT current_schema()")
+    await query(f"DROP SCHEMA {schema} CASCADE")
+    await query(f"CREATE SCHEMA {schema}")
+    await waiting
+
+    assert len(outages) == 2
+    assert 'relation "tasks" does not exist' in str(outages[0])
+    assert outages[1] is None
+    await Driver(leader).watch()
+
+
+async def test_a_database_that_is_too_slow_for_the_lease_is_reported_once(opened: Opening):
+    slow = await opened(timing=replace(SHORT, ttl_s=1.0, margin_s=1.0))
+    outages: list[str | None] = []
+    waiting = asyncio.create_task(slow.leadership.acquire(outages.append))
+    done, _ = await asyncio.wait([waiting], timeout=10 * SHORT.ask_s)
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+
+    assert not done
+    assert slow.leadership.epoch is not None
+    assert slow.leadership.epoch > 1
+    [outage] = outages
+    assert "was not renewed in time" in str(outage)
