@@ -43,9 +43,11 @@ _RENEW = """
     UPDATE leader SET until = clock_timestamp() + make_interval(secs => {ttl_s})
     WHERE name = 'bot' AND holder = '{holder}' AND epoch = {epoch}
 """
+# Without a holder, so that a renewal that was cancelled and reaches the server later changes nothing.
 _RESIGN = """
     WITH gone AS (DELETE FROM replicas WHERE holder = '{holder}')
-    UPDATE leader SET until = '-infinity' WHERE name = 'bot' AND holder = '{holder}' AND epoch = {epoch}
+    UPDATE leader SET holder = '', until = '-infinity'
+    WHERE name = 'bot' AND holder = '{holder}' AND epoch = {epoch}
 """
 _SEEN = """
     WITH gone AS (

@@ -22,7 +22,7 @@ TTL_S, MARGIN_S = 1.0, 0.2
 SHORT = Timing(
     ttl_s=TTL_S, margin_s=MARGIN_S, renew_s=0.05, again_s=0.02, answer_s=0.3, ask_s=0.02, resign_s=0.2
 )
-LONG = replace(SHORT, ttl_s=60.0, margin_s=1.0)  # nothing runs out while a test runs
+LONG = replace(SHORT, ttl_s=60.0, margin_s=1.0, resign_s=10.0)  # nothing runs out while a test runs
 LOCK = "SELECT pg_advisory_xact_lock(hashtext('reelwatch'), hashtext(current_schema()))"
 
 
@@ -301,6 +301,23 @@ async def test_a_renewal_that_is_cancelled_leaves_a_leader_that_can_resign(
 
         assert await leads(second)
         await second.leadership.resign()
+
+
+async def test_a_renewal_that_reaches_the_server_after_the_resigning_changes_nothing(
+    stack: AsyncExitStack, postgres_url: str
+):
+    first, second = [await open_store(stack, PostgresUrl.of(postgres_url), timing=LONG) for _ in range(2)]
+    await first.leadership.acquire()
+    async with session(postgres_url) as late:
+        [term] = await late.fetch("SELECT holder, epoch FROM leader")
+        await first.leadership.resign()
+        await late.execute(
+            "UPDATE leader SET until = clock_timestamp() + interval '60 s' WHERE holder = $1 AND epoch = $2",
+            *term,
+        )
+
+    assert await leads(second)
+    assert second.leadership.took_over_from is None
 
 
 async def test_a_cancellation_during_a_rollback_is_not_lost(link: Link):
