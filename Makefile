@@ -49,7 +49,7 @@ check: $(VENV)/.dev  ## lint, types, architecture, lock and .env.example in step
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -n 2 tests/repo
 
-drills: $(VENV)/.dev  ## break everything, in full; about a quarter of an hour
+drills: $(VENV)/.dev  ## break everything, in full; about an hour
 	$(BIN)/python -m tests.drills
 
 image: $(VENV)/.dev  ## build the image and check it in containers; as root with buildah, podman, debootstrap; two minutes

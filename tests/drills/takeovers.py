@@ -21,6 +21,7 @@ from tests.drills.replica_scene import REPLICAS, open_replicas
 from tests.drills.scene import KINDS
 from tests.programs import find_library
 
+FAKE_TIME = "libfaketime"  # of Debian, for clocks that are wrong
 _STOPPED_AFTER_S = 6.0  # a replica that is cut off from the database calls Telegram no more
 _FROZEN_S = (8.0, 15.0)
 _CUT_S = (8.0, 12.0)
@@ -34,8 +35,8 @@ async def kill_replicas(scale: ReplicaScale) -> ReplicaReport:
 
 async def kill_with_clocks_apart(scale: ReplicaScale) -> ReplicaReport:
     """The same with replicas whose clocks are two minutes slow, right, and two minutes fast."""
-    library = find_library("libfaketime")
-    assert library is not None, "libfaketime is missing"
+    library = find_library(FAKE_TIME)
+    assert library is not None, f"{FAKE_TIME} is missing"
     variables = [
         {"LD_PRELOAD": library, "FAKETIME": f"{shift_s:+d}s", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
         for shift_s in (-120, 0, 120)

@@ -178,7 +178,7 @@ async def test_three_chats_share_one_download_and_one_upload(scene: Scene):
     assert sum(source.startswith("attach://") for source in sources) == 1
     await scene.until_all_is_sent()
     [downloads] = scene.folder.rglob("*.downloads")
-    assert list(downloads.iterdir()) == []
+    assert {path.name for path in downloads.rglob("*")} <= {"1"}  # the process's own folder, on PostgreSQL
 
 
 @pytest.mark.parametrize("forbidden", [["videos"], ["videos", "documents"]], ids=len)
