@@ -98,7 +98,11 @@ async def connect(url: PostgresUrl, *, statement_s: float = STATEMENT_S) -> Conn
     except ssl.SSLCertVerificationError as error:  # a ValueError, too
         why = error.verify_message
         raise StoreUnavailable(f"The certificate of the database {url} is not trusted: {why}.") from error
-    except (ValueError, asyncpg.ClientConfigurationError):  # their texts may hold the password
+    except (ValueError, asyncpg.ClientConfigurationError) as error:  # their texts may hold the password
+        if "root certificate file" in str(error):
+            raise StoreUnavailable(
+                "The sslmode in DATABASE_URL needs the file of a certificate, which sslrootcert names."
+            ) from None
         raise StoreUnavailable("DATABASE_URL has a parameter that can't be used.") from None
     except _OF_PARAMETERS as error:
         why = _first_line(error)

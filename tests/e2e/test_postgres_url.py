@@ -61,6 +61,7 @@ async def test_a_login_that_is_refused_ends_the_start_with_a_sentence(scene: Sce
     [
         ("ssl_min_protocol_version=9", "DATABASE_URL has a parameter that can't be used."),
         ("sslmode=verify-full&sslrootcert=/nowhere", "A file of a certificate or key in DATABASE_URL cannot"),
+        ("sslmode=verify-full", "The sslmode in DATABASE_URL needs the file of a certificate,"),
         ("sslmode=require", "offers no TLS, which sslmode in DATABASE_URL asks for."),
         ("sslmode=maybe", "DATABASE_URL has an sslmode that is not one of disable, "),
         ("search_path=a&pgbouncer=true", "DATABASE_URL has a search_path, which pgbouncer does not hand on;"),
@@ -71,7 +72,7 @@ async def test_a_parameter_that_cannot_be_used_ends_the_start_with_a_sentence(
 ):
     async with refusing_server() as port:
         url = f"postgresql://somebody:{quote(PASSWORD)}@127.0.0.1:{port}/name?{parameters}"
-        bot = await scene.run(DATABASE_URL=url, LOG_LEVEL="DEBUG")
+        bot = await scene.run(DATABASE_URL=url, LOG_LEVEL="DEBUG", HOME=str(scene.folder))
         assert await bot.end() == 2
 
     assert sentence in bot.log.splitlines()[-1]
