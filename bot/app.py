@@ -27,7 +27,7 @@ from bot.logs import log_fields
 from bot.metrics import Metrics
 from bot.outbox.rate_limiter import ChatRateLimiter
 from bot.polling.wakeup import Wakeup
-from bot.replica import Replica
+from bot.replica import WebhookReplica
 from bot.telemetry import Telemetry
 from bot.terms import Terms
 from bot.updates import AnyClient, build_access, build_application, build_bot, run_updates, shut_down
@@ -137,9 +137,9 @@ class _Process:
             clock=store.now,
         )
         # By long polling, only the leader takes updates; with SQLite there is one process.
-        self._replica: Replica | None = None
+        self._replica: WebhookReplica | None = None
         if settings.webhook_url and isinstance(settings.database, PostgresUrl):
-            self._replica = Replica(
+            self._replica = WebhookReplica(
                 settings,
                 tls,
                 open_unfenced_store(settings.database, now=store.now),

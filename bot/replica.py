@@ -36,10 +36,10 @@ from storage.leadership import Term
 from storage.notifications import Topic
 from storage.store import Store
 
-_LOOK_S = 5.0
+_WAKE_S = 5.0
 
 
-class Replica:
+class WebhookReplica:
     """The handlers of updates, and what they remember, which outlasts the terms."""
 
     def __init__(
@@ -103,12 +103,12 @@ class Replica:
             await keep_webhook(bot, term, self._receiver)
 
     async def _wake_delivery(self) -> None:
-        """Have the deliveries looked at that others have written and whose notifications are lost.
+        """Wake the delivery worker from time to time, as notifications of other replicas may be lost.
 
-        Polling looks as often by itself.
+        Polling checks as often by itself.
         """
         while True:
-            await asyncio.sleep(_LOOK_S)
+            await asyncio.sleep(_WAKE_S)
             self.resources.new_delivery.set()
 
     def _state(self) -> LeaderState:
