@@ -13,7 +13,7 @@ from storage.errors import LeadershipLost, StoreError
 
 log = logging.getLogger(__name__)
 
-_WRITE_S = 1.0  # between two looks for changes
+_WRITE_S = 1.0  # between two comparisons with what is written
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,7 +23,7 @@ class Reloader:
         """load: may raise StoreError. monotonic: seconds."""
         self._load = load
         self._monotonic = monotonic
-        self._turn = asyncio.Lock()
+        self._lock = asyncio.Lock()
         self._begun_at = -math.inf  # the last reload that succeeded
         self._wakeup = asyncio.Event()
 
@@ -44,7 +44,7 @@ class Reloader:
     async def reload(self) -> None:
         """Have it as it is in the database now, or later; raises StoreError."""
         called_at = self._monotonic()
-        async with self._turn:
+        async with self._lock:
             if self._begun_at >= called_at:
                 return  # a reload for another call
             await asyncio.sleep(self._begun_at + _LEAST_S - called_at)

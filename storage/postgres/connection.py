@@ -109,14 +109,14 @@ class Session:
         self._guard = guard
         self._retry_begin_s = retry_begin_s
         self._statement_s = statement_s
-        self._turn = asyncio.Lock()
+        self._lock = asyncio.Lock()
         self._connection: Connection | None = None
         self._closed = False
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
         """All statements inside are committed or none; only connecting and BEGIN are repeated."""
-        async with self._turn:
+        async with self._lock:
             connection = await self._begun()
             try:
                 with explained(self._url):
@@ -131,7 +131,7 @@ class Session:
 
         It is not repeated. A process that is frozen meanwhile keeps no lock.
         """
-        async with self._turn:
+        async with self._lock:
             return await self._alone(lambda connection: connection.execute(sql))
 
     async def fetch(self, sql: str, *parameters: object) -> list[asyncpg.Record]:
@@ -144,7 +144,7 @@ class Session:
             async with connection.transaction():
                 return await connection.fetch(sql, *parameters)
 
-        async with self._turn:
+        async with self._lock:
             return await self._alone(run)
 
     async def _alone(self, run: Callable[[Connection], Awaitable[_T]]) -> _T:
@@ -165,7 +165,7 @@ class Session:
 
     async def close(self) -> None:
         """Wait for the running transaction and close; harmless when closed."""
-        async with self._turn:
+        async with self._lock:
             self._closed = True
             if self._connection is not None:
                 try:
