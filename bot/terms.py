@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 LOSS_S = 5.0  # a lost term that has not ended by then ends the process
 EXIT_AFTER_LOSS = os.EX_TEMPFAIL  # 75: start it again
-_CHECK_S = 0.5  # between two looks at the term of the thread that ends the process
+_CHECK_S = 0.5  # between two checks of the term by the thread that ends the process
 _QUIET_S = 1.0  # standing by that ends sooner is not logged
 _PAUSE_S = 1.0  # after a term
 
@@ -150,7 +150,7 @@ class Terms:
             ended.set()
 
     async def _log_standby(self) -> None:
-        leader = next((each.name for each in await self._leadership.replicas() if each.is_leader), "")
+        leader = next((each.name for each in self._leadership.replicas() if each.is_leader), "")
         log.info(
             "Standing by: %s.",
             f"{leader} leads" if leader else "no process leads at present",

@@ -73,7 +73,7 @@ class Leadership(Protocol):
         """
         ...
 
-    async def replicas(self) -> Sequence[Replica]:
+    def replicas(self) -> Sequence[Replica]:
         """The processes seen within the last 15 s, the leader first; empty if there is no lease. No I/O."""
         ...
 
@@ -97,7 +97,7 @@ class SoleLeadership:
     async def resign(self) -> None:
         """Do nothing."""
 
-    async def replicas(self) -> Sequence[Replica]:
+    def replicas(self) -> Sequence[Replica]:
         """Nobody."""
         return ()
 

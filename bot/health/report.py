@@ -97,7 +97,7 @@ class HealthReport:
                 role=Role.STANDBY if liveness.is_standby else Role.LEADER,
                 epoch=self._leadership.epoch,
                 round_trip_s=self._leadership.round_trip_s,
-                replicas=await self._leadership.replicas(),
+                replicas=self._leadership.replicas(),
             ),
         )
 

@@ -49,7 +49,7 @@ _RESIGN = """
     UPDATE leader SET holder = '', until = '-infinity'
     WHERE name = 'bot' AND holder = '{holder}' AND epoch = {epoch}
 """
-_SEEN = """
+_HEARTBEAT = """
     WITH gone AS (
         DELETE FROM replicas WHERE holder IN (
             SELECT holder FROM replicas WHERE seen_at < clock_timestamp() - interval '1 day' LIMIT 100
@@ -73,10 +73,10 @@ class Timing:
     ttl_s: float = 6.0  # of the lease
     margin_s: float = 1.0  # a leader stops acting so long before another one may begin
     renew_s: float = 1.5  # from one renewal to the next
-    again_s: float = 0.5  # after a renewal that failed
-    answer_s: float = 2.0  # a renewal takes longer only from a server or a connection that hangs
-    ask_s: float = 0.75  # between two questions of a process that stands by
-    seen_s: float = 5.0  # between two notes that a process is alive
+    retry_s: float = 0.5  # after a renewal that failed
+    renewal_timeout_s: float = 2.0  # a renewal takes longer only from a server or a connection that hangs
+    poll_s: float = 0.75  # between two attempts of a process that stands by
+    heartbeat_s: float = 5.0  # from one write of a process's row of replicas to the next
     resign_s: float = 2.0  # at most
     now_s: Callable[[], float] = steady_s
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
@@ -129,7 +129,7 @@ class PostgresLeadership:
         self._written_since = float("-inf")  # by the steady clock
         self._replicas: list[asyncpg.Record] = []  # as last seen
         self._seen_at = float("-inf")  # by the steady clock: when both were
-        self._has_news = True  # its row of replicas does not say yet that it leads now, or stands by
+        self._has_new_role = True  # its row of replicas does not say yet that it leads now, or stands by
 
     @property
     def is_held(self) -> bool:
@@ -154,7 +154,7 @@ class PostgresLeadership:
             if (outage is None) != (before is None):
                 report(outage)
             if not is_leader:
-                await self._timing.sleep(self._timing.ask_s)
+                await self._timing.sleep(self._timing.poll_s)
 
     async def hold(self) -> NoReturn:
         """Renew the lease; raises LeadershipLost.
@@ -165,10 +165,10 @@ class PostgresLeadership:
             await self._timing.sleep(max(0.0, min(self._renew_at, self._held_until) - self._timing.now_s()))
             left_s = self._held_until - self._timing.now_s()
             try:
-                async with asyncio.timeout(min(left_s, self._timing.answer_s)):
+                async with asyncio.timeout(min(left_s, self._timing.renewal_timeout_s)):
                     await self._renew()
             except (StoreUnavailable, TimeoutError):
-                self._renew_at = self._timing.now_s() + self._timing.again_s
+                self._renew_at = self._timing.now_s() + self._timing.retry_s
         self._end_term()
         self._database.drop_connections()
         raise LeadershipLost(
@@ -188,7 +188,7 @@ class PostgresLeadership:
             async with asyncio.timeout(self._timing.resign_s):
                 await self._session.execute(_RESIGN.format(holder=self._fence.holder, epoch=taken or 0))
 
-    async def replicas(self) -> Sequence[Replica]:
+    def replicas(self) -> Sequence[Replica]:
         """The processes that were last seen, the leader first; none after 15 s without a response. No I/O."""
         if self._timing.now_s() - self._seen_at > SEEN_S:
             return ()
@@ -212,7 +212,7 @@ class PostgresLeadership:
     def _end_term(self) -> None:
         self._fence.end_term()
         self._held_until = float("-inf")
-        self._has_news = True
+        self._has_new_role = True
         if self._leader == self._fence.holder:
             self._leader = ""
 
@@ -231,7 +231,7 @@ class PostgresLeadership:
                 f"The database {self._database.url} is in use by another bot, whose id is"
                 f" {printable(state['bot_id'])}: give each bot a database or a schema of its own."
             )
-        await self._note_that_it_lives()
+        await self._write_heartbeat()
         if not state["is_free"] and state["holder"] != self._fence.holder and not self._is_abandoned:
             return False
         try:
@@ -259,7 +259,7 @@ class PostgresLeadership:
         holder, timing = self._fence.holder, self._timing
         abandoned = self._written_by if self._is_abandoned else None
         async with self._session.transaction() as tx:
-            asked = self._timing.now_s()
+            sent_at = self._timing.now_s()
             row = await tx.one(_TAKE, (holder, timing.ttl_s, self._identity.bot_id, abandoned))
             if row is None:
                 return False
@@ -268,8 +268,8 @@ class PostgresLeadership:
             self.took_over_from = None if row["ran_out"] is None else printable(row["ran_out"])
         self.epoch = self._taken
         self._fence.begin_term(row["epoch"])
-        self._extend(asked)
-        self._has_news = True
+        self._extend(sent_at)
+        self._has_new_role = True
         return True
 
     async def _prepare(self) -> None:
@@ -286,27 +286,27 @@ class PostgresLeadership:
             raise errors.exceptions[0] from None
 
     async def _renew(self) -> None:
-        timing, asked = self._timing, self._timing.now_s()
+        timing, sent_at = self._timing, self._timing.now_s()
         status = await self._session.execute(
             _RENEW.format(ttl_s=timing.ttl_s, holder=self._fence.holder, epoch=self.epoch)
         )
         if status == "UPDATE 0":
             self._held_until = float("-inf")
             return
-        self.round_trip_s = self._timing.now_s() - asked
-        self._extend(asked)
+        self.round_trip_s = self._timing.now_s() - sent_at
+        self._extend(sent_at)
         await self._state()
-        await self._note_that_it_lives()
+        await self._write_heartbeat()
 
-    def _extend(self, asked: float) -> None:
+    def _extend(self, sent_at: float) -> None:
         """The lease was extended at the server, at that time by the steady clock or later."""
-        self._held_until = asked + self._timing.ttl_s - self._timing.margin_s
-        self._renew_at = asked + self._timing.renew_s
+        self._held_until = sent_at + self._timing.ttl_s - self._timing.margin_s
+        self._renew_at = sent_at + self._timing.renew_s
         self._leader = self._fence.holder
 
     async def _state(self) -> asyncpg.Record | None:
         """The row of the leader, or None if it must be made; the clocks are compared."""
-        asked = self._timing.now_s()
+        sent_at = self._timing.now_s()
         try:
             rows = await self._session.fetch(_STATE)
         except StoreUnavailable as error:
@@ -315,17 +315,19 @@ class PostgresLeadership:
             raise
         for row in rows:
             now = self._timing.now_s()
-            self._clock.measure(row["now"], round_trip_s=now - asked)
+            self._clock.measure(row["now"], round_trip_s=now - sent_at)
             self._leader = "" if row["is_free"] else row["holder"]
             if row["written_by"] != self._written_by:
                 self._written_by, self._written_since = row["written_by"], now
         return next(iter(rows), None)
 
-    async def _note_that_it_lives(self) -> None:
+    async def _write_heartbeat(self) -> None:
         """Write this process's row of replicas, and read those of the others, now and then."""
         now = self._timing.now_s()
-        if self._has_news or now - self._seen_at >= self._timing.seen_s:
+        if self._has_new_role or now - self._seen_at >= self._timing.heartbeat_s:
             own = self._identity
-            await self._session.fetch(_SEEN, self._fence.holder, own.name, own.version, self._has_news)
+            await self._session.fetch(
+                _HEARTBEAT, self._fence.holder, own.name, own.version, self._has_new_role
+            )
             self._replicas = await self._session.fetch(_REPLICAS, SEEN_S, self._fence.holder, self._leader)
-            self._has_news, self._seen_at = False, now
+            self._has_new_role, self._seen_at = False, now

@@ -58,7 +58,7 @@ class FakeLeadership:
         self.is_held = False
         self.resigned += 1
 
-    async def replicas(self) -> Sequence[Replica]:
+    def replicas(self) -> Sequence[Replica]:
         """Those that the test names."""
         self.was_asked.set()
         return self.known

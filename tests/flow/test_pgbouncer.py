@@ -25,7 +25,7 @@ pytestmark = [
     pytest.mark.skipif(PACKAGE is None, reason="there are no programs of PostgreSQL for this platform"),
 ]
 SESSIONS = 2  # of the server; three stores have nine connections to pgbouncer
-SHORT = Timing(ask_s=0.02, renew_s=0.02, seen_s=0.02)
+SHORT = Timing(poll_s=0.02, renew_s=0.02, heartbeat_s=0.02)
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from storage.postgres.store import PostgresStore
 from storage.postgres_url import PostgresUrl
 from tests.contract.store.driver import Driver
 
-SHORT = Timing(ask_s=0.02, renew_s=0.02, seen_s=0.02)
+SHORT = Timing(poll_s=0.02, renew_s=0.02, heartbeat_s=0.02)
 
 Opening = Callable[..., Awaitable[PostgresStore]]
 Query = Callable[[str], Awaitable[object]]
@@ -49,9 +49,9 @@ async def test_of_many_and_of_odd_rows_of_others_few_and_short_ones_are_read(ope
         """
     )
     holding = asyncio.create_task(leader.leadership.hold())
-    while len(found := await leader.leadership.replicas()) < 2:
+    while len(found := leader.leadership.replicas()) < 2:
         assert not holding.done()
-        await asyncio.sleep(SHORT.ask_s)
+        await asyncio.sleep(SHORT.poll_s)
     holding.cancel()
     await asyncio.gather(holding, return_exceptions=True)
 
@@ -84,7 +84,7 @@ async def test_tables_that_are_dropped_are_waited_for_and_made_anew_when_all_are
     await leader.leadership.resign()
     outages: list[str | None] = []
     waiting = asyncio.create_task(leader.leadership.acquire(outages.append))
-    done, _ = await asyncio.wait([waiting], timeout=10 * SHORT.ask_s)
+    done, _ = await asyncio.wait([waiting], timeout=10 * SHORT.poll_s)
     assert not done
 
     schema = await query("SELECT current_schema()")
@@ -102,7 +102,7 @@ async def test_a_database_that_is_too_slow_for_the_lease_is_reported_once(opened
     slow = await opened(timing=replace(SHORT, ttl_s=1.0, margin_s=1.0))
     outages: list[str | None] = []
     waiting = asyncio.create_task(slow.leadership.acquire(outages.append))
-    done, _ = await asyncio.wait([waiting], timeout=10 * SHORT.ask_s)
+    done, _ = await asyncio.wait([waiting], timeout=10 * SHORT.poll_s)
     waiting.cancel()
     await asyncio.gather(waiting, return_exceptions=True)
 

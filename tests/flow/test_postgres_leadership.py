@@ -20,7 +20,13 @@ from tests.postgres.link import Link
 
 TTL_S, MARGIN_S = 1.0, 0.2
 SHORT = Timing(
-    ttl_s=TTL_S, margin_s=MARGIN_S, renew_s=0.05, again_s=0.02, answer_s=0.3, ask_s=0.02, resign_s=0.2
+    ttl_s=TTL_S,
+    margin_s=MARGIN_S,
+    renew_s=0.05,
+    retry_s=0.02,
+    renewal_timeout_s=0.3,
+    poll_s=0.02,
+    resign_s=0.2,
 )
 LONG = replace(SHORT, ttl_s=60.0, margin_s=1.0, resign_s=10.0)  # nothing runs out while a test runs
 LOCK = "SELECT pg_advisory_xact_lock(hashtext('reelwatch'), hashtext(current_schema()))"
@@ -139,7 +145,7 @@ async def test_a_leader_believes_in_a_renewal_from_when_it_was_sent(link: Link, 
             await asyncio.Event().wait()
         sent.set()
 
-    store = await open_store(stack, link.url, timing=Timing(now_s=steady, sleep=sleep, answer_s=60))
+    store = await open_store(stack, link.url, timing=Timing(now_s=steady, sleep=sleep, renewal_timeout_s=60))
     await store.leadership.acquire()
     renewed.clear()
     steady.advance(2)
@@ -193,7 +199,7 @@ async def test_a_database_that_is_away_is_waited_for_and_reported_once(
     store = await open_store(stack, url)  # nobody listens there any more
     waiting = asyncio.create_task(store.leadership.acquire(report))
     await is_reported.wait()
-    await asyncio.sleep(5 * SHORT.ask_s)  # for some more attempts
+    await asyncio.sleep(5 * SHORT.poll_s)  # for some more attempts
     async with Link.open(postgres_url, port=link.port):
         await waiting
 

@@ -25,7 +25,7 @@ from tests.fakes.clock import FrozenClock, SteadyClock
 
 NEWER = [*bundled_migrations(), Migration(number=len(bundled_migrations()) + 1, script="SELECT 1")]
 
-SHORT = Timing(ask_s=0.02, renew_s=0.02, seen_s=0.02)
+SHORT = Timing(poll_s=0.02, renew_s=0.02, heartbeat_s=0.02)
 
 Opening = Callable[..., Awaitable[PostgresStore]]
 
@@ -192,10 +192,10 @@ async def test_a_lease_is_renewed_and_others_see_who_leads(opened: Opening, quer
     waiting = asyncio.create_task(other.leadership.acquire())
     holding = asyncio.create_task(leader.leadership.hold())
     until = await query("SELECT until FROM leader")
-    while await query("SELECT until FROM leader") == until or len(await leader.leadership.replicas()) < 2:
+    while await query("SELECT until FROM leader") == until or len(leader.leadership.replicas()) < 2:
         assert not holding.done()
 
-    found = await leader.leadership.replicas()
+    found = leader.leadership.replicas()
     assert [(each.version, each.is_leader, each.is_self) for each in found] == [
         ("1.0", True, True),
         ("1.1", False, False),
@@ -268,7 +268,7 @@ async def test_a_leader_that_was_frozen_for_longer_than_its_lease_believes_in_it
         await frozen.leadership.hold()
 
     assert beliefs == [True, True, False]
-    assert await query("SELECT until FROM leader") == until  # it was not asked for again
+    assert await query("SELECT until FROM leader") == until  # it was not sent_at for again
 
 
 async def test_the_server_s_clock_says_when_a_lease_ends_not_the_processes_clocks(
@@ -279,7 +279,7 @@ async def test_the_server_s_clock_says_when_a_lease_ends_not_the_processes_clock
     first, second = [await opened(timing=replace(SHORT, now_s=each)) for each in (behind, ahead)]
     await first.leadership.acquire()
     waiting = asyncio.create_task(second.leadership.acquire())
-    done, _ = await asyncio.wait([waiting], timeout=10 * SHORT.ask_s)
+    done, _ = await asyncio.wait([waiting], timeout=10 * SHORT.poll_s)
     assert not done
 
     await query.expire()
@@ -299,7 +299,7 @@ async def test_a_lease_that_is_not_renewed_ends_although_the_server_s_clock_was_
     waiting = asyncio.create_task(other.leadership.acquire())
     for seconds in (0.0, SHORT.ttl_s - 0.1):
         steady.advance(seconds)
-        done, _ = await asyncio.wait([waiting], timeout=10 * SHORT.ask_s)
+        done, _ = await asyncio.wait([waiting], timeout=10 * SHORT.poll_s)
         assert not done
 
     steady.advance(0.2)
@@ -316,7 +316,7 @@ async def test_a_lease_that_is_renewed_does_not_end_whatever_time_it_is(opened: 
     await leader.leadership.acquire()
     waiting = asyncio.create_task(other.leadership.acquire())
     for _ in range(5):
-        done, _ = await asyncio.wait([waiting], timeout=10 * SHORT.ask_s)
+        done, _ = await asyncio.wait([waiting], timeout=10 * SHORT.poll_s)
         assert not done
         await query("UPDATE leader SET until = clock_timestamp() + interval '6 s'")
         steady.advance(SHORT.ttl_s - 0.1)
