@@ -127,6 +127,8 @@ class PostgresLeadership:
         self._leader = ""  # the holder, as last seen
         self._written_by: str | None = None  # the row of the leader, as last seen
         self._written_since = float("-inf")  # by the steady clock
+        self._server_ahead_s = float("inf")  # of the steady clock, as last seen
+        self._overtaken_by_clock: str | None = None  # the row, when the server's clock was set forward
         self._replicas: list[asyncpg.Record] = []  # as last seen
         self._seen_at = float("-inf")  # by the steady clock: when both were
         self._has_new_role = True  # its row of replicas does not say yet that it leads now, or stands by
@@ -226,13 +228,14 @@ class PostgresLeadership:
             return False
         refuse_newer(state["version"], newest=self._migrations[-1].number, url=self._database.url)
         own = self._identity.bot_id
-        if not state["is_free"] and own and state["bot_id"] not in ("", own):
+        is_free = self._is_free(state)
+        if not is_free and own and state["bot_id"] not in ("", own):
             raise StoreInUse(
                 f"The database {self._database.url} is in use by another bot, whose id is"
                 f" {printable(state['bot_id'])}: give each bot a database or a schema of its own."
             )
         await self._write_heartbeat()
-        if not state["is_free"] and state["holder"] != self._fence.holder and not self._is_abandoned:
+        if not is_free and state["holder"] != self._fence.holder:
             return False
         try:
             if not await self._take():
@@ -245,6 +248,11 @@ class PostgresLeadership:
             await self.resign()
             raise
         return True
+
+    def _is_free(self, row: asyncpg.Record) -> bool:
+        """Whether the lease has ended: by the server's clock, unless that was set forward meanwhile."""
+        ran_out = row["is_free"] and row["written_by"] != self._overtaken_by_clock
+        return ran_out or self._is_abandoned
 
     @property
     def _is_abandoned(self) -> bool:
@@ -316,9 +324,13 @@ class PostgresLeadership:
         for row in rows:
             now = self._timing.now_s()
             self._clock.measure(row["now"], round_trip_s=now - sent_at)
-            self._leader = "" if row["is_free"] else row["holder"]
             if row["written_by"] != self._written_by:
                 self._written_by, self._written_since = row["written_by"], now
+            ahead_s = row["now"].timestamp() - (sent_at + now) / 2
+            if ahead_s - self._server_ahead_s > self._timing.margin_s:
+                self._overtaken_by_clock = row["written_by"]
+            self._server_ahead_s = ahead_s
+            self._leader = "" if self._is_free(row) else row["holder"]
         return next(iter(rows), None)
 
     async def _write_heartbeat(self) -> None:

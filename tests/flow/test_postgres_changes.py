@@ -13,6 +13,7 @@ from storage.postgres.leadership import Timing
 from storage.postgres.store import PostgresStore
 from storage.postgres_url import PostgresUrl
 from tests.contract.store.driver import Driver
+from tests.fakes.clock import SteadyClock
 
 SHORT = Timing(poll_s=0.02, renew_s=0.02, heartbeat_s=0.02)
 
@@ -31,8 +32,8 @@ async def query(postgres_url: str) -> AsyncIterator[Query]:
 async def opened(postgres_url: str) -> AsyncIterator[Opening]:
     async with AsyncExitStack() as stack:
 
-        async def open_one(timing: Timing = SHORT) -> PostgresStore:
-            store = await PostgresStore.open(PostgresUrl.of(postgres_url), timing=timing, bot_id="11")
+        async def open_one(url: str = postgres_url, timing: Timing = SHORT) -> PostgresStore:
+            store = await PostgresStore.open(PostgresUrl.of(url), timing=timing, bot_id="11")
             stack.push_async_callback(store.close)
             return store
 
@@ -71,6 +72,34 @@ async def test_an_odd_holder_of_a_lease_is_named_in_short(opened: Opening, query
     await leader.leadership.acquire()
 
     assert leader.leadership.took_over_from == 100 * "?"
+
+
+async def test_a_server_s_clock_that_is_set_forward_ends_no_lease_that_is_renewed(
+    postgres_url: str, query: Query, opened: Opening
+):
+    function = f"{await query('SELECT current_schema()')}.clock_timestamp()"
+    url = f"{postgres_url},pg_catalog"  # of the search_path: the function is found before the server's own
+    set_clock = (
+        f"CREATE OR REPLACE FUNCTION {function} RETURNS timestamptz LANGUAGE sql"
+        " AS $$ SELECT pg_catalog.clock_timestamp() + interval '%s' $$"
+    )
+    await query(set_clock % "0")
+    steady = SteadyClock()
+    leader = await opened(url=url)
+    other = await opened(url=url, timing=replace(SHORT, now_s=steady))
+    await leader.leadership.acquire()
+    waiting = asyncio.create_task(other.leadership.acquire())
+    done, _ = await asyncio.wait([waiting], timeout=10 * SHORT.poll_s)
+    assert not done
+
+    await query(set_clock % "1 h")
+    done, _ = await asyncio.wait([waiting], timeout=10 * SHORT.poll_s)
+    assert not done
+    assert leader.leadership.is_held
+
+    steady.advance(SHORT.ttl_s + 0.1)
+    await waiting
+    await query(f"DROP FUNCTION {function}")
 
 
 async def test_tables_that_are_dropped_are_waited_for_and_made_anew_when_all_are_gone(
