@@ -46,11 +46,16 @@ def main(argv: Sequence[str] | None = None) -> None:
     # Imported where needed: the container's probe runs every minute and needs hardly any of the program.
     match arguments.command:
         case "demo":
-            from bot.sandbox.demo import Case, demo
+            from bot.demo_state import read_state
+            from bot.sandbox.demo import Case, Page, demo
 
             paths = {kind: wire.path for kind, wire in FORMATS.items()}
             case = Case(file=arguments.case, status_paths=paths) if arguments.case else None
-            status = _in_loop(demo(_run_given, once=arguments.once, case=case))
+            is_shown = arguments.web and not arguments.once and case is None
+            page = Page(host=arguments.host, port=arguments.port, read_database=read_state)
+            status = _in_loop(
+                demo(_run_given, once=arguments.once, case=case, page=page if is_shown else None)
+            )
         case "check":
             from bot.check import check
 
@@ -108,6 +113,11 @@ def _parser() -> argparse.ArgumentParser:
     tour = commands.add_parser("demo", help="the real bot with a fake Telegram and gateway: needs no token")
     tour.add_argument(
         "--once", action="store_true", help="exit after the tour; 0 if every video arrived once"
+    )
+    tour.add_argument("--host", default="127.0.0.1", help="where the page listens (127.0.0.1)")
+    tour.add_argument("--port", default=8090, type=int, help="of the page (8090), or the next free one")
+    tour.add_argument(
+        "--no-web", dest="web", action="store_false", help="only in the terminal, without the page"
     )
     tour.add_argument("--case", type=Path, metavar="FILE", help="replay one recorded response of a gateway")
     commands.add_parser("check", help="test the settings: bot token, database, each provider's key")

@@ -3,8 +3,10 @@
 import asyncio
 import json
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -12,6 +14,8 @@ from urllib.parse import quote
 from bot.sandbox.environment import ANNA, Sandbox, open_sandbox
 from bot.sandbox.interactive import run_interactive
 from bot.sandbox.tour import Tour
+from bot.sandbox.web.mind import Mind
+from bot.sandbox.web.server import NoPort, WebPage
 
 RunBot = Callable[[Mapping[str, str]], Awaitable[int]]
 
@@ -28,25 +32,61 @@ class Case:
     status_paths: Mapping[str, str]  # by provider; with {id}
 
 
-async def demo(run_bot: RunBot, *, once: bool, case: Case | None = None, pace: float = 1.0) -> int:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """Where the page is served, and how it learns what the bot has in its database."""
+
+    host: str
+    port: int
+    read_database: Callable[[Path], dict[str, Any]]  # raises OSError
+
+
+async def demo(
+    run_bot: RunBot,
+    *,
+    once: bool,
+    case: Case | None = None,
+    page: Page | None = None,
+    pace: float = 1.0,
+) -> int:
     """Run the tour, then the interactive mode; or replay a recorded response.
 
-    Returns the exit status. run_bot: runs a bot with these settings until it is cancelled. pace: a factor for
-    all times.
+    Returns the exit status. run_bot: runs a bot with these settings until it is cancelled. page: None: only
+    the terminal. pace: a factor for all times.
     """
-    async with open_sandbox(pace=pace) as sandbox:
-        bot = asyncio.ensure_future(run_bot(sandbox.environment))
-        play = asyncio.create_task(_play(sandbox, once=once, case=case))
-        try:
-            await asyncio.wait({bot, play}, return_when=asyncio.FIRST_COMPLETED)
-            if play.done():
-                return 0 if play.result() else 1
-            status = bot.result()
-            sandbox.screen.print_line(f"\nThe bot has stopped (exit status {status}).")
-            return 1 if once or status else 0  # 0: the user pressed Ctrl-C
-        finally:
-            await _end(play)
-            await _end(bot)
+    try:
+        async with open_sandbox(pace=pace) as sandbox, _served(sandbox, page):
+            return await _run(sandbox, run_bot, once=once, case=case)
+    except NoPort as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+@asynccontextmanager
+async def _served(sandbox: Sandbox, page: Page | None) -> AsyncIterator[None]:
+    """Serve the page, if one is wanted, before the bot is started."""
+    if page is None:
+        yield
+        return
+    mind = Mind(partial(page.read_database, sandbox.database), sandbox.health_url)
+    async with WebPage(sandbox, mind.read).serving(page.host, page.port) as address:
+        sandbox.screen.title(f"Open {address} in a browser to see it as a chat.")
+        yield
+
+
+async def _run(sandbox: Sandbox, run_bot: RunBot, *, once: bool, case: Case | None) -> int:
+    bot = asyncio.ensure_future(run_bot(sandbox.environment))
+    play = asyncio.create_task(_play(sandbox, once=once, case=case))
+    try:
+        await asyncio.wait({bot, play}, return_when=asyncio.FIRST_COMPLETED)
+        if play.done():
+            return 0 if play.result() else 1
+        status = bot.result()
+        sandbox.screen.print_line(f"\nThe bot has stopped (exit status {status}).")
+        return 1 if once or status else 0  # 0: the user pressed Ctrl-C
+    finally:
+        await _end(play)
+        await _end(bot)
 
 
 async def _play(sandbox: Sandbox, *, once: bool, case: Case | None) -> bool:

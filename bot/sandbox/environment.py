@@ -2,8 +2,9 @@
 
 import asyncio
 import contextlib
+import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,8 +17,8 @@ from bot.sandbox.telegram import FakeTelegram
 from bot.sandbox.telegram.chats import Message
 from bot.sandbox.telegram.events import Event
 
-ANNA, LIN = 1001, 1002
-GROUP = -1001000000042
+ANNA, LIN, ADMIN, NEWCOMER = 1001, 1002, 1003, 1004
+GROUP, CHANNEL = -1001000000042, -1001000000043
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,10 +30,14 @@ class Sandbox:
     screen: Screen
     environment: dict[str, str]  # the bot's settings
     pace: float  # a factor for all times
+    database: Path  # the bot's
+    health_url: str  # of the bot's pages of health and metrics
+    people: Mapping[int, tuple[int, ...]]  # by chat, who writes there; nobody: the channel itself
 
-    def new_task(self, kind: str, *, seconds: float, fails: str | None = None) -> GatewayTask:
-        """Submit a task to the gateway."""
-        return self.gateway.add(kind, new_id(kind, time.time()), seconds=seconds * self.pace, fails=fails)
+    def new_task(self, kind: str, *, seconds: float | None, fails: str | None = None) -> GatewayTask:
+        """Submit a task to the gateway; seconds None: it moves only by gateway.advance()."""
+        seconds = None if seconds is None else seconds * self.pace
+        return self.gateway.add(kind, new_id(kind, time.time()), seconds=seconds, fails=fails)
 
     def bot_messages(self, chat_id: int) -> list[Message]:
         """The bot's messages in a chat."""
@@ -50,9 +55,7 @@ class Sandbox:
 async def open_sandbox(*, pace: float = 1.0) -> AsyncIterator[Sandbox]:
     """Start both servers and print all events until the end."""
     telegram, gateway = FakeTelegram(), FakeGateway()
-    telegram.private_chat(ANNA, first_name="Anna", language_code="en")
-    telegram.group(GROUP, title="影迷群")
-    telegram.private_chat(LIN, first_name="小林", language_code="zh-hans")
+    people = _populate(telegram)
     screen = Screen(telegram.state)
     async with contextlib.AsyncExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="reelwatch-demo-")))
@@ -61,18 +64,57 @@ async def open_sandbox(*, pace: float = 1.0) -> AsyncIterator[Sandbox]:
             stack.push_async_callback(server.stop)
         printing = asyncio.create_task(_print_all(telegram.subscribe(), screen))
         stack.callback(printing.cancel)
+        database, health_port = folder / "reelwatch.db", _free_port()
         environment = {
             "TELEGRAM_BOT_TOKEN": telegram.token,
             "TELEGRAM_API_URL": telegram.url,
             "GATEWAY_BASE_URL": gateway.url,
             "GATEWAY_API_KEY": gateway.key,
-            "ALLOWED_CHATS": f"{ANNA},{LIN},{GROUP}",
-            "DATABASE_URL": f"sqlite:///{folder / 'reelwatch.db'}",
+            "ALLOWED_CHATS": f"{ANNA},{LIN},{GROUP},{CHANNEL}",
+            "ADMINS": f"{ADMIN}",
+            "DATABASE_URL": f"sqlite:///{database}",
+            "HEALTH_PORT": f"{health_port}",
             "DOWNLOAD_ALLOW_PRIVATE": "true",
             "LANGUAGE": "auto",
             "LOG_LEVEL": "WARNING",
         }
-        yield Sandbox(telegram=telegram, gateway=gateway, screen=screen, environment=environment, pace=pace)
+        yield Sandbox(
+            telegram=telegram,
+            gateway=gateway,
+            screen=screen,
+            environment=environment,
+            pace=pace,
+            database=database,
+            health_url=f"http://127.0.0.1:{health_port}",
+            people=people,
+        )
+
+
+def _free_port() -> int:
+    """A port that was free a moment ago."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def _populate(telegram: FakeTelegram) -> Mapping[int, tuple[int, ...]]:
+    """Make the chats; returns by chat who writes there."""
+    telegram.private_chat(ANNA, first_name="Anna", language_code="en")
+    telegram.private_chat(LIN, first_name="小林", language_code="zh-hans")
+    telegram.forum(GROUP, title="影迷群 · Film club")
+    for topic in ("Renders", "闲聊"):
+        telegram.topic(GROUP, topic)
+    telegram.channel(CHANNEL, title="Daily reels")
+    telegram.private_chat(ADMIN, first_name="Sam (admin)", language_code="en")
+    telegram.private_chat(NEWCOMER, first_name="Kim", language_code="en")
+    telegram.promote(GROUP, LIN)
+    return {
+        ANNA: (ANNA,),
+        LIN: (LIN,),
+        GROUP: (LIN, ANNA),
+        CHANNEL: (),
+        ADMIN: (ADMIN,),
+        NEWCOMER: (NEWCOMER,),
+    }
 
 
 async def _print_all(events: "asyncio.Queue[Event]", screen: Screen) -> None:

@@ -21,13 +21,15 @@ def storage_error(status: int, code: str, message: str) -> web.Response:
     return web.Response(status=status, text=text, content_type="application/xml")
 
 
-async def serve_file(request: web.Request, served: ServedFile) -> web.StreamResponse:
+async def serve_file(
+    request: web.Request, served: ServedFile, *, mime_type: str = "video/mp4"
+) -> web.StreamResponse:
     """Send the file or the requested range."""
     served.downloads += 1
     if served.redirect_to is not None:
         return web.Response(status=302, headers={"Location": served.redirect_to})
     total = len(served.content)
-    headers = {"Content-Type": "video/mp4", "ETag": '"fake"'}
+    headers = {"Content-Type": mime_type, "ETag": '"fake"', "Accept-Ranges": "bytes"}
     first, last = 0, total - 1
     range_match = re.fullmatch(r"bytes=(\d+)-(\d*)", request.headers.get("Range", ""))
     if range_match:

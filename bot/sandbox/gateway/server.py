@@ -44,6 +44,15 @@ class GatewayRequest:
     at: float = field(default_factory=time.monotonic, compare=False)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LastResponse:
+    """The response to the last poll of a task."""
+
+    at: float  # unix seconds
+    status: int | None  # None: the connection was closed without one
+    body: str
+
+
 class FakeGateway(LoopbackServer):
     """A gateway on loopback."""
 
@@ -52,6 +61,7 @@ class FakeGateway(LoopbackServer):
         self.key = FAKE_KEY
         self.tasks: dict[tuple[str, str], GatewayTask] = {}
         self.requests: list[GatewayRequest] = []
+        self.last_responses: dict[tuple[str, str], LastResponse] = {}  # by kind and task id
         self._replays: dict[str, Fault] = {}  # by path and query, as requested
         self._faults: FaultPlan[GatewayRequest] = FaultPlan()
         self._clock = clock
@@ -182,7 +192,18 @@ class FakeGateway(LoopbackServer):
         fault = self._faults.match((route, kind, recorded.task_id), recorded)
         if fault is None:
             fault = self._replays.get(request.raw_path)
-        return await respond() if fault is None else await apply_fault(fault, request, respond)
+        response = await (respond() if fault is None else apply_fault(fault, request, respond))
+        if route == "status" and isinstance(response, web.Response):
+            self._keep(recorded, response, is_cut=fault is not None and fault.cut)
+        return response
+
+    def _keep(self, recorded: GatewayRequest, response: web.Response, *, is_cut: bool) -> None:
+        self.last_responses[recorded.kind, recorded.task_id] = LastResponse(
+            at=self._clock(),
+            status=None if is_cut else response.status,
+            body="" if is_cut else response.text or "",
+        )
+        self.change_signal.notify()
 
     async def _respond(self, request: web.Request, recorded: GatewayRequest, wire: str) -> web.StreamResponse:
         task = self.tasks.get((recorded.kind, recorded.task_id))

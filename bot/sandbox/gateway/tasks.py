@@ -15,6 +15,17 @@ class Phase(StrEnum):
     FAILED = "failed"
 
 
+class Progress(StrEnum):
+    """How the progress of a running task behaves, where the wire format has one."""
+
+    STEADY = "steady"
+    STUCK = "stuck"  # at _STUCK_AT until the end
+    NONE = "none"  # 0 until the end
+
+
+_STUCK_AT = 60  # percent
+
+
 @dataclass(slots=True, kw_only=True)
 class ServedFile:
     """How the video file is served."""
@@ -38,6 +49,7 @@ class GatewayTask:
     prompt: str = ""
     model: str = ""
     has_link: bool = True  # False, for `videos`: the file is at /content only
+    progress_style: Progress = Progress.STEADY
     forced_phase: Phase | None = None  # set by advance(); overrides the phase by time
 
     @property
@@ -69,11 +81,20 @@ class GatewayTask:
             case Phase.QUEUED:
                 return 0
             case Phase.RUNNING if self.seconds and self.forced_phase is None:
-                return min(int(100 * (now - self.started_at) / (self.ends_at - self.started_at)), 99)
+                return self._styled(int(100 * (now - self.started_at) / (self.ends_at - self.started_at)))
             case Phase.RUNNING:
-                return 50
+                return self._styled(50)
             case _:
                 return 100
+
+    def _styled(self, percent: int) -> int:
+        match self.progress_style:
+            case Progress.NONE:
+                return 0
+            case Progress.STUCK:
+                return min(percent, _STUCK_AT)
+            case Progress.STEADY:
+                return min(percent, 99)
 
     def advance(self, now: float) -> Phase:
         """Move to the next phase; from then on the task moves only by advance()."""

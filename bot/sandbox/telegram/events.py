@@ -46,8 +46,40 @@ class ButtonPressed:
 class CallbackAnswered:
     """The bot answered a callback query."""
 
+    query_id: str
     text: str  # "": no text shown
     is_alert: bool = False  # shown until the user closes it
 
 
-Event = UserSent | BotSent | BotEdited | Deleted | ButtonPressed | CallbackAnswered
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActionShown:
+    """The bot shows for some seconds what it does, such as upload_video."""
+
+    chat_id: int
+    thread_id: int | None
+    action: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pinned:
+    """The bot pinned a message."""
+
+    message: Message
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MenuChanged:
+    """The bot set its commands for some of the chats."""
+
+
+Event = (
+    UserSent
+    | BotSent
+    | BotEdited
+    | Deleted
+    | ButtonPressed
+    | CallbackAnswered
+    | ActionShown
+    | Pinned
+    | MenuChanged
+)

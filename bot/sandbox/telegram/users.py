@@ -47,15 +47,13 @@ class Users:
         """Add a group with the bot as a member; ids of supergroups begin with -100."""
         return self._open(Chat(id=chat_id, type="supergroup" if supergroup else "group", title=title))
 
-    def forum(self, chat_id: int) -> int:
+    def forum(self, chat_id: int, *, title: str = "Forum") -> int:
         """Add a supergroup with topics; as in the Bot API, General (1) is not listed as one."""
-        return self._open(
-            Chat(id=chat_id, type="supergroup", title="Forum", is_forum=True, last_message_id=1)
-        )
+        return self._open(Chat(id=chat_id, type="supergroup", title=title, is_forum=True, last_message_id=1))
 
-    def channel(self, chat_id: int) -> int:
+    def channel(self, chat_id: int, *, title: str = "Channel") -> int:
         """Add a channel with the bot as an administrator."""
-        return self._open(Chat(id=chat_id, type="channel", title="Channel", bot_status="administrator"))
+        return self._open(Chat(id=chat_id, type="channel", title=title, bot_status="administrator"))
 
     def promote(self, chat_id: int, user_id: int) -> None:
         """Make a user an admin of a group or channel."""

@@ -6,7 +6,7 @@ from bot.sandbox.telegram.api_errors import bad_request
 from bot.sandbox.telegram.arguments import Arguments
 from bot.sandbox.telegram.chats import Message
 from bot.sandbox.telegram.content import RequestedFile, attachment, caption_text, message_text, reply_markup
-from bot.sandbox.telegram.events import BotEdited, Deleted
+from bot.sandbox.telegram.events import BotEdited, Deleted, Pinned
 from bot.sandbox.telegram.methods.sending import open_chat
 from bot.sandbox.telegram.serializers import Json
 from bot.sandbox.telegram.state import State
@@ -75,6 +75,7 @@ async def pin_chat_message(state: State, arguments: Arguments) -> bool:
     if message is None or message.deleted:
         raise bad_request("message to pin not found")
     chat.pinned.append(message.message_id)
+    state.publish(Pinned(message=message))
     return True
 
 

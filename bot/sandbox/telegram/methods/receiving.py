@@ -4,7 +4,7 @@ import re
 
 from bot.sandbox.telegram.api_errors import bad_request
 from bot.sandbox.telegram.arguments import Arguments
-from bot.sandbox.telegram.events import CallbackAnswered
+from bot.sandbox.telegram.events import CallbackAnswered, MenuChanged
 from bot.sandbox.telegram.serializers import Json, user_json
 from bot.sandbox.telegram.state import State
 from bot.sandbox.telegram.webhook import Webhook
@@ -96,6 +96,7 @@ async def set_my_commands(state: State, arguments: Arguments) -> bool:
         raise bad_request("BOT_COMMANDS_TOO_MUCH")
     scope = arguments.text("scope") or _DEFAULT_SCOPE
     state.commands[scope, arguments.text("language_code")] = commands
+    state.publish(MenuChanged())
     return True
 
 
@@ -107,5 +108,5 @@ async def answer_callback_query(state: State, arguments: Arguments) -> bool:
     if len(text) > _ANSWER_LIMIT:
         raise bad_request("MESSAGE_TOO_LONG")
     state.queries[query_id] = True
-    state.publish(CallbackAnswered(text=text, is_alert=arguments.flag("show_alert")))
+    state.publish(CallbackAnswered(query_id=query_id, text=text, is_alert=arguments.flag("show_alert")))
     return True

@@ -6,7 +6,7 @@ from bot.sandbox.telegram.api_errors import bad_request, forbidden
 from bot.sandbox.telegram.arguments import Arguments
 from bot.sandbox.telegram.chats import Chat
 from bot.sandbox.telegram.content import RequestedFile, attachment, caption_text, message_text, reply_markup
-from bot.sandbox.telegram.events import BotSent
+from bot.sandbox.telegram.events import ActionShown, BotSent
 from bot.sandbox.telegram.serializers import Json
 from bot.sandbox.telegram.state import State
 
@@ -41,7 +41,9 @@ async def send_document(state: State, arguments: Arguments) -> Json:
 
 async def send_chat_action(state: State, arguments: Arguments) -> bool:
     """https://core.telegram.org/bots/api#sendchataction"""
-    open_chat(state, arguments)
+    chat = open_chat(state, arguments)
+    thread_id = arguments.integer("message_thread_id") or None
+    state.publish(ActionShown(chat_id=chat.id, thread_id=thread_id, action=arguments.text("action")))
     return True
 
 

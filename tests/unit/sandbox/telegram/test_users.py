@@ -180,7 +180,9 @@ async def test_a_button_in_a_group_is_pressed_by_a_member(telegram: FakeTelegram
     assert update["callback_query"]["from"]["first_name"] == "Ben"
     assert update["callback_query"]["message"]["chat"]["id"] == GROUP
     await bot.answer_callback_query(query_id, "No", show_alert=True)
-    assert [events.get_nowait() for _ in range(2)][1] == CallbackAnswered(text="No", is_alert=True)
+    assert [events.get_nowait() for _ in range(2)][1] == CallbackAnswered(
+        query_id=query_id, text="No", is_alert=True
+    )
 
 
 @pytest.mark.parametrize(("chat_id", "status"), [(GROUP, "member"), (CHANNEL, "administrator")])
