@@ -51,11 +51,10 @@ def main(argv: Sequence[str] | None = None) -> None:
 
             paths = {kind: wire.path for kind, wire in FORMATS.items()}
             case = Case(file=arguments.case, status_paths=paths) if arguments.case else None
-            is_shown = arguments.web and not arguments.once and case is None
-            page = Page(host=arguments.host, port=arguments.port, read_database=read_state)
-            status = _in_loop(
-                demo(_run_given, once=arguments.once, case=case, page=page if is_shown else None)
-            )
+            page = None
+            if arguments.web and not arguments.once and case is None:
+                page = Page(host=arguments.host, port=arguments.port, read_database=read_state)
+            status = _in_loop(demo(_run_given, once=arguments.once, case=case, page=page))
         case "check":
             from bot.check import check
 
@@ -116,9 +115,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     tour.add_argument("--host", default="127.0.0.1", help="where the page listens (127.0.0.1)")
     tour.add_argument("--port", default=8090, type=int, help="of the page (8090), or the next free one")
-    tour.add_argument(
-        "--no-web", dest="web", action="store_false", help="only in the terminal, without the page"
-    )
+    tour.add_argument("--no-web", dest="web", action="store_false", help="only the terminal, no page")
     tour.add_argument("--case", type=Path, metavar="FILE", help="replay one recorded response of a gateway")
     commands.add_parser("check", help="test the settings: bot token, database, each provider's key")
     commands.add_parser("health", help="check that the running bot is alive (needs HEALTH_PORT)")

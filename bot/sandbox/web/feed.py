@@ -116,7 +116,7 @@ class Feed:
                     pass
 
     async def _look(self) -> None:
-        """Send what changes by itself: the tasks, the switches and the bot's state; only while pages are open."""
+        """Send what changes by itself, tasks, switches and the bot's state, while pages are open."""
         rounds = 0
         while True:
             await asyncio.sleep(_PERIOD_S)

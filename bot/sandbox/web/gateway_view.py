@@ -1,5 +1,6 @@
 """The tasks of the fake gateway as the page shows them."""
 
+import contextlib
 import json
 from typing import Any
 
@@ -60,8 +61,6 @@ _REQUEST_ID = unknown_response("alibailian", "")[1]["request_id"]
 
 
 def _indented(body: str) -> str:
-    try:
+    with contextlib.suppress(ValueError):
         body = json.dumps(json.loads(body), ensure_ascii=False, indent=2)
-    except ValueError:
-        pass
     return body if len(body) <= _LONGEST_BODY else f"{body[:_LONGEST_BODY]}…"

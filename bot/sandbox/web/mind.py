@@ -1,4 +1,4 @@
-"""What the bot knows and plans: its database, as the demo hands it in, and its pages of health and metrics."""
+"""What the bot knows and plans: from its database, and its pages of health and metrics."""
 
 import asyncio
 import re

@@ -1,5 +1,7 @@
 """The chats and messages of the fake Telegram as the page shows them."""
 
+import itertools
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -31,21 +33,17 @@ def chat_view(state: State, chat: Chat, *, people: tuple[int, ...]) -> Json:
 def commands_in(state: State, chat: Chat, language: str) -> list[Json]:
     """The bot's menu: https://core.telegram.org/bots/api#determining-list-of-commands."""
     kinds = {"private": ("all_private_chats",), "channel": ()}
-    scopes = [
-        f'{{"type": "chat", "chat_id": {chat.id}}}',
-        *(f'{{"type": "{kind}"}}' for kind in kinds.get(chat.type, ("all_group_chats",))),
-        '{"type": "default"}',
+    scopes: list[Json] = [
+        {"type": "chat", "chat_id": chat.id},
+        *({"type": kind} for kind in kinds.get(chat.type, ("all_group_chats",))),
+        {"type": "default"},
     ]
-    menus = {(_plain(scope), code): menu for (scope, code), menu in state.commands.items()}
-    for scope in scopes:
-        for code in (language.partition("-")[0], _ANY_LANGUAGE):
-            if menu := menus.get((_plain(scope), code)):
+    menus = [(json.loads(scope), code, menu) for (scope, code), menu in state.commands.items()]
+    for wanted in itertools.product(scopes, (language.partition("-")[0], _ANY_LANGUAGE)):
+        for scope, code, menu in menus:
+            if menu and (scope, code) == wanted:
                 return menu
     return []
-
-
-def _plain(scope: str) -> str:
-    return scope.replace(" ", "").replace('"', "")
 
 
 def message_view(state: State, message: Message) -> Json:

@@ -9,6 +9,7 @@ const FIRST = 60; // messages that are shown at first, and added with each step 
 const NEAR = 120; // pixels from an end that count as being there
 
 const log = byId("log");
+const lines = byId("lines");
 const down = byId("down");
 let shownFrom = 0; // index of the first message that is shown
 let actions;
@@ -23,11 +24,13 @@ export function start(handlers) {
   on("chats", showHead);
   on("language", open);
   log.addEventListener("scroll", () => {
-    down.hidden = isAtEnd();
+    follow = isAtEnd();
+    down.hidden = follow;
     if (log.scrollTop < NEAR && shownFrom > 0) showEarlier();
   }, { passive: true });
   // A poster or a player that gets its size moves what is below it.
-  new ResizeObserver(() => follow && toEnd()).observe(log);
+  const resized = new ResizeObserver(() => follow && toEnd());
+  for (const node of [log, lines]) resized.observe(node);
   down.addEventListener("click", toEnd);
   byId("pinned").addEventListener("click", () => show(chat().pinned));
 }
@@ -45,7 +48,7 @@ function open() {
   showHead();
   const messages = visible();
   shownFrom = Math.max(0, messages.length - FIRST);
-  log.replaceChildren(...withDays(messages.slice(shownFrom)));
+  lines.replaceChildren(...withDays(messages.slice(shownFrom)));
   toEnd();
 }
 
@@ -89,8 +92,8 @@ function showEarlier() {
   const messages = visible();
   const from = Math.max(0, shownFrom - FIRST);
   const height = log.scrollHeight;
-  log.querySelector(".day")?.remove();
-  log.prepend(...withDays(messages.slice(from, shownFrom)));
+  lines.querySelector(".day")?.remove();
+  lines.prepend(...withDays(messages.slice(from, shownFrom)));
   shownFrom = from;
   log.scrollTop += log.scrollHeight - height;
 }
@@ -98,17 +101,16 @@ function showEarlier() {
 function take(message, isNew) {
   if (message.chat !== world.current) return;
   if (world.topic !== null && message.thread !== world.topic) return;
-  follow = isAtEnd();
   const former = nodeOf(message.id);
   const node = messageNode(message, actions, former);
   if (former) former.replaceWith(node);
-  else if (isNew) log.append(...(log.childElementCount ? [] : [dayNode(message.date)]), node);
+  else if (isNew) lines.append(...(lines.childElementCount ? [] : [dayNode(message.date)]), node);
   if (follow || message.isMine) toEnd();
   else down.hidden = false;
   if (chat()?.pinned === message.id) showHead();
 }
 
-const nodeOf = (id) => log.querySelector(`[data-id="${id}"]`);
+const nodeOf = (id) => lines.querySelector(`[data-id="${id}"]`);
 
 function toEnd() {
   follow = true;

@@ -55,7 +55,7 @@ function media(attachment, former) {
   if (kept) return kept;
   const { kind, url, name } = attachment;
   if (kind === "video") {
-    const player = el("video", { controls: true, playsinline: true, preload: attachment.poster ? "none" : "metadata", src: url, width: attachment.width, height: attachment.height, "aria-label": t("video") });
+    const player = el("video", { controls: true, playsinline: true, preload: "metadata", src: url, width: attachment.width, height: attachment.height, "aria-label": t("video") });
     if (attachment.poster) player.setAttribute("poster", attachment.poster);
     return el("figure", { class: "media", "data-url": url }, player, el("figcaption", {}, `${duration(attachment.seconds)} · ${attachment.width}×${attachment.height} · ${size(attachment.bytes)}`));
   }
@@ -80,7 +80,7 @@ function key(message, button, actions) {
       await copy(button.copy);
       toast(t("copied"));
     };
-    return el("button", { type: "button", class: "key", onclick: press }, button.text, el("i", { "aria-hidden": "true" }, "⧉"));
+    return el("button", { type: "button", class: "key", onclick: press }, button.text, el("i", { class: "copies", "aria-hidden": "true" }));
   }
   const node = el("button", { type: "button", class: "key" }, button.text);
   node.addEventListener("click", async () => {

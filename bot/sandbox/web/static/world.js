@@ -78,7 +78,7 @@ function takeSnapshot(snapshot) {
 function takeMessage(message) {
   const known = messagesOf(message.chat);
   const isNew = !known.has(message.id);
-  known.set(message.id, message);
+  known.set(message.id, { ...message, wasJustEdited: false }); // only shown once
   if (known.size > MOST_MESSAGES) known.delete(known.keys().next().value);
   if (message.isBot) endAction(message.chat);
   if (isNew && message.isBot && (message.chat !== world.current || document.hidden)) {
