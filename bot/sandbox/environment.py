@@ -17,7 +17,7 @@ from bot.sandbox.telegram import FakeTelegram
 from bot.sandbox.telegram.chats import Message
 from bot.sandbox.telegram.events import Event
 
-ANNA, LIN, ADMIN, NEWCOMER = 1001, 1002, 1003, 1004
+ANNA, LIN, ADMIN, NEWCOMER, ZHOU = 1001, 1002, 1003, 1004, 1005
 GROUP, CHANNEL = -1001000000042, -1001000000043
 
 
@@ -71,7 +71,7 @@ async def open_sandbox(*, pace: float = 1.0) -> AsyncIterator[Sandbox]:
             "GATEWAY_BASE_URL": gateway.url,
             "GATEWAY_API_KEY": gateway.key,
             "ALLOWED_CHATS": f"{ANNA},{LIN},{GROUP},{CHANNEL}",
-            "ADMINS": f"{ADMIN}",
+            "ADMINS": f"{ADMIN},{LIN}",
             "DATABASE_URL": f"sqlite:///{database}",
             "HEALTH_PORT": f"{health_port}",
             "DOWNLOAD_ALLOW_PRIVATE": "true",
@@ -106,6 +106,7 @@ def _populate(telegram: FakeTelegram) -> Mapping[int, tuple[int, ...]]:
     telegram.channel(CHANNEL, title="Daily reels")
     telegram.private_chat(ADMIN, first_name="Sam (admin)", language_code="en")
     telegram.private_chat(NEWCOMER, first_name="Kim", language_code="en")
+    telegram.private_chat(ZHOU, first_name="小周", language_code="zh-hans")
     telegram.promote(GROUP, LIN)
     return {
         ANNA: (ANNA,),
@@ -114,6 +115,7 @@ def _populate(telegram: FakeTelegram) -> Mapping[int, tuple[int, ...]]:
         CHANNEL: (),
         ADMIN: (ADMIN,),
         NEWCOMER: (NEWCOMER,),
+        ZHOU: (ZHOU,),
     }
 
 

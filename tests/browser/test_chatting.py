@@ -5,7 +5,8 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Demo, Visit
+from tests.browser.conftest import Visit
+from tests.browser.demo import Demo
 
 _SAM, _KIM = 4, 5  # in the list of chats
 _PLAY = """async (video) => {

@@ -4,7 +4,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Demo, Visit
+from tests.browser.conftest import Visit
+from tests.browser.demo import Demo
 
 _LIMIT_BYTES = 150_000
 _WEIGHT = """() => [

@@ -7,7 +7,7 @@ import { on, perform, toast, world } from "./world.js";
 const NAMES = { alibailian: "wan", newapi: "newapi", jimeng: "jimeng", videos: "videos" };
 const KINDS = { alibailian: "Bailian · wan", newapi: "new-api", jimeng: "jimeng · Seedance", videos: "/v1/videos · sora, veo" };
 const SECONDS = [6, 15, 60, 300];
-const ENDS = { endsVideo: {}, endsNoLink: { hasLink: false }, endsFailed: { fails: "The output video may contain sensitive information." }, endsError: { fails: "No available capacity for this model." } };
+const ENDS = { endsVideo: {}, endsNoLink: { hasLink: false }, endsHuge: { isHuge: true }, endsFailed: { fails: "The output video may contain sensitive information." }, endsError: { fails: "No available capacity for this model." } };
 const SWITCHES = ["gatewayAway", "telegramAway", "tooManyRequests", "deadLinks", "slowHost"];
 const list = byId("tasks");
 const form = byId("submit");

@@ -97,6 +97,15 @@ async def test_a_task_is_submitted_and_moved_on_by_hand(client: Client, sandbox:
     assert await client.do("advance", submitted) == (200, {"phase": Phase.SUCCEEDED})
 
 
+async def test_huge_videos_are_one_in_memory(client: Client, sandbox: Sandbox) -> None:
+    for _ in range(2):
+        await client.do("submit", {"kind": "jimeng", "seconds": 6, "isHuge": True})
+
+    first, second = (task.served.content for task in sandbox.gateway.tasks.values())
+    assert len(first) > 50 * 1024 * 1024
+    assert first is second
+
+
 async def test_only_so_many_tasks_are_taken(client: Client, sandbox: Sandbox) -> None:
     for number in range(500):
         sandbox.gateway.add("jimeng", str(number), video=b"x")
