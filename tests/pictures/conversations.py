@@ -50,7 +50,6 @@ class Scene:
 
     page: Page
     language: Language
-    first: int = 0  # messages that were there before, which are not in the picture
 
     @classmethod
     @contextmanager
@@ -73,11 +72,11 @@ class Scene:
         yield cls(page=page, language=language)
         context.close()
 
-    def open_chat(self, index: int) -> None:
-        """Choose a chat; what was said there before is cut off."""
+    def open_chat(self, index: int, *, is_whole: bool = False) -> None:
+        """Choose a chat; what was said there before is left out of the picture unless is_whole."""
         self.page.evaluate(_OPEN, index)
-        self.first = self.page.locator("#lines > *").count()
-        self.page.add_style_tag(content=f"#lines > :nth-child(-n + {self.first}) {{ display: none; }}")
+        earlier = 0 if is_whole else self.page.locator("#lines > *").count()
+        self.page.evaluate(_LEAVE_OUT, earlier)
 
     def say(self, text: str) -> None:
         """Write a message."""
@@ -117,6 +116,11 @@ _POST = """(path, given) => fetch(path, {
 }).then((response) => response.json())"""
 _SUBMIT = f"async (given) => (await ({_POST})('/do/submit', given)).id"
 _OPEN = "(index) => document.querySelectorAll('#chats li button')[index].click()"
+_LEAVE_OUT = """(count) => {
+    const made = () => document.head.appendChild(document.createElement("style"));
+    const style = document.querySelector("style") ?? made();
+    style.textContent = `#lines > :nth-child(-n + ${count}) { display: none; }`;
+}"""
 _SEND = f"async (given) => await ({_POST})('/do/send', given)"
 _SWITCH = f"async (given) => await ({_POST})('/do/switch', given)"
 
