@@ -2,8 +2,10 @@
 
 import asyncio
 import json
+import os
+import stat
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -56,7 +58,8 @@ async def demo(
     """
     try:
         async with open_sandbox(pace=pace) as sandbox, _served(sandbox, page):
-            return await _run(sandbox, run_bot, once=once, case=case)
+            play = _play(sandbox, once=once, case=case, is_served=page is not None)
+            return await _run(sandbox, run_bot, play, once=once)
     except NoPort as error:
         print(error, file=sys.stderr)
         return 1
@@ -74,9 +77,9 @@ async def _served(sandbox: Sandbox, page: Page | None) -> AsyncIterator[None]:
         yield
 
 
-async def _run(sandbox: Sandbox, run_bot: RunBot, *, once: bool, case: Case | None) -> int:
+async def _run(sandbox: Sandbox, run_bot: RunBot, playing: Coroutine[Any, Any, bool], *, once: bool) -> int:
     bot = asyncio.ensure_future(run_bot(sandbox.environment))
-    play = asyncio.create_task(_play(sandbox, once=once, case=case))
+    play = asyncio.create_task(playing)
     try:
         await asyncio.wait({bot, play}, return_when=asyncio.FIRST_COMPLETED)
         if play.done():
@@ -89,7 +92,7 @@ async def _run(sandbox: Sandbox, run_bot: RunBot, *, once: bool, case: Case | No
         await _end(bot)
 
 
-async def _play(sandbox: Sandbox, *, once: bool, case: Case | None) -> bool:
+async def _play(sandbox: Sandbox, *, once: bool, case: Case | None, is_served: bool) -> bool:
     sandbox.screen.title("Reelwatch demo: the real bot between a fake Telegram and a fake gateway")
     sandbox.screen.print_line("› a user's message   ‹ the bot's message   ✎ an edit by the bot   ▶ a video\n")
     await sandbox.wait_for_bot()
@@ -101,9 +104,18 @@ async def _play(sandbox: Sandbox, *, once: bool, case: Case | None) -> bool:
     except TimeoutError:
         sandbox.screen.print_line(f"The tour was not over within {_LIMIT_S:.0f} s.")
         is_good = False
-    if not once:
-        await run_interactive(sandbox, sys.stdin.fileno())
+    if once:
+        return is_good
+    if is_served and _is_null(sys.stdin.fileno()):
+        sandbox.screen.print_line("\nGo on in the browser; Ctrl-C ends.")
+        await asyncio.Event().wait()
+    await run_interactive(sandbox, sys.stdin.fileno())
     return is_good
+
+
+def _is_null(descriptor: int) -> bool:
+    """Whether it is /dev/null, as standard input is in a container that is run without -i."""
+    return stat.S_ISCHR(os.fstat(descriptor).st_mode) and not os.isatty(descriptor)
 
 
 async def _replay(sandbox: Sandbox, case: Case) -> bool:

@@ -23,9 +23,10 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
 
 @pytest.fixture(scope="session", autouse=True)
 def demos(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demos]:
-    """The tour and one recorded response; started first, since they mostly wait."""
+    """The tour, one recorded response and the page; started first, since they mostly wait."""
     wanted = any(item.path.name == "test_tour.py" for item in request.session.items)
-    options = {"tour": ("--once",), "case": ("--case", str(CASE))} if wanted else {}
+    kinds = {"tour": ("--once",), "case": ("--case", str(CASE)), "page": ("--port", "0")}
+    options = kinds if wanted else {}
     with ExitStack() as stack:
         started = {
             name: stack.enter_context(
