@@ -54,7 +54,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             page = None
             if arguments.web and not arguments.once and case is None:
                 page = Page(host=arguments.host, port=arguments.port, read_database=read_state)
-            status = _in_loop(demo(_run_given, once=arguments.once, case=case, page=page))
+            typed = sys.stdin.fileno() if sys.stdin else None
+            status = _in_loop(demo(_run_given, once=arguments.once, case=case, page=page, typed=typed))
         case "check":
             from bot.check import check
 

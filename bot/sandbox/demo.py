@@ -15,15 +15,15 @@ from urllib.parse import quote
 
 from bot.sandbox.environment import ANNA, Sandbox, open_sandbox
 from bot.sandbox.interactive import run_interactive
-from bot.sandbox.tour import Tour
+from bot.sandbox.tour import Tours
 from bot.sandbox.web.mind import Mind
 from bot.sandbox.web.server import NoPort, WebPage
 
 RunBot = Callable[[Mapping[str, str]], Awaitable[int]]
 
-_LIMIT_S = 90.0  # for the tour
 _CASE_S = 4.0  # for the messages about one recorded response
 _STOP_S = 15.0
+_FORGET_S = 10.0  # between two times that old entries are forgotten
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,37 +49,53 @@ async def demo(
     once: bool,
     case: Case | None = None,
     page: Page | None = None,
+    typed: int | None = None,
     pace: float = 1.0,
 ) -> int:
     """Run the tour, then the interactive mode; or replay a recorded response.
 
     Returns the exit status. run_bot: runs a bot with these settings until it is cancelled. page: None: only
-    the terminal. pace: a factor for all times.
+    the terminal. typed: the descriptor of what is typed after the tour; None: there is none. pace: a factor
+    for all times.
     """
     try:
-        async with open_sandbox(pace=pace) as sandbox, _served(sandbox, page):
-            play = _play(sandbox, once=once, case=case, is_served=page is not None)
-            return await _run(sandbox, run_bot, play, once=once)
+        async with open_sandbox(pace=pace) as sandbox:
+            tours = Tours(sandbox)
+            async with _served(sandbox, page, tours):
+                if case is not None:
+                    play = _replay(sandbox, case)
+                elif once:
+                    play = _play(sandbox, tours)
+                else:
+                    play = _play_on(sandbox, tours, typed, has_page=page is not None)
+                return await _run(sandbox, run_bot, play, once=once)
     except NoPort as error:
         print(error, file=sys.stderr)
         return 1
 
 
 @asynccontextmanager
-async def _served(sandbox: Sandbox, page: Page | None) -> AsyncIterator[None]:
+async def _served(sandbox: Sandbox, page: Page | None, tours: Tours) -> AsyncIterator[None]:
     """Serve the page, if one is wanted, before the bot is started."""
     if page is None:
         yield
         return
     mind = Mind(partial(page.read_database, sandbox.database), sandbox.health_url)
-    async with WebPage(sandbox, mind.read).serving(page.host, page.port) as address:
+    async with WebPage(sandbox, mind.read, tours.play_again).serving(page.host, page.port) as address:
         sandbox.screen.title(f"Open {address} in a browser to see it as a chat.")
-        yield
+        try:
+            yield
+        finally:
+            tours.stop()
 
 
 async def _run(sandbox: Sandbox, run_bot: RunBot, playing: Coroutine[Any, Any, bool], *, once: bool) -> int:
+    """Run the bot until the play is over, or the bot ends by itself, as by Ctrl-C."""
+    sandbox.screen.title("Reelwatch demo: the real bot between a fake Telegram and a fake gateway")
+    sandbox.screen.print_line("› a user's message   ‹ the bot's message   ✎ an edit by the bot   ▶ a video\n")
     bot = asyncio.ensure_future(run_bot(sandbox.environment))
     play = asyncio.create_task(playing)
+    forgetting = asyncio.create_task(_forget_old(sandbox))
     try:
         await asyncio.wait({bot, play}, return_when=asyncio.FIRST_COMPLETED)
         if play.done():
@@ -88,28 +104,30 @@ async def _run(sandbox: Sandbox, run_bot: RunBot, playing: Coroutine[Any, Any, b
         sandbox.screen.print_line(f"\nThe bot has stopped (exit status {status}).")
         return 1 if once or status else 0  # 0: the user pressed Ctrl-C
     finally:
+        forgetting.cancel()
         await _end(play)
         await _end(bot)
 
 
-async def _play(sandbox: Sandbox, *, once: bool, case: Case | None, is_served: bool) -> bool:
-    sandbox.screen.title("Reelwatch demo: the real bot between a fake Telegram and a fake gateway")
-    sandbox.screen.print_line("› a user's message   ‹ the bot's message   ✎ an edit by the bot   ▶ a video\n")
+async def _forget_old(sandbox: Sandbox) -> None:
+    while True:
+        await asyncio.sleep(_FORGET_S)
+        sandbox.forget_old()
+
+
+async def _play(sandbox: Sandbox, tours: Tours) -> bool:
     await sandbox.wait_for_bot()
-    if case is not None:
-        return await _replay(sandbox, case)
-    try:
-        async with asyncio.timeout(_LIMIT_S):
-            is_good = await Tour(sandbox).play()
-    except TimeoutError:
-        sandbox.screen.print_line(f"The tour was not over within {_LIMIT_S:.0f} s.")
-        is_good = False
-    if once:
-        return is_good
-    if is_served and _is_null(sys.stdin.fileno()):
+    return await tours.play()
+
+
+async def _play_on(sandbox: Sandbox, tours: Tours, typed: int | None, *, has_page: bool) -> bool:
+    """The tour, then what is typed; where that is no terminal, as in a container, a page outlasts its end."""
+    is_good = await _play(sandbox, tours)
+    if typed is not None and not _is_null(typed):
+        await run_interactive(sandbox, tours, typed)
+    if has_page and (typed is None or not os.isatty(typed)):
         sandbox.screen.print_line("\nGo on in the browser; Ctrl-C ends.")
         await asyncio.Event().wait()
-    await run_interactive(sandbox, sys.stdin.fileno())
     return is_good
 
 
@@ -119,6 +137,7 @@ def _is_null(descriptor: int) -> bool:
 
 
 async def _replay(sandbox: Sandbox, case: Case) -> bool:
+    await sandbox.wait_for_bot()
     try:
         recorded = json.loads(case.file.read_text(encoding="utf-8"))
         provider, task_id = recorded["provider"], recorded["task_id"]

@@ -20,6 +20,11 @@ from bot.sandbox.telegram.events import Event
 ANNA, LIN, ADMIN, NEWCOMER, ZHOU = 1001, 1002, 1003, 1004, 1005
 GROUP, CHANNEL = -1001000000042, -1001000000043
 
+_KEPT_REQUESTS = 500
+_KEPT_MESSAGES = 500  # of each chat, as on the page
+_KEPT_FILES = 200
+_KEPT_TASKS = 100
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sandbox:
@@ -38,6 +43,12 @@ class Sandbox:
         """Submit a task to the gateway; seconds None: it moves only by gateway.advance()."""
         seconds = None if seconds is None else seconds * self.pace
         return self.gateway.add(kind, new_id(kind, time.time()), seconds=seconds, fails=fails)
+
+    def forget_old(self) -> None:
+        """Forget what is no longer shown of a demo that runs for hours."""
+        del self.telegram.requests[:-_KEPT_REQUESTS]
+        self.telegram.state.forget(messages=_KEPT_MESSAGES, others=_KEPT_FILES)
+        self.gateway.forget(requests=_KEPT_REQUESTS, tasks=_KEPT_TASKS)
 
     def bot_messages(self, chat_id: int) -> list[Message]:
         """The bot's messages in a chat."""

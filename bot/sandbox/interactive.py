@@ -6,6 +6,7 @@ import threading
 
 from bot.sandbox.environment import ANNA, Sandbox
 from bot.sandbox.gateway.tasks import KINDS
+from bot.sandbox.tour import Tours
 
 _SECONDS = 12.0  # duration of a task
 _REASON = "The size is not match 1280*720"
@@ -13,12 +14,13 @@ _HELP = f"""
 You are Anna now; each line that you type is sent to the bot.
   :new KIND    submit another task (takes {_SECONDS:.0f} s); KIND is {", ".join(KINDS)}
   :fail KIND   submit one that fails
+  :tour        play the tour again
   :help        this
 Ctrl-D ends.
 """
 
 
-async def run_interactive(sandbox: Sandbox, descriptor: int) -> None:
+async def run_interactive(sandbox: Sandbox, tours: Tours, descriptor: int) -> None:
     """Process lines from a file descriptor until end of file."""
     sandbox.screen.print_line(_HELP)
     sandbox.screen.print_line("Three tasks were just submitted to the gateway; try:")
@@ -35,6 +37,9 @@ async def run_interactive(sandbox: Sandbox, descriptor: int) -> None:
                 _submit(sandbox, kind)
             case ":fail" if kind in KINDS:
                 _submit(sandbox, kind, fails=_REASON)
+            case ":tour":
+                if not tours.play_again():
+                    sandbox.screen.print_line("The tour is being played.")
             case _ if word.startswith(":"):
                 sandbox.screen.print_line(_HELP)
             case _:

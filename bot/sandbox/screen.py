@@ -102,7 +102,7 @@ class Screen:
         clock = self._style(f"{seconds // 60}:{seconds % 60:02}".rjust(5), _DIM)
         chat = self._state.chats[message.chat_id]
         name = _column(chat.title or (chat.user.first_name if chat.user else ""))
-        number = self._style(f"#{message.message_id}".ljust(4), _DIM)
+        number = self._style(f"#{message.message_id} ".ljust(4), _DIM)
         first, *rest = text.splitlines() or [""]
         if replies and message.reply_to is not None:
             first += self._style(f"  ↪ #{message.reply_to}", _DIM)

@@ -11,9 +11,41 @@ from bot.sandbox.telegram.chats import Message
 _REASON = "The request failed because the output video may contain sensitive information."
 _REPLY_S = 5.0  # how long a user waits for a reply
 _PAUSE_S = 0.6  # between two messages of a user
+_LIMIT_S = 90.0  # for the tour
 _ENDS_S = 60.0  # until all results have arrived
 _QUIET_S = 1.5  # afterwards, to detect duplicates
 _UNFINISHED = ("⏳", "🎬")  # the first character of the card of an unfinished task
+
+
+class Tours:
+    """Plays the tour, one at a time."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self._sandbox = sandbox
+        self._turn = asyncio.Lock()
+        self._again: asyncio.Task[bool] | None = None
+
+    async def play(self) -> bool:
+        """Run the tour; True if it went well."""
+        async with self._turn:
+            try:
+                async with asyncio.timeout(_LIMIT_S):
+                    return await Tour(self._sandbox).play()
+            except TimeoutError:
+                self._sandbox.screen.print_line(f"The tour was not over within {_LIMIT_S:.0f} s.")
+                return False
+
+    def play_again(self) -> bool:
+        """Start the tour, unless it is being played; returns whether it was started."""
+        if self._turn.locked() or (self._again is not None and not self._again.done()):
+            return False
+        self._again = asyncio.create_task(self.play())
+        return True
+
+    def stop(self) -> None:
+        """Stop a tour that was started again."""
+        if self._again is not None:
+            self._again.cancel()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,16 +137,17 @@ class Tour:
     def _report(self, seconds: float) -> bool:
         expected = [result for result in self._expected if result.task.fails is None]
         once = sum(self._video_count(result) == 1 for result in expected)
-        arrived = sum(len(self._sandbox.telegram.videos(chat_id)) for chat_id in (ANNA, LIN, GROUP))
+        arrived = sum(
+            message.video is not None for result in self._expected for message in self._replies(result)
+        )
         reasons = all(self._is_reported(result) for result in self._expected if result.task.fails)
         is_good = once == len(expected) == arrived and reasons
-        polls = sum(request.route == "status" for request in self._sandbox.gateway.requests)
+        tasks = {result.task.task_id for result in self._expected}
+        polls = sum(map(self._sandbox.gateway.polls, tasks))
         self._sandbox.screen.print_line()
         self._sandbox.screen.title(
             f"{'✓' if is_good else '✗'} {once} of {len(expected)} videos arrived exactly once, byte for byte;"
             f" the failure was reported {'with' if reasons else 'without'} its reason."
         )
-        self._sandbox.screen.print_line(
-            f"  {seconds:.0f} s, {polls} status queries for {len(self._sandbox.gateway.tasks)} tasks."
-        )
+        self._sandbox.screen.print_line(f"  {seconds:.0f} s, {polls} status queries for {len(tasks)} tasks.")
         return is_good

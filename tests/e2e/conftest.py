@@ -23,10 +23,11 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
 
 @pytest.fixture(scope="session", autouse=True)
 def demos(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demos]:
-    """The tour, one recorded response and the page; started first, since they mostly wait."""
+    """The tour, one recorded response, and the page without a terminal; started first: they mostly wait."""
     wanted = any(item.path.name == "test_tour.py" for item in request.session.items)
-    kinds = {"tour": ("--once",), "case": ("--case", str(CASE)), "page": ("--port", "0")}
-    options = kinds if wanted else {}
+    options: dict[str, tuple[str, ...]] = {}
+    if wanted:
+        options = {"tour": ("--once",), "case": ("--case", str(CASE)), "page": ("--port", "0")}
     with ExitStack() as stack:
         started = {
             name: stack.enter_context(

@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -62,6 +63,7 @@ class FakeGateway(LoopbackServer):
         self.tasks: dict[tuple[str, str], GatewayTask] = {}
         self.requests: list[GatewayRequest] = []
         self.last_responses: dict[tuple[str, str], LastResponse] = {}  # by kind and task id
+        self._polls: Counter[str] = Counter()  # by task id
         self._replays: dict[str, Fault] = {}  # by path and query, as requested
         self._faults: FaultPlan[GatewayRequest] = FaultPlan()
         self._clock = clock
@@ -150,7 +152,19 @@ class FakeGateway(LoopbackServer):
 
     def polls(self, task_id: str) -> int:
         """How often the bot polled this task."""
-        return sum(each.route == "status" and each.task_id == task_id for each in self.requests)
+        return self._polls[task_id]
+
+    def forget(self, *, requests: int, tasks: int) -> None:
+        """Forget all but the newest requests, and the oldest of too many tasks if they have ended."""
+        del self.requests[:-requests]
+        now = self._clock()
+        ended = [key for key, task in self.tasks.items() if task.phase(now) is task.end]
+        for key in ended[: max(0, len(self.tasks) - tasks)]:
+            del self.tasks[key]
+        for key in self.last_responses.keys() - self.tasks.keys():
+            del self.last_responses[key]
+        for task_id in self._polls.keys() - {task_id for _, task_id in self.tasks}:
+            del self._polls[task_id]
 
     def _status(self, kind: str, wire: str | None = None) -> Handler:
         """wire: the form of the response, if it is not the kind's."""
@@ -184,6 +198,7 @@ class FakeGateway(LoopbackServer):
             headers=dict(request.headers),
         )
         self.requests.append(recorded)
+        self._polls[recorded.task_id] += route == "status"
         self.change_signal.notify()
 
         async def respond() -> web.StreamResponse:

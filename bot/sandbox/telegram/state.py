@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import time
+from collections.abc import MutableMapping
 from dataclasses import replace
 from hashlib import sha256
 from typing import Any
@@ -75,6 +76,16 @@ class State:
         """Delete a message."""
         self.chats[message.chat_id].messages[message.message_id] = replace(message, deleted=True)
 
+    def forget(self, *, messages: int, others: int) -> None:
+        """Forget old messages of each chat, other entries, and all but the last former version of each."""
+        for chat in self.chats.values():
+            _keep_newest(chat.messages, messages)
+            for message in [each for each in chat.messages.values() if len(each.history) > 1]:
+                last = replace(message.history[-1], history=())
+                chat.messages[message.message_id] = replace(message, history=(last,))
+        _keep_newest(self._attachments, others)
+        _keep_newest(self.queries, others)
+
     def json(self, message: Message) -> Json:
         """The message as JSON of the Bot API."""
         return message_json(message, self.chats)
@@ -104,3 +115,9 @@ class State:
         if attachment.kind != kind:
             raise bad_request(f"can't use file of type {attachment.kind.title()} as {kind.title()}")
         return attachment
+
+
+def _keep_newest(entries: MutableMapping[Any, Any], number: int) -> None:
+    """Remove all entries but those added last."""
+    for key in list(entries)[: max(0, len(entries) - number)]:
+        del entries[key]

@@ -1,5 +1,6 @@
 """What the visitors of the page do: they send messages, press buttons, submit tasks and break the servers."""
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -16,6 +17,7 @@ _LONGEST_S = 24 * 3600.0
 _MOST_TASKS = 500
 _LONGEST_REASON = 300  # characters
 _MOST_PARTS = 10  # messages that a pasted text is split into
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 class ActionRefused(Exception):
@@ -25,9 +27,11 @@ class ActionRefused(Exception):
 class Actions:
     """Each method does one thing; its argument comes from outside and is checked."""
 
-    def __init__(self, sandbox: Sandbox, switches: Switches) -> None:
+    def __init__(self, sandbox: Sandbox, switches: Switches, play_tour: Callable[[], bool]) -> None:
+        """play_tour: starts the tour again; False: it is being played."""
         self._sandbox = sandbox
         self._switches = switches
+        self._play_tour = play_tour
         self._huge: bytes | None = None  # a video
         self._known: Mapping[str, Callable[[Json], Json]] = {
             "send": self._send,
@@ -35,6 +39,7 @@ class Actions:
             "submit": self._submit,
             "advance": self._advance,
             "switch": self._switch,
+            "tour": self._tour,
         }
 
     def run(self, name: str, given: object) -> Json:
@@ -42,7 +47,9 @@ class Actions:
         action = self._known.get(name)
         if action is None or not isinstance(given, dict):
             raise ActionRefused("There is no such action.")
-        return action(given)
+        return action(
+            {key: _clean(value) if isinstance(value, str) else value for key, value in given.items()}
+        )
 
     def _send(self, given: Json) -> Json:
         """Send a text, split into messages as Telegram's clients do."""
@@ -50,7 +57,7 @@ class Actions:
         text = given.get("text")
         if not isinstance(text, str) or not text.strip():
             raise ActionRefused("There is nothing to send.")
-        parts = [text[start : start + TEXT_LIMIT] for start in range(0, len(text), TEXT_LIMIT)]
+        parts = _split(text.strip())
         if len(parts) > _MOST_PARTS:
             raise ActionRefused("This is too long to be sent.")
         telegram = self._sandbox.telegram
@@ -61,11 +68,7 @@ class Actions:
         reply_to = _id(given, "replyTo") if given.get("replyTo") is not None else None
         if reply_to is not None and reply_to not in chat.messages:
             raise ActionRefused("The message to reply to does not exist.")
-        sent = [
-            telegram.send(chat_id, part.strip(), user=user, thread=thread, reply_to=reply_to)
-            for part in parts
-            if part.strip()
-        ]
+        sent = [telegram.send(chat_id, part, user=user, thread=thread, reply_to=reply_to) for part in parts]
         return {"ids": sent}
 
     def _press(self, given: Json) -> Json:
@@ -122,6 +125,11 @@ class Actions:
         self._switches.turn(switch, on=given.get("on") is True)
         return self._switches.states()
 
+    def _tour(self, _: Json) -> Json:
+        if not self._play_tour():
+            raise ActionRefused("The tour is being played.")
+        return {}
+
     def _place(self, given: Json) -> tuple[int, int | None]:
         """The chat, and who acts there; None: the channel itself."""
         chat_id = _id(given, "chat")
@@ -134,6 +142,23 @@ class Actions:
         if user not in people:
             raise ActionRefused("This person is not in the chat.")
         return chat_id, user
+
+
+def _clean(text: str) -> str:
+    """Without what no client of Telegram sends: control characters, and halves of surrogate pairs."""
+    whole = text.replace("\r\n", "\n").encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return _CONTROL.sub(" ", whole)
+
+
+def _split(text: str) -> list[str]:
+    """Parts that fit into messages, ended at white space where there is any."""
+    parts = []
+    while len(text) > TEXT_LIMIT:
+        ends = [match.start() for match in re.finditer(r"\s", text[: TEXT_LIMIT + 1])]
+        end = ends[-1] if ends else TEXT_LIMIT
+        parts.append(text[:end].rstrip())
+        text = text[end:].lstrip()
+    return [*parts, text]
 
 
 def _id(given: Json, name: str) -> int:

@@ -25,13 +25,16 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
 
     1. The Host is an address or localhost: the names of a page elsewhere may lead here, too (DNS rebinding).
     2. What changes something has this Origin and is JSON, which no form of a page elsewhere can send.
-    3. A browser that says that the request comes from another site is refused but for the page itself.
+    3. What reads has no other Origin, and a browser that says that it comes from another site is refused, but
+       for the page itself.
     """
     if not _is_local(request.host):
         return _refused("This page has no such name; use localhost or its address.")
+    origin = request.headers.get("Origin")
+    if origin not in {None, f"http://{request.host}"}:
+        return _refused("Only this page may do that.")
     if request.method not in {"GET", "HEAD"}:
-        origin = urlsplit(request.headers.get("Origin", ""))
-        if origin.scheme != "http" or origin.netloc != request.host:
+        if origin is None:
             return _refused("Only this page may do that.")
         if request.content_type != "application/json":
             return web.Response(status=415, text="Only JSON is read.", headers=HEADERS)

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import errno
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from importlib import resources
 
 from aiohttp import web
@@ -18,7 +18,8 @@ from bot.sandbox.web.guard import add_headers, guard
 from bot.sandbox.web.switches import Switches
 
 _TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
-_BODY_BYTES = 64 * 1024
+_BODY_BYTES = 256 * 1024  # of the longest text in Chinese
+_WRITE_S = 30.0  # in which a page must take an event
 _BEAT_S = 15.0  # between two comments that keep an idle connection open
 _NEXT_PORTS = 10  # that are tried if the first is taken
 _PAGE = "index.html"
@@ -31,11 +32,11 @@ class NoPort(Exception):
 class WebPage:
     """Serves the page of a sandbox."""
 
-    def __init__(self, sandbox: Sandbox, read_mind: ReadMind) -> None:
-        """read_mind: what the bot has in its database and metrics."""
+    def __init__(self, sandbox: Sandbox, read_mind: ReadMind, play_tour: Callable[[], bool]) -> None:
+        """read_mind: what the bot has in its database and metrics; play_tour: starts it, if it is not on."""
         self._sandbox = sandbox
         switches = Switches(sandbox.telegram, sandbox.gateway)
-        self._actions = Actions(sandbox, switches)
+        self._actions = Actions(sandbox, switches, play_tour)
         self._feed = Feed(sandbox, switches, read_mind)
         self._files = _static_files()
 
@@ -48,7 +49,7 @@ class WebPage:
             [
                 web.get("/", self._file),
                 web.get("/static/{name}", self._file),
-                web.get("/events", self._events),
+                web.get("/events", self._events, allow_head=False),
                 web.get("/media/{chat}/{message}/{unique}", self._media),
                 web.get("/media/{chat}/{message}/{unique}/{part}", self._media),
                 web.post("/do/{action}", self._do),
@@ -89,8 +90,8 @@ class WebPage:
                     line = ": still here\n\n"
                 if line is None:
                     return response
-                await response.write(line.encode())
-        except ConnectionResetError:  # the page was closed
+                await asyncio.wait_for(response.write(line.encode()), _WRITE_S)
+        except (ConnectionResetError, TimeoutError):  # the page was closed, or sleeps
             return response
         finally:
             self._feed.close_page(queue)
@@ -121,7 +122,9 @@ class WebPage:
             return web.json_response(self._actions.run(request.match_info["action"], given))
         except ActionRefused as refusal:
             return web.json_response({"error": str(refusal)}, status=400)
-        except ValueError:
+        except web.HTTPRequestEntityTooLarge:
+            return web.json_response({"error": "This is too long to be sent."}, status=413)
+        except (ValueError, RecursionError):
             return web.json_response({"error": "This is not JSON."}, status=400)
 
 

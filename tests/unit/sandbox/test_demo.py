@@ -5,12 +5,14 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from bot.sandbox.demo import Case, demo
+from bot.sandbox.demo import Case, Page, demo
 from bot.sandbox.environment import ANNA, Sandbox, open_sandbox
 from bot.sandbox.interactive import run_interactive
+from bot.sandbox.tour import Tours
 from tests.unit.sandbox.small_bot import SmallBot
 
 
@@ -93,7 +95,7 @@ async def run_typed(sandbox: Sandbox, typed: str) -> None:
     os.write(writing, typed.encode())
     os.close(writing)
     async with asyncio.timeout(5):
-        await run_interactive(sandbox, reading)
+        await run_interactive(sandbox, Tours(sandbox), reading)
     os.close(reading)
 
 
@@ -114,3 +116,64 @@ async def test_commands_with_a_colon_are_not_sent(capsys: pytest.CaptureFixture[
         assert failing.kind == "jimeng"
         assert failing.fails
         assert f"/watch jimeng {failing.task_id}   (this one fails)" in capsys.readouterr().out
+
+
+def read_nothing(_: Path) -> dict[str, Any]:
+    """What the bot has in its database: there is none."""
+    raise OSError
+
+
+async def until_printed(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Wait until a text is printed."""
+    for _ in range(400):
+        if text in capsys.readouterr().out:
+            return
+        await asyncio.sleep(0.05)
+    raise AssertionError(text)
+
+
+PAGE = Page(host="127.0.0.1", port=0, read_database=read_nothing)
+
+
+async def test_a_demo_in_a_terminal_ends_with_what_is_typed() -> None:
+    ours, terminal = os.openpty()
+    os.write(ours, b"/tasks\n\x04")
+
+    assert await demo(SmallBot(), once=False, page=PAGE, typed=terminal, pace=0.05) == 0
+
+    os.close(ours)
+    os.close(terminal)
+
+
+@pytest.mark.parametrize("has_input", [True, False])
+async def test_a_page_without_a_terminal_stays(has_input: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    typed, writing = os.pipe()
+    os.close(writing)
+
+    running = asyncio.create_task(
+        demo(SmallBot(), once=False, page=PAGE, typed=typed if has_input else None, pace=0.05)
+    )
+    await until_printed("Go on in the browser", capsys)
+
+    assert not running.done()
+    running.cancel()
+    await asyncio.wait({running})
+    os.close(typed)
+
+
+async def test_the_tour_can_be_played_again_beside_other_conversations(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    async with open_sandbox(pace=0.1) as sandbox:
+        bot = asyncio.ensure_future(SmallBot()(sandbox.environment))
+        tours = Tours(sandbox)
+        assert await tours.play()
+        assert "✓ 5 of 5 videos" in capsys.readouterr().out
+        task = sandbox.new_task("jimeng", seconds=1)
+        sandbox.telegram.send(ANNA, f"/watch jimeng {task.task_id}")
+
+        assert tours.play_again()
+        assert not tours.play_again()
+        await until_printed("✓ 5 of 5 videos", capsys)
+        bot.cancel()
+        await asyncio.wait({bot})

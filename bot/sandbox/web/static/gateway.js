@@ -16,6 +16,7 @@ let writeLine;
 export function start(write) {
   writeLine = write;
   form.addEventListener("submit", submit);
+  byId("tour").addEventListener("click", () => perform("tour", {}));
   form.elements.kind.addEventListener("change", showKind);
   for (const name of ["snapshot", "language"]) on(name, drawAll);
   on("task", update);

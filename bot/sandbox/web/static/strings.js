@@ -48,6 +48,7 @@ const WORDS = {
     ends: "Ends",
     progress: "Progress",
     submit: "Submit a task",
+    tour: "Play the tour again",
     steps: "I move it on",
     never: "never",
     endsVideo: "with a video",
@@ -154,6 +155,7 @@ const WORDS = {
     ends: "结局",
     progress: "进度",
     submit: "提交任务",
+    tour: "重新播放演示",
     steps: "我来推进",
     never: "不结束",
     endsVideo: "生成视频",
@@ -212,6 +214,13 @@ const WORDS = {
     lost: "试玩程序没有响应，它还在运行吗？",
     ok: "好",
     file: "下载 {name}",
+    refusals: {
+      "The tour is being played.": "演示正在播放。",
+      "This button is gone.": "这个按钮已经不在了。",
+      "This is too long to be sent.": "内容太长，无法发送。",
+      "The message to reply to does not exist.": "要回复的消息已不存在。",
+      "The gateway has too many tasks; start the demo again.": "网关上的任务太多了，请重新启动试玩。",
+    },
   },
 };
 
@@ -229,6 +238,9 @@ export function t(key, values = {}) {
   if (typeof text === "object") text = text[new Intl.PluralRules(language).select(values.n)] ?? text.other;
   return text.replace(/\{(\w+)\}/g, (_, name) => values[name]);
 }
+
+// A sentence of the server, in the page's language where it has one.
+export const refusal = (sentence) => WORDS[language].refusals?.[sentence] ?? sentence;
 
 export function translatePage() {
   document.documentElement.lang = language === "zh" ? "zh-Hans" : "en";

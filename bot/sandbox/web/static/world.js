@@ -1,7 +1,7 @@
 // What is known of the sandbox, and who is told when it changes.
 
 import { byId } from "./dom.js";
-import { t } from "./strings.js";
+import { refusal, t } from "./strings.js";
 
 const MOST_MESSAGES = 500; // of a chat that are kept
 
@@ -109,7 +109,7 @@ export async function perform(action, body) {
     });
     const result = await response.json();
     if (response.ok) return result;
-    toast(result.error);
+    toast(refusal(result.error));
   } catch {
     toast(t("lost"));
   }

@@ -18,6 +18,24 @@ async def read_mind() -> dict[str, Any]:
     return MIND
 
 
+@dataclass(slots=True)
+class FakeTours:
+    """Counts how often the tour was started; while it is on it is not started."""
+
+    started: int = 0
+    is_on: bool = False
+
+    def play_again(self) -> bool:
+        """Start it, unless it is on."""
+        self.started += not self.is_on
+        return not self.is_on
+
+
+@pytest.fixture
+def tours() -> FakeTours:
+    return FakeTours()
+
+
 @dataclass(frozen=True, slots=True)
 class Client:
     """A browser at the page."""
@@ -40,7 +58,7 @@ async def sandbox(capsys: pytest.CaptureFixture[str]) -> AsyncIterator[Sandbox]:
 
 
 @pytest.fixture
-async def client(sandbox: Sandbox) -> AsyncIterator[Client]:
-    page = WebPage(sandbox, read_mind)
+async def client(sandbox: Sandbox, tours: FakeTours) -> AsyncIterator[Client]:
+    page = WebPage(sandbox, read_mind, tours.play_again)
     async with page.serving("127.0.0.1", 0) as address, aiohttp.ClientSession() as session:
         yield Client(session, address)

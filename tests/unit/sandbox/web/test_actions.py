@@ -1,12 +1,14 @@
 """What visitors of the page do, and what they can't."""
 
+import re
+from importlib import resources
 from typing import Any
 
 import pytest
 
 from bot.sandbox.environment import ADMIN, ANNA, CHANNEL, GROUP, LIN, Sandbox
 from bot.sandbox.gateway.tasks import Phase
-from tests.unit.sandbox.web.conftest import Client
+from tests.unit.sandbox.web.conftest import Client, FakeTours
 
 
 async def test_a_text_is_sent_by_the_chats_person(client: Client, sandbox: Sandbox) -> None:
@@ -80,11 +82,61 @@ async def test_what_is_not_possible_is_refused_with_a_sentence(
     assert body["error"].endswith(".")
 
 
+def test_the_page_translates_no_refusal_that_there_is_not() -> None:
+    folder = resources.files("bot.sandbox.web")
+    translated = (folder / "static" / "strings.js").read_text(encoding="utf-8").partition("refusals: {")[2]
+    sentences = re.findall(r'^ +"([^"]+)": "', translated.partition("}")[0], re.MULTILINE)
+    code = "".join((folder / name).read_text(encoding="utf-8") for name in ("actions.py", "server.py"))
+
+    assert len(sentences) > 3
+    assert [each for each in sentences if f'"{each}"' not in code] == []
+
+
 async def test_no_json_is_refused_with_a_sentence(client: Client) -> None:
     headers = {"Origin": client.address, "Content-Type": "application/json"}
 
     async with client.session.post(f"{client.address}/do/send", data=b"{", headers=headers) as response:
         assert response.status == 400
+
+
+async def test_a_body_that_is_nested_too_deeply_is_refused_with_a_sentence(client: Client) -> None:
+    headers = {"Origin": client.address, "Content-Type": "application/json"}
+    body = b"[" * 200_000
+
+    async with client.session.post(f"{client.address}/do/send", data=body, headers=headers) as response:
+        assert response.status == 400
+
+
+async def test_the_longest_text_is_taken_and_a_huge_body_refused(client: Client, sandbox: Sandbox) -> None:
+    status, _ = await client.do("send", {"chat": ANNA, "text": "影" * 40_000})
+    assert (status, len(sandbox.telegram.messages(ANNA))) == (200, 10)
+
+    status, body = await client.do("send", {"chat": ANNA, "text": "x" * 500_000})
+    assert (status, body["error"]) == (413, "This is too long to be sent.")
+
+
+async def test_what_no_client_sends_is_replaced(client: Client, sandbox: Sandbox) -> None:
+    await client.do("send", {"chat": ANNA, "text": "a\ud83db\x1b[1mc\x00\r\nd"})
+
+    [message] = sandbox.telegram.messages(ANNA)
+    assert message.text == "a\ufffdb [1mc \nd"
+
+
+async def test_a_pasted_text_is_split_between_words(client: Client, sandbox: Sandbox) -> None:
+    await client.do("send", {"chat": ANNA, "text": "twelve chars " * 400})
+
+    first, second = (each.plain_text for each in sandbox.telegram.messages(ANNA))
+    assert first.endswith("chars")
+    assert second.startswith("twelve")
+
+
+async def test_the_tour_is_played_again_but_not_while_it_is_on(client: Client, tours: FakeTours) -> None:
+    assert (await client.do("tour", {}))[0] == 200
+
+    tours.is_on = True
+    status, body = await client.do("tour", {})
+
+    assert (status, body["error"], tours.started) == (400, "The tour is being played.", 1)
 
 
 async def test_a_task_is_submitted_and_moved_on_by_hand(client: Client, sandbox: Sandbox) -> None:

@@ -55,6 +55,20 @@ async def test_another_site_can_load_no_part_of_the_page(client: Client, path: s
         assert response.status == 403
 
 
+@pytest.mark.parametrize("path", ["/", "/events", "/static/app.js"])
+async def test_another_origin_reads_nothing(client: Client, path: str) -> None:
+    headers = {"Origin": "http://127.0.0.1:3000"}  # another service of this machine
+    async with client.session.get(client.address + path, headers=headers) as response:
+        assert response.status == 403
+
+
+async def test_no_other_origin_is_allowed_by_a_preflight(client: Client) -> None:
+    headers = {"Origin": "http://localhost:3000", "Access-Control-Request-Method": "POST"}
+    async with client.session.options(f"{client.address}/do/send", headers=headers) as response:
+        assert response.status == 403
+        assert not any(name.startswith("Access-Control") for name in response.headers)
+
+
 async def test_a_link_of_another_site_opens_the_page(client: Client) -> None:
     async with client.session.get(client.address, headers={"Sec-Fetch-Site": "cross-site"}) as response:
         assert response.status == 200

@@ -1,13 +1,17 @@
 """The page's server: its files, events and media, and where it listens."""
 
 import socket
+import time
 
+import aiohttp
 import pytest
 
 from bot.sandbox.environment import ANNA, Sandbox
 from bot.sandbox.telegram.chats import Attachment
 from bot.sandbox.web.server import NoPort, WebPage
-from tests.unit.sandbox.web.conftest import Client, read_mind
+from tests.unit.sandbox.web.conftest import Client, FakeTours, read_mind
+
+_END_S = 2.0
 
 
 async def test_all_files_that_the_page_names_are_served(client: Client) -> None:
@@ -72,14 +76,31 @@ async def test_what_is_not_there_is_not_found(client: Client, path: str) -> None
         assert response.status == 404
 
 
-async def test_the_next_free_port_is_used(sandbox: Sandbox) -> None:
+async def test_the_next_free_port_is_used(sandbox: Sandbox, tours: FakeTours) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        async with WebPage(sandbox, read_mind).serving("127.0.0.1", port) as address:
+        async with WebPage(sandbox, read_mind, tours.play_again).serving("127.0.0.1", port) as address:
             assert port < int(address.rpartition(":")[2]) <= port + 9
 
 
-async def test_an_address_of_another_machine_is_refused_with_a_sentence(sandbox: Sandbox) -> None:
+async def test_an_address_of_another_machine_is_refused_with_a_sentence(
+    sandbox: Sandbox, tours: FakeTours
+) -> None:
     with pytest.raises(NoPort, match=r"can't be served at 192\.0\.2\.1"):
-        async with WebPage(sandbox, read_mind).serving("192.0.2.1", 0):
+        async with WebPage(sandbox, read_mind, tours.play_again).serving("192.0.2.1", 0):
             pass
+
+
+async def test_a_request_for_the_head_of_the_events_opens_no_page(client: Client) -> None:
+    async with client.session.head(f"{client.address}/events") as response:
+        assert response.status == 405
+
+
+async def test_open_pages_do_not_delay_the_end(sandbox: Sandbox, tours: FakeTours) -> None:
+    async with aiohttp.ClientSession() as session:
+        async with WebPage(sandbox, read_mind, tours.play_again).serving("127.0.0.1", 0) as address:
+            pages = [await session.get(f"{address}/events") for _ in range(4)]
+            started = time.monotonic()
+        assert time.monotonic() - started < _END_S
+        for page in pages:
+            assert b"snapshot" in await page.read()
