@@ -44,6 +44,21 @@ def join_dots(parts: Iterable[str | None]) -> str:
     return " · ".join(part for part in parts if part)
 
 
+def join_commas(words: Iterable[str], language: str) -> str:
+    """Join words with the language's comma for lists."""
+    return t(language, "punctuation.comma").join(words)
+
+
+def labelled(label: str, value: str, language: str) -> str:
+    """A label, the language's colon, and a value."""
+    return t(language, "punctuation.labelled", label=label, value=value)
+
+
+def brackets(text: str, language: str) -> str:
+    """A text in the language's brackets, to be put behind another; empty if it is."""
+    return t(language, "punctuation.brackets", text=text) if text else ""
+
+
 def provider(task: Task) -> str:
     """The provider's name in bold."""
     return f"<b>{escape_line(task.ref.provider, PROVIDER_UNITS)}</b>"
@@ -54,9 +69,9 @@ def shown_id(external_id: str, limit: int = ID_UNITS) -> str:
     return f"<code>{escape_line(external_id, limit)}</code>"
 
 
-def shown_ids(ids: Sequence[str]) -> str:
+def shown_ids(ids: Sequence[str], language: str) -> str:
     """One id that is copied on a tap, or several, cut to fit."""
-    return shown_id(ids[0]) if len(ids) == 1 else escape_line(", ".join(ids), _IDS_UNITS)
+    return shown_id(ids[0]) if len(ids) == 1 else escape_line(join_commas(ids, language), _IDS_UNITS)
 
 
 def title(watched: WatchedTask, id_units: int = ID_UNITS) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from bot.messages.callback_data import AnswerRequest, ChangeAccess, ChatsPage
 from bot.messages.keyboards import in_rows, turning
 from bot.messages.limits import NAME_UNITS, escape_line, one_line
-from bot.messages.lines import PROVIDER_UNITS, join_dots, join_lines
+from bot.messages.lines import PROVIDER_UNITS, join_dots, join_lines, labelled
 from bot.messages.translate import t
 from bot.messages.view import Button, View
 from storage.access import AccessDecision, AccessEntry, AccessQuestion, AccessState, ChatProfile, Greeting
@@ -51,10 +51,10 @@ def example_command(example_ids: Mapping[str, str]) -> str:
     return f"<code>/watch {escape_line(name, PROVIDER_UNITS)} {external_id}</code>"
 
 
-def id_shapes(example_ids: Mapping[str, str]) -> Sequence[str]:
+def id_shapes(example_ids: Mapping[str, str], language: str) -> Sequence[str]:
     """A line per provider with an id of the shape that its ids have; the first ones only."""
     return [
-        f"{escape_line(name, PROVIDER_UNITS)}: <code>{external_id}</code>"
+        labelled(escape_line(name, PROVIDER_UNITS), f"<code>{external_id}</code>", language)
         for name, external_id in list(example_ids.items())[:_EXAMPLES]
     ]
 
@@ -81,9 +81,8 @@ def _entry(entry: AccessEntry, language: str) -> str:
 
 def _change(entry: AccessEntry, page: int, language: str) -> Button:
     is_allowed = entry.state is AccessState.ALLOWED
-    label = (
-        f"{t(language, 'access.remove' if is_allowed else 'access.allow')}: {entry.title or entry.chat_id}"
-    )
+    what = t(language, "access.remove" if is_allowed else "access.allow")
+    label = labelled(what, entry.title or str(entry.chat_id), language)
     action = ChangeAccess(chat_id=entry.chat_id, is_allowed=not is_allowed, page=page)
     return Button(label=one_line(label, _LABEL_UNITS), action=action.pack())
 

@@ -81,7 +81,7 @@ def _reasons(watched: Sequence[WatchedTask], language: str, id_units: int) -> li
     for each in watched:
         if reason := _reason(each, language):
             by_reason.setdefault(f"{_icon(each)} {reason}", []).append(_name(each.task, id_units, with_name))
-    return [f"{reason}\n{', '.join(names)}" for reason, names in by_reason.items()]
+    return [f"{reason}\n{lines.join_commas(names, language)}" for reason, names in by_reason.items()]
 
 
 def _reason(each: WatchedTask, language: str) -> str | None:

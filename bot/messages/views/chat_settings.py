@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from bot.messages.callback_data import ChooseSetting
-from bot.messages.lines import join_lines
+from bot.messages.lines import join_lines, labelled
 from bot.messages.translate import CHINESE, ENGLISH, t
 from bot.messages.view import Button, View
 from storage.chat_settings import ChatSettings, ResultForm, Sound
@@ -55,7 +55,9 @@ def chat_settings(settings: ChatSettings, *, language: str) -> View:
         for value, key in setting.choices.items():
             label, is_chosen = t(language, key), getattr(settings, name) == value
             if is_chosen:
-                texts.append(f"{setting.icon} {t(language, setting.key)}: <b>{label}</b>")
+                texts.append(
+                    f"{setting.icon} {labelled(t(language, setting.key), f'<b>{label}</b>', language)}"
+                )
             action = ChooseSetting(setting=name, value=str(value)).pack()
             row.append(Button(label=f"{'✓' if is_chosen else setting.icon} {label}", action=action))
         rows.append(tuple(row))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot.messages.limits import TEXT_UNITS, escape_line, take_fitting, utf16_len
-from bot.messages.lines import HOST_UNITS, join_lines
+from bot.messages.lines import HOST_UNITS, brackets, join_commas, join_lines
 from bot.messages.quantities import moment, size
 from bot.messages.translate import t
 from bot.messages.view import View
@@ -82,13 +82,13 @@ def _problems(found: Health, language: str) -> list[str]:
 
 
 def _gateway(each: GatewayHealth, language: str) -> str:
-    names = escape_line(", ".join(each.names), _NAMES_UNITS)
+    names = escape_line(join_commas(each.names, language), _NAMES_UNITS)
     target = escape_line(each.detail or "", HOST_UNITS)
     what = t(
         language,
         f"admin.{each.status}",
-        gateway=f"<b>{escape_line(each.host, HOST_UNITS)}</b> ({names})",
-        http=f" ({target})" if target else "",
+        gateway=f"<b>{escape_line(each.host, HOST_UNITS)}</b>{brackets(names, language)}",
+        http=brackets(target, language),
         target=target,
     )
     if not each.waiting:
@@ -118,7 +118,7 @@ def _replicas(found: LeadershipHealth, language: str) -> list[str]:
         leader = escape_line(found.leader, HOST_UNITS)
         key = "health.leader" if found.epoch is None else "health.leader_in_epoch"
         lines.append(t(language, key, name=leader, epoch=found.epoch or 0))
-    standbys = escape_line(", ".join(found.standbys), _NAMES_UNITS)
+    standbys = escape_line(join_commas(found.standbys, language), _NAMES_UNITS)
     key = "health.standbys" if found.standbys else "health.no_standby"
     lines.append(t(language, key, names=standbys))
     if found.round_trip_s is not None:

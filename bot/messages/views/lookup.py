@@ -13,7 +13,7 @@ _PER_ROW = 2
 
 def lookup(asked: Lookup) -> View:
     """The question with a button for each provider; after it has ended, what came of it."""
-    ids, count = shown_ids(asked.external_ids), len(asked.external_ids)
+    ids, count = shown_ids(asked.external_ids, asked.language), len(asked.external_ids)
     if asked.state is LookupState.ASKING:
         return View(text=t(asked.language, "lookup.which", ids=ids), buttons=_buttons(asked))
     if asked.answer is not None:

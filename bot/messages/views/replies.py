@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from bot.messages.limits import TEXT_UNITS, escape_line, take_fitting
-from bot.messages.lines import ID_UNITS, join_dots, join_lines, shown_ids
+from bot.messages.lines import ID_UNITS, join_commas, join_dots, join_lines, shown_ids
 from bot.messages.translate import t
 from bot.messages.view import View
 from bot.messages.views.access import example_command, id_shapes
@@ -33,7 +33,7 @@ def help_text(example_ids: Mapping[str, str], *, language: str) -> View:
     if not example_ids:
         return View(text=join_lines([t(language, "help.what"), t(language, "wrong.nothing_configured")]))
     how = join_lines([t(language, "help.how"), example_command(example_ids), t(language, "help.several")])
-    shapes = join_lines([t(language, "help.shapes"), *id_shapes(example_ids)])
+    shapes = join_lines([t(language, "help.shapes"), *id_shapes(example_ids, language)])
     commands = join_lines(f"/{name} – {t(language, f'menu.{name}')}" for name in _COMMANDS_TO_EXPLAIN)
     return View(text="\n\n".join([t(language, "help.what"), how, shapes, commands]))
 
@@ -82,17 +82,17 @@ def which_one(ids: Sequence[str], *, command: str, language: str) -> View:
 
 def stopped(ids: Sequence[str], *, language: str) -> View:
     """The reply to /unwatch."""
-    return View(text=t(language, "unwatch.done", count=len(ids), ids=shown_ids(ids)))
+    return View(text=t(language, "unwatch.done", count=len(ids), ids=shown_ids(ids, language)))
 
 
 def not_stopped(ids: Sequence[str], why: str, *, language: str) -> View:
     """The reply to /unwatch by somebody who may not; why: the key of the text that says who may."""
-    return View(text=t(language, "unwatch.refused", ids=shown_ids(ids), why=t(language, why)))
+    return View(text=t(language, "unwatch.refused", ids=shown_ids(ids, language), why=t(language, why)))
 
 
 def not_watched(ids: Sequence[str], *, language: str) -> View:
     """A command named ids that the chat does not watch."""
-    return View(text=t(language, "wrong.not_watched", count=len(ids), ids=shown_ids(ids)))
+    return View(text=t(language, "wrong.not_watched", count=len(ids), ids=shown_ids(ids, language)))
 
 
 def cut_off(count: int, *, language: str) -> View:
@@ -128,7 +128,7 @@ def summary(parts: Sequence[View]) -> View:
 
 def bad_ids(words: Sequence[str], *, language: str) -> View:
     """Arguments that are not valid ids."""
-    shown = escape_line(", ".join(words), _WORDS_UNITS)
+    shown = escape_line(join_commas(words, language), _WORDS_UNITS)
     example = f"<code>{_EXAMPLE_ID}</code>"
     return View(text=t(language, "wrong.ids", count=len(words), ids=shown, example=example))
 
@@ -156,14 +156,14 @@ def _example(names: Sequence[str]) -> str:
 def _wrong_provider(key: str, word: str, names: Sequence[str], *, language: str) -> View:
     if not names:
         return sentence("wrong.nothing_configured", language=language)
-    shown = escape_line(", ".join(names), _WORDS_UNITS)
+    shown = escape_line(join_commas(names, language), _WORDS_UNITS)
     return View(
         text=t(language, key, word=escape_line(word, _WORD_UNITS), names=shown, example=_example(names))
     )
 
 
 def _provider(each: Configured, language: str) -> str:
-    words = escape_line(", ".join(each.also_typed), _WORDS_UNITS)
+    words = escape_line(join_commas(each.also_typed, language), _WORDS_UNITS)
     return join_dots(
         [
             f"<b>{escape_line(each.name, _WORD_UNITS)}</b>",

@@ -70,13 +70,13 @@ async def test_valid_ids_are_registered_beside_invalid_ones(harness):
             "en",
             f"“soar” isn't a provider here. Configured: alibailian, mine. For example: {EXAMPLE}",
         ),
-        ("/watch soar id-1", "zh", f"没有名为“soar”的服务商。这里可用：alibailian, mine。例如输入 {EXAMPLE}"),
+        ("/watch soar id-1", "zh", f"没有名为“soar”的服务商。这里可用：alibailian、mine。例如输入 {EXAMPLE}"),
         (
             "/watch seedance id-1",
             "en",
             f"jimeng isn't configured here. Configured: alibailian, mine. For example: {EXAMPLE}",
         ),
-        ("/watch seedance id-1", "zh", f"这里没有配置 jimeng。已配置：alibailian, mine。例如输入 {EXAMPLE}"),
+        ("/watch seedance id-1", "zh", f"这里没有配置 jimeng。已配置：alibailian、mine。例如输入 {EXAMPLE}"),
         (
             "/watch wan a/b",
             "en",
@@ -196,7 +196,7 @@ IDS = [f"id-{number}" for number in range(60)]
         ("/watch wan", "50 of these are already being watched or were delivered:", "en"),
         ("/status", "50 tasks:", "en"),
         ("/unwatch", "Stopped watching 50 tasks: id-0, id-1", "en"),
-        ("/unwatch", "已停止关注 50 个任务：id-0, id-1", "zh"),
+        ("/unwatch", "已停止关注 50 个任务：id-0、id-1", "zh"),
     ],
 )
 async def test_of_many_ids_the_first_fifty_get_one_reply(harness, command, beginning, language):

@@ -101,5 +101,7 @@ def test_a_greeting_shows_what_to_type(is_now_allowed: bool):
 
 def test_the_shapes_of_ids_are_listed_for_the_first_providers_only():
     many = {f"p{number}": f"id-{number}" for number in range(100)}
-    assert len(access.id_shapes(many)) == 8
-    assert [visible(each) for each in access.id_shapes(EXAMPLE_IDS)] == ["wan: 86ecf553", "mine: video_1"]
+    assert len(access.id_shapes(many, "en")) == 8
+    english, chinese = (access.id_shapes(EXAMPLE_IDS, language) for language in ("en", "zh"))
+    assert [visible(each) for each in english] == ["wan: 86ecf553", "mine: video_1"]
+    assert [visible(each) for each in chinese] == ["wan：86ecf553", "mine：video_1"]
