@@ -138,6 +138,28 @@ def test_the_demo_brings_every_video_without_network_rights_or_shell(image: dict
     assert "videos arrived exactly once" in out
 
 
+def test_the_page_of_the_demo_stays_until_the_container_is_stopped(image: dict[str, Any], no_shell: str):
+    """As `docker run` without -i starts it: nothing can be typed."""
+    options = ["--network=none", *BOUNDS, no_shell]
+    run("podman", "run", "--detach", f"--name={BOT}", *options, IMAGE, "demo", "--host", "0.0.0.0")
+    deadline = time.monotonic() + 90
+    while "Go on in the browser" not in (printed := run("podman", "logs", BOT)):
+        assert time.monotonic() < deadline, printed
+        time.sleep(0.5)
+    page = exec_in_bot(
+        "python",
+        "-c",
+        "import urllib.request as r; print(r.urlopen('http://127.0.0.1:8090').read().decode())",
+    )
+    run("podman", "stop", "--time=60", BOT)
+    status = run("podman", "inspect", "--format={{.State.ExitCode}}", BOT).strip()
+    run("podman", "rm", "--force", BOT)
+
+    assert "Open http://127.0.0.1:8090 in a browser" in printed
+    assert "Reelwatch" in page
+    assert status == "0"
+
+
 def test_check_and_health_pass_in_the_running_container(bot: None):
     table = exec_in_bot("reelwatch", "check")
     assert "set (from file)" in table
