@@ -7,8 +7,10 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Visit
 from tests.browser.demo import Demo
+from tests.browser.findings import findings
 
-_SAM, _KIM = 4, 5  # in the list of chats
+_GROUP, _SAM, _KIM = 2, 4, 5  # in the list of chats
+_POLLS_MS = 30_000  # for several polls of the bot and what it writes then, on a busy machine
 _PLAY = """async (video) => {
     await video.play();
     await new Promise((resolve) => video.ontimeupdate = () => video.currentTime > 0.3 && resolve());
@@ -100,6 +102,36 @@ def test_the_menu_completes_a_command_by_the_keyboard_alone(visit: Visit) -> Non
     expect(page.locator("#lines article.theirs").last).to_contain_text("jimeng")
 
 
+def test_a_whole_conversation_needs_only_the_keyboard(visit: Visit) -> None:
+    page, keyboard = visit.page, visit.page.keyboard
+    page.locator("#chats button").first.focus()
+    for _ in range(_SAM):
+        keyboard.press("Tab")
+    keyboard.press("Enter")
+    expect(page.locator("#title")).to_have_text("Sam (admin)")
+    expect(page.locator("#chats button").nth(_SAM)).to_be_focused()
+    page.locator(".skip").focus()
+    keyboard.press("Enter")
+    expect(page.locator("#input")).to_be_focused()
+
+    keyboard.type("/settings")
+    keyboard.press("Enter")
+    card = page.locator("#lines article.theirs", has_text="Chat settings").last
+    card.wait_for()
+    keyboard.press("Shift+Tab")  # the menu's button
+    keyboard.press("Shift+Tab")  # the button that replies to the newest message
+    keyboard.press("Shift+Tab")
+    expect(card.locator(":focus")).to_have_count(1)
+    while not card.get_by_role("button", name="Every message").evaluate(
+        "(node) => node === document.activeElement"
+    ):
+        keyboard.press("Shift+Tab")
+    keyboard.press("Enter")
+
+    expect(card).to_contain_text("Sound for: Every message")
+    expect(card.locator(":focus")).to_have_count(1)
+
+
 def test_a_newcomer_is_let_in_by_the_admin(visit: Visit) -> None:
     page = visit.page
     open_chat(page, _KIM)
@@ -146,7 +178,7 @@ def test_a_reply_quotes_what_it_replies_to(visit: Visit) -> None:
 def test_the_gateway_is_taken_away_and_comes_back(visit: Visit) -> None:
     page = visit.page
     open_chat(page, _SAM)
-    task_id = submit(page, kind="jimeng", seconds="15")
+    task_id = submit(page, kind="jimeng", seconds="steps")
     page.locator("#input").fill(f"/watch jimeng {task_id}")
     page.keyboard.press("Enter")
     card = page.locator("#lines article.theirs", has_text=task_id).first
@@ -155,12 +187,13 @@ def test_the_gateway_is_taken_away_and_comes_back(visit: Visit) -> None:
 
     switch.click()
     expect(switch).to_have_attribute("aria-checked", "true")
-    expect(card).to_contain_text("isn't responding")
+    expect(card).to_contain_text("isn't responding", timeout=_POLLS_MS)
     expect(page.locator("#mind tr", has_text=task_id[-6:])).to_contain_text("unreachable")
     switch.click()
-
-    page.locator("#lines article", has_text=task_id).locator("video").wait_for(timeout=45_000)
-    expect(card).not_to_contain_text("isn't responding")
+    expect(card).not_to_contain_text("isn't responding", timeout=_POLLS_MS)
+    for _ in range(2):
+        page.locator(".task", has_text=task_id).get_by_role("button", name="Next phase").click()
+    page.locator("#lines article", has_text=task_id).locator("video").wait_for(timeout=_POLLS_MS)
 
 
 @pytest.mark.visitor(locale="zh-CN")
@@ -171,3 +204,36 @@ def test_the_page_speaks_chinese_and_changes_to_english(visit: Visit) -> None:
     page.get_by_role("button", name="English").click()
 
     expect(page.get_by_role("button", name="Submit a task")).to_be_visible()
+
+
+def test_an_alert_gives_the_focus_back(visit: Visit) -> None:
+    page = visit.page
+    open_chat(page, _GROUP)
+    task_id = submit(page, kind="jimeng", seconds="60")
+    page.locator("#input").fill(f"/watch@reelwatch_bot jimeng {task_id}")
+    page.keyboard.press("Enter")
+    card = page.locator("#lines article.theirs", has_text=task_id).first
+    page.locator("#as select").select_option(label="Anna")
+
+    card.locator(".key").last.click()  # stop, in the group's language
+
+    expect(page.locator("#alert")).to_be_visible()
+    assert not findings(page)
+    page.keyboard.press("Enter")
+    expect(page.locator("#alert")).to_be_hidden()
+    assert page.evaluate("document.activeElement !== document.body")
+
+
+def test_the_tour_is_played_again(visit: Visit, demo: Demo) -> None:
+    page = visit.page
+    demo.wait_for_the_tour()
+    before = page.locator(".task").count()
+    again = page.get_by_role("button", name="Play the tour again")
+
+    again.click()
+
+    expect(page.locator(".task")).not_to_have_count(before)
+    again.click()
+    expect(page.locator("#toast")).to_contain_text("is being played")
+    assert all("400" in each for each in visit.complaints)  # of the request that was refused
+    visit.complaints.clear()

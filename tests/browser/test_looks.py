@@ -1,11 +1,11 @@
 """The page of the demo on all kinds of screens, and for those who see none."""
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Visit
 from tests.browser.demo import Demo
+from tests.browser.findings import findings
 
 _LIMIT_BYTES = 150_000
 _WEIGHT = """() => [
@@ -13,12 +13,6 @@ _WEIGHT = """() => [
     ...performance.getEntriesByType("resource").filter((each) => !each.name.includes("/media/")),
 ].reduce((sum, each) => sum + each.transferSize, 0)"""
 _PHONE = {"width": 390, "height": 800}
-
-
-def findings(page: Page) -> str:
-    """What axe-core finds."""
-    found = Axe().run(page)
-    return str(found.generate_report()) if found.violations_count else ""
 
 
 def has_sideways_scrolling(page: Page) -> bool:
@@ -53,8 +47,18 @@ def test_a_phone_shows_one_part_at_a_time(visit: Visit) -> None:
 
     expect(page.locator("#conversation")).to_be_visible()
     expect(page.locator("#title")).to_have_text("小林")
-    assert not has_sideways_scrolling(page)
-    assert not findings(page)
+    for view in page.locator(".views button").all():
+        view.click()
+        assert not has_sideways_scrolling(page)
+        assert not findings(page)
+
+
+def test_axe_finds_nothing_while_the_menu_is_open(visit: Visit) -> None:
+    visit.page.locator("#menu-button").click()
+    expect(visit.page.locator("#menu li").first).to_be_visible()
+    expect(visit.page.locator("#input")).to_be_focused()
+
+    assert not findings(visit.page)
 
 
 @pytest.mark.visitor(viewport={"width": 1000, "height": 700})

@@ -11,6 +11,7 @@ import { connect, on, tell, toast } from "./world.js";
 
 function view(name) {
   document.body.dataset.view = name;
+  if (!document.activeElement.checkVisibility()) byId("log").focus({ preventScroll: true });
   for (const button of document.querySelectorAll(".views button")) button.setAttribute("aria-pressed", String(button.dataset.view === name));
 }
 
@@ -58,4 +59,6 @@ on("answered", ({ text, isAlert }) => {
   byId("alert-text").textContent = text;
   if (!byId("alert").open) byId("alert").showModal();
 });
+// The button that was pressed may have been replaced meanwhile.
+byId("alert").addEventListener("close", () => document.activeElement === document.body && byId("input").focus());
 connect();

@@ -1,13 +1,18 @@
 // The list of chats.
 
-import { byId, el } from "./dom.js";
+import { byId, el, keepFocus } from "./dom.js";
 import { clock, t } from "./strings.js";
 import { chat, messagesOf, on, openChat, world } from "./world.js";
 
 const list = byId("chats").querySelector("ul");
 
 export function start(opened) {
-  const draw = () => list.replaceChildren(...world.chats.map((each) => row(each, opened)));
+  const draw = () => {
+    const focus = keepFocus(list);
+    list.replaceChildren(...world.chats.map((each) => row(each, opened)));
+    focus(list);
+    showUnread();
+  };
   for (const name of ["snapshot", "chats", "opened", "opened-again", "language"]) on(name, draw);
   on("message", ({ message }) => update(message.chat, opened));
   on("deleted", ({ chat }) => update(chat, opened));
@@ -23,11 +28,17 @@ export function start(opened) {
 function update(id, opened) {
   const index = world.chats.findIndex((each) => each.id === id);
   if (index >= 0 && list.children[index]) {
-    const hadFocus = list.children[index].contains(document.activeElement);
+    const focus = keepFocus(list.children[index]);
     const node = row(chat(id), opened);
     list.children[index].replaceWith(node);
-    if (hadFocus) node.querySelector("button").focus();
+    focus(node);
+    showUnread();
   }
+}
+
+function showUnread() {
+  const number = [...world.unread.values()].reduce((sum, each) => sum + each, 0);
+  document.title = `${number ? `(${number}) ` : ""}Reelwatch ${t("demo")}`;
 }
 
 function row(each, opened) {

@@ -29,7 +29,11 @@ export function start() {
   });
   input.addEventListener("keydown", onKey);
   input.addEventListener("blur", () => setTimeout(closeMenu, 150));
-  byId("menu-button").addEventListener("click", () => (menu.hidden ? fill(chat().commands) : closeMenu()));
+  byId("menu-button").addEventListener("click", () => {
+    if (!menu.hidden) return closeMenu();
+    fill(chat().commands);
+    input.focus(); // which takes the arrow keys
+  });
   replying.querySelector("button").addEventListener("click", cancelReply);
 }
 
@@ -84,7 +88,7 @@ function show() {
 
 function grow() {
   input.style.height = "auto";
-  input.style.height = `${Math.min(input.scrollHeight, 160)}px`;
+  if (input.value) input.style.height = `${Math.min(input.scrollHeight, 160)}px`;
 }
 
 function suggest() {

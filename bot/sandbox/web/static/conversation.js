@@ -1,17 +1,18 @@
 // The open chat: its title, topics and messages.
 
-import { byId, el } from "./dom.js";
+import { byId, el, keepFocus } from "./dom.js";
 import { messageNode } from "./message.js";
 import { locale, t } from "./strings.js";
 import { chat, messagesOf, on, openChat, tell, world } from "./world.js";
 
-const FIRST = 60; // messages that are shown at first, and added with each step upwards
+const FIRST = 30; // messages that are shown at first
+const STEP = 15; // that are added with each step upwards
+const MOST = 5 * FIRST; // that are shown while the end is in view
 const NEAR = 120; // pixels from an end that count as being there
 
 const log = byId("log");
 const lines = byId("lines");
 const down = byId("down");
-let shownFrom = 0; // index of the first message that is shown
 let actions;
 
 export function start(handlers) {
@@ -19,17 +20,27 @@ export function start(handlers) {
   on("snapshot", open);
   on("opened", open);
   on("message", ({ message, isNew }) => take(message, isNew));
-  on("deleted", ({ chat, id }) => chat === world.current && nodeOf(id)?.remove());
-  on("action", (id) => id === world.current && showHead());
+  on("deleted", ({ chat, id }) => {
+    const node = chat === world.current && nodeOf(id);
+    if (!node) return;
+    if (node.contains(document.activeElement)) log.focus({ preventScroll: true });
+    node.remove();
+  });
+  on("action", (id) => {
+    if (id !== world.current) return;
+    showHead();
+    if (world.actions.get(id)?.action.startsWith("upload")) announce(byId("subtitle").textContent);
+  });
   on("chats", showHead);
   on("language", open);
   log.addEventListener("scroll", () => {
+    if (isEndDue) return;
     follow = isAtEnd();
     down.hidden = follow;
-    if (log.scrollTop < NEAR && shownFrom > 0) showEarlier();
+    if (log.scrollTop < NEAR) showEarlier();
   }, { passive: true });
   // A poster or a player that gets its size moves what is below it.
-  const resized = new ResizeObserver(() => follow && toEnd());
+  const resized = new ResizeObserver(() => follow && toEndSoon());
   for (const node of [log, lines]) resized.observe(node);
   down.addEventListener("click", toEnd);
   byId("pinned").addEventListener("click", () => show(chat().pinned));
@@ -47,9 +58,15 @@ function open() {
   if (!chat()) return;
   showHead();
   const messages = visible();
-  shownFrom = Math.max(0, messages.length - FIRST);
-  lines.replaceChildren(...withDays(messages.slice(shownFrom)));
-  toEnd();
+  lines.replaceChildren(...withDays(messages.slice(-FIRST)));
+  follow = true;
+  toEndSoon();
+}
+
+// The messages above the first that is shown.
+function earlier() {
+  const first = Number(lines.querySelector("[data-id]")?.dataset.id);
+  return visible().filter((each) => each.id < first);
 }
 
 function showHead() {
@@ -62,9 +79,11 @@ function showHead() {
   subtitle.textContent = action ? `${world.bot.name} ${t(action.startsWith("upload") ? "uploading" : "typing")}` : t(kinds[current.type]);
   subtitle.classList.toggle("active", Boolean(action));
   const tabs = current.isForum ? [{ id: null, name: t("general") }, ...current.topics] : [];
+  const focus = keepFocus(byId("topics"));
   byId("topics").replaceChildren(
     ...tabs.map((topic) => el("button", { type: "button", "aria-pressed": String(topic.id === world.topic), onclick: () => openChat(current.id, topic.id) }, topic.name)),
   );
+  focus(byId("topics"));
   const pinned = current.pinned && messagesOf(current.id).get(current.pinned);
   byId("pinned").hidden = !pinned;
   byId("pinned").textContent = pinned ? t("pinned", { text: pinned.text.split("\n")[0] }) : "";
@@ -89,23 +108,42 @@ function dayNode(seconds) {
 }
 
 function showEarlier() {
-  const messages = visible();
-  const from = Math.max(0, shownFrom - FIRST);
+  const messages = earlier().slice(-STEP);
+  if (!messages.length) return false;
   const height = log.scrollHeight;
   lines.querySelector(".day")?.remove();
-  lines.prepend(...withDays(messages.slice(from, shownFrom)));
-  shownFrom = from;
+  lines.prepend(...withDays(messages));
   log.scrollTop += log.scrollHeight - height;
+  return true;
+}
+
+function removeOldest() {
+  if (lines.childElementCount <= MOST + FIRST) return;
+  const number = lines.childElementCount - MOST;
+  for (const node of [...lines.children].slice(0, number)) node.remove();
+}
+
+// For screen readers: what is new, but not each edit of a progress.
+function announce(text) {
+  byId("heard").textContent = text;
 }
 
 function take(message, isNew) {
   if (message.chat !== world.current) return;
   if (world.topic !== null && message.thread !== world.topic) return;
   const former = nodeOf(message.id);
+  const focus = former && keepFocus(former); // before the player moves
+  const brings = message.attachment && !former?.querySelector(".media") ? `${t(message.attachment.kind)}: ` : "";
   const node = messageNode(message, actions, former);
-  if (former) former.replaceWith(node);
-  else if (isNew) lines.append(...(lines.childElementCount ? [] : [dayNode(message.date)]), node);
-  if (follow || message.isMine) toEnd();
+  if (former) {
+    former.replaceWith(node);
+    focus(node);
+  } else if (isNew) {
+    lines.append(...(lines.childElementCount ? [] : [dayNode(message.date)]), node);
+  }
+  if (message.isBot && (isNew || brings)) announce(`${message.from}: ${brings}${message.text}`);
+  if (message.isMine) follow = true;
+  if (follow) toEndSoon();
   else down.hidden = false;
   if (chat()?.pinned === message.id) showHead();
 }
@@ -114,12 +152,24 @@ const nodeOf = (id) => lines.querySelector(`[data-id="${id}"]`);
 
 function toEnd() {
   follow = true;
+  removeOldest();
   log.scrollTop = log.scrollHeight;
   down.hidden = true;
 }
 
+// Once a frame, however many messages come, as the page is laid out for it.
+let isEndDue = false;
+function toEndSoon() {
+  if (isEndDue) return;
+  isEndDue = true;
+  requestAnimationFrame(() => {
+    isEndDue = false;
+    if (follow) toEnd();
+  });
+}
+
 function show(id) {
-  while (!nodeOf(id) && shownFrom > 0) showEarlier();
+  while (!nodeOf(id) && showEarlier());
   const node = nodeOf(id);
   if (!node) return;
   follow = false;

@@ -12,6 +12,20 @@ export function el(tag, properties = {}, ...children) {
   return node;
 }
 
+const FOCUSABLE = "a[href], button, select, textarea, summary, video[controls], [tabindex]";
+
+// Notes which part of an element has the focus; returns what gives it to the same part of its successor.
+export function keepFocus(former) {
+  const place = [...former.querySelectorAll(FOCUSABLE)].indexOf(document.activeElement);
+  if (place < 0) return () => {};
+  const text = document.activeElement.textContent;
+  return (successor) => {
+    const parts = [...successor.querySelectorAll(FOCUSABLE)];
+    const same = parts[place]?.textContent === text ? parts[place] : parts.find((each) => each.textContent === text);
+    (same ?? parts[Math.min(place, parts.length - 1)])?.focus({ preventScroll: true });
+  };
+}
+
 export const byId = (id) => document.getElementById(id);
 
 export async function copy(text) {

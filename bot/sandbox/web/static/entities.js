@@ -84,12 +84,13 @@ function command(text, onCommand) {
 }
 
 function spoiler(content) {
-  const node = el("button", { type: "button", class: "spoiler", "aria-label": t("spoiler") }, el("span", {}, ...content));
-  node.addEventListener("click", () => {
-    node.classList.add("open");
-    node.removeAttribute("aria-label");
-  });
-  return node;
+  const shown = el("span", { class: "spoiler open", tabindex: "-1" }, ...content);
+  const open = () => {
+    hidden.replaceWith(shown);
+    shown.focus();
+  };
+  const hidden = el("button", { type: "button", class: "spoiler", "aria-label": t("spoiler"), onclick: open }, el("span", {}, shown.textContent));
+  return hidden;
 }
 
 function expandable(content, text) {

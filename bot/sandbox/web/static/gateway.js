@@ -1,6 +1,6 @@
 // The gateway: submit tasks, break things, see each task's timeline and the last response to the bot.
 
-import { byId, copy, el } from "./dom.js";
+import { byId, copy, el, keepFocus } from "./dom.js";
 import { clock, t } from "./strings.js";
 import { on, perform, toast, world } from "./world.js";
 
@@ -58,12 +58,14 @@ function submit(event) {
 }
 
 function drawSwitches() {
+  const focus = keepFocus(byId("switches"));
   byId("switches").replaceChildren(
     ...SWITCHES.map((name) => {
       const on = Boolean(world.switches[name]);
       return el("button", { type: "button", role: "switch", "aria-checked": String(on), onclick: () => perform("switch", { name, on: !on }) }, el("span", { class: "knob", "aria-hidden": "true" }), t(name));
     }),
   );
+  focus(byId("switches"));
 }
 
 function update(task) {
@@ -78,7 +80,10 @@ function update(task) {
   // Only what has changed is replaced, so that an open part stays open and a button keeps its focus.
   for (const part of [".state", ".bar", ".timeline", ".moves", ".response"]) {
     const [before, after] = [known.querySelector(part), node.querySelector(part)];
-    if (before && after && before.outerHTML !== after.outerHTML) before.replaceWith(after);
+    if (!before || !after || before.outerHTML === after.outerHTML) continue;
+    const focus = keepFocus(before);
+    before.replaceWith(after);
+    focus(after);
   }
   known.className = node.className;
 }
@@ -115,7 +120,7 @@ function timeline(task) {
   const parts = [t("submitted", { time: clock(task.addedAt, true) })];
   if (task.startedAt) parts.push(t("started", { time: clock(task.startedAt, true) }));
   if (task.endedAt) parts.push(t("ended", { time: clock(task.endedAt, true) }));
-  parts.push(t("polls", { n: task.polls }));
+  parts.push(task.polls ? t("polls", { n: task.polls }) : t("notAsked"));
   if (task.downloads) parts.push(t("downloads", { n: task.downloads }));
   return parts.join(" · ");
 }

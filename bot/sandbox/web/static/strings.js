@@ -254,12 +254,15 @@ export function translatePage() {
 
 export const locale = () => (language === "zh" ? "zh-CN" : "en-GB");
 
-export const clock = (seconds, withSeconds = false) =>
-  new Date(seconds * 1000).toLocaleTimeString(locale(), {
-    hour: "2-digit",
-    minute: "2-digit",
-    second: withSeconds ? "2-digit" : undefined,
-  });
+const clocks = new Map(); // by locale and whether with seconds, as each takes long to make
+
+export function clock(seconds, withSeconds = false) {
+  const key = `${locale()} ${withSeconds}`;
+  if (!clocks.has(key)) {
+    clocks.set(key, new Intl.DateTimeFormat(locale(), { hour: "2-digit", minute: "2-digit", second: withSeconds ? "2-digit" : undefined }));
+  }
+  return clocks.get(key).format(seconds * 1000);
+}
 
 export function size(bytes) {
   const [number, unit] = bytes >= 1e6 ? [bytes / 1e6, "megabyte"] : [bytes / 1e3, "kilobyte"];

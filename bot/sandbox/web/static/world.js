@@ -4,6 +4,9 @@ import { byId } from "./dom.js";
 import { refusal, t } from "./strings.js";
 
 const MOST_MESSAGES = 500; // of a chat that are kept
+const MOST_TASKS = 30; // that are kept, the newest
+const SLICE_MS = 8; // of work on events at a time
+const AGAIN_MS = 3000; // after which a connection that was refused is tried again
 
 export const world = {
   bot: { name: "", username: "" },
@@ -31,11 +34,32 @@ export function tell(name, value) {
 export const chat = (id = world.current) => world.chats.find((each) => each.id === id);
 export const messagesOf = (id) => world.messages.get(id) ?? new Map();
 
+// Many events come at once; they are handled in order and in short tasks, between which the page reacts.
+const waiting = [];
+const turn = new MessageChannel(); // unlike a timeout not slowed down where the page is hidden
+let isTurnDue = false;
+
+function soon(work) {
+  waiting.push(work);
+  if (!isTurnDue) turn.port2.postMessage(null);
+  isTurnDue = true;
+}
+
+turn.port1.onmessage = () => {
+  const end = performance.now() + SLICE_MS;
+  while (waiting.length && performance.now() < end) waiting.shift()();
+  isTurnDue = waiting.length > 0;
+  if (isTurnDue) turn.port2.postMessage(null);
+};
+
 export function connect() {
   const source = new EventSource("/events");
-  const heard = (name, handle) => source.addEventListener(name, (event) => handle(JSON.parse(event.data)));
+  const heard = (name, handle) => source.addEventListener(name, (event) => soon(() => handle(JSON.parse(event.data))));
   source.onopen = () => (byId("link").textContent = "");
-  source.onerror = () => (byId("link").textContent = t("lost"));
+  source.onerror = () => {
+    byId("link").textContent = t("lost");
+    if (source.readyState === EventSource.CLOSED) setTimeout(connect, AGAIN_MS);
+  };
   heard("snapshot", takeSnapshot);
   heard("chats", (chats) => {
     world.chats = chats;
@@ -54,6 +78,7 @@ export function connect() {
   heard("answered", (answer) => tell("answered", answer));
   heard("task", (task) => {
     world.tasks.set(task.id, task);
+    keepNewest(world.tasks, MOST_TASKS);
     tell("task", task);
   });
   heard("switches", (switches) => {
@@ -75,11 +100,18 @@ function takeSnapshot(snapshot) {
   tell("snapshot");
 }
 
+// Removes all entries of a Map but those added last; returns the keys of those that are gone.
+function keepNewest(entries, number) {
+  const old = [...entries.keys()].slice(0, Math.max(0, entries.size - number));
+  for (const key of old) entries.delete(key);
+  return old;
+}
+
 function takeMessage(message) {
   const known = messagesOf(message.chat);
   const isNew = !known.has(message.id);
   known.set(message.id, { ...message, wasJustEdited: false }); // only shown once
-  if (known.size > MOST_MESSAGES) known.delete(known.keys().next().value);
+  for (const id of keepNewest(known, MOST_MESSAGES)) tell("deleted", { chat: message.chat, id });
   if (message.isBot) endAction(message.chat);
   if (isNew && message.isBot && (message.chat !== world.current || document.hidden)) {
     world.unread.set(message.chat, (world.unread.get(message.chat) ?? 0) + 1);
