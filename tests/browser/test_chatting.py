@@ -79,9 +79,10 @@ def test_an_edit_is_shown_as_one_for_a_moment(visit: Visit) -> None:
 def test_a_pressed_button_changes_the_message(visit: Visit) -> None:
     page = visit.page
     open_chat(page, _SAM)
+    cards = page.locator("#lines article.theirs", has_text="Chat settings")
+    card = cards.nth(cards.count())
     page.locator("#input").fill("/settings")
     page.keyboard.press("Enter")
-    card = page.locator("#lines article.theirs", has_text="Chat settings").last
 
     card.get_by_role("button", name="Nothing").click()
 
@@ -114,9 +115,10 @@ def test_a_whole_conversation_needs_only_the_keyboard(visit: Visit) -> None:
     keyboard.press("Enter")
     expect(page.locator("#input")).to_be_focused()
 
+    cards = page.locator("#lines article.theirs", has_text="Chat settings")
+    card = cards.nth(cards.count())
     keyboard.type("/settings")
     keyboard.press("Enter")
-    card = page.locator("#lines article.theirs", has_text="Chat settings").last
     card.wait_for()
     keyboard.press("Shift+Tab")  # the menu's button
     keyboard.press("Shift+Tab")  # the button that replies to the newest message
@@ -163,9 +165,10 @@ def test_a_long_paste_is_split_as_by_telegram(visit: Visit) -> None:
 def test_a_reply_quotes_what_it_replies_to(visit: Visit) -> None:
     page = visit.page
     open_chat(page, _SAM)
+    answers = page.locator("#lines article.theirs", has_text="/providers")
+    answer = answers.nth(answers.count())
     page.locator("#input").fill("/help")
     page.keyboard.press("Enter")
-    answer = page.locator("#lines article.theirs").last
     answer.wait_for()
 
     answer.get_by_role("button", name="Reply to Reelwatch").click()
