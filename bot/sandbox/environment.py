@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 from bot.sandbox.gateway import FakeGateway
 from bot.sandbox.gateway.ids import new_id
 from bot.sandbox.gateway.tasks import GatewayTask
+from bot.sandbox.sample_video import scene, with_free_box
 from bot.sandbox.screen import Screen
 from bot.sandbox.telegram import FakeTelegram
 from bot.sandbox.telegram.chats import Message
@@ -41,8 +42,9 @@ class Sandbox:
 
     def new_task(self, kind: str, *, seconds: float | None, fails: str | None = None) -> GatewayTask:
         """Submit a task to the gateway; seconds None: it moves only by gateway.advance()."""
-        seconds = None if seconds is None else seconds * self.pace
-        return self.gateway.add(kind, new_id(kind, time.time()), seconds=seconds, fails=fails)
+        seconds, task_id = None if seconds is None else seconds * self.pace, new_id(kind, time.time())
+        video = with_free_box(scene(kind), task_id.encode())
+        return self.gateway.add(kind, task_id, seconds=seconds, fails=fails, video=video)
 
     def forget_old(self) -> None:
         """Forget what is no longer shown of a demo that runs for hours."""

@@ -1,5 +1,6 @@
-"""Generates a small real video: a bright bar moves over a coloured background."""
+"""Small real videos: one that is made at once, a bar over a coloured background; and scenes to look at."""
 
+import functools
 import struct
 from collections.abc import Iterator
 from enum import Enum
@@ -10,6 +11,7 @@ from typing import Literal
 import av
 from av.video.plane import VideoPlane
 
+_SCENES = Path(__file__).parent / "scenes"  # drawn by tests/pictures/scenes.py
 _FPS = 12
 _DARK, _BRIGHT = 90, 210  # luma
 
@@ -44,6 +46,12 @@ def make_video(
                 container.mux(stream.encode(frame))
             container.mux(stream.encode())
         return file.read_bytes()
+
+
+@functools.cache
+def scene(kind: str) -> bytes:
+    """The MP4 that the demo's gateway has for a kind of task: 3 s that end where they begin."""
+    return (_SCENES / f"{kind}.mp4").read_bytes()
 
 
 def with_free_box(video: bytes, payload: bytes) -> bytes:

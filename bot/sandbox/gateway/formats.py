@@ -83,7 +83,7 @@ def _alibailian(task: GatewayTask, link: str, now: float) -> Json:
         "actual_prompt": f"{task.prompt}, in soft light, filmed by a steady hand",
         "video_url": link,
     }
-    usage = {"duration": 2, "video_count": 1, "SR": 480}
+    usage = {"duration": 3, "video_count": 1, "SR": 270}
     return {"request_id": _REQUEST_ID, "output": output, "usage": usage}
 
 
@@ -159,8 +159,8 @@ def _ark(task: GatewayTask, link: str, now: float) -> Json:
         "updated_at": int(min(now, task.ends_at)),
     }
     if phase is Phase.SUCCEEDED:
-        response |= {"content": {"video_url": link}, "error": None, "seed": 10, "duration": 2}
-        response |= {"resolution": "480p", "ratio": "16:9", "framespersecond": 24}
+        response |= {"content": {"video_url": link}, "error": None, "seed": 10, "duration": 3}
+        response |= {"resolution": "270p", "ratio": "16:9", "framespersecond": 24}
     if phase is Phase.FAILED:
         response |= {"error": {"code": "InternalServiceError", "message": task.fails}}
     return response
@@ -177,8 +177,8 @@ def _videos(task: GatewayTask, link: str, now: float) -> Json:
         "progress": task.progress(now),
         "prompt": task.prompt,
         "created_at": int(task.added_at),
-        "seconds": "2",
-        "size": "320x180",
+        "seconds": "3",
+        "size": "480x270",
         "error": None,
     }
     if phase is Phase.SUCCEEDED:

@@ -20,9 +20,9 @@ from bot.sandbox.sample_video import Colour, make_video, with_free_box
 T = TypeVar("T")
 FAKE_KEY = "sk-fake-key-of-the-sandbox"
 PROMPTS = {
-    "alibailian": "A paper boat on a rainy street, seen from above",
-    "newapi": "A fox runs through fresh snow at dawn",
-    "jimeng": "一只橘猫在窗台上打哈欠，阳光洒进来",
+    "alibailian": "A paper boat on the waves at sunset",
+    "newapi": "Snow falls on a forest in the moonlight",
+    "jimeng": "热气球飘过雪山，白云缓缓移动",
     "videos": "A lighthouse in a storm, waves <higher> than the rocks",
 }
 MODELS = {

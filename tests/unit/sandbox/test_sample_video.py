@@ -6,7 +6,8 @@ from typing import Literal
 import av
 import pytest
 
-from bot.sandbox.sample_video import Colour, make_video, with_free_box
+from bot.sandbox.gateway.tasks import KINDS
+from bot.sandbox.sample_video import Colour, make_video, scene, with_free_box
 
 
 def test_the_video_is_h264_with_the_requested_size_and_duration() -> None:
@@ -51,3 +52,15 @@ def test_a_free_box_makes_another_file_of_the_same_video() -> None:
     assert len(heavier) == len(sample) + 1008
     with av.open(io.BytesIO(heavier), mode="r") as container:
         assert sum(1 for _ in container.decode(video=0)) == 24
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_kind_of_task_has_a_small_scene_that_plays_at_once(kind: str) -> None:
+    content = scene(kind)
+
+    assert len(content) < 100_000
+    assert content.index(b"moov") < content.index(b"mdat")
+    with av.open(io.BytesIO(content), mode="r") as container:
+        stream = container.streams.video[0]
+        assert (stream.width, stream.height) == (480, 270)
+        assert sum(1 for _ in container.decode(video=0)) == 72
