@@ -16,7 +16,7 @@ $(shell rm -rf $(VENV))
 endif
 endif
 
-.PHONY: demo run test postgres coverage check drills image bench dist format lock clean help
+.PHONY: demo run test postgres coverage check drills image bench pictures dist format lock clean help
 
 # A folder that could not be finished is removed, else the next run would take it for a whole one.
 define new_venv
@@ -58,6 +58,9 @@ image: $(VENV)/.dev  ## build the image and check it in containers; as root with
 bench: $(VENV)/.dev $(BARE)/.run  ## the schedule's goals in a simulation, then what polling costs; about twenty minutes
 	$(BIN)/python -m tests.bench.simulate
 	$(BIN)/python -m tests.bench --python $(BARE)/bin/python
+
+pictures: $(VENV)/.dev  ## play conversations in the demo's page and take docs/pictures/; with Chromium; five minutes
+	$(BIN)/python -m tests.pictures
 
 dist: $(VENV)/.dev  ## the wheel and the source distribution, in dist/
 	$(BIN)/uv build --quiet

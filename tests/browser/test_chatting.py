@@ -56,7 +56,7 @@ def test_a_task_of_the_gateway_becomes_a_video_that_plays(visit: Visit) -> None:
     video.wait_for()
     played = video.evaluate(_PLAY)
     assert played[0] > 0.3
-    assert played[1] == 320
+    assert played[1] == 480
     expect(page.locator(".task", has_text=task_id)).to_contain_text("fetched once")
 
 

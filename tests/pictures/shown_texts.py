@@ -1,47 +1,71 @@
-"""Which of the bot's texts each picture shows, so that a test can tell when one has changed since."""
+"""What each picture shows: its size and the bot's texts, so that a test can tell when one has changed."""
 
+import io
 import json
 import re
 import tomllib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
+
+from PIL import Image
 
 _ROOT = Path(__file__).parents[2]
 FOLDER = _ROOT / "docs" / "pictures"
+LARGEST_BYTES = 200_000  # of a picture
 _RECORD = FOLDER / "texts.json"
 _LOCALES = _ROOT / "bot" / "messages" / "locales"
-_SHORTEST = {"en": 8, "zh": 4}  # characters of a text that tell it from others
+_SHORTEST = {"en": 7, "zh": 4}  # characters of a text that tell it from others
+_LONGEST_VALUE = 80  # characters that stand for a {placeholder}
 
 
-def texts(language: str) -> dict[str, str]:
+class Shown(TypedDict):
+    """What a picture shows."""
+
+    size: list[int]  # width, height
+    texts: dict[str, str]  # by key
+
+
+def catalogue(language: str) -> dict[str, str]:
     """All texts of a language, by key."""
     return dict(_flat(tomllib.loads((_LOCALES / f"{language}.toml").read_text(encoding="utf-8"))))
 
 
-def recorded() -> dict[str, dict[str, str]]:
-    """The texts that each picture shows, by picture and key."""
-    found: dict[str, dict[str, str]] = json.loads(_RECORD.read_text(encoding="utf-8"))
+def recorded() -> dict[str, Shown]:
+    """What the pictures show, by name."""
+    found: dict[str, Shown] = json.loads(_RECORD.read_text(encoding="utf-8"))
     return found
 
 
-def record(picture: str, language: str, shown: str) -> None:
-    """Keep which texts a picture shows."""
+def size(picture: bytes) -> list[int]:
+    """Width and height of a WebP picture; raises OSError if it is none."""
+    with Image.open(io.BytesIO(picture), formats=["WEBP"]) as image:
+        return list(image.size)
+
+
+def record(name: str, language: str, picture: bytes, messages: Sequence[str]) -> None:
+    """Keep what a picture shows."""
     known = recorded() if _RECORD.exists() else {}
-    shown = " ".join(shown.split())
-    known[picture] = {key: text for key, text in texts(language).items() if _is_in(text, shown, language)}
+    known[name] = {"size": size(picture), "texts": _texts_in(messages, language)}
     content = json.dumps(known, ensure_ascii=False, indent=2, sort_keys=True)
     _RECORD.write_text(f"{content}\n", encoding="utf-8")
 
 
-def _is_in(text: str, shown: str, language: str) -> bool:
-    """Whether all fixed parts of a text are in the picture, and one is long enough to tell."""
-    parts = [" ".join(part.split()) for part in re.split(r"<[^>]*>|\{\w+\}", text)]
-    longest = max(map(len, parts))
-    return longest >= _SHORTEST[language] and all(part in shown for part in parts)
-
-
-def _flat(table: dict[str, Any], prefix: str = "") -> "list[tuple[str, str]]":
-    found: list[tuple[str, str]] = []
-    for key, value in table.items():
-        found += _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else [(prefix + key, value)]
+def _texts_in(messages: Sequence[str], language: str) -> dict[str, str]:
+    """The texts of the catalogue that are in these messages and long enough to tell."""
+    found = {}
+    lines = [" ".join(message.split()) for message in messages]
+    for key, text in catalogue(language).items():
+        parts = [" ".join(part.split(" ")) for part in re.split(r"\{\w+\}", re.sub(r"<[^>]*>", "", text))]
+        pattern = f".{{1,{_LONGEST_VALUE}}}?".join(re.escape(" ".join(part.split("\n"))) for part in parts)
+        if max(map(len, parts)) >= _SHORTEST[language] and any(re.search(pattern, line) for line in lines):
+            found[key] = text
     return found
+
+
+def _flat(table: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for key, value in table.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key, value
