@@ -55,9 +55,13 @@ drills: $(VENV)/.dev  ## break everything, in full; about an hour
 image: $(VENV)/.dev  ## build the image and check it in containers; as root with buildah, podman, debootstrap; two minutes
 	$(BIN)/python -m tests.image
 
-bench: $(VENV)/.dev $(BARE)/.run  ## the schedule's goals in a simulation, then what polling costs; about twenty minutes
+bench: $(VENV)/.dev $(BARE)/.run  ## the schedule's goals in a simulation, what polling costs, then the demo's page; about twenty minutes
 	$(BIN)/python -m tests.bench.simulate
 	$(BIN)/python -m tests.bench --python $(BARE)/bin/python
+	$(BIN)/python -m tests.bench.page
+
+pictures: $(VENV)/.dev  ## take docs/pictures anew from the page of the demo; needs Chromium; about three minutes
+	$(BIN)/python -m tests.pictures
 
 pictures: $(VENV)/.dev  ## play conversations in the demo's page and take docs/pictures/; with Chromium; five minutes
 	$(BIN)/python -m tests.pictures

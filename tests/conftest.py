@@ -14,6 +14,7 @@ from hypothesis import settings
 from bot.config import Settings
 from storage.factory import open_store
 from storage.store import Store
+from tests.browser.chromium import NO_BROWSER
 from tests.fakes.clock import FrozenClock
 from tests.postgres.schemas import empty, new_schema
 from tests.postgres.server import run_server, wheel
@@ -46,8 +47,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if engines:
         counts = ", ".join(f"{count} on {engine}" for engine, count in sorted(engines.items()))
         terminalreporter.write_line(f"Tests of the store that passed: {counts}")
-    if any(NO_POSTGRES in str(report.longrepr) for report in terminalreporter.stats.get("skipped", [])):
-        terminalreporter.write_line(NO_POSTGRES, red=True, bold=True)
+    skipped = [str(report.longrepr) for report in terminalreporter.stats.get("skipped", [])]
+    for sentence in (NO_POSTGRES, NO_BROWSER):
+        if any(sentence in why for why in skipped):
+            terminalreporter.write_line(sentence, red=True, bold=True)
 
 
 @pytest.fixture(autouse=True)
