@@ -115,7 +115,9 @@ def _parser() -> argparse.ArgumentParser:
         "--once", action="store_true", help="exit after the tour; 0 if every video arrived once"
     )
     tour.add_argument("--host", default="127.0.0.1", help="where the page listens (127.0.0.1)")
-    tour.add_argument("--port", default=8090, type=int, help="of the page (8090), or the next free one")
+    tour.add_argument(
+        "--port", default=8090, type=_port, metavar="N", help="of the page (8090), or the next free one"
+    )
     tour.add_argument("--no-web", dest="web", action="store_false", help="only the terminal, no page")
     tour.add_argument("--case", type=Path, metavar="FILE", help="replay one recorded response of a gateway")
     commands.add_parser("check", help="test the settings: bot token, database, each provider's key")
@@ -129,6 +131,13 @@ def _parser() -> argparse.ArgumentParser:
     importing = commands.add_parser("import", help="put an export into a new or empty database")
     importing.add_argument("file", metavar="FILE", help="the export; - for standard input")
     return parser
+
+
+def _port(text: str) -> int:
+    """A port's number; 0: any free one."""
+    if not text.isascii() or not text.isdecimal() or int(text) >= 1 << 16:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port from 0 to 65535")
+    return int(text)
 
 
 def _with_database(command: Callable[[Path | PostgresUrl], None]) -> int:

@@ -2,10 +2,14 @@
 
 import json
 import re
+import subprocess
 import time
 from urllib.request import urlopen
 
+import pytest
+
 from tests.e2e.conftest import CASE, Demos
+from tests.e2e.program import command, environment
 
 _END_S = 5.0  # on a busy machine; alone a fifth
 
@@ -45,3 +49,27 @@ def test_the_page_stays_without_a_terminal_and_ends_at_once_while_it_is_open(dem
 
     assert (demo.returncode, log) == (0, "")
     assert time.monotonic() - started < _END_S
+
+
+@pytest.mark.parametrize(
+    ("options", "status", "sentence"),
+    [
+        (("--port", "65536"), 2, "'65536' is not a port from 0 to 65535"),
+        (("--port", "web"), 2, "'web' is not a port from 0 to 65535"),
+        (("--port", "0", "--host", "192.0.2.1"), 1, "The page can't be served at 192.0.2.1: "),
+    ],
+)
+def test_a_page_that_cannot_be_served_ends_the_demo_with_a_sentence(
+    options: tuple[str, ...], status: int, sentence: str
+):
+    ended = subprocess.run(
+        command("demo", *options),
+        capture_output=True,
+        text=True,
+        env=environment({}),
+        timeout=30,
+        check=False,
+    )
+
+    assert ended.returncode == status
+    assert sentence in ended.stderr.splitlines()[-1]

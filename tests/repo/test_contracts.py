@@ -34,6 +34,7 @@ def run(folder: Path, *command: str) -> tuple[int, str]:
         ("bot/sandbox/demo.py", "from bot.providers import registry", "The layers of the bot"),
         ("bot/sandbox/tour.py", "import storage.models", "The sandbox imports nothing of storage"),
         ("bot/app.py", "import bot.sandbox", "Only the command line imports the sandbox"),
+        ("bot/workers.py", "import bot.demo_state", "Only the command line imports the sandbox"),
         ("storage/models.py", "import bot.errors", "storage imports nothing of bot"),
         ("bot/media/cache.py", "import httpx", "httpx is imported for Telegram and the gateways only"),
         (
@@ -51,6 +52,15 @@ def test_a_forbidden_import_breaks_a_contract(copy: Path, module: str, line: str
 
     assert status != 0
     assert f"{contract} BROKEN" in report
+
+
+def test_the_bot_loads_nothing_of_the_demo():
+    loaded = "[name for name in sys.modules if name.startswith(('bot.sandbox', 'bot.demo'))]"
+    code = f"import sys, bot.cli, bot.app, bot.check, bot.backup, bot.transfer; print({loaded})"
+
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+
+    assert done.stdout == "[]\n"
 
 
 def test_a_broken_call_from_the_composition_root_to_the_workers_is_a_type_error(copy: Path):

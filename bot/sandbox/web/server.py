@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import errno
+import os
 from collections.abc import AsyncIterator, Callable
 from importlib import resources
 
@@ -132,15 +133,16 @@ _ANY_FILE = "application/octet-stream"
 
 
 async def _listen(runner: web.AppRunner, host: str, port: int) -> int:
-    for candidate in range(port, port + _NEXT_PORTS) if port else [0]:
+    for candidate in range(port, min(port + _NEXT_PORTS, 1 << 16)) if port else [0]:
         try:
             await web.TCPSite(runner, host, candidate).start()
         except OSError as error:
             if error.errno != errno.EADDRINUSE:
-                raise NoPort(f"The page can't be served at {host}: {error.strerror}.") from error
+                why = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
+                raise NoPort(f"The page can't be served at {host}: {why}.") from error
         else:
             return int(runner.addresses[-1][1])
-    raise NoPort(f"The ports {port} to {port + _NEXT_PORTS - 1} are taken: name another one by --port.")
+    raise NoPort(f"The port {port} and the next ones are taken: name another one by --port.")
 
 
 def _static_files() -> dict[str, tuple[bytes, str]]:
