@@ -60,9 +60,6 @@ bench: $(VENV)/.dev $(BARE)/.run  ## the schedule's goals in a simulation, what 
 	$(BIN)/python -m tests.bench --python $(BARE)/bin/python
 	$(BIN)/python -m tests.bench.page
 
-pictures: $(VENV)/.dev  ## take docs/pictures anew from the page of the demo; needs Chromium; about three minutes
-	$(BIN)/python -m tests.pictures
-
 pictures: $(VENV)/.dev  ## play conversations in the demo's page and take docs/pictures/; with Chromium; five minutes
 	$(BIN)/python -m tests.pictures
 
