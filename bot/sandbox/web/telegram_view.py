@@ -16,7 +16,7 @@ _ANY_LANGUAGE = ""
 
 def chat_view(state: State, chat: Chat, *, people: tuple[int, ...]) -> Json:
     """A chat; people: the users who can write there, the first by default."""
-    language = (chat.user.language_code or "en") if chat.user else "en"
+    language = (state.users[people[0]].language_code if people else None) or "en"
     return {
         "id": chat.id,
         "type": chat.type,

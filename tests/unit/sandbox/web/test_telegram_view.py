@@ -34,6 +34,7 @@ def test_a_chat_has_its_people_topics_and_pinned_message(sandbox: Sandbox) -> No
     assert [each["name"] for each in view["people"]] == ["小林", "Anna"]
     assert [each["name"] for each in view["topics"]] == ["Renders", "闲聊"]
     assert view["pinned"] == 5
+    assert view["language"] == "zh-hans"  # of the first who writes there
 
 
 def test_a_message_has_buttons_of_three_kinds_and_a_short_quotation(sandbox: Sandbox) -> None:
