@@ -7,6 +7,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.long_chat import MESSAGES, LongChat, long_chat
 
+_BUSY_MS = 30_000  # for all messages at once, on a busy machine
 _SHOWN_AT_FIRST, _MOST_SHOWN = 30, 180
 
 
@@ -20,10 +21,13 @@ def chat() -> Iterator[LongChat]:
 def page(browser: Browser, chat: LongChat) -> Iterator[Page]:
     context = browser.new_context()
     page = context.new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
     page.goto(chat.address)
     expect(page.locator("#lines article")).to_have_count(_SHOWN_AT_FIRST)
     yield page
     context.close()
+    assert errors == []
 
 
 def test_earlier_messages_are_shown_up_to_the_first(page: Page) -> None:
@@ -39,7 +43,7 @@ def test_the_page_keeps_only_so_many_messages(page: Page, chat: LongChat) -> Non
     chat.send(MESSAGES)
 
     newest = chat.sandbox.telegram.state.chats[1001].last_message_id
-    expect(page.locator(f"[data-id='{newest}']")).to_be_visible()
+    expect(page.locator(f"[data-id='{newest}']")).to_be_visible(timeout=_BUSY_MS)
     assert page.locator("#lines article").count() <= _MOST_SHOWN
 
 

@@ -47,9 +47,12 @@ function soon(work) {
 
 turn.port1.onmessage = () => {
   const end = performance.now() + SLICE_MS;
-  while (waiting.length && performance.now() < end) waiting.shift()();
-  isTurnDue = waiting.length > 0;
-  if (isTurnDue) turn.port2.postMessage(null);
+  try {
+    while (waiting.length && performance.now() < end) waiting.shift()();
+  } finally {
+    isTurnDue = waiting.length > 0;
+    if (isTurnDue) turn.port2.postMessage(null);
+  }
 };
 
 export function connect() {
