@@ -39,7 +39,7 @@ class Case:
 
 
 SHORT_SPEED = 10.0  # of the bot's time
-SHORT_CASES = (*(Case(coroutine=each, at=6) for each in _COROUTINES), Case(coroutine="_work", at=2))
+SHORT_CASES = (*(Case(coroutine=each, at=6) for each in _COROUTINES), Case(coroutine="run_workers", at=2))
 CASES = (*SHORT_CASES, *(Case(coroutine=each, at=at) for each in _COROUTINES for at in (2, 4, 9)))
 
 
