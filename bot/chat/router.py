@@ -57,10 +57,13 @@ async def on_message(_: Update, context: Context) -> None:
             context.reply(replies.sentence("wrong.command", language=await context.language()))
         if not writes:
             context.release()  # the remaining commands only read
-    if is_private and deps.access.is_admin(context.user_id) and any(each.name == "start" for each in typed):
-        # Telegram refuses the menu of a chat that does not exist yet, as at the bot's start.
-        show = partial(show_admin_menu, context.bot, deps.language, context.message.chat_id)
-        deps.reply_queue.put(context.message.chat_id, show)
+    if is_private and deps.access.is_admin(context.user_id):
+        if any(each.name == "start" for each in typed):
+            # Telegram refuses the menu of a chat that does not exist yet, as at the bot's start.
+            show = partial(show_admin_menu, context.bot, deps.language, context.message.chat_id)
+            deps.reply_queue.put(context.message.chat_id, show)
+        # Questions and reports to admins answer no message whose language they could have.
+        await deps.service.remember_language(context.message.chat_id, context.personal_language)
     if not typed:
         await _on_text(context)
     if len(typed) > len(known):

@@ -193,6 +193,11 @@ class Service:
         """Save a chat's present data."""
         await self._store.save_chat(chat, at=self._clock())
 
+    async def remember_language(self, chat_id: int, language: str) -> None:
+        """Save the language last used in a private chat, if it is another one than before."""
+        if await self.language_of(chat_id) != language:
+            await self.remember_chat(Chat(id=chat_id, title="", language=language))
+
     async def chat_lost(self, chat_id: int, reason: str) -> None:
         """Mark a chat to which the bot can no longer send."""
         await self._store.chat_lost(chat_id, reason, at=self._clock())

@@ -271,3 +271,9 @@ async def test_an_admin_who_starts_gets_the_admins_menu(harness):
     assert harness.request.menus == []
     await harness.receive(updates.private(BORIS, "/start"))
     assert [each["scope"] for each in harness.request.menus] == [{"type": "chat", "chat_id": BORIS}] * 2
+
+
+async def test_the_language_of_an_admin_is_known_to_what_answers_no_message(harness):
+    await harness.receive(updates.private(BORIS, "/help", language="zh-hans"))
+
+    assert await harness.service.language_of(BORIS) == "zh"
