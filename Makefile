@@ -31,7 +31,7 @@ run: $(VENV)/.run  ## the bot, with the settings in .env
 	$(BIN)/python -m bot
 
 # More at a time than a small machine has cores: the end-to-end tests mostly wait. In the order of the folders, so these come early.
-PYTEST = $(BIN)/python -m pytest -n 5 --dist loadfile --no-loadscope-reorder --ignore=tests/repo
+PYTEST = $(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder --ignore=tests/repo
 
 test: $(VENV)/.dev  ## all tests but tests/repo, which check runs
 	$(PYTEST)

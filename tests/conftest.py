@@ -20,7 +20,7 @@ from tests.postgres.schemas import empty, new_schema
 from tests.postgres.server import run_server, wheel
 
 # Examples per hypothesis test: few and deterministic by default, many with --hypothesis-profile=bench.
-settings.register_profile("repeatable", max_examples=400, derandomize=True, deadline=None, database=None)
+settings.register_profile("repeatable", max_examples=200, derandomize=True, deadline=None, database=None)
 settings.register_profile("bench", max_examples=100_000 // 8, deadline=None)
 settings.load_profile("repeatable")
 
