@@ -215,6 +215,7 @@ async def test_deliveries_to_several_chats_are_concurrent(harness: DeliveryHarne
     await harness.until(lambda: len(harness.bot_messages()) == 2)
 
     await harness.watch(quick, BEN)
+    await harness.until(lambda: harness.bot_messages(BEN))
     await harness.poll()
     await harness.until(lambda: len(harness.bot_messages(BEN)) == 2)
     assert harness.telegram.videos(ANNA) == []
