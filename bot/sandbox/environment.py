@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import socket
 import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from tempfile import TemporaryDirectory
 from bot.sandbox.gateway import FakeGateway
 from bot.sandbox.gateway.ids import new_id
 from bot.sandbox.gateway.tasks import GatewayTask
+from bot.sandbox.ports import free_port
 from bot.sandbox.sample_video import scene, with_free_box
 from bot.sandbox.screen import Screen
 from bot.sandbox.telegram import FakeTelegram
@@ -77,7 +77,7 @@ async def open_sandbox(*, pace: float = 1.0) -> AsyncIterator[Sandbox]:
             stack.push_async_callback(server.stop)
         printing = asyncio.create_task(_print_all(telegram.subscribe(), screen))
         stack.callback(printing.cancel)
-        database, health_port = folder / "reelwatch.db", _free_port()
+        database, health_port = folder / "reelwatch.db", free_port()
         environment = {
             "TELEGRAM_BOT_TOKEN": telegram.token,
             "TELEGRAM_API_URL": telegram.url,
@@ -101,12 +101,6 @@ async def open_sandbox(*, pace: float = 1.0) -> AsyncIterator[Sandbox]:
             health_url=f"http://127.0.0.1:{health_port}",
             people=people,
         )
-
-
-def _free_port() -> int:
-    """A port that was free a moment ago."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def _populate(telegram: FakeTelegram) -> Mapping[int, tuple[int, ...]]:

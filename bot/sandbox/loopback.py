@@ -5,17 +5,18 @@ from aiohttp.typedefs import Handler
 
 from bot.sandbox.change_signal import ChangeSignal
 from bot.sandbox.faults import cut
+from bot.sandbox.ports import free_port
 
 _BODY_LIMIT = 1 << 30  # bytes; each server has lower limits of its own
 
 
 class LoopbackServer:
-    """HTTP on 127.0.0.1; the system picks the ports at the first start, later starts reuse them."""
+    """HTTP on 127.0.0.1; later starts use the ports of the first one."""
 
     def __init__(self, *, ports: int = 1) -> None:
         self.change_signal = ChangeSignal()
         self.is_down = False  # True: connections are accepted and closed, as in an outage
-        self._ports = [0] * ports
+        self._ports = [free_port() for _ in range(ports)]
         self._runner: web.AppRunner | None = None
 
     def routes(self) -> list[web.RouteDef]:
@@ -35,7 +36,6 @@ class LoopbackServer:
         await self._runner.setup()
         for port in self._ports:
             await web.TCPSite(self._runner, "127.0.0.1", port).start()
-        self._ports = [address[1] for address in self._runner.addresses]
 
     async def stop(self) -> None:
         """Stop listening; the state is kept."""
@@ -44,5 +44,5 @@ class LoopbackServer:
             self._runner = None
 
     def address(self, index: int = 0) -> str:
-        """The base URL of a port; valid after the first start."""
+        """The base URL of a port; nobody listens there before the first start."""
         return f"http://127.0.0.1:{self._ports[index]}"

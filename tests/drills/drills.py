@@ -11,9 +11,9 @@ from pathlib import Path
 
 from bot.sandbox.faults import LOST_RESPONSE, html_response, json_response
 from bot.sandbox.gateway.tasks import Phase
+from bot.sandbox.ports import free_port
 from tests.drills.bot_processes import BotProcesses
 from tests.drills.scene import KINDS, PATIENCE_S, DrillScene, Verdict
-from tests.fakes.ports import free_port
 
 _AT_ONCE = 3  # concurrent drills; each is a process and two servers
 CHAT = 1000

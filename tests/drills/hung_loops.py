@@ -10,9 +10,9 @@ from pathlib import Path
 
 import aiohttp
 
+from bot.sandbox.ports import free_port
 from tests.drills.bot_processes import BotProcesses, Hang
 from tests.drills.scene import DrillScene
-from tests.fakes.ports import free_port
 
 LIMIT_S = 60.0
 _LATENCY_S = 1.0  # of a busy machine, by its own clock

@@ -11,8 +11,8 @@ from typing import Any
 
 import aiohttp
 
+from bot.sandbox.ports import free_port
 from tests.e2e.program import environment, until_sigterm_is_handled
-from tests.fakes.ports import free_port
 from tests.fakes.relay import Relay
 
 HARD_EXIT = 75  # of a replica whose work did not end when it no longer led

@@ -5,13 +5,13 @@ import random
 
 import asyncpg
 
+from bot.sandbox.ports import free_port
 from tests.drills.drills import CHAT
 from tests.drills.replica import Replica
 from tests.drills.replica_reports import Observations, ReplicaDrill, ReplicaReport, ReplicaScale
 from tests.drills.replica_scene import ReplicaScene, open_replicas
 from tests.drills.scene import KINDS
 from tests.fakes.balancer import Balancer
-from tests.fakes.ports import free_port
 
 _COMMANDS_PER_KILL = 20
 _CHATS = 20

@@ -13,8 +13,8 @@ import pytest
 
 from bot.messages.translate import catalogue
 from bot.sandbox.faults import json_response
+from bot.sandbox.ports import free_port
 from tests.e2e.scene import ADMIN, BOOT_S, Scene
-from tests.fakes.ports import free_port
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ import aiohttp
 import pytest
 
 from bot.sandbox.faults import Fault, html_response
+from bot.sandbox.ports import free_port
 from bot.sandbox.telegram.server import Request
 from tests.e2e.scene import Scene
-from tests.fakes.ports import free_port
 
 _LIMIT_S = 1.5
 _WEBHOOK = "https://n8n.example/webhook/7f3a-secret"

@@ -10,9 +10,9 @@ from typing import Any
 import aiohttp
 import pytest
 
+from bot.sandbox.ports import free_port
 from tests.e2e.program import Program
 from tests.e2e.scene import BOOT_S, Scene
-from tests.fakes.ports import free_port
 
 TAKEOVER_S = 8.0
 HANDOVER_S = 2.5

@@ -11,11 +11,11 @@ from typing import Any
 import aiohttp
 import pytest
 
+from bot.sandbox.ports import free_port
 from tests.e2e.program import Program
 from tests.e2e.scene import ADMIN, BOOT_S, WAIT_S, Scene
 from tests.e2e.test_getting_in import question_about, tap
 from tests.fakes.balancer import Balancer
-from tests.fakes.ports import free_port
 
 PATH = "/telegram"
 SOON_S = 4.0  # after which a result counts as late

@@ -9,11 +9,11 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from bot.sandbox.ports import free_port
 from bot.sandbox.telegram.webhook import Webhook
 from tests.e2e.database import about_sqlite
 from tests.e2e.nginx import needs_nginx, nginx
 from tests.e2e.scene import Scene
-from tests.fakes.ports import free_port
 from tests.fakes.tls import trusting
 
 HEADER = "X-Telegram-Bot-Api-Secret-Token"

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.fakes.ports import free_port
+from bot.sandbox.ports import free_port
 from tests.fakes.tls import CERTIFICATE
 from tests.postgres.server import Server, account_for
 from tests.programs import find, needs

@@ -11,7 +11,7 @@ from typing import Any
 
 import aiohttp
 
-from tests.fakes.ports import free_port
+from bot.sandbox.ports import free_port
 from tests.repo.tree import text
 
 _AGAIN_S = 0.1  # between two looks at what it has scraped

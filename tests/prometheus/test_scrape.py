@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from bot.sandbox.faults import json_response
+from bot.sandbox.ports import free_port
 from bot.sandbox.telegram.api_errors import flood
 from tests.e2e.scene import Scene
-from tests.fakes.ports import free_port
 from tests.programs import needs
 from tests.prometheus import queries
 from tests.prometheus.server import Prometheus, prometheus

@@ -16,11 +16,11 @@ from bot.errors import PortTaken
 from bot.health.report import HealthReport
 from bot.http.exposition import MetricsPage
 from bot.http.server import http_server
+from bot.sandbox.ports import free_port
 from bot.telemetry import Telemetry
 from bot.watching.gateway_state import GatewayReport, GatewayStatus
 from storage.store import Store
 from tests.fakes.clock import NOON, SteadyClock
-from tests.fakes.ports import free_port
 from tests.unit.http.lost_store import LostStore, sources
 
 

@@ -11,7 +11,7 @@ from aiohttp import ClientSession
 from bot.bot_api.results import Unexpected
 from bot.errors import PortTaken
 from bot.http.webhook import webhook_server
-from tests.fakes.ports import free_port
+from bot.sandbox.ports import free_port
 
 SECRET = "5f3c"
 HEADERS = {"X-Telegram-Bot-Api-Secret-Token": SECRET}
