@@ -194,13 +194,13 @@ async def open_replicas(**settings: str) -> AsyncIterator[ReplicaScene]:
             await scene.gateway.start()
             stack.push_async_callback(scene.gateway.stop)
             socket = server.folder / ".s.PGSQL.5432"
-            telegram_port = int(scene.telegram.url.rpartition(":")[2])
+            telegram = "127.0.0.1", int(scene.telegram.url.rpartition(":")[2])
             for number in range(REPLICAS):
                 replica = Replica(
                     number,
                     folder,
                     database=await stack.enter_async_context(Relay.open(socket)),
-                    telegram=await stack.enter_async_context(Relay.open(telegram_port, mark=b"/getUpdates")),
+                    telegram=await stack.enter_async_context(Relay.open(telegram, mark=b"/getUpdates")),
                     session=session,
                 )
                 scene.replicas.append(replica)

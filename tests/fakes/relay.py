@@ -10,12 +10,13 @@ from typing import Self
 _CHUNK_BYTES = 65_536
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+Target = Path | tuple[str, int]  # a socket, or a host and port
 
 
 class Relay:
     """Passes connections on to one server."""
 
-    def __init__(self, target: Path | int, mark: bytes) -> None:
+    def __init__(self, target: Target, mark: bytes) -> None:
         self.port = 0
         self.sent_at = 0.0  # when a client last sent anything, as time.monotonic()
         self.marks_at: list[float] = []  # when clients sent the mark
@@ -28,8 +29,8 @@ class Relay:
 
     @classmethod
     @contextlib.asynccontextmanager
-    async def open(cls, target: Path | int, *, mark: bytes = b"") -> AsyncIterator[Self]:
-        """Listen on loopback; target: the server's socket or port there. mark: whose times are noted."""
+    async def open(cls, target: Target, *, mark: bytes = b"") -> AsyncIterator[Self]:
+        """Listen on loopback; target: the server. mark: whose times are noted."""
         relay = cls(target, mark)
         tasks: set[asyncio.Task[None]] = set()
 
@@ -79,7 +80,7 @@ class Relay:
         if isinstance(self._target, Path):
             server = await asyncio.open_unix_connection(self._target)
         else:
-            server = await asyncio.open_connection("127.0.0.1", self._target)
+            server = await asyncio.open_connection(*self._target)
         self._writers.add(server[1])
         try:
             async with asyncio.TaskGroup() as group:

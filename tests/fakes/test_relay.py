@@ -20,7 +20,7 @@ async def open_relay() -> AsyncIterator[Relay]:
         writer.close()
 
     server = await asyncio.start_server(echo, "127.0.0.1", 0)
-    async with server, Relay.open(server.sockets[0].getsockname()[1], mark=b"/get") as relay:
+    async with server, Relay.open(server.sockets[0].getsockname(), mark=b"/get") as relay:
         yield relay
 
 

@@ -16,7 +16,8 @@ from storage.postgres.store import PostgresStore
 from storage.postgres_url import PostgresUrl
 from tests.contract.store.driver import CHAT, Driver
 from tests.fakes.clock import SteadyClock
-from tests.postgres.link import Link
+from tests.fakes.relay import Relay
+from tests.postgres.relayed import server_of, through
 
 TTL_S, MARGIN_S = 1.0, 0.2
 SHORT = Timing(
@@ -33,9 +34,14 @@ LOCK = "SELECT pg_advisory_xact_lock(hashtext('reelwatch'), hashtext(current_sch
 
 
 @pytest.fixture
-async def link(postgres_url: str) -> AsyncIterator[Link]:
-    async with Link.open(postgres_url) as link:
-        yield link
+async def relay(postgres_url: str) -> AsyncIterator[Relay]:
+    async with Relay.open(server_of(postgres_url)) as relay:
+        yield relay
+
+
+@pytest.fixture
+def relayed_url(relay: Relay, postgres_url: str) -> PostgresUrl:
+    return through(relay.port, postgres_url)
 
 
 @pytest.fixture
@@ -58,7 +64,7 @@ async def open_store(
 
 @asynccontextmanager
 async def session(url: str) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
-    """Beside those of the stores, and not over the link."""
+    """Beside those of the stores, and not through the relay."""
     connection = await asyncpg.connect(url)
     try:
         yield connection
@@ -81,51 +87,51 @@ async def watch(store: PostgresStore) -> None:
 
 
 async def test_a_leader_that_is_cut_off_stops_before_its_lease_has_run_out(
-    link: Link, stack: AsyncExitStack, postgres_url: str
+    relay: Relay, relayed_url: PostgresUrl, stack: AsyncExitStack, postgres_url: str
 ):
-    store = await open_store(stack, link.url)
+    store = await open_store(stack, relayed_url)
     await store.leadership.acquire()
     async with session(postgres_url) as beside:
         holding = asyncio.create_task(store.leadership.hold())
         before = await beside.fetchval("SELECT until FROM leader")
         while await beside.fetchval("SELECT until FROM leader") == before:
             assert not holding.done()
-        link.cut()
+        relay.hold()
 
         with pytest.raises(LeadershipLost, match="not renewed in time"):
             await holding
 
         assert not store.leadership.is_held
         assert await beside.fetchval("SELECT until > clock_timestamp() FROM leader")
-        link.heal()
+        relay.mend()
 
 
 async def test_what_waits_for_a_database_that_is_cut_off_ends_with_the_lease(
-    link: Link, stack: AsyncExitStack
+    relay: Relay, relayed_url: PostgresUrl, stack: AsyncExitStack
 ):
-    store = await open_store(stack, link.url)
+    store = await open_store(stack, relayed_url)
     await store.leadership.acquire()
-    link.cut()
+    relay.hold()
     writing = asyncio.create_task(watch(store))
     async with asyncio.timeout(3):
         with pytest.raises(LeadershipLost):
             await store.leadership.hold()
         with pytest.raises(LeadershipLost):
             await writing
-    link.heal()
+    relay.mend()
 
 
 async def test_a_leader_that_is_cut_off_for_a_moment_leads_on(
-    link: Link, stack: AsyncExitStack, postgres_url: str
+    relay: Relay, relayed_url: PostgresUrl, stack: AsyncExitStack, postgres_url: str
 ):
-    store = await open_store(stack, link.url)
+    store = await open_store(stack, relayed_url)
     await store.leadership.acquire()
     holding = asyncio.create_task(store.leadership.hold())
     for _ in range(3):
-        link.cut()
+        relay.hold()
         await asyncio.sleep(0.4)  # longer than one renewal may take
-        link.heal()
-        link.end_connections()
+        relay.break_connections()
+        relay.mend()
         async with session(postgres_url) as beside:
             before = await beside.fetchval("SELECT until FROM leader")
             while await beside.fetchval("SELECT until FROM leader") == before:
@@ -136,7 +142,9 @@ async def test_a_leader_that_is_cut_off_for_a_moment_leads_on(
     await asyncio.gather(holding, return_exceptions=True)
 
 
-async def test_a_leader_believes_in_a_renewal_from_when_it_was_sent(link: Link, stack: AsyncExitStack):
+async def test_a_leader_believes_in_a_renewal_from_when_it_was_sent(
+    relay: Relay, relayed_url: PostgresUrl, stack: AsyncExitStack
+):
     steady, sent, renewed = SteadyClock(), asyncio.Event(), asyncio.Event()
 
     async def sleep(seconds: float) -> None:
@@ -145,16 +153,18 @@ async def test_a_leader_believes_in_a_renewal_from_when_it_was_sent(link: Link, 
             await asyncio.Event().wait()
         sent.set()
 
-    store = await open_store(stack, link.url, timing=Timing(now_s=steady, sleep=sleep, renewal_timeout_s=60))
+    store = await open_store(
+        stack, relayed_url, timing=Timing(now_s=steady, sleep=sleep, renewal_timeout_s=60)
+    )
     await store.leadership.acquire()
     renewed.clear()
     steady.advance(2)
-    link.cut()
+    relay.hold()
     holding = asyncio.create_task(store.leadership.hold())
     await sent.wait()
     at = steady.now
     steady.advance(2)
-    link.heal()
+    relay.mend()
     await renewed.wait()
 
     beliefs = []
@@ -168,12 +178,12 @@ async def test_a_leader_believes_in_a_renewal_from_when_it_was_sent(link: Link, 
 
 
 async def test_a_leader_that_resigns_while_it_is_cut_off_does_not_wait_for_the_database(
-    link: Link, stack: AsyncExitStack
+    relay: Relay, relayed_url: PostgresUrl, stack: AsyncExitStack
 ):
-    store = await open_store(stack, link.url)
+    store = await open_store(stack, relayed_url)
     await store.leadership.acquire()
     await watch(store)
-    link.cut()
+    relay.hold()
     started = asyncio.get_running_loop().time()
 
     await store.leadership.resign()
@@ -182,11 +192,11 @@ async def test_a_leader_that_resigns_while_it_is_cut_off_does_not_wait_for_the_d
     assert not store.leadership.is_held
     with pytest.raises(LeadershipLost):
         await watch(store)
-    link.heal()
+    relay.mend()
 
 
 async def test_a_database_that_is_away_is_waited_for_and_reported_once(
-    stack: AsyncExitStack, postgres_url: str
+    relay: Relay, relayed_url: PostgresUrl, stack: AsyncExitStack
 ):
     reported, is_reported = list[str | None](), asyncio.Event()
 
@@ -194,21 +204,19 @@ async def test_a_database_that_is_away_is_waited_for_and_reported_once(
         reported.append(outage)
         is_reported.set()
 
-    async with Link.open(postgres_url) as link:
-        url = link.url
-    store = await open_store(stack, url)  # nobody listens there any more
+    relay.break_connections()
+    store = await open_store(stack, relayed_url)
     waiting = asyncio.create_task(store.leadership.acquire(report))
     await is_reported.wait()
     await asyncio.sleep(5 * SHORT.poll_s)  # for some more attempts
-    async with Link.open(postgres_url, port=link.port):
-        await waiting
+    relay.mend()
+    await waiting
 
-        [away, back] = reported
-        assert away is not None
-        assert "cannot be reached" in away
-        assert back is None
-        await watch(store)
-        await store.close()
+    [away, back] = reported
+    assert away is not None
+    assert "cannot be reached" in away
+    assert back is None
+    await watch(store)
 
 
 async def test_a_taking_waits_for_the_last_transaction_of_the_leader_before(
@@ -326,12 +334,12 @@ async def test_a_renewal_that_reaches_the_server_after_the_resigning_changes_not
     assert second.leadership.took_over_from is None
 
 
-async def test_a_cancellation_during_a_rollback_is_not_lost(link: Link):
-    database = Database(link.url)
+async def test_a_cancellation_during_a_rollback_is_not_lost(relay: Relay, relayed_url: PostgresUrl):
+    database = Database(relayed_url)
 
     async def fail() -> None:
         async with database.transaction():
-            link.cut()
+            relay.hold()
             raise ZeroDivisionError
 
     failing = asyncio.create_task(fail())
@@ -340,7 +348,7 @@ async def test_a_cancellation_during_a_rollback_is_not_lost(link: Link):
     with pytest.raises(asyncio.CancelledError):
         await failing
 
-    link.heal()
+    relay.mend()
     async with database.reading() as tx:
         await tx.run("SELECT 1")
     await database.close()
