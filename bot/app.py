@@ -160,7 +160,7 @@ class _Process:
                 if self._replica is not None:
                     group.create_task(_until(stop, self._replica.run()))
                 await Terms(self._store.leadership, self.telemetry).run(lead, stop)
-        except BaseExceptionGroup as errors:
+        except ExceptionGroup as errors:
             raise _expected(errors) or errors from None
 
     async def _notify(self, stop: asyncio.Event) -> None:
@@ -187,8 +187,6 @@ class _Process:
             async with asyncio.TaskGroup() as group:
                 group.create_task(_until(stop, updates))
                 group.create_task(_until(stop, run_workers(resources, bot, cadence)))
-        except BaseExceptionGroup as errors:
-            raise _expected(errors) or errors from None
         finally:
             self._resources = self._gateways.own = None
             await shut_down(client)
@@ -244,10 +242,10 @@ async def _until(stop: asyncio.Event, work: Coroutine[None, None, None]) -> None
         working.cancel()
 
 
-def _expected(errors: BaseExceptionGroup[BaseException]) -> BaseException | None:
+def _expected(errors: ExceptionGroup[Exception]) -> Exception | None:
     """The first of the errors that the command line prints as a sentence."""
-    found: BaseException | None = errors.subgroup(_EXPECTED)
-    while isinstance(found, BaseExceptionGroup):
+    found: Exception | None = errors.subgroup(_EXPECTED)
+    while isinstance(found, ExceptionGroup):
         found = found.exceptions[0]
     return found
 

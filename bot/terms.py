@@ -104,13 +104,13 @@ class Terms:
                     holding = group.create_task(self._leadership.hold())
                     await lead(term)
                     holding.cancel()
-            except BaseExceptionGroup as errors:
+            except ExceptionGroup as errors:
                 losses, others = errors.split((LeadershipLost, StoreUnavailable))
                 term.end()
                 if others is not None:
                     raise others.exceptions[0] if len(others.exceptions) == 1 else others from None
-                why: BaseException = losses or errors
-                while isinstance(why, BaseExceptionGroup):
+                why: Exception = losses or errors
+                while isinstance(why, ExceptionGroup):
                     why = why.exceptions[0]
                 log.warning(
                     "The leadership is lost, so all work of this process ends: %s",

@@ -7,6 +7,7 @@ limit, and leaves the connection open after a wrong one; its errors don't say th
 import asyncio
 import ssl
 from collections.abc import Iterable, Sequence
+from contextlib import AsyncExitStack
 from typing import Any
 
 import httpcore
@@ -54,15 +55,13 @@ class _SocksBackend(httpcore.AnyIOBackend):
         for host in hosts[:MAX_ADDRESSES]:
             stream = await super().connect_tcp(self._proxy.host, self._proxy.port)
             try:
-                await handshake(stream, self._proxy, host, port)
+                async with AsyncExitStack() as on_error:
+                    on_error.push_async_callback(stream.aclose)
+                    await handshake(stream, self._proxy, host, port)
+                    on_error.pop_all()
+                    return stream
             except TargetRefused as error:
-                await stream.aclose()
                 refusal = error
-            except BaseException:
-                await stream.aclose()
-                raise
-            else:
-                return stream
         raise refusal
 
     async def _addresses(self, host: str, port: int) -> list[str]:

@@ -13,7 +13,7 @@ from aiohttp.http_parser import RawResponseMessage
 from yarl import URL
 
 from bot.proxies.proxy import Proxy
-from bot.proxies.socks5 import open_through
+from bot.proxies.socks5 import closed_on_error, open_through
 
 MAX_INTERIM = 16  # interim (1xx) responses before the final one; servers send one or two
 MAX_HEADER = 65_536  # bytes of one header line; CDNs send more than aiohttp's 8,190
@@ -82,11 +82,8 @@ class _SocksConnector(_BoundedConnector):
                 sock = await open_through(self._proxy, hosts, port)
             except OSError as error:
                 raise error_type(request.connection_key, error) from error
-        try:
+        with closed_on_error(sock):
             return await self._wrap_existing_connection(*args, sock=sock, **options)
-        except BaseException:
-            sock.close()
-            raise
 
 
 class _Unresolved(AbstractResolver):

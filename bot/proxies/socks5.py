@@ -14,7 +14,7 @@ import errno
 import ipaddress
 import socket
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Protocol
 
 from bot.proxies.proxy import Proxy
@@ -95,7 +95,7 @@ async def open_socket(host: str, port: int) -> socket.socket:
         sock = socket.socket(family, kind, number)
         sock.setblocking(False)
         try:
-            with _closed_on_error(sock):
+            with closed_on_error(sock):
                 await loop.sock_connect(sock, address)
                 return sock
         except OSError as error:
@@ -109,7 +109,7 @@ async def open_through(proxy: Proxy, hosts: Sequence[str], port: int) -> socket.
     for host in hosts[:MAX_ADDRESSES]:
         sock = await open_socket(proxy.host, proxy.port)
         try:
-            with _closed_on_error(sock):
+            with closed_on_error(sock):
                 await handshake(SocketStream(sock), proxy, host, port)
                 return sock
         except TargetRefused as error:
@@ -118,12 +118,12 @@ async def open_through(proxy: Proxy, hosts: Sequence[str], port: int) -> socket.
 
 
 @contextmanager
-def _closed_on_error(sock: socket.socket) -> Iterator[None]:
-    try:
+def closed_on_error(sock: socket.socket) -> Iterator[None]:
+    """Close the socket if the block raises or is cancelled."""
+    with ExitStack() as on_error:
+        on_error.callback(sock.close)
         yield
-    except BaseException:
-        sock.close()
-        raise
+        on_error.pop_all()
 
 
 async def handshake(stream: ByteStream, proxy: Proxy, host: str, port: int) -> None:

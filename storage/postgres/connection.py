@@ -3,7 +3,7 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, ExitStack, asynccontextmanager, suppress
 from functools import lru_cache
 from typing import Any, Protocol, TypeVar
 
@@ -30,6 +30,9 @@ WRITER_LOCK = "SELECT pg_advisory_xact_lock(hashtext('reelwatch'), hashtext(curr
 # may keep it, and shorter than STATEMENT_S, so that it is known what was waited for.
 BEGIN_WRITING = f"BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '7s'; {WRITER_LOCK}"
 BEGIN_READING = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
+
+# What the driver raises when the server has gone or does not respond.
+_LOST = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 _NAME = re.compile(r"(?<!:):([a-z_]+[0-9]*)")
 _HINT = re.compile(r" INDEXED BY \w+")
@@ -116,15 +119,13 @@ class Session:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
         """All statements inside are committed or none; only connecting and BEGIN are repeated."""
-        async with self._lock:
+        async with self._lock, AsyncExitStack() as on_error:
             connection = await self._begun()
-            try:
-                with explained(self._url):
-                    yield Transaction(connection)
-                    await connection.execute("COMMIT")
-            except BaseException:
-                await self._roll_back(connection)
-                raise
+            on_error.push_async_callback(self._roll_back, connection)
+            with explained(self._url):
+                yield Transaction(connection)
+                await connection.execute("COMMIT")
+            on_error.pop_all()
 
     async def execute(self, sql: str) -> str:
         """Run a statement in a transaction of its own, in one round trip; returns its status.
@@ -153,8 +154,8 @@ class Session:
             try:
                 return await run(connection)
             except asyncpg.PostgresError:
-                raise
-            except BaseException:  # the response may still come
+                raise  # the response, so the connection is as good as before
+            except BaseException:  # such as a cancellation: the response may still come
                 connection.terminate()
                 raise
 
@@ -170,7 +171,7 @@ class Session:
             if self._connection is not None:
                 try:
                     await self._connection.close(timeout=END_S)
-                except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError):
+                except _LOST:
                     self._connection.terminate()
 
     async def _begun(self) -> Connection:
@@ -187,16 +188,17 @@ class Session:
     async def _try_to_begin(self) -> Connection:
         condition = self._guard.condition() if self._guard else ""
         begin = f"{self._begin}; {condition}" if condition else self._begin
-        with explained(self._url):
+        with explained(self._url), ExitStack() as on_error:
             connection = await self._connected()
+            # It may have begun; what is left of the connection is not worth a ROLLBACK.
+            on_error.callback(connection.terminate)
             try:
                 status = await connection.execute(begin)
-            except BaseException as error:
-                # It may have begun; what is left of the connection is not worth a ROLLBACK.
-                connection.terminate()
-                if self._guard and isinstance(error, asyncpg.UndefinedTableError):
+            except asyncpg.UndefinedTableError as error:
+                if self._guard:
                     raise self._guard.refusal() from error
                 raise
+            on_error.pop_all()
         if self._guard and condition and status == "SELECT 0":
             await self._roll_back(connection)
             raise self._guard.refusal()
@@ -213,13 +215,10 @@ class Session:
         """End a failed transaction; a connection without a response is dropped, which ends it, too."""
         if connection.is_closed():
             return
-        try:
+        with suppress(*_LOST), ExitStack() as on_error:
+            on_error.callback(connection.terminate)
             await connection.execute("ROLLBACK", timeout=END_S)
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError):
-            connection.terminate()
-        except BaseException:  # a second cancellation
-            connection.terminate()
-            raise
+            on_error.pop_all()
 
 
 class Database:

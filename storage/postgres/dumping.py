@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine, Iterator, Mapping
-from contextlib import AbstractAsyncContextManager, contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any, Protocol, TypeVar
 
 import asyncpg
@@ -200,22 +200,9 @@ async def _prepare(tx: Transaction, url: PostgresUrl) -> None:
 def _begun(url: PostgresUrl, begin: str) -> Iterator[tuple[_Run, Transaction]]:
     """A transaction and what runs its coroutines; committed when the block ends without an error."""
     session = Session(url, begin=begin, retry_begin_s=0.0, statement_s=_STATEMENT_S)
-    with asyncio.Runner() as runner:
-        try:
-            with _entered(session.transaction(), runner.run) as tx:
-                yield runner.run, tx
-        finally:
-            session.drop()
-
-
-@contextmanager
-def _entered(manager: AbstractAsyncContextManager[T], run: _Run) -> Iterator[T]:
-    """An asynchronous context manager as one that is not."""
-    value = run(manager.__aenter__())
-    try:
-        yield value
-    except BaseException as error:
-        if not run(manager.__aexit__(type(error), error, error.__traceback__)):
-            raise
-    else:
-        run(manager.__aexit__(None, None, None))
+    with asyncio.Runner() as runner, ExitStack() as stack:
+        stack.callback(session.drop)
+        transaction = session.transaction()
+        tx = runner.run(transaction.__aenter__())
+        stack.push(lambda *error: runner.run(transaction.__aexit__(*error)))
+        yield runner.run, tx

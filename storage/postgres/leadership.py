@@ -244,7 +244,7 @@ class PostgresLeadership:
         except (StoreUnavailable, LeadershipLost):
             self._end_term()
             raise
-        except BaseException:
+        except BaseException:  # cancelled, or a migration fails: another process need not wait for the lease
             await self.resign()
             raise
         return True
@@ -290,7 +290,7 @@ class PostgresLeadership:
                     await free_leases(tx, owner=None)
                 self._fence.has_migrated = True
                 renewing.cancel()
-        except BaseExceptionGroup as errors:
+        except ExceptionGroup as errors:
             raise errors.exceptions[0] from None
 
     async def _renew(self) -> None:

@@ -24,10 +24,16 @@ _CHANNEL = "SELECT 'reelwatch_' || md5(current_schema())"
 class PostgresNotifications:
     """Notifications among the processes that use the same schema; not through pgbouncer, which drops them."""
 
-    def __init__(self, url: PostgresUrl, *, check_s: float = _CHECK_S) -> None:
-        """Nothing is connected before run(). check_s: between two checks of a connection without traffic."""
+    def __init__(
+        self, url: PostgresUrl, *, check_s: float = _CHECK_S, reconnect_s: float = _RECONNECT_S
+    ) -> None:
+        """Nothing is connected before run().
+
+        check_s: between two checks of a connection without traffic. reconnect_s: after a lost one.
+        """
         self._url = url
         self._check_s = check_s
+        self._reconnect_s = reconnect_s
         self._unsent: set[Topic] = set()
         self._wakeup = asyncio.Event()
 
@@ -45,7 +51,7 @@ class PostgresNotifications:
                     await self._run(connection, heard)
                 finally:
                     connection.terminate()  # nothing is lost that the next connection does not make good
-            await asyncio.sleep(_RECONNECT_S)
+            await asyncio.sleep(self._reconnect_s)
 
     async def _run(self, connection: Connection, heard: Callable[[Topic], None]) -> None:
         """Send and listen until the connection ends."""
@@ -61,13 +67,13 @@ class PostgresNotifications:
             heard(topic)
         while not connection.is_closed():
             self._wakeup.clear()
-            topics, self._unsent = self._unsent, set()
+            unsent, self._unsent = self._unsent, set()
             try:
-                for topic in topics:
+                for topic in tuple(unsent):
                     await connection.execute("SELECT pg_notify($1, $2)", channel, topic)
-            except BaseException:
-                self._unsent |= topics
-                raise
+                    unsent.discard(topic)
+            finally:
+                self._unsent |= unsent  # the next connection sends them
             try:
                 async with asyncio.timeout(self._check_s):
                     await self._wakeup.wait()

@@ -13,6 +13,7 @@ LINES_OF_A_FILE = 400
 LINES_OF_A_FUNCTION = 60
 VAGUE_NAMES = {"utils", "util", "helpers", "helper", "common", "misc"}
 GUARDS = 3  # the item of each of two loops, and one update
+CLEANERS = 2  # of what neither an ExitStack nor finally says as well
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 Definition = Function | ast.ClassDef
@@ -33,13 +34,17 @@ def explains(docstring: str | None) -> bool:
     return first.endswith((".", ":", "?", "!")) or first.startswith("https://")
 
 
+def kinds_of(handler: ast.ExceptHandler) -> set[str]:
+    """The names of what it catches; "": everything."""
+    caught = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
+    return {ast.unparse(kind) if kind else "" for kind in caught}
+
+
 def catches_everything(handler: ast.ExceptHandler) -> bool:
     """Whether it catches whatever comes and does not hand it on."""
-    caught = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
-    names = {ast.unparse(kind) if kind else "" for kind in caught}
     last = handler.body[-1]
     is_handed_on = isinstance(last, ast.Raise) and last.exc is None
-    return bool(names & {"", "Exception", "BaseException"}) and not is_handed_on
+    return bool(kinds_of(handler) & {"", "Exception", "BaseException"}) and not is_handed_on
 
 
 def test_no_file_is_longer_than_the_limit():
@@ -81,6 +86,18 @@ def test_few_places_catch_every_exception():
     ]
 
     assert len(places) <= GUARDS, places
+
+
+def test_few_places_catch_even_a_cancellation_to_hand_it_on():
+    places = [
+        f"{name}:{node.lineno}"
+        for name, module in modules(*PROGRAM)
+        for node in ast.walk(module)
+        if isinstance(node, ast.ExceptHandler)
+        and kinds_of(node) & {"", "BaseException", "BaseExceptionGroup"}
+    ]
+
+    assert len(places) <= CLEANERS, places
 
 
 def test_every_import_is_at_the_top_of_its_module():

@@ -118,6 +118,26 @@ async def test_a_proxy_that_sends_byte_after_byte_ends_with_the_callers_time():
                 await open_through(proxy, ["p.example"], 443)
 
 
+async def test_a_connection_that_is_cancelled_on_its_way_is_closed():
+    asked, closed = asyncio.Event(), asyncio.Event()
+
+    async def stay_silent(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        await reader.read(4096)
+        asked.set()
+        await reader.read()
+        closed.set()
+
+    async with raw_port(stay_silent) as port, asyncio.timeout(10):
+        proxy = read_proxy(f"socks5h://127.0.0.1:{port}")
+        opening = asyncio.create_task(open_through(proxy, ["p.example"], 443))
+        await asked.wait()
+        opening.cancel()
+        with pytest.raises(asyncio.CancelledError) as cancelled:
+            await opening
+        await closed.wait()
+        assert cancelled.tb, "its frames hold the socket, so nothing but the code has closed it"
+
+
 async def test_a_flood_is_not_read():
     async def flood(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while True:

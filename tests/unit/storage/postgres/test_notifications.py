@@ -13,6 +13,8 @@ from storage.postgres.notifications import PostgresNotifications
 from storage.postgres.server_clock import utc_now
 from storage.postgres.store import PostgresStore
 from storage.postgres_url import PostgresUrl
+from tests.fakes.relay import Relay
+from tests.postgres.relayed import server_of, through
 from tests.postgres.schemas import new_schema
 
 WITHIN_S = 5.0
@@ -89,6 +91,27 @@ async def test_after_a_lost_connection_every_topic_counts_as_heard_and_it_listen
         await one.until_connected()
         one.notifications.send(Topic.POLLING)
         assert await two.next() is Topic.POLLING
+
+
+async def test_what_a_lost_connection_did_not_send_is_sent_by_the_next_one(postgres_url: str):
+    async with Relay.open(server_of(postgres_url)) as relay, listening(postgres_url) as two:
+        url = through(relay.port, postgres_url)
+        notifications = PostgresNotifications(url, check_s=60.0, reconnect_s=0.0)
+        heard = asyncio.Queue[Topic]()
+        run = asyncio.create_task(notifications.run(heard.put_nowait))
+        for _ in Topic:
+            await heard.get()
+        relay.hold()
+        sent_before = relay.sent_at
+        for topic in Topic:
+            notifications.send(topic)
+        while relay.sent_at == sent_before:  # noqa: ASYNC110 - until one is on its way
+            await asyncio.sleep(0.01)
+        relay.break_connections()
+        relay.mend()
+
+        assert {await two.next() for _ in Topic} == set(Topic)
+        run.cancel()
 
 
 @pytest.fixture(scope="module")
