@@ -36,8 +36,8 @@ PYTEST = $(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder --i
 test: $(VENV)/.dev  ## all tests but tests/repo, which check runs
 	$(PYTEST)
 
-postgres: $(VENV)/.dev  ## the end-to-end tests with the database on PostgreSQL; three minutes
-	E2E_DATABASE=postgres $(PYTEST) tests/e2e
+postgres: $(VENV)/.dev  ## the end-to-end tests and the drills in short, with the database on PostgreSQL; four minutes
+	E2E_DATABASE=postgres $(PYTEST) tests/e2e tests/drills/test_drills.py
 
 coverage: $(VENV)/.dev  ## all tests, and the share of lines they run, which may not fall below pyproject.toml's floor
 	$(PYTEST) --cov
@@ -49,8 +49,9 @@ check: $(VENV)/.dev  ## lint, types, architecture, lock and .env.example in step
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -n 2 tests/repo
 
-drills: $(VENV)/.dev  ## break everything, in full; about an hour
+drills: $(VENV)/.dev  ## break everything, in full, on SQLite and on PostgreSQL; an hour and a half
 	$(BIN)/python -m tests.drills
+	E2E_DATABASE=postgres $(BIN)/python -m tests.drills
 
 image: $(VENV)/.dev  ## build the image and check it in containers; as root with buildah, podman, debootstrap; two minutes
 	$(BIN)/python -m tests.image

@@ -1,17 +1,19 @@
 """python -m tests.drills: all drills in full, as tables.
 
---short: in the form that `make test` does; names of drills with replicas: only these.
+--short: in the form that `make test` does. Names of drills: only these.
+E2E_DATABASE=postgres: the drills with one bot, with the database on a PostgreSQL server instead of a file.
 """
 
 import asyncio
 import logging
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from statistics import median
+from typing import Any, TypeVar
 
 from tests.drills.bot_processes import BotProcesses
-from tests.drills.drills import DRILLS, FULL, SHORT, Report, Scale
+from tests.drills.drills import DRILLS, FULL, SHORT, Drill, Report, Scale
 from tests.drills.hung_loops import CASES, SHORT_CASES, SHORT_SPEED, detect_hang
 from tests.drills.memory import LOADS, SHORT_LOADS, Load, MemoryUse, measure_memory
 from tests.drills.moves import MOVES
@@ -24,8 +26,11 @@ from tests.drills.replica_reports import (
     ReplicaScale,
 )
 from tests.drills.takeovers import FAKE_TIME, kill_replicas, kill_with_clocks_apart
+from tests.e2e.database import ON_POSTGRES
 from tests.postgres.server import wheel
 from tests.programs import find_library
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
 
 _CLOCKS_COST_S = 1.0
 
@@ -76,21 +81,29 @@ async def main() -> int:
     is_short, names = "--short" in sys.argv, {each for each in sys.argv[1:] if not each.startswith("-")}
     begun = time.monotonic()
     all_passed = True
-    if not names:
-        async with BotProcesses.open() as bot_processes:
-            all_passed = await _drill(bot_processes, SHORT if is_short else FULL)
+    print(f"The database of the drills with one bot: {'PostgreSQL' if ON_POSTGRES else 'SQLite'}\n")
+    async with BotProcesses.open() as bot_processes:
+        if drills := _chosen((*DRILLS, *MOVES), names):
+            all_passed &= await _drill(bot_processes, drills, SHORT if is_short else FULL)
+        if _chosen((detect_hang,), names):
             all_passed &= await _detect_hangs(bot_processes, is_short=is_short)
+        if _chosen((measure_memory,), names):
             all_passed &= await _measure_memory(bot_processes, SHORT_LOADS if is_short else LOADS)
-    drills = [each for each in REPLICA_DRILLS if not names or each.__name__ in names]
-    all_passed &= await _drill_replicas(drills, REPLICA_SHORT if is_short else REPLICA_FULL)
+    if replica_drills := () if ON_POSTGRES and not names else _chosen(REPLICA_DRILLS, names):
+        all_passed &= await _drill_replicas(replica_drills, REPLICA_SHORT if is_short else REPLICA_FULL)
     print(f"\n{time.monotonic() - begun:.0f} s")
     return 0 if all_passed else 1
 
 
-async def _drill(bot_processes: BotProcesses, scale: Scale) -> bool:
+def _chosen(drills: Sequence[_Function], names: Set[str]) -> Sequence[_Function]:
+    """Those of the names, or all."""
+    return [each for each in drills if not names or each.__name__ in names]
+
+
+async def _drill(bot_processes: BotProcesses, drills: Sequence[Drill], scale: Scale) -> bool:
     _begin_table(_HEAD)
     reports = []
-    for drill in (*DRILLS, *MOVES):
+    for drill in drills:
         reports.append(await drill(bot_processes, scale))
         print(row(reports[-1]), flush=True)
     return all(report.verdict.is_good for report in reports)

@@ -13,6 +13,7 @@ from bot.sandbox.faults import LOST_RESPONSE, html_response, json_response
 from bot.sandbox.gateway.tasks import Phase
 from bot.sandbox.ports import free_port
 from tests.drills.bot_processes import BotProcesses
+from tests.drills.database import full_disk
 from tests.drills.scene import KINDS, PATIENCE_S, DrillScene, Verdict
 
 _AT_ONCE = 3  # concurrent drills; each is a process and two servers
@@ -84,8 +85,7 @@ async def _way(bot_processes: BotProcesses, coroutine: str, burns_at: int | None
             settled = asyncio.create_task(scene.settle())
             bot.ended.add_done_callback(lambda _: settled.cancel())
             await asyncio.wait([settled])
-            await bot.kill()
-            scene.note_abandoned()
+            await scene.kill(bot)
         return await finish(bot_processes, scene), steps
 
 
@@ -134,8 +134,7 @@ async def kill_at_random(bot_processes: BotProcesses, scale: Scale) -> Report:
             watch = scene.watch(KINDS[number % len(KINDS)], CHAT + number, is_done=dice.random() < 0.5)
             bot = await bot_processes.start(scene.settings, scene.folder)
             await asyncio.sleep(dice.uniform(0.05, 1.2))
-            await bot.kill()
-            scene.note_abandoned()
+            await scene.kill(bot)
             if scene.gateway.tasks[watch.task.kind, watch.task.task_id].forced_phase is not Phase.SUCCEEDED:
                 scene.finish(watch.task)
         # The backlog is long: every video is probed by its own process.
@@ -157,11 +156,10 @@ async def kill_behind_a_webhook(bot_processes: BotProcesses, scale: Scale) -> Re
                 bot = await bot_processes.start(scene.settings, scene.folder)
             await asyncio.sleep(dice.uniform(0.01, 0.25))
             if number % 5 == 4:
-                await bot.kill()
-                scene.note_abandoned()
+                await scene.kill(bot)
         verdict = await finish(bot_processes, scene, patience_s=PATIENCE_S + 2 * kills)
         assert scene.telegram.state.updates.waiting == 0
-        assert scene.out_of_order() == 0
+        assert await scene.out_of_order() == 0
     return Report(
         what="kill -9 with updates by webhook", runs=kills, videos=len(scene.watches), verdict=verdict
     )
@@ -274,10 +272,11 @@ async def disk_full(bot_processes: BotProcesses, scale: Scale) -> Report:
         bot = await bot_processes.start(scene.settings, scene.folder)
         await scene.telegram.wait_for(lambda: scene.polls > polls, timeout_s=30)
         resource.prlimit(bot.pid, resource.RLIMIT_FSIZE, (1, resource.RLIM_INFINITY))
-        for number, kind in enumerate(KINDS):
-            scene.watch(kind, CHAT + number)
-        await scene.telegram.wait_for(scene.is_answered, timeout_s=30)
-        assert scene.verdict().lost == len(KINDS), "the disk was not full"
+        async with full_disk(scene.database):
+            for number, kind in enumerate(KINDS):
+                scene.watch(kind, CHAT + number)
+            await scene.telegram.wait_for(scene.is_answered, timeout_s=30)
+            assert scene.verdict().lost == len(KINDS), "the disk was not full"
         resource.prlimit(bot.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
         scene.repeat_watches()
         await scene.settle()

@@ -2,69 +2,41 @@
 
 import asyncio
 import contextlib
-import io
 import os
 import random
 import signal
 import sqlite3
 import time
-from collections.abc import Callable
 from pathlib import Path
 
-from bot.backup import backup, restore
 from bot.sandbox.faults import held
 from bot.sandbox.gateway.tasks import Phase
-from bot.transfer import export_data, import_data
 from storage.sqlite.migrate import bundled_migrations
 from tests.drills.bot_processes import BotProcesses
+from tests.drills.database import BACKUP, MOVE, Copying, end_lease, lose
 from tests.drills.drills import CHAT, Drill, Report, Scale, finish, open_scene
-from tests.drills.scene import KINDS, PATIENCE_S, DrillScene, Verdict
+from tests.drills.scene import KINDS, PATIENCE_S, DrillScene, SentWatch, Verdict
 
 _PARALLEL = 3  # starts of a bot at once
 _STARTS = 40  # that are killed in the migration, in full
 _ROUND_EACH = 10  # kills of the drill at random moments for one round here
 
 
-Command = Callable[[Path, str], None]
-
-
-async def _quietly(command: Command, database: Path, copy: str) -> None:
-    """Run a command without what it says."""
-    with contextlib.redirect_stderr(io.StringIO()):
-        await asyncio.to_thread(command, database, copy)
-
-
-def _remove(database: Path) -> None:
-    """As if the machine was lost."""
-    for path in database.parent.glob(f"{database.name}*"):
-        if path.is_file():
-            path.unlink()
-
-
 async def restore_in_mid_flight(bot_processes: BotProcesses, scale: Scale) -> Report:
     """A bot is lost at random moments, and a backup of the very moment is restored."""
-    return await _rounds(bot_processes, scale, (backup, restore), what="lost and restored from a backup")
+    return await _rounds(bot_processes, scale, BACKUP, what="lost and restored from a backup")
 
 
 async def move_in_mid_flight(bot_processes: BotProcesses, scale: Scale) -> Report:
     """The same with an export that is imported."""
-    return await _rounds(
-        bot_processes, scale, (export_data, import_data), what="lost and moved by export and import"
-    )
+    return await _rounds(bot_processes, scale, MOVE, what="lost and moved by export and import")
 
 
-async def _rounds(
-    bot_processes: BotProcesses,
-    scale: Scale,
-    move: tuple[Command, Command],
-    *,
-    what: str,
-) -> Report:
+async def _rounds(bot_processes: BotProcesses, scale: Scale, copying: Copying, *, what: str) -> Report:
     """The bot is stopped (SIGSTOP) while it is copied, so that it does nothing that the copy lacks."""
     dice, rounds = random.Random(20261129), max(2, scale.kills // _ROUND_EACH)
-    save, load = move
     async with open_scene() as scene:
-        database, copy = scene.folder / "reelwatch.db", str(scene.folder / "copy")
+        copy = scene.folder / "copy"
         for number in range(rounds):
             watches = [
                 scene.watch(kind, CHAT + 10 * number + n, is_done=dice.random() < 0.5)
@@ -75,11 +47,11 @@ async def _rounds(
             await scene.telegram.wait_for(lambda: scene.polls > polls, timeout_s=30)  # noqa: B023 - awaited here
             await asyncio.sleep(dice.uniform(0.05, 1.2))
             os.kill(bot.pid, signal.SIGSTOP)
-            await _quietly(save, database, copy)
+            await copying.copy(scene.database, copy)
             await bot.kill()
-            _remove(database)
-            await _quietly(load, database, copy)
-            scene.note_abandoned()
+            await lose(scene.database)
+            await copying.put_back(scene.database, copy)
+            await scene.note_abandoned()
             for watch in watches:
                 if (
                     scene.gateway.tasks[watch.task.kind, watch.task.task_id].forced_phase
@@ -99,13 +71,13 @@ async def restore_after_the_old_bot_went_on(bot_processes: BotProcesses, scale: 
             scene.watch(kind, CHAT + number)
         bot = await bot_processes.start(scene.settings, scene.folder)
         await scene.telegram.wait_for(lambda: _uploads(scene) >= len(KINDS), timeout_s=60)
-        database, copy = scene.folder / "reelwatch.db", str(scene.folder / "copy.db")
-        await _quietly(backup, database, copy)
+        copy = scene.folder / "copy.db"
+        await BACKUP.copy(scene.database, copy)
         release.set()
         await scene.settle()
         assert scene.is_delivered(), "the old bot did not go on"
         await bot.kill()
-        await _quietly(restore, database, copy)
+        await BACKUP.put_back(scene.database, copy)
         uploads = _uploads(scene)
         bot = await bot_processes.start(scene.settings, scene.folder)
         await scene.telegram.wait_for(lambda: _uploads(scene) >= uploads + len(KINDS), timeout_s=60)
@@ -123,7 +95,10 @@ def _uploads(scene: DrillScene) -> int:
 
 
 async def kill_the_migration(bot_processes: BotProcesses, scale: Scale) -> Report:
-    """Between the opening of a database of the first schema and its first use."""
+    """Between the opening of a database of the first schema and its first use; on a server, of an empty one.
+
+    A server's database is migrated by the process that leads, before it works.
+    """
     verdict, steps = await _upgrade(bot_processes, None)
     starts = scale.steps or _STARTS
     chosen = range(1, steps + 1, max(1, steps // starts))
@@ -145,23 +120,14 @@ async def kill_the_migration(bot_processes: BotProcesses, scale: Scale) -> Repor
 async def _upgrade(bot_processes: BotProcesses, burns_at: int | None) -> tuple[Verdict, int]:
     """Start on a database of the first schema, whose watch no command repeats, and deliver its video."""
     async with open_scene() as scene:
-        watch = scene.watch(KINDS[(burns_at or 0) % len(KINDS)], CHAT, is_command=False)
-        with contextlib.closing(
-            sqlite3.connect(scene.folder / "reelwatch.db", isolation_level=None)
-        ) as database:
-            database.executescript(bundled_migrations()[0].script)
-            database.execute("PRAGMA user_version = 1")
-            database.execute(
-                "INSERT INTO tasks (provider, external_id, status, registered_at, next_poll_at)"
-                " VALUES (?, ?, 'unknown', :now, :now)".replace(":now", str(time.time())),
-                (watch.task.kind, watch.task.task_id),
-            )
-            database.execute(
-                "INSERT INTO watches (task_id, chat_id, request_message_id, user_id, language, created_at)"
-                " VALUES (1, ?, ?, ?, 'en', ?)",
-                (watch.chat_id, watch.message_id, watch.chat_id, time.time()),
-            )
-        bot = await bot_processes.start(scene.settings, scene.folder, coroutine="run", burns_at=burns_at)
+        file, kind = scene.database.location, KINDS[(burns_at or 0) % len(KINDS)]
+        if isinstance(file, Path):
+            coroutine, watch = "run", scene.watch(kind, CHAT, is_command=False)
+            _make_first_schema(file, watch)
+        else:
+            coroutine = "PostgresLeadership.acquire"
+            scene.watch(kind, CHAT)
+        bot = await bot_processes.start(scene.settings, scene.folder, coroutine=coroutine, burns_at=burns_at)
         if burns_at is None:
             await scene.settle()
             assert await bot.stop() == 0, bot.log.read_text(encoding="utf-8")
@@ -170,7 +136,25 @@ async def _upgrade(bot_processes: BotProcesses, burns_at: int | None) -> tuple[V
         bot.ended.add_done_callback(lambda _: settled.cancel())
         await asyncio.wait([settled])
         await bot.kill()
+        await end_lease(scene.database)
         return await finish(bot_processes, scene), 0
+
+
+def _make_first_schema(file: Path, watch: SentWatch) -> None:
+    """Make a database of the first schema that knows the watch."""
+    with contextlib.closing(sqlite3.connect(file, isolation_level=None)) as database:
+        database.executescript(bundled_migrations()[0].script)
+        database.execute("PRAGMA user_version = 1")
+        database.execute(
+            "INSERT INTO tasks (provider, external_id, status, registered_at, next_poll_at)"
+            " VALUES (?, ?, 'unknown', :now, :now)".replace(":now", str(time.time())),
+            (watch.task.kind, watch.task.task_id),
+        )
+        database.execute(
+            "INSERT INTO watches (task_id, chat_id, request_message_id, user_id, language, created_at)"
+            " VALUES (1, ?, ?, ?, 'en', ?)",
+            (watch.chat_id, watch.message_id, watch.chat_id, time.time()),
+        )
 
 
 MOVES: tuple[Drill, ...] = (

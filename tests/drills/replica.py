@@ -18,6 +18,7 @@ from tests.fakes.relay import Relay
 HARD_EXIT = 75  # of a replica whose work did not end when it no longer led
 _STOP_S = 10.0
 _READINESS_S = 1.0
+_LAST_LINES = 12
 
 
 class Replica:
@@ -48,6 +49,11 @@ class Replica:
                 cwd=self.log.parent,
                 env=environment(settings) | dict(variables),
             )
+
+    @property
+    def last_lines(self) -> str:
+        """The end of its log."""
+        return "\n".join(self.log.read_text("utf-8").splitlines()[-_LAST_LINES:])
 
     @property
     def is_running(self) -> bool:

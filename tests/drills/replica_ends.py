@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import random
+from collections.abc import Mapping
 
 import asyncpg
 
@@ -22,19 +23,21 @@ async def terminate_all(scale: ReplicaScale) -> ReplicaReport:
     """SIGTERM of all replicas at once, every second time within their first second."""
     dice, seen = random.Random(20261206), Observations(slack_s=scale.slack_s)
     async with open_replicas() as scene:
+        statuses: Mapping[Replica, int | None]
         for number in range(scale.terminations):
             watch = scene.watch(KINDS[number % len(KINDS)], CHAT + number, seconds=0.0)
             if number % 2:
                 for replica in scene.replicas:
                     await scene.start(replica)
-                statuses = await asyncio.gather(
+                found = await asyncio.gather(
                     *(_stop_after(replica, dice.uniform(0.0, _FIRST_S)) for replica in scene.replicas)
                 )
+                statuses = dict(zip(scene.replicas, found, strict=True))
             else:
                 await scene.start_all()
                 await scene.wait_for_reply(watch, timeout_s=30)
                 statuses = await scene.stop_all()
-            seen.check(set(statuses) == {0}, f"the replicas ended with {statuses} in round {number + 1}")
+            seen.check_ends(statuses, f"in round {number + 1}")
         await scene.start_all()
         return await finish(
             scene, seen, what="SIGTERM of all", faults=scale.terminations, is_update_due=False
@@ -63,16 +66,15 @@ async def two_deployments(scale: ReplicaScale) -> ReplicaReport:
         await scene.start(second)
         ends = [asyncio.create_task(each.end(timeout_s=_GIVES_UP_S)) for each in (first, second)]
         done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-        statuses = [each.result() for each in done]
-        seen.check(statuses == [1], f"ended with {statuses}, not with 1")
-        rest = first if ends[1] in done else second
-        reason = (second if rest is first else first).log.read_text("utf-8").rstrip().rpartition("\n")[2]
+        gone, rest, end = (second, first, ends[1]) if ends[1] in done else (first, second, ends[0])
+        seen.check(len(done) == 1, "both ended, or none")
+        seen.check_ends({gone: await end}, "with another deployment", expected=1)
+        reason = gone.last_lines.rpartition("\n")[2]
         seen.check(_REASON in reason, f"the last line of its log is {reason}")
         scene.watch(KINDS[0], CHAT, seconds=0.0)
         with contextlib.suppress(TimeoutError):
             await scene.telegram.wait_for(scene.is_delivered, timeout_s=30)
-        status = await rest.stop()
-        seen.check(status == 0, f"the other ended with {status}")
+        seen.check_ends({rest: await rest.stop()}, "at the end")
         for each in ends:
             each.cancel()
     return ReplicaReport(

@@ -2,11 +2,12 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tests.drills.drills import CHAT
-from tests.drills.replica_scene import REPLICAS, ReplicaScene, percentile
+from tests.drills.replica import Replica
+from tests.drills.replica_scene import ReplicaScene, percentile
 from tests.drills.scene import KINDS, Verdict
 
 TAKEOVER_S = 7.0
@@ -99,6 +100,12 @@ class Observations:
         if not is_kept:
             self.complaints.append(complaint)
 
+    def check_ends(self, ends: Mapping[Replica, int | None], when: str, *, expected: int = 0) -> None:
+        """Note a complaint for each replica that ended with another status, with the end of its log."""
+        for replica, status in ends.items():
+            what = f"{when} replica {replica.number} ended with {status}, and its log with"
+            self.check(status == expected, f"{what}\n{replica.last_lines}")
+
     def check_time(self, what: str, took_s: float, *, limit_s: float) -> None:
         """Note a complaint if something took longer than promised."""
         self.check(took_s <= limit_s + self.slack_s, f"{what} {took_s:.1f} s")
@@ -129,14 +136,13 @@ async def finish(
     """Let the replicas deliver everything, and check how they end. is_update_due: within 9 s of a command."""
     await scene.settle(patience_s=settle_s)
     longest_wait_s = scene.longest_without_updates_s()
-    statuses = await scene.stop_all()
-    seen.check(statuses == [0] * REPLICAS, f"the replicas ended with {statuses}")
+    seen.check_ends(await scene.stop_all(), "at the end")
     if is_update_due:
         seen.check_time("a command waited for a request for updates", longest_wait_s, limit_s=_LONGEST_WAIT_S)
     seen.check(not scene.leaks(), "a log holds the password")
     seen.check(not scene.is_logged("The clock of"), "a gateway's clock was taken for a wrong one")
     seen.complaints.extend(f"a user was told: {text}" for text in scene.told())
-    await scene.note_unknown_texts()
+    await scene.note_abandoned()
     return ReplicaReport(
         what=what,
         faults=faults,

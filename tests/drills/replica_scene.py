@@ -8,11 +8,11 @@ from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from pathlib import Path
 
 import aiohttp
-import asyncpg
 
 from bot.sandbox.telegram.events import BotEdited, BotSent
 from tests.drills.replica import Replica
 from tests.drills.scene import PATIENCE_S, DrillScene, SentWatch
+from tests.e2e.database import SceneDatabase
 from tests.fakes.relay import Relay
 from tests.postgres.server import Server, run_server, wheel
 
@@ -22,7 +22,6 @@ _PASSWORD = "pass%20word-of-the-drills"
 _TICK_S = 0.02
 _SETTLE_TICK_S = 0.3
 _TOLD = "my database"  # in what a user is told whose command could not be stored
-_KNOWN = "SELECT chat_id, card_message_id FROM watches UNION ALL SELECT chat_id, message_id FROM deliveries"
 
 Key = tuple[int, int]  # a chat and the message of a /watch
 
@@ -32,7 +31,7 @@ class ReplicaScene(DrillScene):
 
     def __init__(self, folder: Path, server: Server, **settings: str) -> None:
         # Only a local Bot API server sends updates to loopback.
-        super().__init__(folder, local="WEBHOOK_URL" in settings, **settings)
+        super().__init__(folder, SceneDatabase(server.url), local="WEBHOOK_URL" in settings, **settings)
         self.server = server
         self.replicas: list[Replica] = []
         self.module = "bot"  # that Python runs
@@ -92,30 +91,16 @@ class ReplicaScene(DrillScene):
                         return at - since
                 await asyncio.sleep(_TICK_S)
 
-    async def stop_all(self) -> list[int | None]:
+    async def stop_all(self) -> Mapping[Replica, int | None]:
         """Send SIGTERM to all at once; the exit statuses, None for one that takes over ten seconds."""
-        return list(await asyncio.gather(*(each.stop() for each in self.replicas)))
-
-    async def note_unknown_texts(self) -> None:
-        """Note the texts whose ids are not in the database, so that no replica can edit them."""
-        connection = await asyncpg.connect(self.server.url)
-        try:
-            known = {(row[0], row[1]) for row in await connection.fetch(_KNOWN)}
-        finally:
-            await connection.close()
-        sent = {
-            (chat_id, message.message_id)
-            for chat_id in {watch.chat_id for watch in self.watches}
-            for message in self.telegram.messages(chat_id)
-            if message.from_bot and not message.video
-        }
-        self._abandoned = sent - known
+        statuses = await asyncio.gather(*(each.stop() for each in self.replicas))
+        return dict(zip(self.replicas, statuses, strict=True))
 
     async def settle(self, *, patience_s: float = PATIENCE_S, with_cards: bool = True) -> None:
         """Wait until every watch has a video and a final card, or the timeout ends."""
         deadline = time.monotonic() + patience_s
         while time.monotonic() < deadline:
-            await self.note_unknown_texts()
+            await self.note_abandoned()
             if self.is_settled() if with_cards else self.is_delivered():
                 return
             await asyncio.sleep(_SETTLE_TICK_S)

@@ -1,7 +1,5 @@
 """The environment of a drill: both fake servers, watches, and the verdict."""
 
-import contextlib
-import sqlite3
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,6 +11,9 @@ from bot.sandbox.gateway import FakeGateway
 from bot.sandbox.gateway.ids import new_id
 from bot.sandbox.gateway.tasks import GatewayTask, Phase
 from bot.sandbox.telegram import FakeTelegram
+from tests.drills.bot_processes import Bot
+from tests.drills.database import end_lease, known_texts
+from tests.e2e.database import SceneDatabase, open_database
 
 KINDS = ("alibailian", "newapi", "jimeng", "videos")
 PATIENCE_S = 40.0
@@ -55,12 +56,15 @@ class SentWatch:
 
 
 class DrillScene:
-    """Both servers, and the users' watches."""
+    """Both servers, the database, and the users' watches."""
 
-    def __init__(self, folder: Path, *, local: bool = False, **settings: str) -> None:
+    def __init__(
+        self, folder: Path, database: SceneDatabase, *, local: bool = False, **settings: str
+    ) -> None:
         """local: the Bot API server shares the bot's disk. settings: of every bot, in addition."""
         self._more_settings = settings
         self.folder = folder
+        self.database = database
         self.local = local
         self.telegram = FakeTelegram(local=local)
         self.gateway = FakeGateway()
@@ -71,15 +75,15 @@ class DrillScene:
     @asynccontextmanager
     async def open(cls, folder: Path, *, local: bool = False, **settings: str) -> AsyncIterator[Self]:
         """Start the servers."""
-        folder.mkdir(parents=True, exist_ok=True)
-        scene = cls(folder, local=local, **settings)
-        await scene.telegram.start()
-        await scene.gateway.start()
-        try:
-            yield scene
-        finally:
-            await scene.telegram.stop()
-            await scene.gateway.stop()
+        async with open_database(folder) as database:
+            scene = cls(folder, database, local=local, **settings)
+            await scene.telegram.start()
+            await scene.gateway.start()
+            try:
+                yield scene
+            finally:
+                await scene.telegram.stop()
+                await scene.gateway.stop()
 
     @property
     def settings(self) -> dict[str, str]:
@@ -90,7 +94,8 @@ class DrillScene:
             "TELEGRAM_LOCAL_MODE": str(self.local).lower(),
             "GATEWAY_BASE_URL": self.gateway.url,
             "GATEWAY_API_KEY": self.gateway.key,
-            "DATABASE_URL": f"sqlite:///{self.folder / 'reelwatch.db'}",
+            "DATABASE_URL": self.database.url,
+            "DATA_DIR": str(self.folder),
             "ALLOWED_CHATS": "*",
             "DOWNLOAD_ALLOW_PRIVATE": "true",
         } | self._more_settings
@@ -135,24 +140,22 @@ class DrillScene:
             for each in self.watches
         ]
 
-    def note_abandoned(self) -> None:
-        """Note the texts whose ids are not in the database: its bot was lost before it stored them."""
-        sql = (
-            "SELECT chat_id, card_message_id FROM watches"
-            " UNION ALL SELECT chat_id, message_id FROM deliveries"
-        )
-        file = self.folder / "reelwatch.db"
-        if not file.exists():  # killed before it was made
-            return
-        with contextlib.closing(sqlite3.connect(file)) as database:
-            known = set(database.execute(sql))
-        for watch in self.watches:
-            sent = {
-                (watch.chat_id, each.message_id)
-                for each in self.telegram.messages(watch.chat_id)
-                if not each.video
-            }
-            self._abandoned |= sent - known
+    async def kill(self, bot: Bot) -> None:
+        """kill -9; another bot may lead at once, and can't edit the texts whose ids were not stored."""
+        await bot.kill()
+        await end_lease(self.database)
+        await self.note_abandoned()
+
+    async def note_abandoned(self) -> None:
+        """Note the texts whose ids are not in the database: the bot was lost before it stored them."""
+        known = await known_texts(self.database)
+        sent = {
+            (chat_id, message.message_id)
+            for chat_id in {watch.chat_id for watch in self.watches}
+            for message in self.telegram.messages(chat_id)
+            if message.from_bot and not message.video
+        }
+        self._abandoned = sent - known
 
     def finish(self, task: GatewayTask) -> None:
         """End a task."""
@@ -183,10 +186,9 @@ class DrillScene:
         except TimeoutError:
             return
 
-    def out_of_order(self) -> int:
+    async def out_of_order(self) -> int:
         """How many watches started before one that was requested earlier in the same chat."""
-        with contextlib.closing(sqlite3.connect(self.folder / "reelwatch.db")) as database:
-            rows = database.execute("SELECT chat_id, request_message_id FROM watches ORDER BY id").fetchall()
+        rows = await self.database.rows("SELECT chat_id, request_message_id FROM watches ORDER BY id")
         latest: dict[int, int] = {}
         late = 0
         for chat_id, message_id in rows:

@@ -3,8 +3,6 @@
 import asyncio
 import random
 
-import asyncpg
-
 from bot.sandbox.ports import free_port
 from tests.drills.drills import CHAT
 from tests.drills.replica import Replica
@@ -18,7 +16,6 @@ _CHATS = 20
 _KILL_S = (0.4, 2.0)  # between two kills; most come before the takeover after the one before
 _AWAY_S = (0.0, 0.8)
 _SETTLE_S = 180.0
-_ORDER = "SELECT chat_id, request_message_id FROM watches ORDER BY id"
 
 
 async def kill_behind_a_balancer(scale: ReplicaScale) -> ReplicaReport:
@@ -42,8 +39,7 @@ async def kill_behind_a_balancer(scale: ReplicaScale) -> ReplicaReport:
                 await _restart(scene, dice.choice(pair), dice.uniform(*_AWAY_S))
             await streaming
             await scene.settle(patience_s=_SETTLE_S)
-            statuses = [await each.stop() for each in pair]
-            seen.check(statuses == [0, 0], f"the replicas ended with {statuses}")
+            seen.check_ends({each: await each.stop() for each in pair}, "at the end")
             seen.check(not scene.telegram.state.updates.waiting, "an update still waits")
             seen.check(not scene.leaks(), "a log holds the password")
             await _check_order(scene, seen)
@@ -70,15 +66,10 @@ async def _restart(scene: ReplicaScene, victim: Replica, away_s: float) -> None:
 
 async def _check_order(scene: ReplicaScene, seen: Observations) -> None:
     """Each command has one watch, which began after those that the chat had asked for before."""
-    connection = await asyncpg.connect(scene.server.url)
-    rows = await connection.fetch(_ORDER)
-    await connection.close()
-    seen.check(len(rows) == len(scene.watches), f"{len(scene.watches)} commands made {len(rows)} watches")
-    latest: dict[int, int] = {}
-    for row in rows:
-        chat_id, message_id = row
-        seen.check(message_id > latest.get(chat_id, 0), f"a watch of chat {chat_id} began too late")
-        latest[chat_id] = message_id
+    [[count]] = await scene.database.rows("SELECT count(*) FROM watches")
+    seen.check(count == len(scene.watches), f"{len(scene.watches)} commands made {count} watches")
+    late = await scene.out_of_order()
+    seen.check(late == 0, f"{late} watches began too late")
 
 
 WEBHOOK_DRILLS: tuple[ReplicaDrill, ...] = (kill_behind_a_balancer,)

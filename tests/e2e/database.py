@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import sqlite3
+import threading
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -13,13 +14,15 @@ from typing import Any
 import asyncpg
 import pytest
 
-from tests.postgres.schemas import new_schema
+from storage.postgres_url import PostgresUrl
+from tests.postgres.schemas import open_schema
 from tests.postgres.server import run_server, wheel
 
-_ON_POSTGRES = os.environ.get("E2E_DATABASE") == "postgres"
+ON_POSTGRES = os.environ.get("E2E_DATABASE") == "postgres"
 _servers = contextlib.ExitStack()  # a server ends with this process
+_starting = threading.Lock()
 
-about_sqlite = pytest.mark.skipif(_ON_POSTGRES, reason="is about SQLite's file")
+about_sqlite = pytest.mark.skipif(ON_POSTGRES, reason="is about SQLite's file")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +31,17 @@ class SceneDatabase:
 
     url: str  # DATABASE_URL
 
+    @property
+    def location(self) -> Path | PostgresUrl:
+        """What the URL names."""
+        if self.url.startswith("sqlite:///"):
+            return Path(self.url.removeprefix("sqlite:///"))
+        return PostgresUrl.of(self.url)
+
     async def rows(self, query: str) -> Sequence[Sequence[Any]]:
         """The rows of a query that both engines understand."""
-        if self.url.startswith("sqlite:///"):
-            with contextlib.closing(sqlite3.connect(self.url.removeprefix("sqlite:///"))) as database:
+        if isinstance(self.location, Path):
+            with contextlib.closing(sqlite3.connect(self.location)) as database:
                 return database.execute(query).fetchall()
         connection = await asyncpg.connect(self.url)
         try:
@@ -41,8 +51,7 @@ class SceneDatabase:
 
     async def content(self) -> bytes:
         """All that is stored."""
-        if self.url.startswith("sqlite:///"):
-            file = Path(self.url.removeprefix("sqlite:///"))
+        if isinstance(file := self.location, Path):
             return b"".join(path.read_bytes() for path in file.parent.glob(f"{file.name}*") if path.is_file())
         tables = await self.rows("SELECT tablename FROM pg_tables WHERE schemaname = current_schema()")
         rows = [row for name in tables for row in await self.rows(f"SELECT t::text FROM {name[0]} t")]
@@ -52,17 +61,21 @@ class SceneDatabase:
 @contextlib.asynccontextmanager
 async def open_database(folder: Path) -> AsyncIterator[SceneDatabase]:
     """A database without tables; folder: of the file."""
-    if not _ON_POSTGRES:
+    if not ON_POSTGRES:
         yield SceneDatabase(f"sqlite:///{folder / 'reelwatch.db'}")
         return
-    with contextlib.ExitStack() as schema:
-        server = await asyncio.to_thread(_server)
-        yield SceneDatabase(await asyncio.to_thread(schema.enter_context, new_schema(server)))
-        await asyncio.to_thread(schema.close)
+    async with open_schema(await asyncio.to_thread(_server)) as url:
+        yield SceneDatabase(url)
+
+
+def _server() -> str:
+    """The URL of the server, which is started at the first call."""
+    with _starting:
+        return _started_server()
 
 
 @cache
-def _server() -> str:
+def _started_server() -> str:
     if given := os.environ.get("POSTGRES_TEST_URL"):
         return given
     package = wheel()

@@ -1,8 +1,8 @@
 """A schema of its own for the tests of one process, emptied for each of them."""
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from uuid import uuid4
 
 import asyncpg
@@ -37,12 +37,42 @@ async def _execute(url: str, statement: str) -> None:
 @contextmanager
 def new_schema(server: str) -> Iterator[str]:
     """Make a schema, drop it at the end of the block; yields the server's URL with that schema."""
-    name = f"reelwatch_test_{uuid4().hex[:12]}"
-    asyncio.run(_execute(server, f"CREATE SCHEMA {name}"))
+    url = _url_of_new_schema(server)
+    asyncio.run(make_schema(url))
     try:
-        yield f"{server}{'&' if '?' in server else '?'}search_path={name}"
+        yield url
     finally:
-        asyncio.run(_execute(server, f"DROP SCHEMA {name} CASCADE"))
+        asyncio.run(drop_schema(url))
+
+
+@asynccontextmanager
+async def open_schema(server: str) -> AsyncIterator[str]:
+    """The same in an event loop."""
+    url = _url_of_new_schema(server)
+    await make_schema(url)
+    try:
+        yield url
+    finally:
+        await drop_schema(url)
+
+
+async def make_schema(url: str) -> None:
+    """Make the URL's schema, without tables."""
+    await _execute(url, f"CREATE SCHEMA {schema_of(url)}")
+
+
+async def drop_schema(url: str) -> None:
+    """Drop the URL's schema with all its tables."""
+    await _execute(url, f"DROP SCHEMA {schema_of(url)} CASCADE")
+
+
+def schema_of(url: str) -> str:
+    """The name of the URL's schema."""
+    return url.rpartition("search_path=")[2]
+
+
+def _url_of_new_schema(server: str) -> str:
+    return f"{server}{'&' if '?' in server else '?'}search_path=reelwatch_test_{uuid4().hex[:12]}"
 
 
 async def empty(url: str, *, keep_leader: bool = False) -> None:
