@@ -12,6 +12,7 @@ from storage.records import TABLES, Dump, Record
 
 _TABLES = {table.name: table for table in TABLES}
 _MOST = 30  # tasks and deliveries that are shown, the newest
+_LOOKED_AT = 100  # deliveries, the newest: of a demo that runs for hours, thousands are kept that were sent
 
 
 def read_state(database: Path) -> dict[str, Any]:
@@ -22,21 +23,21 @@ def read_state(database: Path) -> dict[str, Any]:
     try:
         with factory.open_dump(database) as dump:
             return {
-                "tasks": [_task(record) for record in _records(dump, "tasks")],
+                "tasks": [_task(record) for record in _newest(dump, "tasks", _MOST)],
                 "deliveries": [
                     {"kind": each["kind"], "chat": each["chat_id"], "createdAt": _seconds(each["created_at"])}
-                    for each in _records(dump, "deliveries")
+                    for each in _newest(dump, "deliveries", _LOOKED_AT)
                     if each["state"] in {"pending", "sending"}
-                ],
-                "learned": [each for record in _records(dump, "estimates") for each in _learned(record)],
+                ][:_MOST],
+                "learned": [each for record in _newest(dump, "estimates", _MOST) for each in _learned(record)],
             }
     except StoreError as error:
         raise OSError(str(error)) from error
 
 
-def _records(dump: Dump, table: str) -> list[Record]:
-    """The newest records, newest first."""
-    return list(dump.records(_TABLES[table]))[-_MOST:][::-1]
+def _newest(dump: Dump, table: str, number: int) -> list[Record]:
+    """So many records, newest first."""
+    return list(dump.records(_TABLES[table], newest=number))[::-1]
 
 
 def _task(record: Record) -> dict[str, Any]:

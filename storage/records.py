@@ -98,8 +98,11 @@ class Dump(Protocol):
         """The next id of each table that numbers its rows."""
         ...
 
-    def records(self, table: Table) -> Iterator[Record]:
-        """The records of a table in the order of its key; raises StoreError."""
+    def records(self, table: Table, *, newest: int | None = None) -> Iterator[Record]:
+        """The records of a table, or so many with the highest keys, in the order of its key.
+
+        Raises StoreError.
+        """
         ...
 
 

@@ -75,10 +75,10 @@ class PostgresDump:
             if table.numbers_rows
         }
 
-    def records(self, table: Table) -> Iterator[Record]:
-        """The records of a table in the order of its key; raises StoreCorrupt."""
+    def records(self, table: Table, *, newest: int | None = None) -> Iterator[Record]:
+        """The records of a table, or the newest, in the order of its key; raises StoreCorrupt."""
         read, rows = record_reader(table), f"rows_of_{table.name}"
-        self._run(self._tx.run(f"DECLARE {rows} NO SCROLL CURSOR FOR {in_order(table)}"))
+        self._run(self._tx.run(f"DECLARE {rows} NO SCROLL CURSOR FOR {in_order(table, newest=newest)}"))
         while batch := self._run(self._tx.all(f"FETCH {_BATCH} FROM {rows}")):
             for row in batch:
                 try:

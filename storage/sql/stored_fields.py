@@ -38,9 +38,13 @@ def names_of(table: Table) -> list[str]:
     return [field.name for field in table.fields]
 
 
-def in_order(table: Table) -> str:
-    """The query for the columns of all records, in the order of the key."""
-    return f"SELECT {', '.join(names_of(table))} FROM {table.name} ORDER BY {', '.join(table.key)}"  # noqa: S608
+def in_order(table: Table, *, newest: int | None = None) -> str:
+    """The query for the columns of all records, or of the newest, in the order of the key."""
+    rows = table.name
+    if newest is not None:
+        falling = ", ".join(f"{column} DESC" for column in table.key)
+        rows = f"(SELECT * FROM {rows} ORDER BY {falling} LIMIT {newest:d}) AS newest"  # noqa: S608
+    return f"SELECT {', '.join(names_of(table))} FROM {rows} ORDER BY {', '.join(table.key)}"  # noqa: S608
 
 
 def record_reader(table: Table) -> Callable[[Iterable[Any]], Record]:

@@ -51,10 +51,10 @@ class SqliteDump:
         last = dict(self._database.execute("SELECT name, seq FROM sqlite_sequence"))
         return {table.name: last.get(table.name, 0) + 1 for table in TABLES if table.numbers_rows}
 
-    def records(self, table: Table) -> Iterator[Record]:
-        """The records of a table in the order of its key; raises StoreCorrupt."""
+    def records(self, table: Table, *, newest: int | None = None) -> Iterator[Record]:
+        """The records of a table, or the newest, in the order of its key; raises StoreCorrupt."""
         read = record_reader(table)
-        for row in self._database.execute(in_order(table)):
+        for row in self._database.execute(in_order(table, newest=newest)):
             try:
                 yield read(row)
             except (ValueError, OverflowError, OSError) as error:

@@ -165,6 +165,15 @@ async def test_a_database_that_only_a_first_start_has_written_to_is_replaced(
     assert await asyncio.to_thread(export, database) == full
 
 
+def test_the_newest_records_alone_are_those_at_the_end_of_all(full: bytes, new_database: NewDatabase):
+    database = new_database()
+    import_(database, full)
+
+    with factory.open_dump(database) as dump:
+        for table in TABLES:
+            assert list(dump.records(table, newest=3)) == list(dump.records(table))[-3:]
+
+
 def test_a_second_import_is_refused_and_changes_nothing(full: bytes, new_database: NewDatabase):
     database = new_database()
     import_(database, full)
