@@ -5,9 +5,10 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from bot.sandbox.environment import ANNA, Sandbox, open_sandbox
+from bot.sandbox.environment import ANNA, GROUP, Sandbox, open_sandbox
 from bot.sandbox.telegram.events import BotEdited, BotSent
 from bot.sandbox.web.server import WebPage
 
@@ -29,17 +30,17 @@ class LongChat:
     address: str
     loop: asyncio.AbstractEventLoop
 
-    def send(self, number: int) -> None:
-        """The bot sends so many messages."""
-        self._run(self._send, range(number))
+    def send(self, number: int, *, topic: int | None = None) -> None:
+        """The bot sends so many messages there, or to a topic of the group."""
+        self._run(partial(self._send, topic), range(number))
 
     def edit(self, number: int) -> None:
         """The bot edits each of so many messages at the end, the newest first."""
         self._run(self._edit, range(-1, -number - 1, -1))
 
-    def _send(self, _: int) -> None:
+    def _send(self, topic: int | None, _: int) -> None:
         state = self.sandbox.telegram.state
-        chat = state.chats[ANNA]
+        chat = state.chats[ANNA if topic is None else GROUP]
         number = chat.last_message_id + 1
         message = state.post(
             chat,
@@ -53,6 +54,7 @@ class LongChat:
             ),
             reply_markup=_KEYBOARD,
             reply_to=number - 1 or None,
+            thread_id=topic,
         )
         state.publish(BotSent(message=message))
 

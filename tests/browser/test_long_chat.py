@@ -5,10 +5,17 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from bot.sandbox.environment import GROUP
 from tests.browser.long_chat import MESSAGES, LongChat, long_chat
 
 _BUSY_MS = 30_000  # for all messages at once, on a busy machine
 _SHOWN_AT_FIRST, _MOST_SHOWN = 30, 180
+_CONNECTIONS = 6  # of a browser to one server
+_GROUP = 2  # in the list of chats
+_HIDE = """(isHidden) => {
+    Object.defineProperty(document, "hidden", { value: isHidden, configurable: true });
+    document.dispatchEvent(new Event("visibilitychange"));
+}"""
 
 
 @pytest.fixture(scope="module")
@@ -67,3 +74,48 @@ def test_screen_readers_are_told_of_messages_but_not_of_edits(page: Page, chat: 
 
     chat.send(1)
     expect(heard).to_have_count(1)
+
+
+def test_hidden_pages_leave_the_connections_to_others_and_catch_up_later(page: Page, chat: LongChat) -> None:
+    hidden = [page, *(page.context.new_page() for _ in range(_CONNECTIONS - 1))]
+    for each in hidden[1:]:
+        each.goto(chat.address)
+        expect(each.locator("#lines article")).to_have_count(_SHOWN_AT_FIRST)
+    for each in hidden:
+        each.evaluate(_HIDE, True)
+    seventh = page.context.new_page()
+    seventh.goto(chat.address)
+    expect(seventh.locator("#lines article")).to_have_count(_SHOWN_AT_FIRST)
+    page.locator("#lines article").first.evaluate("(node) => node.dataset.kept = true")
+    before = f"{page.locator('#lines article').last.get_attribute('data-id')}"
+
+    chat.edit(1)
+    chat.send(1)
+    chat.send(2, topic=_renders(chat))
+    expect(seventh.locator("#lines article").last).to_have_attribute("data-id", str(int(before) + 1))
+    page.evaluate(_HIDE, False)
+
+    expect(page.locator("#lines article").last).to_have_attribute("data-id", str(int(before) + 1))
+    expect(page.locator(f"[data-id='{before}']")).to_contain_text("edited")
+    expect(page.locator("[data-kept]")).to_have_count(1)  # and not a video that plays, either
+    expect(page.locator("#chats li").nth(_GROUP).locator(".unread")).to_have_text("2")
+
+
+def test_each_topic_has_its_own_number_of_unread_messages(page: Page, chat: LongChat) -> None:
+    page.locator("#chats li button").nth(_GROUP).click()
+    everything, renders, other = (page.locator("#topics button").nth(index) for index in range(3))
+    other.click()
+
+    chat.send(2, topic=_renders(chat))
+
+    expect(renders.locator(".unread")).to_have_text("2")
+    expect(everything.locator(".unread")).to_have_text("2")
+    expect(page).to_have_title("(2) Reelwatch demo")
+    renders.click()
+    expect(page.locator("#topics .unread")).to_have_count(0)
+    expect(page).to_have_title("Reelwatch demo")
+
+
+def _renders(chat: LongChat) -> int:
+    """The first topic of the group."""
+    return min(chat.sandbox.telegram.state.chats[GROUP].topics)

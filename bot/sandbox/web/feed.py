@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import secrets
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
@@ -45,6 +46,7 @@ class Feed:
         self._sandbox = sandbox
         self._switches = switches
         self._read_mind = read_mind
+        self._run = secrets.token_hex(8)  # tells pages whether they have shown this demo before
         self._pages: set[asyncio.Queue[str | None]] = set()
         self._tasks: dict[str, Json] = {}  # as last sent, by id
         self._mind: Json = {}
@@ -77,6 +79,7 @@ class Feed:
     def _snapshot(self) -> Json:
         state = self._sandbox.telegram.state
         return {
+            "run": self._run,
             "bot": {"name": state.bot.first_name, "username": state.bot.username},
             "chats": self._chats(),
             "messages": [

@@ -2,7 +2,7 @@
 
 import { byId, el, keepFocus } from "./dom.js";
 import { clock, t } from "./strings.js";
-import { chat, messagesOf, on, openChat, world } from "./world.js";
+import { chat, messagesOf, on, openChat, unreadIn, world } from "./world.js";
 
 const list = byId("chats").querySelector("ul");
 
@@ -37,13 +37,12 @@ function update(id, opened) {
 }
 
 function showUnread() {
-  const number = [...world.unread.values()].reduce((sum, each) => sum + each, 0);
+  const number = world.chats.reduce((sum, each) => sum + unreadIn(each.id), 0);
   document.title = `${number ? `(${number}) ` : ""}Reelwatch ${t("demo")}`;
 }
 
 function row(each, opened) {
   const last = [...messagesOf(each.id).values()].findLast((message) => message.service === null);
-  const unread = world.unread.get(each.id) ?? 0;
   const action = world.actions.get(each.id)?.action;
   const line = action ? t(action.startsWith("upload") ? "uploading" : "typing") : last ? preview(last) : "";
   const open = () => {
@@ -56,9 +55,13 @@ function row(each, opened) {
       el("span", { class: "name" }, each.title),
       el("span", { class: "when" }, last ? clock(last.date) : ""),
       el("span", { class: `last${action ? " active" : ""}` }, line),
-      unread ? el("span", { class: "unread", "aria-label": t("unread", { n: unread }) }, String(unread)) : null,
+      unreadMark(unreadIn(each.id)),
     ),
   );
+}
+
+export function unreadMark(number) {
+  return number ? el("span", { class: "unread", "aria-label": t("unread", { n: number }) }, String(number)) : null;
 }
 
 function preview(message) {

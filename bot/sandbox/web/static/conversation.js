@@ -1,9 +1,10 @@
 // The open chat: its title, topics and messages.
 
+import { unreadMark } from "./chats.js";
 import { byId, el, keepFocus } from "./dom.js";
 import { messageNode } from "./message.js";
 import { locale, t } from "./strings.js";
-import { chat, messagesOf, on, openChat, tell, world } from "./world.js";
+import { chat, messagesOf, on, openChat, unreadIn, world } from "./world.js";
 
 const FIRST = 30; // messages that are shown at first
 const STEP = 15; // that are added with each step upwards
@@ -31,7 +32,7 @@ export function start(handlers) {
     showHead();
     if (world.actions.get(id)?.action.startsWith("upload")) announce(byId("subtitle").textContent);
   });
-  on("chats", showHead);
+  for (const name of ["chats", "opened-again"]) on(name, showHead);
   on("language", open);
   log.addEventListener("scroll", () => {
     if (isEndDue) return;
@@ -78,15 +79,21 @@ function showHead() {
   const subtitle = byId("subtitle");
   subtitle.textContent = action ? `${world.bot.name} ${t(action.startsWith("upload") ? "uploading" : "typing")}` : t(kinds[current.type]);
   subtitle.classList.toggle("active", Boolean(action));
-  const tabs = current.isForum ? [{ id: null, name: t("general") }, ...current.topics] : [];
-  const focus = keepFocus(byId("topics"));
-  byId("topics").replaceChildren(
-    ...tabs.map((topic) => el("button", { type: "button", "aria-pressed": String(topic.id === world.topic), onclick: () => openChat(current.id, topic.id) }, topic.name)),
-  );
-  focus(byId("topics"));
+  showTopics();
   const pinned = current.pinned && messagesOf(current.id).get(current.pinned);
   byId("pinned").hidden = !pinned;
   byId("pinned").textContent = pinned ? t("pinned", { text: pinned.text.split("\n")[0] }) : "";
+}
+
+function showTopics() {
+  const current = chat();
+  const tabs = current.isForum ? [{ id: null, name: t("general") }, ...current.topics] : [];
+  const focus = keepFocus(byId("topics"));
+  byId("topics").replaceChildren(
+    ...tabs.map((topic) =>
+      el("button", { type: "button", "aria-pressed": String(topic.id === world.topic), onclick: () => openChat(current.id, topic.id) }, topic.name, unreadMark(unreadIn(current.id, topic.id)))),
+  );
+  focus(byId("topics"));
 }
 
 function withDays(messages) {
@@ -130,7 +137,10 @@ function announce(text) {
 
 function take(message, isNew) {
   if (message.chat !== world.current) return;
-  if (world.topic !== null && message.thread !== world.topic) return;
+  if (world.topic !== null && message.thread !== world.topic) {
+    if (isNew) showTopics();
+    return;
+  }
   const former = nodeOf(message.id);
   const focus = former && keepFocus(former); // before the player moves
   const brings = message.attachment && !former?.querySelector(".media") ? `${t(message.attachment.kind)}: ` : "";
@@ -177,7 +187,3 @@ function show(id) {
   node.classList.add("found");
   setTimeout(() => node.classList.remove("found"), 1500);
 }
-
-document.addEventListener("visibilitychange", () => {
-  if (!document.hidden && world.unread.delete(world.current)) tell("opened-again");
-});

@@ -8,6 +8,9 @@ const MOST_TASKS = 30; // that are kept, the newest
 const SLICE_MS = 8; // of work on events at a time
 const AGAIN_MS = 3000; // after which a connection that was refused is tried again
 
+let run = null; // of the demo that the page shows
+let source = null; // of events; null while the page is hidden
+
 export const world = {
   bot: { name: "", username: "" },
   chats: [],
@@ -16,7 +19,7 @@ export const world = {
   switches: {},
   mind: {},
   actions: new Map(), // by chat: what the bot shows that it does
-  unread: new Map(), // by chat
+  unread: new Map(), // by chat: a Map of numbers by topic, null of what is in none
   current: null, // chat id
   topic: null, // thread id; null: all
 };
@@ -55,52 +58,107 @@ turn.port1.onmessage = () => {
   }
 };
 
+// A page that is hidden has no connection, since browsers open only six to a server for all pages together.
 export function connect() {
-  const source = new EventSource("/events");
-  const heard = (name, handle) => source.addEventListener(name, (event) => soon(() => handle(JSON.parse(event.data))));
-  source.onopen = () => (byId("link").textContent = "");
-  source.onerror = () => {
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) disconnect();
+    else listen();
+    if (!document.hidden && markRead()) tell("opened-again");
+  });
+  if (!document.hidden) listen();
+}
+
+function disconnect() {
+  source?.close();
+  source = null;
+}
+
+function listen() {
+  if (source) return;
+  const opened = new EventSource("/events");
+  source = opened;
+  const heard = (name, handle) => opened.addEventListener(name, (event) => soon(() => handle(JSON.parse(event.data))));
+  opened.onopen = () => (byId("link").textContent = "");
+  opened.onerror = () => {
     byId("link").textContent = t("lost");
-    if (source.readyState === EventSource.CLOSED) setTimeout(connect, AGAIN_MS);
+    if (opened.readyState === EventSource.CLOSED) setTimeout(() => again(opened), AGAIN_MS);
   };
-  heard("snapshot", takeSnapshot);
-  heard("chats", (chats) => {
-    world.chats = chats;
-    tell("chats");
-  });
+  heard("snapshot", (snapshot) => (snapshot.run === run ? catchUp(snapshot) : takeSnapshot(snapshot)));
+  heard("chats", takeChats);
   heard("message", takeMessage);
-  heard("deleted", ({ chat, id }) => {
-    messagesOf(chat).delete(id);
-    tell("deleted", { chat, id });
-  });
+  heard("deleted", ({ chat, id }) => removeMessage(chat, id));
   heard("action", ({ chat, action }) => {
     clearTimeout(world.actions.get(chat)?.timer);
     world.actions.set(chat, { action, timer: setTimeout(() => endAction(chat), 5500) });
     tell("action", chat);
   });
   heard("answered", (answer) => tell("answered", answer));
-  heard("task", (task) => {
-    world.tasks.set(task.id, task);
-    keepNewest(world.tasks, MOST_TASKS);
-    tell("task", task);
-  });
-  heard("switches", (switches) => {
-    world.switches = switches;
-    tell("switches");
-  });
-  heard("mind", (mind) => {
-    world.mind = mind;
-    tell("mind");
-  });
+  heard("task", takeTask);
+  heard("switches", takeSwitches);
+  heard("mind", takeMind);
+}
+
+function again(refused) {
+  if (source !== refused) return;
+  source = null;
+  listen();
 }
 
 function takeSnapshot(snapshot) {
+  run = snapshot.run;
   Object.assign(world, { bot: snapshot.bot, chats: snapshot.chats, switches: snapshot.switches, mind: snapshot.mind });
   world.messages = new Map(snapshot.chats.map((each) => [each.id, new Map()]));
   for (const message of snapshot.messages) messagesOf(message.chat).set(message.id, message);
   world.tasks = new Map(snapshot.tasks.map((task) => [task.id, task]));
+  world.unread.clear();
   if (!chat()) world.current = snapshot.chats[0].id;
   tell("snapshot");
+}
+
+// Takes what has changed while there was no connection; what is the same stays as it is shown, as a video that plays.
+function catchUp(snapshot) {
+  takeChats(snapshot.chats);
+  takeSwitches(snapshot.switches);
+  takeMind(snapshot.mind);
+  for (const task of snapshot.tasks) takeTask(task);
+  for (const { id } of snapshot.chats) {
+    const present = new Map(snapshot.messages.filter((each) => each.chat === id).map((each) => [each.id, each]));
+    const known = messagesOf(id);
+    const oldest = known.keys().next().value ?? 0;
+    for (const gone of [...known.keys()].filter((each) => !present.has(each))) soon(() => removeMessage(id, gone));
+    for (const message of present.values()) if (message.id >= oldest) soon(() => isAsKnown(message) || takeMessage(message));
+  }
+}
+
+function isAsKnown(message) {
+  const known = messagesOf(message.chat).get(message.id);
+  return JSON.stringify({ ...known, wasJustEdited: undefined }) === JSON.stringify(message);
+}
+
+function takeChats(chats) {
+  world.chats = chats;
+  tell("chats");
+}
+
+function takeSwitches(switches) {
+  world.switches = switches;
+  tell("switches");
+}
+
+function takeMind(mind) {
+  world.mind = mind;
+  tell("mind");
+}
+
+function takeTask(task) {
+  world.tasks.set(task.id, task);
+  keepNewest(world.tasks, MOST_TASKS);
+  tell("task", task);
+}
+
+function removeMessage(chatId, id) {
+  messagesOf(chatId).delete(id);
+  tell("deleted", { chat: chatId, id });
 }
 
 // Removes all entries of a Map but those added last; returns the keys of those that are gone.
@@ -116,8 +174,9 @@ function takeMessage(message) {
   known.set(message.id, { ...message, wasJustEdited: false }); // only shown once
   for (const id of keepNewest(known, MOST_MESSAGES)) tell("deleted", { chat: message.chat, id });
   if (message.isBot) endAction(message.chat);
-  if (isNew && message.isBot && (message.chat !== world.current || document.hidden)) {
-    world.unread.set(message.chat, (world.unread.get(message.chat) ?? 0) + 1);
+  if (isNew && message.isBot && !isShown(message)) {
+    const counts = world.unread.get(message.chat) ?? new Map();
+    world.unread.set(message.chat, counts.set(message.thread, (counts.get(message.thread) ?? 0) + 1));
   }
   tell("message", { message, isNew });
 }
@@ -127,10 +186,24 @@ function endAction(chatId) {
   if (world.actions.delete(chatId)) tell("action", chatId);
 }
 
+const isShown = ({ chat, thread }) => chat === world.current && (world.topic === null || world.topic === thread) && !document.hidden;
+
+// How many of the bot's messages in a chat, or in a topic of it, have not been shown yet.
+export function unreadIn(id, topic = null) {
+  const counts = world.unread.get(id) ?? new Map();
+  return topic === null ? [...counts.values()].reduce((sum, each) => sum + each, 0) : (counts.get(topic) ?? 0);
+}
+
+// What is shown is read; returns whether something was not.
+function markRead() {
+  if (world.topic === null) return world.unread.delete(world.current);
+  return Boolean(world.unread.get(world.current)?.delete(world.topic));
+}
+
 export function openChat(id, topic = null) {
   world.current = id;
   world.topic = topic;
-  world.unread.delete(id);
+  markRead();
   tell("opened");
 }
 
