@@ -29,7 +29,7 @@ def read_state(database: Path) -> dict[str, Any]:
                     for each in _newest(dump, "deliveries", _LOOKED_AT)
                     if each["state"] in {"pending", "sending"}
                 ][:_MOST],
-                "learned": [each for record in _newest(dump, "estimates", _MOST) for each in _learned(record)],
+                "learned": [row for record in _newest(dump, "estimates", _MOST) for row in _learned(record)],
             }
     except StoreError as error:
         raise OSError(str(error)) from error
