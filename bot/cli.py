@@ -15,7 +15,7 @@ from typing import Any, TextIO, TypeVar
 import uvloop
 
 from bot import __version__
-from bot.config import Settings, SettingsError, load_database, load_settings
+from bot.config import Settings, SettingsError, load_database, load_health_address, load_settings
 from bot.errors import (
     FileRefused,
     ForeignWebhook,
@@ -61,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
             status = _with_settings(lambda s: OK if _in_loop(check(s)) else FAILED)
         case "health":
-            status = _with_settings(_probe)
+            status = _probe()
         case "backup":
             from bot.backup import backup
 
@@ -146,9 +146,7 @@ def _with_database(command: Callable[[Path | PostgresUrl], None]) -> int:
     try:
         command(load_database())
     except SettingsError as error:
-        for mistake in error.mistakes:
-            _complain(mistake)
-        return UNUSABLE
+        return _complain_of(error)
     except (StoreError, FileRefused) as error:
         _complain(str(error))
         return UNUSABLE
@@ -226,18 +224,28 @@ async def _run_given(environment: Mapping[str, str]) -> int:
     return await _run(settings, _DEMO_CADENCE)
 
 
-def _probe(settings: Settings) -> int:
-    if settings.health_port is None:
+def _probe() -> int:
+    try:
+        address = load_health_address()
+    except SettingsError as error:
+        return _complain_of(error)
+    if address.health_port is None:
         _complain("HEALTH_PORT is not set, so the bot has no health endpoint.")
         return UNUSABLE
     from bot.http.probe import probe
 
-    return OK if probe(settings.health_port, settings.health_host) else FAILED
+    return OK if probe(address.health_port, address.health_host) else FAILED
 
 
 def _log_sentence(sentence: str, event: str) -> None:
     """Log why the program ends: on the console the sentence alone."""
     log.error("%s", sentence, extra=log_fields(None, event) | {"is_sentence": True})
+
+
+def _complain_of(error: SettingsError) -> int:
+    for mistake in error.mistakes:
+        _complain(mistake)
+    return UNUSABLE
 
 
 def _complain(sentence: str) -> None:

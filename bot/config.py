@@ -130,6 +130,14 @@ class Settings:
         return frozenset(secret for secret in own if secret)
 
 
+@dataclass(frozen=True, kw_only=True)
+class HealthAddress:
+    """Where the running bot is asked whether it is alive; the fields are those of Settings."""
+
+    health_host: Host = "127.0.0.1"
+    health_port: Port = None
+
+
 _NAMES = names_of(Settings)
 _SHOWN = 80  # characters of a wrong name in a mistake
 
@@ -169,6 +177,16 @@ def load_database() -> Path | PostgresUrl:
     if mistakes:
         raise SettingsError(mistakes)
     return url.file.absolute() if isinstance(url, SqliteUrl) else url
+
+
+def load_health_address() -> HealthAddress:
+    """For the container's probe, which needs no other setting, as the demo has none; raises SettingsError."""
+    texts, mistakes = _texts(None)
+    mistakes += _mistyped(name for name in texts if _meant(name) in {"HEALTH_HOST", "HEALTH_PORT"})
+    values, wrong = read_fields(HealthAddress, texts)
+    if mistakes + wrong:
+        raise SettingsError(mistakes + wrong)
+    return HealthAddress(**values)
 
 
 def _mistyped(names: Iterable[str]) -> list[str]:

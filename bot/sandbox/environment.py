@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import os
+import re
 import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
@@ -11,7 +13,7 @@ from tempfile import TemporaryDirectory
 from bot.sandbox.gateway import FakeGateway
 from bot.sandbox.gateway.ids import new_id
 from bot.sandbox.gateway.tasks import GatewayTask
-from bot.sandbox.ports import free_port
+from bot.sandbox.ports import free_port, is_free
 from bot.sandbox.sample_video import scene, with_free_box
 from bot.sandbox.screen import Screen
 from bot.sandbox.telegram import FakeTelegram
@@ -77,7 +79,7 @@ async def open_sandbox(*, pace: float = 1.0) -> AsyncIterator[Sandbox]:
             stack.push_async_callback(server.stop)
         printing = asyncio.create_task(_print_all(telegram.subscribe(), screen))
         stack.callback(printing.cancel)
-        database, health_port = folder / "reelwatch.db", free_port()
+        database, health_port = folder / "reelwatch.db", _health_port()
         environment = {
             "TELEGRAM_BOT_TOKEN": telegram.token,
             "TELEGRAM_API_URL": telegram.url,
@@ -101,6 +103,13 @@ async def open_sandbox(*, pace: float = 1.0) -> AsyncIterator[Sandbox]:
             health_url=f"http://127.0.0.1:{health_port}",
             people=people,
         )
+
+
+def _health_port() -> int:
+    """That of this process, as the image sets it for its probe, if nobody listens there; else another one."""
+    given = os.environ.get("HEALTH_PORT", "")
+    port = int(given) if re.fullmatch(r"[0-9]{1,5}", given) else 0
+    return port if 0 < port < 1 << 16 and is_free(port) else free_port()
 
 
 def _populate(telegram: FakeTelegram) -> Mapping[int, tuple[int, ...]]:

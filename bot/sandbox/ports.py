@@ -16,9 +16,15 @@ def free_port() -> int:
     """A port on 127.0.0.1 on which nobody listens, and which this function returns to nobody else."""
     for number in itertools.islice(_numbers, _COUNT):
         port = _FIRST + number % _COUNT
-        try:
-            socket.create_server(("127.0.0.1", port)).close()
-        except OSError:
-            continue
-        return port
+        if is_free(port):
+            return port
     raise OSError("No port of loopback is free.")
+
+
+def is_free(port: int) -> bool:
+    """Whether this process could listen on the port of 127.0.0.1."""
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError:
+        return False
+    return True

@@ -146,6 +146,7 @@ def test_the_page_of_the_demo_stays_until_the_container_is_stopped(image: dict[s
     while "Go on in the browser" not in (printed := run("podman", "logs", BOT)):
         assert time.monotonic() < deadline, printed
         time.sleep(0.5)
+    run("podman", "healthcheck", "run", BOT)
     page = exec_in_bot(
         "python",
         "-c",

@@ -10,7 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.config import Settings, SettingsError, load_settings, plain_http_warnings
+from bot.config import (
+    HealthAddress,
+    Settings,
+    SettingsError,
+    load_health_address,
+    load_settings,
+    plain_http_warnings,
+)
 from bot.logs import LogFormat, LogLevel
 from bot.private_hosts import PrivateHosts
 from bot.providers.registry import ProviderConfig
@@ -165,6 +172,19 @@ def test_given_names_are_all_there_is(tmp_path: Path, monkeypatch: pytest.Monkey
     settings = load()
 
     assert (settings.log_level, settings.language) == (LogLevel.INFO, "auto")
+
+
+def test_the_probe_needs_no_other_setting_than_where_to_ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    assert load_health_address() == HealthAddress(health_host="127.0.0.1", health_port=None)
+
+    (tmp_path / ".env").write_text("ADMINS=Anna\nHEALTH_PORT=8081\n")
+    monkeypatch.setenv("HEALTH_HOST", "0.0.0.0")
+    assert load_health_address() == HealthAddress(health_host="0.0.0.0", health_port=8081)
+
+    (tmp_path / ".env").write_text("HEALTH_PROT=8081\nHEALTH_PORT=many\n")
+    with pytest.raises(SettingsError) as error:
+        load_health_address()
+    assert [each.split()[0] for each in error.value.mistakes] == ["HEALTH_PROT", "HEALTH_PORT"]
 
 
 def test_an_env_file_that_is_no_text_is_one_mistake(tmp_path: Path):

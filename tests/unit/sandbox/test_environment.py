@@ -1,9 +1,12 @@
-"""The sandbox of a demo that runs for hours stays small."""
+"""The sandbox of a demo that runs for hours stays small; where its bot is asked whether it is alive."""
+
+import socket
 
 import pytest
 
 from bot.sandbox.environment import ANNA, open_sandbox
 from bot.sandbox.gateway.server import GatewayRequest
+from bot.sandbox.ports import free_port
 from bot.sandbox.telegram.chats import Attachment
 from bot.sandbox.telegram.server import Request
 
@@ -55,3 +58,27 @@ async def test_old_files_and_former_versions_are_forgotten(capsys: pytest.Captur
         assert state.stored_attachment(newest.file.file_id, "video") is newest
         with pytest.raises(Exception, match="wrong file identifier"):
             state.stored_attachment(attachments[0].file.file_id, "video")
+
+
+async def test_the_bots_health_port_is_that_of_the_image_where_it_is_free(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port = free_port()
+    monkeypatch.setenv("HEALTH_PORT", f"{port}")
+
+    async with open_sandbox() as sandbox:
+        assert sandbox.environment["HEALTH_PORT"] == f"{port}"
+        assert sandbox.health_url == f"http://127.0.0.1:{port}"
+    with socket.create_server(("127.0.0.1", port)):
+        async with open_sandbox() as sandbox:
+            assert sandbox.environment["HEALTH_PORT"] != f"{port}"
+
+
+@pytest.mark.parametrize("wrong", ["", "0", "65536", "many", "8081x"])
+async def test_a_health_port_that_is_none_is_passed_over(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, wrong: str
+) -> None:
+    monkeypatch.setenv("HEALTH_PORT", wrong)
+
+    async with open_sandbox() as sandbox:
+        assert sandbox.environment["HEALTH_PORT"] != wrong
