@@ -40,11 +40,12 @@ def names_of(table: Table) -> list[str]:
 
 def in_order(table: Table, *, newest: int | None = None) -> str:
     """The query for the columns of all records, or of the newest, in the order of the key."""
-    rows = table.name
-    if newest is not None:
-        falling = ", ".join(f"{column} DESC" for column in table.key)
-        rows = f"(SELECT * FROM {rows} ORDER BY {falling} LIMIT {newest:d}) AS newest"  # noqa: S608
-    return f"SELECT {', '.join(names_of(table))} FROM {rows} ORDER BY {', '.join(table.key)}"  # noqa: S608
+    columns, key = ", ".join(names_of(table)), ", ".join(table.key)
+    if newest is None:
+        return f"SELECT {columns} FROM {table.name} ORDER BY {key}"  # noqa: S608
+    falling = ", ".join(f"{column} DESC" for column in table.key)
+    last = f"SELECT {columns} FROM {table.name} ORDER BY {falling} LIMIT {newest:d}"  # noqa: S608
+    return f"SELECT * FROM ({last}) AS last ORDER BY {key}"  # noqa: S608
 
 
 def record_reader(table: Table) -> Callable[[Iterable[Any]], Record]:
