@@ -12,6 +12,7 @@ from typing import Any
 import aiohttp
 
 from bot.sandbox.ports import free_port
+from tests.e2e.forks import CAN_FORK, Fork
 from tests.e2e.program import environment, until_sigterm_is_handled
 from tests.fakes.relay import Relay
 
@@ -34,11 +35,15 @@ class Replica:
         self.health_port = free_port()
         self.log = folder / f"replica-{number}.log"
         self._session = session
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: asyncio.subprocess.Process | Fork | None = None
 
     async def start(self, settings: Mapping[str, str], *, module: str, variables: Mapping[str, str]) -> None:
         """Start a process. module: what Python runs. variables: of its environment, besides its settings."""
+        whole = environment(settings) | dict(variables)
         with self.log.open("ab") as log:
+            if CAN_FORK and module == "bot" and not variables:
+                self._process = await Fork.start(environment=whole, folder=self.log.parent, log=log.fileno())
+                return
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-m",
@@ -47,7 +52,7 @@ class Replica:
                 stdout=log,
                 stderr=STDOUT,
                 cwd=self.log.parent,
-                env=environment(settings) | dict(variables),
+                env=whole,
             )
 
     @property

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Self
 
 from bot.sandbox.change_signal import ChangeSignal
+from tests.e2e.forks import CAN_FORK, Fork
 
 _REPOSITORY = Path(__file__).parents[2]
 _TICK_S = 0.005
@@ -41,7 +42,7 @@ async def until_sigterm_is_handled(process_id: int) -> None:
 class Program:
     """A process and its output so far."""
 
-    def __init__(self, process: Process, change_signal: ChangeSignal) -> None:
+    def __init__(self, process: Process | Fork, change_signal: ChangeSignal) -> None:
         """change_signal: notified after each line of output and at the end of the process."""
         self.output = ""  # standard output
         self.log = ""  # standard error
@@ -52,16 +53,27 @@ class Program:
 
     @classmethod
     async def start(
-        cls, *arguments: str, settings: Mapping[str, str], folder: Path, change_signal: ChangeSignal
+        cls,
+        *arguments: str,
+        settings: Mapping[str, str],
+        folder: Path,
+        change_signal: ChangeSignal,
+        is_loading: bool = False,
     ) -> Self:
-        """Start it in a folder, with these settings and no others."""
+        """Start it in a folder, with these settings and no others.
+
+        is_loading: a Python begins that has to load the program, which else is forked from one that has.
+        """
+        variables = environment(settings)
+        if CAN_FORK and not is_loading:
+            return cls(await Fork.start(*arguments, environment=variables, folder=folder), change_signal)
         process = await asyncio.create_subprocess_exec(
             *command(*arguments),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=PIPE,
             stderr=PIPE,
             cwd=folder,
-            env=environment(settings),
+            env=variables,
         )
         return cls(process, change_signal)
 

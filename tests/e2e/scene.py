@@ -85,11 +85,19 @@ class Scene:
 
     async def run(self, *arguments: str, **settings: str) -> Program:
         """Start the program; a setting that is "" counts as not set."""
+        return await self._start(*arguments, settings=settings)
+
+    async def load(self, *arguments: str, **settings: str) -> Program:
+        """Start the program in a new Python, which has to load it."""
+        return await self._start(*arguments, settings=settings, is_loading=True)
+
+    async def _start(self, *arguments: str, settings: dict[str, str], is_loading: bool = False) -> Program:
         program = await Program.start(
             *arguments,
             settings=self.settings | settings,
             folder=self.folder,
             change_signal=self.telegram.change_signal,
+            is_loading=is_loading,
         )
         self.programs.append(program)
         return program

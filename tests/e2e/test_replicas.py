@@ -2,7 +2,6 @@
 
 import asyncio
 import signal
-import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -11,11 +10,8 @@ import aiohttp
 import pytest
 
 from bot.sandbox.ports import free_port
-from tests.e2e.program import Program
+from tests.e2e.program import Program, until_sigterm_is_handled
 from tests.e2e.scene import BOOT_S, Scene
-
-TAKEOVER_S = 8.0
-HANDOVER_S = 2.5
 
 
 class Replica:
@@ -75,9 +71,8 @@ async def test_a_leader_that_is_stopped_is_replaced_at_once_and_its_work_goes_on
     command_id = await scene.watch(anna, task)
 
     assert await leader.program.stop() == 0
-    stopped_at = time.monotonic()
-    await scene.wait_for(lambda: "leads now (epoch 2)." in standby.program.log)
-    assert time.monotonic() - stopped_at < HANDOVER_S
+    await scene.wait_for(lambda: "leads now (epoch 2)" in standby.program.log)
+    assert " ran out." not in standby.program.log
 
     scene.finish(task)
     await scene.poll(anna, task)
@@ -92,16 +87,14 @@ async def test_a_leader_that_is_killed_is_replaced_within_seconds(scene: Scene):
     scene.finish(task)
 
     await leader.program.kill()
-    killed_at = time.monotonic()
-    question = scene.telegram.send(anna, f"/status {task.task_id}")
-    await scene.first_reply(anna, question)
-    assert time.monotonic() - killed_at < TAKEOVER_S
+    await scene.command(anna, f"/status {task.task_id}")  # within seconds; the drills measure how many
     await scene.until_video(anna, command_id)
     assert " ran out." in standby.program.log
 
 
 async def test_a_replica_ends_at_once_in_its_first_second(scene: Scene):
-    program = await scene.run()
+    program = await scene.load()
+    await until_sigterm_is_handled(program.pid)
     await asyncio.sleep(0.3)
 
     assert await program.stop(signal.SIGTERM) == 0

@@ -44,7 +44,7 @@ async def ended(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[int
     }
 
     async with Scene.open(folder) as scene:
-        programs = {name: await scene.run(**settings) for name, settings in starts.items()}
+        programs = {name: await scene.load(**settings) for name, settings in starts.items()}
         return {
             name: (await program.end(timeout_s=2 * BOOT_S), program) for name, program in programs.items()
         }

@@ -29,7 +29,7 @@ async def test_an_idle_bot_stops_at_once_and_answers_missed_commands_after_the_r
 
 @pytest.mark.skipif(sys.platform != "linux", reason="finds out in /proc when a signal is handled")
 async def test_a_bot_that_has_just_been_started_stops_at_once(scene: Scene):
-    bot = await scene.run()
+    bot = await scene.load()
     await until_sigterm_is_handled(bot.pid)
     assert await bot.stop(timeout_s=5) == 0
     assert bot.log == ""
@@ -38,7 +38,7 @@ async def test_a_bot_that_has_just_been_started_stops_at_once(scene: Scene):
 async def test_a_bot_that_is_still_loading_stops_at_once(scene: Scene):
     settings = scene.folder / ".env"
     os.mkfifo(settings)
-    bot = await scene.run()
+    bot = await scene.load()
     writing = await _opened_by_a_reader(settings)
     assert await bot.stop(timeout_s=5) == 0
     os.close(writing)
