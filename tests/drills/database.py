@@ -56,6 +56,15 @@ async def known_texts(database: SceneDatabase) -> set[tuple[int, int]]:
         return set()
 
 
+async def schema_version(database: SceneDatabase) -> int:
+    """The number of the last migration that was applied, 0 for none."""
+    is_file = isinstance(database.location, Path)
+    query = "PRAGMA user_version" if is_file else "SELECT coalesce(max(number), 0) FROM migrations"
+    with contextlib.suppress(asyncpg.UndefinedTableError):
+        return int((await database.rows(query))[0][0])
+    return 0
+
+
 async def end_lease(database: SceneDatabase) -> None:
     """Let another bot lead at once, as if the time of one that was killed had run out."""
     if isinstance(database.location, PostgresUrl):

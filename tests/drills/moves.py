@@ -13,9 +13,10 @@ from bot.sandbox.faults import held
 from bot.sandbox.gateway.tasks import Phase
 from storage.sqlite.migrate import bundled_migrations
 from tests.drills.bot_processes import BotProcesses
-from tests.drills.database import BACKUP, MOVE, Copying, end_lease, lose
+from tests.drills.database import BACKUP, MOVE, Copying, end_lease, lose, schema_version
 from tests.drills.drills import CHAT, Drill, Report, Scale, finish, open_scene
 from tests.drills.scene import KINDS, PATIENCE_S, DrillScene, SentWatch, Verdict
+from tests.e2e.database import ON_POSTGRES
 
 _PARALLEL = 3  # starts of a bot at once
 _STARTS = 40  # that are killed in the migration, in full
@@ -104,11 +105,12 @@ async def kill_the_migration(bot_processes: BotProcesses, scale: Scale) -> Repor
     chosen = range(1, steps + 1, max(1, steps // starts))
     places = asyncio.Semaphore(_PARALLEL)
 
-    async def once(step: int) -> Verdict:
+    async def once(step: int) -> tuple[Verdict, int]:
         async with places:
-            return (await _upgrade(bot_processes, step))[0]
+            return await _upgrade(bot_processes, step)
 
-    verdicts = await asyncio.gather(*(once(step) for step in chosen))
+    verdicts, schemas = zip(*await asyncio.gather(*(once(step) for step in chosen)), strict=True)
+    assert len(set(schemas)) > (1 if ON_POSTGRES else 2), "no kill came between the first and the last schema"
     return Report(
         what=f"kill -9 at each await of a start that migrates ({steps} steps)",
         runs=len(chosen),
@@ -118,11 +120,14 @@ async def kill_the_migration(bot_processes: BotProcesses, scale: Scale) -> Repor
 
 
 async def _upgrade(bot_processes: BotProcesses, burns_at: int | None) -> tuple[Verdict, int]:
-    """Start on a database of the first schema, whose watch no command repeats, and deliver its video."""
+    """Start on a database of the first schema, whose watch no command repeats, and deliver its video.
+
+    Returns also the number of steps, or of the schema that the killed bot left.
+    """
     async with open_scene() as scene:
         file, kind = scene.database.location, KINDS[(burns_at or 0) % len(KINDS)]
         if isinstance(file, Path):
-            coroutine, watch = "run", scene.watch(kind, CHAT, is_command=False)
+            coroutine, watch = "open_store", scene.watch(kind, CHAT, is_command=False)
             _make_first_schema(file, watch)
         else:
             coroutine = "PostgresLeadership.acquire"
@@ -137,7 +142,8 @@ async def _upgrade(bot_processes: BotProcesses, burns_at: int | None) -> tuple[V
         await asyncio.wait([settled])
         await bot.kill()
         await end_lease(scene.database)
-        return await finish(bot_processes, scene), 0
+        schema = await schema_version(scene.database)
+        return await finish(bot_processes, scene), schema
 
 
 def _make_first_schema(file: Path, watch: SentWatch) -> None:
