@@ -8,7 +8,7 @@ import signal
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Self
@@ -35,15 +35,18 @@ class Bot:
 
     async def kill(self) -> None:
         """kill -9."""
-        if not self.ended.done():
-            os.kill(self.pid, signal.SIGKILL)
+        self._signal(signal.SIGKILL)
         await self.ended
 
     async def stop(self) -> int:
         """Send SIGTERM; return the exit status."""
-        if not self.ended.done():
-            os.kill(self.pid, signal.SIGTERM)
+        self._signal(signal.SIGTERM)
         return await self.ended
+
+    def _signal(self, number: signal.Signals) -> None:
+        if not self.ended.done():
+            with suppress(ProcessLookupError):  # its end is not reported yet
+                os.kill(self.pid, number)
 
     @property
     def steps(self) -> int:
@@ -75,7 +78,8 @@ class BotProcesses:
         finally:
             for pid, ended in bot_processes.ended.items():
                 if not ended.done():
-                    os.kill(pid, signal.SIGKILL)
+                    with suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGKILL)
             reading.cancel()
             process.kill()
             await process.wait()

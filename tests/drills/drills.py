@@ -191,7 +191,8 @@ async def storm_of_429(bot_processes: BotProcesses, scale: Scale) -> Report:
         scene.telegram.fail("*", refusal, times=scale.storm, when=lambda r: r.method not in _QUIET)
         for number in range(8):
             scene.watch(KINDS[number % len(KINDS)], CHAT + number)
-        verdict = await finish(bot_processes, scene)
+        # Each of the chats waits for a second after each.
+        verdict = await finish(bot_processes, scene, patience_s=PATIENCE_S + scale.storm / 4)
     return Report(what="storm of 429", runs=scale.storm, videos=8, verdict=verdict)
 
 
