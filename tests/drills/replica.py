@@ -1,7 +1,6 @@
 """A replica of the bot: a real process with ways of its own to the database and to Telegram."""
 
 import asyncio
-import os
 import signal
 import sys
 from collections.abc import Mapping
@@ -115,4 +114,4 @@ class Replica:
 
     def _signal(self, number: signal.Signals) -> None:
         assert self._process is not None
-        os.kill(self._process.pid, number)
+        self._process.send_signal(number)
