@@ -1,4 +1,4 @@
-"""Periodic maintenance: refresh cards, save the estimates, prune old rows."""
+"""Periodic maintenance: save the estimates, prune old rows."""
 
 import asyncio
 import logging
@@ -13,9 +13,6 @@ from storage.store import Store
 
 log = logging.getLogger(__name__)
 
-_CARD_AGE = timedelta(seconds=55)  # cards show elapsed minutes
-_CARD_INTERVAL_S = 2.0
-_CARD_BATCH = 8  # at most four cards per second
 _SAVE_INTERVAL_S = 60.0
 _PRUNE_INTERVAL_S = 3600.0
 _PRUNE_ROWS = 500  # of each table per transaction, which blocks all other writes
@@ -25,7 +22,7 @@ _MIN_UNCHANGED = timedelta(days=7)
 
 
 class Housekeeper:
-    """Three periodic jobs; a failed run is logged, and the next one does its work, too."""
+    """Two periodic jobs; a failed run is logged, and the next one does its work, too."""
 
     def __init__(
         self,
@@ -50,7 +47,6 @@ class Housekeeper:
         """Run the jobs until cancelled, or LeadershipLost; the estimates are saved at the end."""
         try:
             async with asyncio.TaskGroup() as jobs:
-                jobs.create_task(self._every("cards", _CARD_INTERVAL_S, self._refresh_cards))
                 jobs.create_task(self._every("estimates", _SAVE_INTERVAL_S, self._save_estimates))
                 jobs.create_task(self._every("pruning", _PRUNE_INTERVAL_S, self._prune))
         finally:
@@ -60,16 +56,6 @@ class Housekeeper:
         while True:
             await self._telemetry.sleep(name, interval_s)
             await job()
-
-    async def _refresh_cards(self) -> None:
-        now = self._clock()
-        try:
-            if await self._store.refresh_cards(older_than=now - _CARD_AGE, limit=_CARD_BATCH, at=now):
-                self._notify()
-        except StoreError as error:
-            self._log_failure("cards", error)
-        else:
-            self._failing.discard("cards")
 
     async def _save_estimates(self) -> None:
         try:
@@ -110,7 +96,7 @@ class Housekeeper:
             )
 
     def _log_failure(self, job: str, error: StoreError) -> None:
-        """Log the first failure of an outage: one of the jobs runs every two seconds.
+        """Log the first failure of an outage.
 
         Raises LeadershipLost, of which the whole term ends.
         """

@@ -40,6 +40,7 @@ from bot.watching.access import Access
 from bot.watching.admin_reports import AdminReports, Admins
 from bot.watching.ageing import Ageing
 from bot.watching.cadence import Cadence
+from bot.watching.card_refresher import CardRefresher
 from bot.watching.first_admin import FirstAdmin
 from bot.watching.gateway_state import GatewayStates
 from bot.watching.poll import Poller
@@ -102,6 +103,7 @@ class Resources:
 class _Workers:
     scheduler: Scheduler
     admin_reports: AdminReports
+    cards: CardRefresher
     delivery: DeliveryWorker
     housekeeper: Housekeeper
 
@@ -111,7 +113,7 @@ async def run_workers(resources: Resources, bot: ExtBot[None], cadence: Cadence 
 
     1. Make tasks due whose last failure new settings may have fixed.
     2. Load the estimates, waiting while the database can't be read; updates are handled meanwhile.
-    3. Start polling, maintenance and the reports to the admins.
+    3. Start polling, maintenance, the reports to the admins and the refreshes of cards.
     4. Start delivery once Telegram has responded.
     """
     beat = partial(resources.telemetry.beat, "start")
@@ -132,6 +134,7 @@ async def run_workers(resources: Resources, bot: ExtBot[None], cadence: Cadence 
         group.create_task(workers.housekeeper.run())
         group.create_task(_deliver(workers.delivery, resources))
         group.create_task(workers.admin_reports.run(resources.telemetry))
+        group.create_task(workers.cards.run(resources.telemetry))
         resources.telemetry.end("start")
 
 
@@ -209,6 +212,7 @@ async def _build(
                 clock=resources.store.now,
                 notify=notify_delivery,
             ),
+            cards=CardRefresher(store, states.reports, clock=store.now, notify=notify_delivery),
             delivery=_delivery(resources, bot, estimates, cache),
             housekeeper=Housekeeper(
                 store,

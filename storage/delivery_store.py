@@ -102,3 +102,13 @@ class DeliveryStore(Protocol):
         being sent. Cards with news are claimed before them.
         """
         ...
+
+    async def refresh_cards_of(
+        self, providers: Collection[str], *, sent_before: datetime, limit: int, at: datetime
+    ) -> bool:
+        """Enqueue up to limit cards of these providers' unfinished tasks that were sent before then, as news.
+
+        Those of batches, too. Two per chat, one of each chat first, none in chats with a CARD with news that
+        is pending or being sent. Returns whether there was any, enqueued or not.
+        """
+        ...

@@ -22,6 +22,13 @@ ICONS = {
     TaskStatus.NOT_FOUND: "❓",
 }
 STOPPED_ICON = "⏹"
+_CAUSES = {  # of a poll that fails for a gateway's problem
+    "key": Cause.KEY_INVALID,
+    "quota": Cause.KEY_EXHAUSTED,
+    "away": Cause.UNREACHABLE,
+    "proxy": Cause.PROXY,
+    "odd": Cause.ODD_ANSWER,
+}
 
 _GRAINS_S = ((90.0, 5.0), (600.0, 30.0), (float("inf"), 60.0))  # (upper bound, rounded to)
 _BAR_CELLS = 10
@@ -151,6 +158,13 @@ def poll_failure(found: PollFailure, language: str) -> str:
     cause = Cause.OTHER if found.cause.is_task_failure else found.cause
     target = escape_line(found.message, HOST_UNITS) if cause.is_redirect else ""
     return f"⚠️ {t(language, f'poll_failure.{cause}', target=target)}"
+
+
+def unpolled(task: Task, problem: str | None, language: str) -> str | None:
+    """Why a task can't be polled: its own failure, which says more, else its gateway's problem."""
+    if task.poll_failure is not None:
+        return poll_failure(task.poll_failure, language)
+    return f"⚠️ {t(language, f'poll_failure.{_CAUSES[problem]}')}" if problem else None
 
 
 def poll_failure_quote(found: PollFailure) -> str | None:

@@ -58,7 +58,8 @@ class TextDelivery:
 
     async def batch(self, out: BatchDelivery) -> tuple[SendResult, str]:
         """Send or edit the card of the batch; returns the result and the digest of the rendered card."""
-        view, is_over = batches.card(out.batch, out.watched), batches.is_over(out.watched)
+        view = batches.card(out.batch, out.watched, problem_of=self._problem_of)
+        is_over = batches.is_over(out.watched)
         result, digest = await self._show_card(out, out.batch, view, is_silent=is_over)
         if (
             out.settings.pins_batch_card

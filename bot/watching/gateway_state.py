@@ -57,6 +57,7 @@ class GatewayReport:
     host: str
     status: GatewayStatus
     since: datetime
+    found_at: datetime | None = None  # when the bot found out; cards sent before do not show it
     http_status: int | None = None  # of the last failed poll; None: no response
     redirect_to: str | None = None  # target of the last failed poll's redirect: a host, or an https URL
     proxy_fault: ProxyFault | None = None  # of the last failed poll, if the bot's own proxy does not work
@@ -83,11 +84,12 @@ class GatewayState:
     ) -> None:
         """waiting: provider names → number of their tasks being polled."""
         self._waiting = waiting
-        self._logged: set[GatewayStatus] = set()  # since it was up
+        self._found: set[GatewayStatus] = set()  # since it was up
         self._names = tuple(sorted(names))
         self._host = host
         self._status = GatewayStatus.UNKNOWN
         self._since = at
+        self._found_at: datetime | None = None
         self._http_status: int | None = None
         self._succeeding: set[int] = set()  # tasks whose last poll brought a snapshot
         self._failing: set[int] = set()  # tasks whose last poll failed
@@ -115,6 +117,7 @@ class GatewayState:
             host=self._host,
             status=self._status,
             since=self._since,
+            found_at=self._found_at,
             http_status=self._http_status if self._status.is_bad else None,
             redirect_to=self._redirect_to if self._status.is_bad else None,
             proxy_fault=self._proxy_fault if self._status is GatewayStatus.PROXY else None,
@@ -136,7 +139,8 @@ class GatewayState:
         if self._status is not GatewayStatus.UP:
             if self._status.is_bad:
                 self._log_up((at - self._since).total_seconds())
-            self._status, self._since = GatewayStatus.UP, at
+            self._found.clear()
+            self._status, self._since, self._found_at = GatewayStatus.UP, at, at
 
     def _on_failure(self, task_id: int, error: ProviderError, *, at: datetime) -> None:
         if not self._evidence:
@@ -160,7 +164,10 @@ class GatewayState:
         if self._status.is_bad or (at - self._first_failed_at).total_seconds() >= bound_s:
             self._since = self._since if self._status.is_bad else self._first_failed_at
             self._status = status
-            self._log_down(status)
+            if status not in self._found:  # a proxy before the gateway may alternate between two
+                self._found.add(status)
+                self._found_at = at
+                self._log_down(status)
 
     def _is_gateways_fault(self) -> bool:
         """Whether the failures can't be explained by single tasks."""
@@ -171,10 +178,6 @@ class GatewayState:
         return self._has_succeeded_before or not self._succeeding
 
     def _log_down(self, status: GatewayStatus) -> None:
-        """Log each status once an outage: a proxy before it may alternate between two."""
-        if status in self._logged:
-            return
-        self._logged.add(status)
         details = [f"HTTP {self._http_status}"] if self._http_status else []
         details += [f"redirected to {self._redirect_to}"] if self._redirect_to else []
         details += [self._proxy_trouble] if self._proxy_fault else []
@@ -198,7 +201,6 @@ class GatewayState:
         )
 
     def _log_up(self, after_s: float) -> None:
-        self._logged.clear()
         waiting = self._waiting(self._names)
         log.info(
             "Gateway %s (%s) works again after %s; tasks that waited for it: %d",

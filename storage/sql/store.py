@@ -209,6 +209,12 @@ class SqlStore(SqlAccessStore, SqlChatStore, SqlLookupStore, Store):
         async with self._database.transaction() as tx:
             return await watches.refresh_cards(tx, older_than=older_than, limit=limit, at=at)
 
+    async def refresh_cards_of(
+        self, providers: Collection[str], *, sent_before: datetime, limit: int, at: datetime
+    ) -> bool:
+        async with self._database.transaction() as tx:
+            return await watches.refresh_cards_of(tx, providers, sent_before=sent_before, limit=limit, at=at)
+
     # maintenance
 
     async def load_estimates(self) -> str | None:

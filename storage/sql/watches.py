@@ -4,9 +4,12 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from storage.chat_settings import ChatSettings
+from storage.outbox import DeliveryPriority
 from storage.sql import chat_settings, deliveries, resuming, rows, tasks
 from storage.sql.transaction import Row, Transaction
 from storage.watches import Watch, WatchedTask
+
+_CARDS_OF_CHAT = 2  # enqueued at once: about as many as a chat allows until the next run
 
 
 async def by_ids(
@@ -89,6 +92,43 @@ async def refresh_cards(tx: Transaction, *, older_than: datetime, limit: int, at
         (older_than, limit),
     )
     return await deliveries.enqueue_cards(tx, [row["id"] for row in stale], at=at, is_refresh=True)
+
+
+async def refresh_cards_of(
+    tx: Transaction, providers: Collection[str], *, sent_before: datetime, limit: int, at: datetime
+) -> bool:
+    """Enqueue stale cards of these providers' tasks, as news; False if there is none, enqueued or not."""
+    stale = await tx.all(
+        """
+        SELECT id, is_busy, row_number() OVER (PARTITION BY chat_id ORDER BY sent_at, id) AS place
+        FROM (
+            SELECT min(w.id) AS id, w.chat_id, min(coalesce(b.card_sent_at, w.card_sent_at)) AS sent_at,
+                w.chat_id IN (
+                    SELECT chat_id FROM deliveries WHERE kind = 'card' AND is_unsent AND priority <> :refresh
+                ) AS is_busy
+            FROM tasks AS t
+            JOIN watches AS w ON w.task_id = t.id
+            LEFT JOIN batches AS b ON b.id = w.batch_id
+            WHERE t.provider = ANY(:providers) AND t.claimable_at IS NOT NULL
+                AND w.state = 'active' AND coalesce(b.card_sent_at, w.card_sent_at) < :before
+                AND NOT EXISTS (
+                    SELECT 1 FROM deliveries AS d
+                    WHERE d.batch_id = w.batch_id AND d.kind = 'batch' AND d.state = 'pending'
+                )
+            GROUP BY w.chat_id, coalesce(w.batch_id, -w.id)
+        ) AS stale
+        ORDER BY is_busy, place, sent_at LIMIT :limit
+        """,
+        {
+            "providers": list(providers),
+            "before": sent_before,
+            "refresh": DeliveryPriority.REFRESH,
+            "limit": limit,
+        },
+    )
+    chosen = [row["id"] for row in stale if not row["is_busy"] and row["place"] <= _CARDS_OF_CHAT]
+    await deliveries.enqueue_cards(tx, chosen, at=at)
+    return bool(stale)
 
 
 async def with_tasks(tx: Transaction, found: Sequence[Row]) -> list[WatchedTask]:

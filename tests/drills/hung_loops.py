@@ -25,7 +25,7 @@ _COROUTINES = (
     "Scheduler.run",
     "Scheduler._sync_with_store",
     "_deliver",
-    "Housekeeper._every",
+    "CardRefresher.run",
     "AdminReports.run",
 )
 

@@ -66,6 +66,7 @@ class DeliveryHarness:
         self.action_after_s = 3600.0  # off: no transfer takes that long
         self.downloads = folder / "downloads"
         self.providers: dict[str, Provider] = {}
+        self.problems: dict[str, str] = {}  # of gateways, by provider
         self._folder = folder
         self._ids = itertools.count(1)
         self._stack = AsyncExitStack()
@@ -128,7 +129,7 @@ class DeliveryHarness:
         )
         self.worker = DeliveryWorker(
             self.store,
-            TextDelivery(sender, Estimates(), clock=self.clock),
+            TextDelivery(sender, Estimates(), clock=self.clock, problem_of=self.problems.get),
             self.video_delivery,
             new_delivery=self._new_delivery,
             clock=self.clock,

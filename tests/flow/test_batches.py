@@ -55,6 +55,22 @@ async def settled(harness: DeliveryHarness) -> bool:
     return not is_waiting and (await harness.deliveries())[DeliveryState.SENDING] == 0
 
 
+async def test_the_card_tells_of_an_outage_of_the_gateway_and_of_its_end(harness: DeliveryHarness):
+    async def refresh() -> str:
+        await harness.advance(60)
+        now = harness.clock()
+        assert await harness.store.refresh_cards_of(["alibailian"], sent_before=now, limit=1, at=now)
+        await harness.idle()
+        return card(harness).plain_text
+
+    await harness.watch_batch([harness.task() for _ in range(4)])
+    await harness.idle()
+    harness.problems["alibailian"] = "away"
+    assert (await refresh()).endswith("⚠️ The gateway isn't responding. I'll keep retrying.")
+    harness.problems.clear()
+    assert "⚠️" not in await refresh()
+
+
 async def test_the_results_come_one_by_one_and_the_card_ends_as_the_summary(harness: DeliveryHarness):
     tasks = [harness.task(), harness.task("newapi"), harness.task(fails="nsfw"), harness.task("videos")]
     await harness.watch_batch(tasks)

@@ -184,6 +184,13 @@ async def test_each_chat_s_oldest_card_is_found_in_the_order_of_an_index(explain
     assert not any("GROUP BY" in step for step in explaining.plan)
 
 
+async def test_the_cards_of_a_gateway_are_found_by_its_polled_tasks(explaining: Explaining):
+    await watches.refresh_cards_of(explaining, ["wan"], sent_before=NOON, limit=16, at=NOON)
+
+    assert any("tasks_claimable (provider=? AND claimable_at>?)" in step for step in explaining.plan)
+    assert not {"SCAN t", "SCAN w", "SCAN b", "SCAN d"} & set(explaining.scans())
+
+
 async def test_the_counts_are_read_from_indexes(explaining: Explaining):
     await maintenance.figures(explaining, size=0)
 

@@ -17,7 +17,7 @@ from tests.contract.store.driver import Driver
 from tests.fakes.log_lines import json_lines
 
 DAY_S = 86_400
-JOBS = 3
+JOBS = 2
 
 
 class FakeSleep(Telemetry):
@@ -79,9 +79,6 @@ class FullStore(SqliteStore):
         """Open no database."""
         self.calls = 0
 
-    async def refresh_cards(self, *, older_than: datetime, limit: int, at: datetime) -> int:
-        raise self._full()
-
     async def stop_unchanged(self, *, since_before: datetime, limit: int, at: datetime) -> int:
         raise self._full()
 
@@ -118,32 +115,6 @@ async def jobs(driver: Driver, estimates: Estimates, notified: list[bool]) -> As
 
     async with housekeeping(driver.store, estimates, clock=lambda: driver.now, notify=notify) as jobs:
         yield jobs
-
-
-async def test_a_card_is_refreshed_each_minute(driver: Driver, jobs: FakeSleep, notified: list[bool]):
-    watched = await driver.watch()
-    await driver.send()
-    driver.advance(50)
-    await jobs.run_once()
-    assert (await driver.send(), notified) == ([], [])
-
-    driver.advance(10)
-    await jobs.run_once()
-
-    assert notified == [True]
-    assert await driver.send() == [(DeliveryKind.CARD, watched.watch.id)]
-
-
-async def test_many_due_cards_are_refreshed_in_batches(driver: Driver, jobs: FakeSleep):
-    for chat_id in range(1, 11):
-        await driver.watch(chat_id=chat_id)
-    await driver.send()
-    driver.advance(60)
-
-    await jobs.run_once()
-    assert len(await driver.send()) == 8
-    await jobs.run_once()
-    assert len(await driver.send()) == 2
 
 
 async def test_tasks_that_ended_a_month_ago_are_pruned(driver: Driver, jobs: FakeSleep):

@@ -1,7 +1,7 @@
 """The card of a batch: counts and a line for each task, and in the end the summary."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from bot.messages import lines
@@ -24,11 +24,19 @@ def is_over(watched: Sequence[WatchedTask]) -> bool:
     return all(each.watch.state.is_over or each.task.status.is_final for each in watched)
 
 
-def card(batch: Batch, watched: Sequence[WatchedTask]) -> View:
-    """The message that shows the current state of a batch."""
+def card(
+    batch: Batch,
+    watched: Sequence[WatchedTask],
+    *,
+    problem_of: Callable[[str], str | None] = lambda _provider: None,
+) -> View:
+    """The message that shows the current state of a batch.
+
+    problem_of: provider name → why its tasks can't be polled; None: they can.
+    """
     over, language = is_over(watched), batch.language
     head = lines.join_dots([_counts(watched, language), _took(batch, watched) if over else None])
-    problems = _problems(watched, language)
+    problems = _problems(watched, language, problem_of)
     room = TEXT_UNITS - _MORE_UNITS - utf16_len(lines.join_lines([head, *problems]))
     entries: Sequence[str] = ()
     for id_units in _ID_UNITS:
@@ -133,14 +141,17 @@ def _name(task: Task, id_units: int, with_name: bool) -> str:
     return f"{escape_line(task.ref.provider, _PROVIDER_UNITS)} {shown}" if with_name else shown
 
 
-def _problems(watched: Sequence[WatchedTask], language: str) -> list[str]:
-    """Why tasks can't be polled at present, each reason once."""
-    failing = [
-        each.task.poll_failure
+def _problems(
+    watched: Sequence[WatchedTask], language: str, problem_of: Callable[[str], str | None]
+) -> list[str]:
+    """Why tasks can't be polled at present, each reason once; not since when, as the card has no clock."""
+    polled = [
+        each.task
         for each in watched
-        if each.task.poll_failure and each.watch.state is WatchState.ACTIVE and not each.task.status.is_final
+        if each.watch.state is WatchState.ACTIVE and not each.task.status.is_final
     ]
-    return list(dict.fromkeys(lines.poll_failure(found, language) for found in failing))[:_PROBLEMS]
+    reasons = (lines.unpolled(task, problem_of(task.ref.provider), language) for task in polled)
+    return list(dict.fromkeys(filter(None, reasons)))[:_PROBLEMS]
 
 
 def _took(batch: Batch, watched: Sequence[WatchedTask]) -> str | None:

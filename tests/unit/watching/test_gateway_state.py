@@ -8,7 +8,7 @@ from bot.providers.base import BadResponse, ProviderError, RateLimited, TaskMiss
 from bot.proxies.diagnosis import ProxyFault
 from bot.watching.gateway_state import GatewayStates, GatewayStatus
 from storage.models import Cause
-from tests.fakes.clock import FrozenClock
+from tests.fakes.clock import NOON, FrozenClock
 from tests.unit.watching.tasks import AWAY, BAD_KEY, MISSING, NO_CREDIT, ODD, TOO_MANY
 
 
@@ -221,6 +221,33 @@ def test_the_report_says_since_when(polls: Polls):
     (report,) = polls.states.reports()
     assert (polls.clock() - report.since).total_seconds() == 120
     assert report.names == ("veo", "wan")
+
+
+def test_the_report_says_when_the_state_was_found_out(polls: Polls):
+    def found_at() -> float | None:
+        [report] = polls.states.reports()
+        return None if report.found_at is None else (report.found_at - NOON).total_seconds()
+
+    assert found_at() is None
+    polls.poll(1, 2)
+    assert found_at() == 0
+    polls.poll(1, 2, error=AWAY, for_s=29)
+    assert found_at() == 0
+    polls.poll(1, 2, error=AWAY, for_s=99)
+    assert found_at() == 31
+    polls.poll(1, 2, for_s=9)
+    assert found_at() == 129
+
+
+def test_a_problem_that_shows_itself_in_turns_is_found_out_once_for_each_kind(polls: Polls):
+    found = set()
+    polls.poll(1, 2)
+    for _ in range(10):
+        for error in (AWAY, ODD):
+            polls.poll(1, 2, error=error, for_s=20)
+            found.add(polls.states.reports()[0].found_at)
+
+    assert len(found) == 3  # up, and bad in two ways
 
 
 def test_a_provider_that_is_not_known_has_no_problem(polls: Polls):

@@ -83,6 +83,29 @@ def test_each_problem_of_polling_is_told_once():
     assert shown[-1] == "⚠️ The gateway isn't responding. I'll keep retrying."
 
 
+@pytest.mark.parametrize(
+    ("problem", "words"),
+    [
+        ("away", "isn't responding"),
+        ("odd", "can't read"),
+        ("proxy", "proxy isn't working"),
+        ("key", "rejected the bot's API key"),
+        ("quota", "out of credit"),
+    ],
+)
+def test_the_problem_of_a_gateway_is_told_before_any_task_s_own_polls_have_failed(problem: str, words: str):
+    found = [named(running(), "a1"), named(running(), "a2"), named(running(), "b1", "veo"), succeeded()]
+
+    shown = visible(batches.card(batch(), found, problem_of={"wan": problem}.get).text).split("\n")
+
+    assert len([line for line in shown if "⚠️" in line]) == 1
+    assert words in shown[-1]
+
+
+def test_the_summary_does_not_tell_the_problem_of_a_gateway():
+    assert "⚠️" not in batches.card(batch(), [succeeded()], problem_of={"wan": "away"}.get).text
+
+
 def test_the_summary_says_what_failed_and_why_by_reason():
     ended = [
         named(succeeded(), "a1"),
