@@ -6,6 +6,7 @@ planned twice: for its parameters, and for any, as PostgreSQL does with a statem
 
 import json
 from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -56,6 +57,13 @@ INSERT INTO lookup_candidates (lookup_id, task_id, knows)
 SELECT l.id, t.id, false FROM lookups AS l JOIN tasks AS t ON t.external_id = 'old' || l.message_id;
 ANALYZE tasks, events, watches, deliveries, chats, chat_settings, batches, lookups, lookup_candidates;
 """
+# So many that comparing each lease with each renewal would cost the planner less than a hash of one lease.
+TASKS = """
+INSERT INTO tasks (provider, external_id, status, registered_at, next_poll_at)
+SELECT 'veo', 'new' || n, 'running', now(), 'epoch' FROM generate_series(1, 15000) AS n;
+ANALYZE tasks;
+"""
+LEASED = 500
 
 
 class Plans:
@@ -86,6 +94,14 @@ class Plans:
                     found += [f"{scan} in {sql}" for scan in _scans(json.loads(plan[0])[0]["Plan"])]
         return found
 
+    async def mismatches(self, begin: str) -> int:
+        """How many pairs of rows the last such statement compares in vain; it is run again for that."""
+        sql, values = [each for each in self._recording.statements if each[0].lstrip().startswith(begin)][-1]
+        async with self._explaining.transaction() as tx:
+            plan = await tx.one(f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}", values)
+        assert plan is not None
+        return _mismatches(json.loads(plan[0])[0]["Plan"])
+
     async def close(self) -> None:
         await self.store.close()
         await self._explaining.close()
@@ -100,19 +116,31 @@ def _scans(node: Mapping[str, Any]) -> Iterator[str]:
         yield from _scans(part)
 
 
-@pytest.fixture
-async def plans(postgres_url: str) -> AsyncIterator[Plans]:
-    url = PostgresUrl.of(postgres_url)
+def _mismatches(node: Mapping[str, Any]) -> int:
+    own = int(node.get("Rows Removed by Join Filter", 0)) * int(node["Actual Loops"])
+    return own + sum(map(_mismatches, node.get("Plans", ())))
+
+
+@asynccontextmanager
+async def open_plans(database_url: str, fill: str) -> AsyncIterator[Plans]:
+    """fill: the statements that fill the tables and count the rows for the planner."""
+    url = PostgresUrl.of(database_url)
     leader = await open_store(url)
     await leader.leadership.acquire()  # which migrates
     await leader.close()
     database = Database(url)
     async with database.transaction() as tx:
-        await tx.script(FILL)
+        await tx.script(fill)
     await database.close()
     opened = Plans(url)
     yield opened
     await opened.close()
+
+
+@pytest.fixture
+async def plans(postgres_url: str) -> AsyncIterator[Plans]:
+    async with open_plans(postgres_url, FILL) as plans:
+        yield plans
 
 
 async def test_no_table_is_read_as_a_whole(plans: Plans):
@@ -150,3 +178,12 @@ async def test_no_table_is_read_as_a_whole(plans: Plans):
     await store.chat_found(CHAT, at=NOON)
 
     assert await plans.scans() == []
+
+
+async def test_a_renewal_does_not_compare_each_lease_with_each_task(postgres_url: str):
+    async with open_plans(postgres_url, TASKS) as plans:
+        leased = await plans.store.claim_due({"veo": LEASED}, at=NOON, lease_s=LEASE_S)
+        renewed = await plans.store.renew_tasks(leased, at=NOON, lease_s=LEASE_S)
+
+        assert len(renewed) == LEASED
+        assert await plans.mismatches("UPDATE tasks AS t SET lease_until = $1,") <= LEASED
