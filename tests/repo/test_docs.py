@@ -16,6 +16,13 @@ def test_every_link_to_a_file_resolves():
             assert [link for link in links if not (page.parent / link).exists()] == [], page
 
 
+def test_every_address_that_has_a_certificate_checked_names_the_file_of_cas():
+    for page in files():
+        if page.suffix == ".md":
+            checked = re.findall(r"postgresql://\S+verify-\S+", page.read_text(encoding="utf-8"))
+            assert [address for address in checked if "sslrootcert=" not in address] == [], page
+
+
 @pytest.mark.parametrize(
     "page",
     [
