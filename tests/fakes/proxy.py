@@ -11,12 +11,11 @@ from typing import Self
 from urllib.parse import urlsplit
 
 from bot.proxies.proxy import Proxy, read_proxy
+from tests.fakes.tcp import Streams, close, tcp_server
 
 ADDRESS, NAME, CONNECT, FORWARD = "address", "name", "connect", "forward"
 V4, DOMAIN = 1, 3
 NETWORK_UNREACHABLE = 3
-
-Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,20 +51,8 @@ class FakeProxy:
     ) -> AsyncIterator[Self]:
         """Listen on loopback; tls: to speak TLS to the clients."""
         proxy = cls(login, speaks)
-        tasks: set[asyncio.Task[None]] = set()
-
-        def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            tasks.add(asyncio.create_task(proxy._serve(reader, writer)))
-
-        server = await asyncio.start_server(connected, "127.0.0.1", 0, ssl=tls)
-        proxy.port = server.sockets[0].getsockname()[1]
-        try:
+        async with tcp_server(proxy._serve, tls=tls) as proxy.port:
             yield proxy
-        finally:
-            server.close()
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
 
     def url(self, scheme: str, *, login: str = "") -> str:
         """Its setting; login: user:password."""
@@ -160,10 +147,3 @@ async def _relay(client: Streams, server: Streams) -> None:
         await asyncio.gather(copy(client[0], server[1]), copy(server[0], client[1]))
     finally:
         await close(server[1])
-
-
-async def close(writer: asyncio.StreamWriter) -> None:
-    """Close a connection and wait until it is closed."""
-    writer.close()
-    with contextlib.suppress(OSError):
-        await writer.wait_closed()

@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Self
 
+from tests.fakes.tcp import Streams, tcp_server
+
 _CHUNK_BYTES = 65_536
 
-Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 Target = Path | tuple[str, int]  # a socket, or a host and port
 
 
@@ -32,23 +33,8 @@ class Relay:
     async def open(cls, target: Target, *, mark: bytes = b"") -> AsyncIterator[Self]:
         """Listen on loopback; target: the server. mark: whose times are noted."""
         relay = cls(target, mark)
-        tasks: set[asyncio.Task[None]] = set()
-
-        def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            task = asyncio.create_task(relay._serve((reader, writer)))
-            tasks.add(task)
-            task.add_done_callback(tasks.discard)
-
-        server = await asyncio.start_server(connected, "127.0.0.1", 0)
-        relay.port = server.sockets[0].getsockname()[1]
-        try:
+        async with tcp_server(relay._serve) as relay.port:
             yield relay
-        finally:
-            server.close()
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            await asyncio.sleep(0)  # transports close in the loop's next round
 
     def hold(self) -> None:
         """Let nothing pass until mend(), which delivers it, as TCP does after an outage of the network."""
@@ -65,16 +51,16 @@ class Relay:
         self._is_broken = False
         self._passes.set()
 
-    async def _serve(self, client: Streams) -> None:
-        self._writers.add(client[1])
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.add(writer)
         try:
             await self._passes.wait()
             if not self._is_broken:
-                await self._connect(client)
+                await self._connect((reader, writer))
         except OSError:
             pass  # the server is away
         finally:
-            self._drop(client[1])
+            self._drop(writer)
 
     async def _connect(self, client: Streams) -> None:
         if isinstance(self._target, Path):

@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.fakes.relay import Relay, Streams
+from tests.fakes.relay import Relay
+from tests.fakes.tcp import Streams, tcp_server
 
 
 @pytest.fixture(name="relay")
@@ -19,8 +20,7 @@ async def open_relay() -> AsyncIterator[Relay]:
                 writer.write(chunk)
         writer.close()
 
-    server = await asyncio.start_server(echo, "127.0.0.1", 0)
-    async with server, Relay.open(server.sockets[0].getsockname(), mark=b"/get") as relay:
+    async with tcp_server(echo) as port, Relay.open(("127.0.0.1", port), mark=b"/get") as relay:
         yield relay
 
 

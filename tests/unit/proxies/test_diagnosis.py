@@ -10,7 +10,8 @@ from bot.proxies.diagnosis import ProxyDiagnosis, ProxyFault, Trouble
 from bot.proxies.proxy import Proxy, read_proxy
 from tests.fakes.clock import SteadyClock
 from tests.fakes.proxy import FakeProxy
-from tests.fakes.raw_port import Serve, raw_port, sends, silent
+from tests.fakes.raw_port import raw_port, sends, silent
+from tests.fakes.tcp import Serve
 from tests.fakes.tls import serving, trusting
 
 URL = "https://api.example:443/bot"
