@@ -36,7 +36,7 @@ from storage.leadership import Term
 from storage.notifications import Topic
 from storage.store import Store
 
-_WAKE_S = 5.0
+_WAKE_S = 5.0  # between two wake-ups of the delivery worker
 
 
 class WebhookReplica:
@@ -133,7 +133,7 @@ class WebhookReplica:
         while True:
             try:
                 await self._reloader.reload()
-            except StoreError:  # as the leadership reports
+            except StoreError:  # which the leadership reports
                 failures += 1
                 await asyncio.sleep(STORE_BACKOFF.delay_s(failures))
             else:

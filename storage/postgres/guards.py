@@ -40,7 +40,7 @@ class Fence:
         return _LEADS.format(holder=self.holder, epoch=self._epoch)
 
     def refusal(self) -> StoreError:
-        """The error of a transaction that may not go on."""
+        """The error of a transaction that may not go on; the process then knows that it does not lead."""
         self.is_refused = True
         return LeadershipLost(f"This process does not lead in the database {self._url}, so it may not write.")
 

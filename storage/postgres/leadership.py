@@ -82,7 +82,7 @@ class Timing:
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
 
-IN_USE = Timing()
+DEFAULT_TIMING = Timing()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -267,7 +267,7 @@ class PostgresLeadership:
         holder, timing = self._fence.holder, self._timing
         abandoned = self._written_by if self._is_abandoned else None
         async with self._session.transaction() as tx:
-            sent_at = self._timing.now_s()
+            sent_at = timing.now_s()
             row = await tx.one(_TAKE, (holder, timing.ttl_s, self._identity.bot_id, abandoned))
             if row is None:
                 return False
@@ -294,9 +294,9 @@ class PostgresLeadership:
             raise errors.exceptions[0] from None
 
     async def _renew(self) -> None:
-        timing, sent_at = self._timing, self._timing.now_s()
+        sent_at = self._timing.now_s()
         status = await self._session.execute(
-            _RENEW.format(ttl_s=timing.ttl_s, holder=self._fence.holder, epoch=self.epoch)
+            _RENEW.format(ttl_s=self._timing.ttl_s, holder=self._fence.holder, epoch=self.epoch)
         )
         if status == "UPDATE 0":
             self._held_until = float("-inf")

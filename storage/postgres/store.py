@@ -14,7 +14,7 @@ from storage.notifications import NoNotifications, Notifications
 from storage.postgres.connecting import check_login
 from storage.postgres.connection import Database
 from storage.postgres.guards import CurrentSchema, Fence
-from storage.postgres.leadership import IN_USE, Identity, PostgresLeadership, Timing
+from storage.postgres.leadership import DEFAULT_TIMING, Identity, PostgresLeadership, Timing
 from storage.postgres.migrate import Migration, bundled_migrations
 from storage.postgres.notifications import PostgresNotifications
 from storage.postgres.renewing import renew
@@ -55,7 +55,7 @@ class PostgresStore(SqlStore):
         bot_id: str = "",
         version: str = "",
         migrations: Sequence[Migration] | None = None,
-        timing: Timing = IN_USE,
+        timing: Timing = DEFAULT_TIMING,
     ) -> Self:
         """Check the login; raises StoreRefused. Nothing can be written before leadership.acquire()."""
         await check_login(url)

@@ -8,7 +8,7 @@ from storage.errors import StoreRefused
 from storage.postgres.connecting import no_schema
 from storage.postgres.connection import Database, Transaction
 from storage.postgres.leadership import SEEN_S
-from storage.postgres.migrate import bundled_migrations, has_tables, refuse_newer
+from storage.postgres.migrate import bundled_migrations, has_tables, version_of
 from storage.postgres_url import PostgresUrl
 from storage.texts import printable
 
@@ -76,9 +76,7 @@ async def _schema(tx: Transaction, url: PostgresUrl) -> int:
     """The number of the last migration, 0 if there is none."""
     if not await has_tables(tx, url):
         return 0
-    [found] = await tx.all("SELECT coalesce(max(number), 0) AS version FROM migrations")
-    refuse_newer(found["version"], newest=bundled_migrations()[-1].number, url=url)
-    return int(found["version"])
+    return await version_of(tx, url, newest=bundled_migrations()[-1].number)
 
 
 async def _column(tx: Transaction, table: str, query: str) -> frozenset[int]:

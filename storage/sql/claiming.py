@@ -3,11 +3,15 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import TypeVar
 
+from storage.access import AccessQuestion, Greeting
 from storage.chat_settings import ChatSettings
+from storage.lookups import Lookup
 from storage.models import DeliveryKind
 from storage.outbox import (
     AccessDelivery,
+    AdminReport,
     BatchDelivery,
     ClaimedDelivery,
     DeliveryPriority,
@@ -18,6 +22,9 @@ from storage.outbox import (
 )
 from storage.sql import batches, chat_settings, lookups, resuming, rows, tasks, watches
 from storage.sql.transaction import Row, Transaction
+from storage.watches import Batch
+
+_Content = TypeVar("_Content", AccessQuestion, AdminReport, Batch, Greeting, Lookup)
 
 _HEAD = 100  # deliveries that one claim reads from the queue; a chat that fills it is throttled soon
 _COMPANIONS = 50  # failures in one message
@@ -130,27 +137,33 @@ async def _with_content(tx: Transaction, found: Sequence[Row], *, at: datetime) 
     for row in found:
         delivery, content = rows.delivery(row), row["content"]
         settings = settings_by_chat[row["chat_id"]]
-        if delivery.kind is DeliveryKind.REPORT:
-            report = rows.report(content)
-            report = replace(report, language=settings.language or report.language)
-            claimed.append(ReportDelivery(delivery=delivery, report=report, settings=settings))
-        elif delivery.kind in {DeliveryKind.QUESTION, DeliveryKind.GREETING}:
-            read = rows.question if delivery.kind is DeliveryKind.QUESTION else rows.greeting
-            asked = read(content)
-            asked = replace(asked, language=settings.language or asked.language)
-            claimed.append(AccessDelivery(delivery=delivery, content=asked, settings=settings))
-        elif delivery.kind is DeliveryKind.BATCH:
-            batch = batches_by_id[row["batch_id"]]
-            batch = replace(batch, language=settings.language or batch.language)
-            shown = tuple(await watches.of_batch(tx, batch.id))
-            claimed.append(BatchDelivery(delivery=delivery, batch=batch, watched=shown, settings=settings))
-        elif delivery.kind is DeliveryKind.LOOKUP:
-            lookup = await lookups.advance(tx, row["lookup_id"], at=at)
-            lookup = replace(lookup, language=settings.language or lookup.language)
-            claimed.append(LookupDelivery(delivery=delivery, lookup=lookup, settings=settings))
-        else:
-            claimed.append(of_watches[row["id"]])
+        match delivery.kind:
+            case DeliveryKind.REPORT:
+                report = _in_language(rows.report(content), settings)
+                claimed.append(ReportDelivery(delivery=delivery, report=report, settings=settings))
+            case DeliveryKind.QUESTION:
+                question = _in_language(rows.question(content), settings)
+                claimed.append(AccessDelivery(delivery=delivery, content=question, settings=settings))
+            case DeliveryKind.GREETING:
+                greeting = _in_language(rows.greeting(content), settings)
+                claimed.append(AccessDelivery(delivery=delivery, content=greeting, settings=settings))
+            case DeliveryKind.BATCH:
+                batch = _in_language(batches_by_id[row["batch_id"]], settings)
+                shown = tuple(await watches.of_batch(tx, batch.id))
+                claimed.append(
+                    BatchDelivery(delivery=delivery, batch=batch, watched=shown, settings=settings)
+                )
+            case DeliveryKind.LOOKUP:
+                lookup = _in_language(await lookups.advance(tx, row["lookup_id"], at=at), settings)
+                claimed.append(LookupDelivery(delivery=delivery, lookup=lookup, settings=settings))
+            case _:
+                claimed.append(of_watches[row["id"]])
     return claimed
+
+
+def _in_language(content: _Content, settings: ChatSettings) -> _Content:
+    """The content in the language that the chat has chosen, if it has."""
+    return replace(content, language=settings.language or content.language)
 
 
 async def _with_watches(

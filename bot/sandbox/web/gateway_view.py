@@ -11,6 +11,7 @@ from bot.sandbox.gateway.tasks import GatewayTask, Phase
 Json = dict[str, Any]
 
 _LONGEST_BODY = 20_000  # characters of a response that are shown
+_REQUEST_ID = unknown_response("alibailian", "")[1]["request_id"]
 _PATHS = {
     "alibailian": "/alibailian/api/v1/tasks/{id}",
     "newapi": "/v1/video/generations/{id}",
@@ -55,9 +56,6 @@ def created_response(task: GatewayTask) -> str:
         case _:
             body = {"id": task.task_id, "task_id": task.task_id, "object": "video", "model": task.model}
     return json.dumps(body, ensure_ascii=False)
-
-
-_REQUEST_ID = unknown_response("alibailian", "")[1]["request_id"]
 
 
 def _indented(body: str) -> str:

@@ -24,6 +24,7 @@ _WRITE_S = 30.0  # in which a page must take an event
 _BEAT_S = 15.0  # between two comments that keep an idle connection open
 _NEXT_PORTS = 10  # that are tried if the first is taken
 _PAGE = "index.html"
+_ANY_FILE = "application/octet-stream"
 
 
 class NoPort(Exception):
@@ -127,9 +128,6 @@ class WebPage:
             return web.json_response({"error": "This is too long to be sent."}, status=413)
         except (ValueError, RecursionError):
             return web.json_response({"error": "This is not JSON."}, status=400)
-
-
-_ANY_FILE = "application/octet-stream"
 
 
 async def _listen(runner: web.AppRunner, host: str, port: int) -> int:
