@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 
 from bot.sandbox.faults import held
 from bot.sandbox.gateway.tasks import GatewayTask
-from storage.models import DeliveryState, TaskRef
+from storage.models import DeliveryState
 from storage.outbox import Settlement
 from storage.sqlite.store import SqliteStore
-from storage.watches import WatchRequest
 from tests.e2e.database import about_sqlite
 from tests.e2e.scene import Scene
+from tests.fakes.requests import watch_request
 
 COMMAND_S = 10.0  # what a command may take in all
 AT_ONCE_S = 4.0  # room for a busy machine
@@ -48,13 +48,8 @@ async def write_watches(scene: Scene, chat_id: int, tasks: Sequence[GatewayTask]
     store = await SqliteStore.open(scene.folder / "reelwatch.db")
     now = datetime.now(UTC)
     for number, task in enumerate(tasks, 1):
-        request = WatchRequest(
-            ref=TaskRef(provider=task.kind, external_id=task.task_id),
-            chat_id=chat_id,
-            thread_id=None,
-            message_id=None,
-            user_id=chat_id,
-            language="en",
+        request = watch_request(
+            task.task_id, provider=task.kind, chat_id=chat_id, message_id=None, user_id=chat_id
         )
         await store.add_watch(request, at=now)
         [card] = await store.claim_deliveries(1, at=now, lease_s=60.0)

@@ -1,4 +1,4 @@
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -6,6 +6,7 @@ import pytest
 from tests.fakes.store import BrittleStore
 from tests.flow.delivery_harness import DeliveryHarness
 from tests.flow.polling_harness import Processes
+from tests.postgres.server import Server, run_server, wheel
 
 
 @pytest.fixture
@@ -26,3 +27,12 @@ async def processes(tmp_path: Path) -> AsyncIterator[Processes]:
 async def store(processes: Processes) -> BrittleStore:
     """The database of the first process."""
     return await processes.begin()
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    """A server for the tests of a module, which may stop it."""
+    if (package := wheel()) is None:
+        pytest.skip("there are no programs of PostgreSQL for this platform")
+    with run_server(package) as started:
+        yield started

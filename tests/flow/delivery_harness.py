@@ -37,10 +37,11 @@ from bot.sandbox.telegram.server import Request
 from bot.telemetry import Telemetry
 from bot.watching import changes
 from storage.factory import open_store
-from storage.models import DeliveryState, TaskRef
+from storage.models import DeliveryState
 from storage.store import Store
 from storage.watches import WatchedTask, WatchRequest
 from tests.fakes.clock import FrozenClock, SteadyClock
+from tests.fakes.requests import watch_request
 
 _NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # loading certificates takes its time
 
@@ -236,13 +237,13 @@ class DeliveryHarness:
         text = f"/watch {tasks[0].kind} {' '.join(task.task_id for task in tasks)}"
         message_id = self.telegram.send(chat, text, user=user, thread=thread)
         return [
-            WatchRequest(
-                ref=TaskRef(provider=task.kind, external_id=task.task_id),
+            watch_request(
+                task.task_id,
+                provider=task.kind,
                 chat_id=chat,
                 thread_id=thread,
                 message_id=message_id,
                 user_id=user,
-                language="en",
             )
             for task in tasks
         ]

@@ -6,12 +6,12 @@ import pytest
 
 from bot.messages.views.lookup import lookup as lookup_view
 from bot.polling.scheduler import SYNC_S
-from storage.lookups import LookupRequest
 from storage.models import DeliveryKind, TaskStatus
 from storage.store import Store
 from tests.fakes.clock import FrozenClock
 from tests.fakes.places import ANNA
 from tests.fakes.provider import Response
+from tests.fakes.requests import lookup_request
 from tests.fakes.store import BrittleStore
 from tests.flow.delivery_harness import DeliveryHarness
 from tests.flow.polling_harness import PollingHarness, Processes, gateway, key
@@ -21,17 +21,6 @@ CHAT = 100
 RUNNING, NOT_FOUND = TaskStatus.RUNNING, TaskStatus.NOT_FOUND
 HOUR_S = 3600.0
 LONG_S = 120.0  # after which every task that is polled at all is polled again
-
-
-def request(*, chat_id: int = CHAT) -> LookupRequest:
-    return LookupRequest(
-        candidates={"t1": ("wan", "sora")},
-        chat_id=chat_id,
-        thread_id=None,
-        message_id=7,
-        user_id=42,
-        language="en",
-    )
 
 
 async def watched(store: Store) -> list[str]:
@@ -46,7 +35,7 @@ async def test_each_candidate_is_polled_once_and_the_known_one_is_followed(
     work = PollingHarness(store, [key(wan), key(sora)], clock=clock)
 
     async with work.running():
-        await store.look_up(request(), at=clock())
+        await store.look_up(lookup_request(), at=clock())
         await work.notify()
         assert await work.to_send() == [DeliveryKind.CARD]
         assert work.news.is_set()
@@ -64,7 +53,7 @@ async def test_candidates_that_nobody_knows_are_left_alone_and_asked_for(
     work = PollingHarness(store, [key(wan), key(sora)], clock=clock)
 
     async with work.running():
-        await store.look_up(request(), at=clock())
+        await store.look_up(lookup_request(), at=clock())
         await work.notify()
         await work.advance_in_steps(LONG_S, step_s=SYNC_S)
 
@@ -80,7 +69,7 @@ async def test_a_candidate_that_is_watched_while_it_is_polled_is_followed(
     work = PollingHarness(store, [key(wan), key(sora)], clock=clock)
 
     async with work.running():
-        await store.look_up(request(), at=clock())
+        await store.look_up(lookup_request(), at=clock())
         await work.notify()
         (asked,) = await store.claim_deliveries(9, at=clock() + timedelta(seconds=10), lease_s=60)
         assert asked.delivery.kind is DeliveryKind.LOOKUP
@@ -96,7 +85,7 @@ async def test_a_candidate_that_is_watched_while_it_is_polled_is_followed(
 async def test_a_crash_during_the_polls_loses_nothing(processes: Processes, clock: FrozenClock):
     store = await processes.begin()
     wan, sora = gateway(t1=[MISSING]), gateway("sora", t1=[snapshot(RUNNING)])
-    await store.look_up(request(), at=clock())
+    await store.look_up(lookup_request(), at=clock())
     await store.claim_due({"wan": 9, "sora": 9}, at=clock(), lease_s=60)  # and then it crashed
     work = PollingHarness(store, [key(wan), key(sora)], clock=clock)
 
@@ -107,7 +96,7 @@ async def test_a_crash_during_the_polls_loses_nothing(processes: Processes, cloc
 
 
 async def test_a_question_is_sent_answered_and_edited(harness: DeliveryHarness):
-    await harness.store.look_up(request(chat_id=ANNA), at=harness.clock())
+    await harness.store.look_up(lookup_request(chat_id=ANNA), at=harness.clock())
     await harness.idle()
     assert harness.bot_messages() == []
     await harness.advance(10)
@@ -125,7 +114,7 @@ async def test_a_question_is_sent_answered_and_edited(harness: DeliveryHarness):
 
 @pytest.mark.parametrize("crashes", [False, True])
 async def test_a_question_ends_by_itself_also_after_a_crash(harness: DeliveryHarness, crashes: bool):
-    await harness.store.look_up(request(chat_id=ANNA), at=harness.clock())
+    await harness.store.look_up(lookup_request(chat_id=ANNA), at=harness.clock())
     await harness.advance(10)
     await harness.idle()
     if crashes:

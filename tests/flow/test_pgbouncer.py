@@ -17,22 +17,11 @@ from tests.contract.store.driver import CHAT, Driver
 from tests.fakes.tls import CERTIFICATE
 from tests.postgres.bouncer import needs_pgbouncer, run_pgbouncer
 from tests.postgres.schemas import empty
-from tests.postgres.server import Server, run_server, wheel
+from tests.postgres.server import Server
 
-PACKAGE = wheel()
-pytestmark = [
-    needs_pgbouncer,
-    pytest.mark.skipif(PACKAGE is None, reason="there are no programs of PostgreSQL for this platform"),
-]
+pytestmark = needs_pgbouncer
 SESSIONS = 2  # of the server; three stores have nine connections to pgbouncer
 SHORT = Timing(poll_s=0.02, renew_s=0.02, heartbeat_s=0.02)
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    assert PACKAGE is not None
-    with run_server(PACKAGE) as started:
-        yield started
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """A store on PostgreSQL whose server ends sessions, restarts or crashes."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import asyncpg
@@ -15,19 +15,7 @@ from storage.postgres.store import PostgresStore
 from storage.postgres_url import PostgresUrl
 from tests.contract.store.driver import CHAT, Driver
 from tests.postgres.schemas import empty
-from tests.postgres.server import Server, run_server, wheel
-
-PACKAGE = wheel()
-pytestmark = pytest.mark.skipif(
-    PACKAGE is None, reason="there are no programs of PostgreSQL for this platform"
-)
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    assert PACKAGE is not None
-    with run_server(PACKAGE) as started:
-        yield started
+from tests.postgres.server import Server
 
 
 @pytest.fixture

@@ -10,8 +10,7 @@ import aiosqlite
 import pytest
 
 from storage.factory import open_store
-from storage.lookups import LookupRequest
-from storage.models import Cause, DeliveryKind, DeliveryState, EventKind, TaskEvent, TaskRef, TaskStatus
+from storage.models import Cause, DeliveryKind, DeliveryState, EventKind, TaskEvent, TaskStatus
 from storage.outbox import NONE_THROTTLED, ChatAddress, Delivery, Settlement, WatchDelivery
 from storage.sql import (
     chats,
@@ -31,9 +30,10 @@ from storage.sqlite.connection import Database, Transaction
 from storage.sqlite.migrate import bundled_migrations, migrate
 from storage.sqlite.renewing import renew
 from storage.sqlite.store import USAGE_DIALECT
-from storage.watches import UNLIMITED, Ending, WatchLimits, WatchRequest
+from storage.watches import UNLIMITED, Ending, WatchLimits
 from tests.contract.store.driver import CHAT, LEASE_S, NOON
 from tests.contract.store.test_reports import failure
+from tests.fakes.requests import lookup_request, watch_request
 from tests.unit.messages.builders import watched
 from tests.unit.watching.tasks import task
 
@@ -152,15 +152,7 @@ async def test_the_steps_of_a_settlement_and_of_a_report_go_by_index(explaining:
 
 
 async def test_the_steps_of_a_lookup_go_by_index(explaining: Explaining):
-    request = LookupRequest(
-        candidates={"t1": ("wan", "veo")},
-        chat_id=CHAT,
-        thread_id=None,
-        message_id=7,
-        user_id=42,
-        language="en",
-    )
-    await lookups.add(explaining, request, at=NOON, limits=UNLIMITED)
+    await lookups.add(explaining, lookup_request(), at=NOON, limits=UNLIMITED)
     await lookups.on_polled(explaining, task(), at=NOON)
     await lookups.advance(explaining, 1, at=NOON)
     await lookups.store_question(explaining, 1, 500, at=NOON)
@@ -258,14 +250,7 @@ async def test_no_statement_of_a_poll_or_delivery_is_compiled_at_each_use(tmp_pa
 async def live(tx: Transaction, number: int) -> None:
     """A task is watched, polled and delivered."""
     at = NOON + timedelta(seconds=number)
-    request = WatchRequest(
-        ref=TaskRef(provider="wan", external_id=f"t{number}"),
-        chat_id=number,
-        thread_id=None,
-        message_id=number,
-        user_id=number,
-        language="en",
-    )
+    request = watch_request(f"t{number}", chat_id=number, message_id=number, user_id=number)
     limits = WatchLimits(per_chat=number, per_person=number)
     await registering.add(tx, request, at=at, limits=limits, hold_card_s=0.0)
     [claimed] = await tasks.claim_due(tx, {"wan": number}, owner="me", at=at, lease_s=LEASE_S, ahead_s=0)

@@ -7,9 +7,8 @@ import pytest
 
 from bot.demo_state import read_state
 from storage.factory import open_store
-from storage.models import TaskRef
-from storage.watches import WatchRequest
 from tests.fakes.clock import FrozenClock
+from tests.fakes.requests import watch_request
 
 _KNOWN = {"m": [4, 6, 20], "n": list[int]()}
 
@@ -18,9 +17,7 @@ async def test_tasks_and_waiting_deliveries_are_read_while_the_bot_uses_the_data
     tmp_path: Path, clock: FrozenClock
 ) -> None:
     store = await open_store(tmp_path / "bot.db")
-    ref = TaskRef(provider="wan", external_id="5")
-    request = WatchRequest(ref=ref, chat_id=7, thread_id=None, message_id=1, user_id=7, language="en")
-    await store.add_watch(request, at=clock())
+    await store.add_watch(watch_request("5", chat_id=7), at=clock())
 
     state = read_state(tmp_path / "bot.db")
 

@@ -14,7 +14,6 @@ from storage.models import (
     Snapshot,
     Task,
     TaskEvent,
-    TaskRef,
     TaskStatus,
 )
 from storage.outbox import (
@@ -26,7 +25,8 @@ from storage.outbox import (
     WatchDelivery,
 )
 from storage.store import Store
-from storage.watches import UNLIMITED, WatchedTask, WatchLimits, WatchRequest
+from storage.watches import UNLIMITED, WatchedTask, WatchLimits
+from tests.fakes.requests import watch_request
 
 NOON = datetime(2025, 6, 1, 12, tzinfo=UTC)
 CHAT = 100
@@ -72,13 +72,13 @@ class Driver:
         if message_id == 0:
             message_id = 7 + self._times_watched[watched]
         self._times_watched[watched] += 1
-        request = WatchRequest(
-            ref=TaskRef(provider=provider, external_id=external_id),
+        request = watch_request(
+            external_id,
+            provider=provider,
             chat_id=chat_id,
             thread_id=thread_id,
             message_id=message_id,
             user_id=user_id,
-            language="en",
         )
         return await self.store.add_watch(request, at=self.now, limits=limits)
 
@@ -86,17 +86,7 @@ class Driver:
         self, *ids: str, chat_id: int = CHAT, user_id: int | None = 42, hold_s: float = 0.0
     ) -> list[int]:
         """A user names tasks in one message; returns their ids."""
-        requests = [
-            WatchRequest(
-                ref=TaskRef(provider="wan", external_id=external_id),
-                chat_id=chat_id,
-                thread_id=None,
-                message_id=7,
-                user_id=user_id,
-                language="en",
-            )
-            for external_id in ids
-        ]
+        requests = [watch_request(each, chat_id=chat_id, user_id=user_id) for each in ids]
         found = await self.store.add_watches(requests, at=self.now, hold_card_s=hold_s)
         return [each.task.id for each in found.watched]
 
@@ -160,6 +150,14 @@ class Driver:
         """Claim all deliveries that can be sent, and return the only one of the kind."""
         (found,) = [outgoing for outgoing in await self.claim() if outgoing.delivery.kind is kind]
         return found
+
+    async def claim_video(self, *, watched_s: float) -> WatchDelivery:
+        """The result of a task that a poll finds succeeded now, watched so many seconds before."""
+        self.advance(-watched_s)
+        watched = await self.watch()
+        self.advance(watched_s)
+        await self.poll(watched.task.id, TaskStatus.SUCCEEDED)
+        return await self.claim_one(DeliveryKind.RESULT)
 
     async def settle(
         self,

@@ -1,13 +1,16 @@
 """What a batch did not deliver, taken up again by its button."""
 
+from dataclasses import replace
+
 import pytest
 
 from storage.chat_settings import DEFAULT_SETTINGS, ChatSettings
-from storage.models import DeliveryState, TaskRef, TaskStatus
+from storage.models import DeliveryState, TaskStatus
 from storage.outbox import BatchDelivery, WatchDelivery
-from storage.watches import WatchLimits, WatchRequest
+from storage.watches import WatchLimits
 from tests.contract.store.batch_driver import FOUR, claim, claim_card, send
 from tests.contract.store.driver import CHAT, Driver
+from tests.fakes.requests import watch_request
 
 
 async def end(driver: Driver, tasks: list[int], status: TaskStatus, result: DeliveryState) -> int:
@@ -51,18 +54,7 @@ async def test_tasks_that_were_not_found_are_polled_again_in_the_batch(driver: D
 
 
 async def test_a_task_that_is_polled_again_keeps_the_name_and_language_of_who_asked(driver: Driver):
-    requests = [
-        WatchRequest(
-            ref=TaskRef(provider="wan", external_id=external_id),
-            chat_id=CHAT,
-            thread_id=None,
-            message_id=7,
-            user_id=42,
-            user_name="Anna",
-            language="en",
-        )
-        for external_id in FOUR
-    ]
+    requests = [replace(watch_request(external_id, chat_id=CHAT), user_name="Anna") for external_id in FOUR]
     registered = await driver.store.add_watches(requests, at=driver.now)
     tasks = [each.task.id for each in registered.watched]
     batch_id = await end(driver, tasks, TaskStatus.NOT_FOUND, DeliveryState.SENT)

@@ -4,28 +4,19 @@ from datetime import timedelta
 
 import pytest
 
-from storage.models import Chat, DeliveryKind, DeliveryState, EventKind, TaskRef, TaskStatus
+from storage.models import Chat, DeliveryKind, DeliveryState, EventKind, TaskStatus
 from storage.outbox import ThrottledChats, WatchDelivery
 from storage.watches import WatchLimits, WatchRequest
 from tests.contract.store.batch_driver import FOUR, claim, claim_card, send
 from tests.contract.store.driver import CHAT, LEASE_S, Driver
+from tests.fakes.requests import watch_request
 
 HOLD_S = 2.0
 GROUP = -100
 
 
 def requests(*ids: str, chat_id: int = CHAT) -> list[WatchRequest]:
-    return [
-        WatchRequest(
-            ref=TaskRef(provider="wan", external_id=external_id),
-            chat_id=chat_id,
-            thread_id=None,
-            message_id=7,
-            user_id=42,
-            language="en",
-        )
-        for external_id in ids
-    ]
+    return [watch_request(external_id, chat_id=chat_id) for external_id in ids]
 
 
 async def age(driver: Driver, seconds: float) -> None:

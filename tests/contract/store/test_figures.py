@@ -1,9 +1,9 @@
 """What the Store measures for /metrics."""
 
-from storage.lookups import LookupRequest
 from storage.models import DeliveryState, TaskStatus
 from storage.outbox import DeliveryPriority
 from tests.contract.store.driver import CHAT, NOON, Driver
+from tests.fakes.requests import lookup_request
 
 
 async def test_an_empty_store_has_nothing_waiting(driver: Driver):
@@ -56,14 +56,6 @@ async def test_a_delivery_to_a_lost_chat_does_not_wait(driver: Driver):
 
 
 async def test_open_lookups_are_counted(driver: Driver):
-    request = LookupRequest(
-        candidates={"t1": ("wan", "veo")},
-        chat_id=CHAT,
-        thread_id=None,
-        message_id=7,
-        user_id=42,
-        language="en",
-    )
-    await driver.store.look_up(request, at=driver.now)
+    await driver.store.look_up(lookup_request(), at=driver.now)
 
     assert (await driver.store.figures()).open_lookups == 1

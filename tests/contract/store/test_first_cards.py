@@ -2,9 +2,9 @@
 
 import pytest
 
-from storage.models import DeliveryKind, DeliveryState, EventKind, TaskRef, TaskStatus
-from storage.watches import WatchRequest
+from storage.models import DeliveryKind, DeliveryState, EventKind, TaskStatus
 from tests.contract.store.driver import CHAT, LEASE_S, Driver
+from tests.fakes.requests import watch_request
 
 CARD, RESULT = DeliveryKind.CARD, DeliveryKind.RESULT
 HOLD_S = 2.0
@@ -12,14 +12,7 @@ HOLD_S = 2.0
 
 async def watch_before_first_poll(driver: Driver, external_id: str = "t1", *, chat_id: int = CHAT) -> int:
     """A user sends /watch, and the card waits for the first poll; returns the task's id."""
-    request = WatchRequest(
-        ref=TaskRef(provider="wan", external_id=external_id),
-        chat_id=chat_id,
-        thread_id=None,
-        message_id=7,
-        user_id=42,
-        language="en",
-    )
+    request = watch_request(external_id, chat_id=chat_id)
     watched = await driver.store.add_watch(request, at=driver.now, hold_card_s=HOLD_S)
     return watched.task.id
 

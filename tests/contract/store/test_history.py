@@ -4,11 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from storage.models import DeliveryKind, DeliveryState, TaskRef, TaskStatus
+from storage.models import DeliveryKind, DeliveryState, TaskStatus
 from storage.outbox import CopyRequest
 from storage.store import Store
-from storage.watches import Ending, WatchRequest
+from storage.watches import Ending
 from tests.contract.store.driver import CHAT, Driver
+from tests.fakes.requests import watch_request
 
 COPY, DOCUMENT, RESULT = DeliveryKind.COPY, DeliveryKind.DOCUMENT, DeliveryKind.RESULT
 
@@ -70,15 +71,7 @@ async def test_it_is_filtered_by_ending_and_provider(driver: Driver):
 
 
 async def test_it_knows_who_asked_and_when_it_ended(driver: Driver):
-    request = WatchRequest(
-        ref=TaskRef(provider="wan", external_id="a"),
-        chat_id=CHAT,
-        thread_id=None,
-        message_id=7,
-        user_id=42,
-        user_name="Anna",
-        language="en",
-    )
+    request = replace(watch_request("a", chat_id=CHAT), user_name="Anna")
     watched = await driver.store.add_watch(request, at=driver.now)
     driver.advance(60)
     await driver.store.stop_watch(watched.watch.id, at=driver.now)

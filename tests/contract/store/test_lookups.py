@@ -5,11 +5,12 @@ from dataclasses import replace
 import pytest
 
 from storage.errors import WatchLimitReached
-from storage.lookups import Lookup, LookupRequest, LookupState
+from storage.lookups import Lookup, LookupState
 from storage.models import DeliveryKind, EventKind, TaskRef, TaskStatus
 from storage.outbox import LookupDelivery
 from storage.watches import WatchLimits
 from tests.contract.store.driver import CHAT, LEASE_S, Driver
+from tests.fakes.requests import lookup_request
 
 RUNNING, UNKNOWN, NOT_FOUND = TaskStatus.RUNNING, TaskStatus.UNKNOWN, TaskStatus.NOT_FOUND
 HOUR_S = 3600.0
@@ -22,14 +23,7 @@ async def look_up(
     limits: WatchLimits | None = None,
     message_id: int = 7,
 ) -> None:
-    request = LookupRequest(
-        candidates=dict.fromkeys(ids, providers or ("wan", "sora")),
-        chat_id=CHAT,
-        thread_id=None,
-        message_id=message_id,
-        user_id=42,
-        language="en",
-    )
+    request = lookup_request(*ids, providers=providers or ("wan", "sora"), message_id=message_id)
     await driver.store.look_up(request, at=driver.now, limits=limits or WatchLimits())
 
 

@@ -6,9 +6,10 @@ from telegram import Update
 from bot.chat.dispatcher import UpdateKind
 from bot.chat.message_limit import MESSAGES_PER_MINUTE
 from bot.chat.router import kind_of
-from storage.models import Chat, TaskRef, TaskStatus
+from storage.models import Chat, TaskStatus
 from storage.watches import WatchRequest, WatchState
 from tests.fakes import updates
+from tests.fakes.requests import watch_request
 from tests.unit.chat.chat_harness import (
     ANN,
     BORIS,
@@ -29,10 +30,7 @@ async def watch_of(harness: ChatHarness, chat_id: int):
 
 
 def request_of(chat_id: int) -> WatchRequest:
-    ref = TaskRef(provider="wan", external_id="id-1")
-    return WatchRequest(
-        ref=ref, chat_id=chat_id, thread_id=None, message_id=1, user_id=chat_id, language="en"
-    )
+    return watch_request("id-1", chat_id=chat_id, message_id=1, user_id=chat_id)
 
 
 async def is_idle(harness: ChatHarness, chat_id: int) -> bool:

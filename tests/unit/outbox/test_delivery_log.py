@@ -8,7 +8,7 @@ import pytest
 
 from bot.outbox.delivery_log import log_settled
 from bot.outbox.results import LinkOnly, Refusal, Refused, RetryAfter, SendResult, Sent, Transient, Unknown
-from storage.models import DeliveryKind, DeliveryState, StoredFile, TaskStatus
+from storage.models import DeliveryKind, DeliveryState, StoredFile
 from storage.outbox import Settlement, WatchDelivery
 from storage.store import Store
 from tests.contract.store.driver import NOON, Driver
@@ -21,13 +21,7 @@ FILE = StoredFile(file_id="f", is_video=True, size=3_240_000)
 
 @pytest.fixture
 async def video(store: Store) -> WatchDelivery:
-    """The result of a task that a poll at NOON found succeeded, watched 100 s before; claimed."""
-    driver = Driver(store)
-    driver.advance(-100)
-    watched = await driver.watch()
-    driver.advance(100)
-    await driver.poll(watched.task.id, TaskStatus.SUCCEEDED)
-    return await driver.claim_one(DeliveryKind.RESULT)
+    return await Driver(store).claim_video(watched_s=100)
 
 
 def of_kind(out: WatchDelivery, kind: DeliveryKind, *, attempts: int = 1) -> WatchDelivery:

@@ -38,13 +38,7 @@ SENT, DEAD, PENDING = DeliveryState.SENT, DeliveryState.DEAD, DeliveryState.PEND
 
 @pytest.fixture
 async def video(store: Store) -> WatchDelivery:
-    """The result of a task that a poll at NOON found succeeded, watched 100 s before; claimed."""
-    driver = Driver(store)
-    driver.advance(-100)
-    watched = await driver.watch()
-    driver.advance(100)
-    await driver.poll(watched.task.id, TaskStatus.SUCCEEDED)
-    return await driver.claim_one(DeliveryKind.RESULT)
+    return await Driver(store).claim_video(watched_s=100)
 
 
 def recorded(out: WatchDelivery, result: SendResult, state: DeliveryState = SENT) -> Metrics:
