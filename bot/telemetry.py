@@ -9,6 +9,7 @@ from bot.metrics import Metrics
 
 HUNG_S = 55.0  # a loop without a heartbeat for so long hangs: so it is noticed within a minute
 _BEAT_S = 20.0  # between two heartbeats of a loop that sleeps
+STANDING_BY = "leadership"  # the loop of a process that stands by
 
 
 class Telemetry:

@@ -11,10 +11,11 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 
 from bot.log_lines import spelled
 from bot.logs import log_fields
-from bot.telemetry import Telemetry
+from bot.telemetry import STANDING_BY, Telemetry
 from storage.errors import LeadershipLost, StoreUnavailable
 from storage.leadership import Leadership, Term
 
@@ -25,6 +26,7 @@ EXIT_AFTER_LOSS = os.EX_TEMPFAIL  # 75: start it again
 _CHECK_S = 0.5  # between two checks of the term by the thread that ends the process
 _QUIET_S = 1.0  # standing by that ends sooner is not logged
 _PAUSE_S = 1.0  # after a term
+_BEAT_S = 20.0  # between two heartbeats of a process that leads, but has not migrated yet
 
 
 class Terms:
@@ -73,13 +75,17 @@ class Terms:
     async def _acquire(self, stop: asyncio.Event) -> bool:
         """Wait until this process leads; False: it is to stop."""
         stopping = asyncio.ensure_future(stop.wait())
-        acquiring = asyncio.ensure_future(self._leadership.acquire(self._report_outage))
+        beat = partial(self._telemetry.beat, STANDING_BY)
+        acquiring = asyncio.ensure_future(self._leadership.acquire(self._report_outage, beat))
         both = {stopping, acquiring}
         try:
             done, _ = await asyncio.wait(both, timeout=self._quiet_s, return_when=asyncio.FIRST_COMPLETED)
             if not done:
                 await self._log_standby()
-                await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+            while not done:
+                done, _ = await asyncio.wait(both, timeout=_BEAT_S, return_when=asyncio.FIRST_COMPLETED)
+                if self._leadership.is_held:  # a migration may take long
+                    beat()
             if stopping.done():
                 return False
             acquiring.result()
@@ -87,6 +93,7 @@ class Terms:
             for each in both:
                 each.cancel()
             await asyncio.gather(*both, return_exceptions=True)
+            self._telemetry.end(STANDING_BY)
         epoch, before = self._leadership.epoch, self._leadership.took_over_from
         log.info(
             "This process leads now (epoch %s)%s.",

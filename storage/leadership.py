@@ -28,6 +28,10 @@ def no_report(_outage: str | None) -> None:
     """Report to nobody."""
 
 
+def no_beat() -> None:
+    """Tell nobody."""
+
+
 class Leadership(Protocol):
     """The lease of one process on the work; with every term the epoch rises by one."""
 
@@ -54,10 +58,11 @@ class Leadership(Protocol):
         """
         ...
 
-    async def acquire(self, report: OutageReport = no_report) -> None:
+    async def acquire(self, report: OutageReport = no_report, beat: Callable[[], None] = no_beat) -> None:
         """Wait until this process leads; then the schema is current and all leases are free.
 
         While the database is unavailable it is tried again, and the first failure and its end are reported.
+        beat: called with each attempt.
         Raises StoreFromFuture, StoreCorrupt, and StoreInUse while another bot uses the database.
         """
         ...
@@ -86,7 +91,7 @@ class SoleLeadership:
     is_held = True
     took_over_from = None
 
-    async def acquire(self, report: OutageReport = no_report) -> None:
+    async def acquire(self, report: OutageReport = no_report, beat: Callable[[], None] = no_beat) -> None:
         """Lead at once."""
 
     async def hold(self) -> NoReturn:

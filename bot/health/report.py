@@ -12,7 +12,7 @@ from bot.health.single_call import SingleCall
 from bot.health.states import LeadershipState, Liveness, LoopState, Readiness, Role, TelegramState
 from bot.health.store_check import PATIENCE_S, CheckedStore, DatabaseState, StoreCheck
 from bot.messages.views.health_status import GatewayHealth, Health, LeadershipHealth
-from bot.telemetry import HUNG_S, Telemetry
+from bot.telemetry import HUNG_S, STANDING_BY, Telemetry
 from bot.watching.gateway_state import GatewayReport
 from storage.errors import StoreError
 from storage.figures import Workload
@@ -62,22 +62,21 @@ class HealthReport:
         self._disk = SingleCall(lambda: asyncio.to_thread(shutil.disk_usage, folder))
 
     async def live(self) -> Liveness:
-        """Whether the loops run and the database takes writes; a standby needs neither."""
+        """Whether the loops run and the database takes writes; a standby tries to lead, and needs neither."""
+        loops = {
+            loop: LoopState.HUNG if silent_s > HUNG_S else LoopState.OK
+            for loop, silent_s in self._telemetry.silences_s.items()
+            if self.is_standby == (loop == STANDING_BY)  # one that leads may migrate for longer
+        }
         if self.is_standby:
             is_away = "database" in self._telemetry.problems
             database = DatabaseState.AWAY if is_away else DatabaseState.OK
-            return Liveness(database=database, loops={}, is_standby=True)
+            return Liveness(database=database, loops=loops, is_standby=True)
         database = await self._check.state()
         ages_s = self._telemetry.problem_ages_s
         if database is DatabaseState.OK and any(ages_s.get(each, 0.0) >= PATIENCE_S for each in _OF_DATABASE):
             database = DatabaseState.FAILING
-        return Liveness(
-            database=database,
-            loops={
-                loop: LoopState.HUNG if silent_s > HUNG_S else LoopState.OK
-                for loop, silent_s in self._telemetry.silences_s.items()
-            },
-        )
+        return Liveness(database=database, loops=loops)
 
     async def ready(self) -> Readiness:
         """The same, and whether Telegram and the providers respond; with other processes, who leads."""
@@ -151,7 +150,7 @@ class HealthReport:
     @property
     def has_started(self) -> bool:
         """Whether the loops run, or the process stands by."""
-        loops = self._telemetry.silences_s
+        loops = self._telemetry.silences_s.keys() - {STANDING_BY}
         return self.is_standby or (bool(loops) and "start" not in loops)
 
     async def _free_bytes(self) -> int | None:

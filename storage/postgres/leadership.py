@@ -11,7 +11,7 @@ from typing import NoReturn
 import asyncpg
 
 from storage.errors import LeadershipLost, StoreError, StoreInUse, StoreUnavailable
-from storage.leadership import OutageReport, Replica, no_report
+from storage.leadership import OutageReport, Replica, no_beat, no_report
 from storage.postgres.connection import BEGIN_WRITING, Database, Session
 from storage.postgres.guards import Fence
 from storage.postgres.migrate import Migration, make_tables, migrate, refuse_newer
@@ -138,7 +138,7 @@ class PostgresLeadership:
         """Whether this process may act now. No I/O."""
         return not self._fence.is_refused and self._timing.now_s() < self._held_until
 
-    async def acquire(self, report: OutageReport = no_report) -> None:
+    async def acquire(self, report: OutageReport = no_report, beat: Callable[[], None] = no_beat) -> None:
         """Wait until this process leads; then the schema is current and all leases are free.
 
         Also raises StoreInUse, while another bot uses the database.
@@ -146,6 +146,7 @@ class PostgresLeadership:
         self._end_term()
         is_leader, outage = False, None
         while not is_leader:
+            beat()
             before = outage
             try:
                 is_leader, outage = await self._try_to_acquire(), None

@@ -14,6 +14,7 @@ import pytest
 from bot.messages.translate import catalogue
 from bot.sandbox.faults import json_response
 from bot.sandbox.ports import free_port
+from bot.telemetry import STANDING_BY
 from tests.e2e.scene import ADMIN, BOOT_S, Scene
 
 
@@ -62,7 +63,7 @@ async def test_an_outage_of_telegram_is_told_by_readyz_and_never_by_livez(
     assert well.output == "The bot is alive: its loops run and the database takes writes.\n"
     status, alive = await page(session, port, "/livez")
     assert status == 200
-    assert {f"health.loop.{loop}" for loop in (*alive["loops"], "start")} == {
+    assert {f"health.loop.{loop}" for loop in (*alive["loops"], "start", STANDING_BY)} == {
         key for key in catalogue("en") if key.startswith("health.loop.")
     }
     status, ready = await page(session, port, "/healthz")

@@ -1,11 +1,11 @@
 """A leadership that a test grants and takes away."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from storage.errors import LeadershipLost
-from storage.leadership import OutageReport, Replica, no_report
+from storage.leadership import OutageReport, Replica, no_beat, no_report
 from tests.fakes.clock import NOON
 
 LOST = "The lease of the leadership was not renewed in time."
@@ -39,8 +39,9 @@ class FakeLeadership:
         self.is_held = False
         self._lost.set()
 
-    async def acquire(self, report: OutageReport = no_report) -> None:
+    async def acquire(self, report: OutageReport = no_report, beat: Callable[[], None] = no_beat) -> None:
         """Wait for grant()."""
+        beat()
         self.report = report
         await self._granted.wait()
         self._granted.clear()

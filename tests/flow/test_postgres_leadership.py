@@ -199,6 +199,7 @@ async def test_a_database_that_is_away_is_waited_for_and_reported_once(
     relay: Relay, relayed_url: PostgresUrl, stack: AsyncExitStack
 ):
     reported, is_reported = list[str | None](), asyncio.Event()
+    attempts: list[None] = []
 
     def report(outage: str | None) -> None:
         reported.append(outage)
@@ -206,7 +207,7 @@ async def test_a_database_that_is_away_is_waited_for_and_reported_once(
 
     relay.break_connections()
     store = await open_store(stack, relayed_url)
-    waiting = asyncio.create_task(store.leadership.acquire(report))
+    waiting = asyncio.create_task(store.leadership.acquire(report, lambda: attempts.append(None)))
     await is_reported.wait()
     await asyncio.sleep(5 * SHORT.poll_s)  # for some more attempts
     relay.mend()
@@ -216,6 +217,7 @@ async def test_a_database_that_is_away_is_waited_for_and_reported_once(
     assert away is not None
     assert "cannot be reached" in away
     assert back is None
+    assert len(attempts) > len(reported)
     await watch(store)
 
 

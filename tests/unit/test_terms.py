@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from bot.telemetry import Telemetry
+from bot.telemetry import STANDING_BY, Telemetry
 from bot.terms import EXIT_AFTER_LOSS, Terms
 from storage.errors import StoreFromFuture, StoreUnavailable
 from storage.leadership import SoleLeadership, Term
@@ -158,11 +158,21 @@ async def test_a_bug_while_the_leadership_is_lost_is_not_hidden(process: Process
 
 async def test_what_no_wait_changes_ends_a_process_that_stands_by(process: Process):
     class Newer(FakeLeadership):
-        async def acquire(self, report: object = None) -> None:
+        async def acquire(self, report: object = None, beat: object = None) -> None:
             raise StoreFromFuture("Made by a newer version.")
 
     with pytest.raises(StoreFromFuture):
         await Terms(Newer(), process.telemetry).run(process.lead, process.stop)
+
+
+async def test_an_attempt_to_lead_is_a_heartbeat_until_this_process_leads(process: Process):
+    async with running(process):
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert process.telemetry.silences_s.keys() == {STANDING_BY}
+        process.leadership.grant()
+        await process.begun.get()
+        assert process.telemetry.silences_s.keys() == {"polling"}
 
 
 async def test_the_loops_of_a_lost_term_are_not_watched_any_more(process: Process):

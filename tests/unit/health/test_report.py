@@ -9,7 +9,7 @@ import pytest
 from bot.health.report import HealthReport
 from bot.health.states import LoopState, TelegramState
 from bot.health.store_check import PATIENCE_S, DatabaseState
-from bot.telemetry import HUNG_S, Telemetry
+from bot.telemetry import HUNG_S, STANDING_BY, Telemetry
 from bot.watching.gateway_state import GatewayReport, GatewayStatus
 from storage.errors import LeadershipLost, StoreFull, StoreUnreachable
 from storage.leadership import Leadership
@@ -214,6 +214,31 @@ async def test_a_process_that_stands_by_is_alive_and_ready_to_lead(shared: Bot):
     }
     assert shared.report.has_started
     assert shared.store.checks == 0
+
+
+async def test_a_process_that_stands_by_and_does_not_try_to_lead_for_a_minute_hangs(
+    shared: Bot, leadership: FakeLeadership
+):
+    shared.telemetry.beat("polling")  # of a term that was lost
+    shared.telemetry.beat(STANDING_BY)
+    assert (await shared.report.live()).loops == {STANDING_BY: LoopState.OK}
+    shared.clock.advance(HUNG_S + 1)
+
+    live = await shared.report.live()
+
+    assert live.hangs
+    assert live.as_json()["summary"] == "The bot is not alive: the loop leadership hangs."
+
+
+async def test_a_leader_that_has_not_migrated_yet_has_neither_started_nor_does_it_hang(
+    shared: Bot, leadership: FakeLeadership
+):
+    leadership.is_held = True
+    shared.telemetry.beat(STANDING_BY)
+    shared.clock.advance(HUNG_S + 1)
+
+    assert (await shared.report.live()).loops == {}
+    assert not shared.report.has_started
 
 
 async def test_a_process_that_stands_by_without_a_database_is_alive_but_not_ready(
