@@ -5,10 +5,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.browser.chromium import FLAGS, NO_BROWSER, program
 from tests.browser.demo import Demo, running_demo
+
+expect.set_options(timeout=30_000)  # on a busy machine; Playwright's own are 5 s
 
 
 @dataclass(slots=True)

@@ -12,6 +12,7 @@ _BUSY_MS = 30_000  # for all messages at once, on a busy machine
 _SHOWN_AT_FIRST, _MOST_SHOWN = 30, 180
 _CONNECTIONS = 6  # of a browser to one server
 _GROUP = 2  # in the list of chats
+_PHONE = {"width": 390, "height": 800}
 _HIDE = """(isHidden) => {
     Object.defineProperty(document, "hidden", { value: isHidden, configurable: true });
     document.dispatchEvent(new Event("visibilitychange"));
@@ -111,6 +112,12 @@ def test_each_topic_has_its_own_number_of_unread_messages(page: Page, chat: Long
     expect(renders.locator(".unread")).to_have_text("2")
     expect(everything.locator(".unread")).to_have_text("2")
     expect(page).to_have_title("(2) Reelwatch demo")
+    page.set_viewport_size(_PHONE)  # whose parts are shown one at a time
+    page.locator(".views button").last.click()
+    chat.send(1, topic=_other(chat))
+    expect(page.locator(".views .unread")).to_have_text("3")
+    page.locator(".views button").nth(1).click()
+    expect(page.locator(".views .unread")).to_have_text("2")
     renders.click()
     expect(page.locator("#topics .unread")).to_have_count(0)
     expect(page).to_have_title("Reelwatch demo")
@@ -119,3 +126,7 @@ def test_each_topic_has_its_own_number_of_unread_messages(page: Page, chat: Long
 def _renders(chat: LongChat) -> int:
     """The first topic of the group."""
     return min(chat.sandbox.telegram.state.chats[GROUP].topics)
+
+
+def _other(chat: LongChat) -> int:
+    return max(chat.sandbox.telegram.state.chats[GROUP].topics)

@@ -7,12 +7,13 @@ import { byId } from "./dom.js";
 import * as gateway from "./gateway.js";
 import * as mind from "./mind.js";
 import { language, read, setLanguage, t, translatePage, write } from "./strings.js";
-import { connect, on, tell, toast } from "./world.js";
+import { connect, on, see, tell, toast } from "./world.js";
 
 function view(name) {
   document.body.dataset.view = name;
   if (!document.activeElement.checkVisibility()) byId("log").focus({ preventScroll: true });
   for (const button of document.querySelectorAll(".views button")) button.setAttribute("aria-pressed", String(button.dataset.view === name));
+  see();
 }
 
 function showLanguage() {

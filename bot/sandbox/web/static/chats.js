@@ -38,6 +38,7 @@ function update(id, opened) {
 
 function showUnread() {
   const number = world.chats.reduce((sum, each) => sum + unreadIn(each.id), 0);
+  byId("all-unread").replaceChildren(...(number ? [unreadMark(number)] : []));
   document.title = `${number ? `(${number}) ` : ""}Reelwatch ${t("demo")}`;
 }
 

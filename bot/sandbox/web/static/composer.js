@@ -28,7 +28,8 @@ export function start() {
     suggest();
   });
   input.addEventListener("keydown", onKey);
-  input.addEventListener("blur", () => setTimeout(closeMenu, 150));
+  // Not when the menu's button has taken the focus for a moment.
+  input.addEventListener("blur", () => setTimeout(() => document.activeElement === input || closeMenu(), 150));
   byId("menu-button").addEventListener("click", () => {
     if (!menu.hidden) return closeMenu();
     fill(chat().commands);

@@ -1,7 +1,7 @@
 // What is known of the sandbox, and who is told when it changes.
 
 import { byId } from "./dom.js";
-import { refusal, t } from "./strings.js";
+import { language, refusal, t } from "./strings.js";
 
 const MOST_MESSAGES = 500; // of a chat that are kept
 const MOST_TASKS = 30; // that are kept, the newest
@@ -63,7 +63,7 @@ export function connect() {
   document.addEventListener("visibilitychange", () => {
     if (document.hidden) disconnect();
     else listen();
-    if (!document.hidden && markRead()) tell("opened-again");
+    if (!document.hidden) see();
   });
   if (!document.hidden) listen();
 }
@@ -111,7 +111,7 @@ function takeSnapshot(snapshot) {
   for (const message of snapshot.messages) messagesOf(message.chat).set(message.id, message);
   world.tasks = new Map(snapshot.tasks.map((task) => [task.id, task]));
   world.unread.clear();
-  if (!chat()) world.current = snapshot.chats[0].id;
+  if (!chat()) world.current = (snapshot.chats.find((each) => each.language.startsWith(language)) ?? snapshot.chats[0]).id;
   tell("snapshot");
 }
 
@@ -186,7 +186,14 @@ function endAction(chatId) {
   if (world.actions.delete(chatId)) tell("action", chatId);
 }
 
-const isShown = ({ chat, thread }) => chat === world.current && (world.topic === null || world.topic === thread) && !document.hidden;
+const narrow = matchMedia("(max-width: 860px)"); // as in style.css; one part of the page is shown at a time
+const isSeen = () => !document.hidden && (!narrow.matches || document.body.dataset.view === "conversation");
+const isShown = ({ chat, thread }) => chat === world.current && (world.topic === null || world.topic === thread) && isSeen();
+
+// What has become visible again is read.
+export function see() {
+  if (isSeen() && markRead()) tell("opened-again");
+}
 
 // How many of the bot's messages in a chat, or in a topic of it, have not been shown yet.
 export function unreadIn(id, topic = null) {
