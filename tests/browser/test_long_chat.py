@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, ViewportSize, expect
 
 from bot.sandbox.environment import GROUP
 from tests.browser.long_chat import MESSAGES, LongChat, long_chat
@@ -12,7 +12,7 @@ _BUSY_MS = 30_000  # for all messages at once, on a busy machine
 _SHOWN_AT_FIRST, _MOST_SHOWN = 30, 180
 _CONNECTIONS = 6  # of a browser to one server
 _GROUP = 2  # in the list of chats
-_PHONE = {"width": 390, "height": 800}
+_PHONE: ViewportSize = {"width": 390, "height": 800}
 _HIDE = """(isHidden) => {
     Object.defineProperty(document, "hidden", { value: isHidden, configurable: true });
     document.dispatchEvent(new Event("visibilitychange"));
