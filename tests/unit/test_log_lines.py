@@ -120,11 +120,11 @@ def test_a_megabyte_becomes_a_bounded_line_of_valid_utf_8(
     made = failed(huge)
     made.msg, made.args = "It said %s", (huge,)
     made.cause, made.tasks, made.path = huge, [huge] * 1000, huge
-    begun = time.monotonic()
+    begun = time.process_time()
 
     line = write(made).encode()
 
-    assert time.monotonic() - begun < 0.5
+    assert time.process_time() - begun < 0.5
     assert len(line) <= (LONGEST_LINE if write is as_json else 60_000)
     if write is as_json:
         assert json.loads(line)["exception"].startswith("Traceback")

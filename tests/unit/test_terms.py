@@ -62,7 +62,7 @@ async def running(process: Process) -> AsyncIterator[asyncio.Task[None]]:
     """The terms of a process, stopped at the end."""
     task = asyncio.create_task(process.terms.run(process.lead, process.stop))
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             yield task
             process.stop.set()
             await task

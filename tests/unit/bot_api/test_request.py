@@ -335,10 +335,12 @@ async def test_other_errors_in_a_message_with_a_time_are_passed_on(telegram: Fak
     assert [kind["type"] for kind in telegram.messages(ANNA)[0].entities] == ["date_time"]
 
 
-async def called(telegram: FakeTelegram, tried: Proxy, **options: Any) -> NetworkError:
+async def called(
+    telegram: FakeTelegram, tried: Proxy, *, limit_s: float = 10.0, **options: Any
+) -> NetworkError:
     """The error of a call with these options of httpx; tried: the proxy, when it has failed."""
-    diagnosis = ProxyDiagnosis(tried, in_container=False, step_s=0.3)
-    request = BotApiRequest(1, 0.5, 0.5, 0.5, 0.5, httpx_kwargs=options, diagnosis=diagnosis)
+    diagnosis = ProxyDiagnosis(tried, in_container=False, step_s=limit_s)
+    request = BotApiRequest(1, *(limit_s,) * 4, httpx_kwargs=options, diagnosis=diagnosis)
     async with request:
         with pytest.raises(NetworkError) as caught:
             await request.do_request(f"{telegram.url}/bot{telegram.token}/getMe", "POST")
@@ -363,7 +365,7 @@ async def test_a_dead_proxy_is_named_and_nothing_was_sent(telegram: FakeTelegram
 async def test_a_silent_proxy_is_a_timeout_in_which_nothing_was_sent(telegram: FakeTelegram):
     async with raw_port(silent) as port:
         proxy = read_proxy(f"socks5h://127.0.0.1:{port}")
-        error = await called(telegram, proxy, **over_socks(proxy))
+        error = await called(telegram, proxy, limit_s=0.4, **over_socks(proxy))
 
     assert isinstance(error, TimedOut)
     assert error.message == f"the proxy {proxy} accepts connections and speaks no SOCKS"

@@ -171,7 +171,7 @@ async def test_a_read_after_a_write_makes_the_message_a_write(harness):
     released = harness.deps.held.hold(1)
     harness.poll_result = None  # no poll comes, so /status waits
     handling = asyncio.create_task(harness.receive(updates.private(ANN, "/watch wan id-1\n/status id-1")))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await released.wait()
     assert not handling.done()
     handling.cancel()

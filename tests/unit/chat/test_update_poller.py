@@ -246,7 +246,7 @@ async def test_retry_after_is_honoured_up_to_a_minute_and_is_no_problem(
 async def test_a_response_that_takes_too_long_is_given_up_and_fewer_updates_are_requested(
     update_harness: UpdateHarness,
 ):
-    async with running(update_harness.update_poller(fetch_s=0.2)):
+    async with running(update_harness.update_poller(fetch_s=1.0)):
         await update_harness.telegram.wait_for(lambda: len(update_harness.polls_sent) == 3)
         update_harness.telegram.send(ANNA, "/help")
         await update_harness.until_confirmed(1)
@@ -341,7 +341,7 @@ async def test_stopping_waits_only_for_the_grace_period(update_harness: UpdateHa
         update_harness.telegram.send(ANNA, "/watch a")
         await update_harness.until_begun("/watch a")
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await update_poller.stop(0.01)
 
     gate.set()

@@ -125,6 +125,7 @@ async def test_an_update_that_takes_too_long_is_repeated_and_not_handled_again(u
     gate = webhook.harness.hold("/watch a")
     assert await webhook.send("/watch a", id_=5)
     gate.set()
+    await webhook.harness.until_finished("/watch a")
     assert await webhook.send("/watch a", id_=5) is None
     assert webhook.harness.begun == ["/watch a"]
     await webhook.end()
@@ -165,7 +166,7 @@ async def test_a_handler_that_does_not_end_in_time_at_the_stop_is_cancelled_and_
     webhook.harness.hold("/watch a")
     responses = [webhook.sending("/watch a"), webhook.sending("/watch b")]
     await webhook.harness.until_begun("/watch a")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await webhook.receiver.stop(0.05)
         assert all([await response for response in responses])
     await webhook.end()

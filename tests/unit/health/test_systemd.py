@@ -117,7 +117,7 @@ class Bot:
     async def next(self, name: str) -> str:
         """Wait for the next notification with a state of that name, and return its value."""
         received(self.receiver)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while True:
                 for states in received(self.receiver):
                     if name in states:

@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from bot.http.probe import probe
+from bot.sandbox.ports import free_port
 
 
 class Healthy(BaseHTTPRequestHandler):
@@ -101,8 +102,7 @@ def test_a_bot_whose_event_loop_hangs_is_not_alive(capsys: pytest.CaptureFixture
 
 
 def test_a_bot_that_is_not_running_is_unhealthy(capsys: pytest.CaptureFixture[str]):
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        port = closed.getsockname()[1]
+    port = free_port()
     assert not probe(port)
     assert capsys.readouterr().err.startswith(f"The bot does not respond on port {port}: ")
 

@@ -173,7 +173,7 @@ async def test_an_incomplete_request_does_not_delay_the_stop(store: Store, telem
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             writer.write(b"GET /livez HTTP/1.1\r\nHost: bot\r\nContent-Length: 100\r\n\r\n")
             assert b"200 OK" in await reader.readline()
-            timeout.reschedule(asyncio.get_running_loop().time() + 5)
+            timeout.reschedule(asyncio.get_running_loop().time() + 30)
         writer.close()
 
 
@@ -182,10 +182,10 @@ async def test_idle_connections_do_not_block_the_health_check(probe: Probe):
 
     assert (await probe.get("/livez"))[0] == 200
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         assert await idle[0][0].read() == b""
-    open_still = sum(not reader.at_eof() and not writer.is_closing() for reader, writer in idle)
-    assert open_still <= 32
+        while sum(not reader.at_eof() for reader, _ in idle) > 32:  # noqa: ASYNC110 - it closes more
+            await asyncio.sleep(0.01)
     for _, writer in idle:
         writer.close()
 

@@ -119,7 +119,7 @@ async def test_malformed_requests_are_refused_without_a_word_in_the_log(
 ):
     reader, writer = await asyncio.open_connection("127.0.0.1", hook.port)
     writer.write(request_)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         assert (await reader.read()).split(b" ")[1] == b"400"
     writer.close()
     assert caplog.messages == []
@@ -151,8 +151,9 @@ async def test_idle_connections_take_the_place_of_no_update_in_progress(hook: Ho
     hook.gate.set()
     assert (await posting)[0] == 200
     assert (await hook.post())[0] == 200
-    open_still = sum(not reader.at_eof() for reader, _ in idle)
-    assert open_still <= 128
+    async with asyncio.timeout(30):
+        while sum(not reader.at_eof() for reader, _ in idle) > 128:  # noqa: ASYNC110 - as above
+            await asyncio.sleep(0.01)
     for _, writer in idle:
         writer.close()
 

@@ -66,7 +66,7 @@ def pids(sample: Path) -> list[int]:
 
 async def until_gone(pid: int) -> None:
     """Wait until there is no such process; its parent may take a moment to reap it."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while True:
             if not _is_running(pid):
                 return

@@ -267,7 +267,7 @@ async def test_a_full_disk_is_logged_once_and_recovers(
         harness.store.is_full = False
         harness.new_delivery.set()
         await harness.until_settled(2)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while harness.telemetry.problems:  # noqa: ASYNC110 - no event tells when the check has ended
                 await asyncio.sleep(0.001)
 

@@ -183,7 +183,7 @@ class WorkerHarness:
 
     async def until(self, condition: Callable[[], Awaitable[bool]]) -> None:
         """Wait for a condition on the store."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while True:
                 if await condition():
                     return

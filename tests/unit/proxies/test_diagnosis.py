@@ -19,8 +19,8 @@ HINT = "inside a container 127.0.0.1 is the container itself: write host.docker.
 
 
 def diagnosis_of(proxy: Proxy, **options: Any) -> ProxyDiagnosis:
-    """Impatient, and outside a container."""
-    defaults: dict[str, Any] = {"tls": trusting(), "in_container": False, "step_s": 0.3}
+    """Rather impatient, and outside a container."""
+    defaults: dict[str, Any] = {"tls": trusting(), "in_container": False, "step_s": 1.0}
     return ProxyDiagnosis(proxy, **defaults | options)
 
 
@@ -99,8 +99,8 @@ async def test_a_proxy_of_another_kind_is_recognised(given: str, speaks: str, ov
     ids=["silent", "garbage", "long", "closes"],
 )
 async def test_what_is_no_proxy_at_all(given: str, serve: Serve):
-    async with raw_port(serve) as port, asyncio.timeout(3):
-        trouble = await found(read_proxy(f"{given}://127.0.0.1:{port}"))
+    async with raw_port(serve) as port, asyncio.timeout(30):
+        trouble = await found(read_proxy(f"{given}://127.0.0.1:{port}"), step_s=0.3)
 
     assert trouble.fault is ProxyFault.SILENT
     assert "accepts connections and speaks no" in str(trouble)

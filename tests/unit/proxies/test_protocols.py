@@ -19,7 +19,7 @@ from tests.fakes.tls import serving
 )
 async def test_each_kind_is_recognised(speaks: list[str], over_tls: bool, schemes: list[str]):
     async with FakeProxy.open(speaks=speaks, tls=serving() if over_tls else None) as fake:
-        assert await spoken_schemes("127.0.0.1", fake.port, limit_s=0.3) == schemes
+        assert await spoken_schemes("127.0.0.1", fake.port, limit_s=1.0) == schemes
 
 
 async def test_silence_is_no_known_kind():

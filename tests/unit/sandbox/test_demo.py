@@ -94,7 +94,7 @@ async def run_typed(sandbox: Sandbox, typed: str) -> None:
     reading, writing = os.pipe()
     os.write(writing, typed.encode())
     os.close(writing)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await run_interactive(sandbox, Tours(sandbox), reading)
     os.close(reading)
 

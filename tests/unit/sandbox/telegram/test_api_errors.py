@@ -242,4 +242,4 @@ async def test_wait_for_raises_a_timeout(telegram: FakeTelegram) -> None:
     with pytest.raises(TimeoutError):
         await telegram.wait_for(lambda: telegram.messages(ANNA), timeout_s=0.05)
 
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 10

@@ -110,6 +110,7 @@ async def test_the_next_update_of_a_chat_waits_for_the_response_to_the_last(
     telegram.send(ANNA, "two")
     telegram.send(BORIS, "three")
     await bot.set_webhook(receiver.url)
+    await receiver.change_signal.wait_for(lambda: len(receiver.texts) >= 2, timeout_s=30)
     await asyncio.sleep(0.05)
     assert sorted(receiver.texts) == ["one", "three"]
     gate.set()

@@ -34,7 +34,7 @@ async def _running(feed: Feed) -> AsyncIterator[None]:
 
 async def heard(page: "asyncio.Queue[str | None]", name: str) -> Any:
     """The content of the next event of this name."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while True:
             line = await page.get()
             assert line is not None

@@ -11,7 +11,7 @@ from bot.sandbox.telegram.chats import Attachment
 from bot.sandbox.web.server import NoPort, WebPage
 from tests.unit.sandbox.web.conftest import Client, FakeTours, read_mind
 
-_END_S = 2.0
+_END_S = 20.0
 
 
 async def test_all_files_that_the_page_names_are_served(client: Client) -> None:

@@ -1,7 +1,6 @@
 """What is found out about a database on a server, without changing it."""
 
 import asyncio
-import contextlib
 import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -61,11 +60,12 @@ async def test_who_leads_and_how_many_stand_by_is_read(postgres_url: str):
     url = PostgresUrl.of(postgres_url)
     stores = [await PostgresStore.open(url) for _ in range(2)]
     await stores[0].leadership.acquire()
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(0.5):
-            await stores[1].leadership.acquire()
-
-    found = await summary_of(url)
+    standing_by = asyncio.create_task(stores[1].leadership.acquire())
+    async with asyncio.timeout(30):
+        while not (found := await summary_of(url)).standbys:  # noqa: ASYNC110 - nothing tells
+            await asyncio.sleep(0.02)
+    standing_by.cancel()
+    await asyncio.wait([standing_by])
     await asyncio.gather(*(store.close() for store in stores))
     after = await summary_of(url)
 
