@@ -30,6 +30,9 @@ demo: $(VENV)/.run  ## the real bot between a fake Telegram and fake gateways
 run: $(VENV)/.run  ## the bot, with the settings in .env
 	$(BIN)/python -m bot
 
+# Where the environment forbids bytecode, each of the workers and programs below would compile all sources anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 # More at a time than a small machine has cores: the end-to-end tests mostly wait. In the order of the folders, so these come early.
 PYTEST = $(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder --ignore=tests/repo
 

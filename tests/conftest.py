@@ -1,5 +1,6 @@
 """Fixtures of all tests: no settings of this machine, times in UTC, a frozen clock, a real store."""
 
+import gc
 import os
 import re
 import time
@@ -9,19 +10,22 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from bot.config import Settings
 from storage.factory import open_store
 from storage.store import Store
 from tests.browser.chromium import NO_BROWSER
 from tests.fakes.clock import FrozenClock
+from tests.fakes.databases import new_database
 from tests.postgres.schemas import empty, new_schema
 from tests.postgres.server import run_server, wheel
 
 # Examples per hypothesis test: few and deterministic by default, many with --hypothesis-profile=bench.
-settings.register_profile("repeatable", max_examples=200, derandomize=True, deadline=None, database=None)
-settings.register_profile("bench", max_examples=100_000 // 8, deadline=None)
+# That a busy machine makes them slowly is no failure.
+_PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("repeatable", _PATIENT, max_examples=100, derandomize=True, database=None)
+settings.register_profile("bench", _PATIENT, max_examples=100_000 // 8)
 settings.load_profile("repeatable")
 
 os.environ["TZ"] = "UTC"
@@ -33,8 +37,13 @@ NO_POSTGRES = (
 
 _ENGINE = re.compile(r"/contract/store/.*[\[-](sqlite|postgres)[\]-]")
 
-_SETTINGS = {each.name for each in fields(Settings)}
-_PROXIES = {"http_proxy", "https_proxy", "all_proxy", "no_proxy"}
+_SCRUBBED = {each.name for each in fields(Settings)} | {"http_proxy", "https_proxy", "all_proxy", "no_proxy"}
+
+
+def pytest_collection_finish() -> None:
+    """Take what is collected, which stays, out of every later search for garbage."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -57,7 +66,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def _scrubbed_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No setting, proxy or .env of this machine; PTB returns timedeltas, without a deprecation warning."""
     for name in list(os.environ):
-        if name.lower().partition("__")[0].removesuffix("_file") in _SETTINGS | _PROXIES:
+        if name.lower().partition("__")[0].removesuffix("_file") in _SCRUBBED:
             monkeypatch.delenv(name)
     monkeypatch.setenv("PTB_TIMEDELTA", "true")
     monkeypatch.chdir(tmp_path)
@@ -71,7 +80,7 @@ def clock() -> FrozenClock:
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
     """An empty store on disk."""
-    opened = await open_store(tmp_path / "reelwatch.db")
+    opened = await open_store(await new_database(tmp_path / "reelwatch.db"))
     yield opened
     await opened.close()
 

@@ -12,11 +12,12 @@ from tests.contract.exports import Database, export, fill
 from tests.postgres.schemas import new_schema
 
 
-@pytest.fixture
-def full(tmp_path: Path) -> bytes:
+@pytest.fixture(scope="session")
+def full(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """The export of a database with random records in all tables."""
-    fill(tmp_path / "full.db", seed=1)
-    return export(tmp_path / "full.db")
+    database = tmp_path_factory.mktemp("full") / "full.db"
+    fill(database, seed=1)
+    return export(database)
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

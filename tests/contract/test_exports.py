@@ -204,7 +204,8 @@ def is_in_use(database: Database) -> bool:
         return dump.is_in_use
 
 
-def test_a_database_of_another_schema_is_not_exported(full: bytes, tmp_path: Path):
+def test_a_database_of_another_schema_is_not_exported(tmp_path: Path):
+    fill(tmp_path / "full.db", seed=1)
     with closing(sqlite3.connect(tmp_path / "full.db")) as database:
         database.execute("PRAGMA user_version = 8")
 
@@ -212,7 +213,8 @@ def test_a_database_of_another_schema_is_not_exported(full: bytes, tmp_path: Pat
         export(tmp_path / "full.db")
 
 
-def test_a_row_that_cannot_be_written_is_named(full: bytes, tmp_path: Path):
+def test_a_row_that_cannot_be_written_is_named(tmp_path: Path):
+    fill(tmp_path / "full.db", seed=1)
     with closing(sqlite3.connect(tmp_path / "full.db", isolation_level=None)) as database:
         database.execute("UPDATE tasks SET registered_at = 1e300")
 

@@ -7,6 +7,8 @@ from uuid import uuid4
 
 import asyncpg
 
+from storage.postgres.connecting import Connection
+
 # In one statement, so that no foreign key forbids an order. Ids begin at 1 again, as in a new database.
 _EMPTY = """
 DO $$
@@ -75,6 +77,11 @@ def _url_of_new_schema(server: str) -> str:
     return f"{server}{'&' if '?' in server else '?'}search_path=reelwatch_test_{uuid4().hex[:12]}"
 
 
-async def empty(url: str, *, keep_leader: bool = False) -> None:
-    """Delete all rows of the URL's schema but those about migrations; keep_leader: and about leadership."""
-    await _execute(url, _EMPTY.format(kept="migrations,leader,replicas" if keep_leader else "migrations"))
+async def empty(url: str) -> None:
+    """Delete all rows of the URL's schema but those about migrations."""
+    await _execute(url, _EMPTY.format(kept="migrations"))
+
+
+async def empty_for_leader(connection: Connection) -> None:
+    """Delete all rows of the connection's schema but those about migrations and leadership."""
+    await connection.execute(_EMPTY.format(kept="migrations,leader,replicas"))

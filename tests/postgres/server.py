@@ -27,7 +27,7 @@ _SHELL = """
 folder=$1 bin=$2
 "$bin/initdb" -D "$folder/data" --username=postgres --auth=trust --encoding=UTF8 --locale=C --no-sync \\
     -c listen_addresses= -c unix_socket_directories="$folder" -c fsync=off -c full_page_writes=off \\
-    -c dynamic_shared_memory_type=mmap >>"$folder/log" 2>&1
+    -c dynamic_shared_memory_type=mmap -c autovacuum=off -c jit=off >>"$folder/log" 2>&1
 while read -r order; do
     case $order in
     start)

@@ -2,7 +2,7 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from statistics import fmean
@@ -139,9 +139,11 @@ def _rows(fault: str, *, first: bool) -> Iterator[Row]:
     )
 
 
-def against_alone(fault: str, *, first: bool) -> tuple[list[float], list[float]]:
+def against_alone(
+    fault: str, *, first: bool, numbers: Sequence[int] = _BROKEN
+) -> tuple[list[float], list[float]]:
     """For each number of broken tasks: how much later at worst, and the ratio of the longest gaps."""
     alone = beside(0, fault, first=first)
-    outcomes = [beside(broken, fault, first=first) for broken in _BROKEN]
+    outcomes = [beside(broken, fault, first=first) for broken in numbers]
     later_s = [max(one.latest_s[task] - alone.latest_s[task] for task in alone.latest_s) for one in outcomes]
     return later_s, [one.longest_gap_s / alone.longest_gap_s for one in outcomes]

@@ -3,11 +3,15 @@
 from pathlib import Path
 from typing import Protocol
 
+import asyncpg
+
 from storage.factory import open_store, open_unfenced_store
+from storage.postgres.connecting import Connection
 from storage.postgres.server_clock import utc_now
 from storage.postgres_url import PostgresUrl
 from storage.store import Store
-from tests.postgres.schemas import empty
+from tests.fakes.databases import new_database
+from tests.postgres.schemas import empty, empty_for_leader
 
 
 class Engine(Protocol):
@@ -40,9 +44,10 @@ class SqliteEngine:
 
     async def clear(self) -> None:
         self._files += 1
+        await new_database(self._file)
 
     async def open(self) -> Store:
-        return await open_store(self._folder / f"{self._files}.db")
+        return await open_store(self._file)
 
     async def empty_store(self) -> Store:
         await self.close()
@@ -54,6 +59,10 @@ class SqliteEngine:
         if self._store is not None:
             await self._store.close()
 
+    @property
+    def _file(self) -> Path:
+        return self._folder / f"{self._files}.db"
+
 
 class PostgresEngine:
     """A schema, whose rows are deleted, but for those of the one store that leads."""
@@ -61,13 +70,15 @@ class PostgresEngine:
     def __init__(self, url: str) -> None:
         self._url = url
         self._leader: Store | None = None
+        self._emptying: Connection  # while there is a leader; a new one takes longer than most tests
 
     async def clear(self) -> None:
         if self._leader is None:
             await empty(self._url)
             self._leader = await open_store(PostgresUrl.of(self._url))
             await self._leader.leadership.acquire()
-        await empty(self._url, keep_leader=True)
+            self._emptying = await asyncpg.connect(self._url)
+        await empty_for_leader(self._emptying)
 
     async def open(self) -> Store:
         """One that does not lead, as several can be open."""
@@ -82,4 +93,5 @@ class PostgresEngine:
     async def close(self) -> None:
         leader, self._leader = self._leader, None
         if leader is not None:
+            await self._emptying.close()
             await leader.close()

@@ -12,7 +12,7 @@ from storage.outbox import WatchDelivery
 from tests.contract.store.driver import LEASE_S, Driver
 from tests.contract.store.engines import Engine
 
-ROUNDS = 5  # of each pair
+ROUNDS = 3  # of each pair
 WATCHED_TOO = 1_000_000  # added to a chat's id: the chat that watches the same task later
 MIGRATED = 2_000_000  # added to a chat's id: its supergroup
 

@@ -11,13 +11,14 @@ from bot.bot_api.request import BotApiRequest
 from bot.chat.dispatcher import AnyApplication
 from bot.sandbox.telegram import FakeTelegram
 from storage.sqlite.store import SqliteStore
+from tests.fakes.databases import new_database
 from tests.unit.chat.chat_harness import ChatHarness, ChatHarnesses, named
 from tests.unit.chat.update_harness import ANNA, BORIS, FlakyRequest, UpdateHarness
 
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
-    opened = await SqliteStore.open(tmp_path / "test.db")
+    opened = await SqliteStore.open(await new_database(tmp_path / "test.db"))
     yield opened
     await opened.close()
 

@@ -10,6 +10,7 @@ from bot.bot_api.request import BotApiRequest
 from bot.media.video import VideoFile
 from bot.outbox.sender import Sender
 from bot.sandbox.telegram import FakeTelegram
+from tests.fakes.databases import new_database
 from tests.unit.outbox.worker_harness import BrittleStore, WorkerHarness
 
 
@@ -43,7 +44,7 @@ def video(sample: Path) -> VideoFile:
 @pytest.fixture
 async def harness(tmp_path: Path, telegram: FakeTelegram) -> AsyncIterator[WorkerHarness]:
     """Not started yet."""
-    store = await BrittleStore.open(tmp_path / "reelwatch.db")
+    store = await BrittleStore.open(await new_database(tmp_path / "reelwatch.db"))
     harness = WorkerHarness(store, telegram)
     async with harness.bot:
         harness.steady.advance(1)  # it has called getMe

@@ -15,6 +15,7 @@ from bot.watching.poll import Poller, PollResult
 from storage.errors import StoreError
 from storage.models import Cause, DeliveryKind, Stall, Task, TaskError, TaskStatus
 from tests.fakes.clock import NOON, FrozenClock
+from tests.fakes.databases import new_database
 from tests.fakes.log_lines import json_lines
 from tests.fakes.provider import Response, ScriptedProvider
 from tests.fakes.requests import watch_request
@@ -68,7 +69,7 @@ class PollHarness:
 
 @pytest.fixture
 async def harness(tmp_path: Path, clock: FrozenClock) -> AsyncIterator[PollHarness]:
-    store = await BrittleStore.open(tmp_path / "reelwatch.db")
+    store = await BrittleStore.open(await new_database(tmp_path / "reelwatch.db"))
     await store.add_watch(watch_request(), at=NOON)
     yield PollHarness(store, clock)
     await store.close()
