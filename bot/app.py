@@ -28,6 +28,7 @@ from bot.metrics import Metrics
 from bot.outbox.rate_limiter import ChatRateLimiter
 from bot.polling.wakeup import Wakeup
 from bot.replica import WebhookReplica
+from bot.telegram_client import create_ssl_context
 from bot.telemetry import Telemetry
 from bot.terms import Terms
 from bot.updates import AnyClient, build_access, build_application, build_bot, run_updates, shut_down
@@ -50,7 +51,7 @@ _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _EXPECTED = (SecondPoller, ForeignWebhook, TokenRefused, PortTaken, StoreError)
 
 
-async def run(settings: Settings, tls: ssl.SSLContext, cadence: Cadence | None = None) -> None:
+async def run(settings: Settings, cadence: Cadence | None = None) -> None:
     """Run until SIGTERM, SIGINT or cancellation; raises StoreError and what is in bot.errors."""
     async with _stop_signals() as stop:
         for sentence in plain_http_warnings(settings):
@@ -59,7 +60,8 @@ async def run(settings: Settings, tls: ssl.SSLContext, cadence: Cadence | None =
         for sentence in file_modes.exposed(settings.database, settings.downloads_folder, settings=ENV_FILE):
             log.warning("%s", sentence, extra=log_fields(None, "files_exposed"))
         os.environ["PTB_TIMEDELTA"] = "true"  # else python-telegram-bot warns with every RetryAfter
-        store = await _opened(settings, stop)
+        # Certificates take some hundredths of a second to load, and hold no lock meanwhile.
+        store, tls = await asyncio.gather(_opened(settings, stop), asyncio.to_thread(create_ssl_context))
         if store is None:
             return
         if problem := file_modes.why_no_videos(settings.downloads_folder):

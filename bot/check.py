@@ -1,6 +1,7 @@
 """Shows the settings and tests them: bot token, database, routes, each provider's key."""
 
 import asyncio
+import ssl
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields
 from datetime import timedelta
@@ -36,15 +37,16 @@ async def check(settings: Settings) -> bool:
     """Print the settings and the outcome of trying them; return whether everything works."""
     redact = Redactor(settings.secrets).redact
     _print_table(("setting", "value"), _described(settings), redact)
-    async with HttpTransport(tls=create_ssl_context(), proxy=settings.provider_proxy) as transport:
+    tls = create_ssl_context()
+    async with HttpTransport(tls=tls, proxy=settings.provider_proxy) as transport:
         providers = providers_of(key_groups(settings, transport))
         rows = await asyncio.gather(
-            _telegram(settings),
-            _updates(settings),
-            _download_route(settings),
+            _telegram(settings, tls),
+            _updates(settings, tls),
+            _download_route(settings, tls),
             _downloads_folder(settings),
             *(
-                _key(providers[config.name], config.base_url, settings.provider_proxy)
+                _key(providers[config.name], config.base_url, settings.provider_proxy, tls)
                 for config in settings.providers
             ),
         )
@@ -71,13 +73,13 @@ def _warnings(settings: Settings) -> Iterable[Row]:
         yield ".env", WARN, f"ignored, as they are no settings of this program: {', '.join(foreign)}"
 
 
-async def _download_route(settings: Settings) -> Row:
+async def _download_route(settings: Settings, tls: ssl.SSLContext) -> Row:
     """Try the proxy with a gateway's host: the hosts of videos are known only with the first video."""
     what = "downloads"
     if settings.download_proxy is None:
         return what, OK, "without a proxy"
     target = settings.providers[0].base_url if settings.providers else None
-    trouble = await ProxyDiagnosis(settings.download_proxy, tls=create_ssl_context()).trouble(target)
+    trouble = await ProxyDiagnosis(settings.download_proxy, tls=tls).trouble(target)
     if trouble is None:
         return what, OK, f"the proxy {settings.download_proxy} works"
     return what, ERROR if trouble.is_proxys else WARN, str(trouble)
@@ -113,19 +115,19 @@ def _shown(value: object) -> str:
             return str(value) or "–"
 
 
-async def _telegram(settings: Settings) -> Row:
+async def _telegram(settings: Settings, tls: ssl.SSLContext) -> Row:
     try:
-        return "telegram", OK, f"@{await bot_name(settings)}{_through(settings.telegram_proxy)}"
+        return "telegram", OK, f"@{await bot_name(settings, tls)}{_through(settings.telegram_proxy)}"
     except (TokenRefused, NotBotApi) as error:
         return "telegram", ERROR, str(error)
     except TelegramAway as error:
         return "telegram", ERROR, str(error) if settings.telegram_proxy else f"no response: {error}"
 
 
-async def _updates(settings: Settings) -> Row:
+async def _updates(settings: Settings, tls: ssl.SSLContext) -> Row:
     """How updates come, and what Telegram says about the webhook; it is set by the running bot only."""
     what, url = "updates", settings.webhook_url
-    found = await webhook_state(settings)
+    found = await webhook_state(settings, tls)
     known = found.url if found else ""
     if not url:
         if known:
@@ -143,7 +145,7 @@ async def _updates(settings: Settings) -> Row:
     return what, OK, waiting
 
 
-async def _key(provider: Provider, base_url: str, proxy: Proxy | None) -> Row:
+async def _key(provider: Provider, base_url: str, proxy: Proxy | None, tls: ssl.SSLContext) -> Row:
     """Poll an id that no gateway has: a valid key gets the response that the task is missing."""
     what = f"provider {provider.name}"
     try:
@@ -152,7 +154,7 @@ async def _key(provider: Provider, base_url: str, proxy: Proxy | None) -> Row:
         if error.cause is Cause.TASK_MISSING:
             return what, OK, f"the key is accepted{_through(proxy)}"
         if error.cause is Cause.UNREACHABLE and proxy is not None:
-            trouble = await ProxyDiagnosis(proxy, tls=create_ssl_context()).trouble(base_url)
+            trouble = await ProxyDiagnosis(proxy, tls=tls).trouble(base_url)
             return what, ERROR, str(trouble or f"{_refusal(error)}{_through(proxy)}")
         return what, ERROR, _refusal(error)
     return what, OK, f"the gateway responds{_through(proxy)}"

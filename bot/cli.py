@@ -203,10 +203,9 @@ def _serve() -> int:
 
 async def _run(settings: Settings, cadence: Cadence | None = None) -> int:
     from bot.app import run
-    from bot.telegram_client import create_ssl_context
 
     try:
-        await run(settings, create_ssl_context(), cadence)
+        await run(settings, cadence)
     except (SecondPoller, ForeignWebhook) as error:
         sentence, status = str(error), FAILED
     except (TokenRefused, StoreError, PortTaken) as error:

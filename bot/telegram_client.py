@@ -32,9 +32,9 @@ def create_ssl_context() -> ssl.SSLContext:
     return httpx.create_ssl_context()
 
 
-async def bot_name(settings: Settings) -> str:
+async def bot_name(settings: Settings, tls: ssl.SSLContext) -> str:
     """The bot's user name as Telegram knows it; raises TokenRefused, NotBotApi or TelegramAway."""
-    application = application_builder(settings, create_ssl_context()).build()
+    application = application_builder(settings, tls).build()
     try:
         await application.bot.initialize()
     except InvalidToken:
@@ -57,9 +57,9 @@ class WebhookState:
     last_error: str | None
 
 
-async def webhook_state(settings: Settings) -> WebhookState | None:
+async def webhook_state(settings: Settings, tls: ssl.SSLContext) -> WebhookState | None:
     """The webhook as Telegram knows it; None: Telegram does not say."""
-    application = application_builder(settings, create_ssl_context()).build()
+    application = application_builder(settings, tls).build()
     try:
         await application.bot.initialize()
         info = await application.bot.get_webhook_info()

@@ -9,7 +9,6 @@ import uvloop
 from bot import app
 from bot.config import load_settings
 from bot.logs import set_up_logging
-from bot.telegram_client import create_ssl_context
 from bot.watching.cadence import Cadence
 
 
@@ -21,7 +20,7 @@ def main() -> None:
     prices_s = {config.name: 10.0 for config in settings.providers}
     cadence = Cadence(price_by_provider_s=prices_s, longest_s=float(sys.argv[1]))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(app.run(settings, create_ssl_context(), cadence))
+        runner.run(app.run(settings, cadence))
 
 
 if __name__ == "__main__":

@@ -14,7 +14,6 @@ from typing import Any
 from bot import app
 from bot.config import load_settings
 from bot.logs import set_up_logging
-from bot.telegram_client import create_ssl_context
 from bot.watching.cadence import Cadence
 from tests.drills.hang_at_await import HangAtAwait
 from tests.drills.kill_at_await import KillAtAwait
@@ -61,7 +60,7 @@ def _run_bot(order: dict[str, Any]) -> None:
         settings = load_settings(order["settings"])
         set_up_logging(settings.log_level, settings.log_format, settings.secrets)
         with asyncio.Runner(loop_factory=loop_factory) as runner:
-            runner.run(app.run(settings, create_ssl_context(), _HURRIED))
+            runner.run(app.run(settings, _HURRIED))
         status = 0
     finally:
         Path(order["log"]).with_suffix(".steps").write_text(str(killer.steps), encoding="utf-8")
