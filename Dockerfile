@@ -13,7 +13,7 @@ COPY requirements.lock /build/
 RUN python -m venv --without-pip /venv \
     && pip --python /venv/bin/python install --no-cache-dir --no-compile --disable-pip-version-check \
         --require-hashes --only-binary :all: -r /build/requirements.lock \
-    && printf '#!/venv/bin/python\nfrom bot.cli import main\n\nmain()\n' > /venv/bin/reelwatch \
+    && printf '#!/venv/bin/python\nfrom bot.__main__ import main\n\nmain()\n' > /venv/bin/reelwatch \
     && chmod 0755 /venv/bin/reelwatch \
     && /venv/bin/python -m compileall -q --invalidation-mode unchecked-hash /venv/lib
 COPY bot /app/bot

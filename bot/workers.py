@@ -118,8 +118,6 @@ async def run_workers(resources: Resources, bot: ExtBot[None], cadence: Cadence 
     """
     beat = partial(resources.telemetry.beat, "start")
     beat()
-    # A poll's objects die with it; a collection every 700 allocations would only cost the polls time.
-    gc.set_threshold(20_000, 20, 20)
     if not gc.get_freeze_count():  # of a later term, it would keep what is left of the ones before
         gc.freeze()
     with suppress(StoreError):  # with a full disk they stay due at their own times

@@ -6,6 +6,7 @@ import sys
 
 import uvloop
 
+import bot.__main__  # noqa: F401 - sets the garbage collector, as for the real process
 from bot import app
 from bot.config import load_settings
 from bot.logs import set_up_logging
