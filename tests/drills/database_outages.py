@@ -59,20 +59,22 @@ async def lose_the_database(scale: ReplicaScale) -> ReplicaReport:
             away = asyncio.create_task(_away(scene, outage))
             await asyncio.sleep(outage.away_s / 2)
             watch = scene.watch(KINDS[0], CHAT + len(scene.watches), seconds=5.0)
-            await away
+            away_s = await away
             since = time.monotonic()
             await scene.wait_for_reply(watch, timeout_s=60)
             after_s = time.monotonic() - since
             seen.takeovers_s.append(after_s)
             seen.check_time(f"after {outage} a card took", after_s, limit_s=_CARD_WITHIN_S)
-            seen.check(len(scene.told()) == told or outage.away_s > _QUIET_S, f"a user was told of {outage}")
+            seen.check(len(scene.told()) == told or away_s > _QUIET_S, f"a user was told of {outage}")
             await streaming
             await scene.leader()
         what = f"the database is away {min(o.away_s for o in outages)} to {max(o.away_s for o in outages)} s"
         return await finish(scene, seen, what=what, faults=len(outages), is_update_due=False)
 
 
-async def _away(scene: ReplicaScene, outage: Outage) -> None:
+async def _away(scene: ReplicaScene, outage: Outage) -> float:
+    """Take the server away and bring it back; return the seconds in between, which include its start."""
+    since = time.monotonic()
     if outage.signal == _FREEZE:
         scene.server.freeze()
         await asyncio.sleep(outage.away_s)
@@ -81,6 +83,7 @@ async def _away(scene: ReplicaScene, outage: Outage) -> None:
         await asyncio.to_thread(scene.server.end, outage.signal)
         await asyncio.sleep(outage.away_s)
         await asyncio.to_thread(scene.server.start)
+    return time.monotonic() - since
 
 
 OUTAGE_DRILLS: tuple[ReplicaDrill, ...] = (lose_the_database,)

@@ -32,10 +32,11 @@ class Scale:
     away_s: float  # duration of a server's outage
     long_away_s: float  # duration of Telegram's outage while results are pending
     storm: int  # consecutive 429s
+    slack_s: float  # allowed beyond each bound, as in the tests much else runs on the machine
 
 
-SHORT = Scale(steps=4, kills=6, away_s=2.0, long_away_s=8.0, storm=10)
-FULL = Scale(steps=None, kills=200, away_s=150.0, long_away_s=370.0, storm=200)
+SHORT = Scale(steps=4, kills=6, away_s=2.0, long_away_s=8.0, storm=10, slack_s=20.0)
+FULL = Scale(steps=None, kills=200, away_s=150.0, long_away_s=370.0, storm=200, slack_s=0.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -252,7 +253,7 @@ async def _long_outage(bot_processes: BotProcesses, scale: Scale, *, restarts: b
             bot = await bot_processes.start(scene.settings, scene.folder)
         await asyncio.sleep(scale.long_away_s / 2)
         scene.telegram.clear_faults()
-        await scene.settle(patience_s=_BACK_WITHIN_S, with_cards=False)
+        await scene.settle(patience_s=_BACK_WITHIN_S + scale.slack_s, with_cards=False)
         late = scene.verdict().lost
         await scene.settle(patience_s=120)
         assert await bot.stop() == 0, bot.log.read_text(encoding="utf-8")

@@ -79,11 +79,11 @@ class Replica:
         """SIGCONT."""
         self._signal(signal.SIGCONT)
 
-    async def stop(self) -> int | None:
-        """Send SIGTERM; return the exit status, or None if it does not end within ten seconds."""
+    async def stop(self, *, slack_s: float = 0.0) -> int | None:
+        """Send SIGTERM; return the exit status, or None if it takes over ten seconds, and the slack."""
         if self.is_running:
             self._signal(signal.SIGTERM)
-        return await self.end(timeout_s=_STOP_S)
+        return await self.end(timeout_s=_STOP_S + slack_s)
 
     async def until_sigterm_is_handled(self) -> None:
         """Wait until it has a handler for SIGTERM. Needs Linux."""

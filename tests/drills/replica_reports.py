@@ -136,7 +136,7 @@ async def finish(
     """Let the replicas deliver everything, and check how they end. is_update_due: within 9 s of a command."""
     await scene.settle(patience_s=settle_s)
     longest_wait_s = scene.longest_without_updates_s()
-    seen.check_ends(await scene.stop_all(), "at the end")
+    seen.check_ends(await scene.stop_all(slack_s=seen.slack_s), "at the end")
     if is_update_due:
         seen.check_time("a command waited for a request for updates", longest_wait_s, limit_s=_LONGEST_WAIT_S)
     seen.check(not scene.leaks(), "a log holds the password")

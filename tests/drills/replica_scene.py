@@ -91,9 +91,9 @@ class ReplicaScene(DrillScene):
                         return at - since
                 await asyncio.sleep(_TICK_S)
 
-    async def stop_all(self) -> Mapping[Replica, int | None]:
+    async def stop_all(self, *, slack_s: float = 0.0) -> Mapping[Replica, int | None]:
         """Send SIGTERM to all at once; the exit statuses, None for one that takes over ten seconds."""
-        statuses = await asyncio.gather(*(each.stop() for each in self.replicas))
+        statuses = await asyncio.gather(*(each.stop(slack_s=slack_s) for each in self.replicas))
         return dict(zip(self.replicas, statuses, strict=True))
 
     async def settle(self, *, patience_s: float = PATIENCE_S, with_cards: bool = True) -> None:

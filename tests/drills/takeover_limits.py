@@ -58,7 +58,7 @@ async def limits_over_takeovers(scale: ReplicaScale) -> ReplicaReport:
             faults += 1
             await asyncio.sleep(max(0.0, next_at - time.monotonic()))
         polls_at = [each.at for each in scene.gateway.requests if each.route == "status"]
-        seen.check_ends(await scene.stop_all(), "at the end")
+        seen.check_ends(await scene.stop_all(slack_s=seen.slack_s), "at the end")
     in_1_s, in_10_s = most_within(polls_at, 1.0), most_within(polls_at, 10.0)
     seen.check(in_1_s <= _MAX_RPS + 5, f"{in_1_s} polls in a second")
     seen.check(in_10_s <= 1.02 * 10 * _MAX_RPS, f"{in_10_s} polls in ten seconds")

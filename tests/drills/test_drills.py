@@ -1,18 +1,36 @@
 """The drills in their short form; `make drills` does them in full."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 
 import pytest
 import pytest_asyncio
 
 from tests.drills.bot_processes import BotProcesses
-from tests.drills.drills import DRILLS, SHORT, Drill
+from tests.drills.drills import (
+    DRILLS,
+    SHORT,
+    Drill,
+    Report,
+    gateway_outage,
+    restart_while_results_wait,
+    results_wait_for_telegram,
+    storm_of_429,
+    telegram_outage,
+)
 from tests.drills.hung_loops import SHORT_CASES, SHORT_SPEED, detect_hang
 from tests.drills.memory import SHORT_LOADS, Load, measure_memory
 from tests.drills.moves import MOVES
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+_WAITING = (
+    storm_of_429,
+    telegram_outage,
+    gateway_outage,
+    results_wait_for_telegram,
+    restart_while_results_wait,
+)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module", name="bot_processes")
@@ -21,7 +39,22 @@ async def open_bot_processes() -> AsyncIterator[BotProcesses]:
         yield bot_processes
 
 
-@pytest.mark.parametrize("drill", [*DRILLS, *MOVES], ids=lambda drill: drill.__name__)
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def waited(bot_processes: BotProcesses) -> Mapping[Drill, Report]:
+    """What the drills report that mostly wait; all run at the same time."""
+    reports = await asyncio.gather(*(drill(bot_processes, SHORT) for drill in _WAITING))
+    return dict(zip(_WAITING, reports, strict=True))
+
+
+@pytest.mark.parametrize("drill", _WAITING, ids=lambda drill: drill.__name__)
+async def test_an_outage_loses_nothing_and_sends_nothing_twice(waited: Mapping[Drill, Report], drill: Drill):
+    assert waited[drill].verdict.is_good, waited[drill]
+    assert waited[drill].runs > 0
+
+
+@pytest.mark.parametrize(
+    "drill", [each for each in (*DRILLS, *MOVES) if each not in _WAITING], ids=lambda drill: drill.__name__
+)
 async def test_nothing_is_lost_and_nothing_is_sent_twice(bot_processes: BotProcesses, drill: Drill):
     report = await drill(bot_processes, SHORT)
     assert report.verdict.is_good, report

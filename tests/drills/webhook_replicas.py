@@ -39,7 +39,7 @@ async def kill_behind_a_balancer(scale: ReplicaScale) -> ReplicaReport:
                 await _restart(scene, dice.choice(pair), dice.uniform(*_AWAY_S))
             await streaming
             await scene.settle(patience_s=_SETTLE_S)
-            seen.check_ends({each: await each.stop() for each in pair}, "at the end")
+            seen.check_ends({each: await each.stop(slack_s=seen.slack_s) for each in pair}, "at the end")
             seen.check(not scene.telegram.state.updates.waiting, "an update still waits")
             seen.check(not scene.leaks(), "a log holds the password")
             await _check_order(scene, seen)
