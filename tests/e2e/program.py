@@ -15,6 +15,7 @@ from tests.e2e.forks import CAN_FORK, Fork
 
 _REPOSITORY = Path(__file__).parents[2]
 _TICK_S = 0.005
+_STOP_S = 20.0  # five on an idle machine with an upload that hangs, and ten is what is promised
 _KEPT = ("PATH", "HOME", "LANG", "TMPDIR")  # of this process's environment
 
 
@@ -97,7 +98,7 @@ class Program:
             await self._reading
             return await self._process.wait()
 
-    async def stop(self, number: signal.Signals = signal.SIGTERM, *, timeout_s: float = 10.0) -> int:
+    async def stop(self, number: signal.Signals = signal.SIGTERM, *, timeout_s: float = _STOP_S) -> int:
         """Send a signal and return the exit status."""
         self._process.send_signal(number)
         return await self.end(timeout_s=timeout_s)

@@ -125,7 +125,7 @@ async def test_details_are_shown_in_the_caption_of_the_video_and_hidden_again(sc
     assert [each["copy_text"]["text"] for each in current().buttons if "copy_text" in each] == [task.task_id]
     await press(scene, current(), "Hide details")
     await scene.wait_for(lambda: current().plain_text.splitlines()[:3] == before.splitlines()[:3])
-    assert len(scene.replies(anna, command_id)) == 1
+    assert len(scene.telegram.videos(anna)) == 1
     assert current().video == video.video
 
 

@@ -149,7 +149,7 @@ async def test_a_failure_is_reported_once(crash: Crash):
 
 
 async def test_a_command_sent_while_the_bot_was_down_is_answered(crash: Crash):
-    await _is_sent_once(crash.scene, crash.late, has_card=False)
+    await _is_sent_once(crash.scene, crash.late, has_card=None)
 
 
 async def test_a_video_whose_download_was_interrupted_is_sent_once(crash: Crash):
@@ -173,13 +173,13 @@ async def test_a_card_that_did_not_reach_telegram_is_sent_once(crash: Crash):
 
 
 async def test_a_command_queued_behind_another_is_not_lost(crash: Crash):
-    await _is_sent_once(crash.scene, crash.in_line, has_card=False)
+    await _is_sent_once(crash.scene, crash.in_line, has_card=None)
 
 
 async def _is_sent_once(scene: Scene, watch: SentWatch, *, has_card: bool | None = True) -> None:
     """See that in the end there is one video, byte for byte, beside the card.
 
-    has_card: False where the task had ended when the bot first polled it, None where it may have.
+    has_card: None where the task may have ended when the bot first polled it, so that it needed none.
     """
     video = (await scene.until_video(watch.chat_id, watch.message_id)).video
     assert video

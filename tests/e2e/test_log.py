@@ -80,7 +80,7 @@ async def test_a_bot_whose_log_nobody_reads_works_and_stops(scene: Scene):
         await scene.poll(anna, task)
         await scene.until_video(anna, command_id)
         process.send_signal(signal.SIGTERM)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(BOOT_S):
             assert await process.wait() == 0
     finally:
         if process.returncode is None:

@@ -35,7 +35,7 @@ async def scene(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scene
 async def test_a_false_response_of_the_gateway_does_not_end_a_task(scene: Scene, kind: str, fault: Fault):
     anna, task = scene.add_user(), scene.task(kind)
     command_id = await scene.watch(anna, task)
-    await scene.gateway.wait_for(lambda: scene.gateway.polls(task.task_id) == 1)
+    await scene.gateway.wait_for(lambda: scene.gateway.polls(task.task_id))
 
     scene.gateway.fail(task.task_id, fault, times=None)
     assert "⚠️" in (await scene.poll(anna, task)).plain_text
@@ -54,8 +54,9 @@ async def test_a_refused_key_is_reported_once_and_polling_resumes_when_it_works_
     for task in (first, second):
         await scene.until_shown(anna, requests[task.task_id], "key")
         await scene.poll(anna, task)
-    notices = [message.plain_text for message in scene.telegram.messages(anna) if "🔑" in message.plain_text]
-    assert len(notices) == 1
+    await scene.wait_for(lambda: _notices(scene, anna))
+    await scene.until_all_is_sent()
+    assert len(_notices(scene, anna)) == 1
     assert scene.gateway.key not in "".join(message.plain_text for message in scene.telegram.messages(anna))
 
     scene.gateway.clear_faults()
@@ -63,6 +64,11 @@ async def test_a_refused_key_is_reported_once_and_polling_resumes_when_it_works_
         scene.finish(task)
         await scene.poll(anna, task)
         await scene.until_video(anna, requests[task.task_id])
+
+
+def _notices(scene: Scene, chat_id: int) -> list[str]:
+    """The messages about a refused key."""
+    return [each.plain_text for each in scene.telegram.messages(chat_id) if "🔑" in each.plain_text]
 
 
 async def test_an_id_unknown_to_the_gateway_is_polled_again(scene: Scene):

@@ -143,7 +143,7 @@ async def _watch_through_kills(scene: Scene, *, kills: int, commands: int) -> No
         replies = scene.replies(chat_id, command)
         assert sum(message.video is not None for message in replies) == 1
         assert len(replies) <= 2  # a card, where the kill came before the first poll
-    assert scene.telegram.state.updates.waiting == 0
+    await scene.wait_for(lambda: not scene.telegram.state.updates.waiting)
 
 
 async def _see_that_only_who_knows_the_secret_is_heard(scene: Scene) -> None:

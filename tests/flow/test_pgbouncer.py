@@ -56,7 +56,7 @@ async def test_one_leads_while_others_ask_and_the_next_one_takes_over(stores: li
 
     holding.cancel()
     await leader.leadership.resign()
-    done, pending = await asyncio.wait(asking, timeout=5, return_when=asyncio.FIRST_COMPLETED)
+    done, pending = await asyncio.wait(asking, timeout=20, return_when=asyncio.FIRST_COMPLETED)
     assert (len(done), len(pending)) == (1, 1)
     pending.pop().cancel()
     [successor] = [store for store in others if store.leadership.is_held]
