@@ -60,8 +60,8 @@ class BotProcesses:
 
     process: Process
     numbers: "itertools.count[int]" = field(default_factory=itertools.count)
-    forked: "dict[int, asyncio.Future[int]]" = field(default_factory=dict)
-    ended: "dict[int, asyncio.Future[int]]" = field(default_factory=dict)
+    forked: "dict[int, asyncio.Future[tuple[int, asyncio.Future[int]]]]" = field(default_factory=dict)
+    ended: "dict[int, asyncio.Future[int]]" = field(default_factory=dict)  # of the last bot with that id
 
     @classmethod
     @asynccontextmanager
@@ -107,19 +107,15 @@ class BotProcesses:
         }
         assert self.process.stdin is not None
         self.process.stdin.write(f"{json.dumps(order)}\n".encode())
-        pid = await forked
-        return Bot(pid, log, self._ended(pid))
+        pid, ended = await forked
+        return Bot(pid, log, ended)
 
     async def _read(self) -> None:
         assert self.process.stdout is not None
         async for line in self.process.stdout:
             fact = json.loads(line)
             if "forked" in fact:
-                self.forked.pop(fact["forked"]).set_result(fact["pid"])
+                ended = self.ended[fact["pid"]] = asyncio.get_running_loop().create_future()
+                self.forked.pop(fact["forked"]).set_result((fact["pid"], ended))
             else:
-                self._ended(fact["ended"]).set_result(fact["status"])
-
-    def _ended(self, pid: int) -> "asyncio.Future[int]":
-        if pid not in self.ended:
-            self.ended[pid] = asyncio.get_running_loop().create_future()
-        return self.ended[pid]
+                self.ended[fact["ended"]].set_result(fact["status"])

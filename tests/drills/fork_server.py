@@ -26,10 +26,13 @@ def main() -> None:
     signal.signal(signal.SIGCHLD, lambda *_: _report_ends())
     for line in sys.stdin:
         order = json.loads(line)
+        # The end of a bot is reported after its fork, as its process id may be that of an earlier one.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
         pid = os.fork()
         if pid == 0:
             _run_bot(order)
         _write_message({"forked": order["number"], "pid": pid})
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
 
 
 def _report_ends() -> None:
@@ -49,6 +52,7 @@ def _write_message(fact: dict[str, Any]) -> None:
 
 def _run_bot(order: dict[str, Any]) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
     log = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     for stream in (sys.stdout, sys.stderr):
         os.dup2(log, stream.fileno())
