@@ -14,23 +14,27 @@ class Conflicts:
 
     def __init__(self, *, is_shared: bool, clock: Callable[[], float] = time.monotonic) -> None:
         """is_shared: another process may have led until just now. clock: seconds that never go back."""
-        self.are_of_a_leader = False  # as the last one was judged
         self._is_shared = is_shared
         self._clock = clock
         self._since = 0.0
         self._last_at: float | None = None
+        self._is_of_leader = False
 
-    def is_of_a_leader(self, conflict: Conflict) -> bool:
-        """Whether the other poll may be that of the leader before, which ends within seconds.
+    @property
+    def is_of_leader(self) -> bool:
+        """Whether the other poll of the last conflict may be that of the leader before."""
+        return self._is_of_leader
+
+    def judge(self, conflict: Conflict) -> None:
+        """Judge a conflict: the poll of the leader before ends within seconds.
 
         Conflicts of half a minute are another bot's. A poll in between that succeeds says nothing: two bots
         end each other's polls in turns.
         """
-        self.are_of_a_leader = False
+        self._is_of_leader = False
         if self._is_shared and "webhook" not in conflict.message.lower():
             now, last_at = self._clock(), self._last_at
             if last_at is None or now - last_at > PATIENCE_S:
                 self._since = now
             self._last_at = now
-            self.are_of_a_leader = now - self._since < PATIENCE_S
-        return self.are_of_a_leader
+            self._is_of_leader = now - self._since < PATIENCE_S

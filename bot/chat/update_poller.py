@@ -171,7 +171,8 @@ class UpdatePoller:
                 offset=self._offset, limit=self._limit, timeout=timeout_s, allowed_updates=ALLOWED_UPDATES
             )
         except Conflict as error:
-            if self._conflicts.is_of_a_leader(error):
+            self._conflicts.judge(error)
+            if self._conflicts.is_of_leader:
                 raise
             try:
                 await self._webhooks.resolve(error, has_polled=self._has_polled)
@@ -194,7 +195,7 @@ class UpdatePoller:
                 extra=log_fields(None, "flood_wait", after_s=wait_s),
             )
             return min(wait_s, MAX_FLOOD_WAIT_S)
-        if isinstance(error, Conflict) and self._conflicts.are_of_a_leader:
+        if isinstance(error, Conflict) and self._conflicts.is_of_leader:
             return PAUSE_S
         if held_s is None:
             self._length.outage()

@@ -14,12 +14,17 @@ from tests.unit.chat.update_harness import ANNA, UpdateHarness, running
 OTHER_POLL = Conflict("Conflict: terminated by other getUpdates request")
 
 
+def is_of_leader(conflicts: Conflicts, conflict: Conflict = OTHER_POLL) -> bool:
+    conflicts.judge(conflict)
+    return conflicts.is_of_leader
+
+
 def test_conflicts_of_half_a_minute_are_another_bots():
     clock = SteadyClock()
     conflicts = Conflicts(is_shared=True, clock=clock)
     judged = []
     for _ in range(11):
-        judged.append(conflicts.is_of_a_leader(OTHER_POLL))
+        judged.append(is_of_leader(conflicts))
         clock.advance(PATIENCE_S / 10)
 
     assert judged == [True] * 10 + [False]
@@ -29,15 +34,15 @@ def test_conflicts_far_apart_are_of_different_takeovers():
     clock = SteadyClock()
     conflicts = Conflicts(is_shared=True, clock=clock)
     for _ in range(3):
-        assert conflicts.is_of_a_leader(OTHER_POLL)
+        assert is_of_leader(conflicts)
         clock.advance(PATIENCE_S + 1)
 
 
 def test_without_other_processes_or_with_a_webhook_no_conflict_is_a_leaders():
     webhook = Conflict("Conflict: can't use getUpdates method while webhook is active")
 
-    assert not Conflicts(is_shared=False).is_of_a_leader(OTHER_POLL)
-    assert not Conflicts(is_shared=True).is_of_a_leader(webhook)
+    assert not is_of_leader(Conflicts(is_shared=False))
+    assert not is_of_leader(Conflicts(is_shared=True), webhook)
 
 
 async def test_the_poll_of_the_last_leader_is_no_second_bot(update_harness: UpdateHarness):
