@@ -6,7 +6,7 @@ StoreError
 │   ├── StoreFull      the disk is full or fails
 │   ├── StoreInUse     another process has it open
 │   └── StoreUnreachable   its server can't be reached
-├── StoreRefused       its server refuses the login, or has no such database
+├── StoreRefused       its server refuses the login, has no such database, or denies a right
 ├── LeadershipLost     another process may lead now
 ├── ImportRefused      an export that can't be imported, or a database that is not empty
 ├── StoreFromFuture    created by a newer version of the program
@@ -60,7 +60,7 @@ class StoreUnreachable(StoreUnavailable):
 
 
 class StoreRefused(StoreError):
-    """The database's server refuses the login or has no such database, which waiting does not change."""
+    """The database's server refuses the login, has no such database or denies a right: waiting is no help."""
 
 
 class LeadershipLost(StoreError):

@@ -155,6 +155,19 @@ async def check_login(url: PostgresUrl) -> None:
             raise no_schema(url)
 
 
+def lacks_rights(error: StoreError) -> bool:
+    """Whether the server refused a statement because the bot's user may not do that."""
+    return isinstance(error.__cause__, asyncpg.InsufficientPrivilegeError)
+
+
+def may_not_make_tables(url: PostgresUrl, schema: str) -> StoreRefused:
+    """The error of a user who may not make tables in the schema."""
+    return StoreRefused(
+        f"The database {url} does not let the bot make tables in the schema {schema};"
+        f" GRANT CREATE ON SCHEMA {schema} TO its user allows it."
+    )
+
+
 def no_schema(url: PostgresUrl) -> StoreRefused:
     """The error of a search_path that leads nowhere."""
     return StoreRefused(f"The database {url} has no schema of the name that search_path gives.")

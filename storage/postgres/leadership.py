@@ -10,8 +10,16 @@ from typing import NoReturn
 
 import asyncpg
 
-from storage.errors import LeadershipLost, StoreError, StoreInUse, StoreUnavailable
+from storage.errors import (
+    LeadershipLost,
+    StoreCorrupt,
+    StoreError,
+    StoreInUse,
+    StoreRefused,
+    StoreUnavailable,
+)
 from storage.leadership import OutageReport, Replica, no_beat, no_report
+from storage.postgres.connecting import lacks_rights
 from storage.postgres.connection import BEGIN_WRITING, Database, Session
 from storage.postgres.guards import Fence
 from storage.postgres.migrate import Migration, make_tables, migrate, refuse_newer
@@ -131,6 +139,7 @@ class PostgresLeadership:
         self._overtaken_by_clock: str | None = None  # the row, when the server's clock was set forward
         self._replicas: list[asyncpg.Record] = []  # as last seen
         self._seen_at = float("-inf")  # by the steady clock: when both were
+        self._has_all_rights = False  # an attempt has led, or found a leader
         self._has_new_role = True  # its row of replicas does not say yet that it leads now, or stands by
 
     @property
@@ -141,7 +150,8 @@ class PostgresLeadership:
     async def acquire(self, report: OutageReport = no_report, beat: Callable[[], None] = no_beat) -> None:
         """Wait until this process leads; then the schema is current and all leases are free.
 
-        Also raises StoreInUse, while another bot uses the database.
+        Also raises StoreInUse, while another bot uses the database, and StoreRefused, if the bot's user lacks
+        a right; but waits for one that it had.
         """
         self._end_term()
         is_leader, outage = False, None
@@ -150,9 +160,12 @@ class PostgresLeadership:
             before = outage
             try:
                 is_leader, outage = await self._try_to_acquire(), None
+                self._has_all_rights = True
             except StoreInUse:
                 raise
             except (StoreUnavailable, LeadershipLost) as error:
+                if lacks_rights(error) and not self._has_all_rights:
+                    raise StoreRefused(str(error)) from error
                 outage = str(error)
             if (outage is None) != (before is None):
                 report(outage)
@@ -269,7 +282,13 @@ class PostgresLeadership:
         abandoned = self._written_by if self._is_abandoned else None
         async with self._session.transaction() as tx:
             sent_at = timing.now_s()
-            row = await tx.one(_TAKE, (holder, timing.ttl_s, self._identity.bot_id, abandoned))
+            try:
+                row = await tx.one(_TAKE, (holder, timing.ttl_s, self._identity.bot_id, abandoned))
+            except asyncpg.NumericValueOutOfRangeError as error:
+                raise StoreCorrupt(
+                    f"The table leader of the database {self._database.url} holds the highest possible epoch,"
+                    " which the bot has not written: set it to 0."
+                ) from error
             if row is None:
                 return False
             refuse_newer(row["version"], newest=self._migrations[-1].number, url=self._database.url)
@@ -292,7 +311,8 @@ class PostgresLeadership:
                 self._fence.has_migrated = True
                 renewing.cancel()
         except ExceptionGroup as errors:
-            raise errors.exceptions[0] from None
+            first = errors.exceptions[0]
+            raise first from first.__cause__
 
     async def _renew(self) -> None:
         sent_at = self._timing.now_s()

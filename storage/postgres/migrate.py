@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from importlib import resources
 
 from storage.errors import StoreCorrupt, StoreFromFuture
+from storage.postgres.connecting import may_not_make_tables
 from storage.postgres.connection import Database, Transaction
 from storage.postgres_url import PostgresUrl
 
@@ -68,6 +69,11 @@ async def has_tables(tx: Transaction, url: PostgresUrl) -> bool:
 async def make_tables(tx: Transaction, url: PostgresUrl) -> None:
     """Make the tables of the processes and of the migrations, if missing; raises StoreError."""
     await has_tables(tx, url)
+    [found] = await tx.all(
+        "SELECT current_schema() AS schema, has_schema_privilege(current_schema(), 'CREATE') AS may_create"
+    )
+    if found["may_create"] is False:  # None: without a schema
+        raise may_not_make_tables(url, found["schema"])
     await tx.script(_TABLES)
 
 

@@ -5,7 +5,7 @@ import time
 
 from storage.contents import ServerSummary
 from storage.errors import StoreRefused
-from storage.postgres.connecting import no_schema
+from storage.postgres.connecting import may_not_make_tables, no_schema
 from storage.postgres.connection import Database, Transaction
 from storage.postgres.leadership import SEEN_S
 from storage.postgres.migrate import bundled_migrations, has_tables, version_of
@@ -65,10 +65,7 @@ async def _usable_server(tx: Transaction, url: PostgresUrl) -> str:
     if found["schema"] is None:
         raise no_schema(url)
     if not found["may_create"]:
-        raise StoreRefused(
-            f"The database {url} does not let the bot make tables in the schema {found['schema']};"
-            f" GRANT CREATE ON SCHEMA {found['schema']} TO its user allows it."
-        )
+        raise may_not_make_tables(url, found["schema"])
     return str(found["version"])
 
 

@@ -12,7 +12,13 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from storage.errors import LeadershipLost, StoreCorrupt, StoreFromFuture, StoreInUse, StoreUnavailable
+from storage.errors import (
+    LeadershipLost,
+    StoreCorrupt,
+    StoreFromFuture,
+    StoreInUse,
+    StoreUnavailable,
+)
 from storage.postgres.connection import Database
 from storage.postgres.guards import Fence
 from storage.postgres.leadership import Identity, PostgresLeadership, Timing
@@ -356,6 +362,16 @@ async def test_another_bot_is_refused_while_one_leads(opened: Opening):
     await standing_by
     await same.leadership.resign()
     await other.leadership.acquire()
+
+
+async def test_an_epoch_that_cannot_be_raised_is_said_in_a_sentence(opened: Opening, query: Query):
+    first = await opened()
+    await first.leadership.acquire()
+    await first.leadership.resign()
+    await query(f"UPDATE leader SET epoch = {2**63 - 1}")
+
+    with pytest.raises(StoreCorrupt, match=r"highest possible epoch, .*: set it to 0"):
+        await first.leadership.acquire()
 
 
 async def test_a_schema_with_tables_of_another_program_is_left_as_it_is(

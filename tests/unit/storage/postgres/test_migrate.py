@@ -5,10 +5,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from storage.errors import StoreCorrupt, StoreFromFuture, StoreUnavailable
+from storage.errors import StoreCorrupt, StoreFromFuture, StoreRefused, StoreUnavailable
 from storage.postgres.connection import BEGIN_WRITING, Database, Session
 from storage.postgres.migrate import Migration, bundled_migrations, make_tables, migrate
 from storage.postgres_url import PostgresUrl
+from tests.postgres.guests import open_guest
 from tests.postgres.schemas import new_schema
 
 TWO = [
@@ -79,6 +80,15 @@ def test_a_schema_with_tables_of_another_program_is_refused(url: PostgresUrl):
     asyncio.run(fill())
     with pytest.raises(StoreCorrupt, match="tables of another program"):
         asyncio.run(applied(url, *TWO))
+
+
+def test_a_user_who_may_not_make_tables_is_told_what_to_grant(url: PostgresUrl):
+    async def start() -> None:
+        async with open_guest(url.dsn) as guest:
+            await applied(PostgresUrl.of(guest.url), *TWO)
+
+    with pytest.raises(StoreRefused, match="GRANT CREATE ON SCHEMA"):
+        asyncio.run(start())
 
 
 def test_a_schema_that_does_not_exist_is_named(postgres_server: str):

@@ -4,7 +4,6 @@ import asyncio
 import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import pytest
@@ -14,7 +13,8 @@ from storage.postgres.migrate import bundled_migrations
 from storage.postgres.store import PostgresStore
 from storage.postgres.summary import summary_of
 from storage.postgres_url import PostgresUrl
-from tests.postgres.schemas import new_schema
+from tests.postgres.guests import open_guest
+from tests.postgres.schemas import new_schema, schema_of
 
 NEWEST = bundled_migrations()[-1].number
 
@@ -111,18 +111,12 @@ def test_a_schema_that_does_not_exist_is_an_error(schema: str):
 
 
 def test_a_user_who_may_not_make_tables_is_an_error(schema: str):
-    name = schema.rpartition("=")[2]
-    guest = f"{name}_guest"
-    parts = urlsplit(schema)
-    url = urlunsplit(parts._replace(netloc=f"{guest}:word@{parts.netloc.rpartition('@')[2]}"))
-    asyncio.run(
-        run(schema, f"CREATE ROLE {guest} LOGIN PASSWORD 'word'", f"GRANT USAGE ON SCHEMA {name} TO {guest}")
-    )
-    try:
-        with pytest.raises(StoreRefused, match=rf"GRANT CREATE ON SCHEMA {name} TO"):
-            asyncio.run(summary_of(PostgresUrl.of(url)))
-    finally:
-        asyncio.run(run(schema, f"DROP OWNED BY {guest}", f"DROP ROLE {guest}"))
+    async def summarize() -> None:
+        async with open_guest(schema) as guest:
+            await summary_of(PostgresUrl.of(guest.url))
+
+    with pytest.raises(StoreRefused, match=rf"GRANT CREATE ON SCHEMA {schema_of(schema)} TO"):
+        asyncio.run(summarize())
 
 
 def test_a_server_that_takes_no_writes_is_an_error(schema: str):
