@@ -27,10 +27,11 @@ def submit(page: Page, **choices: str) -> str:
     """Submit a task to the gateway and return its id."""
     for name, value in choices.items():
         page.locator(f"#submit select[name={name}]").select_option(value)
-    known = page.locator(".task").count()
-    page.get_by_role("button", name="Submit a task").click()
-    expect(page.locator(".task")).to_have_count(known + 1)
-    return page.locator(".task .id").first.inner_text()
+    with page.expect_response("**/do/submit") as response:
+        page.get_by_role("button", name="Submit a task").click()
+    task_id = str(response.value.json()["id"])
+    page.locator(".task", has_text=task_id).wait_for()
+    return task_id
 
 
 def test_the_tour_is_seen_with_its_five_videos(visit: Visit, demo: Demo) -> None:
@@ -48,7 +49,11 @@ def test_a_task_of_the_gateway_becomes_a_video_that_plays(visit: Visit) -> None:
     open_chat(page, _SAM)
     task_id = submit(page, kind="videos", seconds="6")
 
-    page.locator(".task").first.get_by_role("button", name="Write /watch").click()
+    card = page.locator(".task", has_text=task_id)
+    card.get_by_role("button", name="Copy id").click()
+    expect(page.locator("#toast")).to_have_text("Copied")
+    assert page.evaluate("navigator.clipboard.readText()") == task_id
+    card.get_by_role("button", name="Write /watch").click()
     expect(page.locator("#input")).to_have_value(f"/watch videos {task_id}")
     page.keyboard.press("Enter")
 
@@ -58,6 +63,12 @@ def test_a_task_of_the_gateway_becomes_a_video_that_plays(visit: Visit) -> None:
     assert played[0] > 0.3
     assert played[1] == 480
     expect(page.locator(".task", has_text=task_id)).to_contain_text("fetched once")
+
+
+def test_a_length_is_rounded_before_it_is_split_into_minutes(visit: Visit) -> None:
+    lengths = "import('/static/strings.js').then(({ duration }) => [0.4, 59.6, 61].map(duration))"
+
+    assert visit.page.evaluate(lengths) == ["0:00", "1:00", "1:01"]
 
 
 def test_an_edit_is_shown_as_one_for_a_moment(visit: Visit) -> None:

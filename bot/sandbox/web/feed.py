@@ -28,8 +28,8 @@ ReadMind = Callable[[], Awaitable[Json]]
 
 _SHOWN_TASKS = 30  # the newest
 _SHOWN_MESSAGES = 500  # the newest of each chat
-_PERIOD_S = 0.5  # between two looks at the tasks
-_MIND_PERIODS = 2  # of these between two looks at the bot's state
+_PERIOD_S = 0.5  # between two reads of the tasks
+_MIND_PERIODS = 2  # of these between two reads of the bot's state
 _QUEUED = 2000  # events that a slow page may be behind; then it begins anew
 _MOST_PAGES = 16
 
@@ -56,7 +56,7 @@ class Feed:
         """Send what happens, until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._pass_on(self._sandbox.telegram.subscribe()))
-            group.create_task(self._look())
+            group.create_task(self._send_changes())
 
     def open_page(self) -> "asyncio.Queue[str | None]":
         """A queue of events, which begins with a snapshot; None: the page is too slow and must begin anew."""
@@ -87,7 +87,7 @@ class Feed:
                 for chat_id in self._sandbox.people
                 for message in self._sandbox.telegram.messages(chat_id)[-_SHOWN_MESSAGES:]
             ],
-            "tasks": self._look_at_tasks(),
+            "tasks": self._read_tasks(),
             "switches": self._switches.states(),
             "mind": self._mind,
         }
@@ -118,7 +118,7 @@ class Feed:
                 case _:
                     pass
 
-    async def _look(self) -> None:
+    async def _send_changes(self) -> None:
         """Send what changes by itself, tasks, switches and the bot's state, while pages are open."""
         rounds = 0
         while True:
@@ -126,7 +126,7 @@ class Feed:
             if not self._pages:
                 continue
             known = self._tasks
-            self._send_each("task", (each for each in self._look_at_tasks() if known.get(each["id"]) != each))
+            self._send_each("task", (each for each in self._read_tasks() if known.get(each["id"]) != each))
             if (states := self._switches.states()) != self._states:
                 self._states = states
                 self._send("switches", states)
@@ -135,7 +135,7 @@ class Feed:
                 self._mind = mind
                 self._send("mind", mind)
 
-    def _look_at_tasks(self) -> list[Json]:
+    def _read_tasks(self) -> list[Json]:
         """The newest tasks, which are remembered as sent."""
         gateway, now = self._sandbox.gateway, time.time()
         newest = list(gateway.tasks.values())[-_SHOWN_TASKS:]

@@ -1,9 +1,9 @@
 // A message's text with its entities, as elements: https://core.telegram.org/bots/api#messageentity.
 // Offsets are in UTF-16 units, as are those of strings here.
 
-import { copy, el } from "./dom.js";
+import { copy } from "./clipboard.js";
+import { el } from "./dom.js";
 import { locale, t } from "./strings.js";
-import { toast } from "./world.js";
 
 const TAGS = { bold: "strong", italic: "em", underline: "u", strikethrough: "s" };
 const PLAIN = /(https?:\/\/[^\s<>"'，。、）)]+)|((?<=^|\s)\/[a-z0-9_]{1,32}(?:@\w+)?)(?=$|[\s.,:;!?，。：；！？、）)])/gi;
@@ -41,10 +41,10 @@ function element(entity, text, inside, onCommand) {
   const content = () => nodes(text, inside, entity.offset, stop, onCommand);
   switch (entity.type) {
     case "code":
-      return el("button", { type: "button", class: "code", title: t("copyCode"), onclick: () => copied(own) }, el("code", {}, own));
+      return el("button", { type: "button", class: "code", title: t("copyCode"), onclick: () => copy(own) }, el("code", {}, own));
     case "pre":
       return el("div", { class: "pre" }, el("pre", { tabindex: "0" }, el("code", {}, own)),
-        el("button", { type: "button", class: "plain", onclick: () => copied(own) }, t("copyCode")));
+        el("button", { type: "button", class: "plain", onclick: () => copy(own) }, t("copyCode")));
     case "spoiler":
       return spoiler(content());
     case "blockquote":
@@ -130,9 +130,4 @@ function relative(moment) {
   const seconds = (moment - Date.now()) / 1000;
   const [unit, length] = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]].find(([, each]) => Math.abs(seconds) >= each) ?? ["second", 1];
   return new Intl.RelativeTimeFormat(locale(), { numeric: "auto" }).format(Math.round(seconds / length), unit);
-}
-
-async function copied(text) {
-  await copy(text);
-  toast(t("copied"));
 }

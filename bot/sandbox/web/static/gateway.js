@@ -1,8 +1,9 @@
 // The gateway: submit tasks, break things, see each task's timeline and the last response to the bot.
 
-import { byId, copy, el, keepFocus } from "./dom.js";
+import { copy } from "./clipboard.js";
+import { byId, el, keepFocus } from "./dom.js";
 import { clock, t } from "./strings.js";
-import { on, perform, toast, world } from "./world.js";
+import { on, perform, world } from "./world.js";
 
 const NAMES = { alibailian: "wan", newapi: "newapi", jimeng: "jimeng", videos: "videos" };
 const KINDS = { alibailian: "Bailian · wan", newapi: "new-api", jimeng: "jimeng · Seedance", videos: "/v1/videos · sora, veo" };
@@ -74,7 +75,7 @@ function update(task) {
   if (!known) {
     list.querySelector(".hint")?.remove();
     list.prepend(node);
-    if (list.childElementCount > 30) list.lastElementChild.remove();
+    if (list.childElementCount > world.tasks.size) list.lastElementChild.remove();
     return;
   }
   // Only what has changed is replaced, so that an open part stays open and a button keeps its focus.
@@ -90,10 +91,6 @@ function update(task) {
 
 function taskNode(task) {
   const button = (key, action) => el("button", { type: "button", class: "small", onclick: action }, t(key));
-  const copied = (text) => async () => {
-    await copy(text);
-    toast(t("copied"));
-  };
   const last = task.last;
   return el("li", { class: `task ${task.phase}`, "data-id": task.id },
     el("p", { class: "head" }, el("strong", {}, KINDS[task.kind]), el("span", { class: "state" }, t(task.phase) + (task.phase === "running" && task.kind === "videos" ? ` ${task.progress} %` : ""))),
@@ -102,9 +99,9 @@ function taskNode(task) {
     el("p", { class: "timeline" }, timeline(task)),
     el("p", { class: "moves" },
       button("watch", () => writeLine(`/watch ${NAMES[task.kind]} ${task.id}`)),
-      button("copyId", copied(task.id)),
-      button("copyCreated", copied(task.created)),
-      button("copyCurl", copied(task.curl)),
+      button("copyId", () => copy(task.id)),
+      button("copyCreated", () => copy(task.created)),
+      button("copyCurl", () => copy(task.curl)),
       task.canAdvance ? button("advance", () => perform("advance", { id: task.id })) : null,
     ),
     el("details", {}, el("summary", {}, t("lastAnswer")),

@@ -1,9 +1,10 @@
 // One message: bubble, quotation of what it replies to, media, text and buttons.
 
-import { copy, el } from "./dom.js";
+import { copy } from "./clipboard.js";
+import { el } from "./dom.js";
 import { render } from "./entities.js";
 import { clock, duration, size, t } from "./strings.js";
-import { chat, perform, toast } from "./world.js";
+import { chat, perform } from "./world.js";
 
 // actions: { reply(message), show(id), command(text), person(): id of who acts }
 export function messageNode(message, actions, former = null) {
@@ -76,11 +77,7 @@ function key(message, button, actions) {
     return el("a", { class: "key", href: isWeb ? button.url : undefined, target: "_blank", rel: "noopener noreferrer" }, button.text, el("i", { "aria-hidden": "true" }, "↗"));
   }
   if (button.copy !== undefined) {
-    const press = async () => {
-      await copy(button.copy);
-      toast(t("copied"));
-    };
-    return el("button", { type: "button", class: "key", onclick: press }, button.text, el("i", { class: "copies", "aria-hidden": "true" }));
+    return el("button", { type: "button", class: "key", onclick: () => copy(button.copy) }, button.text, el("i", { class: "copies", "aria-hidden": "true" }));
   }
   const node = el("button", { type: "button", class: "key" }, button.text);
   node.addEventListener("click", async () => {

@@ -269,7 +269,10 @@ export function size(bytes) {
   return number.toLocaleString(locale(), { style: "unit", unit, maximumFractionDigits: number < 10 ? 1 : 0 });
 }
 
-export const duration = (seconds) => `${Math.floor(seconds / 60)}:${String(Math.round(seconds) % 60).padStart(2, "0")}`;
+export function duration(seconds) {
+  const whole = Math.round(seconds);
+  return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
+}
 
 export function read(name) {
   try {
