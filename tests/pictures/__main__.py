@@ -55,10 +55,10 @@ def _take(conversation: Conversation, visit: Visit) -> None:
     with Scene.open(visit, size=conversation.size, scale=conversation.scale) as scene:
         for each in conversation.play(scene):
             scene.take()
-            image, texts = scene.picture()
-            name, content = _name(each, visit.language, visit.theme), _webp(image)
+            picture = scene.picture()
+            name, content = _name(each, visit.language, visit.theme), _webp(picture.image)
             (FOLDER / f"{name}.webp").write_bytes(content)
-            record(name, visit.language.code, content, texts)
+            record(name, visit.language.code, content, messages=picture.messages, page=picture.page)
             print(f"{name}: {len(content) / 1000:.0f} kB", flush=True)
 
 

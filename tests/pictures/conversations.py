@@ -8,7 +8,8 @@ from tests.pictures.scene import Scene
 
 _LIN, _GROUP, _SAM = 1, 2, 4  # in the list of chats
 _RENDERS = "Renders"  # a topic of the group
-_BATCH = (("alibailian", 7), ("jimeng", 14), ("jimeng", 120))  # kind, seconds
+_DONE = (("alibailian", 7), ("jimeng", 14))  # kind and seconds of a batch's tasks
+_NOT_YET = (("alibailian", 75), ("jimeng", 80), ("jimeng", 400), ("alibailian", 500))
 _REASON = "The output video may contain sensitive information."
 
 
@@ -34,16 +35,20 @@ def _video(scene: Scene) -> Iterator[str]:
 def _batch(scene: Scene) -> Iterator[str]:
     scene.open_chat(_GROUP, topic=_RENDERS)
     scene.act_as(scene.language.person_name)
-    first, second, third = (scene.submit(kind=kind, seconds=seconds) for kind, seconds in _BATCH)
+    done, not_yet = ([scene.submit(kind=kind, seconds=s) for kind, s in each] for each in (_DONE, _NOT_YET))
     failing = scene.submit(kind="jimeng", seconds=2, fails=_REASON)
-    scene.say("\n".join(["/watch@reelwatch_bot", first, second, failing, third]))
+    scene.say("\n".join(["/watch@reelwatch_bot", *done, failing, *not_yet]))
     scene.show_frames(2)
-    scene.messages(re.compile("2 of 4|已完成 2")).wait_for()
+    scene.messages(re.compile("2 of 7|已完成 2")).wait_for()
     request, card, failure, *videos = scene.message_ids()
     scene.show_only(videos)
     scene.take()
     scene.show_only([request, card, failure])
     yield "batch"
+    scene.page.locator(
+        "#lines article:visible .key"
+    ).click()  # stop all: no result comes into the next picture
+    scene.page.locator("#toast").filter(has_text=re.compile(r"\d")).wait_for()
 
 
 def _letting_in(scene: Scene) -> Iterator[str]:
@@ -110,7 +115,9 @@ CONVERSATIONS = (
     Conversation(play=_video, names=("video",), themes=("light", "dark"), size=(1280, 800), scale=1.5),
     Conversation(play=_batch, names=("batch",), size=(440, 900)),
     Conversation(play=_settings, names=("settings",)),
-    Conversation(play=_outage, names=("outage", "report"), themes=("light", "dark")),
     Conversation(play=_link, names=("link",)),
+    Conversation(
+        play=_outage, names=("outage", "report"), themes=("light", "dark")
+    ),  # last in the chats: its results come later
     Conversation(play=_letting_in, names=("asking", "letting-in")),
 )

@@ -50,6 +50,15 @@ class Visit:
     theme: str  # "light" or "dark"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """An image, and the texts in it."""
+
+    image: Image
+    messages: list[str]  # the bot's
+    page: list[str]  # all lines
+
+
 @dataclass(slots=True, kw_only=True)
 class Scene:
     """A page in a window of its own."""
@@ -57,7 +66,8 @@ class Scene:
     page: Page
     language: Language
     _images: list[Image] = field(default_factory=list)  # from left to right
-    _texts: list[str] = field(default_factory=list)  # the bot's messages in them
+    _messages: list[str] = field(default_factory=list)  # the bot's in them
+    _page: list[str] = field(default_factory=list)  # all texts in them
 
     @classmethod
     @contextmanager
@@ -74,6 +84,7 @@ class Scene:
         page.set_default_timeout(_PATIENCE_MS)
         page.goto(visit.address)
         page.locator("#chats li").first.wait_for(state="attached")
+        page.evaluate(_STYLE, "#nothing")
         yield cls(page=page, language=visit.language)
         context.close()
 
@@ -142,19 +153,23 @@ class Scene:
         shown = self.page.locator("body" if width >= _WIDE else "#conversation")
         image = open_image(io.BytesIO(shown.screenshot(animations="disabled")))
         self._images.insert(0, image.convert("RGB"))
-        self._texts += self.page.locator("#lines article.theirs:visible").all_inner_texts()
+        self._messages += self.page.locator("#lines article.theirs:visible").all_inner_texts()
+        self._page += [
+            *shown.inner_text().splitlines(),
+            f"{self.page.locator('#input').get_attribute('placeholder')}",
+        ]
 
-    def picture(self) -> tuple[Image, list[str]]:
-        """The images that were taken, side by side, and the bot's messages in them."""
-        images, texts = self._images, self._texts
-        self._images, self._texts = [], []
+    def picture(self) -> Picture:
+        """The images that were taken, side by side."""
+        images, messages, page = self._images, self._messages, self._page
+        self._images, self._messages, self._page = [], [], []
         width = sum(image.width for image in images) + _GAP * (len(images) - 1)
         picture = new_image("RGBA", (width, max(image.height for image in images)))
         right = 0
         for image in images:
             picture.paste(image, (right, 0))
             right += image.width + _GAP
-        return picture, texts
+        return Picture(image=picture, messages=messages, page=page)
 
 
 _POST = """(path, given) => fetch(path, {
@@ -164,11 +179,17 @@ _SUBMIT = f"async (given) => (await ({_POST})('/do/submit', given)).id"
 _SEND = f"async (given) => await ({_POST})('/do/send', given)"
 _SWITCH = f"async (given) => await ({_POST})('/do/switch', given)"
 _OPEN = "(index) => document.querySelectorAll('#chats li button')[index].click()"
+# Narrower letters than those of DejaVu, which Debian has without a desktop; its marks are wide ones.
+_FONT = """
+@font-face { font-family: Letters; unicode-range: U+20-7E; src: local("NotoSansCJKsc-Regular"); }
+@font-face { font-family: Letters; unicode-range: U+20-7E; src: local("NotoSansCJKsc-Bold"); font-weight: 700}
+body { font-family: Letters, "DejaVu Sans", "Noto Sans CJK SC", sans-serif; }
+"""
 _STYLE = """(left_out) => {
     const made = () => document.head.appendChild(document.createElement("style"));
     const style = document.querySelector("style") ?? made();
-    style.textContent = `${left_out} { display: none; }`;
-}"""
+    style.textContent = `FONT ${left_out} { display: none; }`;
+}""".replace("FONT", _FONT)
 _SEEK = """async (player, seconds) => {
     if (player.readyState < 1) await new Promise((go) => player.onloadedmetadata = go);
     player.currentTime = seconds;
