@@ -59,10 +59,11 @@ drills: $(VENV)/.dev  ## break everything, in full, on SQLite and on PostgreSQL;
 image: $(VENV)/.dev  ## build the image and check it in containers; as root with buildah, podman, debootstrap; two minutes
 	$(BIN)/python -m tests.image
 
-bench: $(VENV)/.dev $(BARE)/.run  ## the schedule's goals in a simulation, what polling costs, then the demo's page; about twenty minutes
+bench: $(VENV)/.dev $(BARE)/.run  ## the schedule's goals in a simulation, what polling costs, then the demo's page; about half an hour
 	$(BIN)/python -m tests.bench.simulate
 	$(BIN)/python -m tests.bench --python $(BARE)/bin/python
 	$(BIN)/python -m tests.bench.page
+	$(BIN)/python -m tests.bench.long_demo
 
 pictures: $(VENV)/.dev  ## play conversations in the demo's page and take docs/pictures/; with Chromium; five minutes
 	$(BIN)/python -m tests.pictures
