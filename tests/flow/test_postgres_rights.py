@@ -12,6 +12,7 @@ from storage.postgres.migrate import Migration, bundled_migrations
 from storage.postgres.store import PostgresStore
 from storage.postgres_url import PostgresUrl
 from tests.postgres.guests import Guest, open_guest
+from tests.postgres.schemas import open_schema
 
 
 @asynccontextmanager
@@ -24,12 +25,13 @@ async def opened(url: str, migrations: list[Migration] | None = None) -> AsyncIt
 
 
 @pytest.fixture
-async def guest(postgres_url: str) -> AsyncIterator[Guest]:
-    """A user who may do nothing yet with the tables that are there."""
-    async with opened(postgres_url) as owners:
-        await owners.leadership.acquire()
-    async with open_guest(postgres_url) as guest:
-        yield guest
+async def guest(postgres_server: str) -> AsyncIterator[Guest]:
+    """A user who may do nothing yet with the tables that are there, of a schema for one test."""
+    async with open_schema(postgres_server) as url:
+        async with opened(url) as owners:
+            await owners.leadership.acquire()
+        async with open_guest(url) as guest:
+            yield guest
 
 
 async def test_a_right_that_is_lacking_at_the_start_is_an_error(guest: Guest):
